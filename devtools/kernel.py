@@ -1,0 +1,116 @@
+"""
+What we ask of the operating system that Python has no call for.
+
+Everything works on Linux; elsewhere the calls that do not exist are left out and the supervisor falls back to polling.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_LINUX = sys.platform == "linux"
+_libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
+
+
+def die_when_parent_dies(signum: int, *, parent: int | None = None) -> None:
+    """Ask for `signum` when our parent dies; leave at once if it is already gone."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+    if parent is not None and os.getppid() != parent:
+        os._exit(127)
+
+
+def dying_with_us(signum: int) -> Callable[[], None]:
+    """Make a `preexec_fn`. Popen calls it after setuid, which would otherwise clear the request."""
+    parent = os.getpid()
+    return lambda: die_when_parent_dies(signum, parent=parent)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every process below us whose own parent dies, so that none escapes."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def unprivileged_account() -> pwd.struct_passwd | None:
+    """Return the account the servers run as when we are root (PostgreSQL refuses root), else None."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def as_account(account: pwd.struct_passwd | None) -> dict[str, object]:
+    """Return the Popen arguments that start a child as `account`."""
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def reachable(path: Path, account: pwd.struct_passwd | None, mode: int) -> bool:
+    """Tell whether `account` may use `path`, by trying as that account: mode bits alone do not know every rule."""
+    if account is None:
+        return os.access(path, mode)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        with contextlib.suppress(OSError):
+            os.setgroups([])
+            os.setgid(account.pw_gid)
+            os.setuid(account.pw_uid)
+            code = 0 if os.access(path, mode) else 1
+        os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _parents() -> dict[int, int]:
+    """Return the parent of every process of the machine."""
+    if not _LINUX:
+        listing = subprocess.run(["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, timeout=5, check=False)
+        return {int(pid): int(ppid) for pid, ppid in (line.split() for line in listing.stdout.splitlines())}
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                # The name in parentheses may hold spaces and parentheses; the fields that count follow the last one.
+                fields = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry)] = int(fields[1])
+    return parents
+
+
+def descendants(root: int, *, without: Iterable[int] = ()) -> list[int]:
+    """Return the processes below `root`, nearest first, leaving out the trees of `without`."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents().items():
+        children.setdefault(parent, []).append(pid)
+    left_out, found, level = set(without), [], [root]
+    while level:
+        level = [pid for parent in level for pid in children.get(parent, []) if pid not in left_out]
+        found += level
+    return found
+
+
+def processes_working_in(directory: Path) -> list[int]:
+    """Return the processes whose working directory is `directory`: how a server that lost its supervisor is found."""
+    found = []
+    if _LINUX:
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                with contextlib.suppress(OSError):
+                    if os.readlink(f"/proc/{entry}/cwd") == str(directory):
+                        found.append(int(entry))
+    return found
+
+
+def open_pidfd(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when `pid` ends, or None where there is no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None

@@ -1,0 +1,254 @@
+"""
+The two embedded servers: how each is prepared, started, found ready and stopped.
+
+Both listen on Unix sockets only. Whoever starts them passes `pause`, which sleeps a moment and raises when the wait must
+be given up; so no wait here is without an end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from devtools import kernel
+from devtools.places import Place
+
+DATABASE = "bahi"
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+Pause = Callable[[], None]
+
+_ALWAYS = {
+    "listen_addresses": "",
+    "shared_buffers": "128MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%a ",
+    "log_lock_waits": "on",
+    "jit": "off",
+    "max_wal_size": "1GB",
+}
+_DURABLE = {"max_connections": "100", "synchronous_commit": "on"}
+_THROWN_AWAY = {
+    # Race tests open a connection a thread, far more than one machine's processes do.
+    "max_connections": "300",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "checkpoint_timeout": "1h",
+}
+
+
+class ServerFailed(RuntimeError):
+    """A server did not start; the message holds the end of its log."""
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    with contextlib.suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    return "(no log)"
+
+
+class Server:
+    """What PostgreSQL and Valkey have in common."""
+
+    name: str
+    death_signal: signal.Signals
+
+    def __init__(self, place: Place, program: Path) -> None:
+        self.place = place
+        self.program = program
+        self.log = place.logs / f"{self.name}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id while it runs."""
+        return self.process.pid if self.process is not None and self.process.returncode is None else None
+
+    def launch(self, *arguments: str) -> None:
+        """Start the server in a session of its own, so that a terminal's Ctrl-C does not reach it."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(self.program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_ENVIRONMENT,
+                cwd="/",
+                umask=0o077,
+                start_new_session=True,
+                preexec_fn=kernel.dying_with_us(self.death_signal),
+                **kernel.as_account(self.place.account),
+            )
+
+    def until_ready(self, pause: Pause) -> None:
+        """
+        Wait until the server answers.
+
+        :raises ServerFailed: if it ends or takes longer than START_SECONDS
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while not self.is_ready():
+            assert self.process is not None
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise ServerFailed(f"{self.name} did not start. The end of {self.log}:\n{_tail(self.log)}")
+            pause()
+
+    def is_ready(self) -> bool:
+        """Tell whether the server answers."""
+        raise NotImplementedError
+
+    def stop(self, *, hurry: bool = False) -> None:
+        """Stop the server, asking first and then insisting."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        for signum, patience in self.farewell(hurry=hurry):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signum)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(patience)
+                return
+
+    def farewell(self, *, hurry: bool) -> list[tuple[signal.Signals, float]]:
+        """Return the signals to stop with and the seconds to wait after each."""
+        ask = [] if hurry else [(signal.SIGTERM, STOP_SECONDS)]
+        return [*ask, (signal.SIGKILL, STOP_SECONDS)]
+
+
+class Postgres(Server):
+    """PostgreSQL, with one database named after us and no password: who can enter the socket's directory is trusted."""
+
+    name = "postgres"
+    death_signal = signal.SIGINT
+
+    @property
+    def url(self) -> str:
+        """Return the DATABASE_URL."""
+        return f"postgres://postgres@{quote(str(self.place.sockets), safe='')}/{DATABASE}"
+
+    def start(self, pause: Pause) -> None:
+        """Make the cluster if there is none, start it, and make our database if it is missing."""
+        data = self.place.data
+        if data.exists():
+            self._evict_leftovers(pause)
+        else:
+            self._make_cluster()
+        settings = {
+            **_ALWAYS,
+            **(_THROWN_AWAY if self.place.temporary else _DURABLE),
+            "unix_socket_directories": str(self.place.sockets),
+        }
+        self.launch("-D", str(data), *(part for pair in settings.items() for part in ("-c", "=".join(pair))))
+        self.until_ready(pause)
+        if not (made := data / "bahi-database-made").exists():
+            self._run("createdb", "-h", str(self.place.sockets), "-U", "postgres", DATABASE, accept="already exists")
+            made.touch()
+
+    def is_ready(self) -> bool:
+        """Read the status that the postmaster writes into the eighth line of its pid file."""
+        with contextlib.suppress(OSError, IndexError):
+            lines = (self.place.data / "postmaster.pid").read_text().splitlines()
+            return self.process is not None and lines[0] == str(self.process.pid) and lines[7].strip() == "ready"
+        return False
+
+    def farewell(self, *, hurry: bool) -> list[tuple[signal.Signals, float]]:
+        """Leave at once where the data is thrown away, else by a fast shutdown that writes everything down."""
+        at_once = [(signal.SIGQUIT, 5.0), (signal.SIGKILL, STOP_SECONDS)]
+        return at_once if hurry or self.place.temporary else [(signal.SIGINT, STOP_SECONDS), *at_once]
+
+    def _make_cluster(self) -> None:
+        """Make the cluster under another name first: a half-made one must never be taken for whole."""
+        data = self.place.data
+        draft = data.with_name("postgres.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        self.place.give_to_account(draft)
+        # The built-in locale sorts and folds the same on every machine.
+        self._run(
+            "initdb", "-D", str(draft), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
+            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions",
+            *(["--no-data-checksums"] if self.place.temporary else []),
+        )  # fmt: skip
+        draft.rename(data)
+
+    def _run(self, program: str, *arguments: str, accept: str | None = None) -> None:
+        done = subprocess.run(
+            [str(self.program.with_name(program)), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=_ENVIRONMENT,
+            cwd="/",
+            umask=0o077,
+            timeout=START_SECONDS,
+            preexec_fn=kernel.dying_with_us(signal.SIGKILL),
+            check=False,
+            **kernel.as_account(self.place.account),
+        )
+        if done.returncode != 0 and not (accept and accept in done.stderr):
+            raise ServerFailed(f"{program} failed:\n{done.stdout}{done.stderr}")
+
+    def _evict_leftovers(self, pause: Pause) -> None:
+        """
+        Clear the way after a supervisor that was killed.
+
+        We hold the lock, so whatever still works in the data directory has lost its owner. The pid file is removed because
+        PostgreSQL would take any later process of the same number and user for a living server.
+        """
+        data = self.place.data
+        farewell = [(signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, STOP_SECONDS)]
+        for signum, patience in farewell:
+            deadline = time.monotonic() + patience
+            for pid in kernel.processes_working_in(data):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signum)
+            while kernel.processes_working_in(data) and time.monotonic() < deadline:
+                pause()
+        (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+class Valkey(Server):
+    """Valkey without persistence: it holds hints, caches and counters, and the truth is in PostgreSQL."""
+
+    name = "valkey"
+    death_signal = signal.SIGTERM
+
+    @property
+    def address(self) -> Path:
+        """Return the socket it listens on."""
+        return self.place.sockets / "valkey.sock"
+
+    @property
+    def url(self) -> str:
+        """Return the REDIS_URL."""
+        return f"unix://{self.address}?db=0"
+
+    def start(self, pause: Pause) -> None:
+        """Start it on its socket."""
+        self.address.unlink(missing_ok=True)
+        self.launch(
+            "--port", "0", "--unixsocket", str(self.address), "--unixsocketperm", "700", "--dir", str(self.place.sockets),
+            "--save", "", "--appendonly", "no", "--maxmemory", "256mb", "--maxmemory-policy", "noeviction",
+            "--loglevel", "notice", "--daemonize", "no",
+        )  # fmt: skip
+        self.until_ready(pause)
+
+    def is_ready(self) -> bool:
+        """Ask it with a PING."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1.0)
+            connection.connect(str(self.address))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+        return False
