@@ -203,8 +203,8 @@ class Postgres(Server):
         """
         Clear the way after a supervisor that was killed.
 
-        We hold the lock, so whatever still works in the data directory has lost its owner. The pid file is removed because
-        PostgreSQL would take any later process of the same number and user for a living server.
+        We hold the lock, so whatever still works in the data directory has lost its owner. The pid files are removed, the
+        socket's too, because PostgreSQL takes any later process of the same number and user for a living server.
         """
         data = self.place.data
         farewell = [(signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, STOP_SECONDS)]
@@ -215,7 +215,8 @@ class Postgres(Server):
                     os.kill(pid, signum)
             while kernel.processes_working_in(data) and time.monotonic() < deadline:
                 pause()
-        (data / "postmaster.pid").unlink(missing_ok=True)
+        for stale in (data / "postmaster.pid", *self.place.sockets.glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)
 
 
 class Valkey(Server):

@@ -28,6 +28,7 @@ from devtools.children import Child, Console
 from devtools.servers import Postgres, Server, ServerFailed, Valkey
 
 GRACE_SECONDS = 10.0
+_GRACE_WITHOUT_OWNER_SECONDS = 3.0
 _LAST_CALL_SECONDS = 3.0
 
 
@@ -232,7 +233,8 @@ class Supervisor:
         if self.place is not None:
             with contextlib.suppress(OSError):
                 self.place.say("stopping")
-        self._dismiss(signal.SIGTERM, [*self.children], GRACE_SECONDS)
+        patience = GRACE_SECONDS if os.getppid() == self.owner else _GRACE_WITHOUT_OWNER_SECONDS
+        self._dismiss(signal.SIGTERM, [*self.children], patience)
         self._dismiss(signal.SIGKILL, self._below(), _LAST_CALL_SECONDS)
         for server in self.servers.values():
             server.stop(hurry=self.hurry)
