@@ -49,10 +49,11 @@ class Console:
 
 @dataclass
 class Child:
-    """One supervised process."""
+    """One supervised process; `output` is the reading end of its standard output and error."""
 
     name: str
     process: subprocess.Popen[bytes] = field(repr=False)
+    output: IO[bytes]
     log: IO[bytes] | None
     console: Console | None
     _buffer: bytes = b""
@@ -72,20 +73,15 @@ class Child:
             start_new_session=True,
             preexec_fn=kernel.dying_with_us(signal.SIGTERM),
         )
-        assert process.stdout is not None
+        if process.stdout is None:
+            raise OSError(f"{name} has no output to read")
         os.set_blocking(process.stdout.fileno(), False)
-        return cls(name, process, open(log, "ab", buffering=0) if log else None, console)
+        return cls(name, process, process.stdout, open(log, "ab", buffering=0) if log else None, console)
 
     @property
     def pid(self) -> int:
         """Return the process id."""
         return self.process.pid
-
-    @property
-    def output(self) -> IO[bytes]:
-        """Return the reading end of its standard output and error."""
-        assert self.process.stdout is not None
-        return self.process.stdout
 
     def read(self) -> bool:
         """Take what it has written; return False at the end of its output."""

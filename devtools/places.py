@@ -2,8 +2,8 @@
 Where the embedded servers live: their data, their sockets, their lock and the binaries they are started from.
 
 Sockets lie in a directory of mode 0700 under /tmp, since a socket's path may have 107 bytes and a checkout's may be
-longer. As root the servers run as `nobody`, who often cannot enter the checkout (/root, `mktemp -d`): then the data and a
-copy of the binaries go to /var/tmp, and the checkout keeps a pointer to them.
+longer. As root the servers run as `nobody`, who often cannot enter the checkout (/root, `mktemp -d`): then the data and
+a copy of the binaries go to /var/tmp, and the checkout keeps a pointer to them.
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ def reachable_binaries(postgres: Path, valkey: Path, account: pwd.struct_passwd 
     copied = copy / "site" / postgres.parent.name / postgres.name, copy / "valkey-server"
     if not kernel.reachable(copied[0] / "bin/postgres", account, os.X_OK):
         raise PlaceUnusable(
-            f"PostgreSQL refuses to run as root, and the user `nobody` can execute neither {postgres}/bin/postgres nor "
-            f"its copy under {copy}.\nRun as an ordinary user, or set DATABASE_URL and REDIS_URL to servers of your own."
+            f"PostgreSQL refuses to run as root, and `nobody` can execute neither {postgres}/bin/postgres nor "
+            f"its copy under {copy}.\nRun as an ordinary user, or set DATABASE_URL and REDIS_URL to your own servers."
         )
     return copied
 

@@ -1,8 +1,8 @@
 """
 The two embedded servers: how each is prepared, started, found ready and stopped.
 
-Both listen on Unix sockets only. Whoever starts them passes `pause`, which sleeps a moment and raises when the wait must
-be given up; so no wait here is without an end.
+Both listen on Unix sockets only. Whoever starts them passes `pause`, which sleeps a moment and raises when the wait
+must be given up; so no wait here is without an end.
 """
 
 from __future__ import annotations
@@ -93,6 +93,10 @@ class Server:
                 **kernel.as_account(self.place.account),
             )
 
+    def start(self, pause: Pause) -> None:
+        """Prepare what is needed, start the server and wait until it answers."""
+        raise NotImplementedError
+
     def until_ready(self, pause: Pause) -> None:
         """
         Wait until the server answers.
@@ -101,8 +105,7 @@ class Server:
         """
         deadline = time.monotonic() + START_SECONDS
         while not self.is_ready():
-            assert self.process is not None
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
                 raise ServerFailed(f"{self.name} did not start. The end of {self.log}:\n{_tail(self.log)}")
             pause()
 
@@ -203,8 +206,8 @@ class Postgres(Server):
         """
         Clear the way after a supervisor that was killed.
 
-        We hold the lock, so whatever still works in the data directory has lost its owner. The pid files are removed, the
-        socket's too, because PostgreSQL takes any later process of the same number and user for a living server.
+        We hold the lock, so whatever still works in the data directory has lost its owner. The pid files are removed,
+        the socket's too: PostgreSQL takes any later process of the same number and user for a living server.
         """
         data = self.place.data
         farewell = [(signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, STOP_SECONDS)]
@@ -239,8 +242,9 @@ class Valkey(Server):
         """Start it on its socket."""
         self.address.unlink(missing_ok=True)
         self.launch(
-            "--port", "0", "--unixsocket", str(self.address), "--unixsocketperm", "700", "--dir", str(self.place.sockets),
-            "--save", "", "--appendonly", "no", "--maxmemory", "256mb", "--maxmemory-policy", "noeviction",
+            "--port", "0", "--unixsocket", str(self.address), "--unixsocketperm", "700",
+            "--dir", str(self.place.sockets), "--save", "", "--appendonly", "no",
+            "--maxmemory", "256mb", "--maxmemory-policy", "noeviction",
             "--loglevel", "notice", "--daemonize", "no",
         )  # fmt: skip
         self.until_ready(pause)

@@ -3,7 +3,7 @@ The one process that owns the embedded servers and every process started beside 
 
 It is started by `devtools.embedded` and obeys its owner over a socket, a JSON object a line. When the owner ends,
 however it ends, everything below ends: the socket's end and a pidfd tell of the owner's death, orphans are adopted and
-found by walking the process tree, and each child has asked the kernel for a signal should this process be killed itself.
+found by walking the process tree, and each child has asked the kernel for a signal should this process be killed.
 Only the standard library is used and `site` is not loaded, so that it starts in some 50 ms.
 """
 
@@ -80,7 +80,7 @@ class Supervisor:
             self.servers["postgres"] = cluster = Postgres(self.place, installation / "bin/postgres")
             cluster.start(self.pause)
             env["DATABASE_URL"] = cluster.url
-        self._announce(env)
+        self._announce(self.place, env)
         return {"env": env, "pids": {name: server.pid for name, server in self.servers.items()}}
 
     def restart_server(self, *, name: str) -> dict[str, Any]:
@@ -219,12 +219,11 @@ class Supervisor:
                     server.process.returncode = code
                     self.tell({"event": "exited", "name": server.name, "code": code})
 
-    def _announce(self, env: dict[str, str]) -> None:
-        assert self.place is not None
-        descriptor = os.open(self.place.announcement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    def _announce(self, place: places.Place, env: dict[str, str]) -> None:
+        descriptor = os.open(place.announcement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w") as announcement:
             json.dump({"pid": os.getpid(), "env": env}, announcement)
-        self.place.say("running")
+        place.say("running")
 
     # --- the end ------------------------------------------------------------------------------------------------------
 

@@ -109,7 +109,9 @@ def start_owner() -> Iterator[Callable[..., Owner]]:
     started: list[subprocess.Popen[str]] = []
 
     def start(
-        data_dir: Path | None = None, parts: tuple[str, ...] = ("postgres", "valkey"), spawn: dict[str, str] | None = None
+        data_dir: Path | None = None,
+        parts: tuple[str, ...] = ("postgres", "valkey"),
+        spawn: dict[str, str] | None = None,
     ) -> Owner:
         spec = {"data_dir": str(data_dir) if data_dir else None, "parts": parts, "spawn": spawn or {}}
         process = subprocess.Popen(

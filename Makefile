@@ -1,0 +1,59 @@
+# Bahi on one machine. `make help` lists the targets. Python 3.11+, make and git are all it needs.
+
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python3.14; do \
+	"$$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$python"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+DEVTOOLS := exec $(BIN)/python -m devtools
+TESTS ?=
+# What may be linked into a shop's own product; an unknown licence fails, and so do GPL and AGPL.
+LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Foundation;LGPL;Lesser General Public License
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check check-code check-database lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with the hashed requirements (quick when nothing changed)
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@exec $(PYTHON) -m devtools setup
+
+demo: setup ## Play the whole story over HTTP: log-in, order, payment, invoice, audit
+	@$(DEVTOOLS) demo
+
+run: setup ## Run all of Bahi in the foreground; Ctrl-C stops it
+	@$(DEVTOOLS) run
+
+test: setup ## Run all tests on servers of their own, with coverage (TESTS=tests/orders for a part)
+	@exec $(BIN)/python -m pytest --cov --cov-branch --cov-report=term:skip-covered $(TESTS)
+
+check: setup check-code ## Format, lint, types, layers, migrations, licences, API description
+	@$(DEVTOOLS) with-servers -- $(MAKE) --no-print-directory check-database
+	@echo "check: all well"
+
+check-code:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pip-licenses --partial-match --allow-only="$(LICENCES)" --format=plain-vertical >/dev/null
+
+check-database: export DJANGO_SETTINGS_MODULE = config.settings.local
+check-database:
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m devtools lint-migrations
+	mkdir -p .bahi
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file .bahi/openapi.yaml
+	$(BIN)/openapi-spec-validator .bahi/openapi.yaml
+
+lock: ## Compile requirements/*.in into pinned, hashed *.txt (needs uv)
+	@command -v uv >/dev/null || { echo "make lock: uv is needed (https://docs.astral.sh/uv/)" >&2; exit 1; }
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/base.in -o requirements/base.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/dev.in -o requirements/dev.txt
+
+clean: ## Remove what was made here: .venv, the embedded data, caches
+	@$(PYTHON) -m devtools clean

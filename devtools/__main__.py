@@ -1,0 +1,125 @@
+"""The command line of devtools; `make` and `bin/bahi` call it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+_DESCRIPTION = """\
+Bahi on one machine. `make help` shows the usual ways in; these are the parts they are made of.
+
+PostgreSQL and Valkey come out of Python wheels, listen on Unix sockets only, and end with whoever started them.
+Set DATABASE_URL or REDIS_URL, and your own servers are used instead (demo excepted).
+"""
+_EPILOGUE = """\
+examples:
+  python -m devtools with-servers -- python manage.py migrate --plan
+  python -m devtools manage audit --list          (the same as: bin/bahi audit --list)
+  python -m devtools run
+"""
+
+
+def _setup(_: argparse.Namespace) -> int:
+    from devtools import setup
+
+    return setup.main()
+
+
+def _run(_: argparse.Namespace) -> int:
+    from devtools import commands, run
+
+    commands.die_with_make()
+    return run.main()
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from devtools import commands
+
+    commands.die_with_make()
+    play = importlib.import_module("devtools.demo").main
+    return int(play(arguments.rest) if arguments.rest else play())
+
+
+def _with_servers(arguments: argparse.Namespace) -> int:
+    from devtools import commands
+
+    if not (command := _after_dashes(arguments.rest)):
+        print("with-servers: which command? For example: python -m devtools with-servers -- pytest", file=sys.stderr)
+        return 2
+    commands.die_with_make()
+    return commands.with_servers(command)
+
+
+def _manage(arguments: argparse.Namespace) -> int:
+    from devtools import commands
+
+    return commands.manage(arguments.rest)
+
+
+def _lint_migrations(_: argparse.Namespace) -> int:
+    from devtools import migrations
+
+    return migrations.main()
+
+
+def _clean(_: argparse.Namespace) -> int:
+    from devtools import cleaning
+
+    return cleaning.main()
+
+
+def _after_dashes(rest: Sequence[str]) -> list[str]:
+    return list(rest[1:] if rest[:1] == ["--"] else rest)
+
+
+_SUBCOMMANDS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
+    ("setup", "make .venv with the hashed requirements; quick when nothing changed", _setup),
+    ("run", "run all of Bahi in the foreground: servers, the Procfile's processes, the sandbox", _run),
+    ("demo", "play the whole story over HTTP, from log-in to invoice and audit", _demo),
+    ("with-servers", "run one command with temporary servers:  with-servers -- COMMAND ...", _with_servers),
+    ("manage", "run a manage.py command with the servers of this checkout:  manage COMMAND ...", _manage),
+    (
+        "lint-migrations",
+        "find migrations that would lock or break a running shop (needs servers around it)",
+        _lint_migrations,
+    ),
+    ("clean", "remove .venv, the embedded data and the caches of this checkout", _clean),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        "python -m devtools",
+        description=_DESCRIPTION,
+        epilog=_EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    subparsers = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
+    for name, help_text, function in _SUBCOMMANDS:
+        subparsers.add_parser(name, help=help_text, description=help_text, prefix_chars="\0").set_defaults(
+            function=function
+        )
+    # What follows the subcommand belongs to another program: argparse must not read its options.
+    arguments = parser.parse_args(words[:1])
+    arguments.rest = words[1:]
+    try:
+        return int(arguments.function(arguments) or 0)
+    except KeyboardInterrupt:
+        return 130
+    except subprocess.CalledProcessError as failed:
+        return failed.returncode
+    except RuntimeError as failed:
+        # Ours are sentences for the user; any other is a bug and keeps its traceback.
+        if not type(failed).__module__.startswith("devtools"):
+            raise
+        print(f"{arguments.subcommand}: {failed}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""One command with everything that it needs around it: `with-servers` for any, `manage` for those of manage.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from devtools import environment, kernel
+from devtools.embedded import CHECKOUT, RUN_DATA, Servers, running_env
+from devtools.run import missing_parts
+
+MANAGE = str(CHECKOUT / "manage.py")
+_PREPARED_BY_ITSELF = frozenset(
+    {
+        "help", "version", "check", "makemigrations", "migrate", "showmigrations", "sqlmigrate", "squashmigrations",
+        "optimizemigration", "spectacular", "collectstatic", "findstatic", "makemessages", "compilemessages",
+        "diffsettings", "startapp", "sendtestemail", "test", "testserver", "dbshell", "shell", "flush",
+        "setup_reference_data",
+    }
+)  # fmt: skip
+
+
+def die_with_make() -> None:
+    """Under make, end when make is killed: it cannot tell us any more, and nobody else would."""
+    if "MAKELEVEL" in os.environ:
+        kernel.die_when_parent_dies(signal.SIGTERM)
+
+
+def with_servers(command: Sequence[str]) -> int:
+    """
+    Become `command`, with temporary servers for as long as it runs, where the environment names none.
+
+    :raises ServersFailed: if they cannot be started
+    """
+    env = _around(missing_parts(), temporary=True)
+    # A test runner and a tool choose their own settings.
+    if "DJANGO_SETTINGS_MODULE" not in os.environ:
+        env.pop("DJANGO_SETTINGS_MODULE")
+    return _become(list(command), env)
+
+
+def manage(arguments: Sequence[str]) -> int:
+    """
+    Become `manage.py` with the environment of this checkout: that of the stack that runs, or servers for the duration.
+
+    :raises ServersFailed: if servers are needed and cannot be started
+    """
+    settings = os.environ.get("DJANGO_SETTINGS_MODULE", environment.LOCAL_SETTINGS)
+    if settings != environment.LOCAL_SETTINGS:
+        # Somebody configured this process by hand, production perhaps: development values must not fill its gaps.
+        return _become([sys.executable, MANAGE, *arguments], dict(os.environ))
+    parts = missing_parts()
+    if not arguments or arguments[0].startswith("-"):
+        parts = []
+    env = _around(parts, temporary=False)
+    if parts and arguments[0] not in _PREPARED_BY_ITSELF:
+        _prepare(env)
+    return _become([sys.executable, MANAGE, *arguments], env)
+
+
+def _around(parts: list[str], *, temporary: bool) -> dict[str, str]:
+    """Return the environment, with servers of our own for the missing parts or those of the stack that runs."""
+    ports = environment.Ports(8000, 9000, 9025)
+    if not parts:
+        return environment.build({}, ports, data_dir=RUN_DATA)
+    if not temporary and (running := running_env()) is not None:
+        stack = environment.read_stack(RUN_DATA)
+        return environment.build({**stack, **running}, ports, data_dir=RUN_DATA)
+    servers = Servers(None if temporary else RUN_DATA, parts=parts)
+    env = environment.build(servers.start(), ports, data_dir=RUN_DATA)
+    servers.outlive_exec()
+    return env
+
+
+def _prepare(env: dict[str, str]) -> None:
+    """Give a new database its tables, so that the first command of a fresh checkout finds what it asks for."""
+    import psycopg
+
+    with psycopg.connect(env["DATABASE_URL"]) as connection:
+        found = connection.execute("SELECT to_regclass('django_migrations')").fetchone()
+    if found != (None,):
+        return
+    print("The database is new: creating its tables ...", file=sys.stderr, flush=True)
+    for step in (["migrate", "--no-input", "--verbosity", "0"], ["setup_reference_data"]):
+        subprocess.run([sys.executable, MANAGE, *step], env=env, stdout=sys.stderr, check=True)
+
+
+def _become(command: list[str], env: dict[str, str]) -> int:
+    """Replace this process, so that signals, terminal and exit code are the command's own."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvpe(command[0], command, env)
+    except OSError as refused:
+        print(f"{command[0]}: {refused.strerror}", file=sys.stderr)
+        return 127

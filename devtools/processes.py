@@ -1,0 +1,152 @@
+"""
+The stack: the Procfile's processes and the sandbox, started under a supervisor and found ready.
+
+Each line of output appears behind the name of its process and goes to `<logs>/<name>.log` as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from devtools.embedded import CHECKOUT, Servers
+from devtools.environment import WEBHOOK_PATH, Ports
+
+PROCFILE = CHECKOUT / "Procfile"
+_ONE_OFF = {"release"}
+_LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
+_READY_SECONDS = 60.0
+
+
+class ProcessFailed(RuntimeError):
+    """A process of the stack ended or did not become ready; the message shows the end of its log."""
+
+
+def read_procfile(path: Path = PROCFILE) -> dict[str, str]:
+    """Return the commands of the processes that keep running, by name."""
+    found = (_LINE.match(line) for line in path.read_text().splitlines())
+    return {match[1]: match[2] for match in found if match and match[1] not in _ONE_OFF}
+
+
+class Stack:
+    """
+    The processes of one running Bahi.
+
+    :param env: what `environment.build` returned
+    :param logs: a directory; the logs of the run before are overwritten
+    """
+
+    def __init__(
+        self, servers: Servers, env: Mapping[str, str], ports: Ports, *, logs: Path, procfile: Path = PROCFILE
+    ) -> None:
+        self.servers = servers
+        self.env = dict(env)
+        self.ports = ports
+        self.logs = logs
+        self.procfile = procfile
+        self.web_url = f"http://127.0.0.1:{ports.web}"
+        self.sandbox_url = f"http://127.0.0.1:{ports.sandbox}"
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def run_once(self, name: str, argv: list[str], *, seconds: float = 600.0) -> None:
+        """
+        Run a command to its end.
+
+        :raises ProcessFailed: if it fails or takes longer
+        """
+        self._spawn(name, argv)
+        deadline = time.monotonic() + seconds
+        while name not in self.servers.ended:
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"{name} took longer than {seconds:.0f} s. {self.tail(name)}")
+            self.servers.wait_for_exit(1.0)
+            self._no_server_may_end()
+        if code := self.servers.ended.pop(name):
+            raise ProcessFailed(f"{name} failed (exit code {code}). {self.tail(name)}")
+
+    def manage(self, name: str, *arguments: str) -> None:
+        """
+        Run a manage.py command to its end.
+
+        :raises ProcessFailed: if it fails
+        """
+        self.run_once(name, [sys.executable, str(CHECKOUT / "manage.py"), *arguments])
+
+    def start(self) -> None:
+        """
+        Start the sandbox, then the Procfile's processes, and wait until the web process answers.
+
+        :raises ProcessFailed: if one ends or none answers in time
+        """
+        ports = self.ports
+        self._spawn(
+            "sandbox",
+            [
+                sys.executable, "-m", "sandbox", "--port", str(ports.sandbox), "--smtp-port", str(ports.smtp),
+                "--webhook-url", f"{self.web_url}{WEBHOOK_PATH}", "--seed", "1",
+            ],
+        )  # fmt: skip
+        for name, command in read_procfile(self.procfile).items():
+            self._spawn(name, ["/bin/sh", "-c", f"exec {command}"])
+        self._until_answers("sandbox", f"{self.sandbox_url}/__sim__/")
+        self._until_answers("web", f"{self.web_url}/livez")
+
+    def wait(self) -> None:
+        """
+        Wait until a process or server ends, which none should.
+
+        :raises ProcessFailed: always, with the end of its log
+        """
+        while not self.servers.ended:
+            self.servers.wait_for_exit(3600.0)
+        name, code = next(iter(self.servers.ended.items()))
+        raise ProcessFailed(f"{name} ended by itself (exit code {code}). {self.tail(name)}")
+
+    def tail(self, name: str, lines: int = 20) -> str:
+        """Return the end of a process's log with the log's path, for a message."""
+        path = self.log_of(name)
+        try:
+            text = "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            text = "(nothing)"
+        return f"The end of {path}:\n{text}"
+
+    def log_of(self, name: str) -> Path:
+        """Return the log of a process or an embedded server."""
+        own = self.logs / f"{name}.log"
+        return own if own.exists() or self.servers.data_dir is None else self.servers.data_dir / "logs" / f"{name}.log"
+
+    def _spawn(self, name: str, argv: list[str]) -> None:
+        log = self.logs / f"{name}.log"
+        log.write_bytes(b"")
+        self.servers.spawn(name, argv, env=self.env, log=log)
+
+    def _until_answers(self, name: str, url: str) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while not _answers(url):
+            self.servers.wait_for_exit(0.1)
+            if self.servers.ended:
+                self.wait()
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"{name} did not answer at {url} within {_READY_SECONDS:.0f} s. {self.tail(name)}")
+
+    def _no_server_may_end(self) -> None:
+        if dead := set(self.servers.ended) & set(self.servers.parts):
+            raise ProcessFailed(f"{(name := dead.pop())} ended by itself. {self.tail(name)}")
+
+
+def _answers(url: str) -> bool:
+    # Without the proxies of the environment: this is our own machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=2):
+            return True
+    except urllib.error.HTTPError as refused:
+        return refused.code < 500
+    except OSError:
+        return False

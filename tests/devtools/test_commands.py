@@ -1,0 +1,97 @@
+"""`with-servers` and `bin/bahi`: arguments, exit codes and signals are the command's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from devtools.embedded import CHECKOUT
+
+pytestmark = pytest.mark.timeout(60)
+
+CLEAN = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "MAKELEVEL"}}
+
+
+def devtools(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    options.setdefault("env", CLEAN)
+    return subprocess.run(
+        [sys.executable, "-m", "devtools", *arguments],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        **options,
+    )
+
+
+def test_the_command_gets_servers_its_arguments_and_keeps_its_exit_code():
+    script = (
+        "import os, sys, redis, psycopg\n"
+        "psycopg.connect(os.environ['DATABASE_URL']).close()\n"
+        "assert redis.Redis.from_url(os.environ['REDIS_URL']).ping()\n"
+        "print(sys.argv[1:], len(os.environ['SECRET_KEY']) > 40, 'DJANGO_SETTINGS_MODULE' in os.environ)\n"
+        "sys.exit(7)\n"
+    )
+    env = {name: value for name, value in CLEAN.items() if name != "DJANGO_SETTINGS_MODULE"}
+
+    done = devtools("with-servers", "--", sys.executable, "-c", script, "a b", "--help", env=env)
+
+    assert done.stdout == "['a b', '--help'] True False\n", done.stderr
+    assert done.returncode == 7
+
+
+def test_configured_servers_are_left_alone():
+    configured = {**CLEAN, "DATABASE_URL": "postgres://theirs/shop", "REDIS_URL": "redis://theirs/0"}
+
+    done = devtools("with-servers", "--", "sh", "-c", 'echo "$DATABASE_URL $REDIS_URL"', env=configured)
+
+    assert done.stdout == "postgres://theirs/shop redis://theirs/0\n"
+
+
+def test_the_servers_end_with_the_command_that_is_killed(wait_until, alive):
+    script = "echo $REDIS_URL; exec sleep 300"
+    with subprocess.Popen(
+        [sys.executable, "-m", "devtools", "with-servers", "--", "sh", "-c", script],
+        cwd=CHECKOUT, env=CLEAN, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        sockets = process.stdout.readline().strip().removeprefix("unix://").rpartition("/")[0]
+        assert os.path.isdir(sockets)
+
+        process.send_signal(signal.SIGKILL)
+
+        assert process.wait(10) == -signal.SIGKILL
+    wait_until(lambda: not os.path.exists(sockets))
+
+
+def test_an_unknown_command_and_a_missing_one_say_so():
+    missing = devtools("with-servers")
+    unknown = devtools("with-servers", "--", "no-such-program-at-all")
+
+    assert (missing.returncode, unknown.returncode) == (2, 127)
+    assert "which command?" in missing.stderr
+    assert "no-such-program-at-all" in unknown.stderr
+
+
+def test_help_teaches_every_subcommand():
+    done = devtools("--help")
+
+    assert done.returncode == 0
+    for word in ("setup", "run", "demo", "with-servers", "manage", "clean", "DATABASE_URL", "examples:"):
+        assert word in done.stdout
+
+
+def test_bahi_works_through_a_symbolic_link_from_anywhere(tmp_path):
+    (tmp_path / "bahi").symlink_to(CHECKOUT / "bin/bahi")
+
+    done = subprocess.run(
+        [str(tmp_path / "bahi"), "version"], cwd=tmp_path, env={**CLEAN, "DATABASE_URL": "postgres://x/y", "REDIS_URL": "redis://x/0"},
+        capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("5.2")
