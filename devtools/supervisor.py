@@ -232,12 +232,11 @@ class Supervisor:
         if self.place is not None:
             with contextlib.suppress(OSError):
                 self.place.say("stopping")
-        patience = GRACE_SECONDS if os.getppid() == self.owner else _GRACE_WITHOUT_OWNER_SECONDS
-        self._dismiss(signal.SIGTERM, [*self.children], patience)
-        self._dismiss(signal.SIGKILL, self._below(), _LAST_CALL_SECONDS)
+        self._ask_to_leave()
+        self._kill_all_below()
         for server in self.servers.values():
             server.stop(hurry=self.hurry)
-        self._dismiss(signal.SIGKILL, self._below(), _LAST_CALL_SECONDS)
+        self._kill_all_below()
         if self.place is not None:
             self.place.leave()
         self.tell({"event": "stopped"})
@@ -246,20 +245,27 @@ class Supervisor:
         servers = [server.pid for server in self.servers.values() if server.pid]
         return kernel.descendants(os.getpid(), without=servers)
 
-    def _dismiss(self, signum: int, pids: list[int], seconds: float) -> None:
-        """Send `signum` and wait until these are gone; what appears below meanwhile gets it too if it is SIGKILL."""
-        deadline = time.monotonic() + seconds
-        while pids and time.monotonic() < deadline:
+    def _ask_to_leave(self) -> None:
+        """Let the processes finish what they are at; only the leading ones are asked, who know their own best."""
+        began = time.monotonic()
+        for pid in [*self.children]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        while self.children and not self.hurry:
+            # Asked anew each time: the owner's socket closes a moment before its process is seen to end.
+            patience = GRACE_SECONDS if os.getppid() == self.owner else _GRACE_WITHOUT_OWNER_SECONDS
+            if time.monotonic() - began > patience:
+                break
+            self._turn(0.02)
+
+    def _kill_all_below(self) -> None:
+        """Kill what is left, and what the dying leave behind, until nothing is."""
+        deadline = time.monotonic() + _LAST_CALL_SECONDS
+        while (pids := self._below()) and time.monotonic() < deadline:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signum)
-            while time.monotonic() < deadline and not (signum == signal.SIGTERM and self.hurry):
-                self._turn(0.02)
-                if signum == signal.SIGKILL or not self.children:
-                    break
-            if signum == signal.SIGTERM:
-                return
-            pids = self._below()
+                    os.kill(pid, signal.SIGKILL)
+            self._turn(0.02)
 
 
 def main() -> None:
