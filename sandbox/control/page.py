@@ -1,0 +1,134 @@
+"""The index page: a look into the sandbox for a person with a browser, with the payer's two buttons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from html import escape
+from itertools import islice
+from typing import Any
+
+from sandbox.razorpay.state import Event, Order, Payment
+from sandbox.state import World
+
+_SHOWN = 15
+_STYLE = """
+body{font:15px/1.45 system-ui,sans-serif;
+margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1c2430;background:#fbfaf7}
+h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .4rem}p{margin:.3rem 0 1rem;color:#566}
+table{border-collapse:collapse;width:100%;background:#fff}th,td{text-align:left;padding:.35rem .6rem;
+border-bottom:1px solid #e6e2d8;vertical-align:top}th{font-weight:600;color:#566;font-size:.85rem}
+code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}form{display:inline}
+button{font:inherit;padding:.1rem .7rem;border:1px solid #b9b4a6;border-radius:4px;background:#fff;cursor:pointer}
+.good{color:#17693a}.bad{color:#a3261c}.none{color:#899}
+"""
+
+
+def render(world: World, calls: list[dict[str, Any]]) -> str:
+    """Return the page as HTML; every text from outside is escaped."""
+    with world.lock:
+        gateway = world.razorpay
+        waiting = [gateway.payments[payment_id] for payment_id in sorted(gateway.open_payments)]
+        unpaid = [order for order in reversed(gateway.orders.values()) if order.status != "paid"]
+        sections = [
+            _section("UPI payments waiting for the payer", ("payment", "amount", "link", ""), map(_waiting, waiting)),
+            _section("Orders not yet paid", ("order", "amount", "receipt", "status", ""), map(_unpaid, unpaid)),
+            _section("SMS", ("at", "to", "text"), map(_sms, reversed(world.msg91.messages))),
+            _section("Mail", ("at", "to", "subject", "text"), map(_mail, reversed(world.mailbox.mails))),
+            _section(
+                "Payments",
+                ("payment", "order", "amount", "method", "status", "fee"),
+                map(_payment, reversed(gateway.payments.values())),
+            ),
+            _section(
+                "Webhooks",
+                ("event", "payment", "status", "answers", ""),
+                map(_webhook, reversed(gateway.events.values())),
+            ),
+            _section("Planned faults", ("path", "kind", "times"), map(_fault, world.faults.rows())),
+        ]
+        url = gateway.policy.url or "nowhere"
+        mode = gateway.policy.mode
+    sections.append(_section("Control calls", ("call", "what it does", "body"), map(_call, calls), shown=len(calls)))
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Bahi sandbox</title>"
+        f"<style>{_STYLE}</style><h1>The outside world</h1>"
+        f"<p>Razorpay, MSG91 and mail, imitated. Webhooks go to <code>{escape(url)}</code>, mode "
+        f"<code>{escape(mode)}</code>. No rupee moves and no message leaves this machine.</p>{''.join(sections)}</html>"
+    )
+
+
+def _section(title: str, heads: tuple[str, ...], rows: Iterable[list[str]], shown: int = _SHOWN) -> str:
+    cells = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in islice(rows, shown)]
+    head = "".join(f"<th>{head}</th>" for head in heads)
+    table = f"<table><tr>{head}</tr>{''.join(cells)}</table>" if cells else "<p class=none>none</p>"
+    return f"<h2>{title}</h2>{table}"
+
+
+def _waiting(payment: Payment) -> list[str]:
+    path = f"/__sim__/payments/{payment.id}"
+    buttons = _button(f"{path}/approve", "approve") + " " + _button(f"{path}/decline", "decline")
+    return [_code(payment.id), _rupees(payment.amount), _code(payment.link or payment.vpa or ""), buttons]
+
+
+def _unpaid(order: Order) -> list[str]:
+    path = f"/__sim__/orders/{order.id}/checkout"
+    buttons = _button(path, "pay", outcome="success") + " " + _button(path, "fail", outcome="failure")
+    return [_code(order.id), _rupees(order.amount), _code(order.receipt or ""), order.status, buttons]
+
+
+def _sms(sms: Any) -> list[str]:
+    return [_time(sms.at), _code(sms.to), escape(sms.text)]
+
+
+def _mail(mail: Any) -> list[str]:
+    subject = f'<a href="/__sim__/mails/{mail.n}/raw">{escape(mail.subject or "(no subject)")}</a>'
+    return [_time(mail.at), _code(", ".join(mail.to)), subject, escape(mail.text[:200])]
+
+
+def _payment(payment: Payment) -> list[str]:
+    status = f"<span class={_tone(payment.status)}>{payment.status}</span>"
+    fee = _rupees(payment.fee) if payment.fee is not None else ""
+    return [_code(payment.id), _code(payment.order_id), _rupees(payment.amount), payment.method, status, fee]
+
+
+def _webhook(event: Event) -> list[str]:
+    answers = ", ".join(str(attempt["status"] or "no answer") for attempt in event.attempts)
+    status = f"<span class={_tone(event.status)}>{event.status}</span>"
+    again = _button(f"/__sim__/webhooks/{event.id}/resend", "resend")
+    return [escape(event.event), _code(event.payment_id or ""), status, answers, again]
+
+
+def _fault(row: dict[str, Any]) -> list[str]:
+    return [_code(row["path"]), escape(row["kind"]), str(row["times"])]
+
+
+def _call(call: dict[str, Any]) -> list[str]:
+    body = json.dumps(call["body"]) if call["body"] else ""
+    return [_code(f"{call['method']} {call['path']}"), escape(call["does"]), _code(body)]
+
+
+def _button(action: str, label: str, **fields: str) -> str:
+    hidden = "".join(
+        f'<input type=hidden name="{escape(name)}" value="{escape(value)}">'
+        for name, value in {"back": "1", **fields}.items()
+    )
+    return f'<form method=post action="{escape(action)}">{hidden}<button>{escape(label)}</button></form>'
+
+
+def _tone(status: str) -> str:
+    tones = {"captured": "good", "delivered": "good", "failed": "bad", "dropped": "bad"}
+    return tones.get(status, "none")
+
+
+def _code(text: str) -> str:
+    return f"<code>{escape(text)}</code>"
+
+
+def _rupees(paise: int) -> str:
+    return f"₹{paise // 100}.{paise % 100:02d}"
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, tz=UTC).strftime("%H:%M:%S")

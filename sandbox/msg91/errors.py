@@ -1,0 +1,11 @@
+"""MSG91's way of saying no: HTTP 200 and a type."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A request that is answered 200 with `type: error`; `code` is one of MSG91's numbers where it has one."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.body = {"type": "error", "message": message} | ({"code": code} if code else {})

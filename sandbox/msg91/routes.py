@@ -1,0 +1,70 @@
+"""MSG91's front door: the auth key, paths, and answers in its shape."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from sandbox.msg91 import flow, otp
+from sandbox.msg91.errors import Refused
+from sandbox.state import World
+
+Params = dict[str, Any]
+Endpoint = Callable[[World, Params], dict[str, Any]]
+
+ROUTES: dict[str, tuple[set[str], Endpoint]] = {
+    "/api/v5/otp": ({"POST", "GET"}, otp.send),
+    "/api/v5/otp/verify": ({"GET", "POST"}, otp.verify),
+    "/api/v5/otp/retry": ({"GET", "POST"}, otp.retry),
+    "/api/v5/flow": ({"POST"}, flow.send),
+}
+
+
+def handle(world: World, request: Request, path: str) -> Response:
+    """Answer one request to the path below MSG91's base URL."""
+    methods, endpoint = ROUTES.get(path.rstrip("/"), (set(), None))
+    if endpoint is None or request.method not in methods:
+        return _json({"message": "Not Found", "type": "error"}, 404)
+    key = request.headers.get("authkey") or request.args.get("authkey") or ""
+    if not hmac.compare_digest(key.encode(), world.settings.msg91_auth_key.encode()):
+        return error(401)
+    if not world.msg91.knobs.ip_allowed:
+        return _json({"message": "IP not whitelisted", "type": "error", "code": "418"})
+    try:
+        params = _params(request)
+        with world.lock:
+            body = endpoint(world, params)
+            world.changed()
+            return _json(body)
+    except Refused as refusal:
+        return _json(refusal.body)
+
+
+def error(status: int) -> Response:
+    """Return the answer for a status that a fault asks for."""
+    if status == 401:
+        body = {"message": "Unauthorized", "status": "fail", "hasError": True, "code": "201", "apiError": "201"}
+        return _json(body, status)
+    return _json({"message": "Something went wrong", "type": "error"}, status)
+
+
+def _params(request: Request) -> Params:
+    """Merge the JSON body under the query string: MSG91 takes an operation's parameters from either."""
+    raw = request.get_data()
+    body: Any = {}
+    if raw.strip():
+        try:
+            body = json.loads(raw)
+        except ValueError as error:
+            raise Refused("Invalid JSON") from error
+    if not isinstance(body, dict):
+        raise Refused("Invalid JSON")
+    return {**body, **{name: value for name, value in request.args.items() if name != "authkey"}}
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(body), status=status, mimetype="application/json")

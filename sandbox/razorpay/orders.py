@@ -1,0 +1,152 @@
+"""/v1/orders: create, fetch, list, the payments of one, notes."""
+
+# ruff: noqa: ARG001 - every endpoint has the same signature
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from werkzeug.wrappers import Request
+
+from sandbox.razorpay import validation
+from sandbox.razorpay.errors import Refused
+from sandbox.razorpay.state import AUTOMATIC_CAPTURE_MINUTES, Order
+from sandbox.state import World
+
+_CREATE_FIELDS = {
+    "amount",
+    "currency",
+    "receipt",
+    "notes",
+    "partial_payment",
+    "first_payment_min_amount",
+    "payment",
+    "payment_capture",
+    "unique_receipt",
+}
+_CAPTURE_OPTIONS = {"automatic_expiry_period", "manual_expiry_period", "refund_speed"}
+_SHORTEST_EXPIRY_MINUTES = 12
+
+
+def create(world: World, request: Request) -> dict[str, Any]:
+    body = validation.read_json(request)
+    validation.refuse_extra(body, _CREATE_FIELDS)
+    amount = validation.read_amount(body, step="order_creation")
+    currency = validation.read_currency(body)
+    receipt = validation.read_receipt(body)
+    notes = validation.read_notes(body)
+    capture, minutes = _read_capture(body)
+    partial = validation.read_flag(body, "partial_payment")
+    first_payment = body.get("first_payment_min_amount")
+    if first_payment is not None and (not isinstance(first_payment, int) or not 0 < first_payment <= amount):
+        raise Refused("The first payment min amount is not valid.", field="first_payment_min_amount")
+
+    if validation.read_flag(body, "unique_receipt") and receipt is not None:
+        earlier = _same_receipt(world, receipt=receipt, amount=amount, currency=currency)
+        if earlier is not None:
+            return earlier.wire()
+
+    order = Order(
+        id=world.ids.razorpay("order"),
+        amount=amount,
+        currency=currency,
+        receipt=receipt,
+        notes=notes,
+        created_at=world.clock.unix(),
+        capture=capture,
+        automatic_minutes=minutes,
+        partial_payment=partial,
+        first_payment_min_amount=first_payment,
+    )
+    world.razorpay.add_order(order)
+    world.changed()
+    return order.wire()
+
+
+def _same_receipt(world: World, *, receipt: str, amount: int, currency: str) -> Order | None:
+    ids = world.razorpay.orders_by_receipt.get(receipt)
+    if not ids:
+        return None
+    earlier = world.razorpay.orders[ids[0]]
+    same = (earlier.amount, earlier.currency) == (amount, currency)
+    if same and world.razorpay.knobs.unique_receipt == "return":
+        return earlier
+    raise Refused("Order receipt should be unique.", field="receipt", step="order_creation")
+
+
+def _read_capture(body: dict[str, Any]) -> tuple[Literal["automatic", "manual"], int]:
+    """Read how and within how many minutes payments are captured; the older 0/1 flag is still understood."""
+    payment = body.get("payment")
+    if payment is None:
+        wants_capture = body.get("payment_capture", 1)
+        if wants_capture not in (0, 1):
+            raise Refused("The payment capture field must be 0 or 1.", field="payment_capture")
+        return ("automatic" if wants_capture else "manual"), AUTOMATIC_CAPTURE_MINUTES
+
+    if not isinstance(payment, dict) or payment.get("capture") not in {"automatic", "manual"}:
+        raise Refused("The payment.capture must be automatic or manual.", field="payment.capture")
+    validation.refuse_extra(payment, {"capture", "capture_options"})
+    options = payment.get("capture_options") or {}
+    if not isinstance(options, dict):
+        raise Refused("The payment.capture_options must be an object.", field="payment.capture_options")
+    validation.refuse_extra(options, _CAPTURE_OPTIONS)
+    minutes = options.get("automatic_expiry_period", AUTOMATIC_CAPTURE_MINUTES)
+    if not isinstance(minutes, int) or minutes < _SHORTEST_EXPIRY_MINUTES:
+        raise Refused(
+            f"The automatic expiry period must be at least {_SHORTEST_EXPIRY_MINUTES}.",
+            field="payment.capture_options.automatic_expiry_period",
+        )
+    return payment["capture"], minutes
+
+
+def fetch(world: World, request: Request, order_id: str) -> dict[str, Any]:
+    order = validation.find(world.razorpay.orders, order_id, "order")
+    return _expanded(world, request, order)
+
+
+def list_all(world: World, request: Request) -> dict[str, Any]:
+    receipt = request.args.get("receipt")
+    authorized = request.args.get("authorized")
+    table = world.razorpay.orders
+    if receipt is None:
+        rows = list(reversed(table.values()))
+    else:
+        rows = [table[order_id] for order_id in reversed(world.razorpay.orders_by_receipt.get(receipt, []))]
+    if authorized not in {None, "0", "1"}:
+        raise Refused("The authorized field must be 0 or 1.", field="authorized")
+    if authorized is not None:
+        rows = [order for order in rows if _has_authorized(world, order) == (authorized == "1")]
+
+    found = validation.page(request, rows, extra={"receipt", "authorized", "expand[]"})
+    return validation.collection([_expanded(world, request, order) for order in found])
+
+
+def _has_authorized(world: World, order: Order) -> bool:
+    return any(payment.status in {"authorized", "captured"} for payment in world.razorpay.payments_of(order.id))
+
+
+def _expanded(world: World, request: Request, order: Order) -> dict[str, Any]:
+    body = order.wire()
+    if {"payments", "payments.card"} & set(request.args.getlist("expand[]")):
+        body["payments"] = _payments(world, order)
+    return body
+
+
+def _payments(world: World, order: Order) -> dict[str, Any]:
+    return validation.collection([payment.wire() for payment in world.razorpay.payments_of(order.id)])
+
+
+def payments(world: World, request: Request, order_id: str) -> dict[str, Any]:
+    return _payments(world, validation.find(world.razorpay.orders, order_id, "order"))
+
+
+def edit(world: World, request: Request, order_id: str) -> dict[str, Any]:
+    order = validation.find(world.razorpay.orders, order_id, "order")
+    body = validation.read_json(request)
+    validation.refuse_extra(body, {"notes"})
+    if "notes" not in body:
+        raise Refused("The notes field is required.", field="notes")
+
+    order.notes = validation.read_notes(body)
+    world.changed()
+    return order.wire()

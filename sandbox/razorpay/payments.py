@@ -1,0 +1,285 @@
+"""/v1/payments, and what happens to a payment: opened, authorised, captured, failed."""
+
+# ruff: noqa: ARG001 - every endpoint has the same signature
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from werkzeug.wrappers import Request
+
+from sandbox.razorpay import validation, webhooks
+from sandbox.razorpay.errors import FAILURES, Failure, Refused, UrlNotFound
+from sandbox.razorpay.fees import fee_and_tax
+from sandbox.razorpay.state import Order, Payment
+from sandbox.state import World
+
+# The documented amounts, in paise, that decide the outcome of a server-to-server UPI payment in test mode.
+TRIGGER_AMOUNTS = {
+    201: "insufficient_funds",
+    204: "incorrect_pin",
+    302: "payment_cancelled",
+    402: "payment_declined",
+}
+_TRIGGER_VPAS = {"success@razorpay", "failure@razorpay"}
+_S2S_FIELDS = {
+    "amount",
+    "currency",
+    "order_id",
+    "email",
+    "contact",
+    "method",
+    "ip",
+    "referer",
+    "user_agent",
+    "description",
+    "notes",
+    "upi",
+    "customer_id",
+    "save",
+    "callback_url",
+}
+_MERCHANT_VPA = "bahi.sandbox@sandbox"
+
+
+class NotPayable(Exception):
+    """The payment or order is in no state for what was asked; the text says which."""
+
+
+def fetch(world: World, request: Request, payment_id: str) -> dict[str, Any]:
+    return validation.find(world.razorpay.payments, payment_id, "pay").wire()
+
+
+def list_all(world: World, request: Request) -> dict[str, Any]:
+    found = validation.page(request, reversed(world.razorpay.payments.values()), extra={"expand[]"})
+    return validation.collection([payment.wire() for payment in found])
+
+
+def edit(world: World, request: Request, payment_id: str) -> dict[str, Any]:
+    payment = validation.find(world.razorpay.payments, payment_id, "pay")
+    body = validation.read_json(request)
+    validation.refuse_extra(body, {"notes"})
+    if "notes" not in body:
+        raise Refused("The notes field is required.", field="notes")
+
+    payment.notes = validation.read_notes(body)
+    world.changed()
+    return payment.wire()
+
+
+def capture(world: World, request: Request, payment_id: str) -> dict[str, Any]:
+    payment = validation.find(world.razorpay.payments, payment_id, "pay")
+    body = validation.read_json(request)
+    validation.refuse_extra(body, {"amount", "currency"})
+    amount = validation.read_amount(body, step="payment_capture")
+    currency = validation.read_currency(body)
+
+    if payment.status in {"captured", "refunded"}:
+        raise Refused("This payment has already been captured", step="payment_capture")
+    if payment.status != "authorized":
+        raise Refused(
+            "Only payments which have been authorized and not yet captured can be captured", step="payment_capture"
+        )
+    if (amount, currency) != (payment.amount, payment.currency):
+        raise Refused("Capture amount must be equal to the amount authorized", field="amount", step="payment_capture")
+    if world.razorpay.orders[payment.order_id].status == "paid":
+        raise Refused("Payment cannot be captured because the order is already paid.", step="payment_capture")
+
+    webhooks.emit(world, _capture(world, payment))
+    return payment.wire()
+
+
+def create_upi(world: World, request: Request) -> dict[str, Any]:
+    """Open a server-to-server UPI payment, for accounts that may."""
+    payment = _create_s2s(world, request)
+    if payment.flow == "collect":
+        return {"razorpay_payment_id": payment.id}
+    return {"razorpay_payment_id": payment.id, "link": payment.link}
+
+
+def create_json(world: World, request: Request) -> dict[str, Any]:
+    """Do the same by the newer path, whose answer also lists the next steps."""
+    payment = _create_s2s(world, request)
+    poll = {"action": "poll", "url": f"{request.host_url}razorpay/v1/payments/{payment.id}"}
+    if payment.flow == "collect":
+        return {"razorpay_payment_id": payment.id, "next": [poll]}
+    return {
+        "razorpay_payment_id": payment.id,
+        "link": payment.link,
+        "next": [{"action": "intent", "url": payment.link}, poll],
+    }
+
+
+def _create_s2s(world: World, request: Request) -> Payment:
+    if not world.razorpay.knobs.s2s_upi:
+        raise UrlNotFound
+    body = validation.read_json(request)
+    validation.refuse_extra(body, _S2S_FIELDS)
+    amount = validation.read_amount(body)
+    validation.read_currency(body)
+    order_id = validation.read_text(body, "order_id", longest=40, required=True) or ""
+    order = validation.find(world.razorpay.orders, order_id, "order")
+    email = validation.read_text(body, "email", longest=255, required=True) or ""
+    contact = validation.read_contact(body)
+    if body.get("method") != "upi":
+        raise Refused("The method must be upi.", field="method")
+    upi = body.get("upi") or {}
+    flow = upi.get("flow") if isinstance(upi, dict) else None
+    if flow not in {"intent", "collect"}:
+        raise Refused("The upi.flow must be intent or collect.", field="upi.flow")
+    vpa = validation.read_text(upi, "vpa", longest=100, required=flow == "collect")
+    if order.status == "paid":
+        raise Refused("Payment already done for this order.")
+    _refuse_other_amount(order, amount)
+
+    payment = open_payment(
+        world,
+        order,
+        amount=amount,
+        method="upi",
+        flow=flow,
+        email=email,
+        contact=contact,
+        vpa=vpa,
+        notes=validation.read_notes(body),
+        description=validation.read_text(body, "description", longest=255),
+    )
+    _let_payer_answer(world, payment)
+    return payment
+
+
+def _refuse_other_amount(order: Order, amount: int) -> None:
+    due = order.amount - order.amount_paid
+    lowest = due
+    if order.partial_payment:
+        lowest = min(due, order.first_payment_min_amount or 100) if order.amount_paid == 0 else 100
+    if not lowest <= amount <= due:
+        raise Refused("Your payment amount is different from your order amount.", field="amount")
+
+
+def open_payment(world: World, order: Order, *, amount: int, method: str, **details: Any) -> Payment:
+    """Record that a customer began to pay; `details` are further fields of the payment."""
+    now = world.clock.unix()
+    payment = Payment(
+        id=world.ids.razorpay("pay"),
+        order_id=order.id,
+        amount=amount,
+        currency=order.currency,
+        method=method,
+        created_at=now,
+        expires_at=now + world.razorpay.knobs.upi_timeout_seconds,
+        **details,
+    )
+    if payment.flow == "intent" and method == "upi":
+        payment.link = _intent_link(payment)
+    order.attempts += 1
+    if order.status == "created":
+        order.status = "attempted"
+    world.razorpay.add_payment(payment)
+    world.changed()
+    return payment
+
+
+def _intent_link(payment: Payment) -> str:
+    """Return the link that a UPI app opens. Its address belongs to nobody, so that no real rupee can follow it."""
+    values = {
+        "pa": _MERCHANT_VPA,
+        "pn": "Bahi Sandbox",
+        "tr": payment.id.replace("pay_", "RZP"),
+        "tn": (payment.description or "Sandbox payment")[:50],
+        "am": f"{payment.amount // 100}.{payment.amount % 100:02d}",
+        "cu": payment.currency,
+        "mc": "5411",
+    }
+    return "upi://pay?" + "&".join(f"{name}={quote(value, safe='@')}" for name, value in values.items())
+
+
+def _let_payer_answer(world: World, payment: Payment) -> None:
+    """Decide at once what test mode decides by amount or address; else leave it to the payer, who may be a knob."""
+    if payment.amount in TRIGGER_AMOUNTS:
+        fail(world, payment, FAILURES[TRIGGER_AMOUNTS[payment.amount]])
+    elif payment.vpa in _TRIGGER_VPAS:
+        answer(world, payment, approve=payment.vpa == "success@razorpay")
+    elif world.razorpay.knobs.payer != "manual":
+        approve = world.razorpay.knobs.payer == "approve"
+        world.scheduler.after(
+            world.razorpay.knobs.payer_delay_ms / 1000, lambda: _answer_if_open(world, payment, approve=approve)
+        )
+
+
+def _answer_if_open(world: World, payment: Payment, *, approve: bool) -> None:
+    with world.lock:
+        if payment.status == "created":
+            answer(world, payment, approve=approve)
+
+
+def answer(world: World, payment: Payment, *, approve: bool, reason: str = "payment_declined") -> None:
+    """
+    Let the payer approve or decline. Approving what already failed is a late authorisation, and legal.
+
+    :raises NotPayable: if the payment is past that
+    """
+    if payment.status not in ({"created", "failed"} if approve else {"created"}):
+        raise NotPayable(f"{payment.id} is {payment.status}")
+    if approve:
+        authorize(world, payment)
+    else:
+        fail(world, payment, FAILURES[reason])
+
+
+def authorize(world: World, payment: Payment) -> None:
+    """Take the customer's money, and capture it where the order says so."""
+    order = world.razorpay.orders[payment.order_id]
+    payment.late_authorized = payment.status == "failed"
+    payment.status = "authorized"
+    payment.error = None
+    if payment.method == "upi":
+        payment.vpa = payment.vpa or "gaurav.kumar@upi"
+        payment.acquirer_data = {
+            "rrn": world.ids.digits("rrn", 12),
+            "upi_transaction_id": world.ids.hex("upi", 32).upper(),
+        }
+    world.razorpay.open_payments.discard(payment.id)
+    news = [webhooks.News("payment.authorized", payment)]
+
+    in_time = world.clock.unix() - payment.created_at <= order.automatic_minutes * 60
+    if order.capture == "automatic" and in_time and order.status != "paid":
+        news += _capture(world, payment)
+
+    webhooks.emit(world, news)
+
+
+def _capture(world: World, payment: Payment) -> list[webhooks.News]:
+    order = world.razorpay.orders[payment.order_id]
+    payment.status = "captured"
+    payment.fee, payment.tax = fee_and_tax(payment.amount)
+    order.amount_paid += payment.amount
+    news = [webhooks.News("payment.captured", payment)]
+    if order.amount_paid >= order.amount:
+        order.status = "paid"
+        news.append(webhooks.News("order.paid", payment, order))
+    return news
+
+
+def fail(world: World, payment: Payment, failure: Failure) -> None:
+    """Record that this try came to nothing."""
+    payment.status = "failed"
+    payment.error = {
+        "code": failure.code,
+        "description": failure.description,
+        "source": failure.source,
+        "step": failure.step,
+        "reason": failure.reason,
+    }
+    world.razorpay.open_payments.discard(payment.id)
+    webhooks.emit(world, [webhooks.News("payment.failed", payment)])
+
+
+def expire_open(world: World) -> None:
+    """Fail the payments that no bank has answered in time."""
+    now = world.clock.unix()
+    for payment_id in sorted(world.razorpay.open_payments):
+        payment = world.razorpay.payments[payment_id]
+        if payment.expires_at is not None and payment.expires_at <= now:
+            fail(world, payment, FAILURES["payment_timed_out"])

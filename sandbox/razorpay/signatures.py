@@ -1,0 +1,16 @@
+"""The two signatures of Razorpay, both hexadecimal HMAC-SHA256."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+
+def sign_webhook(body: bytes, secret: str) -> str:
+    """Sign the exact bytes of a webhook with the webhook secret."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def sign_checkout(*, order_id: str, payment_id: str, key_secret: str) -> str:
+    """Sign what Checkout hands to the page, with the secret of the API key."""
+    return hmac.new(key_secret.encode(), f"{order_id}|{payment_id}".encode(), hashlib.sha256).hexdigest()

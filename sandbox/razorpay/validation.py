@@ -1,0 +1,178 @@
+"""Reading requests as strictly as Razorpay does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable
+from typing import Any, TypeVar
+
+from werkzeug.wrappers import Request
+
+from sandbox.razorpay.errors import Refused, UnknownId
+from sandbox.razorpay.state import Notes
+
+_ID = re.compile(r"[a-z]+_[A-Za-z0-9]{14}")
+_PHONE = re.compile(r"(?:\+?91)?([6-9]\d{9})")
+_EARLIEST, _LATEST = 946_684_800, 4_765_046_400
+_MAX_NOTES, _MAX_NOTE_LENGTH, _MAX_RECEIPT = 15, 256, 40
+_DEFAULT_PAGE, _MAX_PAGE = 10, 100
+
+T = TypeVar("T")
+
+
+def read_json(request: Request) -> dict[str, Any]:
+    """
+    Return the body of a POST or PATCH as an object; an empty body is an empty object.
+
+    :raises Refused: if it is not a JSON object
+    """
+    raw = request.get_data()
+    if not raw.strip():
+        return {}
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        raise Refused("The request body is not valid JSON.") from error
+    if not isinstance(body, dict):
+        raise Refused("The request body must be an object.")
+    return body
+
+
+def refuse_extra(body: dict[str, Any], allowed: Collection[str]) -> None:
+    """:raises Refused: if the body has fields that this call does not know"""
+    extra = [name for name in body if name not in allowed]
+    if extra:
+        raise Refused(
+            f"{', '.join(extra)} is/are not required and should not be sent",
+            reason="extra_field_sent",
+            field=extra[0],
+        )
+
+
+def read_amount(body: dict[str, Any], *, step: str = "payment_initiation") -> int:
+    """
+    Return `amount` in paise.
+
+    :raises Refused: if it is missing, no integer or below one rupee
+    """
+    if body.get("amount") is None:
+        raise Refused("amount: is required.", field="amount", step=step)
+    amount = body["amount"]
+    if isinstance(amount, bool) or not isinstance(amount, int):
+        raise Refused("The amount must be an integer.", field="amount", step=step)
+    if amount < 100:
+        raise Refused(
+            "Order amount less than minimum amount allowed",
+            field="amount",
+            reason="amount_less_than_minimum_amount",
+            step="order_creation",
+        )
+    return amount
+
+
+def read_currency(body: dict[str, Any]) -> str:
+    """:raises Refused: if the currency is missing or not INR, the only one that this account takes"""
+    currency = body.get("currency")
+    if currency is None:
+        raise Refused("The currency field is required.", field="currency")
+    if currency != "INR":
+        raise Refused("Currency is not supported", field="currency")
+    return "INR"
+
+
+def read_text(body: dict[str, Any], name: str, *, longest: int, required: bool = False) -> str | None:
+    """:raises Refused: if the text is missing though required, no text, or too long"""
+    value = body.get(name)
+    if value is None:
+        if required:
+            raise Refused(f"The {name} field is required.", field=name)
+        return None
+    if not isinstance(value, str):
+        raise Refused(f"The {name} must be a string.", field=name)
+    if len(value) > longest:
+        raise Refused(f"The {name} may not be greater than {longest} characters.", field=name)
+    return value
+
+
+def read_receipt(body: dict[str, Any]) -> str | None:
+    return read_text(body, "receipt", longest=_MAX_RECEIPT)
+
+
+def read_notes(body: dict[str, Any]) -> Notes:
+    """:raises Refused: if notes are no flat object of at most 15 keys with values of at most 256 characters"""
+    notes = body.get("notes")
+    if notes is None or notes == []:
+        return {}
+    if not isinstance(notes, dict):
+        raise Refused("The notes must be an array.", field="notes")
+    if len(notes) > _MAX_NOTES:
+        raise Refused(f"Number of fields in notes should be less than or equal to {_MAX_NOTES}", field="notes")
+    for value in notes.values():
+        if isinstance(value, (dict, list)) or len(str(value)) > _MAX_NOTE_LENGTH:
+            raise Refused("The notes values must be texts of at most 256 characters.", field="notes")
+    return dict(notes)
+
+
+def read_flag(body: dict[str, Any], name: str) -> bool:
+    """:raises Refused: if the value is neither true, false, 0 nor 1"""
+    value = body.get(name, False)
+    if value not in (True, False):
+        raise Refused(f"The {name} field must be true or false.", field=name)
+    return bool(value)
+
+
+def read_contact(body: dict[str, Any]) -> str:
+    """
+    Return the phone number as +91 and ten digits.
+
+    :raises Refused: if it is missing or no Indian mobile number
+    """
+    contact = read_text(body, "contact", longest=20, required=True) or ""
+    match = _PHONE.fullmatch(re.sub(r"[\s-]", "", contact))
+    if match is None:
+        raise Refused("Contact number is invalid.", field="contact")
+    return f"+91{match[1]}"
+
+
+def find(table: dict[str, T], entity_id: str, prefix: str) -> T:
+    """:raises Refused: if the id is malformed, of another kind, or of nothing"""
+    if not _ID.fullmatch(entity_id) or not entity_id.startswith(f"{prefix}_"):
+        raise Refused(f"{entity_id} is not a valid id")
+    if entity_id not in table:
+        raise UnknownId
+    return table[entity_id]
+
+
+def _read_number(request: Request, name: str, default: int, lowest: int, highest: int) -> int:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"\d{1,12}", text):
+        raise Refused(f"The {name} must be an integer.", field=name)
+    number = int(text)
+    if number < lowest:
+        raise Refused(f"The {name} must be at least {lowest}.", field=name)
+    if number > highest:
+        raise Refused(f"The {name} may not be greater than {highest}.", field=name)
+    return number
+
+
+def page(request: Request, rows: Iterable[Any], *, extra: Collection[str] = ()) -> list[Any]:
+    """
+    Cut one page out of rows that come newest first, by `from`, `to`, `count` and `skip`.
+
+    :raises Refused: if a parameter is unknown or out of range
+    """
+    refuse_extra(dict(request.args), {"from", "to", "count", "skip", *extra})
+    first = _read_number(request, "from", 0, _EARLIEST, _LATEST)
+    last = _read_number(request, "to", _LATEST, _EARLIEST, _LATEST)
+    count = _read_number(request, "count", _DEFAULT_PAGE, 1, _MAX_PAGE)
+    skip = _read_number(request, "skip", 0, 0, 10**9)
+
+    wanted = [row for row in rows if first <= row.created_at <= last]
+    return wanted[skip : skip + count]
+
+
+def collection(items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"entity": "collection", "count": len(items), "items": items}

@@ -1,0 +1,1 @@
+"""The sandbox by itself: no Django, no database."""
