@@ -1,5 +1,5 @@
 """
-GST without documents: the seller's registrations, states, GSTIN check, dated rates and the pure tax rules.
+Owns GST without documents: the seller's registrations, states, the GSTIN check, dated rates and pure tax rules.
 
-Knows nothing of products, orders or invoices; they hand it plain figures and get plain figures back.
+Refuses to know orders and invoices.
 """

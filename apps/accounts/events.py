@@ -1,0 +1,15 @@
+"""News of accounts."""
+
+USER_SIGNED_UP = "accounts.user.signed_up"
+USER_CHANGED = "accounts.user.changed"
+USER_EMAIL_CONFIRMED = "accounts.user.email_confirmed"
+USER_PASSWORD_CHANGED = "accounts.user.password_changed"  # noqa: S105 - an event's name
+USER_ROLES_CHANGED = "accounts.user.roles_changed"
+USER_DEACTIVATED = "accounts.user.deactivated"
+USER_REACTIVATED = "accounts.user.reactivated"
+CHALLENGE_REQUESTED = "accounts.challenge.requested"
+SESSION_STARTED = "accounts.session.started"
+SESSION_ENDED = "accounts.session.ended"
+ADDRESS_ADDED = "accounts.address.added"
+ADDRESS_CHANGED = "accounts.address.changed"
+ADDRESS_REMOVED = "accounts.address.removed"

@@ -1,0 +1,195 @@
+"""Whom we deal with."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+
+from apps.accounts.states import ChallengePurpose, Channel, EndReason, SendStatus, Transport
+from apps.core.models import Record, Subject
+
+
+class UserManager(BaseUserManager["User"]):
+    """What `createsuperuser` needs; everybody else is made by services."""
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=email.strip().lower(), is_staff=True, is_superuser=True, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(Subject, AbstractBaseUser, PermissionsMixin):
+    """
+    A person: customer, staff or both, known by an Indian mobile number (E.164) or an e-mail address.
+
+    `session_version` is written into access tokens; raising it ends them all at once.
+    """
+
+    PREFIX = "cus"
+
+    phone = models.CharField(max_length=16, unique=True, null=True, blank=True)
+    email = models.EmailField(max_length=254, unique=True, null=True, blank=True)
+    email_confirmed_at = models.DateTimeField(null=True, blank=True)
+    name = models.CharField(max_length=120, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    session_version = models.PositiveIntegerField(default=1)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects = UserManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="one_user_per_email"),
+            models.CheckConstraint(
+                condition=models.Q(phone__isnull=False) | models.Q(email__isnull=False), name="user_has_phone_or_email"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(phone__isnull=True) | models.Q(phone__regex=r"^\+[1-9][0-9]{7,14}$"), name="user_phone_is_e164"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email or self.phone or self.public_id
+
+
+class Challenge(Subject):
+    """
+    A one-time code on its way to a phone or a mailbox.
+
+    The web makes the row; the worker makes the code, stores its keyed hash, commits, and sends it. One challenge is live
+    for a destination and purpose; a new one supersedes it.
+    """
+
+    PREFIX = "chal"
+
+    purpose = models.CharField(max_length=20, choices=ChallengePurpose)
+    channel = models.CharField(max_length=10, choices=Channel)
+    destination = models.CharField(max_length=254)
+    user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    code_hash = models.CharField(max_length=64, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    superseded_at = models.DateTimeField(null=True, blank=True)
+    send_status = models.CharField(max_length=10, choices=SendStatus, default=SendStatus.QUEUED)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    provider_id = models.CharField(max_length=80, blank=True)
+    send_error = models.CharField(max_length=300, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["destination", "purpose"],
+                condition=models.Q(used_at__isnull=True, superseded_at__isnull=True),
+                name="one_live_challenge",
+            ),
+            models.CheckConstraint(condition=models.Q(attempts__lte=5), name="challenge_has_five_attempts"),
+            models.CheckConstraint(
+                condition=models.Q(code_hash="") | models.Q(code_hash__regex=r"^[0-9a-f]{64}$"), name="challenge_code_is_hashed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.public_id}"
+
+
+class Session(Subject):
+    """One log-in on one device: the family of its refresh tokens."""
+
+    PREFIX = "sess"
+
+    user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="sessions")
+    transport = models.CharField(max_length=10, choices=Transport)
+    user_agent = models.CharField(max_length=300, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    last_used_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.CharField(max_length=20, choices=EndReason, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-created_at"], name="session_by_user")]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class RefreshToken(Record):
+    """
+    One refresh token; its id is the token's `jti`. The text itself is nowhere: it is signed anew from this row.
+
+    Rotating it claims it and makes its successor; at most one of a session is current.
+    """
+
+    PREFIX = "rt"
+
+    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="refresh_tokens")
+    expires_at = models.DateTimeField()
+    rotated_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    successor = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session"],
+                condition=models.Q(rotated_at__isnull=True, revoked_at__isnull=True),
+                name="one_current_refresh_token_per_session",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Budget(models.Model):
+    """
+    How often something was tried of late: the instants of the tries inside the window, in one row for each key.
+
+    Counted and judged by one statement (`statements.spend`), so that it is exact under any number of parallel calls.
+    """
+
+    key = models.CharField(max_length=120, primary_key=True)
+    hits = models.JSONField(default=list)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Address(Subject):
+    """Where a customer is billed or receives goods; `state` is the two-digit GST state code."""
+
+    PREFIX = "addr"
+
+    user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="addresses")
+    name = models.CharField(max_length=120)
+    company = models.CharField(max_length=160, blank=True)
+    phone = models.CharField(max_length=16, blank=True)
+    line1 = models.CharField(max_length=160)
+    line2 = models.CharField(max_length=160, blank=True)
+    city = models.CharField(max_length=80)
+    state = models.CharField(max_length=2)
+    pin = models.CharField(max_length=6)
+    gstin = models.CharField(max_length=15, blank=True)
+    is_default = models.BooleanField(default=False)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "addresses"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(is_default=True, removed_at__isnull=True), name="one_default_address_per_user"
+            ),
+            models.CheckConstraint(condition=models.Q(pin__regex=r"^[1-9][0-9]{5}$"), name="address_pin_has_six_digits"),
+        ]
+        indexes = [models.Index(fields=["user", "-created_at"], name="address_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.city}"

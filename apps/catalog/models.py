@@ -1,0 +1,166 @@
+"""What we sell, and how much of it there is."""
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.db import models
+
+from apps.catalog.states import MovementKind, ReservationStatus
+from apps.core.models import FROZEN, Record, Subject
+
+
+class Category(Record):
+    """A shelf of the shop."""
+
+    PREFIX = "cat"
+
+    name = models.CharField(max_length=80, unique=True)
+    slug = models.SlugField(max_length=80, unique=True)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "categories"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Product(Subject):
+    """A thing as the buyer thinks of it; what is bought is one of its variants."""
+
+    PREFIX = "prod"
+
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="products")
+    name = models.CharField(max_length=160)
+    slug = models.SlugField(max_length=180, unique=True)
+    brand = models.CharField(max_length=80, blank=True)
+    description = models.TextField(blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    is_published = models.BooleanField(default=True)
+    lowest_price = models.BigIntegerField(default=0, help_text="Paise; the lowest price of its active variants.")
+    search = models.GeneratedField(
+        expression=SearchVector("name", weight="A", config="english")
+        + SearchVector("brand", weight="B", config="english")
+        + SearchVector("description", weight="C", config="english"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["search"], name="product_search"),
+            GinIndex(fields=["attributes"], name="product_attributes"),
+            models.Index(fields=["category", "-created_at", "-id"], name="product_by_category"),
+            models.Index(fields=["-created_at", "-id"], name="product_by_time", condition=models.Q(is_published=True)),
+            models.Index(fields=["lowest_price", "id"], name="product_by_price", condition=models.Q(is_published=True)),
+            models.Index(fields=["name", "id"], name="product_by_name", condition=models.Q(is_published=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Variant(Subject):
+    """
+    What is bought: a product in one size, colour or weight, with its price in paise and what GST needs.
+
+    `price` includes the tax if `price_includes_tax`; the rate is the tax class's on the day of the order.
+    """
+
+    PREFIX = "var"
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="variants")
+    sku = models.CharField(max_length=40, unique=True)
+    title = models.CharField(max_length=120, blank=True)
+    hsn = models.CharField(max_length=8)
+    uqc = models.CharField(max_length=3, default="NOS", help_text="Unit quantity code of GST, such as NOS or KGS.")
+    tax_class = models.CharField(max_length=40)
+    price = models.BigIntegerField(help_text="Paise for one unit.")
+    price_includes_tax = models.BooleanField(default=True)
+    currency = models.CharField(max_length=3, default="INR")
+    attributes = models.JSONField(default=dict, blank=True)
+    position = models.PositiveSmallIntegerField(default=0)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(price__gte=0), name="variant_price_not_negative"),
+            models.CheckConstraint(condition=models.Q(hsn__regex=r"^([0-9]{4}|[0-9]{6}|[0-9]{8})$"), name="variant_hsn_form"),
+        ]
+        indexes = [models.Index(fields=["product", "position"], name="variant_by_product")]
+
+    def __str__(self) -> str:
+        return f"{self.sku} {self.title}".strip()
+
+
+class StockItem(models.Model):
+    """How many of a variant lie in the house, and how many of these are promised. available = on_hand - reserved."""
+
+    variant = models.OneToOneField(Variant, on_delete=models.PROTECT, primary_key=True, related_name="stock")
+    on_hand = models.IntegerField(default=0)
+    reserved = models.IntegerField(default=0)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(on_hand__gte=0), name="stock_on_hand_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(reserved__gte=0, reserved__lte=models.F("on_hand")), name="stock_is_not_oversold"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.on_hand - self.reserved} of {self.on_hand}"
+
+
+class StockMovement(Record):
+    """One change of what lies in the house; `on_hand` is their sum."""
+
+    PREFIX = "mov"
+
+    variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=MovementKind)
+    quantity = models.IntegerField(help_text="Positive in, negative out.")
+    reference = models.UUIDField(null=True, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    actor = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(quantity=0), name="movement_moves_something"),
+            models.UniqueConstraint(
+                fields=["variant", "kind", "reference"],
+                condition=models.Q(reference__isnull=False),
+                name="one_movement_per_variant_and_reference",
+            ),
+        ]
+        indexes = [models.Index(fields=["variant", "created_at"], name="movement_by_variant")]
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.quantity:+d}"
+
+
+class Reservation(Record):
+    """Units of a variant promised to an order line (`reference` is its id; orders lie above and are not a foreign key)."""
+
+    PREFIX = "resv"
+
+    variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="+")
+    reference = models.UUIDField(unique=True)
+    quantity = models.PositiveIntegerField()
+    status = models.CharField(max_length=10, choices=ReservationStatus, default=ReservationStatus.HELD)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="reservation_holds_something"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["variant"],
+                name="reservation_active",
+                condition=models.Q(status__in=[ReservationStatus.HELD, ReservationStatus.COMMITTED]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} {self.status}"

@@ -1,0 +1,31 @@
+"""The states of a reservation, and the kinds of a stock movement."""
+
+from django.db import models
+
+from apps.core.states import by_table
+
+
+class ReservationStatus(models.TextChoices):
+    HELD = "held", "Held"
+    COMMITTED = "committed", "Committed"
+    CONSUMED = "consumed", "Consumed"
+    RELEASED = "released", "Released"
+    EXPIRED = "expired", "Expired"
+
+
+#: These count in `StockItem.reserved`.
+ACTIVE = (ReservationStatus.HELD, ReservationStatus.COMMITTED)
+
+change = by_table(
+    {
+        ReservationStatus.HELD: {ReservationStatus.COMMITTED, ReservationStatus.RELEASED, ReservationStatus.EXPIRED},
+        ReservationStatus.COMMITTED: {ReservationStatus.CONSUMED, ReservationStatus.RELEASED},
+    }
+)
+
+
+class MovementKind(models.TextChoices):
+    RECEIPT = "receipt", "Receipt"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    DISPATCH = "dispatch", "Dispatch"
+    RETURN = "return", "Return"

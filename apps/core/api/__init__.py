@@ -1,0 +1,26 @@
+"""The plumbing of the REST API: parser, renderer, errors, pagination, idempotency, conditional requests, schema."""
+
+from apps.core.api.idempotency import idempotent
+from apps.core.api.pagination import KeysetPagination
+from apps.core.api.requests import actor_of, client_ip, known_params
+from apps.core.api.responses import accepted, check_if_match, etag_of, with_etag
+from apps.core.api.serializers import IdField, RequestSerializer, ResponseSerializer, StrictCharField, StrictIntegerField
+from apps.core.api.views import ApiView
+
+__all__ = [
+    "ApiView",
+    "IdField",
+    "KeysetPagination",
+    "RequestSerializer",
+    "ResponseSerializer",
+    "StrictCharField",
+    "StrictIntegerField",
+    "accepted",
+    "actor_of",
+    "check_if_match",
+    "client_ip",
+    "etag_of",
+    "idempotent",
+    "known_params",
+    "with_etag",
+]

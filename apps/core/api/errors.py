@@ -1,0 +1,176 @@
+"""The one place that knows HTTP numbers: every error under /api leaves in one shape."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django_ratelimit.exceptions import Ratelimited
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from apps.core import errors
+from apps.core.api.parser import BodyTooLarge
+from apps.core.api.renderer import to_json
+from apps.core.events import current_request_id
+
+log = structlog.get_logger(__name__)
+
+_STATUSES: tuple[tuple[type[errors.BahiError], int, str], ...] = (
+    (BodyTooLarge, 413, "invalid_request"),
+    (errors.Invalid, 400, "invalid_request"),
+    (errors.Unauthenticated, 401, "authentication"),
+    (errors.Forbidden, 403, "permission"),
+    (errors.NotFound, 404, "not_found"),
+    (errors.Conflict, 409, "conflict"),
+    (errors.PreconditionFailed, 412, "conflict"),
+    (errors.PreconditionRequired, 428, "invalid_request"),
+    (errors.Unprocessable, 422, "idempotency"),
+    (errors.TooManyRequests, 429, "rate_limit"),
+    (errors.Unavailable, 503, "unavailable"),
+)
+_TYPES = {400: "invalid_request", 401: "authentication", 403: "permission", 404: "not_found", 405: "invalid_request",
+          406: "invalid_request", 409: "conflict", 413: "invalid_request", 415: "invalid_request", 429: "rate_limit",
+          503: "unavailable"}  # fmt: skip
+_DATABASE_BUSY = {"55P03", "57014", "40001", "40P01"}
+
+
+def error_body(
+    *, error_type: str, code: str, message: str, param: str | None = None, details: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Return the one error shape."""
+    error: dict[str, Any] = {"type": error_type, "code": code, "message": message}
+    if param:
+        error["param"] = param
+    if details:
+        error["details"] = details
+    error["request_id"] = current_request_id.get()
+    return {"error": error}
+
+
+def status_of(error: errors.BahiError) -> tuple[int, str]:
+    """Return the HTTP status and the error type of a domain error."""
+    for kind, status, error_type in _STATUSES:
+        if isinstance(error, kind):
+            return status, error_type
+    return 500, "internal"
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn an exception of a view into an answer; what is not meant becomes a 500 through Django's own road."""
+    response = _response_for(exc)
+    if response is not None:
+        set_rollback()
+    return response
+
+
+def _response_for(exc: Exception) -> Response | None:
+    if isinstance(exc, errors.BahiError):
+        return response_of(exc)
+    if isinstance(exc, Ratelimited):
+        return response_of(errors.TooManyRequests(retry_after=60))
+    if isinstance(exc, RequestDataTooBig):
+        return response_of(BodyTooLarge())
+    if isinstance(exc, (OperationalError, InterfaceError)):
+        return _database_response(exc)
+    if isinstance(exc, Http404):
+        exc = drf.NotFound()
+    elif isinstance(exc, PermissionDenied):
+        exc = drf.PermissionDenied()
+    if isinstance(exc, drf.ValidationError):
+        return _validation_response(exc)
+    if isinstance(exc, drf.APIException):
+        return _framework_response(exc)
+    return None
+
+
+def response_of(error: errors.BahiError) -> Response:
+    """Return the answer for a domain error."""
+    status, error_type = status_of(error)
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    body = error_body(error_type=error_type, code=error.code, message=error.text, param=error.param, details=error.details)
+    return Response(body, status=status, headers=headers)
+
+
+def _database_response(exc: Exception) -> Response:
+    state = getattr(exc.__cause__, "sqlstate", None)
+    log.warning("database_unavailable", sqlstate=state, exc_info=exc)
+    if state in _DATABASE_BUSY:
+        error: errors.BahiError = errors.Unavailable(retry_after=1)
+    else:
+        error = errors.Unavailable(retry_after=5)
+    return response_of(error)
+
+
+def _framework_response(exc: drf.APIException) -> Response:
+    status = exc.status_code
+    if isinstance(exc, drf.ParseError):
+        code, message = "malformed_request", "The request could not be read."
+    else:
+        code = {403: "forbidden"}.get(status, str(exc.default_code))
+        message = str(exc.detail)
+    headers = {}
+    wait = getattr(exc, "wait", None)
+    if wait:
+        headers["Retry-After"] = str(int(wait) + 1)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(
+        error_body(error_type=_TYPES.get(status, "invalid_request"), code=code, message=message), status=status, headers=headers
+    )
+
+
+def _validation_response(exc: drf.ValidationError) -> Response:
+    details = list(_flatten(exc.get_full_details()))
+    first = details[0] if details else {"param": None, "code": "invalid", "message": "The request is not valid."}
+    body = error_body(
+        error_type="invalid_request",
+        code=str(first["code"]),
+        message=str(first["message"]),
+        param=first["param"],
+        details=details,
+    )
+    return Response(body, status=400)
+
+
+def _flatten(details: Any, path: str = "") -> Any:
+    if isinstance(details, dict) and set(details) == {"message", "code"} and not isinstance(details["message"], (dict, list)):
+        yield {"param": path or None, "code": details["code"], "message": str(details["message"])}
+    elif isinstance(details, dict):
+        for name, inner in details.items():
+            if name == "non_field_errors":
+                yield from _flatten(inner, path)
+            elif isinstance(name, int):
+                yield from _flatten(inner, f"{path}[{name}]")
+            else:
+                yield from _flatten(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(details, list):
+        is_list_of_items = any(isinstance(inner, dict) and set(inner) != {"message", "code"} for inner in details)
+        for index, inner in enumerate(details):
+            yield from _flatten(inner, f"{path}[{index}]" if is_list_of_items else path)
+
+
+def _plain(status: int, code: str, message: str) -> Callable[..., HttpResponse]:
+    def handler(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+        error = exception if isinstance(exception, errors.BahiError) else None
+        if not request.path.startswith("/api"):
+            return HttpResponse(f"{message}\n", status=status, content_type="text/plain; charset=utf-8")
+        body = error_body(
+            error_type=_TYPES.get(status, "internal"), code=error.code if error else code, message=error.text if error else message
+        )
+        return HttpResponse(to_json(body), status=status, content_type="application/json")
+
+    return handler
+
+
+bad_request = _plain(400, "bad_request", "The request could not be read.")
+permission_denied = _plain(403, "forbidden", "You may not do this.")
+not_found = _plain(404, "not_found", "There is no such page.")
+server_error = _plain(500, "internal", "Something went wrong on our side. The request id helps us to find it.")

@@ -1,0 +1,102 @@
+"""`@idempotent`: a POST that may be sent again and takes effect once."""
+
+import functools
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from django.db import transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import clock, idempotency
+from apps.core.api.errors import response_of, status_of
+from apps.core.api.renderer import to_json
+from apps.core.errors import BahiError, Invalid
+from apps.core.idempotency import StoredAnswer
+
+_KEY = re.compile(r"[\x21-\x7e]{8,255}")
+_KEPT_HEADERS = ("Location", "Retry-After", "ETag")
+#: Domain errors that are an answer to this very request. A 400 is not kept: the client mends it and may use its key again.
+_KEPT_STATUSES = frozenset({402, 409, 412})
+
+
+class IdempotencyKeyMissing(Invalid):
+    message = "Send an Idempotency-Key header: a text of your own, unique to this request."
+
+
+class IdempotencyKeyMalformed(Invalid):
+    message = "An Idempotency-Key is 8 to 255 visible ASCII characters."
+
+
+def idempotent(*, required: bool) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """
+    Make a view method answer a repeated request with its first answer.
+
+    The outer transaction claims the key, runs the method in a savepoint and stores the answer. A domain error of 402, 409
+    or 412 rolls back the savepoint alone and is stored; whatever else goes wrong rolls back all, so that the client may try
+    again. The method must not call the network. https://docs.stripe.com/api/idempotent_requests
+    """
+
+    def decorate(method: Callable[..., Response]) -> Callable[..., Response]:
+        @functools.wraps(method)
+        def wrapper(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+            key = _key_of(request, required=required)
+            if key is None:
+                return method(view, request, *args, **kwargs)
+            return _once(method, view, request, key, args, kwargs)
+
+        wrapper.idempotency_required = required  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def _key_of(request: Request, *, required: bool) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        if required:
+            raise IdempotencyKeyMissing
+        return None
+    if not _KEY.fullmatch(key):
+        raise IdempotencyKeyMalformed
+    return key
+
+
+def _once(
+    method: Callable[..., Response], view: Any, request: Request, key: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Response:
+    principal = request.user.public_id
+    route = f"{request.method} {request.path}"
+    fingerprint = hashlib.sha256(route.encode() + b"\n" + idempotency.canonical(request.data)).hexdigest()
+
+    with transaction.atomic():
+        stored = idempotency.claim(principal=principal, route=route, key=key, fingerprint=fingerprint, now=clock.now())
+        if stored is not None:
+            return _replay(stored)
+        response = _run(method, view, request, args, kwargs)
+        kept = {name: response[name] for name in _KEPT_HEADERS if name in response}
+        answer = StoredAnswer(status=response.status_code, body=to_json(response.data), headers=kept)
+        idempotency.store(principal=principal, key=key, answer=answer)
+    return response
+
+
+def _run(
+    method: Callable[..., Response], view: Any, request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Response:
+    try:
+        with transaction.atomic():
+            return method(view, request, *args, **kwargs)
+    except BahiError as error:
+        status, _ = status_of(error)
+        if status not in _KEPT_STATUSES:
+            raise
+        return response_of(error)
+
+
+def _replay(stored: StoredAnswer) -> Response:
+    return Response(
+        orjson.loads(stored.body), status=stored.status, headers={**stored.headers, "Idempotent-Replayed": "true"}
+    )

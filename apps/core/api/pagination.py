@@ -1,0 +1,138 @@
+"""Lists: keyset pages in both directions, with the id as tie-breaker, so that rows coming and going skip or double nothing."""
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.core import signing
+from django.db.models import F, Q, QuerySet
+
+from apps.core.errors import Invalid
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+_SALT = "cursor"
+
+
+class BadLimit(Invalid):
+    message = "limit is a number from 1 to 100."
+
+
+class BadSort(Invalid):
+    message = "sort is one of: {0}."
+
+
+class BadCursor(Invalid):
+    message = "This cursor is not one of ours, or belongs to another list."
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a list, and the cursors to both sides."""
+
+    rows: list[Any]
+    next_cursor: str | None
+    prev_cursor: str | None
+
+    def envelope(self, data: list[Any]) -> dict[str, Any]:
+        """Return the list as the API writes it."""
+        return {
+            "object": "list",
+            "data": data,
+            "has_more": self.next_cursor is not None,
+            "next_cursor": self.next_cursor,
+            "prev_cursor": self.prev_cursor,
+        }
+
+
+class KeysetPagination:
+    """
+    Cut a queryset into pages by (sort key, id).
+
+    `sorts` maps the API's names (`created_at`) to columns; a leading `-` turns the direction. Columns must not be null.
+    Cursors are signed and bound to the sort and to `scope`, which should name the list and its filters.
+    """
+
+    PARAMS = ("limit", "cursor", "sort")
+
+    def __init__(self, *, sorts: dict[str, str], default: str, scope: str = "") -> None:
+        self.sorts = sorts
+        self.default = default
+        self.scope = scope
+
+    def page(self, queryset: "QuerySet[Any]", params: dict[str, str]) -> Page:
+        """
+        Return one page of a queryset.
+
+        :raises BadLimit: if the limit is not 1 to 100
+        :raises BadSort: if the sort is not one of this list's
+        :raises BadCursor: if the cursor was not made by us for this list and sort
+        """
+        limit = _limit(params.get("limit"))
+        sort = params.get("sort") or self.default
+        name = sort.removeprefix("-")
+        if name not in self.sorts:
+            raise BadSort(", ".join(f"{name}, -{name}" for name in self.sorts), param="sort")
+        column, is_descending = self.sorts[name], sort.startswith("-")
+
+        start = self._read(params.get("cursor"), sort)
+        goes_back = bool(start and start["back"])
+        rows = list(self._slice(queryset, column, is_descending, start)[: limit + 1])
+        has_further = len(rows) > limit
+        rows = rows[:limit]
+        if goes_back:
+            rows.reverse()
+
+        has_next = bool(rows) and (goes_back or has_further)
+        has_prev = bool(rows) and (has_further if goes_back else start is not None)
+        return Page(
+            rows=rows,
+            next_cursor=self._write(sort, column, rows[-1], back=False) if has_next else None,
+            prev_cursor=self._write(sort, column, rows[0], back=True) if has_prev else None,
+        )
+
+    def _slice(
+        self, queryset: "QuerySet[Any]", column: str, is_descending: bool, start: dict[str, Any] | None
+    ) -> "QuerySet[Any]":
+        towards_smaller = is_descending != bool(start and start["back"])
+        if start:
+            side = "lt" if towards_smaller else "gt"
+            key, tie = start["key"], start["id"]
+            queryset = queryset.filter(Q(**{f"{column}__{side}": key}) | Q(**{column: key, f"pk__{side}": tie}))
+        if towards_smaller:
+            return queryset.order_by(F(column).desc(), F("pk").desc())
+        return queryset.order_by(F(column).asc(), F("pk").asc())
+
+    def _write(self, sort: str, column: str, row: Any, *, back: bool) -> str:
+        key = row
+        for part in column.split("__"):
+            key = getattr(key, part)
+        kind = "t" if isinstance(key, datetime) else "v"
+        value = key.isoformat() if isinstance(key, datetime) else key
+        payload = orjson.dumps([sort, self.scope, kind, value, str(row.pk), back])
+        packed = base64.urlsafe_b64encode(payload).decode().rstrip("=")
+        return signing.Signer(salt=_SALT).sign(packed)
+
+    def _read(self, cursor: str | None, sort: str) -> dict[str, Any] | None:
+        if not cursor:
+            return None
+        try:
+            packed = signing.Signer(salt=_SALT).unsign(cursor[:2000])
+            payload = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+            made_for, scope, kind, value, tie, back = orjson.loads(payload)
+        except (signing.BadSignature, ValueError) as error:
+            raise BadCursor(param="cursor") from error
+        if made_for != sort or scope != self.scope:
+            raise BadCursor(param="cursor")
+        return {"key": datetime.fromisoformat(value) if kind == "t" else value, "id": UUID(tie), "back": back}
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
+        raise BadLimit(param="limit")
+    return int(text)

@@ -1,0 +1,132 @@
+"""A JSON parser that refuses whatever two readers could understand in two ways."""
+
+import json
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rest_framework.parsers import BaseParser
+
+from apps.core.errors import Invalid
+
+MAX_BODY_BYTES = 1_048_576
+MAX_DEPTH = 20
+MAX_DIGITS = 18
+
+
+class BodyTooLarge(Invalid):
+    message = "The body is larger than 1 MB."
+
+
+class MalformedJson(Invalid):
+    message = "The body is not valid JSON: {0}."
+
+
+class StrictJSONParser(BaseParser):
+    """
+    Parse UTF-8 JSON objects.
+
+    Refuses duplicate keys, NaN and infinity, numbers beyond 18 digits, NUL and lone surrogates, nesting over 20 and bodies
+    over 1 MB.
+    """
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        _refuse_other_charset(media_type)
+        raw = stream.read(MAX_BODY_BYTES + 1)
+        if len(raw) > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        return parse_object(raw)
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """
+    Return the JSON object in `raw`.
+
+    :raises MalformedJson: if it is not one, or one that two readers could understand in two ways
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise MalformedJson("it is not UTF-8")
+    _refuse_depth(text)
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_bounded_int, parse_float=_bounded_float
+        )
+    except json.JSONDecodeError as error:
+        raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}")
+    if not isinstance(value, dict):
+        raise MalformedJson("an object is expected")
+    _refuse_unstorable(value)
+    return value
+
+
+def _refuse_other_charset(media_type: str | None) -> None:
+    for parameter in (media_type or "").split(";")[1:]:
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "charset" and value.strip('"').lower() not in {"utf-8", "utf8"}:
+            raise MalformedJson("only UTF-8 is accepted")
+
+
+def _refuse_depth(text: str) -> None:
+    # Before the recursive parser sees it: 100 000 brackets would exhaust its stack.
+    depth = 0
+    in_string = is_escaped = False
+    for character in text:
+        if in_string:
+            if is_escaped:
+                is_escaped = False
+            elif character == "\\":
+                is_escaped = True
+            elif character == '"':
+                in_string = False
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise MalformedJson(f"it is nested deeper than {MAX_DEPTH} levels")
+        elif character in "]}":
+            depth -= 1
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise MalformedJson(f"the key {twice[:40]!r} stands twice in one object")
+    return result
+
+
+def _refuse_constant(name: str) -> None:
+    raise MalformedJson(f"{name} is not a JSON number")
+
+
+def _bounded_int(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise MalformedJson("a number is too large")
+    return int(digits)
+
+
+def _bounded_float(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise MalformedJson("a number is too large")
+    return value
+
+
+def _refuse_unstorable(value: Any) -> None:
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise MalformedJson("a string holds a character that cannot be stored")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_unstorable(key)
+            _refuse_unstorable(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_unstorable(inner)

@@ -1,0 +1,67 @@
+"""What views read from a request besides its body."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from apps.core.errors import Invalid
+from apps.core.events import Actor
+
+
+class UnknownParameter(Invalid):
+    message = "There is no parameter {0}."
+
+
+class RepeatedParameter(Invalid):
+    message = "The parameter {0} is given twice."
+
+
+class UnreadableParameter(Invalid):
+    message = "The parameter {0} holds a character that is not allowed."
+
+
+def actor_of(request: Request) -> Actor:
+    """Return who asks, as events keep it."""
+    user = request.user
+    return Actor(kind="user", id=user.public_id, label=str(user))
+
+
+def known_params(request: Request, allowed: Iterable[str]) -> dict[str, str]:
+    """
+    Return the query parameters.
+
+    :raises UnknownParameter: if one is not among those allowed
+    :raises RepeatedParameter: if one is given twice
+    """
+    names = set(allowed)
+    params = {}
+    for name, values in request.query_params.lists():
+        if name not in names:
+            raise UnknownParameter(name[:40].replace("\x00", ""), param=name[:40])
+        if len(values) > 1:
+            raise RepeatedParameter(name, param=name)
+        if "\x00" in values[0] or any("\ud800" <= character <= "\udfff" for character in values[0]):
+            raise UnreadableParameter(name, param=name)
+        params[name] = values[0]
+    return params
+
+
+def client_ip(request: HttpRequest | Request) -> str:
+    """
+    Return the client's address: the peer's, or the one that the trusted proxies wrote.
+
+    With TRUSTED_PROXY_HOPS = n the n-th address from the right of X-Forwarded-For is taken; with 0 the header is ignored.
+    """
+    hops: int = settings.TRUSTED_PROXY_HOPS
+    address = request.META.get("REMOTE_ADDR", "") or "0.0.0.0"  # noqa: S104 - a name for "unknown", nothing is bound
+    if hops:
+        forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+        if len(forwarded) >= hops:
+            address = forwarded[-hops]
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return "0.0.0.0"  # noqa: S104

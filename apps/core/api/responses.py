@@ -1,0 +1,49 @@
+"""Answers with a version: ETag, 304, If-Match; and 202 with the place to watch."""
+
+import hashlib
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.api.renderer import to_json
+from apps.core.errors import PreconditionFailed, PreconditionRequired
+from apps.core.models import Subject
+
+
+def etag_of(subject: Subject) -> str:
+    """Return the ETag of an object that makes news: its version."""
+    return f'"v{subject.version}"'
+
+
+def check_if_match(request: Request, subject: Subject) -> None:
+    """
+    Let a change through only to somebody who has seen the present version.
+
+    :raises PreconditionRequired: if the request has no If-Match
+    :raises PreconditionFailed: if it names another version
+    """
+    wanted = request.headers.get("If-Match")
+    if wanted is None:
+        raise PreconditionRequired
+    if etag_of(subject) not in [tag.strip() for tag in wanted.split(",")] and wanted.strip() != "*":
+        raise PreconditionFailed
+
+
+def with_etag(request: Request, data: Any, *, etag: str | None = None, cache_control: str = "private, no-store") -> Response:
+    """
+    Answer a GET with an ETag, or with 304 if the client has that answer.
+
+    Without an ETag of its own the answer is hashed, so that lists and composed pages have one too.
+    """
+    tag = etag or f'"{hashlib.sha256(to_json(data)).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": cache_control}
+    seen = [candidate.strip().removeprefix("W/") for candidate in request.headers.get("If-None-Match", "").split(",")]
+    if tag in seen or "*" in seen:
+        return Response(status=304, headers=headers)
+    return Response(data, headers=headers)
+
+
+def accepted(data: Any, *, location: str, retry_after: int = 1) -> Response:
+    """Answer 202: the work is written down; watch `location`."""
+    return Response(data, status=202, headers={"Location": location, "Retry-After": str(retry_after)})

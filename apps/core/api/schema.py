@@ -1,0 +1,96 @@
+"""What drf-spectacular needs to be told: our errors, ids and lists."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+
+_ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["type", "code", "message", "request_id"],
+            "properties": {
+                "type": {"type": "string", "examples": ["invalid_request"]},
+                "code": {"type": "string", "examples": ["insufficient_stock"]},
+                "message": {"type": "string", "examples": ["Only 2 of this are left."]},
+                "param": {"type": "string", "examples": ["lines[0].quantity"]},
+                "details": {"type": "array", "items": {"type": "object"}},
+                "request_id": {"type": "string", "examples": ["req_01jf3z8k4q0000000000000000"]},
+            },
+        }
+    },
+}
+_ERROR_TEXTS = {
+    "400": "The request is wrong; sending it again does not help.",
+    "401": "Sign in first.",
+    "403": "This function is not yours.",
+    "404": "There is no such object, or it is somebody else's.",
+    "409": "Not possible in the present state.",
+    "413": "The body is larger than 1 MB.",
+    "415": "Send application/json.",
+    "429": "Too many requests; see Retry-After.",
+    "503": "Something that we depend on does not answer; nothing was done.",
+}
+
+
+class ApiSchema(AutoSchema):
+    """Names operations by resource and deed, and adds the Idempotency-Key header where a method takes one."""
+
+    def get_tags(self) -> list[str]:
+        parts = [part for part in self.path.removeprefix("/api/v1/").split("/") if part and not part.startswith("{")]
+        return [parts[0]] if parts else ["operations"]
+
+    def get_override_parameters(self) -> list[Any]:
+        parameters = list(super().get_override_parameters())
+        method = getattr(self.view, getattr(self.view, "action", "") or "", None)
+        required = getattr(method, "idempotency_required", None)
+        if required is not None:
+            parameters.append(
+                OpenApiParameter(
+                    "Idempotency-Key",
+                    str,
+                    OpenApiParameter.HEADER,
+                    required=required,
+                    description="A text of your own, unique to this request. The same request with the same key gets the same answer.",
+                )
+            )
+        return parameters
+
+
+def list_of(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a list of something."""
+    return {
+        "type": "object",
+        "properties": {
+            "object": {"type": "string", "const": "list"},
+            "data": {"type": "array", "items": item},
+            "has_more": {"type": "boolean"},
+            "next_cursor": {"type": ["string", "null"]},
+            "prev_cursor": {"type": ["string", "null"]},
+        },
+    }
+
+
+def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Give every operation the one error shape."""
+    result.setdefault("components", {}).setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
+    answer = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    for path in result.get("paths", {}).values():
+        for operation in path.values():
+            if not isinstance(operation, dict) or "responses" not in operation:
+                continue
+            for status in _statuses_of(operation):
+                operation["responses"].setdefault(status, {"description": _ERROR_TEXTS[status], "content": answer})
+    return result
+
+
+def _statuses_of(operation: dict[str, Any]) -> list[str]:
+    statuses = ["400", "404", "429", "503"]
+    if operation.get("security", [{}]) != [{}]:
+        statuses += ["401", "403"]
+    if "requestBody" in operation:
+        statuses += ["409", "413", "415"]
+    return sorted(statuses)

@@ -1,0 +1,93 @@
+"""Bases of request and response shapes. Requests refuse what they do not know."""
+
+import re
+import unicodedata
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from apps.core import ids
+from apps.core.errors import NotFound
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class RequestSerializer(serializers.Serializer[Any]):
+    """A request body: unknown fields are refused."""
+
+    default_error_messages = {"unknown_field": "There is no field {field}."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            unknown = [str(name) for name in data if name not in self.fields]
+            if unknown:
+                raise serializers.ValidationError(
+                    {
+                        name: serializers.ErrorDetail(
+                            self.error_messages["unknown_field"].format(field=name[:40]), code="unknown_field"
+                        )
+                        for name in unknown[:10]
+                    }
+                )
+        return super().to_internal_value(data)
+
+
+class ResponseSerializer(serializers.Serializer[Any]):
+    """A response body; read only."""
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON integer: no string, no boolean, no 1.0."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
+class StrictCharField(serializers.CharField):
+    """
+    A JSON string of one line: normalised to NFC, without control characters, direction marks or piles of accents.
+
+    Pass `multiline=True` to allow line breaks and tabs.
+    """
+
+    default_error_messages = {"control": "This holds a character that is not allowed."}
+
+    def __init__(self, *, multiline: bool = False, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 200)
+        self.multiline = multiline
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        text = unicodedata.normalize("NFC", data)
+        checked = text.replace("\n", "").replace("\t", "") if self.multiline else text
+        marks = sum(1 for character in text if unicodedata.combining(character))
+        if _CONTROL.search(checked) or marks > max(10, len(text) // 2):
+            self.fail("control")
+        return str(super().to_internal_value(text))
+
+
+class IdField(serializers.CharField):
+    """A public id of one kind (`ord_...`); a UUID inside."""
+
+    default_error_messages = {"not_an_id": "This is not an id of the form {prefix}_..."}
+
+    def __init__(self, prefix: str, **kwargs: Any) -> None:
+        self.prefix = prefix
+        kwargs.setdefault("max_length", 40)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> UUID:  # type: ignore[override]
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return ids.decode(self.prefix, data)
+        except NotFound:
+            self.fail("not_an_id", prefix=self.prefix)
+
+    def to_representation(self, value: Any) -> str:
+        return ids.encode(self.prefix, value if isinstance(value, UUID) else value.pk)

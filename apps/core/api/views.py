@@ -1,0 +1,39 @@
+"""The base of every view."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from apps.core.api.requests import known_params
+
+
+class ApiView(GenericViewSet[Any]):
+    """
+    A resource: one method a deed, each parse -> one service or selector -> serialize.
+
+    Every method but those named in `params` refuses query parameters; `params` maps a method's name to what it knows.
+    """
+
+    params: dict[str, tuple[str, ...]] = {}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.query = known_params(request, self.params.get(self.action or "", ()))
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if not response.has_header("Cache-Control"):
+            response["Cache-Control"] = "private, no-store"
+        return response
+
+    def read(self, serializer_class: type[Any], request: Request) -> dict[str, Any]:
+        """
+        Return the body of a request in the shape of a serializer.
+
+        :raises ValidationError: if it does not have that shape
+        """
+        serializer = serializer_class(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)

@@ -1,0 +1,117 @@
+"""
+The one way out: an HTTP client for gateways, with time-outs that cannot be forgotten.
+
+It refuses to be called inside a database transaction, because a slow gateway would hold our locks for as long.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from django.db import connection
+
+TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds to answer
+
+
+class CalledInsideTransaction(RuntimeError):
+    """A gateway was called while a database transaction was open."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - a claim, as all our errors
+    """The other side did not answer, so that we do not know whether it acted."""
+
+
+class NotReached(NoAnswer):
+    """The connection was never made, so that the other side cannot have acted."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the status, the parsed JSON if there was any, and the text."""
+
+    status: int
+    body: Any
+    text: str
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class Client:
+    """One peer: a base URL, its credentials, and a session for each thread."""
+
+    def __init__(self, base_url: str, *, auth: tuple[str, str] | None = None, headers: dict[str, str] | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._auth = auth
+        self._headers = headers or {}
+        self._local = threading.local()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> Answer:
+        """
+        Call the peer once and return its answer, whatever its status.
+
+        :raises NotReached: if no connection was made
+        :raises NoAnswer: if the connection broke or the time ran out, so that the effect is unknown
+        :raises CalledInsideTransaction: if a database transaction is open
+        """
+        refuse_inside_transaction()
+        try:
+            response = self._session().request(
+                method,
+                f"{self.base_url}{path}",
+                json=json,
+                params=params,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+            )
+        except requests.ConnectTimeout as error:
+            raise NotReached(str(error)) from error
+        except requests.ConnectionError as error:
+            raise (NotReached if _was_refused(error) else NoAnswer)(str(error)) from error
+        except requests.RequestException as error:
+            raise NoAnswer(str(error)) from error
+        return Answer(status=response.status_code, body=_json_or_none(response), text=response.text[:65_536])
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False
+            session.auth = self._auth
+            session.headers.update(self._headers)
+            self._local.session = session
+        return session
+
+
+def refuse_inside_transaction() -> None:
+    """
+    Raise if a database transaction is open on this thread.
+
+    :raises CalledInsideTransaction: if one is (the transaction that a test runs in does not count)
+    """
+    if any(not block._from_testcase for block in connection.atomic_blocks):
+        raise CalledInsideTransaction("a gateway may not be called inside a database transaction")
+
+
+def _was_refused(error: requests.ConnectionError) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
+
+
+def _json_or_none(response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None

@@ -1,0 +1,93 @@
+"""
+Requests that may come again: rows that remember the answer. No HTTP here; `core.api` has the decorator.
+
+Claim, effect and stored answer are one transaction: a process that dies leaves no claim behind.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import orjson
+from django.db import OperationalError, connection, transaction
+
+from apps.core.errors import Conflict, Unprocessable
+from apps.core.models import IdempotencyKey
+
+KEPT_FOR = timedelta(days=7)
+_LOCK_TIMEOUT_MS = 250
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+class IdempotencyKeyReused(Unprocessable):
+    message = "This Idempotency-Key was used for a different request."
+
+
+class RequestInFlight(Conflict):
+    message = "The first request with this Idempotency-Key is still at work. Ask again in a second."
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """The answer that the first request got: its status, its body as bytes, and the headers that belong to it."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+def claim(*, principal: str, route: str, key: str, fingerprint: str, now: datetime) -> StoredAnswer | None:
+    """
+    Claim a key for this request inside the caller's transaction, or return the answer that it got before.
+
+    A twin that is at work holds the unique row; this waits a quarter of a second for it.
+
+    :raises RequestInFlight: if the twin has not finished by then
+    :raises IdempotencyKeyReused: if the key was used for a different request
+    """
+    _claim_row(principal=principal, route=route, key=key, fingerprint=fingerprint, now=now)
+
+    # A statement of its own: the one above cannot see what the twin has committed while it waited.
+    row = IdempotencyKey.objects.get(principal=principal, key=key)
+    if row.fingerprint != fingerprint or row.route != route:
+        raise IdempotencyKeyReused
+    if row.status is None:
+        return None
+    return StoredAnswer(status=row.status, body=bytes(row.body or b""), headers=row.headers)
+
+
+def _claim_row(*, principal: str, route: str, key: str, fingerprint: str, now: datetime) -> None:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true), current_setting('lock_timeout')", [f"{_LOCK_TIMEOUT_MS}ms"])
+            cursor.execute(
+                "DELETE FROM core_idempotencykey WHERE principal = %s AND key = %s AND expires_at < %s", [principal, key, now]
+            )
+            cursor.execute(
+                "INSERT INTO core_idempotencykey (principal, route, key, fingerprint, headers, created_at, expires_at)"
+                " VALUES (%s, %s, %s, %s, '{}', %s, %s) ON CONFLICT (principal, key) DO NOTHING",
+                [principal, route, key, fingerprint, now, now + KEPT_FOR],
+            )
+            cursor.execute("SELECT set_config('lock_timeout', reset_val, true) FROM pg_settings WHERE name = 'lock_timeout'")
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            raise RequestInFlight(retry_after=1) from error
+        raise
+
+
+def store(*, principal: str, key: str, answer: StoredAnswer) -> None:
+    """Keep the answer of the request that holds the claim, in the same transaction."""
+    IdempotencyKey.objects.filter(principal=principal, key=key).update(
+        status=answer.status, body=answer.body, headers=dict(answer.headers)
+    )
+
+
+def forget_expired(*, now: datetime) -> int:
+    """Delete the keys whose time is over and return how many."""
+    deleted, _ = IdempotencyKey.objects.filter(expires_at__lt=now).delete()
+    return deleted
+
+
+def canonical(body: object) -> bytes:
+    """Return a parsed JSON body in one form, whatever its spaces and the order of its keys were."""
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)

@@ -1,0 +1,211 @@
+"""What every table shares, and core's own tables: events, their deliveries, idempotency keys, audit runs."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+import pgtrigger
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+
+from apps.core import ids
+
+#: Facts: the database itself refuses UPDATE and DELETE, whoever asks.
+FROZEN = pgtrigger.Protect(name="frozen", operation=pgtrigger.Update | pgtrigger.Delete)
+NOT_DELETED = pgtrigger.Protect(name="not_deleted", operation=pgtrigger.Delete)
+
+
+class Record(models.Model):
+    """A row with an id that sorts by time, and the instants (UTC) when it was made and last changed."""
+
+    #: The prefix of the public id, as `ord` in `ord_01jf3...`.
+    PREFIX: ClassVar[str] = ""
+
+    id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode(self.PREFIX, self.id)
+
+
+class Subject(Record):
+    """
+    A row that makes news. Its version is the number of its last event, dense from 1, and its ETag.
+
+    Only `events.record` raises the version.
+    """
+
+    version = models.PositiveIntegerField(default=0)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Event(models.Model):
+    """
+    One thing that happened: who did it to what, when, why, and the new values of the fields that changed.
+
+    Immutable. Audit trail, timeline, notifications and webhooks all read this one row. The events of an order and of all
+    that belongs to it share its `root`.
+    """
+
+    PREFIX = "evt"
+
+    id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
+    type = models.CharField(max_length=100)
+    subject_type = models.CharField(max_length=60)
+    subject_id = models.UUIDField()
+    version = models.PositiveIntegerField()
+    root_id = models.UUIDField(null=True)
+    actor = models.CharField(max_length=200)
+    request_id = models.CharField(max_length=80, blank=True)
+    changed = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subject_type", "subject_id", "version"], name="event_versions_are_dense"),
+        ]
+        indexes = [
+            models.Index(fields=["root_id", "id"], name="event_by_root", condition=models.Q(root_id__isnull=False)),
+            models.Index(fields=["created_at"], name="event_by_time"),
+        ]
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return f"{self.type} v{self.version}"
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode(self.PREFIX, self.id)
+
+
+class Outbox(models.Model):
+    """An event that the relay has not yet turned into deliveries. The row goes when it has."""
+
+    id = models.BigAutoField(primary_key=True)
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "outbox"
+
+    def __str__(self) -> str:
+        return f"outbox {self.pk}"
+
+
+class Delivery(models.Model):
+    """
+    One event on its way to one handler; `done_at` is the receipt, written in the transaction of the handler's effect.
+
+    A delivery that starts too often without being done is parked for staff, with its last error.
+    """
+
+    PREFIX = "dlv"
+
+    id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="deliveries")
+    handler = models.CharField(max_length=160)
+    queue = models.CharField(max_length=40)
+    created_at = models.DateTimeField()
+    send_after = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    starts = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+    parked_at = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["event", "handler"], name="one_delivery_per_event_and_handler"),
+            models.CheckConstraint(
+                condition=models.Q(done_at__isnull=True) | models.Q(parked_at__isnull=True),
+                name="delivery_is_not_both_done_and_parked",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["send_after"],
+                name="delivery_open",
+                condition=models.Q(done_at__isnull=True, parked_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.handler} {self.id}"
+
+
+class IdempotencyKey(models.Model):
+    """
+    One request that may come again: whose it is, what it was, and the answer that its repetition gets.
+
+    `status` is null only inside the transaction that is still at work.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    principal = models.CharField(max_length=80)
+    route = models.CharField(max_length=160)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.BinaryField(null=True)
+    headers = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["principal", "key"], name="one_answer_per_idempotency_key"),
+        ]
+        indexes = [models.Index(fields=["expires_at"], name="idempotency_key_expiry")]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.key}"
+
+
+class AuditRun(models.Model):
+    """The result of one audit: what was checked, how long it took, what was found."""
+
+    id = models.BigAutoField(primary_key=True)
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    checked = models.PositiveSmallIntegerField()
+    violated = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index(fields=["-started_at"], name="audit_run_latest")]
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return f"audit of {self.started_at:%Y-%m-%d %H:%M}"
+
+
+def subject_type_of(subject: models.Model) -> str:
+    """Return the name under which events keep a subject's kind, as `orders.order`."""
+    return str(subject._meta.label_lower)
+
+
+def by_public_id(queryset: "models.QuerySet[Any]", text: str) -> "models.QuerySet[Any]":
+    """
+    Narrow a queryset to the row with a public id.
+
+    :raises NotFound: if the text is not an id of that kind
+    """
+    return queryset.filter(pk=public_pk(queryset.model, text))
+
+
+def public_pk(model: type[models.Model], text: str) -> UUID:
+    """
+    Return the primary key behind a public id of a model.
+
+    :raises NotFound: if the text is not an id of that kind
+    """
+    return ids.decode(model.PREFIX, text)  # type: ignore[attr-defined]

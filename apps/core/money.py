@@ -1,0 +1,65 @@
+"""
+Money is integer paise; rates are basis points (1 800 is 18 %). This is the only place that rounds.
+
+Rounding is half away from zero ("half-up"), as Indian invoices are computed; Python's own rounding is half to even.
+"""
+
+from collections.abc import Sequence
+
+PAISE_PER_RUPEE = 100
+BASIS_POINTS = 10_000
+
+
+def half_up(numerator: int, denominator: int) -> int:
+    """Return numerator / denominator rounded to the nearest integer, halves away from zero."""
+    if denominator <= 0:
+        raise ValueError("the denominator is positive")
+    magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return magnitude if numerator >= 0 else -magnitude
+
+
+def share_of(amount: int, rate: int) -> int:
+    """Return `rate` basis points of an amount in paise, in paise, half-up."""
+    return half_up(amount * rate, BASIS_POINTS)
+
+
+def round_to_rupee(paise: int) -> int:
+    """Return the amount rounded to whole rupees, in paise: 50 paise round away from zero."""
+    return half_up(paise, PAISE_PER_RUPEE) * PAISE_PER_RUPEE
+
+
+def allocate(amount: int, weights: Sequence[int]) -> list[int]:
+    """
+    Split an amount in proportion to weights so that the parts sum to it exactly.
+
+    Largest remainder; a tie goes to the earlier part.
+
+    :raises ValueError: if a weight or the amount is negative, or there is an amount and nothing to lay it on
+    """
+    total = sum(weights)
+    if amount < 0 or any(weight < 0 for weight in weights):
+        raise ValueError("amount and weights are not negative")
+    if total == 0:
+        if amount:
+            raise ValueError("there is nothing to allocate the amount to")
+        return [0] * len(weights)
+
+    parts = [amount * weight // total for weight in weights]
+    remainders = [amount * weight % total for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda index: (-remainders[index], index))
+    for index in by_remainder[: amount - sum(parts)]:
+        parts[index] += 1
+    return parts
+
+
+def rupees(paise: int) -> str:
+    """Return an amount as people in India write it: `₹12,34,567.50`."""
+    sign = "-" if paise < 0 else ""
+    whole, rest = divmod(abs(paise), PAISE_PER_RUPEE)
+    digits = str(whole)
+    head, tail = digits[:-3], digits[-3:]
+    groups = []
+    while head:
+        groups.insert(0, head[-2:])
+        head = head[:-2]
+    return f"{sign}₹{','.join([*groups, tail])}.{rest:02d}"

@@ -1,0 +1,5 @@
+"""
+Owns GST documents: tax invoices, their number series and their PDF.
+
+Refuses to know how the buyer is told.
+"""

@@ -1,0 +1,33 @@
+"""The states and types of a GST document."""
+
+from django.db import models
+
+from apps.core.states import by_table
+
+
+class InvoiceStatus(models.TextChoices):
+    ISSUED = "issued", "Issued"
+    IRN_PENDING = "irn_pending", "IRN pending"
+    IRN_REGISTERED = "irn_registered", "IRN registered"
+    IRN_FAILED = "irn_failed", "IRN failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class DocumentType(models.TextChoices):
+    TAX_INVOICE = "tax_invoice", "Tax invoice"
+    BILL_OF_SUPPLY = "bill_of_supply", "Bill of supply"
+    EXPORT_INVOICE = "export_invoice", "Export invoice"
+    CREDIT_NOTE = "credit_note", "Credit note"
+    DEBIT_NOTE = "debit_note", "Debit note"
+    RECEIPT_VOUCHER = "receipt_voucher", "Receipt voucher"
+    REFUND_VOUCHER = "refund_voucher", "Refund voucher"
+
+
+change = by_table(
+    {
+        InvoiceStatus.ISSUED: {InvoiceStatus.IRN_PENDING, InvoiceStatus.CANCELLED},
+        InvoiceStatus.IRN_PENDING: {InvoiceStatus.IRN_REGISTERED, InvoiceStatus.IRN_FAILED},
+        InvoiceStatus.IRN_FAILED: {InvoiceStatus.IRN_PENDING},
+        InvoiceStatus.IRN_REGISTERED: {InvoiceStatus.CANCELLED},
+    }
+)

@@ -1,0 +1,5 @@
+"""News of notifications; each has the root of the news that it tells."""
+
+NOTIFICATION_QUEUED = "notifications.notification.queued"
+NOTIFICATION_SENT = "notifications.notification.sent"
+NOTIFICATION_FAILED = "notifications.notification.failed"

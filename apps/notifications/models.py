@@ -1,0 +1,51 @@
+"""Who is told what."""
+
+from django.db import models
+
+from apps.core.models import NOT_DELETED, Subject
+from apps.notifications.states import Channel, NotificationStatus
+
+
+class Notification(Subject):
+    """
+    One message to one person on one channel about one event, and the proof of what became of it.
+
+    A sender claims the row (`claimed_until`) and commits before it calls out. A claim that ran out without an answer is
+    `unknown` for an SMS, which is not sent again; an e-mail goes again under the same Message-ID.
+    """
+
+    PREFIX = "ntf"
+
+    event = models.ForeignKey("core.Event", on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    channel = models.CharField(max_length=10, choices=Channel)
+    recipient = models.CharField(max_length=254, help_text="Phone, e-mail address, or the user's id for in-app.")
+    template = models.CharField(max_length=60)
+    context = models.JSONField(default=dict)
+    title = models.CharField(max_length=160)
+    body = models.TextField()
+    root_id = models.UUIDField(null=True, blank=True)
+    status = models.CharField(max_length=10, choices=NotificationStatus, default=NotificationStatus.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    message_id = models.CharField(max_length=120, blank=True)
+    provider_id = models.CharField(max_length=80, blank=True)
+    last_error = models.CharField(max_length=500, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["event", "channel", "recipient"], name="one_notification_per_event_and_channel"),
+        ]
+        indexes = [
+            models.Index(fields=["user", "-created_at", "-id"], name="notification_by_user"),
+            models.Index(
+                fields=["next_attempt_at"], name="notification_waiting", condition=models.Q(next_attempt_at__isnull=False)
+            ),
+        ]
+        triggers = [NOT_DELETED]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.title}"

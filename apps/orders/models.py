@@ -1,0 +1,135 @@
+"""What was agreed."""
+
+from django.db import models
+
+from apps.core.models import NOT_DELETED, Record, Subject
+from apps.orders.states import OrderStatus
+
+
+class Order(Subject):
+    """
+    An agreement to sell: lines, prices, tax and addresses as they were when it was placed. All amounts in paise.
+
+    `status` says how far the agreement is. `paid_amount` (captured, not given back) and `payment_live_until` (a payment is
+    under way until then) are copies that payments keeps through `services.note_payment`; expiry and cancelling read them.
+    """
+
+    PREFIX = "ord"
+
+    number = models.CharField(max_length=20, unique=True)
+    customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    registration = models.ForeignKey("tax.Registration", on_delete=models.PROTECT, related_name="+")
+    status = models.CharField(max_length=20, choices=OrderStatus, default=OrderStatus.PENDING_PAYMENT)
+    currency = models.CharField(max_length=3, default="INR")
+    billing_address = models.JSONField()
+    shipping_address = models.JSONField()
+    buyer_gstin = models.CharField(max_length=15, blank=True)
+    place_of_supply = models.CharField(max_length=2)
+    place_of_supply_reason = models.CharField(max_length=60)
+    discount_amount = models.BigIntegerField(default=0)
+    shipping_amount = models.BigIntegerField(default=0)
+    taxable_amount = models.BigIntegerField()
+    cgst_amount = models.BigIntegerField(default=0)
+    sgst_amount = models.BigIntegerField(default=0)
+    utgst_amount = models.BigIntegerField(default=0)
+    igst_amount = models.BigIntegerField(default=0)
+    round_off_amount = models.BigIntegerField(default=0)
+    total_amount = models.BigIntegerField()
+    paid_amount = models.BigIntegerField(default=0)
+    payment_live_until = models.DateTimeField(null=True, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    placed_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(null=True, blank=True)
+    cancel_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="order_total_adds_up",
+                condition=models.Q(
+                    total_amount=models.F("taxable_amount")
+                    + models.F("cgst_amount")
+                    + models.F("sgst_amount")
+                    + models.F("utgst_amount")
+                    + models.F("igst_amount")
+                    + models.F("round_off_amount")
+                ),
+            ),
+            models.CheckConstraint(condition=models.Q(total_amount__gte=0), name="order_total_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(round_off_amount__gte=-50, round_off_amount__lte=50), name="order_round_off_under_a_rupee"
+            ),
+            models.CheckConstraint(condition=models.Q(paid_amount__gte=0), name="order_paid_not_negative"),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "-created_at", "-id"], name="order_by_customer"),
+            models.Index(fields=["-created_at", "-id"], name="order_by_time"),
+            models.Index(
+                fields=["expires_at"], name="order_awaiting_payment", condition=models.Q(status=OrderStatus.PENDING_PAYMENT)
+            ),
+        ]
+        triggers = [NOT_DELETED]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class OrderLine(Record):
+    """
+    One variant of an order with everything that was true of it that day. All amounts in paise, `tax_rate` in basis points.
+
+    taxable = gross - discount + shipping; total = taxable + taxes.
+    """
+
+    PREFIX = "line"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
+    position = models.PositiveSmallIntegerField()
+    variant = models.ForeignKey("catalog.Variant", on_delete=models.PROTECT, related_name="+")
+    sku = models.CharField(max_length=40)
+    name = models.CharField(max_length=300)
+    hsn = models.CharField(max_length=8)
+    uqc = models.CharField(max_length=3)
+    quantity = models.PositiveIntegerField()
+    unit_price = models.BigIntegerField()
+    price_includes_tax = models.BooleanField()
+    tax_class = models.CharField(max_length=40)
+    tax_rate = models.PositiveIntegerField()
+    gross_amount = models.BigIntegerField(help_text="Without tax, before discount and shipping.")
+    discount_amount = models.BigIntegerField(default=0)
+    shipping_amount = models.BigIntegerField(default=0)
+    taxable_amount = models.BigIntegerField()
+    cgst_amount = models.BigIntegerField(default=0)
+    sgst_amount = models.BigIntegerField(default=0)
+    utgst_amount = models.BigIntegerField(default=0)
+    igst_amount = models.BigIntegerField(default=0)
+    total_amount = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order", "position"], name="one_line_per_position"),
+            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="line_has_a_quantity"),
+            models.CheckConstraint(
+                name="line_total_adds_up",
+                condition=models.Q(
+                    total_amount=models.F("taxable_amount")
+                    + models.F("cgst_amount")
+                    + models.F("sgst_amount")
+                    + models.F("utgst_amount")
+                    + models.F("igst_amount")
+                ),
+            ),
+            models.CheckConstraint(
+                name="line_taxable_adds_up",
+                condition=models.Q(
+                    taxable_amount=models.F("gross_amount") - models.F("discount_amount") + models.F("shipping_amount")
+                ),
+            ),
+        ]
+        triggers = [NOT_DELETED]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.name}"

@@ -1,0 +1,38 @@
+"""The states of an order. How it is paid, sent and invoiced is derived, and no state of its own."""
+
+from django.db import models
+
+from apps.core.states import by_table
+
+
+class OrderStatus(models.TextChoices):
+    PENDING_PAYMENT = "pending_payment", "Pending payment"
+    CONFIRMED = "confirmed", "Confirmed"
+    IN_FULFILMENT = "in_fulfilment", "In fulfilment"
+    COMPLETED = "completed", "Completed"
+    ON_HOLD = "on_hold", "On hold"
+    CANCELLED = "cancelled", "Cancelled"
+    EXPIRED = "expired", "Expired"
+    CLOSED = "closed", "Closed"
+
+
+class PaymentStatus(models.TextChoices):
+    """Derived from paid_amount, total and payment_live_until."""
+
+    UNPAID = "unpaid", "Unpaid"
+    PROCESSING = "processing", "Processing"
+    PARTIALLY_PAID = "partially_paid", "Partially paid"
+    PAID = "paid", "Paid"
+    OVERPAID = "overpaid", "Overpaid"
+
+
+change = by_table(
+    {
+        OrderStatus.PENDING_PAYMENT: {OrderStatus.CONFIRMED, OrderStatus.CANCELLED, OrderStatus.EXPIRED},
+        OrderStatus.EXPIRED: {OrderStatus.CONFIRMED},
+        OrderStatus.CONFIRMED: {OrderStatus.IN_FULFILMENT, OrderStatus.ON_HOLD, OrderStatus.CANCELLED},
+        OrderStatus.ON_HOLD: {OrderStatus.CONFIRMED, OrderStatus.CANCELLED},
+        OrderStatus.IN_FULFILMENT: {OrderStatus.COMPLETED, OrderStatus.CANCELLED},
+        OrderStatus.COMPLETED: {OrderStatus.CLOSED},
+    }
+)

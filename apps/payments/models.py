@@ -1,0 +1,257 @@
+"""Attempts to move money, what gateways told us, and the ledger."""
+
+import pgtrigger
+from django.db import models
+
+from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
+from apps.payments.states import (
+    LIVE,
+    AccountKind,
+    AttemptStatus,
+    GatewayCall,
+    PaymentStatus,
+    ReviewReason,
+    Source,
+    WebhookOutcome,
+)
+
+
+class Payment(Subject):
+    """
+    The intention to collect an order's money: one order at the gateway. Its amount (paise) never changes.
+
+    The row is committed before the gateway is called; `gateway_call` says how far that call is. While the row is not in a
+    final state, `next_check_at` says when the janitor looks at it.
+    """
+
+    PREFIX = "pay"
+
+    order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
+    customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    sequence = models.PositiveSmallIntegerField(help_text="1 for the order's first payment.")
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3, default="INR")
+    status = models.CharField(max_length=20, choices=PaymentStatus, default=PaymentStatus.REQUIRES_PAYMENT)
+    gateway = models.CharField(max_length=20, default="razorpay")
+    gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.NEEDED)
+    gateway_order_id = models.CharField(max_length=40, unique=True, null=True, blank=True)
+    next_action = models.JSONField(default=dict, blank=True)
+    error = models.JSONField(default=dict, blank=True)
+    live_until = models.DateTimeField()
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    checks = models.PositiveIntegerField(default=0)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order"], condition=models.Q(status__in=LIVE), name="one_live_payment_per_order"
+            ),
+            models.UniqueConstraint(fields=["order", "sequence"], name="payments_of_an_order_are_numbered"),
+            models.CheckConstraint(condition=models.Q(amount__gte=100), name="payment_is_at_least_a_rupee"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_check_at"], name="payment_to_check", condition=models.Q(next_check_at__isnull=False)
+            ),
+            models.Index(fields=["customer", "-created_at", "-id"], name="payment_by_customer"),
+            models.Index(fields=["-created_at", "-id"], name="payment_by_time"),
+        ]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.ReadOnly(name="terms_are_frozen", fields=["order", "customer", "sequence", "amount", "currency", "gateway"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class PaymentAttempt(Subject):
+    """
+    One try of the customer: one payment at the gateway. Its rank only rises; captured never goes back.
+
+    `review_reason` is set when the money arrived and staff must decide about it.
+    """
+
+    PREFIX = "att"
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts")
+    gateway = models.CharField(max_length=20, default="razorpay")
+    gateway_payment_id = models.CharField(max_length=40)
+    status = models.CharField(max_length=12, choices=AttemptStatus, default=AttemptStatus.CREATED)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    method = models.CharField(max_length=20, blank=True)
+    payer = models.CharField(max_length=120, blank=True, help_text="Masked: ga***@upi, or the last four digits of a card.")
+    rrn = models.CharField(max_length=40, blank=True)
+    fee_amount = models.BigIntegerField(null=True, blank=True, help_text="The gateway's fee with its GST, in paise.")
+    fee_tax_amount = models.BigIntegerField(null=True, blank=True)
+    error = models.JSONField(default=dict, blank=True)
+    learnt_by = models.CharField(max_length=10, choices=Source)
+    authorized_at = models.DateTimeField(null=True, blank=True)
+    captured_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    review_reason = models.CharField(max_length=20, choices=ReviewReason, blank=True)
+    review_opened_at = models.DateTimeField(null=True, blank=True)
+    review_closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gateway", "gateway_payment_id"], name="one_attempt_per_gateway_payment"),
+            models.CheckConstraint(
+                condition=~models.Q(status=AttemptStatus.CAPTURED) | models.Q(captured_at__isnull=False),
+                name="captured_attempt_has_its_time",
+            ),
+        ]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.Trigger(
+                name="captured_never_goes_back",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__status=AttemptStatus.CAPTURED.value) & ~pgtrigger.Q(new__status=AttemptStatus.CAPTURED.value),
+                func="RAISE EXCEPTION 'a captured attempt never goes back';",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.gateway_payment_id
+
+
+class Webhook(Subject):
+    """
+    What a gateway sent us, word for word: committed before we answer 2xx, processed by a worker.
+
+    Unique by the gateway's event id and by the body's hash, because the id is a header and outside the signature. The facts
+    are frozen; `processed_at` and `outcome` go from empty to a value once.
+    """
+
+    PREFIX = "whk"
+
+    gateway = models.CharField(max_length=20)
+    event_id = models.CharField(max_length=80)
+    body_sha256 = models.CharField(max_length=64)
+    body = models.BinaryField()
+    event_type = models.CharField(max_length=60, blank=True)
+    received_at = models.DateTimeField()
+    processed_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=12, choices=WebhookOutcome, blank=True)
+    outcome_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gateway", "event_id"], name="one_webhook_per_event_id"),
+            models.UniqueConstraint(fields=["gateway", "body_sha256"], name="one_webhook_per_body"),
+        ]
+        indexes = [
+            models.Index(fields=["received_at"], name="webhook_waiting", condition=models.Q(processed_at__isnull=True)),
+        ]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.ReadOnly(
+                name="facts_are_frozen", fields=["gateway", "event_id", "body_sha256", "body", "event_type", "received_at"]
+            ),
+            pgtrigger.Trigger(
+                name="processed_once",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__processed_at__isnull=False),
+                func="IF NEW.processed_at IS DISTINCT FROM OLD.processed_at OR NEW.outcome IS DISTINCT FROM OLD.outcome"
+                " THEN RAISE EXCEPTION 'a webhook is processed once'; END IF; RETURN NEW;",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.event_id}"
+
+
+class Account(models.Model):
+    """An account of the ledger. Assets and expenses grow by positive entries, liabilities and income by negative ones."""
+
+    code = models.CharField(max_length=60, primary_key=True)
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=10, choices=AccountKind)
+    registration = models.ForeignKey("tax.Registration", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class LedgerTransaction(Record):
+    """
+    One business fact in the books: entries that sum to zero, posted once for its source.
+
+    `order_id` is the order that it belongs to (not a foreign key: books outlive what they tell of).
+    """
+
+    PREFIX = "ltx"
+
+    source_type = models.CharField(max_length=40)
+    source_id = models.UUIDField()
+    kind = models.CharField(max_length=40)
+    order_id = models.UUIDField(null=True, blank=True)
+    occurred_at = models.DateTimeField()
+    description = models.CharField(max_length=200)
+    reverses = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source_type", "source_id", "kind"], name="one_posting_per_fact"),
+        ]
+        indexes = [models.Index(fields=["order_id"], name="ledger_by_order", condition=models.Q(order_id__isnull=False))]
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.description}"
+
+
+class LedgerEntry(models.Model):
+    """One side of a ledger transaction: an amount (paise, signed) on an account."""
+
+    id = models.BigAutoField(primary_key=True)
+    transaction = models.ForeignKey(LedgerTransaction, on_delete=models.PROTECT, related_name="entries")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3, default="INR")
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        constraints = [models.CheckConstraint(condition=~models.Q(amount=0), name="entry_is_not_zero")]
+        indexes = [models.Index(fields=["account", "id"], name="entry_by_account")]
+        triggers = [
+            FROZEN,
+            pgtrigger.Trigger(
+                name="transaction_sums_to_zero",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                func="IF (SELECT SUM(amount) FROM payments_ledgerentry WHERE transaction_id = NEW.transaction_id"
+                " AND currency = NEW.currency) <> 0"
+                " THEN RAISE EXCEPTION 'ledger transaction % does not sum to zero', NEW.transaction_id"
+                " USING ERRCODE = 'check_violation'; END IF; RETURN NULL;",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.amount}"
+
+
+class BalanceCheckpoint(models.Model):
+    """The balance of an account (paise) over its entries up to and including `last_entry_id`."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    currency = models.CharField(max_length=3, default="INR")
+    last_entry_id = models.BigIntegerField()
+    balance = models.BigIntegerField()
+    taken_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "currency", "last_entry_id"], name="one_checkpoint_per_place"),
+        ]
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.balance}"

@@ -1,0 +1,5 @@
+"""Audit -> checks: everything that must always hold."""
+
+from apps.core.audit import Invariant
+
+INVARIANTS: tuple[Invariant, ...] = ()

@@ -1,0 +1,16 @@
+"""Clock -> tasks: everything that happens by itself. Each task may run twice, or not for a day, without harm."""
+
+from typing import Any
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "send lost deliveries again": {"task": "core.sweep_deliveries", "schedule": 5.0},
+    "forget old idempotency keys": {"task": "core.forget_idempotency_keys", "schedule": 3600.0},
+    "audit": {"task": "core.audit", "schedule": 60.0},
+    "expire unpaid orders": {"task": "orders.expire_orders", "schedule": 30.0},
+    "ask about open payments": {"task": "payments.ask_about_open_payments", "schedule": 15.0},
+    "process waiting webhooks": {"task": "payments.process_waiting_webhooks", "schedule": 30.0},
+    "checkpoint balances": {"task": "payments.checkpoint_balances", "schedule": 86_400.0},
+    "render missing invoices": {"task": "invoicing.render_missing_documents", "schedule": 60.0},
+    "send waiting notifications": {"task": "notifications.send_waiting", "schedule": 10.0},
+    "forget old log-in data": {"task": "accounts.forget_expired", "schedule": 3600.0},
+}

@@ -1,0 +1,1 @@
+"""One typed reading of the environment: `base` for all, `local`, `test` and `production` for what differs."""

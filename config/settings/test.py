@@ -1,0 +1,29 @@
+"""The tests: real Postgres, real Valkey, quick password hashes, and no secret that is one."""
+
+import os
+
+_FOR_TESTS = {
+    "SECRET_KEY": "a key for tests alone, which protects nothing at all, and is long",
+    "JWT_SIGNING_KEY": "a signing key for tests alone, which protects nothing",
+    "OTP_PEPPER": "a pepper for tests alone, which protects nothing",
+    "RAZORPAY_BASE_URL": "http://127.0.0.1:9/razorpay",
+    "RAZORPAY_KEY_ID": "rzp_test_BahiSandbox001",
+    "RAZORPAY_KEY_SECRET": "sandbox_key_secret_0123456789",
+    "RAZORPAY_WEBHOOK_SECRETS": "sandbox_webhook_secret_0123456789",
+    "RAZORPAY_S2S_UPI": "true",
+    "MSG91_BASE_URL": "http://127.0.0.1:9/msg91",
+    "MSG91_AUTH_KEY": "sandbox-msg91-authkey",
+    "EMAIL_URL": "smtp://127.0.0.1:9",
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:9/none",
+    "REDIS_URL": "redis://127.0.0.1:9/0",
+    "LOG_LEVEL": "WARNING",
+}
+for _name, _value in _FOR_TESTS.items():
+    os.environ.setdefault(_name, _value)
+
+from config.settings.base import *  # noqa: E402
+
+ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *PASSWORD_HASHERS]
+REFRESH_COOKIE_SECURE = False
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

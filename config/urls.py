@@ -1,0 +1,10 @@
+"""HTTP -> views."""
+
+from django.urls import path
+
+handler400 = "apps.core.api.errors.bad_request"
+handler403 = "apps.core.api.errors.permission_denied"
+handler404 = "apps.core.api.errors.not_found"
+handler500 = "apps.core.api.errors.server_error"
+
+urlpatterns: list = []

@@ -1,0 +1,175 @@
+"""
+The stage of all tests: real Postgres and Valkey, started once, and the cast: owner, stranger, and staff of each role.
+
+The servers start with the session unless DATABASE_URL names others. Every worker's database is copied from a template that is
+migrated once. Sockets may reach this machine alone.
+"""
+
+import contextlib
+import hashlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import environ
+import psycopg
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from devtools import embedded
+from tests.factories.accounts import make_access_token, make_staff, make_user
+
+ROOT = Path(__file__).resolve().parent.parent
+_servers = contextlib.ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or "DATABASE_URL" in os.environ and not os.environ["DATABASE_URL"].endswith(":9/none"):
+        return
+    env = _servers.enter_context(embedded.servers())
+    os.environ.update(env)
+    # pytest-django has read the settings by now, and nothing has connected yet.
+    given = environ.Env.db_url_config(env["DATABASE_URL"])
+    settings.DATABASES["default"].update(
+        NAME=given["NAME"], USER=given["USER"], PASSWORD=given["PASSWORD"], HOST=unquote(given["HOST"]), PORT=given["PORT"]
+    )
+    settings.CACHES["default"]["LOCATION"] = env["REDIS_URL"]
+    settings.REDIS_URL = env["REDIS_URL"]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _servers.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> None:
+    """Copy each test database from a template that holds the migrated schema."""
+    with django_db_blocker.unblock():
+        settings.DATABASES["default"]["TEST"]["TEMPLATE"] = _template()
+
+
+def _template() -> str:
+    files = sorted([*ROOT.glob("apps/*/migrations/*.py"), ROOT / "requirements" / "base.txt"])
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    name = f"template_{digest}"
+    config = settings.DATABASES["default"]
+    conninfo = {
+        "host": config["HOST"], "port": config["PORT"] or None, "user": config["USER"],
+        "password": config["PASSWORD"] or None, "dbname": "postgres",
+    }  # fmt: skip
+    with psycopg.connect(**{key: value for key, value in conninfo.items() if value}, autocommit=True) as server:
+        server.execute("SELECT pg_advisory_lock(7200)")
+        if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            server.execute(f'CREATE DATABASE "{name}_building"')
+            _migrate(f"{name}_building")
+            server.execute(f'ALTER DATABASE "{name}_building" RENAME TO "{name}"')
+    return name
+
+
+def _migrate(name: str) -> None:
+    original = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    call_command("migrate", verbosity=0, interactive=False)
+    connection.close()
+    connection.settings_dict["NAME"] = original
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets_to_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    real_connect = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise RuntimeError(f"a test tried to reach {address}")
+        real_connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture
+def reference_data(db: None) -> None:
+    """What the release step makes: staff roles, tax rates, ledger accounts. Transactional tests wipe it, so it is made anew."""
+    if not Group.objects.exists():
+        call_command("setup_reference_data", verbosity=0)
+
+
+@pytest.fixture
+def owner(reference_data: None) -> Any:
+    """The customer whose things the test is about."""
+    return make_user(phone="+919876543210", name="Asha Owner")
+
+
+@pytest.fixture
+def stranger(reference_data: None) -> Any:
+    """Another customer, who must see and change nothing of the owner's."""
+    return make_user(phone="+919812345678", name="Bala Stranger")
+
+
+@pytest.fixture
+def support(reference_data: None) -> Any:
+    return make_staff("support")
+
+
+@pytest.fixture
+def finance(reference_data: None) -> Any:
+    return make_staff("finance")
+
+
+@pytest.fixture
+def catalogue_manager(reference_data: None) -> Any:
+    return make_staff("catalogue_manager")
+
+
+@pytest.fixture
+def administrator(reference_data: None) -> Any:
+    return make_staff("admin")
+
+
+@pytest.fixture
+def anonymous() -> APIClient:
+    return APIClient()
+
+
+@pytest.fixture
+def client_of() -> Callable[[Any], APIClient]:
+    """Return an API client that is signed in as a user."""
+
+    def make(user: Any) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_access_token(user)}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def count_queries() -> Callable[[], CaptureQueriesContext]:
+    """Return a context that counts queries: `with count_queries() as queries: ...; len(queries)`."""
+    return lambda: CaptureQueriesContext(connection)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Any]:
+    """The outside world in this process, with the product pointed at it."""
+    from django.test import override_settings
+
+    from sandbox.server import running
+
+    with running() as world:
+        with override_settings(
+            RAZORPAY_BASE_URL=world.razorpay_url,
+            MSG91_BASE_URL=world.msg91_url,
+            EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
+            EMAIL_HOST="127.0.0.1",
+            EMAIL_PORT=world.smtp_port,
+        ):
+            yield world

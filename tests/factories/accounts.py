@@ -1,0 +1,53 @@
+"""People for tests."""
+
+import itertools
+from typing import Any
+
+from django.contrib.auth.models import Group
+from rest_framework_simplejwt.tokens import AccessToken
+
+from apps.accounts.models import Address, Session, User
+from apps.accounts.states import Transport
+from apps.core import clock
+
+_numbers = itertools.count(1)
+
+
+def make_user(*, phone: str | None = None, name: str = "", email: str | None = None, **fields: Any) -> User:
+    """Return a customer."""
+    user = User(phone=phone or f"+9170{next(_numbers):08d}", name=name, email=email, **fields)
+    user.set_unusable_password()
+    user.save()
+    return user
+
+
+def make_staff(role: str, *, password: str = "correct horse battery") -> User:
+    """Return a member of staff with one role."""
+    user = User(email=f"{role}-{next(_numbers)}@shop.example", name=role.replace("_", " ").title(), is_staff=True)
+    user.set_password(password)
+    user.save()
+    user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def make_session(user: User) -> Session:
+    """Return a live session of a user."""
+    return Session.objects.create(user=user, transport=Transport.BODY, last_used_at=clock.now())
+
+
+def make_access_token(user: User, session: Session | None = None) -> str:
+    """Return an access token as log-in would issue it."""
+    session = session or make_session(user)
+    token = AccessToken()
+    token["sub"] = user.public_id
+    token["sid"] = session.public_id
+    token["sv"] = user.session_version
+    return str(token)
+
+
+def make_address(user: User, *, state: str = "29", **fields: Any) -> Address:
+    """Return an address; by default in Karnataka."""
+    values: dict[str, Any] = {
+        "name": "Asha Owner", "phone": "+919876543210", "line1": "12 MG Road", "city": "Bengaluru", "pin": "560001",
+    }  # fmt: skip
+    return Address.objects.create(user=user, state=state, **{**values, **fields})
