@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from devtools import environment, kernel
-from devtools.embedded import CHECKOUT, RUN_DATA, Servers, running_env
+from devtools.embedded import CHECKOUT, RUN_DATA, Servers, attach
 from devtools.run import missing_parts
 
 MANAGE = str(CHECKOUT / "manage.py")
@@ -66,7 +66,7 @@ def _around(parts: list[str], *, temporary: bool) -> dict[str, str]:
     ports = environment.Ports(8000, 9000, 9025)
     if not parts:
         return environment.build({}, ports, data_dir=RUN_DATA)
-    if not temporary and (running := running_env()) is not None:
+    if not temporary and (running := attach()) is not None:
         stack = environment.read_stack(RUN_DATA)
         return environment.build({**stack, **running}, ports, data_dir=RUN_DATA)
     servers = Servers(None if temporary else RUN_DATA, parts=parts)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -229,12 +230,30 @@ def servers(data_dir: Path | None = None, *, temporary: bool = True) -> Iterator
 
 def running_env(data_dir: Path = RUN_DATA) -> dict[str, str] | None:
     """Return DATABASE_URL and REDIS_URL of servers that somebody else of this checkout runs now, or None."""
-    if not places.is_held(data_dir):
-        return None
     try:
+        if places.state_of(data_dir) != "running":
+            return None
         return dict(json.loads((data_dir / "servers.json").read_text())["env"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def attach(data_dir: Path = RUN_DATA) -> dict[str, str] | None:
+    """
+    Use the servers that somebody else of this checkout runs now, until this process ends, whatever program it becomes.
+
+    A stack that is stopped takes them away all the same; another command waits for us.
+    """
+    if running_env(data_dir) is None:
+        return None
+    # A bare descriptor, left open on purpose: it holds the lock until the last process that has it ends.
+    guest = os.open(data_dir / "guests", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(guest, fcntl.LOCK_SH)
+    if (env := running_env(data_dir)) is None:
+        os.close(guest)
+        return None
+    os.set_inheritable(guest, True)
+    return env
 
 
 def _binaries() -> dict[str, str]:

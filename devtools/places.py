@@ -54,6 +54,11 @@ class Place:
         return self.root / "logs"
 
     @property
+    def guests(self) -> Path:
+        """Return the file that programs which use our servers as guests hold a shared lock on."""
+        return self.root / "guests"
+
+    @property
     def announcement(self) -> Path:
         """Return the file that tells other programs of this checkout how to reach the running servers."""
         return self.root / "servers.json"
@@ -138,6 +143,11 @@ def _locked(path: Path) -> IO[str]:
                     "Stop that `make run` or `make demo` first, or use another clone."
                 ) from None
             time.sleep(0.05)
+
+
+def state_of(data_dir: Path) -> str:
+    """Return what the holder of the place is about: `starting`, `running`, `stopping`; `free` if there is none."""
+    return (data_dir / "lock").read_text().strip().partition(" ")[2] if is_held(data_dir) else "free"
 
 
 def is_held(data_dir: Path) -> bool:

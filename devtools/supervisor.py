@@ -49,6 +49,7 @@ class Supervisor:
         self.detached = False
         self.stopping = False
         self.hurry = False
+        self.insisted = False
         self._buffer = b""
         self._pidfd = kernel.open_pidfd(owner)
         self._selector = selectors.DefaultSelector()
@@ -57,7 +58,7 @@ class Supervisor:
             os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, lambda *_: self._end())
+            signal.signal(signum, lambda *_: self._insist())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(self._woken, selectors.EVENT_READ, self._drain_wakeups)
         self._selector.register(control, selectors.EVENT_READ, self._read_control)
@@ -121,6 +122,8 @@ class Supervisor:
         try:
             while not self.stopping:
                 self._turn(0.25)
+            if self.detached:
+                self._outlast_guests()
         except OwnerGone:
             pass
         finally:
@@ -145,6 +148,10 @@ class Supervisor:
 
     def _end(self) -> None:
         self.stopping = True
+
+    def _insist(self) -> None:
+        self.insisted = True
+        self._end()
 
     def _owner_ended(self) -> None:
         if self._pidfd is not None:
@@ -240,6 +247,22 @@ class Supervisor:
         if self.place is not None:
             self.place.leave()
         self.tell({"event": "stopped"})
+
+    def _outlast_guests(self) -> None:
+        """
+        Stay for other commands of this checkout that found our servers running and use them.
+
+        The lock is kept to the end: who comes now waits for it, then finds nobody, and starts servers of its own.
+        """
+        if self.place is None or self.place.temporary:
+            return
+        self._guests = self.place.guests.open("a")
+        while not self.insisted:
+            try:
+                fcntl.flock(self._guests, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                self._turn(0.1)
 
     def _below(self) -> list[int]:
         servers = [server.pid for server in self.servers.values() if server.pid]

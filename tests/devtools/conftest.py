@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,15 +106,24 @@ class Owner:
 
 
 @pytest.fixture
-def start_owner() -> Iterator[Callable[..., Owner]]:
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """Give a place for kept data and remove it, also where it had to be put elsewhere."""
+    yield tmp_path / "data"
+    if (pointer := tmp_path / "data/elsewhere").exists():
+        shutil.rmtree(pointer.read_text(), ignore_errors=True)
+    shutil.rmtree(tmp_path / "data", ignore_errors=True)
+
+
+@pytest.fixture
+def start_owner(data_dir: Path) -> Iterator[Callable[..., Owner]]:
     started: list[subprocess.Popen[str]] = []
 
     def start(
-        data_dir: Path | None = None,
+        kept: Path | None = None,
         parts: tuple[str, ...] = ("postgres", "valkey"),
         spawn: dict[str, str] | None = None,
     ) -> Owner:
-        spec = {"data_dir": str(data_dir) if data_dir else None, "parts": parts, "spawn": spawn or {}}
+        spec = {"data_dir": str(kept) if kept else None, "parts": parts, "spawn": spawn or {}}
         process = subprocess.Popen(
             [sys.executable, "-c", OWNER, json.dumps(spec)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
         )

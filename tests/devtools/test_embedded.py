@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 
-from devtools import embedded
+from devtools import embedded, places
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -82,18 +86,18 @@ def test_two_pairs_stand_side_by_side(start_owner):
         assert client.ping()
 
 
-def test_a_kept_place_has_one_user_at_a_time_and_says_so(start_owner, tmp_path):
-    first = start_owner(tmp_path / "data")
+def test_a_kept_place_has_one_user_at_a_time_and_says_so(start_owner, data_dir):
+    first = start_owner(data_dir)
 
-    second = start_owner(tmp_path / "data")
+    second = start_owner(data_dir)
 
     assert "already run" in second.said["failed"]
     assert str(first.pids["supervisor"]) in second.said["failed"]
-    assert embedded.running_env(tmp_path / "data") == first.env
+    assert embedded.running_env(data_dir) == first.env
 
 
-def test_data_outlives_a_supervisor_and_a_postgres_that_were_killed(start_owner, tmp_path):
-    first = start_owner(tmp_path / "data")
+def test_data_outlives_a_supervisor_and_a_postgres_that_were_killed(start_owner, data_dir):
+    first = start_owner(data_dir)
     with psycopg.connect(first.env["DATABASE_URL"]) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS value")
     os.kill(first.pids["supervisor"], signal.SIGSTOP)
@@ -101,21 +105,21 @@ def test_data_outlives_a_supervisor_and_a_postgres_that_were_killed(start_owner,
         os.kill(first.pids[name], signal.SIGKILL)
     first.end(signal.SIGKILL)
 
-    second = start_owner(tmp_path / "data")
+    second = start_owner(data_dir)
 
     with psycopg.connect(second.env["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
 
 
-def test_a_pid_file_that_names_somebody_elses_process_is_no_obstacle(start_owner, tmp_path, alive, wait_until):
-    first = start_owner(tmp_path / "data")
+def test_a_pid_file_that_names_somebody_elses_process_is_no_obstacle(start_owner, data_dir, alive, wait_until):
+    first = start_owner(data_dir)
     first.end(signal.SIGTERM)
     wait_until(lambda: not alive(first.pids["supervisor"]))
-    data = tmp_path / "data"
+    data = data_dir
     data = Path((data / "elsewhere").read_text()) if (data / "elsewhere").exists() else data
     (data / "postgres/postmaster.pid").write_text(f"{os.getpid()}\n{data}/postgres\n1\n5432\n/tmp\n\n\nready\n")
 
-    second = start_owner(tmp_path / "data")
+    second = start_owner(data_dir)
 
     assert alive(second.pids["postgres"])
 
@@ -162,3 +166,52 @@ def test_a_forked_child_does_not_stop_its_parents_servers():
         with redis.Redis.from_url(own["REDIS_URL"]) as client, psycopg.connect(env["DATABASE_URL"]):
             assert client.ping()
         servers.stop()
+
+
+GUEST = """
+import os, sys
+from pathlib import Path
+from devtools import embedded
+
+data_dir = Path(sys.argv[1])
+env = embedded.attach(data_dir)
+if env is None:
+    servers = embedded.Servers(data_dir)
+    env = servers.start()
+    servers.outlive_exec()
+os.environ.update(env)
+print(env["DATABASE_URL"], flush=True)
+os.execvp("sleep", ["sleep", "300"])
+"""
+
+
+def test_servers_of_one_command_wait_for_another_that_uses_them(data_dir, wait_until):
+    with ExitStack() as running:
+        urls, processes = [], []
+        for _ in range(2):
+            command = [sys.executable, "-c", GUEST, str(data_dir)]
+            process = subprocess.Popen(command, cwd=embedded.CHECKOUT, stdout=subprocess.PIPE, text=True)
+            processes.append(running.enter_context(process))
+            running.callback(process.kill)
+            urls.append(process.stdout.readline().strip())
+        owner, guest = processes
+        assert urls[0] == urls[1]
+
+        owner.kill()
+        owner.wait(10)
+        time.sleep(0.5)
+
+        with psycopg.connect(urls[0]) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        guest.kill()
+    wait_until(lambda: not places.is_held(data_dir))
+
+
+def test_a_command_that_comes_while_the_servers_stop_gets_its_own(data_dir, wait_until):
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", GUEST.replace('"sleep", ["sleep", "300"]', '"true", ["true"]'), str(data_dir)],
+            cwd=embedded.CHECKOUT, capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    wait_until(lambda: not places.is_held(data_dir))
