@@ -30,7 +30,7 @@ class Console:
     def print(self, name: str, line: bytes) -> None:
         """Print one line."""
         order = self._names.setdefault(name, len(self._names))
-        prefix = f"{time.strftime('%H:%M:%S')} {name:<8}| "
+        prefix = f"{time.strftime('%H:%M:%S')} {name:<9}| "
         if self.colour:
             prefix = f"\033[{_COLOURS[order % len(_COLOURS)]}m{prefix}\033[0m"
         self._write(prefix.encode() + line.rstrip(b"\r\n") + b"\n")
@@ -110,5 +110,5 @@ class Child:
             if self._buffer:
                 self.console.print(self.name, self._buffer)
                 self._buffer = b""
-            how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            self.console.print(self.name, f"(ended: {how})".encode())
+            how = f" by {signal.Signals(-code).name}" if code < 0 else f", exit code {code}" if code else ""
+            self.console.print(self.name, f"(ended{how})".encode())

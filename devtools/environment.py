@@ -23,6 +23,7 @@ STACK_FILE = "stack.json"
 LOCAL_SETTINGS = "config.settings.local"
 WEBHOOK_PATH = "/api/v1/webhooks/razorpay"
 _SECRET_NAMES = ("SECRET_KEY", "JWT_SIGNING_KEY", "OTP_PEPPER")
+_signs: list[socket.socket] = []
 _OURS = frozenset(
     {
         *_SECRET_NAMES, "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "PUBLIC_URL", "EMAIL_URL", "DEFAULT_FROM_EMAIL",
@@ -51,22 +52,43 @@ class Ports:
 
 def free_port(first: int, *, taken: set[int] | None = None) -> int:
     """
-    Return the first port from `first` upward on which nobody listens.
+    Return the first port from `first` upward on which nobody listens, and keep it from other checkouts until we end.
 
     :raises OSError: if the next 500 are all in use
     """
     for port in range(first, first + 500):
-        if port in (taken or ()):
-            continue
-        with socket.socket() as probe:
-            # As servers do: a port whose last connections have merely not timed out yet is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if port not in (taken or ()) and _is_free(port) and _reserve(port):
             return port
     raise OSError(f"no free port between {first} and {first + 499}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: a port whose last connections have merely not timed out yet is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _reserve(port: int) -> bool:
+    """
+    Tell other checkouts that the port will soon be in use: of two that start at once, both would find it free.
+
+    The sign is a Unix socket in Linux's abstract namespace, which leaves no file and ends with us.
+    """
+    if sys.platform != "linux":
+        return True
+    sign = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        sign.bind(f"\0bahi-port-{port}")
+    except OSError:
+        sign.close()
+        return False
+    _signs.append(sign)
+    return True
 
 
 def development_secrets(path: Path = SECRETS_FILE) -> dict[str, str]:
@@ -142,6 +164,7 @@ def _defaults(ports: Ports, data_dir: Path) -> dict[str, str]:
         "EMAIL_URL": f"smtp://127.0.0.1:{ports.smtp}",
         "DEFAULT_FROM_EMAIL": "Bahi <no-reply@bahi.example>",
         "DOCUMENTS_DIR": str(data_dir / "documents"),
+        "STATIC_ROOT": str(data_dir / "static"),
         "BEAT_SCHEDULE_FILE": str(data_dir / "beat-schedule"),
         "LOG_FORMAT": "console",
         "WEB_CONCURRENCY": "2",

@@ -185,7 +185,7 @@ def _moved_data(data_dir: Path, account: pwd.struct_passwd | None) -> Path:
 
 
 def _remove_abandoned(account: pwd.struct_passwd | None) -> None:
-    """Remove temporary places whose supervisor was killed and moved data whose checkout was deleted."""
+    """Remove what a killed supervisor left, and what was put elsewhere for a checkout that has been deleted."""
     owners = {os.getuid()} | ({account.pw_uid} if account else set())
     for root in SOCKETS.glob(f"{_TEMPORARY}*"):
         with contextlib.suppress(OSError):
@@ -197,6 +197,11 @@ def _remove_abandoned(account: pwd.struct_passwd | None) -> None:
             pointer = Path((moved / "pointer").read_text())
             if moved.lstat().st_uid in owners and not pointer.exists():
                 shutil.rmtree(moved, ignore_errors=True)
+    for copy in ELSEWHERE.glob(f"{_BINARIES}*"):
+        with contextlib.suppress(OSError):
+            original = Path((copy / "copied-from").read_text())
+            if copy.lstat().st_uid == os.getuid() and not original.exists():
+                shutil.rmtree(copy, ignore_errors=True)
 
 
 def reachable_binaries(postgres: Path, valkey: Path, account: pwd.struct_passwd | None) -> tuple[Path, Path]:
@@ -230,6 +235,7 @@ def _copy_binaries(copy: Path, postgres: Path, valkey: Path) -> None:
     if (libraries := package.with_name(f"{package.name}.libs")).is_dir():
         shutil.copytree(libraries, draft / "site" / libraries.name, symlinks=True)
     shutil.copy2(valkey, draft / "valkey-server")
+    (draft / "copied-from").write_text(str(postgres))
     for path in (draft, *draft.rglob("*")):
         if not path.is_symlink():
             executable = path.is_dir() or path.stat().st_mode & 0o100

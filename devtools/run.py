@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -25,7 +26,8 @@ def main() -> int:
     try:
         return _run(servers)
     except KeyboardInterrupt:
-        print("\nStopping ...", flush=True)
+        with contextlib.suppress(OSError):
+            print("\nStopping ...", flush=True)
         return 0
     except (ServersFailed, ProcessFailed) as failed:
         print(f"\nmake run: {failed}", file=sys.stderr, flush=True)
@@ -69,6 +71,12 @@ def _run(servers: Servers) -> int:
     stack.start()
     environment.write_stack(RUN_DATA, env)
     print(table(stack, with_logins=embedded_database, seconds=time.monotonic() - began), flush=True)
+    had_terminal = sys.stdout.isatty()
+    while not servers.ended:
+        servers.wait_for_exit(1.0)
+        if had_terminal and not sys.stdout.isatty():
+            # The window was closed. A make that leads the session hears of it, but does not tell us.
+            raise KeyboardInterrupt
     stack.wait()
     return 1
 

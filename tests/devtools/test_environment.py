@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -89,3 +91,15 @@ def test_the_running_stack_is_left_for_its_owner_to_read(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert environment.read_stack(tmp_path) == {"DATABASE_URL": "ours"}
     assert environment.read_stack(tmp_path / "nowhere") == {}
+
+
+def test_two_stacks_that_start_at_once_choose_different_ports():
+    code = "from devtools import environment as e; print(e.free_port({first}), flush=True); input()"
+    first = environment.free_port(18000)
+    with subprocess.Popen(
+        [sys.executable, "-c", code.format(first=first)],
+        cwd=environment.CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as other:  # fmt: skip
+        chosen, _ = other.communicate("\n", timeout=30)
+
+    assert int(chosen) > first
