@@ -3,7 +3,6 @@
 from typing import Any
 
 SCHEDULE: dict[str, dict[str, Any]] = {
-    "send lost deliveries again": {"task": "core.sweep_deliveries", "schedule": 5.0},
     "forget old idempotency keys": {"task": "core.forget_idempotency_keys", "schedule": 3600.0},
     "audit": {"task": "core.audit", "schedule": 60.0},
     "expire unpaid orders": {"task": "orders.expire_orders", "schedule": 30.0},

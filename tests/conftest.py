@@ -32,14 +32,20 @@ _servers = contextlib.ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if hasattr(config, "workerinput") or "DATABASE_URL" in os.environ and not os.environ["DATABASE_URL"].endswith(":9/none"):
+    if hasattr(config, "workerinput") or (
+        "DATABASE_URL" in os.environ and not os.environ["DATABASE_URL"].endswith(":9/none")
+    ):
         return
     env = _servers.enter_context(embedded.servers())
     os.environ.update(env)
     # pytest-django has read the settings by now, and nothing has connected yet.
     given = environ.Env.db_url_config(env["DATABASE_URL"])
     settings.DATABASES["default"].update(
-        NAME=given["NAME"], USER=given["USER"], PASSWORD=given["PASSWORD"], HOST=unquote(given["HOST"]), PORT=given["PORT"]
+        NAME=given["NAME"],
+        USER=given["USER"],
+        PASSWORD=given["PASSWORD"],
+        HOST=unquote(given["HOST"]),
+        PORT=given["PORT"],
     )
     settings.CACHES["default"]["LOCATION"] = env["REDIS_URL"]
     settings.REDIS_URL = env["REDIS_URL"]
@@ -164,12 +170,14 @@ def sandbox() -> Iterator[Any]:
 
     from sandbox.server import running
 
-    with running() as world:
-        with override_settings(
+    with (
+        running() as world,
+        override_settings(
             RAZORPAY_BASE_URL=world.razorpay_url,
             MSG91_BASE_URL=world.msg91_url,
             EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
             EMAIL_HOST="127.0.0.1",
             EMAIL_PORT=world.smtp_port,
-        ):
-            yield world
+        ),
+    ):
+        yield world

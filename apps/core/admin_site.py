@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin, TabularInline
 
 
-class UncountedPaginator(Paginator):  # type: ignore[type-arg]
+class UncountedPaginator(Paginator):
     """
     A paginator that does not count: it looks one row further than the page instead.
 
@@ -28,7 +28,7 @@ class UncountedPaginator(Paginator):  # type: ignore[type-arg]
         is_last = len(rows) <= self.per_page
         self.__dict__["count"] = start + len(rows) if is_last else start + self.per_page + 1
         self.__dict__.pop("num_pages", None)
-        return self._get_page(rows[: self.per_page], number, self)
+        return Page(rows[: self.per_page], number, self)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def add_panel(model_label: str, panel: Panel) -> None:
     _panels.setdefault(model_label, []).append(panel)
 
 
-class BahiAdmin(ModelAdmin):  # type: ignore[misc]
+class BahiAdmin(ModelAdmin):
     """The base of every admin page."""
 
     paginator = UncountedPaginator
@@ -62,10 +62,16 @@ class BahiAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
         panels = [
-            panel for panel in _panels.get(self.model._meta.label_lower, []) if not panel.permission or request.user.has_perm(panel.permission)
+            panel
+            for panel in _panels.get(self.model._meta.label_lower, [])
+            if not panel.permission or request.user.has_perm(panel.permission)
         ]
         instance = self.get_object(request, object_id) if panels else None
-        shown = [{"title": panel.title, "columns": panel.columns, "rows": panel.rows(instance)} for panel in panels if instance]
+        shown = [
+            {"title": panel.title, "columns": panel.columns, "rows": panel.rows(instance)}
+            for panel in panels
+            if instance
+        ]
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "panels": shown})
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -82,7 +88,7 @@ class ReadOnlyAdmin(BahiAdmin):
         return False
 
 
-class ReadOnlyTabularInline(TabularInline):  # type: ignore[misc]
+class ReadOnlyTabularInline(TabularInline):
     """Rows of a child model, to look at."""
 
     extra = 0

@@ -59,16 +59,22 @@ def claim(*, principal: str, route: str, key: str, fingerprint: str, now: dateti
 def _claim_row(*, principal: str, route: str, key: str, fingerprint: str, now: datetime) -> None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true), current_setting('lock_timeout')", [f"{_LOCK_TIMEOUT_MS}ms"])
             cursor.execute(
-                "DELETE FROM core_idempotencykey WHERE principal = %s AND key = %s AND expires_at < %s", [principal, key, now]
+                "SELECT set_config('lock_timeout', %s, true), current_setting('lock_timeout')",
+                [f"{_LOCK_TIMEOUT_MS}ms"],
+            )
+            cursor.execute(
+                "DELETE FROM core_idempotencykey WHERE principal = %s AND key = %s AND expires_at < %s",
+                [principal, key, now],
             )
             cursor.execute(
                 "INSERT INTO core_idempotencykey (principal, route, key, fingerprint, headers, created_at, expires_at)"
                 " VALUES (%s, %s, %s, %s, '{}', %s, %s) ON CONFLICT (principal, key) DO NOTHING",
                 [principal, route, key, fingerprint, now, now + KEPT_FOR],
             )
-            cursor.execute("SELECT set_config('lock_timeout', reset_val, true) FROM pg_settings WHERE name = 'lock_timeout'")
+            cursor.execute(
+                "SELECT set_config('lock_timeout', reset_val, true) FROM pg_settings WHERE name = 'lock_timeout'"
+            )
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             raise RequestInFlight(retry_after=1) from error

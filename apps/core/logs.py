@@ -5,7 +5,7 @@ Values of keys that name a secret are dropped; in all other text what looks like
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 MASK = "[redacted]"
@@ -45,6 +45,6 @@ def redact(value: Any, *, key: str = "") -> Any:
     return value
 
 
-def redact_event(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Redact a structlog event; the last processor before it is rendered."""
     return {name: redact(value, key=name) for name, value in event.items()}

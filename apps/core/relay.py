@@ -69,7 +69,9 @@ def talks_outside(handler: Callable[..., object]) -> Callable[..., object]:
 def routes() -> dict[str, tuple[Route, ...]]:
     """Return who hears what: the subscriptions of `config`, as routes by event type."""
     subscriptions: dict[str, Iterable[Callable[..., object]]] = import_string(settings.SUBSCRIPTIONS)
-    return {event_type: tuple(_route(handler) for handler in handlers) for event_type, handlers in subscriptions.items()}
+    return {
+        event_type: tuple(_route(handler) for handler in handlers) for event_type, handlers in subscriptions.items()
+    }
 
 
 def _route(handler: Callable[..., object]) -> Route:
@@ -86,10 +88,19 @@ def _route_named(name: str) -> Route | None:
 @transaction.atomic
 def take_outbox(*, now: datetime, limit: int = BATCH) -> list[Delivery]:
     """Turn waiting Outbox rows into deliveries, each once, and return these; several relays may do so side by side."""
-    waiting = list(Outbox.objects.select_for_update(skip_locked=True, of=("self",)).select_related("event").order_by("id")[:limit])
+    waiting = list(
+        Outbox.objects.select_for_update(skip_locked=True, of=("self",)).select_related("event").order_by("id")[:limit]
+    )
 
     deliveries = [
-        Delivery(event=row.event, handler=route.name, queue=route.queue, created_at=now, send_after=now + RESEND_AFTER, sent_at=now)
+        Delivery(
+            event=row.event,
+            handler=route.name,
+            queue=route.queue,
+            created_at=now,
+            send_after=now + RESEND_AFTER,
+            sent_at=now,
+        )
         for row in waiting
         for route in routes().get(row.event.type, ())
     ]
@@ -130,7 +141,10 @@ def carry_out(delivery_id: UUID, *, now: datetime | None = None) -> bool:
     route = _route_named(delivery.handler)
     token = current_request_id.set(delivery.event.request_id)
     with structlog.contextvars.bound_contextvars(
-        request_id=delivery.event.request_id, event=delivery.event.type, handler=delivery.handler, delivery=str(delivery.pk)
+        request_id=delivery.event.request_id,
+        event=delivery.event.type,
+        handler=delivery.handler,
+        delivery=str(delivery.pk),
     ):
         try:
             if route is None:
@@ -164,14 +178,18 @@ def _call(route: Route, delivery: Delivery, *, now: datetime) -> None:
 
     with transaction.atomic():
         # A twin of this delivery waits here until the first has committed, and then finds it done.
-        still_open = Delivery.objects.select_for_update(of=("self",), no_key=True).filter(pk=delivery.pk, done_at__isnull=True)
+        still_open = Delivery.objects.select_for_update(of=("self",), no_key=True).filter(
+            pk=delivery.pk, done_at__isnull=True
+        )
         if still_open.exists():
             route.call(event=delivery.event, now=now)
             _write_receipt(delivery)
 
 
 def _write_receipt(delivery: Delivery) -> None:
-    Delivery.objects.filter(pk=delivery.pk, done_at__isnull=True).update(done_at=clock.now(), last_error="", parked_at=None)
+    Delivery.objects.filter(pk=delivery.pk, done_at__isnull=True).update(
+        done_at=clock.now(), last_error="", parked_at=None
+    )
 
 
 def _note_failure(delivery: Delivery, error: Exception, *, now: datetime) -> None:

@@ -1,7 +1,6 @@
 """How a state changes: by a table, and by nothing else."""
 
 from collections.abc import Callable, Collection, Mapping
-
 from typing import TypeVar
 
 from apps.core.errors import Conflict

@@ -101,8 +101,14 @@ TEMPLATES = [
 
 SUBSCRIPTIONS = "config.subscriptions.HANDLERS"
 INVARIANTS = "config.invariants.INVARIANTS"
+REFERENCE_DATA = "config.reference_data.STEPS"
 DEFAULT_QUEUE = "events"
-QUEUE_OF_APP = {"payments": "payments", "notifications": "notifications", "invoicing": "documents", "accounts": "notifications"}
+QUEUE_OF_APP = {
+    "payments": "payments",
+    "notifications": "notifications",
+    "invoicing": "documents",
+    "accounts": "notifications",
+}
 
 # Postgres holds the truth ----------------------------------------------------------------------------------------------
 
@@ -215,6 +221,8 @@ X_FRAME_OPTIONS = "DENY"
 
 # The outside world -------------------------------------------------------------------------------------------------------
 
+PAYMENT_GATEWAY = "razorpay"  # new payments go there; the others go on with what they have begun
+PAYMENT_GATEWAYS = {"razorpay": "apps.payments.gateways.razorpay.Razorpay"}
 RAZORPAY_BASE_URL = env.str("RAZORPAY_BASE_URL", default="https://api.razorpay.com")
 RAZORPAY_KEY_ID = required("RAZORPAY_KEY_ID")
 RAZORPAY_KEY_SECRET = required("RAZORPAY_KEY_SECRET")
@@ -247,7 +255,8 @@ STORAGES = {
 }
 MEDIA_URL = ""
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+# None where nothing was collected: WhiteNoise then serves the files from where the packages keep them.
+STATIC_ROOT = Path(env.str("STATIC_ROOT")) if env.str("STATIC_ROOT", default="") else None
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en-in"
 TIME_ZONE = "Asia/Kolkata"

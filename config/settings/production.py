@@ -26,7 +26,5 @@ _refuse(len({SECRET_KEY, JWT_SIGNING_KEY, OTP_PEPPER}) < 3, "SECRET_KEY, JWT_SIG
 _refuse(len(set(SECRET_KEY)) < 10, "SECRET_KEY is not random enough.")
 _refuse("EMAIL_URL" not in env.ENVIRON, "EMAIL_URL is not set, for example smtp+tls://user:password@host:587.")
 _refuse("DOCUMENTS_DIR" not in env.ENVIRON, "DOCUMENTS_DIR is not set: a directory that is backed up, for invoices.")
-_refuse(
-    RAZORPAY_BASE_URL.startswith("http://"), "RAZORPAY_BASE_URL must begin with https:// in production."
-)
+_refuse(RAZORPAY_BASE_URL.startswith("http://"), "RAZORPAY_BASE_URL must begin with https:// in production.")
 _refuse(MSG91_BASE_URL.startswith("http://"), "MSG91_BASE_URL must begin with https:// in production.")

@@ -16,20 +16,31 @@ def make_registration(**fields: Any) -> Registration:
         "gstin": "27AAPFU0939F1ZV", "legal_name": "Bahi Demo Traders LLP", "trade_name": "Bahi Demo Store", "state": "27",
         "address_line1": "4 Laxmi Road", "city": "Pune", "pin": "411030", "invoice_prefix": "INV", "is_default": True,
     }  # fmt: skip
-    registration, _ = Registration.objects.get_or_create(gstin=fields.pop("gstin", values.pop("gstin")), defaults={**values, **fields})
+    registration, _ = Registration.objects.get_or_create(
+        gstin=fields.pop("gstin", values.pop("gstin")), defaults={**values, **fields}
+    )
     return registration
 
 
-def make_variant(*, price: int = 49_900, stock: int = 10, tax_class: str = "gst_18", product: Product | None = None, **fields: Any) -> Variant:
+def make_variant(
+    *, price: int = 49_900, stock: int = 10, tax_class: str = "gst_18", product: Product | None = None, **fields: Any
+) -> Variant:
     """Return something to buy, with stock that a receipt brought in."""
     number = next(_numbers)
     product = product or make_product()
     variant = Variant.objects.create(
-        product=product, sku=f"SKU-{number:05d}", price=price, tax_class=tax_class, hsn=fields.pop("hsn", "61091000"), **fields
+        product=product,
+        sku=f"SKU-{number:05d}",
+        price=price,
+        tax_class=tax_class,
+        hsn=fields.pop("hsn", "61091000"),
+        **fields,
     )
     StockItem.objects.create(variant=variant, on_hand=stock)
     if stock:
-        StockMovement.objects.create(variant=variant, kind=MovementKind.RECEIPT, quantity=stock, reason="test", actor="system")
+        StockMovement.objects.create(
+            variant=variant, kind=MovementKind.RECEIPT, quantity=stock, reason="test", actor="system"
+        )
     Product.objects.filter(pk=product.pk).update(lowest_price=price)
     return variant
 
@@ -38,4 +49,6 @@ def make_product(*, name: str = "", category: Category | None = None, **fields: 
     """Return a published product without variants."""
     number = next(_numbers)
     category = category or Category.objects.get_or_create(name="Clothing", slug="clothing")[0]
-    return Product.objects.create(category=category, name=name or f"Cotton kurta {number}", slug=f"product-{number}", **fields)
+    return Product.objects.create(
+        category=category, name=name or f"Cotton kurta {number}", slug=f"product-{number}", **fields
+    )

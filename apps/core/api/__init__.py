@@ -4,7 +4,14 @@ from apps.core.api.idempotency import idempotent
 from apps.core.api.pagination import KeysetPagination
 from apps.core.api.requests import actor_of, client_ip, known_params
 from apps.core.api.responses import accepted, check_if_match, etag_of, with_etag
-from apps.core.api.serializers import IdField, RequestSerializer, ResponseSerializer, StrictCharField, StrictIntegerField
+from apps.core.api.serializers import (
+    IdField,
+    RequestSerializer,
+    ResponseSerializer,
+    StrictCharField,
+    StrictIntegerField,
+    list_response,
+)
 from apps.core.api.views import ApiView
 
 __all__ = [
@@ -22,5 +29,6 @@ __all__ = [
     "etag_of",
     "idempotent",
     "known_params",
+    "list_response",
     "with_etag",
 ]

@@ -95,7 +95,9 @@ def response_of(error: errors.BahiError) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    body = error_body(error_type=error_type, code=error.code, message=error.text, param=error.param, details=error.details)
+    body = error_body(
+        error_type=error_type, code=error.code, message=error.text, param=error.param, details=error.details
+    )
     return Response(body, status=status, headers=headers)
 
 
@@ -123,7 +125,9 @@ def _framework_response(exc: drf.APIException) -> Response:
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
-        error_body(error_type=_TYPES.get(status, "invalid_request"), code=code, message=message), status=status, headers=headers
+        error_body(error_type=_TYPES.get(status, "invalid_request"), code=code, message=message),
+        status=status,
+        headers=headers,
     )
 
 
@@ -141,7 +145,11 @@ def _validation_response(exc: drf.ValidationError) -> Response:
 
 
 def _flatten(details: Any, path: str = "") -> Any:
-    if isinstance(details, dict) and set(details) == {"message", "code"} and not isinstance(details["message"], (dict, list)):
+    if (
+        isinstance(details, dict)
+        and set(details) == {"message", "code"}
+        and not isinstance(details["message"], (dict, list))
+    ):
         yield {"param": path or None, "code": details["code"], "message": str(details["message"])}
     elif isinstance(details, dict):
         for name, inner in details.items():
@@ -163,7 +171,9 @@ def _plain(status: int, code: str, message: str) -> Callable[..., HttpResponse]:
         if not request.path.startswith("/api"):
             return HttpResponse(f"{message}\n", status=status, content_type="text/plain; charset=utf-8")
         body = error_body(
-            error_type=_TYPES.get(status, "internal"), code=error.code if error else code, message=error.text if error else message
+            error_type=_TYPES.get(status, "internal"),
+            code=error.code if error else code,
+            message=error.text if error else message,
         )
         return HttpResponse(to_json(body), status=status, content_type="application/json")
 

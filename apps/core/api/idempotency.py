@@ -66,9 +66,15 @@ def _key_of(request: Request, *, required: bool) -> str | None:
 
 
 def _once(
-    method: Callable[..., Response], view: Any, request: Request, key: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    method: Callable[..., Response],
+    view: Any,
+    request: Request,
+    key: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Response:
-    principal = request.user.public_id
+    user: Any = request.user
+    principal = user.public_id
     route = f"{request.method} {request.path}"
     fingerprint = hashlib.sha256(route.encode() + b"\n" + idempotency.canonical(request.data)).hexdigest()
 

@@ -26,7 +26,9 @@ class ApiRenderer(JSONRenderer):
 
 def to_json(data: Any) -> bytes:
     """Return data as JSON bytes."""
-    return orjson.dumps(data, default=_default, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | orjson.OPT_NAIVE_UTC)
+    return orjson.dumps(
+        data, default=_default, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | orjson.OPT_NAIVE_UTC
+    )
 
 
 def rfc3339(instant: datetime | None) -> str | None:

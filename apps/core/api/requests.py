@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from ipaddress import ip_address
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -25,7 +26,7 @@ class UnreadableParameter(Invalid):
 
 def actor_of(request: Request) -> Actor:
     """Return who asks, as events keep it."""
-    user = request.user
+    user: Any = request.user
     return Actor(kind="user", id=user.public_id, label=str(user))
 
 

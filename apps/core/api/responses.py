@@ -30,7 +30,9 @@ def check_if_match(request: Request, subject: Subject) -> None:
         raise PreconditionFailed
 
 
-def with_etag(request: Request, data: Any, *, etag: str | None = None, cache_control: str = "private, no-store") -> Response:
+def with_etag(
+    request: Request, data: Any, *, etag: str | None = None, cache_control: str = "private, no-store"
+) -> Response:
     """
     Answer a GET with an ETag, or with 304 if the client has that answer.
 

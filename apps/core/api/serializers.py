@@ -91,3 +91,16 @@ class IdField(serializers.CharField):
 
     def to_representation(self, value: Any) -> str:
         return ids.encode(self.prefix, value if isinstance(value, UUID) else value.pk)
+
+
+def list_response(item: type[ResponseSerializer]) -> type[ResponseSerializer]:
+    """Return the shape of a page of something: the list envelope around its items."""
+    name = item.__name__.removesuffix("Response") + "ListResponse"
+    fields: dict[str, Any] = {
+        "object": serializers.CharField(default="list"),
+        "data": item(many=True),
+        "has_more": serializers.BooleanField(),
+        "next_cursor": serializers.CharField(allow_null=True),
+        "prev_cursor": serializers.CharField(allow_null=True),
+    }
+    return type(name, (ResponseSerializer,), fields)

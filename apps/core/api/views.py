@@ -22,7 +22,7 @@ class ApiView(GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
         self.query = known_params(request, self.params.get(self.action or "", ()))
 
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
         if not response.has_header("Cache-Control"):
             response["Cache-Control"] = "private, no-store"

@@ -1,0 +1,94 @@
+"""What must hold of events, their deliveries, idempotency keys and the database itself."""
+
+from datetime import datetime
+from typing import Any
+
+import pgtrigger
+
+from apps.core.audit import Invariant
+
+
+def _missing_triggers(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
+    cursor.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A')")
+    enabled = set(cursor.fetchall())
+    wanted = {(model._meta.db_table, trigger.get_pgid(model)) for model, trigger in pgtrigger.registered()}
+    return [{"relation": relation, "trigger": trigger} for relation, trigger in sorted(wanted - enabled)]
+
+
+INVARIANTS = (
+    Invariant(
+        id="INV-37",
+        name="events_are_dense",
+        statement="The events of each subject are numbered 1, 2, 3 ... without a gap.",
+        sql="""
+            SELECT subject_type, subject_id, count(*) AS events, max(version) AS latest
+            FROM core_event GROUP BY subject_type, subject_id
+            HAVING count(*) <> max(version) OR min(version) <> 1
+        """,
+    ),
+    Invariant(
+        id="INV-38",
+        name="news_travels",
+        statement="No event waits in the outbox, and no delivery is open, for more than ten minutes without being parked.",
+        settles_in=600,
+        sql="""
+            SELECT 'outbox' AS waiting, event_id AS id, created_at FROM core_outbox
+            WHERE created_at < %(now)s - interval '10 minutes'
+            UNION ALL
+            SELECT 'delivery', id, created_at FROM core_delivery
+            WHERE done_at IS NULL AND parked_at IS NULL AND created_at < %(now)s - interval '10 minutes'
+              AND (starts = 0 OR started_at < %(now)s - interval '10 minutes')
+        """,
+    ),
+    Invariant(
+        id="INV-38b",
+        name="nothing_is_parked",
+        statement="No delivery is parked: what staff must look at is looked at within a day.",
+        settles_in=86_400,
+        sql="""
+            SELECT id, handler, starts, parked_at, left(last_error, 200) AS error FROM core_delivery
+            WHERE parked_at < %(now)s - interval '1 day'
+        """,
+    ),
+    Invariant(
+        id="INV-39",
+        name="each_handler_hears_once",
+        statement="There is at most one delivery for an event and a handler, and none is both done and parked.",
+        sql="""
+            SELECT event_id, handler, count(*) AS deliveries FROM core_delivery
+            GROUP BY event_id, handler
+            HAVING count(*) > 1 OR bool_or(done_at IS NOT NULL AND parked_at IS NOT NULL)
+        """,
+    ),
+    Invariant(
+        id="INV-43",
+        name="idempotency_keys_are_whole",
+        statement="Every idempotency key has its fingerprint, status and answer.",
+        sql="""
+            SELECT id, route, key FROM core_idempotencykey
+            WHERE status IS NULL OR body IS NULL OR length(fingerprint) <> 64
+        """,
+    ),
+    Invariant(
+        id="INV-52",
+        name="database_is_sound",
+        statement="All constraints are validated, all indexes valid, and every foreign key has an index.",
+        sql="""
+            SELECT 'constraint not validated' AS fault, conname::text AS name FROM pg_constraint WHERE NOT convalidated
+            UNION ALL
+            SELECT 'index not valid', indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid
+            UNION ALL
+            SELECT 'foreign key without index', conrelid::regclass || '.' || conname
+            FROM pg_constraint c
+            WHERE contype = 'f' AND NOT EXISTS (
+                SELECT 1 FROM pg_index i WHERE i.indrelid = c.conrelid AND (i.indkey::int2[])[0] = c.conkey[1]
+            )
+        """,
+    ),
+    Invariant(
+        id="INV-27",
+        name="facts_are_frozen",
+        statement="The triggers that refuse to change facts are in place and enabled.",
+        sql=_missing_triggers,
+    ),
+)

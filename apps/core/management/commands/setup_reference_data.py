@@ -1,0 +1,19 @@
+"""`manage.py setup_reference_data`: what every installation needs before its first order."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils.module_loading import import_string
+
+from apps.core import clock
+
+
+class Command(BaseCommand):
+    help = "Make or update staff roles, tax rates and ledger accounts. Safe to run again; the release step does so every time."
+
+    def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
+        for step in import_string(settings.REFERENCE_DATA):
+            step(now=clock.now())
+            if verbosity:
+                self.stdout.write(f"reference data of {step.__module__.split('.')[1]}: up to date")

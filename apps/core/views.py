@@ -1,0 +1,97 @@
+"""Is it alive, is it ready, how is it doing."""
+
+from typing import Any
+
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from apps.core import audit, clock, relay
+from apps.core.models import AuditRun
+
+
+@require_safe
+def livez(request: HttpRequest) -> HttpResponse:
+    """Answer 200 while the process can answer at all; asks nobody."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """
+    Answer 200 if orders can be taken: the database answers and its schema is the code's.
+
+    Redis is reported and not required, because orders go on without it.
+    """
+    checks = {"database": _database(), "migrations": "unknown", "redis": _redis()}
+    if checks["database"] == "ok":
+        checks["migrations"] = _migrations()
+    is_ready = checks["database"] == checks["migrations"] == "ok"
+    is_degraded = is_ready and checks["redis"] != "ok"
+    status = "degraded" if is_degraded else "ready" if is_ready else "unready"
+    return JsonResponse({"status": status, "checks": checks}, status=200 if is_ready else 503)
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return "unreachable"
+    return "ok"
+
+
+def _migrations() -> str:
+    try:
+        executor = MigrationExecutor(connection)
+        return "pending" if executor.migration_plan(executor.loader.graph.leaf_nodes()) else "ok"
+    except DatabaseError:
+        return "unreachable"
+
+
+def _redis() -> str:
+    # The cache is told to swallow errors, so ask its client.
+    try:
+        cache.client.get_client().ping()  # type: ignore[attr-defined]
+    except Exception:
+        return "unreachable"
+    return "ok"
+
+
+class BooksCollector:
+    """Metrics read from the truth when they are asked for: the last audit, and news on its way."""
+
+    def collect(self) -> Any:
+        latest = audit.find_latest_run()
+        if latest is not None:
+            yield from _audit_metrics(latest)
+        for name, value in relay.backlog(now=clock.now()).items():
+            yield GaugeMetricFamily(f"bahi_{name}", f"News on its way: {name.replace('_', ' ')}.", value=value)
+
+
+def _audit_metrics(latest: AuditRun) -> Any:
+    violated = GaugeMetricFamily(
+        "bahi_audit_violated_rows", "Rows that break an invariant, in the last audit.", labels=["invariant"]
+    )
+    for name, rows in latest.violated.items():
+        violated.add_metric([name], rows if isinstance(rows, int) else 1)
+    yield violated
+    yield GaugeMetricFamily("bahi_audit_violated", "Invariants violated in the last audit.", value=len(latest.violated))
+    yield GaugeMetricFamily("bahi_audit_checked", "Invariants checked in the last audit.", value=latest.checked)
+    yield GaugeMetricFamily(
+        "bahi_audit_age_seconds",
+        "Seconds since the last audit.",
+        value=(clock.now() - latest.started_at).total_seconds(),
+    )
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer in Prometheus' text format; keep it off the public side of the proxy."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(BooksCollector())
+    return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,355 @@
+"""The plumbing of the API, tried on a small resource of its own."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from django.db import OperationalError, connection, transaction
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory, force_authenticate
+
+from apps.catalog.models import Category
+from apps.core.api import (
+    ApiView,
+    RequestSerializer,
+    StrictCharField,
+    StrictIntegerField,
+    check_if_match,
+    client_ip,
+    idempotent,
+    with_etag,
+)
+from apps.core.errors import Conflict, Unavailable
+from apps.core.models import IdempotencyKey
+from tests.factories.accounts import make_user
+
+
+class ShelfFull(Conflict):
+    message = "The shelf {0} is full."
+
+
+class ShelfLine(RequestSerializer):
+    quantity = StrictIntegerField(min_value=1)
+
+
+class ShelfRequest(RequestSerializer):
+    name = StrictCharField(max_length=80)
+    lines = ShelfLine(many=True, required=False)
+    outcome = serializers.ChoiceField(["made", "full", "away", "crash"], default="made")
+
+
+class ShelfView(ApiView):
+    permission_classes = [AllowAny]
+    params = {"list": ("limit",)}
+
+    def list(self, request: Request) -> Response:
+        return Response({"limit": self.query.get("limit")})
+
+    @idempotent(required=True)
+    def create(self, request: Request) -> Response:
+        given = self.read(ShelfRequest, request)
+        Category.objects.create(name=given["name"], slug=given["name"])
+        if given["outcome"] == "full":
+            raise ShelfFull(given["name"])
+        if given["outcome"] == "away":
+            raise Unavailable(retry_after=3)
+        if given["outcome"] == "crash":
+            raise RuntimeError("a bug")
+        return Response({"name": given["name"]}, status=201, headers={"Location": f"/shelves/{given['name']}"})
+
+
+def post(user: Any, body: Any, *, key: str | None = "key-00000001", path: str = "/api/v1/shelves") -> Response:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    headers = {"Idempotency-Key": key} if key is not None else {}
+    request = APIRequestFactory().post(path, raw, content_type="application/json", headers=headers)
+    force_authenticate(request, user=user)
+    response = ShelfView.as_view({"post": "create"})(request)
+    return response.render()  # type: ignore[no-any-return]
+
+
+def body_of(response: Response) -> dict[str, Any]:
+    return dict(orjson.loads(response.content))
+
+
+def shelves() -> int:
+    return Category.objects.count()
+
+
+@pytest.mark.django_db
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("body", "code", "param"),
+        [
+            (b"", "required", "name"),
+            (b'{"name":"a","name":"b"}', "malformed_json", None),
+            ({"name": "a", "price": 1}, "unknown_field", "price"),
+            ({"name": "a", "lines": [{"quantity": 1}, {"quantity": 1, "total": 5}]}, "unknown_field", "lines[1].total"),
+            ({"name": "a", "lines": [{"quantity": "1"}]}, "invalid", "lines[0].quantity"),
+            ({"name": "a", "lines": [{"quantity": True}]}, "invalid", "lines[0].quantity"),
+            ({"name": "a", "lines": [{"quantity": 1.0}]}, "invalid", "lines[0].quantity"),
+            ({"name": "a", "lines": [{"quantity": 0}]}, "min_value", "lines[0].quantity"),
+            ({}, "required", "name"),
+            ({"name": None}, "null", "name"),
+            ({"name": 5}, "invalid", "name"),
+            ({"name": " "}, "blank", "name"),
+            ({"name": "x" * 81}, "max_length", "name"),
+            ({"name": "two\r\nlines"}, "control", "name"),
+            ({"name": "gpj.\u202eexe"}, "control", "name"),
+            ({"name": "a" + "\u0301" * 60}, "control", "name"),
+        ],
+    )
+    def test_what_is_wrong_is_named_and_nothing_is_kept(self, body: Any, code: str, param: str | None) -> None:
+        response = post(make_user(), body)
+
+        assert response.status_code == 400
+        error = body_of(response)["error"]
+        assert (error["type"], error["code"], error.get("param")) == ("invalid_request", code, param)
+        assert "request_id" in error
+        assert (shelves(), IdempotencyKey.objects.count()) == (0, 0)
+
+    def test_a_claim_becomes_its_sentence_and_code(self) -> None:
+        error = body_of(post(make_user(), {"name": "a", "outcome": "full"}))["error"]
+
+        assert (error["type"], error["code"], error["message"]) == ("conflict", "shelf_full", "The shelf a is full.")
+
+    @pytest.mark.parametrize(("sqlstate", "retry_after"), [("57014", "1"), ("08006", "5")])
+    def test_a_database_that_does_not_answer_is_a_503(
+        self, monkeypatch: pytest.MonkeyPatch, sqlstate: str, retry_after: str
+    ) -> None:
+        failure = OperationalError("away")
+        failure.__cause__ = type("Cause", (Exception,), {"sqlstate": sqlstate})()
+        monkeypatch.setattr(ShelfView, "list", lambda *_: (_ for _ in ()).throw(failure))
+
+        response = ShelfView.as_view({"get": "list"})(APIRequestFactory().get("/api/v1/shelves"))
+
+        assert (response.status_code, response["Retry-After"], response.data["error"]["code"]) == (
+            503,
+            retry_after,
+            "unavailable",
+        )
+
+    def test_another_media_type_and_method_are_refused_in_the_same_shape(self) -> None:
+        view = ShelfView.as_view({"post": "create"})
+        xml = APIRequestFactory().post(
+            "/api/v1/shelves", "<a/>", content_type="text/xml", headers={"Idempotency-Key": "k" * 8}
+        )
+        force_authenticate(xml, user=make_user())
+
+        assert (view(xml).status_code, view(xml).data["error"]["code"]) == (415, "unsupported_media_type")
+        refused = view(APIRequestFactory().delete("/api/v1/shelves"))
+        assert (refused.status_code, refused.data["error"]["code"]) == (405, "method_not_allowed")
+
+
+class TestQueryParameters:
+    @pytest.mark.parametrize(
+        ("query", "code"),
+        [
+            ("color=red", "unknown_parameter"),
+            ("limit=1&limit=2", "repeated_parameter"),
+            ("limit=%00", "unreadable_parameter"),
+            ("owner__password__startswith=p", "unknown_parameter"),
+            ("_connector=OR", "unknown_parameter"),
+        ],
+    )
+    def test_what_a_list_does_not_know_is_refused(self, query: str, code: str) -> None:
+        response = ShelfView.as_view({"get": "list"})(APIRequestFactory().get(f"/api/v1/shelves?{query}"))
+
+        assert (response.status_code, response.data["error"]["code"]) == (400, code)
+
+    def test_what_it_knows_reaches_it(self) -> None:
+        assert ShelfView.as_view({"get": "list"})(APIRequestFactory().get("/api/v1/shelves?limit=7")).data == {
+            "limit": "7"
+        }
+
+
+@pytest.mark.django_db
+class TestIdempotency:
+    def test_the_same_request_again_gets_the_same_answer_and_no_second_effect(self) -> None:
+        user = make_user()
+        first = post(user, {"name": "a", "outcome": "made"})
+
+        again = post(user, b'{ "outcome": "made",  "name": "a" }')
+
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.content == first.content
+        assert (again["Location"], again["Idempotent-Replayed"]) == ("/shelves/a", "true")
+        assert "Idempotent-Replayed" not in first
+        assert shelves() == 1
+
+    def test_another_body_or_route_under_the_same_key_is_refused(self) -> None:
+        user = make_user()
+        post(user, {"name": "a"})
+
+        for response in (post(user, {"name": "b"}), post(user, {"name": "a"}, path="/api/v1/other")):
+            assert (response.status_code, body_of(response)["error"]["code"]) == (422, "idempotency_key_reused")
+        assert shelves() == 1
+
+    def test_another_persons_key_is_another_key(self) -> None:
+        post(make_user(), {"name": "a"})
+
+        assert post(make_user(), {"name": "b"}).status_code == 201
+        assert shelves() == 2
+
+    def test_a_conflict_is_an_answer_and_its_effect_is_taken_back(self) -> None:
+        user = make_user()
+        first = post(user, {"name": "a", "outcome": "full"})
+        again = post(user, {"name": "a", "outcome": "full"})
+
+        assert (first.status_code, again.status_code, again["Idempotent-Replayed"]) == (409, 409, "true")
+        assert body_of(again)["error"]["code"] == "shelf_full"
+        assert shelves() == 0
+
+    def test_a_key_may_be_used_again_after_a_refused_body_or_a_failure_of_ours(self) -> None:
+        user = make_user()
+        assert post(user, {"name": ""}).status_code == 400
+        away = post(user, {"name": "a", "outcome": "away"})
+        assert (away.status_code, away["Retry-After"]) == (503, "3")
+        with pytest.raises(RuntimeError), transaction.atomic():
+            post(user, {"name": "a", "outcome": "crash"})
+        assert shelves() == 0
+
+        assert post(user, {"name": "a"}).status_code == 201
+
+    @pytest.mark.parametrize("key", ["", "short", "x" * 256, "with space", "नमस्ते नमस्ते", "tab\tinside"])
+    def test_a_malformed_key_is_refused(self, key: str) -> None:
+        response = post(make_user(), {"name": "a"}, key=key)
+
+        assert (response.status_code, body_of(response)["error"]["code"]) == (400, "idempotency_key_malformed")
+        assert shelves() == 0
+
+    def test_a_missing_key_is_refused(self) -> None:
+        response = post(make_user(), {"name": "a"}, key=None)
+
+        assert (response.status_code, body_of(response)["error"]["code"]) == (400, "idempotency_key_missing")
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+class TestIdempotencyRaces:
+    def run(self, call: Callable[[], Response], copies: int) -> list[Response]:
+        barrier = threading.Barrier(copies)
+        responses: list[Response] = []
+
+        def work() -> None:
+            barrier.wait()
+            try:
+                responses.append(call())
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=work) for _ in range(copies)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return responses
+
+    def test_twenty_copies_at_once_take_effect_once(self) -> None:
+        user = make_user()
+
+        responses = self.run(lambda: post(user, {"name": "a"}), 20)
+
+        assert {response.status_code for response in responses} <= {201, 409}
+        made = [response for response in responses if response.status_code == 201]
+        assert len([response for response in made if "Idempotent-Replayed" not in response]) == 1
+        assert len({response.content for response in made}) == 1
+        assert shelves() == 1
+
+    def test_control_without_a_shared_key_each_copy_takes_effect(self) -> None:
+        user = make_user()
+        names = iter(f"shelf-{number}" for number in range(5))
+        lock = threading.Lock()
+
+        def call() -> Response:
+            with lock:
+                name = next(names)
+            return post(user, {"name": name}, key=f"key-of-{name}")
+
+        self.run(call, 5)
+
+        assert shelves() == 5
+
+    def test_a_copy_waits_a_quarter_second_and_is_then_told_to_ask_again(self) -> None:
+        user = make_user()
+        release = threading.Event()
+        entered = threading.Event()
+        original = ShelfView.create
+
+        def first() -> None:
+            with transaction.atomic():
+                post(user, {"name": "a"})
+                entered.set()
+                release.wait(5)
+            connection.close()
+
+        thread = threading.Thread(target=first)
+        thread.start()
+        entered.wait(5)
+        response = post(user, {"name": "a"})
+        release.set()
+        thread.join()
+
+        assert (response.status_code, response["Retry-After"]) == (409, "1")
+        assert body_of(response)["error"]["code"] == "request_in_flight"
+        assert post(user, {"name": "a"})["Idempotent-Replayed"] == "true"
+        assert ShelfView.create is original
+
+
+@pytest.mark.django_db
+class TestConditionalRequests:
+    def get(self, **headers: str) -> Response:
+        request = Request(APIRequestFactory().get("/", headers=headers))
+        return with_etag(request, {"a": 1}, etag='"v3"')
+
+    def test_a_client_that_has_the_answer_gets_304(self) -> None:
+        first = self.get()
+
+        assert (first.status_code, first["ETag"]) == (200, '"v3"')
+        for seen in ('"v3"', 'W/"v3"', '"v1", "v3"', "*"):
+            again = self.get(**{"If-None-Match": seen})
+            assert (again.status_code, again.data) == (304, None)
+        assert self.get(**{"If-None-Match": '"v2"'}).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("header", "code"), [(None, "precondition_required"), ('"v2"', "version_mismatch"), ("v3", "version_mismatch")]
+    )
+    def test_a_change_needs_the_present_version(self, header: str | None, code: str) -> None:
+        user = make_user(version=3)
+        request = APIRequestFactory().patch("/", headers={"If-Match": header} if header else {})
+
+        with pytest.raises(Exception) as refusal:
+            check_if_match(Request(request), user)
+
+        assert refusal.value.code == code  # type: ignore[attr-defined]
+
+    def test_the_present_version_may_change_it(self) -> None:
+        request = APIRequestFactory().patch("/", headers={"If-Match": '"v3"'})
+
+        check_if_match(Request(request), make_user(version=3))
+
+
+class TestClientIp:
+    @pytest.mark.parametrize(
+        ("hops", "forwarded", "expected"),
+        [
+            (0, "1.2.3.4", "10.0.0.9"),
+            (1, "1.2.3.4", "1.2.3.4"),
+            (1, "6.6.6.6, 1.2.3.4", "1.2.3.4"),
+            (2, "6.6.6.6, 1.2.3.4, 10.0.0.1", "1.2.3.4"),
+            (2, "1.2.3.4", "10.0.0.9"),
+            (1, "", "10.0.0.9"),
+            (1, "<script>", "0.0.0.0"),
+        ],
+    )
+    def test_only_what_trusted_proxies_wrote_counts(
+        self, settings: Any, hops: int, forwarded: str, expected: str
+    ) -> None:
+        settings.TRUSTED_PROXY_HOPS = hops
+        request = APIRequestFactory().get("/", REMOTE_ADDR="10.0.0.9", HTTP_X_FORWARDED_FOR=forwarded)
+
+        assert client_ip(request) == expected

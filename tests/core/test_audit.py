@@ -1,0 +1,189 @@
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pgtrigger
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test import Client
+
+from apps.core import audit, clock
+from apps.core.events import SYSTEM, record
+from apps.core.models import AuditRun, Delivery, Event, IdempotencyKey, Outbox
+from apps.core.tasks import run_audit
+from tests.factories.accounts import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def violations(invariant: str, **later: float) -> list[dict[str, object]]:
+    [result] = audit.run(now=clock.now() + timedelta(**later), only=[invariant]).results
+    assert not result.error
+    return result.rows
+
+
+def make_event() -> Event:
+    return record("test.user.made", subject=make_user(), actor=SYSTEM, changed={})
+
+
+def test_an_empty_house_is_in_order(reference_data: None) -> None:
+    report = audit.run(now=clock.now())
+
+    assert [(result.invariant.id, result.rows, result.error) for result in report.violated] == []
+    assert len(report.results) == len(audit.list_invariants())
+
+
+def test_every_invariant_has_its_own_id_and_name() -> None:
+    every = audit.list_invariants()
+
+    assert len({one.id for one in every}) == len({one.name for one in every}) == len(every)
+
+
+class TestInvariantsFindWhatIsPlanted:
+    def test_a_gap_in_the_events_of_a_subject(self) -> None:
+        event = make_event()
+        with pgtrigger.ignore("core.Event:frozen"):
+            Event.objects.filter(pk=event.pk).update(version=2)
+
+        assert [row["subject_id"] for row in violations("INV-37")] == [event.subject_id]
+
+    def test_news_that_nobody_carries(self) -> None:
+        event = make_event()
+
+        assert violations("INV-38") == []
+        assert [row["id"] for row in violations("INV-38", minutes=11)] == [event.pk]
+
+    def test_a_delivery_that_hangs(self) -> None:
+        delivery = Delivery.objects.create(
+            event=make_event(), handler="x", queue="events", created_at=clock.now(), send_after=clock.now()
+        )
+        Outbox.objects.all().delete()
+
+        assert [row["id"] for row in violations("news_travels", minutes=11)] == [delivery.pk]
+
+    def test_a_delivery_parked_for_more_than_a_day(self) -> None:
+        Delivery.objects.create(
+            event=make_event(),
+            handler="x",
+            queue="events",
+            created_at=clock.now(),
+            send_after=clock.now(),
+            parked_at=clock.now(),
+        )
+
+        assert violations("INV-38b") == []
+        assert [row["handler"] for row in violations("INV-38b", days=1, seconds=1)] == ["x"]
+
+    def test_a_delivery_made_twice(self) -> None:
+        event = make_event()
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE core_delivery DROP CONSTRAINT one_delivery_per_event_and_handler")
+        for _ in range(2):
+            Delivery.objects.create(
+                event=event, handler="x", queue="events", created_at=clock.now(), send_after=clock.now()
+            )
+
+        assert [(row["event_id"], row["deliveries"]) for row in violations("INV-39")] == [(event.pk, 2)]
+
+    def test_an_idempotency_key_without_an_answer(self) -> None:
+        key = IdempotencyKey.objects.create(
+            principal="cus_1",
+            route="POST /x",
+            key="k",
+            fingerprint="0" * 64,
+            created_at=clock.now(),
+            expires_at=clock.now(),
+        )
+
+        assert [row["id"] for row in violations("INV-43")] == [key.pk]
+
+    def test_a_constraint_that_was_never_validated(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE core_outbox ADD CONSTRAINT planted CHECK (id > 0) NOT VALID")
+
+        assert [row["name"] for row in violations("INV-52")] == ["planted"]
+
+    def test_a_trigger_that_was_switched_off(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE core_event DISABLE TRIGGER USER")
+
+        assert [row["relation"] for row in violations("INV-27")] == ["core_event"]
+
+
+class TestCommand:
+    def test_prints_each_invariant_with_its_name_result_and_time(self, reference_data: None) -> None:
+        out = StringIO()
+        call_command("audit", stdout=out)
+
+        lines = out.getvalue().splitlines()
+        assert len(lines) == len(audit.list_invariants()) + 1
+        assert all("holds" in line and line.endswith("ms") for line in lines[:-1])
+        assert lines[-1].startswith(f"All {len(lines) - 1} invariants hold")
+
+    def test_exits_one_with_the_rows_that_break_it(self) -> None:
+        make_event()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE core_outbox SET created_at = now() - interval '1 hour'")
+        out = StringIO()
+
+        with pytest.raises(SystemExit) as exit_info:
+            call_command("audit", "--only", "INV-38", stdout=out)
+
+        assert exit_info.value.code == 1
+        assert "VIOLATED INV-38" in out.getvalue()
+        assert "waiting=outbox" in out.getvalue()
+        assert "1 of 1 invariants are violated." in out.getvalue()
+
+    def test_prints_json(self) -> None:
+        out = StringIO()
+        call_command("audit", "--json", "--only", "events_are_dense", stdout=out)
+
+        report = json.loads(out.getvalue())
+        assert (report["checked"], report["violated"]) == (1, 0)
+        assert report["results"][0]["id"] == "INV-37"
+
+    def test_lists_without_checking(self) -> None:
+        out = StringIO()
+        call_command("audit", "--list", stdout=out)
+
+        assert "INV-37    events_are_dense" in out.getvalue()
+
+    def test_a_name_that_is_none_is_a_clear_error(self) -> None:
+        with pytest.raises(CommandError, match="There is no invariant called inv-0."):
+            call_command("audit", "--only", "INV-0")
+
+
+def test_a_check_that_cannot_run_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = audit.Invariant(id="INV-X", name="broken", statement="", sql="SELECT * FROM no_such_table")
+    monkeypatch.setattr(audit, "list_invariants", lambda only: [broken])
+
+    report = audit.run(now=clock.now())
+
+    assert [result.invariant.id for result in report.violated] == ["INV-X"]
+    assert "no_such_table" in report.results[0].error
+
+
+class TestScheduledAudit:
+    def test_a_violation_is_an_error_in_the_log_and_a_metric(self, caplog: pytest.LogCaptureFixture) -> None:
+        make_event()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE core_outbox SET created_at = now() - interval '1 hour'")
+
+        run_audit()
+
+        assert AuditRun.objects.get().violated == {"INV-38": 1}
+        assert any(
+            "invariant_violated" in record.getMessage() and record.levelname == "ERROR" for record in caplog.records
+        )
+        metrics = Client().get("/metrics").content.decode()
+        assert 'bahi_audit_violated_rows{invariant="INV-38"} 1.0' in metrics
+        assert "bahi_audit_violated 1.0" in metrics
+        assert "bahi_outbox 1.0" in metrics
+
+    def test_a_kept_result_cannot_be_changed(self, reference_data: None) -> None:
+        run_audit()
+
+        with pytest.raises(Exception, match="(?i)cannot update"), transaction.atomic():
+            AuditRun.objects.update(violated={})
+        assert AuditRun.objects.get().violated == {}

@@ -1,0 +1,37 @@
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.core import ids
+from apps.core.errors import NotFound
+
+
+@given(st.uuids())
+def test_what_is_encoded_is_decoded(value: UUID) -> None:
+    assert ids.decode("ord", ids.encode("ord", value)) == value
+
+
+@given(st.uuids(), st.uuids())
+def test_the_text_sorts_as_the_number_does(one: UUID, other: UUID) -> None:
+    assert (ids.encode("x", one) < ids.encode("x", other)) == (one.int < other.int)
+
+
+def test_new_ids_sort_by_the_time_they_were_made() -> None:
+    made = [ids.encode("ord", ids.new()) for _ in range(500)]
+
+    assert made == sorted(made)
+    assert len(set(made)) == 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "ord", "ord_", "pay_" + "0" * 26, "ord_" + "0" * 25, "ord_" + "0" * 27, "ord_" + "u" * 26, "ord_" + "z" * 26,
+        "ORD_" + "0" * 26, "00000000-0000-0000-0000-000000000000", "ord_" + "0" * 25 + "\x00", "ord_" + "०" * 26, "../../etc/passwd",
+    ],
+)  # fmt: skip
+def test_anything_else_is_not_found(text: str) -> None:
+    with pytest.raises(NotFound):
+        ids.decode("ord", text)

@@ -1,0 +1,41 @@
+import pytest
+
+from apps.core.logs import redact, redact_event
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("call +919876543210 now", "call [phone] now"),
+        ("9876543210", "[phone]"),
+        ("098765 43210", "[phone]"),
+        ("write to asha.rao+x@shop.example.in!", "write to [email]!"),
+        ("Bearer abc.def-ghi", "Bearer [token]"),
+        ("got eyJhbGciOiJI.eyJzdWIiOiIx.c2ln", "got [token]"),
+        ("order ORD-2627-000123 of 117900 paise", "order ORD-2627-000123 of 117900 paise"),
+        ("pay_01jf3z8k4q9876543210000000", "pay_01jf3z8k4q9876543210000000"),
+    ],
+)
+def test_personal_data_is_masked_in_any_text(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+def test_values_of_secret_keys_are_dropped_at_any_depth() -> None:
+    event = {
+        "event": "sent",
+        "otp": "123456",
+        "body": {"Authorization": "x", "list": [{"password": "y", "n": 1}]},
+        "code": "",
+    }
+
+    assert redact_event(None, "info", event) == {
+        "event": "sent",
+        "otp": "[redacted]",
+        "body": {"Authorization": "[redacted]", "list": [{"password": "[redacted]", "n": 1}]},
+        "code": "",
+    }
+
+
+def test_a_value_that_is_no_text_is_left_alone() -> None:
+    assert redact(42) == 42
+    assert redact(None) is None
