@@ -1,0 +1,63 @@
+"""The shape of the code: sizes, layers, documents."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for folder in ("apps", "config", "sandbox", "devtools")
+    for path in (ROOT / folder).rglob("*.py")
+    if "migrations" not in path.parts
+)
+MAX_LINES, MAX_FUNCTION = 400, 50
+
+
+def test_no_module_outgrows_a_screenful_of_thought() -> None:
+    sizes = {str(path): len((ROOT / path).read_text().splitlines()) for path in MODULES}
+
+    assert {path: size for path, size in sizes.items() if size > MAX_LINES and path != "config/settings/base.py"} == {}
+
+
+def test_no_function_outgrows_a_screen() -> None:
+    long = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                length = (node.end_lineno or 0) - node.body[0].lineno + 1
+                if isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant) and len(node.body) > 1:
+                    length = (node.end_lineno or 0) - node.body[1].lineno + 1
+                if length > MAX_FUNCTION:
+                    long[f"{path}:{node.name}"] = length
+
+    assert long == {}
+
+
+def test_the_layers_hold() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-1000:]
+
+
+PAGES = sorted(path.relative_to(ROOT) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_in_the_documents_lead_somewhere(page: Path) -> None:
+    text = (ROOT / page).read_text()
+    targets = [target for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text) if "://" not in target]
+
+    assert [target for target in targets if not ((ROOT / page).parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_files_named_in_the_documents_exist(page: Path) -> None:
+    names = re.findall(r"`((?:apps|config|sandbox|devtools|tests|templates|docs|requirements)/[\w./-]+\.\w+)`", (ROOT / page).read_text())
+
+    assert [name for name in names if not (ROOT / name).exists()] == []

@@ -1,0 +1,104 @@
+"""The maps in `config` are complete: every event, task, invariant and reference step is on its page."""
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from config.celery import app as celery_app
+from config.invariants import INVARIANTS
+from config.reference_data import STEPS
+from config.schedule import SCHEDULE
+from config.subscriptions import HANDLERS, UNHEARD
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+APPS = sorted(path.parent.name for path in ROOT.glob("apps/*/apps.py"))
+
+
+def modules(name: str) -> dict[str, Any]:
+    found = {}
+    for app in APPS:
+        if (ROOT / "apps" / app / f"{name}.py").exists() and not (app == "core" and name == "events"):
+            found[app] = importlib.import_module(f"apps.{app}.{name}")
+    return found
+
+
+def all_events() -> set[str]:
+    return {
+        value
+        for module in modules("events").values()
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, str)
+    }
+
+
+def test_every_event_is_heard_or_listed_as_unheard() -> None:
+    assert set(HANDLERS) | UNHEARD == all_events()
+    assert set(HANDLERS) & UNHEARD == set()
+
+
+def test_events_are_named_app_object_verb() -> None:
+    for app, module in modules("events").items():
+        names = [value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)]
+        assert all(value.split(".")[0] == app and len(value.split(".")) == 3 for value in names)
+
+
+@pytest.mark.parametrize("handler", sorted({one for group in HANDLERS.values() for one in group}, key=str), ids=str)
+def test_every_handler_lives_in_handlers_and_takes_event_and_now(handler: Any) -> None:
+    assert handler.__module__.endswith(".handlers")
+    assert list(inspect.signature(handler).parameters) == ["event", "now"]
+    assert import_string(f"{handler.__module__}.{handler.__qualname__}") is handler
+
+
+def test_every_handler_is_subscribed() -> None:
+    written = {
+        value
+        for module in modules("handlers").values()
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+    }
+
+    assert {one for group in HANDLERS.values() for one in group} == written
+
+
+def test_the_schedule_and_the_tasks_agree() -> None:
+    celery_app.loader.import_default_modules()
+    ours = {name for name in current_app.tasks if name.split(".")[0] in APPS}
+    not_by_clock = {"core.deliver"}
+
+    assert {entry["task"] for entry in SCHEDULE.values()} == ours - not_by_clock
+
+
+def test_every_invariant_of_every_app_is_audited() -> None:
+    written = [one for module in modules("invariants").values() for one in module.INVARIANTS]
+
+    assert sorted(one.id for one in INVARIANTS) == sorted(one.id for one in written)
+    assert len(INVARIANTS) >= 25
+
+
+def test_every_app_with_reference_data_is_on_its_page() -> None:
+    offered = {
+        module.set_up_reference_data
+        for app in APPS
+        if app != "core" and _has_services(app)
+        for module in [importlib.import_module(f"apps.{app}.services")]
+        if hasattr(module, "set_up_reference_data")
+    }
+
+    assert set(STEPS) == offered
+
+
+def _has_services(app: str) -> bool:
+    return (ROOT / "apps" / app / "services.py").exists() or (ROOT / "apps" / app / "services").is_dir()
+
+
+def test_every_queue_has_a_worker_in_the_procfile() -> None:
+    queues = {settings.DEFAULT_QUEUE, *settings.QUEUE_OF_APP.values()}
+    line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("worker:"))
+
+    assert all(queue in line for queue in queues)
