@@ -2,5 +2,9 @@
 
 from apps.core import invariants as core
 from apps.core.audit import Invariant
+from apps.notifications import invariants as notifications
 
-INVARIANTS: tuple[Invariant, ...] = (*core.INVARIANTS,)
+INVARIANTS: tuple[Invariant, ...] = (
+    *core.INVARIANTS,
+    *notifications.INVARIANTS,
+)

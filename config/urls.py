@@ -1,12 +1,22 @@
 """HTTP -> views."""
 
+from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 handler400 = "apps.core.api.errors.bad_request"
 handler403 = "apps.core.api.errors.permission_denied"
 handler404 = "apps.core.api.errors.not_found"
 handler500 = "apps.core.api.errors.server_error"
 
+admin.site.index_title = "Dashboard"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.core.urls")),
+    path("", RedirectView.as_view(pattern_name="api-docs")),
+    path("admin/", admin.site.urls),
+    path("api/schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="api-schema", title="Bahi API"), name="api-docs"),
+    path("api/v1/", include("apps.notifications.urls")),
 ]

@@ -1,13 +1,17 @@
 """Bases for the back office: pages that look and never count, and panels that apps above add to the pages of apps below."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import EmptyPage, Page, Paginator
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.views import ChangeList
+
+#: Further pages are for programs; people search.
+_LAST_PAGE = 2_000
 
 
 class UncountedPaginator(Paginator):
@@ -17,18 +21,32 @@ class UncountedPaginator(Paginator):
     Counting a million orders takes longer than showing fifty. The number of pages is "at least one more" until the end.
     """
 
+    template_name = "admin/pagination_uncounted.html"
+
     @cached_property
     def count(self) -> int:
         return 10_000_000
 
     def page(self, number: Any) -> Any:
         number = max(1, int(number))
+        if number > _LAST_PAGE:
+            raise EmptyPage("too far")
         start = (number - 1) * self.per_page
         rows = list(self.object_list[start : start + self.per_page + 1])
+        if not rows and number > 1:
+            raise EmptyPage("behind the end")
         is_last = len(rows) <= self.per_page
         self.__dict__["count"] = start + len(rows) if is_last else start + self.per_page + 1
         self.__dict__.pop("num_pages", None)
         return Page(rows[: self.per_page], number, self)
+
+
+class UncountedChangeList(ChangeList):
+    """A list that says nothing of how many rows there are, since nobody has counted them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_count = self.full_result_count = len(self.result_list)
 
 
 @dataclass(frozen=True)
@@ -54,9 +72,13 @@ class BahiAdmin(ModelAdmin):
 
     paginator = UncountedPaginator
     show_full_result_count = False
+    list_disable_select_all = True
     list_per_page = 50
     compressed_fields = True
     change_form_template = "admin/with_panels.html"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return UncountedChangeList
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -80,6 +102,9 @@ class BahiAdmin(ModelAdmin):
 
 class ReadOnlyAdmin(BahiAdmin):
     """A page to look at. What changes money, stock or documents is a service, offered as an action where it makes sense."""
+
+    # A click on a heading would sort millions of rows; only the default order has an index.
+    sortable_by: Sequence[str] | None = ()
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

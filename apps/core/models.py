@@ -137,6 +137,7 @@ class Delivery(models.Model):
                 name="delivery_open",
                 condition=models.Q(done_at__isnull=True, parked_at__isnull=True),
             ),
+            models.Index(fields=["parked_at"], name="delivery_parked", condition=models.Q(parked_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -37,12 +37,27 @@ class Notification(Subject):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["event", "channel", "recipient"], name="one_notification_per_event_and_channel"),
+            models.UniqueConstraint(
+                fields=["event", "channel", "recipient"], name="one_notification_per_event_and_channel"
+            ),
         ]
         indexes = [
             models.Index(fields=["user", "-created_at", "-id"], name="notification_by_user"),
             models.Index(
-                fields=["next_attempt_at"], name="notification_waiting", condition=models.Q(next_attempt_at__isnull=False)
+                fields=["user", "-created_at", "-id"],
+                name="notification_unread",
+                condition=models.Q(channel=Channel.IN_APP, read_at__isnull=True),
+            ),
+            models.Index(
+                fields=["-created_at"],
+                name="notification_not_sent",
+                condition=models.Q(status__in=[NotificationStatus.FAILED, NotificationStatus.UNKNOWN]),
+            ),
+            models.Index(fields=["root_id"], name="notification_by_root", condition=models.Q(root_id__isnull=False)),
+            models.Index(
+                fields=["next_attempt_at"],
+                name="notification_waiting",
+                condition=models.Q(next_attempt_at__isnull=False),
             ),
         ]
         triggers = [NOT_DELETED]

@@ -293,6 +293,14 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # No validator: it would send the address of the schema to somebody else's server.
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "displayRequestDuration": True,
+        "filter": True,
+        "validatorUrl": None,
+        "docExpansion": "none",
+    },
     "REDOC_DIST": "SIDECAR",
     "SORT_OPERATIONS": False,
     "ENUM_NAME_OVERRIDES": {},
@@ -301,6 +309,33 @@ SPECTACULAR_SETTINGS = {
         "apps.core.api.schema.add_errors",
     ],
 }
+
+# The back office: how it looks; config/back_office.py has what is on it -------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Bahi",
+    "SITE_HEADER": "Bahi",
+    "SITE_SUBHEADER": SHOP_NAME if SHOP_NAME != "Bahi" else "Back office",
+    "SITE_SYMBOL": "menu_book",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_HISTORY": False,
+    "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "6px",
+    "ENVIRONMENT": "config.back_office.environment",
+    "DASHBOARD_CALLBACK": "config.back_office.dashboard",
+    "SIDEBAR": {"show_search": True, "navigation": "config.back_office.sidebar"},
+    "COLORS": {
+        "base": {
+            "50": "#fafaf9", "100": "#f5f5f4", "200": "#e7e5e4", "300": "#d6d3d1", "400": "#a8a29e", "500": "#78716c",
+            "600": "#57534e", "700": "#44403c", "800": "#292524", "900": "#1c1917", "950": "#0c0a09",
+        },
+        "primary": {
+            "50": "#fbf3f3", "100": "#f6e2e3", "200": "#ecc7ca", "300": "#dd9fa4", "400": "#c66c74", "500": "#a8434e",
+            "600": "#8a1f2b", "700": "#741a24", "800": "#5f161e", "900": "#4c1218", "950": "#2e090e",
+        },
+    },
+}  # fmt: skip
 
 # Logs --------------------------------------------------------------------------------------------------------------------
 

@@ -131,6 +131,10 @@ class Migration(migrations.Migration):
             model_name='delivery',
             index=models.Index(condition=models.Q(('done_at__isnull', True), ('parked_at__isnull', True)), fields=['send_after'], name='delivery_open'),
         ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('parked_at__isnull', False)), fields=['parked_at'], name='delivery_parked'),
+        ),
         migrations.AddConstraint(
             model_name='delivery',
             constraint=models.UniqueConstraint(fields=('event', 'handler'), name='one_delivery_per_event_and_handler'),

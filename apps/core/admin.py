@@ -1,0 +1,157 @@
+"""News and proofs, to look at: events, their deliveries, requests that may come again, audits. One action: retry."""
+
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from apps.core import clock, relay
+from apps.core.admin_site import ReadOnlyAdmin
+from apps.core.errors import BahiError
+from apps.core.models import AuditRun, Delivery, Event, IdempotencyKey, Outbox, Subject
+
+
+class SubjectType(admin.SimpleListFilter):
+    """What an event is about; the choices are the models that make news, not what a scan of the table would find."""
+
+    title = "subject"
+    parameter_name = "subject_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        subjects = [model for model in apps.get_models() if issubclass(model, Subject)]
+        return sorted((model._meta.label_lower, str(model._meta.verbose_name).capitalize()) for model in subjects)
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Event]") -> "QuerySet[Event]":
+        return queryset.filter(subject_type=self.value()) if self.value() else queryset
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    """What happened, who did it, and the new values."""
+
+    list_display = ("created_at", "type", "version", "subject_type", "subject_id", "actor", "request_id")
+    list_filter = (SubjectType,)
+    search_fields = ("id",)
+    search_help_text = "A whole UUID of a subject or order, a request id, or an event's full name."
+    ordering = ("-id",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Event]", search_term: str
+    ) -> tuple["QuerySet[Event]", bool]:
+        return _exactly(queryset, search_term, uuids=("subject_id", "root_id"), texts=("request_id", "type")), False
+
+
+@admin.register(Outbox)
+class OutboxAdmin(ReadOnlyAdmin):
+    """News that the relay has not taken yet; empty while it runs."""
+
+    list_display = ("created_at", "event")
+    list_select_related = ("event",)
+    ordering = ("id",)
+
+
+class DeliveryState(admin.SimpleListFilter):
+    """How far a delivery is."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("parked", "Parked"), ("open", "Open"), ("done", "Done")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> "QuerySet[Delivery]":
+        if self.value() == "parked":
+            return queryset.filter(parked_at__isnull=False)
+        if self.value() == "open":
+            return queryset.filter(done_at__isnull=True, parked_at__isnull=True)
+        if self.value() == "done":
+            return queryset.filter(done_at__isnull=False)
+        return queryset
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """News on its way to handlers. A parked delivery can be sent on its way again."""
+
+    list_display = ("created_at", "handler", "event", "state", "starts", "started_at", "error")
+    list_filter = (DeliveryState,)
+    list_select_related = ("event",)
+    search_fields = ("id",)
+    search_help_text = "A whole UUID of an event or delivery, or a handler's full name."
+    ordering = ("-id",)
+    actions = ("retry",)
+
+    @admin.display(description="state")
+    def state(self, delivery: Delivery) -> str:
+        if delivery.done_at:
+            return "done"
+        return "parked" if delivery.parked_at else "open"
+
+    @admin.display(description="last error")
+    def error(self, delivery: Delivery) -> str:
+        return delivery.last_error[:120]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Delivery]", search_term: str
+    ) -> tuple["QuerySet[Delivery]", bool]:
+        return _exactly(queryset, search_term, uuids=("id", "event_id"), texts=("handler",)), False
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core.change_delivery")
+
+    @admin.action(description="Send parked deliveries again", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
+        now = clock.now()
+        sent = 0
+        for delivery in queryset:
+            try:
+                relay.retry_parked(delivery_id=delivery.pk, now=now)
+            except BahiError as error:
+                self.message_user(request, f"{delivery.handler}: {error.text}", messages.WARNING)
+            else:
+                sent += 1
+        if sent:
+            self.message_user(request, f"On their way again: {sent}.", messages.SUCCESS)
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(ReadOnlyAdmin):
+    """Requests that may come again, without the answers, which can hold what only their owner may see."""
+
+    list_display = ("created_at", "principal", "route", "key", "status", "expires_at")
+    search_fields = ("principal__exact", "key__exact")
+    search_help_text = "A whole key, or a principal's id."
+    ordering = ("-id",)
+    fields = ("principal", "route", "key", "fingerprint", "status", "headers", "created_at", "expires_at")
+
+
+@admin.register(AuditRun)
+class AuditRunAdmin(ReadOnlyAdmin):
+    """Audits that were kept, the last one first."""
+
+    list_display = ("started_at", "checked", "result", "duration_ms")
+    ordering = ("-started_at",)
+
+    @admin.display(description="result")
+    def result(self, run: AuditRun) -> str:
+        return "holds" if not run.violated else f"violated: {', '.join(sorted(run.violated))}"
+
+
+def _exactly(queryset: Any, term: str, *, uuids: tuple[str, ...], texts: tuple[str, ...]) -> Any:
+    """Narrow a list of millions to what equals a term: searching for parts would read them all."""
+    term = term.strip()
+    if not term:
+        return queryset
+    wanted = Q()
+    for field in texts:
+        wanted |= Q(**{field: term})
+    try:
+        value = UUID(term)
+    except ValueError:
+        return queryset.filter(wanted)
+    for field in uuids:
+        wanted |= Q(**{field: value})
+    return queryset.filter(wanted)

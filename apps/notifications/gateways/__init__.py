@@ -1,0 +1,25 @@
+"""The ways out to people: MSG91 for SMS, SMTP for e-mail. Both answer with an Outcome."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Fate(Enum):
+    """What became of a message that we gave to a provider."""
+
+    ACCEPTED = "accepted"
+    #: Certainly not taken, and the same message may be taken later.
+    NOT_NOW = "not now"
+    #: Certainly not taken, and the same message never will be.
+    REFUSED = "refused"
+    #: No answer, or none that we can read: it may have gone.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A provider's answer: its own id of the message if it took it, its words if not."""
+
+    fate: Fate
+    provider_id: str = ""
+    error: str = ""

@@ -1,0 +1,67 @@
+"""
+SMS by MSG91's flow API: a registered template and its variables.
+
+MSG91 answers 200 also when it refuses; only `type` tells. "success" means accepted, not delivered.
+https://docs.msg91.com/sms/send-sms
+"""
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+
+from apps.core import http
+from apps.notifications.gateways import Fate, Outcome
+
+#: What no later attempt will cure: these are matched in MSG91's words, since its codes are not always there.
+_HOPELESS = ("template", "invalid mobile", "mobile no", "recipients missing", "banned", "too long")
+_HOPELESS_CODES = frozenset({"101", "102", "202", "310"})
+#: Statuses by which an overloaded front door says that it passed nothing on.
+_TURNED_AWAY = frozenset({429, 503})
+
+
+@cache
+def _client(base_url: str, auth_key: str) -> http.Client:
+    return http.Client(base_url, headers={"authkey": auth_key, "accept": "application/json"})
+
+
+def template_id(name: str) -> str:
+    """Return the id of a registered template; without one in the settings its name, which only the sandbox knows."""
+    return str(settings.MSG91_FLOW_TEMPLATES.get(name) or f"bahi_{name}")
+
+
+def send(*, phone: str, template: str, variables: dict[str, str]) -> Outcome:
+    """
+    Ask MSG91 to send one SMS and return what it made of it.
+
+    :raises CalledInsideTransaction: if a database transaction is open
+    """
+    body = {
+        "template_id": template_id(template),
+        "short_url": "0",
+        "recipients": [{"mobiles": phone.removeprefix("+"), **variables}],
+    }
+    client = _client(settings.MSG91_BASE_URL, settings.MSG91_AUTH_KEY)
+    try:
+        answer = client.call("POST", "/api/v5/flow", json=body)
+    except http.NotReached as error:
+        return Outcome(Fate.NOT_NOW, error=str(error))
+    except http.NoAnswer as error:
+        return Outcome(Fate.UNKNOWN, error=str(error))
+    return _read(answer)
+
+
+def _read(answer: http.Answer) -> Outcome:
+    words = f"{answer.status}: {answer.text[:300]}"
+    if answer.status in _TURNED_AWAY:
+        return Outcome(Fate.NOT_NOW, error=words)
+    if answer.status >= 500 or not isinstance(answer.body, dict):
+        return Outcome(Fate.UNKNOWN, error=words)
+    if answer.is_success and answer.body.get("type") == "success" and answer.body.get("message"):
+        return Outcome(Fate.ACCEPTED, provider_id=str(answer.body["message"])[:80])
+    return Outcome(Fate.REFUSED if _is_hopeless(answer.body) else Fate.NOT_NOW, error=words)
+
+
+def _is_hopeless(body: dict[str, Any]) -> bool:
+    text = str(body.get("message", "")).lower()
+    return str(body.get("code", "")) in _HOPELESS_CODES or any(phrase in text for phrase in _HOPELESS)

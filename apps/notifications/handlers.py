@@ -1,0 +1,53 @@
+"""Reactions to news: what is told of it, and the sending of what was told. Each is one service call."""
+
+from datetime import datetime
+
+from apps.core.models import Event
+from apps.core.relay import talks_outside
+from apps.notifications import services
+
+
+def welcome(*, event: Event, now: datetime) -> None:
+    services.tell(message="welcome", event=event, now=now)
+
+
+def tell_email_confirmed(*, event: Event, now: datetime) -> None:
+    services.tell(message="email_confirmed", event=event, now=now)
+
+
+def tell_password_changed(*, event: Event, now: datetime) -> None:
+    services.tell(message="password_changed", event=event, now=now)
+
+
+def tell_order_placed(*, event: Event, now: datetime) -> None:
+    services.tell(message="order_placed", event=event, now=now)
+
+
+def tell_order_confirmed(*, event: Event, now: datetime) -> None:
+    services.tell(message="order_confirmed", event=event, now=now)
+
+
+def tell_order_cancelled(*, event: Event, now: datetime) -> None:
+    services.tell(message="order_cancelled", event=event, now=now)
+
+
+def tell_order_expired(*, event: Event, now: datetime) -> None:
+    services.tell(message="order_expired", event=event, now=now)
+
+
+def tell_payment_failed(*, event: Event, now: datetime) -> None:
+    services.tell(message="payment_failed", event=event, now=now)
+
+
+def tell_payment_late(*, event: Event, now: datetime) -> None:
+    services.tell(message="payment_late", event=event, now=now)
+
+
+def tell_invoice_ready(*, event: Event, now: datetime) -> None:
+    services.tell(message="invoice_ready", event=event, now=now)
+
+
+@talks_outside
+def send_notification(*, event: Event, now: datetime) -> None:
+    """Send what was told, by SMS or e-mail; the service commits a claim before it calls out."""
+    services.send(notification_id=event.subject_id, now=now)

@@ -1,0 +1,31 @@
+"""Marks of what a person has read. They are no news, so that no event is recorded."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.notifications import locks, selectors
+from apps.notifications.models import Notification
+
+
+@transaction.atomic
+def mark_read(*, user_id: UUID, notification_id: UUID, now: datetime) -> Notification:
+    """
+    Mark one in-app message as read; the first time counts.
+
+    :raises NotificationNotFound: if there is none, or it is somebody else's
+    """
+    selectors.get_in_app(user_id=user_id, notification_id=notification_id)
+    notification = locks.lock_notification(notification_id)
+
+    if notification.read_at is None:
+        notification.read_at = now
+        notification.save(update_fields=["read_at", "updated_at"])
+
+    return notification
+
+
+def mark_all_read(*, user_id: UUID, now: datetime) -> int:
+    """Mark all in-app messages of a person as read and return how many were not."""
+    return selectors.list_in_app(user_id=user_id, unread=True).order_by().update(read_at=now, updated_at=now)

@@ -1,0 +1,171 @@
+"""
+Sending: claim and commit, call out, note what came of it.
+
+A sender that dies between the call and its note leaves a claim that runs out. Then nobody knows whether the message went:
+an SMS is not sent again (`unknown`), an e-mail goes again under the same Message-ID.
+"""
+
+import time
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from apps.core.events import SYSTEM, record, stored_fields
+from apps.invoicing import selectors as invoicing
+from apps.notifications import events, locks, rules, selectors, states
+from apps.notifications.gateways import Fate, Outcome, mail, msg91
+from apps.notifications.models import Notification
+from apps.notifications.services import writing
+from apps.notifications.states import Channel, NotificationStatus
+
+log = structlog.get_logger(__name__)
+
+#: Well under the time limit of a task.
+_BUDGET_SECONDS = 30.0
+_TOLD_FIELDS = ("status", "attempts", "next_attempt_at", "claimed_until", "provider_id", "last_error", "sent_at")
+
+
+def send(*, notification_id: UUID, now: datetime) -> Notification | None:
+    """Send one message if it is to be sent now and nobody else does; return it as it stands then, or None."""
+    claimed = claim(notification_id=notification_id, now=now)
+    if claimed is None:
+        return None
+    outcome = _call(claimed)
+    return note_outcome(notification_id=claimed.pk, attempt=claimed.attempts, outcome=outcome, now=now)
+
+
+def send_waiting(*, now: datetime, limit: int = 100) -> int:
+    """Send what waits and is due, for at most half a minute, and return how many were looked at."""
+    started = time.monotonic()
+    looked_at = 0
+    for notification_id in list(selectors.list_due(now=now).values_list("pk", flat=True)[:limit]):
+        passed = time.monotonic() - started
+        if passed > _BUDGET_SECONDS:
+            break
+        send(notification_id=notification_id, now=now + timedelta(seconds=passed))
+        looked_at += 1
+    return looked_at
+
+
+@transaction.atomic
+def claim(*, notification_id: UUID, now: datetime) -> Notification | None:
+    """
+    Take a message for sending, or return None if it is not ours to send: done, not due, or in another's hands.
+
+    Takes the place of a sender whose lease ran out, but for an SMS, which becomes unknown.
+    """
+    notification = locks.lock_notification(notification_id)
+
+    is_claimed = notification.status == NotificationStatus.SENDING
+    may_claim = rules.may_claim(
+        is_waiting=notification.status == NotificationStatus.QUEUED,
+        is_claimed=is_claimed,
+        attempts=notification.attempts,
+        next_attempt_at=notification.next_attempt_at,
+        claimed_until=notification.claimed_until,
+        now=now,
+    )
+    if not may_claim:
+        return None
+    if is_claimed and notification.channel == Channel.SMS:
+        _close(
+            notification, NotificationStatus.UNKNOWN, "The sender died; nobody knows whether the message went.", now=now
+        )
+        return None
+    if notification.attempts >= rules.MAX_ATTEMPTS:
+        _close(notification, NotificationStatus.FAILED, notification.last_error or "Every sender died.", now=now)
+        return None
+
+    if not is_claimed:
+        notification.status = states.change(notification.status, to=NotificationStatus.SENDING)
+    notification.attempts += 1
+    notification.claimed_until = notification.next_attempt_at = now + rules.LEASE
+    notification.save(update_fields=["status", "attempts", "claimed_until", "next_attempt_at", "updated_at"])
+
+    return notification
+
+
+def _call(notification: Notification) -> Outcome:
+    if notification.channel == Channel.SMS:
+        template = rules.MESSAGES[notification.template].sms_template
+        return msg91.send(phone=notification.recipient, template=template, variables=notification.context)
+    try:
+        html = writing.email_html(notification.template, notification.context, title=notification.title)
+        attachments = _attachments(notification)
+    except Exception as error:  # nothing was sent yet, so that this is a failed attempt and no dead sender
+        log.exception("notification_not_written", notification=notification.public_id)
+        return Outcome(Fate.NOT_NOW, error=f"{type(error).__name__}: {error}")
+    return mail.send(
+        recipient=notification.recipient,
+        subject=notification.title,
+        text=notification.body,
+        html=html,
+        message_id=notification.message_id,
+        attachments=attachments,
+    )
+
+
+def _attachments(notification: Notification) -> list[mail.Attachment]:
+    invoice_id = notification.context.get("invoice_id")
+    if not invoice_id:
+        return []
+    _, content = invoicing.get_document(UUID(invoice_id))
+    name = str(notification.context["invoice_number"]).replace("/", "-")
+    return [mail.Attachment(name=f"{name}.pdf", content=content, media_type="application/pdf")]
+
+
+@transaction.atomic
+def note_outcome(*, notification_id: UUID, attempt: int, outcome: Outcome, now: datetime) -> Notification:
+    """Write down what came of an attempt, unless its lease has run out and others have gone on without it."""
+    notification = locks.lock_notification(notification_id)
+
+    if notification.status != NotificationStatus.SENDING or notification.attempts != attempt:
+        log.warning("notification_answered_late", notification=notification.public_id, fate=outcome.fate.value)
+        return notification
+
+    again_at = rules.next_attempt_at(attempts=attempt, now=now) if outcome.fate is Fate.NOT_NOW else None
+    if outcome.fate is Fate.ACCEPTED:
+        _close(notification, NotificationStatus.SENT, "", provider_id=outcome.provider_id, now=now)
+    elif outcome.fate is Fate.UNKNOWN:
+        _close(notification, NotificationStatus.UNKNOWN, outcome.error, now=now)
+    elif again_at is None:
+        _close(notification, NotificationStatus.FAILED, outcome.error, now=now)
+    else:
+        _put_back(notification, outcome.error, again_at=again_at)
+
+    return notification
+
+
+def _put_back(notification: Notification, error: str, *, again_at: datetime) -> None:
+    notification.status = states.change(notification.status, to=NotificationStatus.QUEUED)
+    notification.claimed_until = None
+    notification.next_attempt_at = again_at
+    notification.last_error = rules.one_line(error, limit=500)
+    notification.save(update_fields=["status", "claimed_until", "next_attempt_at", "last_error", "updated_at"])
+
+
+def _close(
+    notification: Notification, status: NotificationStatus, error: str, *, now: datetime, provider_id: str = ""
+) -> None:
+    notification.status = states.change(notification.status, to=status)
+    notification.claimed_until = None
+    notification.next_attempt_at = None
+    notification.last_error = rules.one_line(error, limit=500)
+    notification.provider_id = provider_id
+    notification.sent_at = now if status == NotificationStatus.SENT else None
+    notification.save(update_fields=[*_TOLD_FIELDS, "updated_at"])
+
+    is_sent = status == NotificationStatus.SENT
+    record(
+        events.NOTIFICATION_SENT if is_sent else events.NOTIFICATION_FAILED,
+        subject=notification,
+        actor=SYSTEM,
+        changed=stored_fields(notification, *_TOLD_FIELDS),
+        root_id=notification.root_id,
+        reason=notification.last_error,
+        now=now,
+    )
+    if not is_sent:
+        log.error("notification_not_sent", notification=notification.public_id, status=status.value, error=error)

@@ -1,0 +1,102 @@
+"""
+The words: facts of an order, an invoice or a person, as text for people, and the templates that hold the sentences.
+
+Amounts are in rupees with Indian grouping, instants in India's time. Only HTML is escaped; the rest is plain text.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.template import Context
+from django.template.loader import get_template, render_to_string
+
+from apps.core import clock, money
+from apps.notifications import rules
+
+
+def instant(at: datetime) -> str:
+    """Return an instant as people in India write it: `21 Nov 2026, 11:05 am`; at most 22 characters."""
+    local = at.astimezone(clock.IST)
+    return f"{local.day} {local:%b %Y}, {local:%I:%M %p}".replace(", 0", ", ").replace("AM", "am").replace("PM", "pm")
+
+
+def plain(paise: int) -> str:
+    """Return an amount without the rupee sign, which would make an SMS three times as long."""
+    return money.rupees(paise).replace("₹", "")
+
+
+def person(user: Any) -> dict[str, Any]:
+    """Return the facts that every message has."""
+    return {"shop": settings.SHOP_NAME, "name": user.name}
+
+
+def order(order: Any) -> dict[str, Any]:
+    """Return the facts of an order."""
+    return {
+        "number": order.number,
+        "total": money.rupees(order.total_amount),
+        "plain_total": plain(order.total_amount),
+        "paid": money.rupees(order.paid_amount),
+        "plain_paid": plain(order.paid_amount),
+        "placed": instant(order.placed_at),
+        "expires": instant(order.expires_at),
+        "reason": order.cancel_reason,
+    }
+
+
+def order_lines(order: Any, lines: Any) -> dict[str, Any]:
+    """Return the lines and sums of an order."""
+    tax = order.cgst_amount + order.sgst_amount + order.utgst_amount + order.igst_amount
+    address = order.shipping_address
+    return {
+        "lines": [
+            {"name": line.name, "quantity": line.quantity, "total": money.rupees(line.total_amount)} for line in lines
+        ],
+        "taxable": money.rupees(order.taxable_amount),
+        "tax": money.rupees(tax),
+        "round_off": money.rupees(order.round_off_amount) if order.round_off_amount else "",
+        "ship_to": ", ".join(str(address[part]) for part in ("name", "line1", "city", "pin") if address.get(part)),
+    }
+
+
+def invoice(invoice: Any) -> dict[str, Any]:
+    """Return the facts of an invoice; its id leads the e-mail to the PDF."""
+    return {
+        "invoice_id": str(invoice.pk),
+        "invoice_number": invoice.number,
+        "invoice_date": f"{invoice.invoice_date.day} {invoice.invoice_date:%b %Y}",
+        "invoice_total": money.rupees(invoice.total_amount),
+        "number": invoice.order_number,
+    }
+
+
+def sms(message: rules.Message, facts: Mapping[str, Any]) -> tuple[dict[str, str], str]:
+    """Return the variables of a message's SMS and its text as the phone will show it."""
+    variables = rules.sms_variables(message, facts)
+    text = render_to_string(f"sms/notifications/{message.name}.txt").strip()
+    return variables, rules.fill(text, variables)
+
+
+def in_app(message: rules.Message, facts: Mapping[str, Any]) -> tuple[str, str]:
+    """Return title and body of an in-app message."""
+    return rules.title_and_body(_plain_text(f"in_app/notifications/{message.name}.txt", facts))
+
+
+def email(message: rules.Message, facts: Mapping[str, Any]) -> tuple[str, str]:
+    """Return subject and text of an e-mail."""
+    subject = _plain_text(f"email/notifications/{message.name}.subject.txt", facts)
+    text = _plain_text(f"email/notifications/{message.name}.txt", facts)
+    return rules.one_line(subject, limit=160), text.strip() + "\n"
+
+
+def email_html(name: str, facts: Mapping[str, Any], *, title: str) -> str:
+    """Return the HTML of an e-mail, with everything that people typed escaped."""
+    return render_to_string(f"email/notifications/{name}.html", {**facts, "title": title})
+
+
+def _plain_text(name: str, facts: Mapping[str, Any]) -> str:
+    # Django escapes for HTML whatever the file is called.
+    template: Any = get_template(name)
+    return str(template.template.render(Context(dict(facts), autoescape=False)))

@@ -1,0 +1,12 @@
+"""Clock-driven work."""
+
+from celery import shared_task
+
+from apps.core import clock
+from apps.notifications import services
+
+
+@shared_task(name="notifications.send_waiting")
+def send_waiting(**_: object) -> None:
+    """Send what failed and is due again, and what a lost worker left behind."""
+    services.send_waiting(now=clock.now())

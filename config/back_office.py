@@ -1,0 +1,229 @@
+"""Staff -> pages: the sidebar, the label of the environment, and the dashboard of the back office."""
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.cache import cache
+from django.db import models
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.timesince import timesince
+
+from apps.core import audit, clock, relay
+from apps.core.models import Delivery
+from apps.core.money import rupees
+from apps.notifications.models import Notification
+from apps.notifications.states import NotificationStatus
+from apps.orders.models import Order
+from apps.orders.states import OrderStatus
+from apps.payments.models import PaymentAttempt
+
+#: Groups of the sidebar: title, then model label and icon. A model that is not listed goes under "More".
+_MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    ("Sales", (("orders.order", "receipt_long"), ("invoicing.invoice", "description"))),
+    (
+        "Money",
+        (
+            ("payments.payment", "payments"),
+            ("payments.paymentattempt", "credit_card"),
+            ("payments.ledgertransaction", "menu_book"),
+            ("payments.account", "account_balance"),
+            ("payments.webhook", "webhook"),
+        ),
+    ),
+    (
+        "Catalogue",
+        (
+            ("catalog.product", "inventory_2"),
+            ("catalog.variant", "sell"),
+            ("catalog.category", "category"),
+            ("catalog.stockitem", "warehouse"),
+            ("catalog.stockmovement", "swap_vert"),
+            ("catalog.reservation", "bookmark"),
+        ),
+    ),
+    (
+        "People",
+        (
+            ("accounts.user", "person"),
+            ("accounts.address", "home_pin"),
+            ("accounts.session", "devices"),
+            ("auth.group", "groups"),
+            ("notifications.notification", "sms"),
+        ),
+    ),
+    (
+        "Tax",
+        (
+            ("tax.registration", "storefront"),
+            ("tax.taxrate", "percent"),
+            ("invoicing.numberseries", "format_list_numbered"),
+        ),
+    ),
+    (
+        "Operations",
+        (
+            ("core.event", "history"),
+            ("core.delivery", "outbox"),
+            ("core.outbox", "move_to_inbox"),
+            ("core.auditrun", "verified"),
+            ("core.idempotencykey", "key"),
+        ),
+    ),
+)
+#: The numbers are read at most this often, however many look.
+_KEPT_SECONDS = 15
+_COUNTED_AT_MOST = 1000
+
+
+def environment(_: HttpRequest) -> tuple[str, str]:
+    """Return the label beside the user's name, so that nobody takes one installation for another."""
+    if settings.SETTINGS_MODULE.endswith(".production"):
+        return ("Production", "danger")
+    return ("Development", "info")
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the menu, with what this member of staff may look at."""
+    shown = {model._meta.label_lower: model for model, page in admin.site._registry.items() if _may_see(page, request)}
+    groups = [_home()]
+    for title, entries in _MENU:
+        items = [_entry(shown.pop(label), icon) for label, icon in entries if label in shown]
+        if items:
+            groups.append({"title": title, "separator": False, "items": items})
+    if shown:
+        groups.append(
+            {"title": "More", "separator": False, "items": [_entry(model, "table") for model in shown.values()]}
+        )
+    return groups
+
+
+def _home() -> dict[str, Any]:
+    return {
+        "items": [
+            {"title": "Dashboard", "icon": "space_dashboard", "link": reverse("admin:index")},
+            {"title": "API documentation", "icon": "api", "link": reverse("api-docs"), "active": lambda _: False},
+        ]
+    }
+
+
+def _may_see(page: Any, request: HttpRequest) -> bool:
+    return bool(page.has_view_permission(request))
+
+
+def _entry(model: type[models.Model], icon: str) -> dict[str, Any]:
+    link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    title = str(model._meta.verbose_name_plural)
+    # Compared whole, since "/payments/payment" also begins "/payments/paymentattempt".
+    return {
+        "title": title[:1].upper() + title[1:],
+        "icon": icon,
+        "link": link,
+        "active": lambda request: request.path.startswith(link),
+    }
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the tiles and the latest orders, as far as this member of staff may see them."""
+    numbers = cache.get_or_set("back-office:numbers", _numbers, _KEPT_SECONDS) or _numbers()
+    tiles = [
+        {"title": title, "figure": numbers[name][0], "note": numbers[name][1], "tone": numbers[name][2], "href": href}
+        for permission, name, title, href in _tiles()
+        if request.user.has_perm(permission)  # type: ignore[union-attr]
+    ]
+    may_see_orders = request.user.has_perm("orders.view_order")  # type: ignore[union-attr]
+    return {**context, "tiles": tiles, "latest_orders": _latest_orders() if may_see_orders else None}
+
+
+def _tiles() -> list[tuple[str, str, str, str]]:
+    wanted = (
+        ("orders.view_order", "today", "Orders today", "orders_order", ""),
+        ("orders.view_order", "awaiting", "Awaiting payment", "orders_order", "?status__exact=pending_payment"),
+        ("payments.view_paymentattempt", "review", "Money to review", "payments_paymentattempt", ""),
+        ("core.view_delivery", "parked", "Parked deliveries", "core_delivery", "?state=parked"),
+        ("notifications.view_notification", "unsent", "Messages not sent", "notifications_notification", ""),
+        ("core.view_auditrun", "audit", "Last audit", "core_auditrun", ""),
+    )
+    return [
+        (permission, name, title, _changelist(page) + (query if _changelist(page) else ""))
+        for permission, name, title, page, query in wanted
+    ]
+
+
+def _changelist(page: str) -> str:
+    try:
+        return reverse(f"admin:{page}_changelist")
+    except NoReverseMatch:
+        return ""
+
+
+def _numbers() -> dict[str, tuple[str, str, str]]:
+    """Return figure, note and tone of each tile: a handful of short index scans."""
+    now = clock.now()
+    midnight = datetime.combine(clock.ist_date(now), time(), tzinfo=clock.IST)
+    orders = Order.objects.filter(created_at__gte=midnight).order_by()
+    confirmed = orders.exclude(confirmed_at=None).aggregate(total=models.Sum("paid_amount"))["total"] or 0
+    awaiting = Order.objects.filter(status=OrderStatus.PENDING_PAYMENT).order_by()
+    to_review = PaymentAttempt.objects.filter(review_opened_at__isnull=False, review_closed_at__isnull=True)
+    parked = Delivery.objects.filter(parked_at__isnull=False)
+    recently = now - timedelta(days=1)
+    unsent = Notification.objects.filter(
+        status__in=[NotificationStatus.FAILED, NotificationStatus.UNKNOWN], created_at__gte=recently
+    )
+    return {
+        "today": (_count(orders), f"{rupees(confirmed)} collected", ""),
+        "awaiting": (_count(awaiting), "placed, not paid yet", ""),
+        "review": _alarm(_count(to_review), good="nothing waits for a decision", bad="arrived, and needs a decision"),
+        "parked": _alarm(_count(parked), good="all news has arrived", bad=f"given up after {relay.MAX_STARTS} starts"),
+        "unsent": _alarm(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
+        "audit": _audit(now),
+    }
+
+
+def _count(rows: "models.QuerySet[Any]") -> str:
+    number = rows[: _COUNTED_AT_MOST + 1].count()
+    return f"{_COUNTED_AT_MOST}+" if number > _COUNTED_AT_MOST else str(number)
+
+
+def _alarm(figure: str, *, good: str, bad: str) -> tuple[str, str, str]:
+    return (figure, good, "") if figure == "0" else (figure, bad, "bad")
+
+
+def _audit(now: datetime) -> tuple[str, str, str]:
+    latest = audit.find_latest_run()
+    if latest is None:
+        return ("none", "no audit has been kept yet", "")
+    age = timesince(latest.started_at, now, depth=1)
+    if latest.violated:
+        return (f"{len(latest.violated)} violated", f"of {latest.checked}, {age} ago", "bad")
+    return ("Holds", f"{latest.checked} invariants, {age} ago", "good")
+
+
+def _latest_orders() -> list[dict[str, Any]]:
+    link: Callable[[Order], str] = lambda order: reverse("admin:orders_order_change", args=[order.pk])  # noqa: E731
+    has_page = bool(_changelist("orders_order"))
+    latest = Order.objects.select_related("customer").order_by("-created_at", "-id")[:8]
+    return [
+        {
+            "href": link(order) if has_page else "",
+            "number": order.number,
+            "customer": str(order.customer),
+            "status": order.get_status_display(),
+            "tone": _TONES.get(order.status, ""),
+            "total": rupees(order.total_amount),
+            "placed_at": order.placed_at,
+        }
+        for order in latest
+    ]
+
+
+_TONES = {
+    OrderStatus.CONFIRMED: "success",
+    OrderStatus.COMPLETED: "success",
+    OrderStatus.PENDING_PAYMENT: "warning",
+    OrderStatus.ON_HOLD: "warning",
+    OrderStatus.CANCELLED: "danger",
+}
