@@ -26,7 +26,8 @@ class NumberSeries(models.Model):
         verbose_name_plural = "number series"
         constraints = [
             models.UniqueConstraint(
-                fields=["registration", "document_type", "financial_year"], name="one_series_per_registration_type_and_year"
+                fields=["registration", "document_type", "financial_year"],
+                name="one_series_per_registration_type_and_year",
             ),
             models.UniqueConstraint(
                 fields=["registration", "financial_year", "prefix"], name="one_prefix_per_registration_and_year"
@@ -75,14 +76,18 @@ class Invoice(Subject):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["registration", "financial_year", "number"], name="one_document_per_number_and_year"),
+            models.UniqueConstraint(
+                fields=["registration", "financial_year", "number"], name="one_document_per_number_and_year"
+            ),
             models.UniqueConstraint(fields=["series", "sequence"], name="one_document_per_place_in_a_series"),
             models.UniqueConstraint(
                 fields=["order"],
                 condition=models.Q(type=DocumentType.TAX_INVOICE) & ~models.Q(status=InvoiceStatus.CANCELLED),
                 name="one_tax_invoice_per_order",
             ),
-            models.CheckConstraint(condition=models.Q(number__regex=r"^[A-Z1-9][A-Z0-9/-]{0,15}$"), name="invoice_number_form"),
+            models.CheckConstraint(
+                condition=models.Q(number__regex=r"^[A-Z1-9][A-Z0-9/-]{0,15}$"), name="invoice_number_form"
+            ),
             models.CheckConstraint(
                 name="invoice_total_adds_up",
                 condition=models.Q(

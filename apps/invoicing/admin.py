@@ -1,0 +1,139 @@
+"""Documents in the back office: to look at, and to download."""
+
+from io import BytesIO
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpRequest
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel
+from apps.core.errors import BahiError
+from apps.core.money import rupees
+from apps.invoicing import selectors
+from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
+
+
+class InvoiceLineInline(ReadOnlyTabularInline):
+    model = InvoiceLine
+    fields = ("position", "name", "sku", "hsn", "quantity", "uqc", "taxable", "rate", "tax", "total")
+    readonly_fields = fields
+    ordering = ("position",)
+
+    @admin.display(description="Taxable value")
+    def taxable(self, line: InvoiceLine) -> str:
+        return rupees(line.taxable_amount)
+
+    @admin.display(description="Rate")
+    def rate(self, line: InvoiceLine) -> str:
+        return f"{line.tax_rate / 100:g} %"
+
+    @admin.display(description="Tax")
+    def tax(self, line: InvoiceLine) -> str:
+        return rupees(line.total_amount - line.taxable_amount)
+
+    @admin.display(description="Total")
+    def total(self, line: InvoiceLine) -> str:
+        return rupees(line.total_amount)
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnlyAdmin):
+    list_display = ("number", "type", "status", "invoice_date", "order_number", "buyer_name", "total", "pdf")
+    list_filter = ("type", "status", "financial_year", "registration")
+    search_fields = ("number", "order_number", "payment_reference")
+    list_select_related = ("file", "registration")
+    ordering = ("-created_at", "-id")
+    inlines = (InvoiceLineInline,)
+    readonly_fields = ("pdf", "total")
+
+    @admin.display(description="Buyer")
+    def buyer_name(self, invoice: Invoice) -> str:
+        return str(invoice.buyer.get("company") or invoice.buyer.get("name") or "")
+
+    @admin.display(description="Total")
+    def total(self, invoice: Invoice) -> str:
+        return rupees(invoice.total_amount)
+
+    @admin.display(description="PDF")
+    def pdf(self, invoice: Invoice) -> str:
+        return _pdf_link(invoice)
+
+    def get_urls(self) -> list[Any]:
+        download = path(
+            "<path:object_id>/pdf/", self.admin_site.admin_view(self.download), name="invoicing_invoice_pdf"
+        )
+        return [download, *super().get_urls()]
+
+    def download(self, request: HttpRequest, object_id: str) -> FileResponse:
+        """Send the PDF to staff who may view the invoice."""
+        invoice = self.get_object(request, object_id)
+        if invoice is None:
+            raise Http404
+        if not self.has_view_permission(request, invoice):
+            raise PermissionDenied
+        try:
+            _, content = selectors.get_document(invoice.pk)
+        except BahiError as error:
+            raise Http404(error.text)
+        return FileResponse(
+            BytesIO(content),
+            as_attachment=True,
+            filename=f"{invoice.number}.pdf",
+            content_type="application/pdf",
+            headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"},
+        )
+
+
+@admin.register(NumberSeries)
+class NumberSeriesAdmin(ReadOnlyAdmin):
+    list_display = ("prefix", "document_type", "financial_year", "registration", "last_number", "last_issued_at")
+    list_filter = ("document_type", "financial_year")
+    search_fields = ("prefix", "registration__gstin")
+    list_select_related = ("registration",)
+    ordering = ("-financial_year", "prefix")
+
+
+@admin.register(InvoiceFile)
+class InvoiceFileAdmin(ReadOnlyAdmin):
+    list_display = ("path", "invoice", "size", "sha256", "rendered_at")
+    search_fields = ("path", "sha256", "invoice__number")
+    list_select_related = ("invoice",)
+    ordering = ("-created_at", "-id")
+
+
+def _pdf_link(invoice: Invoice) -> SafeString | str:
+    if not hasattr(invoice, "file"):
+        return "being made"
+    return format_html('<a href="{}">PDF</a>', reverse("admin:invoicing_invoice_pdf", args=[invoice.pk]))
+
+
+def _invoices_of_order(order: Any) -> list[tuple[Any, ...]]:
+    invoices = Invoice.objects.filter(order_id=order.pk).select_related("file").order_by("issued_at")
+    return [
+        (
+            format_html(
+                '<a href="{}">{}</a>', reverse("admin:invoicing_invoice_change", args=[invoice.pk]), invoice.number
+            ),
+            invoice.get_type_display(),
+            invoice.get_status_display(),
+            f"{invoice.invoice_date:%d %b %Y}",
+            rupees(invoice.total_amount),
+            _pdf_link(invoice),
+        )
+        for invoice in invoices
+    ]
+
+
+add_panel(
+    "orders.order",
+    Panel(
+        title="Invoices",
+        columns=("Number", "Type", "Status", "Date", "Total", "PDF"),
+        rows=_invoices_of_order,
+        permission="invoicing.view_invoice",
+    ),
+)

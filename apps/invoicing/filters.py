@@ -1,0 +1,55 @@
+"""How the list of invoices is narrowed."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.core import ids
+from apps.core.errors import Invalid, NotFound
+
+_BOUNDS = ("gte", "gt", "lte", "lt")
+PARAMS = ("order_id", "number", *(f"created_at[{bound}]" for bound in _BOUNDS))
+
+
+class BadFilter(Invalid):
+    message = "{0} is not what it should be: {1}."
+
+
+def narrow(invoices: "QuerySet[Any]", params: dict[str, str]) -> "QuerySet[Any]":
+    """
+    Narrow a list of invoices by order, number and a range of time.
+
+    :raises BadFilter: if a value cannot be read
+    """
+    if "order_id" in params:
+        invoices = invoices.filter(order_id=_order_id(params["order_id"]))
+    if "number" in params:
+        invoices = invoices.filter(number=params["number"].strip().upper())
+    for bound in _BOUNDS:
+        name = f"created_at[{bound}]"
+        if name in params:
+            invoices = invoices.filter(**{f"created_at__{bound}": _instant(name, params[name])})
+    return invoices
+
+
+def scope_of(params: dict[str, str]) -> str:
+    """Return a name for the list with these filters, to which its cursors are bound."""
+    return "invoices?" + "&".join(f"{name}={params[name]}" for name in PARAMS if name in params)
+
+
+def _order_id(text: str) -> Any:
+    try:
+        return ids.decode("ord", text)
+    except NotFound:
+        raise BadFilter("order_id", "an id of the form ord_...", param="order_id")
+
+
+def _instant(name: str, text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            raise ValueError("no time zone")
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadFilter(name, "an instant such as 2026-11-21T05:30:00Z", param=name)

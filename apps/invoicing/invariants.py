@@ -1,0 +1,265 @@
+"""What must always hold of documents."""
+
+from datetime import datetime
+from typing import Any
+
+from apps.core.audit import Invariant
+from apps.invoicing import rules
+from apps.invoicing.gateways import files
+from apps.tax.rules import STATES, check_gstin
+
+#: So many files are read in one audit at most; the slices take turns by the minute, so that none is left out for long.
+_FILES_AT_ONCE = 500
+
+_UT_STATES = ", ".join(f"'{code}'" for code, state in sorted(STATES.items()) if state.levies_utgst)
+_AMOUNTS = ("taxable_amount", "cgst_amount", "sgst_amount", "utgst_amount", "igst_amount")
+
+_GAPLESS = """
+    SELECT series.id AS series, series.prefix, series.financial_year, series.last_number,
+           count(invoice.id) AS documents, min(invoice.sequence) AS lowest, max(invoice.sequence) AS highest
+    FROM invoicing_numberseries series LEFT JOIN invoicing_invoice invoice ON invoice.series_id = series.id
+    GROUP BY series.id
+    HAVING count(invoice.id) <> series.last_number
+        OR count(DISTINCT invoice.sequence) <> count(invoice.id)
+        OR (count(invoice.id) > 0 AND (min(invoice.sequence) <> 1 OR max(invoice.sequence) <> series.last_number))
+"""
+
+_NUMBER_FORM = f"""
+    SELECT invoice.number, invoice.sequence, series.prefix, invoice.financial_year
+    FROM invoicing_invoice invoice JOIN invoicing_numberseries series ON series.id = invoice.series_id
+    WHERE invoice.number !~ '^{rules.NUMBER_FORM.pattern}$'
+       OR invoice.number <> series.prefix || substr(invoice.financial_year, 3, 2) || lpad(invoice.sequence::text, 7, '0')
+    UNION ALL
+    SELECT number, min(sequence), count(*)::text || ' documents', financial_year
+    FROM invoicing_invoice GROUP BY registration_id, financial_year, number HAVING count(*) > 1
+"""  # noqa: S608 - our own names
+
+_YEAR = """
+    SELECT invoice.number, invoice.issued_at, invoice.invoice_date, invoice.financial_year, series.financial_year AS series_year
+    FROM invoicing_invoice invoice
+    JOIN invoicing_numberseries series ON series.id = invoice.series_id
+    CROSS JOIN LATERAL (SELECT (invoice.issued_at AT TIME ZONE 'Asia/Kolkata')::date AS day) india
+    CROSS JOIN LATERAL (SELECT extract(year FROM india.day - interval '3 months')::int AS year) april
+    WHERE invoice.invoice_date <> india.day
+       OR invoice.financial_year <> april.year::text || '-' || lpad(((april.year + 1) %% 100)::text, 2, '0')
+       OR series.financial_year <> invoice.financial_year
+       OR series.registration_id <> invoice.registration_id
+       OR series.document_type <> invoice.type
+"""
+
+_ORDER_OF_ISSUE = """
+    SELECT number, issued_at, previous_number, previous_at FROM (
+        SELECT number, issued_at, lag(number) OVER w AS previous_number, lag(issued_at) OVER w AS previous_at
+        FROM invoicing_invoice WINDOW w AS (PARTITION BY series_id ORDER BY sequence)
+    ) numbered
+    WHERE issued_at < previous_at
+"""
+
+_ONE_PER_ORDER = """
+    SELECT orders.number, orders.status, orders.confirmed_at, count(invoice.id) AS invoices
+    FROM orders_order orders
+    LEFT JOIN invoicing_invoice invoice
+        ON invoice.order_id = orders.id AND invoice.type = 'tax_invoice' AND invoice.status <> 'cancelled'
+    GROUP BY orders.id
+    HAVING count(invoice.id) > 1
+        OR (count(invoice.id) = 0 AND orders.status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed')
+            AND orders.paid_amount >= orders.total_amount AND orders.confirmed_at < %(now)s - interval '60 seconds')
+        OR (count(invoice.id) > 0 AND orders.confirmed_at IS NULL)
+"""
+
+_LINE_TAX = f"""
+    SELECT invoice.number, line.position, line.taxable_amount, line.tax_rate,
+           line.cgst_amount, line.sgst_amount, line.utgst_amount, line.igst_amount, line.total_amount
+    FROM invoicing_invoiceline line
+    JOIN invoicing_invoice invoice ON invoice.id = line.invoice_id
+    CROSS JOIN LATERAL (
+        SELECT invoice.seller->>'state' <> invoice.place_of_supply AS inter_state,
+               invoice.place_of_supply IN ({_UT_STATES}) AS with_utgst,
+               NOT invoice.is_reverse_charge AS is_charged,
+               round(line.taxable_amount::numeric * line.tax_rate / 10000)::bigint AS whole,
+               round(line.taxable_amount::numeric * line.tax_rate / 20000)::bigint AS half
+    ) rule
+    WHERE line.taxable_amount <> line.gross_amount - line.discount_amount + line.shipping_amount
+       OR line.total_amount <> line.taxable_amount + line.cgst_amount + line.sgst_amount + line.utgst_amount + line.igst_amount
+       OR line.igst_amount <> CASE WHEN is_charged AND inter_state THEN whole ELSE 0 END
+       OR line.cgst_amount <> CASE WHEN is_charged AND NOT inter_state THEN half ELSE 0 END
+       OR line.sgst_amount <> CASE WHEN is_charged AND NOT inter_state AND NOT with_utgst THEN half ELSE 0 END
+       OR line.utgst_amount <> CASE WHEN is_charged AND NOT inter_state AND with_utgst THEN half ELSE 0 END
+"""  # noqa: S608 - our own names
+
+_TOTALS = f"""
+    SELECT invoice.number, invoice.total_amount, sums.*
+    FROM invoicing_invoice invoice
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS lines, {", ".join(f"coalesce(sum({name}), 0) AS {name}_of_lines" for name in _AMOUNTS)}
+        FROM invoicing_invoiceline WHERE invoice_id = invoice.id
+    ) sums
+    WHERE sums.lines = 0
+       OR {" OR ".join(f"invoice.{name} <> sums.{name}_of_lines" for name in _AMOUNTS)}
+       OR invoice.total_amount <> {" + ".join(f"invoice.{name}" for name in _AMOUNTS)} + invoice.round_off_amount
+       OR abs(invoice.round_off_amount) > 50
+       OR (invoice.igst_amount <> 0 AND invoice.cgst_amount <> 0)
+       OR invoice.cgst_amount <> invoice.sgst_amount + invoice.utgst_amount
+"""  # noqa: S608 - our own names
+
+_SAME_AS_ORDER = """
+    SELECT invoice.number, orders.number AS order_number, invoice.total_amount, orders.total_amount AS order_total
+    FROM invoicing_invoice invoice JOIN orders_order orders ON orders.id = invoice.order_id
+    WHERE invoice.type = 'tax_invoice'
+      AND (invoice.total_amount <> orders.total_amount OR invoice.taxable_amount <> orders.taxable_amount
+           OR invoice.customer_id <> orders.customer_id OR invoice.place_of_supply <> orders.place_of_supply
+           OR invoice.order_number <> orders.number)
+"""
+
+# The event of issue is a second, independently frozen copy of every field.
+_FROZEN_FIELDS = (
+    "number", "sequence", "financial_year", "invoice_date", "order_id", "customer_id", "registration_id", "type", "order_number",
+    "place_of_supply", *_AMOUNTS, "round_off_amount", "total_amount", "payment_reference",
+)  # fmt: skip
+_AS_ISSUED = f"""
+    SELECT invoice.number, event.id AS event
+    FROM invoicing_invoice invoice
+    LEFT JOIN core_event event ON event.subject_type = 'invoicing.invoice' AND event.subject_id = invoice.id
+        AND event.type = 'invoicing.invoice.issued'
+    WHERE event.id IS NULL
+       OR event.changed->'seller' <> invoice.seller OR event.changed->'buyer' <> invoice.buyer
+       OR event.changed->'shipping_address' <> invoice.shipping_address
+       OR {" OR ".join(f"event.changed->>'{name}' IS DISTINCT FROM invoice.{name}::text" for name in _FROZEN_FIELDS)}
+"""  # noqa: S608 - our own names
+
+_GUARDS = """
+    SELECT wanted.tablename, wanted.guard
+    FROM (VALUES ('invoicing_invoice', 'pgtrigger_issued_is_frozen%%'), ('invoicing_invoice', 'pgtrigger_not_deleted%%'),
+                 ('invoicing_invoiceline', 'pgtrigger_frozen%%'), ('invoicing_invoicefile', 'pgtrigger_frozen%%'))
+         AS wanted (tablename, guard)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = wanted.tablename::regclass AND tgname LIKE wanted.guard AND tgenabled <> 'D'
+    )
+"""
+
+_IN_LEDGER = """
+    WITH booked AS (
+        SELECT ledger.source_id, split_part(entry.account_id, ':', 1) AS account, sum(entry.amount) AS amount
+        FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
+        WHERE ledger.source_type = 'invoicing.invoice' AND ledger.kind = 'invoice'
+        GROUP BY 1, 2
+    ), due AS (
+        SELECT invoice.id AS source_id, owed.account, owed.amount
+        FROM invoicing_invoice invoice CROSS JOIN LATERAL (VALUES
+            ('customer_advances', invoice.total_amount), ('sales', -invoice.taxable_amount),
+            ('output_cgst', -invoice.cgst_amount), ('output_sgst', -invoice.sgst_amount),
+            ('output_utgst', -invoice.utgst_amount), ('output_igst', -invoice.igst_amount),
+            ('round_off', -invoice.round_off_amount)) AS owed (account, amount)
+        WHERE invoice.type = 'tax_invoice' AND owed.amount <> 0
+    )
+    SELECT source_id AS invoice, account, due.amount AS invoiced, booked.amount AS booked
+    FROM due FULL JOIN booked USING (source_id, account)
+    WHERE due.amount IS DISTINCT FROM booked.amount
+"""
+
+
+def _unlike_their_hash(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+    cursor.execute(
+        """
+        WITH sliced AS (SELECT greatest(1, count(*) / %(most)s) AS slices FROM invoicing_invoicefile)
+        SELECT file.path, file.sha256, file.size FROM invoicing_invoicefile file, sliced
+        WHERE abs(hashtext(file.id::text)::bigint) %% slices = %(minute)s %% slices
+        """,
+        {"most": _FILES_AT_ONCE, "minute": int(now.timestamp()) // 60},
+    )
+    found = []
+    for path, sha256, size in cursor.fetchall():
+        content = files.read(path)
+        actual = None if content is None else files.sha256_of(content)
+        if content is None or actual != sha256 or len(content) != size:
+            found.append({"path": path, "sha256": sha256, "found": actual or "no file"})
+    return found
+
+
+def _bad_gstins(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+    cursor.execute(
+        """
+        SELECT seller->>'gstin', 'seller', min(number) FROM invoicing_invoice GROUP BY 1
+        UNION ALL
+        SELECT buyer->>'gstin', 'buyer', min(number) FROM invoicing_invoice WHERE buyer->>'gstin' <> '' GROUP BY 1
+        """
+    )
+    return [
+        {"number": number, "party": party, "gstin": gstin, "refusal": str(check_gstin(gstin or "").refusal)}
+        for gstin, party, number in cursor.fetchall()
+        if not check_gstin(gstin or "").is_valid
+    ]
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        "INV-30",
+        "invoice_series_are_gapless",
+        "The numbers of a series are exactly 1 to its last, each once.",
+        _GAPLESS,
+    ),
+    Invariant(
+        "INV-30b",
+        "invoice_numbers_are_well_formed",
+        "A number is its series' prefix, year and place, of the form that the law allows, and once a year.",
+        _NUMBER_FORM,
+    ),
+    Invariant(
+        "INV-31",
+        "invoices_stand_in_their_year",
+        "Date, financial year and series are those of the moment of issue in India.",
+        _YEAR,
+    ),
+    Invariant(
+        "INV-31b",
+        "invoices_were_issued_in_order",
+        "Along a series' numbers the moments of issue never go back.",
+        _ORDER_OF_ISSUE,
+    ),
+    Invariant(
+        "INV-32",
+        "each_paid_order_has_one_invoice",
+        "A confirmed and paid order has exactly one tax invoice after 60 s; an order that never was has none.",
+        _ONE_PER_ORDER,
+        settles_in=60,
+    ),
+    Invariant(
+        "INV-33",
+        "invoice_lines_bear_the_right_tax",
+        "Each line's tax is its taxable value times its rate, half-up, under the heads that seller's state and place demand.",
+        _LINE_TAX,
+    ),
+    Invariant(
+        "INV-33b",
+        "invoice_totals_add_up",
+        "An invoice's totals are the sums of its lines, and its heads fit together.",
+        _TOTALS,
+    ),
+    Invariant(
+        "INV-33c",
+        "invoices_say_what_was_ordered",
+        "An invoice has its order's customer, place and amounts.",
+        _SAME_AS_ORDER,
+    ),
+    Invariant(
+        "INV-35",
+        "documents_are_the_bytes_that_were_rendered",
+        "Each stored PDF has the hash and size that were written down.",
+        _unlike_their_hash,
+    ),
+    Invariant("INV-35b", "invoices_are_guarded", "The database refuses to change or delete what was issued.", _GUARDS),
+    Invariant("INV-35c", "invoices_stand_as_issued", "An invoice equals the copy in its event of issue.", _AS_ISSUED),
+    Invariant(
+        "INV-35d",
+        "gstins_on_invoices_are_valid",
+        "The GSTINs on invoices have the right form and check character.",
+        _bad_gstins,
+    ),
+    Invariant(
+        "INV-36",
+        "invoices_are_in_the_ledger",
+        "Sales, tax by head, round-off and the customer's advance are booked as invoiced, and nothing else is.",
+        _IN_LEDGER,
+    ),
+)

@@ -1,0 +1,19 @@
+"""FOR UPDATE on documents and their series. A series is locked last of all, right before the INSERT that takes its number."""
+
+from uuid import UUID
+
+from apps.invoicing.models import Invoice, NumberSeries
+
+
+def lock_series(*, registration_id: UUID, document_type: str, financial_year: str) -> NumberSeries | None:
+    """Lock and return the series of a kind of document in a financial year, or None if it has not been opened."""
+    return (
+        NumberSeries.objects.select_for_update(no_key=True, of=("self",))
+        .filter(registration_id=registration_id, document_type=document_type, financial_year=financial_year)
+        .first()
+    )
+
+
+def lock_invoice(invoice_id: UUID) -> Invoice | None:
+    """Lock and return a document, or None."""
+    return Invoice.objects.select_for_update(no_key=True, of=("self",)).filter(pk=invoice_id).first()

@@ -1,0 +1,44 @@
+"""
+GST documents as pure functions: their number, their moment, what stands on them, and the total in words.
+
+Integer paise, basis points and plain values in; frozen dataclasses out.
+"""
+
+from apps.invoicing.rules.assembly import (
+    Draft,
+    DraftLine,
+    HsnRow,
+    Refusal,
+    check_draft,
+    check_line,
+    draft_of,
+    hsn_summary,
+)
+from apps.invoicing.rules.numbering import (
+    HIGHEST_SEQUENCE,
+    NUMBER_FORM,
+    document_number,
+    financial_year_at,
+    invoice_date_at,
+    moment_of_issue,
+)
+from apps.invoicing.rules.words import amount_in_words, grouped
+
+__all__ = [
+    "HIGHEST_SEQUENCE",
+    "NUMBER_FORM",
+    "Draft",
+    "DraftLine",
+    "HsnRow",
+    "Refusal",
+    "amount_in_words",
+    "check_draft",
+    "check_line",
+    "document_number",
+    "draft_of",
+    "financial_year_at",
+    "grouped",
+    "hsn_summary",
+    "invoice_date_at",
+    "moment_of_issue",
+]

@@ -1,0 +1,216 @@
+"""The shapes of invoices that go out."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from apps.core.api import IdField, ResponseSerializer, list_response
+from apps.invoicing import rules
+from apps.invoicing.states import DocumentType, InvoiceStatus
+from apps.tax.rules import state_name
+
+
+class StateResponse(ResponseSerializer):
+    """A state by its GST code."""
+
+    state = serializers.CharField(help_text="Two-digit GST state code.")
+    state_name = serializers.CharField()
+
+
+class PartyResponse(ResponseSerializer):
+    """A buyer's or a delivery address as it stood on the day of issue."""
+
+    name = serializers.CharField(default="")
+    company = serializers.CharField(default="")
+    phone = serializers.CharField(default="")
+    line1 = serializers.CharField(default="")
+    line2 = serializers.CharField(default="")
+    city = serializers.CharField(default="")
+    state = serializers.CharField()
+    state_name = serializers.SerializerMethodField()
+    pin = serializers.CharField(default="")
+    gstin = serializers.CharField(default="")
+
+    def get_state_name(self, party: dict[str, Any]) -> str:
+        return state_name(party["state"])
+
+
+class SellerResponse(ResponseSerializer):
+    """The seller's registration as it stood on the day of issue."""
+
+    gstin = serializers.CharField()
+    legal_name = serializers.CharField()
+    trade_name = serializers.CharField(default="")
+    line1 = serializers.CharField(default="")
+    line2 = serializers.CharField(default="")
+    city = serializers.CharField(default="")
+    state = serializers.CharField()
+    state_name = serializers.CharField(default="")
+    pin = serializers.CharField(default="")
+
+
+class InvoiceLineResponse(ResponseSerializer):
+    """One line; amounts in paise, the rate in basis points."""
+
+    id = IdField("invl")
+    object = serializers.CharField(default="invoice_line")
+    position = serializers.IntegerField()
+    order_line_id = IdField("line")
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    hsn = serializers.CharField()
+    uqc = serializers.CharField()
+    quantity = serializers.IntegerField()
+    unit_price = serializers.IntegerField()
+    price_includes_tax = serializers.BooleanField()
+    gross_amount = serializers.IntegerField()
+    discount_amount = serializers.IntegerField()
+    shipping_amount = serializers.IntegerField()
+    taxable_amount = serializers.IntegerField()
+    tax_rate = serializers.IntegerField()
+    cgst_amount = serializers.IntegerField()
+    sgst_amount = serializers.IntegerField()
+    utgst_amount = serializers.IntegerField()
+    igst_amount = serializers.IntegerField()
+    total_amount = serializers.IntegerField()
+
+
+class HsnRowResponse(ResponseSerializer):
+    """What an invoice has under one HSN code at one rate."""
+
+    hsn = serializers.CharField()
+    tax_rate = serializers.IntegerField()
+    taxable_amount = serializers.IntegerField(source="taxable")
+    cgst_amount = serializers.IntegerField(source="cgst")
+    sgst_amount = serializers.IntegerField(source="sgst")
+    utgst_amount = serializers.IntegerField(source="utgst")
+    igst_amount = serializers.IntegerField(source="igst")
+    tax_amount = serializers.IntegerField(source="tax")
+
+
+class InvoiceSummaryResponse(ResponseSerializer):
+    """An invoice in a list; amounts in paise."""
+
+    id = IdField("inv")
+    object = serializers.CharField(default="invoice")
+    type = serializers.ChoiceField(DocumentType.choices)
+    status = serializers.ChoiceField(InvoiceStatus.choices)
+    number = serializers.CharField()
+    financial_year = serializers.CharField()
+    issued_at = serializers.DateTimeField()
+    invoice_date = serializers.DateField()
+    order_id = IdField("ord")
+    order_number = serializers.CharField()
+    customer_id = IdField("cus")
+    currency = serializers.CharField()
+    taxable_amount = serializers.IntegerField()
+    cgst_amount = serializers.IntegerField()
+    sgst_amount = serializers.IntegerField()
+    utgst_amount = serializers.IntegerField()
+    igst_amount = serializers.IntegerField()
+    round_off_amount = serializers.IntegerField()
+    total_amount = serializers.IntegerField()
+    pdf_url = serializers.SerializerMethodField(help_text="Null until the PDF has been made.")
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+    def get_pdf_url(self, invoice: Any) -> str | None:
+        return f"/api/v1/invoices/{invoice.public_id}/pdf" if hasattr(invoice, "file") else None
+
+
+class InvoiceResponse(InvoiceSummaryResponse):
+    """An invoice with all that stands on it."""
+
+    total_in_words = serializers.SerializerMethodField()
+    place_of_supply = serializers.SerializerMethodField()
+    is_reverse_charge = serializers.BooleanField()
+    payment_reference = serializers.CharField()
+    seller = SellerResponse()
+    buyer = PartyResponse()
+    shipping_address = PartyResponse()
+    lines = InvoiceLineResponse(many=True, source="lines.all")
+    hsn_summary = serializers.SerializerMethodField()
+
+    def get_total_in_words(self, invoice: Any) -> str:
+        return rules.amount_in_words(invoice.total_amount)
+
+    @extend_schema_field(StateResponse)
+    def get_place_of_supply(self, invoice: Any) -> Any:
+        code = invoice.place_of_supply
+        return StateResponse({"state": code, "state_name": state_name(code)}).data
+
+    @extend_schema_field(HsnRowResponse(many=True))
+    def get_hsn_summary(self, invoice: Any) -> Any:
+        return HsnRowResponse(rules.hsn_summary(invoice.lines.all()), many=True).data
+
+
+InvoiceListResponse = list_response(InvoiceSummaryResponse)
+
+SUMMARY_EXAMPLE = {
+    "id": "inv_06dzxr5m7k3vh9q0t2w4y6b8ca",
+    "object": "invoice",
+    "type": "tax_invoice",
+    "status": "issued",
+    "number": "INV260000123",
+    "financial_year": "2026-27",
+    "issued_at": "2026-11-21T05:30:04Z",
+    "invoice_date": "2026-11-21",
+    "order_id": "ord_06dzxr4f2b6c8d0e2g4h6j8kam",
+    "order_number": "ORD-2627-000123",
+    "customer_id": "cus_06dzxr10ab2cd4ef6gh8jk0mnp",
+    "currency": "INR",
+    "taxable_amount": 99900,
+    "cgst_amount": 0,
+    "sgst_amount": 0,
+    "utgst_amount": 0,
+    "igst_amount": 17982,
+    "round_off_amount": 18,
+    "total_amount": 117900,
+    "pdf_url": "/api/v1/invoices/inv_06dzxr5m7k3vh9q0t2w4y6b8ca/pdf",
+    "created_at": "2026-11-21T05:30:04Z",
+    "updated_at": "2026-11-21T05:30:04Z",
+    "version": 2,
+    "metadata": {},
+}
+_BUYER = {
+    "name": "Asha Rao", "company": "", "phone": "+919876543210", "line1": "12 MG Road", "line2": "", "city": "Bengaluru",
+    "state": "29", "state_name": "Karnataka", "pin": "560001", "gstin": "",
+}  # fmt: skip
+INVOICE_EXAMPLE = {
+    **SUMMARY_EXAMPLE,
+    "total_in_words": "Rupees One Thousand One Hundred Seventy-Nine Only",
+    "place_of_supply": {"state": "29", "state_name": "Karnataka"},
+    "is_reverse_charge": False,
+    "payment_reference": "UPI pay_QxT7bZ1mN4kP2s",
+    "seller": {
+        "gstin": "27AAPFU0939F1ZV", "legal_name": "Bahi Demo Traders LLP", "trade_name": "Bahi Demo Store",
+        "line1": "4 Laxmi Road", "line2": "", "city": "Pune", "state": "27", "state_name": "Maharashtra", "pin": "411030",
+    },
+    "buyer": _BUYER,
+    "shipping_address": _BUYER,
+    "lines": [
+        {
+            "id": "invl_06dzxr5m7n3vh9q0t2w4y6b8ca", "object": "invoice_line", "position": 1,
+            "order_line_id": "line_06dzxr4f2c6c8d0e2g4h6j8kam", "sku": "KUR-IND-M", "name": "Handloom kurta, indigo, M",
+            "hsn": "62114210", "uqc": "PCS", "quantity": 2, "unit_price": 49950, "price_includes_tax": False,
+            "gross_amount": 99900, "discount_amount": 0, "shipping_amount": 0, "taxable_amount": 99900, "tax_rate": 1800,
+            "cgst_amount": 0, "sgst_amount": 0, "utgst_amount": 0, "igst_amount": 17982, "total_amount": 117882,
+        }
+    ],
+    "hsn_summary": [
+        {
+            "hsn": "62114210", "tax_rate": 1800, "taxable_amount": 99900, "cgst_amount": 0, "sgst_amount": 0,
+            "utgst_amount": 0, "igst_amount": 17982, "tax_amount": 17982,
+        }
+    ],
+}  # fmt: skip
+LIST_EXAMPLE = {
+    "object": "list",
+    "data": [SUMMARY_EXAMPLE],
+    "has_more": False,
+    "next_cursor": None,
+    "prev_cursor": None,
+}

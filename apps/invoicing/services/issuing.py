@@ -1,0 +1,190 @@
+"""How an invoice is issued: everything is checked, computed and booked before its number is taken."""
+
+import time
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.errors import Conflict
+from apps.core.events import Actor, record, stored_fields
+from apps.core.money import rupees
+from apps.invoicing import events, locks, rules, selectors
+from apps.invoicing.models import Invoice, InvoiceLine, NumberSeries
+from apps.invoicing.states import DocumentType
+from apps.orders import locks as order_locks
+from apps.orders import selectors as orders
+from apps.orders.states import OrderStatus
+from apps.payments import selectors as payments
+from apps.payments import services as payment_services
+from apps.tax import selectors as tax
+from apps.tax.rules import state_name
+
+#: An order that was confirmed and still stands.
+INVOICEABLE = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT, OrderStatus.COMPLETED)
+
+
+class OrderNotInvoiceable(Conflict):
+    message = "Order {0} cannot be invoiced: it is {1}, and {2} of {3} is paid."
+
+
+class OrderDoesNotAddUp(Conflict):
+    message = "Order {0} cannot be invoiced: {1}."
+
+
+class SeriesUnavailable(Conflict):
+    message = "No number can be taken from series {0} of {1}: {2}."
+
+
+@transaction.atomic
+def issue_invoice(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice:
+    """
+    Issue the tax invoice of a paid order, with the next number of its series, and book it; once, however often called.
+
+    The date is that of the moment after the number was locked, in India.
+
+    :raises OrderNotInvoiceable: if the order is not confirmed and paid
+    :raises OrderDoesNotAddUp: if its figures make no valid invoice
+    :raises SeriesUnavailable: if the series is used up, or another one of that year has its prefix
+    """
+    started = time.monotonic()
+    order = order_locks.lock_order(order_id)
+
+    existing = selectors.find_invoice_of_order(order_id)
+    if existing is not None:
+        return existing
+    if order.status not in INVOICEABLE or order.paid_amount < order.total_amount:
+        raise OrderNotInvoiceable(order.number, order.status, rupees(order.paid_amount), rupees(order.total_amount))
+    registration = tax.get_registration(order.registration_id)
+    draft = rules.draft_of(order, orders.list_lines(order_id), supplier_state=registration.state)
+    refusal = rules.check_draft(draft)
+    if refusal is not None:
+        raise OrderDoesNotAddUp(order.number, refusal.replace("_", " "))
+
+    invoice = _unnumbered(order, registration, draft)
+    _book(invoice, registration, now=now)
+    # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
+    InvoiceLine.objects.bulk_create([InvoiceLine(invoice=invoice, **asdict(line)) for line in draft.lines])
+    _take_number(invoice, registration, now=now, started=started)
+    invoice.save(force_insert=True)
+
+    record(
+        events.INVOICE_ISSUED, subject=invoice, root_id=order.pk, actor=actor, changed=stored_fields(invoice), now=now
+    )
+
+    return invoice
+
+
+def _unnumbered(order: Any, registration: Any, draft: rules.Draft) -> Invoice:
+    return Invoice(
+        order_id=order.pk,
+        customer_id=order.customer_id,
+        registration_id=registration.pk,
+        order_number=order.number,
+        seller=_seller(registration),
+        buyer={**order.billing_address, "gstin": order.buyer_gstin},
+        shipping_address=order.shipping_address,
+        currency=order.currency,
+        payment_reference=_payment_reference(order.pk),
+        place_of_supply=draft.place_of_supply,
+        taxable_amount=draft.taxable_amount,
+        cgst_amount=draft.cgst_amount,
+        sgst_amount=draft.sgst_amount,
+        utgst_amount=draft.utgst_amount,
+        igst_amount=draft.igst_amount,
+        round_off_amount=draft.round_off_amount,
+        total_amount=draft.total_amount,
+    )
+
+
+def _seller(registration: Any) -> dict[str, str]:
+    return {
+        "gstin": registration.gstin,
+        "legal_name": registration.legal_name,
+        "trade_name": registration.trade_name,
+        "line1": registration.address_line1,
+        "line2": registration.address_line2,
+        "city": registration.city,
+        "pin": registration.pin,
+        "state": registration.state,
+        "state_name": state_name(registration.state),
+        "phone": registration.phone,
+        "email": registration.email,
+    }
+
+
+def _payment_reference(order_id: UUID) -> str:
+    attempt = payments.find_captured_attempt(order_id)
+    if attempt is None:
+        return ""
+    return f"{attempt.method.upper()} {attempt.gateway_payment_id}".strip()
+
+
+def _book(invoice: Invoice, registration: Any, *, now: datetime) -> None:
+    codes = payment_services.account_codes_for(registration)
+    entries = {
+        payment_services.CUSTOMER_ADVANCES: invoice.total_amount,
+        codes.sales: -invoice.taxable_amount,
+        codes.output_cgst: -invoice.cgst_amount,
+        codes.output_sgst: -invoice.sgst_amount,
+        codes.output_utgst: -invoice.utgst_amount,
+        codes.output_igst: -invoice.igst_amount,
+        payment_services.ROUND_OFF: -invoice.round_off_amount,
+    }
+    if not any(entries.values()):
+        return  # a gift moves no money
+    payment_services.post_to_ledger(
+        source_type="invoicing.invoice",
+        source_id=invoice.pk,
+        kind="invoice",
+        order_id=invoice.order_id,
+        entries=entries,
+        description=f"Tax invoice of order {invoice.order_number}",
+        occurred_at=now,
+    )
+
+
+def _take_number(invoice: Invoice, registration: Any, *, now: datetime, started: float) -> None:
+    series = _lock_series(registration, rules.financial_year_at(now))
+    # What counts is the clock after the wait for the lock; it runs on from `now`, so that a test's clock rules too.
+    reached = now + timedelta(seconds=time.monotonic() - started)
+    moment = rules.moment_of_issue(reached, series.last_issued_at)
+    if rules.financial_year_at(moment) != series.financial_year:
+        # The wait went past midnight of 31 March in India.
+        series = _lock_series(registration, rules.financial_year_at(moment))
+        moment = rules.moment_of_issue(moment, series.last_issued_at)
+    if series.last_number >= rules.HIGHEST_SEQUENCE:
+        raise SeriesUnavailable(series.prefix, series.financial_year, "it is used up")
+
+    series.last_number += 1
+    series.last_issued_at = moment
+    series.save(update_fields=["last_number", "last_issued_at"])
+
+    invoice.series = series
+    invoice.sequence = series.last_number
+    invoice.number = rules.document_number(
+        prefix=series.prefix, financial_year=series.financial_year, sequence=series.last_number
+    )
+    invoice.financial_year = series.financial_year
+    invoice.issued_at = moment
+    invoice.invoice_date = rules.invoice_date_at(moment)
+
+
+def _lock_series(registration: Any, financial_year: str) -> NumberSeries:
+    wanted = {
+        "registration_id": registration.pk,
+        "document_type": DocumentType.TAX_INVOICE,
+        "financial_year": financial_year,
+    }
+    series = locks.lock_series(**wanted)
+    if series is None:
+        # The first document of a year opens its series; of several at once, one makes the row and the others find it.
+        NumberSeries.objects.bulk_create(
+            [NumberSeries(prefix=registration.invoice_prefix, **wanted)], ignore_conflicts=True
+        )
+        series = locks.lock_series(**wanted)
+    if series is None:
+        raise SeriesUnavailable(registration.invoice_prefix, financial_year, "another series has this prefix")
+    return series

@@ -1,0 +1,116 @@
+"""Invoices: the list, one with all that stands on it, and its PDF."""
+
+from io import BytesIO
+
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.api import ApiView, KeysetPagination, etag_of, with_etag
+from apps.core.models import public_pk
+from apps.invoicing import filters, selectors
+from apps.invoicing.models import Invoice
+from apps.invoicing.serializers import (
+    INVOICE_EXAMPLE,
+    LIST_EXAMPLE,
+    InvoiceListResponse,
+    InvoiceResponse,
+    InvoiceSummaryResponse,
+)
+
+
+class InvoicesView(ApiView):
+    """My invoices; for staff with `invoicing.view_invoice` everybody's."""
+
+    params = {"list": (*KeysetPagination.PARAMS, *filters.PARAMS)}
+
+    @extend_schema(
+        operation_id="list_invoices",
+        summary="List invoices",
+        description="My invoices, newest first; staff who may view invoices get those of everybody.",
+        parameters=[
+            OpenApiParameter("order_id", OpenApiTypes.STR, description="Only those of this order."),
+            OpenApiParameter("number", OpenApiTypes.STR, description="Only the one with this number."),
+            OpenApiParameter("created_at[gte]", OpenApiTypes.DATETIME, description="Made at this instant or later."),
+            OpenApiParameter("created_at[gt]", OpenApiTypes.DATETIME, description="Made after this instant."),
+            OpenApiParameter("created_at[lte]", OpenApiTypes.DATETIME, description="Made at this instant or earlier."),
+            OpenApiParameter("created_at[lt]", OpenApiTypes.DATETIME, description="Made before this instant."),
+            OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
+            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` or `prev_cursor` of another page."),
+            OpenApiParameter("sort", OpenApiTypes.STR, enum=["-created_at", "created_at"]),
+        ],
+        responses={200: InvoiceListResponse},
+        examples=[OpenApiExample("A page", response_only=True, value=LIST_EXAMPLE)],
+    )
+    def list(self, request: Request) -> Response:
+        invoices = filters.narrow(selectors.list_visible_invoices(user=request.user), self.query)
+        pagination = KeysetPagination(
+            sorts={"created_at": "created_at"}, default="-created_at", scope=filters.scope_of(self.query)
+        )
+        page = pagination.page(invoices, self.query)
+        return with_etag(request, page.envelope(InvoiceSummaryResponse(page.rows, many=True).data))
+
+    @extend_schema(
+        operation_id="get_invoice",
+        summary="Read an invoice",
+        description="The invoice as it was issued: lines, tax by head and by HSN code, and where its PDF is.",
+        responses={200: InvoiceResponse},
+        examples=[OpenApiExample("An invoice", response_only=True, value=INVOICE_EXAMPLE)],
+    )
+    def retrieve(self, request: Request, invoice_id: str) -> Response:
+        invoice = selectors.get_visible_invoice(user=request.user, invoice_id=public_pk(Invoice, invoice_id))
+        return with_etag(request, InvoiceResponse(invoice).data, etag=etag_of(invoice))
+
+
+class InvoicePdfView(ApiView):
+    """The PDF of an invoice, to download."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[object, str]:
+        # Whoever asks with Accept: application/pdf gets the file, and an error still as JSON.
+        renderer = self.get_renderers()[0]
+        return renderer, renderer.media_type
+
+    @extend_schema(
+        operation_id="get_invoice_pdf",
+        summary="Download an invoice",
+        description="The PDF, always the same bytes. 409 `document_not_ready` with Retry-After while it is being made.",
+        responses={
+            (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF."),
+            409: OpenApiResponse(
+                OpenApiTypes.OBJECT, description="The PDF is being made; ask again after Retry-After."
+            ),
+        },
+        examples=[
+            OpenApiExample(
+                "Not ready",
+                response_only=True,
+                status_codes=["409"],
+                value={
+                    "error": {
+                        "type": "conflict",
+                        "code": "document_not_ready",
+                        "message": "The PDF of invoice INV260000123 is being made. Ask again in a moment.",
+                        "request_id": "req_06dzxr5m7k3vh9q0t2w4y6b8ca",
+                    }
+                },
+            )
+        ],
+    )
+    def retrieve(self, request: Request, invoice_id: str) -> HttpResponseBase:
+        invoice = selectors.get_visible_invoice(user=request.user, invoice_id=public_pk(Invoice, invoice_id))
+        file, content = selectors.get_document(invoice.pk)
+        answer = with_etag(request, None, etag=f'"{file.sha256}"')
+        if answer.status_code == 304:
+            return answer
+        headers = {**answer.headers, "X-Content-Type-Options": "nosniff"}
+        headers.pop("Content-Type", None)
+        return FileResponse(
+            BytesIO(content),
+            as_attachment=True,
+            filename=f"{invoice.number}.pdf",
+            content_type="application/pdf",
+            headers=headers,
+        )

@@ -1,0 +1,113 @@
+"""Orders that are paid and wait for their invoice, and invoices."""
+
+import itertools
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django.db import transaction
+
+from apps.core.events import SYSTEM, record, stored_fields
+from apps.invoicing import services
+from apps.invoicing.models import Invoice
+from apps.orders import events as order_events
+from apps.orders.models import Order, OrderLine
+from apps.orders.states import OrderStatus
+from apps.tax.rules import Line, compute, state_name, supply_type
+from tests.factories.accounts import make_user
+from tests.factories.catalog import make_registration, make_variant
+
+_numbers = itertools.count(1)
+
+#: An afternoon in India.
+NOON = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
+
+
+class Goods(NamedTuple):
+    """A line to be: its price (paise, without tax), rate (basis points) and quantity."""
+
+    price: int
+    rate: int
+    quantity: int = 1
+    name: str = "Handloom cotton kurta"
+    hsn: str = "61091000"
+
+
+#: ₹999.00 at 18 %: taxable 999.00, tax 179.82, total 1179.00 with +0.18 of round-off.
+KURTAS = (Goods(price=49_950, rate=1800, quantity=2),)
+
+
+def make_paid_order(
+    customer: Any = None,
+    *,
+    goods: tuple[Goods, ...] = KURTAS,
+    state: str = "29",
+    status: OrderStatus = OrderStatus.CONFIRMED,
+    confirmed_at: datetime | None = NOON,
+    discount: int = 0,
+    shipping: int = 0,
+    registration: Any = None,
+    **fields: Any,
+) -> Order:
+    """Return an order whose money is there; its tax is that of a supply to `state` from the shop's own."""
+    registration = registration or make_registration()
+    customer = customer or make_user()
+    computed = compute(
+        [
+            Line(id=str(index), quantity=item.quantity, unit_price=item.price, rate=item.rate)
+            for index, item in enumerate(goods)
+        ],
+        supply=supply_type(registration.state, state),
+        order_discount=discount,
+        shipping=shipping,
+    )
+    address = make_snapshot(state)
+    values = {
+        "number": f"ORD-2627-{next(_numbers):06d}", "billing_address": address, "shipping_address": address,
+        "place_of_supply": state, "place_of_supply_reason": "consumer_delivery_address",
+        "discount_amount": discount, "shipping_amount": shipping, "taxable_amount": computed.taxable,
+        "cgst_amount": computed.cgst, "sgst_amount": computed.sgst, "utgst_amount": computed.utgst, "igst_amount": computed.igst,
+        "round_off_amount": computed.round_off, "total_amount": computed.total, "paid_amount": computed.total,
+        "placed_at": NOON, "expires_at": NOON, "confirmed_at": confirmed_at,
+    }  # fmt: skip
+    with transaction.atomic():
+        order = Order.objects.create(
+            customer=customer, registration=registration, status=status, **{**values, **fields}
+        )
+        for position, (item, line) in enumerate(zip(goods, computed.lines, strict=True), start=1):
+            OrderLine.objects.create(
+                order=order, position=position, variant=make_variant(price=item.price), sku=f"SKU-{position}", name=item.name,
+                hsn=item.hsn, uqc="PCS", quantity=item.quantity, unit_price=item.price, price_includes_tax=False,
+                tax_class="gst", tax_rate=item.rate, gross_amount=line.gross, discount_amount=line.discount + line.order_discount,
+                shipping_amount=line.shipping, taxable_amount=line.taxable, cgst_amount=line.cgst, sgst_amount=line.sgst,
+                utgst_amount=line.utgst, igst_amount=line.igst, total_amount=line.total,
+            )  # fmt: skip
+        record(
+            order_events.ORDER_PLACED,
+            subject=order,
+            root_id=order.pk,
+            actor=SYSTEM,
+            changed=stored_fields(order),
+            now=NOON,
+        )
+    return order
+
+
+def make_invoice(customer: Any = None, *, now: datetime = NOON, **order: Any) -> Invoice:
+    """Return the invoice of a new paid order."""
+    return services.issue_invoice(order_id=make_paid_order(customer, **order).pk, actor=SYSTEM, now=now)
+
+
+def make_rendered_invoice(customer: Any = None, *, now: datetime = NOON, **order: Any) -> Invoice:
+    """Return an invoice that has its PDF."""
+    invoice = make_invoice(customer, now=now, **order)
+    services.render_document(invoice_id=invoice.pk, now=now)
+    return Invoice.objects.select_related("file").get(pk=invoice.pk)
+
+
+def make_snapshot(state: str, **fields: str) -> dict[str, str]:
+    """Return an address as orders keep it."""
+    return {
+        "name": "Asha Owner", "company": "", "phone": "+919876543210", "line1": "12 MG Road", "line2": "Ashok Nagar",
+        "city": "Bengaluru", "state": state, "state_name": state_name(state), "pin": "560001", "gstin": "", "country": "IN",
+        **fields,
+    }  # fmt: skip

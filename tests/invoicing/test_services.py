@@ -1,0 +1,460 @@
+import errno
+import hashlib
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from apps.core.events import SYSTEM
+from apps.core.models import Event
+from apps.invoicing import events, handlers, selectors, services, tasks
+from apps.invoicing.gateways import files
+from apps.invoicing.gateways.files import DocumentNotStored
+from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
+from apps.invoicing.selectors import DocumentDamaged, DocumentNotReady, InvoiceNotFound
+from apps.invoicing.services import (
+    OrderDoesNotAddUp,
+    OrderNotInvoiceable,
+    SeriesUnavailable,
+    issue_invoice,
+    issuing,
+    render_document,
+    render_missing_documents,
+    rendering,
+)
+from apps.orders.models import Order, OrderLine
+from apps.orders.states import OrderStatus
+from apps.payments.models import LedgerEntry, LedgerTransaction
+from tests.factories.catalog import make_registration
+from tests.factories.invoicing import NOON, Goods, make_invoice, make_paid_order, make_rendered_invoice, make_snapshot
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
+
+LAST_SECOND = datetime(2027, 3, 31, 18, 29, 59, tzinfo=UTC)
+
+
+def issue(order: Order, *, now: datetime = NOON) -> Invoice:
+    return issue_invoice(order_id=order.pk, actor=SYSTEM, now=now)
+
+
+def booked(invoice: Invoice) -> dict[str, int]:
+    return dict(LedgerEntry.objects.filter(transaction__source_id=invoice.pk).values_list("account_id", "amount"))
+
+
+class TestIssueInvoice:
+    def test_says_what_was_ordered_and_by_whom(self) -> None:
+        order = make_paid_order()
+
+        invoice = Invoice.objects.get(pk=issue(order).pk)
+
+        assert (invoice.number, invoice.sequence, invoice.financial_year) == ("INV260000001", 1, "2026-27")
+        assert (invoice.type, invoice.status, invoice.version) == ("tax_invoice", "issued", 1)
+        assert invoice.invoice_date.isoformat() == "2026-11-21"
+        assert timedelta() <= invoice.issued_at - NOON < timedelta(seconds=10)
+        assert (invoice.order_id, invoice.customer_id, invoice.order_number) == (
+            order.pk,
+            order.customer_id,
+            order.number,
+        )
+        assert (invoice.taxable_amount, invoice.igst_amount, invoice.cgst_amount) == (99_900, 17_982, 0)
+        assert (invoice.round_off_amount, invoice.total_amount) == (18, 117_900)
+        assert (invoice.place_of_supply, invoice.is_reverse_charge) == ("29", False)
+        assert (invoice.seller["gstin"], invoice.seller["state_name"]) == ("27AAPFU0939F1ZV", "Maharashtra")
+        assert (invoice.buyer["name"], invoice.buyer["gstin"]) == ("Asha Owner", "")
+        assert invoice.shipping_address == order.shipping_address
+
+    def test_has_the_lines_of_the_order(self) -> None:
+        order = make_paid_order(goods=(Goods(10_000, 500, 3), Goods(4_500, 0)), discount=1_000, shipping=500)
+
+        lines = list(selectors.list_invoice_lines(issue(order).pk))
+
+        facts = (
+            "position", "sku", "name", "hsn", "uqc", "quantity", "unit_price", "price_includes_tax", "gross_amount",
+            "discount_amount", "shipping_amount", "taxable_amount", "tax_rate", "cgst_amount", "sgst_amount", "utgst_amount",
+            "igst_amount", "total_amount",
+        )  # fmt: skip
+        ordered = list(OrderLine.objects.filter(order=order).order_by("position"))
+        assert [line.order_line_id for line in lines] == [line.pk for line in ordered]
+        for line, source in zip(lines, ordered, strict=True):
+            assert {name: getattr(line, name) for name in facts} == {name: getattr(source, name) for name in facts}
+
+    def test_numbers_follow_one_another(self) -> None:
+        assert [make_invoice().number for _ in range(3)] == ["INV260000001", "INV260000002", "INV260000003"]
+        series = NumberSeries.objects.get()
+        assert (series.last_number, series.prefix, series.financial_year) == (3, "INV", "2026-27")
+
+    def test_is_issued_once_however_often_asked(self) -> None:
+        order = make_paid_order()
+
+        first, second = issue(order), issue(order, now=NOON + timedelta(days=1))
+
+        assert first.pk == second.pk
+        assert Invoice.objects.count() == 1
+        assert LedgerTransaction.objects.filter(kind="invoice").count() == 1
+        assert Event.objects.filter(type=events.INVOICE_ISSUED).count() == 1
+        assert NumberSeries.objects.get().last_number == 1
+
+    def test_is_booked_as_sales_and_output_tax_between_states(self) -> None:
+        assert booked(make_invoice()) == {
+            "customer_advances": 117_900,
+            "sales:27AAPFU0939F1ZV": -99_900,
+            "output_igst:27AAPFU0939F1ZV": -17_982,
+            "round_off": -18,
+        }
+
+    def test_is_booked_by_head_within_a_state(self) -> None:
+        assert booked(make_invoice(state="27")) == {
+            "customer_advances": 117_900,
+            "sales:27AAPFU0939F1ZV": -99_900,
+            "output_cgst:27AAPFU0939F1ZV": -8_991,
+            "output_sgst:27AAPFU0939F1ZV": -8_991,
+            "round_off": -18,
+        }
+
+    def test_is_booked_under_utgst_within_a_union_territory(self) -> None:
+        chandigarh = make_registration(gstin="04ABCPE1234F1ZJ", state="04", is_default=False)
+
+        invoice = make_invoice(registration=chandigarh, state="04", goods=(Goods(250_000, 1800),))
+
+        assert (invoice.cgst_amount, invoice.utgst_amount, invoice.sgst_amount) == (22_500, 22_500, 0)
+        assert booked(invoice)["output_utgst:04ABCPE1234F1ZJ"] == -22_500
+
+    def test_a_round_off_downwards_is_booked_as_a_debit(self) -> None:
+        invoice = make_invoice(goods=(Goods(10_040, 0),))
+        assert (invoice.round_off_amount, invoice.total_amount) == (-40, 10_000)
+        assert booked(invoice)["round_off"] == 40
+
+    def test_a_gift_moves_no_money(self) -> None:
+        invoice = make_invoice(goods=(Goods(10_000, 1800),), discount=10_000)
+        assert invoice.total_amount == 0
+        assert booked(invoice) == {}
+
+    def test_tells_the_news_with_every_field(self) -> None:
+        order = make_paid_order()
+        invoice = issue(order)
+
+        event = Event.objects.get(type=events.INVOICE_ISSUED)
+
+        assert (event.subject_id, event.root_id, event.version, event.actor) == (invoice.pk, order.pk, 1, "system")
+        assert event.changed["number"] == "INV260000001"
+        assert event.changed["total_amount"] == 117_900
+        assert event.changed["seller"] == invoice.seller
+
+    def test_a_registered_buyer_stands_on_it_with_the_gstin(self) -> None:
+        order = make_paid_order(
+            buyer_gstin="29ABCPE1234F1Z7", billing_address=make_snapshot("29", company="Acme Retail")
+        )
+        assert issue(order).buyer["gstin"] == "29ABCPE1234F1Z7"
+
+    def test_names_the_payment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        attempt = SimpleNamespace(method="upi", gateway_payment_id="pay_QxT7bZ1mN4kP2s")
+        monkeypatch.setattr(issuing.payments, "find_captured_attempt", lambda order_id: attempt)
+        assert make_invoice().payment_reference == "UPI pay_QxT7bZ1mN4kP2s"
+
+    def test_is_not_touched_by_what_changes_later(self) -> None:
+        order = make_paid_order()
+        invoice = issue(order)
+        make_registration().__class__.objects.update(legal_name="Another Name LLP")
+        OrderLine.objects.filter(order=order).update(name="Another name")
+
+        again = Invoice.objects.get(pk=invoice.pk)
+
+        assert again.seller["legal_name"] == "Bahi Demo Traders LLP"
+        assert [line.name for line in selectors.list_invoice_lines(again.pk)] == ["Handloom cotton kurta"]
+
+    @pytest.mark.parametrize("status", [OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT, OrderStatus.COMPLETED])
+    def test_an_order_that_went_on_since_is_invoiced_all_the_same(self, status: OrderStatus) -> None:
+        assert make_invoice(status=status).number == "INV260000001"
+
+
+class TestIssueInvoiceRefuses:
+    def assert_nothing_happened(self) -> None:
+        assert not Invoice.objects.exists()
+        assert not InvoiceLine.objects.exists()
+        assert not LedgerTransaction.objects.exists()
+        assert not Event.objects.filter(type=events.INVOICE_ISSUED).exists()
+        assert not NumberSeries.objects.filter(last_number__gt=0).exists()
+
+    @pytest.mark.parametrize(
+        "status", [OrderStatus.PENDING_PAYMENT, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.CLOSED]
+    )
+    def test_an_order_that_does_not_stand(self, status: OrderStatus) -> None:
+        order = make_paid_order(status=status)
+        with pytest.raises(OrderNotInvoiceable, match=rf"{order.number} cannot be invoiced: it is {status.value}"):
+            issue(order)
+        self.assert_nothing_happened()
+
+    def test_an_order_that_is_not_wholly_paid(self) -> None:
+        order = make_paid_order(paid_amount=117_899)
+        with pytest.raises(OrderNotInvoiceable, match=r"₹1,178.99 of ₹1,179.00 is paid"):
+            issue(order)
+        self.assert_nothing_happened()
+
+    def test_an_order_whose_tax_is_not_that_of_its_rate(self) -> None:
+        order = make_paid_order()
+        OrderLine.objects.filter(order=order).update(tax_rate=500)
+        with pytest.raises(OrderDoesNotAddUp, match="tax does not follow the rate"):
+            issue(order)
+        self.assert_nothing_happened()
+
+    def test_an_order_without_lines(self) -> None:
+        order = make_paid_order()
+        other = make_paid_order()
+        OrderLine.objects.filter(order=order).update(order=other, position=9)
+        with pytest.raises(OrderDoesNotAddUp, match="no lines"):
+            issue(order)
+        self.assert_nothing_happened()
+
+    def test_a_number_beyond_seven_digits(self) -> None:
+        make_invoice()
+        NumberSeries.objects.update(last_number=9_999_999)
+        with pytest.raises(SeriesUnavailable, match="used up"):
+            make_invoice()
+        assert Invoice.objects.count() == 1
+
+    def test_a_prefix_that_another_series_of_the_year_has(self) -> None:
+        order = make_paid_order()
+        NumberSeries.objects.create(
+            registration=order.registration, document_type="credit_note", financial_year="2026-27", prefix="INV"
+        )
+        with pytest.raises(SeriesUnavailable, match="another series has this prefix"):
+            issue(order)
+        assert not Invoice.objects.exists()
+
+    def test_leaves_no_gap_when_it_fails_after_taking_the_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        order = make_paid_order()
+        with monkeypatch.context() as patch:
+            patch.setattr(issuing, "record", lambda *args, **kwargs: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                issue(order)
+        self.assert_nothing_happened()
+
+        assert issue(order).number == "INV260000001"
+
+
+class TestTheYear:
+    def test_each_financial_year_and_registration_has_a_series_of_its_own(self) -> None:
+        other = make_registration(gstin="29ABCPE1234F1Z7", state="29", is_default=False)
+        invoices = [
+            make_invoice(now=LAST_SECOND - timedelta(hours=1)),
+            make_invoice(now=LAST_SECOND + timedelta(seconds=1)),
+            make_invoice(registration=other, now=LAST_SECOND + timedelta(seconds=1)),
+        ]
+        assert [(invoice.number, invoice.financial_year) for invoice in invoices] == [
+            ("INV260000001", "2026-27"),
+            ("INV270000001", "2027-28"),
+            ("INV270000001", "2027-28"),
+        ]
+        assert [invoice.invoice_date.isoformat() for invoice in invoices] == ["2027-03-31", "2027-04-01", "2027-04-01"]
+
+    def test_never_stands_before_the_document_with_the_lower_number(self) -> None:
+        first = make_invoice(now=NOON)
+        second = make_invoice(now=NOON - timedelta(minutes=5))
+        assert second.number == "INV260000002"
+        assert second.issued_at == first.issued_at
+
+    def test_is_chosen_again_if_the_wait_for_the_lock_goes_past_midnight(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        make_invoice(now=LAST_SECOND - timedelta(days=1))
+        order = make_paid_order()
+        real, waited = issuing.locks.lock_series, []
+
+        def slow_lock(**wanted: Any) -> NumberSeries | None:
+            if not waited:
+                moment = time.monotonic()
+                monkeypatch.setattr(issuing, "time", SimpleNamespace(monotonic=lambda: moment + 3))
+                waited.append(True)
+            return real(**wanted)
+
+        monkeypatch.setattr(issuing.locks, "lock_series", slow_lock)
+        invoice = issue(order, now=LAST_SECOND)
+
+        assert (invoice.number, invoice.financial_year) == ("INV270000001", "2027-28")
+        assert invoice.invoice_date.isoformat() == "2027-04-01"
+        assert dict(NumberSeries.objects.values_list("financial_year", "last_number")) == {"2026-27": 1, "2027-28": 1}
+
+
+class TestRenderDocument:
+    def test_stores_the_pdf_with_its_hash(self, documents: Path) -> None:
+        invoice = make_invoice()
+
+        file = render_document(invoice_id=invoice.pk, now=NOON)
+
+        stored = documents / "invoices" / "2026-27" / "27AAPFU0939F1ZV" / "INV260000001.pdf"
+        content = stored.read_bytes()
+        assert file.path == "invoices/2026-27/27AAPFU0939F1ZV/INV260000001.pdf"
+        assert (file.sha256, file.size) == (hashlib.sha256(content).hexdigest(), len(content))
+        assert file.rendered_at == NOON
+        assert content.startswith(b"%PDF-")
+        assert selectors.get_document(invoice.pk) == (file, content)
+
+    def test_tells_the_news_after_that_of_the_issue(self) -> None:
+        invoice = make_rendered_invoice()
+        event = Event.objects.get(type=events.INVOICE_RENDERED)
+        assert (event.subject_id, event.root_id, event.version, event.changed) == (invoice.pk, invoice.order_id, 2, {})
+        assert invoice.version == 2
+
+    def test_is_stored_once_however_often_rendered(self, documents: Path) -> None:
+        invoice = make_rendered_invoice()
+        before = invoice.file.sha256
+
+        again = render_document(invoice_id=invoice.pk, now=NOON + timedelta(days=400))
+
+        assert (again.pk, again.sha256, again.rendered_at) == (invoice.file.pk, before, NOON)
+        assert Event.objects.filter(type=events.INVOICE_RENDERED).count() == 1
+        assert len([path for path in documents.rglob("*") if path.is_file()]) == 1
+
+    def test_a_rendering_that_comes_second_throws_its_own_away(
+        self, documents: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        invoice = make_invoice()
+        real = rendering.documents.draw_invoice
+
+        def draw_while_another_finishes(*args: Any) -> bytes:
+            monkeypatch.setattr(rendering.documents, "draw_invoice", real)
+            render_document(invoice_id=invoice.pk, now=NOON)
+            return b"%PDF- of a newer release"
+
+        monkeypatch.setattr(rendering.documents, "draw_invoice", draw_while_another_finishes)
+        file = render_document(invoice_id=invoice.pk, now=NOON)
+
+        [stored] = [path for path in documents.rglob("*") if path.is_file()]
+        assert hashlib.sha256(stored.read_bytes()).hexdigest() == file.sha256
+        assert InvoiceFile.objects.count() == 1
+
+    def test_starts_over_after_a_crash_between_file_and_row(
+        self, documents: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        invoice = make_invoice()
+        with monkeypatch.context() as patch:
+            patch.setattr(rendering, "record", lambda *args, **kwargs: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                render_document(invoice_id=invoice.pk, now=NOON)
+        assert not InvoiceFile.objects.exists()
+
+        render_document(invoice_id=invoice.pk, now=NOON)
+
+        assert len([path for path in documents.rglob("*") if path.is_file()]) == 1
+        assert selectors.get_document(invoice.pk)[1].startswith(b"%PDF-")
+
+    def test_a_full_disk_leaves_neither_row_nor_rest(self, documents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        invoice = make_invoice()
+
+        def full(descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(files.os, "fsync", full)
+            with pytest.raises(
+                DocumentNotStored, match=r"INV260000001.pdf could not be stored: No space left on device"
+            ):
+                render_document(invoice_id=invoice.pk, now=NOON)
+
+        assert not InvoiceFile.objects.exists()
+        assert not Event.objects.filter(type=events.INVOICE_RENDERED).exists()
+        assert [path for path in documents.rglob("*") if path.is_file()] == []
+        assert render_document(invoice_id=invoice.pk, now=NOON).size > 10_000
+
+    def test_a_disk_that_does_not_rename_leaves_neither_row_nor_rest(
+        self, documents: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        invoice = make_invoice()
+
+        def refuse(self: Path, target: Path) -> None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        monkeypatch.setattr(Path, "replace", refuse)
+        with pytest.raises(DocumentNotStored, match="Read-only file system"):
+            render_document(invoice_id=invoice.pk, now=NOON)
+
+        assert not InvoiceFile.objects.exists()
+        assert [path for path in documents.rglob("*") if path.is_file()] == []
+
+    def test_knows_what_there_is(self) -> None:
+        with pytest.raises(InvoiceNotFound):
+            render_document(invoice_id=make_paid_order().pk, now=NOON)
+
+
+class TestRenderMissingDocuments:
+    def test_renders_what_is_overdue_and_leaves_the_rest_to_its_worker(self) -> None:
+        overdue = make_invoice(now=NOON)
+        fresh = make_invoice(now=NOON + timedelta(seconds=90))
+
+        assert render_missing_documents(now=NOON + timedelta(seconds=120)) == 1
+
+        assert selectors.find_file(overdue.pk) is not None
+        assert selectors.find_file(fresh.pk) is None
+
+    def test_one_that_fails_stops_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        bad, good = make_invoice(), make_invoice()
+        real = rendering.documents.draw_invoice
+
+        def draw(invoice: Invoice, lines: Any) -> bytes:
+            if invoice.pk == bad.pk:
+                raise ValueError("unprintable")
+            return real(invoice, lines)
+
+        monkeypatch.setattr(rendering.documents, "draw_invoice", draw)
+
+        assert render_missing_documents(now=NOON + timedelta(hours=1)) == 1
+        assert selectors.find_file(good.pk) is not None
+        assert selectors.find_file(bad.pk) is None
+
+    def test_is_what_the_task_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls: list[datetime] = []
+        monkeypatch.setattr(services, "render_missing_documents", lambda *, now: calls.append(now))
+        tasks.render_missing_documents()
+        assert [moment.tzinfo for moment in calls] == [UTC]
+
+
+class TestHandlers:
+    def test_a_confirmed_order_gets_its_invoice_and_its_pdf(self) -> None:
+        order = make_paid_order()
+
+        handlers.issue_invoice_for_order(event=Event(subject_id=order.pk, root_id=order.pk), now=NOON)
+        invoice = selectors.find_invoice_of_order(order.pk)
+        assert invoice is not None
+        handlers.render_invoice(event=Event(subject_id=invoice.pk, root_id=order.pk), now=NOON)
+
+        assert selectors.get_document(invoice.pk)[0].size > 10_000
+        assert handlers.render_invoice.talks_outside  # type: ignore[attr-defined]
+
+
+class TestGetDocument:
+    def test_that_is_not_there_yet(self) -> None:
+        invoice = make_invoice()
+        with pytest.raises(DocumentNotReady, match=r"INV260000001 is being made") as refusal:
+            selectors.get_document(invoice.pk)
+        assert refusal.value.retry_after == 2
+
+    def test_never_hands_out_other_bytes_than_were_rendered(self, documents: Path) -> None:
+        invoice = make_rendered_invoice()
+        (documents / invoice.file.path).write_bytes(b"%PDF- forged")
+        with pytest.raises(DocumentDamaged):
+            selectors.get_document(invoice.pk)
+
+    def test_whose_file_is_gone(self, documents: Path) -> None:
+        invoice = make_rendered_invoice()
+        (documents / invoice.file.path).unlink()
+        with pytest.raises(DocumentDamaged):
+            selectors.get_document(invoice.pk)
+
+    def test_of_nothing(self) -> None:
+        with pytest.raises(InvoiceNotFound):
+            selectors.get_document(make_paid_order().pk)
+
+
+def test_issuing_locks_the_series_after_all_but_the_invoice_and_its_news(count_queries: Any) -> None:
+    make_invoice()
+    order = make_paid_order()
+    with count_queries() as queries:
+        issue(order)
+    statements = [query["sql"] for query in queries.captured_queries]
+    lock = next(index for index, sql in enumerate(statements) if "FOR NO KEY UPDATE" in sql and "numberseries" in sql)
+    assert [sql.split()[0] for sql in statements[lock + 1 :]][:2] == ["UPDATE", "INSERT"]
+    assert len(statements) - lock <= 8
+    assert connection.in_atomic_block
