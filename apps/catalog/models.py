@@ -5,7 +5,20 @@ from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 
 from apps.catalog.states import MovementKind, ReservationStatus
+from apps.core.errors import NotFound
 from apps.core.models import FROZEN, Record, Subject
+
+
+class CategoryNotFound(NotFound):
+    message = "There is no such category."
+
+
+class ProductNotFound(NotFound):
+    message = "There is no such product."
+
+
+class VariantNotFound(NotFound):
+    message = "There is no such variant."
 
 
 class Category(Record):
@@ -84,7 +97,9 @@ class Variant(Subject):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(price__gte=0), name="variant_price_not_negative"),
-            models.CheckConstraint(condition=models.Q(hsn__regex=r"^([0-9]{4}|[0-9]{6}|[0-9]{8})$"), name="variant_hsn_form"),
+            models.CheckConstraint(
+                condition=models.Q(hsn__regex=r"^([0-9]{4}|[0-9]{6}|[0-9]{8})$"), name="variant_hsn_form"
+            ),
         ]
         indexes = [models.Index(fields=["product", "position"], name="variant_by_product")]
 
@@ -109,7 +124,11 @@ class StockItem(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.on_hand - self.reserved} of {self.on_hand}"
+        return f"{self.available} of {self.on_hand}"
+
+    @property
+    def available(self) -> int:
+        return self.on_hand - self.reserved
 
 
 class StockMovement(Record):

@@ -23,6 +23,14 @@ change = by_table(
     }
 )
 
+#: Money that came late brings an order back to life, and its units are taken anew; nothing else leaves these states.
+revive = by_table(
+    {
+        ReservationStatus.RELEASED: {ReservationStatus.COMMITTED},
+        ReservationStatus.EXPIRED: {ReservationStatus.COMMITTED},
+    }
+)
+
 
 class MovementKind(models.TextChoices):
     RECEIPT = "receipt", "Receipt"

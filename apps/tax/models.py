@@ -2,7 +2,12 @@
 
 from django.db import models
 
+from apps.core.errors import NotFound
 from apps.core.models import Record
+
+
+class RegistrationNotFound(NotFound):
+    message = "There is no such GST registration."
 
 
 class Registration(Record):
@@ -30,8 +35,12 @@ class Registration(Record):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["is_default"], condition=models.Q(is_default=True), name="one_default_registration"),
-            models.CheckConstraint(condition=models.Q(invoice_prefix__regex=r"^[A-Z1-9][A-Z0-9]{0,3}$"), name="invoice_prefix_form"),
+            models.UniqueConstraint(
+                fields=["is_default"], condition=models.Q(is_default=True), name="one_default_registration"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(invoice_prefix__regex=r"^[A-Z1-9][A-Z0-9]{0,3}$"), name="invoice_prefix_form"
+            ),
         ]
 
     def __str__(self) -> str:

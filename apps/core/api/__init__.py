@@ -3,7 +3,7 @@
 from apps.core.api.idempotency import idempotent
 from apps.core.api.pagination import KeysetPagination
 from apps.core.api.requests import actor_of, client_ip, known_params
-from apps.core.api.responses import accepted, check_if_match, etag_of, with_etag
+from apps.core.api.responses import accepted, check_if_match, etag_of, etag_of_page, with_etag
 from apps.core.api.serializers import (
     IdField,
     RequestSerializer,
@@ -27,6 +27,7 @@ __all__ = [
     "check_if_match",
     "client_ip",
     "etag_of",
+    "etag_of_page",
     "idempotent",
     "known_params",
     "list_response",

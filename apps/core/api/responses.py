@@ -16,6 +16,15 @@ def etag_of(subject: Subject) -> str:
     return f'"v{subject.version}"'
 
 
+def etag_of_page(subject: Subject, data: Any) -> str:
+    """
+    Return the ETag of a page that shows more than its subject, such as a product with its stock: `"v7.5f0c..."`.
+
+    The version lets a client send it back as If-Match; the hash changes with the rest of the page.
+    """
+    return f'"v{subject.version}.{hashlib.sha256(to_json(data)).hexdigest()[:16]}"'
+
+
 def check_if_match(request: Request, subject: Subject) -> None:
     """
     Let a change through only to somebody who has seen the present version.
@@ -26,8 +35,14 @@ def check_if_match(request: Request, subject: Subject) -> None:
     wanted = request.headers.get("If-Match")
     if wanted is None:
         raise PreconditionRequired
-    if etag_of(subject) not in [tag.strip() for tag in wanted.split(",")] and wanted.strip() != "*":
+    seen = {_without_hash(tag.strip()) for tag in wanted.split(",")}
+    if etag_of(subject) not in seen and wanted.strip() != "*":
         raise PreconditionFailed
+
+
+def _without_hash(tag: str) -> str:
+    version, dot, _ = tag.partition(".")
+    return f'{version}"' if dot else tag
 
 
 def with_etag(

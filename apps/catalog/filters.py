@@ -1,0 +1,107 @@
+"""What lists of products can be narrowed by."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+
+from apps.catalog.models import Product
+from apps.core.errors import Invalid
+
+MAX_QUERY = 200
+_BOUNDS = {"price_gte": "price[gte]", "price_lte": "price[lte]"}
+
+
+class BadFilter(Invalid):
+    message = "{0} {1}"
+
+
+class _WholeNumber(django_filters.Filter):
+    field_class = forms.RegexField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            regex=r"^[0-9]{1,13}$", error_messages={"invalid": "is a whole number of paise, such as 49900."}, **kwargs
+        )
+
+    def filter(self, qs: "QuerySet[Product]", value: str) -> "QuerySet[Product]":
+        return super().filter(qs, int(value) if value else None)
+
+
+class ProductFilter(django_filters.FilterSet):
+    """
+    Filters by category slug, brand, lowest price in paise, stock and attributes.
+
+    `attributes` is a list such as `diet:veg,origin:Kerala`; a product must have all of them.
+    """
+
+    category = django_filters.CharFilter(field_name="category__slug", max_length=80)
+    brand = django_filters.CharFilter(field_name="brand", max_length=80)
+    in_stock = django_filters.ChoiceFilter(
+        method="keep_in_stock",
+        choices=[("true", "true"), ("false", "false")],
+        error_messages={"invalid_choice": "is true or false."},
+    )
+    attributes = django_filters.CharFilter(method="keep_with_attributes", max_length=400)
+    price_gte = _WholeNumber(field_name="lowest_price", lookup_expr="gte")
+    price_lte = _WholeNumber(field_name="lowest_price", lookup_expr="lte")
+
+    class Meta:
+        model = Product
+        fields: tuple[str, ...] = ()
+
+    PARAMS = ("category", "brand", "in_stock", "attributes", *_BOUNDS.values())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A class attribute cannot be called price[gte].
+        for attribute, name in _BOUNDS.items():
+            self.filters[name] = self.filters.pop(attribute)
+
+    def keep_in_stock(self, products: "QuerySet[Product]", _: str, value: str) -> "QuerySet[Product]":
+        return products.filter(is_in_stock=value == "true")
+
+    def keep_with_attributes(self, products: "QuerySet[Product]", _: str, value: str) -> "QuerySet[Product]":
+        wanted = {}
+        for pair in value.split(","):
+            name, colon, text = pair.partition(":")
+            if not (name.strip() and colon and text.strip()):
+                raise BadFilter("attributes", "are pairs such as diet:veg,origin:Kerala.", param="attributes")
+            wanted[name.strip()] = text.strip()
+        return products.filter(attributes__contains=wanted)
+
+
+def narrow(products: "QuerySet[Product]", params: Mapping[str, str]) -> "QuerySet[Product]":
+    """
+    Apply the filters that a client asked for.
+
+    :raises BadFilter: if a value is not what its filter takes
+    """
+    chosen = {name: params[name] for name in ProductFilter.PARAMS if name in params}
+    filters = ProductFilter(data=chosen, queryset=products)
+    if not filters.is_valid():
+        name, problems = next(iter(filters.errors.get_json_data().items()))
+        raise BadFilter(name, problems[0]["message"], param=name)
+    return filters.qs
+
+
+def read_query(text: str | None) -> str:
+    """
+    Return the words that a client searches for, or nothing.
+
+    :raises BadFilter: if they are too many
+    """
+    if text is None:
+        return ""
+    if len(text) > MAX_QUERY:
+        raise BadFilter("q", f"has at most {MAX_QUERY} characters.", param="q")
+    return text.strip()
+
+
+def scope_of(params: Mapping[str, str], *, audience: str) -> str:
+    """Return what a cursor is bound to: these filters and this audience, in a few characters."""
+    named = sorted((name, value) for name, value in params.items() if name in (*ProductFilter.PARAMS, "q"))
+    return f"products:{audience}:{hashlib.sha256(repr(named).encode()).hexdigest()[:16]}"

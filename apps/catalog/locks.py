@@ -1,0 +1,79 @@
+"""Who waits for whom in the catalogue: product, then variant, then reservations, then stock rows, each by primary key."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from apps.catalog.models import (
+    Category,
+    CategoryNotFound,
+    Product,
+    ProductNotFound,
+    Reservation,
+    StockItem,
+    Variant,
+    VariantNotFound,
+)
+
+
+def lock_category(category_id: UUID) -> Category:
+    """
+    Lock a category.
+
+    :raises CategoryNotFound: if there is none
+    """
+    found = Category.objects.select_for_update(no_key=True, of=("self",)).filter(pk=category_id).first()
+    if found is None:
+        raise CategoryNotFound
+    return found
+
+
+def lock_product(product_id: UUID) -> Product:
+    """
+    Lock a product.
+
+    :raises ProductNotFound: if there is none
+    """
+    found = Product.objects.select_for_update(no_key=True, of=("self",)).filter(pk=product_id).first()
+    if found is None:
+        raise ProductNotFound
+    return found
+
+
+def lock_product_of(variant_id: UUID) -> Product:
+    """
+    Lock the product of a variant, which comes before the variant.
+
+    :raises VariantNotFound: if there is no such variant
+    """
+    product_id = Variant.objects.filter(pk=variant_id).values_list("product_id", flat=True).first()
+    if product_id is None:
+        raise VariantNotFound
+    return lock_product(product_id)
+
+
+def lock_variant(variant_id: UUID) -> Variant:
+    """
+    Lock a variant.
+
+    :raises VariantNotFound: if there is none
+    """
+    found = Variant.objects.select_for_update(no_key=True, of=("self",)).filter(pk=variant_id).first()
+    if found is None:
+        raise VariantNotFound
+    return found
+
+
+def lock_stock(variant_ids: Iterable[UUID]) -> dict[UUID, StockItem]:
+    """
+    Lock the stock rows of variants in the order of their keys, so that two buyers of the same goods never deadlock.
+
+    A variant without a stock row is absent from what is returned.
+    """
+    rows = StockItem.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=set(variant_ids))
+    return {row.pk: row for row in rows.order_by("pk")}
+
+
+def lock_reservations(references: Iterable[UUID]) -> list[Reservation]:
+    """Lock the reservations with these references in the order of their keys and return them; absent ones are left out."""
+    rows = Reservation.objects.select_for_update(no_key=True, of=("self",)).filter(reference__in=set(references))
+    return list(rows.order_by("pk"))

@@ -1,0 +1,127 @@
+"""Reads of the catalogue. Buyers see what is published and can be bought; staff with `catalog.view_product` see all."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.search import SearchQuery, SearchRank
+from django.db.models import Exists, F, IntegerField, OuterRef, Prefetch, QuerySet
+from django.db.models.functions import Cast, Round
+
+from apps.catalog.models import (
+    Category,
+    Product,
+    ProductNotFound,
+    StockItem,
+    Variant,
+    VariantNotFound,
+)
+
+SEARCH_CONFIG = "english"
+_RANK_STEPS = 1_000_000.0
+
+
+def list_categories() -> QuerySet[Category]:
+    """Return the shelves in the order of the shop."""
+    return Category.objects.order_by("position", "name")
+
+
+def list_products(*, user: Any) -> QuerySet[Product]:
+    """Return the products that a user may see, each with its category and `is_in_stock`, the newest first."""
+    products = Product.objects.select_related("category").annotate(is_in_stock=Exists(_buyable()))
+    if not sees_all_products(user):
+        products = products.filter(Exists(_active_variants()), is_published=True)
+    return products.order_by("-created_at", "-pk")
+
+
+def search_products(products: QuerySet[Product], text: str) -> QuerySet[Product]:
+    """
+    Narrow products to those that hold the words of a search, each with its `relevance`.
+
+    Words, "quoted phrases", `or` and `-word` mean what they mean to search engines; any other text is harmless. The
+    relevance is an integer, so that a page's cursor can compare it exactly, and depends on the product alone, so that
+    products which come or go do not move the others.
+    """
+    query = SearchQuery(text, search_type="websearch", config=SEARCH_CONFIG)
+    rank = SearchRank(F("search"), query)
+    return products.filter(search=query).annotate(
+        relevance=Cast(Round(rank * _RANK_STEPS), output_field=IntegerField())
+    )
+
+
+def get_visible_product(*, user: Any, product_id: UUID) -> Product:
+    """
+    Return a product that a user may see, with its variants and their stock.
+
+    :raises ProductNotFound: if there is none, or it is not published
+    """
+    variants = _visible_variants(user).order_by("position", "pk")
+    product = (
+        list_products(user=user)
+        .filter(pk=product_id)
+        .prefetch_related(Prefetch("variants", queryset=variants, to_attr="visible_variants"))
+        .first()
+    )
+    if product is None:
+        raise ProductNotFound
+    return product
+
+
+def get_visible_variant(*, user: Any, variant_id: UUID) -> Variant:
+    """
+    Return a variant that a user may see, with its product and stock.
+
+    :raises VariantNotFound: if there is none, or it or its product is not on sale
+    """
+    variants = _visible_variants(user)
+    if not sees_all_products(user):
+        variants = variants.filter(product__is_published=True)
+    found = variants.select_related("product").filter(pk=variant_id).first()
+    if found is None:
+        raise VariantNotFound
+    return found
+
+
+def list_saleable(variant_ids: Iterable[UUID]) -> dict[UUID, Variant]:
+    """Return those of the variants that can be ordered, active and of a published product, with product and stock."""
+    found = Variant.objects.filter(pk__in=set(variant_ids), is_active=True, product__is_published=True)
+    return {variant.pk: variant for variant in found.select_related("product", "stock")}
+
+
+def get_stock(variant_id: UUID) -> StockItem:
+    """
+    Return how many units of a variant lie here and how many are promised.
+
+    :raises VariantNotFound: if there is no such variant
+    """
+    found = StockItem.objects.filter(pk=variant_id).first()
+    if found is None:
+        raise VariantNotFound
+    return found
+
+
+def sees_all_products(user: Any) -> bool:
+    """Test if a user is staff who may look at what is not published."""
+    return _is_staff_with(user, "catalog.view_product")
+
+
+def sees_counts(user: Any) -> bool:
+    """Test if a user is staff who may know how many units there are."""
+    return _is_staff_with(user, "catalog.view_stockitem")
+
+
+def _is_staff_with(user: Any, permission: str) -> bool:
+    return bool(user.is_active and user.is_staff and user.has_perm(permission))
+
+
+def _visible_variants(user: Any) -> QuerySet[Variant]:
+    variants = Variant.objects.select_related("stock")
+    return variants if sees_all_products(user) else variants.filter(is_active=True)
+
+
+def _active_variants() -> QuerySet[Variant]:
+    return Variant.objects.filter(product_id=OuterRef("pk"), is_active=True)
+
+
+def _buyable() -> QuerySet[Variant]:
+    return _active_variants().filter(stock__on_hand__gt=F("stock__reserved"))

@@ -1,0 +1,313 @@
+"""Request and response shapes of the catalogue."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.catalog.models import Category, Product, StockItem, StockMovement, Variant
+from apps.catalog.states import MovementKind
+from apps.core.api import (
+    IdField,
+    RequestSerializer,
+    ResponseSerializer,
+    StrictCharField,
+    StrictIntegerField,
+    list_response,
+)
+
+MAX_PRICE = 10**13
+MAX_UNITS = 1_000_000
+MAX_PAIRS = 30
+
+
+class PairsField(serializers.DictField):
+    """A flat JSON object of texts: at most 30 pairs, names up to 40 and values up to 256 characters."""
+
+    default_error_messages = {
+        "too_many": "At most {limit} pairs are kept.",
+        "bad_name": "A name has 1 to 40 characters.",
+    }
+
+    def __init__(self, *, limit: int = MAX_PAIRS, **kwargs: Any) -> None:
+        self.limit = limit
+        super().__init__(child=StrictCharField(max_length=256, allow_blank=True), **kwargs)
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if isinstance(data, dict):
+            if len(data) > self.limit:
+                self.fail("too_many", limit=self.limit)
+            if any(not 1 <= len(name) <= 40 for name in data):
+                self.fail("bad_name")
+        return dict(super().to_internal_value(data))
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """A JSON boolean: no text, no number."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+# Requests ----------------------------------------------------------------------------------------------------------------
+
+
+class ProductChanges(RequestSerializer):
+    """What may change of a product."""
+
+    category = IdField("cat", source="category_id", required=False)
+    name = StrictCharField(max_length=160, required=False)
+    slug = serializers.RegexField(r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=180, required=False)
+    brand = StrictCharField(max_length=80, allow_blank=True, required=False)
+    description = StrictCharField(max_length=5_000, allow_blank=True, multiline=True, required=False)
+    attributes = PairsField(required=False)
+    is_published = StrictBooleanField(required=False)
+    metadata = PairsField(limit=15, required=False)
+
+
+class ProductRequest(ProductChanges):
+    """A new product."""
+
+    category = IdField("cat", source="category_id")
+    name = StrictCharField(max_length=160)
+
+
+class VariantChanges(RequestSerializer):
+    """What may change of a variant."""
+
+    sku = serializers.RegexField(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=40, required=False)
+    title = StrictCharField(max_length=120, allow_blank=True, required=False)
+    hsn = StrictCharField(max_length=8, required=False)
+    uqc = serializers.RegexField(r"^[A-Z]{3}$", required=False)
+    tax_class = StrictCharField(max_length=40, required=False)
+    price = StrictIntegerField(min_value=0, max_value=MAX_PRICE, required=False, help_text="Paise for one unit.")
+    price_includes_tax = StrictBooleanField(required=False)
+    attributes = PairsField(required=False)
+    position = StrictIntegerField(min_value=0, max_value=9_999, required=False)
+    is_active = StrictBooleanField(required=False)
+    metadata = PairsField(limit=15, required=False)
+
+
+class VariantRequest(VariantChanges):
+    """A new variant of a product."""
+
+    sku = serializers.RegexField(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=40)
+    hsn = StrictCharField(max_length=8)
+    tax_class = StrictCharField(max_length=40)
+    price = StrictIntegerField(min_value=0, max_value=MAX_PRICE, help_text="Paise for one unit.")
+
+
+class StockAdjustmentRequest(RequestSerializer):
+    """Units that come in or go out, and why."""
+
+    variant = IdField("var", source="variant_id")
+    quantity = StrictIntegerField(min_value=-MAX_UNITS, max_value=MAX_UNITS, help_text="Negative takes units out.")
+    kind = serializers.ChoiceField(choices=[MovementKind.RECEIPT, MovementKind.ADJUSTMENT], default="adjustment")
+    reason = StrictCharField(max_length=200)
+
+
+# Responses ---------------------------------------------------------------------------------------------------------------
+
+
+class CategoryResponse(ResponseSerializer):
+    """A shelf of the shop."""
+
+    id = serializers.CharField(source="public_id")
+    object = serializers.SerializerMethodField()
+    name = serializers.CharField()
+    slug = serializers.CharField()
+    position = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_object(self, _: Category) -> str:
+        return "category"
+
+
+class CategoryReference(ResponseSerializer):
+    """Where a product stands."""
+
+    id = serializers.CharField(source="public_id")
+    name = serializers.CharField()
+    slug = serializers.CharField()
+
+
+class StockResponse(ResponseSerializer):
+    """The counts of a variant, for staff."""
+
+    on_hand = serializers.IntegerField()
+    reserved = serializers.IntegerField()
+    available = serializers.IntegerField()
+
+
+class VariantResponse(ResponseSerializer):
+    """What can be bought. `stock` is there for staff who may see counts; buyers read `in_stock`."""
+
+    id = serializers.CharField(source="public_id")
+    object = serializers.SerializerMethodField()
+    product = IdField("prod", source="product_id")
+    sku = serializers.CharField()
+    title = serializers.CharField()
+    hsn = serializers.CharField()
+    uqc = serializers.CharField()
+    tax_class = serializers.CharField()
+    price = serializers.IntegerField(help_text="Paise for one unit.")
+    currency = serializers.CharField()
+    price_includes_tax = serializers.BooleanField()
+    attributes = serializers.DictField(child=serializers.CharField())
+    position = serializers.IntegerField()
+    is_active = serializers.BooleanField()
+    in_stock = serializers.SerializerMethodField()
+    stock = StockResponse(required=False)
+    metadata = serializers.DictField(child=serializers.CharField())
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_object(self, _: Variant) -> str:
+        return "variant"
+
+    def get_in_stock(self, variant: Variant) -> bool:
+        stock = _stock_of(variant)
+        return stock is not None and stock.available > 0
+
+    def to_representation(self, instance: Variant) -> Any:
+        data = super().to_representation(instance)
+        stock = _stock_of(instance)
+        if self.context.get("with_counts") and stock is not None:
+            data["stock"] = StockResponse(stock).data
+        else:
+            data.pop("stock", None)
+        return data
+
+
+class ProductResponse(ResponseSerializer):
+    """A product in a list."""
+
+    id = serializers.CharField(source="public_id")
+    object = serializers.SerializerMethodField()
+    name = serializers.CharField()
+    slug = serializers.CharField()
+    brand = serializers.CharField()
+    category = CategoryReference()
+    lowest_price = serializers.IntegerField(help_text="Paise; of its cheapest active variant.")
+    currency = serializers.CharField(default="INR")
+    in_stock = serializers.BooleanField(source="is_in_stock")
+    attributes = serializers.DictField(child=serializers.CharField())
+    is_published = serializers.BooleanField()
+    metadata = serializers.DictField(child=serializers.CharField())
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_object(self, _: Product) -> str:
+        return "product"
+
+
+class ProductPageResponse(ProductResponse):
+    """A product with all that can be bought of it."""
+
+    description = serializers.CharField()
+    variants = VariantResponse(many=True, source="visible_variants")
+
+
+class StockMovementResponse(ResponseSerializer):
+    """One change of what lies in the house, with the counts after it."""
+
+    id = serializers.CharField(source="public_id")
+    object = serializers.SerializerMethodField()
+    variant = IdField("var", source="variant_id")
+    kind = serializers.ChoiceField(choices=MovementKind.choices)
+    quantity = serializers.IntegerField()
+    reason = serializers.CharField()
+    stock = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_object(self, _: StockMovement) -> str:
+        return "stock_movement"
+
+    def get_stock(self, _: StockMovement) -> StockResponse:
+        return StockResponse(self.context["stock"]).data  # type: ignore[return-value]
+
+
+CategoryListResponse = list_response(CategoryResponse)
+ProductListResponse = list_response(ProductResponse)
+VariantListResponse = list_response(VariantResponse)
+
+
+def _stock_of(variant: Variant) -> StockItem | None:
+    return getattr(variant, "stock", None)
+
+
+# Examples ----------------------------------------------------------------------------------------------------------------
+
+CATEGORY_EXAMPLE: dict[str, Any] = {
+    "id": "cat_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "category",
+    "name": "Clothing",
+    "slug": "clothing",
+    "position": 5,
+    "created_at": "2026-11-21T05:30:00Z",
+    "updated_at": "2026-11-21T05:30:00Z",
+}
+VARIANT_EXAMPLE: dict[str, Any] = {
+    "id": "var_01jf3z8k4qe7tv2w9x0y1z2a3d",
+    "object": "variant",
+    "product": "prod_01jf3z8k4qe7tv2w9x0y1z2a3c",
+    "sku": "CLO-0451270-M",
+    "title": "M",
+    "hsn": "61091000",
+    "uqc": "NOS",
+    "tax_class": "gst_5",
+    "price": 49_900,
+    "currency": "INR",
+    "price_includes_tax": True,
+    "attributes": {"size": "M"},
+    "position": 1,
+    "is_active": True,
+    "in_stock": True,
+    "metadata": {},
+    "version": 1,
+    "created_at": "2026-11-21T05:30:00Z",
+    "updated_at": "2026-11-21T05:30:00Z",
+}
+PRODUCT_EXAMPLE: dict[str, Any] = {
+    "id": "prod_01jf3z8k4qe7tv2w9x0y1z2a3c",
+    "object": "product",
+    "name": "Vastrika Cotton Kurta",
+    "slug": "vastrika-cotton-kurta",
+    "brand": "Vastrika",
+    "category": {name: CATEGORY_EXAMPLE[name] for name in ("id", "name", "slug")},
+    "lowest_price": 49_900,
+    "currency": "INR",
+    "in_stock": True,
+    "attributes": {"fabric": "cotton"},
+    "is_published": True,
+    "metadata": {},
+    "version": 2,
+    "created_at": "2026-11-21T05:30:00Z",
+    "updated_at": "2026-11-21T05:30:00Z",
+}
+PRODUCT_PAGE_EXAMPLE: dict[str, Any] = {
+    **PRODUCT_EXAMPLE,
+    "description": "Straight cut, washed once before sale.",
+    "variants": [VARIANT_EXAMPLE],
+}
+MOVEMENT_EXAMPLE: dict[str, Any] = {
+    "id": "mov_01jf3z8k4qe7tv2w9x0y1z2a3e",
+    "object": "stock_movement",
+    "variant": VARIANT_EXAMPLE["id"],
+    "kind": "receipt",
+    "quantity": 40,
+    "reason": "Delivery note 771",
+    "stock": {"on_hand": 52, "reserved": 3, "available": 49},
+    "created_at": "2026-11-21T05:30:00Z",
+    "updated_at": "2026-11-21T05:30:00Z",
+}
+
+
+def page_example(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the example of a list that holds one item."""
+    return {"object": "list", "data": [item], "has_more": False, "next_cursor": None, "prev_cursor": None}

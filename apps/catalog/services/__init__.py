@@ -1,0 +1,57 @@
+"""Everything that changes the catalogue and its stock."""
+
+from apps.catalog.services.holding import (
+    Hold,
+    HoldNotFound,
+    InsufficientStock,
+    commit_holds,
+    consume_holds,
+    hold_again,
+    hold_stock,
+    release_holds,
+)
+from apps.catalog.services.publishing import (
+    PRODUCT_EDITABLE,
+    VARIANT_EDITABLE,
+    InvalidHsn,
+    SkuTaken,
+    SlugTaken,
+    UnknownTaxClass,
+    create_category,
+    create_product,
+    create_variant,
+    update_category,
+    update_product,
+    update_variant,
+)
+from apps.catalog.services.stocktaking import (
+    NothingToMove,
+    StockIsPromised,
+    adjust_stock,
+)
+
+__all__ = [
+    "PRODUCT_EDITABLE",
+    "VARIANT_EDITABLE",
+    "Hold",
+    "HoldNotFound",
+    "InsufficientStock",
+    "InvalidHsn",
+    "NothingToMove",
+    "SkuTaken",
+    "SlugTaken",
+    "StockIsPromised",
+    "UnknownTaxClass",
+    "adjust_stock",
+    "commit_holds",
+    "consume_holds",
+    "create_category",
+    "create_product",
+    "create_variant",
+    "hold_again",
+    "hold_stock",
+    "release_holds",
+    "update_category",
+    "update_product",
+    "update_variant",
+]

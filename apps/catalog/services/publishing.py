@@ -1,0 +1,276 @@
+"""What the shop shows: categories, products and variants."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Min
+from django.utils.text import slugify
+
+from apps.catalog import events, locks
+from apps.catalog.models import Category, CategoryNotFound, Product, StockItem, Variant
+from apps.core import clock
+from apps.core.errors import Conflict, Invalid
+from apps.core.events import Actor, record, stored_fields
+from apps.tax import rules as tax_rules
+from apps.tax import selectors as tax_selectors
+
+log = structlog.get_logger(__name__)
+
+PRODUCT_EDITABLE = (
+    "category_id", "name", "slug", "brand", "description", "attributes", "is_published", "metadata",
+)  # fmt: skip
+VARIANT_EDITABLE = (
+    "sku", "title", "hsn", "uqc", "tax_class", "price", "price_includes_tax", "attributes", "position", "is_active",
+    "metadata",
+)  # fmt: skip
+
+
+class SlugTaken(Conflict):
+    message = "Something else is known as {0} already."
+
+
+class SkuTaken(Conflict):
+    message = "The SKU {0} belongs to another variant."
+
+
+class InvalidHsn(Invalid):
+    message = "{0} is not an HSN or SAC ({1})."
+
+
+class UnknownTaxClass(Invalid):
+    message = "No GST rate is in force today for the tax class {0}."
+
+
+@transaction.atomic
+def create_category(*, name: str, slug: str = "", position: int = 0, actor: Actor, now: datetime) -> Category:
+    """
+    Open a shelf; without a slug it gets that of its name.
+
+    :raises SlugTaken: if a category has that name or slug
+    """
+    slug = slug or slugify(name)[:80]
+    with _refused_as(SlugTaken(slug, param="slug")):
+        category = Category.objects.create(name=name, slug=slug, position=position)
+
+    log.info("category_created", category=category.public_id, actor=str(actor))
+
+    return category
+
+
+@transaction.atomic
+def update_category(*, category_id: UUID, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Category:
+    """
+    Rename a shelf or give it another place.
+
+    :raises CategoryNotFound: if there is none
+    :raises SlugTaken: if another has that name or slug
+    """
+    category = locks.lock_category(category_id)
+
+    changed = _apply(category, changes, ("name", "slug", "position"))
+    with _refused_as(SlugTaken(category.slug, param="slug")):
+        category.save(update_fields=[*changed, "updated_at"])
+
+    log.info("category_changed", category=category.public_id, fields=list(changed), actor=str(actor))
+
+    return category
+
+
+@transaction.atomic
+def create_product(
+    *,
+    category_id: UUID,
+    name: str,
+    slug: str = "",
+    brand: str = "",
+    description: str = "",
+    attributes: Mapping[str, str] | None = None,
+    is_published: bool = True,
+    metadata: Mapping[str, str] | None = None,
+    actor: Actor,
+    now: datetime,
+) -> Product:
+    """
+    Add a product. Buyers see it once it is published and has an active variant.
+
+    :raises CategoryNotFound: if there is no such category
+    :raises SlugTaken: if another product has that slug; without one it gets a free one made of its name
+    """
+    if not Category.objects.filter(pk=category_id).exists():
+        raise CategoryNotFound(param="category")
+
+    product = Product(
+        category_id=category_id,
+        name=name,
+        brand=brand,
+        description=description,
+        attributes=dict(attributes or {}),
+        is_published=is_published,
+        metadata=dict(metadata or {}),
+    )
+    product.slug = slug or _free_slug(product)
+    with _refused_as(SlugTaken(product.slug, param="slug")):
+        product.save(force_insert=True)
+
+    record(events.PRODUCT_CREATED, subject=product, actor=actor, changed=stored_fields(product), now=now)
+
+    return product
+
+
+@transaction.atomic
+def update_product(*, product_id: UUID, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Product:
+    """
+    Change what buyers read of a product: any of PRODUCT_EDITABLE. Orders that were placed keep what they say.
+
+    :raises ProductNotFound: if there is no such product
+    :raises CategoryNotFound: if it is moved to a category that is not there
+    :raises SlugTaken: if another product has that slug
+    """
+    product = locks.lock_product(product_id)
+
+    if "category_id" in changes and not Category.objects.filter(pk=changes["category_id"]).exists():
+        raise CategoryNotFound(param="category")
+
+    changed = _apply(product, changes, PRODUCT_EDITABLE)
+    if not changed:
+        return product
+    with _refused_as(SlugTaken(product.slug, param="slug")):
+        product.save(update_fields=[*changed, "updated_at"])
+
+    record(events.PRODUCT_CHANGED, subject=product, actor=actor, changed=changed, now=now)
+
+    return product
+
+
+@transaction.atomic
+def create_variant(
+    *,
+    product_id: UUID,
+    sku: str,
+    hsn: str,
+    tax_class: str,
+    price: int,
+    title: str = "",
+    uqc: str = "NOS",
+    price_includes_tax: bool = True,
+    attributes: Mapping[str, str] | None = None,
+    position: int = 0,
+    is_active: bool = True,
+    metadata: Mapping[str, str] | None = None,
+    actor: Actor,
+    now: datetime,
+) -> Variant:
+    """
+    Add what can be bought of a product, with an empty shelf for it; `price` is paise for one unit.
+
+    :raises ProductNotFound: if there is no such product
+    :raises InvalidHsn: if the HSN or SAC has not the form of one
+    :raises UnknownTaxClass: if the tax class has no rate today
+    :raises SkuTaken: if another variant has that SKU
+    """
+    product = locks.lock_product(product_id)
+
+    _refuse_unsaleable({"hsn": hsn, "tax_class": tax_class}, now)
+
+    variant = Variant(
+        product=product,
+        sku=sku,
+        title=title,
+        hsn=hsn,
+        uqc=uqc,
+        tax_class=tax_class,
+        price=price,
+        price_includes_tax=price_includes_tax,
+        attributes=dict(attributes or {}),
+        position=position,
+        is_active=is_active,
+        metadata=dict(metadata or {}),
+    )
+    with _refused_as(SkuTaken(sku, param="sku")):
+        variant.save(force_insert=True)
+    StockItem.objects.create(variant=variant)
+
+    record(events.VARIANT_CREATED, subject=variant, actor=actor, changed=stored_fields(variant), now=now)
+    _note_lowest_price(product, actor=actor, now=now)
+
+    return variant
+
+
+@transaction.atomic
+def update_variant(*, variant_id: UUID, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Variant:
+    """
+    Change a variant: any of VARIANT_EDITABLE. Orders that were placed keep their price and tax.
+
+    :raises VariantNotFound: if there is no such variant
+    :raises InvalidHsn: if the HSN or SAC has not the form of one
+    :raises UnknownTaxClass: if the tax class has no rate today
+    :raises SkuTaken: if another variant has that SKU
+    """
+    product = locks.lock_product_of(variant_id)
+    variant = locks.lock_variant(variant_id)
+
+    _refuse_unsaleable(changes, now)
+
+    changed = _apply(variant, changes, VARIANT_EDITABLE)
+    if not changed:
+        return variant
+    with _refused_as(SkuTaken(variant.sku, param="sku")):
+        variant.save(update_fields=[*changed, "updated_at"])
+
+    record(events.VARIANT_CHANGED, subject=variant, actor=actor, changed=changed, now=now)
+    _note_lowest_price(product, actor=actor, now=now)
+
+    return variant
+
+
+def _note_lowest_price(product: Product, *, actor: Actor, now: datetime) -> None:
+    """Write the copy that lists filter and sort by; the audit computes it again."""
+    found = product.variants.filter(is_active=True).aggregate(lowest=Min("price"))["lowest"]
+    lowest = found or 0
+    if lowest == product.lowest_price:
+        return
+    product.lowest_price = lowest
+    product.save(update_fields=["lowest_price", "updated_at"])
+    record(events.PRODUCT_CHANGED, subject=product, actor=actor, changed={"lowest_price": lowest}, now=now)
+
+
+def _refuse_unsaleable(values: Mapping[str, Any], now: datetime) -> None:
+    if "hsn" in values:
+        refusal = tax_rules.check_hsn(values["hsn"])
+        if refusal is not None:
+            raise InvalidHsn(values["hsn"][:20], refusal, param="hsn")
+    if "tax_class" in values and not tax_selectors.is_tax_class(values["tax_class"], on=clock.ist_date(now)):
+        raise UnknownTaxClass(values["tax_class"][:40], param="tax_class")
+
+
+def _apply(row: Category | Product | Variant, changes: Mapping[str, Any], editable: tuple[str, ...]) -> dict[str, Any]:
+    """Set the editable fields that differ and return them with their new values."""
+    changed = {name: changes[name] for name in editable if name in changes and changes[name] != getattr(row, name)}
+    for name, value in changed.items():
+        setattr(row, name, value)
+    return changed
+
+
+def _free_slug(product: Product) -> str:
+    plain = slugify(f"{product.brand} {product.name}" if product.brand not in product.name else product.name)[:150]
+    if plain and not Product.objects.filter(slug=plain).exists():
+        return plain
+    # The tail of the id is random, where its head is the time.
+    return f"{plain or 'product'}-{product.public_id[-8:]}"
+
+
+@contextmanager
+def _refused_as(error: Conflict) -> Iterator[None]:
+    """Turn the refusal of a unique constraint into a claim, and leave the transaction usable."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as refused:
+        if getattr(refused.__cause__, "sqlstate", None) == "23505":
+            raise error from refused
+        raise

@@ -1,0 +1,97 @@
+"""Request and response shapes of tax."""
+
+from datetime import date
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api import ResponseSerializer, list_response
+from apps.core.errors import Invalid
+from apps.tax import rules
+from apps.tax.models import TaxRate
+
+
+class BadDate(Invalid):
+    message = "on is a date of the form 2026-11-21."
+
+
+def read_day(text: str | None, *, default: date) -> date:
+    """
+    Return the day that a client asked for.
+
+    :raises BadDate: if it is not a date
+    """
+    if text is None:
+        return default
+    try:
+        if len(text) == len("2026-11-21"):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise BadDate(param="on")
+
+
+class GstinCheckResponse(ResponseSerializer):
+    """What a GSTIN says by itself; nobody was asked whether it is registered."""
+
+    object = serializers.CharField(default="gstin_check")
+    gstin = serializers.CharField(help_text="As it is stored: upper case, no blanks.")
+    is_valid = serializers.BooleanField()
+    kind = serializers.ChoiceField(choices=[kind.value for kind in rules.GstinKind], allow_null=True)
+    refusal = serializers.ChoiceField(
+        choices=[refusal.value for refusal in rules.GstinRefusal], allow_null=True, help_text="Why it is none."
+    )
+    state = serializers.CharField(allow_null=True, help_text="Two digits, as GST numbers the states.")
+    state_name = serializers.CharField(allow_null=True)
+
+
+def gstin_check_data(check: rules.GstinCheck) -> dict[str, Any]:
+    """Return a verdict in the shape of GstinCheckResponse."""
+    state = rules.gstin_state(check.gstin) if check.is_valid else None
+    return {
+        "object": "gstin_check",
+        "gstin": check.gstin,
+        "is_valid": check.is_valid,
+        "kind": check.kind,
+        "refusal": check.refusal,
+        "state": state,
+        "state_name": rules.state_name(state) if state else None,
+    }
+
+
+class TaxRateResponse(ResponseSerializer):
+    """The GST rate of a tax class and the days that it holds, both included."""
+
+    id = serializers.CharField(source="public_id")
+    object = serializers.SerializerMethodField()
+    tax_class = serializers.CharField()
+    description = serializers.SerializerMethodField()
+    rate = serializers.IntegerField(help_text="Basis points: 1800 is 18 %.")
+    valid_from = serializers.DateField()
+    valid_to = serializers.DateField(allow_null=True)
+    notification = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_object(self, _: TaxRate) -> str:
+        return "tax_rate"
+
+    def get_description(self, rate: TaxRate) -> str:
+        return rules.TAX_CLASSES.get(rate.tax_class, "")
+
+
+TaxRateListResponse = list_response(TaxRateResponse)
+
+GSTIN_CHECK_EXAMPLE = gstin_check_data(rules.check_gstin("27AAPFU0939F1ZV"))
+TAX_RATE_EXAMPLE: dict[str, Any] = {
+    "id": "rate_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "tax_rate",
+    "tax_class": "gst_18",
+    "description": rules.TAX_CLASSES["gst_18"],
+    "rate": 1800,
+    "valid_from": "2025-09-22",
+    "valid_to": None,
+    "notification": "9/2025-Central Tax (Rate)",
+    "created_at": "2026-11-21T05:30:00Z",
+    "updated_at": "2026-11-21T05:30:00Z",
+}

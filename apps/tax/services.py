@@ -1,0 +1,206 @@
+"""Everything that changes registrations and rates."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from apps.core.errors import Conflict, Invalid
+from apps.core.events import SYSTEM, Actor
+from apps.tax import locks, rules
+from apps.tax.models import Registration, TaxRate
+
+log = structlog.get_logger(__name__)
+
+#: What may change of a registration. Its GSTIN, state and prefix are on documents that were issued.
+REGISTRATION_EDITABLE = (
+    "legal_name", "trade_name", "address_line1", "address_line2", "city", "pin", "phone", "email",
+)  # fmt: skip
+
+
+class InvalidGstin(Invalid):
+    message = "{0} is not a GSTIN that goods can be sold under ({1})."
+
+
+class InvalidPin(Invalid):
+    message = "{0} is not an Indian PIN code."
+
+
+class RegistrationExists(Conflict):
+    message = "The GSTIN {0} is registered already."
+
+
+class RateNotAllowed(Invalid):
+    message = "GST has no rate of {0} basis points on {1}."
+
+
+class RateBeginsTooEarly(Conflict):
+    message = "The tax class {0} has a rate from {1} on; a new one must begin after that day."
+
+
+@transaction.atomic
+def set_up_reference_data(*, now: datetime) -> None:
+    """
+    Bring the dated rates of the tax rules into the table; what an operator has added since stays.
+
+    A rate that the rules end is closed. One that an operator has ended, because the law changed before the next release,
+    is not opened again.
+    """
+    locks.lock_rates()
+
+    stored = {(row.tax_class, row.valid_from): row for row in TaxRate.objects.all()}
+    # Those that end come first: a class has one open rate at most.
+    for reference in sorted(rules.REFERENCE_RATES, key=lambda one: (one.valid_to is None, one.valid_from)):
+        row = stored.get((reference.tax_class, reference.valid_from))
+        if row is None:
+            _add_reference(reference)
+        elif (row.rate, row.notification) != (reference.rate, reference.notification) or (
+            row.valid_to is None and reference.valid_to is not None
+        ):
+            row.rate, row.notification = reference.rate, reference.notification
+            row.valid_to = row.valid_to or reference.valid_to
+            row.save(update_fields=["rate", "notification", "valid_to", "updated_at"])
+
+
+def _add_reference(reference: rules.ReferenceRate) -> None:
+    TaxRate.objects.create(
+        tax_class=reference.tax_class,
+        rate=reference.rate,
+        valid_from=reference.valid_from,
+        valid_to=reference.valid_to,
+        notification=reference.notification,
+    )
+
+
+@transaction.atomic
+def set_rate(
+    *, tax_class: str, rate: int, valid_from: date, notification: str = "", actor: Actor, now: datetime
+) -> TaxRate:
+    """
+    Let a tax class bear another rate (basis points) from a day of the Indian calendar on, or give a new class its first.
+
+    :raises RateNotAllowed: if no invoice of that day can carry the rate
+    :raises RateBeginsTooEarly: if the class has a rate that begins on that day or later
+    """
+    locks.lock_rates()
+    latest = TaxRate.objects.filter(tax_class=tax_class).order_by("-valid_from").first()
+
+    if not rules.is_rate_allowed(rate, valid_from):
+        raise RateNotAllowed(rate, valid_from.isoformat(), param="rate")
+    if latest is not None and latest.valid_from >= valid_from:
+        raise RateBeginsTooEarly(tax_class, latest.valid_from.isoformat(), param="valid_from")
+
+    day_before = valid_from - timedelta(days=1)
+    if latest is not None and (latest.valid_to is None or latest.valid_to > day_before):
+        latest.valid_to = day_before
+        latest.save(update_fields=["valid_to", "updated_at"])
+    row = TaxRate.objects.create(tax_class=tax_class, rate=rate, valid_from=valid_from, notification=notification)
+
+    log.info("tax_rate_set", tax_class=tax_class, rate=rate, valid_from=str(valid_from), actor=str(actor))
+
+    return row
+
+
+@transaction.atomic
+def add_registration(
+    *,
+    gstin: str,
+    legal_name: str,
+    address_line1: str,
+    city: str,
+    pin: str,
+    trade_name: str = "",
+    address_line2: str = "",
+    phone: str = "",
+    email: str = "",
+    invoice_prefix: str = "INV",
+    is_default: bool = True,
+    actor: Actor = SYSTEM,
+    now: datetime,
+) -> Registration:
+    """
+    Add a GSTIN that the shop sells under; its state is the GSTIN's. A new default takes the place of the old one.
+
+    :raises InvalidGstin: if the number is none, or not that of a normal registration
+    :raises InvalidPin: if the PIN code is none
+    :raises RegistrationExists: if the GSTIN is there already
+    """
+    locks.lock_registrations()
+
+    check = rules.check_gstin(gstin)
+    if check.kind is not rules.GstinKind.NORMAL:
+        raise InvalidGstin(check.gstin[:20], check.refusal or check.kind, param="gstin")
+    if not rules.is_pin(pin):
+        raise InvalidPin(pin[:10], param="pin")
+    if Registration.objects.filter(gstin=check.gstin).exists():
+        raise RegistrationExists(check.gstin, param="gstin")
+
+    if is_default:
+        _dethrone(now=now)
+    registration = Registration.objects.create(
+        gstin=check.gstin,
+        legal_name=legal_name,
+        trade_name=trade_name,
+        state=rules.gstin_state(check.gstin),
+        address_line1=address_line1,
+        address_line2=address_line2,
+        city=city,
+        pin=pin,
+        phone=phone,
+        email=email,
+        invoice_prefix=invoice_prefix,
+        is_default=is_default,
+    )
+
+    log.info("registration_added", registration=registration.public_id, state=registration.state, actor=str(actor))
+
+    return registration
+
+
+@transaction.atomic
+def update_registration(
+    *, registration_id: UUID, changes: Mapping[str, str], actor: Actor, now: datetime
+) -> Registration:
+    """
+    Correct the names and the address of a registration; issued documents keep what they said.
+
+    :raises RegistrationNotFound: if there is none
+    :raises InvalidPin: if the PIN code is none
+    """
+    registration = locks.lock_registration(registration_id)
+
+    if "pin" in changes and not rules.is_pin(changes["pin"]):
+        raise InvalidPin(changes["pin"][:10], param="pin")
+
+    changed = [name for name in REGISTRATION_EDITABLE if name in changes]
+    for name in changed:
+        setattr(registration, name, changes[name])
+    registration.save(update_fields=[*changed, "updated_at"])
+
+    log.info("registration_changed", registration=registration.public_id, fields=changed, actor=str(actor))
+
+    return registration
+
+
+@transaction.atomic
+def make_default(*, registration_id: UUID, actor: Actor, now: datetime) -> Registration:
+    """
+    Let new orders be sold under this registration; orders that were placed keep theirs.
+
+    :raises RegistrationNotFound: if there is none
+    """
+    registration = locks.lock_registration(registration_id)
+
+    _dethrone(now=now)
+    registration.is_default = registration.is_active = True
+    registration.save(update_fields=["is_default", "is_active", "updated_at"])
+
+    log.info("registration_made_default", registration=registration.public_id, actor=str(actor))
+
+    return registration
+
+
+def _dethrone(*, now: datetime) -> None:
+    Registration.objects.filter(is_default=True).update(is_default=False, updated_at=now)

@@ -1,0 +1,71 @@
+"""What clients ask before they sell or buy: is this a GSTIN, and what is the rate."""
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import clock
+from apps.core.api import ApiView, with_etag
+from apps.tax import rules, selectors
+from apps.tax.serializers import (
+    GSTIN_CHECK_EXAMPLE,
+    TAX_RATE_EXAMPLE,
+    GstinCheckResponse,
+    TaxRateListResponse,
+    TaxRateResponse,
+    gstin_check_data,
+    read_day,
+)
+
+PUBLIC = "public, max-age=60, stale-while-revalidate=300"
+
+
+class GstinView(ApiView):
+    """The local check of a GSTIN."""
+
+    @extend_schema(
+        operation_id="check_gstin",
+        summary="Check a GSTIN",
+        description="Form, state and check character. It does not ask the GST network whether the number is registered.",
+        parameters=[OpenApiParameter("gstin", str, OpenApiParameter.PATH)],
+        responses={200: GstinCheckResponse},
+        examples=[OpenApiExample("A normal registration", value=GSTIN_CHECK_EXAMPLE, response_only=True)],
+    )
+    def retrieve(self, request: Request, gstin: str) -> Response:
+        return with_etag(request, gstin_check_data(rules.check_gstin(gstin[:40])))
+
+
+class TaxRatesView(ApiView):
+    """The GST rates by tax class."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    params = {"list": ("on",)}
+
+    @extend_schema(
+        operation_id="list_tax_rates",
+        summary="List GST rates",
+        description="The rate of every tax class on one day of the Indian calendar; today if none is given.",
+        parameters=[OpenApiParameter("on", OpenApiTypes.DATE, description="The day, as 2026-11-21.")],
+        responses={200: TaxRateListResponse},
+        examples=[
+            OpenApiExample(
+                "The rates of a day",
+                response_only=True,
+                value={
+                    "object": "list",
+                    "data": [TAX_RATE_EXAMPLE],
+                    "has_more": False,
+                    "next_cursor": None,
+                    "prev_cursor": None,
+                },
+            )
+        ],
+    )
+    def list(self, request: Request) -> Response:
+        day = read_day(self.query.get("on"), default=clock.ist_date(clock.now()))
+        data = TaxRateResponse(selectors.list_rates(on=day), many=True).data
+        body = {"object": "list", "data": data, "has_more": False, "next_cursor": None, "prev_cursor": None}
+        return with_etag(request, body, cache_control=PUBLIC)
