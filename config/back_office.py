@@ -132,9 +132,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     tiles = [
         {"title": title, "figure": numbers[name][0], "note": numbers[name][1], "tone": numbers[name][2], "href": href}
         for permission, name, title, href in _tiles()
-        if request.user.has_perm(permission)  # type: ignore[union-attr]
+        if request.user.has_perm(permission)
     ]
-    may_see_orders = request.user.has_perm("orders.view_order")  # type: ignore[union-attr]
+    may_see_orders = request.user.has_perm("orders.view_order")
     return {**context, "tiles": tiles, "latest_orders": _latest_orders() if may_see_orders else None}
 
 
@@ -220,7 +220,7 @@ def _latest_orders() -> list[dict[str, Any]]:
     ]
 
 
-_TONES = {
+_TONES: dict[str, str] = {
     OrderStatus.CONFIRMED: "success",
     OrderStatus.COMPLETED: "success",
     OrderStatus.PENDING_PAYMENT: "warning",

@@ -1,5 +1,8 @@
 """The in-app messages of whoever asks."""
 
+from typing import Any
+from uuid import UUID
+
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -22,6 +25,12 @@ class MyNotificationsView(ApiView):
     """My in-app messages and their read marks."""
 
     params = {"list": (*KeysetPagination.PARAMS, "unread")}
+
+    @property
+    def me(self) -> UUID:
+        user: Any = self.request.user
+        pk: UUID = user.pk
+        return pk
 
     @extend_schema(
         operation_id="list_my_notifications",
@@ -51,13 +60,13 @@ class MyNotificationsView(ApiView):
     )
     def list(self, request: Request) -> Response:
         unread = filters.read_unread(self.query.get("unread"))
-        rows = selectors.list_in_app(user_id=request.user.pk, unread=unread)
+        rows = selectors.list_in_app(user_id=self.me, unread=unread)
         pagination = KeysetPagination(
-            sorts={"created_at": "created_at"}, default="-created_at", scope=f"notifications:{request.user.pk}:{unread}"
+            sorts={"created_at": "created_at"}, default="-created_at", scope=f"notifications:{self.me}:{unread}"
         )
         page = pagination.page(rows, self.query)
-        data = page.envelope(NotificationResponse(page.rows, many=True).data)
-        data["unread_count"] = selectors.count_unread(user_id=request.user.pk)
+        data = page.envelope(list(NotificationResponse(page.rows, many=True).data))
+        data["unread_count"] = selectors.count_unread(user_id=self.me)
         return with_etag(request, data)
 
     @extend_schema(
@@ -73,7 +82,7 @@ class MyNotificationsView(ApiView):
     @idempotent(required=False)
     def read_one(self, request: Request, notification_id: str) -> Response:
         pk = public_pk(Notification, notification_id)
-        notification = services.mark_read(user_id=request.user.pk, notification_id=pk, now=clock.now())
+        notification = services.mark_read(user_id=self.me, notification_id=pk, now=clock.now())
         return Response(NotificationResponse(notification).data)
 
     @extend_schema(
@@ -89,6 +98,6 @@ class MyNotificationsView(ApiView):
     )
     @idempotent(required=False)
     def read_all(self, request: Request) -> Response:
-        marked = services.mark_all_read(user_id=request.user.pk, now=clock.now())
-        unread = selectors.count_unread(user_id=request.user.pk)
+        marked = services.mark_all_read(user_id=self.me, now=clock.now())
+        unread = selectors.count_unread(user_id=self.me)
         return Response(MarkedResponse({"object": "notification_marks", "marked": marked, "unread_count": unread}).data)

@@ -1,7 +1,11 @@
 """The base of every view."""
 
+from datetime import UTC
 from typing import Any
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -17,6 +21,11 @@ class ApiView(GenericViewSet[Any]):
     """
 
     params: dict[str, tuple[str, ...]] = {}
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # DRF writes instants in the zone of the thread, which is India's for the sake of the back office.
+        with timezone.override(UTC):
+            return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

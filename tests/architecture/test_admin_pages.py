@@ -1,0 +1,232 @@
+"""Every page of the back office opens for whom it is meant, stays shut for others, changes no money, and counts nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.core.cache import cache
+from django.db import models
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from apps.core import audit, clock
+from apps.core.admin_site import BahiAdmin
+from apps.core.audit import Report
+from apps.core.models import Delivery
+from apps.orders.states import OrderStatus
+from config import back_office
+from tests.factories.accounts import make_address, make_staff, make_user
+from tests.factories.notifications import NOON, make_invoice_of, make_notification, make_order_of
+
+pytestmark = pytest.mark.django_db
+
+PAGES = sorted(admin.site._registry.items(), key=lambda entry: entry[0]._meta.label)
+OURS = [entry for entry in PAGES if entry[0].__module__.startswith("apps.")]
+#: Facts and promises: changed by services alone.
+FACTS = [
+    page for page in OURS if page[0]._meta.app_label in {"orders", "payments", "invoicing", "notifications", "core"}
+]
+#: Bookkeeping of log-ins that nobody has to look at, and secrets.
+WITHOUT_PAGE = {"accounts.Budget", "accounts.RefreshToken", "accounts.Challenge"}
+ROLES = ("support", "finance", "catalogue_manager", "admin")
+
+
+def label(entry: Any) -> str:
+    return str(entry[0]._meta.label) if isinstance(entry, tuple) else str(entry)
+
+
+def url_of(model: type[models.Model], page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def signed_in(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture(autouse=True)
+def _fresh_numbers() -> Iterator[None]:
+    cache.delete("back-office:numbers")
+    yield
+    cache.delete("back-office:numbers")
+
+
+@pytest.fixture
+def shop(reference_data: None) -> Any:
+    """A shop where something has happened, so that there are rows to open."""
+    buyer = make_user(name="Asha <b>Owner</b>", email="asha@example.com")
+    make_address(buyer)
+    order = make_order_of(buyer, status=OrderStatus.CONFIRMED, confirmed_at=clock.now(), paid_amount=117_900)
+    make_invoice_of(order)
+    message = make_notification(buyer)
+    Delivery.objects.create(
+        event=message.event,
+        handler="apps.any.handler",
+        queue="events",
+        created_at=NOON,
+        send_after=NOON,
+        parked_at=NOON,
+    )
+    audit.keep(Report(started_at=clock.now(), results=[]))
+    return order
+
+
+def test_every_model_can_be_found() -> None:
+    shown = {model._meta.label for model, _ in OURS}
+    inside = {inline.model._meta.label for _, page in PAGES for inline in page.inlines}
+    ours = {model._meta.label for model in apps.get_models() if model.__module__.startswith("apps.")}
+
+    assert ours - shown - inside - WITHOUT_PAGE == set()
+
+
+@pytest.mark.parametrize("entry", OURS, ids=label)
+def test_every_page_is_of_our_make(entry: Any) -> None:
+    _, page = entry
+
+    assert isinstance(page, BahiAdmin)
+    assert not page.show_full_result_count
+
+
+@pytest.mark.parametrize("entry", PAGES, ids=label)
+def test_an_administrator_opens_lists_and_rows_and_nothing_is_counted(
+    entry: Any, shop: Any, administrator: Any, count_queries: Any
+) -> None:
+    model, page = entry
+    client = signed_in(administrator)
+
+    with count_queries() as queries:
+        answers = [client.get(url_of(model, "changelist"))]
+        if page.search_fields:
+            answers.append(client.get(url_of(model, "changelist"), {"q": "0190a0a0-0000-7000-8000-000000000001"}))
+        row = model._default_manager.first()
+        if row is not None:
+            answers.append(client.get(url_of(model, "change", row.pk)))
+
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    assert [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()] == []
+
+
+@pytest.mark.parametrize("entry", OURS, ids=label)
+def test_a_page_far_behind_the_end_is_no_error(entry: Any, administrator: Any) -> None:
+    client = signed_in(administrator)
+
+    for number in ("2", "99999999999999999999"):
+        assert client.get(url_of(entry[0], "changelist"), {"p": number}).status_code == 302
+
+
+@pytest.mark.parametrize("entry", FACTS, ids=label)
+def test_facts_cannot_be_added_changed_or_deleted_even_by_a_superuser(entry: Any, shop: Any, client: Client) -> None:
+    model, page = entry
+    root = make_staff("admin")
+    root.is_superuser = True
+    root.save()
+    request = RequestFactory().get("/")
+    request.user = root
+    row = model._default_manager.first()
+
+    assert not page.has_add_permission(request)
+    assert not page.has_change_permission(request, row)
+    assert not page.has_delete_permission(request, row)
+    assert "delete_selected" not in page.get_actions(request)
+    for inline in page.get_inline_instances(request, row):
+        assert not inline.has_add_permission(request, row)
+        assert not inline.has_change_permission(request, row)
+        assert not inline.has_delete_permission(request, row)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_opens_what_it_may_view_and_nothing_else(role: str, shop: Any) -> None:
+    user = make_staff(role)
+    client = signed_in(user)
+    may = {model: user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}") for model, _ in PAGES}
+
+    answers = {model: client.get(url_of(model, "changelist")).status_code for model, _ in PAGES}
+
+    assert answers == {model: 200 if allowed else 403 for model, allowed in may.items()}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_menu_of_a_role_leads_only_to_pages_that_open(role: str, shop: Any) -> None:
+    user = make_staff(role)
+    client = signed_in(user)
+    request = RequestFactory().get("/admin/")
+    request.user = user
+
+    menu = back_office.sidebar(request)
+
+    links = [item["link"] for group in menu for item in group["items"]]
+    assert all(client.get(link).status_code == 200 for link in links)
+    assert len(links) == len(set(links))
+    assert "More" not in [group.get("title") for group in menu]
+
+
+def test_customers_and_strangers_stay_outside(owner: Any, anonymous: Any) -> None:
+    for client in (signed_in(owner), Client()):
+        answer = client.get("/admin/")
+        assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/admin/login/")
+        for model, _ in PAGES:
+            assert client.get(url_of(model, "changelist")).status_code == 302
+
+
+def test_what_is_not_there_leads_back_to_the_dashboard(administrator: Any) -> None:
+    answer = signed_in(administrator).get("/admin/orders/order/0190a0a0-0000-7000-8000-000000000001/change/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_the_dashboard_shows_the_shop(shop: Any, administrator: Any, count_queries: Any) -> None:
+    client = signed_in(administrator)
+    client.get("/admin/")
+    cache.delete("back-office:numbers")
+
+    with count_queries() as queries:
+        page = client.get("/admin/").content.decode()
+
+    assert shop.number in page
+    assert "₹1,179.00 collected" in page
+    assert "Asha &lt;b&gt;Owner&lt;/b&gt;" in page
+    assert "given up after 5 starts" in page
+    assert len(queries) <= 15
+
+
+def test_the_dashboard_shows_a_role_only_its_own(shop: Any) -> None:
+    nobody = make_staff("support")
+    nobody.groups.clear()
+
+    page = signed_in(nobody).get("/admin/").content.decode()
+
+    assert shop.number not in page
+    assert "Parked deliveries" not in page
+
+
+def test_a_parked_delivery_can_be_sent_again(shop: Any, administrator: Any) -> None:
+    delivery = Delivery.objects.get()
+    client = signed_in(administrator)
+    url = url_of(Delivery, "changelist")
+
+    client.post(url, {"action": "retry", "_selected_action": [str(delivery.pk)]})
+    again = client.post(url, {"action": "retry", "_selected_action": [str(delivery.pk)]}, follow=True)
+
+    delivery.refresh_from_db()
+    assert (delivery.parked_at, delivery.starts) == (None, 0)
+    assert "This delivery is not parked." in again.content.decode()
+
+
+@pytest.mark.parametrize("state", ["parked", "open", "done", "other"])
+def test_deliveries_by_state(state: str, shop: Any, administrator: Any) -> None:
+    page = signed_in(administrator).get(url_of(Delivery, "changelist"), {"state": state}).content.decode()
+
+    assert ("apps.any.handler" in page) is (state in ("parked", "other"))
+
+
+def test_events_by_subject_and_by_text(shop: Any, administrator: Any) -> None:
+    client = signed_in(administrator)
+    event = Delivery.objects.get().event
+    url = "/admin/core/event/"
+
+    assert str(event.subject_id) in client.get(url, {"q": str(event.subject_id)}).content.decode()
+    assert str(event.subject_id) in client.get(url, {"subject_type": "orders.order"}).content.decode()
+    assert str(event.subject_id) not in client.get(url, {"q": "no.such.event"}).content.decode()

@@ -1,0 +1,73 @@
+"""The API's description: valid, with an example for each operation, and a page that needs nobody else's server."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from openapi_spec_validator import validate
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+def operations(schema: Any) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+        if method in METHODS
+    ]
+
+
+def test_the_schema_is_valid_openapi_3_1(schema: Any) -> None:
+    assert schema["openapi"] == "3.1.0"
+    validate(schema)
+
+
+def test_every_operation_has_an_example(schema: Any) -> None:
+    without = [name for name, operation in operations(schema) if "'example" not in str(operation)]
+
+    assert without == []
+
+
+def test_every_operation_has_a_name_of_its_own_and_a_summary(schema: Any) -> None:
+    names = [operation["operationId"] for _, operation in operations(schema)]
+
+    assert len(names) == len(set(names))
+    assert [name for name, operation in operations(schema) if not operation.get("summary")] == []
+
+
+def test_the_page_refers_to_our_own_files_alone() -> None:
+    page = Client().get("/api/docs").content.decode()
+
+    assert "://" not in page
+    found = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(found) >= 3
+    for path in found:
+        assert path.startswith("/static/")
+        assert finders.find(path.removeprefix("/static/"))
+
+
+def test_the_page_asks_nobody_to_validate() -> None:
+    assert '"validatorUrl": null' in Client().get("/api/docs").content.decode()
+
+
+def test_the_schema_and_the_page_are_public_and_the_root_leads_there() -> None:
+    client = Client()
+
+    assert client.get("/api/schema").status_code == 200
+    assert client.get("/")["Location"] == "/api/docs"
+
+
+def test_the_static_files_are_served_without_collecting_them() -> None:
+    answer = Client().get("/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui.css")
+
+    assert answer.status_code == 200
+    assert b"swagger-ui" in b"".join(answer.streaming_content)[:5000]

@@ -1,0 +1,89 @@
+"""Orders, news and messages for the tests of notifications, made without the services that other tests are about."""
+
+import itertools
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from apps.core.events import SYSTEM, record
+from apps.core.models import Event
+from apps.invoicing.models import Invoice, NumberSeries
+from apps.invoicing.states import DocumentType
+from apps.notifications.models import Notification
+from apps.notifications.states import Channel, NotificationStatus
+from apps.orders.models import Order, OrderLine
+from tests.factories.catalog import make_registration, make_variant
+
+_numbers = itertools.count(1)
+
+#: 21 November 2026, 11:05 in India.
+NOON = datetime(2026, 11, 21, 5, 35, tzinfo=UTC)
+
+
+def make_order_of(user: Any, **fields: Any) -> Order:
+    """Return an order of one line over 1,179 rupees, placed at NOON."""
+    address = {"name": "Asha <Owner>", "line1": "12 MG Road", "city": "Bengaluru", "pin": "560001", "state": "29"}
+    values: dict[str, Any] = {
+        "number": f"ORD-2627-{next(_numbers):06d}", "billing_address": address, "shipping_address": address,
+        "place_of_supply": "29", "place_of_supply_reason": "goods_delivered", "taxable_amount": 99_915,
+        "igst_amount": 17_985, "total_amount": 117_900, "placed_at": NOON, "expires_at": NOON + timedelta(minutes=30),
+    }  # fmt: skip
+    order = Order.objects.create(customer=user, registration=make_registration(), **{**values, **fields})
+    OrderLine.objects.create(
+        order=order, position=1, variant=make_variant(), sku="SKU", name="Cotton <b>kurta</b>", hsn="61091000", uqc="NOS",
+        quantity=2, unit_price=58_950, price_includes_tax=True, tax_class="gst_18", tax_rate=1800, gross_amount=99_915,
+        taxable_amount=99_915, igst_amount=17_985, total_amount=117_900,
+    )  # fmt: skip
+    return order
+
+
+def make_invoice_of(order: Order) -> Invoice:
+    """Return the issued invoice of an order."""
+    series, _ = NumberSeries.objects.get_or_create(
+        registration=order.registration, document_type=DocumentType.TAX_INVOICE, financial_year="2026-27", prefix="INV"
+    )
+    number = next(_numbers)
+    return Invoice.objects.create(
+        order=order, customer=order.customer, registration=order.registration, series=series, sequence=number,
+        number=f"INV27{number:07d}", financial_year="2026-27", issued_at=NOON, invoice_date=date(2026, 11, 21),
+        order_number=order.number, seller={}, buyer={}, shipping_address={}, place_of_supply="29",
+        taxable_amount=order.taxable_amount, igst_amount=order.igst_amount, total_amount=order.total_amount,
+    )  # fmt: skip
+
+
+def make_news(event_type: str, subject: Any, *, root_id: Any = None) -> Event:
+    """Return news of a subject, as its service would have recorded it."""
+    with transaction.atomic():
+        return record(event_type, subject=subject, actor=SYSTEM, changed={}, root_id=root_id, now=NOON)
+
+
+def make_notification(user: Any, *, event: Event | None = None, **fields: Any) -> Notification:
+    """Return an in-app message to a person, or another as the fields say."""
+    event = event or make_news("orders.order.placed", make_order_of(user))
+    values: dict[str, Any] = {
+        "channel": Channel.IN_APP, "recipient": user.public_id, "template": "order_placed", "title": "We have your order",
+        "body": "Pay soon.", "status": NotificationStatus.SENT, "sent_at": NOON, "root_id": event.root_id,
+    }  # fmt: skip
+    return Notification.objects.create(event=event, user=user, **{**values, **fields})
+
+
+def make_queued_sms(user: Any, **fields: Any) -> Notification:
+    """Return an SMS that waits for its sender."""
+    values: dict[str, Any] = {
+        "channel": Channel.SMS, "recipient": user.phone, "template": "order_cancelled", "status": NotificationStatus.QUEUED,
+        "context": {"NUMBER": "ORD-2627-000001", "SHOP": "Bahi"}, "body": "Order ORD-2627-000001 is cancelled.",
+        "sent_at": None, "next_attempt_at": NOON + timedelta(minutes=1),
+    }  # fmt: skip
+    return make_notification(user, **{**values, **fields})
+
+
+def make_queued_email(user: Any, **fields: Any) -> Notification:
+    """Return an e-mail that waits for its sender."""
+    values: dict[str, Any] = {
+        "channel": Channel.EMAIL, "recipient": "asha@example.com", "template": "email_confirmed", "sent_at": None,
+        "context": {"shop": "Bahi", "name": "Asha", "email": "asha@example.com"}, "title": "Confirmed", "body": "It is.",
+        "status": NotificationStatus.QUEUED, "next_attempt_at": NOON + timedelta(minutes=1),
+        "message_id": f"<ntf_test_{next(_numbers)}@bahi.example>",
+    }  # fmt: skip
+    return make_notification(user, **{**values, **fields})
