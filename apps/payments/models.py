@@ -1,5 +1,7 @@
 """Attempts to move money, what gateways told us, and the ledger."""
 
+from datetime import datetime
+
 import pgtrigger
 from django.db import models
 
@@ -14,6 +16,17 @@ from apps.payments.states import (
     Source,
     WebhookOutcome,
 )
+
+
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    """Payments by what they are at."""
+
+    def live(self) -> "PaymentQuerySet":
+        return self.filter(status__in=LIVE)
+
+    def due(self, now: datetime) -> "PaymentQuerySet":
+        """Those that the janitor must look at, longest waiting first."""
+        return self.filter(next_check_at__lte=now).order_by("next_check_at", "pk")
 
 
 class Payment(Subject):
@@ -42,6 +55,10 @@ class Payment(Subject):
     checks = models.PositiveIntegerField(default=0)
     claimed_until = models.DateTimeField(null=True, blank=True)
     succeeded_at = models.DateTimeField(null=True, blank=True)
+    payer_ip = models.GenericIPAddressField(null=True, blank=True, help_text="Server-to-server UPI must name it.")
+    payer_user_agent = models.CharField(max_length=300, blank=True)
+
+    objects = PaymentQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -60,7 +77,9 @@ class Payment(Subject):
         ]
         triggers = [
             NOT_DELETED,
-            pgtrigger.ReadOnly(name="terms_are_frozen", fields=["order", "customer", "sequence", "amount", "currency", "gateway"]),
+            pgtrigger.ReadOnly(
+                name="terms_are_frozen", fields=["order", "customer", "sequence", "amount", "currency", "gateway"]
+            ),
         ]
 
     def __str__(self) -> str:
@@ -79,11 +98,13 @@ class PaymentAttempt(Subject):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts")
     gateway = models.CharField(max_length=20, default="razorpay")
     gateway_payment_id = models.CharField(max_length=40)
-    status = models.CharField(max_length=12, choices=AttemptStatus, default=AttemptStatus.CREATED)
+    status = models.CharField(max_length=20, choices=AttemptStatus, default=AttemptStatus.CREATED)
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     method = models.CharField(max_length=20, blank=True)
-    payer = models.CharField(max_length=120, blank=True, help_text="Masked: ga***@upi, or the last four digits of a card.")
+    payer = models.CharField(
+        max_length=120, blank=True, help_text="Masked: ga***@upi, or the last four digits of a card."
+    )
     rrn = models.CharField(max_length=40, blank=True)
     fee_amount = models.BigIntegerField(null=True, blank=True, help_text="The gateway's fee with its GST, in paise.")
     fee_tax_amount = models.BigIntegerField(null=True, blank=True)
@@ -110,7 +131,8 @@ class PaymentAttempt(Subject):
                 name="captured_never_goes_back",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
-                condition=pgtrigger.Q(old__status=AttemptStatus.CAPTURED.value) & ~pgtrigger.Q(new__status=AttemptStatus.CAPTURED.value),
+                condition=pgtrigger.Q(old__status=AttemptStatus.CAPTURED.value)
+                & ~pgtrigger.Q(new__status=AttemptStatus.CAPTURED.value),
                 func="RAISE EXCEPTION 'a captured attempt never goes back';",
             ),
         ]
@@ -150,7 +172,8 @@ class Webhook(Subject):
         triggers = [
             NOT_DELETED,
             pgtrigger.ReadOnly(
-                name="facts_are_frozen", fields=["gateway", "event_id", "body_sha256", "body", "event_type", "received_at"]
+                name="facts_are_frozen",
+                fields=["gateway", "event_id", "body_sha256", "body", "event_type", "received_at"],
             ),
             pgtrigger.Trigger(
                 name="processed_once",
@@ -172,7 +195,9 @@ class Account(models.Model):
     code = models.CharField(max_length=60, primary_key=True)
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=10, choices=AccountKind)
-    registration = models.ForeignKey("tax.Registration", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    registration = models.ForeignKey(
+        "tax.Registration", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     def __str__(self) -> str:
         return self.code
@@ -199,7 +224,9 @@ class LedgerTransaction(Record):
         constraints = [
             models.UniqueConstraint(fields=["source_type", "source_id", "kind"], name="one_posting_per_fact"),
         ]
-        indexes = [models.Index(fields=["order_id"], name="ledger_by_order", condition=models.Q(order_id__isnull=False))]
+        indexes = [
+            models.Index(fields=["order_id"], name="ledger_by_order", condition=models.Q(order_id__isnull=False))
+        ]
         triggers = [FROZEN]
 
     def __str__(self) -> str:

@@ -18,18 +18,23 @@ class PaymentStatus(models.TextChoices):
 #: At most one payment of an order is in one of these.
 LIVE = (PaymentStatus.REQUIRES_PAYMENT, PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
 
+#: The money has arrived; nothing follows.
+SUCCESSFUL = (PaymentStatus.SUCCEEDED, PaymentStatus.SUCCEEDED_LATE)
+
+#: From live to late directly: the order was closed while the payment was under way.
 change = by_table(
     {
         PaymentStatus.REQUIRES_PAYMENT: {
             PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED,
-            PaymentStatus.CANCELLED, PaymentStatus.EXPIRED,
+            PaymentStatus.SUCCEEDED_LATE, PaymentStatus.CANCELLED, PaymentStatus.EXPIRED,
         },
         PaymentStatus.PROCESSING: {
             PaymentStatus.REQUIRES_PAYMENT, PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED,
-            PaymentStatus.CANCELLED, PaymentStatus.EXPIRED,
+            PaymentStatus.SUCCEEDED_LATE, PaymentStatus.CANCELLED, PaymentStatus.EXPIRED,
         },
         PaymentStatus.REQUIRES_CAPTURE: {
-            PaymentStatus.SUCCEEDED, PaymentStatus.REQUIRES_PAYMENT, PaymentStatus.CANCELLED, PaymentStatus.EXPIRED,
+            PaymentStatus.SUCCEEDED, PaymentStatus.REQUIRES_PAYMENT, PaymentStatus.PROCESSING,
+            PaymentStatus.SUCCEEDED_LATE, PaymentStatus.CANCELLED, PaymentStatus.EXPIRED,
         },
         PaymentStatus.CANCELLED: {PaymentStatus.SUCCEEDED_LATE},
         PaymentStatus.EXPIRED: {PaymentStatus.SUCCEEDED_LATE},
@@ -41,11 +46,18 @@ class AttemptStatus(models.TextChoices):
     CREATED = "created", "Created"
     FAILED = "failed", "Failed"
     AUTHORIZED = "authorized", "Authorized"
+    AUTO_REFUNDED = "auto_refunded", "Given back by the gateway, not captured in time"
     CAPTURED = "captured", "Captured"
 
 
 #: An attempt's rank only rises; `failed -> authorized` is the bank's late answer and normal.
-RANK = {AttemptStatus.CREATED: 0, AttemptStatus.FAILED: 1, AttemptStatus.AUTHORIZED: 2, AttemptStatus.CAPTURED: 3}
+RANK: dict[str, int] = {
+    AttemptStatus.CREATED: 0,
+    AttemptStatus.FAILED: 1,
+    AttemptStatus.AUTHORIZED: 2,
+    AttemptStatus.AUTO_REFUNDED: 3,
+    AttemptStatus.CAPTURED: 4,
+}
 
 
 class GatewayCall(models.TextChoices):

@@ -1,0 +1,202 @@
+"""The back office's pages of money: to look at. Nothing is changed here but through services."""
+
+from typing import Any
+
+from django.contrib import admin
+
+from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel
+from apps.core.money import rupees
+from apps.payments import selectors
+from apps.payments.models import (
+    Account,
+    BalanceCheckpoint,
+    LedgerEntry,
+    LedgerTransaction,
+    Payment,
+    PaymentAttempt,
+    Webhook,
+)
+
+_SHOWN_BODY_BYTES = 20_000
+
+
+class PaymentAttemptInline(ReadOnlyTabularInline):
+    """The tries of a payment."""
+
+    model = PaymentAttempt
+    fields = ("gateway_payment_id", "status", "paid", "method", "payer", "rrn", "captured_at", "review_reason")
+    readonly_fields = fields
+    ordering = ("created_at", "id")
+
+    @admin.display(description="Amount")
+    def paid(self, attempt: PaymentAttempt) -> str:
+        return rupees(attempt.amount)
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    """Payments: found by the gateway's order id, the order's number, or the customer's phone."""
+
+    list_display = ("public_id", "order", "customer", "status", "asked", "gateway_order_id", "created_at")
+    list_filter = ("status", "gateway_call", "created_at")
+    list_select_related = ("order", "customer")
+    ordering = ("-created_at", "-id")
+    search_fields = ("=gateway_order_id", "=order__number", "=customer__phone", "=attempts__gateway_payment_id")
+    search_help_text = "A gateway's order or payment id, an order number, or a phone number."
+    inlines = (PaymentAttemptInline,)
+
+    @admin.display(description="Amount", ordering="amount")
+    def asked(self, payment: Payment) -> str:
+        return rupees(payment.amount)
+
+
+@admin.register(PaymentAttempt)
+class PaymentAttemptAdmin(ReadOnlyAdmin):
+    """Tries to pay; those with a reason to review wait for somebody to decide."""
+
+    list_display = (
+        "gateway_payment_id",
+        "payment",
+        "status",
+        "paid",
+        "method",
+        "payer",
+        "review_reason",
+        "captured_at",
+    )
+    list_filter = ("status", "review_reason", "method", "created_at")
+    list_select_related = ("payment",)
+    ordering = ("-created_at", "-id")
+    search_fields = ("=gateway_payment_id", "=rrn", "=payment__order__number")
+    search_help_text = "A gateway's payment id, a bank reference number, or an order number."
+
+    @admin.display(description="Amount", ordering="amount")
+    def paid(self, attempt: PaymentAttempt) -> str:
+        return rupees(attempt.amount)
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnlyAdmin):
+    """What gateways sent, word for word."""
+
+    list_display = ("event_type", "event_id", "received_at", "processed_at", "outcome", "outcome_reason")
+    list_filter = ("gateway", "event_type", "outcome", "received_at")
+    ordering = ("-received_at", "-id")
+    search_fields = ("=event_id", "=body_sha256")
+    search_help_text = "An event id, or the hash of a body."
+    exclude = ("body",)
+    readonly_fields = ("body_text",)
+
+    @admin.display(description="Body")
+    def body_text(self, webhook: Webhook) -> str:
+        return bytes(webhook.body)[:_SHOWN_BODY_BYTES].decode("utf-8", "replace")
+
+
+class LedgerEntryInline(ReadOnlyTabularInline):
+    """The entries of a posting."""
+
+    model = LedgerEntry
+    fields = ("account", "debit", "credit", "currency")
+    readonly_fields = fields
+    ordering = ("id",)
+
+    @admin.display(description="Debit")
+    def debit(self, entry: LedgerEntry) -> str:
+        return rupees(entry.amount) if entry.amount > 0 else ""
+
+    @admin.display(description="Credit")
+    def credit(self, entry: LedgerEntry) -> str:
+        return rupees(-entry.amount) if entry.amount < 0 else ""
+
+
+@admin.register(LedgerTransaction)
+class LedgerTransactionAdmin(ReadOnlyAdmin):
+    """The books: every posting with its entries."""
+
+    list_display = ("occurred_at", "kind", "description", "source_type", "public_id")
+    list_filter = ("kind", "occurred_at")
+    ordering = ("-created_at", "-id")
+    search_fields = ("description",)
+    search_help_text = "Words of the description, such as an order number."
+    inlines = (LedgerEntryInline,)
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnlyAdmin):
+    """The chart of accounts, with what each holds."""
+
+    list_display = ("code", "name", "kind", "held")
+    list_filter = ("kind",)
+    ordering = ("code",)
+    search_fields = ("code", "name")
+
+    @admin.display(description="Balance (debit positive)")
+    def held(self, account: Account) -> str:
+        return rupees(selectors.balance_of(account.pk))
+
+
+@admin.register(BalanceCheckpoint)
+class BalanceCheckpointAdmin(ReadOnlyAdmin):
+    """Balances that were written down."""
+
+    list_display = ("account", "currency", "held", "last_entry_id", "taken_at")
+    list_filter = ("account", "taken_at")
+    list_select_related = ("account",)
+    ordering = ("-id",)
+
+    @admin.display(description="Balance")
+    def held(self, checkpoint: BalanceCheckpoint) -> str:
+        return rupees(checkpoint.balance)
+
+
+def _payment_rows(order: Any) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for payment in selectors.list_payments_of_order(order.pk):
+        asked = (payment.public_id, payment.get_status_display(), rupees(payment.amount))
+        rows.append((*asked, payment.gateway_order_id or "", "", ""))
+        rows += [
+            (
+                attempt.gateway_payment_id,
+                attempt.get_status_display(),
+                rupees(attempt.amount),
+                f"{attempt.method} {attempt.payer}".strip(),
+                attempt.error.get("reason", ""),
+                attempt.get_review_reason_display(),
+            )
+            for attempt in payment.attempts.all()
+        ]
+    return rows
+
+
+def _ledger_rows(order: Any) -> list[tuple[Any, ...]]:
+    return [
+        (
+            posting.occurred_at,
+            posting.kind,
+            entry.account_id,
+            rupees(entry.amount) if entry.amount > 0 else "",
+            rupees(-entry.amount) if entry.amount < 0 else "",
+        )
+        for posting in selectors.list_ledger_of_order(order.pk)
+        for entry in posting.entries.all()
+    ]
+
+
+add_panel(
+    "orders.order",
+    Panel(
+        title="Payments",
+        columns=("Payment or try", "Status", "Amount", "By", "Reason", "To review"),
+        rows=_payment_rows,
+        permission="payments.view_payment",
+    ),
+)
+add_panel(
+    "orders.order",
+    Panel(
+        title="Ledger",
+        columns=("When", "What", "Account", "Debit", "Credit"),
+        rows=_ledger_rows,
+        permission="payments.view_ledgertransaction",
+    ),
+)

@@ -1,0 +1,183 @@
+"""
+What Bahi wants of a payment gateway, whichever it is: the calls, the facts that come back, and the ways they go wrong.
+
+A call ends in one of three ways that must not be confused: it was done, it was refused for certain, or nobody knows.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+
+@dataclass(frozen=True)
+class GatewayError:
+    """Why the gateway, or a bank behind it, said no: every field that it gave, and the HTTP status of a refused call."""
+
+    code: str = ""
+    reason: str = ""
+    description: str = ""
+    source: str = ""
+    step: str = ""
+    field: str = ""
+    status: int | None = None
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields that say something, as a row keeps them."""
+        values = {
+            "code": self.code,
+            "reason": self.reason,
+            "description": self.description,
+            "source": self.source,
+            "step": self.step,
+            "field": self.field,
+            "status": self.status,
+            "metadata": dict(self.metadata),
+        }
+        return {name: value for name, value in values.items() if value not in ("", None, {})}
+
+
+@dataclass(frozen=True)
+class GatewayOrder:
+    """The gateway's order for one of our payments; `receipt` is our payment's public id, `amount` in paise."""
+
+    id: str
+    amount: int
+    currency: str
+    receipt: str
+    status: str
+
+
+@dataclass(frozen=True)
+class GatewayPayment:
+    """
+    What a gateway says of one try to pay, in our words. Amounts in paise; the fee includes its GST.
+
+    `status` is one of `AttemptStatus`. `our_payment` is our payment's public id as the gateway kept it in notes or receipt,
+    or empty. `payer` is masked already.
+    """
+
+    gateway: str
+    id: str
+    order_id: str
+    status: str
+    amount: int
+    currency: str
+    method: str = ""
+    payer: str = ""
+    rrn: str = ""
+    fee_amount: int | None = None
+    fee_tax_amount: int | None = None
+    error: GatewayError = dataclasses.field(default_factory=GatewayError)
+    our_payment: str = ""
+
+
+@dataclass(frozen=True)
+class UpiIntent:
+    """A UPI link that a payer's app opens, and the gateway's id of the payment that it belongs to."""
+
+    gateway_payment_id: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Payer:
+    """Who pays, as a gateway must be told for server-to-server UPI."""
+
+    email: str
+    phone: str
+    ip: str
+    user_agent: str
+
+
+class GatewayFailure(Exception):
+    """A call that was not done; `error` is all that the gateway said of it."""
+
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__(error.description or error.reason or error.code or "no answer")
+        self.error = error
+
+
+class Refused(GatewayFailure):
+    """The gateway said no, for certain and for good: the same call would be refused again."""
+
+
+class TryLater(GatewayFailure):
+    """Nothing was done, and the same call may be made again: we did not reach the gateway, or it was busy."""
+
+
+class OutcomeUnknown(GatewayFailure):
+    """No answer, or one that nobody can read: the gateway may or may not have acted. Ask it before trying again."""
+
+
+class UnreadableFacts(ValueError):
+    """The gateway says something of a payment that we do not understand."""
+
+
+class Gateway(Protocol):
+    """One payment gateway. Every call goes over the network, none may be made inside a transaction."""
+
+    name: str
+
+    def create_order(self, *, receipt: str, amount: int, currency: str, notes: Mapping[str, str]) -> GatewayOrder:
+        """Make an order once, however often this is called with one receipt."""
+        ...
+
+    def find_order(self, *, receipt: str) -> GatewayOrder | None:
+        """Return the order with a receipt, or None."""
+        ...
+
+    def list_payments(self, *, gateway_order_id: str) -> Sequence[GatewayPayment]:
+        """Return every try to pay an order."""
+        ...
+
+    def get_payment(self, *, gateway_payment_id: str) -> GatewayPayment:
+        """Return one try to pay."""
+        ...
+
+    def capture(self, *, gateway_payment_id: str, amount: int, currency: str) -> GatewayPayment:
+        """Take the money of an authorised payment."""
+        ...
+
+    def create_upi_intent(
+        self,
+        *,
+        gateway_order_id: str,
+        amount: int,
+        currency: str,
+        payer: Payer,
+        description: str,
+        notes: Mapping[str, str],
+    ) -> UpiIntent | None:
+        """Open a UPI payment from our server, or return None where the account does not offer that."""
+        ...
+
+    def checkout_options(self, *, gateway_order_id: str) -> dict[str, Any]:
+        """Return what the browser needs to open the gateway's own payment page."""
+        ...
+
+    def is_checkout_signed(self, *, gateway_order_id: str, gateway_payment_id: str, signature: str) -> bool:
+        """Test if the browser's callback was signed by the gateway."""
+        ...
+
+    def is_webhook_signed(self, *, raw: bytes, signature: str) -> bool:
+        """Test if a webhook's bytes were signed by the gateway."""
+        ...
+
+    def read_webhook(self, raw: bytes) -> tuple[str, GatewayPayment | None]:
+        """
+        Return the type of a webhook and the payment that it tells of, or None if it tells of none that we follow.
+
+        :raises UnreadableFacts: if it cannot be understood
+        """
+        ...
+
+
+def get_gateway(name: str) -> Gateway:
+    """Return a gateway by the name that payments keep."""
+    gateway: Gateway = import_string(settings.PAYMENT_GATEWAYS[name])()
+    return gateway

@@ -1,0 +1,240 @@
+"""
+Razorpay, thinly: its wire format on one side, our facts on the other.
+
+Settings are read at each call, so that a key can be changed without new code. https://razorpay.com/docs/api/
+"""
+
+import hashlib
+import hmac
+import random
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from django.conf import settings
+
+from apps.core.http import Answer, Client, NoAnswer, NotReached
+from apps.payments.gateways import (
+    GatewayError,
+    GatewayOrder,
+    GatewayPayment,
+    OutcomeUnknown,
+    Payer,
+    Refused,
+    TryLater,
+    UnreadableFacts,
+    UpiIntent,
+)
+from apps.payments.gateways.razorpay_facts import order_from, payment_from, webhook_from
+
+NAME = "razorpay"
+#: A read is tried this often; a write once, because a second might act a second time.
+READ_TRIES = 3
+_BACKOFF_SECONDS = 0.2
+#: The gateway captures what is authorised within this time by itself, and gives later money back.
+_CAPTURE_OPTIONS = {"automatic_expiry_period": 30, "manual_expiry_period": 7200, "refund_speed": "normal"}
+#: Razorpay's own stand-in for a payer without an e-mail address.
+_NO_EMAIL = "void@razorpay.com"
+_RECEIPT_TAKEN = "Order receipt should be unique."
+
+T = TypeVar("T")
+
+
+class Razorpay:
+    """The Razorpay account that the settings name."""
+
+    name = NAME
+
+    def create_order(self, *, receipt: str, amount: int, currency: str, notes: Mapping[str, str]) -> GatewayOrder:
+        """
+        Make an order once for a receipt: a second call, or a lost answer, ends at the same order.
+
+        :raises Refused: if Razorpay says no for certain
+        :raises TryLater: if nothing was done
+        :raises OutcomeUnknown: if nobody knows; look up by receipt first
+        """
+        body = {
+            "amount": amount,
+            "currency": currency,
+            "receipt": receipt,
+            "notes": dict(notes),
+            "unique_receipt": True,
+            "payment": {"capture": "automatic", "capture_options": dict(_CAPTURE_OPTIONS)},
+        }
+        try:
+            return _understood(order_from, _write("/v1/orders", body))
+        except Refused as refusal:
+            found = self.find_order(receipt=receipt) if refusal.error.description == _RECEIPT_TAKEN else None
+            if found is None:
+                raise
+            return found
+
+    def find_order(self, *, receipt: str) -> GatewayOrder | None:
+        """Return the oldest order with a receipt, or None."""
+        body = _read("/v1/orders", {"receipt": receipt, "count": 100})
+        matching = [order for order in _items(body, order_from) if order.receipt == receipt]
+        return matching[-1] if matching else None
+
+    def list_payments(self, *, gateway_order_id: str) -> list[GatewayPayment]:
+        """Return every try to pay an order, oldest first; Razorpay lists the newest first."""
+        return _items(_read(f"/v1/orders/{quote(gateway_order_id, safe='')}/payments"), payment_from)[::-1]
+
+    def get_payment(self, *, gateway_payment_id: str) -> GatewayPayment:
+        """Return one try to pay."""
+        return _understood(payment_from, _read(f"/v1/payments/{quote(gateway_payment_id, safe='')}"))
+
+    def capture(self, *, gateway_payment_id: str, amount: int, currency: str) -> GatewayPayment:
+        """Take the money of an authorised payment; the amount is all that was authorised."""
+        path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/capture"
+        return _understood(payment_from, _write(path, {"amount": amount, "currency": currency}))
+
+    def create_upi_intent(
+        self,
+        *,
+        gateway_order_id: str,
+        amount: int,
+        currency: str,
+        payer: Payer,
+        description: str,
+        notes: Mapping[str, str],
+    ) -> UpiIntent | None:
+        """Open a UPI payment from our server, or return None if the setting says that the account may not."""
+        if not settings.RAZORPAY_S2S_UPI:
+            return None
+        body = {
+            "amount": amount,
+            "currency": currency,
+            "order_id": gateway_order_id,
+            "email": payer.email or _NO_EMAIL,
+            "contact": payer.phone,
+            "method": "upi",
+            "ip": payer.ip or "127.0.0.1",
+            "referer": settings.PUBLIC_URL,
+            "user_agent": payer.user_agent or "Bahi",
+            "description": description,
+            "notes": dict(notes),
+            "upi": {"flow": "intent"},
+        }
+        return _understood(_intent_from, _write("/v1/payments/create/upi", body))
+
+    def checkout_options(self, *, gateway_order_id: str) -> dict[str, Any]:
+        """Return what Razorpay Checkout is opened with in a browser; the key id is public."""
+        return {"key_id": settings.RAZORPAY_KEY_ID, "gateway_order_id": gateway_order_id}
+
+    def is_checkout_signed(self, *, gateway_order_id: str, gateway_payment_id: str, signature: str) -> bool:
+        """Test the signature that Checkout hands to the page: it proves authorisation, not capture."""
+        message = f"{gateway_order_id}|{gateway_payment_id}".encode()
+        return _matches(signature, message, settings.RAZORPAY_KEY_SECRET)
+
+    def is_webhook_signed(self, *, raw: bytes, signature: str) -> bool:
+        """Test a webhook's signature over its raw bytes against every secret in force, in constant time."""
+        verdicts = [_matches(signature, raw, secret) for secret in settings.RAZORPAY_WEBHOOK_SECRETS]
+        return any(verdicts)
+
+    def read_webhook(self, raw: bytes) -> tuple[str, GatewayPayment | None]:
+        """Return the event type, and the payment that it tells of."""
+        return webhook_from(raw)
+
+
+def _matches(signature: str, message: bytes, secret: str) -> bool:
+    expected = hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass"))
+
+
+def _intent_from(body: Any) -> UpiIntent:
+    if not isinstance(body, dict):
+        raise UnreadableFacts("not an object")
+    payment_id, link = body.get("razorpay_payment_id"), body.get("link")
+    if not isinstance(payment_id, str) or not isinstance(link, str) or not link.startswith("upi://"):
+        raise UnreadableFacts("no UPI link in it")
+    return UpiIntent(gateway_payment_id=payment_id, link=link)
+
+
+# Calls ---------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4)
+def _client(base_url: str, key_id: str, key_secret: str) -> Client:
+    return Client(base_url, auth=(key_id, key_secret), headers={"User-Agent": "Bahi/1.0"})
+
+
+def _call(method: str, path: str, **arguments: Any) -> Any:
+    client = _client(settings.RAZORPAY_BASE_URL, settings.RAZORPAY_KEY_ID, settings.RAZORPAY_KEY_SECRET)
+    try:
+        answer = client.call(method, path, **arguments)
+    except NotReached as failure:
+        raise TryLater(GatewayError(code="NOT_REACHED", description=str(failure)[:300])) from failure
+    except NoAnswer as failure:
+        raise OutcomeUnknown(GatewayError(code="NO_ANSWER", description=str(failure)[:300])) from failure
+    return _judged(answer)
+
+
+def _write(path: str, body: dict[str, Any]) -> Any:
+    return _call("POST", path, json=body)
+
+
+def _read(path: str, params: dict[str, Any] | None = None) -> Any:
+    """Read, with a few tries: reading twice does no harm."""
+    for attempt in range(1, READ_TRIES + 1):
+        try:
+            return _call("GET", path, params=params)
+        except (TryLater, OutcomeUnknown):
+            if attempt == READ_TRIES:
+                raise
+            # Jitter, so that many workers do not come back at the same moment.
+            time.sleep(_BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
+    raise AssertionError("unreachable")
+
+
+def _judged(answer: Answer) -> Any:
+    """Return the body of a success; tell a refusal from a busy gateway and from an answer that says nothing."""
+    if answer.is_success:
+        if isinstance(answer.body, dict):
+            return answer.body
+        raise OutcomeUnknown(GatewayError(code="UNREADABLE", status=answer.status, description=answer.text[:200]))
+
+    error = _error_from(answer)
+    if answer.status == 429:
+        raise TryLater(error)
+    if 400 <= answer.status < 500 and isinstance(answer.body, dict):
+        raise Refused(error)
+    raise OutcomeUnknown(error)
+
+
+def _error_from(answer: Answer) -> GatewayError:
+    body = answer.body.get("error") if isinstance(answer.body, dict) else None
+    if not isinstance(body, dict):
+        return GatewayError(code="UNREADABLE", status=answer.status, description=answer.text[:200])
+
+    def text(name: str) -> str:
+        value = body.get(name)
+        return value[:300] if isinstance(value, str) and value != "NA" else ""
+
+    metadata = body.get("metadata")
+    return GatewayError(
+        code=text("code"),
+        reason=text("reason"),
+        description=text("description"),
+        source=text("source"),
+        step=text("step"),
+        field=text("field"),
+        status=answer.status,
+        metadata=metadata if isinstance(metadata, dict) else {},
+    )
+
+
+def _understood(parse: Callable[[Any], T], body: Any) -> T:
+    """Parse the answer to a call that was done; one that cannot be read leaves us as wise as none."""
+    try:
+        return parse(body)
+    except UnreadableFacts as failure:
+        raise OutcomeUnknown(GatewayError(code="UNREADABLE", description=str(failure))) from failure
+
+
+def _items(body: Any, parse: Callable[[Any], T]) -> list[T]:
+    items = body.get("items") if isinstance(body, dict) else None
+    if not isinstance(items, list):
+        raise OutcomeUnknown(GatewayError(code="UNREADABLE", description="not a collection"))
+    return [_understood(parse, item) for item in items]

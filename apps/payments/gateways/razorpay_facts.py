@@ -1,0 +1,183 @@
+"""
+Reading Razorpay's entities, tolerantly: what is absent, empty or oddly typed must not stop money from being booked.
+
+Known habits: `notes` is `[]` when empty, ids come with or without their prefix, `created_at` may be missing.
+https://razorpay.com/docs/webhooks/payloads/payments/
+"""
+
+import json
+from typing import Any
+
+from apps.payments.gateways import GatewayError, GatewayOrder, GatewayPayment, UnreadableFacts
+from apps.payments.states import AttemptStatus
+
+NAME = "razorpay"
+#: The key in notes that holds our payment's public id.
+NOTE_OF_PAYMENT = "payment"
+#: Webhooks that tell of a try to pay. Others are kept and left alone.
+FOLLOWED = frozenset({"payment.authorized", "payment.captured", "payment.failed", "order.paid"})
+
+_STATUSES = {
+    "created": AttemptStatus.CREATED,
+    "pending": AttemptStatus.CREATED,
+    "failed": AttemptStatus.FAILED,
+    "authorized": AttemptStatus.AUTHORIZED,
+    "captured": AttemptStatus.CAPTURED,
+}
+
+
+def order_from(entity: Any) -> GatewayOrder:
+    """
+    Read an order.
+
+    :raises UnreadableFacts: if it has no id or amount
+    """
+    body = _object(entity)
+    return GatewayOrder(
+        id=with_prefix("order", body.get("id")),
+        amount=_paise(body.get("amount")),
+        currency=_text(body, "currency").upper(),
+        receipt=_text(body, "receipt"),
+        status=_text(body, "status"),
+    )
+
+
+def payment_from(entity: Any, *, order: Any = None) -> GatewayPayment:
+    """
+    Read a payment; `order` is the order's entity where it came along.
+
+    :raises UnreadableFacts: if it has no id, amount or known status
+    """
+    body = _object(entity)
+    order_id = body.get("order_id")
+    return GatewayPayment(
+        gateway=NAME,
+        id=with_prefix("pay", body.get("id")),
+        order_id=with_prefix("order", order_id) if order_id else "",
+        status=_status(body),
+        amount=_paise(body.get("amount")),
+        currency=_text(body, "currency").upper()[:3],
+        method=_text(body, "method")[:20],
+        payer=masked_payer(body),
+        rrn=_rrn(body)[:40],
+        fee_amount=_paise_or_none(body.get("fee")),
+        fee_tax_amount=_paise_or_none(body.get("tax")),
+        error=_error(body),
+        our_payment=_our_payment(body, order),
+    )
+
+
+def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | None]:
+    """
+    Read a webhook: its type, and its payment if it is one of those that we follow.
+
+    :raises UnreadableFacts: if it is no JSON object, or tells of a payment that cannot be read
+    """
+    try:
+        envelope = _object(json.loads(raw))
+    except (ValueError, RecursionError) as failure:
+        raise UnreadableFacts("not JSON") from failure
+    event_type = _text(envelope, "event")
+    payload = envelope.get("payload")
+    if event_type not in FOLLOWED or not isinstance(payload, dict):
+        return event_type, None
+    entity = _entity(payload, "payment")
+    if entity is None:
+        return event_type, None
+    return event_type, payment_from(entity, order=_entity(payload, "order"))
+
+
+def with_prefix(prefix: str, value: Any) -> str:
+    """
+    Return an id with its prefix, which some payloads leave out.
+
+    :raises UnreadableFacts: if it is no id
+    """
+    if not isinstance(value, str) or not 1 <= len(value) <= 34 or not value.replace("_", "").isalnum():
+        raise UnreadableFacts(f"no {prefix} id")
+    return value if "_" in value else f"{prefix}_{value}"
+
+
+def masked_payer(body: dict[str, Any]) -> str:
+    """Return who paid, as staff and the buyer may see it: `ga***@upi`, or `**** 1007` of a card."""
+    upi, card = body.get("upi"), body.get("card")
+    vpa = _text(body, "vpa") or (_text(upi, "vpa") if isinstance(upi, dict) else "")
+    if vpa:
+        name, _, handle = vpa.partition("@")
+        return f"{name[:2]}***@{handle}"[:120]
+    if isinstance(card, dict) and _text(card, "last4"):
+        return f"{_text(card, 'network')} **** {_text(card, 'last4')[-4:]}".strip()
+    return (_text(body, "bank") or _text(body, "wallet"))[:120]
+
+
+def _status(body: dict[str, Any]) -> str:
+    status = _text(body, "status")
+    if status == "refunded":
+        # Given back in full: after a capture that is our refund; without one the gateway has let go of the money.
+        return AttemptStatus.CAPTURED if body.get("captured") is True else AttemptStatus.AUTO_REFUNDED
+    if status not in _STATUSES:
+        raise UnreadableFacts(f"a payment that is {status[:40]!r}")
+    return _STATUSES[status]
+
+
+def _error(body: dict[str, Any]) -> GatewayError:
+    def text(name: str) -> str:
+        value = _text(body, f"error_{name}")[:300]
+        return "" if value == "NA" else value
+
+    return GatewayError(
+        code=text("code"),
+        reason=text("reason"),
+        description=text("description"),
+        source=text("source"),
+        step=text("step"),
+    )
+
+
+def _our_payment(body: dict[str, Any], order: Any) -> str:
+    """Return our payment's id from the notes of the payment, the notes of the order, or the order's receipt."""
+    places = [body.get("notes"), order.get("notes") if isinstance(order, dict) else None]
+    for notes in places:
+        if isinstance(notes, dict) and isinstance(notes.get(NOTE_OF_PAYMENT), str):
+            return str(notes[NOTE_OF_PAYMENT])[:40]
+    return _text(order, "receipt")[:40] if isinstance(order, dict) else ""
+
+
+def _rrn(body: dict[str, Any]) -> str:
+    data = body.get("acquirer_data")
+    if not isinstance(data, dict):
+        return ""
+    for name in ("rrn", "bank_transaction_id", "transaction_id", "auth_code"):
+        value = data.get(name)
+        if isinstance(value, (str, int)) and value:
+            return str(value)
+    return ""
+
+
+def _entity(payload: dict[str, Any], name: str) -> Any:
+    wrapped = payload.get(name)
+    return wrapped.get("entity") if isinstance(wrapped, dict) else None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UnreadableFacts("not an object")
+    return value
+
+
+def _text(body: Any, name: str) -> str:
+    value = body.get(name) if isinstance(body, dict) else None
+    return value.replace("\x00", "").encode("utf-8", "ignore").decode() if isinstance(value, str) else ""
+
+
+def _paise(value: Any) -> int:
+    amount = _paise_or_none(value)
+    if amount is None:
+        raise UnreadableFacts("no amount")
+    return amount
+
+
+def _paise_or_none(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**15:
+        return None
+    return value

@@ -1,0 +1,103 @@
+"""Pure decisions about payments: which state follows, when to look again, what the buyer is told."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from apps.payments.states import LIVE, RANK, SUCCESSFUL, AttemptStatus, PaymentStatus, ReviewReason
+
+#: Waits between two looks of the janitor at a live payment, growing; the last one repeats.
+_LIVE_WAITS = (15, 15, 30, 60, 120, 300)
+#: Waits for a closed payment: a bank may still answer, and a webhook be lost. Then nobody asks any more.
+_CLOSED_WAITS = (600, 3_600, 6 * 3_600, 24 * 3_600, 24 * 3_600, 24 * 3_600)
+#: A try that the payer has begun keeps its payment alive for so long; Razorpay gives up a silent one after ten minutes.
+PENDING_TRY_LIVES_FOR = timedelta(minutes=12)
+
+_BUYER_TEXTS = {
+    "insufficient_funds": "The account does not have enough money. Try another account or another way to pay.",
+    "insufficient_fund": "The account does not have enough money. Try another account or another way to pay.",
+    "incorrect_pin": "The UPI PIN was not right. Try again.",
+    "payment_cancelled": "The payment was cancelled. Nothing was taken; you may try again.",
+    "payment_declined": "The bank declined the payment. Try another way to pay, or ask your bank.",
+    "card_declined": "The bank declined the card. Try another card, or ask your bank.",
+    "payment_timed_out": "The payment was not completed in time. If money was taken, it will be shown here or come back.",
+    "payment_collect_request_expired": "The request expired before it was approved. Try again.",
+    "invalid_vpa": "This UPI ID does not exist. Check it and try again.",
+    "authentication_failed": "The bank could not make sure that it was you. Try again.",
+}
+_BUYER_DEFAULT = "The payment did not go through. If money was taken, it will be shown here or come back to you."
+
+
+def status_from(current: str, attempts: Collection[tuple[str, str]], *, is_order_closed: bool) -> str:
+    """
+    Return the status that a payment has by its attempts, given as (status, review reason).
+
+    Money of another amount or currency than asked counts for nothing until staff have decided about it. Money for a closed
+    order is late, whatever the payment was.
+    """
+    counted = {status for status, reason in attempts if reason != ReviewReason.AMOUNT_DIFFERS}
+    if current in SUCCESSFUL:
+        return current
+    if AttemptStatus.CAPTURED in counted:
+        is_late = is_order_closed or current not in LIVE
+        return PaymentStatus.SUCCEEDED_LATE if is_late else PaymentStatus.SUCCEEDED
+    if current not in LIVE:
+        return current
+    if AttemptStatus.AUTHORIZED in counted:
+        return PaymentStatus.REQUIRES_CAPTURE
+    if AttemptStatus.CREATED in counted:
+        return PaymentStatus.PROCESSING
+    return PaymentStatus.REQUIRES_PAYMENT
+
+
+def rises(current: str, to: str) -> bool:
+    """Test if an attempt's news is ahead of what we know: its rank only rises."""
+    return RANK[to] > RANK[current]
+
+
+def review_reason(
+    *, amount: int, currency: str, asked: int, asked_currency: str, is_order_closed: bool, paid_before: int, total: int
+) -> str:
+    """Return why staff must decide about captured money, or nothing. Amounts in paise."""
+    if (amount, currency) != (asked, asked_currency):
+        return ReviewReason.AMOUNT_DIFFERS
+    if is_order_closed:
+        return ReviewReason.ORDER_CLOSED
+    if paid_before >= total:
+        return ReviewReason.PAID_TWICE
+    return ""
+
+
+def next_check(
+    *, status: str, checks: int, live_until: datetime, is_known_to_gateway: bool, now: datetime
+) -> datetime | None:
+    """Return when the janitor looks at a payment again, or None if it need not: at the latest when its time is over."""
+    if status in SUCCESSFUL:
+        return None
+    if status in LIVE:
+        wait = timedelta(seconds=_LIVE_WAITS[min(checks, len(_LIVE_WAITS) - 1)])
+        return min(now + wait, live_until) if live_until > now else now + wait
+    if not is_known_to_gateway or checks >= len(_CLOSED_WAITS):
+        return None
+    return now + timedelta(seconds=_CLOSED_WAITS[checks])
+
+
+def extended(live_until: datetime, *, status: str, now: datetime) -> datetime:
+    """Return until when a payment lives after a try was seen: one that its payer has just begun may still finish."""
+    if status in (AttemptStatus.CREATED, AttemptStatus.AUTHORIZED):
+        return max(live_until, now + PENDING_TRY_LIVES_FOR)
+    return live_until
+
+
+def is_over(*, status: str, live_until: datetime, is_order_open: bool, now: datetime) -> bool:
+    """Test if a live payment has ended unpaid: its time is up, and no authorised money waits that the order wants."""
+    if status not in LIVE or now < live_until:
+        return False
+    return not (status == PaymentStatus.REQUIRES_CAPTURE and is_order_open)
+
+
+def buyer_text(error: Mapping[str, Any]) -> str:
+    """Return what a buyer may read of a failure: a sentence of ours, never the gateway's."""
+    if not error:
+        return ""
+    return _BUYER_TEXTS.get(str(error.get("reason", "")), _BUYER_DEFAULT)

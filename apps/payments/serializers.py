@@ -1,0 +1,233 @@
+"""Request and response shapes of payments."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.renderers import BaseRenderer
+
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
+from apps.payments import rules
+from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.states import AttemptStatus, PaymentStatus
+
+# Requests -------------------------------------------------------------------------------------------------------------
+
+
+class StartPaymentRequest(RequestSerializer):
+    """The order to collect; the amount is what is due of it."""
+
+    order_id = IdField("ord")
+
+
+class VerifyPaymentRequest(RequestSerializer):
+    """What Checkout handed to the page: `razorpay_payment_id`, `razorpay_signature` and, if you like, `razorpay_order_id`."""
+
+    gateway_payment_id = StrictCharField(max_length=40)
+    signature = StrictCharField(max_length=128)
+    gateway_order_id = StrictCharField(max_length=40, required=False)
+
+
+class EmptyRequest(RequestSerializer):
+    """No field."""
+
+
+# Responses ------------------------------------------------------------------------------------------------------------
+
+
+class PaymentErrorResponse(ResponseSerializer):
+    """Why a try or a payment failed: a sentence for the buyer, and the gateway's words for programs."""
+
+    message = serializers.CharField(help_text="May be shown to the buyer.")
+    code = serializers.CharField()
+    reason = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    step = serializers.CharField()
+
+
+class UpiActionResponse(ResponseSerializer):
+    """A UPI link that the payer's app opens, and the address of the same as a QR code."""
+
+    link = serializers.CharField()
+    qr_url = serializers.CharField()
+    gateway_payment_id = serializers.CharField()
+
+
+class NextActionResponse(ResponseSerializer):
+    """
+    What the buyer's device does next.
+
+    Open Razorpay Checkout with `key_id` and `gateway_order_id`; or, where `upi` is there, open its link or show its QR code.
+    """
+
+    type = serializers.CharField()
+    key_id = serializers.CharField()
+    gateway_order_id = serializers.CharField()
+    amount = serializers.IntegerField(help_text="Paise.")
+    currency = serializers.CharField()
+    upi = UpiActionResponse(required=False)
+
+
+def _error(error: dict[str, Any]) -> dict[str, Any] | None:
+    if not error:
+        return None
+    words = {name: error.get(name, "") for name in ("code", "reason", "source", "step")}
+    return {"message": rules.buyer_text(error), **words}
+
+
+class PaymentAttemptResponse(ResponseSerializer):
+    """One try of the customer: one payment at the gateway."""
+
+    id = IdField("att")
+    object = serializers.CharField(default="payment_attempt")
+    gateway_payment_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=AttemptStatus.choices)
+    amount = serializers.IntegerField(help_text="Paise.")
+    currency = serializers.CharField()
+    method = serializers.CharField(help_text="upi, card, netbanking, wallet ...")
+    payer = serializers.CharField(help_text="Masked.")
+    rrn = serializers.CharField(help_text="The bank's reference number, for talks with the bank.")
+    error = serializers.SerializerMethodField()
+    authorized_at = serializers.DateTimeField(allow_null=True)
+    captured_at = serializers.DateTimeField(allow_null=True)
+    failed_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+    @extend_schema_field(PaymentErrorResponse(allow_null=True))
+    def get_error(self, attempt: PaymentAttempt) -> Any:
+        return _error(attempt.error)
+
+
+class PaymentResponse(ResponseSerializer):
+    """The intention to collect an order's money, with every try of the customer."""
+
+    id = IdField("pay")
+    object = serializers.CharField(default="payment")
+    order_id = IdField("ord")
+    customer_id = IdField("cus")
+    status = serializers.ChoiceField(choices=PaymentStatus.choices)
+    amount = serializers.IntegerField(help_text="Paise.")
+    currency = serializers.CharField()
+    gateway = serializers.CharField()
+    gateway_order_id = serializers.CharField(allow_null=True, help_text="Null until the gateway has answered.")
+    next_action = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+    live_until = serializers.DateTimeField(help_text="Unpaid by then, it expires.")
+    succeeded_at = serializers.DateTimeField(allow_null=True)
+    attempts = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+    @extend_schema_field(NextActionResponse(allow_null=True))
+    def get_next_action(self, payment: Payment) -> Any:
+        return payment.next_action or None
+
+    @extend_schema_field(PaymentErrorResponse(allow_null=True))
+    def get_error(self, payment: Payment) -> Any:
+        """The gateway's refusal of the payment itself, or why the last try failed while another may be made."""
+        if payment.error or payment.status != PaymentStatus.REQUIRES_PAYMENT:
+            return _error(payment.error)
+        failed = [attempt for attempt in payment.attempts.all() if attempt.status == AttemptStatus.FAILED]
+        return _error(failed[-1].error) if failed else None
+
+    @extend_schema_field(PaymentAttemptResponse(many=True))
+    def get_attempts(self, payment: Payment) -> Any:
+        return PaymentAttemptResponse(payment.attempts.all(), many=True).data
+
+
+PaymentListResponse = list_response(PaymentResponse)
+
+
+class WebhookAcknowledgementResponse(ResponseSerializer):
+    """The webhook is kept; a worker will read it."""
+
+    id = IdField("whk")
+    object = serializers.CharField(default="webhook")
+
+
+class SvgRenderer(BaseRenderer):
+    """An SVG image."""
+
+    media_type = "image/svg+xml"
+    format = "svg"
+    charset = "utf-8"
+    render_style = "text"
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> Any:
+        return data
+
+
+# Examples -------------------------------------------------------------------------------------------------------------
+
+_LINK = "upi://pay?pa=bahi.sandbox@sandbox&pn=Bahi%20Sandbox&tr=RZPNQxlPq2WmR8sTz&am=1179.00&cu=INR&mc=5411"
+_PAYMENT_ID = "pay_01jf3z8k4qe7tv2w9x0y1z2a3b"
+STARTED_EXAMPLE: dict[str, Any] = {
+    "id": _PAYMENT_ID,
+    "object": "payment",
+    "order_id": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "customer_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "status": "requires_payment",
+    "amount": 117900,
+    "currency": "INR",
+    "gateway": "razorpay",
+    "gateway_order_id": None,
+    "next_action": None,
+    "error": None,
+    "live_until": "2026-11-21T05:45:00Z",
+    "succeeded_at": None,
+    "attempts": [],
+    "created_at": "2026-11-21T05:30:00Z",
+    "updated_at": "2026-11-21T05:30:00Z",
+    "version": 1,
+    "metadata": {},
+}
+ATTEMPT_EXAMPLE: dict[str, Any] = {
+    "id": "att_01jf3z8m2ce7tv2w9x0y1z2a3b",
+    "object": "payment_attempt",
+    "gateway_payment_id": "pay_NQxlPq2WmR8sTz",
+    "status": "captured",
+    "amount": 117900,
+    "currency": "INR",
+    "method": "upi",
+    "payer": "ga***@upi",
+    "rrn": "322206890934",
+    "error": None,
+    "authorized_at": "2026-11-21T05:31:10Z",
+    "captured_at": "2026-11-21T05:31:10Z",
+    "failed_at": None,
+    "created_at": "2026-11-21T05:30:01Z",
+    "updated_at": "2026-11-21T05:31:10Z",
+    "version": 2,
+    "metadata": {},
+}
+READY_EXAMPLE: dict[str, Any] = {
+    **STARTED_EXAMPLE,
+    "gateway_order_id": "order_NQxk3a7bGfD1Ye",
+    "next_action": {
+        "type": "razorpay_checkout",
+        "key_id": "rzp_test_BahiSandbox001",
+        "gateway_order_id": "order_NQxk3a7bGfD1Ye",
+        "amount": 117900,
+        "currency": "INR",
+        "upi": {
+            "link": _LINK,
+            "qr_url": f"/api/v1/payments/{_PAYMENT_ID}/qr.svg",
+            "gateway_payment_id": "pay_NQxlPq2WmR8sTz",
+        },
+    },
+    "version": 2,
+}
+SUCCEEDED_EXAMPLE: dict[str, Any] = {
+    **READY_EXAMPLE,
+    "status": "succeeded",
+    "next_action": None,
+    "succeeded_at": "2026-11-21T05:31:10Z",
+    "attempts": [ATTEMPT_EXAMPLE],
+    "version": 4,
+}
+CANCELLED_EXAMPLE: dict[str, Any] = {**READY_EXAMPLE, "status": "cancelled", "next_action": None, "version": 3}

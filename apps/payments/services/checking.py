@@ -1,0 +1,250 @@
+"""
+The janitor: whatever is not final is asked about until it is.
+
+A webhook may be lost, late or never sent; asking the gateway finds the same facts and ends in the same function.
+"""
+
+import time
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from apps.core.errors import Invalid
+from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.orders import selectors as orders
+from apps.orders.locks import lock_order
+from apps.orders.states import OrderStatus
+from apps.payments import events, locks, rules, selectors
+from apps.payments.gateways import Gateway, GatewayFailure, GatewayPayment, Refused, get_gateway
+from apps.payments.models import Payment
+from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
+from apps.payments.services.calling import CLAIM_LASTS, check_is_ours, create_gateway_order, note_not_done
+from apps.payments.services.starting import close_unpaid
+from apps.payments.services.telling import tell_order
+from apps.payments.states import LIVE, GatewayCall, PaymentStatus, Source
+
+log = structlog.get_logger(__name__)
+
+_ROUND_SECONDS = 30.0
+_FAILURES_THAT_END_A_ROUND = 3
+
+
+class SignatureNotValid(Invalid):
+    message = "The signature does not belong to this payment."
+
+
+# Being asked to look -------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def verify_checkout(
+    *,
+    payment_id: UUID,
+    customer_id: UUID,
+    gateway_payment_id: str,
+    signature: str,
+    gateway_order_id: str = "",
+    actor: Actor,
+    now: datetime,
+) -> Payment:
+    """
+    Take what the browser brought back from the gateway's payment page, and have a worker ask the gateway.
+
+    The signature is checked over our own gateway order id. It proves that the customer authorised a payment, not that the
+    money was captured: the gateway's answer decides, and nothing that the browser says is believed.
+
+    :raises PaymentNotFound: if there is no such payment of this customer
+    :raises SignatureNotValid: if the gateway did not sign this payment of this order
+    """
+    payment = locks.lock_payment(payment_id)
+    if payment.customer_id != customer_id:
+        raise locks.PaymentNotFound
+
+    ours = payment.gateway_order_id
+    is_genuine = (
+        ours is not None
+        and gateway_order_id in ("", ours)
+        and get_gateway(payment.gateway).is_checkout_signed(
+            gateway_order_id=ours, gateway_payment_id=gateway_payment_id, signature=signature
+        )
+    )
+    if not is_genuine:
+        log.warning("checkout_signature_refused", payment=payment.public_id)
+        raise SignatureNotValid(param="signature")
+
+    return _request_check(payment, actor=actor, now=now, reason="the browser came back")
+
+
+@transaction.atomic
+def request_check(*, payment_id: UUID, actor: Actor, now: datetime) -> Payment:
+    """
+    Have a worker ask the gateway about a payment; asking again before it did changes nothing.
+
+    :raises PaymentNotFound: if there is none
+    """
+    payment = locks.lock_payment(payment_id)
+
+    return _request_check(payment, actor=actor, now=now, reason="")
+
+
+def _request_check(payment: Payment, *, actor: Actor, now: datetime, reason: str) -> Payment:
+    is_waiting = payment.next_check_at is not None and payment.next_check_at <= now
+    if is_waiting:
+        return payment
+
+    payment.next_check_at = now
+    payment.save(update_fields=["next_check_at", "updated_at"])
+
+    record(
+        events.PAYMENT_CHECK_REQUESTED,
+        subject=payment,
+        root_id=payment.order_id,
+        actor=actor,
+        changed={},
+        reason=reason,
+        now=now,
+    )
+
+    return payment
+
+
+# Looking -------------------------------------------------------------------------------------------------------------
+
+
+def sync_payment(*, payment_id: UUID, now: datetime) -> bool:
+    """
+    Ask the gateway about a payment, take in what it says, capture what waits, and close the payment if its time is over.
+
+    Talks to the outside world. Returns False if the gateway gave no answer; then nothing is closed.
+
+    :raises PaymentNotFound: if there is none
+    """
+    payment = selectors.get_payment(payment_id)
+    if payment.status in LIVE and payment.gateway_order_id is None and now < payment.live_until:
+        create_gateway_order(payment_id=payment_id, now=now)
+        return True
+    if not _claim(payment_id, now=now):
+        return True
+
+    gateway = get_gateway(payment.gateway)
+    try:
+        gateway_order_id = payment.gateway_order_id or _look_up(gateway, payment, now=now)
+        if gateway_order_id is not None:
+            for facts in gateway.list_payments(gateway_order_id=gateway_order_id):
+                _apply(facts if facts.order_id else replace(facts, order_id=gateway_order_id), now=now)
+            _capture_authorized(gateway, payment_id, now=now)
+    except GatewayFailure as failure:
+        note_not_done(selectors.get_payment(payment_id), failure, call=None, now=now)
+        return False
+    _note_answered(payment_id, payment.order_id, now=now)
+    return True
+
+
+def _claim(payment_id: UUID, *, now: datetime) -> bool:
+    is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    return bool(Payment.objects.filter(is_free, pk=payment_id).update(claimed_until=now + CLAIM_LASTS))
+
+
+def _look_up(gateway: Gateway, payment: Payment, *, now: datetime) -> str | None:
+    """Return the gateway's order of a payment whose call was left open, or None if the gateway has none."""
+    if payment.gateway_call != GatewayCall.UNKNOWN:
+        return None
+    found = gateway.find_order(receipt=payment.public_id)
+    if found is None:
+        return None
+    check_is_ours(payment, found)
+    _adopt(payment.pk, payment.order_id, found.id, now=now)
+    return found.id
+
+
+@transaction.atomic
+def _adopt(payment_id: UUID, order_id: UUID, gateway_order_id: str, *, now: datetime) -> None:
+    lock_order(order_id)
+    payment = locks.lock_payment(payment_id)
+
+    if payment.gateway_order_id is not None:
+        return
+
+    payment.gateway_order_id = gateway_order_id
+    payment.gateway_call = GatewayCall.DONE
+    payment.save(update_fields=["gateway_order_id", "gateway_call", "updated_at"])
+
+    changed = stored_fields(payment, "gateway_order_id")
+    record(events.PAYMENT_CHANGED, subject=payment, root_id=order_id, actor=SYSTEM, changed=changed, now=now)
+
+
+def _apply(facts: GatewayPayment, *, now: datetime) -> None:
+    try:
+        apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+    except NotOurPayment:
+        log.error("gateway_payment_of_another_order", gateway_payment=facts.id)
+
+
+def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) -> None:
+    """Take the money that only waits for us, if the order still wants it; what nobody takes goes back by itself."""
+    payment = selectors.get_payment(payment_id)
+    for attempt in selectors.list_attempts_to_capture(payment_id):
+        is_wanted = orders.get_order(payment.order_id).status == OrderStatus.PENDING_PAYMENT
+        if not is_wanted or payment.status not in (PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.EXPIRED):
+            return
+        try:
+            facts = gateway.capture(
+                gateway_payment_id=attempt.gateway_payment_id, amount=attempt.amount, currency=attempt.currency
+            )
+        except Refused:
+            # The usual reason is that it was captured meanwhile.
+            facts = gateway.get_payment(gateway_payment_id=attempt.gateway_payment_id)
+        _apply(facts if facts.order_id else replace(facts, order_id=payment.gateway_order_id or ""), now=now)
+
+
+@transaction.atomic
+def _note_answered(payment_id: UUID, order_id: UUID, *, now: datetime) -> None:
+    """Let go of the claim after an answer; close the payment if its time is over, else say when to ask again."""
+    order = lock_order(order_id)
+    payment = locks.lock_payment(payment_id)
+
+    is_open = order.status == OrderStatus.PENDING_PAYMENT
+    payment.claimed_until = None
+    if rules.is_over(status=payment.status, live_until=payment.live_until, is_order_open=is_open, now=now):
+        payment.save(update_fields=["claimed_until", "updated_at"])
+        close_unpaid(payment, to=PaymentStatus.EXPIRED, now=now)
+        changed = stored_fields(payment, "status", "next_action")
+        record(events.PAYMENT_EXPIRED, subject=payment, root_id=order_id, actor=SYSTEM, changed=changed, now=now)
+        tell_order(order=order, actor=SYSTEM, now=now)
+        return
+
+    payment.checks += 1
+    payment.next_check_at = rules.next_check(
+        status=payment.status,
+        checks=payment.checks,
+        live_until=payment.live_until,
+        is_known_to_gateway=payment.gateway_order_id is not None,
+        now=now,
+    )
+    payment.save(update_fields=["claimed_until", "checks", "next_check_at"])
+
+
+def ask_about_open_payments(*, now: datetime, limit: int = 100) -> int:
+    """
+    Ask about the payments whose time to be looked at has come, and return how many were.
+
+    A round ends after half a minute, or when the gateway has stopped answering: the rest waits for the next one.
+    """
+    ends = time.monotonic() + _ROUND_SECONDS
+    asked = failures = 0
+    for payment_id in selectors.list_due_payments(now=now, limit=limit):
+        if failures >= _FAILURES_THAT_END_A_ROUND or time.monotonic() > ends:
+            break
+        try:
+            has_answer = sync_payment(payment_id=payment_id, now=now)
+        except Exception:
+            # One payment that cannot be looked at must not keep the others from it.
+            log.exception("payment_not_checked", payment=str(payment_id))
+            has_answer = False
+        failures = 0 if has_answer else failures + 1
+        asked += 1
+    return asked

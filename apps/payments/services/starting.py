@@ -1,0 +1,147 @@
+"""The beginning and the giving up of a payment."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.core.errors import Conflict
+from apps.core.events import Actor, record, stored_fields
+from apps.orders.locks import OrderNotFound, lock_order
+from apps.orders.states import OrderStatus
+from apps.payments import events, locks, rules, selectors, states
+from apps.payments.models import Payment
+from apps.payments.services.telling import tell_order
+from apps.payments.states import LIVE, GatewayCall, PaymentStatus
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+MINIMUM_PAISE = 100
+#: The worker has so long to reach the gateway before the janitor does it.
+_FIRST_CHECK_AFTER = timedelta(seconds=20)
+#: What the janitor and our calls to the gateway keep for themselves; news tells nothing of it.
+_UNTOLD = {"next_check_at", "checks", "claimed_until", "gateway_call", "payer_ip", "payer_user_agent"}
+
+
+class OrderNotPayable(Conflict):
+    message = "Order {0} is {1}; it does not await a payment."
+
+
+class NothingToPay(Conflict):
+    message = "Nothing is left to pay for order {0}."
+
+
+class PaymentNotCancellable(Conflict):
+    message = "The payment is {0} and can no longer be cancelled."
+
+
+@transaction.atomic
+def start_payment(
+    *,
+    order_id: UUID,
+    customer_id: UUID,
+    actor: Actor,
+    now: datetime,
+    payer_ip: str | None = None,
+    payer_user_agent: str = "",
+) -> Payment:
+    """
+    Begin to collect what is due of an order, or return the payment that is under way.
+
+    Only our row is made: a worker then calls the gateway, whose time must not be the buyer's.
+
+    :raises OrderNotFound: if there is no such order of this customer
+    :raises OrderNotPayable: if it does not await a payment
+    :raises NothingToPay: if less than a rupee is due
+    """
+    order = lock_order(order_id)
+    if order.customer_id != customer_id:
+        raise OrderNotFound
+
+    live = selectors.find_live_payment(order.pk)
+    if live is not None:
+        return live
+    due = _amount_due(order, now)
+
+    payment = Payment.objects.create(
+        order_id=order.pk,
+        customer_id=order.customer_id,
+        sequence=Payment.objects.filter(order_id=order.pk).count() + 1,
+        amount=due,
+        currency=order.currency,
+        gateway=settings.PAYMENT_GATEWAY,
+        live_until=now + settings.PAYMENT_LIVE_FOR,
+        next_check_at=now + _FIRST_CHECK_AFTER,
+        payer_ip=payer_ip,
+        payer_user_agent=payer_user_agent[:300],
+    )
+    told = {name: value for name, value in stored_fields(payment).items() if name not in _UNTOLD}
+    record(events.PAYMENT_CREATED, subject=payment, root_id=order.pk, actor=actor, changed=told, now=now)
+
+    tell_order(order=order, actor=actor, now=now)
+
+    return payment
+
+
+def _amount_due(order: "Order", now: datetime) -> int:
+    if order.status != OrderStatus.PENDING_PAYMENT:
+        raise OrderNotPayable(order.number, OrderStatus(order.status).label.lower())
+    if now >= order.expires_at:
+        raise OrderNotPayable(order.number, "past its time")
+    due = order.total_amount - selectors.sum_captured(order.pk, currency=order.currency)
+    if due < MINIMUM_PAISE:
+        raise NothingToPay(order.number)
+    return due
+
+
+@transaction.atomic
+def cancel_payment(*, payment_id: UUID, customer_id: UUID, actor: Actor, now: datetime) -> Payment:
+    """
+    Give up a payment that has taken no money. Money that comes all the same is booked and shown as late.
+
+    :raises PaymentNotFound: if there is no such payment of this customer
+    :raises PaymentNotCancellable: if money is authorised or taken, or the payment is closed
+    """
+    found = selectors.get_payment(payment_id)
+    if found.customer_id != customer_id:
+        raise locks.PaymentNotFound
+    order = lock_order(found.order_id)
+    payment = locks.lock_payment(payment_id)
+
+    if payment.status not in LIVE or payment.status == PaymentStatus.REQUIRES_CAPTURE:
+        raise PaymentNotCancellable(PaymentStatus(payment.status).label.lower())
+
+    close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
+
+    changed = stored_fields(payment, "status", "next_action")
+    record(events.PAYMENT_CANCELLED, subject=payment, root_id=order.pk, actor=actor, changed=changed, now=now)
+    tell_order(order=order, actor=actor, now=now)
+
+    return payment
+
+
+def close_unpaid(payment: Payment, *, to: PaymentStatus, now: datetime) -> None:
+    """
+    Close a locked payment without money. The janitor goes on asking for a while, because a bank may still answer.
+
+    The caller records the news and tells the order.
+    """
+    payment.status = states.change(payment.status, to=to)
+    payment.next_action = {}
+    payment.checks = 0
+    payment.next_check_at = rules.next_check(
+        status=payment.status,
+        checks=0,
+        live_until=payment.live_until,
+        is_known_to_gateway=may_be_at_gateway(payment),
+        now=now,
+    )
+    payment.save(update_fields=["status", "next_action", "checks", "next_check_at", "updated_at"])
+
+
+def may_be_at_gateway(payment: Payment) -> bool:
+    """Test if the gateway may hold an order for a payment."""
+    return payment.gateway_order_id is not None or payment.gateway_call in (GatewayCall.UNKNOWN, GatewayCall.DONE)

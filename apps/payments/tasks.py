@@ -1,0 +1,24 @@
+"""What the clock starts."""
+
+from celery import shared_task
+
+from apps.core import clock
+from apps.payments import services
+
+
+@shared_task(name="payments.ask_about_open_payments")
+def ask_about_open_payments(**_: object) -> None:
+    """Ask the gateway about every payment whose time to be looked at has come."""
+    services.ask_about_open_payments(now=clock.now())
+
+
+@shared_task(name="payments.process_waiting_webhooks")
+def process_waiting_webhooks(**_: object) -> None:
+    """Process the webhooks whose worker never came."""
+    services.process_waiting_webhooks(now=clock.now())
+
+
+@shared_task(name="payments.checkpoint_balances")
+def checkpoint_balances(**_: object) -> None:
+    """Write down the balance of every account."""
+    services.checkpoint_balances(now=clock.now())

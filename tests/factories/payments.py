@@ -1,0 +1,67 @@
+"""Money for tests: payments of orders, and what a gateway would say of them."""
+
+import itertools
+from datetime import datetime
+from typing import Any
+
+from apps.core import clock
+from apps.core.events import SYSTEM
+from apps.payments import services
+from apps.payments.gateways import GatewayError, GatewayPayment
+from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.states import AttemptStatus, GatewayCall, Source
+from tests.factories.orders import actor_for
+
+_numbers = itertools.count(1)
+
+
+def new_gateway_id(prefix: str) -> str:
+    """Return an id of Razorpay's form, such as `pay_00000000000042`."""
+    return f"{prefix}_{next(_numbers):014d}"
+
+
+def make_payment(order: Any, *, now: datetime | None = None, is_ready: bool = True) -> Payment:
+    """Return a live payment of an order; a ready one is known to the gateway."""
+    services.set_up_reference_data(now=now or clock.now())
+    payment = services.start_payment(
+        order_id=order.pk, customer_id=order.customer_id, actor=actor_for(order.customer), now=now or clock.now()
+    )
+    if is_ready and payment.gateway_order_id is None:
+        Payment.objects.filter(pk=payment.pk).update(
+            gateway_order_id=new_gateway_id("order"), gateway_call=GatewayCall.DONE
+        )
+        payment.refresh_from_db()
+    return payment
+
+
+def make_facts(payment: Payment, *, status: str = AttemptStatus.CAPTURED, **fields: Any) -> GatewayPayment:
+    """Return what the gateway says of one try to pay a payment; of a captured one with its fee."""
+    is_captured = status == AttemptStatus.CAPTURED
+    failure = GatewayError(code="BAD_REQUEST_ERROR", reason="payment_declined", source="issuer_bank")
+    values: dict[str, Any] = {
+        "gateway": "razorpay",
+        "id": fields.pop("id", None) or new_gateway_id("pay"),
+        "order_id": payment.gateway_order_id or "",
+        "status": status,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "method": "upi",
+        "payer": "ga***@upi",
+        "rrn": "322206890934",
+        "fee_amount": payment.amount // 50 if is_captured else None,
+        "fee_tax_amount": payment.amount // 327 if is_captured else None,
+        "error": failure if status == AttemptStatus.FAILED else GatewayError(),
+    }
+    return GatewayPayment(**{**values, **fields})
+
+
+def take_in(facts: GatewayPayment, *, source: Source = Source.POLL, now: datetime | None = None) -> PaymentAttempt:
+    """Apply what a gateway says."""
+    return services.apply_gateway_payment(facts=facts, source=source, actor=SYSTEM, now=now or clock.now())
+
+
+def pay(order: Any, *, now: datetime | None = None) -> PaymentAttempt:
+    """Pay an order in full, which confirms it, and return the captured attempt."""
+    attempt = take_in(make_facts(make_payment(order, now=now)), now=now)
+    order.refresh_from_db()
+    return attempt

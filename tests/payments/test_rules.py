@@ -1,0 +1,145 @@
+"""The pure decisions about payments."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from apps.core.states import InvalidTransition
+from apps.payments import rules, states
+from apps.payments.states import LIVE, SUCCESSFUL, AttemptStatus, PaymentStatus, ReviewReason
+
+NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
+A, P = AttemptStatus, PaymentStatus
+
+
+@pytest.mark.parametrize(
+    ("current", "attempts", "closed", "expected"),
+    [
+        (P.REQUIRES_PAYMENT, [], False, P.REQUIRES_PAYMENT),
+        (P.REQUIRES_PAYMENT, [(A.CREATED, "")], False, P.PROCESSING),
+        (P.PROCESSING, [(A.FAILED, "")], False, P.REQUIRES_PAYMENT),
+        (P.PROCESSING, [(A.FAILED, ""), (A.CREATED, "")], False, P.PROCESSING),
+        (P.REQUIRES_PAYMENT, [(A.FAILED, ""), (A.AUTHORIZED, "")], False, P.REQUIRES_CAPTURE),
+        (P.REQUIRES_CAPTURE, [(A.AUTO_REFUNDED, "")], False, P.REQUIRES_PAYMENT),
+        (P.PROCESSING, [(A.CAPTURED, "")], False, P.SUCCEEDED),
+        (P.PROCESSING, [(A.CAPTURED, ReviewReason.PAID_TWICE)], False, P.SUCCEEDED),
+        (P.PROCESSING, [(A.CAPTURED, ReviewReason.ORDER_CLOSED)], True, P.SUCCEEDED_LATE),
+        (P.CANCELLED, [(A.CAPTURED, "")], False, P.SUCCEEDED_LATE),
+        (P.EXPIRED, [(A.CAPTURED, ReviewReason.ORDER_CLOSED)], True, P.SUCCEEDED_LATE),
+        (P.EXPIRED, [(A.AUTHORIZED, "")], False, P.EXPIRED),
+        (P.CANCELLED, [(A.FAILED, "")], False, P.CANCELLED),
+        (P.REQUIRES_PAYMENT, [(A.CAPTURED, ReviewReason.AMOUNT_DIFFERS)], False, P.REQUIRES_PAYMENT),
+        (P.SUCCEEDED, [(A.CAPTURED, "")], True, P.SUCCEEDED),
+        (P.SUCCEEDED_LATE, [(A.CAPTURED, "")], False, P.SUCCEEDED_LATE),
+    ],
+)
+def test_a_payment_follows_its_attempts(
+    current: str, attempts: list[tuple[str, str]], closed: bool, expected: str
+) -> None:
+    assert rules.status_from(current, attempts, is_order_closed=closed) == expected
+
+
+def test_every_state_that_follows_is_in_the_table() -> None:
+    for current in PaymentStatus:
+        for attempts in ([], *([(status, "")] for status in AttemptStatus)):
+            for closed in (False, True):
+                to = PaymentStatus(rules.status_from(current, attempts, is_order_closed=closed))
+                if to != current:
+                    assert states.change(current, to=to) == to
+
+
+@pytest.mark.parametrize("final", SUCCESSFUL)
+def test_a_payment_that_has_succeeded_stays_so(final: PaymentStatus) -> None:
+    for to in PaymentStatus:
+        with pytest.raises(InvalidTransition):
+            states.change(final, to=to)
+
+
+def test_an_attempts_rank_only_rises_and_a_failed_one_may_still_succeed() -> None:
+    assert rules.rises(A.FAILED, A.AUTHORIZED)
+    assert rules.rises(A.FAILED, A.CAPTURED)
+    assert rules.rises(A.AUTHORIZED, A.CAPTURED)
+    assert not rules.rises(A.CAPTURED, A.FAILED)
+    assert not rules.rises(A.CAPTURED, A.AUTO_REFUNDED)
+    assert not any(rules.rises(status, status) for status in AttemptStatus)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, ""),
+        ({"amount": 117_899}, ReviewReason.AMOUNT_DIFFERS),
+        ({"amount": 117_901}, ReviewReason.AMOUNT_DIFFERS),
+        ({"currency": "USD"}, ReviewReason.AMOUNT_DIFFERS),
+        ({"is_order_closed": True}, ReviewReason.ORDER_CLOSED),
+        ({"paid_before": 117_900}, ReviewReason.PAID_TWICE),
+        ({"paid_before": 117_900, "amount": 1}, ReviewReason.AMOUNT_DIFFERS),
+    ],
+)
+def test_money_that_is_not_plainly_right_is_for_staff_to_decide(facts: dict[str, object], expected: str) -> None:
+    values: dict[str, object] = {
+        "amount": 117_900, "currency": "INR", "asked": 117_900, "asked_currency": "INR",
+        "is_order_closed": False, "paid_before": 0, "total": 117_900,
+    }  # fmt: skip
+    assert rules.review_reason(**{**values, **facts}) == expected  # type: ignore[arg-type]
+
+
+def _next(
+    status: str, checks: int, *, known: bool = True, live_for: timedelta = timedelta(hours=9)
+) -> timedelta | None:
+    at = rules.next_check(status=status, checks=checks, live_until=NOW + live_for, is_known_to_gateway=known, now=NOW)
+    return None if at is None else at - NOW
+
+
+@pytest.mark.parametrize("status", LIVE)
+def test_a_live_payment_is_looked_at_ever_more_rarely_and_always_within_the_hour(status: str) -> None:
+    waits = [_next(status, checks) for checks in range(50)]
+    assert waits[0] == timedelta(seconds=15)
+    assert all(wait is not None and wait <= timedelta(hours=1) for wait in waits)
+    assert all(earlier <= later for earlier, later in pairwise(waits))  # type: ignore[operator]
+
+
+def test_a_live_payment_is_looked_at_when_its_time_is_over() -> None:
+    assert _next(P.PROCESSING, 9, live_for=timedelta(seconds=40)) == timedelta(seconds=40)
+    assert _next(P.PROCESSING, 9, live_for=timedelta(seconds=-1)) == timedelta(seconds=300)
+
+
+def test_a_closed_payment_is_asked_about_for_some_days_and_then_no_more() -> None:
+    waits = [_next(P.EXPIRED, checks) for checks in range(10)]
+    asked = [wait for wait in waits if wait is not None]
+    assert sum(asked, timedelta()) > timedelta(days=3)
+    assert waits[len(asked) :] == [None] * (10 - len(asked))
+    assert _next(P.CANCELLED, 0, known=False) is None
+    assert _next(P.SUCCEEDED, 0) is None
+
+
+def test_a_try_that_is_under_way_keeps_its_payment_alive() -> None:
+    assert rules.extended(NOW, status=A.CREATED, now=NOW) == NOW + timedelta(minutes=12)
+    assert rules.extended(NOW + timedelta(minutes=15), status=A.CREATED, now=NOW) == NOW + timedelta(minutes=15)
+    assert rules.extended(NOW, status=A.FAILED, now=NOW) == NOW
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "order_open", "expected"),
+    [
+        (P.REQUIRES_PAYMENT, 1, True, False),
+        (P.REQUIRES_PAYMENT, 0, True, True),
+        (P.PROCESSING, -1, True, True),
+        (P.REQUIRES_CAPTURE, -1, True, False),
+        (P.REQUIRES_CAPTURE, -1, False, True),
+        (P.SUCCEEDED, -1, False, False),
+        (P.CANCELLED, -1, False, False),
+    ],
+)
+def test_a_payment_is_over_when_its_time_is_up_and_no_wanted_money_waits(
+    status: str, seconds: int, order_open: bool, expected: bool
+) -> None:
+    live_until = NOW + timedelta(seconds=seconds)
+    assert rules.is_over(status=status, live_until=live_until, is_order_open=order_open, now=NOW) is expected
+
+
+def test_buyers_read_our_words_and_never_the_gateways() -> None:
+    assert rules.buyer_text({}) == ""
+    assert rules.buyer_text({"reason": "incorrect_pin"}) == "The UPI PIN was not right. Try again."
+    assert "<b>" not in rules.buyer_text({"reason": "<b>", "description": "<b>internal host 10.0.0.7</b>"})

@@ -1,0 +1,399 @@
+"""Beginning, giving up and applying: what a payment's rows, its order and the books say after each."""
+
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from apps.core import audit, clock
+from apps.core.events import SYSTEM
+from apps.core.models import Event
+from apps.orders.locks import OrderNotFound
+from apps.orders.models import Order
+from apps.orders.services import cancel_order, expire_orders
+from apps.orders.states import OrderStatus
+from apps.payments import selectors, services
+from apps.payments.invariants import INVARIANTS
+from apps.payments.locks import PaymentNotFound
+from apps.payments.models import LedgerEntry, LedgerTransaction, Payment, PaymentAttempt
+from apps.payments.services.checking import _note_answered
+from apps.payments.states import AttemptStatus, GatewayCall, PaymentStatus, ReviewReason
+from tests.factories.orders import actor_for, make_order
+from tests.factories.payments import make_facts, make_payment, new_gateway_id, pay, take_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _books_hold(db: None) -> Any:
+    """After every test here, all invariants of payments hold."""
+    yield
+    connection.check_constraints()
+    found = audit.run(now=clock.now(), only=[invariant.id for invariant in INVARIANTS])
+    assert [(result.invariant.id, result.rows, result.error) for result in found.violated] == []
+
+
+def start(order: Any, **fields: Any) -> Payment:
+    return services.start_payment(
+        **{
+            "order_id": order.pk, "customer_id": order.customer_id, "actor": SYSTEM, "now": clock.now(), **fields,
+        }
+    )  # fmt: skip
+
+
+def balances(*codes: str) -> tuple[int, ...]:
+    return tuple(selectors.balance_of(code) for code in codes)
+
+
+def news_of(subject: Any) -> list[str]:
+    events = Event.objects.filter(subject_id=subject.pk).order_by("version")
+    return [event.type.removeprefix("payments.") for event in events]
+
+
+# Starting -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_payment_asks_for_what_is_due_and_the_order_knows_that_it_is_under_way(order: Any, settings: Any) -> None:
+    now = clock.now()
+    payment = start(order, now=now, payer_ip="203.0.113.7", payer_user_agent="App/1")
+    assert (payment.amount, payment.currency, payment.status, payment.sequence) == (
+        order.total_amount, "INR", PaymentStatus.REQUIRES_PAYMENT, 1,
+    )  # fmt: skip
+    assert payment.gateway_call == GatewayCall.NEEDED
+    assert payment.live_until == now + settings.PAYMENT_LIVE_FOR
+    assert payment.next_check_at == now + timedelta(seconds=20)
+    order.refresh_from_db()
+    assert order.payment_live_until == payment.live_until
+    assert news_of(payment) == ["payment.created"]
+    assert "payer_ip" not in Event.objects.get(subject_id=payment.pk).changed
+
+
+def test_asking_again_returns_the_payment_that_is_under_way(order: Any) -> None:
+    assert start(order).pk == start(order).pk
+    assert Payment.objects.count() == 1
+
+
+def test_a_strangers_order_is_as_absent_as_one_that_does_not_exist(order: Any, stranger: Any) -> None:
+    for fields in ({"customer_id": stranger.pk}, {"order_id": uuid4()}):
+        with pytest.raises(OrderNotFound):
+            start(order, **fields)
+    assert Payment.objects.count() == 0
+
+
+def test_an_order_that_does_not_await_money_gets_no_payment(order: Any) -> None:
+    cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+    with pytest.raises(services.OrderNotPayable):
+        start(order)
+    assert Payment.objects.count() == 0
+
+
+def test_an_order_past_its_time_gets_no_payment(order: Any) -> None:
+    with pytest.raises(services.OrderNotPayable):
+        start(order, now=order.expires_at)
+
+
+def test_a_paid_order_gets_no_second_payment(order: Any) -> None:
+    pay(order)
+    with pytest.raises(services.OrderNotPayable):
+        start(order)
+    assert Payment.objects.count() == 1
+
+
+# Giving up ------------------------------------------------------------------------------------------------------------
+
+
+def cancel(payment: Payment, **fields: Any) -> Payment:
+    values = {"payment_id": payment.pk, "customer_id": payment.customer_id, "actor": SYSTEM, "now": clock.now()}
+    return services.cancel_payment(**{**values, **fields})
+
+
+def test_a_cancelled_payment_makes_room_for_another(order: Any) -> None:
+    first = make_payment(order)
+    cancelled = cancel(first)
+    assert cancelled.status == PaymentStatus.CANCELLED
+    assert cancelled.next_check_at is not None
+    order.refresh_from_db()
+    assert order.payment_live_until is None
+    second = start(order)
+    assert (second.pk != first.pk, second.sequence) == (True, 2)
+
+
+def test_a_payment_that_the_gateway_never_heard_of_is_not_asked_about_after_cancelling(order: Any) -> None:
+    assert cancel(make_payment(order, is_ready=False)).next_check_at is None
+
+
+def test_a_strangers_payment_cannot_be_cancelled(order: Any, stranger: Any) -> None:
+    payment = make_payment(order)
+    with pytest.raises(PaymentNotFound):
+        cancel(payment, customer_id=stranger.pk)
+    payment.refresh_from_db()
+    assert payment.status == PaymentStatus.REQUIRES_PAYMENT
+
+
+@pytest.mark.parametrize("status", [AttemptStatus.AUTHORIZED, AttemptStatus.CAPTURED])
+def test_a_payment_with_money_cannot_be_cancelled(order: Any, status: str) -> None:
+    payment = make_payment(order)
+    take_in(make_facts(payment, status=status))
+    with pytest.raises(services.PaymentNotCancellable):
+        cancel(payment)
+
+
+# Applying -------------------------------------------------------------------------------------------------------------
+
+
+def test_captured_money_is_booked_and_confirms_the_order(order: Any) -> None:
+    payment = make_payment(order)
+    attempt = take_in(make_facts(payment, id="pay_NQxlPq2WmR8sTz"))
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (attempt.status, attempt.amount, attempt.payer, attempt.review_reason) == (
+        "captured", order.total_amount, "ga***@upi", "",
+    )  # fmt: skip
+    assert (payment.status, payment.next_check_at, payment.next_action) == (PaymentStatus.SUCCEEDED, None, {})
+    assert (order.status, order.paid_amount, order.payment_live_until) == (
+        OrderStatus.CONFIRMED, order.total_amount, None,
+    )  # fmt: skip
+    posting = LedgerTransaction.objects.get()
+    assert (posting.source_type, posting.source_id, posting.kind, posting.order_id) == (
+        "payments.paymentattempt", attempt.pk, "capture", order.pk,
+    )  # fmt: skip
+    assert balances("gateway_receivable:razorpay", "customer_advances") == (order.total_amount, -order.total_amount)
+    assert news_of(payment) == ["payment.created", "payment.succeeded"]
+    assert news_of(attempt) == ["attempt.captured"]
+    assert selectors.find_captured_attempt(order.pk) == attempt
+
+
+def test_the_same_news_ten_times_takes_effect_once(order: Any) -> None:
+    facts = make_facts(make_payment(order))
+    for _ in range(10):
+        take_in(facts)
+    assert (PaymentAttempt.objects.count(), LedgerTransaction.objects.count()) == (1, 1)
+    order.refresh_from_db()
+    assert order.paid_amount == order.total_amount
+    assert Event.objects.filter(type="orders.order.confirmed").count() == 1
+
+
+_TOLD = ("created", "failed", "authorized", "captured", "captured")
+
+
+def _final_state(order: Any, payment: Payment) -> tuple[Any, ...]:
+    order.refresh_from_db()
+    payment.refresh_from_db()
+    attempt = PaymentAttempt.objects.get(payment=payment)
+    entries = LedgerEntry.objects.filter(transaction__order_id=order.pk).order_by("amount")
+    return (
+        order.status, order.paid_amount - order.total_amount, order.payment_live_until, payment.status,
+        payment.next_action, payment.next_check_at, attempt.status, attempt.amount - order.total_amount, attempt.method,
+        attempt.payer, attempt.rrn, attempt.fee_amount, attempt.error, attempt.review_reason,
+        [(entry.account_id, abs(entry.amount) - order.total_amount) for entry in entries],
+    )  # fmt: skip
+
+
+def test_every_order_of_a_payments_news_ends_in_one_state(shop: Any, owner: Any) -> None:
+    finals = set()
+    for told in set(permutations(_TOLD)):
+        order = make_order(owner)
+        payment = make_payment(order)
+        gateway_payment_id = new_gateway_id("pay")
+        for status in told:
+            take_in(make_facts(payment, status=status, id=gateway_payment_id))
+        finals.add(repr(_final_state(order, payment)))
+        assert LedgerTransaction.objects.filter(order_id=order.pk).count() == 1
+    assert len(finals) == 1
+    assert "succeeded" in finals.pop()
+
+
+def test_captured_never_goes_back(order: Any) -> None:
+    payment = make_payment(order)
+    facts = make_facts(payment)
+    take_in(facts)
+    for status in ("created", "failed", "authorized", "auto_refunded"):
+        assert take_in(make_facts(payment, status=status, id=facts.id)).status == "captured"
+    payment.refresh_from_db()
+    assert payment.status == PaymentStatus.SUCCEEDED
+
+
+def test_a_failed_try_leaves_the_payment_open_and_the_next_one_may_succeed(order: Any) -> None:
+    payment = make_payment(order)
+    failed = take_in(make_facts(payment, status="failed"))
+    payment.refresh_from_db()
+    assert (failed.error["reason"], payment.status) == ("payment_declined", PaymentStatus.REQUIRES_PAYMENT)
+    take_in(make_facts(payment))
+    payment.refresh_from_db()
+    assert payment.status == PaymentStatus.SUCCEEDED
+    assert payment.attempts.count() == 2
+
+
+def test_what_later_news_adds_is_kept_whatever_its_rank(order: Any) -> None:
+    payment = make_payment(order)
+    bare = make_facts(payment, id="pay_1", method="", payer="", rrn="", fee_amount=None, fee_tax_amount=None)
+    take_in(bare)
+    attempt = take_in(make_facts(payment, id="pay_1", status="authorized", rrn="322206890934"))
+    assert (attempt.status, attempt.rrn, attempt.payer) == ("captured", "322206890934", "ga***@upi")
+    assert news_of(attempt) == ["attempt.captured", "attempt.changed"]
+
+
+def test_authorised_money_waits_for_the_janitor_to_capture_it(order: Any) -> None:
+    payment = make_payment(order)
+    take_in(make_facts(payment, status="authorized"))
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert payment.status == PaymentStatus.REQUIRES_CAPTURE
+    assert payment.next_check_at is not None
+    assert (order.status, order.paid_amount) == (OrderStatus.PENDING_PAYMENT, 0)
+    assert LedgerTransaction.objects.count() == 0
+
+
+@pytest.mark.parametrize("fields", [{"amount": 100}, {"amount": 10**9}, {"currency": "USD"}])
+@pytest.mark.parametrize("path", [("captured",), ("authorized", "captured")])
+def test_money_that_was_not_asked_for_is_booked_and_flagged_and_confirms_nothing(
+    order: Any, fields: dict[str, Any], path: tuple[str, ...]
+) -> None:
+    payment = make_payment(order)
+    for status in path:
+        attempt = take_in(make_facts(payment, status=status, id="pay_1", **fields))
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert attempt.review_reason == ReviewReason.AMOUNT_DIFFERS
+    assert attempt.review_opened_at is not None
+    assert payment.status == PaymentStatus.REQUIRES_PAYMENT
+    assert (order.status, order.paid_amount) == (OrderStatus.PENDING_PAYMENT, 0)
+    assert sorted(LedgerEntry.objects.values_list("amount", flat=True)) == [-attempt.amount, attempt.amount]
+    assert set(LedgerEntry.objects.values_list("currency", flat=True)) == {attempt.currency}
+    assert news_of(attempt)[-1] == "attempt.flagged" if len(path) == 1 else "attempt.captured"
+    assert selectors.list_attempts_to_capture(payment.pk) == []
+
+
+def test_money_for_a_cancelled_order_is_late_booked_and_flagged(order: Any) -> None:
+    payment = make_payment(order)
+    cancel(payment)
+    cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+    attempt = take_in(make_facts(payment))
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.status, attempt.review_reason) == (PaymentStatus.SUCCEEDED_LATE, ReviewReason.ORDER_CLOSED)
+    assert (order.status, order.paid_amount) == (OrderStatus.CANCELLED, order.total_amount)
+    assert balances("customer_advances") == (-order.total_amount,)
+
+
+def test_money_for_an_order_that_expired_under_a_live_payment_is_late_too(order: Any) -> None:
+    payment = make_payment(order)
+    later = order.expires_at + timedelta(minutes=1)
+    assert expire_orders(now=later) == 1
+    attempt = take_in(make_facts(payment), now=later)
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.status, attempt.review_reason) == (PaymentStatus.SUCCEEDED_LATE, ReviewReason.ORDER_CLOSED)
+    assert order.status == OrderStatus.EXPIRED
+
+
+def test_late_money_of_a_given_up_payment_pays_an_order_that_still_waits_and_closes_its_rival(order: Any) -> None:
+    first = make_payment(order)
+    cancel(first)
+    second = make_payment(order)
+    attempt = take_in(make_facts(first))
+    first.refresh_from_db()
+    second.refresh_from_db()
+    order.refresh_from_db()
+    assert (first.status, attempt.review_reason) == (PaymentStatus.SUCCEEDED_LATE, "")
+    assert order.status == OrderStatus.CONFIRMED
+    assert second.status == PaymentStatus.CANCELLED
+
+
+def test_a_second_payment_of_a_paid_order_is_booked_and_flagged(order: Any) -> None:
+    first = make_payment(order)
+    cancel(first)
+    second = make_payment(order)
+    take_in(make_facts(first))
+    again = take_in(make_facts(second))
+    order.refresh_from_db()
+    assert again.review_reason == ReviewReason.PAID_TWICE
+    assert order.paid_amount == 2 * order.total_amount
+    assert balances("customer_advances") == (-2 * order.total_amount,)
+
+
+def test_two_captures_of_one_gateway_order_are_paid_once(order: Any) -> None:
+    payment = make_payment(order)
+    first, second = take_in(make_facts(payment)), take_in(make_facts(payment))
+    assert (first.review_reason, second.review_reason) == ("", ReviewReason.PAID_TWICE)
+
+
+def test_a_payment_of_a_gateway_order_that_is_not_ours_is_refused(order: Any) -> None:
+    payment = make_payment(order)
+    for order_id in ("order_somebodyelses", ""):
+        with pytest.raises(services.NotOurPayment):
+            take_in(make_facts(payment, order_id=order_id))
+    assert PaymentAttempt.objects.count() == 0
+
+
+def test_an_attempt_cannot_move_to_another_payment(shop: Any, owner: Any) -> None:
+    first, second = make_payment(make_order(owner)), make_payment(make_order(owner))
+    take_in(make_facts(first, id="pay_1", status="authorized"))
+    with pytest.raises(services.NotOurPayment):
+        take_in(make_facts(second, id="pay_1"))
+    assert LedgerTransaction.objects.count() == 0
+
+
+def test_news_that_comes_before_the_answer_to_our_call_is_known_by_our_id(order: Any) -> None:
+    payment = make_payment(order, is_ready=False)
+    facts = make_facts(payment, order_id="order_early", our_payment=payment.public_id)
+    take_in(facts)
+    payment.refresh_from_db()
+    assert (payment.gateway_order_id, payment.status) == ("order_early", PaymentStatus.SUCCEEDED)
+
+
+def test_our_id_in_notes_does_not_move_a_payment_to_another_gateway_order(order: Any) -> None:
+    payment = make_payment(order)
+    with pytest.raises(services.NotOurPayment):
+        take_in(make_facts(payment, order_id="order_other", our_payment=payment.public_id))
+
+
+def test_a_try_seen_near_the_end_gives_the_payer_time(order: Any) -> None:
+    payment = make_payment(order)
+    at = payment.live_until - timedelta(minutes=1)
+    take_in(make_facts(payment, status="created"), now=at)
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert payment.live_until == at + timedelta(minutes=12)
+    assert order.payment_live_until == payment.live_until
+
+
+def test_a_payment_whose_time_is_over_expires_and_the_order_is_told(order: Any) -> None:
+    payment = make_payment(order)
+    _note_answered(payment.pk, order.pk, now=payment.live_until - timedelta(seconds=1))
+    payment.refresh_from_db()
+    assert payment.status == PaymentStatus.REQUIRES_PAYMENT
+    _note_answered(payment.pk, order.pk, now=payment.live_until)
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.status, order.payment_live_until) == (PaymentStatus.EXPIRED, None)
+    assert news_of(payment)[-1] == "payment.expired"
+
+
+def test_folding_the_news_of_an_attempt_gives_its_row(order: Any) -> None:
+    payment = make_payment(order)
+    for status in ("created", "failed", "authorized", "captured"):
+        attempt = take_in(make_facts(payment, status=status, id="pay_1"))
+    folded: dict[str, Any] = {}
+    for event in Event.objects.filter(subject_id=attempt.pk).order_by("version"):
+        folded.update(event.changed)
+    attempt.refresh_from_db()
+    for name in ("status", "amount", "error", "method", "payer", "rrn", "fee_amount", "review_reason"):
+        assert folded[name] == getattr(attempt, name)
+
+
+def test_paying_leaves_the_stock_committed_once(order: Any) -> None:
+    pay(order)
+    assert Order.objects.get(pk=order.pk).status == OrderStatus.CONFIRMED
+    assert start_is_refused(order)
+
+
+def start_is_refused(order: Any) -> bool:
+    with pytest.raises(services.OrderNotPayable):
+        services.start_payment(
+            order_id=order.pk, customer_id=order.customer_id, actor=actor_for(order.customer), now=clock.now()
+        )
+    return True
