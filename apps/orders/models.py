@@ -2,8 +2,13 @@
 
 from django.db import models
 
+from apps.core.errors import NotFound
 from apps.core.models import NOT_DELETED, Record, Subject
 from apps.orders.states import OrderStatus
+
+
+class OrderNotFound(NotFound):
+    message = "There is no such order."
 
 
 class Order(Subject):
@@ -60,7 +65,8 @@ class Order(Subject):
             ),
             models.CheckConstraint(condition=models.Q(total_amount__gte=0), name="order_total_not_negative"),
             models.CheckConstraint(
-                condition=models.Q(round_off_amount__gte=-50, round_off_amount__lte=50), name="order_round_off_under_a_rupee"
+                condition=models.Q(round_off_amount__gte=-50, round_off_amount__lte=50),
+                name="order_round_off_under_a_rupee",
             ),
             models.CheckConstraint(condition=models.Q(paid_amount__gte=0), name="order_paid_not_negative"),
         ]
@@ -68,7 +74,9 @@ class Order(Subject):
             models.Index(fields=["customer", "-created_at", "-id"], name="order_by_customer"),
             models.Index(fields=["-created_at", "-id"], name="order_by_time"),
             models.Index(
-                fields=["expires_at"], name="order_awaiting_payment", condition=models.Q(status=OrderStatus.PENDING_PAYMENT)
+                fields=["expires_at"],
+                name="order_awaiting_payment",
+                condition=models.Q(status=OrderStatus.PENDING_PAYMENT),
             ),
         ]
         triggers = [NOT_DELETED]

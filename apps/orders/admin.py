@@ -1,0 +1,162 @@
+"""The back office's order page: to look at, with one deed."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.core import clock
+from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel
+from apps.core.errors import BahiError
+from apps.core.events import Actor, list_events_of_root
+from apps.core.money import rupees
+from apps.orders import rules, selectors, services
+from apps.orders.models import Order, OrderLine
+
+_SHOWN_NEWS = 200
+
+
+class OrderLineInline(ReadOnlyTabularInline):
+    """The lines of an order."""
+
+    model = OrderLine
+    fields = ("position", "sku", "name", "hsn", "quantity", "price", "tax", "taxable", "total")
+    readonly_fields = fields
+    ordering = ("position",)
+
+    @admin.display(description="Unit price")
+    def price(self, line: OrderLine) -> str:
+        return f"{rupees(line.unit_price)} {'incl.' if line.price_includes_tax else 'excl.'}"
+
+    @admin.display(description="GST")
+    def tax(self, line: OrderLine) -> str:
+        return f"{line.tax_rate / 100:g} %"
+
+    @admin.display(description="Taxable")
+    def taxable(self, line: OrderLine) -> str:
+        return rupees(line.taxable_amount)
+
+    @admin.display(description="Total")
+    def total(self, line: OrderLine) -> str:
+        return rupees(line.total_amount)
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    """Orders: searched by number, phone or e-mail; cancelled through the service alone."""
+
+    list_display = ("number", "customer", "status", "paid", "total", "placed_at")
+    list_filter = ("status", "placed_at")
+    list_select_related = ("customer",)
+    ordering = ("-created_at", "-id")
+    search_fields = ("number", "customer__phone", "customer__email")
+    search_help_text = "An order number or its beginning, a phone number, or an e-mail address."
+    readonly_fields = ("public_id", "paid", "ship_to", "bill_to")
+    fieldsets = (
+        (None, {"fields": (("number", "public_id"), ("status", "paid"), ("customer", "buyer_gstin"), "note")}),
+        (
+            "Amounts",
+            {
+                "fields": (
+                    ("taxable_amount", "shipping_amount"),
+                    ("cgst_amount", "sgst_amount"),
+                    ("utgst_amount", "igst_amount"),
+                    ("discount_amount", "round_off_amount"),
+                    ("total_amount", "paid_amount"),
+                )
+            },
+        ),
+        (
+            "Supply",
+            {
+                "fields": (
+                    ("ship_to", "bill_to"),
+                    ("place_of_supply", "place_of_supply_reason"),
+                    "registration",
+                )
+            },
+        ),
+        (
+            "Times",
+            {
+                "fields": (
+                    ("placed_at", "confirmed_at"),
+                    ("expires_at", "expired_at"),
+                    ("payment_live_until", "cancelled_at"),
+                    "cancel_reason",
+                )
+            },
+        ),
+    )
+    inlines = (OrderLineInline,)
+    actions = ("cancel_orders",)
+
+    @admin.display(description="Id")
+    def public_id(self, order: Order) -> str:
+        return order.public_id
+
+    @admin.display(description="Ship to")
+    def ship_to(self, order: Order) -> str:
+        return _on_one_line(order.shipping_address)
+
+    @admin.display(description="Bill to")
+    def bill_to(self, order: Order) -> str:
+        return _on_one_line(order.billing_address)
+
+    @admin.display(description="Payment")
+    def paid(self, order: Order) -> str:
+        return str(selectors.payment_status_of(order, clock.now()).label)
+
+    @admin.display(description="Total", ordering="total_amount")
+    def total(self, order: Order) -> str:
+        return rupees(order.total_amount)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Look up what was typed in the one column that it can be of, each of which has an index."""
+        term = search_term.strip().replace("\x00", "")
+        if not term:
+            return queryset, False
+        if "@" in term:
+            return queryset.filter(customer__email=term.lower()), False
+        digits = term.removeprefix("+").replace(" ", "")
+        if digits.isascii() and digits.isdigit() and len(digits) >= 10:
+            return queryset.filter(customer__phone=f"+{digits}" if len(digits) > 10 else f"+91{digits}"), False
+        return queryset.filter(number__startswith=term.upper()), False
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Test if the member of staff may cancel orders."""
+        return request.user.has_perm("orders.change_order")
+
+    @admin.action(description="Cancel unpaid orders", permissions=["cancel"])
+    def cancel_orders(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Cancel those of the chosen orders that can be, and say why the others cannot."""
+        user: Any = request.user
+        actor = Actor(kind="user", id=user.public_id, label=str(user))
+        for order in queryset:
+            try:
+                services.cancel_order(order_id=order.pk, actor=actor, reason="Cancelled by staff", now=clock.now())
+            except BahiError as error:
+                self.message_user(request, error.text, messages.ERROR)
+            else:
+                self.message_user(request, f"Order {order.number} is cancelled.", messages.SUCCESS)
+
+
+def _on_one_line(address: dict[str, Any]) -> str:
+    parts = ("name", "company", "line1", "line2", "city", "pin", "state_name", "phone", "gstin")
+    return ", ".join(str(address[part]) for part in parts if address.get(part))
+
+
+def _timeline_rows(order: Order) -> list[tuple[Any, ...]]:
+    return [
+        (event.created_at, rules.timeline_text(event.type), event.actor, event.reason)
+        for event in list_events_of_root(order.pk)[:_SHOWN_NEWS]
+    ]
+
+
+add_panel(
+    "orders.order",
+    Panel(title="Timeline", columns=("When", "What", "Who", "Why"), rows=_timeline_rows),
+)

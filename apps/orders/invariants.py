@@ -1,0 +1,194 @@
+"""What must hold of orders, their stock and their events."""
+
+from datetime import datetime
+from typing import Any
+
+from apps.core.audit import Invariant
+from apps.core.states import InvalidTransition
+from apps.orders import states
+from apps.orders.states import OrderStatus
+
+_HISTORY = """
+    SELECT subject_id, version, changed ->> 'status' AS status,
+           lag(changed ->> 'status') OVER (PARTITION BY subject_id ORDER BY version) AS previous
+    FROM core_event WHERE subject_type = 'orders.order' AND changed ? 'status'
+"""
+
+
+def _forbidden_moves(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
+    cursor.execute(f"SELECT DISTINCT previous, status FROM ({_HISTORY}) AS history")  # noqa: S608 - a constant
+    forbidden = [(before, after) for before, after in cursor.fetchall() if not _is_allowed(before, after)]
+    if not forbidden:
+        return []
+    cursor.execute(f"SELECT subject_id, version, previous, status FROM ({_HISTORY}) AS history")  # noqa: S608
+    return [
+        {"order_id": order_id, "version": version, "before": before, "after": after}
+        for order_id, version, before, after in cursor.fetchall()
+        if (before, after) in forbidden
+    ]
+
+
+def _is_allowed(before: str | None, after: str) -> bool:
+    if before is None:
+        return after == OrderStatus.PENDING_PAYMENT
+    try:
+        states.change(OrderStatus(before), to=OrderStatus(after))
+    except (InvalidTransition, ValueError):
+        return False
+    return True
+
+
+INVARIANTS = (
+    Invariant(
+        id="INV-05",
+        name="confirmed_orders_have_their_stock",
+        statement="Every line of a confirmed order has a committed or consumed reservation of its variant and quantity.",
+        sql="""
+            SELECT o.number, l.id AS line_id, l.quantity, r.quantity AS reserved, r.status
+            FROM orders_orderline l
+            JOIN orders_order o ON o.id = l.order_id
+            LEFT JOIN catalog_reservation r ON r.reference = l.id AND r.status IN ('committed', 'consumed')
+            WHERE o.status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed')
+              AND (r.quantity IS DISTINCT FROM l.quantity OR r.variant_id IS DISTINCT FROM l.variant_id)
+        """,
+    ),
+    Invariant(
+        id="INV-05b",
+        name="stock_is_held_for_living_orders_alone",
+        statement="Lines waiting for payment hold their quantity; those of cancelled and expired orders, or of none, hold nothing.",
+        sql="""
+            SELECT o.number, l.id AS reference, o.status AS order_status, r.status, r.quantity
+            FROM orders_orderline l
+            JOIN orders_order o ON o.id = l.order_id
+            LEFT JOIN catalog_reservation r ON r.reference = l.id
+            WHERE o.status = 'pending_payment'
+              AND (r.status IS DISTINCT FROM 'held' OR r.quantity <> l.quantity OR r.variant_id <> l.variant_id)
+            UNION ALL
+            SELECT o.number, r.reference, o.status, r.status, r.quantity
+            FROM catalog_reservation r
+            LEFT JOIN orders_orderline l ON l.id = r.reference
+            LEFT JOIN orders_order o ON o.id = l.order_id
+            WHERE r.status IN ('held', 'committed') AND (o.id IS NULL OR o.status IN ('cancelled', 'expired'))
+        """,
+    ),
+    Invariant(
+        id="INV-08",
+        name="order_totals_add_up",
+        statement="Each amount of an order is the sum of its lines'; total = taxable + taxes + round-off of half a rupee at most.",
+        sql="""
+            SELECT o.number, o.total_amount
+            FROM orders_order o
+            LEFT JOIN (
+                SELECT order_id, sum(discount_amount) AS discount, sum(shipping_amount) AS shipping,
+                       sum(taxable_amount) AS taxable, sum(cgst_amount) AS cgst, sum(sgst_amount) AS sgst,
+                       sum(utgst_amount) AS utgst, sum(igst_amount) AS igst, sum(total_amount) AS total
+                FROM orders_orderline GROUP BY order_id
+            ) l ON l.order_id = o.id
+            WHERE (o.discount_amount, o.shipping_amount, o.taxable_amount, o.cgst_amount, o.sgst_amount, o.utgst_amount,
+                   o.igst_amount, o.total_amount)
+                  IS DISTINCT FROM
+                  (l.discount, l.shipping, l.taxable, l.cgst, l.sgst, l.utgst, l.igst, l.total + o.round_off_amount)
+               OR o.round_off_amount NOT BETWEEN -50 AND 50 OR o.total_amount < 0
+        """,
+    ),
+    Invariant(
+        id="INV-08b",
+        name="order_lines_are_priced_by_rule",
+        statement=(
+            "A line's gross follows from unit price and quantity (a paisa apart at most where the price includes tax), and its"
+            " tax from taxable value, rate and place of supply: IGST alone, or CGST and as much SGST or UTGST."
+        ),
+        sql="""
+            SELECT o.number, l.position, l.taxable_amount, l.tax_rate
+            FROM orders_orderline l
+            JOIN orders_order o ON o.id = l.order_id
+            JOIN tax_registration g ON g.id = o.registration_id
+            WHERE abs(
+                    l.gross_amount - round(
+                        l.unit_price::numeric * l.quantity
+                        * CASE WHEN l.price_includes_tax THEN 10000.0 / (10000 + l.tax_rate) ELSE 1 END
+                    )
+                  ) > CASE WHEN l.price_includes_tax THEN 1 ELSE 0 END
+               OR CASE WHEN g.state <> o.place_of_supply THEN
+                    l.igst_amount <> round(l.taxable_amount::numeric * l.tax_rate / 10000)
+                    OR l.cgst_amount + l.sgst_amount + l.utgst_amount <> 0
+                  ELSE
+                    l.cgst_amount <> round(l.taxable_amount::numeric * l.tax_rate / 20000)
+                    OR l.cgst_amount <> l.sgst_amount + l.utgst_amount
+                    OR (l.sgst_amount <> 0 AND l.utgst_amount <> 0) OR l.igst_amount <> 0
+                  END
+        """,
+    ),
+    Invariant(
+        id="INV-09",
+        name="orders_are_their_events",
+        statement="Version, status and paid amount of an order are those that its events lead to.",
+        sql="""
+            SELECT o.number, o.version, e.latest, o.status, e.status AS told, o.paid_amount, e.paid AS told_paid
+            FROM orders_order o
+            LEFT JOIN (
+                SELECT subject_id, max(version) AS latest,
+                       (array_agg(changed ->> 'status' ORDER BY version DESC) FILTER (WHERE changed ? 'status'))[1] AS status,
+                       (array_agg((changed ->> 'paid_amount')::bigint ORDER BY version DESC)
+                            FILTER (WHERE changed ? 'paid_amount'))[1] AS paid
+                FROM core_event WHERE subject_type = 'orders.order' GROUP BY subject_id
+            ) e ON e.subject_id = o.id
+            WHERE (o.version, o.status, o.paid_amount) IS DISTINCT FROM (e.latest, e.status, e.paid)
+        """,
+    ),
+    Invariant(
+        id="INV-09b",
+        name="orders_move_by_the_table",
+        statement="Every order began as pending_payment, and every later move is one that the table of states allows.",
+        sql=_forbidden_moves,
+    ),
+    Invariant(
+        id="INV-10",
+        name="no_order_waits_for_ever",
+        statement="No order waits for its payment more than ten minutes after its time is over and no payment is under way.",
+        settles_in=600,
+        sql="""
+            SELECT number, expires_at, payment_live_until FROM orders_order
+            WHERE status = 'pending_payment'
+              AND greatest(expires_at, payment_live_until) < %(now)s - interval '10 minutes'
+        """,
+    ),
+    Invariant(
+        id="INV-11a",
+        name="confirmed_orders_are_paid",
+        statement="No order is confirmed, or further, that less than its total was noted for.",
+        sql="""
+            SELECT number, status, total_amount, paid_amount FROM orders_order
+            WHERE status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed') AND paid_amount < total_amount
+        """,
+    ),
+    Invariant(
+        id="INV-12",
+        name="one_order_per_idempotency_key",
+        statement="Every kept answer to a placed order names an order of the asker that exists, and no two keys name the same.",
+        sql="""
+            WITH answers AS (
+                SELECT id, principal, convert_from(body, 'UTF8')::jsonb AS answer FROM core_idempotencykey
+                WHERE route = 'POST /api/v1/orders' AND status = 201
+            )
+            SELECT a.id, a.principal, a.answer ->> 'number' AS number
+            FROM answers a LEFT JOIN orders_order o ON o.number = a.answer ->> 'number'
+            WHERE o.id IS NULL OR a.answer ->> 'customer_id' IS DISTINCT FROM a.principal
+            UNION ALL
+            SELECT max(id), max(principal), answer ->> 'number' FROM answers
+            GROUP BY answer ->> 'number' HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        id="INV-13",
+        name="discounts_stay_within_prices",
+        statement="No line is discounted by more than its price, and no amount of a line is negative.",
+        sql="""
+            SELECT o.number, l.position, l.gross_amount, l.discount_amount
+            FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
+            WHERE l.discount_amount NOT BETWEEN 0 AND l.gross_amount
+               OR least(l.unit_price, l.shipping_amount, l.taxable_amount, l.cgst_amount, l.sgst_amount, l.utgst_amount,
+                        l.igst_amount, l.total_amount) < 0
+        """,
+    ),
+)

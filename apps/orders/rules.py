@@ -1,0 +1,265 @@
+"""What an order comes to, what may still be done with it, and how it is told. Integer paise, basis points; no database, no clock."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from apps.core.money import BASIS_POINTS, half_up
+from apps.orders.states import OrderStatus, PaymentStatus
+from apps.tax import rules as gst
+
+MAX_LINES = 100
+MAX_QUANTITY = 1000
+#: A gateway collects no less than a rupee.
+MIN_TOTAL_AMOUNT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class LineRequest:
+    """What a buyer asks for: so many of a variant."""
+
+    variant_id: UUID
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A variant with its price and rate of the day, in the wanted quantity; `available` is what could be held now."""
+
+    variant_id: UUID
+    sku: str
+    name: str
+    hsn: str
+    uqc: str
+    quantity: int
+    unit_price: int
+    price_includes_tax: bool
+    tax_class: str
+    tax_rate: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotedLine:
+    """One line of a quote; the amounts are those of an order line: without tax but for `unit_price` and `total_amount`."""
+
+    item: Item
+    position: int
+    gross_amount: int
+    discount_amount: int
+    shipping_amount: int
+    taxable_amount: int
+    cgst_amount: int
+    sgst_amount: int
+    utgst_amount: int
+    igst_amount: int
+    total_amount: int
+
+    @property
+    def is_available(self) -> bool:
+        """Test if the stock of the moment is enough."""
+        return self.item.available >= self.item.quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What an order would come to; nothing is held and nothing promised."""
+
+    lines: tuple[QuotedLine, ...]
+    currency: str
+    place_of_supply: str
+    place_of_supply_reason: str
+    discount_amount: int
+    shipping_amount: int
+    taxable_amount: int
+    cgst_amount: int
+    sgst_amount: int
+    utgst_amount: int
+    igst_amount: int
+    round_off_amount: int
+    total_amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place of supply as people read it, with the section of the law."""
+
+    state: str
+    state_name: str
+    reason: str
+    section: str
+    explanation: str
+
+
+def merge_lines(lines: Iterable[LineRequest]) -> tuple[LineRequest, ...]:
+    """Sum the lines of one variant, keeping the order of first mention."""
+    quantities: dict[UUID, int] = {}
+    for line in lines:
+        quantities[line.variant_id] = quantities.get(line.variant_id, 0) + line.quantity
+    return tuple(LineRequest(variant_id, quantity) for variant_id, quantity in quantities.items())
+
+
+def price_order(
+    items: Sequence[Item],
+    *,
+    supplier_state: str,
+    shipping_state: str,
+    billing_state: str,
+    buyer_gstin: str,
+    shipping_charge: int,
+    currency: str = "INR",
+) -> Quote:
+    """
+    Work out an order: place of supply, tax heads line by line, and the total rounded to the rupee.
+
+    The shipping charge (paise) is in the terms of the prices that it is spread over, as `apps.tax.rules.compute` has it.
+    """
+    place = gst.place_of_supply(
+        supplier_state=supplier_state,
+        is_goods=not all(gst.is_service_code(item.hsn) for item in items),
+        buyer_gstin=buyer_gstin or None,
+        bill_to_state=billing_state,
+        ship_to_state=shipping_state,
+    )
+    computation = gst.compute([_tax_line(item) for item in items], supply=place.supply, shipping=shipping_charge)
+    lines = tuple(
+        _quoted_line(item, computed, position)
+        for position, (item, computed) in enumerate(zip(items, computation.lines, strict=True), start=1)
+    )
+    return Quote(
+        lines=lines,
+        currency=currency,
+        place_of_supply=place.state,
+        place_of_supply_reason=place.reason.value,
+        discount_amount=sum(line.discount_amount for line in lines),
+        shipping_amount=sum(line.shipping_amount for line in lines),
+        taxable_amount=computation.taxable,
+        cgst_amount=computation.cgst,
+        sgst_amount=computation.sgst,
+        utgst_amount=computation.utgst,
+        igst_amount=computation.igst,
+        round_off_amount=computation.round_off,
+        total_amount=computation.total,
+    )
+
+
+def _tax_line(item: Item) -> gst.Line:
+    return gst.Line(
+        id=str(item.variant_id),
+        quantity=item.quantity,
+        unit_price=item.unit_price,
+        rate=item.tax_rate,
+        price_includes_tax=item.price_includes_tax,
+    )
+
+
+def _quoted_line(item: Item, computed: gst.ComputedLine, position: int) -> QuotedLine:
+    # Rounded apart, goods and shipping need not sum to the taxable value: that is rounded once, and the goods take the rest.
+    shipping = _without_tax(computed.shipping, item)
+    return QuotedLine(
+        item=item,
+        position=position,
+        gross_amount=computed.taxable - shipping,
+        discount_amount=0,
+        shipping_amount=shipping,
+        taxable_amount=computed.taxable,
+        cgst_amount=computed.cgst,
+        sgst_amount=computed.sgst,
+        utgst_amount=computed.utgst,
+        igst_amount=computed.igst,
+        total_amount=computed.total,
+    )
+
+
+def _without_tax(amount: int, item: Item) -> int:
+    return half_up(amount * BASIS_POINTS, BASIS_POINTS + item.tax_rate) if item.price_includes_tax else amount
+
+
+def describe_place(state: str, reason: str) -> Place:
+    """Return the place of supply of a stored order in words."""
+    place = gst.PlaceOfSupply(state, gst.PlaceReason(reason), gst.SupplyType.INTER_STATE)
+    return Place(state, gst.state_name(state), reason, place.section, place.explanation)
+
+
+def order_number(sequence: int, day: date) -> str:
+    """Return an order's number, such as `ORD-2627-000123`; the day is India's."""
+    return f"ORD-{gst.fy_short(day)}-{sequence:06d}"
+
+
+def is_payment_live(*, live_until: datetime | None, now: datetime) -> bool:
+    """Test if a payment is under way."""
+    return live_until is not None and live_until > now
+
+
+def may_cancel(*, status: str, paid: int, live_until: datetime | None, now: datetime) -> bool:
+    """Test if an order can be cancelled: it waits for money, none has moved, and none is on its way."""
+    return status == OrderStatus.PENDING_PAYMENT and paid == 0 and not is_payment_live(live_until=live_until, now=now)
+
+
+def may_expire(*, status: str, expires_at: datetime, live_until: datetime | None, now: datetime) -> bool:
+    """Test if an order has waited for its money long enough, and no payment is under way."""
+    return (
+        status == OrderStatus.PENDING_PAYMENT
+        and expires_at <= now
+        and not is_payment_live(live_until=live_until, now=now)
+    )
+
+
+def confirms(*, status: str, paid: int, total: int) -> bool:
+    """Test if what was paid confirms an order."""
+    return status == OrderStatus.PENDING_PAYMENT and paid >= total
+
+
+def payment_status(*, paid: int, total: int, live_until: datetime | None, now: datetime) -> PaymentStatus:
+    """Derive how far an order is paid."""
+    if paid > total:
+        return PaymentStatus.OVERPAID
+    if paid == total:
+        return PaymentStatus.PAID
+    if paid > 0:
+        return PaymentStatus.PARTIALLY_PAID
+    return PaymentStatus.PROCESSING if is_payment_live(live_until=live_until, now=now) else PaymentStatus.UNPAID
+
+
+def fold(changes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the state that the events of one subject lead to, from what each of them changed, oldest first."""
+    state: dict[str, Any] = {}
+    for changed in changes:
+        state.update(changed)
+    return state
+
+
+#: What a customer is told, by type of news; whatever is not here is for staff. Other apps' news stands here by name alone.
+CUSTOMER_NEWS: Mapping[str, str] = {
+    "orders.order.placed": "The order was placed.",
+    "orders.order.confirmed": "The order is paid and confirmed.",
+    "orders.order.cancelled": "The order was cancelled.",
+    "orders.order.expired": "The order was not paid in time and has expired.",
+    "payments.payment.created": "A payment was started.",
+    "payments.payment.succeeded": "The payment was received.",
+    "payments.payment.succeeded_late": "A payment arrived after the order was closed.",
+    "payments.payment.cancelled": "The payment was cancelled.",
+    "payments.payment.expired": "The payment was not made in time.",
+    "payments.attempt.failed": "A try to pay did not succeed.",
+    "payments.attempt.authorized": "The bank has authorised the payment.",
+    "invoicing.invoice.issued": "The tax invoice was issued.",
+    "invoicing.invoice.rendered": "The tax invoice is ready to download.",
+}
+
+
+def timeline_text(event_type: str) -> str:
+    """Return one sentence about a piece of news."""
+    if event_type in CUSTOMER_NEWS:
+        return CUSTOMER_NEWS[event_type]
+    subject, deed = event_type.split(".")[-2:]
+    return f"{subject.replace('_', ' ').capitalize()}: {deed.replace('_', ' ')}."
+
+
+def actor_kind(actor: str, *, customer: str) -> str:
+    """Return who did something, without saying who: customer, staff, system or gateway. `customer` is a public id."""
+    kind, _, name = actor.partition(":")
+    if kind != "user":
+        return kind
+    return "customer" if name == customer else "staff"

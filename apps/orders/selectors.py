@@ -1,0 +1,126 @@
+"""Reads of orders. Customers see their own, staff with `orders.view_order` all."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
+
+from apps.core.errors import Forbidden
+from apps.core.events import list_events_of_root
+from apps.core.models import Event
+from apps.orders import rules
+from apps.orders.models import Order, OrderLine, OrderNotFound
+from apps.orders.states import OrderStatus, PaymentStatus
+
+
+class OrderNotYours(Forbidden):
+    message = "You may look at this order, not change it."
+
+
+def get_order(order_id: UUID) -> Order:
+    """
+    Return an order, whoever asks.
+
+    :raises OrderNotFound: if there is none
+    """
+    order = Order.objects.filter(pk=order_id).first()
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def get_visible_order(*, user: Any, order_id: UUID) -> Order:
+    """
+    Return an order that a user may see.
+
+    :raises OrderNotFound: if there is none, or it is somebody else's
+    """
+    order = _visible_to(user).filter(pk=order_id).first()
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def get_changeable_order(*, user: Any, order_id: UUID) -> Order:
+    """
+    Return an order that a user may change: the customer's own, or any for staff with `orders.change_order`.
+
+    :raises OrderNotFound: if the user may not even see it
+    :raises OrderNotYours: if the user may only look
+    """
+    order = get_visible_order(user=user, order_id=order_id)
+    if order.customer_id != user.pk and not _is_staff_with(user, "orders.change_order"):
+        raise OrderNotYours
+    return order
+
+
+def list_visible_orders(
+    *,
+    user: Any,
+    statuses: Collection[str] = (),
+    created_from: datetime | None = None,
+    created_before: datetime | None = None,
+) -> QuerySet[Order]:
+    """Return the orders that a user may see, newest first: created at or after `created_from` and before `created_before`."""
+    orders = _visible_to(user)
+    if statuses:
+        orders = orders.filter(status__in=statuses)
+    if created_from is not None:
+        orders = orders.filter(created_at__gte=created_from)
+    if created_before is not None:
+        orders = orders.filter(created_at__lt=created_before)
+    return orders.order_by("-created_at", "-pk")
+
+
+def list_lines(order_id: UUID) -> QuerySet[OrderLine]:
+    """Return the lines of an order by position."""
+    return OrderLine.objects.filter(order_id=order_id).order_by("position")
+
+
+def with_lines(order: Order) -> Order:
+    """Return the order with its lines at hand, by position."""
+    prefetch_related_objects([order], Prefetch("lines", queryset=OrderLine.objects.order_by("position")))
+    return order
+
+
+def list_line_ids(order_id: UUID) -> list[UUID]:
+    """Return the ids of an order's lines: the references of its reservations."""
+    return list(list_lines(order_id).values_list("pk", flat=True))
+
+
+def list_expirable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
+    """Return the ids of orders whose time to be paid is over, the longest overdue first; each is judged again under its lock."""
+    overdue = Order.objects.filter(status=OrderStatus.PENDING_PAYMENT, expires_at__lte=now).filter(
+        Q(payment_live_until__isnull=True) | Q(payment_live_until__lte=now)
+    )
+    return list(overdue.order_by("expires_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def list_timeline(*, user: Any, order: Order) -> QuerySet[Event]:
+    """Return what happened to an order and all that belongs to it, oldest first; customers get what is meant for them."""
+    events: QuerySet[Event] = list_events_of_root(order.pk)
+    if not sees_all_orders(user):
+        events = events.filter(type__in=rules.CUSTOMER_NEWS)
+    return events
+
+
+def payment_status_of(order: Order, now: datetime) -> PaymentStatus:
+    """Return how far an order is paid."""
+    return rules.payment_status(
+        paid=order.paid_amount, total=order.total_amount, live_until=order.payment_live_until, now=now
+    )
+
+
+def sees_all_orders(user: Any) -> bool:
+    """Test if a user is staff who may look at everybody's orders."""
+    return _is_staff_with(user, "orders.view_order")
+
+
+def _visible_to(user: Any) -> QuerySet[Order]:
+    return Order.objects.all() if sees_all_orders(user) else Order.objects.filter(customer_id=user.pk)
+
+
+def _is_staff_with(user: Any, permission: str) -> bool:
+    return bool(user.is_active and user.is_staff and user.has_perm(permission))

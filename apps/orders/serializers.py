@@ -1,0 +1,315 @@
+"""Request and response shapes of orders."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from apps.core import ids
+from apps.core.api import (
+    IdField,
+    RequestSerializer,
+    ResponseSerializer,
+    StrictCharField,
+    StrictIntegerField,
+    list_response,
+)
+from apps.core.models import Event
+from apps.orders import rules, selectors
+from apps.orders.models import Order
+from apps.orders.states import OrderStatus, PaymentStatus
+
+# Requests -----------------------------------------------------------------------------------------------------------
+
+
+class OrderLineRequest(RequestSerializer):
+    """So many of a variant. Prices are ours to say."""
+
+    variant_id = IdField("var")
+    quantity = StrictIntegerField(min_value=1, max_value=rules.MAX_QUANTITY)
+
+
+class QuoteOrderRequest(RequestSerializer):
+    """What would be ordered, and where to. Lines of one variant are summed."""
+
+    lines = OrderLineRequest(many=True, allow_empty=False, max_length=rules.MAX_LINES)  # type: ignore[call-arg]
+    shipping_address_id = IdField("addr")
+    billing_address_id = IdField("addr", required=False, help_text="The shipping address, if not given.")
+
+
+class PlaceOrderRequest(QuoteOrderRequest):
+    """What is ordered, and where to."""
+
+    note = StrictCharField(max_length=500, multiline=True, required=False, allow_blank=True, help_text="For the shop.")
+
+
+class CancelOrderRequest(RequestSerializer):
+    """Why the order is not wanted any more."""
+
+    reason = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
+
+
+# Responses ----------------------------------------------------------------------------------------------------------
+
+
+class PlaceOfSupplyResponse(ResponseSerializer):
+    """Where the supply is made in the eyes of GST, and why."""
+
+    state = serializers.CharField(help_text="Two-digit GST state code.")
+    state_name = serializers.CharField()
+    reason = serializers.CharField()
+    section = serializers.CharField(help_text="The section of the law.")
+    explanation = serializers.CharField()
+
+
+class AddressSnapshotResponse(ResponseSerializer):
+    """An address as it was when the order was placed."""
+
+    name = serializers.CharField()
+    company = serializers.CharField()
+    phone = serializers.CharField()
+    line1 = serializers.CharField()
+    line2 = serializers.CharField()
+    city = serializers.CharField()
+    state = serializers.CharField()
+    state_name = serializers.CharField()
+    pin = serializers.CharField()
+    gstin = serializers.CharField()
+    country = serializers.CharField()
+
+
+class TaxedResponse(ResponseSerializer):
+    """Amounts in paise: taxable value and tax by head."""
+
+    discount_amount = serializers.IntegerField(help_text="Paise, without tax.")
+    shipping_amount = serializers.IntegerField(help_text="Paise, without tax; part of the taxable value.")
+    taxable_amount = serializers.IntegerField()
+    cgst_amount = serializers.IntegerField()
+    sgst_amount = serializers.IntegerField()
+    utgst_amount = serializers.IntegerField()
+    igst_amount = serializers.IntegerField()
+
+
+class QuotedLineResponse(TaxedResponse):
+    """One line of a quote."""
+
+    object = serializers.CharField(default="quote_line")
+    position = serializers.IntegerField()
+    variant_id = IdField("var", source="item.variant_id")
+    sku = serializers.CharField(source="item.sku")
+    name = serializers.CharField(source="item.name")
+    hsn = serializers.CharField(source="item.hsn")
+    quantity = serializers.IntegerField(source="item.quantity")
+    is_available = serializers.BooleanField(help_text="Whether the stock of the moment is enough; nothing is held.")
+    unit_price = serializers.IntegerField(source="item.unit_price")
+    price_includes_tax = serializers.BooleanField(source="item.price_includes_tax")
+    tax_rate = serializers.IntegerField(source="item.tax_rate", help_text="Basis points: 1800 is 18 %.")
+    gross_amount = serializers.IntegerField(help_text="Paise, without tax, discount and shipping.")
+    total_amount = serializers.IntegerField()
+
+
+class _TotalsResponse(TaxedResponse):
+    """What a quote and an order share."""
+
+    currency = serializers.CharField()
+    place_of_supply = serializers.SerializerMethodField()
+    round_off_amount = serializers.IntegerField(help_text="Paise, up or down to the whole rupee.")
+    total_amount = serializers.IntegerField(help_text="taxable + taxes + round-off.")
+
+    @extend_schema_field(PlaceOfSupplyResponse)
+    def get_place_of_supply(self, priced: Any) -> Any:
+        place = rules.describe_place(priced.place_of_supply, priced.place_of_supply_reason)
+        return PlaceOfSupplyResponse(place).data
+
+
+class QuoteResponse(_TotalsResponse):
+    """What an order would come to."""
+
+    object = serializers.CharField(default="quote")
+    lines = QuotedLineResponse(many=True)
+
+
+class OrderLineResponse(TaxedResponse):
+    """One line of an order, as it was agreed."""
+
+    id = IdField("line")
+    object = serializers.CharField(default="order_line")
+    position = serializers.IntegerField()
+    variant_id = IdField("var")
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    hsn = serializers.CharField()
+    uqc = serializers.CharField(help_text="Unit quantity code of GST.")
+    quantity = serializers.IntegerField()
+    unit_price = serializers.IntegerField()
+    price_includes_tax = serializers.BooleanField()
+    tax_rate = serializers.IntegerField(help_text="Basis points: 1800 is 18 %.")
+    gross_amount = serializers.IntegerField(help_text="Paise, without tax, discount and shipping.")
+    total_amount = serializers.IntegerField()
+
+
+class OrderSummaryResponse(ResponseSerializer):
+    """An order in a list."""
+
+    id = IdField("ord")
+    object = serializers.CharField(default="order")
+    number = serializers.CharField()
+    status = serializers.ChoiceField(choices=OrderStatus.choices)
+    payment_status = serializers.SerializerMethodField()
+    customer_id = IdField("cus")
+    currency = serializers.CharField()
+    total_amount = serializers.IntegerField()
+    paid_amount = serializers.IntegerField()
+    placed_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(help_text="Unpaid by then, and with no payment under way, it expires.")
+    confirmed_at = serializers.DateTimeField(allow_null=True)
+    cancelled_at = serializers.DateTimeField(allow_null=True)
+    expired_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+    @extend_schema_field(serializers.ChoiceField(choices=PaymentStatus.choices))
+    def get_payment_status(self, order: Order) -> str:
+        return str(selectors.payment_status_of(order, self.context["now"]))
+
+
+OrderListResponse = list_response(OrderSummaryResponse)
+
+
+class OrderResponse(OrderSummaryResponse, _TotalsResponse):
+    """An order with all that was agreed."""
+
+    lines = OrderLineResponse(many=True)
+    shipping_address = AddressSnapshotResponse()
+    billing_address = AddressSnapshotResponse()
+    buyer_gstin = serializers.CharField()
+    note = serializers.CharField()
+    cancel_reason = serializers.CharField()
+
+
+class TimelineEntryResponse(ResponseSerializer):
+    """One thing that happened to an order or to what belongs to it."""
+
+    id = IdField("evt")
+    object = serializers.CharField(default="timeline_entry")
+    type = serializers.SerializerMethodField()
+    at = serializers.DateTimeField(source="created_at")
+    text = serializers.SerializerMethodField()
+    actor = serializers.SerializerMethodField()
+
+    def get_type(self, event: Event) -> str:
+        return ".".join(event.type.split(".")[-2:])
+
+    def get_text(self, event: Event) -> str:
+        return rules.timeline_text(event.type)
+
+    @extend_schema_field(serializers.ChoiceField(choices=["customer", "staff", "system", "gateway"]))
+    def get_actor(self, event: Event) -> str:
+        return rules.actor_kind(event.actor, customer=ids.encode("cus", self.context["order"].customer_id))
+
+
+TimelineResponse = list_response(TimelineEntryResponse)
+
+# Examples of the API's documentation ----------------------------------------------------------------------------------
+
+ADDRESS_EXAMPLE: dict[str, Any] = {
+    "name": "Asha Rao",
+    "company": "",
+    "phone": "+919876543210",
+    "line1": "12 MG Road",
+    "line2": "",
+    "city": "Bengaluru",
+    "state": "29",
+    "state_name": "Karnataka",
+    "pin": "560001",
+    "gstin": "",
+    "country": "IN",
+}
+PLACE_EXAMPLE: dict[str, Any] = {
+    "state": "29",
+    "state_name": "Karnataka",
+    "reason": "consumer_delivery_address",
+    "section": "IGST Act 2017, section 10(1)(ca)",
+    "explanation": "The buyer is not registered and the delivery address is in Karnataka.",
+}
+_LINE_AMOUNTS: dict[str, Any] = {
+    "discount_amount": 0,
+    "shipping_amount": 0,
+    "taxable_amount": 84576,
+    "cgst_amount": 0,
+    "sgst_amount": 0,
+    "utgst_amount": 0,
+    "igst_amount": 15224,
+}
+_ITEM: dict[str, Any] = {
+    "position": 1,
+    "variant_id": "var_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "sku": "KUR-IND-M",
+    "name": "Cotton kurta, indigo, M",
+    "hsn": "62114290",
+    "quantity": 2,
+    "unit_price": 49900,
+    "price_includes_tax": True,
+    "tax_rate": 1800,
+    "gross_amount": 84576,
+    "total_amount": 99800,
+    **_LINE_AMOUNTS,
+}
+QUOTE_EXAMPLE: dict[str, Any] = {
+    "object": "quote",
+    "currency": "INR",
+    "place_of_supply": PLACE_EXAMPLE,
+    **_LINE_AMOUNTS,
+    "round_off_amount": 0,
+    "total_amount": 99800,
+    "lines": [{"object": "quote_line", "is_available": True, **_ITEM}],
+}
+SUMMARY_EXAMPLE: dict[str, Any] = {
+    "id": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "order",
+    "number": "ORD-2627-000123",
+    "status": "pending_payment",
+    "payment_status": "unpaid",
+    "customer_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "currency": "INR",
+    "total_amount": 99800,
+    "paid_amount": 0,
+    "placed_at": "2026-11-21T05:30:00Z",
+    "expires_at": "2026-11-21T06:00:00Z",
+    "confirmed_at": None,
+    "cancelled_at": None,
+    "expired_at": None,
+    "created_at": "2026-11-21T05:30:00Z",
+    "updated_at": "2026-11-21T05:30:00Z",
+    "version": 1,
+    "metadata": {},
+}
+ORDER_EXAMPLE: dict[str, Any] = {
+    **SUMMARY_EXAMPLE,
+    **_LINE_AMOUNTS,
+    "place_of_supply": PLACE_EXAMPLE,
+    "round_off_amount": 0,
+    "lines": [{"id": "line_01jf3z8k4qe7tv2w9x0y1z2a3b", "object": "order_line", "uqc": "NOS", **_ITEM}],
+    "shipping_address": ADDRESS_EXAMPLE,
+    "billing_address": ADDRESS_EXAMPLE,
+    "buyer_gstin": "",
+    "note": "",
+    "cancel_reason": "",
+}
+CANCELLED_EXAMPLE: dict[str, Any] = {
+    **ORDER_EXAMPLE,
+    "status": "cancelled",
+    "cancelled_at": "2026-11-21T05:40:00Z",
+    "cancel_reason": "Ordered by mistake",
+    "version": 2,
+}
+TIMELINE_ENTRY_EXAMPLE: dict[str, Any] = {
+    "id": "evt_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "timeline_entry",
+    "type": "order.placed",
+    "at": "2026-11-21T05:30:00Z",
+    "text": "The order was placed.",
+    "actor": "customer",
+}

@@ -1,0 +1,30 @@
+"""Everything that changes an order, by the moment of its life: placing it, noting what was paid, ending it unpaid."""
+
+from apps.orders.rules import LineRequest, Quote
+from apps.orders.services.ending import OrderNotCancellable, cancel_order, expire_orders
+from apps.orders.services.paying import note_payment
+from apps.orders.services.placing import (
+    NothingOrdered,
+    OrderTooSmall,
+    QuantityOutOfRange,
+    TooManyLines,
+    VariantNotForSale,
+    place_order,
+    quote_order,
+)
+
+__all__ = [
+    "LineRequest",
+    "NothingOrdered",
+    "OrderNotCancellable",
+    "OrderTooSmall",
+    "QuantityOutOfRange",
+    "Quote",
+    "TooManyLines",
+    "VariantNotForSale",
+    "cancel_order",
+    "expire_orders",
+    "note_payment",
+    "place_order",
+    "quote_order",
+]

@@ -1,0 +1,94 @@
+"""Ending an order that was not paid: somebody cancels it, or its time is over."""
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from apps.catalog import services as stock
+from apps.catalog.states import ReservationStatus
+from apps.core.errors import Conflict
+from apps.core.events import SYSTEM, Actor, record
+from apps.orders import events, locks, rules, selectors, states
+from apps.orders.models import Order
+from apps.orders.services.changing import store
+from apps.orders.states import OrderStatus
+
+log = structlog.get_logger(__name__)
+
+
+class OrderNotCancellable(Conflict):
+    message = "Order {0} can no longer be cancelled."
+
+
+@transaction.atomic
+def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> Order:
+    """
+    Cancel an order that nothing has been paid for, and give its stock back.
+
+    :raises OrderNotFound: if there is none
+    :raises OrderNotCancellable: if money has moved, a payment is under way, or the order is already closed
+    """
+    order = locks.lock_order(order_id)
+
+    if not rules.may_cancel(status=order.status, paid=order.paid_amount, live_until=order.payment_live_until, now=now):
+        raise OrderNotCancellable(order.number)
+
+    changed = {
+        "status": states.change(OrderStatus(order.status), to=OrderStatus.CANCELLED),
+        "cancelled_at": now,
+        "cancel_reason": reason,
+    }
+    store(order, changed)
+    stock.release_holds(
+        references=selectors.list_line_ids(order.pk), to=ReservationStatus.RELEASED, actor=actor, now=now
+    )
+
+    record(
+        events.ORDER_CANCELLED,
+        subject=order,
+        root_id=order.pk,
+        actor=actor,
+        changed=changed,
+        reason=reason,
+        now=now,
+    )
+
+    return order
+
+
+def expire_orders(*, now: datetime, limit: int = 100) -> int:
+    """
+    Close the orders that were not paid in time, give their stock back, and return how many.
+
+    Each is a transaction of its own, so that no stock row is locked for long; one that somebody works on is left for the
+    next time, and one that fails is logged and keeps nobody waiting.
+    """
+    expired = 0
+    for order_id in selectors.list_expirable_order_ids(now=now, limit=limit):
+        try:
+            expired += _expire_order(order_id=order_id, now=now)
+        except Exception:
+            log.exception("order_not_expired", order=str(order_id))
+    return expired
+
+
+@transaction.atomic
+def _expire_order(*, order_id: UUID, now: datetime) -> bool:
+    order = locks.lock_order_if_free(order_id)
+
+    if order is None or not rules.may_expire(
+        status=order.status, expires_at=order.expires_at, live_until=order.payment_live_until, now=now
+    ):
+        return False
+
+    changed = {"status": states.change(OrderStatus(order.status), to=OrderStatus.EXPIRED), "expired_at": now}
+    store(order, changed)
+    stock.release_holds(
+        references=selectors.list_line_ids(order.pk), to=ReservationStatus.EXPIRED, actor=SYSTEM, now=now
+    )
+
+    record(events.ORDER_EXPIRED, subject=order, root_id=order.pk, actor=SYSTEM, changed=changed, now=now)
+
+    return True

@@ -1,0 +1,45 @@
+"""What payments tells an order."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from apps.catalog import services as stock
+from apps.core.events import Actor, record
+from apps.orders import events, rules, selectors, states
+from apps.orders.models import Order
+from apps.orders.services.changing import store
+from apps.orders.states import OrderStatus
+
+
+@transaction.atomic
+def note_payment(
+    *, order: Order, paid_amount: int, payment_live_until: datetime | None, actor: Actor, now: datetime
+) -> Order:
+    """
+    Keep what payments says of an order that the caller has locked, and confirm it once it is paid.
+
+    `paid_amount` is what was captured and not given back, in paise; until `payment_live_until` a payment is under way. An
+    order that is closed takes note of the money and stays closed.
+    """
+    changed = _differences(order, paid_amount=paid_amount, payment_live_until=payment_live_until)
+
+    if not changed:
+        return order
+
+    news = events.ORDER_PAYMENT_NOTED
+    if rules.confirms(status=order.status, paid=paid_amount, total=order.total_amount):
+        news = events.ORDER_CONFIRMED
+        changed["status"] = states.change(OrderStatus(order.status), to=OrderStatus.CONFIRMED)
+        changed["confirmed_at"] = now
+        stock.commit_holds(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
+    store(order, changed)
+
+    record(news, subject=order, root_id=order.pk, actor=actor, changed=changed, now=now)
+
+    return order
+
+
+def _differences(order: Order, **facts: Any) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if getattr(order, name) != value}

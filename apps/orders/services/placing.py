@@ -1,0 +1,265 @@
+"""Placing an order: what it would come to, and agreeing to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.accounts import selectors as accounts
+from apps.catalog import selectors as catalog
+from apps.catalog import services as stock
+from apps.core import ids
+from apps.core.clock import ist_date
+from apps.core.errors import Invalid, NotFound
+from apps.core.events import Actor, record, stored_fields
+from apps.orders import events, rules, statements
+from apps.orders.models import Order, OrderLine
+from apps.orders.rules import LineRequest, Quote
+from apps.tax import selectors as tax
+
+if TYPE_CHECKING:
+    from apps.accounts.models import Address
+    from apps.catalog.models import Variant
+    from apps.tax.models import Registration
+
+
+class NothingOrdered(Invalid):
+    message = "An order has at least one line."
+
+
+class TooManyLines(Invalid):
+    message = "An order has at most {0} lines."
+
+
+class QuantityOutOfRange(Invalid):
+    message = "The quantity of a variant is 1 to {0}."
+
+
+class VariantNotForSale(NotFound):
+    message = "This is not for sale."
+
+
+class OrderTooSmall(Invalid):
+    message = "An order comes to at least 1 rupee."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draft:
+    """What an order would be: priced, addressed, and not yet agreed."""
+
+    quote: Quote
+    registration: "Registration"
+    shipping_address: dict[str, Any]
+    billing_address: dict[str, Any]
+
+
+def quote_order(
+    *,
+    customer_id: UUID,
+    lines: Sequence[LineRequest],
+    shipping_address_id: UUID,
+    billing_address_id: UUID | None = None,
+    now: datetime,
+) -> Quote:
+    """
+    Work out what an order would come to today, and why; nothing is held.
+
+    :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
+    :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
+    :raises NotFound: if an address is not the customer's
+    """
+    return _draft_order(
+        customer_id=customer_id,
+        lines=lines,
+        shipping_address_id=shipping_address_id,
+        billing_address_id=billing_address_id,
+        now=now,
+    ).quote
+
+
+@transaction.atomic
+def place_order(
+    *,
+    customer_id: UUID,
+    lines: Sequence[LineRequest],
+    shipping_address_id: UUID,
+    billing_address_id: UUID | None = None,
+    note: str = "",
+    actor: Actor,
+    now: datetime,
+) -> Order:
+    """
+    Agree to sell: prices, tax and addresses become the order's own, and stock is held until it is paid or expires.
+
+    :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
+    :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
+    :raises NotFound: if an address is not the customer's
+    :raises OrderTooSmall: if the total is under a rupee, which no gateway collects
+    :raises InsufficientStock: if there is not enough of a variant; then nothing at all is held
+    """
+    draft = _draft_order(
+        customer_id=customer_id,
+        lines=lines,
+        shipping_address_id=shipping_address_id,
+        billing_address_id=billing_address_id,
+        now=now,
+    )
+
+    if draft.quote.total_amount < rules.MIN_TOTAL_AMOUNT:
+        raise OrderTooSmall
+
+    order = _insert_order(draft, customer_id=customer_id, note=note, now=now)
+    order_lines = OrderLine.objects.bulk_create(_order_line(order, line) for line in draft.quote.lines)
+    # Last of the changes: the rows of what everybody wants are locked for as short a time as can be.
+    _hold_stock(order_lines, asked=lines, actor=actor, now=now)
+
+    record(events.ORDER_PLACED, subject=order, root_id=order.pk, actor=actor, changed=stored_fields(order), now=now)
+
+    return order
+
+
+def _draft_order(
+    *,
+    customer_id: UUID,
+    lines: Sequence[LineRequest],
+    shipping_address_id: UUID,
+    billing_address_id: UUID | None,
+    now: datetime,
+) -> _Draft:
+    merged = _checked_lines(lines)
+    shipping = _address(customer_id, shipping_address_id, param="shipping_address_id")
+    billing = shipping
+    if billing_address_id is not None and billing_address_id != shipping_address_id:
+        billing = _address(customer_id, billing_address_id, param="billing_address_id")
+    registration = tax.get_default_registration()
+    return _Draft(
+        quote=rules.price_order(
+            _items(merged, asked=lines, now=now),
+            supplier_state=registration.state,
+            shipping_state=shipping.state,
+            billing_state=billing.state,
+            buyer_gstin=billing.gstin,
+            shipping_charge=settings.SHIPPING_FLAT_PAISE,
+        ),
+        registration=registration,
+        shipping_address=accounts.snapshot_of(shipping),
+        billing_address=accounts.snapshot_of(billing),
+    )
+
+
+def _checked_lines(lines: Sequence[LineRequest]) -> Sequence[LineRequest]:
+    if not lines:
+        raise NothingOrdered(param="lines")
+    if len(lines) > rules.MAX_LINES:
+        raise TooManyLines(rules.MAX_LINES, param="lines")
+    merged = rules.merge_lines(lines)
+    too_many = {line.variant_id for line in merged if line.quantity > rules.MAX_QUANTITY}
+    for position, line in enumerate(lines):
+        if line.quantity < 1 or line.variant_id in too_many:
+            raise QuantityOutOfRange(rules.MAX_QUANTITY, param=f"lines[{position}].quantity")
+    return merged
+
+
+def _address(customer_id: UUID, address_id: UUID, *, param: str) -> "Address":
+    try:
+        return accounts.get_address(user_id=customer_id, address_id=address_id)
+    except NotFound as error:
+        error.param = param
+        raise
+
+
+def _items(merged: Sequence[LineRequest], *, asked: Sequence[LineRequest], now: datetime) -> list[rules.Item]:
+    variants = catalog.list_saleable([line.variant_id for line in merged])
+    missing = [position for position, line in enumerate(asked) if line.variant_id not in variants]
+    if missing:
+        params = [f"lines[{position}].variant_id" for position in missing]
+        raise VariantNotForSale(param=params[0], details=[{"param": param} for param in params])
+
+    rates = tax.get_rates(tax_classes={variant.tax_class for variant in variants.values()}, on=ist_date(now))
+    return [_item(variants[line.variant_id], line.quantity, rates) for line in merged]
+
+
+def _item(variant: "Variant", quantity: int, rates: Mapping[str, int]) -> rules.Item:
+    return rules.Item(
+        variant_id=variant.pk,
+        sku=variant.sku,
+        name=f"{variant.product.name}, {variant.title}" if variant.title else variant.product.name,
+        hsn=variant.hsn,
+        uqc=variant.uqc,
+        quantity=quantity,
+        unit_price=variant.price,
+        price_includes_tax=variant.price_includes_tax,
+        tax_class=variant.tax_class,
+        tax_rate=rates[variant.tax_class],
+        available=variant.stock.available,
+    )
+
+
+def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, now: datetime) -> Order:
+    quote = draft.quote
+    return Order.objects.create(
+        number=rules.order_number(statements.take_order_sequence(), ist_date(now)),
+        customer_id=customer_id,
+        registration_id=draft.registration.pk,
+        currency=quote.currency,
+        billing_address=draft.billing_address,
+        shipping_address=draft.shipping_address,
+        buyer_gstin=draft.billing_address["gstin"],
+        place_of_supply=quote.place_of_supply,
+        place_of_supply_reason=quote.place_of_supply_reason,
+        discount_amount=quote.discount_amount,
+        shipping_amount=quote.shipping_amount,
+        taxable_amount=quote.taxable_amount,
+        cgst_amount=quote.cgst_amount,
+        sgst_amount=quote.sgst_amount,
+        utgst_amount=quote.utgst_amount,
+        igst_amount=quote.igst_amount,
+        round_off_amount=quote.round_off_amount,
+        total_amount=quote.total_amount,
+        note=note,
+        placed_at=now,
+        expires_at=now + settings.ORDER_EXPIRES_AFTER,
+    )
+
+
+def _order_line(order: Order, line: rules.QuotedLine) -> OrderLine:
+    item = line.item
+    return OrderLine(
+        order=order,
+        position=line.position,
+        variant_id=item.variant_id,
+        sku=item.sku,
+        name=item.name,
+        hsn=item.hsn,
+        uqc=item.uqc,
+        quantity=item.quantity,
+        unit_price=item.unit_price,
+        price_includes_tax=item.price_includes_tax,
+        tax_class=item.tax_class,
+        tax_rate=item.tax_rate,
+        gross_amount=line.gross_amount,
+        discount_amount=line.discount_amount,
+        shipping_amount=line.shipping_amount,
+        taxable_amount=line.taxable_amount,
+        cgst_amount=line.cgst_amount,
+        sgst_amount=line.sgst_amount,
+        utgst_amount=line.utgst_amount,
+        igst_amount=line.igst_amount,
+        total_amount=line.total_amount,
+    )
+
+
+def _hold_stock(order_lines: Sequence[OrderLine], *, asked: Sequence[LineRequest], actor: Actor, now: datetime) -> None:
+    holds = [stock.Hold(variant_id=line.variant_id, reference=line.pk, quantity=line.quantity) for line in order_lines]
+    try:
+        stock.hold_stock(holds=holds, actor=actor, now=now)
+    except stock.InsufficientStock as refusal:
+        # It counts holds; the buyer counts lines, of which several may have become one hold.
+        short = {detail["variant"] for detail in refusal.details}
+        positions = (at for at, line in enumerate(asked) if ids.encode("var", line.variant_id) in short)
+        refusal.param = f"lines[{next(positions)}].quantity"
+        raise

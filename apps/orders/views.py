@@ -1,0 +1,185 @@
+"""Orders over HTTP."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import clock
+from apps.core.api import ApiView, KeysetPagination, actor_of, etag_of, idempotent, with_etag
+from apps.core.models import public_pk
+from apps.orders import filters, selectors, services
+from apps.orders.models import Order
+from apps.orders.serializers import (
+    CANCELLED_EXAMPLE,
+    ORDER_EXAMPLE,
+    QUOTE_EXAMPLE,
+    SUMMARY_EXAMPLE,
+    TIMELINE_ENTRY_EXAMPLE,
+    CancelOrderRequest,
+    OrderListResponse,
+    OrderResponse,
+    OrderSummaryResponse,
+    PlaceOrderRequest,
+    QuoteOrderRequest,
+    QuoteResponse,
+    TimelineEntryResponse,
+    TimelineResponse,
+)
+
+_ASKED: dict[str, Any] = {
+    "lines": [{"variant_id": "var_01jf3z8k4qe7tv2w9x0y1z2a3b", "quantity": 2}],
+    "shipping_address_id": "addr_01jf3z8k4qe7tv2w9x0y1z2a3b",
+}
+_LIMIT = OpenApiParameter("limit", int, description="1 to 100; 20 if not given.")
+_CURSOR = OpenApiParameter("cursor", str, description="`next_cursor` or `prev_cursor` of another page.")
+
+
+class OrderView(ApiView):
+    """Orders: the customer's own; all of them for staff who may view orders."""
+
+    params = {
+        "list": (*KeysetPagination.PARAMS, "status", "created_at[gte]", "created_at[lt]"),
+        "timeline": KeysetPagination.PARAMS,
+    }
+
+    @extend_schema(
+        operation_id="quote_order",
+        summary="Ask what an order would come to",
+        description="Explained: per line the taxable value, rate and tax by head; the place of supply and why. Nothing is held.",
+        request=QuoteOrderRequest,
+        responses={200: QuoteResponse},
+        examples=[
+            OpenApiExample("Two kurtas", request_only=True, value=_ASKED),
+            OpenApiExample("To another state", response_only=True, value=QUOTE_EXAMPLE),
+        ],
+    )
+    def quote(self, request: Request) -> Response:
+        quote = services.quote_order(**self._asked(QuoteOrderRequest, request), now=clock.now())
+        return Response(QuoteResponse(quote).data)
+
+    @extend_schema(
+        operation_id="place_order",
+        summary="Place an order",
+        description="Prices, tax and addresses become the order's own; stock is held until it is paid or expires.",
+        request=PlaceOrderRequest,
+        responses={201: OrderResponse},
+        examples=[
+            OpenApiExample("Two kurtas", request_only=True, value={**_ASKED, "note": "Please ring twice."}),
+            OpenApiExample("Placed", response_only=True, status_codes=["201"], value=ORDER_EXAMPLE),
+        ],
+    )
+    @idempotent(required=True)
+    def create(self, request: Request) -> Response:
+        asked = self._asked(PlaceOrderRequest, request)
+        order = services.place_order(**asked, actor=actor_of(request), now=clock.now())
+        headers = {"Location": f"/api/v1/orders/{order.public_id}", "ETag": etag_of(order)}
+        return Response(_body(order), status=201, headers=headers)
+
+    @extend_schema(
+        operation_id="list_orders",
+        summary="List orders",
+        description="Newest first. Customers see their own, staff all.",
+        parameters=[
+            OpenApiParameter("status", str, description="One or more states, separated by commas."),
+            OpenApiParameter("created_at[gte]", str, description="Created at or after this instant (RFC 3339)."),
+            OpenApiParameter("created_at[lt]", str, description="Created before this instant (RFC 3339)."),
+            _LIMIT,
+            _CURSOR,
+            OpenApiParameter("sort", str, enum=["-created_at", "created_at"]),
+        ],
+        responses={200: OrderListResponse},
+        examples=[
+            OpenApiExample(
+                "A page",
+                response_only=True,
+                value={
+                    "object": "list",
+                    "data": [SUMMARY_EXAMPLE],
+                    "has_more": False,
+                    "next_cursor": None,
+                    "prev_cursor": None,
+                },
+            )
+        ],
+    )
+    def list(self, request: Request) -> Response:
+        wanted: dict[str, Any] = {
+            "statuses": filters.read_statuses(self.query.get("status")),
+            "created_from": filters.read_instant("created_at[gte]", self.query.get("created_at[gte]")),
+            "created_before": filters.read_instant("created_at[lt]", self.query.get("created_at[lt]")),
+        }
+        orders = selectors.list_visible_orders(user=request.user, **wanted)
+        scope = f"orders:{request.user.pk}:{sorted(wanted.items())}"
+        pagination = KeysetPagination(sorts={"created_at": "created_at"}, default="-created_at", scope=scope)
+        page = pagination.page(orders, self.query)
+        data = OrderSummaryResponse(page.rows, many=True, context={"now": clock.now()}).data
+        return with_etag(request, page.envelope(list(data)))
+
+    @extend_schema(
+        operation_id="get_order",
+        summary="Read an order",
+        responses={200: OrderResponse},
+        examples=[OpenApiExample("Waiting for its payment", response_only=True, value=ORDER_EXAMPLE)],
+    )
+    def retrieve(self, request: Request, order_id: str) -> Response:
+        order = selectors.get_visible_order(user=request.user, order_id=public_pk(Order, order_id))
+        return with_etag(request, _body(order), etag=etag_of(order))
+
+    @extend_schema(
+        operation_id="cancel_order",
+        summary="Cancel an order",
+        description="Possible until money has moved or a payment is under way. The stock that was held is given back.",
+        request=CancelOrderRequest,
+        responses={200: OrderResponse},
+        examples=[
+            OpenApiExample("A reason", request_only=True, value={"reason": "Ordered by mistake"}),
+            OpenApiExample("Cancelled", response_only=True, value=CANCELLED_EXAMPLE),
+        ],
+    )
+    @idempotent(required=False)
+    def cancel(self, request: Request, order_id: str) -> Response:
+        reason = self.read(CancelOrderRequest, request)["reason"]
+        visible = selectors.get_changeable_order(user=request.user, order_id=public_pk(Order, order_id))
+        order = services.cancel_order(order_id=visible.pk, actor=actor_of(request), reason=reason, now=clock.now())
+        return Response(_body(order), headers={"ETag": etag_of(order)})
+
+    @extend_schema(
+        operation_id="get_order_timeline",
+        summary="Read what happened to an order",
+        description="The order's own news and that of its payments and invoice, oldest first. Staff see more of it.",
+        parameters=[_LIMIT, _CURSOR, OpenApiParameter("sort", str, enum=["at", "-at"])],
+        responses={200: TimelineResponse},
+        examples=[
+            OpenApiExample(
+                "A new order",
+                response_only=True,
+                value={
+                    "object": "list",
+                    "data": [TIMELINE_ENTRY_EXAMPLE],
+                    "has_more": False,
+                    "next_cursor": None,
+                    "prev_cursor": None,
+                },
+            )
+        ],
+    )
+    def timeline(self, request: Request, order_id: str) -> Response:
+        order = selectors.get_visible_order(user=request.user, order_id=public_pk(Order, order_id))
+        news = selectors.list_timeline(user=request.user, order=order)
+        pagination = KeysetPagination(
+            sorts={"at": "created_at"}, default="at", scope=f"timeline:{request.user.pk}:{order.pk}"
+        )
+        page = pagination.page(news, self.query)
+        data = TimelineEntryResponse(page.rows, many=True, context={"order": order}).data
+        return with_etag(request, page.envelope(list(data)))
+
+    def _asked(self, shape: type[QuoteOrderRequest], request: Request) -> dict[str, Any]:
+        asked = self.read(shape, request)
+        lines = [services.LineRequest(**line) for line in asked.pop("lines")]
+        return {**asked, "lines": lines, "customer_id": request.user.pk}
+
+
+def _body(order: Order) -> Any:
+    return OrderResponse(selectors.with_lines(order), context={"now": clock.now()}).data

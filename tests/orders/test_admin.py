@@ -1,0 +1,137 @@
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from apps.core.events import SYSTEM
+from apps.core.models import Event
+from apps.orders import locks, services
+from apps.orders.models import Order
+from tests.factories.accounts import make_user
+from tests.factories.orders import make_order
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/orders/order/"
+
+
+@pytest.fixture
+def desk(client: Client) -> Any:
+    """Return a browser in which a member of staff has logged in."""
+
+    def sign_in(user: Any) -> Client:
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+def page_of(order: Order) -> str:
+    return reverse("admin:orders_order_change", args=[order.pk])
+
+
+def cancel(browser: Client, *orders: Order) -> Any:
+    return browser.post(
+        LIST, {"action": "cancel_orders", "_selected_action": [str(order.pk) for order in orders]}, follow=True
+    )
+
+
+def test_shows_an_order_with_its_lines_and_timeline(owner: Any, support: Any, desk: Any) -> None:
+    order = make_order(owner)
+    services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="Out of fashion", now=order.placed_at)
+
+    content = desk(support).get(page_of(order)).content.decode()
+
+    assert order.number in content
+    assert order.lines.get().sku in content
+    assert "The order was placed." in content
+    assert "Out of fashion" in content
+
+
+def test_nothing_is_written_in_it(owner: Any, administrator: Any, desk: Any) -> None:
+    order = make_order(owner)
+    browser = desk(administrator)
+
+    assert browser.post(page_of(order), {"status": "confirmed", "paid_amount": 1}).status_code == 403
+    assert browser.get("/admin/orders/order/add/").status_code == 403
+    assert browser.post(f"/admin/orders/order/{order.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Order.objects.get(pk=order.pk).status == "pending_payment"
+
+
+def test_is_for_staff_who_may_see_orders(owner: Any, catalogue_manager: Any, desk: Any) -> None:
+    order = make_order(owner)
+
+    assert desk(owner).get(LIST).status_code == 302
+    assert desk(catalogue_manager).get(page_of(order)).status_code == 403
+
+
+@pytest.mark.parametrize("how", ["number", "beginning", "phone", "national phone", "email"])
+def test_finds_orders_by_number_phone_and_email(reference_data: None, support: Any, desk: Any, how: str) -> None:
+    order = make_order(make_user(phone="+919876501234", email="asha@example.com"))
+    other = make_order(make_user())
+    typed = {
+        "number": order.number.lower(),
+        "beginning": order.number[:-1] + order.number[-1],
+        "phone": "+91 98765 01234",
+        "national phone": "9876501234",
+        "email": "Asha@Example.com",
+    }[how]
+
+    content = desk(support).get(LIST, {"q": typed}).content.decode()
+
+    assert order.number in content
+    assert other.number not in content
+
+
+@pytest.mark.parametrize("typed", ["' OR 1=1", "%", "\x00", "9" * 30, "nobody@example.com"])
+def test_finds_nothing_for_what_is_none(owner: Any, support: Any, desk: Any, typed: str) -> None:
+    make_order(owner)
+
+    assert desk(support).get(LIST, {"q": typed}).status_code == 200
+
+
+def test_lists_with_as_many_queries_for_fifty_as_for_one(
+    owner: Any, support: Any, desk: Any, count_queries: Any
+) -> None:
+    make_order(owner)
+    browser = desk(support)
+    browser.get(LIST)
+    with count_queries() as for_one:
+        browser.get(LIST)
+    for _ in range(49):
+        make_order(owner)
+
+    with count_queries() as for_fifty:
+        browser.get(LIST)
+
+    assert len(for_fifty) == len(for_one)
+
+
+def test_cancels_through_the_service(owner: Any, support: Any, desk: Any) -> None:
+    waiting, paid = make_order(owner), make_order(owner)
+    services.note_payment(
+        order=locks.lock_order(paid.pk),
+        paid_amount=paid.total_amount,
+        payment_live_until=None,
+        actor=SYSTEM,
+        now=paid.placed_at,
+    )
+
+    content = cancel(desk(support), waiting, paid).content.decode()
+
+    assert Order.objects.get(pk=waiting.pk).status == "cancelled"
+    assert Order.objects.get(pk=paid.pk).status == "confirmed"
+    assert f"Order {waiting.number} is cancelled." in content
+    assert f"Order {paid.number} can no longer be cancelled." in content
+    assert Event.objects.get(type="orders.order.cancelled").actor == f"user:{support.public_id}"
+
+
+def test_does_not_offer_cancelling_to_staff_who_may_only_look(owner: Any, finance: Any, desk: Any) -> None:
+    order = make_order(owner)
+    browser = desk(finance)
+
+    assert "cancel_orders" not in browser.get(LIST).content.decode()
+    cancel(browser, order)
+
+    assert Order.objects.get(pk=order.pk).status == "pending_payment"

@@ -1,0 +1,249 @@
+"""Races over orders, each with a control that goes wrong when the guard is off."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from rest_framework.test import APIClient
+
+from apps.catalog import locks as catalog_locks
+from apps.catalog.models import Reservation, StockItem, Variant
+from apps.catalog.services import InsufficientStock
+from apps.core.events import SYSTEM, SubjectNotLocked, gateway_actor
+from apps.core.models import Event
+from apps.orders import locks, services
+from apps.orders.models import Order
+from apps.orders.services import OrderNotCancellable
+from tests.factories.accounts import make_address, make_user
+from tests.factories.catalog import make_variant
+from tests.factories.orders import make_order
+from tests.orders.books import check_books
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+
+NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+ENDS = ("orders.order.confirmed", "orders.order.cancelled", "orders.order.expired")
+
+
+def at_once(*jobs: Callable[[], Any]) -> list[Any]:
+    """Run jobs in threads that begin together; return what each gave, or the exception that it raised."""
+    start = threading.Barrier(len(jobs))
+
+    def run(job: Callable[[], Any]) -> Any:
+        try:
+            start.wait(timeout=20)
+            return job()
+        except Exception as failure:
+            return failure
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))
+
+
+def cancel(order: Order) -> Callable[[], Any]:
+    return lambda: services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=LATER)
+
+
+def expire() -> Any:
+    return services.expire_orders(now=LATER)
+
+
+def pay(order: Order) -> Callable[[], Any]:
+    @transaction.atomic
+    def note() -> Any:
+        locked = locks.lock_order(order.pk)
+        return services.note_payment(
+            order=locked,
+            paid_amount=order.total_amount,
+            payment_live_until=None,
+            actor=gateway_actor("razorpay"),
+            now=LATER,
+        )
+
+    return note
+
+
+def ends_of(order: Order) -> list[str]:
+    return list(Event.objects.filter(subject_id=order.pk, type__in=ENDS).values_list("type", flat=True))
+
+
+class TestCancelExpireAndPay:
+    def test_never_have_two_outcomes(self, owner: Any) -> None:
+        address, variant = make_address(owner), make_variant(stock=100)
+        seen: Counter[str] = Counter()
+
+        for turn in range(12):
+            order = make_order(owner, [(variant, 2)], address=address, now=NOW)
+            jobs = [cancel(order), expire, pay(order)]
+            results = at_once(*jobs[turn % 3 :], *jobs[: turn % 3])
+
+            order.refresh_from_db()
+            assert [end.rsplit(".", 1)[1] for end in ends_of(order)] == [order.status]
+            assert order.paid_amount == order.total_amount
+            failures = [type(result) for result in results if isinstance(result, Exception)]
+            assert failures in ([], [OrderNotCancellable])
+            assert (failures == []) is (order.status == "cancelled")
+            reserved = Reservation.objects.get(reference=order.lines.get().pk).status
+            assert reserved == {"confirmed": "committed", "cancelled": "released", "expired": "expired"}[order.status]
+            seen[order.status] += 1
+
+        assert StockItem.objects.get(variant=variant).reserved == 2 * seen["confirmed"]
+        check_books()
+
+    def test_control_without_the_lock_somebody_works_on_what_is_over(
+        self, owner: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = make_order(owner, now=NOW)
+        both_have_read = threading.Barrier(2)
+
+        def read_only(order_id: Any) -> Order:
+            found = Order.objects.get(pk=order_id)
+            both_have_read.wait(timeout=20)
+            return found
+
+        monkeypatch.setattr(locks, "lock_order", read_only)
+
+        results = at_once(cancel(order), pay(order))
+
+        # Both judged an order that was still waiting. Only the version, checked when news is recorded, kept it to one outcome.
+        failures = [result for result in results if isinstance(result, Exception)]
+        assert len(failures) == 1
+        assert not isinstance(failures[0], OrderNotCancellable)
+        assert len(ends_of(order)) == 1
+        check_books()
+
+    def test_two_sweepers_share_the_work(self, owner: Any) -> None:
+        address, variant = make_address(owner), make_variant(stock=100)
+        for _ in range(20):
+            make_order(owner, [variant], address=address, now=NOW)
+
+        results = at_once(expire, expire, expire)
+
+        assert sum(results) == 20
+        assert StockItem.objects.get(variant=variant).reserved == 0
+        assert Event.objects.filter(type="orders.order.expired").count() == 20
+        check_books()
+
+    def test_a_sweeper_does_not_wait_for_an_order_that_is_being_paid(self, owner: Any) -> None:
+        order = make_order(owner, now=NOW)
+        free = make_order(owner, now=NOW)
+
+        with transaction.atomic():
+            locks.lock_order(order.pk)
+            [count] = at_once(expire)
+
+        assert count == 1
+        assert Order.objects.get(pk=order.pk).status == "pending_payment"
+        assert Order.objects.get(pk=free.pk).status == "expired"
+
+
+class TestPlaceOnce:
+    def body(self, owner: Any, variant: Variant) -> dict[str, Any]:
+        return {
+            "lines": [{"variant_id": variant.public_id, "quantity": 1}],
+            "shipping_address_id": make_address(owner).public_id,
+        }
+
+    def send(self, client: APIClient, body: dict[str, Any], key: str) -> Callable[[], Any]:
+        return lambda: client.post("/api/v1/orders", body, format="json", headers={"Idempotency-Key": key})
+
+    def test_twenty_identical_requests_place_one_order(self, owner: Any, client_of: Any) -> None:
+        variant = make_variant(stock=100)
+        body, clients = self.body(owner, variant), [client_of(owner) for _ in range(20)]
+
+        answers = at_once(*[self.send(client, body, "the-same-key") for client in clients])
+        last = self.send(clients[0], body, "the-same-key")()
+
+        order = Order.objects.get()
+        placed = [answer for answer in answers if answer.status_code == 201]
+        assert {answer.status_code for answer in answers} <= {201, 409}
+        assert {answer.json()["id"] for answer in placed} == {order.public_id}
+        assert sum("Idempotent-Replayed" not in answer for answer in placed) == 1
+        assert {a.json()["error"]["code"] for a in answers if a.status_code == 409} <= {"request_in_flight"}
+        assert (last.status_code, last.json()["id"]) == (201, order.public_id)
+        assert StockItem.objects.get(variant=variant).reserved == 1
+        check_books()
+
+    def test_control_with_a_key_each_they_place_twenty(self, owner: Any, client_of: Any) -> None:
+        variant = make_variant(stock=100)
+        body, clients = self.body(owner, variant), [client_of(owner) for _ in range(20)]
+
+        answers = at_once(*[self.send(client, body, f"a-key-of-{n}") for n, client in enumerate(clients)])
+
+        assert [answer.status_code for answer in answers] == [201] * 20
+        assert Order.objects.count() == 20
+        assert StockItem.objects.get(variant=variant).reserved == 20
+        check_books()
+
+
+class TestNeverOversell:
+    def buy(self, buyer: tuple[Any, Any], *variants: Variant) -> Any:
+        customer, address = buyer
+        try:
+            return make_order(customer, variants, address=address, now=NOW)
+        except InsufficientStock as refusal:
+            return refusal
+        finally:
+            connection.close()
+
+    def test_two_hundred_buyers_of_fifty_units_get_exactly_fifty(self, reference_data: None) -> None:
+        kurta, tea = make_variant(stock=50), make_variant(stock=500)
+        buyers = [(user, make_address(user)) for user in (make_user() for _ in range(200))]
+
+        # Half of them name the goods the other way round: rows are locked by key, so nobody meets head-on.
+        with ThreadPoolExecutor(16) as pool:
+            results = list(
+                pool.map(
+                    lambda numbered: self.buy(numbered[1], *((kurta, tea) if numbered[0] % 2 else (tea, kurta))),
+                    enumerate(buyers),
+                )
+            )
+
+        assert Counter(type(result) for result in results) == {Order: 50, InsufficientStock: 150}
+        assert Order.objects.count() == 50
+        assert Event.objects.count() == 50
+        assert Reservation.objects.count() == 100
+        assert StockItem.objects.get(variant=kurta).reserved == 50
+        assert StockItem.objects.get(variant=tea).reserved == 50
+        check_books()
+
+    def test_control_without_the_lock_two_pass_the_check_for_the_last_unit(
+        self, owner: Any, stranger: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        variant = make_variant(stock=1)
+        buyers = [(user, make_address(user)) for user in (owner, stranger)]
+        both_have_read = threading.Barrier(2)
+
+        def read_only(variant_ids: Any) -> dict[Any, StockItem]:
+            rows = {row.pk: row for row in StockItem.objects.filter(pk__in=set(variant_ids))}
+            both_have_read.wait(timeout=20)
+            return rows
+
+        monkeypatch.setattr(catalog_locks, "lock_stock", read_only)
+
+        results = at_once(*[lambda buyer=buyer: self.buy(buyer, variant) for buyer in buyers])
+
+        # Both saw one unit; what stopped the second was the constraint of the table, the last guard.
+        assert Counter(type(result) for result in results) == {Order: 1, IntegrityError: 1}
+        assert StockItem.objects.get(variant=variant).reserved == 1
+        check_books()
+
+
+def test_a_lost_update_is_refused_even_without_a_lock(owner: Any) -> None:
+    order = make_order(owner, now=NOW)
+    stale = Order.objects.get(pk=order.pk)
+    pay(order)()
+
+    with pytest.raises(SubjectNotLocked), transaction.atomic():
+        services.note_payment(order=stale, paid_amount=1, payment_live_until=None, actor=SYSTEM, now=NOW)
+
+    order.refresh_from_db()
+    assert (order.status, order.paid_amount) == ("confirmed", order.total_amount)

@@ -1,0 +1,245 @@
+"""Each invariant of orders sees what is planted, and only that."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pgtrigger
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from apps.catalog.models import Reservation, StockItem
+from apps.core import audit
+from apps.core.events import SYSTEM
+from apps.core.models import Event, IdempotencyKey
+from apps.orders import invariants, locks, services
+from apps.orders.models import Order, OrderLine
+from tests.factories.catalog import make_variant
+from tests.factories.orders import make_order
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
+
+
+def found(invariant: str, now: datetime = NOW) -> list[dict[str, Any]]:
+    [result] = audit.run(now=now, only=[invariant]).results
+    assert not result.error
+    return result.rows
+
+
+def numbers(invariant: str, now: datetime = NOW) -> list[str]:
+    return [row["number"] for row in found(invariant, now)]
+
+
+def confirmed(owner: Any, *variants: Any) -> Order:
+    order = make_order(owner, variants or None, now=NOW)
+    return services.note_payment(
+        order=locks.lock_order(order.pk), paid_amount=order.total_amount, payment_live_until=None, actor=SYSTEM, now=NOW
+    )
+
+
+def lift(*constraints: str) -> None:
+    """Drop constraints for the rest of this test's transaction."""
+    with connection.cursor() as cursor:
+        # Deferred foreign keys that wait for the commit would keep the table from being altered.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for name in constraints:
+            table = "orders_orderline" if name.startswith("line") else "orders_order"
+            cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+
+
+@pytest.fixture
+def order(owner: Any) -> Order:
+    """A confirmed order, beside which a waiting, a cancelled and an expired one are in order."""
+    make_order(owner, now=NOW)
+    services.cancel_order(order_id=make_order(owner, now=NOW).pk, actor=SYSTEM, reason="", now=NOW)
+    make_order(owner, now=NOW - timedelta(hours=1))
+    services.expire_orders(now=NOW)
+    return confirmed(owner)
+
+
+def test_sound_orders_violate_nothing(order: Order) -> None:
+    every = [invariant.id for invariant in invariants.INVARIANTS]
+
+    assert [result.rows or result.error for result in audit.run(now=NOW, only=every).violated] == []
+
+
+@pytest.mark.parametrize("plant", ["gone", "short", "released", "other variant"])
+def test_a_confirmed_order_without_its_stock(order: Order, plant: str) -> None:
+    reservation = Reservation.objects.filter(reference=order.lines.get().pk)
+    if plant == "gone":
+        reservation.delete()
+    elif plant == "short":
+        OrderLine.objects.filter(order=order).update(quantity=2)
+    elif plant == "released":
+        reservation.update(status="released")
+    else:
+        reservation.update(variant=make_variant())
+
+    assert numbers("INV-05") == [order.number]
+
+
+def test_a_waiting_order_that_holds_too_little(owner: Any, order: Order) -> None:
+    waiting = make_order(owner, [(make_variant(), 3)], now=NOW)
+    Reservation.objects.filter(reference=waiting.lines.get().pk).update(quantity=2)
+
+    assert numbers("INV-05b") == [waiting.number]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "expired"])
+def test_a_closed_order_that_still_holds_stock(order: Order, status: str) -> None:
+    Order.objects.filter(pk=order.pk).update(status=status)
+
+    assert [(row["number"], row["status"]) for row in found("INV-05b")] == [(order.number, "committed")]
+
+
+def test_stock_held_for_no_order_at_all(order: Order) -> None:
+    stray = Reservation.objects.create(variant=make_variant(), reference=order.pk, quantity=1)
+
+    assert [row["reference"] for row in found("INV-05b")] == [stray.reference]
+
+
+@pytest.mark.parametrize(
+    "field", ["discount_amount", "shipping_amount", "taxable_amount", "igst_amount", "cgst_amount"]
+)
+def test_an_order_that_is_not_the_sum_of_its_lines(order: Order, field: str) -> None:
+    lift("order_total_adds_up")
+    Order.objects.filter(pk=order.pk).update(**{field: getattr(order, field) + 1})
+
+    assert numbers("INV-08") == [order.number]
+
+
+def test_an_order_without_lines(order: Order) -> None:
+    with pgtrigger.ignore("orders.OrderLine:not_deleted"):
+        order.lines.all().delete()
+
+    assert numbers("INV-08") == [order.number]
+
+
+def test_a_round_off_beyond_half_a_rupee(order: Order) -> None:
+    lift("order_round_off_under_a_rupee", "order_total_adds_up")
+    Order.objects.filter(pk=order.pk).update(round_off_amount=51, total_amount=order.total_amount + 51)
+
+    assert numbers("INV-08") == [order.number]
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        {"gross_amount": 42_290},
+        {"unit_price": 49_800},
+        {"tax_rate": 500},
+        {"igst_amount": 7_613},
+        {"igst_amount": 0, "cgst_amount": 3_806, "sgst_amount": 3_806},
+    ],
+    ids=str,
+)
+def test_a_line_that_is_not_priced_by_rule(order: Order, plant: dict[str, int]) -> None:
+    lift("line_total_adds_up", "line_taxable_adds_up")
+    OrderLine.objects.filter(order=order).update(**plant)
+
+    assert numbers("INV-08b") == [order.number]
+
+
+def test_tax_heads_of_another_place(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(place_of_supply="27")
+
+    assert numbers("INV-08b") == [order.number]
+
+
+@pytest.mark.parametrize("plant", [{"status": "cancelled"}, {"version": 3}, {"paid_amount": 1}], ids=str)
+def test_an_order_that_is_not_what_its_events_say(order: Order, plant: dict[str, Any]) -> None:
+    Order.objects.filter(pk=order.pk).update(**plant)
+
+    assert numbers("INV-09") == [order.number]
+
+
+def test_an_order_without_events(order: Order) -> None:
+    with pgtrigger.ignore("core.Event:frozen"):
+        Event.objects.filter(subject_id=order.pk).update(subject_type="orders.other")
+
+    assert numbers("INV-09") == [order.number]
+
+
+@pytest.mark.parametrize("status", ["completed", "pending_payment", "nonsense"])
+def test_a_move_that_the_table_does_not_know(order: Order, status: str) -> None:
+    with pgtrigger.ignore("core.Event:frozen"):
+        Event.objects.filter(subject_id=order.pk, version=2).update(changed={"status": status})
+
+    assert found("INV-09b") == [
+        {"order_id": order.pk, "version": 2, "before": "pending_payment", "after": status},
+    ]
+
+
+def test_an_order_that_began_in_the_middle(order: Order) -> None:
+    with pgtrigger.ignore("core.Event:frozen"):
+        Event.objects.filter(subject_id=order.pk, version=1).update(changed={"status": "expired"})
+
+    assert [(row["order_id"], row["before"], row["after"]) for row in found("INV-09b")] == [(order.pk, None, "expired")]
+
+
+def test_an_order_that_waits_for_ever(owner: Any) -> None:
+    order = make_order(owner, now=NOW)
+    live = make_order(owner, now=NOW)
+    Order.objects.filter(pk=live.pk).update(payment_live_until=order.expires_at + timedelta(minutes=1))
+
+    assert numbers("INV-10", order.expires_at + timedelta(minutes=10)) == []
+    assert numbers("INV-10", order.expires_at + timedelta(minutes=10, seconds=1)) == [order.number]
+    assert set(numbers("INV-10", order.expires_at + timedelta(minutes=12))) == {order.number, live.number}
+
+
+def test_a_confirmed_order_that_is_not_paid(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(paid_amount=order.total_amount - 1)
+
+    assert numbers("INV-11a") == [order.number]
+
+
+class TestIdempotencyKeys:
+    def keep(self, order: Order, *, key: str = "key-0001", customer: Any = None, number: str = "") -> None:
+        customer = customer or order.customer
+        IdempotencyKey.objects.create(
+            principal=customer.public_id,
+            route="POST /api/v1/orders",
+            key=key,
+            fingerprint="0" * 64,
+            status=201,
+            body=f'{{"number": "{number or order.number}", "customer_id": "{order.customer.public_id}"}}'.encode(),
+            created_at=timezone.now(),
+            expires_at=timezone.now(),
+        )
+
+    def test_one_key_for_one_order(self, order: Order) -> None:
+        self.keep(order)
+
+        assert found("INV-12") == []
+
+    def test_two_keys_for_one_order(self, order: Order) -> None:
+        self.keep(order)
+        self.keep(order, key="key-0002")
+
+        assert numbers("INV-12") == [order.number]
+
+    def test_a_key_of_somebody_else(self, order: Order, stranger: Any) -> None:
+        self.keep(order, customer=stranger)
+
+        assert numbers("INV-12") == [order.number]
+
+    def test_an_answer_about_no_order(self, order: Order) -> None:
+        self.keep(order, number="ORD-2627-999999")
+
+        assert numbers("INV-12") == ["ORD-2627-999999"]
+
+
+@pytest.mark.parametrize("plant", [{"discount_amount": 42_289}, {"discount_amount": -1}, {"unit_price": -1}], ids=str)
+def test_a_line_that_is_discounted_beyond_its_price(order: Order, plant: dict[str, int]) -> None:
+    lift("line_taxable_adds_up")
+    OrderLine.objects.filter(order=order).update(**plant)
+
+    assert numbers("INV-13") == [order.number]
+
+
+def test_stock_counts_are_left_to_the_catalogue(order: Order) -> None:
+    StockItem.objects.filter(variant=order.lines.get().variant).update(reserved=0)
+
+    assert [result.invariant.id for result in audit.run(now=NOW, only=["INV-05", "INV-05b"]).violated] == []

@@ -1,0 +1,52 @@
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, IntegrityError, transaction
+
+from apps.orders.models import Order, OrderLine
+from tests.factories.orders import make_order
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"total_amount": 1},
+        {"taxable_amount": 1},
+        {"igst_amount": 1},
+        {"round_off_amount": 51},
+        {"paid_amount": -1},
+    ],
+    ids=str,
+)
+def test_the_database_keeps_totals_whole(owner: Any, broken: dict[str, int]) -> None:
+    order = make_order(owner)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Order.objects.filter(pk=order.pk).update(**broken)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"total_amount": 1}, {"gross_amount": 1}, {"discount_amount": 1}, {"quantity": 0}], ids=str
+)
+def test_the_database_keeps_lines_whole(owner: Any, broken: dict[str, int]) -> None:
+    order = make_order(owner)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        OrderLine.objects.filter(order=order).update(**broken)
+
+
+def test_nothing_of_an_order_is_deleted(owner: Any) -> None:
+    order = make_order(owner)
+
+    for rows in (OrderLine.objects.filter(order=order), Order.objects.filter(pk=order.pk)):
+        with pytest.raises(DatabaseError, match="Cannot delete"), transaction.atomic():
+            rows._raw_delete(rows.db)
+
+
+def test_orders_and_lines_have_names(owner: Any) -> None:
+    order = make_order(owner, quantity=2)
+
+    assert str(order) == order.number
+    assert str(order.lines.get()).startswith("2 x ")

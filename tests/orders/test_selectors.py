@@ -1,0 +1,91 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from apps.core.events import SYSTEM, record
+from apps.orders import selectors, services
+from apps.orders.models import Order, OrderNotFound
+from tests.factories.accounts import make_user
+from tests.factories.catalog import make_variant
+from tests.factories.orders import make_order
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
+
+
+def test_an_order_is_found_by_its_id(owner: Any) -> None:
+    order = make_order(owner)
+
+    assert selectors.get_order(order.pk) == order
+    with pytest.raises(OrderNotFound):
+        selectors.get_order(uuid4())
+
+
+def test_customers_see_their_own_and_staff_all(owner: Any, stranger: Any, support: Any, catalogue_manager: Any) -> None:
+    order = make_order(owner)
+
+    assert selectors.get_visible_order(user=owner, order_id=order.pk) == order
+    assert selectors.get_visible_order(user=support, order_id=order.pk) == order
+    assert list(selectors.list_visible_orders(user=owner)) == [order]
+    assert list(selectors.list_visible_orders(user=support)) == [order]
+    assert list(selectors.list_visible_orders(user=stranger)) == []
+    with pytest.raises(OrderNotFound):
+        selectors.get_visible_order(user=stranger, order_id=order.pk)
+
+
+def test_staff_who_may_only_look_may_not_change(owner: Any, stranger: Any, support: Any, finance: Any) -> None:
+    order = make_order(owner)
+
+    assert selectors.get_changeable_order(user=owner, order_id=order.pk) == order
+    assert selectors.get_changeable_order(user=support, order_id=order.pk) == order
+    with pytest.raises(selectors.OrderNotYours):
+        selectors.get_changeable_order(user=finance, order_id=order.pk)
+    with pytest.raises(OrderNotFound):
+        selectors.get_changeable_order(user=stranger, order_id=order.pk)
+
+
+def test_lists_are_narrowed_by_state_and_time(owner: Any) -> None:
+    waiting, cancelled = make_order(owner), make_order(owner)
+    services.cancel_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=NOW)
+
+    def found(**wanted: Any) -> list[Order]:
+        return list(selectors.list_visible_orders(user=owner, **wanted))
+
+    assert found() == [cancelled, waiting]
+    assert found(statuses=["cancelled"]) == [cancelled]
+    assert found(statuses=["cancelled", "pending_payment"]) == [cancelled, waiting]
+    assert found(created_from=cancelled.created_at) == [cancelled]
+    assert found(created_before=cancelled.created_at) == [waiting]
+
+
+def test_lines_come_by_position(owner: Any) -> None:
+    variants = [make_variant() for _ in range(3)]
+    order = make_order(owner, variants)
+
+    assert [line.variant_id for line in selectors.list_lines(order.pk)] == [variant.pk for variant in variants]
+    assert selectors.list_line_ids(order.pk) == [line.pk for line in selectors.list_lines(order.pk)]
+    assert [line.position for line in selectors.with_lines(order).lines.all()] == [1, 2, 3]
+
+
+def test_the_payment_status_depends_on_the_moment(owner: Any) -> None:
+    order = make_order(owner)
+    order.payment_live_until = NOW
+
+    assert selectors.payment_status_of(order, NOW - timedelta(seconds=1)) == "processing"
+    assert selectors.payment_status_of(order, NOW) == "unpaid"
+
+
+def test_the_timeline_tells_customers_what_is_meant_for_them(owner: Any, support: Any) -> None:
+    order = make_order(owner)
+    record("payments.attempt.flagged", subject=make_user(), actor=SYSTEM, changed={}, root_id=order.pk)
+    record("payments.payment.succeeded", subject=make_user(), actor=SYSTEM, changed={}, root_id=order.pk)
+    make_order(owner)
+
+    def told(user: Any) -> list[str]:
+        return [event.type for event in selectors.list_timeline(user=user, order=order)]
+
+    assert told(owner) == ["orders.order.placed", "payments.payment.succeeded"]
+    assert told(support) == ["orders.order.placed", "payments.attempt.flagged", "payments.payment.succeeded"]

@@ -1,0 +1,457 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+
+from apps.catalog.models import Reservation, StockItem, Variant
+from apps.catalog.services import InsufficientStock
+from apps.catalog.states import ReservationStatus
+from apps.core.errors import Conflict, NotFound
+from apps.core.events import SYSTEM, gateway_actor, stored_fields
+from apps.core.models import Event, Outbox
+from apps.orders import locks, rules, services
+from apps.orders.models import Order, OrderLine, OrderNotFound
+from apps.orders.services import LineRequest, ending
+from apps.orders.states import OrderStatus
+from apps.orders.tasks import expire_orders as expire_orders_task
+from tests.factories.accounts import make_address
+from tests.factories.catalog import make_product, make_variant
+from tests.factories.orders import actor_for, make_order
+from tests.orders.books import check_books
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
+RAZORPAY = gateway_actor("razorpay")
+
+
+@pytest.fixture(autouse=True)
+def _the_books_hold_after_each_test(db: None) -> Any:
+    yield
+    check_books()
+
+
+def stock_of(variant: Variant) -> tuple[int, int]:
+    item = StockItem.objects.get(variant=variant)
+    return item.on_hand, item.reserved
+
+
+def reservations_of(order: Order) -> list[tuple[int, str]]:
+    lines = order.lines.values_list("pk", flat=True)
+    return list(Reservation.objects.filter(reference__in=lines).order_by("quantity").values_list("quantity", "status"))
+
+
+def news_of(order: Order) -> list[str]:
+    return list(Event.objects.filter(subject_id=order.pk).order_by("version").values_list("type", flat=True))
+
+
+def traces() -> tuple[int, ...]:
+    """Everything that a placement could leave behind."""
+    return (
+        Order.objects.count(), OrderLine.objects.count(), Reservation.objects.count(), Event.objects.count(),
+        Outbox.objects.count(), sum(StockItem.objects.values_list("reserved", flat=True)),
+    )  # fmt: skip
+
+
+def note(order: Order, paid: int, live_until: datetime | None = None, now: datetime = NOW) -> Order:
+    return services.note_payment(
+        order=locks.lock_order(order.pk), paid_amount=paid, payment_live_until=live_until, actor=RAZORPAY, now=now
+    )
+
+
+class TestPlaceOrder:
+    def test_takes_snapshots_and_holds_stock(self, owner: Any) -> None:
+        product = make_product(name="Cotton kurta")
+        kurta = make_variant(product=product, title="Indigo, M", price=49_900, stock=10)
+        tea = make_variant(price=25_000, tax_class="gst_5", stock=7, hsn="0902", uqc="PAC")
+        address = make_address(owner, line2="Near the lake")
+
+        order = make_order(owner, [(kurta, 2), (tea, 3)], address=address, now=NOW, note="Ring twice")
+
+        order.refresh_from_db()
+        assert order.status == OrderStatus.PENDING_PAYMENT
+        assert (order.customer_id, order.currency, order.note) == (owner.pk, "INR", "Ring twice")
+        assert order.number.startswith("ORD-2627-")
+        assert (order.placed_at, order.expires_at) == (NOW, NOW + timedelta(minutes=30))
+        assert (order.place_of_supply, order.place_of_supply_reason) == ("29", "consumer_delivery_address")
+        assert order.shipping_address == order.billing_address
+        assert order.shipping_address["line2"] == "Near the lake"
+        assert (order.shipping_address["state_name"], order.shipping_address["country"]) == ("Karnataka", "IN")
+        assert (order.taxable_amount, order.igst_amount, order.total_amount) == (
+            84_576 + 71_429,
+            15_224 + 3_571,
+            174_800,
+        )
+        assert (order.paid_amount, order.payment_live_until, order.version) == (0, None, 1)
+
+        first, second = order.lines.order_by("position")
+        assert (first.name, first.sku, first.hsn, first.uqc) == (
+            "Cotton kurta, Indigo, M",
+            kurta.sku,
+            "61091000",
+            "NOS",
+        )
+        assert (first.quantity, first.unit_price, first.tax_class, first.tax_rate) == (2, 49_900, "gst_18", 1800)
+        assert (second.hsn, second.uqc, second.quantity, second.tax_rate) == ("0902", "PAC", 3, 500)
+        assert (stock_of(kurta), stock_of(tea)) == ((10, 2), (7, 3))
+        assert reservations_of(order) == [(2, ReservationStatus.HELD), (3, ReservationStatus.HELD)]
+
+    def test_tells_everything_that_is_stored(self, owner: Any) -> None:
+        order = make_order(owner)
+
+        event = Event.objects.get(subject_id=order.pk)
+        assert (event.type, event.version, event.root_id) == ("orders.order.placed", 1, order.pk)
+        assert event.actor == f"user:{owner.public_id}"
+        assert set(event.changed) == set(stored_fields(order))
+        assert Outbox.objects.filter(event=event).exists()
+
+    def test_keeps_its_prices_when_the_catalogue_changes(self, owner: Any) -> None:
+        variant = make_variant(price=49_900)
+        order = make_order(owner, [variant])
+
+        Variant.objects.filter(pk=variant.pk).update(price=1, hsn="0902", tax_class="exempt")
+        order.refresh_from_db()
+
+        line = order.lines.get()
+        assert (order.total_amount, line.unit_price, line.hsn, line.tax_rate) == (49_900, 49_900, "61091000", 1800)
+
+    def test_sums_the_lines_of_one_variant(self, owner: Any) -> None:
+        variant = make_variant(stock=10)
+
+        order = make_order(owner, [(variant, 2), (variant, 3)])
+
+        assert [line.quantity for line in order.lines.all()] == [5]
+        assert stock_of(variant) == (10, 5)
+
+    def test_bills_a_registered_buyer_at_its_own_address(self, owner: Any) -> None:
+        office = make_address(owner, state="27", gstin="27AAPFU0939F1ZV", company="Asha Traders")
+
+        order = make_order(owner, address=make_address(owner), billing_address_id=office.pk)
+
+        assert (order.buyer_gstin, order.place_of_supply) == ("27AAPFU0939F1ZV", "27")
+        assert order.billing_address["company"] == "Asha Traders"
+        assert order.shipping_address["state"] == "29"
+        assert (order.cgst_amount, order.sgst_amount, order.igst_amount) == (3_806, 3_806, 0)
+
+    def test_charges_for_sending_where_the_shop_says_so(self, owner: Any, settings: Any) -> None:
+        settings.SHIPPING_FLAT_PAISE = 4_900
+
+        order = make_order(owner)
+
+        assert (order.shipping_amount, order.taxable_amount, order.total_amount) == (4_153, 46_441, 54_800)
+
+    def test_uses_the_rate_of_the_indian_day(self, owner: Any) -> None:
+        variant = make_variant(tax_class="gst_5_was_12", price=10_000, price_includes_tax=False)
+
+        before = make_order(owner, [variant], now=datetime(2025, 9, 21, 18, 29, 59, tzinfo=UTC))
+        after = make_order(owner, [variant], now=datetime(2025, 9, 21, 18, 30, tzinfo=UTC))
+
+        assert (before.lines.get().tax_rate, after.lines.get().tax_rate) == (1200, 500)
+
+    def test_numbers_change_with_the_financial_year_in_india(self, owner: Any) -> None:
+        last = make_order(owner, now=datetime(2027, 3, 31, 18, 29, 59, tzinfo=UTC))
+        first = make_order(owner, now=datetime(2027, 3, 31, 18, 30, tzinfo=UTC))
+
+        assert (last.number[:9], first.number[:9]) == ("ORD-2627-", "ORD-2728-")
+        assert int(first.number[9:]) == int(last.number[9:]) + 1
+
+
+class TestRefusedPlacement:
+    def place(self, customer: Any, lines: list[LineRequest], **asked: Any) -> Order:
+        asked.setdefault("shipping_address_id", make_address(customer).pk)
+        return services.place_order(customer_id=customer.pk, lines=lines, actor=actor_for(customer), now=NOW, **asked)
+
+    def test_holds_nothing_when_one_of_many_is_short(self, owner: Any) -> None:
+        plenty, short = make_variant(stock=10), make_variant(stock=2)
+        before = traces()
+
+        with pytest.raises(InsufficientStock) as refusal:
+            self.place(owner, [LineRequest(plenty.pk, 1), LineRequest(short.pk, 1), LineRequest(short.pk, 2)])
+
+        assert traces() == before
+        assert refusal.value.param == "lines[1].quantity"
+
+    @pytest.mark.parametrize("quantity", [0, -1, 1001])
+    def test_keeps_quantities_within_bounds(self, owner: Any, quantity: int) -> None:
+        variant = make_variant(stock=5_000)
+        before = traces()
+
+        with pytest.raises(services.QuantityOutOfRange) as refusal:
+            self.place(owner, [LineRequest(make_variant().pk, 1), LineRequest(variant.pk, quantity)])
+
+        assert refusal.value.param == "lines[1].quantity"
+        assert traces() == before
+
+    def test_judges_the_sum_of_a_variants_lines(self, owner: Any) -> None:
+        variant = make_variant(stock=5_000)
+
+        with pytest.raises(services.QuantityOutOfRange):
+            self.place(owner, [LineRequest(variant.pk, 600), LineRequest(variant.pk, 401)])
+
+    def test_wants_a_line_and_no_more_than_a_hundred(self, owner: Any) -> None:
+        variant = make_variant()
+
+        with pytest.raises(services.NothingOrdered):
+            self.place(owner, [])
+        with pytest.raises(services.TooManyLines):
+            self.place(owner, [LineRequest(variant.pk, 1)] * 101)
+
+    def test_sells_only_what_is_for_sale(self, owner: Any) -> None:
+        hidden = make_variant(product=make_product(is_published=False))
+        retired = make_variant(is_active=False)
+        before = traces()
+
+        with pytest.raises(services.VariantNotForSale) as refusal:
+            self.place(
+                owner,
+                [
+                    LineRequest(make_variant().pk, 1),
+                    LineRequest(hidden.pk, 1),
+                    LineRequest(retired.pk, 1),
+                    LineRequest(uuid4(), 1),
+                ],
+            )
+
+        assert refusal.value.param == "lines[1].variant_id"
+        assert [detail["param"] for detail in refusal.value.details] == [f"lines[{n}].variant_id" for n in (1, 2, 3)]
+        assert traces() == before
+
+    @pytest.mark.parametrize("name", ["shipping_address_id", "billing_address_id"])
+    def test_does_not_know_other_peoples_addresses(self, owner: Any, stranger: Any, name: str) -> None:
+        before = traces()
+
+        with pytest.raises(NotFound) as refusal:
+            self.place(owner, [LineRequest(make_variant().pk, 1)], **{name: make_address(stranger).pk})
+
+        assert refusal.value.param == name
+        assert traces() == before
+
+    def test_does_not_send_to_a_removed_address(self, owner: Any) -> None:
+        gone = make_address(owner, removed_at=timezone.now())
+
+        with pytest.raises(NotFound):
+            self.place(owner, [LineRequest(make_variant().pk, 1)], shipping_address_id=gone.pk)
+
+    def test_is_worth_a_rupee(self, owner: Any) -> None:
+        before = traces()
+
+        with pytest.raises(services.OrderTooSmall):
+            self.place(owner, [LineRequest(make_variant(price=40).pk, 1)])
+
+        assert traces() == before
+        assert self.place(owner, [LineRequest(make_variant(price=50).pk, 1)]).total_amount == 100
+
+
+def test_a_quote_is_what_the_order_comes_to_and_holds_nothing(owner: Any) -> None:
+    variant, address = make_variant(stock=1), make_address(owner)
+    before = traces()
+
+    quote = services.quote_order(
+        customer_id=owner.pk, lines=[LineRequest(variant.pk, 2)], shipping_address_id=address.pk, now=NOW
+    )
+
+    assert traces() == before
+    assert (quote.total_amount, quote.lines[0].is_available) == (99_800, False)
+    StockItem.objects.filter(variant=variant).update(reserved=0)
+    assert make_order(owner, [(make_variant(stock=2), 2)], address=address).total_amount == quote.total_amount
+
+
+class TestNotePayment:
+    def test_confirms_an_order_that_is_paid(self, owner: Any) -> None:
+        variant = make_variant(stock=10)
+        order = make_order(owner, [(variant, 2)], now=NOW)
+
+        note(order, 99_800)
+
+        order.refresh_from_db()
+        assert (order.status, order.confirmed_at, order.paid_amount) == (OrderStatus.CONFIRMED, NOW, 99_800)
+        assert reservations_of(order) == [(2, ReservationStatus.COMMITTED)]
+        assert stock_of(variant) == (10, 2)
+        assert news_of(order) == ["orders.order.placed", "orders.order.confirmed"]
+        assert Event.objects.get(type="orders.order.confirmed").actor == "gateway:razorpay"
+
+    def test_waits_for_the_rest(self, owner: Any) -> None:
+        order = make_order(owner, now=NOW)
+
+        note(order, 49_899)
+
+        order.refresh_from_db()
+        assert (order.status, order.paid_amount) == (OrderStatus.PENDING_PAYMENT, 49_899)
+        assert news_of(order)[1:] == ["orders.order.payment_noted"]
+        assert reservations_of(order) == [(1, ReservationStatus.HELD)]
+
+    def test_notes_that_a_payment_is_under_way(self, owner: Any) -> None:
+        order = make_order(owner, now=NOW)
+
+        note(order, 0, live_until=NOW + timedelta(minutes=15))
+
+        order.refresh_from_db()
+        assert order.payment_live_until == NOW + timedelta(minutes=15)
+        assert news_of(order)[1:] == ["orders.order.payment_noted"]
+
+    def test_says_nothing_twice(self, owner: Any) -> None:
+        order = make_order(owner, now=NOW)
+        note(order, 49_900)
+
+        again = note(order, 49_900, now=NOW + timedelta(minutes=1))
+
+        assert (again.version, again.confirmed_at) == (2, NOW)
+        assert len(news_of(order)) == 2
+
+    def test_notes_more_money_for_a_confirmed_order(self, owner: Any) -> None:
+        order = make_order(owner, now=NOW)
+        note(order, 49_900)
+
+        note(order, 99_800)
+
+        assert news_of(order)[2:] == ["orders.order.payment_noted"]
+
+    @pytest.mark.parametrize("end", ["cancelled", "expired"])
+    def test_notes_money_for_a_closed_order_and_leaves_it_closed(self, owner: Any, end: str) -> None:
+        variant = make_variant(stock=10)
+        order = make_order(owner, [variant], now=NOW)
+        if end == "cancelled":
+            services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
+        else:
+            services.expire_orders(now=order.expires_at)
+
+        note(order, 49_900)
+
+        order.refresh_from_db()
+        assert (order.status, order.paid_amount, order.confirmed_at) == (end, 49_900, None)
+        assert news_of(order)[1:] == [f"orders.order.{end}", "orders.order.payment_noted"]
+        assert stock_of(variant) == (10, 0)
+
+
+class TestCancelOrder:
+    def test_gives_the_stock_back(self, owner: Any) -> None:
+        variant = make_variant(stock=10)
+        order = make_order(owner, [(variant, 4)], now=NOW)
+
+        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=NOW)
+
+        order.refresh_from_db()
+        assert (order.status, order.cancelled_at, order.cancel_reason) == (OrderStatus.CANCELLED, NOW, "By mistake")
+        assert reservations_of(order) == [(4, ReservationStatus.RELEASED)]
+        assert stock_of(variant) == (10, 0)
+        event = Event.objects.get(type="orders.order.cancelled")
+        assert (event.version, event.reason, event.root_id) == (2, "By mistake", order.pk)
+
+    @pytest.mark.parametrize(
+        ("paid", "live_minutes"), [(1, None), (49_900, None), (0, 15)], ids=["part paid", "paid", "payment live"]
+    )
+    def test_refuses_once_money_moves(self, owner: Any, paid: int, live_minutes: int | None) -> None:
+        order = make_order(owner, now=NOW)
+        order = note(order, paid, live_until=NOW + timedelta(minutes=live_minutes) if live_minutes else None)
+        before = (stored_fields(order), traces(), reservations_of(order))
+
+        with pytest.raises(services.OrderNotCancellable) as refusal:
+            services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
+
+        order.refresh_from_db()
+        assert (stored_fields(order), traces(), reservations_of(order)) == before
+        assert refusal.value.text == f"Order {order.number} can no longer be cancelled."
+        assert isinstance(refusal.value, Conflict)
+
+    def test_refuses_twice(self, owner: Any) -> None:
+        order = make_order(owner, now=NOW)
+        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=NOW)
+
+        with pytest.raises(services.OrderNotCancellable):
+            services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=NOW)
+
+        assert len(news_of(order)) == 2
+
+    def test_knows_no_other_order(self) -> None:
+        with pytest.raises(OrderNotFound):
+            services.cancel_order(order_id=uuid4(), actor=SYSTEM, reason="", now=NOW)
+
+
+class TestExpireOrders:
+    def test_closes_what_was_not_paid_in_time(self, owner: Any) -> None:
+        variant = make_variant(stock=10)
+        order = make_order(owner, [(variant, 3)], now=NOW)
+        later = make_order(owner, [variant], now=NOW + timedelta(seconds=1))
+
+        count = services.expire_orders(now=order.expires_at)
+
+        order.refresh_from_db()
+        later.refresh_from_db()
+        assert count == 1
+        assert (order.status, order.expired_at) == (OrderStatus.EXPIRED, order.expires_at)
+        assert later.status == OrderStatus.PENDING_PAYMENT
+        assert reservations_of(order) == [(3, ReservationStatus.EXPIRED)]
+        assert stock_of(variant) == (10, 1)
+        assert Event.objects.get(type="orders.order.expired").actor == "system"
+
+    def test_waits_while_a_payment_is_under_way(self, owner: Any) -> None:
+        order = make_order(owner, now=NOW)
+        note(order, 0, live_until=order.expires_at + timedelta(minutes=5))
+
+        assert services.expire_orders(now=order.expires_at) == 0
+        assert services.expire_orders(now=order.expires_at + timedelta(minutes=5)) == 1
+
+    def test_leaves_paid_and_closed_orders_alone(self, owner: Any) -> None:
+        paid, cancelled = make_order(owner, now=NOW), make_order(owner, now=NOW)
+        note(paid, 49_900)
+        services.cancel_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=NOW)
+
+        assert services.expire_orders(now=NOW + timedelta(days=1)) == 0
+
+    def test_takes_no_more_than_the_limit_the_longest_overdue_first(self, owner: Any) -> None:
+        orders = [make_order(owner, now=NOW - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
+
+        assert services.expire_orders(now=NOW + timedelta(hours=1), limit=2) == 2
+
+        assert [Order.objects.get(pk=order.pk).status for order in orders] == ["pending_payment", "expired", "expired"]
+        assert services.expire_orders(now=NOW + timedelta(hours=1)) == 1
+        assert services.expire_orders(now=NOW + timedelta(hours=1)) == 0
+
+    def test_one_that_fails_keeps_nobody_waiting(self, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        broken, sound = make_order(owner, now=NOW - timedelta(minutes=1)), make_order(owner, now=NOW)
+        real = ending.stock.release_holds
+
+        def release(*, references: Any, **rest: Any) -> None:
+            if set(references) & set(broken.lines.values_list("pk", flat=True)):
+                raise RuntimeError("planted")
+            real(references=references, **rest)
+
+        monkeypatch.setattr(ending.stock, "release_holds", release)
+
+        assert services.expire_orders(now=NOW + timedelta(hours=1)) == 1
+
+        assert Order.objects.get(pk=broken.pk).status == OrderStatus.PENDING_PAYMENT
+        assert Order.objects.get(pk=sound.pk).status == OrderStatus.EXPIRED
+        assert news_of(broken) == ["orders.order.placed"]
+
+    def test_the_clock_starts_it(self, owner: Any) -> None:
+        order = make_order(owner, now=timezone.now() - timedelta(hours=1))
+
+        expire_orders_task()
+
+        assert Order.objects.get(pk=order.pk).status == OrderStatus.EXPIRED
+
+
+@pytest.mark.parametrize("road", ["confirmed", "cancelled", "expired", "paid late"])
+def test_folding_the_events_of_an_order_gives_its_row(owner: Any, road: str) -> None:
+    order = make_order(owner, now=NOW, note="Ring twice")
+    note(order, 0, live_until=NOW + timedelta(minutes=5))
+    note(order, 0)
+    if road == "confirmed":
+        note(order, 49_900)
+    if road in ("cancelled", "paid late"):
+        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=NOW)
+    if road == "paid late":
+        note(order, 49_900)
+    if road == "expired":
+        services.expire_orders(now=order.expires_at)
+
+    order.refresh_from_db()
+    history = Event.objects.filter(subject_id=order.pk).order_by("version")
+    stored = json.loads(json.dumps(stored_fields(order), cls=DjangoJSONEncoder))
+    assert rules.fold(event.changed for event in history) == stored
+    assert [event.version for event in history] == list(range(1, order.version + 1))

@@ -1,0 +1,563 @@
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.catalog.models import StockItem
+from apps.core import ids
+from apps.core.events import SYSTEM, record
+from apps.core.models import Event, IdempotencyKey
+from apps.orders import locks, services
+from apps.orders.models import Order
+from tests.factories.accounts import make_address, make_user
+from tests.factories.catalog import make_variant
+from tests.factories.orders import make_order
+
+pytestmark = pytest.mark.django_db
+
+ClientOf = Callable[[Any], APIClient]
+ORDERS = "/api/v1/orders"
+
+
+def body_for(customer: Any, *lines: tuple[Any, int], **more: Any) -> dict[str, Any]:
+    lines = lines or ((make_variant(price=49_900), 2),)
+    return {
+        "lines": [{"variant_id": variant.public_id, "quantity": quantity} for variant, quantity in lines],
+        "shipping_address_id": make_address(customer).public_id,
+        **more,
+    }
+
+
+def place(client: APIClient, body: Any, key: str = "key-of-this-order") -> Any:
+    return client.post(ORDERS, body, format="json", headers={"Idempotency-Key": key})
+
+
+def url_of(order: Order, deed: str = "") -> str:
+    return f"{ORDERS}/{order.public_id}{deed}"
+
+
+class TestPlace:
+    def test_answers_with_the_order(self, owner: Any, client_of: ClientOf) -> None:
+        variant = make_variant(price=49_900, title="Indigo, M")
+
+        response = place(client_of(owner), body_for(owner, (variant, 2), note="Ring twice"))
+
+        order = Order.objects.get()
+        assert response.status_code == 201
+        assert response["Location"] == url_of(order)
+        assert response["ETag"] == '"v1"'
+        data = response.json()
+        assert (data["id"], data["object"], data["number"]) == (order.public_id, "order", order.number)
+        assert (data["status"], data["payment_status"]) == ("pending_payment", "unpaid")
+        assert (data["customer_id"], data["note"], data["version"], data["metadata"]) == (
+            owner.public_id,
+            "Ring twice",
+            1,
+            {},
+        )
+        assert (data["taxable_amount"], data["igst_amount"], data["round_off_amount"]) == (84_576, 15_224, 0)
+        assert (data["total_amount"], data["paid_amount"], data["currency"]) == (99_800, 0, "INR")
+        assert data["shipping_address"]["state_name"] == "Karnataka"
+        assert data["place_of_supply"] == {
+            "state": "29",
+            "state_name": "Karnataka",
+            "reason": "consumer_delivery_address",
+            "section": "IGST Act 2017, section 10(1)(ca)",
+            "explanation": "The buyer is not registered and the delivery address is in Karnataka.",
+        }
+        [line] = data["lines"]
+        assert (line["object"], line["variant_id"], line["quantity"]) == ("order_line", variant.public_id, 2)
+        assert (line["unit_price"], line["tax_rate"], line["igst_amount"]) == (49_900, 1800, 15_224)
+
+    def test_wants_an_idempotency_key(self, owner: Any, client_of: ClientOf) -> None:
+        response = client_of(owner).post(ORDERS, body_for(owner), format="json")
+
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "idempotency_key_missing")
+        assert not Order.objects.exists()
+
+    def test_gives_the_same_answer_to_the_same_request(self, owner: Any, client_of: ClientOf) -> None:
+        body = body_for(owner)
+
+        first = place(client_of(owner), body)
+        again = place(client_of(owner), body)
+
+        assert Order.objects.count() == 1
+        assert again.json() == first.json()
+        assert (again.status_code, again["Location"], again["ETag"]) == (201, first["Location"], first["ETag"])
+        assert again["Idempotent-Replayed"] == "true"
+
+    def test_refuses_a_key_that_was_used_for_another_order(self, owner: Any, client_of: ClientOf) -> None:
+        place(client_of(owner), body_for(owner))
+
+        response = place(client_of(owner), body_for(owner))
+
+        assert (response.status_code, response.json()["error"]["code"]) == (422, "idempotency_key_reused")
+        assert Order.objects.count() == 1
+
+    def test_keys_of_two_customers_do_not_meet(self, owner: Any, stranger: Any, client_of: ClientOf) -> None:
+        place(client_of(owner), body_for(owner))
+
+        assert place(client_of(stranger), body_for(stranger)).status_code == 201
+        assert Order.objects.count() == 2
+
+    @pytest.mark.parametrize(
+        "field",
+        [
+            "status",
+            "total_amount",
+            "unit_price",
+            "discount_amount",
+            "shipping_amount",
+            "customer_id",
+            "number",
+            "metadata",
+        ],
+    )
+    def test_takes_no_price_and_no_state_from_the_client(self, owner: Any, client_of: ClientOf, field: str) -> None:
+        response = place(client_of(owner), body_for(owner, **{field: 1}))
+
+        error = response.json()["error"]
+        assert (response.status_code, error["code"], error["param"]) == (400, "unknown_field", field)
+        assert not Order.objects.exists()
+
+    def test_takes_no_price_of_a_line_from_the_client(self, owner: Any, client_of: ClientOf) -> None:
+        body = body_for(owner)
+        body["lines"][0]["unit_price"] = 1
+
+        response = place(client_of(owner), body)
+
+        error = response.json()["error"]
+        assert (response.status_code, error["code"], error["param"]) == (400, "unknown_field", "lines[0].unit_price")
+
+    @pytest.mark.parametrize("quantity", [0, -1, 1001, 10**17, "2", 1.0, True, None])
+    def test_wants_a_quantity_that_is_one(self, owner: Any, client_of: ClientOf, quantity: Any) -> None:
+        body = body_for(owner)
+        body["lines"][0]["quantity"] = quantity
+
+        response = place(client_of(owner), body)
+
+        assert (response.status_code, response.json()["error"]["param"]) == (400, "lines[0].quantity")
+        assert not Order.objects.exists()
+
+    @pytest.mark.parametrize("lines", [[], None, "x", {}, [1], [[]], [{}]])
+    def test_wants_lines_that_are_lines(self, owner: Any, client_of: ClientOf, lines: Any) -> None:
+        response = place(client_of(owner), body_for(owner) | {"lines": lines})
+
+        assert response.status_code == 400
+        assert response.json()["error"]["param"].startswith("lines")
+
+    def test_takes_a_hundred_lines_and_no_more(self, owner: Any, client_of: ClientOf) -> None:
+        variant = make_variant(stock=1_000, price=100)
+
+        assert place(client_of(owner), body_for(owner, *[(variant, 1)] * 101)).status_code == 400
+        assert place(client_of(owner), body_for(owner, *[(variant, 1)] * 100)).status_code == 201
+
+    @pytest.mark.parametrize("name", ["shipping_address_id", "billing_address_id"])
+    def test_does_not_know_a_strangers_address(self, owner: Any, stranger: Any, client_of: ClientOf, name: str) -> None:
+        foreign = make_address(stranger).public_id
+        absent = ids.encode("addr", ids.new())
+
+        answers = [place(client_of(owner), body_for(owner, **{name: address})) for address in (foreign, absent)]
+
+        assert [answer.status_code for answer in answers] == [404, 404]
+        errors = [{**answer.json()["error"], "request_id": ""} for answer in answers]
+        assert errors[0] == errors[1]
+        assert errors[0]["param"] == name
+        assert not Order.objects.exists()
+
+    def test_an_id_of_another_kind_is_none(self, owner: Any, client_of: ClientOf) -> None:
+        response = place(client_of(owner), body_for(owner, shipping_address_id=make_variant().public_id))
+
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "not_an_id")
+
+    def test_says_what_is_not_for_sale(self, owner: Any, client_of: ClientOf) -> None:
+        response = place(client_of(owner), body_for(owner, (make_variant(), 1), (make_variant(is_active=False), 1)))
+
+        error = response.json()["error"]
+        assert (response.status_code, error["code"], error["param"]) == (
+            404,
+            "variant_not_for_sale",
+            "lines[1].variant_id",
+        )
+
+    def test_a_refusal_for_stock_changes_nothing_and_is_kept(self, owner: Any, client_of: ClientOf) -> None:
+        variant = make_variant(stock=1)
+        body = body_for(owner, (variant, 2))
+
+        response = place(client_of(owner), body)
+        StockItem.objects.filter(variant=variant).update(on_hand=5)
+        again = place(client_of(owner), body)
+
+        error = response.json()["error"]
+        assert (response.status_code, error["code"], error["param"]) == (409, "insufficient_stock", "lines[0].quantity")
+        assert error["details"][0]["available"] == 1
+        assert (again.status_code, again.json()) == (409, response.json())
+        assert again["Idempotent-Replayed"] == "true"
+        assert not Order.objects.exists()
+        assert not Event.objects.exists()
+        assert StockItem.objects.get(variant=variant).reserved == 0
+
+    def test_a_refusal_for_the_body_frees_the_key(self, owner: Any, client_of: ClientOf) -> None:
+        place(client_of(owner), body_for(owner, note=5))
+
+        assert not IdempotencyKey.objects.exists()
+        assert place(client_of(owner), body_for(owner)).status_code == 201
+
+    def test_is_for_those_who_signed_in(self, owner: Any, anonymous: APIClient) -> None:
+        assert place(anonymous, body_for(owner)).status_code == 401
+        assert not Order.objects.exists()
+
+    def test_takes_few_queries(self, owner: Any, client_of: ClientOf, count_queries: Any) -> None:
+        client = client_of(owner)
+        one, twenty = body_for(owner), body_for(owner, *[(make_variant(), 1) for _ in range(20)])
+        place(client, body_for(owner), key="the-first-warms-up")
+
+        with count_queries() as for_one:
+            place(client, one, key="one-line-0001")
+        with count_queries() as for_twenty:
+            place(client, twenty, key="twenty-lines-0001")
+
+        # One UPDATE of stock for each variant is what may grow.
+        assert len(for_twenty) - len(for_one) <= 19
+        assert len(for_one) <= 36
+
+
+class TestQuote:
+    def test_explains_itself(self, owner: Any, client_of: ClientOf) -> None:
+        variant = make_variant(price=49_900, stock=1)
+
+        response = client_of(owner).post(f"{ORDERS}/quote", body_for(owner, (variant, 2)), format="json")
+
+        data = response.json()
+        assert response.status_code == 200
+        assert (data["object"], data["total_amount"], data["igst_amount"]) == ("quote", 99_800, 15_224)
+        assert data["place_of_supply"]["section"] == "IGST Act 2017, section 10(1)(ca)"
+        [line] = data["lines"]
+        assert (line["taxable_amount"], line["tax_rate"], line["igst_amount"], line["total_amount"]) == (
+            84_576,
+            1800,
+            15_224,
+            99_800,
+        )
+        assert line["is_available"] is False
+        assert not Order.objects.exists()
+        assert StockItem.objects.get(variant=variant).reserved == 0
+
+    def test_takes_no_price_from_the_client(self, owner: Any, client_of: ClientOf) -> None:
+        response = client_of(owner).post(f"{ORDERS}/quote", body_for(owner, total_amount=1), format="json")
+
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "unknown_field")
+
+    def test_does_not_know_a_strangers_address(self, owner: Any, stranger: Any, client_of: ClientOf) -> None:
+        response = client_of(stranger).post(f"{ORDERS}/quote", body_for(owner), format="json")
+
+        assert response.status_code == 404
+
+    def test_is_for_those_who_signed_in(self, owner: Any, anonymous: APIClient) -> None:
+        assert anonymous.post(f"{ORDERS}/quote", body_for(owner), format="json").status_code == 401
+
+
+class TestList:
+    def test_shows_customers_their_own_and_staff_all(
+        self, owner: Any, stranger: Any, support: Any, client_of: ClientOf
+    ) -> None:
+        mine, theirs = make_order(owner), make_order(stranger)
+
+        def listed(user: Any) -> list[str]:
+            return [order["id"] for order in client_of(user).get(ORDERS).json()["data"]]
+
+        assert listed(owner) == [mine.public_id]
+        assert listed(stranger) == [theirs.public_id]
+        assert listed(support) == [theirs.public_id, mine.public_id]
+
+    def test_shows_staff_without_the_permission_nothing_of_others(
+        self, owner: Any, catalogue_manager: Any, client_of: ClientOf
+    ) -> None:
+        order = make_order(owner)
+
+        assert client_of(catalogue_manager).get(ORDERS).json()["data"] == []
+        assert client_of(catalogue_manager).get(url_of(order)).status_code == 404
+
+    def test_filters_by_state(self, owner: Any, client_of: ClientOf) -> None:
+        waiting, cancelled = make_order(owner), make_order(owner)
+        services.cancel_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=timezone.now())
+
+        def numbers(status: str) -> list[str]:
+            return [order["number"] for order in client_of(owner).get(ORDERS, {"status": status}).json()["data"]]
+
+        assert numbers("cancelled") == [cancelled.number]
+        assert numbers("cancelled,pending_payment") == [cancelled.number, waiting.number]
+        assert numbers("confirmed") == []
+
+    def test_filters_by_time(self, owner: Any, client_of: ClientOf) -> None:
+        first, second = make_order(owner), make_order(owner)
+
+        def numbers(**params: str) -> list[str]:
+            response = client_of(owner).get(ORDERS, params)
+            return [order["number"] for order in response.json()["data"]]
+
+        at = second.created_at.isoformat()
+        assert numbers(**{"created_at[gte]": at}) == [second.number]
+        assert numbers(**{"created_at[lt]": at}) == [first.number]
+
+    def test_pages_in_both_directions(self, owner: Any, client_of: ClientOf) -> None:
+        orders = [make_order(owner) for _ in range(5)]
+        client = client_of(owner)
+
+        first = client.get(ORDERS, {"limit": 2}).json()
+        second = client.get(ORDERS, {"limit": 2, "cursor": first["next_cursor"]}).json()
+        back = client.get(ORDERS, {"limit": 2, "cursor": second["prev_cursor"]}).json()
+        oldest = client.get(ORDERS, {"limit": 1, "sort": "created_at"}).json()
+
+        newest_first = [order.public_id for order in reversed(orders)]
+        assert [order["id"] for order in first["data"]] == newest_first[:2]
+        assert [order["id"] for order in second["data"]] == newest_first[2:4]
+        assert back["data"] == first["data"]
+        assert (first["has_more"], first["prev_cursor"]) == (True, None)
+        assert oldest["data"][0]["id"] == orders[0].public_id
+
+    def test_a_cursor_is_for_its_owner_and_its_filters(self, owner: Any, stranger: Any, client_of: ClientOf) -> None:
+        for _ in range(2):
+            make_order(owner)
+        cursor = client_of(owner).get(ORDERS, {"limit": 1}).json()["next_cursor"]
+
+        for client, params in [(client_of(stranger), {}), (client_of(owner), {"status": "confirmed"})]:
+            response = client.get(ORDERS, {"cursor": cursor, **params})
+            assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_cursor")
+
+    @pytest.mark.parametrize(
+        ("params", "code"),
+        [
+            ({"status": "paid"}, "bad_status_filter"),
+            ({"status": ""}, "bad_status_filter"),
+            ({"status": "confirmed,"}, "bad_status_filter"),
+            ({"status": "," * 10_000}, "bad_status_filter"),
+            ({"created_at[gte]": "yesterday"}, "bad_instant_filter"),
+            ({"created_at[gte]": "2026-11-21"}, "bad_instant_filter"),
+            ({"created_at[gte]": "2026-11-21T05:30:00"}, "bad_instant_filter"),
+            ({"created_at[lt]": "2026-02-29T00:00:00Z"}, "bad_instant_filter"),
+            ({"created_at[lt]": "0001-01-01T00:00:00+05:30"}, "bad_instant_filter"),
+            ({"created_at[lt]": "9999-12-31T23:59:59-12:00"}, "bad_instant_filter"),
+            ({"sort": "total_amount"}, "bad_sort"),
+            ({"limit": "0"}, "bad_limit"),
+            ({"limit": "101"}, "bad_limit"),
+            ({"customer_id": "x"}, "unknown_parameter"),
+            ({"customer__password": "x"}, "unknown_parameter"),
+        ],
+    )
+    def test_refuses_what_it_does_not_know(
+        self, owner: Any, client_of: ClientOf, params: dict[str, str], code: str
+    ) -> None:
+        response = client_of(owner).get(ORDERS, params)
+
+        assert (response.status_code, response.json()["error"]["code"]) == (400, code)
+
+    @pytest.mark.parametrize("who", ["owner", "support"])
+    def test_takes_as_many_queries_for_fifty_as_for_one(
+        self, request: pytest.FixtureRequest, owner: Any, client_of: ClientOf, count_queries: Any, who: str
+    ) -> None:
+        client = client_of(request.getfixturevalue(who))
+        variant, address = make_variant(stock=100), make_address(owner)
+        make_order(owner, [variant], address=address)
+        with count_queries() as for_one:
+            client.get(ORDERS, {"limit": 100})
+        for _ in range(49):
+            make_order(owner, [variant], address=address)
+
+        with count_queries() as for_fifty:
+            response = client.get(ORDERS, {"limit": 100})
+
+        assert len(response.json()["data"]) == 50
+        assert len(for_fifty) == len(for_one) <= 4
+
+    def test_is_for_those_who_signed_in(self, anonymous: APIClient) -> None:
+        assert anonymous.get(ORDERS).status_code == 401
+
+
+class TestRead:
+    def test_shows_everything_that_was_agreed(self, owner: Any, client_of: ClientOf) -> None:
+        variants = [make_variant() for _ in range(3)]
+        order = make_order(owner, variants)
+
+        response = client_of(owner).get(url_of(order))
+
+        assert (response.status_code, response["ETag"]) == (200, '"v1"')
+        assert response["Cache-Control"] == "private, no-store"
+        assert [line["variant_id"] for line in response.json()["lines"]] == [variant.public_id for variant in variants]
+
+    def test_answers_304_until_something_happens(self, owner: Any, client_of: ClientOf) -> None:
+        order = make_order(owner)
+        client = client_of(owner)
+
+        same = client.get(url_of(order), headers={"If-None-Match": '"v1"'})
+        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=timezone.now())
+        changed = client.get(url_of(order), headers={"If-None-Match": '"v1"'})
+
+        assert (same.status_code, same.content) == (304, b"")
+        assert (changed.status_code, changed["ETag"], changed.json()["status"]) == (200, '"v2"', "cancelled")
+
+    def test_derives_the_payment_status(self, owner: Any, client_of: ClientOf) -> None:
+        order = make_order(owner)
+        now = timezone.now()
+
+        services.note_payment(
+            order=locks.lock_order(order.pk),
+            paid_amount=0,
+            payment_live_until=now + timedelta(minutes=9),
+            actor=SYSTEM,
+            now=now,
+        )
+        processing = client_of(owner).get(url_of(order)).json()
+        services.note_payment(
+            order=locks.lock_order(order.pk), paid_amount=49_900, payment_live_until=None, actor=SYSTEM, now=now
+        )
+        paid = client_of(owner).get(url_of(order)).json()
+
+        assert (processing["status"], processing["payment_status"]) == ("pending_payment", "processing")
+        assert (paid["status"], paid["payment_status"], paid["paid_amount"]) == ("confirmed", "paid", 49_900)
+
+    def test_is_nothing_to_a_stranger(self, owner: Any, stranger: Any, client_of: ClientOf) -> None:
+        order = make_order(owner)
+
+        foreign = client_of(stranger).get(url_of(order))
+        absent = client_of(stranger).get(f"{ORDERS}/{ids.encode('ord', ids.new())}")
+
+        assert (foreign.status_code, absent.status_code) == (404, 404)
+        assert foreign.json()["error"]["code"] == absent.json()["error"]["code"] == "order_not_found"
+
+    @pytest.mark.parametrize(
+        "text", ["x", "ord_", "ord_zzzzzzzzzzzzzzzzzzzzzzzzzz", "cus_01jf3z8k4qe7tv2w9x0y1z2a3b", "1"]
+    )
+    def test_an_id_that_is_none_is_not_found(self, owner: Any, client_of: ClientOf, text: str) -> None:
+        assert client_of(owner).get(f"{ORDERS}/{text}").status_code == 404
+
+    def test_is_for_those_who_signed_in(self, owner: Any, anonymous: APIClient) -> None:
+        assert anonymous.get(url_of(make_order(owner))).status_code == 401
+
+
+class TestCancel:
+    def test_closes_the_order(self, owner: Any, client_of: ClientOf) -> None:
+        order = make_order(owner)
+
+        response = client_of(owner).post(url_of(order, "/cancel"), {"reason": "By mistake"}, format="json")
+
+        data = response.json()
+        assert (response.status_code, response["ETag"]) == (200, '"v2"')
+        assert (data["status"], data["cancel_reason"], len(data["lines"])) == ("cancelled", "By mistake", 1)
+
+    def test_needs_no_reason(self, owner: Any, client_of: ClientOf) -> None:
+        assert client_of(owner).post(url_of(make_order(owner), "/cancel"), {}, format="json").status_code == 200
+
+    def test_may_be_sent_again_with_its_key(self, owner: Any, client_of: ClientOf) -> None:
+        order = make_order(owner)
+        sent = {"data": {"reason": "x"}, "format": "json", "headers": {"Idempotency-Key": "cancel-0001"}}
+
+        first = client_of(owner).post(url_of(order, "/cancel"), **sent)
+        again = client_of(owner).post(url_of(order, "/cancel"), **sent)
+
+        assert (first.status_code, again.status_code, again.json()) == (200, 200, first.json())
+        assert Event.objects.filter(type="orders.order.cancelled").count() == 1
+
+    def test_refuses_once_money_has_moved(self, owner: Any, client_of: ClientOf) -> None:
+        order = make_order(owner)
+        services.note_payment(
+            order=locks.lock_order(order.pk),
+            paid_amount=49_900,
+            payment_live_until=None,
+            actor=SYSTEM,
+            now=timezone.now(),
+        )
+
+        response = client_of(owner).post(url_of(order, "/cancel"), {"reason": ""}, format="json")
+
+        assert (response.status_code, response.json()["error"]["code"]) == (409, "order_not_cancellable")
+        assert Order.objects.get(pk=order.pk).status == "confirmed"
+
+    def test_is_nothing_to_a_stranger(self, owner: Any, stranger: Any, client_of: ClientOf) -> None:
+        order = make_order(owner)
+
+        response = client_of(stranger).post(url_of(order, "/cancel"), {"reason": ""}, format="json")
+
+        assert response.status_code == 404
+        assert Order.objects.get(pk=order.pk).status == "pending_payment"
+
+    def test_is_for_staff_who_may_change_orders(
+        self, owner: Any, support: Any, finance: Any, client_of: ClientOf
+    ) -> None:
+        order = make_order(owner)
+
+        refused = client_of(finance).post(url_of(order, "/cancel"), {"reason": ""}, format="json")
+        done = client_of(support).post(url_of(order, "/cancel"), {"reason": "Asked by phone"}, format="json")
+
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "order_not_yours")
+        assert done.status_code == 200
+        assert Event.objects.get(type="orders.order.cancelled").actor == f"user:{support.public_id}"
+
+    @pytest.mark.parametrize(
+        "body", [{"status": "cancelled"}, {"reason": 5}, {"reason": "x" * 201}, {"reason": "a\u0000b"}]
+    )
+    def test_wants_a_reason_that_is_a_text(self, owner: Any, client_of: ClientOf, body: dict[str, Any]) -> None:
+        order = make_order(owner)
+
+        assert client_of(owner).post(url_of(order, "/cancel"), body, format="json").status_code == 400
+        assert Order.objects.get(pk=order.pk).status == "pending_payment"
+
+    def test_is_for_those_who_signed_in(self, owner: Any, anonymous: APIClient) -> None:
+        assert anonymous.post(url_of(make_order(owner), "/cancel"), {}, format="json").status_code == 401
+
+
+class TestTimeline:
+    def test_tells_what_happened_without_saying_who(self, owner: Any, support: Any, client_of: ClientOf) -> None:
+        order = make_order(owner)
+        client_of(support).post(url_of(order, "/cancel"), {"reason": "Suspicious"}, format="json")
+
+        response = client_of(owner).get(url_of(order, "/timeline"))
+
+        entries = response.json()["data"]
+        assert response.status_code == 200
+        assert [(entry["type"], entry["text"], entry["actor"]) for entry in entries] == [
+            ("order.placed", "The order was placed.", "customer"),
+            ("order.cancelled", "The order was cancelled.", "staff"),
+        ]
+        assert set(entries[0]) == {"id", "object", "type", "at", "text", "actor"}
+        assert b"Suspicious" not in response.content
+
+    def test_has_the_news_of_other_apps_about_the_order(self, owner: Any, support: Any, client_of: ClientOf) -> None:
+        order = make_order(owner)
+        record("payments.payment.created", subject=make_user(), actor=SYSTEM, changed={"x": 1}, root_id=order.pk)
+        record("payments.attempt.flagged", subject=make_user(), actor=SYSTEM, changed={}, root_id=order.pk)
+
+        def types(user: Any) -> list[str]:
+            return [entry["type"] for entry in client_of(user).get(url_of(order, "/timeline")).json()["data"]]
+
+        assert types(owner) == ["order.placed", "payment.created"]
+        assert types(support) == ["order.placed", "payment.created", "attempt.flagged"]
+
+    def test_comes_in_pages_with_as_many_queries_for_fifty_as_for_one(
+        self, owner: Any, client_of: ClientOf, count_queries: Any
+    ) -> None:
+        order = make_order(owner)
+        client = client_of(owner)
+        with count_queries() as for_one:
+            client.get(url_of(order, "/timeline"))
+        for _ in range(49):
+            record("payments.payment.created", subject=make_user(), actor=SYSTEM, changed={}, root_id=order.pk)
+
+        with count_queries() as for_fifty:
+            whole = client.get(url_of(order, "/timeline"), {"limit": 100}).json()
+        first = client.get(url_of(order, "/timeline"), {"limit": 30}).json()
+        rest = client.get(url_of(order, "/timeline"), {"limit": 30, "cursor": first["next_cursor"]}).json()
+
+        assert len(whole["data"]) == 50
+        assert len(for_fifty) == len(for_one)
+        assert first["data"] + rest["data"] == whole["data"]
+        assert rest["has_more"] is False
+
+    def test_is_nothing_to_a_stranger(self, owner: Any, stranger: Any, client_of: ClientOf) -> None:
+        assert client_of(stranger).get(url_of(make_order(owner), "/timeline")).status_code == 404
+
+    def test_is_for_those_who_signed_in(self, owner: Any, anonymous: APIClient) -> None:
+        assert anonymous.get(url_of(make_order(owner), "/timeline")).status_code == 401
