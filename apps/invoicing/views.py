@@ -6,6 +6,7 @@ from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -51,7 +52,7 @@ class InvoicesView(ApiView):
             sorts={"created_at": "created_at"}, default="-created_at", scope=filters.scope_of(self.query)
         )
         page = pagination.page(invoices, self.query)
-        return with_etag(request, page.envelope(InvoiceSummaryResponse(page.rows, many=True).data))
+        return with_etag(request, page.envelope(list(InvoiceSummaryResponse(page.rows, many=True).data)))
 
     @extend_schema(
         operation_id="get_invoice",
@@ -68,7 +69,7 @@ class InvoicesView(ApiView):
 class InvoicePdfView(ApiView):
     """The PDF of an invoice, to download."""
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[object, str]:
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         # Whoever asks with Accept: application/pdf gets the file, and an error still as JSON.
         renderer = self.get_renderers()[0]
         return renderer, renderer.media_type

@@ -1,25 +1,20 @@
-"""Documents of a test go to a directory of its own."""
+"""The books, and a directory of its own for the documents of each test."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.files.storage import default_storage
-from django.test import override_settings
+from django.core.files.storage import FileSystemStorage
 
 from apps.core import clock
+from apps.invoicing.gateways import files
 from apps.payments import services
 
 
 @pytest.fixture(autouse=True)
-def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory that holds this test's PDFs."""
-    options = {"location": str(tmp_path)}
-    with override_settings(
-        STORAGES={"default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}}
-    ):
-        assert default_storage.path("x").startswith(str(tmp_path))
-        yield tmp_path
+    monkeypatch.setattr(files, "default_storage", FileSystemStorage(location=str(tmp_path)))
+    return tmp_path
 
 
 @pytest.fixture

@@ -1,0 +1,312 @@
+"""Each invariant of documents finds what is planted, and nothing where nothing is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pgtrigger
+import pytest
+from django.db import connection
+
+from apps.core import audit
+from apps.core.events import SYSTEM
+from apps.core.models import Event
+from apps.invoicing import invariants
+from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
+from apps.invoicing.services import issue_invoice, issuing
+from apps.orders.models import Order
+from apps.orders.states import OrderStatus
+from apps.payments.models import LedgerEntry
+from tests.factories.invoicing import NOON, make_invoice, make_paid_order, make_rendered_invoice
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
+
+LATER = NOON + timedelta(hours=1)
+EVERY = [invariant.id for invariant in invariants.INVARIANTS]
+
+
+def found(invariant: str, *, now: Any = LATER) -> list[dict[str, Any]]:
+    [result] = audit.run(now=now, only=[invariant]).results
+    assert not result.error
+    return result.rows
+
+
+@contextmanager
+def without_constraint(table: str, name: str) -> Iterator[None]:
+    # Until the end of the test's transaction, which is rolled back.
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SELECT 1 FROM pg_constraint WHERE conname = %s", [name])
+        if cursor.fetchone():
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        else:
+            cursor.execute(f"DROP INDEX {name}")
+    yield
+
+
+@contextmanager
+def tampering() -> Iterator[None]:
+    connection.check_constraints()  # what is well is checked now, and not again after the harm
+    with pgtrigger.ignore(
+        "invoicing.Invoice:issued_is_frozen", "invoicing.Invoice:not_deleted", "invoicing.InvoiceLine:frozen",
+        "invoicing.InvoiceFile:frozen", "payments.LedgerEntry:frozen", "payments.LedgerEntry:transaction_sums_to_zero",
+    ):  # fmt: skip
+        yield
+
+
+def change(invoice: Invoice, **values: Any) -> None:
+    with tampering():
+        Invoice.objects.filter(pk=invoice.pk).update(**values)
+
+
+def change_lines(invoice: Invoice, **values: Any) -> None:
+    with tampering():
+        InvoiceLine.objects.filter(invoice=invoice).update(**values)
+
+
+def test_all_hold_where_all_is_well() -> None:
+    for state in ("29", "27"):
+        make_rendered_invoice(state=state)
+    report = audit.run(now=LATER, only=EVERY)
+    assert [(result.invariant.id, result.rows, result.error) for result in report.violated] == []
+    assert len(report.results) == 13
+
+
+class TestNumbers:
+    def test_a_gap(self) -> None:
+        first, second = make_invoice(), make_invoice()
+        with tampering():
+            InvoiceLine.objects.filter(invoice=first)._raw_delete("default")  # type: ignore[attr-defined]
+            Invoice.objects.filter(pk=first.pk)._raw_delete("default")  # type: ignore[attr-defined]
+        assert [(row["last_number"], row["documents"], row["lowest"]) for row in found("INV-30")] == [(2, 1, 2)]
+        assert second.sequence == 2
+
+    def test_a_number_that_was_taken_and_not_used(self) -> None:
+        invoice = make_invoice()
+        NumberSeries.objects.update(last_number=2)
+        assert [row["series"] for row in found("INV-30")] == [invoice.series_id]
+
+    def test_a_place_taken_twice(self) -> None:
+        _, second = make_invoice(), make_invoice()
+        with without_constraint("invoicing_invoice", "one_document_per_place_in_a_series"):
+            change(second, sequence=1)
+        assert [row["documents"] for row in found("INV-30")] == [2]
+
+    @pytest.mark.parametrize("number", ["INV260000009", "XYZ260000001", "inv260000001"])
+    def test_a_number_that_is_not_its_places(self, number: str) -> None:
+        invoice = make_invoice()
+        with without_constraint("invoicing_invoice", "invoice_number_form"):
+            change(invoice, number=number)
+        assert [row["number"] for row in found("INV-30b")] == [number]
+
+    def test_a_number_used_twice_in_a_year(self) -> None:
+        first, second = make_invoice(), make_invoice()
+        with without_constraint("invoicing_invoice", "one_document_per_number_and_year"):
+            change(second, number=first.number)
+        assert sorted(row["prefix"] for row in found("INV-30b")) == ["2 documents", "INV"]
+
+
+class TestYears:
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"invoice_date": (NOON + timedelta(days=1)).date()},
+            {"financial_year": "2025-26"},
+            {"issued_at": NOON + timedelta(days=200)},
+            {"type": "credit_note"},
+        ],
+    )
+    def test_a_document_in_the_wrong_year_or_series(self, changed: dict[str, Any]) -> None:
+        invoice = make_invoice()
+        change(invoice, **changed)
+        assert [row["number"] for row in found("INV-31")] == [invoice.number]
+
+    def test_a_number_issued_before_the_one_below_it(self) -> None:
+        first, second = make_invoice(now=NOON), make_invoice(now=NOON + timedelta(minutes=1))
+        change(second, issued_at=NOON - timedelta(minutes=1))
+        assert [(row["number"], row["previous_number"]) for row in found("INV-31b")] == [(second.number, first.number)]
+
+
+class TestOrders:
+    def test_a_paid_order_without_invoice_after_a_minute(self) -> None:
+        order = make_paid_order()
+        assert found("INV-32", now=NOON + timedelta(seconds=59)) == []
+        assert [(row["number"], row["invoices"]) for row in found("INV-32")] == [(order.number, 0)]
+
+    @pytest.mark.parametrize(
+        "values", [{"status": OrderStatus.PENDING_PAYMENT, "confirmed_at": None}, {"paid_amount": 1}]
+    )
+    def test_not_an_order_that_waits_for_its_money(self, values: dict[str, Any]) -> None:
+        make_paid_order(**values)
+        assert found("INV-32") == []
+
+    def test_two_invoices_of_one_order(self) -> None:
+        first, second = make_invoice(), make_invoice()
+        with without_constraint("invoicing_invoice", "one_tax_invoice_per_order"):
+            change(second, order_id=first.order_id)
+        assert (2, first.order_number) in [(row["invoices"], row["number"]) for row in found("INV-32")]
+
+    def test_an_invoice_of_an_order_that_was_never_confirmed(self) -> None:
+        invoice = make_invoice()
+        Order.objects.filter(pk=invoice.order_id).update(confirmed_at=None)
+        assert [row["number"] for row in found("INV-32")] == [invoice.order_number]
+
+    @pytest.mark.parametrize("values", [{"place_of_supply": "07"}, {"taxable_amount": 99_901, "round_off_amount": 17}])
+    def test_an_invoice_that_says_something_else_than_its_order(self, values: dict[str, Any]) -> None:
+        invoice = make_invoice()
+        change(invoice, **values)
+        assert [row["number"] for row in found("INV-33c")] == [invoice.number]
+
+
+class TestTax:
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"igst_amount": 17_983, "total_amount": 117_883},
+            {"total_amount": 1},
+            {"discount_amount": 5},
+            {"tax_rate": 500},
+            {"igst_amount": 0, "cgst_amount": 8_991, "sgst_amount": 8_991},
+        ],
+    )
+    def test_a_line_whose_tax_is_not_that_of_its_rate(self, values: dict[str, Any]) -> None:
+        invoice = make_invoice()
+        change_lines(invoice, **values)
+        assert [(row["number"], row["position"]) for row in found("INV-33")] == [(invoice.number, 1)]
+
+    def test_heads_that_do_not_fit_the_place(self) -> None:
+        invoice = make_invoice(state="27")
+        change(invoice, place_of_supply="29")
+        assert [row["number"] for row in found("INV-33")] == [invoice.number]
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"igst_amount": 17_981, "round_off_amount": 19},
+            {"taxable_amount": 99_901, "round_off_amount": 17},
+            {"igst_amount": 0, "cgst_amount": 17_982},
+        ],
+    )
+    def test_totals_that_are_not_those_of_the_lines(self, values: dict[str, Any]) -> None:
+        invoice = make_invoice()
+        change(invoice, **values)
+        assert [row["number"] for row in found("INV-33b")] == [invoice.number]
+
+    def test_an_invoice_without_lines(self) -> None:
+        invoice = make_invoice()
+        with tampering():
+            InvoiceLine.objects.filter(invoice=invoice)._raw_delete("default")  # type: ignore[attr-defined]
+        assert [(row["number"], row["lines"]) for row in found("INV-33b")] == [(invoice.number, 0)]
+
+
+class TestDocuments:
+    def test_a_file_that_was_changed(self, documents: Path) -> None:
+        invoice = make_rendered_invoice()
+        with (documents / invoice.file.path).open("ab") as file:
+            file.write(b" ")
+        assert [row["path"] for row in found("INV-35")] == [invoice.file.path]
+
+    def test_a_file_that_is_gone(self, documents: Path) -> None:
+        invoice = make_rendered_invoice()
+        (documents / invoice.file.path).unlink()
+        assert [(row["path"], row["found"]) for row in found("INV-35")] == [(invoice.file.path, "no file")]
+
+    def test_a_hash_that_was_changed(self) -> None:
+        invoice = make_rendered_invoice()
+        with tampering():
+            InvoiceFile.objects.filter(invoice=invoice).update(sha256="0" * 64)
+        assert [row["sha256"] for row in found("INV-35")] == ["0" * 64]
+
+    def test_each_of_many_files_within_so_many_minutes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(invariants, "_FILES_AT_ONCE", 2)
+        invoices = [make_rendered_invoice() for _ in range(8)]
+        with tampering():
+            InvoiceFile.objects.update(sha256="0" * 64)
+
+        seen: list[str] = []
+        for minute in range(4):
+            rows = found("INV-35", now=LATER + timedelta(minutes=minute))
+            assert len(rows) < 8
+            seen += [row["path"] for row in rows]
+
+        assert sorted(seen) == sorted(invoice.file.path for invoice in invoices)
+
+    @pytest.mark.parametrize(
+        ("model", "trigger"),
+        [
+            ("invoicing.Invoice", "issued_is_frozen"),
+            ("invoicing.Invoice", "not_deleted"),
+            ("invoicing.InvoiceLine", "frozen"),
+            ("invoicing.InvoiceFile", "frozen"),
+        ],
+    )
+    def test_a_guard_that_was_taken_down(self, model: str, trigger: str) -> None:
+        table = model.lower().replace(".", "_")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname LIKE %s",
+                [table, f"pgtrigger_{trigger}%"],
+            )
+            [name] = cursor.fetchone()
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+        assert [row["tablename"] for row in found("INV-35b")] == [table]
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"payment_reference": "UPI pay_another"},
+            {"order_number": "ORD-2627-999999"},
+            {"taxable_amount": 99_901, "round_off_amount": 17},
+            {"buyer": {"name": "Somebody Else", "state": "29"}},
+            {"seller": {"gstin": "27AAPFU0939F1ZV", "state": "27"}},
+        ],
+    )
+    def test_an_invoice_that_is_not_as_it_was_issued(self, values: dict[str, Any]) -> None:
+        invoice, _ = make_invoice(), make_invoice()
+        change(invoice, **values)
+        assert [row["number"] for row in found("INV-35c")] == [invoice.number]
+
+    def test_an_invoice_whose_issue_nobody_told(self) -> None:
+        invoice = make_invoice()
+        with pgtrigger.ignore("core.Event:frozen"):
+            Event.objects.filter(subject_id=invoice.pk).update(type="invoicing.invoice.rendered")
+        assert [row["number"] for row in found("INV-35c")] == [invoice.number]
+
+    @pytest.mark.parametrize("party", ["seller", "buyer"])
+    def test_a_gstin_that_is_none(self, party: str) -> None:
+        invoice = make_invoice()
+        change(invoice, **{party: {**getattr(invoice, party), "gstin": "27AAPFU0939F1ZA"}})
+        assert [(row["party"], row["gstin"], row["refusal"]) for row in found("INV-35d")] == [
+            (party, "27AAPFU0939F1ZA", "wrong_check_character")
+        ]
+
+
+class TestTheLedger:
+    def test_an_invoice_that_was_not_booked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(issuing, "_book", lambda *args, **kwargs: None)
+        invoice = issue_invoice(order_id=make_paid_order().pk, actor=SYSTEM, now=NOON)
+        assert {(row["invoice"], row["account"], row["booked"]) for row in found("INV-36")} == {
+            (invoice.pk, account, None) for account in ("customer_advances", "sales", "output_igst", "round_off")
+        }
+
+    def test_an_amount_that_was_booked_otherwise(self) -> None:
+        invoice = make_invoice()
+        with tampering():
+            LedgerEntry.objects.filter(transaction__source_id=invoice.pk, amount=-17_982).update(amount=-17_981)
+        assert [(row["account"], row["invoiced"], row["booked"]) for row in found("INV-36")] == [
+            ("output_igst", -17_982, -17_981)
+        ]
+
+    def test_a_booking_under_another_head(self) -> None:
+        invoice = make_invoice()
+        with tampering():
+            LedgerEntry.objects.filter(transaction__source_id=invoice.pk, amount=-17_982).update(
+                account_id="output_cgst:27AAPFU0939F1ZV"
+            )
+        assert {row["account"] for row in found("INV-36")} == {"output_igst", "output_cgst"}
+
+
+def test_ids_and_names_are_their_own() -> None:
+    assert len({invariant.name for invariant in invariants.INVARIANTS}) == len(set(EVERY)) == len(EVERY)
