@@ -8,10 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from apps.core.events import SYSTEM
-from apps.core.models import Event
+from apps.core import relay
+from apps.core.events import SYSTEM, record
+from apps.core.models import Delivery, Event, Outbox
 from apps.invoicing import events, handlers, selectors, services, tasks
 from apps.invoicing.gateways import files
 from apps.invoicing.gateways.files import DocumentNotStored
@@ -27,6 +28,7 @@ from apps.invoicing.services import (
     render_missing_documents,
     rendering,
 )
+from apps.orders import events as order_events
 from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus
 from apps.payments.models import LedgerEntry, LedgerTransaction
@@ -458,3 +460,27 @@ def test_issuing_locks_the_series_after_all_but_the_invoice_and_its_news(count_q
     assert [sql.split()[0] for sql in statements[lock + 1 :]][:2] == ["UPDATE", "INSERT"]
     assert len(statements) - lock <= 8
     assert connection.in_atomic_block
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_news_of_a_confirmed_order_brings_its_invoice_and_then_its_pdf() -> None:
+    order = make_paid_order()
+    Outbox.objects.all().delete()
+    with transaction.atomic():
+        record(order_events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=SYSTEM, changed={}, now=NOON)
+
+    for _ in range(2):
+        for delivery in relay.take_outbox(now=NOON):
+            if delivery.handler.startswith("apps.invoicing."):
+                assert relay.carry_out(delivery.pk, now=NOON)
+                assert not relay.carry_out(delivery.pk, now=NOON)
+
+    invoice = Invoice.objects.select_related("file").get(order_id=order.pk)
+    assert selectors.get_document(invoice.pk)[0] == invoice.file
+    assert list(Event.objects.filter(root_id=order.pk).order_by("created_at", "id").values_list("type", flat=True))[
+        -2:
+    ] == [
+        events.INVOICE_ISSUED,
+        events.INVOICE_RENDERED,
+    ]
+    assert Delivery.objects.filter(handler__startswith="apps.invoicing.", done_at__isnull=False).count() == 2
