@@ -78,8 +78,7 @@ class IdField(serializers.CharField):
 
     def __init__(self, prefix: str, **kwargs: Any) -> None:
         self.prefix = prefix
-        kwargs.setdefault("max_length", 40)
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # no max_length: it would measure the UUID, and decoding knows the length
 
     def to_internal_value(self, data: Any) -> UUID:  # type: ignore[override]
         if not isinstance(data, str):
