@@ -15,7 +15,7 @@ from apps.core.errors import Conflict, Unprocessable
 from apps.core.models import IdempotencyKey
 
 KEPT_FOR = timedelta(days=7)
-_LOCK_TIMEOUT_MS = 250
+_ROUTE_LENGTH = 160
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -40,6 +40,8 @@ def claim(*, principal: str, route: str, key: str, fingerprint: str, now: dateti
     """
     Claim a key for this request inside the caller's transaction, or return the answer that it got before.
 
+    `fingerprint` is of the whole request; `route` is kept, shortened, for people to read.
+
     A twin that is at work holds the unique row; this waits a quarter of a second for it.
 
     :raises RequestInFlight: if the twin has not finished by then
@@ -49,7 +51,7 @@ def claim(*, principal: str, route: str, key: str, fingerprint: str, now: dateti
 
     # A statement of its own: the one above cannot see what the twin has committed while it waited.
     row = IdempotencyKey.objects.get(principal=principal, key=key)
-    if row.fingerprint != fingerprint or row.route != route:
+    if row.fingerprint != fingerprint:
         raise IdempotencyKeyReused
     if row.status is None:
         return None
@@ -59,10 +61,7 @@ def claim(*, principal: str, route: str, key: str, fingerprint: str, now: dateti
 def _claim_row(*, principal: str, route: str, key: str, fingerprint: str, now: datetime) -> None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('lock_timeout', %s, true), current_setting('lock_timeout')",
-                [f"{_LOCK_TIMEOUT_MS}ms"],
-            )
+            cursor.execute("SET LOCAL lock_timeout = '250ms'")
             cursor.execute(
                 "DELETE FROM core_idempotencykey WHERE principal = %s AND key = %s AND expires_at < %s",
                 [principal, key, now],
@@ -70,11 +69,9 @@ def _claim_row(*, principal: str, route: str, key: str, fingerprint: str, now: d
             cursor.execute(
                 "INSERT INTO core_idempotencykey (principal, route, key, fingerprint, headers, created_at, expires_at)"
                 " VALUES (%s, %s, %s, %s, '{}', %s, %s) ON CONFLICT (principal, key) DO NOTHING",
-                [principal, route, key, fingerprint, now, now + KEPT_FOR],
+                [principal, route[:_ROUTE_LENGTH], key, fingerprint, now, now + KEPT_FOR],
             )
-            cursor.execute(
-                "SELECT set_config('lock_timeout', reset_val, true) FROM pg_settings WHERE name = 'lock_timeout'"
-            )
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             raise RequestInFlight(retry_after=1) from error

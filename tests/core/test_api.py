@@ -189,6 +189,29 @@ class TestIdempotency:
             assert (response.status_code, body_of(response)["error"]["code"]) == (422, "idempotency_key_reused")
         assert shelves() == 1
 
+    @pytest.mark.parametrize("path", ["/api/v1/shelves/%00/fill", f"/api/v1/shelves/{'x' * 300}/fill", "/api/v1/%ff"])
+    def test_a_path_that_cannot_be_stored_is_a_path_like_others(self, path: str) -> None:
+        user = make_user()
+
+        assert post(user, {"name": "a"}, path=path).status_code == 201
+        assert post(user, {"name": "a"}, path=path)["Idempotent-Replayed"] == "true"
+        assert post(user, {"name": "a"}, path=f"{path}/2").status_code == 422
+        assert shelves() == 1
+
+    def test_the_effect_waits_for_locks_as_long_as_any_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = []
+
+        def look(view: ShelfView, request: Request) -> Response:
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW lock_timeout")
+                seen.append(cursor.fetchone()[0])
+            return Response({})
+
+        monkeypatch.setattr(ShelfView, "create", idempotent(required=True)(look))
+        post(make_user(), {"name": "a"})
+
+        assert seen == ["5s"]
+
     def test_another_persons_key_is_another_key(self) -> None:
         post(make_user(), {"name": "a"})
 

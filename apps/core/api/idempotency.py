@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from django.db import transaction
+from django.utils.encoding import escape_uri_path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -75,7 +76,8 @@ def _once(
 ) -> Response:
     user: Any = request.user
     principal = user.public_id
-    route = f"{request.method} {request.path}"
+    # Escaped: a path may hold what cannot be stored, and is as long as its sender likes.
+    route = f"{request.method} {escape_uri_path(request.path)}"
     fingerprint = hashlib.sha256(route.encode() + b"\n" + idempotency.canonical(request.data)).hexdigest()
 
     with transaction.atomic():
