@@ -273,10 +273,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["apps.core.api.parser.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["apps.core.api.renderer.ApiRenderer"],
     "DEFAULT_SCHEMA_CLASS": "apps.core.api.schema.ApiSchema",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is refused: the schema describes the API, and no other origin calls it
     "EXCEPTION_HANDLER": "apps.core.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
-    "DEFAULT_TIMEZONE": "UTC",
     "URL_FORMAT_OVERRIDE": None,
     "COERCE_DECIMAL_TO_STRING": False,
 }

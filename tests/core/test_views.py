@@ -1,7 +1,11 @@
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test import Client
+from rest_framework.test import APIClient
 
 
 def test_livez_asks_nobody() -> None:
@@ -75,3 +79,35 @@ class TestEveryAnswer:
 
         assert response.status_code == 500
         assert b"secret detail" not in response.content
+
+    @pytest.mark.parametrize("method", ["post", "put", "delete", "options", "trace"])
+    @pytest.mark.parametrize("path", ["/api/docs", "/api/schema"])
+    def test_a_page_refuses_other_methods_in_json_too(self, path: str, method: str) -> None:
+        response = getattr(Client(raise_request_exception=False), method)(path)
+
+        assert (response.status_code, response["Content-Type"]) == (405, "application/json")
+        assert response.json()["error"]["code"] == "method_not_allowed"
+
+    @pytest.mark.parametrize("path", ["/api/docs", "/api/schema"])
+    def test_a_page_in_no_wanted_form_is_a_json_406(self, path: str) -> None:
+        response = Client().get(path, headers={"Accept": "image/png"})
+
+        assert (response.status_code, response.json()["error"]["code"]) == (406, "not_acceptable")
+
+    def test_options_is_no_way_to_a_500(self, owner: Any, client_of: Callable[[Any], APIClient]) -> None:
+        client = client_of(owner)
+        client.raise_request_exception = False
+
+        response = client.options("/api/v1/orders", headers={"Origin": "https://evil.example"})
+
+        assert (response.status_code, response.json()["error"]["code"]) == (405, "method_not_allowed")
+        assert not [name for name in response.headers if name.lower().startswith("access-control-")]
+
+    def test_the_log_line_looks_nobody_up(self) -> None:
+        # A cookie that holds NUL in octal: looking its session up would fail.
+        client = Client(raise_request_exception=False)
+
+        response = client.get("/api/v1/nothing", headers={"Cookie": 'sessionid="\\000aaaaaaaaaaa"'})
+
+        assert response.status_code == 404
+        assert response.json()["error"]["request_id"] == response["X-Request-Id"]

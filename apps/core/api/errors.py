@@ -14,7 +14,7 @@ from rest_framework.views import set_rollback
 
 from apps.core import errors
 from apps.core.api.parser import BodyTooLarge
-from apps.core.api.renderer import to_json
+from apps.core.api.renderer import ApiRenderer, to_json
 from apps.core.events import current_request_id
 
 log = structlog.get_logger(__name__)
@@ -64,6 +64,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     response = _response_for(exc)
     if response is not None:
         set_rollback()
+        # Whatever the view draws (a page, a picture), its errors are JSON.
+        request = context["request"]
+        request.accepted_renderer, request.accepted_media_type = ApiRenderer(), ApiRenderer.media_type
     return response
 
 
