@@ -23,7 +23,14 @@ from apps.payments.models import PaymentAttempt
 
 #: Groups of the sidebar: title, then model label and icon. A model that is not listed goes under "More".
 _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    ("Sales", (("orders.order", "receipt_long"), ("invoicing.invoice", "description"))),
+    (
+        "Sales",
+        (
+            ("orders.order", "receipt_long"),
+            ("invoicing.invoice", "description"),
+            ("invoicing.invoicefile", "attach_file"),
+        ),
+    ),
     (
         "Money",
         (
@@ -31,6 +38,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("payments.paymentattempt", "credit_card"),
             ("payments.ledgertransaction", "menu_book"),
             ("payments.account", "account_balance"),
+            ("payments.balancecheckpoint", "flag"),
             ("payments.webhook", "webhook"),
         ),
     ),
@@ -51,6 +59,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("accounts.user", "person"),
             ("accounts.address", "home_pin"),
             ("accounts.session", "devices"),
+            ("accounts.challenge", "password"),
             ("auth.group", "groups"),
             ("notifications.notification", "sms"),
         ),

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin import AdminSite
 from django.core.paginator import EmptyPage, Page, Paginator
+from django.db.models import BigIntegerField, Model
 from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin, TabularInline
@@ -13,7 +15,10 @@ from unfold.views import ChangeList
 
 from apps.core.errors import BahiError
 from apps.core.events import Actor
+from apps.core.money import rupees
 
+#: What people look at last.
+_BOOKKEEPING = ("metadata", "version")
 #: Further pages are for programs; people search.
 _LAST_PAGE = 2_000
 
@@ -53,6 +58,22 @@ class UncountedChangeList(ChangeList):
         self.result_count = self.full_result_count = len(self.result_list)
 
 
+def _as_rupees(contents: str) -> str:
+    try:
+        return rupees(int(contents))
+    except ValueError:
+        return contents
+
+
+def _money_fields(model: type[Model]) -> dict[str, Callable[[str], str]]:
+    """Return how the amounts of a model, which are paise, are shown where they cannot be edited."""
+    return {
+        field.name: _as_rupees
+        for field in model._meta.concrete_fields
+        if isinstance(field, BigIntegerField) and field.name.endswith(("amount", "price", "balance"))
+    }
+
+
 @dataclass(frozen=True)
 class Panel:
     """A table on another model's page: its title, its column names, and a function of the object that returns the rows."""
@@ -80,6 +101,16 @@ class BahiAdmin(ModelAdmin):
     list_per_page = 50
     compressed_fields = True
     change_form_template = "admin/with_panels.html"
+
+    def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)
+        self.readonly_preprocess_fields = {**_money_fields(model), **self.readonly_preprocess_fields}
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)
+        if self.fields:
+            return fields
+        return [name for name in fields if name not in _BOOKKEEPING] + [name for name in _BOOKKEEPING if name in fields]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return UncountedChangeList
@@ -164,11 +195,19 @@ class ReadOnlyTabularInline(TabularInline):
     """Rows of a child model, to look at."""
 
     extra = 0
+    hide_title = True
     can_delete = False
     show_change_link = False
+
+    def __init__(self, parent_model: type[Model], admin_site: AdminSite) -> None:
+        super().__init__(parent_model, admin_site)
+        self.readonly_preprocess_fields = {**_money_fields(self.model), **self.readonly_preprocess_fields}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -5,11 +5,20 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.decorators import display
 
 from apps.core.admin_site import Panel, ReadOnlyAdmin, add_panel
 from apps.notifications import rules, selectors
 from apps.notifications.models import Notification
 from apps.notifications.services import writing
+from apps.notifications.states import Channel, NotificationStatus
+
+_TONES = {
+    NotificationStatus.SENT.value: "success",
+    NotificationStatus.FAILED.value: "danger",
+    NotificationStatus.UNKNOWN.value: "warning",
+    NotificationStatus.SENDING.value: "info",
+}
 
 
 class MessageKind(admin.SimpleListFilter):
@@ -29,7 +38,7 @@ class MessageKind(admin.SimpleListFilter):
 class NotificationAdmin(ReadOnlyAdmin):
     """The messages, with the proof of what became of each."""
 
-    list_display = ("title", "channel", "status", "recipient", "attempts", "created_at", "sent_at", "read_at")
+    list_display = ("title", "channel", "how_far", "whom", "attempts", "created_at", "sent_at")
     list_filter = ("status", "channel", MessageKind)
     list_select_related = ("user",)
     search_fields = ("recipient__exact", "provider_id__exact", "message_id__exact")
@@ -42,6 +51,14 @@ class NotificationAdmin(ReadOnlyAdmin):
         ("Proof", {"fields": (("provider_id", "message_id"), "event", ("created_at", "read_at"))}),
     )
 
+    @display(description="status", label=_TONES)
+    def how_far(self, notification: Notification) -> tuple[str, str]:
+        return notification.status, notification.get_status_display()
+
+    @admin.display(description="to")
+    def whom(self, notification: Notification) -> str:
+        return str(notification.user) if notification.channel == Channel.IN_APP else notification.recipient
+
     @admin.display(description="id")
     def public_id(self, notification: Notification) -> str:
         return notification.public_id
@@ -53,9 +70,9 @@ def _messages_of(order: Any) -> list[tuple[Any, ...]]:
             writing.instant(message.created_at),
             message.get_channel_display(),
             message.title,
-            message.recipient if message.channel != "in_app" else "",
+            message.recipient if message.channel != Channel.IN_APP else "",
             message.get_status_display(),
-            message.provider_id or message.message_id,
+            (message.provider_id or message.message_id) if message.sent_at else "",
             message.last_error,
         )
         for message in selectors.list_of_order(order.pk)[:100]

@@ -189,6 +189,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 
 # Who is who --------------------------------------------------------------------------------------------------------------
 
+AUTHENTICATION_BACKENDS = ["apps.accounts.authentication.StaffBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -207,12 +208,16 @@ SIMPLE_JWT = {
     "AUDIENCE": "bahi-api",
     "USER_ID_CLAIM": "sub",
     "JTI_CLAIM": "jti",
+    "TOKEN_TYPE_CLAIM": "typ",
     "LEEWAY": 0,
 }
 REFRESH_TOKEN_LIFETIME = timedelta(days=7)
 REFRESH_GRACE = timedelta(seconds=15)
 REFRESH_COOKIE_SECURE = True
 SIGN_UP_COUNTRIES = env.list("SIGN_UP_COUNTRIES", default=["IN"])
+CODES_PER_NETWORK_AND_HOUR = env.int("CODES_PER_NETWORK_AND_HOUR", default=20)
+CODES_PER_PREFIX_AND_DAY = env.int("CODES_PER_PREFIX_AND_DAY", default=100)
+CODES_PER_DAY = env.int("CODES_PER_DAY", default=20_000)
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Strict"
@@ -246,6 +251,10 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 ORDER_EXPIRES_AFTER = timedelta(minutes=env.int("ORDER_EXPIRES_AFTER_MINUTES", default=30))
 PAYMENT_LIVE_FOR = timedelta(minutes=env.int("PAYMENT_LIVE_FOR_MINUTES", default=15))
 
+# What sending costs the buyer, in the terms of the prices; nothing unless set --------------------------------------------
+
+SHIPPING_FLAT_PAISE = env.int("SHIPPING_FLAT_PAISE", default=0)
+
 # Files, pages, languages -------------------------------------------------------------------------------------------------
 
 DOCUMENTS_DIR = Path(env.str("DOCUMENTS_DIR", default=str(BASE_DIR / "documents")))
@@ -262,6 +271,7 @@ LANGUAGE_CODE = "en-in"
 TIME_ZONE = "Asia/Kolkata"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = ["config.formats"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 
@@ -299,11 +309,17 @@ SPECTACULAR_SETTINGS = {
         "displayRequestDuration": True,
         "filter": True,
         "validatorUrl": None,
-        "docExpansion": "none",
+        "docExpansion": "list",
     },
     "REDOC_DIST": "SIDECAR",
     "SORT_OPERATIONS": False,
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatusEnum": "apps.orders.states.OrderStatus",
+        "OrderPaymentStatusEnum": "apps.orders.states.PaymentStatus",
+        "PaymentStatusEnum": "apps.payments.states.PaymentStatus",
+        "AttemptStatusEnum": "apps.payments.states.AttemptStatus",
+        "InvoiceStatusEnum": "apps.invoicing.states.InvoiceStatus",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.core.api.schema.add_errors",

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
@@ -34,6 +36,16 @@ _ERROR_TEXTS = {
     "429": "Too many requests; see Retry-After.",
     "503": "Something that we depend on does not answer; nothing was done.",
 }
+
+
+class BearerToken(OpenApiAuthenticationExtension):
+    """Describes how clients show who they are, so that the docs page has a place for the token."""
+
+    target_class = settings.REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"][0]
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 class ApiSchema(AutoSchema):

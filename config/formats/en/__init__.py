@@ -1,0 +1,1 @@
+"""English, as used in India."""
