@@ -1,10 +1,22 @@
 """Audit -> checks: everything that must always hold."""
 
+from apps.accounts import invariants as accounts
+from apps.catalog import invariants as catalog
 from apps.core import invariants as core
 from apps.core.audit import Invariant
+from apps.invoicing import invariants as invoicing
 from apps.notifications import invariants as notifications
+from apps.orders import invariants as orders
+from apps.payments import invariants as payments
+from apps.tax import invariants as tax
 
 INVARIANTS: tuple[Invariant, ...] = (
     *core.INVARIANTS,
+    *accounts.INVARIANTS,
+    *tax.INVARIANTS,
+    *catalog.INVARIANTS,
+    *orders.INVARIANTS,
+    *payments.INVARIANTS,
+    *invoicing.INVARIANTS,
     *notifications.INVARIANTS,
 )

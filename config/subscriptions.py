@@ -3,28 +3,67 @@
 from collections.abc import Callable
 
 from apps.accounts import events as accounts
+from apps.accounts import handlers as account_handlers
+from apps.catalog import events as catalog
 from apps.invoicing import events as invoicing
+from apps.invoicing import handlers as invoicing_handlers
 from apps.notifications import events as notifications
 from apps.notifications import handlers as telling
 from apps.orders import events as orders
 from apps.payments import events as payments
+from apps.payments import handlers as payment_handlers
 
 HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
+    accounts.CHALLENGE_REQUESTED: (account_handlers.send_code,),
     accounts.USER_SIGNED_UP: (telling.welcome,),
     accounts.USER_EMAIL_CONFIRMED: (telling.tell_email_confirmed,),
     accounts.USER_PASSWORD_CHANGED: (telling.tell_password_changed,),
     orders.ORDER_PLACED: (telling.tell_order_placed,),
-    orders.ORDER_CONFIRMED: (telling.tell_order_confirmed,),
+    orders.ORDER_CONFIRMED: (
+        invoicing_handlers.issue_invoice_for_order,
+        telling.tell_order_confirmed,
+    ),
     orders.ORDER_CANCELLED: (telling.tell_order_cancelled,),
     orders.ORDER_EXPIRED: (telling.tell_order_expired,),
+    payments.PAYMENT_CREATED: (payment_handlers.create_gateway_order_for_payment,),
+    payments.PAYMENT_CHECK_REQUESTED: (payment_handlers.ask_gateway_about_payment,),
+    payments.WEBHOOK_RECEIVED: (payment_handlers.process_webhook,),
     payments.ATTEMPT_FAILED: (telling.tell_payment_failed,),
     payments.PAYMENT_SUCCEEDED_LATE: (telling.tell_payment_late,),
+    invoicing.INVOICE_ISSUED: (invoicing_handlers.render_invoice,),
     invoicing.INVOICE_RENDERED: (telling.tell_invoice_ready,),
     notifications.NOTIFICATION_QUEUED: (telling.send_notification,),
 }
 
 UNHEARD: frozenset[str] = frozenset(
     {
+        accounts.USER_CHANGED,
+        accounts.USER_ROLES_CHANGED,
+        accounts.USER_DEACTIVATED,
+        accounts.USER_REACTIVATED,
+        accounts.SESSION_STARTED,
+        accounts.SESSION_ENDED,
+        accounts.ADDRESS_ADDED,
+        accounts.ADDRESS_CHANGED,
+        accounts.ADDRESS_REMOVED,
+        catalog.PRODUCT_CREATED,
+        catalog.PRODUCT_CHANGED,
+        catalog.VARIANT_CREATED,
+        catalog.VARIANT_CHANGED,
+        catalog.STOCK_ADJUSTED,
+        orders.ORDER_PAYMENT_NOTED,
+        payments.PAYMENT_READY,
+        payments.PAYMENT_REFUSED,
+        payments.PAYMENT_CHANGED,
+        payments.PAYMENT_SUCCEEDED,
+        payments.PAYMENT_CANCELLED,
+        payments.PAYMENT_EXPIRED,
+        payments.ATTEMPT_CREATED,
+        payments.ATTEMPT_CHANGED,
+        payments.ATTEMPT_AUTHORIZED,
+        payments.ATTEMPT_AUTO_REFUNDED,
+        payments.ATTEMPT_CAPTURED,
+        payments.ATTEMPT_FLAGGED,
         notifications.NOTIFICATION_SENT,
         notifications.NOTIFICATION_FAILED,
     }

@@ -18,5 +18,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="api-schema", title="Bahi API"), name="api-docs"),
+    path("api/v1/", include("apps.accounts.urls")),
+    path("api/v1/", include("apps.invoicing.urls")),
     path("api/v1/", include("apps.notifications.urls")),
+    path("api/v1/", include("apps.orders.urls")),
+    path("api/v1/", include("apps.payments.urls")),
+    path("api/v1/", include("apps.tax.urls")),
+    path("api/v1/", include("apps.catalog.urls")),
 ]

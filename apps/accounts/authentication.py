@@ -1,22 +1,92 @@
-"""Who asks: the bearer of an access token whose session version is still the user's."""
+"""
+Tokens: texts made of rows, and rows found by texts.
 
+Nothing of a token is stored. Access and refresh tokens differ by `typ`; a refresh token is a pure function of its row, so that
+the same successor can be handed out twice.
+"""
+
+import re
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+from django.conf import settings
+from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import AccessToken
+from rest_framework_simplejwt.tokens import AccessToken, Token
 
-from apps.accounts import selectors
-from apps.accounts.models import User
-from apps.core import ids
-from apps.core.errors import NotFound, Unauthenticated
+from apps.accounts import selectors, services
+from apps.accounts.models import RefreshToken, Session, User
+from apps.accounts.services.sessions import RefreshTokenNotValid
+from apps.core import clock, ids
+from apps.core.api.requests import client_ip
+from apps.core.errors import NotFound, TooManyRequests, Unauthenticated
 
 MAX_TOKEN_LENGTH = 4096
+#: Three parts without padding; the last is 32 bytes in the one way of writing them, for Python's decoder takes others too.
+_HS256_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 
 
 class TokenNotValid(Unauthenticated):
     message = "The access token is not valid or has expired."
+
+
+class _RefreshText(Token):
+    token_type = "refresh"  # noqa: S105 - a kind, not a secret
+    lifetime = settings.REFRESH_TOKEN_LIFETIME
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshClaims:
+    """Which rows a refresh token is of."""
+
+    token_id: UUID
+    session_id: UUID
+
+
+def write_access_token(*, user: User, session: Session) -> str:
+    """Return a new access token of a session: 15 minutes, and no longer than the session and its version."""
+    token = AccessToken()
+    token["sub"] = user.public_id
+    token["sid"] = session.public_id
+    token["sv"] = user.session_version
+    return str(token)
+
+
+def write_refresh_token(row: RefreshToken, *, user: User) -> str:
+    """Return the text of a refresh token: the same for the same row, whenever it is asked for."""
+    token = _RefreshText()
+    token.payload = {
+        "typ": token.token_type,
+        "jti": row.public_id,
+        "sub": user.public_id,
+        "sid": ids.encode(Session.PREFIX, row.session_id),
+        "iat": int(row.created_at.timestamp()),
+        "exp": int(row.expires_at.timestamp()),
+    }
+    return str(token)
+
+
+def read_refresh_token(text: str) -> RefreshClaims:
+    """
+    Return which rows a refresh token is of.
+
+    :raises RefreshTokenNotValid: if we did not sign it, it has expired, or it is another kind of token
+    """
+    if len(text) > MAX_TOKEN_LENGTH or not _HS256_TOKEN.fullmatch(text):
+        raise RefreshTokenNotValid
+    try:
+        token = _RefreshText(text)  # type: ignore[arg-type]
+        return RefreshClaims(
+            token_id=ids.decode(RefreshToken.PREFIX, str(token["jti"])),
+            session_id=ids.decode(Session.PREFIX, str(token["sid"])),
+        )
+    except (TokenError, NotFound, KeyError) as error:
+        raise RefreshTokenNotValid from error
 
 
 class AccessTokenAuthentication(BaseAuthentication):
@@ -33,17 +103,52 @@ class AccessTokenAuthentication(BaseAuthentication):
             return None
         if len(parts) != 2 or len(parts[1]) > MAX_TOKEN_LENGTH:
             raise TokenNotValid
+        text = parts[1].decode("latin-1")
+        if not _HS256_TOKEN.fullmatch(text):
+            raise TokenNotValid
 
         try:
-            token = AccessToken(parts[1])  # type: ignore[arg-type]
+            token = AccessToken(text)  # type: ignore[arg-type]
             user = selectors.find_principal(
                 user_id=ids.decode("cus", str(token["sub"])), session_id=ids.decode("sess", str(token["sid"]))
             )
         except (TokenError, NotFound, KeyError) as error:
             raise TokenNotValid from error
-        if user is None or user.session_version != token["sv"]:
+        if user is None or user.session_version != token.get("sv"):
             raise TokenNotValid
         return user, token
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def user_id_of(request: Request) -> UUID:
+    """Return the id of whoever is signed in."""
+    user: Any = request.user
+    return UUID(str(user.pk))
+
+
+def session_id_of(request: Request) -> UUID:
+    """Return the id of the session whose access token a request bears."""
+    token: Any = request.auth
+    return ids.decode(Session.PREFIX, str(token["sid"]))
+
+
+class StaffBackend(ModelBackend):
+    """
+    The log-in of the back office: e-mail address and password of active staff, under the budgets of any log-in.
+
+    Permissions are Django's.
+    """
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **_: Any
+    ) -> User | None:
+        if request is None or not username or not password:
+            return None
+        try:
+            return services.check_staff_password(
+                email=username, password=password, ip=client_ip(request), now=clock.now()
+            )
+        except TooManyRequests as error:
+            raise PermissionDenied(error.text) from error

@@ -4,15 +4,33 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 from apps.accounts.states import ChallengePurpose, Channel, EndReason, SendStatus, Transport
+from apps.core.errors import NotFound
 from apps.core.models import Record, Subject
 
 
+class UserNotFound(NotFound):
+    message = "There is no such person."
+
+
+class SessionNotFound(NotFound):
+    message = "There is no such session."
+
+
+class AddressNotFound(NotFound):
+    message = "There is no such address."
+
+
 class UserManager(BaseUserManager["User"]):
-    """What `createsuperuser` needs; everybody else is made by services."""
+    """What `createsuperuser` and the log-in page of the back office need; everybody else is made by services."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").strip().lower())
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(email=email.strip().lower(), is_staff=True, is_superuser=True, **fields)
@@ -44,18 +62,26 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
     objects = UserManager()
 
     class Meta:
+        permissions = [("manage_people", "Can make staff, give roles, and let people in or keep them out")]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="one_user_per_email"),
             models.CheckConstraint(
                 condition=models.Q(phone__isnull=False) | models.Q(email__isnull=False), name="user_has_phone_or_email"
             ),
             models.CheckConstraint(
-                condition=models.Q(phone__isnull=True) | models.Q(phone__regex=r"^\+[1-9][0-9]{7,14}$"), name="user_phone_is_e164"
+                condition=models.Q(phone__isnull=True) | models.Q(phone__regex=r"^\+[1-9][0-9]{7,14}$"),
+                name="user_phone_is_e164",
             ),
         ]
 
     def __str__(self) -> str:
         return self.name or self.email or self.phone or self.public_id
+
+    def get_session_auth_hash(self) -> str:
+        """Return what a cookie of the back office is bound to: it ends with the password and with the session version."""
+        return salted_hmac(
+            "apps.accounts.session", f"{self.password}:{self.session_version}", algorithm="sha256"
+        ).hexdigest()
 
 
 class Challenge(Subject):
@@ -92,7 +118,8 @@ class Challenge(Subject):
             ),
             models.CheckConstraint(condition=models.Q(attempts__lte=5), name="challenge_has_five_attempts"),
             models.CheckConstraint(
-                condition=models.Q(code_hash="") | models.Q(code_hash__regex=r"^[0-9a-f]{64}$"), name="challenge_code_is_hashed"
+                condition=models.Q(code_hash="") | models.Q(code_hash__regex=r"^[0-9a-f]{64}$"),
+                name="challenge_code_is_hashed",
             ),
         ]
 
@@ -150,13 +177,17 @@ class RefreshToken(Record):
 
 class Budget(models.Model):
     """
-    How often something was tried of late: the instants of the tries inside the window, in one row for each key.
+    How often something was tried of late, in one row for each key.
 
-    Counted and judged by one statement (`statements.spend`), so that it is exact under any number of parallel calls.
+    A narrow budget keeps the instants of its tries, so that the window slides; a wide one counts them (`spent`) in a window
+    that begins with the first. Counted and judged by one statement (`statements.spend`), so that it is exact under any
+    number of parallel calls.
     """
 
     key = models.CharField(max_length=120, primary_key=True)
-    hits = models.JSONField(default=list)
+    allowed = models.PositiveIntegerField()
+    hits = ArrayField(models.DateTimeField(), default=list)
+    spent = models.PositiveIntegerField(default=0)
     expires_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:
@@ -185,9 +216,13 @@ class Address(Subject):
         verbose_name_plural = "addresses"
         constraints = [
             models.UniqueConstraint(
-                fields=["user"], condition=models.Q(is_default=True, removed_at__isnull=True), name="one_default_address_per_user"
+                fields=["user"],
+                condition=models.Q(is_default=True, removed_at__isnull=True),
+                name="one_default_address_per_user",
             ),
-            models.CheckConstraint(condition=models.Q(pin__regex=r"^[1-9][0-9]{5}$"), name="address_pin_has_six_digits"),
+            models.CheckConstraint(
+                condition=models.Q(pin__regex=r"^[1-9][0-9]{5}$"), name="address_pin_has_six_digits"
+            ),
         ]
         indexes = [models.Index(fields=["user", "-created_at"], name="address_by_user")]
 

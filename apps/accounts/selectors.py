@@ -1,8 +1,12 @@
 """Reads of accounts."""
 
+from typing import Any
 from uuid import UUID
 
-from apps.accounts.models import User
+from django.db.models import QuerySet
+
+from apps.accounts.models import Address, AddressNotFound, Session, User, UserNotFound
+from apps.tax import rules as tax
 
 
 def find_principal(*, user_id: UUID, session_id: UUID) -> User | None:
@@ -10,3 +14,65 @@ def find_principal(*, user_id: UUID, session_id: UUID) -> User | None:
     return User.objects.filter(
         pk=user_id, is_active=True, sessions__pk=session_id, sessions__ended_at__isnull=True
     ).first()
+
+
+def get_user(user_id: UUID) -> User:
+    """
+    Return a person.
+
+    :raises UserNotFound: if there is none
+    """
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+def find_user_at(destination: str) -> User | None:
+    """Return who has a phone number or an e-mail address (both normalised), or None."""
+    wanted = {"email": destination} if "@" in destination else {"phone": destination}
+    return User.objects.filter(**wanted).first()
+
+
+def list_roles(user: User) -> list[str]:
+    """Return the names of a person's staff roles in the order of the alphabet."""
+    return sorted(user.groups.values_list("name", flat=True)) if user.is_staff else []
+
+
+def list_live_sessions(*, user_id: UUID) -> "QuerySet[Session]":
+    """Return the sessions of a person that have not ended, newest first."""
+    return Session.objects.filter(user_id=user_id, ended_at__isnull=True).order_by("-created_at", "-id")
+
+
+def list_addresses(*, user_id: UUID) -> "QuerySet[Address]":
+    """Return the addresses of a person, newest first."""
+    return Address.objects.filter(user_id=user_id, removed_at__isnull=True).order_by("-created_at", "-id")
+
+
+def get_address(*, user_id: UUID, address_id: UUID) -> Address:
+    """
+    Return an address of a person.
+
+    :raises AddressNotFound: if there is none, it is somebody else's, or it was removed
+    """
+    address = list_addresses(user_id=user_id).filter(pk=address_id).first()
+    if address is None:
+        raise AddressNotFound
+    return address
+
+
+def snapshot_of(address: Address) -> dict[str, Any]:
+    """Return an address as an order or an invoice keeps it, for whatever becomes of the address later."""
+    return {
+        "name": address.name,
+        "company": address.company,
+        "phone": address.phone,
+        "line1": address.line1,
+        "line2": address.line2,
+        "city": address.city,
+        "state": address.state,
+        "state_name": tax.state_name(address.state),
+        "pin": address.pin,
+        "gstin": address.gstin,
+        "country": "IN",
+    }

@@ -2,10 +2,13 @@
 
 from django.db import models
 
+from apps.core.states import by_table
+
 
 class ChallengePurpose(models.TextChoices):
     LOG_IN = "log_in", "Log in"
     CONFIRM_EMAIL = "confirm_email", "Confirm an e-mail address"
+    SET_PASSWORD = "set_password", "Set a password"
 
 
 class Channel(models.TextChoices):
@@ -32,3 +35,21 @@ class EndReason(models.TextChoices):
     REUSE_DETECTED = "reuse_detected", "A refresh token came back"
     ACCESS_CHANGED = "access_changed", "Password, role or status changed"
     EXPIRED = "expired", "Expired"
+
+
+class Role(models.TextChoices):
+    """The roles of staff: groups with permissions, by name."""
+
+    SUPPORT = "support", "Support"
+    FINANCE = "finance", "Finance"
+    CATALOGUE_MANAGER = "catalogue_manager", "Catalogue manager"
+    ADMIN = "admin", "Administrator"
+
+
+#: From sending back to queued when the provider certainly did not take the message and may take it later.
+change_send_status = by_table(
+    {
+        SendStatus.QUEUED: {SendStatus.SENDING},
+        SendStatus.SENDING: {SendStatus.SENT, SendStatus.FAILED, SendStatus.UNKNOWN, SendStatus.QUEUED},
+    }
+)

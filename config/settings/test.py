@@ -23,7 +23,9 @@ for _name, _value in _FOR_TESTS.items():
 
 from config.settings.base import *  # noqa: E402
 
+INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *PASSWORD_HASHERS]
 REFRESH_COOKIE_SECURE = False
+RATELIMIT_ENABLE = False  # all tests come from one address; the test of the floor turns it on
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -1,0 +1,287 @@
+"""People, their sessions, codes and addresses. Whatever changes somebody's access goes through services."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.contrib.auth.password_validation import validate_password
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from apps.accounts import rules, selectors, services
+from apps.accounts.models import Address, Challenge, Session, User
+from apps.accounts.states import Role
+from apps.core import clock
+from apps.core.admin_site import BahiAdmin, ReadOnlyAdmin
+from apps.core.errors import BahiError
+from apps.core.events import Actor
+
+_MANAGE = "accounts.manage_people"
+
+
+def _actor(request: HttpRequest) -> Actor:
+    user: Any = request.user
+    return Actor(kind="user", id=user.public_id, label=str(user))
+
+
+class StaffForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A new member of staff. Customers make their accounts themselves."""
+
+    email = forms.EmailField(widget=UnfoldAdminEmailInputWidget())
+    name = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget())
+    password = forms.CharField(
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}), strip=False, max_length=128
+    )
+    role = forms.ChoiceField(choices=Role.choices, widget=UnfoldAdminSelectWidget())
+
+    class Meta:
+        model = User
+        fields = ("email", "name")
+
+    def clean_email(self) -> str:
+        try:
+            email = rules.normalise_email(self.cleaned_data["email"])
+        except ValueError:
+            raise forms.ValidationError("This is not an e-mail address.")
+        if selectors.find_user_at(email) is not None:
+            raise forms.ValidationError("An account has this e-mail address already.")
+        return email
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(
+            password, user=User(email=self.cleaned_data.get("email"), name=self.cleaned_data.get("name", ""))
+        )
+        return password
+
+
+class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A person's name, roles and, if need be, a new password."""
+
+    name = forms.CharField(max_length=120, required=False, widget=UnfoldAdminTextInputWidget())
+    roles = forms.MultipleChoiceField(
+        choices=Role.choices, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text="A change ends all sessions of this person. Nobody changes their own.",
+    )  # fmt: skip
+    new_password = forms.CharField(
+        required=False, strip=False, max_length=128,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="Leave it empty to keep the present one. A new one ends all sessions of this person.",
+    )  # fmt: skip
+
+    class Meta:
+        model = User
+        fields = ("name",)
+
+    #: Set by the page: whoever is at work.
+    manager_id: Any = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "roles" in self.fields:
+            self.initial["roles"] = selectors.list_roles(self.instance)
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        touches_access = data.get("new_password") or self.roles_change(data)
+        if touches_access and self.instance.pk == self.manager_id:
+            raise forms.ValidationError("Somebody else must change your own access.")
+        if data.get("new_password"):
+            try:
+                validate_password(data["new_password"], user=self.instance)
+            except forms.ValidationError as error:
+                self.add_error("new_password", error)
+        return data
+
+    def roles_change(self, data: dict[str, Any]) -> bool:
+        return "roles" in data and sorted(data["roles"]) != self.initial.get("roles")
+
+
+@admin.register(User)
+class UserAdmin(BahiAdmin):
+    """Customers and staff. Who may not manage people sees phones and e-mail addresses masked."""
+
+    list_filter = ("is_staff", "is_active")
+    search_fields = ("phone__exact", "email__exact")
+    search_help_text = "A whole phone number (+91...) or e-mail address."
+    ordering = ("-created_at", "-id")
+    sortable_by = ()
+    actions = ("deactivate", "reactivate")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        contact = ("phone", "email") if self._manages(request) else ("masked_phone", "masked_email")
+        return ("shown_name", *contact, "is_staff", "is_active", "created_at")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None:
+            return StaffForm
+        kwargs["form"] = type("PersonForm", (PersonForm,), {"manager_id": request.user.pk})
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ((None, {"fields": ("email", "name", "password", "role")}),)
+        contact = ("phone", "email") if self._manages(request) else ("masked_phone", "masked_email")
+        access = ("roles", "new_password") if self.has_change_permission(request, obj) else ("shown_roles",)
+        return (
+            (None, {"fields": ("name", contact, ("email_confirmed_at", "public_id"))}),
+            ("Access", {"fields": (*access, ("is_active", "is_staff", "is_superuser"))}),
+            ("Times", {"fields": (("created_at", "last_login"), ("version", "session_version"))}),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        return (
+            "phone", "email", "masked_phone", "masked_email", "email_confirmed_at", "public_id", "shown_roles", "is_active",
+            "is_staff", "is_superuser", "created_at", "last_login", "version", "session_version",
+        )  # fmt: skip
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._manages(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._manages(request)
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        return self._manages(request)
+
+    def _manages(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm(_MANAGE))
+
+    @admin.display(description="name")
+    def shown_name(self, user: User) -> str:
+        return user.name or "(no name)"
+
+    @admin.display(description="phone")
+    def masked_phone(self, user: User) -> str:
+        return rules.mask(user.phone) if user.phone else ""
+
+    @admin.display(description="e-mail")
+    def masked_email(self, user: User) -> str:
+        return rules.mask(user.email) if user.email else ""
+
+    @admin.display(description="id")
+    def public_id(self, user: User) -> str:
+        return user.public_id
+
+    @admin.display(description="roles")
+    def shown_roles(self, user: User) -> str:
+        return ", ".join(selectors.list_roles(user)) or "none"
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        now, actor, data = clock.now(), _actor(request), form.cleaned_data
+        if not change:
+            made = services.create_staff(
+                email=data["email"],
+                name=data["name"],
+                password=data["password"],
+                role=data["role"],
+                actor=actor,
+                now=now,
+            )
+            obj.__dict__.update(made.__dict__)
+            return
+        if "name" in form.changed_data:
+            held = selectors.get_user(obj.pk)
+            services.change_name(user_id=obj.pk, name=data["name"], version=held.version, actor=actor, now=now)
+        if form.roles_change(data):
+            services.set_roles(user_id=obj.pk, roles=data["roles"], actor=actor, reason="back office", now=now)
+        if data.get("new_password"):
+            services.set_password(user_id=obj.pk, password=data["new_password"], actor=actor, now=now)
+
+    @admin.action(description="Deactivate: keep out, and end all sessions", permissions=["manage"])
+    def deactivate(self, request: HttpRequest, queryset: "QuerySet[User]") -> None:
+        self._for_each(request, queryset, services.deactivate_user)
+
+    @admin.action(description="Reactivate: let in again", permissions=["manage"])
+    def reactivate(self, request: HttpRequest, queryset: "QuerySet[User]") -> None:
+        self._for_each(request, queryset, services.reactivate_user)
+
+    def _for_each(self, request: HttpRequest, queryset: "QuerySet[User]", service: Any) -> None:
+        done = 0
+        for user in queryset:
+            try:
+                service(user_id=user.pk, actor=_actor(request), reason="back office", now=clock.now())
+            except BahiError as error:
+                self.message_user(request, f"{user}: {error.text}", messages.WARNING)
+            else:
+                done += 1
+        if done:
+            self.message_user(request, f"Done: {done}.", messages.SUCCESS)
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdmin):
+    """Log-ins on devices."""
+
+    list_display = ("created_at", "user", "transport", "user_agent", "last_used_at", "ended_at", "end_reason")
+    list_filter = ("transport", "end_reason")
+    list_select_related = ("user",)
+    search_fields = ("user__phone__exact", "user__email__exact")
+    search_help_text = "A person's whole phone number (+91...) or e-mail address."
+    ordering = ("-created_at", "-id")
+    fields = ("user", ("transport", "ip"), "user_agent", ("created_at", "last_used_at"), ("ended_at", "end_reason"))
+    actions = ("end",)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm("accounts.change_session"))
+
+    @admin.action(description="End these sessions", permissions=["end"])
+    def end(self, request: HttpRequest, queryset: "QuerySet[Session]") -> None:
+        for session in queryset.filter(ended_at__isnull=True):
+            services.end_session(user_id=session.user_id, session_id=session.pk, actor=_actor(request), now=clock.now())
+        self.message_user(request, "They have ended.", messages.SUCCESS)
+
+
+@admin.register(Challenge)
+class ChallengeAdmin(ReadOnlyAdmin):
+    """Codes on their way, without the codes: nobody has them."""
+
+    list_display = ("created_at", "purpose", "channel", "masked", "send_status", "attempts", "expires_at", "used_at")
+    list_filter = ("purpose", "channel", "send_status")
+    search_fields = ("destination__exact", "provider_id__exact")
+    search_help_text = "A whole phone number (+91...), e-mail address or provider id."
+    ordering = ("-created_at", "-id")
+    fields = (
+        ("purpose", "channel"), "masked", ("send_status", "provider_id"), "send_error",
+        ("attempts", "expires_at"), ("used_at", "superseded_at"), "created_at",
+    )  # fmt: skip
+    readonly_fields = ("masked",)
+
+    @admin.display(description="sent to")
+    def masked(self, challenge: Challenge) -> str:
+        return rules.mask(challenge.destination)
+
+
+@admin.register(Address)
+class AddressAdmin(ReadOnlyAdmin):
+    """Where customers are billed and receive goods."""
+
+    list_display = ("name", "company", "city", "state", "pin", "gstin", "is_default", "created_at", "removed_at")
+    list_filter = ("state",)
+    search_fields = ("user__phone__exact", "user__email__exact", "gstin__exact", "pin__exact")
+    search_help_text = "A person's whole phone number or e-mail address, a GSTIN, or a PIN code."
+    ordering = ("-created_at", "-id")
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RoleAdmin(ReadOnlyAdmin):
+    """The roles of staff, as the reference data has them."""
+
+    list_display = ("name",)
+    ordering = ("name",)
+    fields = ("name", "permissions")

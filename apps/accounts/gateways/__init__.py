@@ -1,0 +1,18 @@
+"""The ways by which a code reaches a person: MSG91 for SMS, SMTP for e-mail. Both answer with an Outcome."""
+
+from dataclasses import dataclass
+
+from apps.accounts.states import SendStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What became of a message: sent, failed for good, unknown, or queued, which means that it may be tried again.
+
+    `error` is our own words or the provider's without the code: a text of the HTTP library would hold the whole URL.
+    """
+
+    status: SendStatus
+    provider_id: str = ""
+    error: str = ""

@@ -1,0 +1,59 @@
+"""
+Codes by MSG91's OTP API, which we use as a postman only: making and checking the code is our own work.
+
+MSG91 answers 200 also when it refuses; only `type` tells. "success" means accepted, not delivered.
+https://docs.msg91.com/otp/sendotp
+"""
+
+from functools import cache
+
+from django.conf import settings
+
+from apps.accounts.gateways import Outcome
+from apps.accounts.states import SendStatus
+from apps.core import http
+
+#: Statuses by which a front door says that it let nothing through.
+_TURNED_AWAY = frozenset({401, 403, 429, 503})
+#: Refusals that the next attempt may not meet: the same number within ten seconds, an account that an operator must mend.
+_FOR_NOW = frozenset({"207", "208", "301", "302", "311", "418"})
+
+
+@cache
+def _client(base_url: str, auth_key: str) -> http.Client:
+    return http.Client(base_url, headers={"authkey": auth_key, "accept": "application/json"})
+
+
+def send_code(*, phone: str, code: str, minutes: int) -> Outcome:
+    """
+    Ask MSG91 to send one code to a phone (E.164) and return what it made of it.
+
+    :raises CalledInsideTransaction: if a database transaction is open
+    """
+    params = {
+        "template_id": settings.MSG91_OTP_TEMPLATE_ID,
+        "mobile": phone.removeprefix("+"),
+        "otp": code,
+        "otp_length": str(len(code)),
+        "otp_expiry": str(minutes),
+    }
+    client = _client(settings.MSG91_BASE_URL, settings.MSG91_AUTH_KEY)
+    try:
+        answer = client.call("POST", "/api/v5/otp", params=params, json={})
+    except http.NotReached:
+        return Outcome(SendStatus.QUEUED, error="MSG91 could not be reached.")
+    except http.NoAnswer:
+        return Outcome(SendStatus.UNKNOWN, error="MSG91 did not answer.")
+    return _read(answer, code)
+
+
+def _read(answer: http.Answer, code: str) -> Outcome:
+    body = answer.body if isinstance(answer.body, dict) else {}
+    words = f"{answer.status}: {body.get('message', 'no JSON')!s:.200}".replace(code, "******")
+    if answer.is_success and body.get("type") == "success":
+        return Outcome(SendStatus.SENT, provider_id=str(body.get("request_id") or body.get("message") or "")[:80])
+    if answer.status in _TURNED_AWAY or str(body.get("code", "")) in _FOR_NOW:
+        return Outcome(SendStatus.QUEUED, error=words)
+    if answer.status >= 500 or not body:
+        return Outcome(SendStatus.UNKNOWN, error=words)
+    return Outcome(SendStatus.FAILED, error=words)

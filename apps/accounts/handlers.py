@@ -1,0 +1,13 @@
+"""Reactions to news of accounts."""
+
+from datetime import datetime
+
+from apps.accounts import services
+from apps.core.models import Event
+from apps.core.relay import talks_outside
+
+
+@talks_outside
+def send_code(*, event: Event, now: datetime) -> None:
+    """Make and send the code of a challenge; the service commits a claim before it calls out."""
+    services.send_code(challenge_id=event.subject_id, now=now)

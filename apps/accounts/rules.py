@@ -1,0 +1,188 @@
+"""Pure rules of log-in: what a phone number and an address look like, how codes are hashed, how often what may be tried."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
+
+import phonenumbers
+
+from apps.tax import rules as tax
+
+CODE_LENGTH: Final = 6
+CODE_LIFE: Final = timedelta(minutes=5)
+MAX_ATTEMPTS: Final = 5
+RESEND_GAP: Final = timedelta(seconds=30)
+#: How long a sender of a code has to itself; well above the time-outs of the gateways.
+LEASE: Final = timedelta(seconds=45)
+MAX_ADDRESSES: Final = 50
+#: Up to here a budget remembers each try; a wider one only counts.
+NARROW: Final = 100
+
+_INDIAN_MOBILE: Final = re.compile(r"\+91[6-9][0-9]{9}")
+_TYPED_PHONE: Final = re.compile(r"[0-9+][0-9 ().-]{6,22}[0-9]")
+_MOBILE_TYPES: Final = frozenset(
+    {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
+)
+_EMAIL_LOCAL: Final = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_EMAIL_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """So many tries within a time, for one key."""
+
+    key: str
+    allowed: int
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLimits:
+    """The budgets of codes that an installation may choose; those of a phone are fixed."""
+
+    per_network_and_hour: int
+    per_prefix_and_day: int
+    per_day: int
+
+
+# Phones and e-mail addresses ------------------------------------------------------------------------------------------
+
+
+def normalise_phone(text: str, *, countries: Collection[str] = ("IN",)) -> str:
+    """
+    Return a mobile number as it is stored, E.164; without a country code it is Indian.
+
+    Indian numbers are judged by their first digit and length, since the metadata of number series lags behind.
+
+    :raises ValueError: if it is no mobile number of one of these countries (ISO 3166 codes)
+    """
+    text = text.strip(" ")
+    if not _TYPED_PHONE.fullmatch(text):
+        raise ValueError("not a phone number")
+    try:
+        number = phonenumbers.parse(text, "IN")
+    except phonenumbers.NumberParseException as error:
+        raise ValueError("not a phone number") from error
+    e164 = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    if number.country_code == 91:
+        is_ours = "IN" in countries and _INDIAN_MOBILE.fullmatch(e164) is not None
+    else:
+        is_ours = (
+            phonenumbers.region_code_for_number(number) in countries
+            and phonenumbers.is_valid_number(number)
+            and phonenumbers.number_type(number) in _MOBILE_TYPES
+        )
+    if not is_ours:
+        raise ValueError("not a mobile number that we send to")
+    return e164
+
+
+def normalise_email(text: str) -> str:
+    """
+    Return an e-mail address as it is stored: lower case, the domain in its ASCII form.
+
+    Quoted local parts, address literals and letters outside ASCII before the @ are refused: hardly any mailbox has
+    them, and look-alikes do.
+
+    :raises ValueError: if it is no such address
+    """
+    local, at, domain = text.strip(" ").rpartition("@")
+    if not at or not local.isascii() or not 1 <= len(local) <= 64 or len(text) > 254:
+        raise ValueError("not an e-mail address")
+    try:
+        ascii_domain = domain.encode("idna").decode("ascii").lower()
+    except UnicodeError as error:
+        raise ValueError("not an e-mail address") from error
+    labels = ascii_domain.split(".")
+    is_domain = len(labels) >= 2 and all(_EMAIL_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+    email = f"{local.lower()}@{ascii_domain}"
+    if not is_domain or len(email) > 254 or not _EMAIL_LOCAL.fullmatch(local.lower()):
+        raise ValueError("not an e-mail address")
+    return email
+
+
+def mask(destination: str) -> str:
+    """Return a phone number or an e-mail address as others may see it."""
+    if "@" in destination:
+        local, _, domain = destination.partition("@")
+        return f"{local[:1]}***@{domain}"
+    return f"{destination[:3]}{'*' * max(0, len(destination) - 7)}{destination[-4:]}"
+
+
+# Codes ----------------------------------------------------------------------------------------------------------------
+
+
+def hash_code(*, pepper: str, challenge: str, purpose: str, destination: str, code: str) -> str:
+    """Return the keyed hash of a code (HMAC-SHA256, hex), bound to its challenge, purpose and destination."""
+    text = "\n".join((challenge, purpose, destination, code))
+    return hmac.new(pepper.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def is_code(*, pepper: str, challenge: str, purpose: str, destination: str, code: str, code_hash: str) -> bool:
+    """Test a code against the keyed hash of the one that was sent, in the same time whatever it is."""
+    wanted = hash_code(pepper=pepper, challenge=challenge, purpose=purpose, destination=destination, code=code)
+    return hmac.compare_digest(wanted, code_hash)
+
+
+# Budgets --------------------------------------------------------------------------------------------------------------
+
+
+def network_of(ip: str) -> str:
+    """Return the network that counts as one caller: the address itself, of IPv6 its /64."""
+    address = ip_address(ip)
+    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
+
+
+def pseudonym(*, pepper: str, text: str) -> str:
+    """Return what stands for a phone or an e-mail address in the key of a budget."""
+    return hmac.new(pepper.encode(), f"budget\n{text}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def code_budgets(*, destination: str, purpose: str, ip: str, pepper: str, limits: CodeLimits) -> tuple[Allowance, ...]:
+    """Return what a code costs: one try of its destination, caller, number series and day. India's pumping frauds ask for all."""
+    who = pseudonym(pepper=pepper, text=destination)
+    budgets = [
+        Allowance(f"code:gap:{purpose}:{who}", 1, RESEND_GAP),
+        Allowance(f"code:10min:{who}", 3, timedelta(minutes=10)),
+        Allowance(f"code:day:{who}", 10, timedelta(days=1)),
+        Allowance(f"code:ip:{network_of(ip)}", limits.per_network_and_hour, timedelta(hours=1)),
+        Allowance("code:all", limits.per_day, timedelta(days=1)),
+    ]
+    if destination.startswith("+"):
+        series = pseudonym(pepper=pepper, text=destination[:-4])
+        budgets.append(Allowance(f"code:series:{series}", limits.per_prefix_and_day, timedelta(days=1)))
+    return tuple(budgets)
+
+
+def log_in_budgets(*, identity: str, ip: str, pepper: str) -> tuple[Allowance, ...]:
+    """Return what a try with a password costs, whether there is such an account or not."""
+    who = pseudonym(pepper=pepper, text=identity)
+    return (
+        Allowance(f"login:ip:{network_of(ip)}", 5, timedelta(minutes=1)),
+        Allowance(f"login:minute:{who}", 5, timedelta(minutes=1)),
+        Allowance(f"login:hour:{who}", 20, timedelta(hours=1)),
+    )
+
+
+# Addresses ------------------------------------------------------------------------------------------------------------
+
+
+def fault_of_address(*, state: str, pin: str, gstin: str) -> tuple[str, str] | None:
+    """Return the field of an Indian address that is wrong and a code that says why, or None."""
+    if not tax.is_supply_state(state):
+        return "state", "unknown_state"
+    if not tax.is_pin(pin):
+        return "pin", "not_a_pin"
+    if not gstin:
+        return None
+    check = tax.check_gstin(gstin)
+    if check.refusal is not None:
+        return "gstin", str(check.refusal)
+    if tax.gstin_state(gstin) != state:
+        return "gstin", "gstin_of_another_state"
+    return None

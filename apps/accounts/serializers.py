@@ -1,0 +1,342 @@
+"""Shapes of requests and responses of accounts."""
+
+import re
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+from rest_framework_simplejwt.tokens import AccessToken
+
+from apps.accounts import rules, selectors
+from apps.accounts.models import Address, Challenge, RefreshToken, Session, User
+from apps.accounts.states import ChallengePurpose, Channel, Transport
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField
+from apps.core.api.renderer import rfc3339
+from apps.tax import rules as tax
+
+_CODE = re.compile(r"[0-9]{6}")
+
+
+class PhoneField(StrictCharField):
+    """A mobile number as people write it; E.164 inside."""
+
+    default_error_messages = {"phone": "Give a mobile number of a country that we send to, such as +919876543210."}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not text and self.allow_blank:
+            return ""
+        try:
+            return rules.normalise_phone(text, countries=settings.SIGN_UP_COUNTRIES)
+        except ValueError:
+            self.fail("phone")
+
+
+class MailField(StrictCharField):
+    """An e-mail address; lower case inside."""
+
+    default_error_messages = {"email": "Give an e-mail address, such as asha@example.in."}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            return rules.normalise_email(text)
+        except ValueError:
+            self.fail("email")
+
+
+class CodeField(StrictCharField):
+    """Six digits, as text."""
+
+    default_error_messages = {"code": "A code is a text of six digits."}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not _CODE.fullmatch(text):
+            self.fail("code")
+        return text
+
+
+class PasswordField(serializers.CharField):
+    """A password as it was typed: neither trimmed nor normalised, and never written back."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            min_length=1,
+            max_length=256,
+            trim_whitespace=False,
+            write_only=True,
+            style={"input_type": "password"},
+            **kwargs,
+        )
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class _PhoneOrEmail(RequestSerializer):
+    phone = PhoneField(required=False, max_length=32)
+    email = MailField(required=False, max_length=254)
+
+    default_error_messages = {"one_of": "Give either phone or email."}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("phone" in attrs) == ("email" in attrs):
+            self.fail("one_of")
+        return attrs
+
+
+class TransportField(serializers.ChoiceField):
+    """How the client keeps its refresh token."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            choices=Transport.choices,
+            help_text="`cookie`: an httpOnly cookie, for browsers. `body`: in the answer, for mobile apps.",
+            **kwargs,
+        )
+
+
+class CodeRequest(_PhoneOrEmail):
+    """Where the code goes."""
+
+
+class VerifyRequest(RequestSerializer):
+    """The code that came, and how to log in with it."""
+
+    challenge_id = IdField("chal")
+    code = CodeField(max_length=6)
+    transport = TransportField(default=Transport.BODY)
+    name = StrictCharField(required=False, max_length=120, help_text="The name of a new account.")
+
+
+class LogInRequest(_PhoneOrEmail):
+    """Phone number or e-mail address, and password."""
+
+    password = PasswordField()
+    transport = TransportField(default=Transport.BODY)
+
+
+class RefreshRequest(RequestSerializer):
+    """The refresh token, unless it is in the cookie."""
+
+    refresh_token = serializers.CharField(required=False, max_length=4096, help_text="Leave it out to use the cookie.")
+    transport = TransportField(required=False)
+
+
+class NameRequest(RequestSerializer):
+    """What people may change of themselves at once."""
+
+    name = StrictCharField(max_length=120, allow_blank=True)
+
+
+class EmailRequest(RequestSerializer):
+    """The new e-mail address."""
+
+    email = MailField(max_length=254)
+
+
+class ConfirmRequest(RequestSerializer):
+    """The code that came."""
+
+    challenge_id = IdField("chal")
+    code = CodeField(max_length=6)
+
+
+class PasswordRequest(ConfirmRequest):
+    """The code that came, and the new password."""
+
+    password = PasswordField()
+    transport = TransportField(default=Transport.BODY)
+
+
+class AddressRequest(RequestSerializer):
+    """An address in India."""
+
+    name = StrictCharField(max_length=120)
+    company = StrictCharField(required=False, max_length=160, allow_blank=True)
+    phone = PhoneField(required=False, max_length=32, allow_blank=True)
+    line1 = StrictCharField(max_length=160)
+    line2 = StrictCharField(required=False, max_length=160, allow_blank=True)
+    city = StrictCharField(max_length=80)
+    state = StrictCharField(max_length=2, help_text="The two-digit GST code of the state, such as 29 for Karnataka.")
+    pin = StrictCharField(max_length=6)
+    gstin = StrictCharField(required=False, max_length=15, allow_blank=True)
+    is_default = serializers.BooleanField(required=False)
+
+
+class AddressChangeRequest(AddressRequest):
+    """The fields of an address that change."""
+
+    name = StrictCharField(required=False, max_length=120)
+    line1 = StrictCharField(required=False, max_length=160)
+    city = StrictCharField(required=False, max_length=80)
+    state = StrictCharField(required=False, max_length=2)
+    pin = StrictCharField(required=False, max_length=6)
+
+
+class ChallengeResponse(ResponseSerializer):
+    """A code on its way."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="challenge")
+    purpose = serializers.ChoiceField(choices=ChallengePurpose.choices)
+    channel = serializers.ChoiceField(choices=Channel.choices)
+    sent_to = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+    resend_after = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+
+    def to_representation(self, challenge: Challenge) -> dict[str, Any]:
+        return {
+            "id": challenge.public_id,
+            "object": "challenge",
+            "purpose": challenge.purpose,
+            "channel": challenge.channel,
+            "sent_to": rules.mask(challenge.destination),
+            "expires_at": rfc3339(challenge.expires_at),
+            "resend_after": rfc3339(challenge.expires_at - rules.CODE_LIFE + rules.RESEND_GAP),
+            "created_at": rfc3339(challenge.created_at),
+        }
+
+
+class UserResponse(ResponseSerializer):
+    """A person, as they see themselves."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="user")
+    name = serializers.CharField()
+    phone = serializers.CharField(allow_null=True)
+    email = serializers.CharField(allow_null=True)
+    email_confirmed_at = serializers.DateTimeField(allow_null=True)
+    has_password = serializers.BooleanField()
+    roles = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+    def to_representation(self, user: User) -> dict[str, Any]:
+        return {
+            "id": user.public_id,
+            "object": "user",
+            "name": user.name,
+            "phone": user.phone,
+            "email": user.email,
+            "email_confirmed_at": rfc3339(user.email_confirmed_at),
+            "has_password": user.has_usable_password(),
+            "roles": selectors.list_roles(user),
+            "created_at": rfc3339(user.created_at),
+            "updated_at": rfc3339(user.updated_at),
+            "version": user.version,
+            "metadata": user.metadata,
+        }
+
+
+class TokensResponse(ResponseSerializer):
+    """Access to the API; `refresh_token` is null where it went into the cookie."""
+
+    object = serializers.CharField(default="tokens")
+    token_type = serializers.CharField(default="Bearer")
+    access_token = serializers.CharField()
+    expires_in = serializers.IntegerField()
+    refresh_token = serializers.CharField(allow_null=True)
+    refresh_expires_at = serializers.DateTimeField()
+    session = serializers.CharField()
+    is_new_user = serializers.BooleanField()
+    user = UserResponse()
+
+    @staticmethod
+    def shape(
+        *, user: User, token: RefreshToken, session: Session, access: str, refresh: str | None, is_new: bool
+    ) -> Any:
+        """Return the answer to a log-in."""
+        return {
+            "object": "tokens",
+            "token_type": "Bearer",
+            "access_token": access,
+            "expires_in": int(AccessToken.lifetime.total_seconds()),
+            "refresh_token": refresh,
+            "refresh_expires_at": rfc3339(token.expires_at),
+            "session": session.public_id,
+            "is_new_user": is_new,
+            "user": UserResponse(user).data,
+        }
+
+
+class SessionResponse(ResponseSerializer):
+    """One log-in on one device."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="session")
+    is_current = serializers.BooleanField()
+    transport = serializers.ChoiceField(choices=Transport.choices)
+    user_agent = serializers.CharField()
+    ip = serializers.CharField(allow_null=True)
+    last_used_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+    def to_representation(self, session: Session) -> dict[str, Any]:
+        return {
+            "id": session.public_id,
+            "object": "session",
+            "is_current": session.pk == self.context.get("current"),
+            "transport": session.transport,
+            "user_agent": session.user_agent,
+            "ip": session.ip,
+            "last_used_at": rfc3339(session.last_used_at),
+            "created_at": rfc3339(session.created_at),
+            "updated_at": rfc3339(session.updated_at),
+            "version": session.version,
+            "metadata": session.metadata,
+        }
+
+
+class AddressResponse(ResponseSerializer):
+    """An address in India."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="address")
+    name = serializers.CharField()
+    company = serializers.CharField()
+    phone = serializers.CharField()
+    line1 = serializers.CharField()
+    line2 = serializers.CharField()
+    city = serializers.CharField()
+    state = serializers.CharField()
+    state_name = serializers.CharField()
+    pin = serializers.CharField()
+    country = serializers.CharField()
+    gstin = serializers.CharField()
+    is_default = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+    def to_representation(self, address: Address) -> dict[str, Any]:
+        return {
+            "id": address.public_id,
+            "object": "address",
+            "name": address.name,
+            "company": address.company,
+            "phone": address.phone,
+            "line1": address.line1,
+            "line2": address.line2,
+            "city": address.city,
+            "state": address.state,
+            "state_name": tax.state_name(address.state),
+            "pin": address.pin,
+            "country": "IN",
+            "gstin": address.gstin,
+            "is_default": address.is_default,
+            "created_at": rfc3339(address.created_at),
+            "updated_at": rfc3339(address.updated_at),
+            "version": address.version,
+            "metadata": address.metadata,
+        }

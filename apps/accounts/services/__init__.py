@@ -1,0 +1,59 @@
+"""Writes of accounts: codes, log-in, sessions, people, staff, addresses, and forgetting."""
+
+from apps.accounts.services.addresses import AddressFields, add_address, change_address, remove_address
+from apps.accounts.services.codes import (
+    request_email_code,
+    request_log_in_code,
+    request_password_code,
+    send_code,
+)
+from apps.accounts.services.forgetting import forget_expired
+from apps.accounts.services.log_in import ANONYMOUS, check_staff_password, log_in_with_code, log_in_with_password
+from apps.accounts.services.people import change_name, confirm_email, set_own_password
+from apps.accounts.services.reference_data import set_up_reference_data
+from apps.accounts.services.sessions import (
+    Device,
+    Grant,
+    end_session,
+    log_out,
+    log_out_everywhere,
+    refresh_session,
+)
+from apps.accounts.services.staff import (
+    create_staff,
+    deactivate_user,
+    reactivate_user,
+    set_password,
+    set_roles,
+)
+
+__all__ = [
+    "ANONYMOUS",
+    "AddressFields",
+    "Device",
+    "Grant",
+    "add_address",
+    "change_address",
+    "change_name",
+    "check_staff_password",
+    "confirm_email",
+    "create_staff",
+    "deactivate_user",
+    "end_session",
+    "forget_expired",
+    "log_in_with_code",
+    "log_in_with_password",
+    "log_out",
+    "log_out_everywhere",
+    "reactivate_user",
+    "refresh_session",
+    "remove_address",
+    "request_email_code",
+    "request_log_in_code",
+    "request_password_code",
+    "send_code",
+    "set_own_password",
+    "set_password",
+    "set_roles",
+    "set_up_reference_data",
+]

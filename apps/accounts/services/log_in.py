@@ -1,0 +1,143 @@
+"""Logging in: by a code, which also signs up, or by a password."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
+from django.db import IntegrityError, transaction
+
+from apps.accounts import events, locks, rules, selectors
+from apps.accounts.models import User
+from apps.accounts.services import budgets, codes, passwords, sessions
+from apps.accounts.services.sessions import Device, Grant
+from apps.accounts.states import ChallengePurpose
+from apps.core.errors import Forbidden, Unauthenticated
+from apps.core.events import Actor, record, stored_fields
+
+#: Whoever asks for a log-in: nobody knows yet who it is.
+ANONYMOUS = Actor(kind="anonymous", id="")
+
+
+class WrongCredentials(Unauthenticated):
+    message = "The phone number, e-mail address or password is wrong."
+
+
+class AccountDeactivated(Forbidden):
+    message = "This account has been deactivated. Ask the shop."
+
+
+def log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str = "", now: datetime) -> Grant:
+    """
+    Log in by the code that was sent; the first time makes the account.
+
+    :raises CodeNotAccepted: if the code is wrong, used, expired, or was tried five times
+    :raises AccountDeactivated: if the code is right and the account may not be used
+    """
+    codes.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.LOG_IN, user_id=None, now=now)
+
+    return _log_in_with_code(challenge_id=challenge_id, code=code, device=device, name=name, now=now)
+
+
+@transaction.atomic
+def _log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str, now: datetime) -> Grant:
+    challenge = codes.use_code(challenge_id=challenge_id, code=code, now=now)
+    user, is_new = _find_or_sign_up(challenge.destination, name=name, now=now)
+
+    if not user.is_active:
+        raise AccountDeactivated
+
+    _confirm_email(user, destination=challenge.destination, now=now)
+
+    return sessions.start_session(user=user, device=device, now=now, is_new_user=is_new)
+
+
+def _find_or_sign_up(destination: str, *, name: str, now: datetime) -> tuple[User, bool]:
+    known = selectors.find_user_at(destination)
+    if known is None:
+        try:
+            with transaction.atomic():
+                return _sign_up(destination, name=name, now=now), True
+        except IntegrityError:
+            # Somebody confirmed this very e-mail address a moment ago.
+            known = selectors.find_user_at(destination)
+            if known is None:
+                raise
+    return locks.lock_user(known.pk), False
+
+
+def _sign_up(destination: str, *, name: str, now: datetime) -> User:
+    is_email = "@" in destination
+    user = User.objects.create(
+        phone=None if is_email else destination,
+        email=destination if is_email else None,
+        email_confirmed_at=now if is_email else None,
+        name=name,
+        password=make_password(None),
+    )
+    told = stored_fields(
+        user, "phone", "email", "email_confirmed_at", "name", "is_active", "is_staff", "session_version"
+    )
+    record(events.USER_SIGNED_UP, subject=user, actor=sessions.actor_for(user), changed=told, now=now)
+    return user
+
+
+def _confirm_email(user: User, *, destination: str, now: datetime) -> None:
+    if destination != user.email or user.email_confirmed_at is not None:
+        return
+    user.email_confirmed_at = now
+    user.save(update_fields=["email_confirmed_at", "updated_at"])
+    told = stored_fields(user, "email_confirmed_at")
+    record(events.USER_EMAIL_CONFIRMED, subject=user, actor=sessions.actor_for(user), changed=told, now=now)
+
+
+def log_in_with_password(*, identity: str, password: str, device: Device, now: datetime) -> Grant:
+    """
+    Log in by phone number or e-mail address (normalised) and password.
+
+    The try is counted before anything is looked at. Unknown accounts, accounts without a password and wrong passwords
+    take as long as each other and get the same answer.
+
+    :raises TriedTooOften: if the caller or the account was tried too often
+    :raises WrongCredentials: if they are wrong, or the account is deactivated
+    """
+    budgets.spend(rules.log_in_budgets(identity=identity, ip=device.ip, pepper=settings.OTP_PEPPER), now=now)
+    user = _check(identity, password)
+
+    return _start(user_id=user.pk, seen=user.password, device=device, now=now)
+
+
+def _check(identity: str, password: str) -> User:
+    user = selectors.find_user_at(identity)
+    # Given an unusable hash, Django spends the time of a real one.
+    encoded = user.password if user and user.has_usable_password() else make_password(None)
+    is_right = len(password) <= passwords.MAX_LENGTH and check_password(password, encoded)
+    if user is None or not is_right or not user.is_active:
+        raise WrongCredentials
+    return user
+
+
+@transaction.atomic
+def _start(*, user_id: UUID, seen: str, device: Device, now: datetime) -> Grant:
+    user = locks.lock_user(user_id)
+
+    # The password was checked outside the lock, because that takes a quarter of a second.
+    if not user.is_active or user.password != seen:
+        raise WrongCredentials
+
+    return sessions.start_session(user=user, device=device, now=now)
+
+
+def check_staff_password(*, email: str, password: str, ip: str, now: datetime) -> User | None:
+    """
+    Return the member of staff with this e-mail address and password for the back office, or None; counted like a log-in.
+
+    :raises TriedTooOften: if the caller or the account was tried too often
+    """
+    identity = email.strip().lower()
+    budgets.spend(rules.log_in_budgets(identity=identity, ip=ip, pepper=settings.OTP_PEPPER), now=now)
+    try:
+        user = _check(identity, password)
+    except WrongCredentials:
+        return None
+    return user if user.is_staff else None

@@ -1,0 +1,177 @@
+"""
+Sessions: one for each log-in, with a line of refresh tokens of which one is current.
+
+Services deal in rows. The texts that clients hold are signed anew from the rows, so that no secret is stored.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.accounts import events, locks, statements
+from apps.accounts.models import RefreshToken, Session, SessionNotFound, User
+from apps.accounts.states import EndReason, Transport
+from apps.core.errors import Unauthenticated
+from apps.core.events import SYSTEM, Actor, record, stored_fields
+
+
+class RefreshTokenNotValid(Unauthenticated):
+    message = "The refresh token is not valid. Log in again."
+
+
+class RefreshTokenReused(Unauthenticated):
+    message = "The refresh token had been used before. Its session has ended; log in again."
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where somebody logs in: the caller's address, what the client says it is, and how it keeps its refresh token."""
+
+    ip: str
+    user_agent: str
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Access given: the person, the session, and the refresh token that is current."""
+
+    user: User
+    session: Session
+    refresh_token: RefreshToken
+    is_new_user: bool = False
+
+
+def actor_for(user: User) -> Actor:
+    """Return a person as the actor of what they do."""
+    return Actor(kind="user", id=user.public_id, label=str(user))
+
+
+def start_session(*, user: User, device: Device, now: datetime, is_new_user: bool = False) -> Grant:
+    """Start a session of a person whom the caller has locked and found active."""
+    session = Session.objects.create(
+        user=user, transport=device.transport, user_agent=device.user_agent[:300], ip=device.ip, last_used_at=now
+    )
+    token = RefreshToken.objects.create(session=session, expires_at=now + settings.REFRESH_TOKEN_LIFETIME)
+
+    told = stored_fields(session, "user_id", "transport")
+    record(events.SESSION_STARTED, subject=session, actor=actor_for(user), changed=told, now=now)
+
+    return Grant(user=user, session=session, refresh_token=token, is_new_user=is_new_user)
+
+
+def refresh_session(*, token_id: UUID, session_id: UUID, transport: Transport, now: datetime) -> Grant:
+    """
+    Rotate a refresh token and return the grant with its successor.
+
+    Of parallel calls one rotates; the others, and repetitions within 15 s, get the same successor. A token that comes back
+    later has been copied: its whole session ends.
+
+    :raises RefreshTokenNotValid: if it is unknown, ended, expired, or was given out for another transport
+    :raises RefreshTokenReused: if it came back after the grace; the session has ended then
+    """
+    grant = _rotate(token_id=token_id, session_id=session_id, transport=transport, now=now)
+    # Raised out here, so that the end of the session is not rolled back with it.
+    if grant is None:
+        raise RefreshTokenReused
+    return grant
+
+
+@transaction.atomic
+def _rotate(*, token_id: UUID, session_id: UUID, transport: Transport, now: datetime) -> Grant | None:
+    session = _lock_session_of_token(session_id)
+
+    token = RefreshToken.objects.select_related("session__user").filter(pk=token_id, session=session).first()
+    if token is None or session.ended_at is not None or session.transport != transport:
+        raise RefreshTokenNotValid
+    user = token.session.user
+    if not user.is_active:
+        raise RefreshTokenNotValid
+
+    if statements.claim_refresh_token(token_id=token_id, now=now):
+        successor = RefreshToken.objects.create(session=session, expires_at=now + settings.REFRESH_TOKEN_LIFETIME)
+        RefreshToken.objects.filter(pk=token_id).update(successor=successor)
+        session.last_used_at = now
+        session.save(update_fields=["last_used_at", "updated_at"])
+        return Grant(user=user, session=session, refresh_token=successor)
+
+    # A statement of its own: what was read above may be older than the twin that won the claim.
+    token = RefreshToken.objects.select_related("successor").get(pk=token_id)
+    if token.rotated_at is None:
+        raise RefreshTokenNotValid
+    if token.successor is not None and now - token.rotated_at <= settings.REFRESH_GRACE:
+        return Grant(user=user, session=session, refresh_token=token.successor)
+
+    end(session, reason=EndReason.REUSE_DETECTED, actor=SYSTEM, now=now)
+
+    return None
+
+
+def _lock_session_of_token(session_id: UUID) -> Session:
+    try:
+        return locks.lock_session(session_id)
+    except SessionNotFound:
+        raise RefreshTokenNotValid from None
+
+
+@transaction.atomic
+def log_out(*, session_id: UUID, now: datetime) -> None:
+    """End the session that a token belongs to; an ended one stays as it is."""
+    session = _lock_session_of_token(session_id)
+
+    if session.ended_at is not None:
+        return
+
+    end(session, reason=EndReason.LOGGED_OUT, actor=actor_for(session.user), now=now)
+
+
+@transaction.atomic
+def end_session(*, user_id: UUID, session_id: UUID, actor: Actor, now: datetime) -> None:
+    """
+    End one of a person's sessions.
+
+    :raises SessionNotFound: if there is none, it has ended, or it is somebody else's
+    """
+    session = locks.lock_session(session_id)
+
+    if session.user_id != user_id or session.ended_at is not None:
+        raise SessionNotFound
+
+    end(session, reason=EndReason.ENDED_BY_USER, actor=actor, now=now)
+
+
+@transaction.atomic
+def log_out_everywhere(*, user_id: UUID, actor: Actor, now: datetime) -> None:
+    """End all sessions of a person, in the back office too."""
+    user = locks.lock_user(user_id)
+
+    end_all_access(user, reason=EndReason.ENDED_BY_USER, actor=actor, now=now)
+    user.save(update_fields=["session_version", "updated_at"])
+
+    record(events.USER_CHANGED, subject=user, actor=actor, changed=stored_fields(user, "session_version"), now=now)
+
+
+def end_all_access(user: User, *, reason: EndReason, actor: Actor, now: datetime) -> None:
+    """
+    End every session of a person whom the caller has locked, and raise their session version.
+
+    The caller saves `session_version` and records it with what it changes.
+    """
+    user.session_version += 1
+    for session in locks.lock_live_sessions(user.pk):
+        end(session, reason=reason, actor=actor, now=now)
+
+
+def end(session: Session, *, reason: EndReason, actor: Actor, now: datetime) -> None:
+    """End a session that the caller has locked, with its refresh token."""
+    session.ended_at = now
+    session.end_reason = reason
+    session.save(update_fields=["ended_at", "end_reason", "updated_at"])
+    current = RefreshToken.objects.filter(session=session, rotated_at__isnull=True, revoked_at__isnull=True)
+    current.update(revoked_at=now, updated_at=now)
+
+    told = stored_fields(session, "ended_at", "end_reason")
+    record(events.SESSION_ENDED, subject=session, actor=actor, changed=told, now=now)

@@ -1,0 +1,191 @@
+"""What those who manage people do: make staff, give roles, let people in or keep them out."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
+
+from apps.accounts import events, locks, rules, selectors
+from apps.accounts.models import User
+from apps.accounts.services import passwords, sessions
+from apps.accounts.services.people import EmailInUse, store_password
+from apps.accounts.states import EndReason, Role
+from apps.core import ids
+from apps.core.errors import Forbidden, Invalid, NotFound
+from apps.core.events import Actor, record, stored_fields
+
+_MANAGE = "accounts.manage_people"
+#: Who needs no permission: the system itself, and whoever has a shell on the server.
+_TRUSTED_KINDS = frozenset({"system", "operator"})
+
+
+class NotYoursToManage(Forbidden):
+    message = "You may not manage people."
+
+
+class NotYourOwnAccess(Forbidden):
+    message = "Somebody else must change your own access."
+
+
+class NoSuchRole(Invalid):
+    message = "There is no role called {0}."
+
+
+class NotAnEmail(Invalid):
+    message = "This is not an e-mail address."
+
+
+def create_staff(*, email: str, name: str, password: str, role: str, actor: Actor, now: datetime) -> User:
+    """
+    Make a member of staff with one role, who logs in by e-mail address and password.
+
+    :raises NotYoursToManage: if the actor may not
+    :raises NotAnEmail: if the address is none
+    :raises NoSuchRole: if there is no such role
+    :raises PasswordTooWeak: if the password is too weak
+    :raises EmailInUse: if an account has the address
+    """
+    _require_manager(actor)
+    try:
+        address = rules.normalise_email(email)
+    except ValueError as error:
+        raise NotAnEmail(param="email") from error
+    passwords.check_strength(password, user=User(email=address, name=name))
+
+    try:
+        return _create_staff(email=address, name=name, encoded=make_password(password), role=role, actor=actor, now=now)
+    except IntegrityError as error:
+        raise EmailInUse(param="email") from error
+
+
+@transaction.atomic
+def _create_staff(*, email: str, name: str, encoded: str, role: str, actor: Actor, now: datetime) -> User:
+    groups = _groups([role])
+
+    user = User.objects.create(email=email, name=name, password=encoded, is_staff=True)
+    user.groups.set(groups)
+
+    told = stored_fields(
+        user, "phone", "email", "email_confirmed_at", "name", "is_active", "is_staff", "session_version"
+    )
+    record(events.USER_SIGNED_UP, subject=user, actor=actor, changed={**told, "roles": [role]}, now=now)
+
+    return user
+
+
+@transaction.atomic
+def set_roles(*, user_id: UUID, roles: Collection[str], actor: Actor, reason: str = "", now: datetime) -> User:
+    """
+    Give a person exactly these roles, and end their access so that it counts at once. None makes them a customer.
+
+    :raises NotYoursToManage: if the actor may not
+    :raises NotYourOwnAccess: if the actor is that person
+    :raises NoSuchRole: if there is no such role
+    """
+    _require_manager(actor, of=user_id)
+    user = locks.lock_user(user_id)
+
+    groups = _groups(roles)
+    if sorted(roles) == selectors.list_roles(user) and user.is_staff == bool(roles):
+        return user
+
+    user.groups.set(groups)
+    user.is_staff = bool(groups)
+    sessions.end_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
+    user.save(update_fields=["is_staff", "session_version", "updated_at"])
+
+    told = {**stored_fields(user, "is_staff", "session_version"), "roles": sorted(roles)}
+    record(events.USER_ROLES_CHANGED, subject=user, actor=actor, changed=told, reason=reason, now=now)
+
+    return user
+
+
+@transaction.atomic
+def deactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) -> User:
+    """
+    Keep a person out from now on: every session and token ends at once.
+
+    :raises NotYoursToManage: if the actor may not
+    :raises NotYourOwnAccess: if the actor is that person
+    """
+    _require_manager(actor, of=user_id)
+    user = locks.lock_user(user_id)
+
+    if not user.is_active:
+        return user
+
+    user.is_active = False
+    sessions.end_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
+    user.save(update_fields=["is_active", "session_version", "updated_at"])
+
+    told = stored_fields(user, "is_active", "session_version")
+    record(events.USER_DEACTIVATED, subject=user, actor=actor, changed=told, reason=reason, now=now)
+
+    return user
+
+
+@transaction.atomic
+def reactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) -> User:
+    """
+    Let a person in again; they log in anew.
+
+    :raises NotYoursToManage: if the actor may not
+    :raises NotYourOwnAccess: if the actor is that person
+    """
+    _require_manager(actor, of=user_id)
+    user = locks.lock_user(user_id)
+
+    if user.is_active:
+        return user
+
+    user.is_active = True
+    user.save(update_fields=["is_active", "updated_at"])
+
+    told = stored_fields(user, "is_active")
+    record(events.USER_REACTIVATED, subject=user, actor=actor, changed=told, reason=reason, now=now)
+
+    return user
+
+
+def set_password(*, user_id: UUID, password: str, actor: Actor, now: datetime) -> User:
+    """
+    Set somebody else's password and end all their access.
+
+    :raises NotYoursToManage: if the actor may not
+    :raises NotYourOwnAccess: if the actor is that person, who does it by a code
+    :raises PasswordTooWeak: if the password is too weak
+    """
+    _require_manager(actor, of=user_id)
+    passwords.check_strength(password, user=selectors.get_user(user_id))
+    encoded = make_password(password)
+
+    with transaction.atomic():
+        user = locks.lock_user(user_id)
+        store_password(user, encoded=encoded, actor=actor, now=now)
+
+    return user
+
+
+def _require_manager(actor: Actor, *, of: UUID | None = None) -> None:
+    if actor.kind in _TRUSTED_KINDS:
+        return
+    if actor.kind != "user":
+        raise NotYoursToManage
+    try:
+        manager = selectors.get_user(ids.decode(User.PREFIX, actor.id))
+    except NotFound:
+        raise NotYoursToManage from None
+    if not (manager.is_active and manager.is_staff and manager.has_perm(_MANAGE)):
+        raise NotYoursToManage
+    if of == manager.pk:
+        raise NotYourOwnAccess
+
+
+def _groups(roles: Collection[str]) -> list[Group]:
+    for role in roles:
+        if role not in Role.values:
+            raise NoSuchRole(role, param="roles")
+    return list(Group.objects.filter(name__in=list(roles)))

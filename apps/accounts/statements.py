@@ -1,0 +1,99 @@
+"""
+Hot SQL of log-in. Each statement decides and writes at once, so that no two calls can both be the last that is allowed.
+
+All of them lock the rows that they judge and read these as the last commit left them.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from apps.accounts import rules
+from apps.accounts.rules import Allowance
+from apps.core import sql
+
+_SPEND = """
+    INSERT INTO accounts_budget AS kept (key, allowed, hits, spent, expires_at)
+    SELECT asked.key, asked.allowed,
+           CASE WHEN asked.allowed <= %(narrow)s THEN ARRAY[%(now)s::timestamptz] ELSE '{}' END,
+           1, %(now)s::timestamptz + asked.lasts
+    FROM unnest(%(keys)s::text[], %(allowed)s::int[], %(lasts)s::interval[]) AS asked (key, allowed, lasts)
+    WHERE asked.allowed > 0
+    ORDER BY asked.key
+    ON CONFLICT (key) DO UPDATE SET
+        allowed = excluded.allowed,
+        hits = CASE WHEN excluded.allowed <= %(narrow)s THEN
+                   ARRAY(SELECT hit FROM unnest(kept.hits) AS hit
+                         WHERE hit > %(now)s::timestamptz - (excluded.expires_at - %(now)s::timestamptz))
+                   || %(now)s::timestamptz
+               ELSE '{}' END,
+        spent = CASE WHEN excluded.allowed > %(narrow)s AND kept.expires_at > %(now)s THEN kept.spent + 1 ELSE 1 END,
+        expires_at = CASE WHEN excluded.allowed > %(narrow)s AND kept.expires_at > %(now)s
+                     THEN kept.expires_at ELSE excluded.expires_at END
+    WHERE CASE WHEN excluded.allowed <= %(narrow)s THEN
+              (SELECT count(*) FROM unnest(kept.hits) AS hit
+               WHERE hit > %(now)s::timestamptz - (excluded.expires_at - %(now)s::timestamptz)) < excluded.allowed
+          ELSE kept.expires_at <= %(now)s OR kept.spent < excluded.allowed END
+    RETURNING kept.key
+"""
+
+_READ_BUDGETS = "SELECT key, hits, expires_at FROM accounts_budget WHERE key = ANY(%(keys)s)"
+
+_COUNT_ATTEMPT = """
+    UPDATE accounts_challenge SET attempts = attempts + 1, updated_at = %(now)s
+    WHERE id = %(challenge)s AND purpose = %(purpose)s AND attempts < %(most)s
+      AND used_at IS NULL AND superseded_at IS NULL AND expires_at > %(now)s
+      AND (%(user)s::uuid IS NULL OR user_id = %(user)s)
+    RETURNING attempts
+"""
+
+_ROTATE = """
+    UPDATE accounts_refreshtoken SET rotated_at = %(now)s, updated_at = %(now)s
+    WHERE id = %(token)s AND rotated_at IS NULL AND revoked_at IS NULL AND expires_at > %(now)s
+    RETURNING id
+"""
+
+
+def spend(budgets: Sequence[Allowance], *, now: datetime) -> set[str]:
+    """
+    Spend one try of each budget that has one left, and return the keys of those that have none.
+
+    Exact under any number of parallel calls: a row is judged and raised under its lock. Rows are taken in the order of
+    their keys, so that two calls never wait for each other. What a refused call has spent of other budgets is given back
+    by rolling back, which is the caller's part.
+    """
+    rows = sql.fetch_all(
+        _SPEND,
+        {
+            "now": now,
+            "narrow": rules.NARROW,
+            "keys": [budget.key for budget in budgets],
+            "allowed": [budget.allowed for budget in budgets],
+            "lasts": [budget.window for budget in budgets],
+        },
+    )
+    return {budget.key for budget in budgets} - {row["key"] for row in rows}
+
+
+def wait_for(budgets: Sequence[Allowance], *, now: datetime) -> timedelta:
+    """Return how long it takes until each of these used-up budgets has a try again; a hint, which judges nothing."""
+    windows = {budget.key: budget for budget in budgets}
+    rows = sql.fetch_all(_READ_BUDGETS, {"keys": list(windows)})
+    waits = [timedelta(seconds=1)]
+    for row in rows:
+        budget = windows[row["key"]]
+        inside = sorted(hit for hit in row["hits"] if hit > now - budget.window)
+        is_full = len(inside) >= budget.allowed > 0
+        waits.append(inside[-budget.allowed] + budget.window - now if is_full else row["expires_at"] - now)
+    return max(waits)
+
+
+def count_attempt(*, challenge_id: UUID, purpose: str, user_id: UUID | None, most: int, now: datetime) -> bool:
+    """Count one attempt at a live challenge and return True, or return False if it is dead or has none left."""
+    params = {"challenge": challenge_id, "purpose": purpose, "user": user_id, "most": most, "now": now}
+    return sql.fetch_one(_COUNT_ATTEMPT, params) is not None
+
+
+def claim_refresh_token(*, token_id: UUID, now: datetime) -> bool:
+    """Mark the current refresh token as rotated and return True; of any number of callers one alone gets True."""
+    return sql.fetch_one(_ROTATE, {"token": token_id, "now": now}) is not None

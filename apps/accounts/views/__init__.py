@@ -1,0 +1,7 @@
+"""The API of accounts."""
+
+from apps.accounts.views.addresses import AddressesView
+from apps.accounts.views.log_in import LogInView, SessionsView
+from apps.accounts.views.me import MeView
+
+__all__ = ["AddressesView", "LogInView", "MeView", "SessionsView"]

@@ -1,0 +1,283 @@
+"""Log-in by code and by password, refreshing, sessions. Nothing here is idempotent by key: answers hold secrets."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.decorators import method_decorator
+from django_ratelimit.decorators import ratelimit
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts import selectors, services
+from apps.accounts.authentication import session_id_of, user_id_of
+from apps.accounts.models import Session
+from apps.accounts.serializers import (
+    ChallengeResponse,
+    CodeRequest,
+    LogInRequest,
+    RefreshRequest,
+    SessionResponse,
+    TokensResponse,
+    VerifyRequest,
+)
+from apps.accounts.views.tokens import answer_with, device_of, take_refresh_token, without_cookie
+from apps.core import clock
+from apps.core.api import ApiView, KeysetPagination, actor_of, client_ip, list_response, with_etag
+from apps.core.models import public_pk
+
+CHALLENGE_EXAMPLE = {
+    "id": "chal_01kaj7s2d4f0q9x3v6m8n1b5c7",
+    "object": "challenge",
+    "purpose": "log_in",
+    "channel": "sms",
+    "sent_to": "+91******3210",
+    "expires_at": "2026-11-21T05:35:00Z",
+    "resend_after": "2026-11-21T05:30:30Z",
+    "created_at": "2026-11-21T05:30:00Z",
+}
+USER_EXAMPLE: dict[str, Any] = {
+    "id": "cus_01kaj7s2d4f0q9x3v6m8n1b5c8",
+    "object": "user",
+    "name": "Asha Rao",
+    "phone": "+919876543210",
+    "email": None,
+    "email_confirmed_at": None,
+    "has_password": False,
+    "roles": [],
+    "created_at": "2026-11-21T05:30:20Z",
+    "updated_at": "2026-11-21T05:30:20Z",
+    "version": 1,
+    "metadata": {},
+}
+TOKENS_EXAMPLE = {
+    "object": "tokens",
+    "token_type": "Bearer",
+    "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ0eXAiOiJhY2Nlc3MifQ.c2lnbmF0dXJl",
+    "expires_in": 900,
+    "refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ0eXAiOiJyZWZyZXNoIn0.c2lnbmF0dXJl",
+    "refresh_expires_at": "2026-11-28T05:30:20Z",
+    "session": "sess_01kaj7s2d4f0q9x3v6m8n1b5c9",
+    "is_new_user": True,
+    "user": USER_EXAMPLE,
+}
+_SESSION_EXAMPLE = {
+    "id": "sess_01kaj7s2d4f0q9x3v6m8n1b5c9",
+    "object": "session",
+    "is_current": True,
+    "transport": "body",
+    "user_agent": "BahiShop/3.1 (Android 15)",
+    "ip": "203.0.113.7",
+    "last_used_at": "2026-11-21T05:45:00Z",
+    "created_at": "2026-11-21T05:30:20Z",
+    "updated_at": "2026-11-21T05:45:00Z",
+    "version": 1,
+    "metadata": {},
+}
+_NO_CONTENT = OpenApiResponse(description="Done; there is nothing to say.")
+
+
+def _caller(_group: str, request: HttpRequest) -> str:
+    return client_ip(request)
+
+
+def _floored(method: Callable[..., Response]) -> Any:
+    """Stop a flood from one address before it reaches Postgres; the exact budgets are counted there."""
+    limit = ratelimit(group=f"auth.{method.__name__}", key=_caller, rate="120/m")
+    return method_decorator(limit)(method)
+
+
+class LogInView(ApiView):
+    """Log-in by code or password, and what keeps it alive."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="request_log_in_code",
+        summary="Ask for a log-in code",
+        description="Sends six digits to the phone or mailbox, good for 5 minutes. The answer is the same whether the "
+        "account exists or not. 429 with `Retry-After` when a budget of the destination, the caller or the day is used up.",
+        request=CodeRequest,
+        responses={202: ChallengeResponse},
+        examples=[
+            OpenApiExample("By SMS", request_only=True, value={"phone": "+919876543210"}),
+            OpenApiExample("On its way", response_only=True, status_codes=["202"], value=CHALLENGE_EXAMPLE),
+        ],
+    )
+    @_floored
+    def request_code(self, request: Request) -> Response:
+        body = self.read(CodeRequest, request)
+        challenge = services.request_log_in_code(
+            destination=body.get("phone") or body["email"],
+            ip=client_ip(request),
+            actor=services.ANONYMOUS,
+            now=clock.now(),
+        )
+        return Response(ChallengeResponse(challenge).data, status=202)
+
+    @extend_schema(
+        operation_id="verify_log_in_code",
+        summary="Log in by code",
+        description="The first log-in makes the account. A code has five attempts, whether they come one by one or at once.",
+        request=VerifyRequest,
+        responses={200: TokensResponse},
+        examples=[
+            OpenApiExample(
+                "The code of the SMS",
+                request_only=True,
+                value={
+                    "challenge_id": CHALLENGE_EXAMPLE["id"],
+                    "code": "042917",
+                    "transport": "body",
+                    "name": "Asha Rao",
+                },
+            ),
+            OpenApiExample("Logged in", response_only=True, value=TOKENS_EXAMPLE),
+        ],
+    )
+    @_floored
+    def verify(self, request: Request) -> Response:
+        body = self.read(VerifyRequest, request)
+        grant = services.log_in_with_code(
+            challenge_id=body["challenge_id"],
+            code=body["code"],
+            device=device_of(request, body["transport"]),
+            name=body.get("name", ""),
+            now=clock.now(),
+        )
+        return answer_with(grant)
+
+    @extend_schema(
+        operation_id="log_in_with_password",
+        summary="Log in by password",
+        description="At most 5 tries a minute from one address and for one account.",
+        request=LogInRequest,
+        responses={200: TokensResponse},
+        examples=[
+            OpenApiExample(
+                "By e-mail address",
+                request_only=True,
+                value={"email": "asha@example.in", "password": "seven brown buffaloes", "transport": "cookie"},
+            ),
+            OpenApiExample(
+                "Logged in",
+                response_only=True,
+                value={**TOKENS_EXAMPLE, "refresh_token": None, "is_new_user": False},
+            ),
+        ],
+    )
+    @_floored
+    def log_in(self, request: Request) -> Response:
+        body = self.read(LogInRequest, request)
+        grant = services.log_in_with_password(
+            identity=body.get("phone") or body["email"],
+            password=body["password"],
+            device=device_of(request, body["transport"]),
+            now=clock.now(),
+        )
+        return answer_with(grant)
+
+    @extend_schema(
+        operation_id="refresh_tokens",
+        summary="Get new tokens",
+        description="Rotates the refresh token of the body or of the cookie (send `{}` as JSON then). The same token gets the "
+        "same successor for 15 seconds; after that its coming back ends the session, for somebody has copied it.",
+        request=RefreshRequest,
+        responses={200: TokensResponse},
+        examples=[
+            OpenApiExample(
+                "From the body", request_only=True, value={"refresh_token": TOKENS_EXAMPLE["refresh_token"]}
+            ),
+            OpenApiExample("Refreshed", response_only=True, value={**TOKENS_EXAMPLE, "is_new_user": False}),
+        ],
+    )
+    @_floored
+    def refresh(self, request: Request) -> Response:
+        body = self.read(RefreshRequest, request)
+        claims, transport = take_refresh_token(request, body)
+        grant = services.refresh_session(
+            token_id=claims.token_id, session_id=claims.session_id, transport=transport, now=clock.now()
+        )
+        return answer_with(grant)
+
+    @extend_schema(
+        operation_id="log_out",
+        summary="Log out",
+        description="Ends the session of the refresh token in the body or in the cookie.",
+        request=RefreshRequest,
+        responses={204: _NO_CONTENT},
+        examples=[
+            OpenApiExample("From the body", request_only=True, value={"refresh_token": TOKENS_EXAMPLE["refresh_token"]})
+        ],
+    )
+    @_floored
+    def log_out(self, request: Request) -> Response:
+        body = self.read(RefreshRequest, request)
+        claims, _ = take_refresh_token(request, body)
+        services.log_out(session_id=claims.session_id, now=clock.now())
+        return without_cookie(Response(status=204))
+
+
+class SessionsView(ApiView):
+    """Where I am logged in."""
+
+    params = {"list": KeysetPagination.PARAMS}
+
+    @extend_schema(
+        operation_id="list_my_sessions",
+        summary="List my sessions",
+        parameters=[
+            OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
+            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` or `prev_cursor` of another page."),
+            OpenApiParameter("sort", OpenApiTypes.STR, enum=["-created_at", "created_at"]),
+        ],
+        responses={200: list_response(SessionResponse)},
+        examples=[
+            OpenApiExample(
+                "One device",
+                response_only=True,
+                value={
+                    "object": "list", "data": [_SESSION_EXAMPLE], "has_more": False, "next_cursor": None, "prev_cursor": None,
+                },
+            )
+        ],
+    )  # fmt: skip
+    def list(self, request: Request) -> Response:
+        rows = selectors.list_live_sessions(user_id=user_id_of(request))
+        pagination = KeysetPagination(
+            sorts={"created_at": "created_at"}, default="-created_at", scope=f"sessions:{user_id_of(request)}"
+        )
+        page = pagination.page(rows, self.query)
+        data = SessionResponse(page.rows, many=True, context={"current": session_id_of(request)}).data
+        return with_etag(request, page.envelope([*data]))
+
+    @extend_schema(
+        operation_id="end_my_session",
+        summary="End a session",
+        description="Its tokens are dead at once.",
+        request=None,
+        responses={204: _NO_CONTENT},
+    )
+    def destroy(self, request: Request, session_id: str) -> Response:
+        services.end_session(
+            user_id=user_id_of(request),
+            session_id=public_pk(Session, session_id),
+            actor=actor_of(request),
+            now=clock.now(),
+        )
+        return Response(status=204)
+
+    @extend_schema(
+        operation_id="log_out_everywhere",
+        summary="Log out everywhere",
+        description="Ends every session, this one too; all access tokens are dead at once.",
+        request=None,
+        responses={204: _NO_CONTENT},
+    )
+    def destroy_all(self, request: Request) -> Response:
+        services.log_out_everywhere(user_id=user_id_of(request), actor=actor_of(request), now=clock.now())
+        return without_cookie(Response(status=204))

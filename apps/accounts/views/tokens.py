@@ -1,0 +1,84 @@
+"""Handing out tokens and taking them back: in the body, or in a cookie that only /auth sees and no script reads."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.authentication import RefreshClaims, read_refresh_token, write_access_token, write_refresh_token
+from apps.accounts.serializers import TokensResponse
+from apps.accounts.services import Device, Grant
+from apps.accounts.services.sessions import RefreshTokenNotValid
+from apps.accounts.states import Transport
+from apps.core.api import client_ip
+
+COOKIE = "bahi_refresh"
+COOKIE_PATH = "/api/v1/auth"
+
+
+def device_of(request: Request, transport: str) -> Device:
+    """Return where a request comes from."""
+    user_agent = request.headers.get("User-Agent", "")
+    return Device(
+        ip=client_ip(request),
+        user_agent="".join(character for character in user_agent if character.isprintable())[:300],
+        transport=Transport(transport),
+    )
+
+
+def answer_with(grant: Grant, *, status: int = 200) -> Response:
+    """Answer with the tokens of a grant, the refresh token where its session keeps it."""
+    access = write_access_token(user=grant.user, session=grant.session)
+    refresh = write_refresh_token(grant.refresh_token, user=grant.user)
+    in_cookie = grant.session.transport == Transport.COOKIE
+    data = TokensResponse.shape(
+        user=grant.user,
+        token=grant.refresh_token,
+        session=grant.session,
+        access=access,
+        refresh=None if in_cookie else refresh,
+        is_new=grant.is_new_user,
+    )
+    response = Response(data, status=status)
+    if in_cookie:
+        response.set_cookie(
+            COOKIE,
+            refresh,
+            expires=grant.refresh_token.expires_at,
+            path=COOKIE_PATH,
+            secure=settings.REFRESH_COOKIE_SECURE,
+            httponly=True,
+            samesite="Strict",
+        )
+    return response
+
+
+def without_cookie(response: Response) -> Response:
+    """Return an answer that makes a browser forget the refresh token."""
+    response.delete_cookie(COOKIE, path=COOKIE_PATH, samesite="Strict")
+    return response
+
+
+def take_refresh_token(request: Request, body: dict[str, Any]) -> tuple[RefreshClaims, Transport]:
+    """
+    Return which refresh token a request brings, and where it was: in the body, else in the cookie.
+
+    A cookie is believed only beside a JSON content type, which a page of another origin cannot send without our leave;
+    SameSite=Strict alone would let pages of sister domains end or rotate sessions.
+
+    :raises RefreshTokenNotValid: if there is none, or none of ours
+    """
+    text = body.get("refresh_token")
+    if text:
+        transport = Transport.BODY
+    else:
+        transport = Transport.COOKIE
+        text = request.COOKIES.get(COOKIE)
+        content_type = (request.content_type or "").partition(";")[0].strip().lower()
+        if text and content_type != "application/json":
+            raise UnsupportedMediaType(content_type or "none")
+    if not text or body.get("transport", transport) != transport:
+        raise RefreshTokenNotValid
+    return read_refresh_token(text), transport

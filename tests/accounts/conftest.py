@@ -1,0 +1,55 @@
+"""Codes without their journey: the code that a worker would have sent is put there by hand."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from apps.accounts import rules, services
+from apps.accounts.models import Challenge
+from apps.core import clock
+from apps.core.events import SYSTEM
+
+CODE = "042917"
+WRONG = "111111"
+
+
+def put_code(challenge: Challenge, code: str = CODE) -> Challenge:
+    """Do what the sender does to the row, for a code that the test knows."""
+    challenge.code_hash = rules.hash_code(
+        pepper=settings.OTP_PEPPER,
+        challenge=challenge.public_id,
+        purpose=challenge.purpose,
+        destination=challenge.destination,
+        code=code,
+    )
+    challenge.save(update_fields=["code_hash"])
+    return challenge
+
+
+@pytest.fixture
+def asked() -> Callable[..., Challenge]:
+    """Return a function that asks for a log-in code and makes it CODE."""
+
+    def ask(destination: str = "+919876500001", *, ip: str = "203.0.113.7", now: datetime | None = None) -> Challenge:
+        challenge = services.request_log_in_code(destination=destination, ip=ip, actor=SYSTEM, now=now or clock.now())
+        return put_code(challenge)
+
+    return ask
+
+
+@pytest.fixture
+def logged_in(client_of: Any, asked: Callable[..., Challenge]) -> Callable[..., Any]:
+    """Return a function that logs in by code over the API and returns the answer."""
+
+    def log_in(client: Any, destination: str = "+919876500001", **body: Any) -> Any:
+        challenge = asked(destination)
+        return client.post(
+            "/api/v1/auth/otp/verify",
+            {"challenge_id": challenge.public_id, "code": CODE, **body},
+            format="json",
+        )
+
+    return log_in
