@@ -19,7 +19,7 @@ class BadFilter(Invalid):
     message = "{0} {1}"
 
 
-class _WholeNumber(django_filters.Filter):
+class _WholeNumber(django_filters.Filter):  # type: ignore[misc]
     field_class = forms.RegexField
 
     def __init__(self, **kwargs: Any) -> None:
@@ -28,10 +28,11 @@ class _WholeNumber(django_filters.Filter):
         )
 
     def filter(self, qs: "QuerySet[Product]", value: str) -> "QuerySet[Product]":
-        return super().filter(qs, int(value) if value else None)
+        narrowed: QuerySet[Product] = super().filter(qs, int(value) if value else None)
+        return narrowed
 
 
-class ProductFilter(django_filters.FilterSet):
+class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]
     """
     Filters by category slug, brand, lowest price in paise, stock and attributes.
 
@@ -62,7 +63,7 @@ class ProductFilter(django_filters.FilterSet):
             self.filters[name] = self.filters.pop(attribute)
 
     def keep_in_stock(self, products: "QuerySet[Product]", _: str, value: str) -> "QuerySet[Product]":
-        return products.filter(is_in_stock=value == "true")
+        return products.filter(is_in_stock=value == "true")  # type: ignore[misc]
 
     def keep_with_attributes(self, products: "QuerySet[Product]", _: str, value: str) -> "QuerySet[Product]":
         wanted = {}
@@ -85,7 +86,8 @@ def narrow(products: "QuerySet[Product]", params: Mapping[str, str]) -> "QuerySe
     if not filters.is_valid():
         name, problems = next(iter(filters.errors.get_json_data().items()))
         raise BadFilter(name, problems[0]["message"], param=name)
-    return filters.qs
+    narrowed: QuerySet[Product] = filters.qs
+    return narrowed
 
 
 def read_query(text: str | None) -> str:

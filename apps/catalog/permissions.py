@@ -9,8 +9,7 @@ class StaffWrites:
     """A mixin for views: actions named in `needs` ask for a Django permission, the others for nothing."""
 
     needs: dict[str, str] = {}
-    action: str | None
 
     def get_permissions(self) -> list[BasePermission]:
-        needed = self.needs.get(self.action or "")
+        needed = self.needs.get(getattr(self, "action", None) or "")
         return [requires(needed)() if needed else AllowAny()]

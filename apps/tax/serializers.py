@@ -1,5 +1,6 @@
 """Request and response shapes of tax."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -9,6 +10,9 @@ from apps.core.api import ResponseSerializer, list_response
 from apps.core.errors import Invalid
 from apps.tax import rules
 from apps.tax.models import TaxRate
+
+# fromisoformat alone would also read weeks, such as 2026-W47-6.
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class BadDate(Invalid):
@@ -23,12 +27,12 @@ def read_day(text: str | None, *, default: date) -> date:
     """
     if text is None:
         return default
+    if not _DAY.fullmatch(text):
+        raise BadDate(param="on")
     try:
-        if len(text) == len("2026-11-21"):
-            return date.fromisoformat(text)
+        return date.fromisoformat(text)
     except ValueError:
-        pass
-    raise BadDate(param="on")
+        raise BadDate(param="on")
 
 
 class GstinCheckResponse(ResponseSerializer):
@@ -36,7 +40,7 @@ class GstinCheckResponse(ResponseSerializer):
 
     object = serializers.CharField(default="gstin_check")
     gstin = serializers.CharField(help_text="As it is stored: upper case, no blanks.")
-    is_valid = serializers.BooleanField()
+    is_valid = serializers.BooleanField()  # type: ignore[assignment]
     kind = serializers.ChoiceField(choices=[kind.value for kind in rules.GstinKind], allow_null=True)
     refusal = serializers.ChoiceField(
         choices=[refusal.value for refusal in rules.GstinRefusal], allow_null=True, help_text="Why it is none."

@@ -2,6 +2,7 @@
 
 from config.settings.base import *
 
+INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver"]
 REFRESH_COOKIE_SECURE = False
 CSRF_TRUSTED_ORIGINS = ["http://127.0.0.1:8000", "http://localhost:8000"]

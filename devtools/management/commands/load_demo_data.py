@@ -1,0 +1,58 @@
+"""`manage.py load_demo_data`: a shop to try things out in, on one machine."""
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.accounts.models import User
+from apps.accounts.services import create_staff
+from apps.core import clock
+from apps.core.events import SYSTEM
+from devtools import logins
+from devtools.demo_data import shop
+
+
+class Command(BaseCommand):
+    help = (
+        "Fill the database with the demo shop: a GST registration, about 1,000 products with stock, and staff who can log "
+        "in with a password that everybody knows. For local use only; safe to run again."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.SETTINGS_MODULE.endswith(".production"):
+            raise CommandError("This makes log-ins with known passwords; it does not run with production settings.")
+        began = time.monotonic()
+        now = clock.now()
+        call_command("setup_reference_data", verbosity=0)
+
+        registration, is_new = shop.ensure_registration(now=now)
+        self._say(f"registration {registration.gstin}, {registration.city}: {'made' if is_new else 'there already'}")
+        self._say("products: reading the shelves ...")
+        made = shop.load(now=now)
+        self._say(
+            f"{made.categories} categories, {made.products} products, {made.variants} variants, {made.units} units of stock: made"
+        )
+        for login in logins.STAFF:
+            self._say(f"{login.role} {login.email}: {self._ensure_staff(login)}")
+        self._say(f"done in {time.monotonic() - began:.1f} s")
+
+    def _ensure_staff(self, login: logins.StaffLogin) -> str:
+        if User.objects.filter(email=login.email).exists():
+            return "there already"
+        role = login.role.replace(" ", "_")
+        create_staff(
+            email=login.email,
+            name=f"Demo {login.role}",
+            password=login.password,
+            role=role,
+            actor=SYSTEM,
+            now=clock.now(),
+        )
+        return f"made, password {login.password}"
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(f"demo data: {line}")
+        self.stdout.flush()

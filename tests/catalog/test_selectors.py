@@ -1,0 +1,169 @@
+import itertools
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+
+from apps.catalog import filters, selectors
+from apps.catalog.filters import BadFilter
+from apps.catalog.models import Product
+from apps.core.api import KeysetPagination
+from tests.factories.catalog import make_product, make_variant
+
+pytestmark = pytest.mark.django_db
+
+BUYER = AnonymousUser()
+
+
+def make_goods(name: str, *, price: int = 100, stock: int = 1, **fields: Any) -> Product:
+    product = make_product(name=name, **fields)
+    make_variant(product=product, price=price, stock=stock)
+    return product
+
+
+def found(text: str) -> list[str]:
+    products = selectors.search_products(selectors.list_products(user=BUYER), text)
+    return list(products.order_by("-relevance", "-pk").values_list("name", flat=True))
+
+
+class TestSearch:
+    def test_ranks_the_name_above_the_brand_above_the_description(self) -> None:
+        make_goods("Brass lamp", description="Goes with any kurta.")
+        make_goods("Silk shirt", brand="Kurta House")
+        make_goods("Cotton kurta")
+
+        assert found("kurta") == ["Cotton kurta", "Silk shirt", "Brass lamp"]
+
+    def test_knows_word_forms_phrases_or_and_without(self) -> None:
+        for name in ("Red cotton shirt", "Red silk shirts", "Cotton red rug"):
+            make_goods(name)
+
+        assert set(found("shirt")) == {"Red cotton shirt", "Red silk shirts"}
+        assert found('"red cotton"') == ["Red cotton shirt"]
+        assert set(found("silk or rug")) == {"Red silk shirts", "Cotton red rug"}
+        assert found("red -shirt") == ["Cotton red rug"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "'",
+            '"',
+            "a & | !",
+            ":*",
+            "\\",
+            "%",
+            "_",
+            "((((",
+            "the of",
+            "'); DROP TABLE x; --",
+            "-",
+            "<->",
+            "🙂",
+            "क" * 99,
+        ],
+    )
+    def test_of_strange_text_finds_nothing_and_fails_never(self, text: str) -> None:
+        make_goods("Cotton kurta")
+
+        assert found(text) == []
+
+
+class TestVisibility:
+    def test_buyers_see_what_is_published_and_has_an_active_variant(self, administrator: Any, owner: Any) -> None:
+        shown = make_goods("Shown")
+        hidden = make_goods("Hidden", is_published=False)
+        empty = make_product(name="Without variants")
+        over = make_product(name="Discontinued")
+        make_variant(product=over, is_active=False)
+
+        for buyer in (BUYER, owner):
+            assert set(selectors.list_products(user=buyer)) == {shown}
+        assert set(selectors.list_products(user=administrator)) == {shown, hidden, empty, over}
+
+    def test_stock_counts_what_is_free_of_active_variants(self) -> None:
+        product = make_goods("Kurta", stock=0)
+        make_variant(product=product, stock=5, is_active=False)
+        assert not selectors.list_products(user=BUYER).get().is_in_stock  # type: ignore[attr-defined]
+
+        make_variant(product=product, stock=1)
+        assert selectors.list_products(user=BUYER).get().is_in_stock  # type: ignore[attr-defined]
+
+
+class TestFilters:
+    def names(self, **params: str) -> list[str]:
+        return sorted(product.name for product in filters.narrow(selectors.list_products(user=BUYER), params))
+
+    def test_narrow_by_price_brand_stock_and_attributes(self) -> None:
+        make_goods("Cheap", price=100, brand="Suti", attributes={"diet": "veg", "origin": "Kerala"})
+        make_goods("Dear", price=200, stock=0, attributes={"diet": "veg"})
+
+        assert self.names(**{"price[gte]": "101"}) == ["Dear"]
+        assert self.names(**{"price[lte]": "100"}) == ["Cheap"]
+        assert self.names(**{"price[gte]": "100", "price[lte]": "200"}) == ["Cheap", "Dear"]
+        assert self.names(brand="Suti") == ["Cheap"]
+        assert (self.names(in_stock="true"), self.names(in_stock="false")) == (["Cheap"], ["Dear"])
+        assert self.names(attributes="diet:veg") == ["Cheap", "Dear"]
+        assert self.names(attributes="diet:veg, origin:Kerala") == ["Cheap"]
+        assert self.names(category="clothing") == ["Cheap", "Dear"]
+        assert self.names(category="no-such") == []
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("price[gte]", "-1"), ("price[gte]", "1.5"), ("price[lte]", "9" * 14), ("price[lte]", "ten"), ("price[gte]", "१०"),
+            ("in_stock", "yes"), ("in_stock", "True"), ("attributes", "diet"), ("attributes", ":veg"), ("attributes", "diet:"),
+            ("category", "x" * 81), ("brand", "x" * 81), ("attributes", "a:" + "b" * 400),
+        ],
+    )  # fmt: skip
+    def test_refuse_what_they_do_not_understand(self, name: str, value: str) -> None:
+        with pytest.raises(BadFilter) as refused:
+            self.names(**{name: value})
+
+        assert refused.value.param == name
+
+
+class TestPagesOfASearch:
+    """Many products share one relevance, so that the id alone parts them; others come and go meanwhile."""
+
+    PAGER = KeysetPagination(sorts={"relevance": "relevance"}, default="-relevance", scope="x")
+
+    def page(self, cursor: str | None, limit: int = 4) -> Any:
+        products = selectors.search_products(selectors.list_products(user=BUYER), "kurta")
+        return self.PAGER.page(products, {"limit": str(limit), **({"cursor": cursor} if cursor else {})})
+
+    @pytest.fixture
+    def shelf(self) -> list[Product]:
+        plain = [make_goods("Cotton kurta") for _ in range(17)]
+        weak = [make_goods(f"Lamp {number}", description="kurta") for number in range(3)]
+        strong = [make_goods("Kurta kurta kurta") for _ in range(3)]
+        return [*reversed(strong), *reversed(plain), *reversed(weak)]
+
+    def test_hold_every_product_once_in_both_directions(self, shelf: list[Product]) -> None:
+        forth: list[Product] = []
+        page = self.page(None)
+        while True:
+            forth += page.rows
+            if page.next_cursor is None:
+                break
+            page = self.page(page.next_cursor)
+        back = page.rows
+        while page.prev_cursor:
+            page = self.page(page.prev_cursor)
+            back = [*page.rows, *back]
+
+        assert forth == shelf
+        assert back == shelf
+
+    def test_skip_and_double_nothing_while_products_come_and_go(self, shelf: list[Product]) -> None:
+        seen: list[Product] = []
+        page = self.page(None)
+        for turn in itertools.count():
+            seen += page.rows
+            if page.next_cursor is None:
+                break
+            make_goods("Cotton kurta" if turn % 2 else "Kurta kurta kurta")
+            Product.objects.filter(pk=seen[0].pk).update(is_published=False)
+            page = self.page(page.next_cursor)
+
+        assert [product for product in seen if product in shelf] == shelf
+        assert len(set(seen)) == len(seen)

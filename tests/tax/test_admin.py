@@ -1,0 +1,67 @@
+from datetime import date
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.tax.models import Registration, TaxRate
+from tests.factories.catalog import make_registration
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def desk(client: Client, administrator: Any) -> Client:
+    client.force_login(administrator)
+    return client
+
+
+FORM = {
+    "gstin": "27AAPFU0939F1ZV", "legal_name": "Bahi Demo Traders LLP", "address_line1": "4 Laxmi Road", "city": "Pune",
+    "pin": "411030", "invoice_prefix": "INV", "trade_name": "", "address_line2": "", "phone": "", "email": "",
+}  # fmt: skip
+
+
+def test_the_first_registration_becomes_the_default(desk: Client) -> None:
+    response = desk.post("/admin/tax/registration/add/", FORM)
+
+    assert response.status_code == 302, response.content[:2000]
+    registration = Registration.objects.get()
+    assert (registration.state, registration.is_default) == ("27", True)
+
+
+def test_a_refusal_of_the_service_is_shown_and_writes_nothing(desk: Client) -> None:
+    response = desk.post("/admin/tax/registration/add/", {**FORM, "gstin": "27AAPFU0939F1ZW"}, follow=True)
+
+    assert "is not a GSTIN" in response.content.decode()
+    assert not Registration.objects.exists()
+
+
+def test_the_address_can_be_corrected_and_the_number_cannot(desk: Client) -> None:
+    registration = make_registration()
+
+    desk.post(
+        f"/admin/tax/registration/{registration.pk}/change/", {**FORM, "city": "Mumbai", "gstin": "29AAPFU0939F1ZR"}
+    )
+
+    registration.refresh_from_db()
+    assert (registration.city, registration.gstin) == ("Mumbai", "27AAPFU0939F1ZV")
+
+
+def test_a_new_rate_ends_the_one_before(desk: Client) -> None:
+    form = {"tax_class": "gst_5", "rate": "1800", "valid_from": "2027-01-01", "notification": "1/2027"}
+
+    assert desk.post("/admin/tax/taxrate/add/", form).status_code == 302
+    assert TaxRate.objects.filter(tax_class="gst_5", valid_to=date(2026, 12, 31)).exists()
+    assert desk.get("/admin/tax/taxrate/").status_code == 200
+
+
+def test_support_changes_neither(client: Client, support: Any) -> None:
+    client.force_login(support)
+    registration = make_registration()
+
+    assert client.post("/admin/tax/taxrate/add/", {}).status_code == 403
+    client.post(f"/admin/tax/registration/{registration.pk}/change/", {**FORM, "city": "Mumbai"})
+
+    registration.refresh_from_db()
+    assert registration.city == "Pune"
