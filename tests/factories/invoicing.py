@@ -62,7 +62,7 @@ def make_paid_order(
     )
     address = make_snapshot(state)
     values = {
-        "number": f"ORD-2627-{next(_numbers):06d}", "billing_address": address, "shipping_address": address,
+        "number": f"ORD-2627-8{next(_numbers):05d}", "billing_address": address, "shipping_address": address,
         "place_of_supply": state, "place_of_supply_reason": "consumer_delivery_address",
         "discount_amount": discount, "shipping_amount": shipping, "taxable_amount": computed.taxable,
         "cgst_amount": computed.cgst, "sgst_amount": computed.sgst, "utgst_amount": computed.utgst, "igst_amount": computed.igst,
