@@ -1,6 +1,7 @@
 """The plumbing of the API, tried on a small resource of its own."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -101,6 +102,7 @@ class TestErrors:
             ({"name": "two\r\nlines"}, "control", "name"),
             ({"name": "gpj.\u202eexe"}, "control", "name"),
             ({"name": "a" + "\u0301" * 60}, "control", "name"),
+            ({"name": "a\u009b2J"}, "control", "name"),
         ],
     )
     def test_what_is_wrong_is_named_and_nothing_is_kept(self, body: Any, code: str, param: str | None) -> None:
@@ -111,6 +113,21 @@ class TestErrors:
         assert (error["type"], error["code"], error.get("param")) == ("invalid_request", code, param)
         assert "request_id" in error
         assert (shelves(), IdempotencyKey.objects.count()) == (0, 0)
+
+    def test_a_megabyte_of_accents_costs_no_more_than_other_text(self) -> None:
+        started = time.monotonic()
+
+        response = post(make_user(), {"name": "a" + "\u0301" * 100_000 + "\u0316" * 100_000})
+
+        assert (response.status_code, body_of(response)["error"]["code"]) == (400, "max_length")
+        assert time.monotonic() - started < 2
+
+    def test_a_body_in_chunks_is_refused_and_not_taken_for_none(self) -> None:
+        request = APIRequestFactory().get("/api/v1/shelves", headers={"Transfer-Encoding": "chunked"})
+
+        response = ShelfView.as_view({"get": "list"})(request)
+
+        assert (response.status_code, response.data["error"]["code"]) == (411, "length_required")
 
     def test_a_claim_becomes_its_sentence_and_code(self) -> None:
         error = body_of(post(make_user(), {"name": "a", "outcome": "full"}))["error"]

@@ -13,13 +13,14 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from apps.core import errors
-from apps.core.api.parser import BodyTooLarge
+from apps.core.api.parser import BodyTooLarge, LengthRequired
 from apps.core.api.renderer import ApiRenderer, to_json
 from apps.core.events import current_request_id
 
 log = structlog.get_logger(__name__)
 
 _STATUSES: tuple[tuple[type[errors.BahiError], int, str], ...] = (
+    (LengthRequired, 411, "invalid_request"),
     (BodyTooLarge, 413, "invalid_request"),
     (errors.Invalid, 400, "invalid_request"),
     (errors.Unauthenticated, 401, "authentication"),

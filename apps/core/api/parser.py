@@ -1,6 +1,7 @@
 """A JSON parser that refuses whatever two readers could understand in two ways."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -11,10 +12,16 @@ from apps.core.errors import Invalid
 MAX_BODY_BYTES = 1_048_576
 MAX_DEPTH = 20
 MAX_DIGITS = 18
+_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class BodyTooLarge(Invalid):
     message = "The body is larger than 1 MB."
+
+
+class LengthRequired(Invalid):
+    message = "Send the body with its Content-Length, not in chunks."
 
 
 class MalformedJson(Invalid):
@@ -51,7 +58,6 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise MalformedJson("it is not UTF-8")
-    _refuse_depth(text)
     try:
         value = json.loads(
             text,
@@ -62,9 +68,11 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         )
     except json.JSONDecodeError as error:
         raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}")
+    except RecursionError:
+        raise MalformedJson(_TOO_DEEP)
     if not isinstance(value, dict):
         raise MalformedJson("an object is expected")
-    _refuse_unstorable(value)
+    _refuse_unfit(value, depth=1)
     return value
 
 
@@ -73,28 +81,6 @@ def _refuse_other_charset(media_type: str | None) -> None:
         name, _, value = parameter.strip().partition("=")
         if name.lower() == "charset" and value.strip('"').lower() not in {"utf-8", "utf8"}:
             raise MalformedJson("only UTF-8 is accepted")
-
-
-def _refuse_depth(text: str) -> None:
-    # Before the recursive parser sees it: 100 000 brackets would exhaust its stack.
-    depth = 0
-    in_string = is_escaped = False
-    for character in text:
-        if in_string:
-            if is_escaped:
-                is_escaped = False
-            elif character == "\\":
-                is_escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise MalformedJson(f"it is nested deeper than {MAX_DEPTH} levels")
-        elif character in "]}":
-            depth -= 1
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -123,14 +109,12 @@ def _bounded_float(digits: str) -> float:
     return value
 
 
-def _refuse_unstorable(value: Any) -> None:
+def _refuse_unfit(value: Any, *, depth: int) -> None:
     if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        if _UNSTORABLE.search(value):
             raise MalformedJson("a string holds a character that cannot be stored")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            _refuse_unstorable(key)
-            _refuse_unstorable(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _refuse_unstorable(inner)
+    elif isinstance(value, (dict, list)):
+        if depth > MAX_DEPTH:
+            raise MalformedJson(_TOO_DEEP)
+        for inner in [*value, *value.values()] if isinstance(value, dict) else value:
+            _refuse_unfit(inner, depth=depth + 1)

@@ -10,7 +10,9 @@ from rest_framework import serializers
 from apps.core import ids
 from apps.core.errors import NotFound
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+#: The most characters that normalisation makes one of.
+_LONGEST_COMPOSED = 4
 
 
 class RequestSerializer(serializers.Serializer[Any]):
@@ -63,6 +65,9 @@ class StrictCharField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        if self.max_length is not None and len(data) > _LONGEST_COMPOSED * self.max_length:
+            # Before it is composed, which takes minutes for a megabyte of accents.
+            self.fail("max_length", max_length=self.max_length)
         text = unicodedata.normalize("NFC", data)
         checked = text.replace("\n", "").replace("\t", "") if self.multiline else text
         marks = sum(1 for character in text if unicodedata.combining(character))
