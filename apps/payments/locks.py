@@ -9,12 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.core.errors import NotFound
-from apps.payments.models import LedgerEntry, Payment, PaymentAttempt, Webhook
-
-
-class PaymentNotFound(NotFound):
-    message = "There is no such payment."
+from apps.payments.models import LedgerEntry, Payment, PaymentAttempt, PaymentNotFound, Webhook
 
 
 def lock_payment(payment_id: UUID) -> Payment:

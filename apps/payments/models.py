@@ -5,6 +5,7 @@ from datetime import datetime
 import pgtrigger
 from django.db import models
 
+from apps.core.errors import NotFound
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
 from apps.payments.states import (
     LIVE,
@@ -16,6 +17,10 @@ from apps.payments.states import (
     Source,
     WebhookOutcome,
 )
+
+
+class PaymentNotFound(NotFound):
+    message = "There is no such payment."
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):

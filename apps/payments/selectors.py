@@ -11,7 +11,6 @@ from django.db.models import Prefetch, QuerySet, Sum
 from apps.core import ids
 from apps.core.errors import NotFound
 from apps.payments.gateways import GatewayPayment
-from apps.payments.locks import PaymentNotFound
 from apps.payments.models import (
     Account,
     BalanceCheckpoint,
@@ -19,6 +18,7 @@ from apps.payments.models import (
     LedgerTransaction,
     Payment,
     PaymentAttempt,
+    PaymentNotFound,
     Webhook,
 )
 from apps.payments.states import LIVE, AttemptStatus, ReviewReason

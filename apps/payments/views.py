@@ -220,7 +220,7 @@ def _watch(payment: Payment) -> Response:
 class PaymentQrView(ApiView):
     """The UPI link of a payment as a picture."""
 
-    renderer_classes = [SvgRenderer, ApiRenderer]
+    renderer_classes = [SvgRenderer]
 
     @extend_schema(
         operation_id="get_payment_qr",
@@ -240,7 +240,7 @@ class PaymentQrView(ApiView):
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         # An image tag asks for images, a client for JSON: both get the picture, and errors are JSON.
-        return super().perform_content_negotiation(request, force=True)
+        return SvgRenderer(), SvgRenderer.media_type
 
     def handle_exception(self, exc: Exception) -> Response:
         self.request.accepted_renderer = ApiRenderer()

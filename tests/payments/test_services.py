@@ -17,8 +17,7 @@ from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import selectors, services
 from apps.payments.invariants import INVARIANTS
-from apps.payments.locks import PaymentNotFound
-from apps.payments.models import LedgerEntry, LedgerTransaction, Payment, PaymentAttempt
+from apps.payments.models import LedgerEntry, LedgerTransaction, Payment, PaymentAttempt, PaymentNotFound
 from apps.payments.services.checking import _note_answered
 from apps.payments.states import AttemptStatus, GatewayCall, PaymentStatus, ReviewReason
 from tests.factories.orders import actor_for, make_order

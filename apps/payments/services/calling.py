@@ -237,9 +237,15 @@ def note_not_done(payment: Payment, failure: GatewayFailure, *, call: GatewayCal
         "gateway_gave_nothing", payment=payment.public_id, kind=type(failure).__name__, error=failure.error.as_dict()
     )
     next_check_at = rules.next_check(
-        status=payment.status, checks=payment.checks, live_until=payment.live_until, is_known_to_gateway=True, now=now
+        status=payment.status,
+        checks=payment.checks,
+        live_until=payment.live_until,
+        is_known_to_gateway=True,
+        now=now,
     )
+    # Of a closed payment we ask a few times only: a question without an answer is none of them.
+    checks = payment.checks + 1 if payment.status in LIVE else payment.checks
     held = Payment.objects.filter(pk=payment.pk)
-    held.update(claimed_until=None, checks=payment.checks + 1, next_check_at=next_check_at)
+    held.update(claimed_until=None, checks=checks, next_check_at=next_check_at)
     if call is not None:
         held.filter(gateway_order_id__isnull=True).update(gateway_call=call)

@@ -6,7 +6,7 @@ A webhook may be lost, late or never sent; asking the gateway finds the same fac
 
 import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -20,7 +20,7 @@ from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors
 from apps.payments.gateways import Gateway, GatewayFailure, GatewayPayment, Refused, get_gateway
-from apps.payments.models import Payment
+from apps.payments.models import Payment, PaymentNotFound
 from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
 from apps.payments.services.calling import CLAIM_LASTS, check_is_ours, create_gateway_order, note_not_done
 from apps.payments.services.starting import close_unpaid
@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 _ROUND_SECONDS = 30.0
 _FAILURES_THAT_END_A_ROUND = 3
+_PUT_OFF = timedelta(minutes=5)
 
 
 class SignatureNotValid(Invalid):
@@ -62,7 +63,7 @@ def verify_checkout(
     """
     payment = locks.lock_payment(payment_id)
     if payment.customer_id != customer_id:
-        raise locks.PaymentNotFound
+        raise PaymentNotFound
 
     ours = payment.gateway_order_id
     is_genuine = (
@@ -242,9 +243,10 @@ def ask_about_open_payments(*, now: datetime, limit: int = 100) -> int:
         try:
             has_answer = sync_payment(payment_id=payment_id, now=now)
         except Exception:
-            # One payment that cannot be looked at must not keep the others from it.
+            # One payment that cannot be looked at must not stand before the others in every round.
             log.exception("payment_not_checked", payment=str(payment_id))
-            has_answer = False
+            Payment.objects.filter(pk=payment_id).update(next_check_at=now + _PUT_OFF)
+            has_answer = True
         failures = 0 if has_answer else failures + 1
         asked += 1
     return asked

@@ -12,7 +12,7 @@ from apps.core.events import Actor, record, stored_fields
 from apps.orders.locks import OrderNotFound, lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors, states
-from apps.payments.models import Payment
+from apps.payments.models import Payment, PaymentNotFound
 from apps.payments.services.telling import tell_order
 from apps.payments.states import LIVE, GatewayCall, PaymentStatus
 
@@ -107,7 +107,7 @@ def cancel_payment(*, payment_id: UUID, customer_id: UUID, actor: Actor, now: da
     """
     found = selectors.get_payment(payment_id)
     if found.customer_id != customer_id:
-        raise locks.PaymentNotFound
+        raise PaymentNotFound
     order = lock_order(found.order_id)
     payment = locks.lock_payment(payment_id)
 

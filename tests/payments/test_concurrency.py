@@ -1,0 +1,287 @@
+"""Webhook, callback and poll at the same moment; two buyers' clicks; a checkpoint amid postings. Each with its control."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from apps.core import audit, clock
+from apps.core.events import SYSTEM
+from apps.core.models import Event
+from apps.orders.models import Order
+from apps.payments import locks, selectors, services
+from apps.payments.gateways import razorpay
+from apps.payments.invariants import INVARIANTS
+from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Webhook
+from apps.payments.services import applying, starting
+from apps.payments.states import Source
+from tests.factories.catalog import make_registration
+from tests.factories.orders import make_order
+from tests.factories.payments import make_facts, make_payment
+from tests.payments.test_webhooks import body_of, sign
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+
+
+@pytest.fixture
+def order(reference_data: None, owner: Any) -> Any:
+    make_registration()
+    return make_order(owner)
+
+
+def together(*deeds: Callable[[], Any]) -> list[Any]:
+    """Do all at the same moment, each on a thread and connection of its own; return results or errors."""
+    barrier = threading.Barrier(len(deeds))
+    results: list[Any] = [None] * len(deeds)
+
+    def run(index: int, deed: Callable[[], Any]) -> None:
+        try:
+            barrier.wait(10)
+            results[index] = deed()
+        except Exception as error:
+            results[index] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(index, deed)) for index, deed in enumerate(deeds)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return results
+
+
+@contextmanager
+def without_locks(monkeypatch: pytest.MonkeyPatch, *, meet_in: str) -> Iterator[None]:
+    """
+    Take the row locks away, and let all threads read before any of them writes.
+
+    `meet_in` names the function of `applying` before which they wait for each other.
+    """
+    barrier = threading.Barrier(2)
+    real = getattr(applying, meet_in)
+
+    def meet(*args: Any, **kwargs: Any) -> Any:
+        barrier.wait(10)
+        return real(*args, **kwargs)
+
+    def read_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:
+        return PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id=gateway_payment_id).first()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(applying, "lock_order", lambda pk: Order.objects.get(pk=pk))
+        patch.setattr(locks, "lock_payment", lambda pk: Payment.objects.get(pk=pk))
+        patch.setattr(locks, "lock_attempt", read_attempt)
+        patch.setattr(applying, meet_in, meet)
+        yield
+
+
+def books_hold() -> bool:
+    report = audit.run(now=clock.now(), only=[invariant.id for invariant in INVARIANTS])
+    return [(result.invariant.id, result.rows) for result in report.violated] == []
+
+
+def take_in_as(facts: Any, source: Source) -> Callable[[], Any]:
+    return lambda: services.apply_gateway_payment(facts=facts, source=source, actor=SYSTEM, now=clock.now())
+
+
+def test_webhook_callback_and_poll_at_once_book_the_money_once(order: Any, sandbox: Any) -> None:
+    payment = make_payment(order, is_ready=False)
+    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    payment.refresh_from_db()
+    paid = sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
+    raw = body_of(payment, id=paid["razorpay_payment_id"])
+
+    def by_webhook() -> None:
+        webhook = services.receive_webhook(raw=raw, signature=sign(raw), event_id="evt_1", now=clock.now())
+        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+
+    def by_callback() -> None:
+        services.verify_checkout(
+            payment_id=payment.pk,
+            customer_id=payment.customer_id,
+            gateway_payment_id=paid["razorpay_payment_id"],
+            signature=paid["razorpay_signature"],
+            actor=SYSTEM,
+            now=clock.now(),
+        )
+        services.sync_payment(payment_id=payment.pk, now=clock.now())
+
+    def by_poll() -> None:
+        services.sync_payment(payment_id=payment.pk, now=clock.now())
+
+    facts = razorpay.Razorpay().get_payment(gateway_payment_id=paid["razorpay_payment_id"])
+    results = together(by_webhook, by_webhook, by_callback, by_poll, by_poll, take_in_as(facts, Source.OPERATOR))
+
+    assert results[:5] == [None] * 5
+    assert PaymentAttempt.objects.filter(status="captured").count() == 1
+    assert (LedgerTransaction.objects.count(), Webhook.objects.count()) == (1, 1)
+    assert Event.objects.filter(type="orders.order.confirmed").count() == 1
+    assert Event.objects.filter(type="payments.payment.succeeded").count() == 1
+    assert books_hold()
+
+
+def test_eight_at_once_make_one_attempt_and_one_posting(order: Any) -> None:
+    facts = make_facts(make_payment(order))
+    results = together(*[take_in_as(facts, Source.POLL)] * 8)
+    assert {result.pk for result in results} == {PaymentAttempt.objects.get().pk}
+    assert LedgerTransaction.objects.count() == 1
+    assert books_hold()
+
+
+def test_control_without_locks_one_of_two_fails_at_the_constraint(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = make_facts(make_payment(order))
+    with without_locks(monkeypatch, meet_in="_adopt_gateway_order"):
+        results = together(*[take_in_as(facts, Source.POLL)] * 2)
+    assert [type(result) for result in results if isinstance(result, Exception)] == [IntegrityError]
+    assert "one_attempt_per_gateway_payment" in str(next(result for result in results if isinstance(result, Exception)))
+
+
+def test_two_captures_of_one_order_at_once_pay_it_once_and_flag_the_other(order: Any) -> None:
+    payment = make_payment(order)
+    first, second = make_facts(payment), make_facts(payment)
+    together(take_in_as(first, Source.OPERATOR), take_in_as(second, Source.POLL))
+    assert sorted(PaymentAttempt.objects.values_list("review_reason", flat=True)) == ["", "paid_twice"]
+    assert books_hold()
+
+
+def test_control_without_locks_neither_of_two_captures_is_seen_as_the_second(
+    order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = make_payment(order)
+    first, second = make_facts(payment), make_facts(payment)
+    monkeypatch.setattr(applying, "tell_order", lambda **_: None)
+    monkeypatch.setattr(applying, "_settle", lambda *_, **__: None)
+    with without_locks(monkeypatch, meet_in="_post_capture"):
+        together(take_in_as(first, Source.OPERATOR), take_in_as(second, Source.POLL))
+    assert list(PaymentAttempt.objects.values_list("review_reason", flat=True)) == ["", ""]
+    assert not books_hold()
+
+
+def _start(order: Any) -> Callable[[], Payment]:
+    return lambda: services.start_payment(
+        order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now()
+    )
+
+
+def test_eight_clicks_on_pay_make_one_payment(order: Any) -> None:
+    results = together(*[_start(order)] * 8)
+    assert {result.pk for result in results} == {Payment.objects.get().pk}
+
+
+def test_control_without_the_lock_a_click_fails_at_the_constraint(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    barrier = threading.Barrier(2)
+    real = starting._amount_due
+
+    def meet(*args: Any) -> int:
+        barrier.wait(10)
+        return real(*args)
+
+    monkeypatch.setattr(starting, "lock_order", lambda pk: Order.objects.get(pk=pk))
+    monkeypatch.setattr(starting, "_amount_due", meet)
+    results = together(*[_start(order)] * 2)
+    assert [type(result) for result in results if isinstance(result, Exception)] == [IntegrityError]
+    assert Payment.objects.count() == 1
+
+
+def test_eight_workers_make_one_gateway_order(order: Any, sandbox: Any) -> None:
+    payment = make_payment(order, is_ready=False)
+    now = clock.now()
+    results = together(*[lambda: services.create_gateway_order(payment_id=payment.pk, now=now)] * 8)
+    assert results == [None] * 8
+    calls = sandbox.control("GET", "/journal", service="razorpay", direction="in")["items"]
+    assert [call["path"] for call in calls if call["method"] == "POST"].count("/v1/orders") == 1
+    payment.refresh_from_db()
+    assert payment.gateway_call == "done"
+
+
+def test_ten_copies_of_a_webhook_at_once_are_kept_once(order: Any) -> None:
+    raw = body_of(make_payment(order))
+    results = together(
+        *[lambda: services.receive_webhook(raw=raw, signature=sign(raw), event_id="evt_1", now=clock.now())] * 10
+    )
+    assert {result.pk for result in results} == {Webhook.objects.get().pk}
+    assert Event.objects.filter(type="payments.webhook.received").count() == 1
+
+
+def test_one_fact_posted_by_eight_at_once_is_posted_once(order: Any) -> None:
+    source_id = order.pk
+
+    def post() -> LedgerTransaction:
+        return services.post_to_ledger(
+            source_type="test",
+            source_id=source_id,
+            kind="fee",
+            order_id=None,
+            entries={"bank": 5, "round_off": -5},
+            description="a test",
+            occurred_at=clock.now(),
+        )
+
+    services.set_up_reference_data(now=clock.now())
+    results = together(*[post] * 8)
+    assert {result.pk for result in results} == {LedgerTransaction.objects.get().pk}
+
+
+def _checkpoint_amid_a_posting(order: Any) -> int:
+    """Begin a posting, begin a checkpoint, post and commit another, commit the first; return what the checkpoint missed."""
+    services.set_up_reference_data(now=clock.now())
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def post(source: Any) -> None:
+        services.post_to_ledger(
+            source_type="test", source_id=source, kind="fee", order_id=None, entries={"bank": 5, "round_off": -5},
+            description="a test", occurred_at=clock.now(),
+        )  # fmt: skip
+
+    def slow() -> None:
+        with transaction.atomic():
+            post(order.pk)
+            has_begun.set()
+            may_end.wait(10)
+
+    def quick_then_checkpoint() -> None:
+        has_begun.wait(10)
+        post(order.customer_id)
+        threading.Timer(0.5, may_end.set).start()
+        services.checkpoint_balances(now=clock.now())
+
+    together(slow, quick_then_checkpoint)
+    return 10 - selectors.balance_of("bank")
+
+
+def test_a_checkpoint_waits_for_postings_that_have_begun(order: Any) -> None:
+    assert _checkpoint_amid_a_posting(order) == 0
+
+
+def test_control_a_checkpoint_that_does_not_wait_loses_money(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "wait_for_postings", lambda: None)
+    assert _checkpoint_amid_a_posting(order) == 5
+
+
+def test_giving_up_and_capture_at_once_end_with_the_money_known(order: Any) -> None:
+    payment = make_payment(order)
+
+    def give_up() -> None:
+        services.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
+
+    together(give_up, take_in_as(make_facts(payment), Source.OPERATOR))
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert payment.status in ("succeeded", "succeeded_late")
+    assert (order.status, order.paid_amount) == ("confirmed", order.total_amount)
+    assert books_hold()
+
+
+def test_two_janitors_at_once_leave_no_claim_behind(order: Any, sandbox: Any) -> None:
+    payment = make_payment(order, is_ready=False)
+    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    due = clock.now() + timedelta(minutes=1)
+    together(*[lambda: services.ask_about_open_payments(now=due)] * 2)
+    payment.refresh_from_db()
+    assert payment.checks in (1, 2)
+    assert payment.claimed_until is None
