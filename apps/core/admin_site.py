@@ -95,6 +95,8 @@ def add_panel(model_label: str, panel: Panel) -> None:
 class BahiAdmin(ModelAdmin):
     """The base of every admin page."""
 
+    #: How fields are shown where they cannot be edited, by name.
+    readonly_preprocess_fields: dict[str, Callable[[str], str]] = {}
     paginator = UncountedPaginator
     show_full_result_count = False
     list_disable_select_all = True
@@ -194,6 +196,7 @@ class ReadOnlyAdmin(BahiAdmin):
 class ReadOnlyTabularInline(TabularInline):
     """Rows of a child model, to look at."""
 
+    readonly_preprocess_fields: dict[str, Callable[[str], str]] = {}
     extra = 0
     hide_title = True
     can_delete = False

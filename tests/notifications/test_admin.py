@@ -34,6 +34,30 @@ def test_messages_are_found_by_phone_and_filtered_by_status(owner: Any, staff_cl
     assert "Waits" not in failed
 
 
+@pytest.mark.parametrize(
+    ("term", "is_found"),
+    [
+        ("98765 43210", True),
+        ("asha@example.com", True),
+        ("{public_id}", True),
+        ("<{public_id}@bahi.example>", True),
+        ("provider-1", True),
+        ("9812345678", False),
+        ("ntf_nonsense", False),
+        ("nobody@example.com", False),
+        ("provider", False),
+    ],
+)
+def test_a_message_is_found_by_what_support_knows(owner: Any, staff_client: Client, term: str, is_found: bool) -> None:
+    owner.email = "asha@example.com"
+    owner.save()
+    message = make_queued_sms(owner, title="The one", provider_id="provider-1")
+
+    page = staff_client.get(URL, {"q": term.format(public_id=message.public_id)}).content.decode()
+
+    assert ("The one" in page) is is_found
+
+
 def test_a_message_can_be_read_and_not_changed(owner: Any, staff_client: Client) -> None:
     message = make_queued_sms(owner)
 

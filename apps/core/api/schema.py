@@ -38,10 +38,14 @@ _ERROR_TEXTS = {
 }
 
 
-class BearerToken(OpenApiAuthenticationExtension):
+_REST_FRAMEWORK: dict[str, Any] = settings.REST_FRAMEWORK
+_AUTHENTICATION: str = _REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"][0]
+
+
+class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describes how clients show who they are, so that the docs page has a place for the token."""
 
-    target_class = settings.REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"][0]
+    target_class = _AUTHENTICATION
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
