@@ -63,7 +63,7 @@ class NotificationAdmin(ReadOnlyAdmin):
             return queryset, False
         public_id = term.strip("<>").partition("@")[0]
         if public_id.startswith("ntf_"):
-            return queryset.filter(pk=_pk_or_none(public_id)), False
+            return queryset.filter(pk__in=_pks(public_id)), False
         if "@" in term:
             return queryset.filter(user__email=term.lower()), False
         digits = term.removeprefix("+").replace(" ", "")
@@ -84,11 +84,11 @@ class NotificationAdmin(ReadOnlyAdmin):
         return notification.public_id
 
 
-def _pk_or_none(public_id: str) -> UUID | None:
+def _pks(public_id: str) -> list[UUID]:
     try:
-        return public_pk(Notification, public_id)
+        return [public_pk(Notification, public_id)]
     except NotFound:
-        return None
+        return []
 
 
 def _messages_of(order: Any) -> list[tuple[Any, ...]]:
