@@ -10,17 +10,22 @@ from typing import Any
 
 MASK = "[redacted]"
 
-_SECRET_KEYS = frozenset(
+#: Names that are secret by themselves, and last words of names that are: `new_password`, `x-razorpay-signature`.
+_SECRET_KEYS = frozenset({"access", "api_key", "code", "recipient", "refresh", "to"})
+_SECRET_WORDS = frozenset(
     {
-        "authkey", "authorization", "code", "cookie", "email", "key_secret", "mobile", "mobiles", "otp", "password", "phone",
-        "refresh", "refresh_token", "secret", "signature", "token", "access", "access_token", "vpa", "to", "recipient",
+        "authkey", "authorization", "cookie", "email", "mobile", "mobiles", "otp", "password", "pepper", "phone", "secret",
+        "secrets", "signature", "token", "vpa",
     }
 )  # fmt: skip
 
 _PATTERNS = (
     (re.compile(r"eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"), "[token]"),
     (re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+"), "Bearer [token]"),
+    (re.compile(r"(?i)\bbasic\s+[\w+/]{12,}=*"), "Basic [token]"),
+    (re.compile(r"(?i)(://[^\s/:@]*):[^\s/@]+@"), r"\1:[secret]@"),
     (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "[email]"),
+    (re.compile(r"[\w.-]{2,}@[a-zA-Z]\w+"), "[vpa]"),
     (re.compile(r"(?<!\d)(?:\+?91[\s-]?|0)?[6-9]\d{4}[\s-]?\d{5}(?!\d)"), "[phone]"),
 )
 
@@ -33,16 +38,22 @@ def redact_text(text: str) -> str:
 
 
 def redact(value: Any, *, key: str = "") -> Any:
-    """Return a value as it may be logged."""
-    if key.lower() in _SECRET_KEYS and value not in (None, ""):
+    """Return a value as it may be logged: plain data, in which no text was left unread."""
+    if _is_secret(key) and value not in (None, ""):
         return MASK
-    if isinstance(value, str):
-        return redact_text(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
     if isinstance(value, Mapping):
-        return {name: redact(inner, key=str(name)) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
+        return {redact_text(str(name)): redact(inner, key=str(name)) for name, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [redact(inner) for inner in value]
-    return value
+    # Bytes, exceptions and objects too: the renderer would write them out.
+    return redact_text(str(value))
+
+
+def _is_secret(key: str) -> bool:
+    name = key.lower()
+    return name in _SECRET_KEYS or re.split(r"[^a-z0-9]", name)[-1] in _SECRET_WORDS
 
 
 def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

@@ -11,6 +11,12 @@ from apps.core.logs import redact, redact_event
         ("098765 43210", "[phone]"),
         ("write to asha.rao+x@shop.example.in!", "write to [email]!"),
         ("Bearer abc.def-ghi", "Bearer [token]"),
+        ("paid by asha.rao@okicici", "paid by [vpa]"),
+        ("Authorization: Basic cnpwX3Rlc3Q6c2VjcmV0", "Authorization: Basic [token]"),
+        (
+            "redis://:hunter2@cache/0 and postgres://bahi:hunter2@db/bahi",
+            "redis://:[secret]@cache/0 and postgres://bahi:[secret]@db/bahi",
+        ),
         ("got eyJhbGciOiJI.eyJzdWIiOiIx.c2ln", "got [token]"),
         ("order ORD-2627-000123 of 117900 paise", "order ORD-2627-000123 of 117900 paise"),
         ("pay_01jf3z8k4q9876543210000000", "pay_01jf3z8k4q9876543210000000"),
@@ -34,6 +40,23 @@ def test_values_of_secret_keys_are_dropped_at_any_depth() -> None:
         "body": {"Authorization": "[redacted]", "list": [{"password": "[redacted]", "n": 1}]},
         "code": "",
     }
+
+
+@pytest.mark.parametrize("key", ["new_password", "X-Razorpay-Signature", "client_secret", "api_key", "Set-Cookie"])
+def test_a_key_that_ends_in_a_secret_word_is_secret(key: str) -> None:
+    assert redact_event(None, "info", {key: "x"}) == {key: "[redacted]"}
+
+
+@pytest.mark.parametrize("key", ["status_code", "otp_challenge", "event", "tokens_made"])
+def test_other_keys_are_not(key: str) -> None:
+    assert redact_event(None, "info", {key: "x"}) == {key: "x"}
+
+
+@pytest.mark.parametrize(
+    "value", [b"+919876543210", ValueError("for 9876543210"), {"9876543210"}, {"9876543210": 1}, [("a", "9876543210")]]
+)
+def test_what_the_renderer_would_write_out_is_masked_too(value: object) -> None:
+    assert "98765" not in repr(redact(value))
 
 
 def test_a_value_that_is_no_text_is_left_alone() -> None:
