@@ -5,13 +5,18 @@ It refuses to be called inside a database transaction, because a slow gateway wo
 """
 
 import threading
+import time
 from dataclasses import dataclass
+from json import loads
 from typing import Any
 
 import requests
 from django.db import connection
+from urllib3.exceptions import HTTPError
 
-TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds to answer
+TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds between two pieces of the answer
+_LONGEST_ANSWER = 30.0  # seconds, from the call to the last byte
+_LARGEST_ANSWER = 8_388_608  # bytes
 
 
 class CalledInsideTransaction(RuntimeError):
@@ -68,8 +73,9 @@ class Client:
         :raises CalledInsideTransaction: if a database transaction is open
         """
         refuse_inside_transaction()
+        deadline = time.monotonic() + _LONGEST_ANSWER
         try:
-            response = self._session().request(
+            with self._session().request(
                 method,
                 f"{self.base_url}{path}",
                 json=json,
@@ -77,14 +83,18 @@ class Client:
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,
-            )
+                stream=True,
+            ) as response:
+                raw = _read(response, deadline)
         except requests.ConnectTimeout as error:
             raise NotReached(str(error)) from error
         except requests.ConnectionError as error:
             raise (NotReached if _was_refused(error) else NoAnswer)(str(error)) from error
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             raise NoAnswer(str(error)) from error
-        return Answer(status=response.status_code, body=_json_or_none(response), text=response.text[:65_536])
+        return Answer(
+            status=response.status_code, body=_json_or_none(raw), text=raw.decode("utf-8", "replace")[:65_536]
+        )
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -112,8 +122,18 @@ def _was_refused(error: requests.ConnectionError) -> bool:
     return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
 
 
-def _json_or_none(response: requests.Response) -> Any:
+def _read(response: requests.Response, deadline: float) -> bytes:
+    # Piece by piece: the time-out begins anew with each byte, and `requests` would read whatever comes.
+    raw = bytearray()
+    while piece := response.raw.read1(65_536, decode_content=True):
+        raw += piece
+        if len(raw) > _LARGEST_ANSWER or time.monotonic() > deadline:
+            raise NoAnswer("the answer was too long, or took too long")
+    return bytes(raw)
+
+
+def _json_or_none(raw: bytes) -> Any:
     try:
-        return response.json()
-    except ValueError:
+        return loads(raw)
+    except (ValueError, RecursionError):
         return None

@@ -1,8 +1,11 @@
 """The plumbing of the API, tried on a small resource of its own."""
 
+import contextlib
+import gzip
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -15,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory, force_authenticate
 
 from apps.catalog.models import Category
+from apps.core import http
 from apps.core.api import (
     ApiView,
     RequestSerializer,
@@ -393,3 +397,95 @@ class TestClientIp:
         request = APIRequestFactory().get("/", REMOTE_ADDR="10.0.0.9", HTTP_X_FORWARDED_FOR=forwarded)
 
         assert client_ip(request) == expected
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[..., str]]:
+    """Return a function that starts a peer which sends these pieces, with a pause after each, and returns its base URL."""
+    servers = []
+
+    def start(*pieces: bytes, pause: float = 0) -> str:
+        server = socket.create_server(("127.0.0.1", 0))
+        servers.append(server)
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    caller, _ = server.accept()
+                    with caller, contextlib.suppress(OSError):
+                        caller.recv(65_536)
+                        for piece in pieces:
+                            caller.sendall(piece)
+                            time.sleep(pause)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+class TestTheWayOut:
+    OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+
+    def test_an_answer_is_its_status_json_and_text(self, peer: Callable[..., str]) -> None:
+        answer = http.Client(peer(self.OK, '{"name":"नमस्ते"}'.encode())).call("GET", "/")
+
+        assert (answer.status, answer.body, answer.text) == (200, {"name": "नमस्ते"}, '{"name":"नमस्ते"}')
+
+    @pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"\xff", b"9" * 5000])
+    def test_a_body_that_is_no_json_is_none(self, peer: Callable[..., str], body: bytes) -> None:
+        assert http.Client(peer(self.OK, body)).call("GET", "/").body is None
+
+    def test_a_redirect_is_not_followed(self, peer: Callable[..., str]) -> None:
+        elsewhere = peer(self.OK, b'{"stolen":true}')
+        moved = f"HTTP/1.1 307 Moved\r\nLocation: {elsewhere}/\r\nContent-Length: 0\r\n\r\n".encode()
+
+        answer = http.Client(peer(moved), auth=("id", "secret")).call("POST", "/", json={})
+
+        assert (answer.status, answer.is_success) == (307, False)
+
+    def test_a_proxy_of_the_environment_is_not_used(
+        self, peer: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+
+        assert http.Client(peer(self.OK, b"{}")).call("GET", "/").status == 200
+
+    def test_an_answer_that_drips_is_no_answer(self, peer: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(http, "_LONGEST_ANSWER", 0.3)
+
+        with pytest.raises(http.NoAnswer, match="took too long"):
+            http.Client(peer(self.OK, *[b" "] * 20, pause=0.1)).call("GET", "/")
+
+    def test_an_answer_in_chunks_and_compressed_is_read(self, peer: Callable[..., str]) -> None:
+        packed = gzip.compress(b'{"a":1}')
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n"
+
+        answer = http.Client(peer(head, b"%x\r\n%b\r\n" % (len(packed), packed), b"0\r\n\r\n")).call("GET", "/")
+
+        assert answer.body == {"a": 1}
+
+    def test_an_answer_that_breaks_off_is_no_answer(self, peer: Callable[..., str]) -> None:
+        with pytest.raises(http.NoAnswer):
+            http.Client(peer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"{}")).call("GET", "/")
+
+    def test_an_answer_without_end_is_no_answer(self, peer: Callable[..., str]) -> None:
+        with pytest.raises(http.NoAnswer, match="too long"):
+            http.Client(peer(self.OK, *[b" " * 1_048_576] * 20)).call("GET", "/")
+
+    def test_a_peer_that_hangs_up_leaves_it_unknown_and_one_that_is_away_was_not_reached(
+        self, peer: Callable[..., str]
+    ) -> None:
+        with pytest.raises(http.NoAnswer) as unknown:
+            http.Client(peer()).call("POST", "/", json={})
+        assert not isinstance(unknown.value, http.NotReached)
+
+        with pytest.raises(http.NotReached):
+            http.Client("http://127.0.0.1:9").call("POST", "/", json={})
+
+    @pytest.mark.django_db
+    def test_a_call_inside_a_transaction_is_refused(self, peer: Callable[..., str]) -> None:
+        with pytest.raises(http.CalledInsideTransaction), transaction.atomic():
+            http.Client(peer(self.OK)).call("GET", "/")
