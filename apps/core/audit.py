@@ -109,6 +109,8 @@ def _take_snapshot(cursor: Any) -> None:
     # Inside a test's transaction queries have run already, and Postgres no longer lets the level be set.
     if len(connection.atomic_blocks) == 1:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    # What a request may take is too little for a check that reads all books.
+    cursor.execute("SET LOCAL statement_timeout = '5min'")
 
 
 def _check(invariant: Invariant, cursor: Any, now: datetime) -> Result:

@@ -16,13 +16,13 @@ def deliver(delivery_id: str, **_: object) -> None:
     relay.carry_out(UUID(delivery_id))
 
 
-@shared_task(name="core.forget_idempotency_keys")
+@shared_task(name="core.forget_idempotency_keys", expires=3600)
 def forget_idempotency_keys(**_: object) -> None:
     """Delete the idempotency keys whose time is over."""
     idempotency.forget_expired(now=clock.now())
 
 
-@shared_task(name="core.audit", soft_time_limit=540, time_limit=600)
+@shared_task(name="core.audit", expires=60, soft_time_limit=540, time_limit=600)
 def run_audit(**_: object) -> None:
     """Check every invariant and keep the result; a violation is an error in the log and a metric."""
     audit.keep(audit.run(now=clock.now()))

@@ -1,6 +1,8 @@
 import json
-from datetime import timedelta
+import threading
+from datetime import datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pgtrigger
 import pytest
@@ -187,3 +189,33 @@ class TestScheduledAudit:
         with pytest.raises(Exception, match="(?i)cannot update"), transaction.atomic():
             AuditRun.objects.update(violated={})
         assert AuditRun.objects.get().violated == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_checks_read_one_snapshot_and_may_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def look(cursor: Any, _now: datetime) -> list[dict[str, object]]:
+        cursor.execute(
+            "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only'),"
+            " current_setting('statement_timeout'), count(*) FROM accounts_user"
+        )
+        seen.append(cursor.fetchone())
+        worker = threading.Thread(target=make_user_elsewhere)
+        worker.start()
+        worker.join()
+        return []
+
+    def make_user_elsewhere() -> None:
+        make_user()
+        connection.close()
+
+    twice = [audit.Invariant(id=f"X-{number}", name="x", statement="x", sql=look) for number in range(2)]
+    monkeypatch.setattr(audit, "list_invariants", lambda _only: twice)
+
+    assert audit.run(now=clock.now()).violated == []
+
+    assert seen == [("repeatable read", "on", "5min", 0)] * 2
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("15s",)
