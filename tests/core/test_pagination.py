@@ -1,11 +1,17 @@
+import base64
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import BooleanField, DateField, DecimalField, F, Field, FloatField, IntegerField
+from django.db.models.functions import Cast
 
 from apps.core import clock
 from apps.core.api.pagination import BadCursor, BadLimit, BadSort, KeysetPagination, Page
-from apps.core.models import Event
+from apps.core.events import SYSTEM, record
+from apps.core.models import Event, Outbox
 from tests.factories.accounts import make_user
 
 pytestmark = pytest.mark.django_db
@@ -126,3 +132,70 @@ def test_a_page_costs_one_query_whatever_its_size(count_queries: Any) -> None:
         page(limit="50")
 
     assert len(queries) == 1
+
+
+def test_a_late_page_is_found_by_the_index_and_not_by_reading_all_before_it(count_queries: Any) -> None:
+    make_events(60, ties=True)
+    cursor = page(limit="50").next_cursor or ""
+    with count_queries() as queries:
+        page(limit="5", cursor=cursor)
+
+    with connection.cursor() as explain:
+        explain.execute("SET LOCAL enable_seqscan = off")
+        explain.execute(f"EXPLAIN {queries.captured_queries[0]['sql']}")
+        plan = "\n".join(line for (line,) in explain.fetchall())
+
+    assert "Index Cond: (created_at <= " in plan
+
+
+def test_a_cursor_is_short_and_tells_nothing_of_the_filters() -> None:
+    make_events(3, ties=True)
+    searched = KeysetPagination(sorts={"name": "type"}, default="name", scope="q=" + "asha" * 2500)
+
+    first = searched.page(Event.objects.all(), {"limit": "1"})
+    cursor = first.next_cursor or ""
+
+    assert len(cursor) < 300
+    assert b"asha" not in base64.urlsafe_b64decode(cursor.partition(":")[0] + "==")
+    assert len(searched.page(Event.objects.all(), {"cursor": cursor}).rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        (F("version") % 2, BooleanField()),
+        (F("version") / Decimal("8.0"), DecimalField(max_digits=20, decimal_places=6)),
+        (F("version") / 3.0, FloatField()),
+        (F("version") % 3, IntegerField()),
+        (F("created_at"), DateField()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_row_comes_once_whatever_the_key_is(key: Any, kind: Field) -> None:
+    make_events(23, ties=False)
+    pager = KeysetPagination(sorts={"key": "key"}, default="-key")
+    rows = Event.objects.annotate(key=Cast(key, output_field=kind))
+    seen: list[int] = []
+    params = {"limit": "4"}
+
+    while True:
+        got = pager.page(rows, params)
+        seen += [row.version for row in got.rows]
+        if got.next_cursor is None:
+            break
+        params["cursor"] = got.next_cursor
+
+    assert sorted(seen) == list(range(1, 24))
+
+
+def test_keys_that_are_numbers_page_too() -> None:
+    for _ in range(3):
+        record("test.user.made", subject=make_user(), actor=SYSTEM, changed={})
+    pager = KeysetPagination(sorts={"created_at": "created_at"}, default="created_at")
+
+    first = pager.page(Outbox.objects.all(), {"limit": "2"})
+    second = pager.page(Outbox.objects.all(), {"cursor": first.next_cursor or ""})
+
+    assert [row.pk for row in first.rows + second.rows] == list(
+        Outbox.objects.order_by("id").values_list("pk", flat=True)
+    )
