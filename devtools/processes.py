@@ -6,6 +6,7 @@ Each line of output appears behind the name of its process and goes to `<logs>/<
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -17,6 +18,7 @@ from devtools.embedded import CHECKOUT, Servers
 from devtools.environment import WEBHOOK_PATH, Ports
 
 PROCFILE = CHECKOUT / "Procfile"
+SMS_TEMPLATES = CHECKOUT / "templates" / "sms" / "notifications"
 _ONE_OFF = {"release"}
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
 _READY_SECONDS = 60.0
@@ -88,13 +90,27 @@ class Stack:
             "sandbox",
             [
                 sys.executable, "-m", "sandbox", "--port", str(ports.sandbox), "--smtp-port", str(ports.smtp),
-                "--webhook-url", f"{self.web_url}{WEBHOOK_PATH}", "--seed", "1",
+                "--webhook-url", f"{self.web_url}{WEBHOOK_PATH}", "--seed", "1", *self._memory(),
             ],
         )  # fmt: skip
         for name, command in read_procfile(self.procfile).items():
             self._spawn(name, ["/bin/sh", "-c", f"exec {command}"])
         self._until_answers("sandbox", f"{self.sandbox_url}/__sim__/")
+        self._register_sms_templates()
         self._until_answers("web", f"{self.web_url}/livez")
+
+    def _memory(self) -> list[str]:
+        # A database that is kept must not meet the same gateway ids again.
+        return [] if self.servers.data_dir is None else ["--snapshot", str(self.servers.data_dir / "sandbox.json")]
+
+    def _register_sms_templates(self) -> None:
+        """Tell the sandbox the texts that are registered with MSG91, so that its phones show what a phone would."""
+        texts = {f"bahi_{path.stem}": path.read_text().strip() for path in sorted(SMS_TEMPLATES.glob("*.txt"))}
+        request = urllib.request.Request(
+            f"{self.sandbox_url}/__sim__/knobs/msg91", data=json.dumps({"templates": texts}).encode(), method="POST"
+        )
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5):
+            pass
 
     def wait(self) -> None:
         """

@@ -179,6 +179,12 @@ def list_ledger_of_order(order_id: UUID) -> QuerySet[LedgerTransaction]:
     return LedgerTransaction.objects.filter(order_id=order_id).prefetch_related(entries).order_by("occurred_at", "id")
 
 
+def list_entries_of_order(order_id: UUID) -> QuerySet[LedgerEntry]:
+    """Return every ledger entry of an order, oldest transaction first."""
+    entries = LedgerEntry.objects.filter(transaction__order_id=order_id).select_related("transaction")
+    return entries.order_by("transaction__occurred_at", "transaction_id", "id")
+
+
 def balance_of(code: str, *, currency: str = "INR") -> int:
     """
     Return an account's balance in paise, debits positive: its last checkpoint and the entries after it.

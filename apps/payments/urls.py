@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.payments.views import PaymentQrView, PaymentView, RazorpayWebhookView
+from apps.payments.views import OrderLedgerView, PaymentQrView, PaymentView, RazorpayWebhookView
 
 urlpatterns = [
     path("payments", PaymentView.as_view({"get": "list", "post": "create"})),
@@ -11,5 +11,6 @@ urlpatterns = [
     path("payments/<str:payment_id>/cancel", PaymentView.as_view({"post": "cancel"})),
     path("payments/<str:payment_id>/sync", PaymentView.as_view({"post": "sync"})),
     path("payments/<str:payment_id>/qr.svg", PaymentQrView.as_view({"get": "retrieve"})),
+    path("orders/<str:order_id>/ledger", OrderLedgerView.as_view({"get": "list"})),
     path("webhooks/razorpay", RazorpayWebhookView.as_view({"post": "create"})),
 ]

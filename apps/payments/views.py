@@ -23,17 +23,23 @@ from apps.core.api import (
     with_etag,
 )
 from apps.core.api.parser import BodyTooLarge
+from apps.core.api.permissions import requires
 from apps.core.api.renderer import ApiRenderer
 from apps.core.errors import NotFound, TooManyRequests
+from apps.core.ids import decode
 from apps.core.models import public_pk
+from apps.orders.selectors import get_order
 from apps.payments import filters, selectors, services
 from apps.payments.models import Payment
 from apps.payments.serializers import (
     CANCELLED_EXAMPLE,
+    CAPTURE_ENTRY_EXAMPLE,
     READY_EXAMPLE,
     STARTED_EXAMPLE,
     SUCCEEDED_EXAMPLE,
     EmptyRequest,
+    LedgerEntryListResponse,
+    LedgerEntryResponse,
     PaymentListResponse,
     PaymentResponse,
     StartPaymentRequest,
@@ -43,6 +49,8 @@ from apps.payments.serializers import (
 )
 
 _MAX_WEBHOOK_BYTES = 262_144
+#: The envelope of a list that is short by nature.
+_ONE_PAGE: dict[str, Any] = {"object": "list", "data": [], "has_more": False, "next_cursor": None, "prev_cursor": None}
 #: So many forged webhooks an address and minute are answered one by one; a sender with the secret is never counted.
 _FORGERIES = "300/m"
 
@@ -246,6 +254,30 @@ class PaymentQrView(ApiView):
         self.request.accepted_renderer = ApiRenderer()
         self.request.accepted_media_type = ApiRenderer.media_type
         return super().handle_exception(exc)
+
+
+class OrderLedgerView(ApiView):
+    """The books of one order, for those who keep them."""
+
+    permission_classes = [requires("payments.view_ledgerentry")]
+
+    @extend_schema(
+        operation_id="list_order_ledger",
+        summary="Read an order's ledger entries",
+        description="Debits positive, credits negative; the entries of each transaction sum to zero. For finance.",
+        responses={200: LedgerEntryListResponse},
+        examples=[
+            OpenApiExample(
+                "Captured",
+                response_only=True,
+                value={**_ONE_PAGE, "data": [CAPTURE_ENTRY_EXAMPLE]},
+            )
+        ],
+    )
+    def list(self, request: Request, order_id: str) -> Response:
+        order = get_order(decode("ord", order_id))
+        entries = LedgerEntryResponse(selectors.list_entries_of_order(order.pk), many=True).data
+        return with_etag(request, {**_ONE_PAGE, "data": entries})
 
 
 class RazorpayWebhookView(ApiView):

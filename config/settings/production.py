@@ -23,8 +23,12 @@ _refuse("ALLOWED_HOSTS" not in env.ENVIRON, "ALLOWED_HOSTS is not set: name the 
 _refuse("*" in ALLOWED_HOSTS, "ALLOWED_HOSTS may not be '*' in production.")
 _refuse(not PUBLIC_URL.startswith("https://"), "PUBLIC_URL must begin with https:// in production.")
 _refuse(len({SECRET_KEY, JWT_SIGNING_KEY, OTP_PEPPER}) < 3, "SECRET_KEY, JWT_SIGNING_KEY and OTP_PEPPER must differ.")
-_refuse(len(set(SECRET_KEY)) < 10, "SECRET_KEY is not random enough.")
+for _name in ("SECRET_KEY", "JWT_SIGNING_KEY", "OTP_PEPPER"):
+    _refuse(len(set(vars()[_name])) < 10, f"{_name} is not random enough.")
 _refuse("EMAIL_URL" not in env.ENVIRON, "EMAIL_URL is not set, for example smtp+tls://user:password@host:587.")
 _refuse("DOCUMENTS_DIR" not in env.ENVIRON, "DOCUMENTS_DIR is not set: a directory that is backed up, for invoices.")
-_refuse(RAZORPAY_BASE_URL.startswith("http://"), "RAZORPAY_BASE_URL must begin with https:// in production.")
-_refuse(MSG91_BASE_URL.startswith("http://"), "MSG91_BASE_URL must begin with https:// in production.")
+_refuse(not RAZORPAY_BASE_URL.startswith("https://"), "RAZORPAY_BASE_URL must begin with https:// in production.")
+_refuse(not MSG91_BASE_URL.startswith("https://"), "MSG91_BASE_URL must begin with https:// in production.")
+# Anybody can read these in the sandbox's source, and sign webhooks with them.
+for _name in ("RAZORPAY_KEY_SECRET", "MSG91_AUTH_KEY", "RAZORPAY_WEBHOOK_SECRETS"):
+    _refuse("sandbox" in str(vars()[_name]), f"{_name} holds a secret of the sandbox.")

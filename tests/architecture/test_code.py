@@ -30,7 +30,11 @@ def test_no_function_outgrows_a_screen() -> None:
         for node in ast.walk(ast.parse((ROOT / path).read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 length = (node.end_lineno or 0) - node.body[0].lineno + 1
-                if isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant) and len(node.body) > 1:
+                if (
+                    isinstance(node.body[0], ast.Expr)
+                    and isinstance(node.body[0].value, ast.Constant)
+                    and len(node.body) > 1
+                ):
                     length = (node.end_lineno or 0) - node.body[1].lineno + 1
                 if length > MAX_FUNCTION:
                     long[f"{path}:{node.name}"] = length
@@ -58,6 +62,9 @@ def test_links_in_the_documents_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_files_named_in_the_documents_exist(page: Path) -> None:
-    names = re.findall(r"`((?:apps|config|sandbox|devtools|tests|templates|docs|requirements)/[\w./-]+\.\w+)`", (ROOT / page).read_text())
+    names = re.findall(
+        r"`((?:apps|config|sandbox|devtools|tests|templates|docs|requirements)/[\w./-]+\.\w+)`",
+        (ROOT / page).read_text(),
+    )
 
     assert [name for name in names if not (ROOT / name).exists()] == []

@@ -10,7 +10,16 @@ from django.db import models
 ROOT = Path(__file__).resolve().parent.parent.parent
 OURS = [config for config in apps.get_app_configs() if config.name.startswith("apps.")]
 #: Lower first; an app may point at itself and at those before it. accounts and catalog stand side by side.
-HEIGHT = {"core": 0, "tax": 1, "accounts": 2, "catalog": 2, "orders": 3, "payments": 4, "invoicing": 5, "notifications": 6}
+HEIGHT = {
+    "core": 0,
+    "tax": 1,
+    "accounts": 2,
+    "catalog": 2,
+    "orders": 3,
+    "payments": 4,
+    "invoicing": 5,
+    "notifications": 6,
+}
 FOREIGN_KEYS = [
     field
     for config in OURS
@@ -46,7 +55,11 @@ def test_no_model_orders_itself() -> None:
 @pytest.mark.parametrize(
     ("pattern", "allowed", "why"),
     [
-        (r"\bselect_for_update\b|FOR (NO KEY )?UPDATE", r"/(locks|statements)\.py$|^apps/core/relay\.py$", "locks.py says who locks what"),
+        (
+            r"\bselect_for_update\b|FOR (NO KEY )?UPDATE",
+            r"/(locks|statements)\.py$|^apps/core/relay\.py$",
+            "locks.py says who locks what",
+        ),
         (r"django\.dispatch|\b(pre|post)_(save|delete|init)\b", r"^$", "signals hide the flow"),
         (r"apps\.get_model\(", r"/migrations/", "it goes around the import rules"),
         (r"GenericForeignKey", r"^$", "only events point at anything, by plain columns"),

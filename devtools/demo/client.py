@@ -1,0 +1,143 @@
+"""What the story is told with: a narrator, an API client, and the sandbox's control."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+PATIENCE = 15.0  # seconds to wait for what workers do
+
+
+class StepFailed(RuntimeError):
+    """A step of the story did not go as it should; `where` names the process whose log tells more."""
+
+    def __init__(self, sentence: str, *, where: str | None = None) -> None:
+        super().__init__(sentence)
+        self.where = where
+        self.step = ""
+
+
+@dataclass
+class Step:
+    """What a step says about itself when it is done."""
+
+    name: str
+    facts: list[str] = field(default_factory=list)
+
+    def tell(self, fact: str) -> None:
+        self.facts.append(fact)
+
+
+class Narrator:
+    """Prints a line a step, with its milliseconds, and what came of it."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._colour = sys.stdout.isatty()
+
+    def heading(self, text: str) -> None:
+        print(f"\n{self._paint('1', text)}\n", flush=True)
+
+    def line(self, mark: str, text: str) -> None:
+        print(f"  {mark:>3} {'':<46}           {self._paint('2', text)}", flush=True)
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """Time a step and print it; a step that fails names itself."""
+        self._number += 1
+        step = Step(name)
+        began = time.monotonic()
+        try:
+            yield step
+        except StepFailed as failed:
+            failed.step = name
+            raise
+        except requests.RequestException as away:
+            failure = StepFailed(f"no answer: {away}", where="web")
+            failure.step = name
+            raise failure from away
+        milliseconds = (time.monotonic() - began) * 1000
+        first, *rest = step.facts or [""]
+        print(f"  {self._number:>3} {name:<46} {milliseconds:>7.0f} ms  {self._paint('36', first)}", flush=True)
+        for fact in rest:
+            self.line("", fact)
+
+    def _paint(self, code: str, text: str) -> str:
+        return f"\033[{code}m{text}\033[0m" if self._colour and text else text
+
+
+class Api:
+    """A client app: it speaks JSON over HTTP and holds an access token."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def sign_in(self, access_token: str) -> None:
+        self._session.headers["Authorization"] = f"Bearer {access_token}"
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        expect: int | tuple[int, ...] = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """
+        Call the API and return its answer.
+
+        :raises StepFailed: if the status is none of those expected
+        """
+        url = path if path.startswith("http") else f"{self.base_url}{path}"
+        response = self._session.request(method, url, json=body, headers=dict(headers or {}), timeout=20)
+        expected = (expect,) if isinstance(expect, int) else expect
+        if response.status_code not in expected:
+            raise StepFailed(f"{method} {path} answered {response.status_code}: {response.text[:600]}", where="web")
+        return response
+
+    def get(self, path: str) -> Any:
+        return self.call("GET", path).json()
+
+
+class Phone:
+    """The buyer's phone, mailbox and UPI app: the sandbox's control."""
+
+    def __init__(self, sandbox_url: str) -> None:
+        self._url = f"{sandbox_url}/__sim__"
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def control(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Any:
+        """
+        Call the sandbox's control.
+
+        :raises StepFailed: if it refuses
+        """
+        response = self._session.request(method, f"{self._url}{path}", json=body, params=params, timeout=30)
+        if not response.ok:
+            raise StepFailed(f"the sandbox answered {response.status_code}: {response.text[:300]}", where="sandbox")
+        return response.json()
+
+
+def until(read: Callable[[], Any], *, what: str, where: str = "worker", patience: float = PATIENCE) -> Any:
+    """
+    Read again and again until something truthy comes, and return it.
+
+    :raises StepFailed: if nothing came in time
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        if found := read():
+            return found
+        if time.monotonic() > deadline:
+            raise StepFailed(f"{what} did not come within {patience:.0f} s", where=where)
+        time.sleep(0.05)

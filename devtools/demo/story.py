@@ -1,0 +1,268 @@
+"""The story: what a client app does from log-in to invoice, over HTTP and nothing else."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import uuid
+from pathlib import Path
+from typing import Any
+
+from apps.core.money import rupees
+from devtools import logins
+from devtools.demo.client import Api, Narrator, Phone, StepFailed, until
+
+#: Searches whose first hits carry three different GST rates.
+SHOPPING_LIST = (("basmati rice", 2), ("sunglasses", 1), ("energy drink", 6))
+DELIVERY_ADDRESS = {
+    "name": "Asha Rao", "phone": "+919876543210", "line1": "12, 4th Cross, Indiranagar", "city": "Bengaluru", "state": "29",
+    "pin": "560038",
+}  # fmt: skip
+
+
+class Story:
+    """
+    One buyer, one order.
+
+    :param documents: where the invoice's PDF is saved
+    """
+
+    def __init__(self, web_url: str, sandbox_url: str, say: Narrator, *, documents: Path) -> None:
+        self.api = Api(f"{web_url}/api/v1")
+        self.finance = Api(f"{web_url}/api/v1")
+        self.phone = Phone(sandbox_url)
+        self.say = say
+        self.documents = documents
+        self.order_number = self.invoice_number = ""
+        self.number = f"+9198{secrets.randbelow(10**8):08d}"
+        self.email = f"asha-{secrets.token_hex(4)}@mail.example"
+        self.lines: list[dict[str, Any]] = []
+        self.address_id = self.order_id = self.payment_url = self.gateway_payment = ""
+
+    def play(self) -> None:
+        """
+        Do all of it, telling each step.
+
+        :raises StepFailed: at the first step that does not go as it should
+        """
+        self.say.heading("The buyer logs in")
+        self._log_in()
+        self._confirm_email()
+        self.say.heading("The buyer orders")
+        self._search()
+        self._add_address()
+        self._quote()
+        self._place_twice()
+        self.say.heading("The buyer pays by UPI")
+        self._ask_to_pay()
+        self._pay()
+        self._see_confirmed_once()
+        self.say.heading("What came of it")
+        self._fetch_invoice()
+        self._read_messages()
+        self._read_timeline()
+        self._read_ledger()
+
+    # Log-in ---------------------------------------------------------------------------------------------------------
+
+    def _log_in(self) -> None:
+        with self.say.step("ask for an OTP") as step:
+            asked = self.api.call("POST", "/auth/otp", {"phone": self.number}, expect=202).json()
+            sms = self._newest("/sms", self.number.removeprefix("+"))
+            code = _code_in(sms)
+            step.tell(f"the phone of {self.number[:6]}xxxxxx shows: {sms.get('text') or sms}"[:110])
+        with self.say.step("verify it: the account is made") as step:
+            body = {"challenge_id": asked["id"], "code": code, "transport": "body"}
+            tokens = self.api.call("POST", "/auth/otp/verify", body).json()
+            self.api.sign_in(tokens["access_token"])
+            me = self.api.get("/me")
+            step.tell(f"{me['id']}; access token for 15 minutes, refresh token for 7 days")
+
+    def _confirm_email(self) -> None:
+        with self.say.step("set an e-mail address, confirm it by code") as step:
+            asked = self.api.call("POST", "/me/email", {"email": self.email}, expect=202).json()
+            mail = self._newest("/mails", self.email)
+            body = {"challenge_id": asked["id"], "code": _code_in(mail)}
+            self.api.call("POST", "/me/email/confirm", body)
+            step.tell(f"mail: {mail['subject']}")
+
+    def _newest(self, path: str, to: str) -> dict[str, Any]:
+        found = self.phone.control("GET", path, to=to, wait=15)
+        if not found["items"]:
+            raise StepFailed(f"nothing came to {path} within 15 s", where="worker")
+        return dict(found["items"][0])
+
+    # The order ------------------------------------------------------------------------------------------------------
+
+    def _search(self) -> None:
+        with self.say.step("search the catalogue") as step:
+            for words, quantity in SHOPPING_LIST:
+                hits = self.api.get(f"/products?q={words}&in_stock=true&limit=3")["data"]
+                if not hits:
+                    raise StepFailed(f"nothing is found for {words!r}", where="web")
+                product = self.api.get(f"/products/{hits[0]['id']}")
+                variant = product["variants"][0]
+                self.lines.append({"variant_id": variant["id"], "quantity": quantity})
+                step.tell(f"{words!r}: {product['name']}, {rupees(variant['price'])}")
+
+    def _add_address(self) -> None:
+        with self.say.step("add an address in another state") as step:
+            address = self.api.call("POST", "/me/addresses", DELIVERY_ADDRESS, expect=201).json()
+            self.address_id = address["id"]
+            step.tell(f"{address['city']} {address['pin']}, state {address['state']}; the shop is in Maharashtra (27)")
+
+    def _quote(self) -> None:
+        with self.say.step("quote") as step:
+            body = {"lines": self.lines, "shipping_address_id": self.address_id}
+            quote = self.api.call("POST", "/orders/quote", body).json()
+            rates = {line["tax_rate"] for line in quote["lines"]}
+            if len(rates) != 3:
+                raise StepFailed(f"three GST rates were expected, not {sorted(rates)}", where="web")
+            step.tell(f"{rupees(quote['total_amount'])} with IGST of {rupees(quote['igst_amount'])}")
+            step.tell(f"why: {quote['place_of_supply']['explanation']}")
+            for line in quote["lines"]:
+                taxes = (
+                    f"{line['tax_rate'] / 100:g} % of {rupees(line['taxable_amount'])} = {rupees(line['igst_amount'])}"
+                )
+                step.tell(f"{line['quantity']} x {line['name'][:40]}: {taxes}")
+
+    def _place_twice(self) -> None:
+        body = {"lines": self.lines, "shipping_address_id": self.address_id}
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        with self.say.step("place the order") as step:
+            placed = self.api.call("POST", "/orders", body, expect=201, headers=key)
+            order = placed.json()
+            self.order_id, self.order_number = order["id"], order["number"]
+            step.tell(f"{order['number']}: {rupees(order['total_amount'])}, stock held until {order['expires_at']}")
+        with self.say.step("send the very same request again") as step:
+            again = self.api.call("POST", "/orders", body, expect=201, headers=key)
+            if again.content != placed.content or again.headers.get("Idempotent-Replayed") != "true":
+                raise StepFailed("the second answer differs from the first", where="web")
+            if len(self.api.get("/orders")["data"]) != 1:
+                raise StepFailed("the second request made a second order", where="web")
+            step.tell("the same answer to the byte, and still one order")
+
+    # The payment ----------------------------------------------------------------------------------------------------
+
+    def _ask_to_pay(self) -> None:
+        with self.say.step("ask to pay") as step:
+            body = {"order_id": self.order_id}
+            key = {"Idempotency-Key": str(uuid.uuid4())}
+            asked = self.api.call("POST", "/payments", body, expect=202, headers=key)
+            self.payment_url = asked.headers["Location"].removeprefix("/api/v1")
+            step.tell(f"202: watch {asked.headers['Location']}")
+        with self.say.step("follow it to the UPI link") as step:
+            payment = until(self._payable, what="the UPI link")
+            step.tell(payment["next_action"]["upi"]["link"][:110])
+
+    def _payable(self) -> dict[str, Any] | None:
+        payment = self.api.get(self.payment_url)
+        return dict(payment) if (payment.get("next_action") or {}).get("upi") else None
+
+    def _pay(self) -> None:
+        self.phone.control("POST", "/webhooks/policy", {"mode": "reverse", "copies": 2})
+        with self.say.step("the payer approves in the UPI app") as step:
+            truth = self.phone.control("GET", "/truth")
+            self.gateway_payment = _open_payment(truth)
+            self.phone.control("POST", f"/payments/{self.gateway_payment}/approve")
+            step.tell(f"Razorpay: {self.gateway_payment}")
+        with self.say.step("signed webhooks, each twice, backwards") as step:
+            sent = self.phone.control("GET", "/webhooks", wait=10)
+            for line in _told_of(sent, self.gateway_payment):
+                step.tell(line)
+        self.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
+
+    def _see_confirmed_once(self) -> None:
+        with self.say.step("the order is confirmed, once") as step:
+            order = until(self._confirmed, what="the confirmation")
+            entries = self.api.get(f"/orders/{self.order_id}/timeline?limit=100")["data"]
+            times = sum(entry["type"] == "order.confirmed" for entry in entries)
+            if times != 1:
+                raise StepFailed(f"the order was confirmed {times} times", where="worker")
+            step.tell(f"{order['status']}, {order['payment_status']}: {rupees(order['paid_amount'])}")
+
+    def _confirmed(self) -> dict[str, Any] | None:
+        order = self.api.get(f"/orders/{self.order_id}")
+        return dict(order) if order["status"] == "confirmed" else None
+
+    # What came of it ------------------------------------------------------------------------------------------------
+
+    def _fetch_invoice(self) -> None:
+        with self.say.step("GST invoice and its PDF") as step:
+            invoice = until(self._rendered, what="the invoice")
+            self.invoice_number = invoice["number"]
+            pdf = self.api.call("GET", f"/invoices/{invoice['id']}/pdf").content
+            if not pdf.startswith(b"%PDF-"):
+                raise StepFailed("what came is not a PDF", where="web")
+            self.documents.mkdir(parents=True, exist_ok=True)
+            path = self.documents / f"{invoice['number'].replace('/', '-')}.pdf"
+            path.write_bytes(pdf)
+            step.tell(f"{invoice['number']} of {invoice['invoice_date']}, {rupees(invoice['total_amount'])}")
+            step.tell(f"saved: {path} ({len(pdf):,} bytes)")
+
+    def _rendered(self) -> dict[str, Any] | None:
+        invoices = self.api.get(f"/invoices?order_id={self.order_id}")["data"]
+        if not invoices:
+            return None
+        response = self.api.call("GET", f"/invoices/{invoices[0]['id']}/pdf", expect=(200, 202, 404, 409))
+        return dict(invoices[0]) if response.status_code == 200 else None
+
+    def _read_messages(self) -> None:
+        with self.say.step("SMS, e-mail and in-app message") as step:
+            sms = until(lambda: self._messages("/sms", self.number.removeprefix("+"), least=2), what="the SMS")
+            step.tell(f"SMS: {sms[0].get('text', '')}"[:130])
+            mail = until(lambda: self._mail_with_pdf(), what="the mail with the invoice")
+            step.tell(f"e-mail: {mail['subject']}, with {mail['attachments'][0]['name']}")
+            inbox = until(lambda: self.api.get("/me/notifications")["data"], what="the in-app message")
+            step.tell(f"in-app: {inbox[0]['title']}")
+
+    def _messages(self, path: str, to: str, *, least: int) -> list[dict[str, Any]]:
+        messages = list(self.phone.control("GET", path, to=to)["items"])
+        return messages if len(messages) >= least else []
+
+    def _mail_with_pdf(self) -> dict[str, Any] | None:
+        mails = self._messages("/mails", self.email, least=1)
+        return next((dict(mail) for mail in mails if mail.get("attachments")), None)
+
+    def _read_timeline(self) -> None:
+        with self.say.step("the order's timeline") as step:
+            for entry in self.api.get(f"/orders/{self.order_id}/timeline?limit=100")["data"]:
+                step.tell(f"{entry['at']}  {entry['type']:<24} {entry['actor']:<9} {entry['text']}"[:130])
+
+    def _read_ledger(self) -> None:
+        with self.say.step("the ledger (finance looks)") as step:
+            login = next(each for each in logins.STAFF if each.role == "finance")
+            body = {"email": login.email, "password": login.password, "transport": "body"}
+            self.finance.sign_in(self.finance.call("POST", "/auth/login", body).json()["access_token"])
+            entries = self.finance.get(f"/orders/{self.order_id}/ledger")["data"]
+            if not entries or sum(entry["amount"] for entry in entries):
+                raise StepFailed(f"the entries do not sum to zero: {entries}", where="web")
+            for entry in entries:
+                side = "debit " if entry["amount"] > 0 else "credit"
+                step.tell(f"{entry['kind']:<8} {entry['account']:<36} {side} {rupees(abs(entry['amount'])):>14}")
+
+
+def _code_in(message: dict[str, Any]) -> str:
+    text = str(message.get("otp") or "") or f"{message.get('text', '')} {message.get('variables', '')}"
+    found = re.search(r"(?<!\d)\d{6}(?!\d)", text)
+    if not found:
+        raise StepFailed(f"there is no code in the message: {text[:200]}", where="worker")
+    return found.group()
+
+
+def _open_payment(truth: dict[str, Any]) -> str:
+    open_ones = [payment for payment in truth["payments"] if payment["status"] == "created"]
+    if not open_ones:
+        raise StepFailed("the gateway knows no open payment", where="sandbox")
+    return str(max(open_ones, key=lambda payment: payment["created_at"])["id"])
+
+
+def _told_of(sent: dict[str, Any], payment_id: str) -> list[str]:
+    """Return the webhooks of a payment in the order in which they came, with our answers."""
+    came = sorted(
+        (attempt["at"], webhook["event"], attempt["status"])
+        for webhook in sent["items"]
+        if webhook["payment_id"] == payment_id
+        for attempt in webhook["attempts"]
+    )
+    return [f"{event:<20} answered {status}" for _, event, status in came]

@@ -1,0 +1,85 @@
+"""
+Who may call what: every route and method of the API. A route that is not here fails the test, so none is open by accident.
+
+PUBLIC: anybody. SIGNED: whoever is signed in, about their own. OWNER: the owner of the object in the path (staff with `permission`
+too); for others it does not exist. STAFF: those who hold `permission`. SIGNATURE: the gateway.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PUBLIC, SIGNED, OWNER, STAFF, SIGNATURE = "public", "signed", "owner", "staff", "signature"
+
+
+@dataclass(frozen=True)
+class Access:
+    """One rule; `body` is a request that would be right, so that a refusal is about the person and not the form."""
+
+    kind: str
+    permission: str = ""
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+_ORDER = {"lines": [{"variant_id": "<variant_id>", "quantity": 1}], "shipping_address_id": "<address_id>"}
+_ADDRESS = {"name": "A", "line1": "12 MG Road", "city": "Bengaluru", "state": "29", "pin": "560001"}
+
+ACCESS: dict[str, Access] = {
+    # accounts
+    "POST auth/otp": Access(PUBLIC),
+    "POST auth/otp/verify": Access(PUBLIC),
+    "POST auth/login": Access(PUBLIC),
+    "POST auth/refresh": Access(PUBLIC),
+    "POST auth/logout": Access(PUBLIC),
+    "GET auth/sessions": Access(SIGNED),
+    "DELETE auth/sessions": Access(SIGNED),
+    "DELETE auth/sessions/<session_id>": Access(OWNER),
+    "GET me": Access(SIGNED),
+    "PATCH me": Access(SIGNED, body={"name": "A"}),
+    "POST me/email": Access(SIGNED, body={"email": "a@b.example"}),
+    "POST me/email/confirm": Access(SIGNED),
+    "POST me/password": Access(SIGNED),
+    "GET me/addresses": Access(SIGNED),
+    "POST me/addresses": Access(SIGNED, body=_ADDRESS),
+    "GET me/addresses/<address_id>": Access(OWNER),
+    "PATCH me/addresses/<address_id>": Access(OWNER, body={"city": "Mysuru"}),
+    "DELETE me/addresses/<address_id>": Access(OWNER),
+    # tax
+    "GET gst/rates": Access(PUBLIC),
+    "GET gst/gstin/<gstin>": Access(SIGNED),
+    # catalogue
+    "GET categories": Access(PUBLIC),
+    "GET products": Access(PUBLIC),
+    "GET products/<product_id>": Access(PUBLIC),
+    "GET products/<product_id>/variants": Access(PUBLIC),
+    "GET variants/<variant_id>": Access(PUBLIC),
+    "POST products": Access(STAFF, "catalog.add_product"),
+    "PATCH products/<product_id>": Access(STAFF, "catalog.change_product"),
+    "POST products/<product_id>/variants": Access(STAFF, "catalog.add_variant"),
+    "PATCH variants/<variant_id>": Access(STAFF, "catalog.change_variant"),
+    "POST stock-adjustments": Access(STAFF, "catalog.add_stockmovement"),
+    # orders
+    "POST orders/quote": Access(SIGNED, body=_ORDER),
+    "GET orders": Access(SIGNED, "orders.view_order"),
+    "POST orders": Access(SIGNED, body=_ORDER),
+    "GET orders/<order_id>": Access(OWNER, "orders.view_order"),
+    "POST orders/<order_id>/cancel": Access(OWNER, "orders.change_order", body={"reason": "no"}),
+    "GET orders/<order_id>/timeline": Access(OWNER, "orders.view_order"),
+    "GET orders/<order_id>/ledger": Access(STAFF, "payments.view_ledgerentry"),
+    # payments
+    "GET payments": Access(SIGNED, "payments.view_payment"),
+    "POST payments": Access(SIGNED, body={"order_id": "<order_id>"}),
+    "GET payments/<payment_id>": Access(OWNER, "payments.view_payment"),
+    "POST payments/<payment_id>/verify": Access(OWNER, body={"gateway_payment_id": "pay_1", "signature": "0" * 64}),
+    "POST payments/<payment_id>/cancel": Access(OWNER),
+    "POST payments/<payment_id>/sync": Access(OWNER, "payments.view_payment"),
+    "GET payments/<payment_id>/qr.svg": Access(OWNER, "payments.view_payment"),
+    "POST webhooks/razorpay": Access(SIGNATURE),
+    # invoicing
+    "GET invoices": Access(SIGNED, "invoicing.view_invoice"),
+    "GET invoices/<invoice_id>": Access(OWNER, "invoicing.view_invoice"),
+    "GET invoices/<invoice_id>/pdf": Access(OWNER, "invoicing.view_invoice"),
+    # notifications
+    "GET me/notifications": Access(SIGNED),
+    "POST me/notifications/read": Access(SIGNED),
+    "POST me/notifications/<notification_id>/read": Access(OWNER),
+}

@@ -1,0 +1,147 @@
+"""A whole stack for the fault tests: its own servers, processes and sandbox, and a buyer who meets it over HTTP."""
+
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devtools import environment
+from devtools.demo.client import Api, Phone
+from devtools.demo.story import _code_in, _open_payment
+from devtools.embedded import CHECKOUT, Servers
+from devtools.processes import Stack, read_procfile
+
+ADDRESS = {
+    "name": "Asha Rao",
+    "phone": "+919876543210",
+    "line1": "12 MG Road",
+    "city": "Bengaluru",
+    "state": "29",
+    "pin": "560001",
+}
+
+
+class House:
+    """The running stack, and what the tests do to it."""
+
+    def __init__(self, servers: Servers, stack: Stack, fault_dir: Path) -> None:
+        self.servers = servers
+        self.stack = stack
+        self.fault_dir = fault_dir
+        self.phone = Phone(stack.sandbox_url)
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a manage.py command beside the stack."""
+        return subprocess.run(
+            [sys.executable, str(CHECKOUT / "manage.py"), *arguments],
+            env=self.stack.env,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+    def audit(self) -> list[str]:
+        """Return the names of the invariants that are violated."""
+        found = self.manage("audit", "--json")
+        assert found.stdout, found.stderr
+        return [
+            result["name"] + str(result["rows"])
+            for result in json.loads(found.stdout)["results"]
+            if not result["holds"]
+        ]
+
+    def sign_in(self, phone: str) -> "Buyer":
+        """Return a buyer who has logged in by OTP and has an address."""
+        api = Api(f"{self.stack.web_url}/api/v1")
+        asked = api.call("POST", "/auth/otp", {"phone": phone}, expect=202).json()
+        sms = self.phone.control("GET", "/sms", to=phone.removeprefix("+"), wait=15)
+        body = {"challenge_id": asked["id"], "code": _code_in(sms["items"][0]), "transport": "body"}
+        api.sign_in(api.call("POST", "/auth/otp/verify", body).json()["access_token"])
+        address = api.call("POST", "/me/addresses", ADDRESS, expect=201).json()
+        product = api.get(f"/products/{api.get('/products?in_stock=true&limit=1')['data'][0]['id']}")
+        return Buyer(self, api, address["id"], product["variants"][0]["id"])
+
+    def revive(self, name: str) -> None:
+        """Start a process of the Procfile again, as a process manager would."""
+        self.servers.ended.pop(name, None)
+        self.stack._spawn(name, ["/bin/sh", "-c", f"exec {read_procfile()[name]}"])
+
+
+class Buyer:
+    """A client app of one buyer."""
+
+    def __init__(self, house: House, api: Api, address_id: str, variant_id: str) -> None:
+        self.house = house
+        self.api = api
+        self.order_body = {"lines": [{"variant_id": variant_id, "quantity": 1}], "shipping_address_id": address_id}
+
+    def place(self, key: str | None = None) -> Any:
+        """Place an order and return the answer, whatever its status; raises ConnectionError if none came."""
+        return self.api._session.post(
+            f"{self.api.base_url}/orders",
+            json=self.order_body,
+            headers={"Idempotency-Key": key or str(uuid.uuid4())},
+            timeout=20,
+        )
+
+    def orders(self) -> list[dict[str, Any]]:
+        return list(self.api.get("/orders?limit=100")["data"])
+
+    def order(self, order_id: str) -> dict[str, Any]:
+        return dict(self.api.get(f"/orders/{order_id}"))
+
+    def start_payment(self, order_id: str) -> str:
+        """Ask to pay and return the URL to watch."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        asked = self.api.call("POST", "/payments", {"order_id": order_id}, expect=202, headers=headers)
+        return str(asked.headers["Location"].removeprefix("/api/v1"))
+
+    def approve(self, payment_url: str, *, seconds: float = 60) -> str:
+        """Wait until the payment can be paid, pay it in the UPI app, and return the gateway's payment id."""
+        wait_for(lambda: (self.api.get(payment_url).get("next_action") or {}).get("upi"), seconds=seconds)
+        gateway_payment = _open_payment(self.house.phone.control("GET", "/truth"))
+        self.house.phone.control("POST", f"/payments/{gateway_payment}/approve")
+        return gateway_payment
+
+    def wait_until_confirmed(self, order_id: str, *, seconds: float = 60) -> dict[str, Any]:
+        wait_for(lambda: self.order(order_id)["status"] == "confirmed", seconds=seconds)
+        return self.order(order_id)
+
+    def invoices(self, order_id: str) -> list[dict[str, Any]]:
+        return list(self.api.get(f"/invoices?order_id={order_id}")["data"])
+
+
+def wait_for(read: Callable[[], Any], *, seconds: float) -> Any:
+    """Read until something truthy comes."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := read():
+            return found
+        assert time.monotonic() < deadline, f"it did not come within {seconds} s"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="package")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    place = tmp_path_factory.mktemp("house")
+    servers = Servers(None)
+    try:
+        servers.start()
+        ports = environment.Ports.choose()
+        env = environment.build(servers.env, ports, data_dir=place, ignore_user=True)
+        env |= {"DJANGO_SETTINGS_MODULE": "tests.faults.settings", "FAULT_DIR": str(place), "LOG_FORMAT": "json"}
+        stack = Stack(servers, env, ports, logs=place / "logs")
+        stack.manage("migrate", "migrate", "--no-input", "--verbosity", "0")
+        stack.manage("reference", "setup_reference_data")
+        stack.manage("demo-data", "load_demo_data")
+        stack.start()
+        yield House(servers, stack, place)
+    finally:
+        servers.stop()

@@ -1,0 +1,95 @@
+"""
+Places at which a process kills itself with -9, once, when the test has armed them.
+
+They are wrapped around the product from outside, by an app that only the fault tests install, so that the product itself
+knows nothing of them.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+
+WEB_BEFORE_COMMIT = "web_before_commit"
+WEB_AFTER_COMMIT = "web_after_commit"
+WORKER_AFTER_GATEWAY = "worker_after_gateway"
+WORKER_BEFORE_RECEIPT = "worker_before_receipt"
+WHOLE_WORKER_BEFORE_RECEIPT = "whole_worker_before_receipt"
+RELAY_BEFORE_HINT = "relay_before_hint"
+
+
+def arm(directory: Path, point: str) -> None:
+    """Let the next process that comes by this point die there."""
+    (directory / point).touch()
+
+
+def is_armed(directory: Path, point: str) -> bool:
+    """Test if nobody has come by yet."""
+    return (directory / point).exists()
+
+
+def hit(point: str, *, with_parent: bool = False) -> None:
+    try:
+        (Path(os.environ["FAULT_DIR"]) / point).unlink()
+    except FileNotFoundError:
+        return
+    if with_parent:
+        os.kill(os.getppid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KillingMiddleware:
+    """Dies before or after the commit of a placed order."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "POST" or request.path != "/api/v1/orders":
+            return self.get_response(request)
+        with connection.execute_wrapper(_die_behind_the_outbox):
+            response = self.get_response(request)
+        hit(WEB_AFTER_COMMIT)
+        return response
+
+
+def _die_behind_the_outbox(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    result = execute(sql, params, many, context)
+    if "core_outbox" in sql:
+        hit(WEB_BEFORE_COMMIT)
+    return result
+
+
+class FaultPoints(AppConfig):
+    name = "tests.faults"
+    label = "fault_points"
+
+    def ready(self) -> None:
+        from apps.core import http, relay
+        from apps.core.management.commands import relay as relay_command
+
+        call, write_receipt, send = http.Client.call, relay._write_receipt, relay_command.send
+
+        def call_and_die(self: http.Client, method: str, path: str, **kwargs: Any) -> http.Answer:
+            answer = call(self, method, path, **kwargs)
+            if (method, path) == ("POST", "/v1/orders"):
+                hit(WORKER_AFTER_GATEWAY)
+            return answer
+
+        def die_or_write(*args: Any, **kwargs: Any) -> None:
+            hit(WORKER_BEFORE_RECEIPT)
+            hit(WHOLE_WORKER_BEFORE_RECEIPT, with_parent=True)
+            write_receipt(*args, **kwargs)
+
+        def die_or_send(*args: Any, **kwargs: Any) -> None:
+            hit(RELAY_BEFORE_HINT)
+            send(*args, **kwargs)
+
+        http.Client.call = call_and_die  # type: ignore[method-assign]
+        relay._write_receipt = die_or_write
+        relay_command.send = die_or_send

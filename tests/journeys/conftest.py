@@ -1,0 +1,65 @@
+"""A shop over real HTTP in this process: a live server, the sandbox, and a thread that carries the news."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+
+from apps.core import clock, relay
+from sandbox.server import running
+
+
+class Courier(threading.Thread):
+    """The relay and the workers in one thread."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.wait(0.02):
+            taken = relay.take_outbox(now=clock.now()) + relay.take_due(now=clock.now())
+            for delivery in taken:
+                relay.carry_out(delivery.pk)
+        connection.close()
+
+
+class Shop:
+    """Where the shop and the outside world are."""
+
+    def __init__(self, url: str, world: Any) -> None:
+        self.url = url
+        self.world = world
+
+
+@pytest.fixture
+def shop(transactional_db: None, live_server: Any, tmp_path: Path) -> Iterator[Shop]:
+    call_command("setup_reference_data", verbosity=0)
+    call_command("load_demo_data", verbosity=0)
+    with (
+        running(webhook_url=f"{live_server.url}/api/v1/webhooks/razorpay") as world,
+        override_settings(
+            RAZORPAY_BASE_URL=world.razorpay_url,
+            MSG91_BASE_URL=world.msg91_url,
+            EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
+            EMAIL_HOST="127.0.0.1",
+            EMAIL_PORT=world.smtp_port,
+            STORAGES={
+                "default": {
+                    "BACKEND": "django.core.files.storage.FileSystemStorage",
+                    "OPTIONS": {"location": str(tmp_path)},
+                },
+                "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+            },
+        ),
+    ):
+        courier = Courier()
+        courier.start()
+        yield Shop(live_server.url, world)
+        courier.stopped.set()
+        courier.join(10)
