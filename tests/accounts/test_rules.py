@@ -66,7 +66,8 @@ class TestNormaliseEmail:
         "typed",
         [
             "", "@", "a@", "@b.in", "a@b", "a@[127.0.0.1]", "a@127.0.0.1", '"a b"@example.in', "a..b@example.in", ".a@example.in",
-            "a@b.c\r\nBcc: x@y.in", "\u0430sha@example.in", "İ@example.in", "a b@example.in", "a@exa_mple.in", "a@-b.in", f"{'a' * 65}@example.in",
+            "a@b.c\r\nBcc: x@y.in", "\u0430sha@example.in", "İ@example.in",
+            "a b@example.in", "a@exa_mple.in", "a@-b.in", f"{'a' * 65}@example.in",
             f"a@{'b' * 320}.in", "a@b@example.in", "a\u200b@example.in", "a@example..in",
         ],
     )  # fmt: skip

@@ -8,6 +8,7 @@ import jwt
 import pytest
 import time_machine
 from django.conf import settings
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import override_settings
 
 from apps.accounts import services
@@ -274,6 +275,23 @@ class TestLogInWithPassword:
         assert errors[0]["code"] == "wrong_credentials"
         assert not Session.objects.exists()
 
+    @pytest.mark.parametrize("email", ["asha@example.in", "nobody@example.in", "codes-only@example.in"])
+    def test_every_wrong_try_costs_one_hash(
+        self, anonymous: Any, asha: User, email: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make_user(email="codes-only@example.in")
+        hashed: list[str] = []
+        real = MD5PasswordHasher.encode
+
+        def encode(self: Any, password: str, salt: str) -> str:
+            hashed.append(password)
+            return str(real(self, password, salt))
+
+        monkeypatch.setattr(MD5PasswordHasher, "encode", encode)
+        post(anonymous, "/auth/login", {"email": email, "password": "wrong"})
+
+        assert len(hashed) == 1
+
     def test_the_sixth_try_of_a_minute_is_refused_before_it_is_looked_at(self, anonymous: Any, asha: User) -> None:
         answers = [post(anonymous, "/auth/login", {"email": f"x{n}@example.in", "password": "wrong"}) for n in range(5)]
         right = post(anonymous, "/auth/login", {"email": "asha@example.in", "password": "seven brown buffaloes"})
@@ -534,7 +552,7 @@ class TestAccessTokens:
         try:
             token = self.forge(owner, **claims)
         except TypeError:  # the library does not even write some of them
-            token = "x"  # noqa: S105
+            token = "x"
         assert self.status(anonymous, f"Bearer {token}") == 401
 
     @pytest.mark.parametrize(

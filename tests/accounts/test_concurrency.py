@@ -1,0 +1,341 @@
+"""Races, each with a control that shows what happens without the statement or the lock that decides it."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection
+
+from apps.accounts import locks, rules, services, statements
+from apps.accounts.models import Address, Budget, Challenge, RefreshToken, Session, User
+from apps.accounts.rules import Allowance
+from apps.accounts.services.addresses import AddressFields
+from apps.accounts.services.sessions import Device
+from apps.accounts.states import Transport
+from apps.core import audit, clock
+from apps.core.errors import BahiError
+from apps.core.events import SYSTEM
+from tests.accounts.conftest import CODE, WRONG, put_code
+from tests.factories.accounts import make_session, make_user
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+
+DEVICE = Device(ip="203.0.113.7", user_agent="test", transport=Transport.BODY)
+
+
+def at_once(count: int, act: Callable[[int], Any], *, threads: int = 16) -> Counter[str]:
+    """Do something `count` times from many threads and count the outcomes by name."""
+    outcomes: Counter[str] = Counter()
+    gate, lock, numbers = threading.Event(), threading.Lock(), iter(range(count))
+
+    def work() -> None:
+        gate.wait()
+        try:
+            while True:
+                with lock:
+                    number = next(numbers, None)
+                if number is None:
+                    return
+                try:
+                    result = act(number)
+                    outcome = result if isinstance(result, str) else "done"
+                except (BahiError, IntegrityError) as error:
+                    outcome = type(error).__name__
+                with lock:
+                    outcomes[outcome] += 1
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(min(count, threads))]
+    for worker in workers:
+        worker.start()
+    gate.set()
+    for worker in workers:
+        worker.join(60)
+    return outcomes
+
+
+class TestGuesses:
+    """A hundred guesses of one code at once."""
+
+    def guess(self, challenge: Challenge, code: str = WRONG) -> Counter[str]:
+        return at_once(
+            100,
+            lambda _: services.log_in_with_code(challenge_id=challenge.pk, code=code, device=DEVICE, now=clock.now()),
+        )
+
+    def compared(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        seen: list[str] = []
+        real = rules.is_code
+
+        def is_code(**facts: Any) -> bool:
+            seen.append(facts["code"])
+            return real(**facts)
+
+        monkeypatch.setattr(rules, "is_code", is_code)
+        return seen
+
+    def test_five_are_compared(self, asked: Callable[..., Challenge], monkeypatch: pytest.MonkeyPatch) -> None:
+        challenge, compared = asked(), self.compared(monkeypatch)
+
+        outcomes = self.guess(challenge)
+
+        challenge.refresh_from_db()
+        assert outcomes == {"CodeNotAccepted": 100}
+        assert (challenge.attempts, len(compared)) == (5, 5)
+
+    def test_the_right_code_at_once_lets_in_once(self, asked: Callable[..., Challenge]) -> None:
+        outcomes = self.guess(asked(), CODE)
+
+        assert outcomes == {"done": 1, "CodeNotAccepted": 99}
+        assert (User.objects.count(), Session.objects.count()) == (1, 1)
+
+    def test_control_reading_before_counting_compares_more(
+        self, asked: Callable[..., Challenge], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        challenge, compared = asked(), self.compared(monkeypatch)
+
+        def read_then_write(*, challenge_id: Any, most: int, **_: Any) -> bool:
+            attempts = Challenge.objects.get(pk=challenge_id).attempts
+            time.sleep(0.02)
+            if attempts >= most:
+                return False
+            Challenge.objects.filter(pk=challenge_id).update(attempts=attempts + 1)
+            return True
+
+        monkeypatch.setattr(statements, "count_attempt", read_then_write)
+        self.guess(challenge)
+
+        assert len(compared) > 5
+
+
+class TestLogIns:
+    """Two hundred log-ins from one address at once."""
+
+    def log_in(self) -> Counter[str]:
+        return at_once(
+            200,
+            lambda number: services.log_in_with_password(
+                identity=f"somebody{number}@example.in", password="wrong", device=DEVICE, now=clock.now()
+            ),
+        )
+
+    def test_five_are_looked_at(self) -> None:
+        assert self.log_in() == {"WrongCredentials": 5, "TriedTooOften": 195}
+
+    def test_an_account_has_five_whatever_the_address(self) -> None:
+        outcomes = at_once(
+            200,
+            lambda number: services.log_in_with_password(
+                identity="asha@example.in",
+                password="wrong",
+                device=Device(ip=f"198.51.100.{number}", user_agent="", transport=Transport.BODY),
+                now=clock.now(),
+            ),
+        )
+
+        assert outcomes == {"WrongCredentials": 5, "TriedTooOften": 195}
+
+    def test_a_refused_try_spends_no_other_budget(self) -> None:
+        self.log_in()
+
+        spent = Budget.objects.filter(key__startswith="login:minute:").count()
+        assert spent == 5
+
+    def test_control_reading_before_writing_looks_at_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def read_then_write(budgets: Any, *, now: Any) -> set[str]:
+            used_up = set()
+            for budget in budgets:
+                row, _ = Budget.objects.get_or_create(
+                    key=budget.key, defaults={"allowed": budget.allowed, "expires_at": now + budget.window}
+                )
+                time.sleep(0.01)
+                if len(row.hits) >= budget.allowed:
+                    used_up.add(budget.key)
+                Budget.objects.filter(pk=row.pk).update(hits=[*row.hits, now])
+            return used_up
+
+        monkeypatch.setattr(statements, "spend", read_then_write)
+
+        assert self.log_in()["WrongCredentials"] > 5
+
+
+class TestCodes:
+    def test_of_many_requests_for_one_phone_one_is_served(self) -> None:
+        outcomes = at_once(
+            40,
+            lambda number: services.request_log_in_code(
+                destination="+919876500001", ip=f"198.51.100.{number}", actor=SYSTEM, now=clock.now()
+            ),
+        )
+
+        assert outcomes == {"done": 1, "TriedTooOften": 39}
+        assert Challenge.objects.count() == 1
+
+    def test_two_hundred_phones_of_one_series_are_stopped_at_a_hundred(self) -> None:
+        outcomes = at_once(
+            200,
+            lambda number: services.request_log_in_code(
+                destination=f"+91987650{number:04d}", ip=f"198.51.100.{number}", actor=SYSTEM, now=clock.now()
+            ),
+        )
+
+        assert outcomes == {"done": 100, "TriedTooOften": 100}
+
+    def test_budgets_in_any_order_do_not_wait_for_each_other_for_ever(self) -> None:
+        forward = [Allowance(f"k{number}", 1000, timedelta(minutes=1)) for number in range(5)]
+
+        def act(number: int) -> str:
+            budgets = forward if number % 2 else forward[::-1]
+            return "full" if statements.spend(budgets, now=clock.now()) else "spent"
+
+        assert at_once(100, act) == {"spent": 100}
+
+    def test_two_senders_send_one_code(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        challenge = services.request_log_in_code(
+            destination="+919876500001", ip="203.0.113.7", actor=SYSTEM, now=clock.now()
+        )
+        sent: list[str] = []
+        monkeypatch.setattr("apps.accounts.services.codes.msg91.send_code", lambda **facts: _sent(sent, facts))
+
+        at_once(8, lambda _: services.send_code(challenge_id=challenge.pk, now=clock.now()))
+
+        challenge.refresh_from_db()
+        assert len(sent) == 1
+        assert challenge.send_status == "sent"
+
+
+def _sent(sent: list[str], facts: dict[str, Any]) -> Any:
+    from apps.accounts.gateways import Outcome
+    from apps.accounts.states import SendStatus
+
+    sent.append(facts["code"])
+    time.sleep(0.05)
+    return Outcome(SendStatus.SENT, provider_id="1")
+
+
+class TestRefreshes:
+    """One refresh token, eight times at once: a phone that wakes up with eight requests."""
+
+    def token(self) -> RefreshToken:
+        session = make_session(make_user())
+        return RefreshToken.objects.create(session=session, expires_at=clock.now() + timedelta(days=7))
+
+    def refresh(self, token: RefreshToken) -> tuple[Counter[str], set[Any]]:
+        successors: set[Any] = set()
+
+        def act(_: int) -> None:
+            grant = services.refresh_session(
+                token_id=token.pk, session_id=token.session_id, transport=Transport.BODY, now=clock.now()
+            )
+            successors.add(grant.refresh_token.pk)
+
+        return at_once(8, act), successors
+
+    def test_all_get_the_same_successor(self) -> None:
+        token = self.token()
+
+        outcomes, successors = self.refresh(token)
+
+        assert outcomes == {"done": 8}
+        assert len(successors) == 1
+        assert RefreshToken.objects.count() == 2
+        assert audit.run(now=clock.now(), only=["INV-46", "INV-46b"]).violated == []
+
+    def test_control_without_the_claim_and_the_lock_they_collide(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        token = self.token()
+
+        def read_then_write(*, token_id: Any, now: Any) -> bool:
+            is_current = RefreshToken.objects.get(pk=token_id).rotated_at is None
+            time.sleep(0.05)
+            RefreshToken.objects.filter(pk=token_id).update(rotated_at=now)
+            return is_current
+
+        monkeypatch.setattr(statements, "claim_refresh_token", read_then_write)
+        monkeypatch.setattr(locks, "lock_session", lambda session_id: Session.objects.get(pk=session_id))
+        outcomes, successors = self.refresh(token)
+
+        # The constraint is the last guard: it turns a doubled line into an error.
+        assert outcomes["IntegrityError"] > 0 or len(successors) > 1
+
+    def test_deactivation_leaves_no_token_behind(self) -> None:
+        tokens = [self.token() for _ in range(8)]
+
+        def act(number: int) -> None:
+            token = tokens[number // 2]
+            if number % 2:
+                services.deactivate_user(user_id=token.session.user_id, actor=SYSTEM, reason="", now=clock.now())
+            else:
+                services.refresh_session(
+                    token_id=token.pk, session_id=token.session_id, transport=Transport.BODY, now=clock.now()
+                )
+
+        at_once(16, act)
+
+        assert not RefreshToken.objects.filter(rotated_at__isnull=True, revoked_at__isnull=True).exists()
+        assert audit.run(now=clock.now(), only=["INV-46", "INV-48"]).violated == []
+
+
+class TestPeople:
+    def test_a_mailbox_confirmed_and_signed_up_at_once_is_one_persons(self, asked: Callable[..., Challenge]) -> None:
+        for number in range(6):
+            email, person = f"asha{number}@example.in", make_user()
+            sign_up = asked(email, ip=f"198.51.100.{number}")
+            confirm = put_code(
+                services.request_email_code(
+                    user_id=person.pk, email=email, ip=f"198.51.101.{number}", actor=SYSTEM, now=clock.now()
+                )
+            )
+
+            def act(which: int, sign_up: Any = sign_up, confirm: Any = confirm, person: Any = person) -> str:
+                if which:
+                    services.log_in_with_code(challenge_id=sign_up.pk, code=CODE, device=DEVICE, now=clock.now())
+                    return "logged in"
+                services.confirm_email(
+                    user_id=person.pk, challenge_id=confirm.pk, code=CODE, actor=SYSTEM, now=clock.now()
+                )
+                return "confirmed"
+
+            outcomes = at_once(2, act)
+
+            assert outcomes in ({"logged in": 1, "confirmed": 1}, {"logged in": 1, "EmailInUse": 1})
+            assert User.objects.filter(email=email).count() == 1
+
+    def test_addresses_made_default_at_once_leave_one_default(self) -> None:
+        user = make_user()
+        fields = AddressFields(name="Asha", line1="12 MG Road", city="Bengaluru", state="29", pin="560001")
+
+        outcomes = at_once(
+            12,
+            lambda _: services.add_address(
+                user_id=user.pk, fields=fields, is_default=True, actor=SYSTEM, now=clock.now()
+            ),
+        )
+
+        assert outcomes == {"done": 12}
+        assert Address.objects.filter(user=user, is_default=True).count() == 1
+
+    def test_control_without_the_lock_defaults_collide(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        user = make_user()
+        fields = AddressFields(name="Asha", line1="12 MG Road", city="Bengaluru", state="29", pin="560001")
+        real = locks.lock_default_address
+
+        def slow(user_id: Any) -> Any:
+            found = real(user_id)
+            time.sleep(0.02)
+            return found
+
+        monkeypatch.setattr(locks, "lock_user", lambda user_id: User.objects.get(pk=user_id))
+        monkeypatch.setattr(locks, "lock_default_address", slow)
+        outcomes = at_once(
+            12,
+            lambda _: services.add_address(
+                user_id=user.pk, fields=fields, is_default=True, actor=SYSTEM, now=clock.now()
+            ),
+        )
+
+        assert outcomes["done"] < 12

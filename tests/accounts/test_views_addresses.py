@@ -1,0 +1,238 @@
+from typing import Any
+
+import pytest
+
+from apps.accounts import selectors, services
+from apps.accounts.models import Address, User
+from apps.accounts.services.addresses import TooManyAddresses
+from apps.core import clock
+from apps.core.events import SYSTEM
+from apps.core.models import Event
+from tests.factories.accounts import make_address
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v1/me/addresses"
+BODY = {
+    "name": "Asha Rao", "company": "Rao Textiles", "phone": "98765 43210", "line1": "12 MG Road", "line2": "2nd floor",
+    "city": "Bengaluru", "state": "29", "pin": "560001", "gstin": "29aagcb7383j1z4",
+}  # fmt: skip
+
+
+def code_of(response: Any) -> str:
+    return str(response.json()["error"]["code"])
+
+
+class TestCreate:
+    def test_adds_an_address_with_everything_normalised(self, owner: User, client_of: Any) -> None:
+        response = client_of(owner).post(URL, BODY, format="json")
+
+        body = response.json()
+        assert (response.status_code, response.headers["Location"]) == (201, f"{URL}/{body['id']}")
+        expected = {
+            **BODY,
+            "phone": "+919876543210",
+            "gstin": "29AAGCB7383J1Z4",
+            "state_name": "Karnataka",
+            "country": "IN",
+        }
+        assert {name: body[name] for name in expected} == expected
+        assert (body["object"], body["is_default"], body["version"]) == ("address", True, 1)
+        event = Event.objects.get()
+        assert (event.type, set(event.changed)) == ("accounts.address.added", {"user_id", "state", "is_default"})
+
+    def test_the_second_is_default_only_if_asked(self, owner: User, client_of: Any) -> None:
+        client = client_of(owner)
+        first, second, third = (
+            client.post(URL, {**BODY, "is_default": is_default}, format="json").json()
+            for is_default in (False, False, True)
+        )
+
+        assert [first["is_default"], second["is_default"], third["is_default"]] == [True, False, True]
+        assert Address.objects.filter(is_default=True).count() == 1
+        assert Event.objects.filter(type="accounts.address.changed").count() == 1
+
+    def test_the_same_request_with_the_same_key_adds_one(self, owner: User, client_of: Any) -> None:
+        client = client_of(owner)
+
+        answers = [client.post(URL, BODY, format="json", HTTP_IDEMPOTENCY_KEY="address-1").json() for _ in range(2)]
+
+        assert answers[0] == answers[1]
+        assert Address.objects.count() == 1
+
+    @pytest.mark.parametrize(
+        ("change", "code", "param"),
+        [
+            ({"state": "28"}, "address_not_valid", "state"),
+            ({"state": "XX"}, "address_not_valid", "state"),
+            ({"state": "२९"}, "address_not_valid", "state"),
+            ({"pin": "056001"}, "address_not_valid", "pin"),
+            ({"pin": 560001}, "invalid", "pin"),
+            ({"gstin": "29AAGCB7383J1Z5"}, "address_not_valid", "gstin"),
+            ({"gstin": "27AAPFU0939F1ZV"}, "address_not_valid", "gstin"),
+            ({"phone": "+14155552671"}, "phone", "phone"),
+            ({"name": "   "}, "blank", "name"),
+            ({"line1": "a" * 161}, "max_length", "line1"),
+            ({"line1": "a\x1b[2J"}, "control", "line1"),
+            ({"city": None}, "null", "city"),
+            ({"is_default": "maybe"}, "invalid", "is_default"),
+            ({"user": "cus_1"}, "unknown_field", "user"),
+        ],
+    )
+    def test_refuses_what_is_wrong_by_field(
+        self, owner: User, client_of: Any, change: dict[str, Any], code: str, param: str
+    ) -> None:
+        response = client_of(owner).post(URL, {**BODY, **change}, format="json")
+
+        error = response.json()["error"]
+        assert (response.status_code, error["code"], error["param"]) == (400, code, param)
+        assert not Address.objects.exists()
+
+    def test_names_in_indian_scripts_and_markup_are_kept_as_they_are(self, owner: User, client_of: Any) -> None:
+        for name in ("आशा राव", "ஆஷா", "<img onerror=x>", "{{7*7}} %s", "👩‍👩‍👧 Rao"):
+            assert client_of(owner).post(URL, {**BODY, "name": name}, format="json").json()["name"] == name
+
+    def test_there_is_a_limit(self, owner: User) -> None:
+        for _ in range(50):
+            make_address(owner)
+        fields = services.AddressFields(name="A", line1="B", city="C", state="29", pin="560001")
+
+        with pytest.raises(TooManyAddresses):
+            services.add_address(user_id=owner.pk, fields=fields, actor=SYSTEM, now=clock.now())
+
+
+class TestChange:
+    def patch(self, client: Any, address: Address, body: dict[str, Any], version: int | None = None) -> Any:
+        etag = f'"v{address.version if version is None else version}"'
+        return client.patch(f"{URL}/{address.public_id}", body, format="json", HTTP_IF_MATCH=etag)
+
+    def test_changes_what_is_named(self, owner: User, client_of: Any) -> None:
+        address = make_address(owner)
+
+        body = self.patch(client_of(owner), address, {"line2": "3rd floor"}).json()
+
+        assert (body["line2"], body["line1"], body["version"]) == ("3rd floor", "12 MG Road", 1)
+        assert Event.objects.get().changed == {"fields": ["line2"], "state": "29", "is_default": False}
+
+    def test_makes_it_the_default_in_place_of_the_former(self, owner: User, client_of: Any) -> None:
+        former, address = make_address(owner, is_default=True), make_address(owner)
+
+        assert self.patch(client_of(owner), address, {"is_default": True}).json()["is_default"]
+
+        former.refresh_from_db()
+        assert (former.is_default, former.version) == (False, 1)
+
+    def test_nothing_changed_is_no_news(self, owner: User, client_of: Any) -> None:
+        response = self.patch(client_of(owner), make_address(owner), {"city": "Bengaluru"})
+
+        assert (response.status_code, Event.objects.count()) == (200, 0)
+
+    def test_a_state_that_no_longer_fits_the_gstin_is_refused(self, owner: User, client_of: Any) -> None:
+        address = make_address(owner, gstin="29AAGCB7383J1Z4")
+
+        response = self.patch(client_of(owner), address, {"state": "27"})
+
+        assert (response.status_code, response.json()["error"]["param"]) == (400, "gstin")
+
+    def test_needs_the_version_that_was_seen(self, owner: User, client_of: Any) -> None:
+        address, client = make_address(owner), client_of(owner)
+
+        missing = client.patch(f"{URL}/{address.public_id}", {"city": "X"}, format="json")
+        stale = self.patch(client, address, {"city": "X"}, version=4)
+
+        assert (missing.status_code, stale.status_code) == (428, 412)
+        address.refresh_from_db()
+        assert address.city == "Bengaluru"
+
+    def test_a_change_in_between_is_refused_under_the_lock_too(self, owner: User) -> None:
+        address = make_address(owner)
+
+        with pytest.raises(Exception, match="has changed"):
+            services.change_address(
+                user_id=owner.pk, address_id=address.pk, changes={"city": "X"}, version=5, actor=SYSTEM, now=clock.now()
+            )
+
+
+class TestRemove:
+    def test_goes_from_the_list_and_stays_for_the_books(self, owner: User, client_of: Any) -> None:
+        address, client = make_address(owner, is_default=True), client_of(owner)
+
+        assert client.delete(f"{URL}/{address.public_id}").status_code == 204
+
+        assert client.get(URL).json()["data"] == []
+        assert client.get(f"{URL}/{address.public_id}").status_code == 404
+        assert client.delete(f"{URL}/{address.public_id}").status_code == 404
+        assert Address.objects.get().removed_at is not None
+
+
+class TestStrangers:
+    def test_see_and_change_nothing_of_mine(self, owner: User, stranger: User, client_of: Any) -> None:
+        address, client = make_address(owner), client_of(stranger)
+
+        for public_id in (address.public_id, "addr_" + "0" * 26, owner.public_id, "x", "1"):
+            url = f"{URL}/{public_id}"
+            answers = [
+                client.get(url),
+                client.patch(url, {"city": "X"}, format="json", HTTP_IF_MATCH='"v0"'),
+                client.delete(url),
+            ]
+            assert [answer.status_code for answer in answers] == [404] * 3
+
+        assert client.get(URL).json()["data"] == []
+        address.refresh_from_db()
+        assert (address.city, address.removed_at) == ("Bengaluru", None)
+
+    def test_staff_have_no_more_of_it_by_this_road(self, owner: User, support: User, client_of: Any) -> None:
+        assert client_of(support).get(f"{URL}/{make_address(owner).public_id}").status_code == 404
+
+    def test_anonymous_is_asked_to_sign_in(self, owner: User, anonymous: Any) -> None:
+        url = f"{URL}/{make_address(owner).public_id}"
+
+        answers = [
+            anonymous.get(URL),
+            anonymous.post(URL),
+            anonymous.get(url),
+            anonymous.patch(url),
+            anonymous.delete(url),
+        ]
+
+        assert [answer.status_code for answer in answers] == [401] * 5
+
+
+class TestList:
+    @pytest.mark.parametrize("count", [1, 50])
+    def test_asks_the_database_as_often_for_fifty(
+        self, owner: User, client_of: Any, count_queries: Any, count: int
+    ) -> None:
+        client = client_of(owner)
+        for _ in range(count):
+            make_address(owner)
+
+        with count_queries() as queries:
+            assert len(client.get(f"{URL}?limit=100").json()["data"]) == count
+        assert len(queries) == 2
+
+    def test_pages_in_both_directions(self, owner: User, client_of: Any) -> None:
+        client = client_of(owner)
+        made = [make_address(owner).public_id for _ in range(5)][::-1]
+
+        first = client.get(f"{URL}?limit=2").json()
+        second = client.get(f"{URL}?limit=2&cursor={first['next_cursor']}").json()
+        back = client.get(f"{URL}?limit=2&cursor={second['prev_cursor']}").json()
+
+        assert [row["id"] for row in first["data"] + second["data"]] == made[:4]
+        assert back["data"] == first["data"]
+
+    @pytest.mark.parametrize(
+        "query", ["limit=0", "limit=101", "limit=x", "cursor=abc", "sort=user__password", "user=1", "limit=1&limit=2"]
+    )
+    def test_refuses_what_it_does_not_know(self, owner: User, client_of: Any, query: str) -> None:
+        assert client_of(owner).get(f"{URL}?{query}").status_code == 400
+
+
+def test_a_snapshot_holds_what_an_invoice_needs(owner: User) -> None:
+    address = make_address(owner, company="Rao Textiles", gstin="29AAGCB7383J1Z4")
+
+    assert selectors.snapshot_of(address) == {
+        "name": "Asha Owner", "company": "Rao Textiles", "phone": "+919876543210", "line1": "12 MG Road", "line2": "",
+        "city": "Bengaluru", "state": "29", "state_name": "Karnataka", "pin": "560001", "gstin": "29AAGCB7383J1Z4", "country": "IN",
+    }  # fmt: skip
