@@ -21,6 +21,7 @@ from django.utils.module_loading import import_string
 from apps.core import clock
 from apps.core.errors import Conflict
 from apps.core.events import current_request_id
+from apps.core.logs import redact_text
 from apps.core.models import Delivery, Event, Outbox
 
 log = structlog.get_logger(__name__)
@@ -193,7 +194,8 @@ def _write_receipt(delivery: Delivery) -> None:
 
 
 def _note_failure(delivery: Delivery, error: Exception, *, now: datetime) -> None:
-    text = "".join(traceback.format_exception_only(error)).strip()[:2000]
+    # Staff read this text, and a database names the values that it refuses.
+    text = redact_text("".join(traceback.format_exception_only(error)).strip())[:2000]
     if delivery.starts >= MAX_STARTS:
         Delivery.objects.filter(pk=delivery.pk, done_at__isnull=True).update(parked_at=now, last_error=text)
         log.error("delivery_parked", error=text, starts=delivery.starts, exc_info=error)

@@ -1,9 +1,12 @@
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from apps.core import clock, relay
 from apps.core.events import SYSTEM, record
@@ -20,19 +23,23 @@ class Listener:
 
     __module__ = "apps.orders.handlers"
 
-    def __init__(self, name: str, *, failures: int = 0, is_outside: bool = False) -> None:
+    failure = "the other side is away"
+
+    def __init__(self, name: str, *, failures: int = 0, is_outside: bool = False, seconds: float = 0) -> None:
         self.__qualname__ = name
         self.failures = failures
         self.talks_outside = is_outside
+        self.seconds = seconds
         self.heard: list[Event] = []
         self.was_in_transaction: list[bool] = []
 
     def __call__(self, *, event: Event, now: Any) -> None:
         self.was_in_transaction.append(connection.in_atomic_block)
         make_user(name=f"effect of {self.__qualname__}")
+        time.sleep(self.seconds)
         if self.failures:
             self.failures -= 1
-            raise ConnectionError("the other side is away")
+            raise ConnectionError(self.failure)
         self.heard.append(event)
 
 
@@ -176,6 +183,93 @@ class TestCarryOut:
         assert relay.carry_out(delivery.pk) is False
         delivery.refresh_from_db()
         assert "no handler is called apps.orders.handlers.one" in delivery.last_error
+
+
+@pytest.mark.race
+class TestTwins:
+    """Two workers hold the same hint, and both have begun before either is done."""
+
+    def run(self, delivery_id: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        both_began = threading.Barrier(2)
+        call = relay._call
+
+        def call_together(*args: Any, **kwargs: Any) -> None:
+            both_began.wait(5)
+            call(*args, **kwargs)
+
+        def work() -> None:
+            relay.carry_out(delivery_id)
+            connection.close()
+
+        monkeypatch.setattr(relay, "_call", call_together)
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def test_the_second_waits_and_finds_it_done(
+        self, subscribe: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        subscribe(Listener("one", seconds=0.3))
+        happen()
+        [delivery] = relay.take_outbox(now=clock.now())
+
+        self.run(delivery.pk, monkeypatch)
+
+        delivery.refresh_from_db()
+        assert (delivery.starts, delivery.last_error, effects("one")) == (2, "", 1)
+        assert delivery.done_at is not None
+
+    def test_control_without_the_lock_the_effect_is_doubled(
+        self, subscribe: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        subscribe(Listener("one", seconds=0.3))
+        happen()
+        [delivery] = relay.take_outbox(now=clock.now())
+        monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **_: rows)
+
+        self.run(delivery.pk, monkeypatch)
+
+        assert effects("one") == 2
+
+
+@pytest.mark.race
+class TestRelaysSideBySide:
+    def test_share_the_outbox_and_lose_or_double_nothing(self, subscribe: Callable[..., None]) -> None:
+        subscribe(Listener("one"), Listener("two"))
+        events = {happen().pk for _ in range(40)}
+        taken: list[Delivery] = []
+
+        def work() -> None:
+            while batch := relay.take_outbox(now=clock.now(), limit=3):
+                taken.extend(batch)
+            connection.close()
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert len(taken) == Delivery.objects.count() == 80
+        assert {delivery.event_id for delivery in taken} == events
+        assert not Outbox.objects.exists()
+
+
+def test_an_error_is_kept_without_what_is_personal(
+    subscribe: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = Listener("one", failures=1)
+    listener.failure = "Key (phone)=(+919876543210) already exists."
+    subscribe(listener)
+    happen()
+    [delivery] = relay.take_outbox(now=clock.now())
+
+    relay.carry_out(delivery.pk)
+
+    delivery.refresh_from_db()
+    assert delivery.last_error == "ConnectionError: Key (phone)=([phone]) already exists."
 
 
 def test_the_backlog_tells_what_is_on_its_way(subscribe: Callable[..., None]) -> None:
