@@ -100,6 +100,7 @@ TEMPLATES = [
 # The maps: core finds them by name and never imports config ------------------------------------------------------------
 
 SUBSCRIPTIONS = "config.subscriptions.HANDLERS"
+UNHEARD = "config.subscriptions.UNHEARD"
 INVARIANTS = "config.invariants.INVARIANTS"
 REFERENCE_DATA = "config.reference_data.STEPS"
 DEFAULT_QUEUE = "events"

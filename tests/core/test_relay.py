@@ -79,6 +79,22 @@ class TestTakeOutbox:
         assert relay.take_outbox(now=clock.now()) == []
         assert not Outbox.objects.exists()
 
+    def test_news_that_only_a_newer_release_knows_waits_for_its_relay_and_holds_nobody_up(
+        self, subscribe: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with transaction.atomic():
+            new = record("test.user.cloned", subject=make_user(), actor=SYSTEM, changed={})
+        subscribe(Listener("one"))
+        happen()
+
+        assert len(relay.take_outbox(now=clock.now(), limit=1)) == 1
+        assert relay.take_outbox(now=clock.now()) == []
+        assert [row.event_id for row in Outbox.objects.all()] == [new.pk]
+
+        one = relay._route(Listener("one"))
+        monkeypatch.setattr(relay, "routes", lambda: {"test.user.cloned": (one,)})
+        assert [delivery.event_id for delivery in relay.take_outbox(now=clock.now())] == [new.pk]
+
     def test_news_of_a_transaction_that_was_rolled_back_never_travels(self, subscribe: Callable[..., None]) -> None:
         subscribe(Listener("one"))
         with pytest.raises(RuntimeError), transaction.atomic():
