@@ -68,3 +68,20 @@ def test_files_named_in_the_documents_exist(page: Path) -> None:
     )
 
     assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+def test_git_leaves_no_part_of_the_product_behind() -> None:
+    """What .gitignore hides works here, is missing in every clone, and escapes the linters too."""
+    folders = ("apps", "config", "sandbox", "devtools", "templates", "tests", "docs", "requirements", "bin")
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "--others", "--ignored", "--exclude-standard", "--", *folders],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+
+    assert [name for name in listed.stdout.splitlines() if "__pycache__/" not in name] == []
