@@ -126,11 +126,15 @@ class Stack:
     def tail(self, name: str, lines: int = 20) -> str:
         """Return the end of a process's log with the log's path, for a message."""
         path = self.log_of(name)
-        try:
-            text = "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
-        except OSError:
-            text = "(nothing)"
-        return f"The end of {path}:\n{text}"
+        return f"The end of {path}:\n" + ("\n".join(_lines_of(path)[-lines:]) or "(nothing)")
+
+    def complaints(self, name: str, lines: int = 20) -> str:
+        """Return what a process's JSON log tells of errors, traceback and all; without any, the end of the log."""
+        path = self.log_of(name)
+        found = [text for line in _lines_of(path) if (text := _complaint(line))]
+        if not found:
+            return self.tail(name, lines)
+        return f"The errors in {path}:\n" + "\n".join("\n".join(found).splitlines()[-4 * lines :])
 
     def log_of(self, name: str) -> Path:
         """Return the log of a process or an embedded server."""
@@ -154,6 +158,25 @@ class Stack:
     def _no_server_may_end(self) -> None:
         if dead := set(self.servers.ended) & set(self.servers.parts):
             raise ProcessFailed(f"{(name := dead.pop())} ended by itself. {self.tail(name)}")
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _complaint(line: str) -> str:
+    """Return what a JSON line says if it tells of an error, its traceback in lines of their own."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return ""
+    traceback = entry.pop("exception", "") if isinstance(entry, dict) else ""
+    if not isinstance(entry, dict) or not (traceback or entry.get("level") in {"error", "critical"}):
+        return ""
+    return json.dumps(entry, ensure_ascii=False) + (f"\n{traceback}" if traceback else "")
 
 
 def _answers(url: str) -> bool:

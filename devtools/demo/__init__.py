@@ -13,12 +13,12 @@ from devtools import environment, run
 from devtools.demo.client import Narrator, StepFailed
 from devtools.demo.story import Story
 from devtools.embedded import CHECKOUT, STATE, Servers, ServersFailed
-from devtools.processes import ProcessFailed, Stack
+from devtools.processes import Stack
 
 DEMO_DATA = STATE / "demo"
 LOGS = DEMO_DATA / "logs"
-#: Which process's log tells most about a step that failed.
-_LOG_OF_FAULT = {"server": "web", "worker": "worker", "sandbox": "sandbox"}
+#: Whose logs tell most about a step that failed: what a worker did not do, the relay may not have asked it to.
+_LOGS_OF_FAULT = {None: ("web", "worker", "relay"), "worker": ("relay", "worker")}
 
 
 def main() -> int:
@@ -30,8 +30,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nStopping ...", flush=True)
         return 130
-    except (ServersFailed, ProcessFailed) as failed:
-        print(f"\nDEMO FAILED while starting: {failed}", file=sys.stderr, flush=True)
+    except StepFailed as failed:
+        print(f"\nDEMO FAILED at: {failed.step}\n  {failed}", file=sys.stderr)
+        print(*getattr(failed, "__notes__", []), sep="\n", file=sys.stderr, flush=True)
         return 1
     finally:
         with contextlib.suppress(KeyboardInterrupt):
@@ -48,12 +49,8 @@ def _play(servers: Servers) -> int:
         story.play()
         invariants = _audit(stack, say)
     except StepFailed as failed:
-        print(f"\nDEMO FAILED at: {failed.step}\n  {failed}", file=sys.stderr)
-        for name in (
-            ("web", "worker", "relay") if failed.where is None else (_LOG_OF_FAULT.get(failed.where, failed.where),)
-        ):
-            print(f"\n{stack.tail(name, 15)}", file=sys.stderr, flush=True)
-        return 1
+        failed.add_note(_logs_that_matter(failed, servers, stack))
+        raise
     say.line("", f"{time.monotonic() - began:.1f} s in all")
     print(f"DEMO OK: {story.order_number}, {story.invoice_number}, {invariants} invariants hold", flush=True)
     return 0
@@ -78,6 +75,18 @@ def _start(servers: Servers, say: Narrator) -> Stack:
         stack.start()
         step.tell(stack.web_url)
     return stack
+
+
+def _logs_that_matter(failed: StepFailed, servers: Servers, stack: Stack) -> str:
+    """Return the ends of the logs of what died, or else of whom the step waited for."""
+    with contextlib.suppress(ServersFailed):
+        servers.wait_for_exit(0.1)
+    names = list(servers.ended) or _LOGS_OF_FAULT.get(failed.where, (failed.where or "web",))
+    return "\n\n".join(
+        (f"{name} ended by itself (exit code {servers.ended[name]}). " if name in servers.ended else "")
+        + stack.complaints(name, 15)
+        for name in names
+    )
 
 
 def _audit(stack: Stack, say: Narrator) -> int:

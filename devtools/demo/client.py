@@ -11,16 +11,23 @@ from typing import Any
 
 import requests
 
+from devtools.embedded import ServersFailed
+from devtools.processes import ProcessFailed
+
 PATIENCE = 15.0  # seconds to wait for what workers do
 
 
 class StepFailed(RuntimeError):
-    """A step of the story did not go as it should; `where` names the process whose log tells more."""
+    """
+    A step of the story did not go as it should.
 
-    def __init__(self, sentence: str, *, where: str | None = None) -> None:
+    :param where: the process whose log tells more; None if that is not known, empty if the sentence says all
+    """
+
+    def __init__(self, sentence: str, *, where: str | None = None, step: str = "") -> None:
         super().__init__(sentence)
         self.where = where
-        self.step = ""
+        self.step = step
 
 
 @dataclass
@@ -59,9 +66,12 @@ class Narrator:
             failed.step = name
             raise
         except requests.RequestException as away:
-            failure = StepFailed(f"no answer: {away}", where="web")
-            failure.step = name
-            raise failure from away
+            raise StepFailed(f"no answer: {away}", where="web", step=name) from away
+        except (ServersFailed, ProcessFailed) as failed:
+            raise StepFailed(str(failed), where="", step=name) from failed
+        except Exception as surprise:
+            # An answer without the field that the story reads, most likely: the step is named all the same.
+            raise StepFailed(f"it met the unexpected: {surprise!r}", step=name) from surprise
         milliseconds = (time.monotonic() - began) * 1000
         first, *rest = step.facts or [""]
         print(f"  {self._number:>3} {name:<46} {milliseconds:>7.0f} ms  {self._paint('36', first)}", flush=True)
