@@ -90,7 +90,7 @@ _COUNTED_AT_MOST = 1000
 
 def environment(_: HttpRequest) -> tuple[str, str]:
     """Return the label beside the user's name, so that nobody takes one installation for another."""
-    if settings.SETTINGS_MODULE.endswith(".production"):
+    if settings.IS_PRODUCTION:
         return ("Production", "danger")
     return ("Development", "info")
 

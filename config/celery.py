@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from celery.signals import task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
@@ -18,3 +19,12 @@ def _read_schedule(sender: Celery, **_: object) -> None:
     from config.schedule import SCHEDULE
 
     sender.conf.beat_schedule = SCHEDULE
+
+
+@task_prerun.connect
+def _drop_dead_connections(**_: object) -> None:
+    # Celery keeps a child's connection for CELERY_DB_REUSE_MAX tasks and never asks whether it still lives: after a restart
+    # of Postgres every task would fail until then.
+    from django.db import close_old_connections
+
+    close_old_connections()

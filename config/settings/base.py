@@ -35,6 +35,7 @@ SECRET_KEY = required("SECRET_KEY", least=32)
 JWT_SIGNING_KEY = required("JWT_SIGNING_KEY", least=32)
 OTP_PEPPER = required("OTP_PEPPER", least=32)
 DEBUG = False
+IS_PRODUCTION = False
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", default=0)

@@ -68,7 +68,7 @@ def test_makes_nothing_the_second_time() -> None:
 
 
 def test_does_not_run_in_production(settings: Any) -> None:
-    settings.SETTINGS_MODULE = "config.settings.production"
+    settings.IS_PRODUCTION = True
 
     with pytest.raises(CommandError, match="production"):
         load()

@@ -13,7 +13,7 @@ import pytest
 
 from devtools import environment
 from devtools.demo.client import Api, Phone
-from devtools.demo.story import _code_in, _open_payment
+from devtools.demo.story import _code_in
 from devtools.embedded import CHECKOUT, Servers
 from devtools.processes import Stack, read_procfile
 
@@ -105,8 +105,8 @@ class Buyer:
 
     def approve(self, payment_url: str, *, seconds: float = 60) -> str:
         """Wait until the payment can be paid, pay it in the UPI app, and return the gateway's payment id."""
-        wait_for(lambda: (self.api.get(payment_url).get("next_action") or {}).get("upi"), seconds=seconds)
-        gateway_payment = _open_payment(self.house.phone.control("GET", "/truth"))
+        upi = wait_for(lambda: (self.api.get(payment_url).get("next_action") or {}).get("upi"), seconds=seconds)
+        gateway_payment = str(upi["gateway_payment_id"])
         self.house.phone.control("POST", f"/payments/{gateway_payment}/approve")
         return gateway_payment
 
@@ -131,7 +131,8 @@ def wait_for(read: Callable[[], Any], *, seconds: float) -> Any:
 @pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     place = tmp_path_factory.mktemp("house")
-    servers = Servers(None)
+    # Kept, not temporary: a temporary cluster may lose its last commits when it is killed.
+    servers = Servers(place / "data")
     try:
         servers.start()
         ports = environment.Ports.choose()

@@ -8,6 +8,7 @@ knows nothing of them.
 import os
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,11 @@ class FaultPoints(AppConfig):
     def ready(self) -> None:
         from apps.core import http, relay
         from apps.core.management.commands import relay as relay_command
+        from apps.payments.services import calling
+
+        # The waits of the product, shortened so that a test need not sit through them.
+        relay.RESEND_AFTER = timedelta(seconds=6)
+        calling.CLAIM_LASTS = timedelta(seconds=6)
 
         call, write_receipt, send = http.Client.call, relay._write_receipt, relay_command.send
 

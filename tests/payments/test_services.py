@@ -1,5 +1,6 @@
 """Beginning, giving up and applying: what a payment's rows, its order and the books say after each."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
@@ -396,3 +397,17 @@ def start_is_refused(order: Any) -> bool:
             order_id=order.pk, customer_id=order.customer_id, actor=actor_for(order.customer), now=clock.now()
         )
     return True
+
+
+def test_captured_is_never_before_authorised_although_two_workers_read_the_clock_the_other_way_round(
+    owner: Any,
+) -> None:
+    payment = make_payment(make_order(owner))
+    now = clock.now()
+    facts = make_facts(payment)
+    take_in(replace(facts, status=AttemptStatus.AUTHORIZED), now=now + timedelta(milliseconds=40))
+
+    attempt = take_in(facts, now=now)
+
+    assert attempt.captured_at == attempt.authorized_at == now + timedelta(milliseconds=40)
+    assert audit.run(now=clock.now(), only=["INV-14"]).violated == []

@@ -144,7 +144,8 @@ def _rise(order: "Order", payment: Payment, attempt: PaymentAttempt, facts: Gate
     if facts.status in (AttemptStatus.AUTHORIZED, AttemptStatus.AUTO_REFUNDED, AttemptStatus.CAPTURED):
         attempt.authorized_at = attempt.authorized_at or now
     if facts.status == AttemptStatus.CAPTURED:
-        attempt.captured_at = now
+        # Two workers may read the clock in one order and get the lock in the other.
+        attempt.captured_at = max(now, attempt.authorized_at or now)
     if facts.status in (AttemptStatus.AUTHORIZED, AttemptStatus.CAPTURED):
         reason = _reason_to_review(order, payment, facts)
         attempt.review_reason = reason

@@ -22,7 +22,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if settings.SETTINGS_MODULE.endswith(".production"):
+        if settings.IS_PRODUCTION:
             raise CommandError("This makes log-ins with known passwords; it does not run with production settings.")
         began = time.monotonic()
         now = clock.now()
