@@ -243,7 +243,7 @@ CUSTOMER_NEWS: Mapping[str, str] = {
     "orders.order.expired": "The order was not paid in time and has expired.",
     "payments.payment.created": "A payment was started.",
     "payments.payment.succeeded": "The payment was received.",
-    "payments.payment.succeeded_late": "A payment arrived after the order was closed.",
+    "payments.payment.succeeded_late": "The payment arrived late.",
     "payments.payment.cancelled": "The payment was cancelled.",
     "payments.payment.expired": "The payment was not made in time.",
     "payments.attempt.failed": "A try to pay did not succeed.",
