@@ -234,7 +234,9 @@ def test_other_methods_are_refused_in_our_shape(
     _, path = route.split(" ")
     used = {one.split(" ")[0] for one in ROUTES if one.split(" ")[1] == path}
 
-    response = client_of(administrator).generic("PUT", f"/api/v1/{filled(path, things)}", "{}", content_type="application/json")
+    response = client_of(administrator).generic(
+        "PUT", f"/api/v1/{filled(path, things)}", "{}", content_type="application/json"
+    )
 
     assert "PUT" not in used
     assert (response.status_code, response.json()["error"]["code"]) == (405, "method_not_allowed")
