@@ -1,6 +1,6 @@
 """The control calls: one table that routes them, and that help and the index page are made of."""
 
-# ruff: noqa: ARG001 - every endpoint has the same signature
+
 
 from __future__ import annotations
 

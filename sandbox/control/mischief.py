@@ -1,6 +1,6 @@
 """Making trouble: webhooks on a bad road, spoilt answers, an account with other habits."""
 
-# ruff: noqa: ARG001 - every endpoint has the same signature
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Looking: what went out, what came in, and what the gateway holds to be true."""
 
-# ruff: noqa: ARG001 - every endpoint has the same signature
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """/v1/orders: create, fetch, list, the payments of one, notes."""
 
-# ruff: noqa: ARG001 - every endpoint has the same signature
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """/v1/payments, and what happens to a payment: opened, authorised, captured, failed."""
 
-# ruff: noqa: ARG001 - every endpoint has the same signature
+
 
 from __future__ import annotations
 
