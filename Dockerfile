@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
 # Bahi for production. One image, four processes; the web is the default and the others are started by their command:
-#   docker run bahi celery -A config.celery worker -Q payments,events,notifications,documents --without-gossip --without-mingle
+#   docker run bahi celery --quiet -A config.celery worker -Q payments,events,notifications,documents --without-gossip --without-mingle
 #   docker run bahi python manage.py relay
-#   docker run bahi celery -A config.celery beat --schedule /tmp/bahi-beat-schedule --pidfile=
+#   docker run bahi celery --quiet -A config.celery beat --schedule /tmp/bahi-beat-schedule --pidfile=
 # Release step, before the new version starts:
 #   docker run bahi sh -c "python manage.py migrate --no-input && python manage.py setup_reference_data"
 

@@ -15,6 +15,7 @@ admin.site.index_title = "Dashboard"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.core.urls")),
     path("", RedirectView.as_view(pattern_name="api-docs")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="api-schema", title="Bahi API"), name="api-docs"),

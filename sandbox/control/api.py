@@ -1,7 +1,5 @@
 """The control calls: one table that routes them, and that help and the index page are made of."""
 
-
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """Making trouble: webhooks on a bad road, spoilt answers, an account with other habits."""
 
-
-
 from __future__ import annotations
 
 from dataclasses import asdict

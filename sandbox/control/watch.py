@@ -1,7 +1,5 @@
 """Looking: what went out, what came in, and what the gateway holds to be true."""
 
-
-
 from __future__ import annotations
 
 import re

@@ -1,7 +1,5 @@
 """/v1/orders: create, fetch, list, the payments of one, notes."""
 
-
-
 from __future__ import annotations
 
 from typing import Any, Literal

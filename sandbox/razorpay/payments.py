@@ -1,7 +1,5 @@
 """/v1/payments, and what happens to a payment: opened, authorised, captured, failed."""
 
-
-
 from __future__ import annotations
 
 from typing import Any
