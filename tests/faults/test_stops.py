@@ -14,7 +14,7 @@ import requests
 
 from tests.faults.conftest import Buyer, House, wait_for
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +131,6 @@ def test_beat_ends_and_begins_again_with_its_schedule(house: House) -> None:
 
     assert _exit_code(house, "beat") == 0
     house.revive("beat")
-    wait_for(lambda: "beat" in house.stack.log_of("beat").read_text(), seconds=20)
+    wait_for(lambda: "beat" in house.stack.log_of("beat").read_text(), seconds=60)
     house.servers.wait_for_exit(1)
     assert "beat" not in house.servers.ended
