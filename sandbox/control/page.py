@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from html import escape
 from itertools import islice
+from textwrap import shorten
 from typing import Any
 
 from sandbox.razorpay.state import Event, Order, Payment
@@ -88,7 +89,12 @@ def _sms(sms: Any) -> list[str]:
 
 def _mail(mail: Any) -> list[str]:
     subject = f'<a href="/__sim__/mails/{mail.n}/raw">{escape(mail.subject or "(no subject)")}</a>'
-    return [_time(mail.at), _code(", ".join(mail.to), "whole"), subject, escape(mail.text[:200])]
+    return [
+        _time(mail.at),
+        _code(", ".join(mail.to), "whole"),
+        subject,
+        escape(shorten(mail.text, 200, placeholder=" ...")),
+    ]
 
 
 def _payment(payment: Payment) -> list[str]:
