@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -33,9 +34,9 @@ def narrow(invoices: "QuerySet[Any]", params: dict[str, str]) -> "QuerySet[Any]"
     return invoices
 
 
-def scope_of(params: dict[str, str]) -> str:
-    """Return a name for the list with these filters, to which its cursors are bound."""
-    return "invoices?" + "&".join(f"{name}={params[name]}" for name in PARAMS if name in params)
+def scope_of(params: dict[str, str], *, user_id: UUID) -> str:
+    """Return a name for one person's list with these filters, to which its cursors are bound."""
+    return f"invoices:{user_id}?" + "&".join(f"{name}={params[name]}" for name in PARAMS if name in params)
 
 
 def _order_id(text: str) -> Any:
