@@ -131,6 +131,5 @@ def test_beat_ends_and_begins_again_with_its_schedule(house: House) -> None:
 
     assert _exit_code(house, "beat") == 0
     house.revive("beat")
-    wait_for(lambda: "beat" in house.stack.log_of("beat").read_text(), seconds=60)
-    house.servers.wait_for_exit(1)
+    house.servers.wait_for_exit(5)
     assert "beat" not in house.servers.ended
