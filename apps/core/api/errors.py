@@ -6,14 +6,14 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django_ratelimit.exceptions import Ratelimited
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from apps.core import errors
-from apps.core.api.parser import BodyTooLarge, LengthRequired
+from apps.core.api.parser import BodyBrokeOff, BodyTooLarge, LengthRequired
 from apps.core.api.renderer import ApiRenderer, to_json
 from apps.core.events import current_request_id
 
@@ -94,6 +94,8 @@ def _response_for(exc: Exception) -> Response | None:
         return response_of(errors.TooManyRequests(retry_after=60))
     if isinstance(exc, RequestDataTooBig):
         return response_of(BodyTooLarge())
+    if isinstance(exc, UnreadablePostError):
+        return response_of(BodyBrokeOff())
     if isinstance(exc, (OperationalError, InterfaceError)):
         return _database_response(exc)
     if isinstance(exc, Http404):
