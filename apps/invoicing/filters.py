@@ -1,12 +1,13 @@
 """How the list of invoices is narrowed."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from apps.core import ids
+from apps.core.api import parse_instant
 from apps.core.errors import Invalid, NotFound
 
 _BOUNDS = ("gte", "gt", "lte", "lt")
@@ -47,10 +48,7 @@ def _order_id(text: str) -> Any:
 
 
 def _instant(name: str, text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None:
-            raise ValueError("no time zone")
-        return instant.astimezone(UTC)
-    except (ValueError, OverflowError):
+    instant = parse_instant(text)
+    if instant is None:
         raise BadFilter(name, "an instant such as 2026-11-21T05:30:00Z", param=name)
+    return instant

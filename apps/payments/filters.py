@@ -7,6 +7,7 @@ from apps.core.errors import Invalid, NotFound
 from apps.payments.states import PaymentStatus
 
 _STATUSES = frozenset(PaymentStatus.values)
+_MOST_STATUSES = 50
 
 
 class UnknownStatus(Invalid):
@@ -25,7 +26,7 @@ def read_statuses(text: str | None) -> tuple[str, ...]:
     """
     if text is None:
         return ()
-    wanted = tuple(sorted(set(text.split(",")[:50])))
+    wanted = tuple(sorted(set(text.split(",", _MOST_STATUSES))))
     for status in wanted:
         if status not in _STATUSES:
             raise UnknownStatus(status[:40], ", ".join(sorted(_STATUSES)), param="status")
