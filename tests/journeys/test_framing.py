@@ -62,7 +62,7 @@ def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
     raise AssertionError("the server did not answer")
 
 
-def send(port: int, raw: bytes, *, wait: float = 2.0) -> bytes:
+def send(port: int, raw: bytes, *, wait: float = 5.0) -> bytes:
     """Return all that comes back until the server closes, or says nothing for a while."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
         try:
