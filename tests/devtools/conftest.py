@@ -125,7 +125,12 @@ def start_owner(data_dir: Path) -> Iterator[Callable[..., Owner]]:
     ) -> Owner:
         spec = {"data_dir": str(kept) if kept else None, "parts": parts, "spawn": spawn or {}}
         process = subprocess.Popen(
-            [sys.executable, "-c", OWNER, json.dumps(spec)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", OWNER, json.dumps(spec)],
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            text=True,
+            # A shell that runs the tests in the background has them ignore Ctrl-C, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(process)
         assert process.stdout is not None
