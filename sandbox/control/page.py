@@ -90,7 +90,7 @@ def _mail(mail: Any) -> list[str]:
 def _payment(payment: Payment) -> list[str]:
     status = f"<span class={_tone(payment.status)}>{payment.status}</span>"
     fee = _rupees(payment.fee) if payment.fee is not None else ""
-    return [_code(payment.id), _code(payment.order_id), _rupees(payment.amount), payment.method, status, fee]
+    return [_code(payment.id), _code(payment.order_id or ""), _rupees(payment.amount), payment.method, status, fee]
 
 
 def _webhook(event: Event) -> list[str]:
