@@ -191,6 +191,8 @@ def test_instant_refund_falls_back_at_the_documented_amount(sdk: razorpay.Client
     assert changed["contains"] == ["refund", "payment"]
     assert changed["payload"]["refund"]["entity"]["id"] == normal["id"]
     assert changed["payload"]["refund"]["entity"]["speed_processed"] == "normal"
+    assert "created_at" not in changed
+    assert isinstance(changed["payload"]["created_at"], int)
 
 
 @pytest.mark.parametrize("outcome", ["processed", "failed"])
