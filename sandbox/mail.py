@@ -96,7 +96,7 @@ class _Handler:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802, ARG002 - its signature
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - its signature
         world = self._world
         with world.lock:
             fault = world.faults.take(service="smtp", method="DATA", path="/data")
