@@ -1,0 +1,16 @@
+"""Money: how it is collected and given back, what gateways told us, and the books."""
+
+from apps.payments.models.collecting import Payment, PaymentAttempt, PaymentNotFound, PaymentQuerySet, Webhook
+from apps.payments.models.ledger import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
+
+__all__ = [
+    "Account",
+    "BalanceCheckpoint",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "Payment",
+    "PaymentAttempt",
+    "PaymentNotFound",
+    "PaymentQuerySet",
+    "Webhook",
+]
