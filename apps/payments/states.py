@@ -69,6 +69,59 @@ class GatewayCall(models.TextChoices):
     REFUSED = "refused", "Refused"
 
 
+class RefundStatus(models.TextChoices):
+    REQUIRES_APPROVAL = "requires_approval", "Requires approval"
+    PENDING = "pending", "Pending"
+    PROCESSED = "processed", "Processed"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+    UNKNOWN = "unknown", "Unknown"
+    MANUAL = "manual", "To be transferred by hand"
+
+
+#: Money that is promised back or has gone: it cannot be given back a second time.
+PROMISED = (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.MANUAL, RefundStatus.PROCESSED)
+
+#: What a request holds of its attempt, approved or not, so that two requests cannot ask for the same money.
+HOLDING = (RefundStatus.REQUIRES_APPROVAL, *PROMISED)
+
+#: A gateway's answer decides these; the janitor asks until it has come.
+OPEN_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN)
+
+#: `failed -> processed` and `cancelled -> processed`: the gateway says in the end that the money has gone.
+change_refund = by_table(
+    {
+        RefundStatus.REQUIRES_APPROVAL: {RefundStatus.PENDING, RefundStatus.CANCELLED},
+        RefundStatus.PENDING: {
+            RefundStatus.PROCESSED, RefundStatus.FAILED, RefundStatus.UNKNOWN, RefundStatus.CANCELLED,
+        },
+        RefundStatus.UNKNOWN: {RefundStatus.PENDING, RefundStatus.PROCESSED, RefundStatus.FAILED},
+        RefundStatus.FAILED: {RefundStatus.MANUAL, RefundStatus.PROCESSED},
+        RefundStatus.MANUAL: {RefundStatus.PROCESSED},
+        RefundStatus.CANCELLED: {RefundStatus.PROCESSED},
+    }
+)  # fmt: skip
+
+
+class RefundReason(models.TextChoices):
+    """Why money goes back."""
+
+    CUSTOMER_REQUEST = "customer_request", "The customer asked"
+    ORDER_CANCELLED = "order_cancelled", "The order was cancelled"
+    GOODS_RETURNED = "goods_returned", "Goods came back"
+    GOODS_MISSING = "goods_missing", "Goods were missing or damaged"
+    PRICE_ADJUSTED = "price_adjusted", "The price was reduced"
+    LATE_PAYMENT = "late_payment", "The money came after the order was closed"
+    PAID_TWICE = "paid_twice", "The order was paid already"
+    AMOUNT_DIFFERS = "amount_differs", "The money was not what was asked"
+    OTHER = "other", "Other"
+
+
+class RefundSpeed(models.TextChoices):
+    NORMAL = "normal", "Normal"
+    INSTANT = "instant", "At once, where the bank can"
+
+
 class ReviewReason(models.TextChoices):
     """Why staff must look at an attempt."""
 

@@ -2,6 +2,7 @@
 
 from apps.payments.models.collecting import Payment, PaymentAttempt, PaymentNotFound, PaymentQuerySet, Webhook
 from apps.payments.models.ledger import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
+from apps.payments.models.refunds import Refund, RefundLine, RefundNotFound, RefundQuerySet
 
 __all__ = [
     "Account",
@@ -12,5 +13,9 @@ __all__ = [
     "PaymentAttempt",
     "PaymentNotFound",
     "PaymentQuerySet",
+    "Refund",
+    "RefundLine",
+    "RefundNotFound",
+    "RefundQuerySet",
     "Webhook",
 ]

@@ -42,6 +42,7 @@ class Payment(Subject):
     """
 
     PREFIX = "pay"
+    UNTOLD = frozenset({"next_check_at", "checks", "claimed_until", "gateway_call", "payer_ip", "payer_user_agent"})
 
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
     customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
