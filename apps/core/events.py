@@ -156,9 +156,10 @@ def untrue_fields(subject: Subject, events: Iterable[Event]) -> dict[str, tuple[
     Leaves out what no event tells (`UNTOLD`). A column that is younger than the row has its default until it is told.
     """
     told = list(events)
+    state = fold(told)
     stored = _as_told({name: value for name, value in stored_fields(subject).items() if name not in subject.UNTOLD})
     blank = _as_told(stored_fields(type(subject)()))
-    expected = {name: fold(told).get(name, blank[name]) for name in stored}
+    expected = {name: state.get(name, blank[name]) for name in stored}
     expected["version"], stored["version"] = (told[-1].version if told else 0), subject.version
     return {name: (expected[name], value) for name, value in stored.items() if expected[name] != value}
 

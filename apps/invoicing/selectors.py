@@ -7,9 +7,12 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet
 
 from apps.core.errors import Conflict, NotFound, Unavailable
+from apps.core.events import list_events_of_root
 from apps.invoicing.gateways import files
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine
 from apps.invoicing.states import DocumentType, InvoiceStatus
+from apps.orders import selectors as orders
+from apps.payments import selectors as payments
 
 
 class InvoiceNotFound(NotFound):
@@ -32,6 +35,53 @@ def find_invoice_of_order(order_id: UUID) -> Invoice | None:
         .select_related("file")
         .first()
     )
+
+
+def list_documents_of_order(order_id: UUID) -> "QuerySet[Invoice]":
+    """Return the documents of an order of every kind, as they were issued."""
+    return Invoice.objects.filter(order_id=order_id).order_by("issued_at", "pk")
+
+
+def get_story(number: str) -> dict[str, Any]:
+    """
+    Return everything that became of an order and of its money, for an operator. Amounts in paise, instants UTC.
+
+    :raises OrderNotFound: if no order has that number
+    """
+    order = orders.get_order_by_number(number)
+    return {
+        "order": {
+            "id": order.public_id,
+            "number": order.number,
+            "status": order.status,
+            "total_amount": order.total_amount,
+            "paid_amount": order.paid_amount,
+            "refunded_amount": order.refunded_amount,
+            "currency": order.currency,
+        },
+        "events": [
+            {
+                "at": event.created_at,
+                "type": event.type,
+                "version": event.version,
+                "actor": event.actor,
+                "reason": event.reason,
+            }
+            for event in list_events_of_root(order.pk)
+        ],
+        **payments.get_story_of_money(order.pk),
+        "documents": [
+            {
+                "at": invoice.issued_at,
+                "id": invoice.public_id,
+                "type": invoice.type,
+                "number": invoice.number,
+                "status": invoice.status,
+                "amount": invoice.total_amount,
+            }
+            for invoice in list_documents_of_order(order.pk)
+        ],
+    }
 
 
 def get_invoice(invoice_id: UUID) -> Invoice:

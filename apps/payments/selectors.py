@@ -10,6 +10,7 @@ from django.db.models import Prefetch, QuerySet, Sum
 
 from apps.core import ids
 from apps.core.errors import NotFound
+from apps.core.models import Subject
 from apps.payments.gateways import GatewayPayment
 from apps.payments.models import (
     Account,
@@ -19,6 +20,7 @@ from apps.payments.models import (
     Payment,
     PaymentAttempt,
     PaymentNotFound,
+    Refund,
     Webhook,
 )
 from apps.payments.states import LIVE, AttemptStatus, ReviewReason
@@ -209,3 +211,71 @@ def find_checkpoint(code: str, *, currency: str) -> BalanceCheckpoint | None:
     """Return the latest checkpoint of an account, or None."""
     rows = BalanceCheckpoint.objects.filter(account_id=code, currency=currency)
     return rows.order_by("-last_entry_id").first()
+
+
+def list_statement(code: str, *, currency: str = "INR", last: int | None = None) -> tuple[int, QuerySet[LedgerEntry]]:
+    """
+    Return an account's entries as they were posted, or the last so many, and the balance (paise) before the first of them.
+
+    :raises NoSuchAccount: if the ledger has no such account
+    """
+    if not Account.objects.filter(pk=code).exists():
+        raise NoSuchAccount(code)
+    entries = LedgerEntry.objects.filter(account_id=code, currency=currency)
+    shown = entries.select_related("transaction").order_by("id")
+    if last is None:
+        return 0, shown
+    first = list(entries.order_by("-id").values_list("id", flat=True)[:last])[-1:]
+    if not first:
+        return 0, shown
+    opening = entries.filter(id__lt=first[0]).aggregate(total=Sum("amount"))["total"] or 0
+    return opening, shown.filter(id__gte=first[0])
+
+
+# Whole stories -------------------------------------------------------------------------------------------------------
+
+
+def list_subjects_of_orders(order_ids: Collection[UUID]) -> dict[str, list[tuple[UUID, Subject]]]:
+    """Return the rows of some orders that make news, by kind, each with its order's id."""
+    payments = Payment.objects.filter(order_id__in=order_ids)
+    attempts = PaymentAttempt.objects.filter(payment__order_id__in=order_ids).select_related("payment")
+    refunds = Refund.objects.filter(order_id__in=order_ids)
+    return {
+        "payments": [(one.order_id, one) for one in payments],
+        "attempts": [(one.payment.order_id, one) for one in attempts],
+        "refunds": [(one.order_id, one) for one in refunds],
+    }
+
+
+def get_story_of_money(order_id: UUID) -> dict[str, list[dict[str, Any]]]:
+    """Return what became of an order's money, for an operator: payments, attempts, refunds, postings. Paise and UTC."""
+    payments = list(list_payments_of_order(order_id))
+    return {
+        "payments": [_told(one, one.gateway_order_id or "") for one in payments],
+        "attempts": [_told(one, one.gateway_payment_id) for payment in payments for one in payment.attempts.all()],
+        "refunds": [
+            _told(one, one.gateway_refund_id or one.manual_reference)
+            for one in Refund.objects.filter(order_id=order_id).order_by("sequence")
+        ],
+        "ledger": [
+            {
+                "at": entry.transaction.occurred_at,
+                "kind": entry.transaction.kind,
+                "account": entry.account_id,
+                "amount": entry.amount,
+                "description": entry.transaction.description,
+            }
+            for entry in list_entries_of_order(order_id)
+        ],
+    }
+
+
+def _told(one: Any, gateway_id: str) -> dict[str, Any]:
+    return {
+        "at": one.created_at,
+        "id": one.public_id,
+        "status": one.status,
+        "amount": one.amount,
+        "currency": one.currency,
+        "gateway_id": gateway_id,
+    }

@@ -25,6 +25,7 @@ from apps.payments.services.ledger import (
     post_to_ledger,
     set_up_reference_data,
 )
+from apps.payments.services.replaying import Replay, replay_all_orders, replay_order
 from apps.payments.services.starting import (
     NothingToPay,
     OrderNotPayable,
@@ -52,6 +53,7 @@ __all__ = [
     "PostingEmpty",
     "PostingUnbalanced",
     "RegistrationAccounts",
+    "Replay",
     "SignatureNotValid",
     "WebhookNotSigned",
     "account_codes_for",
@@ -67,6 +69,8 @@ __all__ = [
     "process_webhook",
     "receive_webhook",
     "request_check",
+    "replay_all_orders",
+    "replay_order",
     "set_up_reference_data",
     "start_payment",
     "sync_payment",
