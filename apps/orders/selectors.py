@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
+from apps.core import ids
 from apps.core.errors import Forbidden
 from apps.core.events import list_events_of_root, list_events_until, restore
 from apps.core.models import Event
@@ -136,10 +137,19 @@ def list_timeline(*, user: Any, order: Order) -> QuerySet[Event]:
     return events
 
 
+def describe_event(event: Event, *, order: Order) -> tuple[str, str]:
+    """Return one sentence about a piece of an order's news, and who did it: customer, staff, system or gateway."""
+    return rules.timeline_text(event.type), rules.actor_kind(event.actor, customer=ids.encode("cus", order.customer_id))
+
+
 def payment_status_of(order: Order, now: datetime) -> PaymentStatus:
     """Return how far an order is paid."""
     return rules.payment_status(
-        paid=order.paid_amount, total=order.total_amount, live_until=order.payment_live_until, now=now
+        paid=order.paid_amount,
+        refunded=order.refunded_amount,
+        total=order.total_amount,
+        live_until=order.payment_live_until,
+        now=now,
     )
 
 

@@ -73,7 +73,7 @@ def test_an_order_tells_its_whole_story(paid: Any) -> None:
 
     assert list(story) == ["order", "events", "payments", "attempts", "refunds", "ledger", "documents"]
     assert (story["order"]["number"], story["order"]["paid_amount"]) == (paid.number, paid.total_amount)
-    assert [event["type"] for event in story["events"]][0] == "orders.order.placed"
+    assert story["events"][0]["type"] == "orders.order.placed"
     assert [(one["status"], one["amount"]) for one in story["attempts"]] == [("captured", paid.total_amount)]
     assert sum(entry["amount"] for entry in story["ledger"]) == 0
     text = run("--order", paid.number.lower())
