@@ -3,6 +3,15 @@
 from apps.payments.models.collecting import Payment, PaymentAttempt, PaymentNotFound, PaymentQuerySet, Webhook
 from apps.payments.models.ledger import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
 from apps.payments.models.refunds import Refund, RefundLine, RefundNotFound, RefundQuerySet
+from apps.payments.models.settlements import (
+    ReconciliationException,
+    ReconciliationExceptionNotFound,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
+    SettlementNotFound,
+    SettlementReportRow,
+)
 
 __all__ = [
     "Account",
@@ -13,9 +22,16 @@ __all__ = [
     "PaymentAttempt",
     "PaymentNotFound",
     "PaymentQuerySet",
+    "ReconciliationException",
+    "ReconciliationExceptionNotFound",
     "Refund",
     "RefundLine",
     "RefundNotFound",
     "RefundQuerySet",
+    "Settlement",
+    "SettlementImport",
+    "SettlementLine",
+    "SettlementNotFound",
+    "SettlementReportRow",
     "Webhook",
 ]
