@@ -16,7 +16,8 @@ class Order(Subject):
     An agreement to sell: lines, prices, tax and addresses as they were when it was placed. All amounts in paise.
 
     `status` says how far the agreement is. `paid_amount` (captured), `refunded_amount` (given back of it) and
-    `payment_live_until` (a payment is under way until then) are copies that payments keeps through `services.note_payment`; expiry and cancelling read them.
+    `payment_live_until` (a payment is under way until then) are copies that payments keeps through `services.note_payment`;
+    expiry and cancelling read them.
     """
 
     PREFIX = "ord"

@@ -41,12 +41,6 @@ class PlaceOrderRequest(QuoteOrderRequest):
     note = StrictCharField(max_length=500, multiline=True, required=False, allow_blank=True, help_text="For the shop.")
 
 
-class CancelOrderRequest(RequestSerializer):
-    """Why the order is not wanted any more."""
-
-    reason = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
-
-
 # Responses ----------------------------------------------------------------------------------------------------------
 
 
@@ -274,11 +268,4 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "buyer_gstin": "",
     "note": "",
     "cancel_reason": "",
-}
-CANCELLED_EXAMPLE: dict[str, Any] = {
-    **ORDER_EXAMPLE,
-    "status": "cancelled",
-    "cancelled_at": "2026-11-21T05:40:00Z",
-    "cancel_reason": "Ordered by mistake",
-    "version": 2,
 }

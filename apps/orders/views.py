@@ -13,11 +13,9 @@ from apps.core.models import public_pk
 from apps.orders import filters, selectors, services
 from apps.orders.models import Order
 from apps.orders.serializers import (
-    CANCELLED_EXAMPLE,
     ORDER_EXAMPLE,
     QUOTE_EXAMPLE,
     SUMMARY_EXAMPLE,
-    CancelOrderRequest,
     OrderListResponse,
     OrderResponse,
     OrderSummaryResponse,
@@ -133,24 +131,6 @@ class OrderView(ApiView):
             return with_etag(request, _body(order), etag=etag_of(order))
         now = clock.now()
         return with_etag(request, _body(selectors.get_order_as_of(order, min(at, now)), now=min(at, now)))
-
-    @extend_schema(
-        operation_id="cancel_order",
-        summary="Cancel an order",
-        description="Possible until money has moved or a payment is under way. The stock that was held is given back.",
-        request=CancelOrderRequest,
-        responses={200: OrderResponse},
-        examples=[
-            OpenApiExample("A reason", request_only=True, value={"reason": "Ordered by mistake"}),
-            OpenApiExample("Cancelled", response_only=True, value=CANCELLED_EXAMPLE),
-        ],
-    )
-    @idempotent(required=False)
-    def cancel(self, request: Request, order_id: str) -> Response:
-        reason = self.read(CancelOrderRequest, request)["reason"]
-        visible = selectors.get_changeable_order(user=request.user, order_id=public_pk(Order, order_id))
-        order = services.cancel_order(order_id=visible.pk, actor=actor_of(request), reason=reason, now=clock.now())
-        return Response(_body(order), headers={"ETag": etag_of(order)})
 
     def _asked(self, shape: type[QuoteOrderRequest], request: Request) -> dict[str, Any]:
         asked = self.read(shape, request)

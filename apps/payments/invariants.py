@@ -110,12 +110,14 @@ PAYMENTS = (
     Invariant(
         id="INV-19",
         name="no_orphan_money",
-        statement="Captured money belongs to an order that is paid with it, or is flagged for staff.",
+        statement="Captured money belongs to an order that is paid with it, is flagged for staff, or was asked back in full.",
         sql="""
             SELECT a.id, a.gateway_payment_id, a.amount, o.number, o.status FROM payments_paymentattempt a
             JOIN payments_payment p ON p.id = a.payment_id JOIN orders_order o ON o.id = p.order_id
             WHERE a.status = 'captured' AND a.review_reason = ''
               AND o.status IN ('pending_payment', 'cancelled', 'expired')
+              AND a.amount > (SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
+                              WHERE r.attempt_id = a.id AND r.status <> 'cancelled')
         """,
     ),
     Invariant(
@@ -142,6 +144,89 @@ PAYMENTS = (
                 GROUP BY p.order_id
             ) paid ON paid.order_id = o.id
             WHERE o.paid_amount <> coalesce(paid.amount, 0)
+        """,
+    ),
+)
+
+REFUNDS = (
+    Invariant(
+        id="INV-14b",
+        name="no_more_goes_back_than_came",
+        statement="What is promised or given back of an attempt is not more than was captured, in its currency.",
+        sql="""
+            SELECT a.id, a.gateway_payment_id, a.status, a.amount, sum(r.amount) AS given_back FROM payments_refund r
+            JOIN payments_paymentattempt a ON a.id = r.attempt_id
+            WHERE r.status IN ('requires_approval', 'pending', 'unknown', 'manual', 'processed')
+            GROUP BY a.id HAVING sum(r.amount) > a.amount OR a.status <> 'captured' OR bool_or(r.currency <> a.currency)
+        """,
+    ),
+    Invariant(
+        id="INV-14c",
+        name="no_more_units_go_back_than_were_sold",
+        statement="The units that refunds hold of an order line are not more than were ordered, and of the refund's own order.",
+        sql="""
+            SELECT l.id, l.quantity, sum(b.quantity) AS given_back FROM payments_refundline b
+            JOIN payments_refund r ON r.id = b.refund_id JOIN orders_orderline l ON l.id = b.order_line_id
+            WHERE r.status IN ('requires_approval', 'pending', 'unknown', 'manual', 'processed')
+            GROUP BY l.id HAVING sum(b.quantity) > l.quantity OR sum(b.amount) > l.total_amount
+                OR bool_or(r.order_id <> l.order_id)
+        """,
+    ),
+    Invariant(
+        id="INV-18d",
+        name="open_refunds_are_looked_after",
+        statement="Every open refund is looked at within six hours, and none has waited a quarter of an hour in vain.",
+        settles_in=900,
+        sql="""
+            SELECT id, number, status, gateway_call, next_check_at FROM payments_refund
+            WHERE status IN ('pending', 'unknown')
+              AND (next_check_at IS NULL OR next_check_at > %(now)s + interval '6 hours'
+                   OR next_check_at < %(now)s - interval '15 minutes')
+        """,
+    ),
+    Invariant(
+        id="INV-20c",
+        name="orders_know_what_went_back",
+        statement="An order's copy of what went back is the sum of its processed refunds of money that counts as paid.",
+        sql="""
+            SELECT o.id, o.number, o.refunded_amount, coalesce(back.amount, 0) AS processed FROM orders_order o
+            LEFT JOIN (
+                SELECT r.order_id, sum(r.amount) AS amount FROM payments_refund r
+                JOIN payments_paymentattempt a ON a.id = r.attempt_id JOIN payments_payment p ON p.id = r.payment_id
+                WHERE r.status = 'processed' AND a.review_reason <> 'amount_differs' AND r.currency = p.currency
+                GROUP BY r.order_id
+            ) back ON back.order_id = o.id
+            WHERE o.refunded_amount <> coalesce(back.amount, 0)
+        """,
+    ),
+    Invariant(
+        id="INV-25c",
+        name="refunds_are_in_the_books",
+        statement="The books owe exactly what is promised and not yet gone, and show exactly what has gone.",
+        sql="""
+            SELECT r.id, r.number, r.status, r.amount, posted.owed, posted.gone FROM payments_refund r
+            LEFT JOIN (
+                SELECT t.source_id, t.source_type,
+                       sum(e.amount) FILTER (WHERE e.account_id = 'refunds_payable') AS owed,
+                       sum(e.amount) FILTER (WHERE e.account_id = 'bank' OR e.account_id LIKE 'gateway_receivable:%%') AS gone
+                FROM payments_ledgertransaction t JOIN payments_ledgerentry e ON e.transaction_id = t.id
+                WHERE t.source_type = 'payments.refund' GROUP BY t.source_id, t.source_type
+            ) posted ON posted.source_id = r.id
+            WHERE coalesce(posted.owed, 0)
+                  <> CASE WHEN r.status IN ('pending', 'unknown', 'manual') THEN -r.amount ELSE 0 END
+               OR coalesce(posted.gone, 0) <> CASE WHEN r.status = 'processed' THEN -r.amount ELSE 0 END
+        """,
+    ),
+    Invariant(
+        id="INV-26",
+        name="refunds_are_decided_by_two",
+        statement="Nobody approved the refund that he asked for, and what was tried again had failed.",
+        sql="""
+            SELECT r.id, r.number, r.requested_by, r.approved_by FROM payments_refund r
+            LEFT JOIN payments_refund f ON f.id = r.retry_of_id
+            WHERE (r.approved_by <> '' AND (r.approved_by = r.requested_by OR r.approved_at IS NULL))
+               OR (f.id IS NOT NULL AND (f.status NOT IN ('failed', 'processed') OR f.attempt_id <> r.attempt_id
+                                         OR f.amount <> r.amount))
         """,
     ),
 )
@@ -203,11 +288,17 @@ LEDGER = (
     Invariant(
         id="INV-28",
         name="advances_are_not_overdrawn",
-        statement="No order has used more of its customer's money than came in for it.",
+        statement=(
+            "No order has used more of its customer's money than came in for it, but for refunds whose credit note is to come."
+        ),
         sql="""
             SELECT t.order_id, e.currency, sum(e.amount) AS overdrawn FROM payments_ledgerentry e
             JOIN payments_ledgertransaction t ON t.id = e.transaction_id
-            WHERE e.account_id = 'customer_advances' GROUP BY t.order_id, e.currency HAVING sum(e.amount) > 0
+            WHERE e.account_id = 'customer_advances' GROUP BY t.order_id, e.currency
+            HAVING sum(e.amount) > (
+                SELECT coalesce(sum(r.amount), 0) FROM payments_refund r WHERE r.order_id = t.order_id
+                  AND r.currency = e.currency AND r.status IN ('pending', 'unknown', 'manual', 'processed')
+            )
         """,
     ),
     Invariant(
@@ -271,4 +362,4 @@ WEBHOOKS = (
     ),
 )
 
-INVARIANTS: tuple[Invariant, ...] = (*PAYMENTS, *LEDGER, *WEBHOOKS)
+INVARIANTS: tuple[Invariant, ...] = (*PAYMENTS, *REFUNDS, *LEDGER, *WEBHOOKS)

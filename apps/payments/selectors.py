@@ -1,6 +1,7 @@
 """Reads of payments and of the ledger."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from django.db.models import Prefetch, QuerySet, Sum
 from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.models import Subject
-from apps.payments.gateways import GatewayPayment
+from apps.payments.gateways import GatewayPayment, GatewayRefund
 from apps.payments.models import (
     Account,
     BalanceCheckpoint,
@@ -20,10 +21,28 @@ from apps.payments.models import (
     Payment,
     PaymentAttempt,
     PaymentNotFound,
+    ReconciliationException,
     Refund,
+    RefundLine,
+    RefundNotFound,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
+    SettlementNotFound,
     Webhook,
 )
-from apps.payments.states import LIVE, AttemptStatus, ReviewReason
+from apps.payments.states import (
+    HOLDING,
+    LIVE,
+    PROMISED,
+    AttemptStatus,
+    ExceptionReason,
+    ImportStatus,
+    RefundStatus,
+    ReportSource,
+    Resolution,
+    ReviewReason,
+)
 
 
 class NoSuchAccount(NotFound):
@@ -172,6 +191,112 @@ def list_attempts_to_capture(payment_id: UUID) -> list[PaymentAttempt]:
     )
 
 
+# Refunds -------------------------------------------------------------------------------------------------------------
+
+
+def get_refund(refund_id: UUID) -> Refund:
+    """
+    Return a refund, whoever's it is.
+
+    :raises RefundNotFound: if there is none
+    """
+    refund = Refund.objects.filter(pk=refund_id).first()
+    if refund is None:
+        raise RefundNotFound
+    return refund
+
+
+def list_visible_refunds(
+    *, user: Any, statuses: Collection[str] = (), order_id: UUID | None = None
+) -> QuerySet[Refund]:
+    """Return the refunds that a user may see, with their lines, newest first: of their own orders, or all for staff."""
+    rows = _refunds_visible_to(user)
+    if statuses:
+        rows = rows.filter(status__in=statuses)
+    if order_id is not None:
+        rows = rows.filter(order_id=order_id)
+    return rows.order_by("-created_at", "-pk")
+
+
+def get_visible_refund(*, user: Any, refund_id: UUID) -> Refund:
+    """
+    Return a refund with its lines.
+
+    :raises RefundNotFound: if there is none, or it is of somebody else's order
+    """
+    refund = _refunds_visible_to(user).filter(pk=refund_id).first()
+    if refund is None:
+        raise RefundNotFound
+    return refund
+
+
+def _refunds_visible_to(user: Any) -> QuerySet[Refund]:
+    rows = Refund.objects.prefetch_related(Prefetch("lines", queryset=RefundLine.objects.order_by("pk")))
+    sees_all = user.is_active and user.is_staff and user.has_perm("payments.view_refund")
+    return rows if sees_all else rows.filter(payment__customer_id=user.pk)
+
+
+def list_refunds_of_order(order_id: UUID) -> QuerySet[Refund]:
+    """Return the refunds of an order, first to last, with their lines."""
+    lines = Prefetch("lines", queryset=RefundLine.objects.order_by("pk"))
+    return Refund.objects.filter(order_id=order_id).prefetch_related(lines).order_by("sequence")
+
+
+def sum_refunded(order_id: UUID) -> int:
+    """Return the money (paise) of an order that has gone back or is promised back."""
+    rows = Refund.objects.filter(order_id=order_id, status__in=PROMISED)
+    return rows.aggregate(total=Sum("amount"))["total"] or 0
+
+
+def sum_given_back(order_id: UUID, *, currency: str) -> int:
+    """Return the money (paise) that has gone back, of what `sum_captured` counts as come in."""
+    rows = Refund.objects.filter(order_id=order_id, status=RefundStatus.PROCESSED, currency=currency)
+    rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
+    return rows.aggregate(total=Sum("amount"))["total"] or 0
+
+
+def sum_held_of_attempt(attempt_id: UUID) -> int:
+    """Return the money (paise) of an attempt that is asked back, promised back or has gone back."""
+    rows = Refund.objects.filter(attempt_id=attempt_id, status__in=HOLDING)
+    return rows.aggregate(total=Sum("amount"))["total"] or 0
+
+
+def refundable_of(order_id: UUID) -> int:
+    """Return the money (paise) of an order that can still be asked back."""
+    attempts = PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED)
+    attempts = attempts.exclude(review_reason=ReviewReason.AMOUNT_DIFFERS)
+    return sum(attempt.amount - sum_held_of_attempt(attempt.pk) for attempt in attempts)
+
+
+def list_refunded_units(order_id: UUID) -> dict[UUID, tuple[int, int]]:
+    """Return the units and paise that refunds hold of each line of an order, by the line's id."""
+    rows = RefundLine.objects.filter(refund__order_id=order_id, refund__status__in=HOLDING)
+    sums = rows.values("order_line_id").annotate(units=Sum("quantity"), paise=Sum("amount")).order_by()
+    return {row["order_line_id"]: (row["units"], row["paise"]) for row in sums}
+
+
+def find_refund_for(facts: GatewayRefund) -> Refund | None:
+    """Return the refund that a gateway's refund is: by our own id that the gateway kept, else by the gateway's; or None."""
+    rows = Refund.objects.filter(payment__gateway=facts.gateway)
+    if facts.our_refund:
+        with suppress(NotFound):
+            ours = rows.filter(pk=ids.decode(Refund.PREFIX, facts.our_refund)).first()
+            if ours is not None and ours.gateway_refund_id in (None, facts.id):
+                return ours
+    return rows.filter(gateway_refund_id=facts.id).first()
+
+
+def find_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:
+    """Return an attempt with its payment by the gateway's id, or None."""
+    rows = PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id=gateway_payment_id)
+    return rows.select_related("payment").first()
+
+
+def list_due_refunds(*, now: datetime, limit: int) -> list[UUID]:
+    """Return the ids of the refunds that the janitor must look at."""
+    return list(Refund.objects.due(now).values_list("pk", flat=True)[:limit])
+
+
 # The ledger ----------------------------------------------------------------------------------------------------------
 
 
@@ -279,3 +404,78 @@ def _told(one: Any, gateway_id: str) -> dict[str, Any]:
         "currency": one.currency,
         "gateway_id": gateway_id,
     }
+
+
+# Settlements ---------------------------------------------------------------------------------------------------------
+
+
+def find_settlement_import(like: SettlementImport) -> SettlementImport | None:
+    """Return the import of the same report: of a file whenever it was, of a day only if it is not completed."""
+    rows = SettlementImport.objects.filter(gateway=like.gateway, source=like.source, fingerprint=like.fingerprint)
+    if like.source == ReportSource.API:
+        rows = rows.exclude(status=ImportStatus.COMPLETED)
+    return rows.first()
+
+
+def get_settlement_import(import_id: UUID) -> SettlementImport:
+    """Return an import that exists."""
+    return SettlementImport.objects.get(pk=import_id)
+
+
+def get_settlement(settlement_id: UUID) -> Settlement:
+    """
+    Return a settlement.
+
+    :raises SettlementNotFound: if there is none
+    """
+    settlement = Settlement.objects.filter(pk=settlement_id).first()
+    if settlement is None:
+        raise SettlementNotFound
+    return settlement
+
+
+def list_settlement_lines(settlement_id: UUID) -> QuerySet[SettlementLine]:
+    """Return the lines of a settlement in the order in which they were reported."""
+    return SettlementLine.objects.filter(settlement_id=settlement_id).order_by("pk")
+
+
+def list_exceptions(*, is_open: bool | None = None, reasons: Collection[str] = ()) -> QuerySet[ReconciliationException]:
+    """Return the exceptions of reconciliation, newest first; only those that are open, or resolved, if it is said."""
+    rows = ReconciliationException.objects.select_related("owner", "settlement")
+    if is_open is not None:
+        rows = rows.filter(resolved_at__isnull=is_open)
+    if reasons:
+        rows = rows.filter(reason__in=reasons)
+    return rows.order_by("-opened_at", "-pk")
+
+
+def list_missed_in(settlement_id: UUID, *, part: int) -> list[UUID]:
+    """Return the open exceptions about payments that were missed and have come in a part of a settlement."""
+    rows = ReconciliationException.objects.filter(
+        reason=ExceptionReason.MISSING_LINE,
+        resolved_at__isnull=True,
+        attempt__in=SettlementLine.objects.filter(settlement_id=settlement_id, part=part, attempt__isnull=False).values(
+            "attempt"
+        ),
+    )
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def find_open_sum_mismatch(settlement_id: UUID) -> UUID | None:
+    """Return the open exception about the sum of a settlement, or None."""
+    rows = ReconciliationException.objects.filter(
+        settlement_id=settlement_id, reason=ExceptionReason.SUM_MISMATCH, resolved_at__isnull=True
+    )
+    return rows.values_list("pk", flat=True).first()
+
+
+def sum_held_beside_lines(settlement_id: UUID) -> int:
+    """Return what a settlement's exceptions say (paise, debit positive) of money that no line of it brought."""
+    rows = ReconciliationException.objects.filter(settlement_id=settlement_id, line__isnull=True)
+    return rows.exclude(resolution=Resolution.ARRIVED).aggregate(total=Sum("held_amount"))["total"] or 0
+
+
+def latest_settled_at(gateway: str) -> datetime | None:
+    """Return when the latest settlement that we know was made, or None."""
+    rows = Settlement.objects.filter(gateway=gateway).order_by("-settled_at")
+    return rows.values_list("settled_at", flat=True).first()

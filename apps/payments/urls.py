@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from apps.payments.views import OrderLedgerView, PaymentQrView, PaymentView, RazorpayWebhookView
+from apps.payments.views import (
+    OrderCancellationView,
+    OrderLedgerView,
+    PaymentQrView,
+    PaymentView,
+    RazorpayWebhookView,
+    RefundView,
+)
 
 urlpatterns = [
     path("payments", PaymentView.as_view({"get": "list", "post": "create"})),
@@ -11,6 +18,14 @@ urlpatterns = [
     path("payments/<str:payment_id>/cancel", PaymentView.as_view({"post": "cancel"})),
     path("payments/<str:payment_id>/sync", PaymentView.as_view({"post": "sync"})),
     path("payments/<str:payment_id>/qr.svg", PaymentQrView.as_view({"get": "retrieve"})),
+    path("refunds", RefundView.as_view({"get": "list", "post": "create"})),
+    path("refunds/<str:refund_id>", RefundView.as_view({"get": "retrieve"})),
+    path("refunds/<str:refund_id>/approve", RefundView.as_view({"post": "approve"})),
+    path("refunds/<str:refund_id>/reject", RefundView.as_view({"post": "reject"})),
+    path("refunds/<str:refund_id>/retry", RefundView.as_view({"post": "retry"})),
+    path("refunds/<str:refund_id>/cancel", RefundView.as_view({"post": "cancel"})),
+    path("refunds/<str:refund_id>/settle", RefundView.as_view({"post": "settle"})),
+    path("orders/<str:order_id>/cancel", OrderCancellationView.as_view({"post": "create"})),
     path("orders/<str:order_id>/ledger", OrderLedgerView.as_view({"get": "list"})),
     path("webhooks/razorpay", RazorpayWebhookView.as_view({"post": "create"})),
 ]
