@@ -80,6 +80,9 @@ ACCESS: dict[str, Access] = {
     "GET invoices": Access(SIGNED, "invoicing.view_invoice"),
     "GET invoices/<invoice_id>": Access(OWNER, "invoicing.view_invoice"),
     "GET invoices/<invoice_id>/pdf": Access(OWNER, "invoicing.view_invoice"),
+    "GET credit-notes": Access(SIGNED, "invoicing.view_invoice"),
+    "GET credit-notes/<credit_note_id>": Access(OWNER, "invoicing.view_invoice"),
+    "GET credit-notes/<credit_note_id>/pdf": Access(OWNER, "invoicing.view_invoice"),
     # notifications
     "GET me/notifications": Access(SIGNED),
     "POST me/notifications/read": Access(SIGNED),

@@ -15,13 +15,13 @@ from rest_framework.test import APIClient
 from apps.core import ids
 from tests.architecture.access import ACCESS, OWNER, PUBLIC, SIGNATURE, SIGNED, STAFF
 from tests.factories.accounts import make_address, make_session, make_staff
-from tests.factories.invoicing import make_rendered_invoice
+from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
 from tests.factories.orders import make_order
 from tests.factories.payments import make_payment
 
 PREFIX = {
-    "order_id": "ord", "payment_id": "pay", "invoice_id": "inv", "notification_id": "ntf", "address_id": "addr",
+    "order_id": "ord", "payment_id": "pay", "invoice_id": "inv", "credit_note_id": "inv", "notification_id": "ntf", "address_id": "addr",
     "session_id": "sess", "product_id": "prod", "variant_id": "var",
 }  # fmt: skip
 
@@ -67,6 +67,7 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
         "variant_id": variant.public_id,
         "product_id": variant.product.public_id,
         "invoice_id": make_rendered_invoice(owner).public_id,
+        "credit_note_id": make_rendered_credit_note(owner).public_id,
         "notification_id": make_notification(owner).public_id,
         "session_id": make_session(owner).public_id,
         "gstin": "27AAPFU0939F1ZV",
@@ -234,7 +235,9 @@ def test_other_methods_are_refused_in_our_shape(
     _, path = route.split(" ")
     used = {one.split(" ")[0] for one in ROUTES if one.split(" ")[1] == path}
 
-    response = client_of(administrator).generic("PUT", f"/api/v1/{filled(path, things)}", "{}", content_type="application/json")
+    response = client_of(administrator).generic(
+        "PUT", f"/api/v1/{filled(path, things)}", "{}", content_type="application/json"
+    )
 
     assert "PUT" not in used
     assert (response.status_code, response.json()["error"]["code"]) == (405, "method_not_allowed")
