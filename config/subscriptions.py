@@ -96,7 +96,6 @@ UNHEARD: frozenset[str] = frozenset(
         payments.ATTEMPT_RESOLVED,
         payments.REFUND_SENT,
         payments.REFUND_CHANGED,
-        invoicing.CREDIT_NOTE_RENDERED,
         invoicing.CREDIT_NOTE_WITHHELD,
         notifications.NOTIFICATION_SENT,
         notifications.NOTIFICATION_FAILED,
