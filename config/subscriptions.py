@@ -41,6 +41,7 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     invoicing.CREDIT_NOTE_ISSUED: (invoicing_handlers.render_invoice,),
     invoicing.INVOICE_RENDERED: (telling.tell_invoice_ready,),
     invoicing.CREDIT_NOTE_RENDERED: (telling.tell_credit_note_ready,),
+    payments.DISPUTE_ANSWERED: (invoicing_handlers.send_dispute_answer,),
     payments.PAYMENT_REFUSED: (telling.tell_payment_refused,),
     payments.ATTEMPT_FLAGGED: (telling.tell_paid_twice, telling.tell_payment_differs),
     payments.REFUND_REQUESTED: (
@@ -97,6 +98,12 @@ UNHEARD: frozenset[str] = frozenset(
         payments.REFUND_SENT,
         payments.REFUND_CHANGED,
         invoicing.CREDIT_NOTE_WITHHELD,
+        payments.DISPUTE_OPENED,
+        payments.DISPUTE_CHANGED,
+        payments.DISPUTE_ANSWER_REFUSED,
+        payments.DISPUTE_WON,
+        payments.DISPUTE_LOST,
+        payments.DISPUTE_CLOSED,
         notifications.NOTIFICATION_SENT,
         notifications.NOTIFICATION_FAILED,
     }

@@ -1,21 +1,36 @@
 """The back office's pages of money: to look at. Nothing is changed here but through services."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import Case, F, QuerySet, When
+from django.http import HttpRequest
 
+from apps.core import clock
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel
+from apps.core.errors import BahiError
+from apps.core.events import Actor
 from apps.core.money import rupees
-from apps.payments import selectors
+from apps.payments import selectors, services
 from apps.payments.models import (
     Account,
     BalanceCheckpoint,
+    Dispute,
     LedgerEntry,
     LedgerTransaction,
     Payment,
     PaymentAttempt,
+    ReconciliationException,
+    Refund,
+    RefundLine,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
     Webhook,
 )
+from apps.payments.states import DisputeStatus, Resolution
 
 _SHOWN_BODY_BYTES = 20_000
 
@@ -73,6 +88,87 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     @admin.display(description="Amount", ordering="amount")
     def paid(self, attempt: PaymentAttempt) -> str:
         return rupees(attempt.amount)
+
+
+@admin.register(Dispute)
+class DisputeAdmin(ReadOnlyAdmin):
+    """Disputes: what must be answered stands first, by its deadline."""
+
+    list_display = ("gateway_dispute_id", "order", "status", "respond_by", "wanted", "taken", "phase", "answer")
+    list_filter = ("status", "phase", "answer", "created_at")
+    list_select_related = ("order",)
+    search_fields = ("=gateway_dispute_id", "=order__number", "=attempt__gateway_payment_id")
+    search_help_text = "A gateway's dispute or payment id, or an order number."
+
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
+        must_answer = Case(When(status=DisputeStatus.OPEN, answer="", then=0), default=1)
+        return [must_answer, F("respond_by").asc(nulls_last=True), "-created_at", "-id"]
+
+    @admin.display(description="Amount", ordering="amount")
+    def wanted(self, dispute: Dispute) -> str:
+        return rupees(dispute.amount)
+
+    @admin.display(description="Taken", ordering="amount_deducted")
+    def taken(self, dispute: Dispute) -> str:
+        return rupees(dispute.amount_deducted)
+
+
+class RefundLineInline(ReadOnlyTabularInline):
+    """The units that a refund is for."""
+
+    model = RefundLine
+    fields = ("order_line", "quantity", "amount")
+    readonly_fields = fields
+    ordering = ("id",)
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    """Refunds; those that require approval wait for a second person to decide."""
+
+    list_display = ("number", "status", "back", "reason", "requested_by", "approved_by", "created_at", "processed_at")
+    list_filter = ("status", "reason", "created_at")
+    ordering = ("-created_at", "-id")
+    search_fields = ("=number", "=order__number", "=gateway_refund_id", "=arn")
+    search_help_text = "A refund's or order's number, a gateway's refund id, or a bank reference."
+    inlines = (RefundLineInline,)
+    actions = ("approve", "reject", "retry")
+
+    @admin.display(description="Amount", ordering="amount")
+    def back(self, refund: Refund) -> str:
+        return rupees(refund.amount)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Test if the member of staff may decide about refunds."""
+        return request.user.has_perm("payments.change_refund")
+
+    @admin.action(description="Approve", permissions=["decide"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
+        """Approve those of the chosen refunds that may be, and say why the others may not."""
+        self._each(request, queryset, services.approve_refund, "approved")
+
+    @admin.action(description="Refuse", permissions=["decide"])
+    def reject(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
+        """Refuse those of the chosen refunds that await approval."""
+        self._each(request, queryset, partial(services.reject_refund, reason="Refused by staff"), "refused")
+
+    @admin.action(description="Try failed refunds again", permissions=["decide"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
+        """Try those of the chosen refunds again that failed for certain."""
+        self._each(request, queryset, partial(services.retry_refund, decides=True), "tried again")
+
+    def _each(
+        self, request: HttpRequest, queryset: QuerySet[Refund], decide: Callable[..., Refund], done: str
+    ) -> None:
+        user: Any = request.user
+        actor = Actor(kind="user", id=user.public_id, label=str(user))
+        for refund in queryset:
+            try:
+                decide(refund_id=refund.pk, actor=actor, now=clock.now())
+            except BahiError as error:
+                self.message_user(request, f"{refund.number}: {error.text}", messages.ERROR)
+            else:
+                self.message_user(request, f"Refund {refund.number} is {done}.", messages.SUCCESS)
 
 
 @admin.register(Webhook)
@@ -191,6 +287,29 @@ add_panel(
         permission="payments.view_payment",
     ),
 )
+def _refund_rows(order: Any) -> list[tuple[Any, ...]]:
+    return [
+        (
+            refund.number,
+            refund.get_status_display(),
+            rupees(refund.amount),
+            refund.get_reason_display(),
+            refund.gateway_refund_id or refund.manual_reference,
+            refund.processed_at or "",
+        )
+        for refund in selectors.list_refunds_of_order(order.pk)
+    ]
+
+
+add_panel(
+    "orders.order",
+    Panel(
+        title="Refunds",
+        columns=("Refund", "Status", "Amount", "Why", "Reference", "Given back"),
+        rows=_refund_rows,
+        permission="payments.view_refund",
+    ),
+)
 add_panel(
     "orders.order",
     Panel(
@@ -200,3 +319,134 @@ add_panel(
         permission="payments.view_ledgertransaction",
     ),
 )
+
+
+# Settlements ---------------------------------------------------------------------------------------------------------
+
+
+@admin.register(SettlementImport)
+class SettlementImportAdmin(ReadOnlyAdmin):
+    """Readings of settlement reports, and what became of them."""
+
+    list_display = (
+        "created_at",
+        "source",
+        "day",
+        "file_name",
+        "status",
+        "rows_read",
+        "lines_added",
+        "exceptions_opened",
+    )
+    list_filter = ("status", "source", "created_at")
+    ordering = ("-created_at", "-id")
+
+
+@admin.register(Settlement)
+class SettlementAdmin(ReadOnlyAdmin):
+    """What the gateway paid out to the bank."""
+
+    list_display = ("gateway_settlement_id", "utr", "transferred", "of_lines", "line_count", "settled_at")
+    list_filter = ("settled_at",)
+    ordering = ("-settled_at", "-id")
+    search_fields = ("=gateway_settlement_id", "=utr")
+    search_help_text = "A gateway's settlement id, or the bank's reference (UTR)."
+
+    @admin.display(description="Transferred")
+    def transferred(self, settlement: Settlement) -> str:
+        return rupees(settlement.amount) if settlement.amount is not None else "not told yet"
+
+    @admin.display(description="Sum of lines")
+    def of_lines(self, settlement: Settlement) -> str:
+        return rupees(settlement.lines_amount)
+
+
+@admin.register(SettlementLine)
+class SettlementLineAdmin(ReadOnlyAdmin):
+    """The lines of settlements, as reported and as booked."""
+
+    list_display = ("entity_id", "kind", "settlement", "reported", "problem", "created_at")
+    list_filter = ("kind", "problem")
+    list_select_related = ("settlement",)
+    ordering = ("-id",)
+    search_fields = ("=entity_id", "=settlement__gateway_settlement_id")
+    search_help_text = "A gateway's id of a payment, refund or settlement."
+
+    @admin.display(description="Amount")
+    def reported(self, line: SettlementLine) -> str:
+        return rupees(line.amount)
+
+
+class ExceptionState(admin.SimpleListFilter):
+    """Open, which is what the page shows unless asked otherwise, or resolved."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Open"), ("resolved", "Resolved")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        return queryset if self.value() is None else queryset.filter(resolved_at__isnull=self.value() == "open")
+
+
+@admin.register(ReconciliationException)
+class ReconciliationExceptionAdmin(ReadOnlyAdmin):
+    """What of the gateway's reports does not agree with our books, until somebody has decided about it."""
+
+    list_display = ("entity_id", "reason", "held", "opened_at", "owner", "resolution", "resolved_by")
+    list_filter = (ExceptionState, "reason", "opened_at")
+    list_select_related = ("owner",)
+    ordering = ("-opened_at", "-id")
+    search_fields = ("=entity_id", "=settlement__gateway_settlement_id")
+    search_help_text = "A gateway's id of a payment, refund or settlement."
+    actions = ("take", "write_off", "clear", "count_as_paid_outside", "note_as_explained")
+
+    @admin.display(description="In suspense")
+    def held(self, exception: ReconciliationException) -> str:
+        return rupees(exception.held_amount)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Test if the member of staff may decide about exceptions."""
+        return request.user.has_perm("payments.change_reconciliationexception")
+
+    @admin.action(description="Look after these myself", permissions=["decide"])
+    def take(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Become the owner of the chosen exceptions."""
+        user: Any = request.user
+        self._each(request, queryset, services.assign_exception, owner_id=user.pk)
+
+    @admin.action(description="Write off: a cost or gain of the gateway's", permissions=["decide"])
+    def write_off(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Resolve the chosen exceptions as costs or gains."""
+        self._resolve(request, queryset, Resolution.WRITTEN_OFF)
+
+    @admin.action(description="Clear: count against what the gateway owes us", permissions=["decide"])
+    def clear(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Resolve the chosen exceptions against the gateway's debt."""
+        self._resolve(request, queryset, Resolution.CLEARED)
+
+    @admin.action(description="Paid outside of settlements, by or to our bank", permissions=["decide"])
+    def count_as_paid_outside(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Resolve the chosen exceptions against the bank."""
+        self._resolve(request, queryset, Resolution.PAID_OUTSIDE)
+
+    @admin.action(description="Explained; no money is held", permissions=["decide"])
+    def note_as_explained(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Resolve the chosen exceptions that hold no money."""
+        self._resolve(request, queryset, Resolution.NOTED)
+
+    def _resolve(self, request: HttpRequest, queryset: "QuerySet[Any]", resolution: Resolution) -> None:
+        note = f"{resolution.label}; decided in the back office"
+        self._each(request, queryset, services.resolve_exception, resolution=resolution.value, note=note)
+
+    def _each(self, request: HttpRequest, queryset: "QuerySet[Any]", deed: Any, **how: Any) -> None:
+        user: Any = request.user
+        actor = Actor(kind="user", id=user.public_id, label=str(user))
+        for exception in queryset:
+            try:
+                deed(exception_id=exception.pk, actor=actor, now=clock.now(), **how)
+            except BahiError as error:
+                self.message_user(request, f"{exception.entity_id}: {error.text}", messages.ERROR)
+            else:
+                self.message_user(request, f"{exception.entity_id}: done.", messages.SUCCESS)

@@ -1,8 +1,8 @@
 """
 Row locks of payments.
 
-The order is locked first (`orders.locks.lock_order`), then the payment, the attempt, the refund. A webhook is locked before all of
-these, by the one who processes it and by nobody else.
+The order is locked first (`orders.locks.lock_order`), then the payment, the attempt, the refund, the dispute. A
+webhook is locked before all of these, by the one who processes it and by nobody else.
 """
 
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from apps.payments.models import (
+    Dispute,
     LedgerEntry,
     Payment,
     PaymentAttempt,
@@ -68,6 +69,13 @@ def lock_refund(refund_id: UUID) -> Refund:
     if refund is None:
         raise RefundNotFound
     return refund
+
+
+def lock_dispute(*, gateway_dispute_id: str = "", dispute_id: UUID | None = None) -> Dispute | None:
+    """Lock a dispute by the gateway's id or by ours, or return None if it is not known; the caller holds its order."""
+    rows = Dispute.objects.select_for_update(no_key=True, of=("self",)).select_related("attempt")
+    chosen = rows.filter(pk=dispute_id) if dispute_id else rows.filter(gateway_dispute_id=gateway_dispute_id)
+    return chosen.first()
 
 
 def lock_waiting_webhook(webhook_id: UUID) -> Webhook | None:

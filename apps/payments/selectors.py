@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import Count, Prefetch, Q, QuerySet, Sum
 
 from apps.core import ids
 from apps.core.errors import NotFound
@@ -16,6 +16,8 @@ from apps.payments.gateways import GatewayPayment, GatewayRefund
 from apps.payments.models import (
     Account,
     BalanceCheckpoint,
+    Dispute,
+    DisputeNotFound,
     LedgerEntry,
     LedgerTransaction,
     Payment,
@@ -34,6 +36,7 @@ from apps.payments.models import (
 from apps.payments.states import (
     HOLDING,
     LIVE,
+    OPEN_REFUNDS,
     PROMISED,
     AttemptStatus,
     ExceptionReason,
@@ -357,6 +360,42 @@ def list_statement(code: str, *, currency: str = "INR", last: int | None = None)
     return opening, shown.filter(id__gte=first[0])
 
 
+# Disputes ------------------------------------------------------------------------------------------------------------
+
+
+def get_dispute(dispute_id: UUID) -> Dispute:
+    """
+    Return a dispute with its attempt.
+
+    :raises DisputeNotFound: if there is none
+    """
+    dispute = Dispute.objects.select_related("attempt").filter(pk=dispute_id).first()
+    if dispute is None:
+        raise DisputeNotFound
+    return dispute
+
+
+def list_disputes(*, statuses: Collection[str] = (), order_id: UUID | None = None) -> QuerySet[Dispute]:
+    """Return the disputes, newest first; staff alone may see them."""
+    rows = Dispute.objects.all()
+    if statuses:
+        rows = rows.filter(status__in=statuses)
+    if order_id is not None:
+        rows = rows.filter(order_id=order_id)
+    return rows.order_by("-created_at", "-pk")
+
+
+def is_dispute_known(gateway_dispute_id: str) -> bool:
+    """Return whether we know a gateway's dispute."""
+    return Dispute.objects.filter(gateway_dispute_id=gateway_dispute_id).exists()
+
+
+def list_due_disputes(*, now: datetime, limit: int) -> list[Dispute]:
+    """Return the undecided disputes that the janitor must look at, with their attempts, longest waiting first."""
+    rows = Dispute.objects.filter(next_check_at__lte=now).select_related("attempt")
+    return list(rows.order_by("next_check_at", "pk")[:limit])
+
+
 # Whole stories -------------------------------------------------------------------------------------------------------
 
 
@@ -369,6 +408,7 @@ def list_subjects_of_orders(order_ids: Collection[UUID]) -> dict[str, list[tuple
         "payments": [(one.order_id, one) for one in payments],
         "attempts": [(one.payment.order_id, one) for one in attempts],
         "refunds": [(one.order_id, one) for one in refunds],
+        "disputes": [(one.order_id, one) for one in Dispute.objects.filter(order_id__in=order_ids)],
     }
 
 
@@ -381,6 +421,10 @@ def get_story_of_money(order_id: UUID) -> dict[str, list[dict[str, Any]]]:
         "refunds": [
             _told(one, one.gateway_refund_id or one.manual_reference)
             for one in Refund.objects.filter(order_id=order_id).order_by("sequence")
+        ],
+        "disputes": [
+            _told(one, one.gateway_dispute_id)
+            for one in Dispute.objects.filter(order_id=order_id).order_by("opened_at")
         ],
         "ledger": [
             {
@@ -479,3 +523,53 @@ def latest_settled_at(gateway: str) -> datetime | None:
     """Return when the latest settlement that we know was made, or None."""
     rows = Settlement.objects.filter(gateway=gateway).order_by("-settled_at")
     return rows.values_list("settled_at", flat=True).first()
+
+
+# What is open --------------------------------------------------------------------------------------------------------
+
+
+def list_payments_to_reconcile(since: datetime | None) -> list[UUID]:
+    """Return the payments that are under way or still looked after, and those begun since an instant; oldest first."""
+    wanted = Q(status__in=LIVE) | Q(next_check_at__isnull=False)
+    if since is not None:
+        wanted |= Q(created_at__gte=since)
+    return list(Payment.objects.filter(wanted).order_by("created_at", "pk").values_list("pk", flat=True))
+
+
+def list_refunds_to_reconcile(since: datetime | None) -> list[UUID]:
+    """Return the refunds whose outcome nobody knows yet, and those asked for since an instant; oldest first."""
+    wanted = Q(status__in=OPEN_REFUNDS)
+    if since is not None:
+        wanted |= Q(created_at__gte=since, gateway_refund_id__isnull=False)
+    return list(Refund.objects.filter(wanted).order_by("created_at", "pk").values_list("pk", flat=True))
+
+
+def list_settlements_to_reconcile(since: datetime | None) -> list[UUID]:
+    """Return the settlements whose transfer we do not know, and those made since an instant; oldest first."""
+    wanted = Q(amount__isnull=True)
+    if since is not None:
+        wanted |= Q(settled_at__gte=since)
+    return list(Settlement.objects.filter(wanted).order_by("settled_at", "pk").values_list("pk", flat=True))
+
+
+def count_open_exceptions() -> dict[str, int]:
+    """Return how many exceptions of each reason are open."""
+    rows = ReconciliationException.objects.filter(resolved_at__isnull=True).values_list("reason")
+    return dict(rows.annotate(count=Count("pk")).order_by("reason"))
+
+
+def captured_amounts() -> dict[str, int | None]:
+    """Return what was captured (paise), by the gateway's id."""
+    rows = PaymentAttempt.objects.filter(status=AttemptStatus.CAPTURED)
+    return dict(rows.values_list("gateway_payment_id", "amount"))
+
+
+def processed_refund_amounts() -> dict[str, int | None]:
+    """Return what the gateway gave back (paise), by its id."""
+    rows = Refund.objects.filter(status=RefundStatus.PROCESSED, gateway_refund_id__isnull=False)
+    return {str(gateway_id): amount for gateway_id, amount in rows.values_list("gateway_refund_id", "amount")}
+
+
+def settlement_amounts() -> dict[str, int | None]:
+    """Return what was transferred (paise; None where we do not know), by the gateway's id."""
+    return dict(Settlement.objects.values_list("gateway_settlement_id", "amount"))

@@ -40,3 +40,15 @@ def import_settlements(**_: object) -> None:
 def find_missing_lines(**_: object) -> None:
     """Look for captured payments that should have been settled and were not."""
     services.find_missing_lines(now=clock.now())
+
+
+@shared_task(name="payments.ask_about_open_disputes")
+def ask_about_open_disputes(**_: object) -> None:
+    """Ask the gateway about every undecided dispute whose time to be looked at has come."""
+    services.ask_about_open_disputes(now=clock.now())
+
+
+@shared_task(name="payments.find_new_disputes")
+def find_new_disputes(**_: object) -> None:
+    """Ask the gateway for disputes that no webhook told."""
+    services.find_new_disputes(now=clock.now())

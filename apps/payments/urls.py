@@ -3,12 +3,16 @@
 from django.urls import path
 
 from apps.payments.views import (
+    DisputeView,
     OrderCancellationView,
     OrderLedgerView,
     PaymentQrView,
     PaymentView,
     RazorpayWebhookView,
+    ReconciliationExceptionView,
     RefundView,
+    SettlementImportView,
+    SettlementView,
 )
 
 urlpatterns = [
@@ -26,6 +30,18 @@ urlpatterns = [
     path("refunds/<str:refund_id>/cancel", RefundView.as_view({"post": "cancel"})),
     path("refunds/<str:refund_id>/settle", RefundView.as_view({"post": "settle"})),
     path("orders/<str:order_id>/cancel", OrderCancellationView.as_view({"post": "create"})),
+    path("disputes", DisputeView.as_view({"get": "list"})),
+    path("disputes/<str:dispute_id>", DisputeView.as_view({"get": "retrieve"})),
+    path("disputes/<str:dispute_id>/accept", DisputeView.as_view({"post": "accept"})),
+    path("disputes/<str:dispute_id>/contest", DisputeView.as_view({"post": "contest"})),
     path("orders/<str:order_id>/ledger", OrderLedgerView.as_view({"get": "list"})),
+    path("settlements", SettlementView.as_view({"get": "list"})),
+    path("settlements/import", SettlementImportView.as_view({"post": "create"})),
+    path("settlements/<str:settlement_id>", SettlementView.as_view({"get": "retrieve"})),
+    path("settlements/<str:settlement_id>/lines", SettlementView.as_view({"get": "lines"})),
+    path("reconciliation/exceptions", ReconciliationExceptionView.as_view({"get": "list"})),
+    path(
+        "reconciliation/exceptions/<str:exception_id>/resolve", ReconciliationExceptionView.as_view({"post": "resolve"})
+    ),
     path("webhooks/razorpay", RazorpayWebhookView.as_view({"post": "create"})),
 ]

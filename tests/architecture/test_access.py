@@ -18,11 +18,11 @@ from tests.factories.accounts import make_address, make_session, make_staff
 from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
 from tests.factories.orders import make_order
-from tests.factories.payments import make_payment
+from tests.factories.payments import make_dispute, make_payment, pay
 
 PREFIX = {
-    "order_id": "ord", "payment_id": "pay", "invoice_id": "inv", "credit_note_id": "inv", "notification_id": "ntf", "address_id": "addr",
-    "session_id": "sess", "product_id": "prod", "variant_id": "var",
+    "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv", "notification_id": "ntf", "address_id": "addr",
+    "session_id": "sess", "dispute_id": "disp", "product_id": "prod", "variant_id": "var",
 }  # fmt: skip
 
 
@@ -64,6 +64,8 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
         "address_id": address.public_id,
         "order_id": order.public_id,
         "payment_id": payment.public_id,
+        "dispute_id": make_dispute(pay(make_order(owner, address=address))).public_id,
+        "refund_id": make_refund(make_order(owner, address=address)).public_id,
         "variant_id": variant.public_id,
         "product_id": variant.product.public_id,
         "invoice_id": make_rendered_invoice(owner).public_id,

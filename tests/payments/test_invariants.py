@@ -1,5 +1,6 @@
 """Every invariant of payments finds the violation that it is there for, and nothing where all is well."""
 
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,12 +11,22 @@ import pytest
 from django.db import connection
 
 from apps.core import audit, clock
+from apps.core.events import SYSTEM
 from apps.orders.models import Order
 from apps.payments import services
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Webhook
+from apps.payments.models import (
+    Dispute,
+    LedgerTransaction,
+    Payment,
+    PaymentAttempt,
+    Refund,
+    RefundLine,
+    Settlement,
+    Webhook,
+)
 from tests.factories.orders import make_order
-from tests.factories.payments import make_payment, pay
+from tests.factories.payments import make_dispute, make_payment, pay
 from tests.payments.test_webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
@@ -41,15 +52,24 @@ def world(shop: Any, owner: Any) -> Any:
     class World:
         paid = make_order(owner)
         waiting = make_order(owner)
+        refund: Any = None
 
     payment = make_payment(World.paid)
     webhook = receive(body_of(payment))
     services.process_webhook(webhook_id=webhook.pk, now=clock.now())
     make_payment(World.waiting)
+    line = World.paid.lines.get()
+    (World.refund,) = services.request_refund(
+        order_id=World.paid.pk, lines=[services.UnitsBack(line.pk, 1)], reason="other", decides=True, actor=SYSTEM, now=clock.now()
+    )
     services.checkpoint_balances(now=clock.now())
     assert violated() == []
     connection.check_constraints()  # a table with pending triggers cannot be altered
     return World
+
+
+def _attempt_of(world: Any) -> PaymentAttempt:
+    return PaymentAttempt.objects.get(payment__order=world.paid)
 
 
 def _update(model: Any, where: dict[str, Any], **values: Any) -> Callable[[Any], None]:
@@ -124,14 +144,43 @@ def _webhook(**values: Any) -> Callable[[Any], None]:
     return _update(Webhook, {}, **values)
 
 
+def _settled(world: Any) -> bool:
+    """Settle the paid order's payment by a report of one line, with nothing amiss."""
+    attempt = PaymentAttempt.objects.get(payment__order=world.paid)
+    fee, at = attempt.fee_amount or 0, int(clock.now().timestamp())
+    report = (
+        "entity_id,type,debit,credit,amount,fee,tax,settled_at,settlement_id,settlement_utr\n"
+        f"{attempt.gateway_payment_id},payment,0,{attempt.amount - fee},{attempt.amount},{fee},"
+        f"{attempt.fee_tax_amount or 0},{at},setl_00000000000001,U1\n"
+    )
+    services.import_settlement_file(
+        stream=io.BytesIO(report.encode()), name="report.csv", actor=SYSTEM, now=clock.now()
+    )
+    assert violated() == []
+    connection.check_constraints()
+    return True
+
+
+def _line(world: Any, change: str) -> None:
+    _settled(world)
+    with pgtrigger.ignore():
+        run_sql(f"UPDATE payments_settlementline SET {change}")
+
+
 _CAPTURED = {"status": "captured"}
 _LONG_AGO = timedelta(minutes=16)
 _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-14": (_update(PaymentAttempt, _CAPTURED, authorized_at=None), {"INV-14"}),
+    "INV-14b": (_update(Refund, {}, amount=10**9), {"INV-14b", "INV-25c"}),
+    "INV-14c": (_update(RefundLine, {}, quantity=2), {"INV-14c"}),
+    "INV-18d": (lambda world: _update(Refund, {}, next_check_at=clock.now() - _LONG_AGO)(world), {"INV-18d"}),
+    "INV-20c": (lambda world: _update(Order, {"pk": world.paid.pk}, refunded_amount=1)(world), {"INV-20c"}),
+    "INV-25c": (_update(Refund, {}, status="failed"), {"INV-25c"}),
+    "INV-20d": (_update(Refund, {}, approved_by="user:cus_a"), {"INV-20d"}),
     "INV-15": (_duplicate_gateway_order, {"INV-15"}),
     "INV-16": (_update(PaymentAttempt, _CAPTURED, currency="USD"), {"INV-16", "INV-20b", "INV-25"}),
     "INV-16b": (_update(Payment, {"status": "requires_payment"}, amount=10**9), {"INV-16b"}),
-    "INV-17": (_uncapture_the_books, {"INV-17", "INV-17b", "INV-20b", "INV-25"}),
+    "INV-17": (_uncapture_the_books, {"INV-17", "INV-17b", "INV-20b", "INV-25", "INV-26"}),
     "INV-17b": (_update(Payment, {"status": "succeeded"}, status="cancelled"), {"INV-17b"}),
     "INV-18": (
         lambda world: _update(Payment, {"order": world.waiting}, next_check_at=clock.now() - _LONG_AGO)(world), {"INV-18"},
@@ -139,7 +188,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-18b": (_second_live_payment, {"INV-18b"}),
     "INV-18c": (lambda world: _update(Order, {"pk": world.waiting.pk}, payment_live_until=None)(world), {"INV-18c"}),
     "INV-19": (lambda world: _update(Order, {"pk": world.paid.pk}, status="expired")(world), {"INV-19"}),
-    "INV-20": (_paid_for_more_than_the_total, {"INV-17", "INV-20", "INV-20b", "INV-25", "INV-42"}),
+    "INV-20": (_paid_for_more_than_the_total, {"INV-17", "INV-20", "INV-20b", "INV-25", "INV-26", "INV-42"}),
     "INV-20b": (lambda world: _update(Order, {"pk": world.paid.pk}, paid_amount=1)(world), {"INV-20b"}),
     "INV-22": (_post_by_hand(("bank", 5), ("round_off", -4)), {"INV-22", "INV-23"}),
     "INV-23": (_post_by_hand(("bank", 5)), {"INV-22", "INV-23"}),
@@ -158,6 +207,27 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-41b": (_webhook(body=b"{}"), {"INV-41b"}),
     "INV-41c": (_webhook(outcome="ignored"), {"INV-41c", "INV-42"}),
     "INV-42": (_webhook(metadata={}), {"INV-42"}),
+    "INV-29": (
+        lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, amount_deducted=5)(world), {"INV-29"},
+    ),
+    "INV-29b": (
+        lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, next_check_at=None)(world), {"INV-29b"},
+    ),
+    "INV-21": (lambda world: _line(world, "amount = amount + 1"), {"INV-21"}),
+    "INV-21b": (lambda world: _settled(world) and _update(Settlement, {}, line_count=2)(world), {"INV-21b"}),
+    "INV-21c": (
+        lambda world: _settled(world) and _update(Settlement, {}, amount=1, updated_at=clock.now() - timedelta(hours=2))(world),
+        {"INV-21c"},
+    ),
+    "INV-26": (
+        _post_by_hand(("bank", 5), ("customer_advances", -5), source_type="payments.refund", kind="test"), {"INV-26"},
+    ),
+    "INV-26b": (
+        lambda world: _line(world, "bank_amount = bank_amount - 1, fee_amount = fee_amount + 1"), {"INV-21b", "INV-26b"},
+    ),
+    "INV-28c": (
+        _post_by_hand(("suspense", 5), ("bank", -5), source_type="payments.reconciliationexception"), {"INV-28c"},
+    ),
 }  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def test_the_command_replays_one_or_all_and_fails_where_they_differ(owner: Any, 
     assert run("replay", order.number)[0] == 0
     assert run("replay", "--all") == (
         0,
-        "2 events give exactly what is stored: 2 orders, 0 payments, 0 attempts, 0 refunds.\n",
+        "2 events give exactly what is stored: 2 orders, 0 payments, 0 attempts, 0 refunds, 0 disputes.\n",
     )
 
     Order.objects.filter(pk=order.pk).update(note="changed")

@@ -8,6 +8,7 @@ from apps.invoicing.services.issuing import (
     issue_invoice,
 )
 from apps.invoicing.services.numbering import SeriesUnavailable
+from apps.invoicing.services.proving import send_dispute_answer
 from apps.invoicing.services.rendering import render_document, render_missing_documents
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "issue_invoice",
     "render_document",
     "render_missing_documents",
+    "send_dispute_answer",
 ]

@@ -1,5 +1,6 @@
 """Everything that payments and the ledger do, by moment."""
 
+from apps.payments.gateways import GatewayFailure, Proof
 from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
 from apps.payments.services.approving import (
     NotYourOwnRefund,
@@ -20,6 +21,13 @@ from apps.payments.services.checking import (
     sync_payment,
     verify_checkout,
 )
+from apps.payments.services.comparing import (
+    Difference,
+    NoSandbox,
+    Reconciliation,
+    compare_with_sandbox,
+    reconcile,
+)
 from apps.payments.services.deciding import (
     ExceptionHoldsMoney,
     ExceptionResolvedAlready,
@@ -27,6 +35,16 @@ from apps.payments.services.deciding import (
     NoteIsMissing,
     assign_exception,
     resolve_exception,
+)
+from apps.payments.services.disputing import (
+    DisputeNotAnswerable,
+    NotOurDispute,
+    accept_dispute,
+    apply_gateway_dispute,
+    ask_about_open_disputes,
+    contest_dispute,
+    find_new_disputes,
+    send_dispute_answer,
 )
 from apps.payments.services.giving_back import ask_about_open_refunds, send_refund, sync_refund
 from apps.payments.services.ledger import (
@@ -93,11 +111,16 @@ __all__ = [
     "SUSPENSE",
     "AmountOrLines",
     "DayIsInTheFuture",
+    "Difference",
+    "DisputeNotAnswerable",
     "ExceptionHoldsMoney",
     "ExceptionResolvedAlready",
+    "GatewayFailure",
     "LineNotOfOrder",
     "LinesNeedOnePayment",
+    "NoSandbox",
     "NoSuchResolution",
+    "NotOurDispute",
     "NotOurPayment",
     "NotOurRefund",
     "NotYourOwnRefund",
@@ -109,6 +132,8 @@ __all__ = [
     "PostingDiffers",
     "PostingEmpty",
     "PostingUnbalanced",
+    "Proof",
+    "Reconciliation",
     "RefundAlreadyRetried",
     "RefundExceedsPayment",
     "RefundNotAwaitingApproval",
@@ -124,10 +149,13 @@ __all__ = [
     "UnitsBack",
     "UnitsExceedLine",
     "WebhookNotSigned",
+    "accept_dispute",
     "account_codes_for",
+    "apply_gateway_dispute",
     "apply_gateway_payment",
     "apply_gateway_refund",
     "approve_refund",
+    "ask_about_open_disputes",
     "ask_about_open_payments",
     "ask_about_open_refunds",
     "assign_exception",
@@ -136,8 +164,11 @@ __all__ = [
     "cancel_refund",
     "check_settlements",
     "checkpoint_balances",
+    "compare_with_sandbox",
+    "contest_dispute",
     "create_gateway_order",
     "find_missing_lines",
+    "find_new_disputes",
     "gateway_receivable",
     "import_recent_settlements",
     "import_requested_settlements",
@@ -148,6 +179,7 @@ __all__ = [
     "process_waiting_webhooks",
     "process_webhook",
     "receive_webhook",
+    "reconcile",
     "reject_refund",
     "replay_all_orders",
     "replay_order",
@@ -156,6 +188,7 @@ __all__ = [
     "request_settlement_import",
     "resolve_exception",
     "retry_refund",
+    "send_dispute_answer",
     "send_refund",
     "set_up_reference_data",
     "settle_refund_manually",

@@ -16,9 +16,10 @@ from apps.core import clock
 from apps.core.errors import Unauthenticated
 from apps.core.events import gateway_actor, record, stored_fields
 from apps.payments import events, locks, selectors
-from apps.payments.gateways import Gateway, GatewayRefund, UnreadableFacts, get_gateway
+from apps.payments.gateways import Gateway, GatewayDispute, GatewayRefund, UnreadableFacts, get_gateway
 from apps.payments.models import Webhook
 from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
+from apps.payments.services.disputing import NotOurDispute, apply_gateway_dispute
 from apps.payments.services.returning import NotOurRefund, apply_gateway_refund
 from apps.payments.services.settling import request_settlement_import
 from apps.payments.states import AttemptStatus, Source, WebhookOutcome
@@ -118,6 +119,8 @@ def _take_in(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
         return WebhookOutcome.IGNORED, f"{event_type or 'no event'} is not followed"
     if isinstance(facts, GatewayRefund):
         return _take_in_refund(webhook, facts, now=now)
+    if isinstance(facts, GatewayDispute):
+        return _take_in_dispute(webhook, facts, now=now)
 
     try:
         attempt = apply_gateway_payment(
@@ -150,6 +153,20 @@ def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) ->
     except NotOurRefund:
         return WebhookOutcome.IGNORED, "it gives back no captured payment of ours"
     webhook.metadata = {**webhook.metadata, "gateway_refund_id": refund.gateway_refund_id}
+    return WebhookOutcome.PROCESSED, ""
+
+
+def _take_in_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) -> tuple[WebhookOutcome, str]:
+    """Take in news of a dispute, which may come before that of its own payment and then tells it as well."""
+    actor = gateway_actor(webhook.gateway)
+    try:
+        with transaction.atomic():
+            if facts.payment is not None:
+                apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
+            dispute = apply_gateway_dispute(facts=facts, source=Source.WEBHOOK, actor=actor, now=now)
+    except (NotOurPayment, NotOurDispute):
+        return WebhookOutcome.IGNORED, "it is about no captured payment of ours"
+    webhook.metadata = {"gateway_dispute_id": dispute.gateway_dispute_id}
     return WebhookOutcome.PROCESSED, ""
 
 
