@@ -18,11 +18,11 @@ from tests.factories.accounts import make_address, make_session, make_staff
 from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, make_payment, pay
+from tests.factories.payments import make_dispute, make_payment, make_refund, pay
 
 PREFIX = {
     "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv", "notification_id": "ntf", "address_id": "addr",
-    "session_id": "sess", "dispute_id": "disp", "product_id": "prod", "variant_id": "var",
+    "session_id": "sess", "dispute_id": "disp", "settlement_id": "stl", "exception_id": "rex", "product_id": "prod", "variant_id": "var",
 }  # fmt: skip
 
 
@@ -73,6 +73,8 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
         "notification_id": make_notification(owner).public_id,
         "session_id": make_session(owner).public_id,
         "gstin": "27AAPFU0939F1ZV",
+        "settlement_id": ids.encode("stl", ids.new()),
+        "exception_id": ids.encode("rex", ids.new()),
     }
 
 

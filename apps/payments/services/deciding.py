@@ -9,8 +9,8 @@ from django.db import transaction
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, record, stored_fields
 from apps.core.models import subject_type_of
-from apps.payments import events, locks, selectors
-from apps.payments.models import PaymentAttempt, ReconciliationException
+from apps.payments import events, locks
+from apps.payments.models import ReconciliationException
 from apps.payments.services.ledger import SUSPENSE, gateway_receivable, post_to_ledger
 from apps.payments.states import ExceptionReason, Resolution
 
@@ -119,7 +119,6 @@ def close(
         subject=exception,
         actor=actor,
         changed=stored_fields(exception, "resolved_at", "resolved_by", "resolution", "note"),
-        root_id=order_of(exception.attempt),
         reason=note,
         now=now,
     )
@@ -139,8 +138,3 @@ def _destination(exception: ReconciliationException, resolution: Resolution) -> 
     # The line that never came would have cleared the whole payment, with its fee.
     fee, tax = attempt.fee_amount or 0, attempt.fee_tax_amount or 0
     return {owed: held - fee, gateway_fees(exception.gateway): fee - tax, INPUT_GST: tax}
-
-
-def order_of(attempt: PaymentAttempt | None) -> UUID | None:
-    """Return the order that an exception about an attempt belongs to."""
-    return selectors.get_payment(attempt.payment_id).order_id if attempt is not None else None

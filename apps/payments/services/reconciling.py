@@ -23,7 +23,7 @@ from apps.payments.models import (
     SettlementImport,
     SettlementLine,
 )
-from apps.payments.services.deciding import BANK, INPUT_GST, close, gateway_fees, order_of
+from apps.payments.services.deciding import BANK, INPUT_GST, close, gateway_fees
 from apps.payments.services.ledger import SUSPENSE, gateway_receivable, post_to_ledger
 from apps.payments.statements import Added, Unsettled
 from apps.payments.states import ExceptionReason, Resolution
@@ -166,7 +166,6 @@ def _open(exception: ReconciliationException, *, now: datetime) -> None:
         subject=exception,
         actor=SYSTEM,
         changed=stored_fields(exception),
-        root_id=order_of(exception.attempt),
         now=now,
     )
 

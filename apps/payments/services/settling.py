@@ -132,7 +132,7 @@ def import_settlement_file(
     fresh = SettlementImport(
         gateway=gateway,
         source=ReportSource.CSV,
-        fingerprint=hashlib.file_digest(stream, "sha256").hexdigest(),
+        fingerprint=_hash_of(stream),
         file_name=name[:200],
         requested_by=str(actor),
     )
@@ -142,6 +142,13 @@ def import_settlement_file(
         if is_new:
             record(events.SETTLEMENT_IMPORT_REQUESTED, subject=report, actor=actor, changed=_told(report), now=now)
     return _import(report, stream=stream, now=now, tell=tell)
+
+
+def _hash_of(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def import_settlements(*, import_id: UUID, now: datetime, tell: Progress | None = None) -> SettlementImport:
