@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
 # Bahi for production. One image, four processes; the web is the default and the others are started by their command:
-#   docker run bahi celery -A config.celery worker -Q payments,events,notifications,documents --without-gossip --without-mingle
+#   docker run bahi celery --quiet -A config.celery worker -Q payments,events,notifications,documents --without-gossip --without-mingle
 #   docker run bahi python manage.py relay
-#   docker run bahi celery -A config.celery beat --schedule /tmp/bahi-beat-schedule --pidfile=
+#   docker run bahi celery --quiet -A config.celery beat --schedule /tmp/bahi-beat-schedule --pidfile=
 # Release step, before the new version starts:
 #   docker run bahi sh -c "python manage.py migrate --no-input && python manage.py setup_reference_data"
 
@@ -10,7 +10,8 @@ FROM python:3.12-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/venv
 COPY requirements/base.txt /tmp/base.txt
-RUN /opt/venv/bin/pip install --require-hashes --only-binary=:all: -r /tmp/base.txt
+# Wheels only, so that nothing is compiled; docopt, which num2words asks for, was never published as one.
+RUN /opt/venv/bin/pip install --require-hashes --only-binary=:all: --no-binary=docopt -r /tmp/base.txt
 ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /app
 COPY manage.py Procfile ./
@@ -18,7 +19,8 @@ COPY config config
 COPY apps apps
 COPY templates templates
 # The settings insist on their values; none of these reaches the image or protects anything.
-RUN DJANGO_SETTINGS_MODULE=config.settings.local \
+RUN DJANGO_SETTINGS_MODULE=config.settings.base \
+    STATIC_ROOT=/app/staticfiles \
     SECRET_KEY=only-to-collect-static-files-0123456789 \
     JWT_SIGNING_KEY=only-to-collect-static-files-0123456789 \
     OTP_PEPPER=only-to-collect-static-files-0123456789 \
@@ -35,6 +37,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     DJANGO_SETTINGS_MODULE=config.settings.production \
     HOST=0.0.0.0 \
     PORT=8000 \
+    STATIC_ROOT=/app/staticfiles \
     DOCUMENTS_DIR=/var/lib/bahi/documents
 RUN useradd --system --uid 10001 --user-group --home-dir /nonexistent --shell /usr/sbin/nologin bahi \
     && install -d -o bahi -g bahi -m 0750 /var/lib/bahi/documents

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEVTOOLS := exec $(BIN)/python -m devtools
 TESTS ?=
 # What may be linked into a shop's own product; an unknown licence fails, and so do GPL and AGPL.
-LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Foundation;LGPL;Lesser General Public License
+LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Foundation;LGPL;Lesser General Public License;SIL Open Font License
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -28,7 +28,7 @@ run: setup ## Run all of Bahi in the foreground; Ctrl-C stops it
 	@$(DEVTOOLS) run
 
 test: setup ## Run all tests on servers of their own, with coverage (TESTS=tests/orders for a part)
-	@exec $(BIN)/python -m pytest --cov --cov-branch --cov-report=term:skip-covered $(TESTS)
+	@exec $(BIN)/python -m pytest --cov --cov-branch --cov-report=term:skip-covered --numprocesses 2 --dist loadgroup $(TESTS)
 
 check: setup check-code ## Format, lint, types, layers, migrations, licences, API description
 	@$(DEVTOOLS) with-servers -- $(MAKE) --no-print-directory check-database

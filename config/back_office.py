@@ -209,10 +209,11 @@ def _audit(now: datetime) -> tuple[str, str, str]:
     latest = audit.find_latest_run()
     if latest is None:
         return ("none", "no audit has been kept yet", "")
-    age = timesince(latest.started_at, now, depth=1)
+    is_fresh = now - latest.started_at < timedelta(minutes=1)
+    age = "just now" if is_fresh else f"{timesince(latest.started_at, now, depth=1)} ago"
     if latest.violated:
-        return (f"{len(latest.violated)} violated", f"of {latest.checked}, {age} ago", "bad")
-    return ("Holds", f"{latest.checked} invariants, {age} ago", "good")
+        return (f"{len(latest.violated)} violated", f"of {latest.checked}, {age}", "bad")
+    return ("Holds", f"{latest.checked} invariants, {age}", "good")
 
 
 def _latest_orders() -> list[dict[str, Any]]:

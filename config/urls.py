@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from apps.core.views import DescriptionPage, DescriptionView
 
 handler400 = "apps.core.api.errors.bad_request"
 handler403 = "apps.core.api.errors.permission_denied"
@@ -15,9 +16,10 @@ admin.site.index_title = "Dashboard"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.core.urls")),
     path("", RedirectView.as_view(pattern_name="api-docs")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("api/schema", SpectacularAPIView.as_view(), name="api-schema"),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="api-schema", title="Bahi API"), name="api-docs"),
+    path("api/schema", DescriptionView.as_view(), name="api-schema"),
+    path("api/docs", DescriptionPage.as_view(url_name="api-schema", title="Bahi API"), name="api-docs"),
     path("api/v1/", include("apps.accounts.urls")),
     path("api/v1/", include("apps.invoicing.urls")),
     path("api/v1/", include("apps.notifications.urls")),

@@ -147,7 +147,8 @@ class Servers:
             log=str(log) if log else None,
             show=self.show,
         )
-        return int(answer["pid"])
+        self.pids[name] = int(answer["pid"])
+        return self.pids[name]
 
     def wait_for_exit(self, seconds: float) -> str | None:
         """

@@ -23,6 +23,8 @@ STACK_FILE = "stack.json"
 LOCAL_SETTINGS = "config.settings.local"
 WEBHOOK_PATH = "/api/v1/webhooks/razorpay"
 _SECRET_NAMES = ("SECRET_KEY", "JWT_SIGNING_KEY", "OTP_PEPPER")
+#: Celery's: as root one may run Bahi on one's own machine.
+_NO_LECTURE_FOR_ROOT = "ignore:You're running the worker with superuser privileges"
 _signs: list[socket.socket] = []
 _OURS = frozenset(
     {
@@ -168,6 +170,7 @@ def _defaults(ports: Ports, data_dir: Path) -> dict[str, str]:
         "BEAT_SCHEDULE_FILE": str(data_dir / "beat-schedule"),
         "LOG_FORMAT": "console",
         "WEB_CONCURRENCY": "2",
+        **({"PYTHONWARNINGS": _NO_LECTURE_FOR_ROOT} if os.geteuid() == 0 else {}),
     }
 
 

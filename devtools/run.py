@@ -95,7 +95,7 @@ def is_empty(database_url: str) -> bool:
 def table(stack: Stack, *, with_logins: bool, seconds: float) -> str:
     """Return what the developer wants to know: where everything is and who can log in."""
     rows = [
-        ("API", f"{stack.web_url}/api/v1/"),
+        ("API", f"{stack.web_url}/api/v1"),
         ("API docs", f"{stack.web_url}/api/docs"),
         ("Admin", f"{stack.web_url}/admin/"),
         ("Sandbox", f"{stack.sandbox_url}/__sim__/   (the buyer's phone, mailbox and UPI app)"),
@@ -103,8 +103,10 @@ def table(stack: Stack, *, with_logins: bool, seconds: float) -> str:
         ("Commands", "bin/bahi <command>, for example: bin/bahi audit"),
     ]
     if with_logins:
-        rows += [("Staff", f"{each.email}   {each.password}   ({each.role})") for each in logins.STAFF]
-        rows += [("Buyer", f"{logins.BUYER_PHONE}, or any Indian mobile number; read the OTP in the sandbox")]
+        rows += [("Staff", f"{each.email:<22}  {each.password}  ({each.role})") for each in logins.STAFF]
+    else:
+        rows += [("Staff", "bin/bahi createsuperuser makes the first administrator of your database")]
+    rows += [("Buyer", f"{logins.BUYER_PHONE}, or any Indian mobile number; read the OTP in the sandbox")]
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
     return "\n".join(["", f"Bahi runs (ready after {seconds:.1f} s). Ctrl-C stops all of it.", "", *lines, ""])

@@ -10,7 +10,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from apps.accounts import rules, selectors
 from apps.accounts.models import Address, Challenge, RefreshToken, Session, User
 from apps.accounts.states import ChallengePurpose, Channel, Transport
-from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictBooleanField, StrictCharField
 from apps.core.api.renderer import rfc3339
 from apps.tax import rules as tax
 
@@ -122,7 +122,7 @@ class LogInRequest(_PhoneOrEmail):
 class RefreshRequest(RequestSerializer):
     """The refresh token, unless it is in the cookie."""
 
-    refresh_token = serializers.CharField(required=False, max_length=4096, help_text="Leave it out to use the cookie.")
+    refresh_token = StrictCharField(required=False, max_length=4096, help_text="Leave it out to use the cookie.")
     transport = TransportField(required=False)
 
 
@@ -164,7 +164,7 @@ class AddressRequest(RequestSerializer):
     state = StrictCharField(max_length=2, help_text="The two-digit GST code of the state, such as 29 for Karnataka.")
     pin = StrictCharField(max_length=6)
     gstin = StrictCharField(required=False, max_length=15, allow_blank=True)
-    is_default = serializers.BooleanField(required=False)
+    is_default = StrictBooleanField(required=False)
 
 
 class AddressChangeRequest(AddressRequest):

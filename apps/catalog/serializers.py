@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from apps.catalog.models import Category, Product, StockItem, StockMovement, Variant
@@ -10,6 +11,7 @@ from apps.core.api import (
     IdField,
     RequestSerializer,
     ResponseSerializer,
+    StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
     list_response,
@@ -18,6 +20,9 @@ from apps.core.api import (
 MAX_PRICE = 10**13
 MAX_UNITS = 1_000_000
 MAX_PAIRS = 30
+_SLUG = RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z")
+_SKU = RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
+_UQC = RegexValidator(r"^[A-Z]{3}\Z")
 
 
 class PairsField(serializers.DictField):
@@ -25,29 +30,29 @@ class PairsField(serializers.DictField):
 
     default_error_messages = {
         "too_many": "At most {limit} pairs are kept.",
-        "bad_name": "A name has 1 to 40 characters.",
+        "bad_name": "A name is one line of 1 to 40 characters.",
     }
 
     def __init__(self, *, limit: int = MAX_PAIRS, **kwargs: Any) -> None:
         self.limit = limit
+        self.name = StrictCharField(max_length=40)
         super().__init__(child=StrictCharField(max_length=256, allow_blank=True), **kwargs)
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         if isinstance(data, dict):
             if len(data) > self.limit:
                 self.fail("too_many", limit=self.limit)
-            if any(not 1 <= len(name) <= 40 for name in data):
+            named = {self._name(name): value for name, value in data.items()}
+            if len(named) < len(data):  # two that look alike and are written in two ways
                 self.fail("bad_name")
+            data = named
         return dict(super().to_internal_value(data))
 
-
-class StrictBooleanField(serializers.BooleanField):
-    """A JSON boolean: no text, no number."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
+    def _name(self, name: str) -> str:
+        try:
+            return str(self.name.run_validation(name))
+        except serializers.ValidationError:
+            self.fail("bad_name")
 
 
 # Requests ----------------------------------------------------------------------------------------------------------------
@@ -58,7 +63,7 @@ class ProductChanges(RequestSerializer):
 
     category = IdField("cat", source="category_id", required=False)
     name = StrictCharField(max_length=160, required=False)
-    slug = serializers.RegexField(r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=180, required=False)
+    slug = StrictCharField(max_length=180, validators=[_SLUG], required=False)
     brand = StrictCharField(max_length=80, allow_blank=True, required=False)
     description = StrictCharField(max_length=5_000, allow_blank=True, multiline=True, required=False)
     attributes = PairsField(required=False)
@@ -76,10 +81,10 @@ class ProductRequest(ProductChanges):
 class VariantChanges(RequestSerializer):
     """What may change of a variant."""
 
-    sku = serializers.RegexField(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=40, required=False)
+    sku = StrictCharField(max_length=40, validators=[_SKU], required=False)
     title = StrictCharField(max_length=120, allow_blank=True, required=False)
     hsn = StrictCharField(max_length=8, required=False)
-    uqc = serializers.RegexField(r"^[A-Z]{3}$", required=False)
+    uqc = StrictCharField(max_length=3, validators=[_UQC], required=False)
     tax_class = StrictCharField(max_length=40, required=False)
     price = StrictIntegerField(min_value=0, max_value=MAX_PRICE, required=False, help_text="Paise for one unit.")
     price_includes_tax = StrictBooleanField(required=False)
@@ -92,7 +97,7 @@ class VariantChanges(RequestSerializer):
 class VariantRequest(VariantChanges):
     """A new variant of a product."""
 
-    sku = serializers.RegexField(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=40)
+    sku = StrictCharField(max_length=40, validators=[_SKU])
     hsn = StrictCharField(max_length=8)
     tax_class = StrictCharField(max_length=40)
     price = StrictIntegerField(min_value=0, max_value=MAX_PRICE, help_text="Paise for one unit.")

@@ -4,23 +4,38 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin import AdminSite
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.paginator import EmptyPage, Page, Paginator
-from django.db.models import BigIntegerField, Model
+from django.db import DataError
+from django.db.models import BigIntegerField, Model, TextChoices
 from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
 from apps.core.errors import BahiError
 from apps.core.events import Actor
+from apps.core.models import Event, Record
 from apps.core.money import rupees
 
 #: What people look at last.
 _BOOKKEEPING = ("metadata", "version")
 #: Further pages are for programs; people search.
 _LAST_PAGE = 2_000
+#: Words of field names that people write otherwise.
+_ACRONYMS = {
+    word.lower(): word
+    for word in ("CGST", "SGST", "UTGST", "IGST", "GST", "GSTIN", "HSN", "SKU", "UQC", "PIN", "ID", "IP", "RRN", "IRN")
+}
+
+
+for _model in (Record, Event):
+    # A property without a name of its own would be headed "Public id".
+    admin.display(description="ID")(_model.__dict__["public_id"].fget)
 
 
 class UncountedPaginator(Paginator):
@@ -51,10 +66,17 @@ class UncountedPaginator(Paginator):
 
 
 class UncountedChangeList(ChangeList):
-    """A list that says nothing of how many rows there are, since nobody has counted them."""
+    """
+    A list that says nothing of how many rows there are, since nobody has counted them.
+
+    A filter's value of the address bar that the database cannot take leads back to the whole list.
+    """
 
     def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
+        try:
+            super().get_results(request)
+        except (DataError, ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters(error) from error
         self.result_count = self.full_result_count = len(self.result_list)
 
 
@@ -72,6 +94,33 @@ def _money_fields(model: type[Model]) -> dict[str, Callable[[str], str]]:
         for field in model._meta.concrete_fields
         if isinstance(field, BigIntegerField) and field.name.endswith(("amount", "price", "balance"))
     }
+
+
+def _spell_acronyms(model: type[Model]) -> None:
+    """Let forms and headings say "CGST amount", not "Cgst amount"; migrations keep the name that the model gave."""
+    for field in model._meta.concrete_fields:
+        words = str(field.verbose_name).split(" ")
+        if any(word in _ACRONYMS for word in words):
+            field.verbose_name = " ".join(_ACRONYMS.get(word, word) for word in words)
+
+
+def link(href: str, text: str) -> SafeString:
+    """Return a link that looks like one; the styles of the back office show a bare one as text."""
+    return format_html('<a href="{}" class="font-medium text-primary-600 dark:text-primary-500">{}</a>', href, text)
+
+
+def tones(choices: type[TextChoices], **by_tone: Sequence[str]) -> dict[str, str]:
+    """
+    Return the colour of each choice for Unfold's labels: `success`, `info`, `warning`, `danger`, or none.
+
+    All choices are there, since Unfold shows one that is missing as it is stored.
+    """
+    return dict.fromkeys(choices.values, "") | {value: tone for tone, values in by_tone.items() for value in values}
+
+
+def on_one_line(values: dict[str, Any], names: Sequence[str]) -> str:
+    """Return the values that are there, parted by commas, as an address is read out."""
+    return ", ".join(str(values[name]) for name in names if values.get(name))
 
 
 @dataclass(frozen=True)
@@ -106,6 +155,7 @@ class BahiAdmin(ModelAdmin):
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
+        _spell_acronyms(model)
         self.readonly_preprocess_fields = {**_money_fields(model), **self.readonly_preprocess_fields}
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -132,6 +182,9 @@ class BahiAdmin(ModelAdmin):
             if instance
         ]
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "panels": shown})
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -204,6 +257,7 @@ class ReadOnlyTabularInline(TabularInline):
 
     def __init__(self, parent_model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(parent_model, admin_site)
+        _spell_acronyms(self.model)
         self.readonly_preprocess_fields = {**_money_fields(self.model), **self.readonly_preprocess_fields}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -15,16 +15,22 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
-from apps.core.errors import NotFound
+from apps.core.errors import Conflict, NotFound
 from apps.core.models import AuditRun
 
 log = structlog.get_logger(__name__)
 
 SHOWN_ROWS = 20
+#: Any number that nothing else in the database locks by.
+_LOCK = 8_224_421
 
 
 class NoSuchInvariant(NotFound):
     message = "There is no invariant called {0}."
+
+
+class AuditRunning(Conflict):
+    message = "Another audit is at work."
 
 
 @dataclass(frozen=True)
@@ -91,12 +97,24 @@ def list_invariants(only: Iterable[str] = ()) -> list[Invariant]:
     return [invariant for invariant in every if {invariant.id.lower(), invariant.name.lower()} & wanted]
 
 
-def run(*, now: datetime, only: Iterable[str] = (), on_result: Callable[[Result], None] | None = None) -> Report:
-    """Check the invariants in one snapshot and return what was found."""
+def run(
+    *,
+    now: datetime,
+    only: Iterable[str] = (),
+    on_result: Callable[[Result], None] | None = None,
+    is_alone: bool = False,
+) -> Report:
+    """
+    Check the invariants in one snapshot and return what was found.
+
+    :raises AuditRunning: if `is_alone` and another one that is to be alone is at work
+    """
     chosen = list_invariants(only)
     results = []
     with transaction.atomic(), connection.cursor() as cursor:
         _take_snapshot(cursor)
+        if is_alone:
+            _refuse_another(cursor)
         for invariant in chosen:
             result = _check(invariant, cursor, now)
             results.append(result)
@@ -111,6 +129,13 @@ def _take_snapshot(cursor: Any) -> None:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     # What a request may take is too little for a check that reads all books.
     cursor.execute("SET LOCAL statement_timeout = '5min'")
+
+
+def _refuse_another(cursor: Any) -> None:
+    # Gone with the transaction, whatever becomes of us.
+    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+    if not cursor.fetchone()[0]:
+        raise AuditRunning
 
 
 def _check(invariant: Invariant, cursor: Any, now: datetime) -> Result:

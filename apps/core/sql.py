@@ -20,6 +20,8 @@ _NEVER_BY_ITSELF = 1_000_000
 
 def fetch_all(statement: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
     """Run one prepared statement and return its rows as dictionaries."""
+    # As Django's own cursors do: after a restart of Postgres the first statement must not be the one that finds out.
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
     if raw.prepare_threshold is None:

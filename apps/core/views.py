@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, how is it doing."""
+"""Is it alive, is it ready, how is it doing, and what can it do."""
 
 from typing import Any
 
@@ -6,9 +6,14 @@ from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from rest_framework.request import Request
 
 from apps.core import audit, clock, relay
 from apps.core.models import AuditRun
@@ -95,3 +100,29 @@ def metrics(request: HttpRequest) -> HttpResponse:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(BooksCollector())
     return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+#: Media type -> the OpenAPI document, which is the same for everybody and costs a good part of a second.
+_descriptions: dict[str, bytes] = {}
+
+
+class DescriptionView(SpectacularAPIView):
+    """The OpenAPI document, worked out once; whatever the query says, it is in English and of this version."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        renderer: Any = request.accepted_renderer
+        if renderer.media_type not in _descriptions:
+            document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+            _descriptions[renderer.media_type] = renderer.render(document, renderer_context={})
+        return HttpResponse(
+            _descriptions[renderer.media_type],
+            content_type=f"{renderer.media_type}; charset={renderer.charset or 'utf-8'}",
+        )
+
+
+class DescriptionPage(SpectacularSwaggerView):
+    """The page that shows the document."""
+
+    def _get_schema_url(self, request: Request) -> str:
+        return reverse(str(self.url_name))

@@ -7,14 +7,16 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest
 from django.urls import path, reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel
+from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, on_one_line
 from apps.core.errors import BahiError
 from apps.core.money import rupees
 from apps.invoicing import selectors
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
+from apps.tax.rules import state_name
+
+_PARTY = ("legal_name", "company", "name", "line1", "line2", "city", "pin", "state_name", "gstin", "phone", "email")
 
 
 class InvoiceLineInline(ReadOnlyTabularInline):
@@ -48,7 +50,34 @@ class InvoiceAdmin(ReadOnlyAdmin):
     list_select_related = ("file", "registration", "refers_to")
     ordering = ("-created_at", "-id")
     inlines = (InvoiceLineInline,)
-    readonly_fields = ("pdf", "total")
+    readonly_fields = ("public_id", "pdf", "sold_by", "billed_to", "shipped_to", "place")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("number", "pdf"),
+                    ("type", "status"),
+                    ("invoice_date", "issued_at"),
+                    ("order", "customer"),
+                    ("series", "sequence"),
+                    ("payment_reference", "public_id"),
+                )
+            },
+        ),
+        ("Parties", {"fields": ("sold_by", "billed_to", "shipped_to", ("place", "is_reverse_charge"))}),
+        (
+            "Amounts",
+            {
+                "fields": (
+                    ("taxable_amount", "igst_amount"),
+                    ("cgst_amount", "sgst_amount"),
+                    ("utgst_amount", "round_off_amount"),
+                    ("total_amount", "currency"),
+                )
+            },
+        ),
+    )
 
     @admin.display(description="Buyer")
     def buyer_name(self, invoice: Invoice) -> str:
@@ -57,6 +86,26 @@ class InvoiceAdmin(ReadOnlyAdmin):
     @admin.display(description="Total")
     def total(self, invoice: Invoice) -> str:
         return rupees(invoice.total_amount)
+
+    @admin.display(description="ID")
+    def public_id(self, invoice: Invoice) -> str:
+        return invoice.public_id
+
+    @admin.display(description="Sold by")
+    def sold_by(self, invoice: Invoice) -> str:
+        return on_one_line(invoice.seller, _PARTY)
+
+    @admin.display(description="Billed to")
+    def billed_to(self, invoice: Invoice) -> str:
+        return on_one_line(invoice.buyer, _PARTY)
+
+    @admin.display(description="Shipped to")
+    def shipped_to(self, invoice: Invoice) -> str:
+        return on_one_line(invoice.shipping_address, _PARTY)
+
+    @admin.display(description="Place of supply")
+    def place(self, invoice: Invoice) -> str:
+        return f"{invoice.place_of_supply} {state_name(invoice.place_of_supply)}"
 
     @admin.display(description="PDF")
     def pdf(self, invoice: Invoice) -> str:
@@ -108,12 +157,11 @@ class InvoiceFileAdmin(ReadOnlyAdmin):
 def _pdf_link(invoice: Invoice) -> SafeString | str:
     if not hasattr(invoice, "file"):
         return "being made"
-    return format_html('<a href="{}">PDF</a>', reverse("admin:invoicing_invoice_pdf", args=[invoice.pk]))
+    return link(reverse("admin:invoicing_invoice_pdf", args=[invoice.pk]), "Download")
 
 
 def _link(invoice: Invoice) -> SafeString:
-    page = reverse("admin:invoicing_invoice_change", args=[invoice.pk])
-    return format_html('<a href="{}">{}</a>', page, invoice.number)
+    return link(reverse("admin:invoicing_invoice_change", args=[invoice.pk]), invoice.number)
 
 
 def _invoices_of_order(order: Any) -> list[tuple[Any, ...]]:
@@ -123,7 +171,7 @@ def _invoices_of_order(order: Any) -> list[tuple[Any, ...]]:
             _link(invoice),
             invoice.get_type_display(),
             invoice.get_status_display(),
-            f"{invoice.invoice_date:%d %b %Y}",
+            invoice.invoice_date,
             rupees(invoice.total_amount),
             _pdf_link(invoice),
         )

@@ -1,11 +1,13 @@
 """How the lists of invoices and credit notes are narrowed."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 
 from apps.core import ids
+from apps.core.api import parse_instant
 from apps.core.errors import Invalid, NotFound
 
 _BOUNDS = ("gte", "gt", "lte", "lt")
@@ -33,9 +35,9 @@ def narrow(invoices: "QuerySet[Any]", params: dict[str, str]) -> "QuerySet[Any]"
     return invoices
 
 
-def scope_of(params: dict[str, str], *, of: str = "invoices") -> str:
-    """Return a name for the list with these filters, to which its cursors are bound."""
-    return f"{of}?" + "&".join(f"{name}={params[name]}" for name in PARAMS if name in params)
+def scope_of(params: dict[str, str], *, user_id: UUID, of: str = "invoices") -> str:
+    """Return a name for one person's list with these filters, to which its cursors are bound."""
+    return f"{of}:{user_id}?" + "&".join(f"{name}={params[name]}" for name in PARAMS if name in params)
 
 
 def _order_id(text: str) -> Any:
@@ -46,10 +48,7 @@ def _order_id(text: str) -> Any:
 
 
 def _instant(name: str, text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None:
-            raise ValueError("no time zone")
-        return instant.astimezone(UTC)
-    except (ValueError, OverflowError):
+    instant = parse_instant(text)
+    if instant is None:
         raise BadFilter(name, "an instant such as 2026-11-21T05:30:00Z", param=name)
+    return instant

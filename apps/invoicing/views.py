@@ -1,6 +1,7 @@
 """Invoices and credit notes: the lists, one with all that stands on it, and its PDF."""
 
 from io import BytesIO
+from typing import Any
 
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
@@ -74,9 +75,12 @@ class InvoicesView(ApiView):
         examples=[OpenApiExample("A page", response_only=True, value=LIST_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
-        invoices = filters.narrow(selectors.list_visible_invoices(user=request.user), self.query)
+        user: Any = request.user
+        invoices = filters.narrow(selectors.list_visible_invoices(user=user), self.query)
         pagination = KeysetPagination(
-            sorts={"created_at": "created_at"}, default="-created_at", scope=filters.scope_of(self.query)
+            sorts={"created_at": "created_at"},
+            default="-created_at",
+            scope=filters.scope_of(self.query, user_id=user.pk),
         )
         page = pagination.page(invoices, self.query)
         return with_etag(request, page.envelope(list(InvoiceSummaryResponse(page.rows, many=True).data)))
@@ -129,11 +133,12 @@ class CreditNotesView(ApiView):
         examples=[OpenApiExample("A page", response_only=True, value=CREDIT_NOTE_LIST_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
-        notes = filters.narrow(selectors.list_visible_credit_notes(user=request.user), self.query)
+        user: Any = request.user
+        notes = filters.narrow(selectors.list_visible_credit_notes(user=user), self.query)
         pagination = KeysetPagination(
             sorts={"created_at": "created_at"},
             default="-created_at",
-            scope=filters.scope_of(self.query, of="credit_notes"),
+            scope=filters.scope_of(self.query, user_id=user.pk, of="credit_notes"),
         )
         page = pagination.page(notes, self.query)
         return with_etag(request, page.envelope(list(CreditNoteSummaryResponse(page.rows, many=True).data)))

@@ -8,20 +8,20 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from apps.core.admin_site import Panel, ReadOnlyAdmin, add_panel
+from apps.core.admin_site import Panel, ReadOnlyAdmin, add_panel, tones
 from apps.core.errors import NotFound
 from apps.core.models import public_pk
 from apps.notifications import rules, selectors
 from apps.notifications.models import Notification
-from apps.notifications.services import writing
 from apps.notifications.states import Channel, NotificationStatus
 
-_TONES = {
-    NotificationStatus.SENT.value: "success",
-    NotificationStatus.FAILED.value: "danger",
-    NotificationStatus.UNKNOWN.value: "warning",
-    NotificationStatus.SENDING.value: "info",
-}
+_TONES = tones(
+    NotificationStatus,
+    success=(NotificationStatus.SENT,),
+    danger=(NotificationStatus.FAILED,),
+    warning=(NotificationStatus.UNKNOWN,),
+    info=(NotificationStatus.SENDING,),
+)
 
 
 class MessageKind(admin.SimpleListFilter):
@@ -94,7 +94,7 @@ def _pks(public_id: str) -> list[UUID]:
 def _messages_of(order: Any) -> list[tuple[Any, ...]]:
     return [
         (
-            writing.instant(message.created_at),
+            message.created_at,
             message.get_channel_display(),
             message.title,
             message.recipient if message.channel != Channel.IN_APP else "",
@@ -110,7 +110,7 @@ add_panel(
     "orders.order",
     Panel(
         title="Messages",
-        columns=("At (IST)", "Channel", "Message", "To", "Status", "Proof", "Error"),
+        columns=("When", "Channel", "Message", "To", "Status", "Proof", "Error"),
         rows=_messages_of,
         permission="notifications.view_notification",
     ),

@@ -5,16 +5,32 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.decorators import display
 
 from apps.core import clock
-from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel
+from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, on_one_line, tones
 from apps.core.errors import BahiError
 from apps.core.events import Actor, list_events_of_root
 from apps.core.money import rupees
 from apps.orders import rules, selectors, services
 from apps.orders.models import Order, OrderLine
+from apps.orders.states import OrderStatus, PaymentStatus
 
 _SHOWN_NEWS = 200
+_ADDRESS = ("name", "company", "line1", "line2", "city", "pin", "state_name", "phone", "gstin")
+_TONES = tones(
+    OrderStatus,
+    success=(OrderStatus.CONFIRMED, OrderStatus.COMPLETED),
+    warning=(OrderStatus.PENDING_PAYMENT, OrderStatus.ON_HOLD),
+    danger=(OrderStatus.CANCELLED,),
+)
+_PAYMENT_TONES = tones(
+    PaymentStatus,
+    success=(PaymentStatus.PAID,),
+    danger=(PaymentStatus.OVERPAID,),
+    warning=(PaymentStatus.PARTIALLY_PAID,),
+    info=(PaymentStatus.PROCESSING,),
+)
 
 
 class OrderLineInline(ReadOnlyTabularInline):
@@ -46,13 +62,13 @@ class OrderLineInline(ReadOnlyTabularInline):
 class OrderAdmin(ReadOnlyAdmin):
     """Orders: searched by number, phone or e-mail; cancelled through the service alone."""
 
-    list_display = ("number", "customer", "status", "paid", "total", "placed_at")
+    list_display = ("number", "customer", "status_label", "payment_label", "total", "placed_at")
     list_filter = ("status", "placed_at")
     list_select_related = ("customer",)
     ordering = ("-created_at", "-id")
     search_fields = ("number", "customer__phone", "customer__email")
     search_help_text = "An order number or its beginning, a phone number, or an e-mail address."
-    readonly_fields = ("public_id", "paid", "ship_to", "bill_to")
+    readonly_fields = ("public_id", "paid", "ship_to", "bill_to", "place", "why_there")
     fieldsets = (
         (None, {"fields": (("number", "public_id"), ("status", "paid"), ("customer", "buyer_gstin"), "note")}),
         (
@@ -72,7 +88,7 @@ class OrderAdmin(ReadOnlyAdmin):
             {
                 "fields": (
                     ("ship_to", "bill_to"),
-                    ("place_of_supply", "place_of_supply_reason"),
+                    ("place", "why_there"),
                     "registration",
                 )
             },
@@ -92,21 +108,39 @@ class OrderAdmin(ReadOnlyAdmin):
     inlines = (OrderLineInline,)
     actions = ("cancel_orders",)
 
-    @admin.display(description="Id")
+    @admin.display(description="ID")
     def public_id(self, order: Order) -> str:
         return order.public_id
 
     @admin.display(description="Ship to")
     def ship_to(self, order: Order) -> str:
-        return _on_one_line(order.shipping_address)
+        return on_one_line(order.shipping_address, _ADDRESS)
 
     @admin.display(description="Bill to")
     def bill_to(self, order: Order) -> str:
-        return _on_one_line(order.billing_address)
+        return on_one_line(order.billing_address, _ADDRESS)
+
+    @admin.display(description="Place of supply")
+    def place(self, order: Order) -> str:
+        return f"{order.place_of_supply} {_place_of(order).state_name}"
+
+    @admin.display(description="Why there")
+    def why_there(self, order: Order) -> str:
+        place = _place_of(order)
+        return f"{place.explanation} ({place.section})"
+
+    @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
+    def status_label(self, order: Order) -> tuple[str, str]:
+        return order.status, order.get_status_display()
 
     @admin.display(description="Payment")
     def paid(self, order: Order) -> str:
         return str(selectors.payment_status_of(order, clock.now()).label)
+
+    @display(description="Payment", label=_PAYMENT_TONES)  # type: ignore[untyped-decorator]
+    def payment_label(self, order: Order) -> tuple[str, str]:
+        status = selectors.payment_status_of(order, clock.now())
+        return status.value, str(status.label)
 
     @admin.display(description="Total", ordering="total_amount")
     def total(self, order: Order) -> str:
@@ -144,14 +178,19 @@ class OrderAdmin(ReadOnlyAdmin):
                 self.message_user(request, f"Order {order.number} is cancelled.", messages.SUCCESS)
 
 
-def _on_one_line(address: dict[str, Any]) -> str:
-    parts = ("name", "company", "line1", "line2", "city", "pin", "state_name", "phone", "gstin")
-    return ", ".join(str(address[part]) for part in parts if address.get(part))
+def _place_of(order: Order) -> rules.Place:
+    return rules.describe_place(order.place_of_supply, order.place_of_supply_reason)
+
+
+def _who(actor: str, order: Order) -> str:
+    """Return who did something; a member of staff by the name that the event keeps."""
+    kind = rules.actor_kind(actor, customer=order.customer.public_id)
+    return actor if kind == "staff" else kind
 
 
 def _timeline_rows(order: Order) -> list[tuple[Any, ...]]:
     return [
-        (event.created_at, rules.timeline_text(event.type), event.actor, event.reason)
+        (event.created_at, rules.timeline_text(event.type), _who(event.actor, order), event.reason)
         for event in list_events_of_root(order.pk)[:_SHOWN_NEWS]
     ]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,9 @@ MAX_LINES = 100
 MAX_QUANTITY = 1000
 #: A gateway collects no less than a rupee.
 MIN_TOTAL_AMOUNT = 100
+#: A payment whose time is over is closed when the gateway has been asked a last time, which may find that it was made; with a
+#: gateway that does not answer, an order waits no longer than this.
+LAST_QUESTION_TAKES = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +207,12 @@ def may_cancel_paid(*, status: str) -> bool:
 
 
 def may_expire(*, status: str, expires_at: datetime, live_until: datetime | None, now: datetime) -> bool:
-    """Test if an order has waited for its money long enough, and no payment is under way."""
+    """Test if an order has waited for its money long enough, and no payment is under way or waits for its last question."""
+    asked_by = live_until and live_until + LAST_QUESTION_TAKES
     return (
         status == OrderStatus.PENDING_PAYMENT
         and expires_at <= now
-        and not is_payment_live(live_until=live_until, now=now)
+        and not is_payment_live(live_until=asked_by, now=now)
     )
 
 
@@ -249,7 +253,7 @@ CUSTOMER_NEWS: Mapping[str, str] = {
     "orders.order.expired": "The order was not paid in time and has expired.",
     "payments.payment.created": "A payment was started.",
     "payments.payment.succeeded": "The payment was received.",
-    "payments.payment.succeeded_late": "A payment arrived after the order was closed.",
+    "payments.payment.succeeded_late": "The payment arrived late.",
     "payments.payment.cancelled": "The payment was cancelled.",
     "payments.payment.expired": "The payment was not made in time.",
     "payments.attempt.failed": "A try to pay did not succeed.",

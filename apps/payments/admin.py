@@ -5,11 +5,13 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Case, F, QuerySet, When
+from django.db.models import Case, F, OuterRef, QuerySet, Subquery, Sum, When
 from django.http import HttpRequest
+from django.urls import reverse
+from unfold.decorators import display
 
 from apps.core import clock
-from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel
+from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
 from apps.core.errors import BahiError
 from apps.core.events import Actor
 from apps.core.money import rupees
@@ -30,9 +32,19 @@ from apps.payments.models import (
     SettlementLine,
     Webhook,
 )
-from apps.payments.states import DisputeStatus, Resolution
+from apps.payments.states import AttemptStatus, DisputeStatus, PaymentStatus, Resolution
 
 _SHOWN_BODY_BYTES = 20_000
+_TONES = tones(
+    PaymentStatus,
+    success=(PaymentStatus.SUCCEEDED, PaymentStatus.SUCCEEDED_LATE),
+    info=(PaymentStatus.PROCESSING,),
+    warning=(PaymentStatus.REQUIRES_CAPTURE,),
+    danger=(PaymentStatus.CANCELLED,),
+)
+_ATTEMPT_TONES = tones(
+    AttemptStatus, success=(AttemptStatus.CAPTURED,), info=(AttemptStatus.AUTHORIZED,), danger=(AttemptStatus.FAILED,)
+)
 
 
 class PaymentAttemptInline(ReadOnlyTabularInline):
@@ -52,13 +64,17 @@ class PaymentAttemptInline(ReadOnlyTabularInline):
 class PaymentAdmin(ReadOnlyAdmin):
     """Payments: found by the gateway's order id, the order's number, or the customer's phone."""
 
-    list_display = ("public_id", "order", "customer", "status", "asked", "gateway_order_id", "created_at")
+    list_display = ("public_id", "order", "customer", "status_label", "asked", "created_at")
     list_filter = ("status", "gateway_call", "created_at")
     list_select_related = ("order", "customer")
     ordering = ("-created_at", "-id")
     search_fields = ("=gateway_order_id", "=order__number", "=customer__phone", "=attempts__gateway_payment_id")
     search_help_text = "A gateway's order or payment id, an order number, or a phone number."
     inlines = (PaymentAttemptInline,)
+
+    @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
+    def status_label(self, payment: Payment) -> tuple[str, str]:
+        return payment.status, payment.get_status_display()
 
     @admin.display(description="Amount", ordering="amount")
     def asked(self, payment: Payment) -> str:
@@ -72,7 +88,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     list_display = (
         "gateway_payment_id",
         "payment",
-        "status",
+        "status_label",
         "paid",
         "method",
         "payer",
@@ -84,6 +100,10 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
     search_fields = ("=gateway_payment_id", "=rrn", "=payment__order__number")
     search_help_text = "A gateway's payment id, a bank reference number, or an order number."
+
+    @display(description="Status", label=_ATTEMPT_TONES)  # type: ignore[untyped-decorator]
+    def status_label(self, attempt: PaymentAttempt) -> tuple[str, str]:
+        return attempt.status, attempt.get_status_display()
 
     @admin.display(description="Amount", ordering="amount")
     def paid(self, attempt: PaymentAttempt) -> str:
@@ -157,9 +177,7 @@ class RefundAdmin(ReadOnlyAdmin):
         """Try those of the chosen refunds again that failed for certain."""
         self._each(request, queryset, partial(services.retry_refund, decides=True), "tried again")
 
-    def _each(
-        self, request: HttpRequest, queryset: QuerySet[Refund], decide: Callable[..., Refund], done: str
-    ) -> None:
+    def _each(self, request: HttpRequest, queryset: QuerySet[Refund], decide: Callable[..., Refund], done: str) -> None:
         user: Any = request.user
         actor = Actor(kind="user", id=user.public_id, label=str(user))
         for refund in queryset:
@@ -209,12 +227,34 @@ class LedgerEntryInline(ReadOnlyTabularInline):
 class LedgerTransactionAdmin(ReadOnlyAdmin):
     """The books: every posting with its entries."""
 
-    list_display = ("occurred_at", "kind", "description", "source_type", "public_id")
+    list_display = ("occurred_at", "kind", "description", "turnover", "of_order", "public_id")
     list_filter = ("kind", "occurred_at")
     ordering = ("-created_at", "-id")
     search_fields = ("description",)
     search_help_text = "Words of the description, such as an order number."
+    readonly_fields = ("public_id", "of_order")
+    fields = (
+        ("description", "kind"),
+        ("occurred_at", "of_order"),
+        ("source_type", "source_id"),
+        ("reverses", "public_id"),
+    )
     inlines = (LedgerEntryInline,)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[LedgerTransaction]":
+        # Read for the rows of a page only; a join with a sum would add up all of the books first.
+        debits = LedgerEntry.objects.filter(transaction=OuterRef("pk"), amount__gt=0).order_by()
+        debited = debits.values("transaction").annotate(sum=Sum("amount")).values("sum")
+        postings: QuerySet[LedgerTransaction] = super().get_queryset(request)
+        return postings.annotate(debited=Subquery(debited))
+
+    @admin.display(description="Amount")
+    def turnover(self, posting: Any) -> str:
+        return rupees(int(posting.debited or 0))
+
+    @admin.display(description="Order")
+    def of_order(self, posting: LedgerTransaction) -> str:
+        return link(reverse("admin:orders_order_change", args=[posting.order_id]), "Open") if posting.order_id else ""
 
 
 @admin.register(Account)
@@ -248,7 +288,8 @@ class BalanceCheckpointAdmin(ReadOnlyAdmin):
 def _payment_rows(order: Any) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for payment in selectors.list_payments_of_order(order.pk):
-        asked = (payment.public_id, payment.get_status_display(), rupees(payment.amount))
+        page = reverse("admin:payments_payment_change", args=[payment.pk])
+        asked = (link(page, payment.public_id), payment.get_status_display(), rupees(payment.amount))
         rows.append((*asked, payment.gateway_order_id or "", "", ""))
         rows += [
             (
@@ -287,6 +328,8 @@ add_panel(
         permission="payments.view_payment",
     ),
 )
+
+
 def _refund_rows(order: Any) -> list[tuple[Any, ...]]:
     return [
         (

@@ -8,6 +8,7 @@ from apps.payments.states import DisputeStatus, ExceptionReason, PaymentStatus, 
 
 _STATUSES = frozenset(PaymentStatus.values)
 _REFUND_STATUSES = frozenset(RefundStatus.values)
+_MOST_STATUSES = 50
 
 
 class UnknownStatus(Invalid):
@@ -42,7 +43,7 @@ def read_statuses(text: str | None) -> tuple[str, ...]:
     """
     if text is None:
         return ()
-    wanted = tuple(sorted(set(text.split(",")[:50])))
+    wanted = tuple(sorted(set(text.split(",", _MOST_STATUSES))))
     for status in wanted:
         if status not in _STATUSES:
             raise UnknownStatus(status[:40], ", ".join(sorted(_STATUSES)), param="status")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from html import escape
 from itertools import chain, islice
+from textwrap import shorten
 from typing import Any
 
 from sandbox.razorpay.entities import Dispute, PaymentLink, QrCode, Refund, Settlement
@@ -20,7 +21,8 @@ margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1c2430;background:#fbfaf7
 h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .4rem}p{margin:.3rem 0 1rem;color:#566}
 table{border-collapse:collapse;width:100%;background:#fff}th,td{text-align:left;padding:.35rem .6rem;
 border-bottom:1px solid #e6e2d8;vertical-align:top}th{font-weight:600;color:#566;font-size:.85rem}
-code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}form{display:inline}
+code{font:13px ui-monospace,monospace}td:first-child,.whole{white-space:nowrap}.long{overflow-wrap:anywhere}form{display:inline}
+a{color:#8a1f2b}.scroll{overflow-x:auto}
 button{font:inherit;padding:.1rem .7rem;border:1px solid #b9b4a6;border-radius:4px;background:#fff;cursor:pointer}
 .good{color:#17693a}.bad{color:#a3261c}.none{color:#899}
 """
@@ -35,6 +37,7 @@ def render(world: World, calls: list[dict[str, Any]]) -> str:
     sections.append(_section("Control calls", ("call", "what it does", "body"), map(_call, calls), shown=len(calls)))
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Bahi sandbox</title>"
+        '<meta name=viewport content="width=device-width"><link rel=icon href="data:,">'
         f"<style>{_STYLE}</style><h1>The outside world</h1>"
         f"<p>Razorpay, MSG91 and mail, imitated. Webhooks go to <code>{escape(url)}</code>, mode "
         f"<code>{escape(mode)}</code>. No rupee moves and no message leaves this machine.</p>{''.join(sections)}</html>"
@@ -98,7 +101,9 @@ def _plumbing(world: World) -> list[str]:
 def _section(title: str, heads: tuple[str, ...], rows: Iterable[list[str]], shown: int = _SHOWN) -> str:
     cells = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in islice(rows, shown)]
     head = "".join(f"<th>{head}</th>" for head in heads)
-    table = f"<table><tr>{head}</tr>{''.join(cells)}</table>" if cells else "<p class=none>none</p>"
+    table = (
+        f"<div class=scroll><table><tr>{head}</tr>{''.join(cells)}</table></div>" if cells else "<p class=none>none</p>"
+    )
     return f"<h2>{title}</h2>{table}"
 
 
@@ -115,12 +120,17 @@ def _unpaid(order: Order) -> list[str]:
 
 
 def _sms(sms: Any) -> list[str]:
-    return [_time(sms.at), _code(sms.to), escape(sms.text)]
+    return [_time(sms.at), _code(f"+{sms.to}", "whole"), escape(sms.text)]
 
 
 def _mail(mail: Any) -> list[str]:
     subject = f'<a href="/__sim__/mails/{mail.n}/raw">{escape(mail.subject or "(no subject)")}</a>'
-    return [_time(mail.at), _code(", ".join(mail.to)), subject, escape(mail.text[:200])]
+    return [
+        _time(mail.at),
+        _code(", ".join(mail.to), "whole"),
+        subject,
+        escape(shorten(mail.text, 200, placeholder=" ...")),
+    ]
 
 
 def _payment(payment: Payment) -> list[str]:
@@ -205,12 +215,24 @@ def _tone(status: str) -> str:
     return tones.get(status, "none")
 
 
-def _code(text: str) -> str:
-    return f"<code>{escape(text)}</code>"
+def _code(text: str, breaks: str = "long") -> str:
+    return f"<code class={breaks}>{escape(text)}</code>"
 
 
 def _rupees(paise: int) -> str:
-    return f"₹{paise // 100}.{paise % 100:02d}"
+    return f"₹{_grouped(paise // 100)}.{paise % 100:02d}"
+
+
+def _grouped(number: int) -> str:
+    """Part digits as in India: thousands, then lakhs and crores by two."""
+    head, tail = divmod(number, 1000)
+    if not head:
+        return str(tail)
+    pairs = []
+    while head:
+        head, pair = divmod(head, 100)
+        pairs.append(f"{pair:02d}" if head else str(pair))
+    return ",".join([*reversed(pairs), f"{tail:03d}"])
 
 
 def _time(at: float) -> str:

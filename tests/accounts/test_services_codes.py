@@ -8,9 +8,9 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
-from apps.accounts import services
+from apps.accounts import rules, services
 from apps.accounts.models import Challenge
-from apps.accounts.services.codes import CodeNotSent
+from apps.accounts.services.codes import CodeBeingSent, CodeNotSent
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import SendStatus, Transport
 from apps.core import clock, relay
@@ -100,7 +100,8 @@ class TestBySms:
         challenge = ask()
         Challenge.objects.update(send_status=SendStatus.SENDING, claimed_until=clock.now() + timedelta(seconds=10))
 
-        services.send_code(challenge_id=challenge.pk, now=clock.now())
+        with pytest.raises(CodeBeingSent):
+            services.send_code(challenge_id=challenge.pk, now=clock.now())
         assert refreshed(challenge).send_status == SendStatus.SENDING
 
         services.send_code(challenge_id=challenge.pk, now=clock.now() + timedelta(seconds=11))
@@ -175,6 +176,22 @@ class TestByMail:
 
         services.send_code(challenge_id=challenge.pk, now=clock.now())
 
+        assert len(sandbox.control("GET", "/mails", to="asha@example.in")["items"]) == 1
+
+    def test_the_news_that_comes_again_while_a_dead_sender_holds_its_claim_is_kept_for_later(
+        self, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The broker gives the task of a killed worker to the next one within seconds, long before the claim lapses."""
+        challenge = ask("asha@example.in")
+        [delivery] = relay.take_outbox(now=clock.now())
+        Challenge.objects.update(send_status=SendStatus.SENDING, claimed_until=clock.now() + rules.LEASE)
+
+        assert relay.carry_out(delivery.pk) is False
+        delivery.refresh_from_db()
+        assert (delivery.done_at, delivery.parked_at, delivery.starts) == (None, None, 1)
+
+        assert relay.carry_out(delivery.pk, now=clock.now() + rules.LEASE) is True
+        assert refreshed(challenge).send_status == SendStatus.SENT
         assert len(sandbox.control("GET", "/mails", to="asha@example.in")["items"]) == 1
 
     @pytest.mark.parametrize(("status", "becomes"), [(550, SendStatus.FAILED), (451, SendStatus.QUEUED)])

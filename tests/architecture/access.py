@@ -39,7 +39,6 @@ ACCESS: dict[str, Access] = {
     "POST me/email/confirm": Access(SIGNED),
     "POST me/password": Access(SIGNED),
     "POST me/password/confirm": Access(SIGNED),
-    "POST me/password/confirm": Access(SIGNED),
     "GET me/addresses": Access(SIGNED),
     "POST me/addresses": Access(SIGNED, body=_ADDRESS),
     "GET me/addresses/<address_id>": Access(OWNER),

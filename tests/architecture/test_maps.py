@@ -48,7 +48,13 @@ def test_events_are_named_app_object_verb() -> None:
         assert all(value.split(".")[0] == app and len(value.split(".")) == 3 for value in names)
 
 
-@pytest.mark.parametrize("handler", sorted({one for group in HANDLERS.values() for one in group}, key=str), ids=str)
+def full_name(handler: Any) -> str:
+    return f"{handler.__module__}.{handler.__qualname__}"
+
+
+@pytest.mark.parametrize(
+    "handler", sorted({one for group in HANDLERS.values() for one in group}, key=full_name), ids=full_name
+)
 def test_every_handler_lives_in_handlers_and_takes_event_and_now(handler: Any) -> None:
     assert handler.__module__.endswith(".handlers")
     assert list(inspect.signature(handler).parameters) == ["event", "now"]

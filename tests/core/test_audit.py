@@ -219,3 +219,50 @@ def test_all_checks_read_one_snapshot_and_may_take_their_time(monkeypatch: pytes
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("15s",)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_clock_starts_no_second_audit_beside_one_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(_cursor: Any, _now: datetime) -> list[dict[str, object]]:
+        second = threading.Thread(target=run_by_the_clock)
+        second.start()
+        second.join(10)
+        return []
+
+    def run_by_the_clock() -> None:
+        run_audit()
+        connection.close()
+
+    monkeypatch.setattr(
+        audit, "list_invariants", lambda _only: [audit.Invariant(id="X-1", name="x", statement="x", sql=look)]
+    )
+
+    run_audit()
+
+    assert AuditRun.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_operator_need_not_wait_for_the_clocks_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[audit.Report | None] = []
+
+    def look(_cursor: Any, _now: datetime) -> list[dict[str, object]]:
+        if not reports:
+            reports.append(None)
+            operator = threading.Thread(target=run_by_hand)
+            operator.start()
+            operator.join(10)
+        return []
+
+    def run_by_hand() -> None:
+        reports.append(audit.run(now=clock.now()))
+        connection.close()
+
+    monkeypatch.setattr(
+        audit, "list_invariants", lambda _only: [audit.Invariant(id="X-1", name="x", statement="x", sql=look)]
+    )
+
+    run_audit()
+
+    assert [report and report.violated for report in reports] == [None, []]
+    assert AuditRun.objects.count() == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,6 +104,11 @@ def test_the_release_line_is_no_process_and_the_others_keep_their_order(tmp_path
     (tmp_path / "Procfile").write_text("release: one\nweb: two --flag\n# note\nworker: three\n")
 
     assert processes.read_procfile(tmp_path / "Procfile") == {"web": "two --flag", "worker": "three"}
+
+
+def test_our_procfile_bears_a_checkout_whose_path_has_a_blank():
+    for command in processes.read_procfile().values():
+        assert re.findall(r'(?<!")\$\{', command) == [], command
 
 
 def test_our_procfile_names_the_four_processes():

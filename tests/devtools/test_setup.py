@@ -96,3 +96,18 @@ def test_the_image_lets_in_what_it_copies():
     sources = {source for line in copied for source in line.split()}
     assert sources == allowed
     assert all((CHECKOUT / source).exists() for source in sources - {"templates"})
+
+
+def test_the_image_collects_its_files_with_the_code_that_it_has_and_where_it_looks_for_them():
+    dockerfile = (CHECKOUT / "Dockerfile").read_text()
+
+    # The local settings install devtools, which the image does not hold.
+    assert "config.settings.local" not in dockerfile
+    assert dockerfile.count("STATIC_ROOT=/app/staticfiles") == 2
+
+
+def test_the_image_builds_from_source_only_what_was_never_published_as_a_wheel():
+    requirements = (CHECKOUT / "requirements" / "base.txt").read_text()
+
+    assert "--no-binary=docopt " in (CHECKOUT / "Dockerfile").read_text()
+    assert "\ndocopt==0.6.2 " in requirements, "docopt has gone or changed: Dockerfile need not except it any more"

@@ -68,6 +68,12 @@ class House:
         product = api.get(f"/products/{api.get('/products?in_stock=true&limit=1')['data'][0]['id']}")
         return Buyer(self, api, address["id"], product["variants"][0]["id"])
 
+    def heal(self) -> None:
+        """Start again what has ended, as a process manager does: a worker may not survive the loss of its broker."""
+        self.servers.wait_for_exit(0.01)
+        for name in set(self.servers.ended) & set(read_procfile()):
+            self.revive(name)
+
     def revive(self, name: str) -> None:
         """Start a process of the Procfile again, as a process manager would."""
         self.servers.ended.pop(name, None)
@@ -105,14 +111,22 @@ class Buyer:
 
     def approve(self, payment_url: str, *, seconds: float = 60) -> str:
         """Wait until the payment can be paid, pay it in the UPI app, and return the gateway's payment id."""
-        upi = wait_for(lambda: (self.api.get(payment_url).get("next_action") or {}).get("upi"), seconds=seconds)
+        upi = wait_for(lambda: self._upi_of(payment_url), seconds=seconds)
         gateway_payment = str(upi["gateway_payment_id"])
         self.house.phone.control("POST", f"/payments/{gateway_payment}/approve")
         return gateway_payment
 
+    def _upi_of(self, payment_url: str) -> dict[str, Any] | None:
+        self.house.heal()
+        return (self.api.get(payment_url).get("next_action") or {}).get("upi")
+
     def wait_until_confirmed(self, order_id: str, *, seconds: float = 60) -> dict[str, Any]:
-        wait_for(lambda: self.order(order_id)["status"] == "confirmed", seconds=seconds)
+        wait_for(lambda: self._is_confirmed(order_id), seconds=seconds)
         return self.order(order_id)
+
+    def _is_confirmed(self, order_id: str) -> bool:
+        self.house.heal()
+        return bool(self.order(order_id)["status"] == "confirmed")
 
     def invoices(self, order_id: str) -> list[dict[str, Any]]:
         return list(self.api.get(f"/invoices?order_id={order_id}")["data"])

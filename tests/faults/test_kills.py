@@ -9,7 +9,7 @@ import requests
 from tests.faults import points
 from tests.faults.conftest import Buyer, House, wait_for
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

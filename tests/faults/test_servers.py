@@ -12,7 +12,7 @@ import requests
 
 from tests.faults.conftest import Buyer, House, wait_for
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,16 @@ def test_staff_find_an_invoice_and_read_it(request: pytest.FixtureRequest, role:
     assert reverse("admin:invoicing_invoice_pdf", args=[invoice.pk]) in text
 
 
+def test_the_parties_of_an_invoice_are_read_as_on_paper(finance: Any) -> None:
+    invoice = make_invoice()
+
+    page = signed_in(finance).get(reverse("admin:invoicing_invoice_change", args=[invoice.pk])).content.decode()
+
+    seller = invoice.seller
+    assert f"{seller['legal_name']}, {seller['line1']}" in page
+    assert "&quot;legal_name&quot;" not in page
+
+
 def test_nobody_adds_changes_or_deletes_one(administrator: Any) -> None:
     client = signed_in(administrator)
     invoice = make_invoice()

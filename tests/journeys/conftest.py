@@ -1,6 +1,7 @@
 """A shop over real HTTP in this process: a live server, the sandbox, and a thread that carries the news."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,3 +64,17 @@ def shop(transactional_db: None, live_server: Any, tmp_path: Path) -> Iterator[S
         yield Shop(live_server.url, world)
         courier.stopped.set()
         courier.join(10)
+    _wait_for_the_last_to_leave()
+
+
+def _wait_for_the_last_to_leave() -> None:
+    """The live server's threads close their connections a moment after their clients; the database cannot go before."""
+    deadline = time.monotonic() + 5
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            if cursor.fetchone() == (0,):
+                return
+            time.sleep(0.05)

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from apps.orders import locks, services
+from apps.orders import locks, rules, services
 from apps.orders.models import Order
 from tests.factories.accounts import make_user
 from tests.factories.orders import make_order
@@ -47,6 +47,28 @@ def test_shows_an_order_with_its_lines_and_timeline(owner: Any, support: Any, de
     assert order.lines.get().sku in content
     assert "The order was placed." in content
     assert "Out of fashion" in content
+
+
+def test_tells_where_an_order_is_taxed_and_why_in_words(owner: Any, support: Any, desk: Any) -> None:
+    order = make_order(owner)
+    place = rules.describe_place(order.place_of_supply, order.place_of_supply_reason)
+
+    content = desk(support).get(page_of(order)).content.decode()
+
+    assert f"{place.state} {place.state_name}" in content
+    assert place.section in content
+    assert order.place_of_supply_reason not in content
+    assert "CGST amount" in content
+    assert "Buyer GSTIN" in content
+
+
+def test_lists_orders_with_their_status_as_a_label(owner: Any, support: Any, desk: Any) -> None:
+    make_order(owner)
+
+    content = " ".join(desk(support).get(LIST).content.decode().split())
+
+    assert "Pending payment </span>" in content
+    assert "Unpaid </span>" in content
 
 
 def test_nothing_is_written_in_it(owner: Any, administrator: Any, desk: Any) -> None:

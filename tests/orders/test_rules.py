@@ -163,14 +163,16 @@ def test_only_an_unpaid_order_without_a_live_payment_may_be_cancelled(
     ("status", "expires_at", "live_until", "may"),
     [
         (OrderStatus.PENDING_PAYMENT, NOW, None, True),
-        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW, True),
+        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW, False),
+        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW - rules.LAST_QUESTION_TAKES + timedelta(seconds=1), False),
+        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW - rules.LAST_QUESTION_TAKES, True),
         (OrderStatus.PENDING_PAYMENT, SOON, None, False),
         (OrderStatus.PENDING_PAYMENT, JUST_NOW, SOON, False),
         (OrderStatus.CONFIRMED, JUST_NOW, None, False),
         (OrderStatus.CANCELLED, JUST_NOW, None, False),
     ],
 )
-def test_only_an_overdue_order_without_a_live_payment_may_expire(
+def test_only_an_overdue_order_whose_payment_is_closed_or_long_over_may_expire(
     status: str, expires_at: datetime, live_until: datetime | None, may: bool
 ) -> None:
     assert rules.may_expire(status=status, expires_at=expires_at, live_until=live_until, now=NOW) is may

@@ -388,12 +388,14 @@ class TestExpireOrders:
         assert stock_of(variant) == (10, 1)
         assert Event.objects.get(type="orders.order.expired").actor == "system"
 
-    def test_waits_while_a_payment_is_under_way(self, owner: Any) -> None:
+    def test_waits_while_a_payment_is_under_way_and_for_its_last_question(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
-        note(order, 0, live_until=order.expires_at + timedelta(minutes=5))
+        over = order.expires_at + timedelta(minutes=5)
+        note(order, 0, live_until=over)
 
         assert services.expire_orders(now=order.expires_at) == 0
-        assert services.expire_orders(now=order.expires_at + timedelta(minutes=5)) == 1
+        assert services.expire_orders(now=over + rules.LAST_QUESTION_TAKES - timedelta(seconds=1)) == 0
+        assert services.expire_orders(now=over + rules.LAST_QUESTION_TAKES) == 1
 
     def test_leaves_paid_and_closed_orders_alone(self, owner: Any) -> None:
         paid, cancelled = make_order(owner, now=NOW), make_order(owner, now=NOW)

@@ -578,7 +578,11 @@ class TestAsOf:
         before, after, now = at(cancelled_at - timedelta(seconds=1)), at(cancelled_at), client.get(url_of(order)).json()
         assert (before["status"], before["version"], before["cancelled_at"]) == ("pending_payment", 1, None)
         assert before["lines"] == now["lines"]
-        assert (before["id"], before["number"], before["total_amount"]) == (now["id"], now["number"], now["total_amount"])
+        assert (before["id"], before["number"], before["total_amount"]) == (
+            now["id"],
+            now["number"],
+            now["total_amount"],
+        )
         assert (after["status"], after["version"], after["cancel_reason"]) == ("cancelled", 2, "no")
         differing = {name for name in now if after[name] != now[name]}
         assert differing <= {"created_at", "updated_at", "placed_at", "expires_at", "cancelled_at"}  # milliseconds

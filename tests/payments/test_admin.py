@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from apps.core.money import rupees
 from apps.payments import services
 from apps.payments.models import Payment, PaymentAttempt
 from tests.factories.payments import make_payment
@@ -79,3 +80,10 @@ def test_the_catalogue_manager_sees_no_money(catalogue_manager: Any, paid: Payme
     client = signed_in(catalogue_manager)
     for name in _PAGES:
         assert client.get(f"/admin/payments/{name}/").status_code == 403
+
+
+def test_a_posting_is_listed_with_its_amount_and_leads_to_its_order(administrator: Any, paid: Payment) -> None:
+    page = signed_in(administrator).get("/admin/payments/ledgertransaction/").content.decode()
+
+    assert rupees(paid.amount) in page
+    assert f"/admin/orders/order/{paid.order_id}/change/" in page

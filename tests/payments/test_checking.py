@@ -266,6 +266,33 @@ def test_money_is_found_before_a_payment_is_closed(payment: Payment, order: Any,
     assert (payment.status, order.status) == (PaymentStatus.SUCCEEDED, OrderStatus.CONFIRMED)
 
 
+def test_an_order_whose_payment_ran_out_waits_for_the_last_question(payment: Payment, order: Any, sandbox: Any) -> None:
+    """Paid in time, the webhook lost, and the sweep of orders comes by before the janitor."""
+    call(payment)
+    checkout(sandbox, payment)
+    payment.refresh_from_db()
+    over = payment.live_until
+    type(order).objects.update(expires_at=over)
+
+    assert expire_orders(now=over) == 0
+    services.sync_payment(payment_id=payment.pk, now=over)
+
+    order.refresh_from_db()
+    payment.refresh_from_db()
+    assert (payment.status, order.status) == (PaymentStatus.SUCCEEDED, OrderStatus.CONFIRMED)
+
+
+def test_an_order_is_free_to_expire_once_its_payment_is_closed(payment: Payment, order: Any, sandbox: Any) -> None:
+    call(payment)
+    over = payment.live_until
+    type(order).objects.update(expires_at=over)
+
+    assert expire_orders(now=over) == 0
+    services.sync_payment(payment_id=payment.pk, now=over)
+
+    assert expire_orders(now=over) == 1
+
+
 def test_a_payment_that_the_gateway_never_heard_of_expires(payment: Payment, sandbox: Any) -> None:
     sync(payment, after=3600)
     assert (payment.status, payment.next_check_at) == (PaymentStatus.EXPIRED, None)

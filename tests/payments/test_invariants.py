@@ -60,7 +60,12 @@ def world(shop: Any, owner: Any) -> Any:
     make_payment(World.waiting)
     line = World.paid.lines.get()
     (World.refund,) = services.request_refund(
-        order_id=World.paid.pk, lines=[services.UnitsBack(line.pk, 1)], reason="other", decides=True, actor=SYSTEM, now=clock.now()
+        order_id=World.paid.pk,
+        lines=[services.UnitsBack(line.pk, 1)],
+        reason="other",
+        decides=True,
+        actor=SYSTEM,
+        now=clock.now(),
     )
     services.checkpoint_balances(now=clock.now())
     assert violated() == []

@@ -198,6 +198,22 @@ def test_money_of_an_order_that_is_not_ours_is_left_with_a_reason(order: Any) ->
     assert not PaymentAttempt.objects.exists()
 
 
+@pytest.mark.parametrize(("is_named", "levels"), [(True, ["error"]), (False, [])])
+def test_money_that_names_a_payment_of_ours_and_came_by_another_gateway_order_is_an_error(
+    order: Any, is_named: bool, levels: list[str]
+) -> None:
+    payment = make_payment(order)
+    notes: Any = {"payment": payment.public_id} if is_named else []
+    webhook = receive(body_of(payment, order_id="order_madetwice", notes=notes))
+
+    with capture_logs() as lines:
+        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+
+    assert [line["log_level"] for line in lines if line["event"] == "money_by_another_gateway_order"] == levels
+    webhook.refresh_from_db()
+    assert webhook.outcome == "ignored"
+
+
 @pytest.mark.parametrize(
     "raw", [b"not json", b"[1]", b'{"event":"payment.captured","payload":{"payment":{"entity":{}}}}']
 )

@@ -31,6 +31,10 @@ class CodeNotSent(Unavailable):
     message = "The code could not be sent now; it will be tried again."
 
 
+class CodeBeingSent(Conflict):
+    message = "Somebody is sending this code, or died doing so."
+
+
 class NowhereToSend(Conflict):
     message = "There is neither a phone number nor an e-mail address to send a code to."
 
@@ -126,8 +130,9 @@ def _make_challenge(
 
 def send_code(*, challenge_id: UUID, now: datetime) -> Challenge | None:
     """
-    Send the code of a challenge if it is still wanted and nobody else sends it; return the challenge then, or None.
+    Send the code of a challenge if it is still wanted; return the challenge then, or None.
 
+    :raises CodeBeingSent: if somebody else has claimed it; call again, for if they died it is ours when their claim lapses
     :raises CodeNotSent: if the provider certainly did not take it and may take it later
     """
     code = "".join(secrets.choice("0123456789") for _ in range(rules.CODE_LENGTH))
@@ -151,7 +156,8 @@ def _claim(*, challenge_id: UUID, code: str, now: datetime) -> Challenge | None:
         return None
     if challenge.send_status == SendStatus.SENDING:
         if challenge.claimed_until is not None and challenge.claimed_until > now:
-            return None
+            # Done is what this is not: the broker gives a killed worker's task to the next one within seconds.
+            raise CodeBeingSent
         if challenge.channel == Channel.SMS:
             challenge.send_status = states.change_send_status(challenge.send_status, to=SendStatus.UNKNOWN)
             challenge.send_error = "The sender died; nobody knows whether the message went."

@@ -27,6 +27,7 @@ from apps.catalog.services.publishing import (
 from apps.catalog.services.stocktaking import (
     NothingToMove,
     StockIsPromised,
+    TooMuchStock,
     adjust_stock,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "SkuTaken",
     "SlugTaken",
     "StockIsPromised",
+    "TooMuchStock",
     "UnknownTaxClass",
     "adjust_stock",
     "commit_holds",

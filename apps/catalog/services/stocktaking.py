@@ -11,9 +11,16 @@ from apps.catalog.states import MovementKind
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, record
 
+#: Half of what its column holds.
+MAX_ON_HAND = 1_000_000_000
+
 
 class NothingToMove(Invalid):
     message = "A receipt brings in at least one unit, and an adjustment is not zero."
+
+
+class TooMuchStock(Conflict):
+    message = "At most {0} units of a variant can be kept."
 
 
 class StockIsPromised(Conflict):
@@ -38,6 +45,7 @@ def adjust_stock(
     :raises VariantNotFound: if there is no such variant
     :raises NothingToMove: if the quantity is zero, or a receipt takes something out
     :raises StockIsPromised: if fewer units would remain than are promised to orders
+    :raises TooMuchStock: if there would be more units than are counted
     """
     if quantity == 0 or kind not in (MovementKind.RECEIPT, MovementKind.ADJUSTMENT):
         raise NothingToMove(param="quantity")
@@ -48,6 +56,8 @@ def adjust_stock(
 
     if stock.on_hand + quantity < stock.reserved:
         raise StockIsPromised(stock.on_hand, stock.reserved, -quantity, param="quantity")
+    if stock.on_hand + quantity > max(MAX_ON_HAND, stock.on_hand):
+        raise TooMuchStock(MAX_ON_HAND, param="quantity")
 
     statements.move_stock(on_hand={variant_id: quantity}, now=now)
     movement = StockMovement.objects.create(

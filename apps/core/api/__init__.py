@@ -2,12 +2,13 @@
 
 from apps.core.api.idempotency import idempotent
 from apps.core.api.pagination import KeysetPagination
-from apps.core.api.requests import actor_of, client_ip, known_params
+from apps.core.api.requests import actor_of, client_ip, known_params, parse_instant
 from apps.core.api.responses import accepted, check_if_match, etag_of, etag_of_page, with_etag
 from apps.core.api.serializers import (
     IdField,
     RequestSerializer,
     ResponseSerializer,
+    StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
     list_response,
@@ -20,6 +21,7 @@ __all__ = [
     "KeysetPagination",
     "RequestSerializer",
     "ResponseSerializer",
+    "StrictBooleanField",
     "StrictCharField",
     "StrictIntegerField",
     "accepted",
@@ -31,5 +33,6 @@ __all__ = [
     "idempotent",
     "known_params",
     "list_response",
+    "parse_instant",
     "with_etag",
 ]

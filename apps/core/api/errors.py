@@ -6,14 +6,14 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django_ratelimit.exceptions import Ratelimited
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from apps.core import errors
-from apps.core.api.parser import BodyTooLarge, LengthRequired
+from apps.core.api.parser import BodyBrokeOff, BodyTooLarge, LengthRequired
 from apps.core.api.renderer import ApiRenderer, to_json
 from apps.core.events import current_request_id
 
@@ -37,19 +37,35 @@ _TYPES = {400: "invalid_request", 401: "authentication", 403: "permission", 404:
           406: "invalid_request", 409: "conflict", 413: "invalid_request", 415: "invalid_request", 429: "rate_limit",
           503: "unavailable"}  # fmt: skip
 _DATABASE_BUSY = {"55P03", "57014", "40001", "40P01"}
+_LONGEST_MESSAGE = 300
+_LONGEST_PARAM = 120
 
 
 def error_body(
     *, error_type: str, code: str, message: str, param: str | None = None, details: list[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
-    """Return the one error shape."""
-    error: dict[str, Any] = {"type": error_type, "code": code, "message": message}
+    """Return the one error shape. What it repeats of the request is short and of one line, so that logs and screens can bear it."""
+    error: dict[str, Any] = {"type": error_type, "code": code, "message": _line(message, _LONGEST_MESSAGE)}
     if param:
-        error["param"] = param
+        error["param"] = _line(param, _LONGEST_PARAM)
     if details:
-        error["details"] = details
+        error["details"] = [_short(detail) for detail in details]
     error["request_id"] = current_request_id.get()
     return {"error": error}
+
+
+def _short(detail: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _line(value, _LONGEST_MESSAGE if name == "message" else _LONGEST_PARAM)
+        if isinstance(value, str)
+        else value
+        for name, value in detail.items()
+    }
+
+
+def _line(text: str, longest: int) -> str:
+    cut = text if len(text) <= longest else f"{text[:longest]}..."
+    return "".join(character if character.isprintable() else "\ufffd" for character in cut)
 
 
 def status_of(error: errors.BahiError) -> tuple[int, str]:
@@ -78,6 +94,8 @@ def _response_for(exc: Exception) -> Response | None:
         return response_of(errors.TooManyRequests(retry_after=60))
     if isinstance(exc, RequestDataTooBig):
         return response_of(BodyTooLarge())
+    if isinstance(exc, UnreadablePostError):
+        return response_of(BodyBrokeOff())
     if isinstance(exc, (OperationalError, InterfaceError)):
         return _database_response(exc)
     if isinstance(exc, Http404):

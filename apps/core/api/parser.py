@@ -24,6 +24,10 @@ class LengthRequired(Invalid):
     message = "Send the body with its Content-Length, not in chunks."
 
 
+class BodyBrokeOff(Invalid):
+    message = "The body broke off before its end."
+
+
 class MalformedJson(Invalid):
     message = "The body is not valid JSON: {0}."
 

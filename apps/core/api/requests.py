@@ -1,6 +1,8 @@
 """What views read from a request besides its body."""
 
+import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -10,6 +12,11 @@ from rest_framework.request import Request
 
 from apps.core.errors import Invalid
 from apps.core.events import Actor
+
+# fromisoformat alone would also read weeks, ordinal days and times without colons.
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 class UnknownParameter(Invalid):
@@ -49,6 +56,17 @@ def known_params(request: Request, allowed: Iterable[str]) -> dict[str, str]:
             raise UnreadableParameter(name, param=name)
         params[name] = values[0]
     return params
+
+
+def parse_instant(text: str) -> datetime | None:
+    """Return the instant (UTC) that a text names as RFC 3339 has it, or None; the years are 2000 to 2199."""
+    if not _INSTANT.fullmatch(text):
+        return None
+    try:
+        instant = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return instant if 2000 <= instant.year < 2200 else None
 
 
 def client_ip(request: HttpRequest | Request) -> str:

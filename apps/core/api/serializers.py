@@ -11,6 +11,8 @@ from apps.core import ids
 from apps.core.errors import NotFound
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+#: Blanks, and characters that are drawn as nothing: joiners, marks of direction, fillers.
+_UNSEEN = re.compile(r"[\s\u00ad\u034f\u115f\u1160\u200b-\u200f\u2060-\u2064\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]+")
 #: The most characters that normalisation makes one of.
 _LONGEST_COMPOSED = 4
 
@@ -48,6 +50,15 @@ class StrictIntegerField(serializers.IntegerField):
         return int(super().to_internal_value(data))
 
 
+class StrictBooleanField(serializers.BooleanField):
+    """A JSON boolean: no text, no number."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 class StrictCharField(serializers.CharField):
     """
     A JSON string of one line: normalised to NFC, without control characters, direction marks or piles of accents.
@@ -73,6 +84,10 @@ class StrictCharField(serializers.CharField):
         marks = sum(1 for character in text if unicodedata.combining(character))
         if _CONTROL.search(checked) or marks > max(10, len(text) // 2):
             self.fail("control")
+        if _UNSEEN.fullmatch(text):
+            if not self.allow_blank:
+                self.fail("blank")
+            return ""
         return str(super().to_internal_value(text))
 
 

@@ -127,6 +127,9 @@ def _take_in(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
             facts=facts, source=Source.WEBHOOK, actor=gateway_actor(webhook.gateway), now=now
         )
     except NotOurPayment:
+        if facts.our_payment:
+            # A gateway order of ours that we do not know of: this is the last that anybody hears of its money.
+            log.error("money_by_another_gateway_order", webhook=webhook.public_id, payment=facts.our_payment)
         return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
     webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
     return WebhookOutcome.PROCESSED, ""

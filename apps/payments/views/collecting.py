@@ -335,6 +335,6 @@ class RazorpayWebhookView(ApiView):
 
 def _raw_body(request: Request) -> bytes:
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > _MAX_WEBHOOK_BYTES:
+    if not (length.isascii() and length.isdigit() and len(length) < 10) or int(length) > _MAX_WEBHOOK_BYTES:
         raise BodyTooLarge
     return request._request.body

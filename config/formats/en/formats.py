@@ -1,7 +1,7 @@
-"""Short and unmistakable: 21 Nov 2026, 13:05:09."""
+"""Short, unmistakable and never broken over two lines: 21 Nov 2026, 13:05:09."""
 
-DATE_FORMAT = "j M Y"
+DATE_FORMAT = "j\xa0M\xa0Y"
 TIME_FORMAT = "H:i:s"
-DATETIME_FORMAT = "j M Y, H:i:s"
-SHORT_DATE_FORMAT = "j M Y"
-SHORT_DATETIME_FORMAT = "j M Y, H:i"
+DATETIME_FORMAT = "j\xa0M\xa0Y,\xa0H:i:s"
+SHORT_DATE_FORMAT = "j\xa0M\xa0Y"
+SHORT_DATETIME_FORMAT = "j\xa0M\xa0Y,\xa0H:i"

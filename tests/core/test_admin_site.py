@@ -1,0 +1,37 @@
+"""What every page of the back office has in common."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
+
+from apps.core.admin_site import link, on_one_line
+from apps.invoicing.models import Invoice
+from apps.orders.models import Order
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "heading"),
+    [
+        (Invoice, "cgst_amount", "CGST amount"),
+        (Order, "buyer_gstin", "buyer GSTIN"),
+        (Order, "public_id", "ID"),
+        (Order, "place_of_supply", "place of supply"),
+    ],
+)
+def test_headings_spell_acronyms_as_people_do(model: type, field: str, heading: str) -> None:
+    assert label_for_field(field, model, admin.site._registry[model]) == heading
+
+
+def test_spelling_a_heading_changes_no_migration() -> None:
+    assert "verbose_name" not in Invoice._meta.get_field("cgst_amount").deconstruct()[3]
+
+
+def test_a_link_is_escaped() -> None:
+    assert link('/a"b', "<b>").startswith('<a href="/a&quot;b" ')
+    assert link("/a", "<b>").endswith(">&lt;b&gt;</a>")
+
+
+def test_what_is_empty_leaves_no_gap_on_the_line() -> None:
+    address = {"name": "Asha Rao", "company": "", "city": "Pune", "pin": "411030"}
+
+    assert on_one_line(address, ("name", "company", "line1", "city", "pin")) == "Asha Rao, Pune, 411030"

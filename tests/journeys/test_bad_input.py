@@ -1,0 +1,265 @@
+"""Bad input at every endpoint: nothing is stored, nothing breaks, and the answer has the one shape of errors."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from apps.catalog.services.stocktaking import MAX_ON_HAND
+from apps.core import ids
+from tests.corpus import bodies, requests, values
+from tests.factories.accounts import make_address, make_session
+from tests.factories.catalog import make_variant
+from tests.factories.invoicing import make_rendered_invoice
+from tests.factories.notifications import make_notification
+from tests.factories.orders import make_order
+from tests.factories.payments import make_payment
+from tests.journeys.attacker import Attacker, nothing_changes
+from tests.journeys.endpoints import WEBHOOK, Field, Operation, as_json, changed, filled, operations, with_ids
+
+pytestmark = pytest.mark.django_db
+
+API = [each for each in operations() if each.path.startswith("/api/v1/")]
+WITH_BODY = [each for each in API if each.body is not None and each.path != WEBHOOK]
+WITH_FIELDS = [each for each in WITH_BODY if each.fields]
+LISTS = [each for each in API if each.queries]
+WITH_IDS = [each for each in API if "{" in each.path]
+BUT_WEBHOOKS = [each for each in API if each.path != WEBHOOK]
+
+
+@pytest.fixture
+def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
+    """One of each thing, by the name that it has in paths and by the prefix of its id."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}},
+    }
+    address = make_address(owner)
+    order = make_order(owner, address=address)
+    variant = order.lines.first().variant
+    rows = {
+        "address_id": address,
+        "order_id": order,
+        "payment_id": make_payment(make_order(owner, address=address)),
+        "variant_id": variant,
+        "product_id": variant.product,
+        "category_id": variant.product.category,
+        "invoice_id": make_rendered_invoice(owner),
+        "notification_id": make_notification(owner),
+        "session_id": make_session(owner),
+    }
+    by_name = {name: row.public_id for name, row in rows.items()}
+    return {**by_name, **{text.partition("_")[0]: text for text in by_name.values()}, "gstin": "27AAPFU0939F1ZV"}
+
+
+@pytest.fixture
+def attacker(owner: Any) -> Attacker:
+    """The owner of everything, with all rights, so that nothing is refused for who asks."""
+    owner.is_staff = owner.is_superuser = True
+    owner.save(update_fields=["is_staff", "is_superuser"])
+    return Attacker(owner)
+
+
+@dataclass(frozen=True)
+class Target:
+    """An operation at its URL, with a body that is right."""
+
+    operation: Operation
+    url: str
+    body: dict[str, Any]
+
+    def attack(self, attacker: Attacker, case: str, raw: bytes | None = None, *, query: str = "", **how: Any) -> Any:
+        """Send what is right, but for what is given."""
+        raw = as_json(self.body) if raw is None else raw
+        return attacker.send(f"{self.operation} {case}", self.operation.method, f"{self.url}{query}", raw, **how)
+
+
+@pytest.fixture
+def aim(things: dict[str, str]) -> Callable[[Iterable[Operation]], list[Target]]:
+    """Return operations with their URLs and bodies."""
+
+    def make(chosen: Iterable[Operation]) -> list[Target]:
+        return [Target(each, filled(each.path, things), with_ids(each.body or {}, things)) for each in chosen]
+
+    return make
+
+
+Aim = Callable[[Iterable[Operation]], list[Target]]
+
+
+def slice_of(table: Mapping[str, Any], turn: int, share: int = 6) -> list[tuple[str, Any]]:
+    """Return every `share`-th case, others for each turn: what one piece of code handles for all is tried on all together."""
+    return [case for index, case in enumerate(table.items()) if index % share == turn % share]
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+def test_a_right_body_of_the_examples_is_taken(operation: Operation, attacker: Attacker, aim: Aim) -> None:
+    """The control: what the others spoil is right before they do."""
+    target = aim([operation])[0]
+
+    response = target.attack(attacker, "example")
+
+    # A code, a token, a password and a signature cannot be examples.
+    needs_a_secret = {"code", "password", "refresh_token", "signature"} & set(target.body)
+    assert response.status_code < 300 or (needs_a_secret and response.status_code in (400, 401)), response.content
+    assert attacker.faults == []
+
+
+def test_a_body_that_is_no_object_is_refused(attacker: Attacker, aim: Aim) -> None:
+    with nothing_changes(attacker):
+        for turn, target in enumerate(aim(WITH_BODY)):
+            for case, raw in [*bodies.STRUCTURES.items(), *slice_of(bodies.HEAVY, turn)]:
+                target.attack(attacker, case, raw, want=(400, 413))
+            for case, (content_type, raw) in bodies.MEDIA_TYPES.items():
+                target.attack(attacker, case, raw, content_type=content_type, want=(400, 415))
+
+
+def test_a_field_of_another_type_is_refused(attacker: Attacker, aim: Aim) -> None:
+    wrong = {
+        "string": values.WRONG_FOR_TEXT, "integer": values.WRONG_FOR_NUMBER, "boolean": values.WRONG_FOR_BOOLEAN,
+        "array": values.WRONG_FOR_LIST, "object": values.WRONG_FOR_OBJECT,
+    }  # fmt: skip
+
+    with nothing_changes(attacker):
+        for target in aim(WITH_FIELDS):
+            for field in target.operation.fields:
+                table = {**wrong[field.type], **(values.IDS if field.is_id else {})}
+                for case, value in table.items():
+                    raw = as_json(changed(target.body, field, value))
+                    target.attack(attacker, f"{field.name} {case}", raw, want=(400,))
+
+
+def test_an_odd_value_breaks_nothing(attacker: Attacker, aim: Aim) -> None:
+    with nothing_changes(attacker):
+        for target in aim(WITH_FIELDS):
+            for turn, field in enumerate(target.operation.fields):
+                for case, value in _odd_values(field, turn):
+                    target.attack(attacker, f"{field.name} {case}", as_json(changed(target.body, field, value)))
+
+
+def _odd_values(field: Field, turn: int) -> list[tuple[str, Any]]:
+    if field.type == "string":
+        return [*slice_of(values.TEXTS, turn, 3), *slice_of(values.HEAVY_TEXTS, turn, 8)]
+    return [*values.NUMBERS.items()] if field.type == "integer" else []
+
+
+def test_what_cannot_be_seen_is_blank(attacker: Attacker, things: dict[str, str]) -> None:
+    with nothing_changes(attacker):
+        for case in ("S06 blank", "S06 unseen", "S06 Hangul filler"):
+            address = {
+                "name": values.TEXTS[case],
+                "line1": "1 MG Road",
+                "city": "Mysuru",
+                "state": "29",
+                "pin": "570001",
+            }
+            response = attacker.send(case, "POST", "/api/v1/me/addresses", as_json(address), want=(400,))
+            assert response.json()["error"]["code"] == "blank"
+
+
+def test_nobody_assigns_what_is_ours_to_say(attacker: Attacker, aim: Aim) -> None:
+    with nothing_changes(attacker):
+        for target in aim(WITH_FIELDS):
+            known = {field.path[-1] for field in target.operation.fields}
+            for name, value in values.PRIVILEGED.items():
+                if name not in known:
+                    target.attack(attacker, name, as_json({**target.body, name: value}), want=(400,))
+
+
+def test_a_query_that_the_route_does_not_know_is_refused(attacker: Attacker, aim: Aim) -> None:
+    with nothing_changes(attacker):
+        for turn, target in enumerate(aim(BUT_WEBHOOKS)):
+            for case, query in slice_of(requests.FOREIGN_QUERIES, turn, 3):
+                target.attack(attacker, case, query=f"?{query}", want=(400,))
+
+
+def test_an_odd_parameter_breaks_no_list(attacker: Attacker, aim: Aim) -> None:
+    strict = ("limit", "sort", "in_stock", "unread", "on", "status", "order_id", "price[gte]", "price[lte]", "cursor", "created_at[gte]",
+              "created_at[gt]", "created_at[lte]", "created_at[lt]")  # fmt: skip
+
+    with nothing_changes(attacker):
+        for target in aim(LISTS):
+            for turn, name in enumerate(target.operation.queries):
+                for case, value in slice_of(requests.PARAMETER_VALUES, turn, 2):
+                    is_number = name.startswith("price") and value.isdigit() and len(value) <= 13
+                    want = (400,) if name in strict and value and not is_number else ()
+                    target.attack(attacker, f"{name} {case}", query=f"?{name}={value}", want=want)
+                target.attack(attacker, f"{name} twice", query=f"?{name}=1&{name}=2", want=(400,))
+
+
+def test_what_is_no_id_is_not_found(attacker: Attacker, things: dict[str, str]) -> None:
+    with nothing_changes(attacker):
+        for operation in WITH_IDS:
+            name = operation.path.partition("{")[2].partition("}")[0]
+            raw = as_json(with_ids(operation.body or {}, things))
+            others = {f"I09 {key}": text for key, text in things.items() if key.endswith("_id") and key != name}
+            absent = {} if name == "gstin" else {"absent": ids.encode(things[name].partition("_")[0], ids.new())}
+            for case, text in {**values.PATH_IDS, **others, **absent}.items():
+                url = filled(operation.path, {**things, name: text})
+                want = (200, 404) if name == "gstin" else (404,)
+                attacker.send(f"{operation} {case}", operation.method, url, raw, want=want)
+
+
+def test_odd_headers_and_keys_break_nothing(attacker: Attacker, aim: Aim) -> None:
+    with nothing_changes(attacker):
+        for turn, target in enumerate(aim(API)):
+            for case, headers in slice_of(requests.HEADERS, turn, 3):
+                target.attack(attacker, case, headers=headers)
+            for case, key in slice_of(requests.KEYS, turn, 3):
+                target.attack(attacker, case, headers={"Idempotency-Key": key})
+
+
+def test_a_token_that_is_none_opens_nothing(attacker: Attacker, aim: Aim) -> None:
+    attacker.headers = {}
+    chosen = [each for each in BUT_WEBHOOKS if not each.path.startswith(("/api/v1/auth/", "/api/v1/gst/rates"))]
+    chosen += [each for each in API if each.path.startswith("/api/v1/auth/sessions")]
+
+    with nothing_changes(attacker):
+        for turn, target in enumerate(aim(chosen)):
+            for case, token in slice_of(requests.TOKENS, turn, 4):
+                target.attack(attacker, case, headers={"Authorization": f"Bearer {token}"}, want=(401,))
+            for case, text in requests.AUTHORIZATIONS.items():
+                target.attack(attacker, case, headers={"Authorization": text}, want=_for_nobody(target.operation))
+
+
+def _for_nobody(operation: Operation) -> tuple[int, ...]:
+    # Another scheme than Bearer is none of ours: who brings it is nobody, and may read what is public.
+    is_public = operation.method == "GET" and operation.path.split("/")[3] in ("products", "variants", "categories")
+    return (200, 401) if is_public else (401,)
+
+
+@pytest.mark.parametrize("way", ["body", "cookie"])
+def test_a_refresh_token_that_is_none_is_refused(way: str, attacker: Attacker) -> None:
+    attacker.headers = {}
+    with nothing_changes(attacker):
+        for deed in ("refresh", "logout"):
+            for case, token in requests.TOKENS.items():
+                attacker.client.cookies.clear()
+                if way == "cookie":
+                    attacker.client.cookies["bahi_refresh"] = token.encode("ascii", "ignore").decode()
+                raw = as_json({"refresh_token": token} if way == "body" else {})
+                attacker.send(f"{deed} {case}", "POST", f"/api/v1/auth/{deed}", raw, want=(400, 401))
+
+
+def test_a_path_that_is_none_is_not_found_in_our_shape(attacker: Attacker) -> None:
+    with nothing_changes(attacker):
+        for path in requests.NO_PATHS:
+            for method in ("GET", "POST", "PATCH", "DELETE"):
+                attacker.send(f"{method} {path}", method, path, b"{}", want=(404,))
+
+
+def test_methods_that_nobody_needs_are_refused(attacker: Attacker, aim: Aim) -> None:
+    with nothing_changes(attacker):
+        for target in aim(API):
+            for method in ("PUT", "TRACE", "CONNECT", "PROPFIND", "OPTIONS", "X" * 200):
+                attacker.send(f"{target.operation} {method}", method, target.url, b"{}", want=(405,))
+
+
+def test_no_amount_of_stock_overflows(attacker: Attacker, things: dict[str, str]) -> None:
+    full = make_variant(stock=MAX_ON_HAND - 1)
+    wanted = {"variant": full.public_id, "kind": "receipt", "reason": "too much"}
+
+    with nothing_changes(attacker):
+        attacker.send("over", "POST", "/api/v1/stock-adjustments", as_json({**wanted, "quantity": 2}), want=(409,))
+        attacker.send("full", "POST", "/api/v1/stock-adjustments", as_json({**wanted, "quantity": 1}), want=(201,))

@@ -1,0 +1,200 @@
+"""HTTP itself, bent: raw bytes to the server that production runs. It answers in order, stays up, and lets nothing slip in between."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+ME = b"GET /api/v1/me HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.fixture(scope="module")
+def port(django_db_setup: None, django_db_blocker: Any) -> Iterator[int]:
+    """Where gunicorn listens, with the settings of the Procfile."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number = int(probe.getsockname()[1])
+    with django_db_blocker.unblock():
+        given = connection.settings_dict
+    at = f"{quote(given['HOST'], safe='')}{':' + str(given['PORT']) if given['PORT'] else ''}"
+    password = f":{quote(given['PASSWORD'])}" if given["PASSWORD"] else ""
+    env = {
+        **os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test", "HOST": "127.0.0.1", "PORT": str(number),
+        "WEB_CONCURRENCY": "1", "WEB_READ_TIMEOUT": "1", "WEB_THREADS": "2", "REDIS_URL": settings.REDIS_URL,
+        "DATABASE_URL": f"postgres://{given['USER']}{password}@{at}/{given['NAME']}",
+    }  # fmt: skip
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi"],
+        cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _wait_for(number, server)
+        yield number
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the server did not start"
+        try:
+            if b"200 OK" in send(port, b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the server did not answer")
+
+
+def send(port: int, raw: bytes, *, wait: float = 5.0) -> bytes:
+    """Return all that comes back until the server closes, or says nothing for a while."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
+        try:
+            peer.sendall(raw)
+            peer.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it has answered and closed before it had read all
+        peer.settimeout(wait)
+        answer = b""
+        try:
+            while piece := peer.recv(65_536):
+                answer += piece
+        except OSError:
+            pass
+    return answer
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(found) for found in re.findall(rb"HTTP/1\.[01] (\d{3})", answer)]
+
+
+def body(content: bytes, *headers: str, path: str = "/api/v1/auth/otp") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1") + content
+
+
+#: What was sent -> the statuses that are right. Nothing at all means that the connection was closed.
+FRAMES: dict[str, tuple[bytes, tuple[int, ...]]] = {
+    "control": (ME + b"Connection: close\r\n\r\n", (401,)),
+    "H01 evil host": (b"GET /api/v1/me HTTP/1.1\r\nHost: evil.example\r\n\r\n", (400,)),
+    "H01 no host": (b"GET /api/v1/me HTTP/1.1\r\n\r\n", (400, 401)),
+    "H02 two hosts": (b"GET /api/v1/me HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n", (400,)),
+    "H03 absolute form": (b"GET http://evil.example/api/v1/me HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", (400, 401, 404)),
+    "H07 underscores": (ME + b"X_Forwarded_For: 1.2.3.4\r\nAUTHORIZATION_: x\r\n\r\n", (400, 401)),
+    "H09 both framings": (body(b"2\r\n{}\r\n0\r\n\r\n", "Content-Length: 2", "Transfer-Encoding: chunked"), (400, 411)),
+    "H09 odd framing": (body(b"0\r\n\r\n", "Transfer-Encoding: xchunked"), (400, 411, 501)),
+    "H09 framing with a blank": (body(b"0\r\n\r\n", "Transfer-Encoding : chunked"), (400,)),
+    "H09 chunked twice": (body(b"0\r\n\r\n", "Transfer-Encoding: chunked, chunked"), (400, 411, 501)),
+    "H10 two lengths": (body(b"{}", "Content-Length: 2", "Content-Length: 5"), (400,)),
+    "H10 two lengths in one": (body(b"{}", "Content-Length: 2, 2"), (400,)),
+    "H11 negative length": (body(b"{}", "Content-Length: -1"), (400,)),
+    "H11 signed length": (body(b"{}", "Content-Length: +2"), (400,)),
+    "H11 length of other digits": (body(b"{}", "Content-Length: \xb2"), (400,)),
+    "H11 hexadecimal length": (body(b"{}", "Content-Length: 0x2"), (400,)),
+    "H11 body shorter than said": (body(b"{}", "Content-Length: 50"), (400,)),
+    "H12 bad chunk size": (body(b"zz\r\n{}\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), (400, 411)),
+    "H12 huge chunk size": (body(b"f" * 40 + b"\r\n{}", "Transfer-Encoding: chunked"), (400, 411)),
+    "H12 many chunks": (body(b"1\r\n \r\n" * 100_000 + b"0\r\n\r\n", "Transfer-Encoding: chunked"), (400, 411)),
+    "H14 HTTP/0.9": (b"GET /api/v1/me\r\n\r\n", (400, 505)),
+    "H14 HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", (400, 505)),
+    "H14 HTTP/9": (b"GET /api/v1/me HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n", (400, 505)),
+    "H14 bare LF": (b"GET /api/v1/me HTTP/1.1\nHost: 127.0.0.1\n\n", (400,)),
+    "H14 no request": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200, (400, 431, 505)),
+    "H15 header of 64 kB": (ME + b"X-Long: " + b"x" * 65_536 + b"\r\n\r\n", (400, 431)),
+    "H15 cookie of 16 kB": (ME + b"Cookie: " + b"a=b;" * 4_000 + b"\r\n\r\n", (401,)),
+    "H16 200 headers": (ME + b"".join(b"X-%d: x\r\n" % n for n in range(200)) + b"\r\n", (400, 431)),
+    "H17 URL of 9 kB": (b"GET /api/v1/me?" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", (400, 414)),
+    "H18 CR in a header": (ME + b"X-Request-Id: aaaaaaaa\rSet-Cookie: a=b\r\n\r\n", (400,)),
+    "H18 NUL in a header": (ME + b"X-Request-Id: aaaa\x00aaaa\r\n\r\n", (400,)),
+    "H18 folded header": (ME + b"X-Request-Id: aaaaaaaa\r\n bbbb\r\n\r\n", (400,)),
+    "H18 blank in a path": (b"GET /api/v1/me x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", (400,)),
+    "H18 odd name of a header": (ME + b"X-\xe9: x\r\n\r\n", (400,)),
+    "H19 CONNECT": (b"CONNECT evil.example:443 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", (400, 404, 405)),
+    "H19 OPTIONS *": (b"OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", (400, 404, 405)),
+    "H19 TRACE": (b"TRACE /api/v1/products HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", (405,)),
+    "H23 compressed": (body(b"\x1f\x8b\x08\x00" + b"\x00" * 50, "Content-Encoding: gzip", "Content-Length: 54"), (400, 415)),
+    "H24 5 MB": (body(b"x" * 5_000_000, "Content-Length: 5000000"), (413,)),
+    "H24 said to be 5 GB": (body(b"{}", "Content-Length: 5000000000"), (400, 413)),
+    "latin letters in a path": (b"GET /api/v1/\xff\xfe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", (400, 404)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FRAMES)
+def test_a_bent_request_is_refused(case: str, port: int) -> None:
+    raw, want = FRAMES[case]
+
+    answer = send(port, raw)
+
+    assert statuses(answer)[:1] in ([], *[[status] for status in want]), answer[:500]
+    assert [status for status in statuses(answer) if status >= 500 and status != 505 and status != 501] == []
+    assert b"Traceback" not in answer
+    assert b"Set-Cookie: a=b" not in answer
+
+
+@pytest.mark.parametrize("framing", [
+    ("Content-Length: 2", "Transfer-Encoding: chunked"), ("Content-Length: 2", "Content-Length: 60"), ("Content-Length: 0",),
+    ("Transfer-Encoding: chunked",), ("Transfer-Encoding: \x0bchunked",),
+])  # fmt: skip
+def test_nothing_is_smuggled_behind_a_refused_body(framing: tuple[str, ...], port: int) -> None:
+    """Whatever stands behind a body of doubtful length is at most one more request of the same sender, never answered as another's."""
+    hidden = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: smuggled-1\r\n\r\n"
+
+    answer = send(port, body(b"0\r\n\r\n" + hidden, *framing, path="/api/v1/auth/refresh"))
+
+    is_plain = framing == ("Content-Length: 0",)
+    assert is_plain or b"smuggled-1" not in answer or statuses(answer)[0] == 411
+    assert not [status for status in statuses(answer) if status >= 500 and status != 501]
+
+
+def test_a_client_that_waits_does_not_hold_the_others_up(port: int) -> None:
+    """Half requests and promises of bodies: as many as there are threads."""
+    waiting = []
+    try:
+        for number in range(2):
+            peer = socket.create_connection(("127.0.0.1", port), timeout=5)
+            peer.sendall(ME if number % 2 else ME[:20])
+            waiting.append(peer)
+
+        started = time.monotonic()
+        answer = send(port, ME + b"Connection: close\r\n\r\n", wait=15)
+
+        assert statuses(answer) == [401]
+        assert time.monotonic() - started < 12
+    finally:
+        for peer in waiting:
+            peer.close()
+
+
+def test_a_body_that_never_comes_is_given_up(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
+        peer.sendall(body(b'{"phone"', "Content-Length: 500"))
+
+        answer = b""
+        while b"broke_off" not in answer and (piece := peer.recv(65_536)):
+            answer += piece
+
+    assert statuses(answer) == [400]
+    assert b'"code":"body_broke_off"' in answer
+
+
+def test_it_is_up_after_all_that(port: int) -> None:
+    answer = send(port, ME + b"Connection: close\r\n\r\n")
+
+    assert statuses(answer) == [401]
+    assert b'"request_id":"req_' in answer
