@@ -50,7 +50,7 @@ def world(shop: Any, owner: Any) -> Any:
     """A paid order by webhook, an open payment, and a checkpoint: nothing is violated."""
 
     class World:
-        paid = make_order(owner)
+        paid = make_order(owner, quantity=2)
         waiting = make_order(owner)
         refund: Any = None
 
@@ -133,7 +133,7 @@ def _paid_for_more_than_the_total(world: Any) -> None:
 
 def _posted_twice(world: Any) -> None:
     run_sql("ALTER TABLE payments_ledgertransaction DROP CONSTRAINT one_posting_per_fact")
-    posting = LedgerTransaction.objects.get(order_id=world.paid.pk)
+    posting = LedgerTransaction.objects.get(order_id=world.paid.pk, kind="capture")
     _post_by_hand(("bank", 5), ("round_off", -5), source_id=posting.source_id, source_type=posting.source_type)(world)
     _post_by_hand(("bank", 5), ("round_off", -5), source_id=posting.source_id, source_type=posting.source_type)(world)
 
@@ -177,15 +177,15 @@ _LONG_AGO = timedelta(minutes=16)
 _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-14": (_update(PaymentAttempt, _CAPTURED, authorized_at=None), {"INV-14"}),
     "INV-14b": (_update(Refund, {}, amount=10**9), {"INV-14b", "INV-25c"}),
-    "INV-14c": (_update(RefundLine, {}, quantity=2), {"INV-14c"}),
+    "INV-14c": (_update(RefundLine, {}, quantity=3), {"INV-14c"}),
     "INV-18d": (lambda world: _update(Refund, {}, next_check_at=clock.now() - _LONG_AGO)(world), {"INV-18d"}),
     "INV-20c": (lambda world: _update(Order, {"pk": world.paid.pk}, refunded_amount=1)(world), {"INV-20c"}),
     "INV-25c": (_update(Refund, {}, status="failed"), {"INV-25c"}),
     "INV-20d": (_update(Refund, {}, approved_by="user:cus_a"), {"INV-20d"}),
     "INV-15": (_duplicate_gateway_order, {"INV-15"}),
-    "INV-16": (_update(PaymentAttempt, _CAPTURED, currency="USD"), {"INV-16", "INV-20b", "INV-25"}),
+    "INV-16": (_update(PaymentAttempt, _CAPTURED, currency="USD"), {"INV-14b", "INV-16", "INV-20b", "INV-25"}),
     "INV-16b": (_update(Payment, {"status": "requires_payment"}, amount=10**9), {"INV-16b"}),
-    "INV-17": (_uncapture_the_books, {"INV-17", "INV-17b", "INV-20b", "INV-25", "INV-26"}),
+    "INV-17": (_uncapture_the_books, {"INV-14b", "INV-17", "INV-17b", "INV-20b", "INV-25", "INV-26"}),
     "INV-17b": (_update(Payment, {"status": "succeeded"}, status="cancelled"), {"INV-17b"}),
     "INV-18": (
         lambda world: _update(Payment, {"order": world.waiting}, next_check_at=clock.now() - _LONG_AGO)(world), {"INV-18"},
@@ -202,7 +202,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
                                                    " (SELECT min(id) FROM payments_balancecheckpoint)")][0], {"INV-24"},
     ),
     "INV-25": (_post_by_hand(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"), {"INV-25"}),
-    "INV-25b": (_posted_twice, {"INV-25b"}),
+    "INV-25b": (_posted_twice, {"INV-25b", "INV-26"}),
     "INV-28": (_post_by_hand(("customer_advances", 10**9), ("bank", -(10**9))), {"INV-28"}),
     "INV-28b": (_old_money_in_suspense, {"INV-28b"}),
     "INV-41": (
