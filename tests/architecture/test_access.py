@@ -21,8 +21,9 @@ from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_payment, make_refund, pay
 
 PREFIX = {
-    "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv", "notification_id": "ntf", "address_id": "addr",
-    "session_id": "sess", "dispute_id": "disp", "settlement_id": "stl", "exception_id": "rex", "product_id": "prod", "variant_id": "var",
+    "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv",
+    "notification_id": "ntf", "address_id": "addr", "session_id": "sess", "dispute_id": "disp", "settlement_id": "stl",
+    "exception_id": "rex", "product_id": "prod", "variant_id": "var",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -31,8 +32,14 @@ from tests.factories.payments import make_facts, make_payment, pay
 
 LINES = int(os.environ.get("SETTLEMENT_LINES", "5000"))
 ERRORS = {
-    5_000: dict(wrong_amount=5, fee_mismatch=5, credit_mismatch=5, missing_row=5, duplicated_row=5, unknown_payment=3, sum_mismatch=2),
-    100_000: dict(wrong_amount=44, fee_mismatch=44, credit_mismatch=43, missing_row=43, duplicated_row=43, unknown_payment=43, sum_mismatch=40),
+    5_000: {
+        "wrong_amount": 5, "fee_mismatch": 5, "credit_mismatch": 5, "missing_row": 5, "duplicated_row": 5,
+        "unknown_payment": 3, "sum_mismatch": 2,
+    },
+    100_000: {
+        "wrong_amount": 44, "fee_mismatch": 44, "credit_mismatch": 43, "missing_row": 43, "duplicated_row": 43,
+        "unknown_payment": 43, "sum_mismatch": 40,
+    },
 }  # fmt: skip
 REASONS = {"missing_row": "missing_line", "duplicated_row": "duplicated_line"}
 
@@ -112,7 +119,7 @@ def test_exactly_what_was_planted_is_in_the_queue(sandbox: Any, shop: Any, owner
     done = import_csv(report, now=later)
     connection.check_constraints()
     took = time.monotonic() - began
-    print(f"{LINES} lines, {len(planted)} errors, {len(report)} bytes: {took:.1f} s")
+    sys.stdout.write(f"{LINES} lines, {len(planted)} errors, {len(report)} bytes: {took:.1f} s\n")
 
     found = Counter(ReconciliationException.objects.values_list("reason", "entity_id"))
     expected = Counter((REASONS.get(row["kind"], row["kind"]), row["entity_id"]) for row in planted)
@@ -141,7 +148,10 @@ def violated(*only: str) -> list[str]:
 
 # One settlement, line by line ----------------------------------------------------------------------------------------
 
-HEADER = "entity_id,type,debit,credit,amount,currency,fee,tax,settled,created_at,settled_at,settlement_id,settlement_utr,payment_id,dispute_id"
+HEADER = (
+    "entity_id,type,debit,credit,amount,currency,fee,tax,settled,created_at,settled_at,settlement_id,settlement_utr,"
+    "payment_id,dispute_id"
+)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -28,7 +27,7 @@ class DisputeView(ApiView):
 
     params = {"list": (*KeysetPagination.PARAMS, "status", "order_id")}
 
-    def get_permissions(self) -> list[BasePermission]:
+    def get_permissions(self) -> list[Any]:
         deed = "view" if self.action in ("list", "retrieve") else "change"
         return [*super().get_permissions(), requires(f"payments.{deed}_dispute")()]
 

@@ -1,0 +1,196 @@
+"""What must hold of payments and webhooks."""
+
+from apps.core.audit import Invariant
+
+PAYMENTS = (
+    Invariant(
+        id="INV-14",
+        name="captured_money_was_authorised",
+        statement="Captured money is positive, was authorised, and not after it was captured.",
+        sql="""
+            SELECT id, gateway_payment_id, amount, authorized_at, captured_at FROM payments_paymentattempt
+            WHERE status = 'captured' AND (amount <= 0 OR captured_at IS NULL OR authorized_at IS NULL
+                                           OR authorized_at > captured_at)
+        """,
+    ),
+    Invariant(
+        id="INV-15",
+        name="gateway_ids_are_unique",
+        statement="No two of our rows stand for one order or one payment of a gateway.",
+        sql="""
+            SELECT 'payment' AS kind, gateway_order_id AS gateway_id, count(*) AS rows FROM payments_payment
+            WHERE gateway_order_id IS NOT NULL GROUP BY gateway, gateway_order_id HAVING count(*) > 1
+            UNION ALL
+            SELECT 'attempt', gateway_payment_id, count(*) FROM payments_paymentattempt
+            GROUP BY gateway, gateway_payment_id HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        id="INV-16",
+        name="money_is_what_was_asked",
+        statement="Captured money of another amount or currency than the payment's is flagged for staff.",
+        sql="""
+            SELECT a.id, a.gateway_payment_id, a.amount, a.currency, p.amount AS asked, p.currency AS asked_currency
+            FROM payments_paymentattempt a JOIN payments_payment p ON p.id = a.payment_id
+            WHERE a.status = 'captured' AND (a.amount, a.currency) IS DISTINCT FROM (p.amount, p.currency)
+              AND (a.review_reason <> 'amount_differs' OR a.review_opened_at IS NULL)
+        """,
+    ),
+    Invariant(
+        id="INV-16b",
+        name="payments_ask_for_what_is_due",
+        statement="A payment asks for no more than its order's total, in its currency, of its customer.",
+        sql="""
+            SELECT p.id, p.amount, p.currency, o.total_amount FROM payments_payment p
+            JOIN orders_order o ON o.id = p.order_id
+            WHERE p.amount > o.total_amount OR p.currency <> o.currency OR p.customer_id <> o.customer_id
+        """,
+    ),
+    Invariant(
+        id="INV-17",
+        name="attempts_never_go_back",
+        statement="The highest rank that an attempt's news ever told is the rank that it has.",
+        sql="""
+            WITH rank(status, height) AS (
+                VALUES ('created', 0), ('failed', 1), ('authorized', 2), ('auto_refunded', 3), ('captured', 4)
+            ), told AS (
+                SELECT e.subject_id, max(r.height) AS height FROM core_event e
+                JOIN rank r ON r.status = e.changed ->> 'status'
+                WHERE e.subject_type = 'payments.paymentattempt' GROUP BY e.subject_id
+            )
+            SELECT a.id, a.gateway_payment_id, a.status, told.height AS told FROM payments_paymentattempt a
+            JOIN rank r ON r.status = a.status
+            LEFT JOIN told ON told.subject_id = a.id
+            WHERE told.height IS DISTINCT FROM r.height
+        """,
+    ),
+    Invariant(
+        id="INV-17b",
+        name="payments_agree_with_their_attempts",
+        statement="A payment has succeeded if and only if an attempt of the asked amount was captured.",
+        sql="""
+            SELECT p.id, p.status, count(a.id) AS captured FROM payments_payment p
+            LEFT JOIN payments_paymentattempt a ON a.payment_id = p.id AND a.status = 'captured'
+                 AND a.review_reason <> 'amount_differs'
+            GROUP BY p.id
+            HAVING (p.status IN ('succeeded', 'succeeded_late')) <> (count(a.id) > 0)
+        """,
+    ),
+    Invariant(
+        id="INV-18",
+        name="open_payments_are_looked_after",
+        statement="Every live payment is looked at within the hour, and none has waited a quarter of an hour in vain.",
+        settles_in=900,
+        sql="""
+            SELECT id, status, gateway_call, next_check_at FROM payments_payment
+            WHERE status IN ('requires_payment', 'processing', 'requires_capture')
+              AND (next_check_at IS NULL OR next_check_at > %(now)s + interval '1 hour'
+                   OR next_check_at < %(now)s - interval '15 minutes')
+        """,
+    ),
+    Invariant(
+        id="INV-18b",
+        name="one_live_payment_per_order",
+        statement="At most one payment of an order is under way.",
+        sql="""
+            SELECT order_id, count(*) AS live FROM payments_payment WHERE status IN ('requires_payment', 'processing', 'requires_capture')
+            GROUP BY order_id HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        id="INV-18c",
+        name="orders_know_their_live_payment",
+        statement="An order's copy of how long a payment is under way is that payment's.",
+        sql="""
+            SELECT o.id, o.number, o.payment_live_until, p.live_until FROM orders_order o
+            LEFT JOIN payments_payment p ON p.order_id = o.id AND p.status IN ('requires_payment', 'processing', 'requires_capture')
+            WHERE o.payment_live_until IS DISTINCT FROM p.live_until
+        """,
+    ),
+    Invariant(
+        id="INV-19",
+        name="no_orphan_money",
+        statement="Captured money belongs to an order that is paid with it, is flagged for staff, or was asked back in full.",
+        sql="""
+            SELECT a.id, a.gateway_payment_id, a.amount, o.number, o.status FROM payments_paymentattempt a
+            JOIN payments_payment p ON p.id = a.payment_id JOIN orders_order o ON o.id = p.order_id
+            WHERE a.status = 'captured' AND a.review_reason = ''
+              AND o.status IN ('pending_payment', 'cancelled', 'expired')
+              AND a.amount > (SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
+                              WHERE r.attempt_id = a.id AND r.status <> 'cancelled')
+        """,
+    ),
+    Invariant(
+        id="INV-20",
+        name="orders_are_paid_once",
+        statement="The money that paid an order is not more than its total; what came beyond is flagged for staff.",
+        sql="""
+            SELECT o.id, o.number, o.total_amount, sum(a.amount) AS paid FROM orders_order o
+            JOIN payments_payment p ON p.order_id = o.id JOIN payments_paymentattempt a ON a.payment_id = p.id
+            WHERE a.status = 'captured' AND a.review_reason = ''
+            GROUP BY o.id HAVING sum(a.amount) > o.total_amount
+        """,
+    ),
+    Invariant(
+        id="INV-20b",
+        name="orders_know_what_was_paid",
+        statement="An order's copy of what was paid is the sum of its captured attempts of the asked amount.",
+        sql="""
+            SELECT o.id, o.number, o.paid_amount, coalesce(paid.amount, 0) AS captured FROM orders_order o
+            LEFT JOIN (
+                SELECT p.order_id, sum(a.amount) AS amount FROM payments_paymentattempt a
+                JOIN payments_payment p ON p.id = a.payment_id
+                WHERE a.status = 'captured' AND a.review_reason <> 'amount_differs' AND a.currency = p.currency
+                GROUP BY p.order_id
+            ) paid ON paid.order_id = o.id
+            WHERE o.paid_amount <> coalesce(paid.amount, 0)
+        """,
+    ),
+)
+
+WEBHOOKS = (
+    Invariant(
+        id="INV-41",
+        name="webhooks_are_processed",
+        statement="Every webhook is processed within two minutes, or its delivery is parked for staff.",
+        settles_in=120,
+        sql="""
+            SELECT w.id, w.event_type, w.received_at FROM payments_webhook w
+            WHERE w.processed_at IS NULL AND w.received_at < %(now)s - interval '2 minutes' AND NOT EXISTS (
+                SELECT 1 FROM core_delivery d JOIN core_event e ON e.id = d.event_id
+                WHERE e.subject_id = w.id AND e.subject_type = 'payments.webhook' AND d.parked_at IS NOT NULL
+            )
+        """,
+    ),
+    Invariant(
+        id="INV-41b",
+        name="webhooks_are_kept_word_for_word",
+        statement="Every webhook's body has the hash that was taken when it came, and no two have the same.",
+        sql="""
+            SELECT min(id::text) AS id, body_sha256, count(*) AS rows FROM payments_webhook
+            GROUP BY gateway, body_sha256
+            HAVING count(*) > 1 OR bool_or(encode(sha256(body), 'hex') <> body_sha256)
+        """,
+    ),
+    Invariant(
+        id="INV-41c",
+        name="processed_webhooks_say_how",
+        statement="A processed webhook has an outcome, and a reason if it was left alone.",
+        sql="""
+            SELECT id, event_type, outcome, outcome_reason FROM payments_webhook
+            WHERE (processed_at IS NULL) <> (outcome = '') OR (outcome = 'ignored' AND outcome_reason = '')
+        """,
+    ),
+    Invariant(
+        id="INV-42",
+        name="only_kept_webhooks_have_effects",
+        statement="Whatever we learnt by webhook stands in a webhook that was signed, kept and processed.",
+        sql="""
+            SELECT a.id, a.gateway_payment_id FROM payments_paymentattempt a
+            WHERE a.learnt_by = 'webhook' AND NOT EXISTS (
+                SELECT 1 FROM payments_webhook w
+                WHERE w.outcome = 'processed' AND w.metadata ->> 'gateway_payment_id' = a.gateway_payment_id
+            )
+        """,
+    ),
+)

@@ -1,0 +1,156 @@
+"""Reads of payments, their attempts and the gateways' webhooks."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet, Sum
+
+from apps.core import ids
+from apps.core.errors import NotFound
+from apps.payments.gateways import GatewayPayment
+from apps.payments.models import (
+    Payment,
+    PaymentAttempt,
+    PaymentNotFound,
+    Webhook,
+)
+from apps.payments.states import (
+    LIVE,
+    AttemptStatus,
+    ReviewReason,
+)
+
+
+def get_payment(payment_id: UUID) -> Payment:
+    """
+    Return a payment, whoever's it is.
+
+    :raises PaymentNotFound: if there is none
+    """
+    payment = Payment.objects.filter(pk=payment_id).first()
+    if payment is None:
+        raise PaymentNotFound
+    return payment
+
+
+def list_visible_payments(
+    *, user: Any, statuses: Collection[str] = (), order_id: UUID | None = None
+) -> QuerySet[Payment]:
+    """Return the payments that a user may see, with their attempts: their own, or all if they are staff who may look."""
+    rows = _visible_to(user)
+    if statuses:
+        rows = rows.filter(status__in=statuses)
+    if order_id is not None:
+        rows = rows.filter(order_id=order_id)
+    return rows.order_by("-created_at", "-pk")
+
+
+def get_visible_payment(*, user: Any, payment_id: UUID) -> Payment:
+    """
+    Return a payment with its attempts.
+
+    :raises PaymentNotFound: if there is none, or it is somebody else's
+    """
+    payment = _visible_to(user).filter(pk=payment_id).first()
+    if payment is None:
+        raise PaymentNotFound
+    return payment
+
+
+def _visible_to(user: Any) -> QuerySet[Payment]:
+    rows = Payment.objects.prefetch_related(_ordered_attempts())
+    sees_all = user.is_active and user.is_staff and user.has_perm("payments.view_payment")
+    return rows if sees_all else rows.filter(customer_id=user.pk)
+
+
+def _ordered_attempts() -> "Prefetch[str, QuerySet[PaymentAttempt], str]":
+    return Prefetch("attempts", queryset=PaymentAttempt.objects.order_by("created_at", "pk"))
+
+
+def list_payments_of_order(order_id: UUID) -> QuerySet[Payment]:
+    """Return the payments of an order, first to last, with their attempts."""
+    return Payment.objects.filter(order_id=order_id).prefetch_related(_ordered_attempts()).order_by("sequence")
+
+
+def find_live_payment(order_id: UUID) -> Payment | None:
+    """Return the one live payment of an order, or None."""
+    return Payment.objects.filter(order_id=order_id).live().first()
+
+
+def find_captured_attempt(order_id: UUID) -> PaymentAttempt | None:
+    """Return the attempt that paid an order, or None; what staff must still decide about does not count."""
+    return (
+        PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED, review_reason="")
+        .order_by("captured_at", "pk")
+        .first()
+    )
+
+
+def find_payment_for(facts: GatewayPayment) -> Payment | None:
+    """
+    Return the payment that a gateway's payment belongs to, or None if it is not ours.
+
+    By the gateway's order; or, where the answer to our call was lost, by our own id that the gateway kept.
+    """
+    rows = Payment.objects.filter(gateway=facts.gateway)
+    if not facts.order_id:
+        return None
+    known = rows.filter(gateway_order_id=facts.order_id).first()
+    if known is not None or not facts.our_payment:
+        return known
+    try:
+        ours = ids.decode(Payment.PREFIX, facts.our_payment)
+    except NotFound:
+        return None
+    return rows.filter(pk=ours, gateway_order_id__isnull=True).first()
+
+
+def find_webhook(*, gateway: str, event_id: str, body_sha256: str) -> Webhook | None:
+    """Return a webhook that came before, by its event id or else by its body, or None."""
+    rows = Webhook.objects.filter(gateway=gateway)
+    return rows.filter(event_id=event_id).first() or rows.filter(body_sha256=body_sha256).first()
+
+
+def list_waiting_webhooks(*, before: datetime, limit: int) -> list[UUID]:
+    """Return the ids of webhooks that came before an instant and are not processed, oldest first."""
+    rows = Webhook.objects.filter(processed_at__isnull=True, received_at__lte=before)
+    return list(rows.order_by("received_at").values_list("pk", flat=True)[:limit])
+
+
+def list_due_payments(*, now: datetime, limit: int) -> list[UUID]:
+    """Return the ids of the payments that the janitor must look at."""
+    return list(Payment.objects.due(now).values_list("pk", flat=True)[:limit])
+
+
+def sum_captured(order_id: UUID, *, currency: str) -> int:
+    """
+    Return the money (paise) that came for an order and was not given back.
+
+    Leaves out money of another amount or currency than asked: it is in the books and counts for nothing until staff decide.
+    """
+    captured = PaymentAttempt.objects.filter(
+        payment__order_id=order_id, status=AttemptStatus.CAPTURED, currency=currency
+    ).exclude(review_reason=ReviewReason.AMOUNT_DIFFERS)
+    return captured.aggregate(total=Sum("amount"))["total"] or 0
+
+
+def latest_live_until(order_id: UUID) -> datetime | None:
+    """Return until when a payment of an order is under way, or None."""
+    live = Payment.objects.filter(order_id=order_id, status__in=LIVE).order_by("-live_until")
+    return live.values_list("live_until", flat=True).first()
+
+
+def list_attempt_states(payment_id: UUID) -> Collection[tuple[str, str]]:
+    """Return status and review reason of each attempt of a payment."""
+    return list(PaymentAttempt.objects.filter(payment_id=payment_id).values_list("status", "review_reason"))
+
+
+def list_attempts_to_capture(payment_id: UUID) -> list[PaymentAttempt]:
+    """Return the authorised attempts of a payment whose amount is the one asked."""
+    return list(
+        PaymentAttempt.objects.filter(
+            payment_id=payment_id, status=AttemptStatus.AUTHORIZED, review_reason=""
+        ).order_by("created_at", "pk")
+    )
