@@ -36,6 +36,8 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("payments.payment", "payments"),
             ("payments.paymentattempt", "credit_card"),
+            ("payments.refund", "undo"),
+            ("payments.dispute", "gavel"),
             ("payments.ledgertransaction", "menu_book"),
             ("payments.account", "account_balance"),
             ("payments.balancecheckpoint", "flag"),
