@@ -96,7 +96,7 @@ class TestCodesAreBounded:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"used_at": clock.now() + timedelta(minutes=6), "attempts": 1, "code_hash": "a" * 64},
+            {"used_at": clock.now() + timedelta(days=1), "attempts": 1, "code_hash": "a" * 64},
             {"used_at": clock.now(), "attempts": 0, "code_hash": "a" * 64},
             {"used_at": clock.now(), "attempts": 1, "code_hash": ""},
             {"used_at": clock.now(), "attempts": 1, "code_hash": "a" * 64, "superseded_at": clock.now()},

@@ -102,7 +102,7 @@ class Owner:
 
     def end(self, signum: int) -> None:
         self.process.send_signal(signum)
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 @pytest.fixture

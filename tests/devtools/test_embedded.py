@@ -57,7 +57,7 @@ def test_nothing_survives_the_owner(start_owner, signum, alive, assert_gone, wai
         assert_gone(pids)
     else:
         # The stubborn child is given its grace first; its escaped grandchild goes with it.
-        wait_until(lambda: not alive(owner.pids["stubborn"]), 20)
+        wait_until(lambda: not alive(owner.pids["stubborn"]), 60)
         assert_gone(pids)
     wait_until(lambda: not owner.sockets.exists())
 
