@@ -71,7 +71,7 @@ def test_a_statement_runs_the_balance_along(owner: Any, paid: Any) -> None:
 def test_an_order_tells_its_whole_story(paid: Any) -> None:
     story = json.loads(run("--order", paid.number, "--json"))
 
-    assert list(story) == ["order", "events", "payments", "attempts", "refunds", "ledger", "documents"]
+    assert list(story) == ["order", "events", "payments", "attempts", "refunds", "disputes", "ledger", "documents"]
     assert (story["order"]["number"], story["order"]["paid_amount"]) == (paid.number, paid.total_amount)
     assert story["events"][0]["type"] == "orders.order.placed"
     assert [(one["status"], one["amount"]) for one in story["attempts"]] == [("captured", paid.total_amount)]

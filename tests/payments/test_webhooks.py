@@ -178,7 +178,7 @@ def test_a_kept_webhook_is_taken_in_once(order: Any) -> None:
     ("event", "reason"),
     [
         ("refund.created", "refund.created is not followed"),
-        ("payment.dispute.created", "payment.dispute.created is not followed"),
+        ("invoice.paid", "invoice.paid is not followed"),
         ("something.new", "something.new is not followed"),
     ],
 )
