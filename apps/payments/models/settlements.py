@@ -142,7 +142,7 @@ class SettlementLine(Record):
     PREFIX = "stln"
 
     settlement = models.ForeignKey(Settlement, on_delete=models.PROTECT, related_name="lines")
-    report = models.ForeignKey(SettlementImport, on_delete=models.PROTECT, related_name="+", db_index=False)
+    report = models.ForeignKey(SettlementImport, on_delete=models.PROTECT, related_name="+")
     part = models.PositiveSmallIntegerField()
     entity_id = models.CharField(max_length=40)
     occurrence = models.PositiveSmallIntegerField(default=1)
