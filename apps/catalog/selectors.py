@@ -16,6 +16,7 @@ from apps.catalog.models import (
     Variant,
     VariantNotFound,
 )
+from apps.core.models import is_staff_with
 
 SEARCH_CONFIG = "english"
 _RANK_STEPS = 1_000_000.0
@@ -102,16 +103,12 @@ def get_stock(variant_id: UUID) -> StockItem:
 
 def sees_all_products(user: Any) -> bool:
     """Test if a user is staff who may look at what is not published."""
-    return _is_staff_with(user, "catalog.view_product")
+    return is_staff_with(user, "catalog.view_product")
 
 
 def sees_counts(user: Any) -> bool:
     """Test if a user is staff who may know how many units there are."""
-    return _is_staff_with(user, "catalog.view_stockitem")
-
-
-def _is_staff_with(user: Any, permission: str) -> bool:
-    return bool(user.is_active and user.is_staff and user.has_perm(permission))
+    return is_staff_with(user, "catalog.view_stockitem")
 
 
 def _visible_variants(user: Any) -> QuerySet[Variant]:

@@ -210,3 +210,8 @@ def public_pk(model: type[models.Model], text: str) -> UUID:
     :raises NotFound: if the text is not an id of that kind
     """
     return ids.decode(model.PREFIX, text)  # type: ignore[attr-defined]
+
+
+def is_staff_with(user: Any, permission: str) -> bool:
+    """Test if a user is active staff and holds a Django permission."""
+    return bool(user.is_active and user.is_staff and user.has_perm(permission))

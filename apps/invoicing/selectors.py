@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet
 
 from apps.core.errors import Conflict, NotFound, Unavailable
+from apps.core.models import is_staff_with
 from apps.invoicing.gateways import files
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine
 from apps.invoicing.states import DocumentType, InvoiceStatus
@@ -46,7 +47,7 @@ def get_invoice(invoice_id: UUID) -> Invoice:
 def list_visible_invoices(*, user: Any) -> "QuerySet[Invoice]":
     """Return the documents that a user may see: the own ones, or all for staff who may view invoices."""
     invoices = Invoice.objects.select_related("file").order_by("-created_at", "-pk")
-    may_see_all = user.is_active and user.is_staff and user.has_perm("invoicing.view_invoice")
+    may_see_all = is_staff_with(user, "invoicing.view_invoice")
     return invoices if may_see_all else invoices.filter(customer_id=user.pk)
 
 

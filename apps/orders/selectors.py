@@ -9,7 +9,7 @@ from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
 from apps.core.errors import Forbidden
 from apps.core.events import list_events_of_root
-from apps.core.models import Event
+from apps.core.models import Event, is_staff_with
 from apps.orders import rules
 from apps.orders.models import Order, OrderLine, OrderNotFound
 from apps.orders.states import OrderStatus, PaymentStatus
@@ -51,7 +51,7 @@ def get_changeable_order(*, user: Any, order_id: UUID) -> Order:
     :raises OrderNotYours: if the user may only look
     """
     order = get_visible_order(user=user, order_id=order_id)
-    if order.customer_id != user.pk and not _is_staff_with(user, "orders.change_order"):
+    if order.customer_id != user.pk and not is_staff_with(user, "orders.change_order"):
         raise OrderNotYours
     return order
 
@@ -115,12 +115,8 @@ def payment_status_of(order: Order, now: datetime) -> PaymentStatus:
 
 def sees_all_orders(user: Any) -> bool:
     """Test if a user is staff who may look at everybody's orders."""
-    return _is_staff_with(user, "orders.view_order")
+    return is_staff_with(user, "orders.view_order")
 
 
 def _visible_to(user: Any) -> QuerySet[Order]:
     return Order.objects.all() if sees_all_orders(user) else Order.objects.filter(customer_id=user.pk)
-
-
-def _is_staff_with(user: Any, permission: str) -> bool:
-    return bool(user.is_active and user.is_staff and user.has_perm(permission))

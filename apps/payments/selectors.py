@@ -10,6 +10,7 @@ from django.db.models import Prefetch, QuerySet, Sum
 
 from apps.core import ids
 from apps.core.errors import NotFound
+from apps.core.models import is_staff_with
 from apps.payments.gateways import GatewayPayment
 from apps.payments.models import (
     Account,
@@ -75,7 +76,7 @@ def get_visible_payment(*, user: Any, payment_id: UUID) -> Payment:
 
 def _visible_to(user: Any) -> QuerySet[Payment]:
     rows = Payment.objects.prefetch_related(_ordered_attempts())
-    sees_all = user.is_active and user.is_staff and user.has_perm("payments.view_payment")
+    sees_all = is_staff_with(user, "payments.view_payment")
     return rows if sees_all else rows.filter(customer_id=user.pk)
 
 

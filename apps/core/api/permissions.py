@@ -5,6 +5,8 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from apps.core.models import is_staff_with
+
 
 def requires(permission: str) -> type[BasePermission]:
     """Return a permission class that lets through active staff who hold a Django permission, such as `orders.view_order`."""
@@ -12,12 +14,7 @@ def requires(permission: str) -> type[BasePermission]:
     class Requires(BasePermission):
         def has_permission(self, request: Request, view: Any) -> bool:
             user = request.user
-            return bool(user and user.is_authenticated and user.is_staff and user.has_perm(permission))
+            return bool(user and user.is_authenticated and is_staff_with(user, permission))
 
     Requires.__name__ = f"Requires_{permission.replace('.', '_')}"
     return Requires
-
-
-def is_staff_with(user: Any, permission: str) -> bool:
-    """Test if a user is active staff and holds a Django permission."""
-    return bool(user.is_active and user.is_staff and user.has_perm(permission))
