@@ -24,7 +24,6 @@ from apps.core.api import (
 )
 from apps.core.api.parser import BodyTooLarge
 from apps.core.api.permissions import requires
-from apps.core.api.renderer import ApiRenderer
 from apps.core.errors import NotFound, TooManyRequests
 from apps.core.ids import decode
 from apps.core.models import public_pk
@@ -249,11 +248,6 @@ class PaymentQrView(ApiView):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         # An image tag asks for images, a client for JSON: both get the picture, and errors are JSON.
         return SvgRenderer(), SvgRenderer.media_type
-
-    def handle_exception(self, exc: Exception) -> Response:
-        self.request.accepted_renderer = ApiRenderer()
-        self.request.accepted_media_type = ApiRenderer.media_type
-        return super().handle_exception(exc)
 
 
 class OrderLedgerView(ApiView):
