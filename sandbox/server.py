@@ -15,7 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sandbox.app import SandboxApp
 from sandbox.mail import MailServer
-from sandbox.razorpay import payments, webhooks
+from sandbox.razorpay import timers, webhooks
 from sandbox.settings import Settings
 from sandbox.state import World
 
@@ -125,12 +125,12 @@ class Sandbox:
         return answer.json()
 
     def _keep_house(self) -> None:
-        """Let unanswered payments expire, and write the snapshot soon after each change."""
+        """Let what is due by the clock happen, and write the snapshot soon after each change."""
         saved = self.world.revision
         pause = _HOUSEKEEPING_SECONDS
         while not self._stopping.wait(pause):
             with self.world.lock:
-                payments.expire_open(self.world)
+                timers.catch_up(self.world)
                 revision = self.world.revision
             if revision != saved and self.settings.snapshot is not None:
                 started = time.monotonic()

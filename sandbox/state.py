@@ -19,7 +19,7 @@ from sandbox.razorpay.state import Razorpay
 from sandbox.scheduler import Scheduler
 from sandbox.settings import Settings
 
-_FORMAT = 1
+_FORMAT = 2
 # Ids that may have been given out after the last write of a sandbox that was killed.
 _UNSAVED_IDS = 10_000
 

@@ -1,16 +1,21 @@
 """How news is written: one immutable Event and one Outbox row, in the writer's own transaction."""
 
+import json
+from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.models import F
 
 from apps.core import clock
 from apps.core.models import Event, Outbox, Subject, subject_type_of
+
+S = TypeVar("S", bound=Subject)
 
 #: The request, task or command that is at work on this thread; set by whatever starts code.
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
@@ -103,3 +108,63 @@ def stored_fields(subject: Subject, *names: str) -> dict[str, Any]:
     bookkeeping = {"created_at", "updated_at", "version"}
     columns = [field.attname for field in subject._meta.concrete_fields if not field.generated]
     return {name: getattr(subject, name) for name in (names or columns) if name not in bookkeeping}
+
+
+# Folding: from the events back to the row ----------------------------------------------------------------------------
+
+
+def list_events_of_subjects(model: type[Subject], subject_ids: Iterable[UUID]) -> Any:
+    """Return the events of some rows of one kind, each row's own in the order of their versions."""
+    rows = Event.objects.filter(subject_type=model._meta.label_lower, subject_id__in=list(subject_ids))
+    return rows.order_by("subject_id", "version")
+
+
+def list_events_until(model: type[Subject], subject_id: UUID, *, at: datetime) -> list[Event]:
+    """
+    Return the events that had made a row what it was at an instant, by version; none if it was not there yet.
+
+    Two writers may read the clock in one order and get the lock in the other: the last version that was told by then counts,
+    with everything before it, so that the state is one that really was.
+    """
+    events = list(list_events_of_subjects(model, [subject_id]))
+    told = [position for position, event in enumerate(events) if event.created_at <= at]
+    return events[: told[-1] + 1] if told else []
+
+
+def fold(events: Iterable[Event]) -> dict[str, Any]:
+    """Return what events of one subject, by version, lead to: the last value that was told of each field, as JSON keeps it."""
+    state: dict[str, Any] = {}
+    for event in events:
+        state |= event.changed
+    return state
+
+
+def restore(model: type[S], events: Iterable[Event]) -> S:
+    """Return a row as its events by version, of which there is one at least, had made it; it is not to be saved."""
+    told = list(events)
+    state = fold(told)
+    fields = {field.attname: field for field in model._meta.concrete_fields if not field.generated}
+    values = {name: fields[name].to_python(value) for name, value in state.items() if name in fields}
+    first, last = told[0], told[-1]
+    return model(**values, created_at=first.created_at, updated_at=last.created_at, version=last.version)
+
+
+def untrue_fields(subject: Subject, events: Iterable[Event]) -> dict[str, tuple[Any, Any]]:
+    """
+    Return where a row is not what its events lead to: by field, what was told and what is stored.
+
+    Leaves out what no event tells (`UNTOLD`). A column that is younger than the row has its default until it is told.
+    """
+    told = list(events)
+    state = fold(told)
+    stored = _as_told({name: value for name, value in stored_fields(subject).items() if name not in subject.UNTOLD})
+    blank = _as_told(stored_fields(type(subject)()))
+    expected = {name: state.get(name, blank[name]) for name in stored}
+    expected["version"], stored["version"] = (told[-1].version if told else 0), subject.version
+    return {name: (expected[name], value) for name, value in stored.items() if expected[name] != value}
+
+
+def _as_told(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as an event keeps them, with instants to the millisecond."""
+    encoded: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
+    return encoded

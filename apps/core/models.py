@@ -39,6 +39,9 @@ class Subject(Record):
     Only `events.record` raises the version.
     """
 
+    #: The columns that no event tells: notes of workers about their own work, not about what happened.
+    UNTOLD: ClassVar[frozenset[str]] = frozenset()
+
     version = models.PositiveIntegerField(default=0)
     metadata = models.JSONField(default=dict, blank=True)
 

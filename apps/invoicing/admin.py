@@ -47,7 +47,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
     list_display = ("number", "type", "status", "invoice_date", "order_number", "buyer_name", "total", "pdf")
     list_filter = ("type", "status", "financial_year", "registration")
     search_fields = ("number", "order_number", "payment_reference")
-    list_select_related = ("file", "registration")
+    list_select_related = ("file", "registration", "refers_to")
     ordering = ("-created_at", "-id")
     inlines = (InvoiceLineInline,)
     readonly_fields = ("public_id", "pdf", "sold_by", "billed_to", "shipped_to", "place")
@@ -160,11 +160,15 @@ def _pdf_link(invoice: Invoice) -> SafeString | str:
     return link(reverse("admin:invoicing_invoice_pdf", args=[invoice.pk]), "Download")
 
 
+def _link(invoice: Invoice) -> SafeString:
+    return link(reverse("admin:invoicing_invoice_change", args=[invoice.pk]), invoice.number)
+
+
 def _invoices_of_order(order: Any) -> list[tuple[Any, ...]]:
     invoices = Invoice.objects.filter(order_id=order.pk).select_related("file").order_by("issued_at")
     return [
         (
-            link(reverse("admin:invoicing_invoice_change", args=[invoice.pk]), invoice.number),
+            _link(invoice),
             invoice.get_type_display(),
             invoice.get_status_display(),
             invoice.invoice_date,
@@ -175,10 +179,39 @@ def _invoices_of_order(order: Any) -> list[tuple[Any, ...]]:
     ]
 
 
+def _notes_of_refund(refund: Any) -> list[tuple[Any, ...]]:
+    note = selectors.find_credit_note_of_refund(refund.pk)
+    if note is not None:
+        return [(_link(note), f"{note.invoice_date:%d %b %Y}", rupees(note.total_amount), _pdf_link(note))]
+    reason = selectors.find_reason_to_withhold(refund.pk)
+    return [(f"none: {reason.replace('_', ' ')}", "", "", "")] if reason else []
+
+
+add_panel(
+    "payments.refund",
+    Panel(
+        title="Credit note",
+        columns=("Number", "Date", "Total", "PDF"),
+        rows=_notes_of_refund,
+        permission="invoicing.view_invoice",
+    ),
+)
+add_panel(
+    "invoicing.invoice",
+    Panel(
+        title="Credit notes",
+        columns=("Number", "Date", "Reason", "Total", "PDF"),
+        rows=lambda invoice: [
+            (_link(note), f"{note.invoice_date:%d %b %Y}", note.reason, rupees(note.total_amount), _pdf_link(note))
+            for note in invoice.notes.select_related("file").order_by("issued_at")
+        ],
+        permission="invoicing.view_invoice",
+    ),
+)
 add_panel(
     "orders.order",
     Panel(
-        title="Invoices",
+        title="Invoices and credit notes",
         columns=("Number", "Type", "Status", "Date", "Total", "PDF"),
         rows=_invoices_of_order,
         permission="invoicing.view_invoice",

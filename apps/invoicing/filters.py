@@ -1,4 +1,4 @@
-"""How the list of invoices is narrowed."""
+"""How the lists of invoices and credit notes are narrowed."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ class BadFilter(Invalid):
 
 def narrow(invoices: "QuerySet[Any]", params: dict[str, str]) -> "QuerySet[Any]":
     """
-    Narrow a list of invoices by order, number and a range of time.
+    Narrow a list of documents by order, number and a range of time.
 
     :raises BadFilter: if a value cannot be read
     """
@@ -35,9 +35,9 @@ def narrow(invoices: "QuerySet[Any]", params: dict[str, str]) -> "QuerySet[Any]"
     return invoices
 
 
-def scope_of(params: dict[str, str], *, user_id: UUID) -> str:
+def scope_of(params: dict[str, str], *, user_id: UUID, of: str = "invoices") -> str:
     """Return a name for one person's list with these filters, to which its cursors are bound."""
-    return f"invoices:{user_id}?" + "&".join(f"{name}={params[name]}" for name in PARAMS if name in params)
+    return f"{of}:{user_id}?" + "&".join(f"{name}={params[name]}" for name in PARAMS if name in params)
 
 
 def _order_id(text: str) -> Any:

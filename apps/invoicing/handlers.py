@@ -9,11 +9,28 @@ from apps.invoicing import services
 
 
 def issue_invoice_for_order(*, event: Event, now: datetime) -> None:
-    """Issue the invoice of an order that was confirmed."""
-    services.issue_invoice(order_id=event.subject_id, actor=SYSTEM, now=now)
+    """Issue the invoice of an order that was confirmed and not cancelled since."""
+    services.invoice_confirmed_order(order_id=event.subject_id, actor=SYSTEM, now=now)
+
+
+def issue_credit_note_for_refund(*, event: Event, now: datetime) -> None:
+    """Issue the credit note of a refund whose money has gone back."""
+    services.issue_credit_note(refund_id=event.subject_id, actor=SYSTEM, now=now)
+
+
+def issue_waiting_credit_notes(*, event: Event, now: datetime) -> None:
+    """Decide on the refunds that came before the order's invoice, now that it is there or never will be."""
+    assert event.root_id is not None  # noqa: S101 - news of orders and documents has its order as root
+    services.credit_refunds_of_order(order_id=event.root_id, actor=SYSTEM, now=now)
 
 
 @talks_outside
 def render_invoice(*, event: Event, now: datetime) -> None:
-    """Make the PDF of an invoice that was issued; outside a transaction, as it writes a file."""
+    """Make the PDF of a document that was issued; outside a transaction, as it writes a file."""
     services.render_document(invoice_id=event.subject_id, now=now)
+
+
+@talks_outside
+def send_dispute_answer(*, event: Event, now: datetime) -> None:
+    """A dispute was answered: tell the gateway, with the order's documents if it is contested."""
+    services.send_dispute_answer(dispute_id=event.subject_id, now=now)

@@ -77,14 +77,23 @@ _LINE_TAX = f"""
                invoice.place_of_supply IN ({_UT_STATES}) AS with_utgst,
                NOT invoice.is_reverse_charge AS is_charged,
                round(line.taxable_amount::numeric * line.tax_rate / 10000)::bigint AS whole,
-               round(line.taxable_amount::numeric * line.tax_rate / 20000)::bigint AS half
+               round(line.taxable_amount::numeric * line.tax_rate / 20000)::bigint AS half,
+               -- Notes split what is left of a line, and the last one takes the rest: a paisa for each of them.
+               CASE WHEN invoice.type = 'credit_note'
+                    THEN 1 + (SELECT count(*) FROM invoicing_invoice note WHERE note.refers_to_id = invoice.refers_to_id)
+                    ELSE 0 END AS spread
     ) rule
+    CROSS JOIN LATERAL (
+        SELECT (is_charged AND inter_state)::int AS by_igst, (is_charged AND NOT inter_state)::int AS by_cgst,
+               (is_charged AND NOT inter_state AND NOT with_utgst)::int AS by_sgst,
+               (is_charged AND NOT inter_state AND with_utgst)::int AS by_utgst
+    ) heads
     WHERE line.taxable_amount <> line.gross_amount - line.discount_amount + line.shipping_amount
        OR line.total_amount <> line.taxable_amount + line.cgst_amount + line.sgst_amount + line.utgst_amount + line.igst_amount
-       OR line.igst_amount <> CASE WHEN is_charged AND inter_state THEN whole ELSE 0 END
-       OR line.cgst_amount <> CASE WHEN is_charged AND NOT inter_state THEN half ELSE 0 END
-       OR line.sgst_amount <> CASE WHEN is_charged AND NOT inter_state AND NOT with_utgst THEN half ELSE 0 END
-       OR line.utgst_amount <> CASE WHEN is_charged AND NOT inter_state AND with_utgst THEN half ELSE 0 END
+       OR abs(line.igst_amount - by_igst * whole) > by_igst * spread
+       OR abs(line.cgst_amount - by_cgst * half) > by_cgst * spread
+       OR abs(line.sgst_amount - by_sgst * half) > by_sgst * spread
+       OR abs(line.utgst_amount - by_utgst * half) > by_utgst * spread
 """  # noqa: S608 - our own names
 
 _TOTALS = f"""
@@ -114,13 +123,13 @@ _SAME_AS_ORDER = """
 # The event of issue is a second, independently frozen copy of every field.
 _FROZEN_FIELDS = (
     "number", "sequence", "financial_year", "invoice_date", "order_id", "customer_id", "registration_id", "type", "order_number",
-    "place_of_supply", *_AMOUNTS, "round_off_amount", "total_amount", "payment_reference",
+    "place_of_supply", *_AMOUNTS, "round_off_amount", "total_amount", "payment_reference", "refers_to_id", "refund_id",
 )  # fmt: skip
 _AS_ISSUED = f"""
     SELECT invoice.number, event.id AS event
     FROM invoicing_invoice invoice
     LEFT JOIN core_event event ON event.subject_type = 'invoicing.invoice' AND event.subject_id = invoice.id
-        AND event.type = 'invoicing.invoice.issued'
+        AND event.type = CASE WHEN invoice.type = 'credit_note' THEN 'invoicing.credit_note.issued' ELSE 'invoicing.invoice.issued' END
     WHERE event.id IS NULL
        OR event.changed->'seller' <> invoice.seller OR event.changed->'buyer' <> invoice.buyer
        OR event.changed->'shipping_address' <> invoice.shipping_address
@@ -142,20 +151,77 @@ _IN_LEDGER = """
     WITH booked AS (
         SELECT ledger.source_id, split_part(entry.account_id, ':', 1) AS account, sum(entry.amount) AS amount
         FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
-        WHERE ledger.source_type = 'invoicing.invoice' AND ledger.kind = 'invoice'
+        WHERE ledger.source_type = 'invoicing.invoice' AND ledger.kind IN ('invoice', 'credit_note')
         GROUP BY 1, 2
     ), due AS (
-        SELECT invoice.id AS source_id, owed.account, owed.amount
+        SELECT invoice.id AS source_id, owed.account,
+               owed.amount * CASE WHEN invoice.type = 'credit_note' THEN -1 ELSE 1 END AS amount
         FROM invoicing_invoice invoice CROSS JOIN LATERAL (VALUES
             ('customer_advances', invoice.total_amount), ('sales', -invoice.taxable_amount),
             ('output_cgst', -invoice.cgst_amount), ('output_sgst', -invoice.sgst_amount),
             ('output_utgst', -invoice.utgst_amount), ('output_igst', -invoice.igst_amount),
             ('round_off', -invoice.round_off_amount)) AS owed (account, amount)
-        WHERE invoice.type = 'tax_invoice' AND owed.amount <> 0
+        WHERE invoice.type IN ('tax_invoice', 'credit_note') AND owed.amount <> 0
     )
     SELECT source_id AS invoice, account, due.amount AS invoiced, booked.amount AS booked
     FROM due FULL JOIN booked USING (source_id, account)
     WHERE due.amount IS DISTINCT FROM booked.amount
+"""
+
+_CREDITED = (*_AMOUNTS, "total_amount")
+_WITHIN_THE_INVOICE = f"""
+    SELECT invoice.number, 'the whole' AS what, invoice.total_amount AS invoiced, sum(note.total_amount) AS credited
+    FROM invoicing_invoice invoice JOIN invoicing_invoice note ON note.refers_to_id = invoice.id AND note.type = 'credit_note'
+    GROUP BY invoice.id
+    HAVING {" OR ".join(f"sum(note.{name}) > invoice.{name}" for name in _CREDITED)}
+        OR (sum(note.total_amount) = invoice.total_amount
+            AND ({" OR ".join(f"sum(note.{name}) <> invoice.{name}" for name in (*_AMOUNTS, "round_off_amount"))}))
+    UNION ALL
+    SELECT invoice.number, 'line ' || line.position, line.total_amount, sum(part.total_amount)
+    FROM invoicing_invoiceline part
+    JOIN invoicing_invoice note ON note.id = part.invoice_id AND note.type = 'credit_note'
+    JOIN invoicing_invoice invoice ON invoice.id = note.refers_to_id
+    LEFT JOIN invoicing_invoiceline line ON line.invoice_id = invoice.id AND line.order_line_id = part.order_line_id
+    GROUP BY invoice.id, line.id
+    HAVING line.id IS NULL OR sum(part.quantity) > line.quantity
+        OR {" OR ".join(f"sum(part.{name}) > line.{name}" for name in _CREDITED)}
+"""  # noqa: S608 - our own names
+
+_EACH_REFUND_DECIDED = """
+    SELECT refund.number, orders.status, refund.processed_at, decided.notes, decided.reasons
+    FROM payments_refund refund JOIN orders_order orders ON orders.id = refund.order_id
+    CROSS JOIN LATERAL (
+        SELECT (SELECT count(*) FROM invoicing_invoice WHERE refund_id = refund.id AND type = 'credit_note') AS notes,
+               (SELECT count(*) FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
+                AND type = 'invoicing.credit_note.withheld') AS reasons,
+               EXISTS (SELECT FROM invoicing_invoice WHERE order_id = refund.order_id AND type = 'tax_invoice'
+                       AND issued_at < %(now)s - interval '60 seconds')
+               OR orders.status NOT IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed') AS can_be_decided
+    ) decided
+    WHERE decided.notes + decided.reasons > 1
+       OR (decided.notes + decided.reasons = 0 AND decided.can_be_decided
+           AND refund.status = 'processed'
+           AND EXISTS (SELECT FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
+                       AND type = 'payments.refund.processed' AND created_at < %(now)s - interval '60 seconds'))
+"""
+
+_NOTES_SAY_WHAT_THEY_CORRECT = """
+    SELECT note.number, note.total_amount, refund.number AS refund, refund.status, refund.amount, invoice.number AS invoice
+    FROM invoicing_invoice note
+    LEFT JOIN payments_refund refund ON refund.id = note.refund_id
+    LEFT JOIN invoicing_invoice invoice ON invoice.id = note.refers_to_id
+    WHERE note.type = 'credit_note' AND (
+        refund.id IS NULL OR invoice.id IS NULL OR refund.status <> 'processed' OR invoice.type <> 'tax_invoice'
+        OR note.order_id <> refund.order_id OR note.order_id <> invoice.order_id
+        OR note.customer_id <> invoice.customer_id OR note.registration_id <> invoice.registration_id
+        OR note.place_of_supply <> invoice.place_of_supply OR note.currency <> refund.currency
+        OR note.seller <> invoice.seller OR note.buyer <> invoice.buyer OR note.issued_at < invoice.issued_at
+        OR note.total_amount > refund.amount
+        OR (note.total_amount < refund.amount AND invoice.total_amount <>
+            (SELECT sum(total_amount) FROM invoicing_invoice WHERE refers_to_id = invoice.id AND type = 'credit_note')))
+    UNION ALL
+    SELECT number, total_amount, refund_id::text, status, NULL, refers_to_id::text FROM invoicing_invoice
+    WHERE type <> 'credit_note' AND (refund_id IS NOT NULL OR refers_to_id IS NOT NULL)
 """
 
 
@@ -243,6 +309,25 @@ INVARIANTS: tuple[Invariant, ...] = (
         _SAME_AS_ORDER,
     ),
     Invariant(
+        "INV-34",
+        "credit_notes_stay_within_their_invoice",
+        "Credit notes take no more of an invoice than it has, by line and by head; those that take all of it leave no paisa.",
+        _WITHIN_THE_INVOICE,
+    ),
+    Invariant(
+        "INV-34b",
+        "each_refund_has_one_credit_note_or_a_reason",
+        "A processed refund has exactly one credit note or one recorded reason for none, 60 s after refund and invoice.",
+        _EACH_REFUND_DECIDED,
+        settles_in=60,
+    ),
+    Invariant(
+        "INV-34c",
+        "credit_notes_say_what_they_correct",
+        "A credit note has the amount of its processed refund, or all that was left, and the parties of its invoice.",
+        _NOTES_SAY_WHAT_THEY_CORRECT,
+    ),
+    Invariant(
         "INV-35",
         "documents_are_the_bytes_that_were_rendered",
         "Each stored PDF has the hash and size that were written down.",
@@ -259,7 +344,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-36",
         "invoices_are_in_the_ledger",
-        "Sales, tax by head, round-off and the customer's advance are booked as invoiced, and nothing else is.",
+        "Sales, tax by head, round-off and the customer's advance are booked as invoiced and as credited, and nothing else is.",
         _IN_LEDGER,
     ),
 )

@@ -40,9 +40,10 @@ class NumberSeries(models.Model):
 
 class Invoice(Subject):
     """
-    An issued GST document: everything on it as it was that day (CGST Rules, rule 46). Amounts in paise.
+    An issued GST document: everything on it as it was that day (CGST Rules, rules 46 and 53). Amounts in paise.
 
-    Immutable once issued; it is corrected only by a credit or debit note.
+    Immutable once issued; it is corrected only by a credit or debit note. A credit note `refers_to` its invoice, and is that
+    of one refund (not a foreign key: documents outlive what they tell of). Its amounts are what it takes back.
     """
 
     PREFIX = "inv"
@@ -73,6 +74,11 @@ class Invoice(Subject):
     round_off_amount = models.BigIntegerField(default=0)
     total_amount = models.BigIntegerField()
     payment_reference = models.CharField(max_length=80, blank=True)
+    refers_to = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="notes", db_index=False
+    )
+    refund_id = models.UUIDField(unique=True, null=True, blank=True)
+    reason = models.CharField(max_length=200, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -87,6 +93,11 @@ class Invoice(Subject):
             ),
             models.CheckConstraint(
                 condition=models.Q(number__regex=r"^[A-Z1-9][A-Z0-9/-]{0,15}$"), name="invoice_number_form"
+            ),
+            models.CheckConstraint(
+                name="credit_note_refers_to_its_invoice",
+                condition=~models.Q(type=DocumentType.CREDIT_NOTE)
+                | models.Q(refers_to__isnull=False, refund_id__isnull=False),
             ),
             models.CheckConstraint(
                 name="invoice_total_adds_up",
@@ -104,6 +115,7 @@ class Invoice(Subject):
             models.Index(fields=["customer", "-created_at", "-id"], name="invoice_by_customer"),
             models.Index(fields=["-created_at", "-id"], name="invoice_by_time"),
             models.Index(fields=["order"], name="invoice_by_order"),
+            models.Index(fields=["refers_to"], name="note_by_invoice", condition=models.Q(refers_to__isnull=False)),
         ]
         triggers = [
             NOT_DELETED,

@@ -1,16 +1,22 @@
 """Reads of documents."""
 
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, Sum
 
 from apps.core.errors import Conflict, NotFound, Unavailable
-from apps.core.models import is_staff_with
+from apps.core.events import list_events_of_root
+from apps.core.models import Event, is_staff_with
+from apps.invoicing import events
 from apps.invoicing.gateways import files
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine
 from apps.invoicing.states import DocumentType, InvoiceStatus
+from apps.orders import selectors as orders
+from apps.payments import selectors as payments
+from apps.tax.rules import Credit
 
 
 class InvoiceNotFound(NotFound):
@@ -18,11 +24,24 @@ class InvoiceNotFound(NotFound):
 
 
 class DocumentNotReady(Conflict):
-    message = "The PDF of invoice {0} is being made. Ask again in a moment."
+    message = "The PDF of {0} is being made. Ask again in a moment."
 
 
 class DocumentDamaged(Unavailable):
-    message = "The PDF of invoice {0} cannot be read at the moment."
+    message = "The PDF of {0} cannot be read at the moment."
+
+
+class CreditNoteNotFound(NotFound):
+    message = "There is no such credit note."
+
+
+@dataclass(frozen=True)
+class Credited:
+    """What the credit notes of an invoice have taken of it so far, in paise; of its lines by order line."""
+
+    lines: dict[UUID, Credit]
+    round_off: int
+    total: int
 
 
 def find_invoice_of_order(order_id: UUID) -> Invoice | None:
@@ -32,6 +51,88 @@ def find_invoice_of_order(order_id: UUID) -> Invoice | None:
         .exclude(status=InvoiceStatus.CANCELLED)
         .select_related("file")
         .first()
+    )
+
+
+def list_documents_of_order(order_id: UUID) -> "QuerySet[Invoice]":
+    """Return the documents of an order of every kind, as they were issued."""
+    return Invoice.objects.filter(order_id=order_id).order_by("issued_at", "pk")
+
+
+def get_story(number: str) -> dict[str, Any]:
+    """
+    Return everything that became of an order and of its money, for an operator. Amounts in paise, instants UTC.
+
+    :raises OrderNotFound: if no order has that number
+    """
+    order = orders.get_order_by_number(number)
+    return {
+        "order": {
+            "id": order.public_id,
+            "number": order.number,
+            "status": order.status,
+            "total_amount": order.total_amount,
+            "paid_amount": order.paid_amount,
+            "refunded_amount": order.refunded_amount,
+            "currency": order.currency,
+        },
+        "events": [
+            {
+                "at": event.created_at,
+                "type": event.type,
+                "version": event.version,
+                "actor": event.actor,
+                "reason": event.reason,
+            }
+            for event in list_events_of_root(order.pk)
+        ],
+        **payments.get_story_of_money(order.pk),
+        "documents": [
+            {
+                "at": invoice.issued_at,
+                "id": invoice.public_id,
+                "type": invoice.type,
+                "number": invoice.number,
+                "status": invoice.status,
+                "amount": invoice.total_amount,
+            }
+            for invoice in list_documents_of_order(order.pk)
+        ],
+    }
+
+
+def find_credit_note_of_refund(refund_id: UUID) -> Invoice | None:
+    """Return the credit note of a refund, or None."""
+    return Invoice.objects.filter(refund_id=refund_id).first()
+
+
+def find_reason_to_withhold(refund_id: UUID) -> str | None:
+    """Return why it was decided that a refund gets no credit note, or None if it was not."""
+    withheld = Event.objects.filter(
+        subject_type="payments.refund", subject_id=refund_id, type=events.CREDIT_NOTE_WITHHELD
+    )
+    return withheld.values_list("reason", flat=True).first()
+
+
+def sum_credited(invoice_id: UUID) -> Credited:
+    """Return what the credit notes of an invoice come to."""
+    notes = Invoice.objects.filter(refers_to_id=invoice_id, type=DocumentType.CREDIT_NOTE)
+    sums = notes.aggregate(round_off=Sum("round_off_amount", default=0), total=Sum("total_amount", default=0))
+    lines: dict[UUID, Credit] = {}
+    for line in InvoiceLine.objects.filter(invoice__in=notes):
+        lines[line.order_line_id] = _sum(lines.get(line.order_line_id), credit_of(line))
+    return Credited(lines=lines, **sums)
+
+
+def credit_of(line: InvoiceLine) -> Credit:
+    """Return the quantity and money of a line of an invoice or of a credit note, in paise."""
+    return Credit(
+        quantity=line.quantity,
+        taxable=line.taxable_amount,
+        cgst=line.cgst_amount,
+        sgst=line.sgst_amount,
+        utgst=line.utgst_amount,
+        igst=line.igst_amount,
     )
 
 
@@ -45,15 +146,31 @@ def get_invoice(invoice_id: UUID) -> Invoice:
 
 
 def list_visible_invoices(*, user: Any) -> "QuerySet[Invoice]":
-    """Return the documents that a user may see: the own ones, or all for staff who may view invoices."""
-    invoices = Invoice.objects.select_related("file").order_by("-created_at", "-pk")
-    may_see_all = is_staff_with(user, "invoicing.view_invoice")
-    return invoices if may_see_all else invoices.filter(customer_id=user.pk)
+    """Return the invoices that a user may see: the own ones, or all for staff who may view invoices."""
+    return _visible_to(user).exclude(type=DocumentType.CREDIT_NOTE)
+
+
+def list_visible_credit_notes(*, user: Any) -> "QuerySet[Invoice]":
+    """Return the credit notes that a user may see: the own ones, or all for staff who may view invoices."""
+    return _visible_to(user).filter(type=DocumentType.CREDIT_NOTE).select_related("refers_to")
+
+
+def get_visible_credit_note(*, user: Any, credit_note_id: UUID) -> Invoice:
+    """
+    Return a credit note that a user may see, with its lines and its invoice.
+
+    :raises CreditNoteNotFound: if there is none, or it is somebody else's
+    """
+    lines = Prefetch("lines", queryset=InvoiceLine.objects.order_by("position"))
+    note = list_visible_credit_notes(user=user).filter(pk=credit_note_id).prefetch_related(lines).first()
+    if note is None:
+        raise CreditNoteNotFound
+    return note
 
 
 def get_visible_invoice(*, user: Any, invoice_id: UUID) -> Invoice:
     """
-    Return a document that a user may see, with its lines.
+    Return an invoice that a user may see, with its lines.
 
     :raises InvoiceNotFound: if there is none, or it is somebody else's
     """
@@ -94,8 +211,20 @@ def get_document(invoice_id: UUID) -> tuple[InvoiceFile, bytes]:
     return file, content
 
 
+def _visible_to(user: Any) -> "QuerySet[Invoice]":
+    documents = Invoice.objects.select_related("file").order_by("-created_at", "-pk")
+    may_see_all = is_staff_with(user, "invoicing.view_invoice")
+    return documents if may_see_all else documents.filter(customer_id=user.pk)
+
+
+def _sum(first: Credit | None, second: Credit) -> Credit:
+    if first is None:
+        return second
+    return Credit(**{field.name: getattr(first, field.name) + getattr(second, field.name) for field in fields(Credit)})
+
+
 def _one(invoices: "QuerySet[Invoice]") -> Invoice:
-    invoice = invoices.select_related("file").first()
+    invoice = invoices.select_related("file", "refers_to").first()
     if invoice is None:
         raise InvoiceNotFound
     return invoice

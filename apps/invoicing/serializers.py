@@ -1,4 +1,4 @@
-"""The shapes of invoices that go out."""
+"""The shapes of invoices and credit notes that go out."""
 
 from typing import Any
 
@@ -92,6 +92,8 @@ class HsnRowResponse(ResponseSerializer):
 class InvoiceSummaryResponse(ResponseSerializer):
     """An invoice in a list; amounts in paise."""
 
+    path = "invoices"
+
     id = IdField("inv")
     object = serializers.CharField(default="invoice")
     type = serializers.ChoiceField(DocumentType.choices)
@@ -118,7 +120,7 @@ class InvoiceSummaryResponse(ResponseSerializer):
     metadata = serializers.DictField()
 
     def get_pdf_url(self, invoice: Any) -> str | None:
-        return f"/api/v1/invoices/{invoice.public_id}/pdf" if hasattr(invoice, "file") else None
+        return f"/api/v1/{self.path}/{invoice.public_id}/pdf" if hasattr(invoice, "file") else None
 
 
 class InvoiceResponse(InvoiceSummaryResponse):
@@ -147,9 +149,34 @@ class InvoiceResponse(InvoiceSummaryResponse):
         return HsnRowResponse(rules.hsn_summary(invoice.lines.all()), many=True).data
 
 
-InvoiceListResponse = list_response(InvoiceSummaryResponse)
+class CreditedInvoiceResponse(ResponseSerializer):
+    """The invoice that a credit note takes something back of."""
 
-SUMMARY_EXAMPLE = {
+    id = IdField("inv")
+    number = serializers.CharField()
+    invoice_date = serializers.DateField()
+
+
+class CreditNoteSummaryResponse(InvoiceSummaryResponse):
+    """A credit note in a list; its amounts, in paise, are what it takes back."""
+
+    path = "credit-notes"
+
+    object = serializers.CharField(default="credit_note")
+    invoice_date = serializers.DateField(help_text="The credit note's own date.")
+    refers_to = CreditedInvoiceResponse()
+    refund_id = IdField("rfnd")
+    reason = serializers.CharField()
+
+
+class CreditNoteResponse(CreditNoteSummaryResponse, InvoiceResponse):
+    """A credit note with all that stands on it. A line of quantity 0 takes back money and no goods."""
+
+
+InvoiceListResponse = list_response(InvoiceSummaryResponse)
+CreditNoteListResponse = list_response(CreditNoteSummaryResponse)
+
+SUMMARY_EXAMPLE: dict[str, Any] = {
     "id": "inv_06dzxr5m7k3vh9q0t2w4y6b8ca",
     "object": "invoice",
     "type": "tax_invoice",
@@ -179,7 +206,7 @@ _BUYER = {
     "name": "Asha Rao", "company": "", "phone": "+919876543210", "line1": "12 MG Road", "line2": "", "city": "Bengaluru",
     "state": "29", "state_name": "Karnataka", "pin": "560001", "gstin": "",
 }  # fmt: skip
-INVOICE_EXAMPLE = {
+INVOICE_EXAMPLE: dict[str, Any] = {
     **SUMMARY_EXAMPLE,
     "total_in_words": "Rupees One Thousand One Hundred Seventy-Nine Only",
     "place_of_supply": {"state": "29", "state_name": "Karnataka"},
@@ -214,3 +241,38 @@ LIST_EXAMPLE = {
     "next_cursor": None,
     "prev_cursor": None,
 }
+_NOTE_AMOUNTS = {"taxable_amount": 49_950, "igst_amount": 8_991, "round_off_amount": 0, "total_amount": 58_941}
+_NOTE_FACTS = {
+    "id": "inv_06e0n8c2v7m4r1s9d3f5g7h9ja",
+    "object": "credit_note",
+    "type": "credit_note",
+    "number": "CRN260000007",
+    "issued_at": "2026-11-25T09:12:40Z",
+    "invoice_date": "2026-11-25",
+    "pdf_url": "/api/v1/credit-notes/inv_06e0n8c2v7m4r1s9d3f5g7h9ja/pdf",
+    "created_at": "2026-11-25T09:12:40Z",
+    "updated_at": "2026-11-25T09:12:40Z",
+    "refers_to": {"id": SUMMARY_EXAMPLE["id"], "number": "INV260000123", "invoice_date": "2026-11-21"},
+    "refund_id": "rfnd_06e0n8a4b6c8d0e2g4h6j8kam0",
+    "reason": "Goods came back",
+    **_NOTE_AMOUNTS,
+}
+_NOTE_LINE = {
+    "quantity": 1,
+    "gross_amount": 49_950,
+    "taxable_amount": 49_950,
+    "igst_amount": 8_991,
+    "total_amount": 58_941,
+}
+CREDIT_NOTE_SUMMARY_EXAMPLE = {**SUMMARY_EXAMPLE, **_NOTE_FACTS}
+CREDIT_NOTE_EXAMPLE = {
+    **INVOICE_EXAMPLE,
+    **_NOTE_FACTS,
+    "total_in_words": "Rupees Five Hundred Eighty-Nine and Forty-One Paise Only",
+    "payment_reference": "Refund rfnd_QxV2cD5nR8tW1z",
+    "lines": [{**INVOICE_EXAMPLE["lines"][0], "id": "invl_06e0n8c2v7m4r1s9d3f5g7h9jb", **_NOTE_LINE}],
+    "hsn_summary": [
+        {**INVOICE_EXAMPLE["hsn_summary"][0], "taxable_amount": 49_950, "igst_amount": 8_991, "tax_amount": 8_991}
+    ],
+}
+CREDIT_NOTE_LIST_EXAMPLE = {**LIST_EXAMPLE, "data": [CREDIT_NOTE_SUMMARY_EXAMPLE]}

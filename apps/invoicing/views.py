@@ -1,4 +1,4 @@
-"""Invoices: the list, one with all that stands on it, and its PDF."""
+"""Invoices and credit notes: the lists, one with all that stands on it, and its PDF."""
 
 from io import BytesIO
 from typing import Any
@@ -16,12 +16,49 @@ from apps.core.models import public_pk
 from apps.invoicing import filters, selectors
 from apps.invoicing.models import Invoice
 from apps.invoicing.serializers import (
+    CREDIT_NOTE_EXAMPLE,
+    CREDIT_NOTE_LIST_EXAMPLE,
     INVOICE_EXAMPLE,
     LIST_EXAMPLE,
+    CreditNoteListResponse,
+    CreditNoteResponse,
+    CreditNoteSummaryResponse,
     InvoiceListResponse,
     InvoiceResponse,
     InvoiceSummaryResponse,
 )
+
+_LIST_PARAMETERS = [
+    OpenApiParameter("order_id", OpenApiTypes.STR, description="Only those of this order."),
+    OpenApiParameter("number", OpenApiTypes.STR, description="Only the one with this number."),
+    OpenApiParameter("created_at[gte]", OpenApiTypes.DATETIME, description="Made at this instant or later."),
+    OpenApiParameter("created_at[gt]", OpenApiTypes.DATETIME, description="Made after this instant."),
+    OpenApiParameter("created_at[lte]", OpenApiTypes.DATETIME, description="Made at this instant or earlier."),
+    OpenApiParameter("created_at[lt]", OpenApiTypes.DATETIME, description="Made before this instant."),
+    OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` or `prev_cursor` of another page."),
+    OpenApiParameter("sort", OpenApiTypes.STR, enum=["-created_at", "created_at"]),
+]
+_PDF_RESPONSES = {
+    (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF."),
+    409: OpenApiResponse(OpenApiTypes.OBJECT, description="The PDF is being made; ask again after Retry-After."),
+}
+
+
+def _not_ready(number: str) -> OpenApiExample:
+    return OpenApiExample(
+        "Not ready",
+        response_only=True,
+        status_codes=["409"],
+        value={
+            "error": {
+                "type": "conflict",
+                "code": "document_not_ready",
+                "message": f"The PDF of {number} is being made. Ask again in a moment.",
+                "request_id": "req_06dzxr5m7k3vh9q0t2w4y6b8ca",
+            }
+        },
+    )
 
 
 class InvoicesView(ApiView):
@@ -33,17 +70,7 @@ class InvoicesView(ApiView):
         operation_id="list_invoices",
         summary="List invoices",
         description="My invoices, newest first; staff who may view invoices get those of everybody.",
-        parameters=[
-            OpenApiParameter("order_id", OpenApiTypes.STR, description="Only those of this order."),
-            OpenApiParameter("number", OpenApiTypes.STR, description="Only the one with this number."),
-            OpenApiParameter("created_at[gte]", OpenApiTypes.DATETIME, description="Made at this instant or later."),
-            OpenApiParameter("created_at[gt]", OpenApiTypes.DATETIME, description="Made after this instant."),
-            OpenApiParameter("created_at[lte]", OpenApiTypes.DATETIME, description="Made at this instant or earlier."),
-            OpenApiParameter("created_at[lt]", OpenApiTypes.DATETIME, description="Made before this instant."),
-            OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
-            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` or `prev_cursor` of another page."),
-            OpenApiParameter("sort", OpenApiTypes.STR, enum=["-created_at", "created_at"]),
-        ],
+        parameters=_LIST_PARAMETERS,
         responses={200: InvoiceListResponse},
         examples=[OpenApiExample("A page", response_only=True, value=LIST_EXAMPLE)],
     )
@@ -70,52 +97,90 @@ class InvoicesView(ApiView):
         return with_etag(request, InvoiceResponse(invoice).data, etag=etag_of(invoice))
 
 
-class InvoicePdfView(ApiView):
-    """The PDF of an invoice, to download."""
-
+class _PdfView(ApiView):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         # Whoever asks with Accept: application/pdf gets the file, and an error still as JSON.
         renderer = self.get_renderers()[0]
         return renderer, renderer.media_type
 
+
+class InvoicePdfView(_PdfView):
+    """The PDF of an invoice, to download."""
+
     @extend_schema(
         operation_id="get_invoice_pdf",
         summary="Download an invoice",
         description="The PDF, always the same bytes. 409 `document_not_ready` with Retry-After while it is being made.",
-        responses={
-            (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF."),
-            409: OpenApiResponse(
-                OpenApiTypes.OBJECT, description="The PDF is being made; ask again after Retry-After."
-            ),
-        },
-        examples=[
-            OpenApiExample(
-                "Not ready",
-                response_only=True,
-                status_codes=["409"],
-                value={
-                    "error": {
-                        "type": "conflict",
-                        "code": "document_not_ready",
-                        "message": "The PDF of invoice INV260000123 is being made. Ask again in a moment.",
-                        "request_id": "req_06dzxr5m7k3vh9q0t2w4y6b8ca",
-                    }
-                },
-            )
-        ],
+        responses=_PDF_RESPONSES,
+        examples=[_not_ready("INV260000123")],
     )
     def retrieve(self, request: Request, invoice_id: str) -> HttpResponseBase:
         invoice = selectors.get_visible_invoice(user=request.user, invoice_id=public_pk(Invoice, invoice_id))
-        file, content = selectors.get_document(invoice.pk)
-        answer = with_etag(request, None, etag=f'"{file.sha256}"')
-        if answer.status_code == 304:
-            return answer
-        headers = {**answer.headers, "X-Content-Type-Options": "nosniff"}
-        headers.pop("Content-Type", None)
-        return FileResponse(
-            BytesIO(content),
-            as_attachment=True,
-            filename=f"{invoice.number}.pdf",
-            content_type="application/pdf",
-            headers=headers,
+        return _download(request, invoice)
+
+
+class CreditNotesView(ApiView):
+    """My credit notes; for staff with `invoicing.view_invoice` everybody's."""
+
+    params = {"list": (*KeysetPagination.PARAMS, *filters.PARAMS)}
+
+    @extend_schema(
+        operation_id="list_credit_notes",
+        summary="List credit notes",
+        description="My credit notes, newest first, one for each refund of an invoice; staff who may view invoices get everybody's.",
+        parameters=_LIST_PARAMETERS,
+        responses={200: CreditNoteListResponse},
+        examples=[OpenApiExample("A page", response_only=True, value=CREDIT_NOTE_LIST_EXAMPLE)],
+    )
+    def list(self, request: Request) -> Response:
+        user: Any = request.user
+        notes = filters.narrow(selectors.list_visible_credit_notes(user=user), self.query)
+        pagination = KeysetPagination(
+            sorts={"created_at": "created_at"},
+            default="-created_at",
+            scope=filters.scope_of(self.query, user_id=user.pk, of="credit_notes"),
         )
+        page = pagination.page(notes, self.query)
+        return with_etag(request, page.envelope(list(CreditNoteSummaryResponse(page.rows, many=True).data)))
+
+    @extend_schema(
+        operation_id="get_credit_note",
+        summary="Read a credit note",
+        description="The credit note as it was issued: what it takes back of which invoice, for which refund, and where its PDF is.",
+        responses={200: CreditNoteResponse},
+        examples=[OpenApiExample("A credit note", response_only=True, value=CREDIT_NOTE_EXAMPLE)],
+    )
+    def retrieve(self, request: Request, credit_note_id: str) -> Response:
+        note = selectors.get_visible_credit_note(user=request.user, credit_note_id=public_pk(Invoice, credit_note_id))
+        return with_etag(request, CreditNoteResponse(note).data, etag=etag_of(note))
+
+
+class CreditNotePdfView(_PdfView):
+    """The PDF of a credit note, to download."""
+
+    @extend_schema(
+        operation_id="get_credit_note_pdf",
+        summary="Download a credit note",
+        description="The PDF, always the same bytes. 409 `document_not_ready` with Retry-After while it is being made.",
+        responses=_PDF_RESPONSES,
+        examples=[_not_ready("CRN260000007")],
+    )
+    def retrieve(self, request: Request, credit_note_id: str) -> HttpResponseBase:
+        note = selectors.get_visible_credit_note(user=request.user, credit_note_id=public_pk(Invoice, credit_note_id))
+        return _download(request, note)
+
+
+def _download(request: Request, document: Invoice) -> HttpResponseBase:
+    file, content = selectors.get_document(document.pk)
+    answer = with_etag(request, None, etag=f'"{file.sha256}"')
+    if answer.status_code == 304:
+        return answer
+    headers = {**answer.headers, "X-Content-Type-Options": "nosniff"}
+    headers.pop("Content-Type", None)
+    return FileResponse(
+        BytesIO(content),
+        as_attachment=True,
+        filename=f"{document.number}.pdf",
+        content_type="application/pdf",
+        headers=headers,
+    )

@@ -47,6 +47,46 @@ def tell_invoice_ready(*, event: Event, now: datetime) -> None:
     services.tell(message="invoice_ready", event=event, now=now)
 
 
+def tell_payment_refused(*, event: Event, now: datetime) -> None:
+    services.tell(message="payment_refused", event=event, now=now)
+
+
+def tell_paid_twice(*, event: Event, now: datetime) -> None:
+    services.tell(message="paid_twice", event=event, now=now)
+
+
+def tell_payment_differs(*, event: Event, now: datetime) -> None:
+    services.tell(message="payment_differs", event=event, now=now)
+
+
+def tell_credit_note_ready(*, event: Event, now: datetime) -> None:
+    services.tell(message="credit_note_ready", event=event, now=now)
+
+
+def tell_refund_asked(*, event: Event, now: datetime) -> None:
+    services.tell(message="refund_asked", event=event, now=now)
+
+
+def tell_refund_started(*, event: Event, now: datetime) -> None:
+    services.tell(message="refund_started", event=event, now=now)
+
+
+def tell_refund_in_doubt(*, event: Event, now: datetime) -> None:
+    services.tell(message="refund_in_doubt", event=event, now=now)
+
+
+def tell_refund_processed(*, event: Event, now: datetime) -> None:
+    services.tell(message="refund_processed", event=event, now=now)
+
+
+def tell_refund_failed(*, event: Event, now: datetime) -> None:
+    services.tell(message="refund_failed", event=event, now=now)
+
+
+def tell_refund_cancelled(*, event: Event, now: datetime) -> None:
+    services.tell(message="refund_cancelled", event=event, now=now)
+
+
 @talks_outside
 def send_notification(*, event: Event, now: datetime) -> None:
     """Send what was told, by SMS or e-mail; the service commits a claim before it calls out."""

@@ -9,7 +9,7 @@ registered anew before it is sent. The shop's ids of the registered templates ar
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from apps.notifications.states import Channel
 
@@ -22,6 +22,12 @@ GRACE = timedelta(minutes=1)
 #: Wait before attempt n+1 after attempt n failed; there are as many attempts as waits, and one.
 BACKOFF = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=4))
 MAX_ATTEMPTS = len(BACKOFF) + 1
+
+#: A bank credits a refund of normal speed within 5 to 7 working days of the gateway's word; we promise the later.
+#: https://razorpay.com/docs/payments/refunds/
+REFUND_WORKING_DAYS = 7
+#: So long staff have to decide about a refund that failed, or about money that came twice, before it starts on its way.
+CARE_WORKING_DAYS = 3
 
 _INDIAN_MOBILE = re.compile(r"\+91[6-9][0-9]{9}")
 _PLACEHOLDER = re.compile(r"##([A-Z0-9_]+)##")
@@ -62,7 +68,31 @@ MESSAGES: dict[str, Message] = {
             {"AMOUNT": "plain_total", "NUMBER": "number", "WHEN": "expires", "SHOP": "shop"},
         ),
         Message("payment_late", _EVERYWHERE, {"AMOUNT": "plain_paid", "NUMBER": "number", "SHOP": "shop"}),
+        Message("payment_refused", (Channel.IN_APP,)),
+        Message(
+            "paid_twice", _EVERYWHERE, {"AMOUNT": "plain_amount", "NUMBER": "number", "WHEN": "due", "SHOP": "shop"}
+        ),
+        Message("payment_differs", _WRITTEN),
         Message("invoice_ready", _WRITTEN),
+        Message("credit_note_ready", _WRITTEN),
+        Message("refund_asked", (Channel.IN_APP,)),
+        Message(
+            "refund_started",
+            _EVERYWHERE,
+            {"AMOUNT": "plain_amount", "NUMBER": "number", "WHEN": "due", "SHOP": "shop"},
+        ),
+        Message("refund_in_doubt", (Channel.IN_APP,)),
+        Message(
+            "refund_processed",
+            _EVERYWHERE,
+            {"AMOUNT": "plain_amount", "NUMBER": "number", "WHEN": "due", "SHOP": "shop"},
+        ),
+        Message(
+            "refund_failed",
+            _EVERYWHERE,
+            {"AMOUNT": "plain_amount", "NUMBER": "number", "WHEN": "due", "SHOP": "shop"},
+        ),
+        Message("refund_cancelled", _WRITTEN),
     )
 }
 
@@ -129,3 +159,15 @@ def may_claim(
 def next_attempt_at(*, attempts: int, now: datetime) -> datetime | None:
     """Return when to try again after so many attempts, or None if it is enough."""
     return now + BACKOFF[attempts - 1] if attempts < MAX_ATTEMPTS else None
+
+
+def working_days_after(day: date, count: int) -> date:
+    """
+    Return the day that is so many working days after another: Saturdays and Sundays do not count.
+
+    Holidays of banks differ from state to state and are not known here: promise a day later rather than sooner.
+    """
+    while count:
+        day += timedelta(days=1)
+        count -= day.weekday() < 5
+    return day

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from apps.notifications.views import MyNotificationsView
+from apps.notifications.views import MyNotificationsView, OrderTimelineView
 
 urlpatterns = [
     path("me/notifications", MyNotificationsView.as_view({"get": "list"})),
     path("me/notifications/read", MyNotificationsView.as_view({"post": "read_all"})),
     path("me/notifications/<str:notification_id>/read", MyNotificationsView.as_view({"post": "read_one"})),
+    path("orders/<str:order_id>/timeline", OrderTimelineView.as_view({"get": "list"})),
 ]

@@ -1,4 +1,4 @@
-"""The in-app messages of whoever asks."""
+"""The in-app messages of whoever asks; and what happened to an order, which takes news of every app."""
 
 from typing import Any
 from uuid import UUID
@@ -8,17 +8,21 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import clock
+from apps.core import clock, ids
 from apps.core.api import ApiView, KeysetPagination, idempotent, with_etag
 from apps.core.models import public_pk
 from apps.notifications import filters, selectors, services
 from apps.notifications.models import Notification
 from apps.notifications.serializers import (
     MESSAGE_EXAMPLE,
+    TIMELINE_EXAMPLE,
     MarkedResponse,
     NotificationPageResponse,
     NotificationResponse,
+    TimelineEntryResponse,
+    TimelineResponse,
 )
+from apps.orders import selectors as orders
 
 
 class MyNotificationsView(ApiView):
@@ -101,3 +105,46 @@ class MyNotificationsView(ApiView):
         marked = services.mark_all_read(user_id=self.me, now=clock.now())
         unread = selectors.count_unread(user_id=self.me)
         return Response(MarkedResponse({"object": "notification_marks", "marked": marked, "unread_count": unread}).data)
+
+
+class OrderTimelineView(ApiView):
+    """What happened to an order: the customer's own; any for staff who may view orders."""
+
+    params = {"list": KeysetPagination.PARAMS}
+
+    @extend_schema(
+        operation_id="get_order_timeline",
+        summary="Read what happened to an order",
+        description=(
+            "The order's own news and that of its payments, refunds, documents and messages, oldest first, each with the money,"
+            " the document or the message that it is about. Staff see more of it."
+        ),
+        parameters=[
+            OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
+            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` or `prev_cursor` of another page."),
+            OpenApiParameter("sort", OpenApiTypes.STR, enum=["at", "-at"]),
+        ],
+        responses={200: TimelineResponse},
+        examples=[
+            OpenApiExample(
+                "Placed and paid",
+                response_only=True,
+                value={
+                    "object": "list",
+                    "data": TIMELINE_EXAMPLE,
+                    "has_more": False,
+                    "next_cursor": None,
+                    "prev_cursor": None,
+                },
+            )
+        ],
+    )
+    def list(self, request: Request, order_id: str) -> Response:
+        order = orders.get_visible_order(user=request.user, order_id=ids.decode("ord", order_id))
+        news = orders.list_timeline(user=request.user, order=order)
+        pagination = KeysetPagination(
+            sorts={"at": "created_at"}, default="at", scope=f"timeline:{request.user.pk}:{order.pk}"
+        )
+        page = pagination.page(news, self.query)
+        entries = selectors.describe_timeline(page.rows, order=order)
+        return with_etag(request, page.envelope([*TimelineEntryResponse(entries, many=True).data]))

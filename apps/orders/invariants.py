@@ -122,18 +122,22 @@ INVARIANTS = (
     Invariant(
         id="INV-09",
         name="orders_are_their_events",
-        statement="Version, status and paid amount of an order are those that its events lead to.",
+        statement="Version, status, paid and refunded amount of an order are those that its events lead to.",
         sql="""
-            SELECT o.number, o.version, e.latest, o.status, e.status AS told, o.paid_amount, e.paid AS told_paid
+            SELECT o.number, o.version, e.latest, o.status, e.status AS told, o.paid_amount, e.paid AS told_paid,
+                   o.refunded_amount, e.refunded AS told_refunded
             FROM orders_order o
             LEFT JOIN (
                 SELECT subject_id, max(version) AS latest,
                        (array_agg(changed ->> 'status' ORDER BY version DESC) FILTER (WHERE changed ? 'status'))[1] AS status,
                        (array_agg((changed ->> 'paid_amount')::bigint ORDER BY version DESC)
-                            FILTER (WHERE changed ? 'paid_amount'))[1] AS paid
+                            FILTER (WHERE changed ? 'paid_amount'))[1] AS paid,
+                       (array_agg((changed ->> 'refunded_amount')::bigint ORDER BY version DESC)
+                            FILTER (WHERE changed ? 'refunded_amount'))[1] AS refunded
                 FROM core_event WHERE subject_type = 'orders.order' GROUP BY subject_id
             ) e ON e.subject_id = o.id
             WHERE (o.version, o.status, o.paid_amount) IS DISTINCT FROM (e.latest, e.status, e.paid)
+               OR o.refunded_amount <> coalesce(e.refunded, 0)
         """,
     ),
     Invariant(

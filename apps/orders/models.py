@@ -15,8 +15,9 @@ class Order(Subject):
     """
     An agreement to sell: lines, prices, tax and addresses as they were when it was placed. All amounts in paise.
 
-    `status` says how far the agreement is. `paid_amount` (captured, not given back) and `payment_live_until` (a payment is
-    under way until then) are copies that payments keeps through `services.note_payment`; expiry and cancelling read them.
+    `status` says how far the agreement is. `paid_amount` (captured), `refunded_amount` (given back of it) and
+    `payment_live_until` (a payment is under way until then) are copies that payments keeps through `services.note_payment`;
+    expiry and cancelling read them.
     """
 
     PREFIX = "ord"
@@ -41,6 +42,7 @@ class Order(Subject):
     round_off_amount = models.BigIntegerField(default=0)
     total_amount = models.BigIntegerField()
     paid_amount = models.BigIntegerField(default=0)
+    refunded_amount = models.BigIntegerField(default=0, db_default=0, help_text="What has gone back of what was paid.")
     payment_live_until = models.DateTimeField(null=True, blank=True)
     note = models.CharField(max_length=500, blank=True)
     placed_at = models.DateTimeField()
@@ -69,6 +71,7 @@ class Order(Subject):
                 name="order_round_off_under_a_rupee",
             ),
             models.CheckConstraint(condition=models.Q(paid_amount__gte=0), name="order_paid_not_negative"),
+            models.CheckConstraint(condition=models.Q(refunded_amount__gte=0), name="order_refunded_not_negative"),
         ]
         indexes = [
             models.Index(fields=["customer", "-created_at", "-id"], name="order_by_customer"),

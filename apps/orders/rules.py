@@ -201,6 +201,11 @@ def may_cancel(*, status: str, paid: int, live_until: datetime | None, now: date
     return status == OrderStatus.PENDING_PAYMENT and paid == 0 and not is_payment_live(live_until=live_until, now=now)
 
 
+def may_cancel_paid(*, status: str) -> bool:
+    """Test if a paid order can be cancelled: nothing of it has left the house."""
+    return status in (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD)
+
+
 def may_expire(*, status: str, expires_at: datetime, live_until: datetime | None, now: datetime) -> bool:
     """Test if an order has waited for its money long enough, and no payment is under way or waits for its last question."""
     asked_by = live_until and live_until + LAST_QUESTION_TAKES
@@ -216,8 +221,13 @@ def confirms(*, status: str, paid: int, total: int) -> bool:
     return status == OrderStatus.PENDING_PAYMENT and paid >= total
 
 
-def payment_status(*, paid: int, total: int, live_until: datetime | None, now: datetime) -> PaymentStatus:
-    """Derive how far an order is paid."""
+def payment_status(
+    *, paid: int, total: int, live_until: datetime | None, now: datetime, refunded: int = 0
+) -> PaymentStatus:
+    """Derive how far an order is paid, and how much of that has gone back; a surplus that went back is no refund of the order."""
+    if refunded and paid - refunded < total:
+        return PaymentStatus.REFUNDED if refunded >= paid else PaymentStatus.PARTIALLY_REFUNDED
+    paid -= refunded
     if paid > total:
         return PaymentStatus.OVERPAID
     if paid == total:
@@ -248,8 +258,18 @@ CUSTOMER_NEWS: Mapping[str, str] = {
     "payments.payment.expired": "The payment was not made in time.",
     "payments.attempt.failed": "A try to pay did not succeed.",
     "payments.attempt.authorized": "The bank has authorised the payment.",
+    "payments.refund.unknown": "The bank has not answered about the refund yet; we keep asking.",
     "invoicing.invoice.issued": "The tax invoice was issued.",
     "invoicing.invoice.rendered": "The tax invoice is ready to download.",
+    "invoicing.credit_note.issued": "A credit note was issued.",
+    "invoicing.credit_note.rendered": "The credit note is ready to download.",
+    "payments.refund.requested": "A refund was asked for.",
+    "payments.refund.approved": "The refund was approved.",
+    "payments.refund.cancelled": "The refund was called off.",
+    "payments.refund.sent": "The refund is on its way to the bank.",
+    "payments.refund.processed": "The refund has been paid.",
+    "payments.refund.failed": "The bank did not take the refund. The money is safe with us, and we try again.",
+    "notifications.notification.sent": "We told you about it.",
 }
 
 

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
+from apps.core import ids
 from apps.core.errors import Forbidden
-from apps.core.events import list_events_of_root
+from apps.core.events import list_events_of_root, list_events_until, restore
 from apps.core.models import Event, is_staff_with
 from apps.orders import rules
 from apps.orders.models import Order, OrderLine, OrderNotFound
@@ -29,6 +30,36 @@ def get_order(order_id: UUID) -> Order:
     if order is None:
         raise OrderNotFound
     return order
+
+
+def get_order_by_number(number: str) -> Order:
+    """
+    Return an order by the number that people call it by, whoever asks.
+
+    :raises OrderNotFound: if there is none
+    """
+    order = Order.objects.filter(number=number.strip().upper()[:20]).first()
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def get_order_as_of(order: Order, at: datetime) -> Order:
+    """
+    Return an order as it stood at an instant, from its events. Its lines and terms are those of the day it was placed.
+
+    :raises OrderNotFound: if it had not been placed by then
+    """
+    told = list_events_until(Order, order.pk, at=at)
+    if not told:
+        raise OrderNotFound
+    return restore(Order, told)
+
+
+def list_orders_after(after: UUID | None, *, limit: int) -> list[Order]:
+    """Return the orders that were made after one, oldest first, for whoever walks through all of them."""
+    rows = Order.objects.all() if after is None else Order.objects.filter(pk__gt=after)
+    return list(rows.order_by("pk")[:limit])
 
 
 def get_visible_order(*, user: Any, order_id: UUID) -> Order:
@@ -106,10 +137,19 @@ def list_timeline(*, user: Any, order: Order) -> QuerySet[Event]:
     return events
 
 
+def describe_event(event: Event, *, order: Order) -> tuple[str, str]:
+    """Return one sentence about a piece of an order's news, and who did it: customer, staff, system or gateway."""
+    return rules.timeline_text(event.type), rules.actor_kind(event.actor, customer=ids.encode("cus", order.customer_id))
+
+
 def payment_status_of(order: Order, now: datetime) -> PaymentStatus:
     """Return how far an order is paid."""
     return rules.payment_status(
-        paid=order.paid_amount, total=order.total_amount, live_until=order.payment_live_until, now=now
+        paid=order.paid_amount,
+        refunded=order.refunded_amount,
+        total=order.total_amount,
+        live_until=order.payment_live_until,
+        now=now,
     )
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core import ids
 from apps.core.api import (
     IdField,
     RequestSerializer,
@@ -14,7 +13,6 @@ from apps.core.api import (
     StrictIntegerField,
     list_response,
 )
-from apps.core.models import Event
 from apps.orders import rules, selectors
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus, PaymentStatus
@@ -41,12 +39,6 @@ class PlaceOrderRequest(QuoteOrderRequest):
     """What is ordered, and where to."""
 
     note = StrictCharField(max_length=500, multiline=True, required=False, allow_blank=True, help_text="For the shop.")
-
-
-class CancelOrderRequest(RequestSerializer):
-    """Why the order is not wanted any more."""
-
-    reason = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
 
 
 # Responses ----------------------------------------------------------------------------------------------------------
@@ -160,6 +152,7 @@ class OrderSummaryResponse(ResponseSerializer):
     currency = serializers.CharField()
     total_amount = serializers.IntegerField()
     paid_amount = serializers.IntegerField()
+    refunded_amount = serializers.IntegerField(help_text="What has gone back of what was paid.")
     placed_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(help_text="Unpaid by then, and with no payment under way, it expires.")
     confirmed_at = serializers.DateTimeField(allow_null=True)
@@ -188,29 +181,6 @@ class OrderResponse(OrderSummaryResponse, _TotalsResponse):
     note = serializers.CharField()
     cancel_reason = serializers.CharField()
 
-
-class TimelineEntryResponse(ResponseSerializer):
-    """One thing that happened to an order or to what belongs to it."""
-
-    id = IdField("evt")
-    object = serializers.CharField(default="timeline_entry")
-    type = serializers.SerializerMethodField()
-    at = serializers.DateTimeField(source="created_at")
-    text = serializers.SerializerMethodField()
-    actor = serializers.SerializerMethodField()
-
-    def get_type(self, event: Event) -> str:
-        return ".".join(event.type.split(".")[-2:])
-
-    def get_text(self, event: Event) -> str:
-        return rules.timeline_text(event.type)
-
-    @extend_schema_field(serializers.ChoiceField(choices=["customer", "staff", "system", "gateway"]))
-    def get_actor(self, event: Event) -> str:
-        return rules.actor_kind(event.actor, customer=ids.encode("cus", self.context["order"].customer_id))
-
-
-TimelineResponse = list_response(TimelineEntryResponse)
 
 # Examples of the API's documentation ----------------------------------------------------------------------------------
 
@@ -276,6 +246,7 @@ SUMMARY_EXAMPLE: dict[str, Any] = {
     "currency": "INR",
     "total_amount": 99800,
     "paid_amount": 0,
+    "refunded_amount": 0,
     "placed_at": "2026-11-21T05:30:00Z",
     "expires_at": "2026-11-21T06:00:00Z",
     "confirmed_at": None,
@@ -297,19 +268,4 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "buyer_gstin": "",
     "note": "",
     "cancel_reason": "",
-}
-CANCELLED_EXAMPLE: dict[str, Any] = {
-    **ORDER_EXAMPLE,
-    "status": "cancelled",
-    "cancelled_at": "2026-11-21T05:40:00Z",
-    "cancel_reason": "Ordered by mistake",
-    "version": 2,
-}
-TIMELINE_ENTRY_EXAMPLE: dict[str, Any] = {
-    "id": "evt_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "timeline_entry",
-    "type": "order.placed",
-    "at": "2026-11-21T05:30:00Z",
-    "text": "The order was placed.",
-    "actor": "customer",
 }

@@ -17,13 +17,15 @@ class OrderStatus(models.TextChoices):
 
 
 class PaymentStatus(models.TextChoices):
-    """Derived from paid_amount, total and payment_live_until."""
+    """Derived from paid_amount, refunded_amount, total and payment_live_until."""
 
     UNPAID = "unpaid", "Unpaid"
     PROCESSING = "processing", "Processing"
     PARTIALLY_PAID = "partially_paid", "Partially paid"
     PAID = "paid", "Paid"
     OVERPAID = "overpaid", "Overpaid"
+    PARTIALLY_REFUNDED = "partially_refunded", "Partially refunded"
+    REFUNDED = "refunded", "Refunded"
 
 
 change = by_table(

@@ -8,6 +8,4 @@ urlpatterns = [
     path("orders", OrderView.as_view({"get": "list", "post": "create"})),
     path("orders/quote", OrderView.as_view({"post": "quote"})),
     path("orders/<str:order_id>", OrderView.as_view({"get": "retrieve"})),
-    path("orders/<str:order_id>/cancel", OrderView.as_view({"post": "cancel"})),
-    path("orders/<str:order_id>/timeline", OrderView.as_view({"get": "timeline"})),
 ]

@@ -1,5 +1,6 @@
 """Orders over HTTP."""
 
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -12,20 +13,15 @@ from apps.core.models import public_pk
 from apps.orders import filters, selectors, services
 from apps.orders.models import Order
 from apps.orders.serializers import (
-    CANCELLED_EXAMPLE,
     ORDER_EXAMPLE,
     QUOTE_EXAMPLE,
     SUMMARY_EXAMPLE,
-    TIMELINE_ENTRY_EXAMPLE,
-    CancelOrderRequest,
     OrderListResponse,
     OrderResponse,
     OrderSummaryResponse,
     PlaceOrderRequest,
     QuoteOrderRequest,
     QuoteResponse,
-    TimelineEntryResponse,
-    TimelineResponse,
 )
 
 _ASKED: dict[str, Any] = {
@@ -41,7 +37,7 @@ class OrderView(ApiView):
 
     params = {
         "list": (*KeysetPagination.PARAMS, "status", "created_at[gte]", "created_at[lt]"),
-        "timeline": KeysetPagination.PARAMS,
+        "retrieve": ("as_of",),
     }
 
     @extend_schema(
@@ -120,60 +116,21 @@ class OrderView(ApiView):
     @extend_schema(
         operation_id="get_order",
         summary="Read an order",
+        description=(
+            "With `as_of`, the order as it stood at that instant, folded from its events: `version` and `updated_at` are those of"
+            " then. Before it was placed there is no such order. An instant to come gives it as it stands."
+        ),
+        parameters=[OpenApiParameter("as_of", str, description="An instant (RFC 3339), such as 2026-11-21T05:30:00Z.")],
         responses={200: OrderResponse},
         examples=[OpenApiExample("Waiting for its payment", response_only=True, value=ORDER_EXAMPLE)],
     )
     def retrieve(self, request: Request, order_id: str) -> Response:
+        at = filters.read_instant("as_of", self.query.get("as_of"))
         order = selectors.get_visible_order(user=request.user, order_id=public_pk(Order, order_id))
-        return with_etag(request, _body(order), etag=etag_of(order))
-
-    @extend_schema(
-        operation_id="cancel_order",
-        summary="Cancel an order",
-        description="Possible until money has moved or a payment is under way. The stock that was held is given back.",
-        request=CancelOrderRequest,
-        responses={200: OrderResponse},
-        examples=[
-            OpenApiExample("A reason", request_only=True, value={"reason": "Ordered by mistake"}),
-            OpenApiExample("Cancelled", response_only=True, value=CANCELLED_EXAMPLE),
-        ],
-    )
-    @idempotent(required=False)
-    def cancel(self, request: Request, order_id: str) -> Response:
-        reason = self.read(CancelOrderRequest, request)["reason"]
-        visible = selectors.get_changeable_order(user=request.user, order_id=public_pk(Order, order_id))
-        order = services.cancel_order(order_id=visible.pk, actor=actor_of(request), reason=reason, now=clock.now())
-        return Response(_body(order), headers={"ETag": etag_of(order)})
-
-    @extend_schema(
-        operation_id="get_order_timeline",
-        summary="Read what happened to an order",
-        description="The order's own news and that of its payments and invoice, oldest first. Staff see more of it.",
-        parameters=[_LIMIT, _CURSOR, OpenApiParameter("sort", str, enum=["at", "-at"])],
-        responses={200: TimelineResponse},
-        examples=[
-            OpenApiExample(
-                "A new order",
-                response_only=True,
-                value={
-                    "object": "list",
-                    "data": [TIMELINE_ENTRY_EXAMPLE],
-                    "has_more": False,
-                    "next_cursor": None,
-                    "prev_cursor": None,
-                },
-            )
-        ],
-    )
-    def timeline(self, request: Request, order_id: str) -> Response:
-        order = selectors.get_visible_order(user=request.user, order_id=public_pk(Order, order_id))
-        news = selectors.list_timeline(user=request.user, order=order)
-        pagination = KeysetPagination(
-            sorts={"at": "created_at"}, default="at", scope=f"timeline:{request.user.pk}:{order.pk}"
-        )
-        page = pagination.page(news, self.query)
-        data = TimelineEntryResponse(page.rows, many=True, context={"order": order}).data
-        return with_etag(request, page.envelope(list(data)))
+        if at is None:
+            return with_etag(request, _body(order), etag=etag_of(order))
+        now = clock.now()
+        return with_etag(request, _body(selectors.get_order_as_of(order, min(at, now)), now=min(at, now)))
 
     def _asked(self, shape: type[QuoteOrderRequest], request: Request) -> dict[str, Any]:
         asked = self.read(shape, request)
@@ -181,5 +138,5 @@ class OrderView(ApiView):
         return {**asked, "lines": lines, "customer_id": request.user.pk}
 
 
-def _body(order: Order) -> Any:
-    return OrderResponse(selectors.with_lines(order), context={"now": clock.now()}).data
+def _body(order: Order, *, now: datetime | None = None) -> Any:
+    return OrderResponse(selectors.with_lines(order), context={"now": now or clock.now()}).data

@@ -1,17 +1,33 @@
 """What lists of payments can be narrowed by."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from apps.core import ids
 from apps.core.errors import Invalid, NotFound
-from apps.payments.states import PaymentStatus
+from apps.payments.states import DisputeStatus, ExceptionReason, PaymentStatus, RefundStatus
 
-_STATUSES = frozenset(PaymentStatus.values)
-_MOST_STATUSES = 50
+_MOST = 50
 
 
 class UnknownStatus(Invalid):
     message = "There is no payment status {0}. There are: {1}."
+
+
+class UnknownRefundStatus(Invalid):
+    message = "There is no refund status {0}. There are: {1}."
+
+
+class UnknownReason(Invalid):
+    message = "There is no reason {0}. There are: {1}."
+
+
+class UnknownState(Invalid):
+    message = "state is open or resolved."
+
+
+class UnknownDisputeStatus(Invalid):
+    message = "There is no dispute status {0}. There are: {1}."
 
 
 class NotAnOrderId(Invalid):
@@ -24,13 +40,25 @@ def read_statuses(text: str | None) -> tuple[str, ...]:
 
     :raises UnknownStatus: if one is none of ours
     """
-    if text is None:
-        return ()
-    wanted = tuple(sorted(set(text.split(",", _MOST_STATUSES))))
-    for status in wanted:
-        if status not in _STATUSES:
-            raise UnknownStatus(status[:40], ", ".join(sorted(_STATUSES)), param="status")
-    return wanted
+    return _read_many(text, PaymentStatus.values, refusal=UnknownStatus, param="status")
+
+
+def read_refund_statuses(text: str | None) -> tuple[str, ...]:
+    """
+    Return the statuses of refunds in a list separated by commas.
+
+    :raises UnknownRefundStatus: if one is none of ours
+    """
+    return _read_many(text, RefundStatus.values, refusal=UnknownRefundStatus, param="status")
+
+
+def read_dispute_statuses(text: str | None) -> tuple[str, ...]:
+    """
+    Return the statuses of disputes in a list separated by commas.
+
+    :raises UnknownDisputeStatus: if one is none of ours
+    """
+    return _read_many(text, DisputeStatus.values, refusal=UnknownDisputeStatus, param="status")
 
 
 def read_order_id(text: str | None) -> UUID | None:
@@ -45,3 +73,33 @@ def read_order_id(text: str | None) -> UUID | None:
         return ids.decode("ord", text)
     except NotFound:
         raise NotAnOrderId(param="order_id")
+
+
+def read_exception_reasons(text: str | None) -> tuple[str, ...]:
+    """
+    Return the reasons of exceptions in a list separated by commas.
+
+    :raises UnknownReason: if one is none of ours
+    """
+    return _read_many(text, ExceptionReason.values, refusal=UnknownReason, param="reason")
+
+
+def read_exception_state(text: str | None) -> bool | None:
+    """
+    Return whether open exceptions are wanted, or resolved ones, or None for all.
+
+    :raises UnknownState: if it is neither
+    """
+    if text is None:
+        return None
+    if text not in ("open", "resolved"):
+        raise UnknownState(param="state")
+    return text == "open"
+
+
+def _read_many(text: str | None, known: Sequence[str], *, refusal: type[Invalid], param: str) -> tuple[str, ...]:
+    wanted = () if text is None else tuple(sorted(set(text.split(",", _MOST))))
+    for one in wanted:
+        if one not in known:
+            raise refusal(one[:40], ", ".join(sorted(known)), param=param)
+    return wanted

@@ -22,3 +22,15 @@ def ask_gateway_about_payment(*, event: Event, now: datetime) -> None:
 def process_webhook(*, event: Event, now: datetime) -> None:
     """A webhook was kept: take in what it says."""
     services.process_webhook(webhook_id=event.subject_id, now=now)
+
+
+@talks_outside
+def send_refund(*, event: Event, now: datetime) -> None:
+    """A refund was asked for or approved: have the gateway make it, if nobody must agree first."""
+    services.send_refund(refund_id=event.subject_id, now=now)
+
+
+@talks_outside
+def import_settlements(*, event: Event, now: datetime) -> None:
+    """Somebody wants a settlement report: read it. One from a file is read by whoever has the file."""
+    services.import_requested_settlements(import_id=event.subject_id, now=now)

@@ -1,15 +1,29 @@
 """
 Row locks of payments.
 
-The order is locked first (`orders.locks.lock_order`), then the payment, then the attempt. A webhook is locked before all of
-these, by the one who processes it and by nobody else.
+The order is locked first (`orders.locks.lock_order`), then the payment, the attempt, the refund, the dispute. A
+webhook is locked before all of these, by the one who processes it and by nobody else.
 """
 
 from uuid import UUID
 
 from django.db import connection
 
-from apps.payments.models import LedgerEntry, Payment, PaymentAttempt, PaymentNotFound, Webhook
+from apps.payments.models import (
+    Dispute,
+    LedgerEntry,
+    Payment,
+    PaymentAttempt,
+    PaymentNotFound,
+    ReconciliationException,
+    ReconciliationExceptionNotFound,
+    Refund,
+    RefundNotFound,
+    Settlement,
+    SettlementImport,
+    Webhook,
+)
+from apps.payments.states import AttemptStatus
 
 
 def lock_payment(payment_id: UUID) -> Payment:
@@ -36,6 +50,34 @@ def lock_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | N
     return rows.filter(gateway=gateway, gateway_payment_id=gateway_payment_id).first()
 
 
+def lock_captured_attempts(order_id: UUID, *, payment_id: UUID | None = None) -> list[PaymentAttempt]:
+    """Lock the captured attempts of an order, or of one payment of it, which the caller holds; first captured first."""
+    rows = PaymentAttempt.objects.select_for_update(no_key=True, of=("self",)).select_related("payment")
+    rows = rows.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED)
+    if payment_id is not None:
+        rows = rows.filter(payment_id=payment_id)
+    return sorted(rows.order_by("pk"), key=lambda attempt: (attempt.captured_at, attempt.pk))
+
+
+def lock_refund(refund_id: UUID) -> Refund:
+    """
+    Lock a refund; the caller holds its order.
+
+    :raises RefundNotFound: if there is none
+    """
+    refund = Refund.objects.select_for_update(no_key=True, of=("self",)).filter(pk=refund_id).first()
+    if refund is None:
+        raise RefundNotFound
+    return refund
+
+
+def lock_dispute(*, gateway_dispute_id: str = "", dispute_id: UUID | None = None) -> Dispute | None:
+    """Lock a dispute by the gateway's id or by ours, or return None if it is not known; the caller holds its order."""
+    rows = Dispute.objects.select_for_update(no_key=True, of=("self",)).select_related("attempt")
+    chosen = rows.filter(pk=dispute_id) if dispute_id else rows.filter(gateway_dispute_id=gateway_dispute_id)
+    return chosen.first()
+
+
 def lock_waiting_webhook(webhook_id: UUID) -> Webhook | None:
     """Lock a webhook that has not been processed, or return None if it has been."""
     rows = Webhook.objects.select_for_update(no_key=True, of=("self",))
@@ -50,3 +92,27 @@ def wait_for_postings() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {LedgerEntry._meta.db_table} IN SHARE MODE")
+
+
+def lock_settlement(*, gateway: str, gateway_settlement_id: str) -> Settlement | None:
+    """Lock a settlement by the gateway's id, or return None if it is not known yet; nothing else is locked after it."""
+    rows = Settlement.objects.select_for_update(no_key=True, of=("self",))
+    return rows.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
+
+
+def lock_settlement_import(import_id: UUID) -> SettlementImport:
+    """Lock an import that exists."""
+    return SettlementImport.objects.select_for_update(no_key=True, of=("self",)).get(pk=import_id)
+
+
+def lock_exception(exception_id: UUID) -> ReconciliationException:
+    """
+    Lock an exception of reconciliation.
+
+    :raises ReconciliationExceptionNotFound: if there is none
+    """
+    rows = ReconciliationException.objects.select_for_update(no_key=True, of=("self",))
+    exception = rows.filter(pk=exception_id).first()
+    if exception is None:
+        raise ReconciliationExceptionNotFound
+    return exception

@@ -1,15 +1,34 @@
 """Pure decisions about payments: which state follows, when to look again, what the buyer is told."""
 
-from collections.abc import Collection, Mapping
+import itertools
+import math
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from apps.payments.states import LIVE, RANK, SUCCESSFUL, AttemptStatus, PaymentStatus, ReviewReason
+from apps.core.money import half_up
+from apps.payments.states import (
+    LIVE,
+    RANK,
+    SUCCESSFUL,
+    AttemptStatus,
+    PaymentStatus,
+    RefundStatus,
+    ReviewReason,
+)
 
 #: Waits between two looks of the janitor at a live payment, growing; the last one repeats.
 _LIVE_WAITS = (15, 15, 30, 60, 120, 300)
 #: Waits for a closed payment: a bank may still answer, and a webhook be lost. Then nobody asks any more.
 _CLOSED_WAITS = (600, 3_600, 6 * 3_600, 24 * 3_600, 24 * 3_600, 24 * 3_600)
+#: Waits between two looks at a refund whose end only the gateway knows; the last one repeats, for a bank takes days.
+_REFUND_WAITS = (15, 30, 60, 300, 900, 3_600)
+#: Of two pieces of news about one refund the higher one counts: money that has gone has gone.
+_REFUND_RANK: dict[str, int] = {
+    RefundStatus.PENDING: 1,
+    RefundStatus.FAILED: 2,
+    RefundStatus.PROCESSED: 3,
+}
 #: A try that the payer has begun keeps its payment alive for so long; Razorpay gives up a silent one after ten minutes.
 PENDING_TRY_LIVES_FOR = timedelta(minutes=12)
 
@@ -101,3 +120,72 @@ def buyer_text(error: Mapping[str, Any]) -> str:
     if not error:
         return ""
     return _BUYER_TEXTS.get(str(error.get("reason", "")), _BUYER_DEFAULT)
+
+
+# Refunds -------------------------------------------------------------------------------------------------------------
+
+
+def needs_approval(*, amount: int, decides: bool, above: int) -> bool:
+    """Test if a second person must agree to a refund (paise): whoever may not decide alone, and whatever is over the limit."""
+    return not decides or amount > above
+
+
+def amount_of_units(*, total: int, quantity: int, before: int, units: int, given_back: int) -> int:
+    """
+    Return what so many units of a line give back, of its total (paise), after `before` units gave back `given_back`.
+
+    Rounded half up over all units so far, and the last one by subtraction: a line never gives back a paisa more or less.
+    """
+    return half_up(total * (before + units), quantity) - given_back
+
+
+def shared_out(amount: int, left: Collection[int]) -> list[int]:
+    """Return how an amount is taken from what is left of each attempt, first to last, all in paise."""
+    parts = []
+    for available in left:
+        part = min(amount, available)
+        parts.append(part)
+        amount -= part
+    return parts
+
+
+def refund_moves(current: str, to: str) -> bool:
+    """Test if a gateway's news changes what a refund is at. Processed stays; pending only ends not knowing."""
+    if current == to or current == RefundStatus.PROCESSED:
+        return False
+    if to == RefundStatus.PROCESSED:
+        return True
+    if current == RefundStatus.UNKNOWN:
+        return True
+    return current == RefundStatus.PENDING and _REFUND_RANK[to] > _REFUND_RANK[current]
+
+
+def next_refund_check(*, checks: int, now: datetime) -> datetime:
+    """Return when the janitor looks at an open refund again."""
+    return now + timedelta(seconds=_REFUND_WAITS[min(checks, len(_REFUND_WAITS) - 1)])
+
+
+# Settlements ---------------------------------------------------------------------------------------------------------
+
+#: So many sums may be tried to find out what a difference is made of.
+_MOST_SUMS = 200_000
+
+
+def parts_of(difference: int, amounts: Sequence[int], *, must_be_whole: bool = True) -> tuple[int, ...]:
+    """
+    Return the places of the fewest amounts (paise) that make up a difference, or nothing.
+
+    If it need not be whole, the ones that come closest to it, where they bring it closer to zero at all.
+    """
+    best: tuple[int, ...] = ()
+    left = abs(difference)
+    budget = _MOST_SUMS
+    for size in range(1, len(amounts) + 1):
+        budget -= math.comb(len(amounts), size)
+        if budget < 0 or left == 0:
+            break
+        for places in itertools.combinations(range(len(amounts)), size):
+            rest = abs(difference - sum(amounts[place] for place in places))
+            if rest < left:
+                best, left = places, rest
+    return best if left == 0 or not must_be_whole else ()

@@ -69,6 +69,59 @@ class GatewayCall(models.TextChoices):
     REFUSED = "refused", "Refused"
 
 
+class RefundStatus(models.TextChoices):
+    REQUIRES_APPROVAL = "requires_approval", "Requires approval"
+    PENDING = "pending", "Pending"
+    PROCESSED = "processed", "Processed"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+    UNKNOWN = "unknown", "Unknown"
+    MANUAL = "manual", "To be transferred by hand"
+
+
+#: Money that is promised back or has gone: it cannot be given back a second time.
+PROMISED = (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.MANUAL, RefundStatus.PROCESSED)
+
+#: What a request holds of its attempt, approved or not, so that two requests cannot ask for the same money.
+HOLDING = (RefundStatus.REQUIRES_APPROVAL, *PROMISED)
+
+#: A gateway's answer decides these; the janitor asks until it has come.
+OPEN_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN)
+
+#: `failed -> processed` and `cancelled -> processed`: the gateway says in the end that the money has gone.
+change_refund = by_table(
+    {
+        RefundStatus.REQUIRES_APPROVAL: {RefundStatus.PENDING, RefundStatus.CANCELLED},
+        RefundStatus.PENDING: {
+            RefundStatus.PROCESSED, RefundStatus.FAILED, RefundStatus.UNKNOWN, RefundStatus.CANCELLED,
+        },
+        RefundStatus.UNKNOWN: {RefundStatus.PENDING, RefundStatus.PROCESSED, RefundStatus.FAILED},
+        RefundStatus.FAILED: {RefundStatus.MANUAL, RefundStatus.PROCESSED},
+        RefundStatus.MANUAL: {RefundStatus.PROCESSED},
+        RefundStatus.CANCELLED: {RefundStatus.PROCESSED},
+    }
+)  # fmt: skip
+
+
+class RefundReason(models.TextChoices):
+    """Why money goes back."""
+
+    CUSTOMER_REQUEST = "customer_request", "The customer asked"
+    ORDER_CANCELLED = "order_cancelled", "The order was cancelled"
+    GOODS_RETURNED = "goods_returned", "Goods came back"
+    GOODS_MISSING = "goods_missing", "Goods were missing or damaged"
+    PRICE_ADJUSTED = "price_adjusted", "The price was reduced"
+    LATE_PAYMENT = "late_payment", "The money came after the order was closed"
+    PAID_TWICE = "paid_twice", "The order was paid already"
+    AMOUNT_DIFFERS = "amount_differs", "The money was not what was asked"
+    OTHER = "other", "Other"
+
+
+class RefundSpeed(models.TextChoices):
+    NORMAL = "normal", "Normal"
+    INSTANT = "instant", "At once, where the bank can"
+
+
 class ReviewReason(models.TextChoices):
     """Why staff must look at an attempt."""
 
@@ -97,3 +150,82 @@ class Source(models.TextChoices):
     VERIFY = "verify", "Browser callback"
     POLL = "poll", "Poll"
     OPERATOR = "operator", "Operator"
+
+
+class ReportSource(models.TextChoices):
+    """Where a settlement report was read."""
+
+    API = "api", "API"
+    CSV = "csv", "CSV"
+
+
+class ImportStatus(models.TextChoices):
+    WAITING = "waiting", "Waiting or under way"
+    FAILED = "failed", "Broken off"
+    COMPLETED = "completed", "Completed"
+
+
+class LineKind(models.TextChoices):
+    """What a line of a settlement is about."""
+
+    PAYMENT = "payment", "Payment"
+    REFUND = "refund", "Refund"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    TRANSFER = "transfer", "Transfer"
+
+
+class ExceptionReason(models.TextChoices):
+    """In what a gateway's report and our books do not agree."""
+
+    UNKNOWN_PAYMENT = "unknown_payment", "We know no such payment or refund"
+    WRONG_AMOUNT = "wrong_amount", "The amount is not ours"
+    FEE_MISMATCH = "fee_mismatch", "The fee or its GST is not what we were told"
+    CREDIT_MISMATCH = "credit_mismatch", "The line does not add up"
+    DUPLICATED_LINE = "duplicated_line", "It was settled already"
+    MISSING_LINE = "missing_line", "It should have been settled"
+    SUM_MISMATCH = "sum_mismatch", "The transfer is not the sum of its lines"
+
+
+class Resolution(models.TextChoices):
+    """How an exception ended, and where the money went that it held in suspense."""
+
+    NOTED = "noted", "Explained; it held no money"
+    WRITTEN_OFF = "written_off", "Taken as a cost or gain of the gateway"
+    CLEARED = "cleared", "Counted against what the gateway owes us"
+    PAID_OUTSIDE = "paid_outside", "Paid by or to our bank outside of settlements"
+    ARRIVED = "arrived", "The line came after all"
+
+
+class DisputeStatus(models.TextChoices):
+    OPEN = "open", "Open: answer it"
+    UNDER_REVIEW = "under_review", "Under review"
+    WON = "won", "Won"
+    LOST = "lost", "Lost"
+    CLOSED = "closed", "Closed"
+
+
+#: The bank has decided; nothing follows.
+DECIDED = (DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.CLOSED)
+
+#: From under review back to open: the bank wants to know more. From open to won: another answered, at the gateway.
+change_dispute = by_table(
+    {
+        DisputeStatus.OPEN: {DisputeStatus.UNDER_REVIEW, *DECIDED},
+        DisputeStatus.UNDER_REVIEW: {DisputeStatus.OPEN, *DECIDED},
+    }
+)
+
+
+class DisputePhase(models.TextChoices):
+    FRAUD = "fraud", "Fraud"
+    RETRIEVAL = "retrieval", "Retrieval"
+    CHARGEBACK = "chargeback", "Chargeback"
+    PRE_ARBITRATION = "pre_arbitration", "Pre-arbitration"
+    ARBITRATION = "arbitration", "Arbitration"
+
+
+class DisputeAnswer(models.TextChoices):
+    """What we said to a dispute."""
+
+    ACCEPTED = "accepted", "Accepted"
+    CONTESTED = "contested", "Contested"

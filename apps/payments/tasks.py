@@ -12,6 +12,12 @@ def ask_about_open_payments(**_: object) -> None:
     services.ask_about_open_payments(now=clock.now())
 
 
+@shared_task(name="payments.ask_about_open_refunds")
+def ask_about_open_refunds(**_: object) -> None:
+    """Send or ask about every refund whose time to be looked at has come."""
+    services.ask_about_open_refunds(now=clock.now())
+
+
 @shared_task(name="payments.process_waiting_webhooks")
 def process_waiting_webhooks(**_: object) -> None:
     """Process the webhooks whose worker never came."""
@@ -22,3 +28,27 @@ def process_waiting_webhooks(**_: object) -> None:
 def checkpoint_balances(**_: object) -> None:
     """Write down the balance of every account."""
     services.checkpoint_balances(now=clock.now())
+
+
+@shared_task(name="payments.import_settlements")
+def import_settlements(**_: object) -> None:
+    """Have the settlement reports of yesterday and today read."""
+    services.import_recent_settlements(now=clock.now())
+
+
+@shared_task(name="payments.find_missing_lines")
+def find_missing_lines(**_: object) -> None:
+    """Look for captured payments that should have been settled and were not."""
+    services.find_missing_lines(now=clock.now())
+
+
+@shared_task(name="payments.ask_about_open_disputes")
+def ask_about_open_disputes(**_: object) -> None:
+    """Ask the gateway about every undecided dispute whose time to be looked at has come."""
+    services.ask_about_open_disputes(now=clock.now())
+
+
+@shared_task(name="payments.find_new_disputes")
+def find_new_disputes(**_: object) -> None:
+    """Ask the gateway for disputes that no webhook told."""
+    services.find_new_disputes(now=clock.now())

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from apps.payments.views import OrderLedgerView, PaymentQrView, PaymentView, RazorpayWebhookView
+from apps.payments.views import (
+    DisputeView,
+    OrderCancellationView,
+    OrderLedgerView,
+    PaymentQrView,
+    PaymentView,
+    RazorpayWebhookView,
+    ReconciliationExceptionView,
+    RefundView,
+    SettlementImportView,
+    SettlementView,
+)
 
 urlpatterns = [
     path("payments", PaymentView.as_view({"get": "list", "post": "create"})),
@@ -11,6 +22,26 @@ urlpatterns = [
     path("payments/<str:payment_id>/cancel", PaymentView.as_view({"post": "cancel"})),
     path("payments/<str:payment_id>/sync", PaymentView.as_view({"post": "sync"})),
     path("payments/<str:payment_id>/qr.svg", PaymentQrView.as_view({"get": "retrieve"})),
+    path("refunds", RefundView.as_view({"get": "list", "post": "create"})),
+    path("refunds/<str:refund_id>", RefundView.as_view({"get": "retrieve"})),
+    path("refunds/<str:refund_id>/approve", RefundView.as_view({"post": "approve"})),
+    path("refunds/<str:refund_id>/reject", RefundView.as_view({"post": "reject"})),
+    path("refunds/<str:refund_id>/retry", RefundView.as_view({"post": "retry"})),
+    path("refunds/<str:refund_id>/cancel", RefundView.as_view({"post": "cancel"})),
+    path("refunds/<str:refund_id>/settle", RefundView.as_view({"post": "settle"})),
+    path("orders/<str:order_id>/cancel", OrderCancellationView.as_view({"post": "create"})),
+    path("disputes", DisputeView.as_view({"get": "list"})),
+    path("disputes/<str:dispute_id>", DisputeView.as_view({"get": "retrieve"})),
+    path("disputes/<str:dispute_id>/accept", DisputeView.as_view({"post": "accept"})),
+    path("disputes/<str:dispute_id>/contest", DisputeView.as_view({"post": "contest"})),
     path("orders/<str:order_id>/ledger", OrderLedgerView.as_view({"get": "list"})),
+    path("settlements", SettlementView.as_view({"get": "list"})),
+    path("settlements/import", SettlementImportView.as_view({"post": "create"})),
+    path("settlements/<str:settlement_id>", SettlementView.as_view({"get": "retrieve"})),
+    path("settlements/<str:settlement_id>/lines", SettlementView.as_view({"get": "lines"})),
+    path("reconciliation/exceptions", ReconciliationExceptionView.as_view({"get": "list"})),
+    path(
+        "reconciliation/exceptions/<str:exception_id>/resolve", ReconciliationExceptionView.as_view({"post": "resolve"})
+    ),
     path("webhooks/razorpay", RazorpayWebhookView.as_view({"post": "create"})),
 ]

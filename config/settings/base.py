@@ -240,6 +240,7 @@ RAZORPAY_WEBHOOK_SECRETS = [secret for secret in env.list("RAZORPAY_WEBHOOK_SECR
 if not RAZORPAY_WEBHOOK_SECRETS:
     raise ImproperlyConfigured("RAZORPAY_WEBHOOK_SECRETS is not set: the current secret first, then the previous one.")
 RAZORPAY_S2S_UPI = env.bool("RAZORPAY_S2S_UPI", default=False)
+SANDBOX_URL = env.str("SANDBOX_URL", default="")  # of a rehearsal, whose books can be held against ours
 MSG91_BASE_URL = env.str("MSG91_BASE_URL", default="https://control.msg91.com")
 MSG91_AUTH_KEY = required("MSG91_AUTH_KEY")
 MSG91_OTP_TEMPLATE_ID = env.str("MSG91_OTP_TEMPLATE_ID", default="bahi_otp")
@@ -254,7 +255,13 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # How long things last ----------------------------------------------------------------------------------------------------
 
 ORDER_EXPIRES_AFTER = timedelta(minutes=env.int("ORDER_EXPIRES_AFTER_MINUTES", default=30))
+SETTLEMENT_OVERDUE_AFTER = timedelta(days=env.int("SETTLEMENT_OVERDUE_AFTER_DAYS", default=5))
 PAYMENT_LIVE_FOR = timedelta(minutes=env.int("PAYMENT_LIVE_FOR_MINUTES", default=15))
+
+# Money that goes back, and money that comes late -------------------------------------------------------------------------
+
+REFUND_APPROVAL_ABOVE = env.int("REFUND_APPROVAL_ABOVE", default=1_000_000)  # paise; over it a second person must agree
+LATE_PAYMENT = env.str("LATE_PAYMENT", default="revive")  # an expired order, if its stock is there; or: refund
 
 # What sending costs the buyer, in the terms of the prices; nothing unless set --------------------------------------------
 
@@ -324,6 +331,7 @@ SPECTACULAR_SETTINGS = {
         "PaymentStatusEnum": "apps.payments.states.PaymentStatus",
         "AttemptStatusEnum": "apps.payments.states.AttemptStatus",
         "InvoiceStatusEnum": "apps.invoicing.states.InvoiceStatus",
+        "RefundSpeedEnum": "apps.payments.states.RefundSpeed",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -11,7 +11,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from sandbox.control import mischief, page, play, watch
+from sandbox.control import books, mischief, money, page, play, watch
 from sandbox.control.reading import Refused, is_form
 from sandbox.state import World
 
@@ -32,10 +32,16 @@ CALLS = (
     Call("GET", "/mails", "Mail, newest first. ?to= &since=<unix> &after=<n> &wait=<seconds>", None, watch.mails),
     Call("GET", "/mails/<int:n>/raw", "One mail as it came over the wire.", None, watch.raw_mail),
     Call("GET", "/journal", "Every exchange, newest first. ?service= &direction=in|out &path=", None, watch.journal),
-    Call("GET", "/truth", "All orders and payments as the gateway knows them, with totals.", None, watch.truth),
+    Call("GET", "/truth", "Everything that the gateway holds to be true, with totals.", None, books.truth),
     Call("GET", "/webhooks", "All webhooks. ?wait=<seconds> waits until none is under way.", None, watch.webhooks),
     Call("GET", "/knobs", "Every knob, policy and planned fault as it stands.", None, watch.knobs),
-    Call("POST", "/payments/<payment_id>/approve", "The UPI payer approves; also late.", {}, play.approve),
+    Call(
+        "POST",
+        "/payments/<payment_id>/approve",
+        "The UPI payer approves, now or later; also when the payment has failed.",
+        {"after_seconds": 7200},
+        play.approve,
+    ),
     Call(
         "POST",
         "/payments/<payment_id>/decline",
@@ -50,6 +56,63 @@ CALLS = (
         {"outcome": "success", "method": "card"},
         play.checkout,
     ),
+    Call(
+        "POST",
+        "/payments/<payment_id>/auto_refund",
+        "Give back now what is authorised and not captured.",
+        {},
+        money.auto_refund,
+    ),
+    Call(
+        "POST",
+        "/refunds/<refund_id>/conclude",
+        "A pending refund is processed, or fails.",
+        {"outcome": "failed"},
+        money.conclude_refund,
+    ),
+    Call(
+        "POST",
+        "/settlements/run",
+        "Settle what is captured: all, or what is due; errors and targets spoil the report.",
+        {"due_only": False, "errors": {"missing_row": 1}, "targets": {"pay_XXXXXXXXXXXXXX": "wrong_amount"}},
+        books.run_settlement,
+    ),
+    Call(
+        "GET",
+        "/settlements/report.csv",
+        "The reconciliation report as CSV. ?year= &month= &day= or ?settlement_id=",
+        None,
+        books.report_csv,
+    ),
+    Call(
+        "POST",
+        "/settlements/synthesise",
+        "Make up a report of any size; what is report, truth, settlements or planted.",
+        {"lines": 100000, "seed": 1, "errors": {"wrong_amount": 60}, "what": "report", "register": True},
+        books.synthesise,
+    ),
+    Call(
+        "POST",
+        "/disputes",
+        "A bank disputes a captured payment.",
+        {"payment_id": "pay_XXXXXXXXXXXXXX", "phase": "chargeback", "respond_in_seconds": 604800},
+        money.raise_dispute,
+    ),
+    Call(
+        "POST",
+        "/disputes/<dispute_id>/decide",
+        "The bank decides: won, lost, closed, under_review or action_required.",
+        {"outcome": "won"},
+        money.decide_dispute,
+    ),
+    Call(
+        "POST",
+        "/payment_links/<link_id>/pay",
+        "A customer pays, or fails to, on the page of a link.",
+        {"outcome": "success", "method": "upi"},
+        money.pay_link,
+    ),
+    Call("POST", "/qr_codes/<qr_id>/pay", "A customer scans a QR code and pays.", {"amount": 10000}, money.pay_qr),
     Call("POST", "/clock", "Move the sandbox's clock forward.", {"advance_seconds": 660}, play.advance_clock),
     Call(
         "POST",
@@ -59,6 +122,15 @@ CALLS = (
         mischief.set_policy,
     ),
     Call("POST", "/webhooks/release", "Send all held webhooks.", {"order": "reverse", "copies": 1}, mischief.release),
+    Call("POST", "/webhooks/enable", "Switch the webhook on again.", {}, mischief.enable),
+    Call("POST", "/webhooks/disable", "Switch the webhook off, as after a day of failures.", {}, mischief.disable),
+    Call(
+        "POST",
+        "/webhooks/replay",
+        "Replay what was missed, within the dashboard's bounds.",
+        {"statuses": ["failed", "disabled"], "events": [], "since": 0},
+        mischief.replay,
+    ),
     Call(
         "POST",
         "/webhooks/send",

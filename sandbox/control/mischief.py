@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from werkzeug.wrappers import Request
 
+from sandbox.control.books import read_errors
 from sandbox.control.reading import Body, Refused
 from sandbox.faults import KINDS, SERVICES
-from sandbox.razorpay import webhooks
+from sandbox.razorpay import delivery, webhooks
+from sandbox.razorpay.state import Knobs
 from sandbox.settings import NotLoopback, require_loopback_url
 from sandbox.state import World
 
@@ -17,18 +19,19 @@ _MOST_COPIES = 100
 
 
 def set_policy(world: World, request: Request) -> dict[str, Any]:
-    """Set how webhooks travel; address, secret, time-out and retries stay as they are unless given."""
-    lasting = ("url", "secret", "timeout_ms", "retry_base_ms", "retry_cap_ms", "retry_limit")
+    """Set how webhooks travel; address, secret, schedule, time-out and retries stay as they are unless given."""
+    lasting = ("url", "secret", "schedule", "timeout_ms", "retry_base_ms", "retry_cap_ms", "retry_limit")
     body = Body(request, "mode", "copies", "delay_ms", "events", "forge", "forge_times", *lasting)
     mode = body.choice("mode", webhooks.MODES, "normal")
-    forge = body.choice("forge", webhooks.FORGERIES, None)
+    forge = body.choice("forge", delivery.FORGERIES, None)
     copies = _copies(body, 2 if mode == "duplicate" else 1)
     delay_ms = body.integer("delay_ms", 1_000 if mode == "delay" else 0)
     forge_times = body.integer("forge_times", 1 if forge else 0)
     events = body.texts("events", [])
     url = body.text("url", None)
     secret = body.text("secret", None)
-    numbers = {name: body.integer(name, None, lowest=1) for name in lasting[2:]}
+    schedule = body.choice("schedule", ("fast", "razorpay"), None)
+    numbers = {name: body.integer(name, None, lowest=1) for name in lasting[3:]}
     if url is not None:
         _check_url(url)
 
@@ -38,6 +41,7 @@ def set_policy(world: World, request: Request) -> dict[str, Any]:
         policy.forge, policy.forge_times = forge, forge_times
         policy.url = url or policy.url
         policy.secret = secret or policy.secret
+        policy.schedule = schedule or policy.schedule
         for name, number in numbers.items():
             if number is not None:
                 setattr(policy, name, number)
@@ -60,16 +64,38 @@ def _copies(body: Body, default: int = 1) -> int:
 
 
 def release(world: World, request: Request) -> dict[str, Any]:
-    body = Body(request, "order", "copies")
+    body = Body(request, "order", "copies", "ids")
     order = body.choice("order", ("forward", "reverse", "shuffle"), "forward")
+    ids = body.texts("ids", []) if "ids" in body else None
     copies = _copies(body)
     with world.lock:
-        return {"released": webhooks.release(world, order=order, copies=copies)}
+        return {"released": webhooks.release(world, order=order, copies=copies, ids=ids)}
+
+
+def enable(world: World, request: Request) -> dict[str, Any]:
+    Body(request)
+    with world.lock:
+        return webhooks.switch(world, on=True)
+
+
+def disable(world: World, request: Request) -> dict[str, Any]:
+    Body(request)
+    with world.lock:
+        return webhooks.switch(world, on=False)
+
+
+def replay(world: World, request: Request) -> dict[str, Any]:
+    body = Body(request, "statuses", "events", "since")
+    statuses = body.texts("statuses", ["failed", "disabled"])
+    names = body.texts("events", [])
+    since = body.number("since", 0)
+    with world.lock:
+        return webhooks.replay(world, statuses=statuses, names=names, since=since)
 
 
 def resend(world: World, request: Request, event_id: str) -> dict[str, Any]:
     body = Body(request, "copies", "forge")
-    copies, forge = _copies(body), body.choice("forge", webhooks.FORGERIES, None)
+    copies, forge = _copies(body), body.choice("forge", delivery.FORGERIES, None)
     with world.lock:
         event = world.razorpay.events.get(event_id)
         if event is None:
@@ -86,14 +112,14 @@ def send(world: World, request: Request) -> dict[str, Any]:
             event=body.text("event"),
             payload=body.mapping("payload", {}),
             body=body.text("body", None),
-            forge=body.choice("forge", webhooks.FORGERIES, None),
+            forge=body.choice("forge", delivery.FORGERIES, None),
         )
         return asdict(event)
 
 
 def plan_fault(world: World, request: Request) -> dict[str, Any]:
     body = Body(request, "path", "kind", "method", "service", "status", "times", "skip", "delay_ms", "after_commit")
-    fields = {
+    plan = {
         "path": body.text("path"),
         "kind": body.choice("kind", KINDS),
         "method": body.text("method", ""),
@@ -105,7 +131,7 @@ def plan_fault(world: World, request: Request) -> dict[str, Any]:
         "after_commit": body.flag("after_commit", None),
     }
     with world.lock:
-        return asdict(world.faults.add(**fields))
+        return asdict(world.faults.add(**plan))
 
 
 def clear_faults(world: World, request: Request) -> dict[str, Any]:
@@ -114,15 +140,28 @@ def clear_faults(world: World, request: Request) -> dict[str, Any]:
 
 
 def set_razorpay(world: World, request: Request) -> dict[str, Any]:
-    body = Body(request, "unique_receipt", "s2s_upi", "payer", "payer_delay_ms", "upi_timeout_seconds")
+    names = [one.name for one in fields(Knobs)]
+    body = Body(request, *names)
     with world.lock:
-        knobs = world.razorpay.knobs
-        knobs.unique_receipt = body.choice("unique_receipt", ("return", "refuse"), knobs.unique_receipt)
-        knobs.s2s_upi = body.flag("s2s_upi", knobs.s2s_upi)
-        knobs.payer = body.choice("payer", ("manual", "approve", "decline"), knobs.payer)
-        knobs.payer_delay_ms = body.integer("payer_delay_ms", knobs.payer_delay_ms)
-        knobs.upi_timeout_seconds = body.integer("upi_timeout_seconds", knobs.upi_timeout_seconds, lowest=1)
-        return asdict(knobs)
+        old = world.razorpay.knobs
+        balance = body.integer("refund_balance", old.refund_balance, lowest=-1)
+        new = Knobs(
+            unique_receipt=body.choice("unique_receipt", ("return", "refuse"), old.unique_receipt),
+            s2s_upi=body.flag("s2s_upi", old.s2s_upi),
+            payer=body.choice("payer", ("manual", "approve", "decline"), old.payer),
+            payer_delay_ms=body.integer("payer_delay_ms", old.payer_delay_ms),
+            upi_timeout_seconds=body.integer("upi_timeout_seconds", old.upi_timeout_seconds, lowest=1),
+            refund_outcome=body.choice("refund_outcome", ("processed", "failed", "manual"), old.refund_outcome),
+            refund_seconds=body.integer("refund_seconds", old.refund_seconds),
+            refund_busy_ms=body.integer("refund_busy_ms", old.refund_busy_ms),
+            refund_balance=None if balance == -1 else balance,
+            auto_settle=body.flag("auto_settle", old.auto_settle),
+            settlement_days=body.integer("settlement_days", old.settlement_days),
+            holidays=body.texts("holidays", old.holidays),
+            settlement_errors=read_errors(body, "settlement_errors", old.settlement_errors),
+        )
+        world.razorpay.knobs = new
+        return asdict(new)
 
 
 def set_msg91(world: World, request: Request) -> dict[str, Any]:

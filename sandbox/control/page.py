@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from html import escape
-from itertools import islice
+from itertools import chain, islice
 from textwrap import shorten
 from typing import Any
 
+from sandbox.razorpay.entities import Dispute, PaymentLink, QrCode, Refund, Settlement
 from sandbox.razorpay.state import Event, Order, Payment
 from sandbox.state import World
 
@@ -30,28 +31,9 @@ button{font:inherit;padding:.1rem .7rem;border:1px solid #b9b4a6;border-radius:4
 def render(world: World, calls: list[dict[str, Any]]) -> str:
     """Return the page as HTML; every text from outside is escaped."""
     with world.lock:
-        gateway = world.razorpay
-        waiting = [gateway.payments[payment_id] for payment_id in sorted(gateway.open_payments)]
-        unpaid = [order for order in reversed(gateway.orders.values()) if order.status != "paid"]
-        sections = [
-            _section("UPI payments waiting for the payer", ("payment", "amount", "link", ""), map(_waiting, waiting)),
-            _section("Orders not yet paid", ("order", "amount", "receipt", "status", ""), map(_unpaid, unpaid)),
-            _section("SMS", ("at (UTC)", "to", "text"), map(_sms, reversed(world.msg91.messages))),
-            _section("Mail", ("at (UTC)", "to", "subject", "text"), map(_mail, reversed(world.mailbox.mails))),
-            _section(
-                "Payments",
-                ("payment", "order", "amount", "method", "status", "fee"),
-                map(_payment, reversed(gateway.payments.values())),
-            ),
-            _section(
-                "Webhooks",
-                ("event", "payment", "status", "answers", ""),
-                map(_webhook, reversed(gateway.events.values())),
-            ),
-            _section("Planned faults", ("path", "kind", "times"), map(_fault, world.faults.rows())),
-        ]
-        url = gateway.policy.url or "nowhere"
-        mode = gateway.policy.mode
+        sections = [*_messages(world), *_money(world), *_plumbing(world)]
+        url = world.razorpay.policy.url or "nowhere"
+        mode = world.razorpay.policy.mode
     sections.append(_section("Control calls", ("call", "what it does", "body"), map(_call, calls), shown=len(calls)))
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Bahi sandbox</title>"
@@ -60,6 +42,60 @@ def render(world: World, calls: list[dict[str, Any]]) -> str:
         f"<p>Razorpay, MSG91 and mail, imitated. Webhooks go to <code>{escape(url)}</code>, mode "
         f"<code>{escape(mode)}</code>. No rupee moves and no message leaves this machine.</p>{''.join(sections)}</html>"
     )
+
+
+def _messages(world: World) -> list[str]:
+    gateway = world.razorpay
+    waiting = [gateway.payments[payment_id] for payment_id in sorted(gateway.open_payments)]
+    unpaid = [order for order in reversed(gateway.orders.values()) if order.status != "paid"]
+    return [
+        _section("UPI payments waiting for the payer", ("payment", "amount", "link", ""), map(_waiting, waiting)),
+        _section("Orders not yet paid", ("order", "amount", "receipt", "status", ""), map(_unpaid, unpaid)),
+        _section("SMS", ("at", "to", "text"), map(_sms, reversed(world.msg91.messages))),
+        _section("Mail", ("at", "to", "subject", "text"), map(_mail, reversed(world.mailbox.mails))),
+    ]
+
+
+def _money(world: World) -> list[str]:
+    gateway = world.razorpay
+    return [
+        _section(
+            "Payments",
+            ("payment", "order", "amount", "method", "status", "fee"),
+            map(_payment, reversed(gateway.payments.values())),
+        ),
+        _section(
+            "Refunds",
+            ("refund", "payment", "amount", "speed", "status", ""),
+            map(_refund, reversed(gateway.refunds.values())),
+        ),
+        _section(
+            "Settlements",
+            ("settlement", "amount", "lines", "UTR", "planted errors"),
+            map(_settlement, reversed(gateway.settlements.values())),
+        ),
+        _section(
+            "Disputes",
+            ("dispute", "payment", "amount", "phase", "status", ""),
+            map(_dispute, reversed(gateway.disputes.values())),
+        ),
+        _section(
+            "Payment links and QR codes",
+            ("link or code", "amount", "paid", "status", ""),
+            chain(map(_link, reversed(gateway.payment_links.values())), map(_qr, reversed(gateway.qr_codes.values()))),
+        ),
+    ]
+
+
+def _plumbing(world: World) -> list[str]:
+    return [
+        _section(
+            "Webhooks",
+            ("event", "payment", "status", "answers", ""),
+            map(_webhook, reversed(world.razorpay.events.values())),
+        ),
+        _section("Planned faults", ("path", "kind", "times"), map(_fault, world.faults.rows())),
+    ]
 
 
 def _section(title: str, heads: tuple[str, ...], rows: Iterable[list[str]], shown: int = _SHOWN) -> str:
@@ -100,7 +136,54 @@ def _mail(mail: Any) -> list[str]:
 def _payment(payment: Payment) -> list[str]:
     status = f"<span class={_tone(payment.status)}>{payment.status}</span>"
     fee = _rupees(payment.fee) if payment.fee is not None else ""
-    return [_code(payment.id), _code(payment.order_id), _rupees(payment.amount), payment.method, status, fee]
+    return [_code(payment.id), _code(payment.order_id or ""), _rupees(payment.amount), payment.method, status, fee]
+
+
+def _refund(refund: Refund) -> list[str]:
+    path = f"/__sim__/refunds/{refund.id}/conclude"
+    buttons = _button(path, "process", outcome="processed") + " " + _button(path, "fail", outcome="failed")
+    status = f"<span class={_tone(refund.status)}>{refund.status}</span>"
+    return [
+        _code(refund.id),
+        _code(refund.payment_id),
+        _rupees(refund.amount),
+        refund.speed_processed,
+        status,
+        buttons if refund.status == "pending" else "",
+    ]
+
+
+def _settlement(settlement: Settlement) -> list[str]:
+    planted = ", ".join(sorted({note["kind"] for note in settlement.planted}))
+    return [_code(settlement.id), _rupees(settlement.amount), str(settlement.lines), _code(settlement.utr), planted]
+
+
+def _dispute(dispute: Dispute) -> list[str]:
+    path = f"/__sim__/disputes/{dispute.id}/decide"
+    buttons = " ".join(_button(path, outcome, outcome=outcome) for outcome in ("won", "lost", "closed"))
+    undecided = dispute.status in {"open", "under_review"}
+    return [
+        _code(dispute.id),
+        _code(dispute.payment_id),
+        _rupees(dispute.amount),
+        dispute.phase,
+        dispute.status,
+        buttons if undecided else "",
+    ]
+
+
+def _link(link: PaymentLink) -> list[str]:
+    path = f"/__sim__/payment_links/{link.id}/pay"
+    payable = link.status in {"created", "partially_paid"}
+    buttons = _button(path, "pay") + " " + _button(path, "fail", outcome="failure") if payable else ""
+    return [_code(link.id), _rupees(link.amount), _rupees(link.amount_paid), link.status, buttons]
+
+
+def _qr(qr: QrCode) -> list[str]:
+    amount = _rupees(qr.payment_amount) if qr.payment_amount is not None else "any"
+    payable = qr.status == "active" and qr.fixed_amount
+    button = _button(f"/__sim__/qr_codes/{qr.id}/pay", "pay") if payable else ""
+    return [_code(qr.id), amount, _rupees(qr.payments_amount_received), qr.status, button]
 
 
 def _webhook(event: Event) -> list[str]:
@@ -128,7 +211,7 @@ def _button(action: str, label: str, **fields: str) -> str:
 
 
 def _tone(status: str) -> str:
-    tones = {"captured": "good", "delivered": "good", "failed": "bad", "dropped": "bad"}
+    tones = {"captured": "good", "delivered": "good", "processed": "good", "failed": "bad", "dropped": "bad"}
     return tones.get(status, "none")
 
 

@@ -1,10 +1,9 @@
-"""Looking: what went out, what came in, and what the gateway holds to be true."""
+"""Looking: what went out, what came in, and how everything is set."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
@@ -12,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 from werkzeug.wrappers import Request, Response
 
 from sandbox.control.reading import Refused, query_number
-from sandbox.razorpay import payments
 from sandbox.state import World
 
 _LONGEST_WAIT = 60.0
@@ -80,27 +78,6 @@ def journal(world: World, request: Request) -> dict[str, Any]:
     with world.lock:
         rows = world.journal.rows()
     return _rows([row for row in rows if all(row[name] == value for name, value in wanted.items())])
-
-
-def truth(world: World, request: Request) -> dict[str, Any]:
-    with world.lock:
-        payments.expire_open(world)
-        gateway = world.razorpay
-        captured = [row for row in gateway.payments.values() if row.status in {"captured", "refunded"}]
-        return {
-            "orders": [
-                {**order.wire(), "payments": [payment.id for payment in gateway.payments_of(order.id)]}
-                for order in gateway.orders.values()
-            ],
-            "payments": [payment.wire() for payment in gateway.payments.values()],
-            "totals": {
-                "orders": dict(Counter(order.status for order in gateway.orders.values())),
-                "payments": dict(Counter(payment.status for payment in gateway.payments.values())),
-                "captured_amount": sum(payment.amount for payment in captured),
-                "fee": sum(payment.fee or 0 for payment in captured),
-                "tax": sum(payment.tax or 0 for payment in captured),
-            },
-        }
 
 
 def webhooks(world: World, request: Request) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """
 Razorpay's REST API under /v1, its webhooks, and what a customer does in its Checkout.
 
-Built: orders, payments, captures, server-to-server UPI, webhooks. Refunds, settlements, disputes, payment links and QR
-codes each get a module beside `payments`, a table in `state.Razorpay` and their lines in `routes`.
+Each kind of thing has a module: orders, payments, refunds, settlements, disputes, payment links, QR codes. `routes` is
+the front door, `state` and `entities` are the tables, `timers` what happens by itself as time goes by.
 """

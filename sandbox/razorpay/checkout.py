@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.razorpay import payments
 from sandbox.razorpay.errors import FAILURES
 from sandbox.razorpay.signatures import sign_checkout
-from sandbox.razorpay.state import Order
+from sandbox.razorpay.state import Order, Payment
+from sandbox.razorpay.webhooks import News
 from sandbox.state import World
 
 METHODS = ("upi", "card", "netbanking", "wallet")
 
 
 def pay(
-    world: World, order: Order, *, outcome: str, method: str, reason: str, email: str, contact: str
+    world: World,
+    order: Order,
+    *,
+    outcome: str,
+    method: str,
+    reason: str,
+    email: str,
+    contact: str,
+    amount: int | None = None,
+    currency: str | None = None,
+    also: Callable[[Payment], list[News]] | None = None,
 ) -> dict[str, Any]:
     """
     Pay what is due of an order and return what Checkout hands to the page: three signed fields, or an error.
+
+    Another `amount` or `currency` is a gateway gone wrong, which a merchant should notice. `also` is as in
+    `payments.authorize`.
 
     :raises NotPayable: if the order is already paid
     """
@@ -26,7 +41,8 @@ def pay(
     payment = payments.open_payment(
         world,
         order,
-        amount=order.amount - order.amount_paid,
+        amount=order.amount - order.amount_paid if amount is None else amount,
+        currency=currency or order.currency,
         method=method,
         flow="checkout",
         email=email,
@@ -38,7 +54,7 @@ def pay(
         payments.fail(world, payment, failure)
         return {"error": failure.error(order_id=order.id, payment_id=payment.id)}
 
-    payments.authorize(world, payment)
+    payments.authorize(world, payment, also)
     return {
         "razorpay_payment_id": payment.id,
         "razorpay_order_id": order.id,

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Request
 
 from sandbox.razorpay import validation
 from sandbox.razorpay.errors import Refused
-from sandbox.razorpay.state import AUTOMATIC_CAPTURE_MINUTES, Order
+from sandbox.razorpay.state import AUTOMATIC_CAPTURE_MINUTES, MANUAL_CAPTURE_MINUTES, Order
 from sandbox.state import World
 
 _CREATE_FIELDS = {
@@ -33,7 +33,7 @@ def create(world: World, request: Request) -> dict[str, Any]:
     currency = validation.read_currency(body)
     receipt = validation.read_receipt(body)
     notes = validation.read_notes(body)
-    capture, minutes = _read_capture(body)
+    capture, automatic_minutes, manual_minutes = _read_capture(body)
     partial = validation.read_flag(body, "partial_payment")
     first_payment = body.get("first_payment_min_amount")
     if first_payment is not None and (not isinstance(first_payment, int) or not 0 < first_payment <= amount):
@@ -52,7 +52,8 @@ def create(world: World, request: Request) -> dict[str, Any]:
         notes=notes,
         created_at=world.clock.unix(),
         capture=capture,
-        automatic_minutes=minutes,
+        automatic_minutes=automatic_minutes,
+        manual_minutes=manual_minutes,
         partial_payment=partial,
         first_payment_min_amount=first_payment,
     )
@@ -72,14 +73,18 @@ def _same_receipt(world: World, *, receipt: str, amount: int, currency: str) -> 
     raise Refused("Order receipt should be unique.", field="receipt", step="order_creation")
 
 
-def _read_capture(body: dict[str, Any]) -> tuple[Literal["automatic", "manual"], int]:
-    """Read how and within how many minutes payments are captured; the older 0/1 flag is still understood."""
+def _read_capture(body: dict[str, Any]) -> tuple[Literal["automatic", "manual"], int, int]:
+    """
+    Read how payments are captured, and within how many minutes by the gateway and by the merchant.
+
+    The older 0/1 flag is still understood.
+    """
     payment = body.get("payment")
     if payment is None:
         wants_capture = body.get("payment_capture", 1)
         if wants_capture not in (0, 1):
             raise Refused("The payment capture field must be 0 or 1.", field="payment_capture")
-        return ("automatic" if wants_capture else "manual"), AUTOMATIC_CAPTURE_MINUTES
+        return ("automatic" if wants_capture else "manual"), AUTOMATIC_CAPTURE_MINUTES, MANUAL_CAPTURE_MINUTES
 
     if not isinstance(payment, dict) or payment.get("capture") not in {"automatic", "manual"}:
         raise Refused("The payment.capture must be automatic or manual.", field="payment.capture")
@@ -88,13 +93,19 @@ def _read_capture(body: dict[str, Any]) -> tuple[Literal["automatic", "manual"],
     if not isinstance(options, dict):
         raise Refused("The payment.capture_options must be an object.", field="payment.capture_options")
     validation.refuse_extra(options, _CAPTURE_OPTIONS)
-    minutes = options.get("automatic_expiry_period", AUTOMATIC_CAPTURE_MINUTES)
+    automatic = _read_minutes(options, "automatic_expiry_period", AUTOMATIC_CAPTURE_MINUTES)
+    manual = _read_minutes(options, "manual_expiry_period", MANUAL_CAPTURE_MINUTES)
+    return payment["capture"], automatic, manual
+
+
+def _read_minutes(options: dict[str, Any], name: str, default: int) -> int:
+    minutes = options.get(name, default)
     if not isinstance(minutes, int) or minutes < _SHORTEST_EXPIRY_MINUTES:
         raise Refused(
-            f"The automatic expiry period must be at least {_SHORTEST_EXPIRY_MINUTES}.",
-            field="payment.capture_options.automatic_expiry_period",
+            f"The {name.replace('_', ' ')} must be at least {_SHORTEST_EXPIRY_MINUTES}.",
+            field=f"payment.capture_options.{name}",
         )
-    return payment["capture"], minutes
+    return minutes
 
 
 def fetch(world: World, request: Request, order_id: str) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 from werkzeug.wrappers import Request
 
 from sandbox.razorpay import validation, webhooks
+from sandbox.razorpay.bankdays import settlement_due
 from sandbox.razorpay.errors import FAILURES, Failure, Refused, UrlNotFound
 from sandbox.razorpay.fees import fee_and_tax
 from sandbox.razorpay.state import Order, Payment
@@ -81,10 +83,11 @@ def capture(world: World, request: Request, payment_id: str) -> dict[str, Any]:
         )
     if (amount, currency) != (payment.amount, payment.currency):
         raise Refused("Capture amount must be equal to the amount authorized", field="amount", step="payment_capture")
-    if world.razorpay.orders[payment.order_id].status == "paid":
+    order = world.razorpay.order_of(payment)
+    if order is None or order.status == "paid":
         raise Refused("Payment cannot be captured because the order is already paid.", step="payment_capture")
 
-    webhooks.emit(world, _capture(world, payment))
+    webhooks.emit(world, take_money(world, payment))
     return payment.wire()
 
 
@@ -156,24 +159,27 @@ def _refuse_other_amount(order: Order, amount: int) -> None:
         raise Refused("Your payment amount is different from your order amount.", field="amount")
 
 
-def open_payment(world: World, order: Order, *, amount: int, method: str, **details: Any) -> Payment:
+def open_payment(world: World, order: Order | None, *, amount: int, method: str, **details: Any) -> Payment:
     """Record that a customer began to pay; `details` are further fields of the payment."""
     now = world.clock.unix()
+    currency = order.currency if order is not None else "INR"
     payment = Payment(
         id=world.ids.razorpay("pay"),
-        order_id=order.id,
+        order_id=order.id if order is not None else None,
         amount=amount,
-        currency=order.currency,
+        currency=details.pop("currency", currency),
         method=method,
         created_at=now,
         expires_at=now + world.razorpay.knobs.upi_timeout_seconds,
         **details,
     )
+    world.razorpay.agenda.at(now + world.razorpay.knobs.upi_timeout_seconds, "payment_expiry", payment.id)
     if payment.flow == "intent" and method == "upi":
         payment.link = _intent_link(payment)
-    order.attempts += 1
-    if order.status == "created":
-        order.status = "attempted"
+    if order is not None:
+        order.attempts += 1
+        if order.status == "created":
+            order.status = "attempted"
     world.razorpay.add_payment(payment)
     world.changed()
     return payment
@@ -226,9 +232,20 @@ def answer(world: World, payment: Payment, *, approve: bool, reason: str = "paym
         fail(world, payment, FAILURES[reason])
 
 
-def authorize(world: World, payment: Payment) -> None:
-    """Take the customer's money, and capture it where the order says so."""
-    order = world.razorpay.orders[payment.order_id]
+def answer_later(world: World, payment_id: str) -> None:
+    """Approve a payment that was told to be approved about now, if it still can be."""
+    payment = world.razorpay.payments[payment_id]
+    if payment.status in {"created", "failed"}:
+        authorize(world, payment)
+
+
+def authorize(world: World, payment: Payment, also: Callable[[Payment], list[webhooks.News]] | None = None) -> None:
+    """
+    Take the customer's money, and capture it where the order says so.
+
+    `also` is called after that and returns what else there is to tell of this moment.
+    """
+    order = world.razorpay.order_of(payment)
     payment.late_authorized = payment.status == "failed"
     payment.status = "authorized"
     payment.error = None
@@ -239,24 +256,40 @@ def authorize(world: World, payment: Payment) -> None:
             "upi_transaction_id": world.ids.hex("upi", 32).upper(),
         }
     world.razorpay.open_payments.discard(payment.id)
-    news = [webhooks.News("payment.authorized", payment)]
+    news = [webhooks.about_payment("payment.authorized", payment)]
 
-    in_time = world.clock.unix() - payment.created_at <= order.automatic_minutes * 60
-    if order.capture == "automatic" and in_time and order.status != "paid":
-        news += _capture(world, payment)
+    if order is None or _captures_by_itself(world, order, payment):
+        news += take_money(world, payment)
+    else:
+        world.razorpay.agenda.at(payment.created_at + order.manual_minutes * 60, "auto_refund", payment.id)
+    if also is not None:
+        news += also(payment)
 
     webhooks.emit(world, news)
 
 
-def _capture(world: World, payment: Payment) -> list[webhooks.News]:
-    order = world.razorpay.orders[payment.order_id]
+def _captures_by_itself(world: World, order: Order, payment: Payment) -> bool:
+    in_time = world.clock.unix() - payment.created_at <= order.automatic_minutes * 60
+    return order.capture == "automatic" and in_time and order.status != "paid"
+
+
+def take_money(world: World, payment: Payment) -> list[webhooks.News]:
+    """Capture, and return what is to be told of it."""
+    gateway = world.razorpay
+    order = gateway.order_of(payment)
     payment.status = "captured"
+    payment.captured_at = world.clock.unix()
     payment.fee, payment.tax = fee_and_tax(payment.amount)
-    order.amount_paid += payment.amount
-    news = [webhooks.News("payment.captured", payment)]
-    if order.amount_paid >= order.amount:
-        order.status = "paid"
-        news.append(webhooks.News("order.paid", payment, order))
+    news = [webhooks.about_payment("payment.captured", payment)]
+    if order is not None:
+        order.amount_paid += payment.amount
+        if order.amount_paid >= order.amount:
+            order.status = "paid"
+            news.append(webhooks.about_payment("order.paid", payment, order=order.wire()))
+
+    knobs = gateway.knobs
+    due = settlement_due(payment.captured_at, working_days=knobs.settlement_days, holidays=knobs.holidays)
+    gateway.agenda.at(due, "settlement")
     return news
 
 
@@ -271,13 +304,11 @@ def fail(world: World, payment: Payment, failure: Failure) -> None:
         "reason": failure.reason,
     }
     world.razorpay.open_payments.discard(payment.id)
-    webhooks.emit(world, [webhooks.News("payment.failed", payment)])
+    webhooks.emit(world, [webhooks.about_payment("payment.failed", payment)])
 
 
-def expire_open(world: World) -> None:
-    """Fail the payments that no bank has answered in time."""
-    now = world.clock.unix()
-    for payment_id in sorted(world.razorpay.open_payments):
-        payment = world.razorpay.payments[payment_id]
-        if payment.expires_at is not None and payment.expires_at <= now:
-            fail(world, payment, FAILURES["payment_timed_out"])
+def expire(world: World, payment_id: str) -> None:
+    """Fail a payment that no bank has answered in time."""
+    payment = world.razorpay.payments[payment_id]
+    if payment.status == "created":
+        fail(world, payment, FAILURES["payment_timed_out"])

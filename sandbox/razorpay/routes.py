@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from sandbox.razorpay import errors, orders, payments
+from sandbox.razorpay import disputes, errors, links, orders, payments, qr_codes, refunds, settlements, timers
 from sandbox.state import World
 
 Endpoint = Callable[..., dict[str, Any]]
@@ -30,6 +30,33 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v1/payments/<payment_id>", payments.fetch),
     ("PATCH", "/v1/payments/<payment_id>", payments.edit),
     ("POST", "/v1/payments/<payment_id>/capture", payments.capture),
+    ("POST", "/v1/payments/<payment_id>/refund", refunds.create_for_payment),
+    ("GET", "/v1/payments/<payment_id>/refunds", refunds.of_payment),
+    ("GET", "/v1/payments/<payment_id>/refunds/<refund_id>", refunds.one_of_payment),
+    ("POST", "/v1/refunds", refunds.create),
+    ("GET", "/v1/refunds", refunds.list_all),
+    ("GET", "/v1/refunds/<refund_id>", refunds.fetch),
+    ("PATCH", "/v1/refunds/<refund_id>", refunds.edit),
+    ("GET", "/v1/settlements", settlements.list_all),
+    ("GET", "/v1/settlements/<settlement_id>", settlements.fetch),
+    ("GET", "/v1/settlements/recon/combined", settlements.report),
+    ("GET", "/v1/disputes", disputes.list_all),
+    ("GET", "/v1/disputes/<dispute_id>", disputes.fetch),
+    ("POST", "/v1/disputes/<dispute_id>/accept", disputes.accept),
+    ("PATCH", "/v1/disputes/<dispute_id>/contest", disputes.contest),
+    ("POST", "/v1/documents", disputes.upload),
+    ("GET", "/v1/documents/<document_id>", disputes.fetch_document),
+    ("POST", "/v1/payment_links", links.create),
+    ("GET", "/v1/payment_links", links.list_all),
+    ("GET", "/v1/payment_links/<link_id>", links.fetch),
+    ("PATCH", "/v1/payment_links/<link_id>", links.edit),
+    ("POST", "/v1/payment_links/<link_id>/cancel", links.cancel),
+    ("POST", "/v1/payment_links/<link_id>/notify_by/<medium>", links.notify),
+    ("POST", "/v1/payments/qr_codes", qr_codes.create),
+    ("GET", "/v1/payments/qr_codes", qr_codes.list_all),
+    ("GET", "/v1/payments/qr_codes/<qr_id>", qr_codes.fetch),
+    ("GET", "/v1/payments/qr_codes/<qr_id>/payments", qr_codes.payments_of),
+    ("POST", "/v1/payments/qr_codes/<qr_id>/close", qr_codes.close),
 )
 _MAP = Map([Rule(path, methods=[method], endpoint=endpoint) for method, path, endpoint in ROUTES], strict_slashes=False)
 
@@ -40,7 +67,7 @@ def handle(world: World, request: Request, path: str) -> Response:
         _authenticate(world, request.headers.get("Authorization", ""))
         endpoint, arguments = _match(request.method, path)
         with world.lock:
-            payments.expire_open(world)
+            timers.catch_up(world)
             return _json(endpoint(world, request, **arguments))
     except errors.Refused as refusal:
         return _json({"error": refusal.body}, refusal.http_status)

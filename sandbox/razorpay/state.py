@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from sandbox.agenda import Agenda
+from sandbox.razorpay.entities import (
+    Adjustment,
+    Dispute,
+    Document,
+    Notes,
+    PaymentLink,
+    QrCode,
+    Refund,
+    Settlement,
+    notes_on_the_wire,
+)
 from sandbox.settings import Settings
 
-Notes = dict[str, Any]
-
 AUTOMATIC_CAPTURE_MINUTES = 3 * 24 * 60
-
-
-def notes_on_the_wire(notes: Notes) -> Notes | list[Any]:
-    """Return notes as Razorpay sends them: an empty object comes as an empty list."""
-    return dict(notes) if notes else []
+MANUAL_CAPTURE_MINUTES = 3 * 24 * 60
 
 
 @dataclass(kw_only=True)
 class Order:
-    """A Razorpay order; amounts in paise, times in Unix seconds. `automatic_minutes` bounds automatic capture."""
+    """
+    A Razorpay order; amounts in paise, times in Unix seconds.
+
+    `automatic_minutes` bounds automatic capture; what is authorised and nobody captures within `manual_minutes` goes
+    back to the payer.
+    """
 
     id: str
     amount: int
@@ -30,6 +42,7 @@ class Order:
     created_at: int
     capture: Literal["automatic", "manual"] = "automatic"
     automatic_minutes: int = AUTOMATIC_CAPTURE_MINUTES
+    manual_minutes: int = MANUAL_CAPTURE_MINUTES
     partial_payment: bool = False
     first_payment_min_amount: int | None = None
     amount_paid: int = 0
@@ -59,10 +72,14 @@ class Order:
 
 @dataclass(kw_only=True)
 class Payment:
-    """One try to pay; amounts in paise, times in Unix seconds. `fee` includes `tax`; both are None until captured."""
+    """
+    One try to pay; amounts in paise, times in Unix seconds.
+
+    `fee` includes `tax`; both are None until captured. What is paid by QR code has no order.
+    """
 
     id: str
-    order_id: str
+    order_id: str | None
     amount: int
     currency: str
     method: str
@@ -86,6 +103,8 @@ class Payment:
     expires_at: int | None = None
     amount_refunded: int = 0
     refund_status: str | None = None
+    captured_at: int | None = None
+    settlement_id: str | None = None
 
     def wire(self) -> dict[str, Any]:
         error = self.error or {}
@@ -103,7 +122,7 @@ class Payment:
             "amount_refunded": self.amount_refunded,
             "amount_transferred": 0,
             "refund_status": self.refund_status,
-            "captured": self.status in {"captured", "refunded"},
+            "captured": self.captured_at is not None,
             "description": self.description,
             "card_id": self.card["id"] if self.card else None,
             "card": dict(self.card) if self.card else None,
@@ -134,7 +153,8 @@ class Event:
     """
     One webhook: the exact text that was signed, its signature, and every attempt to deliver it.
 
-    `status` is pending, delivered, failed (given up), held (until released), dropped, or unaddressed (no URL).
+    `status` is pending, delivered, failed (given up), held (until released), dropped, unaddressed (no URL), or
+    disabled (the webhook was switched off). `replays` are the times of its replays from the dashboard.
     """
 
     id: str
@@ -147,6 +167,7 @@ class Event:
     status: str = "pending"
     attempts: list[dict[str, Any]] = field(default_factory=list)
     held_by: str | None = None
+    replays: list[float] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -156,6 +177,9 @@ class Policy:
 
     `forge` spoils the next `forge_times` attempts: signature, body, missing (no signature) or secret (signed by a
     stranger); attempts after that are genuine.
+
+    `schedule` is fast (seconds apart in real time, `retry_limit` tries) or razorpay (minutes and hours apart by the
+    sandbox's clock, for 24 hours, after which the webhook is disabled until somebody enables it).
     """
 
     url: str | None
@@ -170,6 +194,9 @@ class Policy:
     retry_base_ms: int = 500
     retry_cap_ms: int = 8_000
     retry_limit: int = 12
+    schedule: Literal["fast", "razorpay"] = "fast"
+    enabled: bool = True
+    disabled_at: int | None = None
 
 
 @dataclass(kw_only=True)
@@ -179,6 +206,11 @@ class Knobs:
 
     `unique_receipt` says what a second order with the same receipt and `unique_receipt: true` gets: the first order
     (return) or an error (refuse). `payer` is who answers UPI requests: manual (the control API), approve or decline.
+
+    `refund_outcome` is what becomes of a refund (manual: the control API says), after `refund_seconds` of the
+    sandbox's clock; `refund_busy_ms` keeps its first request, and so its idempotency key, under way that long.
+    `refund_balance` is what is left for refunds in paise, None for no bound. `settlement_days` are working days;
+    `holidays` are days like 2026-01-26; `settlement_errors` go into every settlement that the clock makes.
     """
 
     unique_receipt: Literal["return", "refuse"] = "return"
@@ -186,6 +218,36 @@ class Knobs:
     payer: Literal["manual", "approve", "decline"] = "manual"
     payer_delay_ms: int = 0
     upi_timeout_seconds: int = 600
+    refund_outcome: Literal["processed", "failed", "manual"] = "processed"
+    refund_seconds: int = 0
+    refund_busy_ms: int = 0
+    refund_balance: int | None = None
+    auto_settle: bool = True
+    settlement_days: int = 2
+    holidays: list[str] = field(default_factory=list)
+    settlement_errors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class RefundKey:
+    """What an idempotency key was first used for; without a refund its request is still under way."""
+
+    fingerprint: str
+    refund_id: str | None = None
+
+
+_TABLES: dict[str, Any] = {
+    "orders": Order,
+    "payments": Payment,
+    "events": Event,
+    "refunds": Refund,
+    "adjustments": Adjustment,
+    "settlements": Settlement,
+    "disputes": Dispute,
+    "documents": Document,
+    "payment_links": PaymentLink,
+    "qr_codes": QrCode,
+}
 
 
 class Razorpay:
@@ -198,9 +260,19 @@ class Razorpay:
         self.orders: dict[str, Order] = {}
         self.payments: dict[str, Payment] = {}
         self.events: dict[str, Event] = {}
+        self.refunds: dict[str, Refund] = {}
+        self.adjustments: dict[str, Adjustment] = {}
+        self.settlements: dict[str, Settlement] = {}
+        self.disputes: dict[str, Dispute] = {}
+        self.documents: dict[str, Document] = {}
+        self.payment_links: dict[str, PaymentLink] = {}
+        self.qr_codes: dict[str, QrCode] = {}
+        self.refund_keys: dict[str, RefundKey] = {}
+        self.agenda = Agenda()
         self.open_payments: set[str] = set()
         self.orders_by_receipt: defaultdict[str, list[str]] = defaultdict(list)
         self.payments_by_order: defaultdict[str, list[str]] = defaultdict(list)
+        self.refunds_by_payment: defaultdict[str, list[str]] = defaultdict(list)
 
     @classmethod
     def fresh(cls, settings: Settings, *, account_id: str) -> Razorpay:
@@ -213,7 +285,8 @@ class Razorpay:
 
     def add_payment(self, payment: Payment) -> None:
         self.payments[payment.id] = payment
-        self.payments_by_order[payment.order_id].append(payment.id)
+        if payment.order_id is not None:
+            self.payments_by_order[payment.order_id].append(payment.id)
         if payment.status == "created":
             self.open_payments.add(payment.id)
 
@@ -221,17 +294,33 @@ class Razorpay:
         """Return an order's payments, newest first."""
         return [self.payments[payment_id] for payment_id in reversed(self.payments_by_order.get(order_id, []))]
 
+    def order_of(self, payment: Payment) -> Order | None:
+        return None if payment.order_id is None else self.orders[payment.order_id]
+
+    def add_refund(self, refund: Refund) -> None:
+        self.refunds[refund.id] = refund
+        self.refunds_by_payment[refund.payment_id].append(refund.id)
+
+    def refunds_of(self, payment_id: str) -> list[Refund]:
+        """Return a payment's refunds, newest first."""
+        return [self.refunds[refund_id] for refund_id in reversed(self.refunds_by_payment.get(payment_id, []))]
+
     def dump(self) -> dict[str, Any]:
-        return {
-            "orders": [asdict(order) for order in self.orders.values()],
-            "payments": [asdict(payment) for payment in self.payments.values()],
-            "events": [asdict(event) for event in self.events.values()],
-        }
+        tables = {name: [asdict(row) for row in getattr(self, name).values()] for name in _TABLES}
+        keys = {key: asdict(row) for key, row in self.refund_keys.items() if row.refund_id is not None}
+        return {**tables, "refund_keys": keys, "agenda": self.agenda.dump()}
 
     def load(self, data: dict[str, Any]) -> None:
-        for row in data["orders"]:
-            self.add_order(Order(**row))
-        for row in data["payments"]:
-            self.add_payment(Payment(**row))
-        for row in data["events"]:
-            self.events[row["id"]] = Event(**row)
+        adders: dict[str, Callable[[Any], None]] = {
+            "orders": self.add_order,
+            "payments": self.add_payment,
+            "refunds": self.add_refund,
+        }
+        for name, kind in _TABLES.items():
+            for row in data[name]:
+                if name in adders:
+                    adders[name](kind(**row))
+                else:
+                    getattr(self, name)[row["id"]] = kind(**row)
+        self.refund_keys = {key: RefundKey(**row) for key, row in data["refund_keys"].items()}
+        self.agenda.load((due, kind, entity_id) for due, kind, entity_id in data["agenda"])

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from werkzeug.wrappers import Request
 
+from sandbox.razorpay.entities import Notes
 from sandbox.razorpay.errors import Refused, UnknownId
-from sandbox.razorpay.state import Notes
 
 _ID = re.compile(r"[a-z]+_[A-Za-z0-9]{14}")
 _PHONE = re.compile(r"(?:\+?91)?([6-9]\d{9})")
@@ -144,7 +144,8 @@ def find(table: dict[str, T], entity_id: str, prefix: str) -> T:
     return table[entity_id]
 
 
-def _read_number(request: Request, name: str, default: int, lowest: int, highest: int) -> int:
+def read_number(request: Request, name: str, default: int, lowest: int, highest: int) -> int:
+    """:raises Refused: if a parameter of the query is no whole number from `lowest` to `highest`"""
     text = request.args.get(name)
     if text is None:
         return default
@@ -165,10 +166,10 @@ def page(request: Request, rows: Iterable[Any], *, extra: Collection[str] = ()) 
     :raises Refused: if a parameter is unknown or out of range
     """
     refuse_extra(dict(request.args), {"from", "to", "count", "skip", *extra})
-    first = _read_number(request, "from", 0, _EARLIEST, _LATEST)
-    last = _read_number(request, "to", _LATEST, _EARLIEST, _LATEST)
-    count = _read_number(request, "count", _DEFAULT_PAGE, 1, _MAX_PAGE)
-    skip = _read_number(request, "skip", 0, 0, 10**9)
+    first = read_number(request, "from", 0, _EARLIEST, _LATEST)
+    last = read_number(request, "to", _LATEST, _EARLIEST, _LATEST)
+    count = read_number(request, "count", _DEFAULT_PAGE, 1, _MAX_PAGE)
+    skip = read_number(request, "skip", 0, 0, 10**9)
 
     wanted = [row for row in rows if first <= row.created_at <= last]
     return wanted[skip : skip + count]

@@ -1,68 +1,66 @@
-"""Webhooks: what is told, how it is signed, and the unreliable road on which it travels."""
+"""Webhooks: what is told, and how the account's settings let it go, hold it back or send it again."""
 
 from __future__ import annotations
 
 import json
 import random
-import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import requests
-
+from sandbox.razorpay import delivery
 from sandbox.razorpay.signatures import sign_webhook
-from sandbox.razorpay.state import Event, Order, Payment
+from sandbox.razorpay.state import Event, Payment
 from sandbox.state import World
 
 MODES = ("normal", "duplicate", "reverse", "delay", "drop", "hold")
-FORGERIES = ("signature", "body", "missing", "secret")
-# After one of these no further webhook of the same payment is to be expected soon.
-_CLOSING = {"payment.captured", "payment.failed", "order.paid"}
+# Something more about the same payment is to be expected soon after one of these.
+_OPENING = {"payment.authorized", "refund.created", "refund.speed_changed"}
+_REPLAY_DAYS, _MOST_REPLAYS, _DAY = 7, 5, 24 * 3600
 
 
-@dataclass
+@dataclass(frozen=True)
 class News:
-    """Something that happened, with its entities as they were at that moment."""
+    """Something that happened, with its entities as they were at that moment, in the order in which they are told."""
 
     event: str
-    payment: Payment
-    order: Order | None = None
-    payload: dict[str, Any] = field(init=False)
+    entities: dict[str, dict[str, Any]]
+    payment_id: str | None = None
+    order_id: str | None = None
 
-    def __post_init__(self) -> None:
-        self.payload = {"payment": {"entity": self.payment.wire()}}
-        if self.order is not None:
-            self.payload["order"] = {"entity": self.order.wire()}
+
+def about_payment(event: str, payment: Payment, **entities: dict[str, Any]) -> News:
+    """Return news of a payment, told before the other entities."""
+    return News(event, {"payment": payment.wire(), **entities}, payment_id=payment.id, order_id=payment.order_id)
 
 
 def emit(world: World, news: list[News]) -> None:
     """Write the webhooks of one moment and send them on their way as the policy says."""
-    events = [
-        _write(
-            world, event=item.event, payload=item.payload, payment_id=item.payment.id, order_id=item.payment.order_id
-        )
-        for item in news
-    ]
+    events = [_write_news(world, item) for item in news]
     policy = world.razorpay.policy
     chosen = [event for event in events if not policy.events or event.event in policy.events]
     others = [event for event in events if event not in chosen]
 
-    _send(world, others, copies=1, delay=0.0)
+    delivery.send(world, others)
     if policy.mode == "drop":
-        _mark(chosen, "dropped")
+        delivery.mark(chosen, "dropped")
     elif policy.mode in {"hold", "reverse"}:
-        _mark(chosen, "held", held_by=policy.mode)
-        if policy.mode == "reverse" and any(event.event in _CLOSING for event in chosen):
-            _send(world, _held_for(world, chosen[0].payment_id)[::-1], copies=policy.copies, delay=0.0)
+        delivery.mark(chosen, "held", held_by=policy.mode)
+        if policy.mode == "reverse" and any(event.event not in _OPENING for event in chosen):
+            delivery.send(world, _held_for(world, chosen[0].payment_id)[::-1], copies=policy.copies)
     else:
         delay = policy.delay_ms / 1000 if policy.mode == "delay" else 0.0
-        _send(world, chosen, copies=policy.copies, delay=delay)
+        delivery.send(world, chosen, copies=policy.copies, delay=delay)
     world.changed()
+
+
+def _write_news(world: World, news: News) -> Event:
+    payload = {name: {"entity": entity} for name, entity in news.entities.items()}
+    return _write(world, event=news.event, payload=payload, payment_id=news.payment_id, order_id=news.order_id)
 
 
 def _write(world: World, *, event: str, payload: dict[str, Any], payment_id: str | None, order_id: str | None) -> Event:
     now = world.clock.unix()
-    envelope = {
+    envelope: dict[str, Any] = {
         "entity": "event",
         "account_id": world.razorpay.account_id,
         "event": event,
@@ -70,6 +68,8 @@ def _write(world: World, *, event: str, payload: dict[str, Any], payment_id: str
         "payload": payload,
         "created_at": now,
     }
+    if event == "refund.speed_changed":  # as in Razorpay's own sample, where the time lies one level deeper
+        envelope["payload"] = {**payload, "created_at": envelope.pop("created_at")}
     body = json.dumps(envelope, separators=(",", ":"), ensure_ascii=False)
     return _record(world, event=event, body=body, payment_id=payment_id, order_id=order_id)
 
@@ -94,40 +94,75 @@ def invent(world: World, *, event: str, payload: dict[str, Any], body: str | Non
         row = _write(world, event=event, payload=payload, payment_id=None, order_id=None)
     else:
         row = _record(world, event=event, body=body, payment_id=None, order_id=None)
-    _send(world, [row], copies=1, delay=0.0, forge=forge)
+    delivery.send(world, [row], forge=forge)
     world.changed()
     return row
 
 
 def resend(world: World, event: Event, *, copies: int, forge: str | None) -> None:
-    """Send an event again, signed with the present secret, as the dashboard's replay does."""
+    """Send an event again, signed with the present secret, as often as wanted and whatever its age."""
     event.signature = sign_webhook(event.body.encode(), world.razorpay.policy.secret)
-    _send(world, [event], copies=copies, delay=0.0, forge=forge)
+    delivery.send(world, [event], copies=copies, forge=forge)
     world.changed()
 
 
-def release(world: World, *, order: str, copies: int) -> int:
-    """Let all held webhooks go one after another: forward, reverse or (by the seed) shuffled. Return how many."""
+def replay(world: World, *, statuses: list[str], names: list[str], since: float) -> dict[str, Any]:
+    """
+    Replay events as the dashboard does: at most seven days old, each at most five times in 24 hours.
+
+    Signed with the present secret; they leave in the order in which they were made.
+    """
+    now = world.clock.now()
+    chosen: list[Event] = []
+    refused: list[dict[str, str]] = []
+    for event in world.razorpay.events.values():
+        if event.status not in statuses or event.created_at < since or (names and event.event not in names):
+            continue
+        recent = [at for at in event.replays if at > now - _DAY]
+        if event.created_at < now - _REPLAY_DAYS * _DAY:
+            refused.append({"id": event.id, "why": "older than seven days"})
+        elif len(recent) >= _MOST_REPLAYS:
+            refused.append({"id": event.id, "why": "replayed five times in 24 hours"})
+        else:
+            event.replays.append(now)
+            event.signature = sign_webhook(event.body.encode(), world.razorpay.policy.secret)
+            chosen.append(event)
+    delivery.send(world, chosen)
+    world.changed()
+    return {"replayed": len(chosen), "refused": refused}
+
+
+def switch(world: World, *, on: bool) -> dict[str, Any]:
+    """Enable or disable the webhook; what happens while it is off is recorded and told to nobody."""
+    policy = world.razorpay.policy
+    policy.enabled = on
+    policy.disabled_at = None if on else world.clock.unix()
+    world.changed()
+    return asdict(policy)
+
+
+def release(world: World, *, order: str, copies: int, ids: list[str] | None = None) -> int:
+    """
+    Let held webhooks go one after another: forward, reverse or (by the seed) shuffled. Return how many.
+
+    `ids` names which, and then gives their order.
+    """
     held = [event for event in world.razorpay.events.values() if event.status == "held"]
-    if order == "reverse":
+    if ids is not None:
+        by_id = {event.id: event for event in held}
+        held = [by_id[event_id] for event_id in ids if event_id in by_id]
+    elif order == "reverse":
         held.reverse()
     elif order == "shuffle":
         random.Random(world.settings.seed).shuffle(held)
-    _send(world, held, copies=copies, delay=0.0)
+    delivery.send(world, held, copies=copies)
     world.changed()
     return len(held)
 
 
 def resume(world: World) -> None:
     """Take up what a predecessor had not delivered."""
-    pending = [event for event in world.razorpay.events.values() if event.status == "pending"]
-    _send(world, pending, copies=1, delay=0.0)
-
-
-def _mark(events: list[Event], status: str, held_by: str | None = None) -> None:
-    for event in events:
-        event.status = status
-        event.held_by = held_by
+    delivery.send(world, [event for event in world.razorpay.events.values() if event.status == "pending"])
 
 
 def _held_for(world: World, payment_id: str | None) -> list[Event]:
@@ -136,126 +171,3 @@ def _held_for(world: World, payment_id: str | None) -> list[Event]:
         for event in world.razorpay.events.values()
         if event.status == "held" and event.held_by == "reverse" and event.payment_id == payment_id
     ]
-
-
-def _send(world: World, events: list[Event], *, copies: int, delay: float, forge: str | None = None) -> None:
-    """Hand a row of events to the background; they leave in this order, each when the one before is answered."""
-    if not events:
-        return
-    if world.razorpay.policy.url is None:
-        _mark(events, "unaddressed")
-        return
-    _mark(events, "pending")
-    row = [event for event in events for _ in range(copies)]
-    world.scheduler.after(delay, lambda: _deliver_row(world, row, forge))
-
-
-def _deliver_row(world: World, row: list[Event], forge: str | None) -> None:
-    delivered: dict[str, bool] = {}
-    for event in row:
-        delivered[event.id] = _deliver(world, event, forge) or delivered.get(event.id, False)
-
-    with world.lock:
-        for event_id, done in delivered.items():
-            known = world.razorpay.events.get(event_id)
-            if known is None:
-                continue  # the world was reset meanwhile
-            if done:
-                known.status = "delivered"
-            else:
-                _try_later(world, known)
-        world.changed()
-
-
-def _try_later(world: World, event: Event) -> None:
-    policy = world.razorpay.policy
-    tries = len(event.attempts)
-    if tries >= policy.retry_limit:
-        event.status = "failed"
-        return
-    wait = min(policy.retry_base_ms * 2 ** (tries - 1), policy.retry_cap_ms)
-    world.scheduler.after(wait / 1000, lambda: _deliver_row(world, [event], None))
-
-
-def _deliver(world: World, event: Event, forge: str | None) -> bool:
-    with world.lock:
-        policy = world.razorpay.policy
-        if forge is None and policy.forge is not None and policy.forge_times > 0:
-            forge = policy.forge
-            policy.forge_times -= 1
-        body, signature = _forged(event, forge)
-        url, timeout = policy.url or "", policy.timeout_ms / 1000
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "Razorpay-Webhook/v1",
-        "x-razorpay-event-id": event.id,
-    }
-    if signature is not None:
-        headers["X-Razorpay-Signature"] = signature
-
-    started = time.monotonic()
-    status, text = _post(url, body, headers, timeout)
-    milliseconds = round((time.monotonic() - started) * 1000)
-
-    with world.lock:
-        note = f"{event.event} {event.id}" + (f" forged: {forge}" if forge else "")
-        event.attempts.append(
-            {
-                "at": world.clock.now(),
-                "status": status,
-                "milliseconds": milliseconds,
-                "forged": forge,
-                "answer": text[:500],
-            }
-        )
-        world.journal.add(
-            at=world.clock.now(),
-            direction="out",
-            service="razorpay",
-            method="POST",
-            path=url,
-            query="",
-            body=body.decode(errors="replace"),
-            status=status,
-            response=text,
-            milliseconds=milliseconds,
-            note=note,
-        )
-        world.changed()
-    return status is not None and 200 <= status < 300
-
-
-def _post(url: str, body: bytes, headers: dict[str, str], timeout: float) -> tuple[int | None, str]:
-    """Post and return status and text; a receiver that cannot be reached or is too slow (seconds) has no status."""
-    with requests.Session() as session:
-        session.trust_env = False  # a proxy of the environment must not see loopback traffic
-        try:
-            response = session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
-        except requests.RequestException as error:
-            return None, f"{type(error).__name__}: {error}"
-        return response.status_code, response.text
-
-
-def _forged(event: Event, forge: str | None) -> tuple[bytes, str | None]:
-    body, signature = event.body.encode(), event.signature
-    if forge == "missing":
-        return body, None
-    if forge == "signature":
-        return body, "0" * 64
-    if forge == "secret":
-        return body, sign_webhook(body, "a stranger's secret")
-    if forge == "body":
-        return _with_more_money(event.body), signature
-    return body, signature
-
-
-def _with_more_money(text: str) -> bytes:
-    """Change what the signature protects: the paid amount where there is one, else a field of the envelope."""
-    body = json.loads(text)
-    payload = body.get("payload")
-    entity = payload.get("payment", {}).get("entity", {}) if isinstance(payload, dict) else {}
-    if "amount" in entity:
-        entity["amount"] += 100
-    else:
-        body["forged"] = True
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

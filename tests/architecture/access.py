@@ -74,11 +74,36 @@ ACCESS: dict[str, Access] = {
     "POST payments/<payment_id>/cancel": Access(OWNER),
     "POST payments/<payment_id>/sync": Access(OWNER, "payments.view_payment"),
     "GET payments/<payment_id>/qr.svg": Access(OWNER, "payments.view_payment"),
+    "GET settlements": Access(STAFF, "payments.view_settlement"),
+    "POST settlements/import": Access(STAFF, "payments.add_settlementimport", body={"day": "2026-01-01"}),
+    "GET settlements/<settlement_id>": Access(STAFF, "payments.view_settlement"),
+    "GET settlements/<settlement_id>/lines": Access(STAFF, "payments.view_settlement"),
+    "GET reconciliation/exceptions": Access(STAFF, "payments.view_reconciliationexception"),
+    "POST reconciliation/exceptions/<exception_id>/resolve": Access(
+        STAFF, "payments.change_reconciliationexception", body={"resolution": "noted", "note": "seen"}
+    ),
+    "GET refunds": Access(SIGNED, "payments.view_refund"),
+    "POST refunds": Access(SIGNED, body={"order_id": "<order_id>"}),
+    "GET refunds/<refund_id>": Access(OWNER, "payments.view_refund"),
+    "POST refunds/<refund_id>/approve": Access(STAFF, "payments.change_refund"),
+    "POST refunds/<refund_id>/reject": Access(STAFF, "payments.change_refund"),
+    "POST refunds/<refund_id>/retry": Access(STAFF, "payments.change_refund"),
+    "POST refunds/<refund_id>/cancel": Access(OWNER, "payments.change_refund"),
+    "POST refunds/<refund_id>/settle": Access(STAFF, "payments.change_refund"),
     "POST webhooks/razorpay": Access(SIGNATURE),
+    "GET disputes": Access(STAFF, "payments.view_dispute"),
+    "GET disputes/<dispute_id>": Access(STAFF, "payments.view_dispute"),
+    "POST disputes/<dispute_id>/accept": Access(STAFF, "payments.change_dispute"),
+    "POST disputes/<dispute_id>/contest": Access(
+        STAFF, "payments.change_dispute", body={"summary": "It was delivered."}
+    ),
     # invoicing
     "GET invoices": Access(SIGNED, "invoicing.view_invoice"),
     "GET invoices/<invoice_id>": Access(OWNER, "invoicing.view_invoice"),
     "GET invoices/<invoice_id>/pdf": Access(OWNER, "invoicing.view_invoice"),
+    "GET credit-notes": Access(SIGNED, "invoicing.view_invoice"),
+    "GET credit-notes/<credit_note_id>": Access(OWNER, "invoicing.view_invoice"),
+    "GET credit-notes/<credit_note_id>/pdf": Access(OWNER, "invoicing.view_invoice"),
     # notifications
     "GET me/notifications": Access(SIGNED),
     "POST me/notifications/read": Access(SIGNED),

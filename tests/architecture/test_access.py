@@ -15,14 +15,15 @@ from rest_framework.test import APIClient
 from apps.core import ids
 from tests.architecture.access import ACCESS, OWNER, PUBLIC, SIGNATURE, SIGNED, STAFF
 from tests.factories.accounts import make_address, make_session, make_staff
-from tests.factories.invoicing import make_rendered_invoice
+from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
 from tests.factories.orders import make_order
-from tests.factories.payments import make_payment
+from tests.factories.payments import make_dispute, make_payment, make_refund, pay
 
 PREFIX = {
-    "order_id": "ord", "payment_id": "pay", "invoice_id": "inv", "notification_id": "ntf", "address_id": "addr",
-    "session_id": "sess", "product_id": "prod", "variant_id": "var",
+    "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv",
+    "notification_id": "ntf", "address_id": "addr", "session_id": "sess", "dispute_id": "disp", "settlement_id": "stl",
+    "exception_id": "rex", "product_id": "prod", "variant_id": "var",
 }  # fmt: skip
 
 
@@ -64,12 +65,17 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
         "address_id": address.public_id,
         "order_id": order.public_id,
         "payment_id": payment.public_id,
+        "dispute_id": make_dispute(pay(make_order(owner, address=address))).public_id,
+        "refund_id": make_refund(make_order(owner, address=address)).public_id,
         "variant_id": variant.public_id,
         "product_id": variant.product.public_id,
         "invoice_id": make_rendered_invoice(owner).public_id,
+        "credit_note_id": make_rendered_credit_note(owner).public_id,
         "notification_id": make_notification(owner).public_id,
         "session_id": make_session(owner).public_id,
         "gstin": "27AAPFU0939F1ZV",
+        "settlement_id": ids.encode("stl", ids.new()),
+        "exception_id": ids.encode("rex", ids.new()),
     }
 
 

@@ -23,7 +23,8 @@ APPS = sorted(path.parent.name for path in ROOT.glob("apps/*/apps.py"))
 def modules(name: str) -> dict[str, Any]:
     found = {}
     for app in APPS:
-        if (ROOT / "apps" / app / f"{name}.py").exists() and not (app == "core" and name == "events"):
+        place = ROOT / "apps" / app / name
+        if (place.with_suffix(".py").exists() or place.is_dir()) and not (app == "core" and name == "events"):
             found[app] = importlib.import_module(f"apps.{app}.{name}")
     return found
 

@@ -1,17 +1,22 @@
 """Orders that are paid and wait for their invoice, and invoices."""
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.db import transaction
 
 from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.money import half_up
 from apps.invoicing import services
 from apps.invoicing.models import Invoice
 from apps.orders import events as order_events
 from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus
+from apps.payments import events as payment_events
+from apps.payments.models import Payment, PaymentAttempt, Refund, RefundLine
+from apps.payments.states import RefundReason, RefundStatus
 from apps.tax.rules import Line, compute, state_name, supply_type
 from tests.factories.accounts import make_user
 from tests.factories.catalog import make_registration, make_variant
@@ -111,3 +116,69 @@ def make_snapshot(state: str, **fields: str) -> dict[str, str]:
         "city": "Bengaluru", "state": state, "state_name": state_name(state), "pin": "560001", "gstin": "", "country": "IN",
         **fields,
     }  # fmt: skip
+
+
+def make_refund(
+    order: Order,
+    *,
+    amount: int,
+    lines: Sequence[tuple[int, int]] = (),
+    status: RefundStatus = RefundStatus.PROCESSED,
+    processed_at: datetime = NOON,
+    review_reason: str = "",
+    **fields: Any,
+) -> Refund:
+    """
+    Return a refund (paise) whose money has gone back; `lines` are (position, quantity) of the order's lines.
+
+    Its payment is there and its postings are not: who tests invoicing looks at the documents' own.
+    """
+    sequence = Refund.objects.filter(order=order).count() + 1
+    payment = Payment.objects.filter(order=order).first() or Payment.objects.create(
+        order=order, customer_id=order.customer_id, sequence=1, amount=order.total_amount, status="succeeded",
+        gateway_call="done", gateway_order_id=f"order_{order.number}", live_until=NOON, succeeded_at=NOON,
+    )  # fmt: skip
+    attempt = PaymentAttempt.objects.create(
+        payment=payment, gateway_payment_id=f"pay_{order.number}_{sequence}", status="captured", amount=payment.amount,
+        currency="INR", method="upi", learnt_by="poll", captured_at=NOON, review_reason=review_reason,
+    )  # fmt: skip
+    values: dict[str, Any] = {
+        "reason": RefundReason.GOODS_RETURNED,
+        "gateway_refund_id": f"rfnd_{order.number}_{sequence}",
+    }
+    refund = Refund.objects.create(
+        number=f"{order.number}-R{sequence}", order=order, payment=payment, attempt=attempt, sequence=sequence, amount=amount,
+        status=status, idempotency_key=f"{order.number}-R{sequence}", requested_by="user:finance",
+        processed_at=processed_at if status == RefundStatus.PROCESSED else None, **{**values, **fields},
+    )  # fmt: skip
+    for position, quantity in lines:
+        line = OrderLine.objects.get(order=order, position=position)
+        RefundLine.objects.create(
+            refund=refund,
+            order_line=line,
+            quantity=quantity,
+            amount=half_up(line.total_amount * quantity, line.quantity),
+        )
+    with transaction.atomic():
+        record(
+            payment_events.REFUND_PROCESSED, subject=refund, root_id=order.pk, actor=SYSTEM, changed=stored_fields(refund), now=NOON
+        )  # fmt: skip
+    return refund
+
+
+def make_credit_note(
+    invoice: Invoice | None = None, *, amount: int = 58_941, now: datetime = NOON, **fields: Any
+) -> Invoice:
+    """Return the credit note of a new refund of an invoice: of half of it, if nothing is said."""
+    invoice = invoice or make_invoice()
+    refund = make_refund(Order.objects.get(pk=invoice.order_id), amount=amount, **fields)
+    note = services.issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=now)
+    assert note is not None
+    return note
+
+
+def make_rendered_credit_note(customer: Any = None, **fields: Any) -> Invoice:
+    """Return a credit note that has its PDF."""
+    note = make_credit_note(make_invoice(customer), **fields)
+    services.render_document(invoice_id=note.pk, now=NOON)
+    return Invoice.objects.select_related("file", "refers_to").get(pk=note.pk)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.core import ids
 from apps.core.events import SYSTEM, record
 from apps.core.models import Event
 from apps.invoicing.models import Invoice, NumberSeries
@@ -13,6 +14,8 @@ from apps.invoicing.states import DocumentType
 from apps.notifications.models import Notification
 from apps.notifications.states import Channel, NotificationStatus
 from apps.orders.models import Order, OrderLine
+from apps.payments.models import Payment, PaymentAttempt, Refund
+from apps.payments.states import AttemptStatus, PaymentStatus, RefundReason, RefundStatus
 from tests.factories.catalog import make_registration, make_variant
 
 _numbers = itertools.count(1)
@@ -52,10 +55,53 @@ def make_invoice_of(order: Order) -> Invoice:
     )  # fmt: skip
 
 
-def make_news(event_type: str, subject: Any, *, root_id: Any = None) -> Event:
+def make_attempt_of(order: Order, **fields: Any) -> PaymentAttempt:
+    """Return a captured attempt of a payment of an order, with its whole amount."""
+    sequence = Payment.objects.filter(order=order).count() + 1
+    payment = Payment.objects.create(
+        order=order, customer=order.customer, sequence=sequence, amount=order.total_amount, status=PaymentStatus.SUCCEEDED,
+        live_until=NOON,
+    )  # fmt: skip
+    values: dict[str, Any] = {
+        "gateway_payment_id": f"pay_{next(_numbers):014d}", "status": AttemptStatus.CAPTURED, "amount": order.total_amount,
+        "currency": "INR", "captured_at": NOON,
+    }  # fmt: skip
+    return PaymentAttempt.objects.create(payment=payment, **{**values, **fields})
+
+
+def make_refund_of(order: Order, **fields: Any) -> Refund:
+    """Return a refund of 500 rupees of an order, pending or as the fields say."""
+    attempt = make_attempt_of(order)
+    number = next(_numbers)
+    values: dict[str, Any] = {
+        "number": f"{order.number}-R{number}", "sequence": number, "amount": 50_000, "status": RefundStatus.PENDING,
+        "reason": RefundReason.CUSTOMER_REQUEST, "idempotency_key": f"refund-key-{number:06d}", "requested_by": "user:x",
+    }  # fmt: skip
+    return Refund.objects.create(order=order, payment=attempt.payment, attempt=attempt, **{**values, **fields})
+
+
+def make_credit_note_of(invoice: Invoice) -> Invoice:
+    """Return an issued credit note over 531 rupees that belongs to an invoice."""
+    series, _ = NumberSeries.objects.get_or_create(
+        registration=invoice.registration,
+        document_type=DocumentType.CREDIT_NOTE,
+        financial_year="2026-27",
+        prefix="CRN",
+    )
+    number = next(_numbers)
+    return Invoice.objects.create(
+        type=DocumentType.CREDIT_NOTE, refers_to=invoice, refund_id=ids.new(), order=invoice.order, customer=invoice.customer,
+        registration=invoice.registration, series=series, sequence=number, number=f"CRN27{number:07d}",
+        financial_year="2026-27", issued_at=NOON, invoice_date=date(2026, 11, 21), order_number=invoice.order_number,
+        seller={}, buyer={}, shipping_address={}, place_of_supply="29", taxable_amount=45_000, igst_amount=8_100,
+        total_amount=53_100,
+    )  # fmt: skip
+
+
+def make_news(event_type: str, subject: Any, *, root_id: Any = None, changed: dict[str, Any] | None = None) -> Event:
     """Return news of a subject, as its service would have recorded it."""
     with transaction.atomic():
-        return record(event_type, subject=subject, actor=SYSTEM, changed={}, root_id=root_id, now=NOON)
+        return record(event_type, subject=subject, actor=SYSTEM, changed=changed or {}, root_id=root_id, now=NOON)
 
 
 def make_notification(user: Any, *, event: Event | None = None, **fields: Any) -> Notification:

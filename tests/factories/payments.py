@@ -1,14 +1,21 @@
 """Money for tests: payments of orders, and what a gateway would say of them."""
 
 import itertools
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.payments import services
-from apps.payments.gateways import GatewayError, GatewayPayment
-from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.gateways import GatewayDispute, GatewayError, GatewayPayment
+from apps.payments.models import (
+    Dispute,
+    Payment,
+    PaymentAttempt,
+    ReconciliationException,
+    Refund,
+    Settlement,
+)
 from apps.payments.states import AttemptStatus, GatewayCall, Source
 from tests.factories.orders import actor_for
 
@@ -65,3 +72,70 @@ def pay(order: Any, *, now: datetime | None = None) -> PaymentAttempt:
     attempt = take_in(make_facts(make_payment(order, now=now)), now=now)
     order.refresh_from_db()
     return attempt
+
+
+def make_dispute_facts(attempt: PaymentAttempt, *, status: str = "open", **fields: Any) -> GatewayDispute:
+    """Return what the gateway says of a dispute over a whole attempt."""
+    values: dict[str, Any] = {
+        "gateway": attempt.gateway,
+        "id": fields.pop("id", None) or new_gateway_id("disp"),
+        "gateway_payment_id": attempt.gateway_payment_id,
+        "status": status,
+        "phase": "chargeback",
+        "amount": attempt.amount,
+        "amount_deducted": 0,
+        "currency": attempt.currency,
+        "reason_code": "fraud",
+        "respond_by": clock.now() + timedelta(days=7),
+        "created_at": clock.now(),
+    }
+    return GatewayDispute(**{**values, **fields})
+
+
+def make_dispute(attempt: PaymentAttempt, **fields: Any) -> Dispute:
+    """Return a dispute over an attempt, open or as the fields say."""
+    facts = make_dispute_facts(attempt, **fields)
+    return services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+
+
+def make_refund(order: Any, *, decides: bool = False, **fields: Any) -> Refund:
+    """Return a refund of all of an order, which is paid for it; the customer asked, so that it awaits approval."""
+    if not order.paid_amount:
+        pay(order)
+    (refund,) = services.request_refund(
+        order_id=order.pk,
+        **{
+            "reason": "customer_request",
+            "decides": decides,
+            "actor": actor_for(order.customer),
+            "now": clock.now(),
+            **fields,
+        },
+    )
+    return refund
+
+
+def make_settlement(**fields: Any) -> Settlement:
+    """Return a transfer of the gateway to our bank, without lines: rows alone, for who tests the ways to them."""
+    values: dict[str, Any] = {
+        "gateway": "razorpay",
+        "gateway_settlement_id": new_gateway_id("setl"),
+        "utr": "1795411800vxp0rj",
+        "status": "processed",
+        "amount": 0,
+        "settled_at": clock.now(),
+    }
+    return Settlement.objects.create(**{**values, **fields})
+
+
+def make_exception(**fields: Any) -> ReconciliationException:
+    """Return an open exception that holds no money: a row alone, for who tests the ways to it."""
+    values: dict[str, Any] = {
+        "gateway": "razorpay",
+        "reason": "fee_mismatch",
+        "entity_id": new_gateway_id("pay"),
+        "expected_amount": 2782,
+        "actual_amount": 2900,
+        "opened_at": clock.now(),
+    }
+    return ReconciliationException.objects.create(**{**values, **fields})

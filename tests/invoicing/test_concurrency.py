@@ -100,7 +100,7 @@ class TestTheSeries:
             cursor.execute("CREATE SEQUENCE control_numbers START 2")
         orders = [make_paid_order().pk for _ in range(10)]
         fail_once(set(orders[:2]))
-        monkeypatch.setattr(issuing, "_take_number", number_from(next_of_sequence))
+        monkeypatch.setattr(issuing, "take_number", number_from(next_of_sequence))
         try:
             outcomes = at_once([issuer(order) for order in orders])
             for order in orders[:2]:
@@ -125,7 +125,7 @@ class TestTheSeries:
             both_have_read.wait(timeout=30)
             return number
 
-        monkeypatch.setattr(issuing, "_take_number", number_from(highest_plus_one))
+        monkeypatch.setattr(issuing, "take_number", number_from(highest_plus_one))
         outcomes = at_once([issuer(order) for order in orders])
 
         refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
@@ -209,7 +209,7 @@ class TestOneDocument:
 def number_from(source: Callable[[], int]) -> Callable[..., None]:
     """Return a way of numbering that takes its number from somewhere else and locks nothing."""
 
-    def take(invoice: Invoice, registration: Any, **_: Any) -> None:
+    def take(invoice: Invoice, **_: Any) -> None:
         series = NumberSeries.objects.get()
         invoice.series = series
         invoice.sequence = source()

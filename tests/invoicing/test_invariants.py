@@ -19,7 +19,15 @@ from apps.invoicing.services import issue_invoice, issuing
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
 from apps.payments.models import LedgerEntry
-from tests.factories.invoicing import NOON, make_invoice, make_paid_order, make_rendered_invoice
+from tests.factories.invoicing import (
+    NOON,
+    make_credit_note,
+    make_invoice,
+    make_paid_order,
+    make_refund,
+    make_rendered_credit_note,
+    make_rendered_invoice,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 
@@ -69,9 +77,10 @@ def change_lines(invoice: Invoice, **values: Any) -> None:
 def test_all_hold_where_all_is_well() -> None:
     for state in ("29", "27"):
         make_rendered_invoice(state=state)
+        make_rendered_credit_note()
     report = audit.run(now=LATER, only=EVERY)
     assert [(result.invariant.id, result.rows, result.error) for result in report.violated] == []
-    assert len(report.results) == 13
+    assert len(report.results) == 16
 
 
 class TestNumbers:
@@ -115,7 +124,7 @@ class TestYears:
             {"invoice_date": (NOON + timedelta(days=1)).date()},
             {"financial_year": "2025-26"},
             {"issued_at": NOON + timedelta(days=200)},
-            {"type": "credit_note"},
+            {"type": "debit_note"},
         ],
     )
     def test_a_document_in_the_wrong_year_or_series(self, changed: dict[str, Any]) -> None:
@@ -280,6 +289,90 @@ class TestDocuments:
         change(invoice, **{party: {**getattr(invoice, party), "gstin": "27AAPFU0939F1ZA"}})
         assert [(row["party"], row["gstin"], row["refusal"]) for row in found("INV-35d")] == [
             (party, "27AAPFU0939F1ZA", "wrong_check_character")
+        ]
+
+
+class TestCreditNotes:
+    def test_a_gap_in_their_series(self) -> None:
+        note = make_credit_note()
+        NumberSeries.objects.filter(document_type="credit_note").update(last_number=2)
+        assert [(row["series"], row["prefix"]) for row in found("INV-30")] == [(note.series_id, "CRN")]
+
+    @pytest.mark.parametrize(
+        "values", [{"igst_amount": 8_994, "total_amount": 58_944}, {"sgst_amount": 1, "total_amount": 58_942}, {"tax_rate": 500}]
+    )  # fmt: skip
+    def test_a_line_at_another_rate_than_the_invoices(self, values: dict[str, Any]) -> None:
+        note = make_credit_note()
+        change_lines(note, **values)
+        assert [row["number"] for row in found("INV-33")] == [note.number]
+
+    def test_more_than_the_invoice_has(self) -> None:
+        invoice = make_invoice()
+        note = make_credit_note(invoice)
+        change(note, taxable_amount=99_901, total_amount=108_892)
+        assert [(row["number"], row["what"]) for row in found("INV-34")] == [(invoice.number, "the whole")]
+
+    def test_all_of_the_invoice_with_a_paisa_under_another_head(self) -> None:
+        invoice = make_invoice()
+        note = make_credit_note(invoice, amount=117_900)
+        change(note, igst_amount=17_981, round_off_amount=19)
+        assert [(row["number"], row["what"]) for row in found("INV-34")] == [(invoice.number, "the whole")]
+
+    @pytest.mark.parametrize("values", [{"quantity": 3}, {"igst_amount": 17_983}, {"total_amount": 117_883}])
+    def test_more_than_a_line_has(self, values: dict[str, Any]) -> None:
+        invoice = make_invoice()
+        change_lines(make_credit_note(invoice), **values)
+        assert [(row["number"], row["what"]) for row in found("INV-34")] == [(invoice.number, "line 1")]
+
+    def test_a_line_that_the_invoice_has_not(self) -> None:
+        invoice = make_invoice()
+        change_lines(make_credit_note(invoice), order_line_id=invoice.pk)
+        assert [row["number"] for row in found("INV-34")] == [invoice.number]
+
+    def test_a_refund_without_note_and_reason_after_a_minute(self) -> None:
+        invoice = make_invoice()
+        refund = make_refund(Order.objects.get(pk=invoice.order_id), amount=100)
+        assert found("INV-34b", now=NOON + timedelta(seconds=59)) == []
+        assert [row["number"] for row in found("INV-34b")] == [refund.number]
+
+    def test_a_refund_with_both_a_note_and_a_reason(self) -> None:
+        note = make_credit_note()
+        with pgtrigger.ignore("core.Event:frozen"):
+            Event.objects.filter(subject_id=note.refund_id).update(type="invoicing.credit_note.withheld")
+        assert [(row["notes"], row["reasons"]) for row in found("INV-34b")] == [(1, 1)]
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"total_amount": 58_942, "round_off_amount": 1},
+            {"total_amount": 58_940, "round_off_amount": -1},
+            {"place_of_supply": "27"},
+            {"issued_at": NOON - timedelta(days=1)},
+            {"refund_id": "00000000-0000-7000-8000-000000000000"},
+            {"buyer": {"name": "Somebody Else", "state": "29"}},
+        ],
+    )
+    def test_a_note_that_says_something_else_than_refund_and_invoice(self, values: dict[str, Any]) -> None:
+        note = make_credit_note()
+        change(note, **values)
+        assert [row["number"] for row in found("INV-34c")] == [note.number]
+
+    def test_an_invoice_that_corrects_another(self) -> None:
+        first, second = make_invoice(), make_invoice()
+        change(second, refers_to=first)
+        assert [row["number"] for row in found("INV-34c")] == [second.number]
+
+    def test_a_note_that_is_not_as_it_was_issued(self) -> None:
+        note = make_credit_note()
+        change(note, payment_reference="Refund of another")
+        assert [row["number"] for row in found("INV-35c")] == [note.number]
+
+    def test_a_note_that_was_booked_otherwise(self) -> None:
+        note = make_credit_note()
+        with tampering():
+            LedgerEntry.objects.filter(transaction__source_id=note.pk, amount=8_991).update(amount=8_990)
+        assert [(row["account"], row["invoiced"], row["booked"]) for row in found("INV-36")] == [
+            ("output_igst", 8_991, 8_990)
         ]
 
 

@@ -77,11 +77,12 @@ class TestTheDatabaseRefuses:
         ("changed", "constraint"),
         [
             ({"sequence": 2, "number": "INV260000002"}, "one_tax_invoice_per_order"),
-            ({"type": "credit_note", "number": "INV260000002"}, "one_document_per_place_in_a_series"),
-            ({"type": "credit_note", "sequence": 2}, "one_document_per_number_and_year"),
-            ({"type": "credit_note", "sequence": 2, "number": "inv-1"}, "invoice_number_form"),
-            ({"type": "credit_note", "sequence": 2, "number": "0NV1"}, "invoice_number_form"),
-            ({"type": "credit_note", "sequence": 2, "number": "CN1", "total_amount": 1}, "invoice_total_adds_up"),
+            ({"type": "debit_note", "number": "INV260000002"}, "one_document_per_place_in_a_series"),
+            ({"type": "debit_note", "sequence": 2}, "one_document_per_number_and_year"),
+            ({"type": "debit_note", "sequence": 2, "number": "inv-1"}, "invoice_number_form"),
+            ({"type": "debit_note", "sequence": 2, "number": "0NV1"}, "invoice_number_form"),
+            ({"type": "debit_note", "sequence": 2, "number": "CN1", "total_amount": 1}, "invoice_total_adds_up"),
+            ({"type": "credit_note", "sequence": 2, "number": "CN1"}, "credit_note_refers_to_its_invoice"),
         ],
     )
     def test_a_second_document_in_its_place(self, changed: dict[str, Any], constraint: str) -> None:

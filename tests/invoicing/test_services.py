@@ -24,6 +24,7 @@ from apps.invoicing.services import (
     SeriesUnavailable,
     issue_invoice,
     issuing,
+    numbering,
     render_document,
     render_missing_documents,
     rendering,
@@ -263,16 +264,16 @@ class TestTheYear:
     def test_is_chosen_again_if_the_wait_for_the_lock_goes_past_midnight(self, monkeypatch: pytest.MonkeyPatch) -> None:
         make_invoice(now=LAST_SECOND - timedelta(days=1))
         order = make_paid_order()
-        real, waited = issuing.locks.lock_series, []
+        real, waited = numbering.locks.lock_series, []
 
         def slow_lock(**wanted: Any) -> NumberSeries | None:
             if not waited:
                 moment = time.monotonic()
-                monkeypatch.setattr(issuing, "time", SimpleNamespace(monotonic=lambda: moment + 3))
+                monkeypatch.setattr(numbering, "time", SimpleNamespace(monotonic=lambda: moment + 3))
                 waited.append(True)
             return real(**wanted)
 
-        monkeypatch.setattr(issuing.locks, "lock_series", slow_lock)
+        monkeypatch.setattr(numbering.locks, "lock_series", slow_lock)
         invoice = issue(order, now=LAST_SECOND)
 
         assert (invoice.number, invoice.financial_year) == ("INV270000001", "2027-28")
@@ -483,4 +484,4 @@ def test_the_news_of_a_confirmed_order_brings_its_invoice_and_then_its_pdf() -> 
         events.INVOICE_ISSUED,
         events.INVOICE_RENDERED,
     ]
-    assert Delivery.objects.filter(handler__startswith="apps.invoicing.", done_at__isnull=False).count() == 2
+    assert Delivery.objects.filter(handler__startswith="apps.invoicing.", done_at__isnull=False).count() == 3

@@ -1,7 +1,7 @@
 """What may be sent, when it is tried again, and the texts that are registered."""
 
 import hashlib
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,10 @@ REGISTERED = {
     ("password_changed", 1): "a00624225ca621c4",
     ("payment_failed", 1): "9e53a08da0f82090",
     ("payment_late", 1): "235a13107b3b9452",
+    ("refund_started", 1): "7b58f0f8619330b9",
+    ("refund_processed", 1): "41bbe636827245c2",
+    ("refund_failed", 1): "f22420f18e338f62",
+    ("paid_twice", 1): "b076bcffb33b94d8",
 }
 
 BY_SMS = [message for message in rules.MESSAGES.values() if Channel.SMS in message.channels]
@@ -128,3 +132,16 @@ def test_who_may_claim(
 
 def test_an_in_app_text_is_its_title_and_its_body() -> None:
     assert rules.title_and_body("  Title\nBody one.\nBody two.\n") == ("Title", "Body one.\nBody two.")
+
+
+@pytest.mark.parametrize(
+    ("day", "count", "expected"),
+    [
+        (date(2026, 11, 20), 1, date(2026, 11, 23)),  # Friday, then Monday
+        (date(2026, 11, 21), 1, date(2026, 11, 23)),  # Saturday
+        (date(2026, 11, 23), 7, date(2026, 12, 2)),
+        (date(2026, 11, 23), 0, date(2026, 11, 23)),
+    ],
+)
+def test_weekends_are_no_working_days(day: date, count: int, expected: date) -> None:
+    assert rules.working_days_after(day, count) == expected

@@ -198,6 +198,16 @@ def test_a_failed_telling_leaves_nothing(reachable: Any, monkeypatch: pytest.Mon
         (handlers.tell_payment_failed, "payment_failed"),
         (handlers.tell_payment_late, "payment_late"),
         (handlers.tell_invoice_ready, "invoice_ready"),
+        (handlers.tell_payment_refused, "payment_refused"),
+        (handlers.tell_paid_twice, "paid_twice"),
+        (handlers.tell_payment_differs, "payment_differs"),
+        (handlers.tell_credit_note_ready, "credit_note_ready"),
+        (handlers.tell_refund_asked, "refund_asked"),
+        (handlers.tell_refund_started, "refund_started"),
+        (handlers.tell_refund_in_doubt, "refund_in_doubt"),
+        (handlers.tell_refund_processed, "refund_processed"),
+        (handlers.tell_refund_failed, "refund_failed"),
+        (handlers.tell_refund_cancelled, "refund_cancelled"),
     ],
 )
 def test_each_handler_tells_its_message(handler: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:

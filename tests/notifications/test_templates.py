@@ -16,7 +16,9 @@ FACTS: dict[str, Any] = {
     "expires": "21 Nov 2026, 11:35 am", "reason": "Changed <my> mind",
     "lines": [{"name": "Kurta <b>blue</b>", "quantity": 2, "total": "₹1,179.00"}], "taxable": "₹999.15", "tax": "₹179.85",
     "round_off": "", "ship_to": "Asha <Owner>, Bengaluru", "invoice_id": "", "invoice_number": "INV270000001",
-    "invoice_date": "21 Nov 2026", "invoice_total": "₹1,179.00",
+    "invoice_date": "21 Nov 2026", "invoice_total": "₹1,179.00", "original_number": "INV270000001",
+    "original_date": "20 Nov 2026", "amount": "₹12,34,567.00", "plain_amount": "12,34,567.00", "due": "30 Nov 2026",
+    "refund_number": "ORD-2627-000123-R1", "is_by_transfer": False, "bank_reference": "<b>ARN1</b>",
 }  # fmt: skip
 
 MESSAGES = list(rules.MESSAGES.values())

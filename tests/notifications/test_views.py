@@ -6,9 +6,14 @@ from typing import Any
 import pytest
 
 from apps.core import ids
+from apps.core.events import SYSTEM, list_events_of_root
+from apps.invoicing.services import issue_invoice
 from apps.notifications.models import Notification
+from apps.notifications.services import tell
 from apps.notifications.states import Channel
 from tests.factories.notifications import NOON, make_news, make_notification, make_order_of, make_queued_sms
+from tests.factories.orders import make_order
+from tests.factories.payments import pay
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/me/notifications"
@@ -196,3 +201,30 @@ def test_messages_of_one_instant_are_neither_skipped_nor_doubled(owner: Any, cli
             break
 
     assert sorted(seen) == sorted(one.public_id for one in made)
+
+
+def test_the_timeline_has_money_documents_and_messages(owner: Any, support: Any, client_of: Any) -> None:
+    order = make_order(owner)
+    attempt = pay(order)
+    invoice = issue_invoice(order_id=order.pk, actor=SYSTEM, now=NOON)
+    (placed, *_) = list_events_of_root(order.pk)
+    *_, message = tell(message="order_confirmed", event=placed, now=NOON)
+
+    def entries(user: Any) -> dict[str, Any]:
+        data = client_of(user).get(f"/api/v1/orders/{order.public_id}/timeline", {"limit": 100}).json()["data"]
+        return {entry["type"]: entry for entry in data}
+
+    seen = entries(owner)
+    assert seen["order.placed"]["money"] is None
+    assert seen["payment.succeeded"]["money"] == {
+        "id": attempt.payment.public_id, "object": "payment", "amount": order.total_amount, "currency": "INR",
+    }  # fmt: skip
+    assert seen["invoice.issued"]["document"] == {
+        "id": invoice.public_id, "type": "tax_invoice", "number": invoice.number, "total_amount": invoice.total_amount,
+        "currency": "INR",
+    }  # fmt: skip
+    assert seen["notification.sent"]["message"] == {
+        "id": message.public_id, "channel": "in_app", "type": "order_confirmed", "title": message.title,
+    }  # fmt: skip
+    assert "attempt.captured" not in seen
+    assert entries(support)["attempt.captured"]["money"]["object"] == "payment_attempt"

@@ -89,3 +89,15 @@ def test_the_timeline_tells_customers_what_is_meant_for_them(owner: Any, support
 
     assert told(owner) == ["orders.order.placed", "payments.payment.succeeded"]
     assert told(support) == ["orders.order.placed", "payments.attempt.flagged", "payments.payment.succeeded"]
+
+
+def test_an_order_as_of_an_instant_is_a_state_that_really_was(owner: Any) -> None:
+    order = make_order(owner, now=NOW)
+    late, early = NOW + timedelta(seconds=9), NOW + timedelta(seconds=5)
+    # Two writers: the first to get the lock read the clock last.
+    for at, note in ((late, "first"), (early, "second")):
+        record("orders.order.payment_noted", subject=order, actor=SYSTEM, changed={"note": note}, now=at)
+
+    assert selectors.get_order_as_of(order, NOW + timedelta(seconds=4)).note == ""
+    assert selectors.get_order_as_of(order, early).note == "second"
+    assert selectors.get_order_as_of(order, late).version == 3

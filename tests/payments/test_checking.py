@@ -308,8 +308,9 @@ def test_a_bank_that_answers_days_late_is_still_heard(payment: Payment, order: A
     assert services.ask_about_open_payments(now=clock.now() + timedelta(hours=3)) == 1
     payment.refresh_from_db()
     order.refresh_from_db()
-    assert (payment.status, order.status) == (PaymentStatus.SUCCEEDED_LATE, OrderStatus.EXPIRED)
-    assert PaymentAttempt.objects.get().review_reason == "order_closed"
+    # Its goods can be had again, so the order is revived, as LATE_PAYMENT says.
+    assert (payment.status, order.status) == (PaymentStatus.SUCCEEDED_LATE, OrderStatus.CONFIRMED)
+    assert PaymentAttempt.objects.get().review_reason == ""
     assert order.paid_amount == order.total_amount
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -140,3 +141,22 @@ def upi_request(order: dict[str, Any], **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def make_upi_request() -> Callable[..., dict[str, Any]]:
     return upi_request
+
+
+@pytest.fixture
+def paid(sdk: razorpay.Client, sandbox: Sandbox, order: dict[str, Any]) -> str:
+    """The id of a captured card payment of 1,179 rupees for `order`."""
+    return pay(sandbox, order["id"], method="card")
+
+
+def pay(sandbox: Sandbox, order_id: str, **how: Any) -> str:
+    """Pay an order in Checkout and return the payment's id."""
+    return str(sandbox.control("POST", f"/orders/{order_id}/checkout", how)["razorpay_payment_id"])
+
+
+def told(sandbox: Sandbox, *names: str) -> list[dict[str, Any]]:
+    """Wait until all webhooks have landed; return their envelopes, of the given event names if there are any."""
+    answer = sandbox.control("GET", "/webhooks", wait=10)
+    assert answer["settled"]
+    envelopes = [json.loads(row["body"]) for row in answer["items"]]
+    return [envelope for envelope in envelopes if not names or envelope["event"] in names]

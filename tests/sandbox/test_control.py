@@ -77,6 +77,37 @@ def test_page_pays_and_fails_orders(sandbox: Sandbox, http: requests.Session, or
     assert sandbox.control("GET", "/truth")["totals"]["payments"] == {"failed": 1, "captured": 1}
 
 
+def test_page_decides_refunds_and_disputes_and_pays_links_and_codes(
+    sdk: razorpay.Client, sandbox: Sandbox, http: requests.Session, paid: str
+) -> None:
+    sandbox.control("POST", "/knobs/razorpay", {"refund_outcome": "manual"})
+    refund = sdk.payment.refund(paid, {"amount": 100})["id"]
+    dispute = sandbox.control("POST", "/disputes", {"payment_id": paid})["id"]
+    link = sdk.payment_link.create({"amount": 50_000, "currency": "INR"})["id"]
+    code = {"type": "upi_qr", "usage": "single_use", "fixed_amount": True, "payment_amount": 60_000}
+    qr = sdk.qrcode.create(code)["id"]
+    sandbox.control("POST", "/settlements/run", {"errors": {"wrong_amount": 1}})
+
+    paths = [
+        f"refunds/{refund}/conclude",
+        f"disputes/{dispute}/decide",
+        f"payment_links/{link}/pay",
+        f"qr_codes/{qr}/pay",
+    ]
+    text = http.get(f"{sandbox.control_url}/", timeout=10).text
+    assert all(f'action="/__sim__/{path}"' in text for path in paths)
+    assert "wrong_amount" in text
+    for path, fields in zip(paths, ({"outcome": "failed"}, {"outcome": "won"}, {}, {}), strict=True):
+        http.post(f"{sandbox.control_url}/{path}", data={"back": "1", **fields}, timeout=10)
+
+    assert sdk.refund.fetch(refund)["status"] == "failed"
+    assert sdk.dispute.fetch(dispute)["status"] == "won"
+    assert sdk.payment_link.fetch(link)["status"] == "paid"
+    assert sdk.qrcode.fetch(qr)["status"] == "closed"
+    text = http.get(f"{sandbox.control_url}/", timeout=10).text
+    assert not any(f'action="/__sim__/{path}"' in text for path in paths)
+
+
 def test_curl_may_send_json_under_the_content_type_of_a_form(sandbox: Sandbox, http: requests.Session) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = http.post(f"{sandbox.control_url}/clock", data=b'{"advance_seconds": 5}', headers=headers, timeout=10)

@@ -319,9 +319,16 @@ def test_truth_adds_up(sdk: razorpay.Client, sandbox: Sandbox, order: dict[str, 
     assert truth["totals"] == {
         "orders": {"paid": 1, "created": 1},
         "payments": {"captured": 1},
+        "refunds": {},
+        "disputes": {},
         "captured_amount": 117_900,
         "fee": 2_782,
         "tax": 424,
+        "refunded_amount": 0,
+        "auto_refunded_amount": 0,
+        "adjusted_amount": 0,
+        "settled_amount": 0,
+        "balance": 115_118,
     }
     assert truth["orders"][0]["payments"] == [upi_payment]
 

@@ -14,11 +14,14 @@ _CATALOGUE: Final = (
     "catalog.reservation",
 )  # fmt: skip
 _SALES: Final = (
-    "orders.order", "orders.orderline", "payments.payment", "payments.paymentattempt", "invoicing.invoice",
+    "orders.order", "orders.orderline", "payments.payment", "payments.paymentattempt", "payments.refund", "payments.refundline",
+    "payments.dispute",
+    "invoicing.invoice",
     "invoicing.invoiceline", "invoicing.invoicefile", "accounts.user", "accounts.address",
 )  # fmt: skip
 _MONEY: Final = (
     "payments.webhook", "payments.account", "payments.ledgertransaction", "payments.ledgerentry",
+    "payments.settlement", "payments.settlementline", "payments.settlementimport", "payments.reconciliationexception",
     "payments.balancecheckpoint", "invoicing.numberseries", "tax.registration", "tax.taxrate", "core.auditrun",
 )  # fmt: skip
 _OPERATIONS: Final = (
@@ -40,17 +43,21 @@ _EDIT_CATALOGUE: Final = {
 PERMISSIONS: Final[dict[Role, set[str]]] = {
     Role.SUPPORT: {
         *_view(*_SALES, *_CATALOGUE, "notifications.notification"),
-        "orders.change_order",
+        "orders.change_order", "payments.add_refund",
     },
     Role.FINANCE: {
         *_view(*_SALES, *_CATALOGUE, *_MONEY),
         "payments.change_payment", "payments.change_paymentattempt", "invoicing.change_invoice",
+        "payments.add_refund", "payments.change_refund", "payments.change_dispute", "payments.add_settlementimport",
+        "payments.change_reconciliationexception",
     },
     Role.CATALOGUE_MANAGER: {*_view(*_CATALOGUE, "tax.taxrate"), *_EDIT_CATALOGUE},
     Role.ADMIN: {
         *_view(*_SALES, *_CATALOGUE, *_MONEY, *_OPERATIONS, "notifications.notification"),
         *_EDIT_CATALOGUE,
         "accounts.manage_people", "accounts.add_user", "accounts.change_user", "accounts.change_session",
+        "payments.add_refund", "payments.change_refund", "payments.change_dispute", "payments.add_settlementimport",
+        "payments.change_reconciliationexception",
         "orders.change_order", "payments.change_payment", "payments.change_paymentattempt", "invoicing.change_invoice",
         "notifications.change_notification", "core.change_delivery",
         "tax.add_registration", "tax.change_registration", "tax.add_taxrate", "tax.change_taxrate",

@@ -1,4 +1,4 @@
-"""The tax invoice on paper, with the particulars that rule 46 of the CGST Rules asks for."""
+"""The tax invoice and the credit note on paper, with the particulars of rules 46 and 53(1A) of the CGST Rules."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -25,17 +25,18 @@ from apps.invoicing.documents.paper import (
     text,
 )
 from apps.invoicing.models import Invoice, InvoiceLine
+from apps.invoicing.states import DocumentType
 from apps.tax.rules import state_name
 
 _HEADS = (("cgst_amount", "CGST"), ("sgst_amount", "SGST"), ("utgst_amount", "UTGST"), ("igst_amount", "IGST"))
 _NO_SIGNATURE = (
-    "Computer-generated invoice, issued electronically under the Information Technology Act, 2000:"
-    " no signature is needed (proviso to rule 46, CGST Rules, 2017)."
+    "Computer-generated {0}, issued electronically under the Information Technology Act, 2000:"
+    " no signature is needed (proviso to rule {1}, CGST Rules, 2017)."
 )
 
 
 def draw_invoice(invoice: Invoice, lines: Sequence[InvoiceLine]) -> bytes:
-    """Return the PDF of an invoice; the same rows always give the same bytes."""
+    """Return the PDF of an invoice or a credit note; the same rows always give the same bytes."""
     paper.load_fonts()
     seller = invoice.seller
     name = seller.get("trade_name") or seller["legal_name"]
@@ -58,7 +59,10 @@ def draw_invoice(invoice: Invoice, lines: Sequence[InvoiceLine]) -> bytes:
         title=title,
         author=name,
         running=(name, f"{title} of {_date(invoice)}"),
-        foot=(_NO_SIGNATURE, f"{seller['legal_name']}  ·  GSTIN {seller['gstin']}  ·  {invoice.number}"),
+        foot=(
+            _no_signature(invoice),
+            f"{seller['legal_name']}  ·  GSTIN {seller['gstin']}  ·  {invoice.number}",
+        ),
     )
     return file.getvalue()
 
@@ -74,8 +78,21 @@ def verification_text(invoice: Invoice) -> str:
             f"Date: {invoice.invoice_date:%Y-%m-%d}",
             f"Total: INR {invoice.total_amount // 100}.{invoice.total_amount % 100:02d}",
             f"Order: {invoice.order_number}",
+            *([f"Against: {invoice.refers_to.number}"] if invoice.refers_to else []),
         ]
     )
+
+
+def _is_note(invoice: Invoice) -> bool:
+    return invoice.type == DocumentType.CREDIT_NOTE
+
+
+def _no_signature(invoice: Invoice) -> str:
+    return _NO_SIGNATURE.format(_kind(invoice), "53" if _is_note(invoice) else "46")
+
+
+def _kind(invoice: Invoice) -> str:
+    return "credit note" if _is_note(invoice) else "invoice"
 
 
 def _letterhead(invoice: Invoice) -> Table:
@@ -105,8 +122,9 @@ def _letterhead(invoice: Invoice) -> Table:
 
 def _parties(invoice: Invoice) -> Table:
     details = [
-        ("Invoice no.", invoice.number),
-        ("Invoice date", _date(invoice)),
+        ("Credit note no." if _is_note(invoice) else "Invoice no.", invoice.number),
+        ("Date" if _is_note(invoice) else "Invoice date", _date(invoice)),
+        *(_what_it_corrects(invoice)),
         ("Order no.", invoice.order_number),
         ("Place of supply", _state(invoice.place_of_supply)),
         ("Reverse charge", "Yes" if invoice.is_reverse_charge else "No"),
@@ -138,6 +156,16 @@ def _parties(invoice: Invoice) -> Table:
     )
 
 
+def _what_it_corrects(note: Invoice) -> list[tuple[str, str]]:
+    if note.refers_to is None:
+        return []
+    return [
+        ("Original invoice", note.refers_to.number),
+        ("dated", _date(note.refers_to)),
+        *([("Reason", note.reason)] if note.reason else []),
+    ]
+
+
 def _party(heading: str, party: dict[str, Any], *, with_gstin: bool = False) -> list[Any]:
     names = [name for name in (party.get("company"), party.get("name")) if name]
     block: list[Any] = [text(heading.upper(), style(7, font=SEMIBOLD, colour=SOFT)), Spacer(0, 0.8 * mm)]
@@ -155,9 +183,11 @@ def _lines_table(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Table:
         Column("#", [(str(line.position), "") for line in lines], is_text=True),
         Column("Description", [(line.name, f"SKU {line.sku}") for line in lines], "Total", is_wide=True),
         Column("HSN/SAC", [(line.hsn, "") for line in lines], is_text=True),
-        Column("Qty", [(str(line.quantity), line.uqc) for line in lines]),
-        Column("Rate", [_rate_cell(line) for line in lines]),
+        Column("Qty", [(str(line.quantity), line.uqc) if line.quantity else ("–", "") for line in lines]),
     ]
+    if not _is_note(invoice):
+        # A credit note takes money back, of units or of none, and so has no rate.
+        columns.append(Column("Rate", [_rate_cell(line) for line in lines]))
     if any(line.discount_amount for line in lines):
         columns.append(_money_column("Discount", "discount_amount", lines))
     if any(line.shipping_amount for line in lines):
@@ -217,7 +247,8 @@ def _closing(invoice: Invoice) -> Table:
         text(rules.amount_in_words(invoice.total_amount), style(9.5, font=SEMIBOLD)),
         Spacer(0, 2.4 * mm),
         text(
-            "The code holds this invoice's particulars as plain text, for comparison. It is not a payment code and not an IRN.",
+            f"The code holds this {_kind(invoice)}'s particulars as plain text, for comparison."
+            " It is not a payment code and not an IRN.",
             style(7, colour=SOFT),
         ),
     ]

@@ -14,7 +14,17 @@ from apps.invoicing.rules.assembly import (
     draft_of,
     hsn_summary,
 )
+from apps.invoicing.rules.crediting import (
+    CreditDraft,
+    LineBalance,
+    Returned,
+    Withheld,
+    credit_deadline,
+    draft_credit,
+    reason_to_withhold,
+)
 from apps.invoicing.rules.numbering import (
+    CREDIT_NOTE_PREFIX,
     HIGHEST_SEQUENCE,
     NUMBER_FORM,
     document_number,
@@ -25,20 +35,28 @@ from apps.invoicing.rules.numbering import (
 from apps.invoicing.rules.words import amount_in_words, grouped
 
 __all__ = [
+    "CREDIT_NOTE_PREFIX",
     "HIGHEST_SEQUENCE",
     "NUMBER_FORM",
+    "CreditDraft",
     "Draft",
     "DraftLine",
     "HsnRow",
+    "LineBalance",
     "Refusal",
+    "Returned",
+    "Withheld",
     "amount_in_words",
     "check_draft",
     "check_line",
+    "credit_deadline",
     "document_number",
+    "draft_credit",
     "draft_of",
     "financial_year_at",
     "grouped",
     "hsn_summary",
     "invoice_date_at",
     "moment_of_issue",
+    "reason_to_withhold",
 ]

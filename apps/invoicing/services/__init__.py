@@ -1,13 +1,26 @@
-"""Writes: issuing a document, and rendering its PDF."""
+"""Writes: issuing documents, and rendering their PDFs."""
 
-from apps.invoicing.services.issuing import OrderDoesNotAddUp, OrderNotInvoiceable, SeriesUnavailable, issue_invoice
+from apps.invoicing.services.crediting import RefundNotProcessed, credit_refunds_of_order, issue_credit_note
+from apps.invoicing.services.issuing import (
+    OrderDoesNotAddUp,
+    OrderNotInvoiceable,
+    invoice_confirmed_order,
+    issue_invoice,
+)
+from apps.invoicing.services.numbering import SeriesUnavailable
+from apps.invoicing.services.proving import send_dispute_answer
 from apps.invoicing.services.rendering import render_document, render_missing_documents
 
 __all__ = [
     "OrderDoesNotAddUp",
     "OrderNotInvoiceable",
+    "RefundNotProcessed",
     "SeriesUnavailable",
+    "credit_refunds_of_order",
+    "invoice_confirmed_order",
+    "issue_credit_note",
     "issue_invoice",
     "render_document",
     "render_missing_documents",
+    "send_dispute_answer",
 ]

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +11,9 @@ from django.db import transaction
 from apps.core.errors import Conflict
 from apps.core.events import Actor, record, stored_fields
 from apps.core.money import rupees
-from apps.invoicing import events, locks, rules, selectors
-from apps.invoicing.models import Invoice, InvoiceLine, NumberSeries
+from apps.invoicing import events, rules, selectors
+from apps.invoicing.models import Invoice, InvoiceLine
+from apps.invoicing.services.numbering import take_number
 from apps.invoicing.states import DocumentType
 from apps.orders import locks as order_locks
 from apps.orders import selectors as orders
@@ -32,10 +33,6 @@ class OrderNotInvoiceable(Conflict):
 
 class OrderDoesNotAddUp(Conflict):
     message = "Order {0} cannot be invoiced: {1}."
-
-
-class SeriesUnavailable(Conflict):
-    message = "No number can be taken from series {0} of {1}: {2}."
 
 
 @transaction.atomic
@@ -67,7 +64,7 @@ def issue_invoice(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice:
     _book(invoice, registration, now=now)
     # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
     InvoiceLine.objects.bulk_create([InvoiceLine(invoice=invoice, **asdict(line)) for line in draft.lines])
-    _take_number(invoice, registration, now=now, started=started)
+    take_number(invoice, prefix=registration.invoice_prefix, now=now, started=started)
     invoice.save(force_insert=True)
 
     record(
@@ -75,6 +72,19 @@ def issue_invoice(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice:
     )
 
     return invoice
+
+
+def invoice_confirmed_order(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice | None:
+    """
+    Issue the invoice of an order that was confirmed, or return None if it was cancelled before its invoice was made.
+
+    :raises OrderNotInvoiceable: as `issue_invoice` does, and so do its other errors
+    """
+    with transaction.atomic():
+        order = order_locks.lock_order(order_id)
+        if order.status == OrderStatus.CANCELLED and selectors.find_invoice_of_order(order_id) is None:
+            return None
+        return issue_invoice(order_id=order_id, actor=actor, now=now)
 
 
 def _unnumbered(order: Any, registration: Any, draft: rules.Draft) -> Invoice:
@@ -86,6 +96,7 @@ def _unnumbered(order: Any, registration: Any, draft: rules.Draft) -> Invoice:
         seller=_seller(registration),
         buyer={**order.billing_address, "gstin": order.buyer_gstin},
         shipping_address=order.shipping_address,
+        type=DocumentType.TAX_INVOICE,
         currency=order.currency,
         payment_reference=_payment_reference(order.pk),
         place_of_supply=draft.place_of_supply,
@@ -144,47 +155,3 @@ def _book(invoice: Invoice, registration: Any, *, now: datetime) -> None:
         description=f"Tax invoice of order {invoice.order_number}",
         occurred_at=now,
     )
-
-
-def _take_number(invoice: Invoice, registration: Any, *, now: datetime, started: float) -> None:
-    series = _lock_series(registration, rules.financial_year_at(now))
-    # What counts is the clock after the wait for the lock; it runs on from `now`, so that a test's clock rules too.
-    reached = now + timedelta(seconds=time.monotonic() - started)
-    moment = rules.moment_of_issue(reached, series.last_issued_at)
-    if rules.financial_year_at(moment) != series.financial_year:
-        # The wait went past midnight of 31 March in India.
-        series = _lock_series(registration, rules.financial_year_at(moment))
-        moment = rules.moment_of_issue(moment, series.last_issued_at)
-    if series.last_number >= rules.HIGHEST_SEQUENCE:
-        raise SeriesUnavailable(series.prefix, series.financial_year, "it is used up")
-
-    series.last_number += 1
-    series.last_issued_at = moment
-    series.save(update_fields=["last_number", "last_issued_at"])
-
-    invoice.series = series
-    invoice.sequence = series.last_number
-    invoice.number = rules.document_number(
-        prefix=series.prefix, financial_year=series.financial_year, sequence=series.last_number
-    )
-    invoice.financial_year = series.financial_year
-    invoice.issued_at = moment
-    invoice.invoice_date = rules.invoice_date_at(moment)
-
-
-def _lock_series(registration: Any, financial_year: str) -> NumberSeries:
-    wanted = {
-        "registration_id": registration.pk,
-        "document_type": DocumentType.TAX_INVOICE,
-        "financial_year": financial_year,
-    }
-    series = locks.lock_series(**wanted)
-    if series is None:
-        # The first document of a year opens its series; of several at once, one makes the row and the others find it.
-        NumberSeries.objects.bulk_create(
-            [NumberSeries(prefix=registration.invoice_prefix, **wanted)], ignore_conflicts=True
-        )
-        series = locks.lock_series(**wanted)
-    if series is None:
-        raise SeriesUnavailable(registration.invoice_prefix, financial_year, "another series has this prefix")
-    return series

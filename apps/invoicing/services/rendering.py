@@ -11,6 +11,7 @@ from apps.core.events import SYSTEM, record
 from apps.invoicing import documents, events, locks, selectors
 from apps.invoicing.gateways import files
 from apps.invoicing.models import Invoice, InvoiceFile
+from apps.invoicing.states import DocumentType
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +21,7 @@ OVERDUE_AFTER = timedelta(seconds=60)
 
 def render_document(*, invoice_id: UUID, now: datetime) -> InvoiceFile:
     """
-    Draw and store the PDF of an invoice, once; a second call returns what the first one stored.
+    Draw and store the PDF of a document, once; a second call returns what the first one stored.
 
     :raises InvoiceNotFound: if there is no such invoice
     :raises DocumentNotStored: if the disk refuses it; nothing is then left behind, and it may be tried again
@@ -55,7 +56,9 @@ def _keep(invoice_id: UUID, content: bytes, *, path: str, aside: Path, now: date
         invoice=invoice, path=path, sha256=files.sha256_of(content), size=len(content), rendered_at=now
     )
 
-    record(events.INVOICE_RENDERED, subject=invoice, root_id=invoice.order_id, actor=SYSTEM, changed={}, now=now)
+    is_credit_note = invoice.type == DocumentType.CREDIT_NOTE
+    rendered = events.CREDIT_NOTE_RENDERED if is_credit_note else events.INVOICE_RENDERED
+    record(rendered, subject=invoice, root_id=invoice.order_id, actor=SYSTEM, changed={}, now=now)
 
     return file
 
@@ -74,4 +77,5 @@ def render_missing_documents(*, now: datetime, limit: int = 50) -> int:
 
 
 def _path_of(invoice: Invoice) -> str:
-    return f"invoices/{invoice.financial_year}/{invoice.seller['gstin']}/{invoice.number}.pdf"
+    folder = "credit-notes" if invoice.type == DocumentType.CREDIT_NOTE else "invoices"
+    return f"{folder}/{invoice.financial_year}/{invoice.seller['gstin']}/{invoice.number}.pdf"

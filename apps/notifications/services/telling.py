@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.accounts import selectors as accounts
+from apps.core import clock
 from apps.core.events import SYSTEM, record, stored_fields
 from apps.core.models import Event
 from apps.invoicing import selectors as invoicing
@@ -19,6 +20,8 @@ from apps.notifications.services import writing
 from apps.notifications.states import Channel, NotificationStatus
 from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus
+from apps.payments import selectors as payments
+from apps.payments.states import RefundSpeed, RefundStatus, ReviewReason
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,49 @@ def _about_invoice(event: Event) -> Letter | None:
     return Letter(user, {**writing.person(user), **writing.invoice(invoice)})
 
 
+def _about_credit_note(event: Event) -> Letter | None:
+    note = invoicing.get_invoice(event.subject_id)
+    if note.refers_to_id is None:
+        return None
+    user = accounts.get_user(note.customer_id)
+    original = invoicing.get_invoice(note.refers_to_id)
+    return Letter(user, {**writing.person(user), **writing.credit_note(note, original)})
+
+
+def _about_refund(*statuses: RefundStatus, days: int, is_decided: bool = True) -> Callable[[Event], Letter | None]:
+    """`days` are the working days by which the buyer has the money or hears of it; `is_decided`: needs no approval any more."""
+
+    def write(event: Event) -> Letter | None:
+        refund = payments.get_refund(event.subject_id)
+        waits = event.changed.get("status") == RefundStatus.REQUIRES_APPROVAL
+        if refund.status not in statuses or waits == is_decided:
+            return None
+        order = orders.get_order(refund.order_id)
+        user = accounts.get_user(order.customer_id)
+        is_at_once = (refund.speed_processed or refund.speed_requested) == RefundSpeed.INSTANT
+        wait = 1 if is_at_once and days == rules.REFUND_WORKING_DAYS else days
+        due = rules.working_days_after(clock.ist_date(event.created_at), wait)
+        return Letter(user, {**writing.person(user), **writing.order(order), **writing.refund(refund, due=due)})
+
+    return write
+
+
+def _about_flagged_attempt(reason: ReviewReason) -> Callable[[Event], Letter | None]:
+    def write(event: Event) -> Letter | None:
+        order = orders.get_order(_order_id(event))
+        attempts = payments.list_subjects_of_orders([order.pk])["attempts"]
+        attempt: Any = next((one for _, one in attempts if one.pk == event.subject_id), None)
+        if attempt is None or attempt.review_reason != reason:
+            return None
+        user = accounts.get_user(order.customer_id)
+        due = rules.working_days_after(
+            clock.ist_date(event.created_at), rules.CARE_WORKING_DAYS + rules.REFUND_WORKING_DAYS
+        )
+        return Letter(user, {**writing.person(user), **writing.order(order), **writing.amount(attempt, due=due)})
+
+    return write
+
+
 def _order_id(event: Event) -> UUID:
     return event.root_id or event.subject_id
 
@@ -160,5 +206,17 @@ _WRITERS: dict[str, Callable[[Event], Letter | None]] = {
     "order_expired": _about_order(OrderStatus.EXPIRED),
     "payment_failed": _about_order(OrderStatus.PENDING_PAYMENT),
     "payment_late": _about_order(OrderStatus.CANCELLED, OrderStatus.EXPIRED),
+    "payment_refused": _about_order(OrderStatus.PENDING_PAYMENT),
+    "paid_twice": _about_flagged_attempt(ReviewReason.PAID_TWICE),
+    "payment_differs": _about_flagged_attempt(ReviewReason.AMOUNT_DIFFERS),
     "invoice_ready": _about_invoice,
+    "credit_note_ready": _about_credit_note,
+    "refund_asked": _about_refund(RefundStatus.REQUIRES_APPROVAL, days=rules.CARE_WORKING_DAYS, is_decided=False),
+    "refund_started": _about_refund(
+        RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.PROCESSED, days=rules.REFUND_WORKING_DAYS
+    ),
+    "refund_in_doubt": _about_refund(RefundStatus.UNKNOWN, days=rules.CARE_WORKING_DAYS),
+    "refund_processed": _about_refund(RefundStatus.PROCESSED, days=rules.REFUND_WORKING_DAYS),
+    "refund_failed": _about_refund(RefundStatus.FAILED, RefundStatus.MANUAL, days=rules.CARE_WORKING_DAYS),
+    "refund_cancelled": _about_refund(RefundStatus.CANCELLED, days=rules.CARE_WORKING_DAYS),
 }

@@ -5,7 +5,7 @@ Amounts are in rupees with Indian grouping, instants in India's time. Only HTML 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +20,11 @@ def instant(at: datetime) -> str:
     """Return an instant as people in India write it: `21 Nov 2026, 11:05 am`; at most 22 characters."""
     local = at.astimezone(clock.IST)
     return f"{local.day} {local:%b %Y}, {local:%I:%M %p}".replace(", 0", ", ").replace("AM", "am").replace("PM", "pm")
+
+
+def day(on: date) -> str:
+    """Return a day as people in India write it: `30 Nov 2026`."""
+    return f"{on.day} {on:%b %Y}"
 
 
 def plain(paise: int) -> str:
@@ -66,9 +71,37 @@ def invoice(invoice: Any) -> dict[str, Any]:
     return {
         "invoice_id": str(invoice.pk),
         "invoice_number": invoice.number,
-        "invoice_date": f"{invoice.invoice_date.day} {invoice.invoice_date:%b %Y}",
+        "invoice_date": day(invoice.invoice_date),
         "invoice_total": money.rupees(invoice.total_amount),
         "number": invoice.order_number,
+    }
+
+
+def credit_note(note: Any, invoice: Any) -> dict[str, Any]:
+    """Return the facts of a credit note; its id leads the e-mail to the PDF."""
+    return {
+        "invoice_id": str(note.pk),
+        "invoice_number": note.number,
+        "invoice_date": day(note.invoice_date),
+        "invoice_total": money.rupees(note.total_amount),
+        "original_number": invoice.number,
+        "original_date": day(invoice.invoice_date),
+        "number": note.order_number,
+    }
+
+
+def amount(row: Any, *, due: date) -> dict[str, Any]:
+    """Return the facts of a refund or of a payment that goes back: how much, and the day by which the buyer has it."""
+    return {"amount": money.rupees(row.amount), "plain_amount": plain(row.amount), "due": day(due)}
+
+
+def refund(refund: Any, *, due: date) -> dict[str, Any]:
+    """Return the facts of a refund. `due` is the day by which the buyer has the money, or news of it."""
+    return {
+        **amount(refund, due=due),
+        "refund_number": refund.number,
+        "is_by_transfer": bool(refund.manual_reference),
+        "bank_reference": refund.manual_reference or refund.arn,
     }
 
 

@@ -1,8 +1,8 @@
 """Everything that changes an order, by the moment of its life: placing it, noting what was paid, ending it unpaid."""
 
 from apps.orders.rules import LineRequest, Quote
-from apps.orders.services.ending import OrderNotCancellable, cancel_order, expire_orders
-from apps.orders.services.paying import note_payment
+from apps.orders.services.ending import OrderNotCancellable, cancel_order, cancel_paid_order, expire_orders
+from apps.orders.services.paying import note_payment, revive_order
 from apps.orders.services.placing import (
     NothingOrdered,
     OrderTooSmall,
@@ -23,8 +23,10 @@ __all__ = [
     "TooManyLines",
     "VariantNotForSale",
     "cancel_order",
+    "cancel_paid_order",
     "expire_orders",
     "note_payment",
     "place_order",
     "quote_order",
+    "revive_order",
 ]

@@ -35,6 +35,23 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     if not rules.may_cancel(status=order.status, paid=order.paid_amount, live_until=order.payment_live_until, now=now):
         raise OrderNotCancellable(order.number)
 
+    return _cancel(order, actor=actor, reason=reason, now=now)
+
+
+@transaction.atomic
+def cancel_paid_order(*, order: Order, actor: Actor, reason: str, now: datetime) -> Order:
+    """
+    Cancel a paid order that nothing of has left the house, and give its stock back. The caller has locked it and sees to the money.
+
+    :raises OrderNotCancellable: if it is not confirmed, or on its way already
+    """
+    if not rules.may_cancel_paid(status=order.status):
+        raise OrderNotCancellable(order.number)
+
+    return _cancel(order, actor=actor, reason=reason, now=now)
+
+
+def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
     changed = {
         "status": states.change(OrderStatus(order.status), to=OrderStatus.CANCELLED),
         "cancelled_at": now,

@@ -15,15 +15,24 @@ from apps.orders.states import OrderStatus
 
 @transaction.atomic
 def note_payment(
-    *, order: Order, paid_amount: int, payment_live_until: datetime | None, actor: Actor, now: datetime
+    *,
+    order: Order,
+    paid_amount: int,
+    payment_live_until: datetime | None,
+    refunded_amount: int | None = None,
+    actor: Actor,
+    now: datetime,
 ) -> Order:
     """
     Keep what payments says of an order that the caller has locked, and confirm it once it is paid.
 
-    `paid_amount` is what was captured and not given back, in paise; until `payment_live_until` a payment is under way. An
-    order that is closed takes note of the money and stays closed.
+    `paid_amount` is what was captured and `refunded_amount` what of it has gone back (as before if None), in paise; until
+    `payment_live_until` a payment is under way. An order that is closed takes note of the money and stays closed.
     """
-    changed = _differences(order, paid_amount=paid_amount, payment_live_until=payment_live_until)
+    returned = order.refunded_amount if refunded_amount is None else refunded_amount
+    changed = _differences(
+        order, paid_amount=paid_amount, refunded_amount=returned, payment_live_until=payment_live_until
+    )
 
     if not changed:
         return order
@@ -43,3 +52,24 @@ def note_payment(
 
 def _differences(order: Order, **facts: Any) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if getattr(order, name) != value}
+
+
+@transaction.atomic
+def revive_order(*, order: Order, actor: Actor, now: datetime) -> Order:
+    """
+    Confirm an expired order, which the caller has locked, whose money came after all: its units are taken anew.
+
+    :raises InvalidTransition: if it has not expired
+    :raises InsufficientStock: if the shelf has too few now; then nothing is changed
+    """
+    changed = {"status": states.change(OrderStatus(order.status), to=OrderStatus.CONFIRMED), "confirmed_at": now}
+    stock.hold_again(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
+
+    store(order, changed)
+
+    reason = "the money came after the order had expired"
+    record(
+        events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=actor, changed=changed, reason=reason, now=now
+    )
+
+    return order

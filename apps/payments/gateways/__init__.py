@@ -5,9 +5,10 @@ A call ends in one of three ways that must not be confused: it was done, it was 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import date, datetime
+from typing import IO, Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -77,6 +78,91 @@ class GatewayPayment:
 
 
 @dataclass(frozen=True)
+class GatewayRefund:
+    """
+    What a gateway says of one refund, in our words. Amounts in paise.
+
+    `status` is pending, processed or failed of `RefundStatus`. `our_refund` is our refund's public id as the gateway kept it in
+    its notes, or empty. `payment` is what came along of the payment that it gives back, or None.
+    """
+
+    gateway: str
+    id: str
+    gateway_payment_id: str
+    status: str
+    amount: int
+    currency: str
+    speed_processed: str = ""
+    arn: str = ""
+    our_refund: str = ""
+    payment: GatewayPayment | None = None
+
+
+@dataclass(frozen=True)
+class GatewaySettlement:
+    """One transfer of a gateway to our bank: paise, and the bank's reference."""
+
+    gateway: str
+    id: str
+    amount: int
+    status: str
+    utr: str
+    created_at: datetime | None
+
+
+class SettlementRow(NamedTuple):
+    """One line of a gateway's settlement report. Amounts in paise; the fee includes its GST. `kind` is a `LineKind`."""
+
+    settlement_id: str
+    utr: str
+    settled_at: datetime
+    entity_id: str
+    kind: str
+    amount: int
+    debit: int
+    credit: int
+    fee_amount: int
+    tax_amount: int
+    currency: str
+    entity_created_at: datetime | None
+    method: str
+    gateway_payment_id: str
+    dispute_id: str
+    description: str
+
+
+@dataclass(frozen=True)
+class GatewayDispute:
+    """
+    What a gateway says of one dispute, in our words. Amounts in paise, instants UTC; `status` is a `DisputeStatus`.
+
+    `payment` is what came along of the payment that it is about, or None.
+    """
+
+    gateway: str
+    id: str
+    gateway_payment_id: str
+    status: str
+    phase: str
+    amount: int
+    amount_deducted: int
+    currency: str
+    reason_code: str
+    respond_by: datetime | None
+    created_at: datetime | None
+    payment: GatewayPayment | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A PDF that goes with our answer to a dispute; `kind` is billing, shipping or other."""
+
+    kind: str
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class UpiIntent:
     """A UPI link that a payer's app opens, and the gateway's id of the payment that it belongs to."""
 
@@ -143,6 +229,45 @@ class Gateway(Protocol):
         """Take the money of an authorised payment."""
         ...
 
+    def create_refund(
+        self,
+        *,
+        gateway_payment_id: str,
+        amount: int,
+        speed: str,
+        receipt: str,
+        notes: Mapping[str, str],
+        idempotency_key: str,
+    ) -> GatewayRefund:
+        """Give money back once, however often this is called with one key and the same words."""
+        ...
+
+    def get_refund(self, *, gateway_refund_id: str) -> GatewayRefund:
+        """Return one refund."""
+        ...
+
+    def list_refunds(self, *, gateway_payment_id: str) -> Sequence[GatewayRefund]:
+        """Return every refund of a payment, whoever made it."""
+        ...
+
+    def list_disputes(self) -> Sequence[GatewayDispute]:
+        """Return the latest disputes of the account."""
+        ...
+
+    def get_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
+        """Return one dispute."""
+        ...
+
+    def accept_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
+        """Give in: the money goes back to the payer."""
+        ...
+
+    def contest_dispute(
+        self, *, gateway_dispute_id: str, amount: int, summary: str, proofs: Sequence[Proof]
+    ) -> GatewayDispute:
+        """Send what we have to say, with its proofs, for review."""
+        ...
+
     def create_upi_intent(
         self,
         *,
@@ -168,12 +293,32 @@ class Gateway(Protocol):
         """Test if a webhook's bytes were signed by the gateway."""
         ...
 
-    def read_webhook(self, raw: bytes) -> tuple[str, GatewayPayment | None]:
+    def read_webhook(self, raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | None]:
         """
-        Return the type of a webhook and the payment that it tells of, or None if it tells of none that we follow.
+        Return the type of a webhook and the payment or refund that it tells of, or None if it tells of none that we follow.
 
         :raises UnreadableFacts: if it cannot be understood
         """
+        ...
+
+    def get_settlement(self, *, gateway_settlement_id: str) -> GatewaySettlement:
+        """Return one transfer to our bank."""
+        ...
+
+    def list_settlement_rows(self, *, day: date, skip: int) -> Sequence[SettlementRow | None]:
+        """Return a page of a day's settlement report, after so many lines; an empty one is behind the end."""
+        ...
+
+    def read_report(self, stream: IO[bytes]) -> Iterator[SettlementRow | None]:
+        """
+        Yield the lines of a settlement report that was downloaded, None for one that is not settled yet.
+
+        :raises UnreadableFacts: if it cannot be understood
+        """
+        ...
+
+    def find_settlement_day(self, raw: bytes) -> date | None:
+        """Return the day (in India) of the settlement that a webhook tells of, or None if it tells of none."""
         ...
 
 

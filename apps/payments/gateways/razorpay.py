@@ -8,26 +8,42 @@ import hashlib
 import hmac
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from functools import lru_cache
-from typing import Any, TypeVar
+from json import loads
+from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 from django.conf import settings
 
 from apps.core.http import Answer, Client, NoAnswer, NotReached
 from apps.payments.gateways import (
+    GatewayDispute,
     GatewayError,
     GatewayOrder,
     GatewayPayment,
+    GatewayRefund,
+    GatewaySettlement,
     OutcomeUnknown,
     Payer,
+    Proof,
     Refused,
+    SettlementRow,
     TryLater,
     UnreadableFacts,
     UpiIntent,
 )
-from apps.payments.gateways.razorpay_facts import order_from, payment_from, webhook_from
+from apps.payments.gateways.razorpay_disputes import FOLLOWED_DISPUTES, contest_body, dispute_from
+from apps.payments.gateways.razorpay_facts import (
+    entity_of,
+    order_from,
+    payment_from,
+    refund_from,
+    webhook_from,
+    with_prefix,
+)
+from apps.payments.gateways.razorpay_recon import PAGE, row_from, rows_from_csv, settlement_day_from, settlement_from
 
 NAME = "razorpay"
 #: A read is tried this often; a write once, because a second might act a second time.
@@ -38,6 +54,9 @@ _CAPTURE_OPTIONS = {"automatic_expiry_period": 30, "manual_expiry_period": 7200,
 #: Razorpay's own stand-in for a payer without an e-mail address.
 _NO_EMAIL = "void@razorpay.com"
 _RECEIPT_TAKEN = "Order receipt should be unique."
+
+#: What Razorpay calls the speeds that we know.
+_SPEEDS = {"normal": "normal", "instant": "optimum"}
 
 T = TypeVar("T")
 
@@ -90,6 +109,64 @@ class Razorpay:
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/capture"
         return _understood(payment_from, _write(path, {"amount": amount, "currency": currency}))
 
+    def create_refund(
+        self,
+        *,
+        gateway_payment_id: str,
+        amount: int,
+        speed: str,
+        receipt: str,
+        notes: Mapping[str, str],
+        idempotency_key: str,
+    ) -> GatewayRefund:
+        """
+        Give money back once for a key: the same key and body end at the same refund.
+
+        :raises Refused: if Razorpay says no for certain
+        :raises TryLater: if nothing was done
+        :raises OutcomeUnknown: if nobody knows, or another call with the key is under way; ask for the payment's refunds first
+        """
+        path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refund"
+        body = {"amount": amount, "speed": _SPEEDS[speed], "receipt": receipt, "notes": dict(notes)}
+        try:
+            answer = _call("POST", path, json=body, headers={"X-Refund-Idempotency": idempotency_key})
+        except Refused as refusal:
+            # A conflict is about the key alone: the refund that holds it may well have been made.
+            if refusal.error.status == 409:
+                raise OutcomeUnknown(refusal.error) from refusal
+            raise
+        return _understood(refund_from, answer)
+
+    def get_refund(self, *, gateway_refund_id: str) -> GatewayRefund:
+        """Return one refund."""
+        return _understood(refund_from, _read(f"/v1/refunds/{quote(gateway_refund_id, safe='')}"))
+
+    def list_refunds(self, *, gateway_payment_id: str) -> list[GatewayRefund]:
+        """Return every refund of a payment, whoever made it."""
+        path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refunds"
+        return _items(_read(path, {"count": 100}), refund_from)
+
+    def list_disputes(self) -> list[GatewayDispute]:
+        """Return the latest hundred disputes of the account, newest first."""
+        return _items(_read("/v1/disputes", {"count": 100}), dispute_from)
+
+    def get_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
+        """Return one dispute."""
+        return _understood(dispute_from, _read(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}"))
+
+    def accept_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
+        """Give in: the money goes back to the payer."""
+        return _understood(dispute_from, _write(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/accept", {}))
+
+    def contest_dispute(
+        self, *, gateway_dispute_id: str, amount: int, summary: str, proofs: Sequence[Proof]
+    ) -> GatewayDispute:
+        """Upload the proofs and send them with what we have to say; files that are not used in the end do no harm."""
+        uploaded = [(proof, _understood(_document_id, _upload(proof))) for proof in proofs]
+        path = f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/contest"
+        body = contest_body(amount=amount, summary=summary, proofs=uploaded)
+        return _understood(dispute_from, _call("PATCH", path, json=body))
+
     def create_upi_intent(
         self,
         *,
@@ -133,14 +210,44 @@ class Razorpay:
         verdicts = [_matches(signature, raw, secret) for secret in settings.RAZORPAY_WEBHOOK_SECRETS]
         return any(verdicts)
 
-    def read_webhook(self, raw: bytes) -> tuple[str, GatewayPayment | None]:
-        """Return the event type, and the payment that it tells of."""
-        return webhook_from(raw)
+    def read_webhook(self, raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | None]:
+        """Return the event type, and the payment, refund or dispute that it tells of."""
+        event_type, facts = webhook_from(raw)
+        if event_type in FOLLOWED_DISPUTES:
+            payload = loads(raw).get("payload") or {}
+            return event_type, dispute_from(entity_of(payload, "dispute"), payment=entity_of(payload, "payment"))
+        return event_type, facts
+
+    def get_settlement(self, *, gateway_settlement_id: str) -> GatewaySettlement:
+        """Return one transfer to our bank."""
+        return _understood(settlement_from, _read(f"/v1/settlements/{quote(gateway_settlement_id, safe='')}"))
+
+    def list_settlement_rows(self, *, day: date, skip: int) -> list[SettlementRow | None]:
+        """Return a page of the combined report of a day in India, after so many lines."""
+        params = {"year": day.year, "month": day.month, "day": day.day, "count": PAGE, "skip": skip}
+        return _items(_read("/v1/settlements/recon/combined", params), row_from)
+
+    def read_report(self, stream: IO[bytes]) -> Iterator[SettlementRow | None]:
+        """Yield the lines of the combined report as CSV."""
+        return rows_from_csv(stream)
+
+    def find_settlement_day(self, raw: bytes) -> date | None:
+        """Return the day in India of the settlement that a `settlement.processed` tells of, or None."""
+        return settlement_day_from(raw)
 
 
 def _matches(signature: str, message: bytes, secret: str) -> bool:
     expected = hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass"))
+
+
+def _document_id(body: Any) -> str:
+    return with_prefix("doc", body.get("id") if isinstance(body, dict) else None)
+
+
+def _upload(proof: Proof) -> Any:
+    file = {"file": (proof.name, proof.content, "application/pdf")}
+    return _call("POST", "/v1/documents", data={"purpose": "dispute_evidence"}, files=file)
 
 
 def _intent_from(body: Any) -> UpiIntent:

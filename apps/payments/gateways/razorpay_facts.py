@@ -8,12 +8,16 @@ https://razorpay.com/docs/webhooks/payloads/payments/
 import json
 from typing import Any
 
-from apps.payments.gateways import GatewayError, GatewayOrder, GatewayPayment, UnreadableFacts
-from apps.payments.states import AttemptStatus
+from apps.payments.gateways import GatewayError, GatewayOrder, GatewayPayment, GatewayRefund, UnreadableFacts
+from apps.payments.states import AttemptStatus, RefundStatus
 
 NAME = "razorpay"
 #: The key in notes that holds our payment's public id.
 NOTE_OF_PAYMENT = "payment"
+#: The key in notes that holds our refund's public id.
+NOTE_OF_REFUND = "refund"
+#: Webhooks that tell of a refund, with its payment.
+FOLLOWED_REFUNDS = frozenset({"refund.created", "refund.processed", "refund.failed", "refund.speed_changed"})
 #: Webhooks that tell of a try to pay. Others are kept and left alone.
 FOLLOWED = frozenset({"payment.authorized", "payment.captured", "payment.failed", "order.paid"})
 
@@ -23,6 +27,13 @@ _STATUSES = {
     "failed": AttemptStatus.FAILED,
     "authorized": AttemptStatus.AUTHORIZED,
     "captured": AttemptStatus.CAPTURED,
+}
+
+_REFUND_STATUSES = {
+    "created": RefundStatus.PENDING,
+    "pending": RefundStatus.PENDING,
+    "processed": RefundStatus.PROCESSED,
+    "failed": RefundStatus.FAILED,
 }
 
 
@@ -67,11 +78,38 @@ def payment_from(entity: Any, *, order: Any = None) -> GatewayPayment:
     )
 
 
-def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | None]:
+def refund_from(entity: Any, *, payment: Any = None) -> GatewayRefund:
     """
-    Read a webhook: its type, and its payment if it is one of those that we follow.
+    Read a refund; `payment` is its payment's entity where it came along.
 
-    :raises UnreadableFacts: if it is no JSON object, or tells of a payment that cannot be read
+    :raises UnreadableFacts: if it has no id, payment, amount or known status
+    """
+    body = _object(entity)
+    status = _text(body, "status")
+    if status not in _REFUND_STATUSES:
+        raise UnreadableFacts(f"a refund that is {status[:40]!r}")
+    data, notes = body.get("acquirer_data"), body.get("notes")
+    arn = data.get("arn") if isinstance(data, dict) else None
+    ours = notes.get(NOTE_OF_REFUND) if isinstance(notes, dict) else None
+    return GatewayRefund(
+        gateway=NAME,
+        id=with_prefix("rfnd", body.get("id")),
+        gateway_payment_id=with_prefix("pay", body.get("payment_id")),
+        status=_REFUND_STATUSES[status],
+        amount=_paise(body.get("amount")),
+        currency=_text(body, "currency").upper()[:3],
+        speed_processed=_text(body, "speed_processed")[:10],
+        arn=str(arn)[:40] if isinstance(arn, (str, int)) and arn else "",
+        our_refund=ours[:40] if isinstance(ours, str) else "",
+        payment=payment_from(payment) if payment is not None else None,
+    )
+
+
+def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | None]:
+    """
+    Read a webhook: its type, and its payment or refund if it is one of those that we follow.
+
+    :raises UnreadableFacts: if it is no JSON object, or tells of a payment or refund that cannot be read
     """
     try:
         envelope = _object(json.loads(raw))
@@ -79,12 +117,15 @@ def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | None]:
         raise UnreadableFacts("not JSON") from failure
     event_type = _text(envelope, "event")
     payload = envelope.get("payload")
+    if event_type in FOLLOWED_REFUNDS and isinstance(payload, dict):
+        refund = entity_of(payload, "refund")
+        return event_type, None if refund is None else refund_from(refund, payment=entity_of(payload, "payment"))
     if event_type not in FOLLOWED or not isinstance(payload, dict):
         return event_type, None
-    entity = _entity(payload, "payment")
+    entity = entity_of(payload, "payment")
     if entity is None:
         return event_type, None
-    return event_type, payment_from(entity, order=_entity(payload, "order"))
+    return event_type, payment_from(entity, order=entity_of(payload, "order"))
 
 
 def with_prefix(prefix: str, value: Any) -> str:
@@ -154,7 +195,8 @@ def _rrn(body: dict[str, Any]) -> str:
     return ""
 
 
-def _entity(payload: dict[str, Any], name: str) -> Any:
+def entity_of(payload: dict[str, Any], name: str) -> Any:
+    """Return an entity out of a webhook's payload, or None."""
     wrapped = payload.get(name)
     return wrapped.get("entity") if isinstance(wrapped, dict) else None
 

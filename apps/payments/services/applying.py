@@ -20,6 +20,7 @@ from apps.payments.gateways import GatewayPayment
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.services.ledger import CUSTOMER_ADVANCES, gateway_receivable, post_to_ledger
 from apps.payments.services.starting import close_unpaid, may_be_at_gateway
+from apps.payments.services.surplus import decide_about_surplus
 from apps.payments.services.telling import tell_order
 from apps.payments.states import LIVE, SUCCESSFUL, AttemptStatus, GatewayCall, PaymentStatus, ReviewReason, Source
 
@@ -57,8 +58,7 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
     2. Merge the attempt by rank; what we know already changes nothing.
     3. Post captured money to the ledger, once, as the customer's advance.
     4. Derive the payment's status, close its rivals, tell the order, which confirms itself.
-
-    Money that is not what was asked, or that nobody wants any more, is booked and flagged for staff.
+    5. Money that the order does not want revives it or goes back; money that is not what was asked waits for staff.
 
     :raises NotOurPayment: if no payment of ours has that gateway order
     """
@@ -81,6 +81,8 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
     _settle(order, payment, attempt, has_risen=has_risen, actor=actor, now=now)
 
     tell_order(order=order, actor=actor, now=now)
+    if has_risen and attempt.status == AttemptStatus.CAPTURED:
+        decide_about_surplus(order=order, attempt=attempt, actor=actor, now=now)
 
     return attempt
 

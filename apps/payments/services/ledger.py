@@ -27,17 +27,20 @@ CUSTOMER_ADVANCES = "customer_advances"
 ROUND_OFF = "round_off"
 REFUNDS_PAYABLE = "refunds_payable"
 SUSPENSE = "suspense"
+DISPUTES = "disputes"
+DISPUTE_LOSSES = "dispute_losses"
 
 #: The accounts that every book has. Those of a registration carry its GSTIN and come with it.
 CHART: tuple[tuple[str, str, AccountKind], ...] = (
     ("bank", "Bank", AccountKind.ASSET),
     ("gateway_receivable:razorpay", "Owed to us by Razorpay", AccountKind.ASSET),
     ("input_gst", "Input GST", AccountKind.ASSET),
-    ("disputes", "Money held back for disputes", AccountKind.ASSET),
+    (DISPUTES, "Money held back for disputes", AccountKind.ASSET),
     (SUSPENSE, "Suspense: not understood yet", AccountKind.ASSET),
     (CUSTOMER_ADVANCES, "Customers' money not yet invoiced", AccountKind.LIABILITY),
     (REFUNDS_PAYABLE, "Refunds under way", AccountKind.LIABILITY),
     ("gateway_fees:razorpay", "Fees of Razorpay", AccountKind.EXPENSE),
+    (DISPUTE_LOSSES, "Disputes that were lost", AccountKind.EXPENSE),
     (ROUND_OFF, "Round-off of invoices", AccountKind.INCOME),
 )
 _REGISTRATION_CHART: tuple[tuple[str, str, AccountKind], ...] = (

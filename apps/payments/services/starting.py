@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 MINIMUM_PAISE = 100
 #: The worker has so long to reach the gateway before the janitor does it.
 _FIRST_CHECK_AFTER = timedelta(seconds=20)
-#: What the janitor and our calls to the gateway keep for themselves; news tells nothing of it.
-_UNTOLD = {"next_check_at", "checks", "claimed_until", "gateway_call", "payer_ip", "payer_user_agent"}
 
 
 class OrderNotPayable(Conflict):
@@ -78,7 +76,7 @@ def start_payment(
         payer_ip=payer_ip,
         payer_user_agent=payer_user_agent[:300],
     )
-    told = {name: value for name, value in stored_fields(payment).items() if name not in _UNTOLD}
+    told = {name: value for name, value in stored_fields(payment).items() if name not in payment.UNTOLD}
     record(events.PAYMENT_CREATED, subject=payment, root_id=order.pk, actor=actor, changed=told, now=now)
 
     tell_order(order=order, actor=actor, now=now)

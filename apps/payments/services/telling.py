@@ -16,6 +16,7 @@ def tell_order(*, order: "Order", actor: Actor, now: datetime) -> None:
     orders.note_payment(
         order=order,
         paid_amount=selectors.sum_captured(order.pk, currency=order.currency),
+        refunded_amount=selectors.sum_given_back(order.pk, currency=order.currency),
         payment_live_until=selectors.latest_live_until(order.pk),
         actor=actor,
         now=now,

@@ -12,13 +12,17 @@ from uuid import UUID
 import structlog
 from django.db import IntegrityError, transaction
 
+from apps.core import clock
 from apps.core.errors import Unauthenticated
 from apps.core.events import gateway_actor, record, stored_fields
 from apps.payments import events, locks, selectors
-from apps.payments.gateways import Gateway, UnreadableFacts, get_gateway
+from apps.payments.gateways import Gateway, GatewayDispute, GatewayRefund, UnreadableFacts, get_gateway
 from apps.payments.models import Webhook
 from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
-from apps.payments.states import Source, WebhookOutcome
+from apps.payments.services.disputing import NotOurDispute, apply_gateway_dispute
+from apps.payments.services.returning import NotOurRefund, apply_gateway_refund
+from apps.payments.services.settling import request_settlement_import
+from apps.payments.states import AttemptStatus, Source, WebhookOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -107,8 +111,16 @@ def _take_in(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
     except UnreadableFacts as failure:
         log.error("webhook_unreadable", webhook=webhook.public_id, failure=str(failure))
         return WebhookOutcome.IGNORED, f"it cannot be read: {failure}"
+    if facts is None and (day := get_gateway(webhook.gateway).find_settlement_day(bytes(webhook.body))):
+        actor = gateway_actor(webhook.gateway)
+        request_settlement_import(day=min(day, clock.ist_date(now)), actor=actor, now=now, gateway=webhook.gateway)
+        return WebhookOutcome.PROCESSED, ""
     if facts is None:
         return WebhookOutcome.IGNORED, f"{event_type or 'no event'} is not followed"
+    if isinstance(facts, GatewayRefund):
+        return _take_in_refund(webhook, facts, now=now)
+    if isinstance(facts, GatewayDispute):
+        return _take_in_dispute(webhook, facts, now=now)
 
     try:
         attempt = apply_gateway_payment(
@@ -120,6 +132,44 @@ def _take_in(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
             log.error("money_by_another_gateway_order", webhook=webhook.public_id, payment=facts.our_payment)
         return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
     webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
+    return WebhookOutcome.PROCESSED, ""
+
+
+def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> tuple[WebhookOutcome, str]:
+    """
+    Take in news of a refund. It may come before that of its own payment, which it then tells as well.
+
+    What the gateway gives back without a capture was never in our books: that is news of the payment alone.
+    """
+    actor = gateway_actor(webhook.gateway)
+    if facts.payment is not None:
+        try:
+            with transaction.atomic():
+                attempt = apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
+        except NotOurPayment:
+            return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
+        webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
+        if attempt.status != AttemptStatus.CAPTURED:
+            return WebhookOutcome.PROCESSED, "the payment was never captured"
+    try:
+        refund = apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=actor, now=now)
+    except NotOurRefund:
+        return WebhookOutcome.IGNORED, "it gives back no captured payment of ours"
+    webhook.metadata = {**webhook.metadata, "gateway_refund_id": refund.gateway_refund_id}
+    return WebhookOutcome.PROCESSED, ""
+
+
+def _take_in_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) -> tuple[WebhookOutcome, str]:
+    """Take in news of a dispute, which may come before that of its own payment and then tells it as well."""
+    actor = gateway_actor(webhook.gateway)
+    try:
+        with transaction.atomic():
+            if facts.payment is not None:
+                apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
+            dispute = apply_gateway_dispute(facts=facts, source=Source.WEBHOOK, actor=actor, now=now)
+    except (NotOurPayment, NotOurDispute):
+        return WebhookOutcome.IGNORED, "it is about no captured payment of ours"
+    webhook.metadata = {"gateway_dispute_id": dispute.gateway_dispute_id}
     return WebhookOutcome.PROCESSED, ""
 
 

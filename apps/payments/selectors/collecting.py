@@ -1,7 +1,6 @@
-"""Reads of payments and of the ledger."""
+"""Reads of payments, their attempts and the gateways' webhooks."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,29 +12,16 @@ from apps.core.errors import NotFound
 from apps.core.models import is_staff_with
 from apps.payments.gateways import GatewayPayment
 from apps.payments.models import (
-    Account,
-    BalanceCheckpoint,
-    LedgerEntry,
-    LedgerTransaction,
     Payment,
     PaymentAttempt,
     PaymentNotFound,
     Webhook,
 )
-from apps.payments.states import LIVE, AttemptStatus, ReviewReason
-
-
-class NoSuchAccount(NotFound):
-    message = "The ledger has no account {0}."
-
-
-@dataclass(frozen=True)
-class Balance:
-    """What an account holds, in paise: debits positive, credits negative."""
-
-    account: Account
-    currency: str
-    amount: int
+from apps.payments.states import (
+    LIVE,
+    AttemptStatus,
+    ReviewReason,
+)
 
 
 def get_payment(payment_id: UUID) -> Payment:
@@ -169,44 +155,3 @@ def list_attempts_to_capture(payment_id: UUID) -> list[PaymentAttempt]:
             payment_id=payment_id, status=AttemptStatus.AUTHORIZED, review_reason=""
         ).order_by("created_at", "pk")
     )
-
-
-# The ledger ----------------------------------------------------------------------------------------------------------
-
-
-def list_ledger_of_order(order_id: UUID) -> QuerySet[LedgerTransaction]:
-    """Return the ledger transactions of an order with their entries, oldest first."""
-    entries = Prefetch("entries", queryset=LedgerEntry.objects.select_related("account").order_by("id"))
-    return LedgerTransaction.objects.filter(order_id=order_id).prefetch_related(entries).order_by("occurred_at", "id")
-
-
-def list_entries_of_order(order_id: UUID) -> QuerySet[LedgerEntry]:
-    """Return every ledger entry of an order, oldest transaction first."""
-    entries = LedgerEntry.objects.filter(transaction__order_id=order_id).select_related("transaction")
-    return entries.order_by("transaction__occurred_at", "transaction_id", "id")
-
-
-def balance_of(code: str, *, currency: str = "INR") -> int:
-    """
-    Return an account's balance in paise, debits positive: its last checkpoint and the entries after it.
-
-    :raises NoSuchAccount: if the ledger has no such account
-    """
-    if not Account.objects.filter(pk=code).exists():
-        raise NoSuchAccount(code)
-    checkpoint = find_checkpoint(code, currency=currency)
-    base, after = (checkpoint.balance, checkpoint.last_entry_id) if checkpoint else (0, 0)
-    entries = LedgerEntry.objects.filter(account_id=code, currency=currency, id__gt=after)
-    return base + (entries.aggregate(total=Sum("amount"))["total"] or 0)
-
-
-def list_balances(*, currency: str = "INR") -> list[Balance]:
-    """Return the trial balance: every account and what it holds, by code. It sums to zero."""
-    accounts = Account.objects.order_by("code")
-    return [Balance(account, currency, balance_of(account.pk, currency=currency)) for account in accounts]
-
-
-def find_checkpoint(code: str, *, currency: str) -> BalanceCheckpoint | None:
-    """Return the latest checkpoint of an account, or None."""
-    rows = BalanceCheckpoint.objects.filter(account_id=code, currency=currency)
-    return rows.order_by("-last_entry_id").first()

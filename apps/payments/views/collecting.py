@@ -30,7 +30,7 @@ from apps.core.models import public_pk
 from apps.orders.selectors import get_order
 from apps.payments import filters, selectors, services
 from apps.payments.models import Payment
-from apps.payments.serializers import (
+from apps.payments.serializers.collecting import (
     CANCELLED_EXAMPLE,
     CAPTURE_ENTRY_EXAMPLE,
     READY_EXAMPLE,

@@ -1,0 +1,214 @@
+"""How the credit note of a refund is issued: once, at the rates of its invoice, with the next number of its own series."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.errors import Conflict
+from apps.core.events import Actor, record, stored_fields
+from apps.invoicing import events, rules, selectors
+from apps.invoicing.models import Invoice, InvoiceLine
+from apps.invoicing.services.issuing import INVOICEABLE
+from apps.invoicing.services.numbering import take_number
+from apps.invoicing.states import DocumentType
+from apps.orders import locks as order_locks
+from apps.payments import locks as payment_locks
+from apps.payments import selectors as payments
+from apps.payments import services as payment_services
+from apps.payments.states import RefundReason, RefundStatus, ReviewReason
+from apps.tax import selectors as tax
+from apps.tax.rules import Credit, ist_date
+
+#: Money that no invoice asks for: nothing was sold for it. So says the refund, or the review of what it gives back.
+SURPLUS_OF_REVIEW = (ReviewReason.PAID_TWICE, ReviewReason.AMOUNT_DIFFERS)
+SURPLUS = (RefundReason.LATE_PAYMENT, RefundReason.PAID_TWICE, RefundReason.AMOUNT_DIFFERS)
+
+_ORIGINAL = (
+    "order_id", "customer_id", "registration_id", "order_number", "seller", "buyer", "shipping_address", "place_of_supply",
+    "is_reverse_charge", "currency",
+)  # fmt: skip
+_HEADS = ("cgst", "sgst", "utgst", "igst")
+
+
+class RefundNotProcessed(Conflict):
+    message = "Refund {0} gets no credit note before its money has gone back: it is {1}."
+
+
+@transaction.atomic
+def issue_credit_note(*, refund_id: UUID, actor: Actor, now: datetime) -> Invoice | None:
+    """
+    Issue the credit note of a processed refund, with the next number of its series, and book it; once, however often called.
+
+    None if there is none: it is withheld for a reason that is recorded, or the order's invoice is still to come, whose news
+    then brings it. The money of a refund after the time limit is booked as less sales, at full tax.
+
+    :raises RefundNotProcessed: if the money has not gone back
+    :raises SeriesUnavailable: if the series is used up, or another one of that year has its prefix
+    """
+    started = time.monotonic()
+    order = order_locks.lock_order(payments.get_refund(refund_id).order_id)
+    refund = payment_locks.lock_refund(refund_id)
+
+    existing = selectors.find_credit_note_of_refund(refund_id)
+    if existing is not None or selectors.find_reason_to_withhold(refund_id):
+        return existing
+    if refund.status != RefundStatus.PROCESSED:
+        raise RefundNotProcessed(refund.number, refund.get_status_display().lower())
+    invoice = selectors.find_invoice_of_order(order.pk)
+    if invoice is None and order.status in INVOICEABLE:
+        return None
+    credited = selectors.sum_credited(invoice.pk) if invoice is not None else None
+    withheld = _reason_to_withhold(order, refund, invoice, credited, now=now)
+    if withheld is not None or invoice is None or credited is None:
+        _withhold(refund, invoice, withheld or rules.Withheld.NEVER_INVOICED, actor=actor, now=now)
+        return None
+
+    lines = list(selectors.list_invoice_lines(invoice.pk))
+    draft = _draft(refund, invoice, lines, credited)
+    note = _unnumbered(refund, invoice, draft)
+    _book(note, now=now)
+    # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
+    InvoiceLine.objects.bulk_create(_lines_of(note, draft, lines))
+    # Never before its invoice, whatever the clocks of two workers say.
+    take_number(note, prefix=rules.CREDIT_NOTE_PREFIX, now=max(now, invoice.issued_at), started=started)
+    note.save(force_insert=True)
+
+    record(events.CREDIT_NOTE_ISSUED, subject=note, root_id=order.pk, actor=actor, changed=stored_fields(note), now=now)
+
+    return note
+
+
+def credit_refunds_of_order(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
+    """
+    Issue the credit notes that waited for the order's invoice, and return them.
+
+    Called once it is issued, and once the order is cancelled, as then none will be.
+    """
+    with transaction.atomic():
+        order_locks.lock_order(order_id)
+        waiting = [refund.pk for refund in payments.list_refunds_of_order(order_id) if _is_processed(refund)]
+        notes = [issue_credit_note(refund_id=refund_id, actor=actor, now=now) for refund_id in sorted(waiting)]
+    return [note for note in notes if note is not None]
+
+
+def _is_processed(refund: Any) -> bool:
+    return bool(refund.status == RefundStatus.PROCESSED)
+
+
+def _reason_to_withhold(
+    order: Any, refund: Any, invoice: Invoice | None, credited: selectors.Credited | None, *, now: datetime
+) -> rules.Withheld | None:
+    return rules.reason_to_withhold(
+        invoice_date=None if invoice is None else invoice.invoice_date,
+        left=0 if invoice is None or credited is None else invoice.total_amount - credited.total,
+        is_surplus=refund.reason in SURPLUS or refund.attempt.review_reason in SURPLUS_OF_REVIEW,
+        is_before_the_sale=order.confirmed_at is not None and refund.processed_at < order.confirmed_at,
+        today=ist_date(now),
+    )
+
+
+def _withhold(refund: Any, invoice: Invoice | None, reason: rules.Withheld, *, actor: Actor, now: datetime) -> None:
+    if reason is rules.Withheld.TOO_LATE and invoice is not None:
+        # Less is earned, and the tax stays due (CGST Act, section 34(2)).
+        codes = payment_services.account_codes_for(tax.get_registration(invoice.registration_id))
+        payment_services.post_to_ledger(
+            source_type="payments.refund",
+            source_id=refund.pk,
+            kind="late_credit",
+            order_id=refund.order_id,
+            entries={codes.sales: refund.amount, payment_services.CUSTOMER_ADVANCES: -refund.amount},
+            description=f"Refund {refund.number} after the time limit of credit notes",
+            occurred_at=now,
+        )
+    record(
+        events.CREDIT_NOTE_WITHHELD,
+        subject=refund,
+        root_id=refund.order_id,
+        actor=actor,
+        changed={},
+        reason=reason,
+        now=now,
+    )
+
+
+def _draft(
+    refund: Any, invoice: Invoice, lines: Sequence[InvoiceLine], credited: selectors.Credited
+) -> rules.CreditDraft:
+    return rules.draft_credit(
+        [
+            rules.LineBalance(
+                order_line_id=line.order_line_id,
+                original=selectors.credit_of(line),
+                credited=credited.lines.get(line.order_line_id, Credit(quantity=0, taxable=0)),
+            )
+            for line in lines
+        ],
+        round_off_left=invoice.round_off_amount - credited.round_off,
+        amount=min(refund.amount, invoice.total_amount - credited.total),
+        returned=[
+            rules.Returned(order_line_id=line.order_line_id, quantity=line.quantity, amount=line.amount)
+            for line in refund.lines.order_by("pk")
+        ],
+    )
+
+
+def _unnumbered(refund: Any, invoice: Invoice, draft: rules.CreditDraft) -> Invoice:
+    heads = {f"{head}_amount": sum(getattr(credit, head) for _, credit in draft.lines) for head in _HEADS}
+    return Invoice(
+        type=DocumentType.CREDIT_NOTE,
+        refers_to=invoice,
+        refund_id=refund.pk,
+        reason=refund.get_reason_display(),
+        payment_reference=f"Refund {refund.gateway_refund_id or refund.manual_reference or refund.number}"[:80],
+        taxable_amount=sum(credit.taxable for _, credit in draft.lines),
+        round_off_amount=draft.round_off,
+        total_amount=draft.total,
+        **heads,
+        **{name: getattr(invoice, name) for name in _ORIGINAL},
+    )
+
+
+def _lines_of(note: Invoice, draft: rules.CreditDraft, originals: Sequence[InvoiceLine]) -> list[InvoiceLine]:
+    by_order_line = {line.order_line_id: line for line in originals}
+    return [
+        InvoiceLine(
+            invoice=note,
+            position=position,
+            order_line_id=order_line_id,
+            quantity=credit.quantity,
+            gross_amount=credit.taxable,
+            taxable_amount=credit.taxable,
+            total_amount=credit.total,
+            **{f"{head}_amount": getattr(credit, head) for head in _HEADS},
+            **{
+                name: getattr(by_order_line[order_line_id], name)
+                for name in ("sku", "name", "hsn", "uqc", "unit_price", "price_includes_tax", "tax_rate")
+            },
+        )
+        for position, (order_line_id, credit) in enumerate(draft.lines, start=1)
+    ]
+
+
+def _book(note: Invoice, *, now: datetime) -> None:
+    codes = payment_services.account_codes_for(tax.get_registration(note.registration_id))
+    payment_services.post_to_ledger(
+        source_type="invoicing.invoice",
+        source_id=note.pk,
+        kind="credit_note",
+        order_id=note.order_id,
+        entries={
+            codes.sales: note.taxable_amount,
+            codes.output_cgst: note.cgst_amount,
+            codes.output_sgst: note.sgst_amount,
+            codes.output_utgst: note.utgst_amount,
+            codes.output_igst: note.igst_amount,
+            payment_services.ROUND_OFF: note.round_off_amount,
+            payment_services.CUSTOMER_ADVANCES: -note.total_amount,
+        },
+        description=f"Credit note of order {note.order_number}",
+        occurred_at=now,
+    )

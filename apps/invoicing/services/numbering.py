@@ -1,0 +1,62 @@
+"""How a document takes its number: from a counter row that is locked last of all, so that its series has no gap."""
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from apps.core.errors import Conflict
+from apps.invoicing import locks, rules
+from apps.invoicing.models import Invoice, NumberSeries
+
+
+class SeriesUnavailable(Conflict):
+    message = "No number can be taken from series {0} of {1}: {2}."
+
+
+def take_number(document: Invoice, *, prefix: str, now: datetime, started: float) -> None:
+    """
+    Give a document the next number of its registration's series of its type, and the moment and date that go with it.
+
+    `started` is the monotonic clock (seconds) at `now`.
+
+    :raises SeriesUnavailable: if the series is used up, or another one of that year has its prefix
+    """
+    series = _lock_series(document, prefix, rules.financial_year_at(now))
+    # What counts is the clock after the wait for the lock; it runs on from `now`, so that a test's clock rules too.
+    reached = now + timedelta(seconds=time.monotonic() - started)
+    moment = rules.moment_of_issue(reached, series.last_issued_at)
+    if rules.financial_year_at(moment) != series.financial_year:
+        # The wait went past midnight of 31 March in India.
+        series = _lock_series(document, prefix, rules.financial_year_at(moment))
+        moment = rules.moment_of_issue(moment, series.last_issued_at)
+    if series.last_number >= rules.HIGHEST_SEQUENCE:
+        raise SeriesUnavailable(series.prefix, series.financial_year, "it is used up")
+
+    series.last_number += 1
+    series.last_issued_at = moment
+    series.save(update_fields=["last_number", "last_issued_at"])
+
+    document.series = series
+    document.sequence = series.last_number
+    document.number = rules.document_number(
+        prefix=series.prefix, financial_year=series.financial_year, sequence=series.last_number
+    )
+    document.financial_year = series.financial_year
+    document.issued_at = moment
+    document.invoice_date = rules.invoice_date_at(moment)
+
+
+def _lock_series(document: Invoice, prefix: str, financial_year: str) -> NumberSeries:
+    wanted: dict[str, Any] = {
+        "registration_id": document.registration_id,
+        "document_type": document.type,
+        "financial_year": financial_year,
+    }
+    series = locks.lock_series(**wanted)
+    if series is None:
+        # The first document of a year opens its series; of several at once, one makes the row and the others find it.
+        NumberSeries.objects.bulk_create([NumberSeries(prefix=prefix, **wanted)], ignore_conflicts=True)
+        series = locks.lock_series(**wanted)
+    if series is None:
+        raise SeriesUnavailable(prefix, financial_year, "another series has this prefix")
+    return series

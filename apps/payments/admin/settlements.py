@@ -1,0 +1,149 @@
+"""The back office's pages of settlements and of what did not match."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.core import clock
+from apps.core.admin_site import ReadOnlyAdmin
+from apps.core.errors import BahiError
+from apps.core.events import Actor
+from apps.core.money import rupees
+from apps.payments import services
+from apps.payments.models import (
+    ReconciliationException,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
+)
+from apps.payments.states import Resolution
+
+
+@admin.register(SettlementImport)
+class SettlementImportAdmin(ReadOnlyAdmin):
+    """Readings of settlement reports, and what became of them."""
+
+    list_display = (
+        "created_at",
+        "source",
+        "day",
+        "file_name",
+        "status",
+        "rows_read",
+        "lines_added",
+        "exceptions_opened",
+    )
+    list_filter = ("status", "source", "created_at")
+    ordering = ("-created_at", "-id")
+
+
+@admin.register(Settlement)
+class SettlementAdmin(ReadOnlyAdmin):
+    """What the gateway paid out to the bank."""
+
+    list_display = ("gateway_settlement_id", "utr", "transferred", "of_lines", "line_count", "settled_at")
+    list_filter = ("settled_at",)
+    ordering = ("-settled_at", "-id")
+    search_fields = ("=gateway_settlement_id", "=utr")
+    search_help_text = "A gateway's settlement id, or the bank's reference (UTR)."
+
+    @admin.display(description="Transferred")
+    def transferred(self, settlement: Settlement) -> str:
+        return rupees(settlement.amount) if settlement.amount is not None else "not told yet"
+
+    @admin.display(description="Sum of lines")
+    def of_lines(self, settlement: Settlement) -> str:
+        return rupees(settlement.lines_amount)
+
+
+@admin.register(SettlementLine)
+class SettlementLineAdmin(ReadOnlyAdmin):
+    """The lines of settlements, as reported and as booked."""
+
+    list_display = ("entity_id", "kind", "settlement", "reported", "problem", "created_at")
+    list_filter = ("kind", "problem")
+    list_select_related = ("settlement",)
+    ordering = ("-id",)
+    search_fields = ("=entity_id", "=settlement__gateway_settlement_id")
+    search_help_text = "A gateway's id of a payment, refund or settlement."
+
+    @admin.display(description="Amount")
+    def reported(self, line: SettlementLine) -> str:
+        return rupees(line.amount)
+
+
+class ExceptionState(admin.SimpleListFilter):
+    """Open, which is what the page shows unless asked otherwise, or resolved."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Open"), ("resolved", "Resolved")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        return queryset if self.value() is None else queryset.filter(resolved_at__isnull=self.value() == "open")
+
+
+@admin.register(ReconciliationException)
+class ReconciliationExceptionAdmin(ReadOnlyAdmin):
+    """What of the gateway's reports does not agree with our books, until somebody has decided about it."""
+
+    list_display = ("entity_id", "reason", "held", "opened_at", "owner", "resolution", "resolved_by")
+    list_filter = (ExceptionState, "reason", "opened_at")
+    list_select_related = ("owner",)
+    ordering = ("-opened_at", "-id")
+    search_fields = ("=entity_id", "=settlement__gateway_settlement_id")
+    search_help_text = "A gateway's id of a payment, refund or settlement."
+    actions = ("take", "write_off", "clear", "count_as_paid_outside", "note_as_explained")
+
+    @admin.display(description="In suspense")
+    def held(self, exception: ReconciliationException) -> str:
+        return rupees(exception.held_amount)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Test if the member of staff may decide about exceptions."""
+        return request.user.has_perm("payments.change_reconciliationexception")
+
+    @admin.action(description="Look after these myself", permissions=["decide"])
+    def take(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Become the owner of the chosen exceptions."""
+        user: Any = request.user
+        self._each(request, queryset, services.assign_exception, owner_id=user.pk)
+
+    @admin.action(description="Write off: a cost or gain of the gateway's", permissions=["decide"])
+    def write_off(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Resolve the chosen exceptions as costs or gains."""
+        self._resolve(request, queryset, Resolution.WRITTEN_OFF)
+
+    @admin.action(description="Clear: count against what the gateway owes us", permissions=["decide"])
+    def clear(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Resolve the chosen exceptions against the gateway's debt."""
+        self._resolve(request, queryset, Resolution.CLEARED)
+
+    @admin.action(description="Paid outside of settlements, by or to our bank", permissions=["decide"])
+    def count_as_paid_outside(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Resolve the chosen exceptions against the bank."""
+        self._resolve(request, queryset, Resolution.PAID_OUTSIDE)
+
+    @admin.action(description="Explained; no money is held", permissions=["decide"])
+    def note_as_explained(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Resolve the chosen exceptions that hold no money."""
+        self._resolve(request, queryset, Resolution.NOTED)
+
+    def _resolve(self, request: HttpRequest, queryset: "QuerySet[Any]", resolution: Resolution) -> None:
+        note = f"{resolution.label}; decided in the back office"
+        self._each(request, queryset, services.resolve_exception, resolution=resolution.value, note=note)
+
+    def _each(self, request: HttpRequest, queryset: "QuerySet[Any]", deed: Any, **how: Any) -> None:
+        user: Any = request.user
+        actor = Actor(kind="user", id=user.public_id, label=str(user))
+        for exception in queryset:
+            try:
+                deed(exception_id=exception.pk, actor=actor, now=clock.now(), **how)
+            except BahiError as error:
+                self.message_user(request, f"{exception.entity_id}: {error.text}", messages.ERROR)
+            else:
+                self.message_user(request, f"{exception.entity_id}: done.", messages.SUCCESS)

@@ -1,0 +1,12 @@
+"""What must always hold of payments, webhooks and the ledger."""
+
+from apps.core.audit import Invariant
+from apps.payments.invariants.collecting import PAYMENTS, WEBHOOKS
+from apps.payments.invariants.disputes import DISPUTES
+from apps.payments.invariants.ledger import LEDGER
+from apps.payments.invariants.refunds import REFUNDS
+from apps.payments.invariants.settlements import SETTLEMENTS
+
+INVARIANTS: tuple[Invariant, ...] = (*PAYMENTS, *REFUNDS, *LEDGER, *WEBHOOKS, *SETTLEMENTS, *DISPUTES)
+
+__all__ = ["INVARIANTS"]

@@ -1,0 +1,86 @@
+"""What must hold of refunds."""
+
+from apps.core.audit import Invariant
+
+REFUNDS = (
+    Invariant(
+        id="INV-14b",
+        name="no_more_goes_back_than_came",
+        statement="What is promised or given back of an attempt is not more than was captured, in its currency.",
+        sql="""
+            SELECT a.id, a.gateway_payment_id, a.status, a.amount, sum(r.amount) AS given_back FROM payments_refund r
+            JOIN payments_paymentattempt a ON a.id = r.attempt_id
+            WHERE r.status IN ('requires_approval', 'pending', 'unknown', 'manual', 'processed')
+            GROUP BY a.id HAVING sum(r.amount) > a.amount OR a.status <> 'captured' OR bool_or(r.currency <> a.currency)
+        """,
+    ),
+    Invariant(
+        id="INV-14c",
+        name="no_more_units_go_back_than_were_sold",
+        statement="The units that refunds hold of an order line are not more than were ordered, and of the refund's own order.",
+        sql="""
+            SELECT l.id, l.quantity, sum(b.quantity) AS given_back FROM payments_refundline b
+            JOIN payments_refund r ON r.id = b.refund_id JOIN orders_orderline l ON l.id = b.order_line_id
+            WHERE r.status IN ('requires_approval', 'pending', 'unknown', 'manual', 'processed')
+            GROUP BY l.id HAVING sum(b.quantity) > l.quantity OR sum(b.amount) > l.total_amount
+                OR bool_or(r.order_id <> l.order_id)
+        """,
+    ),
+    Invariant(
+        id="INV-18d",
+        name="open_refunds_are_looked_after",
+        statement="Every open refund is looked at within six hours, and none has waited a quarter of an hour in vain.",
+        settles_in=900,
+        sql="""
+            SELECT id, number, status, gateway_call, next_check_at FROM payments_refund
+            WHERE status IN ('pending', 'unknown')
+              AND (next_check_at IS NULL OR next_check_at > %(now)s + interval '6 hours'
+                   OR next_check_at < %(now)s - interval '15 minutes')
+        """,
+    ),
+    Invariant(
+        id="INV-20c",
+        name="orders_know_what_went_back",
+        statement="An order's copy of what went back is the sum of its processed refunds of money that counts as paid.",
+        sql="""
+            SELECT o.id, o.number, o.refunded_amount, coalesce(back.amount, 0) AS processed FROM orders_order o
+            LEFT JOIN (
+                SELECT r.order_id, sum(r.amount) AS amount FROM payments_refund r
+                JOIN payments_paymentattempt a ON a.id = r.attempt_id JOIN payments_payment p ON p.id = r.payment_id
+                WHERE r.status = 'processed' AND a.review_reason <> 'amount_differs' AND r.currency = p.currency
+                GROUP BY r.order_id
+            ) back ON back.order_id = o.id
+            WHERE o.refunded_amount <> coalesce(back.amount, 0)
+        """,
+    ),
+    Invariant(
+        id="INV-25c",
+        name="refunds_are_in_the_books",
+        statement="The books owe exactly what is promised and not yet gone, and show exactly what has gone.",
+        sql="""
+            SELECT r.id, r.number, r.status, r.amount, posted.owed, posted.gone FROM payments_refund r
+            LEFT JOIN (
+                SELECT t.source_id, t.source_type,
+                       sum(e.amount) FILTER (WHERE e.account_id = 'refunds_payable') AS owed,
+                       sum(e.amount) FILTER (WHERE e.account_id = 'bank' OR e.account_id LIKE 'gateway_receivable:%%') AS gone
+                FROM payments_ledgertransaction t JOIN payments_ledgerentry e ON e.transaction_id = t.id
+                WHERE t.source_type = 'payments.refund' GROUP BY t.source_id, t.source_type
+            ) posted ON posted.source_id = r.id
+            WHERE coalesce(posted.owed, 0)
+                  <> CASE WHEN r.status IN ('pending', 'unknown', 'manual') THEN -r.amount ELSE 0 END
+               OR coalesce(posted.gone, 0) <> CASE WHEN r.status = 'processed' THEN -r.amount ELSE 0 END
+        """,
+    ),
+    Invariant(
+        id="INV-20d",
+        name="refunds_are_decided_by_two",
+        statement="Nobody approved the refund that he asked for, and what was tried again had failed.",
+        sql="""
+            SELECT r.id, r.number, r.requested_by, r.approved_by FROM payments_refund r
+            LEFT JOIN payments_refund f ON f.id = r.retry_of_id
+            WHERE (r.approved_by <> '' AND (r.approved_by = r.requested_by OR r.approved_at IS NULL))
+               OR (f.id IS NOT NULL AND (f.status NOT IN ('failed', 'processed') OR f.attempt_id <> r.attempt_id
+                                         OR f.amount <> r.amount))
+        """,
+    ),
+)

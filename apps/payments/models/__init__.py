@@ -1,0 +1,40 @@
+"""Money: how it is collected and given back, what gateways told us, and the books."""
+
+from apps.payments.models.collecting import Payment, PaymentAttempt, PaymentNotFound, PaymentQuerySet, Webhook
+from apps.payments.models.disputes import Dispute, DisputeNotFound
+from apps.payments.models.ledger import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
+from apps.payments.models.refunds import Refund, RefundLine, RefundNotFound, RefundQuerySet
+from apps.payments.models.settlements import (
+    ReconciliationException,
+    ReconciliationExceptionNotFound,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
+    SettlementNotFound,
+    SettlementReportRow,
+)
+
+__all__ = [
+    "Account",
+    "BalanceCheckpoint",
+    "Dispute",
+    "DisputeNotFound",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "Payment",
+    "PaymentAttempt",
+    "PaymentNotFound",
+    "PaymentQuerySet",
+    "ReconciliationException",
+    "ReconciliationExceptionNotFound",
+    "Refund",
+    "RefundLine",
+    "RefundNotFound",
+    "RefundQuerySet",
+    "Settlement",
+    "SettlementImport",
+    "SettlementLine",
+    "SettlementNotFound",
+    "SettlementReportRow",
+    "Webhook",
+]

@@ -1,0 +1,84 @@
+"""Money that a payer's bank wants back."""
+
+import pgtrigger
+from django.db import models
+
+from apps.core.errors import NotFound
+from apps.core.models import NOT_DELETED, Subject
+from apps.payments.models.collecting import Payment, PaymentAttempt
+from apps.payments.states import DisputeAnswer, DisputePhase, DisputeStatus, GatewayCall
+
+
+class DisputeNotFound(NotFound):
+    message = "There is no such dispute."
+
+
+class Dispute(Subject):
+    """
+    A payer's bank that wants the money (paise) of a captured attempt back. Unanswered by `respond_by`, it is lost.
+
+    `amount_deducted` is what the gateway has taken of us and not given back. Our answer is committed before the gateway is
+    called; `answer_call` says how far that call is.
+    """
+
+    PREFIX = "disp"
+    UNTOLD = frozenset({"next_check_at", "checks", "claimed_until", "answer_call"})
+
+    order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
+    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="disputes")
+    gateway_dispute_id = models.CharField(max_length=40, unique=True)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3, default="INR")
+    amount_deducted = models.BigIntegerField(default=0)
+    reason_code = models.CharField(max_length=80, blank=True)
+    phase = models.CharField(max_length=20, choices=DisputePhase)
+    status = models.CharField(max_length=20, choices=DisputeStatus)
+    respond_by = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+    answer = models.CharField(max_length=10, choices=DisputeAnswer, blank=True)
+    answer_call = models.CharField(max_length=10, choices=GatewayCall, blank=True)
+    summary = models.CharField(max_length=1000, blank=True, help_text="What we say to the bank.")
+    answered_by = models.CharField(max_length=200, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    error = models.JSONField(default=dict, blank=True)
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    checks = models.PositiveIntegerField(default=0)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(amount__gte=1), name="dispute_is_positive"),
+            models.CheckConstraint(
+                condition=models.Q(amount_deducted__gte=0, amount_deducted__lte=models.F("amount")),
+                name="dispute_takes_no_more_than_it_is_about",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_check_at"], name="dispute_to_check", condition=models.Q(next_check_at__isnull=False)
+            ),
+            models.Index(
+                fields=["respond_by"], name="dispute_to_answer", condition=models.Q(status=DisputeStatus.OPEN)
+            ),
+            models.Index(fields=["-created_at", "-id"], name="dispute_by_time"),
+        ]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.ReadOnly(
+                name="dispute_terms_are_frozen",
+                fields=["order", "payment", "attempt", "gateway_dispute_id", "amount", "currency"],
+            ),
+            pgtrigger.Trigger(
+                name="a_decided_dispute_stays_decided",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__decided_at__isnull=False),
+                func="IF NEW.status IS DISTINCT FROM OLD.status OR NEW.amount_deducted IS DISTINCT FROM OLD.amount_deducted"
+                " THEN RAISE EXCEPTION 'a decided dispute stays decided'; END IF; RETURN NEW;",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.gateway_dispute_id

@@ -1,0 +1,133 @@
+"""Money that goes back."""
+
+from datetime import datetime
+
+import pgtrigger
+from django.db import models
+
+from apps.core.errors import NotFound
+from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
+from apps.payments.models.collecting import Payment, PaymentAttempt
+from apps.payments.states import GatewayCall, RefundReason, RefundSpeed, RefundStatus
+
+
+class RefundNotFound(NotFound):
+    message = "There is no such refund."
+
+
+class RefundQuerySet(models.QuerySet["Refund"]):
+    """Refunds by what they are at."""
+
+    def due(self, now: datetime) -> "RefundQuerySet":
+        """Those that the janitor must look at, longest waiting first."""
+        return self.filter(next_check_at__lte=now).order_by("next_check_at", "pk")
+
+
+class Refund(Subject):
+    """
+    One movement of money (paise) back to a payer, out of one captured attempt. Its terms never change.
+
+    The row and its idempotency key are committed before the gateway is called; `gateway_call` says how far that call is. What
+    failed for certain is tried again only as a new row, `retry_of` this one.
+    """
+
+    PREFIX = "rfnd"
+    UNTOLD = frozenset({"next_check_at", "checks", "claimed_until", "gateway_call"})
+
+    number = models.CharField(max_length=30, unique=True, help_text="The order's number and -R1 for its first refund.")
+    order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="refunds")
+    sequence = models.PositiveSmallIntegerField(help_text="1 for the order's first refund.")
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3, default="INR")
+    status = models.CharField(max_length=20, choices=RefundStatus)
+    reason = models.CharField(max_length=20, choices=RefundReason)
+    note = models.CharField(max_length=200, blank=True)
+    speed_requested = models.CharField(max_length=10, choices=RefundSpeed, default=RefundSpeed.NORMAL)
+    speed_processed = models.CharField(max_length=10, blank=True)
+    gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.NEEDED)
+    gateway_refund_id = models.CharField(max_length=40, unique=True, null=True, blank=True)
+    idempotency_key = models.CharField(max_length=64, unique=True)
+    retry_of = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="retried_as")
+    requested_by = models.CharField(max_length=200)
+    approved_by = models.CharField(max_length=200, blank=True)
+    approved_at = models.DateTimeField(null=True, blank=True)
+    arn = models.CharField(max_length=40, blank=True, help_text="The bank's reference, for talks with the bank.")
+    manual_reference = models.CharField(
+        max_length=80, blank=True, help_text="Of a bank transfer that we made ourselves."
+    )
+    error = models.JSONField(default=dict, blank=True)
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    checks = models.PositiveIntegerField(default=0)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RefundQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order", "sequence"], name="refunds_of_an_order_are_numbered"),
+            models.CheckConstraint(condition=models.Q(amount__gte=1), name="refund_is_positive"),
+            models.CheckConstraint(
+                condition=~models.Q(status=RefundStatus.PROCESSED) | models.Q(processed_at__isnull=False),
+                name="processed_refund_has_its_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(approved_by="") | ~models.Q(approved_by=models.F("requested_by")),
+                name="refund_is_approved_by_another",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_check_at"], name="refund_to_check", condition=models.Q(next_check_at__isnull=False)
+            ),
+            models.Index(fields=["-created_at", "-id"], name="refund_by_time"),
+            models.Index(
+                fields=["created_at"],
+                name="refund_to_approve",
+                condition=models.Q(status=RefundStatus.REQUIRES_APPROVAL),
+            ),
+        ]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.ReadOnly(
+                name="refund_terms_are_frozen",
+                fields=[
+                    "number", "order", "payment", "attempt", "sequence", "amount", "currency", "reason",
+                    "speed_requested", "idempotency_key", "retry_of", "requested_by",
+                ],
+            ),
+            pgtrigger.Trigger(
+                name="processed_never_goes_back",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__status=RefundStatus.PROCESSED.value)
+                & ~pgtrigger.Q(new__status=RefundStatus.PROCESSED.value),
+                func="RAISE EXCEPTION 'a processed refund never goes back';",
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class RefundLine(Record):
+    """So many units of an order line that a refund gives the money (paise, with tax) back for."""
+
+    PREFIX = "rfl"
+
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="lines")
+    order_line = models.ForeignKey("orders.OrderLine", on_delete=models.PROTECT, related_name="+")
+    quantity = models.PositiveIntegerField()
+    amount = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["refund", "order_line"], name="one_refund_line_per_order_line"),
+            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="refund_line_has_a_quantity"),
+        ]
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} units, {self.amount}"

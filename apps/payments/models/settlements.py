@@ -1,0 +1,260 @@
+"""What gateways paid out to our bank, line by line, and what of it does not agree with our books."""
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+
+from apps.core.errors import NotFound
+from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
+from apps.payments.models.collecting import PaymentAttempt
+from apps.payments.models.refunds import Refund
+from apps.payments.states import ExceptionReason, ImportStatus, LineKind, ReportSource, Resolution
+
+
+class SettlementNotFound(NotFound):
+    message = "There is no such settlement."
+
+
+class ReconciliationExceptionNotFound(NotFound):
+    message = "There is no such exception."
+
+
+class SettlementImport(Subject):
+    """
+    One reading of a gateway's report: by its API for a day (of the Indian calendar), or from a CSV file.
+
+    Rows are staged first; `rows_read` of them are safe, so that a reading that broke off goes on from there. A file is known
+    by its hash and read once.
+    """
+
+    PREFIX = "simp"
+    UNTOLD = frozenset({"rows_read", "claimed_until"})
+
+    gateway = models.CharField(max_length=20)
+    source = models.CharField(max_length=5, choices=ReportSource)
+    fingerprint = models.CharField(max_length=80, help_text="The day, or the SHA-256 of the file.")
+    file_name = models.CharField(max_length=200, blank=True)
+    day = models.DateField(null=True, blank=True)
+    status = models.CharField(max_length=10, choices=ImportStatus, default=ImportStatus.WAITING)
+    requested_by = models.CharField(max_length=200)
+    rows_read = models.PositiveIntegerField(default=0)
+    lines_added = models.PositiveIntegerField(default=0)
+    exceptions_opened = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=300, blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gateway", "fingerprint"],
+                condition=Q(source=ReportSource.CSV) | ~Q(status=ImportStatus.COMPLETED),
+                name="one_import_per_report",
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="settlement_import_by_time")]
+        triggers = [NOT_DELETED]
+
+    def __str__(self) -> str:
+        return f"{self.get_source_display()} {self.file_name or self.day or ''}".strip()
+
+
+class SettlementReportRow(models.Model):
+    """A row of a report that is being read, as it was said; gone when the import is completed."""
+
+    id = models.UUIDField(primary_key=True)
+    report = models.ForeignKey(SettlementImport, on_delete=models.PROTECT, related_name="+", db_index=False)
+    position = models.PositiveIntegerField()
+    gateway_settlement_id = models.CharField(max_length=40)
+    utr = models.CharField(max_length=60)
+    settled_at = models.DateTimeField(null=True)
+    entity_id = models.CharField(max_length=40)
+    kind = models.CharField(max_length=12)
+    amount = models.BigIntegerField()
+    debit = models.BigIntegerField()
+    credit = models.BigIntegerField()
+    fee_amount = models.BigIntegerField()
+    tax_amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    entity_created_at = models.DateTimeField(null=True)
+    method = models.CharField(max_length=20)
+    gateway_payment_id = models.CharField(max_length=40)
+    dispute_id = models.CharField(max_length=40)
+    description = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["report", "position"], name="one_staged_row_per_position"),
+        ]
+        indexes = [models.Index(fields=["report", "gateway_settlement_id"], name="staged_row_by_settlement")]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.entity_id}"
+
+
+class Settlement(Subject):
+    """
+    One transfer of a gateway to our bank, with the bank's reference (UTR). Amounts in paise.
+
+    `amount` is what the gateway says it transferred, null until it was asked; the other sums are copies of its lines. Its
+    lines come in parts, one for each import that added some; each part is one posting.
+    """
+
+    PREFIX = "stl"
+
+    gateway = models.CharField(max_length=20)
+    gateway_settlement_id = models.CharField(max_length=40)
+    utr = models.CharField(max_length=60, blank=True)
+    status = models.CharField(max_length=20, blank=True, help_text="In the gateway's words.")
+    amount = models.BigIntegerField(null=True, blank=True)
+    currency = models.CharField(max_length=3, default="INR")
+    lines_amount = models.BigIntegerField(default=0)
+    fee_amount = models.BigIntegerField(default=0)
+    tax_amount = models.BigIntegerField(default=0)
+    line_count = models.PositiveIntegerField(default=0)
+    parts = models.PositiveSmallIntegerField(default=0)
+    settled_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gateway", "gateway_settlement_id"], name="one_row_per_settlement"),
+        ]
+        indexes = [models.Index(fields=["-settled_at", "-id"], name="settlement_by_time")]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.ReadOnly(
+                name="settlement_is_frozen", fields=["gateway", "gateway_settlement_id", "currency", "settled_at"]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.gateway_settlement_id
+
+
+class SettlementLine(Record):
+    """
+    One line of a settlement as the gateway reported it, and how it is booked. Amounts in paise.
+
+    What went to the bank and what the gateway kept as its fee either clears what it owed us, or is held in suspense with an
+    exception that says why: `bank + fee + held = cleared`. A line that comes twice in one settlement is kept and not booked.
+    """
+
+    PREFIX = "stln"
+
+    settlement = models.ForeignKey(Settlement, on_delete=models.PROTECT, related_name="lines")
+    report = models.ForeignKey(SettlementImport, on_delete=models.PROTECT, related_name="+")
+    part = models.PositiveSmallIntegerField()
+    entity_id = models.CharField(max_length=40)
+    occurrence = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(max_length=12, choices=LineKind)
+    amount = models.BigIntegerField()
+    debit = models.BigIntegerField()
+    credit = models.BigIntegerField()
+    reported_fee_amount = models.BigIntegerField()
+    reported_tax_amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    entity_created_at = models.DateTimeField(null=True)
+    method = models.CharField(max_length=20, blank=True)
+    gateway_payment_id = models.CharField(max_length=40, blank=True)
+    dispute_id = models.CharField(max_length=40, blank=True)
+    description = models.CharField(max_length=200, blank=True)
+    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    problem = models.CharField(max_length=20, choices=ExceptionReason, blank=True)
+    bank_amount = models.BigIntegerField(help_text="Debit positive.")
+    fee_amount = models.BigIntegerField(help_text="With its GST; debit positive.")
+    tax_amount = models.BigIntegerField(help_text="The GST in it.")
+    cleared_amount = models.BigIntegerField(help_text="Of what the gateway owed us; credit positive.")
+    held_amount = models.BigIntegerField(help_text="In suspense; debit positive.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["settlement", "entity_id", "occurrence"], name="one_line_per_occurrence"),
+            models.CheckConstraint(
+                condition=Q(cleared_amount=F("bank_amount") + F("fee_amount") + F("held_amount")),
+                name="line_is_booked_whole",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["entity_id"], name="settlement_line_by_entity"),
+            models.Index(fields=["attempt"], name="settlement_line_by_attempt", condition=Q(attempt__isnull=False)),
+            models.Index(fields=["refund"], name="settlement_line_by_refund", condition=Q(refund__isnull=False)),
+        ]
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return self.entity_id
+
+
+class ReconciliationException(Subject):
+    """
+    One thing in which a gateway's report and our books do not agree, until somebody has decided about it.
+
+    `held_amount` (paise, debit positive) is what it holds in suspense; a resolution moves that out and says where to.
+    """
+
+    PREFIX = "rex"
+
+    gateway = models.CharField(max_length=20)
+    reason = models.CharField(max_length=20, choices=ExceptionReason)
+    settlement = models.ForeignKey(
+        Settlement, on_delete=models.PROTECT, null=True, blank=True, related_name="exceptions"
+    )
+    line = models.OneToOneField(
+        SettlementLine, on_delete=models.PROTECT, null=True, blank=True, related_name="exception"
+    )
+    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    entity_id = models.CharField(max_length=40, help_text="The gateway's id of what it is about.")
+    expected_amount = models.BigIntegerField(null=True, blank=True)
+    actual_amount = models.BigIntegerField(null=True, blank=True)
+    held_amount = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3, default="INR")
+    owner = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    opened_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.CharField(max_length=200, blank=True)
+    resolution = models.CharField(max_length=20, choices=Resolution, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["attempt"], condition=Q(reason=ExceptionReason.MISSING_LINE), name="attempt_is_missed_once"
+            ),
+            models.UniqueConstraint(
+                fields=["settlement"],
+                condition=Q(reason=ExceptionReason.SUM_MISMATCH, resolved_at__isnull=True),
+                name="one_open_sum_mismatch",
+            ),
+            models.CheckConstraint(
+                condition=Q(resolved_at__isnull=True, resolution="", resolved_by="")
+                | (Q(resolved_at__isnull=False) & ~Q(resolution="") & ~Q(resolved_by="")),
+                name="resolution_says_who_and_how",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-opened_at", "-id"], name="exception_by_time"),
+            models.Index(fields=["opened_at"], name="exception_open", condition=Q(resolved_at__isnull=True)),
+        ]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.ReadOnly(
+                name="exception_is_frozen",
+                fields=[
+                    "gateway", "reason", "settlement", "line", "attempt", "entity_id", "expected_amount",
+                    "actual_amount", "held_amount", "currency", "opened_at",
+                ],
+            ),
+            pgtrigger.Trigger(
+                name="resolved_once",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__resolved_at__isnull=False),
+                func="IF (NEW.resolved_at, NEW.resolved_by, NEW.resolution, NEW.note) IS DISTINCT FROM"
+                " (OLD.resolved_at, OLD.resolved_by, OLD.resolution, OLD.note)"
+                " THEN RAISE EXCEPTION 'an exception is resolved once'; END IF; RETURN NEW;",
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.get_reason_display()}: {self.entity_id}"

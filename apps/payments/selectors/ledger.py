@@ -1,0 +1,84 @@
+"""Reads of the books."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet, Sum
+
+from apps.core.errors import NotFound
+from apps.payments.models import (
+    Account,
+    BalanceCheckpoint,
+    LedgerEntry,
+    LedgerTransaction,
+)
+
+
+class NoSuchAccount(NotFound):
+    message = "The ledger has no account {0}."
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What an account holds, in paise: debits positive, credits negative."""
+
+    account: Account
+    currency: str
+    amount: int
+
+
+def list_ledger_of_order(order_id: UUID) -> QuerySet[LedgerTransaction]:
+    """Return the ledger transactions of an order with their entries, oldest first."""
+    entries = Prefetch("entries", queryset=LedgerEntry.objects.select_related("account").order_by("id"))
+    return LedgerTransaction.objects.filter(order_id=order_id).prefetch_related(entries).order_by("occurred_at", "id")
+
+
+def list_entries_of_order(order_id: UUID) -> QuerySet[LedgerEntry]:
+    """Return every ledger entry of an order, oldest transaction first."""
+    entries = LedgerEntry.objects.filter(transaction__order_id=order_id).select_related("transaction")
+    return entries.order_by("transaction__occurred_at", "transaction_id", "id")
+
+
+def balance_of(code: str, *, currency: str = "INR") -> int:
+    """
+    Return an account's balance in paise, debits positive: its last checkpoint and the entries after it.
+
+    :raises NoSuchAccount: if the ledger has no such account
+    """
+    if not Account.objects.filter(pk=code).exists():
+        raise NoSuchAccount(code)
+    checkpoint = find_checkpoint(code, currency=currency)
+    base, after = (checkpoint.balance, checkpoint.last_entry_id) if checkpoint else (0, 0)
+    entries = LedgerEntry.objects.filter(account_id=code, currency=currency, id__gt=after)
+    return base + (entries.aggregate(total=Sum("amount"))["total"] or 0)
+
+
+def list_balances(*, currency: str = "INR") -> list[Balance]:
+    """Return the trial balance: every account and what it holds, by code. It sums to zero."""
+    accounts = Account.objects.order_by("code")
+    return [Balance(account, currency, balance_of(account.pk, currency=currency)) for account in accounts]
+
+
+def find_checkpoint(code: str, *, currency: str) -> BalanceCheckpoint | None:
+    """Return the latest checkpoint of an account, or None."""
+    rows = BalanceCheckpoint.objects.filter(account_id=code, currency=currency)
+    return rows.order_by("-last_entry_id").first()
+
+
+def list_statement(code: str, *, currency: str = "INR", last: int | None = None) -> tuple[int, QuerySet[LedgerEntry]]:
+    """
+    Return an account's entries as they were posted, or the last so many, and the balance (paise) before the first of them.
+
+    :raises NoSuchAccount: if the ledger has no such account
+    """
+    if not Account.objects.filter(pk=code).exists():
+        raise NoSuchAccount(code)
+    entries = LedgerEntry.objects.filter(account_id=code, currency=currency)
+    shown = entries.select_related("transaction").order_by("id")
+    if last is None:
+        return 0, shown
+    first = list(entries.order_by("-id").values_list("id", flat=True)[:last])[-1:]
+    if not first:
+        return 0, shown
+    opening = entries.filter(id__lt=first[0]).aggregate(total=Sum("amount"))["total"] or 0
+    return opening, shown.filter(id__gte=first[0])

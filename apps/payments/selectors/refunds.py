@@ -1,0 +1,130 @@
+"""Reads of refunds."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet, Sum
+
+from apps.core import ids
+from apps.core.errors import NotFound
+from apps.core.models import is_staff_with
+from apps.payments.gateways import GatewayRefund
+from apps.payments.models import (
+    PaymentAttempt,
+    Refund,
+    RefundLine,
+    RefundNotFound,
+)
+from apps.payments.states import (
+    HOLDING,
+    PROMISED,
+    AttemptStatus,
+    RefundStatus,
+    ReviewReason,
+)
+
+
+def get_refund(refund_id: UUID) -> Refund:
+    """
+    Return a refund, whoever's it is.
+
+    :raises RefundNotFound: if there is none
+    """
+    refund = Refund.objects.filter(pk=refund_id).first()
+    if refund is None:
+        raise RefundNotFound
+    return refund
+
+
+def list_visible_refunds(
+    *, user: Any, statuses: Collection[str] = (), order_id: UUID | None = None
+) -> QuerySet[Refund]:
+    """Return the refunds that a user may see, with their lines, newest first: of their own orders, or all for staff."""
+    rows = _refunds_visible_to(user)
+    if statuses:
+        rows = rows.filter(status__in=statuses)
+    if order_id is not None:
+        rows = rows.filter(order_id=order_id)
+    return rows.order_by("-created_at", "-pk")
+
+
+def get_visible_refund(*, user: Any, refund_id: UUID) -> Refund:
+    """
+    Return a refund with its lines.
+
+    :raises RefundNotFound: if there is none, or it is of somebody else's order
+    """
+    refund = _refunds_visible_to(user).filter(pk=refund_id).first()
+    if refund is None:
+        raise RefundNotFound
+    return refund
+
+
+def _refunds_visible_to(user: Any) -> QuerySet[Refund]:
+    rows = Refund.objects.prefetch_related(Prefetch("lines", queryset=RefundLine.objects.order_by("pk")))
+    sees_all = is_staff_with(user, "payments.view_refund")
+    return rows if sees_all else rows.filter(payment__customer_id=user.pk)
+
+
+def list_refunds_of_order(order_id: UUID) -> QuerySet[Refund]:
+    """Return the refunds of an order, first to last, with their lines."""
+    lines = Prefetch("lines", queryset=RefundLine.objects.order_by("pk"))
+    return Refund.objects.filter(order_id=order_id).prefetch_related(lines).order_by("sequence")
+
+
+def sum_refunded(order_id: UUID) -> int:
+    """Return the money (paise) of an order that has gone back or is promised back."""
+    rows = Refund.objects.filter(order_id=order_id, status__in=PROMISED)
+    return rows.aggregate(total=Sum("amount"))["total"] or 0
+
+
+def sum_given_back(order_id: UUID, *, currency: str) -> int:
+    """Return the money (paise) that has gone back, of what `sum_captured` counts as come in."""
+    rows = Refund.objects.filter(order_id=order_id, status=RefundStatus.PROCESSED, currency=currency)
+    rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
+    return rows.aggregate(total=Sum("amount"))["total"] or 0
+
+
+def sum_held_of_attempt(attempt_id: UUID) -> int:
+    """Return the money (paise) of an attempt that is asked back, promised back or has gone back."""
+    rows = Refund.objects.filter(attempt_id=attempt_id, status__in=HOLDING)
+    return rows.aggregate(total=Sum("amount"))["total"] or 0
+
+
+def refundable_of(order_id: UUID) -> int:
+    """Return the money (paise) of an order that can still be asked back."""
+    attempts = PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED)
+    attempts = attempts.exclude(review_reason=ReviewReason.AMOUNT_DIFFERS)
+    return sum(attempt.amount - sum_held_of_attempt(attempt.pk) for attempt in attempts)
+
+
+def list_refunded_units(order_id: UUID) -> dict[UUID, tuple[int, int]]:
+    """Return the units and paise that refunds hold of each line of an order, by the line's id."""
+    rows = RefundLine.objects.filter(refund__order_id=order_id, refund__status__in=HOLDING)
+    sums = rows.values("order_line_id").annotate(units=Sum("quantity"), paise=Sum("amount")).order_by()
+    return {row["order_line_id"]: (row["units"], row["paise"]) for row in sums}
+
+
+def find_refund_for(facts: GatewayRefund) -> Refund | None:
+    """Return the refund that a gateway's refund is: by our own id that the gateway kept, else by the gateway's; or None."""
+    rows = Refund.objects.filter(payment__gateway=facts.gateway)
+    if facts.our_refund:
+        with suppress(NotFound):
+            ours = rows.filter(pk=ids.decode(Refund.PREFIX, facts.our_refund)).first()
+            if ours is not None and ours.gateway_refund_id in (None, facts.id):
+                return ours
+    return rows.filter(gateway_refund_id=facts.id).first()
+
+
+def find_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:
+    """Return an attempt with its payment by the gateway's id, or None."""
+    rows = PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id=gateway_payment_id)
+    return rows.select_related("payment").first()
+
+
+def list_due_refunds(*, now: datetime, limit: int) -> list[UUID]:
+    """Return the ids of the refunds that the janitor must look at."""
+    return list(Refund.objects.due(now).values_list("pk", flat=True)[:limit])

@@ -1,0 +1,147 @@
+"""Reads of settlements and of what did not match."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from apps.payments.models import (
+    Payment,
+    PaymentAttempt,
+    ReconciliationException,
+    Refund,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
+    SettlementNotFound,
+)
+from apps.payments.states import (
+    LIVE,
+    OPEN_REFUNDS,
+    AttemptStatus,
+    ExceptionReason,
+    ImportStatus,
+    RefundStatus,
+    ReportSource,
+    Resolution,
+)
+
+
+def find_settlement_import(like: SettlementImport) -> SettlementImport | None:
+    """Return the import of the same report: of a file whenever it was, of a day only if it is not completed."""
+    rows = SettlementImport.objects.filter(gateway=like.gateway, source=like.source, fingerprint=like.fingerprint)
+    if like.source == ReportSource.API:
+        rows = rows.exclude(status=ImportStatus.COMPLETED)
+    return rows.first()
+
+
+def get_settlement_import(import_id: UUID) -> SettlementImport:
+    """Return an import that exists."""
+    return SettlementImport.objects.get(pk=import_id)
+
+
+def get_settlement(settlement_id: UUID) -> Settlement:
+    """
+    Return a settlement.
+
+    :raises SettlementNotFound: if there is none
+    """
+    settlement = Settlement.objects.filter(pk=settlement_id).first()
+    if settlement is None:
+        raise SettlementNotFound
+    return settlement
+
+
+def list_settlement_lines(settlement_id: UUID) -> QuerySet[SettlementLine]:
+    """Return the lines of a settlement in the order in which they were reported."""
+    return SettlementLine.objects.filter(settlement_id=settlement_id).order_by("pk")
+
+
+def list_exceptions(*, is_open: bool | None = None, reasons: Collection[str] = ()) -> QuerySet[ReconciliationException]:
+    """Return the exceptions of reconciliation, newest first; only those that are open, or resolved, if it is said."""
+    rows = ReconciliationException.objects.select_related("owner", "settlement")
+    if is_open is not None:
+        rows = rows.filter(resolved_at__isnull=is_open)
+    if reasons:
+        rows = rows.filter(reason__in=reasons)
+    return rows.order_by("-opened_at", "-pk")
+
+
+def list_missed_in(settlement_id: UUID, *, part: int) -> list[UUID]:
+    """Return the open exceptions about payments that were missed and have come in a part of a settlement."""
+    rows = ReconciliationException.objects.filter(
+        reason=ExceptionReason.MISSING_LINE,
+        resolved_at__isnull=True,
+        attempt__in=SettlementLine.objects.filter(settlement_id=settlement_id, part=part, attempt__isnull=False).values(
+            "attempt"
+        ),
+    )
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def find_open_sum_mismatch(settlement_id: UUID) -> UUID | None:
+    """Return the open exception about the sum of a settlement, or None."""
+    rows = ReconciliationException.objects.filter(
+        settlement_id=settlement_id, reason=ExceptionReason.SUM_MISMATCH, resolved_at__isnull=True
+    )
+    return rows.values_list("pk", flat=True).first()
+
+
+def sum_held_beside_lines(settlement_id: UUID) -> int:
+    """Return what a settlement's exceptions say (paise, debit positive) of money that no line of it brought."""
+    rows = ReconciliationException.objects.filter(settlement_id=settlement_id, line__isnull=True)
+    return rows.exclude(resolution=Resolution.ARRIVED).aggregate(total=Sum("held_amount"))["total"] or 0
+
+
+def latest_settled_at(gateway: str) -> datetime | None:
+    """Return when the latest settlement that we know was made, or None."""
+    rows = Settlement.objects.filter(gateway=gateway).order_by("-settled_at")
+    return rows.values_list("settled_at", flat=True).first()
+
+
+def list_payments_to_reconcile(since: datetime | None) -> list[UUID]:
+    """Return the payments that are under way or still looked after, and those begun since an instant; oldest first."""
+    wanted = Q(status__in=LIVE) | Q(next_check_at__isnull=False)
+    if since is not None:
+        wanted |= Q(created_at__gte=since)
+    return list(Payment.objects.filter(wanted).order_by("created_at", "pk").values_list("pk", flat=True))
+
+
+def list_refunds_to_reconcile(since: datetime | None) -> list[UUID]:
+    """Return the refunds whose outcome nobody knows yet, and those asked for since an instant; oldest first."""
+    wanted = Q(status__in=OPEN_REFUNDS)
+    if since is not None:
+        wanted |= Q(created_at__gte=since, gateway_refund_id__isnull=False)
+    return list(Refund.objects.filter(wanted).order_by("created_at", "pk").values_list("pk", flat=True))
+
+
+def list_settlements_to_reconcile(since: datetime | None) -> list[UUID]:
+    """Return the settlements whose transfer we do not know, and those made since an instant; oldest first."""
+    wanted = Q(amount__isnull=True)
+    if since is not None:
+        wanted |= Q(settled_at__gte=since)
+    return list(Settlement.objects.filter(wanted).order_by("settled_at", "pk").values_list("pk", flat=True))
+
+
+def count_open_exceptions() -> dict[str, int]:
+    """Return how many exceptions of each reason are open."""
+    rows = ReconciliationException.objects.filter(resolved_at__isnull=True).values_list("reason")
+    return dict(rows.annotate(count=Count("pk")).order_by("reason"))
+
+
+def captured_amounts() -> dict[str, int | None]:
+    """Return what was captured (paise), by the gateway's id."""
+    rows = PaymentAttempt.objects.filter(status=AttemptStatus.CAPTURED)
+    return dict(rows.values_list("gateway_payment_id", "amount"))
+
+
+def processed_refund_amounts() -> dict[str, int | None]:
+    """Return what the gateway gave back (paise), by its id."""
+    rows = Refund.objects.filter(status=RefundStatus.PROCESSED, gateway_refund_id__isnull=False)
+    return {str(gateway_id): amount for gateway_id, amount in rows.values_list("gateway_refund_id", "amount")}
+
+
+def settlement_amounts() -> dict[str, int | None]:
+    """Return what was transferred (paise; None where we do not know), by the gateway's id."""
+    return dict(Settlement.objects.values_list("gateway_settlement_id", "amount"))

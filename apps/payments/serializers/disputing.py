@@ -1,0 +1,65 @@
+"""Request and response shapes of disputes."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
+from apps.payments.states import DisputeAnswer, DisputePhase, DisputeStatus
+
+
+class ContestDisputeRequest(RequestSerializer):
+    """Why the money is ours. The order's documents go along by themselves."""
+
+    summary = StrictCharField(max_length=1000, multiline=True)
+
+
+class DisputeResponse(ResponseSerializer):
+    """A payer's bank that wants money back."""
+
+    id = serializers.CharField(source="public_id")
+    object = serializers.CharField(default="dispute")
+    order_id = IdField("ord")
+    payment_id = IdField("pay")
+    gateway_dispute_id = serializers.CharField()
+    amount = serializers.IntegerField(help_text="Paise.")
+    amount_deducted = serializers.IntegerField(help_text="Paise that were taken of us and not given back.")
+    currency = serializers.CharField()
+    reason_code = serializers.CharField()
+    phase = serializers.ChoiceField(choices=DisputePhase.choices)
+    status = serializers.ChoiceField(choices=DisputeStatus.choices)
+    respond_by = serializers.DateTimeField(allow_null=True, help_text="Unanswered by then, it is lost.")
+    answer = serializers.ChoiceField(choices=DisputeAnswer.choices, allow_blank=True)
+    summary = serializers.CharField()
+    answered_at = serializers.DateTimeField(allow_null=True)
+    decided_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+
+DisputeListResponse = list_response(DisputeResponse)
+
+DISPUTE_EXAMPLE: dict[str, Any] = {
+    "id": "disp_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "dispute",
+    "order_id": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "payment_id": "pay_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "gateway_dispute_id": "disp_NQxlPq2WmR8sTz",
+    "amount": 99800,
+    "amount_deducted": 0,
+    "currency": "INR",
+    "reason_code": "goods_or_services_not_received_or_partially_received",
+    "phase": "chargeback",
+    "status": "open",
+    "respond_by": "2026-11-28T05:30:00Z",
+    "answer": "",
+    "summary": "",
+    "answered_at": None,
+    "decided_at": None,
+    "created_at": "2026-11-21T05:30:00Z",
+    "updated_at": "2026-11-21T05:30:00Z",
+    "version": 1,
+    "metadata": {},
+}

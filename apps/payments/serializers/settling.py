@@ -1,0 +1,203 @@
+"""Request and response shapes of settlements and of what does not agree with them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
+from apps.payments.states import ExceptionReason, ImportStatus, LineKind, ReportSource, Resolution
+
+
+class ImportSettlementsRequest(RequestSerializer):
+    """The day (in India) whose report is to be read."""
+
+    day = serializers.DateField(help_text="As 2026-04-30.")
+
+
+class ResolveExceptionRequest(RequestSerializer):
+    """What is decided: where the money goes that the exception holds in suspense, and why."""
+
+    resolution = StrictCharField(max_length=20, help_text="noted, written_off, cleared or paid_outside.")
+    note = StrictCharField(max_length=500)
+
+
+class SettlementImportResponse(ResponseSerializer):
+    """One reading of a report."""
+
+    id = IdField("simp")
+    object = serializers.CharField(default="settlement_import")
+    gateway = serializers.CharField()
+    source = serializers.ChoiceField(choices=ReportSource.choices)  # type: ignore[assignment]
+    day = serializers.DateField(allow_null=True)
+    status = serializers.ChoiceField(choices=ImportStatus.choices)
+    rows_read = serializers.IntegerField()
+    lines_added = serializers.IntegerField()
+    exceptions_opened = serializers.IntegerField()
+    error = serializers.CharField()
+    completed_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+
+class SettlementResponse(ResponseSerializer):
+    """One transfer of the gateway to our bank. Amounts in paise."""
+
+    id = IdField("stl")
+    object = serializers.CharField(default="settlement")
+    gateway = serializers.CharField()
+    gateway_settlement_id = serializers.CharField()
+    utr = serializers.CharField(help_text="The bank's reference.")
+    status = serializers.CharField(help_text="In the gateway's words.")
+    amount = serializers.IntegerField(allow_null=True, help_text="What was transferred; null until the gateway said.")
+    currency = serializers.CharField()
+    lines_amount = serializers.IntegerField(help_text="The sum of its lines.")
+    fee_amount = serializers.IntegerField(help_text="With its GST.")
+    tax_amount = serializers.IntegerField(help_text="The GST in the fee.")
+    line_count = serializers.IntegerField()
+    settled_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+
+class SettlementLineResponse(ResponseSerializer):
+    """One line of a settlement as the gateway reported it, and how it was booked. Amounts in paise."""
+
+    id = IdField("stln")
+    object = serializers.CharField(default="settlement_line")
+    kind = serializers.ChoiceField(choices=LineKind.choices)
+    entity_id = serializers.CharField(help_text="The gateway's id of the payment, refund or adjustment.")
+    amount = serializers.IntegerField()
+    debit = serializers.IntegerField()
+    credit = serializers.IntegerField()
+    fee_amount = serializers.IntegerField(source="reported_fee_amount")
+    tax_amount = serializers.IntegerField(source="reported_tax_amount")
+    currency = serializers.CharField()
+    attempt_id = IdField("att", allow_null=True)
+    refund_id = IdField("rfnd", allow_null=True)
+    dispute_id = serializers.CharField()
+    description = serializers.CharField()
+    problem = serializers.CharField(help_text="The reason of its exception, or nothing.")
+    held_amount = serializers.IntegerField(help_text="In suspense; debit positive.")
+    created_at = serializers.DateTimeField()
+
+
+class ReconciliationExceptionResponse(ResponseSerializer):
+    """One thing in which the gateway's report and our books do not agree. Amounts in paise."""
+
+    id = IdField("rex")
+    object = serializers.CharField(default="reconciliation_exception")
+    reason = serializers.ChoiceField(choices=ExceptionReason.choices)
+    entity_id = serializers.CharField(help_text="The gateway's id of what it is about.")
+    settlement_id = IdField("stl", allow_null=True)
+    line_id = IdField("stln", allow_null=True)
+    attempt_id = IdField("att", allow_null=True)
+    expected_amount = serializers.IntegerField(allow_null=True)
+    actual_amount = serializers.IntegerField(allow_null=True)
+    held_amount = serializers.IntegerField(help_text="In suspense; debit positive.")
+    currency = serializers.CharField()
+    owner_id = IdField("cus", allow_null=True, help_text="Who looks after it.")
+    opened_at = serializers.DateTimeField(help_text="Its age counts from here.")
+    resolved_at = serializers.DateTimeField(allow_null=True)
+    resolved_by = serializers.CharField()
+    resolution = serializers.ChoiceField(choices=[("", "Open"), *Resolution.choices])
+    note = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+
+SettlementListResponse = list_response(SettlementResponse)
+SettlementLineListResponse = list_response(SettlementLineResponse)
+ReconciliationExceptionListResponse = list_response(ReconciliationExceptionResponse)
+
+# Examples -------------------------------------------------------------------------------------------------------------
+
+_TIMES: dict[str, Any] = {"created_at": "2026-11-24T05:31:00Z", "updated_at": "2026-11-24T05:31:00Z"}
+IMPORT_EXAMPLE: dict[str, Any] = {
+    "id": "simp_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "settlement_import",
+    "gateway": "razorpay",
+    "source": "api",
+    "day": "2026-04-30",
+    "status": "waiting",
+    "rows_read": 0,
+    "lines_added": 0,
+    "exceptions_opened": 0,
+    "error": "",
+    "completed_at": None,
+    **_TIMES,
+    "version": 1,
+    "metadata": {},
+}
+SETTLEMENT_EXAMPLE: dict[str, Any] = {
+    "id": "stl_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "settlement",
+    "gateway": "razorpay",
+    "gateway_settlement_id": "setl_NQxlPq2WmR8sTz",
+    "utr": "1795411800vxp0rj",
+    "status": "processed",
+    "amount": 115118,
+    "currency": "INR",
+    "lines_amount": 115118,
+    "fee_amount": 2782,
+    "tax_amount": 424,
+    "line_count": 1,
+    "settled_at": "2026-11-24T05:00:00Z",
+    **_TIMES,
+    "version": 2,
+    "metadata": {},
+}
+LINE_EXAMPLE: dict[str, Any] = {
+    "id": "stln_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "settlement_line",
+    "kind": "payment",
+    "entity_id": "pay_NQxlPq2WmR8sTz",
+    "amount": 117900,
+    "debit": 0,
+    "credit": 115118,
+    "fee_amount": 2782,
+    "tax_amount": 424,
+    "currency": "INR",
+    "attempt_id": "att_01jf3z8m2ce7tv2w9x0y1z2a3b",
+    "refund_id": None,
+    "dispute_id": "",
+    "description": "",
+    "problem": "",
+    "held_amount": 0,
+    "created_at": "2026-11-24T05:31:00Z",
+}
+EXCEPTION_EXAMPLE: dict[str, Any] = {
+    "id": "rex_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "reconciliation_exception",
+    "reason": "fee_mismatch",
+    "entity_id": "pay_NQxlPq2WmR8sTz",
+    "settlement_id": "stl_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "line_id": "stln_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "attempt_id": "att_01jf3z8m2ce7tv2w9x0y1z2a3b",
+    "expected_amount": 2782,
+    "actual_amount": 2882,
+    "held_amount": 100,
+    "currency": "INR",
+    "owner_id": None,
+    "opened_at": "2026-11-24T05:31:00Z",
+    "resolved_at": None,
+    "resolved_by": "",
+    "resolution": "",
+    "note": "",
+    **_TIMES,
+    "version": 1,
+    "metadata": {},
+}
+RESOLVED_EXAMPLE: dict[str, Any] = {
+    **EXCEPTION_EXAMPLE,
+    "resolved_at": "2026-11-25T06:00:00Z",
+    "resolved_by": "user:cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "resolution": "written_off",
+    "note": "Their price list of October; not worth a dispute.",
+    "version": 2,
+}

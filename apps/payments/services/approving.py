@@ -1,0 +1,177 @@
+"""Deciding about refunds: a second person agrees or refuses, an unsent one is withdrawn, a failed one is paid by hand."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.errors import Conflict, Forbidden
+from apps.core.events import Actor, record, stored_fields
+from apps.core.models import subject_type_of
+from apps.orders.locks import lock_order
+from apps.payments import events, locks, rules, selectors, states
+from apps.payments.models import Refund
+from apps.payments.services.ledger import REFUNDS_PAYABLE, post_to_ledger
+from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, check_failed, check_left, post_due
+from apps.payments.services.telling import tell_order
+from apps.payments.states import GatewayCall, RefundStatus
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+PAID_BY_HAND = "refund_manual"
+
+
+class RefundNotAwaitingApproval(Conflict):
+    message = "Refund {0} is {1}; it does not await approval."
+
+
+class NotYourOwnRefund(Forbidden):
+    message = "Somebody else must approve the refund that you asked for."
+
+
+class RefundNotCancellable(Conflict):
+    message = "Refund {0} is {1} and can no longer be withdrawn."
+
+
+class RefundNotToSettle(Conflict):
+    message = "Refund {0} is {1}; only one that failed is paid by hand."
+
+
+@transaction.atomic
+def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
+    """
+    Agree to a refund that somebody else asked for; it is on its way from now on.
+
+    :raises RefundNotFound: if there is none
+    :raises RefundNotAwaitingApproval: if nobody has to agree to it
+    :raises NotYourOwnRefund: if the actor asked for it
+    """
+    order, refund = _lock(refund_id)
+
+    if refund.status != RefundStatus.REQUIRES_APPROVAL:
+        raise RefundNotAwaitingApproval(refund.number, _words(refund))
+    if str(actor) == refund.requested_by:
+        raise NotYourOwnRefund
+
+    refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.PENDING)
+    refund.approved_by = str(actor)
+    refund.approved_at = now
+    refund.next_check_at = rules.next_refund_check(checks=0, now=now)
+    refund.save(update_fields=["status", "approved_by", "approved_at", "next_check_at", "updated_at"])
+    post_due(order, refund, kind=DUE, now=now)
+
+    changed = stored_fields(refund, "status", "approved_by", "approved_at")
+    record(events.REFUND_APPROVED, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
+
+    return refund
+
+
+@transaction.atomic
+def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) -> Refund:
+    """
+    Refuse a refund that awaits approval; its sum is free again.
+
+    :raises RefundNotFound: if there is none
+    :raises RefundNotAwaitingApproval: if nobody has to agree to it
+    """
+    order, refund = _lock(refund_id)
+
+    if refund.status != RefundStatus.REQUIRES_APPROVAL:
+        raise RefundNotAwaitingApproval(refund.number, _words(refund))
+
+    return _withdraw(order, refund, actor=actor, reason=reason, now=now)
+
+
+@transaction.atomic
+def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datetime) -> Refund:
+    """
+    Withdraw a refund that the gateway has not been told of; its sum is free again.
+
+    :raises RefundNotFound: if there is none
+    :raises RefundNotCancellable: if the gateway may know of it, or it is over
+    """
+    order, refund = _lock(refund_id)
+
+    is_unsent = refund.status == RefundStatus.PENDING and refund.gateway_call == GatewayCall.NEEDED
+    if refund.status != RefundStatus.REQUIRES_APPROVAL and not is_unsent:
+        raise RefundNotCancellable(refund.number, _words(refund))
+
+    return _withdraw(order, refund, actor=actor, reason=reason, now=now)
+
+
+def _withdraw(order: "Order", refund: Refund, *, actor: Actor, reason: str, now: datetime) -> Refund:
+    if refund.status == RefundStatus.PENDING:
+        post_due(order, refund, kind=REVERSAL, now=now)
+    refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED)
+    refund.next_check_at = None
+    refund.save(update_fields=["status", "next_check_at", "updated_at"])
+
+    changed = stored_fields(refund, "status")
+    record(
+        events.REFUND_CANCELLED, subject=refund, root_id=order.pk, actor=actor, changed=changed, reason=reason, now=now
+    )
+
+    return refund
+
+
+@transaction.atomic
+def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor, now: datetime) -> Refund:
+    """
+    Pay a refund that the gateway cannot make by a bank transfer of our own.
+
+    Without a reference the sum is held for a transfer that is still to be made; with one it has gone.
+
+    :raises RefundNotFound: if there is none
+    :raises RefundNotToSettle: if it has not failed
+    :raises RefundAlreadyRetried: if it was tried again
+    :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
+    """
+    order = lock_order(selectors.get_refund(refund_id).order_id)
+    attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
+    refund = locks.lock_refund(refund_id)
+
+    if refund.status not in (RefundStatus.FAILED, RefundStatus.MANUAL):
+        raise RefundNotToSettle(refund.number, _words(refund))
+    if refund.status == RefundStatus.FAILED:
+        check_failed(refund)
+        check_left(order, attempts[refund.attempt_id], refund.amount)
+        post_due(order, refund, kind=DUE_AGAIN, now=now)
+        refund.status = states.change_refund(RefundStatus.FAILED, to=RefundStatus.MANUAL)
+
+    if reference:
+        _pay_by_hand(order, refund, reference=reference, now=now)
+    refund.save(update_fields=["status", "manual_reference", "processed_at", "updated_at"])
+
+    news = events.REFUND_PROCESSED if reference else events.REFUND_CHANGED
+    changed = stored_fields(refund, "status", "manual_reference", "processed_at")
+    record(news, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
+    tell_order(order=order, actor=actor, now=now)
+
+    return refund
+
+
+def _pay_by_hand(order: "Order", refund: Refund, *, reference: str, now: datetime) -> None:
+    refund.status = states.change_refund(RefundStatus.MANUAL, to=RefundStatus.PROCESSED)
+    refund.manual_reference = reference[:80]
+    refund.processed_at = now
+    post_to_ledger(
+        source_type=subject_type_of(refund),
+        source_id=refund.pk,
+        kind=PAID_BY_HAND,
+        order_id=order.pk,
+        entries={REFUNDS_PAYABLE: refund.amount, "bank": -refund.amount},
+        currency=refund.currency,
+        description=f"refund {refund.number} by bank transfer {refund.manual_reference}",
+        occurred_at=now,
+    )
+
+
+def _lock(refund_id: UUID) -> "tuple[Order, Refund]":
+    order = lock_order(selectors.get_refund(refund_id).order_id)
+    return order, locks.lock_refund(refund_id)
+
+
+def _words(refund: Refund) -> str:
+    return RefundStatus(refund.status).label.lower()

@@ -1,0 +1,47 @@
+"""Cancelling an order with the money that was paid for it, in one transaction."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.events import Actor
+from apps.orders import services as orders
+from apps.orders.locks import lock_order
+from apps.orders.states import OrderStatus
+from apps.payments import selectors
+from apps.payments.services.refunding import request_refund
+from apps.payments.states import RefundReason
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+
+@transaction.atomic
+def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> "Order":
+    """
+    Cancel an order: an unpaid one as it is; of a paid one that has not left the house the stock comes back and the money goes back.
+
+    A refund over REFUND_APPROVAL_ABOVE waits for somebody's approval, the cancelling does not.
+
+    :raises OrderNotFound: if there is none
+    :raises OrderNotCancellable: if a payment is under way, something was sent, or the order is already closed
+    """
+    order = lock_order(order_id)
+
+    if order.status == OrderStatus.PENDING_PAYMENT:
+        return orders.cancel_order(order_id=order_id, actor=actor, reason=reason, now=now)
+
+    orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
+    if selectors.refundable_of(order_id) > 0:
+        request_refund(
+            order_id=order_id,
+            reason=RefundReason.ORDER_CANCELLED,
+            note=reason,
+            decides=True,
+            actor=actor,
+            now=now,
+        )
+
+    return lock_order(order_id)

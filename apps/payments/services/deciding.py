@@ -1,0 +1,140 @@
+"""Deciding about what does not agree: an exception is resolved by a recorded action only, which moves the money that it holds."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.errors import Conflict, Invalid
+from apps.core.events import Actor, record, stored_fields
+from apps.core.models import subject_type_of
+from apps.payments import events, locks
+from apps.payments.models import ReconciliationException
+from apps.payments.services.ledger import SUSPENSE, gateway_receivable, post_to_ledger
+from apps.payments.states import ExceptionReason, Resolution
+
+BANK = "bank"
+INPUT_GST = "input_gst"
+#: How an exception may be resolved by people.
+BY_PEOPLE = (Resolution.NOTED, Resolution.WRITTEN_OFF, Resolution.CLEARED, Resolution.PAID_OUTSIDE)
+
+
+class ExceptionResolvedAlready(Conflict):
+    message = "This exception was resolved before."
+
+
+class ExceptionHoldsMoney(Conflict):
+    message = "It holds {0} paise in suspense: say where they go to."
+
+
+class NoteIsMissing(Invalid):
+    message = "Say in a note why."
+
+
+class NoSuchResolution(Invalid):
+    message = "There is no resolution {0}. There are: {1}."
+
+
+def gateway_fees(gateway: str) -> str:
+    """Return the code of the account of a gateway's fees."""
+    return f"gateway_fees:{gateway}"
+
+
+@transaction.atomic
+def assign_exception(*, exception_id: UUID, owner_id: UUID, actor: Actor, now: datetime) -> ReconciliationException:
+    """
+    Say who looks after an exception.
+
+    :raises ReconciliationExceptionNotFound: if there is none
+    :raises ExceptionResolvedAlready: if nothing is left to look after
+    """
+    exception = locks.lock_exception(exception_id)
+
+    if exception.resolved_at is not None:
+        raise ExceptionResolvedAlready
+    if exception.owner_id == owner_id:
+        return exception
+
+    exception.owner_id = owner_id
+    exception.save(update_fields=["owner", "updated_at"])
+
+    changed = stored_fields(exception, "owner_id")
+    record(events.EXCEPTION_ASSIGNED, subject=exception, actor=actor, changed=changed, now=now)
+
+    return exception
+
+
+@transaction.atomic
+def resolve_exception(
+    *, exception_id: UUID, resolution: str, note: str, actor: Actor, now: datetime
+) -> ReconciliationException:
+    """
+    Decide about an exception: where the money goes that it holds in suspense, and why.
+
+    :raises ReconciliationExceptionNotFound: if there is none
+    :raises ExceptionResolvedAlready: if somebody has decided before
+    :raises NoSuchResolution: if it is none that people decide on
+    :raises NoteIsMissing: if nobody says why
+    :raises ExceptionHoldsMoney: if it is only noted, and holds money
+    """
+    exception = locks.lock_exception(exception_id)
+
+    if exception.resolved_at is not None:
+        raise ExceptionResolvedAlready
+    if resolution not in BY_PEOPLE:
+        raise NoSuchResolution(resolution[:40], ", ".join(BY_PEOPLE), param="resolution")
+    if not note.strip():
+        raise NoteIsMissing(param="note")
+    if resolution == Resolution.NOTED and exception.held_amount:
+        raise ExceptionHoldsMoney(exception.held_amount, param="resolution")
+
+    close(exception, resolution=Resolution(resolution), note=note.strip(), actor=actor, now=now)
+
+    return exception
+
+
+def close(
+    exception: ReconciliationException, *, resolution: Resolution, note: str, actor: Actor, now: datetime
+) -> None:
+    """Close a locked exception and move what it holds."""
+    if exception.held_amount:
+        post_to_ledger(
+            source_type=subject_type_of(exception),
+            source_id=exception.pk,
+            kind="resolution",
+            order_id=None,
+            entries={SUSPENSE: -exception.held_amount, **_destination(exception, resolution)},
+            currency=exception.currency,
+            description=f"{exception.entity_id} {resolution}: {note}"[:200],
+            occurred_at=now,
+        )
+    exception.resolved_at = now
+    exception.resolved_by = str(actor)
+    exception.resolution = resolution
+    exception.note = note[:500]
+    exception.save(update_fields=["resolved_at", "resolved_by", "resolution", "note", "updated_at"])
+    record(
+        events.EXCEPTION_RESOLVED,
+        subject=exception,
+        actor=actor,
+        changed=stored_fields(exception, "resolved_at", "resolved_by", "resolution", "note"),
+        reason=note,
+        now=now,
+    )
+
+
+def _destination(exception: ReconciliationException, resolution: Resolution) -> dict[str, Any]:
+    """Return the entries that take up what an exception held, debits positive."""
+    held = exception.held_amount
+    if resolution == Resolution.WRITTEN_OFF:
+        return {gateway_fees(exception.gateway): held}
+    if resolution in (Resolution.PAID_OUTSIDE, Resolution.ARRIVED):
+        return {BANK: held}
+    owed = gateway_receivable(exception.gateway)
+    attempt = exception.attempt
+    if exception.reason != ExceptionReason.MISSING_LINE or attempt is None:
+        return {owed: held}
+    # The line that never came would have cleared the whole payment, with its fee.
+    fee, tax = attempt.fee_amount or 0, attempt.fee_tax_amount or 0
+    return {owed: held - fee, gateway_fees(exception.gateway): fee - tax, INPUT_GST: tax}

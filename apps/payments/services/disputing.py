@@ -1,0 +1,330 @@
+"""
+Disputes: a payer's bank wants money back. News of them ends here; our answers begin here.
+
+While a dispute is undecided the books hold what was taken in `disputes`; won or closed, it comes back; lost, it is a loss.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from apps.core.errors import Conflict, NotFound
+from apps.core.events import Actor, gateway_actor, record, stored_fields
+from apps.core.models import subject_type_of
+from apps.orders.locks import lock_order
+from apps.payments import events, locks, selectors, states
+from apps.payments.gateways import (
+    GatewayDispute,
+    GatewayError,
+    OutcomeUnknown,
+    Proof,
+    Refused,
+    TryLater,
+    get_gateway,
+)
+from apps.payments.models import Dispute, PaymentAttempt
+from apps.payments.services.ledger import DISPUTE_LOSSES, DISPUTES, gateway_receivable, post_to_ledger
+from apps.payments.states import DECIDED, AttemptStatus, DisputeAnswer, DisputeStatus, GatewayCall, Source
+
+log = structlog.get_logger(__name__)
+
+_CLAIM_LASTS = timedelta(seconds=60)
+_ASK_AGAIN_AFTER = timedelta(minutes=30)
+_ANSWER_AGAIN_AFTER = timedelta(minutes=2)
+_NEWS = {
+    DisputeStatus.WON: events.DISPUTE_WON,
+    DisputeStatus.LOST: events.DISPUTE_LOST,
+    DisputeStatus.CLOSED: events.DISPUTE_CLOSED,
+}
+#: What the gateway gives back when it is decided so, whatever it says of the sum.
+_RETURNED = (DisputeStatus.WON, DisputeStatus.CLOSED)
+
+
+class NotOurDispute(NotFound):
+    message = "The gateway's dispute {0} is about no captured payment of ours."
+
+
+class DisputeNotAnswerable(Conflict):
+    message = "Dispute {0} is {1} and cannot be answered now."
+
+
+@transaction.atomic
+def apply_gateway_dispute(*, facts: GatewayDispute, source: Source, actor: Actor, now: datetime) -> Dispute:
+    """
+    Take in what a gateway says of one dispute; what is decided stays so.
+
+    Webhooks come in any order, and open may follow under review as well as go before it: a webhook that would move an
+    undecided dispute to another undecided state only makes us ask. Money is posted as it is taken and given back.
+
+    :raises NotOurDispute: if it is about no captured payment of ours
+    """
+    attempt = selectors.find_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
+    if attempt is None or attempt.status != AttemptStatus.CAPTURED:
+        raise NotOurDispute(facts.id)
+    order = lock_order(attempt.payment.order_id)
+    dispute = locks.lock_dispute(gateway_dispute_id=facts.id)
+
+    if dispute is not None and (dispute.attempt_id, dispute.amount) != (attempt.pk, facts.amount):
+        raise NotOurDispute(facts.id)
+    if dispute is not None and dispute.status in DECIDED:
+        return dispute
+    if dispute is not None and source == Source.WEBHOOK and _must_be_asked(dispute, facts):
+        Dispute.objects.filter(pk=dispute.pk).update(next_check_at=now)
+        return dispute
+
+    is_new = dispute is None
+    if dispute is None:
+        dispute = _begin(attempt, facts, now=now)
+    before = stored_fields(dispute)
+    _take_over(dispute, facts, is_new=is_new, now=now)
+
+    after = stored_fields(dispute)
+    changed = after if is_new else {name: value for name, value in after.items() if value != before[name]}
+    if changed:
+        dispute.save(force_insert=True) if is_new else dispute.save(update_fields=[*changed, "updated_at"])
+    told = {name: value for name, value in changed.items() if name not in dispute.UNTOLD}
+    if told:
+        _post(dispute, taken_before=0 if is_new else before["amount_deducted"], gateway=facts.gateway, now=now)
+        news = _NEWS.get(DisputeStatus(dispute.status), events.DISPUTE_OPENED if is_new else events.DISPUTE_CHANGED)
+        record(news, subject=dispute, root_id=order.pk, actor=actor, changed=told, now=now)
+
+    return dispute
+
+
+def _must_be_asked(dispute: Dispute, facts: GatewayDispute) -> bool:
+    same = (dispute.status, dispute.amount_deducted) == (facts.status, facts.amount_deducted)
+    return facts.status not in DECIDED and not same
+
+
+def _begin(attempt: PaymentAttempt, facts: GatewayDispute, *, now: datetime) -> Dispute:
+    log.warning("dispute_opened", dispute=facts.id, amount=facts.amount, respond_by=str(facts.respond_by))
+    return Dispute(
+        order_id=attempt.payment.order_id,
+        payment_id=attempt.payment_id,
+        attempt=attempt,
+        gateway_dispute_id=facts.id,
+        amount=facts.amount,
+        currency=attempt.currency,
+        status=facts.status,
+        opened_at=facts.created_at or now,
+    )
+
+
+def _take_over(dispute: Dispute, facts: GatewayDispute, *, is_new: bool, now: datetime) -> None:
+    to = DisputeStatus(facts.status)
+    if to != dispute.status:
+        dispute.status = states.change_dispute(DisputeStatus(dispute.status), to=to)
+        if to == DisputeStatus.OPEN:
+            # The bank wants to know more: what we said does not stand as an answer any longer.
+            dispute.answer = dispute.answer_call = ""
+    dispute.phase = facts.phase
+    dispute.reason_code = facts.reason_code or dispute.reason_code
+    dispute.respond_by = facts.respond_by or dispute.respond_by
+    dispute.amount_deducted = 0 if to in _RETURNED else min(facts.amount_deducted, dispute.amount)
+    dispute.decided_at = now if to in DECIDED else None
+    dispute.next_check_at = None if to in DECIDED else now + _ASK_AGAIN_AFTER
+
+
+def _post(dispute: Dispute, *, taken_before: int, gateway: str, now: datetime) -> None:
+    """Book what was taken or given back since, and the loss if it is lost; each under the version that tells it."""
+    taken = dispute.amount_deducted - taken_before
+    if taken:
+        _post_once(
+            dispute,
+            kind="dispute_taken" if taken > 0 else "dispute_returned",
+            entries={DISPUTES: taken, gateway_receivable(gateway): -taken},
+            now=now,
+        )
+    if dispute.status == DisputeStatus.LOST and dispute.amount_deducted:
+        loss = dispute.amount_deducted
+        _post_once(dispute, kind="dispute_lost", entries={DISPUTE_LOSSES: loss, DISPUTES: -loss}, now=now)
+
+
+def _post_once(dispute: Dispute, *, kind: str, entries: dict[str, int], now: datetime) -> None:
+    post_to_ledger(
+        source_type=subject_type_of(dispute),
+        source_id=dispute.pk,
+        kind=f"{kind}:{dispute.version + 1}",
+        order_id=dispute.order_id,
+        entries=entries,
+        currency=dispute.currency,
+        description=f"{dispute.gateway_dispute_id}: {kind.replace('_', ' ')}",
+        occurred_at=now,
+    )
+
+
+# Answers -------------------------------------------------------------------------------------------------------------
+
+
+def accept_dispute(*, dispute_id: UUID, actor: Actor, now: datetime) -> Dispute:
+    """
+    Give in: the payer keeps the money. A worker tells the gateway.
+
+    :raises DisputeNotFound: if there is none
+    :raises DisputeNotAnswerable: if it is not open, or was answered
+    """
+    return _answer(dispute_id=dispute_id, answer=DisputeAnswer.ACCEPTED, summary="", actor=actor, now=now)
+
+
+def contest_dispute(*, dispute_id: UUID, summary: str, actor: Actor, now: datetime) -> Dispute:
+    """
+    Say why the money is ours. A worker sends it with the order's documents.
+
+    :raises DisputeNotFound: if there is none
+    :raises DisputeNotAnswerable: if it is not open, or was answered
+    """
+    return _answer(dispute_id=dispute_id, answer=DisputeAnswer.CONTESTED, summary=summary, actor=actor, now=now)
+
+
+@transaction.atomic
+def _answer(*, dispute_id: UUID, answer: DisputeAnswer, summary: str, actor: Actor, now: datetime) -> Dispute:
+    order = lock_order(selectors.get_dispute(dispute_id).order_id)
+    dispute = locks.lock_dispute(dispute_id=dispute_id)
+
+    assert dispute is not None  # noqa: S101 - disputes are never deleted
+    if dispute.status != DisputeStatus.OPEN or dispute.answer:
+        raise DisputeNotAnswerable(dispute.gateway_dispute_id, dispute.answer or dispute.status)
+
+    dispute.answer = answer
+    dispute.answer_call = GatewayCall.NEEDED
+    dispute.summary = summary
+    dispute.answered_by = str(actor)
+    dispute.answered_at = now
+    dispute.error = {}
+    dispute.next_check_at = now + _ANSWER_AGAIN_AFTER
+    told = ("answer", "summary", "answered_by", "answered_at", "error")
+    dispute.save(update_fields=[*told, "answer_call", "next_check_at", "updated_at"])
+
+    changed = stored_fields(dispute, *told)
+    record(events.DISPUTE_ANSWERED, subject=dispute, root_id=order.pk, actor=actor, changed=changed, now=now)
+
+    return dispute
+
+
+def send_dispute_answer(*, dispute_id: UUID, proofs: Sequence[Proof], now: datetime) -> None:
+    """
+    Tell the gateway our answer, unless it has it. To say it twice does no harm: the gateway takes one answer alone.
+
+    What nobody knows is asked by the janitor, who has it sent again while the dispute is open.
+    """
+    dispute = selectors.get_dispute(dispute_id)
+    if dispute.status != DisputeStatus.OPEN or not dispute.answer or not _claim(dispute, now=now):
+        return
+    gateway = get_gateway(dispute.attempt.gateway)
+    try:
+        if dispute.answer == DisputeAnswer.ACCEPTED:
+            facts = gateway.accept_dispute(gateway_dispute_id=dispute.gateway_dispute_id)
+        else:
+            facts = gateway.contest_dispute(
+                gateway_dispute_id=dispute.gateway_dispute_id,
+                amount=dispute.amount,
+                summary=dispute.summary,
+                proofs=proofs,
+            )
+    except (TryLater, OutcomeUnknown) as failure:
+        log.warning("dispute_answer_unknown", dispute=dispute.gateway_dispute_id, failure=str(failure))
+        Dispute.objects.filter(pk=dispute.pk).update(claimed_until=None, next_check_at=now + _ANSWER_AGAIN_AFTER)
+        return
+    except Refused as refusal:
+        _note_refused(dispute_id=dispute.pk, error=refusal.error, now=now)
+        return
+    Dispute.objects.filter(pk=dispute.pk).update(claimed_until=None, answer_call=GatewayCall.DONE)
+    actor = gateway_actor(dispute.attempt.gateway)
+    apply_gateway_dispute(facts=facts, source=Source.POLL, actor=actor, now=now)
+
+
+def _claim(dispute: Dispute, *, now: datetime) -> bool:
+    is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    unsent = Dispute.objects.filter(is_free, pk=dispute.pk, answer_call__in=(GatewayCall.NEEDED, GatewayCall.UNKNOWN))
+    return bool(unsent.update(claimed_until=now + _CLAIM_LASTS, answer_call=GatewayCall.UNKNOWN))
+
+
+@transaction.atomic
+def _note_refused(*, dispute_id: UUID, error: GatewayError, now: datetime) -> None:
+    """Keep that the gateway did not take our answer, so that staff can give another in time."""
+    order = lock_order(selectors.get_dispute(dispute_id).order_id)
+    dispute = locks.lock_dispute(dispute_id=dispute_id)
+
+    if dispute is None or dispute.status != DisputeStatus.OPEN:
+        return
+
+    dispute.answer = ""
+    dispute.answer_call = GatewayCall.REFUSED
+    dispute.claimed_until = None
+    dispute.error = error.as_dict()
+    # It may have been decided meanwhile, which is why it was refused.
+    dispute.next_check_at = now
+    dispute.save(update_fields=["answer", "answer_call", "claimed_until", "error", "next_check_at", "updated_at"])
+
+    log.error("gateway_refused_dispute_answer", dispute=dispute.gateway_dispute_id, error=dispute.error)
+    changed = stored_fields(dispute, "answer", "error")
+    actor = gateway_actor(dispute.attempt.gateway)
+    record(events.DISPUTE_ANSWER_REFUSED, subject=dispute, root_id=order.pk, actor=actor, changed=changed, now=now)
+
+
+# Asking --------------------------------------------------------------------------------------------------------------
+
+
+def find_new_disputes(*, now: datetime, gateway: str = "razorpay") -> int:
+    """Ask a gateway for its latest disputes, take in those that no webhook told, and return how many were new."""
+    found = 0
+    for facts in get_gateway(gateway).list_disputes():
+        if selectors.is_dispute_known(facts.id):
+            continue
+        try:
+            apply_gateway_dispute(facts=facts, source=Source.POLL, actor=gateway_actor(gateway), now=now)
+        except NotOurDispute:
+            log.info("dispute_of_another_account", dispute=facts.id)
+        else:
+            found += 1
+    return found
+
+
+def ask_about_open_disputes(*, now: datetime, limit: int = 100) -> int:
+    """Ask about each undecided dispute whose time to be looked at has come, and return how many were."""
+    asked = 0
+    for dispute in selectors.list_due_disputes(now=now, limit=limit):
+        try:
+            _ask(dispute, now=now)
+        except Exception:
+            log.exception("dispute_not_checked", dispute=dispute.gateway_dispute_id)
+            Dispute.objects.filter(pk=dispute.pk).update(next_check_at=now + _ANSWER_AGAIN_AFTER)
+        asked += 1
+    return asked
+
+
+def _ask(dispute: Dispute, *, now: datetime) -> None:
+    actor = gateway_actor(dispute.attempt.gateway)
+    facts = get_gateway(dispute.attempt.gateway).get_dispute(gateway_dispute_id=dispute.gateway_dispute_id)
+    dispute = apply_gateway_dispute(facts=facts, source=Source.POLL, actor=actor, now=now)
+    is_unsent = dispute.answer_call in (GatewayCall.NEEDED, GatewayCall.UNKNOWN)
+    if dispute.status == DisputeStatus.OPEN and dispute.answer and is_unsent:
+        _say_again(dispute_id=dispute.pk, now=now)
+
+
+@transaction.atomic
+def _say_again(*, dispute_id: UUID, now: datetime) -> None:
+    order = lock_order(selectors.get_dispute(dispute_id).order_id)
+    dispute = locks.lock_dispute(dispute_id=dispute_id)
+
+    if dispute is None or dispute.status != DisputeStatus.OPEN or not dispute.answer:
+        return
+
+    dispute.checks += 1
+    dispute.next_check_at = now + _ANSWER_AGAIN_AFTER
+    dispute.save(update_fields=["checks", "next_check_at", "updated_at"])
+
+    actor = gateway_actor(dispute.attempt.gateway)
+    record(
+        events.DISPUTE_ANSWERED,
+        subject=dispute,
+        root_id=order.pk,
+        actor=actor,
+        changed=stored_fields(dispute, "answer"),
+        reason="the gateway does not have our answer yet",
+        now=now,
+    )

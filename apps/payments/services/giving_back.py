@@ -1,0 +1,176 @@
+"""
+Having the gateway give money back.
+
+Our row, its key and a claim are committed before the call; the call is made outside any transaction. What nobody knows is
+looked up among the payment's refunds by our id in their notes, before the same key is sent again.
+"""
+
+import time
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db.models import Q
+
+from apps.core.events import SYSTEM
+from apps.orders import selectors as orders
+from apps.payments import rules, selectors
+from apps.payments.gateways import (
+    Gateway,
+    GatewayFailure,
+    GatewayRefund,
+    OutcomeUnknown,
+    Refused,
+    TryLater,
+    get_gateway,
+)
+from apps.payments.models import Refund
+from apps.payments.services.calling import CLAIM_LASTS
+from apps.payments.services.returning import (
+    NotOurRefund,
+    apply_gateway_refund,
+    note_refund_refused,
+    note_refund_unknown,
+)
+from apps.payments.states import OPEN_REFUNDS, GatewayCall, RefundStatus, Source
+
+log = structlog.get_logger(__name__)
+
+_ROUND_SECONDS = 30.0
+_FAILURES_THAT_END_A_ROUND = 3
+_PUT_OFF = timedelta(minutes=5)
+
+
+def send_refund(*, refund_id: UUID, now: datetime) -> bool:
+    """
+    Have the gateway make a refund, once; talks to the outside world. Returns False if there was no answer to act on.
+
+    Being called twice, or again after a crash, gives nothing back twice: the claim keeps others out, the key is the same, and
+    what nobody knows is looked up first.
+    """
+    refund = _claim(refund_id, now=now)
+    if refund is None:
+        return True
+
+    gateway = get_gateway(refund.attempt.gateway)
+    is_repeat = refund.gateway_call == GatewayCall.UNKNOWN
+    try:
+        facts = _make(gateway, refund, look_first=is_repeat, now=now)
+    except Refused as failure:
+        note_refund_refused(refund=refund, error=failure.error, now=now)
+    except TryLater as failure:
+        _note_not_done(refund, failure, call=GatewayCall.UNKNOWN if is_repeat else GatewayCall.NEEDED, now=now)
+        return False
+    except OutcomeUnknown as failure:
+        note_refund_unknown(refund=refund, error=failure.error, now=now)
+        return False
+    else:
+        apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+    return True
+
+
+def _claim(refund_id: UUID, *, now: datetime) -> Refund | None:
+    """
+    Claim the call of an unsent refund and return the refund as it was, or None if there is nothing to do.
+
+    From here until the outcome is recorded the row says that nobody knows: that is the truth if we die.
+    """
+    refund = selectors.get_refund(refund_id)
+    if refund.gateway_call not in (GatewayCall.NEEDED, GatewayCall.UNKNOWN):
+        return None
+    is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    unmade = Refund.objects.filter(
+        is_free,
+        pk=refund_id,
+        status__in=OPEN_REFUNDS,
+        gateway_refund_id__isnull=True,
+        gateway_call=refund.gateway_call,
+    )
+    is_claimed = unmade.update(claimed_until=now + CLAIM_LASTS, gateway_call=GatewayCall.UNKNOWN)
+    return refund if is_claimed else None
+
+
+def _make(gateway: Gateway, refund: Refund, *, look_first: bool, now: datetime) -> GatewayRefund:
+    if look_first:
+        found = _look_up(gateway, refund)
+        if found is not None:
+            return found
+    order = orders.get_order(refund.order_id)
+    return gateway.create_refund(
+        gateway_payment_id=refund.attempt.gateway_payment_id,
+        amount=refund.amount,
+        speed=refund.speed_requested,
+        receipt=refund.number,
+        notes={"refund": refund.public_id, "order": order.public_id},
+        idempotency_key=refund.idempotency_key,
+    )
+
+
+def _look_up(gateway: Gateway, refund: Refund) -> GatewayRefund | None:
+    listed = gateway.list_refunds(gateway_payment_id=refund.attempt.gateway_payment_id)
+    return next((facts for facts in listed if facts.our_refund == refund.public_id), None)
+
+
+def _note_not_done(refund: Refund, failure: GatewayFailure, *, call: GatewayCall | None, now: datetime) -> None:
+    """Let go of the claim after a call that gave nothing to act on, and say when the janitor tries again."""
+    log.warning(
+        "gateway_gave_nothing", refund=refund.number, kind=type(failure).__name__, error=failure.error.as_dict()
+    )
+    checks = refund.checks + 1
+    held = Refund.objects.filter(pk=refund.pk, status__in=OPEN_REFUNDS)
+    held.update(claimed_until=None, checks=checks, next_check_at=rules.next_refund_check(checks=checks, now=now))
+    if call is not None:
+        held.filter(gateway_refund_id__isnull=True).update(gateway_call=call)
+
+
+def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
+    """
+    Send a refund that was not sent, or ask the gateway about one that was; talks to the outside world.
+
+    Returns False if the gateway gave no answer.
+
+    :raises RefundNotFound: if there is none
+    """
+    refund = selectors.get_refund(refund_id)
+    if refund.status not in OPEN_REFUNDS:
+        Refund.objects.filter(pk=refund_id).exclude(status__in=OPEN_REFUNDS).update(next_check_at=None)
+        return True
+    if refund.gateway_refund_id is None:
+        return send_refund(refund_id=refund_id, now=now)
+    try:
+        facts = get_gateway(refund.attempt.gateway).get_refund(gateway_refund_id=refund.gateway_refund_id)
+    except GatewayFailure as failure:
+        _note_not_done(refund, failure, call=None, now=now)
+        return False
+    apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+    checks = refund.checks + 1
+    still_open = Refund.objects.filter(pk=refund_id, status=RefundStatus.PENDING)
+    still_open.update(checks=checks, next_check_at=rules.next_refund_check(checks=checks, now=now))
+    return True
+
+
+def ask_about_open_refunds(*, now: datetime, limit: int = 100) -> int:
+    """
+    Send or ask about the refunds whose time to be looked at has come, and return how many were.
+
+    A round ends after half a minute, or when the gateway has stopped answering: the rest waits for the next one.
+    """
+    ends = time.monotonic() + _ROUND_SECONDS
+    asked = failures = 0
+    for refund_id in selectors.list_due_refunds(now=now, limit=limit):
+        if failures >= _FAILURES_THAT_END_A_ROUND or time.monotonic() > ends:
+            break
+        try:
+            has_answer = sync_refund(refund_id=refund_id, now=now)
+        except NotOurRefund:
+            log.exception("refund_not_checked", refund=str(refund_id))
+            Refund.objects.filter(pk=refund_id).update(next_check_at=now + _PUT_OFF, claimed_until=None)
+            has_answer = True
+        except Exception:
+            # One refund that cannot be looked at must not stand before the others in every round.
+            log.exception("refund_not_checked", refund=str(refund_id))
+            Refund.objects.filter(pk=refund_id).update(next_check_at=now + _PUT_OFF)
+            has_answer = True
+        failures = 0 if has_answer else failures + 1
+        asked += 1
+    return asked

@@ -1,0 +1,210 @@
+"""
+The one place where news of refunds arrives: our own call, webhook, poll and settlement import all end here.
+
+Whatever the order in which news comes, and however often, the rows end in one state and the books have one posting.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+from django.db import transaction
+
+from apps.core import ids
+from apps.core.errors import NotFound
+from apps.core.events import Actor, gateway_actor, record, stored_fields
+from apps.core.models import subject_type_of
+from apps.orders.locks import lock_order
+from apps.payments import events, locks, rules, selectors, states
+from apps.payments.gateways import GatewayError, GatewayRefund
+from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
+from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, UNTOLD, post_due
+from apps.payments.services.telling import tell_order
+from apps.payments.states import (
+    OPEN_REFUNDS,
+    AttemptStatus,
+    GatewayCall,
+    RefundReason,
+    RefundStatus,
+    Source,
+)
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+log = structlog.get_logger(__name__)
+
+REFUND = "refund"
+_NEWS = {
+    RefundStatus.PENDING: events.REFUND_SENT,
+    RefundStatus.UNKNOWN: events.REFUND_UNKNOWN,
+    RefundStatus.PROCESSED: events.REFUND_PROCESSED,
+    RefundStatus.FAILED: events.REFUND_FAILED,
+}
+
+
+class NotOurRefund(NotFound):
+    message = "The gateway's refund {0} gives back no captured payment of ours."
+
+
+@transaction.atomic
+def apply_gateway_refund(*, facts: GatewayRefund, source: Source, actor: Actor, now: datetime) -> Refund:
+    """
+    Take in what a gateway says of one refund.
+
+    1. Find its attempt unlocked, then lock order, attempts and refund.
+    2. A refund that was made at the gateway and not by us gets its row now, so that the books stay true.
+    3. Merge by rank: processed stays processed; post to the ledger once; tell the order.
+
+    :raises NotOurRefund: if it gives back no captured payment of ours
+    """
+    known = selectors.find_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
+    if known is None or known.status != AttemptStatus.CAPTURED:
+        raise NotOurRefund(facts.id)
+    order = lock_order(known.payment.order_id)
+    attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
+    found = selectors.find_refund_for(facts)
+    refund = locks.lock_refund(found.pk) if found is not None else None
+
+    if refund is not None and (refund.attempt_id, refund.amount) != (known.pk, facts.amount):
+        log.error("gateway_refund_differs", refund=refund.number, gateway_refund=facts.id)
+        raise NotOurRefund(facts.id)
+
+    if refund is None:
+        refund = _insert_foreign(order, attempts[known.pk], facts, now=now)
+    _merge(order, refund, facts, actor=actor, now=now)
+
+    tell_order(order=order, actor=actor, now=now)
+
+    return refund
+
+
+@transaction.atomic
+def note_refund_refused(*, refund: Refund, error: GatewayError, now: datetime) -> None:
+    """Keep that the gateway refused a refund for certain: its sum is free again, for staff to try otherwise."""
+    order = lock_order(refund.order_id)
+    refund = locks.lock_refund(refund.pk)
+
+    if refund.status not in OPEN_REFUNDS or refund.gateway_refund_id is not None:
+        return
+
+    _move(order, refund, RefundStatus.FAILED, now=now)
+    refund.gateway_call = GatewayCall.REFUSED
+    refund.claimed_until = None
+    refund.error = error.as_dict()
+    refund.save(update_fields=["status", "gateway_call", "claimed_until", "error", "next_check_at", "updated_at"])
+
+    log.error("gateway_refused_refund", refund=refund.number, error=refund.error)
+    actor = gateway_actor(refund.attempt.gateway)
+    changed = stored_fields(refund, "status", "error")
+    record(events.REFUND_FAILED, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
+    tell_order(order=order, actor=actor, now=now)
+
+
+@transaction.atomic
+def note_refund_unknown(*, refund: Refund, error: GatewayError, now: datetime) -> None:
+    """Keep that nobody knows what became of a refund; the janitor asks until somebody does."""
+    order = lock_order(refund.order_id)
+    refund = locks.lock_refund(refund.pk)
+
+    if refund.gateway_refund_id is not None or refund.status not in OPEN_REFUNDS:
+        return
+
+    is_news = refund.status != RefundStatus.UNKNOWN
+    if is_news:
+        refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.UNKNOWN)
+    refund.gateway_call = GatewayCall.UNKNOWN
+    refund.claimed_until = None
+    refund.checks += 1
+    refund.next_check_at = rules.next_refund_check(checks=refund.checks, now=now)
+    refund.save(update_fields=["status", "gateway_call", "claimed_until", "checks", "next_check_at", "updated_at"])
+
+    log.warning("refund_unknown", refund=refund.number, error=error.as_dict())
+    if is_news:
+        changed = stored_fields(refund, "status")
+        actor = gateway_actor(refund.attempt.gateway)
+        record(events.REFUND_UNKNOWN, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
+
+
+def _insert_foreign(order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, now: datetime) -> Refund:
+    """Make the row of a refund that somebody made at the gateway: the money moves, whether we asked for it or not."""
+    actor = gateway_actor(facts.gateway)
+    sequence = Refund.objects.filter(order_id=order.pk).count() + 1
+    log.warning("refund_made_at_gateway", order=order.number, gateway_refund=facts.id, amount=facts.amount)
+    refund = Refund.objects.create(
+        number=f"{order.number}-R{sequence}",
+        order_id=order.pk,
+        payment_id=attempt.payment_id,
+        attempt=attempt,
+        sequence=sequence,
+        amount=facts.amount,
+        currency=attempt.currency,
+        status=RefundStatus.PENDING,
+        reason=RefundReason.OTHER,
+        note="made at the gateway",
+        gateway_refund_id=facts.id,
+        gateway_call=GatewayCall.DONE,
+        idempotency_key=str(ids.new()),
+        requested_by=str(actor),
+        next_check_at=rules.next_refund_check(checks=0, now=now),
+    )
+    post_due(order, refund, kind=DUE, now=now)
+    told = {name: value for name, value in stored_fields(refund).items() if name not in UNTOLD}
+    record(events.REFUND_SENT, subject=refund, root_id=order.pk, actor=actor, changed=told, now=now)
+    return refund
+
+
+def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor, now: datetime) -> None:
+    before = stored_fields(refund)
+    has_moved = rules.refund_moves(refund.status, facts.status)
+    if has_moved:
+        _move(order, refund, RefundStatus(facts.status), now=now)
+    is_first_sight = refund.gateway_refund_id is None
+    refund.gateway_refund_id = refund.gateway_refund_id or facts.id
+    refund.gateway_call = GatewayCall.DONE
+    refund.claimed_until = None
+    refund.arn = refund.arn or facts.arn
+    if facts.status == RefundStatus.PROCESSED or not refund.speed_processed:
+        # An instant refund may fall back to a normal one; what is said of it in the end holds.
+        refund.speed_processed = facts.speed_processed
+
+    after = stored_fields(refund)
+    changed = {name: value for name, value in after.items() if value != before[name]}
+    if not changed:
+        return
+    refund.save(update_fields=[*changed, "updated_at"])
+    told = {name: value for name, value in changed.items() if name not in UNTOLD}
+    if told:
+        news = _NEWS[RefundStatus(refund.status)] if has_moved or is_first_sight else events.REFUND_CHANGED
+        record(news, subject=refund, root_id=order.pk, actor=actor, changed=told, now=now)
+
+
+def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) -> None:
+    """Move a refund by the gateway's word, and the books with it."""
+    was = RefundStatus(refund.status)
+    refund.status = states.change_refund(was, to=to)
+    refund.next_check_at = rules.next_refund_check(checks=0, now=now) if to in OPEN_REFUNDS else None
+    if to == RefundStatus.FAILED:
+        post_due(order, refund, kind=REVERSAL, now=now)
+    if to == RefundStatus.PROCESSED:
+        if was in (RefundStatus.FAILED, RefundStatus.CANCELLED, RefundStatus.MANUAL):
+            log.error("refund_processed_after_all", refund=refund.number, was=was)
+        if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
+            post_due(order, refund, kind=DUE_AGAIN, now=now)
+        refund.processed_at = now
+        _post_processed(order, refund, now=now)
+
+
+def _post_processed(order: "Order", refund: Refund, *, now: datetime) -> None:
+    """Book that the gateway has paid: we owe the customer nothing more, and the gateway owes us less."""
+    post_to_ledger(
+        source_type=subject_type_of(refund),
+        source_id=refund.pk,
+        kind=REFUND,
+        order_id=order.pk,
+        entries={REFUNDS_PAYABLE: refund.amount, gateway_receivable(refund.attempt.gateway): -refund.amount},
+        currency=refund.currency,
+        description=f"refund {refund.number} processed",
+        occurred_at=now,
+    )

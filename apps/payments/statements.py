@@ -1,0 +1,229 @@
+"""
+The statements that take in a settlement report: set by set, because a row at a time would take an hour for a month's lines.
+
+How a line is judged and booked stands in one place, `_ADD_LINES`: the reasons in the order in which they count.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from apps.core import ids
+from apps.payments.gateways import SettlementRow
+
+_COPY = """
+    COPY payments_settlementreportrow (
+        id, report_id, position, gateway_settlement_id, utr, settled_at, entity_id, kind, amount, debit, credit,
+        fee_amount, tax_amount, currency, entity_created_at, method, gateway_payment_id, dispute_id, description
+    ) FROM STDIN
+"""
+
+_ADD_LINES = """
+    WITH said AS (
+        SELECT r.*, row_number() OVER (PARTITION BY r.entity_id ORDER BY r.position) AS occurrence
+        FROM payments_settlementreportrow r
+        WHERE r.report_id = %(report)s AND r.gateway_settlement_id = %(gateway_settlement_id)s
+    ), judged AS (
+        SELECT s.*, a.id AS attempt_id, f.id AS refund_id, a.amount AS paid, f.amount AS refunded,
+            coalesce(a.fee_amount, s.fee_amount) AS true_fee, coalesce(a.fee_tax_amount, s.tax_amount) AS true_tax,
+            about.id IS NOT NULL OR s.dispute_id <> '' AS is_about_ours,
+            CASE
+                WHEN s.occurrence > 1 OR EXISTS (
+                    SELECT 1 FROM payments_settlementline l
+                    WHERE l.entity_id = s.entity_id AND l.settlement_id <> %(settlement)s
+                ) OR EXISTS (
+                    SELECT 1 FROM payments_reconciliationexception e
+                    WHERE e.attempt_id = a.id AND e.reason = 'missing_line' AND e.held_amount <> 0
+                      AND e.resolution NOT IN ('', 'arrived')
+                ) THEN 'duplicated_line'
+                WHEN s.kind = 'payment' THEN CASE
+                    WHEN a.id IS NULL THEN 'unknown_payment'
+                    WHEN (s.amount, s.currency) <> (a.amount, a.currency) THEN 'wrong_amount'
+                    WHEN s.credit - s.debit <> s.amount - s.fee_amount THEN 'credit_mismatch'
+                    WHEN s.fee_amount <> coalesce(a.fee_amount, s.fee_amount)
+                      OR s.tax_amount <> coalesce(a.fee_tax_amount, s.tax_amount) OR s.tax_amount > s.fee_amount
+                    THEN 'fee_mismatch' ELSE '' END
+                WHEN s.kind = 'refund' THEN CASE
+                    WHEN f.id IS NULL THEN 'unknown_payment'
+                    WHEN (s.amount, s.currency) <> (f.amount, f.currency) THEN 'wrong_amount'
+                    WHEN s.debit - s.credit <> s.amount + s.fee_amount THEN 'credit_mismatch'
+                    WHEN s.tax_amount > s.fee_amount THEN 'fee_mismatch' ELSE '' END
+                WHEN s.kind = 'adjustment' AND (s.gateway_payment_id = '' OR about.id IS NOT NULL OR s.dispute_id <> '')
+                THEN ''
+                ELSE 'unknown_payment'
+            END AS problem
+        FROM said s
+        LEFT JOIN payments_paymentattempt a ON s.kind = 'payment' AND a.gateway = %(gateway)s
+             AND a.gateway_payment_id = s.entity_id AND a.status = 'captured'
+        LEFT JOIN payments_paymentattempt about ON s.kind = 'adjustment' AND about.gateway = %(gateway)s
+             AND about.gateway_payment_id = s.gateway_payment_id
+        LEFT JOIN payments_refund f ON s.kind = 'refund' AND f.gateway_refund_id = s.entity_id
+    ), booked AS (
+        SELECT j.*,
+            -- The gateway's transfer has a line once, however often its report has it.
+            CASE WHEN occurrence > 1 THEN 0 ELSE credit - debit END AS bank,
+            CASE WHEN problem IN ('duplicated_line', 'unknown_payment') THEN 0
+                 WHEN kind = 'adjustment' THEN CASE WHEN is_about_ours THEN 0 ELSE debit - credit END
+                 ELSE true_fee END AS fee,
+            CASE WHEN problem IN ('duplicated_line', 'unknown_payment') OR kind = 'adjustment' THEN 0
+                 ELSE true_tax END AS tax,
+            CASE WHEN problem IN ('duplicated_line', 'unknown_payment') THEN 0
+                 WHEN kind = 'adjustment' THEN CASE WHEN is_about_ours THEN credit - debit ELSE 0 END
+                 ELSE coalesce(paid, -refunded) END AS cleared
+        FROM judged j
+    ), added AS (
+        INSERT INTO payments_settlementline (
+            id, created_at, updated_at, settlement_id, report_id, part, entity_id, occurrence, kind, amount, debit,
+            credit, reported_fee_amount, reported_tax_amount, currency, entity_created_at, method, gateway_payment_id,
+            dispute_id, description, attempt_id, refund_id, problem, bank_amount, fee_amount, tax_amount,
+            cleared_amount, held_amount
+        )
+        SELECT id, %(now)s, %(now)s, %(settlement)s, report_id, %(part)s, entity_id, occurrence, kind, amount, debit,
+            credit, fee_amount, tax_amount, currency, entity_created_at, method, gateway_payment_id,
+            dispute_id, description, attempt_id, refund_id, problem, bank, fee, tax, cleared, cleared - bank - fee
+        FROM booked ORDER BY position
+        ON CONFLICT (settlement_id, entity_id, occurrence) DO NOTHING
+        RETURNING bank_amount, fee_amount, tax_amount, cleared_amount, held_amount
+    )
+    SELECT count(*), coalesce(sum(bank_amount), 0), coalesce(sum(fee_amount), 0), coalesce(sum(tax_amount), 0),
+        coalesce(sum(cleared_amount), 0), coalesce(sum(held_amount), 0) FROM added
+"""
+
+_NOT_SETTLED = """
+    SELECT a.id, a.gateway_payment_id, a.amount, coalesce(a.fee_amount, 0) AS fee, coalesce(a.fee_tax_amount, 0) AS tax,
+        a.currency, a.captured_at
+    FROM payments_paymentattempt a
+    WHERE a.gateway = %(gateway)s AND a.status = 'captured'
+      AND a.captured_at >= %(since)s AND a.captured_at <= %(until)s
+      AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id)
+      AND NOT EXISTS (
+          SELECT 1 FROM payments_reconciliationexception e WHERE e.attempt_id = a.id AND e.reason = 'missing_line'
+      )
+    ORDER BY a.captured_at, a.id LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a part of a settlement added up to, in paise; the fee includes its tax."""
+
+    count: int
+    bank: int
+    fee: int
+    tax: int
+    cleared: int
+    held: int
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """Captured money that no settlement has brought us yet, in paise; the fee includes its tax."""
+
+    id: UUID
+    gateway_payment_id: str
+    amount: int
+    fee: int
+    tax: int
+    currency: str
+    captured_at: datetime
+
+    @property
+    def credit(self) -> int:
+        """What its line should bring to the bank."""
+        return self.amount - self.fee
+
+
+def stage(report_id: UUID, *, position: int, rows: Iterable[SettlementRow | None]) -> None:
+    """Keep rows of a report as they were said; the first has the given position. What is not settled is left out."""
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for number, row in enumerate(rows, position):
+            if row is not None:
+                copy.write_row((ids.new(), report_id, number, *row))
+
+
+def list_staged_settlements(report_id: UUID) -> list[tuple[str, str, datetime, str]]:
+    """Return id, UTR, time and currency of each settlement that a report tells of, oldest first."""
+    return _rows(
+        "SELECT gateway_settlement_id, min(utr), min(settled_at), min(currency) FROM payments_settlementreportrow"
+        " WHERE report_id = %(report)s GROUP BY gateway_settlement_id ORDER BY 3, 1",
+        {"report": report_id},
+    )
+
+
+def list_staged_payments_not_captured(report_id: UUID, *, gateway: str, limit: int) -> list[str]:
+    """Return the gateway's ids of payments that were settled and that we do not know to be captured."""
+    rows = _rows(
+        """
+        SELECT DISTINCT r.entity_id FROM payments_settlementreportrow r
+        LEFT JOIN payments_paymentattempt a ON a.gateway = %(gateway)s AND a.gateway_payment_id = r.entity_id
+             AND a.status = 'captured'
+        WHERE r.report_id = %(report)s AND r.kind = 'payment' AND a.id IS NULL
+          AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.entity_id = r.entity_id)
+        ORDER BY 1 LIMIT %(limit)s
+        """,
+        {"report": report_id, "gateway": gateway, "limit": limit},
+    )
+    return [row[0] for row in rows]
+
+
+def add_lines(*, report_id: UUID, settlement: Any, part: int, now: datetime) -> Added:
+    """Judge and book the staged rows of a locked settlement; those that it has already change nothing."""
+    values = {
+        "report": report_id,
+        "settlement": settlement.pk,
+        "gateway_settlement_id": settlement.gateway_settlement_id,
+        "gateway": settlement.gateway,
+        "part": part,
+        "now": now,
+    }
+    return Added(*(int(value) for value in _rows(_ADD_LINES, values)[0]))
+
+
+def forget_staged(report_id: UUID) -> None:
+    """Throw away the staged rows of a report."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM payments_settlementreportrow WHERE report_id = %s", [report_id])
+
+
+def analyse_staged() -> None:
+    """Tell the planner how many rows there are now: a table that was empty a moment ago is planned as if it still were."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE payments_settlementreportrow")
+
+
+def list_unsettled(*, gateway: str, since: datetime, until: datetime, limit: int) -> list[Unsettled]:
+    """Return captured money of a span of time that no line has brought, and that nobody misses yet; oldest first."""
+    values = {"gateway": gateway, "since": since, "until": until, "limit": limit}
+    return [Unsettled(*row) for row in _rows(_NOT_SETTLED, values)]
+
+
+def span_of_payments(settlement_id: UUID) -> tuple[datetime, datetime] | None:
+    """Return when the first and the last payment of a settlement were made, or None if it has none."""
+    first, last = _rows(
+        "SELECT min(entity_created_at), max(entity_created_at) FROM payments_settlementline"
+        " WHERE settlement_id = %(settlement)s AND kind = 'payment'",
+        {"settlement": settlement_id},
+    )[0]
+    return (first, last) if first is not None else None
+
+
+def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
+
+
+def batched(rows: Iterator[SettlementRow | None], size: int) -> Iterator[list[SettlementRow | None]]:
+    """Yield lists of so many rows."""
+    batch: list[SettlementRow | None] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,19 @@
+"""Money over HTTP, by moment."""
+
+from apps.payments.views.collecting import OrderLedgerView, PaymentQrView, PaymentView, RazorpayWebhookView
+from apps.payments.views.disputing import DisputeView
+from apps.payments.views.refunding import OrderCancellationView, RefundView
+from apps.payments.views.settling import ReconciliationExceptionView, SettlementImportView, SettlementView
+
+__all__ = [
+    "DisputeView",
+    "OrderCancellationView",
+    "OrderLedgerView",
+    "PaymentQrView",
+    "PaymentView",
+    "RazorpayWebhookView",
+    "ReconciliationExceptionView",
+    "RefundView",
+    "SettlementImportView",
+    "SettlementView",
+]

@@ -1,0 +1,169 @@
+"""Settlements and the queue of what does not agree, for those who keep the books. No method here calls the gateway."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import clock
+from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, etag_of, idempotent, with_etag
+from apps.core.api.permissions import requires
+from apps.core.models import public_pk
+from apps.payments import filters, selectors, services
+from apps.payments.models import ReconciliationException, Settlement
+from apps.payments.serializers.settling import (
+    EXCEPTION_EXAMPLE,
+    IMPORT_EXAMPLE,
+    LINE_EXAMPLE,
+    RESOLVED_EXAMPLE,
+    SETTLEMENT_EXAMPLE,
+    ImportSettlementsRequest,
+    ReconciliationExceptionListResponse,
+    ReconciliationExceptionResponse,
+    ResolveExceptionRequest,
+    SettlementImportResponse,
+    SettlementLineListResponse,
+    SettlementLineResponse,
+    SettlementListResponse,
+    SettlementResponse,
+)
+
+_PAGES = [
+    OpenApiParameter("limit", int, description="1 to 100; 20 if not given."),
+    OpenApiParameter("cursor", str, description="`next_cursor` or `prev_cursor` of another page."),
+]
+
+
+def _page_of(example: dict[str, Any]) -> OpenApiExample:
+    envelope = {"object": "list", "data": [example], "has_more": False, "next_cursor": None, "prev_cursor": None}
+    return OpenApiExample("A page", response_only=True, value=envelope)
+
+
+class SettlementView(ApiView):
+    """What the gateway paid out."""
+
+    permission_classes = [requires("payments.view_settlement")]
+    params = {"list": KeysetPagination.PARAMS, "lines": KeysetPagination.PARAMS}
+
+    @extend_schema(
+        operation_id="list_settlements",
+        summary="List settlements",
+        description="Transfers of the gateway to our bank, newest first. For finance.",
+        parameters=[*_PAGES, OpenApiParameter("sort", str, enum=["-settled_at", "settled_at"])],
+        responses={200: SettlementListResponse},
+        examples=[_page_of(SETTLEMENT_EXAMPLE)],
+    )
+    def list(self, request: Request) -> Response:
+        pagination = KeysetPagination(sorts={"settled_at": "settled_at"}, default="-settled_at", scope="settlements")
+        page = pagination.page(Settlement.objects.all(), self.query)
+        return with_etag(request, page.envelope(list(SettlementResponse(page.rows, many=True).data)))
+
+    @extend_schema(
+        operation_id="get_settlement",
+        summary="Read a settlement",
+        description="With its sums and the bank's reference (UTR). For finance.",
+        responses={200: SettlementResponse},
+        examples=[OpenApiExample("A settlement", response_only=True, value=SETTLEMENT_EXAMPLE)],
+    )
+    def retrieve(self, request: Request, settlement_id: str) -> Response:
+        settlement = selectors.get_settlement(public_pk(Settlement, settlement_id))
+        return with_etag(request, SettlementResponse(settlement).data, etag=etag_of(settlement))
+
+    @extend_schema(
+        operation_id="list_settlement_lines",
+        summary="List the lines of a settlement",
+        description="As the gateway reported them, in its order, each with how it was booked. For finance.",
+        parameters=[*_PAGES, OpenApiParameter("sort", str, enum=["id", "-id"])],
+        responses={200: SettlementLineListResponse},
+        examples=[_page_of(LINE_EXAMPLE)],
+    )
+    def lines(self, request: Request, settlement_id: str) -> Response:
+        settlement = selectors.get_settlement(public_pk(Settlement, settlement_id))
+        pagination = KeysetPagination(sorts={"id": "id"}, default="id", scope=f"settlement_lines:{settlement.pk}")
+        page = pagination.page(selectors.list_settlement_lines(settlement.pk), self.query)
+        return with_etag(request, page.envelope(list(SettlementLineResponse(page.rows, many=True).data)))
+
+
+class SettlementImportView(ApiView):
+    """The reading of reports."""
+
+    permission_classes = [requires("payments.add_settlementimport")]
+
+    @extend_schema(
+        operation_id="import_settlements",
+        summary="Have a settlement report read",
+        description="A worker reads the report of a day from the gateway. Doing it again changes nothing. For finance.",
+        request=ImportSettlementsRequest,
+        responses={202: SettlementImportResponse},
+        examples=[
+            OpenApiExample("A day", request_only=True, value={"day": "2026-04-30"}),
+            OpenApiExample("Waiting", response_only=True, status_codes=["202"], value=IMPORT_EXAMPLE),
+        ],
+    )
+    @idempotent(required=False)
+    def create(self, request: Request) -> Response:
+        asked = self.read(ImportSettlementsRequest, request)
+        report = services.request_settlement_import(day=asked["day"], actor=actor_of(request), now=clock.now())
+        return accepted(SettlementImportResponse(report).data, location="/api/v1/settlements")
+
+
+class ReconciliationExceptionView(ApiView):
+    """The queue of what does not agree."""
+
+    params = {"list": (*KeysetPagination.PARAMS, "reason", "state")}
+
+    def get_permissions(self) -> list[Any]:
+        deed = "change" if self.action == "resolve" else "view"
+        return [requires(f"payments.{deed}_reconciliationexception")()]
+
+    @extend_schema(
+        operation_id="list_reconciliation_exceptions",
+        summary="List what does not agree",
+        description="Newest first, each with its reason, age and owner. For finance.",
+        parameters=[
+            *_PAGES,
+            OpenApiParameter("reason", str, description="One or more reasons, separated by commas."),
+            OpenApiParameter("state", str, enum=["open", "resolved"]),
+            OpenApiParameter("sort", str, enum=["-opened_at", "opened_at"]),
+        ],
+        responses={200: ReconciliationExceptionListResponse},
+        examples=[_page_of(EXCEPTION_EXAMPLE)],
+    )
+    def list(self, request: Request) -> Response:
+        reasons = filters.read_exception_reasons(self.query.get("reason"))
+        is_open = filters.read_exception_state(self.query.get("state"))
+        rows = selectors.list_exceptions(is_open=is_open, reasons=reasons)
+        scope = f"exceptions:{reasons}:{is_open}"
+        pagination = KeysetPagination(sorts={"opened_at": "opened_at"}, default="-opened_at", scope=scope)
+        page = pagination.page(rows, self.query)
+        return with_etag(request, page.envelope(list(ReconciliationExceptionResponse(page.rows, many=True).data)))
+
+    @extend_schema(
+        operation_id="resolve_reconciliation_exception",
+        summary="Decide about what does not agree",
+        description=(
+            "`written_off`: a cost or gain of the gateway's; `cleared`: counted against what the gateway owes us; `paid_outside`: "
+            "paid by or to our bank outside of settlements; `noted`: explained, where no money is held. For finance."
+        ),
+        request=ResolveExceptionRequest,
+        responses={200: ReconciliationExceptionResponse},
+        examples=[
+            OpenApiExample(
+                "Written off",
+                request_only=True,
+                value={"resolution": "written_off", "note": RESOLVED_EXAMPLE["note"]},
+            ),
+            OpenApiExample("Resolved", response_only=True, value=RESOLVED_EXAMPLE),
+        ],
+    )
+    @idempotent(required=True)
+    def resolve(self, request: Request, exception_id: str) -> Response:
+        decided = self.read(ResolveExceptionRequest, request)
+        exception = services.resolve_exception(
+            exception_id=public_pk(ReconciliationException, exception_id),
+            actor=actor_of(request),
+            now=clock.now(),
+            **decided,
+        )
+        return Response(ReconciliationExceptionResponse(exception).data)

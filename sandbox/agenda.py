@@ -1,0 +1,46 @@
+"""What falls due by the sandbox's own clock, which may be moved forward: names of things, so that a file can hold it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+
+class Agenda:
+    """
+    Appointments in order of their time, in Unix seconds; of two at one time the earlier made goes first.
+
+    An appointment is no promise: whoever keeps it looks first whether it still makes sense. Callers hold the world's
+    lock.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, str, str]] = []
+        self._known: set[tuple[float, str, str]] = set()
+        self._count = 0
+
+    def at(self, due: float, kind: str, entity_id: str = "") -> None:
+        """Make an appointment, unless the very same one stands already."""
+        if (due, kind, entity_id) in self._known:
+            return
+        self._known.add((due, kind, entity_id))
+        self._count += 1
+        heapq.heappush(self._heap, (due, self._count, kind, entity_id))
+
+    def next_due(self) -> float | None:
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: float) -> tuple[str, str] | None:
+        """Remove and return the kind and id of the first appointment that is due, if one is."""
+        if not self._heap or self._heap[0][0] > now:
+            return None
+        due, _, kind, entity_id = heapq.heappop(self._heap)
+        self._known.discard((due, kind, entity_id))
+        return kind, entity_id
+
+    def dump(self) -> list[tuple[float, str, str]]:
+        return [(due, kind, entity_id) for due, _, kind, entity_id in sorted(self._heap)]
+
+    def load(self, rows: Iterable[tuple[float, str, str]]) -> None:
+        for due, kind, entity_id in rows:
+            self.at(due, kind, entity_id)

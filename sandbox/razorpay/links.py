@@ -1,0 +1,276 @@
+"""/v1/payment_links, and the customer who opens one and pays."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from werkzeug.wrappers import Request
+
+from sandbox.razorpay import checkout, payments, validation, webhooks
+from sandbox.razorpay.bankdays import months_after
+from sandbox.razorpay.entities import PaymentLink
+from sandbox.razorpay.errors import Refused
+from sandbox.razorpay.signatures import sign_payment_link
+from sandbox.razorpay.state import Order, Payment
+from sandbox.state import World
+
+_FIELDS = {
+    "amount",
+    "currency",
+    "accept_partial",
+    "first_min_partial_amount",
+    "expire_by",
+    "reference_id",
+    "description",
+    "customer",
+    "notify",
+    "reminder_enable",
+    "notes",
+    "callback_url",
+    "callback_method",
+    "upi_link",
+    "options",
+}
+_EDITABLE = {"reference_id", "expire_by", "notes", "reminder_enable", "accept_partial"}
+_SHORTEST_LIFE, _LONGEST_LIFE_MONTHS = 15 * 60, 6
+_LONGEST_REFERENCE, _LONGEST_DESCRIPTION = 40, 2_048
+_PAYABLE = {"created", "partially_paid"}
+_STEP = "payment_link"
+
+
+def create(world: World, request: Request) -> dict[str, Any]:
+    body = validation.read_json(request)
+    validation.refuse_extra(body, _FIELDS)
+    if validation.read_flag(body, "upi_link"):
+        raise Refused("UPI Payment Links is not supported in Test Mode", field="upi_link", step=_STEP)
+    amount = validation.read_amount(body, step=_STEP)
+    currency = validation.read_currency({"currency": body.get("currency", "INR")})
+    partial = validation.read_flag(body, "accept_partial")
+    callback_url = validation.read_text(body, "callback_url", longest=2_048) or ""
+    if callback_url and body.get("callback_method") != "get":
+        raise Refused("The callback method must be get.", field="callback_method", step=_STEP)
+
+    link_id = world.ids.razorpay("plink")
+    link = PaymentLink(
+        id=link_id,
+        amount=amount,
+        currency=currency,
+        created_at=world.clock.unix(),
+        short_url=f"https://rzp.example/i/{link_id.removeprefix('plink_')[:8]}",
+        accept_partial=partial,
+        first_min_partial_amount=_read_first(body, amount) if partial else 0,
+        reference_id=_read_reference(world, body),
+        description=validation.read_text(body, "description", longest=_LONGEST_DESCRIPTION) or "",
+        customer=_read_object(body, "customer"),
+        notify=_read_object(body, "notify"),
+        reminder_enable=validation.read_flag(body, "reminder_enable"),
+        notes=validation.read_notes(body),
+        callback_url=callback_url,
+        callback_method="get" if callback_url else "",
+        expire_by=_read_expiry(world, body),
+        updated_at=world.clock.unix(),
+    )
+    link.notified = [medium for medium, wanted in link.notify.items() if wanted]
+    world.razorpay.payment_links[link.id] = link
+    _watch_expiry(world, link)
+    world.changed()
+    return link.wire()
+
+
+def _read_first(body: dict[str, Any], amount: int) -> int:
+    first = body.get("first_min_partial_amount", 100)
+    if isinstance(first, bool) or not isinstance(first, int) or not 100 <= first <= amount:
+        raise Refused("The first min partial amount is not valid.", field="first_min_partial_amount", step=_STEP)
+    return first
+
+
+def _read_reference(world: World, body: dict[str, Any]) -> str:
+    reference = validation.read_text(body, "reference_id", longest=_LONGEST_REFERENCE) or ""
+    if reference and any(link.reference_id == reference for link in world.razorpay.payment_links.values()):
+        raise Refused(
+            f"payment link creation with reference ID already attempted ({reference})",
+            field="reference_id",
+            step=_STEP,
+        )
+    return reference
+
+
+def _read_object(body: dict[str, Any], name: str) -> dict[str, Any]:
+    value = body.get(name) or {}
+    if not isinstance(value, dict):
+        raise Refused(f"The {name} must be an object.", field=name, step=_STEP)
+    return dict(value)
+
+
+def _read_expiry(world: World, body: dict[str, Any]) -> int:
+    expire_by = body.get("expire_by") or 0
+    now = world.clock.unix()
+    if not isinstance(expire_by, int) or (expire_by and expire_by < now + _SHORTEST_LIFE):
+        raise Refused("The expire_by should be at least 15 minutes after now.", field="expire_by", step=_STEP)
+    if expire_by > months_after(now, _LONGEST_LIFE_MONTHS):
+        raise Refused("The expire_by should be at most 6 months after now.", field="expire_by", step=_STEP)
+    return expire_by
+
+
+def _watch_expiry(world: World, link: PaymentLink) -> None:
+    if link.expire_by:
+        world.razorpay.agenda.at(link.expire_by, "link_expiry", link.id)
+
+
+def fetch(world: World, request: Request, link_id: str) -> dict[str, Any]:
+    return _find(world, link_id).wire()
+
+
+def list_all(world: World, request: Request) -> dict[str, Any]:
+    reference, payment_id = request.args.get("reference_id"), request.args.get("payment_id")
+    rows = [
+        link
+        for link in reversed(world.razorpay.payment_links.values())
+        if reference in {None, link.reference_id}
+        and (payment_id is None or any(row["payment_id"] == payment_id for row in link.payments))
+    ]
+    found = validation.page(request, rows, extra={"reference_id", "payment_id"})
+    return {"payment_links": [link.wire() for link in found]}
+
+
+def edit(world: World, request: Request, link_id: str) -> dict[str, Any]:
+    link = _find(world, link_id)
+    body = validation.read_json(request)
+    validation.refuse_extra(body, _EDITABLE)
+    if link.status not in _PAYABLE:
+        raise Refused(f"Payment link cannot be edited because it is {link.status}.", step=_STEP)
+    changes: dict[str, Any] = {}
+    if body.get("reference_id", link.reference_id) != link.reference_id:
+        changes["reference_id"] = _read_reference(world, body)
+    if "expire_by" in body:
+        changes["expire_by"] = _read_expiry(world, body)
+    if "notes" in body:
+        changes["notes"] = validation.read_notes(body)
+    for name in ("reminder_enable", "accept_partial"):
+        if name in body:
+            changes[name] = validation.read_flag(body, name)
+
+    for name, value in changes.items():
+        setattr(link, name, value)
+    link.updated_at = world.clock.unix()
+    _watch_expiry(world, link)
+    world.changed()
+    return link.wire()
+
+
+def cancel(world: World, request: Request, link_id: str) -> dict[str, Any]:
+    link = _find(world, link_id)
+    if link.status not in _PAYABLE:
+        raise Refused(f"Payment link cannot be cancelled because it is {link.status}.", step=_STEP)
+
+    link.status = "cancelled"
+    link.cancelled_at = link.updated_at = world.clock.unix()
+    webhooks.emit(world, [webhooks.News("payment_link.cancelled", {"payment_link": link.wire()})])
+    return link.wire()
+
+
+def notify(world: World, request: Request, link_id: str, medium: str) -> dict[str, Any]:
+    link = _find(world, link_id)
+    if medium not in {"sms", "email"}:
+        raise Refused("The medium must be sms or email.", field="medium", step=_STEP)
+    if link.status not in _PAYABLE:
+        raise Refused(f"Notification cannot be sent because the payment link is {link.status}.", step=_STEP)
+
+    link.notified.append(medium)
+    world.changed()
+    return {"success": True}
+
+
+def expire(world: World, link_id: str) -> None:
+    """Close a link that has reached its time, unless it was paid or given more time meanwhile."""
+    link = world.razorpay.payment_links[link_id]
+    if link.status not in _PAYABLE or not link.expire_by or link.expire_by > world.clock.now():
+        return
+    link.status = "expired"
+    link.expired_at = link.updated_at = world.clock.unix()
+    webhooks.emit(world, [webhooks.News("payment_link.expired", {"payment_link": link.wire()})])
+
+
+def pay(world: World, link: PaymentLink, *, amount: int | None, **how: Any) -> dict[str, Any]:
+    """
+    Pay on the page of a link; return the fields that its callback gets, with the address, or Checkout's error.
+
+    `how` is as in Checkout. Without an amount, pay what is due.
+
+    :raises NotPayable: if the link takes no such money now
+    """
+    due = link.amount - link.amount_paid
+    lowest = due if not link.accept_partial else (link.first_min_partial_amount if not link.amount_paid else 100)
+    amount = due if amount is None else amount
+    if link.status not in _PAYABLE:
+        raise payments.NotPayable(f"{link.id} is {link.status}")
+    if not min(lowest, due) <= amount <= due:
+        raise payments.NotPayable(f"{link.id} takes from {min(lowest, due)} to {due} paise")
+    order = _order_of(world, link)
+    answer = checkout.pay(world, order, amount=amount, also=lambda payment: [_book(world, link, order, payment)], **how)
+    if "error" in answer:
+        return answer
+
+    payment = world.razorpay.payments[answer["razorpay_payment_id"]]
+    fields = {
+        "razorpay_payment_id": payment.id,
+        "razorpay_payment_link_id": link.id,
+        "razorpay_payment_link_reference_id": link.reference_id,
+        "razorpay_payment_link_status": link.status,
+        "razorpay_signature": sign_payment_link(
+            link_id=link.id,
+            reference_id=link.reference_id,
+            status=link.status,
+            payment_id=payment.id,
+            key_secret=world.settings.key_secret,
+        ),
+    }
+    mark = "&" if "?" in link.callback_url else "?"
+    return {**fields, "callback": f"{link.callback_url}{mark}{urlencode(fields)}" if link.callback_url else None}
+
+
+def _order_of(world: World, link: PaymentLink) -> Order:
+    """Return the order behind a link, which comes to be when somebody first pays."""
+    if link.order_id is not None:
+        return world.razorpay.orders[link.order_id]
+    order = Order(
+        id=world.ids.razorpay("order"),
+        amount=link.amount,
+        currency=link.currency,
+        receipt=link.reference_id or None,
+        notes=dict(link.notes),
+        created_at=world.clock.unix(),
+        partial_payment=link.accept_partial,
+        first_payment_min_amount=link.first_min_partial_amount or None,
+    )
+    world.razorpay.add_order(order)
+    link.order_id = order.id
+    return order
+
+
+def _book(world: World, link: PaymentLink, order: Order, payment: Payment) -> webhooks.News:
+    now = world.clock.unix()
+    link.amount_paid += payment.amount
+    link.status = "paid" if link.amount_paid >= link.amount else "partially_paid"
+    link.updated_at = now
+    link.payments.append(
+        {
+            "amount": payment.amount,
+            "created_at": payment.created_at,
+            "method": payment.method,
+            "payment_id": payment.id,
+            "plink_id": link.id,
+            "status": payment.status,
+            "updated_at": now,
+        }
+    )
+    # In these webhooks alone the order goes by its id without the prefix.
+    bare = {**order.wire(), "id": order.id.removeprefix("order_")}
+    entities = {"payment_link": link.wire(), "order": bare, "payment": payment.wire()}
+    event = f"payment_link.{link.status}"
+    return webhooks.News(event, entities, payment_id=payment.id, order_id=order.id)
+
+
+def _find(world: World, link_id: str) -> PaymentLink:
+    return validation.find(world.razorpay.payment_links, link_id, "plink")

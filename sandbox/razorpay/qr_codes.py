@@ -1,0 +1,170 @@
+"""/v1/payments/qr_codes, and the customer who scans one."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from werkzeug.wrappers import Request
+
+from sandbox.razorpay import payments, validation, webhooks
+from sandbox.razorpay.entities import QrCode
+from sandbox.razorpay.errors import FAILURES, Refused
+from sandbox.razorpay.state import Payment
+from sandbox.state import World
+
+_FIELDS = {
+    "type",
+    "name",
+    "usage",
+    "fixed_amount",
+    "payment_amount",
+    "description",
+    "customer_id",
+    "close_by",
+    "notes",
+    "tax_invoice",
+}
+_SHORTEST_LIFE, _LONGEST_LIFE = 2 * 60, 2 * 3600
+_STEP = "qr_code"
+
+
+def create(world: World, request: Request) -> dict[str, Any]:
+    body = validation.read_json(request)
+    validation.refuse_extra(body, _FIELDS)
+    if body.get("type") not in {"upi_qr", "bharat_qr"}:
+        raise Refused("The type must be upi_qr or bharat_qr.", field="type", step=_STEP)
+    usage = body.get("usage")
+    if usage not in {"single_use", "multiple_use"}:
+        raise Refused("The usage must be single_use or multiple_use.", field="usage", step=_STEP)
+    fixed = validation.read_flag(body, "fixed_amount")
+    if usage == "single_use" and not fixed:
+        raise Refused("The fixed amount must be true for single use.", field="fixed_amount", step=_STEP)
+    amount = validation.read_amount({"amount": body.get("payment_amount")}, step=_STEP) if fixed else None
+    tax_invoice = body.get("tax_invoice")
+    if tax_invoice is not None and not isinstance(tax_invoice, dict):
+        raise Refused("The tax invoice must be an object.", field="tax_invoice", step=_STEP)
+
+    qr_id = world.ids.razorpay("qr")
+    qr = QrCode(
+        id=qr_id,
+        name=validation.read_text(body, "name", longest=255),
+        usage=usage,
+        type=body["type"],
+        created_at=world.clock.unix(),
+        image_url=f"https://rzp.example/i/{qr_id.removeprefix('qr_')[:8]}",
+        fixed_amount=fixed,
+        payment_amount=amount,
+        description=validation.read_text(body, "description", longest=255),
+        customer_id=validation.read_text(body, "customer_id", longest=40),
+        notes=validation.read_notes(body),
+        close_by=_read_close_by(world, body, usage),
+        tax_invoice=tax_invoice,
+    )
+    world.razorpay.qr_codes[qr.id] = qr
+    if qr.close_by is not None:
+        world.razorpay.agenda.at(qr.close_by, "qr_close", qr.id)
+    webhooks.emit(world, [_news("created", qr)])
+    return qr.wire()
+
+
+def _read_close_by(world: World, body: dict[str, Any], usage: str) -> int | None:
+    """Read until when a code of one use lives: two hours, if nothing or something later is asked for."""
+    close_by, now = body.get("close_by"), world.clock.unix()
+    if usage == "multiple_use":
+        if close_by is not None:
+            raise Refused("The close by is allowed for single use only.", field="close_by", step=_STEP)
+        return None
+    latest = now + _LONGEST_LIFE
+    if close_by is None:
+        return latest
+    if isinstance(close_by, bool) or not isinstance(close_by, int) or close_by < now + _SHORTEST_LIFE:
+        raise Refused("The close by should be at least 2 minutes after now.", field="close_by", step=_STEP)
+    return min(close_by, latest)
+
+
+def _news(what: str, qr: QrCode, payment: Payment | None = None) -> webhooks.News:
+    if payment is not None:
+        return webhooks.about_payment(f"qr_code.{what}", payment, qr_code=qr.wire())
+    return webhooks.News(f"qr_code.{what}", {"qr_code": qr.wire()})
+
+
+def fetch(world: World, request: Request, qr_id: str) -> dict[str, Any]:
+    return validation.find(world.razorpay.qr_codes, qr_id, "qr").wire()
+
+
+def list_all(world: World, request: Request) -> dict[str, Any]:
+    customer_id, payment_id = request.args.get("customer_id"), request.args.get("payment_id")
+    rows = [
+        qr
+        for qr in reversed(world.razorpay.qr_codes.values())
+        if customer_id in {None, qr.customer_id} and (payment_id is None or payment_id in qr.payment_ids)
+    ]
+    found = validation.page(request, rows, extra={"customer_id", "payment_id"})
+    return validation.collection([qr.wire() for qr in found])
+
+
+def payments_of(world: World, request: Request, qr_id: str) -> dict[str, Any]:
+    qr = validation.find(world.razorpay.qr_codes, qr_id, "qr")
+    rows = [world.razorpay.payments[payment_id] for payment_id in reversed(qr.payment_ids)]
+    return validation.collection([payment.wire() for payment in validation.page(request, rows)])
+
+
+def close(world: World, request: Request, qr_id: str) -> dict[str, Any]:
+    qr = validation.find(world.razorpay.qr_codes, qr_id, "qr")
+    if qr.status == "closed":
+        raise Refused("The QR code is closed already.", step=_STEP)
+
+    webhooks.emit(world, [_close(world, qr, "on_demand")])
+    return qr.wire()
+
+
+def _close(world: World, qr: QrCode, reason: Literal["on_demand", "paid"] | None) -> webhooks.News:
+    qr.status, qr.close_reason, qr.closed_at = "closed", reason, world.clock.unix()
+    return _news("closed", qr)
+
+
+def expire(world: World, qr_id: str) -> None:
+    """Close a code that has reached its time."""
+    qr = world.razorpay.qr_codes[qr_id]
+    if qr.status == "active":
+        webhooks.emit(world, [_close(world, qr, None)])
+
+
+def pay(world: World, qr: QrCode, *, amount: int | None, outcome: str, reason: str) -> Payment:
+    """
+    Scan a code and pay; the payment belongs to no order and is captured by itself.
+
+    :raises NotPayable: if the code takes no such money now
+    """
+    amount = qr.payment_amount if amount is None else amount
+    if qr.status != "active":
+        raise payments.NotPayable(f"{qr.id} is {qr.status}")
+    if amount is None or (qr.fixed_amount and amount != qr.payment_amount):
+        raise payments.NotPayable(f"{qr.id} takes {qr.payment_amount or 'an amount of your choice'}")
+    payment = payments.open_payment(
+        world,
+        None,
+        amount=amount,
+        method="upi",
+        flow="intent",
+        email="gaurav.kumar@example.com",
+        contact="+919876543210",
+        description="QRv2 Payment",
+        notes=dict(qr.notes),
+    )
+    payment.link = None
+    if outcome == "failure":
+        payments.fail(world, payment, FAILURES[reason])
+        return payment
+
+    payments.authorize(world, payment, lambda _: _book(world, qr, payment))
+    return payment
+
+
+def _book(world: World, qr: QrCode, payment: Payment) -> list[webhooks.News]:
+    qr.payment_ids.append(payment.id)
+    qr.payments_amount_received += payment.amount
+    news = [_news("credited", qr, payment)]
+    if qr.usage == "single_use":
+        news.append(_close(world, qr, "paid"))
+    return news

@@ -1,0 +1,284 @@
+"""/v1/refunds and the refunds of a payment: made, processed, failed, and what the gateway gives back by itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any, Literal
+
+from werkzeug.wrappers import Request
+
+from sandbox.razorpay import validation, webhooks
+from sandbox.razorpay.bankdays import months_after
+from sandbox.razorpay.entities import Adjustment, Refund
+from sandbox.razorpay.errors import Refused
+from sandbox.razorpay.state import Payment, RefundKey
+from sandbox.state import World
+
+# The documented amount, in paise, at which an instant refund falls back to a normal one in test mode.
+INSTANT_FALLBACK_AMOUNT = 2_468
+_STEP = "refund_request"
+_LOWEST = 100
+_LONGEST_AGE_MONTHS = 6
+_FIELDS = {"amount", "speed", "notes", "receipt"}
+_SHORTEST_KEY = 10
+
+
+class NotPending(Exception):
+    """The refund is past the point at which its outcome is decided; the text says where it is."""
+
+
+def create_for_payment(world: World, request: Request, payment_id: str) -> dict[str, Any]:
+    return _create(world, request, payment_id, _FIELDS)
+
+
+def create(world: World, request: Request) -> dict[str, Any]:
+    payment_id = validation.read_text(validation.read_json(request), "payment_id", longest=40, required=True) or ""
+    return _create(world, request, payment_id, {*_FIELDS, "payment_id"})
+
+
+def _create(world: World, request: Request, payment_id: str, allowed: set[str]) -> dict[str, Any]:
+    """Make a refund, or return the one that the same key and body made before."""
+    body = validation.read_json(request)
+    validation.refuse_extra(body, allowed)
+    body.pop("payment_id", None)
+    key = _read_key(request)
+    if key is None:
+        _keep_busy(world)
+        return _make(world, payment_id, body).wire()
+
+    gateway = world.razorpay
+    fingerprint = json.dumps([payment_id, body], sort_keys=True)
+    earlier = gateway.refund_keys.get(key)
+    if earlier is not None:
+        return gateway.refunds[_refund_of(earlier, fingerprint)].wire()
+    gateway.refund_keys[key] = RefundKey(fingerprint=fingerprint)
+    try:
+        _keep_busy(world)
+        refund = _make(world, payment_id, body)
+    except Refused:
+        del gateway.refund_keys[key]
+        raise
+    gateway.refund_keys[key].refund_id = refund.id
+    return refund.wire()
+
+
+def _read_key(request: Request) -> str | None:
+    key = request.headers.get("X-Refund-Idempotency")
+    if key is None:
+        return None
+    if len(key) < _SHORTEST_KEY:
+        raise Refused(f"The idempotency key must be at least {_SHORTEST_KEY} characters long", step=_STEP)
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        raise Refused(
+            "The idempotency key must contain only alphanumeric characters, underscores, and hyphens", step=_STEP
+        )
+    return key
+
+
+def _refund_of(earlier: RefundKey, fingerprint: str) -> str:
+    if earlier.fingerprint != fingerprint:
+        raise Refused(
+            "Different request with the same idempotency key has already been processed.", http_status=409, step=_STEP
+        )
+    if earlier.refund_id is None:
+        raise Refused(
+            "Another request with the same idempotency key is still in progress.", http_status=409, step=_STEP
+        )
+    return earlier.refund_id
+
+
+def _keep_busy(world: World) -> None:
+    """Let the request be under way as long as the knob says, while others are served."""
+    deadline = time.monotonic() + world.razorpay.knobs.refund_busy_ms / 1000
+    while (left := deadline - time.monotonic()) > 0:
+        world.lock.wait(left)
+
+
+def _make(world: World, payment_id: str, body: dict[str, Any]) -> Refund:
+    payment = validation.find(world.razorpay.payments, payment_id, "pay")
+    speed = body.get("speed", "normal")
+    if speed not in {"normal", "optimum"}:
+        raise Refused("The speed must be normal or optimum.", field="speed", step=_STEP)
+    notes, receipt = validation.read_notes(body), validation.read_receipt(body)
+    amount = _read_amount(world, payment, body)
+
+    refund = Refund(
+        id=world.ids.razorpay("rfnd"),
+        payment_id=payment.id,
+        amount=amount,
+        currency=payment.currency,
+        created_at=world.clock.unix(),
+        notes=notes,
+        receipt=receipt,
+        speed_requested=speed,
+        speed_processed="normal" if speed == "normal" else "instant",
+    )
+    knobs = world.razorpay.knobs
+    if knobs.refund_balance is not None:
+        knobs.refund_balance -= amount
+    _book(world, payment, refund)
+    news = [_news("refund.created", refund, payment)]
+    if refund.speed_processed == "instant" and amount == INSTANT_FALLBACK_AMOUNT:
+        refund.speed_processed = "normal"
+        news.append(_news("refund.speed_changed", refund, payment))
+    news += _decide(world, refund, payment)
+    webhooks.emit(world, news)
+    return refund
+
+
+def _read_amount(world: World, payment: Payment, body: dict[str, Any]) -> int:
+    """:raises Refused: if the payment cannot give that much back, now or at all"""
+    amount = body.get("amount")
+    if amount is not None and (isinstance(amount, bool) or not isinstance(amount, int)):
+        raise Refused("The amount must be an integer.", field="amount", step=_STEP)
+    if amount is not None and amount < _LOWEST:
+        raise Refused("The amount must be at least INR 1.00", field="amount", step=_STEP)
+    if payment.status == "refunded":
+        raise Refused("The payment has been fully refunded already.", step=_STEP)
+    if payment.captured_at is None:
+        raise Refused("The payment status should be captured for action to be taken", step=_STEP)
+    left = payment.amount - payment.amount_refunded
+    if amount is not None and amount > left:
+        raise Refused("The refund amount provided is greater than amount captured.", field="amount", step=_STEP)
+    if world.clock.unix() > months_after(payment.created_at, _LONGEST_AGE_MONTHS):
+        raise Refused("The payment is more than six months old and cannot be refunded.", step=_STEP)
+    amount = left if amount is None else amount
+    balance = world.razorpay.knobs.refund_balance
+    if balance is not None and amount > balance:
+        raise Refused(
+            "Your account does not have enough balance to carry out the refund operation.",
+            reason="insufficient_account_balance",
+            step=_STEP,
+        )
+    return amount
+
+
+def _book(world: World, payment: Payment, refund: Refund) -> None:
+    world.razorpay.add_refund(refund)
+    _change_refunded(payment, refund.amount)
+    world.changed()
+
+
+def _change_refunded(payment: Payment, amount: int) -> None:
+    payment.amount_refunded += amount
+    if payment.amount_refunded == payment.amount:
+        payment.status, payment.refund_status = "refunded", "full"
+    else:
+        payment.status = "captured" if payment.captured_at is not None else "authorized"
+        payment.refund_status = "partial" if payment.amount_refunded else None
+
+
+def _decide(world: World, refund: Refund, payment: Payment) -> list[webhooks.News]:
+    """Process at once what the knobs let pass at once; else make an appointment, or leave it to the control API."""
+    knobs = world.razorpay.knobs
+    if knobs.refund_outcome == "manual":
+        return []
+    seconds = 0 if refund.speed_processed == "instant" else knobs.refund_seconds
+    if knobs.refund_outcome == "processed" and seconds == 0:
+        return [_process(world, refund, payment)]
+    world.razorpay.agenda.at(world.clock.unix() + seconds, f"refund_{knobs.refund_outcome}", refund.id)
+    return []
+
+
+def _process(world: World, refund: Refund, payment: Payment) -> webhooks.News:
+    refund.status = "processed"
+    refund.arn = world.ids.digits("arn", 23)
+    return _news("refund.processed", refund, payment)
+
+
+def _news(event: str, refund: Refund, payment: Payment) -> webhooks.News:
+    return webhooks.News(
+        event, {"refund": refund.wire(), "payment": payment.wire()}, payment_id=payment.id, order_id=payment.order_id
+    )
+
+
+def conclude(world: World, refund: Refund, *, outcome: Literal["processed", "failed"]) -> None:
+    """
+    Decide a pending refund. What failed is the merchant's again, and the payment can be refunded anew.
+
+    :raises NotPending: if it is decided already
+    """
+    if refund.status != "pending":
+        raise NotPending(f"{refund.id} is {refund.status}")
+    payment = world.razorpay.payments[refund.payment_id]
+    if outcome == "processed":
+        webhooks.emit(world, [_process(world, refund, payment)])
+        return
+    refund.status = "failed"
+    _change_refunded(payment, -refund.amount)
+    if world.razorpay.knobs.refund_balance is not None:
+        world.razorpay.knobs.refund_balance += refund.amount
+    if refund.settlement_id is not None:
+        adjust(world, payment, refund.amount, f"Reversal of refund {refund.id}")
+    webhooks.emit(world, [_news("refund.failed", refund, payment)])
+
+
+def conclude_due(world: World, refund_id: str, outcome: Literal["processed", "failed"]) -> None:
+    refund = world.razorpay.refunds[refund_id]
+    if refund.status == "pending":
+        conclude(world, refund, outcome=outcome)
+
+
+def adjust(world: World, payment: Payment, amount: int, description: str, dispute_id: str | None = None) -> None:
+    """Correct the merchant's balance by so many paise, to be seen in the next settlement."""
+    row = Adjustment(
+        id=world.ids.razorpay("adj"),
+        amount=amount,
+        currency=payment.currency,
+        created_at=world.clock.unix(),
+        description=description,
+        payment_id=payment.id,
+        dispute_id=dispute_id,
+    )
+    world.razorpay.adjustments[row.id] = row
+
+
+def give_back_uncaptured(world: World, payment_id: str) -> None:
+    """Refund an authorised payment that nobody captured; its `captured` stays false, and no fee was taken."""
+    payment = world.razorpay.payments[payment_id]
+    if payment.status != "authorized":
+        return
+    refund = Refund(
+        id=world.ids.razorpay("rfnd"),
+        payment_id=payment.id,
+        amount=payment.amount,
+        currency=payment.currency,
+        created_at=world.clock.unix(),
+        automatic=True,
+    )
+    _book(world, payment, refund)
+    webhooks.emit(world, [_news("refund.created", refund, payment), _process(world, refund, payment)])
+
+
+def fetch(world: World, request: Request, refund_id: str) -> dict[str, Any]:
+    return validation.find(world.razorpay.refunds, refund_id, "rfnd").wire()
+
+
+def list_all(world: World, request: Request) -> dict[str, Any]:
+    found = validation.page(request, reversed(world.razorpay.refunds.values()))
+    return validation.collection([refund.wire() for refund in found])
+
+
+def of_payment(world: World, request: Request, payment_id: str) -> dict[str, Any]:
+    payment = validation.find(world.razorpay.payments, payment_id, "pay")
+    found = validation.page(request, world.razorpay.refunds_of(payment.id))
+    return validation.collection([refund.wire() for refund in found])
+
+
+def one_of_payment(world: World, request: Request, payment_id: str, refund_id: str) -> dict[str, Any]:
+    payment = validation.find(world.razorpay.payments, payment_id, "pay")
+    return validation.find({row.id: row for row in world.razorpay.refunds_of(payment.id)}, refund_id, "rfnd").wire()
+
+
+def edit(world: World, request: Request, refund_id: str) -> dict[str, Any]:
+    refund = validation.find(world.razorpay.refunds, refund_id, "rfnd")
+    body = validation.read_json(request)
+    validation.refuse_extra(body, {"notes"})
+    if "notes" not in body:
+        raise Refused("The notes field is required.", field="notes")
+
+    refund.notes = validation.read_notes(body)
+    world.changed()
+    return refund.wire()

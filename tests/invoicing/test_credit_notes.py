@@ -1,0 +1,439 @@
+"""Credit notes: issued once for each refund, numbered and booked, withheld for a reason, drawn, and shown to whom they belong."""
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+from django.urls import reverse
+from pypdf import PdfReader
+from rest_framework.test import APIClient
+
+from apps.core import audit, ids, relay
+from apps.core.events import SYSTEM, record
+from apps.core.models import Delivery, Event, Outbox
+from apps.invoicing import events, handlers, selectors
+from apps.invoicing.models import Invoice, InvoiceLine, NumberSeries
+from apps.invoicing.services import (
+    RefundNotProcessed,
+    credit_refunds_of_order,
+    crediting,
+    issue_credit_note,
+    issue_invoice,
+    render_document,
+)
+from apps.orders import events as order_events
+from apps.orders.models import Order
+from apps.orders.states import OrderStatus
+from apps.payments.models import LedgerEntry, LedgerTransaction, Refund
+from tests.factories.catalog import make_registration
+from tests.factories.invoicing import (
+    NOON,
+    Goods,
+    make_credit_note,
+    make_invoice,
+    make_paid_order,
+    make_refund,
+    make_rendered_credit_note,
+)
+from tests.invoicing.test_concurrency import at_once
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
+
+URL = "/api/v1/credit-notes"
+Clients = Callable[[Any], APIClient]
+DEADLINE = datetime(2027, 11, 30, 18, 29, tzinfo=UTC)
+
+
+def credit(refund: Refund, *, now: datetime = NOON) -> Invoice | None:
+    return issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=now)
+
+
+def order_of(invoice: Invoice) -> Order:
+    return Order.objects.get(pk=invoice.order_id)
+
+
+def booked(source_id: Any) -> dict[str, int]:
+    return dict(LedgerEntry.objects.filter(transaction__source_id=source_id).values_list("account_id", "amount"))
+
+
+def reasons() -> list[str]:
+    return list(Event.objects.filter(type=events.CREDIT_NOTE_WITHHELD).values_list("reason", flat=True))
+
+
+def violated() -> list[Any]:
+    report = audit.run(
+        now=NOON + timedelta(hours=1),
+        only=["INV-30", "INV-30b", "INV-31", "INV-31b", "INV-33", "INV-33b", "INV-34", "INV-34b", "INV-34c", "INV-35c", "INV-36"],
+    )  # fmt: skip
+    return [(result.invariant.id, result.rows, result.error) for result in report.violated]
+
+
+class TestIssueCreditNote:
+    def test_says_what_it_takes_back_of_which_invoice_and_why(self) -> None:
+        invoice = make_invoice()
+        refund = make_refund(order_of(invoice), amount=58_941, lines=[(1, 1)])
+
+        note = Invoice.objects.get(pk=credit(refund).pk)  # type: ignore[union-attr]
+
+        assert (note.type, note.number, note.sequence, note.version) == ("credit_note", "CRN260000001", 1, 1)
+        assert (note.refers_to_id, note.refund_id, note.reason) == (invoice.pk, refund.pk, "Goods came back")
+        assert (note.taxable_amount, note.igst_amount, note.round_off_amount, note.total_amount) == (
+            49_950,
+            8_991,
+            0,
+            58_941,
+        )
+        assert note.payment_reference == f"Refund {refund.gateway_refund_id}"
+        assert (note.seller, note.buyer, note.place_of_supply) == (invoice.seller, invoice.buyer, "29")
+        [line] = InvoiceLine.objects.filter(invoice=note)
+        assert (line.quantity, line.taxable_amount, line.tax_rate, line.igst_amount) == (1, 49_950, 1_800, 8_991)
+        [event] = Event.objects.filter(type=events.CREDIT_NOTE_ISSUED)
+        assert (event.subject_id, event.root_id, event.changed["number"]) == (note.pk, invoice.order_id, note.number)
+        assert violated() == []
+
+    def test_is_booked_the_other_way_round(self) -> None:
+        assert booked(make_credit_note().pk) == {
+            "customer_advances": -58_941,
+            "sales:27AAPFU0939F1ZV": 49_950,
+            "output_igst:27AAPFU0939F1ZV": 8_991,
+        }
+
+    def test_two_halves_and_the_round_off_leave_no_paisa(self) -> None:
+        invoice = make_invoice(state="27")
+        first = make_credit_note(invoice, lines=[(1, 1)])
+        last = make_credit_note(invoice, amount=58_959, lines=[(1, 1)])
+
+        assert (first.number, last.number) == ("CRN260000001", "CRN260000002")
+        assert last.round_off_amount == 18
+        for name in ("taxable_amount", "cgst_amount", "sgst_amount", "round_off_amount", "total_amount"):
+            assert getattr(first, name) + getattr(last, name) == getattr(invoice, name)
+        sums = [
+            sum(booked(document.pk).get(code, 0) for document in (invoice, first, last)) for code in booked(invoice.pk)
+        ]
+        assert sums == [0] * 5
+        assert violated() == []
+
+    def test_many_by_amount_and_the_rest_leave_no_paisa(self) -> None:
+        invoice = make_invoice(state="27", goods=(Goods(3_333, 500, 3), Goods(12_345, 1800), Goods(777, 0, 2)))
+        left = invoice.total_amount
+        for amount in (1, 99, 1_234, 2, 5_001):
+            assert make_credit_note(invoice, amount=amount).total_amount == amount
+            left -= amount
+        make_credit_note(invoice, amount=left)
+
+        credited = selectors.sum_credited(invoice.pk)
+        assert (credited.total, credited.round_off) == (invoice.total_amount, invoice.round_off_amount)
+        assert credited.lines == {
+            line.order_line_id: selectors.credit_of(line) for line in selectors.list_invoice_lines(invoice.pk)
+        }
+        assert violated() == []
+
+    def test_is_issued_once_however_often_asked(self) -> None:
+        refund = make_refund(order_of(make_invoice()), amount=10_000)
+
+        first, second = credit(refund), credit(refund, now=NOON + timedelta(days=1))
+
+        assert first is not None
+        assert second is not None
+        assert first.pk == second.pk
+        assert Invoice.objects.filter(type="credit_note").count() == 1
+        assert LedgerTransaction.objects.filter(kind="credit_note").count() == 1
+        assert NumberSeries.objects.get(document_type="credit_note").last_number == 1
+
+    def test_has_a_series_of_its_own_for_each_registration_and_year(self) -> None:
+        delhi = make_registration(gstin="07ABCPE1234F1ZD", state="07", is_default=False)
+        invoice = make_invoice()
+        notes = [
+            make_credit_note(invoice, amount=100),
+            make_credit_note(invoice, amount=100, now=NOON + timedelta(days=200)),
+            make_credit_note(make_invoice(registration=delhi, state="07"), amount=100),
+        ]
+        assert [note.number for note in notes] == ["CRN260000001", "CRN270000001", "CRN260000001"]
+        assert [note.financial_year for note in notes] == ["2026-27", "2027-28", "2026-27"]
+
+    def test_refuses_a_refund_whose_money_is_still_here(self) -> None:
+        refund = make_refund(order_of(make_invoice()), amount=100, status="pending")
+        with pytest.raises(RefundNotProcessed, match="pending"):
+            credit(refund)
+        assert Invoice.objects.filter(type="credit_note").count() == 0
+
+    def test_leaves_no_gap_when_it_fails_after_taking_the_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        refund = make_refund(order_of(make_invoice()), amount=100)
+        with monkeypatch.context() as patched, pytest.raises(RuntimeError), transaction.atomic():
+            patched.setattr(crediting, "record", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("crash")))
+            credit(refund)
+        assert not NumberSeries.objects.filter(document_type="credit_note").exists()
+        assert credit(refund).number == "CRN260000001"  # type: ignore[union-attr]
+
+
+class TestWithheld:
+    @pytest.mark.parametrize("reason", ["paid_twice", "late_payment", "amount_differs"])
+    def test_for_money_that_no_invoice_asked_for(self, reason: str) -> None:
+        refund = make_refund(order_of(make_invoice()), amount=117_900, reason=reason)
+        assert credit(refund) is None
+        assert credit(refund) is None
+        assert reasons() == ["surplus"]
+        assert violated() == []
+
+    def test_for_the_second_of_two_payments_whatever_staff_call_it(self) -> None:
+        refund = make_refund(order_of(make_invoice()), amount=117_900, review_reason="paid_twice")
+        assert credit(refund) is None
+        assert reasons() == ["surplus"]
+
+    def test_for_what_went_back_before_the_sale(self) -> None:
+        refund = make_refund(order_of(make_invoice()), amount=100, processed_at=NOON - timedelta(hours=1))
+        assert credit(refund) is None
+        assert reasons() == ["before_the_sale"]
+
+    @pytest.mark.parametrize("status", [OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.PENDING_PAYMENT])
+    def test_for_an_order_that_was_never_invoiced(self, status: OrderStatus) -> None:
+        refund = make_refund(make_paid_order(status=status), amount=100)
+        assert credit(refund) is None
+        assert reasons() == ["never_invoiced"]
+        assert violated() == []
+
+    def test_for_an_invoice_of_which_nothing_is_left(self) -> None:
+        invoice = make_invoice()
+        make_credit_note(invoice, amount=117_900)
+        assert credit(make_refund(order_of(invoice), amount=100)) is None
+        assert reasons() == ["nothing_left"]
+        assert violated() == []
+
+    def test_of_a_refund_of_more_than_is_left_the_rest_is_credited(self) -> None:
+        invoice = make_invoice()
+        make_credit_note(invoice, amount=100_000)
+        assert make_credit_note(invoice, amount=20_000).total_amount == 17_900
+        assert violated() == []
+
+    def test_after_the_time_limit_is_booked_as_less_sales_at_full_tax(self) -> None:
+        invoice = make_invoice()
+        in_time = make_refund(order_of(invoice), amount=100)
+        too_late = make_refund(order_of(invoice), amount=1_000)
+
+        assert credit(in_time, now=DEADLINE) is not None
+        assert credit(too_late, now=DEADLINE + timedelta(minutes=1)) is None
+
+        assert reasons() == ["too_late"]
+        assert booked(too_late.pk) == {"sales:27AAPFU0939F1ZV": 1_000, "customer_advances": -1_000}
+
+
+class TestTheInvoiceIsStillToCome:
+    def test_its_news_brings_the_credit_note_once(self) -> None:
+        order = make_paid_order()
+        refund = make_refund(order, amount=10_000)
+        assert credit(refund) is None
+        assert reasons() == []
+        assert violated() == []
+
+        issue_invoice(order_id=order.pk, actor=SYSTEM, now=NOON)
+        [note] = credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=NOON)
+
+        assert note.total_amount == 10_000
+        assert credit(refund) == note
+        assert [one.pk for one in credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=NOON)] == [note.pk]
+        assert violated() == []
+
+    def test_the_cancelling_before_it_says_that_there_will_be_none(self) -> None:
+        order = make_paid_order()
+        refund = make_refund(order, amount=10_000)
+        assert credit(refund) is None
+        Order.objects.filter(pk=order.pk).update(status=OrderStatus.CANCELLED)
+        assert [result[0] for result in violated()] == ["INV-34b"]
+
+        assert credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=NOON) == []
+
+        assert reasons() == ["never_invoiced"]
+        assert violated() == []
+
+    def test_the_news_of_a_confirmed_order_that_is_cancelled_by_now_brings_no_invoice_and_no_error(self) -> None:
+        order = make_paid_order(status=OrderStatus.CANCELLED)
+        event = record(
+            order_events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=SYSTEM, changed={}, now=NOON
+        )
+        handlers.issue_invoice_for_order(event=event, now=NOON)
+        assert not Invoice.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_news_of_a_refund_brings_its_credit_note_and_then_its_pdf() -> None:
+    invoice = make_invoice()
+    Outbox.objects.all().delete()
+    refund = make_refund(order_of(invoice), amount=58_941)
+
+    for _ in range(2):
+        for delivery in relay.take_outbox(now=NOON):
+            if delivery.handler.startswith("apps.invoicing."):
+                assert relay.carry_out(delivery.pk, now=NOON)
+                assert not relay.carry_out(delivery.pk, now=NOON)
+
+    note = Invoice.objects.select_related("file").get(refund_id=refund.pk)
+    assert note.file.path == "credit-notes/2026-27/27AAPFU0939F1ZV/CRN260000001.pdf"
+    assert Event.objects.filter(type=events.CREDIT_NOTE_RENDERED, subject_id=note.pk).count() == 1
+    assert not Event.objects.filter(type=events.INVOICE_RENDERED).exists()
+    assert Delivery.objects.filter(handler__startswith="apps.invoicing.", done_at__isnull=False).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.race
+class TestAtOnce:
+    def test_a_refund_gets_one_note_however_many_ask(self) -> None:
+        refund = make_refund(order_of(make_invoice()), amount=10_000)
+
+        outcomes = at_once([lambda: credit(refund) for _ in range(8)])
+
+        assert {outcome.pk for outcome in outcomes} == {Invoice.objects.get(type="credit_note").pk}
+        assert LedgerTransaction.objects.filter(kind="credit_note").count() == 1
+        assert violated() == []
+
+    def test_control_without_the_locks_the_database_has_to_refuse(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        refund = make_refund(order_of(make_invoice()), amount=10_000)
+        both_have_looked, real = threading.Barrier(2), crediting.selectors.find_credit_note_of_refund
+
+        def find_then_wait(refund_id: Any) -> Any:
+            found = real(refund_id)
+            both_have_looked.wait(timeout=30)
+            return found
+
+        monkeypatch.setattr(crediting.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
+        monkeypatch.setattr(crediting.payment_locks, "lock_refund", lambda pk: Refund.objects.get(pk=pk))
+        monkeypatch.setattr(crediting.selectors, "find_credit_note_of_refund", find_then_wait)
+        outcomes = at_once([lambda: credit(refund) for _ in range(2)])
+
+        assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1
+        assert Invoice.objects.filter(type="credit_note").count() == 1
+
+    def test_refunds_of_one_invoice_take_no_more_than_it_has_and_leave_no_gap(self) -> None:
+        invoice = make_invoice(goods=(Goods(3_333, 500, 3), Goods(777, 1800)))
+        share, rest = divmod(invoice.total_amount, 8)
+        refunds = [make_refund(order_of(invoice), amount=share + (rest if index == 0 else 0)) for index in range(8)]
+        others = [make_refund(order_of(make_invoice()), amount=100) for _ in range(8)]
+
+        outcomes = at_once([lambda refund=refund: credit(refund) for refund in refunds + others])
+
+        assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
+        assert selectors.sum_credited(invoice.pk).total == invoice.total_amount
+        notes = Invoice.objects.filter(type="credit_note")
+        assert sorted(notes.values_list("sequence", flat=True)) == list(range(1, 17))
+        assert violated() == []
+
+    def test_the_news_of_the_invoice_and_of_the_refund_make_one_note(self) -> None:
+        order = make_paid_order()
+        refund = make_refund(order, amount=10_000)
+        issue_invoice(order_id=order.pk, actor=SYSTEM, now=NOON)
+
+        at_once([
+            lambda: credit(refund),
+            lambda: credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=NOON),
+        ])  # fmt: skip
+
+        assert Invoice.objects.filter(type="credit_note", refund_id=refund.pk).count() == 1
+
+
+class TestThePaper:
+    def test_bears_what_rule_53_asks_for(self) -> None:
+        note = make_rendered_credit_note(lines=[(1, 1)])
+        _, content = selectors.get_document(note.pk)
+        [page] = [re.sub(r"\s+", " ", page.extract_text()) for page in PdfReader(BytesIO(content)).pages]
+        assert note.refers_to is not None
+        for particular in (
+            "CREDIT NOTE", note.number, "Original invoice", note.refers_to.number, "21 Nov 2026", "Goods came back",
+            note.order_number, "GSTIN: 27AAPFU0939F1ZV", "61091000", "499.50", "89.91", "18%", "₹589.41", "credit note's particulars",
+            "Rupees Five Hundred Eighty-Nine and Forty-One Paise Only", "no signature is needed (proviso to rule 53",
+        ):  # fmt: skip
+            assert particular in page, particular
+        assert "TAX INVOICE" not in page
+
+    def test_of_money_without_goods_shows_no_units(self) -> None:
+        note = make_credit_note(amount=1_000)
+        render_document(invoice_id=note.pk, now=NOON)
+        _, content = selectors.get_document(note.pk)
+        [page] = [page.extract_text() for page in PdfReader(BytesIO(content)).pages]
+        assert "–" in page
+        assert "0 PCS" not in page
+
+
+class TestTheApi:
+    def test_lists_my_credit_notes_newest_first_and_no_invoice(
+        self, owner: Any, stranger: Any, client_of: Clients
+    ) -> None:
+        invoice = make_invoice(owner)
+        first, second = make_credit_note(invoice, amount=100), make_credit_note(invoice, amount=200)
+        make_credit_note(make_invoice(stranger))
+
+        body = client_of(owner).get(URL).json()
+
+        assert [item["id"] for item in body["data"]] == [second.public_id, first.public_id]
+        item = body["data"][0]
+        assert (item["object"], item["type"], item["number"]) == ("credit_note", "credit_note", "CRN260000002")
+        assert item["refers_to"]["number"] == invoice.number
+        assert item["refers_to"]["invoice_date"] == "2026-11-21"
+        assert item["refund_id"] == ids.encode("rfnd", second.refund_id)  # type: ignore[arg-type]
+        assert item["pdf_url"] is None
+        assert [row["id"] for row in client_of(owner).get("/api/v1/invoices").json()["data"]] == [invoice.public_id]
+
+    def test_lists_everybodys_for_finance(self, owner: Any, stranger: Any, finance: Any, client_of: Clients) -> None:
+        both = {make_credit_note(make_invoice(user)).public_id for user in (owner, stranger)}
+        assert {item["id"] for item in client_of(finance).get(URL).json()["data"]} == both
+
+    def test_shows_one_with_its_lines_and_its_pdf(self, owner: Any, client_of: Clients) -> None:
+        note = make_rendered_credit_note(owner, lines=[(1, 1)])
+        client = client_of(owner)
+
+        body = client.get(f"{URL}/{note.public_id}").json()
+        pdf = client.get(body["pdf_url"])
+
+        assert body["reason"] == "Goods came back"
+        assert [(line["quantity"], line["total_amount"]) for line in body["lines"]] == [(1, 58_941)]
+        assert body["total_in_words"] == "Rupees Five Hundred Eighty-Nine and Forty-One Paise Only"
+        assert b"".join(pdf.streaming_content).startswith(b"%PDF-")
+        assert pdf["Content-Disposition"] == 'attachment; filename="CRN260000001.pdf"'
+
+    def test_is_not_there_for_a_stranger_nor_an_invoice_under_its_path(
+        self, owner: Any, stranger: Any, client_of: Clients
+    ) -> None:
+        note = make_rendered_credit_note(owner)
+        assert note.refers_to is not None
+        for path in (f"{URL}/{note.public_id}", f"{URL}/{note.public_id}/pdf"):
+            assert client_of(stranger).get(path).json()["error"]["code"] == "credit_note_not_found"
+        for path in (f"{URL}/{note.refers_to.public_id}", f"/api/v1/invoices/{note.public_id}"):
+            assert client_of(owner).get(path).status_code == 404
+
+    def test_waits_for_its_pdf(self, owner: Any, client_of: Clients) -> None:
+        note = make_credit_note(make_invoice(owner))
+        answer = client_of(owner).get(f"{URL}/{note.public_id}/pdf")
+        assert (answer.status_code, answer["Retry-After"]) == (409, "2")
+        assert note.number in json.dumps(answer.json())
+
+    def test_asks_as_much_for_one_as_for_fifty(self, owner: Any, client_of: Clients, count_queries: Any) -> None:
+        invoice, client = make_invoice(owner), client_of(owner)
+        make_credit_note(invoice, amount=100)
+        client.get(URL)
+        with count_queries() as one:
+            client.get(URL, {"limit": 50})
+        for _ in range(9):
+            make_credit_note(invoice, amount=100)
+        with count_queries() as many:
+            assert len(client.get(URL, {"limit": 50}).json()["data"]) == 10
+        assert len(many.captured_queries) == len(one.captured_queries)
+
+
+def test_staff_see_it_with_its_order_its_invoice_and_its_refund(finance: Any) -> None:
+    note = make_rendered_credit_note()
+    client = Client()
+    client.force_login(finance)
+    assert note.refers_to is not None
+    for page in (
+        reverse("admin:invoicing_invoice_changelist"),
+        reverse("admin:orders_order_change", args=[note.order_id]),
+        reverse("admin:invoicing_invoice_change", args=[note.refers_to.pk]),
+        reverse("admin:invoicing_invoice_change", args=[note.pk]),
+    ):
+        assert note.number in client.get(page).content.decode(), page
+    assert connection.in_atomic_block

@@ -1,0 +1,191 @@
+"""What a buyer is told about money that goes back, comes twice or hangs in between: plainly, and with a day."""
+
+from typing import Any
+
+import pytest
+
+from apps.notifications import services
+from apps.notifications.models import Notification
+from apps.orders.states import OrderStatus
+from apps.payments.states import RefundStatus, ReviewReason
+from tests.factories.notifications import (
+    NOON,
+    make_attempt_of,
+    make_credit_note_of,
+    make_invoice_of,
+    make_news,
+    make_order_of,
+    make_refund_of,
+)
+
+pytestmark = pytest.mark.django_db
+
+#: NOON is a Saturday: seven working days later is Tuesday week, three are Wednesday.
+IN_SEVEN, IN_THREE, IN_ONE = "1 Dec 2026", "25 Nov 2026", "23 Nov 2026"
+
+
+@pytest.fixture
+def order(owner: Any) -> Any:
+    owner.email, owner.email_confirmed_at = "asha@example.com", NOON
+    owner.save()
+    return make_order_of(owner, status=OrderStatus.CONFIRMED, paid_amount=117_900)
+
+
+def told(message: str, verb: str, refund: Any, **changed: Any) -> dict[str, Notification]:
+    event = make_news(f"payments.refund.{verb}", refund, root_id=refund.order_id, changed=changed)
+    return {row.channel: row for row in services.tell(message=message, event=event, now=NOON)}
+
+
+def test_a_refund_that_is_made_says_where_to_and_by_when(order: Any) -> None:
+    rows = told("refund_started", "requested", make_refund_of(order), status="pending")
+
+    assert set(rows) == {"sms", "email", "in_app"}
+    assert rows["sms"].body == (
+        f"Your refund of Rs.500.00 for order {order.number} is being made. It reaches the account that you paid from by "
+        f"{IN_SEVEN}. - Bahi"
+    )
+    assert f"Your bank has it for you by {IN_SEVEN} at the latest." in rows["email"].body
+    assert "₹500.00" in rows["in_app"].title
+
+
+def test_an_instant_refund_is_promised_sooner_unless_it_fell_back(order: Any) -> None:
+    at_once = told("refund_started", "requested", make_refund_of(order, speed_requested="instant"), status="pending")
+    fell_back = make_refund_of(
+        order, speed_requested="instant", speed_processed="normal", status=RefundStatus.PROCESSED, processed_at=NOON
+    )
+
+    assert IN_ONE in at_once["sms"].body
+    assert IN_SEVEN in told("refund_processed", "processed", fell_back, status="processed")["sms"].body
+
+
+def test_a_refund_that_waits_for_approval_promises_an_answer_and_no_money(order: Any) -> None:
+    refund = make_refund_of(order, status=RefundStatus.REQUIRES_APPROVAL)
+
+    assert told("refund_started", "requested", refund, status="requires_approval") == {}
+    (row,) = told("refund_asked", "requested", refund, status="requires_approval").values()
+    assert row.body == (
+        f"Somebody of ours looks at the refund of ₹500.00 for order {order.number}. You hear from us by {IN_THREE}."
+    )
+
+
+def test_a_refund_that_was_approved_meanwhile_is_told_once_by_its_approval(order: Any) -> None:
+    refund = make_refund_of(order)
+
+    assert told("refund_asked", "requested", refund, status="requires_approval") == {}
+    assert told("refund_started", "requested", refund, status="requires_approval") == {}
+    assert set(told("refund_started", "approved", refund, status="pending")) == {"sms", "email", "in_app"}
+
+
+def test_a_processed_refund_gives_the_reference_for_the_bank(order: Any) -> None:
+    by_gateway = make_refund_of(order, status=RefundStatus.PROCESSED, processed_at=NOON, arn="10000000000000")
+    by_hand = make_refund_of(order, status=RefundStatus.PROCESSED, processed_at=NOON, manual_reference="NEFT-77")
+
+    mail = told("refund_processed", "processed", by_gateway)["email"].body
+    assert "was returned to where you paid from" in mail
+    assert "give your bank this reference: 10000000000000." in mail
+    mail = told("refund_processed", "processed", by_hand)["email"].body
+    assert "was transferred to your bank account" in mail
+    assert "NEFT-77" in mail
+
+
+@pytest.mark.parametrize("status", [RefundStatus.FAILED, RefundStatus.MANUAL])
+def test_a_failed_refund_is_told_honestly(order: Any, status: RefundStatus) -> None:
+    rows = told("refund_failed", "failed", make_refund_of(order, status=status))
+
+    assert rows["sms"].body == (
+        f"Your refund of Rs.500.00 for order {order.number} did not go through. The money is safe with us. You have it or hear "
+        f"from us by {IN_THREE}. - Bahi"
+    )
+    assert "The money is still yours, and safe with us." in rows["email"].body
+
+
+def test_money_in_doubt_is_called_so_as_long_as_it_is(order: Any) -> None:
+    (row,) = told("refund_in_doubt", "unknown", make_refund_of(order, status=RefundStatus.UNKNOWN)).values()
+
+    assert row.title == "We are checking your refund of ₹500.00"
+    assert "The money is either with you or safe with us" in row.body
+    assert told("refund_in_doubt", "unknown", make_refund_of(order)) == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ("refund_asked", RefundStatus.CANCELLED),
+        ("refund_started", RefundStatus.CANCELLED),
+        ("refund_started", RefundStatus.FAILED),
+        ("refund_processed", RefundStatus.PENDING),
+        ("refund_failed", RefundStatus.PROCESSED),
+        ("refund_cancelled", RefundStatus.PENDING),
+    ],
+)
+def test_what_is_no_longer_true_is_not_told(order: Any, message: str, status: RefundStatus) -> None:
+    refund = make_refund_of(order, status=status, processed_at=NOON)
+
+    assert told(message, "changed", refund) == {}
+
+
+def test_a_refund_that_is_called_off_is_told_in_writing(order: Any) -> None:
+    rows = told("refund_cancelled", "cancelled", make_refund_of(order, status=RefundStatus.CANCELLED))
+
+    assert set(rows) == {"email", "in_app"}
+
+
+def test_who_paid_twice_hears_that_the_second_payment_comes_back(order: Any) -> None:
+    attempt = make_attempt_of(order, review_reason=ReviewReason.PAID_TWICE)
+    event = make_news("payments.attempt.flagged", attempt, root_id=order.pk)
+
+    rows = {row.channel: row for row in services.tell(message="paid_twice", event=event, now=NOON)}
+
+    assert rows["sms"].body == (
+        f"Your second payment of Rs.1,179.00 for order {order.number} has reached us. We return it to where it came from by "
+        "4 Dec 2026. - Bahi"
+    )
+    assert services.tell(message="payment_differs", event=event, now=NOON) == []
+
+
+def test_money_that_is_not_what_was_asked_is_told_with_both_amounts(order: Any) -> None:
+    attempt = make_attempt_of(order, review_reason=ReviewReason.AMOUNT_DIFFERS, amount=100)
+    event = make_news("payments.attempt.flagged", attempt, root_id=order.pk)
+
+    rows = {row.channel: row for row in services.tell(message="payment_differs", event=event, now=NOON)}
+
+    assert set(rows) == {"email", "in_app"}
+    assert rows["in_app"].body.startswith("₹1.00 has reached us, ₹1,179.00 was asked. The money is safe with us")
+    assert services.tell(message="paid_twice", event=event, now=NOON) == []
+
+
+def test_money_for_a_closed_order_is_told_by_the_late_payment_alone(order: Any) -> None:
+    attempt = make_attempt_of(order, review_reason=ReviewReason.ORDER_CLOSED)
+    event = make_news("payments.attempt.flagged", attempt, root_id=order.pk)
+
+    assert services.tell(message="paid_twice", event=event, now=NOON) == []
+    assert services.tell(message="payment_differs", event=event, now=NOON) == []
+
+
+def test_a_payment_that_could_not_be_started_is_told_while_it_can_be_tried_again(owner: Any) -> None:
+    waiting, closed = make_order_of(owner), make_order_of(owner, status=OrderStatus.EXPIRED)
+    events = [make_news("payments.payment.refused", one, root_id=one.pk) for one in (waiting, closed)]
+
+    (row,) = services.tell(message="payment_refused", event=events[0], now=NOON)
+
+    assert row.body == "You have not been charged. Please try again before 21 Nov 2026, 11:35 am IST."
+    assert services.tell(message="payment_refused", event=events[1], now=NOON) == []
+
+
+def test_a_credit_note_comes_by_mail_with_its_own_pdf(order: Any) -> None:
+    invoice = make_invoice_of(order)
+    note = make_credit_note_of(invoice)
+    event = make_news("invoicing.credit_note.rendered", note, root_id=order.pk)
+
+    rows = {row.channel: row for row in services.tell(message="credit_note_ready", event=event, now=NOON)}
+
+    assert set(rows) == {"email", "in_app"}
+    assert rows["email"].title == f"Credit note {note.number} for order {order.number}"
+    assert rows["email"].context["invoice_id"] == str(note.pk)
+    assert f"It belongs to invoice {invoice.number} of 21 Nov 2026" in rows["email"].body
+
+
+def test_an_invoice_is_no_credit_note(order: Any) -> None:
+    event = make_news("invoicing.credit_note.rendered", make_invoice_of(order), root_id=order.pk)
+
+    assert services.tell(message="credit_note_ready", event=event, now=NOON) == []

@@ -1,0 +1,454 @@
+"""Money that goes back: how much may be asked, who decides, what the gateway makes of it, and what the books say."""
+
+import itertools
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from apps.catalog.models import StockItem
+from apps.core import audit, clock
+from apps.core.events import SYSTEM, Actor
+from apps.core.models import Event
+from apps.orders.services import OrderNotCancellable, expire_orders
+from apps.payments import selectors, services
+from apps.payments.gateways import GatewayRefund, razorpay
+from apps.payments.invariants import INVARIANTS
+from apps.payments.models import LedgerTransaction, PaymentAttempt, Refund
+from apps.payments.states import Source
+from tests.factories.catalog import make_variant
+from tests.factories.orders import actor_for, make_order
+from tests.factories.payments import make_facts, make_payment, new_gateway_id, pay, take_in
+from tests.payments.test_webhooks import receive
+
+pytestmark = pytest.mark.django_db
+
+ASHA, BALA = Actor("user", "cus_asha"), Actor("user", "cus_bala")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(razorpay, "_BACKOFF_SECONDS", 0.001)
+
+
+@pytest.fixture(autouse=True)
+def _the_books_hold_after_each_test(db: None) -> Any:
+    yield
+    report = audit.run(now=clock.now(), only=[one.id for one in INVARIANTS if one.id != "INV-42"])
+    assert [(result.invariant.id, result.rows, result.error) for result in report.violated] == []
+
+
+def ask(order: Any, **fields: Any) -> Refund:
+    values: dict[str, Any] = {"reason": "customer_request", "decides": True, "actor": ASHA, "now": clock.now()}
+    (refund,) = services.request_refund(order_id=order.pk, **{**values, **fields})
+    return refund
+
+
+def facts_of(refund: Refund, status: str = "processed", **fields: Any) -> GatewayRefund:
+    values: dict[str, Any] = {
+        "gateway": "razorpay", "id": f"rfnd_{refund.pk.hex[:14]}", "gateway_payment_id": refund.attempt.gateway_payment_id,
+        "status": status, "amount": refund.amount, "currency": refund.currency, "our_refund": refund.public_id,
+    }  # fmt: skip
+    return GatewayRefund(**{**values, **fields})
+
+
+def hear(refund: Refund, status: str = "processed", **fields: Any) -> Refund:
+    return services.apply_gateway_refund(
+        facts=facts_of(refund, status, **fields), source=Source.POLL, actor=SYSTEM, now=clock.now()
+    )
+
+
+def balance(code: str) -> int:
+    return selectors.balance_of(code)
+
+
+# Asking ---------------------------------------------------------------------------------------------------------------
+
+
+def test_all_of_a_paid_order_goes_back_and_the_books_end_where_they_began(order: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    assert (refund.amount, refund.status, refund.number) == (order.total_amount, "pending", f"{order.number}-R1")
+    assert (balance("refunds_payable"), balance("customer_advances")) == (-order.total_amount, 0)
+
+    hear(refund, arn="123", speed_processed="normal")
+
+    refund.refresh_from_db()
+    order.refresh_from_db()
+    assert (refund.status, refund.arn) == ("processed", "123")
+    assert (order.refunded_amount, order.paid_amount) == (order.total_amount, order.total_amount)
+    codes = ("refunds_payable", "customer_advances", "gateway_receivable:razorpay")
+    assert [balance(code) for code in codes] == [0, 0, 0]
+
+
+def test_no_more_is_asked_back_than_is_left(order: Any) -> None:
+    pay(order)
+    ask(order, amount=order.total_amount - 1_000)
+    with pytest.raises(services.RefundExceedsPayment):
+        ask(order, amount=1_001)
+    ask(order, amount=1_000)
+    with pytest.raises(services.NothingToRefund):
+        ask(order)
+    assert Refund.objects.count() == 2
+
+
+@pytest.mark.parametrize("amount", [0, 1, 99])
+def test_a_refund_is_at_least_a_rupee(order: Any, amount: int) -> None:
+    pay(order)
+    with pytest.raises(services.RefundTooSmall):
+        ask(order, amount=amount)
+    assert Refund.objects.count() == 0
+
+
+def test_an_unpaid_order_has_nothing_to_give_back(order: Any) -> None:
+    with pytest.raises(services.NothingToRefund):
+        ask(order)
+
+
+def test_the_units_of_a_line_give_back_its_total_to_the_paisa(shop: Any, owner: Any) -> None:
+    order = make_order(owner, [(make_variant(price=33_333), 3), (make_variant(price=10_001), 1)])
+    pay(order)
+    first, second = order.lines.order_by("position")
+    parts = [ask(order, lines=[services.UnitsBack(first.pk, 1)]).amount for _ in range(3)]
+    assert sum(parts) == first.total_amount
+    last = ask(order, lines=[services.UnitsBack(second.pk, 1)])
+    assert sum(parts) + last.amount == order.total_amount
+    with pytest.raises(services.UnitsExceedLine):
+        ask(order, lines=[services.UnitsBack(first.pk, 1)])
+
+
+def test_lines_of_another_order_and_lines_with_an_amount_are_refused(order: Any, owner: Any) -> None:
+    pay(order)
+    foreign = services.UnitsBack(make_order(owner).lines.get().pk, 1)
+    with pytest.raises(services.LineNotOfOrder):
+        ask(order, lines=[foreign])
+    with pytest.raises(services.AmountOrLines):
+        ask(order, amount=500, lines=[foreign])
+
+
+# Deciding -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_customer_asks_for_waits_for_somebody_else(order: Any, owner: Any) -> None:
+    pay(order)
+    refund = ask(order, decides=False, actor=actor_for(owner))
+    assert (refund.status, refund.next_check_at, balance("refunds_payable")) == ("requires_approval", None, 0)
+    with pytest.raises(services.NotYourOwnRefund):
+        services.approve_refund(refund_id=refund.pk, actor=actor_for(owner), now=clock.now())
+    approved = services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    assert (approved.status, approved.approved_by) == ("pending", "user:cus_bala")
+    assert balance("refunds_payable") == -order.total_amount
+    with pytest.raises(services.RefundNotAwaitingApproval):
+        services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+
+
+def test_over_the_limit_finance_needs_a_second_person_too(order: Any, settings: Any) -> None:
+    pay(order)
+    settings.REFUND_APPROVAL_ABOVE = 1_000
+    assert ask(order, amount=1_000).status == "pending"
+    large = ask(order, amount=1_001)
+    assert large.status == "requires_approval"
+    with pytest.raises(services.NotYourOwnRefund):
+        services.approve_refund(refund_id=large.pk, actor=ASHA, now=clock.now())
+
+
+def test_a_refused_or_withdrawn_refund_frees_its_sum(order: Any) -> None:
+    pay(order)
+    waiting = ask(order, decides=False)
+    services.reject_refund(refund_id=waiting.pk, actor=BALA, reason="no", now=clock.now())
+    unsent = ask(order)
+    services.cancel_refund(refund_id=unsent.pk, actor=ASHA, now=clock.now())
+    assert selectors.refundable_of(order.pk) == order.total_amount
+    assert (balance("refunds_payable"), balance("customer_advances")) == (0, -order.total_amount)
+
+
+def test_what_the_gateway_may_know_of_cannot_be_withdrawn(order: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    hear(refund, "pending")
+    with pytest.raises(services.RefundNotCancellable):
+        services.cancel_refund(refund_id=refund.pk, actor=ASHA, now=clock.now())
+
+
+def test_what_failed_is_tried_again_as_a_new_row_once(order: Any) -> None:
+    pay(order)
+    failed = ask(order)
+    hear(failed, "failed")
+    again = services.retry_refund(refund_id=failed.pk, decides=True, actor=ASHA, now=clock.now())
+    assert (again.retry_of_id, again.amount, again.number) == (failed.pk, failed.amount, f"{order.number}-R2")
+    assert again.idempotency_key != failed.idempotency_key
+    with pytest.raises(services.RefundAlreadyRetried):
+        services.retry_refund(refund_id=failed.pk, decides=True, actor=ASHA, now=clock.now())
+    with pytest.raises(services.RefundNotFailed):
+        services.retry_refund(refund_id=again.pk, decides=True, actor=ASHA, now=clock.now())
+
+
+def test_what_failed_is_paid_by_hand_out_of_the_bank(order: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    hear(refund, "failed")
+    held = services.settle_refund_manually(refund_id=refund.pk, actor=ASHA, now=clock.now())
+    assert (held.status, balance("refunds_payable")) == ("manual", -order.total_amount)
+    with pytest.raises(services.NothingToRefund):
+        ask(order)
+    done = services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=ASHA, now=clock.now())
+    assert (done.status, done.manual_reference) == ("processed", "NEFT 1")
+    assert (balance("bank"), balance("refunds_payable")) == (-order.total_amount, 0)
+    order.refresh_from_db()
+    assert order.refunded_amount == order.total_amount
+
+
+# The gateway ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def paid(order: Any, sandbox: Any) -> Any:
+    """An order that the sandbox has the money of."""
+    payment = make_payment(order, is_ready=False)
+    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    payment.refresh_from_db()
+    sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
+    services.sync_payment(payment_id=payment.pk, now=clock.now())
+    order.refresh_from_db()
+    assert order.status == "confirmed"
+    return order
+
+
+def send(refund: Refund, *, after: int = 0) -> Refund:
+    services.sync_refund(refund_id=refund.pk, now=clock.now() + timedelta(seconds=after))
+    refund.refresh_from_db()
+    return refund
+
+
+def test_the_gateway_gives_back_and_says_so(paid: Any) -> None:
+    refund = send(ask(paid, speed="instant"))
+    assert (refund.status, refund.speed_processed, refund.gateway_call) == ("processed", "instant", "done")
+    assert refund.gateway_refund_id.startswith("rfnd_")
+    assert refund.next_check_at is None
+
+
+@pytest.mark.parametrize("kind", ["drop_after_commit", "malformed", "drop_before_commit", "status"])
+def test_a_lost_answer_is_unknown_and_never_doubles_the_refund(paid: Any, sandbox: Any, kind: str) -> None:
+    refund = ask(paid)
+    sandbox.control("POST", "/faults", {"path": "/v1/payments/*/refund", "method": "POST", "kind": kind})
+    assert (send(refund).status, refund.gateway_call) == ("unknown", "unknown")
+    with pytest.raises(services.NothingToRefund):
+        ask(paid)
+    assert send(refund, after=120).status == "processed"
+    assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
+
+
+def test_a_worker_that_died_in_the_call_leaves_a_refund_that_is_looked_up(paid: Any, sandbox: Any) -> None:
+    refund = ask(paid)
+    Refund.objects.filter(pk=refund.pk).update(gateway_call="unknown", claimed_until=clock.now())
+    razorpay.Razorpay().create_refund(
+        gateway_payment_id=refund.attempt.gateway_payment_id, amount=refund.amount, speed="normal", receipt=refund.number,
+        notes={"refund": refund.public_id}, idempotency_key="a-key-of-somebody-else",
+    )  # fmt: skip
+    assert send(refund, after=120).status == "processed"
+    assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
+
+
+def test_a_refusal_frees_the_sum(paid: Any, sandbox: Any) -> None:
+    sandbox.control("POST", "/knobs/razorpay", {"refund_balance": 100})
+    refund = send(ask(paid))
+    assert (refund.status, refund.error["reason"]) == ("failed", "insufficient_account_balance")
+    assert (selectors.refundable_of(paid.pk), balance("refunds_payable")) == (paid.total_amount, 0)
+
+
+def test_a_refund_that_takes_its_time_is_asked_about_until_it_ends(paid: Any, sandbox: Any) -> None:
+    sandbox.control("POST", "/knobs/razorpay", {"refund_outcome": "manual"})
+    refund = send(ask(paid))
+    assert (refund.status, refund.gateway_call) == ("pending", "done")
+    sandbox.control("POST", f"/refunds/{refund.gateway_refund_id}/conclude", {"outcome": "processed"})
+    assert services.ask_about_open_refunds(now=clock.now() + timedelta(hours=2)) == 1
+    refund.refresh_from_db()
+    assert refund.status == "processed"
+
+
+# News, in any order -----------------------------------------------------------------------------------------------------
+
+
+def _refund_news(refund: Refund, event: str, status: str) -> bytes:
+    attempt = refund.attempt
+    payment = {
+        "id": attempt.gateway_payment_id, "amount": attempt.amount, "currency": "INR", "status": "refunded", "captured": True,
+        "order_id": refund.payment.gateway_order_id, "method": "upi", "notes": [], "fee": 900, "tax": 137,
+    }  # fmt: skip
+    told = {
+        "id": "rfnd_NQxlPq2WmR8sTz", "payment_id": attempt.gateway_payment_id, "amount": refund.amount, "currency": "INR",
+        "status": status, "speed_processed": "normal", "notes": {"refund": refund.public_id},
+        "acquirer_data": {"arn": "123" if status == "processed" else None},
+    }  # fmt: skip
+    payload = {"payment": {"entity": payment}, "refund": {"entity": told}}
+    return json.dumps({"entity": "event", "event": event, "payload": payload}).encode()
+
+
+_CREATED, _PROCESSED, _FAILED = ("created", "pending"), ("processed", "processed"), ("failed", "failed")
+
+
+@pytest.mark.parametrize("end", [_PROCESSED, _FAILED], ids=["processed", "failed"])
+def test_every_order_of_a_refunds_webhooks_ends_in_one_state(order: Any, end: Any) -> None:
+    attempt = pay(order)
+    refund = ask(order)
+    captured = make_facts(refund.payment, id=attempt.gateway_payment_id)
+    news = {
+        "authorized": lambda: take_in(make_facts(refund.payment, id=captured.id, status="authorized")),
+        "captured": lambda: take_in(captured),
+        "created": lambda: _process(_refund_news(refund, "refund.created", _CREATED[1])),
+        "speed": lambda: _process(_refund_news(refund, "refund.speed_changed", _CREATED[1])),
+        "end": lambda: _process(_refund_news(refund, f"refund.{end[0]}", end[1])),
+    }
+    states = set()
+    orders = list(itertools.permutations(news))
+    assert len(orders) == 120
+    for one in orders:
+        states.add(_state_after(order, refund, [news[name] for name in one]))
+    assert len(states) == 1
+
+
+def _process(raw: bytes) -> None:
+    webhook = receive(raw)
+    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+
+
+def _state_after(order: Any, refund: Refund, steps: Any) -> Any:
+    """Take the steps, note where everything stands, and undo it all."""
+    with transaction.atomic():
+        for step in steps:
+            step()
+        row = Refund.objects.values_list("status", "gateway_refund_id", "speed_processed", "arn").get()
+        order.refresh_from_db()
+        books = sorted(LedgerTransaction.objects.values_list("kind", flat=True))
+        state = (row, order.status, order.refunded_amount, order.paid_amount, tuple(books))
+        connection.check_constraints()
+        transaction.set_rollback(True)
+    return state
+
+
+def test_processed_is_never_undone_and_failed_gives_way_to_it(order: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    hear(refund, "failed")
+    assert balance("refunds_payable") == 0
+    hear(refund, "processed")
+    hear(refund, "failed")
+    hear(refund, "pending")
+    refund.refresh_from_db()
+    assert refund.status == "processed"
+    assert (balance("refunds_payable"), balance("gateway_receivable:razorpay")) == (0, 0)
+
+
+def test_a_refund_made_at_the_gateway_gets_its_row_and_its_posting(order: Any) -> None:
+    attempt = pay(order)
+    facts = GatewayRefund(
+        gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id, status="processed",
+        amount=5_000, currency="INR",
+    )  # fmt: skip
+    for _ in range(2):
+        services.apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=SYSTEM, now=clock.now())
+    refund = Refund.objects.get()
+    assert (refund.status, refund.amount, refund.requested_by) == ("processed", 5_000, "gateway:razorpay")
+    order.refresh_from_db()
+    assert order.refunded_amount == 5_000
+
+
+def test_news_of_another_amount_under_our_id_is_refused(order: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    with pytest.raises(services.NotOurRefund):
+        hear(refund, amount=refund.amount - 1)
+
+
+def test_what_was_never_captured_goes_back_without_touching_the_books(order: Any, sandbox: Any) -> None:
+    payment = make_payment(order, is_ready=False)
+    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    payment.refresh_from_db()
+    sandbox.world.razorpay.orders[payment.gateway_order_id].capture = "manual"
+    paid = sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
+    sandbox.control("POST", f"/payments/{paid['razorpay_payment_id']}/auto_refund")
+    entity = sandbox.world.razorpay.payments[paid["razorpay_payment_id"]].wire()
+    told = {"id": "rfnd_auto0000000001", "payment_id": entity["id"], "amount": entity["amount"], "currency": "INR",
+            "status": "processed", "notes": []}  # fmt: skip
+    payload = {"payment": {"entity": entity}, "refund": {"entity": told}}
+    _process(json.dumps({"entity": "event", "event": "refund.processed", "payload": payload}).encode())
+    assert PaymentAttempt.objects.get(gateway_payment_id=entity["id"]).status == "auto_refunded"
+    assert (Refund.objects.count(), LedgerTransaction.objects.count()) == (0, 0)
+
+
+# Cancelling, late and surplus money -------------------------------------------------------------------------------------
+
+
+def test_cancelling_a_paid_order_gives_stock_and_money_back(order: Any, owner: Any) -> None:
+    pay(order)
+    services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=clock.now())
+    order.refresh_from_db()
+    refund = Refund.objects.get()
+    assert (order.status, order.cancel_reason) == ("cancelled", "By mistake")
+    assert (refund.status, refund.reason, refund.amount) == ("pending", "order_cancelled", order.total_amount)
+    assert StockItem.objects.get(variant=order.lines.get().variant_id).reserved == 0
+    with pytest.raises(OrderNotCancellable):
+        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=clock.now())
+
+
+def test_late_money_revives_an_expired_order_that_has_its_stock(order: Any) -> None:
+    payment = make_payment(order)
+    later = order.expires_at + timedelta(hours=1)
+    expire_orders(now=later)
+    attempt = take_in(make_facts(payment), now=later)
+    order.refresh_from_db()
+    assert (order.status, attempt.review_reason, attempt.review_closed_at) == ("confirmed", "", later)
+    assert Refund.objects.count() == 0
+    assert StockItem.objects.get(variant=order.lines.get().variant_id).reserved == 1
+
+
+@pytest.mark.parametrize("why", ["sold out", "setting"])
+def test_late_money_goes_back_where_the_order_is_not_revived(
+    order: Any, stranger: Any, settings: Any, why: str
+) -> None:
+    payment = make_payment(order)
+    later = order.expires_at + timedelta(hours=1)
+    expire_orders(now=later)
+    if why == "sold out":
+        make_order(stranger, [(order.lines.get().variant, 10)])
+    else:
+        settings.LATE_PAYMENT = "refund"
+    attempt = take_in(make_facts(payment), now=later)
+    order.refresh_from_db()
+    refund = Refund.objects.get()
+    assert (order.status, refund.status, refund.reason) == ("expired", "pending", "late_payment")
+    assert (attempt.review_reason, attempt.review_closed_at) == ("order_closed", later)
+
+
+def test_what_was_paid_twice_goes_back_once(order: Any) -> None:
+    payment = make_payment(order)
+    first, second = make_facts(payment), make_facts(payment)
+    for facts in (first, second, second, first):
+        take_in(facts)
+    refund = Refund.objects.get()
+    assert (refund.reason, refund.attempt.gateway_payment_id) == ("paid_twice", second.id)
+    hear(refund)
+    order.refresh_from_db()
+    assert (order.status, order.paid_amount - order.refunded_amount) == ("confirmed", order.total_amount)
+
+
+def test_money_that_is_not_what_was_asked_waits_for_staff(order: Any) -> None:
+    payment = make_payment(order)
+    attempt = take_in(make_facts(payment, amount=payment.amount + 1))
+    assert (attempt.review_reason, attempt.review_closed_at, Refund.objects.count()) == ("amount_differs", None, 0)
+    with pytest.raises(services.NothingToRefund):
+        ask(order)
+    assert ask(order, payment_id=payment.pk, reason="amount_differs").amount == attempt.amount
+
+
+def test_a_refund_tells_its_news(order: Any) -> None:
+    pay(order)
+    refund = ask(order, decides=False)
+    services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    hear(refund, "pending")
+    hear(refund)
+    told = Event.objects.filter(subject_id=refund.pk).order_by("version")
+    assert [event.type.split(".")[-1] for event in told] == ["requested", "approved", "sent", "processed"]
+    assert {event.root_id for event in told} == {order.pk}

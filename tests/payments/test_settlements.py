@@ -1,0 +1,395 @@
+"""Settlement reports: every line in its place, to the paisa, once; and exactly what is wrong in the queue."""
+
+import csv
+import io
+import os
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.db import connection
+
+from apps.core import audit, clock, ids
+from apps.core.events import SYSTEM
+from apps.payments import selectors, services
+from apps.payments.gateways import GatewayError, OutcomeUnknown
+from apps.payments.models import (
+    LedgerEntry,
+    LedgerTransaction,
+    PaymentAttempt,
+    ReconciliationException,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
+    SettlementReportRow,
+)
+from tests.factories.orders import make_order
+from tests.factories.payments import make_facts, make_payment, pay
+
+LINES = int(os.environ.get("SETTLEMENT_LINES", "5000"))
+ERRORS = {
+    5_000: {
+        "wrong_amount": 5, "fee_mismatch": 5, "credit_mismatch": 5, "missing_row": 5, "duplicated_row": 5,
+        "unknown_payment": 3, "sum_mismatch": 2,
+    },
+    100_000: {
+        "wrong_amount": 44, "fee_mismatch": 44, "credit_mismatch": 43, "missing_row": 43, "duplicated_row": 43,
+        "unknown_payment": 43, "sum_mismatch": 40,
+    },
+}  # fmt: skip
+REASONS = {"missing_row": "missing_line", "duplicated_row": "duplicated_line"}
+
+
+def synthesise(sandbox: Any, what: str, **body: Any) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(download(sandbox, what, **body).decode())))
+
+
+def download(sandbox: Any, what: str, **body: Any) -> bytes:
+    answer = requests.post(f"{sandbox.url}/__sim__/settlements/synthesise", json={"what": what, **body}, timeout=120)
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def load_truth(order: Any, rows: list[dict[str, str]]) -> None:
+    """Enter what a report tells of as if it had happened here: in bulk, with its postings, for one order."""
+    now = clock.now()
+    payment = make_payment(order)
+    attempts = {}
+    for row in rows:
+        if row["type"] == "payment":
+            at = datetime.fromtimestamp(int(row["created_at"]), tz=UTC)
+            attempts[row["entity_id"]] = PaymentAttempt(
+                payment=payment, gateway_payment_id=row["entity_id"], status="captured", amount=int(row["amount"]),
+                currency="INR", fee_amount=int(row["fee"]), fee_tax_amount=int(row["tax"]), learnt_by="poll",
+                authorized_at=at, captured_at=at, version=1, review_reason="amount_differs", review_opened_at=at,
+            )  # fmt: skip
+    PaymentAttempt.objects.bulk_create(attempts.values(), batch_size=5_000)
+    load_refunds(order, payment, attempts, rows, now)
+    connection.check_constraints()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE payments_paymentattempt, payments_refund")
+
+
+def load_refunds(order: Any, payment: Any, attempts: Any, rows: Any, now: datetime) -> None:
+    from apps.payments.models import Refund
+
+    refunds = [row for row in rows if row["type"] == "refund"]
+    Refund.objects.bulk_create(
+        [
+            Refund(
+                number=f"{order.number}-R{number}", order=order, payment=payment, attempt=attempts[row["payment_id"]],
+                sequence=number, amount=int(row["amount"]), status="processed", reason="other", version=1,
+                gateway_refund_id=row["entity_id"], idempotency_key=str(ids.new()), requested_by="system",
+                processed_at=now,
+            )
+            for number, row in enumerate(refunds, 1)
+        ],
+        batch_size=5_000,
+    )  # fmt: skip
+
+
+def import_csv(report: bytes, *, now: datetime | None = None) -> SettlementImport:
+    return services.import_settlement_file(
+        stream=io.BytesIO(report), name="report.csv", actor=SYSTEM, now=now or clock.now()
+    )
+
+
+def counts() -> dict[str, int]:
+    models = (Settlement, SettlementLine, ReconciliationException, LedgerTransaction, LedgerEntry, SettlementReportRow)
+    return {model.__name__: model.objects.count() for model in models}
+
+
+@pytest.mark.django_db
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(LINES not in ERRORS, reason="SETTLEMENT_LINES is 5000 or 100000")
+def test_exactly_what_was_planted_is_in_the_queue(sandbox: Any, shop: Any, owner: Any) -> None:
+    services.set_up_reference_data(now=clock.now())
+    errors = ERRORS[LINES]
+    recipe = {"lines": LINES, "errors": errors, "seed": 7}
+    load_truth(make_order(owner), synthesise(sandbox, "truth", **recipe))
+    planted = synthesise(sandbox, "planted", **recipe)
+    report = download(sandbox, "report", **recipe)
+    later = clock.now() + timedelta(days=6)
+
+    began = time.monotonic()
+    done = import_csv(report, now=later)
+    connection.check_constraints()
+    took = time.monotonic() - began
+    sys.stdout.write(f"{LINES} lines, {len(planted)} errors, {len(report)} bytes: {took:.1f} s\n")
+
+    found = Counter(ReconciliationException.objects.values_list("reason", "entity_id"))
+    expected = Counter((REASONS.get(row["kind"], row["kind"]), row["entity_id"]) for row in planted)
+    assert len(planted) == sum(errors.values())
+    assert found == expected
+    assert (done.status, done.exceptions_opened) == ("completed", len(planted))
+    assert services.find_missing_lines(now=later) == 0
+
+    before = counts()
+    assert import_csv(report, now=later).pk == done.pk
+    again = import_csv(report.replace(b"\n", b"\r\n"), now=later)
+    assert (again.pk != done.pk, again.lines_added, again.exceptions_opened) == (True, 0, 0)
+    assert counts() == before
+    assert before["SettlementReportRow"] == 0
+
+    transferred = sum(Settlement.objects.values_list("amount", flat=True))
+    assert selectors.balance_of("bank") == transferred
+    assert violated("INV-21", "INV-21b", "INV-21c", "INV-26b", "INV-28c") == []
+
+
+def violated(*only: str) -> list[str]:
+    report = audit.run(now=clock.now(), only=only)
+    assert [(result.invariant.id, result.error) for result in report.results if result.error] == []
+    return [result.invariant.id for result in report.violated]
+
+
+# One settlement, line by line ----------------------------------------------------------------------------------------
+
+HEADER = (
+    "entity_id,type,debit,credit,amount,currency,fee,tax,settled,created_at,settled_at,settlement_id,settlement_utr,"
+    "payment_id,dispute_id"
+)
+
+
+@pytest.fixture
+def paid(shop: Any, owner: Any) -> PaymentAttempt:
+    return pay(make_order(owner))
+
+
+def line(entity_id: str, kind: str = "payment", **said: Any) -> dict[str, Any]:
+    at = int(clock.now().timestamp())
+    return {
+        "entity_id": entity_id, "type": kind, "debit": 0, "credit": 0, "amount": 0, "currency": "INR", "fee": 0, "tax": 0,
+        "settled": "true", "created_at": at, "settled_at": at + 60, "settlement_id": "setl_00000000000001",
+        "settlement_utr": "UTR1", "payment_id": "", "dispute_id": "", **said,
+    }  # fmt: skip
+
+
+def line_of(attempt: PaymentAttempt, **said: Any) -> dict[str, Any]:
+    fee = attempt.fee_amount
+    values = {"amount": attempt.amount, "credit": attempt.amount - fee, "fee": fee, "tax": attempt.fee_tax_amount}
+    return line(attempt.gateway_payment_id, **{**values, **said})
+
+
+def as_csv(*lines: dict[str, Any]) -> bytes:
+    return "\n".join([HEADER, *(",".join(str(one[name]) for name in HEADER.split(",")) for one in lines), ""]).encode()
+
+
+def amounts(posting: LedgerTransaction) -> dict[str, int]:
+    return {entry.account_id: entry.amount for entry in posting.entries.all()}
+
+
+def found() -> list[tuple[str, str, int]]:
+    rows = ReconciliationException.objects.order_by("pk")
+    return list(rows.values_list("reason", "entity_id", "held_amount"))
+
+
+@pytest.mark.django_db
+def test_a_payment_is_booked_with_its_fee_and_the_gst_on_it(paid: Any, sandbox: Any) -> None:
+    fee, tax = paid.fee_amount, paid.fee_tax_amount
+
+    import_csv(as_csv(line_of(paid)))
+
+    settlement = Settlement.objects.get()
+    assert amounts(LedgerTransaction.objects.get(source_type="payments.settlement")) == {
+        "bank": paid.amount - fee, "gateway_fees:razorpay": fee - tax, "input_gst": tax,
+        "gateway_receivable:razorpay": -paid.amount,
+    }  # fmt: skip
+    assert (settlement.utr, settlement.lines_amount, settlement.amount) == ("UTR1", paid.amount - fee, None)
+    assert selectors.balance_of("gateway_receivable:razorpay") == 0
+    assert found() == []
+    connection.check_constraints()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "reason", "held"),
+    [
+        ({"amount": 100, "credit": 100}, "wrong_amount", -100),
+        ({"fee": 100, "credit": -100}, "fee_mismatch", 100),
+        ({"tax": 5}, "fee_mismatch", 0),
+        ({"credit": -100}, "credit_mismatch", 100),
+    ],
+)
+def test_what_differs_is_held_in_suspense(
+    paid: Any, sandbox: Any, change: dict[str, int], reason: str, held: int
+) -> None:
+    true = line_of(paid)
+
+    import_csv(as_csv({**true, **{name: true[name] + by for name, by in change.items()}}))
+
+    assert found() == [(reason, paid.gateway_payment_id, held)]
+    assert selectors.balance_of("suspense") == held
+    assert selectors.balance_of("gateway_receivable:razorpay") == 0
+    assert violated("INV-21", "INV-21b", "INV-26", "INV-26b", "INV-28c") == []
+
+
+@pytest.mark.django_db
+def test_a_line_that_comes_in_two_settlements_is_booked_once(paid: Any, sandbox: Any) -> None:
+    import_csv(as_csv(line_of(paid)))
+    import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002")))
+
+    credit = paid.amount - paid.fee_amount
+    assert found() == [("duplicated_line", paid.gateway_payment_id, -credit)]
+    assert selectors.balance_of("gateway_receivable:razorpay") == 0
+    assert selectors.balance_of("bank") == 2 * credit
+
+
+@pytest.mark.django_db
+def test_adjustments_of_ours_clear_and_others_are_costs(paid: Any, sandbox: Any) -> None:
+    import_csv(
+        as_csv(
+            line("adj_00000000000001", "adjustment", amount=500, debit=500),
+            line("adj_00000000000002", "adjustment", amount=700, debit=700, payment_id=paid.gateway_payment_id, dispute_id="disp_1"),
+        )
+    )  # fmt: skip
+
+    assert found() == []
+    assert selectors.balance_of("gateway_fees:razorpay") == 500
+    assert selectors.balance_of("gateway_receivable:razorpay") == paid.amount + 700
+    assert selectors.balance_of("bank") == -1_200
+
+
+@pytest.mark.django_db
+def test_an_unknown_payment_may_be_ours_whose_news_was_lost(order: Any, sandbox: Any, monkeypatch: Any) -> None:
+    payment = make_payment(order)
+    facts = make_facts(payment)
+    monkeypatch.setattr(
+        "apps.payments.gateways.razorpay.Razorpay.get_payment", lambda self, *, gateway_payment_id: facts
+    )
+
+    import_csv(as_csv(line(facts.id, amount=facts.amount, credit=facts.amount - facts.fee_amount, fee=facts.fee_amount,
+                           tax=facts.fee_tax_amount)))  # fmt: skip
+
+    assert found() == []
+    assert PaymentAttempt.objects.get().status == "captured"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("report", "why"),
+    [
+        (b"entity_id,type\n", "columns are missing"),
+        (b"\xff\xfe\x00", "no CSV file"),
+        (as_csv(line("pay_1", amount="12.50")), "line 2: amount is not in paise"),
+        (as_csv(line("pay_1", type="gift")), "line 2: a line that is a 'gift'"),
+    ],
+)
+def test_what_is_no_report_is_refused_and_nothing_is_booked(reference_data: None, report: bytes, why: str) -> None:
+    with pytest.raises(services.ReportNotReadable, match=why):
+        import_csv(report)
+
+    assert SettlementImport.objects.get().status == "failed"
+    assert (Settlement.objects.count(), LedgerTransaction.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db
+def test_a_reading_that_broke_off_goes_on_where_it_was(paid: Any, sandbox: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("apps.payments.services.settling._BATCH", 1)
+    report = as_csv(line_of(paid), *(line(f"adj_{n:014d}", "adjustment", amount=n, debit=n) for n in range(1, 5)))
+    whole = services.settling._Reading._keep
+
+    def keep(self: Any, rows: Any) -> None:
+        if self.report.rows_read == 3:
+            raise OutcomeUnknown(GatewayError())
+        whole(self, rows)
+
+    monkeypatch.setattr(services.settling._Reading, "_keep", keep)
+    with pytest.raises(OutcomeUnknown):
+        import_csv(report)
+    broken = SettlementImport.objects.get()
+    assert (broken.status, broken.rows_read, SettlementReportRow.objects.count()) == ("failed", 3, 3)
+
+    monkeypatch.setattr(services.settling._Reading, "_keep", whole)
+    done = import_csv(report)
+
+    assert (done.pk, done.status, done.rows_read, done.lines_added) == (broken.pk, "completed", 5, 5)
+    assert SettlementLine.objects.count() == 5
+
+
+@pytest.mark.django_db
+def test_a_missing_line_is_found_after_some_days_and_closed_when_it_comes(paid: Any, sandbox: Any) -> None:
+    later = clock.now() + timedelta(days=6)
+    import_csv(as_csv(line("adj_00000000000001", "adjustment", amount=5, debit=5)))
+
+    assert services.find_missing_lines(now=clock.now()) == 0
+    assert services.find_missing_lines(now=later) == 1
+    assert services.find_missing_lines(now=later) == 0
+    assert found() == [("missing_line", paid.gateway_payment_id, 0)]
+
+    import_csv(as_csv(line_of(paid)), now=later)
+    assert ReconciliationException.objects.get().resolution == "arrived"
+
+
+# Deciding ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def exception(paid: Any, sandbox: Any) -> ReconciliationException:
+    true = line_of(paid)
+    import_csv(as_csv({**true, "credit": true["credit"] - 100}))
+    return ReconciliationException.objects.get()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("resolution", "account"),
+    [("written_off", "gateway_fees:razorpay"), ("paid_outside", "bank"), ("cleared", "gateway_receivable:razorpay")],
+)
+def test_a_decision_moves_what_was_held(exception: Any, resolution: str, account: str) -> None:
+    before = selectors.balance_of(account)
+
+    services.resolve_exception(
+        exception_id=exception.pk, resolution=resolution, note="because", actor=SYSTEM, now=clock.now()
+    )
+
+    assert selectors.balance_of("suspense") == 0
+    assert selectors.balance_of(account) == before + 100
+    assert violated("INV-21", "INV-26", "INV-28c") == []
+    with pytest.raises(services.ExceptionResolvedAlready):
+        services.resolve_exception(
+            exception_id=exception.pk, resolution=resolution, note="again", actor=SYSTEM, now=clock.now()
+        )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("decided", "refusal"),
+    [
+        ({"resolution": "noted", "note": "x"}, services.ExceptionHoldsMoney),
+        ({"resolution": "arrived", "note": "x"}, services.NoSuchResolution),
+        ({"resolution": "written_off", "note": " "}, services.NoteIsMissing),
+    ],
+)
+def test_a_decision_that_says_too_little_is_refused(exception: Any, decided: Any, refusal: Any) -> None:
+    with pytest.raises(refusal):
+        services.resolve_exception(exception_id=exception.pk, actor=SYSTEM, now=clock.now(), **decided)
+
+    exception.refresh_from_db()
+    assert (exception.resolved_at, selectors.balance_of("suspense")) == (None, 100)
+
+
+@pytest.mark.django_db
+def test_finance_reads_and_decides_over_http(exception: Any, finance: Any, support: Any, client_of: Any) -> None:
+    client = client_of(finance)
+    settlement = client.get("/api/v1/settlements").json()["data"][0]
+
+    assert client.get(f"/api/v1/settlements/{settlement['id']}").json()["utr"] == "UTR1"
+    lines = client.get(f"/api/v1/settlements/{settlement['id']}/lines").json()["data"]
+    assert [(one["problem"], one["held_amount"]) for one in lines] == [("credit_mismatch", 100)]
+    queue = client.get("/api/v1/reconciliation/exceptions?state=open&reason=credit_mismatch").json()["data"]
+    url = f"/api/v1/reconciliation/exceptions/{queue[0]['id']}/resolve"
+    body = {"resolution": "written_off", "note": "small"}
+    assert (
+        client_of(support).post(url, body, format="json", headers={"Idempotency-Key": "key-of-support-1"}).status_code
+        == 403
+    )
+    answer = client.post(url, body, format="json", headers={"Idempotency-Key": "key-of-finance-1"})
+
+    assert (answer.status_code, answer.json()["resolution"]) == (200, "written_off")
+    assert client.get("/api/v1/reconciliation/exceptions?state=open").json()["data"] == []
+    asked = client.post("/api/v1/settlements/import", {"day": "2026-01-01"}, format="json")
+    assert (asked.status_code, asked.json()["status"]) == (202, "waiting")
