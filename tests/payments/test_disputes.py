@@ -12,7 +12,7 @@ from apps.core.events import SYSTEM
 from apps.invoicing.services import issue_invoice, render_document
 from apps.invoicing.services import send_dispute_answer as send_with_documents
 from apps.payments import selectors, services
-from apps.payments.gateways import Proof, razorpay
+from apps.payments.gateways import Proof, razorpay_calls
 from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt
 from apps.payments.states import Source
 from tests.factories.orders import make_order
@@ -26,7 +26,7 @@ PDF = Proof(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay, "_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture

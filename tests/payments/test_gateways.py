@@ -16,7 +16,7 @@ from apps.payments.gateways import (
     TryLater,
     UnreadableFacts,
     get_gateway,
-    razorpay,
+    razorpay_calls,
 )
 from apps.payments.gateways.razorpay_facts import masked_payer, order_from, payment_from, webhook_from, with_prefix
 
@@ -42,7 +42,7 @@ def gateway() -> Any:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay, "_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
 
 
 # Signatures -----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from apps.core.events import SYSTEM, Actor
 from apps.core.models import Event
 from apps.orders.services import OrderNotCancellable, expire_orders
 from apps.payments import selectors, services
-from apps.payments.gateways import GatewayRefund, razorpay
+from apps.payments.gateways import GatewayRefund, razorpay, razorpay_calls
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, PaymentAttempt, Refund
 from apps.payments.states import Source
@@ -30,7 +30,7 @@ ASHA, BALA = Actor("user", "cus_asha"), Actor("user", "cus_bala")
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay, "_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture(autouse=True)

@@ -1,26 +1,17 @@
-"""
-Razorpay, thinly: its wire format on one side, our facts on the other.
-
-Settings are read at each call, so that a key can be changed without new code. https://razorpay.com/docs/api/
-"""
+"""Razorpay, thinly: its wire format on one side, our facts on the other. https://razorpay.com/docs/api/"""
 
 import hashlib
 import hmac
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from functools import lru_cache
 from json import loads
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 from urllib.parse import quote
 
 from django.conf import settings
 
-from apps.core.http import Answer, Client, NoAnswer, NotReached
 from apps.payments.gateways import (
     GatewayDispute,
-    GatewayError,
     GatewayOrder,
     GatewayPayment,
     GatewayRefund,
@@ -30,10 +21,10 @@ from apps.payments.gateways import (
     Proof,
     Refused,
     SettlementRow,
-    TryLater,
     UnreadableFacts,
     UpiIntent,
 )
+from apps.payments.gateways.razorpay_calls import call, items_of, read, understood, write
 from apps.payments.gateways.razorpay_disputes import FOLLOWED_DISPUTES, contest_body, dispute_from
 from apps.payments.gateways.razorpay_facts import (
     entity_of,
@@ -46,9 +37,6 @@ from apps.payments.gateways.razorpay_facts import (
 from apps.payments.gateways.razorpay_recon import PAGE, row_from, rows_from_csv, settlement_day_from, settlement_from
 
 NAME = "razorpay"
-#: A read is tried this often; a write once, because a second might act a second time.
-READ_TRIES = 3
-_BACKOFF_SECONDS = 0.2
 #: The gateway captures what is authorised within this time by itself, and gives later money back.
 _CAPTURE_OPTIONS = {"automatic_expiry_period": 30, "manual_expiry_period": 7200, "refund_speed": "normal"}
 #: Razorpay's own stand-in for a payer without an e-mail address.
@@ -57,8 +45,6 @@ _RECEIPT_TAKEN = "Order receipt should be unique."
 
 #: What Razorpay calls the speeds that we know.
 _SPEEDS = {"normal": "normal", "instant": "optimum"}
-
-T = TypeVar("T")
 
 
 class Razorpay:
@@ -83,7 +69,7 @@ class Razorpay:
             "payment": {"capture": "automatic", "capture_options": dict(_CAPTURE_OPTIONS)},
         }
         try:
-            return _understood(order_from, _write("/v1/orders", body))
+            return understood(order_from, write("/v1/orders", body))
         except Refused as refusal:
             found = self.find_order(receipt=receipt) if refusal.error.description == _RECEIPT_TAKEN else None
             if found is None:
@@ -92,22 +78,22 @@ class Razorpay:
 
     def find_order(self, *, receipt: str) -> GatewayOrder | None:
         """Return the oldest order with a receipt, or None."""
-        body = _read("/v1/orders", {"receipt": receipt, "count": 100})
-        matching = [order for order in _items(body, order_from) if order.receipt == receipt]
+        body = read("/v1/orders", {"receipt": receipt, "count": 100})
+        matching = [order for order in items_of(body, order_from) if order.receipt == receipt]
         return matching[-1] if matching else None
 
     def list_payments(self, *, gateway_order_id: str) -> list[GatewayPayment]:
         """Return every try to pay an order, oldest first; Razorpay lists the newest first."""
-        return _items(_read(f"/v1/orders/{quote(gateway_order_id, safe='')}/payments"), payment_from)[::-1]
+        return items_of(read(f"/v1/orders/{quote(gateway_order_id, safe='')}/payments"), payment_from)[::-1]
 
     def get_payment(self, *, gateway_payment_id: str) -> GatewayPayment:
         """Return one try to pay."""
-        return _understood(payment_from, _read(f"/v1/payments/{quote(gateway_payment_id, safe='')}"))
+        return understood(payment_from, read(f"/v1/payments/{quote(gateway_payment_id, safe='')}"))
 
     def capture(self, *, gateway_payment_id: str, amount: int, currency: str) -> GatewayPayment:
         """Take the money of an authorised payment; the amount is all that was authorised."""
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/capture"
-        return _understood(payment_from, _write(path, {"amount": amount, "currency": currency}))
+        return understood(payment_from, write(path, {"amount": amount, "currency": currency}))
 
     def create_refund(
         self,
@@ -129,43 +115,43 @@ class Razorpay:
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refund"
         body = {"amount": amount, "speed": _SPEEDS[speed], "receipt": receipt, "notes": dict(notes)}
         try:
-            answer = _call("POST", path, json=body, headers={"X-Refund-Idempotency": idempotency_key})
+            answer = call("POST", path, json=body, headers={"X-Refund-Idempotency": idempotency_key})
         except Refused as refusal:
             # A conflict is about the key alone: the refund that holds it may well have been made.
             if refusal.error.status == 409:
                 raise OutcomeUnknown(refusal.error) from refusal
             raise
-        return _understood(refund_from, answer)
+        return understood(refund_from, answer)
 
     def get_refund(self, *, gateway_refund_id: str) -> GatewayRefund:
         """Return one refund."""
-        return _understood(refund_from, _read(f"/v1/refunds/{quote(gateway_refund_id, safe='')}"))
+        return understood(refund_from, read(f"/v1/refunds/{quote(gateway_refund_id, safe='')}"))
 
     def list_refunds(self, *, gateway_payment_id: str) -> list[GatewayRefund]:
         """Return every refund of a payment, whoever made it."""
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refunds"
-        return _items(_read(path, {"count": 100}), refund_from)
+        return items_of(read(path, {"count": 100}), refund_from)
 
     def list_disputes(self) -> list[GatewayDispute]:
         """Return the latest hundred disputes of the account, newest first."""
-        return _items(_read("/v1/disputes", {"count": 100}), dispute_from)
+        return items_of(read("/v1/disputes", {"count": 100}), dispute_from)
 
     def get_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
         """Return one dispute."""
-        return _understood(dispute_from, _read(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}"))
+        return understood(dispute_from, read(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}"))
 
     def accept_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
         """Give in: the money goes back to the payer."""
-        return _understood(dispute_from, _write(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/accept", {}))
+        return understood(dispute_from, write(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/accept", {}))
 
     def contest_dispute(
         self, *, gateway_dispute_id: str, amount: int, summary: str, proofs: Sequence[Proof]
     ) -> GatewayDispute:
         """Upload the proofs and send them with what we have to say; files that are not used in the end do no harm."""
-        uploaded = [(proof, _understood(_document_id, _upload(proof))) for proof in proofs]
+        uploaded = [(proof, understood(_document_id, _upload(proof))) for proof in proofs]
         path = f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/contest"
         body = contest_body(amount=amount, summary=summary, proofs=uploaded)
-        return _understood(dispute_from, _call("PATCH", path, json=body))
+        return understood(dispute_from, call("PATCH", path, json=body))
 
     def create_upi_intent(
         self,
@@ -194,7 +180,7 @@ class Razorpay:
             "notes": dict(notes),
             "upi": {"flow": "intent"},
         }
-        return _understood(_intent_from, _write("/v1/payments/create/upi", body))
+        return understood(_intent_from, write("/v1/payments/create/upi", body))
 
     def checkout_options(self, *, gateway_order_id: str) -> dict[str, Any]:
         """Return what Razorpay Checkout is opened with in a browser; the key id is public."""
@@ -220,12 +206,12 @@ class Razorpay:
 
     def get_settlement(self, *, gateway_settlement_id: str) -> GatewaySettlement:
         """Return one transfer to our bank."""
-        return _understood(settlement_from, _read(f"/v1/settlements/{quote(gateway_settlement_id, safe='')}"))
+        return understood(settlement_from, read(f"/v1/settlements/{quote(gateway_settlement_id, safe='')}"))
 
     def list_settlement_rows(self, *, day: date, skip: int) -> list[SettlementRow | None]:
         """Return a page of the combined report of a day in India, after so many lines."""
         params = {"year": day.year, "month": day.month, "day": day.day, "count": PAGE, "skip": skip}
-        return _items(_read("/v1/settlements/recon/combined", params), row_from)
+        return items_of(read("/v1/settlements/recon/combined", params), row_from)
 
     def read_report(self, stream: IO[bytes]) -> Iterator[SettlementRow | None]:
         """Yield the lines of the combined report as CSV."""
@@ -247,7 +233,7 @@ def _document_id(body: Any) -> str:
 
 def _upload(proof: Proof) -> Any:
     file = {"file": (proof.name, proof.content, "application/pdf")}
-    return _call("POST", "/v1/documents", data={"purpose": "dispute_evidence"}, files=file)
+    return call("POST", "/v1/documents", data={"purpose": "dispute_evidence"}, files=file)
 
 
 def _intent_from(body: Any) -> UpiIntent:
@@ -257,91 +243,3 @@ def _intent_from(body: Any) -> UpiIntent:
     if not isinstance(payment_id, str) or not isinstance(link, str) or not link.startswith("upi://"):
         raise UnreadableFacts("no UPI link in it")
     return UpiIntent(gateway_payment_id=payment_id, link=link)
-
-
-# Calls ---------------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4)
-def _client(base_url: str, key_id: str, key_secret: str) -> Client:
-    return Client(base_url, auth=(key_id, key_secret), headers={"User-Agent": "Bahi/1.0"})
-
-
-def _call(method: str, path: str, **arguments: Any) -> Any:
-    client = _client(settings.RAZORPAY_BASE_URL, settings.RAZORPAY_KEY_ID, settings.RAZORPAY_KEY_SECRET)
-    try:
-        answer = client.call(method, path, **arguments)
-    except NotReached as failure:
-        raise TryLater(GatewayError(code="NOT_REACHED", description=str(failure)[:300])) from failure
-    except NoAnswer as failure:
-        raise OutcomeUnknown(GatewayError(code="NO_ANSWER", description=str(failure)[:300])) from failure
-    return _judged(answer)
-
-
-def _write(path: str, body: dict[str, Any]) -> Any:
-    return _call("POST", path, json=body)
-
-
-def _read(path: str, params: dict[str, Any] | None = None) -> Any:
-    """Read, with a few tries: reading twice does no harm."""
-    for attempt in range(1, READ_TRIES + 1):
-        try:
-            return _call("GET", path, params=params)
-        except (TryLater, OutcomeUnknown):
-            if attempt == READ_TRIES:
-                raise
-            # Jitter, so that many workers do not come back at the same moment.
-            time.sleep(_BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
-    raise AssertionError("unreachable")
-
-
-def _judged(answer: Answer) -> Any:
-    """Return the body of a success; tell a refusal from a busy gateway and from an answer that says nothing."""
-    if answer.is_success:
-        if isinstance(answer.body, dict):
-            return answer.body
-        raise OutcomeUnknown(GatewayError(code="UNREADABLE", status=answer.status, description=answer.text[:200]))
-
-    error = _error_from(answer)
-    if answer.status == 429:
-        raise TryLater(error)
-    if 400 <= answer.status < 500 and isinstance(answer.body, dict):
-        raise Refused(error)
-    raise OutcomeUnknown(error)
-
-
-def _error_from(answer: Answer) -> GatewayError:
-    body = answer.body.get("error") if isinstance(answer.body, dict) else None
-    if not isinstance(body, dict):
-        return GatewayError(code="UNREADABLE", status=answer.status, description=answer.text[:200])
-
-    def text(name: str) -> str:
-        value = body.get(name)
-        return value[:300] if isinstance(value, str) and value != "NA" else ""
-
-    metadata = body.get("metadata")
-    return GatewayError(
-        code=text("code"),
-        reason=text("reason"),
-        description=text("description"),
-        source=text("source"),
-        step=text("step"),
-        field=text("field"),
-        status=answer.status,
-        metadata=metadata if isinstance(metadata, dict) else {},
-    )
-
-
-def _understood(parse: Callable[[Any], T], body: Any) -> T:
-    """Parse the answer to a call that was done; one that cannot be read leaves us as wise as none."""
-    try:
-        return parse(body)
-    except UnreadableFacts as failure:
-        raise OutcomeUnknown(GatewayError(code="UNREADABLE", description=str(failure))) from failure
-
-
-def _items(body: Any, parse: Callable[[Any], T]) -> list[T]:
-    items = body.get("items") if isinstance(body, dict) else None
-    if not isinstance(items, list):
-        raise OutcomeUnknown(GatewayError(code="UNREADABLE", description="not a collection"))
-    return [_understood(parse, item) for item in items]
