@@ -311,8 +311,3 @@ MOVEMENT_EXAMPLE: dict[str, Any] = {
     "created_at": "2026-11-21T05:30:00Z",
     "updated_at": "2026-11-21T05:30:00Z",
 }
-
-
-def page_example(item: dict[str, Any]) -> dict[str, Any]:
-    """Return the example of a list that holds one item."""
-    return {"object": "list", "data": [item], "has_more": False, "next_cursor": None, "prev_cursor": None}

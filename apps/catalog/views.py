@@ -31,7 +31,6 @@ from apps.catalog.serializers import (
     VariantListResponse,
     VariantRequest,
     VariantResponse,
-    page_example,
 )
 from apps.core import clock
 from apps.core.api import (
@@ -43,6 +42,8 @@ from apps.core.api import (
     idempotent,
     with_etag,
 )
+from apps.core.api.pagination import whole_list
+from apps.core.api.schema import page_example
 from apps.core.models import public_pk
 
 PUBLIC = "public, max-age=60, stale-while-revalidate=300"
@@ -105,13 +106,11 @@ class CategoriesView(CatalogueView):
         summary="List categories",
         description="All shelves in the order of the shop.",
         responses={200: CategoryListResponse},
-        examples=[OpenApiExample("The shelves", response_only=True, value=page_example(CATEGORY_EXAMPLE))],
+        examples=[page_example(CATEGORY_EXAMPLE, name="The shelves")],
     )
     def list(self, request: Request) -> Response:
         data = CategoryResponse(selectors.list_categories(), many=True).data
-        return self.answer(
-            {"object": "list", "data": data, "has_more": False, "next_cursor": None, "prev_cursor": None}
-        )
+        return self.answer(whole_list(data))
 
 
 class ProductsView(CatalogueView):
@@ -126,7 +125,7 @@ class ProductsView(CatalogueView):
         description="Published products that can be bought. Staff see all.",
         parameters=FILTERS,
         responses={200: ProductListResponse},
-        examples=[OpenApiExample("A page", response_only=True, value=page_example(PRODUCT_EXAMPLE))],
+        examples=[page_example(PRODUCT_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         products = filters.narrow(selectors.list_products(user=request.user), self.query)
@@ -208,14 +207,12 @@ class ProductVariantsView(CatalogueView):
         summary="List a product's variants",
         description="In the order of the shop.",
         responses={200: VariantListResponse},
-        examples=[OpenApiExample("One size", response_only=True, value=page_example(VARIANT_EXAMPLE))],
+        examples=[page_example(VARIANT_EXAMPLE, name="One size")],
     )
     def list(self, request: Request, product_id: str) -> Response:
         product = selectors.get_visible_product(user=request.user, product_id=public_pk(Product, product_id))
         data = VariantResponse(product.visible_variants, many=True, context=self.counts()).data  # type: ignore[attr-defined]
-        return self.answer(
-            {"object": "list", "data": data, "has_more": False, "next_cursor": None, "prev_cursor": None}
-        )
+        return self.answer(whole_list(data))
 
     @extend_schema(
         operation_id="create_variant",

@@ -234,13 +234,6 @@ INVOICE_EXAMPLE: dict[str, Any] = {
         }
     ],
 }  # fmt: skip
-LIST_EXAMPLE = {
-    "object": "list",
-    "data": [SUMMARY_EXAMPLE],
-    "has_more": False,
-    "next_cursor": None,
-    "prev_cursor": None,
-}
 _NOTE_AMOUNTS = {"taxable_amount": 49_950, "igst_amount": 8_991, "round_off_amount": 0, "total_amount": 58_941}
 _NOTE_FACTS = {
     "id": "inv_06e0n8c2v7m4r1s9d3f5g7h9ja",
@@ -275,4 +268,3 @@ CREDIT_NOTE_EXAMPLE = {
         {**INVOICE_EXAMPLE["hsn_summary"][0], "taxable_amount": 49_950, "igst_amount": 8_991, "tax_amount": 8_991}
     ],
 }
-CREDIT_NOTE_LIST_EXAMPLE = {**LIST_EXAMPLE, "data": [CREDIT_NOTE_SUMMARY_EXAMPLE]}

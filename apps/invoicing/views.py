@@ -12,14 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api import ApiView, KeysetPagination, etag_of, with_etag
+from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
 from apps.invoicing import filters, selectors
 from apps.invoicing.models import Invoice
 from apps.invoicing.serializers import (
     CREDIT_NOTE_EXAMPLE,
-    CREDIT_NOTE_LIST_EXAMPLE,
+    CREDIT_NOTE_SUMMARY_EXAMPLE,
     INVOICE_EXAMPLE,
-    LIST_EXAMPLE,
+    SUMMARY_EXAMPLE,
     CreditNoteListResponse,
     CreditNoteResponse,
     CreditNoteSummaryResponse,
@@ -35,9 +36,7 @@ _LIST_PARAMETERS = [
     OpenApiParameter("created_at[gt]", OpenApiTypes.DATETIME, description="Made after this instant."),
     OpenApiParameter("created_at[lte]", OpenApiTypes.DATETIME, description="Made at this instant or earlier."),
     OpenApiParameter("created_at[lt]", OpenApiTypes.DATETIME, description="Made before this instant."),
-    OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
-    OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` or `prev_cursor` of another page."),
-    OpenApiParameter("sort", OpenApiTypes.STR, enum=["-created_at", "created_at"]),
+    *page_parameters("-created_at", "created_at"),
 ]
 _PDF_RESPONSES = {
     (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF."),
@@ -72,7 +71,7 @@ class InvoicesView(ApiView):
         description="My invoices, newest first; staff who may view invoices get those of everybody.",
         parameters=_LIST_PARAMETERS,
         responses={200: InvoiceListResponse},
-        examples=[OpenApiExample("A page", response_only=True, value=LIST_EXAMPLE)],
+        examples=[page_example(SUMMARY_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         user: Any = request.user
@@ -130,7 +129,7 @@ class CreditNotesView(ApiView):
         description="My credit notes, newest first, one for each refund of an invoice; staff who may view invoices get everybody's.",
         parameters=_LIST_PARAMETERS,
         responses={200: CreditNoteListResponse},
-        examples=[OpenApiExample("A page", response_only=True, value=CREDIT_NOTE_LIST_EXAMPLE)],
+        examples=[page_example(CREDIT_NOTE_SUMMARY_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         user: Any = request.user

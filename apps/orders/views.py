@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, actor_of, etag_of, idempotent, with_etag
+from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
 from apps.orders import filters, selectors, services
 from apps.orders.models import Order
@@ -28,8 +29,6 @@ _ASKED: dict[str, Any] = {
     "lines": [{"variant_id": "var_01jf3z8k4qe7tv2w9x0y1z2a3b", "quantity": 2}],
     "shipping_address_id": "addr_01jf3z8k4qe7tv2w9x0y1z2a3b",
 }
-_LIMIT = OpenApiParameter("limit", int, description="1 to 100; 20 if not given.")
-_CURSOR = OpenApiParameter("cursor", str, description="`next_cursor` or `prev_cursor` of another page.")
 
 
 class OrderView(ApiView):
@@ -81,24 +80,10 @@ class OrderView(ApiView):
             OpenApiParameter("status", str, description="One or more states, separated by commas."),
             OpenApiParameter("created_at[gte]", str, description="Created at or after this instant (RFC 3339)."),
             OpenApiParameter("created_at[lt]", str, description="Created before this instant (RFC 3339)."),
-            _LIMIT,
-            _CURSOR,
-            OpenApiParameter("sort", str, enum=["-created_at", "created_at"]),
+            *page_parameters("-created_at", "created_at"),
         ],
         responses={200: OrderListResponse},
-        examples=[
-            OpenApiExample(
-                "A page",
-                response_only=True,
-                value={
-                    "object": "list",
-                    "data": [SUMMARY_EXAMPLE],
-                    "has_more": False,
-                    "next_cursor": None,
-                    "prev_cursor": None,
-                },
-            )
-        ],
+        examples=[page_example(SUMMARY_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         wanted: dict[str, Any] = {

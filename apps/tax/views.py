@@ -8,6 +8,8 @@ from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api import ApiView, with_etag
+from apps.core.api.pagination import whole_list
+from apps.core.api.schema import page_example
 from apps.tax import rules, selectors
 from apps.tax.serializers import (
     GSTIN_CHECK_EXAMPLE,
@@ -50,22 +52,10 @@ class TaxRatesView(ApiView):
         description="The rate of every tax class on one day of the Indian calendar; today if none is given.",
         parameters=[OpenApiParameter("on", OpenApiTypes.DATE, description="The day, as 2026-11-21.")],
         responses={200: TaxRateListResponse},
-        examples=[
-            OpenApiExample(
-                "The rates of a day",
-                response_only=True,
-                value={
-                    "object": "list",
-                    "data": [TAX_RATE_EXAMPLE],
-                    "has_more": False,
-                    "next_cursor": None,
-                    "prev_cursor": None,
-                },
-            )
-        ],
+        examples=[page_example(TAX_RATE_EXAMPLE, name="The rates of a day")],
     )
     def list(self, request: Request) -> Response:
         day = read_day(self.query.get("on"), default=clock.ist_date(clock.now()))
         data = TaxRateResponse(selectors.list_rates(on=day), many=True).data
-        body = {"object": "list", "data": data, "has_more": False, "next_cursor": None, "prev_cursor": None}
+        body = whole_list(data)
         return with_etag(request, body, cache_control=PUBLIC)

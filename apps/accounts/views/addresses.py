@@ -1,7 +1,6 @@
 """My addresses."""
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,6 +21,7 @@ from apps.core.api import (
     list_response,
     with_etag,
 )
+from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
 
 _ADDRESS_EXAMPLE = {
@@ -59,19 +59,11 @@ class AddressesView(ApiView):
         operation_id="list_my_addresses",
         summary="List my addresses",
         parameters=[
-            OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
-            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` or `prev_cursor` of another page."),
-            OpenApiParameter("sort", OpenApiTypes.STR, enum=["-created_at", "created_at"]),
+            *page_parameters("-created_at", "created_at"),
         ],
         responses={200: list_response(AddressResponse)},
         examples=[
-            OpenApiExample(
-                "One address",
-                response_only=True,
-                value={
-                    "object": "list", "data": [_ADDRESS_EXAMPLE], "has_more": False, "next_cursor": None, "prev_cursor": None,
-                },
-            )
+            page_example(_ADDRESS_EXAMPLE, name="One address")
         ],
     )  # fmt: skip
     def list(self, request: Request) -> Response:

@@ -6,8 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.decorators import method_decorator
 from django_ratelimit.decorators import ratelimit
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +26,7 @@ from apps.accounts.serializers import (
 from apps.accounts.views.tokens import answer_with, device_of, take_refresh_token, without_cookie
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, actor_of, client_ip, list_response, with_etag
+from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
 
 CHALLENGE_EXAMPLE = {
@@ -231,19 +231,11 @@ class SessionsView(ApiView):
         operation_id="list_my_sessions",
         summary="List my sessions",
         parameters=[
-            OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
-            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` or `prev_cursor` of another page."),
-            OpenApiParameter("sort", OpenApiTypes.STR, enum=["-created_at", "created_at"]),
+            *page_parameters("-created_at", "created_at"),
         ],
         responses={200: list_response(SessionResponse)},
         examples=[
-            OpenApiExample(
-                "One device",
-                response_only=True,
-                value={
-                    "object": "list", "data": [_SESSION_EXAMPLE], "has_more": False, "next_cursor": None, "prev_cursor": None,
-                },
-            )
+            page_example(_SESSION_EXAMPLE, name="One device")
         ],
     )  # fmt: skip
     def list(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,11 @@ class Page:
             "next_cursor": self.next_cursor,
             "prev_cursor": self.prev_cursor,
         }
+
+
+def whole_list(data: Iterable[Any]) -> dict[str, Any]:
+    """Return a list that is never cut into pages as the API writes it."""
+    return Page(rows=[], next_cursor=None, prev_cursor=None).envelope(list(data))
 
 
 class KeysetPagination:

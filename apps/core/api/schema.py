@@ -5,7 +5,9 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+
+from apps.core.api.pagination import whole_list
 
 _ERROR_SCHEMA = {
     "type": "object",
@@ -74,6 +76,20 @@ class ApiSchema(AutoSchema):
                 )
             )
         return parameters
+
+
+def page_parameters(*sorts: str) -> list[OpenApiParameter]:
+    """Return the query parameters of a list that comes in pages; the first sort is the one that holds if none is given."""
+    return [
+        OpenApiParameter("limit", int, description="1 to 100; 20 if not given."),
+        OpenApiParameter("cursor", str, description="`next_cursor` or `prev_cursor` of another page."),
+        OpenApiParameter("sort", str, enum=sorts),
+    ]
+
+
+def page_example(*items: dict[str, Any], name: str = "A page") -> OpenApiExample:
+    """Return the example of a page with these items, as a response."""
+    return OpenApiExample(name, response_only=True, value=whole_list([*items]))
 
 
 def list_of(item: dict[str, Any]) -> dict[str, Any]:
