@@ -100,6 +100,8 @@ UNHEARD: frozenset[str] = frozenset(
         invoicing.CREDIT_NOTE_WITHHELD,
         payments.DISPUTE_OPENED,
         payments.DISPUTE_CHANGED,
+        payments.DISPUTE_DUE_SOON,
+        payments.DISPUTE_EVIDENCE_ADDED,
         payments.DISPUTE_ANSWER_REFUSED,
         payments.DISPUTE_WON,
         payments.DISPUTE_LOST,

@@ -15,9 +15,9 @@ class Order(Subject):
     """
     An agreement to sell: lines, prices, tax and addresses as they were when it was placed. All amounts in paise.
 
-    `status` says how far the agreement is. `paid_amount` (captured), `refunded_amount` (given back of it) and
-    `payment_live_until` (a payment is under way until then) are copies that payments keeps through `services.note_payment`;
-    expiry and cancelling read them.
+    `status` says how far the agreement is. `paid_amount` (captured), `refunded_amount` (given back of it), `disputed_amount`
+    (undecided disputes), `lost_amount` (lost ones) and `payment_live_until` (a payment is under way until then) are copies
+    that payments keeps through `services.note_payment`; expiry and cancelling read them.
     """
 
     PREFIX = "ord"
@@ -43,6 +43,10 @@ class Order(Subject):
     total_amount = models.BigIntegerField()
     paid_amount = models.BigIntegerField(default=0)
     refunded_amount = models.BigIntegerField(default=0, db_default=0, help_text="What has gone back of what was paid.")
+    disputed_amount = models.BigIntegerField(
+        default=0, db_default=0, help_text="What payers' banks want back, undecided."
+    )
+    lost_amount = models.BigIntegerField(default=0, db_default=0, help_text="What payers' banks have taken for good.")
     payment_live_until = models.DateTimeField(null=True, blank=True)
     note = models.CharField(max_length=500, blank=True)
     placed_at = models.DateTimeField()
@@ -72,6 +76,9 @@ class Order(Subject):
             ),
             models.CheckConstraint(condition=models.Q(paid_amount__gte=0), name="order_paid_not_negative"),
             models.CheckConstraint(condition=models.Q(refunded_amount__gte=0), name="order_refunded_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(disputed_amount__gte=0, lost_amount__gte=0), name="order_disputed_not_negative"
+            ),
         ]
         indexes = [
             models.Index(fields=["customer", "-created_at", "-id"], name="order_by_customer"),

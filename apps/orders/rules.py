@@ -222,9 +222,23 @@ def confirms(*, status: str, paid: int, total: int) -> bool:
 
 
 def payment_status(
-    *, paid: int, total: int, live_until: datetime | None, now: datetime, refunded: int = 0
+    *,
+    paid: int,
+    total: int,
+    live_until: datetime | None,
+    now: datetime,
+    refunded: int = 0,
+    disputed: int = 0,
+    lost: int = 0,
 ) -> PaymentStatus:
-    """Derive how far an order is paid, and how much of that has gone back; a surplus that went back is no refund of the order."""
+    """
+    Derive how far an order is paid, and how much of that has gone back; a surplus that went back is no refund of the order.
+
+    A dispute stands before all else until it is decided; one that was lost (`lost`) has given the payer the money back.
+    """
+    if disputed:
+        return PaymentStatus.DISPUTED
+    refunded += lost
     if refunded and paid - refunded < total:
         return PaymentStatus.REFUNDED if refunded >= paid else PaymentStatus.PARTIALLY_REFUNDED
     paid -= refunded

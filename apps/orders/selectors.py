@@ -147,6 +147,8 @@ def payment_status_of(order: Order, now: datetime) -> PaymentStatus:
     return rules.payment_status(
         paid=order.paid_amount,
         refunded=order.refunded_amount,
+        disputed=order.disputed_amount,
+        lost=order.lost_amount,
         total=order.total_amount,
         live_until=order.payment_live_until,
         now=now,

@@ -17,7 +17,12 @@ class OrderStatus(models.TextChoices):
 
 
 class PaymentStatus(models.TextChoices):
-    """Derived from paid_amount, refunded_amount, total and payment_live_until."""
+    """
+    Derived from the copies of the order's money, its total and payment_live_until.
+
+    Disputed while a payer's bank wants money back and has not decided. What it takes for good counts as refunded: the payer
+    has it.
+    """
 
     UNPAID = "unpaid", "Unpaid"
     PROCESSING = "processing", "Processing"
@@ -26,6 +31,7 @@ class PaymentStatus(models.TextChoices):
     OVERPAID = "overpaid", "Overpaid"
     PARTIALLY_REFUNDED = "partially_refunded", "Partially refunded"
     REFUNDED = "refunded", "Refunded"
+    DISPUTED = "disputed", "Disputed"
 
 
 change = by_table(

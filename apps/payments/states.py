@@ -207,6 +207,9 @@ class DisputeStatus(models.TextChoices):
 #: The bank has decided; nothing follows.
 DECIDED = (DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.CLOSED)
 
+#: The money may go either way.
+UNDECIDED = (DisputeStatus.OPEN, DisputeStatus.UNDER_REVIEW)
+
 #: From under review back to open: the bank wants to know more. From open to won: another answered, at the gateway.
 change_dispute = by_table(
     {
@@ -229,3 +232,11 @@ class DisputeAnswer(models.TextChoices):
 
     ACCEPTED = "accepted", "Accepted"
     CONTESTED = "contested", "Contested"
+
+
+class ProofKind(models.TextChoices):
+    """What a statement of staff's in a dispute proves."""
+
+    SHIPPING = "shipping", "Delivery"
+    BILLING = "billing", "Billing"
+    OTHER = "other", "Other"

@@ -52,3 +52,9 @@ def ask_about_open_disputes(**_: object) -> None:
 def find_new_disputes(**_: object) -> None:
     """Ask the gateway for disputes that no webhook told."""
     services.find_new_disputes(now=clock.now())
+
+
+@shared_task(name="payments.warn_of_dispute_deadlines")
+def warn_of_dispute_deadlines(**_: object) -> None:
+    """Warn staff of disputes that must be answered soon."""
+    services.warn_of_dispute_deadlines(now=clock.now())

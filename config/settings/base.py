@@ -261,6 +261,7 @@ PAYMENT_LIVE_FOR = timedelta(minutes=env.int("PAYMENT_LIVE_FOR_MINUTES", default
 # Money that goes back, and money that comes late -------------------------------------------------------------------------
 
 REFUND_APPROVAL_ABOVE = env.int("REFUND_APPROVAL_ABOVE", default=1_000_000)  # paise; over it a second person must agree
+DISPUTE_ALARM_HOURS = env.list("DISPUTE_ALARM_HOURS", cast=int, default=[72, 24])  # warnings before the deadline
 LATE_PAYMENT = env.str("LATE_PAYMENT", default="revive")  # an expired order, if its stock is there; or: refund
 
 # What sending costs the buyer, in the terms of the prices; nothing unless set --------------------------------------------

@@ -15,7 +15,7 @@ _CATALOGUE: Final = (
 )  # fmt: skip
 _SALES: Final = (
     "orders.order", "orders.orderline", "payments.payment", "payments.paymentattempt", "payments.refund", "payments.refundline",
-    "payments.dispute",
+    "payments.dispute", "payments.disputeevidence",
     "invoicing.invoice",
     "invoicing.invoiceline", "invoicing.invoicefile", "accounts.user", "accounts.address",
 )  # fmt: skip

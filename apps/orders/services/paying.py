@@ -20,19 +20,21 @@ def note_payment(
     paid_amount: int,
     payment_live_until: datetime | None,
     refunded_amount: int | None = None,
+    disputed_amount: int | None = None,
+    lost_amount: int | None = None,
     actor: Actor,
     now: datetime,
 ) -> Order:
     """
     Keep what payments says of an order that the caller has locked, and confirm it once it is paid.
 
-    `paid_amount` is what was captured and `refunded_amount` what of it has gone back (as before if None), in paise; until
-    `payment_live_until` a payment is under way. An order that is closed takes note of the money and stays closed.
+    `paid_amount` is what was captured; of it `refunded_amount` has gone back, `disputed_amount` is wanted back by banks that
+    have not decided, and `lost_amount` is what they have taken (each as before if None), in paise; until `payment_live_until`
+    a payment is under way. An order that is closed takes note of the money and stays closed.
     """
-    returned = order.refunded_amount if refunded_amount is None else refunded_amount
-    changed = _differences(
-        order, paid_amount=paid_amount, refunded_amount=returned, payment_live_until=payment_live_until
-    )
+    copies = {"refunded_amount": refunded_amount, "disputed_amount": disputed_amount, "lost_amount": lost_amount}
+    told = {name: value for name, value in copies.items() if value is not None}
+    changed = _differences(order, paid_amount=paid_amount, payment_live_until=payment_live_until, **told)
 
     if not changed:
         return order

@@ -155,11 +155,17 @@ class GatewayDispute:
 
 @dataclass(frozen=True)
 class Proof:
-    """A PDF that goes with our answer to a dispute; `kind` is billing, shipping or other."""
+    """
+    A PDF that goes with our answer to a dispute.
+
+    `kind` says what it proves: billing, shipping, explanation, communication, access, refund, or anything else; `also` what
+    it proves besides.
+    """
 
     kind: str
     name: str
     content: bytes
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

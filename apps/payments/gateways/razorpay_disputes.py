@@ -17,7 +17,14 @@ NAME = "razorpay"
 FOLLOWED_DISPUTES = frozenset(
     f"payment.dispute.{deed}" for deed in ("created", "under_review", "action_required", "won", "lost", "closed")
 )
-_PROOFS = {"billing": "billing_proof", "shipping": "shipping_proof"}
+_PROOFS = {
+    "billing": "billing_proof",
+    "shipping": "shipping_proof",
+    "explanation": "explanation_letter",
+    "communication": "customer_communication",
+    "access": "access_activity_log",
+    "refund": "refund_confirmation",
+}
 
 
 def dispute_from(entity: Any, *, payment: Any = None) -> GatewayDispute:
@@ -55,9 +62,10 @@ def contest_body(*, amount: int, summary: str, proofs: Sequence[tuple[Proof, str
     body: dict[str, Any] = {"amount": amount, "summary": summary, "action": "submit"}
     others = []
     for proof, document_id in proofs:
-        if proof.kind in _PROOFS:
-            body.setdefault(_PROOFS[proof.kind], []).append(document_id)
-        else:
+        known = [_PROOFS[kind] for kind in (proof.kind, *proof.also) if kind in _PROOFS]
+        for name in known:
+            body.setdefault(name, []).append(document_id)
+        if not known:
             others.append({"type": proof.name[:40], "document_ids": [document_id]})
     return {**body, "others": others} if others else body
 

@@ -1,7 +1,7 @@
 """Money: how it is collected and given back, what gateways told us, and the books."""
 
 from apps.payments.models.collecting import Payment, PaymentAttempt, PaymentNotFound, PaymentQuerySet, Webhook
-from apps.payments.models.disputes import Dispute, DisputeNotFound
+from apps.payments.models.disputes import Dispute, DisputeEvidence, DisputeNotFound
 from apps.payments.models.ledger import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
 from apps.payments.models.refunds import Refund, RefundLine, RefundNotFound, RefundQuerySet
 from apps.payments.models.settlements import (
@@ -18,6 +18,7 @@ __all__ = [
     "Account",
     "BalanceCheckpoint",
     "Dispute",
+    "DisputeEvidence",
     "DisputeNotFound",
     "LedgerEntry",
     "LedgerTransaction",

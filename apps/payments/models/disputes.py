@@ -4,9 +4,9 @@ import pgtrigger
 from django.db import models
 
 from apps.core.errors import NotFound
-from apps.core.models import NOT_DELETED, Subject
+from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
 from apps.payments.models.collecting import Payment, PaymentAttempt
-from apps.payments.states import DisputeAnswer, DisputePhase, DisputeStatus, GatewayCall
+from apps.payments.states import DisputeAnswer, DisputePhase, DisputeStatus, GatewayCall, ProofKind
 
 
 class DisputeNotFound(NotFound):
@@ -42,6 +42,9 @@ class Dispute(Subject):
     summary = models.CharField(max_length=1000, blank=True, help_text="What we say to the bank.")
     answered_by = models.CharField(max_length=200, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
+    warned_hours = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Staff were last warned when fewer than so many hours were left to answer."
+    )
     error = models.JSONField(default=dict, blank=True)
     next_check_at = models.DateTimeField(null=True, blank=True)
     checks = models.PositiveIntegerField(default=0)
@@ -82,3 +85,23 @@ class Dispute(Subject):
 
     def __str__(self) -> str:
         return self.gateway_dispute_id
+
+
+class DisputeEvidence(Record):
+    """What staff know of a disputed sale beside the order's own rows, in their words. It goes to the bank with a contest."""
+
+    PREFIX = "evd"
+
+    dispute = models.ForeignKey(Dispute, on_delete=models.PROTECT, related_name="evidence")
+    kind = models.CharField(max_length=10, choices=ProofKind)
+    text = models.CharField(max_length=2000)
+    carrier = models.CharField(max_length=60, blank=True)
+    tracking_number = models.CharField(max_length=60, blank=True)
+    added_by = models.CharField(max_length=200)
+
+    class Meta:
+        verbose_name_plural = "dispute evidence"
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.text[:60]}"

@@ -1,15 +1,22 @@
 """Reads of disputes."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Case, F, Q, QuerySet, Sum, When
 
-from apps.payments.models import (
-    Dispute,
-    DisputeNotFound,
+from apps.payments.models import Dispute, DisputeEvidence, DisputeNotFound
+from apps.payments.states import UNDECIDED, DisputeStatus, ReviewReason
+
+#: What a dispute keeps of a payment: all that it is about until it is decided, and what was taken once it is lost.
+_KEPT = Case(
+    When(status__in=UNDECIDED, then=F("amount")),
+    When(status=DisputeStatus.LOST, then=F("amount_deducted")),
+    default=0,
 )
+#: An answer that the gateway does not have after so long is as good as none.
+_ANSWER_TAKES = timedelta(hours=1)
 
 
 def get_dispute(dispute_id: UUID) -> Dispute:
@@ -43,3 +50,52 @@ def list_due_disputes(*, now: datetime, limit: int) -> list[Dispute]:
     """Return the undecided disputes that the janitor must look at, with their attempts, longest waiting first."""
     rows = Dispute.objects.filter(next_check_at__lte=now).select_related("attempt")
     return list(rows.order_by("next_check_at", "pk")[:limit])
+
+
+def list_disputes_to_warn_of(*, now: datetime, hours: int, limit: int) -> list[UUID]:
+    """
+    Return the ids of open disputes without an answer that have fewer than so many hours left and were not warned of yet.
+
+    An answer that the gateway still does not have after an hour counts as none. Most urgent first.
+    """
+    rows = Dispute.objects.filter(unanswered(now=now), respond_by__lte=now + timedelta(hours=hours))
+    rows = rows.filter(Q(warned_hours__isnull=True) | Q(warned_hours__gt=hours))
+    return list(rows.order_by("respond_by", "pk").values_list("pk", flat=True)[:limit])
+
+
+def unanswered(*, now: datetime) -> Q:
+    """Return the condition of an open dispute whose answer is missing, or has not reached the gateway in an hour."""
+    return Q(status=DisputeStatus.OPEN) & (Q(answer="") | Q(answered_at__lte=now - _ANSWER_TAKES))
+
+
+def count_disputes_to_answer() -> int:
+    """Return how many open disputes have no answer."""
+    return Dispute.objects.filter(status=DisputeStatus.OPEN, answer="").count()
+
+
+def list_evidence(dispute_id: UUID) -> list[DisputeEvidence]:
+    """Return what staff added to a dispute, first to last."""
+    return list(DisputeEvidence.objects.filter(dispute_id=dispute_id).order_by("created_at", "pk"))
+
+
+def is_order_disputed(order_id: UUID) -> bool:
+    """Return whether a payer's bank wants money of an order back and has not decided."""
+    return Dispute.objects.filter(order_id=order_id, status__in=UNDECIDED).exists()
+
+
+def sum_disputed(order_id: UUID) -> int:
+    """Return the money (paise) of an order that payers' banks want back and have not decided about."""
+    rows = Dispute.objects.filter(order_id=order_id, status__in=UNDECIDED)
+    return rows.aggregate(total=Sum("amount"))["total"] or 0
+
+
+def sum_lost(order_id: UUID, *, currency: str) -> int:
+    """Return the money (paise) that lost disputes took, of what `sum_captured` counts as come in."""
+    rows = Dispute.objects.filter(order_id=order_id, status=DisputeStatus.LOST, currency=currency)
+    rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
+    return rows.aggregate(total=Sum("amount_deducted"))["total"] or 0
+
+
+def sum_disputed_of_attempt(attempt_id: UUID) -> int:
+    """Return the money (paise) of an attempt that its disputes keep: wanted back and undecided, or lost."""
+    return Dispute.objects.filter(attempt_id=attempt_id).aggregate(total=Sum(_KEPT))["total"] or 0

@@ -18,6 +18,7 @@ from apps.payments.models import (
     RefundLine,
     RefundNotFound,
 )
+from apps.payments.selectors.disputes import sum_disputed_of_attempt
 from apps.payments.states import (
     HOLDING,
     PROMISED,
@@ -98,7 +99,12 @@ def refundable_of(order_id: UUID) -> int:
     """Return the money (paise) of an order that can still be asked back."""
     attempts = PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED)
     attempts = attempts.exclude(review_reason=ReviewReason.AMOUNT_DIFFERS)
-    return sum(attempt.amount - sum_held_of_attempt(attempt.pk) for attempt in attempts)
+    return sum(left_of_attempt(attempt) for attempt in attempts)
+
+
+def left_of_attempt(attempt: PaymentAttempt) -> int:
+    """Return the money (paise) of a captured attempt that neither a refund nor a dispute holds."""
+    return max(0, attempt.amount - sum_held_of_attempt(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
 
 def list_refunded_units(order_id: UUID) -> dict[UUID, tuple[int, int]]:

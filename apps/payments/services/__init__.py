@@ -37,6 +37,7 @@ from apps.payments.services.deciding import (
     resolve_exception,
 )
 from apps.payments.services.disputing import (
+    DisputeDeadlineMissed,
     DisputeNotAnswerable,
     NotOurDispute,
     accept_dispute,
@@ -63,11 +64,13 @@ from apps.payments.services.ledger import (
     post_to_ledger,
     set_up_reference_data,
 )
+from apps.payments.services.proving import TooMuchEvidence, TrackingIsOfShipping, add_dispute_evidence
 from apps.payments.services.reconciling import check_settlements, find_missing_lines
 from apps.payments.services.refunding import (
     AmountOrLines,
     LineNotOfOrder,
     LinesNeedOnePayment,
+    MoneyIsDisputed,
     NothingToRefund,
     RefundAlreadyRetried,
     RefundExceedsPayment,
@@ -97,6 +100,7 @@ from apps.payments.services.starting import (
     cancel_payment,
     start_payment,
 )
+from apps.payments.services.warning import warn_of_dispute_deadlines
 from apps.payments.services.webhooks import (
     WebhookNotSigned,
     process_waiting_webhooks,
@@ -112,12 +116,14 @@ __all__ = [
     "AmountOrLines",
     "DayIsInTheFuture",
     "Difference",
+    "DisputeDeadlineMissed",
     "DisputeNotAnswerable",
     "ExceptionHoldsMoney",
     "ExceptionResolvedAlready",
     "GatewayFailure",
     "LineNotOfOrder",
     "LinesNeedOnePayment",
+    "MoneyIsDisputed",
     "NoSandbox",
     "NoSuchResolution",
     "NotOurDispute",
@@ -146,11 +152,14 @@ __all__ = [
     "ReportIsBeingRead",
     "ReportNotReadable",
     "SignatureNotValid",
+    "TooMuchEvidence",
+    "TrackingIsOfShipping",
     "UnitsBack",
     "UnitsExceedLine",
     "WebhookNotSigned",
     "accept_dispute",
     "account_codes_for",
+    "add_dispute_evidence",
     "apply_gateway_dispute",
     "apply_gateway_payment",
     "apply_gateway_refund",
@@ -196,4 +205,5 @@ __all__ = [
     "sync_payment",
     "sync_refund",
     "verify_checkout",
+    "warn_of_dispute_deadlines",
 ]

@@ -13,7 +13,15 @@ from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Refund
 from apps.payments.services.ledger import REFUNDS_PAYABLE, post_to_ledger
-from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, check_failed, check_left, post_due
+from apps.payments.services.refunding import (
+    DUE,
+    DUE_AGAIN,
+    REVERSAL,
+    check_failed,
+    check_left,
+    check_undisputed,
+    post_due,
+)
 from apps.payments.services.telling import tell_order
 from apps.payments.states import GatewayCall, RefundStatus
 
@@ -47,6 +55,7 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     :raises RefundNotFound: if there is none
     :raises RefundNotAwaitingApproval: if nobody has to agree to it
     :raises NotYourOwnRefund: if the actor asked for it
+    :raises MoneyIsDisputed: if a payer's bank has come to want the money meanwhile
     """
     order, refund = _lock(refund_id)
 
@@ -54,6 +63,7 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
         raise RefundNotAwaitingApproval(refund.number, _words(refund))
     if str(actor) == refund.requested_by:
         raise NotYourOwnRefund
+    check_undisputed(order, refund)
 
     refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.PENDING)
     refund.approved_by = str(actor)

@@ -11,7 +11,7 @@ from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import selectors
-from apps.payments.services.refunding import request_refund
+from apps.payments.services.refunding import MoneyIsDisputed, request_refund
 from apps.payments.states import RefundReason
 
 if TYPE_CHECKING:
@@ -26,12 +26,16 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     A refund over REFUND_APPROVAL_ABOVE waits for somebody's approval, the cancelling does not.
 
     :raises OrderNotFound: if there is none
+    :raises MoneyIsDisputed: if a payer's bank wants the money back and has not decided
     :raises OrderNotCancellable: if a payment is under way, something was sent, or the order is already closed
     """
     order = lock_order(order_id)
 
     if order.status == OrderStatus.PENDING_PAYMENT:
         return orders.cancel_order(order_id=order_id, actor=actor, reason=reason, now=now)
+
+    if selectors.is_order_disputed(order_id):
+        raise MoneyIsDisputed(order.number)
 
     orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
     if selectors.refundable_of(order_id) > 0:

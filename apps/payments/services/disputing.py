@@ -28,6 +28,7 @@ from apps.payments.gateways import (
 )
 from apps.payments.models import Dispute, PaymentAttempt
 from apps.payments.services.ledger import DISPUTE_LOSSES, DISPUTES, gateway_receivable, post_to_ledger
+from apps.payments.services.telling import tell_order
 from apps.payments.states import DECIDED, AttemptStatus, DisputeAnswer, DisputeStatus, GatewayCall, Source
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,10 @@ _NEWS = {
 }
 #: What the gateway gives back when it is decided so, whatever it says of the sum.
 _RETURNED = (DisputeStatus.WON, DisputeStatus.CLOSED)
+
+
+class DisputeDeadlineMissed(Conflict):
+    message = "Dispute {0} had to be answered by {1}."
 
 
 class NotOurDispute(NotFound):
@@ -91,6 +96,7 @@ def apply_gateway_dispute(*, facts: GatewayDispute, source: Source, actor: Actor
         _post(dispute, taken_before=0 if is_new else before["amount_deducted"], gateway=facts.gateway, now=now)
         news = _NEWS.get(DisputeStatus(dispute.status), events.DISPUTE_OPENED if is_new else events.DISPUTE_CHANGED)
         record(news, subject=dispute, root_id=order.pk, actor=actor, changed=told, now=now)
+        tell_order(order=order, actor=actor, now=now)
 
     return dispute
 
@@ -123,7 +129,8 @@ def _take_over(dispute: Dispute, facts: GatewayDispute, *, is_new: bool, now: da
             dispute.answer = dispute.answer_call = ""
     dispute.phase = facts.phase
     dispute.reason_code = facts.reason_code or dispute.reason_code
-    dispute.respond_by = facts.respond_by or dispute.respond_by
+    if facts.respond_by and facts.respond_by != dispute.respond_by:
+        dispute.respond_by, dispute.warned_hours = facts.respond_by, None
     dispute.amount_deducted = 0 if to in _RETURNED else min(facts.amount_deducted, dispute.amount)
     dispute.decided_at = now if to in DECIDED else None
     dispute.next_check_at = None if to in DECIDED else now + _ASK_AGAIN_AFTER
@@ -166,6 +173,7 @@ def accept_dispute(*, dispute_id: UUID, actor: Actor, now: datetime) -> Dispute:
 
     :raises DisputeNotFound: if there is none
     :raises DisputeNotAnswerable: if it is not open, or was answered
+    :raises DisputeDeadlineMissed: if its time is over
     """
     return _answer(dispute_id=dispute_id, answer=DisputeAnswer.ACCEPTED, summary="", actor=actor, now=now)
 
@@ -176,8 +184,22 @@ def contest_dispute(*, dispute_id: UUID, summary: str, actor: Actor, now: dateti
 
     :raises DisputeNotFound: if there is none
     :raises DisputeNotAnswerable: if it is not open, or was answered
+    :raises DisputeDeadlineMissed: if its time is over
     """
     return _answer(dispute_id=dispute_id, answer=DisputeAnswer.CONTESTED, summary=summary, actor=actor, now=now)
+
+
+def check_answerable(dispute: Dispute, *, now: datetime) -> None:
+    """
+    Make sure that a dispute, which the caller has locked, still awaits our answer.
+
+    :raises DisputeNotAnswerable: if it is not open, or was answered
+    :raises DisputeDeadlineMissed: if its time is over
+    """
+    if dispute.status != DisputeStatus.OPEN or dispute.answer:
+        raise DisputeNotAnswerable(dispute.gateway_dispute_id, dispute.answer or dispute.status)
+    if dispute.respond_by is not None and dispute.respond_by <= now:
+        raise DisputeDeadlineMissed(dispute.gateway_dispute_id, f"{dispute.respond_by:%Y-%m-%dT%H:%M:%SZ}")
 
 
 @transaction.atomic
@@ -186,8 +208,7 @@ def _answer(*, dispute_id: UUID, answer: DisputeAnswer, summary: str, actor: Act
     dispute = locks.lock_dispute(dispute_id=dispute_id)
 
     assert dispute is not None  # noqa: S101 - disputes are never deleted
-    if dispute.status != DisputeStatus.OPEN or dispute.answer:
-        raise DisputeNotAnswerable(dispute.gateway_dispute_id, dispute.answer or dispute.status)
+    check_answerable(dispute, now=now)
 
     dispute.answer = answer
     dispute.answer_call = GatewayCall.NEEDED

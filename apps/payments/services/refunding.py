@@ -49,6 +49,10 @@ class RefundExceedsPayment(Conflict):
     message = "Of order {0}, {1} paise can be given back; {2} were asked."
 
 
+class MoneyIsDisputed(Conflict):
+    message = "The payer's bank wants money of order {0} back itself; what it wants cannot be given back twice."
+
+
 class RefundTooSmall(Invalid):
     message = "A refund comes to at least 1 rupee."
 
@@ -108,6 +112,7 @@ def request_refund(
     :raises OrderNotFound: if there is no such order
     :raises NothingToRefund: if nothing is left
     :raises RefundExceedsPayment: if less is left than asked
+    :raises MoneyIsDisputed: if what is missing is wanted back by a payer's bank
     :raises RefundTooSmall: if it is under a rupee
     :raises AmountOrLines, LineNotOfOrder, UnitsExceedLine, LinesNeedOnePayment: if the lines cannot be given back as asked
     """
@@ -118,7 +123,7 @@ def request_refund(
 
     if amount is not None and lines:
         raise AmountOrLines(param="lines")
-    left = {attempt.pk: attempt.amount - selectors.sum_held_of_attempt(attempt.pk) for attempt in attempts}
+    left = {attempt.pk: selectors.left_of_attempt(attempt) for attempt in attempts}
     wanted_lines = _priced(order, lines) if lines else ()
     if amount is None:
         amount = _amount_of(order, wanted_lines) if lines else sum(left.values())
@@ -150,7 +155,7 @@ def refund_attempt(
 
     The caller has locked order and attempt. Returns None if nothing is left.
     """
-    left = attempt.amount - selectors.sum_held_of_attempt(attempt.pk)
+    left = selectors.left_of_attempt(attempt)
     if left <= 0:
         return None
     return _insert(
@@ -213,10 +218,24 @@ def check_left(order: "Order", attempt: PaymentAttempt, amount: int) -> None:
     Make sure that so much (paise) of a locked attempt can be given back.
 
     :raises RefundExceedsPayment: if it cannot
+    :raises MoneyIsDisputed: if a dispute keeps it
     """
-    left = attempt.amount - selectors.sum_held_of_attempt(attempt.pk)
+    left = selectors.left_of_attempt(attempt)
+    if amount > left and selectors.sum_disputed_of_attempt(attempt.pk):
+        raise MoneyIsDisputed(order.number)
     if amount > left:
         raise RefundExceedsPayment(order.number, left, amount)
+
+
+def check_undisputed(order: "Order", refund: Refund) -> None:
+    """
+    Make sure that no dispute has come to keep what a refund holds.
+
+    :raises MoneyIsDisputed: if refunds and disputes together keep more than was captured
+    """
+    disputed = selectors.sum_disputed_of_attempt(refund.attempt_id)
+    if disputed and selectors.sum_held_of_attempt(refund.attempt_id) + disputed > refund.attempt.amount:
+        raise MoneyIsDisputed(order.number)
 
 
 def post_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> None:
@@ -235,6 +254,8 @@ def post_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> Non
 
 
 def _check_amount(order: "Order", amount: int, *, left: int) -> None:
+    if (left <= 0 or amount > left) and selectors.is_order_disputed(order.pk):
+        raise MoneyIsDisputed(order.number)
     if left <= 0:
         raise NothingToRefund(order.number)
     if amount > left:

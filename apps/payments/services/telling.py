@@ -17,6 +17,8 @@ def tell_order(*, order: "Order", actor: Actor, now: datetime) -> None:
         order=order,
         paid_amount=selectors.sum_captured(order.pk, currency=order.currency),
         refunded_amount=selectors.sum_given_back(order.pk, currency=order.currency),
+        disputed_amount=selectors.sum_disputed(order.pk),
+        lost_amount=selectors.sum_lost(order.pk, currency=order.currency),
         payment_live_until=selectors.latest_live_until(order.pk),
         actor=actor,
         now=now,
