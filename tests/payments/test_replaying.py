@@ -13,7 +13,7 @@ from apps.payments import services
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.states import AttemptStatus
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, pay, take_in
+from tests.factories.payments import make_facts, make_payment, make_refund, pay, take_in
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +39,17 @@ def test_a_paid_order_and_its_money_are_what_their_events_say(order: Any) -> Non
     assert replay.rows == {"orders": 1, "payments": 1, "attempts": 2, "refunds": 0} | replay.rows
     assert [(one.field, one.told) for one in replay.differences] == [("gateway_order_id", None)]
     assert fold(told)["status"] == "succeeded"
+
+
+def test_a_refund_is_what_its_events_say(order: Any) -> None:
+    pay(order)
+    make_refund(order, amount=10_000)
+    make_refund(order, decides=True, amount=10_000)
+
+    replay = services.replay_order(order_id=order.pk)
+
+    assert replay.rows["refunds"] == 2
+    assert [one for one in replay.differences if one.subject == "payments.refund"] == []
 
 
 @pytest.mark.parametrize(
