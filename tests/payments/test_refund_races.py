@@ -1,21 +1,28 @@
 """Refunds asked, sent and told at the same moment; captures racing expiry. Each with its control."""
 
+import random
+import sys
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
+from apps.core.states import InvalidTransition
 from apps.orders.models import Order
 from apps.orders.services import expire_orders
 from apps.payments import locks, selectors, services
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund
 from apps.payments.services import giving_back, refunding
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
@@ -91,30 +98,55 @@ def _paid_at_gateway(owner: Any, sandbox: Any, count: int) -> list[Order]:
     return paid
 
 
-def _refund_twice_each(orders: list[Order]) -> list[Any]:
-    refunds = [ask(order)[0] for order in orders]
-    now = clock.now()
+def _in_parts(order: Order, count: int) -> list[Refund]:
+    """Ask for all the money of an order back in so many refunds."""
+    part = order.total_amount // count
+    first = [ask(order, amount=part)[0] for _ in range(count - 1)]
+    return [*first, *ask(order)]
 
-    def send(refund: Refund) -> Any:
+
+@contextmanager
+def crew(count: int) -> Iterator[Callable[..., list[Any]]]:
+    """
+    Yield what does many deeds by so many threads, as workers do: each keeps its connection for all that it does.
+
+    Results come in the order of the deeds; an error is a result.
+    """
+    barrier = threading.Barrier(count)
+
+    def do(deed: Callable[[], Any]) -> Any:
         try:
-            return services.send_refund(refund_id=refund.pk, now=now)
+            return deed()
         except Exception as error:
             return error
-        finally:
-            connection.close()
 
-    with ThreadPoolExecutor(max_workers=8) as workers:
-        return list(workers.map(send, [refund for refund in refunds for _ in range(2)]))
+    def leave(_: int) -> None:
+        barrier.wait(10)
+        connection.close()
+
+    with ThreadPoolExecutor(max_workers=count) as threads:
+        yield lambda deeds: list(threads.map(do, deeds))
+        list(threads.map(leave, range(count)))
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(240)
 def test_five_hundred_refunds_attempted_twice_at_once_are_five_hundred(owner: Any, sandbox: Any) -> None:
     make_registration()
-    orders = _paid_at_gateway(owner, sandbox, 500)
-    results = _refund_twice_each(orders)
+    orders = _paid_at_gateway(owner, sandbox, 50)
+    refunds = [refund for order in orders for refund in _in_parts(order, 10)]
+    assert len(refunds) == 500
+
+    now = clock.now()
+    with crew(8) as do_all:
+        results = do_all(
+            [partial(services.send_refund, refund_id=refund.pk, now=now) for refund in refunds for _ in "ab"]
+        )
     assert results == [True] * 1000
+
     truth = sandbox.control("GET", "/truth")["refunds"]
     assert (len(truth), Refund.objects.filter(status="processed").count()) == (500, 500)
+    assert sum(one["amount"] for one in truth) == sum(order.total_amount for order in orders)
+    assert LedgerTransaction.objects.filter(kind="refund").count() == 500
     books = ("refunds_payable", "customer_advances", "gateway_receivable:razorpay")
     assert [selectors.balance_of(code) for code in books] == [0, 0, 0]
     assert violated() == []
@@ -139,30 +171,74 @@ def test_control_without_claim_and_key_refunds_are_doubled(
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 2
 
 
-@pytest.mark.timeout(300)
-def test_captures_racing_expiry_never_leave_both_nor_neither(owner: Any, settings: Any) -> None:
+# Captures and expiry -----------------------------------------------------------------------------------------------------
+
+#: What is right at the end of a race: status of the order, and refunds of its money.
+RIGHT = {("confirmed", 0), ("expired", 1)}
+
+
+def _overdue(owner: Any, variant: Any, count: int) -> tuple[list[Any], datetime]:
+    """Return what the gateway says of payments of so many orders, and when these are overdue."""
+    payments = [make_payment(make_order(owner, [variant])) for _ in range(count)]
+    later = max(payment.order.expires_at for payment in payments) + timedelta(hours=1)
+    return [make_facts(payment) for payment in payments], later
+
+
+def _ends(facts: list[Any]) -> list[tuple[str, int]]:
+    """Return where the orders of the facts stand, and how many refunds each has."""
+    orders = Order.objects.filter(
+        pk__in=Payment.objects.filter(gateway_order_id__in=[f.order_id for f in facts]).values("order")
+    )
+    return [(order.status, Refund.objects.filter(order=order).count()) for order in orders]
+
+
+@pytest.mark.timeout(240)
+def test_five_hundred_captures_racing_expiry_leave_never_both_and_never_neither(owner: Any, settings: Any) -> None:
     make_registration()
     settings.LATE_PAYMENT = "refund"
-    variant = make_variant(stock=100)
-    outcomes: Counter[str] = Counter()
-    for _ in range(100):
-        order = make_order(owner, [variant])
-        payment = make_payment(order)
-        facts, later = make_facts(payment), order.expires_at + timedelta(hours=1)
-        together(lambda f=facts, n=later: take_in(f, now=n), lambda n=later: expire_orders(now=n))
-        order.refresh_from_db()
-        outcomes[order.status] += 1
-        refunded = Refund.objects.filter(order=order).count()
-        assert (order.status, refunded) in (("confirmed", 0), ("expired", 1))
-    assert sum(outcomes.values()) == 100
+    variant = make_variant(stock=500)
+    ends: Counter[tuple[str, int]] = Counter()
+    start, chance = threading.Barrier(7), random.Random(1)
+
+    def at_the_start(deed: Callable[[], Any], wait: float) -> Any:
+        start.wait(10)
+        time.sleep(wait)
+        return deed()
+
+    with crew(7) as do_all:
+        for _ in range(100):
+            facts, later = _overdue(owner, variant, 5)
+            captures = [
+                partial(at_the_start, partial(take_in, one, now=later), chance.uniform(0, 0.03)) for one in facts
+            ]
+            expiry = partial(at_the_start, partial(expire_orders, now=later), chance.uniform(0, 0.01))
+            results = do_all([*captures, expiry, expiry])
+            assert [one for one in results if isinstance(one, Exception)] == []
+            ends.update(_ends(facts))
+
+    sys.stdout.write(f"{dict(ends)}\n")
+    assert set(ends) == RIGHT
+    assert sum(ends.values()) == 500
+    assert LedgerTransaction.objects.filter(kind="capture").count() == 500
+    assert min(ends.values()) >= 25
     assert violated() == []
 
 
-def test_control_without_the_lock_capture_and_expiry_both_win(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    payment = make_payment(order)
-    later = order.expires_at + timedelta(hours=1)
-    stale = Order.objects.get(pk=order.pk)
-    expire_orders(now=later)
-    monkeypatch.setattr("apps.payments.services.applying.lock_order", lambda pk: stale)
-    with pytest.raises(Exception, match="not at version|expired|InvalidTransition|cannot become"), transaction.atomic():
-        take_in(make_facts(payment), now=later)
+def test_control_without_the_lock_a_capture_amid_expiry_is_lost(
+    owner: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_registration()
+    settings.LATE_PAYMENT = "refund"
+    (facts,), later = _overdue(owner, make_variant(), 1)
+    read_before_expiry = Order.objects.get()
+
+    def unlocked(order_id: Any) -> Order:
+        together(lambda: expire_orders(now=later))
+        return read_before_expiry
+
+    monkeypatch.setattr("apps.payments.services.applying.lock_order", unlocked)
+    (result,) = together(lambda: take_in(facts, now=later))
+
+    assert isinstance(result, InvalidTransition)
+    assert _ends([facts]) == [("expired", 0)]
+    assert ("expired", 0) not in RIGHT
