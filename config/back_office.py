@@ -19,7 +19,7 @@ from apps.notifications.models import Notification
 from apps.notifications.states import NotificationStatus
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
-from apps.payments.models import PaymentAttempt
+from apps.payments import selectors as payments
 
 #: Groups of the sidebar: title, then model label and icon. A model that is not listed goes under "More".
 _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
@@ -157,7 +157,17 @@ def _tiles() -> list[tuple[str, str, str, str]]:
     wanted = (
         ("orders.view_order", "today", "Orders today", "orders_order", ""),
         ("orders.view_order", "awaiting", "Awaiting payment", "orders_order", "?status__exact=pending_payment"),
-        ("payments.view_paymentattempt", "review", "Money to review", "payments_paymentattempt", ""),
+        ("payments.view_refund", "approve", "Refunds to approve", "payments_refund", "?todo=approve"),
+        ("payments.view_refund", "failed", "Refunds failed", "payments_refund", "?todo=failed"),
+        ("payments.view_paymentattempt", "doubt", "Money in doubt", "payments_paymentattempt", "in-doubt/"),
+        (
+            "payments.view_reconciliationexception",
+            "exceptions",
+            "Exceptions open",
+            "payments_reconciliationexception",
+            "?state=open",
+        ),
+        ("payments.view_dispute", "disputes", "Disputes due", "payments_dispute", "?status__exact=open"),
         ("core.view_delivery", "parked", "Parked deliveries", "core_delivery", "?state=parked"),
         ("notifications.view_notification", "unsent", "Messages not sent", "notifications_notification", ""),
         ("core.view_auditrun", "audit", "Last audit", "core_auditrun", ""),
@@ -182,7 +192,6 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
     orders = Order.objects.filter(created_at__gte=midnight).order_by()
     confirmed = orders.exclude(confirmed_at=None).aggregate(total=models.Sum("paid_amount"))["total"] or 0
     awaiting = Order.objects.filter(status=OrderStatus.PENDING_PAYMENT).order_by()
-    to_review = PaymentAttempt.objects.filter(review_opened_at__isnull=False, review_closed_at__isnull=True)
     parked = Delivery.objects.filter(parked_at__isnull=False)
     recently = now - timedelta(days=1)
     unsent = Notification.objects.filter(
@@ -191,10 +200,34 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
     return {
         "today": (_count(orders), f"{rupees(confirmed)} collected", ""),
         "awaiting": (_count(awaiting), "placed, not paid yet", ""),
-        "review": _alarm(_count(to_review), good="nothing waits for a decision", bad="arrived, and needs a decision"),
+        **_money_back(),
         "parked": _alarm(_count(parked), good="all news has arrived", bad=f"given up after {relay.MAX_STARTS} starts"),
         "unsent": _alarm(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
         "audit": _audit(now),
+    }
+
+
+def _money_back() -> dict[str, tuple[str, str, str]]:
+    """Return what somebody has to do about money that goes back, or is not where it should be."""
+    doubts = (
+        payments.list_attempts_to_review(),
+        payments.list_refunds_in_doubt(),
+        payments.list_payments_in_doubt(),
+    )
+    doubtful = sum(rows.order_by()[:_COUNTED_AT_MOST].count() for rows in doubts)
+    exceptions = payments.list_exceptions(is_open=True).order_by()
+    return {
+        "approve": _alarm(
+            _count(payments.list_refunds_to_approve()), good="none waits", bad="wait for a second person", tone=""
+        ),
+        "failed": _alarm(
+            _count(payments.list_refunds_that_failed()), good="every refund goes its way", bad="try again, or transfer"
+        ),
+        "doubt": _alarm(str(doubtful), good="nothing waits for a decision", bad="wait for a decision or an answer"),
+        "disputes": _alarm(
+            str(payments.count_disputes_to_answer()), good="none waits for an answer", bad="answer before the deadline"
+        ),
+        "exceptions": _alarm(_count(exceptions), good="reports and books agree", bad="reports and books do not agree"),
     }
 
 
@@ -203,8 +236,8 @@ def _count(rows: "models.QuerySet[Any]") -> str:
     return f"{_COUNTED_AT_MOST}+" if number > _COUNTED_AT_MOST else str(number)
 
 
-def _alarm(figure: str, *, good: str, bad: str) -> tuple[str, str, str]:
-    return (figure, good, "") if figure == "0" else (figure, bad, "bad")
+def _alarm(figure: str, *, good: str, bad: str, tone: str = "bad") -> tuple[str, str, str]:
+    return (figure, good, "") if figure == "0" else (figure, bad, tone)
 
 
 def _audit(now: datetime) -> tuple[str, str, str]:

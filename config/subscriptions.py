@@ -51,6 +51,7 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     ),
     payments.REFUND_APPROVED: (payment_handlers.send_refund, telling.tell_refund_started),
     payments.REFUND_UNKNOWN: (telling.tell_refund_in_doubt,),
+    payments.REFUND_CHECK_REQUESTED: (payment_handlers.ask_gateway_about_refund,),
     payments.REFUND_PROCESSED: (
         invoicing_handlers.issue_credit_note_for_refund,
         telling.tell_refund_processed,

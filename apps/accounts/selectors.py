@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.accounts.models import Address, AddressNotFound, Session, User, UserNotFound
 from apps.tax import rules as tax
@@ -26,6 +26,17 @@ def get_user(user_id: UUID) -> User:
     if user is None:
         raise UserNotFound
     return user
+
+
+def list_staff_with(permission: str) -> list[User]:
+    """Return the active staff who hold a Django permission such as `payments.change_refund`, by name."""
+    app, _, codename = permission.partition(".")
+    staff = User.objects.filter(is_staff=True, is_active=True).filter(
+        Q(is_superuser=True)
+        | Q(groups__permissions__content_type__app_label=app, groups__permissions__codename=codename)
+        | Q(user_permissions__content_type__app_label=app, user_permissions__codename=codename)
+    )
+    return list(staff.distinct().order_by("name", "pk"))
 
 
 def find_user_at(destination: str) -> User | None:

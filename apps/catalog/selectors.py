@@ -1,6 +1,6 @@
 """Reads of the catalogue. Buyers see what is published and can be bought; staff with `catalog.view_product` see all."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +12,12 @@ from apps.catalog.models import (
     Category,
     Product,
     ProductNotFound,
+    Reservation,
     StockItem,
     Variant,
     VariantNotFound,
 )
+from apps.catalog.states import ReservationStatus
 from apps.core.models import is_staff_with
 
 SEARCH_CONFIG = "english"
@@ -99,6 +101,11 @@ def get_stock(variant_id: UUID) -> StockItem:
     if found is None:
         raise VariantNotFound
     return found
+
+
+def is_any_dispatched(references: Collection[UUID]) -> bool:
+    """Test if units that were held for one of these references have left the house."""
+    return Reservation.objects.filter(reference__in=references, status=ReservationStatus.CONSUMED).exists()
 
 
 def sees_all_products(user: Any) -> bool:

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
+from apps.core.admin_deeds import WithDeeds, act_for, deeds_of
 from apps.core.errors import BahiError
 from apps.core.events import Actor
 from apps.core.models import Event, Record
@@ -141,7 +142,7 @@ def add_panel(model_label: str, panel: Panel) -> None:
     _panels.setdefault(model_label, []).append(panel)
 
 
-class BahiAdmin(ModelAdmin):
+class BahiAdmin(WithDeeds, ModelAdmin):
     """The base of every admin page."""
 
     #: How fields are shown where they cannot be edited, by name.
@@ -175,13 +176,17 @@ class BahiAdmin(ModelAdmin):
             for panel in _panels.get(self.model._meta.label_lower, [])
             if not panel.permission or request.user.has_perm(panel.permission)
         ]
-        instance = self.get_object(request, object_id) if panels else None
+        has_deeds = bool(deeds_of(self.model)) and self.has_view_permission(request)
+        instance = self.get_object(request, object_id) if panels or has_deeds else None
         shown = [
             {"title": panel.title, "columns": panel.columns, "rows": panel.rows(instance)}
             for panel in panels
             if instance
         ]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "panels": shown})
+        deeds = self.deeds_for(request, instance) if has_deeds and instance else []
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), "panels": shown, "deeds": deeds}
+        )
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
@@ -207,8 +212,7 @@ class ServiceAdmin(BahiAdmin):
 
     def actor_of(self, request: HttpRequest) -> Actor:
         """Return who works at this page, as events keep it."""
-        user: Any = request.user
-        return Actor(kind="user", id=user.public_id, label=str(user))
+        return act_for(request)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:

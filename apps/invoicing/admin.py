@@ -9,6 +9,7 @@ from django.http import FileResponse, Http404, HttpRequest
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
+from apps.core.admin_deeds import add_forecast
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, on_one_line
 from apps.core.errors import BahiError
 from apps.core.money import rupees
@@ -217,3 +218,15 @@ add_panel(
         permission="invoicing.view_invoice",
     ),
 )
+
+
+def _documents_of_cancelling(order: Any) -> list[tuple[str, str]]:
+    invoice = selectors.find_invoice_of_order(order.pk)
+    if invoice is None:
+        return []
+    left = invoice.total_amount - selectors.sum_credited(invoice.pk).total
+    text = f"Invoice {invoice.number} over {rupees(invoice.total_amount)} stays as it is. "
+    return [("Documents", text + f"Credit notes over the {rupees(left)} not credited yet follow the money.")]
+
+
+add_forecast("orders.order", "cancel", _documents_of_cancelling)

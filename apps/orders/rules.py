@@ -201,9 +201,9 @@ def may_cancel(*, status: str, paid: int, live_until: datetime | None, now: date
     return status == OrderStatus.PENDING_PAYMENT and paid == 0 and not is_payment_live(live_until=live_until, now=now)
 
 
-def may_cancel_paid(*, status: str) -> bool:
-    """Test if a paid order can be cancelled: nothing of it has left the house."""
-    return status in (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD)
+def may_cancel_paid(*, status: str, has_left: bool) -> bool:
+    """Test if a paid order can be cancelled: it is not closed, and nothing of it has left the house."""
+    return status in (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT) and not has_left
 
 
 def may_expire(*, status: str, expires_at: datetime, live_until: datetime | None, now: datetime) -> bool:

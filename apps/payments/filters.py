@@ -30,6 +30,10 @@ class UnknownDisputeStatus(Invalid):
     message = "There is no dispute status {0}. There are: {1}."
 
 
+class NotAnOwner(Invalid):
+    message = "owner_id is an id of the form cus_..., me, or none."
+
+
 class NotAnOrderId(Invalid):
     message = "order_id is an id of the form ord_..."
 
@@ -82,6 +86,24 @@ def read_exception_reasons(text: str | None) -> tuple[str, ...]:
     :raises UnknownReason: if one is none of ours
     """
     return _read_many(text, ExceptionReason.values, refusal=UnknownReason, param="reason")
+
+
+def read_owner(text: str | None, *, me: UUID) -> tuple[UUID | None, bool]:
+    """
+    Return whose exceptions are wanted, `me` being the one who asks, and whether owned ones are wanted at all: not for `none`.
+
+    :raises NotAnOwner: if it is no id of a person
+    """
+    if text is None:
+        return None, True
+    if text == "none":
+        return None, False
+    if text == "me":
+        return me, True
+    try:
+        return ids.decode("cus", text), True
+    except NotFound:
+        raise NotAnOwner(param="owner_id")
 
 
 def read_exception_state(text: str | None) -> bool | None:

@@ -34,3 +34,9 @@ def send_refund(*, event: Event, now: datetime) -> None:
 def import_settlements(*, event: Event, now: datetime) -> None:
     """Somebody wants a settlement report: read it. One from a file is read by whoever has the file."""
     services.import_requested_settlements(import_id=event.subject_id, now=now)
+@talks_outside
+def ask_gateway_about_refund(*, event: Event, now: datetime) -> None:
+    """Somebody wants to know at once what became of a refund: ask the gateway."""
+    services.sync_refund(refund_id=event.subject_id, now=now)
+
+

@@ -23,7 +23,7 @@ from apps.payments.models import (
     SettlementImport,
     Webhook,
 )
-from apps.payments.states import AttemptStatus
+from apps.payments.states import AttemptStatus, RefundStatus, ReviewReason
 
 
 def lock_payment(payment_id: UUID) -> Payment:
@@ -69,6 +69,13 @@ def lock_refund(refund_id: UUID) -> Refund:
     if refund is None:
         raise RefundNotFound
     return refund
+
+
+def lock_waiting_refunds(order_id: UUID) -> list[Refund]:
+    """Lock the refunds of an order that wait for approval, but those of money that is not what was asked; the caller holds the order."""
+    rows = Refund.objects.select_for_update(no_key=True, of=("self",))
+    rows = rows.filter(order_id=order_id, status=RefundStatus.REQUIRES_APPROVAL)
+    return list(rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS).order_by("pk"))
 
 
 def lock_dispute(*, gateway_dispute_id: str = "", dispute_id: UUID | None = None) -> Dispute | None:

@@ -44,4 +44,8 @@ urlpatterns = [
         "reconciliation/exceptions/<str:exception_id>/resolve", ReconciliationExceptionView.as_view({"post": "resolve"})
     ),
     path("webhooks/razorpay", RazorpayWebhookView.as_view({"post": "create"})),
+    path("reconciliation/exceptions/<str:exception_id>", ReconciliationExceptionView.as_view({"get": "retrieve"})),
+    path(
+        "reconciliation/exceptions/<str:exception_id>/assign", ReconciliationExceptionView.as_view({"post": "assign"})
+    ),
 ]

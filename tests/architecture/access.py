@@ -83,6 +83,8 @@ ACCESS: dict[str, Access] = {
         STAFF, "payments.change_reconciliationexception", body={"resolution": "noted", "note": "seen"}
     ),
     "GET refunds": Access(SIGNED, "payments.view_refund"),
+    "GET reconciliation/exceptions/<exception_id>": Access(STAFF, "payments.view_reconciliationexception"),
+    "POST reconciliation/exceptions/<exception_id>/assign": Access(STAFF, "payments.change_reconciliationexception"),
     "POST refunds": Access(SIGNED, body={"order_id": "<order_id>"}),
     "GET refunds/<refund_id>": Access(OWNER, "payments.view_refund"),
     "POST refunds/<refund_id>/approve": Access(STAFF, "payments.change_refund"),

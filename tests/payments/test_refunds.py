@@ -25,7 +25,7 @@ from tests.payments.test_webhooks import receive
 
 pytestmark = pytest.mark.django_db
 
-ASHA, BALA = Actor("user", "cus_asha"), Actor("user", "cus_bala")
+ASHA, BALA, CHITRA = Actor("user", "cus_asha"), Actor("user", "cus_bala"), Actor("user", "cus_chitra")
 
 
 @pytest.fixture(autouse=True)
@@ -189,15 +189,159 @@ def test_what_failed_is_paid_by_hand_out_of_the_bank(order: Any) -> None:
     pay(order)
     refund = ask(order)
     hear(refund, "failed")
-    held = services.settle_refund_manually(refund_id=refund.pk, actor=ASHA, now=clock.now())
+    held = services.settle_refund_manually(refund_id=refund.pk, actor=BALA, now=clock.now())
     assert (held.status, balance("refunds_payable")) == ("manual", -order.total_amount)
     with pytest.raises(services.NothingToRefund):
         ask(order)
-    done = services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=ASHA, now=clock.now())
+    done = services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     assert (done.status, done.manual_reference) == ("processed", "NEFT 1")
     assert (balance("bank"), balance("refunds_payable")) == (-order.total_amount, 0)
     order.refresh_from_db()
     assert order.refunded_amount == order.total_amount
+
+
+# A second person ------------------------------------------------------------------------------------------------------
+
+
+def stands(refund: Refund) -> tuple[Any, ...]:
+    """Return what a refusal must leave as it was."""
+    row = Refund.objects.filter(pk=refund.pk).values_list("status", "approved_by", "manual_reference", "version").get()
+    return (*row, Refund.objects.count(), LedgerTransaction.objects.count(), Event.objects.count())
+
+
+@pytest.mark.parametrize("reference", ["", "NEFT 1"])
+def test_nobody_pays_the_refund_by_hand_that_he_asked_for(order: Any, reference: str) -> None:
+    pay(order)
+    refund = ask(order)
+    hear(refund, "failed")
+    before = stands(refund)
+
+    with pytest.raises(services.NotYoursToTransfer):
+        services.settle_refund_manually(refund_id=refund.pk, reference=reference, actor=ASHA, now=clock.now())
+
+    assert stands(refund) == before
+
+
+def test_up_to_the_limit_another_one_pays_by_hand_in_one_go(order: Any, settings: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    settings.REFUND_APPROVAL_ABOVE = refund.amount
+    hear(refund, "failed")
+
+    done = services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+
+    assert (done.status, done.approved_by) == ("processed", str(BALA))
+
+
+def test_over_the_limit_a_transfer_by_hand_needs_two_who_did_not_ask(order: Any, settings: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    settings.REFUND_APPROVAL_ABOVE = refund.amount - 1
+    hear(refund, "failed")
+    before = stands(refund)
+    with pytest.raises(services.NotYoursToTransfer):
+        services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    assert stands(refund) == before
+
+    held = services.settle_refund_manually(refund_id=refund.pk, actor=BALA, now=clock.now())
+    assert (held.status, held.approved_by) == ("manual", str(BALA))
+    before = stands(refund)
+    for who in (ASHA, BALA):
+        with pytest.raises(services.NotYoursToTransfer):
+            services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=who, now=clock.now())
+    assert stands(refund) == before
+
+    done = services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=CHITRA, now=clock.now())
+    assert (done.status, done.approved_by, balance("refunds_payable")) == ("processed", str(BALA), 0)
+
+
+def test_over_the_limit_what_failed_is_tried_again_by_two(order: Any, settings: Any) -> None:
+    pay(order)
+    failed = ask(order)
+    hear(failed, "failed")
+    settings.REFUND_APPROVAL_ABOVE = failed.amount - 1
+    again = services.retry_refund(refund_id=failed.pk, decides=True, actor=BALA, now=clock.now())
+    assert (again.status, balance("refunds_payable")) == ("requires_approval", 0)
+    before = stands(again)
+
+    with pytest.raises(services.NotYourOwnRefund):
+        services.approve_refund(refund_id=again.pk, actor=BALA, now=clock.now())
+
+    assert stands(again) == before
+    assert services.approve_refund(refund_id=again.pk, actor=ASHA, now=clock.now()).status == "pending"
+
+
+# Money in doubt -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def differing(order: Any) -> PaymentAttempt:
+    """Money that is a paisa more than was asked for, beside the right money of the same payment."""
+    payment = make_payment(order)
+    take_in(make_facts(payment))
+    return take_in(make_facts(payment, amount=payment.amount + 1))
+
+
+def test_money_in_doubt_goes_back_alone_and_closes_its_review(differing: PaymentAttempt, order: Any) -> None:
+    refund = services.give_back_reviewed(
+        attempt_id=differing.pk, note="a paisa", decides=True, actor=ASHA, now=clock.now()
+    )
+    assert (refund.attempt_id, refund.amount, refund.reason) == (differing.pk, differing.amount, "amount_differs")
+    assert selectors.refundable_of(order.pk) == order.total_amount
+    with pytest.raises(services.NothingToRefund):
+        services.give_back_reviewed(attempt_id=differing.pk, decides=True, actor=ASHA, now=clock.now())
+    differing.refresh_from_db()
+    assert differing.review_closed_at is None
+
+    hear(refund)
+
+    differing.refresh_from_db()
+    assert differing.review_closed_at is not None
+    with pytest.raises(services.NoReviewOpen):
+        services.give_back_reviewed(attempt_id=differing.pk, decides=True, actor=ASHA, now=clock.now())
+
+
+@pytest.mark.parametrize("decides", [True, False])
+def test_money_in_doubt_over_the_limit_or_asked_by_support_awaits_approval(
+    differing: PaymentAttempt, settings: Any, decides: bool
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = differing.amount - 1 if decides else differing.amount
+    refund = services.give_back_reviewed(attempt_id=differing.pk, decides=decides, actor=ASHA, now=clock.now())
+    assert (refund.status, balance("refunds_payable")) == ("requires_approval", 0)
+
+
+def test_a_review_is_closed_only_with_a_note_and_once_nothing_is_left(differing: PaymentAttempt) -> None:
+    def close(note: str = "done") -> PaymentAttempt:
+        return services.close_review(attempt_id=differing.pk, note=note, actor=ASHA, now=clock.now())
+
+    with pytest.raises(services.ReviewNoteMissing):
+        close(" ")
+    with pytest.raises(services.ReviewHoldsMoney):
+        close()
+    services.give_back_reviewed(attempt_id=differing.pk, decides=False, actor=ASHA, now=clock.now())
+    with pytest.raises(services.ReviewHoldsMoney):
+        close()
+    services.approve_refund(refund_id=Refund.objects.get().pk, actor=BALA, now=clock.now())
+
+    assert close().review_closed_at is not None
+
+    with pytest.raises(services.NoReviewOpen):
+        close()
+    told = Event.objects.filter(subject_id=differing.pk, type="payments.attempt.resolved")
+    assert list(told.values_list("reason", "actor")) == [("done", str(ASHA))]
+
+
+def test_somebody_has_the_gateway_asked_about_a_refund(order: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    before = Event.objects.count()
+    for _ in range(2):
+        asked = services.request_refund_check(refund_id=refund.pk, actor=ASHA, now=refund.created_at)
+        assert asked.next_check_at == refund.created_at
+    assert Event.objects.count() == before + 1
+    hear(refund)
+    with pytest.raises(services.RefundNotOpen):
+        services.request_refund_check(refund_id=refund.pk, actor=ASHA, now=clock.now())
 
 
 # The gateway ----------------------------------------------------------------------------------------------------------

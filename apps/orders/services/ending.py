@@ -6,6 +6,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
+from apps.catalog import selectors as goods
 from apps.catalog import services as stock
 from apps.catalog.states import ReservationStatus
 from apps.core.errors import Conflict
@@ -22,6 +23,11 @@ class OrderNotCancellable(Conflict):
     message = "Order {0} can no longer be cancelled."
 
 
+class OrderBeingPaid(OrderNotCancellable):
+    message = "Order {0} is being paid just now. Cancel the payment first, or wait until it has ended."
+    code = OrderNotCancellable.code
+
+
 @transaction.atomic
 def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> Order:
     """
@@ -33,7 +39,8 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     order = locks.lock_order(order_id)
 
     if not rules.may_cancel(status=order.status, paid=order.paid_amount, live_until=order.payment_live_until, now=now):
-        raise OrderNotCancellable(order.number)
+        is_paying = rules.is_payment_live(live_until=order.payment_live_until, now=now)
+        raise (OrderBeingPaid if is_paying else OrderNotCancellable)(order.number)
 
     return _cancel(order, actor=actor, reason=reason, now=now)
 
@@ -43,9 +50,10 @@ def cancel_paid_order(*, order: Order, actor: Actor, reason: str, now: datetime)
     """
     Cancel a paid order that nothing of has left the house, and give its stock back. The caller has locked it and sees to the money.
 
-    :raises OrderNotCancellable: if it is not confirmed, or on its way already
+    :raises OrderNotCancellable: if it is not confirmed, on hold or being got ready, or something of it was sent already
     """
-    if not rules.may_cancel_paid(status=order.status):
+    has_left = goods.is_any_dispatched(selectors.list_line_ids(order.pk))
+    if not rules.may_cancel_paid(status=order.status, has_left=has_left):
         raise OrderNotCancellable(order.number)
 
     return _cancel(order, actor=actor, reason=reason, now=now)

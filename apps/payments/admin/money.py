@@ -1,21 +1,16 @@
 """The back office's pages of money: to look at. Nothing is changed here but through services."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Case, F, OuterRef, QuerySet, Subquery, Sum, When
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.decorators import display
 
-from apps.core import clock
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
-from apps.core.errors import BahiError
-from apps.core.events import Actor
 from apps.core.money import rupees
-from apps.payments import selectors, services
+from apps.payments import selectors
 from apps.payments.models import (
     Account,
     BalanceCheckpoint,
@@ -24,8 +19,6 @@ from apps.payments.models import (
     LedgerTransaction,
     Payment,
     PaymentAttempt,
-    Refund,
-    RefundLine,
     Webhook,
 )
 from apps.payments.states import AttemptStatus, DisputeStatus, PaymentStatus
@@ -77,35 +70,6 @@ class PaymentAdmin(ReadOnlyAdmin):
         return rupees(payment.amount)
 
 
-@admin.register(PaymentAttempt)
-class PaymentAttemptAdmin(ReadOnlyAdmin):
-    """Tries to pay; those with a reason to review wait for somebody to decide."""
-
-    list_display = (
-        "gateway_payment_id",
-        "payment",
-        "status_label",
-        "paid",
-        "method",
-        "payer",
-        "review_reason",
-        "captured_at",
-    )
-    list_filter = ("status", "review_reason", "method", "created_at")
-    list_select_related = ("payment",)
-    ordering = ("-created_at", "-id")
-    search_fields = ("=gateway_payment_id", "=rrn", "=payment__order__number")
-    search_help_text = "A gateway's payment id, a bank reference number, or an order number."
-
-    @display(description="Status", label=_ATTEMPT_TONES)  # type: ignore[untyped-decorator]
-    def status_label(self, attempt: PaymentAttempt) -> tuple[str, str]:
-        return attempt.status, attempt.get_status_display()
-
-    @admin.display(description="Amount", ordering="amount")
-    def paid(self, attempt: PaymentAttempt) -> str:
-        return rupees(attempt.amount)
-
-
 @admin.register(Dispute)
 class DisputeAdmin(ReadOnlyAdmin):
     """Disputes: what must be answered stands first, by its deadline."""
@@ -127,62 +91,6 @@ class DisputeAdmin(ReadOnlyAdmin):
     @admin.display(description="Taken", ordering="amount_deducted")
     def taken(self, dispute: Dispute) -> str:
         return rupees(dispute.amount_deducted)
-
-
-class RefundLineInline(ReadOnlyTabularInline):
-    """The units that a refund is for."""
-
-    model = RefundLine
-    fields = ("order_line", "quantity", "amount")
-    readonly_fields = fields
-    ordering = ("id",)
-
-
-@admin.register(Refund)
-class RefundAdmin(ReadOnlyAdmin):
-    """Refunds; those that require approval wait for a second person to decide."""
-
-    list_display = ("number", "status", "back", "reason", "requested_by", "approved_by", "created_at", "processed_at")
-    list_filter = ("status", "reason", "created_at")
-    ordering = ("-created_at", "-id")
-    search_fields = ("=number", "=order__number", "=gateway_refund_id", "=arn")
-    search_help_text = "A refund's or order's number, a gateway's refund id, or a bank reference."
-    inlines = (RefundLineInline,)
-    actions = ("approve", "reject", "retry")
-
-    @admin.display(description="Amount", ordering="amount")
-    def back(self, refund: Refund) -> str:
-        return rupees(refund.amount)
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Test if the member of staff may decide about refunds."""
-        return request.user.has_perm("payments.change_refund")
-
-    @admin.action(description="Approve", permissions=["decide"])
-    def approve(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
-        """Approve those of the chosen refunds that may be, and say why the others may not."""
-        self._each(request, queryset, services.approve_refund, "approved")
-
-    @admin.action(description="Refuse", permissions=["decide"])
-    def reject(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
-        """Refuse those of the chosen refunds that await approval."""
-        self._each(request, queryset, partial(services.reject_refund, reason="Refused by staff"), "refused")
-
-    @admin.action(description="Try failed refunds again", permissions=["decide"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
-        """Try those of the chosen refunds again that failed for certain."""
-        self._each(request, queryset, partial(services.retry_refund, decides=True), "tried again")
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Refund], decide: Callable[..., Refund], done: str) -> None:
-        user: Any = request.user
-        actor = Actor(kind="user", id=user.public_id, label=str(user))
-        for refund in queryset:
-            try:
-                decide(refund_id=refund.pk, actor=actor, now=clock.now())
-            except BahiError as error:
-                self.message_user(request, f"{refund.number}: {error.text}", messages.ERROR)
-            else:
-                self.message_user(request, f"Refund {refund.number} is {done}.", messages.SUCCESS)
 
 
 @admin.register(Webhook)
@@ -326,29 +234,6 @@ add_panel(
 )
 
 
-def _refund_rows(order: Any) -> list[tuple[Any, ...]]:
-    return [
-        (
-            refund.number,
-            refund.get_status_display(),
-            rupees(refund.amount),
-            refund.get_reason_display(),
-            refund.gateway_refund_id or refund.manual_reference,
-            refund.processed_at or "",
-        )
-        for refund in selectors.list_refunds_of_order(order.pk)
-    ]
-
-
-add_panel(
-    "orders.order",
-    Panel(
-        title="Refunds",
-        columns=("Refund", "Status", "Amount", "Why", "Reference", "Given back"),
-        rows=_refund_rows,
-        permission="payments.view_refund",
-    ),
-)
 add_panel(
     "orders.order",
     Panel(
@@ -358,6 +243,3 @@ add_panel(
         permission="payments.view_ledgertransaction",
     ),
 )
-
-
-# Settlements ---------------------------------------------------------------------------------------------------------

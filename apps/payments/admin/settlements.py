@@ -1,15 +1,20 @@
 """The back office's pages of settlements and of what did not match."""
 
 from typing import Any
+from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.timesince import timesince
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from apps.accounts import selectors as accounts
 from apps.core import clock
+from apps.core.admin_deeds import Deed, act_for, add_deed
 from apps.core.admin_site import ReadOnlyAdmin
 from apps.core.errors import BahiError
-from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.payments import services
 from apps.payments.models import (
@@ -19,6 +24,8 @@ from apps.payments.models import (
     SettlementLine,
 )
 from apps.payments.states import Resolution
+
+_DECIDE = "payments.change_reconciliationexception"
 
 
 @admin.register(SettlementImport)
@@ -87,17 +94,40 @@ class ExceptionState(admin.SimpleListFilter):
         return queryset if self.value() is None else queryset.filter(resolved_at__isnull=self.value() == "open")
 
 
+class Owner(admin.SimpleListFilter):
+    """Who looks after it."""
+
+    title = "owner"
+    parameter_name = "whose"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("mine", "Mine"), ("nobody", "Nobody's")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        if self.value() == "mine":
+            return queryset.filter(owner_id=request.user.pk)
+        return queryset.filter(owner_id__isnull=True) if self.value() == "nobody" else queryset
+
+
 @admin.register(ReconciliationException)
 class ReconciliationExceptionAdmin(ReadOnlyAdmin):
     """What of the gateway's reports does not agree with our books, until somebody has decided about it."""
 
-    list_display = ("entity_id", "reason", "held", "opened_at", "owner", "resolution", "resolved_by")
-    list_filter = (ExceptionState, "reason", "opened_at")
+    list_display = ("entity_id", "reason", "held", "age", "owner", "resolution_label", "resolved_by")
+    list_filter = (ExceptionState, Owner, "reason", "opened_at")
     list_select_related = ("owner",)
     ordering = ("-opened_at", "-id")
     search_fields = ("=entity_id", "=settlement__gateway_settlement_id")
     search_help_text = "A gateway's id of a payment, refund or settlement."
     actions = ("take", "write_off", "clear", "count_as_paid_outside", "note_as_explained")
+
+    @admin.display(description="Age", ordering="opened_at")
+    def age(self, exception: ReconciliationException) -> str:
+        return timesince(exception.opened_at, exception.resolved_at or clock.now(), depth=1)
+
+    @admin.display(description="Resolution")
+    def resolution_label(self, exception: ReconciliationException) -> str:
+        return exception.get_resolution_display() or "Open"
 
     @admin.display(description="In suspense")
     def held(self, exception: ReconciliationException) -> str:
@@ -138,8 +168,7 @@ class ReconciliationExceptionAdmin(ReadOnlyAdmin):
         self._each(request, queryset, services.resolve_exception, resolution=resolution.value, note=note)
 
     def _each(self, request: HttpRequest, queryset: "QuerySet[Any]", deed: Any, **how: Any) -> None:
-        user: Any = request.user
-        actor = Actor(kind="user", id=user.public_id, label=str(user))
+        actor = act_for(request)
         for exception in queryset:
             try:
                 deed(exception_id=exception.pk, actor=actor, now=clock.now(), **how)
@@ -147,3 +176,73 @@ class ReconciliationExceptionAdmin(ReadOnlyAdmin):
                 self.message_user(request, f"{exception.entity_id}: {error.text}", messages.ERROR)
             else:
                 self.message_user(request, f"{exception.entity_id}: done.", messages.SUCCESS)
+
+
+class ResolveForm(forms.Form):
+    """Where the money goes that the exception holds, and why."""
+
+    resolution = forms.ChoiceField(
+        choices=[(one.value, one.label) for one in services.BY_PEOPLE], widget=UnfoldAdminSelectWidget()
+    )
+    note = forms.CharField(
+        max_length=500,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Why: for whoever looks at the books later.",
+    )
+
+
+class OwnerForm(forms.Form):
+    """Who looks after it from now on."""
+
+    owner = forms.ChoiceField(choices=(), widget=UnfoldAdminSelectWidget())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["owner"]
+        people = accounts.list_staff_with("payments.change_reconciliationexception")
+        field.choices = [(str(user.pk), str(user)) for user in people]
+
+
+def _take(exception: ReconciliationException, *, user: Any, actor: Any, now: Any) -> str:
+    services.assign_exception(exception_id=exception.pk, owner_id=user.pk, actor=actor, now=now)
+    return f"You look after {exception.entity_id}."
+
+
+def _give(exception: ReconciliationException, *, user: Any, actor: Any, now: Any, owner: str) -> str:
+    services.assign_exception(exception_id=exception.pk, owner_id=UUID(owner), actor=actor, now=now)
+    return f"{accounts.get_user(UUID(owner))} looks after {exception.entity_id}."
+
+
+def _resolve(exception: ReconciliationException, *, user: Any, actor: Any, now: Any, resolution: str, note: str) -> str:
+    services.resolve_exception(exception_id=exception.pk, resolution=resolution, note=note, actor=actor, now=now)
+    return f"{exception.entity_id} is resolved: {Resolution(resolution).label.lower()}."
+
+
+def _facts(exception: ReconciliationException) -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = [("What", f"{exception.get_reason_display()}: {exception.entity_id}")]
+    if exception.expected_amount is not None:
+        rows.append(("Expected", rupees(exception.expected_amount)))
+    if exception.actual_amount is not None:
+        rows.append(("Reported", rupees(exception.actual_amount)))
+    return [*rows, ("Held in suspense", rupees(exception.held_amount))]
+
+
+def _is_open(exception: ReconciliationException) -> bool:
+    return exception.resolved_at is None
+
+
+for _deed in (
+    Deed(
+        name="take", title="Look after it myself", permission=_DECIDE, does=_take, icon="person", forecast=_facts,
+        is_offered=_is_open,
+    ),
+    Deed(
+        name="give", title="Give it to somebody", permission=_DECIDE, does=_give, icon="group", form=OwnerForm,
+        forecast=_facts, is_offered=_is_open,
+    ),
+    Deed(
+        name="resolve", title="Resolve", permission=_DECIDE, does=_resolve, icon="task_alt", form=ResolveForm,
+        forecast=_facts, is_offered=_is_open,
+    ),
+):  # fmt: skip
+    add_deed("payments.reconciliationexception", _deed)

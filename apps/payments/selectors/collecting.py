@@ -20,6 +20,7 @@ from apps.payments.models import (
 from apps.payments.states import (
     LIVE,
     AttemptStatus,
+    GatewayCall,
     ReviewReason,
 )
 
@@ -87,6 +88,29 @@ def find_captured_attempt(order_id: UUID) -> PaymentAttempt | None:
         .order_by("captured_at", "pk")
         .first()
     )
+
+
+def get_attempt(attempt_id: UUID) -> PaymentAttempt:
+    """
+    Return an attempt with its payment.
+
+    :raises PaymentNotFound: if there is none
+    """
+    attempt = PaymentAttempt.objects.filter(pk=attempt_id).select_related("payment").first()
+    if attempt is None:
+        raise PaymentNotFound
+    return attempt
+
+
+def list_attempts_to_review(rows: "QuerySet[PaymentAttempt] | None" = None) -> "QuerySet[PaymentAttempt]":
+    """Return the tries, of these or of all, whose money waits for somebody to decide."""
+    rows = PaymentAttempt.objects.all() if rows is None else rows
+    return rows.filter(review_opened_at__isnull=False, review_closed_at__isnull=True).exclude(review_reason="")
+
+
+def list_payments_in_doubt() -> QuerySet[Payment]:
+    """Return the payments whose opening the gateway was asked for, and of which it has not answered."""
+    return Payment.objects.filter(gateway_call=GatewayCall.UNKNOWN, next_check_at__isnull=False, checks__gte=1)
 
 
 def find_payment_for(facts: GatewayPayment) -> Payment | None:

@@ -95,6 +95,21 @@ def sum_held_of_attempt(attempt_id: UUID) -> int:
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
+def undecided_of_attempt(attempt: PaymentAttempt) -> int:
+    """Return the money (paise) of an attempt that came and is neither given back, nor promised back, nor disputed."""
+    if attempt.status != AttemptStatus.CAPTURED:
+        return 0
+    rows = Refund.objects.filter(attempt_id=attempt.pk, status__in=PROMISED)
+    promised = rows.aggregate(total=Sum("amount"))["total"] or 0
+    return max(0, attempt.amount - promised - sum_disputed_of_attempt(attempt.pk))
+
+
+def sum_given_back_of_attempt(attempt_id: UUID) -> int:
+    """Return the money (paise) of an attempt that has gone back."""
+    rows = Refund.objects.filter(attempt_id=attempt_id, status=RefundStatus.PROCESSED)
+    return rows.aggregate(total=Sum("amount"))["total"] or 0
+
+
 def refundable_of(order_id: UUID) -> int:
     """Return the money (paise) of an order that can still be asked back."""
     attempts = PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED)
@@ -105,6 +120,40 @@ def refundable_of(order_id: UUID) -> int:
 def left_of_attempt(attempt: PaymentAttempt) -> int:
     """Return the money (paise) of a captured attempt that neither a refund nor a dispute holds."""
     return max(0, attempt.amount - sum_held_of_attempt(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
+
+
+def amount_to_give_back(order_id: UUID) -> int:
+    """Return the money (paise) that cancelling an order would give back: what is left, and what was asked and awaits approval."""
+    waiting = Refund.objects.filter(order_id=order_id, status=RefundStatus.REQUIRES_APPROVAL)
+    waiting = waiting.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
+    return refundable_of(order_id) + (waiting.aggregate(total=Sum("amount"))["total"] or 0)
+
+
+def given_back_and_on_its_way(order_id: UUID) -> tuple[int, int]:
+    """Return the money (paise) of an order that has gone back, and what is promised and has not gone."""
+    rows = Refund.objects.filter(order_id=order_id, status__in=PROMISED)
+    gone = rows.filter(status=RefundStatus.PROCESSED).aggregate(total=Sum("amount"))["total"] or 0
+    return gone, (rows.aggregate(total=Sum("amount"))["total"] or 0) - gone
+
+
+def list_refunds_to_approve(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
+    """Return the refunds, of these or of all, that a second person must decide about."""
+    return _all_or(rows).filter(status=RefundStatus.REQUIRES_APPROVAL)
+
+
+def list_refunds_that_failed(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
+    """Return the refunds, of these or of all, that failed and were not tried again, and those to be transferred by hand."""
+    failed = _all_or(rows).filter(status__in=(RefundStatus.FAILED, RefundStatus.MANUAL))
+    return failed.filter(retried_as__isnull=True)
+
+
+def list_refunds_in_doubt(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
+    """Return the refunds, of these or of all, whose outcome the gateway has not told."""
+    return _all_or(rows).filter(status=RefundStatus.UNKNOWN, next_check_at__isnull=False)
+
+
+def _all_or(rows: "QuerySet[Refund] | None") -> "QuerySet[Refund]":
+    return Refund.objects.all() if rows is None else rows
 
 
 def list_refunded_units(order_id: UUID) -> dict[UUID, tuple[int, int]]:

@@ -10,6 +10,7 @@ from apps.payments.models import (
     Payment,
     PaymentAttempt,
     ReconciliationException,
+    ReconciliationExceptionNotFound,
     Refund,
     Settlement,
     SettlementImport,
@@ -58,13 +59,35 @@ def list_settlement_lines(settlement_id: UUID) -> QuerySet[SettlementLine]:
     return SettlementLine.objects.filter(settlement_id=settlement_id).order_by("pk")
 
 
-def list_exceptions(*, is_open: bool | None = None, reasons: Collection[str] = ()) -> QuerySet[ReconciliationException]:
-    """Return the exceptions of reconciliation, newest first; only those that are open, or resolved, if it is said."""
+def get_exception(exception_id: UUID) -> ReconciliationException:
+    """
+    Return an exception of reconciliation.
+
+    :raises ReconciliationExceptionNotFound: if there is none
+    """
+    exception = ReconciliationException.objects.filter(pk=exception_id).first()
+    if exception is None:
+        raise ReconciliationExceptionNotFound
+    return exception
+
+
+def list_exceptions(
+    *, is_open: bool | None = None, reasons: Collection[str] = (), owner_id: UUID | None = None, is_owned: bool = True
+) -> QuerySet[ReconciliationException]:
+    """
+    Return the exceptions of reconciliation, newest first; only those that are open, or resolved, if it is said.
+
+    `owner_id` leaves those that somebody looks after, `is_owned=False` those that nobody does.
+    """
     rows = ReconciliationException.objects.select_related("owner", "settlement")
     if is_open is not None:
         rows = rows.filter(resolved_at__isnull=is_open)
     if reasons:
         rows = rows.filter(reason__in=reasons)
+    if owner_id is not None:
+        rows = rows.filter(owner_id=owner_id)
+    if not is_owned:
+        rows = rows.filter(owner_id__isnull=True)
     return rows.order_by("-opened_at", "-pk")
 
 

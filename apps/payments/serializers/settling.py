@@ -21,6 +21,12 @@ class ResolveExceptionRequest(RequestSerializer):
     note = StrictCharField(max_length=500)
 
 
+class AssignExceptionRequest(RequestSerializer):
+    """Who looks after it from now on; whoever asks, if nobody is named."""
+
+    owner_id = IdField("cus", required=False)
+
+
 class SettlementImportResponse(ResponseSerializer):
     """One reading of a report."""
 
@@ -192,6 +198,12 @@ EXCEPTION_EXAMPLE: dict[str, Any] = {
     **_TIMES,
     "version": 1,
     "metadata": {},
+}
+ASSIGNED_EXAMPLE: dict[str, Any] = {
+    **EXCEPTION_EXAMPLE,
+    "owner_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "updated_at": "2026-11-24T06:00:00Z",
+    "version": 2,
 }
 RESOLVED_EXAMPLE: dict[str, Any] = {
     **EXCEPTION_EXAMPLE,

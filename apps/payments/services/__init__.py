@@ -4,6 +4,7 @@ from apps.payments.gateways import GatewayFailure, Proof
 from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
 from apps.payments.services.approving import (
     NotYourOwnRefund,
+    NotYoursToTransfer,
     RefundNotAwaitingApproval,
     RefundNotCancellable,
     RefundNotToSettle,
@@ -29,10 +30,12 @@ from apps.payments.services.comparing import (
     reconcile,
 )
 from apps.payments.services.deciding import (
+    BY_PEOPLE,
     ExceptionHoldsMoney,
     ExceptionResolvedAlready,
     NoSuchResolution,
     NoteIsMissing,
+    OwnerMayNotDecide,
     assign_exception,
     resolve_exception,
 )
@@ -47,7 +50,13 @@ from apps.payments.services.disputing import (
     find_new_disputes,
     send_dispute_answer,
 )
-from apps.payments.services.giving_back import ask_about_open_refunds, send_refund, sync_refund
+from apps.payments.services.giving_back import (
+    RefundNotOpen,
+    ask_about_open_refunds,
+    request_refund_check,
+    send_refund,
+    sync_refund,
+)
 from apps.payments.services.ledger import (
     CUSTOMER_ADVANCES,
     REFUNDS_PAYABLE,
@@ -83,6 +92,13 @@ from apps.payments.services.refunding import (
 )
 from apps.payments.services.replaying import Replay, replay_all_orders, replay_order
 from apps.payments.services.returning import NotOurRefund, apply_gateway_refund
+from apps.payments.services.reviewing import (
+    NoReviewOpen,
+    ReviewHoldsMoney,
+    ReviewNoteMissing,
+    close_review,
+    give_back_reviewed,
+)
 from apps.payments.services.settling import (
     DayIsInTheFuture,
     ReportIsBeingRead,
@@ -109,6 +125,7 @@ from apps.payments.services.webhooks import (
 )
 
 __all__ = [
+    "BY_PEOPLE",
     "CUSTOMER_ADVANCES",
     "REFUNDS_PAYABLE",
     "ROUND_OFF",
@@ -124,16 +141,19 @@ __all__ = [
     "LineNotOfOrder",
     "LinesNeedOnePayment",
     "MoneyIsDisputed",
+    "NoReviewOpen",
     "NoSandbox",
     "NoSuchResolution",
     "NotOurDispute",
     "NotOurPayment",
     "NotOurRefund",
     "NotYourOwnRefund",
+    "NotYoursToTransfer",
     "NoteIsMissing",
     "NothingToPay",
     "NothingToRefund",
     "OrderNotPayable",
+    "OwnerMayNotDecide",
     "PaymentNotCancellable",
     "PostingDiffers",
     "PostingEmpty",
@@ -145,12 +165,15 @@ __all__ = [
     "RefundNotAwaitingApproval",
     "RefundNotCancellable",
     "RefundNotFailed",
+    "RefundNotOpen",
     "RefundNotToSettle",
     "RefundTooSmall",
     "RegistrationAccounts",
     "Replay",
     "ReportIsBeingRead",
     "ReportNotReadable",
+    "ReviewHoldsMoney",
+    "ReviewNoteMissing",
     "SignatureNotValid",
     "TooMuchEvidence",
     "TrackingIsOfShipping",
@@ -173,12 +196,14 @@ __all__ = [
     "cancel_refund",
     "check_settlements",
     "checkpoint_balances",
+    "close_review",
     "compare_with_sandbox",
     "contest_dispute",
     "create_gateway_order",
     "find_missing_lines",
     "find_new_disputes",
     "gateway_receivable",
+    "give_back_reviewed",
     "import_recent_settlements",
     "import_requested_settlements",
     "import_settlement_file",
@@ -194,6 +219,7 @@ __all__ = [
     "replay_order",
     "request_check",
     "request_refund",
+    "request_refund_check",
     "request_settlement_import",
     "resolve_exception",
     "retry_refund",

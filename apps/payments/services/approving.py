@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.core.errors import Conflict, Forbidden
@@ -22,6 +23,7 @@ from apps.payments.services.refunding import (
     check_undisputed,
     post_due,
 )
+from apps.payments.services.reviewing import close_review_when_all_is_back
 from apps.payments.services.telling import tell_order
 from apps.payments.states import GatewayCall, RefundStatus
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 PAID_BY_HAND = "refund_manual"
+_SETTLED = ("status", "approved_by", "approved_at", "manual_reference", "processed_at")
 
 
 class RefundNotAwaitingApproval(Conflict):
@@ -41,6 +44,10 @@ class NotYourOwnRefund(Forbidden):
 
 class RefundNotCancellable(Conflict):
     message = "Refund {0} is {1} and can no longer be withdrawn."
+
+
+class NotYoursToTransfer(Forbidden):
+    message = "Somebody else must transfer refund {0}: not the one who asked for it{1}."
 
 
 class RefundNotToSettle(Conflict):
@@ -111,7 +118,27 @@ def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datet
     return _withdraw(order, refund, actor=actor, reason=reason, now=now)
 
 
-def _withdraw(order: "Order", refund: Refund, *, actor: Actor, reason: str, now: datetime) -> Refund:
+def take_in_waiting_refunds(*, order: "Order", actor: Actor, now: datetime) -> None:
+    """
+    Withdraw what waits for approval of an order whose money goes back as a whole: one refund and one decision take it in.
+
+    The caller has locked the order. The buyer hears of the one refund alone. Money that is not what was asked stays as it is.
+    """
+    locks.lock_captured_attempts(order.pk)
+    for refund in locks.lock_waiting_refunds(order.pk):
+        reason = "the order is cancelled, and all of its money goes back in one"
+        _withdraw(order, refund, actor=actor, reason=reason, news=events.REFUND_CHANGED, now=now)
+
+
+def _withdraw(
+    order: "Order",
+    refund: Refund,
+    *,
+    actor: Actor,
+    reason: str,
+    news: str = events.REFUND_CANCELLED,
+    now: datetime,
+) -> Refund:
     if refund.status == RefundStatus.PENDING:
         post_due(order, refund, kind=REVERSAL, now=now)
     refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED)
@@ -119,9 +146,7 @@ def _withdraw(order: "Order", refund: Refund, *, actor: Actor, reason: str, now:
     refund.save(update_fields=["status", "next_check_at", "updated_at"])
 
     changed = stored_fields(refund, "status")
-    record(
-        events.REFUND_CANCELLED, subject=refund, root_id=order.pk, actor=actor, changed=changed, reason=reason, now=now
-    )
+    record(news, subject=refund, root_id=order.pk, actor=actor, changed=changed, reason=reason, now=now)
 
     return refund
 
@@ -131,9 +156,12 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
     """
     Pay a refund that the gateway cannot make by a bank transfer of our own.
 
-    Without a reference the sum is held for a transfer that is still to be made; with one it has gone.
+    Without a reference the sum is held for a transfer that is still to be made; with one it has gone. A transfer by hand can
+    go anywhere, so it is never made by the one who asked for the refund. Above REFUND_APPROVAL_ABOVE two members of staff
+    are needed: whoever holds the sum for the transfer agrees to it, if nobody has yet, and another one gives the reference.
 
     :raises RefundNotFound: if there is none
+    :raises NotYoursToTransfer: if the actor asked for it, or must not decide alone about so much
     :raises RefundNotToSettle: if it has not failed
     :raises RefundAlreadyRetried: if it was tried again
     :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
@@ -144,22 +172,33 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
 
     if refund.status not in (RefundStatus.FAILED, RefundStatus.MANUAL):
         raise RefundNotToSettle(refund.number, _words(refund))
+    _check_second_person(refund, pays=bool(reference), actor=actor)
     if refund.status == RefundStatus.FAILED:
         check_failed(refund)
         check_left(order, attempts[refund.attempt_id], refund.amount)
         post_due(order, refund, kind=DUE_AGAIN, now=now)
         refund.status = states.change_refund(RefundStatus.FAILED, to=RefundStatus.MANUAL)
+    if not refund.approved_by:
+        refund.approved_by, refund.approved_at = str(actor), now
 
     if reference:
         _pay_by_hand(order, refund, reference=reference, now=now)
-    refund.save(update_fields=["status", "manual_reference", "processed_at", "updated_at"])
+    refund.save(update_fields=[*_SETTLED, "updated_at"])
+    close_review_when_all_is_back(order=order, attempt=attempts[refund.attempt_id], now=now)
 
     news = events.REFUND_PROCESSED if reference else events.REFUND_CHANGED
-    changed = stored_fields(refund, "status", "manual_reference", "processed_at")
+    changed = stored_fields(refund, *_SETTLED)
     record(news, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
     tell_order(order=order, actor=actor, now=now)
 
     return refund
+
+
+def _check_second_person(refund: Refund, *, pays: bool, actor: Actor) -> None:
+    if str(actor) == refund.requested_by:
+        raise NotYoursToTransfer(refund.number, "")
+    if pays and refund.amount > settings.REFUND_APPROVAL_ABOVE and refund.approved_by in ("", str(actor)):
+        raise NotYoursToTransfer(refund.number, ", and above the limit not the one who agreed to it or is the first to")
 
 
 def _pay_by_hand(order: "Order", refund: Refund, *, reference: str, now: datetime) -> None:

@@ -11,6 +11,7 @@ from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import selectors
+from apps.payments.services.approving import take_in_waiting_refunds
 from apps.payments.services.refunding import MoneyIsDisputed, request_refund
 from apps.payments.states import RefundReason
 
@@ -23,7 +24,8 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     """
     Cancel an order: an unpaid one as it is; of a paid one that has not left the house the stock comes back and the money goes back.
 
-    A refund over REFUND_APPROVAL_ABOVE waits for somebody's approval, the cancelling does not.
+    A refund over REFUND_APPROVAL_ABOVE waits for somebody's approval, the cancelling does not. What was asked back before and
+    waits for approval is taken in; what is on its way, or nobody knows the fate of, stays, and the rest goes back.
 
     :raises OrderNotFound: if there is none
     :raises MoneyIsDisputed: if a payer's bank wants the money back and has not decided
@@ -38,6 +40,7 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
         raise MoneyIsDisputed(order.number)
 
     orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
+    take_in_waiting_refunds(order=order, actor=actor, now=now)
     if selectors.refundable_of(order_id) > 0:
         request_refund(
             order_id=order_id,

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.accounts import selectors as accounts
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, record, stored_fields
-from apps.core.models import subject_type_of
+from apps.core.models import is_staff_with, subject_type_of
 from apps.payments import events, locks
 from apps.payments.models import ReconciliationException
 from apps.payments.services.ledger import SUSPENSE, gateway_receivable, post_to_ledger
@@ -26,6 +27,10 @@ class ExceptionResolvedAlready(Conflict):
 
 class ExceptionHoldsMoney(Conflict):
     message = "It holds {0} paise in suspense: say where they go to."
+
+
+class OwnerMayNotDecide(Invalid):
+    message = "Only staff who may decide about exceptions can look after one."
 
 
 class NoteIsMissing(Invalid):
@@ -47,10 +52,15 @@ def assign_exception(*, exception_id: UUID, owner_id: UUID, actor: Actor, now: d
     Say who looks after an exception.
 
     :raises ReconciliationExceptionNotFound: if there is none
+    :raises UserNotFound: if there is no such user
+    :raises OwnerMayNotDecide: if the user is no staff who may resolve it
     :raises ExceptionResolvedAlready: if nothing is left to look after
     """
+    owner = accounts.get_user(owner_id)
     exception = locks.lock_exception(exception_id)
 
+    if not is_staff_with(owner, "payments.change_reconciliationexception"):
+        raise OwnerMayNotDecide(param="owner_id")
     if exception.resolved_at is not None:
         raise ExceptionResolvedAlready
     if exception.owner_id == owner_id:

@@ -10,11 +10,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from django.db import transaction
 from django.db.models import Q
 
-from apps.core.events import SYSTEM
+from apps.core.errors import Conflict
+from apps.core.events import SYSTEM, Actor, record
 from apps.orders import selectors as orders
-from apps.payments import rules, selectors
+from apps.orders.locks import lock_order
+from apps.payments import events, locks, rules, selectors
 from apps.payments.gateways import (
     Gateway,
     GatewayFailure,
@@ -39,6 +42,10 @@ log = structlog.get_logger(__name__)
 _ROUND_SECONDS = 30.0
 _FAILURES_THAT_END_A_ROUND = 3
 _PUT_OFF = timedelta(minutes=5)
+
+
+class RefundNotOpen(Conflict):
+    message = "Refund {0} is {1}; there is nothing to ask the gateway."
 
 
 def send_refund(*, refund_id: UUID, now: datetime) -> bool:
@@ -147,6 +154,30 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
     still_open = Refund.objects.filter(pk=refund_id, status=RefundStatus.PENDING)
     still_open.update(checks=checks, next_check_at=rules.next_refund_check(checks=checks, now=now))
     return True
+
+
+@transaction.atomic
+def request_refund_check(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
+    """
+    Have a worker ask the gateway what became of a refund; asking again before it did changes nothing.
+
+    :raises RefundNotFound: if there is none
+    :raises RefundNotOpen: if its end is known
+    """
+    order = lock_order(selectors.get_refund(refund_id).order_id)
+    refund = locks.lock_refund(refund_id)
+
+    if refund.status not in OPEN_REFUNDS:
+        raise RefundNotOpen(refund.number, RefundStatus(refund.status).label.lower())
+    if refund.next_check_at is not None and refund.next_check_at <= now:
+        return refund
+
+    refund.next_check_at = now
+    refund.save(update_fields=["next_check_at", "updated_at"])
+
+    record(events.REFUND_CHECK_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changed={}, now=now)
+
+    return refund
 
 
 def ask_about_open_refunds(*, now: datetime, limit: int = 100) -> int:

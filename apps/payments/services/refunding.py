@@ -148,18 +148,26 @@ def request_refund(
 
 @transaction.atomic
 def refund_attempt(
-    *, order: "Order", attempt: PaymentAttempt, reason: RefundReason, actor: Actor, now: datetime
+    *,
+    order: "Order",
+    attempt: PaymentAttempt,
+    reason: RefundReason,
+    note: str = "",
+    is_decided: bool = True,
+    actor: Actor,
+    now: datetime,
 ) -> Refund | None:
     """
-    Give all of a captured attempt back that nobody asked back yet, without asking anybody: it was never the shop's to keep.
+    Give all of a captured attempt back that nobody asked back yet; unless told otherwise nobody is asked, for it was never
+    the shop's to keep.
 
     The caller has locked order and attempt. Returns None if nothing is left.
     """
-    left = selectors.left_of_attempt(attempt)
+    left = attempt.amount - selectors.sum_held_of_attempt(attempt.pk)
     if left <= 0:
         return None
     return _insert(
-        order, attempt, amount=left, lines=(), reason=reason, note="", speed=RefundSpeed.NORMAL, is_decided=True,
+        order, attempt, amount=left, lines=(), reason=reason, note=note, speed=RefundSpeed.NORMAL, is_decided=is_decided,
         actor=actor, now=now,
     )  # fmt: skip
 

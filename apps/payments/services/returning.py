@@ -20,6 +20,7 @@ from apps.payments.gateways import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
 from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, UNTOLD, post_due
+from apps.payments.services.reviewing import close_review_when_all_is_back
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
     OPEN_REFUNDS,
@@ -74,6 +75,7 @@ def apply_gateway_refund(*, facts: GatewayRefund, source: Source, actor: Actor, 
     if refund is None:
         refund = _insert_foreign(order, attempts[known.pk], facts, now=now)
     _merge(order, refund, facts, actor=actor, now=now)
+    close_review_when_all_is_back(order=order, attempt=attempts[known.pk], now=now)
 
     tell_order(order=order, actor=actor, now=now)
 

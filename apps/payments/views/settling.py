@@ -1,6 +1,7 @@
 """Settlements and the queue of what does not agree, for those who keep the books. No method here calls the gateway."""
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -13,11 +14,13 @@ from apps.core.models import public_pk
 from apps.payments import filters, selectors, services
 from apps.payments.models import ReconciliationException, Settlement
 from apps.payments.serializers.settling import (
+    ASSIGNED_EXAMPLE,
     EXCEPTION_EXAMPLE,
     IMPORT_EXAMPLE,
     LINE_EXAMPLE,
     RESOLVED_EXAMPLE,
     SETTLEMENT_EXAMPLE,
+    AssignExceptionRequest,
     ImportSettlementsRequest,
     ReconciliationExceptionListResponse,
     ReconciliationExceptionResponse,
@@ -38,6 +41,11 @@ _PAGES = [
 def _page_of(example: dict[str, Any]) -> OpenApiExample:
     envelope = {"object": "list", "data": [example], "has_more": False, "next_cursor": None, "prev_cursor": None}
     return OpenApiExample("A page", response_only=True, value=envelope)
+
+
+def _pk_of(request: Request) -> UUID:
+    user: Any = request.user
+    return UUID(str(user.pk))
 
 
 class SettlementView(ApiView):
@@ -111,10 +119,10 @@ class SettlementImportView(ApiView):
 class ReconciliationExceptionView(ApiView):
     """The queue of what does not agree."""
 
-    params = {"list": (*KeysetPagination.PARAMS, "reason", "state")}
+    params = {"list": (*KeysetPagination.PARAMS, "reason", "state", "owner_id")}
 
     def get_permissions(self) -> list[Any]:
-        deed = "change" if self.action == "resolve" else "view"
+        deed = "change" if self.action in ("resolve", "assign") else "view"
         return [requires(f"payments.{deed}_reconciliationexception")()]
 
     @extend_schema(
@@ -125,6 +133,7 @@ class ReconciliationExceptionView(ApiView):
             *_PAGES,
             OpenApiParameter("reason", str, description="One or more reasons, separated by commas."),
             OpenApiParameter("state", str, enum=["open", "resolved"]),
+            OpenApiParameter("owner_id", str, description="Whose: an id of staff, `me`, or `none` for nobody's."),
             OpenApiParameter("sort", str, enum=["-opened_at", "opened_at"]),
         ],
         responses={200: ReconciliationExceptionListResponse},
@@ -133,11 +142,46 @@ class ReconciliationExceptionView(ApiView):
     def list(self, request: Request) -> Response:
         reasons = filters.read_exception_reasons(self.query.get("reason"))
         is_open = filters.read_exception_state(self.query.get("state"))
-        rows = selectors.list_exceptions(is_open=is_open, reasons=reasons)
-        scope = f"exceptions:{reasons}:{is_open}"
+        owner_id, is_owned = filters.read_owner(self.query.get("owner_id"), me=_pk_of(request))
+        rows = selectors.list_exceptions(is_open=is_open, reasons=reasons, owner_id=owner_id, is_owned=is_owned)
+        scope = f"exceptions:{reasons}:{is_open}:{owner_id}:{is_owned}"
         pagination = KeysetPagination(sorts={"opened_at": "opened_at"}, default="-opened_at", scope=scope)
         page = pagination.page(rows, self.query)
         return with_etag(request, page.envelope(list(ReconciliationExceptionResponse(page.rows, many=True).data)))
+
+    @extend_schema(
+        operation_id="get_reconciliation_exception",
+        summary="Read what does not agree",
+        description="With what was expected, what came, and what is held in suspense. For finance.",
+        responses={200: ReconciliationExceptionResponse},
+        examples=[OpenApiExample("An exception", response_only=True, value=EXCEPTION_EXAMPLE)],
+    )
+    def retrieve(self, request: Request, exception_id: str) -> Response:
+        exception = selectors.get_exception(public_pk(ReconciliationException, exception_id))
+        return with_etag(request, ReconciliationExceptionResponse(exception).data, etag=etag_of(exception))
+
+    @extend_schema(
+        operation_id="assign_reconciliation_exception",
+        summary="Say who looks after it",
+        description="Oneself, or another member of staff who may decide about it. For finance.",
+        request=AssignExceptionRequest,
+        responses={200: ReconciliationExceptionResponse},
+        examples=[
+            OpenApiExample("To oneself", request_only=True, value={}),
+            OpenApiExample("To another", request_only=True, value={"owner_id": ASSIGNED_EXAMPLE["owner_id"]}),
+            OpenApiExample("Assigned", response_only=True, value=ASSIGNED_EXAMPLE),
+        ],
+    )
+    @idempotent(required=False)
+    def assign(self, request: Request, exception_id: str) -> Response:
+        asked = self.read(AssignExceptionRequest, request)
+        exception = services.assign_exception(
+            exception_id=public_pk(ReconciliationException, exception_id),
+            owner_id=asked.get("owner_id", _pk_of(request)),
+            actor=actor_of(request),
+            now=clock.now(),
+        )
+        return Response(ReconciliationExceptionResponse(exception).data, headers={"ETag": etag_of(exception)})
 
     @extend_schema(
         operation_id="resolve_reconciliation_exception",

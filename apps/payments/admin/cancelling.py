@@ -1,0 +1,95 @@
+"""The order's page, as far as its money goes: cancelling it, with all that follows told beforehand."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from apps.core import clock
+from apps.core.admin_deeds import Deed, add_deed
+from apps.core.money import rupees
+from apps.orders import selectors as orders
+from apps.orders.states import OrderStatus
+from apps.payments import selectors, services
+from apps.payments.states import RefundStatus
+
+_OPEN = (OrderStatus.PENDING_PAYMENT, OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
+
+
+class CancelForm(forms.Form):
+    """Why the order is not wanted any more."""
+
+    reason = forms.CharField(
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="The buyer reads it in our e-mail.",
+    )
+
+
+def _cancel(order: Any, *, user: Any, actor: Any, now: Any, reason: str) -> str:
+    cancelled = services.cancel_order(order_id=order.pk, actor=actor, reason=reason, now=now)
+    said = [f"Order {cancelled.number} is cancelled."]
+    for refund in selectors.list_refunds_of_order(order.pk):
+        if refund.status == RefundStatus.REQUIRES_APPROVAL:
+            said.append(f"Refund {refund.number} over {rupees(refund.amount)} waits for approval.")
+        elif refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN):
+            said.append(f"Refund {refund.number} over {rupees(refund.amount)} is on its way.")
+    return " ".join(said)
+
+
+def _forecast(order: Any) -> list[tuple[str, Any]]:
+    units = sum(line.quantity for line in orders.list_lines(order.pk))
+    rows: list[tuple[str, Any]] = [
+        ("The order", f"{order.number} is closed for good. A cancelled order cannot be opened again."),
+        ("Stock", f"{units} {'unit' if units == 1 else 'units'} can be sold again at once."),
+        *_money(order),
+    ]
+    if orders.payment_status_of(order, clock.now()) == "processing":
+        rows.insert(
+            0, ("Not now", "The buyer is paying just now. Cancel the payment first, or wait until it has ended.")
+        )
+    if selectors.is_order_disputed(order.pk):
+        rows.insert(
+            0, ("Not now", "The buyer's bank wants the money back and has not decided: see the disputes below.")
+        )
+    return rows
+
+
+def _money(order: Any) -> list[tuple[str, Any]]:
+    goes_back = selectors.amount_to_give_back(order.pk)
+    gone, on_its_way = selectors.given_back_and_on_its_way(order.pk)
+    rows = []
+    if goes_back:
+        limit = settings.REFUND_APPROVAL_ABOVE
+        when = (
+            f"Above {rupees(limit)}: somebody else must approve it first."
+            if goes_back > limit
+            else "It is sent at once."
+        )
+        rows.append(("Money", f"{rupees(goes_back)} go back to where they were paid from. {when}"))
+    elif order.status == OrderStatus.PENDING_PAYMENT:
+        rows.append(("Money", "Nothing was paid; none moves."))
+    else:
+        rows.append(("Money", "Nothing is left to give back."))
+    if gone:
+        rows.append(("Given back before", rupees(gone)))
+    if on_its_way:
+        rows.append(("On its way already", f"{rupees(on_its_way)}; it is left as it is."))
+    return rows
+
+
+add_deed(
+    "orders.order",
+    Deed(
+        name="cancel",
+        title="Cancel order",
+        permission="orders.change_order",
+        does=_cancel,
+        icon="cancel",
+        form=CancelForm,
+        forecast=_forecast,
+        is_offered=lambda order: order.status in _OPEN,
+        is_danger=True,
+    ),
+)

@@ -1,0 +1,266 @@
+"""The back office's page of refunds: what waits for whom, and what can be done about it, each through its service."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from apps.core import clock
+from apps.core.admin_deeds import Deed, act_for, add_deed
+from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
+from apps.core.errors import BahiError
+from apps.core.money import rupees
+from apps.payments import selectors, services
+from apps.payments.models import Refund, RefundLine
+from apps.payments.states import OPEN_REFUNDS, GatewayCall, RefundStatus
+
+_DECIDE = "payments.change_refund"
+_TONES = tones(
+    RefundStatus,
+    success=(RefundStatus.PROCESSED,),
+    info=(RefundStatus.PENDING,),
+    warning=(RefundStatus.REQUIRES_APPROVAL, RefundStatus.UNKNOWN, RefundStatus.MANUAL),
+    danger=(RefundStatus.FAILED,),
+)
+
+
+class RefundLineInline(ReadOnlyTabularInline):
+    """The units that a refund is for."""
+
+    model = RefundLine
+    fields = ("order_line", "quantity", "amount")
+    readonly_fields = fields
+    ordering = ("id",)
+
+
+class ToDo(admin.SimpleListFilter):
+    """What somebody has to do something about."""
+
+    title = "to do"
+    parameter_name = "todo"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("approve", "To approve"), ("failed", "Failed, or to be transferred"), ("doubt", "In doubt")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> "QuerySet[Refund]":
+        wanted = {
+            "approve": selectors.list_refunds_to_approve,
+            "failed": selectors.list_refunds_that_failed,
+            "doubt": selectors.list_refunds_in_doubt,
+        }.get(self.value() or "")
+        return queryset if wanted is None else wanted(queryset)
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    """Refunds; those that require approval wait for a second person to decide."""
+
+    list_display = ("number", "status_label", "back", "reason", "asked_by", "agreed_by", "created_at", "processed_at")
+    list_filter = (ToDo, "status", "reason", "created_at")
+    list_select_related = ("order__customer",)
+    ordering = ("-created_at", "-id")
+    search_fields = ("=number", "=order__number", "=gateway_refund_id", "=arn")
+    search_help_text = "A refund's or order's number, a gateway's refund id, or a bank reference."
+    inlines = (RefundLineInline,)
+    actions = ("approve", "retry")
+
+    @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
+    def status_label(self, refund: Refund) -> tuple[str, str]:
+        return refund.status, refund.get_status_display()
+
+    @admin.display(description="Amount", ordering="amount")
+    def back(self, refund: Refund) -> str:
+        return rupees(refund.amount)
+
+    @admin.display(description="Asked by")
+    def asked_by(self, refund: Refund) -> str:
+        return _who(refund, refund.requested_by)
+
+    @admin.display(description="Agreed by")
+    def agreed_by(self, refund: Refund) -> str:
+        return _who(refund, refund.approved_by)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Test if the member of staff may decide about refunds."""
+        return request.user.has_perm(_DECIDE)
+
+    @admin.action(description="Approve", permissions=["decide"])
+    def approve(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> None:
+        """Approve those of the chosen refunds that may be, and say why the others may not."""
+        self._each(request, queryset, services.approve_refund, "approved")
+
+    @admin.action(description="Try failed refunds again", permissions=["decide"])
+    def retry(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> None:
+        """Try those of the chosen refunds again that failed for certain."""
+        self._each(request, queryset, partial(services.retry_refund, decides=True), "tried again")
+
+    def _each(
+        self, request: HttpRequest, queryset: "QuerySet[Refund]", decide: Callable[..., Refund], done: str
+    ) -> None:
+        for refund in queryset:
+            try:
+                decide(refund_id=refund.pk, actor=act_for(request), now=clock.now())
+            except BahiError as error:
+                self.message_user(request, f"{refund.number}: {error.text}", messages.ERROR)
+            else:
+                self.message_user(request, f"Refund {refund.number} is {done}.", messages.SUCCESS)
+
+
+def _who(refund: Refund, actor: str) -> str:
+    """Return who asked or agreed in one word, staff by their id."""
+    return "the customer" if actor == f"user:{refund.order.customer.public_id}" else actor.removeprefix("user:")
+
+
+class ReasonForm(forms.Form):
+    """Why."""
+
+    reason = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), help_text="Stays in the order's history."
+    )
+
+
+class TransferForm(forms.Form):
+    """The bank's word that the money has gone."""
+
+    reference = forms.CharField(
+        max_length=80,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+        label="Bank reference of the transfer (UTR)",
+        help_text="Empty: the sum is held until the transfer has been made. With it, the money counts as given back.",
+    )
+
+
+def _approve(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
+    services.approve_refund(refund_id=refund.pk, actor=actor, now=now)
+    return f"Refund {refund.number} is approved; {rupees(refund.amount)} are on their way."
+
+
+def _reject(refund: Refund, *, user: Any, actor: Any, now: Any, reason: str) -> str:
+    services.reject_refund(refund_id=refund.pk, actor=actor, reason=reason, now=now)
+    return f"Refund {refund.number} is refused. The buyer is told that no money moves."
+
+
+def _retry(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
+    again = services.retry_refund(refund_id=refund.pk, decides=True, actor=actor, now=now)
+    waits = again.status == RefundStatus.REQUIRES_APPROVAL
+    return f"Refund {again.number} stands for it{' and waits for somebody else to approve it' if waits else ''}."
+
+
+def _transfer(refund: Refund, *, user: Any, actor: Any, now: Any, reference: str) -> str:
+    services.settle_refund_manually(refund_id=refund.pk, reference=reference.strip(), actor=actor, now=now)
+    if reference.strip():
+        return f"Refund {refund.number} is given back by transfer {reference.strip()}."
+    return f"{rupees(refund.amount)} are held for a transfer by hand; somebody else may enter its reference."
+
+
+def _ask(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
+    services.request_refund_check(refund_id=refund.pk, actor=actor, now=now)
+    return f"The gateway is being asked about refund {refund.number}; look again in a moment."
+
+
+def _facts(refund: Refund) -> list[tuple[str, Any]]:
+    order = refund.order
+    return [
+        ("Refund", f"{refund.number}: {rupees(refund.amount)} of {rupees(order.paid_amount)} paid"),
+        ("Why", f"{refund.get_reason_display()}{f': {refund.note}' if refund.note else ''}"),
+        ("Asked by", _who(refund, refund.requested_by)),
+    ]
+
+
+def _of_approval(refund: Refund) -> list[tuple[str, Any]]:
+    return [
+        *_facts(refund),
+        ("Money", f"{rupees(refund.amount)} go back to where the buyer paid from; this cannot be called back."),
+    ]
+
+
+def _of_refusal(refund: Refund) -> list[tuple[str, Any]]:
+    return [*_facts(refund), ("Money", "None moves. The buyer is told so, and may ask again.")]
+
+
+def _of_retry(refund: Refund) -> list[tuple[str, Any]]:
+    is_large = refund.amount > settings.REFUND_APPROVAL_ABOVE
+    limit = rupees(settings.REFUND_APPROVAL_ABOVE)
+    second = f"Above {limit}: somebody else must approve the new one first." if is_large else "Goes out at once."
+    error = str(refund.error.get("description") or refund.error.get("reason") or "not said")
+    return [*_facts(refund), ("Why it failed", error), ("What is done", f"A new refund takes its place. {second}")]
+
+
+def _of_transfer(refund: Refund) -> list[tuple[str, Any]]:
+    limit = rupees(settings.REFUND_APPROVAL_ABOVE)
+    return [
+        *_facts(refund),
+        ("Agreed by", _who(refund, refund.approved_by) or "nobody yet"),
+        (
+            "Who may",
+            f"Never the one who asked for it. Above {limit} two people: one holds the sum, another one enters the reference.",
+        ),
+    ]
+
+
+def _is_failed(refund: Refund) -> bool:
+    return refund.status == RefundStatus.FAILED and not Refund.objects.filter(retry_of=refund).exists()
+
+
+def _is_in_doubt(refund: Refund) -> bool:
+    return refund.status in OPEN_REFUNDS and refund.gateway_call != GatewayCall.NEEDED
+
+
+for _deed in (
+    Deed(
+        name="approve", title="Approve", permission=_DECIDE, does=_approve, icon="check", forecast=_of_approval,
+        is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
+    ),
+    Deed(
+        name="reject", title="Refuse", permission=_DECIDE, does=_reject, icon="block", form=ReasonForm, is_danger=True,
+        forecast=_of_refusal, is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
+    ),
+    Deed(
+        name="retry", title="Try again", permission=_DECIDE, does=_retry, icon="replay", forecast=_of_retry,
+        is_offered=_is_failed,
+    ),
+    Deed(
+        name="transfer", title="Pay by bank transfer", permission=_DECIDE, does=_transfer, icon="account_balance",
+        form=TransferForm, forecast=_of_transfer,
+        is_offered=lambda refund: refund.status == RefundStatus.MANUAL or _is_failed(refund),
+    ),
+    Deed(
+        name="ask", title="Ask the gateway now", permission="payments.view_refund", does=_ask, icon="sync",
+        forecast=_facts, is_offered=_is_in_doubt,
+    ),
+):  # fmt: skip
+    add_deed("payments.refund", _deed)
+
+
+def _rows_of_order(order: Any) -> list[tuple[Any, ...]]:
+    return [
+        (
+            link(reverse("admin:payments_refund_change", args=[refund.pk]), refund.number),
+            refund.get_status_display(),
+            rupees(refund.amount),
+            refund.get_reason_display(),
+            refund.gateway_refund_id or refund.manual_reference,
+            refund.processed_at or "",
+        )
+        for refund in selectors.list_refunds_of_order(order.pk)
+    ]
+
+
+add_panel(
+    "orders.order",
+    Panel(
+        title="Refunds",
+        columns=("Refund", "Status", "Amount", "Why", "Reference", "Given back"),
+        rows=_rows_of_order,
+        permission="payments.view_refund",
+    ),
+)

@@ -1,0 +1,242 @@
+"""
+Money in doubt: what arrived and is not what was asked, and what the gateway has not answered about.
+
+One page shows all of it; each leads to its own page, with what can be done about it.
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.timesince import timesince
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from apps.core import clock
+from apps.core.admin_deeds import Deed, add_deed
+from apps.core.admin_site import ReadOnlyAdmin, link, tones
+from apps.core.models import is_staff_with
+from apps.core.money import rupees
+from apps.payments import selectors, services
+from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.states import LIVE, AttemptStatus, RefundStatus
+
+_SHOWN = 50
+_TONES = tones(
+    AttemptStatus, success=(AttemptStatus.CAPTURED,), info=(AttemptStatus.AUTHORIZED,), danger=(AttemptStatus.FAILED,)
+)
+
+
+class Review(admin.SimpleListFilter):
+    """Whether somebody has to decide about the money."""
+
+    title = "review"
+    parameter_name = "review"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "To be decided"), ("closed", "Decided")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[PaymentAttempt]") -> "QuerySet[PaymentAttempt]":
+        if self.value() == "open":
+            return selectors.list_attempts_to_review(queryset)
+        return queryset.filter(review_closed_at__isnull=False) if self.value() == "closed" else queryset
+
+
+@admin.register(PaymentAttempt)
+class PaymentAttemptAdmin(ReadOnlyAdmin):
+    """Tries to pay; those with a reason to review wait for somebody to decide."""
+
+    list_display = (
+        "gateway_payment_id",
+        "payment",
+        "status_label",
+        "paid",
+        "method",
+        "payer",
+        "review_reason",
+        "captured_at",
+    )
+    list_filter = (Review, "status", "review_reason", "method", "created_at")
+    list_select_related = ("payment",)
+    ordering = ("-created_at", "-id")
+    search_fields = ("=gateway_payment_id", "=rrn", "=payment__order__number")
+    search_help_text = "A gateway's payment id, a bank reference number, or an order number."
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path("in-doubt/", self.admin_site.admin_view(self.in_doubt), name="payments_in_doubt")
+        return [page, *super().get_urls()]
+
+    @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
+    def status_label(self, attempt: PaymentAttempt) -> tuple[str, str]:
+        return attempt.status, attempt.get_status_display()
+
+    @admin.display(description="Amount", ordering="amount")
+    def paid(self, attempt: PaymentAttempt) -> str:
+        return rupees(attempt.amount)
+
+    def in_doubt(self, request: HttpRequest) -> HttpResponse:
+        """Show all money that somebody has to look at, the longest waiting first."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        sections = [
+            {
+                "title": "Arrived, and to be decided",
+                "columns": ("Payment", "Order", "Amount", "Why", "For"),
+                "rows": _attempts_in_doubt(),
+                "empty": "Nothing waits for a decision.",
+            },
+            {
+                "title": "Refunds whose outcome the gateway has not told",
+                "columns": ("Refund", "Amount", "Why", "For"),
+                "rows": _refunds_in_doubt(),
+                "empty": "The outcome of every refund is known.",
+            },
+            {
+                "title": "Payments whose opening at the gateway was not answered",
+                "columns": ("Payment", "Order", "Amount", "For"),
+                "rows": _payments_in_doubt(),
+                "empty": "The gateway has answered about every payment.",
+            },
+        ]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Money in doubt",
+            "opts": self.model._meta,
+            "sections": sections,
+        }
+        return TemplateResponse(request, "admin/in_doubt.html", context)
+
+
+def _age(since: Any) -> str:
+    return timesince(since, clock.now(), depth=1)
+
+
+def _attempts_in_doubt() -> list[tuple[Any, ...]]:
+    attempts = selectors.list_attempts_to_review().select_related("payment__order").order_by("review_opened_at", "pk")
+    return [
+        (
+            link(reverse("admin:payments_paymentattempt_change", args=[attempt.pk]), attempt.gateway_payment_id),
+            link(reverse("admin:orders_order_change", args=[attempt.payment.order_id]), attempt.payment.order.number),
+            rupees(attempt.amount),
+            attempt.get_review_reason_display(),
+            _age(attempt.review_opened_at),
+        )
+        for attempt in attempts[:_SHOWN]
+    ]
+
+
+def _refunds_in_doubt() -> list[tuple[Any, ...]]:
+    return [
+        (
+            link(reverse("admin:payments_refund_change", args=[refund.pk]), refund.number),
+            rupees(refund.amount),
+            refund.get_reason_display(),
+            _age(refund.created_at),
+        )
+        for refund in selectors.list_refunds_in_doubt().order_by("created_at", "pk")[:_SHOWN]
+    ]
+
+
+def _payments_in_doubt() -> list[tuple[Any, ...]]:
+    payments = selectors.list_payments_in_doubt().select_related("order").order_by("created_at", "pk")
+    return [
+        (
+            link(reverse("admin:payments_payment_change", args=[payment.pk]), payment.public_id),
+            link(reverse("admin:orders_order_change", args=[payment.order_id]), payment.order.number),
+            rupees(payment.amount),
+            _age(payment.created_at),
+        )
+        for payment in payments[:_SHOWN]
+    ]
+
+
+class NoteForm(forms.Form):
+    """Why."""
+
+    note = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), help_text="Stays in the order's history."
+    )
+
+
+def _give_back(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: str) -> str:
+    refund = services.give_back_reviewed(
+        attempt_id=attempt.pk, note=note, decides=is_staff_with(user, "payments.change_refund"), actor=actor, now=now
+    )
+    waits = refund.status == RefundStatus.REQUIRES_APPROVAL
+    outlook = "waits for somebody else to approve it" if waits else "is on its way"
+    return f"Refund {refund.number} over {rupees(refund.amount)} {outlook}."
+
+
+def _close(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: str) -> str:
+    services.close_review(attempt_id=attempt.pk, note=note, actor=actor, now=now)
+    return f"The review of {attempt.gateway_payment_id} is closed."
+
+
+def _ask(payment: Payment, *, user: Any, actor: Any, now: Any) -> str:
+    services.request_check(payment_id=payment.pk, actor=actor, now=now)
+    return "The gateway is being asked; look again in a moment."
+
+
+def _facts(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
+    asked = attempt.payment
+    return [
+        ("Arrived", f"{rupees(attempt.amount)} ({attempt.currency}) as {attempt.gateway_payment_id}"),
+        ("Asked for", f"{rupees(asked.amount)} ({asked.currency}) for order {asked.order.number}"),
+        ("Why it waits", attempt.get_review_reason_display()),
+    ]
+
+
+def _of_giving_back(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
+    left = selectors.left_of_attempt(attempt)
+    return [
+        *_facts(attempt),
+        ("Money", f"{rupees(left)} go back to where they came from; nothing else of the order is touched."),
+        ("Review", "Is closed by itself when all of it has gone back."),
+    ]
+
+
+def _of_closing(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
+    left = selectors.undecided_of_attempt(attempt)
+    kept = (
+        f"{rupees(left)} are neither given back nor on their way: give them back first."
+        if left > 0
+        else "None is left."
+    )
+    return [*_facts(attempt), ("Money left", kept)]
+
+
+def _waits(attempt: PaymentAttempt) -> bool:
+    return bool(attempt.review_reason) and attempt.review_closed_at is None
+
+
+def _has_money_left(attempt: PaymentAttempt) -> bool:
+    is_ours = attempt.status == AttemptStatus.CAPTURED
+    return _waits(attempt) and is_ours and selectors.left_of_attempt(attempt) > 0
+
+
+add_deed(
+    "payments.paymentattempt",
+    Deed(
+        name="give-back", title="Give this money back", permission="payments.add_refund", does=_give_back, icon="undo",
+        form=NoteForm, forecast=_of_giving_back, is_offered=_has_money_left,
+    ),
+)  # fmt: skip
+add_deed(
+    "payments.paymentattempt",
+    Deed(
+        name="close", title="Close the review", permission="payments.change_paymentattempt", does=_close,
+        icon="task_alt", form=NoteForm, forecast=_of_closing, is_offered=_waits,
+    ),
+)  # fmt: skip
+add_deed(
+    "payments.payment",
+    Deed(
+        name="ask", title="Ask the gateway now", permission="payments.view_payment", does=_ask, icon="sync",
+        is_offered=lambda payment: payment.status in LIVE or payment.next_check_at is not None,
+    ),
+)  # fmt: skip

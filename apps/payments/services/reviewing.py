@@ -1,0 +1,120 @@
+"""Deciding about money that was not what was asked for: it goes back, and its review is closed when none of it is left."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.core.errors import Conflict, Invalid
+from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.orders.locks import lock_order
+from apps.payments import events, locks, rules, selectors
+from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services.refunding import NothingToRefund, refund_attempt
+from apps.payments.states import AttemptStatus, RefundReason, ReviewReason
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+
+class NoReviewOpen(Conflict):
+    message = "Nobody has to decide about payment {0}."
+
+
+class ReviewHoldsMoney(Conflict):
+    message = "Of payment {0}, {1} paise are neither given back nor on their way: give them back first."
+
+
+class ReviewNoteMissing(Invalid):
+    message = "Say in a note why the review is closed."
+
+
+_REASONS = {
+    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT,
+    ReviewReason.PAID_TWICE: RefundReason.PAID_TWICE,
+    ReviewReason.AMOUNT_DIFFERS: RefundReason.AMOUNT_DIFFERS,
+}
+
+
+@transaction.atomic
+def give_back_reviewed(*, attempt_id: UUID, note: str = "", decides: bool, actor: Actor, now: datetime) -> Refund:
+    """
+    Give all of a captured attempt back that waits for a decision, and nothing else of its order.
+
+    `decides` says that the asker may decide about refunds; over REFUND_APPROVAL_ABOVE a second person must agree as always.
+
+    :raises PaymentNotFound: if there is no such attempt
+    :raises NoReviewOpen: if nothing waits to be decided, or the money has not been captured
+    :raises NothingToRefund: if all of it was asked back already
+    """
+    order, attempt = _lock(attempt_id)
+
+    if not _is_open(attempt) or attempt.status != AttemptStatus.CAPTURED:
+        raise NoReviewOpen(attempt.gateway_payment_id)
+    needs_approval = rules.needs_approval(amount=attempt.amount, decides=decides, above=settings.REFUND_APPROVAL_ABOVE)
+    refund = refund_attempt(
+        order=order,
+        attempt=attempt,
+        reason=_REASONS[ReviewReason(attempt.review_reason)],
+        note=note,
+        is_decided=not needs_approval,
+        actor=actor,
+        now=now,
+    )
+    if refund is None:
+        raise NothingToRefund(order.number)
+
+    return refund
+
+
+@transaction.atomic
+def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) -> PaymentAttempt:
+    """
+    Close the review of a captured attempt by hand, once none of its money is left with us undecided.
+
+    :raises PaymentNotFound: if there is no such attempt
+    :raises NoReviewOpen: if nothing waits to be decided
+    :raises ReviewNoteMissing: if nobody says why
+    :raises ReviewHoldsMoney: if some of it (paise) is not promised back
+    """
+    order, attempt = _lock(attempt_id)
+
+    if not _is_open(attempt):
+        raise NoReviewOpen(attempt.gateway_payment_id)
+    if not note.strip():
+        raise ReviewNoteMissing(param="note")
+    left = selectors.undecided_of_attempt(attempt)
+    if left > 0:
+        raise ReviewHoldsMoney(attempt.gateway_payment_id, left)
+
+    return _close(order, attempt, note=note.strip(), actor=actor, now=now)
+
+
+def close_review_when_all_is_back(*, order: "Order", attempt: PaymentAttempt, now: datetime) -> None:
+    """Close an open review as soon as all of its money has gone back. The caller has locked order and attempt."""
+    if _is_open(attempt) and selectors.sum_given_back_of_attempt(attempt.pk) >= attempt.amount:
+        _close(order, attempt, note="all of it has gone back", actor=SYSTEM, now=now)
+
+
+def _lock(attempt_id: UUID) -> "tuple[Order, PaymentAttempt]":
+    known = selectors.get_attempt(attempt_id)
+    order = lock_order(known.payment.order_id)
+    return order, locks.lock_attempt(gateway=known.gateway, gateway_payment_id=known.gateway_payment_id) or known
+
+
+def _is_open(attempt: PaymentAttempt) -> bool:
+    return bool(attempt.review_reason) and attempt.review_closed_at is None
+
+
+def _close(order: "Order", attempt: PaymentAttempt, *, note: str, actor: Actor, now: datetime) -> PaymentAttempt:
+    attempt.review_closed_at = now
+    attempt.save(update_fields=["review_closed_at", "updated_at"])
+
+    changed = stored_fields(attempt, "review_closed_at")
+    record(
+        events.ATTEMPT_RESOLVED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, reason=note, now=now
+    )
+
+    return attempt
