@@ -106,6 +106,18 @@ _NOT_SETTLED = """
     ORDER BY a.captured_at, a.id LIMIT %(limit)s
 """
 
+_REFUNDS_NOT_SETTLED = """
+    SELECT r.id FROM payments_refund r JOIN payments_paymentattempt a ON a.id = r.attempt_id
+    WHERE a.gateway = %(gateway)s AND r.status = 'processed' AND r.gateway_refund_id IS NOT NULL AND r.manual_reference = ''
+      AND r.processed_at >= %(since)s AND r.processed_at <= %(until)s
+      AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.refund_id = r.id)
+      AND NOT EXISTS (
+          SELECT 1 FROM payments_reconciliationexception e
+          WHERE e.entity_id = r.gateway_refund_id AND e.reason = 'missing_line'
+      )
+    ORDER BY r.processed_at, r.id LIMIT %(limit)s
+"""
+
 
 @dataclass(frozen=True)
 class Added:
@@ -199,6 +211,12 @@ def list_unsettled(*, gateway: str, since: datetime, until: datetime, limit: int
     """Return captured money of a span of time that no line has brought, and that nobody misses yet; oldest first."""
     values = {"gateway": gateway, "since": since, "until": until, "limit": limit}
     return [Unsettled(*row) for row in _rows(_NOT_SETTLED, values)]
+
+
+def list_refunds_not_settled(*, gateway: str, since: datetime, until: datetime, limit: int) -> list[UUID]:
+    """Return the refunds of a span of time that went back by the gateway, that no line has, and that nobody misses yet."""
+    values = {"gateway": gateway, "since": since, "until": until, "limit": limit}
+    return [row[0] for row in _rows(_REFUNDS_NOT_SETTLED, values)]
 
 
 def span_of_payments(settlement_id: UUID) -> tuple[datetime, datetime] | None:

@@ -14,7 +14,10 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM, record
 from apps.core.models import AuditRun, Delivery, Event, IdempotencyKey, Outbox
 from apps.core.tasks import run_audit
+from apps.orders.models import Order
 from tests.factories.accounts import make_user
+from tests.factories.catalog import make_registration
+from tests.factories.orders import make_order
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +52,30 @@ class TestInvariantsFindWhatIsPlanted:
             Event.objects.filter(pk=event.pk).update(version=2)
 
         assert [row["subject_id"] for row in violations("INV-37")] == [event.subject_id]
+
+    def test_a_row_that_changed_without_its_news(self, reference_data: None) -> None:
+        make_registration()
+        first, second, third = (make_order(make_user()) for _ in range(3))
+        assert violations("INV-37b") == []
+
+        Order.objects.filter(pk=first.pk).update(status="expired")
+        Order.objects.filter(pk=second.pk).update(version=2)
+
+        rows = violations("INV-37b")
+        assert {(row["kind"], row["id"], row["version"], row["told_version"], row["status"]) for row in rows} == {
+            ("orders.order", first.pk, 1, 1, "expired"),
+            ("orders.order", second.pk, 2, 1, "pending_payment"),
+        }
+        assert third.pk not in {row["id"] for row in rows}
+
+    def test_news_of_a_row_that_is_not_there(self) -> None:
+        event = make_event()
+        with pgtrigger.ignore("core.Event:frozen"):
+            Event.objects.filter(pk=event.pk).update(subject_type="orders.order")
+
+        assert ("orders.order", event.subject_id, None, 1) in [
+            (row["kind"], row["id"], row["version"], row["told_version"]) for row in violations("INV-37b")
+        ]
 
     def test_news_that_nobody_carries(self) -> None:
         event = make_event()

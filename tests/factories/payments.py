@@ -7,7 +7,7 @@ from typing import Any
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.payments import services
-from apps.payments.gateways import GatewayDispute, GatewayError, GatewayPayment
+from apps.payments.gateways import GatewayDispute, GatewayError, GatewayPayment, GatewayRefund
 from apps.payments.models import (
     Dispute,
     Payment,
@@ -139,3 +139,20 @@ def make_exception(**fields: Any) -> ReconciliationException:
         "opened_at": clock.now(),
     }
     return ReconciliationException.objects.create(**{**values, **fields})
+
+
+def take_in_refund(refund: Refund, *, status: str = "processed", now: datetime | None = None) -> Refund:
+    """Have the gateway say how a refund went, which gives it the gateway's id."""
+    refund.refresh_from_db()
+    facts = GatewayRefund(
+        gateway="razorpay",
+        id=refund.gateway_refund_id or new_gateway_id("rfnd"),
+        gateway_payment_id=refund.attempt.gateway_payment_id,
+        status=status,
+        amount=refund.amount,
+        currency=refund.currency,
+        our_refund=refund.public_id,
+    )
+    services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now or clock.now())
+    refund.refresh_from_db()
+    return refund

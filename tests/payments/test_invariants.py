@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pgtrigger
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from apps.core import audit, clock
-from apps.core.events import SYSTEM
+from apps.core.events import SYSTEM, record
 from apps.orders.models import Order
 from apps.payments import services
 from apps.payments.invariants import INVARIANTS
@@ -20,13 +20,15 @@ from apps.payments.models import (
     LedgerTransaction,
     Payment,
     PaymentAttempt,
+    ReconciliationException,
     Refund,
     RefundLine,
     Settlement,
+    SettlementImport,
     Webhook,
 )
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, make_payment, pay
+from tests.factories.payments import make_dispute, make_exception, make_payment, make_refund, pay, take_in_refund
 from tests.payments.test_webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
@@ -139,7 +141,8 @@ def _posted_twice(world: Any) -> None:
 
 
 def _old_money_in_suspense(world: Any) -> None:
-    _post_by_hand(("bank", 5), ("suspense", -5))(world)
+    _post_by_hand(("round_off", 5), ("suspense", -5))(world)
+    _post_by_hand(("bank", 5), ("input_gst", -5))(world)
     long_ago = (clock.now() - timedelta(days=2)).isoformat()
     with pgtrigger.ignore():
         run_sql(f"UPDATE payments_ledgertransaction SET created_at = '{long_ago}' WHERE kind = 'test'")
@@ -172,6 +175,18 @@ def _line(world: Any, change: str) -> None:
         run_sql(f"UPDATE payments_settlementline SET {change}")
 
 
+def _report_that_nobody_reads(world: Any) -> None:
+    services.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
+    SettlementImport.objects.update(updated_at=clock.now() - timedelta(hours=2))
+
+
+def _refund_that_went_back(world: Any) -> None:
+    # In its history alone: the row itself cannot go back.
+    with transaction.atomic(), pgtrigger.ignore():
+        for status in ("processed", "pending"):
+            record("payments.refund.changed", subject=world.refund, actor=SYSTEM, changed={"status": status})
+
+
 _CAPTURED = {"status": "captured"}
 _LONG_AGO = timedelta(minutes=16)
 _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
@@ -183,9 +198,9 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-25c": (_update(Refund, {}, status="failed"), {"INV-25c"}),
     "INV-20d": (_update(Refund, {}, approved_by="user:cus_a"), {"INV-20d"}),
     "INV-15": (_duplicate_gateway_order, {"INV-15"}),
-    "INV-16": (_update(PaymentAttempt, _CAPTURED, currency="USD"), {"INV-14b", "INV-16", "INV-20b", "INV-25"}),
+    "INV-16": (_update(PaymentAttempt, _CAPTURED, currency="USD"), {"INV-14b", "INV-16", "INV-20b", "INV-25", "INV-26"}),
     "INV-16b": (_update(Payment, {"status": "requires_payment"}, amount=10**9), {"INV-16b"}),
-    "INV-17": (_uncapture_the_books, {"INV-14b", "INV-17", "INV-17b", "INV-20b", "INV-25", "INV-26"}),
+    "INV-17": (_uncapture_the_books, {"INV-14b", "INV-17", "INV-17b", "INV-20b", "INV-25", "INV-25e", "INV-26"}),
     "INV-17b": (_update(Payment, {"status": "succeeded"}, status="cancelled"), {"INV-17b"}),
     "INV-18": (
         lambda world: _update(Payment, {"order": world.waiting}, next_check_at=clock.now() - _LONG_AGO)(world), {"INV-18"},
@@ -195,16 +210,22 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-19": (lambda world: _update(Order, {"pk": world.paid.pk}, status="expired")(world), {"INV-19"}),
     "INV-20": (_paid_for_more_than_the_total, {"INV-17", "INV-20", "INV-20b", "INV-25", "INV-26", "INV-42"}),
     "INV-20b": (lambda world: _update(Order, {"pk": world.paid.pk}, paid_amount=1)(world), {"INV-20b"}),
-    "INV-22": (_post_by_hand(("bank", 5), ("round_off", -4)), {"INV-22", "INV-23"}),
-    "INV-23": (_post_by_hand(("bank", 5)), {"INV-22", "INV-23"}),
+    "INV-22": (_post_by_hand(("bank", 5), ("round_off", -4)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
+    "INV-23": (_post_by_hand(("bank", 5)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
     "INV-24": (
         lambda world: [pgtrigger.ignore()(run_sql)("UPDATE payments_balancecheckpoint SET balance = 7 WHERE id ="
                                                    " (SELECT min(id) FROM payments_balancecheckpoint)")][0], {"INV-24"},
     ),
-    "INV-25": (_post_by_hand(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"), {"INV-25"}),
-    "INV-25b": (_posted_twice, {"INV-25b", "INV-26"}),
-    "INV-28": (_post_by_hand(("customer_advances", 10**9), ("bank", -(10**9))), {"INV-28"}),
-    "INV-28b": (_old_money_in_suspense, {"INV-28b"}),
+    "INV-25": (
+        _post_by_hand(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"), {"INV-25", "INV-25e"},
+    ),
+    "INV-25b": (_posted_twice, {"INV-25b", "INV-25e", "INV-26"}),
+    "INV-25e": (_post_by_hand(("round_off", 5), ("input_gst", -5), source_type="payments.dispute"), {"INV-25e"}),
+    "INV-28": (
+        _post_by_hand(("refunds_payable", 10**9), ("round_off", -(10**9)), source_type="invoicing.invoice", kind="invoice"),
+        {"INV-28"},
+    ),
+    "INV-28b": (_old_money_in_suspense, {"INV-25e", "INV-28b"}),
     "INV-41": (
         lambda world: _webhook(processed_at=None, outcome="", received_at=clock.now() - timedelta(minutes=3))(world),
         {"INV-41", "INV-42"},
@@ -212,11 +233,36 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-41b": (_webhook(body=b"{}"), {"INV-41b"}),
     "INV-41c": (_webhook(outcome="ignored"), {"INV-41c", "INV-42"}),
     "INV-42": (_webhook(metadata={}), {"INV-42"}),
-    "INV-29": (
-        lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, amount_deducted=5)(world), {"INV-29"},
+    "INV-25d": (
+        lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, amount_deducted=5)(world),
+        {"INV-25d", "INV-26"},
     ),
-    "INV-29b": (
-        lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, next_check_at=None)(world), {"INV-29b"},
+    "INV-18e": (
+        lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, next_check_at=None)(world), {"INV-18e"},
+    ),
+    "INV-18f": (_report_that_nobody_reads, {"INV-18f"}),
+    "INV-10b": (
+        lambda world: _update(
+            Refund, {"pk": make_refund(Order.objects.get(pk=world.paid.pk), amount=1_00).pk}, created_at=clock.now() - timedelta(days=8)
+        )(world),
+        {"INV-10b"},
+    ),
+    "INV-10c": (lambda world: make_exception(opened_at=clock.now() - timedelta(days=8)), {"INV-10c"}),
+    "INV-17c": (_refund_that_went_back, {"INV-17c"}),
+    "INV-20e": (
+        lambda world: _update(
+            PaymentAttempt, {"pk": _attempt_of(world).pk}, review_reason="paid_twice", review_opened_at=clock.now(),
+            review_closed_at=clock.now(),
+        )(world),
+        {"INV-20e"},
+    ),
+    "INV-49": (
+        lambda world: _update(Refund, {"pk": world.refund.pk}, payment=Payment.objects.get(order=world.waiting))(world),
+        {"INV-49"},
+    ),
+    "INV-49b": (
+        lambda world: _update(LedgerTransaction, {"source_id": world.refund.pk}, order_id=world.waiting.pk)(world),
+        {"INV-49b"},
     ),
     "INV-21": (lambda world: _line(world, "amount = amount + 1"), {"INV-21"}),
     "INV-21b": (lambda world: _settled(world) and _update(Settlement, {}, line_count=2)(world), {"INV-21b"}),
@@ -225,13 +271,14 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         {"INV-21c"},
     ),
     "INV-26": (
-        _post_by_hand(("bank", 5), ("customer_advances", -5), source_type="payments.refund", kind="test"), {"INV-26"},
+        _post_by_hand(("bank", 5), ("customer_advances", -5), source_type="invoicing.invoice", kind="invoice"), {"INV-26"},
     ),
     "INV-26b": (
-        lambda world: _line(world, "bank_amount = bank_amount - 1, fee_amount = fee_amount + 1"), {"INV-21b", "INV-26b"},
+        lambda world: _line(world, "bank_amount = bank_amount - 1, fee_amount = fee_amount + 1"), {"INV-21b", "INV-26", "INV-26b"},
     ),
     "INV-28c": (
-        _post_by_hand(("suspense", 5), ("bank", -5), source_type="payments.reconciliationexception"), {"INV-28c"},
+        _post_by_hand(("suspense", 5), ("bank", -5), source_type="payments.reconciliationexception"),
+        {"INV-25e", "INV-28c"},
     ),
 }  # fmt: skip
 
@@ -252,4 +299,56 @@ def test_a_planted_violation_is_found(world: Any, invariant: str) -> None:
 
 def test_paying_in_other_ways_violates_nothing(shop: Any, owner: Any) -> None:
     pay(make_order(owner))
+    assert violated() == []
+
+
+def test_a_refund_that_no_report_has_is_found_until_somebody_misses_it_or_it_comes(world: Any) -> None:
+    _settled(world)
+    refund = take_in_refund(world.refund)
+    _update(Refund, {"pk": refund.pk}, processed_at=clock.now() - timedelta(days=11))(world)
+    assert violated() == ["INV-21"]
+
+    assert services.find_missing_lines(now=clock.now()) == 1
+    assert services.find_missing_lines(now=clock.now()) == 0
+
+    assert violated() == []
+    missed = ReconciliationException.objects.get()
+    assert (missed.reason, missed.entity_id, missed.expected_amount, missed.held_amount) == (
+        "missing_line", refund.gateway_refund_id, -refund.amount, 0,
+    )  # fmt: skip
+    report = (
+        "entity_id,type,debit,credit,amount,fee,tax,settled_at,settlement_id,settlement_utr\n"
+        f"{refund.gateway_refund_id},refund,{refund.amount},0,{refund.amount},0,0,"
+        f"{int(clock.now().timestamp())},setl_00000000000002,U2\n"
+    )
+    services.import_settlement_file(stream=io.BytesIO(report.encode()), name="r.csv", actor=SYSTEM, now=clock.now())
+    missed.refresh_from_db()
+    assert (missed.resolution, violated()) == ("arrived", [])
+
+
+def test_a_report_of_a_past_day_that_broke_off_is_found_until_it_is_read(world: Any) -> None:
+    day = clock.ist_date(clock.now()) - timedelta(days=4)
+    services.request_settlement_import(day=day, actor=SYSTEM, now=clock.now())
+    SettlementImport.objects.update(status="failed", error="no answer")
+    assert violated() == ["INV-18f"]
+
+    SettlementImport.objects.create(
+        gateway="razorpay", source="api", fingerprint=day.isoformat(), day=day, status="completed", requested_by="test"
+    )
+    assert violated() == []
+
+
+@pytest.mark.parametrize("status", ["manual", "failed"])
+def test_money_that_must_go_back_does_not_lie_for_more_than_a_week(world: Any, status: str) -> None:
+    _update(Refund, {"pk": world.refund.pk}, status=status, updated_at=clock.now() - timedelta(days=8))(world)
+    _update(Order, {"pk": world.paid.pk}, status="cancelled")(world)
+
+    assert "INV-10b" in violated()
+
+
+def test_disputes_and_written_off_differences_leave_no_gap_in_the_gateways_debt(world: Any) -> None:
+    attempt = _attempt_of(world)
+    make_dispute(attempt, id="disp_1", amount_deducted=attempt.amount)
+    assert violated() == []
+    make_dispute(attempt, id="disp_1", status="lost", amount_deducted=attempt.amount)
     assert violated() == []

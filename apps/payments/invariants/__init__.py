@@ -3,10 +3,21 @@
 from apps.core.audit import Invariant
 from apps.payments.invariants.collecting import PAYMENTS, WEBHOOKS
 from apps.payments.invariants.disputes import DISPUTES
+from apps.payments.invariants.history import HISTORY
 from apps.payments.invariants.ledger import LEDGER
+from apps.payments.invariants.ownership import OWNERSHIP
 from apps.payments.invariants.refunds import REFUNDS
 from apps.payments.invariants.settlements import SETTLEMENTS
 
-INVARIANTS: tuple[Invariant, ...] = (*PAYMENTS, *REFUNDS, *LEDGER, *WEBHOOKS, *SETTLEMENTS, *DISPUTES)
+INVARIANTS: tuple[Invariant, ...] = (
+    *PAYMENTS,
+    *REFUNDS,
+    *HISTORY,
+    *LEDGER,
+    *WEBHOOKS,
+    *SETTLEMENTS,
+    *DISPUTES,
+    *OWNERSHIP,
+)
 
 __all__ = ["INVARIANTS"]

@@ -16,13 +16,22 @@ PAYMENTS = (
     Invariant(
         id="INV-15",
         name="gateway_ids_are_unique",
-        statement="No two of our rows stand for one order or one payment of a gateway.",
+        statement="No two of our rows stand for one order, payment, refund, dispute or settlement of a gateway.",
         sql="""
             SELECT 'payment' AS kind, gateway_order_id AS gateway_id, count(*) AS rows FROM payments_payment
             WHERE gateway_order_id IS NOT NULL GROUP BY gateway, gateway_order_id HAVING count(*) > 1
             UNION ALL
             SELECT 'attempt', gateway_payment_id, count(*) FROM payments_paymentattempt
             GROUP BY gateway, gateway_payment_id HAVING count(*) > 1
+            UNION ALL
+            SELECT 'refund', gateway_refund_id, count(*) FROM payments_refund
+            WHERE gateway_refund_id IS NOT NULL GROUP BY gateway_refund_id HAVING count(*) > 1
+            UNION ALL
+            SELECT 'dispute', gateway_dispute_id, count(*) FROM payments_dispute
+            GROUP BY gateway_dispute_id HAVING count(*) > 1
+            UNION ALL
+            SELECT 'settlement', gateway_settlement_id, count(*) FROM payments_settlement
+            GROUP BY gateway, gateway_settlement_id HAVING count(*) > 1
         """,
     ),
     Invariant(

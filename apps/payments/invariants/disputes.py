@@ -4,7 +4,7 @@ from apps.core.audit import Invariant
 
 DISPUTES = (
     Invariant(
-        id="INV-29",
+        id="INV-25d",
         name="disputes_hold_what_was_taken",
         statement="The books hold for each undecided dispute what was taken, as a loss for a lost one, and nothing for the rest.",
         sql="""
@@ -23,7 +23,7 @@ DISPUTES = (
         """,
     ),
     Invariant(
-        id="INV-29b",
+        id="INV-18e",
         name="no_dispute_is_forgotten",
         statement="Every undecided dispute is looked at within an hour of its time; a decided one has its time and waits no more.",
         settles_in=3600,

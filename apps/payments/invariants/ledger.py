@@ -57,19 +57,36 @@ LEDGER = (
         """,
     ),
     Invariant(
-        id="INV-28",
-        name="advances_are_not_overdrawn",
-        statement=(
-            "No order has used more of its customer's money than came in for it, but for refunds whose credit note is to come."
-        ),
+        id="INV-25e",
+        name="postings_have_their_fact",
+        statement="Every posting is of a fact that exists, of a kind that such facts have.",
         sql="""
-            SELECT t.order_id, e.currency, sum(e.amount) AS overdrawn FROM payments_ledgerentry e
-            JOIN payments_ledgertransaction t ON t.id = e.transaction_id
-            WHERE e.account_id = 'customer_advances' GROUP BY t.order_id, e.currency
-            HAVING sum(e.amount) > (
-                SELECT coalesce(sum(r.amount), 0) FROM payments_refund r WHERE r.order_id = t.order_id
-                  AND r.currency = e.currency AND r.status IN ('pending', 'unknown', 'manual', 'processed')
-            )
+            SELECT t.id, t.source_type, t.source_id, t.kind FROM payments_ledgertransaction t
+            WHERE NOT CASE t.source_type
+                WHEN 'payments.paymentattempt' THEN t.kind = 'capture'
+                     AND EXISTS (SELECT FROM payments_paymentattempt f WHERE f.id = t.source_id AND f.status = 'captured')
+                WHEN 'payments.refund' THEN split_part(t.kind, ':', 1) IN (
+                         'refund_due', 'refund_due_again', 'refund_reversal', 'refund', 'refund_manual', 'late_credit')
+                     AND EXISTS (SELECT FROM payments_refund f WHERE f.id = t.source_id)
+                WHEN 'payments.settlement' THEN split_part(t.kind, ':', 1) = 'settlement'
+                     AND EXISTS (SELECT FROM payments_settlement f WHERE f.id = t.source_id)
+                WHEN 'payments.reconciliationexception' THEN t.kind IN ('difference', 'resolution')
+                     AND EXISTS (SELECT FROM payments_reconciliationexception f WHERE f.id = t.source_id)
+                WHEN 'payments.dispute' THEN split_part(t.kind, ':', 1) IN ('dispute_taken', 'dispute_returned', 'dispute_lost')
+                     AND EXISTS (SELECT FROM payments_dispute f WHERE f.id = t.source_id)
+                WHEN 'invoicing.invoice' THEN t.kind IN ('invoice', 'credit_note')
+                ELSE false END
+        """,
+    ),
+    Invariant(
+        id="INV-28",
+        name="liabilities_are_not_negative",
+        statement="No account of ours that says what we owe, be it output GST of a registration or refunds under way, is overdrawn.",
+        sql="""
+            SELECT e.account_id, e.currency, sum(e.amount) AS overdrawn FROM payments_ledgerentry e
+            JOIN payments_account a ON a.code = e.account_id
+            WHERE a.kind = 'liability' AND a.code <> 'customer_advances'
+            GROUP BY e.account_id, e.currency HAVING sum(e.amount) > 0
         """,
     ),
     Invariant(

@@ -83,4 +83,37 @@ REFUNDS = (
                                          OR f.amount <> r.amount))
         """,
     ),
+    Invariant(
+        id="INV-20e",
+        name="surplus_money_goes_back_or_is_looked_at",
+        statement="Money that is flagged for staff has an open review, or all of it was asked back.",
+        sql="""
+            SELECT a.id, a.gateway_payment_id, a.amount, a.review_reason, a.review_closed_at FROM payments_paymentattempt a
+            WHERE a.status = 'captured' AND a.review_reason <> '' AND (
+                a.review_opened_at IS NULL
+                OR (a.review_closed_at IS NOT NULL AND a.amount > (
+                    SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
+                    LEFT JOIN payments_refund again ON again.retry_of_id = r.id
+                    WHERE r.attempt_id = a.id AND r.status <> 'cancelled' AND again.id IS NULL)))
+        """,
+    ),
+    Invariant(
+        id="INV-10b",
+        name="no_refund_waits_for_ever",
+        statement="No refund waits for its approval, a transfer by hand or another try for more than a week.",
+        settles_in=604_800,
+        sql="""
+            SELECT r.id, r.number, r.status, r.created_at, r.updated_at FROM payments_refund r
+            WHERE (r.status = 'requires_approval' AND r.created_at < %(now)s - interval '7 days')
+               OR (r.status = 'manual' AND r.updated_at < %(now)s - interval '7 days')
+            UNION ALL
+            SELECT r.id, r.number, r.status, r.created_at, r.updated_at FROM payments_refund r
+            JOIN payments_paymentattempt a ON a.id = r.attempt_id JOIN orders_order o ON o.id = r.order_id
+            WHERE r.status = 'failed' AND r.updated_at < %(now)s - interval '7 days'
+              -- Nobody may keep this money: it has to go back in one way or another.
+              AND (o.status IN ('cancelled', 'expired') OR a.review_reason <> '')
+              AND a.amount > (SELECT coalesce(sum(h.amount), 0) FROM payments_refund h WHERE h.attempt_id = a.id
+                              AND h.status IN ('requires_approval', 'pending', 'unknown', 'manual', 'processed'))
+        """,
+    ),
 )

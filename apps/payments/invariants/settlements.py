@@ -6,8 +6,8 @@ SETTLEMENTS = (
     Invariant(
         id="INV-21",
         name="settled_money_is_ours_and_ours_is_settled",
-        statement="Every settled line is of a payment or refund of ours of its amount, and every captured payment was settled"
-        " ten days later if anything was; or an exception says why not.",
+        statement="Every settled line is of a payment or refund of ours of its amount, and every captured payment and processed"
+        " refund was settled ten days later if anything was; or an exception says why not.",
         settles_in=864_000,
         sql="""
             SELECT l.id, l.entity_id, l.amount, coalesce(a.amount, f.amount) AS ours FROM payments_settlementline l
@@ -24,6 +24,14 @@ SETTLEMENTS = (
               AND a.captured_at < (SELECT max(s.settled_at) FROM payments_settlement s WHERE s.gateway = a.gateway)
               AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id)
               AND NOT EXISTS (SELECT 1 FROM payments_reconciliationexception e WHERE e.attempt_id = a.id)
+            UNION ALL
+            SELECT r.id, r.gateway_refund_id, r.amount, NULL FROM payments_refund r
+            JOIN payments_paymentattempt a ON a.id = r.attempt_id
+            WHERE r.status = 'processed' AND r.gateway_refund_id IS NOT NULL AND r.manual_reference = ''
+              AND r.processed_at < %(now)s - interval '10 days'
+              AND r.processed_at < (SELECT max(s.settled_at) FROM payments_settlement s WHERE s.gateway = a.gateway)
+              AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.refund_id = r.id)
+              AND NOT EXISTS (SELECT 1 FROM payments_reconciliationexception e WHERE e.entity_id = r.gateway_refund_id)
         """,
     ),
     Invariant(
@@ -56,17 +64,27 @@ SETTLEMENTS = (
     Invariant(
         id="INV-26",
         name="collected_money_is_somewhere",
-        statement="What was captured less what was refunded is owed by the gateway, in the bank, its fee, or in suspense.",
+        statement="Captured less refunded, less fees settled, less taken for disputes is what the gateway owes, the bank got or"
+        " suspense holds: by the rows of the facts on one side, by the books on the other.",
         sql="""
-            SELECT captured.amount AS captured, refunded.amount AS refunded, booked.amount AS booked FROM
-                (SELECT coalesce(sum(amount), 0) AS amount FROM payments_paymentattempt WHERE status = 'captured') captured,
-                (SELECT coalesce(sum(amount), 0) AS amount FROM payments_refund WHERE status = 'processed') refunded,
-                (SELECT coalesce(sum(e.amount), 0) AS amount FROM payments_ledgerentry e
-                 JOIN payments_ledgertransaction t ON t.id = e.transaction_id
-                 WHERE t.source_type IN ('payments.paymentattempt', 'payments.refund', 'payments.settlement',
-                                         'payments.reconciliationexception')
-                   AND (e.account_id IN ('bank', 'input_gst', 'suspense') OR e.account_id LIKE 'gateway_%%')) booked
-            WHERE captured.amount - refunded.amount <> booked.amount
+            WITH facts (currency, amount) AS (
+                SELECT currency, amount FROM payments_paymentattempt WHERE status = 'captured'
+                UNION ALL SELECT currency, -amount FROM payments_refund WHERE status = 'processed'
+                UNION ALL SELECT currency, -fee_amount FROM payments_settlementline
+                UNION ALL SELECT currency, -amount_deducted FROM payments_dispute
+                UNION ALL SELECT currency, -held_amount FROM payments_reconciliationexception WHERE resolution = 'written_off'
+                UNION ALL
+                SELECT e.currency, -a.fee_amount FROM payments_reconciliationexception e
+                JOIN payments_paymentattempt a ON a.id = e.attempt_id
+                WHERE e.reason = 'missing_line' AND e.resolution = 'cleared' AND e.held_amount <> 0 AND a.fee_amount IS NOT NULL
+            ), told AS (
+                SELECT currency, sum(amount) AS amount FROM facts GROUP BY currency
+            ), booked AS (
+                SELECT currency, sum(amount) AS amount FROM payments_ledgerentry
+                WHERE account_id IN ('bank', 'suspense') OR account_id LIKE 'gateway_receivable:%%' GROUP BY currency
+            )
+            SELECT currency, told.amount AS told, booked.amount AS booked FROM told FULL JOIN booked USING (currency)
+            WHERE coalesce(told.amount, 0) <> coalesce(booked.amount, 0)
         """,
     ),
     Invariant(
@@ -107,6 +125,34 @@ SETTLEMENTS = (
                 (SELECT coalesce(sum(held_amount), 0) AS amount FROM payments_reconciliationexception
                  WHERE resolved_at IS NULL) open
             WHERE suspense.amount <> open.amount
+        """,
+    ),
+    Invariant(
+        id="INV-10c",
+        name="exceptions_have_an_owner",
+        statement="No exception of settlements is open for more than a week without somebody who looks after it.",
+        settles_in=604_800,
+        sql="""
+            SELECT id, reason, entity_id, opened_at FROM payments_reconciliationexception
+            WHERE resolved_at IS NULL AND owner_id IS NULL AND opened_at < %(now)s - interval '7 days'
+        """,
+    ),
+    Invariant(
+        id="INV-18f",
+        name="no_import_is_forgotten",
+        statement="No report waits to be read for an hour with nobody on the way to it, and no day's report stays unread for three.",
+        settles_in=3_600,
+        sql="""
+            SELECT i.id, i.source, i.day, i.status, i.error FROM payments_settlementimport i
+            WHERE (i.status = 'waiting' AND i.updated_at < %(now)s - interval '1 hour'
+                   AND coalesce(i.claimed_until, '-infinity') < %(now)s
+                   AND NOT EXISTS (
+                       SELECT 1 FROM core_delivery d JOIN core_event e ON e.id = d.event_id
+                       WHERE e.subject_type = 'payments.settlementimport' AND e.subject_id = i.id AND d.done_at IS NULL))
+               OR (i.status = 'failed' AND i.day < (%(now)s AT TIME ZONE 'Asia/Kolkata')::date - 3
+                   AND NOT EXISTS (
+                       SELECT 1 FROM payments_settlementimport done
+                       WHERE done.gateway = i.gateway AND done.day = i.day AND done.status = 'completed'))
         """,
     ),
 )

@@ -92,13 +92,11 @@ def list_exceptions(
 
 
 def list_missed_in(settlement_id: UUID, *, part: int) -> list[UUID]:
-    """Return the open exceptions about payments that were missed and have come in a part of a settlement."""
+    """Return the open exceptions about payments and refunds that were missed and have come in a part of a settlement."""
     rows = ReconciliationException.objects.filter(
         reason=ExceptionReason.MISSING_LINE,
         resolved_at__isnull=True,
-        attempt__in=SettlementLine.objects.filter(settlement_id=settlement_id, part=part, attempt__isnull=False).values(
-            "attempt"
-        ),
+        entity_id__in=SettlementLine.objects.filter(settlement_id=settlement_id, part=part).values("entity_id"),
     )
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
@@ -115,6 +113,12 @@ def sum_held_beside_lines(settlement_id: UUID) -> int:
     """Return what a settlement's exceptions say (paise, debit positive) of money that no line of it brought."""
     rows = ReconciliationException.objects.filter(settlement_id=settlement_id, line__isnull=True)
     return rows.exclude(resolution=Resolution.ARRIVED).aggregate(total=Sum("held_amount"))["total"] or 0
+
+
+def is_missed(entity_id: str) -> bool:
+    """Test if there is an exception, open or not, about a line that should have come."""
+    rows = ReconciliationException.objects.filter(entity_id=entity_id, reason=ExceptionReason.MISSING_LINE)
+    return rows.exists()
 
 
 def latest_settled_at(gateway: str) -> datetime | None:

@@ -310,7 +310,7 @@ def _post_difference(exception: ReconciliationException, settlement: Settlement)
 
 def find_missing_lines(*, now: datetime, gateway: str = "razorpay") -> int:
     """
-    Open an exception for each captured payment that should have been settled and was not, and return how many.
+    Open an exception for each captured payment and refund that should have been settled and was not; return how many.
 
     Should have been: it is older than the setting says, and something later than it was settled.
     """
@@ -323,4 +323,23 @@ def find_missing_lines(*, now: datetime, gateway: str = "razorpay") -> int:
     with transaction.atomic():
         for one in missed:
             _miss(one, settlement=None, now=now)
-    return len(missed)
+    refunds = statements.list_refunds_not_settled(gateway=gateway, since=since, until=until, limit=_MOST_MISSED)
+    return len(missed) + sum(_miss_refund(refund_id, now=now) for refund_id in refunds)
+
+
+@transaction.atomic
+def _miss_refund(refund_id: UUID, *, now: datetime) -> bool:
+    """Open an exception for a refund without a line. Its money went back all the same, so that nothing is held."""
+    refund = locks.lock_refund(refund_id)
+    if refund.gateway_refund_id is None or selectors.is_missed(refund.gateway_refund_id):
+        return False
+    exception = ReconciliationException(
+        gateway=refund.attempt.gateway,
+        reason=ExceptionReason.MISSING_LINE,
+        entity_id=refund.gateway_refund_id,
+        expected_amount=-refund.amount,
+        currency=refund.currency,
+        opened_at=now,
+    )
+    _open(exception, now=now)
+    return True

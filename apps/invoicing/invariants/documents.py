@@ -1,4 +1,4 @@
-"""What must always hold of documents."""
+"""What must always hold of documents: their numbers, dates, tax, bytes and copies."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from apps.tax.rules import STATES, check_gstin
 _FILES_AT_ONCE = 500
 
 _UT_STATES = ", ".join(f"'{code}'" for code, state in sorted(STATES.items()) if state.levies_utgst)
-_AMOUNTS = ("taxable_amount", "cgst_amount", "sgst_amount", "utgst_amount", "igst_amount")
+AMOUNTS = ("taxable_amount", "cgst_amount", "sgst_amount", "utgst_amount", "igst_amount")
 
 _GAPLESS = """
     SELECT series.id AS series, series.prefix, series.financial_year, series.last_number,
@@ -100,12 +100,12 @@ _TOTALS = f"""
     SELECT invoice.number, invoice.total_amount, sums.*
     FROM invoicing_invoice invoice
     CROSS JOIN LATERAL (
-        SELECT count(*) AS lines, {", ".join(f"coalesce(sum({name}), 0) AS {name}_of_lines" for name in _AMOUNTS)}
+        SELECT count(*) AS lines, {", ".join(f"coalesce(sum({name}), 0) AS {name}_of_lines" for name in AMOUNTS)}
         FROM invoicing_invoiceline WHERE invoice_id = invoice.id
     ) sums
     WHERE sums.lines = 0
-       OR {" OR ".join(f"invoice.{name} <> sums.{name}_of_lines" for name in _AMOUNTS)}
-       OR invoice.total_amount <> {" + ".join(f"invoice.{name}" for name in _AMOUNTS)} + invoice.round_off_amount
+       OR {" OR ".join(f"invoice.{name} <> sums.{name}_of_lines" for name in AMOUNTS)}
+       OR invoice.total_amount <> {" + ".join(f"invoice.{name}" for name in AMOUNTS)} + invoice.round_off_amount
        OR abs(invoice.round_off_amount) > 50
        OR (invoice.igst_amount <> 0 AND invoice.cgst_amount <> 0)
        OR invoice.cgst_amount <> invoice.sgst_amount + invoice.utgst_amount
@@ -123,7 +123,7 @@ _SAME_AS_ORDER = """
 # The event of issue is a second, independently frozen copy of every field.
 _FROZEN_FIELDS = (
     "number", "sequence", "financial_year", "invoice_date", "order_id", "customer_id", "registration_id", "type", "order_number",
-    "place_of_supply", *_AMOUNTS, "round_off_amount", "total_amount", "payment_reference", "refers_to_id", "refund_id",
+    "place_of_supply", *AMOUNTS, "round_off_amount", "total_amount", "payment_reference", "refers_to_id", "refund_id",
 )  # fmt: skip
 _AS_ISSUED = f"""
     SELECT invoice.number, event.id AS event
@@ -145,83 +145,6 @@ _GUARDS = """
         SELECT FROM pg_trigger
         WHERE tgrelid = wanted.tablename::regclass AND tgname LIKE wanted.guard AND tgenabled <> 'D'
     )
-"""
-
-_IN_LEDGER = """
-    WITH booked AS (
-        SELECT ledger.source_id, split_part(entry.account_id, ':', 1) AS account, sum(entry.amount) AS amount
-        FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
-        WHERE ledger.source_type = 'invoicing.invoice' AND ledger.kind IN ('invoice', 'credit_note')
-        GROUP BY 1, 2
-    ), due AS (
-        SELECT invoice.id AS source_id, owed.account,
-               owed.amount * CASE WHEN invoice.type = 'credit_note' THEN -1 ELSE 1 END AS amount
-        FROM invoicing_invoice invoice CROSS JOIN LATERAL (VALUES
-            ('customer_advances', invoice.total_amount), ('sales', -invoice.taxable_amount),
-            ('output_cgst', -invoice.cgst_amount), ('output_sgst', -invoice.sgst_amount),
-            ('output_utgst', -invoice.utgst_amount), ('output_igst', -invoice.igst_amount),
-            ('round_off', -invoice.round_off_amount)) AS owed (account, amount)
-        WHERE invoice.type IN ('tax_invoice', 'credit_note') AND owed.amount <> 0
-    )
-    SELECT source_id AS invoice, account, due.amount AS invoiced, booked.amount AS booked
-    FROM due FULL JOIN booked USING (source_id, account)
-    WHERE due.amount IS DISTINCT FROM booked.amount
-"""
-
-_CREDITED = (*_AMOUNTS, "total_amount")
-_WITHIN_THE_INVOICE = f"""
-    SELECT invoice.number, 'the whole' AS what, invoice.total_amount AS invoiced, sum(note.total_amount) AS credited
-    FROM invoicing_invoice invoice JOIN invoicing_invoice note ON note.refers_to_id = invoice.id AND note.type = 'credit_note'
-    GROUP BY invoice.id
-    HAVING {" OR ".join(f"sum(note.{name}) > invoice.{name}" for name in _CREDITED)}
-        OR (sum(note.total_amount) = invoice.total_amount
-            AND ({" OR ".join(f"sum(note.{name}) <> invoice.{name}" for name in (*_AMOUNTS, "round_off_amount"))}))
-    UNION ALL
-    SELECT invoice.number, 'line ' || line.position, line.total_amount, sum(part.total_amount)
-    FROM invoicing_invoiceline part
-    JOIN invoicing_invoice note ON note.id = part.invoice_id AND note.type = 'credit_note'
-    JOIN invoicing_invoice invoice ON invoice.id = note.refers_to_id
-    LEFT JOIN invoicing_invoiceline line ON line.invoice_id = invoice.id AND line.order_line_id = part.order_line_id
-    GROUP BY invoice.id, line.id
-    HAVING line.id IS NULL OR sum(part.quantity) > line.quantity
-        OR {" OR ".join(f"sum(part.{name}) > line.{name}" for name in _CREDITED)}
-"""  # noqa: S608 - our own names
-
-_EACH_REFUND_DECIDED = """
-    SELECT refund.number, orders.status, refund.processed_at, decided.notes, decided.reasons
-    FROM payments_refund refund JOIN orders_order orders ON orders.id = refund.order_id
-    CROSS JOIN LATERAL (
-        SELECT (SELECT count(*) FROM invoicing_invoice WHERE refund_id = refund.id AND type = 'credit_note') AS notes,
-               (SELECT count(*) FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
-                AND type = 'invoicing.credit_note.withheld') AS reasons,
-               EXISTS (SELECT FROM invoicing_invoice WHERE order_id = refund.order_id AND type = 'tax_invoice'
-                       AND issued_at < %(now)s - interval '60 seconds')
-               OR orders.status NOT IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed') AS can_be_decided
-    ) decided
-    WHERE decided.notes + decided.reasons > 1
-       OR (decided.notes + decided.reasons = 0 AND decided.can_be_decided
-           AND refund.status = 'processed'
-           AND EXISTS (SELECT FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
-                       AND type = 'payments.refund.processed' AND created_at < %(now)s - interval '60 seconds'))
-"""
-
-_NOTES_SAY_WHAT_THEY_CORRECT = """
-    SELECT note.number, note.total_amount, refund.number AS refund, refund.status, refund.amount, invoice.number AS invoice
-    FROM invoicing_invoice note
-    LEFT JOIN payments_refund refund ON refund.id = note.refund_id
-    LEFT JOIN invoicing_invoice invoice ON invoice.id = note.refers_to_id
-    WHERE note.type = 'credit_note' AND (
-        refund.id IS NULL OR invoice.id IS NULL OR refund.status <> 'processed' OR invoice.type <> 'tax_invoice'
-        OR note.order_id <> refund.order_id OR note.order_id <> invoice.order_id
-        OR note.customer_id <> invoice.customer_id OR note.registration_id <> invoice.registration_id
-        OR note.place_of_supply <> invoice.place_of_supply OR note.currency <> refund.currency
-        OR note.seller <> invoice.seller OR note.buyer <> invoice.buyer OR note.issued_at < invoice.issued_at
-        OR note.total_amount > refund.amount
-        OR (note.total_amount < refund.amount AND invoice.total_amount <>
-            (SELECT sum(total_amount) FROM invoicing_invoice WHERE refers_to_id = invoice.id AND type = 'credit_note')))
-    UNION ALL
-    SELECT number, total_amount, refund_id::text, status, NULL, refers_to_id::text FROM invoicing_invoice
-    WHERE type <> 'credit_note' AND (refund_id IS NOT NULL OR refers_to_id IS NOT NULL)
 """
 
 
@@ -258,7 +181,7 @@ def _bad_gstins(cursor: Any, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-INVARIANTS: tuple[Invariant, ...] = (
+DOCUMENTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-30",
         "invoice_series_are_gapless",
@@ -309,25 +232,6 @@ INVARIANTS: tuple[Invariant, ...] = (
         _SAME_AS_ORDER,
     ),
     Invariant(
-        "INV-34",
-        "credit_notes_stay_within_their_invoice",
-        "Credit notes take no more of an invoice than it has, by line and by head; those that take all of it leave no paisa.",
-        _WITHIN_THE_INVOICE,
-    ),
-    Invariant(
-        "INV-34b",
-        "each_refund_has_one_credit_note_or_a_reason",
-        "A processed refund has exactly one credit note or one recorded reason for none, 60 s after refund and invoice.",
-        _EACH_REFUND_DECIDED,
-        settles_in=60,
-    ),
-    Invariant(
-        "INV-34c",
-        "credit_notes_say_what_they_correct",
-        "A credit note has the amount of its processed refund, or all that was left, and the parties of its invoice.",
-        _NOTES_SAY_WHAT_THEY_CORRECT,
-    ),
-    Invariant(
         "INV-35",
         "documents_are_the_bytes_that_were_rendered",
         "Each stored PDF has the hash and size that were written down.",
@@ -340,11 +244,5 @@ INVARIANTS: tuple[Invariant, ...] = (
         "gstins_on_invoices_are_valid",
         "The GSTINs on invoices have the right form and check character.",
         _bad_gstins,
-    ),
-    Invariant(
-        "INV-36",
-        "invoices_are_in_the_ledger",
-        "Sales, tax by head, round-off and the customer's advance are booked as invoiced and as credited, and nothing else is.",
-        _IN_LEDGER,
     ),
 )

@@ -1,0 +1,83 @@
+"""What must always hold of credit notes."""
+
+from apps.core.audit import Invariant
+from apps.invoicing.invariants.documents import AMOUNTS
+
+_CREDITED = (*AMOUNTS, "total_amount")
+_WITHIN_THE_INVOICE = f"""
+    SELECT invoice.number, 'the whole' AS what, invoice.total_amount AS invoiced, sum(note.total_amount) AS credited
+    FROM invoicing_invoice invoice JOIN invoicing_invoice note ON note.refers_to_id = invoice.id AND note.type = 'credit_note'
+    GROUP BY invoice.id
+    HAVING {" OR ".join(f"sum(note.{name}) > invoice.{name}" for name in _CREDITED)}
+        OR (sum(note.total_amount) = invoice.total_amount
+            AND ({" OR ".join(f"sum(note.{name}) <> invoice.{name}" for name in (*AMOUNTS, "round_off_amount"))}))
+    UNION ALL
+    SELECT invoice.number, 'line ' || line.position, line.total_amount, sum(part.total_amount)
+    FROM invoicing_invoiceline part
+    JOIN invoicing_invoice note ON note.id = part.invoice_id AND note.type = 'credit_note'
+    JOIN invoicing_invoice invoice ON invoice.id = note.refers_to_id
+    LEFT JOIN invoicing_invoiceline line ON line.invoice_id = invoice.id AND line.order_line_id = part.order_line_id
+    GROUP BY invoice.id, line.id
+    HAVING line.id IS NULL OR sum(part.quantity) > line.quantity
+        OR {" OR ".join(f"sum(part.{name}) > line.{name}" for name in _CREDITED)}
+"""  # noqa: S608 - our own names
+
+_EACH_REFUND_DECIDED = """
+    SELECT refund.number, orders.status, refund.processed_at, decided.notes, decided.reasons
+    FROM payments_refund refund JOIN orders_order orders ON orders.id = refund.order_id
+    CROSS JOIN LATERAL (
+        SELECT (SELECT count(*) FROM invoicing_invoice WHERE refund_id = refund.id AND type = 'credit_note') AS notes,
+               (SELECT count(*) FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
+                AND type = 'invoicing.credit_note.withheld') AS reasons,
+               EXISTS (SELECT FROM invoicing_invoice WHERE order_id = refund.order_id AND type = 'tax_invoice'
+                       AND issued_at < %(now)s - interval '60 seconds')
+               OR orders.status NOT IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed') AS can_be_decided
+    ) decided
+    WHERE decided.notes + decided.reasons > 1
+       OR (decided.notes + decided.reasons = 0 AND decided.can_be_decided
+           AND refund.status = 'processed'
+           AND EXISTS (SELECT FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
+                       AND type = 'payments.refund.processed' AND created_at < %(now)s - interval '60 seconds'))
+"""
+
+_NOTES_SAY_WHAT_THEY_CORRECT = """
+    SELECT note.number, note.total_amount, refund.number AS refund, refund.status, refund.amount, invoice.number AS invoice
+    FROM invoicing_invoice note
+    LEFT JOIN payments_refund refund ON refund.id = note.refund_id
+    LEFT JOIN invoicing_invoice invoice ON invoice.id = note.refers_to_id
+    WHERE note.type = 'credit_note' AND (
+        refund.id IS NULL OR invoice.id IS NULL OR refund.status <> 'processed' OR invoice.type <> 'tax_invoice'
+        OR note.order_id <> refund.order_id OR note.order_id <> invoice.order_id
+        OR note.customer_id <> invoice.customer_id OR note.registration_id <> invoice.registration_id
+        OR note.place_of_supply <> invoice.place_of_supply OR note.currency <> refund.currency
+        OR note.seller <> invoice.seller OR note.buyer <> invoice.buyer OR note.issued_at < invoice.issued_at
+        OR note.total_amount > refund.amount
+        OR (note.total_amount < refund.amount AND invoice.total_amount <>
+            (SELECT sum(total_amount) FROM invoicing_invoice WHERE refers_to_id = invoice.id AND type = 'credit_note')))
+    UNION ALL
+    SELECT number, total_amount, refund_id::text, status, NULL, refers_to_id::text FROM invoicing_invoice
+    WHERE type <> 'credit_note' AND (refund_id IS NOT NULL OR refers_to_id IS NOT NULL)
+"""
+
+
+CREDIT_NOTES: tuple[Invariant, ...] = (
+    Invariant(
+        "INV-34",
+        "credit_notes_stay_within_their_invoice",
+        "Credit notes take no more of an invoice than it has, by line and by head; those that take all of it leave no paisa.",
+        _WITHIN_THE_INVOICE,
+    ),
+    Invariant(
+        "INV-34b",
+        "each_refund_has_one_credit_note_or_a_reason",
+        "A processed refund has exactly one credit note or one recorded reason for none, 60 s after refund and invoice.",
+        _EACH_REFUND_DECIDED,
+        settles_in=60,
+    ),
+    Invariant(
+        "INV-34c",
+        "credit_notes_say_what_they_correct",
+        "A credit note has the amount of its processed refund, or all that was left, and the parties of its invoice.",
+        _NOTES_SAY_WHAT_THEY_CORRECT,
+    ),
+)

@@ -1,0 +1,55 @@
+"""What must hold of whom money belongs to: a row is of the order, the payment and the gateway that its parent is of."""
+
+from apps.core.audit import Invariant
+
+OWNERSHIP = (
+    Invariant(
+        id="INV-49",
+        name="money_has_one_owner",
+        statement="Refunds, disputes, settlement lines and exceptions are of the order, payment and gateway of what they are about.",
+        sql="""
+            SELECT 'refund' AS kind, r.id FROM payments_refund r
+            JOIN payments_payment p ON p.id = r.payment_id JOIN payments_paymentattempt a ON a.id = r.attempt_id
+            JOIN orders_order o ON o.id = r.order_id
+            WHERE p.order_id <> r.order_id OR a.payment_id <> r.payment_id OR o.customer_id <> p.customer_id
+            UNION ALL
+            SELECT 'dispute', d.id FROM payments_dispute d
+            JOIN payments_payment p ON p.id = d.payment_id JOIN payments_paymentattempt a ON a.id = d.attempt_id
+            WHERE p.order_id <> d.order_id OR a.payment_id <> d.payment_id OR a.currency <> d.currency OR d.amount > a.amount
+            UNION ALL
+            SELECT 'retry', r.id FROM payments_refund r JOIN payments_refund f ON f.id = r.retry_of_id
+            WHERE f.order_id <> r.order_id
+            UNION ALL
+            SELECT 'attempt', a.id FROM payments_paymentattempt a JOIN payments_payment p ON p.id = a.payment_id
+            WHERE p.gateway <> a.gateway
+            UNION ALL
+            SELECT 'settlement line', l.id FROM payments_settlementline l
+            JOIN payments_settlement s ON s.id = l.settlement_id
+            LEFT JOIN payments_paymentattempt a ON a.id = l.attempt_id
+            LEFT JOIN payments_refund r ON r.id = l.refund_id
+            WHERE a.gateway <> s.gateway OR a.gateway_payment_id <> l.entity_id OR r.gateway_refund_id <> l.entity_id
+            UNION ALL
+            SELECT 'exception', e.id FROM payments_reconciliationexception e
+            LEFT JOIN payments_settlement s ON s.id = e.settlement_id
+            LEFT JOIN payments_settlementline l ON l.id = e.line_id
+            LEFT JOIN payments_paymentattempt a ON a.id = e.attempt_id
+            WHERE s.gateway <> e.gateway OR a.gateway <> e.gateway OR l.entity_id <> e.entity_id
+               OR (l.id IS NOT NULL AND (l.settlement_id, l.attempt_id) IS DISTINCT FROM (e.settlement_id, e.attempt_id))
+        """,
+    ),
+    Invariant(
+        id="INV-49b",
+        name="postings_belong_to_their_order",
+        statement="The books know each capture, refund and dispute under the order that it is of.",
+        sql="""
+            SELECT t.id, t.source_type, t.kind, t.order_id, of.order_id AS belongs_to FROM payments_ledgertransaction t
+            JOIN (
+                SELECT 'payments.paymentattempt' AS source_type, a.id, p.order_id FROM payments_paymentattempt a
+                JOIN payments_payment p ON p.id = a.payment_id
+                UNION ALL SELECT 'payments.refund', id, order_id FROM payments_refund
+                UNION ALL SELECT 'payments.dispute', id, order_id FROM payments_dispute
+            ) of ON of.source_type = t.source_type AND of.id = t.source_id
+            WHERE t.order_id IS DISTINCT FROM of.order_id
+        """,
+    ),
+)
