@@ -163,7 +163,7 @@ def refund_attempt(
 
     The caller has locked order and attempt. Returns None if nothing is left.
     """
-    left = attempt.amount - selectors.sum_held_of_attempt(attempt.pk)
+    left = selectors.left_of_attempt(attempt)
     if left <= 0:
         return None
     return _insert(
