@@ -21,7 +21,7 @@ setup: ## Make .venv with the hashed requirements (quick when nothing changed)
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@exec $(PYTHON) -m devtools setup
 
-demo: setup ## Play the whole story over HTTP: log-in, order, payment, invoice, audit
+demo: setup ## Play the whole story over HTTP: log-in, order, payment, invoice, refund, settlement, audit
 	@$(DEVTOOLS) demo
 
 run: setup ## Run all of Bahi in the foreground; Ctrl-C stops it

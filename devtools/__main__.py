@@ -78,7 +78,7 @@ def _after_dashes(rest: Sequence[str]) -> list[str]:
 _SUBCOMMANDS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
     ("setup", "make .venv with the hashed requirements; quick when nothing changed", _setup),
     ("run", "run all of Bahi in the foreground: servers, the Procfile's processes, the sandbox", _run),
-    ("demo", "play the whole story over HTTP, from log-in to invoice and audit", _demo),
+    ("demo", "play the whole story over HTTP, from log-in to settlement and audit", _demo),
     ("with-servers", "run one command with temporary servers:  with-servers -- COMMAND ...", _with_servers),
     ("manage", "run a manage.py command with the servers of this checkout:  manage COMMAND ...", _manage),
     (

@@ -30,10 +30,13 @@ _OURS = frozenset(
     {
         *_SECRET_NAMES, "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "PUBLIC_URL", "EMAIL_URL", "DEFAULT_FROM_EMAIL",
         "DOCUMENTS_DIR", "STATIC_ROOT", "TRUSTED_PROXY_HOPS", "LOG_FORMAT", "LOG_LEVEL", "SHOP_NAME",
-        "SIGN_UP_COUNTRIES", "PORT", "HOST", "BEAT_SCHEDULE_FILE", "GUNICORN_CMD_ARGS",
+        "SIGN_UP_COUNTRIES", "PORT", "HOST", "BEAT_SCHEDULE_FILE", "GUNICORN_CMD_ARGS", "SANDBOX_URL", "LATE_PAYMENT",
     }
 )  # fmt: skip
-_OUR_PREFIXES = ("DJANGO_", "RAZORPAY_", "MSG91_", "DB_", "WEB_", "CELERY_", "ORDER_", "PAYMENT_")
+_OUR_PREFIXES = (
+    "DJANGO_", "RAZORPAY_", "MSG91_", "DB_", "WEB_", "CELERY_", "ORDER_", "PAYMENT_", "REFUND_", "SETTLEMENT_", "DISPUTE_",
+    "CODES_", "SHIPPING_",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,7 @@ def _defaults(ports: Ports, data_dir: Path) -> dict[str, str]:
         "RAZORPAY_KEY_SECRET": "sandbox_key_secret_0123456789",
         "RAZORPAY_WEBHOOK_SECRETS": "sandbox_webhook_secret_0123456789",
         "RAZORPAY_S2S_UPI": "true",
+        "SANDBOX_URL": outside,
         "MSG91_BASE_URL": f"{outside}/msg91",
         "MSG91_AUTH_KEY": "sandbox-msg91-authkey",
         "EMAIL_URL": f"smtp://127.0.0.1:{ports.smtp}",

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -117,6 +118,19 @@ class Api:
     def get(self, path: str) -> Any:
         return self.call("GET", path).json()
 
+    def pdf(self, path: str) -> bytes | None:
+        """
+        Download a document, or return None while it is being made.
+
+        :raises StepFailed: if something else than a PDF comes
+        """
+        response = self.call("GET", path, expect=(200, 409))
+        if response.status_code == 409:
+            return None
+        if not response.content.startswith(b"%PDF-"):
+            raise StepFailed("what came is not a PDF", where="web")
+        return response.content
+
 
 class Phone:
     """The buyer's phone, mailbox and UPI app: the sandbox's control."""
@@ -136,6 +150,14 @@ class Phone:
         if not response.ok:
             raise StepFailed(f"the sandbox answered {response.status_code}: {response.text[:300]}", where="sandbox")
         return response.json()
+
+
+def save_pdf(content: bytes, *, number: str, into: Path) -> str:
+    """Keep a document for its reader and return where it is."""
+    into.mkdir(parents=True, exist_ok=True)
+    path = into / f"{number.replace('/', '-')}.pdf"
+    path.write_bytes(content)
+    return f"saved: {path} ({len(content):,} bytes)"
 
 
 def until(read: Callable[[], Any], *, what: str, where: str = "worker", patience: float = PATIENCE) -> Any:

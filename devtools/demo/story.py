@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from apps.core.money import rupees
 from devtools import logins
-from devtools.demo.client import Api, Narrator, Phone, StepFailed, until
+from devtools.demo.client import Api, Narrator, Phone, Step, StepFailed, save_pdf, until
 
 #: Searches whose first hits carry three different GST rates.
 SHOPPING_LIST = (("basmati rice", 2), ("sunglasses", 1), ("energy drink", 6))
@@ -24,7 +25,7 @@ class Story:
     """
     One buyer, one order.
 
-    :param documents: where the invoice's PDF is saved
+    :param documents: where the PDFs are saved
     """
 
     def __init__(self, web_url: str, sandbox_url: str, say: Narrator, *, documents: Path) -> None:
@@ -188,23 +189,15 @@ class Story:
 
     def _fetch_invoice(self) -> None:
         with self.say.step("GST invoice and its PDF") as step:
-            invoice = until(self._rendered, what="the invoice")
+            invoice = until(self._invoice, what="the invoice")
             self.invoice_number = invoice["number"]
-            pdf = self.api.call("GET", f"/invoices/{invoice['id']}/pdf").content
-            if not pdf.startswith(b"%PDF-"):
-                raise StepFailed("what came is not a PDF", where="web")
-            self.documents.mkdir(parents=True, exist_ok=True)
-            path = self.documents / f"{invoice['number'].replace('/', '-')}.pdf"
-            path.write_bytes(pdf)
+            content = until(lambda: self.api.pdf(f"/invoices/{invoice['id']}/pdf"), what="the invoice's PDF")
             step.tell(f"{invoice['number']} of {invoice['invoice_date']}, {rupees(invoice['total_amount'])}")
-            step.tell(f"saved: {path} ({len(pdf):,} bytes)")
+            step.tell(save_pdf(content, number=invoice["number"], into=self.documents))
 
-    def _rendered(self) -> dict[str, Any] | None:
+    def _invoice(self) -> dict[str, Any] | None:
         invoices = self.api.get(f"/invoices?order_id={self.order_id}")["data"]
-        if not invoices:
-            return None
-        response = self.api.call("GET", f"/invoices/{invoices[0]['id']}/pdf", expect=(200, 202, 404, 409))
-        return dict(invoices[0]) if response.status_code == 200 else None
+        return dict(invoices[0]) if invoices else None
 
     def _read_messages(self) -> None:
         with self.say.step("SMS, e-mail and in-app message") as step:
@@ -233,12 +226,21 @@ class Story:
             login = next(each for each in logins.STAFF if each.role == "finance")
             body = {"email": login.email, "password": login.password, "transport": "body"}
             self.finance.sign_in(self.finance.call("POST", "/auth/login", body).json()["access_token"])
-            entries = self.finance.get(f"/orders/{self.order_id}/ledger")["data"]
-            if not entries or sum(entry["amount"] for entry in entries):
-                raise StepFailed(f"the entries do not sum to zero: {entries}", where="web")
-            for entry in entries:
-                side = "debit " if entry["amount"] > 0 else "credit"
-                step.tell(f"{entry['kind']:<8} {entry['account']:<36} {side} {rupees(abs(entry['amount'])):>14}")
+            self.tell_ledger(step)
+
+    def tell_ledger(self, step: Step, *, but: Collection[str] = ()) -> None:
+        """
+        Tell the order's entries, except those of some kinds; all of them sum to zero.
+
+        :raises StepFailed: if they do not
+        """
+        entries = self.finance.get(f"/orders/{self.order_id}/ledger")["data"]
+        if not entries or sum(entry["amount"] for entry in entries):
+            raise StepFailed(f"the entries do not sum to zero: {entries}", where="web")
+        for entry in entries:
+            side = "debit " if entry["amount"] > 0 else "credit"
+            if entry["kind"] not in but:
+                step.tell(f"{entry['kind']:<12} {entry['account']:<32} {side} {rupees(abs(entry['amount'])):>14}")
 
 
 def _code_in(message: dict[str, Any]) -> str:

@@ -1,15 +1,21 @@
-"""A demonstration that fails names the step and shows the log that matters."""
+"""A demonstration that fails names the step and shows the log that matters; what it kept never stands in its way."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from devtools import demo
-from devtools.demo.client import Narrator, StepFailed
+from devtools.demo import proof
+from devtools.demo.client import Api, Narrator, StepFailed
+from devtools.demo.money_back import MoneyBack
+from devtools.demo.story import Story
 from devtools.embedded import Servers
 from devtools.environment import Ports
 from devtools.processes import ProcessFailed, Stack
@@ -64,3 +70,196 @@ def test_a_process_that_died_is_named_first(stack: Stack) -> None:
 
     assert shown.startswith("relay ended by itself (exit code 3). ")
     assert "worker.log" not in shown
+
+
+# What an earlier demonstration left ------------------------------------------------------------------------------------
+
+
+def left_behind(data: Path, *, mark: str | None) -> None:
+    data.mkdir(parents=True)
+    (data / "sandbox.json").write_text('{"format": 1}')
+    if mark is not None:
+        (data / demo.MARK).write_text(mark)
+
+
+def test_data_of_the_same_code_that_ended_well_is_kept_and_loses_its_mark(tmp_path: Path) -> None:
+    left_behind(tmp_path / "demo", mark="abc 3")
+
+    assert demo.keep_or_forget(tmp_path / "demo", code="abc") == 3
+    assert (tmp_path / "demo/sandbox.json").exists()
+    # Should this one fail, the next begins afresh.
+    assert not (tmp_path / "demo" / demo.MARK).exists()
+
+
+@pytest.mark.parametrize("mark", [None, "", "older 3", "abc", "abc many", "abc 10"])
+def test_data_that_may_stand_in_the_way_is_removed(tmp_path: Path, mark: str | None) -> None:
+    left_behind(tmp_path / "demo", mark=mark)
+
+    assert demo.keep_or_forget(tmp_path / "demo", code="abc") == 0
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_first_demonstration_has_nothing_to_keep(tmp_path: Path) -> None:
+    assert demo.keep_or_forget(tmp_path / "demo", code="abc") == 0
+
+
+def test_data_in_use_is_left_alone(tmp_path: Path) -> None:
+    left_behind(tmp_path / "demo", mark=None)
+    with (tmp_path / "demo/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        assert demo.keep_or_forget(tmp_path / "demo", code="abc") == 0
+        assert (tmp_path / "demo/sandbox.json").exists()
+
+
+def test_data_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_behind(tmp_path / "demo", mark=None)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("devtools.demo.shutil.rmtree", refuse)
+
+    with pytest.raises(StepFailed, match="Remove .*demo by hand") as failed:
+        demo.keep_or_forget(tmp_path / "demo", code="abc")
+
+    assert (failed.value.step, failed.value.where) == ("make room", "")
+
+
+def test_the_code_has_another_hash_when_a_migration_or_the_sandbox_changes(tmp_path: Path) -> None:
+    (tmp_path / "apps/orders/migrations").mkdir(parents=True)
+    (tmp_path / "sandbox").mkdir()
+    hashes = {demo.code_of(tmp_path)}
+
+    (tmp_path / "apps/orders/migrations/0001_initial.py").write_text("first")
+    hashes.add(demo.code_of(tmp_path))
+    (tmp_path / "sandbox/state.py").write_text("second")
+    hashes.add(demo.code_of(tmp_path))
+
+    assert len(hashes) == 3
+
+
+# Money back ------------------------------------------------------------------------------------------------------------
+
+
+class Answers(Api):
+    """An API that answers from a table, by the path's beginning."""
+
+    def __init__(self, **by_path: Any) -> None:
+        self.by_path = by_path
+
+    def call(self, method: str, path: str, body: Any = None, *, expect: Any = 200, headers: Any = None) -> Any:
+        response = requests.Response()
+        response.status_code, content = self.by_path[
+            path.strip("/").partition("?")[0].replace("/", "_").replace("-", "_")
+        ]
+        response._content = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return response
+
+
+@pytest.fixture
+def after(tmp_path: Path) -> MoneyBack:
+    """The second half of a story whose refund and settlement are under way; `customer` and `finance` are still to be given."""
+    told = MoneyBack(Story("http://127.0.0.1:1", "http://127.0.0.1:2", Narrator(), documents=tmp_path))
+    told.refund = {"id": "rfnd_1", "amount": 23_800}
+    told.settlement = {"id": "stl_1", "amount": 166_793, "fee_amount": 4_607, "tax_amount": 703, "utr": "UTR1"}
+    return told
+
+
+LINES = [{"kind": "payment", "amount": 195_200}, {"kind": "refund", "amount": 23_800}]
+
+
+def test_a_settlement_is_told_in_rupees(after: MoneyBack, capsys: pytest.CaptureFixture[str]) -> None:
+    after.finance = Answers(settlements_stl_1_lines=(200, {"data": LINES}))
+
+    after._read_settlement()
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert (
+        "payments ₹1,952.00 refunds -₹238.00 fee -₹39.04 GST on the fee -₹7.03 to the bank ₹1,667.93 UTR UTR1" in told
+    )
+    assert after.utr == "UTR1"
+
+
+def test_a_transfer_that_is_not_the_sum_of_its_lines_ends_the_story(after: MoneyBack) -> None:
+    after.finance = Answers(settlements_stl_1_lines=(200, {"data": LINES[:1]}))
+
+    with pytest.raises(StepFailed, match="what was transferred should be 190593, not 166793"):
+        after._read_settlement()
+
+
+def test_an_open_exception_ends_the_story(after: MoneyBack) -> None:
+    found = [{"reason": "fee_mismatch", "entity_id": "pay_1"}]
+    after.finance = Answers(reconciliation_exceptions=(200, {"data": found}))
+
+    with pytest.raises(StepFailed, match="do not agree: fee_mismatch of pay_1"):
+        after._see_no_exception()
+
+
+def test_a_refund_that_failed_ends_the_story_at_once(after: MoneyBack) -> None:
+    after.customer = Answers(refunds_rfnd_1=(200, {"status": "failed", "error": {"code": "BAD"}}))
+
+    with pytest.raises(StepFailed, match="the refund is failed") as failed:
+        after._see_processed()
+
+    assert (failed.value.step, failed.value.where) == ("Razorpay gives it back", "worker")
+
+
+@pytest.mark.parametrize(("status", "content", "given"), [(200, b"%PDF-1.7 ...", b"%PDF-1.7 ..."), (409, b"{}", None)])
+def test_a_document_that_is_being_made_is_waited_for(status: int, content: bytes, given: bytes | None) -> None:
+    assert Answers(credit_notes_1_pdf=(status, content)).pdf("/credit-notes/1/pdf") == given
+
+
+def test_a_document_that_is_none_ends_the_story() -> None:
+    with pytest.raises(StepFailed, match="what came is not a PDF"):
+        Answers(credit_notes_1_pdf=(200, b"<html>")).pdf("/credit-notes/1/pdf")
+
+
+# The operator's proof --------------------------------------------------------------------------------------------------
+
+WELL = {
+    "ledger": {"code": 0, "report": {"accounts": [{"amount": 500}, {"amount": -500}], "sum": 0}},
+    "reconcile --against-sandbox": {"code": 0, "report": {"holds": True}},
+    "order replay --all": {"code": 0, "report": {"events": 13}},
+    "audit": {"code": 0, "report": {"checked": 85, "results": []}},
+}
+
+
+def said(monkeypatch: pytest.MonkeyPatch, stdout: str, stderr: str = "") -> None:
+    ended = subprocess.CompletedProcess(args=[], returncode=0, stdout=stdout, stderr=stderr)
+    monkeypatch.setattr(proof.subprocess, "run", lambda *_, **__: ended)
+
+
+def test_the_four_proofs_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    said(monkeypatch, json.dumps(WELL))
+
+    assert proof.prove({}, Narrator()) == 85
+
+    told = capsys.readouterr().out
+    assert "ledger: ₹5.00 debit and as much credit: the trial balance sums to zero" in told
+    assert "order replay --all: 13 events give exactly what is stored" in told
+    assert "audit: 85 invariants hold" in told
+
+
+@pytest.mark.parametrize(
+    ("command", "report", "sentence"),
+    [
+        ("audit", {"results": [{"name": "money_is_there", "holds": False}]}, "audit does not find .*: money_is_there"),
+        ("ledger", {"sum": 7}, 'ledger does not find all well: {"sum": 7}'),
+        ("reconcile --against-sandbox", {"unanswered": 1}, "sandbox does not find all well"),
+    ],
+)
+def test_a_proof_that_fails_ends_the_demonstration(
+    monkeypatch: pytest.MonkeyPatch, command: str, report: Any, sentence: str
+) -> None:
+    said(monkeypatch, json.dumps({**WELL, command: {"code": 1, "report": report}}))
+
+    with pytest.raises(StepFailed, match=sentence):
+        proof.prove({}, Narrator())
+
+
+def test_a_proof_that_breaks_shows_its_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    said(monkeypatch, "", "CommandError: SANDBOX_URL is not set")
+
+    with pytest.raises(StepFailed, match="the commands failed: CommandError: SANDBOX_URL is not set"):
+        proof.prove({}, Narrator())

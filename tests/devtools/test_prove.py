@@ -1,0 +1,48 @@
+"""`manage.py prove` asks the four commands and says what each said."""
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from apps.orders.models import Order
+from tests.factories.orders import make_order
+
+pytestmark = pytest.mark.django_db
+
+
+def prove() -> tuple[int, dict[str, Any]]:
+    out, code = StringIO(), 0
+    try:
+        call_command("prove", stdout=out, stderr=StringIO())
+    except SystemExit as end:
+        code = int(str(end.code))
+    return code, json.loads(out.getvalue())
+
+
+def test_each_command_is_asked_and_all_is_well(owner: Any, reference_data: None, sandbox: Any, settings: Any) -> None:
+    settings.SANDBOX_URL = sandbox.url
+    make_order(owner)
+
+    code, found = prove()
+
+    assert {name: each["code"] for name, each in found.items()} == {
+        "ledger": 0, "reconcile --against-sandbox": 0, "order replay --all": 0, "audit": 0,
+    }  # fmt: skip
+    assert code == 0
+    assert found["order replay --all"]["report"]["rows"]["orders"] == 1
+
+
+def test_one_that_does_not_find_all_well_fails_the_whole(
+    owner: Any, reference_data: None, sandbox: Any, settings: Any
+) -> None:
+    settings.SANDBOX_URL = sandbox.url
+    order = make_order(owner)
+    Order.objects.filter(pk=order.pk).update(note="written behind the back")
+
+    code, found = prove()
+
+    assert code == 1
+    assert {name for name, each in found.items() if each["code"]} == {"order replay --all"}
