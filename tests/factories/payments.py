@@ -15,6 +15,8 @@ from apps.payments.models import (
     ReconciliationException,
     Refund,
     Settlement,
+    SettlementImport,
+    SettlementLine,
 )
 from apps.payments.states import AttemptStatus, GatewayCall, Source
 from tests.factories.orders import actor_for
@@ -126,6 +128,21 @@ def make_settlement(**fields: Any) -> Settlement:
         "settled_at": clock.now(),
     }
     return Settlement.objects.create(**{**values, **fields})
+
+
+def make_settlement_lines(settlement: Settlement, count: int) -> list[SettlementLine]:
+    """Return lines of a settlement, of adjustments of a rupee: rows alone, for who tests the ways to them."""
+    report = SettlementImport.objects.create(
+        gateway=settlement.gateway, source="csv", fingerprint=new_gateway_id("file"), requested_by="system"
+    )
+    return [
+        SettlementLine.objects.create(
+            settlement=settlement, report=report, part=1, entity_id=new_gateway_id("adj"), kind="adjustment",
+            amount=100, debit=0, credit=100, reported_fee_amount=0, reported_tax_amount=0, currency="INR",
+            bank_amount=100, fee_amount=-100, tax_amount=0, cleared_amount=0, held_amount=0,
+        )
+        for _ in range(count)
+    ]  # fmt: skip
 
 
 def make_exception(**fields: Any) -> ReconciliationException:
