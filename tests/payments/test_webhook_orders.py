@@ -1,0 +1,131 @@
+"""Webhooks of a payment and its refund in every order in which they can come: one state at the end, and one set of postings."""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import permutations
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from apps.catalog.models import StockItem
+from apps.core import clock
+from apps.core.events import SYSTEM
+from apps.payments import selectors, services
+from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund, Webhook
+from tests.factories.payments import make_facts, make_payment, take_in
+from tests.payments.test_webhooks import receive
+
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
+
+_PAYMENT_ID, _REFUND_ID = "pay_NQxlPq2WmR8sTz", "rfnd_NQxlPq2WmR8sTz"
+#: What a webhook says of the payment, and of the refund if it tells of one.
+_SAYS: dict[str, tuple[str, str | None]] = {
+    "payment.authorized": ("authorized", None),
+    "payment.captured": ("captured", None),
+    "order.paid": ("captured", None),
+    "refund.created": ("refunded", "pending"),
+    "refund.speed_changed": ("refunded", "pending"),
+    "refund.processed": ("refunded", "processed"),
+    "refund.failed": ("captured", "failed"),
+}
+BEGUN = ("payment.authorized", "payment.captured", "order.paid", "refund.created", "refund.speed_changed")
+
+
+def _body(payment: Payment, event: str, *, our_refund: str) -> bytes:
+    """Return a webhook as Razorpay sends it."""
+    status, refund_status = _SAYS[event]
+    is_captured = status != "authorized"
+    told = {
+        "id": _PAYMENT_ID, "entity": "payment", "amount": payment.amount, "currency": "INR", "status": status,
+        "order_id": payment.gateway_order_id, "method": "upi", "vpa": "gaurav.kumar@upi", "notes": [],
+        "captured": is_captured, "fee": 2782 if is_captured else None, "tax": 424 if is_captured else None,
+    }  # fmt: skip
+    payload: dict[str, Any] = {"payment": {"entity": told}}
+    if event == "order.paid":
+        order = {"id": payment.gateway_order_id, "receipt": payment.public_id, "notes": []}
+        payload["order"] = {"entity": order}
+    if refund_status is not None:
+        is_done = refund_status == "processed"
+        refund = {
+            "id": _REFUND_ID, "payment_id": _PAYMENT_ID, "amount": payment.amount, "currency": "INR",
+            "status": refund_status, "speed_processed": "normal", "notes": {"refund": our_refund} if our_refund else [],
+            "acquirer_data": {"arn": "10000000000000" if is_done else None},
+        }  # fmt: skip
+        payload["refund"] = {"entity": refund}
+    return json.dumps({"entity": "event", "event": event, "payload": payload}).encode()
+
+
+def _ends(webhooks: list[Webhook]) -> Iterator[tuple[Any, ...]]:
+    """
+    Take the webhooks in every order, and yield where everything stands after each.
+
+    What two orders have in common at their beginning is done once: all else is undone to there.
+    """
+    if not webhooks:
+        connection.check_constraints()
+        yield _state()
+        return
+    for webhook in webhooks:
+        with transaction.atomic():
+            services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+            yield from _ends([one for one in webhooks if one is not webhook])
+            transaction.set_rollback(True)
+
+
+def _state() -> tuple[Any, ...]:
+    accounts = ("refunds_payable", "customer_advances", "gateway_receivable:razorpay", "suspense")
+    return (
+        *Refund.objects.values_list("number", "status", "amount", "gateway_refund_id", "speed_processed", "arn"),
+        *PaymentAttempt.objects.values_list("status", "amount", "fee_amount", "fee_tax_amount", "review_reason"),
+        *Payment.objects.values_list("status", "order__status", "order__paid_amount", "order__refunded_amount"),
+        *StockItem.objects.values_list("on_hand", "reserved"),
+        tuple(sorted(LedgerTransaction.objects.values_list("kind", flat=True))),
+        tuple(selectors.balance_of(code) for code in accounts),
+        set(Webhook.objects.values_list("outcome", flat=True)) == {"processed"},
+    )
+
+
+@pytest.mark.parametrize("end", ["refund.processed", "refund.failed"])
+def test_every_order_ends_in_one_state_where_the_shop_gave_the_money_back(order: Any, end: str) -> None:
+    payment = make_payment(order)
+    take_in(make_facts(payment, id=_PAYMENT_ID, fee_amount=2782, fee_tax_amount=424))
+    (refund,) = services.request_refund(order_id=order.pk, reason="other", decides=True, actor=SYSTEM, now=clock.now())
+    kinds = [kind for kind in (*BEGUN, end) if kind != "payment.authorized"]
+    ends = list(_ends([receive(_body(payment, kind, our_refund=refund.public_id)) for kind in kinds]))
+
+    assert len(ends) == len(list(permutations(kinds))) == 120
+    assert len(set(ends)) == 1
+    total, status = order.total_amount, end.removeprefix("refund.")
+    arn, gone = ("10000000000000", total) if status == "processed" else ("", 0)
+    booked = ("capture", "refund", "refund_due") if gone else ("capture", "refund_due", "refund_reversal")
+    assert ends[0] == (
+        (refund.number, status, total, _REFUND_ID, "normal", arn),
+        ("captured", total, 2782, 424, ""),
+        ("succeeded", "confirmed", total, gone),
+        (10, 1),
+        booked,
+        (0, gone - total, total - gone, 0),
+        True,
+    )
+
+
+def test_every_order_ends_in_one_state_where_nothing_was_known_and_the_gateway_gave_it_back(order: Any) -> None:
+    payment = make_payment(order)
+    kinds = (*BEGUN, "refund.processed")
+    ends = list(_ends([receive(_body(payment, kind, our_refund="")) for kind in kinds]))
+
+    sys.stdout.write(f"{len(ends)} orders of {len(kinds)} webhooks, {len(set(ends))} state at the end\n")
+    assert len(ends) == 720
+    assert len(set(ends)) == 1
+    total = order.total_amount
+    assert ends[0] == (
+        (f"{order.number}-R1", "processed", total, _REFUND_ID, "normal", "10000000000000"),
+        ("captured", total, 2782, 424, ""),
+        ("succeeded", "confirmed", total, total),
+        (10, 1),
+        ("capture", "refund", "refund_due"),
+        (0, 0, 0, 0),
+        True,
+    )
