@@ -39,6 +39,11 @@ def list_staff_with(permission: str) -> list[User]:
     return list(staff.distinct().order_by("name", "pk"))
 
 
+def staff_names() -> dict[str, str]:
+    """Return the names of all staff, by public id."""
+    return {user.public_id: str(user) for user in User.objects.filter(is_staff=True)}
+
+
 def find_user_at(destination: str) -> User | None:
     """Return who has a phone number or an e-mail address (both normalised), or None."""
     wanted = {"email": destination} if "@" in destination else {"phone": destination}

@@ -30,7 +30,24 @@ _LAST_PAGE = 2_000
 #: Words of field names that people write otherwise.
 _ACRONYMS = {
     word.lower(): word
-    for word in ("CGST", "SGST", "UTGST", "IGST", "GST", "GSTIN", "HSN", "SKU", "UQC", "PIN", "ID", "IP", "RRN", "IRN")
+    for word in (
+        "CGST",
+        "SGST",
+        "UTGST",
+        "IGST",
+        "GST",
+        "GSTIN",
+        "HSN",
+        "SKU",
+        "UQC",
+        "PIN",
+        "ID",
+        "IP",
+        "RRN",
+        "IRN",
+        "ARN",
+        "UTR",
+    )
 }
 
 

@@ -8,10 +8,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from apps.core.admin_deeds import add_forecast
 from apps.core.admin_site import Panel, ReadOnlyAdmin, add_panel, tones
 from apps.core.errors import NotFound
 from apps.core.models import public_pk
-from apps.notifications import rules, selectors
+from apps.notifications import rules, selectors, services
 from apps.notifications.models import Notification
 from apps.notifications.states import Channel, NotificationStatus
 
@@ -115,3 +116,10 @@ add_panel(
         permission="notifications.view_notification",
     ),
 )
+
+
+def _told_of_cancelling(order: Any) -> list[tuple[str, str]]:
+    return [(f"{channel.label} to the buyer", text.strip()) for channel, text in services.preview_cancelling(order)]
+
+
+add_forecast("orders.order", "cancel", _told_of_cancelling)

@@ -2,6 +2,6 @@
 
 from apps.notifications.services.reading import mark_all_read, mark_read
 from apps.notifications.services.sending import claim, note_outcome, send, send_waiting
-from apps.notifications.services.telling import tell
+from apps.notifications.services.telling import preview_cancelling, tell
 
-__all__ = ["claim", "mark_all_read", "mark_read", "note_outcome", "send", "send_waiting", "tell"]
+__all__ = ["claim", "mark_all_read", "mark_read", "note_outcome", "preview_cancelling", "send", "send_waiting", "tell"]

@@ -68,6 +68,23 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
     return rows
 
 
+def preview_cancelling(order: Any) -> list[tuple[Channel, str]]:
+    """Return what the buyer of an order would be told if it were cancelled, by channel; nothing is written down or sent."""
+    spec = rules.MESSAGES["order_cancelled"]
+    user = accounts.get_user(order.customer_id)
+    facts = {**writing.person(user), **writing.order(order)}
+    said = {
+        Channel.SMS: lambda: writing.sms(spec, facts)[1],
+        Channel.EMAIL: lambda: writing.email(spec, facts)[1],
+        Channel.IN_APP: lambda: "\n".join(writing.in_app(spec, facts)),
+    }
+    return [(channel, said[channel]()) for channel, _ in _addresses(spec, user)]
+
+
+def _fits(spec: rules.Message, channel: Channel, letter: Letter) -> bool:
+    return channel != Channel.SMS or not rules.is_cut_in_sms(spec, letter.facts)
+
+
 def _addresses(spec: rules.Message, user: Any) -> list[tuple[Channel, str]]:
     has_email = bool(user.email and user.email_confirmed_at)
     found = {

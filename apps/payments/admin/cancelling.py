@@ -67,7 +67,7 @@ def _money(order: Any) -> list[tuple[str, Any]]:
             if goes_back > limit
             else "It is sent at once."
         )
-        rows.append(("Money", f"{rupees(goes_back)} go back to where they were paid from. {when}"))
+        rows.append(("Money", f"{rupees(goes_back)} goes back to where it was paid from. {when}"))
     elif order.status == OrderStatus.PENDING_PAYMENT:
         rows.append(("Money", "Nothing was paid; none moves."))
     else:

@@ -7,12 +7,15 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.admin_deeds import Deed, act_for, add_deed
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
@@ -22,6 +25,8 @@ from apps.payments import selectors, services
 from apps.payments.models import Refund, RefundLine
 from apps.payments.states import OPEN_REFUNDS, GatewayCall, RefundStatus
 
+#: The names of staff are read at most this often, not for each row.
+_KEPT_SECONDS = 30
 _DECIDE = "payments.change_refund"
 _TONES = tones(
     RefundStatus,
@@ -63,18 +68,40 @@ class ToDo(admin.SimpleListFilter):
 class RefundAdmin(ReadOnlyAdmin):
     """Refunds; those that require approval wait for a second person to decide."""
 
-    list_display = ("number", "status_label", "back", "reason", "asked_by", "agreed_by", "created_at", "processed_at")
+    list_display = ("unbroken_number", "status_label", "back", "reason", "asked_by", "agreed_by", "created_at")
     list_filter = (ToDo, "status", "reason", "created_at")
-    list_select_related = ("order__customer",)
+    list_select_related = ("order__customer", "attempt")
     ordering = ("-created_at", "-id")
     search_fields = ("=number", "=order__number", "=gateway_refund_id", "=arn")
     search_help_text = "A refund's or order's number, a gateway's refund id, or a bank reference."
+    readonly_fields = ("asked_by", "agreed_by", "why_it_failed", "by_which_payment")
+    fieldsets = (
+        (None, {"fields": (("number", "order"), ("status", "amount"), ("reason", "note"))}),
+        ("Who", {"fields": (("asked_by", "agreed_by"), ("created_at", "approved_at"))}),
+        (
+            "The money",
+            {
+                "fields": (
+                    ("by_which_payment", "retry_of"),
+                    ("speed_requested", "speed_processed"),
+                    ("gateway_refund_id", "arn"),
+                    ("manual_reference", "processed_at"),
+                    ("gateway_call", "next_check_at"),
+                    "why_it_failed",
+                )
+            },
+        ),
+    )
     inlines = (RefundLineInline,)
     actions = ("approve", "retry")
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
     def status_label(self, refund: Refund) -> tuple[str, str]:
         return refund.status, refund.get_status_display()
+
+    @admin.display(description="Number")
+    def unbroken_number(self, refund: Refund) -> str:
+        return format_html('<span class="whitespace-nowrap">{}</span>', refund.number)
 
     @admin.display(description="Amount", ordering="amount")
     def back(self, refund: Refund) -> str:
@@ -87,6 +114,15 @@ class RefundAdmin(ReadOnlyAdmin):
     @admin.display(description="Agreed by")
     def agreed_by(self, refund: Refund) -> str:
         return _who(refund, refund.approved_by)
+
+    @admin.display(description="Out of payment")
+    def by_which_payment(self, refund: Refund) -> str:
+        page = reverse("admin:payments_paymentattempt_change", args=[refund.attempt_id])
+        return link(page, refund.attempt.gateway_payment_id)
+
+    @admin.display(description="Why it failed")
+    def why_it_failed(self, refund: Refund) -> str:
+        return _failure_of(refund)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Test if the member of staff may decide about refunds."""
@@ -115,8 +151,17 @@ class RefundAdmin(ReadOnlyAdmin):
 
 
 def _who(refund: Refund, actor: str) -> str:
-    """Return who asked or agreed in one word, staff by their id."""
-    return "the customer" if actor == f"user:{refund.order.customer.public_id}" else actor.removeprefix("user:")
+    """Return who asked or agreed: the customer, a member of staff by name, or a machine."""
+    if actor == f"user:{refund.order.customer.public_id}":
+        return "the customer"
+    names = cache.get_or_set("back-office:staff", accounts.staff_names, _KEPT_SECONDS) or {}
+    person = actor.removeprefix("user:")
+    return names.get(person, person)
+
+
+def _failure_of(refund: Refund) -> str:
+    """Return the gateway's words for why it did not make a refund."""
+    return str(refund.error.get("description") or refund.error.get("reason") or refund.error.get("code") or "")
 
 
 class ReasonForm(forms.Form):
@@ -141,7 +186,7 @@ class TransferForm(forms.Form):
 
 def _approve(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
     services.approve_refund(refund_id=refund.pk, actor=actor, now=now)
-    return f"Refund {refund.number} is approved; {rupees(refund.amount)} are on their way."
+    return f"Refund {refund.number} is approved; {rupees(refund.amount)} is on its way."
 
 
 def _reject(refund: Refund, *, user: Any, actor: Any, now: Any, reason: str) -> str:
@@ -159,7 +204,7 @@ def _transfer(refund: Refund, *, user: Any, actor: Any, now: Any, reference: str
     services.settle_refund_manually(refund_id=refund.pk, reference=reference.strip(), actor=actor, now=now)
     if reference.strip():
         return f"Refund {refund.number} is given back by transfer {reference.strip()}."
-    return f"{rupees(refund.amount)} are held for a transfer by hand; somebody else may enter its reference."
+    return f"{rupees(refund.amount)} is held for a transfer by hand; somebody else may enter its reference."
 
 
 def _ask(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
@@ -179,7 +224,7 @@ def _facts(refund: Refund) -> list[tuple[str, Any]]:
 def _of_approval(refund: Refund) -> list[tuple[str, Any]]:
     return [
         *_facts(refund),
-        ("Money", f"{rupees(refund.amount)} go back to where the buyer paid from; this cannot be called back."),
+        ("Money", f"{rupees(refund.amount)} goes back to where the buyer paid from; this cannot be called back."),
     ]
 
 
@@ -191,8 +236,11 @@ def _of_retry(refund: Refund) -> list[tuple[str, Any]]:
     is_large = refund.amount > settings.REFUND_APPROVAL_ABOVE
     limit = rupees(settings.REFUND_APPROVAL_ABOVE)
     second = f"Above {limit}: somebody else must approve the new one first." if is_large else "Goes out at once."
-    error = str(refund.error.get("description") or refund.error.get("reason") or "not said")
-    return [*_facts(refund), ("Why it failed", error), ("What is done", f"A new refund takes its place. {second}")]
+    return [
+        *_facts(refund),
+        ("Why it failed", _failure_of(refund) or "not said"),
+        ("What is done", f"A new refund takes its place. {second}"),
+    ]
 
 
 def _of_transfer(refund: Refund) -> list[tuple[str, Any]]:

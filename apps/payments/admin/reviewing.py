@@ -4,6 +4,7 @@ Money in doubt: what arrived and is not what was asked, and what the gateway has
 One page shows all of it; each leads to its own page, with what can be done about it.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -86,19 +87,19 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         sections = [
             {
                 "title": "Arrived, and to be decided",
-                "columns": ("Payment", "Order", "Amount", "Why", "For"),
+                "columns": ("Payment", "Order", "Amount", "Why", "Since"),
                 "rows": _attempts_in_doubt(),
                 "empty": "Nothing waits for a decision.",
             },
             {
                 "title": "Refunds whose outcome the gateway has not told",
-                "columns": ("Refund", "Amount", "Why", "For"),
+                "columns": ("Refund", "Amount", "Why", "Since"),
                 "rows": _refunds_in_doubt(),
                 "empty": "The outcome of every refund is known.",
             },
             {
                 "title": "Payments whose opening at the gateway was not answered",
-                "columns": ("Payment", "Order", "Amount", "For"),
+                "columns": ("Payment", "Order", "Amount", "Since"),
                 "rows": _payments_in_doubt(),
                 "empty": "The gateway has answered about every payment.",
             },
@@ -106,14 +107,14 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": "Money in doubt",
-            "opts": self.model._meta,
             "sections": sections,
         }
         return TemplateResponse(request, "admin/in_doubt.html", context)
 
 
 def _age(since: Any) -> str:
-    return timesince(since, clock.now(), depth=1)
+    now = clock.now()
+    return "just now" if now - since < timedelta(minutes=1) else timesince(since, now, depth=1)
 
 
 def _attempts_in_doubt() -> list[tuple[Any, ...]]:
@@ -195,18 +196,14 @@ def _of_giving_back(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     left = selectors.left_of_attempt(attempt)
     return [
         *_facts(attempt),
-        ("Money", f"{rupees(left)} go back to where they came from; nothing else of the order is touched."),
+        ("Money", f"{rupees(left)} goes back to where it came from; nothing else of the order is touched."),
         ("Review", "Is closed by itself when all of it has gone back."),
     ]
 
 
 def _of_closing(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     left = selectors.undecided_of_attempt(attempt)
-    kept = (
-        f"{rupees(left)} are neither given back nor on their way: give them back first."
-        if left > 0
-        else "None is left."
-    )
+    kept = f"{rupees(left)} is neither given back nor on its way: give it back first." if left > 0 else "None is left."
     return [*_facts(attempt), ("Money left", kept)]
 
 
