@@ -51,6 +51,10 @@ def tell_payment_refused(*, event: Event, now: datetime) -> None:
     services.tell(message="payment_refused", event=event, now=now)
 
 
+def tell_payment_link(*, event: Event, now: datetime) -> None:
+    services.tell(message="payment_link", event=event, now=now)
+
+
 def tell_paid_twice(*, event: Event, now: datetime) -> None:
     services.tell(message="paid_twice", event=event, now=now)
 

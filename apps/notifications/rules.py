@@ -70,6 +70,11 @@ MESSAGES: dict[str, Message] = {
         Message("payment_late", _EVERYWHERE, {"AMOUNT": "plain_paid", "NUMBER": "number", "SHOP": "shop"}),
         Message("payment_refused", (Channel.IN_APP,)),
         Message(
+            "payment_link",
+            _EVERYWHERE,
+            {"AMOUNT": "plain_amount", "NUMBER": "number", "LINK": "link", "WHEN": "until", "SHOP": "shop"},
+        ),
+        Message(
             "paid_twice", _EVERYWHERE, {"AMOUNT": "plain_amount", "NUMBER": "number", "WHEN": "due", "SHOP": "shop"}
         ),
         Message("payment_differs", _WRITTEN),
@@ -100,6 +105,12 @@ MESSAGES: dict[str, Message] = {
 def may_get_sms(phone: str | None) -> bool:
     """Test if a number is an Indian mobile number, the only kind that a DLT template may be sent to."""
     return bool(phone and _INDIAN_MOBILE.fullmatch(phone))
+
+
+def is_cut_in_sms(message: Message, facts: Mapping[str, object]) -> bool:
+    """Test if an SMS would lose the end of a web address: better no message than one that leads nowhere."""
+    told = (str(facts[fact]) for fact in message.sms_variables.values())
+    return any(one.startswith(("https://", "http://")) and len(one) > SMS_VARIABLE_LENGTH for one in told)
 
 
 def sms_variables(message: Message, facts: Mapping[str, object]) -> dict[str, str]:

@@ -14,6 +14,12 @@ def create_gateway_order_for_payment(*, event: Event, now: datetime) -> None:
 
 
 @talks_outside
+def close_gateway_link(*, event: Event, now: datetime) -> None:
+    """A payment was given up: see to it that nobody can pay by its link or QR code any more."""
+    services.close_link(payment_id=event.subject_id, now=now)
+
+
+@talks_outside
 def ask_gateway_about_payment(*, event: Event, now: datetime) -> None:
     """Somebody wants to know at once: ask the gateway."""
     services.sync_payment(payment_id=event.subject_id, now=now)
@@ -31,12 +37,12 @@ def send_refund(*, event: Event, now: datetime) -> None:
 
 
 @talks_outside
-def import_settlements(*, event: Event, now: datetime) -> None:
-    """Somebody wants a settlement report: read it. One from a file is read by whoever has the file."""
-    services.import_requested_settlements(import_id=event.subject_id, now=now)
-@talks_outside
 def ask_gateway_about_refund(*, event: Event, now: datetime) -> None:
     """Somebody wants to know at once what became of a refund: ask the gateway."""
     services.sync_refund(refund_id=event.subject_id, now=now)
 
 
+@talks_outside
+def import_settlements(*, event: Event, now: datetime) -> None:
+    """Somebody wants a settlement report: read it. One from a file is read by whoever has the file."""
+    services.import_requested_settlements(import_id=event.subject_id, now=now)

@@ -12,6 +12,8 @@ from apps.payments.states import (
     RANK,
     SUCCESSFUL,
     AttemptStatus,
+    LinkStatus,
+    PaymentChannel,
     PaymentStatus,
     RefundStatus,
     ReviewReason,
@@ -19,6 +21,10 @@ from apps.payments.states import (
 
 #: Waits between two looks of the janitor at a live payment, growing; the last one repeats.
 _LIVE_WAITS = (15, 15, 30, 60, 120, 300)
+#: The same for a payment link or QR code, which may wait for a day: its payer's news come by webhook.
+_LINK_WAITS = (30, 60, 300, 900, 1_800)
+#: Waits for a payment that was given up while its link is still open at the gateway: the last one repeats until it is closed.
+_CLOSING_WAITS = (20, 60, 300, 600)
 #: Waits for a closed payment: a bank may still answer, and a webhook be lost. Then nobody asks any more.
 _CLOSED_WAITS = (600, 3_600, 6 * 3_600, 24 * 3_600, 24 * 3_600, 24 * 3_600)
 #: Waits between two looks at a refund whose end only the gateway knows; the last one repeats, for a bank takes days.
@@ -31,6 +37,12 @@ _REFUND_RANK: dict[str, int] = {
 }
 #: A try that the payer has begun keeps its payment alive for so long; Razorpay gives up a silent one after ten minutes.
 PENDING_TRY_LIVES_FOR = timedelta(minutes=12)
+LONGEST_QR_CODE = timedelta(hours=2)
+#: What becomes of a payment whose link was closed unpaid at the gateway.
+_ENDS: dict[str, PaymentStatus] = {
+    LinkStatus.CANCELLED: PaymentStatus.CANCELLED,
+    LinkStatus.EXPIRED: PaymentStatus.EXPIRED,
+}
 
 _BUYER_TEXTS = {
     "insufficient_funds": "The account does not have enough money. Try another account or another way to pay.",
@@ -88,14 +100,24 @@ def review_reason(
 
 
 def next_check(
-    *, status: str, checks: int, live_until: datetime, is_known_to_gateway: bool, now: datetime
+    *,
+    status: str,
+    checks: int,
+    live_until: datetime,
+    is_known_to_gateway: bool,
+    now: datetime,
+    is_by_link: bool = False,
+    is_link_closed: bool = False,
 ) -> datetime | None:
     """Return when the janitor looks at a payment again, or None if it need not: at the latest when its time is over."""
     if status in SUCCESSFUL:
         return None
     if status in LIVE:
-        wait = timedelta(seconds=_LIVE_WAITS[min(checks, len(_LIVE_WAITS) - 1)])
+        waits = _LINK_WAITS if is_by_link else _LIVE_WAITS
+        wait = timedelta(seconds=waits[min(checks, len(waits) - 1)])
         return min(now + wait, live_until) if live_until > now else now + wait
+    if is_known_to_gateway and is_by_link and not is_link_closed:
+        return now + timedelta(seconds=_CLOSING_WAITS[min(checks, len(_CLOSING_WAITS) - 1)])
     if not is_known_to_gateway or checks >= len(_CLOSED_WAITS):
         return None
     return now + timedelta(seconds=_CLOSED_WAITS[checks])
@@ -106,6 +128,22 @@ def extended(live_until: datetime, *, status: str, now: datetime) -> datetime:
     if status in (AttemptStatus.CREATED, AttemptStatus.AUTHORIZED):
         return max(live_until, now + PENDING_TRY_LIVES_FOR)
     return live_until
+
+
+def link_lasts(channel: str, setting: timedelta) -> timedelta:
+    """Return how long a payment link or QR code lasts. The gateway closes a code after two hours, whatever it is told."""
+    return min(setting, LONGEST_QR_CODE) if channel == PaymentChannel.QR_CODE else setting
+
+
+def ending(
+    *, status: str, live_until: datetime, is_order_open: bool, link_status: str, now: datetime
+) -> PaymentStatus | None:
+    """Return how a live payment has ended unpaid, or None: its time is up, or its link was closed and nobody is paying by it."""
+    if is_over(status=status, live_until=live_until, is_order_open=is_order_open, now=now):
+        return PaymentStatus.EXPIRED
+    if status != PaymentStatus.REQUIRES_PAYMENT:
+        return None
+    return _ENDS.get(link_status)
 
 
 def is_over(*, status: str, live_until: datetime, is_order_open: bool, now: datetime) -> bool:

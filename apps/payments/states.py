@@ -42,6 +42,27 @@ change = by_table(
 )  # fmt: skip
 
 
+class PaymentChannel(models.TextChoices):
+    """How the buyer is asked for the money."""
+
+    CHECKOUT = "checkout", "Checkout"
+    PAYMENT_LINK = "payment_link", "Payment link"
+    QR_CODE = "qr_code", "QR code"
+
+
+#: The gateway holds something that anybody may pay by until it is closed there.
+BY_LINK = (PaymentChannel.PAYMENT_LINK, PaymentChannel.QR_CODE)
+
+
+class LinkStatus(models.TextChoices):
+    """What a gateway says of a link or QR code."""
+
+    OPEN = "open", "Open"
+    PAID = "paid", "Paid"
+    CANCELLED = "cancelled", "Cancelled"
+    EXPIRED = "expired", "Expired"
+
+
 class AttemptStatus(models.TextChoices):
     CREATED = "created", "Created"
     FAILED = "failed", "Failed"

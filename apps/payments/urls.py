@@ -6,8 +6,10 @@ from apps.payments.views import (
     DisputeView,
     OrderCancellationView,
     OrderLedgerView,
+    PaymentLinkView,
     PaymentQrView,
     PaymentView,
+    QrCodeView,
     RazorpayWebhookView,
     ReconciliationExceptionView,
     RefundView,
@@ -22,6 +24,8 @@ urlpatterns = [
     path("payments/<str:payment_id>/cancel", PaymentView.as_view({"post": "cancel"})),
     path("payments/<str:payment_id>/sync", PaymentView.as_view({"post": "sync"})),
     path("payments/<str:payment_id>/qr.svg", PaymentQrView.as_view({"get": "retrieve"})),
+    path("payment-links", PaymentLinkView.as_view({"get": "list", "post": "create"})),
+    path("qr-codes", QrCodeView.as_view({"get": "list", "post": "create"})),
     path("refunds", RefundView.as_view({"get": "list", "post": "create"})),
     path("refunds/<str:refund_id>", RefundView.as_view({"get": "retrieve"})),
     path("refunds/<str:refund_id>/approve", RefundView.as_view({"post": "approve"})),
@@ -40,12 +44,12 @@ urlpatterns = [
     path("settlements/<str:settlement_id>", SettlementView.as_view({"get": "retrieve"})),
     path("settlements/<str:settlement_id>/lines", SettlementView.as_view({"get": "lines"})),
     path("reconciliation/exceptions", ReconciliationExceptionView.as_view({"get": "list"})),
-    path(
-        "reconciliation/exceptions/<str:exception_id>/resolve", ReconciliationExceptionView.as_view({"post": "resolve"})
-    ),
-    path("webhooks/razorpay", RazorpayWebhookView.as_view({"post": "create"})),
     path("reconciliation/exceptions/<str:exception_id>", ReconciliationExceptionView.as_view({"get": "retrieve"})),
     path(
         "reconciliation/exceptions/<str:exception_id>/assign", ReconciliationExceptionView.as_view({"post": "assign"})
     ),
+    path(
+        "reconciliation/exceptions/<str:exception_id>/resolve", ReconciliationExceptionView.as_view({"post": "resolve"})
+    ),
+    path("webhooks/razorpay", RazorpayWebhookView.as_view({"post": "create"})),
 ]

@@ -257,6 +257,9 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 ORDER_EXPIRES_AFTER = timedelta(minutes=env.int("ORDER_EXPIRES_AFTER_MINUTES", default=30))
 SETTLEMENT_OVERDUE_AFTER = timedelta(days=env.int("SETTLEMENT_OVERDUE_AFTER_DAYS", default=5))
 PAYMENT_LIVE_FOR = timedelta(minutes=env.int("PAYMENT_LIVE_FOR_MINUTES", default=15))
+PAYMENT_LINK_LASTS = timedelta(minutes=env.int("PAYMENT_LINK_LASTS", default=24 * 60))  # a QR code two hours at most
+if not timedelta(minutes=15) <= PAYMENT_LINK_LASTS <= timedelta(days=180):
+    raise ImproperlyConfigured("PAYMENT_LINK_LASTS is out of range: a payment link lasts from 15 minutes to 180 days.")
 
 # Money that goes back, and money that comes late -------------------------------------------------------------------------
 
@@ -330,6 +333,7 @@ SPECTACULAR_SETTINGS = {
         "OrderStatusEnum": "apps.orders.states.OrderStatus",
         "OrderPaymentStatusEnum": "apps.orders.states.PaymentStatus",
         "PaymentStatusEnum": "apps.payments.states.PaymentStatus",
+        "PaymentChannelEnum": "apps.payments.states.PaymentChannel",
         "AttemptStatusEnum": "apps.payments.states.AttemptStatus",
         "InvoiceStatusEnum": "apps.invoicing.states.InvoiceStatus",
         "RefundSpeedEnum": "apps.payments.states.RefundSpeed",

@@ -21,6 +21,7 @@ REGISTERED = {
     ("password_changed", 1): "a00624225ca621c4",
     ("payment_failed", 1): "9e53a08da0f82090",
     ("payment_late", 1): "235a13107b3b9452",
+    ("payment_link", 1): "90dba755a4cff71c",
     ("refund_started", 1): "7b58f0f8619330b9",
     ("refund_processed", 1): "41bbe636827245c2",
     ("refund_failed", 1): "f22420f18e338f62",

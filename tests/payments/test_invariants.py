@@ -113,6 +113,12 @@ def _duplicate_gateway_order(world: Any) -> None:
     Payment.objects.filter(order=world.waiting).update(gateway_order_id=first.gateway_order_id)
 
 
+def _link_that_stays_open(world: Any) -> None:
+    given_up = {"status": "cancelled", "channel": "payment_link", "gateway_link_id": "plink_1", "next_check_at": None}
+    _update(Payment, {"order": world.waiting}, **given_up)(world)
+    _update(Order, {"pk": world.waiting.pk}, payment_live_until=None)(world)
+
+
 def _second_live_payment(world: Any) -> None:
     run_sql("DROP INDEX one_live_payment_per_order")
     live = Payment.objects.get(order=world.waiting)
@@ -198,6 +204,10 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-25c": (_update(Refund, {}, status="failed"), {"INV-25c"}),
     "INV-20d": (_update(Refund, {}, approved_by="user:cus_a"), {"INV-20d"}),
     "INV-15": (_duplicate_gateway_order, {"INV-15"}),
+    "INV-15b": (
+        lambda world: _update(Payment, {"order": world.waiting}, gateway_link_id="plink_1")(world), {"INV-15b"},
+    ),
+    "INV-18g": (_link_that_stays_open, {"INV-18g"}),
     "INV-16": (_update(PaymentAttempt, _CAPTURED, currency="USD"), {"INV-14b", "INV-16", "INV-20b", "INV-25", "INV-26"}),
     "INV-16b": (_update(Payment, {"status": "requires_payment"}, amount=10**9), {"INV-16b"}),
     "INV-17": (_uncapture_the_books, {"INV-14b", "INV-17", "INV-17b", "INV-20b", "INV-25", "INV-25e", "INV-26"}),
@@ -295,6 +305,12 @@ def test_a_planted_violation_is_found(world: Any, invariant: str) -> None:
     found = set(violated())
     assert invariant in found
     assert found == expected
+
+
+def test_two_payments_by_one_link_are_found(world: Any) -> None:
+    run_sql("DROP INDEX one_payment_per_gateway_link")
+    _update(Payment, {}, channel="payment_link", gateway_link_id="plink_1")(world)
+    assert violated() == ["INV-15"]
 
 
 def test_paying_in_other_ways_violates_nothing(shop: Any, owner: Any) -> None:

@@ -363,10 +363,10 @@ def test_a_try_seen_near_the_end_gives_the_payer_time(order: Any) -> None:
 
 def test_a_payment_whose_time_is_over_expires_and_the_order_is_told(order: Any) -> None:
     payment = make_payment(order)
-    _note_answered(payment.pk, order.pk, now=payment.live_until - timedelta(seconds=1))
+    _note_answered(payment.pk, order.pk, link=None, now=payment.live_until - timedelta(seconds=1))
     payment.refresh_from_db()
     assert payment.status == PaymentStatus.REQUIRES_PAYMENT
-    _note_answered(payment.pk, order.pk, now=payment.live_until)
+    _note_answered(payment.pk, order.pk, link=None, now=payment.live_until)
     payment.refresh_from_db()
     order.refresh_from_db()
     assert (payment.status, order.payment_live_until) == (PaymentStatus.EXPIRED, None)

@@ -247,13 +247,15 @@ def test_an_owner_gives_up_a_payment(client_of: Any, owner: Any, order: Any) -> 
     assert (again.status_code, again.json()["error"]["code"]) == (409, "payment_not_cancellable")
 
 
-def test_staff_may_have_the_gateway_asked_and_may_not_cancel(client_of: Any, finance: Any, order: Any) -> None:
+def test_staff_who_collect_may_have_the_gateway_asked_and_give_a_payment_up(
+    client_of: Any, finance: Any, catalogue_manager: Any, order: Any
+) -> None:
     payment = make_payment(order)
-    client = client_of(finance)
-    assert post(client, url_of(payment, "/sync")).status_code == 202
-    assert post(client, url_of(payment, "/cancel")).status_code == 404
+    assert post(client_of(finance), url_of(payment, "/sync")).status_code == 202
+    assert post(client_of(catalogue_manager), url_of(payment, "/cancel")).status_code == 404
     payment.refresh_from_db()
     assert (payment.status, payment.version) == (PaymentStatus.REQUIRES_PAYMENT, 2)
+    assert post(client_of(finance), url_of(payment, "/cancel")).json()["status"] == "cancelled"
 
 
 def test_asking_twice_before_anybody_looked_asks_once(client_of: Any, owner: Any, order: Any) -> None:

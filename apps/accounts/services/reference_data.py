@@ -43,12 +43,12 @@ _EDIT_CATALOGUE: Final = {
 PERMISSIONS: Final[dict[Role, set[str]]] = {
     Role.SUPPORT: {
         *_view(*_SALES, *_CATALOGUE, "notifications.notification"),
-        "orders.change_order", "payments.add_refund",
+        "orders.change_order", "payments.add_payment", "payments.add_refund",
     },
     Role.FINANCE: {
         *_view(*_SALES, *_CATALOGUE, *_MONEY),
         "payments.change_payment", "payments.change_paymentattempt", "invoicing.change_invoice",
-        "payments.add_refund", "payments.change_refund", "payments.change_dispute", "payments.add_settlementimport",
+        "payments.add_payment", "payments.add_refund", "payments.change_refund", "payments.change_dispute", "payments.add_settlementimport",
         "payments.change_reconciliationexception",
     },
     Role.CATALOGUE_MANAGER: {*_view(*_CATALOGUE, "tax.taxrate"), *_EDIT_CATALOGUE},
@@ -56,7 +56,7 @@ PERMISSIONS: Final[dict[Role, set[str]]] = {
         *_view(*_SALES, *_CATALOGUE, *_MONEY, *_OPERATIONS, "notifications.notification"),
         *_EDIT_CATALOGUE,
         "accounts.manage_people", "accounts.add_user", "accounts.change_user", "accounts.change_session",
-        "payments.add_refund", "payments.change_refund", "payments.change_dispute", "payments.add_settlementimport",
+        "payments.add_payment", "payments.add_refund", "payments.change_refund", "payments.change_dispute", "payments.add_settlementimport",
         "payments.change_reconciliationexception",
         "orders.change_order", "payments.change_payment", "payments.change_paymentattempt", "invoicing.change_invoice",
         "notifications.change_notification", "core.change_delivery",

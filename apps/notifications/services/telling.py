@@ -21,7 +21,7 @@ from apps.notifications.states import Channel, NotificationStatus
 from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus
 from apps.payments import selectors as payments
-from apps.payments.states import RefundSpeed, RefundStatus, ReviewReason
+from apps.payments.states import LIVE, PaymentChannel, RefundSpeed, RefundStatus, ReviewReason
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
     rows = [
         _compose(spec, event, letter, channel, recipient)
         for channel, recipient in _addresses(spec, letter.user)
-        if (channel, recipient) not in told
+        if (channel, recipient) not in told and _fits(spec, channel, letter)
     ]
     for row in rows:
         _schedule(row, now=now)
@@ -173,6 +173,15 @@ def _about_credit_note(event: Event) -> Letter | None:
     return Letter(user, {**writing.person(user), **writing.credit_note(note, original)})
 
 
+def _about_payment_link(event: Event) -> Letter | None:
+    payment = payments.get_payment(event.subject_id)
+    if payment.channel != PaymentChannel.PAYMENT_LINK or payment.status not in LIVE or not payment.next_action:
+        return None
+    order = orders.get_order(payment.order_id)
+    user = accounts.get_user(payment.customer_id)
+    return Letter(user, {**writing.person(user), **writing.order(order), **writing.payment_link(payment)})
+
+
 def _about_refund(*statuses: RefundStatus, days: int, is_decided: bool = True) -> Callable[[Event], Letter | None]:
     """`days` are the working days by which the buyer has the money or hears of it; `is_decided`: needs no approval any more."""
 
@@ -224,6 +233,7 @@ _WRITERS: dict[str, Callable[[Event], Letter | None]] = {
     "payment_failed": _about_order(OrderStatus.PENDING_PAYMENT),
     "payment_late": _about_order(OrderStatus.CANCELLED, OrderStatus.EXPIRED),
     "payment_refused": _about_order(OrderStatus.PENDING_PAYMENT),
+    "payment_link": _about_payment_link,
     "paid_twice": _about_flagged_attempt(ReviewReason.PAID_TWICE),
     "payment_differs": _about_flagged_attempt(ReviewReason.AMOUNT_DIFFERS),
     "invoice_ready": _about_invoice,

@@ -95,6 +95,16 @@ def amount(row: Any, *, due: date) -> dict[str, Any]:
     return {"amount": money.rupees(row.amount), "plain_amount": plain(row.amount), "due": day(due)}
 
 
+def payment_link(payment: Any) -> dict[str, Any]:
+    """Return the facts of a payment link: where to pay how much, and until when."""
+    return {
+        "amount": money.rupees(payment.amount),
+        "plain_amount": plain(payment.amount),
+        "link": payment.next_action["url"],
+        "until": instant(payment.live_until),
+    }
+
+
 def refund(refund: Any, *, due: date) -> dict[str, Any]:
     """Return the facts of a refund. `due` is the day by which the buyer has the money, or news of it."""
     return {

@@ -13,6 +13,8 @@ from typing import IO, Any, NamedTuple, Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from apps.payments.gateways.links import GatewayLink, LinkGateway
+
 
 @dataclass(frozen=True)
 class GatewayError:
@@ -59,7 +61,8 @@ class GatewayPayment:
     What a gateway says of one try to pay, in our words. Amounts in paise; the fee includes its GST.
 
     `status` is one of `AttemptStatus`. `our_payment` is our payment's public id as the gateway kept it in notes or receipt,
-    or empty. `payer` is masked already.
+    or empty. `link_id` is the payment link or QR code that it was paid by, where the news comes with that. `payer` is masked
+    already.
     """
 
     gateway: str
@@ -75,6 +78,7 @@ class GatewayPayment:
     fee_tax_amount: int | None = None
     error: GatewayError = dataclasses.field(default_factory=GatewayError)
     our_payment: str = ""
+    link_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,7 +214,7 @@ class UnreadableFacts(ValueError):
     """The gateway says something of a payment that we do not understand."""
 
 
-class Gateway(Protocol):
+class Gateway(LinkGateway, Protocol):
     """One payment gateway. Every call goes over the network, none may be made inside a transaction."""
 
     name: str
@@ -299,9 +303,11 @@ class Gateway(Protocol):
         """Test if a webhook's bytes were signed by the gateway."""
         ...
 
-    def read_webhook(self, raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | None]:
+    def read_webhook(
+        self, raw: bytes
+    ) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink | None]:
         """
-        Return the type of a webhook and the payment or refund that it tells of, or None if it tells of none that we follow.
+        Return the type of a webhook and the payment, refund, dispute or link that it tells of, or None if we follow none of it.
 
         :raises UnreadableFacts: if it cannot be understood
         """

@@ -24,6 +24,7 @@ from apps.payments.gateways import (
     UnreadableFacts,
     UpiIntent,
 )
+from apps.payments.gateways.links import GatewayLink
 from apps.payments.gateways.razorpay_calls import call, items_of, read, understood, write
 from apps.payments.gateways.razorpay_disputes import FOLLOWED_DISPUTES, contest_body, dispute_from
 from apps.payments.gateways.razorpay_facts import (
@@ -34,6 +35,7 @@ from apps.payments.gateways.razorpay_facts import (
     webhook_from,
     with_prefix,
 )
+from apps.payments.gateways.razorpay_links import FOLLOWED_LINKS, RazorpayLinks, link_news_from
 from apps.payments.gateways.razorpay_recon import PAGE, row_from, rows_from_csv, settlement_day_from, settlement_from
 
 NAME = "razorpay"
@@ -47,7 +49,7 @@ _RECEIPT_TAKEN = "Order receipt should be unique."
 _SPEEDS = {"normal": "normal", "instant": "optimum"}
 
 
-class Razorpay:
+class Razorpay(RazorpayLinks):
     """The Razorpay account that the settings name."""
 
     name = NAME
@@ -196,9 +198,13 @@ class Razorpay:
         verdicts = [_matches(signature, raw, secret) for secret in settings.RAZORPAY_WEBHOOK_SECRETS]
         return any(verdicts)
 
-    def read_webhook(self, raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | None]:
-        """Return the event type, and the payment, refund or dispute that it tells of."""
+    def read_webhook(
+        self, raw: bytes
+    ) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink | None]:
+        """Return the event type, and the payment, refund, dispute or link that it tells of."""
         event_type, facts = webhook_from(raw)
+        if event_type in FOLLOWED_LINKS:
+            return event_type, link_news_from(loads(raw).get("payload"))
         if event_type in FOLLOWED_DISPUTES:
             payload = loads(raw).get("payload") or {}
             return event_type, dispute_from(entity_of(payload, "dispute"), payment=entity_of(payload, "payment"))

@@ -5,12 +5,14 @@ from apps.payments.invariants.collecting import PAYMENTS, WEBHOOKS
 from apps.payments.invariants.disputes import DISPUTES
 from apps.payments.invariants.history import HISTORY
 from apps.payments.invariants.ledger import LEDGER
+from apps.payments.invariants.links import LINKS
 from apps.payments.invariants.ownership import OWNERSHIP
 from apps.payments.invariants.refunds import REFUNDS
 from apps.payments.invariants.settlements import SETTLEMENTS
 
 INVARIANTS: tuple[Invariant, ...] = (
     *PAYMENTS,
+    *LINKS,
     *REFUNDS,
     *HISTORY,
     *LEDGER,

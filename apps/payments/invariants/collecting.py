@@ -16,10 +16,13 @@ PAYMENTS = (
     Invariant(
         id="INV-15",
         name="gateway_ids_are_unique",
-        statement="No two of our rows stand for one order, payment, refund, dispute or settlement of a gateway.",
+        statement="No two of our rows stand for one order, link, payment, refund, dispute or settlement of a gateway.",
         sql="""
             SELECT 'payment' AS kind, gateway_order_id AS gateway_id, count(*) AS rows FROM payments_payment
             WHERE gateway_order_id IS NOT NULL GROUP BY gateway, gateway_order_id HAVING count(*) > 1
+            UNION ALL
+            SELECT 'link', gateway_link_id, count(*) FROM payments_payment
+            WHERE gateway_link_id IS NOT NULL GROUP BY gateway, gateway_link_id HAVING count(*) > 1
             UNION ALL
             SELECT 'attempt', gateway_payment_id, count(*) FROM payments_paymentattempt
             GROUP BY gateway, gateway_payment_id HAVING count(*) > 1

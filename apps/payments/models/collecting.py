@@ -8,9 +8,11 @@ from django.db import models
 from apps.core.errors import NotFound
 from apps.core.models import NOT_DELETED, Subject
 from apps.payments.states import (
+    BY_LINK,
     LIVE,
     AttemptStatus,
     GatewayCall,
+    PaymentChannel,
     PaymentStatus,
     ReviewReason,
     Source,
@@ -35,10 +37,11 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
 class Payment(Subject):
     """
-    The intention to collect an order's money: one order at the gateway. Its amount (paise) never changes.
+    The intention to collect an order's money: one order, payment link or QR code at the gateway. Its amount (paise) never changes.
 
-    The row is committed before the gateway is called; `gateway_call` says how far that call is. While the row is not in a
-    final state, `next_check_at` says when the janitor looks at it.
+    A link has a gateway's order too, which the gateway makes by itself when somebody first pays; a QR code has none. The row is
+    committed before the gateway is called; `gateway_call` says how far that call is. While the row is not in a final state,
+    `next_check_at` says when the janitor looks at it.
     """
 
     PREFIX = "pay"
@@ -52,7 +55,17 @@ class Payment(Subject):
     status = models.CharField(max_length=20, choices=PaymentStatus, default=PaymentStatus.REQUIRES_PAYMENT)
     gateway = models.CharField(max_length=20, default="razorpay")
     gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.NEEDED)
+    channel = models.CharField(
+        max_length=20,
+        choices=PaymentChannel,
+        default=PaymentChannel.CHECKOUT,
+        db_default=PaymentChannel.CHECKOUT,
+    )
     gateway_order_id = models.CharField(max_length=40, unique=True, null=True, blank=True)
+    gateway_link_id = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001 - unique where it is known
+    link_closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the gateway said that nobody can pay by the link or QR code any more."
+    )
     next_action = models.JSONField(default=dict, blank=True)
     error = models.JSONField(default=dict, blank=True)
     live_until = models.DateTimeField()
@@ -71,6 +84,11 @@ class Payment(Subject):
                 fields=["order"], condition=models.Q(status__in=LIVE), name="one_live_payment_per_order"
             ),
             models.UniqueConstraint(fields=["order", "sequence"], name="payments_of_an_order_are_numbered"),
+            models.UniqueConstraint(
+                fields=["gateway_link_id"],
+                condition=models.Q(gateway_link_id__isnull=False),
+                name="one_payment_per_gateway_link",
+            ),
             models.CheckConstraint(condition=models.Q(amount__gte=100), name="payment_is_at_least_a_rupee"),
         ]
         indexes = [
@@ -79,16 +97,27 @@ class Payment(Subject):
             ),
             models.Index(fields=["customer", "-created_at", "-id"], name="payment_by_customer"),
             models.Index(fields=["-created_at", "-id"], name="payment_by_time"),
+            models.Index(
+                fields=["channel", "-created_at", "-id"],
+                name="payment_by_link",
+                condition=models.Q(channel__in=BY_LINK),
+            ),
         ]
         triggers = [
             NOT_DELETED,
             pgtrigger.ReadOnly(
-                name="terms_are_frozen", fields=["order", "customer", "sequence", "amount", "currency", "gateway"]
+                name="terms_are_frozen",
+                fields=["order", "customer", "sequence", "amount", "currency", "gateway", "channel"],
             ),
         ]
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def gateway_reference(self) -> str | None:
+        """What the gateway calls the order, the payment link or the QR code that it collects by; None until it has answered."""
+        return self.gateway_order_id if self.channel == PaymentChannel.CHECKOUT else self.gateway_link_id
 
 
 class PaymentAttempt(Subject):
@@ -128,6 +157,13 @@ class PaymentAttempt(Subject):
             models.CheckConstraint(
                 condition=~models.Q(status=AttemptStatus.CAPTURED) | models.Q(captured_at__isnull=False),
                 name="captured_attempt_has_its_time",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["review_opened_at"],
+                name="attempt_to_review",
+                condition=models.Q(review_opened_at__isnull=False, review_closed_at__isnull=True),
             ),
         ]
         triggers = [

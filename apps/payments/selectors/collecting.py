@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import Prefetch, Q, QuerySet, Sum
 
 from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.models import is_staff_with
 from apps.payments.gateways import GatewayPayment
+from apps.payments.gateways.links import GatewayLink
 from apps.payments.models import (
     Payment,
     PaymentAttempt,
@@ -18,6 +19,7 @@ from apps.payments.models import (
     Webhook,
 )
 from apps.payments.states import (
+    BY_LINK,
     LIVE,
     AttemptStatus,
     GatewayCall,
@@ -38,7 +40,7 @@ def get_payment(payment_id: UUID) -> Payment:
 
 
 def list_visible_payments(
-    *, user: Any, statuses: Collection[str] = (), order_id: UUID | None = None
+    *, user: Any, statuses: Collection[str] = (), order_id: UUID | None = None, channel: str = ""
 ) -> QuerySet[Payment]:
     """Return the payments that a user may see, with their attempts: their own, or all if they are staff who may look."""
     rows = _visible_to(user)
@@ -46,6 +48,8 @@ def list_visible_payments(
         rows = rows.filter(status__in=statuses)
     if order_id is not None:
         rows = rows.filter(order_id=order_id)
+    if channel:
+        rows = rows.filter(channel=channel)
     return rows.order_by("-created_at", "-pk")
 
 
@@ -117,19 +121,49 @@ def find_payment_for(facts: GatewayPayment) -> Payment | None:
     """
     Return the payment that a gateway's payment belongs to, or None if it is not ours.
 
-    By the gateway's order; or, where the answer to our call was lost, by our own id that the gateway kept.
+    By the link or QR code that it came by; by the gateway's order; for links and codes by what we know of it already; or, where
+    the answer to our call was lost, by our own id that the gateway kept. Nothing follows from an order id that is empty.
     """
     rows = Payment.objects.filter(gateway=facts.gateway)
-    if not facts.order_id:
+    known = rows.filter(gateway_link_id=facts.link_id).first() if facts.link_id else None
+    if known is None and facts.order_id:
+        known = rows.filter(gateway_order_id=facts.order_id).first()
+    if known is None:
+        told = rows.filter(channel__in=BY_LINK, attempts__gateway_payment_id=facts.id)
+        known = told.first() or _find_payment_named(facts)
+    return known
+
+
+def _find_payment_named(facts: GatewayPayment) -> Payment | None:
+    """
+    Return the payment that a gateway's payment names, or None.
+
+    The gateway makes orders for links by itself, and none for QR codes, so that any may name theirs. A payment by Checkout has
+    one order, made by us: once that is known no other counts, whatever a browser wrote into its notes.
+    """
+    if not facts.our_payment:
         return None
-    known = rows.filter(gateway_order_id=facts.order_id).first()
-    if known is not None or not facts.our_payment:
-        return known
     try:
         ours = ids.decode(Payment.PREFIX, facts.our_payment)
     except NotFound:
         return None
-    return rows.filter(pk=ours, gateway_order_id__isnull=True).first()
+    named = Payment.objects.filter(gateway=facts.gateway, pk=ours)
+    if facts.order_id and not facts.link_id:
+        return named.filter(Q(channel__in=BY_LINK) | Q(gateway_order_id__isnull=True)).first()
+    return named.filter(channel__in=BY_LINK).first()
+
+
+def find_payment_of_link(link: GatewayLink) -> Payment | None:
+    """Return the payment that is collected by a gateway's link or QR code, or None if it is not ours."""
+    rows = Payment.objects.filter(gateway=link.gateway, channel=link.channel)
+    known = rows.filter(gateway_link_id=link.id).first()
+    if known is not None or not link.our_payment:
+        return known
+    try:
+        ours = ids.decode(Payment.PREFIX, link.our_payment)
+    except NotFound:
+        return None
+    return rows.filter(pk=ours, gateway_link_id__isnull=True).first()
 
 
 def find_webhook(*, gateway: str, event_id: str, body_sha256: str) -> Webhook | None:

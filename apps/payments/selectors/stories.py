@@ -32,7 +32,7 @@ def get_story_of_money(order_id: UUID) -> dict[str, list[dict[str, Any]]]:
     """Return what became of an order's money, for an operator: payments, attempts, refunds, postings. Paise and UTC."""
     payments = list(list_payments_of_order(order_id))
     return {
-        "payments": [_told(one, one.gateway_order_id or "") for one in payments],
+        "payments": [_told(one, one.gateway_reference or "") for one in payments],
         "attempts": [_told(one, one.gateway_payment_id) for payment in payments for one in payment.attempts.all()],
         "refunds": [
             _told(one, one.gateway_refund_id or one.manual_reference)

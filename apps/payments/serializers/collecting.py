@@ -9,7 +9,7 @@ from rest_framework.renderers import BaseRenderer
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
 from apps.payments import rules
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.states import AttemptStatus, PaymentStatus
+from apps.payments.states import AttemptStatus, PaymentChannel, PaymentStatus
 
 # Requests -------------------------------------------------------------------------------------------------------------
 
@@ -55,17 +55,23 @@ class UpiActionResponse(ResponseSerializer):
 
 class NextActionResponse(ResponseSerializer):
     """
-    What the buyer's device does next.
+    What the buyer's device does next, by `type`.
 
-    Open Razorpay Checkout with `key_id` and `gateway_order_id`; or, where `upi` is there, open its link or show its QR code.
+    `razorpay_checkout`: open Razorpay Checkout with `key_id` and `gateway_order_id`; or, where `upi` is there, open its link or
+    show its QR code. `payment_link`: open `url`. `qr_code`: show `image_url` to the payer.
     """
 
     type = serializers.CharField()
-    key_id = serializers.CharField()
-    gateway_order_id = serializers.CharField()
-    amount = serializers.IntegerField(help_text="Paise.")
-    currency = serializers.CharField()
+    key_id = serializers.CharField(required=False)
+    gateway_order_id = serializers.CharField(required=False)
+    amount = serializers.IntegerField(required=False, help_text="Paise.")
+    currency = serializers.CharField(required=False)
     upi = UpiActionResponse(required=False)
+    url = serializers.CharField(required=False)
+    image_url = serializers.CharField(required=False)
+    expires_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="From then on nobody can pay by the link or QR code."
+    )
 
 
 def _error(error: dict[str, Any]) -> dict[str, Any] | None:
@@ -112,7 +118,13 @@ class PaymentResponse(ResponseSerializer):
     amount = serializers.IntegerField(help_text="Paise.")
     currency = serializers.CharField()
     gateway = serializers.CharField()
-    gateway_order_id = serializers.CharField(allow_null=True, help_text="Null until the gateway has answered.")
+    channel = serializers.ChoiceField(choices=PaymentChannel.choices)
+    gateway_order_id = serializers.CharField(
+        allow_null=True, help_text="Null until the gateway has answered; a QR code has none."
+    )
+    gateway_link_id = serializers.CharField(
+        allow_null=True, help_text="Of the payment link or QR code; null until the gateway has answered."
+    )
     next_action = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
     live_until = serializers.DateTimeField(help_text="Unpaid by then, it expires.")
@@ -191,7 +203,9 @@ STARTED_EXAMPLE: dict[str, Any] = {
     "amount": 117900,
     "currency": "INR",
     "gateway": "razorpay",
+    "channel": "checkout",
     "gateway_order_id": None,
+    "gateway_link_id": None,
     "next_action": None,
     "error": None,
     "live_until": "2026-11-21T05:45:00Z",

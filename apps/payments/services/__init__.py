@@ -18,6 +18,7 @@ from apps.payments.services.cancelling import cancel_order
 from apps.payments.services.checking import (
     SignatureNotValid,
     ask_about_open_payments,
+    close_link,
     request_check,
     sync_payment,
     verify_checkout,
@@ -110,10 +111,12 @@ from apps.payments.services.settling import (
     request_settlement_import,
 )
 from apps.payments.services.starting import (
+    AnotherPaymentUnderWay,
     NothingToPay,
     OrderNotPayable,
     PaymentNotCancellable,
     cancel_payment,
+    start_link,
     start_payment,
 )
 from apps.payments.services.warning import warn_of_dispute_deadlines
@@ -131,6 +134,7 @@ __all__ = [
     "ROUND_OFF",
     "SUSPENSE",
     "AmountOrLines",
+    "AnotherPaymentUnderWay",
     "DayIsInTheFuture",
     "Difference",
     "DisputeDeadlineMissed",
@@ -196,6 +200,7 @@ __all__ = [
     "cancel_refund",
     "check_settlements",
     "checkpoint_balances",
+    "close_link",
     "close_review",
     "compare_with_sandbox",
     "contest_dispute",
@@ -227,6 +232,7 @@ __all__ = [
     "send_refund",
     "set_up_reference_data",
     "settle_refund_manually",
+    "start_link",
     "start_payment",
     "sync_payment",
     "sync_refund",

@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 
 from apps.core.errors import NotFound
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import SYSTEM, Actor, record, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
@@ -19,10 +19,19 @@ from apps.payments import events, locks, rules, selectors, states
 from apps.payments.gateways import GatewayPayment
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.services.ledger import CUSTOMER_ADVANCES, gateway_receivable, post_to_ledger
-from apps.payments.services.starting import close_unpaid, may_be_at_gateway
+from apps.payments.services.starting import close_unpaid, may_be_at_gateway, next_check_of
 from apps.payments.services.surplus import decide_about_surplus
 from apps.payments.services.telling import tell_order
-from apps.payments.states import LIVE, SUCCESSFUL, AttemptStatus, GatewayCall, PaymentStatus, ReviewReason, Source
+from apps.payments.states import (
+    LIVE,
+    SUCCESSFUL,
+    AttemptStatus,
+    GatewayCall,
+    PaymentChannel,
+    PaymentStatus,
+    ReviewReason,
+    Source,
+)
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -71,10 +80,11 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
 
     if attempt is not None and attempt.payment_id != payment.pk:
         raise NotOurPayment(facts.id)
-    if payment.gateway_order_id not in (None, facts.order_id):
+    is_by_order = payment.channel == PaymentChannel.CHECKOUT
+    if is_by_order and payment.gateway_order_id not in (None, facts.order_id):
         raise NotOurPayment(facts.id)
 
-    _adopt_gateway_order(order, payment, facts, actor=actor, now=now)
+    _adopt_gateway_ids(order, payment, facts, actor=actor, now=now)
     attempt, has_risen = _merge(order, payment, attempt, facts, source=source, actor=actor, now=now)
     if has_risen and attempt.status == AttemptStatus.CAPTURED:
         _post_capture(order, attempt)
@@ -87,17 +97,44 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
     return attempt
 
 
-def _adopt_gateway_order(
-    order: "Order", payment: Payment, facts: GatewayPayment, *, actor: Actor, now: datetime
-) -> None:
-    """Keep the gateway's order id where the answer to our call was lost and its news came first."""
-    if payment.gateway_order_id is not None:
+def apply_polled_payment(facts: GatewayPayment, *, now: datetime) -> None:
+    """Take in what a gateway answered about one try to pay; one that is not ours is left to staff, with a line in the log."""
+    try:
+        apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+    except NotOurPayment:
+        log.error("gateway_payment_of_another_order", gateway_payment=facts.id)
+
+
+def _adopt_gateway_ids(order: "Order", payment: Payment, facts: GatewayPayment, *, actor: Actor, now: datetime) -> None:
+    """
+    Keep the gateway's ids where the answer to our call was lost and its news came first.
+
+    Of a link also the order that the gateway made for it, if the news came with the link itself: notes alone prove too little.
+    """
+    adopted = _ids_to_adopt(payment, facts)
+    if not adopted:
         return
-    payment.gateway_order_id = facts.order_id
-    payment.gateway_call = GatewayCall.DONE
-    payment.save(update_fields=["gateway_order_id", "gateway_call", "updated_at"])
-    changed = stored_fields(payment, "gateway_order_id")
+    for name, value in adopted.items():
+        setattr(payment, name, value)
+    if payment.gateway_reference is not None:
+        payment.gateway_call = GatewayCall.DONE
+    payment.save(update_fields=[*adopted, "gateway_call", "updated_at"])
+    changed = stored_fields(payment, *adopted)
     record(events.PAYMENT_CHANGED, subject=payment, root_id=order.pk, actor=actor, changed=changed, now=now)
+
+
+def _ids_to_adopt(payment: Payment, facts: GatewayPayment) -> dict[str, str]:
+    if payment.channel == PaymentChannel.CHECKOUT:
+        return {"gateway_order_id": facts.order_id} if payment.gateway_order_id is None else {}
+    if not facts.link_id:
+        return {}
+    if payment.gateway_link_id not in (None, facts.link_id):
+        log.error("second_gateway_link", payment=payment.public_id, gateway_link=facts.link_id)
+        return {}
+    adopted = {} if payment.gateway_link_id else {"gateway_link_id": facts.link_id}
+    if facts.order_id and payment.gateway_order_id is None:
+        adopted["gateway_order_id"] = facts.order_id
+    return adopted
 
 
 def _merge(
@@ -230,9 +267,7 @@ def _settle(
 def _move(payment: Payment, to: PaymentStatus, *, now: datetime) -> None:
     payment.status = states.change(payment.status, to=to)
     payment.checks = 0
-    payment.next_check_at = rules.next_check(
-        status=to, checks=0, live_until=payment.live_until, is_known_to_gateway=may_be_at_gateway(payment), now=now
-    )
+    payment.next_check_at = next_check_of(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
     if to in SUCCESSFUL:
         payment.succeeded_at = now
         payment.next_action = {}

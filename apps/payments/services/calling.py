@@ -1,10 +1,11 @@
 """
-Making the gateway's order for a payment.
+Making the gateway's order, payment link or QR code for a payment.
 
 Our row is committed before the call, with a claim; the call is made outside any transaction; its outcome is recorded under
 the locks. What nobody knows is looked up by receipt, our payment's id, before anything is tried again.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from apps.accounts import selectors as accounts
 from apps.core.events import SYSTEM, record, stored_fields
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, rules, selectors, states
+from apps.payments import events, locks, selectors, states
 from apps.payments.gateways import (
     Gateway,
     GatewayError,
@@ -33,8 +34,10 @@ from apps.payments.gateways import (
 )
 from apps.payments.models import Payment
 from apps.payments.services.applying import apply_gateway_payment
+from apps.payments.services.linking import find_or_make_link, link_action
+from apps.payments.services.starting import next_check_of
 from apps.payments.services.telling import tell_order
-from apps.payments.states import LIVE, AttemptStatus, GatewayCall, PaymentStatus, Source
+from apps.payments.states import BY_LINK, LIVE, AttemptStatus, GatewayCall, PaymentStatus, Source
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -45,12 +48,22 @@ log = structlog.get_logger(__name__)
 CLAIM_LASTS = timedelta(seconds=90)
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What the gateway made: the field that keeps its id, what the buyer does next, and a try that was opened with it."""
+
+    field: str
+    id: str
+    next_action: dict[str, Any]
+    facts: GatewayPayment | None = None
+
+
 def create_gateway_order(*, payment_id: UUID, now: datetime) -> None:
     """
-    Make the gateway's order for a payment, and open a UPI payment where the account may; talks to the outside world.
+    Make the gateway's order for a payment, and open a UPI payment where the account may; or its payment link or QR code.
 
-    Being called twice, or again after a crash, makes no second order. If nobody knows the outcome, the janitor takes over;
-    a refusal closes the payment, so that the customer can begin another.
+    Talks to the outside world. Being called twice, or again after a crash, makes no second one. If nobody knows the outcome,
+    the janitor takes over; a refusal closes the payment, so that the customer can begin another.
     """
     payment = _claim(payment_id, now=now)
     if payment is None:
@@ -59,7 +72,7 @@ def create_gateway_order(*, payment_id: UUID, now: datetime) -> None:
     gateway = get_gateway(payment.gateway)
     is_repeat = payment.gateway_call == GatewayCall.UNKNOWN
     try:
-        gateway_order = _make_order(gateway, payment, look_first=is_repeat)
+        made = _make(gateway, payment, look_first=is_repeat)
     except Refused as failure:
         _note_refused(payment, failure.error, now=now)
     except TryLater as failure:
@@ -68,7 +81,7 @@ def create_gateway_order(*, payment_id: UUID, now: datetime) -> None:
     except OutcomeUnknown as failure:
         note_not_done(payment, failure, call=GatewayCall.UNKNOWN, now=now)
     else:
-        _note_ready(payment, gateway, gateway_order, _open_upi(gateway, payment, gateway_order), now=now)
+        _note_ready(payment, made, now=now)
 
 
 def _claim(payment_id: UUID, *, now: datetime) -> Payment | None:
@@ -82,10 +95,29 @@ def _claim(payment_id: UUID, *, now: datetime) -> Payment | None:
         return None
     is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     unmade = Payment.objects.live().filter(
-        is_free, pk=payment_id, gateway_order_id__isnull=True, gateway_call=payment.gateway_call
+        is_free, pk=payment_id, gateway_call=payment.gateway_call, **{f"{_field_of(payment)}__isnull": True}
     )
     is_claimed = unmade.update(claimed_until=now + CLAIM_LASTS, gateway_call=GatewayCall.UNKNOWN)
     return payment if is_claimed else None
+
+
+def _field_of(payment: Payment) -> str:
+    return "gateway_link_id" if payment.channel in BY_LINK else "gateway_order_id"
+
+
+def _make(gateway: Gateway, payment: Payment, *, look_first: bool) -> _Made:
+    if payment.channel in BY_LINK:
+        payer = _payer(payment, orders.get_order(payment.order_id))
+        link = find_or_make_link(gateway, payment, payer=payer, notes=_notes(payment), look_first=look_first)
+        return _Made("gateway_link_id", link.id, link_action(link))
+    gateway_order = _make_order(gateway, payment, look_first=look_first)
+    intent = _open_upi(gateway, payment, gateway_order)
+    return _Made(
+        "gateway_order_id",
+        gateway_order.id,
+        _next_action(payment, gateway, gateway_order, intent),
+        None if intent is None else _facts_of_intent(payment, gateway_order, intent),
+    )
 
 
 def _make_order(gateway: Gateway, payment: Payment, *, look_first: bool) -> GatewayOrder:
@@ -145,37 +177,32 @@ def _payer(payment: Payment, order: "Order") -> Payer:
 
 
 @transaction.atomic
-def _note_ready(
-    claimed: Payment, gateway: Gateway, gateway_order: GatewayOrder, intent: UpiIntent | None, *, now: datetime
-) -> None:
+def _note_ready(claimed: Payment, made: _Made, *, now: datetime) -> None:
     order = lock_order(claimed.order_id)
     payment = locks.lock_payment(claimed.pk)
 
-    if payment.gateway_order_id not in (None, gateway_order.id):
-        log.error("second_gateway_order", payment=payment.public_id, gateway_order=gateway_order.id)
+    if payment.gateway_reference not in (None, made.id):
+        log.error("second_of_a_payment_at_the_gateway", payment=payment.public_id, second=made.id)
         return
 
-    payment.gateway_order_id = gateway_order.id
+    setattr(payment, made.field, made.id)
     payment.gateway_call = GatewayCall.DONE
     payment.claimed_until = None
     payment.checks = 0
-    payment.next_check_at = rules.next_check(
-        status=payment.status, checks=0, live_until=payment.live_until, is_known_to_gateway=True, now=now
-    )
+    payment.next_check_at = next_check_of(payment, is_known_to_gateway=True, now=now)
     if payment.status in LIVE:
-        payment.next_action = _next_action(payment, gateway, gateway_order, intent)
+        payment.next_action = made.next_action
     payment.save(
         update_fields=[
-            "gateway_order_id", "gateway_call", "claimed_until", "checks", "next_check_at", "next_action", "updated_at",
+            made.field, "gateway_call", "claimed_until", "checks", "next_check_at", "next_action", "updated_at",
         ]
     )  # fmt: skip
 
     event_type = events.PAYMENT_READY if payment.status in LIVE else events.PAYMENT_CHANGED
-    changed = stored_fields(payment, "gateway_order_id", "next_action")
+    changed = stored_fields(payment, made.field, "next_action")
     record(event_type, subject=payment, root_id=order.pk, actor=SYSTEM, changed=changed, now=now)
-    if intent is not None:
-        facts = _facts_of_intent(payment, gateway_order, intent)
-        apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+    if made.facts is not None:
+        apply_gateway_payment(facts=made.facts, source=Source.POLL, actor=SYSTEM, now=now)
 
 
 def _next_action(
@@ -214,7 +241,7 @@ def _note_refused(claimed: Payment, error: GatewayError, *, now: datetime) -> No
     order = lock_order(claimed.order_id)
     payment = locks.lock_payment(claimed.pk)
 
-    if payment.gateway_order_id is not None:
+    if payment.gateway_reference is not None:
         return
 
     payment.gateway_call = GatewayCall.REFUSED
@@ -236,16 +263,10 @@ def note_not_done(payment: Payment, failure: GatewayFailure, *, call: GatewayCal
     log.warning(
         "gateway_gave_nothing", payment=payment.public_id, kind=type(failure).__name__, error=failure.error.as_dict()
     )
-    next_check_at = rules.next_check(
-        status=payment.status,
-        checks=payment.checks,
-        live_until=payment.live_until,
-        is_known_to_gateway=True,
-        now=now,
-    )
+    next_check_at = next_check_of(payment, is_known_to_gateway=True, now=now)
     # Of a closed payment we ask a few times only: a question without an answer is none of them.
     checks = payment.checks + 1 if payment.status in LIVE else payment.checks
     held = Payment.objects.filter(pk=payment.pk)
     held.update(claimed_until=None, checks=checks, next_check_at=next_check_at)
     if call is not None:
-        held.filter(gateway_order_id__isnull=True).update(gateway_call=call)
+        held.filter(**{f"{_field_of(payment)}__isnull": True}).update(gateway_call=call)

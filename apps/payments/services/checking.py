@@ -19,19 +19,22 @@ from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors
-from apps.payments.gateways import Gateway, GatewayFailure, GatewayPayment, Refused, get_gateway
+from apps.payments.gateways import Gateway, GatewayFailure, Refused, get_gateway
+from apps.payments.gateways.links import GatewayLink
 from apps.payments.models import Payment, PaymentNotFound
-from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
+from apps.payments.services.applying import apply_polled_payment
 from apps.payments.services.calling import CLAIM_LASTS, check_is_ours, create_gateway_order, note_not_done
-from apps.payments.services.starting import close_unpaid
+from apps.payments.services.linking import ask_about_link, note_link
+from apps.payments.services.starting import close_unpaid, may_be_at_gateway, next_check_of
 from apps.payments.services.telling import tell_order
-from apps.payments.states import LIVE, GatewayCall, PaymentStatus, Source
+from apps.payments.states import BY_LINK, LIVE, GatewayCall, PaymentChannel, PaymentStatus
 
 log = structlog.get_logger(__name__)
 
 _ROUND_SECONDS = 30.0
 _FAILURES_THAT_END_A_ROUND = 3
 _PUT_OFF = timedelta(minutes=5)
+_NEWS_OF_END = {PaymentStatus.EXPIRED: events.PAYMENT_EXPIRED, PaymentStatus.CANCELLED: events.PAYMENT_CANCELLED}
 
 
 class SignatureNotValid(Invalid):
@@ -125,24 +128,47 @@ def sync_payment(*, payment_id: UUID, now: datetime) -> bool:
     :raises PaymentNotFound: if there is none
     """
     payment = selectors.get_payment(payment_id)
-    if payment.status in LIVE and payment.gateway_order_id is None and now < payment.live_until:
+    if payment.status in LIVE and payment.gateway_reference is None and now < payment.live_until:
         create_gateway_order(payment_id=payment_id, now=now)
         return True
     if not _claim(payment_id, now=now):
         return True
 
     gateway = get_gateway(payment.gateway)
+    link = None
     try:
-        gateway_order_id = payment.gateway_order_id or _look_up(gateway, payment, now=now)
-        if gateway_order_id is not None:
-            for facts in gateway.list_payments(gateway_order_id=gateway_order_id):
-                _apply(facts if facts.order_id else replace(facts, order_id=gateway_order_id), now=now)
-            _capture_authorized(gateway, payment_id, now=now)
+        if payment.channel in BY_LINK:
+            link = ask_about_link(gateway, payment, now=now)
+        else:
+            _ask_about_order(gateway, payment, now=now)
+        _capture_authorized(gateway, payment_id, now=now)
     except GatewayFailure as failure:
         note_not_done(selectors.get_payment(payment_id), failure, call=None, now=now)
         return False
-    _note_answered(payment_id, payment.order_id, now=now)
+    _note_answered(payment_id, payment.order_id, link=link, now=now)
     return True
+
+
+def close_link(*, payment_id: UUID, now: datetime) -> None:
+    """
+    Close the link or QR code of a payment that was given up, if it may be open at the gateway; talks to the outside world.
+
+    What was paid by it before is taken in. Without an answer the janitor goes on until it is closed.
+
+    :raises PaymentNotFound: if there is none
+    """
+    payment = selectors.get_payment(payment_id)
+    is_open = payment.channel in BY_LINK and payment.link_closed_at is None and may_be_at_gateway(payment)
+    if is_open and payment.status not in LIVE:
+        sync_payment(payment_id=payment_id, now=now)
+
+
+def _ask_about_order(gateway: Gateway, payment: Payment, *, now: datetime) -> None:
+    gateway_order_id = payment.gateway_order_id or _look_up(gateway, payment, now=now)
+    if gateway_order_id is None:
+        return
+    for facts in gateway.list_payments(gateway_order_id=gateway_order_id):
+        apply_polled_payment(facts if facts.order_id else replace(facts, order_id=gateway_order_id), now=now)
 
 
 def _claim(payment_id: UUID, *, now: datetime) -> bool:
@@ -178,13 +204,6 @@ def _adopt(payment_id: UUID, order_id: UUID, gateway_order_id: str, *, now: date
     record(events.PAYMENT_CHANGED, subject=payment, root_id=order_id, actor=SYSTEM, changed=changed, now=now)
 
 
-def _apply(facts: GatewayPayment, *, now: datetime) -> None:
-    try:
-        apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
-    except NotOurPayment:
-        log.error("gateway_payment_of_another_order", gateway_payment=facts.id)
-
-
 def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) -> None:
     """Take the money that only waits for us, if the order still wants it; what nobody takes goes back by itself."""
     payment = selectors.get_payment(payment_id)
@@ -199,33 +218,37 @@ def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) ->
         except Refused:
             # The usual reason is that it was captured meanwhile.
             facts = gateway.get_payment(gateway_payment_id=attempt.gateway_payment_id)
-        _apply(facts if facts.order_id else replace(facts, order_id=payment.gateway_order_id or ""), now=now)
+        asked = payment.gateway_order_id if payment.channel == PaymentChannel.CHECKOUT else None
+        apply_polled_payment(facts if facts.order_id else replace(facts, order_id=asked or ""), now=now)
 
 
 @transaction.atomic
-def _note_answered(payment_id: UUID, order_id: UUID, *, now: datetime) -> None:
-    """Let go of the claim after an answer; close the payment if its time is over, else say when to ask again."""
+def _note_answered(payment_id: UUID, order_id: UUID, *, link: GatewayLink | None, now: datetime) -> None:
+    """Let go of the claim after an answer; close the payment if it is over, else say when to ask again."""
     order = lock_order(order_id)
     payment = locks.lock_payment(payment_id)
 
-    is_open = order.status == OrderStatus.PENDING_PAYMENT
     payment.claimed_until = None
-    if rules.is_over(status=payment.status, live_until=payment.live_until, is_order_open=is_open, now=now):
+    payment.checks += 1
+    if link is not None:
+        note_link(order, payment, link, now=now)
+    to = rules.ending(
+        status=payment.status,
+        live_until=payment.live_until,
+        is_order_open=order.status == OrderStatus.PENDING_PAYMENT,
+        link_status=link.status if link is not None else "",
+        now=now,
+    )
+    if to is not None:
         payment.save(update_fields=["claimed_until", "updated_at"])
-        close_unpaid(payment, to=PaymentStatus.EXPIRED, now=now)
+        close_unpaid(payment, to=to, now=now)
         changed = stored_fields(payment, "status", "next_action")
-        record(events.PAYMENT_EXPIRED, subject=payment, root_id=order_id, actor=SYSTEM, changed=changed, now=now)
+        record(_NEWS_OF_END[to], subject=payment, root_id=order_id, actor=SYSTEM, changed=changed, now=now)
         tell_order(order=order, actor=SYSTEM, now=now)
         return
 
-    payment.checks += 1
-    payment.next_check_at = rules.next_check(
-        status=payment.status,
-        checks=payment.checks,
-        live_until=payment.live_until,
-        is_known_to_gateway=payment.gateway_order_id is not None,
-        now=now,
-    )
+    is_known = payment.gateway_reference is not None
+    payment.next_check_at = next_check_of(payment, is_known_to_gateway=is_known, now=now)
     payment.save(update_fields=["claimed_until", "checks", "next_check_at"])
 
 

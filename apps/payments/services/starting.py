@@ -1,7 +1,7 @@
 """The beginning and the giving up of a payment."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +14,7 @@ from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Payment, PaymentNotFound
 from apps.payments.services.telling import tell_order
-from apps.payments.states import LIVE, GatewayCall, PaymentStatus
+from apps.payments.states import BY_LINK, LIVE, GatewayCall, PaymentChannel, PaymentStatus
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -30,6 +30,10 @@ class OrderNotPayable(Conflict):
 
 class NothingToPay(Conflict):
     message = "Nothing is left to pay for order {0}."
+
+
+class AnotherPaymentUnderWay(Conflict):
+    message = "Order {0} is being paid by {1} at the moment; cancel that payment first."
 
 
 class PaymentNotCancellable(Conflict):
@@ -64,17 +68,64 @@ def start_payment(
         return live
     due = _amount_due(order, now)
 
+    return _begin(
+        order,
+        channel=PaymentChannel.CHECKOUT,
+        amount=due,
+        live_until=now + settings.PAYMENT_LIVE_FOR,
+        actor=actor,
+        now=now,
+        payer_ip=payer_ip,
+        payer_user_agent=payer_user_agent[:300],
+    )
+
+
+@transaction.atomic
+def start_link(*, order_id: UUID, channel: PaymentChannel, actor: Actor, now: datetime) -> Payment:
+    """
+    Begin to collect what is due of an order by payment link or QR code, or return the one that is under way.
+
+    For staff. Only our row is made: a worker then has the gateway make it. The order holds its goods as long as it lasts.
+
+    :raises OrderNotFound: if there is no such order
+    :raises AnotherPaymentUnderWay: if the order is being paid in another way; one payment at a time
+    :raises OrderNotPayable: if it does not await a payment
+    :raises NothingToPay: if less than a rupee is due
+    """
+    order = lock_order(order_id)
+
+    live = selectors.find_live_payment(order.pk)
+    if live is not None and live.channel != channel:
+        raise AnotherPaymentUnderWay(order.number, live.get_channel_display())
+    if live is not None:
+        return live
+    due = _amount_due(order, now)
+
+    live_until = now + rules.link_lasts(channel, settings.PAYMENT_LINK_LASTS)
+    return _begin(order, channel=channel, amount=due, live_until=live_until, actor=actor, now=now)
+
+
+def _begin(
+    order: "Order",
+    *,
+    channel: PaymentChannel,
+    amount: int,
+    live_until: datetime,
+    actor: Actor,
+    now: datetime,
+    **payer: Any,
+) -> Payment:
     payment = Payment.objects.create(
         order_id=order.pk,
         customer_id=order.customer_id,
         sequence=Payment.objects.filter(order_id=order.pk).count() + 1,
-        amount=due,
+        channel=channel,
+        amount=amount,
         currency=order.currency,
         gateway=settings.PAYMENT_GATEWAY,
-        live_until=now + settings.PAYMENT_LIVE_FOR,
+        live_until=live_until,
         next_check_at=now + _FIRST_CHECK_AFTER,
-        payer_ip=payer_ip,
-        payer_user_agent=payer_user_agent[:300],
+        **payer,
     )
     told = {name: value for name, value in stored_fields(payment).items() if name not in payment.UNTOLD}
     record(events.PAYMENT_CREATED, subject=payment, root_id=order.pk, actor=actor, changed=told, now=now)
@@ -96,15 +147,17 @@ def _amount_due(order: "Order", now: datetime) -> int:
 
 
 @transaction.atomic
-def cancel_payment(*, payment_id: UUID, customer_id: UUID, actor: Actor, now: datetime) -> Payment:
+def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, now: datetime) -> Payment:
     """
     Give up a payment that has taken no money. Money that comes all the same is booked and shown as late.
+
+    None instead of the customer: staff do it for any of them. A worker then closes the link or QR code at the gateway.
 
     :raises PaymentNotFound: if there is no such payment of this customer
     :raises PaymentNotCancellable: if money is authorised or taken, or the payment is closed
     """
     found = selectors.get_payment(payment_id)
-    if found.customer_id != customer_id:
+    if customer_id is not None and found.customer_id != customer_id:
         raise PaymentNotFound
     order = lock_order(found.order_id)
     payment = locks.lock_payment(payment_id)
@@ -130,16 +183,23 @@ def close_unpaid(payment: Payment, *, to: PaymentStatus, now: datetime) -> None:
     payment.status = states.change(payment.status, to=to)
     payment.next_action = {}
     payment.checks = 0
-    payment.next_check_at = rules.next_check(
-        status=payment.status,
-        checks=0,
-        live_until=payment.live_until,
-        is_known_to_gateway=may_be_at_gateway(payment),
-        now=now,
-    )
+    payment.next_check_at = next_check_of(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
     payment.save(update_fields=["status", "next_action", "checks", "next_check_at", "updated_at"])
 
 
 def may_be_at_gateway(payment: Payment) -> bool:
-    """Test if the gateway may hold an order for a payment."""
-    return payment.gateway_order_id is not None or payment.gateway_call in (GatewayCall.UNKNOWN, GatewayCall.DONE)
+    """Test if the gateway may hold an order, a link or a QR code for a payment."""
+    return payment.gateway_reference is not None or payment.gateway_call in (GatewayCall.UNKNOWN, GatewayCall.DONE)
+
+
+def next_check_of(payment: Payment, *, is_known_to_gateway: bool, now: datetime) -> datetime | None:
+    """Return when the janitor looks at a payment again, after `checks` looks since it came to its status."""
+    return rules.next_check(
+        status=payment.status,
+        checks=payment.checks,
+        live_until=payment.live_until,
+        is_known_to_gateway=is_known_to_gateway,
+        is_by_link=payment.channel in BY_LINK,
+        is_link_closed=payment.link_closed_at is not None,
+        now=now,
+    )

@@ -17,12 +17,14 @@ from apps.core.errors import Unauthenticated
 from apps.core.events import gateway_actor, record, stored_fields
 from apps.payments import events, locks, selectors
 from apps.payments.gateways import Gateway, GatewayDispute, GatewayRefund, UnreadableFacts, get_gateway
+from apps.payments.gateways.links import GatewayLink
 from apps.payments.models import Webhook
 from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
+from apps.payments.services.checking import request_check
 from apps.payments.services.disputing import NotOurDispute, apply_gateway_dispute
 from apps.payments.services.returning import NotOurRefund, apply_gateway_refund
 from apps.payments.services.settling import request_settlement_import
-from apps.payments.states import AttemptStatus, Source, WebhookOutcome
+from apps.payments.states import SUCCESSFUL, AttemptStatus, Source, WebhookOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -121,6 +123,8 @@ def _take_in(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
         return _take_in_refund(webhook, facts, now=now)
     if isinstance(facts, GatewayDispute):
         return _take_in_dispute(webhook, facts, now=now)
+    if isinstance(facts, GatewayLink):
+        return _take_in_link(webhook, facts, now=now)
 
     try:
         attempt = apply_gateway_payment(
@@ -171,6 +175,19 @@ def _take_in_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) 
         return WebhookOutcome.IGNORED, "it is about no captured payment of ours"
     webhook.metadata = {"gateway_dispute_id": dispute.gateway_dispute_id}
     return WebhookOutcome.PROCESSED, ""
+
+
+def _take_in_link(webhook: Webhook, facts: GatewayLink, *, now: datetime) -> tuple[WebhookOutcome, str]:
+    """Take in that a link or QR code was closed: no news of money, but a reason to ask, if we did not close it ourselves."""
+    payment = selectors.find_payment_of_link(facts)
+    if payment is None:
+        return WebhookOutcome.IGNORED, "no payment of ours has this link or QR code"
+    if payment.status in SUCCESSFUL:
+        return WebhookOutcome.IGNORED, "the payment is paid"
+    if payment.link_closed_at is not None:
+        return WebhookOutcome.IGNORED, "that it is closed is known"
+    request_check(payment_id=payment.pk, actor=gateway_actor(webhook.gateway), now=now)
+    return WebhookOutcome.PROCESSED, "the gateway is asked"
 
 
 def process_waiting_webhooks(*, now: datetime, limit: int = 200) -> int:

@@ -2,6 +2,7 @@
 
 from apps.payments.views.collecting import OrderLedgerView, PaymentQrView, PaymentView, RazorpayWebhookView
 from apps.payments.views.disputing import DisputeView
+from apps.payments.views.linking import PaymentLinkView, QrCodeView
 from apps.payments.views.refunding import OrderCancellationView, RefundView
 from apps.payments.views.settling import ReconciliationExceptionView, SettlementImportView, SettlementView
 
@@ -9,8 +10,10 @@ __all__ = [
     "DisputeView",
     "OrderCancellationView",
     "OrderLedgerView",
+    "PaymentLinkView",
     "PaymentQrView",
     "PaymentView",
+    "QrCodeView",
     "RazorpayWebhookView",
     "ReconciliationExceptionView",
     "RefundView",
