@@ -37,8 +37,9 @@ from apps.payments.states import ImportStatus, ReportSource, Source
 log = structlog.get_logger(__name__)
 
 _BATCH = 5_000
-#: A reader that died is taken for dead after this; a living one holds on with each batch.
-_CLAIM_LASTS = timedelta(minutes=10)
+#: A reader that died is taken for dead after this, before the relay has started its delivery for the last time; a living one
+#: holds on with each batch.
+_CLAIM_LASTS = timedelta(minutes=4)
 #: Settled payments that we do not know to be captured are asked about, so many of one report.
 _MOST_ASKED = 200
 _FAILURES_THAT_END_ASKING = 3
@@ -47,7 +48,7 @@ Progress = Callable[[str, int], None]
 
 
 class ReportIsBeingRead(Conflict):
-    message = "This report is being read by somebody else. Try again in ten minutes."
+    message = "This report is being read by somebody else. Try again in a few minutes."
 
 
 class ReportNotReadable(Invalid):
@@ -63,6 +64,8 @@ def request_settlement_import(*, day: date, actor: Actor, now: datetime, gateway
     """
     Have a worker read the report of a day (in India), or return the reading that waits or is under way.
 
+    One that failed, or whose reader died, is asked for again.
+
     :raises DayIsInTheFuture: if the day has not begun
     """
     if day > clock.ist_date(now):
@@ -71,19 +74,23 @@ def request_settlement_import(*, day: date, actor: Actor, now: datetime, gateway
         gateway=gateway, source=ReportSource.API, fingerprint=day.isoformat(), day=day, requested_by=str(actor)
     )
     found, is_new = _insert_or_find(fresh)
-    is_to_resume = not is_new and (found.status == ImportStatus.FAILED)
-    if not is_new and not is_to_resume:
-        return found
-
-    if is_to_resume:
+    if not is_new:
         found = locks.lock_settlement_import(found.pk)
-        found.status, found.error = ImportStatus.WAITING, ""
-        found.save(update_fields=["status", "error", "updated_at"])
+        if not _is_left_lying(found, now=now):
+            return found
+        found.status, found.error, found.claimed_until = ImportStatus.WAITING, "", None
+        found.save(update_fields=["status", "error", "claimed_until", "updated_at"])
 
     changed = _told(found) if is_new else stored_fields(found, "status", "error")
     record(events.SETTLEMENT_IMPORT_REQUESTED, subject=found, actor=actor, changed=changed, now=now)
 
     return found
+
+
+def _is_left_lying(report: SettlementImport, *, now: datetime) -> bool:
+    """Test if a reading broke off and nobody is at it any more."""
+    has_dead_reader = report.claimed_until is not None and report.claimed_until <= now
+    return report.status == ImportStatus.FAILED or (report.status == ImportStatus.WAITING and has_dead_reader)
 
 
 def _told(report: SettlementImport) -> dict[str, object]:
@@ -174,7 +181,8 @@ def _import(
     if report.status == ImportStatus.COMPLETED:
         return report
     reading = _Reading(report, now=now, tell=tell or (lambda step, count: None))
-    reading.claim()
+    if not reading.claim():
+        return reading.report
     try:
         reading.stage(stream)
         reading.ask_about_unknown()
@@ -201,12 +209,19 @@ class _Reading:
         self.tell = tell
         self._began = time.monotonic()
 
-    def claim(self) -> None:
+    def claim(self) -> bool:
+        """
+        Keep others from the report, and return whether it is still to be read.
+
+        :raises ReportIsBeingRead: if somebody else is at it
+        """
         is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=self.now)
-        rows = SettlementImport.objects.filter(is_free, pk=self.report.pk)
-        if not rows.update(claimed_until=self.now + _CLAIM_LASTS):
-            raise ReportIsBeingRead
+        rows = SettlementImport.objects.filter(is_free, pk=self.report.pk).exclude(status=ImportStatus.COMPLETED)
+        is_claimed = bool(rows.update(claimed_until=self.now + _CLAIM_LASTS))
         self.report.refresh_from_db()
+        if not is_claimed and self.report.status != ImportStatus.COMPLETED:
+            raise ReportIsBeingRead
+        return is_claimed
 
     def stage(self, stream: IO[bytes] | None) -> None:
         """Keep every row from the first one that is not safe yet."""
@@ -243,6 +258,7 @@ class _Reading:
         for gateway_payment_id in unknown:
             if failures >= _FAILURES_THAT_END_ASKING:
                 break
+            self._hold()
             try:
                 facts = self.gateway.get_payment(gateway_payment_id=gateway_payment_id)
                 apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
