@@ -88,6 +88,11 @@ class Refund(Subject):
                 name="refund_to_approve",
                 condition=models.Q(status=RefundStatus.REQUIRES_APPROVAL),
             ),
+            models.Index(
+                fields=["created_at"],
+                name="refund_that_failed",
+                condition=models.Q(status__in=(RefundStatus.FAILED, RefundStatus.MANUAL)),
+            ),
         ]
         triggers = [
             NOT_DELETED,
