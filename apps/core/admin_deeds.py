@@ -33,13 +33,17 @@ def _nothing(_: Any) -> Sequence[tuple[str, Any]]:
     return ()
 
 
+def _no_obstacle(_: Any) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Deed:
     """
     One thing that can be done, to a `model_label` such as `orders.order`.
 
     `does` gets the object, the user, who acts, the time and what the form holds, and returns the sentence to show afterwards.
-    `is_offered` tests if it makes sense now.
+    `is_offered` tests if it makes sense now. `obstacle` returns why it must wait, or nothing: then there is nothing to confirm.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Deed:
     form: type[forms.Form] = forms.Form
     is_offered: Callable[[Any], bool] = _always
     forecast: Forecast = _nothing
+    obstacle: Callable[[Any], str] = _no_obstacle
     is_danger: bool = False
 
 
@@ -125,6 +130,8 @@ class WithDeeds:
         return self._ask(request, deed, obj, form)
 
     def _ask(self, request: HttpRequest, deed: Deed, obj: Any, form: forms.Form) -> HttpResponse:
+        obstacle = deed.obstacle(obj)
+        forecasts = [] if obstacle else [deed.forecast, *_further.get((self.model._meta.label_lower, deed.name), [])]
         context = {
             **self.admin_site.each_context(request),
             "title": f"{deed.title}: {obj}",
@@ -132,11 +139,8 @@ class WithDeeds:
             "deed": deed,
             "object": obj,
             "form": form,
-            "forecast": [
-                row
-                for forecast in (deed.forecast, *_further.get((self.model._meta.label_lower, deed.name), []))
-                for row in forecast(obj)
-            ],
+            "obstacle": obstacle,
+            "forecast": [row for forecast in forecasts for row in forecast(obj)],
             "back": self._page_of(obj),
         }
         return TemplateResponse(request, "admin/deed.html", context)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -14,6 +15,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
@@ -125,6 +127,11 @@ def _spell_acronyms(model: type[Model]) -> None:
 def link(href: str, text: str) -> SafeString:
     """Return a link that looks like one; the styles of the back office show a bare one as text."""
     return format_html('<a href="{}" class="font-medium text-primary-600 dark:text-primary-500">{}</a>', href, text)
+
+
+def age(since: datetime, until: datetime) -> str:
+    """Return how long something has been so, in its largest unit."""
+    return "just now" if until - since < timedelta(minutes=1) else timesince(since, until, depth=1)
 
 
 def tones(choices: type[TextChoices], **by_tone: Sequence[str]) -> dict[str, str]:

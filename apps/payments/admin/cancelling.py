@@ -10,7 +10,7 @@ from apps.core import clock
 from apps.core.admin_deeds import Deed, add_deed
 from apps.core.money import rupees
 from apps.orders import selectors as orders
-from apps.orders.states import OrderStatus
+from apps.orders.states import OrderStatus, PaymentStatus
 from apps.payments import selectors, services
 from apps.payments.states import RefundStatus
 
@@ -40,20 +40,19 @@ def _cancel(order: Any, *, user: Any, actor: Any, now: Any, reason: str) -> str:
 
 def _forecast(order: Any) -> list[tuple[str, Any]]:
     units = sum(line.quantity for line in orders.list_lines(order.pk))
-    rows: list[tuple[str, Any]] = [
+    return [
         ("The order", f"{order.number} is closed for good. A cancelled order cannot be opened again."),
         ("Stock", f"{units} {'unit' if units == 1 else 'units'} can be sold again at once."),
         *_money(order),
     ]
-    if orders.payment_status_of(order, clock.now()) == "processing":
-        rows.insert(
-            0, ("Not now", "The buyer is paying just now. Cancel the payment first, or wait until it has ended.")
-        )
+
+
+def _obstacle(order: Any) -> str:
+    if orders.payment_status_of(order, clock.now()) == PaymentStatus.PROCESSING:
+        return "The buyer is paying just now. Cancel the payment first, or wait until it has ended."
     if selectors.is_order_disputed(order.pk):
-        rows.insert(
-            0, ("Not now", "The buyer's bank wants the money back and has not decided: see the disputes below.")
-        )
-    return rows
+        return "The buyer's bank wants the money back and has not decided: look at the order's disputes."
+    return ""
 
 
 def _money(order: Any) -> list[tuple[str, Any]]:
@@ -89,6 +88,7 @@ add_deed(
         icon="cancel",
         form=CancelForm,
         forecast=_forecast,
+        obstacle=_obstacle,
         is_offered=lambda order: order.status in _OPEN,
         is_danger=True,
     ),

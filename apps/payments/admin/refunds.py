@@ -156,7 +156,7 @@ def _who(refund: Refund, actor: str) -> str:
         return "the customer"
     names = cache.get_or_set("back-office:staff", accounts.staff_names, _KEPT_SECONDS) or {}
     person = actor.removeprefix("user:")
-    return names.get(person, person)
+    return str(names.get(person, person))
 
 
 def _failure_of(refund: Refund) -> str:

@@ -4,7 +4,6 @@ Money in doubt: what arrived and is not what was asked, and what the gateway has
 One page shows all of it; each leads to its own page, with what can be done about it.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -14,13 +13,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.timesince import timesince
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.core import clock
 from apps.core.admin_deeds import Deed, add_deed
-from apps.core.admin_site import ReadOnlyAdmin, link, tones
+from apps.core.admin_site import ReadOnlyAdmin, age, link, tones
 from apps.core.models import is_staff_with
 from apps.core.money import rupees
 from apps.payments import selectors, services
@@ -112,11 +110,6 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/in_doubt.html", context)
 
 
-def _age(since: Any) -> str:
-    now = clock.now()
-    return "just now" if now - since < timedelta(minutes=1) else timesince(since, now, depth=1)
-
-
 def _attempts_in_doubt() -> list[tuple[Any, ...]]:
     attempts = selectors.list_attempts_to_review().select_related("payment__order").order_by("review_opened_at", "pk")
     return [
@@ -125,7 +118,7 @@ def _attempts_in_doubt() -> list[tuple[Any, ...]]:
             link(reverse("admin:orders_order_change", args=[attempt.payment.order_id]), attempt.payment.order.number),
             rupees(attempt.amount),
             attempt.get_review_reason_display(),
-            _age(attempt.review_opened_at),
+            age(attempt.review_opened_at or attempt.created_at, clock.now()),
         )
         for attempt in attempts[:_SHOWN]
     ]
@@ -137,7 +130,7 @@ def _refunds_in_doubt() -> list[tuple[Any, ...]]:
             link(reverse("admin:payments_refund_change", args=[refund.pk]), refund.number),
             rupees(refund.amount),
             refund.get_reason_display(),
-            _age(refund.created_at),
+            age(refund.created_at, clock.now()),
         )
         for refund in selectors.list_refunds_in_doubt().order_by("created_at", "pk")[:_SHOWN]
     ]
@@ -150,7 +143,7 @@ def _payments_in_doubt() -> list[tuple[Any, ...]]:
             link(reverse("admin:payments_payment_change", args=[payment.pk]), payment.public_id),
             link(reverse("admin:orders_order_change", args=[payment.order_id]), payment.order.number),
             rupees(payment.amount),
-            _age(payment.created_at),
+            age(payment.created_at, clock.now()),
         )
         for payment in payments[:_SHOWN]
     ]

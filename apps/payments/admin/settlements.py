@@ -7,13 +7,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.timesince import timesince
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.admin_deeds import Deed, act_for, add_deed
-from apps.core.admin_site import ReadOnlyAdmin
+from apps.core.admin_site import ReadOnlyAdmin, age
 from apps.core.errors import BahiError
 from apps.core.money import rupees
 from apps.payments import services
@@ -113,17 +112,33 @@ class Owner(admin.SimpleListFilter):
 class ReconciliationExceptionAdmin(ReadOnlyAdmin):
     """What of the gateway's reports does not agree with our books, until somebody has decided about it."""
 
-    list_display = ("entity_id", "reason", "held", "age", "owner", "resolution_label", "resolved_by")
+    list_display = ("entity_id", "reason", "held", "how_old", "owner", "resolution_label")
     list_filter = (ExceptionState, Owner, "reason", "opened_at")
     list_select_related = ("owner",)
     ordering = ("-opened_at", "-id")
     search_fields = ("=entity_id", "=settlement__gateway_settlement_id")
     search_help_text = "A gateway's id of a payment, refund or settlement."
+    readonly_fields = ("how_old", "resolution_label")
+    fieldsets = (
+        (None, {"fields": (("entity_id", "gateway"), "reason", ("settlement", "line"), "attempt")}),
+        ("Amounts", {"fields": (("expected_amount", "actual_amount"), ("held_amount", "currency"))}),
+        (
+            "Deciding",
+            {
+                "fields": (
+                    ("opened_at", "how_old"),
+                    ("owner", "resolution_label"),
+                    ("resolved_at", "resolved_by"),
+                    "note",
+                )
+            },
+        ),
+    )
     actions = ("take", "write_off", "clear", "count_as_paid_outside", "note_as_explained")
 
     @admin.display(description="Age", ordering="opened_at")
-    def age(self, exception: ReconciliationException) -> str:
-        return timesince(exception.opened_at, exception.resolved_at or clock.now(), depth=1)
+    def how_old(self, exception: ReconciliationException) -> str:
+        return age(exception.opened_at, exception.resolved_at or clock.now())
 
     @admin.display(description="Resolution")
     def resolution_label(self, exception: ReconciliationException) -> str:
