@@ -1,5 +1,6 @@
 """Reads of documents."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from django.db.models import Prefetch, QuerySet, Sum
 
 from apps.core.errors import Conflict, NotFound, Unavailable
 from apps.core.events import list_events_of_root
-from apps.core.models import Event, is_staff_with
+from apps.core.models import Event, Subject, is_staff_with
 from apps.invoicing import events
 from apps.invoicing.gateways import files
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine
@@ -57,6 +58,12 @@ def find_invoice_of_order(order_id: UUID) -> Invoice | None:
 def list_documents_of_order(order_id: UUID) -> "QuerySet[Invoice]":
     """Return the documents of an order of every kind, as they were issued."""
     return Invoice.objects.filter(order_id=order_id).order_by("issued_at", "pk")
+
+
+def list_subjects_of_orders(order_ids: Collection[UUID]) -> "dict[str, list[tuple[UUID | None, Subject]]]":
+    """Return the documents of some orders, each with its order's id."""
+    rows = Invoice.objects.filter(order_id__in=order_ids)
+    return {"documents": [(one.order_id, one) for one in rows]}
 
 
 def get_story(number: str) -> dict[str, Any]:

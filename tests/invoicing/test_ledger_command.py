@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from apps.core import clock
 from apps.payments import services as payments
 from apps.payments.models import LedgerEntry
+from apps.payments.selectors import balance_of
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
 
@@ -64,8 +66,24 @@ def test_a_statement_runs_the_balance_along(owner: Any, paid: Any) -> None:
     last = json.loads(run("--account", "customer_advances", "--last", "1", "--json"))
     assert (last["opening"], last["balance"]) == (-paid.total_amount, data["balance"])
     assert len(last["entries"]) == 1
+    assert [sorted(entry) for entry in data["entries"]] == [["amount", "at", "balance", "description", "kind"]] * 2
     assert "customer_advances holds" in run("--account", "customer_advances")
     assert json.loads(run("--account", "bank", "--last", "5", "--json"))["entries"] == []
+
+
+def test_the_trial_balance_is_one_statement_with_and_without_checkpoints(
+    paid: Any, owner: Any, count_queries: Any
+) -> None:
+    payments.checkpoint_balances(now=clock.now())
+    pay(make_order(owner))
+    with count_queries() as queries:
+        data = json.loads(run("--json"))
+
+    assert len(queries) == 1
+    assert data["sum"] == 0
+    held = {account["code"]: account["amount"] for account in data["accounts"]}
+    assert held == {code: balance_of(code) for code in held}
+    assert held["bank"] == 0
 
 
 def test_an_order_tells_its_whole_story(paid: Any) -> None:
@@ -77,6 +95,7 @@ def test_an_order_tells_its_whole_story(paid: Any) -> None:
     assert [(one["status"], one["amount"]) for one in story["attempts"]] == [("captured", paid.total_amount)]
     assert sum(entry["amount"] for entry in story["ledger"]) == 0
     text = run("--order", paid.number.lower())
+    assert "disputes (0)" in text
     assert "events (" in text
     assert text.endswith("The order's postings balance.\n")
 
@@ -85,6 +104,8 @@ def test_an_order_tells_its_whole_story(paid: Any) -> None:
     ("arguments", "says"),
     [
         (["--account", "nonsense"], "The ledger has no account nonsense. `ledger` lists the accounts."),
+        (["--account", "customer_advance"], "Did you mean customer_advances?"),
+        (["--account", "bnak"], "Did you mean bank?"),
         (["--order", "ORD-1"], "There is no such order. Numbers look like"),
         (["--last", "3"], "goes with --account"),
     ],

@@ -76,10 +76,12 @@ def test_the_command_replays_one_or_all_and_fails_where_they_differ(owner: Any, 
     make_order(owner)
 
     assert run("replay", order.number)[0] == 0
-    assert run("replay", "--all") == (
-        0,
-        "2 events give exactly what is stored: 2 orders, 0 payments, 0 attempts, 0 refunds, 0 disputes.\n",
+    code, text = run("replay", "--all")
+    assert code == 0
+    assert text.startswith(
+        "2 events give exactly what is stored: 2 orders, 0 payments, 0 attempts, 0 refunds, 0 disputes,"
     )
+    assert text.endswith(" 0 documents, 0 settlements, 0 imports, 0 exceptions.\n")
 
     Order.objects.filter(pk=order.pk).update(note="changed")
     code, text = run("replay", "--all")

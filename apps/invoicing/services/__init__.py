@@ -10,6 +10,7 @@ from apps.invoicing.services.issuing import (
 from apps.invoicing.services.numbering import SeriesUnavailable
 from apps.invoicing.services.proving import send_dispute_answer
 from apps.invoicing.services.rendering import render_document, render_missing_documents
+from apps.invoicing.services.replaying import replay_everything, replay_order
 
 __all__ = [
     "OrderDoesNotAddUp",
@@ -22,5 +23,7 @@ __all__ = [
     "issue_invoice",
     "render_document",
     "render_missing_documents",
+    "replay_everything",
+    "replay_order",
     "send_dispute_answer",
 ]

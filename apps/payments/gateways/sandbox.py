@@ -1,5 +1,6 @@
 """The books of the sandbox, over HTTP: what the gateway of a rehearsal holds to be true."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,21 +11,18 @@ _TRUTH = "/__sim__/truth"
 
 
 @dataclass(frozen=True)
-class TrueMoney:
-    """One movement of money as the gateway knows it: its state in the gateway's words, its amount in paise."""
-
-    status: str
-    amount: int
-    settlement_id: str
-
-
-@dataclass(frozen=True)
 class Truth:
-    """What was captured, refunded and settled, each by the gateway's id."""
+    """
+    What was captured, taken as fee, given back, disputed and paid out: by the gateway's id, what there is to compare.
 
-    payments: dict[str, TrueMoney]
-    refunds: dict[str, TrueMoney]
-    settlements: dict[str, TrueMoney]
+    That is one line of text each, such as `processed 5000`: the state in the gateway's words, then paise.
+    """
+
+    payments: Mapping[str, str]
+    fees: Mapping[str, str]
+    refunds: Mapping[str, str]
+    disputes: Mapping[str, str]
+    settlements: Mapping[str, str]
 
 
 def read_truth(base_url: str) -> Truth:
@@ -40,14 +38,15 @@ def read_truth(base_url: str) -> Truth:
     if not answer.is_success or not isinstance(answer.body, dict):
         raise OutcomeUnknown(GatewayError(code="UNREADABLE", status=answer.status, description=answer.text[:200]))
     books: dict[str, Any] = answer.body
+    captured = [row for row in books["payments"] if row.get("captured_at")]
     return Truth(
-        payments={row["id"]: _money(row) for row in books["payments"] if row.get("captured_at")},
-        refunds={row["id"]: _money(row) for row in books["refunds"] if not row.get("automatic")},
-        settlements={row["id"]: _money(row) for row in books["settlements"] if not row.get("synthetic")},
-    )
-
-
-def _money(row: dict[str, Any]) -> TrueMoney:
-    return TrueMoney(
-        status=str(row.get("status")), amount=int(row["amount"]), settlement_id=str(row.get("settlement_id") or "")
+        payments={row["id"]: f"captured {row['amount']}" for row in captured},
+        fees={row["id"]: f"fee {row['fee']} tax {row['tax']}" for row in captured if row.get("fee") is not None},
+        refunds={row["id"]: f"{row['status']} {row['amount']}" for row in books["refunds"] if not row.get("automatic")},
+        disputes={
+            row["id"]: f"{row['status']} {row['amount']} taken {row['amount_deducted']}" for row in books["disputes"]
+        },
+        settlements={
+            row["id"]: f"transferred {row['amount']}" for row in books["settlements"] if not row.get("synthetic")
+        },
     )

@@ -44,6 +44,19 @@ from apps.payments.selectors.ledger import (
     list_ledger_of_order,
     list_statement,
 )
+from apps.payments.selectors.reconciling import (
+    first_captured_at,
+    list_days_read,
+    list_disputes_to_reconcile,
+    list_payments_to_reconcile,
+    list_refunds_to_reconcile,
+    list_settlements_to_reconcile,
+    told_disputes,
+    told_fees,
+    told_payments,
+    told_refunds,
+    told_settlements,
+)
 from apps.payments.selectors.refunds import (
     amount_to_give_back,
     find_attempt,
@@ -67,7 +80,6 @@ from apps.payments.selectors.refunds import (
     undecided_of_attempt,
 )
 from apps.payments.selectors.settlements import (
-    captured_amounts,
     count_open_exceptions,
     find_open_sum_mismatch,
     find_settlement_import,
@@ -78,22 +90,22 @@ from apps.payments.selectors.settlements import (
     latest_settled_at,
     list_exceptions,
     list_missed_in,
-    list_payments_to_reconcile,
-    list_refunds_to_reconcile,
     list_settlement_lines,
-    list_settlements_to_reconcile,
-    processed_refund_amounts,
-    settlement_amounts,
     sum_held_beside_lines,
 )
-from apps.payments.selectors.stories import get_story_of_money, list_subjects_of_orders
+from apps.payments.selectors.stories import (
+    KINDS_OF_SETTLEMENTS,
+    get_story_of_money,
+    list_subjects_of_orders,
+    list_subjects_of_settlements,
+)
 
 __all__ = [
+    "KINDS_OF_SETTLEMENTS",
     "Balance",
     "NoSuchAccount",
     "amount_to_give_back",
     "balance_of",
-    "captured_amounts",
     "count_disputes_to_answer",
     "count_open_exceptions",
     "find_attempt",
@@ -106,6 +118,7 @@ __all__ = [
     "find_refund_for",
     "find_settlement_import",
     "find_webhook",
+    "first_captured_at",
     "get_attempt",
     "get_dispute",
     "get_exception",
@@ -127,7 +140,9 @@ __all__ = [
     "list_attempts_to_capture",
     "list_attempts_to_review",
     "list_balances",
+    "list_days_read",
     "list_disputes",
+    "list_disputes_to_reconcile",
     "list_disputes_to_warn_of",
     "list_due_disputes",
     "list_due_payments",
@@ -150,12 +165,11 @@ __all__ = [
     "list_settlements_to_reconcile",
     "list_statement",
     "list_subjects_of_orders",
+    "list_subjects_of_settlements",
     "list_visible_payments",
     "list_visible_refunds",
     "list_waiting_webhooks",
-    "processed_refund_amounts",
     "refundable_of",
-    "settlement_amounts",
     "sum_captured",
     "sum_disputed",
     "sum_disputed_of_attempt",
@@ -165,6 +179,11 @@ __all__ = [
     "sum_held_of_attempt",
     "sum_lost",
     "sum_refunded",
+    "told_disputes",
+    "told_fees",
+    "told_payments",
+    "told_refunds",
+    "told_settlements",
     "unanswered",
     "undecided_of_attempt",
 ]

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from apps.core.errors import NotFound
 from apps.payments.models import (
@@ -54,9 +55,18 @@ def balance_of(code: str, *, currency: str = "INR") -> int:
 
 
 def list_balances(*, currency: str = "INR") -> list[Balance]:
-    """Return the trial balance: every account and what it holds, by code. It sums to zero."""
-    accounts = Account.objects.order_by("code")
-    return [Balance(account, currency, balance_of(account.pk, currency=currency)) for account in accounts]
+    """
+    Return the trial balance: every account and what it holds, by code. It sums to zero.
+
+    One statement, hence one snapshot: what is posted meanwhile is in all of the balances or in none.
+    """
+    checkpoints = BalanceCheckpoint.objects.filter(account=OuterRef("pk"), currency=currency).order_by("-last_entry_id")
+    later = LedgerEntry.objects.filter(account=OuterRef("pk"), currency=currency, id__gt=OuterRef("after")).order_by()
+    accounts = Account.objects.annotate(
+        base=Coalesce(Subquery(checkpoints.values("balance")[:1]), 0),
+        after=Coalesce(Subquery(checkpoints.values("last_entry_id")[:1]), 0),
+    ).annotate(added=Coalesce(Subquery(later.values("account").annotate(sum=Sum("amount")).values("sum")), 0))
+    return [Balance(one, currency, one.base + int(one.added)) for one in accounts.order_by("code")]
 
 
 def find_checkpoint(code: str, *, currency: str) -> BalanceCheckpoint | None:

@@ -4,26 +4,19 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from apps.payments.models import (
-    Payment,
-    PaymentAttempt,
     ReconciliationException,
     ReconciliationExceptionNotFound,
-    Refund,
     Settlement,
     SettlementImport,
     SettlementLine,
     SettlementNotFound,
 )
 from apps.payments.states import (
-    LIVE,
-    OPEN_REFUNDS,
-    AttemptStatus,
     ExceptionReason,
     ImportStatus,
-    RefundStatus,
     ReportSource,
     Resolution,
 )
@@ -127,48 +120,7 @@ def latest_settled_at(gateway: str) -> datetime | None:
     return rows.values_list("settled_at", flat=True).first()
 
 
-def list_payments_to_reconcile(since: datetime | None) -> list[UUID]:
-    """Return the payments that are under way or still looked after, and those begun since an instant; oldest first."""
-    wanted = Q(status__in=LIVE) | Q(next_check_at__isnull=False)
-    if since is not None:
-        wanted |= Q(created_at__gte=since)
-    return list(Payment.objects.filter(wanted).order_by("created_at", "pk").values_list("pk", flat=True))
-
-
-def list_refunds_to_reconcile(since: datetime | None) -> list[UUID]:
-    """Return the refunds whose outcome nobody knows yet, and those asked for since an instant; oldest first."""
-    wanted = Q(status__in=OPEN_REFUNDS)
-    if since is not None:
-        wanted |= Q(created_at__gte=since, gateway_refund_id__isnull=False)
-    return list(Refund.objects.filter(wanted).order_by("created_at", "pk").values_list("pk", flat=True))
-
-
-def list_settlements_to_reconcile(since: datetime | None) -> list[UUID]:
-    """Return the settlements whose transfer we do not know, and those made since an instant; oldest first."""
-    wanted = Q(amount__isnull=True)
-    if since is not None:
-        wanted |= Q(settled_at__gte=since)
-    return list(Settlement.objects.filter(wanted).order_by("settled_at", "pk").values_list("pk", flat=True))
-
-
 def count_open_exceptions() -> dict[str, int]:
     """Return how many exceptions of each reason are open."""
     rows = ReconciliationException.objects.filter(resolved_at__isnull=True).values_list("reason")
     return dict(rows.annotate(count=Count("pk")).order_by("reason"))
-
-
-def captured_amounts() -> dict[str, int | None]:
-    """Return what was captured (paise), by the gateway's id."""
-    rows = PaymentAttempt.objects.filter(status=AttemptStatus.CAPTURED)
-    return dict(rows.values_list("gateway_payment_id", "amount"))
-
-
-def processed_refund_amounts() -> dict[str, int | None]:
-    """Return what the gateway gave back (paise), by its id."""
-    rows = Refund.objects.filter(status=RefundStatus.PROCESSED, gateway_refund_id__isnull=False)
-    return {str(gateway_id): amount for gateway_id, amount in rows.values_list("gateway_refund_id", "amount")}
-
-
-def settlement_amounts() -> dict[str, int | None]:
-    """Return what was transferred (paise; None where we do not know), by the gateway's id."""
-    return dict(Settlement.objects.values_list("gateway_settlement_id", "amount"))

@@ -9,7 +9,10 @@ from apps.payments.models import (
     Dispute,
     Payment,
     PaymentAttempt,
+    ReconciliationException,
     Refund,
+    Settlement,
+    SettlementImport,
 )
 from apps.payments.selectors.collecting import list_payments_of_order
 from apps.payments.selectors.ledger import list_entries_of_order
@@ -26,6 +29,22 @@ def list_subjects_of_orders(order_ids: Collection[UUID]) -> dict[str, list[tuple
         "refunds": [(one.order_id, one) for one in refunds],
         "disputes": [(one.order_id, one) for one in Dispute.objects.filter(order_id__in=order_ids)],
     }
+
+
+#: What makes news and belongs to no order, by kind.
+KINDS_OF_SETTLEMENTS: dict[str, type[Subject]] = {
+    "settlements": Settlement,
+    "imports": SettlementImport,
+    "exceptions": ReconciliationException,
+}
+
+
+def list_subjects_of_settlements(kind: str, *, after: UUID | None, limit: int) -> list[Subject]:
+    """Return the rows of a kind that were made after one, oldest first, for whoever walks through all of them."""
+    rows = KINDS_OF_SETTLEMENTS[kind]._default_manager.all()
+    if after is not None:
+        rows = rows.filter(pk__gt=after)
+    return list(rows.order_by("pk")[:limit])
 
 
 def get_story_of_money(order_id: UUID) -> dict[str, list[dict[str, Any]]]:

@@ -27,6 +27,7 @@ from apps.payments.services.comparing import (
     Difference,
     NoSandbox,
     Reconciliation,
+    check_sandbox_is_named,
     compare_with_sandbox,
     reconcile,
 )
@@ -91,7 +92,7 @@ from apps.payments.services.refunding import (
     request_refund,
     retry_refund,
 )
-from apps.payments.services.replaying import Replay, replay_all_orders, replay_order
+from apps.payments.services.replaying import Replay, replay_all_orders, replay_order, replay_settlements
 from apps.payments.services.returning import NotOurRefund, apply_gateway_refund
 from apps.payments.services.reviewing import (
     NoReviewOpen,
@@ -198,6 +199,7 @@ __all__ = [
     "cancel_order",
     "cancel_payment",
     "cancel_refund",
+    "check_sandbox_is_named",
     "check_settlements",
     "checkpoint_balances",
     "close_link",
@@ -222,6 +224,7 @@ __all__ = [
     "reject_refund",
     "replay_all_orders",
     "replay_order",
+    "replay_settlements",
     "request_check",
     "request_refund",
     "request_refund_check",

@@ -1,23 +1,41 @@
 """Asking the gateway about everything that is open, and holding our books against a rehearsal gateway's own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
+from apps.core import clock
 from apps.core.errors import Invalid
+from apps.core.events import Actor
 from apps.payments import selectors
 from apps.payments.gateways import GatewayFailure, get_gateway
-from apps.payments.gateways.sandbox import TrueMoney, read_truth
+from apps.payments.gateways.sandbox import read_truth
 from apps.payments.services.checking import sync_payment
+from apps.payments.services.disputing import find_new_disputes, sync_dispute
 from apps.payments.services.giving_back import sync_refund
 from apps.payments.services.reconciling import check_settlements, find_missing_lines, name_amount
+from apps.payments.services.settling import ReportIsBeingRead, import_settlements, request_settlement_import
 
 log = structlog.get_logger(__name__)
+
+_OPERATOR = Actor(kind="operator", id="reconcile")
+#: So many times in a row without an answer: the gateway is away, and the rest need not wait for it one by one.
+_FAILURES_THAT_END_A_ROUND = 5
+_AT_A_TIME = 500
+
+Tell = Callable[[str, int], None]
+
+_LISTS: Mapping[str, Callable[..., list[UUID]]] = {
+    "payments": selectors.list_payments_to_reconcile,
+    "refunds": selectors.list_refunds_to_reconcile,
+    "disputes": selectors.list_disputes_to_reconcile,
+    "settlements": selectors.list_settlements_to_reconcile,
+}
 
 
 class NoSandbox(Invalid):
@@ -28,18 +46,27 @@ class NoSandbox(Invalid):
 
 @dataclass
 class Reconciliation:
-    """How a round of questions went: how many were asked of each kind, how many got no answer, and what is open now."""
+    """
+    How a round of questions went: how many of each kind were asked about, what was new, and what is open now.
+
+    `unanswered` got no answer; `unasked` were left out because the gateway had stopped answering.
+    """
 
     payments: int = 0
     refunds: int = 0
+    disputes: int = 0
     settlements: int = 0
+    reports: int = 0
     unanswered: int = 0
+    unasked: int = 0
+    new_disputes: int = 0
+    new_lines: int = 0
     missing_lines: int = 0
     open_exceptions: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_clean(self) -> bool:
-        return not self.unanswered and not self.open_exceptions
+        return not self.unanswered and not self.unasked and not self.open_exceptions
 
 
 @dataclass(frozen=True)
@@ -52,43 +79,109 @@ class Difference:
     theirs: str | None
 
 
-def reconcile(
-    *, now: datetime, since: datetime | None = None, tell: Callable[[str, int], None] | None = None
-) -> Reconciliation:
+def reconcile(*, now: datetime, since: datetime | None = None, tell: Tell | None = None) -> Reconciliation:
     """
-    Ask the gateway about every payment, refund and settlement that is open, or younger than an instant; talks to the outside.
+    Ask the gateway about every payment, refund, dispute and settlement that is open, or younger than an instant.
 
-    What it says is taken in as ever; then captured money that should have been settled is looked for.
+    Talks to the outside. What it says is taken in as ever: disputes that no webhook told, reports that were not read. Then
+    captured money that should have been settled is looked for.
     """
     result = Reconciliation()
     show = tell or (lambda kind, count: None)
-    for payment_id in selectors.list_payments_to_reconcile(since):
-        result.payments += 1
-        result.unanswered += not _asked(sync_payment, payment_id=payment_id, now=now)
-        show("payments", result.payments)
-    for refund_id in selectors.list_refunds_to_reconcile(since):
-        result.refunds += 1
-        result.unanswered += not _asked(sync_refund, refund_id=refund_id, now=now)
-        show("refunds", result.refunds)
-    for settlement_id in selectors.list_settlements_to_reconcile(since):
-        result.settlements += 1
-        result.unanswered += not _asked(_ask_settlement, settlement_id=settlement_id, now=now)
-        show("settlements", result.settlements)
+    _ask_all(result, "payments", lambda pk: sync_payment(payment_id=pk, now=now), since=since, show=show)
+    _ask_all(result, "refunds", lambda pk: sync_refund(refund_id=pk, now=now), since=since, show=show)
+    _find_disputes(result, now=now)
+    _ask_all(result, "disputes", lambda pk: sync_dispute(dispute_id=pk, now=now), since=since, show=show)
+    _read_reports(result, since=since, now=now, show=show)
+    _ask_all(result, "settlements", lambda pk: _sync_settlement(pk, now=now), since=since, show=show)
     result.missing_lines = find_missing_lines(now=now)
     result.open_exceptions = selectors.count_open_exceptions()
     return result
 
 
-def _asked(ask: Callable[..., object], **what: Any) -> bool:
+def _ask_all(
+    result: Reconciliation, kind: str, ask: Callable[[UUID], object], *, since: datetime | None, show: Tell
+) -> None:
+    """Ask about all rows of a kind, some hundreds at a time, until the gateway stops answering."""
+    failures = asked = 0
+    for row_id in _walk(_LISTS[kind], since):
+        if failures >= _FAILURES_THAT_END_A_ROUND:
+            result.unasked += 1
+            continue
+        asked += 1
+        has_answer = _has_answer(ask, row_id, kind=kind)
+        failures = 0 if has_answer else failures + 1
+        result.unanswered += not has_answer
+        show(kind, asked)
+    setattr(result, kind, asked)
+
+
+def _walk(list_some: Callable[..., list[UUID]], since: datetime | None) -> Iterator[UUID]:
+    after: UUID | None = None
+    while batch := list_some(since, after=after, limit=_AT_A_TIME):
+        yield from batch
+        after = batch[-1]
+
+
+def _has_answer(ask: Callable[[UUID], object], row_id: UUID, *, kind: str) -> bool:
     try:
-        return ask(**what) is not False
+        return ask(row_id) is not False
+    except (OperationalError, InterfaceError):
+        raise
     except Exception:
         # One that cannot be asked about must not keep the others from being asked about.
-        log.exception("not_reconciled", **{name: str(value) for name, value in what.items()})
+        log.exception("not_reconciled", kind=kind, id=str(row_id))
         return False
 
 
-def _ask_settlement(*, settlement_id: UUID, now: datetime) -> bool:
+def _find_disputes(result: Reconciliation, *, now: datetime) -> None:
+    try:
+        result.new_disputes = find_new_disputes(now=now)
+    except GatewayFailure as failure:
+        log.warning("disputes_not_listed", failure=str(failure)[:200])
+        result.unanswered += 1
+
+
+def _read_reports(result: Reconciliation, *, since: datetime | None, now: datetime, show: Tell) -> None:
+    """Read the settlement reports of yesterday, today, and of each day since an instant that was not read whole."""
+    today = clock.ist_date(now)
+    yesterday = today - timedelta(days=1)
+    began = selectors.first_captured_at()
+    # Before the first money came there is nothing that could have been paid out.
+    first = min(yesterday, max(clock.ist_date(since), clock.ist_date(began))) if since and began else yesterday
+    read = selectors.list_days_read(first=first)
+    failures = 0
+    for day in (first + timedelta(days=count) for count in range((today - first).days + 1)):
+        if day < yesterday and day in read:
+            continue
+        if failures >= _FAILURES_THAT_END_A_ROUND:
+            result.unasked += 1
+            continue
+        lines = _read_report(day, now=now)
+        failures = 0 if lines is not None else failures + 1
+        result.unanswered += lines is None
+        result.new_lines += lines or 0
+        result.reports += 1
+        show("days' settlement reports", result.reports)
+
+
+def _read_report(day: date, *, now: datetime) -> int | None:
+    """Return how many lines a day's report added, or None if it could not be read."""
+    try:
+        asked = request_settlement_import(day=day, actor=_OPERATOR, now=now)
+        return import_settlements(import_id=asked.pk, now=now).lines_added
+    except ReportIsBeingRead:
+        return 0
+    except GatewayFailure as failure:
+        log.warning("report_not_read", day=str(day), failure=str(failure)[:200])
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("report_not_read", day=str(day))
+    return None
+
+
+def _sync_settlement(settlement_id: UUID, *, now: datetime) -> bool:
     settlement = selectors.get_settlement(settlement_id)
     try:
         facts = get_gateway(settlement.gateway).get_settlement(gateway_settlement_id=settlement.gateway_settlement_id)
@@ -99,27 +192,37 @@ def _ask_settlement(*, settlement_id: UUID, now: datetime) -> bool:
     return True
 
 
+def check_sandbox_is_named() -> None:
+    """
+    Make sure that there is a sandbox to compare with.
+
+    :raises NoSandbox: if no setting names one
+    """
+    if not settings.SANDBOX_URL:
+        raise NoSandbox
+
+
 def compare_with_sandbox() -> list[Difference]:
     """
-    Hold our captured payments, processed refunds and settlements against the books of the sandbox; talks to the outside.
+    Hold our payments, their fees, refunds, disputes and settlements against the books of the sandbox; talks to the outside.
 
     :raises NoSandbox: if no setting names one
     :raises OutcomeUnknown: if it does not answer
     """
-    if not settings.SANDBOX_URL:
-        raise NoSandbox
+    check_sandbox_is_named()
     truth = read_truth(settings.SANDBOX_URL)
-    processed = {key: money for key, money in truth.refunds.items() if money.status == "processed"}
-    return [
-        *_differences("payment", selectors.captured_amounts(), truth.payments),
-        *_differences("refund", selectors.processed_refund_amounts(), processed),
-        *_differences("settlement", selectors.settlement_amounts(), truth.settlements),
-    ]
+    pairs: Iterable[tuple[str, Mapping[str, str], Mapping[str, str]]] = (
+        ("payment", selectors.told_payments(), truth.payments),
+        ("fee", selectors.told_fees(), truth.fees),
+        ("refund", selectors.told_refunds(), truth.refunds),
+        ("dispute", selectors.told_disputes(), truth.disputes),
+        ("settlement", selectors.told_settlements(), truth.settlements),
+    )
+    return [one for kind, ours, theirs in pairs for one in _differences(kind, ours, theirs)]
 
 
-def _differences(kind: str, ours: dict[str, int | None], theirs: dict[str, TrueMoney]) -> Iterator[Difference]:
+def _differences(kind: str, ours: Mapping[str, str], theirs: Mapping[str, str]) -> Iterator[Difference]:
     for gateway_id in sorted(ours.keys() | theirs.keys()):
-        our_side = str(ours[gateway_id]) if gateway_id in ours else None
-        their_side = str(theirs[gateway_id].amount) if gateway_id in theirs else None
+        our_side, their_side = ours.get(gateway_id), theirs.get(gateway_id)
         if our_side != their_side:
             yield Difference(kind, gateway_id, our_side, their_side)

@@ -20,6 +20,7 @@ from apps.payments import events, locks, selectors, states
 from apps.payments.gateways import (
     GatewayDispute,
     GatewayError,
+    GatewayFailure,
     OutcomeUnknown,
     Proof,
     Refused,
@@ -316,6 +317,16 @@ def ask_about_open_disputes(*, now: datetime, limit: int = 100) -> int:
             Dispute.objects.filter(pk=dispute.pk).update(next_check_at=now + _ANSWER_AGAIN_AFTER)
         asked += 1
     return asked
+
+
+def sync_dispute(*, dispute_id: UUID, now: datetime) -> bool:
+    """Ask the gateway about one dispute and take in what it says; return whether it answered. Talks to the outside."""
+    try:
+        _ask(selectors.get_dispute(dispute_id), now=now)
+    except GatewayFailure as failure:
+        log.warning("dispute_not_answered", dispute=str(dispute_id), failure=str(failure)[:200])
+        return False
+    return True
 
 
 def _ask(dispute: Dispute, *, now: datetime) -> None:

@@ -1,8 +1,8 @@
-"""The proof that the events are the truth: folded again, they give the rows of orders, payments, attempts and refunds."""
+"""The proof that the events are the truth: folded again, they give the rows of orders and of all that became of their money."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +12,16 @@ from apps.orders import selectors as orders
 from apps.payments import selectors
 
 BATCH = 200
+#: More differences than this are counted and not kept: whoever has so many needs to see the first ones.
+KEPT = 1000
+
+#: Rows that make news, by kind, each with the order that it belongs to, if it belongs to one.
+Rows = Mapping[str, Sequence[tuple[UUID | None, Subject]]]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One field of one row that is not what the events say."""
+    """One field of one row that is not what the events say; `order` is empty where it belongs to none."""
 
     order: str
     subject: str
@@ -28,58 +33,86 @@ class Difference:
 
 @dataclass
 class Replay:
-    """What was folded, by kind, how many events there were, and where they do not give the stored state."""
+    """What was folded, by kind, how many events there were, and where they do not give the stored state (the first of them)."""
 
-    rows: dict[str, int]
-    events: int
-    differences: list[Difference]
+    rows: dict[str, int] = field(default_factory=dict)
+    events: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    difference_count: int = 0
 
     @property
     def holds(self) -> bool:
-        return not self.differences
+        return not self.difference_count
+
+    def add(self, found: Iterable[Difference]) -> None:
+        for one in found:
+            self.difference_count += 1
+            if len(self.differences) < KEPT:
+                self.differences.append(one)
 
 
-def replay_order(*, order_id: UUID) -> Replay:
+Heard = Callable[[Replay], None]
+#: What other apps keep of some orders.
+Beside = Callable[[list[UUID]], Rows]
+
+
+def replay_order(*, order_id: UUID, beside: Beside | None = None) -> Replay:
     """
-    Fold the events of an order, its payments, attempts and refunds, and compare what comes out with the rows.
+    Fold the events of an order, its payments, attempts, refunds and disputes, and compare what comes out with the rows.
 
     :raises OrderNotFound: if there is none
     """
-    return _replay([orders.get_order(order_id)])
+    replay = Replay()
+    _replay_orders(replay, [orders.get_order(order_id)], beside)
+    return replay
 
 
-def replay_all_orders(*, on_batch: Callable[[Replay], None] | None = None) -> Replay:
+def replay_all_orders(*, on_batch: Heard | None = None, beside: Beside | None = None) -> Replay:
     """Do the same for every order, oldest first, some hundreds at a time; `on_batch` hears how far it is."""
-    total = Replay(rows={}, events=0, differences=[])
+    total = Replay()
     after: UUID | None = None
     while batch := orders.list_orders_after(after, limit=BATCH):
-        part = _replay(batch)
-        for kind, count in part.rows.items():
-            total.rows[kind] = total.rows.get(kind, 0) + count
-        total.events += part.events
-        total.differences += part.differences
+        _replay_orders(total, batch, beside)
         after = batch[-1].pk
         if on_batch:
             on_batch(total)
     return total
 
 
-def _replay(batch: Sequence[Any]) -> Replay:
+def replay_settlements(total: Replay, *, on_batch: Heard | None = None) -> None:
+    """Add to a replay what belongs to no order: the settlements, the imports of reports, and the exceptions."""
+    for kind in selectors.KINDS_OF_SETTLEMENTS:
+        total.rows.setdefault(kind, 0)
+        after: UUID | None = None
+        while batch := selectors.list_subjects_of_settlements(kind, after=after, limit=BATCH):
+            _replay(total, {kind: [(None, one) for one in batch]}, {})
+            after = batch[-1].pk
+            if on_batch:
+                on_batch(total)
+
+
+def _replay_orders(total: Replay, batch: Sequence[Any], beside: Beside | None) -> None:
     numbers = {order.pk: order.number for order in batch}
-    kinds: dict[str, list[tuple[UUID, Subject]]] = {
+    order_ids = list(numbers)
+    rows: Rows = {
         "orders": [(order.pk, order) for order in batch],
-        **selectors.list_subjects_of_orders(list(numbers)),
+        **selectors.list_subjects_of_orders(order_ids),
+        **(beside(order_ids) if beside else {}),
     }
-    replay = Replay(rows={kind: len(found) for kind, found in kinds.items()}, events=0, differences=[])
-    for found in kinds.values():
+    _replay(total, rows, numbers)
+
+
+def _replay(total: Replay, rows: Rows, numbers: Mapping[UUID, str]) -> None:
+    for kind, found in rows.items():
+        total.rows[kind] = total.rows.get(kind, 0) + len(found)
         told = _events_of([subject for _, subject in found])
         for order_id, subject in found:
             # The row was read first: what was told since then is not in it.
             events = [event for event in told[subject.pk] if event.version <= subject.version]
-            replay.events += len(events)
-            replay.differences += [
+            total.events += len(events)
+            total.add(
                 Difference(
-                    order=numbers[order_id],
+                    order=numbers[order_id] if order_id else "",
                     subject=subject_type_of(subject),
                     id=subject.public_id,
                     field=name,
@@ -87,8 +120,7 @@ def _replay(batch: Sequence[Any]) -> Replay:
                     stored=stored_value,
                 )
                 for name, (told_value, stored_value) in untrue_fields(subject, events).items()
-            ]
-    return replay
+            )
 
 
 def _events_of(subjects: Sequence[Subject]) -> dict[UUID, list[Event]]:

@@ -1,24 +1,29 @@
 """`manage.py ledger`: the books, an account, or everything that became of an order."""
 
 import json
+from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from apps.core import clock, money
 from apps.core.errors import NotFound
+from apps.core.management.operating import DIFFERS, OperatorCommand
 from apps.core.management.teaching import add_examples
 from apps.invoicing import selectors
 from apps.payments import selectors as payments
 
 _AT_A_TIME = 2000
+#: Of what stands in columns in a story.
+_WIDTHS = {"type": 34, "version": 3, "id": 31, "status": 18, "kind": 18, "account": 30, "gateway_id": 24, "number": 14}
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Show the books. Without options: the trial balance, every account with its debit or credit; the two sums are equal or"
         " the command exits 1. With --account: its entries, oldest first, each with the balance after it. With --order: the"
-        " whole story of an order, which is its events, payments, attempts, refunds, documents and postings."
+        " whole story of an order, which is its events, payments, attempts, refunds, disputes, documents and postings."
         " Amounts are rupees; in JSON they are paise, debits positive and credits negative. Nothing is written."
     )
 
@@ -30,6 +35,7 @@ class Command(BaseCommand):
                 ("manage.py ledger --account customer_advances", "a statement with running balance"),
                 ("manage.py ledger --account bank --last 20", "its last 20 entries"),
                 ("manage.py ledger --order ORD-2627-000123", "what became of an order, and of its money"),
+                ("manage.py ledger --json", "any of them for a program; amounts in paise"),
             ],
         )
         what = parser.add_mutually_exclusive_group()
@@ -42,7 +48,7 @@ class Command(BaseCommand):
         self, *args: Any, account: str | None, order: str | None, last: int | None, as_json: bool, **options: Any
     ) -> None:
         if last is not None and (not account or last < 1):
-            raise CommandError("--last is a number of entries, 1 or more, and goes with --account.")
+            raise self.fail("--last is a number of entries, 1 or more, and goes with --account.")
         try:
             if account:
                 self._statement(account, last, as_json)
@@ -51,8 +57,8 @@ class Command(BaseCommand):
             else:
                 self._trial_balance(as_json)
         except NotFound as error:
-            hint = "`ledger` lists the accounts." if account else "Numbers look like ORD-2627-000123."
-            raise CommandError(f"{error.text} {hint}") from error
+            hint = _hint_for(account) if account else "Numbers look like ORD-2627-000123."
+            raise self.fail(f"{error.text} {hint}") from error
 
     def _trial_balance(self, as_json: bool) -> None:
         balances = payments.list_balances()
@@ -64,6 +70,7 @@ class Command(BaseCommand):
             ]
             self._print({"accounts": accounts, "currency": "INR", "sum": total, "balances": total == 0})
         else:
+            self.stdout.write(f"{'account':<36}{'debit':>20}{'credit':>20}")
             for one in balances:
                 self.stdout.write(_two_sides(one.account.code, one.amount))
             debits = sum(one.amount for one in balances if one.amount > 0)
@@ -74,36 +81,47 @@ class Command(BaseCommand):
             else:
                 self.stdout.write(self.style.SUCCESS(f"{len(balances)} accounts; the books balance."))
         if total:
-            raise SystemExit(1)
+            raise SystemExit(DIFFERS)
 
     def _statement(self, code: str, last: int | None, as_json: bool) -> None:
         opening, entries = payments.list_statement(code, last=last)
-        balance = opening
-        rows = []
-        if not as_json:
-            self.stdout.write(f"{code}, brought forward{money.rupees(opening):>20}")
-        for entry in entries.iterator(chunk_size=_AT_A_TIME):
-            balance += entry.amount
-            if as_json:
-                rows.append(
-                    {
-                        "at": entry.transaction.occurred_at,
-                        "kind": entry.transaction.kind,
-                        "description": entry.transaction.description,
-                        "amount": entry.amount,
-                        "balance": balance,
-                    }
-                )
-            else:
-                at = entry.transaction.occurred_at.astimezone(clock.IST)
-                self.stdout.write(
-                    f"{at:%Y-%m-%d %H:%M} {entry.transaction.kind:<20.20} {entry.transaction.description:<52.52}"
-                    f"{money.rupees(entry.amount):>18}{money.rupees(balance):>18}"
-                )
+        rows = entries.iterator(chunk_size=_AT_A_TIME)
         if as_json:
-            self._print({"account": code, "currency": "INR", "opening": opening, "entries": rows, "balance": balance})
+            self._stream_statement(code, opening, rows)
         else:
-            self.stdout.write(self.style.SUCCESS(f"{code} holds {money.rupees(balance)} (debits positive)."))
+            self._print_statement(code, opening, rows)
+
+    def _print_statement(self, code: str, opening: int, entries: Iterator[Any]) -> None:
+        balance = opening
+        self.stdout.write(f"{code}, brought forward{money.rupees(opening):>20}")
+        for entry in entries:
+            balance += entry.amount
+            at = entry.transaction.occurred_at.astimezone(clock.IST)
+            self.stdout.write(
+                f"{at:%Y-%m-%d %H:%M} {entry.transaction.kind:<20.20} {entry.transaction.description:<52.52}"
+                f"{money.rupees(entry.amount):>18}{money.rupees(balance):>18}"
+            )
+        self.stdout.write(self.style.SUCCESS(f"{code} holds {money.rupees(balance)} (debits positive)."))
+
+    def _stream_statement(self, code: str, opening: int, entries: Iterator[Any]) -> None:
+        """Write one JSON object, an entry a line, so that a statement of any length needs no memory."""
+        balance = opening
+        self.stdout.write(
+            f'{{"account": {json.dumps(code)}, "currency": "INR", "opening": {opening}, "entries": [', ending=""
+        )
+        separator = "\n"
+        for entry in entries:
+            balance += entry.amount
+            row = {
+                "at": entry.transaction.occurred_at,
+                "kind": entry.transaction.kind,
+                "description": entry.transaction.description,
+                "amount": entry.amount,
+                "balance": balance,
+            }
+            self.stdout.write(separator + json.dumps(row, default=_plain), ending="")
+            separator = ",\n"
+        self.stdout.write(f'\n], "balance": {balance}}}')
 
     def _story(self, number: str, as_json: bool) -> None:
         story = selectors.get_story(number)
@@ -115,19 +133,27 @@ class Command(BaseCommand):
             f"{head['number']}  {head['status']}  total {money.rupees(head['total_amount'])}"
             f"  paid {money.rupees(head['paid_amount'])}  given back {money.rupees(head['refunded_amount'])}"
         )
-        for title in ("events", "payments", "attempts", "refunds", "documents", "ledger"):
+        for title in ("events", "payments", "attempts", "refunds", "disputes", "documents", "ledger"):
             self.stdout.write(f"\n{title} ({len(story[title])})")
             for row in story[title]:
-                self.stdout.write("  " + "  ".join(_told(name, value) for name, value in row.items() if value != ""))
+                self.stdout.write("  " + "  ".join(_told(name, value) for name, value in row.items()).rstrip())
         debt = sum(row["amount"] for row in story["ledger"])
         self.stdout.write("")
         if debt:
             self.stdout.write(self.style.ERROR(f"The order's postings are out by {money.rupees(debt)}."))
-            raise SystemExit(1)
+            raise SystemExit(DIFFERS)
         self.stdout.write(self.style.SUCCESS("The order's postings balance."))
 
     def _print(self, data: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(data, indent=2, default=_plain))
+
+
+def _hint_for(account: str) -> str:
+    codes = [one.account.code for one in payments.list_balances()]
+    near = (
+        get_close_matches(account, codes, n=1, cutoff=0.75) or [code for code in codes if code.startswith(account)][:1]
+    )
+    return f"Did you mean {near[0]}? `ledger` lists them all." if near else "`ledger` lists the accounts."
 
 
 def _two_sides(code: str, amount: int) -> str:
@@ -139,6 +165,8 @@ def _two_sides(code: str, amount: int) -> str:
 def _told(name: str, value: Any) -> str:
     if name.endswith("amount"):
         return f"{money.rupees(value):>14}"
+    if name in _WIDTHS:
+        return f"{value:<{_WIDTHS[name]}}"
     return f"{value.astimezone(clock.IST):%Y-%m-%d %H:%M:%S}" if hasattr(value, "astimezone") else str(value)
 
 

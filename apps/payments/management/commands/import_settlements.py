@@ -1,15 +1,16 @@
 """`manage.py import_settlements`: reads what the gateway paid out, from its API or from a file."""
 
-import sys
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
 from apps.core.events import Actor
+from apps.core.management.operating import DIFFERS, OperatorCommand, Progress, day
 from apps.core.management.teaching import add_examples
 from apps.payments import selectors, services
 from apps.payments.models import SettlementImport
@@ -17,10 +18,11 @@ from apps.payments.models import SettlementImport
 _OPERATOR = Actor(kind="operator", id="import_settlements")
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Read a settlement report of the gateway and book it: each line clears what the gateway owed us, or stands in the queue of"
         " exceptions with its reason. Reading the same report again changes nothing; one that broke off goes on where it was."
+        " Exits 1 if this reading opened exceptions, 2 if the report could not be read."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,34 +32,48 @@ class Command(BaseCommand):
                 ("manage.py import_settlements", "today's report, from the gateway"),
                 ("manage.py import_settlements --date 2026-11-24", "that of another day in India"),
                 ("manage.py import_settlements --csv report.csv", "a downloaded report of any size, amounts in paise"),
+                ("manage.py import_settlements --csv report.csv --json", "the same for a program"),
             ],
         )
         source = parser.add_mutually_exclusive_group()
-        source.add_argument("--date", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the day, in India")
+        source.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day, in India")
         source.add_argument("--csv", type=Path, metavar="FILE", help="a combined report that was downloaded")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
-    def handle(self, *args: Any, date: date | None, csv: Path | None, **options: Any) -> None:
-        now = clock.now()
+    def handle(self, *args: Any, date: date | None, csv: Path | None, as_json: bool, **options: Any) -> None:
+        progress = Progress(self.stderr)
         try:
-            report = self._read_file(csv) if csv else self._read_day(date or clock.ist_date(now))
+            report = self._read(date, csv, progress)
         except BahiError as error:
-            raise CommandError(error.text) from error
+            raise self.fail(error.text) from error
+        except services.GatewayFailure as error:
+            raise self.fail(
+                f"The gateway did not give its report: {error}. Run it again later; it goes on where it was."
+            ) from error
         except OSError as error:
-            raise CommandError(f"{csv} cannot be read: {error.strerror}.") from error
-        self._summarise(report)
+            raise self.fail(f"{csv} cannot be read: {error.strerror}.") from error
+        finally:
+            progress.end()
 
-    def _read_file(self, path: Path) -> SettlementImport:
-        with path.open("rb") as stream:
-            return services.import_settlement_file(
-                stream=stream, name=path.name, actor=_OPERATOR, now=clock.now(), tell=self._show_progress
-            )
+        if as_json:
+            self.stdout.write(json.dumps(_told(report), indent=2))
+        else:
+            self._summarise(report)
+        if report.exceptions_opened:
+            raise SystemExit(DIFFERS)
 
-    def _read_day(self, day: date) -> SettlementImport:
-        asked = services.request_settlement_import(day=day, actor=_OPERATOR, now=clock.now())
-        return services.import_settlements(import_id=asked.pk, now=clock.now(), tell=self._show_progress)
+    def _read(self, date: date | None, csv: Path | None, progress: Progress) -> SettlementImport:
+        def tell(step: str, count: int) -> None:
+            progress.show(f"{count:,} lines {step}")
 
-    def _show_progress(self, step: str, count: int) -> None:
-        self.stderr.write(f"{count:,} lines {step}", ending="\r" if sys.stderr.isatty() else "\n")
+        if csv is not None:
+            with csv.open("rb") as stream:
+                return services.import_settlement_file(
+                    stream=stream, name=csv.name, actor=_OPERATOR, now=clock.now(), tell=tell
+                )
+        now = clock.now()
+        asked = services.request_settlement_import(day=date or clock.ist_date(now), actor=_OPERATOR, now=now)
+        return services.import_settlements(import_id=asked.pk, now=clock.now(), tell=tell)
 
     def _summarise(self, report: SettlementImport) -> None:
         self.stdout.write(
@@ -65,4 +81,15 @@ class Command(BaseCommand):
             f" {report.exceptions_opened:,} exceptions opened."
         )
         for reason, count in selectors.count_open_exceptions().items():
-            self.stdout.write(f"  open: {reason:<18} {count:>8,}")
+            self.stdout.write(self.style.WARNING(f"  open: {reason:<18} {count:>8,}"))
+
+
+def _told(report: SettlementImport) -> dict[str, Any]:
+    return {
+        "id": report.public_id,
+        "status": report.status,
+        "rows_read": report.rows_read,
+        "lines_added": report.lines_added,
+        "exceptions_opened": report.exceptions_opened,
+        "open_exceptions": selectors.count_open_exceptions(),
+    }

@@ -1,15 +1,15 @@
 """`manage.py reconcile`: asks the gateway about everything that is open."""
 
 import json
-import sys
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
+from apps.core.management.operating import DIFFERS, OperatorCommand, Progress, instant
 from apps.core.management.teaching import add_examples
 from apps.payments import services
 from apps.payments.services import Difference, Reconciliation
@@ -17,42 +17,50 @@ from apps.payments.services import Difference, Reconciliation
 _SHOWN = 50
 
 
-def _instant(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=clock.IST)
-
-
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
-        "Ask the gateway about every payment, refund and settlement that is open, take in what it says, and look for money that"
-        " should have been settled. Safe to run at any time. Exits 1 if something got no answer or does not agree."
+        "Ask the gateway about every payment, refund and dispute that is open, for disputes that no webhook told, and for the"
+        " settlements that were not read yet; take in what it says, and look for money that should have been settled. Safe to"
+        " run at any time, twice, or to break off. Exits 1 if something got no answer or does not agree, 2 if it could not run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_examples(
             parser,
             [
-                ("manage.py reconcile", "what is open"),
+                ("manage.py reconcile", "what is open; settlements of yesterday and today"),
                 ("manage.py reconcile --since 2026-11-20", "and all that began since then (Indian time)"),
-                ("manage.py reconcile --against-sandbox --json", "hold the books against those of SANDBOX_URL"),
+                ("manage.py reconcile --against-sandbox", "then hold the books against those of SANDBOX_URL"),
+                ("manage.py reconcile --against-sandbox --json", "the same for a program"),
             ],
         )
-        parser.add_argument("--since", type=_instant, metavar="WHEN", help="ask also about what is younger")
+        parser.add_argument(
+            "--since", type=instant, metavar="WHEN", help="ask also about what began since: 2026-11-20, or with a time"
+        )
         parser.add_argument(
             "--against-sandbox",
             action="store_true",
-            help="compare with the books of the sandbox that SANDBOX_URL names",
+            help="compare payments, fees, refunds, disputes and settlements with the books of the sandbox, both ways",
         )
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+        parser.add_argument(
+            "--json", action="store_true", dest="as_json", help="print one JSON object, amounts in paise"
+        )
 
     def handle(self, *args: Any, since: datetime | None, against_sandbox: bool, as_json: bool, **options: Any) -> None:
-        result = services.reconcile(now=clock.now(), since=since, tell=self._show_progress)
+        progress = Progress(self.stderr)
         try:
+            if against_sandbox:
+                services.check_sandbox_is_named()
+            result = services.reconcile(
+                now=clock.now(), since=since, tell=lambda kind, count: progress.show(f"{count:,} {kind} asked about")
+            )
             differences = services.compare_with_sandbox() if against_sandbox else []
         except BahiError as error:
-            raise CommandError(error.text) from error
+            raise self.fail(error.text) from error
         except services.GatewayFailure as error:
-            raise CommandError(f"The sandbox did not give its books: {error}.") from error
+            raise self.fail(f"The sandbox did not give its books: {error}.") from error
+        finally:
+            progress.end()
 
         holds = result.is_clean and not differences
         if as_json:
@@ -61,19 +69,24 @@ class Command(BaseCommand):
         else:
             self._report(result, differences, against_sandbox=against_sandbox)
         if not holds:
-            raise SystemExit(1)
-
-    def _show_progress(self, kind: str, count: int) -> None:
-        if sys.stderr.isatty() or count % 100 == 0:
-            self.stderr.write(f"{count:,} {kind} asked about", ending="\r" if sys.stderr.isatty() else "\n")
+            raise SystemExit(DIFFERS)
 
     def _report(self, result: Reconciliation, differences: list[Difference], *, against_sandbox: bool) -> None:
         self.stdout.write(
-            f"Asked about {result.payments:,} payments, {result.refunds:,} refunds, {result.settlements:,} settlements;"
-            f" {result.unanswered:,} without an answer."
+            f"Asked about {result.payments:,} payments, {result.refunds:,} refunds, {result.disputes:,} disputes and"
+            f" {result.settlements:,} settlements; read {result.reports:,} days' reports."
+        )
+        self.stdout.write(
+            f"New: {result.new_disputes:,} disputes, {result.new_lines:,} settled lines,"
+            f" {result.missing_lines:,} lines that are missing."
         )
         for reason, count in result.open_exceptions.items():
             self.stdout.write(self.style.WARNING(f"  open exception: {reason:<18} {count:>6,}"))
+        if result.unanswered or result.unasked:
+            text = f"{result.unanswered:,} got no answer, {result.unasked:,} were not asked as the gateway had stopped answering."
+            self.stdout.write(self.style.ERROR(f"{text} Run it again later; nothing was assumed."))
+        elif result.is_clean:
+            self.stdout.write(self.style.SUCCESS("All answered; no exception is open."))
         for one in differences[:_SHOWN]:
             self.stdout.write(
                 self.style.ERROR(
@@ -81,6 +94,6 @@ class Command(BaseCommand):
                 )
             )
         if len(differences) > _SHOWN:
-            self.stdout.write(f"  and {len(differences) - _SHOWN:,} more")
+            self.stdout.write(f"  and {len(differences) - _SHOWN:,} more; --json has them all")
         if against_sandbox and not differences:
             self.stdout.write(self.style.SUCCESS("The books agree with the sandbox's."))

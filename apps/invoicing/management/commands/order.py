@@ -1,34 +1,35 @@
 """`manage.py order replay`: the proof that the events of orders and of their money are the whole truth."""
 
 import json
-import sys
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from apps.core.errors import NotFound
+from apps.core.management.operating import DIFFERS, OperatorCommand, Progress
 from apps.core.management.teaching import add_examples
+from apps.invoicing import services
 from apps.orders import selectors as orders
-from apps.payments import services
 from apps.payments.services import Replay
 
 _SHOWN = 100
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
-        "Look into orders. `order replay` folds the events of an order, its payments, attempts and refunds from the first on"
-        " and compares what comes out with the stored rows, field by field. It only reads, and may run at any time."
-        " Exits 1 if a row is not what its events say, and names the row, the field and both values."
+        "Look into orders. `order replay` folds the events of an order, its payments, attempts, refunds, disputes and documents"
+        " from the first on and compares what comes out with the stored rows, field by field; with --all also those of"
+        " settlements, imports and exceptions. It only reads, and may run at any time. Exits 1 if a row is not what its events"
+        " say, and names the row, the field and both values; 2 if it could not run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_examples(
             parser,
             [
-                ("manage.py order replay ORD-2627-000123", "one order and its money"),
-                ("manage.py order replay --all", "every order, with progress; nothing is written"),
+                ("manage.py order replay ORD-2627-000123", "one order, its money and its documents"),
+                ("manage.py order replay --all", "everything, with progress; nothing is written"),
                 ("manage.py order replay --all --json", "the same for a program"),
             ],
         )
@@ -39,36 +40,43 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, deed: str, number: str | None, every: bool, as_json: bool, **options: Any) -> None:
         if every == bool(number):
-            raise CommandError("Name one order, or say --all.")
+            raise self.fail("Name one order, or say --all.")
         if number:
             try:
                 replay = services.replay_order(order_id=orders.get_order_by_number(number).pk)
             except NotFound as error:
-                raise CommandError(f"{error.text} Numbers look like ORD-2627-000123.") from error
+                raise self.fail(f"{error.text} Numbers look like ORD-2627-000123.") from error
         else:
-            replay = services.replay_all_orders(on_batch=self._show_progress)
+            replay = self._replay_everything()
 
         if as_json:
             self.stdout.write(json.dumps({"holds": replay.holds, **asdict(replay)}, indent=2, default=str))
         else:
             self._report(replay)
         if not replay.holds:
-            raise SystemExit(1)
+            raise SystemExit(DIFFERS)
 
-    def _show_progress(self, replay: Replay) -> None:
-        end = "\r" if sys.stderr.isatty() else "\n"
-        self.stderr.write(f"{replay.rows['orders']:,} orders, {replay.events:,} events replayed", ending=end)
+    def _replay_everything(self) -> Replay:
+        progress = Progress(self.stderr)
+        try:
+            return services.replay_everything(
+                on_batch=lambda so_far: progress.show(
+                    f"{so_far.rows['orders']:,} orders, {so_far.events:,} events replayed"
+                )
+            )
+        finally:
+            progress.end()
 
     def _report(self, replay: Replay) -> None:
         for one in replay.differences[:_SHOWN]:
-            self.stdout.write(f"{one.order}  {one.subject} {one.id}  {one.field}")
+            self.stdout.write(f"{one.order or 'no order'}  {one.subject} {one.id}  {one.field}")
             self.stdout.write(f"    the events say {one.told!r}")
             self.stdout.write(f"    stored is      {one.stored!r}")
-        if len(replay.differences) > _SHOWN:
-            self.stdout.write(f"and {len(replay.differences) - _SHOWN} more; --json has them all")
+        if replay.difference_count > _SHOWN:
+            self.stdout.write(f"and {replay.difference_count - _SHOWN:,} more; --json has the first thousand")
 
         rows = ", ".join(f"{count:,} {kind}" for kind, count in replay.rows.items())
         if replay.holds:
             self.stdout.write(self.style.SUCCESS(f"{replay.events:,} events give exactly what is stored: {rows}."))
         else:
-            self.stdout.write(self.style.ERROR(f"{len(replay.differences)} fields differ in {rows}."))
+            self.stdout.write(self.style.ERROR(f"{replay.difference_count:,} fields differ in {rows}."))

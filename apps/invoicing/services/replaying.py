@@ -1,0 +1,24 @@
+"""The replay of everything that became of orders: their money, and the documents that were issued of them."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from apps.invoicing import selectors
+from apps.payments import services as payments
+from apps.payments.services import Replay
+
+
+def replay_order(*, order_id: UUID) -> Replay:
+    """
+    Fold the events of an order, its money and its documents, and compare what comes out with the rows.
+
+    :raises OrderNotFound: if there is none
+    """
+    return payments.replay_order(order_id=order_id, beside=selectors.list_subjects_of_orders)
+
+
+def replay_everything(*, on_batch: Callable[[Replay], None] | None = None) -> Replay:
+    """Do the same for every order, and for settlements, imports and exceptions; `on_batch` hears how far it is."""
+    total = payments.replay_all_orders(on_batch=on_batch, beside=selectors.list_subjects_of_orders)
+    payments.replay_settlements(total, on_batch=on_batch)
+    return total

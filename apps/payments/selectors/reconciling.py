@@ -1,0 +1,112 @@
+"""Reads of what a gateway is to be asked about, and of what our books tell of what it has told us."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model, Q
+
+from apps.core import clock
+from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, Settlement, SettlementImport
+from apps.payments.states import DECIDED, LIVE, OPEN_REFUNDS, AttemptStatus, ImportStatus, RefundStatus, ReportSource
+
+#: Our states of a refund in the gateway's words: what the bank did not take and we paid by hand has failed there.
+_REFUNDS_IN_THEIR_WORDS: dict[str, str] = {
+    RefundStatus.PENDING: "pending",
+    RefundStatus.UNKNOWN: "pending",
+    RefundStatus.PROCESSED: "processed",
+    RefundStatus.FAILED: "failed",
+    RefundStatus.MANUAL: "failed",
+    RefundStatus.CANCELLED: "failed",
+}
+
+
+def list_payments_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Return the payments that are under way or still looked after, and those begun since an instant; oldest first."""
+    wanted = Q(status__in=LIVE) | Q(next_check_at__isnull=False)
+    if since is not None:
+        wanted |= Q(created_at__gte=since)
+    return _page(Payment, wanted, after=after, limit=limit)
+
+
+def list_refunds_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Return the refunds whose outcome nobody knows yet, and those asked for since an instant; oldest first."""
+    wanted = Q(status__in=OPEN_REFUNDS)
+    if since is not None:
+        wanted |= Q(created_at__gte=since, gateway_refund_id__isnull=False)
+    return _page(Refund, wanted, after=after, limit=limit)
+
+
+def list_disputes_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Return the undecided disputes, and those opened since an instant; oldest first."""
+    wanted = ~Q(status__in=DECIDED)
+    if since is not None:
+        wanted |= Q(created_at__gte=since)
+    return _page(Dispute, wanted, after=after, limit=limit)
+
+
+def list_settlements_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Return the settlements whose transfer we do not know, and those made since an instant; oldest first."""
+    wanted = Q(amount__isnull=True)
+    if since is not None:
+        wanted |= Q(settled_at__gte=since)
+    return _page(Settlement, wanted, after=after, limit=limit)
+
+
+def _page(model: type[Model], wanted: Q, *, after: UUID | None, limit: int) -> list[UUID]:
+    # By key, which sorts by time: a row that is answered and leaves does not move the others.
+    rows = model._default_manager.filter(wanted)
+    if after is not None:
+        rows = rows.filter(pk__gt=after)
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def list_days_read(*, first: date) -> set[date]:
+    """Return the days from one on whose report was read whole: by the gateway's API, when the day was over."""
+    rows = SettlementImport.objects.filter(source=ReportSource.API, status=ImportStatus.COMPLETED, day__gte=first)
+    read = rows.values_list("day", "completed_at").order_by("day")
+    return {day for day, at in read if day is not None and at is not None and clock.ist_date(at) > day}
+
+
+def first_captured_at() -> datetime | None:
+    """Return when the first money came, or None."""
+    rows = PaymentAttempt.objects.filter(status=AttemptStatus.CAPTURED).order_by("pk")
+    return rows.values_list("captured_at", flat=True).first()
+
+
+def told_payments() -> dict[str, str]:
+    """Return what was captured, by the gateway's id."""
+    return {key: f"captured {amount}" for key, amount in _captured("amount")}
+
+
+def told_fees() -> dict[str, str]:
+    """Return the fees of what was captured and their GST, by the gateway's id; those that we were told."""
+    rows = _captured("fee_amount", "fee_tax_amount")
+    return {key: f"fee {fee} tax {tax}" for key, fee, tax in rows if fee is not None}
+
+
+def _captured(*fields: str) -> Iterable[tuple[Any, ...]]:
+    rows = PaymentAttempt.objects.filter(status=AttemptStatus.CAPTURED)
+    return rows.values_list("gateway_payment_id", *fields).iterator(chunk_size=2000)
+
+
+def told_refunds() -> dict[str, str]:
+    """Return the refunds that the gateway knows, by its id; those that we paid by hand have failed there."""
+    rows = Refund.objects.filter(gateway_refund_id__isnull=False)
+    told = {}
+    for key, status, by_hand, amount in rows.values_list("gateway_refund_id", "status", "manual_reference", "amount"):
+        told[str(key)] = f"{'failed' if by_hand else _REFUNDS_IN_THEIR_WORDS[status]} {amount}"
+    return told
+
+
+def told_disputes() -> dict[str, str]:
+    """Return the disputes and what was taken for them, by the gateway's id."""
+    rows = Dispute.objects.values_list("gateway_dispute_id", "status", "amount", "amount_deducted")
+    return {key: f"{status} {amount} taken {taken}" for key, status, amount, taken in rows}
+
+
+def told_settlements() -> dict[str, str]:
+    """Return what was transferred, by the gateway's id."""
+    rows = Settlement.objects.values_list("gateway_settlement_id", "amount")
+    return {key: f"transferred {'unknown' if amount is None else amount}" for key, amount in rows}
