@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
-from devtools import environment
+from devtools import environment, logins
 from devtools.demo.client import Api, Phone
 from devtools.demo.story import _code_in
 from devtools.embedded import CHECKOUT, Servers
@@ -67,6 +68,19 @@ class House:
         address = api.call("POST", "/me/addresses", ADDRESS, expect=201).json()
         product = api.get(f"/products/{api.get('/products?in_stock=true&limit=1')['data'][0]['id']}")
         return Buyer(self, api, address["id"], product["variants"][0]["id"])
+
+    def finance(self) -> Api:
+        """Return a client app of finance."""
+        api = Api(f"{self.stack.web_url}/api/v1")
+        login = next(each for each in logins.STAFF if each.role == "finance")
+        body = {"email": login.email, "password": login.password, "transport": "body"}
+        api.sign_in(api.call("POST", "/auth/login", body).json()["access_token"])
+        return api
+
+    def read(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a SELECT."""
+        with psycopg.connect(self.servers.env["DATABASE_URL"]) as database:
+            return database.execute(statement.encode()).fetchall()
 
     def heal(self) -> None:
         """Start again what has ended, as a process manager does: a worker may not survive the loss of its broker."""
@@ -127,6 +141,27 @@ class Buyer:
     def _is_confirmed(self, order_id: str) -> bool:
         self.house.heal()
         return bool(self.order(order_id)["status"] == "confirmed")
+
+    def buy(self) -> tuple[str, str]:
+        """Place an order, pay it, and return its id and the gateway's payment id."""
+        order_id = self.place().json()["id"]
+        gateway_payment = self.approve(self.start_payment(order_id))
+        self.wait_until_confirmed(order_id)
+        return order_id, gateway_payment
+
+    def ask_back(self, order_id: str) -> str:
+        """Ask for all money of an order back and return the refund's URL; finance must agree."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        asked = self.api.call("POST", "/refunds", {"order_id": order_id}, expect=202, headers=headers).json()
+        return f"/refunds/{asked['data'][0]['id']}"
+
+    def wait_until_refund_is(self, refund_url: str, status: str, *, seconds: float = 60) -> dict[str, Any]:
+        def arrived() -> dict[str, Any] | None:
+            self.house.heal()
+            refund = dict(self.api.get(refund_url))
+            return refund if refund["status"] == status else None
+
+        return dict(wait_for(arrived, seconds=seconds))
 
     def invoices(self, order_id: str) -> list[dict[str, Any]]:
         return list(self.api.get(f"/invoices?order_id={order_id}")["data"])

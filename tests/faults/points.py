@@ -22,6 +22,11 @@ WORKER_AFTER_GATEWAY = "worker_after_gateway"
 WORKER_BEFORE_RECEIPT = "worker_before_receipt"
 WHOLE_WORKER_BEFORE_RECEIPT = "whole_worker_before_receipt"
 RELAY_BEFORE_HINT = "relay_before_hint"
+WORKER_AFTER_REFUND = "worker_after_refund"
+IMPORT_AMID_READING = "import_amid_reading"
+IMPORT_AMID_BOOKING = "import_amid_booking"
+#: The keys of the refunds that the gateway was asked for, in the order in which it was asked, a line each.
+REFUND_KEYS = "refund_keys"
 
 
 def arm(directory: Path, point: str) -> None:
@@ -42,6 +47,11 @@ def hit(point: str, *, with_parent: bool = False) -> None:
     if with_parent:
         os.kill(os.getppid(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _note_key(key: str) -> None:
+    with (Path(os.environ["FAULT_DIR"]) / REFUND_KEYS).open("a") as file:
+        file.write(f"{key}\n")
 
 
 class KillingMiddleware:
@@ -73,18 +83,29 @@ class FaultPoints(AppConfig):
     def ready(self) -> None:
         from apps.core import http, relay
         from apps.core.management.commands import relay as relay_command
-        from apps.payments.services import calling
+        from apps.payments import rules
+        from apps.payments.services import calling, giving_back, settling
 
         # The waits of the product, shortened so that a test need not sit through them.
         relay.RESEND_AFTER = timedelta(seconds=6)
-        calling.CLAIM_LASTS = timedelta(seconds=6)
+        calling.CLAIM_LASTS = giving_back.CLAIM_LASTS = timedelta(seconds=6)
+        settling._CLAIM_LASTS = timedelta(seconds=6)
+        rules._REFUND_WAITS = (2, 2, 2, 5, 5, 5)
+        # And its pieces, so that a report of a few hundred lines is one of many.
+        settling._BATCH = 100
 
         call, write_receipt, send = http.Client.call, relay._write_receipt, relay_command.send
 
         def call_and_die(self: http.Client, method: str, path: str, **kwargs: Any) -> http.Answer:
+            is_refund = method == "POST" and path.endswith("/refund")
+            if is_refund:
+                _note_key(kwargs["headers"]["X-Refund-Idempotency"])
+                kwargs["timeout"] = (3.05, 1.5)
             answer = call(self, method, path, **kwargs)
             if (method, path) == ("POST", "/v1/orders"):
                 hit(WORKER_AFTER_GATEWAY)
+            if is_refund:
+                hit(WORKER_AFTER_REFUND)
             return answer
 
         def die_or_write(*args: Any, **kwargs: Any) -> None:
@@ -96,6 +117,20 @@ class FaultPoints(AppConfig):
             hit(RELAY_BEFORE_HINT)
             send(*args, **kwargs)
 
+        keep, hold = settling._Reading._keep, settling._Reading._hold
+
+        def die_or_keep(self: settling._Reading, rows: Any) -> None:
+            keep(self, rows)
+            if self.report.rows_read >= 200:
+                hit(IMPORT_AMID_READING)
+
+        def hold_or_die(self: settling._Reading, **fields: int) -> None:
+            hold(self, **fields)
+            if self.report.lines_added >= 200:
+                hit(IMPORT_AMID_BOOKING)
+
+        settling._Reading._keep = die_or_keep  # type: ignore[method-assign]
+        settling._Reading._hold = hold_or_die  # type: ignore[method-assign]
         http.Client.call = call_and_die  # type: ignore[method-assign]
         relay._write_receipt = die_or_write
         relay_command.send = die_or_send

@@ -1,0 +1,215 @@
+"""Money back and settlements while workers die, the gateway falls silent and its webhooks are lost: once, and no more."""
+
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devtools.demo.client import Api
+from tests.faults import points
+from tests.faults.conftest import Buyer, House, wait_for
+
+pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(180)]
+
+REFUND_CALL = {"path": "/v1/payments/*/refund", "method": "POST"}
+
+
+@pytest.fixture(scope="module")
+def buyer(house: House) -> Buyer:
+    return house.sign_in("+919800000004")
+
+
+@pytest.fixture(scope="module")
+def finance(house: House) -> Api:
+    return house.finance()
+
+
+@pytest.fixture(autouse=True)
+def keys(house: House) -> Path:
+    """Where the keys are that the gateway is asked for refunds with; empty at the beginning."""
+    path = house.fault_dir / points.REFUND_KEYS
+    path.write_text("")
+    return path
+
+
+@pytest.fixture
+def deaf(house: House) -> Iterator[None]:
+    """No webhook arrives."""
+    house.phone.control("POST", "/webhooks/policy", {"mode": "drop"})
+    yield
+    house.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
+
+
+def approve(finance: Api, refund_url: str) -> None:
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    finance.call("POST", f"{refund_url}/approve", {}, expect=202, headers=headers)
+
+
+def at_gateway(house: House, gateway_payment: str) -> list[dict[str, Any]]:
+    """Return the refunds of a payment as the gateway has them."""
+    return [one for one in house.phone.control("GET", "/truth")["refunds"] if one["payment_id"] == gateway_payment]
+
+
+def where_it_went(house: House, buyer: Buyer, order_id: str, gateway_payment: str) -> tuple[Any, ...]:
+    """Return the gateway's refunds of an order's payment, what is booked of its money, and how it is paid."""
+    order = buyer.order(order_id)
+    booked = house.read(
+        "SELECT t.kind FROM payments_ledgertransaction t JOIN orders_order o ON o.id = t.order_id"
+        f" WHERE o.number = '{order['number']}' AND t.source_type LIKE 'payments.%' ORDER BY t.kind"
+    )
+    refunds = [(one["amount"] - order["total_amount"], one["status"]) for one in at_gateway(house, gateway_payment)]
+    return refunds, [kind for (kind,) in booked], order["payment_status"]
+
+
+#: All of the money, once.
+GONE_ONCE = ([(0, "processed")], ["capture", "refund", "refund_due"], "refunded")
+
+
+def test_worker_killed_behind_the_gateways_answer_gives_back_once(
+    house: House, buyer: Buyer, finance: Api, keys: Path, deaf: None
+) -> None:
+    order_id, gateway_payment = paid_while_heard(house, buyer)
+    refund_url = buyer.ask_back(order_id)
+    points.arm(house.fault_dir, points.WORKER_AFTER_REFUND)
+
+    approve(finance, refund_url)
+    wait_for(lambda: not points.is_armed(house.fault_dir, points.WORKER_AFTER_REFUND), seconds=20)
+    assert len(at_gateway(house, gateway_payment)) == 1
+    assert buyer.api.get(refund_url)["status"] == "pending"
+
+    buyer.wait_until_refund_is(refund_url, "processed")
+    assert where_it_went(house, buyer, order_id, gateway_payment) == GONE_ONCE
+    assert len(set(keys.read_text().split())) == 1
+    assert house.audit() == []
+
+
+def paid_while_heard(house: House, buyer: Buyer) -> tuple[str, str]:
+    """Buy with webhooks, and lose them from then on."""
+    house.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
+    bought = buyer.buy()
+    house.phone.control("GET", "/webhooks", wait=5)
+    house.phone.control("POST", "/webhooks/policy", {"mode": "drop"})
+    return bought
+
+
+@pytest.mark.parametrize(
+    ("fault", "calls"),
+    [
+        ({"kind": "delay", "delay_ms": 3000}, 1),
+        ({"kind": "drop_after_commit"}, 1),
+        ({"kind": "drop_before_commit"}, 2),
+    ],
+    ids=["it answers too late", "its answer is lost", "our request is lost"],
+)
+def test_a_refund_that_nobody_knows_the_fate_of_is_found_out_under_the_same_key(
+    house: House, buyer: Buyer, finance: Api, keys: Path, deaf: None, fault: dict[str, Any], calls: int
+) -> None:
+    order_id, gateway_payment = paid_while_heard(house, buyer)
+    refund_url = buyer.ask_back(order_id)
+    # The look-up is kept from answering once, so that not knowing can be seen.
+    house.phone.control("POST", "/faults", {"path": "/v1/payments/*/refunds", "method": "GET", "kind": "malformed"})
+    house.phone.control("POST", "/faults", {**REFUND_CALL, **fault})
+
+    approve(finance, refund_url)
+
+    buyer.wait_until_refund_is(refund_url, "unknown", seconds=20)
+    buyer.wait_until_refund_is(refund_url, "processed")
+    assert where_it_went(house, buyer, order_id, gateway_payment) == GONE_ONCE
+    sent = keys.read_text().split()
+    assert (len(sent), len(set(sent))) == (calls, 1)
+    assert house.audit() == []
+
+
+def test_a_refund_that_takes_its_time_is_finished_without_any_webhook(
+    house: House, buyer: Buyer, finance: Api, keys: Path, deaf: None
+) -> None:
+    order_id, gateway_payment = paid_while_heard(house, buyer)
+    refund_url = buyer.ask_back(order_id)
+    house.phone.control("POST", "/knobs/razorpay", {"refund_outcome": "manual"})
+    try:
+        approve(finance, refund_url)
+        (made,) = wait_for(lambda: at_gateway(house, gateway_payment), seconds=20)
+        wait_for(lambda: buyer.api.get(refund_url)["gateway_refund_id"] == made["id"], seconds=10)
+        assert buyer.api.get(refund_url)["status"] == "pending"
+        house.phone.control("POST", f"/refunds/{made['id']}/conclude", {"outcome": "processed"})
+    finally:
+        house.phone.control("POST", "/knobs/razorpay", {"refund_outcome": "processed"})
+
+    buyer.wait_until_refund_is(refund_url, "processed")
+    assert where_it_went(house, buyer, order_id, gateway_payment) == GONE_ONCE
+    assert len(keys.read_text().split()) == 1
+    assert house.audit() == []
+
+
+# Settlements ----------------------------------------------------------------------------------------------------------
+
+LINES, PER_SETTLEMENT = 600, 200
+HEADER = (
+    "entity_id,type,debit,credit,amount,currency,fee,tax,settled,created_at,settled_at,settlement_id,settlement_utr"
+)
+
+
+def a_report(path: Path, *, of: str) -> Path:
+    """Write a report of adjustments, a rupee each, in settlements of two hundred."""
+    at = int(time.time()) - 60
+    lines = (
+        f"adj_{of}{number:08d},adjustment,0,100,100,INR,0,0,true,{at},{at + 1},setl_{of}{number // PER_SETTLEMENT:08d},UTR"
+        for number in range(LINES)
+    )
+    path.write_text("\n".join([HEADER, *lines, ""]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("point", "read", "booked"),
+    [(points.IMPORT_AMID_READING, 200, 0), (points.IMPORT_AMID_BOOKING, LINES, PER_SETTLEMENT)],
+    ids=["reading", "booking"],
+)
+def test_an_import_killed_midway_goes_on_where_it_was(
+    house: House, tmp_path: Path, point: str, read: int, booked: int
+) -> None:
+    of = f"{uuid.uuid4().hex[:6]}"
+    report = a_report(tmp_path / "report.csv", of=of)
+    points.arm(house.fault_dir, point)
+
+    killed = house.manage("import_settlements", "--csv", str(report))
+
+    assert killed.returncode == -signal.SIGKILL
+    assert _import_of(house) == (read, "waiting")
+    assert _booked(house, of) == (booked, booked * 100)
+    refused = house.manage("import_settlements", "--csv", str(report))
+    assert "is being read by somebody else" in refused.stderr
+    done = wait_for(lambda: _imported(house, report), seconds=20)
+    assert f"{LINES} rows read" in done
+    assert _import_of(house) == (LINES, "completed")
+    assert _booked(house, of) == (LINES, LINES * 100)
+    assert house.read(
+        f"SELECT count(*), sum(lines_amount) FROM payments_settlement WHERE gateway_settlement_id LIKE 'setl_{of}%'"
+    ) == [(LINES // PER_SETTLEMENT, LINES * 100)]
+    assert house.audit() == []
+
+
+def _imported(house: House, report: Path) -> str:
+    found = house.manage("import_settlements", "--csv", str(report))
+    return found.stdout if found.returncode == 0 else ""
+
+
+def _import_of(house: House) -> tuple[Any, ...]:
+    return house.read("SELECT rows_read, status FROM payments_settlementimport ORDER BY created_at DESC LIMIT 1")[0]
+
+
+def _booked(house: House, of: str) -> tuple[int, int]:
+    """Return how many lines of a report there are, and what was posted to the bank for them, in paise."""
+    ((count, _),) = house.read(
+        f"SELECT count(*), count(DISTINCT entity_id) FROM payments_settlementline WHERE entity_id LIKE 'adj_{of}%'"
+    )
+    ((paise,),) = house.read(
+        "SELECT coalesce(sum(e.amount), 0)::bigint FROM payments_ledgerentry e"
+        " JOIN payments_ledgertransaction t ON t.id = e.transaction_id JOIN payments_settlement s ON s.id = t.source_id"
+        f" WHERE e.account_id = 'bank' AND s.gateway_settlement_id LIKE 'setl_{of}%'"
+    )
+    return count, paise
