@@ -5,7 +5,11 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from apps.accounts import events, rules
 from apps.accounts.models import Address, AddressNotFound, Session, User, UserNotFound
+from apps.accounts.states import Role
+from apps.core.events import list_events_of_subjects
+from apps.core.models import Event
 from apps.tax import rules as tax
 
 
@@ -58,6 +62,27 @@ def list_roles(user: User) -> list[str]:
 def list_live_sessions(*, user_id: UUID) -> "QuerySet[Session]":
     """Return the sessions of a person that have not ended, newest first."""
     return Session.objects.filter(user_id=user_id, ended_at__isnull=True).order_by("-created_at", "-id")
+
+
+def list_log_ins(*, user_id: UUID, limit: int) -> list[Session]:
+    """Return the latest log-ins of a person, ended or not, newest first."""
+    return list(Session.objects.filter(user_id=user_id).order_by("-created_at", "-id")[:limit])
+
+
+def find_sign_up(user: User) -> Event | None:
+    """Return the news of a person's signing up, which took a code sent to their phone or mailbox; None for others."""
+    news: Event | None = list_events_of_subjects(User, [user.pk]).filter(type=events.USER_SIGNED_UP).first()
+    return news
+
+
+def list_staff_in(role: Role) -> list[User]:
+    """Return the members of staff who are let in and have a role, first come first."""
+    return list(User.objects.filter(is_staff=True, is_active=True, groups__name=role).order_by("pk"))
+
+
+def masked(destination: str) -> str:
+    """Return a phone number or an e-mail address as it may be shown to others."""
+    return rules.mask(destination)
 
 
 def list_addresses(*, user_id: UUID) -> "QuerySet[Address]":

@@ -28,9 +28,3 @@ def issue_waiting_credit_notes(*, event: Event, now: datetime) -> None:
 def render_invoice(*, event: Event, now: datetime) -> None:
     """Make the PDF of a document that was issued; outside a transaction, as it writes a file."""
     services.render_document(invoice_id=event.subject_id, now=now)
-
-
-@talks_outside
-def send_dispute_answer(*, event: Event, now: datetime) -> None:
-    """A dispute was answered: tell the gateway, with the order's documents if it is contested."""
-    services.send_dispute_answer(dispute_id=event.subject_id, now=now)

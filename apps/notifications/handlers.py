@@ -91,6 +91,24 @@ def tell_refund_cancelled(*, event: Event, now: datetime) -> None:
     services.tell(message="refund_cancelled", event=event, now=now)
 
 
+def tell_dispute_opened(*, event: Event, now: datetime) -> None:
+    services.tell(message="dispute_opened", event=event, now=now)
+
+
+def tell_dispute_decided(*, event: Event, now: datetime) -> None:
+    services.tell(message="dispute_decided", event=event, now=now)
+
+
+def tell_staff_of_dispute(*, event: Event, now: datetime) -> None:
+    services.tell(message="dispute_to_answer", event=event, now=now)
+
+
+@talks_outside
+def send_dispute_answer(*, event: Event, now: datetime) -> None:
+    """A dispute was answered: tell the gateway, with all that proves the sale if it is contested."""
+    services.send_dispute_answer(dispute_id=event.subject_id, now=now)
+
+
 @talks_outside
 def send_notification(*, event: Event, now: datetime) -> None:
     """Send what was told, by SMS or e-mail; the service commits a claim before it calls out."""

@@ -98,6 +98,9 @@ MESSAGES: dict[str, Message] = {
             {"AMOUNT": "plain_amount", "NUMBER": "number", "WHEN": "due", "SHOP": "shop"},
         ),
         Message("refund_cancelled", _WRITTEN),
+        Message("dispute_opened", _WRITTEN),
+        Message("dispute_decided", _WRITTEN),
+        Message("dispute_to_answer", _WRITTEN),
     )
 }
 

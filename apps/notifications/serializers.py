@@ -5,10 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core.api import IdField, ResponseSerializer, list_response
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
 from apps.notifications.models import Notification
 from apps.notifications.selectors import TimelineEntry
-from apps.notifications.states import Channel
+from apps.notifications.states import Channel, NotificationStatus
+from apps.payments.states import ProofKind
 
 
 class NotificationResponse(ResponseSerializer):
@@ -93,6 +94,106 @@ class TimelineEntryResponse(ResponseSerializer):
         return ".".join(entry.event.type.split(".")[-2:])
 
 
+class AddDisputeEvidenceRequest(RequestSerializer):
+    """What staff know of a disputed sale, for the bank to read; shipping may name who carried it."""
+
+    kind = serializers.ChoiceField(choices=ProofKind.choices)
+    text = StrictCharField(max_length=2000, multiline=True)
+    carrier = StrictCharField(max_length=60, required=False, default="", allow_blank=True)
+    tracking_number = StrictCharField(max_length=60, required=False, default="", allow_blank=True)
+
+
+class StatementResponse(ResponseSerializer):
+    """What staff added to the proof of a sale."""
+
+    id = serializers.CharField(source="public_id")
+    object = serializers.CharField(default="dispute_statement")
+    kind = serializers.ChoiceField(choices=ProofKind.choices)
+    text = serializers.CharField()
+    carrier = serializers.CharField()
+    tracking_number = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class EvidenceLogInResponse(ResponseSerializer):
+    """A log-in of the buyer's."""
+
+    at = serializers.DateTimeField(source="created_at")
+    ip = serializers.CharField(allow_null=True)
+    user_agent = serializers.CharField()
+
+
+class EvidenceBuyerResponse(ResponseSerializer):
+    """Who bought it; of phone number and e-mail address no more than others may see."""
+
+    customer_id = IdField("cus", source="customer.pk")
+    name = serializers.CharField(source="customer.name")
+    phone = serializers.CharField()
+    phone_confirmed_at = serializers.DateTimeField(allow_null=True)
+    email = serializers.CharField()
+    email_confirmed_at = serializers.DateTimeField(source="customer.email_confirmed_at", allow_null=True)
+    signed_up_at = serializers.DateTimeField(allow_null=True)
+    log_ins = EvidenceLogInResponse(many=True)
+
+
+class EvidencePaymentResponse(ResponseSerializer):
+    """How it was paid."""
+
+    payment_id = IdField("pay", source="payment.pk")
+    gateway_payment_id = serializers.CharField(source="attempt.gateway_payment_id")
+    amount = serializers.IntegerField(source="attempt.amount", help_text="Paise.")
+    refunded_amount = serializers.IntegerField(help_text="What we have given back of it, in paise.")
+    method = serializers.CharField(source="attempt.method")
+    payer = serializers.CharField(source="attempt.payer", help_text="Masked.")
+    rrn = serializers.CharField(source="attempt.rrn", help_text="The bank's reference.")
+    captured_at = serializers.DateTimeField(source="attempt.captured_at")
+    payer_ip = serializers.CharField(source="payment.payer_ip", allow_null=True)
+    payer_user_agent = serializers.CharField(source="payment.payer_user_agent")
+
+
+class EvidenceDeliveryResponse(ResponseSerializer):
+    """Where it was to go. No shipment is recorded in this application, so that the list is empty."""
+
+    address = serializers.DictField(source="order.shipping_address")
+    order_status = serializers.CharField(source="order.status")
+    shipments = serializers.ListField(child=serializers.DictField())
+
+
+class EvidenceMessageResponse(ResponseSerializer):
+    """A message to the buyer, without its text."""
+
+    at = serializers.DateTimeField(source="message.created_at")
+    channel = serializers.ChoiceField(source="message.channel", choices=Channel.choices)
+    recipient = serializers.CharField(help_text="Masked; empty for a message in the app.")
+    title = serializers.CharField(source="message.title")
+    status = serializers.ChoiceField(source="message.status", choices=NotificationStatus.choices)
+    sent_at = serializers.DateTimeField(source="message.sent_at", allow_null=True)
+
+
+class EvidenceHappeningResponse(ResponseSerializer):
+    """One thing that happened to the order."""
+
+    at = serializers.DateTimeField()
+    text = serializers.CharField()
+    actor = serializers.ChoiceField(choices=["customer", "staff", "system", "gateway"])
+
+
+class EvidenceResponse(ResponseSerializer):
+    """All that proves a disputed sale, as the bank is shown it with a contest."""
+
+    object = serializers.CharField(default="dispute_evidence")
+    dispute_id = IdField("disp", source="dispute.pk")
+    order_id = IdField("ord", source="order.pk")
+    order_number = serializers.CharField(source="order.number")
+    payment = EvidencePaymentResponse(source="*")
+    buyer = EvidenceBuyerResponse(source="*")
+    delivery = EvidenceDeliveryResponse(source="*")
+    documents = TimelineDocumentResponse(many=True)
+    messages = EvidenceMessageResponse(many=True)
+    timeline = EvidenceHappeningResponse(many=True)
+    statements = StatementResponse(many=True)
+
+
 TimelineResponse = list_response(TimelineEntryResponse)
 
 _MONEY = {"pay": "payment", "att": "payment_attempt", "rfnd": "refund", "disp": "dispute"}
@@ -126,6 +227,69 @@ TIMELINE_EXAMPLE: list[dict[str, Any]] = [
         "message": None,
     },
 ]
+STATEMENT_EXAMPLE: dict[str, Any] = {
+    "id": "evd_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "dispute_statement",
+    "kind": "shipping",
+    "text": "The courier handed the parcel over at the door; the buyer signed for it.",
+    "carrier": "India Post",
+    "tracking_number": "EK123456789IN",
+    "created_at": "2026-11-22T05:30:00Z",
+}
+EVIDENCE_EXAMPLE: dict[str, Any] = {
+    "object": "dispute_evidence",
+    "dispute_id": "disp_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "order_id": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "order_number": "ORD-2627-000123",
+    "payment": {
+        "payment_id": "pay_01jf3z8k4qe7tv2w9x0y1z2a3b",
+        "gateway_payment_id": "pay_NQxlPq2WmR8sTz",
+        "amount": 99800,
+        "refunded_amount": 0,
+        "method": "upi",
+        "payer": "ga***@upi",
+        "rrn": "322206890934",
+        "captured_at": "2026-11-21T05:31:00Z",
+        "payer_ip": "203.0.113.9",
+        "payer_user_agent": "Mozilla/5.0",
+    },
+    "buyer": {
+        "customer_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
+        "name": "Asha Rao",
+        "phone": "+91******3210",
+        "phone_confirmed_at": "2026-11-01T05:30:00Z",
+        "email": "a***@example.com",
+        "email_confirmed_at": None,
+        "signed_up_at": "2026-11-01T05:30:00Z",
+        "log_ins": [{"at": "2026-11-21T05:20:00Z", "ip": "203.0.113.9", "user_agent": "Mozilla/5.0"}],
+    },
+    "delivery": {
+        "address": {"name": "Asha Rao", "line1": "12 MG Road", "city": "Bengaluru", "state": "29", "pin": "560001"},
+        "order_status": "confirmed",
+        "shipments": [],
+    },
+    "documents": [
+        {
+            "id": "inv_01jf3z8k4qe7tv2w9x0y1z2a3b",
+            "type": "tax_invoice",
+            "number": "INV260000123",
+            "total_amount": 99800,
+            "currency": "INR",
+        }
+    ],
+    "messages": [
+        {
+            "at": "2026-11-21T05:31:02Z",
+            "channel": "sms",
+            "recipient": "+91******3210",
+            "title": "Order ORD-2627-000123 is confirmed",
+            "status": "sent",
+            "sent_at": "2026-11-21T05:31:03Z",
+        }
+    ],
+    "timeline": [{"at": "2026-11-21T05:30:00Z", "text": "The order was placed.", "actor": "customer"}],
+    "statements": [STATEMENT_EXAMPLE],
+}
 MESSAGE_EXAMPLE: dict[str, Any] = {
     "id": "ntf_01jf3z8k4qe7tv2w9x0y1z2a3b",
     "object": "notification",

@@ -1,28 +1,39 @@
-"""The in-app messages of whoever asks; and what happened to an order, which takes news of every app."""
+"""The in-app messages of whoever asks; and what takes news of every app: an order's timeline, the proof of a disputed sale."""
 
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock, ids
-from apps.core.api import ApiView, KeysetPagination, idempotent, with_etag
+from apps.core.api import ApiView, KeysetPagination, actor_of, idempotent, with_etag
+from apps.core.api.permissions import requires
 from apps.core.models import public_pk
 from apps.notifications import filters, selectors, services
 from apps.notifications.models import Notification
 from apps.notifications.serializers import (
+    EVIDENCE_EXAMPLE,
     MESSAGE_EXAMPLE,
+    STATEMENT_EXAMPLE,
     TIMELINE_EXAMPLE,
+    AddDisputeEvidenceRequest,
+    EvidenceResponse,
     MarkedResponse,
     NotificationPageResponse,
     NotificationResponse,
+    StatementResponse,
     TimelineEntryResponse,
     TimelineResponse,
 )
 from apps.orders import selectors as orders
+from apps.payments import services as payments
 
 
 class MyNotificationsView(ApiView):
@@ -148,3 +159,71 @@ class OrderTimelineView(ApiView):
         page = pagination.page(news, self.query)
         entries = selectors.describe_timeline(page.rows, order=order)
         return with_etag(request, page.envelope([*TimelineEntryResponse(entries, many=True).data]))
+
+
+class DisputeEvidenceView(ApiView):
+    """The proof of a disputed sale, for staff who answer disputes: it has log-ins and messages of the buyer's."""
+
+    def get_permissions(self) -> list[Any]:
+        return [*super().get_permissions(), requires("payments.change_dispute")()]
+
+    @extend_schema(
+        operation_id="get_dispute_evidence",
+        summary="Read the proof of a disputed sale",
+        description="What the bank is shown with a contest: payment, buyer, delivery, documents, messages, and statements of staff.",
+        responses={200: EvidenceResponse},
+        examples=[OpenApiExample("A sale", response_only=True, value=EVIDENCE_EXAMPLE)],
+    )
+    def retrieve(self, request: Request, dispute_id: str) -> Response:
+        evidence = selectors.get_evidence(ids.decode("disp", dispute_id))
+        return with_etag(request, EvidenceResponse(evidence).data)
+
+    @extend_schema(
+        operation_id="add_dispute_evidence",
+        summary="Add to the proof of a disputed sale",
+        description="A statement in our own words, such as how the parcel was handed over. It goes to the bank with a contest.",
+        request=AddDisputeEvidenceRequest,
+        responses={201: StatementResponse},
+        examples=[
+            OpenApiExample(
+                "How it was delivered",
+                request_only=True,
+                value={name: STATEMENT_EXAMPLE[name] for name in ("kind", "text", "carrier", "tracking_number")},
+            ),
+            OpenApiExample("Added", response_only=True, status_codes=["201"], value=STATEMENT_EXAMPLE),
+        ],
+    )
+    @idempotent(required=True)
+    def create(self, request: Request, dispute_id: str) -> Response:
+        statement = payments.add_dispute_evidence(
+            dispute_id=ids.decode("disp", dispute_id),
+            **self.read(AddDisputeEvidenceRequest, request),
+            actor=actor_of(request),
+            now=clock.now(),
+        )
+        return Response(StatementResponse(statement).data, status=201)
+
+
+class DisputeEvidencePdfView(DisputeEvidenceView):
+    """The same on paper, as the bank gets it."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
+        # Whoever asks with Accept: application/pdf gets the file, and an error still as JSON.
+        renderer = self.get_renderers()[0]
+        return renderer, renderer.media_type
+
+    @extend_schema(
+        operation_id="get_dispute_evidence_pdf",
+        summary="Download the proof of a disputed sale",
+        responses={(200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF.")},
+        examples=[],
+    )
+    def download(self, request: Request, dispute_id: str) -> HttpResponseBase:
+        name, content = services.draw_evidence(dispute_id=ids.decode("disp", dispute_id))
+        return FileResponse(
+            BytesIO(content),
+            as_attachment=True,
+            filename=name,
+            content_type="application/pdf",
+            headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"},
+        )

@@ -283,6 +283,10 @@ CUSTOMER_NEWS: Mapping[str, str] = {
     "payments.refund.sent": "The refund is on its way to the bank.",
     "payments.refund.processed": "The refund has been paid.",
     "payments.refund.failed": "The bank did not take the refund. The money is safe with us, and we try again.",
+    "payments.dispute.opened": "The payer's bank disputes the payment.",
+    "payments.dispute.won": "The bank has decided that the payment stands.",
+    "payments.dispute.lost": "The bank has given the payer the money back.",
+    "payments.dispute.closed": "The bank has closed its question about the payment.",
     "notifications.notification.sent": "We told you about it.",
 }
 

@@ -103,6 +103,11 @@ ACCESS: dict[str, Access] = {
     "POST disputes/<dispute_id>/contest": Access(
         STAFF, "payments.change_dispute", body={"summary": "It was delivered."}
     ),
+    "GET disputes/<dispute_id>/evidence": Access(STAFF, "payments.change_dispute"),
+    "GET disputes/<dispute_id>/evidence/pdf": Access(STAFF, "payments.change_dispute"),
+    "POST disputes/<dispute_id>/evidence": Access(
+        STAFF, "payments.change_dispute", body={"kind": "other", "text": "He came to the shop."}
+    ),
     # invoicing
     "GET invoices": Access(SIGNED, "invoicing.view_invoice"),
     "GET invoices/<invoice_id>": Access(OWNER, "invoicing.view_invoice"),

@@ -10,9 +10,10 @@ import pytest
 from pypdf import PdfReader
 from reportlab.pdfbase import pdfmetrics
 
+from apps.core import paper
 from apps.core.money import rupees
 from apps.invoicing import rules
-from apps.invoicing.documents import draw_invoice, paper, verification_text
+from apps.invoicing.documents import draw_invoice, verification_text
 from apps.invoicing.models import Invoice, InvoiceLine
 from tests.factories.invoicing import Goods, make_invoice, make_snapshot
 

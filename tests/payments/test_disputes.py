@@ -10,7 +10,7 @@ import pytest
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.invoicing.services import issue_invoice, render_document
-from apps.invoicing.services import send_dispute_answer as send_with_documents
+from apps.notifications.services import send_dispute_answer as send_with_documents
 from apps.payments import selectors, services
 from apps.payments.gateways import Proof, razorpay_calls
 from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt
@@ -175,6 +175,7 @@ def test_a_contested_dispute_goes_with_the_invoice_and_may_be_won(
     assert dispute.status == "under_review"
     (kept,) = sandbox.world.razorpay.disputes.values()
     assert (kept.evidence["summary"], len(kept.evidence["billing_proof"])) == ("It was delivered.", 1)
+    assert len(kept.evidence["explanation_letter"]) == 1
     sandbox.control("POST", f"/disputes/{dispute.gateway_dispute_id}/decide", {"outcome": "won"})
     services.ask_about_open_disputes(now=clock.now() + timedelta(hours=1))
     dispute.refresh_from_db()

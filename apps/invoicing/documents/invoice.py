@@ -7,10 +7,9 @@ from typing import Any
 from reportlab.lib.units import mm
 from reportlab.platypus import KeepTogether, Paragraph, Spacer, Table
 
+from apps.core import paper
 from apps.core.money import half_up
-from apps.invoicing import rules
-from apps.invoicing.documents import paper
-from apps.invoicing.documents.paper import (
+from apps.core.paper import (
     ACCENT,
     BOLD,
     CONTENT,
@@ -24,6 +23,7 @@ from apps.invoicing.documents.paper import (
     style,
     text,
 )
+from apps.invoicing import rules
 from apps.invoicing.models import Invoice, InvoiceLine
 from apps.invoicing.states import DocumentType
 from apps.tax.rules import state_name

@@ -8,7 +8,6 @@ from apps.invoicing.services.issuing import (
     issue_invoice,
 )
 from apps.invoicing.services.numbering import SeriesUnavailable
-from apps.invoicing.services.proving import send_dispute_answer
 from apps.invoicing.services.rendering import render_document, render_missing_documents
 from apps.invoicing.services.replaying import replay_everything, replay_order
 
@@ -25,5 +24,4 @@ __all__ = [
     "render_missing_documents",
     "replay_everything",
     "replay_order",
-    "send_dispute_answer",
 ]

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
 from apps.accounts import selectors as accounts
+from apps.accounts.states import Role
 from apps.core import clock
 from apps.core.events import SYSTEM, record, stored_fields
 from apps.core.models import Event
@@ -20,16 +22,20 @@ from apps.notifications.services import writing
 from apps.notifications.states import Channel, NotificationStatus
 from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus
+from apps.payments import events as payment_events
 from apps.payments import selectors as payments
-from apps.payments.states import LIVE, PaymentChannel, RefundSpeed, RefundStatus, ReviewReason
+from apps.payments.states import LIVE, DisputeStatus, PaymentChannel, RefundSpeed, RefundStatus, ReviewReason
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Letter:
-    """To whom, and the facts to tell."""
+    """To whom, and the facts to tell. What is told to staff about their work stays out of the order's story."""
 
     user: Any
     facts: dict[str, Any]
+    is_for_staff: bool = False
 
 
 @transaction.atomic
@@ -40,14 +46,14 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
     What has become untrue since the event is not told. Said again of the same event, nothing is added.
     """
     spec = rules.MESSAGES[message]
-    letter = _WRITERS[message](event)
-    if letter is None:
-        return []
+    written = _WRITERS[message](event) or []
+    letters = [written] if isinstance(written, Letter) else written
     told = set(selectors.list_of_event(event.pk).values_list("channel", "recipient"))
 
     rows = [
         _compose(spec, event, letter, channel, recipient)
-        for channel, recipient in _addresses(spec, letter.user)
+        for letter in letters
+        for channel, recipient in _addresses(spec, letter)
         if (channel, recipient) not in told and _fits(spec, channel, letter)
     ]
     for row in rows:
@@ -61,7 +67,7 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
             subject=row,
             actor=SYSTEM,
             changed=stored_fields(row),
-            root_id=event.root_id,
+            root_id=row.root_id,
             now=now,
         )
 
@@ -78,15 +84,17 @@ def preview_cancelling(order: Any) -> list[tuple[Channel, str]]:
         Channel.EMAIL: lambda: writing.email(spec, facts)[1],
         Channel.IN_APP: lambda: "\n".join(writing.in_app(spec, facts)),
     }
-    return [(channel, said[channel]()) for channel, _ in _addresses(spec, user)]
+    return [(channel, said[channel]()) for channel, _ in _addresses(spec, Letter(user, facts))]
 
 
 def _fits(spec: rules.Message, channel: Channel, letter: Letter) -> bool:
     return channel != Channel.SMS or not rules.is_cut_in_sms(spec, letter.facts)
 
 
-def _addresses(spec: rules.Message, user: Any) -> list[tuple[Channel, str]]:
-    has_email = bool(user.email and user.email_confirmed_at)
+def _addresses(spec: rules.Message, letter: Letter) -> list[tuple[Channel, str]]:
+    user = letter.user
+    # Staff log in by their address: it needs no confirming.
+    has_email = bool(user.email and (user.email_confirmed_at or letter.is_for_staff))
     found = {
         Channel.SMS: user.phone if rules.may_get_sms(user.phone) else "",
         Channel.EMAIL: user.email if has_email else "",
@@ -102,7 +110,7 @@ def _compose(spec: rules.Message, event: Event, letter: Letter, channel: Channel
         channel=channel,
         recipient=recipient,
         template=spec.name,
-        root_id=event.root_id,
+        root_id=None if letter.is_for_staff else event.root_id,
     )
     if channel == Channel.SMS:
         row.context, row.body = writing.sms(spec, letter.facts)
@@ -216,13 +224,42 @@ def _about_flagged_attempt(reason: ReviewReason) -> Callable[[Event], Letter | N
     return write
 
 
+def _about_dispute(*, is_decided: bool) -> Callable[[Event], Letter | None]:
+    def write(event: Event) -> Letter | None:
+        dispute = payments.get_dispute(event.subject_id)
+        if (dispute.decided_at is not None) != is_decided:
+            return None
+        order = orders.get_order(dispute.order_id)
+        user = accounts.get_user(order.customer_id)
+        return Letter(user, {**writing.person(user), **writing.order(order), **writing.dispute(dispute)})
+
+    return write
+
+
+def _about_dispute_to_answer(event: Event) -> list[Letter]:
+    """To everybody in finance, or else to the administrators: a dispute is open, and the gateway does not have our answer."""
+    dispute = payments.get_dispute(event.subject_id)
+    is_warning = event.type == payment_events.DISPUTE_DUE_SOON
+    has_opened_again = event.changed.get("status") == DisputeStatus.OPEN
+    if dispute.status != DisputeStatus.OPEN or (dispute.answer and not is_warning):
+        return []
+    if event.type == payment_events.DISPUTE_CHANGED and not has_opened_again:
+        return []
+    order = orders.get_order(dispute.order_id)
+    staff = accounts.list_staff_in(Role.FINANCE) or accounts.list_staff_in(Role.ADMIN)
+    if not staff:
+        log.error("nobody_to_tell_of_dispute", dispute=dispute.gateway_dispute_id)
+    facts = {**writing.order(order), **writing.dispute(dispute), "hours": event.changed.get("warned_hours") or ""}
+    return [Letter(user, {**writing.person(user), **facts}, is_for_staff=True) for user in staff]
+
+
 def _order_id(event: Event) -> UUID:
     return event.root_id or event.subject_id
 
 
 _SETTLED = (OrderStatus.CONFIRMED, OrderStatus.IN_FULFILMENT, OrderStatus.COMPLETED, OrderStatus.CLOSED)
 
-_WRITERS: dict[str, Callable[[Event], Letter | None]] = {
+_WRITERS: dict[str, Callable[[Event], Letter | list[Letter] | None]] = {
     "welcome": _about_customer,
     "email_confirmed": _about_confirmed_address,
     "password_changed": _about_user,
@@ -245,5 +282,8 @@ _WRITERS: dict[str, Callable[[Event], Letter | None]] = {
     "refund_in_doubt": _about_refund(RefundStatus.UNKNOWN, days=rules.CARE_WORKING_DAYS),
     "refund_processed": _about_refund(RefundStatus.PROCESSED, days=rules.REFUND_WORKING_DAYS),
     "refund_failed": _about_refund(RefundStatus.FAILED, RefundStatus.MANUAL, days=rules.CARE_WORKING_DAYS),
+    "dispute_opened": _about_dispute(is_decided=False),
+    "dispute_decided": _about_dispute(is_decided=True),
+    "dispute_to_answer": _about_dispute_to_answer,
     "refund_cancelled": _about_refund(RefundStatus.CANCELLED, days=rules.CARE_WORKING_DAYS),
 }

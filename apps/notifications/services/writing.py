@@ -14,6 +14,7 @@ from django.template.loader import get_template, render_to_string
 
 from apps.core import clock, money
 from apps.notifications import rules
+from apps.payments.states import GatewayCall
 
 
 def instant(at: datetime) -> str:
@@ -112,6 +113,19 @@ def refund(refund: Any, *, due: date) -> dict[str, Any]:
         "refund_number": refund.number,
         "is_by_transfer": bool(refund.manual_reference),
         "bank_reference": refund.manual_reference or refund.arn,
+    }
+
+
+def dispute(dispute: Any) -> dict[str, Any]:
+    """Return the facts of a dispute; `outcome` is its state, `respond_by` empty if the bank set no time."""
+    return {
+        "amount": money.rupees(dispute.amount),
+        "outcome": dispute.status,
+        "dispute": dispute.gateway_dispute_id,
+        "bank_reason": dispute.reason_code.replace("_", " "),
+        "respond_by": instant(dispute.respond_by) if dispute.respond_by else "",
+        "refusal": str(dispute.error.get("description", "")) if dispute.answer_call == GatewayCall.REFUSED else "",
+        "page": f"{settings.PUBLIC_URL}/admin/payments/dispute/{dispute.pk}/change/",
     }
 
 

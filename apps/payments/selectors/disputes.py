@@ -21,11 +21,11 @@ _ANSWER_TAKES = timedelta(hours=1)
 
 def get_dispute(dispute_id: UUID) -> Dispute:
     """
-    Return a dispute with its attempt.
+    Return a dispute with its attempt and payment.
 
     :raises DisputeNotFound: if there is none
     """
-    dispute = Dispute.objects.select_related("attempt").filter(pk=dispute_id).first()
+    dispute = Dispute.objects.select_related("attempt__payment").filter(pk=dispute_id).first()
     if dispute is None:
         raise DisputeNotFound
     return dispute

@@ -100,7 +100,7 @@ class DisputeView(ApiView):
     @extend_schema(
         operation_id="contest_dispute",
         summary="Contest a dispute",
-        description="What we say goes to the bank with the order's invoice and credit notes.",
+        description="What we say goes to the bank with the proof of the sale: `GET /disputes/{id}/evidence`, invoice and credit notes.",
         request=ContestDisputeRequest,
         responses={202: DisputeResponse},
         examples=[

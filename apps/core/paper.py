@@ -1,4 +1,4 @@
-"""The stationery: page, colours, typeface, and the pieces that documents are laid out of."""
+"""The stationery of all documents: page, colours, typeface, and the pieces that they are laid out of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -175,7 +175,7 @@ def _widest(column: Column, size: float) -> float:
     return max(float(pdfmetrics.stringWidth(part, font, points)) for part, font, points in parts)
 
 
-class QrCode(Flowable):  # type: ignore[misc]
+class QrCode(Flowable):
     """A QR code drawn as squares, with the quiet zone of four modules; `side` in points."""
 
     def __init__(self, content: str, side: float) -> None:
@@ -200,7 +200,7 @@ class QrCode(Flowable):  # type: ignore[misc]
                     start = None
 
 
-class _CountedCanvas(Canvas):  # type: ignore[misc]
+class _CountedCanvas(Canvas):
     """A canvas that knows at the end how many pages there are, and then writes the foot of each."""
 
     foot: tuple[str, str] = ("", "")

@@ -1,0 +1,121 @@
+"""What we know of a disputed sale: everything of it that a bank can be shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from apps.accounts import selectors as accounts
+from apps.invoicing import selectors as invoicing
+from apps.notifications.models import Notification
+from apps.notifications.selectors.messages import list_of_order
+from apps.notifications.states import Channel
+from apps.orders import selectors as orders
+from apps.payments import selectors as payments
+from apps.payments.states import RefundStatus
+
+MOST_LOG_INS = 20
+MOST_MESSAGES = 100
+MOST_NEWS = 200
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One thing that happened to an order, in a sentence, and who did it."""
+
+    at: datetime
+    text: str
+    actor: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """A message to the buyer, with the masked recipient; none for a message in the app."""
+
+    message: Notification
+    recipient: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """
+    The proof of a disputed sale, part by part.
+
+    Of phone numbers and e-mail addresses only the masked form is here, and of messages never the text. `shipments` is empty:
+    no shipment is recorded in this application.
+    """
+
+    dispute: Any
+    order: Any
+    lines: Sequence[Any]
+    customer: Any
+    phone: str
+    email: str
+    signed_up_at: datetime | None
+    phone_confirmed_at: datetime | None
+    log_ins: Sequence[Any]
+    documents: Sequence[Any]
+    refunds: Sequence[Any]
+    shipments: Sequence[Any]
+    messages: Sequence[Told]
+    timeline: Sequence[Happening]
+    statements: Sequence[Any]
+
+    @property
+    def attempt(self) -> Any:
+        return self.dispute.attempt
+
+    @property
+    def payment(self) -> Any:
+        return self.dispute.attempt.payment
+
+    @property
+    def refunded_amount(self) -> int:
+        """What has gone back of the disputed payment, in paise."""
+        return sum(refund.amount for refund in self.refunds if refund.attempt_id == self.attempt.pk)
+
+
+def get_evidence(dispute_id: UUID) -> Evidence:
+    """
+    Return all that proves a disputed sale; as many queries for a long story as for a short one.
+
+    :raises DisputeNotFound: if there is no such dispute
+    """
+    dispute = payments.get_dispute(dispute_id)
+    order = orders.get_order(dispute.order_id)
+    customer = accounts.get_user(order.customer_id)
+    sign_up = accounts.find_sign_up(customer)
+    proved_phone = sign_up is not None and sign_up.changed.get("phone") == customer.phone
+    refunds = [one for one in payments.list_refunds_of_order(order.pk) if one.status == RefundStatus.PROCESSED]
+    return Evidence(
+        dispute=dispute,
+        order=order,
+        lines=list(orders.list_lines(order.pk)),
+        customer=customer,
+        phone=accounts.masked(customer.phone) if customer.phone else "",
+        email=accounts.masked(customer.email) if customer.email else "",
+        signed_up_at=sign_up.created_at if sign_up else None,
+        phone_confirmed_at=sign_up.created_at if sign_up and customer.phone and proved_phone else None,
+        log_ins=accounts.list_log_ins(user_id=customer.pk, limit=MOST_LOG_INS),
+        documents=list(invoicing.list_documents_of_order(order.pk)),
+        refunds=refunds,
+        shipments=(),
+        messages=_messages(order),
+        timeline=_timeline(order, customer),
+        statements=payments.list_evidence(dispute.pk),
+    )
+
+
+def _messages(order: Any) -> list[Told]:
+    told = list_of_order(order.pk).filter(user_id=order.customer_id)[:MOST_MESSAGES]
+    return [Told(one, "" if one.channel == Channel.IN_APP else accounts.masked(one.recipient)) for one in told]
+
+
+def _timeline(order: Any, customer: Any) -> list[Happening]:
+    news = orders.list_timeline(user=customer, order=order).exclude(type__startswith="notifications.")[:MOST_NEWS]
+    happenings = []
+    for event in news:
+        text, actor = orders.describe_event(event, order=order)
+        happenings.append(Happening(at=event.created_at, text=text, actor=actor))
+    return happenings
