@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import requests
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
@@ -671,3 +673,42 @@ def test_a_list_shows_its_channel_newest_first_in_as_many_queries_for_fifty_as_f
         page = client.get(f"/api/v1/{route}?limit=100").json()
     assert [row["id"] for row in page["data"]] == [payment.public_id for payment in reversed(made)]
     assert len(fifty) == len(one) <= 6
+
+
+# In the back office --------------------------------------------------------------------------------------------------
+
+
+def do(user: Any, thing: Any, deed: str) -> Any:
+    client = Client()
+    client.force_login(user)
+    return client.post(reverse(f"admin:{thing._meta.label_lower.replace('.', '_')}_do", args=[thing.pk, deed]))
+
+
+@pytest.mark.parametrize(("deed", "channel"), [("send-link", LINK), ("show-qr", QR)])
+def test_support_asks_for_the_money_at_the_order_and_gives_the_payment_up(
+    order: Any, support: Any, sandbox: Any, deed: str, channel: PaymentChannel
+) -> None:
+    assert do(support, order, deed).status_code == 302
+    payment = call(Payment.objects.get())
+    assert payment.channel == channel
+    client = Client()
+    client.force_login(support)
+    page = client.get(reverse("admin:payments_payment_change", args=[payment.pk])).content.decode()
+    assert (payment.next_action.get("url") or payment.next_action["image_url"]) in page
+    found = client.get(reverse("admin:payments_payment_changelist"), {"q": payment.gateway_link_id}).content.decode()
+    assert payment.public_id in found
+    assert do(support, payment, "give-up").status_code == 302
+    hear_of_end(payment)
+    assert (payment.status, payment.link_closed_at is not None) == (PaymentStatus.CANCELLED, True)
+
+
+def test_at_an_order_that_is_being_paid_no_link_is_sent(order: Any, support: Any) -> None:
+    make_payment(order)
+    page = do(support, order, "send-link").content.decode()
+    assert "Give that payment up first" in page
+    assert Payment.objects.count() == 1
+
+
+def test_who_keeps_the_catalogue_sends_no_link(order: Any, catalogue_manager: Any) -> None:
+    assert do(catalogue_manager, order, "send-link").status_code == 403
+    assert Payment.objects.count() == 0

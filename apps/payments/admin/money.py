@@ -51,14 +51,21 @@ class PaymentAttemptInline(ReadOnlyTabularInline):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
-    """Payments: found by the gateway's order id, the order's number, or the customer's phone."""
+    """Payments: found by the gateway's order or link id, the order's number, or the customer's phone."""
 
-    list_display = ("public_id", "order", "customer", "status_label", "asked", "created_at")
-    list_filter = ("status", "gateway_call", "created_at")
+    list_display = ("public_id", "order", "customer", "channel", "status_label", "asked", "created_at")
+    list_filter = ("status", "channel", "gateway_call", "created_at")
     list_select_related = ("order", "customer")
     ordering = ("-created_at", "-id")
-    search_fields = ("=gateway_order_id", "=order__number", "=customer__phone", "=attempts__gateway_payment_id")
-    search_help_text = "A gateway's order or payment id, an order number, or a phone number."
+    search_fields = (
+        "=gateway_order_id",
+        "=gateway_link_id",
+        "=order__number",
+        "=customer__phone",
+        "=attempts__gateway_payment_id",
+    )
+    search_help_text = "A gateway's order, link or payment id, an order number, or a phone number."
+    readonly_fields = ("where_to_pay",)
     inlines = (PaymentAttemptInline,)
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
@@ -68,6 +75,11 @@ class PaymentAdmin(ReadOnlyAdmin):
     @admin.display(description="Amount", ordering="amount")
     def asked(self, payment: Payment) -> str:
         return rupees(payment.amount)
+
+    @admin.display(description="Link or QR code")
+    def where_to_pay(self, payment: Payment) -> str:
+        where = payment.next_action.get("url") or payment.next_action.get("image_url")
+        return link(where, where) if where else ""
 
 
 @admin.register(Dispute)
@@ -194,7 +206,7 @@ def _payment_rows(order: Any) -> list[tuple[Any, ...]]:
     for payment in selectors.list_payments_of_order(order.pk):
         page = reverse("admin:payments_payment_change", args=[payment.pk])
         asked = (link(page, payment.public_id), payment.get_status_display(), rupees(payment.amount))
-        rows.append((*asked, payment.gateway_order_id or "", "", ""))
+        rows.append((*asked, payment.get_channel_display(), payment.gateway_reference or "", ""))
         rows += [
             (
                 attempt.gateway_payment_id,

@@ -1,0 +1,88 @@
+"""The back office's ways to ask a buyer for money: a payment link or a QR code for an order, and giving a payment up."""
+
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+
+from apps.core import clock
+from apps.core.admin_deeds import Deed, add_deed
+from apps.core.money import rupees
+from apps.orders.states import OrderStatus
+from apps.payments import rules, selectors, services
+from apps.payments.models import Payment
+from apps.payments.states import BY_LINK, LIVE, PaymentChannel, PaymentStatus
+
+_NEXT = {
+    PaymentChannel.PAYMENT_LINK: "The buyer is told by SMS and e-mail as soon as the gateway has made it.",
+    PaymentChannel.QR_CODE: "Its picture is on the payment's page as soon as the gateway has made it. It can be paid once.",
+}
+
+
+def _start(order: Any, *, channel: PaymentChannel, user: Any, actor: Any, now: Any) -> str:
+    payment = services.start_link(order_id=order.pk, channel=channel, actor=actor, now=now)
+    return f"Payment {payment.public_id} asks for {rupees(payment.amount)}. {_NEXT[channel]}"
+
+
+def _forecast(order: Any, *, channel: PaymentChannel) -> list[tuple[str, Any]]:
+    hours = rules.link_lasts(channel, settings.PAYMENT_LINK_LASTS).total_seconds() / 3600
+    due = order.total_amount - selectors.sum_captured(order.pk, currency=order.currency)
+    return [
+        ("The buyer", f"is asked for {rupees(due)}. {_NEXT[channel]}"),
+        ("Stock", f"The order holds its goods for {hours:g} hours, or until the payment is given up."),
+    ]
+
+
+def _obstacle(order: Any, *, channel: PaymentChannel) -> str:
+    live = selectors.find_live_payment(order.pk)
+    if live is None or live.channel == channel:
+        return ""
+    return f"The order is being paid by {live.get_channel_display()} at the moment. Give that payment up first."
+
+
+def _awaits_payment(order: Any) -> bool:
+    return bool(order.status == OrderStatus.PENDING_PAYMENT and clock.now() < order.expires_at)
+
+
+def _give_up(payment: Payment, *, user: Any, actor: Any, now: Any) -> str:
+    services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=actor, now=now)
+    return f"Payment {payment.public_id} is given up."
+
+
+def _of_giving_up(payment: Payment) -> list[tuple[str, Any]]:
+    rows = [("The order", "can be paid in another way at once; unpaid, it expires at its time.")]
+    if payment.channel in BY_LINK:
+        rows.append((payment.get_channel_display(), "is closed at the gateway, so that nobody can pay by it."))
+    return [*rows, ("Money", "that comes all the same is booked; what the order does not want goes back.")]
+
+
+for _name, _title, _icon, _channel in (
+    ("send-link", "Send payment link", "link", PaymentChannel.PAYMENT_LINK),
+    ("show-qr", "Make QR code", "qr_code_2", PaymentChannel.QR_CODE),
+):
+    add_deed(
+        "orders.order",
+        Deed(
+            name=_name,
+            title=_title,
+            permission="payments.add_payment",
+            does=partial(_start, channel=_channel),
+            icon=_icon,
+            forecast=partial(_forecast, channel=_channel),
+            obstacle=partial(_obstacle, channel=_channel),
+            is_offered=_awaits_payment,
+        ),
+    )
+add_deed(
+    "payments.payment",
+    Deed(
+        name="give-up",
+        title="Give payment up",
+        permission="payments.add_payment",
+        does=_give_up,
+        icon="cancel",
+        forecast=_of_giving_up,
+        is_offered=lambda payment: payment.status in LIVE and payment.status != PaymentStatus.REQUIRES_CAPTURE,
+        is_danger=True,
+    ),
+)
