@@ -334,6 +334,8 @@ SPECTACULAR_SETTINGS = {
         "OrderPaymentStatusEnum": "apps.orders.states.PaymentStatus",
         "PaymentStatusEnum": "apps.payments.states.PaymentStatus",
         "PaymentChannelEnum": "apps.payments.states.PaymentChannel",
+        "NotificationChannelEnum": "apps.notifications.states.Channel",
+        "ProofKindEnum": "apps.payments.states.ProofKind",
         "AttemptStatusEnum": "apps.payments.states.AttemptStatus",
         "InvoiceStatusEnum": "apps.invoicing.states.InvoiceStatus",
         "RefundSpeedEnum": "apps.payments.states.RefundSpeed",
