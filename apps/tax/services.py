@@ -28,6 +28,12 @@ class InvalidPin(Invalid):
     message = "{0} is not an Indian PIN code."
 
 
+class InvoicePrefixNotAllowed(Invalid):
+    message = (
+        "Invoices cannot begin with {0!r}: one to four capitals or digits, no zero first, and not as credit notes do."
+    )
+
+
 class RegistrationExists(Conflict):
     message = "The GSTIN {0} is registered already."
 
@@ -125,6 +131,7 @@ def add_registration(
 
     :raises InvalidGstin: if the number is none, or not that of a normal registration
     :raises InvalidPin: if the PIN code is none
+    :raises InvoicePrefixNotAllowed: if its invoices cannot begin so
     :raises RegistrationExists: if the GSTIN is there already
     """
     locks.lock_registrations()
@@ -134,6 +141,8 @@ def add_registration(
         raise InvalidGstin(check.gstin[:20], check.refusal or check.kind, param="gstin")
     if not rules.is_pin(pin):
         raise InvalidPin(pin[:10], param="pin")
+    if not rules.is_invoice_prefix(invoice_prefix):
+        raise InvoicePrefixNotAllowed(invoice_prefix[:10], param="invoice_prefix")
     if Registration.objects.filter(gstin=check.gstin).exists():
         raise RegistrationExists(check.gstin, param="gstin")
 

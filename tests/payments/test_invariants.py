@@ -250,6 +250,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-18e": (
         lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, next_check_at=None)(world), {"INV-18e"},
     ),
+    "INV-20f": (lambda world: _update(Order, {"pk": world.paid.pk}, disputed_amount=5)(world), {"INV-20f"}),
     "INV-18f": (_report_that_nobody_reads, {"INV-18f"}),
     "INV-10b": (
         lambda world: _update(

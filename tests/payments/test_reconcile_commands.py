@@ -219,6 +219,18 @@ def test_a_report_that_the_gateway_does_not_give_is_said_without_a_traceback(
     assert "0 exceptions opened" in run("import_settlements")
 
 
+def test_a_worker_that_was_quicker_is_waited_for(settled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_by_a_worker(*, import_id: Any, **_: Any) -> Any:
+        SettlementImport.objects.filter(pk=import_id).update(
+            status="completed", lines_added=7, completed_at=clock.now()
+        )
+        raise services.ReportIsBeingRead
+
+    monkeypatch.setattr(services, "import_settlements", read_by_a_worker)
+
+    assert "7 lines added, 0 exceptions opened" in run("import_settlements")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

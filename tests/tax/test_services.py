@@ -147,6 +147,10 @@ class TestRegistrations:
             ({"gstin": "27AAPFU0939F1ZW"}, services.InvalidGstin),
             ({"gstin": "nonsense"}, services.InvalidGstin),
             ({"pin": "01103"}, services.InvalidPin),
+            ({"invoice_prefix": "CRN"}, services.InvoicePrefixNotAllowed),
+            ({"invoice_prefix": "inv"}, services.InvoicePrefixNotAllowed),
+            ({"invoice_prefix": "0IN"}, services.InvoicePrefixNotAllowed),
+            ({"invoice_prefix": ""}, services.InvoicePrefixNotAllowed),
         ],
     )
     def test_that_are_none_are_refused(self, change: dict[str, str], error: type[Exception]) -> None:

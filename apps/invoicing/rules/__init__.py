@@ -24,7 +24,6 @@ from apps.invoicing.rules.crediting import (
     reason_to_withhold,
 )
 from apps.invoicing.rules.numbering import (
-    CREDIT_NOTE_PREFIX,
     HIGHEST_SEQUENCE,
     NUMBER_FORM,
     document_number,
@@ -35,7 +34,6 @@ from apps.invoicing.rules.numbering import (
 from apps.invoicing.rules.words import amount_in_words, grouped
 
 __all__ = [
-    "CREDIT_NOTE_PREFIX",
     "HIGHEST_SEQUENCE",
     "NUMBER_FORM",
     "CreditDraft",

@@ -7,8 +7,6 @@ from typing import Final
 from apps.tax.rules import financial_year, ist_date
 
 HIGHEST_SEQUENCE: Final = 9_999_999
-#: Credit notes have a series of their own (CGST Rules, rule 53(1A)).
-CREDIT_NOTE_PREFIX: Final = "CRN"
 #: At most 16 characters; the e-invoice portal refuses a leading zero, slash or dash, and small letters are not told apart.
 NUMBER_FORM: Final = re.compile(r"[A-Z1-9][A-Z0-9/-]{0,15}")
 

@@ -21,7 +21,7 @@ from apps.payments import selectors as payments
 from apps.payments import services as payment_services
 from apps.payments.states import RefundReason, RefundStatus, ReviewReason
 from apps.tax import selectors as tax
-from apps.tax.rules import Credit, ist_date
+from apps.tax.rules import CREDIT_NOTE_PREFIX, Credit, ist_date
 
 #: Money that no invoice asks for: nothing was sold for it. So says the refund, or the review of what it gives back.
 SURPLUS_OF_REVIEW = (ReviewReason.PAID_TWICE, ReviewReason.AMOUNT_DIFFERS)
@@ -74,7 +74,7 @@ def issue_credit_note(*, refund_id: UUID, actor: Actor, now: datetime) -> Invoic
     # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
     InvoiceLine.objects.bulk_create(_lines_of(note, draft, lines))
     # Never before its invoice, whatever the clocks of two workers say.
-    take_number(note, prefix=rules.CREDIT_NOTE_PREFIX, now=max(now, invoice.issued_at), started=started)
+    take_number(note, prefix=CREDIT_NOTE_PREFIX, now=max(now, invoice.issued_at), started=started)
     note.save(force_insert=True)
 
     record(events.CREDIT_NOTE_ISSUED, subject=note, root_id=order.pk, actor=actor, changed=stored_fields(note), now=now)

@@ -34,4 +34,20 @@ DISPUTES = (
                   ELSE decided_at IS NULL OR next_check_at IS NOT NULL END
         """,
     ),
+    Invariant(
+        id="INV-20f",
+        name="orders_know_what_is_disputed",
+        statement="An order's copies of what is disputed and of what was lost are the sums of its disputes.",
+        sql="""
+            SELECT o.id, o.number, o.disputed_amount, o.lost_amount, d.disputed, d.lost FROM orders_order o
+            LEFT JOIN (
+                SELECT d.order_id, sum(d.amount) FILTER (WHERE d.status IN ('open', 'under_review')) AS disputed,
+                       sum(d.amount_deducted) FILTER (
+                           WHERE d.status = 'lost' AND a.review_reason <> 'amount_differs' AND d.currency = o.currency) AS lost
+                FROM payments_dispute d JOIN payments_paymentattempt a ON a.id = d.attempt_id
+                JOIN orders_order o ON o.id = d.order_id GROUP BY d.order_id
+            ) d ON d.order_id = o.id
+            WHERE (o.disputed_amount, o.lost_amount) IS DISTINCT FROM (coalesce(d.disputed, 0), coalesce(d.lost, 0))
+        """,
+    ),
 )

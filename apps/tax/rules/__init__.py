@@ -26,6 +26,7 @@ from apps.tax.rules.place_of_supply import (
     supply_type,
     treatment_for,
 )
+from apps.tax.rules.prefixes import CREDIT_NOTE_PREFIX, is_invoice_prefix
 from apps.tax.rules.rates import (
     REFERENCE_RATES,
     TAX_CLASSES,
@@ -38,6 +39,7 @@ from apps.tax.rules.tax_calendar import IST, financial_year, fy_short, ist_date,
 from apps.tax.rules.territories import EXPORT_CODE, STATES, State, is_supply_state, state_name
 
 __all__ = [
+    "CREDIT_NOTE_PREFIX",
     "EXPORT_CODE",
     "IST",
     "REFERENCE_RATES",
@@ -66,6 +68,7 @@ __all__ = [
     "fy_short",
     "gstin_check_character",
     "gstin_state",
+    "is_invoice_prefix",
     "is_pin",
     "is_rate_allowed",
     "is_registered_person",

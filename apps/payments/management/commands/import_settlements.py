@@ -1,6 +1,7 @@
 """`manage.py import_settlements`: reads what the gateway paid out, from its API or from a file."""
 
 import json
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from apps.core.management.operating import DIFFERS, OperatorCommand, Progress, d
 from apps.core.management.teaching import add_examples
 from apps.payments import selectors, services
 from apps.payments.models import SettlementImport
+from apps.payments.states import ImportStatus
 
+#: So long a worker that reads the same report is waited for.
+_WAIT_SECONDS, _LOOK_AGAIN_SECONDS = 600, 0.5
 _OPERATOR = Actor(kind="operator", id="import_settlements")
 
 
@@ -73,7 +77,22 @@ class Command(OperatorCommand):
                 )
         now = clock.now()
         asked = services.request_settlement_import(day=date or clock.ist_date(now), actor=_OPERATOR, now=now)
-        return services.import_settlements(import_id=asked.pk, now=clock.now(), tell=tell)
+        try:
+            return services.import_settlements(import_id=asked.pk, now=clock.now(), tell=tell)
+        except services.ReportIsBeingRead:
+            # A worker heard of our wish as well and was quicker.
+            return self._wait_for(asked, progress)
+
+    def _wait_for(self, asked: SettlementImport, progress: Progress) -> SettlementImport:
+        ends = time.monotonic() + _WAIT_SECONDS
+        while (report := selectors.get_settlement_import(asked.pk)).status == ImportStatus.WAITING:
+            if time.monotonic() > ends:
+                raise services.ReportIsBeingRead
+            progress.show(f"{report.rows_read:,} lines read by a worker")
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        if report.status == ImportStatus.FAILED:
+            raise services.ReportNotReadable(report.error)
+        return report
 
     def _summarise(self, report: SettlementImport) -> None:
         self.stdout.write(
