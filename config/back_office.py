@@ -209,12 +209,8 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
 
 def _money_back() -> dict[str, tuple[str, str, str]]:
     """Return what somebody has to do about money that goes back, or is not where it should be."""
-    doubts = (
-        payments.list_attempts_to_review(),
-        payments.list_refunds_in_doubt(),
-        payments.list_payments_in_doubt(),
-    )
-    doubtful = sum(rows.order_by()[:_COUNTED_AT_MOST].count() for rows in doubts)
+    reviews, refunds = payments.list_attempts_to_review(), payments.list_refunds_in_doubt()
+    doubts = reviews.values("pk").union(refunds.values("pk"), payments.list_payments_in_doubt().values("pk"), all=True)
     exceptions = payments.list_exceptions(is_open=True).order_by()
     return {
         "approve": _alarm(
@@ -223,7 +219,7 @@ def _money_back() -> dict[str, tuple[str, str, str]]:
         "failed": _alarm(
             _count(payments.list_refunds_that_failed()), good="every refund goes its way", bad="try again, or transfer"
         ),
-        "doubt": _alarm(str(doubtful), good="nothing waits for a decision", bad="wait for a decision or an answer"),
+        "doubt": _alarm(_count(doubts), good="nothing waits for a decision", bad="wait for a decision or an answer"),
         "disputes": _alarm(
             str(payments.count_disputes_to_answer()), good="none waits for an answer", bad="answer before the deadline"
         ),
