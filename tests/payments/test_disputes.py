@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from apps.core import clock
-from apps.core.events import SYSTEM
+from apps.core import audit, clock
+from apps.core.events import SYSTEM, Actor
+from apps.core.models import Event
 from apps.invoicing.services import issue_invoice, render_document
 from apps.notifications.services import send_dispute_answer as send_with_documents
+from apps.orders.selectors import get_order, payment_status_of
 from apps.payments import selectors, services
+from apps.payments.admin.disputes import _deadline
 from apps.payments.gateways import Proof, razorpay_calls
-from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt
+from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt, Refund
 from apps.payments.states import Source
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_dispute_facts, make_facts, make_payment, pay, take_in
@@ -250,3 +253,239 @@ def test_the_back_office_shows_what_must_be_answered_first(owner: Any, administr
 
     positions = [page.index(one.gateway_dispute_id) for one in (soon, late, lost)]
     assert positions == sorted(positions)
+
+
+def untold(dispute: Dispute) -> list[Any]:
+    """Return what of the order and the dispute its events do not tell; the factory's payment has an id that none tells."""
+    differences = services.replay_order(order_id=dispute.order_id).differences
+    return [one for one in differences if one.subject != "payments.payment"]
+
+
+# Deadlines ------------------------------------------------------------------------------------------------------------
+
+
+def warnings() -> list[tuple[int, int]]:
+    found = Event.objects.filter(type="payments.dispute.due_soon").order_by("version")
+    return [(event.version, event.changed["warned_hours"]) for event in found]
+
+
+def test_staff_are_warned_once_at_each_threshold(attempt: PaymentAttempt) -> None:
+    now = clock.now()
+    dispute = make_dispute(attempt, respond_by=now + timedelta(hours=100))
+    times = [now + timedelta(hours=hours) for hours in (0, 27, 29, 50, 77, 79, 101)]
+
+    assert [services.warn_of_dispute_deadlines(now=at) for at in times] == [0, 0, 1, 0, 1, 0, 0]
+
+    assert warnings() == [(2, 72), (3, 24)]
+    dispute.refresh_from_db()
+    assert dispute.warned_hours == 24
+    assert untold(dispute) == []
+
+
+def test_a_dispute_that_comes_late_is_warned_of_once(attempt: PaymentAttempt) -> None:
+    make_dispute(attempt, respond_by=clock.now() + timedelta(hours=5))
+
+    assert [services.warn_of_dispute_deadlines(now=clock.now()) for _ in range(2)] == [1, 0]
+    assert warnings() == [(2, 24)]
+
+
+def test_an_answer_that_is_not_there_after_an_hour_is_warned_of(attempt: PaymentAttempt) -> None:
+    dispute = make_dispute(attempt, respond_by=clock.now() + timedelta(hours=20))
+    services.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
+
+    assert services.warn_of_dispute_deadlines(now=clock.now()) == 0
+    assert services.warn_of_dispute_deadlines(now=clock.now() + timedelta(hours=2)) == 1
+
+
+def test_a_new_deadline_is_warned_of_anew(attempt: PaymentAttempt) -> None:
+    dispute = make_dispute(attempt, respond_by=clock.now() + timedelta(hours=20))
+    services.warn_of_dispute_deadlines(now=clock.now())
+    make_dispute(attempt, id=dispute.gateway_dispute_id, respond_by=clock.now() + timedelta(hours=60))
+
+    assert services.warn_of_dispute_deadlines(now=clock.now()) == 1
+    assert [hours for _, hours in warnings()] == [24, 72]
+
+
+def test_no_answer_is_taken_after_the_deadline(attempt: PaymentAttempt, finance: Any, client_of: Any) -> None:
+    dispute = make_dispute(attempt, respond_by=clock.now() - timedelta(seconds=1))
+    url = f"/api/v1/disputes/{dispute.public_id}"
+    answers = [
+        client_of(finance).post(f"{url}/{deed}", body, format="json", headers={"Idempotency-Key": f"key-of-{deed}"})
+        for deed, body in (
+            ("accept", None),
+            ("contest", {"summary": "Ours."}),
+            ("evidence", {"kind": "other", "text": "x"}),
+        )
+    ]
+
+    assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(409, "dispute_deadline_missed")] * 3
+    dispute.refresh_from_db()
+    assert (dispute.answer, dispute.version) == ("", 1)
+
+
+# The order and its refunds --------------------------------------------------------------------------------------------
+
+
+def status_of(attempt: PaymentAttempt) -> tuple[str, int, int]:
+    order = get_order(attempt.payment.order_id)
+    return str(payment_status_of(order, clock.now())), order.disputed_amount, order.lost_amount
+
+
+@pytest.mark.parametrize(
+    ("end", "taken", "after"), [("won", 0, "paid"), ("closed", 0, "paid"), ("lost", 1, "refunded")]
+)
+def test_an_order_is_disputed_until_the_bank_decides(attempt: PaymentAttempt, end: str, taken: int, after: str) -> None:
+    total = attempt.amount
+    dispute = make_dispute(attempt)
+    assert status_of(attempt) == ("disputed", total, 0)
+
+    make_dispute(attempt, id=dispute.gateway_dispute_id, status=end, amount_deducted=taken * total)
+
+    assert status_of(attempt) == (after, 0, taken * total)
+    assert audit.run(now=clock.now(), only=["INV-20f", "INV-14d", "INV-25d"]).violated == []
+    assert untold(dispute) == []
+
+
+def test_a_part_that_was_lost_leaves_the_order_partially_refunded(attempt: PaymentAttempt) -> None:
+    dispute = make_dispute(attempt, amount=5_000)
+    make_dispute(attempt, id=dispute.gateway_dispute_id, amount=5_000, status="lost", amount_deducted=5_000)
+
+    assert status_of(attempt) == ("partially_refunded", 0, 5_000)
+
+
+def ask_back(attempt: PaymentAttempt, amount: int | None = None) -> Any:
+    return services.request_refund(
+        order_id=attempt.payment.order_id, amount=amount, reason="other", decides=True, actor=SYSTEM, now=clock.now()
+    )
+
+
+@pytest.mark.parametrize("status", ["open", "under_review"])
+def test_disputed_money_is_not_refunded_as_well(attempt: PaymentAttempt, status: str) -> None:
+    dispute = make_dispute(attempt, amount=5_000, status=status)
+
+    with pytest.raises(services.MoneyIsDisputed):
+        ask_back(attempt, attempt.amount)
+    (rest,) = ask_back(attempt, attempt.amount - 5_000)
+    with pytest.raises(services.MoneyIsDisputed):
+        ask_back(attempt, 100)
+    assert Refund.objects.get() == rest
+    make_dispute(attempt, id=dispute.gateway_dispute_id, amount=5_000, status="won")
+    assert ask_back(attempt)[0].amount == 5_000
+
+
+def test_money_that_was_lost_is_not_refunded_after(attempt: PaymentAttempt) -> None:
+    make_dispute(attempt, status="lost", amount_deducted=attempt.amount)
+
+    with pytest.raises(services.NothingToRefund):
+        ask_back(attempt)
+    assert not Refund.objects.exists()
+
+
+def test_a_refund_that_waits_is_not_approved_over_a_dispute(attempt: PaymentAttempt) -> None:
+    (refund,) = services.request_refund(
+        order_id=attempt.payment.order_id, reason="other", decides=False, actor=SYSTEM, now=clock.now()
+    )
+    make_dispute(attempt)
+
+    with pytest.raises(services.MoneyIsDisputed):
+        services.approve_refund(refund_id=refund.pk, actor=Actor("user", "cus_b"), now=clock.now())
+    refund.refresh_from_db()
+    assert refund.status == "requires_approval"
+
+
+def test_a_disputed_order_is_not_cancelled(attempt: PaymentAttempt) -> None:
+    make_dispute(attempt)
+
+    with pytest.raises(services.MoneyIsDisputed):
+        services.cancel_order(order_id=attempt.payment.order_id, actor=SYSTEM, reason="No.", now=clock.now())
+    assert get_order(attempt.payment.order_id).status == "confirmed"
+
+
+# Lists and pages ------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_takes_as_many_queries_for_fifty_as_for_one(
+    attempt: PaymentAttempt, finance: Any, client_of: Any, count_queries: Any
+) -> None:
+    make_dispute(attempt, amount=1)
+    client = client_of(finance)
+    client.get("/api/v1/disputes")
+    with count_queries() as one:
+        assert len(client.get("/api/v1/disputes", {"limit": 50}).json()["data"]) == 1
+    for _ in range(49):
+        make_dispute(attempt, amount=1)
+
+    with count_queries() as fifty:
+        assert len(client.get("/api/v1/disputes", {"limit": 50}).json()["data"]) == 50
+    assert len(fifty) == len(one)
+
+
+def test_the_page_of_disputes_takes_as_many_queries_for_fifty_as_for_one(
+    attempt: PaymentAttempt, administrator: Any, client: Any, count_queries: Any
+) -> None:
+    make_dispute(attempt, amount=1)
+    client.force_login(administrator)
+    client.get("/admin/payments/dispute/")
+    with count_queries() as one:
+        assert client.get("/admin/payments/dispute/").status_code == 200
+    for _ in range(49):
+        make_dispute(attempt, amount=1)
+
+    with count_queries() as fifty:
+        assert client.get("/admin/payments/dispute/").status_code == 200
+    assert len(fifty) == len(one)
+
+
+def do(client: Any, dispute: Dispute, deed: str, **form: str) -> Any:
+    return client.post(f"/admin/payments/dispute/{dispute.pk}/do/{deed}/", form)
+
+
+def test_staff_answer_in_the_back_office(attempt: PaymentAttempt, finance: Any, client: Any) -> None:
+    dispute = make_dispute(attempt)
+    client.force_login(finance)
+    page = client.get(f"/admin/payments/dispute/{dispute.pk}/change/").content.decode()
+    assert all(f"/do/{deed}/" in page for deed in ("contest", "accept", "add-evidence"))
+
+    assert do(client, dispute, "add-evidence", kind="shipping", text="Handed over.", carrier="Post").status_code == 302
+    assert "1 statement of staff" in client.get(f"/admin/payments/dispute/{dispute.pk}/do/contest/").content.decode()
+    assert do(client, dispute, "contest", summary="").status_code == 200
+    assert do(client, dispute, "contest", summary="It was delivered.").status_code == 302
+
+    dispute.refresh_from_db()
+    assert (dispute.answer, dispute.summary, dispute.answered_by) == (
+        "contested", "It was delivered.", f"user:{finance.public_id}",
+    )  # fmt: skip
+    assert do(client, dispute, "accept").status_code == 302
+    dispute.refresh_from_db()
+    assert dispute.answer == "contested"
+
+
+def test_who_may_only_look_cannot_answer_in_the_back_office(attempt: PaymentAttempt, support: Any, client: Any) -> None:
+    dispute = make_dispute(attempt)
+    client.force_login(support)
+
+    page = client.get(f"/admin/payments/dispute/{dispute.pk}/change/")
+    refused = [do(client, dispute, deed, summary="Ours.").status_code for deed in ("accept", "contest", "add-evidence")]
+
+    assert (page.status_code, refused) == (200, [403] * 3)
+    assert "/do/" not in page.content.decode()
+    dispute.refresh_from_db()
+    assert (dispute.answer, dispute.version) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("hours", "fields", "shown"),
+    [
+        (-1, {}, ("past", "Past")),
+        (20.5, {}, ("near", "20 hours left")),
+        (60.5, {}, ("soon", "60 hours left")),
+        (100, {}, ("far", "4 days left")),
+        (20, {"answer": "accepted"}, ("far", "Answered, being sent")),
+        (20, {"status": "won"}, ("done", "Nothing to answer")),
+    ],
+)
+def test_the_deadline_is_shown_as_urgent_as_it_is(hours: float, fields: dict[str, str], shown: tuple[str, str]) -> None:
+    now = clock.now()
+    dispute = Dispute(**{"status": "open", **fields}, respond_by=now + timedelta(hours=hours))
+
+    assert _deadline(dispute, now=now) == shown

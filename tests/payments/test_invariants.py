@@ -251,6 +251,15 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, next_check_at=None)(world), {"INV-18e"},
     ),
     "INV-20f": (lambda world: _update(Order, {"pk": world.paid.pk}, disputed_amount=5)(world), {"INV-20f"}),
+    "INV-14d": (
+        lambda world: make_dispute(_attempt_of(world)) and _update(Refund, {}, created_at=clock.now())(world), {"INV-14d"},
+    ),
+    "INV-18h": (
+        lambda world: _update(
+            Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, respond_by=clock.now() - timedelta(hours=2)
+        )(world),
+        {"INV-18h"},
+    ),
     "INV-18f": (_report_that_nobody_reads, {"INV-18f"}),
     "INV-10b": (
         lambda world: _update(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Case, F, OuterRef, QuerySet, Subquery, Sum, When
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.decorators import display
@@ -14,14 +14,13 @@ from apps.payments import selectors
 from apps.payments.models import (
     Account,
     BalanceCheckpoint,
-    Dispute,
     LedgerEntry,
     LedgerTransaction,
     Payment,
     PaymentAttempt,
     Webhook,
 )
-from apps.payments.states import AttemptStatus, DisputeStatus, PaymentStatus
+from apps.payments.states import AttemptStatus, PaymentStatus
 
 _SHOWN_BODY_BYTES = 20_000
 _TONES = tones(
@@ -80,29 +79,6 @@ class PaymentAdmin(ReadOnlyAdmin):
     def where_to_pay(self, payment: Payment) -> str:
         where = payment.next_action.get("url") or payment.next_action.get("image_url")
         return link(where, where) if where else ""
-
-
-@admin.register(Dispute)
-class DisputeAdmin(ReadOnlyAdmin):
-    """Disputes: what must be answered stands first, by its deadline."""
-
-    list_display = ("gateway_dispute_id", "order", "status", "respond_by", "wanted", "taken", "phase", "answer")
-    list_filter = ("status", "phase", "answer", "created_at")
-    list_select_related = ("order",)
-    search_fields = ("=gateway_dispute_id", "=order__number", "=attempt__gateway_payment_id")
-    search_help_text = "A gateway's dispute or payment id, or an order number."
-
-    def get_ordering(self, request: HttpRequest) -> list[Any]:
-        must_answer = Case(When(status=DisputeStatus.OPEN, answer="", then=0), default=1)
-        return [must_answer, F("respond_by").asc(nulls_last=True), "-created_at", "-id"]
-
-    @admin.display(description="Amount", ordering="amount")
-    def wanted(self, dispute: Dispute) -> str:
-        return rupees(dispute.amount)
-
-    @admin.display(description="Taken", ordering="amount_deducted")
-    def taken(self, dispute: Dispute) -> str:
-        return rupees(dispute.amount_deducted)
 
 
 @admin.register(Webhook)

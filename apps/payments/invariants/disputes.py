@@ -35,6 +35,35 @@ DISPUTES = (
         """,
     ),
     Invariant(
+        id="INV-14d",
+        name="disputed_money_is_not_refunded",
+        statement="No refund that was asked for after a dispute takes money that the dispute keeps: wanted back, or lost.",
+        sql="""
+            SELECT a.id, a.gateway_payment_id, a.amount, kept.amount AS disputed, sum(r.amount) AS refunded
+            FROM payments_paymentattempt a
+            JOIN (
+                SELECT attempt_id, min(created_at) AS since,
+                       sum(CASE WHEN status IN ('open', 'under_review') THEN amount
+                                WHEN status = 'lost' THEN amount_deducted ELSE 0 END) AS amount
+                FROM payments_dispute GROUP BY attempt_id
+            ) kept ON kept.attempt_id = a.id AND kept.amount > 0
+            JOIN payments_refund r ON r.attempt_id = a.id
+             AND r.status IN ('requires_approval', 'pending', 'unknown', 'manual', 'processed')
+            GROUP BY a.id, kept.amount, kept.since
+            HAVING sum(r.amount) + kept.amount > a.amount AND max(r.created_at) > kept.since
+        """,
+    ),
+    Invariant(
+        id="INV-18h",
+        name="disputes_are_answered_in_time",
+        statement="No dispute is open for want of an answer an hour after its deadline.",
+        settles_in=3600,
+        sql="""
+            SELECT id, gateway_dispute_id, respond_by, answer, answer_call FROM payments_dispute
+            WHERE status = 'open' AND respond_by < %(now)s - interval '1 hour'
+        """,
+    ),
+    Invariant(
         id="INV-20f",
         name="orders_know_what_is_disputed",
         statement="An order's copies of what is disputed and of what was lost are the sums of its disputes.",

@@ -1,0 +1,286 @@
+"""The back office's page of disputes: what must be answered by when, and the answers, each through its service."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Case, F, QuerySet, When
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from apps.core import clock
+from apps.core.admin_deeds import Deed, add_deed
+from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
+from apps.core.money import rupees
+from apps.payments import selectors, services
+from apps.payments.models import Dispute, DisputeEvidence
+from apps.payments.states import DisputeStatus, GatewayCall, ProofKind
+
+_DECIDE = "payments.change_dispute"
+_TONES = tones(
+    DisputeStatus,
+    success=(DisputeStatus.WON, DisputeStatus.CLOSED),
+    info=(DisputeStatus.UNDER_REVIEW,),
+    warning=(DisputeStatus.OPEN,),
+    danger=(DisputeStatus.LOST,),
+)
+_DEADLINES = {"past": "danger", "near": "danger", "soon": "warning", "far": "info", "none": "", "done": ""}
+
+
+class DisputeEvidenceInline(ReadOnlyTabularInline):
+    """What staff added for the bank to read."""
+
+    model = DisputeEvidence
+    fields = ("kind", "text", "carrier", "tracking_number", "created_at")
+    readonly_fields = fields
+    ordering = ("created_at", "id")
+
+
+class ToAnswer(admin.SimpleListFilter):
+    """What somebody has to answer."""
+
+    title = "to do"
+    parameter_name = "todo"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("answer", "To answer"), ("past", "Past its deadline")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Dispute]") -> "QuerySet[Dispute]":
+        if self.value() == "answer":
+            return queryset.filter(status=DisputeStatus.OPEN, answer="")
+        if self.value() == "past":
+            return queryset.filter(status=DisputeStatus.OPEN, respond_by__lte=clock.now())
+        return queryset
+
+
+@admin.register(Dispute)
+class DisputeAdmin(ReadOnlyAdmin):
+    """Disputes: what must be answered stands first, by its deadline."""
+
+    list_display = (
+        "gateway_dispute_id",
+        "order",
+        "status_label",
+        "deadline",
+        "respond_by",
+        "wanted",
+        "taken",
+        "answer",
+    )
+    list_filter = (ToAnswer, "status", "phase", "answer", "created_at")
+    list_select_related = ("order",)
+    search_fields = ("=gateway_dispute_id", "=order__number", "=attempt__gateway_payment_id")
+    search_help_text = "A gateway's dispute or payment id, or an order number."
+    inlines = (DisputeEvidenceInline,)
+    readonly_fields = ("status_label", "deadline", "gateways_words")
+    fieldsets = (
+        (None, {"fields": (("gateway_dispute_id", "order"), ("status_label", "phase"), ("deadline", "respond_by"))}),
+        ("The money", {"fields": (("amount", "amount_deducted"), ("reason_code", "attempt"))}),
+        (
+            "Our answer",
+            {"fields": (("answer", "answer_call"), ("answered_by", "answered_at"), "summary", "gateways_words")},
+        ),
+        ("The end", {"fields": (("opened_at", "decided_at"), ("next_check_at", "warned_hours"))}),
+    )
+
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
+        must_answer = Case(When(status=DisputeStatus.OPEN, answer="", then=0), default=1)
+        return [must_answer, F("respond_by").asc(nulls_last=True), "-created_at", "-id"]
+
+    @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
+    def status_label(self, dispute: Dispute) -> tuple[str, str]:
+        return dispute.status, dispute.get_status_display()
+
+    @display(description="Deadline", label=_DEADLINES)  # type: ignore[untyped-decorator]
+    def deadline(self, dispute: Dispute) -> tuple[str, str]:
+        return _deadline(dispute, now=clock.now())
+
+    @admin.display(description="Amount", ordering="amount")
+    def wanted(self, dispute: Dispute) -> str:
+        return rupees(dispute.amount)
+
+    @admin.display(description="Taken", ordering="amount_deducted")
+    def taken(self, dispute: Dispute) -> str:
+        return rupees(dispute.amount_deducted)
+
+    @admin.display(description="What the gateway said")
+    def gateways_words(self, dispute: Dispute) -> str:
+        return _words(dispute) or "-"
+
+
+def _words(dispute: Dispute) -> str:
+    return str(dispute.error.get("description") or dispute.error.get("reason") or dispute.error.get("code") or "")
+
+
+def _deadline(dispute: Dispute, *, now: datetime) -> tuple[str, str]:
+    """Return how urgent an answer is, and in words how much time is left; DISPUTE_ALARM_HOURS say what is near."""
+    if dispute.status != DisputeStatus.OPEN:
+        return "done", "Nothing to answer"
+    if dispute.answer:
+        return "far", "Answered, being sent"
+    if dispute.respond_by is None:
+        return "none", "No deadline"
+    left = dispute.respond_by - now
+    if left <= timedelta():
+        return "past", "Past"
+    hours = int(left / timedelta(hours=1))
+    words = f"{hours} hours left" if hours < 72 else f"{left.days} days left"
+    alarms = sorted(settings.DISPUTE_ALARM_HOURS)
+    if alarms and hours < alarms[0]:
+        return "near", words
+    return ("soon" if alarms and hours < alarms[-1] else "far"), words
+
+
+class ContestForm(forms.Form):
+    """Why the money is ours."""
+
+    summary = forms.CharField(
+        max_length=1000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
+        label="What we say to the bank",
+        help_text="At most 1,000 characters. The proof of the sale goes along.",
+    )
+
+
+class EvidenceForm(forms.Form):
+    """What staff know of the sale."""
+
+    kind = forms.ChoiceField(choices=ProofKind.choices, widget=UnfoldAdminSelectWidget())
+    text = forms.CharField(
+        max_length=2000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
+        help_text="The bank reads it as it stands.",
+    )
+    carrier = forms.CharField(
+        max_length=60, required=False, widget=UnfoldAdminTextInputWidget(), help_text="Of a delivery."
+    )
+    tracking_number = forms.CharField(
+        max_length=60, required=False, widget=UnfoldAdminTextInputWidget(), help_text="Of a delivery."
+    )
+
+
+def _awaits_answer(dispute: Dispute) -> bool:
+    is_over = dispute.respond_by is not None and dispute.respond_by <= clock.now()
+    return dispute.status == DisputeStatus.OPEN and not dispute.answer and not is_over
+
+
+def _accept(dispute: Dispute, *, user: Any, actor: Any, now: datetime) -> str:
+    services.accept_dispute(dispute_id=dispute.pk, actor=actor, now=now)
+    return f"Dispute {dispute.gateway_dispute_id} is accepted; the gateway is being told."
+
+
+def _contest(dispute: Dispute, *, user: Any, actor: Any, now: datetime, summary: str) -> str:
+    services.contest_dispute(dispute_id=dispute.pk, summary=summary, actor=actor, now=now)
+    return f"Dispute {dispute.gateway_dispute_id} is contested; the proof is on its way."
+
+
+def _add_evidence(
+    dispute: Dispute, *, user: Any, actor: Any, now: datetime, kind: str, text: str, carrier: str, tracking_number: str
+) -> str:
+    services.add_dispute_evidence(
+        dispute_id=dispute.pk,
+        kind=kind,
+        text=text,
+        carrier=carrier.strip(),
+        tracking_number=tracking_number.strip(),
+        actor=actor,
+        now=now,
+    )
+    return "The statement is kept and goes to the bank with a contest."
+
+
+def _facts(dispute: Dispute) -> list[tuple[str, Any]]:
+    by = dispute.respond_by
+    facts = [
+        ("Order", dispute.order.number),
+        ("The bank wants", rupees(dispute.amount)),
+        ("Its reason", dispute.reason_code.replace("_", " ") or "none given"),
+        ("Answer by", f"{by.astimezone(clock.IST):%d %b %Y, %H:%M} IST" if by else "no deadline"),
+    ]
+    if dispute.answer_call == GatewayCall.REFUSED:
+        facts.append(("The gateway refused", _words(dispute)))
+    return facts
+
+
+def _forecast_of_accepting(dispute: Dispute) -> list[tuple[str, Any]]:
+    loss = f"{rupees(dispute.amount)} is lost and booked as such. The payer keeps it. This cannot be taken back."
+    return [*_facts(dispute), ("Then", loss)]
+
+
+def _forecast_of_contesting(dispute: Dispute) -> list[tuple[str, Any]]:
+    statements = len(selectors.list_evidence(dispute.pk))
+    proof = (
+        "One PDF: payment, buyer and log-ins, delivery address, messages, what happened,"
+        f" and {statements} statement{'' if statements == 1 else 's'} of staff. With it the invoice and the credit notes."
+    )
+    return [*_facts(dispute), ("What goes to the bank", proof), ("Then", "The bank decides. It can be contested once.")]
+
+
+add_deed(
+    "payments.dispute",
+    Deed(
+        name="contest",
+        title="Contest",
+        permission=_DECIDE,
+        does=_contest,
+        icon="gavel",
+        form=ContestForm,
+        is_offered=_awaits_answer,
+        forecast=_forecast_of_contesting,
+    ),
+)
+add_deed(
+    "payments.dispute",
+    Deed(
+        name="add-evidence",
+        title="Add evidence",
+        permission=_DECIDE,
+        does=_add_evidence,
+        icon="attach_file",
+        form=EvidenceForm,
+        is_offered=_awaits_answer,
+        forecast=_facts,
+    ),
+)
+add_deed(
+    "payments.dispute",
+    Deed(
+        name="accept",
+        title="Accept: the payer keeps the money",
+        permission=_DECIDE,
+        does=_accept,
+        icon="undo",
+        is_offered=_awaits_answer,
+        forecast=_forecast_of_accepting,
+        is_danger=True,
+    ),
+)
+
+
+def _dispute_rows(order: Any) -> list[tuple[Any, ...]]:
+    now = clock.now()
+    return [
+        (
+            link(reverse("admin:payments_dispute_change", args=[dispute.pk]), dispute.gateway_dispute_id),
+            dispute.get_status_display(),
+            rupees(dispute.amount),
+            dispute.respond_by or "",
+            _deadline(dispute, now=now)[1],
+        )
+        for dispute in selectors.list_disputes(order_id=order.pk)
+    ]
+
+
+add_panel(
+    "orders.order",
+    Panel(
+        title="Disputes",
+        columns=("Dispute", "Status", "Amount", "Answer by", "Left"),
+        rows=_dispute_rows,
+        permission="payments.view_dispute",
+    ),
+)

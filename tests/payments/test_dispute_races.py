@@ -1,0 +1,121 @@
+"""A dispute that is answered, and whose money is asked back, at the same moment. Each with its control."""
+
+import threading
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from apps.core import audit, clock
+from apps.core.events import SYSTEM, SubjectNotLocked
+from apps.core.models import Event
+from apps.orders.models import Order
+from apps.payments import locks, services
+from apps.payments.models import Dispute, PaymentAttempt, Refund
+from apps.payments.services import disputing, refunding
+from apps.payments.states import Source
+from tests.factories.catalog import make_registration
+from tests.factories.orders import make_order
+from tests.factories.payments import make_dispute, make_dispute_facts, pay
+from tests.payments.test_concurrency import together
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+
+
+@pytest.fixture
+def attempt(reference_data: None, owner: Any) -> PaymentAttempt:
+    make_registration()
+    return pay(make_order(owner))
+
+
+def accept(dispute: Dispute) -> Any:
+    return lambda: services.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
+
+
+def contest(dispute: Dispute) -> Any:
+    return lambda: services.contest_dispute(dispute_id=dispute.pk, summary="Ours.", actor=SYSTEM, now=clock.now())
+
+
+def test_of_many_answers_at_once_one_counts(attempt: PaymentAttempt) -> None:
+    dispute = make_dispute(attempt)
+
+    results = together(*[accept(dispute), contest(dispute)] * 4)
+
+    assert Counter(type(result) for result in results) == {Dispute: 1, services.DisputeNotAnswerable: 7}
+    dispute.refresh_from_db()
+    assert dispute.version == 2
+    assert Event.objects.filter(type="payments.dispute.answered").count() == 1
+
+
+def test_control_without_the_locks_both_answers_pass_the_check(
+    attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispute = make_dispute(attempt)
+    barrier = threading.Barrier(2)
+    real = disputing.check_answerable
+
+    def meet(*args: Any, **kwargs: Any) -> None:
+        real(*args, **kwargs)
+        barrier.wait(10)
+
+    monkeypatch.setattr(disputing, "lock_order", lambda pk: Order.objects.get(pk=pk))
+    monkeypatch.setattr(locks, "lock_dispute", lambda **_: Dispute.objects.get(pk=dispute.pk))
+    monkeypatch.setattr(disputing, "check_answerable", meet)
+
+    results = together(accept(dispute), contest(dispute))
+
+    # Nobody is told that the dispute was answered: only the version keeps the second answer from standing over the first.
+    assert {type(result) for result in results} == {Dispute, SubjectNotLocked}
+
+
+def _open_and_ask_back(attempt: PaymentAttempt) -> tuple[Any, Any]:
+    facts = make_dispute_facts(attempt)
+
+    def ask_back() -> Any:
+        return services.request_refund(
+            order_id=attempt.payment.order_id, reason="other", decides=True, actor=SYSTEM, now=clock.now()
+        )
+
+    def dispute() -> Any:
+        return services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+
+    return ask_back, dispute
+
+
+def test_money_is_not_promised_back_after_it_was_disputed(attempt: PaymentAttempt) -> None:
+    together(*_open_and_ask_back(attempt))
+
+    dispute = Dispute.objects.get()
+    asked_first = Refund.objects.filter(created_at__lt=dispute.created_at).count()
+    assert Refund.objects.count() == asked_first
+    assert audit.run(now=clock.now(), only=["INV-14d", "INV-20f"]).violated == []
+
+
+def test_control_without_the_locks_disputed_money_is_promised_back(
+    attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_back, dispute = _open_and_ask_back(attempt)
+    checked, disputed = threading.Event(), threading.Event()
+    real = refunding._check_amount
+
+    def wait_for_the_dispute(*args: Any, **kwargs: Any) -> None:
+        real(*args, **kwargs)
+        checked.set()
+        disputed.wait(10)
+
+    def dispute_in_between() -> Any:
+        checked.wait(10)
+        made = dispute()
+        disputed.set()
+        return made
+
+    monkeypatch.setattr(refunding, "lock_order", lambda pk: Order.objects.get(pk=pk))
+    monkeypatch.setattr(
+        locks, "lock_captured_attempts", lambda *_, **__: list(PaymentAttempt.objects.filter(status="captured"))
+    )
+    monkeypatch.setattr(refunding, "_check_amount", wait_for_the_dispute)
+    monkeypatch.setattr(refunding, "tell_order", lambda **_: None)
+
+    together(ask_back, dispute_in_between)
+
+    assert [result.invariant.id for result in audit.run(now=clock.now(), only=["INV-14d"]).violated] == ["INV-14d"]
