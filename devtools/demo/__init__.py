@@ -110,6 +110,7 @@ def _start(servers: Servers, say: Narrator, *, is_kept: bool) -> Stack:
     ports = environment.Ports.choose()
     env = environment.build(servers.env, ports, data_dir=DEMO_DATA, ignore_user=True)
     env["LOG_FORMAT"] = "json"
+    env["WEB_CONCURRENCY"] = "1"  # one buyer; each further process would cost the time that it takes to start
     stack = Stack(servers, env, ports, logs=LOGS)
     if not is_kept:
         with say.step("migrate") as step:
