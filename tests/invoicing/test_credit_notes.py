@@ -174,9 +174,11 @@ class TestIssueCreditNote:
 
 
 class TestWithheld:
-    @pytest.mark.parametrize("reason", ["paid_twice", "late_payment", "amount_differs"])
-    def test_for_money_that_no_invoice_asked_for(self, reason: str) -> None:
-        refund = make_refund(order_of(make_invoice()), amount=117_900, reason=reason)
+    @pytest.mark.parametrize(
+        "said", [{"reason": "paid_twice"}, {"reason": "late_payment"}, {"review_reason": "amount_differs"}]
+    )
+    def test_for_money_that_no_invoice_asked_for(self, said: dict[str, str]) -> None:
+        refund = make_refund(order_of(make_invoice()), amount=117_900, **said)
         assert credit(refund) is None
         assert credit(refund) is None
         assert reasons() == ["surplus"]

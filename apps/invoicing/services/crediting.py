@@ -23,9 +23,9 @@ from apps.payments.states import RefundReason, RefundStatus, ReviewReason
 from apps.tax import selectors as tax
 from apps.tax.rules import CREDIT_NOTE_PREFIX, Credit, ist_date
 
-#: Money that no invoice asks for: nothing was sold for it. So says the refund, or the review of what it gives back.
+#: Money that no invoice asks for: nothing was sold for it. So says the review of what goes back, or a reason that people cannot give.
 SURPLUS_OF_REVIEW = (ReviewReason.PAID_TWICE, ReviewReason.AMOUNT_DIFFERS)
-SURPLUS = (RefundReason.LATE_PAYMENT, RefundReason.PAID_TWICE, RefundReason.AMOUNT_DIFFERS)
+SURPLUS = (RefundReason.LATE_PAYMENT, RefundReason.PAID_TWICE)
 
 _ORIGINAL = (
     "order_id", "customer_id", "registration_id", "order_number", "seller", "buyer", "shipping_address", "place_of_supply",
