@@ -72,7 +72,7 @@ def test_control_without_the_locks_money_is_promised_twice(order: Any, monkeypat
     monkeypatch.setattr(locks, "lock_refund", lambda pk: Refund.objects.get(pk=pk))
     # The dense version of each subject would catch it too; the locks must be enough by themselves.
     monkeypatch.setattr(approving, "record", lambda *_, **__: None)
-    monkeypatch.setattr(approving, "check_undisputed", lambda *_: together(canceller(order)))
+    monkeypatch.setattr(approving, "check_still_there", lambda *_: together(canceller(order)))
 
     approver(refund)()
 

@@ -63,7 +63,7 @@ def _money(order: Any) -> list[tuple[str, Any]]:
         limit = settings.REFUND_APPROVAL_ABOVE
         when = (
             f"Above {rupees(limit)}: somebody else must approve it first."
-            if goes_back > limit
+            if goes_back + selectors.sum_decided_alone(order.pk) > limit
             else "It is sent at once."
         )
         rows.append(("Money", f"{rupees(goes_back)} goes back to where it was paid from. {when}"))

@@ -233,7 +233,8 @@ def _of_refusal(refund: Refund) -> list[tuple[str, Any]]:
 
 
 def _of_retry(refund: Refund) -> list[tuple[str, Any]]:
-    is_large = refund.amount > settings.REFUND_APPROVAL_ABOVE
+    alone = selectors.sum_decided_alone(refund.order_id)
+    is_large = alone + refund.amount > settings.REFUND_APPROVAL_ABOVE
     limit = rupees(settings.REFUND_APPROVAL_ABOVE)
     second = f"Above {limit}: somebody else must approve the new one first." if is_large else "Goes out at once."
     return [

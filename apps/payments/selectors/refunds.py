@@ -82,6 +82,14 @@ def sum_refunded(order_id: UUID) -> int:
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
+def sum_decided_alone(order_id: UUID) -> int:
+    """Return the money (paise) of an order that people gave back, or promised back, without a second one's agreement."""
+    rows = Refund.objects.filter(
+        order_id=order_id, status__in=PROMISED, requested_by__startswith="user:", approved_by=""
+    )
+    return rows.aggregate(total=Sum("amount"))["total"] or 0
+
+
 def sum_given_back(order_id: UUID, *, currency: str) -> int:
     """Return the money (paise) that has gone back, of what `sum_captured` counts as come in."""
     rows = Refund.objects.filter(order_id=order_id, status=RefundStatus.PROCESSED, currency=currency)
@@ -161,6 +169,11 @@ def list_refunded_units(order_id: UUID) -> dict[UUID, tuple[int, int]]:
     rows = RefundLine.objects.filter(refund__order_id=order_id, refund__status__in=HOLDING)
     sums = rows.values("order_line_id").annotate(units=Sum("quantity"), paise=Sum("amount")).order_by()
     return {row["order_line_id"]: (row["units"], row["paise"]) for row in sums}
+
+
+def find_retry(refund_id: UUID) -> Refund | None:
+    """Return the refund that stands for one that had failed, or None."""
+    return Refund.objects.filter(retry_of_id=refund_id).first()
 
 
 def find_refund_for(facts: GatewayRefund) -> Refund | None:

@@ -20,7 +20,7 @@ from apps.payments.services.refunding import (
     REVERSAL,
     check_failed,
     check_left,
-    check_undisputed,
+    check_still_there,
     post_due,
 )
 from apps.payments.services.reviewing import close_review_when_all_is_back
@@ -63,6 +63,7 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     :raises RefundNotAwaitingApproval: if nobody has to agree to it
     :raises NotYourOwnRefund: if the actor asked for it
     :raises MoneyIsDisputed: if a payer's bank has come to want the money meanwhile
+    :raises RefundExceedsPayment: if it was given back at the gateway meanwhile
     """
     order, refund = _lock(refund_id)
 
@@ -70,7 +71,7 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
         raise RefundNotAwaitingApproval(refund.number, _words(refund))
     if str(actor) == refund.requested_by:
         raise NotYourOwnRefund
-    check_undisputed(order, refund)
+    check_still_there(order, refund)
 
     refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.PENDING)
     refund.approved_by = str(actor)
@@ -98,7 +99,7 @@ def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) 
     if refund.status != RefundStatus.REQUIRES_APPROVAL:
         raise RefundNotAwaitingApproval(refund.number, _words(refund))
 
-    return _withdraw(order, refund, actor=actor, reason=reason, now=now)
+    return withdraw(order, refund, actor=actor, reason=reason, now=now)
 
 
 @transaction.atomic
@@ -115,7 +116,7 @@ def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datet
     if refund.status != RefundStatus.REQUIRES_APPROVAL and not is_unsent:
         raise RefundNotCancellable(refund.number, _words(refund))
 
-    return _withdraw(order, refund, actor=actor, reason=reason, now=now)
+    return withdraw(order, refund, actor=actor, reason=reason, now=now)
 
 
 def take_in_waiting_refunds(*, order: "Order", actor: Actor, now: datetime) -> None:
@@ -127,10 +128,10 @@ def take_in_waiting_refunds(*, order: "Order", actor: Actor, now: datetime) -> N
     locks.lock_captured_attempts(order.pk)
     for refund in locks.lock_waiting_refunds(order.pk):
         reason = "the order is cancelled, and all of its money goes back in one"
-        _withdraw(order, refund, actor=actor, reason=reason, news=events.REFUND_CHANGED, now=now)
+        withdraw(order, refund, actor=actor, reason=reason, news=events.REFUND_CHANGED, now=now)
 
 
-def _withdraw(
+def withdraw(
     order: "Order",
     refund: Refund,
     *,
@@ -139,6 +140,7 @@ def _withdraw(
     news: str = events.REFUND_CANCELLED,
     now: datetime,
 ) -> Refund:
+    """Withdraw a locked refund that the gateway has not been told of. The caller has locked its order."""
     if refund.status == RefundStatus.PENDING:
         post_due(order, refund, kind=REVERSAL, now=now)
     refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED)

@@ -12,7 +12,7 @@ from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import selectors
 from apps.payments.services.approving import take_in_waiting_refunds
-from apps.payments.services.refunding import MoneyIsDisputed, request_refund
+from apps.payments.services.refunding import MINIMUM_PAISE, MoneyIsDisputed, request_refund
 from apps.payments.states import RefundReason
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
 
     orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
     take_in_waiting_refunds(order=order, actor=actor, now=now)
-    if selectors.refundable_of(order_id) > 0:
+    # What no gateway gives back, being less than a rupee, keeps no order from being cancelled.
+    if selectors.refundable_of(order_id) >= MINIMUM_PAISE:
         request_refund(
             order_id=order_id,
             reason=RefundReason.ORDER_CANCELLED,

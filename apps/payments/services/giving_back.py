@@ -114,7 +114,11 @@ def _make(gateway: Gateway, refund: Refund, *, look_first: bool, now: datetime) 
 
 
 def _look_up(gateway: Gateway, refund: Refund) -> GatewayRefund | None:
-    listed = gateway.list_refunds(gateway_payment_id=refund.attempt.gateway_payment_id)
+    try:
+        listed = gateway.list_refunds(gateway_payment_id=refund.attempt.gateway_payment_id)
+    except Refused as refusal:
+        # The question was refused, and not the refund: nobody knows more of that than before.
+        raise OutcomeUnknown(refusal.error) from refusal
     return next((facts for facts in listed if facts.our_refund == refund.public_id), None)
 
 

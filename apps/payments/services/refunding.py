@@ -106,7 +106,8 @@ def request_refund(
     """
     Ask for money of an order back: so many paise, certain units, or all that is left; one refund for each attempt it is taken of.
 
-    `decides` says that the asker may decide about refunds; below REFUND_APPROVAL_ABOVE the money is then on its way at once.
+    `decides` says that the asker may decide about refunds; the money is then on its way at once, unless it comes to more than
+    REFUND_APPROVAL_ABOVE together with what was so given back of the order before: the limit is not passed in pieces.
     Money that is not what was asked for is given back only by naming its payment.
 
     :raises OrderNotFound: if there is no such order
@@ -128,6 +129,7 @@ def request_refund(
     if amount is None:
         amount = _amount_of(order, wanted_lines) if lines else sum(left.values())
     _check_amount(order, amount, left=sum(left.values()))
+    is_decided = not _needs_approval(order, amount, decides=decides)
 
     return [
         _insert(
@@ -138,7 +140,7 @@ def request_refund(
             reason=RefundReason(reason),
             note=note,
             speed=RefundSpeed(speed),
-            is_decided=not rules.needs_approval(amount=amount, decides=decides, above=settings.REFUND_APPROVAL_ABOVE),
+            is_decided=is_decided,
             actor=actor,
             now=now,
         )
@@ -199,9 +201,7 @@ def retry_refund(*, refund_id: UUID, decides: bool, actor: Actor, now: datetime)
         reason=RefundReason(failed.reason),
         note=failed.note,
         speed=RefundSpeed(failed.speed_requested),
-        is_decided=not rules.needs_approval(
-            amount=failed.amount, decides=decides, above=settings.REFUND_APPROVAL_ABOVE
-        ),
+        is_decided=not _needs_approval(order, failed.amount, decides=decides),
         retry_of=failed,
         actor=actor,
         now=now,
@@ -235,15 +235,20 @@ def check_left(order: "Order", attempt: PaymentAttempt, amount: int) -> None:
         raise RefundExceedsPayment(order.number, left, amount)
 
 
-def check_undisputed(order: "Order", refund: Refund) -> None:
+def check_still_there(order: "Order", refund: Refund) -> None:
     """
-    Make sure that no dispute has come to keep what a refund holds.
+    Make sure that neither a dispute nor a refund made at the gateway has come to take what a refund holds.
 
     :raises MoneyIsDisputed: if refunds and disputes together keep more than was captured
+    :raises RefundExceedsPayment: if refunds alone do
     """
     disputed = selectors.sum_disputed_of_attempt(refund.attempt_id)
-    if disputed and selectors.sum_held_of_attempt(refund.attempt_id) + disputed > refund.attempt.amount:
+    held = selectors.sum_held_of_attempt(refund.attempt_id)
+    left = refund.attempt.amount - disputed - (held - refund.amount)
+    if left < refund.amount and disputed:
         raise MoneyIsDisputed(order.number)
+    if left < refund.amount:
+        raise RefundExceedsPayment(order.number, max(0, left), refund.amount)
 
 
 def post_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> None:
@@ -259,6 +264,11 @@ def post_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> Non
         description=f"refund {refund.number}",
         occurred_at=now,
     )
+
+
+def _needs_approval(order: "Order", amount: int, *, decides: bool) -> bool:
+    alone = selectors.sum_decided_alone(order.pk)
+    return rules.needs_approval(amount=alone + amount, decides=decides, above=settings.REFUND_APPROVAL_ABOVE)
 
 
 def _check_amount(order: "Order", amount: int, *, left: int) -> None:

@@ -12,12 +12,13 @@ from django.db import transaction
 
 from apps.core import ids
 from apps.core.errors import NotFound
-from apps.core.events import Actor, gateway_actor, record, stored_fields
+from apps.core.events import SYSTEM, Actor, gateway_actor, record, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.gateways import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services.approving import withdraw
 from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
 from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, UNTOLD, post_due
 from apps.payments.services.reviewing import close_review_when_all_is_back
@@ -74,6 +75,9 @@ def apply_gateway_refund(*, facts: GatewayRefund, source: Source, actor: Actor, 
 
     if refund is None:
         refund = _insert_foreign(order, attempts[known.pk], facts, now=now)
+    if refund.manual_reference and facts.status == RefundStatus.PROCESSED:
+        # Paid by both: the line of the gateway's settlement ends in suspense, for staff to get it back.
+        log.error("refund_paid_by_hand_and_by_gateway", refund=refund.number, gateway_refund=facts.id)
     _merge(order, refund, facts, actor=actor, now=now)
     close_review_when_all_is_back(order=order, attempt=attempts[known.pk], now=now)
 
@@ -196,6 +200,20 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
             post_due(order, refund, kind=DUE_AGAIN, now=now)
         refund.processed_at = now
         _post_processed(order, refund, now=now)
+        _call_off_another_try(order, refund, now=now)
+
+
+def _call_off_another_try(order: "Order", refund: Refund, *, now: datetime) -> None:
+    """Withdraw the refund that was to stand for one which had failed and was made after all, if the gateway does not know of it."""
+    again = selectors.find_retry(refund.pk)
+    if again is None:
+        return
+    again = locks.lock_refund(again.pk)
+    is_unsent = again.status == RefundStatus.PENDING and again.gateway_call == GatewayCall.NEEDED
+    if again.status == RefundStatus.REQUIRES_APPROVAL or is_unsent:
+        reason = f"{refund.number} was made after all"
+        # The buyer hears of the one that was made.
+        withdraw(order, again, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
 
 
 def _post_processed(order: "Order", refund: Refund, *, now: datetime) -> None:

@@ -1,0 +1,160 @@
+"""Ways to have money given back that must not be: twice, alone, or without its credit note."""
+
+from typing import Any
+
+import pytest
+
+from apps.core import audit, clock
+from apps.core.events import SYSTEM, Actor
+from apps.invoicing import invariants as invoicing
+from apps.invoicing.services import issue_credit_note, issue_invoice
+from apps.payments import selectors, services
+from apps.payments.gateways import razorpay_calls
+from apps.payments.invariants import INVARIANTS
+from apps.payments.models import Refund
+from tests.factories.payments import make_payment, pay
+from tests.payments.test_refunds import ASHA, BALA, ask, hear, send
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
+
+
+def violated(*more: str) -> list[str]:
+    asked = [one.id for one in INVARIANTS if one.id != "INV-42"]
+    report = audit.run(now=clock.now(), only=[*asked, *more])
+    return [result.invariant.id for result in report.violated]
+
+
+# What nobody knows ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def paid(order: Any, sandbox: Any) -> Any:
+    """An order that the sandbox has the money of."""
+    payment = make_payment(order, is_ready=False)
+    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    payment.refresh_from_db()
+    sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
+    services.sync_payment(payment_id=payment.pk, now=clock.now())
+    order.refresh_from_db()
+    return order
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_a_question_that_is_refused_leaves_a_refund_as_unknown_as_it_was(paid: Any, sandbox: Any, status: int) -> None:
+    refund = ask(paid, amount=40_000)
+    sandbox.control("POST", "/faults", {"path": "/v1/payments/*/refund", "method": "POST", "kind": "drop_after_commit"})
+    assert send(refund).status == "unknown"
+    question = {"path": "/v1/payments/*/refunds", "method": "GET", "kind": "status", "status": status}
+    sandbox.control("POST", "/faults", question)
+
+    assert send(refund, after=120).status == "unknown"
+    assert selectors.refundable_of(paid.pk) == paid.total_amount - 40_000
+
+    assert send(refund, after=600).status == "processed"
+    assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
+
+
+# A second time --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("decides", [True, False])
+def test_another_try_is_called_off_when_the_first_one_was_made_after_all(order: Any, decides: bool) -> None:
+    pay(order)
+    failed = ask(order, amount=15_000)
+    hear(failed, "failed")
+    again = services.retry_refund(refund_id=failed.pk, decides=decides, actor=BALA, now=clock.now())
+
+    hear(failed, "processed")
+
+    again.refresh_from_db()
+    assert again.status == "cancelled"
+    assert services.send_refund(refund_id=again.pk, now=clock.now())
+    assert selectors.balance_of("refunds_payable") == 0
+    assert selectors.refundable_of(order.pk) == order.total_amount - 15_000
+    assert violated() == []
+
+
+def test_another_try_that_the_gateway_may_know_of_stays(order: Any) -> None:
+    pay(order)
+    failed = ask(order, amount=15_000)
+    hear(failed, "failed")
+    again = services.retry_refund(refund_id=failed.pk, decides=True, actor=BALA, now=clock.now())
+    hear(again, "pending")
+
+    hear(failed, "processed")
+
+    again.refresh_from_db()
+    assert again.status == "pending"
+    assert violated() == []
+
+
+def test_what_was_made_at_the_gateway_meanwhile_is_not_approved_on_top(order: Any) -> None:
+    pay(order)
+    waiting = ask(order, decides=False)
+    foreign = {"id": "rfnd_00000000000777", "our_refund": "", "amount": 5_000}
+    hear(waiting, "processed", **foreign)
+
+    with pytest.raises(services.RefundExceedsPayment):
+        services.approve_refund(refund_id=waiting.pk, actor=BALA, now=clock.now())
+
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.approved_by) == ("requires_approval", "")
+    services.reject_refund(refund_id=waiting.pk, actor=BALA, reason="it went back before", now=clock.now())
+    assert violated() == []
+
+
+# Alone ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_limit_is_not_passed_by_asking_in_pieces(order: Any, settings: Any) -> None:
+    pay(order)
+    settings.REFUND_APPROVAL_ABOVE = 20_000
+    first = ask(order, amount=15_000)
+    second = ask(order, amount=15_000)
+    assert (first.status, second.status) == ("pending", "requires_approval")
+
+    services.approve_refund(refund_id=second.pk, actor=BALA, now=clock.now())
+    third = ask(order, amount=5_000)
+    assert third.status == "pending"
+
+
+def test_what_failed_counts_for_nothing_against_the_limit(order: Any, settings: Any) -> None:
+    pay(order)
+    settings.REFUND_APPROVAL_ABOVE = 20_000
+    failed = ask(order, amount=15_000)
+    hear(failed, "failed")
+    again = services.retry_refund(refund_id=failed.pk, decides=True, actor=ASHA, now=clock.now())
+    assert again.status == "pending"
+
+
+# To the last paisa ----------------------------------------------------------------------------------------------------
+
+
+def test_an_order_of_which_less_than_a_rupee_is_left_can_be_cancelled(order: Any) -> None:
+    pay(order)
+    hear(ask(order, amount=order.total_amount - 50))
+
+    cancelled = services.cancel_order(order_id=order.pk, actor=ASHA, reason="", now=clock.now())
+
+    assert cancelled.status == "cancelled"
+    assert Refund.objects.count() == 1
+
+
+def test_a_reason_that_the_asker_gives_spares_no_credit_note(order: Any, owner: Any) -> None:
+    pay(order)
+    issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
+    buyer = Actor("user", owner.public_id)
+    refund = ask(order, reason="amount_differs", decides=False, actor=buyer)
+    services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    hear(refund)
+
+    note = issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
+
+    assert note is not None
+    assert note.total_amount == order.total_amount
+    assert violated(*(one.id for one in invoicing.INVARIANTS if one.id != "INV-35")) == []
