@@ -10,6 +10,7 @@ import pytest
 from apps.core import audit, clock
 from apps.core.events import SYSTEM, Actor
 from apps.core.models import Event
+from apps.core.money import rupees
 from apps.invoicing.services import issue_invoice, render_document
 from apps.notifications.services import send_dispute_answer as send_with_documents
 from apps.orders.selectors import get_order, payment_status_of
@@ -445,6 +446,8 @@ def test_staff_answer_in_the_back_office(attempt: PaymentAttempt, finance: Any, 
     client.force_login(finance)
     page = client.get(f"/admin/payments/dispute/{dispute.pk}/change/").content.decode()
     assert all(f"/do/{deed}/" in page for deed in ("contest", "accept", "add-evidence"))
+    assert all(words in page for words in ("Open: answer it", "days left", rupees(attempt.amount)))
+    assert "(&#x27;" not in page
 
     assert do(client, dispute, "add-evidence", kind="shipping", text="Handed over.", carrier="Post").status_code == 302
     assert "1 statement of staff" in client.get(f"/admin/payments/dispute/{dispute.pk}/do/contest/").content.decode()

@@ -76,10 +76,10 @@ class DisputeAdmin(ReadOnlyAdmin):
     search_fields = ("=gateway_dispute_id", "=order__number", "=attempt__gateway_payment_id")
     search_help_text = "A gateway's dispute or payment id, or an order number."
     inlines = (DisputeEvidenceInline,)
-    readonly_fields = ("status_label", "deadline", "gateways_words")
+    readonly_fields = ("time_left", "taken", "banks_reason", "gateways_words")
     fieldsets = (
-        (None, {"fields": (("gateway_dispute_id", "order"), ("status_label", "phase"), ("deadline", "respond_by"))}),
-        ("The money", {"fields": (("amount", "amount_deducted"), ("reason_code", "attempt"))}),
+        (None, {"fields": (("gateway_dispute_id", "order"), ("status", "phase"), ("time_left", "respond_by"))}),
+        ("The money", {"fields": (("amount", "taken"), "banks_reason", "attempt")}),
         (
             "Our answer",
             {"fields": (("answer", "answer_call"), ("answered_by", "answered_at"), "summary", "gateways_words")},
@@ -99,6 +99,14 @@ class DisputeAdmin(ReadOnlyAdmin):
     def deadline(self, dispute: Dispute) -> tuple[str, str]:
         return _deadline(dispute, now=clock.now())
 
+    @admin.display(description="Deadline")
+    def time_left(self, dispute: Dispute) -> str:
+        return _deadline(dispute, now=clock.now())[1]
+
+    @admin.display(description="The bank's reason")
+    def banks_reason(self, dispute: Dispute) -> str:
+        return _reason(dispute)
+
     @admin.display(description="Amount", ordering="amount")
     def wanted(self, dispute: Dispute) -> str:
         return rupees(dispute.amount)
@@ -110,6 +118,10 @@ class DisputeAdmin(ReadOnlyAdmin):
     @admin.display(description="What the gateway said")
     def gateways_words(self, dispute: Dispute) -> str:
         return _words(dispute) or "-"
+
+
+def _reason(dispute: Dispute) -> str:
+    return dispute.reason_code.replace("_", " ") or "none given"
 
 
 def _words(dispute: Dispute) -> str:
@@ -198,7 +210,7 @@ def _facts(dispute: Dispute) -> list[tuple[str, Any]]:
     facts = [
         ("Order", dispute.order.number),
         ("The bank wants", rupees(dispute.amount)),
-        ("Its reason", dispute.reason_code.replace("_", " ") or "none given"),
+        ("Its reason", _reason(dispute)),
         ("Answer by", f"{by.astimezone(clock.IST):%d %b %Y, %H:%M} IST" if by else "no deadline"),
     ]
     if dispute.answer_call == GatewayCall.REFUSED:
