@@ -17,10 +17,12 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.notifications import services as notifications
+from apps.notifications.services import writing
 from apps.orders.services import expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import handlers, selectors, services
-from apps.payments.gateways import get_gateway, razorpay_calls
+from apps.payments.gateways import UnreadableFacts, get_gateway, razorpay_calls
+from apps.payments.gateways.razorpay_links import link_from, qr_from
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund, SettlementLine, Webhook
 from apps.payments.states import GatewayCall, PaymentChannel, PaymentStatus
@@ -503,11 +505,12 @@ def test_one_that_somebody_cancelled_at_the_gateway_ends_here_too(order: Any, sa
 def test_a_failed_try_leaves_the_link_open_for_another(order: Any, sandbox: Any) -> None:
     payment = make(order)
     pay(sandbox, payment, outcome="failure")
-    deliver(*told(sandbox))
-    payment.refresh_from_db()
+    sync(payment)
+    assert payment.attempts.get().status == "failed"
     assert (payment.status, payment.next_action["type"]) == (PaymentStatus.REQUIRES_PAYMENT, "payment_link")
+    # Its order is known by now, so that news without the link are understood as well.
     pay(sandbox, payment)
-    deliver(*told(sandbox)[1:])
+    deliver(*told(sandbox, "payment.captured"))
     assert_paid(payment, order)
 
 
@@ -554,6 +557,51 @@ def test_reconciling_asks_about_what_is_open(order: Any, sandbox: Any, channel: 
     assert_paid(payment, order)
 
 
+# Read ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"notes": []}, {"our_payment": "pay_1"}),
+        ({"notes": [], "reference_id": ""}, {"our_payment": ""}),
+        ({"order_id": "QflczVVaNJciLq"}, {"order_id": "order_QflczVVaNJciLq"}),
+        ({"id": "Qflbaxs1YQl7Px"}, {"id": "plink_Qflbaxs1YQl7Px"}),
+        ({"expire_by": 0}, {"expires_at": None}),
+        ({"expire_by": None, "short_url": "javascript:alert(1)"}, {"expires_at": None, "url": ""}),
+        ({"payments": None}, {"payment_ids": ()}),
+        ({"payments": [{"payment_id": "pay_a1"}, "odd"]}, {"payment_ids": ("pay_a1",)}),
+        ({"status": "partially_paid"}, {"status": "open"}),
+    ],
+)
+def test_a_link_is_read_in_whatever_shape_it_comes(changed: dict[str, Any], expected: dict[str, Any]) -> None:
+    entity = {"id": "plink_1", "amount": 100, "currency": "INR", "status": "created", "reference_id": "pay_1"}
+    link = link_from({**entity, **changed})
+    assert {name: getattr(link, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"status": "active"}, "open"),
+        ({"status": "closed", "close_reason": "paid"}, "paid"),
+        ({"status": "closed", "close_reason": "on_demand"}, "cancelled"),
+        ({"status": "closed", "close_reason": None}, "expired"),
+    ],
+)
+def test_a_code_says_why_it_is_closed_and_may_have_no_amount(changed: dict[str, Any], status: str) -> None:
+    code = qr_from({"id": "qr_1", "payment_amount": None, "notes": [], **changed})
+    assert (code.status, code.amount, code.our_payment) == (status, 0, "")
+
+
+@pytest.mark.parametrize("entity", [None, [], {}, {"id": "plink_1", "status": "new"}, {"id": 7, "status": "created"}])
+def test_what_is_no_link_is_not_taken_for_one(entity: Any) -> None:
+    with pytest.raises(UnreadableFacts):
+        link_from(entity)
+    with pytest.raises(UnreadableFacts):
+        qr_from(entity)
+
+
 # Told ----------------------------------------------------------------------------------------------------------------
 
 
@@ -585,6 +633,16 @@ def test_nobody_is_told_of_a_code_or_of_a_link_that_is_over(order: Any, sandbox:
     cancel(payment)
     assert tell(payment) == {}
     assert tell(make(order, QR)) == {}
+
+
+def test_whose_try_failed_is_told_until_when_the_link_is_open(order: Any, sandbox: Any) -> None:
+    payment = make(order)
+    pay(sandbox, payment, outcome="failure")
+    sync(payment)
+    event = Event.objects.get(type="payments.attempt.failed")
+    (row, *_) = notifications.tell(message="payment_failed", event=event, now=clock.now())
+    payment.refresh_from_db()
+    assert writing.instant(payment.live_until) in row.body
 
 
 # Over HTTP -----------------------------------------------------------------------------------------------------------

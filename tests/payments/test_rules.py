@@ -143,3 +143,55 @@ def test_buyers_read_our_words_and_never_the_gateways() -> None:
     assert rules.buyer_text({}) == ""
     assert rules.buyer_text({"reason": "incorrect_pin"}) == "The UPI PIN was not right. Try again."
     assert "<b>" not in rules.buyer_text({"reason": "<b>", "description": "<b>internal host 10.0.0.7</b>"})
+
+
+def _next_of_link(status: str, checks: int, *, is_closed: bool = False) -> timedelta | None:
+    at = rules.next_check(
+        status=status, checks=checks, live_until=NOW + timedelta(days=1), is_known_to_gateway=True, is_by_link=True,
+        is_link_closed=is_closed, now=NOW,
+    )  # fmt: skip
+    return None if at is None else at - NOW
+
+
+@pytest.mark.parametrize("status", LIVE)
+def test_a_live_link_is_looked_at_within_the_hour(status: str) -> None:
+    waits = [_next_of_link(status, checks) for checks in range(50)]
+    assert (waits[0], waits[-1]) == (timedelta(seconds=30), timedelta(minutes=30))
+
+
+@pytest.mark.parametrize("status", [P.CANCELLED, P.EXPIRED])
+def test_a_given_up_link_is_looked_at_until_it_is_closed_and_then_as_any_payment(status: str) -> None:
+    assert [_next_of_link(status, checks) for checks in (0, 99)] == [timedelta(seconds=20), timedelta(minutes=10)]
+    assert _next_of_link(status, 99, is_closed=True) is None
+    assert _next_of_link(status, 0, is_closed=True) == timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("status", "link_status", "is_late", "expected"),
+    [
+        (P.REQUIRES_PAYMENT, "open", False, None),
+        (P.REQUIRES_PAYMENT, "", False, None),
+        (P.REQUIRES_PAYMENT, "paid", False, None),
+        (P.REQUIRES_PAYMENT, "cancelled", False, P.CANCELLED),
+        (P.REQUIRES_PAYMENT, "expired", False, P.EXPIRED),
+        (P.PROCESSING, "expired", False, None),
+        (P.REQUIRES_CAPTURE, "cancelled", False, None),
+        (P.REQUIRES_CAPTURE, "cancelled", True, None),
+        (P.PROCESSING, "open", True, P.EXPIRED),
+        (P.SUCCEEDED, "cancelled", True, None),
+        (P.CANCELLED, "cancelled", True, None),
+    ],
+)
+def test_a_payment_ends_with_its_link_unless_somebody_is_paying(
+    status: str, link_status: str, is_late: bool, expected: str | None
+) -> None:
+    live_until = NOW - timedelta(seconds=1) if is_late else NOW + timedelta(hours=1)
+    assert expected == rules.ending(
+        status=status, live_until=live_until, is_order_open=True, link_status=link_status, now=NOW
+    )
+
+
+def test_a_code_lasts_two_hours_at_most() -> None:
+    day, hour = timedelta(days=1), timedelta(hours=1)
+    lasts = [rules.link_lasts(channel, of) for channel in ("payment_link", "qr_code") for of in (hour, day)]
+    assert lasts == [hour, day, hour, 2 * hour]

@@ -47,7 +47,8 @@ def order(order: Any) -> dict[str, Any]:
         "paid": money.rupees(order.paid_amount),
         "plain_paid": plain(order.paid_amount),
         "placed": instant(order.placed_at),
-        "expires": instant(order.expires_at),
+        # A payment link may last for longer than the order would have waited without it.
+        "expires": instant(max(order.expires_at, order.payment_live_until or order.expires_at)),
         "reason": order.cancel_reason,
     }
 
