@@ -25,6 +25,9 @@ from apps.payments.models import (
 )
 from apps.payments.states import AttemptStatus, RefundStatus, ReviewReason
 
+#: The key of the advisory lock: any number that no other lock uses.
+_BOOKING_OF_LINES = 7_203_001
+
 
 def lock_payment(payment_id: UUID) -> Payment:
     """
@@ -99,6 +102,19 @@ def wait_for_postings() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {LedgerEntry._meta.db_table} IN SHARE MODE")
+
+
+def lock_booking_of_lines() -> None:
+    """
+    Let nobody else book lines of settlements until the transaction ends; taken before the settlement.
+
+    One payment may stand in two settlements, whose rows are two locks: only one of them may clear it. Waits as long as a
+    statement may, because a settlement has many lines.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = 0")
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BOOKING_OF_LINES])
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def lock_settlement(*, gateway: str, gateway_settlement_id: str) -> Settlement | None:

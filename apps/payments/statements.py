@@ -61,7 +61,9 @@ _ADD_LINES = """
              AND a.gateway_payment_id = s.entity_id AND a.status = 'captured'
         LEFT JOIN payments_paymentattempt about ON s.kind = 'adjustment' AND about.gateway = %(gateway)s
              AND about.gateway_payment_id = s.gateway_payment_id
+        -- What failed here, or was paid by hand, is not owed by the gateway: its line has cleared nothing.
         LEFT JOIN payments_refund f ON s.kind = 'refund' AND f.gateway_refund_id = s.entity_id
+             AND f.status IN ('pending', 'unknown', 'processed') AND f.manual_reference = ''
     ), booked AS (
         SELECT j.*,
             -- The gateway's transfer has a line once, however often its report has it.

@@ -121,6 +121,7 @@ def test_control_without_the_lock_one_of_two_readers_fails_at_the_constraint(
             barrier.wait(2)
         return real(**values)
 
+    monkeypatch.setattr(locks, "lock_booking_of_lines", lambda: None)
     monkeypatch.setattr(locks, "lock_settlement", unlocked)
     monkeypatch.setattr(statements, "add_lines", meet)
     other = report.replace(b"\n", b"\r\n")

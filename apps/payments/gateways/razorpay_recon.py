@@ -8,6 +8,7 @@ https://razorpay.com/docs/api/settlements/fetch-recon/
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import IO, Any
@@ -23,6 +24,7 @@ _COLUMNS = frozenset(
 )
 _KINDS = frozenset({"payment", "refund", "adjustment", "transfer"})
 _HIGHEST = 10**15
+_WHOLE = re.compile(r"-?[0-9]{1,16}")
 #: Every settlement lies between these instants: the year 2000 and the year 2100.
 _FIRST, _LAST = 946_684_800, 4_102_444_800
 
@@ -104,7 +106,8 @@ def rows_from_csv(stream: IO[bytes]) -> Iterator[SettlementRow | None]:
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     try:
         reader = csv.DictReader(text)
-        missing = _COLUMNS - {(name or "").strip() for name in _header(reader)}
+        reader.fieldnames = [(name or "").strip() for name in _header(reader)]
+        missing = _COLUMNS - set(reader.fieldnames)
         if missing:
             raise UnreadableFacts(f"these columns are missing: {', '.join(sorted(missing))}")
         yield from _numbered(reader)
@@ -131,11 +134,8 @@ def _paise(line: Mapping[str, Any], name: str, *, lowest: int = 0) -> int:
     value = line.get(name)
     if value in (None, ""):
         return 0
-    try:
-        # A float or "12.50" would be rupees, or a rounding that nobody has decided: neither is guessed at.
-        amount = int(value) if isinstance(value, str) else value
-    except ValueError:
-        raise UnreadableFacts(f"{name} is not in paise: {str(value)[:20]!r}")
+    # A float or "12.50" would be rupees, or a rounding that nobody has decided: neither is guessed at.
+    amount = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
     if isinstance(amount, bool) or not isinstance(amount, int) or not lowest <= amount <= _HIGHEST:
         raise UnreadableFacts(f"{name} is not in paise: {str(value)[:20]!r}")
     return amount
@@ -147,7 +147,7 @@ def _instant(line: Mapping[str, Any], name: str) -> datetime | None:
         return None
     try:
         seconds = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UnreadableFacts(f"{name} is no time: {str(value)[:20]!r}")
     if not _FIRST <= seconds <= _LAST:
         raise UnreadableFacts(f"{name} is no time: {str(value)[:20]!r}")
@@ -156,4 +156,4 @@ def _instant(line: Mapping[str, Any], name: str) -> datetime | None:
 
 def _text(line: Mapping[str, Any], name: str, length: int) -> str:
     value = line.get(name)
-    return value.replace("\x00", "")[:length] if isinstance(value, str) else ""
+    return value.replace("\x00", "").encode("utf-8", "ignore").decode()[:length] if isinstance(value, str) else ""

@@ -52,6 +52,7 @@ def book_settlement(
 
     Returns the settlement, how many lines it got, and how many exceptions they opened.
     """
+    locks.lock_booking_of_lines()
     settlement = _open_settlement(
         Settlement(
             gateway=report.gateway,
