@@ -8,6 +8,7 @@ import pytest
 
 from apps.catalog.services.stocktaking import MAX_ON_HAND
 from apps.core import ids
+from apps.core.events import SYSTEM
 from apps.payments.models import Refund
 from apps.payments.states import RefundStatus
 from tests.corpus import bodies, requests, values
@@ -67,7 +68,7 @@ def others(owner: Any, things: dict[str, str]) -> dict[str, dict[str, str]]:
     """What an operation needs instead, because it takes a thing only in a certain state; by the operation's name."""
     paid = make_order(owner)
     pay(paid)
-    failed = make_refund(make_order(owner))
+    failed = make_refund(make_order(owner), actor=SYSTEM)
     Refund.objects.filter(pk=failed.pk).update(status=RefundStatus.FAILED)
     return {
         "request_refund": {

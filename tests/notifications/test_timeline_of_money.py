@@ -18,7 +18,8 @@ pytestmark = pytest.mark.django_db
 #: What is for staff, or for machines, alone.
 HIDDEN = {
     "order.payment_noted", "payment.ready", "payment.changed", "attempt.created", "attempt.captured", "attempt.flagged",
-    "attempt.resolved", "notification.queued", "credit_note.withheld", "dispute.opened", "dispute.lost", "dispute.changed",
+    "attempt.resolved", "notification.queued", "credit_note.withheld", "dispute.changed",
+    "dispute.due_soon", "dispute.evidence_added", "dispute.answered",
 }  # fmt: skip
 
 
@@ -121,7 +122,7 @@ def test_a_paid_order_that_is_cancelled_gives_all_of_it_back(
     assert refund.amount == total
 
 
-def test_a_dispute_is_for_staff_and_changes_what_the_order_was_from_then_on(
+def test_a_dispute_is_told_to_buyer_and_staff_and_changes_what_the_order_was_from_then_on(
     sold: Any, owner: Any, support: Any, client_of: Any, began: datetime
 ) -> None:
     before = clock.now()
@@ -135,9 +136,12 @@ def test_a_dispute_is_for_staff_and_changes_what_the_order_was_from_then_on(
 
     make_dispute(attempt, id="disp_1", status="lost", amount_deducted=attempt.amount)
     assert mine.client.get(mine.url).json()["payment_status"] == "refunded"
-    assert not {kind for kind, _ in mine.told()} & HIDDEN
+    told = {kind for kind, _ in mine.told()}
     seen = {entry["type"]: entry for entry in theirs.entries()}
+    # The buyer began it at the bank, and gets a letter of each.
+    assert {"dispute.opened", "dispute.lost"} <= told
     assert {"dispute.opened", "dispute.lost"} <= set(seen)
+    assert not told & HIDDEN
     assert seen["dispute.lost"]["money"]["object"] == "dispute"
     assert seen["dispute.lost"]["money"]["amount"] == attempt.amount
 

@@ -342,9 +342,15 @@ class TestCancelOrder:
         assert (event.version, event.reason, event.root_id) == (2, "By mistake", order.pk)
 
     @pytest.mark.parametrize(
-        ("paid", "live_minutes"), [(1, None), (49_900, None), (0, 15)], ids=["part paid", "paid", "payment live"]
+        ("paid", "live_minutes", "why"),
+        [
+            (1, None, "can no longer be cancelled."),
+            (49_900, None, "can no longer be cancelled."),
+            (0, 15, "is being paid just now. Cancel the payment first, or wait until it has ended."),
+        ],
+        ids=["part paid", "paid", "payment live"],
     )
-    def test_refuses_once_money_moves(self, owner: Any, paid: int, live_minutes: int | None) -> None:
+    def test_refuses_once_money_moves(self, owner: Any, paid: int, live_minutes: int | None, why: str) -> None:
         order = make_order(owner, now=NOW)
         order = note(order, paid, live_until=NOW + timedelta(minutes=live_minutes) if live_minutes else None)
         before = (stored_fields(order), traces(), reservations_of(order))
@@ -354,7 +360,7 @@ class TestCancelOrder:
 
         order.refresh_from_db()
         assert (stored_fields(order), traces(), reservations_of(order)) == before
-        assert refusal.value.text == f"Order {order.number} can no longer be cancelled."
+        assert refusal.value.text == f"Order {order.number} {why}"
         assert isinstance(refusal.value, Conflict)
 
     def test_refuses_twice(self, owner: Any) -> None:
