@@ -1,5 +1,6 @@
 """Ways to have money given back that must not be: twice, alone, or without its credit note."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM, Actor
 from apps.invoicing import invariants as invoicing
 from apps.invoicing.services import issue_credit_note, issue_invoice
+from apps.orders.services import expire_orders, note_payment
 from apps.payments import selectors, services
 from apps.payments.gateways import razorpay_calls
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import Refund
-from tests.factories.payments import make_payment, pay
+from apps.payments.models import Payment, Refund
+from tests.factories.orders import make_order
+from tests.factories.payments import make_dispute, make_facts, make_payment, pay, take_in
 from tests.payments.test_refunds import ASHA, BALA, ask, hear, send
 
 pytestmark = pytest.mark.django_db
@@ -158,3 +161,64 @@ def test_a_reason_that_the_asker_gives_spares_no_credit_note(order: Any, owner: 
     assert note is not None
     assert note.total_amount == order.total_amount
     assert violated(*(one.id for one in invoicing.INVARIANTS if one.id != "INV-35")) == []
+
+
+# Under dispute --------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_bank_wants_back_is_not_sent_until_it_has_decided(paid: Any, sandbox: Any) -> None:
+    refund = ask(paid, amount=15_000)
+    dispute = make_dispute(refund.attempt)
+
+    assert send(refund).status == "pending"
+    assert (refund.gateway_call, sandbox.control("GET", "/truth")["refunds"]) == ("needed", [])
+
+    make_dispute(refund.attempt, id=dispute.gateway_dispute_id, status="won")
+    assert send(refund, after=120).status == "processed"
+
+
+def test_what_the_bank_has_taken_is_not_sent_at_all(paid: Any, sandbox: Any) -> None:
+    refund = ask(paid, amount=15_000)
+    dispute = make_dispute(refund.attempt)
+    taken = refund.attempt.amount
+    make_dispute(refund.attempt, id=dispute.gateway_dispute_id, status="lost", amount_deducted=taken)
+
+    assert send(refund).status == "cancelled"
+    assert sandbox.control("GET", "/truth")["refunds"] == []
+    assert selectors.balance_of("refunds_payable") == 0
+    assert violated() == []
+
+
+# Of one's own ---------------------------------------------------------------------------------------------------------
+
+
+def test_who_decides_does_not_decide_about_an_own_order(finance: Any, shop: Any, client_of: Any) -> None:
+    own = make_order(finance)
+    pay(own)
+
+    answer = client_of(finance).post(
+        "/api/v1/refunds", {"order_id": own.public_id}, format="json", HTTP_IDEMPOTENCY_KEY="mine-and-mine-alone"
+    )
+
+    assert answer.status_code == 202
+    assert [refund["status"] for refund in answer.json()["data"]] == ["requires_approval"]
+
+
+# Late money -----------------------------------------------------------------------------------------------------------
+
+
+def test_money_in_doubt_that_went_back_does_not_keep_paid_goods_from_their_buyer(order: Any) -> None:
+    payment = make_payment(order)
+    wrong = take_in(make_facts(payment, amount=20_000))
+    now = clock.now() + timedelta(hours=3)
+    Payment.objects.filter(pk=payment.pk).update(status="expired", next_action={}, next_check_at=None)
+    order.refresh_from_db()
+    note_payment(order=order, paid_amount=0, payment_live_until=None, actor=SYSTEM, now=now)
+    assert expire_orders(now=now) == 1
+    hear(services.give_back_reviewed(attempt_id=wrong.pk, decides=True, actor=ASHA, now=now))
+
+    take_in(make_facts(payment), now=now)
+
+    order.refresh_from_db()
+    assert order.status == "confirmed"
+    assert Refund.objects.count() == 1

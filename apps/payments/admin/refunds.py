@@ -249,11 +249,19 @@ def _of_transfer(refund: Refund) -> list[tuple[str, Any]]:
     return [
         *_facts(refund),
         ("Agreed by", _who(refund, refund.approved_by) or "nobody yet"),
+        *_of_disputes(refund),
         (
             "Who may",
             f"Never the one who asked for it. Above {limit} two people: one holds the sum, another one enters the reference.",
         ),
     ]
+
+
+def _of_disputes(refund: Refund) -> list[tuple[str, Any]]:
+    wanted = selectors.sum_disputed_of_attempt(refund.attempt_id)
+    if not wanted:
+        return []
+    return [("Mind", f"The payer's bank wants or has taken {rupees(wanted)} of this payment: do not pay it twice.")]
 
 
 def _is_failed(refund: Refund) -> bool:

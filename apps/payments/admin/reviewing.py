@@ -149,6 +149,16 @@ def _payments_in_doubt() -> list[tuple[Any, ...]]:
     ]
 
 
+class GiveBackForm(forms.Form):
+    """Why it goes back."""
+
+    note = forms.CharField(
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Stays in the order's history. The buyer can read it with the refund.",
+    )
+
+
 class NoteForm(forms.Form):
     """Why."""
 
@@ -213,7 +223,7 @@ add_deed(
     "payments.paymentattempt",
     Deed(
         name="give-back", title="Give this money back", permission="payments.add_refund", does=_give_back, icon="undo",
-        form=NoteForm, forecast=_of_giving_back, is_offered=_has_money_left,
+        form=GiveBackForm, forecast=_of_giving_back, is_offered=_has_money_left,
     ),
 )  # fmt: skip
 add_deed(

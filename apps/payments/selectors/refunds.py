@@ -77,8 +77,9 @@ def list_refunds_of_order(order_id: UUID) -> QuerySet[Refund]:
 
 
 def sum_refunded(order_id: UUID) -> int:
-    """Return the money (paise) of an order that has gone back or is promised back."""
+    """Return the money (paise) that has gone back or is promised back, of what `sum_captured` counts as come in."""
     rows = Refund.objects.filter(order_id=order_id, status__in=PROMISED)
+    rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 

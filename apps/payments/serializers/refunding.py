@@ -49,7 +49,9 @@ class RequestRefundRequest(RequestSerializer):
     amount = StrictIntegerField(min_value=1, max_value=_MOST_PAISE, required=False, help_text="Paise.")
     lines = RefundLineRequest(many=True, allow_empty=False, max_length=100, required=False)  # type: ignore[call-arg]
     reason = serializers.ChoiceField(choices=_ASKED_REASONS, default=RefundReason.CUSTOMER_REQUEST.value)
-    note = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
+    note = StrictCharField(
+        max_length=200, required=False, allow_blank=True, default="", help_text="The buyer can read it."
+    )
     speed = serializers.ChoiceField(choices=RefundSpeed.choices, default=RefundSpeed.NORMAL.value)
 
 

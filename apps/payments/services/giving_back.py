@@ -28,7 +28,9 @@ from apps.payments.gateways import (
     get_gateway,
 )
 from apps.payments.models import Refund
+from apps.payments.services.approving import withdraw
 from apps.payments.services.calling import CLAIM_LASTS
+from apps.payments.services.refunding import MoneyIsDisputed, RefundExceedsPayment, check_still_there
 from apps.payments.services.returning import (
     NotOurRefund,
     apply_gateway_refund,
@@ -53,8 +55,10 @@ def send_refund(*, refund_id: UUID, now: datetime) -> bool:
     Have the gateway make a refund, once; talks to the outside world. Returns False if there was no answer to act on.
 
     Being called twice, or again after a crash, gives nothing back twice: the claim keeps others out, the key is the same, and
-    what nobody knows is looked up first.
+    what nobody knows is looked up first. What a payer's bank has come to want meanwhile is not sent.
     """
+    if _is_held_back(refund_id, now=now):
+        return True
     refund = _claim(refund_id, now=now)
     if refund is None:
         return True
@@ -73,6 +77,43 @@ def send_refund(*, refund_id: UUID, now: datetime) -> bool:
         return False
     else:
         apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+    return True
+
+
+@transaction.atomic
+def _is_held_back(refund_id: UUID, *, now: datetime) -> bool:
+    """
+    Test if an unsent refund must wait, because a payer's bank wants the same money; once the bank has it, the refund is withdrawn.
+    """
+    order = lock_order(selectors.get_refund(refund_id).order_id)
+    refund = locks.lock_refund(refund_id)
+
+    if refund.status != RefundStatus.PENDING or refund.gateway_call != GatewayCall.NEEDED:
+        return False
+    try:
+        check_still_there(order, refund)
+    except RefundExceedsPayment:
+        # Refunds alone are more than came: the gateway knows best which of them it has made, and refuses the rest.
+        return False
+    except MoneyIsDisputed:
+        log.warning("refund_held_back_by_dispute", refund=refund.number)
+    else:
+        return False
+
+    if selectors.is_order_disputed(order.pk):
+        refund.checks += 1
+        refund.next_check_at = rules.next_refund_check(checks=refund.checks, now=now)
+        refund.save(update_fields=["checks", "next_check_at", "updated_at"])
+    else:
+        withdraw(
+            order,
+            refund,
+            actor=SYSTEM,
+            reason="the payer's bank has taken the money back",
+            news=events.REFUND_CHANGED,
+            now=now,
+        )
+
     return True
 
 

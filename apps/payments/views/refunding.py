@@ -86,10 +86,11 @@ class RefundView(ApiView):
         asked = self.read(RequestRefundRequest, request)
         order = _order_to_refund(request.user, asked.pop("order_id"))
         units = [services.UnitsBack(**line) for line in asked.pop("lines", [])]
+        # Nobody decides alone about money for himself.
+        decides = is_staff_with(request.user, _DECIDE) and order.customer_id != request.user.pk
         refunds = services.request_refund(
-            order_id=order.pk, lines=units, decides=is_staff_with(request.user, _DECIDE), actor=actor_of(request),
-            now=clock.now(), **asked,
-        )  # fmt: skip
+            order_id=order.pk, lines=units, decides=decides, actor=actor_of(request), now=clock.now(), **asked
+        )
         envelope = {"object": "list", "data": RefundResponse(refunds, many=True).data, "has_more": False}
         return accepted(
             {**envelope, "next_cursor": None, "prev_cursor": None}, location=f"/api/v1/refunds/{refunds[0].public_id}"
