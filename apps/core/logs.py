@@ -5,10 +5,15 @@ Values of keys that name a secret are dropped; in all other text what looks like
 """
 
 import re
+import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+import structlog
+
 MASK = "[redacted]"
+#: Libraries that say more than anybody wants to read.
+_TALKATIVE = ("django", "django.server", "celery", "kombu", "urllib3", "fontTools")
 
 #: Names that are secret by themselves, and last words of names that are: `new_password`, `x-razorpay-signature`.
 _SECRET_KEYS = frozenset({"access", "api_key", "code", "recipient", "refresh", "to"})
@@ -59,3 +64,54 @@ def _is_secret(key: str) -> bool:
 def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Redact a structlog event; the last processor before it is rendered."""
     return {name: redact(value, key=name) for name, value in event.items()}
+
+
+def set_up_logs(*, form: str, level: str) -> dict[str, Any]:
+    """
+    Set structlog up and return what Django's LOGGING is to be, so that both write the same redacted lines to stdout.
+
+    `form` is console, for people, or json; `level` is a level of the standard library.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    formatter = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "processors": [
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            redact_event,
+            _renderer(form),
+        ],
+        "foreign_pre_chain": [*shared, structlog.stdlib.PositionalArgumentsFormatter()],
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"structured": formatter},
+        "handlers": {
+            "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "structured"}
+        },
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": {name: {"level": "WARNING"} for name in _TALKATIVE},
+    }
+
+
+def _renderer(form: str) -> structlog.typing.Processor:
+    if form == "console":
+        return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    return structlog.processors.JSONRenderer()

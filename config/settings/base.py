@@ -4,16 +4,14 @@ Settings that hold everywhere. Every value that may differ comes from the enviro
 A missing or unsafe value stops the start with a sentence that names it.
 """
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import environ
-import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.core.logs import redact_event
+from apps.core.logs import set_up_logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
@@ -378,46 +376,4 @@ UNFOLD = {
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 
-_shared_processors: list[structlog.typing.Processor] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_logger_name,
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.StackInfoRenderer(),
-]
-_renderer: list[structlog.typing.Processor] = (
-    [structlog.processors.format_exc_info, redact_event, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
-    if LOG_FORMAT == "console"
-    else [structlog.processors.format_exc_info, redact_event, structlog.processors.JSONRenderer()]
-)
-structlog.configure(
-    processors=[
-        structlog.stdlib.filter_by_level,
-        *_shared_processors,
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    wrapper_class=structlog.stdlib.BoundLogger,
-    cache_logger_on_first_use=True,
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "structured": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer],
-            "foreign_pre_chain": [*_shared_processors, structlog.stdlib.PositionalArgumentsFormatter()],
-        }
-    },
-    "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "structured"}},
-    "root": {"handlers": ["stdout"], "level": LOG_LEVEL},
-    "loggers": {
-        "django": {"level": "WARNING"},
-        "django.server": {"level": "WARNING"},
-        "celery": {"level": "WARNING"},
-        "kombu": {"level": "WARNING"},
-        "urllib3": {"level": "WARNING"},
-        "fontTools": {"level": "WARNING"},
-    },
-}
+LOGGING = set_up_logs(form=LOG_FORMAT, level=LOG_LEVEL)
