@@ -155,10 +155,11 @@ def is_held(data_dir: Path) -> bool:
     try:
         with (data_dir / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:
+        # Held, or nobody can tell: then it is not ours to take.
+        return True
     return False
 
 
