@@ -14,7 +14,9 @@ from rest_framework.response import Response
 
 from apps.core import clock, ids
 from apps.core.api import ApiView, KeysetPagination, actor_of, idempotent, with_etag
+from apps.core.api.pagination import whole_list
 from apps.core.api.permissions import requires
+from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
 from apps.notifications import filters, selectors, services
 from apps.notifications.models import Notification
@@ -53,23 +55,14 @@ class MyNotificationsView(ApiView):
         description="In-app messages, newest first. `unread_count` counts all that I have not read, whatever the page.",
         parameters=[
             OpenApiParameter("unread", OpenApiTypes.BOOL, description="Only unread messages, or only read ones."),
-            OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
-            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` or `prev_cursor` of another page."),
-            OpenApiParameter("sort", OpenApiTypes.STR, enum=["-created_at", "created_at"]),
+            *page_parameters("-created_at", "created_at"),
         ],
         responses={200: NotificationPageResponse},
         examples=[
             OpenApiExample(
                 "A page",
                 response_only=True,
-                value={
-                    "object": "list",
-                    "data": [MESSAGE_EXAMPLE],
-                    "has_more": False,
-                    "next_cursor": None,
-                    "prev_cursor": None,
-                    "unread_count": 1,
-                },
+                value={**whole_list([MESSAGE_EXAMPLE]), "unread_count": 1},
             )
         ],
     )
@@ -131,24 +124,10 @@ class OrderTimelineView(ApiView):
             " the document or the message that it is about. Staff see more of it."
         ),
         parameters=[
-            OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
-            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` or `prev_cursor` of another page."),
-            OpenApiParameter("sort", OpenApiTypes.STR, enum=["at", "-at"]),
+            *page_parameters("at", "-at"),
         ],
         responses={200: TimelineResponse},
-        examples=[
-            OpenApiExample(
-                "Placed and paid",
-                response_only=True,
-                value={
-                    "object": "list",
-                    "data": TIMELINE_EXAMPLE,
-                    "has_more": False,
-                    "next_cursor": None,
-                    "prev_cursor": None,
-                },
-            )
-        ],
+        examples=[page_example(*TIMELINE_EXAMPLE, name="Placed and paid")],
     )
     def list(self, request: Request, order_id: str) -> Response:
         order = orders.get_visible_order(user=request.user, order_id=ids.decode("ord", order_id))

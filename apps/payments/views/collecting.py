@@ -22,8 +22,10 @@ from apps.core.api import (
     idempotent,
     with_etag,
 )
+from apps.core.api.pagination import whole_list
 from apps.core.api.parser import BodyTooLarge
 from apps.core.api.permissions import requires
+from apps.core.api.schema import page_example, page_parameters
 from apps.core.errors import NotFound, TooManyRequests
 from apps.core.ids import decode
 from apps.core.models import is_staff_with, public_pk
@@ -49,7 +51,6 @@ from apps.payments.serializers.collecting import (
 
 _MAX_WEBHOOK_BYTES = 262_144
 #: The envelope of a list that is short by nature.
-_ONE_PAGE: dict[str, Any] = {"object": "list", "data": [], "has_more": False, "next_cursor": None, "prev_cursor": None}
 #: So many forged webhooks an address and minute are answered one by one; a sender with the secret is never counted.
 _FORGERIES = "300/m"
 
@@ -97,24 +98,10 @@ class PaymentView(ApiView):
         parameters=[
             OpenApiParameter("status", str, description="One or more states, separated by commas."),
             OpenApiParameter("order_id", str, description="Those of one order."),
-            OpenApiParameter("limit", int, description="1 to 100; 20 if not given."),
-            OpenApiParameter("cursor", str, description="`next_cursor` or `prev_cursor` of another page."),
-            OpenApiParameter("sort", str, enum=["-created_at", "created_at"]),
+            *page_parameters("-created_at", "created_at"),
         ],
         responses={200: PaymentListResponse},
-        examples=[
-            OpenApiExample(
-                "A page",
-                response_only=True,
-                value={
-                    "object": "list",
-                    "data": [SUCCEEDED_EXAMPLE],
-                    "has_more": False,
-                    "next_cursor": None,
-                    "prev_cursor": None,
-                },
-            )
-        ],
+        examples=[page_example(SUCCEEDED_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         statuses = filters.read_statuses(self.query.get("status"))
@@ -263,18 +250,12 @@ class OrderLedgerView(ApiView):
         summary="Read an order's ledger entries",
         description="Debits positive, credits negative; the entries of each transaction sum to zero. For finance.",
         responses={200: LedgerEntryListResponse},
-        examples=[
-            OpenApiExample(
-                "Captured",
-                response_only=True,
-                value={**_ONE_PAGE, "data": [CAPTURE_ENTRY_EXAMPLE]},
-            )
-        ],
+        examples=[page_example(CAPTURE_ENTRY_EXAMPLE, name="Captured")],
     )
     def list(self, request: Request, order_id: str) -> Response:
         order = get_order(decode("ord", order_id))
         entries = LedgerEntryResponse(selectors.list_entries_of_order(order.pk), many=True).data
-        return with_etag(request, {**_ONE_PAGE, "data": entries})
+        return with_etag(request, whole_list(entries))
 
 
 class RazorpayWebhookView(ApiView):

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, etag_of, idempotent, with_etag
 from apps.core.api.permissions import requires
+from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
 from apps.payments import filters, selectors, services
 from apps.payments.models import Dispute
@@ -38,24 +39,10 @@ class DisputeView(ApiView):
         parameters=[
             OpenApiParameter("status", str, description="One or more states, separated by commas."),
             OpenApiParameter("order_id", str, description="Only those of this order."),
-            OpenApiParameter("limit", int, description="1 to 100; 20 if not given."),
-            OpenApiParameter("cursor", str, description="`next_cursor` or `prev_cursor` of another page."),
-            OpenApiParameter("sort", str, enum=["-created_at", "created_at"]),
+            *page_parameters("-created_at", "created_at"),
         ],
         responses={200: DisputeListResponse},
-        examples=[
-            OpenApiExample(
-                "A page",
-                response_only=True,
-                value={
-                    "object": "list",
-                    "data": [DISPUTE_EXAMPLE],
-                    "has_more": False,
-                    "next_cursor": None,
-                    "prev_cursor": None,
-                },
-            )
-        ],
+        examples=[page_example(DISPUTE_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         wanted: dict[str, Any] = {

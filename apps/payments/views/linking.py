@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, idempotent, with_etag
 from apps.core.api.permissions import requires
+from apps.core.api.schema import page_example, page_parameters
 from apps.payments import filters, selectors, services
 from apps.payments.serializers.collecting import PaymentListResponse, PaymentResponse, StartPaymentRequest
 from apps.payments.serializers.linking import (
@@ -22,16 +23,9 @@ from apps.payments.states import PaymentChannel
 _PAGE = [
     OpenApiParameter("status", str, description="One or more states, separated by commas."),
     OpenApiParameter("order_id", str, description="Those of one order."),
-    OpenApiParameter("limit", int, description="1 to 100; 20 if not given."),
-    OpenApiParameter("cursor", str, description="`next_cursor` or `prev_cursor` of another page."),
-    OpenApiParameter("sort", str, enum=["-created_at", "created_at"]),
+    *page_parameters("-created_at", "created_at"),
 ]
 _ORDER = OpenApiExample("An order", request_only=True, value={"order_id": LINK_STARTED_EXAMPLE["order_id"]})
-
-
-def _page_example(row: dict[str, Any]) -> OpenApiExample:
-    envelope = {"object": "list", "data": [row], "has_more": False, "next_cursor": None, "prev_cursor": None}
-    return OpenApiExample("A page", response_only=True, value=envelope)
 
 
 class _LinkView(ApiView):
@@ -92,7 +86,7 @@ class PaymentLinkView(_LinkView):
         description="The payments by link, newest first. Customers see their own, staff all.",
         parameters=_PAGE,
         responses={200: PaymentListResponse},
-        examples=[_page_example(LINK_READY_EXAMPLE)],
+        examples=[page_example(LINK_READY_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         return self._page(request)
@@ -128,7 +122,7 @@ class QrCodeView(_LinkView):
         description="The payments by QR code, newest first. Customers see their own, staff all.",
         parameters=_PAGE,
         responses={200: PaymentListResponse},
-        examples=[_page_example(QR_READY_EXAMPLE)],
+        examples=[page_example(QR_READY_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         return self._page(request)

@@ -8,6 +8,8 @@ from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, etag_of, idempotent, with_etag
+from apps.core.api.pagination import whole_list
+from apps.core.api.schema import page_example, page_parameters
 from apps.core.errors import Forbidden
 from apps.core.ids import decode
 from apps.core.models import is_staff_with, public_pk
@@ -71,13 +73,7 @@ class RefundView(ApiView):
                 "Awaits approval",
                 response_only=True,
                 status_codes=["202"],
-                value={
-                    "object": "list",
-                    "data": [WAITING_EXAMPLE],
-                    "has_more": False,
-                    "next_cursor": None,
-                    "prev_cursor": None,
-                },
+                value=whole_list([WAITING_EXAMPLE]),
             ),
         ],
     )
@@ -91,10 +87,8 @@ class RefundView(ApiView):
         refunds = services.request_refund(
             order_id=order.pk, lines=units, decides=decides, actor=actor_of(request), now=clock.now(), **asked
         )
-        envelope = {"object": "list", "data": RefundResponse(refunds, many=True).data, "has_more": False}
-        return accepted(
-            {**envelope, "next_cursor": None, "prev_cursor": None}, location=f"/api/v1/refunds/{refunds[0].public_id}"
-        )
+        data = RefundResponse(refunds, many=True).data
+        return accepted(whole_list(data), location=f"/api/v1/refunds/{refunds[0].public_id}")
 
     @extend_schema(
         operation_id="list_refunds",
@@ -103,24 +97,10 @@ class RefundView(ApiView):
         parameters=[
             OpenApiParameter("status", str, description="One or more states, separated by commas."),
             OpenApiParameter("order_id", str, description="Those of one order."),
-            OpenApiParameter("limit", int, description="1 to 100; 20 if not given."),
-            OpenApiParameter("cursor", str, description="`next_cursor` or `prev_cursor` of another page."),
-            OpenApiParameter("sort", str, enum=["-created_at", "created_at"]),
+            *page_parameters("-created_at", "created_at"),
         ],
         responses={200: RefundListResponse},
-        examples=[
-            OpenApiExample(
-                "A page",
-                response_only=True,
-                value={
-                    "object": "list",
-                    "data": [PROCESSED_EXAMPLE],
-                    "has_more": False,
-                    "next_cursor": None,
-                    "prev_cursor": None,
-                },
-            )
-        ],
+        examples=[page_example(PROCESSED_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         statuses = filters.read_refund_statuses(self.query.get("status"))

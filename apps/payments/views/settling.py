@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, etag_of, idempotent, with_etag
 from apps.core.api.permissions import requires
+from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
 from apps.payments import filters, selectors, services
 from apps.payments.models import ReconciliationException, Settlement
@@ -32,16 +33,6 @@ from apps.payments.serializers.settling import (
     SettlementResponse,
 )
 
-_PAGES = [
-    OpenApiParameter("limit", int, description="1 to 100; 20 if not given."),
-    OpenApiParameter("cursor", str, description="`next_cursor` or `prev_cursor` of another page."),
-]
-
-
-def _page_of(example: dict[str, Any]) -> OpenApiExample:
-    envelope = {"object": "list", "data": [example], "has_more": False, "next_cursor": None, "prev_cursor": None}
-    return OpenApiExample("A page", response_only=True, value=envelope)
-
 
 def _pk_of(request: Request) -> UUID:
     user: Any = request.user
@@ -58,9 +49,9 @@ class SettlementView(ApiView):
         operation_id="list_settlements",
         summary="List settlements",
         description="Transfers of the gateway to our bank, newest first. For finance.",
-        parameters=[*_PAGES, OpenApiParameter("sort", str, enum=["-settled_at", "settled_at"])],
+        parameters=page_parameters("-settled_at", "settled_at"),
         responses={200: SettlementListResponse},
-        examples=[_page_of(SETTLEMENT_EXAMPLE)],
+        examples=[page_example(SETTLEMENT_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         pagination = KeysetPagination(sorts={"settled_at": "settled_at"}, default="-settled_at", scope="settlements")
@@ -82,9 +73,9 @@ class SettlementView(ApiView):
         operation_id="list_settlement_lines",
         summary="List the lines of a settlement",
         description="As the gateway reported them, in its order, each with how it was booked. For finance.",
-        parameters=[*_PAGES, OpenApiParameter("sort", str, enum=["id", "-id"])],
+        parameters=page_parameters("id", "-id"),
         responses={200: SettlementLineListResponse},
-        examples=[_page_of(LINE_EXAMPLE)],
+        examples=[page_example(LINE_EXAMPLE)],
     )
     def lines(self, request: Request, settlement_id: str) -> Response:
         settlement = selectors.get_settlement(public_pk(Settlement, settlement_id))
@@ -130,14 +121,13 @@ class ReconciliationExceptionView(ApiView):
         summary="List what does not agree",
         description="Newest first, each with its reason, age and owner. For finance.",
         parameters=[
-            *_PAGES,
             OpenApiParameter("reason", str, description="One or more reasons, separated by commas."),
             OpenApiParameter("state", str, enum=["open", "resolved"]),
             OpenApiParameter("owner_id", str, description="Whose: an id of staff, `me`, or `none` for nobody's."),
-            OpenApiParameter("sort", str, enum=["-opened_at", "opened_at"]),
+            *page_parameters("-opened_at", "opened_at"),
         ],
         responses={200: ReconciliationExceptionListResponse},
-        examples=[_page_of(EXCEPTION_EXAMPLE)],
+        examples=[page_example(EXCEPTION_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
         reasons = filters.read_exception_reasons(self.query.get("reason"))
