@@ -40,7 +40,8 @@ def test_the_description_says_how_to_sign_in(schema: Any) -> None:
 
 def has_a_body(operation: dict[str, Any]) -> bool:
     answers = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
-    return "requestBody" in operation or any("content" in answer for answer in answers)
+    # A PDF has no example that anybody could read.
+    return "requestBody" in operation or any("application/json" in answer.get("content", {}) for answer in answers)
 
 
 def test_every_operation_that_says_anything_has_an_example(schema: Any) -> None:
