@@ -135,7 +135,7 @@ def test_eight_at_once_make_one_attempt_and_one_posting(order: Any) -> None:
 
 def test_control_without_locks_one_of_two_fails_at_the_constraint(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = make_facts(make_payment(order))
-    with without_locks(monkeypatch, meet_in="_adopt_gateway_order"):
+    with without_locks(monkeypatch, meet_in="_adopt_gateway_ids"):
         results = together(*[take_in_as(facts, Source.POLL)] * 2)
     assert [type(result) for result in results if isinstance(result, Exception)] == [IntegrityError]
     assert "one_attempt_per_gateway_payment" in str(next(result for result in results if isinstance(result, Exception)))
