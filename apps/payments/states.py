@@ -118,7 +118,7 @@ change_refund = by_table(
         },
         RefundStatus.UNKNOWN: {RefundStatus.PENDING, RefundStatus.PROCESSED, RefundStatus.FAILED},
         RefundStatus.FAILED: {RefundStatus.MANUAL, RefundStatus.PROCESSED},
-        RefundStatus.MANUAL: {RefundStatus.PROCESSED},
+        RefundStatus.MANUAL: {RefundStatus.PROCESSED, RefundStatus.CANCELLED},
         RefundStatus.CANCELLED: {RefundStatus.PROCESSED},
     }
 )  # fmt: skip

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.core import clock
+from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.orders.models import Order
 from apps.payments import services
@@ -72,6 +73,10 @@ def failed(order: Any) -> Refund:
     return Refund.objects.get(pk=refund.pk)
 
 
+def held(order: Any) -> Refund:
+    return services.settle_refund_manually(refund_id=failed(order).pk, actor=SYSTEM, now=clock.now())
+
+
 def unknown(order: Any) -> Refund:
     refund = make_refund(order, decides=True)
     note_refund_unknown(refund=refund, error=GatewayError(), now=clock.now())
@@ -111,6 +116,7 @@ DEEDS: list[tuple[Callable[[Any], Any], str, dict[str, str], tuple[str, ...], st
     (failed, "retry", {}, DECIDE, "failed"),
     (failed, "transfer", {"reference": "UTR 1"}, DECIDE, "processed"),
     (failed, "transfer", {"reference": ""}, DECIDE, "manual"),
+    (held, "give-up", {"reason": "No account told"}, DECIDE, "cancelled"),
     (unknown, "ask", {}, ("support", *DECIDE), "unknown"),
     (differing, "give-back", {"note": "Not ours"}, ("support", *DECIDE), "captured"),
     (differing_and_promised, "close", {"note": "Done"}, DECIDE, "captured"),

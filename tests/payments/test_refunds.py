@@ -198,6 +198,48 @@ def test_what_failed_is_paid_by_hand_out_of_the_bank(order: Any) -> None:
     assert order.refunded_amount == order.total_amount
 
 
+def test_a_transfer_that_is_not_made_after_all_frees_its_sum(order: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    hear(refund, "failed")
+    services.settle_refund_manually(refund_id=refund.pk, actor=BALA, now=clock.now())
+
+    given_up = services.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
+
+    assert (given_up.status, balance("refunds_payable"), balance("bank")) == ("cancelled", 0, 0)
+    assert ask(order).amount == order.total_amount
+
+
+def test_a_transfer_that_was_given_up_is_booked_if_the_gateway_pays_after_all(order: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    hear(refund, "failed")
+    services.settle_refund_manually(refund_id=refund.pk, actor=BALA, now=clock.now())
+    services.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
+
+    done = hear(refund)
+
+    assert (done.status, balance("refunds_payable"), balance("bank")) == ("processed", 0, 0)
+    assert (balance("customer_advances"), balance("gateway_receivable:razorpay")) == (0, 0)
+    kinds = LedgerTransaction.objects.filter(source_id=refund.pk).values_list("kind", flat=True)
+    assert sorted(kinds) == [
+        "refund", "refund_due", "refund_due_again", "refund_due_again:2", "refund_reversal", "refund_reversal:2",
+    ]  # fmt: skip
+
+
+def test_a_transfer_that_was_made_is_not_given_up(order: Any) -> None:
+    pay(order)
+    refund = ask(order)
+    hear(refund, "failed")
+    services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    before = stands(refund)
+
+    with pytest.raises(services.RefundNotAwaitingApproval):
+        services.reject_refund(refund_id=refund.pk, reason="", actor=BALA, now=clock.now())
+
+    assert stands(refund) == before
+
+
 # A second person ------------------------------------------------------------------------------------------------------
 
 

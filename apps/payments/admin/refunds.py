@@ -190,7 +190,10 @@ def _approve(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
 
 
 def _reject(refund: Refund, *, user: Any, actor: Any, now: Any, reason: str) -> str:
+    was_held = refund.status == RefundStatus.MANUAL
     services.reject_refund(refund_id=refund.pk, actor=actor, reason=reason, now=now)
+    if was_held:
+        return f"No transfer is made for refund {refund.number}; {rupees(refund.amount)} can be asked back again."
     return f"Refund {refund.number} is refused. The buyer is told that no money moves."
 
 
@@ -280,6 +283,10 @@ for _deed in (
     Deed(
         name="reject", title="Refuse", permission=_DECIDE, does=_reject, icon="block", form=ReasonForm, is_danger=True,
         forecast=_of_refusal, is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
+    ),
+    Deed(
+        name="give-up", title="Give the transfer up", permission=_DECIDE, does=_reject, icon="block", form=ReasonForm,
+        is_danger=True, forecast=_of_refusal, is_offered=lambda refund: refund.status == RefundStatus.MANUAL,
     ),
     Deed(
         name="retry", title="Try again", permission=_DECIDE, does=_retry, icon="replay", forecast=_of_retry,

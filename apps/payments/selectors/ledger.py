@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from apps.core.errors import NotFound
@@ -38,6 +38,12 @@ def list_entries_of_order(order_id: UUID) -> QuerySet[LedgerEntry]:
     """Return every ledger entry of an order, oldest transaction first."""
     entries = LedgerEntry.objects.filter(transaction__order_id=order_id).select_related("transaction")
     return entries.order_by("transaction__occurred_at", "transaction_id", "id")
+
+
+def count_postings(*, source_type: str, source_id: UUID, kind: str) -> int:
+    """Return how often a kind of fact was posted of one row, numbered (`kind:2`) or not."""
+    of_kind = Q(kind=kind) | Q(kind__startswith=f"{kind}:")
+    return LedgerTransaction.objects.filter(of_kind, source_type=source_type, source_id=source_id).count()
 
 
 def balance_of(code: str, *, currency: str = "INR") -> int:

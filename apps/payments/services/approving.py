@@ -89,14 +89,14 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
 @transaction.atomic
 def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) -> Refund:
     """
-    Refuse a refund that awaits approval; its sum is free again.
+    Refuse a refund that awaits approval, or give up the transfer by hand that it is held for; its sum is free again.
 
     :raises RefundNotFound: if there is none
-    :raises RefundNotAwaitingApproval: if nobody has to agree to it
+    :raises RefundNotAwaitingApproval: if nobody has to agree to it, and no transfer is to be made
     """
     order, refund = _lock(refund_id)
 
-    if refund.status != RefundStatus.REQUIRES_APPROVAL:
+    if refund.status not in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.MANUAL):
         raise RefundNotAwaitingApproval(refund.number, _words(refund))
 
     return withdraw(order, refund, actor=actor, reason=reason, now=now)
@@ -140,8 +140,8 @@ def withdraw(
     news: str = events.REFUND_CANCELLED,
     now: datetime,
 ) -> Refund:
-    """Withdraw a locked refund that the gateway has not been told of. The caller has locked its order."""
-    if refund.status == RefundStatus.PENDING:
+    """Withdraw a locked refund that nobody is paying. The caller has locked its order."""
+    if refund.status in (RefundStatus.PENDING, RefundStatus.MANUAL):
         post_due(order, refund, kind=REVERSAL, now=now)
     refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED)
     refund.next_check_at = None
@@ -149,6 +149,7 @@ def withdraw(
 
     changed = stored_fields(refund, "status")
     record(news, subject=refund, root_id=order.pk, actor=actor, changed=changed, reason=reason, now=now)
+    tell_order(order=order, actor=actor, now=now)
 
     return refund
 

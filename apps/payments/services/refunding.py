@@ -252,12 +252,18 @@ def check_still_there(order: "Order", refund: Refund) -> None:
 
 
 def post_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> None:
-    """Book that we owe a refund; of a reversal, that we owe it no longer."""
+    """
+    Book that we owe a refund; of a reversal, that we owe it no longer. The caller has locked the refund and moves its status.
+
+    What happens to one refund a second time is posted under the next number: `refund_reversal:2`.
+    """
     sign = -1 if kind == REVERSAL else 1
+    source_type = subject_type_of(refund)
+    earlier = selectors.count_postings(source_type=source_type, source_id=refund.pk, kind=kind)
     post_to_ledger(
-        source_type=subject_type_of(refund),
+        source_type=source_type,
         source_id=refund.pk,
-        kind=kind,
+        kind=f"{kind}:{earlier + 1}" if earlier else kind,
         order_id=order.pk,
         entries={CUSTOMER_ADVANCES: sign * refund.amount, REFUNDS_PAYABLE: -sign * refund.amount},
         currency=refund.currency,

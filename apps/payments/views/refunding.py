@@ -141,7 +141,9 @@ class RefundView(ApiView):
     @extend_schema(
         operation_id="reject_refund",
         summary="Refuse a refund",
-        description="For finance. Its sum can be asked back again.",
+        description=(
+            "For finance: one that awaits approval, or is held for a transfer by hand that will not be made. Its sum is free again."
+        ),
         request=RefundReasonRequest,
         responses={200: RefundResponse},
         examples=[
