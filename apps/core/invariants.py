@@ -34,6 +34,8 @@ def _untold(model: type[Subject]) -> str:
     kind, table = model._meta.label_lower, model._meta.db_table
     has_status = any(field.name == "status" for field in model._meta.concrete_fields)
     status = "r.status" if has_status else "NULL::text"
+    untold = ", ".join(f"'{each}'" for each in sorted(model.UNTOLD_STATUSES))
+    is_told = f"{status} NOT IN ({untold}) AND " if untold else ""
     is_kept = NOT_DELETED in getattr(model._meta, "triggers", ())
     return f"""
         SELECT '{kind}', coalesce(r.id, told.subject_id), r.version, told.version, {status}, told.status FROM {table} r
@@ -42,7 +44,7 @@ def _untold(model: type[Subject]) -> str:
                    (array_agg(changed ->> 'status' ORDER BY version DESC) FILTER (WHERE changed ? 'status'))[1] AS status
             FROM core_event WHERE subject_type = '{kind}' GROUP BY subject_id
         ) told ON told.subject_id = r.id
-        WHERE r.version IS DISTINCT FROM coalesce(told.version, 0) OR {status} <> told.status
+        WHERE r.version IS DISTINCT FROM coalesce(told.version, 0) OR ({is_told}{status} <> told.status)
     """  # noqa: S608 - names of our own tables
 
 

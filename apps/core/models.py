@@ -41,6 +41,8 @@ class Subject(Record):
 
     #: The columns that no event tells: notes of workers about their own work, not about what happened.
     UNTOLD: ClassVar[frozenset[str]] = frozenset()
+    #: The statuses that are such a note: a worker is at it, and what comes of it will be told.
+    UNTOLD_STATUSES: ClassVar[frozenset[str]] = frozenset()
 
     version = models.PositiveIntegerField(default=0)
     metadata = models.JSONField(default=dict, blank=True)

@@ -108,7 +108,7 @@ def test_a_declined_payment_confirms_nothing_and_may_be_tried_again(buyer: Buyer
     assert order["paid_amount"] == order["total_amount"]
     attempts = buyer.api.get(buyer.payment_url)["attempts"]
     assert sorted(attempt["status"] for attempt in attempts) == ["captured", "failed"]
-    until(buyer._rendered, what="the invoice")
+    buyer._fetch_invoice()
     assert books_hold()
 
 

@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from apps.core import audit, ids
+from apps.core.events import SYSTEM, record, stored_fields
 from apps.notifications import rules, services
 from apps.notifications.models import Notification
 from apps.orders.states import OrderStatus
@@ -120,3 +121,22 @@ def test_a_message_on_its_way_is_not_stuck(owner: Any) -> None:
     make_queued_sms(owner, status="sending", claimed_until=NOON + rules.LEASE, next_attempt_at=NOON + rules.LEASE)
 
     assert found("INV-45c", now=LATER - timedelta(seconds=2)) == []
+
+
+def test_a_message_that_is_claimed_is_no_change_that_nobody_told(owner: Any) -> None:
+    claimed = make_queued_sms(owner)
+    lost = make_queued_sms(owner)
+    make_told(claimed)
+    make_told(lost)
+
+    Notification.objects.filter(pk=claimed.pk).update(status="sending", claimed_until=NOON + rules.LEASE)
+    assert [row["id"] for row in found("INV-37b") if row["kind"] == "notifications.notification"] == []
+
+    Notification.objects.filter(pk=lost.pk).update(status="failed", next_attempt_at=None)
+    assert [row["id"] for row in found("INV-37b") if row["kind"] == "notifications.notification"] == [lost.pk]
+
+
+def make_told(notification: Notification) -> None:
+    with transaction.atomic():
+        changed = stored_fields(notification, "status")
+        record("notifications.notification.queued", subject=notification, actor=SYSTEM, changed=changed, now=NOON)
