@@ -19,7 +19,7 @@ from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
-from apps.core.admin_deeds import WithDeeds, act_for, deeds_of
+from apps.core.admin_actions import WithObjectActions, act_for, object_actions_of
 from apps.core.errors import BahiError
 from apps.core.events import Actor
 from apps.core.models import Event, Record
@@ -166,7 +166,7 @@ def add_panel(model_label: str, panel: Panel) -> None:
     _panels.setdefault(model_label, []).append(panel)
 
 
-class BahiAdmin(WithDeeds, ModelAdmin):
+class BahiAdmin(WithObjectActions, ModelAdmin):
     """The base of every admin page."""
 
     #: How fields are shown where they cannot be edited, by name.
@@ -200,16 +200,16 @@ class BahiAdmin(WithDeeds, ModelAdmin):
             for panel in _panels.get(self.model._meta.label_lower, [])
             if not panel.permission or request.user.has_perm(panel.permission)
         ]
-        has_deeds = bool(deeds_of(self.model)) and self.has_view_permission(request)
-        instance = self.get_object(request, object_id) if panels or has_deeds else None
+        has_object_actions = bool(object_actions_of(self.model)) and self.has_view_permission(request)
+        instance = self.get_object(request, object_id) if panels or has_object_actions else None
         shown = [
             {"title": panel.title, "columns": panel.columns, "rows": panel.rows(instance)}
             for panel in panels
             if instance
         ]
-        deeds = self.deeds_for(request, instance) if has_deeds and instance else []
+        object_actions = self.object_actions_for(request, instance) if has_object_actions and instance else []
         return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "panels": shown, "deeds": deeds}
+            request, object_id, form_url, {**(extra_context or {}), "panels": shown, "object_actions": object_actions}
         )
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:

@@ -9,7 +9,7 @@ from django.http import FileResponse, Http404, HttpRequest
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
-from apps.core.admin_deeds import add_forecast
+from apps.core.admin_actions import add_forecast
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, on_one_line
 from apps.core.errors import BahiError
 from apps.core.money import rupees

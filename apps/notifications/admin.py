@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from apps.core.admin_deeds import add_forecast
+from apps.core.admin_actions import add_forecast
 from apps.core.admin_site import Panel, ReadOnlyAdmin, add_panel, tones
 from apps.core.errors import NotFound
 from apps.core.models import public_pk

@@ -1,4 +1,4 @@
-"""The back office's order page: to look at, with one deed."""
+"""The back office's order page: to look at, with one action."""
 
 from typing import Any
 

@@ -41,8 +41,8 @@ def signed_in(user: Any) -> Client:
     return client
 
 
-def address(thing: Any, deed: str) -> str:
-    return reverse(f"admin:{thing._meta.label_lower.replace('.', '_')}_do", args=[thing.pk, deed])
+def address(thing: Any, action: str) -> str:
+    return reverse(f"admin:{thing._meta.label_lower.replace('.', '_')}_do", args=[thing.pk, action])
 
 
 def page_of(thing: Any) -> str:
@@ -110,7 +110,7 @@ def paid(order: Any) -> Any:
 
 
 #: What it is done to, its name, what is typed, who may, and what it leads to.
-DEEDS: list[tuple[Callable[[Any], Any], str, dict[str, str], tuple[str, ...], str]] = [
+ACTIONS: list[tuple[Callable[[Any], Any], str, dict[str, str], tuple[str, ...], str]] = [
     (waiting, "approve", {}, DECIDE, "pending"),
     (waiting, "reject", {"reason": "Worn"}, DECIDE, "cancelled"),
     (failed, "retry", {}, DECIDE, "failed"),
@@ -129,14 +129,14 @@ DEEDS: list[tuple[Callable[[Any], Any], str, dict[str, str], tuple[str, ...], st
 
 @pytest.mark.parametrize("role", [*ROLES, "stranger", "anonymous"])
 @pytest.mark.parametrize(
-    ("make", "deed", "typed", "may", "leads_to"), DEEDS, ids=lambda one: getattr(one, "__name__", None)
+    ("make", "action", "typed", "may", "leads_to"), ACTIONS, ids=lambda one: getattr(one, "__name__", None)
 )
-def test_a_deed_is_done_by_whom_it_is_for_and_by_nobody_else(
+def test_an_action_is_done_by_whom_it_is_for_and_by_nobody_else(
     order: Any,
     stranger: Any,
     role: str,
     make: Any,
-    deed: str,
+    action: str,
     typed: dict[str, str],
     may: tuple[str, ...],
     leads_to: str,
@@ -146,7 +146,7 @@ def test_a_deed_is_done_by_whom_it_is_for_and_by_nobody_else(
         client = Client()
     else:
         client = signed_in(stranger if role == "stranger" else make_staff(role))
-    url, before = address(thing, deed), state()
+    url, before = address(thing, action), state()
 
     looked = client.get(url)
     assert state() == before, "looking changes nothing"
@@ -207,7 +207,7 @@ def test_what_is_over_is_not_offered_and_not_done(order: Any, finance: Any) -> N
     assert state() == before
 
 
-@pytest.mark.parametrize("where", ["no-such-deed", "approve"])
+@pytest.mark.parametrize("where", ["no-such-action", "approve"])
 def test_what_is_not_there_leads_to_the_start(order: Any, finance: Any, where: str) -> None:
     refund = waiting(order)
     url = address(refund, where)

@@ -736,17 +736,17 @@ def test_a_list_shows_its_channel_newest_first_in_as_many_queries_for_fifty_as_f
 # In the back office --------------------------------------------------------------------------------------------------
 
 
-def do(user: Any, thing: Any, deed: str) -> Any:
+def do(user: Any, thing: Any, action: str) -> Any:
     client = Client()
     client.force_login(user)
-    return client.post(reverse(f"admin:{thing._meta.label_lower.replace('.', '_')}_do", args=[thing.pk, deed]))
+    return client.post(reverse(f"admin:{thing._meta.label_lower.replace('.', '_')}_do", args=[thing.pk, action]))
 
 
-@pytest.mark.parametrize(("deed", "channel"), [("send-link", LINK), ("show-qr", QR)])
+@pytest.mark.parametrize(("action", "channel"), [("send-link", LINK), ("show-qr", QR)])
 def test_support_asks_for_the_money_at_the_order_and_gives_the_payment_up(
-    order: Any, support: Any, sandbox: Any, deed: str, channel: PaymentChannel
+    order: Any, support: Any, sandbox: Any, action: str, channel: PaymentChannel
 ) -> None:
-    assert do(support, order, deed).status_code == 302
+    assert do(support, order, action).status_code == 302
     payment = call(Payment.objects.get())
     assert payment.channel == channel
     client = Client()

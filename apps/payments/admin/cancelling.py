@@ -7,7 +7,7 @@ from django.conf import settings
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.core import clock
-from apps.core.admin_deeds import Deed, add_deed
+from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.money import rupees
 from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus, PaymentStatus
@@ -78,9 +78,9 @@ def _money(order: Any) -> list[tuple[str, Any]]:
     return rows
 
 
-add_deed(
+add_object_action(
     "orders.order",
-    Deed(
+    ObjectAction(
         name="cancel",
         title="Cancel order",
         permission="orders.change_order",

@@ -13,7 +13,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from apps.core import clock
-from apps.core.admin_deeds import Deed, add_deed
+from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
 from apps.core.money import rupees
 from apps.payments import selectors, services
@@ -232,9 +232,9 @@ def _forecast_of_contesting(dispute: Dispute) -> list[tuple[str, Any]]:
     return [*_facts(dispute), ("What goes to the bank", proof), ("Then", "The bank decides. It can be contested once.")]
 
 
-add_deed(
+add_object_action(
     "payments.dispute",
-    Deed(
+    ObjectAction(
         name="contest",
         title="Contest",
         permission=_DECIDE,
@@ -245,9 +245,9 @@ add_deed(
         forecast=_forecast_of_contesting,
     ),
 )
-add_deed(
+add_object_action(
     "payments.dispute",
-    Deed(
+    ObjectAction(
         name="add-evidence",
         title="Add evidence",
         permission=_DECIDE,
@@ -258,9 +258,9 @@ add_deed(
         forecast=_facts,
     ),
 )
-add_deed(
+add_object_action(
     "payments.dispute",
-    Deed(
+    ObjectAction(
         name="accept",
         title="Accept: the payer keeps the money",
         permission=_DECIDE,

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.core import clock
-from apps.core.admin_deeds import Deed, add_deed
+from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.money import rupees
 from apps.orders.states import OrderStatus
 from apps.payments import rules, selectors, services
@@ -60,9 +60,9 @@ for _name, _title, _icon, _channel in (
     ("send-link", "Send payment link", "link", PaymentChannel.PAYMENT_LINK),
     ("show-qr", "Make QR code", "qr_code_2", PaymentChannel.QR_CODE),
 ):
-    add_deed(
+    add_object_action(
         "orders.order",
-        Deed(
+        ObjectAction(
             name=_name,
             title=_title,
             permission="payments.add_payment",
@@ -73,9 +73,9 @@ for _name, _title, _icon, _channel in (
             is_offered=_awaits_payment,
         ),
     )
-add_deed(
+add_object_action(
     "payments.payment",
-    Deed(
+    ObjectAction(
         name="give-up",
         title="Give payment up",
         permission="payments.add_payment",

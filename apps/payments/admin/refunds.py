@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from apps.accounts import selectors as accounts
 from apps.core import clock
-from apps.core.admin_deeds import Deed, act_for, add_deed
+from apps.core.admin_actions import ObjectAction, act_for, add_object_action
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
 from apps.core.errors import BahiError
 from apps.core.money import rupees
@@ -275,34 +275,34 @@ def _is_in_doubt(refund: Refund) -> bool:
     return refund.status in OPEN_REFUNDS and refund.gateway_call != GatewayCall.NEEDED
 
 
-for _deed in (
-    Deed(
+for _action in (
+    ObjectAction(
         name="approve", title="Approve", permission=_DECIDE, does=_approve, icon="check", forecast=_of_approval,
         is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
     ),
-    Deed(
+    ObjectAction(
         name="reject", title="Refuse", permission=_DECIDE, does=_reject, icon="block", form=ReasonForm, is_danger=True,
         forecast=_of_refusal, is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
     ),
-    Deed(
+    ObjectAction(
         name="give-up", title="Give the transfer up", permission=_DECIDE, does=_reject, icon="block", form=ReasonForm,
         is_danger=True, forecast=_of_refusal, is_offered=lambda refund: refund.status == RefundStatus.MANUAL,
     ),
-    Deed(
+    ObjectAction(
         name="retry", title="Try again", permission=_DECIDE, does=_retry, icon="replay", forecast=_of_retry,
         is_offered=_is_failed,
     ),
-    Deed(
+    ObjectAction(
         name="transfer", title="Pay by bank transfer", permission=_DECIDE, does=_transfer, icon="account_balance",
         form=TransferForm, forecast=_of_transfer,
         is_offered=lambda refund: refund.status == RefundStatus.MANUAL or _is_failed(refund),
     ),
-    Deed(
+    ObjectAction(
         name="ask", title="Ask the gateway now", permission="payments.view_refund", does=_ask, icon="sync",
         forecast=_facts, is_offered=_is_in_doubt,
     ),
 ):  # fmt: skip
-    add_deed("payments.refund", _deed)
+    add_object_action("payments.refund", _action)
 
 
 def _rows_of_order(order: Any) -> list[tuple[Any, ...]]:

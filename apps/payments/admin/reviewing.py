@@ -17,7 +17,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.core import clock
-from apps.core.admin_deeds import Deed, add_deed
+from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.admin_site import ReadOnlyAdmin, age, link, tones
 from apps.core.models import is_staff_with
 from apps.core.money import rupees
@@ -219,23 +219,23 @@ def _has_money_left(attempt: PaymentAttempt) -> bool:
     return _waits(attempt) and is_ours and selectors.left_of_attempt(attempt) > 0
 
 
-add_deed(
+add_object_action(
     "payments.paymentattempt",
-    Deed(
+    ObjectAction(
         name="give-back", title="Give this money back", permission="payments.add_refund", does=_give_back, icon="undo",
         form=GiveBackForm, forecast=_of_giving_back, is_offered=_has_money_left,
     ),
 )  # fmt: skip
-add_deed(
+add_object_action(
     "payments.paymentattempt",
-    Deed(
+    ObjectAction(
         name="close", title="Close the review", permission="payments.change_paymentattempt", does=_close,
         icon="task_alt", form=NoteForm, forecast=_of_closing, is_offered=_waits,
     ),
 )  # fmt: skip
-add_deed(
+add_object_action(
     "payments.payment",
-    Deed(
+    ObjectAction(
         name="ask", title="Ask the gateway now", permission="payments.view_payment", does=_ask, icon="sync",
         is_offered=lambda payment: payment.status in LIVE or payment.next_check_at is not None,
     ),

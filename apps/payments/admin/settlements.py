@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.accounts import selectors as accounts
 from apps.core import clock
-from apps.core.admin_deeds import Deed, act_for, add_deed
+from apps.core.admin_actions import ObjectAction, act_for, add_object_action
 from apps.core.admin_site import ReadOnlyAdmin, age
 from apps.core.errors import BahiError
 from apps.core.money import rupees
@@ -182,11 +182,11 @@ class ReconciliationExceptionAdmin(ReadOnlyAdmin):
         note = f"{resolution.label}; decided in the back office"
         self._each(request, queryset, services.resolve_exception, resolution=resolution.value, note=note)
 
-    def _each(self, request: HttpRequest, queryset: "QuerySet[Any]", deed: Any, **how: Any) -> None:
+    def _each(self, request: HttpRequest, queryset: "QuerySet[Any]", action: Any, **how: Any) -> None:
         actor = act_for(request)
         for exception in queryset:
             try:
-                deed(exception_id=exception.pk, actor=actor, now=clock.now(), **how)
+                action(exception_id=exception.pk, actor=actor, now=clock.now(), **how)
             except BahiError as error:
                 self.message_user(request, f"{exception.entity_id}: {error.text}", messages.ERROR)
             else:
@@ -246,18 +246,18 @@ def _is_open(exception: ReconciliationException) -> bool:
     return exception.resolved_at is None
 
 
-for _deed in (
-    Deed(
+for _action in (
+    ObjectAction(
         name="take", title="Look after it myself", permission=_DECIDE, does=_take, icon="person", forecast=_facts,
         is_offered=_is_open,
     ),
-    Deed(
+    ObjectAction(
         name="give", title="Give it to somebody", permission=_DECIDE, does=_give, icon="group", form=OwnerForm,
         forecast=_facts, is_offered=_is_open,
     ),
-    Deed(
+    ObjectAction(
         name="resolve", title="Resolve", permission=_DECIDE, does=_resolve, icon="task_alt", form=ResolveForm,
         forecast=_facts, is_offered=_is_open,
     ),
 ):  # fmt: skip
-    add_deed("payments.reconciliationexception", _deed)
+    add_object_action("payments.reconciliationexception", _action)

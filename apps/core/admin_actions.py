@@ -1,7 +1,7 @@
 """
 What staff may do to one thing of the back office: a page of its own that says beforehand what will happen.
 
-An app adds deeds to the pages of apps below it, as it adds panels. Nothing happens but through the function that a deed names,
+An app adds actions to the pages of apps below it, as it adds panels. Nothing happens but through the function that an action names,
 which calls a service; what the service refuses is shown on the page, with what was typed.
 """
 
@@ -38,7 +38,7 @@ def _no_obstacle(_: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Deed:
+class ObjectAction:
     """
     One thing that can be done, to a `model_label` such as `orders.order`.
 
@@ -58,23 +58,23 @@ class Deed:
     is_danger: bool = False
 
 
-_deeds: dict[str, list[Deed]] = {}
+_object_actions: dict[str, list[ObjectAction]] = {}
 _further: dict[tuple[str, str], list[Forecast]] = {}
 
 
-def add_deed(model_label: str, deed: Deed) -> None:
-    """Offer a deed on the admin page of a model, named as `orders.order`; called from an admin module of the same app or of one above."""
-    _deeds.setdefault(model_label, []).append(deed)
+def add_object_action(model_label: str, action: ObjectAction) -> None:
+    """Offer an action on the admin page of a model, as `orders.order`; called from an admin module of the same app or of one above."""
+    _object_actions.setdefault(model_label, []).append(action)
 
 
 def add_forecast(model_label: str, name: str, forecast: Forecast) -> None:
-    """Say on the page of a deed what else will happen; called from the admin module of an app above the one that does it."""
+    """Say on the page of an action what else will happen; called from the admin module of an app above the one that does it."""
     _further.setdefault((model_label, name), []).append(forecast)
 
 
-def deeds_of(model: type[Model]) -> list[Deed]:
+def object_actions_of(model: type[Model]) -> list[ObjectAction]:
     """Return what can be done on the page of a model."""
-    return _deeds.get(model._meta.label_lower, [])
+    return _object_actions.get(model._meta.label_lower, [])
 
 
 def act_for(request: HttpRequest) -> Actor:
@@ -83,8 +83,8 @@ def act_for(request: HttpRequest) -> Actor:
     return Actor(kind="user", id=user.public_id, label=str(user))
 
 
-class WithDeeds:
-    """A page of the back office that offers deeds."""
+class WithObjectActions:
+    """A page of the back office that offers actions."""
 
     model: Any
     admin_site: Any
@@ -93,57 +93,64 @@ class WithDeeds:
         label = self.model._meta.label_lower
         page = path(
             "<path:object_id>/do/<slug:name>/",
-            self.admin_site.admin_view(self.deed_view),
+            self.admin_site.admin_view(self.object_action_view),
             name=f"{label.replace('.', '_')}_do",
         )
         return [page, *super().get_urls()]  # type: ignore[misc]
 
-    def deeds_for(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+    def object_actions_for(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
         """Return the buttons of an object's page: what this member of staff may do to it now."""
         return [
-            {"title": deed.title, "icon": deed.icon, "is_danger": deed.is_danger, "href": self._address(obj, deed.name)}
-            for deed in deeds_of(self.model)
-            if request.user.has_perm(deed.permission) and deed.is_offered(obj)
+            {
+                "title": action.title,
+                "icon": action.icon,
+                "is_danger": action.is_danger,
+                "href": self._address(obj, action.name),
+            }
+            for action in object_actions_of(self.model)
+            if request.user.has_perm(action.permission) and action.is_offered(obj)
         ]
 
-    def deed_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Show what a deed will do, and do it when it is confirmed."""
+    def object_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Show what an action will do, and do it when it is confirmed."""
         page: Any = self
-        deed = next((one for one in deeds_of(self.model) if one.name == name), None)
+        action = next((one for one in object_actions_of(self.model) if one.name == name), None)
         obj = page.get_object(request, object_id)
-        if deed is None or obj is None:
+        if action is None or obj is None:
             return HttpResponseRedirect(reverse("admin:index"))
-        if not page.has_view_permission(request, obj) or not request.user.has_perm(deed.permission):
+        if not page.has_view_permission(request, obj) or not request.user.has_perm(action.permission):
             raise PermissionDenied
-        if not deed.is_offered(obj):
-            page.message_user(request, f"{obj}: “{deed.title}” is not possible any more.", messages.WARNING)
+        if not action.is_offered(obj):
+            page.message_user(request, f"{obj}: “{action.title}” is not possible any more.", messages.WARNING)
             return HttpResponseRedirect(self._page_of(obj))
-        form = deed.form(request.POST if request.method == "POST" else None)
+        form = action.form(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
-                said = deed.does(obj, user=request.user, actor=act_for(request), now=clock.now(), **form.cleaned_data)
+                said = action.does(obj, user=request.user, actor=act_for(request), now=clock.now(), **form.cleaned_data)
             except BahiError as error:
                 page.message_user(request, error.text, messages.ERROR)
             else:
                 page.message_user(request, said, messages.SUCCESS)
                 return HttpResponseRedirect(self._page_of(obj))
-        return self._ask(request, deed, obj, form)
+        return self._ask(request, action, obj, form)
 
-    def _ask(self, request: HttpRequest, deed: Deed, obj: Any, form: forms.Form) -> HttpResponse:
-        obstacle = deed.obstacle(obj)
-        forecasts = [] if obstacle else [deed.forecast, *_further.get((self.model._meta.label_lower, deed.name), [])]
+    def _ask(self, request: HttpRequest, action: ObjectAction, obj: Any, form: forms.Form) -> HttpResponse:
+        obstacle = action.obstacle(obj)
+        forecasts = (
+            [] if obstacle else [action.forecast, *_further.get((self.model._meta.label_lower, action.name), [])]
+        )
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{deed.title}: {obj}",
+            "title": f"{action.title}: {obj}",
             "opts": self.model._meta,
-            "deed": deed,
+            "object_action": action,
             "object": obj,
             "form": form,
             "obstacle": obstacle,
             "forecast": [row for forecast in forecasts for row in forecast(obj)],
             "back": self._page_of(obj),
         }
-        return TemplateResponse(request, "admin/deed.html", context)
+        return TemplateResponse(request, "admin/object_action.html", context)
 
     def _page_of(self, obj: Any) -> str:
         return reverse(f"admin:{self.model._meta.label_lower.replace('.', '_')}_change", args=[obj.pk])
