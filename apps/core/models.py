@@ -199,15 +199,6 @@ def subject_type_of(subject: models.Model) -> str:
     return str(subject._meta.label_lower)
 
 
-def by_public_id(queryset: "models.QuerySet[Any]", text: str) -> "models.QuerySet[Any]":
-    """
-    Narrow a queryset to the row with a public id.
-
-    :raises NotFound: if the text is not an id of that kind
-    """
-    return queryset.filter(pk=public_pk(queryset.model, text))
-
-
 def public_pk(model: type[models.Model], text: str) -> UUID:
     """
     Return the primary key behind a public id of a model.

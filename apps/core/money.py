@@ -18,11 +18,6 @@ def half_up(numerator: int, denominator: int) -> int:
     return magnitude if numerator >= 0 else -magnitude
 
 
-def share_of(amount: int, rate: int) -> int:
-    """Return `rate` basis points of an amount in paise, in paise, half-up."""
-    return half_up(amount * rate, BASIS_POINTS)
-
-
 def round_to_rupee(paise: int) -> int:
     """Return the amount rounded to whole rupees, in paise: 50 paise round away from zero."""
     return half_up(paise, PAISE_PER_RUPEE) * PAISE_PER_RUPEE

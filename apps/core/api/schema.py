@@ -92,20 +92,6 @@ def page_example(*items: dict[str, Any], name: str = "A page") -> OpenApiExample
     return OpenApiExample(name, response_only=True, value=whole_list([*items]))
 
 
-def list_of(item: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a list of something."""
-    return {
-        "type": "object",
-        "properties": {
-            "object": {"type": "string", "const": "list"},
-            "data": {"type": "array", "items": item},
-            "has_more": {"type": "boolean"},
-            "next_cursor": {"type": ["string", "null"]},
-            "prev_cursor": {"type": ["string", "null"]},
-        },
-    }
-
-
 def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Give every operation the one error shape."""
     result.setdefault("components", {}).setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
