@@ -1,7 +1,7 @@
 """How news is written: one immutable Event and one Outbox row, in the writer's own transaction."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -110,6 +110,18 @@ def stored_fields(subject: Subject, *names: str) -> dict[str, Any]:
     return {name: getattr(subject, name) for name in (names or columns) if name not in bookkeeping}
 
 
+def changes_since(subject: Subject, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the columns in `before`, which `stored_fields` gave, that have another value now."""
+    after = stored_fields(subject, *before)
+    return {name: value for name, value in after.items() if value != before[name]}
+
+
+def told_of(subject: Subject, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what news tells of some stored values of a row, or of all: not the notes of workers (`UNTOLD`)."""
+    values = stored_fields(subject) if values is None else values
+    return {name: value for name, value in values.items() if name not in subject.UNTOLD}
+
+
 # Folding: from the events back to the row ----------------------------------------------------------------------------
 
 
@@ -157,7 +169,7 @@ def untrue_fields(subject: Subject, events: Iterable[Event]) -> dict[str, tuple[
     """
     told = list(events)
     state = fold(told)
-    stored = _as_told({name: value for name, value in stored_fields(subject).items() if name not in subject.UNTOLD})
+    stored = _as_told(told_of(subject))
     blank = _as_told(stored_fields(type(subject)()))
     expected = {name: state.get(name, blank[name]) for name in stored}
     expected["version"], stored["version"] = (told[-1].version if told else 0), subject.version

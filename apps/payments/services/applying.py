@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 
 from apps.core.errors import NotFound
-from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.core.events import SYSTEM, Actor, changes_since, record, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
@@ -159,8 +159,7 @@ def _merge(
         _rise(order, payment, attempt, facts, now=now)
     _fill_blanks(attempt, facts)
 
-    after = stored_fields(attempt)
-    changed = after if is_new else {name: value for name, value in after.items() if value != before[name]}
+    changed = stored_fields(attempt) if is_new else changes_since(attempt, before)
     if changed:
         if is_new:
             attempt.save(force_insert=True)
@@ -251,8 +250,7 @@ def _settle(
     if has_risen and payment.status in LIVE:
         payment.live_until = rules.extended(payment.live_until, status=attempt.status, now=now)
 
-    after = stored_fields(payment, *before)
-    changed = {name: value for name, value in after.items() if value != before[name]}
+    changed = changes_since(payment, before)
     if not changed:
         return
     payment.save(update_fields=[*before, "checks", "next_check_at", "updated_at"])

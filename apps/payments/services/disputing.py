@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.core.errors import Conflict, NotFound
-from apps.core.events import Actor, gateway_actor, record, stored_fields
+from apps.core.events import Actor, changes_since, gateway_actor, record, stored_fields, told_of
 from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors, states
@@ -88,11 +88,10 @@ def apply_gateway_dispute(*, facts: GatewayDispute, source: Source, actor: Actor
     before = stored_fields(dispute)
     _take_over(dispute, facts, is_new=is_new, now=now)
 
-    after = stored_fields(dispute)
-    changed = after if is_new else {name: value for name, value in after.items() if value != before[name]}
+    changed = stored_fields(dispute) if is_new else changes_since(dispute, before)
     if changed:
         dispute.save(force_insert=True) if is_new else dispute.save(update_fields=[*changed, "updated_at"])
-    told = {name: value for name, value in changed.items() if name not in dispute.UNTOLD}
+    told = told_of(dispute, changed)
     if told:
         _post(dispute, taken_before=0 if is_new else before["amount_deducted"], gateway=facts.gateway, now=now)
         news = _NEWS.get(DisputeStatus(dispute.status), events.DISPUTE_OPENED if is_new else events.DISPUTE_CHANGED)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.events import SYSTEM, changes_since, record, stored_fields
 from apps.orders import selectors as orders
 from apps.payments import events, selectors
 from apps.payments.gateways import Gateway, GatewayError, Payer, Refused
@@ -123,8 +123,7 @@ def note_link(order: "Order", payment: Payment, link: GatewayLink, *, now: datet
         # The bank may still answer about a try that was begun before.
         payment.checks = 0
 
-    after = stored_fields(payment, *before)
-    changed = {name: value for name, value in after.items() if value != before[name]}
+    changed = changes_since(payment, before)
     if not changed:
         return
     payment.save(update_fields=[*changed, "gateway_call", "checks", "updated_at"])

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from apps.core import ids
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, record, told_of
 from apps.core.models import subject_type_of
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
@@ -37,8 +37,6 @@ DUE = "refund_due"
 #: Of a refund that had failed and is to be paid after all.
 DUE_AGAIN = "refund_due_again"
 REVERSAL = "refund_reversal"
-#: What the janitor and our calls to the gateway keep for themselves; news tells nothing of it.
-UNTOLD = frozenset({"next_check_at", "checks", "claimed_until", "gateway_call", "idempotency_key"})
 
 
 class NothingToRefund(Conflict):
@@ -371,7 +369,7 @@ def _insert(
     if is_decided:
         post_due(order, refund, kind=DUE, now=now)
 
-    told = {name: value for name, value in stored_fields(refund).items() if name not in UNTOLD}
+    told = told_of(refund)
     record(events.REFUND_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changed=told, reason=note, now=now)
     tell_order(order=order, actor=actor, now=now)
     return refund

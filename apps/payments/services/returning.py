@@ -12,7 +12,7 @@ from django.db import transaction
 
 from apps.core import ids
 from apps.core.errors import NotFound
-from apps.core.events import SYSTEM, Actor, gateway_actor, record, stored_fields
+from apps.core.events import SYSTEM, Actor, changes_since, gateway_actor, record, stored_fields, told_of
 from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors, states
@@ -20,7 +20,7 @@ from apps.payments.gateways import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.approving import withdraw
 from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
-from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, UNTOLD, post_due
+from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, post_due
 from apps.payments.services.reviewing import close_review_when_all_is_back
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
@@ -156,7 +156,7 @@ def _insert_foreign(order: "Order", attempt: PaymentAttempt, facts: GatewayRefun
         next_check_at=rules.next_refund_check(checks=0, now=now),
     )
     post_due(order, refund, kind=DUE, now=now)
-    told = {name: value for name, value in stored_fields(refund).items() if name not in UNTOLD}
+    told = told_of(refund)
     record(events.REFUND_SENT, subject=refund, root_id=order.pk, actor=actor, changed=told, now=now)
     return refund
 
@@ -175,12 +175,11 @@ def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor
         # An instant refund may fall back to a normal one; what is said of it in the end holds.
         refund.speed_processed = facts.speed_processed
 
-    after = stored_fields(refund)
-    changed = {name: value for name, value in after.items() if value != before[name]}
+    changed = changes_since(refund, before)
     if not changed:
         return
     refund.save(update_fields=[*changed, "updated_at"])
-    told = {name: value for name, value in changed.items() if name not in UNTOLD}
+    told = told_of(refund, changed)
     if told:
         news = _NEWS[RefundStatus(refund.status)] if has_moved or is_first_sight else events.REFUND_CHANGED
         record(news, subject=refund, root_id=order.pk, actor=actor, changed=told, now=now)

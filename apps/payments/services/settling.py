@@ -18,7 +18,7 @@ from django.db.models import Q
 
 from apps.core import clock
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.core.events import SYSTEM, Actor, record, stored_fields, told_of
 from apps.payments import events, locks, selectors, statements
 from apps.payments.gateways import (
     Gateway,
@@ -94,7 +94,7 @@ def _is_left_lying(report: SettlementImport, *, now: datetime) -> bool:
 
 
 def _told(report: SettlementImport) -> dict[str, object]:
-    return {name: value for name, value in stored_fields(report).items() if name not in report.UNTOLD}
+    return told_of(report)
 
 
 def _insert_or_find(fresh: SettlementImport) -> tuple[SettlementImport, bool]:

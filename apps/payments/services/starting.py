@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, record, stored_fields, told_of
 from apps.orders.locks import OrderNotFound, lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors, states
@@ -127,8 +127,7 @@ def _begin(
         next_check_at=now + _FIRST_CHECK_AFTER,
         **payer,
     )
-    told = {name: value for name, value in stored_fields(payment).items() if name not in payment.UNTOLD}
-    record(events.PAYMENT_CREATED, subject=payment, root_id=order.pk, actor=actor, changed=told, now=now)
+    record(events.PAYMENT_CREATED, subject=payment, root_id=order.pk, actor=actor, changed=told_of(payment), now=now)
 
     tell_order(order=order, actor=actor, now=now)
 
