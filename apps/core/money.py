@@ -47,6 +47,15 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
+def amount_text(minor_units: int, currency: str) -> str:
+    """Return an amount in the words of its currency: `₹338.00`, `USD 7.77`, or `7.77 of no currency`."""
+    if currency == "INR":
+        return rupees(minor_units)
+    sign, (whole, rest) = "-" if minor_units < 0 else "", divmod(abs(minor_units), PAISE_PER_RUPEE)
+    amount = f"{sign}{whole}.{rest:02d}"
+    return f"{currency} {amount}" if currency else f"{amount} of no currency"
+
+
 def rupees(paise: int) -> str:
     """Return an amount as people in India write it: `₹12,34,567.50`."""
     sign = "-" if paise < 0 else ""

@@ -196,7 +196,7 @@ class LineKind(models.TextChoices):
 
 
 class ExceptionReason(models.TextChoices):
-    """In what a gateway's report and our books do not agree."""
+    """In what a gateway's report, or anything else that it says, and our books do not agree."""
 
     UNKNOWN_PAYMENT = "unknown_payment", "We know no such payment or refund"
     WRONG_AMOUNT = "wrong_amount", "The amount is not ours"
@@ -205,6 +205,13 @@ class ExceptionReason(models.TextChoices):
     DUPLICATED_LINE = "duplicated_line", "It was settled already"
     MISSING_LINE = "missing_line", "It should have been settled"
     SUM_MISMATCH = "sum_mismatch", "The transfer is not the sum of its lines"
+    REFUND_EXCEEDS_PAYMENT = "refund_exceeds_payment", "The refund is more than is left of the payment"
+    DISPUTE_EXCEEDS_PAYMENT = "dispute_exceeds_payment", "The dispute is about more than is left of the payment"
+    CURRENCY_MISMATCH = "currency_mismatch", "The currency is missing or is not the payment's"
+    ACCOUNT_MISMATCH = "account_mismatch", "It is about another account at the gateway"
+    CONTRADICTORY_FACTS = "contradictory_facts", "The gateway contradicts itself or what it said before"
+    UNREADABLE_FACTS = "unreadable_facts", "The amount, the state or another field cannot be read"
+    WEBHOOK_FAILED = "webhook_failed", "The webhook could not be processed"
 
 
 class Resolution(models.TextChoices):

@@ -14,7 +14,7 @@ from apps.core import clock
 from apps.core.admin_actions import ObjectAction, act_for, add_object_action
 from apps.core.admin_site import ReadOnlyAdmin, age
 from apps.core.errors import BahiError
-from apps.core.money import rupees
+from apps.core.money import amount_text, rupees
 from apps.payments import services
 from apps.payments.models import (
     ReconciliationException,
@@ -117,11 +117,23 @@ class ReconciliationExceptionAdmin(ReadOnlyAdmin):
     list_select_related = ("owner",)
     ordering = ("-opened_at", "-id")
     search_fields = ("=entity_id", "=settlement__gateway_settlement_id")
-    search_help_text = "A gateway's id of a payment, refund or settlement."
-    readonly_fields = ("how_old", "resolution_label")
+    search_help_text = "A gateway's id of a payment, refund, dispute or settlement."
+    readonly_fields = ("how_old", "reported", "resolution_label")
     fieldsets = (
-        (None, {"fields": (("entity_id", "gateway"), "reason", ("settlement", "line"), "attempt")}),
-        ("Amounts", {"fields": (("expected_amount", "actual_amount"), ("held_amount", "currency"))}),
+        (
+            None,
+            {
+                "fields": (
+                    ("entity_id", "gateway"),
+                    "reason",
+                    "description",
+                    ("settlement", "line"),
+                    ("attempt", "refund"),
+                    ("dispute", "webhook"),
+                )
+            },
+        ),
+        ("Amounts", {"fields": (("expected_amount", "reported"), ("held_amount", "currency"))}),
         (
             "Deciding",
             {
@@ -143,6 +155,10 @@ class ReconciliationExceptionAdmin(ReadOnlyAdmin):
     @admin.display(description="Resolution")
     def resolution_label(self, exception: ReconciliationException) -> str:
         return exception.get_resolution_display() or "Open"
+
+    @admin.display(description="Reported")
+    def reported(self, exception: ReconciliationException) -> str:
+        return _reported(exception) or "-"
 
     @admin.display(description="In suspense")
     def held(self, exception: ReconciliationException) -> str:
@@ -238,8 +254,16 @@ def _facts(exception: ReconciliationException) -> list[tuple[str, Any]]:
     if exception.expected_amount is not None:
         rows.append(("Expected", rupees(exception.expected_amount)))
     if exception.actual_amount is not None:
-        rows.append(("Reported", rupees(exception.actual_amount)))
+        rows.append(("Reported", _reported(exception)))
+    if exception.description:
+        rows.append(("In words", exception.description))
     return [*rows, ("Held in suspense", rupees(exception.held_amount))]
+
+
+def _reported(exception: ReconciliationException) -> str:
+    if exception.actual_amount is None:
+        return ""
+    return amount_text(exception.actual_amount, exception.actual_currency or exception.currency)
 
 
 def _is_open(exception: ReconciliationException) -> bool:

@@ -23,7 +23,8 @@ SETTLEMENTS = (
             WHERE a.status = 'captured' AND a.captured_at < %(now)s - interval '10 days'
               AND a.captured_at < (SELECT max(s.settled_at) FROM payments_settlement s WHERE s.gateway = a.gateway)
               AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id)
-              AND NOT EXISTS (SELECT 1 FROM payments_reconciliationexception e WHERE e.attempt_id = a.id)
+              AND NOT EXISTS (SELECT 1 FROM payments_reconciliationexception e
+                              WHERE e.attempt_id = a.id AND e.reason = 'missing_line')
             UNION ALL
             SELECT r.id, r.gateway_refund_id, r.amount, NULL FROM payments_refund r
             JOIN payments_paymentattempt a ON a.id = r.attempt_id
@@ -31,7 +32,9 @@ SETTLEMENTS = (
               AND r.processed_at < %(now)s - interval '10 days'
               AND r.processed_at < (SELECT max(s.settled_at) FROM payments_settlement s WHERE s.gateway = a.gateway)
               AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.refund_id = r.id)
-              AND NOT EXISTS (SELECT 1 FROM payments_reconciliationexception e WHERE e.entity_id = r.gateway_refund_id)
+              AND NOT EXISTS (SELECT 1 FROM payments_reconciliationexception e
+                              WHERE e.entity_id = r.gateway_refund_id
+                                AND (e.reason = 'missing_line' OR e.line_id IS NOT NULL))
         """,
     ),
     Invariant(
@@ -130,7 +133,7 @@ SETTLEMENTS = (
     Invariant(
         id="INV-10c",
         name="exceptions_have_an_owner",
-        statement="No exception of settlements is open for more than a week without somebody who looks after it.",
+        statement="No exception is open for more than a week without somebody who looks after it.",
         settles_in=604_800,
         sql="""
             SELECT id, reason, entity_id, opened_at FROM payments_reconciliationexception

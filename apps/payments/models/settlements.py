@@ -6,7 +6,8 @@ from django.db.models import F, Q
 
 from apps.core.errors import NotFound
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
-from apps.payments.models.collecting import PaymentAttempt
+from apps.payments.models.collecting import PaymentAttempt, Webhook
+from apps.payments.models.disputes import Dispute
 from apps.payments.models.refunds import Refund
 from apps.payments.states import ExceptionReason, ImportStatus, LineKind, ReportSource, Resolution
 
@@ -160,7 +161,7 @@ class SettlementLine(Record):
     description = models.CharField(max_length=200, blank=True)
     attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     refund = models.ForeignKey(Refund, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
-    problem = models.CharField(max_length=20, choices=ExceptionReason, blank=True)
+    problem = models.CharField(max_length=40, choices=ExceptionReason, blank=True)
     bank_amount = models.BigIntegerField(help_text="Debit positive.")
     fee_amount = models.BigIntegerField(help_text="With its GST; debit positive.")
     tax_amount = models.BigIntegerField(help_text="The GST in it.")
@@ -191,12 +192,14 @@ class ReconciliationException(Subject):
     One thing in which a gateway's report and our books do not agree, until somebody has decided about it.
 
     `held_amount` (paise, debit positive) is what it holds in suspense; a resolution moves that out and says where to.
+    One without a settlement is about a fact of a gateway that we did not believe: nothing is posted for it. `fingerprint`
+    makes the same fact one exception, whether a webhook, a poll or our own call brings it, and however often.
     """
 
     PREFIX = "rex"
 
     gateway = models.CharField(max_length=20)
-    reason = models.CharField(max_length=20, choices=ExceptionReason)
+    reason = models.CharField(max_length=40, choices=ExceptionReason)
     settlement = models.ForeignKey(
         Settlement, on_delete=models.PROTECT, null=True, blank=True, related_name="exceptions"
     )
@@ -204,9 +207,20 @@ class ReconciliationException(Subject):
         SettlementLine, on_delete=models.PROTECT, null=True, blank=True, related_name="exception"
     )
     attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    dispute = models.ForeignKey(Dispute, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    webhook = models.ForeignKey(Webhook, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     entity_id = models.CharField(max_length=40, help_text="The gateway's id of what it is about.")
+    description = models.CharField(max_length=400, blank=True, db_default="")
+    fingerprint = models.CharField(max_length=160, blank=True, db_default="")
     expected_amount = models.BigIntegerField(null=True, blank=True)
     actual_amount = models.BigIntegerField(null=True, blank=True)
+    actual_currency = models.CharField(
+        max_length=16,
+        blank=True,
+        db_default="",
+        help_text="What the gateway said, where it is not the currency of the exception.",
+    )
     held_amount = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3, default="INR")
     owner = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
@@ -226,6 +240,9 @@ class ReconciliationException(Subject):
                 condition=Q(reason=ExceptionReason.SUM_MISMATCH, resolved_at__isnull=True),
                 name="one_open_sum_mismatch",
             ),
+            models.UniqueConstraint(
+                fields=["gateway", "fingerprint"], condition=~Q(fingerprint=""), name="one_exception_per_gateway_fact"
+            ),
             models.CheckConstraint(
                 condition=Q(resolved_at__isnull=True, resolution="", resolved_by="")
                 | (Q(resolved_at__isnull=False) & ~Q(resolution="") & ~Q(resolved_by="")),
@@ -241,8 +258,9 @@ class ReconciliationException(Subject):
             pgtrigger.ReadOnly(
                 name="exception_is_frozen",
                 fields=[
-                    "gateway", "reason", "settlement", "line", "attempt", "entity_id", "expected_amount",
-                    "actual_amount", "held_amount", "currency", "opened_at",
+                    "gateway", "reason", "settlement", "line", "attempt", "refund", "dispute", "webhook", "entity_id",
+                    "description", "fingerprint", "expected_amount", "actual_amount", "actual_currency", "held_amount",
+                    "currency", "opened_at",
                 ],
             ),
             pgtrigger.Trigger(

@@ -84,6 +84,7 @@ from apps.payments.selectors.refunds import (
 )
 from apps.payments.selectors.settlements import (
     count_open_exceptions,
+    find_exception_of_fact,
     find_open_sum_mismatch,
     find_settlement_import,
     get_exception,
@@ -115,6 +116,7 @@ __all__ = [
     "find_attempt",
     "find_captured_attempt",
     "find_checkpoint",
+    "find_exception_of_fact",
     "find_live_payment",
     "find_open_sum_mismatch",
     "find_payment_for",

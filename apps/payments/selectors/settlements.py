@@ -84,6 +84,11 @@ def list_exceptions(
     return rows.order_by("-opened_at", "-pk")
 
 
+def find_exception_of_fact(*, gateway: str, fingerprint: str) -> ReconciliationException | None:
+    """Return the exception, open or resolved, about a fact of a gateway, or None."""
+    return ReconciliationException.objects.filter(gateway=gateway, fingerprint=fingerprint).first()
+
+
 def list_missed_in(settlement_id: UUID, *, part: int) -> list[UUID]:
     """Return the open exceptions about payments and refunds that were missed and have come in a part of a settlement."""
     rows = ReconciliationException.objects.filter(

@@ -92,7 +92,7 @@ class SettlementLineResponse(ResponseSerializer):
 
 
 class ReconciliationExceptionResponse(ResponseSerializer):
-    """One thing in which the gateway's report and our books do not agree. Amounts in paise."""
+    """One thing in which what the gateway says and our books do not agree. Amounts in paise."""
 
     id = IdField("rex")
     object = serializers.CharField(default="reconciliation_exception")
@@ -101,8 +101,13 @@ class ReconciliationExceptionResponse(ResponseSerializer):
     settlement_id = IdField("stl", allow_null=True)
     line_id = IdField("stln", allow_null=True)
     attempt_id = IdField("att", allow_null=True)
+    refund_id = IdField("rfnd", allow_null=True)
+    dispute_id = IdField("disp", allow_null=True)
+    webhook_id = IdField("whk", allow_null=True, help_text="Which webhook said so first, if one did.")
+    description = serializers.CharField(help_text="A sentence for staff.")
     expected_amount = serializers.IntegerField(allow_null=True)
     actual_amount = serializers.IntegerField(allow_null=True)
+    actual_currency = serializers.CharField(help_text="Of the actual amount, where it is not `currency`.")
     held_amount = serializers.IntegerField(help_text="In suspense; debit positive.")
     currency = serializers.CharField()
     owner_id = IdField("cus", allow_null=True, help_text="Who looks after it.")
@@ -185,8 +190,13 @@ EXCEPTION_EXAMPLE: dict[str, Any] = {
     "settlement_id": "stl_01jf3z8k4qe7tv2w9x0y1z2a3b",
     "line_id": "stln_01jf3z8k4qe7tv2w9x0y1z2a3b",
     "attempt_id": "att_01jf3z8m2ce7tv2w9x0y1z2a3b",
+    "refund_id": None,
+    "dispute_id": None,
+    "webhook_id": None,
+    "description": "",
     "expected_amount": 2782,
     "actual_amount": 2882,
+    "actual_currency": "",
     "held_amount": 100,
     "currency": "INR",
     "owner_id": None,

@@ -52,6 +52,7 @@ from apps.payments.services.disputing import (
     find_new_disputes,
     send_dispute_answer,
 )
+from apps.payments.services.exceptions import open_gateway_exception
 from apps.payments.services.giving_back import (
     RefundNotOpen,
     ask_about_open_refunds,
@@ -215,6 +216,7 @@ __all__ = [
     "import_requested_settlements",
     "import_settlement_file",
     "import_settlements",
+    "open_gateway_exception",
     "open_registration_accounts",
     "post_to_ledger",
     "process_waiting_webhooks",

@@ -1,0 +1,85 @@
+"""
+Exceptions about what a gateway says outside of settlement reports: a fact that contradicts our rows is never posted, but shown to staff.
+"""
+
+from datetime import datetime
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from apps.core.events import Actor, record, stored_fields
+from apps.payments import events, selectors
+from apps.payments.models import Dispute, PaymentAttempt, ReconciliationException, Refund, Webhook
+from apps.payments.states import ExceptionReason
+
+log = structlog.get_logger(__name__)
+
+
+@transaction.atomic
+def open_gateway_exception(
+    *,
+    gateway: str,
+    reason: ExceptionReason,
+    entity_id: str,
+    description: str,
+    expected_amount: int | None = None,
+    actual_amount: int | None = None,
+    currency: str = "INR",
+    actual_currency: str = "",
+    attempt: PaymentAttempt | None = None,
+    refund: Refund | None = None,
+    dispute: Dispute | None = None,
+    webhook: Webhook | None = None,
+    actor: Actor,
+    now: datetime,
+) -> ReconciliationException:
+    """
+    Open an exception for staff about a fact of a gateway that we did not believe, or return the one that it has.
+
+    Nothing is posted and nothing is held in suspense. The same fact opens one exception, whichever way it comes and however
+    often: the same reason, gateway's id, amount and currency. One that was resolved is not opened again.
+
+    `entity_id` is the gateway's id of the payment, refund or dispute. Amounts are in paise: what we expected, in `currency`,
+    and what the gateway said, in `actual_currency` where that differs. `description` is a whole sentence for staff.
+    """
+    fingerprint = f"{reason.value}:{entity_id[:40]}:{actual_amount}:{actual_currency[:16] or currency}"
+    exception = ReconciliationException(
+        gateway=gateway,
+        reason=reason,
+        entity_id=entity_id[:40],
+        description=description[:400],
+        fingerprint=fingerprint,
+        expected_amount=expected_amount,
+        actual_amount=actual_amount,
+        currency=currency,
+        actual_currency=actual_currency[:16],
+        attempt=attempt,
+        refund=refund,
+        dispute=dispute,
+        webhook=webhook,
+        opened_at=now,
+    )
+    found = selectors.find_exception_of_fact(gateway=gateway, fingerprint=fingerprint)
+    if found is None:
+        found = _insert_once(exception)
+    if found is not exception:
+        return found
+
+    log.error("gateway_fact_not_believed", reason=reason.value, entity=entity_id[:40], why=description[:400])
+    changed = stored_fields(exception)
+    record(events.EXCEPTION_OPENED, subject=exception, actor=actor, changed=changed, now=now)
+
+    return exception
+
+
+def _insert_once(exception: ReconciliationException) -> ReconciliationException:
+    """Insert an exception, or return the one that somebody else has opened of the same fact meanwhile."""
+    try:
+        with transaction.atomic():
+            exception.save(force_insert=True)
+    except IntegrityError:
+        found = selectors.find_exception_of_fact(gateway=exception.gateway, fingerprint=exception.fingerprint)
+        if found is None:
+            raise
+        return found
+    return exception
