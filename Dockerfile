@@ -11,7 +11,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/venv
 COPY requirements/base.txt /tmp/base.txt
 # Wheels only, so that nothing is compiled; docopt, which num2words asks for, was never published as one.
-RUN /opt/venv/bin/pip install --require-hashes --only-binary=:all: --no-binary=docopt -r /tmp/base.txt
+RUN /opt/venv/bin/pip install --no-deps --require-hashes --only-binary=:all: --no-binary=docopt -r /tmp/base.txt
 ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /app
 COPY manage.py Procfile ./

@@ -12,14 +12,19 @@ LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Fo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check check-code check-database lock clean
+.PHONY: help setup setup-dev need-python demo run test test-pythons check check-code check-database lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Make .venv with the hashed requirements (quick when nothing changed)
-	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
+setup: need-python ## Make .venv with what runs Bahi on this machine (quick when nothing changed)
 	@exec $(PYTHON) -m devtools setup
+
+setup-dev: need-python ## Make .venv with the development tools as well
+	@exec $(PYTHON) -m devtools setup --dev
+
+need-python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
 
 demo: setup ## Play the whole story over HTTP: log-in, order, payment, invoice, refund, settlement, audit
 	@$(DEVTOOLS) demo
@@ -27,10 +32,13 @@ demo: setup ## Play the whole story over HTTP: log-in, order, payment, invoice, 
 run: setup ## Run all of Bahi in the foreground; Ctrl-C stops it
 	@$(DEVTOOLS) run
 
-test: setup ## Run all tests on servers of their own, with coverage (TESTS=tests/orders for a part)
+test: setup-dev ## Run all tests on servers of their own, with coverage (TESTS=tests/orders for a part)
 	@exec $(BIN)/python -m pytest --cov --cov-branch --cov-report=term:skip-covered --numprocesses 2 --dist loadgroup $(TESTS)
 
-check: setup check-code ## Format, lint, types, layers, migrations, licences, API description
+test-pythons: setup-dev ## Play the demo and run a part of the tests under the other Pythons that are here
+	@$(DEVTOOLS) test-pythons
+
+check: setup-dev check-code ## Format, lint, types, layers, migrations, licences, API description
 	@$(DEVTOOLS) with-servers -- $(MAKE) --no-print-directory check-database
 	@echo "check: all well"
 
@@ -52,8 +60,9 @@ check-database:
 
 lock: ## Compile requirements/*.in into pinned, hashed *.txt (needs uv)
 	@command -v uv >/dev/null || { echo "make lock: uv is needed (https://docs.astral.sh/uv/)" >&2; exit 1; }
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/base.in -o requirements/base.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/dev.in -o requirements/dev.txt
+	for name in base local dev; do \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
 
 clean: ## Remove what was made here: .venv, the embedded data, caches
 	@$(PYTHON) -m devtools clean

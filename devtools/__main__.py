@@ -22,10 +22,13 @@ examples:
 """
 
 
-def _setup(_: argparse.Namespace) -> int:
+def _setup(arguments: argparse.Namespace) -> int:
     from devtools import setup
 
-    return setup.main()
+    if arguments.rest not in ([], ["--dev"]):
+        print("setup: the only option is --dev, for the development tools as well", file=sys.stderr)
+        return 2
+    return setup.main(setup.PackageSet.DEV if arguments.rest else setup.PackageSet.LOCAL)
 
 
 def _run(_: argparse.Namespace) -> int:
@@ -65,6 +68,12 @@ def _lint_migrations(_: argparse.Namespace) -> int:
     return migrations.main()
 
 
+def _test_pythons(_: argparse.Namespace) -> int:
+    from devtools import pythons
+
+    return pythons.main()
+
+
 def _clean(_: argparse.Namespace) -> int:
     from devtools import cleaning
 
@@ -76,7 +85,11 @@ def _after_dashes(rest: Sequence[str]) -> list[str]:
 
 
 _SUBCOMMANDS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
-    ("setup", "make .venv with the hashed requirements; quick when nothing changed", _setup),
+    (
+        "setup",
+        "make .venv with what runs Bahi here (--dev: the development tools too); quick when nothing changed",
+        _setup,
+    ),
     ("run", "run all of Bahi in the foreground: servers, the Procfile's processes, the sandbox", _run),
     ("demo", "play the whole story over HTTP, from log-in to settlement and audit", _demo),
     ("with-servers", "run one command with temporary servers:  with-servers -- COMMAND ...", _with_servers),
@@ -86,6 +99,7 @@ _SUBCOMMANDS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] =
         "find migrations that would lock or break a running shop (needs servers around it)",
         _lint_migrations,
     ),
+    ("test-pythons", "play the demo and run a part of the tests under each other supported Python", _test_pythons),
     ("clean", "remove .venv, the embedded data and the caches of this checkout", _clean),
 )
 

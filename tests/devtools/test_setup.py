@@ -11,6 +11,8 @@ import pytest
 from devtools import setup
 from devtools.embedded import CHECKOUT
 
+LOCAL, DEV = setup.PackageSet
+
 
 @pytest.fixture
 def steps(tmp_path, monkeypatch):
@@ -18,11 +20,11 @@ def steps(tmp_path, monkeypatch):
     taken = []
     venv = tmp_path / ".venv"
     monkeypatch.setattr(setup, "VENV", venv)
-    monkeypatch.setattr(setup, "_STAMP", venv / ".bahi-setup")
-    monkeypatch.setattr(setup, "REQUIREMENTS", tmp_path / "dev.txt")
+    monkeypatch.setattr(setup, "REQUIREMENTS", tmp_path)
     monkeypatch.setattr(setup, "_uv", lambda: None)
     monkeypatch.setattr(setup, "_works", lambda **_: (venv / "whole").exists())
-    (tmp_path / "dev.txt").write_text("django==5.2 --hash=sha256:00\n")
+    for package_set in setup.PackageSet:
+        package_set.lock.write_text("django==5.2 --hash=sha256:00\n")
 
     def make(_uv):
         taken.append("make")
@@ -30,51 +32,88 @@ def steps(tmp_path, monkeypatch):
         (venv / "whole").touch()
 
     monkeypatch.setattr(setup, "_make", make)
-    monkeypatch.setattr(setup, "_install", lambda _uv: taken.append("install"))
+    monkeypatch.setattr(setup, "_install", lambda _uv, lock: taken.append(lock.stem))
     return taken
 
 
-def test_the_second_setup_does_nothing(steps):
-    setup.ensure()
-    setup.ensure()
+class TestEnsure:
+    def test_second_setup_does_nothing(self, steps):
+        setup.ensure(LOCAL)
+        setup.ensure(LOCAL)
 
-    assert steps == ["make", "install"]
+        assert steps == ["make", "local"]
+
+    def test_demo_and_run_install_no_development_tools(self, steps):
+        makefile = (CHECKOUT / "Makefile").read_text()
+
+        needs = dict(re.findall(r"^(demo|run|test|check): (setup(?:-dev)?)\b", makefile, re.MULTILINE))
+
+        assert needs == {"demo": "setup", "run": "setup", "test": "setup-dev", "check": "setup-dev"}
+
+    def test_development_tools_are_added_to_the_same_environment(self, steps):
+        setup.ensure(LOCAL)
+        setup.ensure(DEV)
+
+        assert steps == ["make", "local", "dev"]
+
+    def test_development_tools_include_what_runs_bahi(self, steps):
+        setup.ensure(DEV)
+        setup.ensure(LOCAL)
+
+        assert steps == ["make", "dev"]
+
+    def test_changed_lock_is_installed_into_the_same_environment(self, steps):
+        setup.ensure(DEV)
+        DEV.lock.write_text("django==5.2.1 --hash=sha256:11\n")
+        setup.ensure(DEV)
+
+        assert steps == ["make", "dev", "dev"]
+
+    def test_environment_without_interpreter_is_made_again(self, steps):
+        setup.ensure(DEV)
+        (setup.VENV / "whole").unlink()
+        setup.ensure(DEV)
+
+        assert steps == ["make", "dev", "make", "dev"]
+
+    def test_interrupted_installation_is_not_taken_for_done(self, steps, monkeypatch):
+        def fail(_uv, _lock):
+            raise setup.SetupFailed("no network")
+
+        setup.ensure(LOCAL)
+        with monkeypatch.context() as patch:
+            patch.setattr(setup, "_install", fail)
+            with pytest.raises(setup.SetupFailed):
+                setup.ensure(DEV)
+        setup.ensure(LOCAL)
+
+        assert steps == ["make", "local", "local"]
+
+    def test_old_python_is_refused_by_name(self, monkeypatch):
+        monkeypatch.setattr(setup, "_OLDEST", (sys.version_info.major, sys.version_info.minor + 1))
+
+        with pytest.raises(setup.SetupFailed, match="or newer is needed"):
+            setup.ensure(LOCAL)
 
 
-def test_changed_requirements_are_installed_into_the_same_environment(steps):
-    setup.ensure()
-    setup.REQUIREMENTS.write_text("django==5.2.1 --hash=sha256:11\n")
-    setup.ensure()
+class TestProgress:
+    def run(self, script, count):
+        setup._run_with_progress([sys.executable, "-c", script], count)
 
-    assert steps == ["make", "install", "install"]
+    def test_packages_are_counted_and_warnings_hidden(self, capsys):
+        lines = ["WARNING: a location is ignored", *(f"Collecting p{n}==1" for n in range(30)), "Processing q.whl"]
 
+        self.run(f"print({chr(10).join([*lines, 'Installing collected packages: p'])!r})", 31)
 
-def test_an_environment_whose_interpreter_is_gone_is_made_anew(steps):
-    setup.ensure()
-    (setup.VENV / "whole").unlink()
-    setup.ensure()
+        assert capsys.readouterr().out == "  25 of 31\n  31 fetched, now unpacking ...\n"
 
-    assert steps == ["make", "install", "make", "install"]
+    def test_failure_says_what_pip_said_and_no_warning(self):
+        with pytest.raises(setup.SetupFailed) as failed:
+            self.run("print('WARNING: ' + 'no' + 'ise'); print('ERROR: no space left'); exit(2)", 1)
 
-
-def test_an_interrupted_installation_is_not_taken_for_done(steps, monkeypatch):
-    def fail(_uv):
-        raise setup.SetupFailed("no network")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(setup, "_install", fail)
-        with pytest.raises(setup.SetupFailed):
-            setup.ensure()
-    setup.ensure()
-
-    assert steps == ["make", "install"]
-
-
-def test_an_old_python_is_refused_by_name(monkeypatch):
-    monkeypatch.setattr(setup, "_OLDEST", (sys.version_info.major, sys.version_info.minor + 1))
-
-    with pytest.raises(setup.SetupFailed, match="or newer is needed"):
-        setup.ensure()
+        assert "exit code 2" in str(failed.value)
+        assert str(failed.value).endswith("\nERROR: no space left")
+        assert "noise" not in str(failed.value)
 
 
 def test_help_lists_every_target_that_is_meant_to_be_called():
@@ -83,8 +122,10 @@ def test_help_lists_every_target_that_is_meant_to_be_called():
         ["make", "-s", "help"], cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=True
     ).stdout  # fmt: skip
 
-    described = re.findall(r"^([a-z]+):.*## (.+)$", makefile, re.MULTILINE)
-    assert {"help", "setup", "demo", "run", "test", "check", "lock", "clean"} <= {name for name, _ in described}
+    described = re.findall(r"^([a-z-]+):.*## (.+)$", makefile, re.MULTILINE)
+    assert {"help", "setup", "setup-dev", "demo", "run", "test", "test-pythons", "check", "lock", "clean"} <= {
+        name for name, _ in described
+    }
     for name, description in described:
         assert re.search(rf"make {name} +{re.escape(description)}", listed)
 
@@ -109,5 +150,6 @@ def test_the_image_collects_its_files_with_the_code_that_it_has_and_where_it_loo
 def test_the_image_builds_from_source_only_what_was_never_published_as_a_wheel():
     requirements = (CHECKOUT / "requirements" / "base.txt").read_text()
 
+    assert "--no-deps --require-hashes" in (CHECKOUT / "Dockerfile").read_text()
     assert "--no-binary=docopt " in (CHECKOUT / "Dockerfile").read_text()
     assert "\ndocopt==0.6.2 " in requirements, "docopt has gone or changed: Dockerfile need not except it any more"
