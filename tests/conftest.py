@@ -26,6 +26,7 @@ from rest_framework.test import APIClient
 
 from devtools import embedded
 from tests.factories.accounts import make_access_token, make_staff, make_user
+from tests.support.colleagues import make_colleagues
 
 ROOT = Path(__file__).resolve().parent.parent
 _servers = contextlib.ExitStack()
@@ -128,6 +129,12 @@ def support(reference_data: None) -> Any:
 @pytest.fixture
 def finance(reference_data: None) -> Any:
     return make_staff("finance")
+
+
+@pytest.fixture
+def colleagues(reference_data: None) -> None:
+    """The rows of ASHA, BALA, CHITRA and DEEPA."""
+    make_colleagues()
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from django.db.models import Q, QuerySet
 from apps.accounts import events, rules
 from apps.accounts.models import Address, AddressNotFound, Session, User, UserNotFound
 from apps.accounts.states import Role
+from apps.core.errors import NotFound
 from apps.core.events import list_events_of_subjects
-from apps.core.models import Event
+from apps.core.models import Event, public_pk
 from apps.tax import rules as tax
 
 
@@ -30,6 +31,14 @@ def get_user(user_id: UUID) -> User:
     if user is None:
         raise UserNotFound
     return user
+
+
+def find_user(public_id: str) -> User | None:
+    """Return the person whom a public id such as `cus_01jf3z8k4qe7tv2w9x0y1z2a3b` names, or None."""
+    try:
+        return get_user(public_pk(User, public_id))
+    except NotFound:
+        return None
 
 
 def list_staff_with(permission: str) -> list[User]:

@@ -8,11 +8,16 @@ from typing import Any
 
 from apps.core.money import half_up
 from apps.payments.states import (
+    IMMEDIATE_OPERATIONS,
     LIVE,
     RANK,
     SUCCESSFUL,
+    UNLIMITED_OPERATIONS,
     AttemptStatus,
+    Decision,
+    DecisionRole,
     LinkStatus,
+    MoneyOperation,
     PaymentChannel,
     PaymentStatus,
     RefundStatus,
@@ -163,9 +168,39 @@ def buyer_text(error: Mapping[str, Any]) -> str:
 # Refunds -------------------------------------------------------------------------------------------------------------
 
 
-def needs_approval(*, amount: int, decides: bool, above: int) -> bool:
-    """Test if a second person must agree to a refund (paise): whoever may not decide alone, and whatever is over the limit."""
-    return not decides or amount > above
+def assess(
+    *,
+    role: str,
+    operation: str,
+    is_own_order: bool,
+    is_requester: bool = False,
+    has_second_person: bool = False,
+    amount: int,
+    decided_alone: int,
+    limit: int,
+) -> Decision:
+    """
+    Return whether one person decides alone about money of an order (paise), or why a second person is needed.
+
+    `decided_alone` is what single persons have decided about this order before. `is_requester` and `has_second_person` describe
+    the refund that is approved or transferred: whether the actor requested it, and whether another approver has agreed to it.
+    """
+    if role == DecisionRole.SYSTEM:
+        return Decision.ALONE
+    # Until something is sent, a customer may cancel and gets the money back: the shop's terms decide that, not a person.
+    is_customer_cancelling = role == DecisionRole.CUSTOMER and is_own_order and operation == MoneyOperation.CANCEL_ORDER
+    if is_own_order and not is_customer_cancelling:
+        return Decision.OWN_ORDER
+    if operation == MoneyOperation.ANSWER_DISPUTE:
+        # It has a permission of its own.
+        return Decision.ALONE
+    if role != DecisionRole.APPROVER and not is_customer_cancelling:
+        return Decision.NOT_APPROVER
+    if is_requester and operation in IMMEDIATE_OPERATIONS:
+        return Decision.OWN_REQUEST
+    if has_second_person or operation in UNLIMITED_OPERATIONS or decided_alone + amount <= limit:
+        return Decision.ALONE
+    return Decision.OVER_LIMIT
 
 
 def amount_of_units(*, total: int, quantity: int, before: int, units: int, given_back: int) -> int:

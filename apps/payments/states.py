@@ -138,6 +138,52 @@ class RefundReason(models.TextChoices):
     OTHER = "other", "Other"
 
 
+class DecisionRole(models.TextChoices):
+    """What somebody may do about refunds, by their permissions."""
+
+    SYSTEM = "system", "The shop's own rules"
+    CUSTOMER = "customer", "Customer"
+    STAFF = "staff", "Staff who may request refunds at most"
+    APPROVER = "approver", "Staff who may approve refunds"
+
+
+class MoneyOperation(models.TextChoices):
+    """What is decided about the money of an order."""
+
+    REQUEST_REFUND = "request_refund", "Request a refund"
+    CANCEL_ORDER = "cancel_order", "Cancel a paid order"
+    RETRY_REFUND = "retry_refund", "Retry a failed refund"
+    REFUND_REVIEWED = "refund_reviewed", "Refund money under review"
+    APPROVE_REFUND = "approve_refund", "Approve a refund"
+    HOLD_FOR_TRANSFER = "hold_for_transfer", "Hold a failed refund for a bank transfer"
+    CONFIRM_TRANSFER = "confirm_transfer", "Confirm a bank transfer"
+    ACCEPT_ATTEMPT = "accept_attempt", "Accept money of another amount"
+    ANSWER_DISPUTE = "answer_dispute", "Accept or contest a dispute"
+
+
+#: These cannot wait for approval: whoever may not decide alone is refused.
+IMMEDIATE_OPERATIONS = (
+    MoneyOperation.APPROVE_REFUND,
+    MoneyOperation.HOLD_FOR_TRANSFER,
+    MoneyOperation.CONFIRM_TRANSFER,
+    MoneyOperation.ACCEPT_ATTEMPT,
+    MoneyOperation.ANSWER_DISPUTE,
+)
+
+#: These agree to what somebody else has decided, or move no money out: the limit does not count for them.
+UNLIMITED_OPERATIONS = (MoneyOperation.APPROVE_REFUND, MoneyOperation.HOLD_FOR_TRANSFER)
+
+
+class Decision(models.TextChoices):
+    """Whether one person decides alone, or why a second one is needed."""
+
+    ALONE = "alone", "Decides alone"
+    OWN_ORDER = "own_order", "The order is their own"
+    OWN_REQUEST = "own_request", "They requested the refund"
+    NOT_APPROVER = "not_approver", "They may not approve refunds"
+    OVER_LIMIT = "over_limit", "The amount is above the limit"
+
+
 class RefundSpeed(models.TextChoices):
     NORMAL = "normal", "Normal"
     INSTANT = "instant", "At once, where the bank can"

@@ -21,9 +21,10 @@ def make_user(*, phone: str | None = None, name: str = "", email: str | None = N
     return user
 
 
-def make_staff(role: str, *, password: str = "correct horse battery") -> User:
+def make_staff(role: str, *, password: str = "correct horse battery", **fields: Any) -> User:
     """Return a member of staff with one role."""
-    user = User(email=f"{role}-{next(_numbers)}@shop.example", name=role.replace("_", " ").title(), is_staff=True)
+    email, name = f"{role}-{next(_numbers)}@shop.example", role.replace("_", " ").title()
+    user = User(**{"email": email, "name": name, "is_staff": True, **fields})
     user.set_password(password)
     user.save()
     user.groups.add(Group.objects.get(name=role))

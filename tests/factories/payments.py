@@ -19,6 +19,7 @@ from apps.payments.models import (
     SettlementLine,
 )
 from apps.payments.states import AttemptStatus, GatewayCall, Source
+from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for
 
 _numbers = itertools.count(1)
@@ -100,20 +101,22 @@ def make_dispute(attempt: PaymentAttempt, **fields: Any) -> Dispute:
     return services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
 
 
-def make_refund(order: Any, *, decides: bool = False, **fields: Any) -> Refund:
-    """Return a refund of all of an order, which is paid for it; the customer asked, so that it awaits approval."""
+def make_refund(order: Any, *, is_approved: bool = False, **fields: Any) -> Refund:
+    """Return a refund of all of an order, which is paid for it; the customer requested it, and finance approves it or has to."""
     if not order.paid_amount:
         pay(order)
     (refund,) = services.request_refund(
         order_id=order.pk,
         **{
             "reason": "customer_request",
-            "decides": decides,
             "actor": actor_for(order.customer),
             "now": clock.now(),
             **fields,
         },
     )
+    if is_approved:
+        approver = actor_for(make_staff("finance"))
+        refund = services.approve_refund(refund_id=refund.pk, actor=approver, now=clock.now())
     return refund
 
 

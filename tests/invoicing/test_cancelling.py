@@ -7,7 +7,7 @@ import pytest
 from apps.catalog import services as stock
 from apps.catalog.models import StockItem
 from apps.core import audit, clock
-from apps.core.events import SYSTEM, Actor, record
+from apps.core.events import SYSTEM, record
 from apps.core.models import Event
 from apps.invoicing import selectors
 from apps.invoicing.models import Invoice
@@ -24,10 +24,9 @@ from apps.payments.states import Source
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_facts, make_payment, pay, take_in
+from tests.support.colleagues import ASHA, BALA, DEEPA
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
-
-ASHA, BALA = Actor("user", "cus_asha"), Actor("user", "cus_bala")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleagues")]
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def order(owner: Any, settings: Any) -> Order:
 
 
 def ask(order: Order, **fields: Any) -> Refund:
-    values: dict[str, Any] = {"reason": "customer_request", "decides": True, "actor": ASHA, "now": clock.now()}
+    values: dict[str, Any] = {"reason": "customer_request", "actor": ASHA, "now": clock.now()}
     [refund] = services.request_refund(order_id=order.pk, **{**values, **fields})
     return refund
 
@@ -145,7 +144,7 @@ def test_after_a_part_went_back_the_rest_goes_back(order: Order, asked: Any) -> 
 
 
 def test_what_waits_for_approval_is_taken_in_and_the_buyer_hears_of_one_refund(order: Order) -> None:
-    waiting = ask(order, amount=20_000, decides=False)
+    waiting = ask(order, amount=20_000, actor=DEEPA)
 
     cancel(order)
 
@@ -164,7 +163,7 @@ def test_over_the_limit_the_order_is_cancelled_at_once_and_its_money_waits_for_a
     assert cancel(order).status == "cancelled"
     assert refunds(order) == [("requires_approval", order.total_amount)]
     refund = Refund.objects.get()
-    with pytest.raises(services.NotYourOwnRefund):
+    with pytest.raises(services.SelfApprovalForbidden):
         services.approve_refund(refund_id=refund.pk, actor=actor_for(order.customer), now=clock.now())
     services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
     hear(refund)
@@ -174,7 +173,7 @@ def test_over_the_limit_the_order_is_cancelled_at_once_and_its_money_waits_for_a
 
 def test_a_large_order_is_not_given_back_in_small_parts_without_a_second_person(order: Order, settings: Any) -> None:
     settings.REFUND_APPROVAL_ABOVE = order.total_amount // 2
-    ask(order, amount=order.total_amount // 2, decides=False)
+    ask(order, amount=order.total_amount // 2, actor=DEEPA)
 
     cancel(order)
 
@@ -191,7 +190,7 @@ def test_a_refund_that_nobody_knows_the_fate_of_stays_and_the_rest_goes_back(ord
     hear(Refund.objects.get(sequence=2))
     hear(doubtful, end)
     if end == "failed":
-        again = services.retry_refund(refund_id=doubtful.pk, decides=True, actor=BALA, now=clock.now())
+        again = services.retry_refund(refund_id=doubtful.pk, actor=BALA, now=clock.now())
         hear(again)
 
     check_that_nothing_is_left(order)

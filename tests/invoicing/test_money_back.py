@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from apps.core import audit, clock
-from apps.core.events import SYSTEM, Actor
+from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.invoicing import events, selectors
 from apps.invoicing import invariants as invoicing
@@ -23,14 +23,13 @@ from apps.payments.services import UnitsBack
 from apps.payments.states import Source
 from tests.factories.orders import make_order
 from tests.factories.payments import make_facts, make_payment, pay, take_in
+from tests.support.colleagues import ASHA
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
-
-ASHA = Actor("user", "cus_asha")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleagues")]
 
 
 def ask(order: Any, **fields: Any) -> Refund:
-    values: dict[str, Any] = {"reason": "goods_returned", "decides": True, "actor": ASHA, "now": clock.now()}
+    values: dict[str, Any] = {"reason": "goods_returned", "actor": ASHA, "now": clock.now()}
     [refund] = services.request_refund(order_id=order.pk, **{**values, **fields})
     return refund
 

@@ -40,9 +40,7 @@ def world(owner: Any, sandbox: Any) -> Any:
     sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success", "method": "card"})
     payments.sync_payment(payment_id=payment.pk, now=clock.now())
     services.issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
-    (refund,) = payments.request_refund(
-        order_id=order.pk, amount=10_000, reason="other", decides=True, actor=SYSTEM, now=clock.now()
-    )
+    (refund,) = payments.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
     payments.send_refund(refund_id=refund.pk, now=clock.now())
     take_in_refund(refund)
     services.issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())

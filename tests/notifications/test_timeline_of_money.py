@@ -68,7 +68,7 @@ def test_a_refund_is_seen_from_the_moment_it_was_processed(
 ) -> None:
     asked, gone = began + timedelta(hours=1), began + timedelta(hours=2)
     (refund,) = payments.request_refund(
-        order_id=sold.pk, amount=10_000, reason="goods_missing", decides=True, actor=actor_for(finance), now=asked
+        order_id=sold.pk, amount=10_000, reason="goods_missing", actor=actor_for(finance), now=asked
     )
     take_in_refund(refund, now=gone)
     note = issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=gone)
@@ -103,10 +103,10 @@ def test_a_refund_is_seen_from_the_moment_it_was_processed(
 
 
 def test_a_paid_order_that_is_cancelled_gives_all_of_it_back(
-    sold: Any, owner: Any, support: Any, client_of: Any, began: datetime
+    sold: Any, owner: Any, administrator: Any, client_of: Any, began: datetime
 ) -> None:
     at, gone = began + timedelta(hours=1), began + timedelta(hours=2)
-    payments.cancel_order(order_id=sold.pk, actor=actor_for(support), reason="Out of stock after all", now=at)
+    payments.cancel_order(order_id=sold.pk, actor=actor_for(administrator), reason="Out of stock after all", now=at)
     (refund,) = Refund.objects.filter(order=sold)
     take_in_refund(refund, now=gone)
     read, total, moment = Read(client_of(owner), sold), sold.total_amount, timedelta(milliseconds=5)

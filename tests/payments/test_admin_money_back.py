@@ -67,7 +67,7 @@ def waiting(order: Any) -> Refund:
 
 
 def failed(order: Any) -> Refund:
-    refund = make_refund(order, decides=True)
+    refund = make_refund(order, is_approved=True)
     error = GatewayError(code="BAD_REQUEST_ERROR", reason="account_closed", description="The account is closed.")
     note_refund_refused(refund=refund, error=error, now=clock.now())
     return Refund.objects.get(pk=refund.pk)
@@ -78,7 +78,7 @@ def held(order: Any) -> Refund:
 
 
 def unknown(order: Any) -> Refund:
-    refund = make_refund(order, decides=True)
+    refund = make_refund(order, is_approved=True)
     note_refund_unknown(refund=refund, error=GatewayError(), now=clock.now())
     return Refund.objects.get(pk=refund.pk)
 
@@ -90,7 +90,7 @@ def differing(order: Any) -> PaymentAttempt:
 
 def differing_and_promised(order: Any) -> PaymentAttempt:
     attempt = differing(order)
-    services.give_back_reviewed(attempt_id=attempt.pk, decides=True, actor=actor_for(order.customer), now=clock.now())
+    services.give_back_reviewed(attempt_id=attempt.pk, actor=actor_for(make_staff("finance")), now=clock.now())
     return attempt
 
 
@@ -171,26 +171,27 @@ def test_a_page_offers_what_its_reader_may_do(order: Any, role: str) -> None:
     assert (address(refund, "approve") in answer.content.decode()) is (role in DECIDE)
 
 
-def test_the_one_who_asked_is_told_that_another_must_approve(order: Any, finance: Any) -> None:
+def test_the_one_who_asked_is_told_that_another_must_approve(order: Any, finance: Any, settings: Any) -> None:
     pay(order)
+    settings.REFUND_APPROVAL_ABOVE = order.total_amount - 1
     refund = make_refund(order, actor=actor_for(finance))
     before = state()
 
     answer = signed_in(finance).post(address(refund, "approve"))
 
-    assert "Somebody else must approve the refund that you asked for." in answer.content.decode()
+    assert f"Another person must approve refund {refund.number}, because you requested it." in answer.content.decode()
     assert state() == before
 
 
 def test_the_one_who_asked_is_told_that_another_must_transfer(order: Any, finance: Any) -> None:
     refund = failed(order)
-    mine = services.retry_refund(refund_id=refund.pk, decides=True, actor=actor_for(finance), now=clock.now())
+    mine = services.retry_refund(refund_id=refund.pk, actor=actor_for(finance), now=clock.now())
     note_refund_refused(refund=mine, error=GatewayError(), now=clock.now())
     before = state()
 
     answer = signed_in(finance).post(address(mine, "transfer"), {"reference": "UTR 77"})
 
-    assert f"Somebody else must transfer refund {mine.number}" in answer.content.decode()
+    assert f"Another person must transfer refund {mine.number}, because you requested it." in answer.content.decode()
     assert "UTR 77" in answer.content.decode(), "what was typed is still there"
     assert state() == before
 
@@ -260,7 +261,7 @@ def test_exceptions_by_owner_with_their_age(order: Any, finance: Any, whose: str
 @pytest.mark.parametrize(("todo", "make"), [("approve", waiting), ("failed", failed), ("doubt", unknown)])
 def test_refunds_by_what_is_to_be_done(order: Any, owner: Any, finance: Any, todo: str, make: Any) -> None:
     refund = make(order)
-    other = make_refund(make_order(owner), decides=True)
+    other = make_refund(make_order(owner), is_approved=True)
 
     page = signed_in(finance).get("/admin/payments/refund/", {"todo": todo}).content.decode()
 

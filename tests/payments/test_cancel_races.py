@@ -20,10 +20,9 @@ from tests.factories.catalog import make_registration
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_refund, pay
 from tests.payments.test_concurrency import together
+from tests.support.colleagues import BALA, CHITRA
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
-
-BALA, CHITRA = Actor("user", "cus_bala"), Actor("user", "cus_chitra")
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.usefixtures("colleagues")]
 
 
 @pytest.fixture
@@ -91,7 +90,7 @@ def test_an_order_cancelled_by_ten_at_once_is_cancelled_once(order: Any) -> None
 
 
 def test_a_transfer_by_hand_entered_by_two_at_once_is_made_once(order: Any) -> None:
-    refund = make_refund(order, decides=True)
+    refund = make_refund(order, is_approved=True)
     note_refund_refused(refund=refund, error=GatewayError(), now=clock.now())
 
     def settle(who: Actor) -> Callable[[], Any]:

@@ -72,9 +72,7 @@ def _open_and_ask_back(attempt: PaymentAttempt) -> tuple[Any, Any]:
     facts = make_dispute_facts(attempt)
 
     def ask_back() -> Any:
-        return services.request_refund(
-            order_id=attempt.payment.order_id, reason="other", decides=True, actor=SYSTEM, now=clock.now()
-        )
+        return services.request_refund(order_id=attempt.payment.order_id, reason="other", actor=SYSTEM, now=clock.now())
 
     def dispute() -> Any:
         return services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())

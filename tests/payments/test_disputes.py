@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.core import audit, clock
-from apps.core.events import SYSTEM, Actor
+from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.core.money import rupees
 from apps.invoicing.services import issue_invoice, render_document
@@ -22,6 +22,7 @@ from apps.payments.states import Source
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_dispute_facts, make_facts, make_payment, pay, take_in
 from tests.payments.test_webhooks import receive
+from tests.support.colleagues import BALA, DEEPA
 
 pytestmark = pytest.mark.django_db
 
@@ -356,7 +357,7 @@ def test_a_part_that_was_lost_leaves_the_order_partially_refunded(attempt: Payme
 
 def ask_back(attempt: PaymentAttempt, amount: int | None = None) -> Any:
     return services.request_refund(
-        order_id=attempt.payment.order_id, amount=amount, reason="other", decides=True, actor=SYSTEM, now=clock.now()
+        order_id=attempt.payment.order_id, amount=amount, reason="other", actor=SYSTEM, now=clock.now()
     )
 
 
@@ -382,14 +383,13 @@ def test_money_that_was_lost_is_not_refunded_after(attempt: PaymentAttempt) -> N
     assert not Refund.objects.exists()
 
 
+@pytest.mark.usefixtures("colleagues")
 def test_a_refund_that_waits_is_not_approved_over_a_dispute(attempt: PaymentAttempt) -> None:
-    (refund,) = services.request_refund(
-        order_id=attempt.payment.order_id, reason="other", decides=False, actor=SYSTEM, now=clock.now()
-    )
+    (refund,) = services.request_refund(order_id=attempt.payment.order_id, reason="other", actor=DEEPA, now=clock.now())
     make_dispute(attempt)
 
     with pytest.raises(services.MoneyIsDisputed):
-        services.approve_refund(refund_id=refund.pk, actor=Actor("user", "cus_b"), now=clock.now())
+        services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
     refund.refresh_from_db()
     assert refund.status == "requires_approval"
 

@@ -65,7 +65,6 @@ def world(shop: Any, owner: Any) -> Any:
         order_id=World.paid.pk,
         lines=[services.UnitsBack(line.pk, 1)],
         reason="other",
-        decides=True,
         actor=SYSTEM,
         now=clock.now(),
     )

@@ -525,9 +525,7 @@ def test_its_money_can_be_given_back_and_is_settled_like_any_other(
     payment = make(order, channel)
     pay(sandbox, payment)
     deliver(*told(sandbox))
-    (refund,) = services.request_refund(
-        order_id=order.pk, amount=10_000, reason="other", decides=True, actor=SYSTEM, now=clock.now()
-    )
+    (refund,) = services.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
     services.send_refund(refund_id=refund.pk, now=clock.now())
     refund.refresh_from_db()
     deliver(*told(sandbox, "refund.processed"))

@@ -93,9 +93,7 @@ def test_the_books_agree_with_the_sandbox_once_everything_was_asked(settled: Any
 
 def test_everything_that_is_open_is_asked_about(settled: Any, order: Any) -> None:
     attempt = PaymentAttempt.objects.get(status="captured")
-    (refund,) = services.request_refund(
-        order_id=order.pk, amount=10_000, reason="other", decides=True, actor=SYSTEM, now=clock.now()
-    )
+    (refund,) = services.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
     services.send_refund(refund_id=refund.pk, now=clock.now())
     settled.control("POST", "/disputes", {"payment_id": attempt.gateway_payment_id, "deduct_at_onset": True})
 
@@ -141,9 +139,7 @@ def test_a_planted_difference_of_each_kind_is_found(
     settled: Any, order: Any, kind: str, plant: Any, count: int
 ) -> None:
     attempt = PaymentAttempt.objects.get(status="captured")
-    (refund,) = services.request_refund(
-        order_id=order.pk, amount=10_000, reason="other", decides=True, actor=SYSTEM, now=clock.now()
-    )
+    (refund,) = services.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
     services.send_refund(refund_id=refund.pk, now=clock.now())
     settled.control("POST", "/disputes", {"payment_id": attempt.gateway_payment_id})
     settled.control("POST", "/settlements/run", {})

@@ -16,9 +16,10 @@ from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, Refund
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_facts, make_payment, pay, take_in
-from tests.payments.test_refunds import ASHA, BALA, ask, hear, send
+from tests.payments.test_refunds import ask, hear, send
+from tests.support.colleagues import ASHA, BALA, DEEPA
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
 
 @pytest.fixture(autouse=True)
@@ -65,12 +66,12 @@ def test_a_question_that_is_refused_leaves_a_refund_as_unknown_as_it_was(paid: A
 # A second time --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("decides", [True, False])
-def test_another_try_is_called_off_when_the_first_one_was_made_after_all(order: Any, decides: bool) -> None:
+@pytest.mark.parametrize("actor", [BALA, DEEPA])
+def test_another_try_is_called_off_when_the_first_one_was_made_after_all(order: Any, actor: Actor) -> None:
     pay(order)
     failed = ask(order, amount=15_000)
     hear(failed, "failed")
-    again = services.retry_refund(refund_id=failed.pk, decides=decides, actor=BALA, now=clock.now())
+    again = services.retry_refund(refund_id=failed.pk, actor=actor, now=clock.now())
 
     hear(failed, "processed")
 
@@ -86,7 +87,7 @@ def test_another_try_that_the_gateway_may_know_of_stays(order: Any) -> None:
     pay(order)
     failed = ask(order, amount=15_000)
     hear(failed, "failed")
-    again = services.retry_refund(refund_id=failed.pk, decides=True, actor=BALA, now=clock.now())
+    again = services.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
     hear(again, "pending")
 
     hear(failed, "processed")
@@ -98,7 +99,7 @@ def test_another_try_that_the_gateway_may_know_of_stays(order: Any) -> None:
 
 def test_what_was_made_at_the_gateway_meanwhile_is_not_approved_on_top(order: Any) -> None:
     pay(order)
-    waiting = ask(order, decides=False)
+    waiting = ask(order, actor=DEEPA)
     foreign = {"id": "rfnd_00000000000777", "our_refund": "", "amount": 5_000}
     hear(waiting, "processed", **foreign)
 
@@ -131,7 +132,7 @@ def test_what_failed_counts_for_nothing_against_the_limit(order: Any, settings: 
     settings.REFUND_APPROVAL_ABOVE = 20_000
     failed = ask(order, amount=15_000)
     hear(failed, "failed")
-    again = services.retry_refund(refund_id=failed.pk, decides=True, actor=ASHA, now=clock.now())
+    again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
     assert again.status == "pending"
 
 
@@ -152,7 +153,7 @@ def test_a_reason_that_the_asker_gives_spares_no_credit_note(order: Any, owner: 
     pay(order)
     issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
     buyer = Actor("user", owner.public_id)
-    refund = ask(order, reason="amount_differs", decides=False, actor=buyer)
+    refund = ask(order, reason="amount_differs", actor=buyer)
     services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
     hear(refund)
 
@@ -215,7 +216,7 @@ def test_money_in_doubt_that_went_back_does_not_keep_paid_goods_from_their_buyer
     order.refresh_from_db()
     note_payment(order=order, paid_amount=0, payment_live_until=None, actor=SYSTEM, now=now)
     assert expire_orders(now=now) == 1
-    hear(services.give_back_reviewed(attempt_id=wrong.pk, decides=True, actor=ASHA, now=now))
+    hear(services.give_back_reviewed(attempt_id=wrong.pk, actor=ASHA, now=now))
 
     take_in(make_facts(payment), now=now)
 

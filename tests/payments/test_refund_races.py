@@ -39,7 +39,7 @@ def order(reference_data: None, owner: Any) -> Any:
 
 
 def ask(order: Any, **fields: Any) -> Any:
-    values = {"reason": "other", "decides": True, "actor": SYSTEM, "now": clock.now()}
+    values = {"reason": "other", "actor": SYSTEM, "now": clock.now()}
     return services.request_refund(order_id=order.pk, **{**values, **fields})
 
 

@@ -73,7 +73,7 @@ def nothing_changes() -> Iterator[None]:
 
 def refund_that_is(status: str, order: Any) -> Refund:
     """Return a refund of all of an order, asked for by its owner, in the given state."""
-    refund = make_refund(order, decides=status != "requires_approval")
+    refund = make_refund(order, is_approved=status != "requires_approval")
     if status == "failed":
         note_refund_refused(refund=refund, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
     refund.refresh_from_db()
@@ -150,7 +150,7 @@ def test_over_the_limit_a_second_person_agrees_and_never_who_asked(
 
     with nothing_changes():
         mine = post(client, f"{BASE}/{above['id']}/approve", key="approve-it-myself")
-    assert code_of(mine) == (403, "not_your_own_refund", None)
+    assert code_of(mine) == (403, "self_approval_forbidden", None)
 
     another = client_of(make_staff("finance"))
     agreed = post(another, f"{BASE}/{above['id']}/approve", key="approve-anothers")
@@ -170,7 +170,7 @@ def test_a_retry_over_the_limit_waits_for_a_second_person_too(
         202, "requires_approval", failed.public_id,
     )  # fmt: skip
     mine = post(client_of(finance), f"{BASE}/{again.json()['id']}/approve", key="approve-it-myself")
-    assert code_of(mine) == (403, "not_your_own_refund", None)
+    assert code_of(mine) == (403, "self_approval_forbidden", None)
 
 
 def test_lines_are_given_back_with_what_they_cost(client_of: Clients, owner: Any, paid: Any) -> None:
@@ -324,7 +324,7 @@ def test_what_has_not_changed_is_not_sent_again(client_of: Clients, owner: Any, 
 def test_lists_are_narrowed_by_status_and_order(client_of: Clients, owner: Any, paid: Any) -> None:
     waiting = make_refund(paid)
     other = make_order(owner)
-    unsent = make_refund(other, decides=True)
+    unsent = make_refund(other, is_approved=True)
     client = client_of(owner)
 
     def listed(**query: str) -> list[str]:
@@ -484,7 +484,7 @@ def test_support_withdraws_what_it_asked_for_itself(client_of: Clients, support:
 
 
 def test_what_the_gateway_may_know_of_is_not_withdrawn(client_of: Clients, owner: Any, paid: Any) -> None:
-    refund = make_refund(paid, decides=True)
+    refund = make_refund(paid, is_approved=True)
     Refund.objects.filter(pk=refund.pk).update(status=RefundStatus.UNKNOWN, gateway_call="unknown")
     client = client_of(owner)
     with nothing_changes():

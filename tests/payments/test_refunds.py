@@ -20,10 +20,9 @@ from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_facts, make_payment, new_gateway_id, pay, take_in
 from tests.payments.test_webhooks import receive
+from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
 
-pytestmark = pytest.mark.django_db
-
-ASHA, BALA, CHITRA = Actor("user", "cus_asha"), Actor("user", "cus_bala"), Actor("user", "cus_chitra")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +38,7 @@ def _the_books_hold_after_each_test(db: None) -> Any:
 
 
 def ask(order: Any, **fields: Any) -> Refund:
-    values: dict[str, Any] = {"reason": "customer_request", "decides": True, "actor": ASHA, "now": clock.now()}
+    values: dict[str, Any] = {"reason": "customer_request", "actor": ASHA, "now": clock.now()}
     (refund,) = services.request_refund(order_id=order.pk, **{**values, **fields})
     return refund
 
@@ -131,12 +130,12 @@ def test_lines_of_another_order_and_lines_with_an_amount_are_refused(order: Any,
 
 def test_what_a_customer_asks_for_waits_for_somebody_else(order: Any, owner: Any) -> None:
     pay(order)
-    refund = ask(order, decides=False, actor=actor_for(owner))
+    refund = ask(order, actor=actor_for(owner))
     assert (refund.status, refund.next_check_at, balance("refunds_payable")) == ("requires_approval", None, 0)
-    with pytest.raises(services.NotYourOwnRefund):
+    with pytest.raises(services.SelfApprovalForbidden):
         services.approve_refund(refund_id=refund.pk, actor=actor_for(owner), now=clock.now())
     approved = services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
-    assert (approved.status, approved.approved_by) == ("pending", "user:cus_bala")
+    assert (approved.status, approved.approved_by) == ("pending", str(BALA))
     assert balance("refunds_payable") == -order.total_amount
     with pytest.raises(services.RefundNotAwaitingApproval):
         services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
@@ -148,13 +147,13 @@ def test_over_the_limit_finance_needs_a_second_person_too(order: Any, settings: 
     assert ask(order, amount=1_000).status == "pending"
     large = ask(order, amount=1_001)
     assert large.status == "requires_approval"
-    with pytest.raises(services.NotYourOwnRefund):
+    with pytest.raises(services.SelfApprovalForbidden):
         services.approve_refund(refund_id=large.pk, actor=ASHA, now=clock.now())
 
 
 def test_a_refused_or_withdrawn_refund_frees_its_sum(order: Any) -> None:
     pay(order)
-    waiting = ask(order, decides=False)
+    waiting = ask(order, actor=DEEPA)
     services.reject_refund(refund_id=waiting.pk, actor=BALA, reason="no", now=clock.now())
     unsent = ask(order)
     services.cancel_refund(refund_id=unsent.pk, actor=ASHA, now=clock.now())
@@ -174,13 +173,13 @@ def test_what_failed_is_tried_again_as_a_new_row_once(order: Any) -> None:
     pay(order)
     failed = ask(order)
     hear(failed, "failed")
-    again = services.retry_refund(refund_id=failed.pk, decides=True, actor=ASHA, now=clock.now())
+    again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
     assert (again.retry_of_id, again.amount, again.number) == (failed.pk, failed.amount, f"{order.number}-R2")
     assert again.idempotency_key != failed.idempotency_key
     with pytest.raises(services.RefundAlreadyRetried):
-        services.retry_refund(refund_id=failed.pk, decides=True, actor=ASHA, now=clock.now())
+        services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
     with pytest.raises(services.RefundNotFailed):
-        services.retry_refund(refund_id=again.pk, decides=True, actor=ASHA, now=clock.now())
+        services.retry_refund(refund_id=again.pk, actor=ASHA, now=clock.now())
 
 
 def test_what_failed_is_paid_by_hand_out_of_the_bank(order: Any) -> None:
@@ -256,7 +255,7 @@ def test_nobody_pays_the_refund_by_hand_that_he_asked_for(order: Any, reference:
     hear(refund, "failed")
     before = stands(refund)
 
-    with pytest.raises(services.NotYoursToTransfer):
+    with pytest.raises(services.SecondPersonRequired):
         services.settle_refund_manually(refund_id=refund.pk, reference=reference, actor=ASHA, now=clock.now())
 
     assert stands(refund) == before
@@ -279,7 +278,7 @@ def test_over_the_limit_a_transfer_by_hand_needs_two_who_did_not_ask(order: Any,
     settings.REFUND_APPROVAL_ABOVE = refund.amount - 1
     hear(refund, "failed")
     before = stands(refund)
-    with pytest.raises(services.NotYoursToTransfer):
+    with pytest.raises(services.SecondPersonRequired):
         services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     assert stands(refund) == before
 
@@ -287,7 +286,7 @@ def test_over_the_limit_a_transfer_by_hand_needs_two_who_did_not_ask(order: Any,
     assert (held.status, held.approved_by) == ("manual", str(BALA))
     before = stands(refund)
     for who in (ASHA, BALA):
-        with pytest.raises(services.NotYoursToTransfer):
+        with pytest.raises(services.SecondPersonRequired):
             services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=who, now=clock.now())
     assert stands(refund) == before
 
@@ -300,11 +299,11 @@ def test_over_the_limit_what_failed_is_tried_again_by_two(order: Any, settings: 
     failed = ask(order)
     hear(failed, "failed")
     settings.REFUND_APPROVAL_ABOVE = failed.amount - 1
-    again = services.retry_refund(refund_id=failed.pk, decides=True, actor=BALA, now=clock.now())
+    again = services.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
     assert (again.status, balance("refunds_payable")) == ("requires_approval", 0)
     before = stands(again)
 
-    with pytest.raises(services.NotYourOwnRefund):
+    with pytest.raises(services.SelfApprovalForbidden):
         services.approve_refund(refund_id=again.pk, actor=BALA, now=clock.now())
 
     assert stands(again) == before
@@ -323,13 +322,11 @@ def differing(order: Any) -> PaymentAttempt:
 
 
 def test_money_in_doubt_goes_back_alone_and_closes_its_review(differing: PaymentAttempt, order: Any) -> None:
-    refund = services.give_back_reviewed(
-        attempt_id=differing.pk, note="a paisa", decides=True, actor=ASHA, now=clock.now()
-    )
+    refund = services.give_back_reviewed(attempt_id=differing.pk, note="a paisa", actor=ASHA, now=clock.now())
     assert (refund.attempt_id, refund.amount, refund.reason) == (differing.pk, differing.amount, "amount_differs")
     assert selectors.refundable_of(order.pk) == order.total_amount
     with pytest.raises(services.NothingToRefund):
-        services.give_back_reviewed(attempt_id=differing.pk, decides=True, actor=ASHA, now=clock.now())
+        services.give_back_reviewed(attempt_id=differing.pk, actor=ASHA, now=clock.now())
     differing.refresh_from_db()
     assert differing.review_closed_at is None
 
@@ -338,15 +335,15 @@ def test_money_in_doubt_goes_back_alone_and_closes_its_review(differing: Payment
     differing.refresh_from_db()
     assert differing.review_closed_at is not None
     with pytest.raises(services.NoReviewOpen):
-        services.give_back_reviewed(attempt_id=differing.pk, decides=True, actor=ASHA, now=clock.now())
+        services.give_back_reviewed(attempt_id=differing.pk, actor=ASHA, now=clock.now())
 
 
-@pytest.mark.parametrize("decides", [True, False])
+@pytest.mark.parametrize("actor", [ASHA, DEEPA])
 def test_money_in_doubt_over_the_limit_or_asked_by_support_awaits_approval(
-    differing: PaymentAttempt, settings: Any, decides: bool
+    differing: PaymentAttempt, settings: Any, actor: Actor
 ) -> None:
-    settings.REFUND_APPROVAL_ABOVE = differing.amount - 1 if decides else differing.amount
-    refund = services.give_back_reviewed(attempt_id=differing.pk, decides=decides, actor=ASHA, now=clock.now())
+    settings.REFUND_APPROVAL_ABOVE = differing.amount - 1 if actor == ASHA else differing.amount
+    refund = services.give_back_reviewed(attempt_id=differing.pk, actor=actor, now=clock.now())
     assert (refund.status, balance("refunds_payable")) == ("requires_approval", 0)
 
 
@@ -358,7 +355,7 @@ def test_a_review_is_closed_only_with_a_note_and_once_nothing_is_left(differing:
         close(" ")
     with pytest.raises(services.ReviewHoldsMoney):
         close()
-    services.give_back_reviewed(attempt_id=differing.pk, decides=False, actor=ASHA, now=clock.now())
+    services.give_back_reviewed(attempt_id=differing.pk, actor=DEEPA, now=clock.now())
     with pytest.raises(services.ReviewHoldsMoney):
         close()
     services.approve_refund(refund_id=Refund.objects.get().pk, actor=BALA, now=clock.now())
@@ -577,7 +574,7 @@ def test_money_that_is_not_what_was_asked_waits_for_staff(order: Any) -> None:
 
 def test_a_refund_tells_its_news(order: Any) -> None:
     pay(order)
-    refund = ask(order, decides=False)
+    refund = ask(order, actor=DEEPA)
     services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
     hear(refund, "pending")
     hear(refund)

@@ -44,7 +44,7 @@ def test_a_paid_order_and_its_money_are_what_their_events_say(order: Any) -> Non
 def test_a_refund_is_what_its_events_say(order: Any) -> None:
     pay(order)
     make_refund(order, amount=10_000)
-    make_refund(order, decides=True, amount=10_000)
+    make_refund(order, is_approved=True, amount=10_000)
 
     replay = services.replay_order(order_id=order.pk)
 

@@ -16,14 +16,15 @@ from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
 from tests.payments.test_concurrency import together
-from tests.payments.test_refunds import BALA, ask, hear
+from tests.payments.test_refunds import ask, hear
 from tests.payments.test_settlements import as_csv, found, import_csv, line, line_of, violated
+from tests.support.colleagues import BALA
 
 RECEIVABLE = "gateway_receivable:razorpay"
 
 
 @pytest.fixture
-def paid(reference_data: None, owner: Any, sandbox: Any) -> PaymentAttempt:
+def paid(colleagues: None, owner: Any, sandbox: Any) -> PaymentAttempt:
     make_registration()
     return pay(make_order(owner))
 

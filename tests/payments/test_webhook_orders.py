@@ -91,7 +91,7 @@ def _state() -> tuple[Any, ...]:
 def test_every_order_ends_in_one_state_where_the_shop_gave_the_money_back(order: Any, end: str) -> None:
     payment = make_payment(order)
     take_in(make_facts(payment, id=_PAYMENT_ID, fee_amount=2782, fee_tax_amount=424))
-    (refund,) = services.request_refund(order_id=order.pk, reason="other", decides=True, actor=SYSTEM, now=clock.now())
+    (refund,) = services.request_refund(order_id=order.pk, reason="other", actor=SYSTEM, now=clock.now())
     kinds = [kind for kind in (*BEGUN, end) if kind != "payment.authorized"]
     ends = list(_ends([receive(_body(payment, kind, our_refund=refund.public_id)) for kind in kinds]))
 

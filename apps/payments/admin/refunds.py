@@ -1,7 +1,6 @@
 """The back office's page of refunds: what waits for whom, and what can be done about it, each through its service."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from django import forms
@@ -136,7 +135,7 @@ class RefundAdmin(ReadOnlyAdmin):
     @admin.action(description="Try failed refunds again", permissions=["decide"])
     def retry(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> None:
         """Try those of the chosen refunds again that failed for certain."""
-        self._each(request, queryset, partial(services.retry_refund, decides=True), "tried again")
+        self._each(request, queryset, services.retry_refund, "tried again")
 
     def _each(
         self, request: HttpRequest, queryset: "QuerySet[Refund]", decide: Callable[..., Refund], done: str
@@ -198,7 +197,7 @@ def _reject(refund: Refund, *, user: Any, actor: Any, now: Any, reason: str) -> 
 
 
 def _retry(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
-    again = services.retry_refund(refund_id=refund.pk, decides=True, actor=actor, now=now)
+    again = services.retry_refund(refund_id=refund.pk, actor=actor, now=now)
     waits = again.status == RefundStatus.REQUIRES_APPROVAL
     return f"Refund {again.number} stands for it{' and waits for somebody else to approve it' if waits else ''}."
 

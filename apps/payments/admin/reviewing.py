@@ -19,7 +19,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.admin_site import ReadOnlyAdmin, age, link, tones
-from apps.core.models import is_staff_with
 from apps.core.money import rupees
 from apps.payments import selectors, services
 from apps.payments.models import Payment, PaymentAttempt
@@ -168,9 +167,7 @@ class NoteForm(forms.Form):
 
 
 def _give_back(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: str) -> str:
-    refund = services.give_back_reviewed(
-        attempt_id=attempt.pk, note=note, decides=is_staff_with(user, "payments.change_refund"), actor=actor, now=now
-    )
+    refund = services.give_back_reviewed(attempt_id=attempt.pk, note=note, actor=actor, now=now)
     waits = refund.status == RefundStatus.REQUIRES_APPROVAL
     outlook = "waits for somebody else to approve it" if waits else "is on its way"
     return f"Refund {refund.number} over {rupees(refund.amount)} {outlook}."

@@ -53,6 +53,9 @@ class Refund(Subject):
     requested_by = models.CharField(max_length=200)
     approved_by = models.CharField(max_length=200, blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
+    transferred_by = models.CharField(
+        max_length=200, blank=True, help_text="Who confirmed a bank transfer that we made ourselves."
+    )
     arn = models.CharField(max_length=40, blank=True, help_text="The bank's reference, for talks with the bank.")
     manual_reference = models.CharField(
         max_length=80, blank=True, help_text="Of a bank transfer that we made ourselves."
@@ -76,6 +79,10 @@ class Refund(Subject):
             models.CheckConstraint(
                 condition=models.Q(approved_by="") | ~models.Q(approved_by=models.F("requested_by")),
                 name="refund_is_approved_by_another",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(transferred_by="") | ~models.Q(transferred_by=models.F("requested_by")),
+                name="refund_is_transferred_by_another",
             ),
         ]
         indexes = [

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import F, Prefetch, Q, QuerySet, Sum
 
 from apps.core import ids
 from apps.core.errors import NotFound
@@ -83,11 +83,17 @@ def sum_refunded(order_id: UUID) -> int:
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
-def sum_decided_alone(order_id: UUID) -> int:
-    """Return the money (paise) of an order that people gave back, or promised back, without a second one's agreement."""
-    rows = Refund.objects.filter(
-        order_id=order_id, status__in=PROMISED, requested_by__startswith="user:", approved_by=""
-    )
+def sum_decided_alone(order_id: UUID, *, besides: UUID | None = None) -> int:
+    """
+    Return the money (paise) of an order that single persons refunded, or promised to, leaving out one refund if it is named.
+
+    A bank transfer can go to any account, so for one that was confirmed by the person who agreed to it the request does not count.
+    """
+    unseconded = Q(requested_by__startswith="user:", approved_by="", transferred_by="")
+    transferred_alone = Q(transferred_by__startswith="user:", approved_by=F("transferred_by"))
+    rows = Refund.objects.filter(unseconded | transferred_alone, order_id=order_id, status__in=PROMISED)
+    if besides is not None:
+        rows = rows.exclude(pk=besides)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 

@@ -3,8 +3,6 @@
 from apps.payments.gateways import GatewayFailure, Proof
 from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
 from apps.payments.services.approving import (
-    NotYourOwnRefund,
-    NotYoursToTransfer,
     RefundNotAwaitingApproval,
     RefundNotCancellable,
     RefundNotToSettle,
@@ -40,6 +38,12 @@ from apps.payments.services.deciding import (
     OwnerMayNotDecide,
     assign_exception,
     resolve_exception,
+)
+from apps.payments.services.decision_rights import (
+    SecondPersonRequired,
+    SelfApprovalForbidden,
+    assess_decision,
+    check_decision,
 )
 from apps.payments.services.disputing import (
     DisputeDeadlineMissed,
@@ -153,8 +157,6 @@ __all__ = [
     "NotOurDispute",
     "NotOurPayment",
     "NotOurRefund",
-    "NotYourOwnRefund",
-    "NotYoursToTransfer",
     "NoteIsMissing",
     "NothingToPay",
     "NothingToRefund",
@@ -180,6 +182,8 @@ __all__ = [
     "ReportNotReadable",
     "ReviewHoldsMoney",
     "ReviewNoteMissing",
+    "SecondPersonRequired",
+    "SelfApprovalForbidden",
     "SignatureNotValid",
     "TooMuchEvidence",
     "TrackingIsOfShipping",
@@ -196,10 +200,12 @@ __all__ = [
     "ask_about_open_disputes",
     "ask_about_open_payments",
     "ask_about_open_refunds",
+    "assess_decision",
     "assign_exception",
     "cancel_order",
     "cancel_payment",
     "cancel_refund",
+    "check_decision",
     "check_sandbox_is_named",
     "check_settlements",
     "checkpoint_balances",

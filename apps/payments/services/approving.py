@@ -4,15 +4,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
-from apps.core.errors import Conflict, Forbidden
+from apps.core.errors import Conflict
 from apps.core.events import Actor, record, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Refund
+from apps.payments.services.decision_rights import check_decision
 from apps.payments.services.ledger import REFUNDS_PAYABLE, post_to_ledger
 from apps.payments.services.refunding import (
     DUE,
@@ -25,29 +25,21 @@ from apps.payments.services.refunding import (
 )
 from apps.payments.services.reviewing import close_review_when_all_is_back
 from apps.payments.services.telling import tell_order
-from apps.payments.states import GatewayCall, RefundStatus
+from apps.payments.states import GatewayCall, MoneyOperation, RefundStatus
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
 
 PAID_BY_HAND = "refund_manual"
-_SETTLED = ("status", "approved_by", "approved_at", "manual_reference", "processed_at")
+_SETTLED = ("status", "approved_by", "approved_at", "transferred_by", "manual_reference", "processed_at")
 
 
 class RefundNotAwaitingApproval(Conflict):
     message = "Refund {0} is {1}; it does not await approval."
 
 
-class NotYourOwnRefund(Forbidden):
-    message = "Somebody else must approve the refund that you asked for."
-
-
 class RefundNotCancellable(Conflict):
     message = "Refund {0} is {1} and can no longer be withdrawn."
-
-
-class NotYoursToTransfer(Forbidden):
-    message = "Somebody else must transfer refund {0}: not the one who asked for it{1}."
 
 
 class RefundNotToSettle(Conflict):
@@ -61,7 +53,8 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
 
     :raises RefundNotFound: if there is none
     :raises RefundNotAwaitingApproval: if nobody has to agree to it
-    :raises NotYourOwnRefund: if the actor asked for it
+    :raises SelfApprovalForbidden: if the actor requested it, or the order is their own
+    :raises SecondPersonRequired: if the actor may not approve refunds
     :raises MoneyIsDisputed: if a payer's bank has come to want the money meanwhile
     :raises RefundExceedsPayment: if it was given back at the gateway meanwhile
     """
@@ -69,8 +62,9 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
 
     if refund.status != RefundStatus.REQUIRES_APPROVAL:
         raise RefundNotAwaitingApproval(refund.number, _words(refund))
-    if str(actor) == refund.requested_by:
-        raise NotYourOwnRefund
+    check_decision(
+        order=order, operation=MoneyOperation.APPROVE_REFUND, amount=refund.amount, actor=actor, refund=refund
+    )
     check_still_there(order, refund)
 
     refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.PENDING)
@@ -160,11 +154,13 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
     Pay a refund that the gateway cannot make by a bank transfer of our own.
 
     Without a reference the sum is held for a transfer that is still to be made; with one it has gone. A transfer by hand can
-    go anywhere, so it is never made by the one who asked for the refund. Above REFUND_APPROVAL_ABOVE two members of staff
-    are needed: whoever holds the sum for the transfer agrees to it, if nobody has yet, and another one gives the reference.
+    go anywhere, so it is never made by the one who asked for the refund. Above REFUND_APPROVAL_ABOVE, counted with what single
+    persons decided about the order before, two are needed: whoever holds the sum agrees to it, if nobody has yet, and another
+    one gives the reference.
 
     :raises RefundNotFound: if there is none
-    :raises NotYoursToTransfer: if the actor asked for it, or must not decide alone about so much
+    :raises SecondPersonRequired: if the actor requested it, or may not decide about so much alone
+    :raises SelfApprovalForbidden: if the order is the actor's own
     :raises RefundNotToSettle: if it has not failed
     :raises RefundAlreadyRetried: if it was tried again
     :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
@@ -175,7 +171,8 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
 
     if refund.status not in (RefundStatus.FAILED, RefundStatus.MANUAL):
         raise RefundNotToSettle(refund.number, _words(refund))
-    _check_second_person(refund, pays=bool(reference), actor=actor)
+    operation = MoneyOperation.CONFIRM_TRANSFER if reference else MoneyOperation.HOLD_FOR_TRANSFER
+    check_decision(order=order, operation=operation, amount=refund.amount, actor=actor, refund=refund)
     if refund.status == RefundStatus.FAILED:
         check_failed(refund)
         check_left(order, attempts[refund.attempt_id], refund.amount)
@@ -185,7 +182,7 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
         refund.approved_by, refund.approved_at = str(actor), now
 
     if reference:
-        _pay_by_hand(order, refund, reference=reference, now=now)
+        _pay_by_hand(order, refund, reference=reference, actor=actor, now=now)
     refund.save(update_fields=[*_SETTLED, "updated_at"])
     close_review_when_all_is_back(order=order, attempt=attempts[refund.attempt_id], now=now)
 
@@ -197,15 +194,9 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
     return refund
 
 
-def _check_second_person(refund: Refund, *, pays: bool, actor: Actor) -> None:
-    if str(actor) == refund.requested_by:
-        raise NotYoursToTransfer(refund.number, "")
-    if pays and refund.amount > settings.REFUND_APPROVAL_ABOVE and refund.approved_by in ("", str(actor)):
-        raise NotYoursToTransfer(refund.number, ", and above the limit not the one who agreed to it or is the first to")
-
-
-def _pay_by_hand(order: "Order", refund: Refund, *, reference: str, now: datetime) -> None:
+def _pay_by_hand(order: "Order", refund: Refund, *, reference: str, actor: Actor, now: datetime) -> None:
     refund.status = states.change_refund(RefundStatus.MANUAL, to=RefundStatus.PROCESSED)
+    refund.transferred_by = str(actor)
     refund.manual_reference = reference[:80]
     refund.processed_at = now
     post_to_ledger(

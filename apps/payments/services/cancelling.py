@@ -13,7 +13,7 @@ from apps.orders.states import OrderStatus
 from apps.payments import selectors
 from apps.payments.services.approving import take_in_waiting_refunds
 from apps.payments.services.refunding import MINIMUM_PAISE, MoneyIsDisputed, request_refund
-from apps.payments.states import RefundReason
+from apps.payments.states import MoneyOperation, RefundReason
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -24,8 +24,9 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     """
     Cancel an order: an unpaid one as it is; of a paid one that has not left the house the stock comes back and the money goes back.
 
-    A refund over REFUND_APPROVAL_ABOVE waits for somebody's approval, the cancelling does not. What was asked back before and
-    waits for approval is taken in; what is on its way, or nobody knows the fate of, stays, and the rest goes back.
+    The refund waits for a second person's approval unless the actor may decide about it alone; the cancelling does not. What was
+    asked back before and waits for approval is taken in; what is on its way, or nobody knows the fate of, stays, and the rest goes
+    back.
 
     :raises OrderNotFound: if there is none
     :raises MoneyIsDisputed: if a payer's bank wants the money back and has not decided
@@ -47,7 +48,7 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
             order_id=order_id,
             reason=RefundReason.ORDER_CANCELLED,
             note=reason,
-            decides=True,
+            operation=MoneyOperation.CANCEL_ORDER,
             actor=actor,
             now=now,
         )

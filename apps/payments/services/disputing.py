@@ -28,9 +28,18 @@ from apps.payments.gateways import (
     get_gateway,
 )
 from apps.payments.models import Dispute, PaymentAttempt
+from apps.payments.services.decision_rights import check_decision
 from apps.payments.services.ledger import DISPUTE_LOSSES, DISPUTES, gateway_receivable, post_to_ledger
 from apps.payments.services.telling import tell_order
-from apps.payments.states import DECIDED, AttemptStatus, DisputeAnswer, DisputeStatus, GatewayCall, Source
+from apps.payments.states import (
+    DECIDED,
+    AttemptStatus,
+    DisputeAnswer,
+    DisputeStatus,
+    GatewayCall,
+    MoneyOperation,
+    Source,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -174,6 +183,7 @@ def accept_dispute(*, dispute_id: UUID, actor: Actor, now: datetime) -> Dispute:
     :raises DisputeNotFound: if there is none
     :raises DisputeNotAnswerable: if it is not open, or was answered
     :raises DisputeDeadlineMissed: if its time is over
+    :raises SelfApprovalForbidden: if the order is the actor's own
     """
     return _answer(dispute_id=dispute_id, answer=DisputeAnswer.ACCEPTED, summary="", actor=actor, now=now)
 
@@ -185,6 +195,7 @@ def contest_dispute(*, dispute_id: UUID, summary: str, actor: Actor, now: dateti
     :raises DisputeNotFound: if there is none
     :raises DisputeNotAnswerable: if it is not open, or was answered
     :raises DisputeDeadlineMissed: if its time is over
+    :raises SelfApprovalForbidden: if the order is the actor's own
     """
     return _answer(dispute_id=dispute_id, answer=DisputeAnswer.CONTESTED, summary=summary, actor=actor, now=now)
 
@@ -209,6 +220,7 @@ def _answer(*, dispute_id: UUID, answer: DisputeAnswer, summary: str, actor: Act
 
     assert dispute is not None  # noqa: S101 - disputes are never deleted
     check_answerable(dispute, now=now)
+    check_decision(order=order, operation=MoneyOperation.ANSWER_DISPUTE, amount=dispute.amount, actor=actor)
 
     dispute.answer = answer
     dispute.answer_call = GatewayCall.NEEDED

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 
 from apps.core import ids
@@ -22,9 +21,17 @@ from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
+from apps.payments.services.decision_rights import assess_decision
 from apps.payments.services.ledger import CUSTOMER_ADVANCES, REFUNDS_PAYABLE, post_to_ledger
 from apps.payments.services.telling import tell_order
-from apps.payments.states import RefundReason, RefundSpeed, RefundStatus, ReviewReason
+from apps.payments.states import (
+    Decision,
+    MoneyOperation,
+    RefundReason,
+    RefundSpeed,
+    RefundStatus,
+    ReviewReason,
+)
 
 if TYPE_CHECKING:
     from apps.orders.models import Order, OrderLine
@@ -97,15 +104,14 @@ def request_refund(
     reason: str,
     note: str = "",
     speed: str = RefundSpeed.NORMAL,
-    decides: bool,
+    operation: MoneyOperation = MoneyOperation.REQUEST_REFUND,
     actor: Actor,
     now: datetime,
 ) -> list[Refund]:
     """
     Ask for money of an order back: so many paise, certain units, or all that is left; one refund for each attempt it is taken of.
 
-    `decides` says that the asker may decide about refunds; the money is then on its way at once, unless it comes to more than
-    REFUND_APPROVAL_ABOVE together with what was so given back of the order before: the limit is not passed in pieces.
+    The money is on its way at once if the actor may decide about so much alone; otherwise the refund waits for approval.
     Money that is not what was asked for is given back only by naming its payment.
 
     :raises OrderNotFound: if there is no such order
@@ -127,7 +133,7 @@ def request_refund(
     if amount is None:
         amount = _amount_of(order, wanted_lines) if lines else sum(left.values())
     _check_amount(order, amount, left=sum(left.values()))
-    is_decided = not _needs_approval(order, amount, decides=decides)
+    decision = assess_decision(order=order, operation=operation, amount=amount, actor=actor)
 
     return [
         _insert(
@@ -138,7 +144,7 @@ def request_refund(
             reason=RefundReason(reason),
             note=note,
             speed=RefundSpeed(speed),
-            is_decided=is_decided,
+            is_decided=decision == Decision.ALONE,
             actor=actor,
             now=now,
         )
@@ -173,9 +179,11 @@ def refund_attempt(
 
 
 @transaction.atomic
-def retry_refund(*, refund_id: UUID, decides: bool, actor: Actor, now: datetime) -> Refund:
+def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
     Try a refund that failed for certain again: a new row with a new key.
+
+    It waits for a second person's approval unless the actor may decide about so much alone.
 
     :raises RefundNotFound: if there is none
     :raises RefundNotFailed: if it has not failed
@@ -190,6 +198,9 @@ def retry_refund(*, refund_id: UUID, decides: bool, actor: Actor, now: datetime)
     attempt = attempts[failed.attempt_id]
     check_left(order, attempt, failed.amount)
     lines = _priced(order, [UnitsBack(line.order_line_id, line.quantity) for line in failed.lines.order_by("pk")])
+    decision = assess_decision(
+        order=order, operation=MoneyOperation.RETRY_REFUND, amount=failed.amount, actor=actor, refund=failed
+    )
 
     return _insert(
         order,
@@ -199,7 +210,7 @@ def retry_refund(*, refund_id: UUID, decides: bool, actor: Actor, now: datetime)
         reason=RefundReason(failed.reason),
         note=failed.note,
         speed=RefundSpeed(failed.speed_requested),
-        is_decided=not _needs_approval(order, failed.amount, decides=decides),
+        is_decided=decision == Decision.ALONE,
         retry_of=failed,
         actor=actor,
         now=now,
@@ -268,11 +279,6 @@ def post_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> Non
         description=f"refund {refund.number}",
         occurred_at=now,
     )
-
-
-def _needs_approval(order: "Order", amount: int, *, decides: bool) -> bool:
-    alone = selectors.sum_decided_alone(order.pk)
-    return rules.needs_approval(amount=alone + amount, decides=decides, above=settings.REFUND_APPROVAL_ABOVE)
 
 
 def _check_amount(order: "Order", amount: int, *, left: int) -> None:

@@ -4,16 +4,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import SYSTEM, Actor, record, stored_fields
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, rules, selectors
+from apps.payments import events, locks, selectors
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services.decision_rights import assess_decision
 from apps.payments.services.refunding import NothingToRefund, refund_attempt
-from apps.payments.states import AttemptStatus, RefundReason, ReviewReason
+from apps.payments.states import AttemptStatus, Decision, MoneyOperation, RefundReason, ReviewReason
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -39,11 +39,11 @@ _REASONS = {
 
 
 @transaction.atomic
-def give_back_reviewed(*, attempt_id: UUID, note: str = "", decides: bool, actor: Actor, now: datetime) -> Refund:
+def give_back_reviewed(*, attempt_id: UUID, note: str = "", actor: Actor, now: datetime) -> Refund:
     """
     Give all of a captured attempt back that waits for a decision, and nothing else of its order.
 
-    `decides` says that the asker may decide about refunds; over REFUND_APPROVAL_ABOVE a second person must agree as always.
+    It waits for a second person's approval unless the actor may decide about so much alone.
 
     :raises PaymentNotFound: if there is no such attempt
     :raises NoReviewOpen: if nothing waits to be decided, or the money has not been captured
@@ -53,13 +53,14 @@ def give_back_reviewed(*, attempt_id: UUID, note: str = "", decides: bool, actor
 
     if not _is_open(attempt) or attempt.status != AttemptStatus.CAPTURED:
         raise NoReviewOpen(attempt.gateway_payment_id)
-    needs_approval = rules.needs_approval(amount=attempt.amount, decides=decides, above=settings.REFUND_APPROVAL_ABOVE)
+    amount = selectors.left_of_attempt(attempt)
+    decision = assess_decision(order=order, operation=MoneyOperation.REFUND_REVIEWED, amount=amount, actor=actor)
     refund = refund_attempt(
         order=order,
         attempt=attempt,
         reason=_REASONS[ReviewReason(attempt.review_reason)],
         note=note,
-        is_decided=not needs_approval,
+        is_decided=decision == Decision.ALONE,
         actor=actor,
         now=now,
     )

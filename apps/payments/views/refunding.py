@@ -82,10 +82,8 @@ class RefundView(ApiView):
         asked = self.read(RequestRefundRequest, request)
         order = _order_to_refund(request.user, asked.pop("order_id"))
         units = [services.UnitsBack(**line) for line in asked.pop("lines", [])]
-        # Nobody decides alone about money for himself.
-        decides = is_staff_with(request.user, _DECIDE) and order.customer_id != request.user.pk
         refunds = services.request_refund(
-            order_id=order.pk, lines=units, decides=decides, actor=actor_of(request), now=clock.now(), **asked
+            order_id=order.pk, lines=units, actor=actor_of(request), now=clock.now(), **asked
         )
         data = RefundResponse(refunds, many=True).data
         return accepted(whole_list(data), location=f"/api/v1/refunds/{refunds[0].public_id}")
@@ -174,9 +172,7 @@ class RefundView(ApiView):
     def retry(self, request: Request, refund_id: str) -> Response:
         self.read(EmptyRequest, request)
         refund = self._decidable(request, refund_id)
-        return _watch(
-            services.retry_refund(refund_id=refund.pk, decides=True, actor=actor_of(request), now=clock.now())
-        )
+        return _watch(services.retry_refund(refund_id=refund.pk, actor=actor_of(request), now=clock.now()))
 
     @extend_schema(
         operation_id="cancel_refund",

@@ -1,0 +1,108 @@
+"""
+Who may decide alone about the money of an order.
+
+Whatever refunds, transfers or accepts money asks here. The table of roles, operations and amounts is in docs/money.md.
+"""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from apps.accounts import selectors as accounts
+from apps.core.errors import Forbidden
+from apps.core.events import Actor
+from apps.core.models import is_staff_with
+from apps.core.money import rupees
+from apps.payments import rules, selectors
+from apps.payments.models import Refund
+from apps.payments.states import Decision, DecisionRole, MoneyOperation
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+_APPROVE = "payments.change_refund"
+#: The shop's own rules, the gateway's reports, and whoever has a shell on the server.
+_TRUSTED_KINDS = frozenset({"system", "gateway", "operator"})
+
+
+class SelfApprovalForbidden(Forbidden):
+    message = "Another person must approve refund {0}, because you requested it."
+
+
+class OwnOrderDecision(SelfApprovalForbidden):
+    message = "Another person must decide about the money of order {0}, because it is your own order."
+    code = SelfApprovalForbidden.code
+
+
+class SecondPersonRequired(Forbidden):
+    message = "Only staff who may approve refunds can decide about the money of order {0}."
+
+
+class RequesterMayNotTransfer(SecondPersonRequired):
+    message = "Another person must transfer refund {0}, because you requested it."
+    code = SecondPersonRequired.code
+
+
+class LimitNeedsSecondPerson(SecondPersonRequired):
+    message = "A second person must agree: {0} of order {1} is above the {2} that one person may decide about an order."
+    code = SecondPersonRequired.code
+
+
+def assess_decision(
+    *, order: "Order", operation: MoneyOperation, amount: int, actor: Actor, refund: Refund | None = None
+) -> Decision:
+    """
+    Return whether an actor may decide alone about an amount (paise) of an order's money, or why a second person is needed.
+
+    The caller has locked the order. What single persons have decided about the order before counts against
+    REFUND_APPROVAL_ABOVE, so that an amount cannot be split. `refund` is the one that is approved, retried or transferred.
+    """
+    role, is_own_order = _position(order, actor)
+    return rules.assess(
+        role=role,
+        operation=operation,
+        is_own_order=is_own_order,
+        is_requester=refund is not None and refund.requested_by == str(actor),
+        has_second_person=_has_second_person(refund, actor) if operation == MoneyOperation.CONFIRM_TRANSFER else False,
+        amount=amount,
+        decided_alone=selectors.sum_decided_alone(order.pk, besides=refund.pk if refund else None),
+        limit=settings.REFUND_APPROVAL_ABOVE,
+    )
+
+
+def check_decision(
+    *, order: "Order", operation: MoneyOperation, amount: int, actor: Actor, refund: Refund | None = None
+) -> None:
+    """
+    Make sure that an actor may decide alone about an amount (paise) of an order's money. The caller has locked the order.
+
+    :raises SelfApprovalForbidden: if the order is the actor's own, or they approve the refund that they requested
+    :raises SecondPersonRequired: if they may not approve refunds, transfer one that they requested, or exceed the limit
+    """
+    decision = assess_decision(order=order, operation=operation, amount=amount, actor=actor, refund=refund)
+    if decision == Decision.OWN_ORDER:
+        raise OwnOrderDecision(order.number)
+    if decision == Decision.OWN_REQUEST and refund is not None:
+        is_approval = operation == MoneyOperation.APPROVE_REFUND
+        raise (SelfApprovalForbidden if is_approval else RequesterMayNotTransfer)(refund.number)
+    if decision == Decision.OVER_LIMIT:
+        raise LimitNeedsSecondPerson(rupees(amount), order.number, rupees(settings.REFUND_APPROVAL_ABOVE))
+    if decision != Decision.ALONE:
+        raise SecondPersonRequired(order.number)
+
+
+def _has_second_person(refund: Refund | None, actor: Actor) -> bool:
+    return refund is not None and refund.approved_by not in ("", str(actor))
+
+
+def _position(order: "Order", actor: Actor) -> tuple[DecisionRole, bool]:
+    """Return what an actor may do about refunds, and whether the order is their own."""
+    if actor.kind in _TRUSTED_KINDS:
+        return DecisionRole.SYSTEM, False
+    user = accounts.find_user(actor.id) if actor.kind == "user" else None
+    if user is None:
+        return DecisionRole.CUSTOMER, False
+    is_own_order = order.customer_id == user.pk
+    if is_staff_with(user, _APPROVE):
+        return DecisionRole.APPROVER, is_own_order
+    return (DecisionRole.STAFF if user.is_staff else DecisionRole.CUSTOMER), is_own_order
