@@ -65,6 +65,8 @@ class TestGstin:
             ("39AAPFU0939F1ZQ", GstinRefusal.UNKNOWN_STATE),
             ("27AAPFU0993F1ZV", GstinRefusal.WRONG_CHECK_CHARACTER),
             ("27AAPFUO939F1ZV", GstinRefusal.WRONG_PAN),
+            ("27ABCXE1234F1ZV", GstinRefusal.UNKNOWN_PAN_HOLDER),
+            ("27ABCPE0000F1ZP", GstinRefusal.WRONG_PAN_SERIAL),
             ("27AAPFU0939F0ZW", GstinRefusal.WRONG_ENTITY),
             ("27AAPFU0939F1KP", GstinRefusal.WRONG_FOURTEENTH),
             ("29ABCPE1234F1Z8", GstinRefusal.WRONG_CHECK_CHARACTER),

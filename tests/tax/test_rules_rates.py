@@ -131,14 +131,15 @@ class TestRates:
         assert {row.tax_class for row in REFERENCE_RATES} == set(TAX_CLASSES)
         for tax_class in TAX_CLASSES:
             rows = [row for row in REFERENCE_RATES if row.tax_class == tax_class]
-            assert rows[0].valid_from == date(2017, 7, 1)
+            began = date(2022, 4, 1) if tax_class.endswith("_bricks") else date(2017, 7, 1)
+            assert rows[0].valid_from == began
             assert rows[-1].valid_to is None
             for earlier, later in pairwise(rows):
                 assert earlier.valid_to is not None
                 assert later.valid_from == earlier.valid_to + timedelta(days=1)
             for row in rows:
-                assert is_rate_allowed(row.rate, row.valid_from)
-                assert is_rate_allowed(row.rate, row.valid_to or date(2026, 11, 21))
+                assert is_rate_allowed(row.rate, row.valid_from, tax_class=tax_class)
+                assert is_rate_allowed(row.rate, row.valid_to or date(2026, 11, 21), tax_class=tax_class)
 
     def test_an_unknown_class_has_no_rate(self):
         with pytest.raises(ValueError, match="gst_12"):

@@ -15,6 +15,10 @@ from apps.tax.rules.territories import STATES, is_supply_state
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PAN: Final = r"[A-Z]{5}[0-9]{4}[A-Z]"
+#: Fourth character of a PAN, by what its holder is: association, body of individuals, company, firm, government, Hindu undivided
+#: family, artificial juridical person, local authority, person, trust.
+_PAN_HOLDERS: Final = frozenset("ABCFGHJLPT")
+_NO_SERIAL: Final = "0000"
 _OIDAR_STATE: Final = "99"
 
 
@@ -38,6 +42,8 @@ class GstinRefusal(StrEnum):
     UNKNOWN_STATE = "unknown_state"
     RETIRED_STATE = "retired_state"
     WRONG_PAN = "wrong_pan"
+    UNKNOWN_PAN_HOLDER = "unknown_pan_holder"
+    WRONG_PAN_SERIAL = "wrong_pan_serial"
     WRONG_ENTITY = "wrong_entity"
     WRONG_FOURTEENTH = "wrong_fourteenth"
     WRONG_CHECK_CHARACTER = "wrong_check_character"
@@ -96,8 +102,8 @@ def check_gstin(text: str) -> GstinCheck:
 
     kind = next((kind for kind, pattern in _PATTERNS if pattern.fullmatch(gstin)), None)
     refusal = _refusal_of_state(gstin, kind)
-    if refusal is None and kind is None:
-        refusal = _refusal_of_form(gstin)
+    if refusal is None:
+        refusal = _refusal_of_form(gstin) if kind is None else _refusal_of_pan(gstin)
     if refusal is None and gstin_check_character(gstin[:14]) != gstin[14]:
         refusal = GstinRefusal.WRONG_CHECK_CHARACTER
     return GstinCheck(gstin, refusal=refusal) if refusal else GstinCheck(gstin, kind)
@@ -117,6 +123,15 @@ def _refusal_of_form(gstin: str) -> GstinRefusal:
     if gstin[12] == "0":
         return GstinRefusal.WRONG_ENTITY
     return GstinRefusal.WRONG_FOURTEENTH
+
+
+def _refusal_of_pan(gstin: str) -> GstinRefusal | None:
+    pan = gstin[2:12]
+    if re.fullmatch(_PAN, pan) is None:
+        return None  # a number that is built on a TAN or on none
+    if pan[3] not in _PAN_HOLDERS:
+        return GstinRefusal.UNKNOWN_PAN_HOLDER
+    return GstinRefusal.WRONG_PAN_SERIAL if pan[5:9] == _NO_SERIAL else None
 
 
 def gstin_state(gstin: str) -> str:
@@ -146,11 +161,6 @@ def is_registered_person(gstin: str) -> bool:
     :raises ValueError: if it is no GSTIN
     """
     return _valid(gstin).kind not in {GstinKind.UNIQUE_IDENTITY, GstinKind.ONLINE_FROM_ABROAD}
-
-
-def is_pin(text: str) -> bool:
-    """Test if the text is an Indian postal code: six digits, the first not zero."""
-    return re.fullmatch(r"[1-9][0-9]{5}", text) is not None
 
 
 def _valid(text: str) -> GstinCheck:

@@ -2,17 +2,19 @@
 The GST rates in force, by date: which slabs exist, and what each tax class has borne since GST began.
 
 A tax class is a set of goods that have always borne the same rate on the same day. Two slabs were struck out on
-22 September 2025 (12 % and 28 %), so goods that met at 5 % then come from different classes. Both ends of a period are
-included; the last has none. Cess is not kept: none has been due since 1 February 2026.
+22 September 2025 (12 % for all but bricks and roofing tiles, and 28 %), so goods that met at 5 % then come from different
+classes. Both ends of a period are included; the last has none. Cess is not kept: none has been due since 1 February 2026.
 """
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Final
 
 _GST_BEGAN: Final = date(2017, 7, 1)
 _SLABS_CUT: Final = date(2025, 9, 22)
 _TOBACCO_MOVED: Final = date(2026, 2, 1)
+_BRICKS_MOVED: Final = date(2022, 4, 1)
 
 _GOODS_2017: Final = "1/2017-Central Tax (Rate)"
 _NIL_2017: Final = "2/2017-Central Tax (Rate)"
@@ -20,6 +22,25 @@ _GOODS_2025: Final = "9/2025-Central Tax (Rate)"
 _NIL_2025: Final = "10/2025-Central Tax (Rate)"
 _TOBACCO_2026: Final = "19/2025-Central Tax (Rate)"
 _DIAMONDS_2022: Final = "6/2022-Central Tax (Rate)"
+_BRICKS_2022: Final = "1/2022-Central Tax (Rate)"
+_BRICKS_WITHOUT_CREDIT: Final = "2/2022-Central Tax (Rate)"
+_BRICKS_2025: Final = "14/2025-Central Tax (Rate)"
+_NIL_TARIFF: Final = "nil rate of the tariff"
+_OUTSIDE_GST: Final = "CGST Act, section 9(1) and (2)"
+
+
+class Taxability(StrEnum):
+    """
+    Whether goods bear tax, and if not, why: returns and documents tell the three apart.
+
+    Nil: the rate of the tariff is nil. Exempt: a notification takes the tax away (section 11). Non-GST: the law does not levy
+    GST on them at all, such as liquor and petrol. Only taxable goods have a rate above nought.
+    """
+
+    TAXABLE = "taxable"
+    NIL = "nil"
+    EXEMPT = "exempt"
+    NON_GST = "non_gst"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +59,16 @@ class ReferenceRate:
 
 
 TAX_CLASSES: Final[dict[str, str]] = {
+    "nil": "Goods whose rate in the tariff is nil",
+    "non_gst": "Liquor, petrol, diesel, natural gas: outside GST",
     "exempt": "Fresh and unpacked food, printed books: never taxed",
     "exempt_was_5": "Packed paneer, long-life milk, breads, erasers: nil since 22 September 2025",
     "exempt_was_12": "Exercise books, pencils, sharpeners, maps: nil since 22 September 2025",
     "gst_5": "Staple packed goods, spices, tea, cheap clothes: 5 % throughout",
     "gst_5_was_12": "Butter, ghee, snacks, fruit juice, utensils, toys: 5 % since 22 September 2025",
     "gst_5_was_18": "Soap, shampoo, toothpaste, biscuits, chocolate: 5 % since 22 September 2025",
+    "gst_6_bricks": "Bricks and roofing tiles of a seller who takes no input tax credit: 6 % since 1 April 2022",
+    "gst_12_bricks": "Bricks (of clay, fly ash or fossil meal) and roofing tiles: 12 % since 1 April 2022",
     "gst_18": "Electronics, cosmetics, detergents, plastics: 18 % throughout",
     "gst_18_was_12": "Clothes above 2,500 rupees a piece, paper: 18 % since 22 September 2025",
     "gst_18_was_28": "Air conditioners, large televisions, dishwashers: 18 % since 22 September 2025",
@@ -54,6 +79,10 @@ TAX_CLASSES: Final[dict[str, str]] = {
     "gst_0_25": "Rough diamonds and precious stones: 0.25 % throughout",
     "gst_1_5": "Cut and polished diamonds: 1.5 % since 18 July 2022",
 }
+
+
+#: Why goods of a class bear no tax on the days that its rate is nought.
+_UNTAXED: Final = {"nil": Taxability.NIL, "non_gst": Taxability.NON_GST}
 
 
 def _history(tax_class: str, *steps: tuple[date, int, str]) -> tuple[ReferenceRate, ...]:
@@ -68,9 +97,13 @@ REFERENCE_RATES: Final[tuple[ReferenceRate, ...]] = (
     *_history("exempt", (_GST_BEGAN, 0, _NIL_2017), (_SLABS_CUT, 0, _NIL_2025)),
     *_history("exempt_was_5", (_GST_BEGAN, 500, _GOODS_2017), (_SLABS_CUT, 0, _NIL_2025)),
     *_history("exempt_was_12", (_GST_BEGAN, 1200, _GOODS_2017), (_SLABS_CUT, 0, _NIL_2025)),
+    *_history("nil", (_GST_BEGAN, 0, _NIL_TARIFF)),
+    *_history("non_gst", (_GST_BEGAN, 0, _OUTSIDE_GST)),
     *_history("gst_5", (_GST_BEGAN, 500, _GOODS_2017), (_SLABS_CUT, 500, _GOODS_2025)),
     *_history("gst_5_was_12", (_GST_BEGAN, 1200, _GOODS_2017), (_SLABS_CUT, 500, _GOODS_2025)),
     *_history("gst_5_was_18", (_GST_BEGAN, 1800, _GOODS_2017), (_SLABS_CUT, 500, _GOODS_2025)),
+    *_history("gst_6_bricks", (_BRICKS_MOVED, 600, _BRICKS_WITHOUT_CREDIT)),
+    *_history("gst_12_bricks", (_BRICKS_MOVED, 1200, _BRICKS_2022), (_SLABS_CUT, 1200, _BRICKS_2025)),
     *_history("gst_18", (_GST_BEGAN, 1800, _GOODS_2017), (_SLABS_CUT, 1800, _GOODS_2025)),
     *_history("gst_18_was_12", (_GST_BEGAN, 1200, _GOODS_2017), (_SLABS_CUT, 1800, _GOODS_2025)),
     *_history("gst_18_was_28", (_GST_BEGAN, 2800, _GOODS_2017), (_SLABS_CUT, 1800, _GOODS_2025)),
@@ -97,8 +130,8 @@ REFERENCE_RATES: Final[tuple[ReferenceRate, ...]] = (
     ),
 )
 
-# The slabs of all notifications together, in basis points. 0.1 % is for merchant exporters; 1, 6 and 7.5 % remain for
-# flats, bricks and the like, and are kept open although this shop sells none.
+# The slabs of all notifications together, in basis points. 0.1 % is for merchant exporters; 1 and 7.5 % are for flats, 6 % is for
+# bricks. 12 % has ended for all goods but those of `_RESTRICTED`.
 _SLABS: Final[tuple[tuple[int, date, date | None], ...]] = (
     (0, _GST_BEGAN, None),
     (10, date(2017, 10, 23), None),
@@ -116,18 +149,23 @@ _SLABS: Final[tuple[tuple[int, date, date | None], ...]] = (
 )
 
 
+#: Rates in basis points that one tax class bears after they have ended for all others, and from when.
+_RESTRICTED: Final = {("gst_12_bricks", 1200): _SLABS_CUT}
+
+
 def rates_allowed(day: date) -> frozenset[int]:
-    """Return the rates in basis points that an invoice of that Indian date can carry."""
+    """Return the rates in basis points that goods of any tax class can bear on that Indian date."""
     return frozenset(rate for rate, begin, end in _SLABS if begin <= day and (end is None or day <= end))
 
 
-def is_rate_allowed(rate: int, day: date) -> bool:
+def is_rate_allowed(rate: int, day: date, *, tax_class: str = "") -> bool:
     """
-    Test if an invoice of that Indian date can carry the rate, in basis points.
+    Test if an invoice of that Indian date can carry the rate, in basis points, for goods of the tax class.
 
     A credit note is judged by the date of the invoice that it corrects.
     """
-    return rate in rates_allowed(day)
+    restricted_from = _RESTRICTED.get((tax_class, rate))
+    return rate in rates_allowed(day) or (restricted_from is not None and restricted_from <= day)
 
 
 def reference_rate(tax_class: str, day: date) -> ReferenceRate:
@@ -140,3 +178,12 @@ def reference_rate(tax_class: str, day: date) -> ReferenceRate:
         if row.tax_class == tax_class and row.covers(day):
             return row
     raise ValueError(f"no rate for {tax_class!r} on {day.isoformat()}")
+
+
+def taxability_of(tax_class: str, rate: int) -> Taxability:
+    """
+    Return whether goods of a class bear tax at a rate (basis points), and if not, why.
+
+    A class that an operator has added for goods without tax is exempt, unless it is told from the reference rates.
+    """
+    return Taxability.TAXABLE if rate else _UNTAXED.get(tax_class, Taxability.EXEMPT)

@@ -13,25 +13,27 @@ class State:
     """
     One code of the GST state list.
 
-    `levies_utgst`: a union territory without a legislature (and Other Territory), where UTGST stands for SGST.
+    `is_union_territory`: governed by the Union. `levies_utgst`: one without a legislature (and Other Territory), where UTGST stands
+    for SGST; the others (Delhi, Jammu and Kashmir, Puducherry) levy SGST.
     `is_active`: still given out; 25 and 28 are not since the mergers. `is_domestic`: a supplier or buyer can be there.
     """
 
     code: str
     name: str
     levies_utgst: bool = False
+    is_union_territory: bool = False
     is_active: bool = True
     is_domestic: bool = True
 
 
 _ROWS: Final = (
-    State("01", "Jammu and Kashmir"),
+    State("01", "Jammu and Kashmir", is_union_territory=True),
     State("02", "Himachal Pradesh"),
     State("03", "Punjab"),
-    State("04", "Chandigarh", levies_utgst=True),
+    State("04", "Chandigarh", levies_utgst=True, is_union_territory=True),
     State("05", "Uttarakhand"),
     State("06", "Haryana"),
-    State("07", "Delhi"),
+    State("07", "Delhi", is_union_territory=True),
     State("08", "Rajasthan"),
     State("09", "Uttar Pradesh"),
     State("10", "Bihar"),
@@ -49,20 +51,20 @@ _ROWS: Final = (
     State("22", "Chhattisgarh"),
     State("23", "Madhya Pradesh"),
     State("24", "Gujarat"),
-    State("25", "Daman and Diu (before 2020)", levies_utgst=True, is_active=False),
-    State("26", "Dadra and Nagar Haveli and Daman and Diu", levies_utgst=True),
+    State("25", "Daman and Diu (before 2020)", levies_utgst=True, is_union_territory=True, is_active=False),
+    State("26", "Dadra and Nagar Haveli and Daman and Diu", levies_utgst=True, is_union_territory=True),
     State("27", "Maharashtra"),
     State("28", "Andhra Pradesh (before 2014)", is_active=False),
     State("29", "Karnataka"),
     State("30", "Goa"),
-    State("31", "Lakshadweep", levies_utgst=True),
+    State("31", "Lakshadweep", levies_utgst=True, is_union_territory=True),
     State("32", "Kerala"),
     State("33", "Tamil Nadu"),
-    State("34", "Puducherry"),
-    State("35", "Andaman and Nicobar Islands", levies_utgst=True),
+    State("34", "Puducherry", is_union_territory=True),
+    State("35", "Andaman and Nicobar Islands", levies_utgst=True, is_union_territory=True),
     State("36", "Telangana"),
     State("37", "Andhra Pradesh"),
-    State("38", "Ladakh", levies_utgst=True),
+    State("38", "Ladakh", levies_utgst=True, is_union_territory=True),
     State(EXPORT_CODE, "Other Countries", is_domestic=False),
     State("97", "Other Territory", levies_utgst=True),
     State("99", "Centre Jurisdiction", is_domestic=False),
