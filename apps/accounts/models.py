@@ -205,7 +205,7 @@ class Address(Subject):
     phone = models.CharField(max_length=16, blank=True)
     line1 = models.CharField(max_length=160)
     line2 = models.CharField(max_length=160, blank=True)
-    city = models.CharField(max_length=80)
+    city = models.CharField(max_length=100)
     state = models.CharField(max_length=2)
     pin = models.CharField(max_length=6)
     gstin = models.CharField(max_length=15, blank=True)

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -171,10 +171,45 @@ def log_in_budgets(*, identity: str, ip: str, pepper: str) -> tuple[Allowance, .
 
 # Addresses ------------------------------------------------------------------------------------------------------------
 
+#: What an e-invoice carries of an address; what is left out may be empty.
+_TEXTS: Final = {
+    "name": tax.NAME_LIMITS,
+    "company": tax.NAME_LIMITS,
+    "line1": tax.ADDRESS_LINE1_LIMITS,
+    "line2": tax.ADDRESS_LINE2_LIMITS,
+    "city": tax.PLACE_LIMITS,
+}
+_OPTIONAL: Final = frozenset({"company", "line2"})
+
+
+@dataclass(frozen=True, slots=True)
+class TextFault:
+    """A text of an address that an e-invoice does not carry: its field, why, and the bounds that it must keep."""
+
+    field: str
+    refusal: tax.TextRefusal
+    limits: tax.TextLimits
+
+
+def text_fault_of_address(texts: Mapping[str, str]) -> TextFault | None:
+    """Return the first text of an address, by field, that no e-invoice carries, or None."""
+    for field, limits in _TEXTS.items():
+        text = texts[field]
+        if not text and field in _OPTIONAL:
+            continue
+        refusal = tax.check_text(text, limits)
+        if refusal is not None:
+            return TextFault(field, refusal, limits)
+    return None
+
 
 def fault_of_address(*, state: str, pin: str, gstin: str) -> tuple[str, str] | None:
-    """Return the field of an Indian address that is wrong and a code that says why, or None."""
-    if not tax.is_supply_state(state):
+    """
+    Return the field of an Indian address that is wrong and a code that says why, or None.
+
+    The state may be empty: then it is the PIN code's, and the GSTIN is judged by its form alone.
+    """
+    if state and not tax.is_supply_state(state):
         return "state", "unknown_state"
     if not tax.is_pin(pin):
         return "pin", "not_a_pin"
@@ -183,6 +218,11 @@ def fault_of_address(*, state: str, pin: str, gstin: str) -> tuple[str, str] | N
     check = tax.check_gstin(gstin)
     if check.refusal is not None:
         return "gstin", str(check.refusal)
-    if tax.gstin_state(gstin) != state:
+    if state and tax.gstin_state(gstin) != state:
         return "gstin", "gstin_of_another_state"
     return None
+
+
+def warnings_of_address(*, pin: str) -> tuple[tuple[str, str], ...]:
+    """Return the fields of an address that was accepted and should be looked at again, each with a code that says why."""
+    return () if tax.is_known_pin_prefix(pin) else (("pin", "unknown_pin_prefix"),)

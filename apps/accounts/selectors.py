@@ -123,6 +123,7 @@ def snapshot_of(address: Address) -> dict[str, Any]:
         "state": address.state,
         "state_name": tax.state_name(address.state),
         "pin": address.pin,
+        "pin_check": tax.pin_check(address.pin),
         "gstin": address.gstin,
         "country": "IN",
     }

@@ -7,7 +7,7 @@ from django.conf import settings
 from rest_framework import serializers
 from rest_framework_simplejwt.tokens import AccessToken
 
-from apps.accounts import rules, selectors
+from apps.accounts import messages, rules, selectors
 from apps.accounts.models import Address, Challenge, RefreshToken, Session, User
 from apps.accounts.states import ChallengePurpose, Channel, Transport
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictBooleanField, StrictCharField
@@ -152,16 +152,28 @@ class PasswordRequest(ConfirmRequest):
     transport = TransportField(default=Transport.BODY)
 
 
+#: Longer than an address may be: the service says by how much, and what to do.
+_ADDRESS_TEXT = 300
+_STATE_HELP = (
+    "The two-digit GST code of the state, such as 29 for Karnataka (`GET /states` lists them)."
+    " It may be left out where the PIN code lies in one state only."
+)
+
+
 class AddressRequest(RequestSerializer):
     """An address in India."""
 
-    name = StrictCharField(max_length=120)
-    company = StrictCharField(required=False, max_length=160, allow_blank=True)
+    name = StrictCharField(max_length=_ADDRESS_TEXT, help_text="3 to 100 characters.")
+    company = StrictCharField(
+        required=False, max_length=_ADDRESS_TEXT, allow_blank=True, help_text="3 to 100 characters."
+    )
     phone = PhoneField(required=False, max_length=32, allow_blank=True)
-    line1 = StrictCharField(max_length=160)
-    line2 = StrictCharField(required=False, max_length=160, allow_blank=True)
-    city = StrictCharField(max_length=80)
-    state = StrictCharField(max_length=2, help_text="The two-digit GST code of the state, such as 29 for Karnataka.")
+    line1 = StrictCharField(max_length=_ADDRESS_TEXT, help_text="Up to 100 characters.")
+    line2 = StrictCharField(
+        required=False, max_length=_ADDRESS_TEXT, allow_blank=True, help_text="3 to 100 characters."
+    )
+    city = StrictCharField(max_length=_ADDRESS_TEXT, help_text="3 to 100 characters.")
+    state = StrictCharField(required=False, max_length=2, allow_blank=True, help_text=_STATE_HELP)
     pin = StrictCharField(max_length=6)
     gstin = StrictCharField(required=False, max_length=15, allow_blank=True)
     is_default = StrictBooleanField(required=False)
@@ -170,10 +182,9 @@ class AddressRequest(RequestSerializer):
 class AddressChangeRequest(AddressRequest):
     """The fields of an address that change."""
 
-    name = StrictCharField(required=False, max_length=120)
-    line1 = StrictCharField(required=False, max_length=160)
-    city = StrictCharField(required=False, max_length=80)
-    state = StrictCharField(required=False, max_length=2)
+    name = StrictCharField(required=False, max_length=_ADDRESS_TEXT)
+    line1 = StrictCharField(required=False, max_length=_ADDRESS_TEXT)
+    city = StrictCharField(required=False, max_length=_ADDRESS_TEXT)
     pin = StrictCharField(required=False, max_length=6)
 
 
@@ -297,6 +308,14 @@ class SessionResponse(ResponseSerializer):
         }
 
 
+class AddressWarningResponse(ResponseSerializer):
+    """What the buyer should look at again in an address that was accepted."""
+
+    code = serializers.CharField()
+    param = serializers.CharField()
+    message = serializers.CharField()
+
+
 class AddressResponse(ResponseSerializer):
     """An address in India."""
 
@@ -314,6 +333,7 @@ class AddressResponse(ResponseSerializer):
     country = serializers.CharField()
     gstin = serializers.CharField()
     is_default = serializers.BooleanField()
+    warnings = AddressWarningResponse(many=True, help_text="Empty unless something should be looked at again.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     version = serializers.IntegerField()
@@ -335,6 +355,10 @@ class AddressResponse(ResponseSerializer):
             "country": "IN",
             "gstin": address.gstin,
             "is_default": address.is_default,
+            "warnings": [
+                {"code": code, "param": param, "message": messages.address_warning(code, pin=address.pin)}
+                for param, code in rules.warnings_of_address(pin=address.pin)
+            ],
             "created_at": rfc3339(address.created_at),
             "updated_at": rfc3339(address.updated_at),
             "version": address.version,

@@ -7,12 +7,29 @@ from apps.core.audit import Invariant
 from apps.core.states import InvalidTransition
 from apps.orders import states
 from apps.orders.states import OrderStatus
+from apps.tax.rules import STATES_OF_PIN_PREFIX
 
 _HISTORY = """
     SELECT subject_id, version, changed ->> 'status' AS status,
            lag(changed ->> 'status') OVER (PARTITION BY subject_id ORDER BY version) AS previous
     FROM core_event WHERE subject_type = 'orders.order' AND changed ? 'status'
 """
+
+
+_PIN_PREFIXES = ", ".join(
+    f"('{prefix}', '{state}')" for prefix, states in STATES_OF_PIN_PREFIX.items() for state in states
+)
+# Orders of before PIN codes were compared say nothing of it.
+_PINS = f"""
+    WITH of_state (prefix, state) AS (VALUES {_PIN_PREFIXES})
+    SELECT orders.number, part.name, part.address ->> 'pin' AS pin, part.address ->> 'state' AS state
+    FROM orders_order orders
+    CROSS JOIN LATERAL (VALUES ('shipping', orders.shipping_address), ('billing', orders.billing_address)) AS part (name, address)
+    WHERE part.address ? 'pin_check' AND part.address ->> 'pin_check' IS DISTINCT FROM CASE
+        WHEN part.address ->> 'pin' LIKE '9%%' THEN 'army_post'
+        WHEN (left(part.address ->> 'pin', 3), part.address ->> 'state') IN (SELECT prefix, state FROM of_state) THEN 'lies_in_state'
+        WHEN left(part.address ->> 'pin', 3) NOT IN (SELECT prefix FROM of_state) THEN 'unknown_prefix' END
+"""  # noqa: S608 - our own tables
 
 
 def _forbidden_moves(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
@@ -194,5 +211,11 @@ INVARIANTS = (
                OR least(l.unit_price, l.shipping_amount, l.taxable_amount, l.cgst_amount, l.sgst_amount, l.utgst_amount,
                         l.igst_amount, l.total_amount) < 0
         """,
+    ),
+    Invariant(
+        id="INV-54",
+        name="addresses_lie_in_their_state",
+        statement="The PIN code of an order's address lies in the address's state, unless it is of the army post or in no range.",
+        sql=_PINS,
     ),
 )

@@ -8,7 +8,8 @@ from django.http import HttpRequest
 
 from apps.core import clock
 from apps.core.admin_site import ServiceAdmin
-from apps.tax import services
+from apps.tax import messages as sentences
+from apps.tax import rules, services
 from apps.tax.models import Registration, TaxRate
 
 
@@ -29,15 +30,22 @@ class RegistrationAdmin(ServiceAdmin):
         return ("gstin", "invoice_prefix", "state", "is_default", "is_active")
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Registration:
+        self._warn_of_pin(request, values["pin"])
         has_default = Registration.objects.filter(is_default=True).exists()
         return services.add_registration(
             **values, is_default=not has_default, actor=self.actor_of(request), now=clock.now()
         )
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Registration:
+        if "pin" in changes:
+            self._warn_of_pin(request, changes["pin"])
         return services.update_registration(
             registration_id=obj.pk, changes=changes, actor=self.actor_of(request), now=clock.now()
         )
+
+    def _warn_of_pin(self, request: HttpRequest, pin: str) -> None:
+        if rules.is_pin(pin) and not rules.is_known_pin_prefix(pin):
+            self.message_user(request, sentences.pin_prefix_unknown(pin), messages.WARNING)
 
     @admin.action(description="Sell under this registration", permissions=["change"])
     def make_default(self, request: HttpRequest, queryset: "QuerySet[Registration]") -> None:
@@ -53,7 +61,7 @@ class RegistrationAdmin(ServiceAdmin):
 class TaxRateAdmin(ServiceAdmin):
     """Rates by date. A new one ends the one before it; what has been in force is not changed."""
 
-    list_display = ("tax_class", "percent", "valid_from", "valid_to", "notification")
+    list_display = ("tax_class", "percent", "taxability", "valid_from", "valid_to", "notification")
     list_filter = ("tax_class",)
     search_fields = ("tax_class", "notification")
     ordering = ("tax_class", "-valid_from")
@@ -62,6 +70,10 @@ class TaxRateAdmin(ServiceAdmin):
     @admin.display(description="rate", ordering="rate")
     def percent(self, rate: TaxRate) -> str:
         return f"{rate.rate / 100:g} %"
+
+    @admin.display(description="taxability")
+    def taxability(self, rate: TaxRate) -> str:
+        return rules.taxability_of(rate.tax_class, rate.rate).replace("_", "-")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

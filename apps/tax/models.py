@@ -25,7 +25,7 @@ class Registration(Record):
     state = models.CharField(max_length=2)
     address_line1 = models.CharField(max_length=160)
     address_line2 = models.CharField(max_length=160, blank=True)
-    city = models.CharField(max_length=80)
+    city = models.CharField(max_length=100)
     pin = models.CharField(max_length=6)
     phone = models.CharField(max_length=16, blank=True)
     email = models.EmailField(blank=True)

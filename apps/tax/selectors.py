@@ -4,10 +4,14 @@ from collections.abc import Iterable
 from datetime import date
 from uuid import UUID
 
+import structlog
 from django.db.models import Q, QuerySet
 
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, Invalid
+from apps.tax import rules
 from apps.tax.models import Registration, RegistrationNotFound, TaxRate
+
+log = structlog.get_logger(__name__)
 
 
 class NoRegistration(Conflict):
@@ -16,6 +20,20 @@ class NoRegistration(Conflict):
 
 class NoRateForTaxClass(Conflict):
     message = "There is no GST rate for the tax class {0} on {1}."
+
+
+class PinStateMismatch(Invalid):
+    message = "PIN code {0} belongs to {1}, not to {2}. Correct the PIN code or the state."
+
+
+class PinStateAmbiguous(PinStateMismatch):
+    code = PinStateMismatch.code
+    message = "PIN code {0} belongs to {1}. Say which: give the two-digit code of the state."
+
+
+class PinStateUnknown(PinStateMismatch):
+    code = PinStateMismatch.code
+    message = "PIN code {0} does not say which state it lies in. Give the two-digit code of the state."
 
 
 def get_default_registration() -> Registration:
@@ -45,6 +63,39 @@ def get_registration(registration_id: UUID) -> Registration:
 def list_registrations() -> QuerySet[Registration]:
     """Return the seller's registrations, the default one first."""
     return Registration.objects.order_by("-is_default", "gstin")
+
+
+def is_own_gstin(gstin: str) -> bool:
+    """Test if a GSTIN is one that the shop sells under, or has sold under."""
+    return Registration.objects.filter(gstin=gstin).exists()
+
+
+def get_state_of_pin(*, pin: str, state: str = "") -> str:
+    """
+    Return the state of an Indian address: the one that was given, if the PIN code can lie there, else the PIN code's own.
+
+    A PIN code whose prefix is in no range is accepted in any state, with a warning in the log. The army post (9) serves every state.
+
+    :raises PinStateMismatch: if the PIN code belongs to other states, or none was given and it does not have exactly one
+    """
+    states = rules.states_of_pin(pin)
+    if not state:
+        if len(states) == 1:
+            return states[0]
+        details = [{"param": "state", "code": "state_required", "states": list(states)}]
+        refusal = PinStateAmbiguous if states else PinStateUnknown
+        raise refusal(pin, _named(states, "or"), param="state", details=details)
+    if not rules.is_pin_of_state(pin, state):
+        details = [{"param": "pin", "code": "pin_of_another_state", "states": list(states)}]
+        raise PinStateMismatch(pin, _named(states, "and"), _named([state], ""), param="pin", details=details)
+    if not rules.is_known_pin_prefix(pin):
+        log.warning("pin_prefix_unknown", prefix=pin[:3], state=state)
+    return state
+
+
+def _named(states: Iterable[str], word: str) -> str:
+    names = [f"{rules.state_name(state)} ({state})" for state in states]
+    return " ".join([", ".join(names[:-1]), word, names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def list_rates(*, on: date) -> QuerySet[TaxRate]:

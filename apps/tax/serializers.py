@@ -4,6 +4,7 @@ import re
 from datetime import date
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.api import ResponseSerializer, list_response
@@ -71,6 +72,7 @@ class TaxRateResponse(ResponseSerializer):
     tax_class = serializers.CharField()
     description = serializers.SerializerMethodField()
     rate = serializers.IntegerField(help_text="Basis points: 1800 is 18 %.")
+    taxability = serializers.SerializerMethodField(help_text="Whether goods of the class bear tax, and if not, why.")
     valid_from = serializers.DateField()
     valid_to = serializers.DateField(allow_null=True)
     notification = serializers.CharField()
@@ -80,10 +82,41 @@ class TaxRateResponse(ResponseSerializer):
     def get_object(self, _: TaxRate) -> str:
         return "tax_rate"
 
+    @extend_schema_field(serializers.ChoiceField(choices=[one.value for one in rules.Taxability]))
+    def get_taxability(self, rate: TaxRate) -> str:
+        return rules.taxability_of(rate.tax_class, rate.rate)
+
     def get_description(self, rate: TaxRate) -> str:
         return rules.TAX_CLASSES.get(rate.tax_class, "")
 
 
+class GstStateResponse(ResponseSerializer):
+    """A state or union territory of GST and the PIN codes that lie in it."""
+
+    object = serializers.CharField(default="state")
+    code = serializers.CharField(help_text="Two digits, as GST numbers the states.")
+    name = serializers.CharField()
+    is_union_territory = serializers.BooleanField()
+    levies_utgst = serializers.BooleanField(help_text="UTGST stands for SGST there.")
+    pin_prefixes = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="First three digits of its PIN codes; several states may share one. Those of the army post (9) lie in any.",
+    )
+
+
+def state_data(state: rules.State) -> dict[str, Any]:
+    """Return a state in the shape of GstStateResponse."""
+    return {
+        "object": "state",
+        "code": state.code,
+        "name": state.name,
+        "is_union_territory": state.is_union_territory,
+        "levies_utgst": state.levies_utgst,
+        "pin_prefixes": list(rules.pin_prefixes(state.code)),
+    }
+
+
+GstStateListResponse = list_response(GstStateResponse)
 TaxRateListResponse = list_response(TaxRateResponse)
 
 GSTIN_CHECK_EXAMPLE = gstin_check_data(rules.check_gstin("27AAPFU0939F1ZV"))
@@ -93,9 +126,11 @@ TAX_RATE_EXAMPLE: dict[str, Any] = {
     "tax_class": "gst_18",
     "description": rules.TAX_CLASSES["gst_18"],
     "rate": 1800,
+    "taxability": "taxable",
     "valid_from": "2025-09-22",
     "valid_to": None,
     "notification": "9/2025-Central Tax (Rate)",
     "created_at": "2026-11-21T05:30:00Z",
     "updated_at": "2026-11-21T05:30:00Z",
 }
+STATE_EXAMPLE = state_data(rules.STATES["31"])

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import SYSTEM, Actor
-from apps.tax import locks, rules
+from apps.tax import locks, messages, rules, selectors
 from apps.tax.models import Registration, TaxRate
 
 log = structlog.get_logger(__name__)
@@ -18,6 +18,14 @@ log = structlog.get_logger(__name__)
 REGISTRATION_EDITABLE = (
     "legal_name", "trade_name", "address_line1", "address_line2", "city", "pin", "phone", "email",
 )  # fmt: skip
+_REGISTRATION_TEXTS = {
+    "legal_name": rules.NAME_LIMITS,
+    "trade_name": rules.NAME_LIMITS,
+    "address_line1": rules.ADDRESS_LINE1_LIMITS,
+    "address_line2": rules.ADDRESS_LINE2_LIMITS,
+    "city": rules.PLACE_LIMITS,
+}
+_OPTIONAL_TEXTS = frozenset({"trade_name", "address_line2"})
 
 
 class InvalidGstin(Invalid):
@@ -34,12 +42,16 @@ class InvoicePrefixNotAllowed(Invalid):
     )
 
 
+class RegistrationTextNotValid(Invalid):
+    message = "{0}"
+
+
 class RegistrationExists(Conflict):
     message = "The GSTIN {0} is registered already."
 
 
 class RateNotAllowed(Invalid):
-    message = "GST has no rate of {0} basis points on {1}."
+    message = "GST has no rate of {0:g} % for goods of the tax class {1} on {2}."
 
 
 class RateBeginsTooEarly(Conflict):
@@ -93,8 +105,8 @@ def set_rate(
     locks.lock_rates()
     latest = TaxRate.objects.filter(tax_class=tax_class).order_by("-valid_from").first()
 
-    if not rules.is_rate_allowed(rate, valid_from):
-        raise RateNotAllowed(rate, valid_from.isoformat(), param="rate")
+    if not rules.is_rate_allowed(rate, valid_from, tax_class=tax_class):
+        raise RateNotAllowed(rate / 100, tax_class[:40], valid_from.isoformat(), param="rate")
     if latest is not None and latest.valid_from >= valid_from:
         raise RateBeginsTooEarly(tax_class, latest.valid_from.isoformat(), param="valid_from")
 
@@ -131,6 +143,8 @@ def add_registration(
 
     :raises InvalidGstin: if the number is none, or not that of a normal registration
     :raises InvalidPin: if the PIN code is none
+    :raises PinStateMismatch: if the PIN code does not lie in the GSTIN's state
+    :raises RegistrationTextNotValid: if a name or the address has a text that no e-invoice carries
     :raises InvoicePrefixNotAllowed: if its invoices cannot begin so
     :raises RegistrationExists: if the GSTIN is there already
     """
@@ -139,8 +153,16 @@ def add_registration(
     check = rules.check_gstin(gstin)
     if check.kind is not rules.GstinKind.NORMAL:
         raise InvalidGstin(check.gstin[:20], check.refusal or check.kind, param="gstin")
-    if not rules.is_pin(pin):
-        raise InvalidPin(pin[:10], param="pin")
+    _refuse_pin(pin, state=rules.gstin_state(check.gstin))
+    _refuse_texts(
+        {
+            "legal_name": legal_name,
+            "trade_name": trade_name,
+            "address_line1": address_line1,
+            "address_line2": address_line2,
+            "city": city,
+        }
+    )
     if not rules.is_invoice_prefix(invoice_prefix):
         raise InvoicePrefixNotAllowed(invoice_prefix[:10], param="invoice_prefix")
     if Registration.objects.filter(gstin=check.gstin).exists():
@@ -177,11 +199,14 @@ def update_registration(
 
     :raises RegistrationNotFound: if there is none
     :raises InvalidPin: if the PIN code is none
+    :raises PinStateMismatch: if the PIN code does not lie in the registration's state
+    :raises RegistrationTextNotValid: if a name or the address has a text that no e-invoice carries
     """
     registration = locks.lock_registration(registration_id)
 
-    if "pin" in changes and not rules.is_pin(changes["pin"]):
-        raise InvalidPin(changes["pin"][:10], param="pin")
+    if "pin" in changes:
+        _refuse_pin(changes["pin"], state=registration.state)
+    _refuse_texts(changes)
 
     changed = [name for name in REGISTRATION_EDITABLE if name in changes]
     for name in changed:
@@ -213,3 +238,20 @@ def make_default(*, registration_id: UUID, actor: Actor, now: datetime) -> Regis
 
 def _dethrone(*, now: datetime) -> None:
     Registration.objects.filter(is_default=True).update(is_default=False, updated_at=now)
+
+
+def _refuse_pin(pin: str, *, state: str) -> None:
+    if not rules.is_pin(pin):
+        raise InvalidPin(pin[:10], param="pin")
+    selectors.get_state_of_pin(pin=pin, state=state)
+
+
+def _refuse_texts(texts: Mapping[str, str]) -> None:
+    for field, limits in _REGISTRATION_TEXTS.items():
+        text = texts.get(field)
+        if text is None or (not text and field in _OPTIONAL_TEXTS):
+            continue
+        refusal = rules.check_text(text, limits)
+        if refusal is not None:
+            sentence = messages.text_refused(field, refusal, length=len(text), fewest=limits.fewest, most=limits.most)
+            raise RegistrationTextNotValid(sentence, param=field, details=[{"param": field, "code": str(refusal)}])

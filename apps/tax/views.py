@@ -13,12 +13,15 @@ from apps.core.api.schema import page_example
 from apps.tax import rules, selectors
 from apps.tax.serializers import (
     GSTIN_CHECK_EXAMPLE,
+    STATE_EXAMPLE,
     TAX_RATE_EXAMPLE,
     GstinCheckResponse,
+    GstStateListResponse,
     TaxRateListResponse,
     TaxRateResponse,
     gstin_check_data,
     read_day,
+    state_data,
 )
 
 PUBLIC = "public, max-age=60, stale-while-revalidate=300"
@@ -37,6 +40,24 @@ class GstinView(ApiView):
     )
     def retrieve(self, request: Request, gstin: str) -> Response:
         return with_etag(request, gstin_check_data(rules.check_gstin(gstin[:40])))
+
+
+class StatesView(ApiView):
+    """The states and union territories."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="list_states",
+        summary="List states",
+        description="Every state and union territory that an address can lie in, with its GST code and the beginnings of its PIN codes.",
+        responses={200: GstStateListResponse},
+        examples=[page_example(STATE_EXAMPLE, name="The states")],
+    )
+    def list(self, request: Request) -> Response:
+        data = [state_data(state) for state in rules.STATES.values() if rules.is_supply_state(state.code)]
+        return with_etag(request, whole_list(data), cache_control=PUBLIC)
 
 
 class TaxRatesView(ApiView):

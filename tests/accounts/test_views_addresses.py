@@ -9,6 +9,7 @@ from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from tests.factories.accounts import make_address
+from tests.factories.catalog import make_registration
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/me/addresses"
@@ -71,7 +72,18 @@ class TestCreate:
             ({"gstin": "27AAPFU0939F1ZV"}, "address_not_valid", "gstin"),
             ({"phone": "+14155552671"}, "phone", "phone"),
             ({"name": "   "}, "blank", "name"),
-            ({"line1": "a" * 161}, "max_length", "line1"),
+            ({"gstin": "29ABCXE1234F1ZR"}, "address_not_valid", "gstin"),
+            ({"gstin": "29ABCPE0000F1ZL"}, "address_not_valid", "gstin"),
+            ({"line1": "a" * 301}, "max_length", "line1"),
+            ({"line1": "a" * 101}, "address_not_valid", "line1"),
+            ({"line2": "2A"}, "address_not_valid", "line2"),
+            ({"name": "Om"}, "address_not_valid", "name"),
+            ({"name": 'Asha "Ashu" Rao'}, "address_not_valid", "name"),
+            ({"company": "Rao\\Sons"}, "address_not_valid", "company"),
+            ({"city": "Ub"}, "address_not_valid", "city"),
+            ({"city": "a" * 101}, "address_not_valid", "city"),
+            ({"state": "27", "gstin": ""}, "pin_state_mismatch", "pin"),
+            ({"pin": "396191", "state": "", "gstin": ""}, "pin_state_mismatch", "state"),
             ({"line1": "a\x1b[2J"}, "control", "line1"),
             ({"city": None}, "null", "city"),
             ({"is_default": "maybe"}, "invalid", "is_default"),
@@ -87,6 +99,100 @@ class TestCreate:
         assert (response.status_code, error["code"], error["param"]) == (400, code, param)
         assert not Address.objects.exists()
 
+    @pytest.mark.parametrize(
+        ("change", "sentence"),
+        [
+            (
+                {"name": "Om"},
+                "The name has 2 characters; a GST invoice needs at least 3. Write it out in full.",
+            ),
+            (
+                {"line1": "a" * 120},
+                "The first address line has 120 characters; a GST invoice carries at most 100. Shorten it.",
+            ),
+            (
+                {"company": 'The "Best" Shop'},
+                "The company's name has a quotation mark (\") or a backslash (\\), which a GST invoice cannot carry. Leave it out.",
+            ),
+            (
+                {"state": "27", "gstin": ""},
+                "PIN code 560001 belongs to Karnataka (29), not to Maharashtra (27). Correct the PIN code or the state.",
+            ),
+        ],
+    )
+    def test_refusal_says_what_to_change(
+        self, owner: User, client_of: Any, change: dict[str, Any], sentence: str
+    ) -> None:
+        response = client_of(owner).post(URL, {**BODY, **change}, format="json")
+
+        assert (response.status_code, response.json()["error"]["message"]) == (400, sentence)
+        assert (Address.objects.count(), Event.objects.count()) == (0, 0)
+
+    @pytest.mark.parametrize(
+        ("state", "pin", "is_accepted"),
+        [
+            ("27", "560001", False),
+            ("36", "530001", False),
+            ("36", "500001", True),
+            ("26", "396191", True),
+            ("24", "396191", True),
+            ("38", "194101", True),
+            ("27", "912345", True),
+        ],
+    )
+    def test_state_must_be_one_of_the_pin(
+        self, owner: User, client_of: Any, state: str, pin: str, is_accepted: bool
+    ) -> None:
+        body = {**BODY, "gstin": "", "state": state, "pin": pin}
+
+        response = client_of(owner).post(URL, body, format="json")
+
+        assert response.status_code == (201 if is_accepted else 400)
+        assert Address.objects.count() == is_accepted
+
+    @pytest.mark.parametrize("given", [{}, {"state": ""}])
+    def test_state_may_be_left_out_where_the_pin_has_one(
+        self, owner: User, client_of: Any, given: dict[str, str]
+    ) -> None:
+        body = {name: value for name, value in BODY.items() if name != "state"}
+
+        created = client_of(owner).post(URL, {**body, **given}, format="json")
+
+        assert (created.status_code, created.json()["state"], created.json()["state_name"]) == (201, "29", "Karnataka")
+        assert created.json()["warnings"] == []
+
+    def test_derived_state_must_be_that_of_the_gstin(self, owner: User, client_of: Any) -> None:
+        body = {name: value for name, value in BODY.items() if name != "state"}
+
+        response = client_of(owner).post(URL, {**body, "gstin": "27ABCPE1234FAZ2"}, format="json")
+
+        error = response.json()["error"]
+        assert (response.status_code, error["param"]) == (400, "gstin")
+        assert error["details"] == [{"param": "gstin", "code": "gstin_of_another_state"}]
+
+    def test_unknown_pin_is_accepted_with_a_warning(self, owner: User, client_of: Any) -> None:
+        response = client_of(owner).post(URL, {**BODY, "pin": "599001"}, format="json")
+
+        assert (response.status_code, response.json()["warnings"]) == (
+            201,
+            [
+                {
+                    "code": "unknown_pin_prefix",
+                    "param": "pin",
+                    "message": "We know no PIN code that begins as 599001 does. Check it: the parcel may not arrive.",
+                }
+            ],
+        )
+
+    def test_gstin_of_the_shop_is_refused(self, owner: User, client_of: Any) -> None:
+        make_registration()
+        body = {**BODY, "city": "Pune", "state": "27", "pin": "411001", "gstin": "27aapfu0939f1zv"}
+
+        response = client_of(owner).post(URL, body, format="json")
+
+        assert (response.status_code, code_of(response)) == (400, "gstin_belongs_to_seller")
+        assert (Address.objects.count(), Event.objects.count()) == (0, 0)
+
     def test_names_in_indian_scripts_and_markup_are_kept_as_they_are(self, owner: User, client_of: Any) -> None:
         for name in ("आशा राव", "ஆஷா", "<img onerror=x>", "{{7*7}} %s", "👩‍👩‍👧 Rao"):
             assert client_of(owner).post(URL, {**BODY, "name": name}, format="json").json()["name"] == name
@@ -94,7 +200,7 @@ class TestCreate:
     def test_there_is_a_limit(self, owner: User) -> None:
         for _ in range(50):
             make_address(owner)
-        fields = services.AddressFields(name="A", line1="B", city="C", state="29", pin="560001")
+        fields = services.AddressFields(name="Asha", line1="B", city="Bengaluru", state="29", pin="560001")
 
         with pytest.raises(TooManyAddresses):
             services.add_address(user_id=owner.pk, fields=fields, actor=SYSTEM, now=clock.now())
@@ -125,6 +231,33 @@ class TestChange:
         response = self.patch(client_of(owner), make_address(owner), {"city": "Bengaluru"})
 
         assert (response.status_code, Event.objects.count()) == (200, 0)
+
+    def test_new_pin_brings_its_state(self, owner: User, client_of: Any) -> None:
+        address = make_address(owner)
+
+        body = self.patch(client_of(owner), address, {"pin": "411001", "city": "Pune"}).json()
+
+        assert (body["state"], body["pin"], body["version"]) == ("27", "411001", 1)
+
+    def test_new_pin_that_the_state_shares_keeps_it(self, owner: User, client_of: Any) -> None:
+        address = make_address(owner, state="26", pin="396191")
+
+        assert self.patch(client_of(owner), address, {"pin": "396001"}).json()["state"] == "26"
+
+    @pytest.mark.parametrize(
+        ("changes", "param"),
+        [({"pin": "411001", "state": "29"}, "pin"), ({"state": "27"}, "pin"), ({"pin": "396191"}, "state")],
+    )
+    def test_pin_and_state_that_do_not_fit_are_refused(
+        self, owner: User, client_of: Any, changes: dict[str, str], param: str
+    ) -> None:
+        address = make_address(owner)
+
+        error = self.patch(client_of(owner), address, changes).json()["error"]
+
+        address.refresh_from_db()
+        assert (error["code"], error["param"]) == ("pin_state_mismatch", param)
+        assert (address.state, address.pin, address.version, Event.objects.count()) == ("29", "560001", 0, 0)
 
     def test_a_state_that_no_longer_fits_the_gstin_is_refused(self, owner: User, client_of: Any) -> None:
         address = make_address(owner, gstin="29AAGCB7383J1Z4")
@@ -234,5 +367,5 @@ def test_a_snapshot_holds_what_an_invoice_needs(owner: User) -> None:
 
     assert selectors.snapshot_of(address) == {
         "name": "Asha Owner", "company": "Rao Textiles", "phone": "+919876543210", "line1": "12 MG Road", "line2": "",
-        "city": "Bengaluru", "state": "29", "state_name": "Karnataka", "pin": "560001", "gstin": "29AAGCB7383J1Z4", "country": "IN",
+        "city": "Bengaluru", "state": "29", "state_name": "Karnataka", "pin": "560001", "pin_check": "lies_in_state", "gstin": "29AAGCB7383J1Z4", "country": "IN",
     }  # fmt: skip

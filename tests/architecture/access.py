@@ -21,7 +21,7 @@ class Access:
 
 
 _ORDER = {"lines": [{"variant_id": "<variant_id>", "quantity": 1}], "shipping_address_id": "<address_id>"}
-_ADDRESS = {"name": "A", "line1": "12 MG Road", "city": "Bengaluru", "state": "29", "pin": "560001"}
+_ADDRESS = {"name": "Asha", "line1": "12 MG Road", "city": "Bengaluru", "state": "29", "pin": "560001"}
 
 ACCESS: dict[str, Access] = {
     # accounts
@@ -45,6 +45,7 @@ ACCESS: dict[str, Access] = {
     "PATCH me/addresses/<address_id>": Access(OWNER, body={"city": "Mysuru"}),
     "DELETE me/addresses/<address_id>": Access(OWNER),
     # tax
+    "GET states": Access(PUBLIC),
     "GET gst/rates": Access(PUBLIC),
     "GET gst/gstin/<gstin>": Access(SIGNED),
     # catalogue

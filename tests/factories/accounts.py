@@ -9,6 +9,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from apps.accounts.models import Address, Session, User
 from apps.accounts.states import Transport
 from apps.core import clock
+from apps.tax.rules import pin_prefixes
 
 _numbers = itertools.count(1)
 
@@ -46,9 +47,14 @@ def make_access_token(user: User, session: Session | None = None) -> str:
     return str(token)
 
 
+def pin_in(state: str) -> str:
+    """Return a PIN code of a state: Bengaluru's in Karnataka."""
+    return "560001" if state == "29" else f"{pin_prefixes(state)[0]}001"
+
+
 def make_address(user: User, *, state: str = "29", **fields: Any) -> Address:
     """Return an address; by default in Karnataka."""
     values: dict[str, Any] = {
-        "name": "Asha Owner", "phone": "+919876543210", "line1": "12 MG Road", "city": "Bengaluru", "pin": "560001",
+        "name": "Asha Owner", "phone": "+919876543210", "line1": "12 MG Road", "city": "Bengaluru", "pin": pin_in(state),
     }  # fmt: skip
     return Address.objects.create(user=user, state=state, **{**values, **fields})

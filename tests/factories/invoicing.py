@@ -18,7 +18,7 @@ from apps.payments import events as payment_events
 from apps.payments.models import Payment, PaymentAttempt, Refund, RefundLine
 from apps.payments.states import RefundReason, RefundStatus
 from apps.tax.rules import Line, compute, state_name, supply_type
-from tests.factories.accounts import make_user
+from tests.factories.accounts import make_user, pin_in
 from tests.factories.catalog import make_registration, make_variant
 
 _numbers = itertools.count(1)
@@ -113,7 +113,7 @@ def make_snapshot(state: str, **fields: str) -> dict[str, str]:
     """Return an address as orders keep it."""
     return {
         "name": "Asha Owner", "company": "", "phone": "+919876543210", "line1": "12 MG Road", "line2": "Ashok Nagar",
-        "city": "Bengaluru", "state": state, "state_name": state_name(state), "pin": "560001", "gstin": "", "country": "IN",
+        "city": "Bengaluru", "state": state, "state_name": state_name(state), "pin": pin_in(state), "gstin": "", "country": "IN",
         **fields,
     }  # fmt: skip
 

@@ -14,6 +14,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event, IdempotencyKey
 from apps.orders import invariants, locks, services
 from apps.orders.models import Order, OrderLine
+from tests.factories.accounts import make_address
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
 
@@ -243,3 +244,27 @@ def test_stock_counts_are_left_to_the_catalogue(order: Order) -> None:
     StockItem.objects.filter(variant=order.lines.get().variant).update(reserved=0)
 
     assert [result.invariant.id for result in audit.run(now=NOW, only=["INV-05", "INV-05b"]).violated] == []
+
+
+class TestPinAndState:
+    @pytest.mark.parametrize("name", ["shipping_address", "billing_address"])
+    def test_pin_of_another_state_is_found(self, order: Order, name: str) -> None:
+        assert found("INV-54") == []
+
+        Order.objects.filter(pk=order.pk).update(**{name: {**getattr(order, name), "state": "27"}})
+
+        assert found("INV-54") == [
+            {"number": order.number, "name": name.removesuffix("_address"), "pin": "560001", "state": "27"}
+        ]
+
+    @pytest.mark.parametrize("pin", ["912345", "599001"])
+    def test_army_post_and_unknown_prefix_lie_in_any_state(self, owner: Any, pin: str) -> None:
+        make_order(owner, address=make_address(owner, pin=pin), now=NOW)
+
+        assert found("INV-54") == []
+
+    def test_order_of_before_the_check_is_not_judged(self, order: Order) -> None:
+        before = {name: value for name, value in order.shipping_address.items() if name != "pin_check"}
+        Order.objects.filter(pk=order.pk).update(shipping_address={**before, "state": "27"})
+
+        assert found("INV-54") == []

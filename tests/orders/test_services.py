@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.catalog.models import Reservation, StockItem, Variant
 from apps.catalog.services import InsufficientStock
 from apps.catalog.states import ReservationStatus
-from apps.core.errors import Conflict, NotFound
+from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.events import SYSTEM, gateway_actor, stored_fields
 from apps.core.models import Event, Outbox
 from apps.orders import locks, rules, services
@@ -19,7 +19,7 @@ from apps.orders.services import LineRequest, ending
 from apps.orders.states import OrderStatus
 from apps.orders.tasks import expire_orders as expire_orders_task
 from tests.factories.accounts import make_address
-from tests.factories.catalog import make_product, make_variant
+from tests.factories.catalog import make_product, make_registration, make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.orders.books import check_books
 
@@ -128,14 +128,40 @@ class TestPlaceOrder:
         assert stock_of(variant) == (10, 5)
 
     def test_bills_a_registered_buyer_at_its_own_address(self, owner: Any) -> None:
-        office = make_address(owner, state="27", gstin="27AAPFU0939F1ZV", company="Asha Traders")
+        office = make_address(owner, state="27", gstin="27ABCPE1234FAZ2", company="Asha Traders")
 
         order = make_order(owner, address=make_address(owner), billing_address_id=office.pk)
 
-        assert (order.buyer_gstin, order.place_of_supply) == ("27AAPFU0939F1ZV", "27")
+        assert (order.buyer_gstin, order.place_of_supply) == ("27ABCPE1234FAZ2", "27")
         assert order.billing_address["company"] == "Asha Traders"
         assert order.shipping_address["state"] == "29"
         assert (order.cgst_amount, order.sgst_amount, order.igst_amount) == (3_806, 3_806, 0)
+
+    @pytest.mark.parametrize(
+        ("fields", "code"),
+        [
+            ({"state": "27", "pin": "560001"}, "pin_state_mismatch"),
+            ({"state": "27", "gstin": "27AAPFU0939F1ZV"}, "gstin_belongs_to_seller"),
+            ({"gstin": "29ABCXE1234F1ZR"}, "address_not_valid"),
+            ({"name": "Om"}, "address_not_valid"),
+        ],
+    )
+    @pytest.mark.parametrize("param", ["shipping_address_id", "billing_address_id"])
+    def test_address_that_was_added_before_the_rules_is_refused(
+        self, owner: Any, fields: dict[str, str], code: str, param: str
+    ) -> None:
+        make_registration()
+        wrong, right, variant = make_address(owner, **fields), make_address(owner), make_variant(stock=5)
+        asked = (
+            {"address": right, "billing_address_id": wrong.pk} if param == "billing_address_id" else {"address": wrong}
+        )
+
+        with pytest.raises(Invalid) as refused:
+            make_order(owner, [variant], **asked)
+
+        assert (refused.value.code, refused.value.param) == (code, param)
+        assert (Order.objects.count(), Event.objects.count()) == (0, 0)
+        assert StockItem.objects.get(variant=variant).reserved == 0
 
     def test_charges_for_sending_where_the_shop_says_so(self, owner: Any, settings: Any) -> None:
         settings.SHIPPING_FLAT_PAISE = 4_900

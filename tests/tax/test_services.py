@@ -133,7 +133,9 @@ class TestRegistrations:
     def test_a_new_default_takes_the_place_of_the_old(self) -> None:
         old = make_registration()
         new = services.add_registration(
-            **{**PUNE, "gstin": with_check_character("29AAPFU0939F1Z")}, actor=SYSTEM, now=clock.now()
+            **{**PUNE, "gstin": with_check_character("29AAPFU0939F1Z"), "city": "Bengaluru", "pin": "560001"},
+            actor=SYSTEM,
+            now=clock.now(),
         )
 
         assert selectors.get_default_registration() == new
@@ -147,6 +149,13 @@ class TestRegistrations:
             ({"gstin": "27AAPFU0939F1ZW"}, services.InvalidGstin),
             ({"gstin": "nonsense"}, services.InvalidGstin),
             ({"pin": "01103"}, services.InvalidPin),
+            ({"pin": "560001"}, selectors.PinStateMismatch),
+            ({"gstin": "27ABCXE1234F1ZV"}, services.InvalidGstin),
+            ({"legal_name": "AB"}, services.RegistrationTextNotValid),
+            ({"trade_name": 'The "Best" Shop'}, services.RegistrationTextNotValid),
+            ({"address_line1": "a" * 101}, services.RegistrationTextNotValid),
+            ({"address_line2": "4A"}, services.RegistrationTextNotValid),
+            ({"city": "Pu"}, services.RegistrationTextNotValid),
             ({"invoice_prefix": "CRN"}, services.InvoicePrefixNotAllowed),
             ({"invoice_prefix": "inv"}, services.InvoicePrefixNotAllowed),
             ({"invoice_prefix": "0IN"}, services.InvoicePrefixNotAllowed),
@@ -180,6 +189,14 @@ class TestRegistrations:
             services.update_registration(
                 registration_id=registration.pk, changes={"pin": "1"}, actor=SYSTEM, now=clock.now()
             )
+        for changes, error in (
+            ({"pin": "560001"}, selectors.PinStateMismatch),
+            ({"legal_name": "Bahi\\Demo"}, services.RegistrationTextNotValid),
+        ):
+            with pytest.raises(error):
+                services.update_registration(
+                    registration_id=registration.pk, changes=changes, actor=SYSTEM, now=clock.now()
+                )
 
         registration.refresh_from_db()
         assert (registration.city, registration.pin) == ("Mumbai", "400001")

@@ -54,3 +54,37 @@ class TestRates:
     )
     def test_of_no_day_are_refused(self, anonymous: Any, query: str) -> None:
         assert anonymous.get(f"/api/v1/gst/rates?{query}").status_code == 400
+
+
+class TestListStates:
+    def test_anybody_may_read_codes_names_and_pin_prefixes(self, anonymous: Any) -> None:
+        response = anonymous.get("/api/v1/states")
+
+        states = {state["code"]: state for state in response.json()["data"]}
+        assert response.status_code == 200
+        assert len(states) == 37
+        assert states["29"] == {
+            "object": "state",
+            "code": "29",
+            "name": "Karnataka",
+            "is_union_territory": False,
+            "levies_utgst": False,
+            "pin_prefixes": [str(prefix) for prefix in range(560, 592)],
+        }
+        assert states["26"]["pin_prefixes"] == ["362", "396"]
+
+    def test_union_territories_are_told_from_those_that_levy_utgst(self, anonymous: Any) -> None:
+        data = anonymous.get("/api/v1/states").json()["data"]
+
+        assert [state["code"] for state in data if state["is_union_territory"]] == [
+            "01", "04", "07", "26", "31", "34", "35", "38",
+        ]  # fmt: skip
+        assert [state["code"] for state in data if state["levies_utgst"]] == ["04", "26", "31", "35", "38", "97"]
+
+    def test_states_that_are_no_more_are_left_out(self, anonymous: Any) -> None:
+        codes = {state["code"] for state in anonymous.get("/api/v1/states").json()["data"]}
+
+        assert codes.isdisjoint({"25", "28", "96", "99"})
+
+    def test_unknown_parameter_is_refused(self, anonymous: Any) -> None:
+        assert anonymous.get("/api/v1/states", {"q": "x"}).status_code == 400

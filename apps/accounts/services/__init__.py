@@ -1,6 +1,12 @@
 """Writes of accounts: codes, log-in, sessions, people, staff, addresses, and forgetting."""
 
-from apps.accounts.services.addresses import AddressFields, add_address, change_address, remove_address
+from apps.accounts.services.addresses import (
+    AddressFields,
+    add_address,
+    change_address,
+    check_address,
+    remove_address,
+)
 from apps.accounts.services.codes import (
     request_email_code,
     request_log_in_code,
@@ -35,6 +41,7 @@ __all__ = [
     "add_address",
     "change_address",
     "change_name",
+    "check_address",
     "check_staff_password",
     "confirm_email",
     "create_staff",

@@ -7,22 +7,20 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.accounts import events, locks, rules, selectors
+from apps.accounts import events, locks, messages, rules, selectors
 from apps.accounts.models import Address
 from apps.core.errors import Conflict, Invalid, PreconditionFailed
 from apps.core.events import Actor, record, stored_fields
 from apps.tax import rules as tax
-
-_SENTENCES = {
-    "state": "There is no such state code.",
-    "pin": "A PIN code has six digits and does not begin with 0.",
-    "gstin": "This GSTIN is not valid.",
-    "gstin_of_another_state": "The GSTIN begins with another state's code than the address has.",
-}
+from apps.tax import selectors as tax_selectors
 
 
 class AddressNotValid(Invalid):
     message = "{0}"
+
+
+class GstinBelongsToSeller(Invalid):
+    message = "{0} is the shop's own GSTIN. Give the GSTIN of the buyer, or leave it out."
 
 
 class TooManyAddresses(Conflict):
@@ -31,13 +29,17 @@ class TooManyAddresses(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class AddressFields:
-    """What is written on an address: `state` is the two-digit GST code, `phone` is E.164 or empty."""
+    """
+    What is written on an address: `state` is the two-digit GST code, `phone` is E.164 or empty.
+
+    An empty state is that of the PIN code, if it lies in one state only.
+    """
 
     name: str
     line1: str
     city: str
-    state: str
     pin: str
+    state: str = ""
     company: str = ""
     phone: str = ""
     line2: str = ""
@@ -51,7 +53,9 @@ def add_address(
     """
     Add an address; a person's first is the default.
 
-    :raises AddressNotValid: if state, PIN or GSTIN are wrong or do not fit each other
+    :raises AddressNotValid: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
+    :raises PinStateMismatch: if the PIN code belongs to another state, or no state is given and it does not have exactly one
+    :raises GstinBelongsToSeller: if the GSTIN is the shop's own
     :raises TooManyAddresses: if the person has 50 already
     """
     locks.lock_user(user_id)
@@ -84,19 +88,21 @@ def change_address(
     now: datetime,
 ) -> Address:
     """
-    Change some fields of an address, or make it the default.
+    Change some fields of an address, or make it the default. With a new PIN code alone, its state may change too.
 
     :raises AddressNotFound: if it is not this person's
     :raises PreconditionFailed: if it is no longer at the version that the caller has seen
-    :raises AddressNotValid: if state, PIN or GSTIN are wrong or do not fit each other
+    :raises AddressNotValid: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
+    :raises PinStateMismatch: if the PIN code belongs to another state, or no state is given and it does not have exactly one
+    :raises GstinBelongsToSeller: if the GSTIN is the shop's own
     """
     locks.lock_user(user_id)
     address = locks.lock_address(user_id=user_id, address_id=address_id)
 
     if address.version != version:
         raise PreconditionFailed
-    before = AddressFields(**{name: getattr(address, name) for name in AddressFields.__dataclass_fields__})
-    after = _checked(replace(before, **changes))
+    before = _fields_of(address)
+    after = _checked(replace(before, **_with_state(before, changes)))
     changed = [name for name, value in asdict(after).items() if value != getattr(before, name)]
     if is_default is not None and is_default != address.is_default:
         changed.append("is_default")
@@ -144,11 +150,64 @@ def _take_default_away(user_id: UUID, *, actor: Actor, now: datetime) -> None:
     record(events.ADDRESS_CHANGED, subject=former, actor=actor, changed=stored_fields(former, "is_default"), now=now)
 
 
+def _fields_of(address: Address) -> AddressFields:
+    """Return what is written on an address."""
+    return AddressFields(**{name: getattr(address, name) for name in AddressFields.__dataclass_fields__})
+
+
+def check_address(address: Address) -> None:
+    """
+    Refuse an address that could not be added today: rules and registrations may have come since it was.
+
+    :raises AddressNotValid: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
+    :raises PinStateMismatch: if the PIN code belongs to another state
+    :raises GstinBelongsToSeller: if the GSTIN is the shop's own
+    """
+    _checked(_fields_of(address))
+
+
 def _checked(fields: AddressFields) -> AddressFields:
+    """
+    Return an address as it is stored: with its state and a normalised GSTIN.
+
+    :raises AddressNotValid: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
+    :raises PinStateMismatch: if the PIN code belongs to another state, or no state is given and it does not have exactly one
+    :raises GstinBelongsToSeller: if the GSTIN is the shop's own
+    """
+    texts = asdict(fields)
+    fault = rules.text_fault_of_address(texts)
+    if fault is not None:
+        sentence = messages.text_refused(
+            fault.field,
+            fault.refusal,
+            length=len(texts[fault.field]),
+            fewest=fault.limits.fewest,
+            most=fault.limits.most,
+        )
+        raise _refused(fault.field, fault.refusal, sentence)
     fields = replace(fields, gstin=tax.normalise_gstin(fields.gstin))
+    _refuse_fault(fields)
+    fields = replace(fields, state=tax_selectors.get_state_of_pin(pin=fields.pin, state=fields.state))
+    _refuse_fault(fields)  # the GSTIN, now that the state is known
+    if fields.gstin and tax_selectors.is_own_gstin(fields.gstin):
+        raise GstinBelongsToSeller(fields.gstin, param="gstin")
+    return fields
+
+
+def _refuse_fault(fields: AddressFields) -> None:
     fault = rules.fault_of_address(state=fields.state, pin=fields.pin, gstin=fields.gstin)
     if fault is not None:
         param, code = fault
-        details = [{"param": param, "code": code}]
-        raise AddressNotValid(_SENTENCES.get(code, _SENTENCES[param]), param=param, details=details)
-    return fields
+        raise _refused(param, code, messages.field_refused(param, code))
+
+
+def _refused(param: str, code: str, sentence: str) -> AddressNotValid:
+    return AddressNotValid(sentence, param=param, details=[{"param": param, "code": str(code)}])
+
+
+def _with_state(before: AddressFields, changes: Mapping[str, str]) -> Mapping[str, str]:
+    """Let a new PIN code that cannot lie in the present state bring its own, unless a state is given."""
+    pin = changes.get("pin")
+    if pin is None or "state" in changes or not tax.is_pin(pin) or tax.is_pin_of_state(pin, before.state):
+        return changes
+    return {**changes, "state": ""}

@@ -39,6 +39,7 @@ _ADDRESS_EXAMPLE = {
     "country": "IN",
     "gstin": "29AAGCB7383J1Z4",
     "is_default": True,
+    "warnings": [],
     "created_at": "2026-11-21T05:40:00Z",
     "updated_at": "2026-11-21T05:40:00Z",
     "version": 1,
@@ -77,7 +78,12 @@ class AddressesView(ApiView):
     @extend_schema(
         operation_id="add_address",
         summary="Add an address",
-        description="The first one is the default. A GSTIN must be right to its check digit and of the address's state.",
+        description=(
+            "The first one is the default. A GSTIN must be right to its check digit and of the address's state, and not the shop's."
+            " The state may be left out where the PIN code lies in one state only; 400 `pin_state_mismatch` if the PIN code belongs"
+            " to other states, or to several and none is given. Texts must fit on a GST invoice: 3 to 100 characters, without"
+            " quotation mark and backslash, in any script."
+        ),
         request=AddressRequest,
         responses={201: AddressResponse},
         examples=[
@@ -113,7 +119,10 @@ class AddressesView(ApiView):
     @extend_schema(
         operation_id="change_address",
         summary="Change an address",
-        description="Orders keep the address as it was when they were placed.",
+        description=(
+            "Orders keep the address as it was when they were placed. A new PIN code of another state brings that state,"
+            " unless one is given."
+        ),
         parameters=[IF_MATCH],
         request=AddressChangeRequest,
         responses={200: AddressResponse},

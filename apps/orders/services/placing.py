@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.accounts import selectors as accounts
+from apps.accounts import services as account_services
 from apps.catalog import selectors as catalog
 from apps.catalog import services as stock
 from apps.core import ids
@@ -71,6 +72,7 @@ def quote_order(
     :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
     :raises NotFound: if an address is not the customer's
+    :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
     """
     return _draft_order(
         customer_id=customer_id,
@@ -98,6 +100,7 @@ def place_order(
     :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
     :raises NotFound: if an address is not the customer's
+    :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
     :raises OrderTooSmall: if the total is under a rupee, which no gateway collects
     :raises InsufficientStock: if there is not enough of a variant; then nothing at all is held
     """
@@ -166,10 +169,12 @@ def _checked_lines(lines: Sequence[LineRequest]) -> Sequence[LineRequest]:
 
 def _address(customer_id: UUID, address_id: UUID, *, param: str) -> "Address":
     try:
-        return accounts.get_address(user_id=customer_id, address_id=address_id)
-    except NotFound as error:
+        address = accounts.get_address(user_id=customer_id, address_id=address_id)
+        account_services.check_address(address)
+    except (NotFound, Invalid) as error:
         error.param = param
         raise
+    return address
 
 
 def _items(merged: Sequence[LineRequest], *, asked: Sequence[LineRequest], now: datetime) -> list[rules.Item]:
