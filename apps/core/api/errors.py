@@ -202,6 +202,15 @@ def _plain(status: int, code: str, message: str) -> Callable[..., HttpResponse]:
     return handler
 
 
+def refuse(request: HttpRequest, error: errors.BahiError) -> HttpResponse:
+    """Return the answer for a domain error outside of views: the one shape under /api, its sentence elsewhere."""
+    status, error_type = status_of(error)
+    if not request.path.startswith("/api"):
+        return HttpResponse(f"{error.text}\n", status=status, content_type="text/plain; charset=utf-8")
+    body = error_body(error_type=error_type, code=error.code, message=error.text)
+    return HttpResponse(to_json(body), status=status, content_type="application/json")
+
+
 bad_request = _plain(400, "bad_request", "The request could not be read.")
 permission_denied = _plain(403, "forbidden", "You may not do this.")
 not_found = _plain(404, "not_found", "There is no such page.")

@@ -1,4 +1,4 @@
-"""Every request has an id, and leaves one line in the log."""
+"""Every request has an id and leaves one line in the log; a body that cannot be read is refused before anything reads it."""
 
 import re
 import time
@@ -9,6 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
 from apps.core import ids
+from apps.core.api.errors import refuse
+from apps.core.api.parser import MAX_BODY_BYTES, BodyBrokeOff, BodyTooLarge, LengthRequired
+from apps.core.errors import BahiError
 from apps.core.events import current_request_id
 
 log = structlog.get_logger(__name__)
@@ -52,6 +55,33 @@ class RequestIdMiddleware:
             milliseconds=round((time.monotonic() - started) * 1000, 1),
             user=_known_user(request),
         )
+
+
+class RequestBodyMiddleware:
+    """
+    Refuse a body in chunks, one that is too large, and one that did not arrive, whoever asks for whatever page.
+
+    The web process hands such a request over without its body, so that no view may act on a part of it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        error = _body_error(request)
+        return refuse(request, error) if error is not None else self.get_response(request)
+
+
+def _body_error(request: HttpRequest) -> BahiError | None:
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        return LengthRequired()
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > MAX_BODY_BYTES):
+        return BodyTooLarge()
+    # gunicorn marks a body that it could not read to its end; so does our worker, before the view is called.
+    if getattr(request.META.get("wsgi.input"), "failed", False) is True:
+        return BodyBrokeOff()
+    return None
 
 
 def _known_user(request: HttpRequest) -> str | None:
