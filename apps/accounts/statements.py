@@ -39,17 +39,20 @@ _SPEND = """
 
 _READ_BUDGETS = "SELECT key, hits, expires_at FROM accounts_budget WHERE key = ANY(%(keys)s)"
 
+# The next two look for one row by its id, and say "is null" so that no partial index fits: the planner takes an index of what
+# is live for empty when little was, and would read all of it for each row.
+
 _COUNT_ATTEMPT = """
     UPDATE accounts_challenge SET attempts = attempts + 1, updated_at = %(now)s
     WHERE id = %(challenge)s AND purpose = %(purpose)s AND attempts < %(most)s
-      AND used_at IS NULL AND superseded_at IS NULL AND expires_at > %(now)s
+      AND num_nonnulls(used_at, superseded_at) = 0 AND expires_at > %(now)s
       AND (%(user)s::uuid IS NULL OR user_id = %(user)s)
     RETURNING attempts
 """
 
 _ROTATE = """
     UPDATE accounts_refreshtoken SET rotated_at = %(now)s, updated_at = %(now)s
-    WHERE id = %(token)s AND rotated_at IS NULL AND revoked_at IS NULL AND expires_at > %(now)s
+    WHERE id = %(token)s AND num_nonnulls(rotated_at, revoked_at) = 0 AND expires_at > %(now)s
     RETURNING id
 """
 

@@ -6,6 +6,7 @@ from typing import Any
 import pgtrigger
 from django.apps import apps
 
+from apps.core import relay
 from apps.core.audit import Invariant
 from apps.core.models import NOT_DELETED, Subject
 
@@ -15,6 +16,19 @@ def _missing_triggers(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
     enabled = set(cursor.fetchall())
     wanted = {(model._meta.db_table, trigger.get_pgid(model)) for model, trigger in pgtrigger.registered()}
     return [{"relation": relation, "trigger": trigger} for relation, trigger in sorted(wanted - enabled)]
+
+
+def _hints_sent_too_often(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
+    cursor.execute(
+        """
+        SELECT id, queue, resends, created_at, sent_at FROM core_delivery
+        WHERE num_nonnulls(done_at, parked_at, send_after) = 0 AND resends > 0
+          AND sent_at < created_at + %(wait)s * (power(2, least(resends, %(doublings)s)) - 1)
+        """,
+        {"wait": relay.RESEND_AFTER, "doublings": relay.MAX_DOUBLINGS},
+    )
+    names = ("id", "queue", "resends", "created_at", "sent_at")
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _untold_rows(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
@@ -88,6 +102,18 @@ INVARIANTS = (
             SELECT id, handler, starts, parked_at, left(last_error, 200) AS error FROM core_delivery
             WHERE parked_at < %(now)s - interval '1 day'
         """,
+    ),
+    Invariant(
+        id="INV-38c",
+        name="deliveries_are_sent_or_to_be_sent",
+        statement="Every delivery has a hint that was sent, or a time at which one will be.",
+        sql="SELECT id, handler, created_at FROM core_delivery WHERE sent_at IS NULL AND send_after IS NULL",
+    ),
+    Invariant(
+        id="INV-38d",
+        name="hints_are_not_sent_too_often",
+        statement="A hint is sent again only after a wait that doubles with each time.",
+        sql=_hints_sent_too_often,
     ),
     Invariant(
         id="INV-39",

@@ -1,7 +1,8 @@
 """
 How news travels: Outbox rows become one Delivery for each handler, which workers carry out.
 
-The truth is in Postgres. The broker holds a hint that may be lost: a sweep sends again what was sent and not begun.
+The truth is in Postgres. The broker holds a hint that may be lost: a sweep sends again what the broker has lost, and nothing
+that only waits for its turn.
 """
 
 import traceback
@@ -15,22 +16,28 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils.module_loading import import_string
 
 from apps.core import clock
 from apps.core.errors import Conflict
 from apps.core.events import current_request_id
 from apps.core.logs import redact_text
-from apps.core.models import Delivery, Event, Outbox
+from apps.core.models import Delivery, Event, Outbox, all_null
 
 log = structlog.get_logger(__name__)
 
 BATCH = 200
 MAX_STARTS = 5
+#: How long a hint or a start is left alone before anybody asks whether it was lost; longer than a task may run.
 RESEND_AFTER = timedelta(seconds=90)
+#: With each resend of a hint this wait doubles, so many times.
+MAX_DOUBLINGS = 5
 #: Wait before start n+1 after start n failed.
 BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
+
+#: The condition of the index `delivery_sent`.
+_IS_WITH_BROKER = all_null("done_at", "parked_at", "send_after")
 
 
 class Handler(Protocol):
@@ -107,7 +114,6 @@ def take_outbox(*, now: datetime, limit: int = BATCH) -> list[Delivery]:
             handler=route.name,
             queue=route.queue,
             created_at=now,
-            send_after=now + RESEND_AFTER,
             sent_at=now,
         )
         for row in waiting
@@ -122,28 +128,102 @@ def take_outbox(*, now: datetime, limit: int = BATCH) -> list[Delivery]:
 
 @transaction.atomic
 def take_due(*, now: datetime, limit: int = BATCH) -> list[Delivery]:
-    """Return the deliveries that are to be sent (again): failed ones whose wait is over, and lost ones."""
+    """Return the deliveries whose time to be sent has come: failed ones, those whose worker died, those the broker did not take."""
     due = list(
         Delivery.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
         .filter(done_at__isnull=True, parked_at__isnull=True, send_after__lte=now)
         .order_by("send_after")[:limit]
     )
 
-    Delivery.objects.filter(pk__in=[delivery.pk for delivery in due]).update(send_after=now + RESEND_AFTER, sent_at=now)
+    Delivery.objects.filter(pk__in=[delivery.pk for delivery in due]).update(send_after=None, sent_at=now, resends=0)
 
-    return due
+    return _as_sent(due, now)
 
 
-def carry_out(delivery_id: UUID, *, now: datetime | None = None) -> bool:
+def take_lost(*, now: datetime, count_hints: Callable[[str], int | None], limit: int = BATCH) -> list[Delivery]:
     """
-    Carry out one delivery and return whether it is done.
+    Return the deliveries whose hint the broker has lost, to be sent again.
+
+    `count_hints` returns how many messages the broker holds in a queue, or None if it does not answer; it is called outside any
+    transaction. A queue is worked off in the order in which it was filled, so that a hint is lost if one that was sent
+    RESEND_AFTER later has been begun. Where nothing was begun for as long, only the broker knows: what it holds waits for a
+    worker, and what is missing there, the oldest, is lost. Each resend doubles the wait.
+    """
+    lost: list[Delivery] = []
+    for queue in _queues_with_old_hints(now):
+        head, missing = _head_of(queue, now=now), limit
+        if head is None:
+            held = count_hints(queue)
+            head, missing = now, 0 if held is None else _hints_sent(queue).count() - held
+        if missing > 0:
+            lost += _take_sent_before(head, queue=queue, now=now, limit=min(limit, missing))
+    return lost
+
+
+def _hints_sent(queue: str) -> "QuerySet[Delivery]":
+    """Return the deliveries of a queue that were sent and not begun since; an index holds exactly these."""
+    return Delivery.objects.filter(_IS_WITH_BROKER, queue=queue)
+
+
+def _queues_with_old_hints(now: datetime) -> list[str]:
+    # From queue to queue by the index: it would take long to look for the few queues among the many hints.
+    sent = Delivery.objects.filter(_IS_WITH_BROKER)
+    oldest, queues = sent.order_by("queue", "sent_at").values_list("queue", "sent_at"), []
+    row = oldest.first()
+    while row is not None:
+        queue, sent_at = row
+        if sent_at is not None and sent_at <= now - RESEND_AFTER:
+            queues.append(queue)
+        row = oldest.filter(queue__gt=queue).first()
+    return queues
+
+
+def _head_of(queue: str, *, now: datetime) -> datetime | None:
+    """Return when the hint was sent that was begun last in a queue, or None if nothing was begun of late."""
+    begun = Delivery.objects.filter(queue=queue, started_at__gt=now - RESEND_AFTER)
+    return begun.order_by("-started_at").values_list("sent_at", flat=True).first()
+
+
+@transaction.atomic
+def _take_sent_before(head: datetime, *, queue: str, now: datetime, limit: int) -> list[Delivery]:
+    is_lost = Q(resends__gte=MAX_DOUBLINGS, sent_at__lte=head - RESEND_AFTER * 2**MAX_DOUBLINGS)
+    for resends in range(MAX_DOUBLINGS):
+        is_lost |= Q(resends=resends, sent_at__lte=head - RESEND_AFTER * 2**resends)
+    lost = list(
+        _hints_sent(queue)
+        .select_for_update(skip_locked=True, of=("self",), no_key=True)
+        .filter(is_lost, sent_at__lte=head - RESEND_AFTER)
+        .order_by("sent_at")[:limit]
+    )
+
+    Delivery.objects.filter(pk__in=[delivery.pk for delivery in lost]).update(sent_at=now, resends=F("resends") + 1)
+
+    if lost:
+        log.warning("hints_lost", queue=queue, count=len(lost))
+    return _as_sent(lost, now)
+
+
+def _as_sent(deliveries: list[Delivery], now: datetime) -> list[Delivery]:
+    for delivery in deliveries:
+        delivery.sent_at = now
+    return deliveries
+
+
+def note_not_sent(delivery_ids: Iterable[UUID], *, now: datetime) -> None:
+    """Have the next sweep send what the broker did not take, unless a worker has begun it all the same."""
+    Delivery.objects.filter(pk__in=list(delivery_ids), send_after__isnull=True).update(send_after=now, sent_at=None)
+
+
+def carry_out(delivery_id: UUID, *, now: datetime | None = None, hint_sent_at: datetime | None = None) -> bool:
+    """
+    Carry out one delivery and return whether it is done. `hint_sent_at` is when the hint was sent that brought us here.
 
     1. Commit that it has started; the fifth start that did not finish parks it.
     2. Call its handler; its receipt is written in the transaction of the effect.
     3. If that fails, keep the error and set when to try again.
     """
     at = now or clock.now()
-    delivery = _start(delivery_id, now=at)
+    delivery = _start(delivery_id, hint_sent_at=hint_sent_at, now=at)
     if delivery is None:
         return False
 
@@ -167,10 +247,12 @@ def carry_out(delivery_id: UUID, *, now: datetime | None = None) -> bool:
     return True
 
 
-def _start(delivery_id: UUID, *, now: datetime) -> Delivery | None:
-    open_delivery = Delivery.objects.filter(pk=delivery_id, done_at__isnull=True, parked_at__isnull=True)
+def _start(delivery_id: UUID, *, now: datetime, hint_sent_at: datetime | None = None) -> Delivery | None:
+    open_delivery = Delivery.objects.filter(all_null("done_at", "parked_at"), pk=delivery_id)
+    # Of several hints the one that was begun tells how far the queue has come.
+    sent = {} if hint_sent_at is None else {"sent_at": hint_sent_at}
     begun = open_delivery.filter(starts__lt=MAX_STARTS).update(
-        starts=F("starts") + 1, started_at=now, send_after=now + RESEND_AFTER
+        starts=F("starts") + 1, started_at=now, send_after=now + RESEND_AFTER, **sent
     )
     if not begun:
         if open_delivery.filter(starts__gte=MAX_STARTS).update(parked_at=now):
@@ -227,8 +309,9 @@ def retry_parked(*, delivery_id: UUID, now: datetime) -> Delivery:
 
     delivery.parked_at = None
     delivery.starts = 0
+    delivery.resends = 0
     delivery.send_after = now
-    delivery.save(update_fields=["parked_at", "starts", "send_after"])
+    delivery.save(update_fields=["parked_at", "starts", "resends", "send_after"])
 
     return delivery
 

@@ -1,19 +1,23 @@
 """What the clock and the relay start in a worker."""
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
-from celery import shared_task
+from celery import current_app, shared_task
+from kombu.exceptions import ChannelError
 
 from apps.core import audit, clock, idempotency, relay
+from apps.core.models import Delivery
 
 log = structlog.get_logger(__name__)
 
 
 @shared_task(name="core.deliver")
-def deliver(delivery_id: str, **_: object) -> None:
+def deliver(delivery_id: str, sent_at: str = "", **_: object) -> None:
     """Carry out one delivery; being called twice for it, or never, does no harm."""
-    relay.carry_out(UUID(delivery_id))
+    relay.carry_out(UUID(delivery_id), hint_sent_at=datetime.fromisoformat(sent_at) if sent_at else None)
 
 
 @shared_task(name="core.forget_idempotency_keys", expires=3600)
@@ -37,6 +41,17 @@ def run_audit(**_: object) -> None:
     audit.keep(report)
 
 
-def send(delivery_id: UUID, queue: str) -> None:
+def send(delivery: Delivery) -> None:
     """Put the hint for a delivery on its queue; the caller copes with a broker that is away."""
-    deliver.apply_async(kwargs={"delivery_id": str(delivery_id)}, queue=queue, retry=False)
+    hint = {"delivery_id": str(delivery.pk), "sent_at": delivery.sent_at.isoformat() if delivery.sent_at else ""}
+    deliver.apply_async(kwargs=hint, queue=delivery.queue, retry=False)
+
+
+def count_hints(queue: str) -> int:
+    """Return how many messages the broker holds in a queue; the caller copes with a broker that is away."""
+    pool: Any = current_app.pool
+    with pool.acquire(block=True) as connection, connection.channel() as channel:
+        try:
+            return int(channel.queue_declare(queue, passive=True).message_count)
+        except ChannelError:  # an empty queue is none
+            return 0

@@ -23,7 +23,7 @@ from apps.payments.models import (
     SettlementImport,
     Webhook,
 )
-from apps.payments.states import AttemptStatus, RefundStatus, ReviewReason
+from apps.payments.states import PAST_APPROVAL, AttemptStatus, ReviewReason
 
 #: The key of the advisory lock: any number that no other lock uses.
 _BOOKING_OF_LINES = 7_203_001
@@ -77,7 +77,7 @@ def lock_refund(refund_id: UUID) -> Refund:
 def lock_waiting_refunds(order_id: UUID) -> list[Refund]:
     """Lock the refunds of an order that wait for approval, but those of money that is not what was asked; the caller holds the order."""
     rows = Refund.objects.select_for_update(no_key=True, of=("self",))
-    rows = rows.filter(order_id=order_id, status=RefundStatus.REQUIRES_APPROVAL)
+    rows = rows.filter(order_id=order_id).exclude(status__in=PAST_APPROVAL)
     return list(rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS).order_by("pk"))
 
 
@@ -90,8 +90,8 @@ def lock_dispute(*, gateway_dispute_id: str = "", dispute_id: UUID | None = None
 
 def lock_waiting_webhook(webhook_id: UUID) -> Webhook | None:
     """Lock a webhook that has not been processed, or return None if it has been."""
-    rows = Webhook.objects.select_for_update(no_key=True, of=("self",))
-    return rows.filter(pk=webhook_id, processed_at__isnull=True).first()
+    webhook = Webhook.objects.select_for_update(no_key=True, of=("self",)).filter(pk=webhook_id).first()
+    return webhook if webhook is not None and webhook.processed_at is None else None
 
 
 def wait_for_postings() -> None:

@@ -32,6 +32,12 @@ def make_event() -> Event:
     return record("test.user.made", subject=make_user(), actor=SYSTEM, changed={})
 
 
+def make_delivery(**fields: Any) -> Delivery:
+    return Delivery.objects.create(
+        event=make_event(), handler="x", queue="events", **{"created_at": clock.now(), **fields}
+    )
+
+
 def test_an_empty_house_is_in_order(reference_data: None) -> None:
     report = audit.run(now=clock.now())
 
@@ -103,6 +109,27 @@ class TestInvariantsFindWhatIsPlanted:
 
         assert violations("INV-38b") == []
         assert [row["handler"] for row in violations("INV-38b", days=1, seconds=1)] == ["x"]
+
+    def test_a_delivery_that_is_neither_sent_nor_to_be_sent(self) -> None:
+        delivery = make_delivery(sent_at=clock.now())
+        assert violations("INV-38c") == []
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("ALTER TABLE core_delivery DROP CONSTRAINT delivery_is_sent_or_to_be_sent")
+        Delivery.objects.update(sent_at=None)
+
+        assert [row["id"] for row in violations("INV-38c")] == [delivery.pk]
+
+    def test_a_hint_that_is_sent_again_and_again(self) -> None:
+        now = clock.now()
+        delivery = make_delivery(created_at=now, sent_at=now + timedelta(seconds=630), resends=3)
+        assert violations("INV-38d") == []
+        Delivery.objects.update(sent_at=now + timedelta(seconds=629))
+
+        assert [(row["id"], row["resends"]) for row in violations("INV-38d")] == [(delivery.pk, 3)]
+
+        Delivery.objects.update(started_at=now, send_after=now)
+        assert violations("INV-38d") == []
 
     def test_a_delivery_made_twice(self) -> None:
         event = make_event()

@@ -164,7 +164,7 @@ class TestCarryOut:
         happen()
         now = clock.now()
         [delivery] = relay.take_outbox(now=now)
-        Delivery.objects.filter(pk=delivery.pk).update(starts=1, started_at=now)
+        relay._start(delivery.pk, now=now)
 
         assert relay.take_due(now=now + timedelta(seconds=89)) == []
         assert [due.pk for due in relay.take_due(now=now + timedelta(seconds=91))] == [delivery.pk]

@@ -21,6 +21,7 @@ from apps.payments.models import (
 from apps.payments.selectors.disputes import sum_disputed_of_attempt
 from apps.payments.states import (
     HOLDING,
+    PAST_APPROVAL,
     PROMISED,
     AttemptStatus,
     RefundStatus,
@@ -139,7 +140,7 @@ def left_of_attempt(attempt: PaymentAttempt) -> int:
 
 def amount_to_give_back(order_id: UUID) -> int:
     """Return the money (paise) that cancelling an order would give back: what is left, and what was asked and awaits approval."""
-    waiting = Refund.objects.filter(order_id=order_id, status=RefundStatus.REQUIRES_APPROVAL)
+    waiting = Refund.objects.filter(order_id=order_id).exclude(status__in=PAST_APPROVAL)
     waiting = waiting.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
     return refundable_of(order_id) + (waiting.aggregate(total=Sum("amount"))["total"] or 0)
 

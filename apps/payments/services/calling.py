@@ -37,7 +37,7 @@ from apps.payments.services.applying import apply_gateway_payment
 from apps.payments.services.linking import find_or_make_link, link_action
 from apps.payments.services.starting import next_check_of
 from apps.payments.services.telling import tell_order
-from apps.payments.states import BY_LINK, LIVE, AttemptStatus, GatewayCall, PaymentStatus, Source
+from apps.payments.states import BY_LINK, CLOSED, LIVE, AttemptStatus, GatewayCall, PaymentStatus, Source
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -94,7 +94,7 @@ def _claim(payment_id: UUID, *, now: datetime) -> Payment | None:
     if payment.gateway_call not in (GatewayCall.NEEDED, GatewayCall.UNKNOWN):
         return None
     is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
-    unmade = Payment.objects.live().filter(
+    unmade = Payment.objects.exclude(status__in=CLOSED).filter(
         is_free, pk=payment_id, gateway_call=payment.gateway_call, **{f"{_field_of(payment)}__isnull": True}
     )
     is_claimed = unmade.update(claimed_until=now + CLAIM_LASTS, gateway_call=GatewayCall.UNKNOWN)

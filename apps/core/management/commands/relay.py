@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.core.management.base import BaseCommand, CommandParser
@@ -13,12 +14,13 @@ from redis.exceptions import RedisError
 
 from apps.core import clock, relay
 from apps.core.models import Delivery
-from apps.core.tasks import send
+from apps.core.tasks import count_hints, send
 
 log = structlog.get_logger(__name__)
 
 SWEEP_EVERY = 2.0
 PAUSE_WITHOUT_DATABASE = 1.0
+_BROKER_FAILURES = (BrokerUnavailable, RedisError, OSError)
 
 
 class Command(BaseCommand):
@@ -45,6 +47,7 @@ class Command(BaseCommand):
                 taken = relay.take_outbox(now=clock.now())
                 if time.monotonic() - swept_at >= SWEEP_EVERY:
                     taken += relay.take_due(now=clock.now())
+                    taken += relay.take_lost(now=clock.now(), count_hints=_count_or_none)
                     swept_at = time.monotonic()
             except (OperationalError, InterfaceError) as error:
                 log.warning("relay_without_database", error=str(error).strip())
@@ -63,17 +66,23 @@ def _hand_over(deliveries: list[Delivery]) -> None:
     """Send hints; what cannot be sent now is sent by a later sweep, because its row says so."""
     for index, delivery in enumerate(deliveries):
         try:
-            send(delivery.pk, delivery.queue)
-        except (BrokerUnavailable, RedisError, OSError) as error:
+            send(delivery)
+        except _BROKER_FAILURES as error:
             log.warning("relay_without_broker", error=str(error), waiting=len(deliveries) - index)
             _sweep_soon([waiting.pk for waiting in deliveries[index:]])
             return
 
 
-def _sweep_soon(delivery_ids: list[Any]) -> None:
+def _sweep_soon(delivery_ids: list[UUID]) -> None:
     try:
-        Delivery.objects.filter(pk__in=delivery_ids, started_at__isnull=True).update(
-            send_after=clock.now(), sent_at=None
-        )
+        relay.note_not_sent(delivery_ids, now=clock.now())
     except (OperationalError, InterfaceError):
         connection.close()
+
+
+def _count_or_none(queue: str) -> int | None:
+    try:
+        return count_hints(queue)
+    except _BROKER_FAILURES as error:
+        log.warning("relay_without_broker", error=str(error), queue=queue)
+        return None

@@ -1,0 +1,216 @@
+"""A backlog of thousands of deliveries: what one start costs, and what is sent again."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+import redis
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from apps.core import clock, relay
+from apps.core.events import SYSTEM, record
+from apps.core.management.commands import relay as relay_command
+from apps.core.models import Delivery, Event
+from tests.factories.accounts import make_user
+from tests.support.broker import Broker
+from tests.support.broker import broker as open_broker
+from tests.support.statistics import count_rows_read, kept_statistics
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TYPE = "test.user.made"
+
+_ADD = """
+    INSERT INTO core_delivery (id, event_id, handler, queue, created_at, sent_at, send_after, starts, done_at, last_error)
+    SELECT gen_random_uuid(), %(event)s, %(name)s || n, 'events', %(now)s, %(now)s, %(due)s, 0, %(done)s, ''
+    FROM generate_series(1, %(count)s) AS n RETURNING id
+"""
+
+
+def make_event() -> Event:
+    with transaction.atomic():
+        return record(TYPE, subject=make_user(), actor=SYSTEM, changed={})
+
+
+def add_deliveries(
+    event: Event, count: int, *, name: str, done: datetime | None = None, is_sent: bool = False
+) -> list[UUID]:
+    now = clock.now()
+    values = {
+        "event": event.pk, "name": name, "now": now, "done": done, "due": None if is_sent else now, "count": count,
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD, values)
+        return [row[0] for row in cursor.fetchall()]
+
+
+class TestStart:
+    """The planner believes that nothing is open: its statistics are those of a quiet day."""
+
+    def test_a_start_reads_its_own_delivery_alone(self) -> None:
+        event = make_event()
+        add_deliveries(event, 20_000, name="done", done=clock.now())
+        with kept_statistics(Delivery):
+            waiting = add_deliveries(event, 6_000, name="open")
+
+            read = count_rows_read(Delivery, lambda: relay._start(waiting[3_000], now=clock.now()))
+
+        assert Delivery.objects.get(pk=waiting[3_000]).starts == 1
+        assert read <= 4
+
+
+class TestTakeLost:
+    def test_a_look_at_a_queue_that_moves_reads_a_few_of_its_hints(self) -> None:
+        event = make_event()
+        now = clock.now()
+        add_deliveries(event, 20_000, name="done", done=now)
+        with kept_statistics(Delivery):
+            waiting = add_deliveries(event, 6_000, name="open", is_sent=True)
+            later = now + timedelta(minutes=10)
+            relay._start(waiting[0], now=later)
+
+            read = count_rows_read(Delivery, lambda: relay.take_lost(now=later, count_hints=unasked))
+
+        assert read <= 10
+
+
+def unasked(queue: str) -> int:
+    raise AssertionError("the broker need not be asked about a queue that moves")
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with open_broker() as found:
+        yield found
+
+
+class Day:
+    """A relay that looks every ten seconds, on a clock that the test moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = clock.now()
+        monkeypatch.setattr(clock, "now", lambda: self.now)
+        monkeypatch.setattr(relay, "routes", lambda: {TYPE: (self.route,)})
+        monkeypatch.setattr(relay, "_route_named", lambda name: self.route)
+        self.route = relay.Route(name="apps.orders.handlers.one", queue="events", call=self.hear, is_outside=False)
+        self.heard: list[UUID] = []
+
+    def hear(self, *, event: Event, now: datetime) -> None:
+        self.heard.append(event.pk)
+
+    def look(self) -> None:
+        call_command("relay", once=True)
+
+    def happen(self, count: int) -> None:
+        for _ in range(count):
+            make_event()
+        self.look()
+
+    def pass_time(self, seconds: int, each: Callable[[], object] = lambda: None, *, step: int = 10) -> None:
+        for _ in range(seconds // step):
+            self.now += timedelta(seconds=step)
+            each()
+            self.look()
+
+
+@pytest.fixture
+def day(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> Day:
+    return Day(monkeypatch)
+
+
+class TestResend:
+    COUNT = 60
+
+    def test_what_waits_for_a_worker_is_sent_once(self, day: Day, broker: Broker) -> None:
+        day.happen(self.COUNT)
+
+        day.pass_time(3600, step=30)
+
+        assert broker.count("events") == self.COUNT
+
+    def test_a_slow_worker_gets_each_hint_once(self, day: Day, broker: Broker) -> None:
+        day.happen(self.COUNT)
+        worked_off: list[int] = []
+
+        day.pass_time(600, lambda: worked_off.append(broker.work_off("events", 1)))
+
+        assert (sum(worked_off), len(day.heard), len(set(day.heard))) == (60, 60, 60)
+        assert broker.count("events") == 0
+        assert not Delivery.objects.filter(done_at__isnull=True).exists()
+
+    def test_a_worker_that_takes_two_minutes_for_each_gets_each_hint_once(self, day: Day, broker: Broker) -> None:
+        day.happen(10)
+        worked_off = 0
+
+        for _ in range(10):
+            day.pass_time(120)
+            worked_off += broker.work_off("events", 1)
+
+        assert (worked_off, len(set(day.heard)), broker.count("events")) == (10, 10, 0)
+
+    def test_what_an_emptied_broker_lost_is_sent_again_once(self, day: Day, broker: Broker) -> None:
+        day.happen(self.COUNT)
+        broker.client.flushdb()
+
+        day.pass_time(80)
+        assert broker.count("events") == 0
+        day.pass_time(3600, step=30)
+
+        assert broker.count("events") == self.COUNT
+        assert broker.work_off("events", 1_000) == self.COUNT
+        assert len(set(day.heard)) == self.COUNT
+
+    def test_what_was_lost_under_way_is_sent_again_and_the_rest_is_not(self, day: Day, broker: Broker) -> None:
+        day.happen(self.COUNT)
+        for _ in range(7):
+            broker.client.rpop("events")
+        day.pass_time(60)
+        day.happen(self.COUNT)
+        worked_off: list[int] = []
+
+        day.pass_time(1500, lambda: worked_off.append(broker.work_off("events", 1)))
+
+        assert len(set(day.heard)) == 2 * self.COUNT
+        assert sum(worked_off) == 2 * self.COUNT
+
+    def test_the_wait_doubles_with_each_resend(self, day: Day, broker: Broker) -> None:
+        day.happen(1)
+        started, sent = day.now, []
+
+        def lose() -> None:
+            if broker.client.rpop("events"):
+                sent.append((day.now - started).total_seconds())
+
+        lose()
+        for _ in range(130):
+            day.pass_time(90, step=90)
+            lose()
+
+        assert sent == [0, 90, 270, 630, 1350, 2790, 5670, 8550, 11430]
+        assert Delivery.objects.get().resends == 8
+
+    def test_a_broker_that_does_not_answer_is_sent_nothing_again(
+        self, day: Day, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        day.happen(3)
+        later = day.now + timedelta(hours=1)
+
+        assert relay.take_lost(now=later, count_hints=lambda queue: None) == []
+        assert len(relay.take_lost(now=later, count_hints=lambda queue: 1)) == 2
+
+    def test_what_the_broker_did_not_take_is_sent_with_the_next_look(
+        self, day: Day, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(delivery: Delivery) -> None:
+            raise redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+
+        with monkeypatch.context() as full:
+            full.setattr(relay_command, "send", refuse)
+            day.happen(3)
+        assert broker.count("events") == 0
+
+        day.pass_time(10)
+
+        assert broker.count("events") == 3
