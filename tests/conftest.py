@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import environ
+import hypothesis
 import psycopg
 import pytest
 from django.conf import settings
@@ -29,6 +30,13 @@ from tests.factories.accounts import make_access_token, make_staff, make_user
 from tests.support.colleagues import make_colleagues
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
+
 _servers = contextlib.ExitStack()
 
 

@@ -115,7 +115,7 @@ class TestPayments:
         assert read <= 4
 
     def test_the_claim_of_a_refund(self, order: Any) -> None:
-        refund = make_refund(order, decides=True)
+        refund = make_refund(order, is_approved=True)
 
         read = rows_read_amid(
             refund,

@@ -216,7 +216,7 @@ LINES = st.lists(
 
 
 class TestComputeForAnyOrder:
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(
         lines=LINES, supply=st.sampled_from(SupplyType), percent=st.integers(0, 100), shipping=st.integers(0, 99_999)
     )
@@ -242,7 +242,7 @@ class TestComputeForAnyOrder:
             else:
                 assert row.taxable == row.gross - row.discount - row.order_discount + row.shipping
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(lines=LINES)
     def test_reverse_charge_moves_the_tax_and_changes_no_value(self, lines):
         charged = compute(lines, supply=INTRA)
@@ -252,7 +252,7 @@ class TestComputeForAnyOrder:
         assert reversed_.recipient_tax.tax == charged.tax
         assert reversed_.taxable == charged.taxable
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(amount=st.integers(0, 10**9), weights=st.lists(st.integers(0, 10**8), min_size=1, max_size=20).filter(any))
     def test_an_allocation_is_exact_and_within_a_paisa_of_fair(self, amount, weights):
         parts = allocate(amount, weights)
@@ -314,7 +314,7 @@ class TestCreditPortion:
         with pytest.raises(ValueError, match="2 left"):
             credit_portion(Credit(quantity=3, taxable=300), Credit(quantity=1, taxable=100), quantity)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(
         taxable=st.integers(0, 10**7),
         half=st.integers(0, 10**6),
