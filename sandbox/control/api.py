@@ -80,9 +80,28 @@ CALLS = (
     Call(
         "GET",
         "/settlements/report.csv",
-        "The reconciliation report as CSV. ?year= &month= &day= or ?settlement_id=",
+        "The reconciliation report as CSV. ?year= &month= &day= or ?settlement_id=, &layout=api|settlement_recon",
         None,
         books.report_csv,
+    ),
+    Call(
+        "POST",
+        "/adjustments",
+        "Take (below zero) or give paise in the next settlement, about anything or nothing; type may be any.",
+        {
+            "amount": -5000000,
+            "description": "Negative balance recovery",
+            "type": "adjustment",
+            "credit_type": "default",
+        },
+        books.add_adjustment,
+    ),
+    Call(
+        "POST",
+        "/transfers",
+        "Send part of a captured payment to a linked account of Route, for a fee.",
+        {"payment_id": "pay_XXXXXXXXXXXXXX", "amount": 100000, "fee": 296, "tax": 46},
+        books.add_transfer,
     ),
     Call(
         "POST",

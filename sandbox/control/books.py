@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from sandbox.control.money import find
 from sandbox.control.reading import Body, Refused
-from sandbox.razorpay import errors, recon, settlements, synthetic, timers
+from sandbox.razorpay import errors, recon, refunds, settlements, synthetic, timers
 from sandbox.razorpay.bankdays import IST
 from sandbox.razorpay.entities import Settlement
 from sandbox.razorpay.state import Payment, Razorpay
@@ -48,7 +48,10 @@ def read_errors(body: Body, name: str, default: dict[str, int] | None = None) ->
 
 
 def report_csv(world: World, request: Request) -> Response:
-    """Answer with the report of a month, a day or one settlement, as the API has it in JSON."""
+    """Answer with the report of a month, a day or one settlement: as the API has it in JSON, or as the dashboard writes it."""
+    layout = request.args.get("layout", "api")
+    if layout not in {"api", "settlement_recon"}:
+        raise Refused("layout is api or settlement_recon")
     with world.lock:
         settlement_id = request.args.get("settlement_id")
         if settlement_id is not None:
@@ -59,7 +62,49 @@ def report_csv(world: World, request: Request) -> Response:
             except errors.Refused as refusal:
                 raise Refused(str(refusal)) from refusal
             found = settlements.settled_on(world, year=year, month=month, day=day)
-    return _csv((row for settlement in found for row in settlements.rows_of(settlement)), recon.COLUMNS)
+    rows = (row for settlement in found for row in settlements.rows_of(settlement))
+    if layout == "settlement_recon":
+        return _csv((recon.dashboard_row(row) for row in rows), recon.DASHBOARD_COLUMNS)
+    return _csv(rows, recon.COLUMNS)
+
+
+def add_adjustment(world: World, request: Request) -> dict[str, Any]:
+    body = Body(request, "amount", "description", "payment_id", "dispute_id", "type", "credit_type")
+    amount = body.integer("amount", lowest=-(10**12))
+    if amount == 0:
+        raise Refused("amount is in paise and not 0: below zero it is taken")
+    with world.lock:
+        row = refunds.add_adjustment(
+            world,
+            amount=amount,
+            kind=body.text("type", "adjustment"),
+            description=body.text("description", "Adjustment"),
+            payment_id=body.text("payment_id", None),
+            dispute_id=body.text("dispute_id", None),
+            credit_type=body.text("credit_type", "default"),
+        )
+        world.changed()
+        return asdict(row)
+
+
+def add_transfer(world: World, request: Request) -> dict[str, Any]:
+    body = Body(request, "payment_id", "amount", "fee", "tax")
+    amount, fee, tax = body.integer("amount", lowest=1), body.integer("fee", 0), body.integer("tax", 0)
+    with world.lock:
+        payment = find(world.razorpay.payments, body.text("payment_id"), "payment")
+        if payment.captured_at is None or amount > payment.amount or tax > fee:
+            raise Refused(f"{payment.id} has no {amount} paise to transfer, or the tax is more than the fee", 409)
+        row = refunds.add_adjustment(
+            world,
+            amount=-(amount + fee),
+            kind="transfer",
+            description="Transfer to a linked account",
+            payment_id=payment.id,
+            fee=fee,
+            tax=tax,
+        )
+        world.changed()
+        return asdict(row)
 
 
 def synthesise(world: World, request: Request) -> Response:

@@ -159,6 +159,7 @@ def set_razorpay(world: World, request: Request) -> dict[str, Any]:
             settlement_days=body.integer("settlement_days", old.settlement_days),
             holidays=body.texts("holidays", old.holidays),
             settlement_errors=read_errors(body, "settlement_errors", old.settlement_errors),
+            fee_credits=body.integer("fee_credits", old.fee_credits),
         )
         world.razorpay.knobs = new
         return asdict(new)

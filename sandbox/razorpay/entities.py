@@ -68,16 +68,25 @@ class Refund:
 
 @dataclass(kw_only=True)
 class Adjustment:
-    """A correction of the merchant's balance in paise: below zero it was taken, above zero it was given back."""
+    """
+    A correction of the merchant's balance in paise: below zero it was taken, above zero it was given back.
+
+    `kind` is what its line says, for transfers to linked accounts and for kinds that the API's documents do not name; `fee` and
+    the `tax` in it are part of what was taken. It may be about no payment, and about what is in no table.
+    """
 
     id: str
     amount: int
     currency: str
     created_at: int
     description: str
-    payment_id: str
+    payment_id: str | None = None
     dispute_id: str | None = None
     settlement_id: str | None = None
+    kind: str = "adjustment"
+    credit_type: str = "default"
+    fee: int = 0
+    tax: int = 0
 
 
 @dataclass(kw_only=True)

@@ -7,8 +7,10 @@ import io
 import json
 import random
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
+from sandbox.razorpay.bankdays import IST
 from sandbox.razorpay.entities import Adjustment, Notes, Refund, Settlement
 from sandbox.razorpay.state import Order, Payment
 
@@ -84,13 +86,17 @@ def _source(payment: Payment, order: Order | None) -> dict[str, Any]:
     }
 
 
-def payment_line(settlement: Settlement, payment: Payment, order: Order | None) -> dict[str, Any]:
+def payment_line(
+    settlement: Settlement, payment: Payment, order: Order | None, *, by_fee_credits: bool = False
+) -> dict[str, Any]:
+    """Return a payment's line; what prepaid fee credits pay of its fee is not taken off."""
     fee = payment.fee or 0
     return _line(
         entity_id=payment.id,
         type="payment",
         amount=payment.amount,
-        credit=payment.amount - fee,
+        credit=payment.amount if by_fee_credits else payment.amount - fee,
+        credit_type="fee" if by_fee_credits else "default",
         fee=fee,
         tax=payment.tax or 0,
         created_at=payment.created_at,
@@ -118,10 +124,13 @@ def refund_line(settlement: Settlement, refund: Refund, payment: Payment, order:
 def adjustment_line(settlement: Settlement, adjustment: Adjustment) -> dict[str, Any]:
     return _line(
         entity_id=adjustment.id,
-        type="adjustment",
-        amount=abs(adjustment.amount),
+        type=adjustment.kind,
+        amount=abs(adjustment.amount + adjustment.fee),
         debit=max(0, -adjustment.amount),
         credit=max(0, adjustment.amount),
+        fee=adjustment.fee,
+        tax=adjustment.tax,
+        credit_type=adjustment.credit_type,
         created_at=adjustment.created_at,
         description=adjustment.description,
         payment_id=adjustment.payment_id,
@@ -193,6 +202,56 @@ def stranger(entity_id: str) -> str:
     """Return the id of a payment that nobody made, by turning round that of one."""
     prefix, _, rest = entity_id.partition("_")
     return f"{prefix}_{rest[::-1].swapcase()}"
+
+
+#: The columns of the dashboard's Settlement Recon report, and where each has its value from.
+DASHBOARD_COLUMNS: dict[str, str | None] = {
+    "transaction_entity": "type",
+    "entity_id": "entity_id",
+    "amount": "amount",
+    "currency": "currency",
+    "fee (exclusive tax)": "fee",
+    "tax": "tax",
+    "debit": "debit",
+    "credit": "credit",
+    "payment_method": "method",
+    "card_type": "card_type",
+    "issuer_name": "card_issuer",
+    "entity_created_at": "created_at",
+    "payment_captured_at": None,
+    "payment_notes": "notes",
+    "refund_notes": None,
+    "arn": None,
+    "entity_description": "description",
+    "order_id": "order_id",
+    "order_receipt": "order_receipt",
+    "order_notes": None,
+    "dispute_id": "dispute_id",
+    "dispute_created_at": None,
+    "dispute_reason": None,
+    "settlement_id": "settlement_id",
+    "settled_at": "settled_at",
+    "settlement_utr": "settlement_utr",
+    "settled_by": None,
+}
+_AMOUNTS = frozenset({"amount", "fee", "tax", "debit", "credit"})
+_TIMES = frozenset({"created_at", "settled_at"})
+
+
+def dashboard_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a line as the dashboard's Settlement Recon report has it: rupees, the fee without its tax, times of India by day."""
+    net = {**row, "fee": row["fee"] - row["tax"]}
+    found: dict[str, Any] = {}
+    for column, name in DASHBOARD_COLUMNS.items():
+        if name is None or net[name] is None:
+            found[column] = None
+        elif name in _AMOUNTS:
+            found[column] = f"{net[name] // 100}.{net[name] % 100:02d}"
+        elif name in _TIMES:
+            found[column] = f"{datetime.fromtimestamp(net[name], tz=IST):%d/%m/%Y %H:%M:%S}"
+        else:
+            found[column] = net[name]
+    return {**found, "settled_by": "Razorpay"}
 
 
 def write_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> Iterator[str]:

@@ -223,16 +223,24 @@ def conclude_due(world: World, refund_id: str, outcome: Literal["processed", "fa
 
 def adjust(world: World, payment: Payment, amount: int, description: str, dispute_id: str | None = None) -> None:
     """Correct the merchant's balance by so many paise, to be seen in the next settlement."""
+    add_adjustment(world, amount=amount, description=description, payment_id=payment.id, dispute_id=dispute_id)
+
+
+_PREFIXES = {"transfer": "trf", "reversal": "rvrsl"}
+
+
+def add_adjustment(world: World, *, amount: int, kind: str = "adjustment", **fields: Any) -> Adjustment:
+    """Add a line to the next settlement that takes or gives so many paise, whatever it is about."""
     row = Adjustment(
-        id=world.ids.razorpay("adj"),
+        id=world.ids.razorpay(_PREFIXES.get(kind, "adj")),
         amount=amount,
-        currency=payment.currency,
+        currency="INR",
         created_at=world.clock.unix(),
-        description=description,
-        payment_id=payment.id,
-        dispute_id=dispute_id,
+        kind=kind,
+        **fields,
     )
     world.razorpay.adjustments[row.id] = row
+    return row
 
 
 def give_back_uncaptured(world: World, payment_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -34,8 +34,10 @@ def settle(world: World, *, due_only: bool, errors: dict[str, int], targets: dic
     """
     gateway = world.razorpay
     payments = _unsettled_payments(world, due_only=due_only)
+    prepaid = _paid_by_fee_credits(payments, gateway.knobs.fee_credits)
     taken, given = _corrections(world)
-    budget = sum(row.amount - (row.fee or 0) for row in payments) + sum(row.amount for row in given)
+    budget = sum(row.amount - (0 if row.id in prepaid else row.fee or 0) for row in payments)
+    budget += sum(row.amount for row in given)
     debits: list[Refund | Adjustment] = []
     for debit in taken:
         if abs(debit.amount) < budget:
@@ -45,7 +47,8 @@ def settle(world: World, *, due_only: bool, errors: dict[str, int], targets: dic
         return None
 
     settlement = _begin(world)
-    rows = _lines(world, settlement, [*payments, *given, *debits])
+    gateway.knobs.fee_credits -= sum(row.fee or 0 for row in payments if row.id in prepaid)
+    rows = _lines(world, settlement, [*payments, *given, *debits], prepaid=prepaid)
     pairs = [(kind, entity_id) for entity_id, kind in targets.items() if any(r["entity_id"] == entity_id for r in rows)]
     free = [row for row in rows if row["entity_id"] not in targets]
     pairs += recon.spread(errors, free, seed=f"{world.settings.seed}:{settlement.id}")
@@ -96,14 +99,25 @@ def _corrections(world: World) -> tuple[list[Refund | Adjustment], list[Adjustme
     return taken, [row for row in open_adjustments if row.amount > 0]
 
 
+def _paid_by_fee_credits(payments: Iterable[Payment], credits: int) -> set[str]:
+    """Return the payments whose whole fee the prepaid credits (paise) pay, first come first."""
+    found = set()
+    for payment in payments:
+        if 0 < (payment.fee or 0) <= credits:
+            credits -= payment.fee or 0
+            found.add(payment.id)
+    return found
+
+
 def _lines(
-    world: World, settlement: Settlement, items: Iterable[Payment | Refund | Adjustment]
+    world: World, settlement: Settlement, items: Iterable[Payment | Refund | Adjustment], *, prepaid: Collection[str]
 ) -> list[dict[str, Any]]:
     gateway = world.razorpay
     rows = []
     for item in items:
         if isinstance(item, Payment):
-            rows.append(recon.payment_line(settlement, item, gateway.order_of(item)))
+            order = gateway.order_of(item)
+            rows.append(recon.payment_line(settlement, item, order, by_fee_credits=item.id in prepaid))
         elif isinstance(item, Refund):
             payment = gateway.payments[item.payment_id]
             rows.append(recon.refund_line(settlement, item, payment, gateway.order_of(payment)))

@@ -211,6 +211,7 @@ class Knobs:
     sandbox's clock; `refund_busy_ms` keeps its first request, and so its idempotency key, under way that long.
     `refund_balance` is what is left for refunds in paise, None for no bound. `settlement_days` are working days;
     `holidays` are days like 2026-01-26; `settlement_errors` go into every settlement that the clock makes.
+    `fee_credits` are prepaid (paise): a settlement takes fees from them while they last, and not from the payments.
     """
 
     unique_receipt: Literal["return", "refuse"] = "return"
@@ -226,6 +227,7 @@ class Knobs:
     settlement_days: int = 2
     holidays: list[str] = field(default_factory=list)
     settlement_errors: dict[str, int] = field(default_factory=dict)
+    fee_credits: int = 0
 
 
 @dataclass(kw_only=True)
