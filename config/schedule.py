@@ -14,6 +14,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "process waiting webhooks": {"task": "payments.process_waiting_webhooks", "schedule": 30.0},
     "import settlements": {"task": "payments.import_settlements", "schedule": 6 * 3600.0},
     "find missing settlement lines": {"task": "payments.find_missing_lines", "schedule": 6 * 3600.0},
+    "find overdue receivables": {"task": "payments.find_overdue_receivables", "schedule": 6 * 3600.0},
     "checkpoint balances": {"task": "payments.checkpoint_balances", "schedule": 86_400.0},
     "render missing invoices": {"task": "invoicing.render_missing_documents", "schedule": 60.0},
     "send waiting notifications": {"task": "notifications.send_waiting", "schedule": 10.0},

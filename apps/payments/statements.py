@@ -14,84 +14,113 @@ from django.db import connection
 
 from apps.core import ids
 from apps.payments.gateways import SettlementRow
+from apps.payments.models.receivables import HAS_OPEN_ITEM, RECEIVABLES
 
 _COPY = """
     COPY payments_settlementreportrow (
         id, report_id, position, gateway_settlement_id, utr, settled_at, entity_id, kind, amount, debit, credit,
-        fee_amount, tax_amount, currency, entity_created_at, method, gateway_payment_id, dispute_id, description
+        fee_amount, tax_amount, currency, entity_created_at, method, gateway_payment_id, dispute_id, description,
+        reported_kind, credit_type
     ) FROM STDIN
 """
 
 _ADD_LINES = """
-    WITH said AS (
-        SELECT r.*, row_number() OVER (PARTITION BY r.entity_id ORDER BY r.position) AS occurrence
+    WITH numbered AS (
+        SELECT r.*, row_number() OVER (PARTITION BY r.entity_id ORDER BY r.position) AS occurrence,
+            -- By this its amount moves what is transferred to us.
+            CASE WHEN r.kind = 'payment' THEN 1 WHEN r.kind = 'refund' OR r.debit > r.credit THEN -1 ELSE 1 END AS sign
         FROM payments_settlementreportrow r
         WHERE r.report_id = %(report)s AND r.gateway_settlement_id = %(gateway_settlement_id)s
+    ), said AS (
+        -- What is transferred beyond the amount less its fee was paid from prepaid credits, if the gateway says so.
+        SELECT n.*, CASE
+                WHEN n.credit_type IN ('fee', 'amount')
+                 AND n.credit - n.debit - n.sign * n.amount + n.fee_amount BETWEEN 0 AND n.fee_amount
+                THEN n.credit - n.debit - n.sign * n.amount + n.fee_amount ELSE 0 END AS fee_credit
+        FROM numbered n
     ), judged AS (
-        SELECT s.*, a.id AS attempt_id, f.id AS refund_id, a.amount AS paid, f.amount AS refunded,
-            coalesce(a.fee_amount, s.fee_amount) AS true_fee, coalesce(a.fee_tax_amount, s.tax_amount) AS true_tax,
-            about.id IS NOT NULL OR s.dispute_id <> '' AS is_about_ours,
+        SELECT s.*, coalesce(a.id, corrected.attempt_id) AS attempt_id, f.id AS refund_id, a.amount AS paid,
+            f.amount AS refunded, coalesce(a.fee_amount, s.fee_amount) AS true_fee,
+            coalesce(a.fee_tax_amount, s.tax_amount) AS true_tax,
             CASE
                 WHEN s.occurrence > 1 OR EXISTS (
                     SELECT 1 FROM payments_settlementline l
                     WHERE l.entity_id = s.entity_id AND l.settlement_id <> %(settlement)s
                 ) OR EXISTS (
                     SELECT 1 FROM payments_reconciliationexception e
-                    WHERE e.attempt_id = a.id AND e.reason = 'missing_line' AND e.held_amount <> 0
-                      AND e.resolution NOT IN ('', 'arrived')
+                    WHERE e.entity_id = s.entity_id AND e.reason = 'missing_line'
+                      AND (e.resolution IN ('written_off', 'paid_outside')
+                           OR e.resolution = 'cleared' AND e.held_amount <> 0)
                 ) THEN 'duplicated_line'
                 WHEN s.kind = 'payment' THEN CASE
                     WHEN a.id IS NULL THEN 'unknown_payment'
                     WHEN (s.amount, s.currency) <> (a.amount, a.currency) THEN 'wrong_amount'
-                    WHEN s.credit - s.debit <> s.amount - s.fee_amount THEN 'credit_mismatch'
+                    WHEN s.credit - s.debit <> s.amount - s.fee_amount + s.fee_credit THEN 'credit_mismatch'
                     WHEN s.fee_amount <> coalesce(a.fee_amount, s.fee_amount)
                       OR s.tax_amount <> coalesce(a.fee_tax_amount, s.tax_amount) OR s.tax_amount > s.fee_amount
                     THEN 'fee_mismatch' ELSE '' END
                 WHEN s.kind = 'refund' THEN CASE
                     WHEN f.id IS NULL THEN 'unknown_payment'
                     WHEN (s.amount, s.currency) <> (f.amount, f.currency) THEN 'wrong_amount'
-                    WHEN s.debit - s.credit <> s.amount + s.fee_amount THEN 'credit_mismatch'
+                    WHEN s.debit - s.credit <> s.amount + s.fee_amount - s.fee_credit THEN 'credit_mismatch'
                     WHEN s.tax_amount > s.fee_amount THEN 'fee_mismatch' ELSE '' END
-                WHEN s.kind = 'adjustment' AND (s.gateway_payment_id = '' OR about.id IS NOT NULL OR s.dispute_id <> '')
-                THEN ''
-                ELSE 'unknown_payment'
+                WHEN s.kind IN ('transfer', 'reversal') THEN CASE
+                    WHEN s.credit - s.debit <> s.sign * s.amount - s.fee_amount + s.fee_credit THEN 'credit_mismatch'
+                    WHEN s.tax_amount > s.fee_amount THEN 'fee_mismatch' ELSE '' END
+                WHEN s.kind = 'adjustment' THEN CASE
+                    WHEN s.credit_type = 'fee' OR corrected.attempt_id IS NOT NULL THEN '' ELSE 'unknown_adjustment' END
+                ELSE 'unknown_kind'
             END AS problem
         FROM said s
         LEFT JOIN payments_paymentattempt a ON s.kind = 'payment' AND a.gateway = %(gateway)s
              AND a.gateway_payment_id = s.entity_id AND a.status = 'captured'
+        -- An adjustment corrects a payment only if we hold the payment, or the dispute, that it names; and all that it names fits.
         LEFT JOIN payments_paymentattempt about ON s.kind = 'adjustment' AND about.gateway = %(gateway)s
-             AND about.gateway_payment_id = s.gateway_payment_id
+             AND about.gateway_payment_id = s.gateway_payment_id AND about.status = 'captured'
+        LEFT JOIN payments_dispute d ON s.kind = 'adjustment' AND s.dispute_id <> '' AND d.gateway_dispute_id = s.dispute_id
+        LEFT JOIN payments_paymentattempt disputed ON disputed.id = d.attempt_id AND disputed.gateway = %(gateway)s
+        LEFT JOIN LATERAL (
+            SELECT coalesce(about.id, disputed.id) AS attempt_id
+            WHERE (s.gateway_payment_id = '' OR about.id IS NOT NULL) AND s.credit_type <> 'fee'
+              AND (about.id IS NULL OR disputed.id IS NULL OR about.id = disputed.id)
+              AND coalesce(about.currency, disputed.currency) = s.currency
+        ) corrected ON s.kind = 'adjustment'
         -- What failed here, or was paid by hand, is not owed by the gateway: its line has cleared nothing.
         LEFT JOIN payments_refund f ON s.kind = 'refund' AND f.gateway_refund_id = s.entity_id
              AND f.status IN ('pending', 'unknown', 'processed') AND f.manual_reference = ''
+    ), understood AS (
+        SELECT j.*, problem NOT IN ('duplicated_line', 'unknown_payment', 'unknown_adjustment', 'unknown_kind') AS is_ours
+        FROM judged j
     ), booked AS (
-        SELECT j.*,
+        SELECT u.*,
             -- The gateway's transfer has a line once, however often its report has it.
             CASE WHEN occurrence > 1 THEN 0 ELSE credit - debit END AS bank,
-            CASE WHEN problem IN ('duplicated_line', 'unknown_payment') THEN 0
-                 WHEN kind = 'adjustment' THEN CASE WHEN is_about_ours THEN 0 ELSE debit - credit END
-                 ELSE true_fee END AS fee,
-            CASE WHEN problem IN ('duplicated_line', 'unknown_payment') OR kind = 'adjustment' THEN 0
-                 ELSE true_tax END AS tax,
-            CASE WHEN problem IN ('duplicated_line', 'unknown_payment') THEN 0
-                 WHEN kind = 'adjustment' THEN CASE WHEN is_about_ours THEN credit - debit ELSE 0 END
+            CASE WHEN NOT is_ours THEN 0 WHEN kind <> 'adjustment' THEN true_fee
+                 WHEN attempt_id IS NULL THEN debit - credit ELSE 0 END AS fee,
+            CASE WHEN is_ours AND kind <> 'adjustment' THEN true_tax ELSE 0 END AS tax,
+            CASE WHEN is_ours AND kind <> 'adjustment' THEN fee_credit ELSE 0 END AS credited,
+            CASE WHEN is_ours AND kind IN ('transfer', 'reversal') THEN -sign * amount ELSE 0 END AS transferred,
+            CASE WHEN NOT is_ours OR kind IN ('transfer', 'reversal') THEN 0
+                 WHEN kind = 'adjustment' THEN CASE WHEN attempt_id IS NULL THEN 0 ELSE credit - debit END
                  ELSE coalesce(paid, -refunded) END AS cleared
-        FROM judged j
+        FROM understood u
     ), added AS (
         INSERT INTO payments_settlementline (
-            id, created_at, updated_at, settlement_id, report_id, part, entity_id, occurrence, kind, amount, debit,
-            credit, reported_fee_amount, reported_tax_amount, currency, entity_created_at, method, gateway_payment_id,
-            dispute_id, description, attempt_id, refund_id, problem, bank_amount, fee_amount, tax_amount,
-            cleared_amount, held_amount
+            id, created_at, updated_at, settlement_id, report_id, part, entity_id, occurrence, kind, reported_kind, amount,
+            debit, credit, reported_fee_amount, reported_tax_amount, currency, entity_created_at, method,
+            gateway_payment_id, dispute_id, credit_type, description, attempt_id, refund_id, problem, bank_amount, fee_amount,
+            tax_amount, fee_credit_amount, transfer_amount, cleared_amount, held_amount
         )
-        SELECT id, %(now)s, %(now)s, %(settlement)s, report_id, %(part)s, entity_id, occurrence, kind, amount, debit,
-            credit, fee_amount, tax_amount, currency, entity_created_at, method, gateway_payment_id,
-            dispute_id, description, attempt_id, refund_id, problem, bank, fee, tax, cleared, cleared - bank - fee
+        SELECT id, %(now)s, %(now)s, %(settlement)s, report_id, %(part)s, entity_id, occurrence, kind, reported_kind, amount,
+            debit, credit, fee_amount, tax_amount, currency, entity_created_at, method,
+            gateway_payment_id, dispute_id, credit_type, description, attempt_id, refund_id, problem, bank, fee,
+            tax, credited, transferred, cleared, cleared - bank - fee + credited - transferred
         FROM booked ORDER BY position
         ON CONFLICT (settlement_id, entity_id, occurrence) DO NOTHING
-        RETURNING bank_amount, fee_amount, tax_amount, cleared_amount, held_amount
+        RETURNING bank_amount, fee_amount, tax_amount, fee_credit_amount, transfer_amount, cleared_amount, held_amount
     )
     SELECT count(*), coalesce(sum(bank_amount), 0), coalesce(sum(fee_amount), 0), coalesce(sum(tax_amount), 0),
+        coalesce(sum(fee_credit_amount), 0), coalesce(sum(transfer_amount), 0),
         coalesce(sum(cleared_amount), 0), coalesce(sum(held_amount), 0) FROM added
 """
 
@@ -101,9 +130,10 @@ _NOT_SETTLED = """
     FROM payments_paymentattempt a
     WHERE a.gateway = %(gateway)s AND a.status = 'captured'
       AND a.captured_at >= %(since)s AND a.captured_at <= %(until)s
-      AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id)
+      AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id AND l.kind = 'payment')
       AND NOT EXISTS (
-          SELECT 1 FROM payments_reconciliationexception e WHERE e.attempt_id = a.id AND e.reason = 'missing_line'
+          SELECT 1 FROM payments_reconciliationexception e
+          WHERE e.attempt_id = a.id AND e.reason IN ('missing_line', 'receivable_overdue')
       )
     ORDER BY a.captured_at, a.id LIMIT %(limit)s
 """
@@ -120,15 +150,34 @@ _REFUNDS_NOT_SETTLED = """
     ORDER BY r.processed_at, r.id LIMIT %(limit)s
 """
 
+_OVERDUE = f"""
+    SELECT receivable.attempt_id, coalesce(a.gateway_payment_id, ''), receivable.amount, receivable.currency, receivable.since
+    FROM ({RECEIVABLES}) receivable LEFT JOIN payments_paymentattempt a ON a.id = receivable.attempt_id
+    WHERE receivable.gateway = %(gateway)s AND receivable.amount <> 0 AND receivable.since < %(before)s
+      AND NOT ({HAS_OPEN_ITEM})
+    ORDER BY receivable.since, receivable.attempt_id LIMIT %(limit)s
+"""  # noqa: S608 - constants of ours
+
+_OVERDUE_NO_MORE = f"""
+    SELECT x.id FROM payments_reconciliationexception x
+    LEFT JOIN ({RECEIVABLES}) receivable ON receivable.gateway = x.gateway AND receivable.currency = x.currency
+         AND receivable.attempt_id IS NOT DISTINCT FROM x.attempt_id
+    WHERE x.gateway = %(gateway)s AND x.reason = 'receivable_overdue' AND x.resolved_at IS NULL
+      AND coalesce(receivable.amount, 0) <> x.expected_amount
+    ORDER BY x.id
+"""  # noqa: S608 - constants of ours
+
 
 @dataclass(frozen=True)
 class Added:
-    """What a part of a settlement added up to, in paise; the fee includes its tax."""
+    """What a part of a settlement added up to, in paise; the fee includes its tax and what prepaid credits paid of it."""
 
     count: int
     bank: int
     fee: int
     tax: int
+    fee_credit: int
+    transferred: int
     cleared: int
     held: int
 
@@ -149,6 +198,17 @@ class Unsettled:
     def credit(self) -> int:
         """What its line should bring to the bank."""
         return self.amount - self.fee
+
+
+@dataclass(frozen=True)
+class Receivable:
+    """What the gateway owes us for one payment, in paise, or what belongs to none; `since` is when that last changed."""
+
+    attempt_id: UUID | None
+    gateway_payment_id: str
+    amount: int
+    currency: str
+    since: datetime
 
 
 def stage(report_id: UUID, *, position: int, rows: Iterable[SettlementRow | None]) -> None:
@@ -219,6 +279,29 @@ def list_refunds_not_settled(*, gateway: str, since: datetime, until: datetime, 
     """Return the refunds of a span of time that went back by the gateway, that no line has, and that nobody misses yet."""
     values = {"gateway": gateway, "since": since, "until": until, "limit": limit}
     return [row[0] for row in _rows(_REFUNDS_NOT_SETTLED, values)]
+
+
+def list_overdue_receivables(*, gateway: str, before: datetime, limit: int) -> list[Receivable]:
+    """Return what the gateway has owed us since before an instant and nothing open explains; oldest first."""
+    rows = _rows(_OVERDUE, {"gateway": gateway, "before": before, "limit": limit})
+    return [
+        Receivable(attempt_id, key, int(amount), currency, since) for attempt_id, key, amount, currency, since in rows
+    ]
+
+
+def list_overdue_no_more(*, gateway: str) -> list[UUID]:
+    """Return the open exceptions about overdue receivables that have changed since."""
+    return [row[0] for row in _rows(_OVERDUE_NO_MORE, {"gateway": gateway})]
+
+
+def receivable_of(attempt_id: UUID | None, *, gateway: str, currency: str) -> int:
+    """Return what the gateway owes us for a payment, in paise, or what belongs to none."""
+    rows = _rows(
+        f"SELECT amount FROM ({RECEIVABLES}) receivable WHERE gateway = %(gateway)s AND currency = %(currency)s"  # noqa: S608 - constants
+        " AND attempt_id IS NOT DISTINCT FROM %(attempt)s",
+        {"gateway": gateway, "currency": currency, "attempt": attempt_id},
+    )
+    return int(rows[0][0]) if rows else 0
 
 
 def span_of_payments(settlement_id: UUID) -> tuple[datetime, datetime] | None:

@@ -245,7 +245,9 @@ class LineKind(models.TextChoices):
     PAYMENT = "payment", "Payment"
     REFUND = "refund", "Refund"
     ADJUSTMENT = "adjustment", "Adjustment"
-    TRANSFER = "transfer", "Transfer"
+    TRANSFER = "transfer", "Transfer to a linked account"
+    REVERSAL = "reversal", "Reversal of a transfer"
+    OTHER = "other", "Of a kind that Bahi does not know"
 
 
 class ExceptionReason(models.TextChoices):
@@ -265,6 +267,9 @@ class ExceptionReason(models.TextChoices):
     CONTRADICTORY_FACTS = "contradictory_facts", "The gateway contradicts itself or what it said before"
     UNREADABLE_FACTS = "unreadable_facts", "The amount, the state or another field cannot be read"
     WEBHOOK_FAILED = "webhook_failed", "The webhook could not be processed"
+    UNKNOWN_ADJUSTMENT = "unknown_adjustment", "An adjustment about no payment or dispute of ours"
+    UNKNOWN_KIND = "unknown_kind", "A line of a kind that Bahi does not know"
+    RECEIVABLE_OVERDUE = "receivable_overdue", "The gateway has owed this for too long"
 
 
 class Resolution(models.TextChoices):

@@ -42,6 +42,12 @@ def find_missing_lines(**_: object) -> None:
     services.find_missing_lines(now=clock.now())
 
 
+@shared_task(name="payments.find_overdue_receivables")
+def find_overdue_receivables(**_: object) -> None:
+    """Look for what the gateway has owed us for too long and nothing open explains."""
+    services.find_overdue_receivables(now=clock.now())
+
+
 @shared_task(name="payments.ask_about_open_disputes")
 def ask_about_open_disputes(**_: object) -> None:
     """Ask the gateway about every undecided dispute whose time to be looked at has come."""

@@ -180,6 +180,24 @@ def _line(world: Any, change: str) -> None:
         run_sql(f"UPDATE payments_settlementline SET {change}")
 
 
+def _capture_that_nobody_settles(world: Any) -> None:
+    long_ago = clock.now() - timedelta(days=12)
+    _update(PaymentAttempt, _CAPTURED, authorized_at=long_ago, captured_at=long_ago)(world)
+
+
+def _adjustment(world: Any, change: str) -> None:
+    """Settle the payment of the world and a debit of ₹5.00 about nothing of ours, then change the line of that."""
+    _settled(world)
+    report = (
+        "entity_id,type,debit,credit,amount,fee,tax,settled_at,settlement_id,settlement_utr\n"
+        f"adj_00000000000009,adjustment,500,0,500,0,0,{int(clock.now().timestamp())},setl_00000000000009,U9\n"
+    )
+    services.import_settlement_file(stream=io.BytesIO(report.encode()), name="a.csv", actor=SYSTEM, now=clock.now())
+    assert violated() == []
+    with pgtrigger.ignore():
+        run_sql(f"UPDATE payments_settlementline SET {change} WHERE entity_id = 'adj_00000000000009'")
+
+
 def _report_that_nobody_reads(world: Any) -> None:
     services.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
     SettlementImport.objects.update(updated_at=clock.now() - timedelta(hours=2))
@@ -207,9 +225,9 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         lambda world: _update(Payment, {"order": world.waiting}, gateway_link_id="plink_1")(world), {"INV-15b"},
     ),
     "INV-18g": (_link_that_stays_open, {"INV-18g"}),
-    "INV-16": (_update(PaymentAttempt, _CAPTURED, currency="USD"), {"INV-14b", "INV-16", "INV-20b", "INV-25", "INV-26"}),
+    "INV-16": (_update(PaymentAttempt, _CAPTURED, currency="USD"), {"INV-14b", "INV-16", "INV-20b", "INV-25", "INV-26", "INV-26c"}),
     "INV-16b": (_update(Payment, {"status": "requires_payment"}, amount=10**9), {"INV-16b"}),
-    "INV-17": (_uncapture_the_books, {"INV-14b", "INV-17", "INV-17b", "INV-20b", "INV-25", "INV-25e", "INV-26"}),
+    "INV-17": (_uncapture_the_books, {"INV-14b", "INV-17", "INV-17b", "INV-20b", "INV-25", "INV-25e", "INV-26", "INV-26c"}),
     "INV-17b": (_update(Payment, {"status": "succeeded"}, status="cancelled"), {"INV-17b"}),
     "INV-18": (
         lambda world: _update(Payment, {"order": world.waiting}, next_check_at=clock.now() - _LONG_AGO)(world), {"INV-18"},
@@ -217,7 +235,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-18b": (_second_live_payment, {"INV-18b"}),
     "INV-18c": (lambda world: _update(Order, {"pk": world.waiting.pk}, payment_live_until=None)(world), {"INV-18c"}),
     "INV-19": (lambda world: _update(Order, {"pk": world.paid.pk}, status="expired")(world), {"INV-19"}),
-    "INV-20": (_paid_for_more_than_the_total, {"INV-17", "INV-20", "INV-20b", "INV-25", "INV-26", "INV-42"}),
+    "INV-20": (_paid_for_more_than_the_total, {"INV-17", "INV-20", "INV-20b", "INV-25", "INV-26", "INV-26c", "INV-42"}),
     "INV-20b": (lambda world: _update(Order, {"pk": world.paid.pk}, paid_amount=1)(world), {"INV-20b"}),
     "INV-22": (_post_by_hand(("bank", 5), ("round_off", -4)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
     "INV-23": (_post_by_hand(("bank", 5)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
@@ -226,7 +244,8 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
                                                    " (SELECT min(id) FROM payments_balancecheckpoint)")][0], {"INV-24"},
     ),
     "INV-25": (
-        _post_by_hand(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"), {"INV-25", "INV-25e"},
+        _post_by_hand(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"),
+        {"INV-25", "INV-25e", "INV-26c"},
     ),
     "INV-25b": (_posted_twice, {"INV-25b", "INV-25e", "INV-26"}),
     "INV-25e": (_post_by_hand(("round_off", 5), ("input_gst", -5), source_type="payments.dispute"), {"INV-25e"}),
@@ -244,7 +263,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-42": (_webhook(metadata={}), {"INV-42"}),
     "INV-25d": (
         lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, amount_deducted=5)(world),
-        {"INV-25d", "INV-26"},
+        {"INV-25d", "INV-26", "INV-26c"},
     ),
     "INV-18e": (
         lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, next_check_at=None)(world), {"INV-18e"},
@@ -295,6 +314,19 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-26b": (
         lambda world: _line(world, "bank_amount = bank_amount - 1, fee_amount = fee_amount + 1"), {"INV-21b", "INV-26", "INV-26b"},
     ),
+    "INV-26c": (
+        _post_by_hand(
+            ("gateway_receivable:razorpay", 5), ("bank", -5), source_type="payments.reconciliationexception", kind="difference"
+        ),
+        {"INV-25e", "INV-26c"},
+    ),
+    "INV-26d": (_capture_that_nobody_settles, {"INV-26d"}),
+    "INV-21d": (lambda world: _adjustment(world, "fee_amount = 500, held_amount = 0"), {"INV-21d", "INV-26", "INV-26b", "INV-21b"}),
+    "INV-21e": (
+        lambda world: _adjustment(world, "kind = 'other', cleared_amount = -500, held_amount = 0"),
+        {"INV-21e", "INV-26b", "INV-26c"},
+    ),
+    "INV-28e": (lambda world: _line(world, "fee_credit_amount = 1, held_amount = 1"), {"INV-28e", "INV-26", "INV-26b"}),
     "INV-28c": (
         _post_by_hand(("suspense", 5), ("bank", -5), source_type="payments.reconciliationexception"),
         {"INV-25e", "INV-28c"},

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.payments.gateways.links import GatewayLink, LinkGateway
+from apps.payments.gateways.report_formats import ReportFormat, ReportInspection
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,12 @@ class GatewaySettlement:
 
 
 class SettlementRow(NamedTuple):
-    """One line of a gateway's settlement report. Amounts in paise; the fee includes its GST. `kind` is a `LineKind`."""
+    """
+    One line of a gateway's settlement report. Amounts in paise; the fee includes its GST.
+
+    `kind` is a `LineKind`, `reported_kind` what the gateway calls it. `credit_type` is default, or the prepaid credits that the
+    fee was paid from: fee or amount.
+    """
 
     settlement_id: str
     utr: str
@@ -133,6 +139,8 @@ class SettlementRow(NamedTuple):
     gateway_payment_id: str
     dispute_id: str
     description: str
+    reported_kind: str
+    credit_type: str
 
 
 @dataclass(frozen=True)
@@ -321,9 +329,25 @@ class Gateway(LinkGateway, Protocol):
         """Return a page of a day's settlement report, after so many lines; an empty one is behind the end."""
         ...
 
-    def read_report(self, stream: IO[bytes]) -> Iterator[SettlementRow | None]:
+    def inspect_report(self, stream: IO[bytes]) -> ReportInspection:
+        """
+        Look at a whole settlement report that was downloaded, and return what its rows prove of its format.
+
+        :raises UnreadableFacts: if it is none that can be read
+        """
+        ...
+
+    def read_report(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[SettlementRow | None]:
         """
         Yield the lines of a settlement report that was downloaded, None for one that is not settled yet.
+
+        :raises UnreadableFacts: if it cannot be understood
+        """
+        ...
+
+    def read_transfers(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[GatewaySettlement]:
+        """
+        Yield the transfers of a report that has no lines of theirs.
 
         :raises UnreadableFacts: if it cannot be understood
         """

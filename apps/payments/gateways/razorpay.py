@@ -36,7 +36,9 @@ from apps.payments.gateways.razorpay_facts import (
     with_prefix,
 )
 from apps.payments.gateways.razorpay_links import FOLLOWED_LINKS, RazorpayLinks, link_news_from
-from apps.payments.gateways.razorpay_recon import PAGE, row_from, rows_from_csv, settlement_day_from, settlement_from
+from apps.payments.gateways.razorpay_recon import PAGE, row_from, settlement_day_from, settlement_from
+from apps.payments.gateways.razorpay_reports import inspect_report, rows_from_report, transfers_from_report
+from apps.payments.gateways.report_formats import ReportFormat, ReportInspection
 
 NAME = "razorpay"
 #: The gateway captures what is authorised within this time by itself, and gives later money back.
@@ -219,9 +221,17 @@ class Razorpay(RazorpayLinks):
         params = {"year": day.year, "month": day.month, "day": day.day, "count": PAGE, "skip": skip}
         return items_of(read("/v1/settlements/recon/combined", params), row_from)
 
-    def read_report(self, stream: IO[bytes]) -> Iterator[SettlementRow | None]:
-        """Yield the lines of the combined report as CSV."""
-        return rows_from_csv(stream)
+    def inspect_report(self, stream: IO[bytes]) -> ReportInspection:
+        """Look at a whole report of the dashboard's."""
+        return inspect_report(stream)
+
+    def read_report(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[SettlementRow | None]:
+        """Yield the lines of a report of the dashboard's."""
+        return rows_from_report(stream, report_format)
+
+    def read_transfers(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[GatewaySettlement]:
+        """Yield the settlements of a report of the dashboard's that has nothing else."""
+        return transfers_from_report(stream, report_format)
 
     def find_settlement_day(self, raw: bytes) -> date | None:
         """Return the day in India of the settlement that a `settlement.processed` tells of, or None."""

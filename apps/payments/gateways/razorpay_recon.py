@@ -1,17 +1,16 @@
 """
-Reading Razorpay's combined reconciliation report, from its API and as CSV, and its settlements.
+Reading Razorpay's combined reconciliation report and its settlements, as its API gives them.
 
-Amounts are paise in both; the notes, the card and the order of a line are left where they are. `fee` includes `tax`.
+Amounts are paise; the notes, the card and the order of a line are left where they are. `fee` includes `tax`.
 https://razorpay.com/docs/api/settlements/fetch-recon/
 """
 
-import csv
-import io
+import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from typing import IO, Any
+from typing import Any
 
 from apps.core.clock import IST
 from apps.payments.gateways import GatewaySettlement, SettlementRow, UnreadableFacts
@@ -19,11 +18,14 @@ from apps.payments.gateways.razorpay_facts import NAME, with_prefix
 
 #: What a page of the report may hold at most.
 PAGE = 1_000
-_COLUMNS = frozenset(
-    {"entity_id", "type", "debit", "credit", "amount", "fee", "tax", "settled_at", "settlement_id", "settlement_utr"}
-)
-_KINDS = frozenset({"payment", "refund", "adjustment", "transfer"})
-_HIGHEST = 10**15
+_KINDS = frozenset({"payment", "refund", "adjustment", "transfer", "reversal"})
+_OTHER = "other"
+_NOT_SETTLED = frozenset({"false", "no", "0"})
+#: What a line of an unknown kind is known again by, if it has no id.
+_SAID = ("settlement_id", "type", "amount", "debit", "credit", "created_at", "description")
+_ID = re.compile(r"[A-Za-z0-9_]{1,34}")
+#: The most that an amount may be, in paise.
+HIGHEST = 10**15
 _WHOLE = re.compile(r"-?[0-9]{1,16}")
 #: Every settlement lies between these instants: the year 2000 and the year 2100.
 _FIRST, _LAST = 946_684_800, 4_102_444_800
@@ -40,10 +42,10 @@ def settlement_from(entity: Any) -> GatewaySettlement:
     return GatewaySettlement(
         gateway=NAME,
         id=with_prefix("setl", entity.get("id")),
-        amount=_paise(entity, "amount", lowest=-_HIGHEST),
-        status=_text(entity, "status", 20),
-        utr=_text(entity, "utr", 60),
-        created_at=_instant(entity, "created_at"),
+        amount=_paise(entity, "amount", lowest=-HIGHEST),
+        status=text_from(entity, "status", 20),
+        utr=text_from(entity, "utr", 60),
+        created_at=instant_from(entity, "created_at"),
     )
 
 
@@ -59,75 +61,60 @@ def settlement_day_from(raw: bytes) -> date | None:
     return created_at.astimezone(IST).date() if created_at else None
 
 
-def row_from(line: Any) -> SettlementRow | None:
+def row_from(
+    line: Any,
+    *,
+    amount_from: Callable[[Any, str], int] | None = None,
+    time_from: Callable[[Any, str], datetime | None] | None = None,
+) -> SettlementRow | None:
     """
-    Read a line of the report, from JSON or from CSV; None if it has not been settled yet.
+    Read a line of the report, as the API has it or with the API's names; None if it has not been settled yet.
+
+    `amount_from` and `time_from` read a field of a line that is not in paise and Unix seconds. A line of an unknown kind is
+    `other`.
 
     :raises UnreadableFacts: if it cannot be understood
     """
+    amount_from, time_from = amount_from or _paise, time_from or instant_from
     if not isinstance(line, Mapping):
         raise UnreadableFacts("not an object")
     settlement_id = line.get("settlement_id")
-    if not settlement_id or str(line.get("settled")).lower() == "false":
+    if not settlement_id or str(line.get("settled")).strip().lower() in _NOT_SETTLED:
         return None
-    kind = str(line.get("type"))
-    if kind not in _KINDS:
-        raise UnreadableFacts(f"a line that is a {kind[:20]!r}")
-    settled_at = _instant(line, "settled_at")
+    reported_kind = text_from(line, "type", 40).strip().lower()
+    kind = reported_kind if reported_kind in _KINDS else _OTHER
+    settled_at = time_from(line, "settled_at")
     if settled_at is None:
         raise UnreadableFacts("no settled_at")
     return SettlementRow(
         settlement_id=with_prefix("setl", settlement_id),
-        utr=_text(line, "settlement_utr", 60),
+        utr=text_from(line, "settlement_utr", 60),
         settled_at=settled_at,
-        entity_id=with_prefix("?", line.get("entity_id")),
+        entity_id=_entity_id(line, kind),
         kind=kind,
-        amount=_paise(line, "amount"),
-        debit=_paise(line, "debit"),
-        credit=_paise(line, "credit"),
-        fee_amount=_paise(line, "fee"),
-        tax_amount=_paise(line, "tax"),
-        currency=(_text(line, "currency", 3) or "INR").upper(),
-        entity_created_at=_instant(line, "created_at"),
-        method=_text(line, "method", 20),
-        gateway_payment_id=_text(line, "payment_id", 40),
-        dispute_id=_text(line, "dispute_id", 40),
-        description=_text(line, "description", 200),
+        amount=amount_from(line, "amount"),
+        debit=amount_from(line, "debit"),
+        credit=amount_from(line, "credit"),
+        fee_amount=amount_from(line, "fee"),
+        tax_amount=amount_from(line, "tax"),
+        currency=(text_from(line, "currency", 3) or "INR").upper(),
+        entity_created_at=time_from(line, "created_at"),
+        method=text_from(line, "method", 20),
+        gateway_payment_id=text_from(line, "payment_id", 40),
+        dispute_id=text_from(line, "dispute_id", 40),
+        description=text_from(line, "description", 200),
+        reported_kind=reported_kind,
+        credit_type=text_from(line, "credit_type", 20).strip().lower(),
     )
 
 
-def rows_from_csv(stream: IO[bytes]) -> Iterator[SettlementRow | None]:
-    """
-    Yield the lines of a CSV file one by one, as `row_from` reads them; the file is never held as a whole.
-
-    :raises UnreadableFacts: if a column is missing or a line cannot be understood; the message has the line's number
-    """
-    # Not closed with us: whoever opened the file closes it.
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    try:
-        reader = csv.DictReader(text)
-        reader.fieldnames = [(name or "").strip() for name in _header(reader)]
-        missing = _COLUMNS - set(reader.fieldnames)
-        if missing:
-            raise UnreadableFacts(f"these columns are missing: {', '.join(sorted(missing))}")
-        yield from _numbered(reader)
-    finally:
-        text.detach()
-
-
-def _header(reader: "csv.DictReader[str]") -> Iterable[str]:
-    try:
-        return reader.fieldnames or ()
-    except (UnicodeDecodeError, csv.Error) as failure:
-        raise UnreadableFacts("it is no CSV file in UTF-8") from failure
-
-
-def _numbered(reader: "csv.DictReader[str]") -> Iterator[SettlementRow | None]:
-    try:
-        for line in reader:
-            yield row_from(line)
-    except (UnreadableFacts, UnicodeDecodeError, csv.Error) as failure:
-        raise UnreadableFacts(f"line {reader.line_num}: {failure}") from failure
+def _entity_id(line: Mapping[str, Any], kind: str) -> str:
+    """Return what a line is about. A line of an unknown kind may be about nothing; it is known again by what it says."""
+    value = line.get("entity_id")
+    if kind == _OTHER and not (isinstance(value, str) and _ID.fullmatch(value)):
+        said = "\x1f".join(str(line.get(name)) for name in _SAID)
+        return f"line_{hashlib.sha256(said.encode('utf-8', 'ignore')).hexdigest()[:24]}"
+    return with_prefix("?", value)
 
 
 def _paise(line: Mapping[str, Any], name: str, *, lowest: int = 0) -> int:
@@ -136,12 +123,17 @@ def _paise(line: Mapping[str, Any], name: str, *, lowest: int = 0) -> int:
         return 0
     # A float or "12.50" would be rupees, or a rounding that nobody has decided: neither is guessed at.
     amount = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
-    if isinstance(amount, bool) or not isinstance(amount, int) or not lowest <= amount <= _HIGHEST:
+    if isinstance(amount, bool) or not isinstance(amount, int) or not lowest <= amount <= HIGHEST:
         raise UnreadableFacts(f"{name} is not in paise: {str(value)[:20]!r}")
     return amount
 
 
-def _instant(line: Mapping[str, Any], name: str) -> datetime | None:
+def instant_from(line: Mapping[str, Any], name: str) -> datetime | None:
+    """
+    Read a field in Unix seconds; None if it is empty.
+
+    :raises UnreadableFacts: if it is no time of this century
+    """
     value = line.get(name)
     if value in (None, ""):
         return None
@@ -154,6 +146,7 @@ def _instant(line: Mapping[str, Any], name: str) -> datetime | None:
     return datetime.fromtimestamp(seconds, tz=UTC)
 
 
-def _text(line: Mapping[str, Any], name: str, length: int) -> str:
+def text_from(line: Mapping[str, Any], name: str, length: int) -> str:
+    """Read a field as text of at most a length, without what no database takes; nothing if it is no text."""
     value = line.get(name)
     return value.replace("\x00", "").encode("utf-8", "ignore").decode()[:length] if isinstance(value, str) else ""

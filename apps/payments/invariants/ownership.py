@@ -27,7 +27,9 @@ OWNERSHIP = (
             JOIN payments_settlement s ON s.id = l.settlement_id
             LEFT JOIN payments_paymentattempt a ON a.id = l.attempt_id
             LEFT JOIN payments_refund r ON r.id = l.refund_id
-            WHERE a.gateway <> s.gateway OR a.gateway_payment_id <> l.entity_id OR r.gateway_refund_id <> l.entity_id
+            WHERE a.gateway <> s.gateway OR r.gateway_refund_id <> l.entity_id
+               OR l.kind = 'payment' AND a.gateway_payment_id <> l.entity_id
+               OR l.kind = 'adjustment' AND l.gateway_payment_id <> '' AND a.gateway_payment_id <> l.gateway_payment_id
             UNION ALL
             SELECT 'exception', e.id FROM payments_reconciliationexception e
             LEFT JOIN payments_settlement s ON s.id = e.settlement_id

@@ -1,6 +1,12 @@
 """What must hold of settlements and exceptions."""
 
+from django.conf import settings
+
 from apps.core.audit import Invariant
+from apps.payments.models.receivables import HAS_OPEN_ITEM, RECEIVABLES
+
+#: The search for overdue receivables opens an item a day before.
+_LIMIT_DAYS = 2 * settings.SETTLEMENT_OVERDUE_AFTER.days + 1
 
 SETTLEMENTS = (
     Invariant(
@@ -22,9 +28,9 @@ SETTLEMENTS = (
             SELECT a.id, a.gateway_payment_id, a.amount, NULL FROM payments_paymentattempt a
             WHERE a.status = 'captured' AND a.captured_at < %(now)s - interval '10 days'
               AND a.captured_at < (SELECT max(s.settled_at) FROM payments_settlement s WHERE s.gateway = a.gateway)
-              AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id)
+              AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id AND l.kind = 'payment')
               AND NOT EXISTS (SELECT 1 FROM payments_reconciliationexception e
-                              WHERE e.attempt_id = a.id AND e.reason = 'missing_line')
+                              WHERE e.attempt_id = a.id AND e.reason IN ('missing_line', 'receivable_overdue'))
             UNION ALL
             SELECT r.id, r.gateway_refund_id, r.amount, NULL FROM payments_refund r
             JOIN payments_paymentattempt a ON a.id = r.attempt_id
@@ -65,21 +71,71 @@ SETTLEMENTS = (
         """,
     ),
     Invariant(
+        id="INV-21d",
+        name="adjustments_correct_what_we_hold",
+        statement="An adjustment clears only what the gateway owes of a payment that we hold, which it or its dispute names; one of"
+        " prepaid fee credits changes the fees alone, and any other is held in suspense by an exception.",
+        sql="""
+            SELECT l.id, l.entity_id, l.gateway_payment_id, l.dispute_id, l.cleared_amount, l.fee_amount
+            FROM payments_settlementline l
+            LEFT JOIN payments_paymentattempt a ON a.id = l.attempt_id
+            LEFT JOIN payments_dispute d ON l.dispute_id <> '' AND d.gateway_dispute_id = l.dispute_id
+            WHERE l.kind = 'adjustment' AND (
+                l.cleared_amount <> 0 AND coalesce(
+                    a.gateway_payment_id <> CASE l.gateway_payment_id WHEN '' THEN a.gateway_payment_id
+                                            ELSE l.gateway_payment_id END
+                    OR (l.gateway_payment_id = '' AND d.attempt_id IS DISTINCT FROM a.id), true)
+                OR l.fee_amount <> 0 AND l.credit_type <> 'fee'
+                OR l.cleared_amount = 0 AND l.fee_amount = 0 AND l.held_amount <> -l.bank_amount
+            )
+        """,
+    ),
+    Invariant(
+        id="INV-21e",
+        name="unknown_lines_are_held",
+        statement="A line of a kind that we do not know moves money into suspense alone, under an exception.",
+        sql="""
+            SELECT l.id, l.entity_id, l.reported_kind, l.bank_amount, l.held_amount FROM payments_settlementline l
+            LEFT JOIN payments_reconciliationexception e ON e.line_id = l.id
+            WHERE l.kind = 'other' AND (
+                e.id IS NULL OR l.held_amount <> -l.bank_amount OR l.cleared_amount <> 0 OR l.fee_amount <> 0
+            )
+        """,
+    ),
+    Invariant(
+        id="INV-28e",
+        name="credits_and_transfers_are_of_their_lines",
+        statement="Prepaid credits paid no more than the fee of a line that says so, and only transfers to linked accounts and their"
+        " reversals are in transfers payable.",
+        sql="""
+            SELECT id, entity_id, kind, credit_type, fee_credit_amount, transfer_amount FROM payments_settlementline
+            WHERE fee_credit_amount < 0 OR fee_credit_amount > reported_fee_amount
+               OR fee_credit_amount <> 0 AND credit_type NOT IN ('fee', 'amount')
+               OR transfer_amount <> 0 AND kind NOT IN ('transfer', 'reversal')
+        """,
+    ),
+    Invariant(
         id="INV-26",
         name="collected_money_is_somewhere",
-        statement="Captured less refunded, less fees settled, less taken for disputes is what the gateway owes, the bank got or"
-        " suspense holds: by the rows of the facts on one side, by the books on the other.",
+        statement="Captured less refunded, less fees settled, less transfers to linked accounts, less taken for disputes is what"
+        " the gateway owes, the bank got or suspense holds: by the rows of the facts on one side, by the books on the other.",
         sql="""
             WITH facts (currency, amount) AS (
                 SELECT currency, amount FROM payments_paymentattempt WHERE status = 'captured'
                 UNION ALL SELECT currency, -amount FROM payments_refund WHERE status = 'processed'
-                UNION ALL SELECT currency, -fee_amount FROM payments_settlementline
+                UNION ALL SELECT currency, fee_credit_amount - fee_amount - transfer_amount FROM payments_settlementline
                 UNION ALL SELECT currency, -amount_deducted FROM payments_dispute
                 UNION ALL SELECT currency, -held_amount FROM payments_reconciliationexception WHERE resolution = 'written_off'
                 UNION ALL
                 SELECT e.currency, -a.fee_amount FROM payments_reconciliationexception e
                 JOIN payments_paymentattempt a ON a.id = e.attempt_id
-                WHERE e.reason = 'missing_line' AND e.resolution = 'cleared' AND e.held_amount <> 0 AND a.fee_amount IS NOT NULL
+                WHERE e.reason = 'missing_line' AND a.fee_amount IS NOT NULL
+                  AND (e.resolution = 'cleared' AND e.held_amount <> 0 OR e.resolution = 'paid_outside' AND e.held_amount = 0)
+                UNION ALL
+                -- What was owed, never came and was given up.
+                SELECT e.currency, -coalesce(a.amount, e.expected_amount) FROM payments_reconciliationexception e
+                LEFT JOIN payments_paymentattempt a ON a.id = e.attempt_id AND e.reason = 'missing_line'
+                WHERE e.reason IN ('missing_line', 'receivable_overdue') AND e.resolution = 'written_off' AND e.held_amount = 0
             ), told AS (
                 SELECT currency, sum(amount) AS amount FROM facts GROUP BY currency
             ), booked AS (
@@ -91,19 +147,51 @@ SETTLEMENTS = (
         """,
     ),
     Invariant(
+        id="INV-26c",
+        name="receivables_are_of_payments",
+        statement="What the books say that a gateway owes is what it owes of each payment, by the rows of the facts, and nothing"
+        " more: no posting of a settlement is about money that we hold no payment of.",
+        sql=f"""
+            WITH booked AS (
+                SELECT account_id, currency, sum(amount) AS amount FROM payments_ledgerentry
+                WHERE account_id LIKE 'gateway_receivable:%%' GROUP BY account_id, currency
+            ), owed AS (
+                SELECT 'gateway_receivable:' || gateway AS account_id, currency, sum(amount) AS amount
+                FROM ({RECEIVABLES}) receivable GROUP BY gateway, currency
+            )
+            SELECT account_id, currency, booked.amount AS booked, owed.amount AS of_payments
+            FROM booked FULL JOIN owed USING (account_id, currency)
+            WHERE coalesce(booked.amount, 0) <> coalesce(owed.amount, 0)
+        """,  # noqa: S608 - constants of ours
+    ),
+    Invariant(
+        id="INV-26d",
+        name="old_receivables_have_an_open_item",
+        statement="What a gateway has owed for more than twice the time of a settlement and a day has an open exception or an"
+        " undecided dispute that says why.",
+        settles_in=_LIMIT_DAYS * 86_400,
+        sql=f"""
+            SELECT receivable.attempt_id, receivable.gateway, receivable.amount, receivable.currency, receivable.since
+            FROM ({RECEIVABLES}) receivable
+            WHERE receivable.amount <> 0 AND receivable.since < %(now)s - interval '{_LIMIT_DAYS} days' AND NOT ({HAS_OPEN_ITEM})
+        """,  # noqa: S608 - constants of ours
+    ),
+    Invariant(
         id="INV-26b",
         name="settlements_are_booked_as_their_lines_say",
         statement="Each part of a settlement has one posting, of what its lines say.",
         sql="""
             WITH said AS (
                 SELECT settlement_id, CASE part WHEN 1 THEN 'settlement' ELSE 'settlement:' || part END AS kind,
-                    sum(bank_amount) AS bank, sum(fee_amount) AS fee, sum(cleared_amount) AS cleared, sum(held_amount) AS held
+                    sum(bank_amount) AS bank, sum(fee_amount - fee_credit_amount) AS fee, sum(transfer_amount) AS transferred,
+                    sum(cleared_amount) AS cleared, sum(held_amount) AS held
                 FROM payments_settlementline GROUP BY settlement_id, part
             ), booked AS (
                 SELECT t.source_id, t.kind,
                     coalesce(sum(e.amount) FILTER (WHERE e.account_id = 'bank'), 0) AS bank,
                     coalesce(sum(e.amount) FILTER (
                         WHERE e.account_id LIKE 'gateway_fees:%%' OR e.account_id = 'input_gst'), 0) AS fee,
+                    coalesce(sum(e.amount) FILTER (WHERE e.account_id = 'transfers_payable'), 0) AS transferred,
                     coalesce(-sum(e.amount) FILTER (WHERE e.account_id LIKE 'gateway_receivable:%%'), 0) AS cleared,
                     coalesce(sum(e.amount) FILTER (WHERE e.account_id = 'suspense'), 0) AS held
                 FROM payments_ledgertransaction t JOIN payments_ledgerentry e ON e.transaction_id = t.id
@@ -111,8 +199,10 @@ SETTLEMENTS = (
             )
             SELECT coalesce(said.settlement_id, booked.source_id) AS settlement, coalesce(said.kind, booked.kind) AS kind
             FROM said FULL JOIN booked ON booked.source_id = said.settlement_id AND booked.kind = said.kind
-            WHERE (coalesce(said.bank, 0), coalesce(said.fee, 0), coalesce(said.cleared, 0), coalesce(said.held, 0))
-                  <> (coalesce(booked.bank, 0), coalesce(booked.fee, 0), coalesce(booked.cleared, 0), coalesce(booked.held, 0))
+            WHERE (coalesce(said.bank, 0), coalesce(said.fee, 0), coalesce(said.transferred, 0), coalesce(said.cleared, 0),
+                   coalesce(said.held, 0))
+                  <> (coalesce(booked.bank, 0), coalesce(booked.fee, 0), coalesce(booked.transferred, 0),
+                      coalesce(booked.cleared, 0), coalesce(booked.held, 0))
         """,
     ),
     Invariant(

@@ -71,6 +71,7 @@ class SettlementReportRow(models.Model):
     settled_at = models.DateTimeField(null=True)
     entity_id = models.CharField(max_length=40)
     kind = models.CharField(max_length=12)
+    reported_kind = models.CharField(max_length=40, db_default="")
     amount = models.BigIntegerField()
     debit = models.BigIntegerField()
     credit = models.BigIntegerField()
@@ -81,6 +82,7 @@ class SettlementReportRow(models.Model):
     method = models.CharField(max_length=20)
     gateway_payment_id = models.CharField(max_length=40)
     dispute_id = models.CharField(max_length=40)
+    credit_type = models.CharField(max_length=20, db_default="")
     description = models.CharField(max_length=200)
 
     class Meta:
@@ -136,8 +138,11 @@ class SettlementLine(Record):
     """
     One line of a settlement as the gateway reported it, and how it is booked. Amounts in paise.
 
-    What went to the bank and what the gateway kept as its fee either clears what it owed us, or is held in suspense with an
-    exception that says why: `bank + fee + held = cleared`. A line that comes twice in one settlement is kept and not booked.
+    What went to the bank, what the gateway kept as its fee and what went to a linked account either clears what the gateway
+    owed us, or is held in suspense with an exception that says why: `bank + fee - fee_credit + transfer + held = cleared`.
+    A line that comes twice in one settlement is kept and not booked.
+
+    `attempt` is the payment that a line settles, or that an adjustment corrects; null where we hold no such payment.
     """
 
     PREFIX = "stln"
@@ -148,6 +153,7 @@ class SettlementLine(Record):
     entity_id = models.CharField(max_length=40)
     occurrence = models.PositiveSmallIntegerField(default=1)
     kind = models.CharField(max_length=12, choices=LineKind)
+    reported_kind = models.CharField(max_length=40, blank=True, db_default="", help_text="In the gateway's words.")
     amount = models.BigIntegerField()
     debit = models.BigIntegerField()
     credit = models.BigIntegerField()
@@ -158,6 +164,12 @@ class SettlementLine(Record):
     method = models.CharField(max_length=20, blank=True)
     gateway_payment_id = models.CharField(max_length=40, blank=True)
     dispute_id = models.CharField(max_length=40, blank=True)
+    credit_type = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        help_text="What the fee was paid from: default, fee (credits), amount (credits).",
+    )
     description = models.CharField(max_length=200, blank=True)
     attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     refund = models.ForeignKey(Refund, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
@@ -165,6 +177,10 @@ class SettlementLine(Record):
     bank_amount = models.BigIntegerField(help_text="Debit positive.")
     fee_amount = models.BigIntegerField(help_text="With its GST; debit positive.")
     tax_amount = models.BigIntegerField(help_text="The GST in it.")
+    fee_credit_amount = models.BigIntegerField(
+        db_default=0, help_text="Of the fee, what prepaid credits paid; credit positive."
+    )
+    transfer_amount = models.BigIntegerField(db_default=0, help_text="To a linked account of Route; debit positive.")
     cleared_amount = models.BigIntegerField(help_text="Of what the gateway owed us; credit positive.")
     held_amount = models.BigIntegerField(help_text="In suspense; debit positive.")
 
@@ -172,8 +188,14 @@ class SettlementLine(Record):
         constraints = [
             models.UniqueConstraint(fields=["settlement", "entity_id", "occurrence"], name="one_line_per_occurrence"),
             models.CheckConstraint(
-                condition=Q(cleared_amount=F("bank_amount") + F("fee_amount") + F("held_amount")),
-                name="line_is_booked_whole",
+                condition=Q(
+                    cleared_amount=F("bank_amount")
+                    + F("fee_amount")
+                    - F("fee_credit_amount")
+                    + F("transfer_amount")
+                    + F("held_amount")
+                ),
+                name="line_is_booked_in_full",
             ),
         ]
         indexes = [
@@ -243,6 +265,12 @@ class ReconciliationException(Subject):
             models.UniqueConstraint(
                 fields=["gateway", "fingerprint"], condition=~Q(fingerprint=""), name="one_exception_per_gateway_fact"
             ),
+            models.UniqueConstraint(
+                fields=["gateway", "attempt"],
+                condition=Q(reason=ExceptionReason.RECEIVABLE_OVERDUE, resolved_at__isnull=True),
+                nulls_distinct=False,
+                name="one_open_overdue_receivable",
+            ),
             models.CheckConstraint(
                 condition=Q(resolved_at__isnull=True, resolution="", resolved_by="")
                 | (Q(resolved_at__isnull=False) & ~Q(resolution="") & ~Q(resolved_by="")),
@@ -252,6 +280,7 @@ class ReconciliationException(Subject):
         indexes = [
             models.Index(fields=["-opened_at", "-id"], name="exception_by_time"),
             models.Index(fields=["opened_at"], name="exception_open", condition=Q(resolved_at__isnull=True)),
+            models.Index(fields=["entity_id"], name="exception_by_entity"),
         ]
         triggers = [
             NOT_DELETED,

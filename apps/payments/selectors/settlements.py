@@ -4,11 +4,14 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
+from apps.payments.gateways.report_formats import KnownFact
 from apps.payments.models import (
+    PaymentAttempt,
     ReconciliationException,
     ReconciliationExceptionNotFound,
+    Refund,
     Settlement,
     SettlementImport,
     SettlementLine,
@@ -45,6 +48,28 @@ def get_settlement(settlement_id: UUID) -> Settlement:
     if settlement is None:
         raise SettlementNotFound
     return settlement
+
+
+def find_known_facts(*, gateway: str, gateway_ids: Collection[str]) -> dict[str, KnownFact]:
+    """Return what we hold of payments, refunds and settlements, by the gateway's id; those that we do not hold are left out."""
+    attempts = PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id__in=gateway_ids)
+    refunds = Refund.objects.filter(attempt__gateway=gateway, gateway_refund_id__in=gateway_ids)
+    settlements = Settlement.objects.filter(gateway=gateway, gateway_settlement_id__in=gateway_ids)
+    known: dict[str, KnownFact] = {}
+    for key, amount, captured_at, made_at in attempts.values_list(
+        "gateway_payment_id", "amount", "captured_at", "created_at"
+    ):
+        known[key] = KnownFact(amount, captured_at or made_at)
+    for refund_id, amount, made_at in refunds.values_list("gateway_refund_id", "amount", "created_at"):
+        known[str(refund_id)] = KnownFact(amount, made_at)
+    for key, transferred, settled_at in settlements.values_list("gateway_settlement_id", "amount", "settled_at"):
+        known[key] = KnownFact(transferred, settled_at)
+    return known
+
+
+def find_settlement(*, gateway: str, gateway_settlement_id: str) -> Settlement | None:
+    """Return a settlement by the gateway's id, or None if no report told of it."""
+    return Settlement.objects.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
 
 
 def list_settlement_lines(settlement_id: UUID) -> QuerySet[SettlementLine]:
@@ -90,12 +115,16 @@ def find_exception_of_fact(*, gateway: str, fingerprint: str) -> ReconciliationE
 
 
 def list_missed_in(settlement_id: UUID, *, part: int) -> list[UUID]:
-    """Return the open exceptions about payments and refunds that were missed and have come in a part of a settlement."""
-    rows = ReconciliationException.objects.filter(
-        reason=ExceptionReason.MISSING_LINE,
-        resolved_at__isnull=True,
-        entity_id__in=SettlementLine.objects.filter(settlement_id=settlement_id, part=part).values("entity_id"),
+    """
+    Return the open exceptions that a part of a settlement explains: its payments and refunds were missed, or overdue.
+    """
+    lines = SettlementLine.objects.filter(settlement_id=settlement_id, part=part)
+    missed = Q(reason=ExceptionReason.MISSING_LINE, entity_id__in=lines.values("entity_id"))
+    overdue = Q(reason=ExceptionReason.RECEIVABLE_OVERDUE) & (
+        Q(attempt_id__in=lines.filter(attempt__isnull=False).values("attempt_id"))
+        | Q(attempt_id__in=lines.filter(refund__isnull=False).values("refund__attempt_id"))
     )
+    rows = ReconciliationException.objects.filter(missed | overdue, resolved_at__isnull=True)
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
 

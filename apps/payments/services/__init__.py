@@ -1,6 +1,7 @@
 """Everything that payments and the ledger do, by moment."""
 
 from apps.payments.gateways import GatewayFailure, Proof
+from apps.payments.gateways.report_formats import DATE_ORDERS
 from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
 from apps.payments.services.approving import (
     RefundNotAwaitingApproval,
@@ -33,9 +34,11 @@ from apps.payments.services.deciding import (
     BY_PEOPLE,
     ExceptionHoldsMoney,
     ExceptionResolvedAlready,
+    MoneyStillOwed,
     NoSuchResolution,
     NoteIsMissing,
     OwnerMayNotDecide,
+    ReceivableChanged,
     assign_exception,
     resolve_exception,
 )
@@ -81,6 +84,7 @@ from apps.payments.services.ledger import (
     set_up_reference_data,
 )
 from apps.payments.services.proving import TooMuchEvidence, TrackingIsOfShipping, add_dispute_evidence
+from apps.payments.services.receivables import find_overdue_receivables
 from apps.payments.services.reconciling import check_settlements, find_missing_lines
 from apps.payments.services.refunding import (
     AmountOrLines,
@@ -136,6 +140,7 @@ from apps.payments.services.webhooks import (
 __all__ = [
     "BY_PEOPLE",
     "CUSTOMER_ADVANCES",
+    "DATE_ORDERS",
     "REFUNDS_PAYABLE",
     "ROUND_OFF",
     "SUSPENSE",
@@ -151,6 +156,7 @@ __all__ = [
     "LineNotOfOrder",
     "LinesNeedOnePayment",
     "MoneyIsDisputed",
+    "MoneyStillOwed",
     "NoReviewOpen",
     "NoSandbox",
     "NoSuchResolution",
@@ -167,6 +173,7 @@ __all__ = [
     "PostingEmpty",
     "PostingUnbalanced",
     "Proof",
+    "ReceivableChanged",
     "Reconciliation",
     "RefundAlreadyRetried",
     "RefundExceedsPayment",
@@ -216,6 +223,7 @@ __all__ = [
     "create_gateway_order",
     "find_missing_lines",
     "find_new_disputes",
+    "find_overdue_receivables",
     "gateway_receivable",
     "give_back_reviewed",
     "import_recent_settlements",

@@ -18,6 +18,7 @@ from apps.payments.gateways.sandbox import read_truth
 from apps.payments.services.checking import sync_payment
 from apps.payments.services.disputing import find_new_disputes, sync_dispute
 from apps.payments.services.giving_back import sync_refund
+from apps.payments.services.receivables import find_overdue_receivables
 from apps.payments.services.reconciling import check_settlements, find_missing_lines, name_amount
 from apps.payments.services.settling import ReportIsBeingRead, import_settlements, request_settlement_import
 
@@ -62,6 +63,7 @@ class Reconciliation:
     new_disputes: int = 0
     new_lines: int = 0
     missing_lines: int = 0
+    overdue_receivables: int = 0
     open_exceptions: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -95,6 +97,7 @@ def reconcile(*, now: datetime, since: datetime | None = None, tell: Tell | None
     _read_reports(result, since=since, now=now, show=show)
     _ask_all(result, "settlements", lambda pk: _sync_settlement(pk, now=now), since=since, show=show)
     result.missing_lines = find_missing_lines(now=now)
+    result.overdue_receivables = find_overdue_receivables(now=now)
     result.open_exceptions = selectors.count_open_exceptions()
     return result
 

@@ -10,13 +10,16 @@ from apps.accounts import selectors as accounts
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, record, stored_fields
 from apps.core.models import is_staff_with, subject_type_of
-from apps.payments import events, locks
+from apps.core.money import rupees
+from apps.payments import events, locks, selectors, statements
 from apps.payments.models import ReconciliationException
 from apps.payments.services.ledger import SUSPENSE, gateway_receivable, post_to_ledger
 from apps.payments.states import ExceptionReason, Resolution
 
 BANK = "bank"
 INPUT_GST = "input_gst"
+#: What says that money of ours did not come.
+_OWED = (ExceptionReason.MISSING_LINE, ExceptionReason.RECEIVABLE_OVERDUE)
 #: How an exception may be resolved by people.
 BY_PEOPLE = (Resolution.NOTED, Resolution.WRITTEN_OFF, Resolution.CLEARED, Resolution.PAID_OUTSIDE)
 
@@ -26,7 +29,18 @@ class ExceptionResolvedAlready(Conflict):
 
 
 class ExceptionHoldsMoney(Conflict):
-    message = "It holds {0} paise in suspense: say where they go to."
+    message = "It holds {0} in suspense: say where the money goes."
+
+
+class MoneyStillOwed(Conflict):
+    message = (
+        "{0} of {1} is still owed. Leave the exception open until it comes, or say where the money went: written_off or"
+        " paid_outside."
+    )
+
+
+class ReceivableChanged(Conflict):
+    message = "What the gateway owes of {0} is {1} now, no longer {2}. The exception closes by itself; a new one tells what is left."
 
 
 class OwnerMayNotDecide(Invalid):
@@ -87,7 +101,12 @@ def resolve_exception(
     :raises NoSuchResolution: if it is none that people decide on
     :raises NoteIsMissing: if nobody says why
     :raises ExceptionHoldsMoney: if it is only noted, and holds money
+    :raises MoneyStillOwed: if money is owed by it, and nobody says where that went
+    :raises ReceivableChanged: if another sum is owed than it says
     """
+    if selectors.get_exception(exception_id).reason in _OWED:
+        # Its line must not be booked meanwhile.
+        locks.lock_booking_of_lines()
     exception = locks.lock_exception(exception_id)
 
     if exception.resolved_at is not None:
@@ -97,24 +116,49 @@ def resolve_exception(
     if not note.strip():
         raise NoteIsMissing(param="note")
     if resolution == Resolution.NOTED and exception.held_amount:
-        raise ExceptionHoldsMoney(exception.held_amount, param="resolution")
+        raise ExceptionHoldsMoney(rupees(exception.held_amount), param="resolution")
+    owed = _owed_amount(exception)
+    if owed and resolution in (Resolution.NOTED, Resolution.CLEARED):
+        raise MoneyStillOwed(rupees(owed), exception.entity_id, param="resolution")
 
-    close(exception, resolution=Resolution(resolution), note=note.strip(), actor=actor, now=now)
+    close(exception, resolution=Resolution(resolution), note=note.strip(), actor=actor, now=now, owed=owed)
 
     return exception
 
 
+def _owed_amount(exception: ReconciliationException) -> int:
+    """
+    Return what the gateway owes us (paise) of which a locked exception says that it did not come; 0 for all others.
+
+    :raises ReceivableChanged: if that is not what the exception says
+    """
+    if exception.reason not in _OWED or exception.held_amount:
+        return 0
+    if exception.reason == ExceptionReason.MISSING_LINE:
+        return exception.attempt.amount if exception.attempt else exception.expected_amount or 0
+    said = exception.expected_amount or 0
+    owed = statements.receivable_of(exception.attempt_id, gateway=exception.gateway, currency=exception.currency)
+    if owed != said:
+        raise ReceivableChanged(exception.entity_id, rupees(owed), rupees(said))
+    return owed
+
+
 def close(
-    exception: ReconciliationException, *, resolution: Resolution, note: str, actor: Actor, now: datetime
+    exception: ReconciliationException, *, resolution: Resolution, note: str, actor: Actor, now: datetime, owed: int = 0
 ) -> None:
-    """Close a locked exception and move what it holds."""
+    """Close a locked exception and move what it holds, or what is owed by it."""
+    entries: dict[str, int] = {}
     if exception.held_amount:
+        entries = {SUSPENSE: -exception.held_amount, **_destination(exception, resolution)}
+    elif owed:
+        entries = {gateway_receivable(exception.gateway): -owed, **_destination_of_owed(exception, resolution, owed)}
+    if entries:
         post_to_ledger(
             source_type=subject_type_of(exception),
             source_id=exception.pk,
             kind="resolution",
             order_id=None,
-            entries={SUSPENSE: -exception.held_amount, **_destination(exception, resolution)},
+            entries=entries,
             currency=exception.currency,
             description=f"{exception.entity_id} {resolution}: {note}"[:200],
             occurred_at=now,
@@ -148,3 +192,12 @@ def _destination(exception: ReconciliationException, resolution: Resolution) -> 
     # The line that never came would have cleared the whole payment, with its fee.
     fee, tax = attempt.fee_amount or 0, attempt.fee_tax_amount or 0
     return {owed: held - fee, gateway_fees(exception.gateway): fee - tax, INPUT_GST: tax}
+
+
+def _destination_of_owed(exception: ReconciliationException, resolution: Resolution, owed: int) -> dict[str, int]:
+    """Return the entries that take up what the gateway owed, debits positive."""
+    if resolution == Resolution.WRITTEN_OFF:
+        return {gateway_fees(exception.gateway): owed}
+    attempt = exception.attempt if exception.reason == ExceptionReason.MISSING_LINE else None
+    fee, tax = (attempt.fee_amount or 0, attempt.fee_tax_amount or 0) if attempt else (0, 0)
+    return {BANK: owed - fee, gateway_fees(exception.gateway): fee - tax, INPUT_GST: tax}

@@ -29,6 +29,7 @@ REFUNDS_PAYABLE = "refunds_payable"
 SUSPENSE = "suspense"
 DISPUTES = "disputes"
 DISPUTE_LOSSES = "dispute_losses"
+TRANSFERS_PAYABLE = "transfers_payable"
 
 #: The accounts that every book has. Those of a registration carry its GSTIN and come with it.
 CHART: tuple[tuple[str, str, AccountKind], ...] = (
@@ -39,6 +40,7 @@ CHART: tuple[tuple[str, str, AccountKind], ...] = (
     (SUSPENSE, "Suspense: not understood yet", AccountKind.ASSET),
     (CUSTOMER_ADVANCES, "Customers' money not yet invoiced", AccountKind.LIABILITY),
     (REFUNDS_PAYABLE, "Refunds under way", AccountKind.LIABILITY),
+    (TRANSFERS_PAYABLE, "Owed to linked accounts of Route", AccountKind.LIABILITY),
     ("gateway_fees:razorpay", "Fees of Razorpay", AccountKind.EXPENSE),
     (DISPUTE_LOSSES, "Disputes that were lost", AccountKind.EXPENSE),
     (ROUND_OFF, "Round-off of invoices", AccountKind.INCOME),

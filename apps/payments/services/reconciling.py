@@ -24,7 +24,7 @@ from apps.payments.models import (
     SettlementLine,
 )
 from apps.payments.services.deciding import BANK, INPUT_GST, close, gateway_fees
-from apps.payments.services.ledger import SUSPENSE, gateway_receivable, post_to_ledger
+from apps.payments.services.ledger import SUSPENSE, TRANSFERS_PAYABLE, gateway_receivable, post_to_ledger
 from apps.payments.statements import Added, Unsettled
 from apps.payments.states import ExceptionReason, Resolution
 
@@ -104,8 +104,10 @@ def _post_part(settlement: Settlement, added: Added) -> None:
     """Book a part as one fact: posting each line by itself would take an hour for a month, and say no more."""
     entries = {
         BANK: added.bank,
-        gateway_fees(settlement.gateway): added.fee - added.tax,
+        # What prepaid credits paid was a cost when they were bought; of the fee only its GST is new then.
+        gateway_fees(settlement.gateway): added.fee - added.tax - added.fee_credit,
         INPUT_GST: added.tax,
+        TRANSFERS_PAYABLE: added.transferred,
         gateway_receivable(settlement.gateway): -added.cleared,
         SUSPENSE: added.held,
     }
@@ -128,7 +130,7 @@ def _open_line_exceptions(settlement: Settlement, *, part: int, now: datetime) -
     opened = 0
     for line in lines.select_related("attempt", "refund").order_by("pk"):
         expected, actual = _amounts_at_issue(line)
-        _open(
+        open_exception(
             ReconciliationException(
                 gateway=settlement.gateway,
                 reason=line.problem,
@@ -160,7 +162,8 @@ def _amounts_at_issue(line: SettlementLine) -> tuple[int | None, int]:
     return None, line.credit - line.debit
 
 
-def _open(exception: ReconciliationException, *, now: datetime) -> None:
+def open_exception(exception: ReconciliationException, *, now: datetime) -> None:
+    """Put a new exception into the queue."""
     exception.save(force_insert=True)
     record(
         events.EXCEPTION_OPENED,
@@ -249,7 +252,7 @@ def _check_sum(settlement_id: UUID, *, must_be_whole: bool, now: datetime) -> in
         currency=settlement.currency,
         opened_at=now,
     )
-    _open(mismatch, now=now)
+    open_exception(mismatch, now=now)
     _post_difference(mismatch, settlement)
     return len(missed) + 1
 
@@ -291,7 +294,7 @@ def _miss(one: Unsettled, *, settlement: Settlement | None, now: datetime) -> No
         currency=one.currency,
         opened_at=now,
     )
-    _open(exception, now=now)
+    open_exception(exception, now=now)
     if settlement is not None:
         _post_difference(exception, settlement)
 
@@ -342,5 +345,5 @@ def _miss_refund(refund_id: UUID, *, now: datetime) -> bool:
         currency=refund.currency,
         opened_at=now,
     )
-    _open(exception, now=now)
+    open_exception(exception, now=now)
     return True

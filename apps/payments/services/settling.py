@@ -7,7 +7,7 @@ settlement is booked in a transaction of its own.
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import IO
 from uuid import UUID
@@ -29,9 +29,11 @@ from apps.payments.gateways import (
     UnreadableFacts,
     get_gateway,
 )
+from apps.payments.gateways.report_formats import TRANSFERS
 from apps.payments.models import SettlementImport
 from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
 from apps.payments.services.reconciling import book_settlement, check_settlements, name_amount
+from apps.payments.services.report_formats import recognise_report
 from apps.payments.states import ImportStatus, ReportSource, Source
 
 log = structlog.get_logger(__name__)
@@ -127,13 +129,15 @@ def import_settlement_file(
     now: datetime,
     gateway: str = "razorpay",
     tell: Progress | None = None,
+    date_order: str | None = None,
 ) -> SettlementImport:
     """
     Read a report from a CSV file and book it; talks to the outside world for what the file does not say.
 
-    A file that was read before, known by its hash, changes nothing; one whose reading broke off is read from there.
+    A file that was read before, known by its hash, changes nothing; one whose reading broke off is read from there. `date_order`
+    (day-first, month-first) is asked for only where the file leaves it open.
 
-    :raises ReportNotReadable: if it is no such report
+    :raises ReportNotReadable: if it is no such report, or its unit or date order cannot be decided
     :raises ReportIsBeingRead: if somebody else is at it
     """
     fresh = SettlementImport(
@@ -148,7 +152,7 @@ def import_settlement_file(
         report, is_new = _insert_or_find(fresh)
         if is_new:
             record(events.SETTLEMENT_IMPORT_REQUESTED, subject=report, actor=actor, changed=_told(report), now=now)
-    return _import(report, stream=stream, now=now, tell=tell)
+    return _import(report, stream=stream, now=now, tell=tell, date_order=date_order)
 
 
 def _hash_of(stream: IO[bytes]) -> str:
@@ -176,11 +180,16 @@ def import_requested_settlements(*, import_id: UUID, now: datetime) -> None:
 
 
 def _import(
-    report: SettlementImport, *, stream: IO[bytes] | None, now: datetime, tell: Progress | None
+    report: SettlementImport,
+    *,
+    stream: IO[bytes] | None,
+    now: datetime,
+    tell: Progress | None,
+    date_order: str | None = None,
 ) -> SettlementImport:
     if report.status == ImportStatus.COMPLETED:
         return report
-    reading = _Reading(report, now=now, tell=tell or (lambda step, count: None))
+    reading = _Reading(report, now=now, tell=tell or (lambda step, count: None), date_order=date_order)
     if not reading.claim():
         return reading.report
     try:
@@ -202,8 +211,11 @@ def _import(
 class _Reading:
     """One reading of one report, from claim to completion."""
 
-    def __init__(self, report: SettlementImport, *, now: datetime, tell: Progress) -> None:
+    def __init__(
+        self, report: SettlementImport, *, now: datetime, tell: Progress, date_order: str | None = None
+    ) -> None:
         self.report = report
+        self.date_order = date_order
         self.gateway: Gateway = get_gateway(report.gateway)
         self.now = now
         self.tell = tell
@@ -229,13 +241,35 @@ class _Reading:
             assert self.report.day is not None  # noqa: S101 - an import by API has its day
             while rows := self.gateway.list_settlement_rows(day=self.report.day, skip=self.report.rows_read):
                 self._keep(list(rows))
-        else:
-            lines = self.gateway.read_report(stream)
-            for _ in range(self.report.rows_read):
-                next(lines, None)
-            for batch in statements.batched(lines, _BATCH):
-                self._keep(batch)
+            statements.analyse_staged()
+            return
+        report_format = recognise_report(stream, gateway=self.gateway, date_order=self.date_order, now=self.now)
+        if report_format.content == TRANSFERS:
+            self._name_transfers(self.gateway.read_transfers(stream, report_format))
+            return
+        lines = self.gateway.read_report(stream, report_format)
+        for _ in range(self.report.rows_read):
+            next(lines, None)
+        for batch in statements.batched(lines, _BATCH):
+            self._keep(batch)
         statements.analyse_staged()
+
+    def _name_transfers(self, transfers: Iterator[GatewaySettlement]) -> None:
+        """Keep what was transferred by each settlement whose lines we have; the lines of the others are still to be read."""
+        named, without_lines = [], []
+        for count, facts in enumerate(transfers, 1):
+            settlement = selectors.find_settlement(gateway=facts.gateway, gateway_settlement_id=facts.id)
+            if settlement is None:
+                without_lines.append(facts.id)
+            else:
+                name_amount(settlement_id=settlement.pk, facts=facts, now=self.now)
+                named.append(settlement.pk)
+            self.report.rows_read = count
+            self.tell("read", count)
+        self._hold(rows_read=self.report.rows_read)
+        if without_lines:
+            log.warning("settlement_lines_not_read", count=len(without_lines), settlements=without_lines[:20])
+        self.report.exceptions_opened += check_settlements(settlement_ids=named, now=self.now)
 
     @transaction.atomic
     def _keep(self, rows: list[SettlementRow | None]) -> None:

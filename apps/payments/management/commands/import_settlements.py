@@ -35,19 +35,35 @@ class Command(OperatorCommand):
             [
                 ("manage.py import_settlements", "today's report, from the gateway"),
                 ("manage.py import_settlements --date 2026-11-24", "that of another day in India"),
-                ("manage.py import_settlements --csv report.csv", "a downloaded report of any size, amounts in paise"),
+                (
+                    "manage.py import_settlements --csv report.csv",
+                    "a report of any size, downloaded from the dashboard",
+                ),
+                (
+                    "manage.py import_settlements --csv report.csv --date-order day-first",
+                    "if its dates may be read in two ways",
+                ),
                 ("manage.py import_settlements --csv report.csv --json", "the same for a program"),
             ],
         )
         source = parser.add_mutually_exclusive_group()
         source.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day, in India")
-        source.add_argument("--csv", type=Path, metavar="FILE", help="a combined report that was downloaded")
+        source.add_argument(
+            "--csv", type=Path, metavar="FILE", help="a downloaded Settlement Recon, Combined or Settlements report"
+        )
+        parser.add_argument(
+            "--date-order",
+            choices=services.DATE_ORDERS,
+            help="which comes first in the dates of the file; needed only if the file leaves it open",
+        )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
-    def handle(self, *args: Any, date: date | None, csv: Path | None, as_json: bool, **options: Any) -> None:
+    def handle(
+        self, *args: Any, date: date | None, csv: Path | None, date_order: str | None, as_json: bool, **options: Any
+    ) -> None:
         progress = Progress(self.stderr)
         try:
-            report = self._read(date, csv, progress)
+            report = self._read(date, csv, date_order, progress)
         except BahiError as error:
             raise self.fail(error.text) from error
         except services.GatewayFailure as error:
@@ -66,14 +82,16 @@ class Command(OperatorCommand):
         if report.exceptions_opened:
             raise SystemExit(DIFFERS)
 
-    def _read(self, date: date | None, csv: Path | None, progress: Progress) -> SettlementImport:
+    def _read(
+        self, date: date | None, csv: Path | None, date_order: str | None, progress: Progress
+    ) -> SettlementImport:
         def tell(step: str, count: int) -> None:
             progress.show(f"{count:,} lines {step}")
 
         if csv is not None:
             with csv.open("rb") as stream:
                 return services.import_settlement_file(
-                    stream=stream, name=csv.name, actor=_OPERATOR, now=clock.now(), tell=tell
+                    stream=stream, name=csv.name, actor=_OPERATOR, now=clock.now(), tell=tell, date_order=date_order
                 )
         now = clock.now()
         asked = services.request_settlement_import(day=date or clock.ist_date(now), actor=_OPERATOR, now=now)

@@ -78,7 +78,7 @@ class Command(OperatorCommand):
         )
         self.stdout.write(
             f"New: {result.new_disputes:,} disputes, {result.new_lines:,} settled lines,"
-            f" {result.missing_lines:,} lines that are missing."
+            f" {result.missing_lines:,} lines that are missing, {result.overdue_receivables:,} receivables that are overdue."
         )
         for reason, count in result.open_exceptions.items():
             self.stdout.write(self.style.WARNING(f"  open exception: {reason:<18} {count:>6,}"))

@@ -1,0 +1,53 @@
+"""
+What a gateway owes us for each payment, as one SELECT that the audit and the search for overdue money both read.
+
+The books know what the gateway owes in all; whose money it is, the rows of the facts know: what was captured, less refunds, less
+what disputes took, less what settlements brought, and what was decided about exceptions. `since` is when this last changed.
+What belongs to no payment of ours is in the row without an attempt.
+"""
+
+RECEIVABLES = """
+    SELECT moved.gateway, moved.attempt_id, moved.currency, sum(moved.amount) AS amount, max(moved.at) AS since
+    FROM (
+        SELECT a.gateway, a.id AS attempt_id, a.currency, a.amount, a.captured_at AS at
+        FROM payments_paymentattempt a WHERE a.status = 'captured'
+        UNION ALL
+        SELECT a.gateway, a.id, r.currency, -r.amount, r.processed_at
+        FROM payments_refund r JOIN payments_paymentattempt a ON a.id = r.attempt_id
+        WHERE r.status = 'processed' AND r.manual_reference = ''
+        UNION ALL
+        SELECT a.gateway, a.id, d.currency, -d.amount_deducted, coalesce(d.decided_at, d.opened_at)
+        FROM payments_dispute d JOIN payments_paymentattempt a ON a.id = d.attempt_id WHERE d.amount_deducted <> 0
+        UNION ALL
+        SELECT s.gateway, coalesce(l.attempt_id, r.attempt_id), s.currency, -l.cleared_amount, l.created_at
+        FROM payments_settlementline l JOIN payments_settlement s ON s.id = l.settlement_id
+        LEFT JOIN payments_refund r ON r.id = l.refund_id WHERE l.cleared_amount <> 0
+        UNION ALL
+        SELECT x.gateway, coalesce(x.attempt_id, settled.attempt_id, missed.attempt_id), e.currency, e.amount, t.created_at
+        FROM payments_reconciliationexception x
+        JOIN payments_ledgertransaction t
+             ON t.source_type = 'payments.reconciliationexception' AND t.source_id = x.id AND t.kind = 'resolution'
+        JOIN payments_ledgerentry e ON e.transaction_id = t.id AND e.account_id = 'gateway_receivable:' || x.gateway
+        LEFT JOIN payments_settlementline l ON l.id = x.line_id
+        LEFT JOIN payments_refund settled ON settled.id = l.refund_id
+        LEFT JOIN payments_refund missed ON x.reason = 'missing_line' AND missed.gateway_refund_id = x.entity_id
+        WHERE x.resolved_at IS NOT NULL
+    ) moved
+    GROUP BY moved.gateway, moved.attempt_id, moved.currency
+"""
+
+#: Of the rows of `receivable`: something open says why the gateway still owes it.
+HAS_OPEN_ITEM = """
+    EXISTS (
+        SELECT 1 FROM payments_reconciliationexception x
+        LEFT JOIN payments_settlementline xl ON xl.id = x.line_id
+        LEFT JOIN payments_refund xr ON xr.id = xl.refund_id
+             OR x.reason = 'missing_line' AND xr.gateway_refund_id = x.entity_id
+        WHERE x.resolved_at IS NULL AND x.gateway = receivable.gateway
+          AND coalesce(x.attempt_id, xr.attempt_id) IS NOT DISTINCT FROM receivable.attempt_id
+          AND (receivable.attempt_id IS NOT NULL OR x.reason = 'receivable_overdue')
+    ) OR EXISTS (
+        SELECT 1 FROM payments_dispute d
+        WHERE d.attempt_id = receivable.attempt_id AND d.status IN ('open', 'under_review')
+    )
+"""

@@ -1,0 +1,404 @@
+"""Lines of a settlement that are no payment and no refund: adjustments, transfers, prepaid credits, and kinds nobody knows."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from apps.core import audit, clock
+from apps.core.events import SYSTEM
+from apps.payments import selectors, services
+from apps.payments.models import (
+    LedgerTransaction,
+    PaymentAttempt,
+    ReconciliationException,
+    SettlementImport,
+    SettlementLine,
+)
+from tests.factories.orders import make_order
+from tests.factories.payments import make_dispute, pay
+from tests.payments.test_settlements import amounts, as_csv, found, import_csv, line, line_of, violated
+
+pytestmark = pytest.mark.django_db
+
+RECEIVABLE = "gateway_receivable:razorpay"
+FEES = "gateway_fees:razorpay"
+INVARIANTS = (
+    "INV-21", "INV-21b", "INV-21d", "INV-21e", "INV-26", "INV-26b", "INV-26c", "INV-28", "INV-28c", "INV-28e", "INV-49",
+)  # fmt: skip
+
+
+@pytest.fixture
+def paid(shop: Any, owner: Any, sandbox: Any) -> PaymentAttempt:
+    return pay(make_order(owner))
+
+
+def adjustment(number: int, *, debit: int = 0, credit: int = 0, **said: Any) -> dict[str, Any]:
+    return line(
+        f"adj_{number:014d}", "adjustment", amount=abs(credit - debit), debit=debit, credit=credit, **said
+    )  # fmt: skip
+
+
+def posted() -> dict[str, int]:
+    return amounts(LedgerTransaction.objects.get(source_type="payments.settlement"))
+
+
+class TestAdjustment:
+    def test_one_about_nothing_is_held_in_suspense(self, paid: PaymentAttempt) -> None:
+        report = adjustment(1, debit=50_000_00, description="Negative balance recovery")
+
+        done = import_csv(as_csv(report))
+
+        assert found() == [("unknown_adjustment", "adj_00000000000001", 50_000_00)]
+        assert posted() == {"bank": -50_000_00, "suspense": 50_000_00}
+        assert (done.exceptions_opened, selectors.balance_of(RECEIVABLE)) == (1, paid.amount)
+        assert violated(*INVARIANTS) == []
+        connection.check_constraints()
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            {"payment_id": "pay_NobodyKnows001", "dispute_id": "disp_NobodyKnows01"},
+            {"payment_id": "pay_NobodyKnows001"},
+            {"dispute_id": "disp_NobodyKnows01"},
+        ],
+    )
+    def test_one_for_a_payment_or_dispute_that_we_do_not_hold_is_held_in_suspense(
+        self, paid: PaymentAttempt, names: dict[str, str]
+    ) -> None:
+        import_csv(as_csv(adjustment(1, debit=700, **names)))
+
+        assert found() == [("unknown_adjustment", "adj_00000000000001", 700)]
+        assert selectors.balance_of(RECEIVABLE) == paid.amount
+        assert SettlementLine.objects.get().attempt_id is None
+        assert violated(*INVARIANTS) == []
+
+    def test_one_for_a_payment_of_ours_clears_what_is_owed_of_it(self, paid: PaymentAttempt) -> None:
+        import_csv(
+            as_csv(adjustment(1, debit=700, payment_id=paid.gateway_payment_id, dispute_id="disp_NobodyKnows01"))
+        )
+
+        assert found() == []
+        assert posted() == {"bank": -700, RECEIVABLE: 700}
+        assert SettlementLine.objects.get().attempt_id == paid.pk
+        assert violated(*INVARIANTS) == []
+
+    def test_one_that_names_only_a_dispute_of_ours_is_of_its_payment(self, paid: PaymentAttempt) -> None:
+        dispute = make_dispute(paid, amount_deducted=paid.amount)
+
+        import_csv(as_csv(line_of(paid), adjustment(1, debit=paid.amount, dispute_id=dispute.gateway_dispute_id)))
+
+        assert found() == []
+        assert selectors.balance_of(RECEIVABLE) == 0
+        assert SettlementLine.objects.get(kind="adjustment").attempt_id == paid.pk
+        assert violated(*INVARIANTS) == []
+
+    def test_one_whose_dispute_is_about_another_payment_is_held_in_suspense(
+        self, paid: PaymentAttempt, owner: Any
+    ) -> None:
+        other = pay(make_order(owner))
+        dispute = make_dispute(other)
+
+        import_csv(
+            as_csv(
+                adjustment(1, debit=700, payment_id=paid.gateway_payment_id, dispute_id=dispute.gateway_dispute_id),
+                adjustment(2, debit=900, payment_id="pay_NobodyKnows001", dispute_id=dispute.gateway_dispute_id),
+                adjustment(3, debit=400, payment_id=other.gateway_payment_id, currency="USD"),
+            )
+        )
+
+        assert found() == [
+            ("unknown_adjustment", f"adj_{number:014d}", held) for number, held in ((1, 700), (2, 900), (3, 400))
+        ]
+        assert selectors.balance_of(RECEIVABLE) == paid.amount + other.amount
+
+    def test_one_of_a_payment_does_not_count_as_its_settlement(self, paid: PaymentAttempt) -> None:
+        later = clock.now() + timedelta(days=6)
+        import_csv(as_csv(adjustment(1, debit=700, payment_id=paid.gateway_payment_id)))
+
+        assert services.find_missing_lines(now=later) == 1
+        assert found() == [("missing_line", paid.gateway_payment_id, 0)]
+
+    @pytest.mark.parametrize(("resolution", "account"), [("written_off", FEES), ("paid_outside", "bank")])
+    def test_staff_decide_where_its_money_went(self, paid: PaymentAttempt, resolution: str, account: str) -> None:
+        import_csv(as_csv(adjustment(1, debit=50_000_00)))
+        before = selectors.balance_of(account)
+
+        services.resolve_exception(
+            exception_id=ReconciliationException.objects.get().pk, resolution=resolution, note="Razorpay's notice of 20 Nov",
+            actor=SYSTEM, now=clock.now(),
+        )  # fmt: skip
+
+        assert (selectors.balance_of("suspense"), selectors.balance_of(account)) == (0, before + 50_000_00)
+        assert violated(*INVARIANTS) == []
+
+    def test_it_is_booked_once_however_often_it_is_read(self, paid: PaymentAttempt) -> None:
+        report = as_csv(adjustment(1, debit=700), line_of(paid))
+        import_csv(report)
+
+        again = import_csv(report.replace(b"\n", b"\r\n"))
+
+        assert (again.lines_added, again.exceptions_opened) == (0, 0)
+        assert selectors.balance_of("suspense") == 700
+
+
+class TestUnknownKind:
+    def test_its_line_is_held_and_the_rest_is_booked(self, paid: PaymentAttempt) -> None:
+        done = import_csv(as_csv(line("gift_0000000000001", "gift", amount=500, credit=500), line_of(paid)))
+
+        assert (done.status, done.lines_added) == ("completed", 2)
+        assert found() == [("unknown_kind", "gift_0000000000001", -500)]
+        assert posted() == {
+            "bank": paid.amount - paid.fee_amount + 500, FEES: paid.fee_amount - paid.fee_tax_amount,
+            "input_gst": paid.fee_tax_amount, RECEIVABLE: -paid.amount, "suspense": -500,
+        }  # fmt: skip
+        held = SettlementLine.objects.get(problem="unknown_kind")
+        assert (held.kind, held.reported_kind, held.held_amount) == ("other", "gift", -500)
+        assert violated(*INVARIANTS) == []
+
+    def test_a_line_without_an_id_is_known_again_by_what_it_says(self, paid: PaymentAttempt) -> None:
+        report = as_csv(line("", "settlement.ondemand", amount=900, debit=900), line("", "", amount=20, debit=20))
+        import_csv(report)
+
+        again = import_csv(report.replace(b"\n", b"\r\n"))
+
+        assert [(reason, held) for reason, _, held in found()] == [("unknown_kind", 900), ("unknown_kind", 20)]
+        assert (again.lines_added, selectors.balance_of("suspense")) == (0, 920)
+
+    def test_a_line_of_a_known_kind_that_cannot_be_read_still_stops_the_report(self, paid: PaymentAttempt) -> None:
+        with pytest.raises(services.ReportNotReadable, match="line 3: credit is not in paise: '5x'"):
+            import_csv(as_csv(line_of(paid), adjustment(1, debit=5, credit=0) | {"credit": "5x"}))
+
+        assert SettlementImport.objects.get().status == "failed"
+        assert SettlementLine.objects.count() == 0
+
+
+class TestFeeCredits:
+    def test_a_payment_that_is_settled_in_full_takes_its_fee_from_them(self, paid: PaymentAttempt) -> None:
+        import_csv(as_csv(line_of(paid, credit=paid.amount, credit_type="fee")))
+
+        fee, tax = paid.fee_amount, paid.fee_tax_amount
+        assert found() == []
+        assert posted() == {"bank": paid.amount, RECEIVABLE: -paid.amount, "input_gst": tax, FEES: -tax}
+        booked = SettlementLine.objects.get()
+        assert (booked.fee_amount, booked.tax_amount, booked.fee_credit_amount, booked.held_amount) == (
+            fee,
+            tax,
+            fee,
+            0,
+        )
+        assert selectors.balance_of("suspense") == 0
+        assert violated(*INVARIANTS) == []
+
+    def test_they_may_reach_for_a_part_of_the_fee(self, paid: PaymentAttempt) -> None:
+        import_csv(as_csv(line_of(paid, credit=paid.amount - 100, credit_type="fee")))
+
+        assert found() == []
+        assert SettlementLine.objects.get().fee_credit_amount == paid.fee_amount - 100
+        assert selectors.balance_of(RECEIVABLE) == 0
+
+    @pytest.mark.parametrize(("credit_type", "beyond"), [("default", 0), ("fee", 1), ("", 0)])
+    def test_more_than_they_can_pay_is_an_exception(self, paid: PaymentAttempt, credit_type: str, beyond: int) -> None:
+        credit = paid.amount + beyond
+
+        import_csv(as_csv(line_of(paid, credit=credit, credit_type=credit_type)))
+
+        assert found() == [("credit_mismatch", paid.gateway_payment_id, -beyond - paid.fee_amount)]
+        assert violated(*INVARIANTS) == []
+
+    def test_an_adjustment_of_them_changes_the_fees(self, paid: PaymentAttempt) -> None:
+        import_csv(
+            as_csv(adjustment(1, credit=500, credit_type="fee"), adjustment(2, debit=2_000, credit_type="fee"))
+        )  # fmt: skip
+
+        assert found() == []
+        assert posted() == {"bank": -1_500, FEES: 1_500}
+        assert violated(*INVARIANTS) == []
+
+
+class TestTransfer:
+    def test_money_for_a_linked_account_goes_to_transfers_payable(self, paid: PaymentAttempt) -> None:
+        transfer = line("trf_00000000000001", "transfer", amount=100_000, debit=100_296, fee=296, tax=46,
+                        payment_id=paid.gateway_payment_id)  # fmt: skip
+
+        import_csv(as_csv(transfer))
+
+        assert found() == []
+        assert posted() == {"bank": -100_296, FEES: 250, "input_gst": 46, "transfers_payable": 100_000}
+        assert selectors.balance_of(RECEIVABLE) == paid.amount
+        assert violated(*INVARIANTS) == []
+
+    def test_its_reversal_brings_it_back(self, paid: PaymentAttempt) -> None:
+        import_csv(
+            as_csv(
+                line("trf_00000000000001", "transfer", amount=100_000, debit=100_000),
+                line("rvrsl_000000000001", "reversal", amount=40_000, credit=40_000),
+            )
+        )
+
+        assert found() == []
+        assert selectors.balance_of("transfers_payable") == 60_000
+        assert violated(*INVARIANTS) == []
+
+    def test_one_that_does_not_add_up_is_an_exception_for_the_difference(self, paid: PaymentAttempt) -> None:
+        import_csv(as_csv(line("trf_00000000000001", "transfer", amount=100_000, debit=100_400, fee=296, tax=46)))
+
+        assert found() == [("credit_mismatch", "trf_00000000000001", 104)]
+        assert selectors.balance_of("transfers_payable") == 100_000
+        assert violated(*INVARIANTS) == []
+
+
+class TestOverdueReceivable:
+    """What the gateway has owed for too long has an open item that says why."""
+
+    @pytest.fixture
+    def owed(self, paid: PaymentAttempt) -> PaymentAttempt:
+        """Return a settled payment that an adjustment has taken ₹7.00 of, without any dispute that explains it."""
+        import_csv(as_csv(line_of(paid), adjustment(1, debit=700, payment_id=paid.gateway_payment_id)))
+        return paid
+
+    @staticmethod
+    def violated_at(now: Any) -> list[str]:
+        return [result.invariant.id for result in audit.run(now=now, only=("INV-26c", "INV-26d")).violated]
+
+    def test_it_is_found_by_the_audit_until_there_is_an_exception(self, owed: PaymentAttempt) -> None:
+        soon, late = clock.now() + timedelta(days=9), clock.now() + timedelta(days=12)
+
+        assert services.find_overdue_receivables(now=soon) == 0
+        assert (self.violated_at(soon), self.violated_at(late)) == ([], ["INV-26d"])
+
+        assert services.find_overdue_receivables(now=late) == 1
+        assert services.find_overdue_receivables(now=late) == 0
+        assert self.violated_at(late) == []
+        exception = ReconciliationException.objects.get()
+        assert (exception.reason, exception.attempt_id, exception.expected_amount, exception.held_amount) == (
+            "receivable_overdue", owed.pk, 700, 0,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(("resolution", "account"), [("written_off", FEES), ("paid_outside", "bank")])
+    def test_a_decision_moves_it_out_of_what_is_owed(self, owed: PaymentAttempt, resolution: str, account: str) -> None:
+        late = clock.now() + timedelta(days=12)
+        services.find_overdue_receivables(now=late)
+        before = selectors.balance_of(account)
+
+        services.resolve_exception(
+            exception_id=ReconciliationException.objects.get().pk, resolution=resolution, note="asked Razorpay", actor=SYSTEM,
+            now=late,
+        )  # fmt: skip
+
+        assert (selectors.balance_of(RECEIVABLE), selectors.balance_of(account)) == (0, before + 700)
+        assert violated("INV-25e", *INVARIANTS) == []
+        assert services.find_overdue_receivables(now=late + timedelta(days=30)) == 0
+        assert self.violated_at(late + timedelta(days=30)) == []
+
+    @pytest.mark.parametrize("resolution", ["noted", "cleared"])
+    def test_a_decision_that_leaves_it_owed_is_refused(self, owed: PaymentAttempt, resolution: str) -> None:
+        late = clock.now() + timedelta(days=12)
+        services.find_overdue_receivables(now=late)
+        exception = ReconciliationException.objects.get()
+
+        with pytest.raises(services.MoneyStillOwed, match=r"₹7\.00 of pay_\w+ is still owed\."):
+            services.resolve_exception(
+                exception_id=exception.pk, resolution=resolution, note="it will come", actor=SYSTEM, now=late
+            )
+
+        exception.refresh_from_db()
+        assert (exception.resolved_at, selectors.balance_of(RECEIVABLE)) == (None, 700)
+
+    def test_it_closes_when_the_correction_comes(self, owed: PaymentAttempt) -> None:
+        late = clock.now() + timedelta(days=12)
+        services.find_overdue_receivables(now=late)
+
+        import_csv(
+            as_csv(adjustment(2, credit=700, payment_id=owed.gateway_payment_id, settlement_id="setl_00000000000002")),
+            now=late,
+        )
+
+        assert ReconciliationException.objects.get().resolution == "arrived"
+        assert selectors.balance_of(RECEIVABLE) == 0
+        assert self.violated_at(late + timedelta(days=30)) == []
+
+    def test_another_sum_is_not_decided_by_an_exception_about_the_former(self, owed: PaymentAttempt) -> None:
+        late = clock.now() + timedelta(days=12)
+        services.find_overdue_receivables(now=late)
+        exception = ReconciliationException.objects.get()
+        make_dispute(owed, id="disp_1", amount=300, amount_deducted=300)
+        make_dispute(owed, id="disp_1", amount=300, amount_deducted=300, status="lost")
+
+        with pytest.raises(services.ReceivableChanged, match=r"is ₹4\.00 now, no longer ₹7\.00"):
+            services.resolve_exception(
+                exception_id=exception.pk, resolution="written_off", note="x", actor=SYSTEM, now=late
+            )
+
+        assert services.find_overdue_receivables(now=late + timedelta(days=12)) == 1
+        assert list(ReconciliationException.objects.order_by("pk").values_list("resolution", "expected_amount")) == [
+            ("arrived", 700), ("", 400),
+        ]  # fmt: skip
+
+    def test_an_undecided_dispute_explains_it(self, paid: PaymentAttempt) -> None:
+        import_csv(as_csv(line_of(paid)))
+        make_dispute(paid, amount_deducted=paid.amount)
+        late = clock.now() + timedelta(days=12)
+
+        assert services.find_overdue_receivables(now=late) == 0
+        assert self.violated_at(late) == []
+
+    def test_captured_money_of_which_no_settlement_is_known_is_owed_too(self, paid: PaymentAttempt) -> None:
+        late = clock.now() + timedelta(days=12)
+        assert services.find_missing_lines(now=late) == 0
+        assert self.violated_at(late) == ["INV-26d"]
+
+        assert services.find_overdue_receivables(now=late) == 1
+        assert self.violated_at(late) == []
+        import_csv(as_csv(line_of(paid)), now=late)
+        assert (found(), ReconciliationException.objects.get().resolution) == (
+            [("receivable_overdue", paid.gateway_payment_id, 0)], "arrived",
+        )  # fmt: skip
+
+
+class TestMissingLine:
+    """A payment without a line is still owed: a decision about it moves that, and its line is not booked a second time."""
+
+    @pytest.fixture
+    def missed(self, paid: PaymentAttempt) -> ReconciliationException:
+        import_csv(as_csv(adjustment(1, debit=5, credit_type="fee")))
+        services.find_missing_lines(now=clock.now() + timedelta(days=6))
+        return ReconciliationException.objects.get()
+
+    def resolve(self, missed: ReconciliationException, resolution: str) -> None:
+        services.resolve_exception(
+            exception_id=missed.pk, resolution=resolution, note="x", actor=SYSTEM, now=clock.now()
+        )
+
+    @pytest.mark.parametrize("resolution", ["noted", "cleared"])
+    def test_it_is_not_closed_while_the_money_is_owed(
+        self, paid: PaymentAttempt, missed: ReconciliationException, resolution: str
+    ) -> None:
+        with pytest.raises(services.MoneyStillOwed):
+            self.resolve(missed, resolution)
+
+        missed.refresh_from_db()
+        assert (missed.resolved_at, selectors.balance_of(RECEIVABLE)) == (None, paid.amount)
+
+    def test_a_payment_that_came_otherwise_is_in_the_bank_less_its_fee(
+        self, paid: PaymentAttempt, missed: ReconciliationException
+    ) -> None:
+        self.resolve(missed, "paid_outside")
+
+        assert selectors.balance_of(RECEIVABLE) == 0
+        assert selectors.balance_of("bank") == paid.amount - paid.fee_amount - 5
+        assert violated(*INVARIANTS) == []
+
+    def test_its_line_that_comes_after_all_is_a_second_settlement(
+        self, paid: PaymentAttempt, missed: ReconciliationException
+    ) -> None:
+        self.resolve(missed, "written_off")
+        assert selectors.balance_of(RECEIVABLE) == 0
+
+        import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002")))
+
+        credit = paid.amount - paid.fee_amount
+        assert found()[1:] == [("duplicated_line", paid.gateway_payment_id, -credit)]
+        assert selectors.balance_of(RECEIVABLE) == 0
+        assert violated(*INVARIANTS) == []
