@@ -21,8 +21,6 @@ PAGE = 1_000
 _KINDS = frozenset({"payment", "refund", "adjustment", "transfer", "reversal"})
 _OTHER = "other"
 _NOT_SETTLED = frozenset({"false", "no", "0"})
-#: What a line of an unknown kind is known again by, if it has no id.
-_SAID = ("settlement_id", "type", "amount", "debit", "credit", "created_at", "description")
 _ID = re.compile(r"[A-Za-z0-9_]{1,34}")
 #: The most that an amount may be, in paise.
 HIGHEST = 10**15
@@ -86,11 +84,11 @@ def row_from(
     settled_at = time_from(line, "settled_at")
     if settled_at is None:
         raise UnreadableFacts("no settled_at")
-    return SettlementRow(
+    row = SettlementRow(
         settlement_id=with_prefix("setl", settlement_id),
         utr=text_from(line, "settlement_utr", 60),
         settled_at=settled_at,
-        entity_id=_entity_id(line, kind),
+        entity_id=with_prefix("?", line.get("entity_id")) if kind != _OTHER else "",
         kind=kind,
         amount=amount_from(line, "amount"),
         debit=amount_from(line, "debit"),
@@ -106,15 +104,23 @@ def row_from(
         reported_kind=reported_kind,
         credit_type=text_from(line, "credit_type", 20).strip().lower(),
     )
+    return row if kind != _OTHER else row._replace(entity_id=_id_of_unknown(row, line.get("entity_id")))
 
 
-def _entity_id(line: Mapping[str, Any], kind: str) -> str:
-    """Return what a line is about. A line of an unknown kind may be about nothing; it is known again by what it says."""
-    value = line.get("entity_id")
-    if kind == _OTHER and not (isinstance(value, str) and _ID.fullmatch(value)):
-        said = "\x1f".join(str(line.get(name)) for name in _SAID)
-        return f"line_{hashlib.sha256(said.encode('utf-8', 'ignore')).hexdigest()[:24]}"
-    return with_prefix("?", value)
+def _id_of_unknown(row: SettlementRow, value: Any) -> str:
+    """Return what a line of an unknown kind is about; one about nothing is known again by what it says, wherever it is read."""
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return value
+    said = (
+        row.settlement_id,
+        row.reported_kind,
+        row.amount,
+        row.debit,
+        row.credit,
+        row.fee_amount,
+        row.entity_created_at,
+    )
+    return f"line_{hashlib.sha256(repr(said).encode()).hexdigest()[:24]}"
 
 
 def _paise(line: Mapping[str, Any], name: str, *, lowest: int = 0) -> int:

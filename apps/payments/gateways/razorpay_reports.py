@@ -7,19 +7,26 @@ mark and the order of day and month are found out by looking at the whole file o
 https://razorpay.com/docs/payments/dashboard/reports/list-of-reports/
 """
 
-import calendar
 import csv
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime
 from typing import IO, Any
 
 from apps.core.clock import IST
 from apps.payments.gateways import GatewaySettlement, SettlementRow, UnreadableFacts
 from apps.payments.gateways.razorpay_facts import NAME, with_prefix
 from apps.payments.gateways.razorpay_recon import HIGHEST, instant_from, row_from, text_from
+from apps.payments.gateways.report_cells import (
+    hundredths_from,
+    instant_from_cell,
+    is_serial_time,
+    is_unix_time,
+    last_mark,
+    ordered_date_from,
+)
+from apps.payments.gateways.report_files import encoding_of, text_of
 from apps.payments.gateways.report_formats import (
     DATE_ORDERS,
     LINES,
@@ -53,24 +60,12 @@ _DELIMITERS = ",;\t|"
 _NOTHING = frozenset({"", "-", "null", "none", "nan", "n/a"})
 #: So many payments, refunds and settlements of a report are held against ours to find out its unit.
 _MOST_SAMPLES = 10_000
+#: So many payments show whether the fee has its GST in it.
+_MOST_TAXED = 1_000
 _MOST_HEAD_LINES = 20
 
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _WHICH = "download Reports > Settlement Recon as CSV in Razorpay's dashboard"
 _READ = "Settlement Recon, Combined and Settlements"
-
-# 1234567.50, 1,234,567.50 and 12,34,567.50; with the marks the other way round too.
-_NUMBER = {
-    ".": re.compile(r"(?:₹|Rs\.?|INR)?\s*([0-9]+|[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3})(?:\.([0-9]{1,4}))?"),
-    ",": re.compile(r"(?:₹|Rs\.?|INR)?\s*([0-9]+|[0-9]{1,3}(?:\.[0-9]{2,3})*\.[0-9]{3})(?:,([0-9]{1,4}))?"),
-}
-_CURRENCY = re.compile(r"^(?:₹|Rs\.?|INR)\s*")
-_UNIX = re.compile(r"[0-9]{9,10}")
-_CLOCK = r"(?:[T ,]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?\s*([AaPp][Mm])?\s*(Z|[+-][0-9]{2}:?[0-9]{2}|IST|UTC)?)?"
-_ISO = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})" + _CLOCK)
-_ORDERED = re.compile(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4}|[0-9]{2})" + _CLOCK)
-_NAMED = re.compile(r"([0-9]{1,2})[- ]([A-Za-z]{3})[a-z]*[- ,]+([0-9]{4}|[0-9]{2})" + _CLOCK)
-_MONTHS = {month.lower(): number for number, month in enumerate(calendar.month_abbr)}
 
 _Cells = dict[str, str]
 
@@ -133,9 +128,12 @@ def transfers_from_report(stream: IO[bytes], report_format: ReportFormat) -> Ite
 
 def _shape(stream: IO[bytes]) -> FileShape:
     """:raises UnreadableFacts: if it is no text, or its columns are those of no report that is read"""
-    encoding = _encoding(stream)
+    try:
+        encoding = encoding_of(stream)
+    except UnreadableFacts as failure:
+        raise UnreadableFacts(f"{failure}; {_WHICH}") from failure
     names: list[str] = []
-    with _text(stream, encoding) as text:
+    with text_of(stream, encoding) as text:
         for line in _head_lines(text):
             for delimiter in _DELIMITERS:
                 cells = next(csv.reader([line], delimiter=delimiter), [])
@@ -176,46 +174,10 @@ def _head_lines(text: IO[str]) -> Iterator[str]:
         raise UnreadableFacts(f"it is no CSV file; {_WHICH}") from failure
 
 
-def _encoding(stream: IO[bytes]) -> str:
-    stream.seek(0)
-    start = stream.read(4)
-    if start.startswith(_WORKBOOKS):
-        raise UnreadableFacts(f"it is an Excel workbook and no CSV file; {_WHICH}")
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    if start[1:2] == b"\x00" or start[:1] == b"\x00":
-        return "utf-16-le" if start[1:2] == b"\x00" else "utf-16-be"
-    return "utf-8-sig" if _is_utf_8(stream) else "cp1252"
-
-
-def _is_utf_8(stream: IO[bytes]) -> bool:
-    """Test if a whole file is UTF-8; Excel on Windows writes its own encoding unless it is told otherwise."""
-    try:
-        with _text(stream, "utf-8-sig") as text:
-            while text.read(1 << 20):
-                pass
-    except UnicodeError:
-        return False
-    return True
-
-
-@contextmanager
-def _text(stream: IO[bytes], encoding: str) -> Iterator[IO[str]]:
-    stream.seek(0)
-    # Five bytes mean nothing in cp1252; they stand in descriptions, never in an id or an amount.
-    errors = "replace" if encoding == "cp1252" else "strict"
-    text = io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline="")
-    try:
-        yield text
-    finally:
-        # Not closed with us: whoever opened the file closes it.
-        text.detach()
-
-
 @contextmanager
 def _rows(stream: IO[bytes], shape: FileShape) -> Iterator[Iterator[tuple[int, _Cells]]]:
     """Give an iterator of the rows after the names of the columns, with the line that each ends on; blank ones are left out."""
-    with _text(stream, shape.encoding) as text:
+    with text_of(stream, shape.encoding) as text:
         yield _walk(csv.reader(text, delimiter=shape.delimiter), shape)
 
 
@@ -248,11 +210,12 @@ class _Look:
         self.shape = shape
         self._content = _content(shape.columns) or LINES
         self._marks: set[str] = set()
-        self._has_decimals = self._has_unix = self._has_other_times = self._has_serials = False
+        self._has_decimals = self._has_unix = self._has_other_times = False
         self._orders = set(DATE_ORDERS)
         self._example: OrderedDate | None = None
         self._latest = dict.fromkeys(DATE_ORDERS, date.min)
         self._samples: dict[str, tuple[str, OrderedDate | None]] = {}
+        self._taxed: list[tuple[str, ...]] = []
 
     def at(self, cells: _Cells) -> None:
         for name in _AMOUNTS:
@@ -260,11 +223,13 @@ class _Look:
         created, settled = (self._look_at_time(cells.get(name, "")) for name in _TIMES)
         self._compare(created, settled)
         self._keep_samples(cells, created, settled)
+        if len(self._taxed) < _MOST_TAXED and cells.get("type", "").lower() == "payment":
+            self._taxed.append(tuple(cells.get(name, "") for name in ("amount", "credit", "fee", "tax")))
 
     def _look_at_amount(self, cell: str) -> None:
         if cell.isdigit():
             return
-        whole, mark, rest = _last_mark(cell)
+        whole, mark, rest = last_mark(cell)
         if mark and whole and rest.isdigit():
             if len(rest) != 3 or (mark == "." and len(whole) > 3 and whole.isdigit()):
                 # Three digits may be a group of thousands; anything else is a fraction.
@@ -276,23 +241,22 @@ class _Look:
     def _look_at_time(self, cell: str) -> OrderedDate | date | None:
         if not cell:
             return None
-        if _UNIX.fullmatch(cell):
+        if is_unix_time(cell):
             self._has_unix = True
             return datetime.fromtimestamp(int(cell), tz=IST).date()
         self._has_other_times = True
-        found = _ORDERED.fullmatch(cell)
-        if found is None:
-            if re.fullmatch(r"[0-9]{5}(?:\.[0-9]+)?", cell):
+        ordered = ordered_date_from(cell)
+        if ordered is None:
+            if is_serial_time(cell):
                 raise UnreadableFacts(
                     f"a spreadsheet program has made its time {cell[:12]} a number, which may have the day and the month changed;"
                     " download the report again and import it as it is"
                 )
             try:
-                read = _instant(cell, DATE_ORDERS[0])
+                read = instant_from_cell(cell, DATE_ORDERS[0])
             except ValueError:
                 return None
             return read.astimezone(IST).date()
-        ordered = OrderedDate(int(found[1]), int(found[2]), _year(found[3]))
         for order in tuple(self._orders):
             on = ordered.read(order)
             if on is None:
@@ -331,7 +295,7 @@ class _Look:
         return ReportInspection(
             shape=shape,
             content=self._content,
-            is_fee_net=bool(_NET_FEE & set(shape.columns)),
+            is_fee_net=self._is_fee_net(shape),
             is_rupee_layout="transaction_entity" in shape.columns or bool(_NET_FEE & set(shape.columns)),
             has_decimals=self._has_decimals,
             has_unix_times=self._has_unix and not self._has_other_times,
@@ -339,9 +303,22 @@ class _Look:
             example=self._example,
             latest=self._latest,
             samples=tuple(
-                Sample(key, _hundredths(amount, shape.decimal_mark), at) for key, (amount, at) in self._samples.items()
+                Sample(key, hundredths_from(amount, shape.decimal_mark), at)
+                for key, (amount, at) in self._samples.items()
             ),
         )
+
+    def _is_fee_net(self, shape: FileShape) -> bool:
+        """Test if the fee has its GST not in it: by what payments were credited with, else by the name of the column."""
+        votes = {True: 0, False: 0}
+        for cells in self._taxed:
+            amount, credit, fee, tax = (hundredths_from(cell, shape.decimal_mark) for cell in cells)
+            if amount is not None and credit is not None and fee and tax:
+                votes[True] += credit == amount - fee - tax
+                votes[False] += credit == amount - fee
+        if votes[True] == votes[False]:
+            return bool(_NET_FEE & set(shape.columns))
+        return votes[True] > votes[False]
 
     def _with_decimal_mark(self) -> FileShape:
         marks = self._marks - {"?"}
@@ -349,14 +326,6 @@ class _Look:
             raise UnreadableFacts(f"its amounts have more than one meaning of point and comma; {_WHICH}")
         mark = marks.pop() if marks else "."
         return FileShape(self.shape.encoding, self.shape.delimiter, self.shape.columns, mark)
-
-
-def _last_mark(cell: str) -> tuple[str, str, str]:
-    """Return what is before the last point or comma of a cell, that mark, and what is after it."""
-    place = max(cell.rfind("."), cell.rfind(","))
-    if place < 0:
-        return cell, "", ""
-    return _CURRENCY.sub("", cell[:place]), cell[place], cell[place + 1 :]
 
 
 def _is_before(settled: OrderedDate | date, created: OrderedDate | date, order: str) -> bool:
@@ -375,7 +344,7 @@ def _amounts(report_format: ReportFormat) -> Callable[[_Cells, str], int]:
         cell = cells.get(name, "")
         if not cell:
             return 0
-        hundredths = _hundredths(cell, mark)
+        hundredths = hundredths_from(cell, mark)
         if hundredths is None or hundredths > HIGHEST or (not in_rupees and hundredths % 100):
             raise UnreadableFacts(f"{name} is not in {report_format.unit}: {cell[:20]!r}")
         return hundredths if in_rupees else hundredths // 100
@@ -383,69 +352,16 @@ def _amounts(report_format: ReportFormat) -> Callable[[_Cells, str], int]:
     return amount_from
 
 
-def _hundredths(cell: str, mark: str) -> int | None:
-    """Return a hundred times a number as it is written with a decimal mark, or None if it is none, or finer than that."""
-    found = _NUMBER[mark].fullmatch(cell)
-    if found is None or len(found[1]) > 20:
-        return None
-    fraction = (found[2] or "").rstrip("0")
-    if len(fraction) > 2:
-        return None
-    return int(found[1].replace(",", "").replace(".", "")) * 100 + int(fraction.ljust(2, "0"))
-
-
 def _times(report_format: ReportFormat) -> Callable[[_Cells, str], datetime | None]:
     def time_from(cells: _Cells, name: str) -> datetime | None:
         cell = cells.get(name, "")
         if not cell:
             return None
-        if _UNIX.fullmatch(cell):
+        if is_unix_time(cell):
             return instant_from(cells, name)
         try:
-            return _instant(cell, report_format.date_order)
+            return instant_from_cell(cell, report_format.date_order)
         except ValueError as failure:
             raise UnreadableFacts(f"{name} is no time: {cell[:20]!r}") from failure
 
     return time_from
-
-
-def _instant(cell: str, order: str) -> datetime:
-    """
-    Return the instant that a cell tells, in India's time unless it names another.
-
-    :raises ValueError: if it is none
-    """
-    if found := _ISO.fullmatch(cell):
-        on = date(int(found[1]), int(found[2]), int(found[3]))
-    elif found := _NAMED.fullmatch(cell):
-        on = date(_year(found[3]), _MONTHS.get(found[2].lower(), 0), int(found[1]))
-    elif found := _ORDERED.fullmatch(cell):
-        read = OrderedDate(int(found[1]), int(found[2]), _year(found[3])).read(order)
-        if read is None:
-            raise ValueError(cell)
-        on = read
-    else:
-        raise ValueError(cell)
-    hour, minute, second, half, zone = found.groups()[3:]
-    hours = int(hour or 0)
-    if half:
-        if not 1 <= hours <= 12:
-            raise ValueError(cell)
-        hours = hours % 12 + (12 if half.lower() == "pm" else 0)
-    at = datetime(on.year, on.month, on.day, hours, int(minute or 0), int(second or 0), tzinfo=_zone(zone))
-    if not 2000 <= at.year < 2100:
-        raise ValueError(cell)
-    return at.astimezone(UTC)
-
-
-def _zone(name: str | None) -> tzinfo:
-    if not name or name == "IST":
-        return IST
-    if name in ("Z", "UTC"):
-        return UTC
-    sign = -1 if name[0] == "-" else 1
-    return timezone(sign * timedelta(hours=int(name[1:3]), minutes=int(name[-2:])))
-
-
-def _year(digits: str) -> int:
-    return int(digits) if len(digits) == 4 else 2000 + int(digits)
