@@ -148,16 +148,14 @@ def test_a_refund_that_takes_its_time_is_finished_without_any_webhook(
 # Settlements ----------------------------------------------------------------------------------------------------------
 
 LINES, PER_SETTLEMENT = 600, 200
-HEADER = (
-    "entity_id,type,debit,credit,amount,currency,fee,tax,settled,created_at,settled_at,settlement_id,settlement_utr"
-)
+HEADER = "entity_id,type,debit,credit,amount,currency,fee,tax,settled,created_at,settled_at,settlement_id,settlement_utr,credit_type"
 
 
 def a_report(path: Path, *, of: str) -> Path:
-    """Write a report of adjustments, a rupee each, in settlements of two hundred."""
+    """Write a report of bought fee credits, a rupee each, in settlements of two hundred."""
     at = int(time.time()) - 60
     lines = (
-        f"adj_{of}{number:08d},adjustment,0,100,100,INR,0,0,true,{at},{at + 1},setl_{of}{number // PER_SETTLEMENT:08d},UTR"
+        f"adj_{of}{number:08d},adjustment,0,100,100,INR,0,0,true,{at},{at + 1},setl_{of}{number // PER_SETTLEMENT:08d},UTR,fee"
         for number in range(LINES)
     )
     path.write_text("\n".join([HEADER, *lines, ""]))

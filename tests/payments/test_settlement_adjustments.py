@@ -53,6 +53,10 @@ class TestAdjustment:
         assert found() == [("unknown_adjustment", "adj_00000000000001", 50_000_00)]
         assert posted() == {"bank": -50_000_00, "suspense": 50_000_00}
         assert (done.exceptions_opened, selectors.balance_of(RECEIVABLE)) == (1, paid.amount)
+        assert ReconciliationException.objects.get().description == (
+            "This adjustment of -₹50,000.00 names no payment or dispute that Bahi holds. The gateway's words: Negative balance"
+            " recovery"
+        )
         assert violated(*INVARIANTS) == []
         connection.check_constraints()
 

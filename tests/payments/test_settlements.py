@@ -165,7 +165,7 @@ def violated(*only: str) -> list[str]:
 
 HEADER = (
     "entity_id,type,debit,credit,amount,currency,fee,tax,settled,created_at,settled_at,settlement_id,settlement_utr,"
-    "payment_id,dispute_id,credit_type"
+    "payment_id,dispute_id,credit_type,description"
 )
 
 
@@ -179,7 +179,7 @@ def line(entity_id: str, kind: str = "payment", **said: Any) -> dict[str, Any]:
     return {
         "entity_id": entity_id, "type": kind, "debit": 0, "credit": 0, "amount": 0, "currency": "INR", "fee": 0, "tax": 0,
         "settled": "true", "created_at": at, "settled_at": at + 60, "settlement_id": "setl_00000000000001",
-        "settlement_utr": "UTR1", "payment_id": "", "dispute_id": "", "credit_type": "default", **said,
+        "settlement_utr": "UTR1", "payment_id": "", "dispute_id": "", "credit_type": "default", "description": "", **said,
     }  # fmt: skip
 
 

@@ -75,14 +75,22 @@ class SettlementLineResponse(ResponseSerializer):
     id = IdField("stln")
     object = serializers.CharField(default="settlement_line")
     kind = serializers.ChoiceField(choices=LineKind.choices)
+    reported_kind = serializers.CharField(help_text="In the gateway's words.")
     entity_id = serializers.CharField(help_text="The gateway's id of the payment, refund or adjustment.")
     amount = serializers.IntegerField()
     debit = serializers.IntegerField()
     credit = serializers.IntegerField()
     fee_amount = serializers.IntegerField(source="reported_fee_amount")
     tax_amount = serializers.IntegerField(source="reported_tax_amount")
+    credit_type = serializers.CharField(
+        help_text="What the fee was paid from: default, or prepaid credits (fee, amount)."
+    )
+    fee_credit_amount = serializers.IntegerField(help_text="Of the fee, what prepaid credits paid.")
+    transfer_amount = serializers.IntegerField(help_text="To a linked account of Route; negative if it came back.")
     currency = serializers.CharField()
-    attempt_id = IdField("att", allow_null=True)
+    attempt_id = IdField(
+        "att", allow_null=True, help_text="The payment that it settles, or that an adjustment corrects."
+    )
     refund_id = IdField("rfnd", allow_null=True)
     dispute_id = serializers.CharField()
     description = serializers.CharField()
@@ -167,12 +175,16 @@ LINE_EXAMPLE: dict[str, Any] = {
     "id": "stln_01jf3z8k4qe7tv2w9x0y1z2a3b",
     "object": "settlement_line",
     "kind": "payment",
+    "reported_kind": "payment",
     "entity_id": "pay_NQxlPq2WmR8sTz",
     "amount": 117900,
     "debit": 0,
     "credit": 115118,
     "fee_amount": 2782,
     "tax_amount": 424,
+    "credit_type": "default",
+    "fee_credit_amount": 0,
+    "transfer_amount": 0,
     "currency": "INR",
     "attempt_id": "att_01jf3z8m2ce7tv2w9x0y1z2a3b",
     "refund_id": None,

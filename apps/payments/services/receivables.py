@@ -6,7 +6,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from apps.core import clock
 from apps.core.events import SYSTEM
+from apps.core.money import rupees
 from apps.payments import locks, statements
 from apps.payments.models import ReconciliationException
 from apps.payments.services.deciding import close
@@ -41,11 +43,13 @@ def _close_changed(exception_id: UUID, *, now: datetime) -> None:
 
 
 def _open_overdue(one: Receivable, *, gateway: str, now: datetime) -> bool:
+    entity_id = one.gateway_payment_id or UNATTRIBUTED
     exception = ReconciliationException(
         gateway=gateway,
         reason=ExceptionReason.RECEIVABLE_OVERDUE,
         attempt_id=one.attempt_id,
-        entity_id=one.gateway_payment_id or UNATTRIBUTED,
+        entity_id=entity_id,
+        description=f"{gateway.capitalize()} has owed {rupees(one.amount)} of {entity_id} since {_day(one.since)}.",
         expected_amount=one.amount,
         currency=one.currency,
         opened_at=now,
@@ -57,3 +61,8 @@ def _open_overdue(one: Receivable, *, gateway: str, now: datetime) -> bool:
         # Another search was quicker.
         return False
     return True
+
+
+def _day(instant: datetime) -> str:
+    on = clock.ist_date(instant)
+    return f"{on.day} {on:%b %Y}"

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from apps.core.events import SYSTEM, gateway_actor, record, stored_fields
 from apps.core.models import subject_type_of
+from apps.core.money import rupees
 from apps.payments import events, locks, rules, selectors, statements
 from apps.payments.gateways import GatewaySettlement
 from apps.payments.models import (
@@ -138,6 +139,7 @@ def _open_line_exceptions(settlement: Settlement, *, part: int, now: datetime) -
                 line=line,
                 attempt=line.attempt,
                 entity_id=line.entity_id,
+                description=_describe(line),
                 expected_amount=expected,
                 actual_amount=actual,
                 held_amount=line.held_amount,
@@ -148,6 +150,18 @@ def _open_line_exceptions(settlement: Settlement, *, part: int, now: datetime) -
         )
         opened += 1
     return opened
+
+
+def _describe(line: SettlementLine) -> str:
+    """Return for staff what a line says of itself that we cannot attribute, or nothing."""
+    said = f" The gateway's words: {line.description}" if line.description else ""
+    if line.problem == ExceptionReason.UNKNOWN_ADJUSTMENT:
+        return (
+            f"This adjustment of {rupees(line.credit - line.debit)} names no payment or dispute that Bahi holds.{said}"
+        )
+    if line.problem == ExceptionReason.UNKNOWN_KIND:
+        return f"The report calls this line of {rupees(line.credit - line.debit)} “{line.reported_kind}”.{said}"
+    return ""
 
 
 def _amounts_at_issue(line: SettlementLine) -> tuple[int | None, int]:
