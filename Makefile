@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEVTOOLS := exec $(BIN)/python -m devtools
 TESTS ?=
 # What may be linked into a shop's own product; an unknown licence fails, and so do GPL and AGPL.
-LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Foundation;LGPL;Lesser General Public License;SIL Open Font License
+LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Foundation;LGPL;Lesser General Public License
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -12,6 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.core.logs import set_up_logs
+from config.settings import seller
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
@@ -269,6 +270,12 @@ LATE_PAYMENT = env.str("LATE_PAYMENT", default="revive")  # an expired order, if
 # What sending costs the buyer, in the terms of the prices; nothing unless set --------------------------------------------
 
 SHIPPING_FLAT_PAISE = env.int("SHIPPING_FLAT_PAISE", default=0)
+
+# What the seller's documents show besides the sale ----------------------------------------------------------------------
+
+SELLER_LOGO_PATH = seller.read_logo_path(env.str("SELLER_LOGO_PATH", default=""))
+SELLER_BANK_DETAILS = seller.read_bank_details(env.str("SELLER_BANK_DETAILS", default=""))
+SELLER_TERMS = seller.read_terms(env.str("SELLER_TERMS", default=""))
 
 # Files, pages, languages -------------------------------------------------------------------------------------------------
 

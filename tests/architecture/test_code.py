@@ -49,6 +49,23 @@ def test_the_layers_hold() -> None:
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-1000:]
 
 
+def test_only_workers_render_documents() -> None:
+    """A web process would grow by hundreds of megabytes: views and admin pages request a document and never draw it."""
+    drawing = (
+        "draw_invoice",
+        "draw_evidence",
+        "render_document",
+        "render_evidence",
+        "render_missing",
+        "core.pdf",
+        "core import pdf",
+    )
+    web = [path for path in MODULES if {"views", "admin", "serializers"} & {*path.parts, path.stem}]
+
+    assert len(web) > 20
+    assert [str(path) for path in web if any(name in (ROOT / path).read_text() for name in drawing)] == []
+
+
 PAGES = sorted(path.relative_to(ROOT) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 

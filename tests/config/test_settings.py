@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.settings import seller
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = {
@@ -88,3 +91,70 @@ def test_refuses_to_start_and_says_why(changes: dict[str, str | None], sentence:
     assert result.returncode != 0
     assert "ImproperlyConfigured" in result.stderr
     assert sentence in result.stderr
+
+
+BANK = '{"account_name": "Bahi LLP", "account_number": "000012345678", "ifsc": "SBIN0000454", "bank": "State Bank of India"}'
+
+
+def test_the_seller_may_show_logo_bank_details_and_terms(tmp_path: Path) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+
+    assert seller.read_logo_path(str(logo)) == logo
+    assert seller.read_logo_path("") is None
+    assert seller.read_bank_details(BANK) == {
+        "account_name": "Bahi LLP",
+        "account_number": "000012345678",
+        "ifsc": "SBIN0000454",
+        "bank": "State Bank of India",
+        "branch": "",
+    }
+    assert seller.read_bank_details("") is None
+    assert seller.read_terms("Exchange within 7 days.\\n\nCourts of Pune. ") == [
+        "Exchange within 7 days.",
+        "Courts of Pune.",
+    ]
+    assert seller.read_terms("") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"SELLER_LOGO_PATH": "/nowhere/logo.png"}, "cannot be read: No such file or directory."),
+        (
+            {"SELLER_LOGO_PATH": "/etc/passwd"},
+            "SELLER_LOGO_PATH must name a .png, .jpg or .svg file; /etc/passwd is none.",
+        ),
+        ({"SELLER_BANK_DETAILS": "SBIN"}, "SELLER_BANK_DETAILS is not JSON."),
+        ({"SELLER_BANK_DETAILS": "[]"}, "SELLER_BANK_DETAILS must be a JSON object."),
+        ({"SELLER_BANK_DETAILS": '{"upi": "x"}'}, "SELLER_BANK_DETAILS has 'upi'; it may have account_name,"),
+        (
+            {"SELLER_BANK_DETAILS": BANK.replace("SBIN0", "SBIN1")},
+            "SELLER_BANK_DETAILS needs ifsc: an IFSC such as SBIN0000454.",
+        ),
+        (
+            {"SELLER_BANK_DETAILS": BANK.replace("0000123", "x")},
+            "SELLER_BANK_DETAILS needs account_number: 9 to 18 digits.",
+        ),
+        ({"SELLER_TERMS": "x" * 301}, "SELLER_TERMS may have 12 lines at most, of 300 characters each at most."),
+    ],
+)
+def test_what_the_seller_shows_is_checked_at_the_start(changes: dict[str, str], sentence: str) -> None:
+    result = start(**changes)
+
+    assert result.returncode != 0
+    assert sentence in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("logo.png", b"GIF89a", "not the kind of picture that its name says."),
+        ("logo.svg", b"<svg>" + b" " * 500_000, "more than 500,000 bytes."),
+    ],
+)
+def test_a_logo_must_be_a_small_picture(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(ImproperlyConfigured, match=sentence):
+        seller.read_logo_path(str(tmp_path / name))

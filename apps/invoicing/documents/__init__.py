@@ -1,5 +1,5 @@
-"""How a document looks on paper: the PDF of an invoice, drawn from its rows and nothing else."""
+"""How a document looks on paper: the PDF of an invoice or a credit note, from its rows and the seller's settings."""
 
-from apps.invoicing.documents.invoice import draw_invoice, verification_text
+from apps.invoicing.documents.invoice import draw_invoice, invoice_data
 
-__all__ = ["draw_invoice", "verification_text"]
+__all__ = ["draw_invoice", "invoice_data"]
