@@ -103,6 +103,14 @@ def list_events_of_root(root_id: UUID) -> Any:
     return Event.objects.filter(root_id=root_id).order_by("created_at", "id")
 
 
+def find_recent_event(event_type: str, *, subject: Subject, since: datetime) -> Event | None:
+    """Return the latest event of a type that a subject has had since an instant, or None."""
+    events = Event.objects.filter(
+        subject_type=subject_type_of(subject), subject_id=subject.pk, type=event_type, created_at__gt=since
+    )
+    return events.order_by("-version").first()
+
+
 def stored_fields(subject: Subject, *names: str) -> dict[str, Any]:
     """Return the stored values of some columns of a row, or of all but its bookkeeping, as an event keeps them."""
     bookkeeping = {"created_at", "updated_at", "version"}

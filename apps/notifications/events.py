@@ -3,3 +3,4 @@
 NOTIFICATION_QUEUED = "notifications.notification.queued"
 NOTIFICATION_SENT = "notifications.notification.sent"
 NOTIFICATION_FAILED = "notifications.notification.failed"
+DISPUTE_EVIDENCE_REQUESTED = "notifications.dispute_evidence.requested"

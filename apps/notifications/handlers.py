@@ -113,3 +113,9 @@ def send_dispute_answer(*, event: Event, now: datetime) -> None:
 def send_notification(*, event: Event, now: datetime) -> None:
     """Send what was told, by SMS or e-mail; the service commits a claim before it calls out."""
     services.send(notification_id=event.subject_id, now=now)
+
+
+@talks_outside
+def render_evidence(*, event: Event, now: datetime) -> None:
+    """Make the PDF of a dispute's evidence that staff have requested; outside a transaction, as it writes a file."""
+    services.render_evidence_pdf(dispute_id=event.subject_id)

@@ -194,11 +194,36 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
     @extend_schema(
         operation_id="get_dispute_evidence_pdf",
         summary="Download the proof of a disputed sale",
-        responses={(200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF.")},
-        examples=[],
+        description=(
+            "The PDF of the evidence as it stands now. It is rendered when it is first requested and whenever the evidence has"
+            " changed: until then 409 `document_not_ready` with Retry-After."
+        ),
+        responses={
+            (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF."),
+            409: OpenApiResponse(
+                OpenApiTypes.OBJECT, description="The PDF is being made; ask again after Retry-After."
+            ),
+        },
+        examples=[
+            OpenApiExample(
+                "Not ready",
+                response_only=True,
+                status_codes=["409"],
+                value={
+                    "error": {
+                        "type": "conflict",
+                        "code": "document_not_ready",
+                        "message": "The PDF of the evidence for dispute disp_QxT7bZ1mN4kP2s is being made. Ask again in a moment.",
+                        "request_id": "req_06dzxr5m7k3vh9q0t2w4y6b8ca",
+                    }
+                },
+            )
+        ],
     )
     def download(self, request: Request, dispute_id: str) -> HttpResponseBase:
-        name, content = services.draw_evidence(dispute_id=ids.decode("disp", dispute_id))
+        name, content = services.get_evidence_pdf(
+            dispute_id=ids.decode("disp", dispute_id), actor=actor_of(request), now=clock.now()
+        )
         return FileResponse(
             BytesIO(content),
             as_attachment=True,

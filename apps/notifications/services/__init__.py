@@ -1,17 +1,25 @@
-"""Writes of notifications: telling (who gets what), sending (the calls out), reading (marks), proving (what a bank is shown)."""
+"""Writes of notifications: telling (who gets what), sending (the calls out), reading (marks), proving (what a bank
+is shown), dispute evidence (the same as a PDF for staff)."""
 
-from apps.notifications.services.proving import draw_evidence, send_dispute_answer
+from apps.notifications.services.dispute_evidence import (
+    get_evidence_pdf,
+    render_evidence_pdf,
+    request_evidence_pdf,
+)
+from apps.notifications.services.proving import send_dispute_answer
 from apps.notifications.services.reading import mark_all_read, mark_read
 from apps.notifications.services.sending import claim, note_outcome, send, send_waiting
 from apps.notifications.services.telling import preview_cancelling, tell
 
 __all__ = [
     "claim",
-    "draw_evidence",
+    "get_evidence_pdf",
     "mark_all_read",
     "mark_read",
     "note_outcome",
     "preview_cancelling",
+    "render_evidence_pdf",
+    "request_evidence_pdf",
     "send",
     "send_dispute_answer",
     "send_waiting",

@@ -6,6 +6,7 @@ from uuid import UUID
 from apps.core.errors import BahiError
 from apps.invoicing import selectors as invoicing
 from apps.notifications import documents, selectors
+from apps.notifications.services.dispute_evidence import evidence_name
 from apps.payments import selectors as payments
 from apps.payments import services as money
 from apps.payments.states import DisputeAnswer, ProofKind
@@ -16,16 +17,6 @@ def send_dispute_answer(*, dispute_id: UUID, now: datetime) -> None:
     dispute = payments.get_dispute(dispute_id)
     proofs = _proofs_of(dispute_id) if dispute.answer == DisputeAnswer.CONTESTED else []
     money.send_dispute_answer(dispute_id=dispute_id, proofs=proofs, now=now)
-
-
-def draw_evidence(*, dispute_id: UUID) -> tuple[str, bytes]:
-    """
-    Return the name and the PDF of a dispute's evidence pack as it stands now.
-
-    :raises DisputeNotFound: if there is no such dispute
-    """
-    evidence = selectors.get_evidence(dispute_id)
-    return _name_of(evidence), documents.draw_evidence(evidence)
 
 
 def _proofs_of(dispute_id: UUID) -> list[money.Proof]:
@@ -39,7 +30,7 @@ def _proofs_of(dispute_id: UUID) -> list[money.Proof]:
     pack = money.Proof(
         kind="explanation",
         also=tuple(kind for kind, rows in parts.items() if rows),
-        name=_name_of(evidence),
+        name=evidence_name(evidence),
         content=documents.draw_evidence(evidence),
     )
     return [pack, *_papers_of(evidence)]
@@ -55,7 +46,3 @@ def _papers_of(evidence: selectors.Evidence) -> list[money.Proof]:
             continue
         proofs.append(money.Proof(kind="billing", name=f"{invoice.number.replace('/', '-')}.pdf", content=content))
     return proofs
-
-
-def _name_of(evidence: selectors.Evidence) -> str:
-    return f"evidence-{evidence.order.number}.pdf"

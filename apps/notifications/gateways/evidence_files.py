@@ -1,0 +1,54 @@
+"""
+Where rendered evidence packs are kept: the default storage, one file per dispute, named by what it says.
+
+They are copies: whatever is lost is rendered again, so there is no row of them.
+"""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from django.core.files.storage import default_storage
+
+from apps.core.errors import Unavailable
+
+_FOLDER = "dispute-evidence"
+
+
+class EvidenceNotStored(Unavailable):
+    message = "The evidence for dispute {0} could not be stored: {1}."
+
+
+def read(dispute_id: str, fingerprint: str) -> bytes | None:
+    """Return the evidence pack of a dispute (public id) that says just this, or None."""
+    try:
+        return _place(dispute_id, fingerprint).read_bytes()
+    except OSError:
+        return None
+
+
+def store(dispute_id: str, fingerprint: str, content: bytes) -> None:
+    """
+    Keep an evidence pack in place of the dispute's earlier ones; it appears whole or not at all.
+
+    :raises EvidenceNotStored: if the disk is full, read-only or gone
+    """
+    place = _place(dispute_id, fingerprint)
+    aside = place.with_name(f".{place.name}.{secrets.token_hex(6)}.part")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(content)
+        os.replace(aside, place)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise EvidenceNotStored(dispute_id, error.strerror or "unknown reason") from error
+    for earlier in place.parent.glob("*.pdf"):
+        if earlier != place:
+            with contextlib.suppress(OSError):
+                earlier.unlink(missing_ok=True)
+
+
+def _place(dispute_id: str, fingerprint: str) -> Path:
+    return Path(default_storage.path(f"{_FOLDER}/{dispute_id}/{fingerprint}.pdf"))
