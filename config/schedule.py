@@ -11,6 +11,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "ask about open disputes": {"task": "payments.ask_about_open_disputes", "schedule": 60.0},
     "find new disputes": {"task": "payments.find_new_disputes", "schedule": 3600.0},
     "warn of dispute deadlines": {"task": "payments.warn_of_dispute_deadlines", "schedule": 900.0},
+    "warn of money under review": {"task": "payments.warn_of_open_reviews", "schedule": 3600.0},
     "process waiting webhooks": {"task": "payments.process_waiting_webhooks", "schedule": 30.0},
     "import settlements": {"task": "payments.import_settlements", "schedule": 6 * 3600.0},
     "find missing settlement lines": {"task": "payments.find_missing_lines", "schedule": 6 * 3600.0},

@@ -104,6 +104,8 @@ UNHEARD: frozenset[str] = frozenset(
         payments.EXCEPTION_RESOLVED,
         payments.ATTEMPT_CAPTURED,
         payments.ATTEMPT_RESOLVED,
+        payments.ATTEMPT_ACCEPTANCE_REQUESTED,
+        payments.ATTEMPT_ACCEPTED,
         payments.REFUND_SENT,
         payments.REFUND_CHANGED,
         invoicing.CREDIT_NOTE_WITHHELD,

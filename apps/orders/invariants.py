@@ -166,11 +166,11 @@ INVARIANTS = (
     Invariant(
         id="INV-10",
         name="no_order_waits_for_ever",
-        statement="No order waits for its payment more than ten minutes after its time is over and no payment is under way.",
+        statement="No order waits more than ten minutes after its time is over while no payment is under way and no money under review.",
         settles_in=600,
         sql="""
             SELECT number, expires_at, payment_live_until FROM orders_order
-            WHERE status = 'pending_payment'
+            WHERE status = 'pending_payment' AND under_review_amount = 0
               AND greatest(expires_at, payment_live_until) < %(now)s - interval '10 minutes'
         """,
     ),

@@ -16,8 +16,9 @@ class Order(Subject):
     An agreement to sell: lines, prices, tax and addresses as they were when it was placed. All amounts in paise.
 
     `status` says how far the agreement is. `paid_amount` (captured), `refunded_amount` (given back of it), `disputed_amount`
-    (undecided disputes), `lost_amount` (lost ones) and `payment_live_until` (a payment is under way until then) are copies
-    that payments keeps through `services.note_payment`; expiry and cancelling read them.
+    (undecided disputes), `lost_amount` (lost ones), `under_review_amount` (captured, and staff must decide) and
+    `payment_live_until` (a payment is under way until then) are copies that payments keeps through `services.note_payment`;
+    expiry and cancelling read them.
     """
 
     PREFIX = "ord"
@@ -47,6 +48,11 @@ class Order(Subject):
         default=0, db_default=0, help_text="What payers' banks want back, undecided."
     )
     lost_amount = models.BigIntegerField(default=0, db_default=0, help_text="What payers' banks have taken for good.")
+    under_review_amount = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Captured money that staff must decide about; the order keeps its stock until then.",
+    )
     payment_live_until = models.DateTimeField(null=True, blank=True)
     note = models.CharField(max_length=500, blank=True)
     placed_at = models.DateTimeField()
@@ -78,6 +84,9 @@ class Order(Subject):
             models.CheckConstraint(condition=models.Q(refunded_amount__gte=0), name="order_refunded_not_negative"),
             models.CheckConstraint(
                 condition=models.Q(disputed_amount__gte=0, lost_amount__gte=0), name="order_disputed_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(under_review_amount__gte=0), name="order_under_review_not_negative"
             ),
         ]
         indexes = [

@@ -196,9 +196,12 @@ def is_payment_live(*, live_until: datetime | None, now: datetime) -> bool:
     return live_until is not None and live_until > now
 
 
-def may_cancel(*, status: str, paid: int, live_until: datetime | None, now: datetime) -> bool:
-    """Test if an order can be cancelled: it waits for money, none has moved, and none is on its way."""
-    return status == OrderStatus.PENDING_PAYMENT and paid == 0 and not is_payment_live(live_until=live_until, now=now)
+def may_cancel(*, status: str, paid: int, live_until: datetime | None, now: datetime, under_review: int = 0) -> bool:
+    """Test if an order can be cancelled: it waits for money, none has moved or arrived, and none is on its way."""
+    is_untouched = paid == 0 and under_review == 0
+    return (
+        status == OrderStatus.PENDING_PAYMENT and is_untouched and not is_payment_live(live_until=live_until, now=now)
+    )
 
 
 def may_cancel_paid(*, status: str, has_left: bool) -> bool:
@@ -206,12 +209,18 @@ def may_cancel_paid(*, status: str, has_left: bool) -> bool:
     return status in (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT) and not has_left
 
 
-def may_expire(*, status: str, expires_at: datetime, live_until: datetime | None, now: datetime) -> bool:
-    """Test if an order has waited for its money long enough, and no payment is under way or waits for its last question."""
+def may_expire(
+    *, status: str, expires_at: datetime, live_until: datetime | None, now: datetime, under_review: int = 0
+) -> bool:
+    """
+    Test if an order has waited for its money long enough: no payment is under way or waits for its last question, and no money
+    has arrived that staff must decide about (`under_review`, paise).
+    """
     asked_by = live_until and live_until + LAST_QUESTION_TAKES
     return (
         status == OrderStatus.PENDING_PAYMENT
         and expires_at <= now
+        and under_review == 0
         and not is_payment_live(live_until=asked_by, now=now)
     )
 
@@ -230,11 +239,13 @@ def payment_status(
     refunded: int = 0,
     disputed: int = 0,
     lost: int = 0,
+    under_review: int = 0,
 ) -> PaymentStatus:
     """
     Derive how far an order is paid, and how much of that has gone back; a surplus that went back is no refund of the order.
 
-    A dispute stands before all else until it is decided; one that was lost (`lost`) has given the payer the money back.
+    A dispute stands before all else until it is decided; one that was lost (`lost`) has given the payer the money back. Money
+    that arrived and that staff must decide about (`under_review`) is being processed.
     """
     if disputed:
         return PaymentStatus.DISPUTED
@@ -248,7 +259,8 @@ def payment_status(
         return PaymentStatus.PAID
     if paid > 0:
         return PaymentStatus.PARTIALLY_PAID
-    return PaymentStatus.PROCESSING if is_payment_live(live_until=live_until, now=now) else PaymentStatus.UNPAID
+    is_processing = under_review > 0 or is_payment_live(live_until=live_until, now=now)
+    return PaymentStatus.PROCESSING if is_processing else PaymentStatus.UNPAID
 
 
 def fold(changes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -123,7 +123,8 @@ def list_line_ids(order_id: UUID) -> list[UUID]:
 
 def list_expirable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
     """Return the ids of orders whose time to be paid is over, the longest overdue first; each is judged again under its lock."""
-    overdue = Order.objects.filter(status=OrderStatus.PENDING_PAYMENT, expires_at__lte=now).filter(
+    waiting = Order.objects.filter(status=OrderStatus.PENDING_PAYMENT, under_review_amount=0)
+    overdue = waiting.filter(expires_at__lte=now).filter(
         Q(payment_live_until__isnull=True) | Q(payment_live_until__lte=now - rules.LAST_QUESTION_TAKES)
     )
     return list(overdue.order_by("expires_at", "pk").values_list("pk", flat=True)[:limit])
@@ -150,6 +151,7 @@ def payment_status_of(order: Order, now: datetime) -> PaymentStatus:
         disputed=order.disputed_amount,
         lost=order.lost_amount,
         total=order.total_amount,
+        under_review=order.under_review_amount,
         live_until=order.payment_live_until,
         now=now,
     )

@@ -155,6 +155,9 @@ class OrderSummaryResponse(ResponseSerializer):
     refunded_amount = serializers.IntegerField(help_text="What has gone back of what was paid.")
     disputed_amount = serializers.IntegerField(help_text="What payers' banks want back and have not decided about.")
     lost_amount = serializers.IntegerField(help_text="What payers' banks have taken back for good.")
+    under_review_amount = serializers.IntegerField(
+        help_text="What has arrived and is not the amount requested: staff accept or refund it, and the order waits."
+    )
     placed_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(help_text="Unpaid by then, and with no payment under way, it expires.")
     confirmed_at = serializers.DateTimeField(allow_null=True)
@@ -251,6 +254,7 @@ SUMMARY_EXAMPLE: dict[str, Any] = {
     "refunded_amount": 0,
     "disputed_amount": 0,
     "lost_amount": 0,
+    "under_review_amount": 0,
     "placed_at": "2026-11-21T05:30:00Z",
     "expires_at": "2026-11-21T06:00:00Z",
     "confirmed_at": None,

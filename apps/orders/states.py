@@ -34,6 +34,9 @@ class PaymentStatus(models.TextChoices):
     DISPUTED = "disputed", "Disputed"
 
 
+#: Closed without a sale: such an order wants no money any more.
+CLOSED_UNPAID = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+
 change = by_table(
     {
         OrderStatus.PENDING_PAYMENT: {OrderStatus.CONFIRMED, OrderStatus.CANCELLED, OrderStatus.EXPIRED},

@@ -16,6 +16,8 @@ from apps.payments.states import (
     AttemptStatus,
     Decision,
     DecisionRole,
+    DifferenceReason,
+    ExceptionReason,
     LinkStatus,
     MoneyOperation,
     PaymentChannel,
@@ -43,6 +45,8 @@ _REFUND_RANK: dict[str, int] = {
 #: A try that the payer has begun keeps its payment alive for so long; Razorpay gives up a silent one after ten minutes.
 PENDING_TRY_LIVES_FOR = timedelta(minutes=12)
 LONGEST_QR_CODE = timedelta(hours=2)
+#: What a gateway calls the payer where the payer bears its fee.
+CUSTOMER_FEE_BEARER = "customer"
 #: What becomes of a payment whose link was closed unpaid at the gateway.
 _ENDS: dict[str, PaymentStatus] = {
     LinkStatus.CANCELLED: PaymentStatus.CANCELLED,
@@ -64,12 +68,14 @@ _BUYER_TEXTS = {
 _BUYER_DEFAULT = "The payment did not go through. If money was taken, it will be shown here or come back to you."
 
 
-def status_from(current: str, attempts: Collection[tuple[str, str]], *, is_order_closed: bool) -> str:
+def status_from(
+    current: str, attempts: Collection[tuple[str, str]], *, is_order_closed: bool, is_under_review: bool = False
+) -> str:
     """
     Return the status that a payment has by its attempts, given as (status, review reason).
 
-    Money of another amount or currency than asked counts for nothing until staff have decided about it. Money for a closed
-    order is late, whatever the payment was.
+    Money of another amount than requested counts for nothing until it is accepted; until staff have decided about it
+    (`is_under_review`) the payment is processing. Money for a closed order is late, whatever the payment was.
     """
     counted = {status for status, reason in attempts if reason != ReviewReason.AMOUNT_DIFFERS}
     if current in SUCCESSFUL:
@@ -79,6 +85,8 @@ def status_from(current: str, attempts: Collection[tuple[str, str]], *, is_order
         return PaymentStatus.SUCCEEDED_LATE if is_late else PaymentStatus.SUCCEEDED
     if current not in LIVE:
         return current
+    if is_under_review:
+        return PaymentStatus.PROCESSING
     if AttemptStatus.AUTHORIZED in counted:
         return PaymentStatus.REQUIRES_CAPTURE
     if AttemptStatus.CREATED in counted:
@@ -140,10 +148,70 @@ def link_lasts(channel: str, setting: timedelta) -> timedelta:
     return min(setting, LONGEST_QR_CODE) if channel == PaymentChannel.QR_CODE else setting
 
 
+def contradiction(
+    *,
+    status: str,
+    amount: int,
+    currency: str,
+    is_captured: bool | None,
+    account_id: str,
+    our_currency: str,
+    our_account_id: str,
+) -> tuple[ExceptionReason, str] | None:
+    """
+    Return why what a gateway says of a payment cannot be booked as money of ours, with a sentence for staff, or None.
+
+    It is of another account, of another currency or none, or contradicts itself. Another amount is no contradiction.
+    """
+    if account_id and our_account_id and account_id != our_account_id:
+        return ExceptionReason.ACCOUNT_MISMATCH, f"The payment is reported for account {account_id}, which is not ours."
+    if status not in (AttemptStatus.AUTHORIZED, AttemptStatus.AUTO_REFUNDED, AttemptStatus.CAPTURED):
+        return None
+    if currency != our_currency:
+        said = f"is in {currency}" if currency else "names no currency"
+        return ExceptionReason.CURRENCY_MISMATCH, f"The payment {said}; {our_currency} was requested."
+    if amount <= 0:
+        return ExceptionReason.CONTRADICTORY_FACTS, f"The payment is reported as {status} with an amount of ₹0.00."
+    if status == AttemptStatus.CAPTURED and is_captured is False:
+        return ExceptionReason.CONTRADICTORY_FACTS, "The payment is reported as captured and as not captured at once."
+    return None
+
+
+def is_borne_fee(*, amount: int, asked: int, fee: int | None, tax: int | None, fee_bearer: str) -> bool:
+    """
+    Test if the gateway's fee, which the payer bore, is exactly what the payer was charged beyond the amount requested (paise).
+
+    Razorpay's `fee` includes its `tax`; where it is told without, both together explain the difference.
+    """
+    if fee is None or fee_bearer not in ("", CUSTOMER_FEE_BEARER):
+        return False
+    difference = amount - asked
+    return difference > 0 and difference in (fee, fee + (tax or 0))
+
+
+def fits_difference(reason: str, *, difference: int) -> bool:
+    """Test if a reason can explain that the payer was charged so much more (paise; less, if negative) than was requested."""
+    if reason in (DifferenceReason.PAYER_FEE, DifferenceReason.SURCHARGE):
+        return difference > 0
+    return difference < 0 if reason == DifferenceReason.OFFER else difference != 0
+
+
 def ending(
-    *, status: str, live_until: datetime, is_order_open: bool, link_status: str, now: datetime
+    *,
+    status: str,
+    live_until: datetime,
+    is_order_open: bool,
+    link_status: str,
+    now: datetime,
+    is_under_review: bool = False,
 ) -> PaymentStatus | None:
-    """Return how a live payment has ended unpaid, or None: its time is up, or its link was closed and nobody is paying by it."""
+    """
+    Return how a live payment has ended unpaid, or None: its time is up, or its link was closed and nobody is paying by it.
+
+    One whose money has arrived and is under review has not ended.
+    """
+    if is_under_review:
+        return None
     if is_over(status=status, live_until=live_until, is_order_open=is_order_open, now=now):
         return PaymentStatus.EXPIRED
     if status != PaymentStatus.REQUIRES_PAYMENT:

@@ -201,7 +201,17 @@ class ReviewReason(models.TextChoices):
 
     ORDER_CLOSED = "order_closed", "The order was cancelled or had expired"
     PAID_TWICE = "paid_twice", "The order was paid already"
-    AMOUNT_DIFFERS = "amount_differs", "Amount or currency is not what was asked"
+    AMOUNT_DIFFERS = "amount_differs", "The amount is not the one requested"
+
+
+class DifferenceReason(models.TextChoices):
+    """Why a payer was charged another amount than was requested, where it was accepted as the full payment."""
+
+    PAYER_FEE = "payer_fee", "The payer bore the gateway's fee"
+    SURCHARGE = "surcharge", "The payer paid a surcharge for the payment method"
+    OFFER = "offer", "An offer reduced what the payer paid"
+    CURRENCY_CONVERSION = "currency_conversion", "The amount was converted from the payer's currency"
+    OTHER = "other", "Another reason"
 
 
 class WebhookOutcome(models.TextChoices):

@@ -64,3 +64,8 @@ def find_new_disputes(**_: object) -> None:
 def warn_of_dispute_deadlines(**_: object) -> None:
     """Warn staff of disputes that must be answered soon."""
     services.warn_of_dispute_deadlines(now=clock.now())
+
+
+@shared_task(name="payments.warn_of_open_reviews")
+def warn_of_open_reviews() -> None:
+    services.warn_of_open_reviews(now=clock.now())

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.payments.views import (
+    AttemptView,
     DisputeView,
     OrderCancellationView,
     OrderLedgerView,
@@ -24,6 +25,7 @@ urlpatterns = [
     path("payments/<str:payment_id>/cancel", PaymentView.as_view({"post": "cancel"})),
     path("payments/<str:payment_id>/sync", PaymentView.as_view({"post": "sync"})),
     path("payments/<str:payment_id>/qr.svg", PaymentQrView.as_view({"get": "retrieve"})),
+    path("attempts/<str:attempt_id>/accept", AttemptView.as_view({"post": "accept"})),
     path("payment-links", PaymentLinkView.as_view({"get": "list", "post": "create"})),
     path("qr-codes", QrCodeView.as_view({"get": "list", "post": "create"})),
     path("refunds", RefundView.as_view({"get": "list", "post": "create"})),

@@ -239,6 +239,8 @@ RAZORPAY_KEY_SECRET = required("RAZORPAY_KEY_SECRET")
 RAZORPAY_WEBHOOK_SECRETS = [secret for secret in env.list("RAZORPAY_WEBHOOK_SECRETS", default=[]) if secret]
 if not RAZORPAY_WEBHOOK_SECRETS:
     raise ImproperlyConfigured("RAZORPAY_WEBHOOK_SECRETS is not set: the current secret first, then the previous one.")
+#: Ours, such as acc_NQxjAAAAAAAAAA: what a webhook says of another account is never booked. Without it accounts are not compared.
+RAZORPAY_ACCOUNT_ID = env.str("RAZORPAY_ACCOUNT_ID", default="")
 RAZORPAY_S2S_UPI = env.bool("RAZORPAY_S2S_UPI", default=False)
 SANDBOX_URL = env.str("SANDBOX_URL", default="")  # of a rehearsal, whose books can be held against ours
 MSG91_BASE_URL = env.str("MSG91_BASE_URL", default="https://control.msg91.com")
@@ -264,6 +266,10 @@ if not timedelta(minutes=15) <= PAYMENT_LINK_LASTS <= timedelta(days=180):
 # Money that goes back, and money that comes late -------------------------------------------------------------------------
 
 REFUND_APPROVAL_ABOVE = env.int("REFUND_APPROVAL_ABOVE", default=1_000_000)  # paise; over it a second person must agree
+ACCEPT_CUSTOMER_FEE = env.bool(
+    "ACCEPT_CUSTOMER_FEE", default=True
+)  # of a payer who bore the gateway's fee, to the paisa
+REVIEW_ALARM_AFTER = timedelta(hours=env.int("REVIEW_ALARM_AFTER_HOURS", default=24))  # money that nobody decided about
 DISPUTE_ALARM_HOURS = env.list("DISPUTE_ALARM_HOURS", cast=int, default=[72, 24])  # warnings before the deadline
 LATE_PAYMENT = env.str("LATE_PAYMENT", default="revive")  # an expired order, if its stock is there; or: refund
 

@@ -75,6 +75,7 @@ ACCESS: dict[str, Access] = {
     "POST payments/<payment_id>/cancel": Access(OWNER, "payments.add_payment"),
     "POST payments/<payment_id>/sync": Access(OWNER, "payments.view_payment"),
     "GET payments/<payment_id>/qr.svg": Access(OWNER, "payments.view_payment"),
+    "POST attempts/<attempt_id>/accept": Access(STAFF, "payments.change_refund", body={"reason": "offer"}),
     "GET payment-links": Access(SIGNED, "payments.view_payment"),
     "POST payment-links": Access(STAFF, "payments.add_payment", body={"order_id": "<order_id>"}),
     "GET qr-codes": Access(SIGNED, "payments.view_payment"),

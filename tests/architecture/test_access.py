@@ -23,7 +23,7 @@ from tests.factories.payments import make_dispute, make_payment, make_refund, pa
 PREFIX = {
     "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv",
     "notification_id": "ntf", "address_id": "addr", "session_id": "sess", "dispute_id": "disp", "settlement_id": "stl",
-    "exception_id": "rex", "product_id": "prod", "variant_id": "var",
+    "exception_id": "rex", "attempt_id": "att", "product_id": "prod", "variant_id": "var",
 }  # fmt: skip
 
 
@@ -76,6 +76,7 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
         "gstin": "27AAPFU0939F1ZV",
         "settlement_id": ids.encode("stl", ids.new()),
         "exception_id": ids.encode("rex", ids.new()),
+        "attempt_id": ids.encode("att", ids.new()),
     }
 
 

@@ -28,7 +28,16 @@ from apps.payments.models import (
     Webhook,
 )
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, make_exception, make_payment, make_refund, pay, take_in_refund
+from tests.factories.payments import (
+    make_dispute,
+    make_exception,
+    make_facts,
+    make_payment,
+    make_refund,
+    pay,
+    take_in,
+    take_in_refund,
+)
 from tests.payments.test_webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
@@ -210,6 +219,34 @@ def _refund_that_went_back(world: Any) -> None:
             record("payments.refund.changed", subject=world.refund, actor=SYSTEM, changed={"status": status})
 
 
+def _under_review(world: Any) -> PaymentAttempt:
+    """Money of another amount than was requested has come for the waiting order, and nobody has decided about it."""
+    attempt = take_in(make_facts(Payment.objects.get(order=world.waiting), amount=world.waiting.total_amount - 1_000))
+    assert violated() == []
+    connection.check_constraints()
+    return attempt
+
+
+def _accepted(world: Any) -> PaymentAttempt:
+    """The same, accepted: its payer had an offer."""
+    attempt = services.accept_attempt(attempt_id=_under_review(world).pk, reason="other", actor=SYSTEM, now=clock.now())
+    assert violated() == []
+    connection.check_constraints()
+    _update(PaymentAttempt, {"pk": attempt.pk}, difference_reason="payer_fee")(world)
+    assert violated() == ["INV-25f"]
+    _update(PaymentAttempt, {"pk": attempt.pk}, difference_reason="other")(world)
+    _update(PaymentAttempt, {"pk": attempt.pk}, accepted_amount=attempt.counted_amount + 1)(world)
+    assert "INV-25f" in violated()
+    _update(PaymentAttempt, {"pk": attempt.pk}, accepted_amount=attempt.counted_amount)(world)
+    return attempt
+
+
+def _expired_under_review(world: Any) -> None:
+    before = clock.now() - timedelta(hours=1)
+    _update(PaymentAttempt, {"pk": _under_review(world).pk}, authorized_at=before, captured_at=before)(world)
+    _update(Order, {"pk": world.waiting.pk}, expired_at=clock.now())(world)
+
+
 _CAPTURED = {"status": "captured"}
 _LONG_AGO = timedelta(minutes=16)
 _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
@@ -293,6 +330,17 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
             review_closed_at=clock.now(),
         )(world),
         {"INV-20e"},
+    ),
+    "INV-16c": (lambda world: _update(Order, {"pk": world.waiting.pk}, under_review_amount=5)(world), {"INV-16c"}),
+    "INV-16d": (_expired_under_review, {"INV-16d"}),
+    "INV-10d": (
+        lambda world: _update(
+            PaymentAttempt, {"pk": _under_review(world).pk}, review_opened_at=clock.now() - timedelta(days=8)
+        )(world),
+        {"INV-10d"},
+    ),
+    "INV-25f": (
+        lambda world: _update(PaymentAttempt, {"pk": _accepted(world).pk}, difference_reason="surcharge")(world), {"INV-25f"},
     ),
     "INV-49": (
         lambda world: _update(Refund, {"pk": world.refund.pk}, payment=Payment.objects.get(order=world.waiting))(world),

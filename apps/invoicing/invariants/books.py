@@ -65,7 +65,7 @@ _LATE_CREDITS = """
 _SHORT_ORDERS = """
     SELECT orders.number, orders.status, orders.total_amount, money.captured, money.refunded, money.explained
     FROM orders_order orders CROSS JOIN LATERAL (
-        SELECT (SELECT coalesce(sum(attempt.amount), 0) FROM payments_paymentattempt attempt
+        SELECT (SELECT coalesce(sum(coalesce(attempt.accepted_amount, attempt.amount)), 0) FROM payments_paymentattempt attempt
                 JOIN payments_payment payment ON payment.id = attempt.payment_id
                 WHERE payment.order_id = orders.id AND attempt.status = 'captured'
                   AND attempt.currency = orders.currency AND attempt.review_reason <> 'amount_differs') AS captured,

@@ -38,7 +38,13 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     """
     order = locks.lock_order(order_id)
 
-    if not rules.may_cancel(status=order.status, paid=order.paid_amount, live_until=order.payment_live_until, now=now):
+    if not rules.may_cancel(
+        status=order.status,
+        paid=order.paid_amount,
+        live_until=order.payment_live_until,
+        under_review=order.under_review_amount,
+        now=now,
+    ):
         is_paying = rules.is_payment_live(live_until=order.payment_live_until, now=now)
         raise (OrderBeingPaid if is_paying else OrderNotCancellable)(order.number)
 
@@ -104,7 +110,11 @@ def _expire_order(*, order_id: UUID, now: datetime) -> bool:
     order = locks.lock_order_if_free(order_id)
 
     if order is None or not rules.may_expire(
-        status=order.status, expires_at=order.expires_at, live_until=order.payment_live_until, now=now
+        status=order.status,
+        expires_at=order.expires_at,
+        live_until=order.payment_live_until,
+        under_review=order.under_review_amount,
+        now=now,
     ):
         return False
 

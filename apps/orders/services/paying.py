@@ -22,6 +22,7 @@ def note_payment(
     refunded_amount: int | None = None,
     disputed_amount: int | None = None,
     lost_amount: int | None = None,
+    under_review_amount: int | None = None,
     actor: Actor,
     now: datetime,
 ) -> Order:
@@ -29,10 +30,16 @@ def note_payment(
     Keep what payments says of an order that the caller has locked, and confirm it once it is paid.
 
     `paid_amount` is what was captured; of it `refunded_amount` has gone back, `disputed_amount` is wanted back by banks that
-    have not decided, and `lost_amount` is what they have taken (each as before if None), in paise; until `payment_live_until`
-    a payment is under way. An order that is closed takes note of the money and stays closed.
+    have not decided, and `lost_amount` is what they have taken; `under_review_amount` is captured money that counts for nothing
+    until staff have decided (each as before if None), in paise. Until `payment_live_until` a payment is under way. An order
+    that is closed takes note of the money and stays closed.
     """
-    copies = {"refunded_amount": refunded_amount, "disputed_amount": disputed_amount, "lost_amount": lost_amount}
+    copies = {
+        "refunded_amount": refunded_amount,
+        "disputed_amount": disputed_amount,
+        "lost_amount": lost_amount,
+        "under_review_amount": under_review_amount,
+    }
     told = {name: value for name, value in copies.items() if value is not None}
     changed = _differences(order, paid_amount=paid_amount, payment_live_until=payment_live_until, **told)
 

@@ -47,13 +47,19 @@ class GatewayError:
 
 @dataclass(frozen=True)
 class GatewayOrder:
-    """The gateway's order for one of our payments; `receipt` is our payment's public id, `amount` in paise."""
+    """
+    The gateway's order for one of our payments; `receipt` is our payment's public id, amounts in paise.
+
+    `status` is the gateway's own word; `is_paid` says that it holds the order settled, whatever the payer was charged.
+    """
 
     id: str
     amount: int
     currency: str
     receipt: str
     status: str
+    amount_paid: int | None = None
+    is_paid: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,9 @@ class GatewayPayment:
 
     `status` is one of `AttemptStatus`. `our_payment` is our payment's public id as the gateway kept it in notes or receipt,
     or empty. `link_id` is the payment link or QR code that it was paid by, where the news comes with that. `payer` is masked
-    already.
+    already. `amount` and `currency` are what comes to us; what a payer was charged in another currency is in `payer_amount` and
+    `payer_currency`. `fee_bearer` is who pays the fee, as the gateway says it. `is_captured` is its flag beside the status, and
+    `account_id` the account that the event is of, where it names them. `gateway_order` is its order as it is now, where we know.
     """
 
     gateway: str
@@ -80,6 +88,12 @@ class GatewayPayment:
     error: GatewayError = dataclasses.field(default_factory=GatewayError)
     our_payment: str = ""
     link_id: str = ""
+    payer_amount: int | None = None
+    payer_currency: str = ""
+    fee_bearer: str = ""
+    is_captured: bool | None = None
+    account_id: str = ""
+    gateway_order: GatewayOrder | None = None
 
 
 @dataclass(frozen=True)
@@ -233,6 +247,10 @@ class Gateway(LinkGateway, Protocol):
 
     def find_order(self, *, receipt: str) -> GatewayOrder | None:
         """Return the order with a receipt, or None."""
+        ...
+
+    def get_order(self, *, gateway_order_id: str) -> GatewayOrder:
+        """Return an order as it is now."""
         ...
 
     def list_payments(self, *, gateway_order_id: str) -> Sequence[GatewayPayment]:

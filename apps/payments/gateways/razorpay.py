@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from json import loads
 from typing import IO, Any
@@ -28,6 +29,7 @@ from apps.payments.gateways.links import GatewayLink
 from apps.payments.gateways.razorpay_calls import call, items_of, read, understood, write
 from apps.payments.gateways.razorpay_disputes import FOLLOWED_DISPUTES, contest_body, dispute_from
 from apps.payments.gateways.razorpay_facts import (
+    account_of,
     entity_of,
     order_from,
     payment_from,
@@ -85,6 +87,10 @@ class Razorpay(RazorpayLinks):
         body = read("/v1/orders", {"receipt": receipt, "count": 100})
         matching = [order for order in items_of(body, order_from) if order.receipt == receipt]
         return matching[-1] if matching else None
+
+    def get_order(self, *, gateway_order_id: str) -> GatewayOrder:
+        """Return an order as it is now: whether it is paid, and how much of it."""
+        return understood(order_from, read(f"/v1/orders/{quote(gateway_order_id, safe='')}"))
 
     def list_payments(self, *, gateway_order_id: str) -> list[GatewayPayment]:
         """Return every try to pay an order, oldest first; Razorpay lists the newest first."""
@@ -206,7 +212,10 @@ class Razorpay(RazorpayLinks):
         """Return the event type, and the payment, refund, dispute or link that it tells of."""
         event_type, facts = webhook_from(raw)
         if event_type in FOLLOWED_LINKS:
-            return event_type, link_news_from(loads(raw).get("payload"))
+            told = link_news_from(loads(raw).get("payload"))
+            if isinstance(told, GatewayPayment):
+                told = replace(told, account_id=account_of(loads(raw)))
+            return event_type, told
         if event_type in FOLLOWED_DISPUTES:
             payload = loads(raw).get("payload") or {}
             return event_type, dispute_from(entity_of(payload, "dispute"), payment=entity_of(payload, "payment"))

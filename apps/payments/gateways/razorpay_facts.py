@@ -21,6 +21,9 @@ FOLLOWED_REFUNDS = frozenset({"refund.created", "refund.processed", "refund.fail
 #: Webhooks that tell of a try to pay. Others are kept and left alone.
 FOLLOWED = frozenset({"payment.authorized", "payment.captured", "payment.failed", "order.paid"})
 
+#: What Razorpay calls an order that it holds settled, whatever its payer was charged.
+_PAID = "paid"
+
 _STATUSES = {
     "created": AttemptStatus.CREATED,
     "pending": AttemptStatus.CREATED,
@@ -47,27 +50,36 @@ def order_from(entity: Any) -> GatewayOrder:
     return GatewayOrder(
         id=with_prefix("order", body.get("id")),
         amount=_paise(body.get("amount")),
-        currency=_text(body, "currency").upper(),
+        currency=currency_of(body),
         receipt=_text(body, "receipt"),
         status=_text(body, "status"),
+        amount_paid=_paise_or_none(body.get("amount_paid")),
+        is_paid=_text(body, "status") == _PAID,
     )
 
 
-def payment_from(entity: Any, *, order: Any = None) -> GatewayPayment:
+def payment_from(entity: Any, *, order: Any = None, account_id: str = "") -> GatewayPayment:
     """
-    Read a payment; `order` is the order's entity where it came along.
+    Read a payment; `order` is the order's entity where it came along, `account_id` the account that a webhook names.
+
+    Of a payment in the payer's own currency what comes to us is `base_amount` in `base_currency`.
 
     :raises UnreadableFacts: if it has no id, amount or known status
     """
     body = _object(entity)
     order_id = body.get("order_id")
+    amount, currency = _paise(body.get("amount")), currency_of(body)
+    base_amount, base_currency = _paise_or_none(body.get("base_amount")), currency_of(body, "base_currency")
+    is_converted = base_amount is not None and bool(base_currency) and bool(currency) and base_currency != currency
     return GatewayPayment(
         gateway=NAME,
         id=with_prefix("pay", body.get("id")),
         order_id=with_prefix("order", order_id) if order_id else "",
         status=_status(body),
-        amount=_paise(body.get("amount")),
-        currency=_text(body, "currency").upper()[:3],
+        amount=base_amount if is_converted and base_amount is not None else amount,
+        currency=base_currency if is_converted else currency,
+        payer_amount=amount if is_converted else None,
+        payer_currency=currency if is_converted else "",
         method=_text(body, "method")[:20],
         payer=masked_payer(body),
         rrn=_rrn(body)[:40],
@@ -75,7 +87,27 @@ def payment_from(entity: Any, *, order: Any = None) -> GatewayPayment:
         fee_tax_amount=_paise_or_none(body.get("tax")),
         error=_error(body),
         our_payment=_our_payment(body, order),
+        fee_bearer=_text(body, "fee_bearer")[:10],
+        is_captured=body["captured"] if isinstance(body.get("captured"), bool) else None,
+        account_id=account_id,
+        gateway_order=_order_or_none(order, of=order_id),
     )
+
+
+def currency_of(body: dict[str, Any], name: str = "currency") -> str:
+    """Return a currency as the gateway says it, in capitals, or nothing: never cut to what a code may be."""
+    return _text(body, name).upper()[:16]
+
+
+def _order_or_none(entity: Any, *, of: Any) -> GatewayOrder | None:
+    """Return the order that came along with its payment; one that cannot be read, or is another's, is asked about later."""
+    if not isinstance(entity, dict):
+        return None
+    try:
+        order = order_from(entity)
+    except UnreadableFacts:
+        return None
+    return order if of and order.id == with_prefix("order", of) else None
 
 
 def refund_from(entity: Any, *, payment: Any = None) -> GatewayRefund:
@@ -125,7 +157,12 @@ def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | None
     entity = entity_of(payload, "payment")
     if entity is None:
         return event_type, None
-    return event_type, payment_from(entity, order=entity_of(payload, "order"))
+    return event_type, payment_from(entity, order=entity_of(payload, "order"), account_id=account_of(envelope))
+
+
+def account_of(envelope: Any) -> str:
+    """Return the account that a webhook says it is of, or nothing."""
+    return _text(envelope, "account_id")[:40]
 
 
 def with_prefix(prefix: str, value: Any) -> str:

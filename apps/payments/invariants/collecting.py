@@ -40,12 +40,57 @@ PAYMENTS = (
     Invariant(
         id="INV-16",
         name="money_is_what_was_asked",
-        statement="Captured money of another amount or currency than the payment's is flagged for staff.",
+        statement="Captured money of another amount or currency than the payment's is under review, or was accepted.",
         sql="""
             SELECT a.id, a.gateway_payment_id, a.amount, a.currency, p.amount AS asked, p.currency AS asked_currency
             FROM payments_paymentattempt a JOIN payments_payment p ON p.id = a.payment_id
             WHERE a.status = 'captured' AND (a.amount, a.currency) IS DISTINCT FROM (p.amount, p.currency)
               AND (a.review_reason <> 'amount_differs' OR a.review_opened_at IS NULL)
+              AND (a.accepted_amount IS NULL OR a.currency <> p.currency)
+              -- Late money and second payments of another amount have gone back as a whole.
+              AND (a.review_reason NOT IN ('order_closed', 'paid_twice') OR a.review_closed_at IS NULL)
+        """,
+    ),
+    Invariant(
+        id="INV-16c",
+        name="orders_know_what_is_under_review",
+        statement="An order's copy of money under review is the sum of its captured attempts of another amount that nobody decided about.",
+        sql="""
+            SELECT o.id, o.number, o.under_review_amount, coalesce(open.amount, 0) AS under_review FROM orders_order o
+            LEFT JOIN (
+                SELECT p.order_id, sum(a.amount) AS amount FROM payments_paymentattempt a
+                JOIN payments_payment p ON p.id = a.payment_id
+                WHERE a.status = 'captured' AND a.review_reason = 'amount_differs' AND a.currency = p.currency
+                  AND a.review_opened_at IS NOT NULL AND a.review_closed_at IS NULL
+                  AND a.amount > (SELECT coalesce(sum(r.amount), 0) FROM payments_refund r WHERE r.attempt_id = a.id
+                                  AND r.status IN ('pending', 'unknown', 'manual', 'processed'))
+                GROUP BY p.order_id
+            ) open ON open.order_id = o.id
+            WHERE o.under_review_amount <> coalesce(open.amount, 0)
+        """,
+    ),
+    Invariant(
+        id="INV-16d",
+        name="orders_with_money_do_not_expire",
+        statement="No order expired while captured money for it was under review.",
+        sql="""
+            SELECT o.id, o.number, o.expired_at, a.gateway_payment_id, a.captured_at FROM orders_order o
+            JOIN payments_payment p ON p.order_id = o.id JOIN payments_paymentattempt a ON a.payment_id = p.id
+            WHERE o.expired_at IS NOT NULL AND a.review_opened_at IS NOT NULL AND a.captured_at < o.expired_at
+              AND (a.review_reason = 'amount_differs' OR a.accepted_at IS NOT NULL)
+              AND (a.review_closed_at IS NULL OR a.review_closed_at > o.expired_at)
+              AND NOT EXISTS (SELECT FROM payments_refund r WHERE r.attempt_id = a.id AND r.created_at <= o.expired_at)
+        """,
+    ),
+    Invariant(
+        id="INV-10d",
+        name="no_captured_money_is_under_review_for_ever",
+        statement="No captured money is under review for more than a week.",
+        settles_in=604_800,
+        sql="""
+            SELECT a.id, a.gateway_payment_id, a.amount, a.review_opened_at FROM payments_paymentattempt a
+            WHERE a.status = 'captured' AND a.review_reason <> '' AND a.review_closed_at IS NULL
+              AND a.review_opened_at < %(now)s - interval '7 days'
         """,
     ),
     Invariant(
@@ -128,7 +173,7 @@ PAYMENTS = (
             JOIN payments_payment p ON p.id = a.payment_id JOIN orders_order o ON o.id = p.order_id
             WHERE a.status = 'captured' AND a.review_reason = ''
               AND o.status IN ('pending_payment', 'cancelled', 'expired')
-              AND a.amount > (SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
+              AND least(a.amount, a.accepted_amount) > (SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
                               WHERE r.attempt_id = a.id AND r.status <> 'cancelled')
         """,
     ),
@@ -137,20 +182,20 @@ PAYMENTS = (
         name="orders_are_paid_once",
         statement="The money that paid an order is not more than its total; what came beyond is flagged for staff.",
         sql="""
-            SELECT o.id, o.number, o.total_amount, sum(a.amount) AS paid FROM orders_order o
+            SELECT o.id, o.number, o.total_amount, sum(coalesce(a.accepted_amount, a.amount)) AS paid FROM orders_order o
             JOIN payments_payment p ON p.order_id = o.id JOIN payments_paymentattempt a ON a.payment_id = p.id
             WHERE a.status = 'captured' AND a.review_reason = ''
-            GROUP BY o.id HAVING sum(a.amount) > o.total_amount
+            GROUP BY o.id HAVING sum(coalesce(a.accepted_amount, a.amount)) > o.total_amount
         """,
     ),
     Invariant(
         id="INV-20b",
         name="orders_know_what_was_paid",
-        statement="An order's copy of what was paid is the sum of its captured attempts of the asked amount.",
+        statement="An order's copy of what was paid is the sum of what its captured attempts of the requested or accepted amount count.",
         sql="""
             SELECT o.id, o.number, o.paid_amount, coalesce(paid.amount, 0) AS captured FROM orders_order o
             LEFT JOIN (
-                SELECT p.order_id, sum(a.amount) AS amount FROM payments_paymentattempt a
+                SELECT p.order_id, sum(coalesce(a.accepted_amount, a.amount)) AS amount FROM payments_paymentattempt a
                 JOIN payments_payment p ON p.id = a.payment_id
                 WHERE a.status = 'captured' AND a.review_reason <> 'amount_differs' AND a.currency = p.currency
                 GROUP BY p.order_id

@@ -63,10 +63,11 @@ LEDGER = (
         sql="""
             SELECT t.id, t.source_type, t.source_id, t.kind FROM payments_ledgertransaction t
             WHERE NOT CASE t.source_type
-                WHEN 'payments.paymentattempt' THEN t.kind = 'capture'
+                WHEN 'payments.paymentattempt' THEN t.kind IN ('capture', 'payment_difference')
                      AND EXISTS (SELECT FROM payments_paymentattempt f WHERE f.id = t.source_id AND f.status = 'captured')
                 WHEN 'payments.refund' THEN split_part(t.kind, ':', 1) IN (
-                         'refund_due', 'refund_due_again', 'refund_reversal', 'refund', 'refund_manual', 'late_credit')
+                         'refund_due', 'refund_due_again', 'refund_reversal', 'refund', 'refund_manual', 'late_credit',
+                         'difference_reversal')
                      AND EXISTS (SELECT FROM payments_refund f WHERE f.id = t.source_id)
                 WHEN 'payments.settlement' THEN split_part(t.kind, ':', 1) = 'settlement'
                      AND EXISTS (SELECT FROM payments_settlement f WHERE f.id = t.source_id)
@@ -76,6 +77,36 @@ LEDGER = (
                      AND EXISTS (SELECT FROM payments_dispute f WHERE f.id = t.source_id)
                 WHEN 'invoicing.invoice' THEN t.kind IN ('invoice', 'credit_note')
                 ELSE false END
+        """,
+    ),
+    Invariant(
+        id="INV-25f",
+        name="accepted_differences_are_in_the_books",
+        statement="What was accepted beyond or below the amount requested is booked by its reason, once; nothing else is, and no more of"
+        " it is taken back than there is.",
+        sql="""
+            WITH due AS (
+                SELECT id, amount - accepted_amount AS difference,
+                    CASE WHEN difference_reason IN ('payer_fee', 'surcharge') THEN 'payer_fees' ELSE 'payment_differences' END AS account
+                FROM payments_paymentattempt WHERE accepted_amount <> amount
+            ), booked AS (
+                SELECT t.source_id AS id, e.account_id AS account, -sum(e.amount) AS difference
+                FROM payments_ledgertransaction t JOIN payments_ledgerentry e ON e.transaction_id = t.id
+                WHERE t.source_type = 'payments.paymentattempt' AND t.kind = 'payment_difference'
+                  AND e.account_id <> 'customer_advances'
+                GROUP BY t.source_id, e.account_id
+            ), reversed AS (
+                SELECT r.attempt_id AS id, e.account_id AS account, sum(e.amount) AS difference
+                FROM payments_ledgertransaction t JOIN payments_ledgerentry e ON e.transaction_id = t.id
+                JOIN payments_refund r ON r.id = t.source_id
+                WHERE t.source_type = 'payments.refund' AND t.kind = 'difference_reversal'
+                  AND e.account_id <> 'customer_advances'
+                GROUP BY r.attempt_id, e.account_id
+            )
+            SELECT id, account, due.difference, booked.difference AS booked, reversed.difference AS reversed
+            FROM due FULL JOIN booked USING (id, account) FULL JOIN reversed USING (id, account)
+            WHERE due.difference IS DISTINCT FROM booked.difference
+               OR coalesce(reversed.difference, 0) NOT BETWEEN least(due.difference, 0) AND greatest(due.difference, 0)
         """,
     ),
     Invariant(

@@ -43,14 +43,27 @@ REFUNDS = (
         name="orders_know_what_went_back",
         statement="An order's copy of what went back is the sum of its processed refunds of money that counts as paid.",
         sql="""
-            SELECT o.id, o.number, o.refunded_amount, coalesce(back.amount, 0) AS processed FROM orders_order o
+            WITH whole AS (
+                -- What a payer never paid of an accepted payment, once all that was captured of it has gone.
+                SELECT p.order_id, sum(a.accepted_amount - a.amount) AS shortfall FROM payments_paymentattempt a
+                JOIN payments_payment p ON p.id = a.payment_id
+                WHERE a.accepted_amount > a.amount AND a.amount <= (
+                    SELECT coalesce(sum(r.amount), 0) FROM payments_refund r WHERE r.attempt_id = a.id AND r.status = 'processed'
+                ) + (
+                    SELECT coalesce(sum(d.amount_deducted), 0) FROM payments_dispute d
+                    WHERE d.attempt_id = a.id AND d.status = 'lost'
+                )
+                GROUP BY p.order_id
+            )
+            SELECT o.id, o.number, o.refunded_amount, coalesce(back.amount, 0) + coalesce(whole.shortfall, 0) AS processed
+            FROM orders_order o LEFT JOIN whole ON whole.order_id = o.id
             LEFT JOIN (
                 SELECT r.order_id, sum(r.amount) AS amount FROM payments_refund r
                 JOIN payments_paymentattempt a ON a.id = r.attempt_id JOIN payments_payment p ON p.id = r.payment_id
                 WHERE r.status = 'processed' AND a.review_reason <> 'amount_differs' AND r.currency = p.currency
                 GROUP BY r.order_id
             ) back ON back.order_id = o.id
-            WHERE o.refunded_amount <> coalesce(back.amount, 0)
+            WHERE o.refunded_amount <> coalesce(back.amount, 0) + coalesce(whole.shortfall, 0)
         """,
     ),
     Invariant(

@@ -11,6 +11,7 @@ from apps.payments.states import (
     BY_LINK,
     LIVE,
     AttemptStatus,
+    DifferenceReason,
     GatewayCall,
     PaymentChannel,
     PaymentStatus,
@@ -124,7 +125,8 @@ class PaymentAttempt(Subject):
     """
     One try of the customer: one payment at the gateway. Its rank only rises; captured never goes back.
 
-    `review_reason` is set when the money arrived and staff must decide about it.
+    `review_reason` is set when the money arrived and staff must decide about it. `accepted_amount` is set where another amount
+    than the one requested was accepted as the payment: it is what counts for the order, and the rest is booked by its reason.
     """
 
     PREFIX = "att"
@@ -142,6 +144,13 @@ class PaymentAttempt(Subject):
     rrn = models.CharField(max_length=40, blank=True)
     fee_amount = models.BigIntegerField(null=True, blank=True, help_text="The gateway's fee with its GST, in paise.")
     fee_tax_amount = models.BigIntegerField(null=True, blank=True)
+    fee_bearer = models.CharField(
+        max_length=10, blank=True, default="", db_default="", help_text="Who pays the fee, as the gateway says it."
+    )
+    payer_amount = models.BigIntegerField(
+        null=True, blank=True, help_text="What the payer was charged in a currency of their own, in its smallest unit."
+    )
+    payer_currency = models.CharField(max_length=3, blank=True, default="", db_default="")
     error = models.JSONField(default=dict, blank=True)
     learnt_by = models.CharField(max_length=10, choices=Source)
     authorized_at = models.DateTimeField(null=True, blank=True)
@@ -150,9 +159,28 @@ class PaymentAttempt(Subject):
     review_reason = models.CharField(max_length=20, choices=ReviewReason, blank=True)
     review_opened_at = models.DateTimeField(null=True, blank=True)
     review_closed_at = models.DateTimeField(null=True, blank=True)
+    acceptance_requested_by = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Who would accept the amount, where a second person must agree.",
+    )
+    accepted_amount = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="What of it counts for the order, in paise; empty where it is what was requested.",
+    )
+    difference_reason = models.CharField(max_length=20, choices=DifferenceReason, blank=True, default="", db_default="")
+    accepted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(accepted_amount__isnull=True, accepted_at__isnull=True)
+                | models.Q(status=AttemptStatus.CAPTURED, accepted_amount__gt=0, accepted_at__isnull=False),
+                name="accepted_attempt_is_captured",
+            ),
             models.UniqueConstraint(fields=["gateway", "gateway_payment_id"], name="one_attempt_per_gateway_payment"),
             models.CheckConstraint(
                 condition=~models.Q(status=AttemptStatus.CAPTURED) | models.Q(captured_at__isnull=False),
@@ -180,6 +208,21 @@ class PaymentAttempt(Subject):
 
     def __str__(self) -> str:
         return self.gateway_payment_id
+
+    @property
+    def is_under_review(self) -> bool:
+        """Whether staff must still decide about its money."""
+        return bool(self.review_reason) and self.review_opened_at is not None and self.review_closed_at is None
+
+    @property
+    def counted_amount(self) -> int:
+        """What of it counts for the order, in paise."""
+        return self.amount if self.accepted_amount is None else self.accepted_amount
+
+    @property
+    def refundable_amount(self) -> int:
+        """What of it can be refunded at most, in paise: neither a fee that the payer bore, nor more than was captured."""
+        return min(self.amount, self.counted_amount)
 
 
 class Webhook(Subject):

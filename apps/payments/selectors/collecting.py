@@ -5,22 +5,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet, Sum
+from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from apps.core import ids
 from apps.core.errors import NotFound
-from apps.core.models import is_staff_with
+from apps.core.events import list_events_of_subjects
+from apps.core.models import Event, is_staff_with
 from apps.payments.gateways import GatewayPayment
 from apps.payments.gateways.links import GatewayLink
 from apps.payments.models import (
     Payment,
     PaymentAttempt,
     PaymentNotFound,
+    Refund,
     Webhook,
 )
 from apps.payments.states import (
     BY_LINK,
     LIVE,
+    PROMISED,
     AttemptStatus,
     GatewayCall,
     ReviewReason,
@@ -187,12 +191,37 @@ def sum_captured(order_id: UUID, *, currency: str) -> int:
     """
     Return the money (paise) that came for an order and was not given back.
 
-    Leaves out money of another amount or currency than asked: it is in the books and counts for nothing until staff decide.
+    Leaves out money of another amount than requested until it is accepted: it is in the books and counts for nothing before.
     """
     captured = PaymentAttempt.objects.filter(
         payment__order_id=order_id, status=AttemptStatus.CAPTURED, currency=currency
     ).exclude(review_reason=ReviewReason.AMOUNT_DIFFERS)
-    return captured.aggregate(total=Sum("amount"))["total"] or 0
+    return captured.aggregate(total=Sum(Coalesce("accepted_amount", "amount")))["total"] or 0
+
+
+def sum_under_review(order_id: UUID, *, currency: str) -> int:
+    """Return the captured money (paise) of an order that is not the amount requested and that staff must decide about."""
+    rows = _undecided().filter(payment__order_id=order_id, currency=currency)
+    return sum(attempt.amount for attempt in rows)
+
+
+def is_payment_under_review(payment_id: UUID) -> bool:
+    """Return whether captured money of a payment is not the amount requested and waits for staff."""
+    return _undecided().filter(payment_id=payment_id).exists()
+
+
+def _undecided() -> "QuerySet[PaymentAttempt]":
+    """Captured attempts of another amount than was requested, but those whose money is promised back as a whole."""
+    promised = Refund.objects.filter(attempt=OuterRef("pk"), status__in=PROMISED).order_by()
+    rows = list_attempts_to_review().filter(status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_DIFFERS)
+    total = Subquery(promised.values("attempt").annotate(total=Sum("amount")).values("total"))
+    return rows.annotate(promised=Coalesce(total, 0)).filter(amount__gt=F("promised"))
+
+
+def list_attempts_under_review_since(before: datetime) -> "QuerySet[PaymentAttempt]":
+    """Return the captured attempts that have waited for a decision of staff since an instant or longer, longest first."""
+    rows = list_attempts_to_review().filter(status=AttemptStatus.CAPTURED, review_opened_at__lte=before)
+    return rows.select_related("payment__order").order_by("review_opened_at", "pk")
 
 
 def latest_live_until(order_id: UUID) -> datetime | None:
@@ -204,6 +233,11 @@ def latest_live_until(order_id: UUID) -> datetime | None:
 def list_attempt_states(payment_id: UUID) -> Collection[tuple[str, str]]:
     """Return status and review reason of each attempt of a payment."""
     return list(PaymentAttempt.objects.filter(payment_id=payment_id).values_list("status", "review_reason"))
+
+
+def list_events_of_attempt(attempt_id: UUID, *, event_type: str) -> list[Event]:
+    """Return the events of a type that an attempt had, oldest first."""
+    return list(list_events_of_subjects(PaymentAttempt, [attempt_id]).filter(type=event_type))
 
 
 def list_attempts_to_capture(payment_id: UUID) -> list[PaymentAttempt]:

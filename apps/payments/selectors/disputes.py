@@ -96,6 +96,12 @@ def sum_lost(order_id: UUID, *, currency: str) -> int:
     return rows.aggregate(total=Sum("amount_deducted"))["total"] or 0
 
 
+def sum_lost_of_attempt(attempt_id: UUID) -> int:
+    """Return the money (paise) of an attempt that lost disputes took."""
+    rows = Dispute.objects.filter(attempt_id=attempt_id, status=DisputeStatus.LOST)
+    return rows.aggregate(total=Sum("amount_deducted"))["total"] or 0
+
+
 def sum_disputed_of_attempt(attempt_id: UUID) -> int:
     """Return the money (paise) of an attempt that its disputes keep: wanted back and undecided, or lost."""
     return Dispute.objects.filter(attempt_id=attempt_id).aggregate(total=Sum(_KEPT))["total"] or 0

@@ -12,6 +12,8 @@ from apps.payments.models import (
     BalanceCheckpoint,
     LedgerEntry,
     LedgerTransaction,
+    PaymentAttempt,
+    Refund,
 )
 
 
@@ -98,3 +100,15 @@ def list_statement(code: str, *, currency: str = "INR", last: int | None = None)
         return 0, shown
     opening = entries.filter(id__lt=first[0]).aggregate(total=Sum("amount"))["total"] or 0
     return opening, shown.filter(id__gte=first[0])
+
+
+def sum_difference_reversed(attempt: PaymentAttempt, *, kind: str) -> int:
+    """Return what of an attempt's accepted difference (paise, signed as that) its refunds have taken back."""
+    refunds = Refund.objects.filter(attempt_id=attempt.pk).values("pk")
+    rows = LedgerEntry.objects.filter(
+        transaction__source_type=Refund._meta.label_lower,
+        transaction__source_id__in=refunds,
+        transaction__kind=kind,
+        account_id="customer_advances",
+    )
+    return -(rows.aggregate(total=Sum("amount"))["total"] or 0)

@@ -18,7 +18,7 @@ from apps.payments.models import (
     RefundLine,
     RefundNotFound,
 )
-from apps.payments.selectors.disputes import sum_disputed_of_attempt
+from apps.payments.selectors.disputes import sum_disputed_of_attempt, sum_lost_of_attempt
 from apps.payments.states import (
     HOLDING,
     PAST_APPROVAL,
@@ -99,10 +99,24 @@ def sum_decided_alone(order_id: UUID, *, besides: UUID | None = None) -> int:
 
 
 def sum_given_back(order_id: UUID, *, currency: str) -> int:
-    """Return the money (paise) that has gone back, of what `sum_captured` counts as come in."""
+    """Return the money (paise) that has gone back, of what `sum_captured` counts as come in, in the order's value."""
     rows = Refund.objects.filter(order_id=order_id, status=RefundStatus.PROCESSED, currency=currency)
     rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
-    return rows.aggregate(total=Sum("amount"))["total"] or 0
+    return (rows.aggregate(total=Sum("amount"))["total"] or 0) + _sum_shortfall_returned(order_id)
+
+
+def _sum_shortfall_returned(order_id: UUID) -> int:
+    """
+    Return what of an order's value (paise) its payers never paid and therefore need not get back: of a payment that was accepted
+    at a lower amount, once all of that has gone back or been lost.
+    """
+    accepted = PaymentAttempt.objects.filter(payment__order_id=order_id, accepted_amount__gt=F("amount"))
+    return sum(one.counted_amount - one.amount for one in accepted if sum_gone_of_attempt(one.pk) >= one.amount)
+
+
+def sum_gone_of_attempt(attempt_id: UUID) -> int:
+    """Return the money (paise) of an attempt that has left us for good: refunded, or lost in a dispute."""
+    return sum_given_back_of_attempt(attempt_id) + sum_lost_of_attempt(attempt_id)
 
 
 def sum_held_of_attempt(attempt_id: UUID) -> int:
@@ -135,7 +149,7 @@ def refundable_of(order_id: UUID) -> int:
 
 def left_of_attempt(attempt: PaymentAttempt) -> int:
     """Return the money (paise) of a captured attempt that neither a refund nor a dispute holds."""
-    return max(0, attempt.amount - sum_held_of_attempt(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
+    return max(0, attempt.refundable_amount - sum_held_of_attempt(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
 
 def amount_to_give_back(order_id: UUID) -> int:

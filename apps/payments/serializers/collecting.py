@@ -9,7 +9,7 @@ from rest_framework.renderers import BaseRenderer
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
 from apps.payments import rules
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.states import AttemptStatus, PaymentChannel, PaymentStatus
+from apps.payments.states import AttemptStatus, DifferenceReason, PaymentChannel, PaymentStatus, ReviewReason
 
 # Requests -------------------------------------------------------------------------------------------------------------
 
@@ -26,6 +26,13 @@ class VerifyPaymentRequest(RequestSerializer):
     gateway_payment_id = StrictCharField(max_length=40)
     signature = StrictCharField(max_length=128)
     gateway_order_id = StrictCharField(max_length=40, required=False)
+
+
+class AcceptAttemptRequest(RequestSerializer):
+    """Why the payer was charged another amount than was requested; a note for the order's history."""
+
+    reason = serializers.ChoiceField(choices=DifferenceReason.choices)
+    note = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
 
 
 class EmptyRequest(RequestSerializer):
@@ -88,8 +95,21 @@ class PaymentAttemptResponse(ResponseSerializer):
     object = serializers.CharField(default="payment_attempt")
     gateway_payment_id = serializers.CharField()
     status = serializers.ChoiceField(choices=AttemptStatus.choices)
-    amount = serializers.IntegerField(help_text="Paise.")
+    amount = serializers.IntegerField(help_text="What the payer was charged, in paise.")
     currency = serializers.CharField()
+    payer_amount = serializers.IntegerField(
+        allow_null=True,
+        help_text="The same in the payer's own currency, in its smallest unit; null if that is the rupee.",
+    )
+    payer_currency = serializers.CharField(help_text="Empty if it is the rupee.")
+    accepted_amount = serializers.IntegerField(
+        allow_null=True, help_text="What of it counts for the order, in paise, where it is not the amount requested."
+    )
+    difference_reason = serializers.ChoiceField(choices=[("", ""), *DifferenceReason.choices])
+    is_under_review = serializers.BooleanField(
+        help_text="The money has arrived and staff decide about it: it is accepted or refunded."
+    )
+    review_reason = serializers.ChoiceField(choices=[("", ""), *ReviewReason.choices])
     method = serializers.CharField(help_text="upi, card, netbanking, wallet ...")
     payer = serializers.CharField(help_text="Masked.")
     rrn = serializers.CharField(help_text="The bank's reference number, for talks with the bank.")
@@ -223,6 +243,12 @@ ATTEMPT_EXAMPLE: dict[str, Any] = {
     "status": "captured",
     "amount": 117900,
     "currency": "INR",
+    "payer_amount": None,
+    "payer_currency": "",
+    "accepted_amount": None,
+    "difference_reason": "",
+    "is_under_review": False,
+    "review_reason": "",
     "method": "upi",
     "payer": "ga***@upi",
     "rrn": "322206890934",
@@ -234,6 +260,13 @@ ATTEMPT_EXAMPLE: dict[str, Any] = {
     "updated_at": "2026-11-21T05:31:10Z",
     "version": 2,
     "metadata": {},
+}
+ACCEPTED_ATTEMPT_EXAMPLE: dict[str, Any] = {
+    **ATTEMPT_EXAMPLE,
+    "amount": 119900,
+    "accepted_amount": 117900,
+    "difference_reason": "surcharge",
+    "version": 4,
 }
 READY_EXAMPLE: dict[str, Any] = {
     **STARTED_EXAMPLE,

@@ -2,7 +2,13 @@
 
 from apps.payments.gateways import GatewayFailure, Proof
 from apps.payments.gateways.report_formats import DATE_ORDERS
-from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
+from apps.payments.services.applying import (
+    GatewayFactsContradict,
+    NotOurPayment,
+    apply_gateway_payment,
+    apply_polled_payment,
+    report_contradiction,
+)
 from apps.payments.services.approving import (
     RefundNotAwaitingApproval,
     RefundNotCancellable,
@@ -83,6 +89,13 @@ from apps.payments.services.ledger import (
     post_to_ledger,
     set_up_reference_data,
 )
+from apps.payments.services.payment_acceptance import (
+    AttemptNotAcceptable,
+    DifferenceReasonDoesNotFit,
+    accept_attempt,
+)
+from apps.payments.services.payment_differences import reverse_difference
+from apps.payments.services.payment_reviews import warn_of_open_reviews
 from apps.payments.services.proving import TooMuchEvidence, TrackingIsOfShipping, add_dispute_evidence
 from apps.payments.services.receivables import find_overdue_receivables
 from apps.payments.services.reconciling import check_settlements, find_missing_lines
@@ -125,6 +138,7 @@ from apps.payments.services.starting import (
     NothingToPay,
     OrderNotPayable,
     PaymentNotCancellable,
+    PaymentUnderReview,
     cancel_payment,
     start_link,
     start_payment,
@@ -146,12 +160,15 @@ __all__ = [
     "SUSPENSE",
     "AmountOrLines",
     "AnotherPaymentUnderWay",
+    "AttemptNotAcceptable",
     "DayIsInTheFuture",
     "Difference",
+    "DifferenceReasonDoesNotFit",
     "DisputeDeadlineMissed",
     "DisputeNotAnswerable",
     "ExceptionHoldsMoney",
     "ExceptionResolvedAlready",
+    "GatewayFactsContradict",
     "GatewayFailure",
     "LineNotOfOrder",
     "LinesNeedOnePayment",
@@ -169,6 +186,7 @@ __all__ = [
     "OrderNotPayable",
     "OwnerMayNotDecide",
     "PaymentNotCancellable",
+    "PaymentUnderReview",
     "PostingDiffers",
     "PostingEmpty",
     "PostingUnbalanced",
@@ -197,12 +215,14 @@ __all__ = [
     "UnitsBack",
     "UnitsExceedLine",
     "WebhookNotSigned",
+    "accept_attempt",
     "accept_dispute",
     "account_codes_for",
     "add_dispute_evidence",
     "apply_gateway_dispute",
     "apply_gateway_payment",
     "apply_gateway_refund",
+    "apply_polled_payment",
     "approve_refund",
     "ask_about_open_disputes",
     "ask_about_open_payments",
@@ -241,12 +261,14 @@ __all__ = [
     "replay_all_orders",
     "replay_order",
     "replay_settlements",
+    "report_contradiction",
     "request_check",
     "request_refund",
     "request_refund_check",
     "request_settlement_import",
     "resolve_exception",
     "retry_refund",
+    "reverse_difference",
     "send_dispute_answer",
     "send_refund",
     "set_up_reference_data",
@@ -257,4 +279,5 @@ __all__ = [
     "sync_refund",
     "verify_checkout",
     "warn_of_dispute_deadlines",
+    "warn_of_open_reviews",
 ]

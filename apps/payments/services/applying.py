@@ -5,33 +5,28 @@ Whatever the order in which news comes, and however often, the rows end in one s
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 
-from apps.core.errors import NotFound
+from apps.core.errors import Conflict, NotFound
 from apps.core.events import SYSTEM, Actor, changes_since, record, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
-from apps.orders.states import OrderStatus
-from apps.payments import events, locks, rules, selectors, states
+from apps.orders.states import CLOSED_UNPAID
+from apps.payments import events, locks, rules, selectors
 from apps.payments.gateways import GatewayPayment
-from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.models import Payment, PaymentAttempt, ReconciliationException, Webhook
+from apps.payments.services.exceptions import open_gateway_exception
 from apps.payments.services.ledger import CUSTOMER_ADVANCES, gateway_receivable, post_to_ledger
-from apps.payments.services.starting import close_unpaid, may_be_at_gateway, next_check_of
+from apps.payments.services.payment_acceptance import accept_by_gateway_order, may_be_accepted_later
+from apps.payments.services.payment_status import sync_payment_status
+from apps.payments.services.starting import request_payment_check
 from apps.payments.services.surplus import decide_about_surplus
 from apps.payments.services.telling import tell_order
-from apps.payments.states import (
-    LIVE,
-    SUCCESSFUL,
-    AttemptStatus,
-    GatewayCall,
-    PaymentChannel,
-    PaymentStatus,
-    ReviewReason,
-    Source,
-)
+from apps.payments.states import AttemptStatus, ExceptionReason, GatewayCall, PaymentChannel, ReviewReason, Source
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -39,8 +34,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 CAPTURE = "capture"
-#: Orders that no longer want money.
-_CLOSED_ORDERS = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 _NEWS_OF_ATTEMPT = {
     AttemptStatus.CREATED: events.ATTEMPT_CREATED,
     AttemptStatus.FAILED: events.ATTEMPT_FAILED,
@@ -48,14 +41,20 @@ _NEWS_OF_ATTEMPT = {
     AttemptStatus.AUTO_REFUNDED: events.ATTEMPT_AUTO_REFUNDED,
     AttemptStatus.CAPTURED: events.ATTEMPT_CAPTURED,
 }
-_NEWS_OF_PAYMENT = {
-    PaymentStatus.SUCCEEDED: events.PAYMENT_SUCCEEDED,
-    PaymentStatus.SUCCEEDED_LATE: events.PAYMENT_SUCCEEDED_LATE,
-}
 
 
 class NotOurPayment(NotFound):
     message = "The gateway's payment {0} belongs to none of ours."
+
+
+class GatewayFactsContradict(Conflict):
+    message = "What the gateway says of payment {0} cannot be booked. {1}"
+
+    def __init__(
+        self, payment: Payment, attempt: PaymentAttempt | None, facts: GatewayPayment, reason: ExceptionReason, why: str
+    ) -> None:
+        super().__init__(facts.id, why)
+        self.payment, self.attempt, self.facts, self.reason, self.why = payment, attempt, facts, reason, why
 
 
 @transaction.atomic
@@ -65,11 +64,13 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
 
     1. Find our payment unlocked, then lock order, payment and attempt.
     2. Merge the attempt by rank; what we know already changes nothing.
-    3. Post captured money to the ledger, once, as the customer's advance.
-    4. Derive the payment's status, close its rivals, tell the order, which confirms itself.
-    5. Money that the order does not want revives it or goes back; money that is not what was asked waits for staff.
+    3. Post captured money to the ledger, once, as the customer's advance, whatever its amount.
+    4. Accept another amount than was requested, if the gateway's order explains it.
+    5. Derive the payment's status, close its rivals, tell the order, which confirms itself.
+    6. Money that the order does not want revives it or goes back; money of another amount waits for staff.
 
     :raises NotOurPayment: if no payment of ours has that gateway order
+    :raises GatewayFactsContradict: if it is money of another account or currency, or contradicts itself; then nothing is changed
     """
     found = selectors.find_payment_for(facts)
     if found is None:
@@ -84,25 +85,75 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
     if is_by_order and payment.gateway_order_id not in (None, facts.order_id):
         raise NotOurPayment(facts.id)
 
+    _check_is_coherent(payment, attempt, facts)
+
     _adopt_gateway_ids(order, payment, facts, actor=actor, now=now)
     attempt, has_risen = _merge(order, payment, attempt, facts, source=source, actor=actor, now=now)
-    if has_risen and attempt.status == AttemptStatus.CAPTURED:
+    is_captured = attempt.status == AttemptStatus.CAPTURED
+    if has_risen and is_captured:
         _post_capture(order, attempt)
-    _settle(order, payment, attempt, has_risen=has_risen, actor=actor, now=now)
+    if is_captured:
+        accept_by_gateway_order(
+            order=order, payment=payment, attempt=attempt, gateway_order=facts.gateway_order, actor=actor, now=now
+        )
+    sync_payment_status(order, payment, attempt, has_risen=has_risen, actor=actor, now=now)
 
     tell_order(order=order, actor=actor, now=now)
-    if has_risen and attempt.status == AttemptStatus.CAPTURED:
+    _flag(order, payment, attempt, is_order_known=facts.gateway_order is not None, actor=actor, now=now)
+    if is_captured:
         decide_about_surplus(order=order, attempt=attempt, actor=actor, now=now)
 
     return attempt
 
 
 def apply_polled_payment(facts: GatewayPayment, *, now: datetime) -> None:
-    """Take in what a gateway answered about one try to pay; one that is not ours is left to staff, with a line in the log."""
+    """
+    Take in what a gateway answered about one attempt. One that is not ours is left to staff with a line in the log, one that
+    cannot be booked with an exception.
+    """
     try:
         apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
     except NotOurPayment:
         log.error("gateway_payment_of_another_order", gateway_payment=facts.id)
+    except GatewayFactsContradict as refusal:
+        report_contradiction(refusal, now=now)
+
+
+def report_contradiction(
+    refusal: GatewayFactsContradict, *, webhook: Webhook | None = None, actor: Actor = SYSTEM, now: datetime
+) -> ReconciliationException:
+    """Open an exception for staff about what a gateway says of a payment and cannot be booked."""
+    facts, payment = refusal.facts, refusal.payment
+    return open_gateway_exception(
+        gateway=facts.gateway,
+        reason=refusal.reason,
+        entity_id=facts.id,
+        description=f"{refusal.why} Nothing was booked for order {payment.order.number}: open the payment at the gateway.",
+        expected_amount=payment.amount,
+        actual_amount=facts.amount,
+        currency=payment.currency,
+        actual_currency=facts.currency if facts.currency != payment.currency else "",
+        attempt=refusal.attempt,
+        webhook=webhook,
+        actor=actor,
+        now=now,
+    )
+
+
+def _check_is_coherent(payment: Payment, attempt: PaymentAttempt | None, facts: GatewayPayment) -> None:
+    if attempt is not None and not rules.rises(attempt.status, facts.status):
+        return
+    why = rules.contradiction(
+        status=facts.status,
+        amount=facts.amount,
+        currency=facts.currency,
+        is_captured=facts.is_captured,
+        account_id=facts.account_id,
+        our_currency=payment.currency,
+        our_account_id=settings.RAZORPAY_ACCOUNT_ID,
+    )
+    if why is not None:
+        raise GatewayFactsContradict(payment, attempt, facts, *why)
 
 
 def _adopt_gateway_ids(order: "Order", payment: Payment, facts: GatewayPayment, *, actor: Actor, now: datetime) -> None:
@@ -167,15 +218,14 @@ def _merge(
             attempt.save(update_fields=[*changed, "updated_at"])
         event_type = _NEWS_OF_ATTEMPT[AttemptStatus(attempt.status)] if has_risen else events.ATTEMPT_CHANGED
         record(event_type, subject=attempt, root_id=order.pk, actor=actor, changed=changed, now=now)
-        if attempt.review_reason and before["review_reason"] != attempt.review_reason:
-            _flag(order, attempt, actor=actor, now=now)
     return attempt, has_risen
 
 
 def _rise(order: "Order", payment: Payment, attempt: PaymentAttempt, facts: GatewayPayment, *, now: datetime) -> None:
     attempt.status = facts.status
     attempt.amount = facts.amount
-    attempt.currency = facts.currency
+    # What is no code is only kept of attempts that brought no money.
+    attempt.currency = facts.currency[:3]
     attempt.error = facts.error.as_dict() if facts.status == AttemptStatus.FAILED else {}
     if facts.status == AttemptStatus.FAILED:
         attempt.failed_at = now
@@ -196,7 +246,7 @@ def _reason_to_review(order: "Order", payment: Payment, facts: GatewayPayment) -
         currency=facts.currency,
         asked=payment.amount,
         asked_currency=payment.currency,
-        is_order_closed=order.status in _CLOSED_ORDERS,
+        is_order_closed=order.status in CLOSED_UNPAID,
         paid_before=selectors.sum_captured(order.pk, currency=order.currency),
         total=order.total_amount,
     )
@@ -210,12 +260,32 @@ def _fill_blanks(attempt: PaymentAttempt, facts: GatewayPayment) -> None:
     attempt.method = attempt.method or facts.method
     attempt.payer = attempt.payer or facts.payer
     attempt.rrn = attempt.rrn or facts.rrn
+    attempt.fee_bearer = attempt.fee_bearer or facts.fee_bearer
+    if facts.payer_currency and not attempt.payer_currency:
+        attempt.payer_amount, attempt.payer_currency = facts.payer_amount, facts.payer_currency
     if attempt.fee_amount is None:
         attempt.fee_amount = facts.fee_amount
         attempt.fee_tax_amount = facts.fee_tax_amount
 
 
-def _flag(order: "Order", attempt: PaymentAttempt, *, actor: Actor, now: datetime) -> None:
+def _flag(
+    order: "Order", payment: Payment, attempt: PaymentAttempt, *, is_order_known: bool, actor: Actor, now: datetime
+) -> None:
+    """
+    Record that staff must decide about money, once for each reason.
+
+    What the gateway's order may explain is not reported before the gateway was asked about that: a worker does it now. What was
+    only authorised has not arrived.
+    """
+    if not attempt.is_under_review or attempt.status != AttemptStatus.CAPTURED:
+        return
+    if not is_order_known and may_be_accepted_later(payment, attempt):
+        request_payment_check(payment, actor=actor, now=now, reason="does its order explain the amount?")
+        return
+    told = selectors.list_events_of_attempt(attempt.pk, event_type=events.ATTEMPT_FLAGGED)
+    if any(event.changed.get("review_reason") == attempt.review_reason for event in told):
+        return
+
     log.warning("attempt_flagged", attempt=attempt.public_id, order=order.number, reason=attempt.review_reason)
     changed = stored_fields(attempt, "review_reason", "review_opened_at")
     record(events.ATTEMPT_FLAGGED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, now=now)
@@ -234,61 +304,3 @@ def _post_capture(order: "Order", attempt: PaymentAttempt) -> None:
         description=f"{attempt.gateway_payment_id} captured for {order.number}",
         occurred_at=attempt.captured_at,
     )
-
-
-def _settle(
-    order: "Order", payment: Payment, attempt: PaymentAttempt, *, has_risen: bool, actor: Actor, now: datetime
-) -> None:
-    """Bring the payment in line with its attempts, and close its rivals if it has the money."""
-    before = stored_fields(payment, "status", "live_until", "next_action", "succeeded_at")
-    to = rules.status_from(
-        payment.status, selectors.list_attempt_states(payment.pk), is_order_closed=order.status in _CLOSED_ORDERS
-    )
-    has_moved = to != payment.status
-    if has_moved:
-        _move(payment, PaymentStatus(to), now=now)
-    if has_risen and payment.status in LIVE:
-        payment.live_until = rules.extended(payment.live_until, status=attempt.status, now=now)
-
-    changed = changes_since(payment, before)
-    if not changed:
-        return
-    payment.save(update_fields=[*before, "checks", "next_check_at", "updated_at"])
-    event_type = (
-        _NEWS_OF_PAYMENT.get(PaymentStatus(to), events.PAYMENT_CHANGED) if has_moved else events.PAYMENT_CHANGED
-    )
-    record(event_type, subject=payment, root_id=order.pk, actor=actor, changed=changed, now=now)
-    if has_moved and to in SUCCESSFUL:
-        _close_rivals(order, actor=actor, now=now)
-
-
-def _move(payment: Payment, to: PaymentStatus, *, now: datetime) -> None:
-    payment.status = states.change(payment.status, to=to)
-    payment.checks = 0
-    payment.next_check_at = next_check_of(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
-    if to in SUCCESSFUL:
-        payment.succeeded_at = now
-        payment.next_action = {}
-    elif to == PaymentStatus.REQUIRES_PAYMENT:
-        # The UPI link belonged to the try that failed; Checkout opens a new one on the same gateway order.
-        payment.next_action = without_upi(payment.next_action)
-
-
-def without_upi(next_action: dict[str, Any]) -> dict[str, Any]:
-    """Return a next action without its UPI link."""
-    return {name: value for name, value in next_action.items() if name != "upi"}
-
-
-def _close_rivals(order: "Order", *, actor: Actor, now: datetime) -> None:
-    """Cancel the order's other live payments, so that nobody is asked to pay twice."""
-    for rival in locks.lock_live_payments(order.pk):
-        close_unpaid(rival, to=PaymentStatus.CANCELLED, now=now)
-        record(
-            events.PAYMENT_CANCELLED,
-            subject=rival,
-            root_id=order.pk,
-            actor=actor,
-            changed=stored_fields(rival, "status", "next_action"),
-            reason="the order was paid by another payment",
-            now=now,
-        )

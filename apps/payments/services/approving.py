@@ -23,7 +23,7 @@ from apps.payments.services.refunding import (
     check_still_there,
     post_due,
 )
-from apps.payments.services.reviewing import close_review_when_all_is_back
+from apps.payments.services.reviewing import close_payment_of_refunded_money, close_review_when_all_is_back
 from apps.payments.services.telling import tell_order
 from apps.payments.states import GatewayCall, MoneyOperation, RefundStatus
 
@@ -76,6 +76,8 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
 
     changed = stored_fields(refund, "status", "approved_by", "approved_at")
     record(events.REFUND_APPROVED, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
+    close_payment_of_refunded_money(order=order, attempt=refund.attempt, actor=actor, now=now)
+    tell_order(order=order, actor=actor, now=now)
 
     return refund
 

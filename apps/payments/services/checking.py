@@ -25,9 +25,9 @@ from apps.payments.models import Payment, PaymentNotFound
 from apps.payments.services.applying import apply_polled_payment
 from apps.payments.services.calling import CLAIM_LASTS, check_is_ours, create_gateway_order, note_not_done
 from apps.payments.services.linking import ask_about_link, note_link
-from apps.payments.services.starting import close_unpaid, may_be_at_gateway, next_check_of
+from apps.payments.services.starting import close_unpaid, may_be_at_gateway, next_check_of, request_payment_check
 from apps.payments.services.telling import tell_order
-from apps.payments.states import BY_LINK, LIVE, GatewayCall, PaymentChannel, PaymentStatus
+from apps.payments.states import BY_LINK, LIVE, AttemptStatus, GatewayCall, PaymentChannel, PaymentStatus
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ def verify_checkout(
         log.warning("checkout_signature_refused", payment=payment.public_id)
         raise SignatureNotValid(param="signature")
 
-    return _request_check(payment, actor=actor, now=now, reason="the browser came back")
+    return request_payment_check(payment, actor=actor, now=now, reason="the browser came back")
 
 
 @transaction.atomic
@@ -92,28 +92,7 @@ def request_check(*, payment_id: UUID, actor: Actor, now: datetime) -> Payment:
     """
     payment = locks.lock_payment(payment_id)
 
-    return _request_check(payment, actor=actor, now=now, reason="")
-
-
-def _request_check(payment: Payment, *, actor: Actor, now: datetime, reason: str) -> Payment:
-    is_waiting = payment.next_check_at is not None and payment.next_check_at <= now
-    if is_waiting:
-        return payment
-
-    payment.next_check_at = now
-    payment.save(update_fields=["next_check_at", "updated_at"])
-
-    record(
-        events.PAYMENT_CHECK_REQUESTED,
-        subject=payment,
-        root_id=payment.order_id,
-        actor=actor,
-        changed={},
-        reason=reason,
-        now=now,
-    )
-
-    return payment
+    return request_payment_check(payment, actor=actor, now=now, reason="")
 
 
 # Looking -------------------------------------------------------------------------------------------------------------
@@ -167,8 +146,12 @@ def _ask_about_order(gateway: Gateway, payment: Payment, *, now: datetime) -> No
     gateway_order_id = payment.gateway_order_id or _look_up(gateway, payment, now=now)
     if gateway_order_id is None:
         return
-    for facts in gateway.list_payments(gateway_order_id=gateway_order_id):
-        apply_polled_payment(facts if facts.order_id else replace(facts, order_id=gateway_order_id), now=now)
+    listed = gateway.list_payments(gateway_order_id=gateway_order_id)
+    order = None
+    if any(facts.status == AttemptStatus.CAPTURED and facts.amount != payment.amount for facts in listed):
+        order = gateway.get_order(gateway_order_id=gateway_order_id)
+    for facts in listed:
+        apply_polled_payment(replace(facts, order_id=facts.order_id or gateway_order_id, gateway_order=order), now=now)
 
 
 def _claim(payment_id: UUID, *, now: datetime) -> bool:
@@ -213,7 +196,9 @@ def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) ->
             return
         try:
             facts = gateway.capture(
-                gateway_payment_id=attempt.gateway_payment_id, amount=attempt.amount, currency=attempt.currency
+                gateway_payment_id=attempt.gateway_payment_id,
+                amount=attempt.amount if attempt.payer_amount is None else attempt.payer_amount,
+                currency=attempt.payer_currency or attempt.currency,
             )
         except Refused:
             # The usual reason is that it was captured meanwhile.
@@ -237,6 +222,7 @@ def _note_answered(payment_id: UUID, order_id: UUID, *, link: GatewayLink | None
         live_until=payment.live_until,
         is_order_open=order.status == OrderStatus.PENDING_PAYMENT,
         link_status=link.status if link is not None else "",
+        is_under_review=selectors.is_payment_under_review(payment.pk),
         now=now,
     )
     if to is not None:

@@ -30,6 +30,8 @@ SUSPENSE = "suspense"
 DISPUTES = "disputes"
 DISPUTE_LOSSES = "dispute_losses"
 TRANSFERS_PAYABLE = "transfers_payable"
+PAYER_FEES = "payer_fees"
+PAYMENT_DIFFERENCES = "payment_differences"
 
 #: The accounts that every book has. Those of a registration carry its GSTIN and come with it.
 CHART: tuple[tuple[str, str, AccountKind], ...] = (
@@ -43,6 +45,8 @@ CHART: tuple[tuple[str, str, AccountKind], ...] = (
     (TRANSFERS_PAYABLE, "Owed to linked accounts of Route", AccountKind.LIABILITY),
     ("gateway_fees:razorpay", "Fees of Razorpay", AccountKind.EXPENSE),
     (DISPUTE_LOSSES, "Disputes that were lost", AccountKind.EXPENSE),
+    (PAYMENT_DIFFERENCES, "Payments accepted at another amount", AccountKind.EXPENSE),
+    (PAYER_FEES, "Fees and surcharges that payers bore", AccountKind.INCOME),
     (ROUND_OFF, "Round-off of invoices", AccountKind.INCOME),
 )
 _REGISTRATION_CHART: tuple[tuple[str, str, AccountKind], ...] = (

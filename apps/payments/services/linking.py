@@ -17,7 +17,7 @@ from apps.payments.gateways import Gateway, GatewayError, Payer, Refused
 from apps.payments.gateways.links import GatewayLink
 from apps.payments.models import Payment
 from apps.payments.services.applying import apply_polled_payment
-from apps.payments.states import LIVE, GatewayCall, LinkStatus, PaymentChannel
+from apps.payments.states import LIVE, AttemptStatus, GatewayCall, LinkStatus, PaymentChannel
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -107,7 +107,9 @@ def ask_about_link(gateway: Gateway, payment: Payment, *, now: datetime) -> Gate
 
 def _take_in(gateway: Gateway, payment: Payment, link: GatewayLink, *, now: datetime) -> None:
     for facts in gateway.list_link_payments(link):
-        apply_polled_payment(replace(facts, our_payment=payment.public_id), now=now)
+        is_of_other_amount = facts.status == AttemptStatus.CAPTURED and facts.amount != payment.amount
+        order = gateway.get_order(gateway_order_id=facts.order_id) if is_of_other_amount and facts.order_id else None
+        apply_polled_payment(replace(facts, our_payment=payment.public_id, gateway_order=order), now=now)
 
 
 def note_link(order: "Order", payment: Payment, link: GatewayLink, *, now: datetime) -> None:

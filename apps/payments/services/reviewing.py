@@ -13,7 +13,18 @@ from apps.payments import events, locks, selectors
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.decision_rights import assess_decision
 from apps.payments.services.refunding import NothingToRefund, refund_attempt
-from apps.payments.states import AttemptStatus, Decision, MoneyOperation, RefundReason, ReviewReason
+from apps.payments.services.starting import close_unpaid
+from apps.payments.services.telling import tell_order
+from apps.payments.states import (
+    LIVE,
+    AttemptStatus,
+    Decision,
+    MoneyOperation,
+    PaymentStatus,
+    RefundReason,
+    RefundStatus,
+    ReviewReason,
+)
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -66,8 +77,33 @@ def give_back_reviewed(*, attempt_id: UUID, note: str = "", actor: Actor, now: d
     )
     if refund is None:
         raise NothingToRefund(order.number)
+    if refund.status == RefundStatus.PENDING:
+        close_payment_of_refunded_money(order=order, attempt=attempt, actor=actor, now=now)
 
     return refund
+
+
+def close_payment_of_refunded_money(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
+    """
+    Close the live payment of money that was under review and is refunded, so that the buyer can start another: the gateway's
+    order takes none any more. The caller has locked order and attempt.
+    """
+    payment = locks.lock_payment(attempt.payment_id)
+    if payment.status not in LIVE or attempt.review_reason != ReviewReason.AMOUNT_DIFFERS:
+        return
+    close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
+    changed = stored_fields(payment, "status", "next_action")
+    reason = "its money goes back"
+    record(
+        events.PAYMENT_CANCELLED,
+        subject=payment,
+        root_id=order.pk,
+        actor=actor,
+        changed=changed,
+        reason=reason,
+        now=now,
+    )
+    tell_order(order=order, actor=actor, now=now)
 
 
 @transaction.atomic
@@ -90,7 +126,11 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
     if left > 0:
         raise ReviewHoldsMoney(attempt.gateway_payment_id, left)
 
-    return _close(order, attempt, note=note.strip(), actor=actor, now=now)
+    _close(order, attempt, note=note.strip(), actor=actor, now=now)
+
+    tell_order(order=order, actor=actor, now=now)
+
+    return attempt
 
 
 def close_review_when_all_is_back(*, order: "Order", attempt: PaymentAttempt, now: datetime) -> None:
@@ -102,6 +142,7 @@ def close_review_when_all_is_back(*, order: "Order", attempt: PaymentAttempt, no
 def _lock(attempt_id: UUID) -> "tuple[Order, PaymentAttempt]":
     known = selectors.get_attempt(attempt_id)
     order = lock_order(known.payment.order_id)
+    locks.lock_payment(known.payment_id)
     return order, locks.lock_attempt(gateway=known.gateway, gateway_payment_id=known.gateway_payment_id) or known
 
 

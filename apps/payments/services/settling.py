@@ -31,7 +31,12 @@ from apps.payments.gateways import (
 )
 from apps.payments.gateways.report_formats import TRANSFERS
 from apps.payments.models import SettlementImport
-from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
+from apps.payments.services.applying import (
+    GatewayFactsContradict,
+    NotOurPayment,
+    apply_gateway_payment,
+    report_contradiction,
+)
 from apps.payments.services.reconciling import book_settlement, check_settlements, name_amount
 from apps.payments.services.report_formats import recognise_report
 from apps.payments.states import ImportStatus, ReportSource, Source
@@ -297,6 +302,9 @@ class _Reading:
                 facts = self.gateway.get_payment(gateway_payment_id=gateway_payment_id)
                 apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
             except (Refused, NotOurPayment):
+                failures = 0
+            except GatewayFactsContradict as refusal:
+                report_contradiction(refusal, now=self.now)
                 failures = 0
             except GatewayFailure:
                 failures += 1

@@ -40,6 +40,13 @@ class PaymentNotCancellable(Conflict):
     message = "The payment is {0} and can no longer be cancelled."
 
 
+class PaymentUnderReview(Conflict):
+    message = (
+        "Money for order {0} has arrived and is being reviewed. You do not need to pay again: the order will be confirmed or"
+        " the money refunded."
+    )
+
+
 @transaction.atomic
 def start_payment(
     *,
@@ -57,6 +64,7 @@ def start_payment(
 
     :raises OrderNotFound: if there is no such order of this customer
     :raises OrderNotPayable: if it does not await a payment
+    :raises PaymentUnderReview: if money has arrived and staff must decide about it
     :raises NothingToPay: if less than a rupee is due
     """
     order = lock_order(order_id)
@@ -90,6 +98,7 @@ def start_link(*, order_id: UUID, channel: PaymentChannel, actor: Actor, now: da
     :raises OrderNotFound: if there is no such order
     :raises AnotherPaymentUnderWay: if the order is being paid in another way; one payment at a time
     :raises OrderNotPayable: if it does not await a payment
+    :raises PaymentUnderReview: if money has arrived and staff must decide about it
     :raises NothingToPay: if less than a rupee is due
     """
     order = lock_order(order_id)
@@ -137,6 +146,8 @@ def _begin(
 def _amount_due(order: "Order", now: datetime) -> int:
     if order.status != OrderStatus.PENDING_PAYMENT:
         raise OrderNotPayable(order.number, OrderStatus(order.status).label.lower())
+    if order.under_review_amount:
+        raise PaymentUnderReview(order.number)
     if now >= order.expires_at:
         raise OrderNotPayable(order.number, "past its time")
     due = order.total_amount - selectors.sum_captured(order.pk, currency=order.currency)
@@ -154,6 +165,7 @@ def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, 
 
     :raises PaymentNotFound: if there is no such payment of this customer
     :raises PaymentNotCancellable: if money is authorised or taken, or the payment is closed
+    :raises PaymentUnderReview: if money has arrived and staff must decide about it
     """
     found = selectors.get_payment(payment_id)
     if customer_id is not None and found.customer_id != customer_id:
@@ -163,6 +175,8 @@ def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, 
 
     if payment.status not in LIVE or payment.status == PaymentStatus.REQUIRES_CAPTURE:
         raise PaymentNotCancellable(PaymentStatus(payment.status).label.lower())
+    if selectors.is_payment_under_review(payment.pk):
+        raise PaymentUnderReview(order.number)
 
     close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
 
@@ -202,3 +216,25 @@ def next_check_of(payment: Payment, *, is_known_to_gateway: bool, now: datetime)
         is_link_closed=payment.link_closed_at is not None,
         now=now,
     )
+
+
+def request_payment_check(payment: Payment, *, actor: Actor, now: datetime, reason: str) -> Payment:
+    """Have a worker ask the gateway about a locked payment; asking again before it did changes nothing."""
+    is_waiting = payment.next_check_at is not None and payment.next_check_at <= now
+    if is_waiting:
+        return payment
+
+    payment.next_check_at = now
+    payment.save(update_fields=["next_check_at", "updated_at"])
+
+    record(
+        events.PAYMENT_CHECK_REQUESTED,
+        subject=payment,
+        root_id=payment.order_id,
+        actor=actor,
+        changed={},
+        reason=reason,
+        now=now,
+    )
+
+    return payment

@@ -31,13 +31,14 @@ def decide_about_surplus(*, order: "Order", attempt: PaymentAttempt, actor: Acto
     """
     Decide about captured money that the order does not want, and close its review. The caller has locked order and attempt.
 
-    Money of another amount or currency than asked is left to staff: nobody knows yet what it is.
+    Money of another amount than was requested is left to staff: nobody knows yet what it is.
     """
-    reason = _REASONS.get(ReviewReason(attempt.review_reason)) if attempt.review_reason else None
+    reason = _REASONS.get(ReviewReason(attempt.review_reason)) if attempt.is_under_review else None
     if reason is None:
         return
 
-    if reason == RefundReason.LATE_PAYMENT and _revived(order, actor=actor, now=now):
+    is_late = reason == RefundReason.LATE_PAYMENT
+    if is_late and attempt.amount == attempt.payment.amount and _is_revived(order, actor=actor, now=now):
         attempt.review_reason = ""
     else:
         refund_attempt(order=order, attempt=attempt, reason=reason, actor=actor, now=now)
@@ -48,10 +49,18 @@ def decide_about_surplus(*, order: "Order", attempt: PaymentAttempt, actor: Acto
     record(events.ATTEMPT_RESOLVED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, now=now)
 
 
-def _revived(order: "Order", *, actor: Actor, now: datetime) -> bool:
-    """Confirm an expired order that is paid after all, if the shop wants that and has its stock; return whether it is."""
-    has_money = selectors.sum_captured(order.pk, currency=order.currency) - selectors.sum_refunded(order.pk)
-    if settings.LATE_PAYMENT != "revive" or order.status != OrderStatus.EXPIRED or has_money < order.total_amount:
+def _is_revived(order: "Order", *, actor: Actor, now: datetime) -> bool:
+    if settings.LATE_PAYMENT != "revive":
+        return False
+    money = selectors.sum_captured(order.pk, currency=order.currency) - selectors.sum_refunded(order.pk)
+    return revive_expired_order(order, money=money, actor=actor, now=now)
+
+
+def revive_expired_order(order: "Order", *, money: int, actor: Actor, now: datetime) -> bool:
+    """
+    Confirm a locked order that expired and is paid after all with so much (paise), if its stock is there; return whether it is.
+    """
+    if order.status != OrderStatus.EXPIRED or money < order.total_amount:
         return False
     try:
         with transaction.atomic():

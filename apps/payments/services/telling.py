@@ -19,6 +19,7 @@ def tell_order(*, order: "Order", actor: Actor, now: datetime) -> None:
         refunded_amount=selectors.sum_given_back(order.pk, currency=order.currency),
         disputed_amount=selectors.sum_disputed(order.pk),
         lost_amount=selectors.sum_lost(order.pk, currency=order.currency),
+        under_review_amount=selectors.sum_under_review(order.pk, currency=order.currency),
         payment_live_until=selectors.latest_live_until(order.pk),
         actor=actor,
         now=now,

@@ -19,7 +19,12 @@ from apps.payments import events, locks, selectors
 from apps.payments.gateways import Gateway, GatewayDispute, GatewayRefund, UnreadableFacts, get_gateway
 from apps.payments.gateways.links import GatewayLink
 from apps.payments.models import Webhook
-from apps.payments.services.applying import NotOurPayment, apply_gateway_payment
+from apps.payments.services.applying import (
+    GatewayFactsContradict,
+    NotOurPayment,
+    apply_gateway_payment,
+    report_contradiction,
+)
 from apps.payments.services.checking import request_check
 from apps.payments.services.disputing import NotOurDispute, apply_gateway_dispute
 from apps.payments.services.returning import NotOurRefund, apply_gateway_refund
@@ -135,8 +140,16 @@ def _take_in(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
             # A gateway order of ours that we do not know of: this is the last that anybody hears of its money.
             log.error("money_by_another_gateway_order", webhook=webhook.public_id, payment=facts.our_payment)
         return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
+    except GatewayFactsContradict as refusal:
+        return _leave_to_staff(webhook, refusal, now=now)
     webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
     return WebhookOutcome.PROCESSED, ""
+
+
+def _leave_to_staff(webhook: Webhook, refusal: GatewayFactsContradict, *, now: datetime) -> tuple[WebhookOutcome, str]:
+    """Open an exception about a payment that cannot be booked; the webhook is never looked at again."""
+    exception = report_contradiction(refusal, webhook=webhook, actor=gateway_actor(webhook.gateway), now=now)
+    return WebhookOutcome.IGNORED, f"{refusal.why} Staff decide about it by {exception.public_id}."
 
 
 def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> tuple[WebhookOutcome, str]:
@@ -152,6 +165,8 @@ def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) ->
                 attempt = apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
         except NotOurPayment:
             return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
+        except GatewayFactsContradict as refusal:
+            return _leave_to_staff(webhook, refusal, now=now)
         webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
         if attempt.status != AttemptStatus.CAPTURED:
             return WebhookOutcome.PROCESSED, "the payment was never captured"
@@ -173,6 +188,8 @@ def _take_in_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) 
             dispute = apply_gateway_dispute(facts=facts, source=Source.WEBHOOK, actor=actor, now=now)
     except (NotOurPayment, NotOurDispute):
         return WebhookOutcome.IGNORED, "it is about no captured payment of ours"
+    except GatewayFactsContradict as refusal:
+        return _leave_to_staff(webhook, refusal, now=now)
     webhook.metadata = {"gateway_dispute_id": dispute.gateway_dispute_id}
     return WebhookOutcome.PROCESSED, ""
 

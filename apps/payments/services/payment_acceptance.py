@@ -1,0 +1,260 @@
+"""
+Accepting another amount than was requested as the full payment of an order.
+
+Razorpay may charge a payer more or less than its order says and hold the order paid: a fee that the payer bears, a surcharge, an
+offer, a currency of the payer's own. What counts for the order is what was requested; the difference is booked by its reason.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from apps.core.errors import Conflict, Invalid
+from apps.core.events import Actor, record, stored_fields
+from apps.core.money import rupees
+from apps.orders.locks import lock_order
+from apps.orders.states import CLOSED_UNPAID, OrderStatus
+from apps.payments import events, locks, rules, selectors
+from apps.payments.gateways import GatewayOrder
+from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.services.decision_rights import assess_decision, check_decision
+from apps.payments.services.payment_differences import post_difference
+from apps.payments.services.payment_status import sync_payment_status
+from apps.payments.services.surplus import revive_expired_order
+from apps.payments.services.telling import tell_order
+from apps.payments.states import (
+    AttemptStatus,
+    Decision,
+    DifferenceReason,
+    MoneyOperation,
+    PaymentChannel,
+    ReviewReason,
+)
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+log = structlog.get_logger(__name__)
+
+_ACCEPTANCE = (
+    "accepted_amount", "difference_reason", "accepted_at", "acceptance_requested_by", "fee_amount", "review_reason",
+    "review_closed_at",
+)  # fmt: skip
+
+
+class AttemptNotAcceptable(Conflict):
+    message = "Payment {0} is not under review, so there is no amount to accept."
+
+
+class AcceptedMoneyMoved(AttemptNotAcceptable):
+    message = "Payment {0} cannot be accepted any more, because some of it is refunded, being refunded or disputed."
+    code = AttemptNotAcceptable.code
+
+
+class OrderTakesNoPayment(AttemptNotAcceptable):
+    message = "Order {0} is {1} and takes no payment any more. Refund the money instead."
+    code = AttemptNotAcceptable.code
+
+
+class OrderGoodsGone(AttemptNotAcceptable):
+    message = "Order {0} has expired and its goods are no longer in stock. Refund the money instead."
+    code = AttemptNotAcceptable.code
+
+
+class DifferenceReasonDoesNotFit(Invalid):
+    message = "{0} was requested and {1} was charged; this reason does not explain that. Choose another one."
+
+
+# By staff ------------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Actor, now: datetime) -> PaymentAttempt:
+    """
+    Accept a captured amount that is not the one requested as the full payment of its order, which is confirmed by it.
+
+    The difference, up or down, is booked by its `reason`, a `DifferenceReason`; the invoice is for the order's amount. A
+    difference above what one person may decide about waits for a second one, who accepts in the same way: until then
+    `acceptance_requested_by` says who was the first. An expired order is revived.
+
+    :raises PaymentNotFound: if there is no such attempt
+    :raises AttemptNotAcceptable: if it is not under review, its money has moved, or the order takes no payment any more
+    :raises DifferenceReasonDoesNotFit: if the reason cannot explain the difference
+    :raises SelfApprovalForbidden: if the order is the actor's own
+    :raises SecondPersonRequired: if the actor may not decide about refunds, or was the first to accept
+    """
+    known = selectors.get_attempt(attempt_id)
+    order = lock_order(known.payment.order_id)
+    payment = locks.lock_payment(known.payment_id)
+    attempt = locks.lock_attempt(gateway=known.gateway, gateway_payment_id=known.gateway_payment_id) or known
+
+    due = _check_acceptable(order, payment, attempt)
+    if not rules.fits_difference(reason, difference=attempt.amount - due):
+        raise DifferenceReasonDoesNotFit(rupees(due), rupees(attempt.amount), param="reason")
+    if not _is_decided(order, attempt, difference=abs(attempt.amount - due), actor=actor):
+        return _request_acceptance(order, attempt, reason=reason, note=note, actor=actor, now=now)
+
+    money = selectors.sum_captured(order.pk, currency=order.currency) - selectors.sum_refunded(order.pk) + due
+    if order.status == OrderStatus.EXPIRED and not revive_expired_order(order, money=money, actor=actor, now=now):
+        raise OrderGoodsGone(order.number)
+    _accept(order, attempt, amount=due, reason=reason, note=note, actor=actor, now=now)
+    sync_payment_status(order, payment, attempt, has_risen=False, actor=actor, now=now)
+
+    tell_order(order=order, actor=actor, now=now)
+
+    return attempt
+
+
+def _check_acceptable(order: "Order", payment: Payment, attempt: PaymentAttempt) -> int:
+    """Return what of the order (paise) the attempt is to pay."""
+    if not _awaits_acceptance(attempt) or attempt.currency != order.currency:
+        raise AttemptNotAcceptable(attempt.gateway_payment_id)
+    if selectors.sum_held_of_attempt(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
+        raise AcceptedMoneyMoved(attempt.gateway_payment_id)
+    if order.status not in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED):
+        raise OrderTakesNoPayment(order.number, OrderStatus(order.status).label.lower())
+    due = min(payment.amount, order.total_amount - selectors.sum_captured(order.pk, currency=order.currency))
+    if due <= 0:
+        raise OrderTakesNoPayment(order.number, "paid")
+    return due
+
+
+def _is_decided(order: "Order", attempt: PaymentAttempt, *, difference: int, actor: Actor) -> bool:
+    """Return whether an actor may accept a difference (paise), alone or as the second of two; False if as the first."""
+    operation = MoneyOperation.ACCEPT_ATTEMPT
+    decision = assess_decision(order=order, operation=operation, amount=difference, actor=actor)
+    is_first = attempt.acceptance_requested_by == ""
+    if decision != Decision.OVER_LIMIT or attempt.acceptance_requested_by == str(actor):
+        check_decision(order=order, operation=operation, amount=difference, actor=actor)
+    return decision != Decision.OVER_LIMIT or not is_first
+
+
+def _request_acceptance(
+    order: "Order", attempt: PaymentAttempt, *, reason: str, note: str, actor: Actor, now: datetime
+) -> PaymentAttempt:
+    attempt.acceptance_requested_by = str(actor)
+    attempt.difference_reason = reason
+    attempt.save(update_fields=["acceptance_requested_by", "difference_reason", "updated_at"])
+
+    changed = stored_fields(attempt, "acceptance_requested_by", "difference_reason")
+    event_type = events.ATTEMPT_ACCEPTANCE_REQUESTED
+    record(event_type, subject=attempt, root_id=order.pk, actor=actor, changed=changed, reason=note, now=now)
+
+    return attempt
+
+
+# By itself -----------------------------------------------------------------------------------------------------------
+
+
+def may_be_accepted_later(payment: Payment, attempt: PaymentAttempt) -> bool:
+    """Test if a captured amount would be accepted by itself, should the gateway's order turn out to be paid."""
+    return (
+        _awaits_acceptance(attempt)
+        and payment.channel != PaymentChannel.QR_CODE
+        and settings.ACCEPT_CUSTOMER_FEE
+        and _is_borne_fee(payment, attempt)
+    )
+
+
+def accept_by_gateway_order(
+    *,
+    order: "Order",
+    payment: Payment,
+    attempt: PaymentAttempt,
+    gateway_order: GatewayOrder | None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """
+    Accept a captured amount that is not the one requested, if the gateway holds its order paid and that explains the amount.
+
+    That is: the payer bore the gateway's fee, and it is the difference to the paisa (ACCEPT_CUSTOMER_FEE); or parts were paid
+    that together are what was requested. The caller has locked order, payment and attempt, derives the payment's status and
+    notifies the order. Where the order wants no money any more, the attempt becomes late money or a second payment.
+    """
+    if not _awaits_acceptance(attempt) or gateway_order is None or not gateway_order.is_paid:
+        return
+    if (gateway_order.amount, gateway_order.currency) != (payment.amount, payment.currency):
+        return
+    if settings.ACCEPT_CUSTOMER_FEE and _is_borne_fee(payment, attempt):
+        _accept_fee(order, payment, attempt, actor=actor, now=now)
+    else:
+        _accept_parts(order, payment, attempt, actor=actor, now=now)
+
+
+def _awaits_acceptance(attempt: PaymentAttempt) -> bool:
+    is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_DIFFERS
+    return attempt.status == AttemptStatus.CAPTURED and attempt.is_under_review and is_of_other_amount
+
+
+def _is_borne_fee(payment: Payment, attempt: PaymentAttempt) -> bool:
+    return attempt.currency == payment.currency and rules.is_borne_fee(
+        amount=attempt.amount,
+        asked=payment.amount,
+        fee=attempt.fee_amount,
+        tax=attempt.fee_tax_amount,
+        fee_bearer=attempt.fee_bearer,
+    )
+
+
+def _accept_fee(order: "Order", payment: Payment, attempt: PaymentAttempt, *, actor: Actor, now: datetime) -> None:
+    if selectors.sum_held_of_attempt(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
+        return
+    paid_before = selectors.sum_captured(order.pk, currency=order.currency)
+    reason = rules.review_reason(
+        amount=payment.amount,
+        currency=payment.currency,
+        asked=payment.amount,
+        asked_currency=payment.currency,
+        is_order_closed=order.status in CLOSED_UNPAID,
+        paid_before=paid_before,
+        total=order.total_amount,
+    )
+    if reason == ReviewReason.ORDER_CLOSED and settings.LATE_PAYMENT == "revive":
+        money = paid_before - selectors.sum_refunded(order.pk) + payment.amount
+        reason = "" if revive_expired_order(order, money=money, actor=actor, now=now) else reason
+    if reason:
+        # Nobody sells by it any more: all of it goes back, the fee too.
+        attempt.review_reason = reason
+        attempt.save(update_fields=["review_reason", "updated_at"])
+        return
+    attempt.fee_amount = attempt.amount - payment.amount
+    _accept(
+        order, attempt, amount=payment.amount, reason=DifferenceReason.PAYER_FEE,
+        note="the payer bore the gateway's fee", actor=actor, now=now,
+    )  # fmt: skip
+
+
+def _accept_parts(order: "Order", payment: Payment, attempt: PaymentAttempt, *, actor: Actor, now: datetime) -> None:
+    if order.status != OrderStatus.PENDING_PAYMENT:
+        return
+    locked = locks.lock_captured_attempts(order.pk, payment_id=payment.pk)
+    parts = [attempt if one.pk == attempt.pk else one for one in locked]
+    is_whole = len(parts) > 1 and sum(one.amount for one in parts) == payment.amount
+    if not is_whole or not all(_awaits_acceptance(one) for one in parts):
+        return
+    if any(selectors.sum_held_of_attempt(one.pk) or selectors.sum_disputed_of_attempt(one.pk) for one in parts):
+        return
+    for one in parts:
+        _accept(order, one, amount=one.amount, reason="", note="paid in parts", actor=actor, now=now)
+
+
+def _accept(
+    order: "Order", attempt: PaymentAttempt, *, amount: int, reason: str, note: str, actor: Actor, now: datetime
+) -> None:
+    attempt.accepted_amount = amount
+    attempt.difference_reason = reason
+    attempt.accepted_at = now
+    attempt.review_reason = ""
+    attempt.review_closed_at = now
+    attempt.save(update_fields=[*_ACCEPTANCE, "updated_at"])
+    post_difference(order, attempt, now=now)
+
+    changed = stored_fields(attempt, *_ACCEPTANCE)
+    record(
+        events.ATTEMPT_ACCEPTED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, reason=note, now=now
+    )

@@ -1,0 +1,74 @@
+"""
+What a payer was charged beyond, or below, the amount requested, once it is accepted as the full payment.
+
+It leaves the customer's advance, so that the invoice of the order takes exactly what is left there, and is booked by its reason.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from apps.core.models import subject_type_of
+from apps.payments import selectors
+from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services.ledger import CUSTOMER_ADVANCES, PAYER_FEES, PAYMENT_DIFFERENCES, post_to_ledger
+from apps.payments.states import DifferenceReason
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+DIFFERENCE = "payment_difference"
+REVERSAL = "difference_reversal"
+_PAID_BY_PAYER = (DifferenceReason.PAYER_FEE, DifferenceReason.SURCHARGE)
+
+
+def account_of_difference(reason: str) -> str:
+    """Return the code of the account that a difference is booked to, by its reason."""
+    return PAYER_FEES if reason in _PAID_BY_PAYER else PAYMENT_DIFFERENCES
+
+
+def post_difference(order: "Order", attempt: PaymentAttempt, *, now: datetime) -> None:
+    """Book the difference of an attempt that was just accepted; the caller has locked it. Nothing, if there is none."""
+    difference = attempt.amount - attempt.counted_amount
+    if difference == 0:
+        return
+    post_to_ledger(
+        source_type=subject_type_of(attempt),
+        source_id=attempt.pk,
+        kind=DIFFERENCE,
+        order_id=order.pk,
+        entries={CUSTOMER_ADVANCES: difference, account_of_difference(attempt.difference_reason): -difference},
+        currency=attempt.currency,
+        description=f"{attempt.gateway_payment_id} accepted for {order.number}",
+        occurred_at=now,
+    )
+
+
+def reverse_difference(*, refund: Refund, now: datetime) -> int:
+    """
+    Take back what of an accepted difference has no ground any more once a refund was processed; the caller has locked the order.
+
+    A fee that the payer bore, as far as it was refunded at the gateway all the same; a shortfall, once all that was captured has
+    gone back. Returns the shortfall taken back in paise: the credit note of the refund is for so much more than its money.
+    """
+    attempt = refund.attempt
+    difference = attempt.amount - attempt.counted_amount
+    if difference == 0:
+        return 0
+    gone = selectors.sum_given_back_of_attempt(attempt.pk)
+    is_all_gone = selectors.sum_gone_of_attempt(attempt.pk) >= attempt.amount
+    target = max(0, gone - attempt.counted_amount) if difference > 0 else difference * is_all_gone
+    to_reverse = target - selectors.sum_difference_reversed(attempt, kind=REVERSAL)
+    if to_reverse == 0:
+        return 0
+
+    post_to_ledger(
+        source_type=subject_type_of(refund),
+        source_id=refund.pk,
+        kind=REVERSAL,
+        order_id=refund.order_id,
+        entries={CUSTOMER_ADVANCES: -to_reverse, account_of_difference(attempt.difference_reason): to_reverse},
+        currency=refund.currency,
+        description=f"refund {refund.number} of {attempt.gateway_payment_id}",
+        occurred_at=now,
+    )
+    return max(0, -to_reverse)

@@ -1,0 +1,84 @@
+"""The status of a payment: derived from its attempts whenever one of them changes, and its rivals closed once it has the money."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from apps.core.events import Actor, changes_since, record, stored_fields
+from apps.orders.states import CLOSED_UNPAID
+from apps.payments import events, locks, rules, selectors, states
+from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.services.starting import close_unpaid, may_be_at_gateway, next_check_of
+from apps.payments.states import LIVE, SUCCESSFUL, PaymentStatus
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+_NEWS_OF_PAYMENT = {
+    PaymentStatus.SUCCEEDED: events.PAYMENT_SUCCEEDED,
+    PaymentStatus.SUCCEEDED_LATE: events.PAYMENT_SUCCEEDED_LATE,
+}
+
+
+def sync_payment_status(
+    order: "Order", payment: Payment, attempt: PaymentAttempt, *, has_risen: bool, actor: Actor, now: datetime
+) -> None:
+    """Bring a locked payment in line with its attempts, and close its rivals if it has the money. The caller has locked the order."""
+    before = stored_fields(payment, "status", "live_until", "next_action", "succeeded_at")
+    is_under_review = selectors.is_payment_under_review(payment.pk)
+    to = rules.status_from(
+        payment.status,
+        selectors.list_attempt_states(payment.pk),
+        is_order_closed=order.status in CLOSED_UNPAID,
+        is_under_review=is_under_review,
+    )
+    has_moved = to != payment.status
+    if has_moved:
+        _move(payment, PaymentStatus(to), now=now)
+    if has_risen and payment.status in LIVE:
+        payment.live_until = rules.extended(payment.live_until, status=attempt.status, now=now)
+    if is_under_review and attempt.amount >= payment.amount:
+        # All that was requested has been charged: nobody is asked to pay it again.
+        payment.next_action = {}
+
+    changed = changes_since(payment, before)
+    if not changed:
+        return
+    payment.save(update_fields=[*before, "checks", "next_check_at", "updated_at"])
+    event_type = (
+        _NEWS_OF_PAYMENT.get(PaymentStatus(to), events.PAYMENT_CHANGED) if has_moved else events.PAYMENT_CHANGED
+    )
+    record(event_type, subject=payment, root_id=order.pk, actor=actor, changed=changed, now=now)
+    if has_moved and to in SUCCESSFUL:
+        _close_rivals(order, actor=actor, now=now)
+
+
+def _move(payment: Payment, to: PaymentStatus, *, now: datetime) -> None:
+    payment.status = states.change(payment.status, to=to)
+    payment.checks = 0
+    payment.next_check_at = next_check_of(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
+    if to in SUCCESSFUL:
+        payment.succeeded_at = now
+        payment.next_action = {}
+    elif to == PaymentStatus.REQUIRES_PAYMENT:
+        # The UPI link belonged to the try that failed; Checkout opens a new one on the same gateway order.
+        payment.next_action = without_upi(payment.next_action)
+
+
+def without_upi(next_action: dict[str, Any]) -> dict[str, Any]:
+    """Return a next action without its UPI link."""
+    return {name: value for name, value in next_action.items() if name != "upi"}
+
+
+def _close_rivals(order: "Order", *, actor: Actor, now: datetime) -> None:
+    """Cancel the order's other live payments, so that nobody is asked to pay twice."""
+    for rival in locks.lock_live_payments(order.pk):
+        close_unpaid(rival, to=PaymentStatus.CANCELLED, now=now)
+        record(
+            events.PAYMENT_CANCELLED,
+            subject=rival,
+            root_id=order.pk,
+            actor=actor,
+            changed=stored_fields(rival, "status", "next_action"),
+            reason="the order was paid by another payment",
+            now=now,
+        )

@@ -1,0 +1,557 @@
+"""Captured money of another amount than was requested: accepted by itself, by staff, or kept until they decide."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from apps.core import audit, clock
+from apps.core.events import SYSTEM
+from apps.core.models import Event
+from apps.orders import selectors as orders
+from apps.orders.models import Order
+from apps.orders.services import cancel_order, expire_orders
+from apps.orders.states import OrderStatus
+from apps.orders.states import PaymentStatus as OrderPaymentStatus
+from apps.payments import selectors, services
+from apps.payments.gateways import GatewayOrder, GatewayPayment
+from apps.payments.invariants import INVARIANTS
+from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, ReconciliationException, Refund
+from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason
+from tests.factories.accounts import make_staff
+from tests.factories.orders import actor_for, make_order
+from tests.factories.payments import make_facts, make_payment, take_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _books_hold(db: None) -> Any:
+    """After every test here, all invariants of payments and orders hold."""
+    yield
+    connection.check_constraints()
+    from config.invariants import INVARIANTS as ALL
+
+    wanted = [one.id for one in ALL if one in INVARIANTS or one.id in ("INV-05", "INV-05b", "INV-10", "INV-11a")]
+    found = audit.run(now=clock.now(), only=wanted)
+    assert [(result.invariant.id, result.rows, result.error) for result in found.violated] == []
+
+
+def gateway_order_of(payment: Payment, *, is_paid: bool = True, **fields: Any) -> GatewayOrder:
+    """Return what the gateway says of the order of a payment."""
+    values: dict[str, Any] = {
+        "id": payment.gateway_order_id, "amount": payment.amount, "currency": payment.currency, "receipt": payment.public_id,
+        "status": "paid" if is_paid else "attempted", "amount_paid": payment.amount if is_paid else 0, "is_paid": is_paid,
+    }  # fmt: skip
+    return GatewayOrder(**{**values, **fields})
+
+
+def with_fee(payment: Payment, *, is_paid: bool | None = True, **fields: Any) -> GatewayPayment:
+    """Return the facts of a payment whose payer bore a fee of 2 % with 18 % GST on it; `is_paid` None leaves out the order."""
+    charge = payment.amount * 2 // 100
+    tax = charge * 18 // 100
+    return make_facts(
+        payment,
+        **{
+            "amount": payment.amount + charge + tax,
+            "fee_amount": charge + tax,
+            "fee_tax_amount": tax,
+            "fee_bearer": "customer",
+            "gateway_order": None if is_paid is None else gateway_order_of(payment, is_paid=is_paid),
+            **fields,
+        },
+    )
+
+
+def reload(*rows: Any) -> None:
+    for row in rows:
+        row.refresh_from_db()
+
+
+def balances(*codes: str) -> tuple[int, ...]:
+    return tuple(selectors.balance_of(code) for code in codes)
+
+
+def events_of(subject: Any) -> list[str]:
+    return list(Event.objects.filter(subject_id=subject.pk).order_by("version").values_list("type", flat=True))
+
+
+def payment_status_of(order: Order) -> str:
+    return orders.payment_status_of(order, clock.now())
+
+
+class TestCustomerFee:
+    """ACCEPT_CUSTOMER_FEE: a fee that the payer bore is accepted by itself."""
+
+    def test_confirms_the_order_and_books_the_fee(self, order: Any) -> None:
+        payment = make_payment(order)
+        total = payment.amount
+        facts = with_fee(payment)
+        fee = facts.amount - total
+
+        attempt = take_in(facts)
+
+        reload(order, payment)
+        assert (order.status, order.paid_amount, order.under_review_amount) == (OrderStatus.CONFIRMED, total, 0)
+        assert payment_status_of(order) == OrderPaymentStatus.PAID
+        assert payment.status == PaymentStatus.SUCCEEDED
+        assert (attempt.amount, attempt.accepted_amount, attempt.difference_reason, attempt.review_reason) == (
+            total + fee, total, DifferenceReason.PAYER_FEE, "",
+        )  # fmt: skip
+        assert balances("gateway_receivable:razorpay", "customer_advances", "payer_fees") == (total + fee, -total, -fee)
+        assert events_of(attempt) == ["payments.attempt.captured", "payments.attempt.accepted"]
+
+    def test_is_accepted_without_a_word_after_its_authorisation(self, order: Any) -> None:
+        facts = with_fee(make_payment(order))
+        take_in(
+            replace(facts, status=AttemptStatus.AUTHORIZED, fee_amount=None, fee_tax_amount=None, gateway_order=None)
+        )
+
+        attempt = take_in(facts)
+
+        assert events_of(attempt) == [
+            "payments.attempt.authorized", "payments.attempt.captured", "payments.attempt.accepted",
+        ]  # fmt: skip
+
+    def test_of_the_worked_example_is_twenty_three_rupees_sixty(self, order: Any) -> None:
+        Order.objects.filter(pk=order.pk).update(
+            total_amount=100_000,
+            taxable_amount=100_000,
+            cgst_amount=0,
+            sgst_amount=0,
+            igst_amount=0,
+            utgst_amount=0,
+            round_off_amount=0,
+        )
+        order.refresh_from_db()
+        facts = with_fee(make_payment(order))
+        assert (facts.amount, facts.fee_amount, facts.fee_tax_amount) == (102_360, 2_360, 360)
+
+        take_in(facts)
+
+        assert balances("gateway_receivable:razorpay", "customer_advances", "payer_fees") == (102_360, -100_000, -2_360)
+
+    def test_named_without_its_tax_is_explained_by_both_together(self, order: Any) -> None:
+        payment = make_payment(order)
+        facts = with_fee(payment)
+        assert facts.fee_amount is not None
+        assert facts.fee_tax_amount is not None
+
+        attempt = take_in(replace(facts, fee_amount=facts.fee_amount - facts.fee_tax_amount))
+
+        reload(order)
+        assert (order.status, attempt.fee_amount) == (OrderStatus.CONFIRMED, facts.fee_amount)
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"amount_off": 1},
+            {"amount_off": -1},
+            {"fee_bearer": "platform"},
+            {"fee_amount": None},
+            {"is_paid": False},
+            {"setting": False},
+            {"order_amount_off": 1},
+        ],
+    )
+    def test_is_not_accepted_unless_paid_and_explained_to_the_paisa(
+        self, order: Any, settings: Any, said: dict[str, Any]
+    ) -> None:
+        payment = make_payment(order)
+        settings.ACCEPT_CUSTOMER_FEE = said.get("setting", True)
+        fields = {name: said[name] for name in ("fee_bearer", "fee_amount") if name in said}
+        facts = with_fee(payment, is_paid=said.get("is_paid", True), **fields)
+        facts = replace(facts, amount=facts.amount + said.get("amount_off", 0))
+        if "order_amount_off" in said:
+            facts = replace(facts, gateway_order=gateway_order_of(payment, amount=payment.amount + 1))
+
+        attempt = take_in(facts)
+
+        reload(order, payment)
+        assert (order.status, order.paid_amount, order.under_review_amount) == (
+            OrderStatus.PENDING_PAYMENT, 0, facts.amount,
+        )  # fmt: skip
+        assert (payment.status, payment.next_action) == (PaymentStatus.PROCESSING, {})
+        assert (attempt.review_reason, attempt.accepted_amount) == (ReviewReason.AMOUNT_DIFFERS, None)
+        assert balances("customer_advances", "payer_fees") == (-facts.amount, 0)
+        assert events_of(attempt)[-1] == "payments.attempt.flagged"
+        assert payment_status_of(order) == OrderPaymentStatus.PROCESSING
+
+    def test_waits_for_the_gateways_order_before_staff_and_buyer_are_notified(self, order: Any) -> None:
+        payment = make_payment(order)
+        facts = with_fee(payment, is_paid=None)
+
+        attempt = take_in(facts)
+        reload(payment)
+        assert events_of(attempt) == ["payments.attempt.captured"]
+        assert events_of(payment)[-1] == "payments.payment.check_requested"
+
+        take_in(replace(facts, gateway_order=gateway_order_of(payment)))
+        reload(order, attempt)
+        assert (order.status, attempt.accepted_amount) == (OrderStatus.CONFIRMED, payment.amount)
+        assert events_of(attempt) == ["payments.attempt.captured", "payments.attempt.accepted"]
+
+    def test_is_flagged_once_the_gateway_says_that_its_order_is_not_paid(self, order: Any) -> None:
+        payment = make_payment(order)
+        facts = with_fee(payment, is_paid=None)
+        attempt = take_in(facts)
+
+        for _ in range(2):
+            take_in(replace(facts, gateway_order=gateway_order_of(payment, is_paid=False)))
+
+        assert events_of(attempt) == ["payments.attempt.captured", "payments.attempt.flagged"]
+
+    def test_reported_ten_times_is_accepted_once(self, order: Any) -> None:
+        facts = with_fee(make_payment(order))
+        for _ in range(10):
+            attempt = take_in(facts)
+
+        assert events_of(attempt).count("payments.attempt.accepted") == 1
+        assert LedgerTransaction.objects.filter(kind="payment_difference").count() == 1
+
+    def test_for_an_expired_order_revives_it(self, order: Any) -> None:
+        payment = make_payment(order)
+        later = order.expires_at + timedelta(minutes=1)
+        assert expire_orders(now=later) == 1
+
+        attempt = take_in(with_fee(payment), now=later)
+
+        reload(order, payment)
+        assert (order.status, order.paid_amount, attempt.accepted_amount) == (
+            OrderStatus.CONFIRMED, order.total_amount, order.total_amount,
+        )  # fmt: skip
+
+    def test_for_a_cancelled_order_is_refunded_with_the_fee(self, order: Any) -> None:
+        payment = make_payment(order)
+        services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
+        cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+        facts = with_fee(payment)
+
+        attempt = take_in(facts)
+
+        refund = Refund.objects.get()
+        assert (refund.amount, refund.reason) == (facts.amount, RefundReason.LATE_PAYMENT)
+        assert (attempt.accepted_amount, attempt.review_reason) == (None, ReviewReason.ORDER_CLOSED)
+        assert balances("customer_advances", "payer_fees", "refunds_payable") == (0, 0, -facts.amount)
+
+    def test_of_a_second_payment_is_refunded_with_the_fee(self, order: Any) -> None:
+        payment = make_payment(order)
+        take_in(make_facts(payment))
+        facts = with_fee(payment)
+
+        take_in(facts)
+
+        reload(order)
+        refund = Refund.objects.get()
+        assert (refund.amount, refund.reason) == (facts.amount, RefundReason.PAID_TWICE)
+        assert order.status == OrderStatus.CONFIRMED
+
+
+class TestPaymentInParts:
+    """Where the gateway took an order's amount in several payments."""
+
+    def test_confirms_the_order_once_the_gateway_calls_it_paid(self, order: Any) -> None:
+        payment = make_payment(order)
+        first_part = payment.amount // 3
+        take_in(make_facts(payment, amount=first_part, gateway_order=gateway_order_of(payment, is_paid=False)))
+        reload(order, payment)
+        assert (order.under_review_amount, payment.status) == (first_part, PaymentStatus.PROCESSING)
+
+        rest = payment.amount - first_part
+        take_in(make_facts(payment, amount=rest, gateway_order=gateway_order_of(payment)))
+
+        reload(order, payment)
+        assert (order.status, order.paid_amount, order.under_review_amount) == (
+            OrderStatus.CONFIRMED, payment.amount, 0,
+        )  # fmt: skip
+        assert payment.status == PaymentStatus.SUCCEEDED
+        assert balances("customer_advances", "payer_fees", "payment_differences") == (-payment.amount, 0, 0)
+        assert set(PaymentAttempt.objects.values_list("review_reason", "difference_reason")) == {("", "")}
+
+    def test_that_are_not_the_whole_wait_for_staff(self, order: Any) -> None:
+        payment = make_payment(order)
+        for _ in range(2):
+            take_in(make_facts(payment, amount=payment.amount // 3, gateway_order=gateway_order_of(payment)))
+
+        reload(order)
+        assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, 2 * (payment.amount // 3))
+
+
+class TestMoneyUnderReview:
+    """An order whose money arrived in another amount keeps its stock until staff have decided."""
+
+    @pytest.fixture
+    def attempt(self, order: Any) -> PaymentAttempt:
+        return take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+
+    def test_keeps_the_order_and_its_payment_from_expiring(self, order: Any, attempt: PaymentAttempt) -> None:
+        later = order.expires_at + timedelta(days=2)
+
+        assert expire_orders(now=later) == 0
+
+        services.checking._note_answered(attempt.payment_id, order.pk, link=None, now=later)
+        reload(order)
+        payment = Payment.objects.get()
+        assert (order.status, payment.status) == (OrderStatus.PENDING_PAYMENT, PaymentStatus.PROCESSING)
+        Payment.objects.update(next_check_at=clock.now())
+
+    def test_lets_nobody_pay_again(self, order: Any, attempt: PaymentAttempt) -> None:
+        Payment.objects.update(status=PaymentStatus.EXPIRED)
+        reload(order)
+        Order.objects.update(payment_live_until=None)
+        count = Payment.objects.count()
+
+        with pytest.raises(services.PaymentUnderReview, match="You do not need to pay again"):
+            services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+
+        assert Payment.objects.count() == count
+
+    def test_keeps_its_payment_from_being_cancelled(self, order: Any, attempt: PaymentAttempt) -> None:
+        with pytest.raises(services.PaymentUnderReview):
+            services.cancel_payment(payment_id=attempt.payment_id, customer_id=None, actor=SYSTEM, now=clock.now())
+
+        assert Payment.objects.get().status == PaymentStatus.PROCESSING
+
+    def test_refunded_makes_room_for_another_payment(self, order: Any, attempt: PaymentAttempt) -> None:
+        services.give_back_reviewed(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
+
+        reload(order)
+        assert (order.under_review_amount, Payment.objects.get().status) == (0, PaymentStatus.CANCELLED)
+        again = services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+        assert (again.sequence, again.amount) == (2, order.total_amount)
+
+
+class TestContradictingFacts:
+    """What is of another account or currency, or contradicts itself, is never booked."""
+
+    @pytest.mark.parametrize(
+        ("fields", "reason"),
+        [
+            ({"currency": "USD"}, "currency_mismatch"),
+            ({"currency": "INRINRINR"}, "currency_mismatch"),
+            ({"currency": ""}, "currency_mismatch"),
+            ({"is_captured": False}, "contradictory_facts"),
+            ({"amount": 0}, "contradictory_facts"),
+            ({"account_id": "acc_SomebodyElse00"}, "account_mismatch"),
+        ],
+    )
+    def test_become_an_exception_and_change_nothing(
+        self, order: Any, settings: Any, fields: dict[str, Any], reason: str
+    ) -> None:
+        settings.RAZORPAY_ACCOUNT_ID = "acc_NQxjAAAAAAAAAA"
+        payment = make_payment(order)
+        before = (events_of(payment), events_of(order))
+        facts = make_facts(payment, **fields)
+
+        for _ in range(2):
+            services.apply_polled_payment(facts, now=clock.now())
+
+        exception = ReconciliationException.objects.get()
+        assert (exception.reason, exception.entity_id, exception.expected_amount, exception.actual_amount) == (
+            reason, facts.id, payment.amount, facts.amount,
+        )  # fmt: skip
+        assert order.number in exception.description
+        assert (PaymentAttempt.objects.count(), LedgerTransaction.objects.count()) == (0, 0)
+        assert (events_of(payment), events_of(order)) == before
+
+    def test_raise_for_whoever_applies_them(self, order: Any) -> None:
+        with pytest.raises(services.GatewayFactsContradict):
+            take_in(make_facts(make_payment(order), currency="USD"))
+
+    def test_of_an_attempt_without_money_are_no_exception(self, order: Any) -> None:
+        services.apply_polled_payment(
+            make_facts(make_payment(order), status=AttemptStatus.FAILED, currency="USD"), now=clock.now()
+        )
+
+        assert (PaymentAttempt.objects.count(), ReconciliationException.objects.count()) == (1, 0)
+
+    def test_about_a_captured_attempt_leave_it_as_it_is(self, order: Any) -> None:
+        facts = make_facts(make_payment(order))
+        take_in(facts)
+
+        take_in(replace(facts, currency="USD", is_captured=False))
+
+        assert PaymentAttempt.objects.get().currency == "INR"
+
+
+class TestAcceptAttempt:
+    """What staff decide: the amount is accepted as the full payment, and the difference is booked by its reason."""
+
+    @pytest.fixture
+    def approver(self, finance: Any) -> Any:
+        return actor_for(finance)
+
+    @pytest.fixture
+    def attempt(self, order: Any) -> PaymentAttempt:
+        """An attempt of 50.00 less than was requested."""
+        return take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+
+    def accept(self, attempt: PaymentAttempt, actor: Any, reason: str = "offer", **fields: Any) -> PaymentAttempt:
+        values = {"attempt_id": attempt.pk, "reason": reason, "actor": actor, "now": clock.now(), **fields}
+        return services.accept_attempt(**values)
+
+    def state_of(self, attempt: PaymentAttempt) -> tuple[Any, ...]:
+        reload(attempt)
+        order = Order.objects.get(pk=attempt.payment.order_id)
+        return (
+            attempt.version, attempt.accepted_amount, order.version, order.status, LedgerTransaction.objects.count(),
+            Event.objects.count(), Payment.objects.get(pk=attempt.payment_id).version,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("difference", "reason", "account"),
+        [
+            (-5_000, "offer", "payment_differences"),
+            (-5_000, "other", "payment_differences"),
+            (5_000, "surcharge", "payer_fees"),
+            (5_000, "payer_fee", "payer_fees"),
+            (-3, "currency_conversion", "payment_differences"),
+            (3, "currency_conversion", "payment_differences"),
+        ],
+    )
+    def test_confirms_the_order_and_books_the_difference_by_its_reason(
+        self, order: Any, approver: Any, difference: int, reason: str, account: str
+    ) -> None:
+        total = order.total_amount
+        attempt = take_in(make_facts(make_payment(order), amount=total + difference))
+
+        accepted = self.accept(attempt, approver, reason)
+
+        reload(order)
+        assert (order.status, order.paid_amount, order.under_review_amount) == (OrderStatus.CONFIRMED, total, 0)
+        assert payment_status_of(order) == OrderPaymentStatus.PAID
+        assert Payment.objects.get().status == PaymentStatus.SUCCEEDED
+        assert (accepted.amount, accepted.accepted_amount, accepted.difference_reason) == (
+            total + difference,
+            total,
+            reason,
+        )
+        assert balances("gateway_receivable:razorpay", "customer_advances", account) == (
+            total + difference, -total, -difference,
+        )  # fmt: skip
+        assert events_of(attempt)[-1] == "payments.attempt.accepted"
+        differing = services.replay_order(order_id=order.pk).differences
+        # What the factory wrote by itself.
+        assert [one.field for one in differing if one.field != "gateway_order_id"] == []
+
+    @pytest.mark.parametrize("reason", ["payer_fee", "surcharge"])
+    def test_refuses_a_reason_that_does_not_explain_the_difference(
+        self, attempt: PaymentAttempt, approver: Any, reason: str
+    ) -> None:
+        before = self.state_of(attempt)
+
+        with pytest.raises(services.DifferenceReasonDoesNotFit, match="₹"):
+            self.accept(attempt, approver, reason)
+
+        assert self.state_of(attempt) == before
+
+    def test_support_cannot_accept(self, attempt: PaymentAttempt, support: Any) -> None:
+        before = self.state_of(attempt)
+
+        with pytest.raises(services.SecondPersonRequired):
+            self.accept(attempt, actor_for(support))
+
+        assert self.state_of(attempt) == before
+
+    def test_nobody_accepts_money_of_an_own_order(self, shop: Any, finance: Any) -> None:
+        order = make_order(finance)
+        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+        before = self.state_of(attempt)
+
+        with pytest.raises(services.SelfApprovalForbidden):
+            self.accept(attempt, actor_for(finance))
+
+        assert self.state_of(attempt) == before
+
+    def test_a_difference_above_the_limit_needs_a_second_person(
+        self, order: Any, attempt: PaymentAttempt, approver: Any, settings: Any
+    ) -> None:
+        settings.REFUND_APPROVAL_ABOVE = 4_999
+
+        waiting = self.accept(attempt, approver)
+        assert (waiting.accepted_amount, waiting.acceptance_requested_by) == (None, str(approver))
+        reload(order)
+        assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, attempt.amount)
+        with pytest.raises(services.SecondPersonRequired, match="₹50.00"):
+            self.accept(attempt, approver)
+
+        accepted = self.accept(attempt, actor_for(make_staff("finance")))
+        reload(order)
+        assert (accepted.accepted_amount, order.status) == (order.total_amount, OrderStatus.CONFIRMED)
+
+    def test_a_difference_of_the_limit_does_not(self, attempt: PaymentAttempt, approver: Any, settings: Any) -> None:
+        settings.REFUND_APPROVAL_ABOVE = 5_000
+
+        assert self.accept(attempt, approver).accepted_amount is not None
+
+    def test_cannot_be_done_twice(self, attempt: PaymentAttempt, approver: Any) -> None:
+        self.accept(attempt, approver)
+        before = self.state_of(attempt)
+
+        with pytest.raises(services.AttemptNotAcceptable):
+            self.accept(attempt, approver)
+
+        assert self.state_of(attempt) == before
+
+    def test_cannot_be_done_while_some_of_it_is_refunded(self, attempt: PaymentAttempt, approver: Any) -> None:
+        services.give_back_reviewed(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
+        before = self.state_of(attempt)
+
+        with pytest.raises(services.AttemptNotAcceptable, match="refunded"):
+            self.accept(attempt, approver)
+
+        assert self.state_of(attempt) == before
+
+    def test_revives_an_expired_order(self, order: Any, approver: Any) -> None:
+        payment = make_payment(order)
+        later = order.expires_at + timedelta(minutes=1)
+        assert expire_orders(now=later) == 1
+        attempt = take_in(make_facts(payment, amount=order.total_amount - 5_000), now=later)
+
+        self.accept(attempt, approver, now=later)
+
+        reload(order, payment)
+        assert (order.status, order.paid_amount) == (OrderStatus.CONFIRMED, order.total_amount)
+
+    def test_is_refused_for_a_cancelled_order(self, order: Any, approver: Any) -> None:
+        payment = make_payment(order)
+        services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
+        cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+        attempt = take_in(make_facts(payment, amount=order.total_amount - 5_000))
+        before = self.state_of(attempt)
+
+        with pytest.raises(services.AttemptNotAcceptable, match="Refund the money instead"):
+            self.accept(attempt, approver)
+
+        assert self.state_of(attempt) == before
+
+
+class TestPayersCurrency:
+    """A payment in the payer's own currency counts as what it was converted to."""
+
+    def test_is_compared_by_what_it_was_converted_to(self, order: Any) -> None:
+        payment = make_payment(order)
+
+        attempt = take_in(make_facts(payment, payer_amount=1_399, payer_currency="USD"))
+
+        reload(order)
+        assert (order.status, order.paid_amount) == (OrderStatus.CONFIRMED, payment.amount)
+        assert (attempt.amount, attempt.currency, attempt.payer_amount, attempt.payer_currency) == (
+            payment.amount, "INR", 1_399, "USD",
+        )  # fmt: skip
+
+
+class TestReviewAlarm:
+    """Money that nobody decided about for REVIEW_ALARM_AFTER."""
+
+    def test_is_logged_as_an_error(self, order: Any, caplog: Any) -> None:
+        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + 1))
+        opened_at = attempt.review_opened_at
+        assert opened_at is not None
+
+        assert services.warn_of_open_reviews(now=opened_at + timedelta(hours=23, minutes=59)) == 0
+        assert services.warn_of_open_reviews(now=opened_at + timedelta(hours=24)) == 1
+
+        assert any("attempt_under_review_overdue" in str(one.msg) for one in caplog.records)
