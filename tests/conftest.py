@@ -190,7 +190,7 @@ def sandbox() -> Iterator[Any]:
         override_settings(
             RAZORPAY_BASE_URL=world.razorpay_url,
             MSG91_BASE_URL=world.msg91_url,
-            EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
+            EMAIL_BACKEND="apps.core.mail.EmailBackend",
             EMAIL_HOST="127.0.0.1",
             EMAIL_PORT=world.smtp_port,
         ),

@@ -1,21 +1,26 @@
 """
-The one way out: an HTTP client for gateways, with time-outs that cannot be forgotten.
+The one way out: an HTTP client for gateways, with limits in time and size that cannot be forgotten.
 
 It refuses to be called inside a database transaction, because a slow gateway would hold our locks for as long.
 """
 
 import threading
-import time
 from dataclasses import dataclass
 from json import loads
 from typing import Any
 
 import requests
 from django.db import connection
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from apps.core.deadlines import Deadline, deadline, watch
 
 TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds between two pieces of the answer
-_LONGEST_ANSWER = 30.0  # seconds, from the call to the last byte
+_LONGEST_ANSWER = 30.0  # seconds, from the call to the last byte of the answer, its head included
 _LARGEST_ANSWER = 8_388_608  # bytes
 
 
@@ -29,6 +34,32 @@ class NoAnswer(Exception):
 
 class NotReached(NoAnswer):
     """The connection was never made, so that the other side cannot have acted."""
+
+
+class _Watched(HTTPConnection):
+    """A connection whose answer is read under the deadline of the call; what comes before it is bounded by `timeout` as a whole."""
+
+    def getresponse(self) -> BaseHTTPResponse:  # type: ignore[override]
+        watch(self.sock)
+        return super().getresponse()
+
+
+class _WatchedOverTls(HTTPSConnection, _Watched):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _PoolOverTls(HTTPSConnectionPool):
+    ConnectionCls = _WatchedOverTls
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolOverTls}
 
 
 @dataclass(frozen=True)
@@ -75,21 +106,23 @@ class Client:
         :raises CalledInsideTransaction: if a database transaction is open
         """
         refuse_inside_transaction()
-        deadline = time.monotonic() + _LONGEST_ANSWER
         try:
-            with self._session().request(
-                method,
-                f"{self.base_url}{path}",
-                json=json,
-                data=data,
-                files=files,
-                params=params,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                raw = _read(response, deadline)
+            with (
+                deadline(_LONGEST_ANSWER) as limit,
+                self._session().request(
+                    method,
+                    f"{self.base_url}{path}",
+                    json=json,
+                    data=data,
+                    files=files,
+                    params=params,
+                    headers=headers,
+                    timeout=timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                raw = _read(response, limit)
         except requests.ConnectTimeout as error:
             raise NotReached(str(error)) from error
         except requests.ConnectionError as error:
@@ -107,6 +140,8 @@ class Client:
             session.trust_env = False
             session.auth = self._auth
             session.headers.update(self._headers)
+            session.mount("http://", _Adapter())
+            session.mount("https://", _Adapter())
             self._local.session = session
         return session
 
@@ -126,13 +161,15 @@ def _was_refused(error: requests.ConnectionError) -> bool:
     return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
-    # Piece by piece: the time-out begins anew with each byte, and `requests` would read whatever comes.
+def _read(response: requests.Response, limit: Deadline) -> bytes:
+    # Piece by piece: `requests` would read whatever comes.
     raw = bytearray()
     while piece := response.raw.read1(65_536, decode_content=True):
         raw += piece
-        if len(raw) > _LARGEST_ANSWER or time.monotonic() > deadline:
-            raise NoAnswer("the answer was too long, or took too long")
+        if len(raw) > _LARGEST_ANSWER:
+            raise NoAnswer("the answer was too long")
+    if limit.is_over:  # where no length was given, what was cut off looks whole
+        raise NoAnswer("the answer took too long")
     return bytes(raw)
 
 

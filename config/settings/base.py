@@ -248,9 +248,10 @@ MSG91_AUTH_KEY = required("MSG91_AUTH_KEY")
 MSG91_OTP_TEMPLATE_ID = env.str("MSG91_OTP_TEMPLATE_ID", default="bahi_otp")
 MSG91_FLOW_TEMPLATES = env.json("MSG91_FLOW_TEMPLATES", default={})
 
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 vars().update(env.email("EMAIL_URL", default="smtp://127.0.0.1:25"))
-EMAIL_TIMEOUT = 10
+if vars()["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
+    EMAIL_BACKEND = "apps.core.mail.EmailBackend"
+EMAIL_TIMEOUT = 10  # seconds between two pieces; the backend bounds the whole
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Bahi <no-reply@bahi.example>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

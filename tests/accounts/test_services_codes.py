@@ -212,9 +212,7 @@ class TestByMail:
 
         assert refreshed(challenge).send_status == SendStatus.UNKNOWN
 
-    @override_settings(
-        EMAIL_HOST="127.0.0.1", EMAIL_PORT=9, EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend"
-    )
+    @override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=9, EMAIL_BACKEND="apps.core.mail.EmailBackend")
     def test_a_server_out_of_reach_is_tried_again(self) -> None:
         challenge = ask("asha@example.in")
 

@@ -401,10 +401,14 @@ class TestClientIp:
 
 @pytest.fixture
 def peer() -> Iterator[Callable[..., str]]:
-    """Return a function that starts a peer which sends these pieces, with a pause after each, and returns its base URL."""
+    """
+    Return a function that starts a peer which sends these pieces, with a pause after each, and returns its base URL.
+
+    If `first` is given, each connection has that answer for its first request, and the pieces for its second.
+    """
     servers = []
 
-    def start(*pieces: bytes, pause: float = 0) -> str:
+    def start(*pieces: bytes, pause: float = 0, first: bytes = b"") -> str:
         server = socket.create_server(("127.0.0.1", 0))
         servers.append(server)
 
@@ -414,6 +418,9 @@ def peer() -> Iterator[Callable[..., str]]:
                     caller, _ = server.accept()
                     with caller, contextlib.suppress(OSError):
                         caller.recv(65_536)
+                        if first:
+                            caller.sendall(first)
+                            caller.recv(65_536)
                         for piece in pieces:
                             caller.sendall(piece)
                             time.sleep(pause)
@@ -458,6 +465,35 @@ class TestTheWayOut:
 
         with pytest.raises(http.NoAnswer, match="took too long"):
             http.Client(peer(self.OK, *[b" "] * 20, pause=0.1)).call("GET", "/")
+
+    @pytest.mark.parametrize("is_kept", [False, True])
+    def test_a_head_that_drips_is_no_answer(
+        self, peer: Callable[..., str], monkeypatch: pytest.MonkeyPatch, is_kept: bool
+    ) -> None:
+        whole = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+        drops = [bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 400]
+        client = http.Client(peer(*drops, pause=0.1, first=whole if is_kept else b""))
+        if is_kept:
+            assert client.call("GET", "/").body == {}
+        monkeypatch.setattr(http, "_LONGEST_ANSWER", 0.3)
+
+        with pytest.raises(http.NoAnswer) as unknown:
+            client.call("POST", "/", json={})
+
+        assert not isinstance(unknown.value, http.NotReached)
+
+    def test_an_answer_in_time_keeps_its_connection(
+        self, peer: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(http, "_LONGEST_ANSWER", 0.5)
+        whole = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+        client = http.Client(peer(whole, first=whole))
+
+        first = client.call("GET", "/")
+        time.sleep(1)  # the deadline of the first call must not end what the second one uses
+        second = client.call("GET", "/")
+
+        assert (first.body, second.body) == ({}, {})
 
     def test_an_answer_in_chunks_and_compressed_is_read(self, peer: Callable[..., str]) -> None:
         packed = gzip.compress(b'{"a":1}')
