@@ -31,6 +31,7 @@ _OURS = frozenset(
         *_SECRET_NAMES, "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "PUBLIC_URL", "EMAIL_URL", "DEFAULT_FROM_EMAIL",
         "DOCUMENTS_DIR", "STATIC_ROOT", "TRUSTED_PROXY_HOPS", "LOG_FORMAT", "LOG_LEVEL", "SHOP_NAME",
         "SIGN_UP_COUNTRIES", "PORT", "HOST", "BEAT_SCHEDULE_FILE", "GUNICORN_CMD_ARGS", "SANDBOX_URL", "LATE_PAYMENT",
+        "ACCEPT_CUSTOMER_FEE", "REVIEW_ALARM_AFTER_HOURS",
     }
 )  # fmt: skip
 _OUR_PREFIXES = (
@@ -163,6 +164,7 @@ def _defaults(ports: Ports, data_dir: Path) -> dict[str, str]:
         "RAZORPAY_KEY_ID": "rzp_test_BahiSandbox001",
         "RAZORPAY_KEY_SECRET": "sandbox_key_secret_0123456789",
         "RAZORPAY_WEBHOOK_SECRETS": "sandbox_webhook_secret_0123456789",
+        "RAZORPAY_ACCOUNT_ID": "acc_ld0fSKHkek3vTV",
         "RAZORPAY_S2S_UPI": "true",
         "SANDBOX_URL": outside,
         "MSG91_BASE_URL": f"{outside}/msg91",

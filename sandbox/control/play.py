@@ -13,6 +13,9 @@ from sandbox.razorpay import payments, timers
 from sandbox.razorpay.errors import FAILURES
 from sandbox.state import World
 
+#: How Razorpay comes to charge another amount than its order's, or in another currency.
+_CHARGED_OTHERWISE = ("fee_bearer", "offer_discount", "payer_amount", "payer_currency")
+
 
 def approve(world: World, request: Request, payment_id: str) -> dict[str, Any]:
     """Approve now, or when so many seconds of the sandbox's clock have gone by."""
@@ -43,10 +46,16 @@ def _answer(world: World, payment_id: str, **how: Any) -> dict[str, Any]:
 
 
 def checkout(world: World, request: Request, order_id: str) -> dict[str, Any]:
-    body = Body(request, "outcome", "method", "reason", "email", "contact", "amount", "currency")
+    body = Body(request, "outcome", "method", "reason", "email", "contact", "amount", "currency", *_CHARGED_OTHERWISE)
     how = read_payer(body)
     how["amount"] = body.integer("amount", None, lowest=1)
     how["currency"] = body.text("currency", None)
+    how["fee_bearer"] = body.choice("fee_bearer", ("customer", "platform"), None)
+    how["offer_discount"] = body.integer("offer_discount", 0)
+    how["payer_amount"] = body.integer("payer_amount", None, lowest=1)
+    how["payer_currency"] = body.text("payer_currency", None)
+    if (how["payer_amount"] is None) != (how["payer_currency"] is None):
+        raise Refused("payer_amount and payer_currency go together")
     with world.lock:
         try:
             return razorpay_checkout.pay(world, find(world.razorpay.orders, order_id, "order"), **how)

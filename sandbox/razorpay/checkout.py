@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.razorpay import payments
 from sandbox.razorpay.errors import FAILURES
+from sandbox.razorpay.fees import fee_and_tax
 from sandbox.razorpay.signatures import sign_checkout
 from sandbox.razorpay.state import Order, Payment
 from sandbox.razorpay.webhooks import News
@@ -26,22 +27,36 @@ def pay(
     contact: str,
     amount: int | None = None,
     currency: str | None = None,
+    fee_bearer: str | None = None,
+    offer_discount: int = 0,
+    payer_currency: str | None = None,
+    payer_amount: int | None = None,
     also: Callable[[Payment], list[News]] | None = None,
 ) -> dict[str, Any]:
     """
     Pay what is due of an order and return what Checkout hands to the page: three signed fields, or an error.
 
-    Another `amount` or `currency` is a gateway gone wrong, which a merchant should notice. `also` is as in
-    `payments.authorize`.
+    Another `amount` or `currency` is a gateway gone wrong, which a merchant should notice. Razorpay by itself charges another
+    amount and calls its order paid where the customer bears the fee (`fee_bearer`), has an offer (`offer_discount` in paise),
+    or pays in `payer_currency`, in which `payer_amount` is charged. `also` is as in `payments.authorize`.
 
-    :raises NotPayable: if the order is already paid
+    :raises NotPayable: if the order is already paid, or the discount leaves nothing to pay
     """
     if order.status == "paid":
         raise payments.NotPayable(f"{order.id} is already paid")
+    due = order.amount - order.amount_paid if amount is None else amount
+    if offer_discount >= due:
+        raise payments.NotPayable(f"an offer of {offer_discount} leaves nothing of {due} to pay")
+    charged = due - offer_discount + (sum_of_fee(due) if fee_bearer == "customer" else 0)
     payment = payments.open_payment(
         world,
         order,
-        amount=order.amount - order.amount_paid if amount is None else amount,
+        amount=charged,
+        settles=None if charged == due else due,
+        fee_bearer=fee_bearer,
+        offer_id=world.ids.razorpay("offer") if offer_discount else None,
+        payer_currency=payer_currency,
+        payer_amount=payer_amount,
         currency=currency or order.currency,
         method=method,
         flow="checkout",
@@ -62,6 +77,12 @@ def pay(
             order_id=order.id, payment_id=payment.id, key_secret=world.settings.key_secret
         ),
     }
+
+
+def sum_of_fee(amount: int) -> int:
+    """Return what a customer who bears the fee pays for an amount (paise) beyond it: the fee with its tax."""
+    fee, _ = fee_and_tax(amount)
+    return fee
 
 
 def _instrument(world: World, method: str) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def capture(world: World, request: Request, payment_id: str) -> dict[str, Any]:
         raise Refused(
             "Only payments which have been authorized and not yet captured can be captured", step="payment_capture"
         )
-    if (amount, currency) != (payment.amount, payment.currency):
+    if (amount, currency) != (payment.charged(payment.amount), payment.payer_currency or payment.currency):
         raise Refused("Capture amount must be equal to the amount authorized", field="amount", step="payment_capture")
     order = world.razorpay.order_of(payment)
     if order is None or order.status == "paid":
@@ -279,10 +279,11 @@ def take_money(world: World, payment: Payment) -> list[webhooks.News]:
     order = gateway.order_of(payment)
     payment.status = "captured"
     payment.captured_at = world.clock.unix()
-    payment.fee, payment.tax = fee_and_tax(payment.amount)
+    settled = payment.amount if payment.settles is None else payment.settles
+    payment.fee, payment.tax = fee_and_tax(settled if payment.fee_bearer == "customer" else payment.amount)
     news = [webhooks.about_payment("payment.captured", payment)]
     if order is not None:
-        order.amount_paid += payment.amount
+        order.amount_paid += settled
         if order.amount_paid >= order.amount:
             order.status = "paid"
             news.append(webhooks.about_payment("order.paid", payment, order=order.wire()))

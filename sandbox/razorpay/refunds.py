@@ -114,6 +114,8 @@ def _make(world: World, payment_id: str, body: dict[str, Any]) -> Refund:
         receipt=receipt,
         speed_requested=speed,
         speed_processed="normal" if speed == "normal" else "instant",
+        payer_amount=None if payment.payer_amount is None else payment.charged(amount),
+        payer_currency=payment.payer_currency,
     )
     knobs = world.razorpay.knobs
     if knobs.refund_balance is not None:
@@ -140,6 +142,7 @@ def _read_amount(world: World, payment: Payment, body: dict[str, Any]) -> int:
     if payment.captured_at is None:
         raise Refused("The payment status should be captured for action to be taken", step=_STEP)
     left = payment.amount - payment.amount_refunded
+    amount = None if amount is None else payment.credited(amount)
     if amount is not None and amount > left:
         raise Refused("The refund amount provided is greater than amount captured.", field="amount", step=_STEP)
     if world.clock.unix() > months_after(payment.created_at, _LONGEST_AGE_MONTHS):
@@ -255,6 +258,8 @@ def give_back_uncaptured(world: World, payment_id: str) -> None:
         currency=payment.currency,
         created_at=world.clock.unix(),
         automatic=True,
+        payer_amount=payment.payer_amount,
+        payer_currency=payment.payer_currency,
     )
     _book(world, payment, refund)
     webhooks.emit(world, [_news("refund.created", refund, payment), _process(world, refund, payment)])

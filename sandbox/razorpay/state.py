@@ -75,7 +75,9 @@ class Payment:
     """
     One try to pay; amounts in paise, times in Unix seconds.
 
-    `fee` includes `tax`; both are None until captured. What is paid by QR code has no order.
+    `fee` includes `tax`; both are None until captured. What is paid by QR code has no order. `amount` is what the merchant is
+    credited; a payer who pays in a currency of their own is charged `payer_amount`. `settles` is what it pays of its order where
+    that is another amount: the payer bears the fee (`fee_bearer`), or has an offer.
     """
 
     id: str
@@ -105,21 +107,36 @@ class Payment:
     refund_status: str | None = None
     captured_at: int | None = None
     settlement_id: str | None = None
+    settles: int | None = None
+    fee_bearer: str | None = None
+    offer_id: str | None = None
+    payer_amount: int | None = None
+    payer_currency: str | None = None
+
+    def charged(self, amount: int) -> int:
+        """Return an amount of this payment in the currency that the payer was charged in."""
+        return amount if self.payer_amount is None else amount * self.payer_amount // self.amount
+
+    def credited(self, charged: int) -> int:
+        """Return an amount in the payer's currency in the merchant's; all of it is all of it."""
+        if self.payer_amount is None:
+            return charged
+        return -(-charged * self.amount // self.payer_amount) if charged < self.payer_amount else self.amount
 
     def wire(self) -> dict[str, Any]:
         error = self.error or {}
         body: dict[str, Any] = {
             "id": self.id,
             "entity": "payment",
-            "amount": self.amount,
-            "currency": self.currency,
+            "amount": self.charged(self.amount),
+            "currency": self.payer_currency or self.currency,
             "base_amount": self.amount,
             "status": self.status,
             "order_id": self.order_id,
             "invoice_id": None,
-            "international": False,
+            "international": self.payer_currency is not None,
             "method": self.method,
-            "amount_refunded": self.amount_refunded,
+            "amount_refunded": self.charged(self.amount_refunded),
             "amount_transferred": 0,
             "refund_status": self.refund_status,
             "captured": self.captured_at is not None,
@@ -145,6 +162,12 @@ class Payment:
             body["upi"] = {"payer_account_type": "bank_account", "vpa": self.vpa, "flow": flow}
         if self.late_authorized:
             body["late_authorized"] = True
+        if self.fee_bearer is not None:
+            body["fee_bearer"] = self.fee_bearer
+        if self.offer_id is not None:
+            body["offer_id"] = self.offer_id
+        if self.payer_currency is not None:
+            body["base_currency"] = self.currency
         return body
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from devtools import environment
 from devtools.environment import Ports
+from sandbox.settings import Settings
+from sandbox.state import World
 
 PORTS = Ports(8100, 9100, 9125)
 
@@ -105,3 +107,9 @@ def test_two_stacks_that_start_at_once_choose_different_ports():
         chosen, _ = other.communicate("\n", timeout=30)
 
     assert int(chosen) > first
+
+
+def test_the_account_is_that_of_the_sandbox(tmp_path):
+    account_id = World(Settings()).razorpay.account_id
+
+    assert environment._defaults(PORTS, tmp_path)["RAZORPAY_ACCOUNT_ID"] == account_id

@@ -1,5 +1,6 @@
 """Captured money of another amount than was requested: accepted by itself, by staff, or kept until they decide."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,11 +19,12 @@ from apps.orders.states import PaymentStatus as OrderPaymentStatus
 from apps.payments import selectors, services
 from apps.payments.gateways import GatewayOrder, GatewayPayment
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, ReconciliationException, Refund
+from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, ReconciliationException, Refund, Webhook
 from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_facts, make_payment, take_in
+from tests.payments.test_webhooks import receive
 
 pytestmark = pytest.mark.django_db
 
@@ -555,3 +557,148 @@ class TestReviewAlarm:
         assert services.warn_of_open_reviews(now=opened_at + timedelta(hours=24)) == 1
 
         assert any("attempt_under_review_overdue" in str(one.msg) for one in caplog.records)
+
+
+class TestAgainstTheSandbox:
+    """What Razorpay does by itself, from its checkout to the order."""
+
+    @pytest.fixture
+    def payment(self, order: Any, sandbox: Any) -> Payment:
+        payment = make_payment(order, is_ready=False)
+        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+        payment.refresh_from_db()
+        return payment
+
+    def check_out(self, sandbox: Any, payment: Payment, **how: Any) -> Any:
+        path = f"/orders/{payment.gateway_order_id}/checkout"
+        return sandbox.control("POST", path, {"outcome": "success", "method": "card", **how})
+
+    def sync(self, payment: Payment) -> PaymentAttempt:
+        assert services.sync_payment(payment_id=payment.pk, now=clock.now()) is True
+        payment.refresh_from_db()
+        return PaymentAttempt.objects.get(payment=payment, status=AttemptStatus.CAPTURED)
+
+    def test_a_customer_who_bears_the_fee_confirms_the_order(self, order: Any, payment: Payment, sandbox: Any) -> None:
+        self.check_out(sandbox, payment, fee_bearer="customer")
+
+        attempt = self.sync(payment)
+
+        reload(order)
+        assert (order.status, order.paid_amount) == (OrderStatus.CONFIRMED, payment.amount)
+        assert attempt.amount == payment.amount + (attempt.fee_amount or 0)
+        assert (attempt.fee_bearer, attempt.difference_reason) == ("customer", DifferenceReason.PAYER_FEE)
+
+    def test_a_customer_with_an_offer_waits_for_staff(self, order: Any, payment: Payment, sandbox: Any) -> None:
+        self.check_out(sandbox, payment, offer_discount=1_000)
+
+        attempt = self.sync(payment)
+
+        reload(order)
+        assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, payment.amount - 1_000)
+        services.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=SYSTEM, now=clock.now())
+        reload(order)
+        assert (order.status, balances("payment_differences")) == (OrderStatus.CONFIRMED, (1_000,))
+
+    def test_a_customer_who_pays_in_another_currency_confirms_the_order(
+        self, order: Any, payment: Payment, sandbox: Any
+    ) -> None:
+        self.check_out(sandbox, payment, payer_currency="USD", payer_amount=1_200)
+
+        attempt = self.sync(payment)
+
+        reload(order)
+        assert order.status == OrderStatus.CONFIRMED
+        assert (attempt.amount, attempt.currency, attempt.payer_amount, attempt.payer_currency) == (
+            payment.amount, "INR", 1_200, "USD",
+        )  # fmt: skip
+
+    def test_a_currency_without_conversion_is_left_to_staff(self, order: Any, payment: Payment, sandbox: Any) -> None:
+        self.check_out(sandbox, payment, currency="USD")
+
+        assert services.sync_payment(payment_id=payment.pk, now=clock.now()) is True
+
+        reload(order)
+        assert (order.paid_amount, order.under_review_amount) == (0, 0)
+        assert ReconciliationException.objects.get().reason == "currency_mismatch"
+        assert LedgerTransaction.objects.count() == 0
+
+
+class TestWebhooks:
+    """The same by webhook, with the order that Razorpay sends along."""
+
+    def entity(self, payment: Payment, **fields: Any) -> dict[str, Any]:
+        return {
+            "id": "pay_NQxlPq2WmR8sTz", "entity": "payment", "amount": payment.amount, "currency": "INR",
+            "status": "captured", "captured": True, "order_id": payment.gateway_order_id, "method": "card", "notes": [],
+            **fields,
+        }  # fmt: skip
+
+    def process(self, event: str, **entities: Any) -> Webhook:
+        body = {
+            "entity": "event", "account_id": entities.pop("account_id", "acc_NQxjAAAAAAAAAA"), "event": event,
+            "contains": list(entities), "payload": {name: {"entity": one} for name, one in entities.items()},
+        }  # fmt: skip
+        webhook = receive(json.dumps(body).encode())
+        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+        webhook.refresh_from_db()
+        return webhook
+
+    def test_order_paid_accepts_the_fee_that_payment_captured_left_open(self, order: Any) -> None:
+        payment = make_payment(order)
+        entity = self.entity(payment, amount=payment.amount + 2_360, fee=2_360, tax=360, fee_bearer="customer")
+
+        self.process("payment.captured", payment=entity)
+        reload(order)
+        assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, payment.amount + 2_360)
+
+        paid = {"id": payment.gateway_order_id, "amount": payment.amount, "currency": "INR", "status": "paid"}
+        self.process("order.paid", payment=entity, order=paid)
+        reload(order)
+        assert (order.status, order.paid_amount) == (OrderStatus.CONFIRMED, payment.amount)
+        assert events_of(PaymentAttempt.objects.get()) == ["payments.attempt.captured", "payments.attempt.accepted"]
+
+    @pytest.mark.parametrize(
+        ("fields", "reason"),
+        [
+            ({"currency": "INRINRINR"}, "currency_mismatch"),
+            ({"currency": None}, "currency_mismatch"),
+            ({"currency": "USD"}, "currency_mismatch"),
+            ({"currency": "USD", "base_amount": 100, "base_currency": "EUR"}, "currency_mismatch"),
+            ({"captured": False}, "contradictory_facts"),
+            ({"account_id": "acc_SomebodyElse00"}, "account_mismatch"),
+        ],
+    )
+    def test_facts_that_contradict_are_left_to_staff_and_never_swept(
+        self, order: Any, settings: Any, fields: dict[str, Any], reason: str
+    ) -> None:
+        settings.RAZORPAY_ACCOUNT_ID = "acc_NQxjAAAAAAAAAA"
+        payment = make_payment(order)
+        account = {"account_id": fields.pop("account_id")} if "account_id" in fields else {}
+
+        webhook = self.process("payment.captured", payment=self.entity(payment, **fields), **account)
+
+        exception = ReconciliationException.objects.get()
+        assert (exception.reason, exception.webhook_id) == (reason, webhook.pk)
+        assert (webhook.outcome, exception.public_id in webhook.outcome_reason) == ("ignored", True)
+        assert (PaymentAttempt.objects.count(), LedgerTransaction.objects.count()) == (0, 0)
+        assert services.process_waiting_webhooks(now=clock.now() + timedelta(hours=1)) == 0
+
+    def test_a_capture_in_the_payers_currency_counts_as_its_base_amount(self, order: Any) -> None:
+        payment = make_payment(order)
+
+        self.process(
+            "payment.captured",
+            payment=self.entity(payment, amount=1_200, currency="USD", base_amount=payment.amount, base_currency="INR"),
+        )
+
+        reload(order)
+        assert (order.status, PaymentAttempt.objects.get().payer_amount) == (OrderStatus.CONFIRMED, 1_200)
+
+    def test_a_huge_capture_is_recorded_and_put_under_review(self, order: Any) -> None:
+        payment = make_payment(order)
+
+        self.process("payment.captured", payment=self.entity(payment, amount=10**12))
+
+        reload(order)
+        assert order.under_review_amount == 10**12
+        assert balances("customer_advances") == (-(10**12),)

@@ -338,3 +338,59 @@ def test_clients_own_webhook_check_agrees_with_plain_hmac(sdk: razorpay.Client) 
     signature = hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()
 
     assert sdk.utility.verify_webhook_signature(body, signature, secret) is True
+
+
+class TestChargedOtherwise:
+    """Razorpay charges another amount than its order's, and calls the order paid."""
+
+    def pay(self, sandbox: Sandbox, order: dict[str, Any], **how: Any) -> Any:
+        return sandbox.control("POST", f"/orders/{order['id']}/checkout", {"method": "card", **how})
+
+    def test_a_customer_who_bears_the_fee(self, sandbox: Sandbox, sdk: razorpay.Client) -> None:
+        order = make_order(sdk, amount=100_000)
+
+        paid = self.pay(sandbox, order, fee_bearer="customer")
+
+        payment = sdk.payment.fetch(paid["razorpay_payment_id"])
+        assert (payment["amount"], payment["fee"], payment["tax"], payment["fee_bearer"]) == (
+            102_360, 2_360, 360, "customer",
+        )  # fmt: skip
+        kept = sdk.order.fetch(order["id"])
+        assert (kept["status"], kept["amount_paid"], kept["amount_due"]) == ("paid", 100_000, 0)
+
+    def test_a_customer_with_an_offer(self, sandbox: Sandbox, sdk: razorpay.Client) -> None:
+        order = make_order(sdk, amount=100_000)
+
+        paid = self.pay(sandbox, order, offer_discount=10_000)
+
+        payment = sdk.payment.fetch(paid["razorpay_payment_id"])
+        assert (payment["amount"], payment["fee"]) == (90_000, 2_124)
+        assert payment["offer_id"].startswith("offer_")
+        assert sdk.order.fetch(order["id"])["status"] == "paid"
+
+    def test_an_offer_leaves_something_to_pay(self, sandbox: Sandbox, sdk: razorpay.Client) -> None:
+        order = make_order(sdk, amount=100_000)
+
+        with pytest.raises(ControlRefused):
+            self.pay(sandbox, order, offer_discount=100_000)
+
+        assert sdk.order.fetch(order["id"])["attempts"] == 0
+
+    def test_a_customer_who_pays_in_another_currency(self, sandbox: Sandbox, sdk: razorpay.Client) -> None:
+        order = make_order(sdk, amount=100_000)
+
+        paid = self.pay(sandbox, order, payer_currency="USD", payer_amount=1_200)
+
+        payment = sdk.payment.fetch(paid["razorpay_payment_id"])
+        assert (payment["amount"], payment["currency"], payment["base_amount"], payment["base_currency"]) == (
+            1_200, "USD", 100_000, "INR",
+        )  # fmt: skip
+        assert (payment["international"], sdk.order.fetch(order["id"])["status"]) == (True, "paid")
+        refund = sdk.payment.refund(payment["id"], {"amount": 600})
+        assert (refund["amount"], refund["currency"], refund["base_amount"]) == (600, "USD", 50_000)
+        assert sdk.payment.refund(payment["id"], {})["base_amount"] == 50_000
+        assert sdk.payment.fetch(payment["id"])["status"] == "refunded"
+
+    def test_an_amount_in_another_currency_goes_with_that(self, sandbox: Sandbox, sdk: razorpay.Client) -> None:
+        with pytest.raises(ControlRefused):
+            self.pay(sandbox, make_order(sdk), payer_amount=1_200)
