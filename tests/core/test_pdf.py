@@ -118,11 +118,13 @@ class TestRender:
     ) -> None:
         monkeypatch.setattr(printable.Printer, "clean", lambda self, value: value)
 
-        content = pdf.render(PAGE, {**a_document(), "payment_reference": "😀"})
+        content = pdf.render(PAGE, {**a_document(), "payment_reference": "secret😀secret"})
 
         assert content.startswith(b"%PDF-")
         assert b"<pdfaid:part>" not in content
         assert "document_rendered_with_less" in caplog.text
+        assert "PDF/A-3b error: the text `…`" in caplog.text
+        assert "secret" not in caplog.text
 
     def test_a_template_that_is_wrong_is_an_error(self) -> None:
         with pytest.raises(RuntimeError):

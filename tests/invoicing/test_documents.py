@@ -58,9 +58,24 @@ class TestThePage:
         assert "UTGST" in page
         assert "SGST" not in page
 
-    @pytest.mark.parametrize(("place", "heads"), [("29", ["IGST"]), ("27", ["CGST", "SGST"])])
-    def test_shows_nought_under_the_right_head_for_exempt_goods(self, place: str, heads: list[str]) -> None:
-        exempt = {"igst_amount": 0, "round_off_amount": 0, "total_amount": 99_900}
+    @pytest.mark.parametrize(
+        ("seller", "place", "heads"),
+        [
+            ("27", "29", ["IGST"]),
+            ("27", "27", ["CGST", "SGST"]),
+            ("04", "04", ["CGST", "UTGST"]),
+            ("04", "27", ["IGST"]),
+        ],
+    )
+    def test_shows_nought_under_the_right_head_for_exempt_goods(
+        self, seller: str, place: str, heads: list[str]
+    ) -> None:
+        exempt = {
+            "igst_amount": 0,
+            "round_off_amount": 0,
+            "total_amount": 99_900,
+            "seller": {**SELLER, "state": seller},
+        }
         line = a_line(tax_rate=0, igst_amount=0, total_amount=99_900)
         [page] = pages_of(draw_invoice(an_invoice(place_of_supply=place, **exempt), [line]))
         shown = page.replace("CGST Rules", "")

@@ -8,6 +8,7 @@ rendered would wait for them for ever, and is told so instead.
 
 import json
 import os
+import re
 import threading
 from collections.abc import Mapping
 from functools import cache
@@ -74,7 +75,9 @@ def render(template: str, data: Mapping[str, Any], *, logo: Path | None = None) 
         except (OSError, RuntimeError) as error:
             if isinstance(error, ForkedAfterRendering):
                 raise
-            log.error("document_rendered_with_less", template=template, logo=str(picture or ""), error=str(error)[:500])
+            log.error(
+                "document_rendered_with_less", template=template, logo=str(picture or ""), error=_without_texts(error)
+            )
     picture, standard = attempts[-1]
     return _compile(template, printable, attached, logo=picture, standard=standard)
 
@@ -108,6 +111,11 @@ def _compile(
             files, root=str(APPS), format="pdf", pdf_standards=[standard] if standard else [], timestamp=0
         )
         return content
+
+
+def _without_texts(error: Exception) -> str:
+    """Return what Typst says without what it quotes, which may be somebody's name."""
+    return re.sub(r"`.*`", "`…`", str(error), flags=re.DOTALL)[:500]
 
 
 @cache

@@ -9,7 +9,7 @@ from apps.core import pdf
 from apps.core.money import half_up
 from apps.invoicing import rules
 from apps.invoicing.models import Invoice, InvoiceLine
-from apps.tax.rules import state_name
+from apps.tax.rules import SupplyType, state_name, supply_type
 
 TEMPLATE = "invoicing/documents/invoice.typ"
 
@@ -19,6 +19,11 @@ _LINE = (
     "shipping_amount", "taxable_amount", "tax_rate", "cgst_amount", "sgst_amount", "utgst_amount", "igst_amount", "total_amount",
 )  # fmt: skip
 _TAXES = ("cgst", "sgst", "utgst", "igst")
+_TAXES_DUE = {
+    SupplyType.INTER_STATE: ["igst"],
+    SupplyType.INTRA_STATE: ["cgst", "sgst"],
+    SupplyType.INTRA_UT: ["cgst", "utgst"],
+}
 
 
 def draw_invoice(invoice: Invoice, lines: Sequence[InvoiceLine]) -> bytes:
@@ -96,4 +101,4 @@ def _taxes_shown(invoice: Invoice) -> list[str]:
     charged = [tax for tax in _TAXES if getattr(invoice, f"{tax}_amount")]
     if charged:
         return charged
-    return ["igst"] if invoice.seller["state"] != invoice.place_of_supply else ["cgst", "sgst"]
+    return _TAXES_DUE[supply_type(invoice.seller["state"], invoice.place_of_supply)]
