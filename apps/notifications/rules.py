@@ -61,7 +61,7 @@ MESSAGES: dict[str, Message] = {
         Message("order_placed", (Channel.IN_APP,)),
         Message("order_confirmed", _EVERYWHERE, {"NUMBER": "number", "AMOUNT": "plain_total", "SHOP": "shop"}),
         Message("order_cancelled", _EVERYWHERE, {"NUMBER": "number", "SHOP": "shop"}),
-        Message("order_expired", _EVERYWHERE, {"NUMBER": "number", "SHOP": "shop"}),
+        Message("order_expired", _EVERYWHERE, {"NUMBER": "number", "SHOP": "shop"}, sms_version=2),
         Message(
             "payment_failed",
             (Channel.SMS, Channel.IN_APP),

@@ -57,15 +57,15 @@ _BUYER_TEXTS = {
     "insufficient_funds": "The account does not have enough money. Try another account or another way to pay.",
     "insufficient_fund": "The account does not have enough money. Try another account or another way to pay.",
     "incorrect_pin": "The UPI PIN was not right. Try again.",
-    "payment_cancelled": "The payment was cancelled. Nothing was taken; you may try again.",
+    "payment_cancelled": "The payment was cancelled. You can try again. If money has left your account, it will be refunded.",
     "payment_declined": "The bank declined the payment. Try another way to pay, or ask your bank.",
     "card_declined": "The bank declined the card. Try another card, or ask your bank.",
-    "payment_timed_out": "The payment was not completed in time. If money was taken, it will be shown here or come back.",
+    "payment_timed_out": "The payment was not completed in time. If money has left your account, it will be confirmed or refunded.",
     "payment_collect_request_expired": "The request expired before it was approved. Try again.",
     "invalid_vpa": "This UPI ID does not exist. Check it and try again.",
     "authentication_failed": "The bank could not make sure that it was you. Try again.",
 }
-_BUYER_DEFAULT = "The payment did not go through. If money was taken, it will be shown here or come back to you."
+_BUYER_DEFAULT = "The payment did not go through. If money has left your account, it will be confirmed or refunded."
 
 
 def status_from(

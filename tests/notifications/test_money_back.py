@@ -1,5 +1,6 @@
 """What a buyer is told about money that goes back, comes twice or hangs in between: plainly, and with a day."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from apps.notifications import services
 from apps.notifications.models import Notification
 from apps.orders.states import OrderStatus
+from apps.payments import rules as payment_rules
 from apps.payments.states import RefundStatus, ReviewReason
 from tests.factories.notifications import (
     NOON,
@@ -19,6 +21,8 @@ from tests.factories.notifications import (
 )
 
 pytestmark = pytest.mark.django_db
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 
 #: NOON is a Saturday: seven working days later is Tuesday week, three are Wednesday.
 IN_SEVEN, IN_THREE, IN_ONE = "1 Dec 2026", "25 Nov 2026", "23 Nov 2026"
@@ -150,7 +154,10 @@ def test_money_that_is_not_what_was_asked_is_told_with_both_amounts(order: Any) 
     rows = {row.channel: row for row in services.tell(message="payment_differs", event=event, now=NOON)}
 
     assert set(rows) == {"email", "in_app"}
-    assert rows["in_app"].body.startswith("₹1.00 has reached us, ₹1,179.00 was asked. The money is safe with us")
+    assert rows["in_app"].body == (
+        "We received ₹1.00; ₹1,179.00 was requested. The order will be confirmed or the money refunded by 4 Dec 2026."
+        " You do not need to pay again."
+    )
     assert services.tell(message="paid_twice", event=event, now=NOON) == []
 
 
@@ -168,8 +175,39 @@ def test_a_payment_that_could_not_be_started_is_told_while_it_can_be_tried_again
 
     (row,) = services.tell(message="payment_refused", event=events[0], now=NOON)
 
-    assert row.body == "You have not been charged. Please try again before 21 Nov 2026, 11:35 am IST."
+    assert row.body == (
+        "Please try again before 21 Nov 2026, 11:35 am IST. If money has left your account, it will be refunded."
+    )
     assert services.tell(message="payment_refused", event=events[1], now=NOON) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "event_type", "status"),
+    [
+        ("order_expired", "orders.order.expired", OrderStatus.EXPIRED),
+        ("payment_failed", "payments.attempt.failed", OrderStatus.PENDING_PAYMENT),
+        ("payment_refused", "payments.payment.refused", OrderStatus.PENDING_PAYMENT),
+    ],
+)
+@pytest.mark.parametrize("review_reason", ["", ReviewReason.AMOUNT_DIFFERS, ReviewReason.ORDER_CLOSED])
+def test_nobody_whose_money_was_captured_is_told_that_it_was_not(
+    owner: Any, message: str, event_type: str, status: OrderStatus, review_reason: str
+) -> None:
+    order = make_order_of(owner, status=status)
+    make_attempt_of(order, review_reason=review_reason, amount=100)
+
+    event = make_news(event_type, order, root_id=order.pk)
+
+    assert services.tell(message=message, event=event, now=NOON) == []
+
+
+def test_no_text_claims_that_nothing_was_charged() -> None:
+    claims = ("not been charged", "nothing was charged", "nothing was taken", "no money was taken")
+    texts = {path.name: path.read_text().lower() for path in TEMPLATES.rglob("*.*") if path.is_file()}
+    texts |= {reason: text.lower() for reason, text in payment_rules._BUYER_TEXTS.items()}
+
+    assert len(texts) > 20
+    assert [name for name, text in texts.items() if any(claim in text for claim in claims)] == []
 
 
 def test_a_credit_note_comes_by_mail_with_its_own_pdf(order: Any) -> None:

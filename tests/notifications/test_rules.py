@@ -17,7 +17,7 @@ TEXTS = Path(__file__).resolve().parents[2] / "templates" / "sms" / "notificatio
 REGISTERED = {
     ("order_cancelled", 1): "ab2bfecc2756fff4",
     ("order_confirmed", 1): "c320dc6c0c7b3c9b",
-    ("order_expired", 1): "81aad03c9ad7e39e",
+    ("order_expired", 2): "bb97fbd7bfb88b97",
     ("password_changed", 1): "a00624225ca621c4",
     ("payment_failed", 1): "9e53a08da0f82090",
     ("payment_late", 1): "235a13107b3b9452",

@@ -150,10 +150,14 @@ def _about_confirmed_address(event: Event) -> Letter | None:
     return letter if letter and letter.user.email_confirmed_at else None
 
 
-def _about_order(*statuses: OrderStatus, with_lines: bool = False) -> Callable[[Event], Letter | None]:
+def _about_order(
+    *statuses: OrderStatus, with_lines: bool = False, is_unpaid: bool = False
+) -> Callable[[Event], Letter | None]:
+    """`is_unpaid`: it says that no money came, and is not said once some has, of whatever amount."""
+
     def write(event: Event) -> Letter | None:
         order = orders.get_order(_order_id(event))
-        if order.status not in statuses:
+        if order.status not in statuses or (is_unpaid and payments.has_captured_money(order.pk)):
             return None
         user = accounts.get_user(order.customer_id)
         facts = {**writing.person(user), **writing.order(order)}
@@ -266,10 +270,10 @@ _WRITERS: dict[str, Callable[[Event], Letter | list[Letter] | None]] = {
     "order_placed": _about_order(OrderStatus.PENDING_PAYMENT),
     "order_confirmed": _about_order(*_SETTLED, with_lines=True),
     "order_cancelled": _about_order(OrderStatus.CANCELLED),
-    "order_expired": _about_order(OrderStatus.EXPIRED),
-    "payment_failed": _about_order(OrderStatus.PENDING_PAYMENT),
+    "order_expired": _about_order(OrderStatus.EXPIRED, is_unpaid=True),
+    "payment_failed": _about_order(OrderStatus.PENDING_PAYMENT, is_unpaid=True),
     "payment_late": _about_order(OrderStatus.CANCELLED, OrderStatus.EXPIRED),
-    "payment_refused": _about_order(OrderStatus.PENDING_PAYMENT),
+    "payment_refused": _about_order(OrderStatus.PENDING_PAYMENT, is_unpaid=True),
     "payment_link": _about_payment_link,
     "paid_twice": _about_flagged_attempt(ReviewReason.PAID_TWICE),
     "payment_differs": _about_flagged_attempt(ReviewReason.AMOUNT_DIFFERS),

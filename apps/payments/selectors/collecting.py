@@ -205,6 +205,11 @@ def sum_under_review(order_id: UUID, *, currency: str) -> int:
     return sum(attempt.amount for attempt in rows)
 
 
+def has_captured_money(order_id: UUID) -> bool:
+    """Return whether money was captured for an order, of whatever amount and whatever became of it."""
+    return PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED).exists()
+
+
 def is_payment_under_review(payment_id: UUID) -> bool:
     """Return whether captured money of a payment is not the amount requested and waits for staff."""
     return _undecided().filter(payment_id=payment_id).exists()
