@@ -35,6 +35,7 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     payments.PAYMENT_CHECK_REQUESTED: (payment_handlers.ask_gateway_about_payment,),
     payments.SETTLEMENT_IMPORT_REQUESTED: (payment_handlers.import_settlements,),
     payments.WEBHOOK_RECEIVED: (payment_handlers.process_webhook,),
+    payments.WEBHOOK_RETRY_REQUESTED: (payment_handlers.process_webhook,),
     payments.ATTEMPT_FAILED: (telling.tell_payment_failed,),
     payments.PAYMENT_SUCCEEDED_LATE: (telling.tell_payment_late,),
     invoicing.INVOICE_ISSUED: (

@@ -164,7 +164,7 @@ def _defaults(ports: Ports, data_dir: Path) -> dict[str, str]:
         "RAZORPAY_KEY_ID": "rzp_test_BahiSandbox001",
         "RAZORPAY_KEY_SECRET": "sandbox_key_secret_0123456789",
         "RAZORPAY_WEBHOOK_SECRETS": "sandbox_webhook_secret_0123456789",
-        "RAZORPAY_ACCOUNT_ID": "acc_ld0fSKHkek3vTV",
+        "RAZORPAY_ACCOUNT_ID": "acc_BahiSandbox001",
         "RAZORPAY_S2S_UPI": "true",
         "SANDBOX_URL": outside,
         "MSG91_BASE_URL": f"{outside}/msg91",

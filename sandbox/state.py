@@ -44,7 +44,7 @@ class World:
         self.ids = ids
         self.journal = Journal()
         self.faults = Faults()
-        self.razorpay = Razorpay.fresh(self.settings, account_id=f"acc_{Ids(self.settings.seed).base62('acc', 14)}")
+        self.razorpay = Razorpay.fresh(self.settings, account_id="acc_BahiSandbox001")
         self.msg91 = Msg91()
         self.mailbox = Mailbox()
 

@@ -22,6 +22,7 @@ from apps.payments.models import (
     Settlement,
     SettlementImport,
     Webhook,
+    WebhookNotFound,
 )
 from apps.payments.states import PAST_APPROVAL, AttemptStatus, ReviewReason
 
@@ -89,9 +90,21 @@ def lock_dispute(*, gateway_dispute_id: str = "", dispute_id: UUID | None = None
 
 
 def lock_waiting_webhook(webhook_id: UUID) -> Webhook | None:
-    """Lock a webhook that has not been processed, or return None if it has been."""
+    """Lock a webhook that waits to be processed, or return None if it has been, or is parked for staff."""
     webhook = Webhook.objects.select_for_update(no_key=True, of=("self",)).filter(pk=webhook_id).first()
-    return webhook if webhook is not None and webhook.processed_at is None else None
+    return webhook if webhook is not None and webhook.processed_at is None and webhook.parked_at is None else None
+
+
+def lock_webhook(webhook_id: UUID) -> Webhook:
+    """
+    Lock a webhook.
+
+    :raises WebhookNotFound: if there is none
+    """
+    webhook = Webhook.objects.select_for_update(no_key=True, of=("self",)).filter(pk=webhook_id).first()
+    if webhook is None:
+        raise WebhookNotFound
+    return webhook
 
 
 def wait_for_postings() -> None:

@@ -36,6 +36,9 @@ _CLOSING_WAITS = (20, 60, 300, 600)
 _CLOSED_WAITS = (600, 3_600, 6 * 3_600, 24 * 3_600, 24 * 3_600, 24 * 3_600)
 #: Waits between two looks at a refund whose end only the gateway knows; the last one repeats, for a bank takes days.
 _REFUND_WAITS = (15, 30, 60, 300, 900, 3_600)
+#: Waits before a webhook that could not be processed is attempted again; after the last one it is parked.
+_WEBHOOK_WAITS = (60, 300, 900, 3_600, 6 * 3_600)
+MOST_WEBHOOK_ATTEMPTS = len(_WEBHOOK_WAITS) + 1
 #: Of two pieces of news about one refund the higher one counts: money that has gone has gone.
 _REFUND_RANK: dict[str, int] = {
     RefundStatus.PENDING: 1,
@@ -110,6 +113,13 @@ def review_reason(
     if paid_before >= total:
         return ReviewReason.PAID_TWICE
     return ""
+
+
+def next_webhook_attempt(*, attempts: int, now: datetime) -> datetime | None:
+    """Return when a webhook is attempted again after so many attempts that failed, or None after the last one."""
+    if attempts >= MOST_WEBHOOK_ATTEMPTS:
+        return None
+    return now + timedelta(seconds=_WEBHOOK_WAITS[max(0, attempts - 1)])
 
 
 def next_check(

@@ -290,6 +290,7 @@ class Resolution(models.TextChoices):
     CLEARED = "cleared", "Counted against what the gateway owes us"
     PAID_OUTSIDE = "paid_outside", "Paid by or to our bank outside of settlements"
     ARRIVED = "arrived", "The line came after all"
+    BOOKED = "booked", "It fits our books now and was booked"
 
 
 class DisputeStatus(models.TextChoices):

@@ -10,6 +10,7 @@ _FOR_TESTS = {
     "RAZORPAY_KEY_ID": "rzp_test_BahiSandbox001",
     "RAZORPAY_KEY_SECRET": "sandbox_key_secret_0123456789",
     "RAZORPAY_WEBHOOK_SECRETS": "sandbox_webhook_secret_0123456789",
+    "RAZORPAY_ACCOUNT_ID": "acc_BahiSandbox001",
     "RAZORPAY_S2S_UPI": "true",
     "MSG91_BASE_URL": "http://127.0.0.1:9/msg91",
     "MSG91_AUTH_KEY": "sandbox-msg91-authkey",

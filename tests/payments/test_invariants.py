@@ -212,6 +212,13 @@ def _report_that_nobody_reads(world: Any) -> None:
     SettlementImport.objects.update(updated_at=clock.now() - timedelta(hours=2))
 
 
+def _booked_though_not_believed(world: Any) -> None:
+    make_exception(
+        reason="refund_exceeds_payment", entity_id="rfnd_1", expected_amount=0, actual_amount=world.refund.amount
+    )
+    _update(Refund, {"pk": world.refund.pk}, gateway_refund_id="rfnd_1")(world)
+
+
 def _refund_that_went_back(world: Any) -> None:
     # In its history alone: the row itself cannot go back.
     with transaction.atomic(), pgtrigger.ignore():
@@ -298,6 +305,15 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-41b": (_webhook(body=b"{}"), {"INV-41b"}),
     "INV-41c": (_webhook(outcome="ignored"), {"INV-41c", "INV-42"}),
     "INV-42": (_webhook(metadata={}), {"INV-42"}),
+    "INV-18i": (_webhook(attempts=7), {"INV-18i"}),
+    "INV-42b": (_booked_though_not_believed, {"INV-42b"}),
+    "INV-42c": (
+        lambda world: make_exception(webhook=Webhook.objects.get(), reason="account_mismatch"), {"INV-42c"},
+    ),
+    "INV-14g": (
+        lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, amount=10**9)(world),
+        {"INV-14g", "INV-20f", "INV-49"},
+    ),
     "INV-25d": (
         lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, amount_deducted=5)(world),
         {"INV-25d", "INV-26", "INV-26c"},

@@ -18,11 +18,9 @@ from apps.payments.models import (
     LedgerTransaction,
     Payment,
     PaymentAttempt,
-    Webhook,
 )
 from apps.payments.states import AttemptStatus, PaymentStatus
 
-_SHOWN_BODY_BYTES = 20_000
 _TONES = tones(
     PaymentStatus,
     success=(PaymentStatus.SUCCEEDED, PaymentStatus.SUCCEEDED_LATE),
@@ -79,23 +77,6 @@ class PaymentAdmin(ReadOnlyAdmin):
     def where_to_pay(self, payment: Payment) -> str:
         where = payment.next_action.get("url") or payment.next_action.get("image_url")
         return link(where, where) if where else ""
-
-
-@admin.register(Webhook)
-class WebhookAdmin(ReadOnlyAdmin):
-    """What gateways sent, word for word."""
-
-    list_display = ("event_type", "event_id", "received_at", "processed_at", "outcome", "outcome_reason")
-    list_filter = ("gateway", "event_type", "outcome", "received_at")
-    ordering = ("-received_at", "-id")
-    search_fields = ("=event_id", "=body_sha256")
-    search_help_text = "An event id, or the hash of a body."
-    exclude = ("body",)
-    readonly_fields = ("body_text",)
-
-    @admin.display(description="Body")
-    def body_text(self, webhook: Webhook) -> str:
-        return bytes(webhook.body)[:_SHOWN_BODY_BYTES].decode("utf-8", "replace")
 
 
 class LedgerEntryInline(ReadOnlyTabularInline):

@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple, Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from apps.payments.facts import WebhookEnvelope
 from apps.payments.gateways.links import GatewayLink, LinkGateway
 from apps.payments.gateways.report_formats import ReportFormat, ReportInspection
 
@@ -102,7 +103,8 @@ class GatewayRefund:
     What a gateway says of one refund, in our words. Amounts in paise.
 
     `status` is pending, processed or failed of `RefundStatus`. `our_refund` is our refund's public id as the gateway kept it in
-    its notes, or empty. `payment` is what came along of the payment that it gives back, or None.
+    its notes, or empty. `payment` is what came along of the payment that it gives back, or None. `contradiction` is a sentence
+    for staff where the news contradicts itself.
     """
 
     gateway: str
@@ -115,6 +117,7 @@ class GatewayRefund:
     arn: str = ""
     our_refund: str = ""
     payment: GatewayPayment | None = None
+    contradiction: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,8 @@ class GatewayDispute:
     """
     What a gateway says of one dispute, in our words. Amounts in paise, instants UTC; `status` is a `DisputeStatus`.
 
-    `payment` is what came along of the payment that it is about, or None.
+    `payment` is what came along of the payment that it is about, or None. `contradiction` is a sentence for staff where the news
+    contradicts itself.
     """
 
     gateway: str
@@ -177,6 +181,7 @@ class GatewayDispute:
     respond_by: datetime | None
     created_at: datetime | None
     payment: GatewayPayment | None = None
+    contradiction: str = ""
 
 
 @dataclass(frozen=True)
@@ -327,6 +332,14 @@ class Gateway(LinkGateway, Protocol):
 
     def is_webhook_signed(self, *, raw: bytes, signature: str) -> bool:
         """Test if a webhook's bytes were signed by the gateway."""
+        ...
+
+    def read_envelope(self, raw: bytes) -> WebhookEnvelope:
+        """Return what a webhook is about, as far as it can be read."""
+        ...
+
+    def is_our_account(self, account_id: str) -> bool:
+        """Test if an account is ours, as far as the settings say; no account is told where the id is empty."""
         ...
 
     def read_webhook(

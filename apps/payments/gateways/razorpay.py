@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 
+from apps.payments.facts import WebhookEnvelope
 from apps.payments.gateways import (
     GatewayDispute,
     GatewayOrder,
@@ -31,6 +32,7 @@ from apps.payments.gateways.razorpay_disputes import FOLLOWED_DISPUTES, contest_
 from apps.payments.gateways.razorpay_facts import (
     account_of,
     entity_of,
+    envelope_from,
     order_from,
     payment_from,
     refund_from,
@@ -206,6 +208,15 @@ class Razorpay(RazorpayLinks):
         verdicts = [_matches(signature, raw, secret) for secret in settings.RAZORPAY_WEBHOOK_SECRETS]
         return any(verdicts)
 
+    def read_envelope(self, raw: bytes) -> WebhookEnvelope:
+        """Return what a webhook is about, as far as it can be read."""
+        return envelope_from(raw)
+
+    def is_our_account(self, account_id: str) -> bool:
+        """Test a webhook's `account_id` against RAZORPAY_ACCOUNT_ID; without the setting every account is taken for ours."""
+        ours = settings.RAZORPAY_ACCOUNT_ID.removeprefix("acc_")
+        return not (ours and account_id) or account_id.removeprefix("acc_") == ours
+
     def read_webhook(
         self, raw: bytes
     ) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink | None]:
@@ -218,7 +229,8 @@ class Razorpay(RazorpayLinks):
             return event_type, told
         if event_type in FOLLOWED_DISPUTES:
             payload = loads(raw).get("payload") or {}
-            return event_type, dispute_from(entity_of(payload, "dispute"), payment=entity_of(payload, "payment"))
+            dispute, payment = entity_of(payload, "dispute"), entity_of(payload, "payment")
+            return event_type, dispute_from(dispute, payment=payment, event_type=event_type)
         return event_type, facts
 
     def get_settlement(self, *, gateway_settlement_id: str) -> GatewaySettlement:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from apps.payments.gateways import GatewayDispute, Proof, UnreadableFacts
-from apps.payments.gateways.razorpay_facts import payment_from, with_prefix
+from apps.payments.gateways.razorpay_facts import contradiction_of, currency_of, payment_from, with_prefix
 from apps.payments.states import DisputePhase, DisputeStatus
 
 NAME = "razorpay"
@@ -17,6 +17,8 @@ NAME = "razorpay"
 FOLLOWED_DISPUTES = frozenset(
     f"payment.dispute.{deed}" for deed in ("created", "under_review", "action_required", "won", "lost", "closed")
 )
+#: Webhooks whose type says how the dispute must have ended.
+_EVENTS = {f"payment.dispute.{end}": end for end in ("won", "lost", "closed")}
 _PROOFS = {
     "billing": "billing_proof",
     "shipping": "shipping_proof",
@@ -27,9 +29,9 @@ _PROOFS = {
 }
 
 
-def dispute_from(entity: Any, *, payment: Any = None) -> GatewayDispute:
+def dispute_from(entity: Any, *, payment: Any = None, event_type: str = "") -> GatewayDispute:
     """
-    Read a dispute; `payment` is its payment's entity where it came along.
+    Read a dispute; `payment` is its payment's entity where it came along, `event_type` the type of the webhook that it came by.
 
     :raises UnreadableFacts: if it has no id, payment, amount, or known status and phase
     """
@@ -41,19 +43,29 @@ def dispute_from(entity: Any, *, payment: Any = None) -> GatewayDispute:
     amount, deducted = entity.get("amount"), entity.get("amount_deducted") or 0
     if not _is_paise(amount) or not _is_paise(deducted):
         raise UnreadableFacts("a dispute without amount")
+    dispute_id, payment_id = with_prefix("disp", entity.get("id")), with_prefix("pay", entity.get("payment_id"))
+    enclosed = payment_from(payment) if payment is not None else None
     return GatewayDispute(
         gateway=NAME,
-        id=with_prefix("disp", entity.get("id")),
-        gateway_payment_id=with_prefix("pay", entity.get("payment_id")),
+        id=dispute_id,
+        gateway_payment_id=payment_id,
         status=str(status),
         phase=str(phase),
         amount=int(amount or 0),
         amount_deducted=int(deducted or 0),
-        currency=str(entity.get("currency") or "")[:3].upper(),
+        currency=currency_of(entity),
         reason_code=str(entity.get("reason_code") or "").replace("\x00", "")[:80],
         respond_by=_instant(entity.get("respond_by")),
         created_at=_instant(entity.get("created_at")),
-        payment=payment_from(payment) if payment is not None else None,
+        payment=enclosed,
+        contradiction=contradiction_of(
+            dispute_id,
+            payment_id,
+            status=str(status),
+            event_type=event_type,
+            must_be=_EVENTS.get(event_type, ""),
+            enclosed=enclosed,
+        ),
     )
 
 

@@ -8,7 +8,15 @@ https://razorpay.com/docs/webhooks/payloads/payments/
 import json
 from typing import Any
 
-from apps.payments.gateways import GatewayError, GatewayOrder, GatewayPayment, GatewayRefund, UnreadableFacts
+from apps.payments import messages
+from apps.payments.facts import WebhookEnvelope
+from apps.payments.gateways import (
+    GatewayError,
+    GatewayOrder,
+    GatewayPayment,
+    GatewayRefund,
+    UnreadableFacts,
+)
 from apps.payments.states import AttemptStatus, RefundStatus
 
 NAME = "razorpay"
@@ -23,6 +31,8 @@ FOLLOWED = frozenset({"payment.authorized", "payment.captured", "payment.failed"
 
 #: What Razorpay calls an order that it holds settled, whatever its payer was charged.
 _PAID = "paid"
+#: The entities of a webhook, the one that it is about first.
+_SUBJECTS = ("refund", "dispute", "settlement", "payment_link", "qr_code", "payment", "order")
 
 _STATUSES = {
     "created": AttemptStatus.CREATED,
@@ -31,6 +41,9 @@ _STATUSES = {
     "authorized": AttemptStatus.AUTHORIZED,
     "captured": AttemptStatus.CAPTURED,
 }
+
+#: Webhooks whose type says in which state the refund must be.
+_REFUND_EVENTS = {"refund.processed": "processed", "refund.failed": "failed"}
 
 _REFUND_STATUSES = {
     "created": RefundStatus.PENDING,
@@ -110,9 +123,9 @@ def _order_or_none(entity: Any, *, of: Any) -> GatewayOrder | None:
     return order if of and order.id == with_prefix("order", of) else None
 
 
-def refund_from(entity: Any, *, payment: Any = None) -> GatewayRefund:
+def refund_from(entity: Any, *, payment: Any = None, event_type: str = "") -> GatewayRefund:
     """
-    Read a refund; `payment` is its payment's entity where it came along.
+    Read a refund; `payment` is its payment's entity where it came along, `event_type` the type of the webhook that it came by.
 
     :raises UnreadableFacts: if it has no id, payment, amount or known status
     """
@@ -123,18 +136,45 @@ def refund_from(entity: Any, *, payment: Any = None) -> GatewayRefund:
     data, notes = body.get("acquirer_data"), body.get("notes")
     arn = data.get("arn") if isinstance(data, dict) else None
     ours = notes.get(NOTE_OF_REFUND) if isinstance(notes, dict) else None
+    refund_id, payment_id = with_prefix("rfnd", body.get("id")), with_prefix("pay", body.get("payment_id"))
+    enclosed = payment_from(payment) if payment is not None else None
     return GatewayRefund(
         gateway=NAME,
-        id=with_prefix("rfnd", body.get("id")),
-        gateway_payment_id=with_prefix("pay", body.get("payment_id")),
+        id=refund_id,
+        gateway_payment_id=payment_id,
         status=_REFUND_STATUSES[status],
         amount=_paise(body.get("amount")),
-        currency=_text(body, "currency").upper()[:3],
+        currency=currency_of(body),
         speed_processed=_text(body, "speed_processed")[:10],
         arn=str(arn)[:40] if isinstance(arn, (str, int)) and arn else "",
         our_refund=ours[:40] if isinstance(ours, str) else "",
-        payment=payment_from(payment) if payment is not None else None,
+        payment=enclosed,
+        contradiction=contradiction_of(
+            refund_id,
+            payment_id,
+            status=status,
+            event_type=event_type,
+            must_be=_REFUND_EVENTS.get(event_type, ""),
+            enclosed=enclosed,
+        ),
     )
+
+
+def contradiction_of(
+    entity_id: str,
+    payment_id: str,
+    *,
+    status: str,
+    event_type: str,
+    must_be: str,
+    enclosed: GatewayPayment | None,
+) -> str:
+    """Return in which way a webhook about a refund or dispute contradicts itself, in a sentence for staff, or nothing."""
+    if must_be and status != must_be:
+        return messages.event_contradicts_state(event_type, entity_id, status)
+    if enclosed is not None and enclosed.id != payment_id:
+        return messages.payments_contradict(entity_id, named=payment_id, enclosed=enclosed.id)
+    return ""
 
 
 def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | None]:
@@ -151,7 +191,9 @@ def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | None
     payload = envelope.get("payload")
     if event_type in FOLLOWED_REFUNDS and isinstance(payload, dict):
         refund = entity_of(payload, "refund")
-        return event_type, None if refund is None else refund_from(refund, payment=entity_of(payload, "payment"))
+        if refund is None:
+            return event_type, None
+        return event_type, refund_from(refund, payment=entity_of(payload, "payment"), event_type=event_type)
     if event_type not in FOLLOWED or not isinstance(payload, dict):
         return event_type, None
     entity = entity_of(payload, "payment")
@@ -163,6 +205,25 @@ def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | None
 def account_of(envelope: Any) -> str:
     """Return the account that a webhook says it is of, or nothing."""
     return _text(envelope, "account_id")[:40]
+
+
+def envelope_from(raw: bytes) -> WebhookEnvelope:
+    """Read of a webhook what it is about and whose, whatever else is in it; what cannot be read is empty."""
+    try:
+        envelope = _object(json.loads(raw))
+    except (ValueError, RecursionError):
+        return WebhookEnvelope()
+    payload = envelope.get("payload")
+    entities = {name: entity_of(payload, name) for name in _SUBJECTS} if isinstance(payload, dict) else {}
+    ids = {name: _text(entity, "id")[:40] for name, entity in entities.items()}
+    payment_ids = [_text(entities.get(name), "payment_id")[:40] for name in ("refund", "dispute")]
+    return WebhookEnvelope(
+        event_type=_text(envelope, "event")[:60],
+        account_id=account_of(envelope),
+        entity_id=next((ids[name] for name in _SUBJECTS if ids.get(name)), ""),
+        gateway_payment_id=next((one for one in (*payment_ids, ids.get("payment", "")) if one), ""),
+        gateway_order_id=_text(entities.get("payment"), "order_id")[:40] or ids.get("order", ""),
+    )
 
 
 def with_prefix(prefix: str, value: Any) -> str:

@@ -209,11 +209,12 @@ WEBHOOKS = (
     Invariant(
         id="INV-41",
         name="webhooks_are_processed",
-        statement="Every webhook is processed within two minutes, or its delivery is parked for staff.",
+        statement="Every webhook is processed within two minutes, is attempted again in time, or is parked for staff.",
         settles_in=120,
         sql="""
             SELECT w.id, w.event_type, w.received_at FROM payments_webhook w
-            WHERE w.processed_at IS NULL AND w.received_at < %(now)s - interval '2 minutes' AND NOT EXISTS (
+            WHERE w.processed_at IS NULL AND w.received_at < %(now)s - interval '2 minutes' AND w.parked_at IS NULL
+              AND coalesce(w.next_attempt_at, '-infinity') < %(now)s - interval '2 minutes' AND NOT EXISTS (
                 SELECT 1 FROM core_delivery d JOIN core_event e ON e.id = d.event_id
                 WHERE e.subject_id = w.id AND e.subject_type = 'payments.webhook' AND d.parked_at IS NOT NULL
             )
@@ -236,6 +237,51 @@ WEBHOOKS = (
         sql="""
             SELECT id, event_type, outcome, outcome_reason FROM payments_webhook
             WHERE (processed_at IS NULL) <> (outcome = '') OR (outcome = 'ignored' AND outcome_reason = '')
+        """,
+    ),
+    Invariant(
+        id="INV-18i",
+        name="webhook_attempts_are_bounded",
+        statement="No webhook is attempted more than six times, and one that was given up has an exception for staff.",
+        sql="""
+            SELECT w.id, w.event_type, w.attempts, w.parked_at FROM payments_webhook w
+            WHERE w.attempts > 6 OR (w.parked_at IS NOT NULL AND w.processed_at IS NOT NULL)
+               OR (w.parked_at IS NOT NULL AND NOT EXISTS (
+                   SELECT 1 FROM payments_reconciliationexception e
+                   WHERE e.webhook_id = w.id AND e.reason = 'webhook_failed'))
+        """,
+    ),
+    Invariant(
+        id="INV-42b",
+        name="what_is_not_believed_is_not_booked",
+        statement="A refund that an open exception says is more than was left, or in another currency, has no row with that"
+        " amount and currency; one of another account has none at all.",
+        sql="""
+            SELECT e.id, e.reason, e.entity_id, e.actual_amount, r.number FROM payments_reconciliationexception e
+            JOIN payments_refund r ON r.gateway_refund_id = e.entity_id
+            WHERE e.resolved_at IS NULL AND (
+                (e.reason IN ('refund_exceeds_payment', 'currency_mismatch') AND r.manual_reference = ''
+                 AND r.status IN ('pending', 'unknown', 'processed') AND e.refund_id IS NULL
+                 AND (r.amount, r.currency) = (e.actual_amount, coalesce(nullif(e.actual_currency, ''), e.currency))))
+            UNION ALL
+            SELECT e.id, e.reason, e.entity_id, e.actual_amount, d.gateway_dispute_id
+            FROM payments_reconciliationexception e JOIN payments_dispute d ON d.gateway_dispute_id = e.entity_id
+            WHERE e.resolved_at IS NULL AND e.reason IN ('dispute_exceeds_payment', 'currency_mismatch')
+              AND d.amount_deducted > coalesce(e.expected_amount, 0)
+              AND (d.amount, d.currency) = (e.actual_amount, coalesce(nullif(e.actual_currency, ''), e.currency))
+        """,
+    ),
+    Invariant(
+        id="INV-42c",
+        name="what_is_not_believed_is_ignored",
+        statement="A webhook about another account, or about a refund or dispute that contradicts itself or our rows, is ignored.",
+        sql="""
+            SELECT w.id, w.event_type, w.outcome, e.reason FROM payments_reconciliationexception e
+            JOIN payments_webhook w ON w.id = e.webhook_id
+            WHERE w.outcome = 'processed' AND (
+                e.reason = 'account_mismatch'
+                OR (e.reason IN ('currency_mismatch', 'contradictory_facts', 'unreadable_facts', 'wrong_amount')
+                    AND (e.entity_id LIKE 'rfnd!_%%' ESCAPE '!' OR e.entity_id LIKE 'disp!_%%' ESCAPE '!')))
         """,
     ),
     Invariant(

@@ -15,6 +15,24 @@ REFUNDS = (
         """,
     ),
     Invariant(
+        id="INV-14g",
+        name="no_more_leaves_than_came",
+        statement="What refunds and disputes have taken of an attempt is together not more than was captured, in its currency; and"
+        " no dispute is about more than was captured.",
+        sql="""
+            WITH gone AS (
+                SELECT attempt_id, amount, currency FROM payments_refund WHERE status = 'processed'
+                UNION ALL SELECT attempt_id, amount_deducted, currency FROM payments_dispute
+            )
+            SELECT a.id, a.gateway_payment_id, a.amount, sum(g.amount) AS gone FROM payments_paymentattempt a
+            JOIN gone g ON g.attempt_id = a.id
+            GROUP BY a.id HAVING sum(g.amount) > a.amount OR bool_or(g.currency <> a.currency)
+            UNION ALL
+            SELECT a.id, a.gateway_payment_id, a.amount, d.amount FROM payments_dispute d
+            JOIN payments_paymentattempt a ON a.id = d.attempt_id WHERE d.amount > a.amount
+        """,
+    ),
+    Invariant(
         id="INV-14c",
         name="no_more_units_go_back_than_were_sold",
         statement="The units that refunds hold of an order line are not more than were ordered, and of the refund's own order.",

@@ -1,6 +1,13 @@
 """Money: how it is collected and given back, what gateways told us, and the books."""
 
-from apps.payments.models.collecting import Payment, PaymentAttempt, PaymentNotFound, PaymentQuerySet, Webhook
+from apps.payments.models.collecting import (
+    Payment,
+    PaymentAttempt,
+    PaymentNotFound,
+    PaymentQuerySet,
+    Webhook,
+    WebhookNotFound,
+)
 from apps.payments.models.disputes import Dispute, DisputeEvidence, DisputeNotFound
 from apps.payments.models.ledger import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
 from apps.payments.models.refunds import Refund, RefundLine, RefundNotFound, RefundQuerySet
@@ -38,4 +45,5 @@ __all__ = [
     "SettlementNotFound",
     "SettlementReportRow",
     "Webhook",
+    "WebhookNotFound",
 ]

@@ -25,6 +25,10 @@ class PaymentNotFound(NotFound):
     message = "There is no such payment."
 
 
+class WebhookNotFound(NotFound):
+    message = "There is no such webhook."
+
+
 class PaymentQuerySet(models.QuerySet["Payment"]):
     """Payments by what they are at."""
 
@@ -230,10 +234,12 @@ class Webhook(Subject):
     What a gateway sent us, word for word: committed before we answer 2xx, processed by a worker.
 
     Unique by the gateway's event id and by the body's hash, because the id is a header and outside the signature. The facts
-    are frozen; `processed_at` and `outcome` go from empty to a value once.
+    are frozen; `processed_at` and `outcome` go from empty to a value once. What cannot be processed is attempted again at
+    `next_attempt_at`, a bounded number of times; then it is parked for staff.
     """
 
     PREFIX = "whk"
+    UNTOLD = frozenset({"attempts", "next_attempt_at", "last_error", "parked_at"})
 
     gateway = models.CharField(max_length=20)
     event_id = models.CharField(max_length=80)
@@ -244,6 +250,12 @@ class Webhook(Subject):
     processed_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=12, choices=WebhookOutcome, blank=True)
     outcome_reason = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often it could not be processed."
+    )
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=300, blank=True, db_default="")
+    parked_at = models.DateTimeField(null=True, blank=True, help_text="When it was given up, until staff retry it.")
 
     class Meta:
         constraints = [

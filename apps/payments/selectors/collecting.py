@@ -176,10 +176,21 @@ def find_webhook(*, gateway: str, event_id: str, body_sha256: str) -> Webhook | 
     return rows.filter(event_id=event_id).first() or rows.filter(body_sha256=body_sha256).first()
 
 
-def list_waiting_webhooks(*, before: datetime, limit: int) -> list[UUID]:
-    """Return the ids of webhooks that came before an instant and are not processed, oldest first."""
-    rows = Webhook.objects.filter(processed_at__isnull=True, received_at__lte=before)
+def list_waiting_webhooks(*, before: datetime, now: datetime, limit: int) -> list[UUID]:
+    """Return the ids of webhooks that came before an instant, are not processed and may be attempted now, oldest first."""
+    rows = Webhook.objects.filter(processed_at__isnull=True, parked_at__isnull=True, received_at__lte=before)
+    rows = rows.filter(Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now))
     return list(rows.order_by("received_at").values_list("pk", flat=True)[:limit])
+
+
+def is_gateway_order_known(gateway_order_id: str) -> bool:
+    """Return whether a payment of ours has a gateway's order."""
+    return Payment.objects.filter(gateway_order_id=gateway_order_id).exists()
+
+
+def count_processed_webhooks(webhook_ids: Collection[UUID]) -> int:
+    """Return how many of some webhooks are processed."""
+    return Webhook.objects.filter(pk__in=webhook_ids, processed_at__isnull=False).count()
 
 
 def list_due_payments(*, now: datetime, limit: int) -> list[UUID]:

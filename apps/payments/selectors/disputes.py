@@ -102,6 +102,9 @@ def sum_lost_of_attempt(attempt_id: UUID) -> int:
     return rows.aggregate(total=Sum("amount_deducted"))["total"] or 0
 
 
-def sum_disputed_of_attempt(attempt_id: UUID) -> int:
-    """Return the money (paise) of an attempt that its disputes keep: wanted back and undecided, or lost."""
-    return Dispute.objects.filter(attempt_id=attempt_id).aggregate(total=Sum(_KEPT))["total"] or 0
+def sum_disputed_of_attempt(attempt_id: UUID, *, but_dispute: Dispute | None = None) -> int:
+    """Return the money (paise) of an attempt that its disputes, but one, keep: wanted back and undecided, or lost."""
+    rows = Dispute.objects.filter(attempt_id=attempt_id)
+    if but_dispute is not None:
+        rows = rows.exclude(pk=but_dispute.pk)
+    return rows.aggregate(total=Sum(_KEPT))["total"] or 0

@@ -13,6 +13,7 @@ from apps.core.errors import NotFound
 from apps.core.models import is_staff_with
 from apps.payments.gateways import GatewayRefund
 from apps.payments.models import (
+    Dispute,
     PaymentAttempt,
     Refund,
     RefundLine,
@@ -21,6 +22,7 @@ from apps.payments.models import (
 from apps.payments.selectors.disputes import sum_disputed_of_attempt, sum_lost_of_attempt
 from apps.payments.states import (
     HOLDING,
+    OPEN_REFUNDS,
     PAST_APPROVAL,
     PROMISED,
     AttemptStatus,
@@ -150,6 +152,27 @@ def refundable_of(order_id: UUID) -> int:
 def left_of_attempt(attempt: PaymentAttempt) -> int:
     """Return the money (paise) of a captured attempt that neither a refund nor a dispute holds."""
     return max(0, attempt.refundable_amount - sum_held_of_attempt(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
+
+
+def left_at_gateway(
+    attempt: PaymentAttempt, *, but_refund: Refund | None = None, but_dispute: Dispute | None = None
+) -> int:
+    """
+    Return the money (paise) of a captured attempt that the gateway can still pay back or deduct, but for one refund or dispute.
+
+    What has left it counts: refunds that the gateway has made, those that we transferred ourselves, and what was deducted for
+    disputes. What we only ask for does not: the gateway may know nothing of it.
+    """
+    made = Q(gateway_refund_id__isnull=False, status__in=(*OPEN_REFUNDS, RefundStatus.PROCESSED))
+    refunds = Refund.objects.filter(made | Q(status=RefundStatus.PROCESSED), attempt_id=attempt.pk)
+    if but_refund is not None:
+        refunds = refunds.exclude(pk=but_refund.pk)
+    disputes = Dispute.objects.filter(attempt_id=attempt.pk)
+    if but_dispute is not None:
+        disputes = disputes.exclude(pk=but_dispute.pk)
+    refunded = refunds.aggregate(total=Sum("amount"))["total"] or 0
+    deducted = disputes.aggregate(total=Sum("amount_deducted"))["total"] or 0
+    return max(0, attempt.amount - refunded - deducted)
 
 
 def amount_to_give_back(order_id: UUID) -> int:

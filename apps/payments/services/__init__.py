@@ -54,15 +54,15 @@ from apps.payments.services.decision_rights import (
     assess_decision,
     check_decision,
 )
+from apps.payments.services.dispute_polling import ask_about_open_disputes, find_new_disputes
 from apps.payments.services.disputing import (
     DisputeDeadlineMissed,
+    DisputeFactsConflict,
     DisputeNotAnswerable,
     NotOurDispute,
     accept_dispute,
     apply_gateway_dispute,
-    ask_about_open_disputes,
     contest_dispute,
-    find_new_disputes,
     send_dispute_answer,
 )
 from apps.payments.services.exceptions import open_gateway_exception
@@ -115,7 +115,7 @@ from apps.payments.services.refunding import (
     retry_refund,
 )
 from apps.payments.services.replaying import Replay, replay_all_orders, replay_order, replay_settlements
-from apps.payments.services.returning import NotOurRefund, apply_gateway_refund
+from apps.payments.services.returning import NotOurRefund, RefundFactsConflict, apply_gateway_refund
 from apps.payments.services.reviewing import (
     NoReviewOpen,
     ReviewHoldsMoney,
@@ -145,10 +145,12 @@ from apps.payments.services.starting import (
 )
 from apps.payments.services.warning import warn_of_dispute_deadlines
 from apps.payments.services.webhooks import (
+    WebhookNotParked,
     WebhookNotSigned,
     process_waiting_webhooks,
     process_webhook,
     receive_webhook,
+    retry_webhook,
 )
 
 __all__ = [
@@ -165,6 +167,7 @@ __all__ = [
     "Difference",
     "DifferenceReasonDoesNotFit",
     "DisputeDeadlineMissed",
+    "DisputeFactsConflict",
     "DisputeNotAnswerable",
     "ExceptionHoldsMoney",
     "ExceptionResolvedAlready",
@@ -195,6 +198,7 @@ __all__ = [
     "Reconciliation",
     "RefundAlreadyRetried",
     "RefundExceedsPayment",
+    "RefundFactsConflict",
     "RefundNotAwaitingApproval",
     "RefundNotCancellable",
     "RefundNotFailed",
@@ -214,6 +218,7 @@ __all__ = [
     "TrackingIsOfShipping",
     "UnitsBack",
     "UnitsExceedLine",
+    "WebhookNotParked",
     "WebhookNotSigned",
     "accept_attempt",
     "accept_dispute",
@@ -268,6 +273,7 @@ __all__ = [
     "request_settlement_import",
     "resolve_exception",
     "retry_refund",
+    "retry_webhook",
     "reverse_difference",
     "send_dispute_answer",
     "send_refund",

@@ -166,6 +166,7 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
     :raises RefundNotToSettle: if it has not failed
     :raises RefundAlreadyRetried: if it was tried again
     :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
+    :raises MoneyIsDisputed: if a payer's bank wants it, or has taken it, meanwhile
     """
     order = lock_order(selectors.get_refund(refund_id).order_id)
     attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
@@ -180,6 +181,9 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
         check_left(order, attempts[refund.attempt_id], refund.amount)
         post_due(order, refund, kind=DUE_AGAIN, now=now)
         refund.status = states.change_refund(RefundStatus.FAILED, to=RefundStatus.MANUAL)
+    elif reference:
+        # The gateway may have paid back or deducted the money since the transfer was agreed.
+        check_still_there(order, refund)
     if not refund.approved_by:
         refund.approved_by, refund.approved_at = str(actor), now
 

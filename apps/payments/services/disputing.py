@@ -20,15 +20,20 @@ from apps.payments import events, locks, selectors, states
 from apps.payments.gateways import (
     GatewayDispute,
     GatewayError,
-    GatewayFailure,
     OutcomeUnknown,
     Proof,
     Refused,
     TryLater,
     get_gateway,
 )
-from apps.payments.models import Dispute, PaymentAttempt
+from apps.payments.models import Dispute, PaymentAttempt, Webhook
 from apps.payments.services.decision_rights import check_decision
+from apps.payments.services.gateway_conflicts import (
+    FactConflict,
+    find_dispute_conflict,
+    find_dispute_excess,
+    show_conflict,
+)
 from apps.payments.services.ledger import DISPUTE_LOSSES, DISPUTES, gateway_receivable, post_to_ledger
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
@@ -44,8 +49,8 @@ from apps.payments.states import (
 log = structlog.get_logger(__name__)
 
 _CLAIM_LASTS = timedelta(seconds=60)
-_ASK_AGAIN_AFTER = timedelta(minutes=30)
-_ANSWER_AGAIN_AFTER = timedelta(minutes=2)
+ASK_AGAIN_AFTER = timedelta(minutes=30)
+ANSWER_AGAIN_AFTER = timedelta(minutes=2)
 _NEWS = {
     DisputeStatus.WON: events.DISPUTE_WON,
     DisputeStatus.LOST: events.DISPUTE_LOST,
@@ -63,28 +68,50 @@ class NotOurDispute(NotFound):
     message = "The gateway's dispute {0} is about no captured payment of ours."
 
 
+class DisputeFactsConflict(NotOurDispute):
+    message = "{0}"
+
+
 class DisputeNotAnswerable(Conflict):
     message = "Dispute {0} is {1} and cannot be answered now."
 
 
-@transaction.atomic
-def apply_gateway_dispute(*, facts: GatewayDispute, source: Source, actor: Actor, now: datetime) -> Dispute:
+def apply_gateway_dispute(
+    *, facts: GatewayDispute, source: Source, actor: Actor, now: datetime, webhook: Webhook | None = None
+) -> Dispute:
     """
     Take in what a gateway says of one dispute; what is decided stays so.
 
     Webhooks come in any order, and open may follow under review as well as go before it: a webhook that would move an
     undecided dispute to another undecided state only makes us ask. Money is posted as it is taken and given back.
 
+    What conflicts with our rows, or with itself, becomes an exception for staff: nothing is posted. One that is about more than
+    refunds have left of the payment gets its row too, because it must be answered in time.
+
     :raises NotOurDispute: if it is about no captured payment of ours
+    :raises DisputeFactsConflict: if it cannot be so; the exception for staff is kept
     """
+    applied = _apply(facts, source=source, actor=actor, now=now, webhook=webhook)
+    if isinstance(applied, FactConflict):
+        # Raised out here: the transaction that holds the exception has ended well.
+        raise DisputeFactsConflict(applied.description)
+    return applied
+
+
+@transaction.atomic
+def _apply(
+    facts: GatewayDispute, *, source: Source, actor: Actor, now: datetime, webhook: Webhook | None
+) -> Dispute | FactConflict:
     attempt = selectors.find_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
     if attempt is None or attempt.status != AttemptStatus.CAPTURED:
         raise NotOurDispute(facts.id)
     order = lock_order(attempt.payment.order_id)
     dispute = locks.lock_dispute(gateway_dispute_id=facts.id)
 
-    if dispute is not None and (dispute.attempt_id, dispute.amount) != (attempt.pk, facts.amount):
-        raise NotOurDispute(facts.id)
+    conflict = find_dispute_conflict(facts, attempt=attempt, dispute=dispute)
+    if conflict is not None:
+        show_conflict(conflict, facts, attempt=attempt, dispute=dispute, webhook=webhook, actor=actor, now=now)
+        return conflict
     if dispute is not None and dispute.status in DECIDED:
         return dispute
     if dispute is not None and source == Source.WEBHOOK and _must_be_asked(dispute, facts):
@@ -95,7 +122,10 @@ def apply_gateway_dispute(*, facts: GatewayDispute, source: Source, actor: Actor
     if dispute is None:
         dispute = _begin(attempt, facts, now=now)
     before = stored_fields(dispute)
-    _take_over(dispute, facts, is_new=is_new, now=now)
+    excess = find_dispute_excess(facts, attempt=attempt, dispute=None if is_new else dispute)
+    _take_over(
+        dispute, facts, is_booked=excess is None or facts.amount_deducted <= (excess.expected_amount or 0), now=now
+    )
 
     changed = stored_fields(dispute) if is_new else changes_since(dispute, before)
     if changed:
@@ -106,6 +136,8 @@ def apply_gateway_dispute(*, facts: GatewayDispute, source: Source, actor: Actor
         news = _NEWS.get(DisputeStatus(dispute.status), events.DISPUTE_OPENED if is_new else events.DISPUTE_CHANGED)
         record(news, subject=dispute, root_id=order.pk, actor=actor, changed=told, now=now)
         tell_order(order=order, actor=actor, now=now)
+    if excess is not None:
+        show_conflict(excess, facts, attempt=attempt, dispute=dispute, webhook=webhook, actor=actor, now=now)
 
     return dispute
 
@@ -129,7 +161,7 @@ def _begin(attempt: PaymentAttempt, facts: GatewayDispute, *, now: datetime) -> 
     )
 
 
-def _take_over(dispute: Dispute, facts: GatewayDispute, *, is_new: bool, now: datetime) -> None:
+def _take_over(dispute: Dispute, facts: GatewayDispute, *, is_booked: bool, now: datetime) -> None:
     to = DisputeStatus(facts.status)
     if to != dispute.status:
         dispute.status = states.change_dispute(DisputeStatus(dispute.status), to=to)
@@ -140,9 +172,10 @@ def _take_over(dispute: Dispute, facts: GatewayDispute, *, is_new: bool, now: da
     dispute.reason_code = facts.reason_code or dispute.reason_code
     if facts.respond_by and facts.respond_by != dispute.respond_by:
         dispute.respond_by, dispute.warned_hours = facts.respond_by, None
-    dispute.amount_deducted = 0 if to in _RETURNED else min(facts.amount_deducted, dispute.amount)
+    if is_booked or to in _RETURNED:
+        dispute.amount_deducted = 0 if to in _RETURNED else facts.amount_deducted
     dispute.decided_at = now if to in DECIDED else None
-    dispute.next_check_at = None if to in DECIDED else now + _ASK_AGAIN_AFTER
+    dispute.next_check_at = None if to in DECIDED else now + ASK_AGAIN_AFTER
 
 
 def _post(dispute: Dispute, *, taken_before: int, gateway: str, now: datetime) -> None:
@@ -228,7 +261,7 @@ def _answer(*, dispute_id: UUID, answer: DisputeAnswer, summary: str, actor: Act
     dispute.answered_by = str(actor)
     dispute.answered_at = now
     dispute.error = {}
-    dispute.next_check_at = now + _ANSWER_AGAIN_AFTER
+    dispute.next_check_at = now + ANSWER_AGAIN_AFTER
     told = ("answer", "summary", "answered_by", "answered_at", "error")
     dispute.save(update_fields=[*told, "answer_call", "next_check_at", "updated_at"])
 
@@ -260,14 +293,17 @@ def send_dispute_answer(*, dispute_id: UUID, proofs: Sequence[Proof], now: datet
             )
     except (TryLater, OutcomeUnknown) as failure:
         log.warning("dispute_answer_unknown", dispute=dispute.gateway_dispute_id, failure=str(failure))
-        Dispute.objects.filter(pk=dispute.pk).update(claimed_until=None, next_check_at=now + _ANSWER_AGAIN_AFTER)
+        Dispute.objects.filter(pk=dispute.pk).update(claimed_until=None, next_check_at=now + ANSWER_AGAIN_AFTER)
         return
     except Refused as refusal:
         _note_refused(dispute_id=dispute.pk, error=refusal.error, now=now)
         return
     Dispute.objects.filter(pk=dispute.pk).update(claimed_until=None, answer_call=GatewayCall.DONE)
     actor = gateway_actor(dispute.attempt.gateway)
-    apply_gateway_dispute(facts=facts, source=Source.POLL, actor=actor, now=now)
+    try:
+        apply_gateway_dispute(facts=facts, source=Source.POLL, actor=actor, now=now)
+    except DisputeFactsConflict as conflict:
+        log.warning("dispute_not_applied", dispute=dispute.gateway_dispute_id, why=str(conflict))
 
 
 def _claim(dispute: Dispute, *, now: datetime) -> bool:
@@ -297,77 +333,3 @@ def _note_refused(*, dispute_id: UUID, error: GatewayError, now: datetime) -> No
     changed = stored_fields(dispute, "answer", "error")
     actor = gateway_actor(dispute.attempt.gateway)
     record(events.DISPUTE_ANSWER_REFUSED, subject=dispute, root_id=order.pk, actor=actor, changed=changed, now=now)
-
-
-# Asking --------------------------------------------------------------------------------------------------------------
-
-
-def find_new_disputes(*, now: datetime, gateway: str = "razorpay") -> int:
-    """Ask a gateway for its latest disputes, take in those that no webhook told, and return how many were new."""
-    found = 0
-    for facts in get_gateway(gateway).list_disputes():
-        if selectors.is_dispute_known(facts.id):
-            continue
-        try:
-            apply_gateway_dispute(facts=facts, source=Source.POLL, actor=gateway_actor(gateway), now=now)
-        except NotOurDispute:
-            log.info("dispute_of_another_account", dispute=facts.id)
-        else:
-            found += 1
-    return found
-
-
-def ask_about_open_disputes(*, now: datetime, limit: int = 100) -> int:
-    """Ask about each undecided dispute whose time to be looked at has come, and return how many were."""
-    asked = 0
-    for dispute in selectors.list_due_disputes(now=now, limit=limit):
-        try:
-            _ask(dispute, now=now)
-        except Exception:
-            log.exception("dispute_not_checked", dispute=dispute.gateway_dispute_id)
-            Dispute.objects.filter(pk=dispute.pk).update(next_check_at=now + _ANSWER_AGAIN_AFTER)
-        asked += 1
-    return asked
-
-
-def sync_dispute(*, dispute_id: UUID, now: datetime) -> bool:
-    """Ask the gateway about one dispute and take in what it says; return whether it answered. Talks to the outside."""
-    try:
-        _ask(selectors.get_dispute(dispute_id), now=now)
-    except GatewayFailure as failure:
-        log.warning("dispute_not_answered", dispute=str(dispute_id), failure=str(failure)[:200])
-        return False
-    return True
-
-
-def _ask(dispute: Dispute, *, now: datetime) -> None:
-    actor = gateway_actor(dispute.attempt.gateway)
-    facts = get_gateway(dispute.attempt.gateway).get_dispute(gateway_dispute_id=dispute.gateway_dispute_id)
-    dispute = apply_gateway_dispute(facts=facts, source=Source.POLL, actor=actor, now=now)
-    is_unsent = dispute.answer_call in (GatewayCall.NEEDED, GatewayCall.UNKNOWN)
-    if dispute.status == DisputeStatus.OPEN and dispute.answer and is_unsent:
-        _say_again(dispute_id=dispute.pk, now=now)
-
-
-@transaction.atomic
-def _say_again(*, dispute_id: UUID, now: datetime) -> None:
-    order = lock_order(selectors.get_dispute(dispute_id).order_id)
-    dispute = locks.lock_dispute(dispute_id=dispute_id)
-
-    if dispute is None or dispute.status != DisputeStatus.OPEN or not dispute.answer:
-        return
-
-    dispute.checks += 1
-    dispute.next_check_at = now + _ANSWER_AGAIN_AFTER
-    dispute.save(update_fields=["checks", "next_check_at", "updated_at"])
-
-    actor = gateway_actor(dispute.attempt.gateway)
-    record(
-        events.DISPUTE_ANSWERED,
-        subject=dispute,
-        root_id=order.pk,
-        actor=actor,
-        changed=stored_fields(dispute, "answer"),
-        reason="the gateway does not have our answer yet",
-        now=now,
-    )

@@ -8,9 +8,10 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from apps.core.events import Actor, record, stored_fields
-from apps.payments import events, selectors
+from apps.payments import events, locks, selectors
 from apps.payments.models import Dispute, PaymentAttempt, ReconciliationException, Refund, Webhook
-from apps.payments.states import ExceptionReason
+from apps.payments.services.deciding import close
+from apps.payments.states import ExceptionReason, Resolution
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,7 @@ def open_gateway_exception(
     `entity_id` is the gateway's id of the payment, refund or dispute. Amounts are in paise: what we expected, in `currency`,
     and what the gateway said, in `actual_currency` where that differs. `description` is a whole sentence for staff.
     """
-    fingerprint = f"{reason.value}:{entity_id[:40]}:{actual_amount}:{actual_currency[:16] or currency}"
+    fingerprint = _fingerprint(reason, entity_id, actual_amount, actual_currency[:16] or currency)
     exception = ReconciliationException(
         gateway=gateway,
         reason=reason,
@@ -70,6 +71,32 @@ def open_gateway_exception(
     record(events.EXCEPTION_OPENED, subject=exception, actor=actor, changed=changed, now=now)
 
     return exception
+
+
+@transaction.atomic
+def close_gateway_exception(
+    *,
+    gateway: str,
+    reason: ExceptionReason,
+    entity_id: str,
+    actual_amount: int,
+    currency: str,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Close the open exception about a fact, if there is one: it did not fit our books before, and has been booked now."""
+    fingerprint = _fingerprint(reason, entity_id, actual_amount, currency)
+    found = selectors.find_exception_of_fact(gateway=gateway, fingerprint=fingerprint)
+    if found is None or found.resolved_at is not None:
+        return
+    exception = locks.lock_exception(found.pk)
+    if exception.resolved_at is None:
+        note = "The gateway's other refunds or disputes of the payment have changed since."
+        close(exception, resolution=Resolution.BOOKED, note=note, actor=actor, now=now)
+
+
+def _fingerprint(reason: ExceptionReason, entity_id: str, amount: int | None, currency: str) -> str:
+    return f"{reason.value}:{entity_id[:40]}:{amount}:{currency}"
 
 
 def _insert_once(exception: ReconciliationException) -> ReconciliationException:

@@ -20,6 +20,7 @@ from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
 from apps.payments.gateways import (
     Gateway,
+    GatewayError,
     GatewayFailure,
     GatewayRefund,
     OutcomeUnknown,
@@ -33,6 +34,7 @@ from apps.payments.services.calling import CLAIM_LASTS
 from apps.payments.services.refunding import MoneyIsDisputed, RefundExceedsPayment, check_still_there
 from apps.payments.services.returning import (
     NotOurRefund,
+    RefundFactsConflict,
     apply_gateway_refund,
     note_refund_refused,
     note_refund_unknown,
@@ -76,8 +78,20 @@ def send_refund(*, refund_id: UUID, now: datetime) -> bool:
         note_refund_unknown(refund=refund, error=failure.error, now=now)
         return False
     else:
-        apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+        _apply_answer(refund, facts, now=now)
     return True
+
+
+def _apply_answer(refund: Refund, facts: GatewayRefund, *, now: datetime) -> None:
+    """Apply the gateway's answer about a refund; one that conflicts with it leaves the refund as unknown as before."""
+    try:
+        apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+    except RefundFactsConflict as conflict:
+        error = GatewayError(code="CONTRADICTORY_ANSWER", description=str(conflict)[:300])
+        if refund.gateway_refund_id is None:
+            note_refund_unknown(refund=refund, error=error, now=now)
+        else:
+            _note_not_done(refund, OutcomeUnknown(error), call=None, now=now)
 
 
 @transaction.atomic
@@ -194,7 +208,7 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
     except GatewayFailure as failure:
         _note_not_done(refund, failure, call=None, now=now)
         return False
-    apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+    _apply_answer(refund, facts, now=now)
     checks = refund.checks + 1
     still_open = Refund.objects.filter(pk=refund_id, status=RefundStatus.PENDING)
     still_open.update(checks=checks, next_check_at=rules.next_refund_check(checks=checks, now=now))

@@ -17,8 +17,15 @@ from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.gateways import GatewayError, GatewayRefund
-from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.models import PaymentAttempt, Refund, Webhook
 from apps.payments.services.approving import withdraw
+from apps.payments.services.exceptions import close_gateway_exception
+from apps.payments.services.gateway_conflicts import (
+    FactConflict,
+    conflict_of_refund_paid_twice,
+    find_refund_conflict,
+    show_conflict,
+)
 from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
 from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, post_due
 from apps.payments.services.reviewing import close_review_when_all_is_back
@@ -26,6 +33,7 @@ from apps.payments.services.telling import tell_order
 from apps.payments.states import (
     OPEN_REFUNDS,
     AttemptStatus,
+    ExceptionReason,
     GatewayCall,
     RefundReason,
     RefundStatus,
@@ -50,17 +58,33 @@ class NotOurRefund(NotFound):
     message = "The gateway's refund {0} gives back no captured payment of ours."
 
 
-@transaction.atomic
-def apply_gateway_refund(*, facts: GatewayRefund, source: Source, actor: Actor, now: datetime) -> Refund:
+class RefundFactsConflict(NotOurRefund):
+    message = "{0}"
+
+
+def apply_gateway_refund(
+    *, facts: GatewayRefund, source: Source, actor: Actor, now: datetime, webhook: Webhook | None = None
+) -> Refund:
     """
     Take in what a gateway says of one refund.
 
     1. Find its attempt unlocked, then lock order, attempts and refund.
-    2. A refund that was made at the gateway and not by us gets its row now, so that the books stay true.
-    3. Merge by rank: processed stays processed; post to the ledger once; tell the order.
+    2. What conflicts with our rows, or with itself, becomes an exception for staff: nothing is posted and no row changes.
+    3. A refund that was made at the gateway and not by us gets its row now, so that the books stay true.
+    4. Merge by rank: processed stays processed; post to the ledger once; tell the order.
 
     :raises NotOurRefund: if it gives back no captured payment of ours
+    :raises RefundFactsConflict: if it cannot be so; the exception for staff is kept
     """
+    applied = _apply(facts, actor=actor, now=now, webhook=webhook)
+    if isinstance(applied, FactConflict):
+        # Raised out here: the transaction that holds the exception has ended well.
+        raise RefundFactsConflict(applied.description)
+    return applied
+
+
+@transaction.atomic
+def _apply(facts: GatewayRefund, *, actor: Actor, now: datetime, webhook: Webhook | None) -> Refund | FactConflict:
     known = selectors.find_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
     if known is None or known.status != AttemptStatus.CAPTURED:
         raise NotOurRefund(facts.id)
@@ -69,21 +93,40 @@ def apply_gateway_refund(*, facts: GatewayRefund, source: Source, actor: Actor, 
     found = selectors.find_refund_for(facts)
     refund = locks.lock_refund(found.pk) if found is not None else None
 
-    if refund is not None and (refund.attempt_id, refund.amount) != (known.pk, facts.amount):
-        log.error("gateway_refund_differs", refund=refund.number, gateway_refund=facts.id)
-        raise NotOurRefund(facts.id)
+    attempt, is_new = attempts[known.pk], refund is None
+    conflict = find_refund_conflict(facts, attempt=attempt, refund=refund)
+    if conflict is not None:
+        show_conflict(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
+        return conflict
 
     if refund is None:
-        refund = _insert_foreign(order, attempts[known.pk], facts, now=now)
+        refund = _insert_foreign(order, attempt, facts, now=now)
+    version = refund.version
+    _merge(order, refund, facts, actor=actor, now=now)
     if refund.manual_reference and facts.status == RefundStatus.PROCESSED:
         # Paid by both: the line of the gateway's settlement ends in suspense, for staff to get it back.
         log.error("refund_paid_by_hand_and_by_gateway", refund=refund.number, gateway_refund=facts.id)
-    _merge(order, refund, facts, actor=actor, now=now)
-    close_review_when_all_is_back(order=order, attempt=attempts[known.pk], now=now)
+        twice = conflict_of_refund_paid_twice(facts, refund=refund)
+        show_conflict(twice, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
+    elif is_new or refund.version != version:
+        _close_exception(facts, actor=actor, now=now)
+    close_review_when_all_is_back(order=order, attempt=attempt, now=now)
 
     tell_order(order=order, actor=actor, now=now)
 
     return refund
+
+
+def _close_exception(facts: GatewayRefund, *, actor: Actor, now: datetime) -> None:
+    close_gateway_exception(
+        gateway=facts.gateway,
+        reason=ExceptionReason.REFUND_EXCEEDS_PAYMENT,
+        entity_id=facts.id,
+        actual_amount=facts.amount,
+        currency=facts.currency,
+        actor=actor,
+        now=now,
+    )
 
 
 @transaction.atomic

@@ -10,13 +10,21 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from apps.core import clock
-from apps.core.errors import Unauthenticated
-from apps.core.events import gateway_actor, record, stored_fields
-from apps.payments import events, locks, selectors
-from apps.payments.gateways import Gateway, GatewayDispute, GatewayRefund, UnreadableFacts, get_gateway
+from apps.core.errors import Conflict, Unauthenticated
+from apps.core.events import SYSTEM, Actor, gateway_actor, record, stored_fields
+from apps.payments import events, locks, messages, rules, selectors
+from apps.payments.facts import WebhookEnvelope
+from apps.payments.gateways import (
+    Gateway,
+    GatewayDispute,
+    GatewayPayment,
+    GatewayRefund,
+    UnreadableFacts,
+    get_gateway,
+)
 from apps.payments.gateways.links import GatewayLink
 from apps.payments.models import Webhook
 from apps.payments.services.applying import (
@@ -26,10 +34,11 @@ from apps.payments.services.applying import (
     report_contradiction,
 )
 from apps.payments.services.checking import request_check
-from apps.payments.services.disputing import NotOurDispute, apply_gateway_dispute
-from apps.payments.services.returning import NotOurRefund, apply_gateway_refund
+from apps.payments.services.disputing import DisputeFactsConflict, NotOurDispute, apply_gateway_dispute
+from apps.payments.services.exceptions import open_gateway_exception
+from apps.payments.services.returning import NotOurRefund, RefundFactsConflict, apply_gateway_refund
 from apps.payments.services.settling import request_settlement_import
-from apps.payments.states import SUCCESSFUL, AttemptStatus, Source, WebhookOutcome
+from apps.payments.states import SUCCESSFUL, AttemptStatus, ExceptionReason, Source, WebhookOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +50,14 @@ _FACTS = ("gateway", "event_id", "body_sha256", "event_type", "received_at")
 
 class WebhookNotSigned(Unauthenticated):
     message = "The signature of the webhook is not valid."
+
+
+class WebhookNotParked(Conflict):
+    message = "Webhook {0} is not parked; it was processed, or will be."
+
+
+class ProcessEnded(Exception):
+    """An attempt began and nobody recorded its end."""
 
 
 def receive_webhook(*, raw: bytes, signature: str, event_id: str, now: datetime, gateway: str = "razorpay") -> Webhook:
@@ -98,27 +115,77 @@ def _insert(webhook: Webhook, *, now: datetime) -> Webhook:
 @transaction.atomic
 def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
     """
-    Take in what a kept webhook says, once. One that we do not follow, or that is about nothing of ours, is left with a reason.
+    Apply what a kept webhook says, once.
+
+    One that we do not follow, that is about nothing of ours or that we do not believe is ignored with a reason. One that
+    cannot be processed is left for the sweep, which attempts it again after growing waits, and parked for staff after the
+    last attempt.
     """
     webhook = locks.lock_waiting_webhook(webhook_id)
 
     if webhook is None:
         return
 
-    outcome, reason = _take_in(webhook, now=now)
+    try:
+        with transaction.atomic():
+            outcome, reason = _take_in(webhook, now=now)
+    except DataError as failure:
+        # What the database cannot store today it cannot store tomorrow.
+        outcome, reason = WebhookOutcome.IGNORED, f"it can never be stored: {failure}"
+        log.exception("webhook_never_processed", webhook=webhook.public_id)
+        _show_failure(webhook, attempts=1, error=failure, now=now)
+    except Exception as failure:
+        log.exception("webhook_not_processed", webhook=webhook.public_id)
+        _note_failure(webhook, failure, now=now)
+        return
+
     webhook.processed_at = now
     webhook.outcome = outcome
     webhook.outcome_reason = reason[:200]
     webhook.save(update_fields=["processed_at", "outcome", "outcome_reason", "metadata", "updated_at"])
 
 
+def _note_failure(webhook: Webhook, error: Exception, *, now: datetime) -> None:
+    """Count an attempt that failed, and say when the next one is; after the last one park the webhook for staff."""
+    # The sweep has counted its attempt before it began, and put the next one into the future.
+    is_counted = webhook.next_attempt_at is not None and webhook.next_attempt_at > now
+    webhook.attempts += 0 if is_counted else 1
+    webhook.last_error = f"{type(error).__name__}: {error}".replace("\x00", "")[:300]
+    webhook.next_attempt_at = rules.next_webhook_attempt(attempts=webhook.attempts, now=now)
+    if webhook.next_attempt_at is None:
+        webhook.parked_at = now
+        _show_failure(webhook, attempts=webhook.attempts, error=error, now=now)
+    webhook.save(update_fields=["attempts", "last_error", "next_attempt_at", "parked_at", "updated_at"])
+
+
+def _show_failure(webhook: Webhook, *, attempts: int, error: Exception, now: datetime) -> None:
+    open_gateway_exception(
+        gateway=webhook.gateway,
+        reason=ExceptionReason.WEBHOOK_FAILED,
+        entity_id=webhook.public_id,
+        description=messages.webhook_gave_up(webhook.event_type, attempts, type(error).__name__),
+        webhook=webhook,
+        actor=SYSTEM,
+        now=now,
+    )
+
+
 def _take_in(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
+    gateway, raw = get_gateway(webhook.gateway), bytes(webhook.body)
+    envelope = gateway.read_envelope(raw)
     try:
-        event_type, facts = get_gateway(webhook.gateway).read_webhook(bytes(webhook.body))
+        event_type, facts = gateway.read_webhook(raw)
     except UnreadableFacts as failure:
         log.error("webhook_unreadable", webhook=webhook.public_id, failure=str(failure))
+        why = messages.unreadable(envelope.event_type, str(failure))
+        _open_exception(webhook, envelope, ExceptionReason.UNREADABLE_FACTS, why, now=now)
         return WebhookOutcome.IGNORED, f"it cannot be read: {failure}"
-    if facts is None and (day := get_gateway(webhook.gateway).find_settlement_day(bytes(webhook.body))):
+    if not isinstance(facts, GatewayPayment) and not gateway.is_our_account(envelope.account_id):
+        # Of a payment its own facts name the account: what was captured for an order of ours is shown with that order.
+        why = messages.another_account(envelope.event_type, envelope.account_id)
+        _open_exception(webhook, envelope, ExceptionReason.ACCOUNT_MISMATCH, why, now=now)
+        return WebhookOutcome.IGNORED, why
+    if facts is None and (day := gateway.find_settlement_day(raw)):
         actor = gateway_actor(webhook.gateway)
         request_settlement_import(day=min(day, clock.ist_date(now)), actor=actor, now=now, gateway=webhook.gateway)
         return WebhookOutcome.PROCESSED, ""
@@ -152,6 +219,30 @@ def _leave_to_staff(webhook: Webhook, refusal: GatewayFactsContradict, *, now: d
     return WebhookOutcome.IGNORED, f"{refusal.why} Staff decide about it by {exception.public_id}."
 
 
+def _open_exception(
+    webhook: Webhook, envelope: WebhookEnvelope, reason: ExceptionReason, why: str, *, now: datetime
+) -> None:
+    """
+    Open an exception about a webhook that was not believed, if it is about a payment of ours.
+
+    Whatever else our secret signs, such as the news of another shop's account with the same secret, is none of our books.
+    """
+    attempt = selectors.find_attempt(gateway=webhook.gateway, gateway_payment_id=envelope.gateway_payment_id)
+    if attempt is None and not selectors.is_gateway_order_known(envelope.gateway_order_id):
+        return
+    open_gateway_exception(
+        gateway=webhook.gateway,
+        reason=reason,
+        entity_id=envelope.entity_id or webhook.public_id,
+        description=why,
+        currency=attempt.currency if attempt else "INR",
+        attempt=attempt,
+        webhook=webhook,
+        actor=gateway_actor(webhook.gateway),
+        now=now,
+    )
+
+
 def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> tuple[WebhookOutcome, str]:
     """
     Take in news of a refund. It may come before that of its own payment, which it then tells as well.
@@ -159,7 +250,7 @@ def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) ->
     What the gateway gives back without a capture was never in our books: that is news of the payment alone.
     """
     actor = gateway_actor(webhook.gateway)
-    if facts.payment is not None:
+    if facts.payment is not None and not facts.contradiction:
         try:
             with transaction.atomic():
                 attempt = apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
@@ -171,7 +262,9 @@ def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) ->
         if attempt.status != AttemptStatus.CAPTURED:
             return WebhookOutcome.PROCESSED, "the payment was never captured"
     try:
-        refund = apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=actor, now=now)
+        refund = apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=actor, now=now, webhook=webhook)
+    except RefundFactsConflict as conflict:
+        return WebhookOutcome.IGNORED, str(conflict)
     except NotOurRefund:
         return WebhookOutcome.IGNORED, "it gives back no captured payment of ours"
     webhook.metadata = {**webhook.metadata, "gateway_refund_id": refund.gateway_refund_id}
@@ -182,10 +275,11 @@ def _take_in_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) 
     """Take in news of a dispute, which may come before that of its own payment and then tells it as well."""
     actor = gateway_actor(webhook.gateway)
     try:
-        with transaction.atomic():
-            if facts.payment is not None:
-                apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
-            dispute = apply_gateway_dispute(facts=facts, source=Source.WEBHOOK, actor=actor, now=now)
+        if facts.payment is not None and not facts.contradiction:
+            apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
+        dispute = apply_gateway_dispute(facts=facts, source=Source.WEBHOOK, actor=actor, now=now, webhook=webhook)
+    except DisputeFactsConflict as conflict:
+        return WebhookOutcome.IGNORED, str(conflict)
     except (NotOurPayment, NotOurDispute):
         return WebhookOutcome.IGNORED, "it is about no captured payment of ours"
     except GatewayFactsContradict as refusal:
@@ -208,13 +302,56 @@ def _take_in_link(webhook: Webhook, facts: GatewayLink, *, now: datetime) -> tup
 
 
 def process_waiting_webhooks(*, now: datetime, limit: int = 200) -> int:
-    """Process the webhooks whose worker never came, each by itself, and return how many were."""
-    processed = 0
-    for webhook_id in selectors.list_waiting_webhooks(before=now - _WAITS_TOO_LONG, limit=limit):
+    """
+    Process the webhooks whose worker never came or could not, each by itself, and return how many were.
+
+    Each attempt is counted and committed before it begins: one that ends the process with it is bounded too.
+    """
+    waiting = selectors.list_waiting_webhooks(before=now - _WAITS_TOO_LONG, now=now, limit=limit)
+    for webhook_id in waiting:
         try:
-            process_webhook(webhook_id=webhook_id, now=now)
+            if _count_attempt(webhook_id, now=now):
+                process_webhook(webhook_id=webhook_id, now=now)
         except Exception:
             log.exception("webhook_not_processed", webhook=str(webhook_id))
-        else:
-            processed += 1
-    return processed
+    return selectors.count_processed_webhooks(waiting)
+
+
+@transaction.atomic
+def _count_attempt(webhook_id: UUID, *, now: datetime) -> bool:
+    """Count the attempt that is about to begin, and return whether it may; what has had its last one is parked."""
+    webhook = locks.lock_waiting_webhook(webhook_id)
+    if webhook is None:
+        return False
+
+    if rules.next_webhook_attempt(attempts=webhook.attempts, now=now) is None:
+        # The last attempt began and never ended.
+        webhook.next_attempt_at = now + _WAITS_TOO_LONG
+        _note_failure(webhook, ProcessEnded("the process ended in the last attempt"), now=now)
+        return False
+
+    webhook.attempts += 1
+    webhook.next_attempt_at = rules.next_webhook_attempt(attempts=webhook.attempts, now=now) or now + _WAITS_TOO_LONG
+    webhook.save(update_fields=["attempts", "next_attempt_at", "updated_at"])
+    return True
+
+
+@transaction.atomic
+def retry_webhook(*, webhook_id: UUID, actor: Actor, now: datetime) -> Webhook:
+    """
+    Have a parked webhook processed again by the next sweep, with all its attempts.
+
+    :raises WebhookNotFound: if there is none
+    :raises WebhookNotParked: if it was processed, or waits to be
+    """
+    webhook = locks.lock_webhook(webhook_id)
+
+    if webhook.parked_at is None:
+        raise WebhookNotParked(webhook.public_id)
+
+    webhook.attempts, webhook.parked_at, webhook.next_attempt_at = 0, None, now
+    webhook.save(update_fields=["attempts", "parked_at", "next_attempt_at", "updated_at"])
+
+    record(events.WEBHOOK_RETRY_REQUESTED, subject=webhook, actor=actor, changed={}, now=now)
+
+    return webhook

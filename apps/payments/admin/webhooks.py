@@ -1,0 +1,86 @@
+"""The back office's page of the gateways' webhooks, and the one action: process a parked one again."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.core.admin_actions import ObjectAction, add_object_action
+from apps.core.admin_site import ReadOnlyAdmin
+from apps.payments import services
+from apps.payments.models import Webhook
+
+_SHOWN_BODY_BYTES = 20_000
+
+
+class WebhookState(admin.SimpleListFilter):
+    """How far a webhook is."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("waiting", "Waiting"), ("parked", "Parked"), ("done", "Done")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        waiting = queryset.filter(processed_at__isnull=True)
+        if self.value() == "waiting":
+            return waiting.filter(parked_at__isnull=True)
+        if self.value() == "parked":
+            return waiting.filter(parked_at__isnull=False)
+        return queryset.filter(processed_at__isnull=False) if self.value() == "done" else queryset
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnlyAdmin):
+    """What gateways sent, word for word."""
+
+    list_display = ("event_type", "event_id", "received_at", "processed_at", "state", "outcome_reason")
+    list_filter = (WebhookState, "gateway", "event_type", "outcome", "received_at")
+    ordering = ("-received_at", "-id")
+    search_fields = ("=event_id", "=body_sha256")
+    search_help_text = "An event id, or the hash of a body."
+    exclude = ("body",)
+    readonly_fields = ("state", "body_text")
+
+    @admin.display(description="Outcome")
+    def state(self, webhook: Webhook) -> str:
+        if webhook.parked_at:
+            return f"Parked after {webhook.attempts} attempts"
+        return webhook.get_outcome_display() or "Waiting"
+
+    @admin.display(description="Body")
+    def body_text(self, webhook: Webhook) -> str:
+        return bytes(webhook.body)[:_SHOWN_BODY_BYTES].decode("utf-8", "replace")
+
+
+def _retry(webhook: Webhook, *, user: Any, actor: Any, now: Any) -> str:
+    services.retry_webhook(webhook_id=webhook.pk, actor=actor, now=now)
+    return f"{webhook} is processed again within a minute."
+
+
+def _facts(webhook: Webhook) -> list[tuple[str, Any]]:
+    return [
+        ("What", str(webhook)),
+        ("Attempts so far", webhook.attempts),
+        ("Last error", webhook.last_error),
+        (
+            "What happens",
+            "It is processed again, with all its attempts. What it says is booked once, if it is believed.",
+        ),
+    ]
+
+
+add_object_action(
+    "payments.webhook",
+    ObjectAction(
+        name="retry",
+        title="Process again",
+        permission="payments.change_reconciliationexception",
+        does=_retry,
+        icon="replay",
+        forecast=_facts,
+        is_offered=lambda webhook: webhook.parked_at is not None,
+    ),
+)

@@ -1,0 +1,112 @@
+"""The sentences that staff read about what a gateway says and our books do not bear out. Amounts in paise, shown in their currency."""
+
+from apps.core.money import amount_text
+
+
+def refund_of_nothing(entity_id: str, said: str) -> str:
+    """Return that a refund is of no amount."""
+    return f"The gateway reports refund {entity_id} of {said}. A refund is of more than nothing."
+
+
+def refund_of_another_payment(entity_id: str, number: str, payment_id: str) -> str:
+    """Return that a refund of ours is told of another payment."""
+    return (
+        f"The gateway reports refund {entity_id}, our {number}, for payment {payment_id}, which it does not belong to."
+    )
+
+
+def refund_amount_differs(entity_id: str, number: str, *, ours: str, said: str) -> str:
+    """Return that a refund of ours is told with another amount; both are amounts in words."""
+    return f"The gateway reports {said} for refund {entity_id}; our refund {number} is of {ours}."
+
+
+def refund_in_another_currency(entity_id: str, payment_id: str, *, said: str, currency: str) -> str:
+    """Return that a refund is not in the currency of its payment; `said` is an amount in words."""
+    return f"The gateway reports refund {entity_id} of {said}; payment {payment_id} is in {currency}."
+
+
+def refund_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, left: int, currency: str) -> str:
+    """Return that a refund is of more than is left of its payment."""
+    return (
+        f"The gateway reports refund {entity_id} of {amount_text(amount, currency)}; only {amount_text(left, currency)} of"
+        f" payment {payment_id} is left. Ask the gateway what it paid back."
+    )
+
+
+def refund_paid_twice(entity_id: str, number: str, *, said: str, reference: str) -> str:
+    """Return that the gateway made a refund that we had transferred ourselves."""
+    return (
+        f"The gateway has made refund {entity_id} of {said}, our {number}, which we had already transferred as {reference}."
+        " Ask the customer to return one of the two."
+    )
+
+
+def dispute_of_nothing(entity_id: str, said: str) -> str:
+    """Return that a dispute is about no amount."""
+    return f"The gateway reports dispute {entity_id} about {said}. A dispute is about more than nothing."
+
+
+def dispute_deducts_too_much(entity_id: str, *, deducted: str, said: str) -> str:
+    """Return that more was deducted for a dispute than it is about."""
+    return f"The gateway says that it deducted {deducted} for dispute {entity_id}, which is about {said}."
+
+
+def dispute_of_another_payment(entity_id: str, payment_id: str) -> str:
+    """Return that a dispute that we know is told of another payment."""
+    return f"The gateway reports dispute {entity_id} for payment {payment_id}; it was about another payment before."
+
+
+def dispute_amount_differs(entity_id: str, *, before: str, said: str) -> str:
+    """Return that a dispute is told with another amount than before."""
+    return f"The gateway reports {said} for dispute {entity_id}; it reported {before} before."
+
+
+def dispute_in_another_currency(entity_id: str, payment_id: str, *, said: str, currency: str) -> str:
+    """Return that a dispute is not in the currency of its payment; `said` is an amount in words."""
+    return f"The gateway reports dispute {entity_id} about {said}; payment {payment_id} is in {currency}."
+
+
+def dispute_decided_otherwise(entity_id: str, *, before: str, status: str) -> str:
+    """Return that a decided dispute is told to have ended in another way."""
+    return f"The gateway reports dispute {entity_id} as {status}; it reported it as {before} before, which is final."
+
+
+def dispute_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, left: int, currency: str) -> str:
+    """Return that a dispute is about more than is left of its payment."""
+    return (
+        f"The gateway reports dispute {entity_id} about {amount_text(amount, currency)}; only {amount_text(left, currency)}"
+        f" of payment {payment_id} is left after refunds and other disputes. Nothing was booked beyond that."
+    )
+
+
+def another_account(event_type: str, account_id: str) -> str:
+    """Return that a webhook is about another account at the gateway."""
+    return (
+        f"A webhook {event_type or 'without a type'} is about account {account_id}, which is not ours. Its signature is"
+        " valid: another account may use the same webhook secret."
+    )
+
+
+def unreadable(event_type: str, why: str) -> str:
+    """Return that a webhook about something of ours cannot be read."""
+    return (
+        f"A webhook {event_type} about this cannot be read ({why}). Look at the gateway's dashboard for what happened."
+    )
+
+
+def webhook_gave_up(event_type: str, attempts: int, why: str) -> str:
+    """Return that a webhook was not processed, however often it was attempted."""
+    return (
+        f"A webhook {event_type or 'without a type'} could not be processed in {attempts} attempts ({why}). When the cause is"
+        " repaired, process it again from its page."
+    )
+
+
+def event_contradicts_state(event_type: str, entity_id: str, status: str) -> str:
+    """Return that a webhook's type and the state in it do not agree."""
+    return f"The webhook {event_type} says of {entity_id} that it is {status}."
+
+
+def payments_contradict(entity_id: str, *, named: str, enclosed: str) -> str:
+    """Return that a webhook names one payment and encloses another."""
+    return f"A webhook says that {entity_id} belongs to payment {named}, and encloses payment {enclosed}."

@@ -1,0 +1,177 @@
+"""
+What in a gateway's word on a refund or dispute conflicts with our rows, or with itself.
+
+A fact without a conflict is booked; one with a conflict becomes an exception for staff, and nothing is posted for it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.core.events import Actor
+from apps.core.money import amount_text
+from apps.payments import messages, selectors
+from apps.payments.gateways import GatewayDispute, GatewayRefund
+from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
+from apps.payments.services.exceptions import open_gateway_exception
+from apps.payments.states import DECIDED, DisputeStatus, ExceptionReason, RefundStatus
+
+
+@dataclass(frozen=True)
+class FactConflict:
+    """Why a fact is not believed. Amounts in paise: what we expected, and what the gateway said in its currency."""
+
+    reason: ExceptionReason
+    description: str
+    expected_amount: int | None
+    actual_amount: int
+    actual_currency: str = ""
+
+
+def show_conflict(
+    conflict: FactConflict,
+    facts: GatewayRefund | GatewayDispute,
+    *,
+    attempt: PaymentAttempt,
+    refund: Refund | None = None,
+    dispute: Dispute | None = None,
+    webhook: Webhook | None = None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Open the exception for staff about a fact that is not believed, unless it has one; in the caller's transaction."""
+    open_gateway_exception(
+        gateway=facts.gateway,
+        reason=conflict.reason,
+        entity_id=facts.id,
+        description=conflict.description,
+        expected_amount=conflict.expected_amount,
+        actual_amount=conflict.actual_amount,
+        currency=attempt.currency,
+        actual_currency=conflict.actual_currency,
+        attempt=attempt,
+        refund=refund,
+        dispute=dispute,
+        webhook=webhook,
+        actor=actor,
+        now=now,
+    )
+
+
+def find_refund_conflict(
+    facts: GatewayRefund, *, attempt: PaymentAttempt, refund: Refund | None
+) -> FactConflict | None:
+    """Return what conflicts in a gateway's word on a refund, or None; the caller has locked attempt and refund."""
+    doubt = _refund_doubt(facts, attempt, refund)
+    if doubt is not None:
+        expected = refund.amount if refund else None
+        return FactConflict(*doubt, expected, facts.amount, _other(facts.currency, attempt))
+    if refund is not None and (refund.status == RefundStatus.PROCESSED or facts.status == RefundStatus.FAILED):
+        # It is booked, or moves no money.
+        return None
+    left = selectors.left_at_gateway(attempt, but_refund=refund)
+    if facts.amount <= left:
+        return None
+    why = messages.refund_exceeds_payment(
+        facts.id, facts.gateway_payment_id, amount=facts.amount, left=left, currency=attempt.currency
+    )
+    return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, left, facts.amount)
+
+
+def conflict_of_refund_paid_twice(facts: GatewayRefund, *, refund: Refund) -> FactConflict:
+    """Return that the gateway made a refund after all that we have transferred ourselves."""
+    said = amount_text(facts.amount, facts.currency)
+    why = messages.refund_paid_twice(facts.id, refund.number, said=said, reference=refund.manual_reference)
+    return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
+
+
+def _refund_doubt(
+    facts: GatewayRefund, attempt: PaymentAttempt, refund: Refund | None
+) -> tuple[ExceptionReason, str] | None:
+    """Return why a refund cannot be what the gateway says, however much of its payment is left."""
+    said = amount_text(facts.amount, facts.currency)
+    if facts.contradiction:
+        return ExceptionReason.CONTRADICTORY_FACTS, facts.contradiction
+    if facts.amount <= 0:
+        return ExceptionReason.CONTRADICTORY_FACTS, messages.refund_of_nothing(facts.id, said)
+    if refund is not None and refund.attempt_id != attempt.pk:
+        why = messages.refund_of_another_payment(facts.id, refund.number, facts.gateway_payment_id)
+        return ExceptionReason.CONTRADICTORY_FACTS, why
+    if facts.currency != attempt.currency:
+        why = messages.refund_in_another_currency(
+            facts.id, facts.gateway_payment_id, said=said, currency=attempt.currency
+        )
+        return ExceptionReason.CURRENCY_MISMATCH, why
+    if refund is not None and refund.amount != facts.amount:
+        ours = amount_text(refund.amount, refund.currency)
+        why = messages.refund_amount_differs(facts.id, refund.number, ours=ours, said=said)
+        return ExceptionReason.WRONG_AMOUNT, why
+    return None
+
+
+def find_dispute_conflict(
+    facts: GatewayDispute, *, attempt: PaymentAttempt, dispute: Dispute | None
+) -> FactConflict | None:
+    """
+    Return what conflicts in a gateway's word on a dispute, or None; the caller has locked attempt and dispute.
+
+    What is left of the payment after refunds is another question: see `find_dispute_excess`.
+    """
+    doubt = _dispute_doubt(facts, attempt, dispute)
+    if doubt is not None:
+        expected = dispute.amount if dispute else None
+        return FactConflict(*doubt, expected, facts.amount, _other(facts.currency, attempt))
+    kept = selectors.sum_disputed_of_attempt(attempt.pk, but_dispute=dispute)
+    if dispute is None and facts.amount > attempt.amount - kept:
+        return _dispute_excess(facts, attempt, left=max(0, attempt.amount - kept))
+    return None
+
+
+def _dispute_doubt(
+    facts: GatewayDispute, attempt: PaymentAttempt, dispute: Dispute | None
+) -> tuple[ExceptionReason, str] | None:
+    """Return why a dispute cannot be what the gateway says, however much of its payment is left."""
+    said, contradictory = amount_text(facts.amount, facts.currency), ExceptionReason.CONTRADICTORY_FACTS
+    if facts.contradiction:
+        return contradictory, facts.contradiction
+    if facts.amount <= 0:
+        return contradictory, messages.dispute_of_nothing(facts.id, said)
+    if facts.amount_deducted > facts.amount:
+        deducted = amount_text(facts.amount_deducted, facts.currency)
+        return contradictory, messages.dispute_deducts_too_much(facts.id, deducted=deducted, said=said)
+    if dispute is not None and dispute.attempt_id != attempt.pk:
+        return contradictory, messages.dispute_of_another_payment(facts.id, facts.gateway_payment_id)
+    if facts.currency != attempt.currency:
+        why = messages.dispute_in_another_currency(
+            facts.id, facts.gateway_payment_id, said=said, currency=attempt.currency
+        )
+        return ExceptionReason.CURRENCY_MISMATCH, why
+    if dispute is not None and dispute.amount != facts.amount:
+        before = amount_text(dispute.amount, dispute.currency)
+        return ExceptionReason.WRONG_AMOUNT, messages.dispute_amount_differs(facts.id, before=before, said=said)
+    if dispute is not None and dispute.status in DECIDED and facts.status in DECIDED and facts.status != dispute.status:
+        before, status = DisputeStatus(dispute.status).label.lower(), DisputeStatus(facts.status).label.lower()
+        return contradictory, messages.dispute_decided_otherwise(facts.id, before=before, status=status)
+    return None
+
+
+def find_dispute_excess(
+    facts: GatewayDispute, *, attempt: PaymentAttempt, dispute: Dispute | None
+) -> FactConflict | None:
+    """
+    Return by what a dispute wants or took more than refunds and other disputes leave of its payment, or None.
+
+    Such a dispute is kept, because staff must answer it in time; what was deducted for it is not booked.
+    """
+    left = selectors.left_at_gateway(attempt, but_dispute=dispute)
+    return _dispute_excess(facts, attempt, left=left) if facts.amount > left else None
+
+
+def _dispute_excess(facts: GatewayDispute, attempt: PaymentAttempt, *, left: int) -> FactConflict:
+    why = messages.dispute_exceeds_payment(
+        facts.id, facts.gateway_payment_id, amount=facts.amount, left=left, currency=attempt.currency
+    )
+    return FactConflict(ExceptionReason.DISPUTE_EXCEEDS_PAYMENT, why, left, facts.amount)
+
+
+def _other(currency: str, attempt: PaymentAttempt) -> str:
+    return "" if currency == attempt.currency else currency or "none"
