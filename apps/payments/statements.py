@@ -130,10 +130,16 @@ _NOT_SETTLED = """
     FROM payments_paymentattempt a
     WHERE a.gateway = %(gateway)s AND a.status = 'captured'
       AND a.captured_at >= %(since)s AND a.captured_at <= %(until)s
-      AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id AND l.kind = 'payment')
+      -- The line of the payment itself: one of an adjustment of it has another entity. Two keys, that the planner can hash.
       AND NOT EXISTS (
-          SELECT 1 FROM payments_reconciliationexception e
-          WHERE e.attempt_id = a.id AND e.reason IN ('missing_line', 'receivable_overdue')
+          SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id AND l.entity_id = a.gateway_payment_id
+      )
+      AND NOT EXISTS (
+          SELECT 1 FROM payments_reconciliationexception e WHERE e.attempt_id = a.id AND e.reason = 'missing_line'
+      )
+      AND a.id NOT IN (
+          SELECT e.attempt_id FROM payments_reconciliationexception e
+          WHERE e.reason = 'receivable_overdue' AND e.attempt_id IS NOT NULL
       )
     ORDER BY a.captured_at, a.id LIMIT %(limit)s
 """

@@ -8,6 +8,8 @@ from django.db import connection
 
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
+from apps.core.models import Event
+from apps.core.money import rupees
 from apps.payments import selectors, services
 from apps.payments.models import (
     LedgerTransaction,
@@ -384,6 +386,26 @@ class TestMissingLine:
 
         missed.refresh_from_db()
         assert (missed.resolved_at, selectors.balance_of(RECEIVABLE)) == (None, paid.amount)
+
+    def test_finance_is_told_over_http_what_is_still_owed(
+        self, paid: PaymentAttempt, missed: ReconciliationException, finance: Any, support: Any, client_of: Any
+    ) -> None:
+        url, body = (
+            f"/api/v1/reconciliation/exceptions/{missed.public_id}/resolve",
+            {"resolution": "noted", "note": "x"},
+        )
+        before = Event.objects.count()
+
+        answer = client_of(finance).post(url, body, format="json", headers={"Idempotency-Key": "key-of-finance-9"})
+        refused = client_of(support).post(url, body, format="json", headers={"Idempotency-Key": "key-of-support-9"})
+
+        assert (answer.status_code, answer.json()["error"]["code"], refused.status_code) == (
+            409,
+            "money_still_owed",
+            403,
+        )
+        assert f"{rupees(paid.amount)} of {paid.gateway_payment_id} is still owed." in answer.json()["error"]["message"]
+        assert Event.objects.count() == before
 
     def test_a_payment_that_came_otherwise_is_in_the_bank_less_its_fee(
         self, paid: PaymentAttempt, missed: ReconciliationException

@@ -257,6 +257,11 @@ def _facts(exception: ReconciliationException) -> list[tuple[str, Any]]:
         rows.append(("Reported", _reported(exception)))
     if exception.description:
         rows.append(("In words", exception.description))
+    owed = services.owed_amount(exception)
+    if owed:
+        rows.append(
+            ("Still owed", f"{rupees(owed)}: written off or paid outside takes it out of what the gateway owes us.")
+        )
     return [*rows, ("Held in suspense", rupees(exception.held_amount))]
 
 

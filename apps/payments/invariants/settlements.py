@@ -28,7 +28,8 @@ SETTLEMENTS = (
             SELECT a.id, a.gateway_payment_id, a.amount, NULL FROM payments_paymentattempt a
             WHERE a.status = 'captured' AND a.captured_at < %(now)s - interval '10 days'
               AND a.captured_at < (SELECT max(s.settled_at) FROM payments_settlement s WHERE s.gateway = a.gateway)
-              AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id AND l.kind = 'payment')
+              AND NOT EXISTS (SELECT 1 FROM payments_settlementline l
+                              WHERE l.attempt_id = a.id AND l.entity_id = a.gateway_payment_id)
               AND NOT EXISTS (SELECT 1 FROM payments_reconciliationexception e
                               WHERE e.attempt_id = a.id AND e.reason IN ('missing_line', 'receivable_overdue'))
             UNION ALL

@@ -46,6 +46,7 @@ from apps.payments.services.deciding import (
     OwnerMayNotDecide,
     ReceivableChanged,
     assign_exception,
+    owed_amount,
     resolve_exception,
 )
 from apps.payments.services.decision_rights import (
@@ -257,6 +258,7 @@ __all__ = [
     "import_settlements",
     "open_gateway_exception",
     "open_registration_accounts",
+    "owed_amount",
     "post_to_ledger",
     "process_waiting_webhooks",
     "process_webhook",

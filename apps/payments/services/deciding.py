@@ -117,7 +117,9 @@ def resolve_exception(
         raise NoteIsMissing(param="note")
     if resolution == Resolution.NOTED and exception.held_amount:
         raise ExceptionHoldsMoney(rupees(exception.held_amount), param="resolution")
-    owed = _owed_amount(exception)
+    owed = owed_amount(exception)
+    if exception.reason == ExceptionReason.RECEIVABLE_OVERDUE and owed != exception.expected_amount:
+        raise ReceivableChanged(exception.entity_id, rupees(owed), rupees(exception.expected_amount or 0))
     if owed and resolution in (Resolution.NOTED, Resolution.CLEARED):
         raise MoneyStillOwed(rupees(owed), exception.entity_id, param="resolution")
 
@@ -126,21 +128,13 @@ def resolve_exception(
     return exception
 
 
-def _owed_amount(exception: ReconciliationException) -> int:
-    """
-    Return what the gateway owes us (paise) of which a locked exception says that it did not come; 0 for all others.
-
-    :raises ReceivableChanged: if that is not what the exception says
-    """
-    if exception.reason not in _OWED or exception.held_amount:
+def owed_amount(exception: ReconciliationException) -> int:
+    """Return what the gateway owes us (paise) of which an exception says that it did not come; 0 for all others."""
+    if exception.reason not in _OWED or exception.held_amount or exception.resolved_at is not None:
         return 0
     if exception.reason == ExceptionReason.MISSING_LINE:
         return exception.attempt.amount if exception.attempt else exception.expected_amount or 0
-    said = exception.expected_amount or 0
-    owed = statements.receivable_of(exception.attempt_id, gateway=exception.gateway, currency=exception.currency)
-    if owed != said:
-        raise ReceivableChanged(exception.entity_id, rupees(owed), rupees(said))
-    return owed
+    return statements.receivable_of(exception.attempt_id, gateway=exception.gateway, currency=exception.currency)
 
 
 def close(

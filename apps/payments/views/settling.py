@@ -178,7 +178,8 @@ class ReconciliationExceptionView(ApiView):
         summary="Decide about what does not agree",
         description=(
             "`written_off`: a cost or gain of the gateway's; `cleared`: counted against what the gateway owes us; `paid_outside`: "
-            "paid by or to our bank outside of settlements; `noted`: explained, where no money is held. For finance."
+            "paid by or to our bank outside of settlements; `noted`: explained, where no money is held. What did not come (`missing_line`, "
+            "`receivable_overdue`) is written off or paid outside, else 409 `money_still_owed`. For finance."
         ),
         request=ResolveExceptionRequest,
         responses={200: ReconciliationExceptionResponse},

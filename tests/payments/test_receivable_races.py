@@ -1,0 +1,66 @@
+"""A decision about a line that did not come, and the line itself, at the same moment: the payment is cleared once. With its control."""
+
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from apps.core import clock
+from apps.core.events import SYSTEM
+from apps.payments import locks, selectors, services, statements
+from apps.payments.models import PaymentAttempt, ReconciliationException
+from tests.factories.catalog import make_registration
+from tests.factories.orders import make_order
+from tests.factories.payments import pay
+from tests.payments.test_concurrency import together
+from tests.payments.test_settlements import as_csv, import_csv, line, line_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def paid(reference_data: None, owner: Any, sandbox: Any) -> PaymentAttempt:
+    make_registration()
+    services.set_up_reference_data(now=clock.now())
+    return pay(make_order(owner))
+
+
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "control"])
+def test_a_missing_line_that_comes_while_staff_decide_clears_once(
+    paid: PaymentAttempt, monkeypatch: pytest.MonkeyPatch, is_locked: bool
+) -> None:
+    import_csv(as_csv(line("adj_00000000000001", "adjustment", amount=5, debit=5, credit_type="fee")))
+    services.find_missing_lines(now=clock.now() + timedelta(days=6))
+    missed = ReconciliationException.objects.get()
+    barrier, has_decided, real = threading.Barrier(2), threading.Event(), statements.add_lines
+
+    def pause(**values: Any) -> Any:
+        added = real(**values)
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait(10)
+        has_decided.wait(1)
+        return added
+
+    def decide() -> Any:
+        barrier.wait(10)
+        try:
+            return services.resolve_exception(
+                exception_id=missed.pk, resolution="written_off", note="x", actor=SYSTEM, now=clock.now()
+            )
+        finally:
+            has_decided.set()
+
+    monkeypatch.setattr(statements, "add_lines", pause)
+    if not is_locked:
+        monkeypatch.setattr(locks, "lock_booking_of_lines", lambda: None)
+
+    booked, decided = together(lambda: import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002"))), decide)
+
+    missed.refresh_from_db()
+    assert booked.status == "completed"
+    assert selectors.balance_of("gateway_receivable:razorpay") == (0 if is_locked else -paid.amount)
+    assert (missed.resolution, type(decided).__name__) == (
+        ("arrived", "ExceptionResolvedAlready") if is_locked else ("written_off", "ReconciliationException")
+    )
