@@ -250,6 +250,21 @@ def list_staged_payments_not_captured(report_id: UUID, *, gateway: str, limit: i
     return [row[0] for row in rows]
 
 
+def list_staged_disputes_not_held(report_id: UUID, *, limit: int) -> list[str]:
+    """Return the gateway's ids of disputes that adjustments are about and that we do not hold."""
+    rows = _rows(
+        """
+        SELECT DISTINCT r.dispute_id FROM payments_settlementreportrow r
+        LEFT JOIN payments_dispute d ON d.gateway_dispute_id = r.dispute_id
+        WHERE r.report_id = %(report)s AND r.kind = 'adjustment' AND r.dispute_id <> '' AND d.id IS NULL
+          AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.entity_id = r.entity_id)
+        ORDER BY 1 LIMIT %(limit)s
+        """,
+        {"report": report_id, "limit": limit},
+    )
+    return [row[0] for row in rows]
+
+
 def add_lines(*, report_id: UUID, settlement: Any, part: int, now: datetime) -> Added:
     """Judge and book the staged rows of a locked settlement; those that it has already change nothing."""
     values = {

@@ -12,14 +12,17 @@ from apps.core.models import Event
 from apps.core.money import rupees
 from apps.payments import selectors, services
 from apps.payments.models import (
+    Dispute,
     LedgerTransaction,
     PaymentAttempt,
     ReconciliationException,
     SettlementImport,
     SettlementLine,
 )
+from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, pay
+from tests.factories.payments import make_dispute, make_dispute_facts, pay
+from tests.payments.test_refund_races import _paid_at_gateway
 from tests.payments.test_settlements import amounts, as_csv, found, import_csv, line, line_of, violated
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +101,21 @@ class TestAdjustment:
         assert found() == []
         assert selectors.balance_of(RECEIVABLE) == 0
         assert SettlementLine.objects.get(kind="adjustment").attempt_id == paid.pk
+        assert violated(*INVARIANTS) == []
+
+    def test_one_for_a_dispute_whose_webhook_was_lost_is_asked_about(
+        self, paid: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        facts = make_dispute_facts(paid, amount_deducted=paid.amount)
+        monkeypatch.setattr(
+            "apps.payments.gateways.razorpay.Razorpay.get_dispute", lambda self, *, gateway_dispute_id: facts
+        )
+
+        import_csv(as_csv(line_of(paid), adjustment(1, debit=paid.amount, dispute_id=facts.id)))
+
+        assert found() == []
+        assert Dispute.objects.get().gateway_dispute_id == facts.id
+        assert selectors.balance_of(RECEIVABLE) == 0
         assert violated(*INVARIANTS) == []
 
     def test_one_whose_dispute_is_about_another_payment_is_held_in_suspense(
@@ -428,3 +446,43 @@ class TestMissingLine:
         assert found()[1:] == [("duplicated_line", paid.gateway_payment_id, -credit)]
         assert selectors.balance_of(RECEIVABLE) == 0
         assert violated(*INVARIANTS) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_settlement_of_all_kinds_of_lines_is_booked_to_the_paisa(
+    reference_data: None, owner: Any, sandbox: Any
+) -> None:
+    make_registration()
+    orders = _paid_at_gateway(owner, sandbox, 3)
+    captured = sum(order.total_amount for order in orders)
+    attempts = list(PaymentAttempt.objects.filter(status="captured").order_by("pk"))
+    first_fee, first_tax = attempts[0].fee_amount or 0, attempts[0].fee_tax_amount or 0
+    sandbox.control("POST", "/knobs/razorpay", {"fee_credits": first_fee})
+    sandbox.control("POST", "/adjustments", {"amount": -5_000, "description": "Negative balance recovery"})
+    sandbox.control("POST", "/adjustments", {"amount": -700, "dispute_id": "disp_NobodyKnows01"})
+    sandbox.control("POST", "/adjustments", {"amount": 300, "type": "gift"})
+    sandbox.control("POST", "/adjustments", {"amount": 400, "credit_type": "fee"})
+    sandbox.control(
+        "POST", "/transfers", {"payment_id": attempts[0].gateway_payment_id, "amount": 1_000, "fee": 30, "tax": 5}
+    )
+    settled = sandbox.control("POST", "/settlements/run", {"due_only": False})["settlement"]
+    now = clock.now()
+    asked = services.request_settlement_import(day=clock.ist_date(now), actor=SYSTEM, now=now)
+
+    done = services.import_settlements(import_id=asked.pk, now=now)
+
+    assert (done.status, done.lines_added, done.exceptions_opened) == ("completed", 8, 3)
+    assert sorted(reason for reason, _, _ in found()) == ["unknown_adjustment", "unknown_adjustment", "unknown_kind"]
+    fees = sum(attempt.fee_amount or 0 for attempt in attempts)
+    taxes = sum(attempt.fee_tax_amount or 0 for attempt in attempts)
+    balances = {
+        code: selectors.balance_of(code)
+        for code in ("bank", "suspense", "transfers_payable", "input_gst", FEES, RECEIVABLE)
+    }
+    assert balances == {
+        "bank": settled["amount"], "suspense": 5_400, "transfers_payable": 1_000, "input_gst": taxes + 5,
+        FEES: fees - taxes - first_fee + 25 - 400, RECEIVABLE: 0,
+    }  # fmt: skip
+    assert settled["amount"] == captured - (fees - first_fee) - 5_000 - 700 + 300 + 400 - 1_030
+    assert first_tax > 0
+    assert violated("INV-21c", *INVARIANTS) == []

@@ -37,6 +37,7 @@ from apps.payments.services.applying import (
     apply_gateway_payment,
     report_contradiction,
 )
+from apps.payments.services.disputing import NotOurDispute, apply_gateway_dispute
 from apps.payments.services.reconciling import book_settlement, check_settlements, name_amount
 from apps.payments.services.report_formats import recognise_report
 from apps.payments.states import ImportStatus, ReportSource, Source
@@ -289,25 +290,38 @@ class _Reading:
         rows.update(claimed_until=self.now + elapsed + _CLAIM_LASTS, **fields)
 
     def ask_about_unknown(self) -> None:
-        """Ask about settled payments that we do not know to be captured: their news was lost, or they are not ours."""
+        """
+        Ask about settled payments that we do not know to be captured, and about disputes that we do not hold.
+
+        What the gateway said of them was lost, or they are not ours.
+        """
         failures = 0
-        unknown = statements.list_staged_payments_not_captured(
+        payments = statements.list_staged_payments_not_captured(
             self.report.pk, gateway=self.report.gateway, limit=_MOST_ASKED
         )
-        for gateway_payment_id in unknown:
+        disputes = statements.list_staged_disputes_not_held(self.report.pk, limit=_MOST_ASKED)
+        asked = [(self._ask_payment, one) for one in payments] + [(self._ask_dispute, one) for one in disputes]
+        for ask, gateway_id in asked:
             if failures >= _FAILURES_THAT_END_ASKING:
                 break
             self._hold()
             try:
-                facts = self.gateway.get_payment(gateway_payment_id=gateway_payment_id)
-                apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
-            except (Refused, NotOurPayment):
+                ask(gateway_id)
+            except (Refused, NotOurPayment, NotOurDispute):
                 failures = 0
             except GatewayFactsContradict as refusal:
                 report_contradiction(refusal, now=self.now)
                 failures = 0
             except GatewayFailure:
                 failures += 1
+
+    def _ask_payment(self, gateway_payment_id: str) -> None:
+        facts = self.gateway.get_payment(gateway_payment_id=gateway_payment_id)
+        apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
+
+    def _ask_dispute(self, gateway_dispute_id: str) -> None:
+        facts = self.gateway.get_dispute(gateway_dispute_id=gateway_dispute_id)
+        apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
 
     def book(self) -> None:
         """Book settlement by settlement, then hold each sum against what was transferred."""
