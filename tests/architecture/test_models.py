@@ -78,3 +78,16 @@ def test_a_word_stays_in_its_room(pattern: str, allowed: str, why: str) -> None:
     ]
 
     assert strays == [], why
+
+
+def test_what_the_database_fills_in_is_known_before_the_row_is_saved() -> None:
+    """An event tells a row's values as it is written; a default of the database alone would be an expression by then."""
+    unknown = [
+        str(field)
+        for config in OURS
+        for model in config.get_models()
+        for field in model._meta.concrete_fields
+        if field.has_db_default() and not field.has_default()
+    ]
+
+    assert unknown == []

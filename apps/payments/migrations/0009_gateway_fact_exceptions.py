@@ -22,12 +22,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='reconciliationexception',
             name='actual_currency',
-            field=models.CharField(blank=True, db_default='', help_text='What the gateway said, where it is not the currency of the exception.', max_length=16),
+            field=models.CharField(blank=True, default='', db_default='', help_text='What the gateway said, where it is not the currency of the exception.', max_length=16),
         ),
         migrations.AddField(
             model_name='reconciliationexception',
             name='description',
-            field=models.CharField(blank=True, db_default='', max_length=400),
+            field=models.CharField(blank=True, default='', db_default='', max_length=400),
         ),
         migrations.AddField(
             model_name='reconciliationexception',
@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='reconciliationexception',
             name='fingerprint',
-            field=models.CharField(blank=True, db_default='', max_length=160),
+            field=models.CharField(blank=True, default='', db_default='', max_length=160),
         ),
         migrations.AddField(
             model_name='reconciliationexception',

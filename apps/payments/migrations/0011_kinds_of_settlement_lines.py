@@ -33,32 +33,32 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='settlementline',
             name='credit_type',
-            field=models.CharField(blank=True, db_default='', help_text='What the fee was paid from: default, fee (credits), amount (credits).', max_length=20),
+            field=models.CharField(blank=True, default='', db_default='', help_text='What the fee was paid from: default, fee (credits), amount (credits).', max_length=20),
         ),
         migrations.AddField(
             model_name='settlementline',
             name='fee_credit_amount',
-            field=models.BigIntegerField(db_default=0, help_text='Of the fee, what prepaid credits paid; credit positive.'),
+            field=models.BigIntegerField(default=0, db_default=0, help_text='Of the fee, what prepaid credits paid; credit positive.'),
         ),
         migrations.AddField(
             model_name='settlementline',
             name='reported_kind',
-            field=models.CharField(blank=True, db_default='', help_text="In the gateway's words.", max_length=40),
+            field=models.CharField(blank=True, default='', db_default='', help_text="In the gateway's words.", max_length=40),
         ),
         migrations.AddField(
             model_name='settlementline',
             name='transfer_amount',
-            field=models.BigIntegerField(db_default=0, help_text='To a linked account of Route; debit positive.'),
+            field=models.BigIntegerField(default=0, db_default=0, help_text='To a linked account of Route; debit positive.'),
         ),
         migrations.AddField(
             model_name='settlementreportrow',
             name='credit_type',
-            field=models.CharField(db_default='', max_length=20),
+            field=models.CharField(default='', db_default='', max_length=20),
         ),
         migrations.AddField(
             model_name='settlementreportrow',
             name='reported_kind',
-            field=models.CharField(db_default='', max_length=40),
+            field=models.CharField(default='', db_default='', max_length=40),
         ),
         migrations.AlterField(
             model_name='reconciliationexception',

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='webhook',
             name='last_error',
-            field=models.CharField(blank=True, db_default='', max_length=300),
+            field=models.CharField(blank=True, default='', db_default='', max_length=300),
         ),
         migrations.AddField(
             model_name='webhook',

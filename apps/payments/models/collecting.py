@@ -254,7 +254,7 @@ class Webhook(Subject):
         default=0, db_default=0, help_text="How often it could not be processed."
     )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
-    last_error = models.CharField(max_length=300, blank=True, db_default="")
+    last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
     parked_at = models.DateTimeField(null=True, blank=True, help_text="When it was given up, until staff retry it.")
 
     class Meta:

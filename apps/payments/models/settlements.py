@@ -71,7 +71,7 @@ class SettlementReportRow(models.Model):
     settled_at = models.DateTimeField(null=True)
     entity_id = models.CharField(max_length=40)
     kind = models.CharField(max_length=12)
-    reported_kind = models.CharField(max_length=40, db_default="")
+    reported_kind = models.CharField(max_length=40, default="", db_default="")
     amount = models.BigIntegerField()
     debit = models.BigIntegerField()
     credit = models.BigIntegerField()
@@ -82,7 +82,7 @@ class SettlementReportRow(models.Model):
     method = models.CharField(max_length=20)
     gateway_payment_id = models.CharField(max_length=40)
     dispute_id = models.CharField(max_length=40)
-    credit_type = models.CharField(max_length=20, db_default="")
+    credit_type = models.CharField(max_length=20, default="", db_default="")
     description = models.CharField(max_length=200)
 
     class Meta:
@@ -153,7 +153,9 @@ class SettlementLine(Record):
     entity_id = models.CharField(max_length=40)
     occurrence = models.PositiveSmallIntegerField(default=1)
     kind = models.CharField(max_length=12, choices=LineKind)
-    reported_kind = models.CharField(max_length=40, blank=True, db_default="", help_text="In the gateway's words.")
+    reported_kind = models.CharField(
+        max_length=40, blank=True, default="", db_default="", help_text="In the gateway's words."
+    )
     amount = models.BigIntegerField()
     debit = models.BigIntegerField()
     credit = models.BigIntegerField()
@@ -167,6 +169,7 @@ class SettlementLine(Record):
     credit_type = models.CharField(
         max_length=20,
         blank=True,
+        default="",
         db_default="",
         help_text="What the fee was paid from: default, fee (credits), amount (credits).",
     )
@@ -178,9 +181,11 @@ class SettlementLine(Record):
     fee_amount = models.BigIntegerField(help_text="With its GST; debit positive.")
     tax_amount = models.BigIntegerField(help_text="The GST in it.")
     fee_credit_amount = models.BigIntegerField(
-        db_default=0, help_text="Of the fee, what prepaid credits paid; credit positive."
+        default=0, db_default=0, help_text="Of the fee, what prepaid credits paid; credit positive."
     )
-    transfer_amount = models.BigIntegerField(db_default=0, help_text="To a linked account of Route; debit positive.")
+    transfer_amount = models.BigIntegerField(
+        default=0, db_default=0, help_text="To a linked account of Route; debit positive."
+    )
     cleared_amount = models.BigIntegerField(help_text="Of what the gateway owed us; credit positive.")
     held_amount = models.BigIntegerField(help_text="In suspense; debit positive.")
 
@@ -233,13 +238,14 @@ class ReconciliationException(Subject):
     dispute = models.ForeignKey(Dispute, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     webhook = models.ForeignKey(Webhook, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     entity_id = models.CharField(max_length=40, help_text="The gateway's id of what it is about.")
-    description = models.CharField(max_length=400, blank=True, db_default="")
-    fingerprint = models.CharField(max_length=160, blank=True, db_default="")
+    description = models.CharField(max_length=400, blank=True, default="", db_default="")
+    fingerprint = models.CharField(max_length=160, blank=True, default="", db_default="")
     expected_amount = models.BigIntegerField(null=True, blank=True)
     actual_amount = models.BigIntegerField(null=True, blank=True)
     actual_currency = models.CharField(
         max_length=16,
         blank=True,
+        default="",
         db_default="",
         help_text="What the gateway said, where it is not the currency of the exception.",
     )
