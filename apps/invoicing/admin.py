@@ -15,7 +15,7 @@ from apps.core.errors import BahiError
 from apps.core.money import rupees
 from apps.invoicing import selectors
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
-from apps.tax.rules import state_name
+from apps.tax.rules import rate_label, state_name
 
 _PARTY = ("legal_name", "company", "name", "line1", "line2", "city", "pin", "state_name", "gstin", "phone", "email")
 
@@ -32,7 +32,7 @@ class InvoiceLineInline(ReadOnlyTabularInline):
 
     @admin.display(description="Rate")
     def rate(self, line: InvoiceLine) -> str:
-        return f"{line.tax_rate / 100:g} %"
+        return rate_label(line.taxability, line.tax_rate)
 
     @admin.display(description="Tax")
     def tax(self, line: InvoiceLine) -> str:
@@ -181,9 +181,11 @@ def _invoices_of_order(order: Any) -> list[tuple[Any, ...]]:
 
 
 def _notes_of_refund(refund: Any) -> list[tuple[Any, ...]]:
-    note = selectors.find_credit_note_of_refund(refund.pk)
-    if note is not None:
-        return [(_link(note), f"{note.invoice_date:%d %b %Y}", rupees(note.total_amount), _pdf_link(note))]
+    notes = selectors.list_credit_notes_of_refund(refund.pk)
+    if notes:
+        return [
+            (_link(note), f"{note.invoice_date:%d %b %Y}", rupees(note.total_amount), _pdf_link(note)) for note in notes
+        ]
     reason = selectors.find_reason_to_withhold(refund.pk)
     return [(f"none: {reason.replace('_', ' ')}", "", "", "")] if reason else []
 
@@ -221,12 +223,15 @@ add_panel(
 
 
 def _documents_of_cancelling(order: Any) -> list[tuple[str, str]]:
-    invoice = selectors.find_invoice_of_order(order.pk)
-    if invoice is None:
-        return []
+    return [("Documents", _fate_of(invoice)) for invoice in selectors.list_invoices_of_order(order.pk)]
+
+
+def _fate_of(invoice: Invoice) -> str:
     left = invoice.total_amount - selectors.sum_credited(invoice.pk).total
-    text = f"Invoice {invoice.number} over {rupees(invoice.total_amount)} stays as it is. "
-    return [("Documents", text + f"Credit notes over the {rupees(left)} not credited yet follow the money.")]
+    return (
+        f"{invoice.get_type_display()} {invoice.number} over {rupees(invoice.total_amount)} stays as it is."
+        f" Credit notes over the {rupees(left)} not credited yet follow the money."
+    )
 
 
 add_forecast("orders.order", "cancel", _documents_of_cancelling)

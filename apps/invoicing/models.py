@@ -16,7 +16,7 @@ class NumberSeries(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     registration = models.ForeignKey("tax.Registration", on_delete=models.PROTECT, related_name="+")
-    document_type = models.CharField(max_length=20, choices=DocumentType)
+    document_type = models.CharField(max_length=30, choices=DocumentType)
     financial_year = models.CharField(max_length=7, help_text="2026-27")
     prefix = models.CharField(max_length=4)
     last_number = models.PositiveIntegerField(default=0)
@@ -42,8 +42,9 @@ class Invoice(Subject):
     """
     An issued GST document: everything on it as it was that day (CGST Rules, rules 46 and 53). Amounts in paise.
 
-    Immutable once issued; it is corrected only by a credit or debit note. A credit note `refers_to` its invoice, and is that
-    of one refund (not a foreign key: documents outlive what they tell of). Its amounts are what it takes back.
+    Immutable once issued; it is corrected only by a credit or debit note. A credit note `refers_to` the document of the sale, and is
+    that of one refund (not a foreign key: documents outlive what they tell of). Its amounts are what it takes back. An order with a
+    tax invoice and a bill of supply has a credit note for each that a refund takes something of.
     """
 
     PREFIX = "inv"
@@ -51,7 +52,7 @@ class Invoice(Subject):
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
     customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
     registration = models.ForeignKey("tax.Registration", on_delete=models.PROTECT, related_name="+")
-    type = models.CharField(max_length=20, choices=DocumentType, default=DocumentType.TAX_INVOICE)
+    type = models.CharField(max_length=30, choices=DocumentType, default=DocumentType.TAX_INVOICE)
     status = models.CharField(max_length=16, choices=InvoiceStatus, default=InvoiceStatus.ISSUED)
     series = models.ForeignKey(NumberSeries, on_delete=models.PROTECT, related_name="+")
     sequence = models.PositiveIntegerField()
@@ -77,7 +78,7 @@ class Invoice(Subject):
     refers_to = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="notes", db_index=False
     )
-    refund_id = models.UUIDField(unique=True, null=True, blank=True)
+    refund_id = models.UUIDField(null=True, blank=True)
     reason = models.CharField(max_length=200, blank=True, default="", db_default="")
 
     class Meta:
@@ -87,9 +88,14 @@ class Invoice(Subject):
             ),
             models.UniqueConstraint(fields=["series", "sequence"], name="one_document_per_place_in_a_series"),
             models.UniqueConstraint(
-                fields=["order"],
-                condition=models.Q(type=DocumentType.TAX_INVOICE) & ~models.Q(status=InvoiceStatus.CANCELLED),
-                name="one_tax_invoice_per_order",
+                fields=["order", "type"],
+                condition=~models.Q(type=DocumentType.CREDIT_NOTE) & ~models.Q(status=InvoiceStatus.CANCELLED),
+                name="one_document_per_order_and_type",
+            ),
+            models.UniqueConstraint(
+                fields=["refund_id", "refers_to"],
+                condition=models.Q(refund_id__isnull=False),
+                name="one_note_per_refund_and_document",
             ),
             models.CheckConstraint(
                 condition=models.Q(number__regex=r"^[A-Z1-9][A-Z0-9/-]{0,15}$"), name="invoice_number_form"
@@ -127,7 +133,7 @@ class Invoice(Subject):
 
 
 class InvoiceLine(Record):
-    """One line of a GST document, as issued. Amounts in paise, `tax_rate` in basis points."""
+    """One line of a GST document, as issued. Amounts in paise, `tax_rate` in basis points, `taxability` as on the order's line."""
 
     PREFIX = "invl"
 
@@ -146,6 +152,7 @@ class InvoiceLine(Record):
     shipping_amount = models.BigIntegerField(default=0)
     taxable_amount = models.BigIntegerField()
     tax_rate = models.PositiveIntegerField()
+    taxability = models.CharField(max_length=10, blank=True, default="", db_default="")
     cgst_amount = models.BigIntegerField(default=0)
     sgst_amount = models.BigIntegerField(default=0)
     utgst_amount = models.BigIntegerField(default=0)

@@ -11,7 +11,7 @@ from django.db.models import Prefetch, QuerySet, Sum
 from apps.core.errors import Conflict, NotFound, Unavailable
 from apps.core.events import list_events_of_root
 from apps.core.models import Event, Subject, is_staff_with
-from apps.invoicing import events
+from apps.invoicing import events, rules
 from apps.invoicing.gateways import files
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine
 from apps.invoicing.states import DocumentType, InvoiceStatus
@@ -46,13 +46,18 @@ class Credited:
 
 
 def find_invoice_of_order(order_id: UUID) -> Invoice | None:
-    """Return the tax invoice of an order that stands, or None."""
-    return (
-        Invoice.objects.filter(order_id=order_id, type=DocumentType.TAX_INVOICE)
+    """Return the first of the documents that say what an order sold and stand, its tax invoice if it has one, or None."""
+    return next(iter(list_invoices_of_order(order_id)), None)
+
+
+def list_invoices_of_order(order_id: UUID) -> list[Invoice]:
+    """Return the documents that say what an order sold and stand: one, or a tax invoice and a bill of supply, in this order."""
+    invoices = (
+        Invoice.objects.filter(order_id=order_id, type__in=rules.SALE_DOCUMENTS)
         .exclude(status=InvoiceStatus.CANCELLED)
         .select_related("file")
-        .first()
     )
+    return sorted(invoices, key=lambda invoice: rules.SALE_DOCUMENTS.index(invoice.type))
 
 
 def list_documents_of_order(order_id: UUID) -> "QuerySet[Invoice]":
@@ -109,8 +114,13 @@ def get_story(number: str) -> dict[str, Any]:
 
 
 def find_credit_note_of_refund(refund_id: UUID) -> Invoice | None:
-    """Return the credit note of a refund, or None."""
-    return Invoice.objects.filter(refund_id=refund_id).first()
+    """Return the first credit note of a refund, or None."""
+    return list_credit_notes_of_refund(refund_id).first()
+
+
+def list_credit_notes_of_refund(refund_id: UUID) -> "QuerySet[Invoice]":
+    """Return the credit notes of a refund: one for each document of the sale that it takes something of."""
+    return Invoice.objects.filter(refund_id=refund_id).select_related("file", "refers_to").order_by("issued_at", "pk")
 
 
 def find_reason_to_withhold(refund_id: UUID) -> str | None:
@@ -150,6 +160,11 @@ def get_invoice(invoice_id: UUID) -> Invoice:
     :raises InvoiceNotFound: if there is none
     """
     return _one(Invoice.objects.filter(pk=invoice_id))
+
+
+def find_invoice(invoice_id: UUID) -> Invoice | None:
+    """Return a document, or None."""
+    return Invoice.objects.filter(pk=invoice_id).select_related("file", "refers_to").first()
 
 
 def list_visible_invoices(*, user: Any) -> "QuerySet[Invoice]":

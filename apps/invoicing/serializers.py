@@ -8,7 +8,7 @@ from rest_framework import serializers
 from apps.core.api import IdField, ResponseSerializer, list_response
 from apps.invoicing import rules
 from apps.invoicing.states import DocumentType, InvoiceStatus
-from apps.tax.rules import state_name
+from apps.tax.rules import Taxability, known_taxability, state_name
 
 
 class StateResponse(ResponseSerializer):
@@ -69,11 +69,16 @@ class InvoiceLineResponse(ResponseSerializer):
     shipping_amount = serializers.IntegerField()
     taxable_amount = serializers.IntegerField()
     tax_rate = serializers.IntegerField()
+    taxability = serializers.SerializerMethodField(help_text="Whether the line bears tax, and if not, why.")
     cgst_amount = serializers.IntegerField()
     sgst_amount = serializers.IntegerField()
     utgst_amount = serializers.IntegerField()
     igst_amount = serializers.IntegerField()
     total_amount = serializers.IntegerField()
+
+    @extend_schema_field(serializers.ChoiceField(choices=[one.value for one in Taxability]))
+    def get_taxability(self, line: Any) -> str:
+        return known_taxability(line.taxability, line.tax_rate)
 
 
 class HsnRowResponse(ResponseSerializer):
@@ -127,6 +132,10 @@ class InvoiceResponse(InvoiceSummaryResponse):
     """An invoice with all that stands on it."""
 
     total_in_words = serializers.SerializerMethodField()
+    declaration = serializers.SerializerMethodField(help_text="What kind of document it is by law, if it says so.")
+    tax_heads = serializers.SerializerMethodField(
+        help_text="The heads of tax of its supply, charged or not: `cgst` and `sgst`, `cgst` and `utgst`, or `igst`."
+    )
     place_of_supply = serializers.SerializerMethodField()
     is_reverse_charge = serializers.BooleanField()
     payment_reference = serializers.CharField()
@@ -139,6 +148,13 @@ class InvoiceResponse(InvoiceSummaryResponse):
     def get_total_in_words(self, invoice: Any) -> str:
         return rules.amount_in_words(invoice.total_amount)
 
+    def get_declaration(self, invoice: Any) -> str:
+        return _wording_of(invoice).declaration
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_tax_heads(self, invoice: Any) -> list[str]:
+        return list(_wording_of(invoice).tax_heads)
+
     @extend_schema_field(StateResponse)
     def get_place_of_supply(self, invoice: Any) -> Any:
         code = invoice.place_of_supply
@@ -147,6 +163,12 @@ class InvoiceResponse(InvoiceSummaryResponse):
     @extend_schema_field(HsnRowResponse(many=True))
     def get_hsn_summary(self, invoice: Any) -> Any:
         return HsnRowResponse(rules.hsn_summary(invoice.lines.all()), many=True).data
+
+
+def _wording_of(invoice: Any) -> rules.Wording:
+    return rules.wording_of(
+        DocumentType(invoice.type), supplier_state=invoice.seller["state"], place_of_supply=invoice.place_of_supply
+    )
 
 
 class CreditedInvoiceResponse(ResponseSerializer):
@@ -189,13 +211,13 @@ SUMMARY_EXAMPLE: dict[str, Any] = {
     "order_number": "ORD-2627-000123",
     "customer_id": "cus_06dzxr10ab2cd4ef6gh8jk0mnp",
     "currency": "INR",
-    "taxable_amount": 99900,
+    "taxable_amount": 95048,
     "cgst_amount": 0,
     "sgst_amount": 0,
     "utgst_amount": 0,
-    "igst_amount": 17982,
-    "round_off_amount": 18,
-    "total_amount": 117900,
+    "igst_amount": 4752,
+    "round_off_amount": 0,
+    "total_amount": 99800,
     "pdf_url": "/api/v1/invoices/inv_06dzxr5m7k3vh9q0t2w4y6b8ca/pdf",
     "created_at": "2026-11-21T05:30:04Z",
     "updated_at": "2026-11-21T05:30:04Z",
@@ -208,7 +230,9 @@ _BUYER = {
 }  # fmt: skip
 INVOICE_EXAMPLE: dict[str, Any] = {
     **SUMMARY_EXAMPLE,
-    "total_in_words": "Rupees One Thousand One Hundred Seventy-Nine Only",
+    "total_in_words": "Rupees Nine Hundred Ninety-Eight Only",
+    "declaration": "",
+    "tax_heads": ["igst"],
     "place_of_supply": {"state": "29", "state_name": "Karnataka"},
     "is_reverse_charge": False,
     "payment_reference": "UPI pay_QxT7bZ1mN4kP2s",
@@ -222,19 +246,19 @@ INVOICE_EXAMPLE: dict[str, Any] = {
         {
             "id": "invl_06dzxr5m7n3vh9q0t2w4y6b8ca", "object": "invoice_line", "position": 1,
             "order_line_id": "line_06dzxr4f2c6c8d0e2g4h6j8kam", "sku": "KUR-IND-M", "name": "Handloom kurta, indigo, M",
-            "hsn": "62114210", "uqc": "PCS", "quantity": 2, "unit_price": 49950, "price_includes_tax": False,
-            "gross_amount": 99900, "discount_amount": 0, "shipping_amount": 0, "taxable_amount": 99900, "tax_rate": 1800,
-            "cgst_amount": 0, "sgst_amount": 0, "utgst_amount": 0, "igst_amount": 17982, "total_amount": 117882,
+            "hsn": "62114210", "uqc": "PCS", "quantity": 2, "unit_price": 49900, "price_includes_tax": True,
+            "gross_amount": 95048, "discount_amount": 0, "shipping_amount": 0, "taxable_amount": 95048, "tax_rate": 500,
+            "taxability": "taxable", "cgst_amount": 0, "sgst_amount": 0, "utgst_amount": 0, "igst_amount": 4752, "total_amount": 99800,
         }
     ],
     "hsn_summary": [
         {
-            "hsn": "62114210", "tax_rate": 1800, "taxable_amount": 99900, "cgst_amount": 0, "sgst_amount": 0,
-            "utgst_amount": 0, "igst_amount": 17982, "tax_amount": 17982,
+            "hsn": "62114210", "tax_rate": 500, "taxable_amount": 95048, "cgst_amount": 0, "sgst_amount": 0,
+            "utgst_amount": 0, "igst_amount": 4752, "tax_amount": 4752,
         }
     ],
 }  # fmt: skip
-_NOTE_AMOUNTS = {"taxable_amount": 49_950, "igst_amount": 8_991, "round_off_amount": 0, "total_amount": 58_941}
+_NOTE_AMOUNTS = {"taxable_amount": 47_524, "igst_amount": 2_376, "round_off_amount": 0, "total_amount": 49_900}
 _NOTE_FACTS = {
     "id": "inv_06e0n8c2v7m4r1s9d3f5g7h9ja",
     "object": "credit_note",
@@ -252,19 +276,19 @@ _NOTE_FACTS = {
 }
 _NOTE_LINE = {
     "quantity": 1,
-    "gross_amount": 49_950,
-    "taxable_amount": 49_950,
-    "igst_amount": 8_991,
-    "total_amount": 58_941,
+    "gross_amount": 47_524,
+    "taxable_amount": 47_524,
+    "igst_amount": 2_376,
+    "total_amount": 49_900,
 }
 CREDIT_NOTE_SUMMARY_EXAMPLE = {**SUMMARY_EXAMPLE, **_NOTE_FACTS}
 CREDIT_NOTE_EXAMPLE = {
     **INVOICE_EXAMPLE,
     **_NOTE_FACTS,
-    "total_in_words": "Rupees Five Hundred Eighty-Nine and Forty-One Paise Only",
+    "total_in_words": "Rupees Four Hundred Ninety-Nine Only",
     "payment_reference": "Refund rfnd_QxV2cD5nR8tW1z",
     "lines": [{**INVOICE_EXAMPLE["lines"][0], "id": "invl_06e0n8c2v7m4r1s9d3f5g7h9jb", **_NOTE_LINE}],
     "hsn_summary": [
-        {**INVOICE_EXAMPLE["hsn_summary"][0], "taxable_amount": 49_950, "igst_amount": 8_991, "tax_amount": 8_991}
+        {**INVOICE_EXAMPLE["hsn_summary"][0], "taxable_amount": 47_524, "igst_amount": 2_376, "tax_amount": 2_376}
     ],
 }

@@ -62,7 +62,9 @@ class TimelineDocumentResponse(ResponseSerializer):
     """The document that an entry is about."""
 
     id = serializers.CharField(source="public_id")
-    type = serializers.CharField(help_text="`tax_invoice` or `credit_note`.")
+    type = serializers.CharField(
+        help_text="`tax_invoice`, `bill_of_supply`, `invoice_cum_bill_of_supply` or `credit_note`."
+    )
     number = serializers.CharField()
     total_amount = serializers.IntegerField(help_text="Paise.")
     currency = serializers.CharField()

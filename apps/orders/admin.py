@@ -15,6 +15,7 @@ from apps.core.money import rupees
 from apps.orders import rules, selectors, services
 from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus, PaymentStatus
+from apps.tax.rules import rate_label
 
 _SHOWN_NEWS = 200
 _ADDRESS = ("name", "company", "line1", "line2", "city", "pin", "state_name", "phone", "gstin")
@@ -47,7 +48,7 @@ class OrderLineInline(ReadOnlyTabularInline):
 
     @admin.display(description="GST")
     def tax(self, line: OrderLine) -> str:
-        return f"{line.tax_rate / 100:g} %"
+        return rate_label(line.taxability, line.tax_rate)
 
     @admin.display(description="Taxable")
     def taxable(self, line: OrderLine) -> str:

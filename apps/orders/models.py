@@ -108,6 +108,8 @@ class OrderLine(Record):
     """
     One variant of an order with everything that was true of it that day. All amounts in paise, `tax_rate` in basis points.
 
+    `taxability` says whether it bears tax and if not, why (`apps.tax.rules.Taxability`); it is empty on lines of before it was kept.
+
     taxable = gross - discount + shipping; total = taxable + taxes.
     """
 
@@ -125,6 +127,7 @@ class OrderLine(Record):
     price_includes_tax = models.BooleanField()
     tax_class = models.CharField(max_length=40)
     tax_rate = models.PositiveIntegerField()
+    taxability = models.CharField(max_length=10, blank=True, default="", db_default="")
     gross_amount = models.BigIntegerField(help_text="Without tax, before discount and shipping.")
     discount_amount = models.BigIntegerField(default=0)
     shipping_amount = models.BigIntegerField(default=0)

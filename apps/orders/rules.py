@@ -43,6 +43,11 @@ class Item:
     tax_rate: int
     available: int
 
+    @property
+    def taxability(self) -> gst.Taxability:
+        """Whether it bears tax, and if not, why."""
+        return gst.taxability_of(self.tax_class, self.tax_rate)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedLine:

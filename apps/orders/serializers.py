@@ -14,8 +14,12 @@ from apps.core.api import (
     list_response,
 )
 from apps.orders import rules, selectors
-from apps.orders.models import Order
+from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus, PaymentStatus
+from apps.tax import rules as gst
+
+TAXABILITY = [one.value for one in gst.Taxability]
+_TAXABILITY_HELP = "Whether the line bears tax, and if not, why: the rate is nil, the goods are exempt, or outside GST."
 
 # Requests -----------------------------------------------------------------------------------------------------------
 
@@ -96,6 +100,7 @@ class QuotedLineResponse(TaxedResponse):
     unit_price = serializers.IntegerField(source="item.unit_price")
     price_includes_tax = serializers.BooleanField(source="item.price_includes_tax")
     tax_rate = serializers.IntegerField(source="item.tax_rate", help_text="Basis points: 1800 is 18 %.")
+    taxability = serializers.ChoiceField(choices=TAXABILITY, source="item.taxability", help_text=_TAXABILITY_HELP)
     gross_amount = serializers.IntegerField(help_text="Paise, without tax, discount and shipping.")
     total_amount = serializers.IntegerField()
 
@@ -136,8 +141,13 @@ class OrderLineResponse(TaxedResponse):
     unit_price = serializers.IntegerField()
     price_includes_tax = serializers.BooleanField()
     tax_rate = serializers.IntegerField(help_text="Basis points: 1800 is 18 %.")
+    taxability = serializers.SerializerMethodField(help_text=_TAXABILITY_HELP)
     gross_amount = serializers.IntegerField(help_text="Paise, without tax, discount and shipping.")
     total_amount = serializers.IntegerField()
+
+    @extend_schema_field(serializers.ChoiceField(choices=TAXABILITY))
+    def get_taxability(self, line: OrderLine) -> str:
+        return gst.known_taxability(line.taxability, line.tax_rate)
 
 
 class OrderSummaryResponse(ResponseSerializer):
@@ -212,11 +222,11 @@ PLACE_EXAMPLE: dict[str, Any] = {
 _LINE_AMOUNTS: dict[str, Any] = {
     "discount_amount": 0,
     "shipping_amount": 0,
-    "taxable_amount": 84576,
+    "taxable_amount": 95048,
     "cgst_amount": 0,
     "sgst_amount": 0,
     "utgst_amount": 0,
-    "igst_amount": 15224,
+    "igst_amount": 4752,
 }
 _ITEM: dict[str, Any] = {
     "position": 1,
@@ -227,8 +237,9 @@ _ITEM: dict[str, Any] = {
     "quantity": 2,
     "unit_price": 49900,
     "price_includes_tax": True,
-    "tax_rate": 1800,
-    "gross_amount": 84576,
+    "tax_rate": 500,
+    "taxability": "taxable",
+    "gross_amount": 95048,
     "total_amount": 99800,
     **_LINE_AMOUNTS,
 }

@@ -38,7 +38,7 @@ class InvalidPin(Invalid):
 
 class InvoicePrefixNotAllowed(Invalid):
     message = (
-        "Invoices cannot begin with {0!r}: one to four capitals or digits, no zero first, and not as credit notes do."
+        "Invoices cannot begin with {0!r}: one to four capitals or digits, no zero first, and not CRN, BOS or ICB."
     )
 
 

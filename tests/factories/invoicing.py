@@ -28,13 +28,14 @@ NOON = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
 
 
 class Goods(NamedTuple):
-    """A line to be: its price (paise, without tax), rate (basis points) and quantity."""
+    """A line to be: its price (paise, without tax), rate (basis points) and quantity; without taxability as before it was kept."""
 
     price: int
     rate: int
     quantity: int = 1
     name: str = "Handloom cotton kurta"
     hsn: str = "61091000"
+    taxability: str = ""
 
 
 #: ₹999.00 at 18 %: taxable 999.00, tax 179.82, total 1179.00 with +0.18 of round-off.
@@ -82,7 +83,8 @@ def make_paid_order(
             OrderLine.objects.create(
                 order=order, position=position, variant=make_variant(price=item.price), sku=f"SKU-{position}", name=item.name,
                 hsn=item.hsn, uqc="PCS", quantity=item.quantity, unit_price=item.price, price_includes_tax=False,
-                tax_class="gst", tax_rate=item.rate, gross_amount=line.gross, discount_amount=line.discount + line.order_discount,
+                tax_class="gst", tax_rate=item.rate, taxability=item.taxability,
+                gross_amount=line.gross, discount_amount=line.discount + line.order_discount,
                 shipping_amount=line.shipping, taxable_amount=line.taxable, cgst_amount=line.cgst, sgst_amount=line.sgst,
                 utgst_amount=line.utgst, igst_amount=line.igst, total_amount=line.total,
             )  # fmt: skip

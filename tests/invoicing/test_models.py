@@ -76,7 +76,7 @@ class TestTheDatabaseRefuses:
     @pytest.mark.parametrize(
         ("changed", "constraint"),
         [
-            ({"sequence": 2, "number": "INV260000002"}, "one_tax_invoice_per_order"),
+            ({"sequence": 2, "number": "INV260000002"}, "one_document_per_order_and_type"),
             ({"type": "debit_note", "number": "INV260000002"}, "one_document_per_place_in_a_series"),
             ({"type": "debit_note", "sequence": 2}, "one_document_per_number_and_year"),
             ({"type": "debit_note", "sequence": 2, "number": "inv-1"}, "invoice_number_form"),

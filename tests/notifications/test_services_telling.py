@@ -48,7 +48,7 @@ def test_a_confirmed_order_is_told_on_every_channel(reachable: Any) -> None:
     assert "21 Nov 2026, 11:05 am IST" in rows["email"].body
     assert rows["email"].message_id == f"<{rows['email'].public_id}@bahi.example>"
     assert rows["in_app"].recipient == reachable.public_id
-    assert rows["in_app"].body == "We have received ₹1,179.00. Your GST invoice is on its way."
+    assert rows["in_app"].body == "We have received ₹1,179.00. Your invoice is on its way."
     assert {row.root_id for row in rows.values()} == {order.pk}
 
 
@@ -150,7 +150,7 @@ def test_an_invoice_is_told_by_email_and_in_app_with_its_number(reachable: Any) 
 
     rows = rows_by_channel(event)
     assert set(rows) == {"email", "in_app"}
-    assert rows["email"].title == f"Invoice {invoice.number} for order {order.number}"
+    assert rows["email"].title == f"Tax invoice {invoice.number} for order {order.number}"
     assert rows["email"].context["invoice_id"] == str(invoice.pk)
     assert "of 21 Nov 2026" in rows["email"].body
 

@@ -9,7 +9,8 @@ from apps.core import pdf
 from apps.core.money import half_up
 from apps.invoicing import rules
 from apps.invoicing.models import Invoice, InvoiceLine
-from apps.tax.rules import SupplyType, state_name, supply_type
+from apps.invoicing.states import DocumentType
+from apps.tax.rules import known_taxability, state_name
 
 TEMPLATE = "invoicing/documents/invoice.typ"
 
@@ -19,15 +20,10 @@ _LINE = (
     "shipping_amount", "taxable_amount", "tax_rate", "cgst_amount", "sgst_amount", "utgst_amount", "igst_amount", "total_amount",
 )  # fmt: skip
 _TAXES = ("cgst", "sgst", "utgst", "igst")
-_TAXES_DUE = {
-    SupplyType.INTER_STATE: ["igst"],
-    SupplyType.INTRA_STATE: ["cgst", "sgst"],
-    SupplyType.INTRA_UT: ["cgst", "utgst"],
-}
 
 
 def draw_invoice(invoice: Invoice, lines: Sequence[InvoiceLine]) -> bytes:
-    """Return the PDF of an invoice or a credit note; the same rows and settings always give the same bytes."""
+    """Return the PDF of an invoice, a bill of supply or a credit note; the same rows and settings always give the same bytes."""
     return pdf.render(TEMPLATE, invoice_data(invoice, lines), logo=settings.SELLER_LOGO_PATH)
 
 
@@ -37,9 +33,12 @@ def invoice_data(invoice: Invoice, lines: Sequence[InvoiceLine]) -> dict[str, An
 
     It is laid out by the template, and attached to the PDF for programs.
     """
+    wording = _wording_of(invoice)
     return {
         "type": str(invoice.type),
-        "title": invoice.get_type_display(),
+        "title": wording.title,
+        "declaration": wording.declaration,
+        "no_signature": wording.no_signature,
         "number": invoice.number,
         "date": invoice.invoice_date.isoformat(),
         "order_number": invoice.order_number,
@@ -52,9 +51,9 @@ def invoice_data(invoice: Invoice, lines: Sequence[InvoiceLine]) -> dict[str, An
         "is_reverse_charge": invoice.is_reverse_charge,
         "payment_reference": invoice.payment_reference,
         "currency": invoice.currency,
-        "lines": [_line(line) for line in lines],
+        "lines": [_line(line, wording) for line in lines],
         "hsn_summary": _hsn_summary(lines),
-        "taxes": _taxes_shown(invoice),
+        "taxes": list(wording.tax_heads) if wording.has_tax_columns else [],
         "taxable_amount": invoice.taxable_amount,
         **{f"{tax}_amount": getattr(invoice, f"{tax}_amount") for tax in _TAXES},
         "round_off_amount": invoice.round_off_amount,
@@ -63,6 +62,12 @@ def invoice_data(invoice: Invoice, lines: Sequence[InvoiceLine]) -> dict[str, An
         "bank": settings.SELLER_BANK_DETAILS,
         "terms": settings.SELLER_TERMS,
     }
+
+
+def _wording_of(invoice: Invoice) -> rules.Wording:
+    return rules.wording_of(
+        DocumentType(invoice.type), supplier_state=invoice.seller["state"], place_of_supply=invoice.place_of_supply
+    )
 
 
 def _reference(invoice: Invoice | None) -> dict[str, str] | None:
@@ -78,9 +83,15 @@ def _party(party: Mapping[str, Any]) -> dict[str, str]:
     return {**{name: party.get(name) or "" for name in _PARTY}, "state_name": state_name(party["state"])}
 
 
-def _line(line: InvoiceLine) -> dict[str, Any]:
+def _line(line: InvoiceLine, wording: rules.Wording) -> dict[str, Any]:
     per_unit = half_up(line.gross_amount, line.quantity) if line.quantity else 0
-    return {**{name: getattr(line, name) for name in _LINE}, "unit_price_without_tax": per_unit}
+    taxability = known_taxability(line.taxability, line.tax_rate)
+    return {
+        **{name: getattr(line, name) for name in _LINE},
+        "taxability": taxability,
+        "tax_note": rules.tax_note(taxability, wording.tax_heads),
+        "unit_price_without_tax": per_unit,
+    }
 
 
 def _hsn_summary(lines: Sequence[InvoiceLine]) -> list[dict[str, Any]]:
@@ -94,11 +105,3 @@ def _hsn_summary(lines: Sequence[InvoiceLine]) -> list[dict[str, Any]]:
         }
         for row in rules.hsn_summary(lines)
     ]
-
-
-def _taxes_shown(invoice: Invoice) -> list[str]:
-    """Return the taxes that are charged; where none is, those that would apply are shown with nought."""
-    charged = [tax for tax in _TAXES if getattr(invoice, f"{tax}_amount")]
-    if charged:
-        return charged
-    return _TAXES_DUE[supply_type(invoice.seller["state"], invoice.place_of_supply)]

@@ -18,7 +18,7 @@ _IN_LEDGER = """
             ('output_cgst', -invoice.cgst_amount, true), ('output_sgst', -invoice.sgst_amount, true),
             ('output_utgst', -invoice.utgst_amount, true), ('output_igst', -invoice.igst_amount, true),
             ('round_off', -invoice.round_off_amount, false)) AS owed (account, amount, is_of_gstin)
-        WHERE invoice.type IN ('tax_invoice', 'credit_note') AND owed.amount <> 0
+        WHERE owed.amount <> 0
     )
     SELECT source_id AS invoice, account, gstin, due.amount AS invoiced, booked.amount AS booked
     FROM due FULL JOIN booked USING (source_id, account, gstin)
@@ -71,11 +71,12 @@ _SHORT_ORDERS = """
                   AND attempt.currency = orders.currency AND attempt.review_reason <> 'amount_differs') AS captured,
                coalesce(sum(refund.amount) FILTER (WHERE refund.status = 'processed'), 0) AS refunded,
                coalesce(sum(coalesce(note.total_amount, refund.amount)) FILTER (
-                   WHERE refund.status = 'processed' AND (note.id IS NOT NULL OR withheld.id IS NOT NULL
+                   WHERE refund.status = 'processed' AND (note.total_amount IS NOT NULL OR withheld.id IS NOT NULL
                    OR refund.processed_at > %(now)s - interval '60 seconds')), 0) AS explained
         FROM payments_refund refund
         JOIN payments_paymentattempt attempt ON attempt.id = refund.attempt_id
-        LEFT JOIN invoicing_invoice note ON note.refund_id = refund.id AND note.type = 'credit_note'
+        CROSS JOIN LATERAL (SELECT sum(total_amount) AS total_amount FROM invoicing_invoice
+                            WHERE refund_id = refund.id AND type = 'credit_note') note
         LEFT JOIN core_event withheld ON withheld.subject_type = 'payments.refund' AND withheld.subject_id = refund.id
              AND withheld.type = 'invoicing.credit_note.withheld'
         WHERE refund.order_id = orders.id AND attempt.review_reason <> 'amount_differs'

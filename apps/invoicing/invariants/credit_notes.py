@@ -27,13 +27,15 @@ _EACH_REFUND_DECIDED = """
     FROM payments_refund refund JOIN orders_order orders ON orders.id = refund.order_id
     CROSS JOIN LATERAL (
         SELECT (SELECT count(*) FROM invoicing_invoice WHERE refund_id = refund.id AND type = 'credit_note') AS notes,
+               (SELECT count(DISTINCT refers_to_id) FROM invoicing_invoice
+                WHERE refund_id = refund.id AND type = 'credit_note') AS corrected,
                (SELECT count(*) FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
                 AND type = 'invoicing.credit_note.withheld') AS reasons,
-               EXISTS (SELECT FROM invoicing_invoice WHERE order_id = refund.order_id AND type = 'tax_invoice'
+               EXISTS (SELECT FROM invoicing_invoice WHERE order_id = refund.order_id AND type <> 'credit_note'
                        AND issued_at < %(now)s - interval '60 seconds')
                OR orders.status NOT IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed') AS can_be_decided
     ) decided
-    WHERE decided.notes + decided.reasons > 1
+    WHERE decided.notes > decided.corrected OR decided.reasons > 1 OR (decided.notes > 0 AND decided.reasons > 0)
        OR (decided.notes + decided.reasons = 0 AND decided.can_be_decided
            AND refund.status = 'processed'
            AND EXISTS (SELECT FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
@@ -45,15 +47,18 @@ _NOTES_SAY_WHAT_THEY_CORRECT = """
     FROM invoicing_invoice note
     LEFT JOIN payments_refund refund ON refund.id = note.refund_id
     LEFT JOIN invoicing_invoice invoice ON invoice.id = note.refers_to_id
+    CROSS JOIN LATERAL (
+        SELECT sum(total_amount) FILTER (WHERE type = 'credit_note' AND refund_id = note.refund_id) AS amount,
+               sum(CASE WHEN type = 'credit_note' THEN -total_amount ELSE total_amount END) AS left_of_order
+        FROM invoicing_invoice WHERE order_id = note.order_id AND status <> 'cancelled'
+    ) together
     WHERE note.type = 'credit_note' AND (
-        refund.id IS NULL OR invoice.id IS NULL OR refund.status <> 'processed' OR invoice.type <> 'tax_invoice'
+        refund.id IS NULL OR invoice.id IS NULL OR refund.status <> 'processed' OR invoice.type = 'credit_note'
         OR note.order_id <> refund.order_id OR note.order_id <> invoice.order_id
         OR note.customer_id <> invoice.customer_id OR note.registration_id <> invoice.registration_id
         OR note.place_of_supply <> invoice.place_of_supply OR note.currency <> refund.currency
         OR note.seller <> invoice.seller OR note.buyer <> invoice.buyer OR note.issued_at < invoice.issued_at
-        OR note.total_amount > refund.amount
-        OR (note.total_amount < refund.amount AND invoice.total_amount <>
-            (SELECT sum(total_amount) FROM invoicing_invoice WHERE refers_to_id = invoice.id AND type = 'credit_note')))
+        OR together.amount > refund.amount OR (together.amount < refund.amount AND together.left_of_order <> 0))
     UNION ALL
     SELECT number, total_amount, refund_id::text, status, NULL, refers_to_id::text FROM invoicing_invoice
     WHERE type <> 'credit_note' AND (refund_id IS NOT NULL OR refers_to_id IS NOT NULL)
@@ -70,14 +75,15 @@ CREDIT_NOTES: tuple[Invariant, ...] = (
     Invariant(
         "INV-34b",
         "each_refund_has_one_credit_note_or_a_reason",
-        "A processed refund has exactly one credit note or one recorded reason for none, 60 s after refund and invoice.",
+        "A processed refund has one credit note per document that it corrects, or one recorded reason for none, 60 s after refund and"
+        " invoice.",
         _EACH_REFUND_DECIDED,
         settles_in=60,
     ),
     Invariant(
         "INV-34c",
         "credit_notes_say_what_they_correct",
-        "A credit note has the amount of its processed refund, or all that was left, and the parties of its invoice.",
+        "The credit notes of a processed refund have its amount, or all that was left, and the parties of their invoice.",
         _NOTES_SAY_WHAT_THEY_CORRECT,
     ),
 )

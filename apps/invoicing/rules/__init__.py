@@ -23,6 +23,16 @@ from apps.invoicing.rules.crediting import (
     draft_credit,
     reason_to_withhold,
 )
+from apps.invoicing.rules.document_shares import DocumentBalance, share_amount
+from apps.invoicing.rules.documents import (
+    SALE_DOCUMENTS,
+    Wording,
+    is_registered_buyer,
+    prefix_of,
+    split_by_document,
+    tax_note,
+    wording_of,
+)
 from apps.invoicing.rules.numbering import (
     HIGHEST_SEQUENCE,
     NUMBER_FORM,
@@ -36,7 +46,9 @@ from apps.invoicing.rules.words import amount_in_words, grouped
 __all__ = [
     "HIGHEST_SEQUENCE",
     "NUMBER_FORM",
+    "SALE_DOCUMENTS",
     "CreditDraft",
+    "DocumentBalance",
     "Draft",
     "DraftLine",
     "HsnRow",
@@ -44,6 +56,7 @@ __all__ = [
     "Refusal",
     "Returned",
     "Withheld",
+    "Wording",
     "amount_in_words",
     "check_draft",
     "check_line",
@@ -55,6 +68,12 @@ __all__ = [
     "grouped",
     "hsn_summary",
     "invoice_date_at",
+    "is_registered_buyer",
     "moment_of_issue",
+    "prefix_of",
     "reason_to_withhold",
+    "share_amount",
+    "split_by_document",
+    "tax_note",
+    "wording_of",
 ]

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from apps.core.money import BASIS_POINTS, half_up
-from apps.tax.rules import Heads, SupplyType, supply_type
+from apps.tax.rules import Heads, SupplyType, Taxability, known_taxability, supply_type
 
 
 class Refusal(StrEnum):
@@ -19,6 +19,7 @@ class Refusal(StrEnum):
     NO_LINES = "no_lines"
     LINE_DOES_NOT_ADD_UP = "line_does_not_add_up"
     TAX_DOES_NOT_FOLLOW_THE_RATE = "tax_does_not_follow_the_rate"
+    RATE_DOES_NOT_FIT_TAXABILITY = "rate_does_not_fit_taxability"
     TOTALS_DO_NOT_ADD_UP = "totals_do_not_add_up"
     ROUND_OFF_TOO_LARGE = "round_off_too_large"
 
@@ -45,6 +46,7 @@ class DraftLine:
     shipping_amount: int
     taxable_amount: int
     tax_rate: int
+    taxability: str
     cgst_amount: int
     sgst_amount: int
     utgst_amount: int
@@ -88,13 +90,17 @@ class HsnRow(Heads):
 
 
 def draft_of(order: Any, lines: Iterable[Any], *, supplier_state: str) -> Draft:
-    """Return the document of an order: the same figures under the same names, and each line with the order line's id."""
-    copied = {field.name for field in fields(DraftLine)} - {"order_line_id"}
+    """Return what the documents of an order say: the same figures under the same names, and each line with the order line's id."""
+    copied = {field.name for field in fields(DraftLine)} - {"order_line_id", "taxability"}
     totals = {field.name for field in fields(Draft)} - {"supplier_state", "lines"}
     return Draft(
         supplier_state=supplier_state,
         lines=tuple(
-            DraftLine(order_line_id=line.id, **{name: getattr(line, name) for name in copied})
+            DraftLine(
+                order_line_id=line.id,
+                taxability=known_taxability(line.taxability, line.tax_rate),
+                **{name: getattr(line, name) for name in copied},
+            )
             for line in sorted(lines, key=lambda line: line.position)
         ),
         **{name: getattr(order, name) for name in totals},
@@ -121,6 +127,8 @@ def check_line(line: DraftLine, supply: SupplyType) -> Refusal | None:
         return Refusal.LINE_DOES_NOT_ADD_UP
     if line.total_amount != line.taxable_amount + line.heads.tax:
         return Refusal.LINE_DOES_NOT_ADD_UP
+    if (line.taxability == Taxability.TAXABLE) != (line.tax_rate > 0):
+        return Refusal.RATE_DOES_NOT_FIT_TAXABILITY
     if line.heads != _heads_due(line.taxable_amount, line.tax_rate, supply):
         return Refusal.TAX_DOES_NOT_FOLLOW_THE_RATE
     return None

@@ -1,11 +1,17 @@
 """Writes: issuing documents, and rendering their PDFs."""
 
-from apps.invoicing.services.crediting import RefundNotProcessed, credit_refunds_of_order, issue_credit_note
+from apps.invoicing.services.crediting import (
+    RefundNotProcessed,
+    credit_refunds_of_order,
+    issue_credit_note,
+    issue_credit_notes,
+)
 from apps.invoicing.services.issuing import (
     OrderDoesNotAddUp,
     OrderNotInvoiceable,
     invoice_confirmed_order,
     issue_invoice,
+    issue_invoices,
 )
 from apps.invoicing.services.numbering import SeriesUnavailable
 from apps.invoicing.services.rendering import render_document, render_missing_documents
@@ -19,7 +25,9 @@ __all__ = [
     "credit_refunds_of_order",
     "invoice_confirmed_order",
     "issue_credit_note",
+    "issue_credit_notes",
     "issue_invoice",
+    "issue_invoices",
     "render_document",
     "render_missing_documents",
     "replay_everything",

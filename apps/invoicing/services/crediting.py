@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,13 +39,32 @@ class RefundNotProcessed(Conflict):
     message = "Refund {0} gets no credit note before its money has gone back: it is {1}."
 
 
-@transaction.atomic
+@dataclass(frozen=True, kw_only=True)
+class _Sold:
+    """A document of the order's sale with its lines and what its credit notes have taken so far."""
+
+    invoice: Invoice
+    lines: Sequence[InvoiceLine]
+    credited: selectors.Credited
+
+
 def issue_credit_note(*, refund_id: UUID, actor: Actor, now: datetime) -> Invoice | None:
     """
-    Issue the credit note of a processed refund, with the next number of its series, and book it; once, however often called.
+    Issue the credit notes of a processed refund and return the first, or None if there is none. See `issue_credit_notes`.
 
-    None if there is none: it is withheld for a reason that is recorded, or the order's invoice is still to come, whose news
-    then brings it. The money of a refund after the time limit is booked as less sales, at full tax.
+    :raises RefundNotProcessed, SeriesUnavailable: as `issue_credit_notes` does
+    """
+    return next(iter(issue_credit_notes(refund_id=refund_id, actor=actor, now=now)), None)
+
+
+@transaction.atomic
+def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
+    """
+    Issue the credit notes of a processed refund, with the next numbers of their series, and book them; once, however often called.
+
+    One note for each document of the sale that the refund takes something of: two at most. None if they are withheld for a reason that
+    is recorded, or the order's invoice is still to come, whose news then brings them. The money of a refund after the time limit is
+    booked as less sales, at full tax.
 
     :raises RefundNotProcessed: if the money has not gone back
     :raises SeriesUnavailable: if the series is used up, or another one of that year has its prefix
@@ -53,33 +73,36 @@ def issue_credit_note(*, refund_id: UUID, actor: Actor, now: datetime) -> Invoic
     order = order_locks.lock_order(payments.get_refund(refund_id).order_id)
     refund = payment_locks.lock_refund(refund_id)
 
-    existing = selectors.find_credit_note_of_refund(refund_id)
-    if existing is not None or selectors.find_reason_to_withhold(refund_id):
-        return existing
+    if selectors.find_credit_note_of_refund(refund_id) is not None or selectors.find_reason_to_withhold(refund_id):
+        return list(selectors.list_credit_notes_of_refund(refund_id))
     if refund.status != RefundStatus.PROCESSED:
         raise RefundNotProcessed(refund.number, refund.get_status_display().lower())
-    invoice = selectors.find_invoice_of_order(order.pk)
-    if invoice is None and order.status in INVOICEABLE:
-        return None
-    credited = selectors.sum_credited(invoice.pk) if invoice is not None else None
-    withheld = _reason_to_withhold(order, refund, invoice, credited, now=now)
-    if withheld is not None or invoice is None or credited is None:
-        _withhold(refund, invoice, withheld or rules.Withheld.NEVER_INVOICED, actor=actor, now=now)
-        return None
+    invoices = selectors.list_invoices_of_order(order.pk)
+    if not invoices and order.status in INVOICEABLE:
+        return []
+    sold = [_sold(invoice) for invoice in invoices]
+    withheld = _reason_to_withhold(order, refund, sold, now=now)
+    if withheld is not None:
+        _withhold(refund, sold, withheld, actor=actor, now=now)
+        return []
 
-    lines = list(selectors.list_invoice_lines(invoice.pk))
-    draft = _draft(refund, invoice, lines, credited)
-    note = _unnumbered(refund, invoice, draft)
-    _book(note, now=now)
-    # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
-    InvoiceLine.objects.bulk_create(_lines_of(note, draft, lines))
-    # Never before its invoice, whatever the clocks of two workers say.
-    take_number(note, prefix=CREDIT_NOTE_PREFIX, now=max(now, invoice.issued_at), started=started)
-    note.save(force_insert=True)
+    drafts = _drafts(refund, sold)
+    notes = [_unnumbered(refund, of.invoice, draft) for of, draft in drafts]
+    for note, (of, draft) in zip(notes, drafts, strict=True):
+        _book(note, now=now)
+        # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
+        InvoiceLine.objects.bulk_create(_lines_of(note, draft, of.lines))
+    for note, (of, _) in zip(notes, drafts, strict=True):
+        # Never before its invoice, whatever the clocks of two workers say.
+        take_number(note, prefix=CREDIT_NOTE_PREFIX, now=max(now, of.invoice.issued_at), started=started)
+        note.save(force_insert=True)
 
-    record(events.CREDIT_NOTE_ISSUED, subject=note, root_id=order.pk, actor=actor, changed=stored_fields(note), now=now)
+    for note in notes:
+        record(
+            events.CREDIT_NOTE_ISSUED, subject=note, root_id=order.pk, actor=actor, changed=stored_fields(note), now=now
+        )
 
-    return note
+    return notes
 
 
 def credit_refunds_of_order(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
@@ -91,30 +114,36 @@ def credit_refunds_of_order(*, order_id: UUID, actor: Actor, now: datetime) -> l
     with transaction.atomic():
         order_locks.lock_order(order_id)
         waiting = [refund.pk for refund in payments.list_refunds_of_order(order_id) if _is_processed(refund)]
-        notes = [issue_credit_note(refund_id=refund_id, actor=actor, now=now) for refund_id in sorted(waiting)]
-    return [note for note in notes if note is not None]
+        notes = [issue_credit_notes(refund_id=refund_id, actor=actor, now=now) for refund_id in sorted(waiting)]
+    return [note for of_refund in notes for note in of_refund]
 
 
 def _is_processed(refund: Any) -> bool:
     return bool(refund.status == RefundStatus.PROCESSED)
 
 
-def _reason_to_withhold(
-    order: Any, refund: Any, invoice: Invoice | None, credited: selectors.Credited | None, *, now: datetime
-) -> rules.Withheld | None:
+def _sold(invoice: Invoice) -> _Sold:
+    return _Sold(
+        invoice=invoice,
+        lines=list(selectors.list_invoice_lines(invoice.pk)),
+        credited=selectors.sum_credited(invoice.pk),
+    )
+
+
+def _reason_to_withhold(order: Any, refund: Any, sold: Sequence[_Sold], *, now: datetime) -> rules.Withheld | None:
     return rules.reason_to_withhold(
-        invoice_date=None if invoice is None else invoice.invoice_date,
-        left=0 if invoice is None or credited is None else invoice.total_amount - credited.total,
+        invoice_date=sold[0].invoice.invoice_date if sold else None,
+        left=sum(of.invoice.total_amount - of.credited.total for of in sold),
         is_surplus=refund.reason in SURPLUS or refund.attempt.review_reason in SURPLUS_OF_REVIEW,
         is_before_the_sale=order.confirmed_at is not None and refund.processed_at < order.confirmed_at,
         today=ist_date(now),
     )
 
 
-def _withhold(refund: Any, invoice: Invoice | None, reason: rules.Withheld, *, actor: Actor, now: datetime) -> None:
-    if reason is rules.Withheld.TOO_LATE and invoice is not None:
+def _withhold(refund: Any, sold: Sequence[_Sold], reason: rules.Withheld, *, actor: Actor, now: datetime) -> None:
+    if reason is rules.Withheld.TOO_LATE:
         # Less is earned, and the tax stays due (CGST Act, section 34(2)).
-        codes = payment_services.account_codes_for(tax.get_registration(invoice.registration_id))
+        codes = payment_services.account_codes_for(tax.get_registration(sold[0].invoice.registration_id))
         payment_services.post_to_ledger(
             source_type="payments.refund",
             source_id=refund.pk,
@@ -135,24 +164,38 @@ def _withhold(refund: Any, invoice: Invoice | None, reason: rules.Withheld, *, a
     )
 
 
-def _draft(
-    refund: Any, invoice: Invoice, lines: Sequence[InvoiceLine], credited: selectors.Credited
-) -> rules.CreditDraft:
-    return rules.draft_credit(
-        [
+def _drafts(refund: Any, sold: Sequence[_Sold]) -> list[tuple[_Sold, rules.CreditDraft]]:
+    returned = [
+        rules.Returned(order_line_id=line.order_line_id, quantity=line.quantity, amount=line.amount)
+        for line in refund.lines.order_by("pk")
+    ]
+    balances = [_balance(of, returned) for of in sold]
+    shares = rules.share_amount(balances, min(refund.amount, sum(balance.left for balance in balances)))
+    return [
+        (
+            of,
+            rules.draft_credit(
+                balance.lines, round_off_left=balance.round_off_left, amount=share, returned=balance.returned
+            ),
+        )
+        for of, balance, share in zip(sold, balances, shares, strict=True)
+        if share
+    ]
+
+
+def _balance(of: _Sold, returned: Sequence[rules.Returned]) -> rules.DocumentBalance:
+    own = {line.order_line_id for line in of.lines}
+    return rules.DocumentBalance(
+        lines=tuple(
             rules.LineBalance(
                 order_line_id=line.order_line_id,
                 original=selectors.credit_of(line),
-                credited=credited.lines.get(line.order_line_id, Credit(quantity=0, taxable=0)),
+                credited=of.credited.lines.get(line.order_line_id, Credit(quantity=0, taxable=0)),
             )
-            for line in lines
-        ],
-        round_off_left=invoice.round_off_amount - credited.round_off,
-        amount=min(refund.amount, invoice.total_amount - credited.total),
-        returned=[
-            rules.Returned(order_line_id=line.order_line_id, quantity=line.quantity, amount=line.amount)
-            for line in refund.lines.order_by("pk")
-        ],
+            for line in of.lines
+        ),
+        round_off_left=of.invoice.round_off_amount - of.credited.round_off,
+        returned=tuple(item for item in returned if item.order_line_id in own),
     )
 
 
@@ -186,7 +229,7 @@ def _lines_of(note: Invoice, draft: rules.CreditDraft, originals: Sequence[Invoi
             **{f"{head}_amount": getattr(credit, head) for head in _HEADS},
             **{
                 name: getattr(by_order_line[order_line_id], name)
-                for name in ("sku", "name", "hsn", "uqc", "unit_price", "price_includes_tax", "tax_rate")
+                for name in ("sku", "name", "hsn", "uqc", "unit_price", "price_includes_tax", "tax_rate", "taxability")
             },
         )
         for position, (order_line_id, credit) in enumerate(draft.lines, start=1)

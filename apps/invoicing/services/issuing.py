@@ -1,4 +1,4 @@
-"""How an invoice is issued: everything is checked, computed and booked before its number is taken."""
+"""How the documents of a sale are issued: everything is checked, computed and booked before a number is taken."""
 
 import time
 from dataclasses import asdict
@@ -35,23 +35,32 @@ class OrderDoesNotAddUp(Conflict):
     message = "Order {0} cannot be invoiced: {1}."
 
 
-@transaction.atomic
 def issue_invoice(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice:
     """
-    Issue the tax invoice of a paid order, with the next number of its series, and book it; once, however often called.
+    Issue the documents of a paid order and return the first: its tax invoice, if it has one. See `issue_invoices`.
 
-    The date is that of the moment after the number was locked, in India.
+    :raises OrderNotInvoiceable, OrderDoesNotAddUp, SeriesUnavailable: as `issue_invoices` does
+    """
+    return issue_invoices(order_id=order_id, actor=actor, now=now)[0]
+
+
+@transaction.atomic
+def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
+    """
+    Issue the documents that say what a paid order sold, with the next number of their series, and book them; once.
+
+    A tax invoice, a bill of supply for goods without tax, or one document for both; a registered buyer of both gets the two. The date is
+    that of the moment after the number was locked, in India.
 
     :raises OrderNotInvoiceable: if the order is not confirmed and paid
     :raises OrderDoesNotAddUp: if its figures make no valid invoice
-    :raises SeriesUnavailable: if the series is used up, or another one of that year has its prefix
+    :raises SeriesUnavailable: if a series is used up, or another one of that year has its prefix
     """
     started = time.monotonic()
     order = order_locks.lock_order(order_id)
 
-    existing = selectors.find_invoice_of_order(order_id)
-    if existing is not None:
-        return existing
+    if selectors.find_invoice_of_order(order_id) is not None:
+        return selectors.list_invoices_of_order(order_id)
     if order.status not in INVOICEABLE or order.paid_amount < order.total_amount:
         raise OrderNotInvoiceable(order.number, order.status, rupees(order.paid_amount), rupees(order.total_amount))
     registration = tax.get_registration(order.registration_id)
@@ -60,23 +69,33 @@ def issue_invoice(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice:
     if refusal is not None:
         raise OrderDoesNotAddUp(order.number, refusal.replace("_", " "))
 
-    invoice = _unnumbered(order, registration, draft)
-    _book(invoice, registration, now=now)
-    # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
-    InvoiceLine.objects.bulk_create([InvoiceLine(invoice=invoice, **asdict(line)) for line in draft.lines])
-    take_number(invoice, prefix=registration.invoice_prefix, now=now, started=started)
-    invoice.save(force_insert=True)
+    parts = rules.split_by_document(draft, is_buyer_registered=rules.is_registered_buyer(order.buyer_gstin))
+    invoices = [_unnumbered(order, registration, kind, part) for kind, part in parts]
+    for invoice, (_, part) in zip(invoices, parts, strict=True):
+        _book(invoice, registration, now=now)
+        # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
+        InvoiceLine.objects.bulk_create([InvoiceLine(invoice=invoice, **asdict(line)) for line in part.lines])
+    for invoice in invoices:
+        prefix = rules.prefix_of(DocumentType(invoice.type), invoice_prefix=registration.invoice_prefix)
+        take_number(invoice, prefix=prefix, now=now, started=started)
+        invoice.save(force_insert=True)
 
-    record(
-        events.INVOICE_ISSUED, subject=invoice, root_id=order.pk, actor=actor, changed=stored_fields(invoice), now=now
-    )
+    for invoice in invoices:
+        record(
+            events.INVOICE_ISSUED,
+            subject=invoice,
+            root_id=order.pk,
+            actor=actor,
+            changed=stored_fields(invoice),
+            now=now,
+        )
 
-    return invoice
+    return invoices
 
 
 def invoice_confirmed_order(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice | None:
     """
-    Issue the invoice of an order that was confirmed, or return None if it was cancelled before its invoice was made.
+    Issue the documents of an order that was confirmed and return the first, or None if it was cancelled before they were made.
 
     :raises OrderNotInvoiceable: as `issue_invoice` does, and so do its other errors
     """
@@ -87,7 +106,7 @@ def invoice_confirmed_order(*, order_id: UUID, actor: Actor, now: datetime) -> I
         return issue_invoice(order_id=order_id, actor=actor, now=now)
 
 
-def _unnumbered(order: Any, registration: Any, draft: rules.Draft) -> Invoice:
+def _unnumbered(order: Any, registration: Any, document_type: DocumentType, draft: rules.Draft) -> Invoice:
     return Invoice(
         order_id=order.pk,
         customer_id=order.customer_id,
@@ -96,7 +115,7 @@ def _unnumbered(order: Any, registration: Any, draft: rules.Draft) -> Invoice:
         seller=_seller(registration),
         buyer={**order.billing_address, "gstin": order.buyer_gstin},
         shipping_address=order.shipping_address,
-        type=DocumentType.TAX_INVOICE,
+        type=document_type,
         currency=order.currency,
         payment_reference=_payment_reference(order.pk),
         place_of_supply=draft.place_of_supply,
@@ -152,6 +171,6 @@ def _book(invoice: Invoice, registration: Any, *, now: datetime) -> None:
         kind="invoice",
         order_id=invoice.order_id,
         entries=entries,
-        description=f"Tax invoice of order {invoice.order_number}",
+        description=f"{invoice.get_type_display()} of order {invoice.order_number}",
         occurred_at=now,
     )

@@ -169,7 +169,7 @@ def _about_order(
 
 
 def _about_invoice(event: Event) -> Letter | None:
-    invoice = invoicing.find_invoice_of_order(_order_id(event))
+    invoice = invoicing.find_invoice(event.subject_id)
     if invoice is None:
         return None
     user = accounts.get_user(invoice.customer_id)

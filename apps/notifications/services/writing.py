@@ -69,9 +69,11 @@ def order_lines(order: Any, lines: Any) -> dict[str, Any]:
 
 
 def invoice(invoice: Any) -> dict[str, Any]:
-    """Return the facts of an invoice; its id leads the e-mail to the PDF."""
+    """Return the facts of an invoice or a bill of supply; its id leads the e-mail to the PDF."""
     return {
         "invoice_id": str(invoice.pk),
+        "is_taxed": invoice.total_amount - invoice.round_off_amount != invoice.taxable_amount,
+        "document": str(invoice.get_type_display()),
         "invoice_number": invoice.number,
         "invoice_date": day(invoice.invoice_date),
         "invoice_total": money.rupees(invoice.total_amount),
@@ -86,6 +88,7 @@ def credit_note(note: Any, invoice: Any) -> dict[str, Any]:
         "invoice_number": note.number,
         "invoice_date": day(note.invoice_date),
         "invoice_total": money.rupees(note.total_amount),
+        "is_taxed": invoice.total_amount - invoice.round_off_amount != invoice.taxable_amount,
         "original_number": invoice.number,
         "original_date": day(invoice.invoice_date),
         "number": note.order_number,

@@ -246,6 +246,7 @@ def _order_line(order: Order, line: rules.QuotedLine) -> OrderLine:
         price_includes_tax=item.price_includes_tax,
         tax_class=item.tax_class,
         tax_rate=item.tax_rate,
+        taxability=item.taxability,
         gross_amount=line.gross_amount,
         discount_amount=line.discount_amount,
         shipping_amount=line.shipping_amount,

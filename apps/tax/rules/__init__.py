@@ -36,13 +36,20 @@ from apps.tax.rules.place_of_supply import (
     supply_type,
     treatment_for,
 )
-from apps.tax.rules.prefixes import CREDIT_NOTE_PREFIX, is_invoice_prefix
+from apps.tax.rules.prefixes import (
+    BILL_OF_SUPPLY_PREFIX,
+    CREDIT_NOTE_PREFIX,
+    INVOICE_CUM_BILL_PREFIX,
+    is_invoice_prefix,
+)
 from apps.tax.rules.rates import (
     REFERENCE_RATES,
     TAX_CLASSES,
     ReferenceRate,
     Taxability,
     is_rate_allowed,
+    known_taxability,
+    rate_label,
     rates_allowed,
     reference_rate,
     taxability_of,
@@ -66,10 +73,12 @@ from apps.tax.rules.value_limits import ValueLimit, value_limit, value_of_piece
 __all__ = [
     "ADDRESS_LINE1_LIMITS",
     "ADDRESS_LINE2_LIMITS",
+    "BILL_OF_SUPPLY_PREFIX",
     "CREDIT_NOTE_PREFIX",
     "DESCRIPTION_LIMITS",
     "EXPORT_CODE",
     "HSN_DIGITS",
+    "INVOICE_CUM_BILL_PREFIX",
     "IST",
     "NAME_LIMITS",
     "PLACE_LIMITS",
@@ -122,11 +131,13 @@ __all__ = [
     "is_supply_state",
     "is_uqc_of",
     "ist_date",
+    "known_taxability",
     "normalise_gstin",
     "pan_of",
     "pin_check",
     "pin_prefixes",
     "place_of_supply",
+    "rate_label",
     "rates_allowed",
     "reference_rate",
     "start_of_financial_year",

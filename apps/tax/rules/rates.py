@@ -187,3 +187,16 @@ def taxability_of(tax_class: str, rate: int) -> Taxability:
     A class that an operator has added for goods without tax is exempt, unless it is told from the reference rates.
     """
     return Taxability.TAXABLE if rate else _UNTAXED.get(tax_class, Taxability.EXEMPT)
+
+
+def known_taxability(stored: str, rate: int) -> Taxability:
+    """Return what a line says of its taxability; lines of before it was kept had goods with tax, or exempt ones."""
+    return Taxability(stored) if stored else Taxability.TAXABLE if rate else Taxability.EXEMPT
+
+
+_LABELS: Final = {Taxability.NIL: "nil", Taxability.EXEMPT: "exempt", Taxability.NON_GST: "non-GST"}
+
+
+def rate_label(stored: str, rate: int) -> str:
+    """Return the rate of a line (basis points) for people: `18 %`, or why it bears none."""
+    return _LABELS.get(known_taxability(stored, rate), f"{rate / 100:g} %")
