@@ -314,7 +314,13 @@ class TestWording:
         [document] = issue(KURTA, CEREAL, BOOK, PETROL, registration=chandigarh, state="04")
 
         [page] = pages_of(documents.draw_invoice(document, list(document.lines.order_by("position"))))
-        for text in ("INVOICE-CUM-BILL OF SUPPLY", "Nil-rated: CGST 0%, UTGST 0%", "Exempt from GST", "Outside GST", "UTGST"):
+        for text in (
+            "INVOICE-CUM-BILL OF SUPPLY",
+            "Nil-rated: CGST 0%, UTGST 0%",
+            "Exempt from GST",
+            "Outside GST",
+            "UTGST",
+        ):
             assert text in page, text
 
 

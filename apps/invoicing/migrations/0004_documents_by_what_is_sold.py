@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('invoicing', '0003_note_by_invoice'),
-        ('orders', '0005_line_taxability'),
+        ('orders', '0006_line_taxability'),
         ('tax', '0002_city_of_100_characters'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0004_disputed_money'),
+        ('orders', '0005_money_under_review'),
     ]
 
     operations = [
