@@ -14,7 +14,7 @@ from django.db import connection
 
 from apps.core import ids
 from apps.payments.gateways import SettlementRow
-from apps.payments.models.receivables import HAS_OPEN_ITEM, RECEIVABLES
+from apps.payments.models.receivables import HAS_NO_OPEN_ITEM, RECEIVABLES
 
 _COPY = """
     COPY payments_settlementreportrow (
@@ -160,7 +160,7 @@ _OVERDUE = f"""
     SELECT receivable.attempt_id, coalesce(a.gateway_payment_id, ''), receivable.amount, receivable.currency, receivable.since
     FROM ({RECEIVABLES}) receivable LEFT JOIN payments_paymentattempt a ON a.id = receivable.attempt_id
     WHERE receivable.gateway = %(gateway)s AND receivable.amount <> 0 AND receivable.since < %(before)s
-      AND NOT ({HAS_OPEN_ITEM})
+      AND {HAS_NO_OPEN_ITEM}
     ORDER BY receivable.since, receivable.attempt_id LIMIT %(limit)s
 """  # noqa: S608 - constants of ours
 

@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from apps.core.audit import Invariant
-from apps.payments.models.receivables import HAS_OPEN_ITEM, RECEIVABLES
+from apps.payments.models.receivables import HAS_NO_OPEN_ITEM, RECEIVABLES
 
 #: The search for overdue receivables opens an item a day before.
 _LIMIT_DAYS = 2 * settings.SETTLEMENT_OVERDUE_AFTER.days + 1
@@ -174,7 +174,7 @@ SETTLEMENTS = (
         sql=f"""
             SELECT receivable.attempt_id, receivable.gateway, receivable.amount, receivable.currency, receivable.since
             FROM ({RECEIVABLES}) receivable
-            WHERE receivable.amount <> 0 AND receivable.since < %(now)s - interval '{_LIMIT_DAYS} days' AND NOT ({HAS_OPEN_ITEM})
+            WHERE receivable.amount <> 0 AND receivable.since < %(now)s - interval '{_LIMIT_DAYS} days' AND {HAS_NO_OPEN_ITEM}
         """,  # noqa: S608 - constants of ours
     ),
     Invariant(

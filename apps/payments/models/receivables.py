@@ -36,18 +36,28 @@ RECEIVABLES = """
     GROUP BY moved.gateway, moved.attempt_id, moved.currency
 """
 
-#: Of the rows of `receivable`: something open says why the gateway still owes it.
-HAS_OPEN_ITEM = """
-    EXISTS (
-        SELECT 1 FROM payments_reconciliationexception x
-        LEFT JOIN payments_settlementline xl ON xl.id = x.line_id
-        LEFT JOIN payments_refund xr ON xr.id = xl.refund_id
-             OR x.reason = 'missing_line' AND xr.gateway_refund_id = x.entity_id
-        WHERE x.resolved_at IS NULL AND x.gateway = receivable.gateway
-          AND coalesce(x.attempt_id, xr.attempt_id) IS NOT DISTINCT FROM receivable.attempt_id
-          AND (receivable.attempt_id IS NOT NULL OR x.reason = 'receivable_overdue')
-    ) OR EXISTS (
-        SELECT 1 FROM payments_dispute d
-        WHERE d.attempt_id = receivable.attempt_id AND d.status IN ('open', 'under_review')
+#: Of the rows of `receivable`: nothing open says why the gateway still owes it. By equality, that the planner can hash.
+HAS_NO_OPEN_ITEM = """
+    NOT EXISTS (
+        SELECT 1 FROM (
+            SELECT x.attempt_id FROM payments_reconciliationexception x WHERE x.resolved_at IS NULL
+            UNION ALL
+            SELECT r.attempt_id FROM payments_reconciliationexception x JOIN payments_settlementline l ON l.id = x.line_id
+            JOIN payments_refund r ON r.id = l.refund_id WHERE x.resolved_at IS NULL
+            UNION ALL
+            SELECT r.attempt_id FROM payments_reconciliationexception x JOIN payments_refund r ON r.id = x.refund_id
+            WHERE x.resolved_at IS NULL
+            UNION ALL
+            SELECT r.attempt_id FROM payments_reconciliationexception x
+            JOIN payments_refund r ON r.gateway_refund_id = x.entity_id
+            WHERE x.resolved_at IS NULL AND x.reason = 'missing_line'
+            UNION ALL
+            SELECT d.attempt_id FROM payments_dispute d WHERE d.status IN ('open', 'under_review')
+        ) explained WHERE explained.attempt_id = receivable.attempt_id
+    ) AND NOT (
+        receivable.attempt_id IS NULL AND EXISTS (
+            SELECT 1 FROM payments_reconciliationexception x
+            WHERE x.resolved_at IS NULL AND x.reason = 'receivable_overdue' AND x.attempt_id IS NULL
+        )
     )
 """
