@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.timesince import timesince
 
-from apps.core import audit, clock, relay
+from apps.core import audit, clock, incidents, relay
 from apps.core.models import Delivery
 from apps.core.money import rupees
 from apps.notifications.models import Notification
@@ -81,6 +81,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Operations",
         (
+            ("core.incident", "emergency"),
             ("core.event", "history"),
             ("core.delivery", "outbox"),
             ("core.outbox", "move_to_inbox"),
@@ -168,6 +169,7 @@ def _tiles() -> list[tuple[str, str, str, str]]:
             "?state=open",
         ),
         ("payments.view_dispute", "disputes", "Disputes due", "payments_dispute", "?status__exact=open"),
+        ("core.view_incident", "incidents", "Incidents", "core_incident", "?state=open"),
         ("core.view_delivery", "parked", "Parked deliveries", "core_delivery", "?state=parked"),
         ("notifications.view_notification", "unsent", "Messages not sent", "notifications_notification", ""),
         ("core.view_auditrun", "audit", "Last audit", "core_auditrun", ""),
@@ -201,6 +203,7 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
         "today": (_count(orders), f"{rupees(confirmed)} collected", ""),
         "awaiting": (_count(awaiting), "placed, not paid yet", ""),
         **_money_back(),
+        "incidents": _incidents(),
         "parked": _alarm(_count(parked), good="all news has arrived", bad=f"given up after {relay.MAX_STARTS} starts"),
         "unsent": _alarm(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
         "audit": _audit(now),
@@ -225,6 +228,15 @@ def _money_back() -> dict[str, tuple[str, str, str]]:
         ),
         "exceptions": _alarm(_count(exceptions), good="reports and books agree", bad="reports and books do not agree"),
     }
+
+
+def _incidents() -> tuple[str, str, str]:
+    """Return what is open, and what the oldest is about."""
+    rows = incidents.list_open_incidents()
+    oldest = rows.first()
+    if oldest is None:
+        return ("0", "nothing keeps the shop from its work", "")
+    return (_count(rows), f"{oldest.kind.replace('_', ' ')}: {oldest.key}"[:60], "bad")
 
 
 def _count(rows: "models.QuerySet[Any]") -> str:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from apps.core import clock, relay
 from apps.core.admin_site import ReadOnlyAdmin
 from apps.core.errors import BahiError
-from apps.core.models import AuditRun, Delivery, Event, IdempotencyKey, Outbox, Subject
+from apps.core.models import AuditRun, Delivery, Event, IdempotencyKey, Incident, Outbox, Subject
 
 
 class SubjectType(admin.SimpleListFilter):
@@ -138,6 +138,30 @@ class AuditRunAdmin(ReadOnlyAdmin):
     @admin.display(description="result")
     def result(self, run: AuditRun) -> str:
         return "holds" if not run.violated else f"violated: {', '.join(sorted(run.violated))}"
+
+
+class IncidentState(admin.SimpleListFilter):
+    """Open, or resolved."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Open"), ("resolved", "Resolved")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Incident]") -> "QuerySet[Incident]":
+        return queryset if self.value() is None else queryset.filter(resolved_at__isnull=self.value() == "open")
+
+
+@admin.register(Incident)
+class IncidentAdmin(ReadOnlyAdmin):
+    """What keeps the service from its work until an operator repairs it; it closes by itself at the next success."""
+
+    list_display = ("kind", "key", "first_seen_at", "last_seen_at", "count", "resolved_at", "detail")
+    list_filter = (IncidentState,)
+    search_fields = ("=kind", "=key")
+    search_help_text = "A whole kind or key."
+    ordering = ("-first_seen_at", "-id")
 
 
 def _exactly(queryset: Any, term: str, *, uuids: tuple[str, ...], texts: tuple[str, ...]) -> Any:

@@ -126,6 +126,18 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        id="INV-53",
+        name="incidents_are_true",
+        statement="At most one incident of a kind and key is open, and each was seen from its first to its last time in order.",
+        sql="""
+            SELECT min(id::text) AS id, kind, key, count(*) AS open FROM core_incident
+            WHERE resolved_at IS NULL GROUP BY kind, key HAVING count(*) > 1
+            UNION ALL
+            SELECT id::text, kind, key, count FROM core_incident
+            WHERE count < 1 OR last_seen_at < first_seen_at
+        """,
+    ),
+    Invariant(
         id="INV-43",
         name="idempotency_keys_are_whole",
         statement="Every idempotency key has its fingerprint, status and answer.",

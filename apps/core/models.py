@@ -1,4 +1,4 @@
-"""What every table shares, and core's own tables: events, their deliveries, idempotency keys, audit runs."""
+"""What every table shares, and core's own tables: events, their deliveries, idempotency keys, audit runs, incidents."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -221,6 +221,43 @@ class AuditRun(models.Model):
 
     def __str__(self) -> str:
         return f"audit of {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Incident(Subject):
+    """
+    Something that keeps the service from its work until an operator repairs it, such as a gateway that rejects our key.
+
+    At most one of a kind and key is open. The same fault again raises `count` and `last_seen_at`; the first success closes it.
+    """
+
+    PREFIX = "inc"
+    UNTOLD = frozenset({"last_seen_at", "count", "detail"})
+
+    kind = models.CharField(max_length=60)
+    key = models.CharField(max_length=100, help_text="What it is about, such as the name of a gateway.")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+    detail = models.CharField(max_length=500, blank=True, help_text="What was said the last time.")
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "key"],
+                condition=models.Q(resolved_at__isnull=True),
+                name="one_open_incident_per_kind_and_key",
+            ),
+            models.CheckConstraint(condition=models.Q(count__gte=1), name="incident_was_seen"),
+        ]
+        indexes = [models.Index(fields=["-first_seen_at", "-id"], name="incident_by_time")]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.ReadOnly(name="incident_is_frozen", fields=["kind", "key", "first_seen_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.key}"
 
 
 def subject_type_of(subject: models.Model) -> str:

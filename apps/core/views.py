@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from rest_framework.request import Request
 
-from apps.core import audit, clock, relay
+from apps.core import audit, clock, incidents, relay
 from apps.core.models import AuditRun
 
 
@@ -74,8 +74,16 @@ class BooksCollector:
         latest = audit.find_latest_run()
         if latest is not None:
             yield from _audit_metrics(latest)
+        yield _incident_metrics()
         for name, value in relay.backlog(now=clock.now()).items():
             yield GaugeMetricFamily(f"bahi_{name}", f"News on its way: {name.replace('_', ' ')}.", value=value)
+
+
+def _incident_metrics() -> Any:
+    incidents_open = GaugeMetricFamily("bahi_incidents_open", "Incidents that nobody has repaired.", labels=["kind"])
+    for kind, count in incidents.count_open_incidents().items():
+        incidents_open.add_metric([kind], count)
+    return incidents_open
 
 
 def _audit_metrics(latest: AuditRun) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from apps.payments.gateways import (
+    CredentialsRejected,
     GatewayError,
     OutcomeUnknown,
     Payer,
@@ -219,9 +220,9 @@ def test_a_refusal_keeps_all_that_was_said(gateway: Any, sandbox: Any) -> None:
     }
 
 
-def test_a_wrong_key_is_a_refusal(gateway: Any, sandbox: Any, settings: Any) -> None:
+def test_a_wrong_key_refuses_nothing(gateway: Any, sandbox: Any, settings: Any) -> None:
     settings.RAZORPAY_KEY_SECRET = "wrong"
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(CredentialsRejected) as refusal:
         _create(gateway)
     assert refusal.value.error == GatewayError(
         code="BAD_REQUEST_ERROR", description="Authentication failed", status=401
@@ -234,6 +235,10 @@ def test_a_wrong_key_is_a_refusal(gateway: Any, sandbox: Any, settings: Any) -> 
         ({"kind": "status", "status": 500}, OutcomeUnknown),
         ({"kind": "status", "status": 502}, OutcomeUnknown),
         ({"kind": "status", "status": 429}, TryLater),
+        ({"kind": "status", "status": 401}, TryLater),
+        ({"kind": "status", "status": 403}, TryLater),
+        ({"kind": "status", "status": 408}, OutcomeUnknown),
+        ({"kind": "status", "status": 413}, OutcomeUnknown),
         ({"kind": "html", "status": 502}, OutcomeUnknown),
         ({"kind": "html", "status": 403}, OutcomeUnknown),
         ({"kind": "malformed"}, OutcomeUnknown),

@@ -23,6 +23,7 @@ _MONEY: Final = (
     "payments.webhook", "payments.account", "payments.ledgertransaction", "payments.ledgerentry",
     "payments.settlement", "payments.settlementline", "payments.settlementimport", "payments.reconciliationexception",
     "payments.balancecheckpoint", "invoicing.numberseries", "tax.registration", "tax.taxrate", "core.auditrun",
+    "core.incident",
 )  # fmt: skip
 _OPERATIONS: Final = (
     "accounts.session", "accounts.challenge", "auth.group", "core.event", "core.outbox", "core.delivery",

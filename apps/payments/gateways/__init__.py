@@ -233,6 +233,10 @@ class TryLater(GatewayFailure):
     """Nothing was done, and the same call may be made again: we did not reach the gateway, or it was busy."""
 
 
+class CredentialsRejected(TryLater):
+    """The gateway does not accept our key or our address: that says nothing of the payment, refund, link or dispute."""
+
+
 class OutcomeUnknown(GatewayFailure):
     """No answer, or one that nobody can read: the gateway may or may not have acted. Ask it before trying again."""
 

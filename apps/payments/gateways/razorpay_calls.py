@@ -13,11 +13,16 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from apps.core.http import Answer, Client, NoAnswer, NotReached
-from apps.payments.gateways import GatewayError, OutcomeUnknown, Refused, TryLater, UnreadableFacts
+from apps.payments.gateways import CredentialsRejected, GatewayError, OutcomeUnknown, Refused, TryLater, UnreadableFacts
 
 #: A read is tried this often; a write once, because a second might act a second time.
 READ_TRIES = 3
 BACKOFF_SECONDS = 0.2
+
+#: What Razorpay answers to a wrong key, and to an address that it does not allow.
+REJECTS_CREDENTIALS = frozenset({401, 403})
+#: The answers about what was asked for. All others are about the way there: a proxy, a limit, a gateway in trouble.
+_REFUSES = frozenset({400, 404, 409, 410, 422})
 
 T = TypeVar("T")
 
@@ -55,6 +60,9 @@ def read(path: str, params: dict[str, Any] | None = None) -> Any:
     for attempt in range(1, READ_TRIES + 1):
         try:
             return call("GET", path, params=params)
+        except CredentialsRejected:
+            # The same key again would be rejected again.
+            raise
         except (TryLater, OutcomeUnknown):
             if attempt == READ_TRIES:
                 raise
@@ -71,9 +79,12 @@ def _judged(answer: Answer) -> Any:
         raise OutcomeUnknown(GatewayError(code="UNREADABLE", status=answer.status, description=answer.text[:200]))
 
     error = _error_from(answer)
+    is_readable = isinstance(answer.body, dict)
+    if answer.status in REJECTS_CREDENTIALS and is_readable:
+        raise CredentialsRejected(error)
     if answer.status == 429:
         raise TryLater(error)
-    if 400 <= answer.status < 500 and isinstance(answer.body, dict):
+    if answer.status in _REFUSES and is_readable:
         raise Refused(error)
     raise OutcomeUnknown(error)
 

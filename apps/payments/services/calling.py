@@ -30,10 +30,10 @@ from apps.payments.gateways import (
     Refused,
     TryLater,
     UpiIntent,
-    get_gateway,
 )
 from apps.payments.models import Payment
 from apps.payments.services.applying import apply_gateway_payment
+from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.linking import find_or_make_link, link_action
 from apps.payments.services.starting import next_check_of
 from apps.payments.services.telling import tell_order

@@ -19,11 +19,12 @@ from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors
-from apps.payments.gateways import Gateway, GatewayFailure, Refused, get_gateway
+from apps.payments.gateways import Gateway, GatewayFailure, Refused
 from apps.payments.gateways.links import GatewayLink
 from apps.payments.models import Payment, PaymentNotFound
 from apps.payments.services.applying import apply_polled_payment
 from apps.payments.services.calling import CLAIM_LASTS, check_is_ours, create_gateway_order, note_not_done
+from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.linking import ask_about_link, note_link
 from apps.payments.services.starting import close_unpaid, may_be_at_gateway, next_check_of, request_payment_check
 from apps.payments.services.telling import tell_order

@@ -13,10 +13,11 @@ from apps.core import clock
 from apps.core.errors import Invalid
 from apps.core.events import Actor
 from apps.payments import selectors
-from apps.payments.gateways import GatewayFailure, get_gateway
+from apps.payments.gateways import GatewayFailure
 from apps.payments.gateways.sandbox import read_truth
 from apps.payments.services.checking import sync_payment
 from apps.payments.services.dispute_polling import find_new_disputes, sync_dispute
+from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.giving_back import sync_refund
 from apps.payments.services.receivables import find_overdue_receivables
 from apps.payments.services.reconciling import check_settlements, find_missing_lines, name_amount

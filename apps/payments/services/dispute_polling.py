@@ -9,7 +9,7 @@ from django.db import transaction
 from apps.core.events import gateway_actor, record, stored_fields
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
-from apps.payments.gateways import GatewayFailure, get_gateway
+from apps.payments.gateways import GatewayFailure
 from apps.payments.models import Dispute
 from apps.payments.services.disputing import (
     ANSWER_AGAIN_AFTER,
@@ -18,6 +18,7 @@ from apps.payments.services.disputing import (
     NotOurDispute,
     apply_gateway_dispute,
 )
+from apps.payments.services.gateway_access import get_gateway
 from apps.payments.states import DisputeStatus, GatewayCall, Source
 
 log = structlog.get_logger(__name__)

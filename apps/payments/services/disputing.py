@@ -24,10 +24,10 @@ from apps.payments.gateways import (
     Proof,
     Refused,
     TryLater,
-    get_gateway,
 )
 from apps.payments.models import Dispute, PaymentAttempt, Webhook
 from apps.payments.services.decision_rights import check_decision
+from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
     find_dispute_conflict,

@@ -26,11 +26,11 @@ from apps.payments.gateways import (
     OutcomeUnknown,
     Refused,
     TryLater,
-    get_gateway,
 )
 from apps.payments.models import Refund
 from apps.payments.services.approving import withdraw
 from apps.payments.services.calling import CLAIM_LASTS
+from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.refunding import MoneyIsDisputed, RefundExceedsPayment, check_still_there
 from apps.payments.services.returning import (
     NotOurRefund,

@@ -27,7 +27,6 @@ from apps.payments.gateways import (
     Refused,
     SettlementRow,
     UnreadableFacts,
-    get_gateway,
 )
 from apps.payments.gateways.report_formats import TRANSFERS
 from apps.payments.models import SettlementImport
@@ -38,6 +37,7 @@ from apps.payments.services.applying import (
     report_contradiction,
 )
 from apps.payments.services.disputing import NotOurDispute, apply_gateway_dispute
+from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.reconciling import book_settlement, check_settlements, name_amount
 from apps.payments.services.report_formats import recognise_report
 from apps.payments.states import ImportStatus, ReportSource, Source

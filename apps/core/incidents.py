@@ -1,0 +1,76 @@
+"""
+Incidents: what keeps the service from its work until an operator repairs it. One open row per kind and key.
+
+Apps name their kinds. Whoever meets the fault reports it; whoever succeeds resolves it.
+"""
+
+from datetime import datetime
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Count, F, QuerySet
+
+from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.models import Incident
+
+log = structlog.get_logger(__name__)
+
+INCIDENT_OPENED = "core.incident.opened"
+INCIDENT_RESOLVED = "core.incident.resolved"
+
+
+@transaction.atomic
+def report_incident(*, kind: str, key: str, detail: str, now: datetime) -> None:
+    """Open an incident, or count the fault once more if one of that kind and key is open."""
+    if _count_again(kind=kind, key=key, detail=detail, now=now):
+        return
+    incident = Incident(kind=kind, key=key, detail=detail[:500], first_seen_at=now, last_seen_at=now)
+    try:
+        with transaction.atomic():
+            incident.save(force_insert=True)
+    except IntegrityError:
+        # Somebody else has opened it meanwhile.
+        _count_again(kind=kind, key=key, detail=detail, now=now)
+        return
+
+    log.error("incident_opened", kind=kind, key=key, detail=detail[:500])
+    changed = stored_fields(incident, "kind", "key", "first_seen_at", "resolved_at")
+    record(INCIDENT_OPENED, subject=incident, actor=SYSTEM, changed=changed, now=now)
+
+
+def _count_again(*, kind: str, key: str, detail: str, now: datetime) -> bool:
+    rows = Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True)
+    return bool(rows.update(count=F("count") + 1, last_seen_at=now, detail=detail[:500], updated_at=now))
+
+
+def resolve_incident(*, kind: str, key: str, now: datetime) -> bool:
+    """Close the open incident of a kind and key, if there is one, and return whether there was."""
+    if not Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True).exists():
+        # The usual case costs one look at an index that is as good as empty.
+        return False
+    with transaction.atomic():
+        rows = Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True)
+        # The update locks the row: of two who succeed at once the second finds nothing open.
+        if not rows.update(resolved_at=now, updated_at=now):
+            return False
+        incident = Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=False).order_by("-pk")[0]
+        log.warning("incident_resolved", kind=kind, key=key)
+        changed = stored_fields(incident, "resolved_at")
+        record(INCIDENT_RESOLVED, subject=incident, actor=SYSTEM, changed=changed, now=now)
+    return True
+
+
+def list_open_incidents() -> "QuerySet[Incident]":
+    """Return the open incidents, oldest first."""
+    return Incident.objects.filter(resolved_at__isnull=True).order_by("first_seen_at", "pk")
+
+
+def find_open_incident(*, kind: str, key: str) -> Incident | None:
+    """Return the open incident of a kind and key, or None."""
+    return Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True).first()
+
+
+def count_open_incidents() -> dict[str, int]:
+    """Return how many incidents of each kind are open."""
+    rows = Incident.objects.filter(resolved_at__isnull=True).values_list("kind").order_by("kind")
+    return dict(rows.annotate(count=Count("pk")))

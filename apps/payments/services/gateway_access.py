@@ -1,0 +1,64 @@
+"""
+The gateways as services call them: each call also shows whether the gateway accepts our credentials.
+
+A rejected key says nothing about a payment, refund, link or dispute. It is one incident for operators, and whatever was to be
+done is done later; the first call that the gateway answers closes the incident.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from apps.core import clock
+from apps.core.incidents import report_incident, resolve_incident
+from apps.payments import gateways
+from apps.payments.gateways import Gateway, GatewayFailure, Refused
+
+CREDENTIALS_REJECTED = "gateway_credentials_rejected"
+_REJECTED = frozenset({401, 403})
+#: What an adapter works out by itself: no proof that the gateway accepts our key.
+LOCAL_METHODS = frozenset(
+    {
+        "checkout_options", "is_checkout_signed", "is_webhook_signed", "is_our_account", "read_envelope", "read_webhook",
+        "read_report", "inspect_report", "read_transfers", "find_settlement_day",
+    }
+)  # fmt: skip
+
+
+def get_gateway(name: str) -> Gateway:
+    """Return a gateway by the name that payments keep; its calls open and close the incident about our credentials."""
+    return cast(Gateway, _WatchedGateway(gateways.get_gateway(name)))
+
+
+class _WatchedGateway:
+    """A gateway's adapter, with a look at how each of its calls over the network ends."""
+
+    def __init__(self, adapter: Gateway) -> None:
+        self._adapter = adapter
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._adapter, name)
+        is_call = callable(attribute) and name not in LOCAL_METHODS
+        return partial(self._call, attribute) if is_call else attribute
+
+    def _call(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            answer = call(*args, **kwargs)
+        except Refused:
+            # It said no to what we asked, and so knows who we are.
+            self._resolve()
+            raise
+        except GatewayFailure as failure:
+            if failure.error.status in _REJECTED:
+                self._report(failure)
+            raise
+        self._resolve()
+        return answer
+
+    def _report(self, failure: GatewayFailure) -> None:
+        error = failure.error
+        detail = f"HTTP {error.status}: {error.description or error.reason or error.code or 'no reason given'}"
+        report_incident(kind=CREDENTIALS_REJECTED, key=self._adapter.name, detail=detail, now=clock.now())
+
+    def _resolve(self) -> None:
+        resolve_incident(kind=CREDENTIALS_REJECTED, key=self._adapter.name, now=clock.now())
