@@ -702,3 +702,100 @@ class TestWebhooks:
         reload(order)
         assert order.under_review_amount == 10**12
         assert balances("customer_advances") == (-(10**12),)
+
+
+class TestCancelOrder:
+    """An order with money under review can be cancelled: all of that money goes back."""
+
+    @pytest.mark.parametrize("by", ["buyer", "finance"])
+    def test_refunds_what_arrived(self, order: Any, finance: Any, by: str) -> None:
+        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + 777))
+        actor = actor_for(order.customer if by == "buyer" else finance)
+
+        services.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
+
+        reload(order)
+        refund = Refund.objects.get()
+        assert (order.status, order.under_review_amount, order.paid_amount) == (OrderStatus.CANCELLED, 0, 0)
+        assert (refund.amount, refund.reason, refund.status) == (
+            attempt.amount,
+            RefundReason.ORDER_CANCELLED,
+            "pending",
+        )
+        assert Payment.objects.get().status == PaymentStatus.CANCELLED
+        assert balances("customer_advances", "refunds_payable") == (0, -attempt.amount)
+
+    def test_waits_for_approval_above_the_limit_and_cancels_all_the_same(self, order: Any, settings: Any) -> None:
+        settings.REFUND_APPROVAL_ABOVE = 100
+        take_in(make_facts(make_payment(order), amount=order.total_amount + 777))
+
+        services.cancel_order(order_id=order.pk, actor=actor_for(order.customer), reason="", now=clock.now())
+
+        reload(order)
+        assert (order.status, Refund.objects.get().status) == (OrderStatus.CANCELLED, "requires_approval")
+        assert order.under_review_amount == order.total_amount + 777
+
+
+class TestAcceptOverHttp:
+    """POST /attempts/{id}/accept."""
+
+    @pytest.fixture
+    def attempt(self, order: Any) -> PaymentAttempt:
+        return take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+
+    def post(self, client: Any, attempt: PaymentAttempt, **body: Any) -> Any:
+        url = f"/api/v1/attempts/{attempt.public_id}/accept"
+        values = {"reason": "offer", "note": "Festival", **body}
+        return client.post(url, values, format="json", HTTP_IDEMPOTENCY_KEY=f"key-{len(Event.objects.all())}-of-test")
+
+    def test_accepts(self, order: Any, attempt: PaymentAttempt, finance: Any, client_of: Any) -> None:
+        answer = self.post(client_of(finance), attempt)
+
+        assert answer.status_code == 200
+        body = answer.json()
+        assert (body["id"], body["accepted_amount"], body["difference_reason"], body["is_under_review"]) == (
+            attempt.public_id, order.total_amount, "offer", False,
+        )  # fmt: skip
+        reload(order)
+        assert order.status == OrderStatus.CONFIRMED
+
+    def test_answers_202_where_a_second_person_is_needed(
+        self, order: Any, attempt: PaymentAttempt, finance: Any, client_of: Any, settings: Any
+    ) -> None:
+        settings.REFUND_APPROVAL_ABOVE = 100
+
+        first = self.post(client_of(finance), attempt)
+        assert (first.status_code, first["Location"]) == (202, f"/api/v1/payments/{attempt.payment.public_id}")
+        again = self.post(client_of(finance), attempt)
+        assert (again.status_code, again.json()["error"]["code"]) == (403, "second_person_required")
+        second = self.post(client_of(make_staff("finance")), attempt)
+
+        reload(order)
+        assert (second.status_code, order.status) == (200, OrderStatus.CONFIRMED)
+
+    @pytest.mark.parametrize("who", ["owner", "stranger", "support"])
+    def test_is_forbidden_to_everybody_else(
+        self, request: Any, order: Any, attempt: PaymentAttempt, client_of: Any, who: str
+    ) -> None:
+        answer = self.post(client_of(request.getfixturevalue(who)), attempt)
+
+        reload(order)
+        assert (answer.status_code, order.status) == (403, OrderStatus.PENDING_PAYMENT)
+
+    def test_refuses_money_of_an_own_order(self, shop: Any, finance: Any, client_of: Any) -> None:
+        order = make_order(finance)
+        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+
+        answer = self.post(client_of(finance), attempt)
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "self_approval_forbidden")
+
+    def test_refuses_what_is_not_under_review(self, order: Any, finance: Any, client_of: Any) -> None:
+        attempt = take_in(make_facts(make_payment(order)))
+
+        answer = self.post(client_of(finance), attempt)
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "attempt_not_acceptable")
+
+    def test_refuses_an_unknown_reason(self, attempt: PaymentAttempt, finance: Any, client_of: Any) -> None:
+        assert self.post(client_of(finance), attempt, reason="because").status_code == 400

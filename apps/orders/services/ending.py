@@ -29,9 +29,11 @@ class OrderBeingPaid(OrderNotCancellable):
 
 
 @transaction.atomic
-def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> Order:
+def cancel_order(*, order_id: UUID, is_money_refunded: bool = False, actor: Actor, reason: str, now: datetime) -> Order:
     """
     Cancel an order that nothing has been paid for, and give its stock back.
+
+    `is_money_refunded`: the caller refunds what has arrived and is under review.
 
     :raises OrderNotFound: if there is none
     :raises OrderNotCancellable: if money has moved, a payment is under way, or the order is already closed
@@ -42,7 +44,7 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
         status=order.status,
         paid=order.paid_amount,
         live_until=order.payment_live_until,
-        under_review=order.under_review_amount,
+        under_review=0 if is_money_refunded else order.under_review_amount,
         now=now,
     ):
         is_paying = rules.is_payment_live(live_until=order.payment_live_until, now=now)

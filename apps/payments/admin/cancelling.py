@@ -48,7 +48,8 @@ def _forecast(order: Any) -> list[tuple[str, Any]]:
 
 
 def _obstacle(order: Any) -> str:
-    if orders.payment_status_of(order, clock.now()) == PaymentStatus.PROCESSING:
+    is_paying = orders.payment_status_of(order, clock.now()) == PaymentStatus.PROCESSING
+    if is_paying and not order.under_review_amount:
         return "The buyer is paying just now. Cancel the payment first, or wait until it has ended."
     if selectors.is_order_disputed(order.pk):
         return "The buyer's bank wants the money back and has not decided: look at the order's disputes."
@@ -67,6 +68,9 @@ def _money(order: Any) -> list[tuple[str, Any]]:
             else "It is sent at once."
         )
         rows.append(("Money", f"{rupees(goes_back)} goes back to where it was paid from. {when}"))
+    elif order.under_review_amount:
+        arrived = rupees(order.under_review_amount)
+        rows.append(("Money", f"{arrived} arrived, which is not the amount requested. All of it is refunded."))
     elif order.status == OrderStatus.PENDING_PAYMENT:
         rows.append(("Money", "Nothing was paid; none moves."))
     else:

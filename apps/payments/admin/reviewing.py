@@ -7,6 +7,7 @@ One page shows all of it; each leads to its own page, with what can be done abou
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -14,15 +15,17 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.admin_site import ReadOnlyAdmin, age, link, tones
 from apps.core.money import rupees
+from apps.orders.states import OrderStatus
 from apps.payments import selectors, services
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.states import LIVE, AttemptStatus, RefundStatus
+from apps.payments.rules import CUSTOMER_FEE_BEARER
+from apps.payments.states import LIVE, AttemptStatus, DifferenceReason, RefundStatus, ReviewReason
 
 _SHOWN = 50
 _TONES = tones(
@@ -173,6 +176,28 @@ def _give_back(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note
     return f"Refund {refund.number} over {rupees(refund.amount)} {outlook}."
 
 
+class AcceptForm(forms.Form):
+    """Why the payer was charged another amount."""
+
+    reason = forms.ChoiceField(
+        choices=DifferenceReason.choices, widget=UnfoldAdminSelectWidget, help_text="The difference is booked by it."
+    )
+    note = forms.CharField(
+        max_length=200,
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Stays in the order's history.",
+    )
+
+
+def _accept(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, reason: str, note: str) -> str:
+    accepted = services.accept_attempt(attempt_id=attempt.pk, reason=reason, note=note, actor=actor, now=now)
+    number = accepted.payment.order.number
+    if accepted.accepted_amount is None:
+        return f"A second person must accept this payment before order {number} is confirmed."
+    return f"{rupees(accepted.amount)} is accepted as the full payment of order {number}, which is confirmed."
+
+
 def _close(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: str) -> str:
     services.close_review(attempt_id=attempt.pk, note=note, actor=actor, now=now)
     return f"The review of {attempt.gateway_payment_id} is closed."
@@ -201,6 +226,36 @@ def _of_giving_back(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     ]
 
 
+def _of_accepting(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
+    asked = attempt.payment
+    difference = attempt.amount - asked.amount
+    said = f"{rupees(abs(difference))} was charged {'beyond' if difference > 0 else 'below'} that; it is booked by the reason."
+    rows = [
+        *_facts(attempt),
+        ("Fee", _fee_of(attempt)),
+        (
+            "The order",
+            f"{asked.order.number} is paid and confirmed. Its invoice is for {rupees(asked.order.total_amount)}.",
+        ),
+        ("Difference", said),
+        ("Refunds", f"{rupees(min(attempt.amount, asked.amount))} can be refunded later at most."),
+    ]
+    if attempt.acceptance_requested_by:
+        rows.append(("Second person", "Somebody has accepted it already; you are the second person who agrees."))
+    elif abs(difference) > settings.REFUND_APPROVAL_ABOVE:
+        limit = rupees(settings.REFUND_APPROVAL_ABOVE)
+        rows.append(("Second person", f"The difference is above {limit}: a second person must accept it too."))
+    return rows
+
+
+def _fee_of(attempt: PaymentAttempt) -> str:
+    if attempt.fee_amount is None:
+        return "The gateway has not told its fee."
+    tax = rupees(attempt.fee_tax_amount or 0)
+    by = " The payer bears it." if attempt.fee_bearer == CUSTOMER_FEE_BEARER else ""
+    return f"{rupees(attempt.fee_amount)} with {tax} of GST.{by}"
+
+
 def _of_closing(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     left = selectors.undecided_of_attempt(attempt)
     kept = f"{rupees(left)} is neither given back nor on its way: give it back first." if left > 0 else "None is left."
@@ -216,6 +271,20 @@ def _has_money_left(attempt: PaymentAttempt) -> bool:
     return _waits(attempt) and is_ours and selectors.left_of_attempt(attempt) > 0
 
 
+def _can_be_accepted(attempt: PaymentAttempt) -> bool:
+    is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_DIFFERS
+    is_wanted = attempt.payment.order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED)
+    is_untouched = selectors.sum_held_of_attempt(attempt.pk) == 0
+    return is_wanted and is_of_other_amount and is_untouched and _has_money_left(attempt)
+
+
+add_object_action(
+    "payments.paymentattempt",
+    ObjectAction(
+        name="accept", title="Accept as full payment", permission="payments.change_refund", does=_accept,
+        icon="check_circle", form=AcceptForm, forecast=_of_accepting, is_offered=_can_be_accepted,
+    ),
+)  # fmt: skip
 add_object_action(
     "payments.paymentattempt",
     ObjectAction(

@@ -10,10 +10,12 @@ from apps.core.events import Actor
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
-from apps.payments import selectors
+from apps.payments import locks, selectors
 from apps.payments.services.approving import take_in_waiting_refunds
-from apps.payments.services.refunding import MINIMUM_PAISE, MoneyIsDisputed, request_refund
-from apps.payments.states import MoneyOperation, RefundReason
+from apps.payments.services.decision_rights import assess_decision
+from apps.payments.services.refunding import MINIMUM_PAISE, MoneyIsDisputed, refund_attempt, request_refund
+from apps.payments.services.reviewing import close_payment_of_refunded_money
+from apps.payments.states import Decision, MoneyOperation, RefundReason
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> "Order":
     """
     Cancel an order: an unpaid one as it is; of a paid one that has not left the house the stock comes back and the money goes back.
+    Money of another amount than was requested, which staff have not decided about, goes back as a whole.
 
     The refund waits for a second person's approval unless the actor may decide about it alone; the cancelling does not. What was
     asked back before and waits for approval is taken in; what is on its way, or nobody knows the fate of, stays, and the rest goes
@@ -34,6 +37,8 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     """
     order = lock_order(order_id)
 
+    if order.status == OrderStatus.PENDING_PAYMENT and order.under_review_amount:
+        return _cancel_with_money_under_review(order, actor=actor, reason=reason, now=now)
     if order.status == OrderStatus.PENDING_PAYMENT:
         return orders.cancel_order(order_id=order_id, actor=actor, reason=reason, now=now)
 
@@ -54,3 +59,23 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
         )
 
     return lock_order(order_id)
+
+
+def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str, now: datetime) -> "Order":
+    for attempt in locks.lock_captured_attempts(order.pk):
+        if not attempt.is_under_review:
+            continue
+        amount = selectors.left_of_attempt(attempt)
+        decision = assess_decision(order=order, operation=MoneyOperation.CANCEL_ORDER, amount=amount, actor=actor)
+        refund_attempt(
+            order=order,
+            attempt=attempt,
+            reason=RefundReason.ORDER_CANCELLED,
+            note=reason,
+            is_decided=decision == Decision.ALONE,
+            actor=actor,
+            now=now,
+        )
+        close_payment_of_refunded_money(order=order, attempt=attempt, actor=actor, now=now)
+
+    return orders.cancel_order(order_id=order.pk, is_money_refunded=True, actor=actor, reason=reason, now=now)
