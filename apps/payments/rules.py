@@ -165,15 +165,15 @@ def contradiction(
     currency: str,
     is_captured: bool | None,
     account_id: str,
+    is_our_account: bool,
     our_currency: str,
-    our_account_id: str,
 ) -> tuple[ExceptionReason, str] | None:
     """
     Return why what a gateway says of a payment cannot be booked as money of ours, with a sentence for staff, or None.
 
     It is of another account, of another currency or none, or contradicts itself. Another amount is no contradiction.
     """
-    if account_id and our_account_id and account_id != our_account_id:
+    if not is_our_account:
         return ExceptionReason.ACCOUNT_MISMATCH, f"The payment is reported for account {account_id}, which is not ours."
     if status not in (AttemptStatus.AUTHORIZED, AttemptStatus.AUTO_REFUNDED, AttemptStatus.CAPTURED):
         return None
@@ -197,6 +197,17 @@ def is_borne_fee(*, amount: int, asked: int, fee: int | None, tax: int | None, f
         return False
     difference = amount - asked
     return difference > 0 and difference in (fee, fee + (tax or 0))
+
+
+def in_payer_currency(amount: int, *, of: int, payer_amount: int | None) -> int:
+    """
+    Return what an amount (paise) of a payment is in the currency that its payer was charged in, in its smallest unit.
+
+    All of it is all that was charged; a part is rounded down, so that parts never come to more.
+    """
+    if payer_amount is None:
+        return amount
+    return payer_amount if amount == of else amount * payer_amount // of
 
 
 def fits_difference(reason: str, *, difference: int) -> bool:

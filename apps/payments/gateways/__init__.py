@@ -116,6 +116,8 @@ class GatewayRefund:
     speed_processed: str = ""
     arn: str = ""
     our_refund: str = ""
+    payer_amount: int | None = None
+    payer_currency: str = ""
     payment: GatewayPayment | None = None
     contradiction: str = ""
 

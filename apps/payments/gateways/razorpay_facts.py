@@ -81,18 +81,16 @@ def payment_from(entity: Any, *, order: Any = None, account_id: str = "") -> Gat
     """
     body = _object(entity)
     order_id = body.get("order_id")
-    amount, currency = _paise(body.get("amount")), currency_of(body)
-    base_amount, base_currency = _paise_or_none(body.get("base_amount")), currency_of(body, "base_currency")
-    is_converted = base_amount is not None and bool(base_currency) and bool(currency) and base_currency != currency
+    amount, currency, payer_amount, payer_currency = _converted(body)
     return GatewayPayment(
         gateway=NAME,
         id=with_prefix("pay", body.get("id")),
         order_id=with_prefix("order", order_id) if order_id else "",
         status=_status(body),
-        amount=base_amount if is_converted and base_amount is not None else amount,
-        currency=base_currency if is_converted else currency,
-        payer_amount=amount if is_converted else None,
-        payer_currency=currency if is_converted else "",
+        amount=amount,
+        currency=currency,
+        payer_amount=payer_amount,
+        payer_currency=payer_currency,
         method=_text(body, "method")[:20],
         payer=masked_payer(body),
         rrn=_rrn(body)[:40],
@@ -110,6 +108,15 @@ def payment_from(entity: Any, *, order: Any = None, account_id: str = "") -> Gat
 def currency_of(body: dict[str, Any], name: str = "currency") -> str:
     """Return a currency as the gateway says it, in capitals, or nothing: never cut to what a code may be."""
     return _text(body, name).upper()[:16]
+
+
+def _converted(body: dict[str, Any]) -> tuple[int, str, int | None, str]:
+    """Return amount and currency as they come to us, and what was charged in the payer's own, where that is another."""
+    amount, currency = _paise(body.get("amount")), currency_of(body)
+    base_amount, base_currency = _paise_or_none(body.get("base_amount")), currency_of(body, "base_currency")
+    if base_amount is None or not base_currency or not currency or base_currency == currency:
+        return amount, currency, None, ""
+    return base_amount, base_currency, amount, currency
 
 
 def _order_or_none(entity: Any, *, of: Any) -> GatewayOrder | None:
@@ -138,13 +145,16 @@ def refund_from(entity: Any, *, payment: Any = None, event_type: str = "") -> Ga
     ours = notes.get(NOTE_OF_REFUND) if isinstance(notes, dict) else None
     refund_id, payment_id = with_prefix("rfnd", body.get("id")), with_prefix("pay", body.get("payment_id"))
     enclosed = payment_from(payment) if payment is not None else None
+    amount, currency, payer_amount, payer_currency = _converted(body)
     return GatewayRefund(
         gateway=NAME,
         id=refund_id,
         gateway_payment_id=payment_id,
         status=_REFUND_STATUSES[status],
-        amount=_paise(body.get("amount")),
-        currency=currency_of(body),
+        amount=amount,
+        currency=currency,
+        payer_amount=payer_amount,
+        payer_currency=payer_currency,
         speed_processed=_text(body, "speed_processed")[:10],
         arn=str(arn)[:40] if isinstance(arn, (str, int)) and arn else "",
         our_refund=ours[:40] if isinstance(ours, str) else "",

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 
 from apps.core.errors import Conflict, NotFound
@@ -17,7 +16,7 @@ from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
 from apps.orders.states import CLOSED_UNPAID
 from apps.payments import events, locks, rules, selectors
-from apps.payments.gateways import GatewayPayment
+from apps.payments.gateways import GatewayPayment, get_gateway
 from apps.payments.models import Payment, PaymentAttempt, ReconciliationException, Webhook
 from apps.payments.services.exceptions import open_gateway_exception
 from apps.payments.services.ledger import CUSTOMER_ADVANCES, gateway_receivable, post_to_ledger
@@ -149,8 +148,8 @@ def _check_is_coherent(payment: Payment, attempt: PaymentAttempt | None, facts: 
         currency=facts.currency,
         is_captured=facts.is_captured,
         account_id=facts.account_id,
+        is_our_account=get_gateway(facts.gateway).is_our_account(facts.account_id),
         our_currency=payment.currency,
-        our_account_id=settings.RAZORPAY_ACCOUNT_ID,
     )
     if why is not None:
         raise GatewayFactsContradict(payment, attempt, facts, *why)

@@ -160,7 +160,9 @@ def _make(gateway: Gateway, refund: Refund, *, look_first: bool, now: datetime) 
     order = orders.get_order(refund.order_id)
     return gateway.create_refund(
         gateway_payment_id=refund.attempt.gateway_payment_id,
-        amount=refund.amount,
+        amount=rules.in_payer_currency(
+            refund.amount, of=refund.attempt.amount, payer_amount=refund.attempt.payer_amount
+        ),
         speed=refund.speed_requested,
         receipt=refund.number,
         notes={"refund": refund.public_id, "order": order.public_id},

@@ -4,6 +4,7 @@ The one place where news of refunds arrives: our own call, webhook, poll and set
 Whatever the order in which news comes, and however often, the rows end in one state and the books have one posting.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,7 @@ def _apply(facts: GatewayRefund, *, actor: Actor, now: datetime, webhook: Webhoo
     refund = locks.lock_refund(found.pk) if found is not None else None
 
     attempt, is_new = attempts[known.pk], refund is None
+    facts = _as_requested(facts, attempt, refund)
     conflict = find_refund_conflict(facts, attempt=attempt, refund=refund)
     if conflict is not None:
         show_conflict(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
@@ -115,6 +117,14 @@ def _apply(facts: GatewayRefund, *, actor: Actor, now: datetime, webhook: Webhoo
     tell_order(order=order, actor=actor, now=now)
 
     return refund
+
+
+def _as_requested(facts: GatewayRefund, attempt: PaymentAttempt, refund: Refund | None) -> GatewayRefund:
+    """Return the facts with our amount, where the payer got back in another currency exactly what we requested in that."""
+    if refund is None or not facts.payer_currency or facts.payer_currency != attempt.payer_currency:
+        return facts
+    requested = rules.in_payer_currency(refund.amount, of=attempt.amount, payer_amount=attempt.payer_amount)
+    return replace(facts, amount=refund.amount) if facts.payer_amount == requested else facts
 
 
 def _close_exception(facts: GatewayRefund, *, actor: Actor, now: datetime) -> None:
