@@ -12,3 +12,20 @@ class WebhookEnvelope:
     entity_id: str = ""
     gateway_payment_id: str = ""
     gateway_order_id: str = ""
+
+
+@dataclass(frozen=True)
+class GatewayOrder:
+    """
+    The gateway's order for one of our payments; `receipt` is our payment's public id, amounts in paise.
+
+    `status` is the gateway's own word; `is_paid` says that it holds the order settled, whatever the payer was charged.
+    """
+
+    id: str
+    amount: int
+    currency: str
+    receipt: str
+    status: str
+    amount_paid: int | None = None
+    is_paid: bool = False

@@ -17,7 +17,8 @@ from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.orders.states import PaymentStatus as OrderPaymentStatus
 from apps.payments import selectors, services
-from apps.payments.gateways import GatewayOrder, GatewayPayment
+from apps.payments.facts import GatewayOrder
+from apps.payments.gateways import GatewayPayment
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, ReconciliationException, Refund, Webhook
 from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason

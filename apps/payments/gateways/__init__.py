@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple, Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from apps.payments.facts import WebhookEnvelope
+from apps.payments.facts import GatewayOrder, WebhookEnvelope
 from apps.payments.gateways.links import GatewayLink, LinkGateway
 from apps.payments.gateways.report_formats import ReportFormat, ReportInspection
 
@@ -44,23 +44,6 @@ class GatewayError:
             "metadata": dict(self.metadata),
         }
         return {name: value for name, value in values.items() if value not in ("", None, {})}
-
-
-@dataclass(frozen=True)
-class GatewayOrder:
-    """
-    The gateway's order for one of our payments; `receipt` is our payment's public id, amounts in paise.
-
-    `status` is the gateway's own word; `is_paid` says that it holds the order settled, whatever the payer was charged.
-    """
-
-    id: str
-    amount: int
-    currency: str
-    receipt: str
-    status: str
-    amount_paid: int | None = None
-    is_paid: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from apps.payments.facts import WebhookEnvelope
+from apps.payments.facts import GatewayOrder, WebhookEnvelope
 from apps.payments.gateways import (
     GatewayDispute,
-    GatewayOrder,
     GatewayPayment,
     GatewayRefund,
     GatewaySettlement,

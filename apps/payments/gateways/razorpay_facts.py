@@ -9,10 +9,9 @@ import json
 from typing import Any
 
 from apps.payments import messages
-from apps.payments.facts import WebhookEnvelope
+from apps.payments.facts import GatewayOrder, WebhookEnvelope
 from apps.payments.gateways import (
     GatewayError,
-    GatewayOrder,
     GatewayPayment,
     GatewayRefund,
     UnreadableFacts,

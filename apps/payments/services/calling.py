@@ -19,11 +19,11 @@ from apps.core.events import SYSTEM, record, stored_fields
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors, states
+from apps.payments.facts import GatewayOrder
 from apps.payments.gateways import (
     Gateway,
     GatewayError,
     GatewayFailure,
-    GatewayOrder,
     GatewayPayment,
     OutcomeUnknown,
     Payer,

@@ -19,7 +19,7 @@ from apps.core.money import rupees
 from apps.orders.locks import lock_order
 from apps.orders.states import CLOSED_UNPAID, OrderStatus
 from apps.payments import events, locks, rules, selectors
-from apps.payments.gateways import GatewayOrder
+from apps.payments.facts import GatewayOrder
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.services.decision_rights import assess_decision, check_decision
 from apps.payments.services.payment_differences import post_difference
