@@ -70,13 +70,20 @@ _SHORT_ORDERS = """
                 WHERE payment.order_id = orders.id AND attempt.status = 'captured'
                   AND attempt.currency = orders.currency AND attempt.review_reason <> 'amount_differs') AS captured,
                coalesce(sum(refund.amount) FILTER (WHERE refund.status = 'processed'), 0) AS refunded,
-               coalesce(sum(coalesce(note.total_amount, refund.amount)) FILTER (
+               coalesce(sum(coalesce(note.total_amount + fee.amount, refund.amount)) FILTER (
                    WHERE refund.status = 'processed' AND (note.total_amount IS NOT NULL OR withheld.id IS NOT NULL
                    OR refund.processed_at > %(now)s - interval '60 seconds')), 0) AS explained
         FROM payments_refund refund
         JOIN payments_paymentattempt attempt ON attempt.id = refund.attempt_id
         CROSS JOIN LATERAL (SELECT sum(total_amount) AS total_amount FROM invoicing_invoice
                             WHERE refund_id = refund.id AND type = 'credit_note') note
+        -- A fee that the payer bore was never part of the order.
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(greatest(-entry.amount, 0)), 0) AS amount
+            FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
+            WHERE ledger.source_type = 'payments.refund' AND ledger.source_id = refund.id
+              AND ledger.kind = 'difference_reversal' AND entry.account_id = 'customer_advances'
+        ) fee
         LEFT JOIN core_event withheld ON withheld.subject_type = 'payments.refund' AND withheld.subject_id = refund.id
              AND withheld.type = 'invoicing.credit_note.withheld'
         WHERE refund.order_id = orders.id AND attempt.review_reason <> 'amount_differs'

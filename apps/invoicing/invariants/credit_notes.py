@@ -52,13 +52,21 @@ _NOTES_SAY_WHAT_THEY_CORRECT = """
                sum(CASE WHEN type = 'credit_note' THEN -total_amount ELSE total_amount END) AS left_of_order
         FROM invoicing_invoice WHERE order_id = note.order_id AND status <> 'cancelled'
     ) together
+    CROSS JOIN LATERAL (
+        -- What the payer never paid of an accepted payment is credited with the last of its money.
+        SELECT coalesce(sum(greatest(entry.amount, 0)), 0) AS shortfall
+        FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
+        WHERE ledger.source_type = 'payments.refund' AND ledger.source_id = note.refund_id
+          AND ledger.kind = 'difference_reversal' AND entry.account_id = 'customer_advances'
+    ) unpaid
     WHERE note.type = 'credit_note' AND (
         refund.id IS NULL OR invoice.id IS NULL OR refund.status <> 'processed' OR invoice.type = 'credit_note'
         OR note.order_id <> refund.order_id OR note.order_id <> invoice.order_id
         OR note.customer_id <> invoice.customer_id OR note.registration_id <> invoice.registration_id
         OR note.place_of_supply <> invoice.place_of_supply OR note.currency <> refund.currency
         OR note.seller <> invoice.seller OR note.buyer <> invoice.buyer OR note.issued_at < invoice.issued_at
-        OR together.amount > refund.amount OR (together.amount < refund.amount AND together.left_of_order <> 0))
+        OR together.amount > refund.amount + unpaid.shortfall
+        OR (together.amount < refund.amount + unpaid.shortfall AND together.left_of_order <> 0))
     UNION ALL
     SELECT number, total_amount, refund_id::text, status, NULL, refers_to_id::text FROM invoicing_invoice
     WHERE type <> 'credit_note' AND (refund_id IS NOT NULL OR refers_to_id IS NOT NULL)

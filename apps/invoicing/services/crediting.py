@@ -64,7 +64,8 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
 
     One note for each document of the sale that the refund takes something of: two at most. None if they are withheld for a reason that
     is recorded, or the order's invoice is still to come, whose news then brings them. The money of a refund after the time limit is
-    booked as less sales, at full tax.
+    booked as less sales, at full tax. Where less than the order's amount was accepted as its payment, the refund of the last of it
+    has notes for the rest of the order's amount too.
 
     :raises RefundNotProcessed: if the money has not gone back
     :raises SeriesUnavailable: if the series is used up, or another one of that year has its prefix
@@ -82,11 +83,15 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
         return []
     sold = [_sold(invoice) for invoice in invoices]
     withheld = _reason_to_withhold(order, refund, sold, now=now)
+    # A payer who paid less than the order's amount gets that back, and the goods are credited at what they were sold for. Too late for
+    # a note the sale stays as it was.
+    is_reversed = withheld is not rules.Withheld.TOO_LATE
+    shortfall = payment_services.reverse_difference(refund=refund, now=now) if is_reversed else 0
     if withheld is not None:
         _withhold(refund, sold, withheld, actor=actor, now=now)
         return []
 
-    drafts = _drafts(refund, sold)
+    drafts = _drafts(refund, sold, amount=refund.amount + shortfall)
     notes = [_unnumbered(refund, of.invoice, draft) for of, draft in drafts]
     for note, (of, draft) in zip(notes, drafts, strict=True):
         _book(note, now=now)
@@ -164,13 +169,13 @@ def _withhold(refund: Any, sold: Sequence[_Sold], reason: rules.Withheld, *, act
     )
 
 
-def _drafts(refund: Any, sold: Sequence[_Sold]) -> list[tuple[_Sold, rules.CreditDraft]]:
+def _drafts(refund: Any, sold: Sequence[_Sold], *, amount: int) -> list[tuple[_Sold, rules.CreditDraft]]:
     returned = [
         rules.Returned(order_line_id=line.order_line_id, quantity=line.quantity, amount=line.amount)
         for line in refund.lines.order_by("pk")
     ]
     balances = [_balance(of, returned) for of in sold]
-    shares = rules.share_amount(balances, min(refund.amount, sum(balance.left for balance in balances)))
+    shares = rules.share_amount(balances, min(amount, sum(balance.left for balance in balances)))
     return [
         (
             of,

@@ -1,0 +1,160 @@
+"""Documents and refunds of orders whose payer was charged another amount, which was accepted as the full payment."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from apps.core import audit, clock
+from apps.core.events import SYSTEM
+from apps.invoicing.models import Invoice
+from apps.invoicing.services import issue_credit_notes, issue_invoice
+from apps.orders import selectors as orders
+from apps.orders.models import Order
+from apps.orders.states import PaymentStatus
+from apps.payments import selectors, services
+from apps.payments.gateways import GatewayRefund
+from apps.payments.models import Refund
+from apps.payments.states import Source
+from tests.factories.catalog import make_registration
+from tests.factories.orders import make_order
+from tests.factories.payments import make_facts, make_payment, new_gateway_id, take_in, take_in_refund
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "reference_data")]
+
+_ACCOUNTS = ("customer_advances", "payer_fees", "payment_differences", "refunds_payable")
+
+
+@pytest.fixture(autouse=True)
+def _everything_holds(db: None) -> Any:
+    yield
+    connection.check_constraints()
+    ids = ("INV-11", "INV-11a", "INV-14b", "INV-16", "INV-16c", "INV-19", "INV-20", "INV-20b", "INV-20c", "INV-25c", "INV-25e",
+           "INV-25f", "INV-26", "INV-28", "INV-28d", "INV-34", "INV-34b", "INV-34c", "INV-36", "INV-36b")  # fmt: skip
+    found = audit.run(now=clock.now(), only=list(ids))
+    assert [(result.invariant.id, result.rows, result.error) for result in found.violated] == []
+
+
+def sell(owner: Any, *, difference: int) -> tuple[Order, Any]:
+    """Return a confirmed and invoiced order of two equal units, and its attempt of another amount."""
+    make_registration()
+    order = make_order(owner, quantity=2)
+    reason = "surcharge" if difference > 0 else "offer"
+    attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + difference))
+    services.accept_attempt(attempt_id=attempt.pk, reason=reason, actor=SYSTEM, now=clock.now())
+    issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
+    order.refresh_from_db()
+    attempt.refresh_from_db()
+    return order, attempt
+
+
+def refund(order: Order, **asked: Any) -> tuple[Refund, list[Invoice]]:
+    """Return a refund whose money has gone back, and its credit notes."""
+    (requested,) = services.request_refund(
+        order_id=order.pk, reason="goods_returned", actor=SYSTEM, now=clock.now(), **asked
+    )
+    processed = take_in_refund(requested)
+    notes = issue_credit_notes(refund_id=processed.pk, actor=SYSTEM, now=clock.now())
+    order.refresh_from_db()
+    return processed, notes
+
+
+def refund_at_gateway(attempt: Any, amount: int) -> list[Invoice]:
+    """Have somebody refund an amount in the gateway's dashboard, and return its credit notes."""
+    facts = GatewayRefund(
+        gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id,
+        status="processed", amount=amount, currency="INR",
+    )  # fmt: skip
+    made = services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+    return issue_credit_notes(refund_id=made.pk, actor=SYSTEM, now=clock.now())
+
+
+def balances() -> dict[str, int]:
+    return {code: balance for code in _ACCOUNTS if (balance := selectors.balance_of(code))}
+
+
+class TestInvoice:
+    @pytest.mark.parametrize("difference", [2_360, -9_000])
+    def test_is_for_the_orders_amount(self, owner: Any, difference: int) -> None:
+        order, _ = sell(owner, difference=difference)
+
+        assert Invoice.objects.get(type="tax_invoice").total_amount == order.total_amount
+        booked = {"payer_fees": -difference} if difference > 0 else {"payment_differences": -difference}
+        assert balances() == booked
+
+
+class TestRefundOfAnOrderWhosePayerBoreAFee:
+    def test_returns_the_orders_amount_and_keeps_the_fee(self, owner: Any) -> None:
+        order, attempt = sell(owner, difference=2_360)
+
+        made, (note,) = refund(order)
+
+        assert (made.amount, note.total_amount) == (order.total_amount, order.total_amount)
+        assert orders.payment_status_of(order, clock.now()) == PaymentStatus.REFUNDED
+        assert balances() == {"payer_fees": -2_360}
+        with pytest.raises(services.NothingToRefund):
+            refund(order)
+        assert attempt.amount == order.total_amount + 2_360
+
+    def test_is_refused_beyond_the_orders_amount(self, owner: Any) -> None:
+        order, attempt = sell(owner, difference=2_360)
+
+        with pytest.raises(services.RefundExceedsPayment):
+            refund(order, amount=attempt.amount)
+
+        assert Refund.objects.count() == 0
+
+    def test_made_at_the_gateway_takes_the_fee_back_too(self, owner: Any) -> None:
+        order, attempt = sell(owner, difference=2_360)
+
+        (note,) = refund_at_gateway(attempt, attempt.amount)
+
+        order.refresh_from_db()
+        assert note.total_amount == order.total_amount
+        assert balances() == {}
+        assert orders.payment_status_of(order, clock.now()) == PaymentStatus.REFUNDED
+
+    def test_made_at_the_gateway_after_ours_takes_the_fee_back_too(self, owner: Any) -> None:
+        order, attempt = sell(owner, difference=2_360)
+        refund(order)
+
+        assert refund_at_gateway(attempt, 2_360) == []
+
+        assert balances() == {}
+
+
+class TestRefundOfAnOrderWhosePayerHadAnOffer:
+    def test_returns_what_was_captured_and_credits_the_whole_invoice(self, owner: Any) -> None:
+        order, attempt = sell(owner, difference=-9_000)
+
+        made, (note,) = refund(order)
+
+        assert (made.amount, note.total_amount) == (attempt.amount, order.total_amount)
+        assert order.refunded_amount == order.total_amount
+        assert orders.payment_status_of(order, clock.now()) == PaymentStatus.REFUNDED
+        assert balances() == {}
+
+    def test_by_cancelling_returns_what_was_captured(self, owner: Any) -> None:
+        order, attempt = sell(owner, difference=-9_000)
+
+        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+
+        made = take_in_refund(Refund.objects.get())
+        (note,) = issue_credit_notes(refund_id=made.pk, actor=SYSTEM, now=clock.now())
+        assert (made.amount, note.total_amount) == (attempt.amount, order.total_amount)
+        assert balances() == {}
+
+
+class TestCancellingBeforeTheInvoice:
+    @pytest.mark.parametrize(("difference", "kept"), [(2_360, {"payment_differences": -2_360}), (-9_000, {})])
+    def test_leaves_no_advance(self, owner: Any, difference: int, kept: dict[str, int]) -> None:
+        make_registration()
+        order = make_order(owner)
+        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + difference))
+        services.accept_attempt(attempt_id=attempt.pk, reason="other", actor=SYSTEM, now=clock.now())
+        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+
+        made = take_in_refund(Refund.objects.get())
+
+        assert issue_credit_notes(refund_id=made.pk, actor=SYSTEM, now=clock.now()) == []
+        assert balances() == kept
