@@ -50,8 +50,10 @@ def send(delivery: Delivery) -> None:
 def count_hints(queue: str) -> int:
     """Return how many messages the broker holds in a queue; the caller copes with a broker that is away."""
     pool: Any = current_app.pool
-    with pool.acquire(block=True) as connection, connection.channel() as channel:
-        try:
-            return int(channel.queue_declare(queue, passive=True).message_count)
-        except ChannelError:  # an empty queue is none
-            return 0
+    with pool.acquire(block=True) as connection:
+        connection.connect()
+        with connection.channel() as channel:
+            try:
+                return int(channel.queue_declare(queue, passive=True).message_count)
+            except ChannelError:  # an empty queue is none
+                return 0

@@ -13,6 +13,7 @@ from apps.core import clock, relay
 from apps.core.events import SYSTEM, record
 from apps.core.management.commands import relay as relay_command
 from apps.core.models import Delivery, Event
+from apps.core.tasks import count_hints
 from tests.factories.accounts import make_user
 from tests.support.broker import Broker
 from tests.support.broker import broker as open_broker
@@ -190,6 +191,9 @@ class TestResend:
 
         assert sent == [0, 90, 270, 630, 1350, 2790, 5670, 8550, 11430]
         assert Delivery.objects.get().resends == 8
+
+    def test_the_broker_is_asked_also_before_anything_was_sent(self, broker: Broker) -> None:
+        assert count_hints("events") == 0
 
     def test_a_broker_that_does_not_answer_is_sent_nothing_again(
         self, day: Day, monkeypatch: pytest.MonkeyPatch

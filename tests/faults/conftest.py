@@ -36,6 +36,8 @@ class House:
         self.stack = stack
         self.fault_dir = fault_dir
         self.phone = Phone(stack.sandbox_url)
+        #: What ended and was started again by `heal`, in order.
+        self.revived: list[str] = []
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a manage.py command beside the stack."""
@@ -83,9 +85,10 @@ class House:
             return database.execute(statement.encode()).fetchall()
 
     def heal(self) -> None:
-        """Start again what has ended, as a process manager does: a worker may not survive the loss of its broker."""
+        """Start again what has ended, as a process manager does."""
         self.servers.wait_for_exit(0.01)
         for name in set(self.servers.ended) & set(read_procfile()):
+            self.revived.append(name)
             self.revive(name)
 
     def revive(self, name: str) -> None:
@@ -195,3 +198,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield House(servers, stack, place)
     finally:
         servers.stop()
+
+
+@pytest.fixture
+def nothing_ends(house: House) -> Iterator[None]:
+    """Fail if a process of the stack ended, whether or not it was started again."""
+    revived = len(house.revived)
+    yield
+    house.servers.wait_for_exit(0.01)
+    assert (set(house.servers.ended) & set(read_procfile()), house.revived[revived:]) == (set(), [])

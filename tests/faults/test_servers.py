@@ -12,7 +12,10 @@ import requests
 
 from tests.faults.conftest import Buyer, House, wait_for
 
-pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(300),
+    pytest.mark.usefixtures("nothing_ends"),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,56 @@
+"""How a worker meets a broker that is away, full, read-only, loading or busy: it waits, as the relay does."""
+
+import time
+from typing import Any
+
+import structlog
+from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+
+log = structlog.get_logger(__name__)
+
+PAUSE_WITHOUT_BROKER = 1.0
+#: A key that is written to find out whether the broker takes anything; gone by itself.
+_PROBE = "bahi:probe"
+_PROBE_LASTS_MS = 1_000
+
+
+class PatientConsumer(Consumer):
+    """
+    Celery's consumer, which begins again only when its broker takes writes.
+
+    Celery begins again at once. A broker that is full answers every question but takes nothing, so that it would fail again some
+    five times a second. What a message that was lost meanwhile stood for is in Postgres, and sent again by the relay's sweep.
+    """
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Wait after a connection could not be made."""
+        self._wait(exc)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Let go of the connection that failed, then wait."""
+        super().on_connection_error_after_connected(exc)
+        self._wait(exc)
+
+    def _wait(self, failure: Exception) -> None:
+        log.warning("worker_without_broker", error=str(failure))
+        while not takes_writes(self.app):
+            maybe_shutdown()
+            time.sleep(PAUSE_WITHOUT_BROKER)
+        log.info("worker_found_broker")
+
+
+def takes_writes(app: Any) -> bool:
+    """Test if the broker of a Celery application can be reached and takes writes."""
+    connection = app.connection_for_read()
+    try:
+        connection.connect()
+        with connection.channel() as channel:
+            client = getattr(channel, "client", None)  # brokers other than Redis have none
+            if client is not None:
+                client.set(_PROBE, "", px=_PROBE_LASTS_MS)
+    except (*connection.connection_errors, *connection.channel_errors):
+        return False
+    finally:
+        connection.release()
+    return True

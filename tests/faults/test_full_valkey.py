@@ -1,0 +1,225 @@
+"""Valkey full, read-only and busy: the workers and the clock wait, the web goes on, and nothing is lost."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+import redis
+import requests
+
+from devtools.demo.client import Api
+from tests.faults.conftest import Buyer, House, wait_for
+
+pytestmark = [
+    pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(300),
+    pytest.mark.usefixtures("nothing_ends"),
+]  # fmt: skip
+
+
+_PHONES = (f"+9198000001{number:02d}" for number in range(100))
+
+
+@pytest.fixture(scope="module")
+def buyer(house: House) -> Buyer:
+    return house.sign_in("+919800000005")
+
+
+@pytest.fixture
+def valkey(house: House) -> Iterator[Any]:
+    """A client of the embedded Valkey, which takes writes again afterwards."""
+    client: Any = redis.Redis.from_url(house.servers.env["REDIS_URL"])
+    yield client
+    client.config_set("maxmemory", "256mb")
+    client.execute_command("REPLICAOF", "NO", "ONE")
+    client.close()
+
+
+def refuses_writes(valkey: Any) -> bool:
+    try:
+        valkey.set("bahi:test", "", px=1)
+    except redis.exceptions.ResponseError:
+        return True
+    return False
+
+
+def fill(valkey: Any) -> None:
+    """Let Valkey refuse every command that needs memory."""
+    valkey.config_set("maxmemory-policy", "noeviction")
+    valkey.config_set("maxmemory", "1mb")
+    assert refuses_writes(valkey)
+
+
+def _count_in_log(house: House, name: str, event: str) -> int:
+    return house.stack.log_of(name).read_text(errors="replace").count(f'"{event}"')
+
+
+@contextmanager
+def worker_stopped(house: House) -> Iterator[None]:
+    """Let hints lie in the queues until the end."""
+    os.kill(house.servers.pids["worker"], signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(house.servers.pids["worker"], signal.SIGCONT)
+
+
+def hints(valkey: Any) -> int:
+    return sum(valkey.llen(queue) for queue in ("payments", "events", "notifications", "documents"))
+
+
+def check_that_web_goes_on(house: House, buyer: Buyer) -> tuple[str, str]:
+    """Place an order, ask to pay it, log in by password and ask for a code; return the order's id and the payment's URL."""
+    order_id = buyer.place().json()["id"]
+    payment_url = buyer.start_payment(order_id)
+    assert house.finance().get("/refunds?limit=1")["object"] == "list"
+    body = {"phone": next(_PHONES)}  # each once: a phone is not sent a code more often than every half minute
+    asked = Api(f"{house.stack.web_url}/api/v1").call("POST", "/auth/otp", body, expect=202)
+    assert asked.json()["object"] == "challenge"
+    assert requests.get(f"{house.stack.web_url}/livez", timeout=10).status_code == 200
+    ready = requests.get(f"{house.stack.web_url}/readyz", timeout=10)
+    assert ready.status_code == 200
+    return order_id, payment_url
+
+
+def expect_orders_to_go_on(house: House, buyer: Buyer, *payments: tuple[str, str]) -> None:
+    for order_id, payment_url in payments:
+        buyer.approve(payment_url, seconds=150)
+        buyer.wait_until_confirmed(order_id, seconds=150)
+    assert house.audit() == []
+
+
+def test_a_full_valkey_ends_no_process_and_loses_nothing(house: House, buyer: Buyer, valkey: Any) -> None:
+    waits = _count_in_log(house, "worker", "worker_without_broker")
+    with worker_stopped(house):
+        first = buyer.place().json()["id"]
+        first_payment = buyer.start_payment(first)
+        wait_for(lambda: hints(valkey) >= 2, seconds=60)
+        fill(valkey)
+
+    wait_for(lambda: _count_in_log(house, "worker", "worker_without_broker") > waits, seconds=60)
+    second, second_payment = check_that_web_goes_on(house, buyer)
+    wait_for(lambda: _count_in_log(house, "relay", "relay_without_broker") > 0, seconds=60)
+    valkey.config_set("maxmemory", "256mb")
+
+    expect_orders_to_go_on(house, buyer, (first, first_payment), (second, second_payment))
+    statuses = "SELECT DISTINCT send_status FROM accounts_challenge"
+    wait_for(lambda: house.read(statuses) == [("sent",)], seconds=90)
+
+
+def test_a_valkey_that_fills_and_empties_loses_nothing(house: House, buyer: Buyer, valkey: Any) -> None:
+    stop = threading.Event()
+
+    def change() -> None:
+        while not stop.is_set():
+            valkey.config_set("maxmemory", "1mb")
+            stop.wait(0.5)
+            valkey.config_set("maxmemory", "256mb")
+            stop.wait(0.5)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    payments = []
+    try:
+        for _ in range(4):
+            order_id = buyer.place().json()["id"]
+            payments.append((order_id, buyer.start_payment(order_id)))
+        time.sleep(5)
+    finally:
+        stop.set()
+        thread.join()
+
+    expect_orders_to_go_on(house, buyer, *payments)
+
+
+def test_a_read_only_valkey_ends_no_process(house: House, buyer: Buyer, valkey: Any) -> None:
+    waits = _count_in_log(house, "worker", "worker_without_broker")
+    valkey.execute_command("REPLICAOF", "127.0.0.1", "1")
+
+    wait_for(lambda: _count_in_log(house, "worker", "worker_without_broker") > waits, seconds=60)
+    payment = check_that_web_goes_on(house, buyer)
+    valkey.execute_command("REPLICAOF", "NO", "ONE")
+
+    expect_orders_to_go_on(house, buyer, payment)
+
+
+def test_a_valkey_that_is_busy_with_a_script_ends_no_process(house: House, buyer: Buyer, valkey: Any) -> None:
+    waits = _count_in_log(house, "relay", "relay_without_broker")
+    valkey.config_set("busy-reply-threshold", 100)
+    with _endless_script(house, valkey):
+        payment = check_that_web_goes_on(house, buyer)
+        wait_for(lambda: _count_in_log(house, "relay", "relay_without_broker") > waits, seconds=60)
+
+    expect_orders_to_go_on(house, buyer, payment)
+
+
+@contextmanager
+def _endless_script(house: House, valkey: Any) -> Iterator[None]:
+    other: Any = redis.Redis.from_url(house.servers.env["REDIS_URL"], socket_timeout=1)
+
+    def run() -> None:
+        with pytest.raises(redis.exceptions.RedisError):
+            other.eval("while true do end", 0)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_for(lambda: refuses_writes(valkey), seconds=30)
+    try:
+        yield
+    finally:
+        thread.join()
+        wait_for(lambda: _is_killed(valkey), seconds=30)
+        other.close()
+
+
+def _is_killed(valkey: Any) -> bool:
+    # A client that gave up may have sent the script a second time.
+    with suppress(redis.exceptions.ResponseError):
+        valkey.execute_command("SCRIPT", "KILL")
+    return not refuses_writes(valkey)
+
+
+@pytest.mark.parametrize("stop", ["full", "away"])
+def test_worker_and_clock_start_without_a_broker_and_end_when_they_are_told(
+    house: House, buyer: Buyer, valkey: Any, stop: str
+) -> None:
+    for name in ("worker", "beat"):
+        terminate(house, name)
+    if stop == "full":
+        fill(valkey)
+    else:
+        house.servers.stop_server("valkey")
+    try:
+        for name in ("worker", "beat"):
+            house.revive(name)
+        told = {"full": "worker_without_broker", "away": "Cannot connect to"}[stop]
+        wait_for(lambda: told in house.stack.log_of("worker").read_text(), seconds=60)
+        assert terminate(house, "worker") == 0
+        house.revive("worker")
+        wait_for(lambda: told in house.stack.log_of("worker").read_text(), seconds=60)
+        payment = check_that_web_goes_on(house, buyer)
+    finally:
+        if stop == "away":
+            house.servers.restart_server("valkey")
+    valkey.config_set("maxmemory", "256mb")
+
+    expect_orders_to_go_on(house, buyer, payment)
+
+
+def terminate(house: House, name: str) -> int:
+    """End a process as a process manager does and return its exit code."""
+    os.kill(house.servers.pids[name], signal.SIGTERM)
+    wait_for(_ended(house, name), seconds=60)
+    return house.servers.ended.pop(name)
+
+
+def _ended(house: House, name: str) -> Callable[[], bool]:
+    def is_over() -> bool:
+        house.servers.wait_for_exit(0.1)
+        return name in house.servers.ended
+
+    return is_over
