@@ -36,6 +36,8 @@ _CLOSING_WAITS = (20, 60, 300, 600)
 _CLOSED_WAITS = (600, 3_600, 6 * 3_600, 24 * 3_600, 24 * 3_600, 24 * 3_600)
 #: Waits between two looks at a refund whose end only the gateway knows; the last one repeats, for a bank takes days.
 _REFUND_WAITS = (15, 30, 60, 300, 900, 3_600)
+#: Waits before the gateway is asked whether it made a refund after all whose call it rejected.
+_REJECTED_WAITS = (600, 3_600, 24 * 3_600)
 #: Waits before a webhook that could not be processed is attempted again; after the last one it is parked.
 _WEBHOOK_WAITS = (60, 300, 900, 3_600, 6 * 3_600)
 MOST_WEBHOOK_ATTEMPTS = len(_WEBHOOK_WAITS) + 1
@@ -311,15 +313,26 @@ def shared_out(amount: int, left: Collection[int]) -> list[int]:
     return parts
 
 
-def refund_moves(current: str, to: str) -> bool:
-    """Test if a gateway's news changes what a refund is at. Processed stays; pending only ends not knowing."""
+def refund_moves(current: str, to: str, *, is_known_to_gateway: bool) -> bool:
+    """
+    Test if a gateway's news changes what a refund is at. Processed stays; pending only ends not knowing.
+
+    One that failed without an id of the gateway's was a call that it rejected: whatever it says of the refund is news.
+    """
     if current == to or current == RefundStatus.PROCESSED:
         return False
     if to == RefundStatus.PROCESSED:
         return True
+    if current == RefundStatus.FAILED and not is_known_to_gateway:
+        return True
     if current == RefundStatus.UNKNOWN:
         return True
     return current == RefundStatus.PENDING and _REFUND_RANK[to] > _REFUND_RANK[current]
+
+
+def next_look_for_rejected_refund(*, checks: int, now: datetime) -> datetime | None:
+    """Return when the gateway is asked again for a refund whose call it rejected, or None after the last time."""
+    return now + timedelta(seconds=_REJECTED_WAITS[checks]) if checks < len(_REJECTED_WAITS) else None
 
 
 def next_refund_check(*, checks: int, now: datetime) -> datetime:

@@ -116,6 +116,7 @@ HOLDING = (RefundStatus.REQUIRES_APPROVAL, *PROMISED)
 #: A gateway's answer decides these; the janitor asks until it has come.
 OPEN_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN)
 
+#: `failed -> pending`: the gateway has made it although it rejected our call.
 #: `failed -> processed` and `cancelled -> processed`: the gateway says in the end that the money has gone.
 change_refund = by_table(
     {
@@ -123,8 +124,10 @@ change_refund = by_table(
         RefundStatus.PENDING: {
             RefundStatus.PROCESSED, RefundStatus.FAILED, RefundStatus.UNKNOWN, RefundStatus.CANCELLED,
         },
-        RefundStatus.UNKNOWN: {RefundStatus.PENDING, RefundStatus.PROCESSED, RefundStatus.FAILED},
-        RefundStatus.FAILED: {RefundStatus.MANUAL, RefundStatus.PROCESSED},
+        RefundStatus.UNKNOWN: {
+            RefundStatus.PENDING, RefundStatus.PROCESSED, RefundStatus.FAILED, RefundStatus.CANCELLED,
+        },
+        RefundStatus.FAILED: {RefundStatus.MANUAL, RefundStatus.PENDING, RefundStatus.PROCESSED},
         RefundStatus.MANUAL: {RefundStatus.PROCESSED, RefundStatus.CANCELLED},
         RefundStatus.CANCELLED: {RefundStatus.PROCESSED},
     }

@@ -570,7 +570,7 @@ class TestOwnCall:
             gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id,
             status="processed", amount=4_999, currency="INR", our_refund=refund.public_id,
         )  # fmt: skip
-        monkeypatch.setattr("apps.payments.services.giving_back._make", lambda *_, **__: facts)
+        monkeypatch.setattr("apps.payments.services.giving_back._make", lambda *_: facts)
         entries, now = LedgerEntry.objects.count(), clock.now()
 
         services.send_refund(refund_id=refund.pk, now=now)

@@ -86,8 +86,8 @@ class GatewayRefund:
     What a gateway says of one refund, in our words. Amounts in paise.
 
     `status` is pending, processed or failed of `RefundStatus`. `our_refund` is our refund's public id as the gateway kept it in
-    its notes, or empty. `payment` is what came along of the payment that it gives back, or None. `contradiction` is a sentence
-    for staff where the news contradicts itself.
+    its notes, or empty; `receipt` is our refund's number. `payment` is what came along of the payment that it gives back, or
+    None. `contradiction` is a sentence for staff where the news contradicts itself.
     """
 
     gateway: str
@@ -101,6 +101,7 @@ class GatewayRefund:
     our_refund: str = ""
     payer_amount: int | None = None
     payer_currency: str = ""
+    receipt: str = ""
     payment: GatewayPayment | None = None
     contradiction: str = ""
 

@@ -50,6 +50,7 @@ _CAPTURE_OPTIONS = {"automatic_expiry_period": 30, "manual_expiry_period": 7200,
 _NO_EMAIL = "void@razorpay.com"
 _RECEIPT_TAKEN = "Order receipt should be unique."
 
+_REFUNDS_A_PAGE, _MOST_REFUNDS = 100, 5_000
 #: What Razorpay calls the speeds that we know.
 _SPEEDS = {"normal": "normal", "instant": "optimum"}
 
@@ -139,9 +140,15 @@ class Razorpay(RazorpayLinks):
         return understood(refund_from, read(f"/v1/refunds/{quote(gateway_refund_id, safe='')}"))
 
     def list_refunds(self, *, gateway_payment_id: str) -> list[GatewayRefund]:
-        """Return every refund of a payment, whoever made it."""
+        """Return every refund of a payment, whoever made it, page by page: one that is overlooked might be made twice."""
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refunds"
-        return items_of(read(path, {"count": 100}), refund_from)
+        found: list[GatewayRefund] = []
+        for skip in range(0, _MOST_REFUNDS, _REFUNDS_A_PAGE):
+            page = items_of(read(path, {"count": _REFUNDS_A_PAGE, "skip": skip}), refund_from)
+            found += page
+            if len(page) < _REFUNDS_A_PAGE:
+                break
+        return found
 
     def list_disputes(self) -> list[GatewayDispute]:
         """Return the latest hundred disputes of the account, newest first."""

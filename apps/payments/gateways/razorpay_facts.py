@@ -157,6 +157,7 @@ def refund_from(entity: Any, *, payment: Any = None, event_type: str = "") -> Ga
         speed_processed=_text(body, "speed_processed")[:10],
         arn=str(arn)[:40] if isinstance(arn, (str, int)) and arn else "",
         our_refund=ours[:40] if isinstance(ours, str) else "",
+        receipt=_text(body, "receipt")[:40],
         payment=enclosed,
         contradiction=contradiction_of(
             refund_id,

@@ -221,15 +221,49 @@ def find_retry(refund_id: UUID) -> Refund | None:
     return Refund.objects.filter(retry_of_id=refund_id).first()
 
 
-def find_refund_for(facts: GatewayRefund) -> Refund | None:
-    """Return the refund that a gateway's refund is: by our own id that the gateway kept, else by the gateway's; or None."""
+def find_refund_for(facts: GatewayRefund, *, adopted_by: UUID | None = None) -> Refund | None:
+    """
+    Return the refund that a gateway's refund is, or None.
+
+    By the gateway's id first: a refund that another row of ours has adopted may still bear the id of the one that was rejected.
+    Then the one that is to adopt it, and then by our own id that the gateway kept.
+    """
     rows = Refund.objects.filter(payment__gateway=facts.gateway)
+    known = rows.filter(gateway_refund_id=facts.id).first()
+    if known is not None:
+        return known
+    if adopted_by is not None:
+        return rows.get(pk=adopted_by)
     if facts.our_refund:
         with suppress(NotFound):
             ours = rows.filter(pk=ids.decode(Refund.PREFIX, facts.our_refund)).first()
-            if ours is not None and ours.gateway_refund_id in (None, facts.id):
+            if ours is not None and ours.gateway_refund_id is None:
                 return ours
-    return rows.filter(gateway_refund_id=facts.id).first()
+    return None
+
+
+def list_rejected_refunds(refund: Refund) -> list[Refund]:
+    """
+    Return the other refunds of an attempt, of the same amount, that the gateway rejected when it was called.
+
+    It may have made one of them all the same. What this refund was made to replace counts whatever became of it.
+    """
+    rejected = Q(status__in=(RefundStatus.FAILED, RefundStatus.MANUAL), gateway_refund_id__isnull=True)
+    rows = Refund.objects.filter(rejected | Q(pk=refund.retry_of_id), attempt_id=refund.attempt_id)
+    return list(rows.filter(amount=refund.amount).exclude(pk=refund.pk).order_by("pk"))
+
+
+def list_known_gateway_refunds(gateway_refund_ids: Collection[str]) -> set[str]:
+    """Return which of some refunds of the gateway a row of ours stands for."""
+    rows = Refund.objects.filter(gateway_refund_id__in=gateway_refund_ids)
+    return {str(one) for one in rows.values_list("gateway_refund_id", flat=True)}
+
+
+def is_refund_of_ours(public_id: str) -> bool:
+    """Return whether there is a refund with a public id."""
+    with suppress(NotFound):
+        return Refund.objects.filter(pk=ids.decode(Refund.PREFIX, public_id)).exists()
+    return False
 
 
 def find_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:

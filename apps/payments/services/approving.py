@@ -137,7 +137,7 @@ def withdraw(
     now: datetime,
 ) -> Refund:
     """Withdraw a locked refund that nobody is paying. The caller has locked its order."""
-    if refund.status in (RefundStatus.PENDING, RefundStatus.MANUAL):
+    if refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.MANUAL):
         post_due(order, refund, kind=REVERSAL, now=now)
     refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED)
     refund.next_check_at = None

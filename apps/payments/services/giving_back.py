@@ -6,6 +6,7 @@ looked up among the payment's refunds by our id in their notes, before the same 
 """
 
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -31,11 +32,13 @@ from apps.payments.models import Refund
 from apps.payments.services.approving import withdraw
 from apps.payments.services.calling import CLAIM_LASTS
 from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.refund_lookup import find_made_refund, list_gateway_refunds
 from apps.payments.services.refunding import MoneyIsDisputed, RefundExceedsPayment, check_still_there
 from apps.payments.services.returning import (
     NotOurRefund,
     RefundFactsConflict,
     apply_gateway_refund,
+    call_off_refund,
     note_refund_refused,
     note_refund_unknown,
 )
@@ -68,7 +71,7 @@ def send_refund(*, refund_id: UUID, now: datetime) -> bool:
     gateway = get_gateway(refund.attempt.gateway)
     is_repeat = refund.gateway_call == GatewayCall.UNKNOWN
     try:
-        facts = _make(gateway, refund, look_first=is_repeat, now=now)
+        facts = _make(gateway, refund)
     except Refused as failure:
         note_refund_refused(refund=refund, error=failure.error, now=now)
     except TryLater as failure:
@@ -83,15 +86,22 @@ def send_refund(*, refund_id: UUID, now: datetime) -> bool:
 
 
 def _apply_answer(refund: Refund, facts: GatewayRefund, *, now: datetime) -> None:
-    """Apply the gateway's answer about a refund; one that conflicts with it leaves the refund as unknown as before."""
+    """
+    Apply the gateway's answer about a refund; one that conflicts with it leaves the refund as unknown as before.
+
+    If another row of ours has come to stand for what the gateway made, this one is called off.
+    """
     try:
-        apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+        applied = apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now, adopted_by=refund.pk)
     except RefundFactsConflict as conflict:
         error = GatewayError(code="CONTRADICTORY_ANSWER", description=str(conflict)[:300])
         if refund.gateway_refund_id is None:
             note_refund_unknown(refund=refund, error=error, now=now)
         else:
             _note_not_done(refund, OutcomeUnknown(error), call=None, now=now)
+    else:
+        if applied.pk != refund.pk:
+            call_off_refund(refund_id=refund.pk, instead=applied, now=now)
 
 
 @transaction.atomic
@@ -152,11 +162,10 @@ def _claim(refund_id: UUID, *, now: datetime) -> Refund | None:
     return refund if is_claimed else None
 
 
-def _make(gateway: Gateway, refund: Refund, *, look_first: bool, now: datetime) -> GatewayRefund:
-    if look_first:
-        found = _look_up(gateway, refund)
-        if found is not None:
-            return found
+def _make(gateway: Gateway, refund: Refund) -> GatewayRefund:
+    found = find_made_refund(gateway, refund)
+    if found is not None:
+        return found
     order = orders.get_order(refund.order_id)
     return gateway.create_refund(
         gateway_payment_id=refund.attempt.gateway_payment_id,
@@ -168,15 +177,6 @@ def _make(gateway: Gateway, refund: Refund, *, look_first: bool, now: datetime) 
         notes={"refund": refund.public_id, "order": order.public_id},
         idempotency_key=refund.idempotency_key,
     )
-
-
-def _look_up(gateway: Gateway, refund: Refund) -> GatewayRefund | None:
-    try:
-        listed = gateway.list_refunds(gateway_payment_id=refund.attempt.gateway_payment_id)
-    except Refused as refusal:
-        # The question was refused, and not the refund: nobody knows more of that than before.
-        raise OutcomeUnknown(refusal.error) from refusal
-    return next((facts for facts in listed if facts.our_refund == refund.public_id), None)
 
 
 def _note_not_done(refund: Refund, failure: GatewayFailure, *, call: GatewayCall | None, now: datetime) -> None:
@@ -201,8 +201,7 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
     """
     refund = selectors.get_refund(refund_id)
     if refund.status not in OPEN_REFUNDS:
-        Refund.objects.filter(pk=refund_id).exclude(status__in=OPEN_REFUNDS).update(next_check_at=None)
-        return True
+        return _look_for_rejected(refund, now=now)
     if refund.gateway_refund_id is None:
         return send_refund(refund_id=refund_id, now=now)
     try:
@@ -214,6 +213,26 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
     checks = refund.checks + 1
     still_open = Refund.objects.filter(pk=refund_id, status=RefundStatus.PENDING)
     still_open.update(checks=checks, next_check_at=rules.next_refund_check(checks=checks, now=now))
+    return True
+
+
+def _look_for_rejected(refund: Refund, *, now: datetime) -> bool:
+    """Ask a few times whether the gateway has made a refund whose call it rejected, and apply it; return if it answered."""
+    is_rejected = refund.status in (RefundStatus.FAILED, RefundStatus.MANUAL) and refund.gateway_refund_id is None
+    at = rules.next_look_for_rejected_refund(checks=refund.checks + 1, now=now) if is_rejected else None
+    closed = Refund.objects.filter(pk=refund.pk).exclude(status__in=OPEN_REFUNDS)
+    closed.update(next_check_at=at, checks=refund.checks + 1)
+    if not is_rejected:
+        return True
+    try:
+        listed = list_gateway_refunds(get_gateway(refund.attempt.gateway), refund)
+    except GatewayFailure as failure:
+        log.warning("gateway_call_failed", call="list_refunds", refund=refund.number, failure=str(failure)[:200])
+        return False
+    for facts in listed:
+        if facts.our_refund == refund.public_id:
+            with suppress(RefundFactsConflict):
+                apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
     return True
 
 

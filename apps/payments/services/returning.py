@@ -7,6 +7,7 @@ Whatever the order in which news comes, and however often, the rows end in one s
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -64,7 +65,13 @@ class RefundFactsConflict(NotOurRefund):
 
 
 def apply_gateway_refund(
-    *, facts: GatewayRefund, source: Source, actor: Actor, now: datetime, webhook: Webhook | None = None
+    *,
+    facts: GatewayRefund,
+    source: Source,
+    actor: Actor,
+    now: datetime,
+    webhook: Webhook | None = None,
+    adopted_by: UUID | None = None,
 ) -> Refund:
     """
     Take in what a gateway says of one refund.
@@ -74,10 +81,12 @@ def apply_gateway_refund(
     3. A refund that was made at the gateway and not by us gets its row now, so that the books stay true.
     4. Merge by rank: processed stays processed; post to the ledger once; tell the order.
 
+    `adopted_by` is the refund of ours that stands for it from now on, unless another one does already.
+
     :raises NotOurRefund: if it gives back no captured payment of ours
     :raises RefundFactsConflict: if it cannot be so; the exception for staff is kept
     """
-    applied = _apply(facts, actor=actor, now=now, webhook=webhook)
+    applied = _apply(facts, actor=actor, now=now, webhook=webhook, adopted_by=adopted_by)
     if isinstance(applied, FactConflict):
         # Raised out here: the transaction that holds the exception has ended well.
         raise RefundFactsConflict(applied.description)
@@ -85,13 +94,15 @@ def apply_gateway_refund(
 
 
 @transaction.atomic
-def _apply(facts: GatewayRefund, *, actor: Actor, now: datetime, webhook: Webhook | None) -> Refund | FactConflict:
+def _apply(
+    facts: GatewayRefund, *, actor: Actor, now: datetime, webhook: Webhook | None, adopted_by: UUID | None
+) -> Refund | FactConflict:
     known = selectors.find_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
     if known is None or known.status != AttemptStatus.CAPTURED:
         raise NotOurRefund(facts.id)
     order = lock_order(known.payment.order_id)
     attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
-    found = selectors.find_refund_for(facts)
+    found = selectors.find_refund_for(facts, adopted_by=adopted_by)
     refund = locks.lock_refund(found.pk) if found is not None else None
 
     attempt, is_new = attempts[known.pk], refund is None
@@ -152,7 +163,12 @@ def note_refund_refused(*, refund: Refund, error: GatewayError, now: datetime) -
     refund.gateway_call = GatewayCall.REFUSED
     refund.claimed_until = None
     refund.error = error.as_dict()
-    refund.save(update_fields=["status", "gateway_call", "claimed_until", "error", "next_check_at", "updated_at"])
+    # It may have been made all the same: the gateway is asked a few times more.
+    refund.checks = 0
+    refund.next_check_at = rules.next_look_for_rejected_refund(checks=0, now=now)
+    refund.save(
+        update_fields=["status", "gateway_call", "claimed_until", "error", "checks", "next_check_at", "updated_at"]
+    )
 
     log.error("gateway_refused_refund", refund=refund.number, error=refund.error)
     actor = gateway_actor(refund.attempt.gateway)
@@ -216,7 +232,9 @@ def _insert_foreign(order: "Order", attempt: PaymentAttempt, facts: GatewayRefun
 
 def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor, now: datetime) -> None:
     before = stored_fields(refund)
-    has_moved = rules.refund_moves(refund.status, facts.status)
+    has_moved = rules.refund_moves(
+        refund.status, facts.status, is_known_to_gateway=refund.gateway_refund_id is not None
+    )
     if has_moved:
         _move(order, refund, RefundStatus(facts.status), now=now)
     is_first_sight = refund.gateway_refund_id is None
@@ -245,6 +263,10 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
     refund.next_check_at = rules.next_refund_check(checks=0, now=now) if to in OPEN_REFUNDS else None
     if to == RefundStatus.FAILED:
         post_due(order, refund, kind=REVERSAL, now=now)
+    if to == RefundStatus.PENDING and was == RefundStatus.FAILED:
+        log.error("rejected_refund_was_made", refund=refund.number)
+        post_due(order, refund, kind=DUE_AGAIN, now=now)
+        _call_off_another_try(order, refund, now=now)
     if to == RefundStatus.PROCESSED:
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED, RefundStatus.MANUAL):
             log.error("refund_processed_after_all", refund=refund.number, was=was)
@@ -266,6 +288,21 @@ def _call_off_another_try(order: "Order", refund: Refund, *, now: datetime) -> N
         reason = f"{refund.number} was made after all"
         # The buyer hears of the one that was made.
         withdraw(order, again, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
+
+
+@transaction.atomic
+def call_off_refund(*, refund_id: UUID, instead: Refund, now: datetime) -> None:
+    """Withdraw a refund whose money has gone by another row, unless the gateway knows it by now."""
+    order = lock_order(instead.order_id)
+    refund = locks.lock_refund(refund_id)
+
+    if refund.status not in OPEN_REFUNDS or refund.gateway_refund_id is not None:
+        return
+
+    refund.claimed_until = None
+    refund.save(update_fields=["claimed_until", "updated_at"])
+    reason = f"{instead.number} was made after all"
+    withdraw(order, refund, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
 
 
 def _post_processed(order: "Order", refund: Refund, *, now: datetime) -> None:
