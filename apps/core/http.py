@@ -5,6 +5,8 @@ It refuses to be called inside a database transaction, because a slow gateway wo
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from json import loads
 from typing import Any
@@ -22,6 +24,7 @@ from apps.core.deadlines import Deadline, deadline, watch
 TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds between two pieces of the answer
 _LONGEST_ANSWER = 30.0  # seconds, from the call to the last byte of the answer, its head included
 _LARGEST_ANSWER = 8_388_608  # bytes
+_TOO_LATE = "the answer took too long"
 
 
 class CalledInsideTransaction(RuntimeError):
@@ -109,6 +112,7 @@ class Client:
         try:
             with (
                 deadline(_LONGEST_ANSWER) as limit,
+                _told_as_late(limit),
                 self._session().request(
                     method,
                     f"{self.base_url}{path}",
@@ -122,7 +126,7 @@ class Client:
                     stream=True,
                 ) as response,
             ):
-                raw = _read(response, limit)
+                raw = _read(response)
         except requests.ConnectTimeout as error:
             raise NotReached(str(error)) from error
         except requests.ConnectionError as error:
@@ -161,15 +165,26 @@ def _was_refused(error: requests.ConnectionError) -> bool:
     return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
 
 
-def _read(response: requests.Response, limit: Deadline) -> bytes:
+@contextmanager
+def _told_as_late(limit: Deadline) -> Iterator[None]:
+    """Let a call whose connection was ended by its deadline say so, whether what was cut off looks broken or whole."""
+    try:
+        yield
+    except (requests.RequestException, HTTPError) as error:
+        if limit.is_over:
+            raise NoAnswer(_TOO_LATE) from error
+        raise
+    if limit.is_over:
+        raise NoAnswer(_TOO_LATE)
+
+
+def _read(response: requests.Response) -> bytes:
     # Piece by piece: `requests` would read whatever comes.
     raw = bytearray()
     while piece := response.raw.read1(65_536, decode_content=True):
         raw += piece
         if len(raw) > _LARGEST_ANSWER:
             raise NoAnswer("the answer was too long")
-    if limit.is_over:  # where no length was given, what was cut off looks whole
-        raise NoAnswer("the answer took too long")
     return bytes(raw)
 
 

