@@ -171,6 +171,7 @@ class Servers:
     def restart_server(self, name: str) -> None:
         """Start it again at the same address, with the data it had (Valkey comes back empty)."""
         self.pids[name] = self._ask("restart_server", _START_SECONDS, name=name)["pid"]
+        self.ended.pop(name, None)
 
     def outlive_exec(self) -> None:
         """Keep the servers while this process becomes another program (`os.exec*`) and until that ends."""

@@ -79,12 +79,12 @@ class TestNormaliseEmail:
         "evil", ["a" * 50_000 + "!", "a." * 25_000 + "@", "a@" + "b." * 25_000 + "!", "+" + "1 " * 25_000]
     )
     def test_no_text_costs_time(self, evil: str) -> None:
-        began = time.monotonic()
+        began = time.thread_time()
         for normalise in (rules.normalise_email, rules.normalise_phone):
             with pytest.raises(ValueError):
                 normalise(evil)
 
-        assert time.monotonic() - began < 0.05
+        assert time.thread_time() - began < 1  # of our own time; where each letter is compared with each, minutes
 
 
 class TestMask:

@@ -46,7 +46,7 @@ def together(calls: Sequence[Callable[[], Any]], *, threads: int) -> list[Any]:
         results = list(pool.map(on_thread, calls))
         # Each thread closes its own connection: the barrier makes every one take exactly one of these.
         barrier = threading.Barrier(threads)
-        list(pool.map(lambda _: (barrier.wait(10), connection.close()), range(threads)))
+        list(pool.map(lambda _: (barrier.wait(60), connection.close()), range(threads)))
     return results
 
 
@@ -108,7 +108,7 @@ class TestTwoHundredBuyersOfFiftyUnits:
 
         def read_together(variant_ids: Any) -> dict[UUID, StockItem]:
             rows = read_without_lock(variant_ids)
-            barrier.wait(10)
+            barrier.wait(60)
             return rows
 
         monkeypatch.setattr(locks, "lock_stock", read_together)
@@ -142,7 +142,7 @@ class TestBuyersOfTheSameGoodsInOppositeOrder:
             for number, variant_id in enumerate(variant_ids):
                 rows |= lock_in_key_order([variant_id])
                 if number == 0:
-                    barrier.wait(10)
+                    barrier.wait(60)
             return rows
 
         monkeypatch.setattr(locks, "lock_stock", lock_in_given_order)
@@ -193,7 +193,7 @@ class TestPaymentAgainstExpiry:
 
         def read_together(references: Any) -> list[Reservation]:
             rows = list(Reservation.objects.filter(reference__in=set(references)))
-            barrier.wait(10)
+            barrier.wait(60)
             return rows
 
         monkeypatch.setattr(locks, "lock_reservations", read_together)

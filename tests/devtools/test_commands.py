@@ -11,7 +11,7 @@ import pytest
 
 from devtools.embedded import CHECKOUT
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(600)
 
 CLEAN = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "MAKELEVEL"}}
 
@@ -23,7 +23,7 @@ def devtools(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=240,
         **options,
     )
 
@@ -90,7 +90,7 @@ def test_bahi_works_through_a_symbolic_link_from_anywhere(tmp_path):
 
     done = subprocess.run(
         [str(tmp_path / "bahi"), "version"], cwd=tmp_path, env={**CLEAN, "DATABASE_URL": "postgres://x/y", "REDIS_URL": "redis://x/0"},
-        capture_output=True, text=True, timeout=50, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr

@@ -104,7 +104,7 @@ def test_two_stacks_that_start_at_once_choose_different_ports():
         [sys.executable, "-c", code.format(first=first)],
         cwd=environment.CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as other:  # fmt: skip
-        chosen, _ = other.communicate("\n", timeout=30)
+        chosen, _ = other.communicate("\n", timeout=240)
 
     assert int(chosen) > first
 

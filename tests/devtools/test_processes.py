@@ -15,7 +15,7 @@ import pytest
 from devtools import kernel, processes
 from devtools.embedded import CHECKOUT
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(600)
 
 WEB = """
 import http.server, os, signal, subprocess, sys
@@ -80,7 +80,7 @@ class Runner:
         raise AssertionError("".join(self.lines))
 
     def rest(self) -> str:
-        output, _ = self.process.communicate(timeout=30)
+        output, _ = self.process.communicate(timeout=240)
         return output
 
 
@@ -96,7 +96,7 @@ def start_runner(tmp_path):
     for runner in started:
         if runner.process.poll() is None:
             runner.process.kill()
-            runner.process.communicate(timeout=30)
+            runner.process.communicate(timeout=240)
         runner.process.stdout.close()
 
 
@@ -122,7 +122,7 @@ def test_nothing_survives_the_runner_not_even_what_escaped_its_session(start_run
     assert len(below) >= 5  # supervisor, sandbox, web, its escaped child, worker
 
     runner.process.send_signal(signum)
-    runner.process.wait(30)
+    runner.process.wait(240)
 
     assert_gone(below)
 
@@ -141,9 +141,12 @@ def test_a_killed_supervisor_takes_the_processes_along(start_runner, wait_until,
         os.kill(pid, signal.SIGKILL)
 
 
-def test_a_process_that_ends_is_named_with_its_last_words_and_ends_the_rest(start_runner, assert_gone):
-    runner = start_runner("web: {web}\nworker: sh -c 'sleep 2; echo out of paper; exit 3'\n")
+def test_a_process_that_ends_is_named_with_its_last_words_and_ends_the_rest(start_runner, assert_gone, tmp_path):
+    told = tmp_path / "told to end"
+    wait = f'until test -e "{told}"; do sleep 0.1; done'
+    runner = start_runner(f"web: {{web}}\nworker: sh -c '{wait}; echo out of paper; exit 3'\n")
     below = runner.until_ready()
+    told.touch()
 
     output = runner.rest()
 
@@ -153,9 +156,10 @@ def test_a_process_that_ends_is_named_with_its_last_words_and_ends_the_rest(star
     assert_gone(below)
 
 
-def test_lines_carry_the_name_of_their_process_and_the_log_is_verbatim(start_runner, tmp_path):
+def test_lines_carry_the_name_of_their_process_and_the_log_is_verbatim(start_runner, wait_until, tmp_path):
     runner = start_runner("web: {web}\nworker: sh -c 'printf \"half\"; sleep 300'\n")
     runner.until_ready()
+    wait_until(lambda: (tmp_path / "logs/worker.log").read_text() == "half")
     runner.process.send_signal(signal.SIGINT)
     output = "".join(runner.lines) + runner.rest()
 

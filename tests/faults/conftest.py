@@ -1,6 +1,14 @@
-"""A whole stack for the fault tests: its own servers, processes and sandbox, and a buyer who meets it over HTTP."""
+"""
+A whole stack for the fault tests: its own servers, processes and sandbox, and a buyer who meets it over HTTP.
 
+Nothing here judges how long something takes: whoever waits does so for a condition, and gives up only when it will never come.
+Before each test `mended` puts everything back, so that a test that fails takes no other with it.
+"""
+
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,12 +19,18 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
+import requests
 
 from devtools import environment, logins
 from devtools.demo.client import Api, Phone
 from devtools.demo.story import _code_in
 from devtools.embedded import CHECKOUT, Servers
 from devtools.processes import Stack, read_procfile
+from tests.faults import points
+
+#: Seconds after which something that has not come will never come, however busy the machine is.
+PATIENCE = 240.0
 
 ADDRESS = {
     "name": "Asha Rao",
@@ -38,6 +52,7 @@ class House:
         self.phone = Phone(stack.sandbox_url)
         #: What ended and was started again by `heal`, in order.
         self.revived: list[str] = []
+        self._ending: set[str] = set()
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a manage.py command beside the stack."""
@@ -46,7 +61,7 @@ class House:
             env=self.stack.env,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -84,6 +99,50 @@ class House:
         with psycopg.connect(self.servers.env["DATABASE_URL"]) as database:
             return database.execute(statement.encode()).fetchall()
 
+    def write(self, statement: str) -> None:
+        """Change rows, as time would."""
+        with psycopg.connect(self.servers.env["DATABASE_URL"]) as database:
+            database.execute(statement.encode())
+
+    def terminate(self, name: str) -> None:
+        """Ask a process to end, as a process manager does at every release."""
+        self._ending.add(name)
+        os.kill(self.servers.pids[name], signal.SIGTERM)
+
+    def wait_until_ended(self, name: str) -> int:
+        """Wait until a process has ended and return its exit code."""
+        deadline = time.monotonic() + PATIENCE
+        while name not in self.servers.ended:
+            assert time.monotonic() < deadline, f"{name} does not end"
+            self.servers.wait_for_exit(1.0)
+        return self.servers.ended[name]
+
+    def mend(self) -> None:
+        """Put everything back as it was at the start, whatever the test before has left: one that fails leaves it anywhere."""
+        for point in points.ALL:
+            (self.fault_dir / point).unlink(missing_ok=True)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.servers.pids["valkey"], signal.SIGCONT)
+        if not _answers(lambda: redis.Redis.from_url(self.servers.env["REDIS_URL"]).ping()):
+            self.servers.restart_server("valkey")
+        if not _answers(lambda: self.read("SELECT 1")):
+            self.servers.restart_server("postgres")
+        for name in [*self._ending]:
+            wait_for(lambda pid=self.servers.pids[name]: not _is_alive(pid))
+            self.revive(name)
+        self.heal()
+        self.phone.control("DELETE", "/faults")
+        self.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
+        self.phone.control("POST", "/knobs/razorpay", {"refund_outcome": "processed"})
+        wait_for(self.is_ready)
+
+    def is_ready(self) -> bool:
+        """Tell whether the web process answers and finds its database and Redis."""
+        self.heal()
+        with contextlib.suppress(requests.RequestException):
+            return bool(requests.get(f"{self.stack.web_url}/readyz", timeout=10).json()["status"] == "ready")
+        return False
+
     def heal(self) -> None:
         """Start again what has ended, as a process manager does."""
         self.servers.wait_for_exit(0.01)
@@ -93,6 +152,7 @@ class House:
 
     def revive(self, name: str) -> None:
         """Start a process of the Procfile again, as a process manager would."""
+        self._ending.discard(name)
         self.servers.ended.pop(name, None)
         self.stack._spawn(name, ["/bin/sh", "-c", f"exec {read_procfile()[name]}"])
 
@@ -111,7 +171,7 @@ class Buyer:
             f"{self.api.base_url}/orders",
             json=self.order_body,
             headers={"Idempotency-Key": key or str(uuid.uuid4())},
-            timeout=20,
+            timeout=PATIENCE,
         )
 
     def orders(self) -> list[dict[str, Any]]:
@@ -126,9 +186,9 @@ class Buyer:
         asked = self.api.call("POST", "/payments", {"order_id": order_id}, expect=202, headers=headers)
         return str(asked.headers["Location"].removeprefix("/api/v1"))
 
-    def approve(self, payment_url: str, *, seconds: float = 60) -> str:
+    def approve(self, payment_url: str) -> str:
         """Wait until the payment can be paid, pay it in the UPI app, and return the gateway's payment id."""
-        upi = wait_for(lambda: self._upi_of(payment_url), seconds=seconds)
+        upi = wait_for(lambda: self._upi_of(payment_url))
         gateway_payment = str(upi["gateway_payment_id"])
         self.house.phone.control("POST", f"/payments/{gateway_payment}/approve")
         return gateway_payment
@@ -137,8 +197,8 @@ class Buyer:
         self.house.heal()
         return (self.api.get(payment_url).get("next_action") or {}).get("upi")
 
-    def wait_until_confirmed(self, order_id: str, *, seconds: float = 60) -> dict[str, Any]:
-        wait_for(lambda: self._is_confirmed(order_id), seconds=seconds)
+    def wait_until_confirmed(self, order_id: str) -> dict[str, Any]:
+        wait_for(lambda: self._is_confirmed(order_id))
         return self.order(order_id)
 
     def _is_confirmed(self, order_id: str) -> bool:
@@ -158,26 +218,42 @@ class Buyer:
         asked = self.api.call("POST", "/refunds", {"order_id": order_id}, expect=202, headers=headers).json()
         return f"/refunds/{asked['data'][0]['id']}"
 
-    def wait_until_refund_is(self, refund_url: str, status: str, *, seconds: float = 60) -> dict[str, Any]:
+    def wait_until_refund_is(self, refund_url: str, status: str) -> dict[str, Any]:
         def arrived() -> dict[str, Any] | None:
             self.house.heal()
             refund = dict(self.api.get(refund_url))
             return refund if refund["status"] == status else None
 
-        return dict(wait_for(arrived, seconds=seconds))
+        return dict(wait_for(arrived))
 
     def invoices(self, order_id: str) -> list[dict[str, Any]]:
         return list(self.api.get(f"/invoices?order_id={order_id}")["data"])
 
 
-def wait_for(read: Callable[[], Any], *, seconds: float) -> Any:
+def wait_for(read: Callable[[], Any]) -> Any:
     """Read until something truthy comes."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while True:
         if found := read():
             return found
-        assert time.monotonic() < deadline, f"it did not come within {seconds} s"
+        assert time.monotonic() < deadline, "it will never come"
         time.sleep(0.2)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _answers(ask: Callable[[], Any]) -> bool:
+    try:
+        ask()
+    except (OSError, redis.RedisError, psycopg.Error):
+        return False
+    return True
 
 
 @pytest.fixture(scope="package")
@@ -190,6 +266,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         ports = environment.Ports.choose()
         env = environment.build(servers.env, ports, data_dir=place, ignore_user=True)
         env |= {"DJANGO_SETTINGS_MODULE": "tests.faults.settings", "FAULT_DIR": str(place), "LOG_FORMAT": "json"}
+        # A test that keeps a row locked until something has happened must not meet a time-out first.
+        env |= dict.fromkeys(("DB_LOCK_TIMEOUT_MS", "DB_STATEMENT_TIMEOUT_MS", "DB_IDLE_TIMEOUT_MS"), "120000")
         stack = Stack(servers, env, ports, logs=place / "logs")
         stack.manage("migrate", "migrate", "--no-input", "--verbosity", "0")
         stack.manage("reference", "setup_reference_data")
@@ -200,8 +278,15 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         servers.stop()
 
 
+@pytest.fixture(autouse=True)
+def mended(request: pytest.FixtureRequest) -> None:
+    """Every test that uses the stack finds it whole."""
+    if "house" in request.fixturenames:
+        request.getfixturevalue("house").mend()
+
+
 @pytest.fixture
-def nothing_ends(house: House) -> Iterator[None]:
+def nothing_ends(house: House, mended: None) -> Iterator[None]:
     """Fail if a process of the stack ended, whether or not it was started again."""
     revived = len(house.revived)
     yield

@@ -25,6 +25,10 @@ RELAY_BEFORE_HINT = "relay_before_hint"
 WORKER_AFTER_REFUND = "worker_after_refund"
 IMPORT_AMID_READING = "import_amid_reading"
 IMPORT_AMID_BOOKING = "import_amid_booking"
+ALL = (
+    WEB_BEFORE_COMMIT, WEB_AFTER_COMMIT, WORKER_AFTER_GATEWAY, WORKER_BEFORE_RECEIPT, WHOLE_WORKER_BEFORE_RECEIPT,
+    RELAY_BEFORE_HINT, WORKER_AFTER_REFUND, IMPORT_AMID_READING, IMPORT_AMID_BOOKING,
+)  # fmt: skip
 #: The keys of the refunds that the gateway was asked for, in the order in which it was asked, a line each.
 REFUND_KEYS = "refund_keys"
 
@@ -89,7 +93,6 @@ class FaultPoints(AppConfig):
         # The waits of the product, shortened so that a test need not sit through them.
         relay.RESEND_AFTER = timedelta(seconds=6)
         calling.CLAIM_LASTS = giving_back.CLAIM_LASTS = timedelta(seconds=6)
-        settling._CLAIM_LASTS = timedelta(seconds=6)
         rules._REFUND_WAITS = (2, 2, 2, 5, 5, 5)
         # And its pieces, so that a report of a few hundred lines is one of many.
         settling._BATCH = 100

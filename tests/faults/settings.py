@@ -1,8 +1,12 @@
 """Local settings, with the places at which a process can be killed, and nothing else."""
 
+from datetime import timedelta
+
 from config.schedule import SCHEDULE
 from config.settings.local import *
 
+# A buyer logs in once a module, which takes as long as the machine is busy.
+SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"] = timedelta(hours=6)
 SCHEDULE["ask about open refunds"]["schedule"] = 2.0
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults.points.FaultPoints"]

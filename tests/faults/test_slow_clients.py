@@ -10,7 +10,7 @@ import pytest
 from tests.support.slow_clients import DRIPS, SLOW_CLOSER, SLOW_READER, SlowClients
 from tests.support.web_server import WebServer, running_web
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("slow-clients"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("slow-clients"), pytest.mark.timeout(900)]
 
 GOOD = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 KEPT = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -39,7 +39,7 @@ def web(web_of: Callable[..., Any]) -> Iterator[WebServer]:
 
 
 def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not is_so():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)

@@ -122,7 +122,7 @@ class TestTheSeries:
 
         def highest_plus_one() -> int:
             number = (Invoice.objects.order_by("-sequence").values_list("sequence", flat=True).first() or 0) + 1
-            both_have_read.wait(timeout=30)
+            both_have_read.wait(timeout=60)
             return number
 
         monkeypatch.setattr(issuing, "take_number", number_from(highest_plus_one))
@@ -159,7 +159,7 @@ class TestOneOrder:
 
         def find_then_wait(order_id: Any) -> Any:
             found = real(order_id)
-            both_have_looked.wait(timeout=30)
+            both_have_looked.wait(timeout=60)
             return found
 
         monkeypatch.setattr(issuing.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
@@ -177,7 +177,7 @@ class TestOneDocument:
 
         def write_then_wait(*args: Any) -> Any:
             aside = real(*args)
-            both_have_drawn.wait(timeout=30)
+            both_have_drawn.wait(timeout=60)
             return aside
 
         monkeypatch.setattr(rendering.files, "write_aside", write_then_wait)
@@ -195,7 +195,7 @@ class TestOneDocument:
             found = real(invoice_id)
             looks.count = getattr(looks, "count", 0) + 1
             if looks.count == 2:
-                both_have_looked.wait(timeout=30)
+                both_have_looked.wait(timeout=60)
             return found
 
         monkeypatch.setattr(rendering.locks, "lock_invoice", lambda pk: Invoice.objects.get(pk=pk))

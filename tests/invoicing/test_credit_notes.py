@@ -298,7 +298,7 @@ class TestAtOnce:
 
         def find_then_wait(refund_id: Any) -> Any:
             found = real(refund_id)
-            both_have_looked.wait(timeout=30)
+            both_have_looked.wait(timeout=60)
             return found
 
         monkeypatch.setattr(crediting.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))

@@ -7,22 +7,29 @@ from typing import Any
 
 import pytest
 
-from tests.support.web_server import running_web
+from tests.support.web_server import WebServer, running_web
 
 ME = b"GET /api/v1/me HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
 @pytest.fixture(scope="module")
-def port(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Where gunicorn listens, with the settings of the Procfile."""
+def server(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WebServer]:
+    """Gunicorn with the settings of the Procfile."""
     log = tmp_path_factory.mktemp("web") / "web.log"
-    with django_db_blocker.unblock(), running_web(log, WEB_REQUEST_DEADLINE_SECONDS="1") as server:
-        yield server.port
+    with django_db_blocker.unblock(), running_web(log, WEB_REQUEST_DEADLINE_SECONDS="1") as running:
+        yield running
 
 
-def send(port: int, raw: bytes, *, wait: float = 30.0) -> bytes:
+@pytest.fixture(scope="module")
+def port(server: WebServer) -> int:
+    return server.port
+
+
+def send(port: int, raw: bytes, *, wait: float = 60.0) -> bytes:
     """Return all that comes back until the server closes, or says nothing for a while."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
         try:
             peer.sendall(raw)
             peer.shutdown(socket.SHUT_WR)
@@ -149,7 +156,7 @@ def test_a_client_that_waits_does_not_hold_the_others_up(port: int) -> None:
     waiting = []
     try:
         for number in range(2):
-            peer = socket.create_connection(("127.0.0.1", port), timeout=5)
+            peer = socket.create_connection(("127.0.0.1", port), timeout=60)
             peer.sendall(ME if number % 2 else ME[:20])
             waiting.append(peer)
 
@@ -161,10 +168,8 @@ def test_a_client_that_waits_does_not_hold_the_others_up(port: int) -> None:
             peer.close()
 
 
-def test_a_body_that_never_comes_is_given_up(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
-        peer.sendall(body(b'{"phone"', "Content-Length: 500"))
-
+def test_a_body_that_never_comes_is_given_up(server: WebServer) -> None:
+    with server.send(body(b'{"phone"', "Content-Length: 500")) as peer:
         answer = b""
         while b"broke_off" not in answer and (piece := peer.recv(65_536)):
             answer += piece

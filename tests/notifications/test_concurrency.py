@@ -24,7 +24,7 @@ def together(work: Callable[[], Any], count: int = SENDERS) -> list[Any]:
 
     def run() -> None:
         try:
-            start.wait(10)
+            start.wait(60)
             results.append(work())
         except Exception as error:
             results.append(error)
@@ -73,7 +73,7 @@ def test_control_without_the_lock_they_send_twice(
         if next(first_reads, None) is None:
             return real(notification_id)
         found = Notification.objects.get(pk=notification_id)
-        all_have_read.wait(10)
+        all_have_read.wait(60)
         return found
 
     monkeypatch.setattr(sending.locks, "lock_notification", unlocked)

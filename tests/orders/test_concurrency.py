@@ -37,7 +37,7 @@ def at_once(*jobs: Callable[[], Any]) -> list[Any]:
 
     def run(job: Callable[[], Any]) -> Any:
         try:
-            start.wait(timeout=20)
+            start.wait(timeout=60)
             return job()
         except Exception as failure:
             return failure
@@ -106,7 +106,7 @@ class TestCancelExpireAndPay:
 
         def read_only(order_id: Any) -> Order:
             found = Order.objects.get(pk=order_id)
-            both_have_read.wait(timeout=20)
+            both_have_read.wait(timeout=60)
             return found
 
         monkeypatch.setattr(locks, "lock_order", read_only)
@@ -224,7 +224,7 @@ class TestNeverOversell:
 
         def read_only(variant_ids: Any) -> dict[Any, StockItem]:
             rows = {row.pk: row for row in StockItem.objects.filter(pk__in=set(variant_ids))}
-            both_have_read.wait(timeout=20)
+            both_have_read.wait(timeout=60)
             return rows
 
         monkeypatch.setattr(catalog_locks, "lock_stock", read_only)

@@ -40,7 +40,7 @@ def together(*deeds: Callable[[], Any]) -> list[Any]:
 
     def run(index: int, deed: Callable[[], Any]) -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(60)
             results[index] = deed()
         except Exception as error:
             results[index] = error
@@ -66,7 +66,7 @@ def without_locks(monkeypatch: pytest.MonkeyPatch, *, meet_in: str) -> Iterator[
     real = getattr(applying, meet_in)
 
     def meet(*args: Any, **kwargs: Any) -> Any:
-        barrier.wait(10)
+        barrier.wait(60)
         return real(*args, **kwargs)
 
     def read_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:
@@ -178,7 +178,7 @@ def test_control_without_the_lock_a_click_fails_at_the_constraint(order: Any, mo
     real = starting._amount_due
 
     def meet(*args: Any) -> int:
-        barrier.wait(10)
+        barrier.wait(60)
         return real(*args)
 
     monkeypatch.setattr(starting, "lock_order", lambda pk: Order.objects.get(pk=pk))
@@ -242,10 +242,10 @@ def _checkpoint_amid_a_posting(order: Any) -> int:
         with transaction.atomic():
             post(order.pk)
             has_begun.set()
-            may_end.wait(10)
+            may_end.wait(60)
 
     def quick_then_checkpoint() -> None:
-        has_begun.wait(10)
+        has_begun.wait(60)
         post(order.customer_id)
         threading.Timer(0.5, may_end.set).start()
         services.checkpoint_balances(now=clock.now())

@@ -56,7 +56,7 @@ def test_control_without_the_locks_both_answers_pass_the_check(
 
     def meet(*args: Any, **kwargs: Any) -> None:
         real(*args, **kwargs)
-        barrier.wait(10)
+        barrier.wait(60)
 
     monkeypatch.setattr(disputing, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(locks, "lock_dispute", lambda **_: Dispute.objects.get(pk=dispute.pk))
@@ -99,10 +99,10 @@ def test_control_without_the_locks_disputed_money_is_promised_back(
     def wait_for_the_dispute(*args: Any, **kwargs: Any) -> None:
         real(*args, **kwargs)
         checked.set()
-        disputed.wait(10)
+        disputed.wait(60)
 
     def dispute_in_between() -> Any:
-        checked.wait(10)
+        checked.wait(60)
         made = dispute()
         disputed.set()
         return made

@@ -60,7 +60,7 @@ def test_control_without_the_lock_the_second_fails_at_the_constraint(
     real = starting._amount_due
 
     def meet(*args: Any) -> int:
-        barrier.wait(10)
+        barrier.wait(60)
         return real(*args)
 
     monkeypatch.setattr(starting, "lock_order", lambda pk: Order.objects.get(pk=pk))

@@ -63,7 +63,7 @@ def test_control_without_the_locks_the_money_is_promised_twice(order: Any, monke
 
     def meet(*args: Any, **kwargs: Any) -> None:
         real(*args, **kwargs)
-        barrier.wait(10)
+        barrier.wait(60)
 
     def unlocked(order_id: Any, **_: Any) -> list[PaymentAttempt]:
         return list(PaymentAttempt.objects.filter(payment__order_id=order_id, status="captured"))
@@ -121,7 +121,7 @@ def crew(count: int) -> Iterator[Callable[..., list[Any]]]:
             return error
 
     def leave(_: int) -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         connection.close()
 
     with ThreadPoolExecutor(max_workers=count) as threads:
@@ -163,7 +163,7 @@ def test_control_without_claim_and_key_refunds_are_doubled(
     def both(refund_id: Any, *, now: Any) -> Refund:
         found = Refund.objects.get(pk=refund_id)
         found.idempotency_key = f"another-key-{threading.get_ident()}"
-        barrier.wait(10)
+        barrier.wait(60)
         return found
 
     monkeypatch.setattr(giving_back, "_claim", both)
@@ -201,7 +201,7 @@ def test_five_hundred_captures_racing_expiry_leave_never_both_and_never_neither(
     start, chance = threading.Barrier(7), random.Random(1)
 
     def at_the_start(deed: Callable[[], Any], wait: float) -> Any:
-        start.wait(10)
+        start.wait(60)
         time.sleep(wait)
         return deed()
 

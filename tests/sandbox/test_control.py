@@ -228,7 +228,7 @@ def test_snapshot_is_written_while_running_and_a_killed_sandbox_repeats_no_id(tm
     snapshot = tmp_path / "sandbox.json"
     with running(snapshot=snapshot) as sandbox:
         order = client(sandbox).order.create({"amount": 100, "currency": "INR"})
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not snapshot.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         written = snapshot.read_text()

@@ -39,7 +39,7 @@ def test_it_says_when_it_is_ready_and_stops_cleanly(tmp_path: Path, number: sign
             session.trust_env = False
             assert session.get(f"{match[1]}/__sim__/health", timeout=10).json()["seed"] == 9
         process.send_signal(number)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
@@ -57,14 +57,14 @@ def test_it_says_when_it_is_ready_and_stops_cleanly(tmp_path: Path, number: sign
 )
 def test_it_refuses_to_leave_the_machine(arguments: list[str], complaint: str) -> None:
     process = start("--port", "0", "--smtp-port", "0", *arguments)
-    output, errors = process.communicate(timeout=20)
+    output, errors = process.communicate(timeout=60)
 
     assert (process.returncode, output) == (2, "")
     assert complaint in errors
 
 
 def test_help_teaches_how_to_use_it() -> None:
-    output, _ = start("--help").communicate(timeout=20)
+    output, _ = start("--help").communicate(timeout=60)
 
     for text in ("RAZORPAY_BASE_URL", "MSG91_BASE_URL", "EMAIL_URL", "SANDBOX_PORT", "/__sim__/", "--snapshot"):
         assert text in output

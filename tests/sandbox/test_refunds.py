@@ -163,11 +163,11 @@ def test_malformed_key_is_refused(sdk: razorpay.Client, paid: str, key: str, mes
 def test_key_under_way_is_refused_and_makes_no_second_refund(
     sdk: razorpay.Client, http: requests.Session, sandbox: Sandbox, paid: str
 ) -> None:
-    sandbox.control("POST", "/knobs/razorpay", {"refund_busy_ms": 600})
+    sandbox.control("POST", "/knobs/razorpay", {"refund_busy_ms": 3000})
     made: list[dict[str, Any]] = []
     thread = threading.Thread(target=lambda: made.append(refund(sdk, paid, KEY, amount=10_000)))
     thread.start()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not sandbox.world.razorpay.refund_keys and time.monotonic() < deadline:
         time.sleep(0.01)
 
