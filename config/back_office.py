@@ -162,13 +162,6 @@ def _tiles() -> list[tuple[str, str, str, str]]:
         ("payments.view_refund", "failed", "Refunds failed", "payments_refund", "?todo=failed"),
         ("payments.view_paymentattempt", "doubt", "Money in doubt", "payments_paymentattempt", "in-doubt/"),
         (
-            "payments.view_paymentattempt",
-            "reviews",
-            "Payments under review too long",
-            "payments_paymentattempt",
-            "?review=open",
-        ),
-        (
             "payments.view_reconciliationexception",
             "exceptions",
             "Exceptions open",
@@ -219,7 +212,6 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
 
 def _money_back() -> dict[str, tuple[str, str, str]]:
     """Return what somebody has to do about money that goes back, or is not where it should be."""
-    overdue = payments.list_attempts_under_review_since(clock.now() - settings.REVIEW_ALARM_AFTER)
     reviews, refunds = payments.list_attempts_to_review(), payments.list_refunds_in_doubt()
     doubts = reviews.values("pk").union(refunds.values("pk"), payments.list_payments_in_doubt().values("pk"), all=True)
     exceptions = payments.list_exceptions(is_open=True).order_by()
@@ -231,9 +223,6 @@ def _money_back() -> dict[str, tuple[str, str, str]]:
             _count(payments.list_refunds_that_failed()), good="every refund goes its way", bad="try again, or transfer"
         ),
         "doubt": _alarm(_count(doubts), good="nothing waits for a decision", bad="wait for a decision or an answer"),
-        "reviews": _alarm(
-            _count(overdue), good="each decided in time", bad="accept or refund: their orders keep the goods"
-        ),
         "disputes": _alarm(
             str(payments.count_disputes_to_answer()), good="none waits for an answer", bad="answer before the deadline"
         ),

@@ -12,12 +12,21 @@ from apps.core.events import SYSTEM
 from apps.payments.models import Refund
 from apps.payments.states import RefundStatus
 from tests.corpus import bodies, requests, values
-from tests.factories.accounts import make_address, make_session
+from tests.factories.accounts import make_address, make_session, make_user
 from tests.factories.catalog import make_variant
 from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, make_exception, make_payment, make_refund, make_settlement, pay
+from tests.factories.payments import (
+    make_dispute,
+    make_exception,
+    make_facts,
+    make_payment,
+    make_refund,
+    make_settlement,
+    pay,
+    take_in,
+)
 from tests.journeys.attacker import Attacker, nothing_changes
 from tests.journeys.endpoints import WEBHOOK, Field, Operation, as_json, changed, filled, operations, with_ids
 
@@ -43,6 +52,7 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
     variant = order.lines.first().variant
     paid = make_order(owner, address=address)
     attempt = pay(paid)
+    differing = make_order(make_user())
     rows = {
         "address_id": address,
         "order_id": order,
@@ -53,6 +63,7 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
         "invoice_id": make_rendered_invoice(owner),
         "credit_note_id": make_rendered_credit_note(owner),
         "refund_id": make_refund(make_order(owner, address=address)),
+        "attempt_id": take_in(make_facts(make_payment(differing), amount=differing.total_amount + 2_000)),
         "dispute_id": make_dispute(attempt),
         "settlement_id": make_settlement(),
         "exception_id": make_exception(),

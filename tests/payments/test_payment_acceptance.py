@@ -10,7 +10,7 @@ from django.db import connection
 
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
-from apps.core.models import Event
+from apps.core.models import Event, Incident
 from apps.orders import selectors as orders
 from apps.orders.models import Order
 from apps.orders.services import cancel_order, expire_orders
@@ -555,6 +555,18 @@ class TestReviewAlarm:
         assert services.warn_of_open_reviews(now=opened_at + timedelta(hours=24)) == 1
 
         assert any("attempt_under_review_overdue" in str(one.msg) for one in caplog.records)
+        incident = Incident.objects.get(kind="payment_reviews_overdue")
+        assert (incident.resolved_at, order.number in incident.detail) == (None, True)
+
+    def test_is_resolved_once_it_is_decided(self, order: Any) -> None:
+        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + 1))
+        later = clock.now() + timedelta(hours=25)
+        services.warn_of_open_reviews(now=later)
+
+        services.accept_attempt(attempt_id=attempt.pk, reason="other", actor=SYSTEM, now=clock.now())
+        services.warn_of_open_reviews(now=later)
+
+        assert Incident.objects.get(kind="payment_reviews_overdue").resolved_at == later
 
 
 class TestAgainstTheSandbox:

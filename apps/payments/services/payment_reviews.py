@@ -5,17 +5,24 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
+from apps.core.incidents import report_incident, resolve_incident
 from apps.core.money import rupees
 from apps.payments import selectors
 
 log = structlog.get_logger(__name__)
 
+REVIEWS_OVERDUE = "payment_reviews_overdue"
+_KEY = "payments"
+#: So many orders are named in the incident; all of them are in the log and on the page of money in doubt.
+_NAMED = 10
+
 
 def warn_of_open_reviews(*, now: datetime) -> int:
     """
-    Log an error for each captured attempt that has been under review for REVIEW_ALARM_AFTER, and return how many there are.
+    Open an incident, and log an error for each, while captured attempts have been under review for REVIEW_ALARM_AFTER; return how
+    many there are. Without any the incident is resolved.
 
-    Its order keeps its stock and waits, so that somebody has to accept or refund the money.
+    Their orders keep their stock and wait, so that somebody has to accept or refund the money.
     """
     overdue = list(selectors.list_attempts_under_review_since(now - settings.REVIEW_ALARM_AFTER))
     for attempt in overdue:
@@ -27,4 +34,12 @@ def warn_of_open_reviews(*, now: datetime) -> int:
             amount=rupees(attempt.amount),
             since=attempt.review_opened_at.isoformat() if attempt.review_opened_at else "",
         )
+
+    if overdue:
+        numbers = ", ".join(attempt.payment.order.number for attempt in overdue[:_NAMED])
+        detail = f"Captured payments wait to be accepted or refunded: {len(overdue)}. The first orders are {numbers}."
+        report_incident(kind=REVIEWS_OVERDUE, key=_KEY, detail=detail, now=now)
+    else:
+        resolve_incident(kind=REVIEWS_OVERDUE, key=_KEY, now=now)
+
     return len(overdue)
