@@ -11,8 +11,9 @@ import uuid_utils
 
 from apps.core.errors import NotFound
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
+#: Crockford's base 32 without the letters that look like digits.
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {character: value for value, character in enumerate(ALPHABET)}
 _LENGTH = 26
 
 
@@ -31,7 +32,7 @@ def encode(prefix: str, value: UUID) -> str:
     number = value.int
     characters = []
     for _ in range(_LENGTH):
-        characters.append(_ALPHABET[number & 31])
+        characters.append(ALPHABET[number & 31])
         number >>= 5
     return f"{prefix}_{''.join(reversed(characters))}"
 

@@ -56,6 +56,21 @@ def amount_text(minor_units: int, currency: str) -> str:
     return f"{currency} {amount}" if currency else f"{amount} of no currency"
 
 
+def draw(amount: int, available: Sequence[int], *tiers: Sequence[int]) -> list[int]:
+    """
+    Return how much of an amount is drawn from each of what is available: from the first tier first, then from the next.
+
+    Each tier says how much may be drawn from each by then, and is drawn on in proportion to what it has left. What no tier can
+    give is missing from the sum. All in paise.
+    """
+    drawn = [0] * len(available)
+    for tier in tiers:
+        room = [max(0, min(limit, most) - part) for limit, most, part in zip(tier, available, drawn, strict=True)]
+        more = allocate(min(amount - sum(drawn), sum(room)), room)
+        drawn = [part + share for part, share in zip(drawn, more, strict=True)]
+    return drawn
+
+
 def rupees(paise: int) -> str:
     """Return an amount as people in India write it: `₹12,34,567.50`."""
     sign = "-" if paise < 0 else ""

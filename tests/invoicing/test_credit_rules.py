@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apps.core.money import half_up, round_to_rupee
 from apps.invoicing import rules
-from apps.invoicing.rules import LineBalance, Returned, Withheld
+from apps.invoicing.rules import LineBalance, Withheld
 from apps.tax.rules import Credit
 
 NOTHING = Credit(quantity=0, taxable=0)
@@ -37,8 +37,9 @@ def after(balances: list[LineBalance], draft: rules.CreditDraft) -> list[LineBal
 
 class TestByUnits:
     def test_takes_the_units_share_of_the_line(self) -> None:
-        returned = [Returned(order_line_id="a", quantity=1, amount=53_100)]
-        draft = rules.draft_credit([KURTAS], round_off_left=0, amount=53_100, returned=returned)
+        draft = rules.draft_credit(
+            [KURTAS], round_off_left=0, amount=53_100, line_amounts={"a": 53_100}, returned_units={"a": 1}
+        )
         assert draft.lines == (("a", Credit(quantity=1, taxable=45_000, cgst=4_050, sgst=4_050)),)
         assert (draft.round_off, draft.total) == (0, 53_100)
 
@@ -47,18 +48,19 @@ class TestByUnits:
             order_line_id="a", original=Credit(quantity=3, taxable=9_999, cgst=250, sgst=250), credited=NOTHING
         )
         first = rules.draft_credit(
-            [line], round_off_left=0, amount=3_499, returned=[Returned(order_line_id="a", quantity=1, amount=3_499)]
+            [line], round_off_left=0, amount=3_499, line_amounts={"a": 3_499}, returned_units={"a": 1}
         )
         assert dict(first.lines)["a"] == Credit(quantity=1, taxable=3_333, cgst=83, sgst=83)
         last = rules.draft_credit(
-            after([line], first), round_off_left=0, amount=7_000, returned=[Returned(order_line_id="a", quantity=2, amount=7_000)]
-        )  # fmt: skip
+            after([line], first), round_off_left=0, amount=7_000, line_amounts={"a": 7_000}, returned_units={"a": 2}
+        )
         assert dict(last.lines)["a"] == Credit(quantity=2, taxable=6_666, cgst=167, sgst=167)
 
     def test_an_amount_that_is_not_that_of_the_units_is_split_over_their_line_alone(self) -> None:
         other = LineBalance(order_line_id="b", original=Credit(quantity=1, taxable=10_000), credited=NOTHING)
-        returned = [Returned(order_line_id="a", quantity=1, amount=50_000)]
-        draft = rules.draft_credit([KURTAS, other], round_off_left=0, amount=50_000, returned=returned)
+        draft = rules.draft_credit(
+            [KURTAS, other], round_off_left=0, amount=50_000, line_amounts={"a": 50_000}, returned_units={"a": 1}
+        )
         assert draft.lines == (("a", Credit(quantity=1, taxable=42_372, cgst=3_814, sgst=3_814)),)
 
 
@@ -117,7 +119,8 @@ class TestAnySeriesOfNotes:
         balances, round_off_left = invoice
         notes = 0
         while (left := sum(balance.left.total for balance in balances) + round_off_left) > 0:
-            returned = []
+            taken: dict[Any, int] = {}
+            returned: dict[Any, int] = {}
             amount = data.draw(st.integers(1, left)) if notes < 5 else left
             if data.draw(st.booleans()):
                 balance = data.draw(st.sampled_from(balances))
@@ -125,8 +128,10 @@ class TestAnySeriesOfNotes:
                     units = data.draw(st.integers(1, balance.left.quantity))
                     worth = min(half_up(balance.original.total * units, balance.original.quantity), left)
                     amount = worth or amount
-                    returned = [Returned(order_line_id=balance.order_line_id, quantity=units, amount=amount)]
-            draft = rules.draft_credit(balances, round_off_left=round_off_left, amount=amount, returned=returned)
+                    taken, returned = {balance.order_line_id: amount}, {balance.order_line_id: units}
+            draft = rules.draft_credit(
+                balances, round_off_left=round_off_left, amount=amount, line_amounts=taken, returned_units=returned
+            )
             notes += 1
 
             assert draft.total == amount

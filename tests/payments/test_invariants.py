@@ -27,7 +27,7 @@ from apps.payments.models import (
     SettlementImport,
     Webhook,
 )
-from tests.factories.orders import make_order
+from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
     make_dispute,
     make_exception,
@@ -260,6 +260,16 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-14": (_update(PaymentAttempt, _CAPTURED, authorized_at=None), {"INV-14"}),
     "INV-14b": (_update(Refund, {}, amount=10**9), {"INV-14b", "INV-25c"}),
     "INV-14c": (_update(RefundLine, {}, quantity=3), {"INV-14c"}),
+    "INV-14e": (
+        lambda world: _update(Refund, {}, line_amounts={str(world.paid.lines.get().pk): 99_801})(world), {"INV-14e"},
+    ),
+    "INV-14f": (
+        lambda world: _update(
+            Refund, {}, approved_by=str(actor_for(world.paid.customer)), approved_at=clock.now()
+        )(world),
+        {"INV-14f"},
+    ),
+    "INV-19b": (lambda world: _update(Refund, {}, amount=world.paid.total_amount - 50)(world), {"INV-19b", "INV-25c"}),
     "INV-18d": (lambda world: _update(Refund, {}, next_check_at=clock.now() - _LONG_AGO)(world), {"INV-18d"}),
     "INV-20c": (lambda world: _update(Order, {"pk": world.paid.pk}, refunded_amount=1)(world), {"INV-20c"}),
     "INV-25c": (_update(Refund, {}, status="failed"), {"INV-25c"}),

@@ -139,16 +139,6 @@ def test_what_failed_counts_for_nothing_against_the_limit(order: Any, settings: 
 # To the last paisa ----------------------------------------------------------------------------------------------------
 
 
-def test_an_order_of_which_less_than_a_rupee_is_left_can_be_cancelled(order: Any) -> None:
-    pay(order)
-    hear(ask(order, amount=order.total_amount - 50))
-
-    cancelled = services.cancel_order(order_id=order.pk, actor=ASHA, reason="", now=clock.now())
-
-    assert cancelled.status == "cancelled"
-    assert Refund.objects.count() == 1
-
-
 def test_a_reason_that_the_asker_gives_spares_no_credit_note(order: Any, owner: Any) -> None:
     pay(order)
     issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())

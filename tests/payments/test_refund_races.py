@@ -23,7 +23,7 @@ from apps.orders.services import expire_orders
 from apps.payments import locks, selectors, services
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund
-from apps.payments.services import giving_back, refunding
+from apps.payments.services import giving_back, refund_amounts, refunding
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import make_facts, make_payment, pay, take_in
@@ -59,7 +59,7 @@ def test_ten_full_refunds_at_once_are_one(order: Any) -> None:
 def test_control_without_the_locks_the_money_is_promised_twice(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pay(order)
     barrier = threading.Barrier(2)
-    real = refunding._check_amount
+    real = refund_amounts.check_amount
 
     def meet(*args: Any, **kwargs: Any) -> None:
         real(*args, **kwargs)
@@ -70,7 +70,7 @@ def test_control_without_the_locks_the_money_is_promised_twice(order: Any, monke
 
     monkeypatch.setattr(refunding, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(locks, "lock_captured_attempts", unlocked)
-    monkeypatch.setattr(refunding, "_check_amount", meet)
+    monkeypatch.setattr(refund_amounts, "check_amount", meet)
     monkeypatch.setattr(refunding, "tell_order", lambda **_: None)
     numbers = iter(range(7, 100))
     # The numbering would catch it by chance; the sum must be safe by itself.

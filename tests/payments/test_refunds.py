@@ -121,8 +121,10 @@ def test_lines_of_another_order_and_lines_with_an_amount_are_refused(order: Any,
     foreign = services.UnitsBack(make_order(owner).lines.get().pk, 1)
     with pytest.raises(services.LineNotOfOrder):
         ask(order, lines=[foreign])
+    own = services.UnitsBack(order.lines.get().pk, 1)
     with pytest.raises(services.AmountOrLines):
-        ask(order, amount=500, lines=[foreign])
+        ask(order, amount=500, lines=[own], actor=actor_for(owner))
+    assert Refund.objects.count() == 0
 
 
 # Deciding -------------------------------------------------------------------------------------------------------------

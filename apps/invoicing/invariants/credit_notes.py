@@ -72,6 +72,34 @@ _NOTES_SAY_WHAT_THEY_CORRECT = """
     WHERE type <> 'credit_note' AND (refund_id IS NOT NULL OR refers_to_id IS NOT NULL)
 """
 
+# Of the returned line, earlier refunds may have taken a part whose note is to come, or that failed since.
+_RETURNED_LINES_GIVE_FIRST = """
+    SELECT note.number, refund.number AS refund, own.position AS returned_line, own.total_amount AS worth,
+           credited.amount AS credited, pending.amount AS pending, elsewhere.amount AS of_other_lines
+    FROM invoicing_invoice note JOIN payments_refund refund ON refund.id = note.refund_id
+    JOIN payments_refundline unit ON unit.refund_id = refund.id JOIN orders_orderline own ON own.id = unit.order_line_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(part.total_amount), 0) AS amount FROM invoicing_invoiceline part
+        WHERE part.invoice_id = note.id AND part.order_line_id NOT IN (
+            SELECT order_line_id FROM payments_refundline WHERE refund_id = refund.id)
+    ) elsewhere
+    CROSS JOIN LATERAL (
+        -- Two equal heads cannot share an odd paisa: each note may leave one.
+        SELECT coalesce(sum(part.total_amount + 1), 0) AS amount
+        FROM invoicing_invoice earlier JOIN invoicing_invoiceline part ON part.invoice_id = earlier.id
+        WHERE earlier.refers_to_id = note.refers_to_id AND earlier.type = 'credit_note'
+          AND earlier.issued_at <= note.issued_at AND part.order_line_id = own.id
+    ) credited
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum((other.line_amounts ->> own.id::text)::bigint), 0) AS amount
+        FROM payments_refund other
+        WHERE other.order_id = refund.order_id AND other.id <> refund.id AND other.created_at <= note.issued_at
+          AND NOT EXISTS (SELECT FROM invoicing_invoice WHERE refund_id = other.id AND issued_at <= note.issued_at)
+    ) pending
+    WHERE note.type = 'credit_note' AND refund.line_amounts <> '{}' AND elsewhere.amount > 0
+      AND credited.amount + pending.amount < own.total_amount
+"""
+
 
 CREDIT_NOTES: tuple[Invariant, ...] = (
     Invariant(
@@ -93,5 +121,11 @@ CREDIT_NOTES: tuple[Invariant, ...] = (
         "credit_notes_say_what_they_correct",
         "The credit notes of a processed refund have its amount, or all that was left, and the parties of their invoice.",
         _NOTES_SAY_WHAT_THEY_CORRECT,
+    ),
+    Invariant(
+        "INV-34d",
+        "returned_lines_give_first",
+        "A credit note for returned units touches other lines only for what its own lines cannot give.",
+        _RETURNED_LINES_GIVE_FIRST,
     ),
 )

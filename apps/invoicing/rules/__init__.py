@@ -17,7 +17,6 @@ from apps.invoicing.rules.assembly import (
 from apps.invoicing.rules.crediting import (
     CreditDraft,
     LineBalance,
-    Returned,
     Withheld,
     credit_deadline,
     draft_credit,
@@ -54,7 +53,6 @@ __all__ = [
     "HsnRow",
     "LineBalance",
     "Refusal",
-    "Returned",
     "Withheld",
     "Wording",
     "amount_in_words",

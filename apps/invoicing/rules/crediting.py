@@ -1,17 +1,19 @@
 """
 What a credit note takes back of an invoice (CGST Act, section 34): at the rates of the invoice, and never more than is left.
 
-Each refund has one note of its amount. Notes by units follow the line's figures; notes by amount split what is left of the
-lines; the one that takes the rest takes all that remains, the round-off too, so that no paisa does.
+Each refund has one note of its amount, which takes of each line what the refund took of it. Of returned units it takes the line's
+own figures, of an amount a part of what is left; the one that takes the rest takes all that remains, the round-off too, so that
+no paisa does.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
-from apps.core.money import allocate, half_up
+from apps.core.money import draw, half_up
 from apps.tax.rules import Credit, credit_portion, financial_year
 
 
@@ -42,15 +44,6 @@ class LineBalance:
                 for field in fields(Credit)
             }
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """Units of a line that a refund pays back, with their money (paise, with tax)."""
-
-    order_line_id: Any
-    quantity: int
-    amount: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +84,18 @@ def reason_to_withhold(
 
 
 def draft_credit(
-    balances: Sequence[LineBalance], *, round_off_left: int, amount: int, returned: Sequence[Returned] = ()
+    balances: Sequence[LineBalance],
+    *,
+    round_off_left: int,
+    amount: int,
+    line_amounts: Mapping[Any, int] = MappingProxyType({}),
+    returned_units: Mapping[Any, int] = MappingProxyType({}),
 ) -> CreditDraft:
     """
     Return what a credit note of an amount (paise) takes of the lines; its total is exactly that amount.
+
+    It takes what its refund took of each line (`line_amounts`) and of the round-off. What lines have not left is taken from the
+    returned ones first, then from all in proportion to what is left.
 
     :raises ValueError: if the amount is nothing or more than is left
     """
@@ -104,46 +105,28 @@ def draft_credit(
     if amount == left:
         return _kept([(balance, balance.left) for balance in balances], round_off_left)
 
-    portions = _by_units(balances, returned)
-    if portions and sum(credit.total for _, credit in portions) == amount:
-        return _kept(portions, 0)
-
-    units = {item.order_line_id: item.quantity for item in returned}
-    chosen = [balance for balance in balances if balance.order_line_id in units]
-    if amount > sum(balance.left.total for balance in chosen):
-        chosen = list(balances)
-    return _by_amount(chosen, amount, units)
-
-
-def _by_units(balances: Sequence[LineBalance], returned: Sequence[Returned]) -> list[tuple[LineBalance, Credit]]:
-    by_line = {balance.order_line_id: balance for balance in balances}
-    if any(
-        item.order_line_id not in by_line or item.quantity > by_line[item.order_line_id].left.quantity
-        for item in returned
-    ):
-        return []
-    return [
-        (balance, credit_portion(balance.original, balance.credited, item.quantity))
-        for item in returned
-        for balance in [by_line[item.order_line_id]]
-    ]
-
-
-def _by_amount(balances: Sequence[LineBalance], amount: int, units: Mapping[Any, int]) -> CreditDraft:
+    # What the refund took beyond lines is the order's round-off, of either sign, as far as it is left.
+    beyond = amount - sum(line_amounts.values()) if line_amounts else 0
+    round_off = max(min(beyond, round_off_left), 0) if round_off_left >= 0 else min(max(beyond, round_off_left), 0)
     worth = [balance.left.total for balance in balances]
-    shares = allocate(min(amount, sum(worth)), worth) if any(worth) else [0] * len(worth)
+    refunded = [line_amounts.get(balance.order_line_id, 0) for balance in balances]
+    returned = [balance.left.total if balance.order_line_id in returned_units else 0 for balance in balances]
     portions = [
-        (
-            balance,
-            replace(
-                _split(balance.left, share),
-                quantity=min(units.get(balance.order_line_id, 0), balance.left.quantity),
-            ),
-        )
-        for balance, share in zip(balances, shares, strict=True)
+        (balance, _portion(balance, share, returned_units.get(balance.order_line_id, 0)))
+        for balance, share in zip(balances, draw(amount - round_off, worth, refunded, returned, worth), strict=True)
     ]
     # What the lines cannot give goes to the round-off: its own rest, or the odd paisa of a line whose two heads are equal.
     return _kept(portions, amount - sum(credit.total for _, credit in portions))
+
+
+def _portion(balance: LineBalance, share: int, units: int) -> Credit:
+    """Return the part of a line that comes to a share (paise, with tax): the units' own figures where they come to the same."""
+    units = min(units, balance.left.quantity)
+    if units:
+        portion = credit_portion(balance.original, balance.credited, units)
+        if portion.total == share:
+            return portion
+    return replace(_split(balance.left, share), quantity=units)
 
 
 def _split(left: Credit, share: int) -> Credit:

@@ -1,7 +1,7 @@
 """How the credit note of a refund is issued: once, at the rates of its invoice, with the next number of its own series."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -170,17 +170,19 @@ def _withhold(refund: Any, sold: Sequence[_Sold], reason: rules.Withheld, *, act
 
 
 def _drafts(refund: Any, sold: Sequence[_Sold], *, amount: int) -> list[tuple[_Sold, rules.CreditDraft]]:
-    returned = [
-        rules.Returned(order_line_id=line.order_line_id, quantity=line.quantity, amount=line.amount)
-        for line in refund.lines.order_by("pk")
-    ]
-    balances = [_balance(of, returned) for of in sold]
+    line_amounts = {UUID(line_id): taken for line_id, taken in refund.line_amounts.items()}
+    returned_units = {line.order_line_id: line.quantity for line in refund.lines.order_by("pk")}
+    balances = [_balance(of, line_amounts, returned_units) for of in sold]
     shares = rules.share_amount(balances, min(amount, sum(balance.left for balance in balances)))
     return [
         (
             of,
             rules.draft_credit(
-                balance.lines, round_off_left=balance.round_off_left, amount=share, returned=balance.returned
+                balance.lines,
+                round_off_left=balance.round_off_left,
+                amount=share,
+                line_amounts=balance.line_amounts,
+                returned_units=balance.returned_units,
             ),
         )
         for of, balance, share in zip(sold, balances, shares, strict=True)
@@ -188,7 +190,9 @@ def _drafts(refund: Any, sold: Sequence[_Sold], *, amount: int) -> list[tuple[_S
     ]
 
 
-def _balance(of: _Sold, returned: Sequence[rules.Returned]) -> rules.DocumentBalance:
+def _balance(
+    of: _Sold, line_amounts: Mapping[UUID, int], returned_units: Mapping[UUID, int]
+) -> rules.DocumentBalance:
     own = {line.order_line_id for line in of.lines}
     return rules.DocumentBalance(
         lines=tuple(
@@ -200,7 +204,8 @@ def _balance(of: _Sold, returned: Sequence[rules.Returned]) -> rules.DocumentBal
             for line in of.lines
         ),
         round_off_left=of.invoice.round_off_amount - of.credited.round_off,
-        returned=tuple(item for item in returned if item.order_line_id in own),
+        line_amounts={line_id: taken for line_id, taken in line_amounts.items() if line_id in own},
+        returned_units={line_id: units for line_id, units in returned_units.items() if line_id in own},
     )
 
 

@@ -1,6 +1,7 @@
 """What must hold of payments and webhooks."""
 
 from apps.core.audit import Invariant
+from apps.payments.invariants.refunds import LOST_OF_ATTEMPT, SMALLEST_REFUND
 
 PAYMENTS = (
     Invariant(
@@ -167,15 +168,17 @@ PAYMENTS = (
     Invariant(
         id="INV-19",
         name="no_orphan_money",
-        statement="Captured money belongs to an order that is paid with it, is flagged for staff, or was asked back in full.",
-        sql="""
+        statement="Captured money belongs to an order that is paid with it, is flagged for staff, or was asked back or lost in"
+        " disputes but for less than a gateway refunds.",
+        sql=f"""
             SELECT a.id, a.gateway_payment_id, a.amount, o.number, o.status FROM payments_paymentattempt a
             JOIN payments_payment p ON p.id = a.payment_id JOIN orders_order o ON o.id = p.order_id
             WHERE a.status = 'captured' AND a.review_reason = ''
               AND o.status IN ('pending_payment', 'cancelled', 'expired')
-              AND least(a.amount, a.accepted_amount) > (SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
-                              WHERE r.attempt_id = a.id AND r.status <> 'cancelled')
-        """,
+              AND least(a.amount, a.accepted_amount) - {LOST_OF_ATTEMPT} >= {SMALLEST_REFUND} + (
+                  SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
+                  WHERE r.attempt_id = a.id AND r.status <> 'cancelled')
+        """,  # noqa: S608 - our own names
     ),
     Invariant(
         id="INV-20",

@@ -1,6 +1,25 @@
 """What must hold of refunds."""
 
+from apps.core import ids
 from apps.core.audit import Invariant
+
+#: What a gateway refunds at least; less stays with us, and nothing can be done about it.
+SMALLEST_REFUND = 100
+#: What lost disputes have taken of an attempt `a`.
+LOST_OF_ATTEMPT = """
+    (SELECT coalesce(sum(d.amount_deducted), 0) FROM payments_dispute d WHERE d.attempt_id = a.id AND d.status = 'lost')
+"""
+_HOLDING = "('requires_approval', 'pending', 'unknown', 'manual', 'processed')"
+#: The gateway made it although it had failed or was withdrawn: by then its money or its units may have been refunded otherwise.
+_MADE_AFTER_ALL = """
+    EXISTS (SELECT FROM payments_ledgertransaction again WHERE again.source_type = 'payments.refund'
+            AND again.source_id = r.id AND again.kind LIKE 'refund_due_again%%')
+"""
+#: The customer of an order `o` as events name who acts: the public form of their id.
+_CUSTOMER = "'user:cus_' || " + " || ".join(
+    f"substr('{ids.ALPHABET}', substring(customer.bits FROM {5 * position + 1} FOR 5)::bit(5)::int + 1, 1)"
+    for position in range(26)
+)
 
 REFUNDS = (
     Invariant(
@@ -36,13 +55,58 @@ REFUNDS = (
         id="INV-14c",
         name="no_more_units_go_back_than_were_sold",
         statement="The units that refunds hold of an order line are not more than were ordered, and of the refund's own order.",
-        sql="""
+        sql=f"""
             SELECT l.id, l.quantity, sum(b.quantity) AS given_back FROM payments_refundline b
             JOIN payments_refund r ON r.id = b.refund_id JOIN orders_orderline l ON l.id = b.order_line_id
-            WHERE r.status IN ('requires_approval', 'pending', 'unknown', 'manual', 'processed')
-            GROUP BY l.id HAVING sum(b.quantity) > l.quantity OR sum(b.amount) > l.total_amount
-                OR bool_or(r.order_id <> l.order_id)
-        """,
+            WHERE r.status IN {_HOLDING} AND NOT {_MADE_AFTER_ALL}
+            GROUP BY l.id HAVING sum(b.quantity) > l.quantity OR bool_or(r.order_id <> l.order_id)
+        """,  # noqa: S608 - our own names
+    ),
+    Invariant(
+        id="INV-14e",
+        name="refunds_take_each_line_once",
+        statement="What refunds hold of an order line is not more than its total, and of lines no more than a refund comes to.",
+        sql=f"""
+            SELECT taken.line_id::text AS line, l.total_amount AS limit, sum(taken.amount) AS taken FROM payments_refund r
+            CROSS JOIN LATERAL (SELECT key::uuid AS line_id, value::bigint AS amount FROM jsonb_each_text(r.line_amounts)) taken
+            LEFT JOIN orders_orderline l ON l.id = taken.line_id AND l.order_id = r.order_id
+            WHERE r.status IN {_HOLDING}
+            GROUP BY taken.line_id, l.id, l.total_amount
+            HAVING l.id IS NULL OR sum(taken.amount) > l.total_amount OR min(taken.amount) <= 0
+            UNION ALL
+            SELECT r.number, r.amount, sum(taken.value::bigint) FROM payments_refund r
+            JOIN orders_order o ON o.id = r.order_id CROSS JOIN LATERAL jsonb_each_text(r.line_amounts) taken
+            GROUP BY r.id, o.id HAVING sum(taken.value::bigint) > r.amount + greatest(0, -o.round_off_amount)
+        """,  # noqa: S608 - our own names
+    ),
+    Invariant(
+        id="INV-19b",
+        name="refunds_leave_no_remainder",
+        statement="No refund that was requested here leaves less of a captured payment than a gateway refunds, which is ₹1.00.",
+        sql=f"""
+            SELECT a.id, a.gateway_payment_id, a.amount, refunds.amount AS refunded FROM payments_paymentattempt a
+            CROSS JOIN LATERAL (
+                SELECT sum(r.amount) AS amount, bool_or(r.requested_by LIKE 'gateway:%%' OR {_MADE_AFTER_ALL}) AS is_by_gateway
+                FROM payments_refund r WHERE r.attempt_id = a.id AND r.status IN {_HOLDING}
+            ) refunds
+            WHERE a.status = 'captured' AND least(a.amount, a.accepted_amount) - refunds.amount BETWEEN 1 AND {SMALLEST_REFUND - 1}
+              AND NOT refunds.is_by_gateway AND NOT EXISTS (SELECT FROM payments_dispute d WHERE d.attempt_id = a.id)
+        """,  # noqa: S608 - our own names
+    ),
+    Invariant(
+        id="INV-14f",
+        name="nobody_decides_about_an_own_order",
+        statement="No refund was approved or transferred by the order's own customer, or decided alone by them but by cancelling;"
+        " none was transferred by the person who requested it.",
+        sql=f"""
+            SELECT r.id, r.number, r.requested_by, r.approved_by, r.transferred_by FROM payments_refund r
+            JOIN orders_order o ON o.id = r.order_id
+            CROSS JOIN LATERAL (SELECT B'00' || ('x' || replace(o.customer_id::text, '-', ''))::bit(128) AS bits) customer
+            CROSS JOIN LATERAL (SELECT {_CUSTOMER} AS actor) own
+            WHERE own.actor IN (r.approved_by, r.transferred_by) OR r.transferred_by = r.requested_by
+               OR (own.actor = r.requested_by AND r.approved_by = '' AND r.reason <> 'order_cancelled'
+                   AND r.status IN ('pending', 'unknown', 'processed') AND NOT {_MADE_AFTER_ALL})
+        """,  # noqa: S608 - our own names
     ),
     Invariant(
         id="INV-18d",
@@ -117,23 +181,23 @@ REFUNDS = (
     Invariant(
         id="INV-20e",
         name="surplus_money_goes_back_or_is_looked_at",
-        statement="Money that is flagged for staff has an open review, or all of it was asked back.",
-        sql="""
+        statement="Money that is flagged for staff has an open review, or all of it was asked back or lost in disputes.",
+        sql=f"""
             SELECT a.id, a.gateway_payment_id, a.amount, a.review_reason, a.review_closed_at FROM payments_paymentattempt a
             WHERE a.status = 'captured' AND a.review_reason <> '' AND (
                 a.review_opened_at IS NULL
-                OR (a.review_closed_at IS NOT NULL AND a.amount > (
+                OR (a.review_closed_at IS NOT NULL AND a.amount - {LOST_OF_ATTEMPT} >= {SMALLEST_REFUND} + (
                     SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
                     LEFT JOIN payments_refund again ON again.retry_of_id = r.id
                     WHERE r.attempt_id = a.id AND r.status <> 'cancelled' AND again.id IS NULL)))
-        """,
+        """,  # noqa: S608 - our own names
     ),
     Invariant(
         id="INV-10b",
         name="no_refund_waits_for_ever",
         statement="No refund waits for its approval, a transfer by hand or another try for more than a week.",
         settles_in=604_800,
-        sql="""
+        sql=f"""
             SELECT r.id, r.number, r.status, r.created_at, r.updated_at FROM payments_refund r
             WHERE (r.status = 'requires_approval' AND r.created_at < %(now)s - interval '7 days')
                OR (r.status = 'manual' AND r.updated_at < %(now)s - interval '7 days')
@@ -143,8 +207,8 @@ REFUNDS = (
             WHERE r.status = 'failed' AND r.updated_at < %(now)s - interval '7 days'
               -- Nobody may keep this money: it has to go back in one way or another.
               AND (o.status IN ('cancelled', 'expired') OR a.review_reason <> '')
-              AND a.amount > (SELECT coalesce(sum(h.amount), 0) FROM payments_refund h WHERE h.attempt_id = a.id
-                              AND h.status IN ('requires_approval', 'pending', 'unknown', 'manual', 'processed'))
-        """,
+              AND least(a.amount, a.accepted_amount) - {LOST_OF_ATTEMPT} >= {SMALLEST_REFUND} + (
+                  SELECT coalesce(sum(h.amount), 0) FROM payments_refund h WHERE h.attempt_id = a.id AND h.status IN {_HOLDING})
+        """,  # noqa: S608 - our own names
     ),
 )

@@ -44,6 +44,11 @@ class Refund(Subject):
     status = models.CharField(max_length=20, choices=RefundStatus)
     reason = models.CharField(max_length=20, choices=RefundReason)
     note = models.CharField(max_length=200, blank=True)
+    line_amounts = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What it takes of each order line, by the line's id, in paise with tax; the rest of the amount is round-off.",
+    )
     speed_requested = models.CharField(max_length=10, choices=RefundSpeed, default=RefundSpeed.NORMAL)
     speed_processed = models.CharField(max_length=10, blank=True)
     gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.NEEDED)
@@ -125,7 +130,7 @@ class Refund(Subject):
 
 
 class RefundLine(Record):
-    """So many units of an order line that a refund gives the money (paise, with tax) back for."""
+    """So many units of an order line that a refund is for, with what they were worth then (paise, with tax)."""
 
     PREFIX = "rfl"
 

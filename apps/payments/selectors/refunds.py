@@ -11,6 +11,8 @@ from django.db.models import F, Prefetch, Q, QuerySet, Sum
 from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.models import is_staff_with
+from apps.orders import selectors as orders
+from apps.payments import rules
 from apps.payments.gateways import GatewayRefund
 from apps.payments.models import (
     Dispute,
@@ -97,7 +99,15 @@ def sum_decided_alone(order_id: UUID, *, besides: UUID | None = None) -> int:
     rows = Refund.objects.filter(unseconded | transferred_alone, order_id=order_id, status__in=PROMISED)
     if besides is not None:
         rows = rows.exclude(pk=besides)
-    return rows.aggregate(total=Sum("amount"))["total"] or 0
+    return (rows.aggregate(total=Sum("amount"))["total"] or 0) + _sum_waived_alone(order_id)
+
+
+def _sum_waived_alone(order_id: UUID) -> int:
+    """Return what of an order's value (paise) single persons waived by accepting less than was requested."""
+    accepted = PaymentAttempt.objects.filter(
+        payment__order_id=order_id, accepted_amount__gt=F("amount"), acceptance_requested_by=""
+    )
+    return accepted.aggregate(total=Sum(F("accepted_amount") - F("amount")))["total"] or 0
 
 
 def sum_given_back(order_id: UUID, *, currency: str) -> int:
@@ -209,11 +219,39 @@ def _all_or(rows: "QuerySet[Refund] | None") -> "QuerySet[Refund]":
     return Refund.objects.all() if rows is None else rows
 
 
-def list_refunded_units(order_id: UUID) -> dict[UUID, tuple[int, int]]:
-    """Return the units and paise that refunds hold of each line of an order, by the line's id."""
-    rows = RefundLine.objects.filter(refund__order_id=order_id, refund__status__in=HOLDING)
-    sums = rows.values("order_line_id").annotate(units=Sum("quantity"), paise=Sum("amount")).order_by()
-    return {row["order_line_id"]: (row["units"], row["paise"]) for row in sums}
+def list_refundable_lines(order_id: UUID, *, besides: UUID | None = None) -> list[rules.RefundableLine]:
+    """Return the lines of an order by position, with what its refunds hold of them, leaving out one refund if it is named."""
+    order = orders.get_order(order_id)
+    lines = [
+        rules.RefundableLine(id=line.pk, quantity=line.quantity, total_amount=line.total_amount)
+        for line in orders.list_lines(order_id)
+    ]
+    rows = _holding_of(order_id, besides=besides).select_related("attempt").prefetch_related("lines")
+    for refund in rows.order_by("sequence"):
+        units = {line.order_line_id: line.quantity for line in refund.lines.all()}
+        values = {line.order_line_id: line.amount for line in refund.lines.all()}
+        amounts = {UUID(line_id): amount for line_id, amount in refund.line_amounts.items()}
+        if not amounts and is_of_sale(order, refund.attempt, at=refund.created_at):
+            # Older than the record of what refunds take of lines.
+            amounts = rules.line_amounts(lines, refund.amount, values=values, round_off=order.round_off_amount)
+        lines = [line.after(units=units, values=values, amounts=amounts) for line in lines]
+    return lines
+
+
+def is_of_sale(order: Any, attempt: PaymentAttempt, *, at: datetime) -> bool:
+    """Test if money of an attempt paid for goods that were sold by then: not what came twice, late, or in another amount."""
+    return not attempt.review_reason and order.confirmed_at is not None and order.confirmed_at <= at
+
+
+def sum_refunded_beyond_lines(order_id: UUID, *, besides: UUID | None = None) -> int:
+    """Return the money (paise) that refunds of an order's lines hold beyond what they take of lines: its round-off, above all."""
+    rows = _holding_of(order_id, besides=besides).exclude(line_amounts={})
+    return sum(refund.amount - sum(refund.line_amounts.values()) for refund in rows)
+
+
+def _holding_of(order_id: UUID, *, besides: UUID | None) -> QuerySet[Refund]:
+    rows = Refund.objects.filter(order_id=order_id, status__in=HOLDING)
+    return rows if besides is None else rows.exclude(pk=besides)
 
 
 def find_retry(refund_id: UUID) -> Refund | None:

@@ -100,18 +100,21 @@ from apps.payments.services.payment_reviews import warn_of_open_reviews
 from apps.payments.services.proving import TooMuchEvidence, TrackingIsOfShipping, add_dispute_evidence
 from apps.payments.services.receivables import find_overdue_receivables
 from apps.payments.services.reconciling import check_settlements, find_missing_lines
-from apps.payments.services.refunding import (
-    AmountOrLines,
+from apps.payments.services.refund_amounts import (
     LineNotOfOrder,
     LinesNeedOnePayment,
     MoneyIsDisputed,
     NothingToRefund,
-    RefundAlreadyRetried,
     RefundExceedsPayment,
-    RefundNotFailed,
+    RefundLeavesRemainder,
     RefundTooSmall,
     UnitsBack,
     UnitsExceedLine,
+)
+from apps.payments.services.refunding import (
+    AmountOrLines,
+    RefundAlreadyRetried,
+    RefundNotFailed,
     request_refund,
     retry_refund,
 )
@@ -200,6 +203,7 @@ __all__ = [
     "RefundAlreadyRetried",
     "RefundExceedsPayment",
     "RefundFactsConflict",
+    "RefundLeavesRemainder",
     "RefundNotAwaitingApproval",
     "RefundNotCancellable",
     "RefundNotFailed",

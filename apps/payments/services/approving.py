@@ -14,15 +14,14 @@ from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Refund
 from apps.payments.services.decision_rights import check_decision
 from apps.payments.services.ledger import REFUNDS_PAYABLE, post_to_ledger
-from apps.payments.services.refunding import (
-    DUE,
-    DUE_AGAIN,
-    REVERSAL,
-    check_failed,
+from apps.payments.services.refund_amounts import (
     check_left,
     check_still_there,
-    post_due,
+    take_lines_again,
+    units_of,
+    value_lines,
 )
+from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, check_failed, post_due
 from apps.payments.services.reviewing import close_payment_of_refunded_money, close_review_when_all_is_back
 from apps.payments.services.telling import tell_order
 from apps.payments.states import GatewayCall, MoneyOperation, RefundStatus
@@ -31,7 +30,9 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 PAID_BY_HAND = "refund_manual"
-_SETTLED = ("status", "approved_by", "approved_at", "transferred_by", "manual_reference", "processed_at")
+_SETTLED = (
+    "status", "line_amounts", "approved_by", "approved_at", "transferred_by", "manual_reference", "processed_at",
+)  # fmt: skip
 
 
 class RefundNotAwaitingApproval(Conflict):
@@ -167,6 +168,8 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
     :raises RefundAlreadyRetried: if it was tried again
     :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
     :raises MoneyIsDisputed: if a payer's bank wants it, or has taken it, meanwhile
+    :raises UnitsExceedLine: if its units have been refunded otherwise meanwhile
+    :raises RefundLeavesRemainder: if it would leave less than a rupee
     """
     order = lock_order(selectors.get_refund(refund_id).order_id)
     attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
@@ -179,6 +182,8 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
     if refund.status == RefundStatus.FAILED:
         check_failed(refund)
         check_left(order, attempts[refund.attempt_id], refund.amount)
+        value_lines(order, units_of(refund))
+        take_lines_again(order, refund, now=now)
         post_due(order, refund, kind=DUE_AGAIN, now=now)
         refund.status = states.change_refund(RefundStatus.FAILED, to=RefundStatus.MANUAL)
     elif reference:

@@ -13,7 +13,8 @@ from apps.orders.states import OrderStatus
 from apps.payments import locks, selectors
 from apps.payments.services.approving import take_in_waiting_refunds
 from apps.payments.services.decision_rights import assess_decision
-from apps.payments.services.refunding import MINIMUM_PAISE, MoneyIsDisputed, refund_attempt, request_refund
+from apps.payments.services.refund_amounts import MINIMUM_PAISE, MoneyIsDisputed
+from apps.payments.services.refunding import refund_attempt, request_refund
 from apps.payments.services.reviewing import close_payment_of_refunded_money
 from apps.payments.states import Decision, MoneyOperation, RefundReason
 

@@ -4,7 +4,7 @@ Who may decide alone about the money of an order.
 Whatever refunds, transfers or accepts money asks here. The table of roles, operations and amounts is in docs/money.md.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -91,18 +91,28 @@ def check_decision(
         raise SecondPersonRequired(order.number)
 
 
+def is_staff(actor: Actor) -> bool:
+    """Test if an actor is staff, or acts by the shop's own rules."""
+    return _role_of(actor, _find_user(actor)) != DecisionRole.CUSTOMER
+
+
 def _has_second_person(refund: Refund | None, actor: Actor) -> bool:
     return refund is not None and refund.approved_by not in ("", str(actor))
 
 
 def _position(order: "Order", actor: Actor) -> tuple[DecisionRole, bool]:
     """Return what an actor may do about refunds, and whether the order is their own."""
+    user = _find_user(actor)
+    return _role_of(actor, user), user is not None and order.customer_id == user.pk
+
+
+def _find_user(actor: Actor) -> Any:
+    return accounts.find_user(actor.id) if actor.kind == "user" else None
+
+
+def _role_of(actor: Actor, user: Any) -> DecisionRole:
     if actor.kind in _TRUSTED_KINDS:
-        return DecisionRole.SYSTEM, False
-    user = accounts.find_user(actor.id) if actor.kind == "user" else None
-    if user is None:
-        return DecisionRole.CUSTOMER, False
-    is_own_order = order.customer_id == user.pk
-    if is_staff_with(user, _APPROVE):
-        return DecisionRole.APPROVER, is_own_order
-    return (DecisionRole.STAFF if user.is_staff else DecisionRole.CUSTOMER), is_own_order
+        return DecisionRole.SYSTEM
+    if user is None or not (user.is_active and user.is_staff):
+        return DecisionRole.CUSTOMER
+    return DecisionRole.APPROVER if is_staff_with(user, _APPROVE) else DecisionRole.STAFF

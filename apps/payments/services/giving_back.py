@@ -32,8 +32,8 @@ from apps.payments.models import Refund
 from apps.payments.services.approving import withdraw
 from apps.payments.services.calling import CLAIM_LASTS
 from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.refund_amounts import MoneyIsDisputed, RefundExceedsPayment, check_still_there
 from apps.payments.services.refund_lookup import find_made_refund, list_gateway_refunds
-from apps.payments.services.refunding import MoneyIsDisputed, RefundExceedsPayment, check_still_there
 from apps.payments.services.returning import (
     NotOurRefund,
     RefundFactsConflict,

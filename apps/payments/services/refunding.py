@@ -5,7 +5,6 @@ Every request holds its sum under the lock of the order and of its attempts, app
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -17,12 +16,21 @@ from apps.core import ids
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, record, told_of
 from apps.core.models import subject_type_of
-from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
-from apps.payments.services.decision_rights import assess_decision
+from apps.payments.services.decision_rights import assess_decision, is_staff
 from apps.payments.services.ledger import CUSTOMER_ADVANCES, REFUNDS_PAYABLE, post_to_ledger
+from apps.payments.services.refund_amounts import (
+    MINIMUM_PAISE,
+    UnitsBack,
+    amount_of_lines,
+    check_left,
+    line_amounts_of,
+    split_over_attempts,
+    units_of,
+    value_lines,
+)
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
     Decision,
@@ -34,48 +42,18 @@ from apps.payments.states import (
 )
 
 if TYPE_CHECKING:
-    from apps.orders.models import Order, OrderLine
+    from apps.orders.models import Order
 
 log = structlog.get_logger(__name__)
 
-#: A gateway gives no less than a rupee back.
-MINIMUM_PAISE = 100
 DUE = "refund_due"
 #: Of a refund that had failed and is to be paid after all.
 DUE_AGAIN = "refund_due_again"
 REVERSAL = "refund_reversal"
 
 
-class NothingToRefund(Conflict):
-    message = "Nothing of order {0} is left to give back."
-
-
-class RefundExceedsPayment(Conflict):
-    message = "Of order {0}, {1} paise can be given back; {2} were asked."
-
-
-class MoneyIsDisputed(Conflict):
-    message = "The payer's bank wants money of order {0} back itself; what it wants cannot be given back twice."
-
-
-class RefundTooSmall(Invalid):
-    message = "A refund comes to at least 1 rupee."
-
-
 class AmountOrLines(Invalid):
-    message = "Ask for an amount or for lines, not for both."
-
-
-class LineNotOfOrder(Invalid):
-    message = "The order has no such line."
-
-
-class UnitsExceedLine(Conflict):
-    message = "Of line {0}, {1} units can be given back; {2} were asked."
-
-
-class LinesNeedOnePayment(Conflict):
-    message = "No single payment of this order covers these lines; ask by amount."
+    message = "Request an amount or lines, not both: only staff may enter an amount for returned lines."
 
 
 class RefundNotFailed(Conflict):
@@ -84,14 +62,6 @@ class RefundNotFailed(Conflict):
 
 class RefundAlreadyRetried(Conflict):
     message = "Refund {0} was tried again already."
-
-
-@dataclass(frozen=True)
-class UnitsBack:
-    """A wish to give back the money of so many units of an order line."""
-
-    order_line_id: UUID
-    quantity: int
 
 
 @transaction.atomic
@@ -109,7 +79,9 @@ def request_refund(
     now: datetime,
 ) -> list[Refund]:
     """
-    Ask for money of an order back: so many paise, certain units, or all that is left; one refund for each attempt it is taken of.
+    Request a refund of an order: an amount (paise), certain units, or all that is left; one refund for each attempt it is taken of.
+
+    Units come to what they are worth less what earlier refunds took of their lines. Staff may enter another amount for them.
 
     The money is on its way at once if the actor may decide about so much alone; otherwise the refund waits for approval.
     Money that is not what was asked for is given back only by naming its payment.
@@ -119,20 +91,22 @@ def request_refund(
     :raises RefundExceedsPayment: if less is left than asked
     :raises MoneyIsDisputed: if what is missing is wanted back by a payer's bank
     :raises RefundTooSmall: if it is under a rupee
-    :raises AmountOrLines, LineNotOfOrder, UnitsExceedLine, LinesNeedOnePayment: if the lines cannot be given back as asked
+    :raises RefundLeavesRemainder: if it would leave less than a rupee, which could never be refunded
+    :raises AmountOrLines: if somebody who is no staff enters an amount for lines
+    :raises LineNotOfOrder, UnitsExceedLine, LinesNeedOnePayment: if the lines cannot be refunded as asked
     """
     order = lock_order(order_id)
     attempts = locks.lock_captured_attempts(order.pk, payment_id=payment_id)
     if payment_id is None:
         attempts = [attempt for attempt in attempts if attempt.review_reason != ReviewReason.AMOUNT_DIFFERS]
 
-    if amount is not None and lines:
+    if amount is not None and lines and not is_staff(actor):
         raise AmountOrLines(param="lines")
-    left = {attempt.pk: selectors.left_of_attempt(attempt) for attempt in attempts}
-    wanted_lines = _priced(order, lines) if lines else ()
+    returned = value_lines(order, lines) if lines else []
     if amount is None:
-        amount = _amount_of(order, wanted_lines) if lines else sum(left.values())
-    _check_amount(order, amount, left=sum(left.values()))
+        left = sum(selectors.left_of_attempt(attempt) for attempt in attempts)
+        amount = amount_of_lines(order, returned, left=left) if lines else left
+    parts = split_over_attempts(order, attempts, amount, is_by_lines=bool(lines))
     decision = assess_decision(order=order, operation=operation, amount=amount, actor=actor)
 
     return [
@@ -140,7 +114,7 @@ def request_refund(
             order,
             attempt,
             amount=part,
-            lines=wanted_lines,
+            lines=returned,
             reason=RefundReason(reason),
             note=note,
             speed=RefundSpeed(speed),
@@ -148,7 +122,7 @@ def request_refund(
             actor=actor,
             now=now,
         )
-        for attempt, part in _parts(attempts, left, amount, is_by_lines=bool(lines))
+        for attempt, part in parts
     ]
 
 
@@ -167,10 +141,10 @@ def refund_attempt(
     Give all of a captured attempt back that nobody asked back yet; unless told otherwise nobody is asked, for it was never
     the shop's to keep.
 
-    The caller has locked order and attempt. Returns None if nothing is left.
+    The caller has locked order and attempt. Returns None if nothing is left, or less than a gateway refunds.
     """
     left = selectors.left_of_attempt(attempt)
-    if left <= 0:
+    if left < MINIMUM_PAISE:
         return None
     return _insert(
         order, attempt, amount=left, lines=(), reason=reason, note=note, speed=RefundSpeed.NORMAL, is_decided=is_decided,
@@ -189,6 +163,8 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     :raises RefundNotFailed: if it has not failed
     :raises RefundAlreadyRetried: if there is a new row already
     :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
+    :raises UnitsExceedLine: if its units have been refunded otherwise meanwhile
+    :raises RefundLeavesRemainder: if it would leave less than a rupee
     """
     order = lock_order(selectors.get_refund(refund_id).order_id)
     attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
@@ -197,7 +173,7 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     check_failed(failed)
     attempt = attempts[failed.attempt_id]
     check_left(order, attempt, failed.amount)
-    lines = _priced(order, [UnitsBack(line.order_line_id, line.quantity) for line in failed.lines.order_by("pk")])
+    lines = value_lines(order, units_of(failed))
     decision = assess_decision(
         order=order, operation=MoneyOperation.RETRY_REFUND, amount=failed.amount, actor=actor, refund=failed
     )
@@ -230,36 +206,6 @@ def check_failed(refund: Refund) -> None:
         raise RefundAlreadyRetried(refund.number)
 
 
-def check_left(order: "Order", attempt: PaymentAttempt, amount: int) -> None:
-    """
-    Make sure that so much (paise) of a locked attempt can be given back.
-
-    :raises RefundExceedsPayment: if it cannot
-    :raises MoneyIsDisputed: if a dispute keeps it
-    """
-    left = selectors.left_of_attempt(attempt)
-    if amount > left and selectors.sum_disputed_of_attempt(attempt.pk):
-        raise MoneyIsDisputed(order.number)
-    if amount > left:
-        raise RefundExceedsPayment(order.number, left, amount)
-
-
-def check_still_there(order: "Order", refund: Refund) -> None:
-    """
-    Make sure that neither a dispute nor a refund made at the gateway has come to take what a refund holds.
-
-    :raises MoneyIsDisputed: if refunds and disputes together keep more than was captured
-    :raises RefundExceedsPayment: if refunds alone do
-    """
-    disputed = selectors.sum_disputed_of_attempt(refund.attempt_id)
-    held = selectors.sum_held_of_attempt(refund.attempt_id)
-    left = refund.attempt.amount - disputed - (held - refund.amount)
-    if left < refund.amount and disputed:
-        raise MoneyIsDisputed(order.number)
-    if left < refund.amount:
-        raise RefundExceedsPayment(order.number, max(0, left), refund.amount)
-
-
 def post_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> None:
     """
     Book that we owe a refund; of a reversal, that we owe it no longer. The caller has locked the refund and moves its status.
@@ -279,62 +225,6 @@ def post_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> Non
         description=f"refund {refund.number}",
         occurred_at=now,
     )
-
-
-def _check_amount(order: "Order", amount: int, *, left: int) -> None:
-    if (left <= 0 or amount > left) and selectors.is_order_disputed(order.pk):
-        raise MoneyIsDisputed(order.number)
-    if left <= 0:
-        raise NothingToRefund(order.number)
-    if amount > left:
-        raise RefundExceedsPayment(order.number, left, amount, param="amount")
-    if amount < MINIMUM_PAISE:
-        raise RefundTooSmall(param="amount")
-
-
-def _priced(order: "Order", wanted: Sequence[UnitsBack]) -> list[RefundLine]:
-    """Return what the units give back, unsaved; a line's last unit gives what its earlier ones left."""
-    known: dict[UUID, OrderLine] = {line.pk: line for line in orders.list_lines(order.pk)}
-    held = selectors.list_refunded_units(order.pk)
-    units: dict[UUID, int] = {}
-    for position, one in enumerate(wanted):
-        if one.order_line_id not in known:
-            raise LineNotOfOrder(param=f"lines[{position}].order_line_id")
-        units[one.order_line_id] = units.get(one.order_line_id, 0) + one.quantity
-    priced = []
-    for line_id, quantity in units.items():
-        line = known[line_id]
-        before, given_back = held.get(line_id, (0, 0))
-        if not 1 <= quantity <= line.quantity - before:
-            raise UnitsExceedLine(line.position, line.quantity - before, quantity, param="lines")
-        amount = rules.amount_of_units(
-            total=line.total_amount, quantity=line.quantity, before=before, units=quantity, given_back=given_back
-        )
-        priced.append(RefundLine(order_line_id=line_id, quantity=quantity, amount=amount))
-    return priced
-
-
-def _amount_of(order: "Order", lines: Sequence[RefundLine]) -> int:
-    """Return what lines give back; with the order's last unit goes its round-off too."""
-    held = selectors.list_refunded_units(order.pk)
-    asked = {line.order_line_id: line.quantity for line in lines}
-    is_last = all(
-        held.get(line.pk, (0, 0))[0] + asked.get(line.pk, 0) == line.quantity for line in orders.list_lines(order.pk)
-    )
-    return sum(line.amount for line in lines) + (order.round_off_amount if is_last else 0)
-
-
-def _parts(
-    attempts: Sequence[PaymentAttempt], left: dict[UUID, int], amount: int, *, is_by_lines: bool
-) -> list[tuple[PaymentAttempt, int]]:
-    if is_by_lines:
-        # A line's units belong to one refund, or its credit note could not say what came back.
-        fitting = [attempt for attempt in attempts if left[attempt.pk] >= amount]
-        if not fitting:
-            raise LinesNeedOnePayment(param="lines")
-        return [(fitting[0], amount)]
-    parts = rules.shared_out(amount, [left[attempt.pk] for attempt in attempts])
-    return [(attempt, part) for attempt, part in zip(attempts, parts, strict=True) if part]
 
 
 def _insert(
@@ -360,6 +250,7 @@ def _insert(
         sequence=sequence,
         amount=amount,
         currency=attempt.currency,
+        line_amounts=line_amounts_of(order, attempt, amount, lines=lines, now=now),
         status=RefundStatus.PENDING if is_decided else RefundStatus.REQUIRES_APPROVAL,
         reason=reason,
         note=note[:200],

@@ -29,6 +29,7 @@ from apps.payments.services.gateway_conflicts import (
     show_conflict,
 )
 from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
+from apps.payments.services.refund_amounts import line_amounts_of, take_lines_again
 from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, post_due
 from apps.payments.services.reviewing import close_review_when_all_is_back
 from apps.payments.services.telling import tell_order
@@ -215,6 +216,7 @@ def _insert_foreign(order: "Order", attempt: PaymentAttempt, facts: GatewayRefun
         sequence=sequence,
         amount=facts.amount,
         currency=attempt.currency,
+        line_amounts=line_amounts_of(order, attempt, facts.amount, lines=(), now=now),
         status=RefundStatus.PENDING,
         reason=RefundReason.OTHER,
         note="made at the gateway",
@@ -272,6 +274,7 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
             log.error("refund_processed_after_all", refund=refund.number, was=was)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
             post_due(order, refund, kind=DUE_AGAIN, now=now)
+            take_lines_again(order, refund, now=now)
         refund.processed_at = now
         _post_processed(order, refund, now=now)
         _call_off_another_try(order, refund, now=now)

@@ -8,11 +8,13 @@ from django.db import transaction
 
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.core.money import rupees
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.decision_rights import assess_decision
-from apps.payments.services.refunding import NothingToRefund, refund_attempt
+from apps.payments.services.refund_amounts import MINIMUM_PAISE, NothingToRefund
+from apps.payments.services.refunding import refund_attempt
 from apps.payments.services.starting import close_unpaid
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
@@ -35,7 +37,7 @@ class NoReviewOpen(Conflict):
 
 
 class ReviewHoldsMoney(Conflict):
-    message = "Of payment {0}, {1} paise are neither given back nor on their way: give them back first."
+    message = "{1} of payment {0} is neither refunded nor on its way. Refund it first."
 
 
 class ReviewNoteMissing(Invalid):
@@ -114,7 +116,7 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
     :raises PaymentNotFound: if there is no such attempt
     :raises NoReviewOpen: if nothing waits to be decided
     :raises ReviewNoteMissing: if nobody says why
-    :raises ReviewHoldsMoney: if some of it (paise) is not promised back
+    :raises ReviewHoldsMoney: if some of it is not promised back, and it is as much as a gateway refunds
     """
     order, attempt = _lock(attempt_id)
 
@@ -123,8 +125,8 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
     if not note.strip():
         raise ReviewNoteMissing(param="note")
     left = selectors.undecided_of_attempt(attempt)
-    if left > 0:
-        raise ReviewHoldsMoney(attempt.gateway_payment_id, left)
+    if left >= MINIMUM_PAISE:
+        raise ReviewHoldsMoney(attempt.gateway_payment_id, rupees(left))
 
     _close(order, attempt, note=note.strip(), actor=actor, now=now)
 
@@ -134,8 +136,13 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
 
 
 def close_review_when_all_is_back(*, order: "Order", attempt: PaymentAttempt, now: datetime) -> None:
-    """Close an open review as soon as all of its money has gone back. The caller has locked order and attempt."""
-    if _is_open(attempt) and selectors.sum_given_back_of_attempt(attempt.pk) >= attempt.amount:
+    """
+    Close an open review as soon as all of its money has gone back or was lost in disputes, but for less than a gateway refunds.
+
+    The caller has locked order and attempt.
+    """
+    gone = selectors.sum_given_back_of_attempt(attempt.pk) + selectors.sum_lost_of_attempt(attempt.pk)
+    if _is_open(attempt) and attempt.amount - gone < MINIMUM_PAISE:
         _close(order, attempt, note="all of it has gone back", actor=SYSTEM, now=now)
 
 

@@ -1,0 +1,243 @@
+"""
+How much can be refunded: of which payments, and of which order lines.
+
+A refund of returned units draws on their lines first. What a line can give is its total less what earlier refunds took of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from apps.core.errors import Conflict, Invalid
+from apps.core.money import rupees
+from apps.payments import rules, selectors
+from apps.payments.models import PaymentAttempt, Refund, RefundLine
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+#: A gateway refunds no less than a rupee.
+MINIMUM_PAISE = 100
+
+
+class NothingToRefund(Conflict):
+    message = "Nothing of order {0} is left to refund."
+
+
+class RefundExceedsPayment(Conflict):
+    message = "{1} of order {0} can be refunded; you entered {2}."
+
+
+class RefundNoLongerCovered(RefundExceedsPayment):
+    message = "Only {1} of the {2} of this refund is left of order {0}."
+    code = RefundExceedsPayment.code
+
+
+class RefundLeavesRemainder(Conflict):
+    message = (
+        "A refund of {1} would leave less than ₹1.00 of a payment of order {0}, and no gateway refunds so little."
+        " Refund at most {2}, or all {3}."
+    )
+
+
+class RefundLeavesAllButRemainder(RefundLeavesRemainder):
+    message = (
+        "A refund of {1} would leave less than ₹1.00 of a payment of order {0}, and no gateway refunds so little."
+        " Refund all {3}."
+    )
+    code = RefundLeavesRemainder.code
+
+
+class MoneyIsDisputed(Conflict):
+    message = "The payer's bank wants money of order {0} back itself; what it wants cannot be refunded as well."
+
+
+class RefundTooSmall(Invalid):
+    message = "A refund must be at least ₹1.00."
+
+
+class LineNotOfOrder(Invalid):
+    message = "The order has no such line."
+
+
+class UnitsExceedLine(Conflict):
+    message = "{1} units of line {0} can be refunded; you entered {2}."
+
+
+class LinesNeedOnePayment(Conflict):
+    message = "No single payment of order {0} covers these lines. Request the refund by amount."
+
+
+@dataclass(frozen=True)
+class UnitsBack:
+    """A wish to refund so many units of an order line."""
+
+    order_line_id: UUID
+    quantity: int
+
+
+def value_lines(order: "Order", wanted: Sequence[UnitsBack]) -> list[RefundLine]:
+    """
+    Return what units of a locked order's lines are worth now, as unsaved rows.
+
+    :raises LineNotOfOrder: if the order has no such line
+    :raises UnitsExceedLine: if fewer units are left
+    """
+    lines = {line.id: (position, line) for position, line in enumerate(selectors.list_refundable_lines(order.pk), 1)}
+    units: dict[UUID, int] = {}
+    for position, one in enumerate(wanted):
+        if one.order_line_id not in lines:
+            raise LineNotOfOrder(param=f"lines[{position}].order_line_id")
+        units[one.order_line_id] = units.get(one.order_line_id, 0) + one.quantity
+    valued = []
+    for line_id, quantity in units.items():
+        position, line = lines[line_id]
+        if not 1 <= quantity <= line.left_quantity:
+            raise UnitsExceedLine(position, line.left_quantity, quantity, param="lines")
+        valued.append(RefundLine(order_line_id=line_id, quantity=quantity, amount=line.value_of(quantity)))
+    return valued
+
+
+def units_of(refund: Refund) -> list[UnitsBack]:
+    """Return the units that a refund is for."""
+    return [UnitsBack(line.order_line_id, line.quantity) for line in refund.lines.order_by("pk")]
+
+
+def amount_of_lines(order: "Order", lines: Sequence[RefundLine], *, left: int) -> int:
+    """
+    Return what returned lines come to (paise); with the order's last unit goes what is left of its round-off.
+
+    The last units come to no more than is `left` of the money, where less was paid than they are worth or a dispute took some.
+    """
+    asked = {line.order_line_id: line.quantity for line in lines}
+    is_last = all(line.left_quantity == asked.get(line.id, 0) for line in selectors.list_refundable_lines(order.pk))
+    value = sum(line.amount for line in lines)
+    return min(value + _round_off_left(order), left) if is_last else value
+
+
+def split_over_attempts(
+    order: "Order", attempts: Sequence[PaymentAttempt], amount: int, *, is_by_lines: bool
+) -> list[tuple[PaymentAttempt, int]]:
+    """
+    Return which locked attempts a refund (paise) is taken of, and how much of each.
+
+    :raises NothingToRefund: if nothing is left
+    :raises RefundExceedsPayment: if less is left
+    :raises MoneyIsDisputed: if what is missing is wanted back by a payer's bank
+    :raises RefundTooSmall: if it is under a rupee
+    :raises RefundLeavesRemainder: if it would leave less of an attempt than can ever be refunded
+    :raises LinesNeedOnePayment: if it is for returned lines, and no attempt covers them by itself
+    """
+    left = [selectors.left_of_attempt(attempt) for attempt in attempts]
+    check_amount(order, amount, left=sum(left))
+    if is_by_lines:
+        # The units of a line belong to one refund, or its credit note could not say what came back.
+        fitting = [(attempt, rest) for attempt, rest in zip(attempts, left, strict=True) if rest >= amount]
+        if not fitting:
+            raise LinesNeedOnePayment(order.number, param="lines")
+        whole = [attempt for attempt, rest in fitting if rules.refund_parts(amount, [rest], smallest=MINIMUM_PAISE)]
+        if not whole:
+            raise _remainder(order, amount, [fitting[0][1]])
+        return [(whole[0], amount)]
+    parts = rules.refund_parts(amount, left, smallest=MINIMUM_PAISE)
+    if not parts:
+        raise _remainder(order, amount, left)
+    return [(attempt, part) for attempt, part in zip(attempts, parts, strict=True) if part]
+
+
+def check_amount(order: "Order", amount: int, *, left: int) -> None:
+    """
+    Make sure that an amount can be refunded of what is left of an order, both in paise.
+
+    :raises NothingToRefund, RefundExceedsPayment, MoneyIsDisputed, RefundTooSmall: as `split_over_attempts` does
+    """
+    if (left <= 0 or amount > left) and selectors.is_order_disputed(order.pk):
+        raise MoneyIsDisputed(order.number)
+    if left <= 0:
+        raise NothingToRefund(order.number)
+    if amount > left:
+        raise RefundExceedsPayment(order.number, rupees(left), rupees(amount), param="amount")
+    if amount < MINIMUM_PAISE:
+        raise RefundTooSmall(param="amount")
+
+
+def check_left(order: "Order", attempt: PaymentAttempt, amount: int) -> None:
+    """
+    Make sure that so much (paise) of a locked attempt can be refunded.
+
+    :raises RefundExceedsPayment: if it cannot
+    :raises MoneyIsDisputed: if a dispute keeps it
+    :raises RefundLeavesRemainder: if less would be left than can ever be refunded
+    """
+    left = selectors.left_of_attempt(attempt)
+    if amount > left and selectors.sum_disputed_of_attempt(attempt.pk):
+        raise MoneyIsDisputed(order.number)
+    if amount > left:
+        raise RefundNoLongerCovered(order.number, rupees(left), rupees(amount))
+    if not rules.refund_parts(amount, [left], smallest=MINIMUM_PAISE):
+        raise _remainder(order, amount, [left])
+
+
+def check_still_there(order: "Order", refund: Refund) -> None:
+    """
+    Make sure that neither a dispute nor a refund made at the gateway has come to take what a refund holds.
+
+    :raises MoneyIsDisputed: if refunds and disputes together keep more than was captured
+    :raises RefundExceedsPayment: if refunds alone do
+    """
+    disputed = selectors.sum_disputed_of_attempt(refund.attempt_id)
+    held = selectors.sum_held_of_attempt(refund.attempt_id)
+    left = refund.attempt.amount - disputed - (held - refund.amount)
+    if left < refund.amount and disputed:
+        raise MoneyIsDisputed(order.number)
+    if left < refund.amount:
+        raise RefundNoLongerCovered(order.number, rupees(max(0, left)), rupees(refund.amount))
+
+
+def line_amounts_of(
+    order: "Order",
+    attempt: PaymentAttempt,
+    amount: int,
+    *,
+    lines: Sequence[RefundLine],
+    besides: UUID | None = None,
+    now: datetime,
+) -> dict[str, int]:
+    """
+    Return what a refund of a locked order takes of its lines, as the refund keeps it: paise by the line's id.
+
+    Nothing if the money belongs to no sale: it came twice, late or in another amount, or the order is not confirmed.
+    `besides` names the refund itself if it has taken something before.
+    """
+    if not selectors.is_of_sale(order, attempt, at=now):
+        return {}
+    values: Mapping[UUID, int] = {line.order_line_id: line.amount for line in lines}
+    taken = rules.line_amounts(
+        selectors.list_refundable_lines(order.pk, besides=besides),
+        amount,
+        values=values,
+        round_off=_round_off_left(order, besides=besides),
+    )
+    return {str(line_id): part for line_id, part in taken.items()}
+
+
+def take_lines_again(order: "Order", refund: Refund, *, now: datetime) -> None:
+    """Take anew of the lines of a locked order for a refund that had freed them; what is left of them by now. Saves nothing."""
+    attempt, lines = refund.attempt, list(refund.lines.order_by("pk"))
+    refund.line_amounts = line_amounts_of(order, attempt, refund.amount, lines=lines, besides=refund.pk, now=now)
+
+
+def _round_off_left(order: "Order", *, besides: UUID | None = None) -> int:
+    """Return what refunds have left of an order's round-off (paise), which is of either sign."""
+    taken = selectors.sum_refunded_beyond_lines(order.pk, besides=besides)
+    return rules.round_off_left(order.round_off_amount, taken)
+
+
+def _remainder(order: "Order", amount: int, left: Sequence[int]) -> RefundLeavesRemainder:
+    largest = rules.largest_refund(amount, left, smallest=MINIMUM_PAISE)
+    every = rules.largest_refund(sum(left), left, smallest=MINIMUM_PAISE)
+    error = RefundLeavesRemainder if largest else RefundLeavesAllButRemainder
+    details = [{"largest_amount": largest, "refundable_amount": every}]
+    return error(order.number, rupees(amount), rupees(largest), rupees(every), param="amount", details=details)
