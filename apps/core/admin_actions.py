@@ -25,11 +25,19 @@ from apps.core.events import Actor
 Forecast = Callable[[Any], Sequence[tuple[str, Any]]]
 
 
+#: What an action means for the person who is about to do it, in the same form.
+ForecastForActor = Callable[[Any, Actor], Sequence[tuple[str, Any]]]
+
+
 def _always(_: Any) -> bool:
     return True
 
 
 def _nothing(_: Any) -> Sequence[tuple[str, Any]]:
+    return ()
+
+
+def _nothing_for_actor(_: Any, __: Actor) -> Sequence[tuple[str, Any]]:
     return ()
 
 
@@ -54,6 +62,7 @@ class ObjectAction:
     form: type[forms.Form] = forms.Form
     is_offered: Callable[[Any], bool] = _always
     forecast: Forecast = _nothing
+    forecast_for_actor: ForecastForActor = _nothing_for_actor
     obstacle: Callable[[Any], str] = _no_obstacle
     is_danger: bool = False
 
@@ -147,7 +156,10 @@ class WithObjectActions:
             "object": obj,
             "form": form,
             "obstacle": obstacle,
-            "forecast": [row for forecast in forecasts for row in forecast(obj)],
+            "forecast": [
+                *(row for forecast in forecasts for row in forecast(obj)),
+                *(() if obstacle else action.forecast_for_actor(obj, act_for(request))),
+            ],
             "back": self._page_of(obj),
         }
         return TemplateResponse(request, "admin/object_action.html", context)

@@ -334,7 +334,8 @@ def test_cancelling_tells_beforehand_what_goes_back_and_what_the_buyer_reads(
     page = signed_in(support).get(address(order, "cancel")).content.decode()
 
     for words in (
-        "₹499.00 goes back to where it was paid from. Above ₹498.99: somebody else must approve it first.",
+        "₹499.00 is refunded to where it was paid from.",
+        "Another person must approve the refund first.",
         "1 unit can be sold again at once.",
         f"Order {order.number} is cancelled. Anything you have paid for it will be returned.",
     ):

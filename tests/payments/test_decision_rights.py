@@ -344,6 +344,84 @@ class TestOwnOrder:
 
 
 @with_rows
+class TestAdminPages:
+    """Each page says beforehand whether its reader decides alone."""
+
+    def page(self, user: Any, thing: Any, action: str) -> str:
+        client = Client()
+        client.force_login(user)
+        name = f"admin:{thing._meta.label_lower.replace('.', '_')}_do"
+        return str(client.get(reverse(name, args=[thing.pk, action])).content.decode())
+
+    @pytest.mark.parametrize(
+        ("above", "text"),
+        [
+            (49_900, "You may decide this alone: it takes effect at once."),
+            (49_899, "it is above the ₹498.99 that one person may decide about an order."),
+        ],
+    )
+    def test_cancelling_and_retrying(
+        self, order: Any, administrator: Any, settings: Any, above: int, text: str
+    ) -> None:
+        failed = fail(make_refund(order, is_approved=True))
+        settings.REFUND_APPROVAL_ABOVE = above
+
+        assert text in self.page(administrator, order, "cancel")
+        assert text in self.page(administrator, failed, "retry")
+
+    def test_own_order(self, administrator: Any, shop: Any) -> None:
+        own = make_order(administrator)
+        refund = make_refund(own, amount=10_000)
+        other = take_in(make_facts(PaymentAttempt.objects.get().payment, amount=15_000))
+
+        assert "This is your own order, so another person must approve" in self.page(administrator, own, "cancel")
+        assert "This is your own order, so another person must approve" in self.page(administrator, other, "give-back")
+        assert "because it is your own order." in self.page(administrator, refund, "approve")
+
+    def test_transfer_over_the_limit(self, order: Any, finance: Any, limit: int) -> None:
+        failed = fail(make_refund(order, is_approved=True, amount=LIMIT + 1))
+        Refund.objects.filter(pk=failed.pk).update(approved_by="", approved_at=None)
+
+        assert "A second person must agree: ₹200.01 of order" in self.page(finance, failed, "transfer")
+
+    def test_support_reviews(self, order: Any, support: Any) -> None:
+        payment = make_payment(order)
+        take_in(make_facts(payment))
+        other = take_in(make_facts(payment, amount=15_000))
+
+        assert "Another person must approve the refund first." in self.page(support, other, "give-back")
+
+
+@with_rows
+class TestAcceptedShortfall:
+    """Less than was requested, accepted as the full payment, is money that one person gave up."""
+
+    def test_counts_against_the_limit(self, order: Any, limit: int) -> None:
+        less = take_in(make_facts(make_payment(order), amount=order.total_amount - 15_000))
+        services.accept_attempt(attempt_id=less.pk, reason="other", actor=ASHA, now=clock.now())
+
+        assert request(order, ASHA, 5_001).status == "requires_approval"
+        assert request(order, ASHA, 5_000).status == "pending"
+
+    def test_accepted_by_two_does_not(self, order: Any, limit: int) -> None:
+        less = take_in(make_facts(make_payment(order), amount=order.total_amount - 25_000))
+        for actor in (ASHA, BALA):
+            services.accept_attempt(attempt_id=less.pk, reason="other", actor=actor, now=clock.now())
+
+        assert request(order, ASHA, LIMIT).status == "pending"
+
+    def test_own_order_is_not_accepted(self, administrator: Any, shop: Any, refused: Any) -> None:
+        own = make_order(administrator)
+        less = take_in(make_facts(make_payment(own), amount=own.total_amount - 100))
+        actor = actor_for(administrator)
+
+        refused(
+            services.SelfApprovalForbidden,
+            lambda: services.accept_attempt(attempt_id=less.pk, reason="other", actor=actor, now=clock.now()),
+        )
+
+
+@with_rows
 class TestRole:
     def test_support_approves_nothing(self, order: Any, support: Any, refused: Any) -> None:
         refund = make_refund(order)

@@ -263,6 +263,11 @@ class TestCancelAfterLostDispute:
             take_in_refund(refund)
         assert violated() == []
 
+    def test_the_last_units_come_to_what_was_not_lost(self, order: Any) -> None:
+        lose(pay(order), 20_000)
+
+        assert request(order, lines=[services.UnitsBack(order.lines.get().pk, 1)]).amount == 29_900
+
     def test_money_that_nobody_refunds_is_still_found(self, order: Any) -> None:
         lose(pay(order), 20_000)
         services.cancel_order(order_id=order.pk, actor=BALA, reason="Sold out", now=clock.now())

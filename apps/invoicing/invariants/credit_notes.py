@@ -87,7 +87,7 @@ _RETURNED_LINES_GIVE_FIRST = """
         -- Two equal heads cannot share an odd paisa: each note may leave one.
         SELECT coalesce(sum(part.total_amount + 1), 0) AS amount
         FROM invoicing_invoice earlier JOIN invoicing_invoiceline part ON part.invoice_id = earlier.id
-        WHERE earlier.refers_to_id = note.refers_to_id AND earlier.type = 'credit_note'
+        WHERE earlier.order_id = note.order_id AND earlier.type = 'credit_note'
           AND earlier.issued_at <= note.issued_at AND part.order_line_id = own.id
     ) credited
     CROSS JOIN LATERAL (

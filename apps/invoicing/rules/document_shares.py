@@ -1,8 +1,7 @@
 """How a refund is shared out between the documents of an order: each gets a credit note of its own share."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from apps.core.money import draw
@@ -15,8 +14,8 @@ class DocumentBalance:
 
     lines: tuple[LineBalance, ...]
     round_off_left: int
-    line_amounts: Mapping[Any, int] = MappingProxyType({})
-    returned_units: Mapping[Any, int] = MappingProxyType({})
+    line_amounts: Mapping[Any, int] = field(default_factory=dict)
+    returned_units: Mapping[Any, int] = field(default_factory=dict)
 
     @property
     def left(self) -> int:

@@ -190,9 +190,7 @@ def _drafts(refund: Any, sold: Sequence[_Sold], *, amount: int) -> list[tuple[_S
     ]
 
 
-def _balance(
-    of: _Sold, line_amounts: Mapping[UUID, int], returned_units: Mapping[UUID, int]
-) -> rules.DocumentBalance:
+def _balance(of: _Sold, line_amounts: Mapping[UUID, int], returned_units: Mapping[UUID, int]) -> rules.DocumentBalance:
     own = {line.order_line_id for line in of.lines}
     return rules.DocumentBalance(
         lines=tuple(

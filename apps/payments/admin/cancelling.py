@@ -3,16 +3,17 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, add_object_action
+from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus, PaymentStatus
 from apps.payments import selectors, services
-from apps.payments.states import RefundStatus
+from apps.payments.admin.decisions import decision_row
+from apps.payments.states import MoneyOperation, RefundStatus
 
 _OPEN = (OrderStatus.PENDING_PAYMENT, OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
 
@@ -61,13 +62,7 @@ def _money(order: Any) -> list[tuple[str, Any]]:
     gone, on_its_way = selectors.given_back_and_on_its_way(order.pk)
     rows = []
     if goes_back:
-        limit = settings.REFUND_APPROVAL_ABOVE
-        when = (
-            f"Above {rupees(limit)}: somebody else must approve it first."
-            if goes_back + selectors.sum_decided_alone(order.pk) > limit
-            else "It is sent at once."
-        )
-        rows.append(("Money", f"{rupees(goes_back)} goes back to where it was paid from. {when}"))
+        rows.append(("Money", f"{rupees(goes_back)} is refunded to where it was paid from."))
     elif order.under_review_amount:
         arrived = rupees(order.under_review_amount)
         rows.append(("Money", f"{arrived} arrived, which is not the amount requested. All of it is refunded."))
@@ -82,6 +77,11 @@ def _money(order: Any) -> list[tuple[str, Any]]:
     return rows
 
 
+def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
+    amount = selectors.amount_to_give_back(order.pk) + order.under_review_amount
+    return [decision_row(order, MoneyOperation.CANCEL_ORDER, amount, actor=actor)] if amount else []
+
+
 add_object_action(
     "orders.order",
     ObjectAction(
@@ -92,6 +92,7 @@ add_object_action(
         icon="cancel",
         form=CancelForm,
         forecast=_forecast,
+        forecast_for_actor=_who_decides,
         obstacle=_obstacle,
         is_offered=lambda order: order.status in _OPEN,
         is_danger=True,

@@ -19,10 +19,12 @@ from apps.core import clock
 from apps.core.admin_actions import ObjectAction, act_for, add_object_action
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
 from apps.core.errors import BahiError
+from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.payments import selectors, services
+from apps.payments.admin.decisions import decision_row
 from apps.payments.models import Refund, RefundLine
-from apps.payments.states import OPEN_REFUNDS, GatewayCall, RefundStatus
+from apps.payments.states import OPEN_REFUNDS, GatewayCall, MoneyOperation, RefundStatus
 
 #: The names of staff are read at most this often, not for each row.
 _KEPT_SECONDS = 30
@@ -73,10 +75,10 @@ class RefundAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
     search_fields = ("=number", "=order__number", "=gateway_refund_id", "=arn")
     search_help_text = "A refund's or order's number, a gateway's refund id, or a bank reference."
-    readonly_fields = ("asked_by", "agreed_by", "why_it_failed", "by_which_payment")
+    readonly_fields = ("asked_by", "agreed_by", "confirmed_by", "why_it_failed", "by_which_payment")
     fieldsets = (
         (None, {"fields": (("number", "order"), ("status", "amount"), ("reason", "note"))}),
-        ("Who", {"fields": (("asked_by", "agreed_by"), ("created_at", "approved_at"))}),
+        ("Who", {"fields": (("asked_by", "agreed_by", "confirmed_by"), ("created_at", "approved_at"))}),
         (
             "The money",
             {
@@ -113,6 +115,10 @@ class RefundAdmin(ReadOnlyAdmin):
     @admin.display(description="Agreed by")
     def agreed_by(self, refund: Refund) -> str:
         return _who(refund, refund.approved_by)
+
+    @admin.display(description="Transferred by")
+    def confirmed_by(self, refund: Refund) -> str:
+        return _who(refund, refund.transferred_by)
 
     @admin.display(description="Out of payment")
     def by_which_payment(self, refund: Refund) -> str:
@@ -235,14 +241,10 @@ def _of_refusal(refund: Refund) -> list[tuple[str, Any]]:
 
 
 def _of_retry(refund: Refund) -> list[tuple[str, Any]]:
-    alone = selectors.sum_decided_alone(refund.order_id)
-    is_large = alone + refund.amount > settings.REFUND_APPROVAL_ABOVE
-    limit = rupees(settings.REFUND_APPROVAL_ABOVE)
-    second = f"Above {limit}: somebody else must approve the new one first." if is_large else "Goes out at once."
     return [
         *_facts(refund),
         ("Why it failed", _failure_of(refund) or "not said"),
-        ("What is done", f"A new refund takes its place. {second}"),
+        ("What is done", "A new refund takes its place."),
     ]
 
 
@@ -254,9 +256,23 @@ def _of_transfer(refund: Refund) -> list[tuple[str, Any]]:
         *_of_disputes(refund),
         (
             "Who may",
-            f"Never the one who asked for it. Above {limit} two people: one holds the sum, another one enters the reference.",
+            f"Never the person who requested the refund. Above {limit} two people: one holds the amount, another one confirms.",
         ),
     ]
+
+
+def _who_approves(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
+    operation = MoneyOperation.APPROVE_REFUND
+    return [decision_row(refund.order, operation, refund.amount, actor=actor, refund=refund)]
+
+
+def _who_retries(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
+    return [decision_row(refund.order, MoneyOperation.RETRY_REFUND, refund.amount, actor=actor, refund=refund)]
+
+
+def _who_transfers(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
+    operation = MoneyOperation.CONFIRM_TRANSFER
+    return [decision_row(refund.order, operation, refund.amount, actor=actor, refund=refund)]
 
 
 def _of_disputes(refund: Refund) -> list[tuple[str, Any]]:
@@ -277,6 +293,7 @@ def _is_in_doubt(refund: Refund) -> bool:
 for _action in (
     ObjectAction(
         name="approve", title="Approve", permission=_DECIDE, does=_approve, icon="check", forecast=_of_approval,
+        forecast_for_actor=_who_approves,
         is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
     ),
     ObjectAction(
@@ -289,11 +306,12 @@ for _action in (
     ),
     ObjectAction(
         name="retry", title="Try again", permission=_DECIDE, does=_retry, icon="replay", forecast=_of_retry,
+        forecast_for_actor=_who_retries,
         is_offered=_is_failed,
     ),
     ObjectAction(
         name="transfer", title="Pay by bank transfer", permission=_DECIDE, does=_transfer, icon="account_balance",
-        form=TransferForm, forecast=_of_transfer,
+        form=TransferForm, forecast=_of_transfer, forecast_for_actor=_who_transfers,
         is_offered=lambda refund: refund.status == RefundStatus.MANUAL or _is_failed(refund),
     ),
     ObjectAction(

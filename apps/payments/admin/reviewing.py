@@ -20,12 +20,22 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.admin_site import ReadOnlyAdmin, age, link, tones
+from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.orders.states import OrderStatus
 from apps.payments import selectors, services
+from apps.payments.admin.decisions import decision_row
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.rules import CUSTOMER_FEE_BEARER
-from apps.payments.states import LIVE, AttemptStatus, DifferenceReason, RefundStatus, ReviewReason
+from apps.payments.states import (
+    LIVE,
+    AttemptStatus,
+    Decision,
+    DifferenceReason,
+    MoneyOperation,
+    RefundStatus,
+    ReviewReason,
+)
 
 _SHOWN = 50
 _TONES = tones(
@@ -226,11 +236,16 @@ def _of_giving_back(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     ]
 
 
+def _who_refunds(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]:
+    left = selectors.left_of_attempt(attempt)
+    return [decision_row(attempt.payment.order, MoneyOperation.REFUND_REVIEWED, left, actor=actor)]
+
+
 def _of_accepting(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     asked = attempt.payment
     difference = attempt.amount - asked.amount
     said = f"{rupees(abs(difference))} was charged {'beyond' if difference > 0 else 'below'} that; it is booked by the reason."
-    rows = [
+    return [
         *_facts(attempt),
         ("Fee", _fee_of(attempt)),
         (
@@ -240,12 +255,22 @@ def _of_accepting(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
         ("Difference", said),
         ("Refunds", f"{rupees(min(attempt.amount, asked.amount))} can be refunded later at most."),
     ]
-    if attempt.acceptance_requested_by:
-        rows.append(("Second person", "Somebody has accepted it already; you are the second person who agrees."))
-    elif abs(difference) > settings.REFUND_APPROVAL_ABOVE:
+
+
+def _who_accepts(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]:
+    order, difference = attempt.payment.order, abs(attempt.amount - attempt.payment.amount)
+    operation = MoneyOperation.ACCEPT_ATTEMPT
+    decision = services.assess_decision(order=order, operation=operation, amount=difference, actor=actor)
+    if decision != Decision.OVER_LIMIT:
+        return [decision_row(order, operation, difference, actor=actor)]
+    if attempt.acceptance_requested_by == str(actor):
+        said = "You have accepted it already. Another person must accept it too."
+    elif attempt.acceptance_requested_by:
+        said = "Another person has accepted it already. You are the second person, so it takes effect at once."
+    else:
         limit = rupees(settings.REFUND_APPROVAL_ABOVE)
-        rows.append(("Second person", f"The difference is above {limit}: a second person must accept it too."))
-    return rows
+        said = f"The difference is above the {limit} that one person may decide about an order. Another person must accept it too."
+    return [("Your decision", said)]
 
 
 def _fee_of(attempt: PaymentAttempt) -> str:
@@ -268,7 +293,7 @@ def _waits(attempt: PaymentAttempt) -> bool:
 
 def _has_money_left(attempt: PaymentAttempt) -> bool:
     is_ours = attempt.status == AttemptStatus.CAPTURED
-    return _waits(attempt) and is_ours and selectors.left_of_attempt(attempt) > 0
+    return _waits(attempt) and is_ours and selectors.left_of_attempt(attempt) >= services.MINIMUM_PAISE
 
 
 def _can_be_accepted(attempt: PaymentAttempt) -> bool:
@@ -282,14 +307,15 @@ add_object_action(
     "payments.paymentattempt",
     ObjectAction(
         name="accept", title="Accept as full payment", permission="payments.change_refund", does=_accept,
-        icon="check_circle", form=AcceptForm, forecast=_of_accepting, is_offered=_can_be_accepted,
+        icon="check_circle", form=AcceptForm, forecast=_of_accepting,
+        forecast_for_actor=_who_accepts, is_offered=_can_be_accepted,
     ),
 )  # fmt: skip
 add_object_action(
     "payments.paymentattempt",
     ObjectAction(
         name="give-back", title="Give this money back", permission="payments.add_refund", does=_give_back, icon="undo",
-        form=GiveBackForm, forecast=_of_giving_back, is_offered=_has_money_left,
+        form=GiveBackForm, forecast=_of_giving_back, forecast_for_actor=_who_refunds, is_offered=_has_money_left,
     ),
 )  # fmt: skip
 add_object_action(

@@ -39,7 +39,10 @@ class RefundLineRequest(RequestSerializer):
 
 class RequestRefundRequest(RequestSerializer):
     """
-    Whose money goes back, and how much: `amount`, or `lines`, or neither for all that is left.
+    What is refunded: an `amount`, returned `lines`, or neither for all that is left.
+
+    Returned units come to what they are worth, less what earlier refunds took of their lines. Staff may enter another `amount` for
+    them: it is taken of these lines first. No refund may leave less than ₹1.00 of a payment.
 
     Money of another amount than was asked goes back only by naming its `payment_id`.
     """
@@ -82,7 +85,9 @@ class RefundLineResponse(ResponseSerializer):
     object = serializers.CharField(default="refund_line")
     order_line_id = IdField("line")
     quantity = serializers.IntegerField()
-    amount = serializers.IntegerField(help_text="Paise, with tax.")
+    amount = serializers.IntegerField(
+        help_text="Paise, with tax: what the units were worth, less what earlier refunds took of their line."
+    )
 
 
 class RefundResponse(ResponseSerializer):

@@ -101,6 +101,7 @@ from apps.payments.services.proving import TooMuchEvidence, TrackingIsOfShipping
 from apps.payments.services.receivables import find_overdue_receivables
 from apps.payments.services.reconciling import check_settlements, find_missing_lines
 from apps.payments.services.refund_amounts import (
+    MINIMUM_PAISE,
     LineNotOfOrder,
     LinesNeedOnePayment,
     MoneyIsDisputed,
@@ -161,6 +162,7 @@ __all__ = [
     "BY_PEOPLE",
     "CUSTOMER_ADVANCES",
     "DATE_ORDERS",
+    "MINIMUM_PAISE",
     "REFUNDS_PAYABLE",
     "ROUND_OFF",
     "SUSPENSE",

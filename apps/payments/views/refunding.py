@@ -53,8 +53,9 @@ class RefundView(ApiView):
         operation_id="request_refund",
         summary="Ask for money back",
         description=(
-            "Of an order: `amount`, `lines`, or all that is left. What customers and support ask for awaits approval, as does "
-            "whatever is over the shop's limit; finance decides. Usually one refund; one for each payment that it is taken of."
+            "Of an order: `amount`, `lines`, or all that is left; staff may give an `amount` for `lines`. Who may not decide alone gets "
+            "a refund that awaits approval: customers, support, staff about an order of their own, and finance above the limit of "
+            "an order. Usually one refund; one for each payment that it is taken of."
         ),
         request=RequestRefundRequest,
         responses={202: RefundListResponse},
@@ -122,7 +123,9 @@ class RefundView(ApiView):
     @extend_schema(
         operation_id="approve_refund",
         summary="Approve a refund",
-        description="For finance, but never for the one who asked for it.",
+        description=(
+            "For finance. 403 `self_approval_forbidden` for the person who requested it, and for whoever the order belongs to."
+        ),
         request=EmptyRequest,
         responses={202: RefundResponse},
         examples=[
@@ -197,7 +200,10 @@ class RefundView(ApiView):
     @extend_schema(
         operation_id="settle_refund",
         summary="Pay a failed refund by bank transfer",
-        description="For finance: with a reference the money has gone, without one its sum is held for the transfer.",
+        description=(
+            "For finance: with a reference the money has gone, without one its sum is held for the transfer. 403 "
+            "`second_person_required` for the person who requested the refund, and above the limit for whoever agreed to the transfer."
+        ),
         request=SettleRefundRequest,
         responses={200: RefundResponse},
         examples=[
@@ -230,7 +236,7 @@ class OrderCancellationView(ApiView):
         summary="Cancel an order",
         description=(
             "Possible while nothing was sent and no payment is under way. The stock is given back; what was paid is refunded, "
-            "see `refunds`."
+            "see `refunds`: at once if the canceller may decide alone about so much, else after approval."
         ),
         request=CancelOrderRequest,
         responses={200: CancelledOrderResponse},

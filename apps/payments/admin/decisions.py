@@ -1,0 +1,39 @@
+"""What a page says beforehand about who decides: whether its reader may, alone or with a second person."""
+
+from typing import Any
+
+from django.conf import settings
+
+from apps.core.errors import BahiError
+from apps.core.events import Actor
+from apps.core.money import rupees
+from apps.payments import services
+from apps.payments.models import Refund
+from apps.payments.states import IMMEDIATE_OPERATIONS, Decision, MoneyOperation
+
+_WAITS = {
+    Decision.ALONE: "You may decide this alone: it takes effect at once.",
+    Decision.OWN_ORDER: "This is your own order, so another person must approve the refund first.",
+    Decision.NOT_APPROVER: "Another person must approve the refund first.",
+    Decision.OVER_LIMIT: (
+        "Another person must approve the refund first: together with what was decided about this order before, it is above the"
+        " {limit} that one person may decide about an order."
+    ),
+}
+
+
+def decision_row(
+    order: Any, operation: MoneyOperation, amount: int, *, actor: Actor, refund: Refund | None = None
+) -> tuple[str, str]:
+    """Return a row for the page of an action: whether the reader may decide about an amount (paise) alone, and if not, why."""
+    asked: dict[str, Any] = {
+        "order": order, "operation": operation, "amount": amount, "actor": actor, "refund": refund,
+    }  # fmt: skip
+    if operation in IMMEDIATE_OPERATIONS:
+        try:
+            services.check_decision(**asked)
+        except BahiError as refusal:
+            return ("Your decision", refusal.text)
+        return ("Your decision", _WAITS[Decision.ALONE])
+    limit = rupees(settings.REFUND_APPROVAL_ABOVE)
+    return ("Your decision", _WAITS[services.assess_decision(**asked)].format(limit=limit))
