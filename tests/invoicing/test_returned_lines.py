@@ -12,7 +12,9 @@ from apps.invoicing.models import Invoice, InvoiceLine
 from apps.invoicing.services import issue_credit_note, issue_invoice
 from apps.orders.models import Order, OrderLine
 from apps.payments import services
+from apps.payments.gateways import GatewayError
 from apps.payments.models import LedgerEntry, Refund, RefundLine
+from apps.payments.services.returning import note_refund_refused
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import pay, take_in_refund
@@ -184,6 +186,19 @@ class TestAfterAll:
         assert violated() == []
         credit(request(order, returned=[lines[1]]))
         check_that_all_is_back(order)
+
+    @pytest.mark.parametrize("first", ["pending", "processed"])
+    def test_its_retry_gives_the_line_up(self, order: Order, lines: list[OrderLine], first: str) -> None:
+        failed = request(order, returned=[lines[0]])
+        note_refund_refused(refund=failed, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
+        again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
+
+        take_in_refund(failed, status=first)
+
+        again.refresh_from_db()
+        assert again.status == "cancelled"
+        assert taken_by(credit(failed)) == {lines[0].pk: (1, 63_000, 3_000)}
+        assert violated() == []
 
     def test_transferred_by_hand(self, order: Order, lines: list[OrderLine]) -> None:
         failed = request(order, amount=10_000)

@@ -269,15 +269,18 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
         log.error("rejected_refund_was_made", refund=refund.number)
         post_due(order, refund, kind=DUE_AGAIN, now=now)
         _call_off_another_try(order, refund, now=now)
+        take_lines_again(order, refund, now=now)
     if to == RefundStatus.PROCESSED:
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED, RefundStatus.MANUAL):
             log.error("refund_processed_after_all", refund=refund.number, was=was)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
             post_due(order, refund, kind=DUE_AGAIN, now=now)
-            take_lines_again(order, refund, now=now)
         refund.processed_at = now
         _post_processed(order, refund, now=now)
         _call_off_another_try(order, refund, now=now)
+        if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
+            # Only now: the other try had taken the same lines.
+            take_lines_again(order, refund, now=now)
 
 
 def _call_off_another_try(order: "Order", refund: Refund, *, now: datetime) -> None:
