@@ -64,7 +64,7 @@ def test_the_servers_end_with_the_command_that_is_killed(wait_until, alive):
 
         process.send_signal(signal.SIGKILL)
 
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(240) == -signal.SIGKILL
     wait_until(lambda: not os.path.exists(sockets))
 
 

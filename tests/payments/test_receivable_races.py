@@ -1,7 +1,6 @@
 """A decision about a line that did not come, and the line itself, at the same moment: the payment is cleared once. With its control."""
 
 import threading
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +15,9 @@ from tests.factories.orders import make_order
 from tests.factories.payments import pay
 from tests.payments.test_concurrency import together
 from tests.payments.test_settlements import as_csv, import_csv, line, line_of
+from tests.support.database_locks import wait_until_somebody_waits_for_a_lock
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
@@ -34,17 +34,20 @@ def test_a_missing_line_that_comes_while_staff_decide_clears_once(
     import_csv(as_csv(line("adj_00000000000001", "adjustment", amount=5, debit=5, credit_type="fee")))
     services.find_missing_lines(now=clock.now() + timedelta(days=6))
     missed = ReconciliationException.objects.get()
-    barrier, has_decided, real = threading.Barrier(2), threading.Event(), statements.add_lines
+    barrier, has_decided, first, real = threading.Barrier(2), threading.Event(), threading.Lock(), statements.add_lines
 
     def pause(**values: Any) -> Any:
         added = real(**values)
-        with suppress(threading.BrokenBarrierError):
-            barrier.wait(10)
-        has_decided.wait(1)
+        if first.acquire(blocking=False):
+            barrier.wait(60)
+            if is_locked:
+                wait_until_somebody_waits_for_a_lock()
+            else:
+                has_decided.wait(60)
         return added
 
     def decide() -> Any:
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             return services.resolve_exception(
                 exception_id=missed.pk, resolution="written_off", note="x", actor=SYSTEM, now=clock.now()

@@ -3,7 +3,6 @@
 import io
 import threading
 from collections import Counter
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from tests.factories.orders import make_order
 from tests.payments.test_concurrency import together
 from tests.payments.test_refund_races import _paid_at_gateway
 from tests.payments.test_settlements import counts, download, import_csv, load_truth, synthesise, violated
+from tests.support.database_locks import wait_until_somebody_waits_for_a_lock
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(120)]
 
@@ -114,12 +114,17 @@ def test_control_without_the_lock_one_of_two_readers_fails_at_the_constraint(
     def unlocked(*, gateway: str, gateway_settlement_id: str) -> Settlement | None:
         return Settlement.objects.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
 
-    barrier, real = threading.Barrier(2), statements.add_lines
+    first, has_added, real = threading.Lock(), threading.Event(), statements.add_lines
 
     def meet(**values: Any) -> Any:
-        with suppress(threading.BrokenBarrierError):
-            barrier.wait(2)
-        return real(**values)
+        """The first adds and commits only when the second is about to add the same and waits for it, however long that takes."""
+        if not first.acquire(blocking=False):
+            has_added.wait(60)
+            return real(**values)
+        added = real(**values)
+        has_added.set()
+        wait_until_somebody_waits_for_a_lock()
+        return added
 
     monkeypatch.setattr(locks, "lock_booking_of_lines", lambda: None)
     monkeypatch.setattr(locks, "lock_settlement", unlocked)
