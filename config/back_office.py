@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.timesince import timesince
 
 from apps.core import audit, clock, incidents, relay
+from apps.core.admin_site import age
 from apps.core.models import Delivery
 from apps.core.money import rupees
 from apps.notifications.models import Notification
@@ -20,6 +21,7 @@ from apps.notifications.states import NotificationStatus
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
 from apps.payments import selectors as payments
+from apps.payments.services import WEBHOOKS_MISSING
 
 #: Groups of the sidebar: title, then model label and icon. A model that is not listed goes under "More".
 _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
@@ -169,6 +171,7 @@ def _tiles() -> list[tuple[str, str, str, str]]:
             "?state=open",
         ),
         ("payments.view_dispute", "disputes", "Disputes due", "payments_dispute", "?status__exact=open"),
+        ("payments.view_webhook", "webhooks", "Last webhook", "payments_webhook", ""),
         ("core.view_incident", "incidents", "Incidents", "core_incident", "?state=open"),
         ("core.view_delivery", "parked", "Parked deliveries", "core_delivery", "?state=parked"),
         ("notifications.view_notification", "unsent", "Messages not sent", "notifications_notification", ""),
@@ -204,6 +207,7 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
         "awaiting": (_count(awaiting), "placed, not paid yet", ""),
         **_money_back(),
         "incidents": _incidents(),
+        "webhooks": _webhooks(now),
         "parked": _alarm(_count(parked), good="all news has arrived", bad=f"given up after {relay.MAX_STARTS} starts"),
         "unsent": _alarm(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
         "audit": _audit(now),
@@ -237,6 +241,16 @@ def _incidents() -> tuple[str, str, str]:
     if oldest is None:
         return ("0", "nothing keeps the shop from its work", "")
     return (_count(rows), f"{oldest.kind.replace('_', ' ')}: {oldest.key}"[:60], "bad")
+
+
+def _webhooks(now: datetime) -> tuple[str, str, str]:
+    """Return when the gateway last reported something by itself, and whether that is too long ago."""
+    at = payments.last_webhook_at()
+    figure = "None yet" if at is None else age(at, now)
+    missing = incidents.find_open_incident(kind=WEBHOOKS_MISSING, key=settings.PAYMENT_GATEWAY)
+    if missing is not None:
+        return (figure, "the gateway's webhooks are missing: check its dashboard", "bad")
+    return (figure, "since the gateway last reported something", "")
 
 
 def _count(rows: "models.QuerySet[Any]") -> str:

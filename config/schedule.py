@@ -13,6 +13,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "warn of dispute deadlines": {"task": "payments.warn_of_dispute_deadlines", "schedule": 900.0},
     "warn of money under review": {"task": "payments.warn_of_open_reviews", "schedule": 3600.0},
     "process waiting webhooks": {"task": "payments.process_waiting_webhooks", "schedule": 30.0},
+    "check for missing webhooks": {"task": "payments.check_missing_webhooks", "schedule": 60.0},
     "import settlements": {"task": "payments.import_settlements", "schedule": 6 * 3600.0},
     "find missing settlement lines": {"task": "payments.find_missing_lines", "schedule": 6 * 3600.0},
     "find overdue receivables": {"task": "payments.find_overdue_receivables", "schedule": 6 * 3600.0},

@@ -5,6 +5,7 @@ The text is the prefix, an underscore and the 128 bits in 26 characters of Crock
 one kind sort as they were made. https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
 """
 
+from datetime import datetime
 from uuid import UUID
 
 import uuid_utils
@@ -25,6 +26,11 @@ class NoSuchId(NotFound):
 def new() -> UUID:
     """Return a new UUIDv7: unique, and sorted by the time it was made."""
     return UUID(int=uuid_utils.uuid7().int)
+
+
+def floor(instant: datetime) -> UUID:
+    """Return the least UUIDv7 of an instant: whatever is made from then on sorts at or after it."""
+    return UUID(int=int(instant.timestamp() * 1000) << 80)
 
 
 def encode(prefix: str, value: UUID) -> str:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
+from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
@@ -75,6 +77,10 @@ class BooksCollector:
         if latest is not None:
             yield from _audit_metrics(latest)
         yield _incident_metrics()
+        for gauge in import_string(settings.GAUGES):
+            value = gauge.read()
+            if value is not None:
+                yield GaugeMetricFamily(gauge.name, gauge.statement, value=value)
         for name, value in relay.backlog(now=clock.now()).items():
             yield GaugeMetricFamily(f"bahi_{name}", f"News on its way: {name.replace('_', ' ')}.", value=value)
 

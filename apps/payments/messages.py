@@ -94,6 +94,15 @@ def unreadable(event_type: str, why: str) -> str:
     )
 
 
+def webhooks_missing(count: int, entity_id: str) -> str:
+    """Return that the gateway was found to have done what no webhook reported."""
+    what = "One payment, refund or dispute was" if count == 1 else f"{count} payments, refunds or disputes were"
+    return (
+        f"{what} found by asking the gateway and reported by no webhook, the latest being {entity_id}. Check that webhooks"
+        " are enabled at the gateway, and for all events."
+    )
+
+
 def webhook_gave_up(event_type: str, attempts: int, why: str) -> str:
     """Return that a webhook was not processed, however often it was attempted."""
     return (

@@ -24,6 +24,12 @@ def process_waiting_webhooks(**_: object) -> None:
     services.process_waiting_webhooks(now=clock.now())
 
 
+@shared_task(name="payments.check_missing_webhooks")
+def check_missing_webhooks(**_: object) -> None:
+    """Report an incident if polling found what no webhook reported."""
+    services.check_missing_webhooks(now=clock.now())
+
+
 @shared_task(name="payments.checkpoint_balances")
 def checkpoint_balances(**_: object) -> None:
     """Write down the balance of every account."""

@@ -103,6 +103,7 @@ TEMPLATES = [
 SUBSCRIPTIONS = "config.subscriptions.HANDLERS"
 UNHEARD = "config.subscriptions.UNHEARD"
 INVARIANTS = "config.invariants.INVARIANTS"
+GAUGES = "config.metrics.GAUGES"
 REFERENCE_DATA = "config.reference_data.STEPS"
 DEFAULT_QUEUE = "events"
 QUEUE_OF_APP = {
@@ -244,6 +245,7 @@ if not RAZORPAY_WEBHOOK_SECRETS:
     raise ImproperlyConfigured("RAZORPAY_WEBHOOK_SECRETS is not set: the current secret first, then the previous one.")
 #: Ours, such as acc_NQxjAAAAAAAAAA: what a webhook says of another account is never booked. Without it accounts are not compared.
 RAZORPAY_ACCOUNT_ID = env.str("RAZORPAY_ACCOUNT_ID", default="")
+PAYMENT_WEBHOOK_GRACE = timedelta(minutes=env.int("PAYMENT_WEBHOOK_GRACE_MINUTES", default=10))  # then one is missing
 RAZORPAY_S2S_UPI = env.bool("RAZORPAY_S2S_UPI", default=False)
 SANDBOX_URL = env.str("SANDBOX_URL", default="")  # of a rehearsal, whose books can be held against ours
 MSG91_BASE_URL = env.str("MSG91_BASE_URL", default="https://control.msg91.com")

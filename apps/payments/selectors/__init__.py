@@ -121,6 +121,7 @@ from apps.payments.selectors.stories import (
     list_subjects_of_orders,
     list_subjects_of_settlements,
 )
+from apps.payments.selectors.webhooks import has_waiting_webhooks, last_webhook_at, list_facts_without_webhook
 
 __all__ = [
     "KINDS_OF_SETTLEMENTS",
@@ -159,6 +160,7 @@ __all__ = [
     "get_visible_refund",
     "given_back_and_on_its_way",
     "has_captured_money",
+    "has_waiting_webhooks",
     "is_dispute_known",
     "is_gateway_order_known",
     "is_missed",
@@ -166,6 +168,7 @@ __all__ = [
     "is_order_disputed",
     "is_payment_under_review",
     "is_refund_of_ours",
+    "last_webhook_at",
     "latest_live_until",
     "latest_settled_at",
     "left_at_gateway",
@@ -186,6 +189,7 @@ __all__ = [
     "list_events_of_attempt",
     "list_evidence",
     "list_exceptions",
+    "list_facts_without_webhook",
     "list_known_gateway_refunds",
     "list_ledger_of_order",
     "list_missed_in",

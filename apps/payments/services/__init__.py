@@ -149,6 +149,7 @@ from apps.payments.services.starting import (
     start_payment,
 )
 from apps.payments.services.warning import warn_of_dispute_deadlines
+from apps.payments.services.webhook_health import WEBHOOKS_MISSING, check_missing_webhooks
 from apps.payments.services.webhooks import (
     WebhookNotParked,
     WebhookNotSigned,
@@ -166,6 +167,7 @@ __all__ = [
     "REFUNDS_PAYABLE",
     "ROUND_OFF",
     "SUSPENSE",
+    "WEBHOOKS_MISSING",
     "AmountOrLines",
     "AnotherPaymentUnderWay",
     "AttemptNotAcceptable",
@@ -245,6 +247,7 @@ __all__ = [
     "cancel_payment",
     "cancel_refund",
     "check_decision",
+    "check_missing_webhooks",
     "check_sandbox_is_named",
     "check_settlements",
     "checkpoint_balances",

@@ -1,0 +1,62 @@
+"""Reads of when webhooks came, and of what none of them reported."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from apps.core import ids
+from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
+from apps.payments.states import AttemptStatus, RefundStatus
+
+#: A payment is captured, and a refund processed, so long after it was begun at the latest; older rows are not looked at.
+_LONGEST_ATTEMPT, _LONGEST_REFUND = timedelta(days=5), timedelta(days=45)
+#: A webhook may come before we know what it is about.
+_EARLIEST = timedelta(days=1)
+
+
+def last_webhook_at() -> datetime | None:
+    """Return when the latest webhook came, or None."""
+    return Webhook.objects.order_by("-pk").values_list("received_at", flat=True).first()
+
+
+def has_waiting_webhooks(*, since: datetime) -> bool:
+    """Return whether a webhook that came since an instant has not been processed."""
+    return Webhook.objects.filter(processed_at__isnull=True, received_at__gte=since).exists()
+
+
+def list_facts_without_webhook(*, since: datetime, until: datetime) -> list[tuple[datetime, str]]:
+    """Return time and gateway's id of what was captured, refunded or disputed in a span and no webhook reported; oldest first."""
+    attempts = PaymentAttempt.objects.filter(
+        pk__gte=ids.floor(since - _LONGEST_ATTEMPT),
+        status=AttemptStatus.CAPTURED,
+        captured_at__gt=since,
+        captured_at__lte=until,
+    )
+    refunds = Refund.objects.filter(
+        pk__gte=ids.floor(since - _LONGEST_REFUND),
+        status=RefundStatus.PROCESSED,
+        gateway_refund_id__isnull=False,
+        manual_reference="",
+        processed_at__gt=since,
+        processed_at__lte=until,
+    )
+    disputes = Dispute.objects.filter(pk__gte=ids.floor(since), created_at__gt=since, created_at__lte=until)
+    facts = [
+        *_unreported("gateway_payment_id", attempts.values_list("captured_at", "gateway_payment_id"), since=since),
+        *_unreported("gateway_refund_id", refunds.values_list("processed_at", "gateway_refund_id"), since=since),
+        *_unreported("gateway_dispute_id", disputes.values_list("created_at", "gateway_dispute_id"), since=since),
+    ]
+    return sorted(facts)
+
+
+def _unreported(
+    key: str, rows: Iterable[tuple[datetime | None, str | None]], *, since: datetime
+) -> list[tuple[datetime, str]]:
+    found = [(at, entity_id) for at, entity_id in rows if at is not None and entity_id is not None]
+    if not found:
+        return []
+    names = Q(**{f"metadata__{key}__in": [entity_id for _, entity_id in found]})
+    webhooks = Webhook.objects.filter(names, pk__gte=ids.floor(since - _EARLIEST))
+    reported = set(webhooks.values_list(f"metadata__{key}", flat=True))
+    return [(at, entity_id) for at, entity_id in found if entity_id not in reported]
