@@ -1,0 +1,161 @@
+"""Accepting, refunding and cancelling money under review at the same moment; expiry while it arrives. Each with its control."""
+
+import threading
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from apps.core import audit, clock
+from apps.core.errors import Conflict
+from apps.core.events import SYSTEM
+from apps.orders.models import Order
+from apps.orders.services import ending, expire_orders
+from apps.orders.states import OrderStatus
+from apps.payments import locks, services
+from apps.payments.invariants import INVARIANTS
+from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund
+from apps.payments.services import payment_acceptance
+from tests.factories.catalog import make_registration
+from tests.factories.orders import make_order
+from tests.factories.payments import make_facts, make_payment, take_in
+from tests.payments.test_concurrency import together
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+
+
+@pytest.fixture
+def order(reference_data: None, owner: Any) -> Any:
+    make_registration()
+    return make_order(owner)
+
+
+@pytest.fixture
+def attempt(order: Any) -> PaymentAttempt:
+    return take_in(make_facts(make_payment(order), amount=order.total_amount - 1_000))
+
+
+def accept(attempt: PaymentAttempt) -> Any:
+    return services.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=SYSTEM, now=clock.now())
+
+
+def give_back(attempt: PaymentAttempt) -> Any:
+    return services.give_back_reviewed(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
+
+
+def violated() -> list[Any]:
+    report = audit.run(now=clock.now(), only=[invariant.id for invariant in INVARIANTS])
+    return [(result.invariant.id, result.rows, result.error) for result in report.violated]
+
+
+class TestAcceptAtOnce:
+    def test_ten_accept_once(self, order: Any, attempt: PaymentAttempt) -> None:
+        results = together(*[lambda: accept(attempt)] * 10)
+
+        assert Counter(type(result) for result in results) == {PaymentAttempt: 1, services.AttemptNotAcceptable: 9}
+        assert LedgerTransaction.objects.filter(kind="payment_difference").count() == 1
+        assert violated() == []
+
+    @pytest.mark.parametrize("turn", range(5))
+    def test_accepting_and_refunding_exclude_each_other(self, order: Any, attempt: PaymentAttempt, turn: int) -> None:
+        deeds = [lambda: accept(attempt), lambda: give_back(attempt)]
+
+        results = together(*(deeds if turn % 2 else reversed(deeds)))
+
+        refused = [result for result in results if isinstance(result, Conflict)]
+        assert len(refused) == 1
+        order.refresh_from_db()
+        is_sold = order.status == OrderStatus.CONFIRMED
+        assert is_sold != Refund.objects.exists()
+        assert violated() == []
+
+    def test_control_without_the_locks_it_is_sold_and_refunded(
+        self, order: Any, attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        checked, refunded = threading.Event(), threading.Event()
+        real = payment_acceptance._check_acceptable
+
+        def check_and_wait(*args: Any) -> int:
+            due = real(*args)
+            checked.set()
+            refunded.wait(60)
+            return due
+
+        def give_back_meanwhile() -> Any:
+            checked.wait(60)
+            try:
+                return give_back(attempt)
+            finally:
+                refunded.set()
+
+        monkeypatch.setattr(payment_acceptance, "_check_acceptable", check_and_wait)
+        monkeypatch.setattr(payment_acceptance, "lock_order", lambda pk: Order.objects.get(pk=pk))
+        monkeypatch.setattr(locks, "lock_payment", lambda pk: Payment.objects.get(pk=pk))
+        monkeypatch.setattr(
+            locks,
+            "lock_attempt",
+            lambda gateway, gateway_payment_id: PaymentAttempt.objects.select_related("payment").get(
+                gateway_payment_id=gateway_payment_id
+            ),
+        )
+        monkeypatch.setattr(payment_acceptance, "record", lambda *_, **__: None)
+        monkeypatch.setattr(payment_acceptance, "sync_payment_status", lambda *_, **__: None)
+        monkeypatch.setattr(payment_acceptance, "tell_order", lambda **_: None)
+
+        results = together(lambda: accept(attempt), give_back_meanwhile)
+
+        assert [type(result) for result in results] == [PaymentAttempt, Refund]
+        attempt.refresh_from_db()
+        assert attempt.accepted_amount == order.total_amount
+        assert Refund.objects.get().amount == order.total_amount - 1_000
+
+
+class TestExpiry:
+    @pytest.mark.parametrize("turn", range(5))
+    def test_money_that_arrives_keeps_the_order_or_comes_late(self, order: Any, turn: int) -> None:
+        payment = make_payment(order)
+        Payment.objects.update(status="expired", next_action={}, next_check_at=None)
+        Order.objects.update(payment_live_until=None)
+        later = order.expires_at + timedelta(minutes=1)
+        facts = make_facts(payment, amount=order.total_amount - 1_000)
+        deeds = [lambda: take_in(facts, now=later), lambda: expire_orders(now=later)]
+
+        together(*(deeds if turn % 2 else reversed(deeds)))
+
+        order.refresh_from_db()
+        assert order.under_review_amount == order.total_amount - 1_000
+        assert order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED)
+        assert [found for found in violated() if found[0] != "INV-18"] == []
+
+    def test_control_without_the_lock_the_order_expires_with_its_money(
+        self, order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        payment = make_payment(order)
+        Payment.objects.update(status="expired", next_action={}, next_check_at=None)
+        Order.objects.update(payment_live_until=None)
+        later = order.expires_at + timedelta(minutes=1)
+        read, arrived = threading.Event(), threading.Event()
+
+        def read_and_wait(order_id: Any) -> Order:
+            found = Order.objects.get(pk=order_id)
+            read.set()
+            arrived.wait(60)
+            # What a lock would have made it read.
+            found.version = Order.objects.get(pk=order_id).version
+            return found
+
+        def arrive() -> Any:
+            read.wait(60)
+            try:
+                return take_in(make_facts(payment, amount=order.total_amount - 1_000), now=later - timedelta(seconds=1))
+            finally:
+                arrived.set()
+
+        monkeypatch.setattr(ending.locks, "lock_order_if_free", read_and_wait)
+
+        together(lambda: expire_orders(now=later), arrive)
+
+        order.refresh_from_db()
+        assert (order.status, order.under_review_amount) == (OrderStatus.EXPIRED, order.total_amount - 1_000)
+        assert "INV-16d" in [found[0] for found in violated()]
