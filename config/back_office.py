@@ -174,7 +174,13 @@ def _tiles() -> list[tuple[str, str, str, str]]:
         ("payments.view_webhook", "webhooks", "Last webhook", "payments_webhook", ""),
         ("core.view_incident", "incidents", "Incidents", "core_incident", "?state=open"),
         ("core.view_delivery", "parked", "Parked deliveries", "core_delivery", "?state=parked"),
-        ("notifications.view_notification", "unsent", "Messages not sent", "notifications_notification", ""),
+        (
+            "notifications.view_notification",
+            "unsent",
+            "Messages not sent",
+            "notifications_notification",
+            "?sending=not_sent",
+        ),
         ("core.view_auditrun", "audit", "Last audit", "core_auditrun", ""),
     )
     return [

@@ -70,6 +70,7 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     payments.REFUND_FAILED: (telling.tell_refund_failed,),
     payments.REFUND_CANCELLED: (telling.tell_refund_cancelled,),
     notifications.NOTIFICATION_QUEUED: (telling.send_notification,),
+    notifications.NOTIFICATION_RESEND_REQUESTED: (telling.send_notification,),
     notifications.DISPUTE_EVIDENCE_REQUESTED: (telling.render_evidence,),
 }
 

@@ -3,18 +3,23 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from unfold.decorators import display
 
-from apps.core.admin_actions import add_forecast
+from apps.core import clock
+from apps.core.admin_actions import ObjectAction, act_for, add_forecast, add_object_action
 from apps.core.admin_site import Panel, ReadOnlyAdmin, add_panel, tones
-from apps.core.errors import NotFound
+from apps.core.errors import BahiError, NotFound
 from apps.core.models import public_pk
 from apps.notifications import rules, selectors, services
 from apps.notifications.models import Notification
-from apps.notifications.states import Channel, NotificationStatus
+from apps.notifications.states import NOT_SENT, Channel, NotificationStatus
 
 _TONES = tones(
     NotificationStatus,
@@ -23,6 +28,30 @@ _TONES = tones(
     warning=(NotificationStatus.UNKNOWN,),
     info=(NotificationStatus.SENDING,),
 )
+
+
+class ResendForm(forms.Form):
+    """The messages that were chosen in the list, carried over the page that says what will happen."""
+
+    def __init__(self, ids: list[str]) -> None:
+        super().__init__()
+        hidden = forms.MultipleHiddenInput()
+        self.fields["action"] = forms.CharField(widget=forms.HiddenInput(), initial="resend")
+        self.fields["confirmed"] = forms.CharField(widget=forms.HiddenInput(), initial="yes")
+        self.fields[ACTION_CHECKBOX_NAME] = forms.MultipleChoiceField(widget=hidden, initial=ids)
+
+
+class MessageState(admin.SimpleListFilter):
+    """Whether a message reached anybody, as far as we know."""
+
+    title = "sending"
+    parameter_name = "sending"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("not_sent", "Not sent")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Notification]") -> "QuerySet[Notification]":
+        return queryset.filter(status__in=NOT_SENT) if self.value() else queryset
 
 
 class MessageKind(admin.SimpleListFilter):
@@ -43,11 +72,12 @@ class NotificationAdmin(ReadOnlyAdmin):
     """The messages, with the proof of what became of each."""
 
     list_display = ("title", "channel", "how_far", "whom", "attempts", "created_at", "sent_at")
-    list_filter = ("status", "channel", MessageKind)
+    list_filter = (MessageState, "status", "channel", MessageKind)
     list_select_related = ("user",)
     search_fields = ("id",)
     search_help_text = "A phone number, an e-mail address, a Message-ID, a message's id or its provider's."
     ordering = ("-id",)
+    actions = ("resend",)
     readonly_fields = ("public_id",)
     fieldsets = (
         (None, {"fields": (("channel", "status"), "title", "body", ("user", "recipient"), ("template", "public_id"))}),
@@ -80,9 +110,78 @@ class NotificationAdmin(ReadOnlyAdmin):
     def whom(self, notification: Notification) -> str:
         return str(notification.user) if notification.channel == Channel.IN_APP else notification.recipient
 
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.change_notification")
+
+    @admin.action(description="Send again", permissions=["resend"])
+    def resend(self, request: HttpRequest, queryset: "QuerySet[Notification]") -> HttpResponse | None:
+        """Show which of the chosen messages would be sent again, and send them when that is confirmed."""
+        chosen = list(queryset.select_related("user", "event"))
+        if "confirmed" not in request.POST:
+            return _ask_about_resend(request, self, chosen)
+        sent = 0
+        for notification in chosen:
+            try:
+                services.request_resend(notification_id=notification.pk, actor=act_for(request), now=clock.now())
+            except BahiError as error:
+                self.message_user(request, f"{notification}: {error.text}", messages.WARNING)
+            else:
+                sent += 1
+        if sent:
+            self.message_user(request, f"Messages that are sent again: {sent}.", messages.SUCCESS)
+        return None
+
     @admin.display(description="id")
     def public_id(self, notification: Notification) -> str:
         return notification.public_id
+
+
+def _ask_about_resend(request: HttpRequest, page: NotificationAdmin, chosen: list[Notification]) -> HttpResponse:
+    opts = Notification._meta
+    context = {
+        **page.admin_site.each_context(request),
+        "title": "Send messages again",
+        "opts": opts,
+        "object_action": {"title": "Send again", "is_danger": False},
+        "form": ResendForm([str(notification.pk) for notification in chosen]),
+        "forecast": [(f"{one} to {page.whom(one)}", _what_resending_does(one)) for one in chosen],
+        "back": reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"),
+    }
+    return TemplateResponse(request, "admin/object_action.html", context)
+
+
+def _what_resending_does(notification: Notification) -> str:
+    if notification.status not in NOT_SENT:
+        return "It is left as it is, because it was sent or is about to be."
+    if not services.is_still_true(notification):
+        return "It is left as it is, because what it says is no longer true."
+    if notification.status == NotificationStatus.UNKNOWN:
+        return "It is sent again. It may have arrived already: the person may then get it twice."
+    return "It is sent again."
+
+
+def _of_resending(notification: Notification) -> list[tuple[str, str]]:
+    return [
+        ("To", notification.recipient),
+        ("Text", notification.body.strip()),
+        ("Why it was not sent", notification.last_error),
+        ("What happens", _what_resending_does(notification)),
+    ]
+
+
+def _resend(notification: Notification, *, user: Any, actor: Any, now: Any) -> str:
+    services.request_resend(notification_id=notification.pk, actor=actor, now=now)
+    return f"The message to {notification.recipient} is sent again."
+
+
+add_object_action(
+    "notifications.notification",
+    ObjectAction(
+        name="resend", title="Send again", permission="notifications.change_notification", does=_resend, icon="send",
+        forecast=_of_resending, is_offered=lambda notification: notification.status in NOT_SENT,
+        obstacle=lambda one: "" if services.is_still_true(one) else services.NotificationOutdated.message,
+    ),
+)  # fmt: skip
 
 
 def _pks(public_id: str) -> list[UUID]:

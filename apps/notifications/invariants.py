@@ -1,7 +1,7 @@
 """What must always hold of notifications."""
 
 from apps.core.audit import Invariant
-from apps.notifications.rules import LEASE
+from apps.notifications.rules import LEASE, MAX_ATTEMPTS
 
 _STUCK_AFTER = LEASE.total_seconds() + 600
 
@@ -47,5 +47,11 @@ INVARIANTS: tuple[Invariant, ...] = (
                     OR next_attempt_at < %(now)s - interval '{_STUCK_AFTER:.0f} seconds'))
                 OR (status IN ('sent', 'failed', 'unknown') AND next_attempt_at IS NOT NULL)
         """,  # noqa: S608 - the number is our own
+    ),
+    Invariant(
+        id="INV-45d",
+        name="attempts_at_notifications_are_bounded",
+        statement="A message is attempted at most six times, counted from nothing when staff have it sent again.",
+        sql=f"SELECT id, channel, status, attempts FROM notifications_notification WHERE attempts > {MAX_ATTEMPTS}",  # noqa: S608
     ),
 )

@@ -22,6 +22,8 @@ GRACE = timedelta(minutes=1)
 #: Wait before attempt n+1 after attempt n failed; there are as many attempts as waits, and one.
 BACKOFF = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=4))
 MAX_ATTEMPTS = len(BACKOFF) + 1
+#: The attempts at an SMS that the provider answered with an error of its own: each of them may have gone all the same.
+MAX_UNSURE_ATTEMPTS = 3
 
 #: A bank credits a refund of normal speed within 5 to 7 working days of the gateway's word; we promise the later.
 #: https://razorpay.com/docs/payments/refunds/
@@ -36,12 +38,18 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069
 
 @dataclass(frozen=True)
 class Message:
-    """One thing that we say: its channels, and the variables of its SMS by the fact that each shows."""
+    """
+    One thing that we say: its channels, and the variables of its SMS by the fact that each shows.
+
+    `may_repeat`: its SMS may arrive twice without harm. What names a movement of money may not: a second one reads like a
+    second movement.
+    """
 
     name: str
     channels: tuple[Channel, ...]
     sms_variables: Mapping[str, str] = field(default_factory=dict)
     sms_version: int = 1
+    may_repeat: bool = False
 
     @property
     def sms_template(self) -> str:
@@ -57,11 +65,16 @@ MESSAGES: dict[str, Message] = {
     for message in (
         Message("welcome", (Channel.IN_APP,)),
         Message("email_confirmed", _WRITTEN),
-        Message("password_changed", _EVERYWHERE, {"SHOP": "shop", "WHEN": "when"}),
+        Message("password_changed", _EVERYWHERE, {"SHOP": "shop", "WHEN": "when"}, may_repeat=True),
         Message("order_placed", (Channel.IN_APP,)),
-        Message("order_confirmed", _EVERYWHERE, {"NUMBER": "number", "AMOUNT": "plain_total", "SHOP": "shop"}),
-        Message("order_cancelled", _EVERYWHERE, {"NUMBER": "number", "SHOP": "shop"}),
-        Message("order_expired", _EVERYWHERE, {"NUMBER": "number", "SHOP": "shop"}, sms_version=2),
+        Message(
+            "order_confirmed",
+            _EVERYWHERE,
+            {"NUMBER": "number", "AMOUNT": "plain_total", "SHOP": "shop"},
+            may_repeat=True,
+        ),
+        Message("order_cancelled", _EVERYWHERE, {"NUMBER": "number", "SHOP": "shop"}, may_repeat=True),
+        Message("order_expired", _EVERYWHERE, {"NUMBER": "number", "SHOP": "shop"}, sms_version=2, may_repeat=True),
         Message(
             "payment_failed",
             (Channel.SMS, Channel.IN_APP),
@@ -73,6 +86,7 @@ MESSAGES: dict[str, Message] = {
             "payment_link",
             _EVERYWHERE,
             {"AMOUNT": "plain_amount", "NUMBER": "number", "LINK": "link", "WHEN": "until", "SHOP": "shop"},
+            may_repeat=True,
         ),
         Message(
             "paid_twice", _EVERYWHERE, {"AMOUNT": "plain_amount", "NUMBER": "number", "WHEN": "due", "SHOP": "shop"}
@@ -170,9 +184,9 @@ def may_claim(
     return is_claimed and claimed_until is not None and claimed_until <= now
 
 
-def next_attempt_at(*, attempts: int, now: datetime) -> datetime | None:
-    """Return when to try again after so many attempts, or None if it is enough."""
-    return now + BACKOFF[attempts - 1] if attempts < MAX_ATTEMPTS else None
+def next_attempt_at(*, attempts: int, now: datetime, most: int = MAX_ATTEMPTS) -> datetime | None:
+    """Return when to attempt it again after a count of attempts, or None if these were the `most` that are allowed."""
+    return now + BACKOFF[attempts - 1] if attempts < most else None
 
 
 def working_days_after(day: date, count: int) -> date:

@@ -19,11 +19,16 @@ class NotificationStatus(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
+#: What did not reach anybody, as far as we know: staff may send it again.
+NOT_SENT = (NotificationStatus.FAILED, NotificationStatus.UNKNOWN)
+
 change = by_table(
     {
         NotificationStatus.QUEUED: {NotificationStatus.SENDING, NotificationStatus.SENT, NotificationStatus.FAILED},
         NotificationStatus.SENDING: {
             NotificationStatus.SENT, NotificationStatus.QUEUED, NotificationStatus.FAILED, NotificationStatus.UNKNOWN,
         },
+        NotificationStatus.FAILED: {NotificationStatus.QUEUED},
+        NotificationStatus.UNKNOWN: {NotificationStatus.QUEUED},
     }
 )  # fmt: skip

@@ -115,7 +115,9 @@ def make_notification(user: Any, *, event: Event | None = None, **fields: Any) -
 
 
 def make_queued_sms(user: Any, **fields: Any) -> Notification:
-    """Return an SMS that waits for its sender."""
+    """Return an SMS that waits for its sender, about an order that is cancelled."""
+    if "event" not in fields:
+        fields["event"] = make_news("orders.order.cancelled", make_order_of(user, status="cancelled"))
     values: dict[str, Any] = {
         "channel": Channel.SMS, "recipient": user.phone, "template": "order_cancelled", "status": NotificationStatus.QUEUED,
         "context": {"NUMBER": "ORD-2627-000001", "SHOP": "Bahi"}, "body": "Order ORD-2627-000001 is cancelled.",
@@ -125,7 +127,10 @@ def make_queued_sms(user: Any, **fields: Any) -> Notification:
 
 
 def make_queued_email(user: Any, **fields: Any) -> Notification:
-    """Return an e-mail that waits for its sender."""
+    """Return an e-mail that waits for its sender, about the person's address, which is confirmed."""
+    if "event" not in fields and "template" not in fields:
+        type(user).objects.filter(pk=user.pk).update(email="asha@example.com", email_confirmed_at=NOON)
+        fields["event"] = make_news("accounts.user.email_confirmed", type(user).objects.get(pk=user.pk))
     values: dict[str, Any] = {
         "channel": Channel.EMAIL, "recipient": "asha@example.com", "template": "email_confirmed", "sent_at": None,
         "context": {"shop": "Bahi", "name": "Asha", "email": "asha@example.com"}, "title": "Confirmed", "body": "It is.",

@@ -71,8 +71,8 @@ def test_the_same_message_within_ten_seconds_may_go_later(sandbox: Any) -> None:
     [
         ("status", 503, Fate.NOT_NOW),
         ("status", 429, Fate.NOT_NOW),
-        ("status", 500, Fate.UNKNOWN),
-        ("html", 502, Fate.UNKNOWN),
+        ("status", 500, Fate.PROVIDER_ERROR),
+        ("html", 502, Fate.PROVIDER_ERROR),
         ("malformed", 400, Fate.UNKNOWN),
         ("drop_after_commit", 400, Fate.UNKNOWN),
     ],

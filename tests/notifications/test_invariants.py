@@ -140,3 +140,11 @@ def make_told(notification: Notification) -> None:
     with transaction.atomic():
         changed = stored_fields(notification, "status")
         record("notifications.notification.queued", subject=notification, actor=SYSTEM, changed=changed, now=NOON)
+
+
+def test_a_message_that_is_attempted_without_end_is_found(owner: Any) -> None:
+    message = make_queued_sms(owner, attempts=rules.MAX_ATTEMPTS)
+    assert found("INV-45d") == []
+    Notification.objects.update(attempts=rules.MAX_ATTEMPTS + 1)
+
+    assert [(row["id"], row["attempts"]) for row in found("INV-45d")] == [(message.pk, 7)]

@@ -44,7 +44,7 @@ _EDIT_CATALOGUE: Final = {
 PERMISSIONS: Final[dict[Role, set[str]]] = {
     Role.SUPPORT: {
         *_view(*_SALES, *_CATALOGUE, "notifications.notification"),
-        "orders.change_order", "payments.add_payment", "payments.add_refund",
+        "orders.change_order", "payments.add_payment", "payments.add_refund", "notifications.change_notification",
     },
     Role.FINANCE: {
         *_view(*_SALES, *_CATALOGUE, *_MONEY),

@@ -55,7 +55,9 @@ def _read(answer: http.Answer) -> Outcome:
     words = f"{answer.status}: {answer.text[:300]}"
     if answer.status in _TURNED_AWAY:
         return Outcome(Fate.NOT_NOW, error=words)
-    if answer.status >= 500 or not isinstance(answer.body, dict):
+    if answer.status >= 500:
+        return Outcome(Fate.PROVIDER_ERROR, error=words)
+    if not isinstance(answer.body, dict):
         return Outcome(Fate.UNKNOWN, error=words)
     if answer.is_success and answer.body.get("type") == "success" and answer.body.get("message"):
         return Outcome(Fate.ACCEPTED, provider_id=str(answer.body["message"])[:80])

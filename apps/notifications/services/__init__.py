@@ -8,18 +8,22 @@ from apps.notifications.services.dispute_evidence import (
 )
 from apps.notifications.services.proving import send_dispute_answer
 from apps.notifications.services.reading import mark_all_read, mark_read
+from apps.notifications.services.resends import NotificationOutdated, request_resend
 from apps.notifications.services.sending import claim, note_outcome, send, send_waiting
-from apps.notifications.services.telling import preview_cancelling, tell
+from apps.notifications.services.telling import is_still_true, preview_cancelling, tell
 
 __all__ = [
+    "NotificationOutdated",
     "claim",
     "get_evidence_pdf",
+    "is_still_true",
     "mark_all_read",
     "mark_read",
     "note_outcome",
     "preview_cancelling",
     "render_evidence_pdf",
     "request_evidence_pdf",
+    "request_resend",
     "send",
     "send_dispute_answer",
     "send_waiting",

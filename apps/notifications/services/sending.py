@@ -1,6 +1,10 @@
 """
 Sending: claim and commit, call out, note what came of it.
 
+What the provider certainly did not take is attempted again, six times within five hours. What it answered with an error of its own
+is attempted three times, if its kind may arrive twice without harm. Before each attempt but the first we ask whether the
+message is still true. What is not sent in the end is shown to staff, who may have it sent again (`resends`).
+
 A sender that dies between the call and its note leaves a claim that runs out. Then nobody knows whether the message went:
 an SMS is not sent again (`unknown`), an e-mail goes again under the same Message-ID.
 """
@@ -17,11 +21,12 @@ from apps.invoicing import selectors as invoicing
 from apps.notifications import events, locks, rules, selectors, states
 from apps.notifications.gateways import Fate, Outcome, mail, msg91
 from apps.notifications.models import Notification
-from apps.notifications.services import writing
+from apps.notifications.services import telling, writing
 from apps.notifications.states import Channel, NotificationStatus
 
 log = structlog.get_logger(__name__)
 
+NO_LONGER_TRUE = "What it says is no longer true."
 #: Well under the time limit of a task.
 _BUDGET_SECONDS = 30.0
 _TOLD_FIELDS = ("status", "attempts", "next_attempt_at", "claimed_until", "provider_id", "last_error", "sent_at")
@@ -74,6 +79,9 @@ def claim(*, notification_id: UUID, now: datetime) -> Notification | None:
             notification, NotificationStatus.UNKNOWN, "The sender died; nobody knows whether the message went.", now=now
         )
         return None
+    if notification.attempts and not telling.is_still_true(notification):
+        _close(notification, NotificationStatus.FAILED, NO_LONGER_TRUE, now=now)
+        return None
     if notification.attempts >= rules.MAX_ATTEMPTS:
         _close(notification, NotificationStatus.FAILED, notification.last_error or "Every sender died.", now=now)
         return None
@@ -125,17 +133,26 @@ def note_outcome(*, notification_id: UUID, attempt: int, outcome: Outcome, now: 
         log.warning("notification_answered_late", notification=notification.public_id, fate=outcome.fate.value)
         return notification
 
-    again_at = rules.next_attempt_at(attempts=attempt, now=now) if outcome.fate is Fate.NOT_NOW else None
+    again_at = _next_attempt_at(notification, outcome, now=now)
     if outcome.fate is Fate.ACCEPTED:
         _close(notification, NotificationStatus.SENT, "", provider_id=outcome.provider_id, now=now)
-    elif outcome.fate is Fate.UNKNOWN:
-        _close(notification, NotificationStatus.UNKNOWN, outcome.error, now=now)
-    elif again_at is None:
-        _close(notification, NotificationStatus.FAILED, outcome.error, now=now)
-    else:
+    elif again_at is not None:
         _put_back(notification, outcome.error, again_at=again_at)
+    elif outcome.fate in (Fate.UNKNOWN, Fate.PROVIDER_ERROR):
+        _close(notification, NotificationStatus.UNKNOWN, outcome.error, now=now)
+    else:
+        _close(notification, NotificationStatus.FAILED, outcome.error, now=now)
 
     return notification
+
+
+def _next_attempt_at(notification: Notification, outcome: Outcome, *, now: datetime) -> datetime | None:
+    """Return when a message is attempted again by itself, or None if it is not."""
+    if outcome.fate is Fate.NOT_NOW:
+        return rules.next_attempt_at(attempts=notification.attempts, now=now)
+    if outcome.fate is Fate.PROVIDER_ERROR and rules.MESSAGES[notification.template].may_repeat:
+        return rules.next_attempt_at(attempts=notification.attempts, now=now, most=rules.MAX_UNSURE_ATTEMPTS)
+    return None
 
 
 def _put_back(notification: Notification, error: str, *, again_at: datetime) -> None:

@@ -74,6 +74,13 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
     return rows
 
 
+def is_still_true(notification: Notification) -> bool:
+    """Test if the event of a message still makes us say it to its person."""
+    written = _WRITERS[notification.template](notification.event) or []
+    letters = [written] if isinstance(written, Letter) else written
+    return any(letter.user.pk == notification.user_id for letter in letters)
+
+
 def preview_cancelling(order: Any) -> list[tuple[Channel, str]]:
     """Return what the buyer of an order would be told if it were cancelled, by channel; nothing is written down or sent."""
     spec = rules.MESSAGES["order_cancelled"]

@@ -1,0 +1,58 @@
+"""Messages that were not sent, sent again because staff ask for it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.errors import Conflict
+from apps.core.events import Actor, record, stored_fields
+from apps.notifications import events, locks, rules, states
+from apps.notifications.models import Notification
+from apps.notifications.services import telling
+from apps.notifications.states import NOT_SENT, NotificationStatus
+
+_CHANGED = ("status", "attempts", "next_attempt_at", "last_error")
+
+
+class NotificationAlreadySent(Conflict):
+    message = "This message was sent, or is about to be. Only a message that was not sent can be sent again."
+
+
+class NotificationOutdated(Conflict):
+    message = "What this message says is no longer true, so it is not sent again."
+
+
+@transaction.atomic
+def request_resend(*, notification_id: UUID, actor: Actor, now: datetime) -> Notification:
+    """
+    Request that a message which was not sent is sent again, with its attempts counted from nothing.
+
+    The text stays as it was written. A message whose fate is unknown may have arrived already: the person then gets it twice.
+
+    :raises NotificationAlreadySent: if it was sent, or waits to be
+    :raises NotificationOutdated: if what it says is no longer true
+    """
+    notification = locks.lock_notification(notification_id)
+
+    if notification.status not in NOT_SENT:
+        raise NotificationAlreadySent
+    if not telling.is_still_true(notification):
+        raise NotificationOutdated
+
+    notification.status = states.change(NotificationStatus(notification.status), to=NotificationStatus.QUEUED)
+    notification.attempts = 0
+    notification.next_attempt_at = now + rules.GRACE
+    notification.last_error = ""
+    notification.save(update_fields=[*_CHANGED, "updated_at"])
+
+    record(
+        events.NOTIFICATION_RESEND_REQUESTED,
+        subject=notification,
+        actor=actor,
+        changed=stored_fields(notification, *_CHANGED),
+        root_id=notification.root_id,
+        now=now,
+    )
+
+    return notification

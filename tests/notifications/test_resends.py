@@ -1,0 +1,247 @@
+"""What a provider did not take: what is attempted again by itself, and what staff have sent again."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.core.events import Actor
+from apps.core.models import Event, Outbox
+from apps.notifications import handlers, rules, services
+from apps.notifications.models import Notification
+from apps.notifications.services import NotificationOutdated
+from apps.notifications.services.resends import NotificationAlreadySent
+from apps.orders.models import Order
+from tests.factories.notifications import (
+    NOON,
+    make_news,
+    make_order_of,
+    make_queued_email,
+    make_queued_sms,
+    make_refund_of,
+)
+
+pytestmark = pytest.mark.django_db
+
+STAFF = Actor(kind="user", id="cus_staff", label="Support")
+FLOW = {"path": "/api/v5/flow", "service": "msg91"}
+
+
+def make_failed_sms(user: Any, **fields: Any) -> Notification:
+    values = {"status": "failed", "next_attempt_at": None, "attempts": 6, "last_error": "301: insufficient balance"}
+    return make_queued_sms(user, **{**values, **fields})
+
+
+def attempt_until_it_rests(notification: Notification) -> list[float]:
+    """Send a message whenever it is due, and return the minutes after NOON of each attempt."""
+    at, minutes = NOON, []
+    while True:
+        before = notification.attempts
+        services.send(notification_id=notification.pk, now=at)
+        notification.refresh_from_db()
+        if notification.attempts > before:
+            minutes.append((at - NOON).total_seconds() / 60)
+        if notification.next_attempt_at is None:
+            return minutes
+        at = notification.next_attempt_at
+
+
+def break_msg91(sandbox: Any, *, times: int, status: int = 500) -> None:
+    sandbox.control("POST", "/faults", {**FLOW, "kind": "status", "status": status, "times": times})
+
+
+class TestProviderError:
+    """MSG91 answered with an error of its own: most likely it took nothing."""
+
+    def test_a_kind_that_may_repeat_is_attempted_again(self, owner: Any, sandbox: Any) -> None:
+        break_msg91(sandbox, times=2)
+        notification = make_queued_sms(owner)
+
+        minutes = attempt_until_it_rests(notification)
+
+        assert minutes == [0, 0.5, 2.5]
+        assert (notification.status, notification.attempts) == ("sent", 3)
+        assert len(sandbox.control("GET", "/sms")["items"]) == 1
+
+    def test_the_attempts_are_bounded_and_the_end_is_unknown(self, owner: Any, sandbox: Any) -> None:
+        break_msg91(sandbox, times=10)
+        notification = make_queued_sms(owner)
+
+        minutes = attempt_until_it_rests(notification)
+
+        assert len(minutes) == rules.MAX_UNSURE_ATTEMPTS == 3
+        assert (notification.status, notification.last_error[:4]) == ("unknown", "500:")
+        assert Event.objects.get(subject_id=notification.pk).type == "notifications.notification.failed"
+
+    @pytest.mark.parametrize(
+        "template", ["refund_started", "refund_processed", "refund_failed", "paid_twice", "payment_failed"]
+    )
+    def test_a_kind_that_names_a_movement_of_money_waits_for_staff(
+        self, owner: Any, sandbox: Any, template: str
+    ) -> None:
+        break_msg91(sandbox, times=10)
+        notification = make_queued_sms(owner, template=template)
+
+        minutes = attempt_until_it_rests(notification)
+
+        assert (minutes, notification.status) == ([0], "unknown")
+
+    def test_what_is_no_longer_true_is_not_attempted_again(self, owner: Any, sandbox: Any) -> None:
+        break_msg91(sandbox, times=1)
+        notification = make_queued_sms(owner)
+        services.send(notification_id=notification.pk, now=NOON)
+        Order.objects.update(status="confirmed")
+
+        services.send(notification_id=notification.pk, now=NOON + timedelta(minutes=5))
+
+        notification.refresh_from_db()
+        assert (notification.status, notification.attempts) == ("failed", 1)
+        assert notification.last_error == "What it says is no longer true."
+        assert sandbox.control("GET", "/sms")["items"] == []
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_a_front_door_that_turns_us_away_is_asked_again(self, owner: Any, sandbox: Any, status: int) -> None:
+        break_msg91(sandbox, times=4, status=status)
+        notification = make_queued_sms(owner, template="refund_started", event=_refund_news(owner))
+
+        minutes = attempt_until_it_rests(notification)
+
+        assert minutes == [0, 0.5, 2.5, 12.5, 72.5]
+        assert notification.status == "sent"
+
+
+def _refund_news(user: Any) -> Event:
+    refund = make_refund_of(make_order_of(user))
+    return make_news("payments.refund.requested", refund, root_id=refund.order_id, changed={"status": "pending"})
+
+
+class TestRequestResend:
+    def test_a_failed_message_is_sent_again(self, owner: Any, sandbox: Any) -> None:
+        notification = make_failed_sms(owner)
+
+        services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
+
+        notification.refresh_from_db()
+        assert (notification.status, notification.attempts, notification.last_error) == ("queued", 0, "")
+        event = Event.objects.get(subject_id=notification.pk)
+        assert (event.type, event.actor) == ("notifications.notification.resend_requested", "user:cus_staff")
+        assert event.root_id == notification.root_id
+        handlers.send_notification(event=event, now=NOON)
+        notification.refresh_from_db()
+        assert notification.status == "sent"
+        assert len(sandbox.control("GET", "/sms")["items"]) == 1
+
+    def test_a_message_of_unknown_fate_is_sent_again(self, owner: Any) -> None:
+        notification = make_failed_sms(owner, status="unknown")
+
+        assert services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON).status == "queued"
+
+    def test_an_email_keeps_its_message_id(self, owner: Any, sandbox: Any) -> None:
+        notification = make_queued_email(owner, status="failed", next_attempt_at=None, attempts=6)
+
+        services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
+        services.send(notification_id=notification.pk, now=NOON)
+
+        (sent,) = sandbox.control("GET", "/mails")["items"]
+        assert sent["message_id"] == notification.message_id
+
+    @pytest.mark.parametrize("status", ["queued", "sending", "sent"])
+    def test_a_message_that_was_sent_or_is_about_to_be_is_refused(self, owner: Any, status: str) -> None:
+        notification = make_failed_sms(owner, status=status)
+
+        with pytest.raises(NotificationAlreadySent):
+            services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
+
+        expect_unchanged(notification, status)
+
+    def test_it_is_sent_again_once_for_two_requests(self, owner: Any) -> None:
+        notification = make_failed_sms(owner)
+        services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
+
+        with pytest.raises(NotificationAlreadySent):
+            services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
+
+        assert Event.objects.filter(subject_id=notification.pk).count() == 1
+
+    def test_what_is_no_longer_true_is_refused(self, owner: Any) -> None:
+        notification = make_failed_sms(owner)
+        Order.objects.update(status="confirmed")
+
+        with pytest.raises(NotificationOutdated):
+            services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
+
+        expect_unchanged(notification, "failed")
+
+
+def expect_unchanged(notification: Notification, status: str) -> None:
+    notification.refresh_from_db()
+    assert (notification.status, notification.attempts, notification.version) == (status, 6, 0)
+    assert not Event.objects.filter(subject_id=notification.pk).exists()
+    assert not Outbox.objects.filter(event__subject_id=notification.pk).exists()
+
+
+@pytest.fixture
+def page_of() -> Callable[[Any], Client]:
+    def make(user: Any) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return make
+
+
+class TestAdmin:
+    def test_support_sees_what_was_not_sent(self, owner: Any, support: Any, page_of: Callable[[Any], Client]) -> None:
+        make_failed_sms(owner, title="Lost one")
+        make_queued_sms(owner, title="Waiting one")
+
+        page = page_of(support).get("/admin/notifications/notification/?sending=not_sent").content.decode()
+
+        assert "Lost one" in page
+        assert "Waiting one" not in page
+
+    def test_the_page_says_what_happens_and_sends_it_again(
+        self, owner: Any, support: Any, page_of: Callable[[Any], Client]
+    ) -> None:
+        notification = make_failed_sms(owner, status="unknown")
+        client, url = page_of(support), f"/admin/notifications/notification/{notification.pk}/do/resend/"
+
+        asked = client.get(url).content.decode()
+
+        assert "It may have arrived already: the person may then get it twice." in asked
+        assert "301: insufficient balance" in asked
+        assert "Order ORD-2627-000001 is cancelled." in asked
+        expect_unchanged(notification, "unknown")
+        answer = client.post(url, follow=True).content.decode()
+        assert f"The message to {owner.phone} is sent again." in answer
+        notification.refresh_from_db()
+        assert notification.status == "queued"
+
+    def test_many_are_sent_again_after_a_page_that_says_which(
+        self, owner: Any, support: Any, page_of: Callable[[Any], Client]
+    ) -> None:
+        failed, unknown, sent = (make_failed_sms(owner, status=each) for each in ("failed", "unknown", "sent"))
+        client, url = page_of(support), "/admin/notifications/notification/"
+        chosen = {"action": "resend", "_selected_action": [str(one.pk) for one in (failed, unknown, sent)]}
+
+        asked = client.post(url, chosen).content.decode()
+
+        assert "It is left as it is, because it was sent or is about to be." in asked
+        assert asked.count('name="_selected_action"') == 3
+        expect_unchanged(failed, "failed")
+        answer = client.post(url, {**chosen, "confirmed": "yes"}, follow=True).content.decode()
+        assert "Messages that are sent again: 2." in answer
+        assert "This message was sent, or is about to be." in answer
+        statuses = Notification.objects.order_by("pk").values_list("status", flat=True)
+        assert sorted(statuses) == ["queued", "queued", "sent"]
+
+    def test_who_may_only_look_sends_nothing(
+        self, owner: Any, catalogue_manager: Any, page_of: Callable[[Any], Client]
+    ) -> None:
+        notification = make_failed_sms(owner)
+        client, url = page_of(catalogue_manager), f"/admin/notifications/notification/{notification.pk}/do/resend/"
+
+        assert client.post(url).status_code == 403
+        expect_unchanged(notification, "failed")
