@@ -1,6 +1,51 @@
 """What must hold of stock and of the copies that lists read."""
 
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
 from apps.core.audit import Invariant
+from apps.core.clock import ist_date
+from apps.tax.rules import CODES_OF_ONE_RATE, CODES_WITH_VALUE_LIMIT, DESCRIPTION_LIMITS, SERVICE_UQC, UQCS, value_limit
+
+_UNFIT_FOR_AN_INVOICE = """
+    SELECT variant.sku, array_remove(ARRAY[
+        CASE WHEN variant.uqc <> ALL (%(uqcs)s) OR (variant.uqc = %(service)s) <> (variant.hsn LIKE '99%%') THEN 'uqc' END,
+        CASE WHEN length(variant.hsn) < %(digits)s AND variant.hsn NOT LIKE '99%%' THEN 'hsn' END,
+        CASE WHEN product.name ~ %(forbidden)s OR length(product.name) NOT BETWEEN %(fewest)s AND %(most)s THEN 'name' END,
+        CASE WHEN variant.title ~ %(forbidden)s THEN 'title' END,
+        CASE WHEN variant.hsn ~ %(limited)s AND variant.hsn !~ %(unlimited)s AND rate.rate < %(higher)s AND %(limit)s <
+            CASE WHEN variant.price_includes_tax THEN round(variant.price * 10000.0 / (10000 + rate.rate)) ELSE variant.price END
+            THEN 'tax_class' END
+    ], NULL) AS unfit
+    FROM catalog_variant variant
+    JOIN catalog_product product ON product.id = variant.product_id
+    LEFT JOIN tax_taxrate rate ON rate.tax_class = variant.tax_class
+        AND rate.valid_from <= %(day)s AND (rate.valid_to IS NULL OR rate.valid_to >= %(day)s)
+    WHERE variant.is_active
+"""
+
+
+def _unfit_for_an_invoice(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+    day = ist_date(now)
+    clothes = value_limit("61", day)
+    facts = {
+        "uqcs": list(UQCS),
+        "service": SERVICE_UQC,
+        "digits": settings.HSN_MIN_DIGITS,
+        "forbidden": r'["\\]',
+        "fewest": DESCRIPTION_LIMITS.fewest,
+        "most": DESCRIPTION_LIMITS.most,
+        "limited": CODES_WITH_VALUE_LIMIT,
+        "unlimited": CODES_OF_ONE_RATE,
+        "limit": clothes.limit if clothes else None,
+        "higher": clothes.higher_rate if clothes else None,
+        "day": day,
+    }
+    cursor.execute(f"SELECT * FROM ({_UNFIT_FOR_AN_INVOICE}) AS judged WHERE unfit <> '{{}}'", facts)  # noqa: S608 - a constant
+    return [{"sku": sku, "unfit": list(unfit)} for sku, unfit in cursor.fetchall()]
+
 
 INVARIANTS = (
     Invariant(
@@ -70,5 +115,12 @@ INVARIANTS = (
             ) AS found ON found.product_id = product.id
             WHERE product.lowest_price <> coalesce(found.lowest, 0)
         """,
+    ),
+    Invariant(
+        id="INV-55",
+        name="goods_can_stand_on_an_invoice",
+        statement="Each active variant has an official unit, as many HSN digits as the shop must print, a name that an invoice carries,"
+        " and the rate of its side of the value limit of clothes and shoes.",
+        sql=_unfit_for_an_invoice,
     ),
 )

@@ -7,6 +7,7 @@ from django.db import models
 from apps.catalog.states import MovementKind, ReservationStatus
 from apps.core.errors import NotFound
 from apps.core.models import FROZEN, Record, Subject
+from apps.tax.rules import UQCS
 
 
 class CategoryNotFound(NotFound):
@@ -85,7 +86,12 @@ class Variant(Subject):
     sku = models.CharField(max_length=40, unique=True)
     title = models.CharField(max_length=120, blank=True)
     hsn = models.CharField(max_length=8)
-    uqc = models.CharField(max_length=3, default="NOS", help_text="Unit quantity code of GST, such as NOS or KGS.")
+    uqc = models.CharField(
+        max_length=3,
+        default="NOS",
+        choices=[(code, f"{code} ({name})") for code, name in UQCS.items()],
+        help_text="Unit quantity code of GST; services have NA.",
+    )
     tax_class = models.CharField(max_length=40)
     price = models.BigIntegerField(help_text="Paise for one unit.")
     price_includes_tax = models.BooleanField(default=True)

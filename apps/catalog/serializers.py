@@ -16,13 +16,28 @@ from apps.core.api import (
     StrictIntegerField,
     list_response,
 )
+from apps.tax.rules import UQCS
 
 MAX_PRICE = 10**13
 MAX_UNITS = 1_000_000
 MAX_PAIRS = 30
 _SLUG = RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z")
 _SKU = RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
-_UQC = RegexValidator(r"^[A-Z]{3}\Z")
+
+
+class UnitField(serializers.ChoiceField):
+    """A unit quantity code of the official list."""
+
+    default_error_messages = {
+        "invalid_choice": "This is not a unit quantity code of GST, such as NOS, PCS, KGS or LTR."
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            choices=list(UQCS),
+            help_text="Unit quantity code of GST. NA for services; goods without one are counted in NOS.",
+            **kwargs,
+        )
 
 
 class PairsField(serializers.DictField):
@@ -84,7 +99,7 @@ class VariantChanges(RequestSerializer):
     sku = StrictCharField(max_length=40, validators=[_SKU], required=False)
     title = StrictCharField(max_length=120, allow_blank=True, required=False)
     hsn = StrictCharField(max_length=8, required=False)
-    uqc = StrictCharField(max_length=3, validators=[_UQC], required=False)
+    uqc = UnitField(required=False)
     tax_class = StrictCharField(max_length=40, required=False)
     price = StrictIntegerField(min_value=0, max_value=MAX_PRICE, required=False, help_text="Paise for one unit.")
     price_includes_tax = StrictBooleanField(required=False)

@@ -153,6 +153,26 @@ def price_order(
     )
 
 
+def find_mismatched(lines: Iterable[QuotedLine], *, day: date) -> QuotedLine | None:
+    """
+    Return the first line of goods with a value limit whose tax class is not that of its value on an Indian date, or None.
+
+    The value is that of a piece without tax and after discount; its share of the shipping charge does not count.
+    """
+    return next((line for line in lines if not _has_class_of_its_value(line, day)), None)
+
+
+def _has_class_of_its_value(line: QuotedLine, day: date) -> bool:
+    item = line.item
+    limit = gst.value_limit(item.hsn, day)
+    if limit is None:
+        return True
+    value = gst.value_of_piece(
+        price=item.unit_price, price_includes_tax=item.price_includes_tax, rate=item.tax_rate
+    ) - half_up(line.discount_amount, item.quantity)
+    return limit.is_class_allowed(tax_class=item.tax_class, rate=item.tax_rate, value=value)
+
+
 def _tax_line(item: Item) -> gst.Line:
     return gst.Line(
         id=str(item.variant_id),

@@ -336,7 +336,7 @@ class TestStaffWrites:
             ({"hsn": "12"}, "invalid_hsn", "hsn"),
             ({"tax_class": "luxury"}, "unknown_tax_class", "tax_class"),
             ({"sku": "has space"}, "invalid", "sku"),
-            ({"uqc": "each"}, "invalid", "uqc"),
+            ({"uqc": "each"}, "invalid_choice", "uqc"),
             ({"attributes": {"size": 5}}, "invalid", "attributes.size"),
             ({"attributes": {"": "x"}}, "bad_name", "attributes"),
             ({"attributes": {str(number): "x" for number in range(31)}}, "too_many", "attributes"),

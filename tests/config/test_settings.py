@@ -82,6 +82,8 @@ def test_starts_with_what_production_needs() -> None:
         ({"PUBLIC_URL": "http://api.shop.example"}, "PUBLIC_URL must begin with https://"),
         ({"EMAIL_URL": None}, "EMAIL_URL is not set"),
         ({"DOCUMENTS_DIR": None}, "DOCUMENTS_DIR is not set"),
+        ({"HSN_MIN_DIGITS": "5"}, "HSN_MIN_DIGITS is 4, 6 or 8"),
+        ({"HSN_MIN_DIGITS": "0"}, "HSN_MIN_DIGITS is 4, 6 or 8"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

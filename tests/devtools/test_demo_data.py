@@ -3,7 +3,17 @@
 from collections import Counter
 from datetime import date
 
-from apps.tax.rules import REFERENCE_RATES, TAX_CLASSES, check_hsn, reference_rate
+from apps.catalog.services.gst_checks import check_description
+from apps.tax.rules import (
+    REFERENCE_RATES,
+    TAX_CLASSES,
+    check_hsn,
+    is_rate_of_goods,
+    is_uqc_of,
+    reference_rate,
+    value_limit,
+    value_of_piece,
+)
 from devtools.demo_data.catalogue import categories, products
 
 TODAY = date(2026, 11, 21)
@@ -69,6 +79,19 @@ class TestDemoShop:
             value = variant.price * 10_000 // (10_000 + rate)
             assert (rate == 1800) is (value > 2_500_00)
 
+    def test_every_variant_could_be_created(self):
+        for product in PRODUCTS:
+            check_description(name=product.name)
+            for variant in product.variants:
+                check_description(title=variant.title)
+                assert is_uqc_of(variant.uqc, variant.hsn)
+                rate = reference_rate(variant.tax_class, TODAY).rate
+                assert is_rate_of_goods(rate, hsn=variant.hsn, day=TODAY)
+                limit = value_limit(variant.hsn, TODAY)
+                if limit is not None:
+                    value = value_of_piece(price=variant.price, price_includes_tax=True, rate=rate)
+                    assert (limit.class_of(value), variant.sku) == (variant.tax_class, variant.sku)
+
     def test_a_larger_pack_never_costs_less(self):
         for product in PRODUCTS:
             if product.category.startswith("grains"):
@@ -79,4 +102,6 @@ class TestDemoShop:
 def test_the_reference_rates_have_no_class_without_goods_or_reason():
     sold = {variant.tax_class for variant in VARIANTS}
 
-    assert {row.tax_class for row in REFERENCE_RATES} - sold == {"gst_18_bidi", "gst_40_tobacco", "gst_0_25", "gst_1_5"}
+    assert {row.tax_class for row in REFERENCE_RATES} - sold == {
+        "gst_18_bidi", "gst_40_tobacco", "gst_0_25", "gst_1_5", "gst_6_bricks", "gst_12_bricks", "nil", "non_gst",
+    }  # fmt: skip

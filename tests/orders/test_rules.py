@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -223,3 +224,37 @@ def test_news_has_a_sentence_even_if_nobody_wrote_one() -> None:
 )
 def test_actors_are_named_by_kind(actor: str, kind: str) -> None:
     assert rules.actor_kind(actor, customer="cus_1") == kind
+
+
+class TestFindMismatched:
+    DAY = date(2026, 11, 28)
+
+    @pytest.mark.parametrize(
+        ("unit_price", "discount", "tax_class", "rate", "is_found"),
+        [
+            (250_000, 0, "gst_5_was_12", 500, False),
+            (250_001, 0, "gst_5_was_12", 500, True),
+            (260_000, 20_000, "gst_5_was_12", 500, False),
+            (260_000, 19_998, "gst_5_was_12", 500, True),
+            (260_000, 0, "gst_18_was_12", 1800, False),
+            (260_000, 20_000, "gst_18_was_12", 1800, True),
+        ],
+    )
+    def test_value_of_a_piece_is_after_discount(
+        self, unit_price: int, discount: int, tax_class: str, rate: int, is_found: bool
+    ) -> None:
+        item = an_item(quantity=2, unit_price=unit_price, price_includes_tax=False, tax_class=tax_class, tax_rate=rate)
+        [line] = price(item).lines
+        line = replace(line, discount_amount=discount)
+
+        assert rules.find_mismatched([line], day=self.DAY) == (line if is_found else None)
+
+    def test_share_of_the_shipping_charge_does_not_count(self) -> None:
+        item = an_item(unit_price=262_500, tax_class="gst_5_was_12", tax_rate=500)
+
+        assert rules.find_mismatched(price(item, shipping_charge=4_900).lines, day=self.DAY) is None
+
+    def test_other_goods_have_no_limit(self) -> None:
+        item = an_item(hsn="520852", unit_price=900_000, tax_class="gst_5", tax_rate=500)
+
+        assert rules.find_mismatched(price(item).lines, day=self.DAY) is None

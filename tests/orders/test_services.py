@@ -163,6 +163,34 @@ class TestPlaceOrder:
         assert (Order.objects.count(), Event.objects.count()) == (0, 0)
         assert StockItem.objects.get(variant=variant).reserved == 0
 
+    @pytest.mark.parametrize(
+        ("price", "includes_tax", "tax_class", "is_sold"),
+        [
+            (262_500, True, "gst_5", True),
+            (262_600, True, "gst_5", False),
+            (250_001, False, "gst_5", False),
+            (300_000, False, "gst_18_was_12", True),
+            (49_900, True, "gst_18_was_12", False),
+        ],
+    )
+    def test_clothes_are_sold_at_the_rate_of_their_value_alone(
+        self, owner: Any, price: int, includes_tax: bool, tax_class: str, is_sold: bool
+    ) -> None:
+        make_registration()
+        fields = {"price": price, "price_includes_tax": includes_tax, "tax_class": tax_class, "hsn": "62114290"}
+        other, kurta = make_variant(), make_variant(product=make_product(name="Silk kurta"), **fields)
+        address = make_address(owner)
+        if is_sold:
+            assert make_order(owner, [other, (kurta, 3)], address=address).lines.count() == 2
+            return
+
+        with pytest.raises(services.TaxClassNotOfPrice) as refused:
+            make_order(owner, [other, (kurta, 3)], address=address)
+
+        assert refused.value.param == "lines[1].variant_id"
+        assert refused.value.text.startswith("Silk kurta cannot be sold at ₹")
+        assert (Order.objects.count(), StockItem.objects.get(variant=other).reserved) == (0, 0)
+
     def test_charges_for_sending_where_the_shop_says_so(self, owner: Any, settings: Any) -> None:
         settings.SHIPPING_FLAT_PAISE = 4_900
 

@@ -1,5 +1,13 @@
 """Everything that changes the catalogue and its stock."""
 
+from apps.catalog.services.gst_checks import (
+    DescriptionNotValid,
+    InvalidHsn,
+    RateNotOfGoods,
+    TaxClassMismatch,
+    UnitNotAllowed,
+    UnknownTaxClass,
+)
 from apps.catalog.services.holding import (
     Hold,
     HoldNotFound,
@@ -13,10 +21,8 @@ from apps.catalog.services.holding import (
 from apps.catalog.services.publishing import (
     PRODUCT_EDITABLE,
     VARIANT_EDITABLE,
-    InvalidHsn,
     SkuTaken,
     SlugTaken,
-    UnknownTaxClass,
     create_category,
     create_product,
     create_variant,
@@ -34,15 +40,19 @@ from apps.catalog.services.stocktaking import (
 __all__ = [
     "PRODUCT_EDITABLE",
     "VARIANT_EDITABLE",
+    "DescriptionNotValid",
     "Hold",
     "HoldNotFound",
     "InsufficientStock",
     "InvalidHsn",
     "NothingToMove",
+    "RateNotOfGoods",
     "SkuTaken",
     "SlugTaken",
     "StockIsPromised",
+    "TaxClassMismatch",
     "TooMuchStock",
+    "UnitNotAllowed",
     "UnknownTaxClass",
     "adjust_stock",
     "commit_holds",

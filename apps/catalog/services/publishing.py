@@ -13,11 +13,11 @@ from django.utils.text import slugify
 
 from apps.catalog import events, locks
 from apps.catalog.models import Category, CategoryNotFound, Product, StockItem, Variant
+from apps.catalog.services import gst_checks
 from apps.core import clock
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict
 from apps.core.events import Actor, record, stored_fields
 from apps.tax import rules as tax_rules
-from apps.tax import selectors as tax_selectors
 
 log = structlog.get_logger(__name__)
 
@@ -36,14 +36,6 @@ class SlugTaken(Conflict):
 
 class SkuTaken(Conflict):
     message = "The SKU {0} belongs to another variant."
-
-
-class InvalidHsn(Invalid):
-    message = "{0} is not an HSN or SAC ({1})."
-
-
-class UnknownTaxClass(Invalid):
-    message = "No GST rate is in force today for the tax class {0}."
 
 
 @transaction.atomic
@@ -100,9 +92,11 @@ def create_product(
 
     :raises CategoryNotFound: if there is no such category
     :raises SlugTaken: if another product has that slug; without one it gets a free one made of its name
+    :raises DescriptionNotValid: if no invoice carries its name
     """
     if not Category.objects.filter(pk=category_id).exists():
         raise CategoryNotFound(param="category")
+    gst_checks.check_description(name=name)
 
     product = Product(
         category_id=category_id,
@@ -130,11 +124,13 @@ def update_product(*, product_id: UUID, changes: Mapping[str, Any], actor: Actor
     :raises ProductNotFound: if there is no such product
     :raises CategoryNotFound: if it is moved to a category that is not there
     :raises SlugTaken: if another product has that slug
+    :raises DescriptionNotValid: if no invoice carries its name
     """
     product = locks.lock_product(product_id)
 
     if "category_id" in changes and not Category.objects.filter(pk=changes["category_id"]).exists():
         raise CategoryNotFound(param="category")
+    gst_checks.check_description(name=changes.get("name", ""))
 
     changed = _apply(product, changes, PRODUCT_EDITABLE)
     if not changed:
@@ -156,7 +152,7 @@ def create_variant(
     tax_class: str,
     price: int,
     title: str = "",
-    uqc: str = "NOS",
+    uqc: str = "",
     price_includes_tax: bool = True,
     attributes: Mapping[str, str] | None = None,
     position: int = 0,
@@ -168,14 +164,27 @@ def create_variant(
     """
     Add what can be bought of a product, with an empty shelf for it; `price` is paise for one unit.
 
+    Without a unit, goods are counted in numbers (NOS) and services in none (NA).
+
     :raises ProductNotFound: if there is no such product
-    :raises InvalidHsn: if the HSN or SAC has not the form of one
+    :raises InvalidHsn: if the HSN or SAC has not the form of one, or fewer digits than the shop must print
+    :raises UnitNotAllowed: if the unit is not of the official list, or not of goods or services as the code is
     :raises UnknownTaxClass: if the tax class has no rate today
+    :raises RateNotOfGoods: if the class has a rate that only other goods still bear
+    :raises TaxClassMismatch: if goods with a value limit bear another rate at this price
+    :raises DescriptionNotValid: if no invoice carries its title
     :raises SkuTaken: if another variant has that SKU
     """
     product = locks.lock_product(product_id)
 
-    _refuse_unsaleable({"hsn": hsn, "tax_class": tax_class}, now)
+    uqc = uqc or tax_rules.default_uqc(hsn)
+    gst_checks.check_description(title=title)
+    gst_checks.check_new(
+        gst_checks.GoodsFacts(
+            hsn=hsn, uqc=uqc, tax_class=tax_class, price=price, price_includes_tax=price_includes_tax
+        ),
+        day=clock.ist_date(now),
+    )
 
     variant = Variant(
         product=product,
@@ -207,14 +216,21 @@ def update_variant(*, variant_id: UUID, changes: Mapping[str, Any], actor: Actor
     Change a variant: any of VARIANT_EDITABLE. Orders that were placed keep their price and tax.
 
     :raises VariantNotFound: if there is no such variant
-    :raises InvalidHsn: if the HSN or SAC has not the form of one
+    :raises InvalidHsn: if the HSN or SAC has not the form of one, or fewer digits than the shop must print
+    :raises UnitNotAllowed: if the unit is not of the official list, or not of goods or services as the code is
     :raises UnknownTaxClass: if the tax class has no rate today
+    :raises RateNotOfGoods: if the class has a rate that only other goods still bear
+    :raises TaxClassMismatch: if a piece would cross a value limit (₹2,500 for clothes) and not bear the rate on its other side
+    :raises DescriptionNotValid: if no invoice carries its title
     :raises SkuTaken: if another variant has that SKU
     """
     product = locks.lock_product_of(variant_id)
     variant = locks.lock_variant(variant_id)
 
-    _refuse_unsaleable(changes, now)
+    gst_checks.check_description(title=changes.get("title", ""))
+    gst_checks.check_change(
+        gst_checks.facts_of(variant), gst_checks.facts_of(variant, changes), day=clock.ist_date(now)
+    )
 
     changed = _apply(variant, changes, VARIANT_EDITABLE)
     if not changed:
@@ -237,15 +253,6 @@ def _note_lowest_price(product: Product, *, actor: Actor, now: datetime) -> None
     product.lowest_price = lowest
     product.save(update_fields=["lowest_price", "updated_at"])
     record(events.PRODUCT_CHANGED, subject=product, actor=actor, changed={"lowest_price": lowest}, now=now)
-
-
-def _refuse_unsaleable(values: Mapping[str, Any], now: datetime) -> None:
-    if "hsn" in values:
-        refusal = tax_rules.check_hsn(values["hsn"])
-        if refusal is not None:
-            raise InvalidHsn(values["hsn"][:20], refusal, param="hsn")
-    if "tax_class" in values and not tax_selectors.is_tax_class(values["tax_class"], on=clock.ist_date(now)):
-        raise UnknownTaxClass(values["tax_class"][:40], param="tax_class")
 
 
 def _apply(row: Category | Product | Variant, changes: Mapping[str, Any], editable: tuple[str, ...]) -> dict[str, Any]:

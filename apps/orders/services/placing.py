@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
@@ -15,8 +16,9 @@ from apps.catalog import selectors as catalog
 from apps.catalog import services as stock
 from apps.core import ids
 from apps.core.clock import ist_date
-from apps.core.errors import Invalid, NotFound
+from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.events import Actor, record, stored_fields
+from apps.core.money import rupees
 from apps.orders import events, rules, statements
 from apps.orders.models import Order, OrderLine
 from apps.orders.rules import LineRequest, Quote
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from apps.accounts.models import Address
     from apps.catalog.models import Variant
     from apps.tax.models import Registration
+
+log = structlog.get_logger(__name__)
 
 
 class NothingOrdered(Invalid):
@@ -42,6 +46,10 @@ class QuantityOutOfRange(Invalid):
 
 class VariantNotForSale(NotFound):
     message = "This is not for sale."
+
+
+class TaxClassNotOfPrice(Conflict):
+    message = "{0} cannot be sold at {1}: its GST rate does not fit its price. Our staff must correct it first."
 
 
 class OrderTooSmall(Invalid):
@@ -71,6 +79,7 @@ def quote_order(
 
     :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
+    :raises TaxClassNotOfPrice: if clothes or shoes would be sold at the rate of the other side of their value limit
     :raises NotFound: if an address is not the customer's
     :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
     """
@@ -99,6 +108,7 @@ def place_order(
 
     :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
+    :raises TaxClassNotOfPrice: if clothes or shoes would be sold at the rate of the other side of their value limit
     :raises NotFound: if an address is not the customer's
     :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
     :raises OrderTooSmall: if the total is under a rupee, which no gateway collects
@@ -139,15 +149,17 @@ def _draft_order(
     if billing_address_id is not None and billing_address_id != shipping_address_id:
         billing = _address(customer_id, billing_address_id, param="billing_address_id")
     registration = tax.get_default_registration()
+    quote = rules.price_order(
+        _items(merged, asked=lines, now=now),
+        supplier_state=registration.state,
+        shipping_state=shipping.state,
+        billing_state=billing.state,
+        buyer_gstin=billing.gstin,
+        shipping_charge=settings.SHIPPING_FLAT_PAISE,
+    )
+    _refuse_mismatched(quote, asked=lines, now=now)
     return _Draft(
-        quote=rules.price_order(
-            _items(merged, asked=lines, now=now),
-            supplier_state=registration.state,
-            shipping_state=shipping.state,
-            billing_state=billing.state,
-            buyer_gstin=billing.gstin,
-            shipping_charge=settings.SHIPPING_FLAT_PAISE,
-        ),
+        quote=quote,
         registration=registration,
         shipping_address=accounts.snapshot_of(shipping),
         billing_address=accounts.snapshot_of(billing),
@@ -165,6 +177,16 @@ def _checked_lines(lines: Sequence[LineRequest]) -> Sequence[LineRequest]:
         if line.quantity < 1 or line.variant_id in too_many:
             raise QuantityOutOfRange(rules.MAX_QUANTITY, param=f"lines[{position}].quantity")
     return merged
+
+
+def _refuse_mismatched(quote: Quote, *, asked: Sequence[LineRequest], now: datetime) -> None:
+    line = rules.find_mismatched(quote.lines, day=ist_date(now))
+    if line is None:
+        return
+    item = line.item
+    log.error("variant_tax_class_mismatch", sku=item.sku, tax_class=item.tax_class, price=item.unit_price)
+    position = next(at for at, one in enumerate(asked) if one.variant_id == item.variant_id)
+    raise TaxClassNotOfPrice(item.name, rupees(item.unit_price), param=f"lines[{position}].variant_id")
 
 
 def _address(customer_id: UUID, address_id: UUID, *, param: str) -> "Address":

@@ -68,12 +68,20 @@ from apps.tax.rules.texts import (
     check_text,
 )
 from apps.tax.rules.units import SERVICE_UQC, UQCS, default_uqc, is_uqc_of
-from apps.tax.rules.value_limits import ValueLimit, value_limit, value_of_piece
+from apps.tax.rules.value_limits import (
+    CODES_OF_ONE_RATE,
+    CODES_WITH_VALUE_LIMIT,
+    ValueLimit,
+    value_limit,
+    value_of_piece,
+)
 
 __all__ = [
     "ADDRESS_LINE1_LIMITS",
     "ADDRESS_LINE2_LIMITS",
     "BILL_OF_SUPPLY_PREFIX",
+    "CODES_OF_ONE_RATE",
+    "CODES_WITH_VALUE_LIMIT",
     "CREDIT_NOTE_PREFIX",
     "DESCRIPTION_LIMITS",
     "EXPORT_CODE",

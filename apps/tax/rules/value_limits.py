@@ -96,6 +96,11 @@ _LIMITS: Final = (
 _OF_ONE_RATE: Final = ("630532", "630533", "6309", "6310")
 
 
+#: The same as a regular expression of Postgres, for the audit: codes with a limit, and those of them without.
+CODES_WITH_VALUE_LIMIT: Final = "^(" + "|".join(code for codes, _ in _LIMITS for code in codes) + ")"
+CODES_OF_ONE_RATE: Final = "^(" + "|".join(_OF_ONE_RATE) + ")"
+
+
 def value_limit(hsn: str, day: date) -> ValueLimit | None:
     """Return the value limit of goods of a code on an Indian date, or None if their rate does not depend on their value."""
     if hsn.startswith(_OF_ONE_RATE):

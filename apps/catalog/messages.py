@@ -1,0 +1,91 @@
+"""The sentences that say why goods cannot be sold under GST as they are described, and what to change."""
+
+from apps.core.money import rupees
+
+_HSN = {
+    "not_digits": "{code} is not an HSN or SAC: it has digits alone.",
+    "wrong_length": "{code} is not an HSN or SAC: goods have 4, 6 or 8 digits, services (99...) have 6.",
+    "unknown_chapter": "{code} is not an HSN or SAC: the tariff has no chapter {chapter}.",
+    "too_short": "The HSN {code} has {digits} digits; at the shop's turnover its documents show at least {fewest}.",
+}
+_TEXTS = {
+    "too_short": "The {label} has {length} characters; a GST invoice needs at least {fewest}. Write it out in full.",
+    "too_long": "The {label} has {length} characters; a GST invoice carries at most {most}. Shorten it.",
+    "forbidden_character": (
+        'The {label} has a quotation mark (") or a backslash (\\), which a GST invoice cannot carry. Leave it out.'
+    ),
+}
+_ABOVE = (
+    "At {price} a piece is worth {value} without tax. Above {limit} goods of HSN {hsn} bear {right} %, and {tax_class} bears {rate} %:"
+    " choose the tax class {right_class}, or a price of at most {highest}."
+)
+_BELOW = (
+    "At {price} a piece is worth {value} without tax. Up to {limit} goods of HSN {hsn} bear {right} %, and {tax_class} bears {rate} %:"
+    " choose the tax class {right_class}, or a price above {highest}."
+)
+_BETWEEN = (
+    "At {price} with tax, a piece is worth more than {limit} without tax if it bears {lower} %, and not if it bears {higher} %, so that"
+    " goods of HSN {hsn} have no tax class at this price. Choose a price of at most {lowest} with the tax class {lower_class}, or above"
+    " {highest} with the tax class {higher_class}."
+)
+
+
+def hsn_refused(code: str, refusal: str, *, fewest: int) -> str:
+    """Return why an HSN or SAC is refused."""
+    return _HSN[refusal].format(code=code[:20], chapter=code[:2], digits=len(code), fewest=fewest)
+
+
+def text_refused(label: str, refusal: str, *, length: int, fewest: int, most: int) -> str:
+    """Return why what is printed of goods is refused, by the label of its field, and what to change."""
+    return _TEXTS[refusal].format(label=label, length=length, fewest=fewest, most=most)
+
+
+def unit_refused(uqc: str, *, is_service: bool) -> str:
+    """Return why a unit quantity code is refused."""
+    if is_service:
+        return f"Services are not counted in {uqc[:20]}: their unit is NA."
+    return f"{uqc[:20]} is not a unit that GST counts goods in, such as NOS (numbers), PCS (pieces), KGS or LTR."
+
+
+def rate_refused(tax_class: str, *, rate: int, hsn: str, codes: tuple[str, ...]) -> str:
+    """Return why goods cannot bear a rate (basis points) that only some goods still have."""
+    return (
+        f"The tax class {tax_class} bears {rate / 100:g} %, which since 22 Sep 2025 is the rate of HSN {', '.join(codes)} alone;"
+        f" these goods are HSN {hsn}."
+    )
+
+
+def class_above_refused(*, right_class: str, right: int, highest: int, **facts: object) -> str:
+    """Return why goods above a value limit cannot be sold in a tax class; amounts in paise, rates in basis points."""
+    return _ABOVE.format(right_class=right_class, right=f"{right / 100:g}", highest=rupees(highest), **facts)
+
+
+def class_below_refused(*, right_class: str, right: int, highest: int, **facts: object) -> str:
+    """Return why goods up to a value limit cannot be sold in a tax class; amounts in paise, rates in basis points."""
+    return _BELOW.format(right_class=right_class, right=f"{right / 100:g}", highest=rupees(highest), **facts)
+
+
+def no_class_at_price(
+    *,
+    price: int,
+    limit: int,
+    hsn: str,
+    lower: int,
+    higher: int,
+    lowest: int,
+    highest: int,
+    lower_class: str,
+    higher_class: str,
+) -> str:
+    """Return why goods with a value limit have no tax class at a price with tax; amounts in paise, rates in basis points."""
+    return _BETWEEN.format(
+        price=rupees(price),
+        limit=rupees(limit),
+        hsn=hsn,
+        lower=f"{lower / 100:g}",
+        higher=f"{higher / 100:g}",
+        lowest=rupees(lowest),
+        highest=rupees(highest),
+        lower_class=lower_class,
+        higher_class=higher_class,
+    )

@@ -1,0 +1,186 @@
+"""What GST asks of goods before they are sold: a code, a unit, a rate of theirs, and a name that an invoice carries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+
+from apps.catalog import messages
+from apps.catalog.models import Variant
+from apps.core.errors import Invalid
+from apps.core.money import rupees
+from apps.tax import rules as tax
+from apps.tax import selectors as tax_selectors
+
+
+class InvalidHsn(Invalid):
+    message = "{0}"
+
+
+class UnknownTaxClass(Invalid):
+    message = "No GST rate is in force today for the tax class {0}."
+
+
+class UnitNotAllowed(Invalid):
+    message = "{0}"
+
+
+class RateNotOfGoods(Invalid):
+    message = "{0}"
+
+
+class TaxClassMismatch(Invalid):
+    message = "{0}"
+
+
+class DescriptionNotValid(Invalid):
+    message = "{0}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsFacts:
+    """What GST asks of a variant; the price is paise for one unit."""
+
+    hsn: str
+    uqc: str
+    tax_class: str
+    price: int
+    price_includes_tax: bool
+
+
+def facts_of(variant: Variant, changes: Mapping[str, Any] | None = None) -> GoodsFacts:
+    """Return what GST asks of a variant, with the changes that are asked for."""
+    asked = changes or {}
+    return GoodsFacts(
+        **{field.name: asked.get(field.name, getattr(variant, field.name)) for field in fields(GoodsFacts)}
+    )
+
+
+def check_new(facts: GoodsFacts, *, day: date) -> None:
+    """
+    Refuse goods that cannot be sold on an Indian day as they are described.
+
+    :raises InvalidHsn, UnitNotAllowed, UnknownTaxClass, RateNotOfGoods, TaxClassMismatch: by what is wrong
+    """
+    _check_hsn(facts)
+    _check_unit(facts)
+    _check_rate(facts, day=day)
+    _check_value(None, facts, day=day)
+
+
+def check_change(before: GoodsFacts, after: GoodsFacts, *, day: date) -> None:
+    """
+    Refuse a change after which goods could not be sold on an Indian day. What does not change is not judged again.
+
+    :raises InvalidHsn, UnitNotAllowed, UnknownTaxClass, RateNotOfGoods, TaxClassMismatch: by what is wrong
+    """
+    if after.hsn != before.hsn:
+        _check_hsn(after)
+    if (after.hsn, after.uqc) != (before.hsn, before.uqc):
+        _check_unit(after)
+    if (after.hsn, after.tax_class) != (before.hsn, before.tax_class):
+        _check_rate(after, day=day)
+    if after != before:
+        _check_value(before, after, day=day)
+
+
+def check_description(*, name: str = "", title: str = "") -> None:
+    """
+    Refuse a name of a product, or a title of a variant, that no invoice carries; what is empty is not judged.
+
+    :raises DescriptionNotValid: by its length or a character
+    """
+    for param, label, text, limits in (
+        ("name", "name of the product", name, tax.DESCRIPTION_LIMITS),
+        ("title", "title of the variant", title, tax.TextLimits(1, tax.DESCRIPTION_LIMITS.most)),
+    ):
+        refusal = tax.check_text(text, limits) if text else None
+        if refusal is not None:
+            sentence = messages.text_refused(label, refusal, length=len(text), fewest=limits.fewest, most=limits.most)
+            raise DescriptionNotValid(sentence, param=param, details=[{"param": param, "code": str(refusal)}])
+
+
+def _check_hsn(facts: GoodsFacts) -> None:
+    refusal = tax.check_hsn(facts.hsn, minimum_digits=settings.HSN_MIN_DIGITS)
+    if refusal is not None:
+        sentence = messages.hsn_refused(facts.hsn, refusal, fewest=settings.HSN_MIN_DIGITS)
+        raise InvalidHsn(sentence, param="hsn", details=[{"param": "hsn", "code": str(refusal)}])
+
+
+def _check_unit(facts: GoodsFacts) -> None:
+    if not tax.is_uqc_of(facts.uqc, facts.hsn):
+        sentence = messages.unit_refused(facts.uqc, is_service=tax.is_service_code(facts.hsn))
+        raise UnitNotAllowed(sentence, param="uqc")
+
+
+def _check_rate(facts: GoodsFacts, *, day: date) -> None:
+    if not tax_selectors.is_tax_class(facts.tax_class, on=day):
+        raise UnknownTaxClass(facts.tax_class[:40], param="tax_class")
+    rate = _rate(facts, day)
+    codes = tax.codes_of_rate(rate, day)
+    if codes is not None and not tax.is_rate_of_goods(rate, hsn=facts.hsn, day=day):
+        sentence = messages.rate_refused(facts.tax_class, rate=rate, hsn=facts.hsn, codes=codes)
+        raise RateNotOfGoods(sentence, param="tax_class")
+
+
+def _check_value(before: GoodsFacts | None, after: GoodsFacts, *, day: date) -> None:
+    limit = tax.value_limit(after.hsn, day)
+    if limit is None or not tax_selectors.is_tax_class(after.tax_class, on=day):
+        return
+    rate = _rate(after, day)
+    value = _value(after, rate)
+    is_allowed = limit.is_class_allowed(tax_class=after.tax_class, rate=rate, value=value)
+    if (
+        before is not None
+        and _priced(before) != _priced(after)
+        and tax_selectors.is_tax_class(before.tax_class, on=day)
+    ):
+        is_crossed = limit.is_crossed(_value(before, _rate(before, day)), value)
+        is_allowed = is_allowed and not (is_crossed and rate != limit.rate_of(value))
+    if not is_allowed:
+        param = "tax_class" if before is not None and _priced(before) == _priced(after) else "price"
+        details = [{"param": param, "code": "tax_class_mismatch", "tax_class": limit.class_of(value)}]
+        raise TaxClassMismatch(_sentence(limit, after, rate=rate, value=value), param=param, details=details)
+
+
+def _sentence(limit: tax.ValueLimit, facts: GoodsFacts, *, rate: int, value: int) -> str:
+    lowest = limit.highest_price_below(price_includes_tax=facts.price_includes_tax)
+    highest = limit.highest_price_not_above(price_includes_tax=facts.price_includes_tax)
+    if lowest < facts.price <= highest:
+        return messages.no_class_at_price(
+            price=facts.price,
+            limit=limit.limit,
+            hsn=facts.hsn,
+            lower=limit.lower_rate,
+            higher=limit.higher_rate,
+            lowest=lowest,
+            highest=highest,
+            lower_class=limit.class_to_limit,
+            higher_class=limit.class_above,
+        )
+    told = {
+        "price": rupees(facts.price),
+        "value": rupees(value),
+        "limit": rupees(limit.limit),
+        "hsn": facts.hsn,
+        "tax_class": facts.tax_class,
+        "rate": f"{rate / 100:g}",
+    }
+    right, right_class = limit.rate_of(value), limit.class_of(value)
+    if value > limit.limit:
+        return messages.class_above_refused(right=right, right_class=right_class, highest=lowest, **told)
+    return messages.class_below_refused(right=right, right_class=right_class, highest=highest, **told)
+
+
+def _rate(facts: GoodsFacts, day: date) -> int:
+    return tax_selectors.get_rates(tax_classes=[facts.tax_class], on=day)[facts.tax_class]
+
+
+def _value(facts: GoodsFacts, rate: int) -> int:
+    return tax.value_of_piece(price=facts.price, price_includes_tax=facts.price_includes_tax, rate=rate)
+
+
+def _priced(facts: GoodsFacts) -> tuple[int, bool]:
+    return facts.price, facts.price_includes_tax
