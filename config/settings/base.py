@@ -284,7 +284,9 @@ LATE_PAYMENT = env.str("LATE_PAYMENT", default="revive")  # an expired order, if
 SHIPPING_FLAT_PAISE = env.int("SHIPPING_FLAT_PAISE", default=0)
 HSN_MIN_DIGITS = env.int("HSN_MIN_DIGITS", default=4)  # by turnover: 6 above ₹5 crore a year, 8 for exports
 if HSN_MIN_DIGITS not in (4, 6, 8):
-    raise ImproperlyConfigured("HSN_MIN_DIGITS is 4, 6 or 8: as many digits of the HSN as the shop's documents must show.")
+    raise ImproperlyConfigured(
+        "HSN_MIN_DIGITS is 4, 6 or 8: as many digits of the HSN as the shop's documents must show."
+    )
 
 # What the seller's documents show besides the sale ----------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.invoicing.models import Invoice
-from tests.factories.invoicing import make_invoice, make_rendered_invoice
+from tests.factories.invoicing import Goods, make_invoice, make_rendered_invoice
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 
@@ -29,6 +29,19 @@ def test_staff_find_an_invoice_and_read_it(request: pytest.FixtureRequest, role:
     text = page.content.decode()
     assert "Handloom cotton kurta" in text
     assert reverse("admin:invoicing_invoice_pdf", args=[invoice.pk]) in text
+
+
+def test_lines_say_why_they_bear_no_tax(finance: Any) -> None:
+    goods = tuple(
+        Goods(price=10_000, rate=0, name=f"Goods {kind}", taxability=kind) for kind in ("nil", "exempt", "non_gst")
+    )
+    bill = make_invoice(goods=goods)
+
+    page = signed_in(finance).get(reverse("admin:invoicing_invoice_change", args=[bill.pk])).content.decode()
+
+    assert "Bill of supply" in page
+    for label in ("nil", "exempt", "non-GST"):
+        assert f">{label}<" in page.replace("\n", "").replace("  ", ""), label
 
 
 def test_the_parties_of_an_invoice_are_read_as_on_paper(finance: Any) -> None:

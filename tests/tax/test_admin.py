@@ -37,6 +37,34 @@ def test_a_refusal_of_the_service_is_shown_and_writes_nothing(desk: Client) -> N
     assert not Registration.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"pin": "560001"}, "PIN code 560001 belongs to Karnataka (29), not to Maharashtra (27)."),
+        ({"legal_name": "AB"}, "The legal name has 2 characters; a GST invoice needs at least 3."),
+        ({"city": "Pune\\"}, "which a GST invoice cannot carry. Leave it out."),
+    ],
+)
+def test_an_address_that_no_invoice_carries_is_refused(desk: Client, fields: dict[str, str], sentence: str) -> None:
+    response = desk.post("/admin/tax/registration/add/", {**FORM, **fields}, follow=True)
+
+    assert sentence in response.content.decode()
+    assert not Registration.objects.exists()
+
+
+def test_an_unknown_pin_is_taken_with_a_warning(desk: Client) -> None:
+    response = desk.post("/admin/tax/registration/add/", {**FORM, "pin": "499001"}, follow=True)
+
+    assert "We know no PIN code that begins as 499001 does. Check it." in response.content.decode()
+    assert Registration.objects.get().pin == "499001"
+
+
+def test_rates_say_why_a_class_bears_none(desk: Client, reference_data: None) -> None:
+    page = desk.get("/admin/tax/taxrate/?q=non_gst").content.decode()
+
+    assert "non-gst" in page
+
+
 def test_the_address_can_be_corrected_and_the_number_cannot(desk: Client) -> None:
     registration = make_registration()
 
