@@ -8,12 +8,16 @@ from datetime import datetime
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from apps.core.events import SYSTEM, record, stored_fields
 from apps.core.models import Incident
 
 log = structlog.get_logger(__name__)
+
+#: A provider does not accept our key, password or address; the key of the incident is the provider's name.
+CREDENTIALS_REJECTED = "gateway_credentials_rejected"
 
 INCIDENT_OPENED = "core.incident.opened"
 INCIDENT_RESOLVED = "core.incident.resolved"
@@ -40,7 +44,9 @@ def report_incident(*, kind: str, key: str, detail: str, now: datetime) -> None:
 
 def _count_again(*, kind: str, key: str, detail: str, now: datetime) -> bool:
     rows = Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True)
-    return bool(rows.update(count=F("count") + 1, last_seen_at=now, detail=detail[:500], updated_at=now))
+    # Two who meet the fault may read the clock in one order and get here in the other.
+    last_seen_at = Greatest(F("last_seen_at"), Value(now))
+    return bool(rows.update(count=F("count") + 1, last_seen_at=last_seen_at, detail=detail[:500], updated_at=now))
 
 
 def resolve_incident(*, kind: str, key: str, now: datetime) -> bool:
@@ -58,6 +64,14 @@ def resolve_incident(*, kind: str, key: str, now: datetime) -> bool:
         changed = stored_fields(incident, "resolved_at")
         record(INCIDENT_RESOLVED, subject=incident, actor=SYSTEM, changed=changed, now=now)
     return True
+
+
+def note_credentials(*, provider: str, is_rejected: bool, is_accepted: bool, detail: str, now: datetime) -> None:
+    """Report or close the incident about our credentials at a provider, as the end of a call shows; most calls show neither."""
+    if is_rejected:
+        report_incident(kind=CREDENTIALS_REJECTED, key=provider, detail=detail, now=now)
+    elif is_accepted:
+        resolve_incident(kind=CREDENTIALS_REJECTED, key=provider, now=now)
 
 
 def list_open_incidents() -> "QuerySet[Incident]":

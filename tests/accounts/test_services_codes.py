@@ -16,7 +16,7 @@ from apps.accounts.states import SendStatus, Transport
 from apps.core import clock, relay
 from apps.core.events import SYSTEM
 from apps.core.http import CalledInsideTransaction
-from apps.core.models import Delivery
+from apps.core.models import Delivery, Incident
 
 pytestmark = pytest.mark.django_db
 PHONE = "+919876500001"
@@ -256,3 +256,20 @@ class TestBudgets:
         with override_settings(CODES_PER_DAY=25):
             assert count(25, "203.0.113.1") == 20
             assert count(25, "203.0.113.2") == 5
+
+
+class TestCredentials:
+    def test_rejected_key_of_msg91_is_one_incident_until_a_code_goes(self, sandbox: Any, settings: Any) -> None:
+        right, settings.MSG91_AUTH_KEY = settings.MSG91_AUTH_KEY, "wrong"
+        challenge = ask()
+
+        with pytest.raises(CodeNotSent):
+            services.send_code(challenge_id=challenge.pk, now=clock.now())
+
+        assert (Incident.objects.get().key, refreshed(challenge).send_status) == ("msg91", SendStatus.QUEUED)
+
+        settings.MSG91_AUTH_KEY = right
+        services.send_code(challenge_id=challenge.pk, now=clock.now() + timedelta(minutes=1))
+
+        assert Incident.objects.get().resolved_at is not None
+        assert refreshed(challenge).send_status == SendStatus.SENT

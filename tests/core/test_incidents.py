@@ -42,6 +42,13 @@ class TestReportIncident:
         assert incident.last_seen_at - incident.first_seen_at >= timedelta(minutes=5)
         assert told() == [("core.incident.opened", 1)]
 
+    def test_clock_that_is_behind_moves_nothing_back(self) -> None:
+        report(minutes=5)
+        report()
+
+        incident = Incident.objects.get()
+        assert (incident.count, incident.last_seen_at) == (2, incident.first_seen_at)
+
     def test_another_key_is_another_incident(self) -> None:
         report()
         report("msg91")

@@ -9,7 +9,7 @@ from django.test import override_settings
 
 from apps.core.errors import NotFound
 from apps.core.http import CalledInsideTransaction
-from apps.core.models import Event
+from apps.core.models import Event, Incident
 from apps.notifications import handlers, rules, services, tasks
 from apps.notifications.gateways import Fate, Outcome, mail, msg91
 from apps.notifications.models import Notification
@@ -306,3 +306,42 @@ def test_no_gateway_is_called_inside_a_transaction(owner: Any, make: Any) -> Non
 
     with pytest.raises(CalledInsideTransaction), transaction.atomic():
         services.send(notification_id=notification.pk, now=NOON)
+
+
+class TestCredentials:
+    def test_rejected_key_of_msg91_is_one_incident_and_the_sms_waits(
+        self, owner: Any, sandbox: Any, settings: Any
+    ) -> None:
+        right, settings.MSG91_AUTH_KEY = settings.MSG91_AUTH_KEY, "wrong"
+        notification = make_queued_sms(owner)
+
+        services.send(notification_id=notification.pk, now=NOON)
+
+        incident = Incident.objects.get()
+        assert (incident.kind, incident.key, incident.resolved_at) == ("gateway_credentials_rejected", "msg91", None)
+        notification.refresh_from_db()
+        assert (notification.status, notification.next_attempt_at is not None) == ("queued", True)
+
+        settings.MSG91_AUTH_KEY = right
+        services.send(notification_id=notification.pk, now=NOON + timedelta(hours=1))
+
+        notification.refresh_from_db()
+        incident.refresh_from_db()
+        assert (notification.status, incident.resolved_at) == ("sent", NOON + timedelta(hours=1))
+
+    @pytest.mark.parametrize("outcome", [Outcome(Fate.NOT_NOW, error="429: busy"), Outcome(Fate.UNKNOWN, error="502")])
+    def test_busy_provider_is_none(self, owner: Any, monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+        answering(monkeypatch, outcome)
+
+        services.send(notification_id=make_queued_sms(owner).pk, now=NOON)
+
+        assert not Incident.objects.exists()
+
+    def test_rejected_log_in_at_the_mail_server_is_an_incident(
+        self, owner: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answering(monkeypatch, mail._refusal(535, b"5.7.8 bad credentials"))
+
+        services.send(notification_id=make_queued_email(owner).pk, now=NOON)
+
+        assert (Incident.objects.get().key, Incident.objects.get().detail) == ("smtp", "535: 5.7.8 bad credentials")

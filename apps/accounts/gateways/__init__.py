@@ -11,8 +11,10 @@ class Outcome:
     What became of a message: sent, failed for good, unknown, or queued, which means that it may be tried again.
 
     `error` is our own words or the provider's without the code: a text of the HTTP library would hold the whole URL.
+    `rejects_credentials` says that the provider does not accept our key, password or address.
     """
 
     status: SendStatus
     provider_id: str = ""
     error: str = ""
+    rejects_credentials: bool = False

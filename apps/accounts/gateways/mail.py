@@ -38,7 +38,10 @@ def send_code(*, email: str, code: str, purpose: str, minutes: int, message_id: 
     message.attach_alternative(render_to_string("email/accounts/code.html", context), "text/html")
     try:
         message.send()
-    except (ConnectionRefusedError, gaierror, smtplib.SMTPConnectError, smtplib.SMTPAuthenticationError):
+    except smtplib.SMTPAuthenticationError as refused:
+        words = f"The mail server rejected our log-in with {refused.smtp_code}."
+        return Outcome(SendStatus.QUEUED, error=words, rejects_credentials=True)
+    except (ConnectionRefusedError, gaierror, smtplib.SMTPConnectError):
         return Outcome(SendStatus.QUEUED, error="The mail server could not be reached.")
     except smtplib.SMTPRecipientsRefused as refused:
         return _refusal(next(iter(refused.recipients.values()))[0])

@@ -14,9 +14,12 @@ from apps.accounts.states import SendStatus
 from apps.core import http
 
 #: Statuses by which a front door says that it let nothing through.
-_TURNED_AWAY = frozenset({401, 403, 429, 503})
+_TURNED_AWAY = frozenset({429, 503})
+#: A wrong key; an address of ours that is blocked, or that the account does not allow.
+_REJECTS_CREDENTIALS = frozenset({401, 403})
+_CREDENTIAL_CODES = frozenset({"201", "207", "208", "418"})
 #: Refusals that the next attempt may not meet: the same number within ten seconds, an account that an operator must mend.
-_FOR_NOW = frozenset({"207", "208", "301", "302", "311", "418"})
+_FOR_NOW = frozenset({"301", "302", "311"})
 
 
 @cache
@@ -52,7 +55,10 @@ def _read(answer: http.Answer, code: str) -> Outcome:
     words = f"{answer.status}: {body.get('message', 'no JSON')!s:.200}".replace(code, "******")
     if answer.is_success and body.get("type") == "success":
         return Outcome(SendStatus.SENT, provider_id=str(body.get("request_id") or body.get("message") or "")[:80])
-    if answer.status in _TURNED_AWAY or str(body.get("code", "")) in _FOR_NOW:
+    code_of_refusal = str(body.get("code", ""))
+    if answer.status in _REJECTS_CREDENTIALS or code_of_refusal in _CREDENTIAL_CODES:
+        return Outcome(SendStatus.QUEUED, error=words, rejects_credentials=True)
+    if answer.status in _TURNED_AWAY or code_of_refusal in _FOR_NOW:
         return Outcome(SendStatus.QUEUED, error=words)
     if answer.status >= 500 or not body:
         return Outcome(SendStatus.UNKNOWN, error=words)

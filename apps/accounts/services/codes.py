@@ -21,6 +21,7 @@ from apps.accounts.services import budgets
 from apps.accounts.states import ChallengePurpose, Channel, SendStatus
 from apps.core.errors import Conflict, Invalid, Unavailable
 from apps.core.events import Actor, record, stored_fields
+from apps.core.incidents import note_credentials
 
 
 class CodeNotAccepted(Invalid):
@@ -141,6 +142,13 @@ def send_code(*, challenge_id: UUID, now: datetime) -> Challenge | None:
         return None
 
     outcome = _call(challenge, code)
+    note_credentials(
+        provider="msg91" if challenge.channel == Channel.SMS else "smtp",
+        is_rejected=outcome.rejects_credentials,
+        is_accepted=outcome.status == SendStatus.SENT,
+        detail=outcome.error,
+        now=now,
+    )
 
     challenge = _note_outcome(challenge=challenge, outcome=outcome)
     if outcome.status == SendStatus.QUEUED:

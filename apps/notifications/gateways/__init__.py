@@ -20,8 +20,13 @@ class Fate(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A provider's answer: its own id of the message if it took it, its words if not."""
+    """
+    A provider's answer: its own id of the message if it took it, its words if not.
+
+    `rejects_credentials` says that it does not accept our key, password or address: that says nothing of the message.
+    """
 
     fate: Fate
     provider_id: str = ""
     error: str = ""
+    rejects_credentials: bool = False

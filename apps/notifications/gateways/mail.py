@@ -59,4 +59,6 @@ def send(
 def _refusal(code: int, words: bytes | str) -> Outcome:
     text = words.decode(errors="replace") if isinstance(words, bytes) else words
     is_final = 500 <= code < 600 and code not in _OUR_OWN_FAULT
-    return Outcome(Fate.REFUSED if is_final else Fate.NOT_NOW, error=f"{code}: {text}")
+    return Outcome(
+        Fate.REFUSED if is_final else Fate.NOT_NOW, error=f"{code}: {text}", rejects_credentials=code in _OUR_OWN_FAULT
+    )

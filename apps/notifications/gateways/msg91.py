@@ -16,6 +16,8 @@ from apps.notifications.gateways import Fate, Outcome
 #: What no later attempt will cure: these are matched in MSG91's words, since its codes are not always there.
 _HOPELESS = ("template", "invalid mobile", "mobile no", "recipients missing", "banned", "too long")
 _HOPELESS_CODES = frozenset({"101", "102", "202", "310"})
+#: A wrong key; an address of ours that is blocked, or that the account does not allow.
+_CREDENTIAL_CODES = frozenset({"201", "207", "208", "418"})
 #: Statuses by which an overloaded front door says that it passed nothing on.
 _TURNED_AWAY = frozenset({429, 503})
 
@@ -55,6 +57,8 @@ def _read(answer: http.Answer) -> Outcome:
     words = f"{answer.status}: {answer.text[:300]}"
     if answer.status in _TURNED_AWAY:
         return Outcome(Fate.NOT_NOW, error=words)
+    if _rejects_credentials(answer):
+        return Outcome(Fate.NOT_NOW, error=words, rejects_credentials=True)
     if answer.status >= 500:
         return Outcome(Fate.PROVIDER_ERROR, error=words)
     if not isinstance(answer.body, dict):
@@ -62,6 +66,11 @@ def _read(answer: http.Answer) -> Outcome:
     if answer.is_success and answer.body.get("type") == "success" and answer.body.get("message"):
         return Outcome(Fate.ACCEPTED, provider_id=str(answer.body["message"])[:80])
     return Outcome(Fate.REFUSED if _is_hopeless(answer.body) else Fate.NOT_NOW, error=words)
+
+
+def _rejects_credentials(answer: http.Answer) -> bool:
+    code = str(answer.body.get("code", "")) if isinstance(answer.body, dict) else ""
+    return answer.status in (401, 403) or code in _CREDENTIAL_CODES
 
 
 def _is_hopeless(body: dict[str, Any]) -> bool:

@@ -17,6 +17,7 @@ import structlog
 from django.db import transaction
 
 from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.incidents import note_credentials
 from apps.invoicing import selectors as invoicing
 from apps.notifications import events, locks, rules, selectors, states
 from apps.notifications.gateways import Fate, Outcome, mail, msg91
@@ -38,6 +39,13 @@ def send(*, notification_id: UUID, now: datetime) -> Notification | None:
     if claimed is None:
         return None
     outcome = _call(claimed)
+    note_credentials(
+        provider="msg91" if claimed.channel == Channel.SMS else "smtp",
+        is_rejected=outcome.rejects_credentials,
+        is_accepted=outcome.fate is Fate.ACCEPTED,
+        detail=outcome.error,
+        now=now,
+    )
     return note_outcome(notification_id=claimed.pk, attempt=claimed.attempts, outcome=outcome, now=now)
 
 

@@ -10,11 +10,10 @@ from functools import partial
 from typing import Any, cast
 
 from apps.core import clock
-from apps.core.incidents import report_incident, resolve_incident
+from apps.core.incidents import CREDENTIALS_REJECTED, report_incident, resolve_incident
 from apps.payments import gateways
 from apps.payments.gateways import Gateway, GatewayFailure, Refused
 
-CREDENTIALS_REJECTED = "gateway_credentials_rejected"
 _REJECTED = frozenset({401, 403})
 #: What an adapter works out by itself: no proof that the gateway accepts our key.
 LOCAL_METHODS = frozenset(
