@@ -134,6 +134,23 @@ class TestRefundOfAnOrderWhosePayerHadAnOffer:
         assert orders.payment_status_of(order, clock.now()) == PaymentStatus.REFUNDED
         assert balances() == {}
 
+    def test_of_its_units_one_by_one_gives_the_last_one_what_is_left(self, owner: Any) -> None:
+        order, attempt = sell(owner, difference=-9_000)
+        line = order.lines.get()
+
+        first, (first_note,) = refund(order, lines=[services.UnitsBack(line.pk, 1)])
+        assert first.amount == first_note.total_amount
+        assert orders.payment_status_of(order, clock.now()) == PaymentStatus.PARTIALLY_REFUNDED
+        assert balances() == {"payment_differences": 9_000}
+
+        last, (last_note,) = refund(order, lines=[services.UnitsBack(line.pk, 1)])
+
+        assert first.amount + last.amount == attempt.amount
+        assert first_note.total_amount + last_note.total_amount == order.total_amount
+        assert last_note.total_amount == last.amount + 9_000
+        assert orders.payment_status_of(order, clock.now()) == PaymentStatus.REFUNDED
+        assert balances() == {}
+
     def test_by_cancelling_returns_what_was_captured(self, owner: Any) -> None:
         order, attempt = sell(owner, difference=-9_000)
 
