@@ -650,6 +650,37 @@ class TestAgainstTheSandbox:
         assert ReconciliationException.objects.get().reason == "currency_mismatch"
         assert LedgerTransaction.objects.count() == 0
 
+    def import_settlement(self, sandbox: Any) -> None:
+        sandbox.control("POST", "/settlements/run")
+        asked = services.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
+        services.import_settlements(import_id=asked.pk, now=clock.now())
+
+    def test_a_report_brings_a_currency_without_conversion_to_staff(
+        self, order: Any, payment: Payment, sandbox: Any
+    ) -> None:
+        self.check_out(sandbox, payment, currency="USD")
+
+        self.import_settlement(sandbox)
+
+        assert "currency_mismatch" in ReconciliationException.objects.values_list("reason", flat=True)
+        assert PaymentAttempt.objects.filter(status=AttemptStatus.CAPTURED).count() == 0
+        assert LedgerTransaction.objects.filter(kind="capture").count() == 0
+
+    def test_a_report_brings_a_fee_that_no_webhook_told_and_asks_for_its_order(
+        self, order: Any, payment: Payment, sandbox: Any
+    ) -> None:
+        self.check_out(sandbox, payment, fee_bearer="customer")
+
+        self.import_settlement(sandbox)
+
+        reload(order, payment)
+        assert order.under_review_amount == PaymentAttempt.objects.get(status=AttemptStatus.CAPTURED).amount
+        assert events_of(payment)[-1] == "payments.payment.check_requested"
+        self.sync(payment)
+        reload(order)
+        assert order.status == OrderStatus.CONFIRMED
+        assert ReconciliationException.objects.count() == 0
+
 
 class TestWebhooks:
     """The same by webhook, with the order that Razorpay sends along."""
