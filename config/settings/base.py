@@ -12,8 +12,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.core.logs import set_up_logs
-from config.settings.colours import COLOURS
 from config.settings import seller
+from config.settings.colours import COLOURS
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
