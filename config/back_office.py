@@ -14,7 +14,7 @@ from django.utils.timesince import timesince
 
 from apps.core import audit, clock, incidents, relay
 from apps.core.admin_site import age
-from apps.core.models import Delivery
+from apps.core.models import Delivery, Incident
 from apps.core.money import rupees
 from apps.notifications.models import Notification
 from apps.notifications.states import NotificationStatus
@@ -208,12 +208,13 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
     unsent = Notification.objects.filter(
         status__in=[NotificationStatus.FAILED, NotificationStatus.UNKNOWN], created_at__gte=recently
     )
+    open_incidents = list(incidents.list_open_incidents()[: _COUNTED_AT_MOST + 1])
     return {
         "today": (_count(orders), f"{rupees(confirmed)} collected", ""),
         "awaiting": (_count(awaiting), "placed, not paid yet", ""),
         **_money_back(),
-        "incidents": _incidents(),
-        "webhooks": _webhooks(now),
+        "incidents": _incidents(open_incidents),
+        "webhooks": _webhooks(now, open_incidents),
         "parked": _alarm(_count(parked), good="all news has arrived", bad=f"given up after {relay.MAX_STARTS} starts"),
         "unsent": _alarm(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
         "audit": _audit(now),
@@ -240,27 +241,28 @@ def _money_back() -> dict[str, tuple[str, str, str]]:
     }
 
 
-def _incidents() -> tuple[str, str, str]:
+def _incidents(open_incidents: list[Incident]) -> tuple[str, str, str]:
     """Return what is open, and what the oldest is about."""
-    rows = incidents.list_open_incidents()
-    oldest = rows.first()
-    if oldest is None:
+    if not open_incidents:
         return ("0", "nothing keeps the shop from its work", "")
-    return (_count(rows), f"{oldest.kind.replace('_', ' ')}: {oldest.key}"[:60], "bad")
+    oldest = open_incidents[0]
+    return (_capped(len(open_incidents)), f"{oldest.kind.replace('_', ' ')}: {oldest.key}"[:60], "bad")
 
 
-def _webhooks(now: datetime) -> tuple[str, str, str]:
+def _webhooks(now: datetime, open_incidents: list[Incident]) -> tuple[str, str, str]:
     """Return when the gateway last reported something by itself, and whether that is too long ago."""
     at = payments.last_webhook_at()
     figure = "None yet" if at is None else age(at, now)
-    missing = incidents.find_open_incident(kind=WEBHOOKS_MISSING, key=settings.PAYMENT_GATEWAY)
-    if missing is not None:
+    if any((row.kind, row.key) == (WEBHOOKS_MISSING, settings.PAYMENT_GATEWAY) for row in open_incidents):
         return (figure, "the gateway's webhooks are missing: check its dashboard", "bad")
     return (figure, "since the gateway last reported something", "")
 
 
 def _count(rows: "models.QuerySet[Any]") -> str:
-    number = rows[: _COUNTED_AT_MOST + 1].count()
+    return _capped(rows[: _COUNTED_AT_MOST + 1].count())
+
+
+def _capped(number: int) -> str:
     return f"{_COUNTED_AT_MOST}+" if number > _COUNTED_AT_MOST else str(number)
 
 

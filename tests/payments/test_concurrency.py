@@ -155,7 +155,7 @@ def test_control_without_locks_neither_of_two_captures_is_seen_as_the_second(
     payment = make_payment(order)
     first, second = make_facts(payment), make_facts(payment)
     monkeypatch.setattr(applying, "tell_order", lambda **_: None)
-    monkeypatch.setattr(applying, "_settle", lambda *_, **__: None)
+    monkeypatch.setattr(applying, "sync_payment_status", lambda *_, **__: None)
     with without_locks(monkeypatch, meet_in="_post_capture"):
         together(take_in_as(first, Source.OPERATOR), take_in_as(second, Source.POLL))
     assert list(PaymentAttempt.objects.values_list("review_reason", flat=True)) == ["", ""]
