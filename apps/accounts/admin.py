@@ -254,7 +254,7 @@ class ChallengeAdmin(ReadOnlyAdmin):
     search_help_text = "A whole phone number (+91...), e-mail address or provider id."
     ordering = ("-created_at", "-id")
     fields = (
-        ("purpose", "channel"), "masked", ("send_status", "provider_id"), "send_error",
+        ("purpose", "channel"), "masked", ("send_status", "provider_id"), ("send_failure", "send_error"),
         ("attempts", "expires_at"), ("used_at", "superseded_at"), "created_at",
     )  # fmt: skip
     readonly_fields = ("masked",)

@@ -73,6 +73,16 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
     ),
     Invariant(
+        id="INV-47b",
+        name="codes_that_were_not_sent_say_why",
+        statement="A code that failed, or whose fate is unknown, says why, and none that was sent says that it failed.",
+        sql="""
+            SELECT id, purpose, send_status, send_failure FROM accounts_challenge
+            WHERE (send_status IN ('failed', 'unknown') AND send_error = '')
+               OR (send_status IN ('sent', 'unknown') AND send_failure <> '')
+        """,
+    ),
+    Invariant(
         id="INV-48",
         name="nobody_acts_when_deactivated",
         statement="No event of the last day was caused by somebody who had been deactivated before.",

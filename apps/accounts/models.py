@@ -9,13 +9,17 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
-from apps.accounts.states import ChallengePurpose, Channel, EndReason, SendStatus, Transport
+from apps.accounts.states import ChallengePurpose, Channel, EndReason, SendFailure, SendStatus, Transport
 from apps.core.errors import NotFound
 from apps.core.models import Record, Subject
 
 
 class UserNotFound(NotFound):
     message = "There is no such person."
+
+
+class ChallengeNotFound(NotFound):
+    message = "There is no such code request."
 
 
 class SessionNotFound(NotFound):
@@ -107,6 +111,7 @@ class Challenge(Subject):
     claimed_until = models.DateTimeField(null=True, blank=True)
     provider_id = models.CharField(max_length=80, blank=True)
     send_error = models.CharField(max_length=300, blank=True)
+    send_failure = models.CharField(max_length=24, choices=SendFailure, blank=True, default="", db_default="")
     ip = models.GenericIPAddressField(null=True, blank=True)
 
     class Meta:

@@ -5,12 +5,13 @@ import hmac
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 import phonenumbers
 
+from apps.accounts.states import SendFailure, SendStatus
 from apps.tax import rules as tax
 
 CODE_LENGTH: Final = 6
@@ -123,10 +124,35 @@ def hash_code(*, pepper: str, challenge: str, purpose: str, destination: str, co
     return hmac.new(pepper.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
+def requested_at(expires_at: datetime) -> datetime:
+    """Return when a code was asked for, from when it expires."""
+    return expires_at - CODE_LIFE
+
+
 def is_code(*, pepper: str, challenge: str, purpose: str, destination: str, code: str, code_hash: str) -> bool:
     """Test a code against the keyed hash of the one that was sent, in the same time whatever it is."""
     wanted = hash_code(pepper=pepper, challenge=challenge, purpose=purpose, destination=destination, code=code)
     return hmac.compare_digest(wanted, code_hash)
+
+
+#: Why a code has not come, and what to do, by what is told of it.
+SEND_FAILURES: Final[dict[str, str]] = {
+    SendFailure.REJECTED: "We could not send a code to this phone number or e-mail address. Check it, or use another one.",
+    SendFailure.PROVIDER_UNAVAILABLE: "The code could not be sent now. Request a new one, or use your password.",
+    "no_answer": "We do not know whether the code was sent. If it does not come, request a new one.",
+    "not_sent_in_time": "The code was not sent before it expired. Request a new one.",
+}
+
+
+def sending(*, status: str, failure: str, is_over: bool) -> tuple[SendStatus, str]:
+    """Return how far the sending of a code has come, and what is wrong with it as a key of SEND_FAILURES, or nothing."""
+    if status == SendStatus.UNKNOWN:
+        return SendStatus.UNKNOWN, "no_answer"
+    if status == SendStatus.QUEUED and is_over:
+        return SendStatus.FAILED, failure or "not_sent_in_time"
+    if status == SendStatus.FAILED:
+        return SendStatus.FAILED, failure or SendFailure.REJECTED
+    return SendStatus(status), failure
 
 
 # Budgets --------------------------------------------------------------------------------------------------------------
@@ -145,11 +171,8 @@ def pseudonym(*, pepper: str, text: str) -> str:
 
 def code_budgets(*, destination: str, purpose: str, ip: str, pepper: str, limits: CodeLimits) -> tuple[Allowance, ...]:
     """Return what a code costs: one try of its destination, caller, number series and day. India's pumping frauds ask for all."""
-    who = pseudonym(pepper=pepper, text=destination)
     budgets = [
-        Allowance(f"code:gap:{purpose}:{who}", 1, RESEND_GAP),
-        Allowance(f"code:10min:{who}", 3, timedelta(minutes=10)),
-        Allowance(f"code:day:{who}", 10, timedelta(days=1)),
+        *destination_budgets(destination=destination, purpose=purpose, pepper=pepper),
         Allowance(f"code:ip:{network_of(ip)}", limits.per_network_and_hour, timedelta(hours=1)),
         Allowance("code:all", limits.per_day, timedelta(days=1)),
     ]
@@ -157,6 +180,16 @@ def code_budgets(*, destination: str, purpose: str, ip: str, pepper: str, limits
         series = pseudonym(pepper=pepper, text=destination[:-4])
         budgets.append(Allowance(f"code:series:{series}", limits.per_prefix_and_day, timedelta(days=1)))
     return tuple(budgets)
+
+
+def destination_budgets(*, destination: str, purpose: str, pepper: str) -> tuple[Allowance, ...]:
+    """Return the part of a code's cost that its destination bears, which is given back for a code that was not sent."""
+    who = pseudonym(pepper=pepper, text=destination)
+    return (
+        Allowance(f"code:gap:{purpose}:{who}", 1, RESEND_GAP),
+        Allowance(f"code:10min:{who}", 3, timedelta(minutes=10)),
+        Allowance(f"code:day:{who}", 10, timedelta(days=1)),
+    )
 
 
 def log_in_budgets(*, identity: str, ip: str, pepper: str) -> tuple[Allowance, ...]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from apps.accounts import events, rules
-from apps.accounts.models import Address, AddressNotFound, Session, User, UserNotFound
+from apps.accounts.models import Address, AddressNotFound, Challenge, ChallengeNotFound, Session, User, UserNotFound
 from apps.accounts.states import Role
 from apps.core.errors import NotFound
 from apps.core.events import list_events_of_subjects
@@ -39,6 +39,18 @@ def find_user(public_id: str) -> User | None:
         return get_user(public_pk(User, public_id))
     except NotFound:
         return None
+
+
+def get_challenge(challenge_id: UUID) -> Challenge:
+    """
+    Return a request for a code. Its id is known to whoever asked for it, and to nobody else.
+
+    :raises ChallengeNotFound: if there is none
+    """
+    challenge = Challenge.objects.filter(pk=challenge_id).first()
+    if challenge is None:
+        raise ChallengeNotFound
+    return challenge
 
 
 def list_staff_with(permission: str) -> list[User]:

@@ -9,7 +9,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from apps.accounts import messages, rules, selectors
 from apps.accounts.models import Address, Challenge, RefreshToken, Session, User
-from apps.accounts.states import ChallengePurpose, Channel, Transport
+from apps.accounts.states import ChallengePurpose, Channel, SendStatus, Transport
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictBooleanField, StrictCharField
 from apps.core.api.renderer import rfc3339
 from apps.tax import rules as tax
@@ -188,8 +188,20 @@ class AddressChangeRequest(AddressRequest):
     pin = StrictCharField(required=False, max_length=6)
 
 
+class ChallengeFailureResponse(ResponseSerializer):
+    """Why a code was not sent, or may not have been, and what to do."""
+
+    code = serializers.ChoiceField(choices=sorted(rules.SEND_FAILURES))
+    message = serializers.CharField()
+
+
 class ChallengeResponse(ResponseSerializer):
-    """A code on its way."""
+    """
+    A code on its way, and how far it has come.
+
+    `failure` is null while nothing has gone wrong. After a failure another code may be asked for at `resend_after`, which is
+    at once if the code was certainly not sent.
+    """
 
     id = serializers.CharField()
     object = serializers.CharField(default="challenge")
@@ -198,9 +210,17 @@ class ChallengeResponse(ResponseSerializer):
     sent_to = serializers.CharField()
     expires_at = serializers.DateTimeField()
     resend_after = serializers.DateTimeField()
+    status = serializers.ChoiceField(choices=SendStatus.choices)
+    failure = ChallengeFailureResponse(allow_null=True)
     created_at = serializers.DateTimeField()
 
     def to_representation(self, challenge: Challenge) -> dict[str, Any]:
+        status, failure = rules.sending(
+            status=challenge.send_status,
+            failure=challenge.send_failure,
+            is_over=challenge.expires_at <= self.context.get("now", challenge.created_at),
+        )
+        asked_at = rules.requested_at(challenge.expires_at)
         return {
             "id": challenge.public_id,
             "object": "challenge",
@@ -208,7 +228,9 @@ class ChallengeResponse(ResponseSerializer):
             "channel": challenge.channel,
             "sent_to": rules.mask(challenge.destination),
             "expires_at": rfc3339(challenge.expires_at),
-            "resend_after": rfc3339(challenge.expires_at - rules.CODE_LIFE + rules.RESEND_GAP),
+            "resend_after": rfc3339(asked_at if challenge.send_failure else asked_at + rules.RESEND_GAP),
+            "status": status,
+            "failure": {"code": failure, "message": rules.SEND_FAILURES[failure]} if failure else None,
             "created_at": rfc3339(challenge.created_at),
         }
 

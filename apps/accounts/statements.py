@@ -37,6 +37,12 @@ _SPEND = """
     RETURNING kept.key
 """
 
+_GIVE_BACK = """
+    WITH held AS (SELECT key FROM accounts_budget WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE)
+    UPDATE accounts_budget AS kept SET hits = array_remove(kept.hits, %(spent_at)s::timestamptz)
+    FROM held WHERE kept.key = held.key
+"""
+
 _READ_BUDGETS = "SELECT key, hits, expires_at FROM accounts_budget WHERE key = ANY(%(keys)s)"
 
 # The next two look for one row by its id, and say "is null" so that no partial index fits: the planner takes an index of what
@@ -76,6 +82,15 @@ def spend(budgets: Sequence[Allowance], *, now: datetime) -> set[str]:
         },
     )
     return {budget.key for budget in budgets} - {row["key"] for row in rows}
+
+
+def give_back(budgets: Sequence[Allowance], *, spent_at: datetime) -> None:
+    """
+    Give back the try that was spent of narrow budgets at an instant; a second time changes nothing.
+
+    Rows are taken in the order of their keys, as by `spend`.
+    """
+    sql.fetch_all(_GIVE_BACK, {"keys": [budget.key for budget in budgets], "spent_at": spent_at})
 
 
 def wait_for(budgets: Sequence[Allowance], *, now: datetime) -> timedelta:

@@ -24,6 +24,13 @@ class SendStatus(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
+class SendFailure(models.TextChoices):
+    """Why a code was not sent, as a client app may say it."""
+
+    REJECTED = "rejected", "The provider rejected it"
+    PROVIDER_UNAVAILABLE = "provider_unavailable", "The provider could not take it"
+
+
 class Transport(models.TextChoices):
     COOKIE = "cookie", "Cookie"
     BODY = "body", "Body"

@@ -7,6 +7,7 @@ from apps.accounts.views import AddressesView, LogInView, MeView, SessionsView
 urlpatterns = [
     path("auth/otp", LogInView.as_view({"post": "request_code"})),
     path("auth/otp/verify", LogInView.as_view({"post": "verify"})),
+    path("auth/otp/<str:challenge_id>", LogInView.as_view({"get": "retrieve_code"})),
     path("auth/login", LogInView.as_view({"post": "log_in"})),
     path("auth/refresh", LogInView.as_view({"post": "refresh"})),
     path("auth/logout", LogInView.as_view({"post": "log_out"})),

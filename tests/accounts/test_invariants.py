@@ -30,7 +30,7 @@ def execute(sql: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _holds_before(db: None) -> None:
-    for invariant in ("INV-46", "INV-46b", "INV-47", "INV-48", "INV-51"):
+    for invariant in ("INV-46", "INV-46b", "INV-47", "INV-47b", "INV-48", "INV-51"):
         assert found(invariant) == []
 
 
@@ -107,6 +107,19 @@ class TestCodesAreBounded:
 
         assert [(row["id"], row["fault"]) for row in found("INV-47")] == [(challenge.pk, "used dead")]
 
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"send_status": "failed", "send_failure": "rejected"},
+            {"send_status": "unknown"},
+            {"send_status": "sent", "send_failure": "rejected", "send_error": "400: no"},
+        ],
+    )
+    def test_a_failure_that_does_not_say_why(self, fields: dict[str, str]) -> None:
+        challenge = self.plant(**fields)
+
+        assert [(row["id"], row["send_status"]) for row in found("INV-47b")] == [(challenge.pk, fields["send_status"])]
+
     def test_two_live_for_one_purpose(self) -> None:
         execute("DROP INDEX one_live_challenge")
         self.plant()
@@ -169,5 +182,5 @@ class TestSecretsAreHashed:
         )
         services.log_out_everywhere(user_id=grant.user.pk, actor=SYSTEM, now=clock.now())
 
-        for invariant in ("INV-46", "INV-46b", "INV-47", "INV-48", "INV-51"):
+        for invariant in ("INV-46", "INV-46b", "INV-47", "INV-47b", "INV-48", "INV-51"):
             assert found(invariant) == []

@@ -138,13 +138,16 @@ class TestBySms:
 
         assert refreshed(challenge).send_status == SendStatus.QUEUED
 
-    def test_an_error_page_of_the_provider_is_unknown(self, sandbox: Any) -> None:
+    def test_an_error_page_of_the_provider_is_a_failure(self, sandbox: Any) -> None:
         challenge = ask()
         sandbox.control("POST", "/faults", {"path": "/msg91/api/v5/otp", "kind": "html", "status": 502})
 
         services.send_code(challenge_id=challenge.pk, now=clock.now())
+        services.send_code(challenge_id=challenge.pk, now=clock.now())
 
-        assert refreshed(challenge).send_status == SendStatus.UNKNOWN
+        row = refreshed(challenge)
+        assert (row.send_status, row.send_failure) == (SendStatus.FAILED, "provider_unavailable")
+        assert sms(sandbox) == []
 
     def test_nothing_is_sent_inside_a_transaction(self, sandbox: Any) -> None:
         challenge = ask()

@@ -27,6 +27,7 @@ ACCESS: dict[str, Access] = {
     # accounts
     "POST auth/otp": Access(PUBLIC),
     "POST auth/otp/verify": Access(PUBLIC),
+    "GET auth/otp/<challenge_id>": Access(PUBLIC),
     "POST auth/login": Access(PUBLIC),
     "POST auth/refresh": Access(PUBLIC),
     "POST auth/logout": Access(PUBLIC),

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from apps.core import ids
 from tests.architecture.access import ACCESS, OWNER, PUBLIC, SIGNATURE, SIGNED, STAFF
-from tests.factories.accounts import make_address, make_session, make_staff
+from tests.factories.accounts import make_address, make_challenge, make_session, make_staff
 from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
 from tests.factories.orders import make_order
@@ -22,7 +22,8 @@ from tests.factories.payments import make_dispute, make_payment, make_refund, pa
 
 PREFIX = {
     "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv",
-    "notification_id": "ntf", "address_id": "addr", "session_id": "sess", "dispute_id": "disp", "settlement_id": "stl",
+    "notification_id": "ntf", "address_id": "addr", "session_id": "sess", "challenge_id": "chal",
+    "dispute_id": "disp", "settlement_id": "stl",
     "exception_id": "rex", "attempt_id": "att", "product_id": "prod", "variant_id": "var",
 }  # fmt: skip
 
@@ -73,6 +74,7 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
         "credit_note_id": make_rendered_credit_note(owner).public_id,
         "notification_id": make_notification(owner).public_id,
         "session_id": make_session(owner).public_id,
+        "challenge_id": make_challenge(owner.phone).public_id,
         "gstin": "27AAPFU0939F1ZV",
         "settlement_id": ids.encode("stl", ids.new()),
         "exception_id": ids.encode("rex", ids.new()),

@@ -1,12 +1,13 @@
 """People for tests."""
 
 import itertools
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
 from rest_framework_simplejwt.tokens import AccessToken
 
-from apps.accounts.models import Address, Session, User
+from apps.accounts.models import Address, Challenge, Session, User
 from apps.accounts.states import Transport
 from apps.core import clock
 from apps.tax.rules import pin_prefixes
@@ -35,6 +36,16 @@ def make_staff(role: str, *, password: str = "correct horse battery", **fields: 
 def make_session(user: User) -> Session:
     """Return a live session of a user."""
     return Session.objects.create(user=user, transport=Transport.BODY, last_used_at=clock.now())
+
+
+def make_challenge(destination: str) -> Challenge:
+    """Return a request for a log-in code that waits for its sender."""
+    return Challenge.objects.create(
+        purpose="log_in",
+        channel="email" if "@" in destination else "sms",
+        destination=destination,
+        expires_at=clock.now() + timedelta(minutes=5),
+    )
 
 
 def make_access_token(user: User, session: Session | None = None) -> str:

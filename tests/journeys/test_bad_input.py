@@ -12,7 +12,7 @@ from apps.core.events import SYSTEM
 from apps.payments.models import Refund
 from apps.payments.states import RefundStatus
 from tests.corpus import bodies, requests, values
-from tests.factories.accounts import make_address, make_session, make_user
+from tests.factories.accounts import make_address, make_challenge, make_session, make_user
 from tests.factories.catalog import make_variant
 from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
@@ -69,9 +69,12 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
         "exception_id": make_exception(),
         "notification_id": make_notification(owner),
         "session_id": make_session(owner),
+        "challenge_id": make_challenge(owner.phone),
     }
     by_name = {name: row.public_id for name, row in rows.items()}
-    return {**by_name, **{text.partition("_")[0]: text for text in by_name.values()}, "gstin": "27AAPFU0939F1ZV"}
+    # A body names no code that is there: an attempt at one is counted, which is no refusal without effect.
+    in_bodies = [text for name, text in by_name.items() if name != "challenge_id"]
+    return {**by_name, **{text.partition("_")[0]: text for text in in_bodies}, "gstin": "27AAPFU0939F1ZV"}
 
 
 @pytest.fixture

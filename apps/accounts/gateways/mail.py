@@ -8,7 +8,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from apps.accounts.gateways import Outcome
-from apps.accounts.states import SendStatus
+from apps.accounts.states import SendFailure, SendStatus
 from apps.core import http
 
 _SUBJECTS = {
@@ -40,9 +40,12 @@ def send_code(*, email: str, code: str, purpose: str, minutes: int, message_id: 
         message.send()
     except smtplib.SMTPAuthenticationError as refused:
         words = f"The mail server rejected our log-in with {refused.smtp_code}."
-        return Outcome(SendStatus.QUEUED, error=words, rejects_credentials=True)
+        return Outcome(
+            SendStatus.QUEUED, error=words, failure=SendFailure.PROVIDER_UNAVAILABLE, rejects_credentials=True
+        )
     except (ConnectionRefusedError, gaierror, smtplib.SMTPConnectError):
-        return Outcome(SendStatus.QUEUED, error="The mail server could not be reached.")
+        words = "The mail server could not be reached."
+        return Outcome(SendStatus.QUEUED, error=words, failure=SendFailure.PROVIDER_UNAVAILABLE)
     except smtplib.SMTPRecipientsRefused as refused:
         return _refusal(next(iter(refused.recipients.values()))[0])
     except smtplib.SMTPResponseException as refused:
@@ -54,4 +57,6 @@ def send_code(*, email: str, code: str, purpose: str, minutes: int, message_id: 
 
 def _refusal(status: int) -> Outcome:
     words = f"The mail server refused it with {status}."
-    return Outcome(SendStatus.FAILED if status >= 500 else SendStatus.QUEUED, error=words)
+    if status >= 500:
+        return Outcome(SendStatus.FAILED, error=words, failure=SendFailure.REJECTED)
+    return Outcome(SendStatus.QUEUED, error=words, failure=SendFailure.PROVIDER_UNAVAILABLE)

@@ -10,7 +10,7 @@ from functools import cache
 from django.conf import settings
 
 from apps.accounts.gateways import Outcome
-from apps.accounts.states import SendStatus
+from apps.accounts.states import SendFailure, SendStatus
 from apps.core import http
 
 #: Statuses by which a front door says that it let nothing through.
@@ -44,7 +44,7 @@ def send_code(*, phone: str, code: str, minutes: int) -> Outcome:
     try:
         answer = client.call("POST", "/api/v5/otp", params=params, json={})
     except http.NotReached:
-        return Outcome(SendStatus.QUEUED, error="MSG91 could not be reached.")
+        return _unavailable(SendStatus.QUEUED, "MSG91 could not be reached.")
     except http.NoAnswer:
         return Outcome(SendStatus.UNKNOWN, error="MSG91 did not answer.")
     return _read(answer, code)
@@ -57,9 +57,17 @@ def _read(answer: http.Answer, code: str) -> Outcome:
         return Outcome(SendStatus.SENT, provider_id=str(body.get("request_id") or body.get("message") or "")[:80])
     code_of_refusal = str(body.get("code", ""))
     if answer.status in _REJECTS_CREDENTIALS or code_of_refusal in _CREDENTIAL_CODES:
-        return Outcome(SendStatus.QUEUED, error=words, rejects_credentials=True)
+        failure = SendFailure.PROVIDER_UNAVAILABLE
+        return Outcome(SendStatus.QUEUED, error=words, failure=failure, rejects_credentials=True)
     if answer.status in _TURNED_AWAY or code_of_refusal in _FOR_NOW:
-        return Outcome(SendStatus.QUEUED, error=words)
-    if answer.status >= 500 or not body:
+        return _unavailable(SendStatus.QUEUED, words)
+    if answer.status >= 500:
+        # Most likely it took nothing. Should the message come all the same, its code is good.
+        return _unavailable(SendStatus.FAILED, words)
+    if not body:
         return Outcome(SendStatus.UNKNOWN, error=words)
-    return Outcome(SendStatus.FAILED, error=words)
+    return Outcome(SendStatus.FAILED, error=words, failure=SendFailure.REJECTED)
+
+
+def _unavailable(status: SendStatus, words: str) -> Outcome:
+    return Outcome(status, error=words, failure=SendFailure.PROVIDER_UNAVAILABLE)

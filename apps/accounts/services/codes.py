@@ -177,6 +177,7 @@ def _claim(*, challenge_id: UUID, code: str, now: datetime) -> Challenge | None:
         return None
 
     challenge.claimed_until = now + rules.LEASE
+    challenge.send_failure = ""
     challenge.code_hash = rules.hash_code(
         pepper=settings.OTP_PEPPER,
         challenge=challenge.public_id,
@@ -184,7 +185,7 @@ def _claim(*, challenge_id: UUID, code: str, now: datetime) -> Challenge | None:
         destination=challenge.destination,
         code=code,
     )
-    challenge.save(update_fields=["send_status", "claimed_until", "code_hash", "updated_at"])
+    challenge.save(update_fields=["send_status", "claimed_until", "send_failure", "code_hash", "updated_at"])
 
     return challenge
 
@@ -213,10 +214,26 @@ def _note_outcome(*, challenge: Challenge, outcome: Outcome) -> Challenge:
     held.send_status = states.change_send_status(held.send_status, to=outcome.status)
     held.provider_id = outcome.provider_id
     held.send_error = outcome.error[:300]
+    held.send_failure = outcome.failure or ""
     held.claimed_until = None
-    held.save(update_fields=["send_status", "provider_id", "send_error", "claimed_until", "updated_at"])
+    held.save(update_fields=["send_status", "provider_id", "send_error", "send_failure", "claimed_until", "updated_at"])
+
+    if outcome.failure is not None:
+        _give_back_budgets(held)
 
     return held
+
+
+def _give_back_budgets(challenge: Challenge) -> None:
+    """
+    Let the person ask for another code at once: what was not sent is not counted against its destination.
+
+    What the caller, the number series and the day have spent stays spent, so that a provider in trouble is not flooded.
+    """
+    spent = rules.destination_budgets(
+        destination=challenge.destination, purpose=challenge.purpose, pepper=settings.OTP_PEPPER
+    )
+    statements.give_back(spent, spent_at=rules.requested_at(challenge.expires_at))
 
 
 # Accepting ------------------------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts import selectors, services
+from apps.accounts import rules, selectors, services
 from apps.accounts.authentication import session_id_of, user_id_of
-from apps.accounts.models import Session
+from apps.accounts.models import Challenge, Session
 from apps.accounts.serializers import (
     ChallengeResponse,
     CodeRequest,
@@ -37,7 +37,15 @@ CHALLENGE_EXAMPLE = {
     "sent_to": "+91******3210",
     "expires_at": "2026-11-21T05:35:00Z",
     "resend_after": "2026-11-21T05:30:30Z",
+    "status": "queued",
+    "failure": None,
     "created_at": "2026-11-21T05:30:00Z",
+}
+FAILED_CHALLENGE_EXAMPLE = {
+    **CHALLENGE_EXAMPLE,
+    "resend_after": "2026-11-21T05:30:00Z",
+    "status": "failed",
+    "failure": {"code": "provider_unavailable", "message": rules.SEND_FAILURES["provider_unavailable"]},
 }
 USER_EXAMPLE: dict[str, Any] = {
     "id": "cus_01kaj7s2d4f0q9x3v6m8n1b5c8",
@@ -118,6 +126,25 @@ class LogInView(ApiView):
             now=clock.now(),
         )
         return Response(ChallengeResponse(challenge).data, status=202)
+
+    @extend_schema(
+        operation_id="get_log_in_code",
+        summary="See whether a code was sent",
+        description="`status` becomes `sent` when the provider has taken the message. A code that was not sent says why in `failure`; "
+        "another one may be asked for at `resend_after`, at once if it was certainly not sent. The answer is the same whether "
+        "the account exists or not.",
+        responses={200: ChallengeResponse},
+        examples=[
+            OpenApiExample("Sent", response_only=True, value={**CHALLENGE_EXAMPLE, "status": "sent"}),
+            OpenApiExample("Not sent", response_only=True, value=FAILED_CHALLENGE_EXAMPLE),
+        ],
+    )
+    @_floored
+    def retrieve_code(self, request: Request, challenge_id: str) -> Response:
+        challenge = selectors.get_challenge(public_pk(Challenge, challenge_id))
+        response = Response(ChallengeResponse(challenge, context={"now": clock.now()}).data)
+        response["Cache-Control"] = "no-store"
+        return response
 
     @extend_schema(
         operation_id="verify_log_in_code",
