@@ -1,13 +1,13 @@
 """Races, each with a control that shows what happens without the statement or the lock that decides it."""
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, connection
 
 from apps.accounts import locks, rules, services, statements
@@ -55,8 +55,19 @@ def at_once(count: int, act: Callable[[int], Any], *, threads: int = 16) -> Coun
         worker.start()
     gate.set()
     for worker in workers:
-        worker.join(60)
+        worker.join(100)
     return outcomes
+
+
+def meeting(count: int) -> Callable[[], None]:
+    """Return what lets the first `count` callers go on only when all of them are there; later callers pass."""
+    barrier, first = threading.Barrier(count), iter(range(count))
+
+    def meet() -> None:
+        if next(first, None) is not None:
+            barrier.wait(60)
+
+    return meet
 
 
 class TestGuesses:
@@ -98,10 +109,11 @@ class TestGuesses:
         self, asked: Callable[..., Challenge], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         challenge, compared = asked(), self.compared(monkeypatch)
+        meet = meeting(16)
 
         def read_then_write(*, challenge_id: Any, most: int, **_: Any) -> bool:
             attempts = Challenge.objects.get(pk=challenge_id).attempts
-            time.sleep(0.02)
+            meet()
             if attempts >= most:
                 return False
             Challenge.objects.filter(pk=challenge_id).update(attempts=attempts + 1)
@@ -110,7 +122,7 @@ class TestGuesses:
         monkeypatch.setattr(statements, "count_attempt", read_then_write)
         self.guess(challenge)
 
-        assert len(compared) > 5
+        assert len(compared) >= 16
 
 
 class TestLogIns:
@@ -147,21 +159,22 @@ class TestLogIns:
         assert spent == 5
 
     def test_control_reading_before_writing_looks_at_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now, meet = clock.now(), meeting(16)
+        # There from the start: of two that make it, one would wait for the other instead of reading.
+        of_caller = rules.log_in_budgets(identity="x", ip=DEVICE.ip, pepper=settings.OTP_PEPPER)[0]
+        Budget.objects.create(key=of_caller.key, allowed=of_caller.allowed, expires_at=now + of_caller.window)
+
         def read_then_write(budgets: Any, *, now: Any) -> set[str]:
-            used_up = set()
-            for budget in budgets:
-                row, _ = Budget.objects.get_or_create(
-                    key=budget.key, defaults={"allowed": budget.allowed, "expires_at": now + budget.window}
-                )
-                time.sleep(0.01)
-                if len(row.hits) >= budget.allowed:
-                    used_up.add(budget.key)
-                Budget.objects.filter(pk=row.pk).update(hits=[*row.hits, now])
-            return used_up
+            row = Budget.objects.get(key=of_caller.key)
+            meet()
+            if len(row.hits) >= of_caller.allowed:
+                return {of_caller.key}
+            Budget.objects.filter(pk=row.pk).update(hits=[*row.hits, now])
+            return set()
 
         monkeypatch.setattr(statements, "spend", read_then_write)
 
-        assert self.log_in()["WrongCredentials"] > 5
+        assert self.log_in()["WrongCredentials"] >= 16
 
 
 class TestCodes:
@@ -208,13 +221,30 @@ class TestCodes:
         assert len(sent) == 1
         assert challenge.send_status == "sent"
 
+    def test_control_without_the_lock_each_sender_sends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        challenge = services.request_log_in_code(
+            destination="+919876500001", ip="203.0.113.7", actor=SYSTEM, now=clock.now()
+        )
+        sent: list[str] = []
+        meet = meeting(8)
+
+        def unlocked(challenge_id: Any) -> Challenge:
+            found = Challenge.objects.get(pk=challenge_id)
+            meet()
+            return found
+
+        monkeypatch.setattr("apps.accounts.services.codes.msg91.send_code", lambda **facts: _sent(sent, facts))
+        monkeypatch.setattr(locks, "lock_challenge", unlocked)
+        at_once(8, lambda _: services.send_code(challenge_id=challenge.pk, now=clock.now()))
+
+        assert len(sent) == 8
+
 
 def _sent(sent: list[str], facts: dict[str, Any]) -> Any:
     from apps.accounts.gateways import Outcome
     from apps.accounts.states import SendStatus
 
     sent.append(facts["code"])
-    time.sleep(0.05)
     return Outcome(SendStatus.SENT, provider_id="1")
 
 
@@ -247,11 +277,11 @@ class TestRefreshes:
         assert audit.run(now=clock.now(), only=["INV-46", "INV-46b"]).violated == []
 
     def test_control_without_the_claim_and_the_lock_they_collide(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        token = self.token()
+        token, meet = self.token(), meeting(8)
 
         def read_then_write(*, token_id: Any, now: Any) -> bool:
             is_current = RefreshToken.objects.get(pk=token_id).rotated_at is None
-            time.sleep(0.05)
+            meet()
             RefreshToken.objects.filter(pk=token_id).update(rotated_at=now)
             return is_current
 
@@ -322,15 +352,15 @@ class TestPeople:
     def test_control_without_the_lock_defaults_collide(self, monkeypatch: pytest.MonkeyPatch) -> None:
         user = make_user()
         fields = AddressFields(name="Asha", line1="12 MG Road", city="Bengaluru", state="29", pin="560001")
-        real = locks.lock_default_address
+        real, meet = locks.lock_default_address, meeting(12)
 
-        def slow(user_id: Any) -> Any:
+        def read_together(user_id: Any) -> Any:
             found = real(user_id)
-            time.sleep(0.02)
+            meet()
             return found
 
         monkeypatch.setattr(locks, "lock_user", lambda user_id: User.objects.get(pk=user_id))
-        monkeypatch.setattr(locks, "lock_default_address", slow)
+        monkeypatch.setattr(locks, "lock_default_address", read_together)
         outcomes = at_once(
             12,
             lambda _: services.add_address(
@@ -338,4 +368,4 @@ class TestPeople:
             ),
         )
 
-        assert outcomes["done"] < 12
+        assert outcomes == {"done": 1, "IntegrityError": 11}

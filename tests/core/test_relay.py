@@ -1,5 +1,4 @@
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from apps.core import clock, relay
 from apps.core.events import SYSTEM, record
 from apps.core.models import Delivery, Event, Outbox
 from tests.factories.accounts import make_user
+from tests.support.database_locks import wait_until_somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,18 +25,25 @@ class Listener:
 
     failure = "the other side is away"
 
-    def __init__(self, name: str, *, failures: int = 0, is_outside: bool = False, seconds: float = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        failures: int = 0,
+        is_outside: bool = False,
+        waits_for: Callable[[], object] = lambda: None,
+    ) -> None:
         self.__qualname__ = name
         self.failures = failures
         self.talks_outside = is_outside
-        self.seconds = seconds
+        self.waits_for = waits_for
         self.heard: list[Event] = []
         self.was_in_transaction: list[bool] = []
 
     def __call__(self, *, event: Event, now: Any) -> None:
         self.was_in_transaction.append(connection.in_atomic_block)
         make_user(name=f"effect of {self.__qualname__}")
-        time.sleep(self.seconds)
+        self.waits_for()
         if self.failures:
             self.failures -= 1
             raise ConnectionError(self.failure)
@@ -210,7 +217,7 @@ class TestTwins:
         call = relay._call
 
         def call_together(*args: Any, **kwargs: Any) -> None:
-            both_began.wait(5)
+            both_began.wait(60)
             call(*args, **kwargs)
 
         def work() -> None:
@@ -227,7 +234,7 @@ class TestTwins:
     def test_the_second_waits_and_finds_it_done(
         self, subscribe: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        subscribe(Listener("one", seconds=0.3))
+        subscribe(Listener("one", waits_for=wait_until_somebody_waits_for_a_lock))
         happen()
         [delivery] = relay.take_outbox(now=clock.now())
 
@@ -240,7 +247,8 @@ class TestTwins:
     def test_control_without_the_lock_the_effect_is_doubled(
         self, subscribe: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        subscribe(Listener("one", seconds=0.3))
+        both_are_in_the_handler = threading.Barrier(2)
+        subscribe(Listener("one", waits_for=lambda: both_are_in_the_handler.wait(60)))
         happen()
         [delivery] = relay.take_outbox(now=clock.now())
         monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **_: rows)

@@ -35,7 +35,7 @@ def together(work: Callable[[], Any], count: int = SENDERS) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(100)
     return results
 
 

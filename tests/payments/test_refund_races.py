@@ -1,9 +1,7 @@
 """Refunds asked, sent and told at the same moment; captures racing expiry. Each with its control."""
 
-import random
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -198,20 +196,29 @@ def test_five_hundred_captures_racing_expiry_leave_never_both_and_never_neither(
     settings.LATE_PAYMENT = "refund"
     variant = make_variant(stock=500)
     ends: Counter[tuple[str, int]] = Counter()
-    start, chance = threading.Barrier(7), random.Random(1)
+    start = threading.Barrier(7)
 
-    def at_the_start(deed: Callable[[], Any], wait: float) -> Any:
+    def at_the_start(deed: Callable[[], Any], before: threading.Event | None, after: threading.Event | None) -> Any:
         start.wait(60)
-        time.sleep(wait)
-        return deed()
+        if before is not None:
+            before.wait(60)
+        try:
+            return deed()
+        finally:
+            if after is not None:
+                after.set()
 
     with crew(7) as do_all:
         for _ in range(100):
             facts, later = _overdue(owner, variant, 5)
+            # Whatever the machine is busy with, one capture comes before the expiry and one after it; the others race.
+            captured, expired = threading.Event(), threading.Event()
+            ways = [(None, captured), (None, None), (None, None), (None, None), (expired, None)]
             captures = [
-                partial(at_the_start, partial(take_in, one, now=later), chance.uniform(0, 0.03)) for one in facts
+                partial(at_the_start, partial(take_in, one, now=later), *way)
+                for one, way in zip(facts, ways, strict=True)
             ]
-            expiry = partial(at_the_start, partial(expire_orders, now=later), chance.uniform(0, 0.01))
+            expiry = partial(at_the_start, partial(expire_orders, now=later), captured, expired)
             results = do_all([*captures, expiry, expiry])
             assert [one for one in results if isinstance(one, Exception)] == []
             ends.update(_ends(facts))
@@ -220,7 +227,7 @@ def test_five_hundred_captures_racing_expiry_leave_never_both_and_never_neither(
     assert set(ends) == RIGHT
     assert sum(ends.values()) == 500
     assert LedgerTransaction.objects.filter(kind="capture").count() == 500
-    assert min(ends.values()) >= 25
+    assert min(ends.values()) >= 100
     assert violated() == []
 
 
