@@ -10,7 +10,7 @@ import pytest
 from tests.faults.conftest import ADDRESS, Buyer, House, wait_for
 from tests.support.pdf_text import pages_of
 
-pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(600)]
 
 NAME = "महात्मा गांधी"
 

@@ -17,7 +17,7 @@ from tests.payments.test_concurrency import together
 from tests.payments.test_settlements import as_csv, import_csv, line, line_of
 from tests.support.database_locks import wait_until_somebody_waits_for_a_lock
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def crew(count: int) -> Iterator[Callable[..., list[Any]]]:
         list(threads.map(leave, range(count)))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_five_hundred_refunds_attempted_twice_at_once_are_five_hundred(owner: Any, sandbox: Any) -> None:
     make_registration()
     orders = _paid_at_gateway(owner, sandbox, 50)
@@ -190,7 +190,7 @@ def _ends(facts: list[Any]) -> list[tuple[str, int]]:
     return [(order.status, Refund.objects.filter(order=order).count()) for order in orders]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_five_hundred_captures_racing_expiry_leave_never_both_and_never_neither(owner: Any, settings: Any) -> None:
     make_registration()
     settings.LATE_PAYMENT = "refund"

@@ -25,7 +25,7 @@ from tests.payments.test_refund_races import _paid_at_gateway
 from tests.payments.test_settlements import counts, download, import_csv, load_truth, synthesise, violated
 from tests.support.database_locks import wait_until_somebody_waits_for_a_lock
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(600)]
 
 RECIPE: dict[str, Any] = {
     "lines": 1_000,

@@ -17,7 +17,7 @@ from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Ref
 from tests.factories.payments import make_facts, make_payment, take_in
 from tests.payments.test_webhooks import receive
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
 _PAYMENT_ID, _REFUND_ID = "pay_NQxlPq2WmR8sTz", "rfnd_NQxlPq2WmR8sTz"
 #: What a webhook says of the payment, and of the refund if it tells of one.
