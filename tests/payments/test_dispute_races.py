@@ -12,7 +12,7 @@ from apps.core.models import Event
 from apps.orders.models import Order
 from apps.payments import locks, services
 from apps.payments.models import Dispute, PaymentAttempt, Refund
-from apps.payments.services import disputing, refunding
+from apps.payments.services import disputing, refund_amounts, refunding
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -94,7 +94,7 @@ def test_control_without_the_locks_disputed_money_is_promised_back(
 ) -> None:
     ask_back, dispute = _open_and_ask_back(attempt)
     checked, disputed = threading.Event(), threading.Event()
-    real = refunding._check_amount
+    real = refund_amounts.check_amount
 
     def wait_for_the_dispute(*args: Any, **kwargs: Any) -> None:
         real(*args, **kwargs)
@@ -111,7 +111,7 @@ def test_control_without_the_locks_disputed_money_is_promised_back(
     monkeypatch.setattr(
         locks, "lock_captured_attempts", lambda *_, **__: list(PaymentAttempt.objects.filter(status="captured"))
     )
-    monkeypatch.setattr(refunding, "_check_amount", wait_for_the_dispute)
+    monkeypatch.setattr(refund_amounts, "check_amount", wait_for_the_dispute)
     monkeypatch.setattr(refunding, "tell_order", lambda **_: None)
 
     together(ask_back, dispute_in_between)
