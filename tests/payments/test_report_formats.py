@@ -31,7 +31,7 @@ from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
 from tests.payments.test_refund_races import _paid_at_gateway
-from tests.payments.test_settlements import as_csv, found, import_csv, line_of, violated
+from tests.payments.test_settlements import as_csv, found, import_csv, line, line_of, violated
 
 DATA = Path(__file__).parent / "data"
 TODAY = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -483,6 +483,26 @@ class TestTransfersReport:
         done = import_csv(f"{self.HEADER}setl_00000000000001,{amount},processed,0.0,0.0,UTR1,27/11/2026\n".encode())
 
         assert (done.exceptions_opened, found()) == (1, [("sum_mismatch", "setl_00000000000001", 100)])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("created_at", ["2026-11-25T13:33:57", "2026-11-25T13:33", "2026-11-25"])
+def test_a_line_without_an_id_is_one_in_both_layouts(paid: PaymentAttempt, created_at: str) -> None:
+    settled_at = datetime(2026, 11, 27, 10, 30, tzinfo=IST)
+    of_api = line(
+        "", "platform_fee", amount=11_800, debit=11_800, fee=118, tax=18, settlement_id="setl_Rp0000000000S1",
+        created_at=int(datetime(2026, 11, 25, 13, 33, 57, tzinfo=IST).timestamp()), settled_at=int(settled_at.timestamp()),
+    )  # fmt: skip
+    of_dashboard = payment(
+        type="platform_fee", entity_id="", amount="118.00", fee="1.00", tax="0.18", debit="118.00", credit="0.00",
+        created_at=created_at,
+    )  # fmt: skip
+    import_csv(as_csv(of_api))
+
+    again = import_csv(recon(of_dashboard).encode())
+
+    assert (again.lines_added, SettlementLine.objects.count()) == (0, 1)
+    assert (selectors.balance_of("suspense"), selectors.balance_of("bank")) == (11_800, -11_800)
 
 
 @pytest.mark.django_db(transaction=True)

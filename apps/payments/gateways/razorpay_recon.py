@@ -64,12 +64,13 @@ def row_from(
     *,
     amount_from: Callable[[Any, str], int] | None = None,
     time_from: Callable[[Any, str], datetime | None] | None = None,
+    is_fee_net: bool = False,
 ) -> SettlementRow | None:
     """
     Read a line of the report, as the API has it or with the API's names; None if it has not been settled yet.
 
-    `amount_from` and `time_from` read a field of a line that is not in paise and Unix seconds. A line of an unknown kind is
-    `other`.
+    `amount_from` and `time_from` read a field of a line that is not in paise and Unix seconds; `is_fee_net` says that its fee is
+    without its GST. A line of an unknown kind is `other`.
 
     :raises UnreadableFacts: if it cannot be understood
     """
@@ -84,6 +85,7 @@ def row_from(
     settled_at = time_from(line, "settled_at")
     if settled_at is None:
         raise UnreadableFacts("no settled_at")
+    fee, tax = amount_from(line, "fee"), amount_from(line, "tax")
     row = SettlementRow(
         settlement_id=with_prefix("setl", settlement_id),
         utr=text_from(line, "settlement_utr", 60),
@@ -93,8 +95,8 @@ def row_from(
         amount=amount_from(line, "amount"),
         debit=amount_from(line, "debit"),
         credit=amount_from(line, "credit"),
-        fee_amount=amount_from(line, "fee"),
-        tax_amount=amount_from(line, "tax"),
+        fee_amount=fee + tax if is_fee_net else fee,
+        tax_amount=tax,
         currency=(text_from(line, "currency", 3) or "INR").upper(),
         entity_created_at=time_from(line, "created_at"),
         method=text_from(line, "method", 20),
@@ -108,7 +110,11 @@ def row_from(
 
 
 def _id_of_unknown(row: SettlementRow, value: Any) -> str:
-    """Return what a line of an unknown kind is about; one about nothing is known again by what it says, wherever it is read."""
+    """
+    Return what a line of an unknown kind is about; one about nothing is known again by what it says, wherever it is read.
+
+    Of its time only the day counts: a program that saved the report may have left out the rest.
+    """
     if isinstance(value, str) and _ID.fullmatch(value):
         return value
     said = (
@@ -118,7 +124,7 @@ def _id_of_unknown(row: SettlementRow, value: Any) -> str:
         row.debit,
         row.credit,
         row.fee_amount,
-        row.entity_created_at,
+        row.entity_created_at and row.entity_created_at.astimezone(IST).date().isoformat(),
     )
     return f"line_{hashlib.sha256(repr(said).encode()).hexdigest()[:24]}"
 

@@ -93,11 +93,9 @@ def rows_from_report(stream: IO[bytes], report_format: ReportFormat) -> Iterator
     with _rows(stream, report_format.shape) as rows:
         for number, cells in rows:
             try:
-                row = row_from(cells, amount_from=amount_from, time_from=time_from)
+                row = row_from(cells, amount_from=amount_from, time_from=time_from, is_fee_net=report_format.is_fee_net)
             except UnreadableFacts as failure:
                 raise UnreadableFacts(f"line {number}: {failure}") from failure
-            if row is not None and report_format.is_fee_net:
-                row = row._replace(fee_amount=row.fee_amount + row.tax_amount)
             yield row
 
 
