@@ -26,7 +26,13 @@ _COPY = """
 
 _ADD_LINES = """
     WITH numbered AS (
-        SELECT r.*, row_number() OVER (PARTITION BY r.entity_id ORDER BY r.position) AS occurrence,
+        -- A line is known by what it is about and by its kind: a charge may name the payment that it is for.
+        SELECT r.*, row_number() OVER (PARTITION BY r.entity_id, r.kind, r.reported_kind ORDER BY r.position) AS occurrence,
+            -- One without an id is known by its amounts and its day: only at the same time is it the same line again.
+            row_number() OVER (
+                PARTITION BY r.entity_id, r.kind, r.reported_kind, CASE WHEN r.kind = 'other' THEN r.entity_created_at END
+                ORDER BY r.position
+            ) AS repetition,
             -- By this its amount moves what is transferred to us.
             CASE WHEN r.kind = 'payment' THEN 1 WHEN r.kind = 'refund' OR r.debit > r.credit THEN -1 ELSE 1 END AS sign
         FROM payments_settlementreportrow r
@@ -43,10 +49,11 @@ _ADD_LINES = """
             f.amount AS refunded, coalesce(a.fee_amount, s.fee_amount) AS true_fee,
             coalesce(a.fee_tax_amount, s.tax_amount) AS true_tax,
             CASE
-                WHEN s.occurrence > 1 OR EXISTS (
+                WHEN s.repetition > 1 OR EXISTS (
                     SELECT 1 FROM payments_settlementline l
-                    WHERE l.entity_id = s.entity_id AND l.settlement_id <> %(settlement)s
-                ) OR EXISTS (
+                    WHERE l.entity_id = s.entity_id AND l.kind = s.kind AND l.reported_kind = s.reported_kind
+                      AND l.settlement_id <> %(settlement)s
+                ) OR s.kind IN ('payment', 'refund') AND EXISTS (
                     SELECT 1 FROM payments_reconciliationexception e
                     WHERE e.entity_id = s.entity_id AND e.reason = 'missing_line'
                       AND (e.resolution IN ('written_off', 'paid_outside')
@@ -94,7 +101,7 @@ _ADD_LINES = """
     ), booked AS (
         SELECT u.*,
             -- The gateway's transfer has a line once, however often its report has it.
-            CASE WHEN occurrence > 1 THEN 0 ELSE credit - debit END AS bank,
+            CASE WHEN repetition > 1 THEN 0 ELSE credit - debit END AS bank,
             CASE WHEN NOT is_ours THEN 0 WHEN kind <> 'adjustment' THEN true_fee
                  WHEN attempt_id IS NULL THEN debit - credit ELSE 0 END AS fee,
             CASE WHEN is_ours AND kind <> 'adjustment' THEN true_tax ELSE 0 END AS tax,
@@ -116,7 +123,7 @@ _ADD_LINES = """
             gateway_payment_id, dispute_id, credit_type, description, attempt_id, refund_id, problem, bank, fee,
             tax, credited, transferred, cleared, cleared - bank - fee + credited - transferred
         FROM booked ORDER BY position
-        ON CONFLICT (settlement_id, entity_id, occurrence) DO NOTHING
+        ON CONFLICT (settlement_id, entity_id, kind, reported_kind, occurrence) DO NOTHING
         RETURNING bank_amount, fee_amount, tax_amount, fee_credit_amount, transfer_amount, cleared_amount, held_amount
     )
     SELECT count(*), coalesce(sum(bank_amount), 0), coalesce(sum(fee_amount), 0), coalesce(sum(tax_amount), 0),
@@ -130,9 +137,10 @@ _NOT_SETTLED = """
     FROM payments_paymentattempt a
     WHERE a.gateway = %(gateway)s AND a.status = 'captured'
       AND a.captured_at >= %(since)s AND a.captured_at <= %(until)s
-      -- The line of the payment itself: one of an adjustment of it has another entity. Two keys, that the planner can hash.
+      -- The line of the payment itself, not one of an adjustment of it. Two keys, that the planner can hash.
       AND NOT EXISTS (
-          SELECT 1 FROM payments_settlementline l WHERE l.attempt_id = a.id AND l.entity_id = a.gateway_payment_id
+          SELECT 1 FROM payments_settlementline l
+          WHERE l.attempt_id = a.id AND l.entity_id = a.gateway_payment_id AND l.kind = 'payment'
       )
       AND NOT EXISTS (
           SELECT 1 FROM payments_reconciliationexception e WHERE e.attempt_id = a.id AND e.reason = 'missing_line'
@@ -242,7 +250,9 @@ def list_staged_payments_not_captured(report_id: UUID, *, gateway: str, limit: i
         LEFT JOIN payments_paymentattempt a ON a.gateway = %(gateway)s AND a.gateway_payment_id = r.entity_id
              AND a.status = 'captured'
         WHERE r.report_id = %(report)s AND r.kind = 'payment' AND a.id IS NULL
-          AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.entity_id = r.entity_id)
+          AND NOT EXISTS (
+              SELECT 1 FROM payments_settlementline l WHERE l.entity_id = r.entity_id AND l.kind = 'payment'
+          )
         ORDER BY 1 LIMIT %(limit)s
         """,
         {"report": report_id, "gateway": gateway, "limit": limit},
@@ -257,7 +267,9 @@ def list_staged_disputes_not_held(report_id: UUID, *, limit: int) -> list[str]:
         SELECT DISTINCT r.dispute_id FROM payments_settlementreportrow r
         LEFT JOIN payments_dispute d ON d.gateway_dispute_id = r.dispute_id
         WHERE r.report_id = %(report)s AND r.kind = 'adjustment' AND r.dispute_id <> '' AND d.id IS NULL
-          AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.entity_id = r.entity_id)
+          AND NOT EXISTS (
+              SELECT 1 FROM payments_settlementline l WHERE l.entity_id = r.entity_id AND l.kind = 'adjustment'
+          )
         ORDER BY 1 LIMIT %(limit)s
         """,
         {"report": report_id, "limit": limit},

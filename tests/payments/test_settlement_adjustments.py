@@ -190,12 +190,71 @@ class TestUnknownKind:
         assert [(reason, held) for reason, _, held in found()] == [("unknown_kind", 900), ("unknown_kind", 20)]
         assert (again.lines_added, selectors.balance_of("suspense")) == (0, 920)
 
+    def test_equal_lines_without_an_id_are_one_only_at_the_same_time(self, paid: PaymentAttempt) -> None:
+        fee = line("", "platform_fee", amount=900, debit=900)
+        later = fee | {"created_at": fee["created_at"] + 1}
+
+        import_csv(as_csv(fee, later, fee))
+
+        assert sorted(found()) == sorted(
+            [(reason, SettlementLine.objects.first().entity_id, held)  # type: ignore[union-attr]
+             for reason, held in (("unknown_kind", 900), ("unknown_kind", 900), ("duplicated_line", 0))]
+        )  # fmt: skip
+        assert (selectors.balance_of("bank"), selectors.balance_of("suspense")) == (-1_800, 1_800)
+
     def test_a_line_of_a_known_kind_that_cannot_be_read_still_stops_the_report(self, paid: PaymentAttempt) -> None:
         with pytest.raises(services.ReportNotReadable, match="line 3: credit is not in paise: '5x'"):
             import_csv(as_csv(line_of(paid), adjustment(1, debit=5, credit=0) | {"credit": "5x"}))
 
         assert SettlementImport.objects.get().status == "failed"
         assert SettlementLine.objects.count() == 0
+
+
+class TestLineAboutAPayment:
+    """A line whose entity is the payment that it is about, and that is not the payment's own."""
+
+    @pytest.mark.parametrize("kind", ["chargeback_fee", "adjustment", "transfer"])
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_it_leaves_the_payments_own_line_in_the_same_settlement(
+        self, paid: PaymentAttempt, kind: str, is_first: bool
+    ) -> None:
+        charge = line(paid.gateway_payment_id, kind, amount=500, debit=500)
+
+        import_csv(as_csv(*([charge, line_of(paid)] if is_first else [line_of(paid), charge])))
+
+        held = {"chargeback_fee": ["unknown_kind"], "adjustment": ["unknown_adjustment"], "transfer": []}[kind]
+        assert found() == [(reason, paid.gateway_payment_id, 500) for reason in held]
+        assert (selectors.balance_of(RECEIVABLE), selectors.balance_of("bank")) == (0, 48_402)
+        assert violated(*INVARIANTS) == []
+
+    @pytest.mark.parametrize("kind", ["reserve_hold", "adjustment", "transfer"])
+    def test_it_leaves_the_payments_own_line_in_a_later_settlement(self, paid: PaymentAttempt, kind: str) -> None:
+        import_csv(as_csv(line(paid.gateway_payment_id, kind, amount=500, debit=500)))
+
+        import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002")))
+
+        assert "duplicated_line" not in [reason for reason, _, _ in found()]
+        assert (selectors.balance_of(RECEIVABLE), selectors.balance_of("bank")) == (0, 48_402)
+
+    def test_lines_of_two_unknown_kinds_are_both_held_and_each_once(self, paid: PaymentAttempt) -> None:
+        report = as_csv(*(line(paid.gateway_payment_id, kind, amount=500, debit=500) for kind in ("hold", "charge")))
+        import_csv(report)
+
+        again = import_csv(report.replace(b"\n", b"\r\n"))
+
+        assert found() == [("unknown_kind", paid.gateway_payment_id, 500)] * 2
+        assert (again.lines_added, selectors.balance_of("suspense")) == (0, 1_000)
+
+    def test_it_does_not_explain_where_the_payments_own_line_is(self, paid: PaymentAttempt) -> None:
+        later = clock.now() + timedelta(days=6)
+        import_csv(as_csv(adjustment(1, debit=5, credit_type="fee")))
+        services.find_missing_lines(now=later)
+        missed = ReconciliationException.objects.get()
+
+        import_csv(as_csv(line(paid.gateway_payment_id, "reserve_hold", amount=500, debit=500)), now=later)
+
+        missed.refresh_from_db()
+        assert missed.resolved_at is None
 
 
 class TestFeeCredits:

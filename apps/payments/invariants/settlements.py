@@ -29,7 +29,8 @@ SETTLEMENTS = (
             WHERE a.status = 'captured' AND a.captured_at < %(now)s - interval '10 days'
               AND a.captured_at < (SELECT max(s.settled_at) FROM payments_settlement s WHERE s.gateway = a.gateway)
               AND NOT EXISTS (SELECT 1 FROM payments_settlementline l
-                              WHERE l.attempt_id = a.id AND l.entity_id = a.gateway_payment_id)
+                              WHERE l.attempt_id = a.id AND l.entity_id = a.gateway_payment_id
+                                AND l.kind = 'payment')
               AND NOT EXISTS (SELECT 1 FROM payments_reconciliationexception e
                               WHERE e.attempt_id = a.id AND e.reason IN ('missing_line', 'receivable_overdue'))
             UNION ALL
@@ -40,8 +41,9 @@ SETTLEMENTS = (
               AND r.processed_at < (SELECT max(s.settled_at) FROM payments_settlement s WHERE s.gateway = a.gateway)
               AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.refund_id = r.id)
               AND NOT EXISTS (SELECT 1 FROM payments_reconciliationexception e
+                              LEFT JOIN payments_settlementline l ON l.id = e.line_id
                               WHERE e.entity_id = r.gateway_refund_id
-                                AND (e.reason = 'missing_line' OR e.line_id IS NOT NULL))
+                                AND (e.reason = 'missing_line' OR l.kind = 'refund'))
         """,
     ),
     Invariant(

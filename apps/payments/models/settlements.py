@@ -191,7 +191,10 @@ class SettlementLine(Record):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["settlement", "entity_id", "occurrence"], name="one_line_per_occurrence"),
+            models.UniqueConstraint(
+                fields=["settlement", "entity_id", "kind", "reported_kind", "occurrence"],
+                name="one_line_per_kind_and_occurrence",
+            ),
             models.CheckConstraint(
                 condition=Q(
                     cleared_amount=F("bank_amount")

@@ -20,6 +20,7 @@ from apps.payments.models import (
 from apps.payments.states import (
     ExceptionReason,
     ImportStatus,
+    LineKind,
     ReportSource,
     Resolution,
 )
@@ -119,7 +120,8 @@ def list_missed_in(settlement_id: UUID, *, part: int) -> list[UUID]:
     Return the open exceptions that a part of a settlement explains: its payments and refunds were missed, or overdue.
     """
     lines = SettlementLine.objects.filter(settlement_id=settlement_id, part=part)
-    missed = Q(reason=ExceptionReason.MISSING_LINE, entity_id__in=lines.values("entity_id"))
+    own = lines.filter(kind__in=(LineKind.PAYMENT, LineKind.REFUND))
+    missed = Q(reason=ExceptionReason.MISSING_LINE, entity_id__in=own.values("entity_id"))
     overdue = Q(reason=ExceptionReason.RECEIVABLE_OVERDUE) & (
         Q(attempt_id__in=lines.filter(attempt__isnull=False).values("attempt_id"))
         | Q(attempt_id__in=lines.filter(refund__isnull=False).values("refund__attempt_id"))
