@@ -19,7 +19,16 @@ from apps.payments.gateways import (
     get_gateway,
     razorpay_calls,
 )
-from apps.payments.gateways.razorpay_facts import masked_payer, order_from, payment_from, webhook_from, with_prefix
+from apps.payments.gateways.razorpay_disputes import dispute_from
+from apps.payments.gateways.razorpay_facts import (
+    masked_payer,
+    order_from,
+    payment_from,
+    refund_from,
+    webhook_from,
+    with_prefix,
+)
+from apps.payments.gateways.razorpay_links import link_from
 
 WEBHOOK_SECRET = "whsec_test_456"
 WEBHOOK_BODY = (
@@ -173,6 +182,39 @@ def test_payers_are_masked() -> None:
     assert masked_payer({"card": {"network": "Visa", "last4": "1007"}}) == "Visa **** 1007"
     assert masked_payer({"bank": "HDFC"}) == "HDFC"
     assert masked_payer({}) == ""
+
+
+ODD_TEXTS = [
+    ("3222\x0006", "322206"),
+    ("3222\ud80006", "322206"),
+    ("9" * 50, "9" * 40),
+    (322206, "322206"),
+    ("\x00", ""),
+    (10**41, ""),
+    (True, ""),
+    (3.5, ""),
+    (["322206"], ""),
+    ({"rrn": "322206"}, ""),
+]
+
+
+@pytest.mark.parametrize(("told", "kept"), ODD_TEXTS)
+def test_a_banks_reference_is_kept_as_far_as_it_can_be(told: Any, kept: str) -> None:
+    payment = {"id": "pay_1", "amount": 100, "currency": "INR", "status": "captured", "acquirer_data": {"rrn": told}}
+    refund = {"id": "rfnd_1", "payment_id": "pay_1", "amount": 100, "currency": "INR", "status": "processed"}
+
+    assert payment_from(payment).rrn == kept
+    assert refund_from({**refund, "acquirer_data": {"arn": told}}).arn == kept
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\ud800"])
+def test_links_and_disputes_keep_no_text_that_cannot_be_stored(odd: str) -> None:
+    link = {"id": "plink_1", "status": "created", "short_url": f"https://rzp.io/{odd}i/1", "currency": f"{odd}INR"}
+    dispute = {"id": "disp_1", "payment_id": "pay_1", "amount": 100, "currency": "INR", "status": "open"}
+    read = link_from({**link, "notes": {"payment": f"{odd}pay_ours"}})
+
+    assert (read.url, read.currency, read.our_payment) == ("https://rzp.io/i/1", "INR", "pay_ours")
+    assert dispute_from({**dispute, "phase": "fraud", "reason_code": f"fr{odd}aud"}).reason_code == "fraud"
 
 
 def test_an_order_is_read() -> None:

@@ -752,6 +752,39 @@ class TestWebhooks:
         reload(order)
         assert (order.status, PaymentAttempt.objects.get().payer_amount) == (OrderStatus.CONFIRMED, 1_200)
 
+    @pytest.mark.parametrize("text", ["3222\x0006", "3222\ud80006", "3" * 500, ["3222"], {"rrn": 1}, 7, True])
+    def test_a_capture_is_booked_whatever_its_texts_are(self, order: Any, text: Any) -> None:
+        payment = make_payment(order)
+        names = ("method", "vpa", "bank", "wallet", "fee_bearer", "error_code", "error_reason", "error_description")
+
+        webhook = self.process(
+            "payment.captured",
+            payment=self.entity(
+                payment,
+                **dict.fromkeys(names, text),
+                notes={"payment": text},
+                acquirer_data=dict.fromkeys(("rrn", "bank_transaction_id", "auth_code"), text),
+                card={"network": text, "last4": text},
+                upi={"vpa": text},
+            ),
+        )
+
+        reload(order)
+        assert (webhook.outcome, order.status, order.paid_amount) == (
+            "processed",
+            OrderStatus.CONFIRMED,
+            payment.amount,
+        )
+
+    def test_a_capture_is_booked_whatever_the_payers_currency_is_called(self, order: Any) -> None:
+        payment = make_payment(order)
+        base = {"base_amount": payment.amount, "base_currency": "INR"}
+
+        self.process("payment.captured", payment=self.entity(payment, amount=1_200, currency="DOLLARS", **base))
+
+        reload(order)
+        assert (order.status, PaymentAttempt.objects.get().payer_amount) == (OrderStatus.CONFIRMED, 1_200)
+
     def test_a_huge_capture_is_recorded_and_put_under_review(self, order: Any) -> None:
         payment = make_payment(order)
 

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from apps.core.http import Answer, Client, NoAnswer, NotReached
 from apps.payments.gateways import CredentialsRejected, GatewayError, OutcomeUnknown, Refused, TryLater, UnreadableFacts
+from apps.payments.gateways.razorpay_facts import clean_text
 
 #: A read is tried this often; a write once, because a second might act a second time.
 READ_TRIES = 3
@@ -76,7 +77,9 @@ def _judged(answer: Answer) -> Any:
     if answer.is_success:
         if isinstance(answer.body, dict):
             return answer.body
-        raise OutcomeUnknown(GatewayError(code="UNREADABLE", status=answer.status, description=answer.text[:200]))
+        raise OutcomeUnknown(
+            GatewayError(code="UNREADABLE", status=answer.status, description=clean_text(answer.text)[:200])
+        )
 
     error = _error_from(answer)
     is_readable = isinstance(answer.body, dict)
@@ -92,11 +95,11 @@ def _judged(answer: Answer) -> Any:
 def _error_from(answer: Answer) -> GatewayError:
     body = answer.body.get("error") if isinstance(answer.body, dict) else None
     if not isinstance(body, dict):
-        return GatewayError(code="UNREADABLE", status=answer.status, description=answer.text[:200])
+        return GatewayError(code="UNREADABLE", status=answer.status, description=clean_text(answer.text)[:200])
 
     def text(name: str) -> str:
-        value = body.get(name)
-        return value[:300] if isinstance(value, str) and value != "NA" else ""
+        value = clean_text(body.get(name))[:300]
+        return "" if value == "NA" else value
 
     metadata = body.get("metadata")
     return GatewayError(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from apps.payments.gateways import GatewayDispute, Proof, UnreadableFacts
-from apps.payments.gateways.razorpay_facts import contradiction_of, currency_of, payment_from, with_prefix
+from apps.payments.gateways.razorpay_facts import clean_text, contradiction_of, currency_of, payment_from, with_prefix
 from apps.payments.states import DisputePhase, DisputeStatus
 
 NAME = "razorpay"
@@ -54,7 +54,7 @@ def dispute_from(entity: Any, *, payment: Any = None, event_type: str = "") -> G
         amount=int(amount or 0),
         amount_deducted=int(deducted or 0),
         currency=currency_of(entity),
-        reason_code=str(entity.get("reason_code") or "").replace("\x00", "")[:80],
+        reason_code=clean_text(entity.get("reason_code"))[:80],
         respond_by=_instant(entity.get("respond_by")),
         created_at=_instant(entity.get("created_at")),
         payment=enclosed,

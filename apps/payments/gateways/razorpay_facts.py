@@ -92,7 +92,7 @@ def payment_from(entity: Any, *, order: Any = None, account_id: str = "") -> Gat
         payer_currency=payer_currency,
         method=_text(body, "method")[:20],
         payer=masked_payer(body),
-        rrn=_rrn(body)[:40],
+        rrn=_rrn(body),
         fee_amount=_paise_or_none(body.get("fee")),
         fee_tax_amount=_paise_or_none(body.get("tax")),
         error=_error(body),
@@ -155,8 +155,8 @@ def refund_from(entity: Any, *, payment: Any = None, event_type: str = "") -> Ga
         payer_amount=payer_amount,
         payer_currency=payer_currency,
         speed_processed=_text(body, "speed_processed")[:10],
-        arn=str(arn)[:40] if isinstance(arn, (str, int)) and arn else "",
-        our_refund=ours[:40] if isinstance(ours, str) else "",
+        arn=_bank_reference(arn),
+        our_refund=clean_text(ours)[:40],
         receipt=_text(body, "receipt")[:40],
         payment=enclosed,
         contradiction=contradiction_of(
@@ -255,7 +255,7 @@ def masked_payer(body: dict[str, Any]) -> str:
         name, _, handle = vpa.partition("@")
         return f"{name[:2]}***@{handle}"[:120]
     if isinstance(card, dict) and _text(card, "last4"):
-        return f"{_text(card, 'network')} **** {_text(card, 'last4')[-4:]}".strip()
+        return f"{_text(card, 'network')[:100]} **** {_text(card, 'last4')[-4:]}".strip()
     return (_text(body, "bank") or _text(body, "wallet"))[:120]
 
 
@@ -288,7 +288,7 @@ def _our_payment(body: dict[str, Any], order: Any) -> str:
     places = [body.get("notes"), order.get("notes") if isinstance(order, dict) else None]
     for notes in places:
         if isinstance(notes, dict) and isinstance(notes.get(NOTE_OF_PAYMENT), str):
-            return str(notes[NOTE_OF_PAYMENT])[:40]
+            return clean_text(notes[NOTE_OF_PAYMENT])[:40]
     return _text(order, "receipt")[:40] if isinstance(order, dict) else ""
 
 
@@ -297,10 +297,15 @@ def _rrn(body: dict[str, Any]) -> str:
     if not isinstance(data, dict):
         return ""
     for name in ("rrn", "bank_transaction_id", "transaction_id", "auth_code"):
-        value = data.get(name)
-        if isinstance(value, (str, int)) and value:
-            return str(value)
+        if reference := _bank_reference(data.get(name)):
+            return reference
     return ""
+
+
+def _bank_reference(value: Any) -> str:
+    """Return a bank's reference, which may come as a number, or nothing if it is none."""
+    is_number = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**40
+    return clean_text(str(value) if is_number else value)[:40]
 
 
 def entity_of(payload: dict[str, Any], name: str) -> Any:
@@ -315,9 +320,13 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _text(body: Any, name: str) -> str:
-    value = body.get(name) if isinstance(body, dict) else None
+def clean_text(value: Any) -> str:
+    """Return a text without what the database cannot store, or nothing if it is no text."""
     return value.replace("\x00", "").encode("utf-8", "ignore").decode() if isinstance(value, str) else ""
+
+
+def _text(body: Any, name: str) -> str:
+    return clean_text(body.get(name)) if isinstance(body, dict) else ""
 
 
 def _paise(value: Any) -> int:

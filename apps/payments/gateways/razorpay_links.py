@@ -17,7 +17,14 @@ from apps.core import clock
 from apps.payments.gateways import GatewayPayment, Payer, Refused, UnreadableFacts
 from apps.payments.gateways.links import GatewayLink
 from apps.payments.gateways.razorpay_calls import items_of, read, understood, write
-from apps.payments.gateways.razorpay_facts import NAME, NOTE_OF_PAYMENT, entity_of, payment_from, with_prefix
+from apps.payments.gateways.razorpay_facts import (
+    NAME,
+    NOTE_OF_PAYMENT,
+    clean_text,
+    entity_of,
+    payment_from,
+    with_prefix,
+)
 from apps.payments.states import LinkStatus, PaymentChannel
 
 #: Webhooks that tell of a link or QR code; those with a payment tell of the payment.
@@ -173,9 +180,9 @@ def link_from(entity: Any) -> GatewayLink:
     :raises UnreadableFacts: if it has no id or known status
     """
     body = _object(entity)
-    status = body.get("status")
+    status = clean_text(body.get("status"))
     if status not in _LINK_STATUSES:
-        raise UnreadableFacts(f"a payment link that is {str(status)[:40]!r}")
+        raise UnreadableFacts(f"a payment link that is {status[:40]!r}")
     order_id, payments = body.get("order_id"), body.get("payments")
     ids = [row.get("payment_id") for row in payments if isinstance(row, dict)] if isinstance(payments, list) else []
     return GatewayLink(
@@ -184,7 +191,7 @@ def link_from(entity: Any) -> GatewayLink:
         channel=PaymentChannel.PAYMENT_LINK,
         status=_LINK_STATUSES[status],
         amount=_whole(body.get("amount")),
-        currency=str(body.get("currency") or "").upper()[:3],
+        currency=clean_text(body.get("currency")).upper()[:3],
         url=_url(body.get("short_url")),
         expires_at=_instant(body.get("expire_by")),
         our_payment=_noted(body) or _short(body.get("reference_id")),
@@ -248,11 +255,12 @@ def _noted(body: dict[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    return value[:40] if isinstance(value, str) else ""
+    return clean_text(value)[:40]
 
 
 def _url(value: Any) -> str:
-    return value[:500] if isinstance(value, str) and value.startswith(("https://", "http://")) else ""
+    url = clean_text(value)
+    return url[:500] if url.startswith(("https://", "http://")) else ""
 
 
 def _whole(value: Any) -> int:

@@ -261,7 +261,7 @@ def _fill_blanks(attempt: PaymentAttempt, facts: GatewayPayment) -> None:
     attempt.rrn = attempt.rrn or facts.rrn
     attempt.fee_bearer = attempt.fee_bearer or facts.fee_bearer
     if facts.payer_currency and not attempt.payer_currency:
-        attempt.payer_amount, attempt.payer_currency = facts.payer_amount, facts.payer_currency
+        attempt.payer_amount, attempt.payer_currency = facts.payer_amount, facts.payer_currency[:3]
     if attempt.fee_amount is None:
         attempt.fee_amount = facts.fee_amount
         attempt.fee_tax_amount = facts.fee_tax_amount
