@@ -32,7 +32,7 @@ class Refund:
     Money on its way back; amounts in paise, times in Unix seconds.
 
     `automatic` marks what the gateway gave back by itself because nobody captured it; it touches no balance. Of a payment in the
-    payer's own currency `payer_amount` goes back, which is `amount` to the merchant.
+    payer's own currency `payer_amount` goes back, which is `amount` to the merchant; the wire has the payer's alone.
     """
 
     id: str
@@ -52,13 +52,11 @@ class Refund:
     payer_currency: str | None = None
 
     def wire(self) -> dict[str, Any]:
-        converted = {} if self.payer_currency is None else {"base_amount": self.amount, "base_currency": self.currency}
         return {
             "id": self.id,
             "entity": "refund",
             "amount": self.amount if self.payer_amount is None else self.payer_amount,
             "currency": self.payer_currency or self.currency,
-            **converted,
             "payment_id": self.payment_id,
             "notes": notes_on_the_wire(self.notes),
             "receipt": self.receipt,

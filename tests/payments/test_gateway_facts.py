@@ -25,7 +25,7 @@ from apps.payments.models import (
 )
 from apps.payments.states import Source
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute_facts, make_payment, new_gateway_id, pay
+from tests.factories.payments import make_dispute_facts, make_facts, make_payment, new_gateway_id, pay, take_in
 from tests.payments.test_webhooks import receive
 from tests.support.colleagues import BALA, CHITRA
 
@@ -267,6 +267,130 @@ def ask_back(attempt: PaymentAttempt, amount: int) -> Refund:
         order_id=attempt.payment.order_id, amount=amount, reason="other", actor=SYSTEM, now=clock.now()
     )
     return refund
+
+
+class TestRefundInPayersCurrency:
+    """Of a payment of USD 12.00, which are ₹499.00 here; Razorpay reports its refunds in USD alone."""
+
+    @pytest.fixture
+    def attempt(self, order: Any) -> PaymentAttempt:
+        attempt = take_in(make_facts(make_payment(order), payer_amount=1_200, payer_currency="USD"))
+        order.refresh_from_db()
+        assert attempt.amount == 49_900
+        return attempt
+
+    def balances(self) -> tuple[int, ...]:
+        return tuple(selectors.balance_of(code) for code in ("refunds_payable", "customer_advances"))
+
+    def report(self, attempt: PaymentAttempt, amount: int, **fields: Any) -> Webhook:
+        return tell("refund.processed", refund=refund_entity(attempt, amount=amount, **{"currency": "USD", **fields}))
+
+    def answer(self, monkeypatch: pytest.MonkeyPatch, refund: Refund, amount: int, currency: str = "USD") -> Refund:
+        """Have the gateway answer our own call for a refund."""
+        entity = refund_entity(
+            refund.attempt, amount=amount, currency=currency, notes={"refund": refund.public_id}, receipt=refund.number
+        )
+        monkeypatch.setattr("apps.payments.services.giving_back._make", lambda *_: refund_from(entity))
+        services.send_refund(refund_id=refund.pk, now=clock.now())
+        refund.refresh_from_db()
+        return refund
+
+    @pytest.mark.parametrize(("amount", "charged"), [(49_900, 1_200), (24_950, 600), (10_000, 240), (10_001, 240)])
+    def test_answer_to_our_call_is_our_refund(
+        self, attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch, amount: int, charged: int
+    ) -> None:
+        refund = self.answer(monkeypatch, ask_back(attempt, amount), charged)
+
+        order = Order.objects.get()
+        assert (refund.status, refund.gateway_refund_id, refund.amount) == ("processed", REFUND, amount)
+        assert (order.refunded_amount, selectors.balance_of("refunds_payable")) == (amount, 0)
+        assert selectors.left_at_gateway(attempt) == 49_900 - amount
+        assert ReconciliationException.objects.count() == 0
+        assert violated() == []
+
+    def test_full_refund_by_webhook_leaves_nothing_in_the_books(self, attempt: PaymentAttempt) -> None:
+        refund = ask_back(attempt, 49_900)
+
+        self.report(attempt, 1_200, notes={"refund": refund.public_id}, receipt=refund.number)
+
+        refund.refresh_from_db()
+        assert (refund.status, Refund.objects.count()) == ("processed", 1)
+        assert self.balances() == (0, 0)
+        assert violated() == []
+
+    @pytest.mark.parametrize("charged", [599, 601])
+    def test_answer_of_another_amount_than_requested_is_an_exception(
+        self, attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch, charged: int
+    ) -> None:
+        refund = ask_back(attempt, 24_950)
+        entries = LedgerEntry.objects.count()
+
+        refund = self.answer(monkeypatch, refund, charged)
+
+        exception = ReconciliationException.objects.get()
+        assert (refund.status, refund.gateway_refund_id, LedgerEntry.objects.count()) == ("unknown", None, entries)
+        assert exception.reason == "wrong_amount"
+        assert f"reports USD {charged / 100:.2f} for refund {REFUND}" in exception.description
+        assert "is of USD 6.00." in exception.description
+
+    @pytest.mark.parametrize(("charged", "amount"), [(1_200, 49_900), (600, 24_950), (1, 42), (1_199, 49_859)])
+    def test_refund_made_in_the_dashboard_is_booked_in_proportion(
+        self, attempt: PaymentAttempt, charged: int, amount: int
+    ) -> None:
+        for _ in range(2):
+            self.report(attempt, charged)
+
+        refund = Refund.objects.get()
+        assert (refund.status, refund.amount, refund.currency) == ("processed", amount, "INR")
+        assert (Order.objects.get().refunded_amount, selectors.balance_of("refunds_payable")) == (amount, 0)
+        assert ReconciliationException.objects.count() == 0
+        assert violated() == []
+
+    def test_last_part_is_exactly_what_is_left(self, attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answer(monkeypatch, ask_back(attempt, 10_001), 240)
+
+        entity = refund_entity(attempt, id="rfnd_TheLastPart001", amount=960, currency="USD")
+        tell("refund.created", refund={**entity, "status": "pending"})
+        tell("refund.processed", refund=entity)
+
+        assert list(Refund.objects.order_by("sequence").values_list("amount", "status")) == [
+            (10_001, "processed"),
+            (39_899, "processed"),
+        ]
+        assert (selectors.left_at_gateway(attempt), self.balances()) == (0, (0, 0))
+        assert violated() == []
+
+    @pytest.mark.parametrize(
+        ("before", "amount", "currency", "reason"),
+        [
+            (0, 1_201, "USD", "refund_exceeds_payment"),
+            (600, 601, "USD", "refund_exceeds_payment"),
+            (0, 600, "EUR", "currency_mismatch"),
+            (0, 600, "", "currency_mismatch"),
+        ],
+    )
+    def test_refund_that_cannot_be_is_an_exception_and_nothing_else(
+        self, attempt: PaymentAttempt, before: int, amount: int, currency: str, reason: str
+    ) -> None:
+        if before:
+            self.report(attempt, before, id="rfnd_TheFirstPart01")
+        state = books()
+
+        webhook = self.report(attempt, amount, currency=currency)
+
+        assert (ReconciliationException.objects.get().reason, webhook.outcome) == (reason, "ignored")
+        assert books() == state
+
+    def test_refund_in_a_unit_of_less_than_a_paisa_is_booked(self, order: Any) -> None:
+        attempt = take_in(make_facts(make_payment(order), payer_amount=6_321_007, payer_currency="IDR"))
+
+        for number, charged in enumerate((1_000_000, 1_000_001, 4_321_006)):
+            for _ in range(2):
+                self.report(attempt, charged, currency="IDR", id=f"rfnd_OnePart000000{number}")
+
+        amounts = list(Refund.objects.order_by("sequence").values_list("amount", flat=True))
+        assert (amounts, sum(amounts)) == ([7_895, 7_895, 34_110], 49_900)
+        assert ReconciliationException.objects.count() == 0
 
 
 class TestDisputeFacts:

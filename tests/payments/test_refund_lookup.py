@@ -137,6 +137,24 @@ class TestRetryRefund:
         assert (again.status, again.gateway_refund_id) == ("processed", by_hand)
         assert len(at_gateway(sandbox)) == 1
 
+    def test_unexplained_refund_in_the_payers_currency_is_adopted(self, order: Any, sandbox: Any) -> None:
+        payment = make_payment(order, is_ready=False)
+        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+        payment.refresh_from_db()
+        charged = {"outcome": "success", "payer_currency": "USD", "payer_amount": 1_200}
+        sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", charged)
+        services.sync_payment(payment_id=payment.pk, now=clock.now())
+        order.refresh_from_db()
+        reject(sandbox, is_made=False)
+        failed = send(ask(order, 24_950))
+        by_hand = make_at_dashboard(sandbox, order, 600)
+
+        again = send(retry(failed))
+
+        assert (again.status, again.gateway_refund_id, again.amount) == ("processed", by_hand, 24_950)
+        assert len(at_gateway(sandbox)) == 1
+        assert violated() == []
+
     def test_unexplained_refund_of_another_amount_is_not(self, paid: Any, sandbox: Any) -> None:
         reject(sandbox, is_made=False)
         failed = send(ask(paid, 5_000))

@@ -387,8 +387,8 @@ class TestChargedOtherwise:
         )  # fmt: skip
         assert (payment["international"], sdk.order.fetch(order["id"])["status"]) == (True, "paid")
         refund = sdk.payment.refund(payment["id"], {"amount": 600})
-        assert (refund["amount"], refund["currency"], refund["base_amount"]) == (600, "USD", 50_000)
-        assert sdk.payment.refund(payment["id"], {})["base_amount"] == 50_000
+        assert (refund["amount"], refund["currency"], [key for key in refund if "base" in key]) == (600, "USD", [])
+        assert sdk.payment.refund(payment["id"], {})["amount"] == 600
         assert sdk.payment.fetch(payment["id"])["status"] == "refunded"
 
     def test_an_amount_in_another_currency_goes_with_that(self, sandbox: Sandbox, sdk: razorpay.Client) -> None:

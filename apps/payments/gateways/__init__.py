@@ -86,8 +86,9 @@ class GatewayRefund:
     What a gateway says of one refund, in our words. Amounts in paise.
 
     `status` is pending, processed or failed of `RefundStatus`. `our_refund` is our refund's public id as the gateway kept it in
-    its notes, or empty; `receipt` is our refund's number. `payment` is what came along of the payment that it gives back, or
-    None. `contradiction` is a sentence for staff where the news contradicts itself.
+    its notes, or empty; `receipt` is our refund's number. A gateway tells amount and currency as the payer was charged; where that
+    was another currency and was converted into ours, they are in `payer_amount` and `payer_currency`. `payment` is what came along
+    of the payment that it gives back, or None. `contradiction` is a sentence for staff where the news contradicts itself.
     """
 
     gateway: str

@@ -131,7 +131,9 @@ def _order_or_none(entity: Any, *, of: Any) -> GatewayOrder | None:
 
 def refund_from(entity: Any, *, payment: Any = None, event_type: str = "") -> GatewayRefund:
     """
-    Read a refund; `payment` is its payment's entity where it came along, `event_type` the type of the webhook that it came by.
+    Read a refund, whose amount and currency are those that its payer was charged in.
+
+    `payment` is its payment's entity where it came along, `event_type` the type of the webhook that it came by.
 
     :raises UnreadableFacts: if it has no id, payment, amount or known status
     """
@@ -144,16 +146,13 @@ def refund_from(entity: Any, *, payment: Any = None, event_type: str = "") -> Ga
     ours = notes.get(NOTE_OF_REFUND) if isinstance(notes, dict) else None
     refund_id, payment_id = with_prefix("rfnd", body.get("id")), with_prefix("pay", body.get("payment_id"))
     enclosed = payment_from(payment) if payment is not None else None
-    amount, currency, payer_amount, payer_currency = _converted(body)
     return GatewayRefund(
         gateway=NAME,
         id=refund_id,
         gateway_payment_id=payment_id,
         status=_REFUND_STATUSES[status],
-        amount=amount,
-        currency=currency,
-        payer_amount=payer_amount,
-        payer_currency=payer_currency,
+        amount=_paise(body.get("amount")),
+        currency=currency_of(body),
         speed_processed=_text(body, "speed_processed")[:10],
         arn=_bank_reference(arn),
         our_refund=clean_text(ours)[:40],

@@ -217,6 +217,24 @@ def in_payer_currency(amount: int, *, of: int, payer_amount: int | None) -> int:
     return payer_amount if amount == of else amount * payer_amount // of
 
 
+def from_payer_currency(charged: int, *, of: int, payer_amount: int) -> int:
+    """
+    Return what an amount in the currency that a payer was charged in is of a payment, in paise.
+
+    A part is rounded up, so that `in_payer_currency` leads back to it.
+    """
+    return -(-charged * of // payer_amount)
+
+
+def rounding_of_part(*, of: int, payer_amount: int) -> int:
+    """
+    Return by how much a part may differ after its way to paise and back, in the smallest unit of the payer's currency.
+
+    That is nothing, unless this unit is worth less than a paisa.
+    """
+    return (payer_amount - 1) // of
+
+
 def fits_difference(reason: str, *, difference: int) -> bool:
     """Test if a reason can explain that the payer was charged so much more (paise; less, if negative) than was requested."""
     if reason in (DifferenceReason.PAYER_FEE, DifferenceReason.SURCHARGE):

@@ -69,6 +69,7 @@ from apps.payments.selectors.reconciling import (
 )
 from apps.payments.selectors.refunds import (
     amount_to_give_back,
+    count_other_refunds,
     find_attempt,
     find_refund_for,
     find_retry,
@@ -81,6 +82,7 @@ from apps.payments.selectors.refunds import (
     left_of_attempt,
     list_due_refunds,
     list_known_gateway_refunds,
+    list_parts_gone_at_gateway,
     list_refundable_lines,
     list_refunds_in_doubt,
     list_refunds_of_order,
@@ -131,6 +133,7 @@ __all__ = [
     "balance_of",
     "count_disputes_to_answer",
     "count_open_exceptions",
+    "count_other_refunds",
     "count_postings",
     "count_processed_webhooks",
     "find_attempt",
@@ -193,6 +196,7 @@ __all__ = [
     "list_known_gateway_refunds",
     "list_ledger_of_order",
     "list_missed_in",
+    "list_parts_gone_at_gateway",
     "list_payments_in_doubt",
     "list_payments_of_order",
     "list_payments_to_reconcile",

@@ -173,16 +173,27 @@ def left_at_gateway(
     What has left it counts: refunds that the gateway has made, those that we transferred ourselves, and what was deducted for
     disputes. What we only ask for does not: the gateway may know nothing of it.
     """
+    parts = list_parts_gone_at_gateway(attempt, but_refund=but_refund, but_dispute=but_dispute)
+    return max(0, attempt.amount - sum(parts))
+
+
+def list_parts_gone_at_gateway(
+    attempt: PaymentAttempt, *, but_refund: Refund | None = None, but_dispute: Dispute | None = None
+) -> list[int]:
+    """Return the parts (paise) of a captured attempt that have left the gateway: by refunds and deductions, but for one."""
     made = Q(gateway_refund_id__isnull=False, status__in=(*OPEN_REFUNDS, RefundStatus.PROCESSED))
     refunds = Refund.objects.filter(made | Q(status=RefundStatus.PROCESSED), attempt_id=attempt.pk)
     if but_refund is not None:
         refunds = refunds.exclude(pk=but_refund.pk)
-    disputes = Dispute.objects.filter(attempt_id=attempt.pk)
+    disputes = Dispute.objects.filter(attempt_id=attempt.pk, amount_deducted__gt=0)
     if but_dispute is not None:
         disputes = disputes.exclude(pk=but_dispute.pk)
-    refunded = refunds.aggregate(total=Sum("amount"))["total"] or 0
-    deducted = disputes.aggregate(total=Sum("amount_deducted"))["total"] or 0
-    return max(0, attempt.amount - refunded - deducted)
+    return [*refunds.values_list("amount", flat=True), *disputes.values_list("amount_deducted", flat=True)]
+
+
+def count_other_refunds(refund: Refund) -> int:
+    """Return how many other refunds there are of the attempt of a refund, whatever became of them."""
+    return Refund.objects.filter(attempt_id=refund.attempt_id).exclude(pk=refund.pk).count()
 
 
 def amount_to_give_back(order_id: UUID) -> int:

@@ -13,6 +13,7 @@ from apps.payments import messages, selectors
 from apps.payments.gateways import GatewayDispute, GatewayRefund
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
 from apps.payments.services.exceptions import open_gateway_exception
+from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.states import DECIDED, DisputeStatus, ExceptionReason, RefundStatus
 
 
@@ -79,7 +80,7 @@ def find_refund_conflict(
 
 def conflict_of_refund_paid_twice(facts: GatewayRefund, *, refund: Refund) -> FactConflict:
     """Return that the gateway made a refund after all that we have transferred ourselves."""
-    said = amount_text(facts.amount, facts.currency)
+    said = _said(facts)
     why = messages.refund_paid_twice(facts.id, refund.number, said=said, reference=refund.manual_reference)
     return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
 
@@ -88,7 +89,8 @@ def _refund_doubt(
     facts: GatewayRefund, attempt: PaymentAttempt, refund: Refund | None
 ) -> tuple[ExceptionReason, str] | None:
     """Return why a refund cannot be what the gateway says, however much of its payment is left."""
-    said = amount_text(facts.amount, facts.currency)
+    is_converted = facts.payer_amount is not None
+    said = _said(facts)
     if facts.contradiction:
         return ExceptionReason.CONTRADICTORY_FACTS, facts.contradiction
     if facts.amount <= 0:
@@ -101,11 +103,23 @@ def _refund_doubt(
             facts.id, facts.gateway_payment_id, said=said, currency=attempt.currency
         )
         return ExceptionReason.CURRENCY_MISMATCH, why
-    if refund is not None and refund.amount != facts.amount:
-        ours = amount_text(refund.amount, refund.currency)
+    if refund is None:
+        return None
+    requested, currency = requested_from_gateway(refund, attempt)
+    # Several amounts in the payer's currency may be the same paise.
+    is_first_answer = is_converted and refund.gateway_refund_id is None
+    if refund.amount != facts.amount or (is_first_answer and facts.payer_amount != requested):
+        ours = amount_text(requested, currency) if is_converted else amount_text(refund.amount, refund.currency)
         why = messages.refund_amount_differs(facts.id, refund.number, ours=ours, said=said)
         return ExceptionReason.WRONG_AMOUNT, why
     return None
+
+
+def _said(facts: GatewayRefund) -> str:
+    """Return the amount of a refund in the words of the currency that the gateway told it in."""
+    if facts.payer_amount is None:
+        return amount_text(facts.amount, facts.currency)
+    return amount_text(facts.payer_amount, facts.payer_currency)
 
 
 def find_dispute_conflict(

@@ -32,6 +32,7 @@ from apps.payments.models import Refund
 from apps.payments.services.approving import withdraw
 from apps.payments.services.calling import CLAIM_LASTS
 from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.services.refund_amounts import MoneyIsDisputed, RefundExceedsPayment, check_still_there
 from apps.payments.services.refund_lookup import find_made_refund, list_gateway_refunds
 from apps.payments.services.returning import (
@@ -169,9 +170,7 @@ def _make(gateway: Gateway, refund: Refund) -> GatewayRefund:
     order = orders.get_order(refund.order_id)
     return gateway.create_refund(
         gateway_payment_id=refund.attempt.gateway_payment_id,
-        amount=rules.in_payer_currency(
-            refund.amount, of=refund.attempt.amount, payer_amount=refund.attempt.payer_amount
-        ),
+        amount=requested_from_gateway(refund, refund.attempt)[0],
         speed=refund.speed_requested,
         receipt=refund.number,
         notes={"refund": refund.public_id, "order": order.public_id},

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import structlog
 
-from apps.payments import rules, selectors
+from apps.payments import selectors
 from apps.payments.gateways import Gateway, GatewayRefund, OutcomeUnknown, Refused
 from apps.payments.models import Refund
+from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.states import GatewayCall, RefundStatus
 
 log = structlog.get_logger(__name__)
@@ -69,11 +70,7 @@ def _find_made_for_rejected(
 
 
 def _is_of_amount(facts: GatewayRefund, refund: Refund) -> bool:
-    if facts.payer_currency:
-        attempt = refund.attempt
-        asked = rules.in_payer_currency(refund.amount, of=attempt.amount, payer_amount=attempt.payer_amount)
-        return (facts.payer_amount, facts.payer_currency) == (asked, attempt.payer_currency)
-    return (facts.amount, facts.currency) == (refund.amount, refund.currency)
+    return (facts.amount, facts.currency) == requested_from_gateway(refund, refund.attempt)
 
 
 def _bears(facts: GatewayRefund, refund: Refund) -> bool:

@@ -4,7 +4,6 @@ The one place where news of refunds arrives: our own call, webhook, poll and set
 Whatever the order in which news comes, and however often, the rows end in one state and the books have one posting.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -29,6 +28,7 @@ from apps.payments.services.gateway_conflicts import (
     show_conflict,
 )
 from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
+from apps.payments.services.payer_currency import convert_refund_facts
 from apps.payments.services.refund_amounts import line_amounts_of, take_lines_again
 from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, post_due
 from apps.payments.services.reviewing import close_review_when_all_is_back
@@ -107,7 +107,7 @@ def _apply(
     refund = locks.lock_refund(found.pk) if found is not None else None
 
     attempt, is_new = attempts[known.pk], refund is None
-    facts = _as_requested(facts, attempt, refund)
+    facts = convert_refund_facts(facts, attempt=attempt, refund=refund)
     conflict = find_refund_conflict(facts, attempt=attempt, refund=refund)
     if conflict is not None:
         show_conflict(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
@@ -129,14 +129,6 @@ def _apply(
     tell_order(order=order, actor=actor, now=now)
 
     return refund
-
-
-def _as_requested(facts: GatewayRefund, attempt: PaymentAttempt, refund: Refund | None) -> GatewayRefund:
-    """Return the facts with our amount, where the payer got back in another currency exactly what we requested in that."""
-    if refund is None or not facts.payer_currency or facts.payer_currency != attempt.payer_currency:
-        return facts
-    requested = rules.in_payer_currency(refund.amount, of=attempt.amount, payer_amount=attempt.payer_amount)
-    return replace(facts, amount=refund.amount) if facts.payer_amount == requested else facts
 
 
 def _close_exception(facts: GatewayRefund, *, actor: Actor, now: datetime) -> None:
