@@ -18,14 +18,15 @@ from apps.orders.states import OrderStatus
 from apps.orders.states import PaymentStatus as OrderPaymentStatus
 from apps.payments import selectors, services
 from apps.payments.facts import GatewayOrder
-from apps.payments.gateways import GatewayPayment
+from apps.payments.gateways import GatewayPayment, GatewayRefund
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, ReconciliationException, Refund, Webhook
-from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason
+from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason, Source
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_facts, make_payment, take_in
+from tests.factories.payments import make_dispute, make_facts, make_payment, new_gateway_id, take_in
 from tests.payments.test_webhooks import receive
+from tests.support.colleagues import ASHA, BALA, DEEPA
 
 pytestmark = pytest.mark.django_db
 
@@ -815,6 +816,20 @@ class TestCancelOrder:
         )
         assert Payment.objects.get().status == PaymentStatus.CANCELLED
         assert balances("customer_advances", "refunds_payable") == (0, -attempt.amount)
+
+    @pytest.mark.parametrize("by", ["buyer", "finance"])
+    def test_is_refused_while_the_bank_disputes_what_arrived(self, order: Any, finance: Any, by: str) -> None:
+        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+        make_dispute(attempt)
+        actor = actor_for(order.customer if by == "buyer" else finance)
+
+        with pytest.raises(services.MoneyIsDisputed):
+            services.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
+
+        reload(order)
+        assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, attempt.amount)
+        assert not Refund.objects.exists()
+        assert Payment.objects.get().status == PaymentStatus.PROCESSING
 
     def test_waits_for_approval_above_the_limit_and_cancels_all_the_same(self, order: Any, settings: Any) -> None:
         settings.REFUND_APPROVAL_ABOVE = 100

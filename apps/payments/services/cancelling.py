@@ -38,13 +38,12 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     """
     order = lock_order(order_id)
 
+    if selectors.is_order_disputed(order_id):
+        raise MoneyIsDisputed(order.number)
     if order.status == OrderStatus.PENDING_PAYMENT and order.under_review_amount:
         return _cancel_with_money_under_review(order, actor=actor, reason=reason, now=now)
     if order.status == OrderStatus.PENDING_PAYMENT:
         return orders.cancel_order(order_id=order_id, actor=actor, reason=reason, now=now)
-
-    if selectors.is_order_disputed(order_id):
-        raise MoneyIsDisputed(order.number)
 
     orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
     take_in_waiting_refunds(order=order, actor=actor, now=now)
