@@ -482,6 +482,49 @@ class TestAcceptAttempt:
         reload(order)
         assert (accepted.accepted_amount, order.status) == (order.total_amount, OrderStatus.CONFIRMED)
 
+    @pytest.mark.usefixtures("colleagues")
+    def test_the_first_of_two_who_accepts_below_the_limit_after_all_decides_alone(
+        self, order: Any, settings: Any
+    ) -> None:
+        settings.REFUND_APPROVAL_ABOVE = 20_000
+        payment = make_payment(order)
+        part = take_in(make_facts(payment, amount=10_000))
+        rest = take_in(make_facts(payment, amount=order.total_amount - 20_000))
+        refund = services.give_back_reviewed(attempt_id=part.pk, actor=ASHA, now=clock.now())
+        assert self.accept(rest, ASHA, "other").acceptance_requested_by == str(ASHA)
+        services.cancel_refund(refund_id=refund.pk, actor=ASHA, now=clock.now())
+
+        accepted = self.accept(rest, ASHA, "other")
+
+        assert (accepted.accepted_amount, accepted.acceptance_requested_by) == (order.total_amount, "")
+        assert selectors.sum_decided_alone(order.pk) == 20_000
+        (more,) = services.request_refund(order_id=order.pk, amount=20_000, reason="other", actor=ASHA, now=clock.now())
+        assert more.status == "requires_approval"
+
+    @pytest.mark.usefixtures("colleagues")
+    def test_the_second_person_chooses_the_same_reason(self, attempt: PaymentAttempt, settings: Any) -> None:
+        settings.REFUND_APPROVAL_ABOVE = 1_000
+        self.accept(attempt, ASHA, "offer")
+        before = self.state_of(attempt)
+
+        with pytest.raises(services.AcceptanceReasonDiffers, match="An offer reduced what the payer paid"):
+            self.accept(attempt, BALA, "other")
+
+        assert (self.state_of(attempt), attempt.difference_reason) == (before, "offer")
+        accepted = self.accept(attempt, BALA, "offer")
+        assert (accepted.difference_reason, accepted.acceptance_requested_by) == ("offer", str(ASHA))
+        assert selectors.sum_decided_alone(attempt.payment.order_id) == 0
+
+    @pytest.mark.usefixtures("colleagues")
+    def test_the_first_person_may_change_the_reason(self, attempt: PaymentAttempt, settings: Any) -> None:
+        settings.REFUND_APPROVAL_ABOVE = 1_000
+        self.accept(attempt, ASHA, "offer")
+
+        changed = self.accept(attempt, ASHA, "other")
+
+        assert (changed.accepted_amount, changed.difference_reason) == (None, "other")
+        assert self.accept(attempt, BALA, "other").accepted_amount is not None
+
     def test_a_difference_of_the_limit_does_not(self, attempt: PaymentAttempt, approver: Any, settings: Any) -> None:
         settings.REFUND_APPROVAL_ABOVE = 5_000
 

@@ -264,9 +264,10 @@ def _who_accepts(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]
     if decision != Decision.OVER_LIMIT:
         return [decision_row(order, operation, difference, actor=actor)]
     if attempt.acceptance_requested_by == str(actor):
-        said = "You have accepted it already. Another person must accept it too."
+        said = "You have accepted it already. Another person must accept it too, with the same reason."
     elif attempt.acceptance_requested_by:
-        said = "Another person has accepted it already. You are the second person, so it takes effect at once."
+        reason = attempt.get_difference_reason_display()
+        said = f"Another person has accepted it already, with the reason “{reason}”. With the same reason, it takes effect at once."
     else:
         limit = rupees(settings.REFUND_APPROVAL_ABOVE)
         said = f"The difference is above the {limit} that one person may decide about an order. Another person must accept it too."

@@ -91,6 +91,7 @@ from apps.payments.services.ledger import (
     set_up_reference_data,
 )
 from apps.payments.services.payment_acceptance import (
+    AcceptanceReasonDiffers,
     AttemptNotAcceptable,
     DifferenceReasonDoesNotFit,
     accept_attempt,
@@ -168,6 +169,7 @@ __all__ = [
     "ROUND_OFF",
     "SUSPENSE",
     "WEBHOOKS_MISSING",
+    "AcceptanceReasonDiffers",
     "AmountOrLines",
     "AnotherPaymentUnderWay",
     "AttemptNotAcceptable",

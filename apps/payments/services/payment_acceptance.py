@@ -65,6 +65,11 @@ class OrderGoodsGone(AttemptNotAcceptable):
     code = AttemptNotAcceptable.code
 
 
+class AcceptanceReasonDiffers(AttemptNotAcceptable):
+    message = "Payment {0} was accepted by another person with the reason “{1}”. Choose the same reason, or ask them to change theirs."
+    code = AttemptNotAcceptable.code
+
+
 class DifferenceReasonDoesNotFit(Invalid):
     message = "{0} was requested and {1} was charged; this reason does not explain that. Choose another one."
 
@@ -78,11 +83,13 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
     Accept a captured amount that is not the one requested as the full payment of its order, which is confirmed by it.
 
     The difference, up or down, is booked by its `reason`, a `DifferenceReason`; the invoice is for the order's amount. A
-    difference above what one person may decide about waits for a second one, who accepts in the same way: until then
-    `acceptance_requested_by` says who was the first. An expired order is revived.
+    difference above what one person may decide about waits for a second one, who accepts in the same way and with the
+    same reason: until then `acceptance_requested_by` says who was the first, and they may change the reason. An expired
+    order is revived.
 
     :raises PaymentNotFound: if there is no such attempt
     :raises AttemptNotAcceptable: if it is not under review, its money has moved, or the order takes no payment any more
+    :raises AcceptanceReasonDiffers: if another person accepted it with another reason
     :raises DifferenceReasonDoesNotFit: if the reason cannot explain the difference
     :raises SelfApprovalForbidden: if the order is the actor's own
     :raises SecondPersonRequired: if the actor may not decide about refunds, or was the first to accept
@@ -95,12 +102,15 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
     due = _check_acceptable(order, payment, attempt)
     if not rules.fits_difference(reason, difference=attempt.amount - due):
         raise DifferenceReasonDoesNotFit(rupees(due), rupees(attempt.amount), param="reason")
-    if not _is_decided(order, attempt, difference=abs(attempt.amount - due), actor=actor):
+    if not _is_decided(order, attempt, difference=abs(attempt.amount - due), reason=reason, actor=actor):
         return _request_acceptance(order, attempt, reason=reason, note=note, actor=actor, now=now)
 
     money = selectors.sum_captured(order.pk, currency=order.currency) - selectors.sum_refunded(order.pk) + due
     if order.status == OrderStatus.EXPIRED and not revive_expired_order(order, money=money, actor=actor, now=now):
         raise OrderGoodsGone(order.number)
+    if attempt.acceptance_requested_by == str(actor):
+        # Who was to be the first of two has decided alone after all.
+        attempt.acceptance_requested_by = ""
     _accept(order, attempt, amount=due, reason=reason, note=note, actor=actor, now=now)
     sync_payment_status(order, payment, attempt, has_risen=False, actor=actor, now=now)
 
@@ -123,14 +133,17 @@ def _check_acceptable(order: "Order", payment: Payment, attempt: PaymentAttempt)
     return due
 
 
-def _is_decided(order: "Order", attempt: PaymentAttempt, *, difference: int, actor: Actor) -> bool:
+def _is_decided(order: "Order", attempt: PaymentAttempt, *, difference: int, reason: str, actor: Actor) -> bool:
     """Return whether an actor may accept a difference (paise), alone or as the second of two; False if as the first."""
-    operation = MoneyOperation.ACCEPT_ATTEMPT
+    operation, first = MoneyOperation.ACCEPT_ATTEMPT, attempt.acceptance_requested_by
     decision = assess_decision(order=order, operation=operation, amount=difference, actor=actor)
-    is_first = attempt.acceptance_requested_by == ""
-    if decision != Decision.OVER_LIMIT or attempt.acceptance_requested_by == str(actor):
+    is_repeated = first == str(actor) and reason == attempt.difference_reason
+    if decision != Decision.OVER_LIMIT or is_repeated:
         check_decision(order=order, operation=operation, amount=difference, actor=actor)
-    return decision != Decision.OVER_LIMIT or not is_first
+    if first not in ("", str(actor)) and reason != attempt.difference_reason:
+        label = DifferenceReason(attempt.difference_reason).label
+        raise AcceptanceReasonDiffers(attempt.gateway_payment_id, label, param="reason")
+    return decision != Decision.OVER_LIMIT or first not in ("", str(actor))
 
 
 def _request_acceptance(
