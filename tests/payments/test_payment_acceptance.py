@@ -326,6 +326,94 @@ class TestMoneyUnderReview:
         again = services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
         assert (again.sequence, again.amount) == (2, order.total_amount)
 
+    def test_refunded_by_a_request_for_its_payment_makes_room_for_another_one(
+        self, order: Any, attempt: PaymentAttempt, finance: Any, owner: Any, client_of: Any
+    ) -> None:
+        body = {"order_id": order.public_id, "payment_id": attempt.payment.public_id, "reason": "other"}
+        refunded = client_of(finance).post(
+            "/api/v1/refunds", json.dumps(body), content_type="application/json", headers={"Idempotency-Key": "r" * 32}
+        )
+        assert (refunded.status_code, Refund.objects.get().status) == (202, "pending")
+        assert Payment.objects.get().status == PaymentStatus.CANCELLED
+
+        again = client_of(owner).post(
+            "/api/v1/payments",
+            json.dumps({"order_id": order.public_id}),
+            content_type="application/json",
+            headers={"Idempotency-Key": "p" * 32},
+        )
+
+        payment = Payment.objects.get(sequence=2)
+        assert (again.status_code, again.json()["id"]) == (202, payment.public_id)
+        assert payment.amount == order.total_amount
+
+    def test_refunded_at_the_gateway_makes_room_for_another_payment(self, order: Any, attempt: PaymentAttempt) -> None:
+        facts = GatewayRefund(
+            gateway="razorpay",
+            id=new_gateway_id("rfnd"),
+            gateway_payment_id=attempt.gateway_payment_id,
+            status="processed",
+            amount=attempt.amount,
+            currency=attempt.currency,
+        )
+
+        services.apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=SYSTEM, now=clock.now())
+
+        reload(order, attempt)
+        assert (order.under_review_amount, Payment.objects.get().status) == (0, PaymentStatus.CANCELLED)
+        assert attempt.review_closed_at is not None
+        again = services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+        assert (again.sequence, again.amount) == (2, order.total_amount)
+
+    @pytest.mark.usefixtures("colleagues")
+    def test_refunded_in_part_stays_under_review_until_the_rest_is_decided(
+        self, order: Any, attempt: PaymentAttempt
+    ) -> None:
+        def refund(amount: int | None) -> None:
+            (asked,) = services.request_refund(
+                order_id=order.pk, payment_id=attempt.payment_id, amount=amount, reason="other", actor=DEEPA,
+                now=clock.now(),
+            )  # fmt: skip
+            services.approve_refund(refund_id=asked.pk, actor=ASHA, now=clock.now())
+            reload(order, attempt)
+
+        refund(100)
+
+        assert (Payment.objects.get().status, attempt.review_closed_at) == (PaymentStatus.PROCESSING, None)
+        assert order.under_review_amount == attempt.amount
+        with pytest.raises(services.PaymentUnderReview):
+            services.cancel_payment(payment_id=attempt.payment_id, customer_id=None, actor=SYSTEM, now=clock.now())
+
+        refund(None)
+
+        assert (Payment.objects.get().status, order.under_review_amount) == (PaymentStatus.CANCELLED, 0)
+
+    def test_refunded_of_one_of_two_parts_keeps_the_payment_open(self, order: Any) -> None:
+        payment = make_payment(order)
+        first = take_in(make_facts(payment, amount=10_000))
+        second = take_in(make_facts(payment, amount=20_000))
+
+        services.give_back_reviewed(attempt_id=first.pk, actor=SYSTEM, now=clock.now())
+        reload(payment)
+        assert payment.status == PaymentStatus.PROCESSING
+
+        services.give_back_reviewed(attempt_id=second.pk, actor=SYSTEM, now=clock.now())
+        reload(payment)
+        assert payment.status == PaymentStatus.CANCELLED
+
+    def test_lost_in_a_dispute_makes_room_for_another_payment(self, order: Any, attempt: PaymentAttempt) -> None:
+        dispute = make_dispute(attempt, amount_deducted=attempt.amount)
+        reload(attempt)
+        assert (Payment.objects.get().status, attempt.review_closed_at) == (PaymentStatus.PROCESSING, None)
+
+        make_dispute(attempt, id=dispute.gateway_dispute_id, status="lost", amount_deducted=attempt.amount)
+
+        reload(order, attempt)
+        assert attempt.review_closed_at is not None
+        assert (Payment.objects.get().status, order.under_review_amount) == (PaymentStatus.CANCELLED, 0)
+        again = services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+        assert (again.sequence, again.amount) == (2, order.total_amount)
+
 
 class TestContradictingFacts:
     """What is of another account or currency, or contradicts itself, is never booked."""

@@ -141,9 +141,20 @@ def undecided_of_attempt(attempt: PaymentAttempt) -> int:
     """Return the money (paise) of an attempt that came and is neither given back, nor promised back, nor disputed."""
     if attempt.status != AttemptStatus.CAPTURED:
         return 0
-    rows = Refund.objects.filter(attempt_id=attempt.pk, status__in=PROMISED)
-    promised = rows.aggregate(total=Sum("amount"))["total"] or 0
-    return max(0, attempt.amount - promised - sum_disputed_of_attempt(attempt.pk))
+    return max(0, attempt.amount - _sum_promised_of_attempt(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
+
+
+def is_payment_undecided(payment_id: UUID, *, least: int) -> bool:
+    """Return whether an amount (paise) of captured money that came in another amount is neither promised back nor lost."""
+    attempts = PaymentAttempt.objects.filter(
+        payment_id=payment_id, status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_DIFFERS
+    )
+    return any(one.amount - _sum_promised_of_attempt(one.pk) - sum_lost_of_attempt(one.pk) >= least for one in attempts)
+
+
+def _sum_promised_of_attempt(attempt_id: UUID) -> int:
+    rows = Refund.objects.filter(attempt_id=attempt_id, status__in=PROMISED)
+    return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
 def sum_given_back_of_attempt(attempt_id: UUID) -> int:

@@ -22,7 +22,7 @@ from apps.payments.services.refund_amounts import (
     value_lines,
 )
 from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, check_failed, post_due
-from apps.payments.services.reviewing import close_payment_of_refunded_money, close_review_when_all_is_back
+from apps.payments.services.review_status import sync_review_status
 from apps.payments.services.telling import tell_order
 from apps.payments.states import GatewayCall, MoneyOperation, RefundStatus
 
@@ -77,7 +77,7 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
 
     changed = stored_fields(refund, "status", "approved_by", "approved_at")
     record(events.REFUND_APPROVED, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
-    close_payment_of_refunded_money(order=order, attempt=refund.attempt, actor=actor, now=now)
+    sync_review_status(order=order, attempt=refund.attempt, actor=actor, now=now)
     tell_order(order=order, actor=actor, now=now)
 
     return refund
@@ -195,7 +195,7 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
     if reference:
         _pay_by_hand(order, refund, reference=reference, actor=actor, now=now)
     refund.save(update_fields=[*_SETTLED, "updated_at"])
-    close_review_when_all_is_back(order=order, attempt=attempts[refund.attempt_id], now=now)
+    sync_review_status(order=order, attempt=attempts[refund.attempt_id], actor=actor, now=now)
 
     news = events.REFUND_PROCESSED if reference else events.REFUND_CHANGED
     changed = stored_fields(refund, *_SETTLED)

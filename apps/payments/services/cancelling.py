@@ -15,7 +15,8 @@ from apps.payments.services.approving import take_in_waiting_refunds
 from apps.payments.services.decision_rights import assess_decision
 from apps.payments.services.refund_amounts import MINIMUM_PAISE, MoneyIsDisputed
 from apps.payments.services.refunding import refund_attempt, request_refund
-from apps.payments.services.reviewing import close_payment_of_refunded_money
+from apps.payments.services.review_status import close_payment_under_review
+from apps.payments.services.telling import tell_order
 from apps.payments.states import Decision, MoneyOperation, RefundReason
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str
             actor=actor,
             now=now,
         )
-        close_payment_of_refunded_money(order=order, attempt=attempt, actor=actor, now=now)
+        # The order needs none of it, even where a second person must still approve the refund.
+        close_payment_under_review(order=order, attempt=attempt, actor=actor, now=now)
+    tell_order(order=order, actor=actor, now=now)
 
     return orders.cancel_order(order_id=order.pk, is_money_refunded=True, actor=actor, reason=reason, now=now)

@@ -35,6 +35,7 @@ from apps.payments.services.gateway_conflicts import (
     show_conflict,
 )
 from apps.payments.services.ledger import DISPUTE_LOSSES, DISPUTES, gateway_receivable, post_to_ledger
+from apps.payments.services.review_status import sync_review_status
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
     DECIDED,
@@ -135,6 +136,9 @@ def _apply(
         _post(dispute, taken_before=0 if is_new else before["amount_deducted"], gateway=facts.gateway, now=now)
         news = _NEWS.get(DisputeStatus(dispute.status), events.DISPUTE_OPENED if is_new else events.DISPUTE_CHANGED)
         record(news, subject=dispute, root_id=order.pk, actor=actor, changed=told, now=now)
+        if dispute.status == DisputeStatus.LOST:
+            locked = locks.lock_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
+            sync_review_status(order=order, attempt=locked or attempt, actor=actor, now=now)
         tell_order(order=order, actor=actor, now=now)
     if excess is not None:
         show_conflict(excess, facts, attempt=attempt, dispute=dispute, webhook=webhook, actor=actor, now=now)

@@ -31,6 +31,7 @@ from apps.payments.services.refund_amounts import (
     units_of,
     value_lines,
 )
+from apps.payments.services.review_status import sync_review_status
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
     Decision,
@@ -268,5 +269,7 @@ def _insert(
 
     told = told_of(refund)
     record(events.REFUND_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changed=told, reason=note, now=now)
+    if is_decided:
+        sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
     tell_order(order=order, actor=actor, now=now)
     return refund

@@ -31,7 +31,7 @@ from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, p
 from apps.payments.services.payer_currency import convert_refund_facts
 from apps.payments.services.refund_amounts import line_amounts_of, take_lines_again
 from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, post_due
-from apps.payments.services.reviewing import close_review_when_all_is_back
+from apps.payments.services.review_status import sync_review_status
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
     OPEN_REFUNDS,
@@ -124,7 +124,7 @@ def _apply(
         show_conflict(twice, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     elif is_new or refund.version != version:
         _close_exception(facts, actor=actor, now=now)
-    close_review_when_all_is_back(order=order, attempt=attempt, now=now)
+    sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
 
     tell_order(order=order, actor=actor, now=now)
 

@@ -7,24 +7,21 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, selectors
+from apps.payments import locks, selectors
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.decision_rights import assess_decision
 from apps.payments.services.refund_amounts import MINIMUM_PAISE, NothingToRefund
 from apps.payments.services.refunding import refund_attempt
-from apps.payments.services.starting import close_unpaid
+from apps.payments.services.review_status import close_attempt_review, sync_review_status
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
-    LIVE,
     AttemptStatus,
     Decision,
     MoneyOperation,
-    PaymentStatus,
     RefundReason,
-    RefundStatus,
     ReviewReason,
 )
 
@@ -79,33 +76,8 @@ def give_back_reviewed(*, attempt_id: UUID, note: str = "", actor: Actor, now: d
     )
     if refund is None:
         raise NothingToRefund(order.number)
-    if refund.status == RefundStatus.PENDING:
-        close_payment_of_refunded_money(order=order, attempt=attempt, actor=actor, now=now)
 
     return refund
-
-
-def close_payment_of_refunded_money(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
-    """
-    Close the live payment of money that was under review and is refunded, so that the buyer can start another: the gateway's
-    order takes none any more. The caller has locked order and attempt.
-    """
-    payment = locks.lock_payment(attempt.payment_id)
-    if payment.status not in LIVE or attempt.review_reason != ReviewReason.AMOUNT_DIFFERS:
-        return
-    close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
-    changed = stored_fields(payment, "status", "next_action")
-    reason = "its money goes back"
-    record(
-        events.PAYMENT_CANCELLED,
-        subject=payment,
-        root_id=order.pk,
-        actor=actor,
-        changed=changed,
-        reason=reason,
-        now=now,
-    )
-    tell_order(order=order, actor=actor, now=now)
 
 
 @transaction.atomic
@@ -128,22 +100,12 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
     if left >= MINIMUM_PAISE:
         raise ReviewHoldsMoney(attempt.gateway_payment_id, rupees(left))
 
-    _close(order, attempt, note=note.strip(), actor=actor, now=now)
+    close_attempt_review(order=order, attempt=attempt, note=note.strip(), actor=actor, now=now)
+    sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
 
     tell_order(order=order, actor=actor, now=now)
 
     return attempt
-
-
-def close_review_when_all_is_back(*, order: "Order", attempt: PaymentAttempt, now: datetime) -> None:
-    """
-    Close an open review as soon as all of its money has gone back or was lost in disputes, but for less than a gateway refunds.
-
-    The caller has locked order and attempt.
-    """
-    gone = selectors.sum_given_back_of_attempt(attempt.pk) + selectors.sum_lost_of_attempt(attempt.pk)
-    if _is_open(attempt) and attempt.amount - gone < MINIMUM_PAISE:
-        _close(order, attempt, note="all of it has gone back", actor=SYSTEM, now=now)
 
 
 def _lock(attempt_id: UUID) -> "tuple[Order, PaymentAttempt]":
@@ -155,15 +117,3 @@ def _lock(attempt_id: UUID) -> "tuple[Order, PaymentAttempt]":
 
 def _is_open(attempt: PaymentAttempt) -> bool:
     return bool(attempt.review_reason) and attempt.review_closed_at is None
-
-
-def _close(order: "Order", attempt: PaymentAttempt, *, note: str, actor: Actor, now: datetime) -> PaymentAttempt:
-    attempt.review_closed_at = now
-    attempt.save(update_fields=["review_closed_at", "updated_at"])
-
-    changed = stored_fields(attempt, "review_closed_at")
-    record(
-        events.ATTEMPT_RESOLVED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, reason=note, now=now
-    )
-
-    return attempt

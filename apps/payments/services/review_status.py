@@ -1,0 +1,68 @@
+"""The end of a review: derived from the refunds and disputes of its money whenever one of them changes."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.payments import events, locks, selectors
+from apps.payments.models import PaymentAttempt
+from apps.payments.services.refund_amounts import MINIMUM_PAISE
+from apps.payments.services.starting import close_unpaid
+from apps.payments.states import LIVE, PaymentStatus, ReviewReason
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+
+def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
+    """
+    Bring the review of an attempt, and its payment, in line with what became of the money.
+
+    The payment is closed once all of its money under review is promised back or lost, and the review once all of it has gone;
+    less than a gateway refunds counts for nothing. The caller has locked order and attempt, and notifies the order.
+    """
+    if not attempt.review_reason:
+        return
+    is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_DIFFERS
+    if is_of_other_amount and not selectors.is_payment_undecided(attempt.payment_id, least=MINIMUM_PAISE):
+        close_payment_under_review(order=order, attempt=attempt, actor=actor, now=now)
+    is_gone = attempt.amount - selectors.sum_gone_of_attempt(attempt.pk) < MINIMUM_PAISE
+    if is_gone and attempt.review_closed_at is None:
+        close_attempt_review(order=order, attempt=attempt, note="all of it has gone back", actor=SYSTEM, now=now)
+
+
+def close_payment_under_review(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
+    """
+    Close the live payment of money that came in another amount and does not count for the order, so that the buyer can start
+    another: the gateway's order takes none any more. The caller has locked order and attempt, and notifies the order.
+    """
+    if attempt.review_reason != ReviewReason.AMOUNT_DIFFERS:
+        return
+    payment = locks.lock_payment(attempt.payment_id)
+    if payment.status not in LIVE:
+        return
+    close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
+    record(
+        events.PAYMENT_CANCELLED,
+        subject=payment,
+        root_id=order.pk,
+        actor=actor,
+        changed=stored_fields(payment, "status", "next_action"),
+        reason="its money is refunded or was lost",
+        now=now,
+    )
+
+
+def close_attempt_review(
+    *, order: "Order", attempt: PaymentAttempt, note: str, actor: Actor, now: datetime
+) -> PaymentAttempt:
+    """Close an open review. The caller has locked order and attempt, and notifies the order."""
+    attempt.review_closed_at = now
+    attempt.save(update_fields=["review_closed_at", "updated_at"])
+
+    changed = stored_fields(attempt, "review_closed_at")
+    record(
+        events.ATTEMPT_RESOLVED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, reason=note, now=now
+    )
+
+    return attempt
