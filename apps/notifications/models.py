@@ -28,6 +28,9 @@ class Notification(Subject):
     root_id = models.UUIDField(null=True, blank=True)
     status = models.CharField(max_length=10, choices=NotificationStatus, default=NotificationStatus.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
+    earlier_attempts = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="The attempts before staff last had it sent again."
+    )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
     message_id = models.CharField(max_length=120, blank=True)
@@ -65,3 +68,8 @@ class Notification(Subject):
 
     def __str__(self) -> str:
         return f"{self.channel}: {self.title}"
+
+    @property
+    def recent_attempts(self) -> int:
+        """The attempts since staff last had it sent again: the count that is bounded."""
+        return self.attempts - self.earlier_attempts

@@ -10,6 +10,7 @@ from django.test import Client
 from apps.core.events import Actor
 from apps.core.models import Event, Outbox
 from apps.notifications import handlers, rules, services
+from apps.notifications.gateways import Fate, Outcome
 from apps.notifications.models import Notification
 from apps.notifications.services import NotificationOutdated
 from apps.notifications.services.resends import NotificationAlreadySent
@@ -124,7 +125,7 @@ class TestRequestResend:
         services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
 
         notification.refresh_from_db()
-        assert (notification.status, notification.attempts, notification.last_error) == ("queued", 0, "")
+        assert (notification.status, notification.recent_attempts, notification.last_error) == ("queued", 0, "")
         event = Event.objects.get(subject_id=notification.pk)
         assert (event.type, event.actor) == ("notifications.notification.resend_requested", "user:cus_staff")
         assert event.root_id == notification.root_id
@@ -164,6 +165,36 @@ class TestRequestResend:
             services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
 
         assert Event.objects.filter(subject_id=notification.pk).count() == 1
+
+    def test_the_late_word_of_an_earlier_sender_is_not_taken_for_that_of_a_later_one(self, owner: Any) -> None:
+        notification = make_queued_sms(owner)
+        first = services.claim(notification_id=notification.pk, now=NOON)
+        later = NOON + rules.LEASE + timedelta(seconds=1)
+        assert services.claim(notification_id=notification.pk, now=later) is None
+        services.request_resend(notification_id=notification.pk, actor=STAFF, now=later)
+        second = services.claim(notification_id=notification.pk, now=later)
+        assert first is not None
+        assert second is not None
+        assert (first.attempts, second.attempts, second.recent_attempts) == (1, 2, 1)
+
+        turned_away = Outcome(Fate.NOT_NOW, error="429")
+        services.note_outcome(notification_id=notification.pk, attempt=first.attempts, outcome=turned_away, now=later)
+        accepted = Outcome(Fate.ACCEPTED, provider_id="x")
+        done = services.note_outcome(
+            notification_id=notification.pk, attempt=second.attempts, outcome=accepted, now=later
+        )
+
+        assert (done.status, done.next_attempt_at) == ("sent", None)
+
+    def test_it_has_as_many_attempts_again(self, owner: Any, sandbox: Any) -> None:
+        break_msg91(sandbox, times=20, status=429)
+        notification = make_failed_sms(owner)
+        services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
+        notification.refresh_from_db()
+
+        attempt_until_it_rests(notification)
+
+        assert (notification.status, notification.attempts, notification.earlier_attempts) == ("failed", 12, 6)
 
     def test_what_is_no_longer_true_is_refused(self, owner: Any) -> None:
         notification = make_failed_sms(owner)

@@ -12,7 +12,7 @@ from apps.notifications.models import Notification
 from apps.notifications.services import telling
 from apps.notifications.states import NOT_SENT, NotificationStatus
 
-_CHANGED = ("status", "attempts", "next_attempt_at", "last_error")
+_CHANGED = ("status", "earlier_attempts", "next_attempt_at", "last_error")
 
 
 class NotificationAlreadySent(Conflict):
@@ -26,8 +26,9 @@ class NotificationOutdated(Conflict):
 @transaction.atomic
 def request_resend(*, notification_id: UUID, actor: Actor, now: datetime) -> Notification:
     """
-    Request that a message which was not sent is sent again, with its attempts counted from nothing.
+    Request that a message which was not sent is sent again, with as many attempts as a new one.
 
+    `attempts` goes on rising, so that what a sender before says too late is never taken for the word of a later one.
     The text stays as it was written. A message whose fate is unknown may have arrived already: the person then gets it twice.
 
     :raises NotificationAlreadySent: if it was sent, or waits to be
@@ -41,7 +42,7 @@ def request_resend(*, notification_id: UUID, actor: Actor, now: datetime) -> Not
         raise NotificationOutdated
 
     notification.status = states.change(NotificationStatus(notification.status), to=NotificationStatus.QUEUED)
-    notification.attempts = 0
+    notification.earlier_attempts = notification.attempts
     notification.next_attempt_at = now + rules.GRACE
     notification.last_error = ""
     notification.save(update_fields=[*_CHANGED, "updated_at"])

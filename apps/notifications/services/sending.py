@@ -75,7 +75,7 @@ def claim(*, notification_id: UUID, now: datetime) -> Notification | None:
     may_claim = rules.may_claim(
         is_waiting=notification.status == NotificationStatus.QUEUED,
         is_claimed=is_claimed,
-        attempts=notification.attempts,
+        attempts=notification.recent_attempts,
         next_attempt_at=notification.next_attempt_at,
         claimed_until=notification.claimed_until,
         now=now,
@@ -87,10 +87,10 @@ def claim(*, notification_id: UUID, now: datetime) -> Notification | None:
             notification, NotificationStatus.UNKNOWN, "The sender died; nobody knows whether the message went.", now=now
         )
         return None
-    if notification.attempts and not telling.is_still_true(notification):
+    if notification.recent_attempts and not telling.is_still_true(notification):
         _close(notification, NotificationStatus.FAILED, NO_LONGER_TRUE, now=now)
         return None
-    if notification.attempts >= rules.MAX_ATTEMPTS:
+    if notification.recent_attempts >= rules.MAX_ATTEMPTS:
         _close(notification, NotificationStatus.FAILED, notification.last_error or "Every sender died.", now=now)
         return None
 
@@ -157,9 +157,9 @@ def note_outcome(*, notification_id: UUID, attempt: int, outcome: Outcome, now: 
 def _next_attempt_at(notification: Notification, outcome: Outcome, *, now: datetime) -> datetime | None:
     """Return when a message is attempted again by itself, or None if it is not."""
     if outcome.fate is Fate.NOT_NOW:
-        return rules.next_attempt_at(attempts=notification.attempts, now=now)
+        return rules.next_attempt_at(attempts=notification.recent_attempts, now=now)
     if outcome.fate is Fate.PROVIDER_ERROR and rules.MESSAGES[notification.template].may_repeat:
-        return rules.next_attempt_at(attempts=notification.attempts, now=now, most=rules.MAX_UNSURE_ATTEMPTS)
+        return rules.next_attempt_at(attempts=notification.recent_attempts, now=now, most=rules.MAX_UNSURE_ATTEMPTS)
     return None
 
 
