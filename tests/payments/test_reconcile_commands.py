@@ -95,14 +95,17 @@ def test_everything_that_is_open_is_asked_about(settled: Any, order: Any) -> Non
     attempt = PaymentAttempt.objects.get(status="captured")
     (refund,) = services.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
     services.send_refund(refund_id=refund.pk, now=clock.now())
-    settled.control("POST", "/disputes", {"payment_id": attempt.gateway_payment_id, "deduct_at_onset": True})
+    left = attempt.amount - refund.amount
+    settled.control(
+        "POST", "/disputes", {"payment_id": attempt.gateway_payment_id, "amount": left, "deduct_at_onset": True}
+    )
 
     code, text = outcome("reconcile", "--since", "2020-01-01", "--against-sandbox", "--json")
 
     told = json.loads(text)
     assert (code, told["differences"]) == (0, [])
     assert (told["payments"], told["refunds"], told["disputes"], told["new_disputes"]) == (1, 1, 1, 1)
-    assert Dispute.objects.get().amount_deducted == attempt.amount
+    assert Dispute.objects.get().amount_deducted == left
 
 
 def _plant_payment(_: Any) -> None:
