@@ -105,7 +105,7 @@ def test_a_registration_gets_its_accounts_once() -> None:
 def test_reference_data_may_be_made_again() -> None:
     before = Account.objects.count()
     services.set_up_reference_data(now=clock.now())
-    assert Account.objects.count() == before == 10
+    assert Account.objects.count() == before == 13
 
 
 def test_a_balance_is_the_checkpoint_and_what_came_after() -> None:
