@@ -71,6 +71,8 @@ def ensure(package_set: PackageSet) -> None:
     """
     if sys.version_info < _OLDEST:
         raise SetupFailed(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}.")
+    if VENV.is_symlink():
+        raise SetupFailed(f"{VENV} is a symbolic link to an environment that others may use. Remove the link first.")
     sufficient = {package_set, PackageSet.DEV}
     if any(_is_installed(candidate) for candidate in sufficient) and _works():
         return

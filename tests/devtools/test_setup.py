@@ -89,6 +89,15 @@ class TestEnsure:
 
         assert steps == ["make", "local", "local"]
 
+    def test_environment_of_another_place_is_not_touched(self, steps, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        setup.VENV.symlink_to(tmp_path / "elsewhere")
+
+        with pytest.raises(setup.SetupFailed, match="is a symbolic link"):
+            setup.ensure(LOCAL)
+
+        assert (steps, (tmp_path / "elsewhere").is_dir()) == ([], True)
+
     def test_old_python_is_refused_by_name(self, monkeypatch):
         monkeypatch.setattr(setup, "_OLDEST", (sys.version_info.major, sys.version_info.minor + 1))
 
