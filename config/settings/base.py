@@ -363,6 +363,8 @@ SPECTACULAR_SETTINGS = {
         "AttemptStatusEnum": "apps.payments.states.AttemptStatus",
         "InvoiceStatusEnum": "apps.invoicing.states.InvoiceStatus",
         "RefundSpeedEnum": "apps.payments.states.RefundSpeed",
+        "DifferenceReasonEnum": "apps.payments.states.DifferenceReason",
+        "SendStatusEnum": "apps.accounts.states.SendStatus",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -105,7 +105,7 @@ class PaymentAttemptResponse(ResponseSerializer):
     accepted_amount = serializers.IntegerField(
         allow_null=True, help_text="What of it counts for the order, in paise, where it is not the amount requested."
     )
-    difference_reason = serializers.ChoiceField(choices=[("", ""), *DifferenceReason.choices])
+    difference_reason = serializers.ChoiceField(choices=DifferenceReason.choices, allow_blank=True)
     is_under_review = serializers.BooleanField(
         help_text="The money has arrived and staff decide about it: it is accepted or refunded."
     )
