@@ -37,6 +37,19 @@ _SPEND = """
     RETURNING kept.key
 """
 
+#: Of several tries at one instant one is taken away, and the newest state of the row is what is changed.
+_GIVE_BACK = """
+    WITH held AS (
+        SELECT key FROM accounts_budget WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE
+    )
+    UPDATE accounts_budget AS kept SET
+        hits = kept.hits[:array_position(kept.hits, %(now)s::timestamptz) - 1]
+               || kept.hits[array_position(kept.hits, %(now)s::timestamptz) + 1:]
+    FROM held
+    WHERE kept.key = held.key AND array_position(kept.hits, %(now)s::timestamptz) IS NOT NULL
+    RETURNING kept.key
+"""
+
 _READ_BUDGETS = "SELECT key, hits, expires_at FROM accounts_budget WHERE key = ANY(%(keys)s)"
 
 # The next two look for one row by its id, and say "is null" so that no partial index fits: the planner takes an index of what
@@ -76,6 +89,16 @@ def spend(budgets: Sequence[Allowance], *, now: datetime) -> set[str]:
         },
     )
     return {budget.key for budget in budgets} - {row["key"] for row in rows}
+
+
+def give_back(budgets: Sequence[Allowance], *, now: datetime) -> None:
+    """
+    Take one try at this instant out of each of these budgets, which must be narrow ones.
+
+    Exact under any number of parallel calls: a row is changed under its lock. Rows are taken in the order of their keys, as
+    `spend` does.
+    """
+    sql.fetch_all(_GIVE_BACK, {"keys": [budget.key for budget in budgets], "now": now})
 
 
 def wait_for(budgets: Sequence[Allowance], *, now: datetime) -> timedelta:

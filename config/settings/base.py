@@ -8,31 +8,20 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.core.logs import set_up_logs
 from config.settings import seller
+from config.settings.environment import at_least, env, previous, required
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-env = environ.Env()
-
-
-def required(name: str, *, least: int = 1) -> str:
-    """Return a variable that Bahi cannot start without."""
-    value: str = env.str(name, default="")
-    if len(value) < least:
-        raise ImproperlyConfigured(
-            f"{name} is not set." if not value else f"{name} is too short: at least {least} characters are needed."
-        )
-    return value
-
 
 # What and where -------------------------------------------------------------------------------------------------------
 
 SECRET_KEY = required("SECRET_KEY", least=32)
 JWT_SIGNING_KEY = required("JWT_SIGNING_KEY", least=32)
 OTP_PEPPER = required("OTP_PEPPER", least=32)
+OTP_PREVIOUS_PEPPERS = previous("OTP_PREVIOUS_PEPPERS", least=32)  # a day after a change nothing needs them
 DEBUG = False
 IS_PRODUCTION = False
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
@@ -41,6 +30,7 @@ TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", default=0)
 SHOP_NAME = env.str("SHOP_NAME", default="Bahi")
 
 INSTALLED_APPS = [
+    "apps.core",  # first: see its config
     "unfold.apps.BasicAppConfig",
     "apps.core.apps.BackOfficeConfig",
     "apps.accounts",  # before auth, whose `changepassword` it replaces
@@ -55,7 +45,6 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "apps.core",
     "apps.tax",
     "apps.catalog",
     "apps.orders",
@@ -219,6 +208,7 @@ SIMPLE_JWT = {
 REFRESH_TOKEN_LIFETIME = timedelta(days=7)
 REFRESH_GRACE = timedelta(seconds=15)
 REFRESH_COOKIE_SECURE = True
+KNOWN_DEVICE_TTL = timedelta(days=at_least("KNOWN_DEVICE_TTL_DAYS", 1, default=90))  # since the last log-in there
 SIGN_UP_COUNTRIES = env.list("SIGN_UP_COUNTRIES", default=["IN"])
 CODES_PER_NETWORK_AND_HOUR = env.int("CODES_PER_NETWORK_AND_HOUR", default=20)
 CODES_PER_PREFIX_AND_DAY = env.int("CODES_PER_PREFIX_AND_DAY", default=100)
