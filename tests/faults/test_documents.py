@@ -22,13 +22,13 @@ def buyer(house: House) -> Buyer:
 
 def invoice_of(buyer: Buyer, order_id: str) -> bytes:
     """Return the PDF of an order's invoice, as soon as a worker has rendered it."""
-    [invoice] = wait_for(lambda: buyer.invoices(order_id), seconds=60)
+    [invoice] = wait_for(lambda: buyer.invoices(order_id))
 
     def downloaded() -> bytes | None:
         answer = buyer.api._session.get(f"{buyer.api.base_url}/invoices/{invoice['id']}/pdf", timeout=20)
         return answer.content if answer.status_code == 200 else None
 
-    content: bytes = wait_for(downloaded, seconds=60)
+    content: bytes = wait_for(downloaded)
     return content
 
 
@@ -47,7 +47,7 @@ def test_every_child_of_a_worker_renders(house: House, buyer: Buyer) -> None:
     before = children_of_worker(house)
     for child in before:
         os.kill(child, signal.SIGKILL)
-    wait_for(lambda: children_of_worker(house) - before, seconds=30)
+    wait_for(lambda: children_of_worker(house) - before)
     order_id, _ = buyer.buy()
     second = invoice_of(buyer, order_id)
 
