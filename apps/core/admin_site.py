@@ -7,19 +7,21 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import AdminSite
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.paginator import EmptyPage, Page, Paginator
-from django.db import DataError
+from django.contrib.admin.options import ShowFacets
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import BigIntegerField, Model, TextChoices
 from django.http import HttpRequest, HttpResponseRedirect
-from django.utils.functional import cached_property
+from django.http.response import HttpResponseBase
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.views import ChangeList
+from unfold.sites import UnfoldAdminSite
 
 from apps.core.admin_actions import WithObjectActions, act_for, object_actions_of
+from apps.core.admin_lists import UncountedChangeList, UncountedPaginator
 from apps.core.errors import BahiError
 from apps.core.events import Actor
 from apps.core.models import Event, Record
@@ -27,8 +29,6 @@ from apps.core.money import rupees
 
 #: What people look at last.
 _BOOKKEEPING = ("metadata", "version")
-#: Further pages are for programs; people search.
-_LAST_PAGE = 2_000
 #: Words of field names that people write otherwise.
 _ACRONYMS = {
     word.lower(): word
@@ -56,48 +56,6 @@ _ACRONYMS = {
 for _model in (Record, Event):
     # A property without a name of its own would be headed "Public id".
     admin.display(description="ID")(_model.__dict__["public_id"].fget)
-
-
-class UncountedPaginator(Paginator):
-    """
-    A paginator that does not count: it looks one row further than the page instead.
-
-    Counting a million orders takes longer than showing fifty. The number of pages is "at least one more" until the end.
-    """
-
-    template_name = "admin/pagination_uncounted.html"
-
-    @cached_property
-    def count(self) -> int:
-        return 10_000_000
-
-    def page(self, number: Any) -> Any:
-        number = max(1, int(number))
-        if number > _LAST_PAGE:
-            raise EmptyPage("too far")
-        start = (number - 1) * self.per_page
-        rows = list(self.object_list[start : start + self.per_page + 1])
-        if not rows and number > 1:
-            raise EmptyPage("behind the end")
-        is_last = len(rows) <= self.per_page
-        self.__dict__["count"] = start + len(rows) if is_last else start + self.per_page + 1
-        self.__dict__.pop("num_pages", None)
-        return Page(rows[: self.per_page], number, self)
-
-
-class UncountedChangeList(ChangeList):
-    """
-    A list that says nothing of how many rows there are, since nobody has counted them.
-
-    A filter's value of the address bar that the database cannot take leads back to the whole list.
-    """
-
-    def get_results(self, request: HttpRequest) -> None:
-        try:
-            super().get_results(request)
-        except (DataError, ValueError, OverflowError) as error:
-            raise IncorrectLookupParameters(error) from error
-        self.result_count = self.full_result_count = len(self.result_list)
 
 
 def _as_rupees(contents: str) -> str:
@@ -166,6 +124,32 @@ def add_panel(model_label: str, panel: Panel) -> None:
     _panels.setdefault(model_label, []).append(panel)
 
 
+class ChoicesView(AutocompleteJsonView):
+    """The choices of a field, for forms: only of fields that a page shows as a search box."""
+
+    def process_request(self, request: HttpRequest) -> Any:
+        """
+        Return what Django's view works with.
+
+        Django answers for any field of any model, so that whoever may look at people masked could list them whole.
+
+        :raises PermissionDenied: if no page offers the field as a search box
+        """
+        found = super().process_request(request)
+        field = found[2]
+        page: Any = self.admin_site._registry.get(field.model) if self.admin_site else None
+        if page is None or field.name not in page.get_autocomplete_fields(request):
+            raise PermissionDenied
+        return found
+
+
+class BahiAdminSite(UnfoldAdminSite):
+    """The back office as a whole."""
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
+        return ChoicesView.as_view(admin_site=self)(request)
+
+
 class BahiAdmin(WithObjectActions, ModelAdmin):
     """The base of every admin page."""
 
@@ -173,6 +157,7 @@ class BahiAdmin(WithObjectActions, ModelAdmin):
     readonly_preprocess_fields: dict[str, Callable[[str], str]] = {}
     paginator = UncountedPaginator
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER  # they count
     list_disable_select_all = True
     list_per_page = 50
     compressed_fields = True
