@@ -1,0 +1,5 @@
+"""The back office's pages of people and their access."""
+
+from apps.accounts.admin import people
+
+__all__ = ["people"]
