@@ -1,4 +1,6 @@
-"""The sentences that say what is wrong with an address, and what to change."""
+"""The sentences that say what is wrong with a try or an address, and what to do."""
+
+from math import ceil
 
 _LABELS = {
     "name": "name",
@@ -40,3 +42,20 @@ def field_refused(field: str, code: str) -> str:
 def address_warning(code: str, *, pin: str) -> str:
     """Return what the buyer should look at again in an address that was accepted."""
     return _WARNINGS[code].format(pin=pin)
+
+
+def wait_in_words(seconds: int) -> str:
+    """Return how long to wait: seconds up to a minute and a half, minutes up to two hours, else hours; never too short."""
+    for unit, length, most in (("second", 1, 90), ("minute", 60, 7_200)):
+        if seconds <= most:
+            return _count(ceil(seconds / length), unit)
+    return _count(ceil(seconds / 3_600), "hour")
+
+
+def too_many_log_ins(seconds: int) -> str:
+    """Return what the log-in page says when nothing is looked at for that many seconds."""
+    return f"Too many attempts. Try again in {_count(ceil(seconds / 60), 'minute')}."
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

@@ -15,6 +15,7 @@ from apps.accounts.states import SendFailure, SendStatus
 from apps.tax import rules as tax
 
 CODE_LENGTH: Final = 6
+CODE: Final = re.compile(rf"\A[0-9]{{{CODE_LENGTH}}}\Z")
 CODE_LIFE: Final = timedelta(minutes=5)
 MAX_ATTEMPTS: Final = 5
 RESEND_GAP: Final = timedelta(seconds=30)

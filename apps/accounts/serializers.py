@@ -1,6 +1,5 @@
 """Shapes of requests and responses of accounts."""
 
-import re
 from typing import Any
 
 from django.conf import settings
@@ -13,8 +12,6 @@ from apps.accounts.states import ChallengePurpose, Channel, SendStatus, Transpor
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictBooleanField, StrictCharField
 from apps.core.api.renderer import rfc3339
 from apps.tax import rules as tax
-
-_CODE = re.compile(r"[0-9]{6}")
 
 
 class PhoneField(StrictCharField):
@@ -52,7 +49,7 @@ class CodeField(StrictCharField):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        if not _CODE.fullmatch(text):
+        if not rules.CODE.fullmatch(text):
             self.fail("code")
         return text
 

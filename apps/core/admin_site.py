@@ -12,8 +12,9 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import BigIntegerField, Model, TextChoices
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -143,8 +144,39 @@ class ChoicesView(AutocompleteJsonView):
         return found
 
 
+@dataclass(frozen=True)
+class SitePage:
+    """A page of the back office that belongs to no model: its path below the site's, its name for `reverse`, and its view."""
+
+    path: str
+    name: str
+    view: Callable[..., HttpResponse]
+
+
+_site_pages: list[SitePage] = []
+
+
+def add_site_page(page: SitePage) -> None:
+    """Add a page to the back office, or replace Django's of the same name; called from the admin module of an app."""
+    _site_pages.append(page)
+
+
+def site_context(request: HttpRequest) -> dict[str, Any]:
+    """Return what the frame around a page of the back office needs."""
+    return dict(admin.site.each_context(request))
+
+
 class BahiAdminSite(UnfoldAdminSite):
-    """The back office as a whole."""
+    """
+    The back office as a whole.
+
+    It has no page of Django's that changes a password: that would neither take a code nor end sessions.
+    """
+
+    def get_urls(self) -> list[Any]:
+        pages = [path(page.path, self.admin_view(page.view), name=page.name) for page in _site_pages]
+        left_out = {page.name for page in _site_pages} | {"password_change", "password_change_done"}
+        return [*pages, *(url for url in super().get_urls() if getattr(url, "name", None) not in left_out)]
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
         return ChoicesView.as_view(admin_site=self)(request)

@@ -44,6 +44,7 @@ SHOP_NAME = env.str("SHOP_NAME", default="Bahi")
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "apps.core.apps.BackOfficeConfig",
+    "apps.accounts",  # before auth, whose `changepassword` it replaces
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -57,7 +58,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "apps.core",
     "apps.tax",
-    "apps.accounts",
     "apps.catalog",
     "apps.orders",
     "apps.payments",

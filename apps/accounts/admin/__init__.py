@@ -1,5 +1,5 @@
 """The back office's pages of people and their access."""
 
-from apps.accounts.admin import people
+from apps.accounts.admin import passwords, people
 
-__all__ = ["people"]
+__all__ = ["passwords", "people"]

@@ -1,5 +1,6 @@
 """People, their sessions, codes and addresses. Whatever changes somebody's access goes through services."""
 
+from importlib import import_module
 from typing import Any
 
 from django import forms
@@ -275,6 +276,7 @@ class AddressAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
 
 
+import_module("django.contrib.auth.admin")  # it registers the groups, and may be loaded after this module
 admin.site.unregister(Group)
 
 

@@ -15,7 +15,7 @@ from apps.accounts.services.codes import (
 )
 from apps.accounts.services.forgetting import forget_expired
 from apps.accounts.services.log_in import ANONYMOUS, check_staff_password, log_in_with_code, log_in_with_password
-from apps.accounts.services.people import change_name, confirm_email, set_own_password
+from apps.accounts.services.people import change_name, change_own_password, confirm_email, set_own_password
 from apps.accounts.services.reference_data import set_up_reference_data
 from apps.accounts.services.sessions import (
     Device,
@@ -41,6 +41,7 @@ __all__ = [
     "add_address",
     "change_address",
     "change_name",
+    "change_own_password",
     "check_address",
     "check_staff_password",
     "confirm_email",

@@ -6,14 +6,23 @@ from math import ceil
 
 from django.db import transaction
 
-from apps.accounts import statements
+from apps.accounts import messages, statements
 from apps.accounts.rules import Allowance
 from apps.core.errors import TooManyRequests
 
 
 class TriedTooOften(TooManyRequests):
-    message = "This was tried too often. Try again later."
+    message = "Too many attempts. Try again in {0}."
     code = "tried_too_often"
+
+
+def refuse_for(seconds: int) -> TriedTooOften:
+    """Return the error that says for how many seconds nothing is looked at."""
+    return TriedTooOften(messages.wait_in_words(seconds), retry_after=seconds)
+
+
+class _UsedUp(Exception):
+    """Rolls back what a refused try has spent of other budgets."""
 
 
 def spend(budgets: Sequence[Allowance], *, now: datetime) -> None:
@@ -26,7 +35,7 @@ def spend(budgets: Sequence[Allowance], *, now: datetime) -> None:
         with transaction.atomic():
             used_up = statements.spend(budgets, now=now)
             if used_up:
-                raise TriedTooOften
-    except TriedTooOften:
+                raise _UsedUp
+    except _UsedUp:
         wait = statements.wait_for([budget for budget in budgets if budget.key in used_up], now=now)
-        raise TriedTooOften(retry_after=max(1, ceil(wait.total_seconds()))) from None
+        raise refuse_for(max(1, ceil(wait.total_seconds()))) from None

@@ -25,7 +25,7 @@ from apps.core.incidents import note_credentials
 
 
 class CodeNotAccepted(Invalid):
-    message = "This code is wrong or no longer good. Ask for a new one if it does not come right."
+    message = "That code is incorrect or has expired. Request a new one."
 
 
 class CodeNotSent(Unavailable):
@@ -92,7 +92,7 @@ def _request(
     try:
         return _make_challenge(purpose=purpose, destination=destination, user_id=user_id, ip=ip, actor=actor, now=now)
     except IntegrityError as error:
-        raise budgets.TriedTooOften(retry_after=int(rules.RESEND_GAP.total_seconds())) from error
+        raise budgets.refuse_for(int(rules.RESEND_GAP.total_seconds())) from error
 
 
 def _limits() -> rules.CodeLimits:

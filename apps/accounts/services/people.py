@@ -83,30 +83,48 @@ def set_own_password(
     :raises PasswordTooWeak: if the password is too weak; no attempt is counted then
     :raises CodeNotAccepted: if the code is wrong or dead
     """
-    passwords.check_strength(password, user=selectors.get_user(user_id))
-    codes.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.SET_PASSWORD, user_id=user_id, now=now)
+    encoded = _check_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)
 
-    return _set_own_password(
-        user_id=user_id,
-        challenge_id=challenge_id,
-        code=code,
-        encoded=make_password(password),
-        device=device,
-        actor=actor,
-        now=now,
+    with transaction.atomic():
+        user = _change_password(
+            user_id=user_id, challenge_id=challenge_id, code=code, encoded=encoded, actor=actor, now=now
+        )
+        return sessions.start_session(user=user, device=device, now=now)
+
+
+def change_own_password(
+    *, user_id: UUID, challenge_id: UUID, code: str, password: str, actor: Actor, now: datetime
+) -> User:
+    """
+    Set a person's password after a fresh code and end all their access, without a session of the API: for the back office.
+
+    :raises PasswordTooWeak: if the password is too weak; no attempt is counted then
+    :raises CodeNotAccepted: if the code is wrong or dead
+    """
+    encoded = _check_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)
+
+    return _change_password(
+        user_id=user_id, challenge_id=challenge_id, code=code, encoded=encoded, actor=actor, now=now
     )
 
 
+def _check_new_password(*, user_id: UUID, challenge_id: UUID, password: str, now: datetime) -> str:
+    """Return the hash of a new password that is strong enough, once an attempt at its code has been counted."""
+    passwords.check_strength(password, user=selectors.get_user(user_id))
+    codes.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.SET_PASSWORD, user_id=user_id, now=now)
+    return make_password(password)
+
+
 @transaction.atomic
-def _set_own_password(
-    *, user_id: UUID, challenge_id: UUID, code: str, encoded: str, device: Device, actor: Actor, now: datetime
-) -> Grant:
+def _change_password(
+    *, user_id: UUID, challenge_id: UUID, code: str, encoded: str, actor: Actor, now: datetime
+) -> User:
     codes.use_code(challenge_id=challenge_id, code=code, now=now)
     user = locks.lock_user(user_id)
 
     store_password(user, encoded=encoded, actor=actor, now=now)
 
-    return sessions.start_session(user=user, device=device, now=now)
+    return user
 
 
 def store_password(user: User, *, encoded: str, actor: Actor, now: datetime) -> None:

@@ -1,0 +1,44 @@
+"""`manage.py changepassword EMAIL`: an operator sets somebody's password, under the rules that everybody has."""
+
+import getpass
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from apps.accounts import rules, selectors, services
+from apps.core import clock
+from apps.core.errors import BahiError
+from apps.core.events import Actor
+from apps.core.management.operating import OperatorCommand
+
+_OPERATOR = Actor(kind="operator", id="changepassword")
+
+
+class Command(OperatorCommand):
+    help = "Set a person's password and end all their sessions. Django's own command would leave the sessions of apps alive."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email", help="the e-mail address or phone number that the person logs in with")
+
+    def handle(self, *args: Any, email: str, **options: Any) -> None:
+        user = selectors.find_user_at(_normalised(email))
+        if user is None:
+            raise self.fail(f"There is no person with the e-mail address {email}.")
+        password = getpass.getpass(prompt="New password: ")
+        if password != getpass.getpass(prompt="New password again: "):
+            raise self.fail("The two passwords differ. Nothing is changed.")
+        try:
+            services.set_password(user_id=user.pk, password=password, actor=_OPERATOR, now=clock.now())
+        except BahiError as error:
+            raise self.fail(f"{error.text} Nothing is changed.") from error
+        self.stdout.write(f"The password of {user} is changed. All their sessions have ended.")
+
+
+def _normalised(text: str) -> str:
+    """Return an e-mail address or a phone number as it is stored, or the text itself if it is neither."""
+    for normalise in (rules.normalise_email, rules.normalise_phone):
+        try:
+            return normalise(text)
+        except ValueError:
+            continue
+    return text
