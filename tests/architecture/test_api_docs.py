@@ -7,6 +7,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -86,3 +87,36 @@ def test_the_static_files_are_served_without_collecting_them() -> None:
 
     assert answer.status_code == 200
     assert b"swagger-ui" in b"".join(answer.streaming_content)[:5000]
+
+
+def examples(schema: Any) -> list[tuple[str, dict[str, Any], Any]]:
+    """Return the name, schema and value of every example of a request or a response."""
+    found = []
+    for name, operation in operations(schema):
+        bodies = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for status, body in bodies.items():
+            media = body.get("content", {}).get("application/json", {})
+            for title, example in media.get("examples", {}).items():
+                found.append((f"{name} {status} {title}", media["schema"], example["value"]))
+    return found
+
+
+def test_every_example_fits_its_schema(schema: Any) -> None:
+    wrong = {}
+    for name, described, value in examples(schema):
+        validator = Draft202012Validator({**described, "components": schema["components"]})
+        if faults := [f"{fault.json_path}: {fault.message[:120]}" for fault in validator.iter_errors(value)]:
+            wrong[name] = faults[:3]
+
+    assert wrong == {}
+
+
+def test_every_list_is_one_list_object(schema: Any) -> None:
+    answers = {
+        name: operation["responses"]["200"]["content"]["application/json"]["schema"]
+        for name, operation in operations(schema)
+        if operation["operationId"].startswith("list_")
+    }
+
+    assert len(answers) >= 19
+    assert {name for name, answer in answers.items() if set(answer) != {"$ref"}} == set()

@@ -6,6 +6,7 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from rest_framework.serializers import ListSerializer
 
 from apps.core.api.pagination import whole_list
 
@@ -60,6 +61,10 @@ class ApiSchema(AutoSchema):
     def get_tags(self) -> list[str]:
         parts = [part for part in self.path.removeprefix("/api/v1/").split("/") if part and not part.startswith("{")]
         return [parts[0]] if parts else ["operations"]
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        # A list is described by its envelope, one object. Guessing by the method's name would make an array of envelopes of it.
+        return isinstance(serializer, ListSerializer)
 
     def get_override_parameters(self) -> list[Any]:
         parameters = list(super().get_override_parameters())
