@@ -3,17 +3,10 @@
 from apps.core.money import rupees
 
 _HSN = {
-    "not_digits": "{code} is not an HSN or SAC: it has digits alone.",
+    "not_digits": "{code} is not an HSN or SAC: these codes have digits only.",
     "wrong_length": "{code} is not an HSN or SAC: goods have 4, 6 or 8 digits, services (99...) have 6.",
     "unknown_chapter": "{code} is not an HSN or SAC: the tariff has no chapter {chapter}.",
-    "too_short": "The HSN {code} has {digits} digits; at the shop's turnover its documents show at least {fewest}.",
-}
-_TEXTS = {
-    "too_short": "The {label} has {length} characters; a GST invoice needs at least {fewest}. Write it out in full.",
-    "too_long": "The {label} has {length} characters; a GST invoice carries at most {most}. Shorten it.",
-    "forbidden_character": (
-        'The {label} has a quotation mark (") or a backslash (\\), which a GST invoice cannot carry. Leave it out.'
-    ),
+    "too_short": "The HSN {code} has {digits} digits; at the shop's turnover, invoices must show at least {fewest}.",
 }
 _ABOVE = (
     "At {price} a piece is worth {value} without tax. Above {limit} goods of HSN {hsn} bear {right} %, and {tax_class} bears {rate} %:"
@@ -35,23 +28,18 @@ def hsn_refused(code: str, refusal: str, *, fewest: int) -> str:
     return _HSN[refusal].format(code=code[:20], chapter=code[:2], digits=len(code), fewest=fewest)
 
 
-def text_refused(label: str, refusal: str, *, length: int, fewest: int, most: int) -> str:
-    """Return why what is printed of goods is refused, by the label of its field, and what to change."""
-    return _TEXTS[refusal].format(label=label, length=length, fewest=fewest, most=most)
-
-
 def unit_refused(uqc: str, *, is_service: bool) -> str:
     """Return why a unit quantity code is refused."""
     if is_service:
-        return f"Services are not counted in {uqc[:20]}: their unit is NA."
-    return f"{uqc[:20]} is not a unit that GST counts goods in, such as NOS (numbers), PCS (pieces), KGS or LTR."
+        return f"A service cannot have the unit {uqc[:20]}. Choose NA."
+    return f"{uqc[:20]} is not a unit of the GST list for goods. Choose one of it, such as NOS (numbers), PCS (pieces), KGS or LTR."
 
 
 def rate_refused(tax_class: str, *, rate: int, hsn: str, codes: tuple[str, ...]) -> str:
     """Return why goods cannot bear a rate (basis points) that only some goods still have."""
     return (
-        f"The tax class {tax_class} bears {rate / 100:g} %, which since 22 Sep 2025 is the rate of HSN {', '.join(codes)} alone;"
-        f" these goods are HSN {hsn}."
+        f"The tax class {tax_class} bears {rate / 100:g} %, which since 22 Sep 2025 applies only to HSN {', '.join(codes)};"
+        f" these goods have HSN {hsn}."
     )
 
 

@@ -45,7 +45,7 @@ class RegistrationAdmin(ServiceAdmin):
 
     def _warn_of_pin(self, request: HttpRequest, pin: str) -> None:
         if rules.is_pin(pin) and not rules.is_known_pin_prefix(pin):
-            self.message_user(request, sentences.pin_prefix_unknown(pin), messages.WARNING)
+            self.message_user(request, sentences.unknown_pin_prefix(pin), messages.WARNING)
 
     @admin.action(description="Sell under this registration", permissions=["change"])
     def make_default(self, request: HttpRequest, queryset: "QuerySet[Registration]") -> None:

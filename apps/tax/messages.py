@@ -1,6 +1,6 @@
-"""The sentences that say why a text of a GST registration is refused, and what to change."""
+"""The sentences that say why a text or a PIN code is refused or doubted, and what to change."""
 
-_LABELS = {
+LABELS_OF_REGISTRATION = {
     "legal_name": "legal name",
     "trade_name": "trade name",
     "address_line1": "first address line",
@@ -8,19 +8,20 @@ _LABELS = {
     "city": "city",
 }
 _SENTENCES = {
-    "too_short": "The {label} has {length} characters; a GST invoice needs at least {fewest}. Write it out in full.",
-    "too_long": "The {label} has {length} characters; a GST invoice carries at most {most}. Shorten it.",
+    "too_short": "The {label} has {length}; a GST invoice needs at least {fewest}. Write it out in full.",
+    "too_long": "The {label} has {length}; a GST invoice carries at most {most}. Shorten it.",
     "forbidden_character": (
         'The {label} has a quotation mark (") or a backslash (\\), which a GST invoice cannot carry. Leave it out.'
     ),
 }
 
 
-def text_refused(field: str, refusal: str, *, length: int, fewest: int, most: int) -> str:
-    """Return why a text of a registration, of so many characters, is refused and what to change."""
-    return _SENTENCES[refusal].format(label=_LABELS[field], length=length, fewest=fewest, most=most)
+def text_refused(label: str, refusal: str, *, length: int, fewest: int, most: int) -> str:
+    """Return why an invoice does not carry a text, by the label of its field and its length in characters, and what to change."""
+    count = "1 character" if length == 1 else f"{length} characters"
+    return _SENTENCES[refusal].format(label=label, length=count, fewest=fewest, most=most)
 
 
-def pin_prefix_unknown(pin: str) -> str:
-    """Return what staff should look at again in a registration that was accepted."""
-    return f"We know no PIN code that begins as {pin} does. Check it."
+def unknown_pin_prefix(pin: str) -> str:
+    """Return what to check in an address whose PIN code begins as none does."""
+    return f"No PIN code that we know begins with {pin[:3]}. Check the PIN code."

@@ -253,5 +253,11 @@ def _refuse_texts(texts: Mapping[str, str]) -> None:
             continue
         refusal = rules.check_text(text, limits)
         if refusal is not None:
-            sentence = messages.text_refused(field, refusal, length=len(text), fewest=limits.fewest, most=limits.most)
+            sentence = messages.text_refused(
+                messages.LABELS_OF_REGISTRATION[field],
+                refusal,
+                length=len(text),
+                fewest=limits.fewest,
+                most=limits.most,
+            )
             raise RegistrationTextNotValid(sentence, param=field, details=[{"param": field, "code": str(refusal)}])

@@ -179,7 +179,7 @@ class TestCreate:
                 {
                     "code": "unknown_pin_prefix",
                     "param": "pin",
-                    "message": "We know no PIN code that begins as 599001 does. Check it: the parcel may not arrive.",
+                    "message": "No PIN code that we know begins with 599. Check the PIN code. The parcel may not arrive.",
                 }
             ],
         )

@@ -39,13 +39,13 @@ class TestUnits:
         [
             (
                 {"uqc": "XYZ"},
-                "XYZ is not a unit that GST counts goods in, such as NOS (numbers), PCS (pieces), KGS or LTR.",
+                "XYZ is not a unit of the GST list for goods. Choose one of it, such as NOS (numbers), PCS (pieces), KGS or LTR.",
             ),
             (
                 {"uqc": "NA"},
-                "NA is not a unit that GST counts goods in, such as NOS (numbers), PCS (pieces), KGS or LTR.",
+                "NA is not a unit of the GST list for goods. Choose one of it, such as NOS (numbers), PCS (pieces), KGS or LTR.",
             ),
-            ({"hsn": "998314", "uqc": "NOS"}, "Services are not counted in NOS: their unit is NA."),
+            ({"hsn": "998314", "uqc": "NOS"}, "A service cannot have the unit NOS. Choose NA."),
         ],
     )
     def test_only_those_of_the_official_list_are_taken(self, fields: dict[str, str], sentence: str) -> None:
@@ -86,7 +86,7 @@ class TestHsnDigits:
             create(hsn="6211")
 
         assert refused.value.text == (
-            f"The HSN 6211 has 4 digits; at the shop's turnover its documents show at least {digits}."
+            f"The HSN 6211 has 4 digits; at the shop's turnover, invoices must show at least {digits}."
         )
         assert not Variant.objects.exists()
 
@@ -143,8 +143,8 @@ class TestBricks:
 
         percent = tax_class.split("_")[1]
         assert refused.value.text == (
-            f"The tax class {tax_class} bears {percent} %, which since 22 Sep 2025 is the rate of HSN 6815, 69010010, 69041000,"
-            " 69051000 alone; these goods are HSN 62114290."
+            f"The tax class {tax_class} bears {percent} %, which since 22 Sep 2025 applies only to HSN 6815, 69010010, 69041000,"
+            " 69051000; these goods have HSN 62114290."
         )
         assert not Variant.objects.exists()
 

@@ -55,7 +55,7 @@ def test_an_address_that_no_invoice_carries_is_refused(desk: Client, fields: dic
 def test_an_unknown_pin_is_taken_with_a_warning(desk: Client) -> None:
     response = desk.post("/admin/tax/registration/add/", {**FORM, "pin": "499001"}, follow=True)
 
-    assert "We know no PIN code that begins as 499001 does. Check it." in response.content.decode()
+    assert "No PIN code that we know begins with 499. Check the PIN code." in response.content.decode()
     assert Registration.objects.get().pin == "499001"
 
 

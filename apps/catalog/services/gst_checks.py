@@ -11,6 +11,7 @@ from apps.catalog import messages
 from apps.catalog.models import Variant
 from apps.core.errors import Invalid
 from apps.core.money import rupees
+from apps.tax import messages as tax_messages
 from apps.tax import rules as tax
 from apps.tax import selectors as tax_selectors
 
@@ -51,10 +52,10 @@ class GoodsFacts:
 
 
 def facts_of(variant: Variant, changes: Mapping[str, Any] | None = None) -> GoodsFacts:
-    """Return what GST asks of a variant, with the changes that are asked for."""
-    asked = changes or {}
+    """Return what GST asks of a variant, with requested changes."""
+    requested = changes or {}
     return GoodsFacts(
-        **{field.name: asked.get(field.name, getattr(variant, field.name)) for field in fields(GoodsFacts)}
+        **{field.name: requested.get(field.name, getattr(variant, field.name)) for field in fields(GoodsFacts)}
     )
 
 
@@ -98,7 +99,9 @@ def check_description(*, name: str = "", title: str = "") -> None:
     ):
         refusal = tax.check_text(text, limits) if text else None
         if refusal is not None:
-            sentence = messages.text_refused(label, refusal, length=len(text), fewest=limits.fewest, most=limits.most)
+            sentence = tax_messages.text_refused(
+                label, refusal, length=len(text), fewest=limits.fewest, most=limits.most
+            )
             raise DescriptionNotValid(sentence, param=param, details=[{"param": param, "code": str(refusal)}])
 
 
@@ -160,7 +163,7 @@ def _sentence(limit: tax.ValueLimit, facts: GoodsFacts, *, rate: int, value: int
             lower_class=limit.class_to_limit,
             higher_class=limit.class_above,
         )
-    told = {
+    facts_in_words = {
         "price": rupees(facts.price),
         "value": rupees(value),
         "limit": rupees(limit.limit),
@@ -170,8 +173,8 @@ def _sentence(limit: tax.ValueLimit, facts: GoodsFacts, *, rate: int, value: int
     }
     right, right_class = limit.rate_of(value), limit.class_of(value)
     if value > limit.limit:
-        return messages.class_above_refused(right=right, right_class=right_class, highest=lowest, **told)
-    return messages.class_below_refused(right=right, right_class=right_class, highest=highest, **told)
+        return messages.class_above_refused(right=right, right_class=right_class, highest=lowest, **facts_in_words)
+    return messages.class_below_refused(right=right, right_class=right_class, highest=highest, **facts_in_words)
 
 
 def _rate(facts: GoodsFacts, day: date) -> int:
