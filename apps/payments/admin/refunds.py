@@ -282,8 +282,9 @@ def _of_disputes(refund: Refund) -> list[tuple[str, Any]]:
     return [("Mind", f"The payer's bank wants or has taken {rupees(wanted)} of this payment: do not pay it twice.")]
 
 
-def _is_failed(refund: Refund) -> bool:
-    return refund.status == RefundStatus.FAILED and not Refund.objects.filter(retry_of=refund).exists()
+def is_retryable(refund: Refund) -> bool:
+    """Return whether a refund has failed and no retry stands for it."""
+    return refund.status == RefundStatus.FAILED and selectors.find_retry(refund.pk) is None
 
 
 def _is_in_doubt(refund: Refund) -> bool:
@@ -307,12 +308,12 @@ for _action in (
     ObjectAction(
         name="retry", title="Try again", permission=_DECIDE, does=_retry, icon="replay", forecast=_of_retry,
         forecast_for_actor=_who_retries,
-        is_offered=_is_failed,
+        is_offered=is_retryable,
     ),
     ObjectAction(
         name="transfer", title="Pay by bank transfer", permission=_DECIDE, does=_transfer, icon="account_balance",
         form=TransferForm, forecast=_of_transfer, forecast_for_actor=_who_transfers,
-        is_offered=lambda refund: refund.status == RefundStatus.MANUAL or _is_failed(refund),
+        is_offered=lambda refund: refund.status == RefundStatus.MANUAL or is_retryable(refund),
     ),
     ObjectAction(
         name="ask", title="Ask the gateway now", permission="payments.view_refund", does=_ask, icon="sync",

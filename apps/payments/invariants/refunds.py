@@ -169,13 +169,14 @@ REFUNDS = (
     Invariant(
         id="INV-20d",
         name="refunds_are_decided_by_two",
-        statement="Nobody approved the refund that he asked for, and what was tried again had failed.",
+        statement="Nobody approved the refund that they requested, and what was attempted again had failed.",
         sql="""
             SELECT r.id, r.number, r.requested_by, r.approved_by FROM payments_refund r
             LEFT JOIN payments_refund f ON f.id = r.retry_of_id
             WHERE (r.approved_by <> '' AND (r.approved_by = r.requested_by OR r.approved_at IS NULL))
-               OR (f.id IS NOT NULL AND (f.status NOT IN ('failed', 'processed') OR f.attempt_id <> r.attempt_id
-                                         OR f.amount <> r.amount))
+               OR (f.id IS NOT NULL AND (f.attempt_id <> r.attempt_id OR f.amount <> r.amount OR NOT EXISTS (
+                   SELECT FROM payments_ledgertransaction t WHERE t.source_type = 'payments.refund' AND t.source_id = f.id
+                   AND t.kind LIKE 'refund_reversal%%')))
         """,
     ),
     Invariant(
@@ -188,8 +189,8 @@ REFUNDS = (
                 a.review_opened_at IS NULL
                 OR (a.review_closed_at IS NOT NULL AND a.amount - {LOST_OF_ATTEMPT} >= {SMALLEST_REFUND} + (
                     SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
-                    LEFT JOIN payments_refund again ON again.retry_of_id = r.id
-                    WHERE r.attempt_id = a.id AND r.status <> 'cancelled' AND again.id IS NULL)))
+                    WHERE r.attempt_id = a.id AND r.status <> 'cancelled' AND NOT EXISTS (
+                        SELECT FROM payments_refund again WHERE again.retry_of_id = r.id AND again.status <> 'cancelled'))))
         """,  # noqa: S608 - our own names
     ),
     Invariant(

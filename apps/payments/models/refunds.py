@@ -28,7 +28,7 @@ class Refund(Subject):
     One movement of money (paise) back to a payer, out of one captured attempt. Its terms never change.
 
     The row and its idempotency key are committed before the gateway is called; `gateway_call` says how far that call is. What
-    failed for certain is tried again only as a new row, `retry_of` this one.
+    failed for certain is attempted again only as a new row, `retry_of` this one; one that was withdrawn makes room for another.
     """
 
     PREFIX = "rfnd"
@@ -54,7 +54,9 @@ class Refund(Subject):
     gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.NEEDED)
     gateway_refund_id = models.CharField(max_length=40, unique=True, null=True, blank=True)
     idempotency_key = models.CharField(max_length=64, unique=True)
-    retry_of = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="retried_as")
+    retry_of = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="retries", db_index=False
+    )
     requested_by = models.CharField(max_length=200)
     approved_by = models.CharField(max_length=200, blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
@@ -76,6 +78,12 @@ class Refund(Subject):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["order", "sequence"], name="refunds_of_an_order_are_numbered"),
+            models.UniqueConstraint(
+                fields=["retry_of"],
+                # One that was withdrawn makes room for another, and the gateway may have made it after all.
+                condition=~models.Q(status__in=(RefundStatus.CANCELLED, RefundStatus.PROCESSED)),
+                name="one_open_retry_per_refund",
+            ),
             models.CheckConstraint(condition=models.Q(amount__gte=1), name="refund_is_positive"),
             models.CheckConstraint(
                 condition=~models.Q(status=RefundStatus.PROCESSED) | models.Q(processed_at__isnull=False),
@@ -95,6 +103,7 @@ class Refund(Subject):
                 fields=["next_check_at"], name="refund_to_check", condition=models.Q(next_check_at__isnull=False)
             ),
             models.Index(fields=["-created_at", "-id"], name="refund_by_time"),
+            models.Index(fields=["retry_of"], name="refund_by_retried", condition=models.Q(retry_of__isnull=False)),
             models.Index(
                 fields=["created_at"],
                 name="refund_to_approve",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Prefetch, Q, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum
 
 from apps.core import ids
 from apps.core.errors import NotFound
@@ -227,9 +227,9 @@ def list_refunds_to_approve(rows: "QuerySet[Refund] | None" = None) -> "QuerySet
 
 
 def list_refunds_that_failed(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
-    """Return the refunds, of these or of all, that failed and were not tried again, and those to be transferred by hand."""
+    """Return the refunds, of these or of all, that failed and that no retry stands for, and those to be transferred by hand."""
     failed = _all_or(rows).filter(status__in=(RefundStatus.FAILED, RefundStatus.MANUAL))
-    return failed.filter(retried_as__isnull=True)
+    return failed.exclude(Exists(_list_standing_retries().filter(retry_of=OuterRef("pk"))))
 
 
 def list_refunds_in_doubt(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
@@ -277,8 +277,24 @@ def _holding_of(order_id: UUID, *, besides: UUID | None) -> QuerySet[Refund]:
 
 
 def find_retry(refund_id: UUID) -> Refund | None:
-    """Return the refund that stands for one that had failed, or None."""
-    return Refund.objects.filter(retry_of_id=refund_id).first()
+    """Return the refund that stands for one that had failed, or None; one that was withdrawn stands for nothing."""
+    return _list_standing_retries().filter(retry_of_id=refund_id).order_by("sequence").first()
+
+
+def list_same_money(refund: Refund) -> list[Refund]:
+    """Return the other refunds of the same money, first to last: what a refund was to replace, and all that were to replace it."""
+    first = refund
+    while first.retry_of is not None:
+        first = first.retry_of
+    found, latest = [first], [first]
+    while latest:
+        latest = list(Refund.objects.filter(retry_of__in=latest))
+        found += latest
+    return sorted((one for one in found if one.pk != refund.pk), key=lambda one: one.sequence)
+
+
+def _list_standing_retries() -> QuerySet[Refund]:
+    return Refund.objects.exclude(retry_of=None).exclude(status=RefundStatus.CANCELLED)
 
 
 def find_refund_for(facts: GatewayRefund, *, adopted_by: UUID | None = None) -> Refund | None:

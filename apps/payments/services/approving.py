@@ -165,7 +165,7 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
     :raises SecondPersonRequired: if the actor requested it, or may not decide about so much alone
     :raises SelfApprovalForbidden: if the order is the actor's own
     :raises RefundNotToSettle: if it has not failed
-    :raises RefundAlreadyRetried: if it was tried again
+    :raises RefundAlreadyRetried: if a retry stands for it
     :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
     :raises MoneyIsDisputed: if a payer's bank wants it, or has taken it, meanwhile
     :raises UnitsExceedLine: if its units have been refunded otherwise meanwhile

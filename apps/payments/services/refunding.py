@@ -62,7 +62,7 @@ class RefundNotFailed(Conflict):
 
 
 class RefundAlreadyRetried(Conflict):
-    message = "Refund {0} was tried again already."
+    message = "Refund {0} was attempted again as {1}; continue with that one."
 
 
 @transaction.atomic
@@ -162,7 +162,7 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
 
     :raises RefundNotFound: if there is none
     :raises RefundNotFailed: if it has not failed
-    :raises RefundAlreadyRetried: if there is a new row already
+    :raises RefundAlreadyRetried: if a new row stands for it
     :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
     :raises UnitsExceedLine: if its units have been refunded otherwise meanwhile
     :raises RefundLeavesRemainder: if it would leave less than a rupee
@@ -196,15 +196,18 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
 
 def check_failed(refund: Refund) -> None:
     """
-    Make sure that a refund has failed for certain and was not tried again.
+    Make sure that a refund has failed for certain and that no retry stands for it. The caller has locked its order.
+
+    A retry that was rejected, withdrawn or given up stands for nothing; one that failed is the one to attempt again.
 
     :raises RefundNotFailed: if it has not failed
     :raises RefundAlreadyRetried: if a new row stands for it
     """
     if refund.status != RefundStatus.FAILED:
         raise RefundNotFailed(refund.number, RefundStatus(refund.status).label.lower())
-    if Refund.objects.filter(retry_of=refund).exists():
-        raise RefundAlreadyRetried(refund.number)
+    again = selectors.find_retry(refund.pk)
+    if again is not None:
+        raise RefundAlreadyRetried(refund.number, again.number)
 
 
 def post_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> None:

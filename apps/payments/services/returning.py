@@ -260,7 +260,7 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
     if to == RefundStatus.PENDING and was == RefundStatus.FAILED:
         log.error("rejected_refund_was_made", refund=refund.number)
         post_due(order, refund, kind=DUE_AGAIN, now=now)
-        _call_off_another_try(order, refund, now=now)
+        _call_off_other_attempts(order, refund, now=now)
         take_lines_again(order, refund, now=now)
     if to == RefundStatus.PROCESSED:
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED, RefundStatus.MANUAL):
@@ -269,23 +269,21 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
             post_due(order, refund, kind=DUE_AGAIN, now=now)
         refund.processed_at = now
         _post_processed(order, refund, now=now)
-        _call_off_another_try(order, refund, now=now)
+        _call_off_other_attempts(order, refund, now=now)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
             # Only now: the other try had taken the same lines.
             take_lines_again(order, refund, now=now)
 
 
-def _call_off_another_try(order: "Order", refund: Refund, *, now: datetime) -> None:
-    """Withdraw the refund that was to stand for one which had failed and was made after all, if the gateway does not know of it."""
-    again = selectors.find_retry(refund.pk)
-    if again is None:
-        return
-    again = locks.lock_refund(again.pk)
-    is_unsent = again.status == RefundStatus.PENDING and again.gateway_call == GatewayCall.NEEDED
-    if again.status == RefundStatus.REQUIRES_APPROVAL or is_unsent:
-        reason = f"{refund.number} was made after all"
-        # The buyer hears of the one that was made.
-        withdraw(order, again, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
+def _call_off_other_attempts(order: "Order", refund: Refund, *, now: datetime) -> None:
+    """Withdraw what else was to return the money of a refund that was made after all, if the gateway does not know of it."""
+    for other in selectors.list_same_money(refund):
+        again = locks.lock_refund(other.pk)
+        is_unsent = again.status == RefundStatus.PENDING and again.gateway_call == GatewayCall.NEEDED
+        if is_unsent or again.status in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.MANUAL):
+            reason = f"{refund.number} was made after all"
+            # The buyer hears of the one that was made.
+            withdraw(order, again, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
 
 
 @transaction.atomic
