@@ -244,7 +244,7 @@ def _money_back() -> dict[str, tuple[str, str, str]]:
 def _incidents(open_incidents: list[Incident]) -> tuple[str, str, str]:
     """Return what is open, and what the oldest is about."""
     if not open_incidents:
-        return ("0", "nothing keeps the shop from its work", "")
+        return ("0", "no incident is open", "")
     oldest = open_incidents[0]
     return (_capped(len(open_incidents)), f"{oldest.kind.replace('_', ' ')}: {oldest.key}"[:60], "bad")
 

@@ -75,7 +75,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-47b",
         name="codes_that_were_not_sent_say_why",
-        statement="A code that failed, or whose fate is unknown, says why, and none that was sent says that it failed.",
+        statement="A code whose sending failed or is unknown has a reason, and a code that was sent has no failure.",
         sql="""
             SELECT id, purpose, send_status, send_failure FROM accounts_challenge
             WHERE (send_status IN ('failed', 'unknown') AND send_error = '')

@@ -126,7 +126,7 @@ def hash_code(*, pepper: str, challenge: str, purpose: str, destination: str, co
 
 
 def requested_at(expires_at: datetime) -> datetime:
-    """Return when a code was asked for, from when it expires."""
+    """Return when a code was requested, from when it expires."""
     return expires_at - CODE_LIFE
 
 
@@ -136,7 +136,7 @@ def is_code(*, pepper: str, challenge: str, purpose: str, destination: str, code
     return hmac.compare_digest(wanted, code_hash)
 
 
-#: Why a code has not come, and what to do, by what is told of it.
+#: The sentences that say why a code was not sent and what to do, by the reason of its failure.
 SEND_FAILURES: Final[dict[str, str]] = {
     SendFailure.REJECTED: "We could not send a code to this phone number or e-mail address. Check it, or use another one.",
     SendFailure.PROVIDER_UNAVAILABLE: "The code could not be sent now. Request a new one, or use your password.",
@@ -184,7 +184,7 @@ def code_budgets(*, destination: str, purpose: str, ip: str, pepper: str, limits
 
 
 def destination_budgets(*, destination: str, purpose: str, pepper: str) -> tuple[Allowance, ...]:
-    """Return the part of a code's cost that its destination bears, which is given back for a code that was not sent."""
+    """Return the part of a code's cost that its destination bears, which is restored for a code that was not sent."""
     who = pseudonym(pepper=pepper, text=destination)
     return (
         Allowance(f"code:gap:{purpose}:{who}", 1, RESEND_GAP),

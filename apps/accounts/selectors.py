@@ -43,7 +43,7 @@ def find_user(public_id: str) -> User | None:
 
 def get_challenge(challenge_id: UUID) -> Challenge:
     """
-    Return a request for a code. Its id is known to whoever asked for it, and to nobody else.
+    Return a request for a code. Only the caller who requested it knows its id.
 
     :raises ChallengeNotFound: if there is none
     """

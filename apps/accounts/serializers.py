@@ -352,7 +352,7 @@ class AddressResponse(ResponseSerializer):
     country = serializers.CharField()
     gstin = serializers.CharField()
     is_default = serializers.BooleanField()
-    warnings = AddressWarningResponse(many=True, help_text="Empty unless something should be looked at again.")
+    warnings = AddressWarningResponse(many=True, help_text="Empty unless something should be checked.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     version = serializers.IntegerField()

@@ -86,7 +86,7 @@ def spend(budgets: Sequence[Allowance], *, now: datetime) -> set[str]:
 
 def give_back(budgets: Sequence[Allowance], *, spent_at: datetime) -> None:
     """
-    Give back the try that was spent of narrow budgets at an instant; a second time changes nothing.
+    Restore the attempt that was spent of narrow budgets at an instant; a second time changes nothing.
 
     Rows are taken in the order of their keys, as by `spend`.
     """

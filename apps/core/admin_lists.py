@@ -36,7 +36,7 @@ class UncountedPaginator(Paginator):
         start = (number - 1) * self.per_page
         rows = list(self.object_list[start : start + self.per_page + 1])
         if not rows and number > 1:
-            raise EmptyPage("behind the end")
+            raise EmptyPage("There is no such page.")
         is_last = len(rows) <= self.per_page
         self.__dict__["count"] = start + len(rows) if is_last else start + self.per_page + 1
         self.__dict__.pop("num_pages", None)

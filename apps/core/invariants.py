@@ -112,7 +112,7 @@ INVARIANTS = (
     Invariant(
         id="INV-38d",
         name="hints_are_not_sent_too_often",
-        statement="A hint is sent again only after a wait that doubles with each time.",
+        statement="A hint is sent again only after a wait that doubles each time.",
         sql=_hints_sent_too_often,
     ),
     Invariant(
@@ -128,7 +128,7 @@ INVARIANTS = (
     Invariant(
         id="INV-53",
         name="incidents_are_true",
-        statement="At most one incident of a kind and key is open, and each was seen from its first to its last time in order.",
+        statement="At most one incident per kind and key is open, and none was last seen before it was first seen.",
         sql="""
             SELECT min(id::text) AS id, kind, key, count(*) AS open FROM core_incident
             WHERE resolved_at IS NULL GROUP BY kind, key HAVING count(*) > 1

@@ -53,7 +53,7 @@ def amount_text(minor_units: int, currency: str) -> str:
         return rupees(minor_units)
     sign, (whole, rest) = "-" if minor_units < 0 else "", divmod(abs(minor_units), PAISE_PER_RUPEE)
     amount = f"{sign}{whole}.{rest:02d}"
-    return f"{currency} {amount}" if currency else f"{amount} of no currency"
+    return f"{currency} {amount}" if currency else f"{amount} without a currency"
 
 
 def draw(amount: int, available: Sequence[int], *tiers: Sequence[int]) -> list[int]:

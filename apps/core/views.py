@@ -86,7 +86,7 @@ class BooksCollector:
 
 
 def _incident_metrics() -> Any:
-    incidents_open = GaugeMetricFamily("bahi_incidents_open", "Incidents that nobody has repaired.", labels=["kind"])
+    incidents_open = GaugeMetricFamily("bahi_incidents_open", "Incidents that are open.", labels=["kind"])
     for kind, count in incidents.count_open_incidents().items():
         incidents_open.add_metric([kind], count)
     return incidents_open

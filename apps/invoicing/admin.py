@@ -229,8 +229,8 @@ def _documents_of_cancelling(order: Any) -> list[tuple[str, str]]:
 def _fate_of(invoice: Invoice) -> str:
     left = invoice.total_amount - selectors.sum_credited(invoice.pk).total
     return (
-        f"{invoice.get_type_display()} {invoice.number} over {rupees(invoice.total_amount)} stays as it is."
-        f" Credit notes over the {rupees(left)} not credited yet follow the money."
+        f"{invoice.get_type_display()} {invoice.number} of {rupees(invoice.total_amount)} stays as it is."
+        f" Credit notes for the remaining {rupees(left)} are issued with their refunds."
     )
 
 

@@ -40,7 +40,9 @@ _LIST_PARAMETERS = [
 ]
 _PDF_RESPONSES = {
     (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF."),
-    409: OpenApiResponse(OpenApiTypes.OBJECT, description="The PDF is being made; ask again after Retry-After."),
+    409: OpenApiResponse(
+        OpenApiTypes.OBJECT, description="The PDF is being prepared; repeat the request after Retry-After."
+    ),
 }
 
 

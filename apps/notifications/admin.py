@@ -128,7 +128,7 @@ class NotificationAdmin(ReadOnlyAdmin):
             else:
                 sent += 1
         if sent:
-            self.message_user(request, f"Messages that are sent again: {sent}.", messages.SUCCESS)
+            self.message_user(request, f"Messages queued to be sent again: {sent}.", messages.SUCCESS)
         return None
 
     @admin.display(description="id")
@@ -152,11 +152,11 @@ def _ask_about_resend(request: HttpRequest, page: NotificationAdmin, chosen: lis
 
 def _what_resending_does(notification: Notification) -> str:
     if notification.status not in NOT_SENT:
-        return "It is left as it is, because it was sent or is about to be."
+        return "It is not sent again, because it was sent or is about to be sent."
     if not services.is_still_true(notification):
-        return "It is left as it is, because what it says is no longer true."
+        return "It is not sent again, because what it says is no longer true."
     if notification.status == NotificationStatus.UNKNOWN:
-        return "It is sent again. It may have arrived already: the person may then get it twice."
+        return "It is sent again. It may already have arrived, so the person may get it twice."
     return "It is sent again."
 
 

@@ -201,7 +201,7 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
         responses={
             (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF."),
             409: OpenApiResponse(
-                OpenApiTypes.OBJECT, description="The PDF is being made; ask again after Retry-After."
+                OpenApiTypes.OBJECT, description="The PDF is being prepared; repeat the request after Retry-After."
             ),
         },
         examples=[

@@ -166,7 +166,7 @@ INVARIANTS = (
     Invariant(
         id="INV-10",
         name="no_order_waits_for_ever",
-        statement="No order waits more than ten minutes after its time is over while no payment is under way and no money under review.",
+        statement="No order stays open more than ten minutes past its time while no payment is under way and no money is under review.",
         settles_in=600,
         sql="""
             SELECT number, expires_at, payment_live_until FROM orders_order
@@ -215,7 +215,7 @@ INVARIANTS = (
     Invariant(
         id="INV-54",
         name="addresses_lie_in_their_state",
-        statement="The PIN code of an order's address lies in the address's state, unless it is of the army post or in no range.",
+        statement="The PIN code of an order's address lies in the address's state, unless it belongs to the army post or no known range.",
         sql=_PINS,
     ),
 )

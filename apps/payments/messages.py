@@ -5,7 +5,7 @@ from apps.core.money import amount_text
 
 def refund_of_nothing(entity_id: str, said: str) -> str:
     """Return that a refund is of no amount."""
-    return f"The gateway reports refund {entity_id} of {said}. A refund is of more than nothing."
+    return f"The gateway reports refund {entity_id} of {said}. A refund must be of more than zero."
 
 
 def refund_of_another_payment(entity_id: str, number: str, payment_id: str) -> str:
@@ -43,7 +43,7 @@ def refund_paid_twice(entity_id: str, number: str, *, said: str, reference: str)
 
 def dispute_of_nothing(entity_id: str, said: str) -> str:
     """Return that a dispute is about no amount."""
-    return f"The gateway reports dispute {entity_id} about {said}. A dispute is about more than nothing."
+    return f"The gateway reports dispute {entity_id} about {said}. A dispute must be about more than zero."
 
 
 def dispute_deducts_too_much(entity_id: str, *, deducted: str, said: str) -> str:

@@ -41,7 +41,7 @@ def read_logo_path(value: str) -> Path | None:
         raise ImproperlyConfigured(f"SELLER_LOGO_PATH names {value}, which has more than 500,000 bytes.")
     if not content.lstrip().startswith(_PICTURES[path.suffix.lower()]):
         raise ImproperlyConfigured(
-            f"SELLER_LOGO_PATH names {value}, which is not the kind of picture that its name says."
+            f"SELLER_LOGO_PATH names {value}, whose content is not the kind of picture that its name says."
         )
     return path
 

@@ -30,7 +30,7 @@ class ReceivedBytes(Unreader):
     """What a parser may read: the bytes that have arrived. Reading past them ends the request and never waits."""
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        raise _reset("the request ended before its end")
+        raise _reset("the client ended the request before it was complete")
 
 
 class ClientSocket:

@@ -241,7 +241,7 @@ class TestAdmin:
 
         asked = client.get(url).content.decode()
 
-        assert "It may have arrived already: the person may then get it twice." in asked
+        assert "It may already have arrived, so the person may get it twice." in asked
         assert "301: insufficient balance" in asked
         assert "Order ORD-2627-000001 is cancelled." in asked
         expect_unchanged(notification, "unknown")
@@ -259,11 +259,11 @@ class TestAdmin:
 
         asked = client.post(url, chosen).content.decode()
 
-        assert "It is left as it is, because it was sent or is about to be." in asked
+        assert "It is not sent again, because it was sent or is about to be sent." in asked
         assert asked.count('name="_selected_action"') == 3
         expect_unchanged(failed, "failed")
         answer = client.post(url, {**chosen, "confirmed": "yes"}, follow=True).content.decode()
-        assert "Messages that are sent again: 2." in answer
+        assert "Messages queued to be sent again: 2." in answer
         assert "This message was sent, or is about to be." in answer
         statuses = Notification.objects.order_by("pk").values_list("status", flat=True)
         assert sorted(statuses) == ["queued", "queued", "sent"]

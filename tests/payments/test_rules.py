@@ -141,7 +141,7 @@ def test_a_payment_is_over_when_its_time_is_up_and_no_wanted_money_waits(
 
 def test_buyers_read_our_words_and_never_the_gateways() -> None:
     assert rules.buyer_text({}) == ""
-    assert rules.buyer_text({"reason": "incorrect_pin"}) == "The UPI PIN was not right. Try again."
+    assert rules.buyer_text({"reason": "incorrect_pin"}) == "The UPI PIN was incorrect. Try again."
     assert "<b>" not in rules.buyer_text({"reason": "<b>", "description": "<b>internal host 10.0.0.7</b>"})
 
 

@@ -117,7 +117,7 @@ def test_what_is_not_plainly_paise_is_not_guessed_at(amount: str) -> None:
 
 @pytest.mark.parametrize("at", [float("inf"), "1e9", "９", [1]])
 def test_what_is_no_time_is_refused(at: Any) -> None:
-    with pytest.raises(UnreadableFacts, match="settled_at is no time"):
+    with pytest.raises(UnreadableFacts, match="settled_at is not a time"):
         row_from(line("pay_1", settled_at=at))
 
 

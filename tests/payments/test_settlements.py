@@ -273,7 +273,7 @@ def test_an_unknown_payment_may_be_ours_whose_news_was_lost(order: Any, sandbox:
     ("report", "why"),
     [
         (b"entity_id,type\n", "columns are missing"),
-        (b"\xff\xfe\x00", "no CSV file"),
+        (b"\xff\xfe\x00", "not a CSV file"),
         (as_csv(line("pay_1", amount="12.50")), "line 2: amount is not in paise"),
     ],
 )

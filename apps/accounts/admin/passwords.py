@@ -37,7 +37,7 @@ class NewPasswordForm(forms.Form):
     password = forms.CharField(
         label="New password",
         strip=False,
-        help_text="At least 10 characters, not digits alone, and nothing that is often used.",
+        help_text="Use at least 10 characters, not only digits, and not a common password.",
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
     )
     password_again = forms.CharField(
@@ -107,7 +107,7 @@ def _change(request: HttpRequest, form: NewPasswordForm, challenge_id: Any) -> b
     except (CodeNotAccepted, PasswordTooWeak) as error:
         form.add_error(error.param or "code", error.text)
         return False
-    # The change has ended this session with all others: whoever had the code begins a new one.
+    # The change has ended this session with all others: the person who entered the code gets a new one.
     login(request, changed)
     return True
 

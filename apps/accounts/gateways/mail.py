@@ -56,7 +56,7 @@ def send_code(*, email: str, code: str, purpose: str, minutes: int, message_id: 
 
 
 def _refusal(status: int) -> Outcome:
-    words = f"The mail server refused it with {status}."
+    words = f"The mail server refused the message with {status}."
     if status >= 500:
         return Outcome(SendStatus.FAILED, error=words, failure=SendFailure.REJECTED)
     return Outcome(SendStatus.QUEUED, error=words, failure=SendFailure.PROVIDER_UNAVAILABLE)

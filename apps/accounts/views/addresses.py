@@ -79,7 +79,7 @@ class AddressesView(ApiView):
         operation_id="add_address",
         summary="Add an address",
         description=(
-            "The first one is the default. A GSTIN must be right to its check digit and of the address's state, and not the shop's."
+            "The first one is the default. A GSTIN must be valid, of the address's state, and not the shop's own."
             " The state may be left out where the PIN code lies in one state only; 400 `pin_state_mismatch` if the PIN code belongs"
             " to other states, or to several and none is given. Texts must fit on a GST invoice: 3 to 100 characters, without"
             " quotation mark and backslash, in any script."

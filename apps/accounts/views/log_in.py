@@ -131,8 +131,8 @@ class LogInView(ApiView):
         operation_id="get_log_in_code",
         summary="See whether a code was sent",
         description="`status` becomes `sent` when the provider has taken the message. A code that was not sent says why in `failure`; "
-        "another one may be asked for at `resend_after`, at once if it was certainly not sent. The answer is the same whether "
-        "the account exists or not.",
+        "another one may be requested at `resend_after`, at once if it was certainly not sent. The answer is the same whether "
+        "or not the account exists.",
         responses={200: ChallengeResponse},
         examples=[
             OpenApiExample("Sent", response_only=True, value={**CHALLENGE_EXAMPLE, "status": "sent"}),

@@ -262,15 +262,15 @@ DOCUMENTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-32",
         "each_paid_order_has_its_invoice",
-        "A confirmed and paid order has its document after 60 s, a registered buyer's a tax invoice and a bill of supply at most;"
-        " an order that never was has none.",
+        "A confirmed and paid order has its document after 60 s; a registered buyer's has at most a tax invoice and a"
+        " bill of supply. An order that was never confirmed has none.",
         _ONE_PER_ORDER,
         settles_in=60,
     ),
     Invariant(
         "INV-32b",
         "documents_are_of_the_type_of_their_goods",
-        "A tax invoice has taxable goods alone, a bill of supply goods without tax alone, and one for both goes to an unregistered buyer.",
+        "A tax invoice has only taxable goods, a bill of supply only untaxed ones, and only an unregistered buyer gets one for both.",
         _RIGHT_TYPE,
     ),
     Invariant(
@@ -300,7 +300,7 @@ DOCUMENTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-33e",
         "order_lines_are_invoiced_once",
-        "Each line of an invoiced order stands on exactly one of its documents, with its quantity and total.",
+        "Each line of an invoiced order is on exactly one of its documents, with its quantity and total.",
         _LINES_ONCE,
     ),
     Invariant(

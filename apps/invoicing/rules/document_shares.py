@@ -44,6 +44,6 @@ def share_amount(documents: Sequence[DocumentBalance], amount: int) -> list[int]
     """
     lefts = [document.left for document in documents]
     if not 0 < amount <= sum(lefts):
-        raise ValueError(f"{amount} of {sum(lefts)} cannot be shared out")
+        raise ValueError(f"{amount} of {sum(lefts)} cannot be allocated")
     refunded = [document.left_of_refunded for document in documents]
     return draw(amount, lefts, refunded, [document.left_of_returned for document in documents], lefts)

@@ -20,7 +20,7 @@ class NotificationAlreadySent(Conflict):
 
 
 class NotificationOutdated(Conflict):
-    message = "What this message says is no longer true, so it is not sent again."
+    message = "What this message says is no longer true, so it cannot be sent again."
 
 
 @transaction.atomic

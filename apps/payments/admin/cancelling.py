@@ -33,9 +33,9 @@ def _cancel(order: Any, *, user: Any, actor: Any, now: Any, reason: str) -> str:
     said = [f"Order {cancelled.number} is cancelled."]
     for refund in selectors.list_refunds_of_order(order.pk):
         if refund.status == RefundStatus.REQUIRES_APPROVAL:
-            said.append(f"Refund {refund.number} over {rupees(refund.amount)} waits for approval.")
+            said.append(f"Refund {refund.number} of {rupees(refund.amount)} waits for approval.")
         elif refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN):
-            said.append(f"Refund {refund.number} over {rupees(refund.amount)} is on its way.")
+            said.append(f"Refund {refund.number} of {rupees(refund.amount)} is on its way.")
     return " ".join(said)
 
 

@@ -173,7 +173,9 @@ class ReasonForm(forms.Form):
     """Why."""
 
     reason = forms.CharField(
-        max_length=200, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), help_text="Stays in the order's history."
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="It is kept in the order's history.",
     )
 
 
@@ -205,7 +207,9 @@ def _reject(refund: Refund, *, user: Any, actor: Any, now: Any, reason: str) -> 
 def _retry(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
     again = services.retry_refund(refund_id=refund.pk, actor=actor, now=now)
     waits = again.status == RefundStatus.REQUIRES_APPROVAL
-    return f"Refund {again.number} stands for it{' and waits for somebody else to approve it' if waits else ''}."
+    if waits:
+        return f"Refund {again.number} takes its place and waits until another person approves it."
+    return f"Refund {again.number} takes its place."
 
 
 def _transfer(refund: Refund, *, user: Any, actor: Any, now: Any, reference: str) -> str:
@@ -256,7 +260,7 @@ def _of_transfer(refund: Refund) -> list[tuple[str, Any]]:
         *_of_disputes(refund),
         (
             "Who may",
-            f"Never the person who requested the refund. Above {limit} two people: one holds the amount, another one confirms.",
+            f"Not the person who requested the refund. Above {limit}, two people: one holds the amount, another confirms.",
         ),
     ]
 

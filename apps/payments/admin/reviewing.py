@@ -175,28 +175,33 @@ class NoteForm(forms.Form):
     """Why."""
 
     note = forms.CharField(
-        max_length=200, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), help_text="Stays in the order's history."
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="It is kept in the order's history.",
     )
 
 
 def _give_back(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: str) -> str:
     refund = services.give_back_reviewed(attempt_id=attempt.pk, note=note, actor=actor, now=now)
     waits = refund.status == RefundStatus.REQUIRES_APPROVAL
-    outlook = "waits for somebody else to approve it" if waits else "is on its way"
-    return f"Refund {refund.number} over {rupees(refund.amount)} {outlook}."
+    if waits:
+        return f"Refund {refund.number} of {rupees(refund.amount)} waits until another person approves it."
+    return f"Refund {refund.number} of {rupees(refund.amount)} is on its way."
 
 
 class AcceptForm(forms.Form):
     """Why the payer was charged another amount."""
 
     reason = forms.ChoiceField(
-        choices=DifferenceReason.choices, widget=UnfoldAdminSelectWidget, help_text="The difference is booked by it."
+        choices=DifferenceReason.choices,
+        widget=UnfoldAdminSelectWidget,
+        help_text="It decides to which account the difference is booked.",
     )
     note = forms.CharField(
         max_length=200,
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Stays in the order's history.",
+        help_text="It is kept in the order's history.",
     )
 
 
@@ -222,7 +227,7 @@ def _facts(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     asked = attempt.payment
     return [
         ("Arrived", f"{rupees(attempt.amount)} ({attempt.currency}) as {attempt.gateway_payment_id}"),
-        ("Asked for", f"{rupees(asked.amount)} ({asked.currency}) for order {asked.order.number}"),
+        ("Requested", f"{rupees(asked.amount)} ({asked.currency}) for order {asked.order.number}"),
         ("Why it waits", attempt.get_review_reason_display()),
     ]
 
@@ -231,8 +236,8 @@ def _of_giving_back(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     left = selectors.left_of_attempt(attempt)
     return [
         *_facts(attempt),
-        ("Money", f"{rupees(left)} goes back to where it came from; nothing else of the order is touched."),
-        ("Review", "Is closed by itself when all of it has gone back."),
+        ("Money", f"{rupees(left)} is refunded to where it was paid from; nothing else of the order changes."),
+        ("Review", "It closes by itself when all of the money is refunded."),
     ]
 
 
@@ -244,7 +249,9 @@ def _who_refunds(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]
 def _of_accepting(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     asked = attempt.payment
     difference = attempt.amount - asked.amount
-    said = f"{rupees(abs(difference))} was charged {'beyond' if difference > 0 else 'below'} that; it is booked by the reason."
+    said = f"{rupees(abs(difference))} more than requested was charged; it is booked by the reason."
+    if difference < 0:
+        said = f"{rupees(abs(difference))} less than requested was charged; it is booked by the reason."
     return [
         *_facts(attempt),
         ("Fee", _fee_of(attempt)),
@@ -253,7 +260,7 @@ def _of_accepting(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
             f"{asked.order.number} is paid and confirmed. Its invoice is for {rupees(asked.order.total_amount)}.",
         ),
         ("Difference", said),
-        ("Refunds", f"{rupees(min(attempt.amount, asked.amount))} can be refunded later at most."),
+        ("Refunds", f"At most {rupees(min(attempt.amount, asked.amount))} can be refunded later."),
     ]
 
 
@@ -276,15 +283,16 @@ def _who_accepts(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]
 
 def _fee_of(attempt: PaymentAttempt) -> str:
     if attempt.fee_amount is None:
-        return "The gateway has not told its fee."
+        return "The gateway has not reported its fee."
     tax = rupees(attempt.fee_tax_amount or 0)
-    by = " The payer bears it." if attempt.fee_bearer == CUSTOMER_FEE_BEARER else ""
-    return f"{rupees(attempt.fee_amount)} with {tax} of GST.{by}"
+    if attempt.fee_bearer == CUSTOMER_FEE_BEARER:
+        return f"{rupees(attempt.fee_amount)} with {tax} of GST. The payer bears it."
+    return f"{rupees(attempt.fee_amount)} with {tax} of GST."
 
 
 def _of_closing(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     left = selectors.undecided_of_attempt(attempt)
-    kept = f"{rupees(left)} is neither given back nor on its way: give it back first." if left > 0 else "None is left."
+    kept = f"{rupees(left)} is neither refunded nor on its way. Refund it first." if left > 0 else "None is left."
     return [*_facts(attempt), ("Money left", kept)]
 
 
@@ -315,7 +323,7 @@ add_object_action(
 add_object_action(
     "payments.paymentattempt",
     ObjectAction(
-        name="give-back", title="Give this money back", permission="payments.add_refund", does=_give_back, icon="undo",
+        name="give-back", title="Refund this money", permission="payments.add_refund", does=_give_back, icon="undo",
         form=GiveBackForm, forecast=_of_giving_back, forecast_for_actor=_who_refunds, is_offered=_has_money_left,
     ),
 )  # fmt: skip

@@ -260,7 +260,10 @@ def _facts(exception: ReconciliationException) -> list[tuple[str, Any]]:
     owed = services.owed_amount(exception)
     if owed:
         rows.append(
-            ("Still owed", f"{rupees(owed)}: written off or paid outside takes it out of what the gateway owes us.")
+            (
+                "Still owed",
+                f"{rupees(owed)}. To write it off, or to say that it was paid outside, ends what the gateway owes us of it.",
+            )
         )
     return [*rows, ("Held in suspense", rupees(exception.held_amount))]
 

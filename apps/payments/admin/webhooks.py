@@ -67,7 +67,7 @@ def _facts(webhook: Webhook) -> list[tuple[str, Any]]:
         ("Last error", webhook.last_error),
         (
             "What happens",
-            "It is processed again, with all its attempts. What it says is booked once, if it is believed.",
+            "It is processed again, with six new attempts. What it reports is booked at most once.",
         ),
     ]
 

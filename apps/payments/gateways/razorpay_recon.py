@@ -152,9 +152,9 @@ def instant_from(line: Mapping[str, Any], name: str) -> datetime | None:
     try:
         seconds = int(value)
     except (TypeError, ValueError, OverflowError):
-        raise UnreadableFacts(f"{name} is no time: {str(value)[:20]!r}")
+        raise UnreadableFacts(f"{name} is not a time: {str(value)[:20]!r}")
     if not _FIRST <= seconds <= _LAST:
-        raise UnreadableFacts(f"{name} is no time: {str(value)[:20]!r}")
+        raise UnreadableFacts(f"{name} is not a time: {str(value)[:20]!r}")
     return datetime.fromtimestamp(seconds, tz=UTC)
 
 

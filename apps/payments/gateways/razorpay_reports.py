@@ -142,7 +142,9 @@ def _shape(stream: IO[bytes]) -> FileShape:
     known = {_NAMES.get(name, name) for name in names}
     wanted = _LINE_COLUMNS if known & {"entity_id", "type", "settlement_id"} else frozenset()
     missing = (
-        f"these columns are missing: {', '.join(sorted(wanted - known))}" if wanted else "its columns are those of none"
+        f"these columns are missing: {', '.join(sorted(wanted - known))}"
+        if wanted
+        else "this file has the columns of none of them"
     )
     raise UnreadableFacts(f"{_READ} are the reports that Bahi reads, and {missing}; {_WHICH}")
 
@@ -169,7 +171,7 @@ def _head_lines(text: IO[str]) -> Iterator[str]:
             if line.strip(" \r\n\t,;|"):
                 yield line
     except UnicodeError as failure:
-        raise UnreadableFacts(f"it is no CSV file; {_WHICH}") from failure
+        raise UnreadableFacts(f"it is not a CSV file; {_WHICH}") from failure
 
 
 @contextmanager
@@ -247,8 +249,8 @@ class _Look:
         if ordered is None:
             if is_serial_time(cell):
                 raise UnreadableFacts(
-                    f"a spreadsheet program has made its time {cell[:12]} a number, which may have the day and the month changed;"
-                    " download the report again and import it as it is"
+                    f"a spreadsheet program has turned the time {cell[:12]} into a number and may have swapped day and month;"
+                    " download the report again and import it unchanged"
                 )
             try:
                 read = instant_from_cell(cell, DATE_ORDERS[0])
@@ -321,7 +323,7 @@ class _Look:
     def _with_decimal_mark(self) -> FileShape:
         marks = self._marks - {"?"}
         if len(marks) > 1 or (self._marks == {"?"}):
-            raise UnreadableFacts(f"its amounts have more than one meaning of point and comma; {_WHICH}")
+            raise UnreadableFacts(f"its amounts use point and comma in more than one way; {_WHICH}")
         mark = marks.pop() if marks else "."
         return FileShape(self.shape.encoding, self.shape.delimiter, self.shape.columns, mark)
 
@@ -360,6 +362,6 @@ def _times(report_format: ReportFormat) -> Callable[[_Cells, str], datetime | No
         try:
             return instant_from_cell(cell, report_format.date_order)
         except ValueError as failure:
-            raise UnreadableFacts(f"{name} is no time: {cell[:20]!r}") from failure
+            raise UnreadableFacts(f"{name} is not a time: {cell[:20]!r}") from failure
 
     return time_from

@@ -19,7 +19,7 @@ def encoding_of(stream: IO[bytes]) -> str:
     stream.seek(0)
     start = stream.read(4)
     if start.startswith(_WORKBOOKS):
-        raise UnreadableFacts("it is an Excel workbook and no CSV file")
+        raise UnreadableFacts("it is an Excel workbook and not a CSV file")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if start[1:2] == b"\x00" or start[:1] == b"\x00":

@@ -57,7 +57,7 @@ def _unit(inspection: ReportInspection, known: Mapping[str, KnownFact]) -> str:
         # As the API writes it, but for one amount: the row is named when it is read.
         return PAISE
     raise UnreadableFacts(
-        "nothing in it decides whether its amounts are rupees or paise; download Reports > Settlement Recon as CSV in"
+        "nothing in it shows whether its amounts are rupees or paise; download Reports > Settlement Recon as CSV in"
         " Razorpay's dashboard, or read the day from the gateway with --date"
     )
 
@@ -82,7 +82,7 @@ def _date_order(inspection: ReportInspection, known: Mapping[str, KnownFact], sa
     if not orders:
         raise UnreadableFacts(
             "some of its dates have the day first and others the month; a spreadsheet program may have changed them:"
-            " download the report again and import it as it is"
+            " download the report again and import it unchanged"
         )
     if said is not None:
         if said not in orders:

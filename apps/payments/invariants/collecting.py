@@ -55,7 +55,7 @@ PAYMENTS = (
     Invariant(
         id="INV-16c",
         name="orders_know_what_is_under_review",
-        statement="An order's copy of money under review is the sum of its captured attempts of another amount that nobody decided about.",
+        statement="An order's copy of money under review is the sum of its captured attempts of another amount that await a decision.",
         sql="""
             SELECT o.id, o.number, o.under_review_amount, coalesce(open.amount, 0) AS under_review FROM orders_order o
             LEFT JOIN (
@@ -168,8 +168,8 @@ PAYMENTS = (
     Invariant(
         id="INV-19",
         name="no_orphan_money",
-        statement="Captured money belongs to an order that is paid with it, is flagged for staff, or was asked back or lost in"
-        " disputes but for less than a gateway refunds.",
+        statement="Captured money belongs to an order that it paid for, is flagged for staff, or was refunded or lost in disputes,"
+        " except for less than a gateway refunds.",
         sql=f"""
             SELECT a.id, a.gateway_payment_id, a.amount, o.number, o.status FROM payments_paymentattempt a
             JOIN payments_payment p ON p.id = a.payment_id JOIN orders_order o ON o.id = p.order_id
@@ -194,7 +194,7 @@ PAYMENTS = (
     Invariant(
         id="INV-20b",
         name="orders_know_what_was_paid",
-        statement="An order's copy of what was paid is the sum of what its captured attempts of the requested or accepted amount count.",
+        statement="An order's copy of what was paid is the sum of the requested or accepted amounts of its captured attempts.",
         sql="""
             SELECT o.id, o.number, o.paid_amount, coalesce(paid.amount, 0) AS captured FROM orders_order o
             LEFT JOIN (
@@ -245,7 +245,7 @@ WEBHOOKS = (
     Invariant(
         id="INV-18i",
         name="webhook_attempts_are_bounded",
-        statement="No webhook is attempted more than six times, and one that was given up has an exception for staff.",
+        statement="No webhook is attempted more than six times, and a parked one has an exception for staff.",
         sql="""
             SELECT w.id, w.event_type, w.attempts, w.parked_at FROM payments_webhook w
             WHERE w.attempts > 6 OR (w.parked_at IS NOT NULL AND w.processed_at IS NOT NULL)

@@ -82,8 +82,8 @@ LEDGER = (
     Invariant(
         id="INV-25f",
         name="accepted_differences_are_in_the_books",
-        statement="What was accepted beyond or below the amount requested is booked by its reason, once; nothing else is, and no more of"
-        " it is taken back than there is.",
+        statement="What a payer was charged beyond or below the accepted amount is booked once, by its reason; nothing else is, and no"
+        " more is reversed than was booked.",
         sql="""
             WITH due AS (
                 SELECT id, amount - accepted_amount AS difference,
@@ -112,8 +112,8 @@ LEDGER = (
     Invariant(
         id="INV-28",
         name="liabilities_are_not_negative",
-        statement="No account of ours that says what we owe, be it output GST of a registration or refunds under way, is overdrawn."
-        " (Advances and transfers to linked accounts are: what a linked account is due is not known before it is paid.)",
+        statement="No account of what we owe, such as the output GST of a registration or refunds under way, is overdrawn."
+        " (Advances and transfers to linked accounts may be: what a linked account is due is not known before it is paid.)",
         sql="""
             SELECT e.account_id, e.currency, sum(e.amount) AS overdrawn FROM payments_ledgerentry e
             JOIN payments_account a ON a.code = e.account_id

@@ -65,7 +65,7 @@ REFUNDS = (
     Invariant(
         id="INV-14e",
         name="refunds_take_each_line_once",
-        statement="What refunds hold of an order line is not more than its total, and of lines no more than a refund comes to.",
+        statement="What refunds hold of an order line is not more than its total, and no refund holds more of its lines than its amount.",
         sql=f"""
             SELECT taken.line_id::text AS line, l.total_amount AS limit, sum(taken.amount) AS taken FROM payments_refund r
             CROSS JOIN LATERAL (SELECT key::uuid AS line_id, value::bigint AS amount FROM jsonb_each_text(r.line_amounts)) taken
@@ -96,7 +96,7 @@ REFUNDS = (
     Invariant(
         id="INV-14f",
         name="nobody_decides_about_an_own_order",
-        statement="No refund was approved or transferred by the order's own customer, or decided alone by them but by cancelling;"
+        statement="No refund was approved or transferred by the order's own customer, or decided alone by them, except by cancelling;"
         " none was transferred by the person who requested it.",
         sql=f"""
             SELECT r.id, r.number, r.requested_by, r.approved_by, r.transferred_by FROM payments_refund r
@@ -182,7 +182,7 @@ REFUNDS = (
     Invariant(
         id="INV-20e",
         name="surplus_money_goes_back_or_is_looked_at",
-        statement="Money that is flagged for staff has an open review, or all of it was asked back or lost in disputes.",
+        statement="Money that is flagged for staff has an open review, or all of it was refunded or lost in disputes.",
         sql=f"""
             SELECT a.id, a.gateway_payment_id, a.amount, a.review_reason, a.review_closed_at FROM payments_paymentattempt a
             WHERE a.status = 'captured' AND a.review_reason <> '' AND (

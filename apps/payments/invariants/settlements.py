@@ -171,7 +171,7 @@ SETTLEMENTS = (
         id="INV-26d",
         name="old_receivables_have_an_open_item",
         statement="What a gateway has owed for more than twice the time of a settlement and a day has an open exception or an"
-        " undecided dispute that says why.",
+        " undecided dispute that explains it.",
         settles_in=_LIMIT_DAYS * 86_400,
         sql=f"""
             SELECT receivable.attempt_id, receivable.gateway, receivable.amount, receivable.currency, receivable.since
@@ -226,7 +226,7 @@ SETTLEMENTS = (
     Invariant(
         id="INV-10c",
         name="exceptions_have_an_owner",
-        statement="No exception is open for more than a week without somebody who looks after it.",
+        statement="No exception is open for more than a week without an owner.",
         settles_in=604_800,
         sql="""
             SELECT id, reason, entity_id, opened_at FROM payments_reconciliationexception

@@ -66,7 +66,7 @@ _ENDS: dict[str, PaymentStatus] = {
 _BUYER_TEXTS = {
     "insufficient_funds": "The account does not have enough money. Try another account or another way to pay.",
     "insufficient_fund": "The account does not have enough money. Try another account or another way to pay.",
-    "incorrect_pin": "The UPI PIN was not right. Try again.",
+    "incorrect_pin": "The UPI PIN was incorrect. Try again.",
     "payment_cancelled": "The payment was cancelled. You can try again. If money has left your account, it will be refunded.",
     "payment_declined": "The bank declined the payment. Try another way to pay, or ask your bank.",
     "card_declined": "The bank declined the card. Try another card, or ask your bank.",
@@ -185,12 +185,13 @@ def contradiction(
     if status not in (AttemptStatus.AUTHORIZED, AttemptStatus.AUTO_REFUNDED, AttemptStatus.CAPTURED):
         return None
     if currency != our_currency:
-        said = f"is in {currency}" if currency else "names no currency"
-        return ExceptionReason.CURRENCY_MISMATCH, f"The payment {said}; {our_currency} was requested."
+        if not currency:
+            return ExceptionReason.CURRENCY_MISMATCH, f"The payment has no currency; {our_currency} was requested."
+        return ExceptionReason.CURRENCY_MISMATCH, f"The payment is in {currency}; {our_currency} was requested."
     if amount <= 0:
         return ExceptionReason.CONTRADICTORY_FACTS, f"The payment is reported as {status} with an amount of ₹0.00."
     if status == AttemptStatus.CAPTURED and is_captured is False:
-        return ExceptionReason.CONTRADICTORY_FACTS, "The payment is reported as captured and as not captured at once."
+        return ExceptionReason.CONTRADICTORY_FACTS, "The payment is reported as both captured and not captured."
     return None
 
 

@@ -40,7 +40,7 @@ class MoneyStillOwed(Conflict):
 
 
 class ReceivableChanged(Conflict):
-    message = "What the gateway owes of {0} is {1} now, no longer {2}. The exception closes by itself; a new one tells what is left."
+    message = "The gateway now owes {1} of {0}, no longer {2}. This exception closes by itself; a new one opens for what is left."
 
 
 class OwnerMayNotDecide(Invalid):

@@ -51,7 +51,7 @@ class RefundLeavesAllButRemainder(RefundLeavesRemainder):
 
 
 class MoneyIsDisputed(Conflict):
-    message = "The payer's bank wants money of order {0} back itself; what it wants cannot be refunded as well."
+    message = "The payer's bank disputes money of order {0}. Disputed money cannot be refunded as well."
 
 
 class RefundTooSmall(Invalid):

@@ -124,7 +124,7 @@ class RefundView(ApiView):
         operation_id="approve_refund",
         summary="Approve a refund",
         description=(
-            "For finance. 403 `self_approval_forbidden` for the person who requested it, and for whoever the order belongs to."
+            "For finance. 403 `self_approval_forbidden` for the person who requested it, and for the customer of the order."
         ),
         request=EmptyRequest,
         responses={202: RefundResponse},
@@ -202,7 +202,7 @@ class RefundView(ApiView):
         summary="Pay a failed refund by bank transfer",
         description=(
             "For finance: with a reference the money has gone, without one its sum is held for the transfer. 403 "
-            "`second_person_required` for the person who requested the refund, and above the limit for whoever agreed to the transfer."
+            "`second_person_required` for the person who requested the refund, and above the limit for the one who agreed to the transfer."
         ),
         request=SettleRefundRequest,
         responses={200: RefundResponse},
@@ -235,8 +235,8 @@ class OrderCancellationView(ApiView):
         operation_id="cancel_order",
         summary="Cancel an order",
         description=(
-            "Possible while nothing was sent and no payment is under way. The stock is given back; what was paid is refunded, "
-            "see `refunds`: at once if the canceller may decide alone about so much, else after approval."
+            "Possible while nothing was sent and no payment is under way. The stock is released; what was paid is refunded, "
+            "see `refunds`: at once if the caller may decide alone about the amount, else after approval."
         ),
         request=CancelOrderRequest,
         responses={200: CancelledOrderResponse},
