@@ -8,21 +8,17 @@ from django.db import connection
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.invoicing.models import Invoice
-from apps.invoicing.services import issue_credit_notes, issue_invoice
+from apps.invoicing.services import issue_credit_notes
 from apps.orders import selectors as orders
-from apps.orders.models import Order
 from apps.orders.states import PaymentStatus
-from apps.payments import selectors, services
-from apps.payments.gateways import GatewayRefund
+from apps.payments import services
 from apps.payments.models import Refund
-from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, new_gateway_id, take_in, take_in_refund
+from tests.factories.payments import make_facts, make_payment, take_in, take_in_refund
+from tests.support.accepted_payments import balances, refund, refund_at_gateway, sell
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "reference_data")]
-
-_ACCOUNTS = ("customer_advances", "payer_fees", "payment_differences", "refunds_payable")
 
 
 @pytest.fixture(autouse=True)
@@ -33,44 +29,6 @@ def _everything_holds(db: None) -> Any:
            "INV-25f", "INV-26", "INV-28", "INV-28d", "INV-34", "INV-34b", "INV-34c", "INV-36", "INV-36b")  # fmt: skip
     found = audit.run(now=clock.now(), only=list(ids))
     assert [(result.invariant.id, result.rows, result.error) for result in found.violated] == []
-
-
-def sell(owner: Any, *, difference: int) -> tuple[Order, Any]:
-    """Return a confirmed and invoiced order of two equal units, and its attempt of another amount."""
-    make_registration()
-    order = make_order(owner, quantity=2)
-    reason = "surcharge" if difference > 0 else "offer"
-    attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + difference))
-    services.accept_attempt(attempt_id=attempt.pk, reason=reason, actor=SYSTEM, now=clock.now())
-    issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
-    order.refresh_from_db()
-    attempt.refresh_from_db()
-    return order, attempt
-
-
-def refund(order: Order, **asked: Any) -> tuple[Refund, list[Invoice]]:
-    """Return a refund whose money has gone back, and its credit notes."""
-    (requested,) = services.request_refund(
-        order_id=order.pk, reason="goods_returned", actor=SYSTEM, now=clock.now(), **asked
-    )
-    processed = take_in_refund(requested)
-    notes = issue_credit_notes(refund_id=processed.pk, actor=SYSTEM, now=clock.now())
-    order.refresh_from_db()
-    return processed, notes
-
-
-def refund_at_gateway(attempt: Any, amount: int) -> list[Invoice]:
-    """Have somebody refund an amount in the gateway's dashboard, and return its credit notes."""
-    facts = GatewayRefund(
-        gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id,
-        status="processed", amount=amount, currency="INR",
-    )  # fmt: skip
-    made = services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
-    return issue_credit_notes(refund_id=made.pk, actor=SYSTEM, now=clock.now())
-
-
-def balances() -> dict[str, int]:
-    return {code: balance for code in _ACCOUNTS if (balance := selectors.balance_of(code))}
 
 
 class TestInvoice:

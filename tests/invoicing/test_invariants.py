@@ -9,13 +9,14 @@ from typing import Any
 import pgtrigger
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 
-from apps.core import audit
+from apps.core import audit, clock
 from apps.core.events import SYSTEM, record
 from apps.core.models import Event
 from apps.invoicing import events, invariants
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
-from apps.invoicing.services import issue_invoice, issuing
+from apps.invoicing.services import credit_refunds_of_order, issue_invoice, issuing
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
 from apps.payments import services as payments
@@ -30,6 +31,7 @@ from tests.factories.invoicing import (
     make_rendered_credit_note,
     make_rendered_invoice,
 )
+from tests.support.accepted_payments import report_refund, sell
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 
@@ -83,7 +85,7 @@ def test_all_hold_where_all_is_well() -> None:
     # The payments of these orders are told and not made; how money and documents fit is looked at with all of it.
     report = audit.run(now=LATER, only=set(EVERY) - {"INV-11", "INV-28d"})
     assert [(result.invariant.id, result.rows, result.error) for result in report.violated] == []
-    assert len(report.results) == 21
+    assert len(report.results) == 22
 
 
 class TestNumbers:
@@ -422,6 +424,29 @@ class TestTheLedger:
                 account_id="output_cgst:27AAPFU0939F1ZV"
             )
         assert {row["account"] for row in found("INV-36")} == {"output_igst", "output_cgst"}
+
+
+class TestDifferences:
+    @pytest.mark.usefixtures("reference_data")
+    @pytest.mark.parametrize(("difference", "returned"), [(-9_000, 0), (-9_000, 9_000), (2_360, 2_360), (2_360, 0)])
+    def test_one_reversed_otherwise_than_by_its_refunds(self, owner: Any, difference: int, returned: int) -> None:
+        order, attempt = sell(owner, difference=difference)
+        goods = min(attempt.amount, order.total_amount)
+        report_refund(attempt, goods - 1_000)
+        last = report_refund(attempt, attempt.amount - goods + 1_000 if returned else 500)
+        credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=clock.now())
+        now = clock.now() + timedelta(minutes=5)
+        assert found("INV-25g", now=now) == []
+
+        with tampering():
+            entries = LedgerEntry.objects.filter(transaction__kind="difference_reversal")
+            if not entries.update(amount=F("amount") * 2):
+                payments.post_to_ledger(
+                    source_type="payments.refund", source_id=last.pk, kind="difference_reversal", order_id=order.pk,
+                    entries={"customer_advances": 100, "payer_fees": -100}, description="planted", occurred_at=now,
+                )  # fmt: skip
+
+        assert [row["gateway_payment_id"] for row in found("INV-25g", now=now)] == [attempt.gateway_payment_id]
 
 
 def test_ids_and_names_are_their_own() -> None:

@@ -53,8 +53,8 @@ _NOTES_SAY_WHAT_THEY_CORRECT = """
         FROM invoicing_invoice WHERE order_id = note.order_id AND status <> 'cancelled'
     ) together
     CROSS JOIN LATERAL (
-        -- What the payer never paid of an accepted payment is credited with the last of its money.
-        SELECT coalesce(sum(greatest(entry.amount, 0)), 0) AS shortfall
+        -- What the payer never paid of an accepted payment is credited with the last of its money; a fee that the payer bore never is.
+        SELECT coalesce(sum(entry.amount), 0) AS shortfall
         FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
         WHERE ledger.source_type = 'payments.refund' AND ledger.source_id = note.refund_id
           AND ledger.kind = 'difference_reversal' AND entry.account_id = 'customer_advances'

@@ -64,8 +64,8 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
 
     One note for each document of the sale that the refund takes something of: two at most. None if they are withheld for a reason that
     is recorded, or the order's invoice is still to come, whose news then brings them. The money of a refund after the time limit is
-    booked as less sales, at full tax. Where less than the order's amount was accepted as its payment, the refund of the last of it
-    has notes for the rest of the order's amount too.
+    booked as less sales, at full tax, but for a fee that the payer bore. Where less than the order's amount was
+    accepted as its payment, the refund of the last of it has notes for the rest of the order's amount too.
 
     :raises RefundNotProcessed: if the money has not gone back
     :raises SeriesUnavailable: if the series is used up, or another one of that year has its prefix
@@ -83,15 +83,15 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
         return []
     sold = [_sold(invoice) for invoice in invoices]
     withheld = _reason_to_withhold(order, refund, sold, now=now)
-    # A payer who paid less than the order's amount gets that back, and the goods are credited at what they were sold for. Too late for
-    # a note the sale stays as it was.
-    is_reversed = withheld is not rules.Withheld.TOO_LATE
-    shortfall = payment_services.reverse_difference(refund=refund, now=now) if is_reversed else 0
+    # A payer who paid less than the order's amount gets that back, and the goods are credited at what they were sold for. A fee that
+    # the payer bore was never part of the sale.
+    is_in_time = withheld is not rules.Withheld.TOO_LATE
+    of_sale = refund.amount - payment_services.reverse_difference(refund=refund, is_in_time=is_in_time, now=now)
     if withheld is not None:
-        _withhold(refund, sold, withheld, actor=actor, now=now)
+        _withhold(refund, sold, withheld, of_sale=of_sale, actor=actor, now=now)
         return []
 
-    drafts = _drafts(refund, sold, amount=refund.amount + shortfall)
+    drafts = _drafts(refund, sold, amount=of_sale)
     notes = [_unnumbered(refund, of.invoice, draft) for of, draft in drafts]
     for note, (of, draft) in zip(notes, drafts, strict=True):
         _book(note, now=now)
@@ -145,8 +145,11 @@ def _reason_to_withhold(order: Any, refund: Any, sold: Sequence[_Sold], *, now: 
     )
 
 
-def _withhold(refund: Any, sold: Sequence[_Sold], reason: rules.Withheld, *, actor: Actor, now: datetime) -> None:
-    if reason is rules.Withheld.TOO_LATE:
+def _withhold(
+    refund: Any, sold: Sequence[_Sold], reason: rules.Withheld, *, of_sale: int, actor: Actor, now: datetime
+) -> None:
+    """Record why a refund has no credit note; too late for one, what of it (paise) was of the sale is less sales."""
+    if reason is rules.Withheld.TOO_LATE and of_sale > 0:
         # Less is earned, and the tax stays due (CGST Act, section 34(2)).
         codes = payment_services.account_codes_for(tax.get_registration(sold[0].invoice.registration_id))
         payment_services.post_to_ledger(
@@ -154,7 +157,7 @@ def _withhold(refund: Any, sold: Sequence[_Sold], reason: rules.Withheld, *, act
             source_id=refund.pk,
             kind="late_credit",
             order_id=refund.order_id,
-            entries={codes.sales: refund.amount, payment_services.CUSTOMER_ADVANCES: -refund.amount},
+            entries={codes.sales: of_sale, payment_services.CUSTOMER_ADVANCES: -of_sale},
             description=f"Refund {refund.number} after the time limit of credit notes",
             occurred_at=now,
         )

@@ -2,9 +2,10 @@
 
 from apps.core import ids
 from apps.core.audit import Invariant
+from apps.payments import rules
 
 #: What a gateway refunds at least; less stays with us, and nothing can be done about it.
-SMALLEST_REFUND = 100
+SMALLEST_REFUND = rules.MINIMUM_REFUND_PAISE
 #: What lost disputes have taken of an attempt `a`.
 LOST_OF_ATTEMPT = """
     (SELECT coalesce(sum(d.amount_deducted), 0) FROM payments_dispute d WHERE d.attempt_id = a.id AND d.status = 'lost')
@@ -124,16 +125,13 @@ REFUNDS = (
         id="INV-20c",
         name="orders_know_what_went_back",
         statement="An order's copy of what went back is the sum of its processed refunds of money that counts as paid.",
-        sql="""
+        sql=f"""
             WITH whole AS (
-                -- What a payer never paid of an accepted payment, once all that was captured of it has gone.
+                -- What a payer never paid of an accepted payment, once all that was captured of it has gone, to the last rupee.
                 SELECT p.order_id, sum(a.accepted_amount - a.amount) AS shortfall FROM payments_paymentattempt a
                 JOIN payments_payment p ON p.id = a.payment_id
-                WHERE a.accepted_amount > a.amount AND a.amount <= (
+                WHERE a.accepted_amount > a.amount AND a.amount - {LOST_OF_ATTEMPT} < {SMALLEST_REFUND} + (
                     SELECT coalesce(sum(r.amount), 0) FROM payments_refund r WHERE r.attempt_id = a.id AND r.status = 'processed'
-                ) + (
-                    SELECT coalesce(sum(d.amount_deducted), 0) FROM payments_dispute d
-                    WHERE d.attempt_id = a.id AND d.status = 'lost'
                 )
                 GROUP BY p.order_id
             )
@@ -146,7 +144,7 @@ REFUNDS = (
                 GROUP BY r.order_id
             ) back ON back.order_id = o.id
             WHERE o.refunded_amount <> coalesce(back.amount, 0) + coalesce(whole.shortfall, 0)
-        """,
+        """,  # noqa: S608 - our own names
     ),
     Invariant(
         id="INV-25c",

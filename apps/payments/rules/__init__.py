@@ -6,7 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from apps.payments.rules.refund_amounts import MINIMUM_REFUND_PAISE as MINIMUM_REFUND_PAISE
 from apps.payments.rules.refund_amounts import RefundableLine as RefundableLine
+from apps.payments.rules.refund_amounts import difference_to_reverse as difference_to_reverse
+from apps.payments.rules.refund_amounts import is_all_returned as is_all_returned
 from apps.payments.rules.refund_amounts import largest_refund as largest_refund
 from apps.payments.rules.refund_amounts import line_amounts as line_amounts
 from apps.payments.rules.refund_amounts import possible_refunds as possible_refunds

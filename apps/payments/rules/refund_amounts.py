@@ -6,6 +6,9 @@ from typing import Any
 
 from apps.core.money import draw, half_up
 
+#: A gateway refunds no less than a rupee.
+MINIMUM_REFUND_PAISE = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundableLine:
@@ -126,3 +129,19 @@ def possible_refunds(left: Sequence[int], *, smallest: int) -> list[Range]:
 def _possible_of(available: int, smallest: int) -> list[Range]:
     nothing_or_all = [(0, 0), (available, available)] if available >= smallest else [(0, 0)]
     return [*nothing_or_all, (smallest, available - smallest)] if available >= 2 * smallest else nothing_or_all
+
+
+def difference_to_reverse(*, captured: int, counted: int, refunded: int) -> int:
+    """
+    Return what of an accepted difference (`captured` less `counted`, paise) has no ground any more after refunds.
+
+    Of more than was requested: what was refunded beyond what counts. Of less: all of it, once no rupee of the money is left.
+    """
+    if captured >= counted:
+        return max(0, refunded - counted)
+    return captured - counted if is_all_returned(captured=captured, returned=refunded) else 0
+
+
+def is_all_returned(*, captured: int, returned: int) -> bool:
+    """Test if all of a captured amount (paise) has been returned, but for what no gateway refunds."""
+    return captured - returned < MINIMUM_REFUND_PAISE

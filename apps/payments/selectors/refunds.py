@@ -120,10 +120,14 @@ def sum_given_back(order_id: UUID, *, currency: str) -> int:
 def _sum_shortfall_returned(order_id: UUID) -> int:
     """
     Return what of an order's value (paise) its payers never paid and therefore need not get back: of a payment that was accepted
-    at a lower amount, once all of that has gone back or been lost.
+    at a lower amount, once all of that has gone back or been lost, but for what no gateway refunds.
     """
     accepted = PaymentAttempt.objects.filter(payment__order_id=order_id, accepted_amount__gt=F("amount"))
-    return sum(one.counted_amount - one.amount for one in accepted if sum_gone_of_attempt(one.pk) >= one.amount)
+    return sum(
+        one.counted_amount - one.amount
+        for one in accepted
+        if rules.is_all_returned(captured=one.amount, returned=sum_gone_of_attempt(one.pk))
+    )
 
 
 def sum_gone_of_attempt(attempt_id: UUID) -> int:

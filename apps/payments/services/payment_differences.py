@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from apps.core.models import subject_type_of
-from apps.payments import selectors
+from apps.payments import rules, selectors
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.ledger import CUSTOMER_ADVANCES, PAYER_FEES, PAYMENT_DIFFERENCES, post_to_ledger
 from apps.payments.states import DifferenceReason
@@ -43,20 +43,24 @@ def post_difference(order: "Order", attempt: PaymentAttempt, *, now: datetime) -
     )
 
 
-def reverse_difference(*, refund: Refund, now: datetime) -> int:
+def reverse_difference(*, refund: Refund, is_in_time: bool, now: datetime) -> int:
     """
     Take back what of an accepted difference has no ground any more once a refund was processed; the caller has locked the order.
 
-    A fee that the payer bore, as far as it was refunded at the gateway all the same; a shortfall, once all that was captured has
-    gone back. Returns the shortfall taken back in paise: the credit note of the refund is for so much more than its money.
+    A fee that the payer bore, as far as it was refunded at the gateway all the same; a shortfall, once refunds have returned all
+    that was captured, but for what no gateway refunds. What a lost dispute took counts for neither: it is a loss, and no return.
+    So the order of events makes no difference. Too late for a credit note (`is_in_time`) the sale stays, and its shortfall too.
+
+    Returns the difference taken back, in paise and signed as it: the credit note of the refund is for its money less that.
     """
     attempt = refund.attempt
     difference = attempt.amount - attempt.counted_amount
     if difference == 0:
         return 0
-    gone = selectors.sum_given_back_of_attempt(attempt.pk)
-    is_all_gone = selectors.sum_gone_of_attempt(attempt.pk) >= attempt.amount
-    target = max(0, gone - attempt.counted_amount) if difference > 0 else difference * is_all_gone
+    if difference < 0 and not is_in_time:
+        return 0
+    refunded = selectors.sum_given_back_of_attempt(attempt.pk)
+    target = rules.difference_to_reverse(captured=attempt.amount, counted=attempt.counted_amount, refunded=refunded)
     to_reverse = target - selectors.sum_difference_reversed(attempt, kind=REVERSAL)
     if to_reverse == 0:
         return 0
@@ -71,4 +75,4 @@ def reverse_difference(*, refund: Refund, now: datetime) -> int:
         description=f"refund {refund.number} of {attempt.gateway_payment_id}",
         occurred_at=now,
     )
-    return max(0, -to_reverse)
+    return to_reverse

@@ -18,8 +18,7 @@ from apps.payments.models import PaymentAttempt, Refund, RefundLine
 if TYPE_CHECKING:
     from apps.orders.models import Order
 
-#: A gateway refunds no less than a rupee.
-MINIMUM_PAISE = 100
+MINIMUM_PAISE = rules.MINIMUM_REFUND_PAISE
 
 
 class NothingToRefund(Conflict):
