@@ -51,6 +51,7 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
     """
 
     PREFIX = "cus"
+    PERSONAL = frozenset({"phone", "email", "name"})
 
     phone = models.CharField(max_length=16, unique=True, null=True, blank=True)
     email = models.EmailField(max_length=254, unique=True, null=True, blank=True)
@@ -97,6 +98,7 @@ class Challenge(Subject):
     """
 
     PREFIX = "chal"
+    PERSONAL = frozenset({"destination", "ip", "send_error"})
 
     purpose = models.CharField(max_length=20, choices=ChallengePurpose)
     channel = models.CharField(max_length=10, choices=Channel)
@@ -136,6 +138,7 @@ class Session(Subject):
     """One log-in on one device: the family of its refresh tokens."""
 
     PREFIX = "sess"
+    PERSONAL = frozenset({"user_agent", "ip"})
 
     user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="sessions")
     transport = models.CharField(max_length=10, choices=Transport)
@@ -203,6 +206,7 @@ class Address(Subject):
     """Where a customer is billed or receives goods; `state` is the two-digit GST state code."""
 
     PREFIX = "addr"
+    PERSONAL = frozenset({"name", "company", "phone", "line1", "line2", "city", "pin", "gstin"})
 
     user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="addresses")
     name = models.CharField(max_length=120)

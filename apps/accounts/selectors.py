@@ -124,7 +124,7 @@ def get_address(*, user_id: UUID, address_id: UUID) -> Address:
 
 
 def snapshot_of(address: Address) -> dict[str, Any]:
-    """Return an address as an order or an invoice keeps it, for whatever becomes of the address later."""
+    """Return what an order keeps of an address, for whatever becomes of the address later."""
     return {
         "name": address.name,
         "company": address.company,
@@ -133,9 +133,7 @@ def snapshot_of(address: Address) -> dict[str, Any]:
         "line2": address.line2,
         "city": address.city,
         "state": address.state,
-        "state_name": tax.state_name(address.state),
         "pin": address.pin,
         "pin_check": tax.pin_check(address.pin),
         "gstin": address.gstin,
-        "country": "IN",
     }

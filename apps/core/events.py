@@ -67,7 +67,8 @@ def record(
     Write that something happened to a subject, which the caller has locked or just made.
 
     Raises the subject's version by one, in the database and on the instance. `changed` holds the new values of the changed
-    fields: folding the events of a subject gives its stored state. `root_id` is the order that it belongs to.
+    fields: folding the events of a subject gives its stored state. Of personal data (`PERSONAL`) the event keeps the names of
+    the fields alone, under `personal_fields`. `root_id` is the order that it belongs to.
 
     :raises RecordedOutsideTransaction: if no transaction is open
     :raises SubjectNotLocked: if the row's version is not the one that the caller holds
@@ -90,12 +91,18 @@ def record(
         root_id=root_id,
         actor=str(actor),
         request_id=current_request_id.get(),
-        changed=changed,
+        changed=_without_personal_data(subject, changed),
         reason=reason[:500],
         created_at=at,
     )
     Outbox.objects.create(event=event, created_at=at)
     return event
+
+
+def _without_personal_data(subject: Subject, changed: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in changed.items() if name not in subject.PERSONAL}
+    left_out = sorted(changed.keys() & subject.PERSONAL)
+    return {**kept, "personal_fields": left_out} if left_out else kept
 
 
 def list_events_of_root(root_id: UUID) -> Any:
@@ -159,11 +166,15 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:
     return state
 
 
-def restore(model: type[S], events: Iterable[Event]) -> S:
-    """Return a row as its events by version, of which there is one at least, had made it; it is not to be saved."""
-    told = list(events)
-    state = fold(told)
+def restore(stored: S, events: Iterable[Event]) -> S:
+    """
+    Return a row as its events by version, of which there is one at least, had made it; it is not to be saved.
+
+    What no event tells, such as personal data, is that of the stored row.
+    """
+    model, told = type(stored), list(events)
     fields = {field.attname: field for field in model._meta.concrete_fields if not field.generated}
+    state = {name: getattr(stored, name) for name in model.PERSONAL | model.UNTOLD} | fold(told)
     values = {name: fields[name].to_python(value) for name, value in state.items() if name in fields}
     first, last = told[0], told[-1]
     return model(**values, created_at=first.created_at, updated_at=last.created_at, version=last.version)
@@ -173,11 +184,11 @@ def untrue_fields(subject: Subject, events: Iterable[Event]) -> dict[str, tuple[
     """
     Return where a row is not what its events lead to: by field, what was told and what is stored.
 
-    Leaves out what no event tells (`UNTOLD`). A column that is younger than the row has its default until it is told.
+    Leaves out what no event tells (`UNTOLD`, `PERSONAL`). A column that is younger than the row has its default until it is told.
     """
     told = list(events)
     state = fold(told)
-    stored = _as_told(told_of(subject))
+    stored = _as_told({name: value for name, value in told_of(subject).items() if name not in subject.PERSONAL})
     blank = _as_told(stored_fields(type(subject)()))
     expected = {name: state.get(name, blank[name]) for name in stored}
     expected["version"], stored["version"] = (told[-1].version if told else 0), subject.version

@@ -48,6 +48,7 @@ class Invoice(Subject):
     """
 
     PREFIX = "inv"
+    PERSONAL = frozenset({"buyer", "shipping_address"})
 
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
     customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")

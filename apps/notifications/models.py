@@ -16,6 +16,7 @@ class Notification(Subject):
 
     PREFIX = "ntf"
     UNTOLD_STATUSES = frozenset({NotificationStatus.SENDING.value})
+    PERSONAL = frozenset({"recipient", "context", "title", "body", "last_error"})
 
     event = models.ForeignKey("core.Event", on_delete=models.PROTECT, related_name="+")
     user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")

@@ -156,7 +156,7 @@ class EvidencePaymentResponse(ResponseSerializer):
 class EvidenceDeliveryResponse(ResponseSerializer):
     """Where it was to go. No shipment is recorded in this application, so that the list is empty."""
 
-    address = serializers.DictField(source="order.shipping_address")
+    address = serializers.DictField(source="order.shipping_address.snapshot")
     order_status = serializers.CharField(source="order.status")
     shipments = serializers.ListField(child=serializers.DictField())
 

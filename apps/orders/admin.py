@@ -115,11 +115,11 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Ship to")
     def ship_to(self, order: Order) -> str:
-        return on_one_line(order.shipping_address, _ADDRESS)
+        return on_one_line(order.shipping_address.snapshot, _ADDRESS)
 
     @admin.display(description="Bill to")
     def bill_to(self, order: Order) -> str:
-        return on_one_line(order.billing_address, _ADDRESS)
+        return on_one_line(order.billing_address.snapshot, _ADDRESS)
 
     @admin.display(description="Place of supply")
     def place(self, order: Order) -> str:

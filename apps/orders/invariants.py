@@ -22,13 +22,14 @@ _PIN_PREFIXES = ", ".join(
 # Orders of before PIN codes were compared say nothing of it.
 _PINS = f"""
     WITH of_state (prefix, state) AS (VALUES {_PIN_PREFIXES})
-    SELECT orders.number, part.name, part.address ->> 'pin' AS pin, part.address ->> 'state' AS state
+    SELECT orders.number, part.name, address.pin, address.state
     FROM orders_order orders
-    CROSS JOIN LATERAL (VALUES ('shipping', orders.shipping_address), ('billing', orders.billing_address)) AS part (name, address)
-    WHERE part.address ? 'pin_check' AND part.address ->> 'pin_check' IS DISTINCT FROM CASE
-        WHEN part.address ->> 'pin' LIKE '9%%' THEN 'army_post'
-        WHEN (left(part.address ->> 'pin', 3), part.address ->> 'state') IN (SELECT prefix, state FROM of_state) THEN 'lies_in_state'
-        WHEN left(part.address ->> 'pin', 3) NOT IN (SELECT prefix FROM of_state) THEN 'unknown_prefix' END
+    CROSS JOIN LATERAL (VALUES ('shipping', orders.shipping_address_id), ('billing', orders.billing_address_id)) AS part (name, id)
+    JOIN orders_orderaddress address ON address.id = part.id
+    WHERE address.pin_check <> '' AND address.pin_check IS DISTINCT FROM CASE
+        WHEN address.pin LIKE '9%%' THEN 'army_post'
+        WHEN (left(address.pin, 3), address.state) IN (SELECT prefix, state FROM of_state) THEN 'lies_in_state'
+        WHEN left(address.pin, 3) NOT IN (SELECT prefix FROM of_state) THEN 'unknown_prefix' END
 """  # noqa: S608 - our own tables
 
 

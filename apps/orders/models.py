@@ -1,14 +1,82 @@
 """What was agreed."""
 
+from typing import Any, Final
+
+import pgtrigger
 from django.db import models
 
 from apps.core.errors import NotFound
 from apps.core.models import NOT_DELETED, Record, Subject
 from apps.orders.states import OrderStatus
+from apps.tax.rules import state_name
 
 
 class OrderNotFound(NotFound):
     message = "There is no such order."
+
+
+class OrderAddress(Record):
+    """
+    A name and an address as they were when an order was placed: one row a version, which orders and their events refer to.
+
+    Nothing of it ever changes, except that it is erased: then all is blank but the state, which the tax returns need.
+    """
+
+    PREFIX = "oadr"
+    #: What is written on it, apart from what follows from the state.
+    FIELDS: Final = ("name", "company", "phone", "line1", "line2", "city", "state", "pin", "pin_check", "gstin")
+
+    name = models.CharField(max_length=120, blank=True)
+    company = models.CharField(max_length=160, blank=True)
+    phone = models.CharField(max_length=16, blank=True)
+    line1 = models.CharField(max_length=160, blank=True)
+    line2 = models.CharField(max_length=160, blank=True)
+    city = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=2)
+    pin = models.CharField(max_length=6, blank=True)
+    pin_check = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="How the PIN code was found to fit the state; empty if it was not compared.",
+    )
+    gstin = models.CharField(max_length=15, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "order addresses"
+        constraints = [
+            models.CheckConstraint(
+                name="erased_order_address_is_blank",
+                condition=models.Q(erased_at__isnull=True)
+                | models.Q(name="", company="", phone="", line1="", line2="", city="", pin="", pin_check="", gstin=""),
+            ),
+        ]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.Protect(
+                name="order_address_is_only_erased",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__erased_at__isnull=False)
+                | pgtrigger.Q(new__erased_at__isnull=True)
+                | pgtrigger.Q(old__state__df=pgtrigger.F("new__state")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.city}" if self.erased_at is None else "erased"
+
+    @property
+    def state_name(self) -> str:
+        return state_name(self.state)
+
+    @property
+    def country(self) -> str:
+        return "IN"
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """The values by name, as documents keep them."""
+        return {name: getattr(self, name) for name in (*self.FIELDS, "state_name", "country")}
 
 
 class Order(Subject):
@@ -22,14 +90,15 @@ class Order(Subject):
     """
 
     PREFIX = "ord"
+    PERSONAL = frozenset({"buyer_gstin", "note"})
 
     number = models.CharField(max_length=20, unique=True)
     customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
     registration = models.ForeignKey("tax.Registration", on_delete=models.PROTECT, related_name="+")
     status = models.CharField(max_length=20, choices=OrderStatus, default=OrderStatus.PENDING_PAYMENT)
     currency = models.CharField(max_length=3, default="INR")
-    billing_address = models.JSONField()
-    shipping_address = models.JSONField()
+    billing_address = models.ForeignKey(OrderAddress, on_delete=models.PROTECT, related_name="+")
+    shipping_address = models.ForeignKey(OrderAddress, on_delete=models.PROTECT, related_name="+")
     buyer_gstin = models.CharField(max_length=15, blank=True)
     place_of_supply = models.CharField(max_length=2)
     place_of_supply_reason = models.CharField(max_length=60)

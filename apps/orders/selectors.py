@@ -53,7 +53,7 @@ def get_order_as_of(order: Order, at: datetime) -> Order:
     told = list_events_until(Order, order.pk, at=at)
     if not told:
         raise OrderNotFound
-    return restore(Order, told)
+    return restore(order, told)
 
 
 def list_orders_after(after: UUID | None, *, limit: int) -> list[Order]:
@@ -68,7 +68,7 @@ def get_visible_order(*, user: Any, order_id: UUID) -> Order:
 
     :raises OrderNotFound: if there is none, or it is somebody else's
     """
-    order = _visible_to(user).filter(pk=order_id).first()
+    order = _visible_to(user).select_related("billing_address", "shipping_address").filter(pk=order_id).first()
     if order is None:
         raise OrderNotFound
     return order

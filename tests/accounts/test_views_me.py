@@ -56,7 +56,7 @@ class TestMe:
         assert (response.status_code, response.json()["name"], response.headers["ETag"]) == (200, "Asha Rao", '"v1"')
         event = Event.objects.get()
         assert (event.type, event.changed, event.actor) == (
-            "accounts.user.changed", {"name": "Asha Rao"}, f"user:{owner.public_id}",
+            "accounts.user.changed", {"personal_fields": ["name"]}, f"user:{owner.public_id}",
         )  # fmt: skip
 
     def test_the_same_name_is_no_news(self, owner: User, client_of: Any) -> None:

@@ -12,7 +12,7 @@ from apps.core.money import half_up
 from apps.invoicing import services
 from apps.invoicing.models import Invoice
 from apps.orders import events as order_events
-from apps.orders.models import Order, OrderLine
+from apps.orders.models import Order, OrderAddress, OrderLine
 from apps.orders.states import OrderStatus
 from apps.payments import events as payment_events
 from apps.payments.models import Payment, PaymentAttempt, Refund, RefundLine
@@ -20,6 +20,7 @@ from apps.payments.states import RefundReason, RefundStatus
 from apps.tax.rules import Line, compute, state_name, supply_type
 from tests.factories.accounts import make_user, pin_in
 from tests.factories.catalog import make_registration, make_variant
+from tests.factories.orders import make_order_address
 
 _numbers = itertools.count(1)
 
@@ -66,7 +67,8 @@ def make_paid_order(
         order_discount=discount,
         shipping=shipping,
     )
-    address = make_snapshot(state)
+    snapshot = make_snapshot(state)
+    address = make_order_address(**{name: snapshot[name] for name in snapshot if name in OrderAddress.FIELDS})
     values = {
         "number": f"ORD-2627-8{next(_numbers):05d}", "billing_address": address, "shipping_address": address,
         "place_of_supply": state, "place_of_supply_reason": "consumer_delivery_address",
@@ -112,7 +114,7 @@ def make_rendered_invoice(customer: Any = None, *, now: datetime = NOON, **order
 
 
 def make_snapshot(state: str, **fields: str) -> dict[str, str]:
-    """Return an address as orders keep it."""
+    """Return an address as documents keep it."""
     return {
         "name": "Asha Owner", "company": "", "phone": "+919876543210", "line1": "12 MG Road", "line2": "Ashok Nagar",
         "city": "Bengaluru", "state": state, "state_name": state_name(state), "pin": pin_in(state), "gstin": "", "country": "IN",

@@ -17,6 +17,7 @@ from apps.orders.models import Order, OrderLine
 from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.states import AttemptStatus, PaymentStatus, RefundReason, RefundStatus
 from tests.factories.catalog import make_registration, make_variant
+from tests.factories.orders import make_order_address
 
 _numbers = itertools.count(1)
 
@@ -26,7 +27,7 @@ NOON = datetime(2026, 11, 21, 5, 35, tzinfo=UTC)
 
 def make_order_of(user: Any, **fields: Any) -> Order:
     """Return an order of one line over 1,179 rupees, placed at NOON."""
-    address = {"name": "Asha <Owner>", "line1": "12 MG Road", "city": "Bengaluru", "pin": "560001", "state": "29"}
+    address = make_order_address(name="Asha <Owner>")
     values: dict[str, Any] = {
         "number": f"ORD-2627-9{next(_numbers):05d}", "billing_address": address, "shipping_address": address,
         "place_of_supply": "29", "place_of_supply_reason": "goods_delivered", "taxable_amount": 99_915,

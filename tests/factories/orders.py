@@ -7,7 +7,7 @@ from typing import Any
 from apps.core import clock
 from apps.core.events import Actor
 from apps.orders import services
-from apps.orders.models import Order
+from apps.orders.models import Order, OrderAddress
 from tests.factories.accounts import make_address
 from tests.factories.catalog import make_registration, make_variant
 
@@ -42,3 +42,16 @@ def make_order(
         now=now or clock.now(),
         **asked,
     )
+
+
+def make_order_address(**fields: str) -> OrderAddress:
+    """Return an address as orders keep it: of nobody's order yet, in Karnataka if no state is given."""
+    values = {
+        "name": "Asha Owner",
+        "line1": "12 MG Road",
+        "city": "Bengaluru",
+        "state": "29",
+        "pin": "560001",
+        **fields,
+    }
+    return OrderAddress.objects.create(**values)

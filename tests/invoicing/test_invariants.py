@@ -31,6 +31,7 @@ from tests.factories.invoicing import (
     make_rendered_credit_note,
     make_rendered_invoice,
 )
+from tests.factories.orders import make_order_address
 from tests.support.accepted_payments import report_refund, sell
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
@@ -274,6 +275,7 @@ class TestDocuments:
             {"order_number": "ORD-2627-999999"},
             {"taxable_amount": 99_901, "round_off_amount": 17},
             {"buyer": {"name": "Somebody Else", "state": "29"}},
+            {"shipping_address": {"name": "Somebody Else", "state": "29"}},
             {"seller": {"gstin": "27AAPFU0939F1ZV", "state": "27"}},
         ],
     )
@@ -281,6 +283,12 @@ class TestDocuments:
         invoice, _ = make_invoice(), make_invoice()
         change(invoice, **values)
         assert [row["number"] for row in found("INV-35c")] == [invoice.number]
+
+    @pytest.mark.parametrize("name", ['Asha "Ash" O\'Brien \\ Sons', "अनीता जोशी 🙂", "tab\there\x01", "<b>&amp;</b>"])
+    def test_fingerprint_of_persons_is_that_of_postgres(self, name: str) -> None:
+        make_invoice(billing_address=make_order_address(name=name, company=name))
+
+        assert found("INV-35c") == []
 
     def test_an_invoice_whose_issue_nobody_told(self) -> None:
         invoice = make_invoice()

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from apps.accounts.models import User
 from apps.core import audit, clock
+from apps.core.models import Event
 from devtools.demo.client import Narrator
 from devtools.demo.story import Story
 from tests.journeys.conftest import Shop
@@ -16,3 +18,16 @@ def test_a_buyer_logs_in_orders_pays_and_gets_an_invoice(shop: Shop, tmp_path: P
     assert story.order_number.startswith("ORD-")
     assert (tmp_path / f"{story.invoice_number}.pdf").read_bytes().startswith(b"%PDF-")
     assert [result.invariant.name for result in audit.run(now=clock.now()).violated] == []
+    assert _events_with(story.number, "98765", "Asha", "Indiranagar", "560038", "***") == {}
+
+
+def _events_with(*personal: str) -> dict[str, list[str]]:
+    """Return the types of the events of persons and their orders that hold one of these texts, by text."""
+    of_staff = User.objects.filter(is_staff=True).values("pk")
+    events = Event.objects.exclude(subject_id__in=of_staff).exclude(subject_type__startswith="tax.")
+    found = {}
+    for text in personal:
+        types = sorted({event.type for event in events if text in str(event.changed) + event.reason})
+        if types:
+            found[text] = types
+    return found

@@ -79,7 +79,7 @@ def test_each_message_is_news_of_the_order_and_folds_into_its_row(reachable: Any
         news = Event.objects.get(subject_type="notifications.notification", subject_id=row.pk)
         expected = "sent" if row.channel == Channel.IN_APP else "queued"
         assert (news.type, news.version, news.root_id) == (f"notifications.notification.{expected}", 1, order.pk)
-        assert (news.changed["title"], news.changed["recipient"]) == (row.title, row.recipient)
+        assert (news.changed["template"], news.changed["user_id"]) == (row.template, str(row.user_id))
         assert Outbox.objects.filter(event=news).exists()
 
 

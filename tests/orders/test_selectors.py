@@ -95,9 +95,17 @@ def test_an_order_as_of_an_instant_is_a_state_that_really_was(owner: Any) -> Non
     order = make_order(owner, now=NOW)
     late, early = NOW + timedelta(seconds=9), NOW + timedelta(seconds=5)
     # Two writers: the first to get the lock read the clock last.
-    for at, note in ((late, "first"), (early, "second")):
-        record("orders.order.payment_noted", subject=order, actor=SYSTEM, changed={"note": note}, now=at)
+    for at, reason in ((late, "first"), (early, "second")):
+        record("orders.order.payment_noted", subject=order, actor=SYSTEM, changed={"cancel_reason": reason}, now=at)
 
-    assert selectors.get_order_as_of(order, NOW + timedelta(seconds=4)).note == ""
-    assert selectors.get_order_as_of(order, early).note == "second"
+    assert selectors.get_order_as_of(order, NOW + timedelta(seconds=4)).cancel_reason == ""
+    assert selectors.get_order_as_of(order, early).cancel_reason == "second"
     assert selectors.get_order_as_of(order, late).version == 3
+
+
+def test_order_as_of_an_instant_has_the_personal_data_that_is_stored_now(owner: Any) -> None:
+    order = make_order(owner, now=NOW, note="Ring twice")
+
+    then = selectors.get_order_as_of(order, NOW)
+
+    assert (then.note, then.shipping_address.line1) == ("Ring twice", "12 MG Road")

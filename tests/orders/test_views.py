@@ -223,7 +223,7 @@ class TestPlace:
             place(client, twenty, key="twenty-lines-0001")
 
         # Ten of them open and close savepoints.
-        assert len(for_twenty) == len(for_one) <= 31
+        assert len(for_twenty) == len(for_one) <= 32
 
 
 class TestQuote:

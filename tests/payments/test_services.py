@@ -383,7 +383,7 @@ def test_folding_the_news_of_an_attempt_gives_its_row(order: Any) -> None:
     for event in Event.objects.filter(subject_id=attempt.pk).order_by("version"):
         folded.update(event.changed)
     attempt.refresh_from_db()
-    for name in ("status", "amount", "error", "method", "payer", "rrn", "fee_amount", "review_reason"):
+    for name in ("status", "amount", "error", "method", "rrn", "fee_amount", "review_reason"):
         assert folded[name] == getattr(attempt, name)
 
 

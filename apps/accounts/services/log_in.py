@@ -78,6 +78,7 @@ def _sign_up(destination: str, *, name: str, now: datetime) -> User:
     told = stored_fields(
         user, "phone", "email", "email_confirmed_at", "name", "is_active", "is_staff", "session_version"
     )
+    told["confirmed"] = "email" if is_email else "phone"
     record(events.USER_SIGNED_UP, subject=user, actor=sessions.actor_for(user), changed=told, now=now)
     return user
 

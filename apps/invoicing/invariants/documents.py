@@ -169,7 +169,13 @@ _SAME_AS_ORDER = """
                         AND invoice.order_number = orders.number)
 """
 
-# The event of issue is a second, independently frozen copy of every field.
+
+def _fingerprint(buyer: str, shipping_address: str) -> str:
+    return f"encode(sha256(convert_to({buyer}::text || chr(10) || {shipping_address}::text, 'UTF8')), 'hex')"
+
+
+# The event of issue is a second, independently frozen copy of every field; of the persons it has a fingerprint. Events of before
+# personal data was kept out of them have the persons themselves.
 _FROZEN_FIELDS = (
     "number", "sequence", "financial_year", "invoice_date", "order_id", "customer_id", "registration_id", "type", "order_number",
     "place_of_supply", *AMOUNTS, "round_off_amount", "total_amount", "payment_reference", "refers_to_id", "refund_id",
@@ -180,8 +186,9 @@ _AS_ISSUED = f"""
     LEFT JOIN core_event event ON event.subject_type = 'invoicing.invoice' AND event.subject_id = invoice.id
         AND event.type = CASE WHEN invoice.type = 'credit_note' THEN 'invoicing.credit_note.issued' ELSE 'invoicing.invoice.issued' END
     WHERE event.id IS NULL
-       OR event.changed->'seller' <> invoice.seller OR event.changed->'buyer' <> invoice.buyer
-       OR event.changed->'shipping_address' <> invoice.shipping_address
+       OR event.changed->'seller' <> invoice.seller
+       OR coalesce(event.changed->>'parties_sha256', {_fingerprint("(event.changed->'buyer')", "(event.changed->'shipping_address')")})
+          IS DISTINCT FROM {_fingerprint("invoice.buyer", "invoice.shipping_address")}
        OR {" OR ".join(f"event.changed->>'{name}' IS DISTINCT FROM invoice.{name}::text" for name in _FROZEN_FIELDS)}
 """  # noqa: S608 - our own names
 

@@ -26,6 +26,7 @@ from apps.invoicing.rules.document_shares import DocumentBalance, share_amount
 from apps.invoicing.rules.documents import (
     SALE_DOCUMENTS,
     Wording,
+    fingerprint_of_parties,
     is_registered_buyer,
     prefix_of,
     split_by_document,
@@ -63,6 +64,7 @@ __all__ = [
     "draft_credit",
     "draft_of",
     "financial_year_at",
+    "fingerprint_of_parties",
     "grouped",
     "hsn_summary",
     "invoice_date_at",

@@ -6,9 +6,11 @@ Both sold to an unregistered buyer may stand on one invoice-cum-bill of supply (
 buyer, who gets a tax invoice and a bill of supply.
 """
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from apps.invoicing.rules.assembly import Draft, DraftLine
 from apps.invoicing.states import DocumentType
@@ -145,3 +147,14 @@ def _part_of(draft: Draft, lines: Sequence[DraftLine], *, round_off: int) -> Dra
         round_off_amount=round_off,
         total_amount=taxable + heads.tax + round_off,
     )
+
+
+def fingerprint_of_parties(buyer: Mapping[str, Any], shipping_address: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hexadecimal) of the persons on a document, of the same text that Postgres makes of them as `jsonb`."""
+    return hashlib.sha256(f"{_as_jsonb(buyer)}\n{_as_jsonb(shipping_address)}".encode()).hexdigest()
+
+
+def _as_jsonb(values: Mapping[str, Any]) -> str:
+    # jsonb orders its keys by length, then by bytes.
+    ordered = dict(sorted(values.items(), key=lambda item: (len(item[0].encode()), item[0].encode())))
+    return json.dumps(ordered, ensure_ascii=False, separators=(", ", ": "))

@@ -10,11 +10,11 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, record
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
 from apps.invoicing.services.issuing import INVOICEABLE
-from apps.invoicing.services.numbering import take_number
+from apps.invoicing.services.numbering import issued_facts, take_number
 from apps.invoicing.states import DocumentType
 from apps.orders import locks as order_locks
 from apps.payments import locks as payment_locks
@@ -104,7 +104,7 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
 
     for note in notes:
         record(
-            events.CREDIT_NOTE_ISSUED, subject=note, root_id=order.pk, actor=actor, changed=stored_fields(note), now=now
+            events.CREDIT_NOTE_ISSUED, subject=note, root_id=order.pk, actor=actor, changed=issued_facts(note), now=now
         )
 
     return notes

@@ -9,11 +9,11 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, record
 from apps.core.money import rupees
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
-from apps.invoicing.services.numbering import take_number
+from apps.invoicing.services.numbering import issued_facts, take_number
 from apps.invoicing.states import DocumentType
 from apps.orders import locks as order_locks
 from apps.orders import selectors as orders
@@ -86,7 +86,7 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
             subject=invoice,
             root_id=order.pk,
             actor=actor,
-            changed=stored_fields(invoice),
+            changed=issued_facts(invoice),
             now=now,
         )
 
@@ -113,8 +113,8 @@ def _unnumbered(order: Any, registration: Any, document_type: DocumentType, draf
         registration_id=registration.pk,
         order_number=order.number,
         seller=_seller(registration),
-        buyer={**order.billing_address, "gstin": order.buyer_gstin},
-        shipping_address=order.shipping_address,
+        buyer={**order.billing_address.snapshot, "gstin": order.buyer_gstin},
+        shipping_address=order.shipping_address.snapshot,
         type=document_type,
         currency=order.currency,
         payment_reference=_payment_reference(order.pk),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.core.errors import Conflict
+from apps.core.events import stored_fields
 from apps.invoicing import locks, rules
 from apps.invoicing.models import Invoice, NumberSeries
 
@@ -60,3 +61,12 @@ def _lock_series(document: Invoice, prefix: str, financial_year: str) -> NumberS
     if series is None:
         raise SeriesUnavailable(prefix, financial_year, "another series has this prefix")
     return series
+
+
+def issued_facts(document: Invoice) -> dict[str, Any]:
+    """
+    Return what the event of a document's issue keeps: every stored value, and of the persons on it, whom no event names, a
+    fingerprint by which a later change of them is found.
+    """
+    fingerprint = rules.fingerprint_of_parties(document.buyer, document.shipping_address)
+    return {**stored_fields(document), "parties_sha256": fingerprint}

@@ -62,7 +62,7 @@ def _order(evidence: Evidence) -> dict[str, Any]:
         {"name": line.name, "sku": line.sku, "quantity": line.quantity, "total_amount": line.total_amount}
         for line in evidence.lines
     ]
-    address = order.shipping_address
+    address = order.shipping_address.snapshot
     return {
         "number": order.number,
         "status": order.get_status_display(),

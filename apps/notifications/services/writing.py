@@ -56,7 +56,7 @@ def order(order: Any) -> dict[str, Any]:
 def order_lines(order: Any, lines: Any) -> dict[str, Any]:
     """Return the lines and sums of an order."""
     tax = order.cgst_amount + order.sgst_amount + order.utgst_amount + order.igst_amount
-    address = order.shipping_address
+    address = order.shipping_address.snapshot
     return {
         "lines": [
             {"name": line.name, "quantity": line.quantity, "total": money.rupees(line.total_amount)} for line in lines

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -20,7 +20,7 @@ from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.events import Actor, record, stored_fields
 from apps.core.money import rupees
 from apps.orders import events, rules, statements
-from apps.orders.models import Order, OrderLine
+from apps.orders.models import Order, OrderAddress, OrderLine
 from apps.orders.rules import LineRequest, Quote
 from apps.tax import selectors as tax
 
@@ -62,8 +62,8 @@ class _Draft:
 
     quote: Quote
     registration: "Registration"
-    shipping_address: dict[str, Any]
-    billing_address: dict[str, Any]
+    shipping_address: "Address"
+    billing_address: "Address"
 
 
 def quote_order(
@@ -161,8 +161,8 @@ def _draft_order(
     return _Draft(
         quote=quote,
         registration=registration,
-        shipping_address=accounts.snapshot_of(shipping),
-        billing_address=accounts.snapshot_of(billing),
+        shipping_address=shipping,
+        billing_address=billing,
     )
 
 
@@ -228,14 +228,18 @@ def _item(variant: "Variant", quantity: int, rates: Mapping[str, int]) -> rules.
 
 def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, now: datetime) -> Order:
     quote = draft.quote
+    shipping = OrderAddress(**accounts.snapshot_of(draft.shipping_address))
+    is_one_address = draft.billing_address.pk == draft.shipping_address.pk
+    billing = shipping if is_one_address else OrderAddress(**accounts.snapshot_of(draft.billing_address))
+    OrderAddress.objects.bulk_create([shipping] if is_one_address else [shipping, billing])
     return Order.objects.create(
         number=rules.order_number(statements.take_order_sequence(), ist_date(now)),
         customer_id=customer_id,
         registration_id=draft.registration.pk,
         currency=quote.currency,
-        billing_address=draft.billing_address,
-        shipping_address=draft.shipping_address,
-        buyer_gstin=draft.billing_address["gstin"],
+        billing_address=billing,
+        shipping_address=shipping,
+        buyer_gstin=billing.gstin,
         place_of_supply=quote.place_of_supply,
         place_of_supply_reason=quote.place_of_supply_reason,
         discount_amount=quote.discount_amount,

@@ -51,6 +51,7 @@ class Payment(Subject):
 
     PREFIX = "pay"
     UNTOLD = frozenset({"next_check_at", "checks", "claimed_until", "gateway_call", "payer_ip", "payer_user_agent"})
+    PERSONAL = frozenset({"payer_ip", "payer_user_agent"})
 
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
     customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
@@ -134,6 +135,7 @@ class PaymentAttempt(Subject):
     """
 
     PREFIX = "att"
+    PERSONAL = frozenset({"payer"})
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts")
     gateway = models.CharField(max_length=20, default="razorpay")

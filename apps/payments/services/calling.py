@@ -170,7 +170,7 @@ def _payer(payment: Payment, order: "Order") -> Payer:
     customer = accounts.get_user(payment.customer_id)
     return Payer(
         email=customer.email or "",
-        phone=customer.phone or str(order.shipping_address.get("phone") or ""),
+        phone=customer.phone or order.shipping_address.phone,
         ip=payment.payer_ip or "",
         user_agent=payment.payer_user_agent,
     )
