@@ -18,15 +18,18 @@ COPY manage.py Procfile ./
 COPY config config
 COPY apps apps
 COPY templates templates
-# The settings insist on their values; none of these reaches the image or protects anything.
+# The settings insist on their values; none of these reaches the image, and production refuses them.
 RUN DJANGO_SETTINGS_MODULE=config.settings.base \
     STATIC_ROOT=/app/staticfiles \
-    SECRET_KEY=only-to-collect-static-files-0123456789 \
-    JWT_SIGNING_KEY=only-to-collect-static-files-0123456789 \
-    OTP_PEPPER=only-to-collect-static-files-0123456789 \
+    SECRET_KEY=only-to-collect-static-files-key-0123456789 \
+    JWT_SIGNING_KEY=only-to-collect-static-files-jwt-0123456789 \
+    OTP_PEPPER=only-to-collect-static-files-otp-0123456789 \
     DATABASE_URL=postgres://nobody@127.0.0.1:9/none \
     REDIS_URL=redis://127.0.0.1:9/0 \
-    RAZORPAY_KEY_ID=none RAZORPAY_KEY_SECRET=none RAZORPAY_WEBHOOK_SECRETS=none MSG91_AUTH_KEY=none \
+    RAZORPAY_KEY_ID=rzp_test_none \
+    RAZORPAY_KEY_SECRET=only-to-collect-static-files-razorpay \
+    RAZORPAY_WEBHOOK_SECRETS=only-to-collect-static-files-webhook \
+    MSG91_AUTH_KEY=only-to-collect-static-files-msg91 \
     python manage.py collectstatic --no-input --verbosity 0 \
     && python -m compileall -q apps config
 
@@ -34,7 +37,7 @@ FROM python:3.12-slim-bookworm
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    DJANGO_SETTINGS_MODULE=config.settings.production \
+    ENVIRONMENT=production \
     HOST=0.0.0.0 \
     PORT=8000 \
     STATIC_ROOT=/app/staticfiles \

@@ -4,9 +4,11 @@
 import os
 import sys
 
+from config.settings import settings_module
+
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings_module(os.environ))
     from django.core.management import execute_from_command_line
 
     try:

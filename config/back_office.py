@@ -99,9 +99,9 @@ _COUNTED_AT_MOST = 1000
 
 def environment(_: HttpRequest) -> tuple[str, str]:
     """Return the label beside the user's name, so that nobody takes one installation for another."""
-    if settings.IS_PRODUCTION:
-        return ("Production", "danger")
-    return ("Development", "info")
+    return {"production": ("Production", "danger"), "staging": ("Staging", "warning")}.get(
+        settings.ENVIRONMENT, ("Development", "info")
+    )
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

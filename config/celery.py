@@ -4,12 +4,15 @@ import os
 
 from celery import Celery
 from celery.signals import task_prerun
+from django.conf import settings
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
+from config.settings import settings_module
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings_module(os.environ))
 
 app = Celery("bahi")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.beat_schedule_filename = os.environ.get("BEAT_SCHEDULE_FILE", "/tmp/bahi-beat-schedule")  # noqa: S108
+app.conf.beat_schedule_filename = str(settings.BEAT_SCHEDULE_FILE)
 app.autodiscover_tasks()
 
 

@@ -1,25 +1,20 @@
 """How gunicorn serves Bahi: threads for waiting, one worker a core, an orderly stop, and no thread for a slow client."""
 
 import multiprocessing
-import os
 import socket
 import sys
 from typing import Any
 
+from config.settings import environment
 
-def whole_number(name: str, default: int, *, least: int, most: int) -> int:
-    """Return a variable of the environment; the process ends with exit code 2 if it is not a number in its bounds."""
-    text = os.environ.get(name, "").strip() or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) < 10) or not least <= int(text) <= most:
-        sys.stderr.write(f"{name} must be a whole number from {least} to {most}, but it is {text!r}.\n")
-        raise SystemExit(2)
-    return int(text)
+env = environment.read_or_exit()  # before a worker starts: gunicorn would start it again and again
+for _name in [name for name in sys.modules if name.startswith("config.settings")]:
+    del sys.modules[_name]  # workers load the settings of their own release, also after a reload
 
-
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
-workers = whole_number("WEB_CONCURRENCY", multiprocessing.cpu_count(), least=1, most=256)
+bind = f"{env.HOST}:{env.PORT}"
+workers = env.WEB_CONCURRENCY or multiprocessing.cpu_count()
 worker_class = "config.web.worker.BufferingWorker"
-threads = whole_number("WEB_THREADS", 4, least=1, most=256)
+threads = env.WEB_THREADS
 worker_connections = 10_000
 timeout = 30
 graceful_timeout = 25
@@ -36,7 +31,7 @@ loglevel = "warning"
 preload_app = False
 #: Seconds in which a request must arrive, head and body together, and in which a client must take its answer. A stopping worker
 #: waits for both, so it must stay below `graceful_timeout`.
-request_deadline = whole_number("WEB_REQUEST_DEADLINE_SECONDS", 20, least=1, most=graceful_timeout - 1)
+request_deadline = env.WEB_REQUEST_DEADLINE_SECONDS
 
 
 #: What the kernel may hold of an answer that a client does not read; it would take megabytes, and nobody counts them there.

@@ -4,6 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
+from config.settings import settings_module
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings_module(os.environ))
 
 application = get_wsgi_application()

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
+from devtools import environment
+
 _DESCRIPTION = """\
 Bahi on one machine. `make help` shows the usual ways in; these are the parts they are made of.
 
@@ -38,12 +40,11 @@ def _run(_: argparse.Namespace) -> int:
     return run.main()
 
 
-def _demo(arguments: argparse.Namespace) -> int:
+def _demo(_: argparse.Namespace) -> int:
     from devtools import commands
 
     commands.die_with_make()
-    play = importlib.import_module("devtools.demo").main
-    return int(play(arguments.rest) if arguments.rest else play())
+    return int(importlib.import_module("devtools.demo").main())
 
 
 def _with_servers(arguments: argparse.Namespace) -> int:
@@ -103,6 +104,10 @@ _SUBCOMMANDS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] =
     ("clean", "remove .venv, the embedded data and the caches of this checkout", _clean),
 )
 
+#: Whose `--help` is that of the program behind it.
+_HELPED_BY_OTHERS = frozenset({"manage"})
+_WITH_ARGUMENTS = frozenset({"setup", "with-servers"})
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; return its exit code."""
@@ -118,15 +123,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         subparsers.add_parser(name, help=help_text, description=help_text, prefix_chars="\0").set_defaults(
             function=function
         )
-    # What follows the subcommand belongs to another program: argparse must not read its options.
+    # What follows some subcommands belongs to another program: argparse must not read its options.
     arguments = parser.parse_args(words[:1])
     arguments.rest = words[1:]
+    if arguments.rest[:1] in (["-h"], ["--help"]) and arguments.subcommand not in _HELPED_BY_OTHERS:
+        subparsers.choices[arguments.subcommand].print_help()
+        return 0
+    if arguments.rest and arguments.subcommand not in (*_HELPED_BY_OTHERS, *_WITH_ARGUMENTS):
+        print(f"{arguments.subcommand}: takes no arguments, but got {arguments.rest[0]!r}", file=sys.stderr)
+        return 2
     try:
         return int(arguments.function(arguments) or 0)
     except KeyboardInterrupt:
         return 130
     except subprocess.CalledProcessError as failed:
         return failed.returncode
+    except environment.WrongEnvironment as wrong:
+        print(wrong, file=sys.stderr)
+        return 2
     except RuntimeError as failed:
         # Ours are sentences for the user; any other is a bug and keeps its traceback.
         if not type(failed).__module__.startswith("devtools"):

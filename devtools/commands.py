@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from config.settings import settings_module
 from devtools import environment, kernel
 from devtools.embedded import CHECKOUT, RUN_DATA, Servers, attach
 from devtools.run import missing_parts
@@ -48,7 +49,8 @@ def manage(arguments: Sequence[str]) -> int:
 
     :raises ServersFailed: if servers are needed and cannot be started
     """
-    settings = os.environ.get("DJANGO_SETTINGS_MODULE", environment.LOCAL_SETTINGS)
+    chosen = {"ENVIRONMENT": os.environ.get("ENVIRONMENT") or "local"}
+    settings = os.environ.get("DJANGO_SETTINGS_MODULE") or settings_module(chosen)
     if settings != environment.LOCAL_SETTINGS:
         # Somebody configured this process by hand, production perhaps: development values must not fill its gaps.
         return _become([sys.executable, MANAGE, *arguments], dict(os.environ))
@@ -64,8 +66,10 @@ def manage(arguments: Sequence[str]) -> int:
 def _around(parts: list[str], *, temporary: bool) -> dict[str, str]:
     """Return the environment, with servers of our own for the missing parts or those of the stack that runs."""
     ports = environment.Ports(8000, 9000, 9025)
+    env = environment.build({}, ports, data_dir=RUN_DATA)
+    environment.refuse_wrong(env)
     if not parts:
-        return environment.build({}, ports, data_dir=RUN_DATA)
+        return env
     if not temporary and (running := attach()) is not None:
         stack = environment.read_stack(RUN_DATA)
         return environment.build({**stack, **running}, ports, data_dir=RUN_DATA)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.settings import settings_module
 from devtools.embedded import CHECKOUT, STATE
 
 SECRETS_FILE = STATE / "dev.env"
@@ -28,15 +29,16 @@ _NO_LECTURE_FOR_ROOT = "ignore:You're running the worker with superuser privileg
 _signs: list[socket.socket] = []
 _OURS = frozenset(
     {
-        *_SECRET_NAMES, "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "PUBLIC_URL", "EMAIL_URL", "DEFAULT_FROM_EMAIL",
+        *_SECRET_NAMES, "ENVIRONMENT", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "PUBLIC_URL", "EMAIL_URL", "DEFAULT_FROM_EMAIL",
         "DOCUMENTS_DIR", "STATIC_ROOT", "TRUSTED_PROXY_HOPS", "LOG_FORMAT", "LOG_LEVEL", "SHOP_NAME",
         "SIGN_UP_COUNTRIES", "PORT", "HOST", "BEAT_SCHEDULE_FILE", "GUNICORN_CMD_ARGS", "SANDBOX_URL", "LATE_PAYMENT",
-        "ACCEPT_CUSTOMER_FEE", "REVIEW_ALARM_AFTER_HOURS",
+        "ACCEPT_CUSTOMER_FEE", "REVIEW_ALARM_AFTER_HOURS", "PLAINTEXT_HOSTS", "CORS_ALLOWED_ORIGINS", "HSN_MIN_DIGITS",
+        "WORKER_CONCURRENCY",
     }
 )  # fmt: skip
 _OUR_PREFIXES = (
     "DJANGO_", "RAZORPAY_", "MSG91_", "DB_", "WEB_", "CELERY_", "ORDER_", "PAYMENT_", "REFUND_", "SETTLEMENT_", "DISPUTE_",
-    "CODES_", "SHIPPING_",
+    "CODES_", "SHIPPING_", "SECURE_", "SELLER_",
 )  # fmt: skip
 
 
@@ -144,8 +146,35 @@ def build(
     given = dict(os.environ if user is None else user)
     if ignore_user:
         given = {name: value for name, value in given.items() if not is_ours(name)}
-    ours = {**_defaults(ports, data_dir), **development_secrets(), **servers}
+    ours = {**_defaults(ports, data_dir), **_settings_of(given), **development_secrets(), **servers}
     return {**ours, **{name: value for name, value in given.items() if value or name not in ours}, **_python(given)}
+
+
+def _settings_of(given: Mapping[str, str]) -> dict[str, str]:
+    """Return ENVIRONMENT and its settings module; whoever chose one of them has chosen the other."""
+    if given.get("DJANGO_SETTINGS_MODULE"):
+        return {}
+    chosen = {"ENVIRONMENT": given.get("ENVIRONMENT") or "local"}
+    return {**chosen, "DJANGO_SETTINGS_MODULE": settings_module(chosen)}
+
+
+def refuse_wrong(env: Mapping[str, str]) -> None:
+    """
+    Check the environment of processes that are yet to start; the servers that come embedded may be missing in it.
+
+    :raises WrongEnvironment: if something of it is wrong; each of its sentences names a variable
+    """
+    from config.settings import environment as typed  # what runs Bahi may not be installed where this module is loaded
+
+    placeholders = {"DATABASE_URL": "postgres://postgres@127.0.0.1/bahi", "REDIS_URL": "redis://127.0.0.1:6379/0"}
+    try:
+        typed.read({**placeholders, **{name: value for name, value in env.items() if value}})
+    except typed.WrongEnvironment as wrong:
+        raise WrongEnvironment("\n".join(wrong.sentences)) from None
+
+
+class WrongEnvironment(RuntimeError):
+    """Variables that Bahi refuses; the message has a sentence for each, on a line of its own."""
 
 
 def is_ours(name: str) -> bool:
@@ -156,7 +185,6 @@ def is_ours(name: str) -> bool:
 def _defaults(ports: Ports, data_dir: Path) -> dict[str, str]:
     outside = f"http://127.0.0.1:{ports.sandbox}"
     return {
-        "DJANGO_SETTINGS_MODULE": LOCAL_SETTINGS,
         "PORT": str(ports.web),
         "PUBLIC_URL": f"http://127.0.0.1:{ports.web}",
         "ALLOWED_HOSTS": "127.0.0.1,localhost",

@@ -12,9 +12,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
-import environ
 import hypothesis
 import psycopg
 import pytest
@@ -25,6 +23,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from config.settings.environment.servers import read_database
 from devtools import embedded
 from tests.factories.accounts import make_access_token, make_staff, make_user
 from tests.support.colleagues import make_colleagues
@@ -48,13 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     env = _servers.enter_context(embedded.servers())
     os.environ.update(env)
     # pytest-django has read the settings by now, and nothing has connected yet.
-    given = environ.Env.db_url_config(env["DATABASE_URL"])
+    given = read_database(env["DATABASE_URL"])
     settings.DATABASES["default"].update(
-        NAME=given["NAME"],
-        USER=given["USER"],
-        PASSWORD=given["PASSWORD"],
-        HOST=unquote(given["HOST"]),
-        PORT=given["PORT"],
+        NAME=given.name, USER=given.user, PASSWORD=given.password, HOST=given.host, PORT=given.port
     )
     settings.CACHES["default"]["LOCATION"] = env["REDIS_URL"]
     settings.REDIS_URL = env["REDIS_URL"]

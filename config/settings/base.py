@@ -1,48 +1,38 @@
 """
-Settings that hold everywhere. Every value that may differ comes from the environment, read here and nowhere else.
+Settings that hold everywhere. Every value that may differ comes from the typed environment (`environment`) and nowhere else.
 
-A missing or unsafe value stops the start with a sentence that names it.
+A missing, wrong or unsafe value ends the process with exit code 2 and a sentence that names it.
 """
 
 from datetime import timedelta
+from email.utils import formataddr
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
-
-import environ
-from django.core.exceptions import ImproperlyConfigured
+from urllib.parse import urlsplit
 
 from apps.core.logs import set_up_logs
-from config.settings import seller
+from config.settings import environment
 from config.settings.colours import COLOURS
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-env = environ.Env()
-
-
-def required(name: str, *, least: int = 1) -> str:
-    """Return a variable that Bahi cannot start without."""
-    value: str = env.str(name, default="")
-    if len(value) < least:
-        raise ImproperlyConfigured(
-            f"{name} is not set." if not value else f"{name} is too short: at least {least} characters are needed."
-        )
-    return value
+env = environment.read_or_exit()
 
 
 # What and where -------------------------------------------------------------------------------------------------------
 
-SECRET_KEY = required("SECRET_KEY", least=32)
-JWT_SIGNING_KEY = required("JWT_SIGNING_KEY", least=32)
-OTP_PEPPER = required("OTP_PEPPER", least=32)
+ENVIRONMENT = env.ENVIRONMENT
+SECRET_KEY = env.SECRET_KEY
+JWT_SIGNING_KEY = env.JWT_SIGNING_KEY
+OTP_PEPPER = env.OTP_PEPPER
 DEBUG = False
-IS_PRODUCTION = False
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
-TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", default=0)
-SHOP_NAME = env.str("SHOP_NAME", default="Bahi")
+IS_PRODUCTION = env.is_strict  # staging counts: it refuses what production refuses
+ALLOWED_HOSTS = env.ALLOWED_HOSTS
+PUBLIC_URL = env.PUBLIC_URL
+TRUSTED_PROXY_HOPS = env.TRUSTED_PROXY_HOPS
+SHOP_NAME = env.SHOP_NAME
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
+    "config.apps.CeleryConfig",
     "apps.core.apps.BackOfficeConfig",
     "apps.accounts",  # before auth, whose `changepassword` it replaces
     "django.contrib.auth",
@@ -116,43 +106,32 @@ QUEUE_OF_APP = {
 
 # Postgres holds the truth ----------------------------------------------------------------------------------------------
 
-required("DATABASE_URL")
-DATABASES = {"default": env.db("DATABASE_URL")}
-DATABASES["default"].update(
-    ENGINE="django.db.backends.postgresql",
-    HOST=unquote(DATABASES["default"]["HOST"]),  # a Unix socket's directory stands percent-encoded in a URL
-    CONN_MAX_AGE=None,
-    CONN_HEALTH_CHECKS=True,
-    DISABLE_SERVER_SIDE_CURSORS=False,
-)
-DATABASES["default"]["OPTIONS"] = {
-    **DATABASES["default"].get("OPTIONS", {}),
-    "connect_timeout": 2,
-    "application_name": "bahi",
-    "options": " ".join(
-        f"-c {name}={value}"
-        for name, value in {
-            "statement_timeout": env.int("DB_STATEMENT_TIMEOUT_MS", default=15_000),
-            "lock_timeout": env.int("DB_LOCK_TIMEOUT_MS", default=5_000),
-            "idle_in_transaction_session_timeout": env.int("DB_IDLE_TIMEOUT_MS", default=15_000),
-        }.items()
-    ),
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": env.DATABASE_URL.name,
+        "USER": env.DATABASE_URL.user,
+        "PASSWORD": env.DATABASE_URL.password,
+        "HOST": env.DATABASE_URL.host,
+        "PORT": env.DATABASE_URL.port,
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": False,
+        "OPTIONS": {
+            **env.DATABASE_URL.options,
+            "connect_timeout": 2,
+            "application_name": "bahi",
+            "options": (
+                f"-c statement_timeout={env.DB_STATEMENT_TIMEOUT_MS} -c lock_timeout={env.DB_LOCK_TIMEOUT_MS} "
+                f"-c idle_in_transaction_session_timeout={env.DB_IDLE_TIMEOUT_MS}"
+            ),
+        },
+    }
 }
 
 # Redis holds hints, caches and counters ----------------------------------------------------------------------------------
 
-REDIS_URL = required("REDIS_URL")
-
-
-def _broker_url(url: str) -> str:
-    """Return a Redis URL as Celery writes it: Unix sockets have a scheme of their own there."""
-    parts = urlsplit(url)
-    if parts.scheme != "unix":
-        return url
-    database = parse_qs(parts.query).get("db", ["0"])[0]
-    return f"redis+socket://{unquote(parts.path)}?virtual_host={database}"
-
-
+REDIS_URL = env.REDIS_URL.url
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
@@ -169,7 +148,7 @@ CACHES = {
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 RATELIMIT_FAIL_OPEN = True  # the floor only: exact budgets are counted in Postgres and never open
 
-CELERY_BROKER_URL = _broker_url(REDIS_URL)
+CELERY_BROKER_URL = env.REDIS_URL.broker_url
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -178,6 +157,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = DEFAULT_QUEUE
+BEAT_SCHEDULE_FILE = env.BEAT_SCHEDULE_FILE
 CELERY_TIMEZONE = "Asia/Kolkata"
 CELERY_DB_REUSE_MAX = 1000
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 5000
@@ -224,10 +204,10 @@ SIMPLE_JWT = {
 REFRESH_TOKEN_LIFETIME = timedelta(days=7)
 REFRESH_GRACE = timedelta(seconds=15)
 REFRESH_COOKIE_SECURE = True
-SIGN_UP_COUNTRIES = env.list("SIGN_UP_COUNTRIES", default=["IN"])
-CODES_PER_NETWORK_AND_HOUR = env.int("CODES_PER_NETWORK_AND_HOUR", default=20)
-CODES_PER_PREFIX_AND_DAY = env.int("CODES_PER_PREFIX_AND_DAY", default=100)
-CODES_PER_DAY = env.int("CODES_PER_DAY", default=20_000)
+SIGN_UP_COUNTRIES = env.SIGN_UP_COUNTRIES
+CODES_PER_NETWORK_AND_HOUR = env.CODES_PER_NETWORK_AND_HOUR
+CODES_PER_PREFIX_AND_DAY = env.CODES_PER_PREFIX_AND_DAY
+CODES_PER_DAY = env.CODES_PER_DAY
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Strict"
@@ -238,66 +218,61 @@ X_FRAME_OPTIONS = "DENY"
 
 PAYMENT_GATEWAY = "razorpay"  # new payments go there; the others go on with what they have begun
 PAYMENT_GATEWAYS = {"razorpay": "apps.payments.gateways.razorpay.Razorpay"}
-RAZORPAY_BASE_URL = env.str("RAZORPAY_BASE_URL", default="https://api.razorpay.com")
-RAZORPAY_KEY_ID = required("RAZORPAY_KEY_ID")
-RAZORPAY_KEY_SECRET = required("RAZORPAY_KEY_SECRET")
-RAZORPAY_WEBHOOK_SECRETS = [secret for secret in env.list("RAZORPAY_WEBHOOK_SECRETS", default=[]) if secret]
-if not RAZORPAY_WEBHOOK_SECRETS:
-    raise ImproperlyConfigured("RAZORPAY_WEBHOOK_SECRETS is not set: the current secret first, then the previous one.")
+RAZORPAY_BASE_URL = env.RAZORPAY_BASE_URL
+RAZORPAY_KEY_ID = env.RAZORPAY_KEY_ID
+RAZORPAY_KEY_SECRET = env.RAZORPAY_KEY_SECRET
+RAZORPAY_WEBHOOK_SECRETS = env.RAZORPAY_WEBHOOK_SECRETS
 #: Ours, such as acc_NQxjAAAAAAAAAA: what a webhook says of another account is never booked. Without it accounts are not compared.
-RAZORPAY_ACCOUNT_ID = env.str("RAZORPAY_ACCOUNT_ID", default="")
-PAYMENT_WEBHOOK_GRACE = timedelta(minutes=env.int("PAYMENT_WEBHOOK_GRACE_MINUTES", default=10))  # then one is missing
-RAZORPAY_S2S_UPI = env.bool("RAZORPAY_S2S_UPI", default=False)
-SANDBOX_URL = env.str("SANDBOX_URL", default="")  # of a rehearsal, whose books can be held against ours
-MSG91_BASE_URL = env.str("MSG91_BASE_URL", default="https://control.msg91.com")
-MSG91_AUTH_KEY = required("MSG91_AUTH_KEY")
-MSG91_OTP_TEMPLATE_ID = env.str("MSG91_OTP_TEMPLATE_ID", default="bahi_otp")
-MSG91_FLOW_TEMPLATES = env.json("MSG91_FLOW_TEMPLATES", default={})
+RAZORPAY_ACCOUNT_ID = env.RAZORPAY_ACCOUNT_ID
+PAYMENT_WEBHOOK_GRACE = timedelta(minutes=env.PAYMENT_WEBHOOK_GRACE_MINUTES)  # then one is missing
+RAZORPAY_S2S_UPI = env.RAZORPAY_S2S_UPI
+SANDBOX_URL = env.SANDBOX_URL or ""  # of a rehearsal, whose books can be held against ours
+MSG91_BASE_URL = env.MSG91_BASE_URL
+MSG91_AUTH_KEY = env.MSG91_AUTH_KEY
+MSG91_OTP_TEMPLATE_ID = env.MSG91_OTP_TEMPLATE_ID
+MSG91_FLOW_TEMPLATES = env.MSG91_FLOW_TEMPLATES
 
-vars().update(env.email("EMAIL_URL", default="smtp://127.0.0.1:25"))
-if vars()["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
-    EMAIL_BACKEND = "apps.core.mail.EmailBackend"
+EMAIL_BACKEND = "apps.core.mail.EmailBackend"
+EMAIL_HOST = env.EMAIL_URL.host
+EMAIL_PORT = env.EMAIL_URL.port
+EMAIL_HOST_USER = env.EMAIL_URL.user
+EMAIL_HOST_PASSWORD = env.EMAIL_URL.password
+EMAIL_USE_TLS = env.EMAIL_URL.use_tls
+EMAIL_USE_SSL = env.EMAIL_URL.use_ssl
 EMAIL_TIMEOUT = 10  # seconds between two pieces; the backend bounds the whole
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Bahi <no-reply@bahi.example>")
+_SENDER_HOST = urlsplit(PUBLIC_URL).hostname if env.is_strict else "bahi.example"
+DEFAULT_FROM_EMAIL = env.DEFAULT_FROM_EMAIL or formataddr((SHOP_NAME, f"no-reply@{_SENDER_HOST}"))
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # How long things last ----------------------------------------------------------------------------------------------------
 
-ORDER_EXPIRES_AFTER = timedelta(minutes=env.int("ORDER_EXPIRES_AFTER_MINUTES", default=30))
-SETTLEMENT_OVERDUE_AFTER = timedelta(days=env.int("SETTLEMENT_OVERDUE_AFTER_DAYS", default=5))
-PAYMENT_LIVE_FOR = timedelta(minutes=env.int("PAYMENT_LIVE_FOR_MINUTES", default=15))
-PAYMENT_LINK_LASTS = timedelta(minutes=env.int("PAYMENT_LINK_LASTS", default=24 * 60))  # a QR code two hours at most
-if not timedelta(minutes=15) <= PAYMENT_LINK_LASTS <= timedelta(days=180):
-    raise ImproperlyConfigured("PAYMENT_LINK_LASTS is out of range: a payment link lasts from 15 minutes to 180 days.")
+ORDER_EXPIRES_AFTER = timedelta(minutes=env.ORDER_EXPIRES_AFTER_MINUTES)
+SETTLEMENT_OVERDUE_AFTER = timedelta(days=env.SETTLEMENT_OVERDUE_AFTER_DAYS)
+PAYMENT_LIVE_FOR = timedelta(minutes=env.PAYMENT_LIVE_FOR_MINUTES)
+PAYMENT_LINK_LASTS = timedelta(minutes=env.PAYMENT_LINK_LASTS)  # a QR code two hours at most
 
 # Money that goes back, and money that comes late -------------------------------------------------------------------------
 
-REFUND_APPROVAL_ABOVE = env.int("REFUND_APPROVAL_ABOVE", default=1_000_000)  # paise; over it a second person must agree
-ACCEPT_CUSTOMER_FEE = env.bool(
-    "ACCEPT_CUSTOMER_FEE", default=True
-)  # of a payer who bore the gateway's fee, to the paisa
-REVIEW_ALARM_AFTER = timedelta(hours=env.int("REVIEW_ALARM_AFTER_HOURS", default=24))  # money that nobody decided about
-DISPUTE_ALARM_HOURS = env.list("DISPUTE_ALARM_HOURS", cast=int, default=[72, 24])  # warnings before the deadline
-LATE_PAYMENT = env.str("LATE_PAYMENT", default="revive")  # an expired order, if its stock is there; or: refund
+REFUND_APPROVAL_ABOVE = env.REFUND_APPROVAL_ABOVE  # paise; over it a second person must agree
+ACCEPT_CUSTOMER_FEE = env.ACCEPT_CUSTOMER_FEE  # of a payer who bore the gateway's fee, to the paisa
+REVIEW_ALARM_AFTER = timedelta(hours=env.REVIEW_ALARM_AFTER_HOURS)  # money that nobody decided about
+DISPUTE_ALARM_HOURS = env.DISPUTE_ALARM_HOURS  # warnings before the deadline
+LATE_PAYMENT = env.LATE_PAYMENT  # an expired order, if its stock is there; or: refund
 
 # What sending costs the buyer, in the terms of the prices; nothing unless set --------------------------------------------
 
-SHIPPING_FLAT_PAISE = env.int("SHIPPING_FLAT_PAISE", default=0)
-HSN_MIN_DIGITS = env.int("HSN_MIN_DIGITS", default=4)  # by turnover: 6 above ₹5 crore a year, 8 for exports
-if HSN_MIN_DIGITS not in (4, 6, 8):
-    raise ImproperlyConfigured(
-        "HSN_MIN_DIGITS is 4, 6 or 8: as many digits of the HSN as the shop's documents must show."
-    )
+SHIPPING_FLAT_PAISE = env.SHIPPING_FLAT_PAISE
+HSN_MIN_DIGITS = env.HSN_MIN_DIGITS  # by turnover: 6 above ₹5 crore a year, 8 for exports
 
 # What the seller's documents show besides the sale ----------------------------------------------------------------------
 
-SELLER_LOGO_PATH = seller.read_logo_path(env.str("SELLER_LOGO_PATH", default=""))
-SELLER_BANK_DETAILS = seller.read_bank_details(env.str("SELLER_BANK_DETAILS", default=""))
-SELLER_TERMS = seller.read_terms(env.str("SELLER_TERMS", default=""))
+SELLER_LOGO_PATH = env.SELLER_LOGO_PATH
+SELLER_BANK_DETAILS = env.SELLER_BANK_DETAILS
+SELLER_TERMS = env.SELLER_TERMS
 
 # Files, pages, languages -------------------------------------------------------------------------------------------------
 
-DOCUMENTS_DIR = Path(env.str("DOCUMENTS_DIR", default=str(BASE_DIR / "documents")))
+DOCUMENTS_DIR = env.DOCUMENTS_DIR
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(DOCUMENTS_DIR)}},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
@@ -305,7 +280,7 @@ STORAGES = {
 MEDIA_URL = ""
 STATIC_URL = "/static/"
 # None where nothing was collected: WhiteNoise then serves the files from where the packages keep them.
-STATIC_ROOT = Path(env.str("STATIC_ROOT")) if env.str("STATIC_ROOT", default="") else None
+STATIC_ROOT = env.STATIC_ROOT
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en-in"
 TIME_ZONE = "Asia/Kolkata"
@@ -392,7 +367,7 @@ UNFOLD = {
 
 # Logs --------------------------------------------------------------------------------------------------------------------
 
-LOG_FORMAT = env.str("LOG_FORMAT", default="json")
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_FORMAT = env.LOG_FORMAT
+LOG_LEVEL = env.LOG_LEVEL
 
 LOGGING = set_up_logs(form=LOG_FORMAT, level=LOG_LEVEL)

@@ -1,162 +1,573 @@
-"""Bahi refuses to start with what is missing or unsafe, and says which variable it is."""
+"""Bahi refuses to start with what is missing, wrong or unsafe, and says in one sentence which variable it is."""
 
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
-from config.settings import seller
+from config.settings import environment, settings_module
+from config.settings.environment import seller, servers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def made_secret() -> str:
+    return secrets.token_urlsafe(48)
+
+
 PRODUCTION = {
-    "DJANGO_SETTINGS_MODULE": "config.settings.production",
-    "SECRET_KEY": "k3y-0f-th3-w3b-" + "abcdefghijklmnopqrstuvwxyz",
-    "JWT_SIGNING_KEY": "an0th3r-k3y-" + "abcdefghijklmnopqrstuvwxyz",
-    "OTP_PEPPER": "s0m3-p3pp3r-" + "abcdefghijklmnopqrstuvwxyz",
-    "DATABASE_URL": "postgres://bahi:secret@db.example/bahi",
-    "REDIS_URL": "redis://redis.example:6379/0",
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": made_secret(),
+    "JWT_SIGNING_KEY": made_secret(),
+    "OTP_PEPPER": made_secret(),
+    "DATABASE_URL": "postgres://bahi:secret@db.example/bahi?sslmode=verify-full",
+    "REDIS_URL": "rediss://redis.example:6379/0",
     "ALLOWED_HOSTS": "api.shop.example",
     "PUBLIC_URL": "https://api.shop.example",
+    "SHOP_NAME": "Asha Textiles",
     "RAZORPAY_KEY_ID": "rzp_live_x",
-    "RAZORPAY_KEY_SECRET": "x",
-    "RAZORPAY_WEBHOOK_SECRETS": "current,previous",
-    "MSG91_AUTH_KEY": "x",
+    "RAZORPAY_KEY_SECRET": made_secret(),
+    "RAZORPAY_WEBHOOK_SECRETS": f"{made_secret()},{made_secret()}",
+    "MSG91_AUTH_KEY": made_secret(),
     "EMAIL_URL": "smtp+tls://user:password@mail.example:587",
     "DOCUMENTS_DIR": "/srv/documents",
 }
+STAGING = {**PRODUCTION, "ENVIRONMENT": "staging"}
+LOCAL = {
+    "ENVIRONMENT": "local",
+    **{name: PRODUCTION[name] for name in ("SECRET_KEY", "JWT_SIGNING_KEY", "OTP_PEPPER")},
+    "DATABASE_URL": "postgres://bahi@127.0.0.1/bahi",
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
+    "RAZORPAY_KEY_ID": "rzp_test_BahiSandbox001",
+    "RAZORPAY_KEY_SECRET": "sandbox_key_secret_0123456789",
+    "RAZORPAY_WEBHOOK_SECRETS": "sandbox_webhook_secret_0123456789",
+    "MSG91_AUTH_KEY": "sandbox-msg91-authkey",
+}
+SECRET = 'the output of "openssl rand -hex 32"'
+
+
+def refused(variables: dict[str, str], **changes: str | None) -> list[str]:
+    """Return the sentences with which the environment is refused."""
+    changed = {name: value for name, value in {**variables, **changes}.items() if value is not None}
+    with pytest.raises(environment.WrongEnvironment) as caught:
+        environment.read(changed)
+    return caught.value.sentences
+
+
+def number(name: str, least: int, most: int, value: str, example: str) -> tuple[str, str, str]:
+    return (
+        name, value,
+        f"{name} must be a whole number from {least} to {most}, but it is {value!r}; for example {name}={example}.",
+    )  # fmt: skip
+
+
+WRONG_EVERYWHERE = [
+    ("ENVIRONMENT", "prod",
+     "ENVIRONMENT must be local, test, staging or production, but it is 'prod'; for example ENVIRONMENT=production."),
+    ("SECRET_KEY", None, f"SECRET_KEY is not set; for example {SECRET}."),
+    ("SECRET_KEY", "short",
+     f"SECRET_KEY is too short: it has 5 characters, and at least 32 are needed; for example {SECRET}."),
+    ("SECRET_KEY", "a" * 64, f"SECRET_KEY is not random enough: it has 1 different characters; for example {SECRET}."),
+    ("SECRET_KEY", "django-insecure-" + "k3y0fth3w3bx" * 4,
+     f"SECRET_KEY holds a key that Django marked as insecure (django-insecure-); for example {SECRET}."),
+    ("JWT_SIGNING_KEY", None, f"JWT_SIGNING_KEY is not set; for example {SECRET}."),
+    ("JWT_SIGNING_KEY", "ab" * 32,
+     f"JWT_SIGNING_KEY is not random enough: it has 2 different characters; for example {SECRET}."),
+    ("JWT_SIGNING_KEY", PRODUCTION["SECRET_KEY"],
+     f"JWT_SIGNING_KEY holds the same secret as SECRET_KEY; for example {SECRET}."),
+    ("OTP_PEPPER", None, f"OTP_PEPPER is not set; for example {SECRET}."),
+    ("OTP_PEPPER", "abc" * 20, f"OTP_PEPPER is not random enough: it has 3 different characters; for example {SECRET}."),
+    ("RAZORPAY_WEBHOOK_SECRETS", None, f"RAZORPAY_WEBHOOK_SECRETS is not set; for example {SECRET}."),
+    ("RAZORPAY_WEBHOOK_SECRETS", "whsec_1234",
+     ("RAZORPAY_WEBHOOK_SECRETS is too short: it has 10 characters, and at least 24 are needed; "
+     f"for example {SECRET}.")),
+    ("RAZORPAY_WEBHOOK_SECRETS", f"{'abcdefgh' * 4},previous",
+     ("RAZORPAY_WEBHOOK_SECRETS is too short: it has 8 characters, and at least 24 are needed; "
+     f"for example {SECRET}.")),
+    ("RAZORPAY_WEBHOOK_SECRETS", "a" * 24,
+     f"RAZORPAY_WEBHOOK_SECRETS is not random enough: it has 1 different characters; for example {SECRET}."),
+    ("RAZORPAY_WEBHOOK_SECRETS", f"{'abcdefgh' * 4},,",
+     f"RAZORPAY_WEBHOOK_SECRETS holds an empty secret between its commas; for example {SECRET}."),
+    ("RAZORPAY_WEBHOOK_SECRETS", f"{'abcdefgh' * 4},{'abcdefgh' * 4}",
+     f"RAZORPAY_WEBHOOK_SECRETS holds the same secret twice; for example {SECRET}."),
+    ("RAZORPAY_WEBHOOK_SECRETS", PRODUCTION["SECRET_KEY"],
+     f"RAZORPAY_WEBHOOK_SECRETS holds the same secret as SECRET_KEY; for example {SECRET}."),
+    ("MSG91_AUTH_KEY", PRODUCTION["OTP_PEPPER"],
+     "MSG91_AUTH_KEY holds the same secret as OTP_PEPPER; for example the auth key of MSG91's dashboard."),
+    ("RAZORPAY_KEY_SECRET", None,
+     "RAZORPAY_KEY_SECRET is not set; for example the key secret of Razorpay's dashboard."),
+    ("RAZORPAY_KEY_ID", "key",
+     ("RAZORPAY_KEY_ID must be a key id of Razorpay, but it is 'key'; "
+     "for example RAZORPAY_KEY_ID=rzp_live_A1b2C3d4E5f6G7.")),
+    ("RAZORPAY_ACCOUNT_ID", "NQxj",
+     ("RAZORPAY_ACCOUNT_ID must be an account id of Razorpay, but it is 'NQxj'; "
+     "for example RAZORPAY_ACCOUNT_ID=acc_A1b2C3d4E5f6G7.")),
+    ("DATABASE_URL", None,
+     ("DATABASE_URL is not set; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_URL", "mysql://db.example/bahi",
+     ("DATABASE_URL must begin with postgres:// or postgresql://; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_URL", "postgres:///bahi",
+     ("DATABASE_URL names no host; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_URL", "postgres://db.example",
+     ("DATABASE_URL names no database behind its host; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_URL", "postgres://db.example:port/bahi",
+     ("DATABASE_URL has a host or a port that cannot be read; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_URL", "postgres://db.example/bahi?sslmode=yes",
+     ("DATABASE_URL has an sslmode that is none of disable, allow, prefer, require, verify-ca, verify-full; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_URL", "postgres://db.example/bahi?pool=1",
+     ("DATABASE_URL has the option 'pool', which is not known; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("REDIS_URL", None, "REDIS_URL is not set; for example REDIS_URL=rediss://user:password@redis.example:6379/0."),
+    ("REDIS_URL", "redis.example:6379",
+     ("REDIS_URL must begin with redis://, rediss:// or unix://; "
+     "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
+    ("REDIS_URL", "redis://:6379",
+     "REDIS_URL names no host; for example REDIS_URL=rediss://user:password@redis.example:6379/0."),
+    ("REDIS_URL", "rediss://redis.example/cache",
+     ("REDIS_URL names a database that is no number; "
+     "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
+    ("REDIS_URL", "unix://?db=0",
+     "REDIS_URL names no socket; for example REDIS_URL=rediss://user:password@redis.example:6379/0."),
+    ("EMAIL_URL", "mail.example",
+     ("EMAIL_URL must begin with smtp://, smtp+tls://, smtps:// or smtp+ssl://; "
+     "for example EMAIL_URL=smtp+tls://user:password@mail.example:587.")),
+    ("EMAIL_URL", "smtp+tls://",
+     "EMAIL_URL names no host; for example EMAIL_URL=smtp+tls://user:password@mail.example:587."),
+    ("EMAIL_URL", "smtp+tls://mail.example/inbox",
+     "EMAIL_URL must end with its host and port; for example EMAIL_URL=smtp+tls://user:password@mail.example:587."),
+    ("DEFAULT_FROM_EMAIL", "Asha Textiles",
+     ("DEFAULT_FROM_EMAIL must be an e-mail address, with or without a name, but it is 'Asha Textiles'; "
+     "for example DEFAULT_FROM_EMAIL=Asha Textiles <orders@shop.example>.")),
+    ("SHOP_NAME", "Asha <b>", ("SHOP_NAME must be 1 to 60 characters without < and >, but it is 'Asha <b>'; "
+     "for example SHOP_NAME=Asha Textiles.")),
+    ("ALLOWED_HOSTS", "https://api.shop.example",
+     ("ALLOWED_HOSTS must be host names without scheme, port or path, separated by commas, but one is "
+     "'https://api.shop.example'; for example ALLOWED_HOSTS=api.shop.example.")),
+    ("ALLOWED_HOSTS", "api.shop.example,,",
+     ("ALLOWED_HOSTS must be host names without scheme, port or path, separated by commas, but one is ''; "
+     "for example ALLOWED_HOSTS=api.shop.example.")),
+    ("PLAINTEXT_HOSTS", "redis:6379",
+     ("PLAINTEXT_HOSTS must be host names without scheme, port or path, separated by commas, but one is 'redis:6379'; "
+     "for example PLAINTEXT_HOSTS=postgres,redis.")),
+    ("PUBLIC_URL", "api.shop.example",
+     "PUBLIC_URL must begin with https:// or http://; for example PUBLIC_URL=https://api.shop.example."),
+    ("PUBLIC_URL", "https://",
+     "PUBLIC_URL must name a host, but it is 'https://'; for example PUBLIC_URL=https://api.shop.example."),
+    ("PUBLIC_URL", "https://shop.example/api",
+     ("PUBLIC_URL must have no path, query or user, but it is 'https://shop.example/api'; "
+     "for example PUBLIC_URL=https://api.shop.example.")),
+    ("RAZORPAY_BASE_URL", "api.razorpay.com",
+     "RAZORPAY_BASE_URL must begin with https:// or http://; for example RAZORPAY_BASE_URL=https://api.razorpay.com."),
+    ("MSG91_BASE_URL", "https://control.msg91.com?x=1",
+     ("MSG91_BASE_URL must have no query, fragment or user, but it is 'https://control.msg91.com?x=1'; "
+     "for example MSG91_BASE_URL=https://control.msg91.com.")),
+    ("MSG91_FLOW_TEMPLATES", "order_expired=1",
+     ("MSG91_FLOW_TEMPLATES must be a JSON object from the names of messages to the ids of their templates; "
+     'for example MSG91_FLOW_TEMPLATES={"order_expired": "6564aa01d6fc05"}.')),
+    ("MSG91_FLOW_TEMPLATES", '{"order_expired": 1}',
+     ("MSG91_FLOW_TEMPLATES must be a JSON object from the names of messages to the ids of their templates; "
+     'for example MSG91_FLOW_TEMPLATES={"order_expired": "6564aa01d6fc05"}.')),
+    ("CORS_ALLOWED_ORIGINS", "*",
+     ("CORS_ALLOWED_ORIGINS must be origins in lower case, with scheme and host, and port if it is not the usual one, "
+     "separated by commas, but one is '*'; for example CORS_ALLOWED_ORIGINS=https://shop.example.")),
+    ("CORS_ALLOWED_ORIGINS", "https://shop.example/",
+     ("CORS_ALLOWED_ORIGINS must be origins in lower case, with scheme and host, and port if it is not the usual one, "
+     "separated by commas, but one is 'https://shop.example/'; for example CORS_ALLOWED_ORIGINS=https://shop.example.")),
+    ("SIGN_UP_COUNTRIES", "India",
+     ("SIGN_UP_COUNTRIES must be countries by their two letters, separated by commas, but one is 'India'; "
+     "for example SIGN_UP_COUNTRIES=IN,AE.")),
+    ("SIGN_UP_COUNTRIES", "IN,IN", "SIGN_UP_COUNTRIES names one of its values twice; for example SIGN_UP_COUNTRIES=IN,AE."),
+    ("LATE_PAYMENT", "keep", "LATE_PAYMENT must be revive or refund, but it is 'keep'; for example LATE_PAYMENT=revive."),
+    ("LOG_FORMAT", "xml", "LOG_FORMAT must be json or console, but it is 'xml'; for example LOG_FORMAT=json."),
+    ("LOG_LEVEL", "info",
+     "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, but it is 'info'; for example LOG_LEVEL=INFO."),
+    ("HSN_MIN_DIGITS", "5", "HSN_MIN_DIGITS must be 4, 6 or 8, but it is '5'; for example HSN_MIN_DIGITS=4."),
+    ("ACCEPT_CUSTOMER_FEE", "perhaps",
+     "ACCEPT_CUSTOMER_FEE must be true or false, but it is 'perhaps'; for example ACCEPT_CUSTOMER_FEE=true."),
+    ("SECURE_SSL_REDIRECT", "2",
+     "SECURE_SSL_REDIRECT must be true or false, but it is '2'; for example SECURE_SSL_REDIRECT=true."),
+    ("DISPUTE_ALARM_HOURS", "72,-1",
+     ("DISPUTE_ALARM_HOURS must be whole numbers from 1 to 720, separated by commas, but it is '72,-1'; "
+     "for example DISPUTE_ALARM_HOURS=72,24.")),
+    ("DISPUTE_ALARM_HOURS", "24,24", "DISPUTE_ALARM_HOURS names a number twice; for example DISPUTE_ALARM_HOURS=72,24."),
+    ("DOCUMENTS_DIR", "documents",
+     "DOCUMENTS_DIR must be an absolute path, but it is 'documents'; for example DOCUMENTS_DIR=/var/lib/bahi/documents."),
+    ("HOST", "all hosts", "HOST must be an address or a host name, but it is 'all hosts'; for example HOST=0.0.0.0."),
+    number("SECURE_HSTS_SECONDS", 300, 63_072_000, "0", "31536000"),
+    number("TRUSTED_PROXY_HOPS", 0, 10, "-1", "1"),
+    number("TRUSTED_PROXY_HOPS", 0, 10, "one", "1"),
+    number("DB_STATEMENT_TIMEOUT_MS", 1, 3_600_000, "0", "15000"),
+    number("DB_LOCK_TIMEOUT_MS", 1, 3_600_000, "-1", "5000"),
+    number("DB_IDLE_TIMEOUT_MS", 1, 3_600_000, "1.5", "15000"),
+    number("CODES_PER_NETWORK_AND_HOUR", 1, 1_000_000, "-20", "20"),
+    number("CODES_PER_PREFIX_AND_DAY", 1, 1_000_000, "0", "100"),
+    number("CODES_PER_DAY", 1, 10_000_000, "0", "20000"),
+    number("PAYMENT_WEBHOOK_GRACE_MINUTES", 1, 1_440, "0", "10"),
+    number("ORDER_EXPIRES_AFTER_MINUTES", 1, 43_200, "0", "30"),
+    number("PAYMENT_LIVE_FOR_MINUTES", 1, 43_200, "-15", "15"),
+    number("PAYMENT_LINK_LASTS", 15, 259_200, "14", "1440"),
+    number("SETTLEMENT_OVERDUE_AFTER_DAYS", 1, 90, "0", "5"),
+    number("REFUND_APPROVAL_ABOVE", 0, 100_000_000_000, "-1", "1000000"),
+    number("REVIEW_ALARM_AFTER_HOURS", 1, 720, "0", "24"),
+    number("SHIPPING_FLAT_PAISE", 0, 10_000_000, "-4900", "4900"),
+    number("PORT", 0, 65_535, "65536", "8000"),
+    number("WEB_CONCURRENCY", 1, 256, "0", "4"),
+    number("WEB_THREADS", 1, 256, "257", "4"),
+    number("WEB_REQUEST_DEADLINE_SECONDS", 1, 24, "25", "20"),
+    number("WORKER_CONCURRENCY", 1, 256, "0", "2"),
+]  # fmt: skip
+
+WRONG_IN_PRODUCTION_AND_STAGING = [
+    ("ALLOWED_HOSTS", None, "ALLOWED_HOSTS is not set; for example ALLOWED_HOSTS=api.shop.example."),
+    ("ALLOWED_HOSTS", " ", "ALLOWED_HOSTS is not set; for example ALLOWED_HOSTS=api.shop.example."),
+    ("ALLOWED_HOSTS", "*", "ALLOWED_HOSTS must not be '*'; for example ALLOWED_HOSTS=api.shop.example."),
+    ("SHOP_NAME", None, "SHOP_NAME is not set; for example SHOP_NAME=Asha Textiles."),
+    ("EMAIL_URL", None, "EMAIL_URL is not set; for example EMAIL_URL=smtp+tls://user:password@mail.example:587."),
+    ("DOCUMENTS_DIR", None, "DOCUMENTS_DIR is not set; for example DOCUMENTS_DIR=/var/lib/bahi/documents."),
+    ("PUBLIC_URL", "http://api.shop.example",
+     ("PUBLIC_URL must begin with https://, but it is 'http://api.shop.example'; "
+     "for example PUBLIC_URL=https://api.shop.example.")),
+    ("RAZORPAY_BASE_URL", "http://sandbox.example:9000",
+     ("RAZORPAY_BASE_URL must begin with https://, but it is 'http://sandbox.example:9000'; "
+     "for example RAZORPAY_BASE_URL=https://api.razorpay.com.")),
+    ("MSG91_BASE_URL", "http://sandbox.example:9000",
+     ("MSG91_BASE_URL must begin with https://, but it is 'http://sandbox.example:9000'; "
+     "for example MSG91_BASE_URL=https://control.msg91.com.")),
+    ("CORS_ALLOWED_ORIGINS", "http://shop.example",
+     ("CORS_ALLOWED_ORIGINS must begin with https://, but one is 'http://shop.example'; "
+     "for example CORS_ALLOWED_ORIGINS=https://shop.example.")),
+    ("DATABASE_URL", "postgres://db.example/bahi",
+     ("DATABASE_URL would talk to db.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_URL", "postgres://db.example/bahi?sslmode=prefer",
+     ("DATABASE_URL would talk to db.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("REDIS_URL", "redis://redis.example:6379/0",
+     ("REDIS_URL would talk to redis.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+     "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
+    ("EMAIL_URL", "smtp://user:password@mail.example:25",
+     ("EMAIL_URL would talk to mail.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+     "for example EMAIL_URL=smtp+tls://user:password@mail.example:587.")),
+    ("RAZORPAY_KEY_SECRET", "sandbox_key_secret_0123456789",
+     ("RAZORPAY_KEY_SECRET is published in Bahi's repository, so that anybody knows it; "
+     "for example the key secret of Razorpay's dashboard.")),
+    ("RAZORPAY_WEBHOOK_SECRETS", f"{made_secret()},sandbox_webhook_secret_0123456789",
+     ("RAZORPAY_WEBHOOK_SECRETS is published in Bahi's repository, so that anybody knows it; "
+     f"for example {SECRET}.")),
+    ("MSG91_AUTH_KEY", "sandbox-msg91-authkey",
+     ("MSG91_AUTH_KEY is published in Bahi's repository, so that anybody knows it; "
+     "for example the auth key of MSG91's dashboard.")),
+    ("SECRET_KEY", "a key for tests alone, which protects nothing at all, and is long",
+     f"SECRET_KEY is published in Bahi's repository, so that anybody knows it; for example {SECRET}."),
+    ("RAZORPAY_KEY_ID", "rzp_live_A1b2C3d4E5f6G7",
+     ("RAZORPAY_KEY_ID is published in Bahi's repository, so that anybody knows it; "
+     "for example RAZORPAY_KEY_ID=rzp_live_A1b2C3d4E5f6G7.")),
+]  # fmt: skip
+
+
+class TestReadEnvironment:
+    @pytest.mark.parametrize("variables", [PRODUCTION, STAGING, LOCAL], ids=lambda each: each["ENVIRONMENT"])
+    def test_what_an_environment_needs_is_enough(self, variables: dict[str, str]) -> None:
+        read = environment.read(variables)
+
+        assert variables["ENVIRONMENT"] == read.ENVIRONMENT
+        assert read.is_strict == (variables["ENVIRONMENT"] != "local")
+        assert (read.ORDER_EXPIRES_AFTER_MINUTES, read.DISPUTE_ALARM_HOURS, read.ACCEPT_CUSTOMER_FEE) == (
+            30,
+            [72, 24],
+            True,
+        )
+
+    @pytest.mark.parametrize("variables", [PRODUCTION, STAGING, LOCAL], ids=lambda each: each["ENVIRONMENT"])
+    @pytest.mark.parametrize(("name", "value", "sentence"), WRONG_EVERYWHERE)
+    def test_a_wrong_value_is_refused_everywhere(
+        self, variables: dict[str, str], name: str, value: str | None, sentence: str
+    ) -> None:
+        assert refused(variables, **{name: value}) == [sentence]
+
+    @pytest.mark.parametrize("variables", [PRODUCTION, STAGING], ids=lambda each: each["ENVIRONMENT"])
+    @pytest.mark.parametrize(("name", "value", "sentence"), WRONG_IN_PRODUCTION_AND_STAGING)
+    def test_an_unsafe_value_is_refused_in_production_and_staging(
+        self, variables: dict[str, str], name: str, value: str | None, sentence: str
+    ) -> None:
+        assert refused(variables, **{name: value}) == [sentence]
+
+    @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            ({"RAZORPAY_KEY_ID": "rzp_test_x"},
+             "RAZORPAY_KEY_ID is a test key, which is for staging; for example RAZORPAY_KEY_ID=rzp_live_A1b2C3d4E5f6G7."),
+            ({"SANDBOX_URL": "http://127.0.0.1:9000"},
+             "SANDBOX_URL is for staging and must be empty in production; for example SANDBOX_URL=."),
+            ({"RAZORPAY_BASE_URL": "http://127.0.0.1:9000"},
+             ("RAZORPAY_BASE_URL must begin with https://, but it is 'http://127.0.0.1:9000'; "
+             "for example RAZORPAY_BASE_URL=https://api.razorpay.com.")),
+            ({"MSG91_BASE_URL": "http://127.0.0.1:9000"},
+             ("MSG91_BASE_URL must begin with https://, but it is 'http://127.0.0.1:9000'; "
+             "for example MSG91_BASE_URL=https://control.msg91.com.")),
+        ],
+        ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+    )  # fmt: skip
+    def test_a_rehearsal_is_refused_in_production_alone(self, changes: dict[str, str], sentence: str) -> None:
+        assert refused({**PRODUCTION, **changes}) == [sentence]
+        environment.read({**STAGING, **changes})
+
+    def test_every_wrong_value_is_told_at_once(self) -> None:
+        assert refused(LOCAL, WEB_THREADS="0", SECRET_KEY=None, LATE_PAYMENT="x") == [
+            f"SECRET_KEY is not set; for example {SECRET}.",
+            "LATE_PAYMENT must be revive or refund, but it is 'x'; for example LATE_PAYMENT=revive.",
+            "WEB_THREADS must be a whole number from 1 to 256, but it is '0'; for example WEB_THREADS=4.",
+        ]
+
+    def test_no_sentence_shows_a_secret(self) -> None:
+        said = refused(
+            PRODUCTION, SECRET_KEY="hunter2", DATABASE_URL="mysql://bahi:hunter2@db.example/bahi",
+            RAZORPAY_WEBHOOK_SECRETS="hunter2,hunter2", EMAIL_URL="hunter2",
+        )  # fmt: skip
+
+        assert len(said) == 4
+        assert "hunter2" not in " ".join(said)
+        assert PRODUCTION["SECRET_KEY"] not in repr(environment.read(PRODUCTION))
+
+    def test_a_long_value_is_cut_and_stays_on_its_line(self) -> None:
+        [sentence] = refused(LOCAL, LATE_PAYMENT="x\ny" + "9" * 5000)
+
+        assert sentence == (
+            f"LATE_PAYMENT must be revive or refund, but it is 'x\\ny{'9' * 57}…'; for example LATE_PAYMENT=revive."
+        )
+
+    def test_plain_text_is_allowed_to_named_hosts_and_to_this_machine(self) -> None:
+        plain = {
+            "DATABASE_URL": "postgres://db.example/bahi",
+            "REDIS_URL": "redis://127.0.0.1:6379/0",
+            "EMAIL_URL": "smtp://[::1]:25",
+        }
+
+        assert environment.read({**PRODUCTION, **plain, "PLAINTEXT_HOSTS": "db.example"}).PLAINTEXT_HOSTS == [
+            "db.example"
+        ]
+        environment.read({**PRODUCTION, **plain, "DATABASE_URL": "postgres://bahi@%2Frun%2Fpostgresql/bahi"})
+        environment.read({**PRODUCTION, "REDIS_URL": "unix:///run/redis/socket?db=1"})
+        environment.read({**LOCAL, **plain})
+
+
+class TestChooseEnvironment:
+    @pytest.mark.parametrize(
+        ("variables", "module"),
+        [
+            ({"ENVIRONMENT": "local"}, "config.settings.local"),
+            ({"ENVIRONMENT": "test"}, "config.settings.test"),
+            ({"ENVIRONMENT": "staging"}, "config.settings.production"),
+            ({"ENVIRONMENT": "production"}, "config.settings.production"),
+            ({"ENVIRONMENT": "prod"}, "config.settings.production"),
+            ({}, "config.settings.production"),
+        ],
+    )
+    def test_it_chooses_the_settings_module(self, variables: dict[str, str], module: str) -> None:
+        assert settings_module(variables) == module
+
+    @pytest.mark.parametrize(
+        ("module", "name"),
+        [
+            ("config.settings.local", "local"),
+            ("config.settings.test", "test"),
+            ("config.settings.base", "local"),
+            ("config.settings.production", "production"),
+            ("shop.settings", "production"),
+            (None, "production"),
+        ],
+    )
+    def test_without_it_the_settings_module_tells(self, module: str | None, name: str) -> None:
+        given = {**PRODUCTION, **({"DJANGO_SETTINGS_MODULE": module} if module else {})}
+        del given["ENVIRONMENT"]
+
+        assert name == environment.read(given).ENVIRONMENT
+
+    @pytest.mark.parametrize("module", ["config.settings.local", "config.settings.test", "config.settings.base"])
+    def test_settings_of_another_environment_are_refused(self, module: str) -> None:
+        assert refused(PRODUCTION, DJANGO_SETTINGS_MODULE=module) == [
+            (
+                "DJANGO_SETTINGS_MODULE must be config.settings.production where ENVIRONMENT is production, but it is "
+                f"'{module}'; for example DJANGO_SETTINGS_MODULE=config.settings.production."
+            )
+        ]
+
+
+class TestSecretFiles:
+    def test_a_file_may_hold_a_secret(self, tmp_path: Path) -> None:
+        secret = made_secret()
+        (tmp_path / "key").write_text(f"{secret}\n")
+
+        read = environment.read({**LOCAL, "SECRET_KEY": "", "SECRET_KEY_FILE": str(tmp_path / "key")})
+
+        assert secret == read.SECRET_KEY
+
+    def test_a_secret_that_is_set_twice_is_refused(self, tmp_path: Path) -> None:
+        assert refused(LOCAL, OTP_PEPPER_FILE=str(tmp_path)) == [
+            f"OTP_PEPPER is set twice, by OTP_PEPPER and by OTP_PEPPER_FILE; for example {SECRET}."
+        ]
+
+    def test_a_file_that_cannot_be_read_is_refused(self) -> None:
+        assert refused(LOCAL, OTP_PEPPER=None, OTP_PEPPER_FILE="/nowhere/pepper") == [
+            (
+                "OTP_PEPPER cannot be read from '/nowhere/pepper', which OTP_PEPPER_FILE names (No such file or directory); "
+                f"for example {SECRET}."
+            )
+        ]
+
+
+class TestServers:
+    def test_a_database_is_read(self) -> None:
+        assert servers.read_database(
+            "postgres://b%40hi:p%2Fw@DB.example:6432/bahi?sslmode=require"
+        ) == servers.Database(
+            name="bahi", user="b@hi", password="p/w", host="db.example", port="6432", options={"sslmode": "require"}
+        )
+
+    def test_the_directory_of_a_socket_keeps_its_letters(self) -> None:
+        assert servers.read_database("postgres://postgres@%2FTmp%2FDir/bahi").host == "/Tmp/Dir"
+
+    @pytest.mark.parametrize(
+        ("url", "broker_url"),
+        [
+            ("unix:///run/redis.sock?db=3", "redis+socket:///run/redis.sock?virtual_host=3"),
+            ("rediss://redis.example:6379/1", "rediss://redis.example:6379/1"),
+        ],
+    )
+    def test_a_broker_has_its_own_url(self, url: str, broker_url: str) -> None:
+        assert servers.read_redis(url).broker_url == broker_url
+
+    @pytest.mark.parametrize(
+        ("url", "port", "use_tls", "use_ssl"),
+        [
+            ("smtp://127.0.0.1", 25, False, False),
+            ("smtp+tls://mail.example", 587, True, False),
+            ("smtp+ssl://mail.example", 465, False, True),
+            ("smtp+ssl://mail.example:2465", 2465, False, True),
+        ],
+    )
+    def test_a_mail_server_has_its_usual_port(self, url: str, port: int, use_tls: bool, use_ssl: bool) -> None:
+        server = servers.read_mail_server(url)
+
+        assert (server.port, server.use_tls, server.use_ssl) == (port, use_tls, use_ssl)
+
+
 SHOW = (
     "import django; django.setup(); from django.conf import settings as s;"
-    "print(s.RAZORPAY_WEBHOOK_SECRETS, s.SESSION_COOKIE_SECURE, s.REFRESH_COOKIE_SECURE, s.SECURE_HSTS_SECONDS, s.DEBUG)"
+    "print(s.ENVIRONMENT, s.SESSION_COOKIE_SECURE, s.REFRESH_COOKIE_SECURE, s.SECURE_HSTS_SECONDS, s.DEBUG, s.DEFAULT_FROM_EMAIL)"
 )
+WORKER = ["-m", "celery", "-A", "config.celery", "worker"]
+PROCESSES = {
+    "manage.py": ["manage.py", "check"],
+    "relay": ["manage.py", "relay"],
+    "web": ["-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi"],
+    "worker": [*WORKER, "--concurrency", "1"],
+    "beat": ["-m", "celery", "-A", "config.celery", "beat"],
+    "make run": ["-m", "devtools", "run"],
+    "bin/bahi": ["-m", "devtools", "manage", "audit"],
+}
 
 
-def start(**changes: str | None) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in {**PRODUCTION, **changes}.items() if value is not None}
+def start(command: list[str], variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", SHOW],
+        [sys.executable, *command],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **env},
+        env={"PATH": os.environ["PATH"], **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
 
-def test_starts_with_what_production_needs() -> None:
-    result = start()
+class TestStart:
+    @pytest.mark.parametrize("variables", [PRODUCTION, STAGING], ids=lambda each: each["ENVIRONMENT"])
+    def test_production_and_staging_are_strict(self, variables: dict[str, str]) -> None:
+        result = start(["-c", SHOW], {**variables, "DJANGO_SETTINGS_MODULE": "config.settings.production"})
 
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == "['current', 'previous'] True True 31536000 False"
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.strip() == (
+            f"{variables['ENVIRONMENT']} True True 31536000 False Asha Textiles <no-reply@api.shop.example>"
+        )
 
+    @pytest.mark.parametrize("name", PROCESSES)
+    def test_a_wrong_value_ends_every_process_with_a_sentence(self, name: str) -> None:
+        variables = {**(LOCAL if name in ("make run", "bin/bahi") else PRODUCTION), "REFUND_APPROVAL_ABOVE": "-1"}
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"SECRET_KEY": None}, "SECRET_KEY is not set."),
-        ({"SECRET_KEY": "short"}, "SECRET_KEY is too short: at least 32 characters are needed."),
-        ({"SECRET_KEY": "a" * 64}, "SECRET_KEY is not random enough."),
-        ({"JWT_SIGNING_KEY": "a" * 64}, "JWT_SIGNING_KEY is not random enough."),
-        ({"OTP_PEPPER": "a" * 64}, "OTP_PEPPER is not random enough."),
-        ({"JWT_SIGNING_KEY": PRODUCTION["SECRET_KEY"]}, "SECRET_KEY, JWT_SIGNING_KEY and OTP_PEPPER must differ."),
-        ({"DATABASE_URL": None}, "DATABASE_URL is not set."),
-        ({"REDIS_URL": None}, "REDIS_URL is not set."),
-        ({"RAZORPAY_WEBHOOK_SECRETS": None}, "RAZORPAY_WEBHOOK_SECRETS is not set"),
-        ({"RAZORPAY_BASE_URL": "http://127.0.0.1:9000"}, "RAZORPAY_BASE_URL must begin with https://"),
-        ({"RAZORPAY_BASE_URL": "api.razorpay.com"}, "RAZORPAY_BASE_URL must begin with https://"),
-        (
-            {"RAZORPAY_KEY_SECRET": "sandbox_key_secret_0123456789"},
-            "RAZORPAY_KEY_SECRET holds a secret of the sandbox.",
-        ),
-        (
-            {"RAZORPAY_WEBHOOK_SECRETS": "x,sandbox_webhook_secret_0123456789"},
-            "RAZORPAY_WEBHOOK_SECRETS holds a secret",
-        ),
-        ({"MSG91_AUTH_KEY": "sandbox-msg91-authkey"}, "MSG91_AUTH_KEY holds a secret of the sandbox."),
-        ({"MSG91_BASE_URL": "http://127.0.0.1:9000"}, "MSG91_BASE_URL must begin with https://"),
-        ({"ALLOWED_HOSTS": None}, "ALLOWED_HOSTS is not set"),
-        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS may not be '*'"),
-        ({"PUBLIC_URL": "http://api.shop.example"}, "PUBLIC_URL must begin with https://"),
-        ({"EMAIL_URL": None}, "EMAIL_URL is not set"),
-        ({"DOCUMENTS_DIR": None}, "DOCUMENTS_DIR is not set"),
-        ({"HSN_MIN_DIGITS": "5"}, "HSN_MIN_DIGITS is 4, 6 or 8"),
-        ({"HSN_MIN_DIGITS": "0"}, "HSN_MIN_DIGITS is 4, 6 or 8"),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
-)
-def test_refuses_to_start_and_says_why(changes: dict[str, str | None], sentence: str) -> None:
-    result = start(**changes)
+        result = start(PROCESSES[name], variables)
 
-    assert result.returncode != 0
-    assert "ImproperlyConfigured" in result.stderr
-    assert sentence in result.stderr
+        assert (result.returncode, result.stderr) == (
+            2,
+            (
+                "REFUND_APPROVAL_ABOVE must be a whole number from 0 to 100000000000, but it is '-1'; "
+                "for example REFUND_APPROVAL_ABOVE=1000000.\n"
+            ),
+        )
+        assert result.stdout == ""
 
 
 BANK = '{"account_name": "Bahi LLP", "account_number": "000012345678", "ifsc": "SBIN0000454", "bank": "State Bank of India"}'
 
 
-def test_the_seller_may_show_logo_bank_details_and_terms(tmp_path: Path) -> None:
-    logo = tmp_path / "logo.svg"
-    logo.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+class TestSeller:
+    def test_the_seller_may_show_logo_bank_details_and_terms(self, tmp_path: Path) -> None:
+        logo = tmp_path / "logo.svg"
+        logo.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
 
-    assert seller.read_logo_path(str(logo)) == logo
-    assert seller.read_logo_path("") is None
-    assert seller.read_bank_details(BANK) == {
-        "account_name": "Bahi LLP",
-        "account_number": "000012345678",
-        "ifsc": "SBIN0000454",
-        "bank": "State Bank of India",
-        "branch": "",
-    }
-    assert seller.read_bank_details("") is None
-    assert seller.read_terms("Exchange within 7 days.\\n\nCourts of Pune. ") == [
-        "Exchange within 7 days.",
-        "Courts of Pune.",
-    ]
-    assert seller.read_terms("") == []
+        assert seller.read_logo_path(str(logo)) == logo
+        assert seller.read_logo_path("") is None
+        assert seller.read_bank_details(BANK) == {
+            "account_name": "Bahi LLP",
+            "account_number": "000012345678",
+            "ifsc": "SBIN0000454",
+            "bank": "State Bank of India",
+            "branch": "",
+        }
+        assert seller.read_bank_details("") is None
+        assert seller.read_terms("Exchange within 7 days.\\n\nCourts of Pune. ") == [
+            "Exchange within 7 days.",
+            "Courts of Pune.",
+        ]
+        assert seller.read_terms("") == []
 
+    @pytest.mark.parametrize(
+        ("name", "value", "problem"),
+        [
+            ("SELLER_LOGO_PATH", "/nowhere/logo.png",
+             "names '/nowhere/logo.png', which cannot be read (No such file or directory)"),
+            ("SELLER_LOGO_PATH", "/etc/passwd", "must name a .png, .jpg or .svg file, but it is '/etc/passwd'"),
+            ("SELLER_BANK_DETAILS", "SBIN", "is not JSON"),
+            ("SELLER_BANK_DETAILS", "[]", "must be a JSON object"),
+            ("SELLER_BANK_DETAILS", '{"upi": "x"}',
+             "has 'upi'; it may have account_name, account_number, ifsc, bank, branch only"),
+            ("SELLER_BANK_DETAILS", BANK.replace("SBIN0", "SBIN1"), "needs ifsc (an IFSC such as SBIN0000454)"),
+            ("SELLER_BANK_DETAILS", BANK.replace("0000123", "x"), "needs account_number (9 to 18 digits)"),
+            ("SELLER_TERMS", "x" * 301, "may have 12 lines at most, of 300 characters each at most"),
+        ],
+    )  # fmt: skip
+    def test_what_the_seller_shows_is_checked_at_the_start(self, name: str, value: str, problem: str) -> None:
+        [sentence] = refused(LOCAL, **{name: value})
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"SELLER_LOGO_PATH": "/nowhere/logo.png"}, "cannot be read: No such file or directory."),
-        (
-            {"SELLER_LOGO_PATH": "/etc/passwd"},
-            "SELLER_LOGO_PATH must name a .png, .jpg or .svg file; /etc/passwd is none.",
-        ),
-        ({"SELLER_BANK_DETAILS": "SBIN"}, "SELLER_BANK_DETAILS is not JSON."),
-        ({"SELLER_BANK_DETAILS": "[]"}, "SELLER_BANK_DETAILS must be a JSON object."),
-        ({"SELLER_BANK_DETAILS": '{"upi": "x"}'}, "SELLER_BANK_DETAILS has 'upi'; it may have account_name,"),
-        (
-            {"SELLER_BANK_DETAILS": BANK.replace("SBIN0", "SBIN1")},
-            "SELLER_BANK_DETAILS needs ifsc: an IFSC such as SBIN0000454.",
-        ),
-        (
-            {"SELLER_BANK_DETAILS": BANK.replace("0000123", "x")},
-            "SELLER_BANK_DETAILS needs account_number: 9 to 18 digits.",
-        ),
-        ({"SELLER_TERMS": "x" * 301}, "SELLER_TERMS may have 12 lines at most, of 300 characters each at most."),
-    ],
-)
-def test_what_the_seller_shows_is_checked_at_the_start(changes: dict[str, str], sentence: str) -> None:
-    result = start(**changes)
+        assert sentence.startswith(f"{name} {problem}; for example {name}=")
 
-    assert result.returncode != 0
-    assert sentence in result.stderr
+    @pytest.mark.parametrize(
+        ("name", "content", "sentence"),
+        [
+            ("logo.png", b"GIF89a", "not the kind of picture that its name says"),
+            ("logo.svg", b"<svg>" + b" " * 500_000, "more than 500,000 bytes"),
+        ],
+    )
+    def test_a_logo_must_be_a_small_picture(self, tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
+        (tmp_path / name).write_bytes(content)
 
-
-@pytest.mark.parametrize(
-    ("name", "content", "sentence"),
-    [
-        ("logo.png", b"GIF89a", "not the kind of picture that its name says."),
-        ("logo.svg", b"<svg>" + b" " * 500_000, "more than 500,000 bytes."),
-    ],
-)
-def test_a_logo_must_be_a_small_picture(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
-    (tmp_path / name).write_bytes(content)
-
-    with pytest.raises(ImproperlyConfigured, match=sentence):
-        seller.read_logo_path(str(tmp_path / name))
+        with pytest.raises(ValueError, match=sentence):
+            seller.read_logo_path(str(tmp_path / name))

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from devtools import __main__
 from devtools.embedded import CHECKOUT
 
 pytestmark = pytest.mark.timeout(600)
@@ -83,6 +84,41 @@ def test_help_teaches_every_subcommand():
     assert done.returncode == 0
     for word in ("setup", "run", "demo", "with-servers", "manage", "clean", "DATABASE_URL", "examples:"):
         assert word in done.stdout
+
+
+SUBCOMMANDS = ("setup", "run", "demo", "with-servers", "lint-migrations", "test-pythons", "clean")
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
+def test_help_of_a_subcommand_does_nothing_else(subcommand, option, monkeypatch, capsys):
+    monkeypatch.setattr(
+        __main__, "_SUBCOMMANDS", [(name, text, pytest.fail) for name, text, _ in __main__._SUBCOMMANDS]
+    )
+
+    assert __main__.main([subcommand, option]) == 0
+
+    said = capsys.readouterr()
+    assert said.out.startswith(f"usage: python -m devtools {subcommand}")
+    assert said.err == ""
+
+
+def test_help_of_manage_is_that_of_its_commands():
+    done = devtools("manage", "--help")
+
+    assert done.returncode == 0, done.stderr
+    assert "setup_reference_data" in done.stdout
+
+
+@pytest.mark.parametrize("subcommand", ["run", "demo", "lint-migrations", "test-pythons", "clean"])
+def test_an_argument_that_means_nothing_is_refused(subcommand, monkeypatch, capsys):
+    monkeypatch.setattr(
+        __main__, "_SUBCOMMANDS", [(name, text, pytest.fail) for name, text, _ in __main__._SUBCOMMANDS]
+    )
+
+    assert __main__.main([subcommand, "--port"]) == 2
+
+    assert capsys.readouterr().err == f"{subcommand}: takes no arguments, but got '--port'\n"
 
 
 def test_bahi_works_through_a_symbolic_link_from_anywhere(tmp_path):

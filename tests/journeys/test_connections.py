@@ -341,7 +341,11 @@ class TestConfiguration:
         result = self.start(**{name: value})
 
         assert result.returncode == 2
-        assert result.stderr == f"{name} must be a whole number from {bounds}, but it is {value!r}.\n"
+        shown = repr(value if len(value) <= 60 else f"{value[:60]}…")
+        example = {"WEB_REQUEST_DEADLINE_SECONDS": 20, "WEB_THREADS": 4, "WEB_CONCURRENCY": 4}[name]
+        assert result.stderr == (
+            f"{name} must be a whole number from {bounds}, but it is {shown}; for example {name}={example}.\n"
+        )
 
     @pytest.mark.parametrize(
         ("options", "named"),

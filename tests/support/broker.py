@@ -12,7 +12,7 @@ from django.conf import settings
 from kombu import pools
 
 from apps.core import tasks
-from config.settings.base import _broker_url
+from config.settings.environment.servers import read_redis
 
 
 class Broker:
@@ -44,7 +44,7 @@ def broker() -> Iterator[Broker]:
     client = redis.Redis.from_url(url)
     client.flushdb()
     before = os.environ.get("CELERY_BROKER_URL")
-    os.environ["CELERY_BROKER_URL"] = _broker_url(url)
+    os.environ["CELERY_BROKER_URL"] = read_redis(url).broker_url
     _forget_connections()
     try:
         yield Broker(client)

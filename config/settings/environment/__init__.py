@@ -1,0 +1,109 @@
+"""
+The typed environment: each variable that Bahi reads, with its bounds, and the refusal of what is wrong or unsafe.
+
+`sections` has the variables, `values` their types, `refusals` what is wrong only together with another variable,
+`example` writes `.env.example`. Nothing here imports Django, so that every process can read it first.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.settings import MODULES, settings_module
+from config.settings.environment import sections, sentences
+from config.settings.environment.refusals import find_refusals
+from config.settings.environment.secret_files import read_secret_files
+
+
+class WrongEnvironment(Exception):
+    """Some variables are missing, wrong or unsafe; each of `sentences` names one, what is wrong and an example."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__(" ".join(sentences))
+        self.sentences = sentences
+
+
+class Environment(
+    sections.Processes,
+    sections.Logs,
+    sections.Files,
+    sections.Documents,
+    sections.Money,
+    sections.Messages,
+    sections.Gateway,
+    sections.LogIn,
+    sections.Redis,
+    sections.Postgres,
+    sections.Https,
+    sections.Secrets,
+    sections.Place,
+    BaseSettings,
+):
+    """All variables. The order of the sections, last first, is that of `.env.example`."""
+
+    model_config = SettingsConfigDict(case_sensitive=True, enable_decoding=False, extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take nothing but what `read` passes on: the variables may be those of a process that is yet to start."""
+        return (init_settings,)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether this is production, or as strict."""
+        return self.ENVIRONMENT in ("staging", "production")
+
+    @property
+    def given(self) -> set[str]:
+        """The names of the variables that are set."""
+        return self.model_fields_set
+
+
+def read(variables: Mapping[str, str]) -> Environment:
+    """
+    Return the typed environment. A variable that is empty counts as not set.
+
+    :raises WrongEnvironment: if something is missing, wrong or unsafe
+    """
+    given = {name: text.strip() for name, text in variables.items() if text.strip()}
+    module = given.get("DJANGO_SETTINGS_MODULE", "")
+    given.setdefault("ENVIRONMENT", _implied_environment(module))
+    fields = Environment.model_fields
+    given, problems = read_secret_files(given, fields)
+    if not problems:
+        source = EnvSettingsSource(Environment)
+        source.env_vars = given
+        try:
+            environment = Environment(**source())
+        except ValidationError as error:
+            problems = sentences.find_problems(error, fields)
+        else:
+            problems = find_refusals(environment, module=module)
+    if problems:
+        raise WrongEnvironment([sentences.sentence(name, problem, fields) for name, problem in problems])
+    return environment
+
+
+def read_or_exit() -> Environment:
+    """Return this process's environment; what is wrong goes to stderr, a line each, and ends the process with 2."""
+    try:
+        return read(os.environ)
+    except WrongEnvironment as wrong:
+        sys.stderr.write("".join(f"{sentence}\n" for sentence in wrong.sentences))
+        raise SystemExit(2) from None
+
+
+def _implied_environment(module: str) -> str:
+    """Return the environment that a settings module is for: whoever names none of both means production."""
+    names = [name for name, its in MODULES.items() if its == (module or settings_module({}))]
+    return names[-1] if names else "local" if module == "config.settings.base" else "production"

@@ -1,0 +1,289 @@
+"""The variables, by section: name, type with bounds, meaning, default and example."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel
+
+from config.settings.environment import seller, servers, values
+from config.settings.environment.fields import variable
+
+_ROOT = Path(__file__).resolve().parents[3]
+_STRICT = "staging, production"
+
+
+class Place(BaseModel):
+    """What and where."""
+
+    ENVIRONMENT: Annotated[str, values.one_of("local", "test", "staging", "production")] = variable(
+        "local, test, staging or production; staging is as strict as production, with the gateway's test keys",
+        "production",
+    )
+    ALLOWED_HOSTS: values.ServedHosts = variable(
+        "the host names that clients use", "127.0.0.1,localhost", example="api.shop.example", needed=_STRICT
+    )
+    PUBLIC_URL: values.Origin = variable(
+        "where clients reach Bahi; links in messages begin with it",
+        "http://127.0.0.1:8000",
+        example="https://api.shop.example",
+    )
+    SHOP_NAME: Annotated[str, values.matching(r"[^\x00-\x1f\x7f<>]{1,60}", "1 to 60 characters without < and >")] = (
+        variable(
+            "the shop's name, as its customers know it; messages and pages carry it",
+            "Bahi",
+            example="Asha Textiles",
+            needed=_STRICT,
+        )
+    )
+    TRUSTED_PROXY_HOPS: Annotated[int, values.whole_number(0, 10)] = variable(
+        "how many proxies stand in front of Bahi; with 0 staging and production refuse requests with a proxy's header",
+        "0",
+        example="1",
+    )
+    PLAINTEXT_HOSTS: values.Hosts = variable(
+        "the hosts, on a network of one's own, that may be talked to without TLS; this machine needs no mention",
+        [],
+        example="postgres,redis",
+    )
+    CORS_ALLOWED_ORIGINS: values.Origins = variable(
+        "the origins whose pages may call the API from a browser; none unless set", [], example="https://shop.example"
+    )
+
+
+class Secrets(BaseModel):
+    """Secrets. Each may also be named by a file: NAME_FILE=/run/secrets/name."""
+
+    SECRET_KEY: Annotated[str, values.secret(32, different=10)] = variable("signs sessions and forms", secret=True)
+    JWT_SIGNING_KEY: Annotated[str, values.secret(32, different=10)] = variable("signs access tokens", secret=True)
+    OTP_PEPPER: Annotated[str, values.secret(32, different=10)] = variable(
+        "keys the hashes of log-in codes", secret=True
+    )
+
+
+class Https(BaseModel):
+    """HTTPS in staging and production."""
+
+    SECURE_SSL_REDIRECT: values.Bool = variable("whether a request by plain HTTP is redirected", "true")
+    SECURE_HSTS_SECONDS: Annotated[int, values.whole_number(300, 63_072_000)] = variable(
+        "how long a browser remembers to use HTTPS alone", "31536000"
+    )
+    SECURE_HSTS_INCLUDE_SUBDOMAINS: values.Bool = variable("whether that holds for the subdomains too", "true")
+
+
+class Postgres(BaseModel):
+    """Postgres holds the truth."""
+
+    DATABASE_URL: servers.DatabaseUrl = variable(
+        "the database; a Unix socket's directory is written percent-encoded in the place of the host",
+        example="postgres://user:password@db.example:5432/bahi?sslmode=verify-full",
+        secret=True,
+    )
+    DB_STATEMENT_TIMEOUT_MS: Annotated[int, values.whole_number(1, 3_600_000)] = variable(
+        "the longest statement", "15000"
+    )
+    DB_LOCK_TIMEOUT_MS: Annotated[int, values.whole_number(1, 3_600_000)] = variable(
+        "the longest wait for a lock", "5000"
+    )
+    DB_IDLE_TIMEOUT_MS: Annotated[int, values.whole_number(1, 3_600_000)] = variable(
+        "the longest pause inside a transaction", "15000"
+    )
+
+
+class Redis(BaseModel):
+    """Redis holds hints, caches and counters."""
+
+    REDIS_URL: servers.RedisUrl = variable(
+        "the server; a Unix socket is written unix:///directory/socket?db=0",
+        example="rediss://user:password@redis.example:6379/0",
+        secret=True,
+    )
+
+
+class LogIn(BaseModel):
+    """Log-in."""
+
+    SIGN_UP_COUNTRIES: values.Countries = variable(
+        "the countries whose mobile numbers may sign up", "IN", example="IN,AE"
+    )
+    CODES_PER_NETWORK_AND_HOUR: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
+        "log-in codes that one network (/24, /64) may request in an hour", "20"
+    )
+    CODES_PER_PREFIX_AND_DAY: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
+        "log-in codes that numbers with one prefix may request in a day", "100"
+    )
+    CODES_PER_DAY: Annotated[int, values.whole_number(1, 10_000_000)] = variable(
+        "log-in codes in a day in all", "20000"
+    )
+
+
+class Gateway(BaseModel):
+    """Razorpay."""
+
+    RAZORPAY_BASE_URL: values.Url = variable("where its API is", "https://api.razorpay.com")
+    RAZORPAY_KEY_ID: Annotated[str, values.matching(r"rzp_(live|test)_[A-Za-z0-9]+", "a key id of Razorpay")] = (
+        variable("the account's key; production takes rzp_live_ alone", example="rzp_live_A1b2C3d4E5f6G7")
+    )
+    RAZORPAY_KEY_SECRET: Annotated[str, values.secret()] = variable(
+        "that key's secret", secret=True, example="the key secret of Razorpay's dashboard"
+    )
+    RAZORPAY_WEBHOOK_SECRETS: Annotated[list[str], values.secrets(24, different=8)] = variable(
+        "the present secret of our webhook, then the one before, separated by a comma", secret=True
+    )
+    RAZORPAY_ACCOUNT_ID: Annotated[str, values.matching(r"(acc_[A-Za-z0-9]+)?", "an account id of Razorpay")] = (
+        variable(
+            "our account: what webhooks report of another one is never booked; without it accounts are not compared",
+            "",
+            example="acc_A1b2C3d4E5f6G7",
+        )
+    )
+    RAZORPAY_S2S_UPI: values.Bool = variable("whether the account has server-to-server UPI", "false")
+    PAYMENT_WEBHOOK_GRACE_MINUTES: Annotated[int, values.whole_number(1, 1_440)] = variable(
+        "what polling found and no webhook has reported for that long is an incident", "10"
+    )
+    SANDBOX_URL: values.Url | None = variable(
+        "the sandbox of a rehearsal, whose books are held against ours; never in production",
+        None,
+        example="http://127.0.0.1:9000",
+    )
+
+
+class Messages(BaseModel):
+    """SMS and mail."""
+
+    MSG91_BASE_URL: values.Url = variable("where MSG91's API is", "https://control.msg91.com")
+    MSG91_AUTH_KEY: Annotated[str, values.secret()] = variable(
+        "MSG91's key", secret=True, example="the auth key of MSG91's dashboard"
+    )
+    MSG91_OTP_TEMPLATE_ID: Annotated[str, values.matching(r"\S{1,100}", "an id of MSG91")] = variable(
+        "the registered template of log-in codes", "bahi_otp"
+    )
+    MSG91_FLOW_TEMPLATES: values.Templates = variable(
+        "the ids of the other registered templates, by name of the message",
+        {},
+        example='{"order_expired": "6564aa01d6fc05"}',
+    )
+    EMAIL_URL: servers.MailUrl = variable(
+        "the mail server: smtp+tls for STARTTLS, smtp+ssl for TLS from the first byte",
+        "smtp://127.0.0.1:25",
+        example="smtp+tls://user:password@mail.example:587",
+        secret=True,
+        needed=_STRICT,
+    )
+    DEFAULT_FROM_EMAIL: values.Mailbox | None = variable(
+        "the sender of mails; unless set SHOP_NAME with no-reply@ and the host of PUBLIC_URL",
+        None,
+        example="Asha Textiles <orders@shop.example>",
+    )
+
+
+class Money(BaseModel):
+    """Orders, payments and money that is refunded."""
+
+    ORDER_EXPIRES_AFTER_MINUTES: Annotated[int, values.whole_number(1, 43_200)] = variable(
+        "how long an order waits for its money", "30"
+    )
+    PAYMENT_LIVE_FOR_MINUTES: Annotated[int, values.whole_number(1, 43_200)] = variable(
+        "how long a payment waits for its payer", "15"
+    )
+    PAYMENT_LINK_LASTS: Annotated[int, values.whole_number(15, 259_200)] = variable(
+        "minutes that a payment link is open; a QR code two hours at most", "1440"
+    )
+    LATE_PAYMENT: Annotated[str, values.one_of("revive", "refund")] = variable(
+        "what happens with money for an expired order: revive the order if its stock is there, or always refund",
+        "revive",
+    )
+    SETTLEMENT_OVERDUE_AFTER_DAYS: Annotated[int, values.whole_number(1, 90)] = variable(
+        "money that old and in no settlement becomes an exception", "5"
+    )
+    REFUND_APPROVAL_ABOVE: Annotated[int, values.whole_number(0, 100_000_000_000)] = variable(
+        "paise: above it a second person must approve", "1000000"
+    )
+    ACCEPT_CUSTOMER_FEE: values.Bool = variable(
+        "whether what a payer who bore the gateway's fee was charged is accepted, to the paisa", "true"
+    )
+    REVIEW_ALARM_AFTER_HOURS: Annotated[int, values.whole_number(1, 720)] = variable(
+        "captured money that nobody decided about for that long is an alarm", "24"
+    )
+    DISPUTE_ALARM_HOURS: Annotated[list[int], values.whole_numbers(1, 720)] = variable(
+        "hours before the deadline of a dispute at which finance is warned", "72,24"
+    )
+    SHIPPING_FLAT_PAISE: Annotated[int, values.whole_number(0, 10_000_000)] = variable(
+        "paise: what sending costs the buyer, in the terms of the prices", "0", example="4900"
+    )
+
+
+class Documents(BaseModel):
+    """What the seller's documents show."""
+
+    HSN_MIN_DIGITS: Annotated[int, values.one_of(4, 6, 8)] = variable(
+        "digits of the HSN: 6 above ₹5 crore of turnover a year, 8 for exports", "4"
+    )
+    SELLER_LOGO_PATH: seller.LogoPath = variable(
+        "a .png, .jpg or .svg file of at most 500,000 bytes", None, example="/srv/bahi/logo.svg"
+    )
+    SELLER_BANK_DETAILS: seller.BankDetails = variable(
+        "the account for transfers, on invoices; branch may be left out",
+        None,
+        example='{"account_name": "Asha Textiles", "account_number": "000012345678", "ifsc": "SBIN0000454", '
+        '"bank": "State Bank of India"}',
+    )
+    SELLER_TERMS: seller.Terms = variable(
+        r"the terms at the end of invoices, one a line; \n ends a line",
+        [],
+        example=r"Exchange within 7 days.\nCourts of Pune.",
+    )
+
+
+class Files(BaseModel):
+    """Files."""
+
+    DOCUMENTS_DIR: values.Directory = variable(
+        "where invoices are kept: a directory that is backed up",
+        str(_ROOT / "documents"),
+        example="/var/lib/bahi/documents",
+        needed=_STRICT,
+    )
+    STATIC_ROOT: values.Directory | None = variable(
+        "where `collectstatic` puts the files of pages; without it they are served from where the packages keep them",
+        None,
+        example="/app/staticfiles",
+    )
+
+
+class Logs(BaseModel):
+    """Logs."""
+
+    LOG_FORMAT: Annotated[str, values.one_of("json", "console")] = variable(
+        "json for programs, console for people", "json"
+    )
+    LOG_LEVEL: Annotated[str, values.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")] = variable(
+        "the least that is logged", "INFO"
+    )
+
+
+class Processes(BaseModel):
+    """Processes."""
+
+    HOST: Annotated[str, values.matching(r"[0-9A-Za-z_.:\[\]-]{1,253}", "an address or a host name")] = variable(
+        "the address that the web process listens on",
+        "127.0.0.1",
+        example="0.0.0.0",  # noqa: S104
+    )
+    PORT: Annotated[int, values.whole_number(0, 65_535)] = variable(
+        "the port that the web process listens on; 0 for any free one", "8000"
+    )
+    WEB_CONCURRENCY: Annotated[int, values.whole_number(1, 256)] | None = variable(
+        "web processes; one a core unless set", None, example="4"
+    )
+    WEB_THREADS: Annotated[int, values.whole_number(1, 256)] = variable(
+        "requests that one web process answers at the same time", "4"
+    )
+    WEB_REQUEST_DEADLINE_SECONDS: Annotated[int, values.whole_number(1, 24)] = variable(
+        "within it a request must arrive whole, and a client must take its answer", "20"
+    )
+    WORKER_CONCURRENCY: Annotated[int, values.whole_number(1, 256)] = variable("children of one worker", "2")
+    BEAT_SCHEDULE_FILE: values.Directory = variable(
+        "where the clock keeps what it has started",
+        "/tmp/bahi-beat-schedule",  # noqa: S108
+        example="/var/lib/bahi/beat-schedule",
+    )
