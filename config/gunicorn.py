@@ -45,5 +45,5 @@ def when_ready(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Tell the new worker its deadline."""
+    """Give the new worker its deadline."""
     worker.request_deadline = float(request_deadline)

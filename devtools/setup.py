@@ -24,7 +24,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv"
 REQUIREMENTS = CHECKOUT / "requirements"
 _OLDEST = (3, 11)
-#: On a terminal the count moves in place; in a log one line for so many packages is enough.
+#: On a terminal the count moves in place; in a log, one line for this many packages is enough.
 _PACKAGES_PER_LINE = 25
 #: How pip begins the line about a package: one from an index, and one from a folder.
 _PACKAGE_TAKEN = ("Collecting ", "Processing ")

@@ -145,7 +145,7 @@ SEND_FAILURES: Final[dict[str, str]] = {
 }
 
 
-def sending(*, status: str, failure: str, is_over: bool) -> tuple[SendStatus, str]:
+def derive_send_status(*, status: str, failure: str, is_over: bool) -> tuple[SendStatus, str]:
     """Return how far the sending of a code has come, and what is wrong with it as a key of SEND_FAILURES, or nothing."""
     if status == SendStatus.UNKNOWN:
         return SendStatus.UNKNOWN, "no_answer"

@@ -212,7 +212,7 @@ class ChallengeResponse(ResponseSerializer):
     created_at = serializers.DateTimeField()
 
     def to_representation(self, challenge: Challenge) -> dict[str, Any]:
-        status, failure = rules.sending(
+        status, failure = rules.derive_send_status(
             status=challenge.send_status,
             failure=challenge.send_failure,
             is_over=challenge.expires_at <= self.context.get("now", challenge.created_at),

@@ -84,7 +84,7 @@ def spend(budgets: Sequence[Allowance], *, now: datetime) -> set[str]:
     return {budget.key for budget in budgets} - {row["key"] for row in rows}
 
 
-def give_back(budgets: Sequence[Allowance], *, spent_at: datetime) -> None:
+def restore_budgets(budgets: Sequence[Allowance], *, spent_at: datetime) -> None:
     """
     Restore the attempt that was spent of narrow budgets at an instant; a second time changes nothing.
 

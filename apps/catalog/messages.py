@@ -1,4 +1,4 @@
-"""The sentences that say why goods cannot be sold under GST as they are described, and what to change."""
+"""The sentences that say why goods cannot be sold under GST as described, and what to change."""
 
 from apps.core.money import rupees
 

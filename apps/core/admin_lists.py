@@ -47,7 +47,7 @@ class NamedLookupsChangeList(ChangeList):
     """
     A list that looks up only what one of its filters offers, and is sorted only by columns that offer it.
 
-    Django lets the address bar look up any field of the model by any operator, with or without a filter: whoever may open the
+    Django lets the address bar look up any field of the model by any operator, with or without a filter: anyone who may open the
     list of people could read passwords and masked numbers letter by letter.
     """
 

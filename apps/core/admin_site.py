@@ -132,7 +132,7 @@ class ChoicesView(AutocompleteJsonView):
         """
         Return what Django's view works with.
 
-        Django answers for any field of any model, so that whoever may look at people masked could list them whole.
+        Django answers for any field of any model, so that staff who may see people masked could list them unmasked.
 
         :raises PermissionDenied: if no page offers the field as a search box
         """

@@ -39,7 +39,7 @@ class Deadline:
                 _shut(connection)
 
     def release(self) -> None:
-        """Let the connections live: the call is over."""
+        """Stop watching the connections: the call is over."""
         self._timer.cancel()
         with self._lock:
             for connection in self._connections:
@@ -55,7 +55,7 @@ def _shut(connection: socket.socket) -> None:
 
 @contextlib.contextmanager
 def deadline(seconds: float) -> Iterator[Deadline]:
-    """End every connection that this thread opens or uses inside, through our own clients, after so many seconds."""
+    """End every connection that this thread opens or uses inside, through our own clients, after a count of seconds."""
     before = getattr(_current, "deadline", None)
     _current.deadline = here = Deadline(seconds)
     try:
@@ -66,7 +66,7 @@ def deadline(seconds: float) -> Iterator[Deadline]:
 
 
 def watch(connection: socket.socket | None) -> None:
-    """Put a connection under the deadline of the present call, if there is one."""
+    """Put a connection under the deadline of the current call, if there is one."""
     here: Deadline | None = getattr(_current, "deadline", None)
     if here is not None and connection is not None:
         here.watch(connection.fileno())

@@ -112,7 +112,7 @@ class Client:
         try:
             with (
                 deadline(_LONGEST_ANSWER) as limit,
-                _told_as_late(limit),
+                _lateness_as_no_answer(limit),
                 self._session().request(
                     method,
                     f"{self.base_url}{path}",
@@ -166,8 +166,8 @@ def _was_refused(error: requests.ConnectionError) -> bool:
 
 
 @contextmanager
-def _told_as_late(limit: Deadline) -> Iterator[None]:
-    """Let a call whose connection was ended by its deadline say so, whether what was cut off looks broken or whole."""
+def _lateness_as_no_answer(limit: Deadline) -> Iterator[None]:
+    """Turn the end of a call by its deadline into NoAnswer, whether what was cut off looks broken or whole."""
     try:
         yield
     except (requests.RequestException, HTTPError) as error:

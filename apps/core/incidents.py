@@ -1,7 +1,7 @@
 """
 Incidents: what keeps the service from its work until an operator repairs it. One open row per kind and key.
 
-Apps name their kinds. Whoever meets the fault reports it; whoever succeeds resolves it.
+Apps name their kinds. The call that meets the fault reports it; the next that succeeds resolves it.
 """
 
 from datetime import datetime
@@ -44,7 +44,7 @@ def report_incident(*, kind: str, key: str, detail: str, now: datetime) -> None:
 
 def _count_again(*, kind: str, key: str, detail: str, now: datetime) -> bool:
     rows = Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True)
-    # Two who meet the fault may read the clock in one order and get here in the other.
+    # Two workers that meet the fault may read the clock in one order and get here in the other.
     last_seen_at = Greatest(F("last_seen_at"), Value(now))
     return bool(rows.update(count=F("count") + 1, last_seen_at=last_seen_at, detail=detail[:500], updated_at=now))
 
@@ -52,11 +52,11 @@ def _count_again(*, kind: str, key: str, detail: str, now: datetime) -> bool:
 def resolve_incident(*, kind: str, key: str, now: datetime) -> bool:
     """Close the open incident of a kind and key, if there is one, and return whether there was."""
     if not Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True).exists():
-        # The usual case costs one look at an index that is as good as empty.
+        # The usual case costs one read of an index that is almost empty.
         return False
     with transaction.atomic():
         rows = Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True)
-        # The update locks the row: of two who succeed at once the second finds nothing open.
+        # The update locks the row: of two workers that succeed at once, the second finds nothing open.
         if not rows.update(resolved_at=now, updated_at=now):
             return False
         incident = Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=False).order_by("-pk")[0]
@@ -66,7 +66,9 @@ def resolve_incident(*, kind: str, key: str, now: datetime) -> bool:
     return True
 
 
-def note_credentials(*, provider: str, is_rejected: bool, is_accepted: bool, detail: str, now: datetime) -> None:
+def sync_credentials_incident(
+    *, provider: str, is_rejected: bool, is_accepted: bool, detail: str, now: datetime
+) -> None:
     """Report or close the incident about our credentials at a provider, as the end of a call shows; most calls show neither."""
     if is_rejected:
         report_incident(kind=CREDENTIALS_REJECTED, key=provider, detail=detail, now=now)

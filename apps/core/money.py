@@ -60,7 +60,7 @@ def draw(amount: int, available: Sequence[int], *tiers: Sequence[int]) -> list[i
     """
     Return how much of an amount is drawn from each of what is available: from the first tier first, then from the next.
 
-    Each tier says how much may be drawn from each by then, and is drawn on in proportion to what it has left. What no tier can
+    Each tier says how much may be drawn from each up to it, and is drawn on in proportion to what it has left. What no tier can
     give is missing from the sum. All in paise.
     """
     drawn = [0] * len(available)

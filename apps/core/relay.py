@@ -31,7 +31,7 @@ BATCH = 200
 MAX_STARTS = 5
 #: How long a hint or a start is left alone before anybody asks whether it was lost; longer than a task may run.
 RESEND_AFTER = timedelta(seconds=90)
-#: With each resend of a hint this wait doubles, so many times.
+#: With each resend of a hint this wait doubles, up to this many times.
 MAX_DOUBLINGS = 5
 #: Wait before start n+1 after start n failed.
 BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
@@ -128,7 +128,7 @@ def take_outbox(*, now: datetime, limit: int = BATCH) -> list[Delivery]:
 
 @transaction.atomic
 def take_due(*, now: datetime, limit: int = BATCH) -> list[Delivery]:
-    """Return the deliveries whose time to be sent has come: failed ones, those whose worker died, those the broker did not take."""
+    """Return the deliveries whose time to be sent has come: failed ones, those whose worker crashed, those the broker did not accept."""
     due = list(
         Delivery.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
         .filter(done_at__isnull=True, parked_at__isnull=True, send_after__lte=now)
@@ -140,7 +140,7 @@ def take_due(*, now: datetime, limit: int = BATCH) -> list[Delivery]:
     return _as_sent(due, now)
 
 
-def take_lost(*, now: datetime, count_hints: Callable[[str], int | None], limit: int = BATCH) -> list[Delivery]:
+def claim_lost(*, now: datetime, count_hints: Callable[[str], int | None], limit: int = BATCH) -> list[Delivery]:
     """
     Return the deliveries whose hint the broker has lost, to be sent again.
 
@@ -156,7 +156,7 @@ def take_lost(*, now: datetime, count_hints: Callable[[str], int | None], limit:
             held = count_hints(queue)
             head, missing = now, 0 if held is None else _hints_sent(queue).count() - held
         if missing > 0:
-            lost += _take_sent_before(head, queue=queue, now=now, limit=min(limit, missing))
+            lost += _claim_sent_before(head, queue=queue, now=now, limit=min(limit, missing))
     return lost
 
 
@@ -185,7 +185,7 @@ def _head_of(queue: str, *, now: datetime) -> datetime | None:
 
 
 @transaction.atomic
-def _take_sent_before(head: datetime, *, queue: str, now: datetime, limit: int) -> list[Delivery]:
+def _claim_sent_before(head: datetime, *, queue: str, now: datetime, limit: int) -> list[Delivery]:
     is_lost = Q(resends__gte=MAX_DOUBLINGS, sent_at__lte=head - RESEND_AFTER * 2**MAX_DOUBLINGS)
     for resends in range(MAX_DOUBLINGS):
         is_lost |= Q(resends=resends, sent_at__lte=head - RESEND_AFTER * 2**resends)
@@ -209,8 +209,8 @@ def _as_sent(deliveries: list[Delivery], now: datetime) -> list[Delivery]:
     return deliveries
 
 
-def note_not_sent(delivery_ids: Iterable[UUID], *, now: datetime) -> None:
-    """Have the next sweep send what the broker did not take, unless a worker has begun it all the same."""
+def mark_unsent(delivery_ids: Iterable[UUID], *, now: datetime) -> None:
+    """Have the next sweep send what the broker did not accept, unless a worker has started it all the same."""
     Delivery.objects.filter(pk__in=list(delivery_ids), send_after__isnull=True).update(send_after=now, sent_at=None)
 
 
@@ -249,7 +249,7 @@ def carry_out(delivery_id: UUID, *, now: datetime | None = None, hint_sent_at: d
 
 def _start(delivery_id: UUID, *, now: datetime, hint_sent_at: datetime | None = None) -> Delivery | None:
     open_delivery = Delivery.objects.filter(all_null("done_at", "parked_at"), pk=delivery_id)
-    # Of several hints the one that was begun tells how far the queue has come.
+    # Of several hints, the one that was started shows how far the queue has come.
     sent = {} if hint_sent_at is None else {"sent_at": hint_sent_at}
     begun = open_delivery.filter(starts__lt=MAX_STARTS).update(
         starts=F("starts") + 1, started_at=now, send_after=now + RESEND_AFTER, **sent

@@ -1,4 +1,4 @@
-"""How a worker meets a broker that is away, full, read-only, loading or busy: it waits, as the relay does."""
+"""How a worker behaves while its broker is down, full, read-only, loading or busy: it waits, as the relay does."""
 
 import time
 from typing import Any
@@ -10,16 +10,16 @@ from celery.worker.state import maybe_shutdown
 log = structlog.get_logger(__name__)
 
 PAUSE_WITHOUT_BROKER = 1.0
-#: A key that is written to find out whether the broker takes anything; gone by itself.
+#: A key that is written to find out whether the broker accepts writes; it expires by itself.
 _PROBE = "bahi:probe"
 _PROBE_LASTS_MS = 1_000
 
 
 class PatientConsumer(Consumer):
     """
-    Celery's consumer, which begins again only when its broker takes writes.
+    Celery's consumer, which connects again only when its broker accepts writes.
 
-    Celery begins again at once. A broker that is full answers every question but takes nothing, so that it would fail again some
+    Celery connects again at once. A full broker answers every command but accepts no write, so that it would fail again some
     five times a second. What a message that was lost meanwhile stood for is in Postgres, and sent again by the relay's sweep.
     """
 
@@ -34,14 +34,14 @@ class PatientConsumer(Consumer):
 
     def _wait(self, failure: Exception) -> None:
         log.warning("worker_without_broker", error=str(failure))
-        while not takes_writes(self.app):
+        while not accepts_writes(self.app):
             maybe_shutdown()
             time.sleep(PAUSE_WITHOUT_BROKER)
         log.info("worker_found_broker")
 
 
-def takes_writes(app: Any) -> bool:
-    """Test if the broker of a Celery application can be reached and takes writes."""
+def accepts_writes(app: Any) -> bool:
+    """Test if the broker of a Celery application can be reached and accepts writes."""
     connection = app.connection_for_read()
     try:
         connection.connect()

@@ -223,10 +223,10 @@ add_panel(
 
 
 def _documents_of_cancelling(order: Any) -> list[tuple[str, str]]:
-    return [("Documents", _fate_of(invoice)) for invoice in selectors.list_invoices_of_order(order.pk)]
+    return [("Documents", _document_forecast(invoice)) for invoice in selectors.list_invoices_of_order(order.pk)]
 
 
-def _fate_of(invoice: Invoice) -> str:
+def _document_forecast(invoice: Invoice) -> str:
     left = invoice.total_amount - selectors.sum_credited(invoice.pk).total
     return (
         f"{invoice.get_type_display()} {invoice.number} of {rupees(invoice.total_amount)} stays as it is."

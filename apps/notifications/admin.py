@@ -144,13 +144,13 @@ def _ask_about_resend(request: HttpRequest, page: NotificationAdmin, chosen: lis
         "opts": opts,
         "object_action": {"title": "Send again", "is_danger": False},
         "form": ResendForm([str(notification.pk) for notification in chosen]),
-        "forecast": [(f"{one} to {page.whom(one)}", _what_resending_does(one)) for one in chosen],
+        "forecast": [(f"{one} to {page.whom(one)}", _resend_outcome(one)) for one in chosen],
         "back": reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"),
     }
     return TemplateResponse(request, "admin/object_action.html", context)
 
 
-def _what_resending_does(notification: Notification) -> str:
+def _resend_outcome(notification: Notification) -> str:
     if notification.status not in NOT_SENT:
         return "It is not sent again, because it was sent or is about to be sent."
     if not services.is_still_true(notification):
@@ -160,12 +160,12 @@ def _what_resending_does(notification: Notification) -> str:
     return "It is sent again."
 
 
-def _of_resending(notification: Notification) -> list[tuple[str, str]]:
+def _resend_facts(notification: Notification) -> list[tuple[str, str]]:
     return [
         ("To", notification.recipient),
         ("Text", notification.body.strip()),
         ("Why it was not sent", notification.last_error),
-        ("What happens", _what_resending_does(notification)),
+        ("What happens", _resend_outcome(notification)),
     ]
 
 
@@ -178,7 +178,7 @@ add_object_action(
     "notifications.notification",
     ObjectAction(
         name="resend", title="Send again", permission="notifications.change_notification", does=_resend, icon="send",
-        forecast=_of_resending, is_offered=lambda notification: notification.status in NOT_SENT,
+        forecast=_resend_facts, is_offered=lambda notification: notification.status in NOT_SENT,
         obstacle=lambda one: "" if services.is_still_true(one) else services.NotificationOutdated.message,
     ),
 )  # fmt: skip

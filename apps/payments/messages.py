@@ -1,28 +1,28 @@
-"""The sentences that staff read about what a gateway says and our books do not bear out. Amounts in paise, shown in their currency."""
+"""The sentences that staff read about facts of a gateway that conflict with our books. Amounts in paise, shown in their currency."""
 
 from apps.core.money import amount_text
 
 
-def refund_of_nothing(entity_id: str, said: str) -> str:
-    """Return that a refund is of no amount."""
-    return f"The gateway reports refund {entity_id} of {said}. A refund must be of more than zero."
+def refund_not_positive(entity_id: str, reported: str) -> str:
+    """Return that a refund is reported with no positive amount."""
+    return f"The gateway reports refund {entity_id} of {reported}. A refund must be of more than zero."
 
 
 def refund_of_another_payment(entity_id: str, number: str, payment_id: str) -> str:
-    """Return that a refund of ours is told of another payment."""
+    """Return that a refund of ours is reported for another payment."""
     return (
         f"The gateway reports refund {entity_id}, our {number}, for payment {payment_id}, which it does not belong to."
     )
 
 
-def refund_amount_differs(entity_id: str, number: str, *, ours: str, said: str) -> str:
-    """Return that a refund of ours is told with another amount; both are amounts in words."""
-    return f"The gateway reports {said} for refund {entity_id}; our refund {number} is of {ours}."
+def refund_amount_differs(entity_id: str, number: str, *, ours: str, reported: str) -> str:
+    """Return that a refund of ours is reported with another amount; both are amounts in words."""
+    return f"The gateway reports {reported} for refund {entity_id}; our refund {number} is of {ours}."
 
 
-def refund_in_another_currency(entity_id: str, payment_id: str, *, said: str, currency: str) -> str:
-    """Return that a refund is not in the currency of its payment; `said` is an amount in words."""
-    return f"The gateway reports refund {entity_id} of {said}; payment {payment_id} is in {currency}."
+def refund_in_another_currency(entity_id: str, payment_id: str, *, reported: str, currency: str) -> str:
+    """Return that a refund is not in the currency of its payment; `reported` is an amount in words."""
+    return f"The gateway reports refund {entity_id} of {reported}; payment {payment_id} is in {currency}."
 
 
 def refund_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, left: int, currency: str) -> str:
@@ -33,41 +33,41 @@ def refund_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, left
     )
 
 
-def refund_paid_twice(entity_id: str, number: str, *, said: str, reference: str) -> str:
+def refund_paid_twice(entity_id: str, number: str, *, reported: str, reference: str) -> str:
     """Return that the gateway made a refund that we had transferred ourselves."""
     return (
-        f"The gateway has made refund {entity_id} of {said}, our {number}, which we had already transferred as {reference}."
+        f"The gateway has made refund {entity_id} of {reported}, our {number}, which we had already transferred as {reference}."
         " Ask the customer to return one of the two."
     )
 
 
-def dispute_of_nothing(entity_id: str, said: str) -> str:
-    """Return that a dispute is about no amount."""
-    return f"The gateway reports dispute {entity_id} about {said}. A dispute must be about more than zero."
+def dispute_not_positive(entity_id: str, reported: str) -> str:
+    """Return that a dispute is reported with no positive amount."""
+    return f"The gateway reports dispute {entity_id} about {reported}. A dispute must be about more than zero."
 
 
-def dispute_deducts_too_much(entity_id: str, *, deducted: str, said: str) -> str:
+def dispute_deducts_too_much(entity_id: str, *, deducted: str, reported: str) -> str:
     """Return that more was deducted for a dispute than it is about."""
-    return f"The gateway says that it deducted {deducted} for dispute {entity_id}, which is about {said}."
+    return f"The gateway says that it deducted {deducted} for dispute {entity_id}, which is about {reported}."
 
 
 def dispute_of_another_payment(entity_id: str, payment_id: str) -> str:
-    """Return that a dispute that we know is told of another payment."""
+    """Return that a known dispute is reported for another payment."""
     return f"The gateway reports dispute {entity_id} for payment {payment_id}; it was about another payment before."
 
 
-def dispute_amount_differs(entity_id: str, *, before: str, said: str) -> str:
-    """Return that a dispute is told with another amount than before."""
-    return f"The gateway reports {said} for dispute {entity_id}; it reported {before} before."
+def dispute_amount_differs(entity_id: str, *, before: str, reported: str) -> str:
+    """Return that a dispute is reported with another amount than before."""
+    return f"The gateway reports {reported} for dispute {entity_id}; it reported {before} before."
 
 
-def dispute_in_another_currency(entity_id: str, payment_id: str, *, said: str, currency: str) -> str:
-    """Return that a dispute is not in the currency of its payment; `said` is an amount in words."""
-    return f"The gateway reports dispute {entity_id} about {said}; payment {payment_id} is in {currency}."
+def dispute_in_another_currency(entity_id: str, payment_id: str, *, reported: str, currency: str) -> str:
+    """Return that a dispute is not in the currency of its payment; `reported` is an amount in words."""
+    return f"The gateway reports dispute {entity_id} about {reported}; payment {payment_id} is in {currency}."
 
 
 def dispute_decided_otherwise(entity_id: str, *, before: str, status: str) -> str:
-    """Return that a decided dispute is told to have ended in another way."""
+    """Return that a decided dispute is reported with another outcome."""
     return f"The gateway reports dispute {entity_id} as {status}; it reported it as {before} before, which is final."
 
 
@@ -103,8 +103,8 @@ def webhooks_missing(count: int, entity_id: str) -> str:
     )
 
 
-def webhook_gave_up(event_type: str, attempts: int, why: str) -> str:
-    """Return that a webhook was not processed, however often it was attempted."""
+def webhook_parked(event_type: str, attempts: int, why: str) -> str:
+    """Return that a webhook was not processed in any of its attempts."""
     return (
         f"A webhook {event_type or 'without a type'} could not be processed in {attempts} attempts ({why}). When the cause is"
         " repaired, process it again from its page."

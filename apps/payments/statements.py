@@ -322,7 +322,7 @@ def list_overdue_receivables(*, gateway: str, before: datetime, limit: int) -> l
     ]
 
 
-def list_overdue_no_more(*, gateway: str) -> list[UUID]:
+def list_changed_overdue_exceptions(*, gateway: str) -> list[UUID]:
     """Return the open exceptions about overdue receivables that have changed since."""
     return [row[0] for row in _rows(_OVERDUE_NO_MORE, {"gateway": gateway})]
 

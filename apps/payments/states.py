@@ -18,7 +18,7 @@ class PaymentStatus(models.TextChoices):
 #: At most one payment of an order is in one of these.
 LIVE = (PaymentStatus.REQUIRES_PAYMENT, PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
 
-#: The others. Whoever looks for one row by its id leaves these out instead of asking for LIVE: the index of live payments would
+#: The others. A statement that reads one row by its id excludes these instead of asking for LIVE: the index of live payments would
 #: fit, which the planner takes for empty on a quiet day and then reads from end to end.
 CLOSED = tuple(status for status in PaymentStatus if status not in LIVE)
 
@@ -104,7 +104,7 @@ class RefundStatus(models.TextChoices):
     MANUAL = "manual", "To be transferred by hand"
 
 
-#: Those about which nobody has to decide any more. Whoever looks for the waiting refunds of one order leaves these out: see CLOSED.
+#: Those that need no decision any more. A statement that reads the waiting refunds of one order excludes these: see CLOSED.
 PAST_APPROVAL = tuple(status for status in RefundStatus if status != RefundStatus.REQUIRES_APPROVAL)
 
 #: Money that is promised back or has gone: it cannot be given back a second time.
@@ -171,7 +171,7 @@ class MoneyOperation(models.TextChoices):
     ANSWER_DISPUTE = "answer_dispute", "Accept or contest a dispute"
 
 
-#: These cannot wait for approval: whoever may not decide alone is refused.
+#: These cannot wait for approval: a person who may not decide alone is refused.
 IMMEDIATE_OPERATIONS = (
     MoneyOperation.APPROVE_REFUND,
     MoneyOperation.HOLD_FOR_TRANSFER,

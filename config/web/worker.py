@@ -1,7 +1,7 @@
 """
 gunicorn's thread worker, with reading and writing taken out of the threads.
 
-gunicorn 27 hands a connection to a thread at its first byte; whoever sends or reads one byte a second keeps that thread, and no
+gunicorn 27 hands a connection to a thread at its first byte; a client that sends or reads one byte a second keeps that thread, and no
 setting limits it. Here the event loop reads until a request has arrived whole, a thread answers it, and the event loop sends what
 the client did not take at once. A connection waits for each of these a bounded time:
 
@@ -33,7 +33,7 @@ from config.web.framing import MAX_HEAD_BYTES, Arrival
 #: The release whose source this module was written against.
 GUNICORN_VERSION = "27.0.1"
 CLOSE_SECONDS = 2.0
-#: An honest request has arrived by then.
+#: An honest request has arrived until then.
 SUSPICIOUS_SECONDS = 2.0
 MAX_DRAINED_BYTES = 8_388_608
 #: What all clients together may hold in memory: unfinished requests and answers that they have not read.

@@ -32,7 +32,7 @@ class Refund:
     Money on its way back; amounts in paise, times in Unix seconds.
 
     `automatic` marks what the gateway gave back by itself because nobody captured it; it touches no balance. Of a payment in the
-    payer's own currency `payer_amount` goes back, which is `amount` to the merchant; the wire has the payer's alone.
+    payer's own currency `payer_amount` is refunded, which is `amount` to the merchant; the wire has the payer's alone.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Refund:
 @dataclass(kw_only=True)
 class Adjustment:
     """
-    A correction of the merchant's balance in paise: below zero it was taken, above zero it was given back.
+    A correction of the merchant's balance in paise: below zero it was taken, above zero it was returned.
 
     `kind` is what its line says, for transfers to linked accounts and for kinds that the API's documents do not name; `fee` and
     the `tax` in it are part of what was taken. It may be about no payment, and about what is in no table.

@@ -233,7 +233,7 @@ _PREFIXES = {"transfer": "trf", "reversal": "rvrsl"}
 
 
 def add_adjustment(world: World, *, amount: int, kind: str = "adjustment", **fields: Any) -> Adjustment:
-    """Add a line to the next settlement that takes or gives so many paise, whatever it is about."""
+    """Add a line to the next settlement that takes or gives an amount of paise, whatever it is about."""
     row = Adjustment(
         id=world.ids.razorpay(_PREFIXES.get(kind, "adj")),
         amount=amount,

@@ -138,7 +138,7 @@ class TestBricks:
 
     @pytest.mark.parametrize("tax_class", ["gst_12_bricks", "gst_6_bricks"])
     def test_other_goods_do_not(self, tax_class: str) -> None:
-        with pytest.raises(services.RateNotOfGoods) as refused:
+        with pytest.raises(services.RateNotAllowedForHsn) as refused:
             create(tax_class=tax_class)
 
         percent = tax_class.split("_")[1]
@@ -268,7 +268,7 @@ class TestOverHttp:
         [
             ({"uqc": "XYZ"}, "invalid_choice", "uqc"),
             ({"uqc": "NA"}, "unit_not_allowed", "uqc"),
-            ({"tax_class": "gst_12_bricks"}, "rate_not_of_goods", "tax_class"),
+            ({"tax_class": "gst_12_bricks"}, "rate_not_allowed_for_hsn", "tax_class"),
             ({"price": 300_000}, "tax_class_mismatch", "price"),
             ({"title": 'A "title"'}, "description_not_valid", "title"),
         ],

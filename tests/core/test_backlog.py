@@ -72,7 +72,7 @@ class TestTakeLost:
             later = now + timedelta(minutes=10)
             relay._start(waiting[0], now=later)
 
-            read = count_rows_read(Delivery, lambda: relay.take_lost(now=later, count_hints=unasked))
+            read = count_rows_read(Delivery, lambda: relay.claim_lost(now=later, count_hints=unasked))
 
         assert read <= 10
 
@@ -201,8 +201,8 @@ class TestResend:
         day.happen(3)
         later = day.now + timedelta(hours=1)
 
-        assert relay.take_lost(now=later, count_hints=lambda queue: None) == []
-        assert len(relay.take_lost(now=later, count_hints=lambda queue: 1)) == 2
+        assert relay.claim_lost(now=later, count_hints=lambda queue: None) == []
+        assert len(relay.claim_lost(now=later, count_hints=lambda queue: 1)) == 2
 
     def test_what_the_broker_did_not_take_is_sent_with_the_next_look(
         self, day: Day, broker: Broker, monkeypatch: pytest.MonkeyPatch

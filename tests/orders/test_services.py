@@ -184,7 +184,7 @@ class TestPlaceOrder:
             assert make_order(owner, [other, (kurta, 3)], address=address).lines.count() == 2
             return
 
-        with pytest.raises(services.TaxClassNotOfPrice) as refused:
+        with pytest.raises(services.TaxClassPriceMismatch) as refused:
             make_order(owner, [other, (kurta, 3)], address=address)
 
         assert refused.value.param == "lines[1].variant_id"

@@ -660,7 +660,7 @@ class TestWebhookAttempts:
         answer = client.post(url)
 
         broken.refresh_from_db()
-        assert "It is processed again, with all its attempts." in shown
+        assert "It is processed again, with six new attempts." in shown
         assert (answer.status_code, broken.parked_at, broken.attempts) == (302, None, 0)
         assert self.sweep(clock.now() + timedelta(minutes=1)) == 1
         assert Refund.objects.get().status == "processed"

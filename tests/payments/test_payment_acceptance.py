@@ -531,7 +531,7 @@ class TestAcceptAttempt:
     ) -> None:
         before = self.state_of(attempt)
 
-        with pytest.raises(services.DifferenceReasonDoesNotFit, match="₹"):
+        with pytest.raises(services.DifferenceReasonMismatch, match="₹"):
             self.accept(attempt, approver, reason)
 
         assert self.state_of(attempt) == before

@@ -82,7 +82,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
         model = User
         fields = ("name",)
 
-    #: Set by the page: whoever is at work.
+    #: Set by the page: who is logged in.
     manager_id: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -21,7 +21,7 @@ from apps.accounts.services import budgets
 from apps.accounts.states import ChallengePurpose, Channel, SendStatus
 from apps.core.errors import Conflict, Invalid, Unavailable
 from apps.core.events import Actor, record, stored_fields
-from apps.core.incidents import note_credentials
+from apps.core.incidents import sync_credentials_incident
 
 
 class CodeNotAccepted(Invalid):
@@ -142,7 +142,7 @@ def send_code(*, challenge_id: UUID, now: datetime) -> Challenge | None:
         return None
 
     outcome = _call(challenge, code)
-    note_credentials(
+    sync_credentials_incident(
         provider="msg91" if challenge.channel == Channel.SMS else "smtp",
         is_rejected=outcome.rejects_credentials,
         is_accepted=outcome.status == SendStatus.SENT,
@@ -219,12 +219,12 @@ def _note_outcome(*, challenge: Challenge, outcome: Outcome) -> Challenge:
     held.save(update_fields=["send_status", "provider_id", "send_error", "send_failure", "claimed_until", "updated_at"])
 
     if outcome.failure is not None:
-        _give_back_budgets(held)
+        _restore_budgets(held)
 
     return held
 
 
-def _give_back_budgets(challenge: Challenge) -> None:
+def _restore_budgets(challenge: Challenge) -> None:
     """
     Let the person ask for another code at once: what was not sent is not counted against its destination.
 
@@ -233,7 +233,7 @@ def _give_back_budgets(challenge: Challenge) -> None:
     spent = rules.destination_budgets(
         destination=challenge.destination, purpose=challenge.purpose, pepper=settings.OTP_PEPPER
     )
-    statements.give_back(spent, spent_at=rules.requested_at(challenge.expires_at))
+    statements.restore_budgets(spent, spent_at=rules.requested_at(challenge.expires_at))
 
 
 # Accepting ------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from apps.catalog.services.gst_checks import (
     DescriptionNotValid,
     InvalidHsn,
-    RateNotOfGoods,
+    RateNotAllowedForHsn,
     TaxClassMismatch,
     UnitNotAllowed,
     UnknownTaxClass,
@@ -46,7 +46,7 @@ __all__ = [
     "InsufficientStock",
     "InvalidHsn",
     "NothingToMove",
-    "RateNotOfGoods",
+    "RateNotAllowedForHsn",
     "SkuTaken",
     "SlugTaken",
     "StockIsPromised",

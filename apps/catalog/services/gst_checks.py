@@ -28,7 +28,7 @@ class UnitNotAllowed(Invalid):
     message = "{0}"
 
 
-class RateNotOfGoods(Invalid):
+class RateNotAllowedForHsn(Invalid):
     message = "{0}"
 
 
@@ -63,7 +63,7 @@ def check_new(facts: GoodsFacts, *, day: date) -> None:
     """
     Refuse goods that cannot be sold on an Indian day as they are described.
 
-    :raises InvalidHsn, UnitNotAllowed, UnknownTaxClass, RateNotOfGoods, TaxClassMismatch: by what is wrong
+    :raises InvalidHsn, UnitNotAllowed, UnknownTaxClass, RateNotAllowedForHsn, TaxClassMismatch: by what is wrong
     """
     _check_hsn(facts)
     _check_unit(facts)
@@ -75,7 +75,7 @@ def check_change(before: GoodsFacts, after: GoodsFacts, *, day: date) -> None:
     """
     Refuse a change after which goods could not be sold on an Indian day. What does not change is not judged again.
 
-    :raises InvalidHsn, UnitNotAllowed, UnknownTaxClass, RateNotOfGoods, TaxClassMismatch: by what is wrong
+    :raises InvalidHsn, UnitNotAllowed, UnknownTaxClass, RateNotAllowedForHsn, TaxClassMismatch: by what is wrong
     """
     if after.hsn != before.hsn:
         _check_hsn(after)
@@ -125,7 +125,7 @@ def _check_rate(facts: GoodsFacts, *, day: date) -> None:
     codes = tax.codes_of_rate(rate, day)
     if codes is not None and not tax.is_rate_of_goods(rate, hsn=facts.hsn, day=day):
         sentence = messages.rate_refused(facts.tax_class, rate=rate, hsn=facts.hsn, codes=codes)
-        raise RateNotOfGoods(sentence, param="tax_class")
+        raise RateNotAllowedForHsn(sentence, param="tax_class")
 
 
 def _check_value(before: GoodsFacts | None, after: GoodsFacts, *, day: date) -> None:

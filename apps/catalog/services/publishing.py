@@ -170,7 +170,7 @@ def create_variant(
     :raises InvalidHsn: if the HSN or SAC has not the form of one, or fewer digits than the shop must print
     :raises UnitNotAllowed: if the unit is not of the official list, or not of goods or services as the code is
     :raises UnknownTaxClass: if the tax class has no rate today
-    :raises RateNotOfGoods: if the class has a rate that only other goods still bear
+    :raises RateNotAllowedForHsn: if the class has a rate that only other goods still bear
     :raises TaxClassMismatch: if goods with a value limit bear another rate at this price
     :raises DescriptionNotValid: if no invoice carries its title
     :raises SkuTaken: if another variant has that SKU
@@ -219,7 +219,7 @@ def update_variant(*, variant_id: UUID, changes: Mapping[str, Any], actor: Actor
     :raises InvalidHsn: if the HSN or SAC has not the form of one, or fewer digits than the shop must print
     :raises UnitNotAllowed: if the unit is not of the official list, or not of goods or services as the code is
     :raises UnknownTaxClass: if the tax class has no rate today
-    :raises RateNotOfGoods: if the class has a rate that only other goods still bear
+    :raises RateNotAllowedForHsn: if the class has a rate that only other goods still bear
     :raises TaxClassMismatch: if a piece would cross a value limit (₹2,500 for clothes) and not bear the rate on its other side
     :raises DescriptionNotValid: if no invoice carries its title
     :raises SkuTaken: if another variant has that SKU

@@ -59,7 +59,7 @@ class RequestIdMiddleware:
 
 class RequestBodyMiddleware:
     """
-    Refuse a body in chunks, one that is too large, and one that did not arrive, whoever asks for whatever page.
+    Refuse a body in chunks, one that is too large, and one that did not arrive whole, from any caller and on any page.
 
     The web process hands such a request over without its body, so that no view may act on a part of it.
     """

@@ -3,7 +3,7 @@ From a template and its data to the bytes of a PDF/A-3b with the data attached.
 
 Typst is loaded and its compiler made at the first rendering, in the process that renders. It is not shared by threads (a
 second thread would find it "already borrowed"), and its threads do not survive a fork: a child of a process that has
-rendered would wait for them for ever, and is told so instead.
+rendered would wait for them for ever, and gets an error instead.
 """
 
 import json

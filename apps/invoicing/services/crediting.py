@@ -63,7 +63,7 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
     Issue the credit notes of a processed refund, with the next numbers of their series, and book them; once, however often called.
 
     One note for each document of the sale that the refund takes something of: two at most. None if they are withheld for a reason that
-    is recorded, or the order's invoice is still to come, whose news then brings them. The money of a refund after the time limit is
+    is recorded, or the order's invoice is still to come, whose event then issues them. The money of a refund after the time limit is
     booked as less sales, at full tax, but for a fee that the payer bore. Where less than the order's amount was
     accepted as its payment, the refund of the last of it has notes for the rest of the order's amount too.
 

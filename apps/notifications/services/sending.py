@@ -17,7 +17,7 @@ import structlog
 from django.db import transaction
 
 from apps.core.events import SYSTEM, record, stored_fields
-from apps.core.incidents import note_credentials
+from apps.core.incidents import sync_credentials_incident
 from apps.invoicing import selectors as invoicing
 from apps.notifications import events, locks, rules, selectors, states
 from apps.notifications.gateways import Fate, Outcome, mail, msg91
@@ -39,7 +39,7 @@ def send(*, notification_id: UUID, now: datetime) -> Notification | None:
     if claimed is None:
         return None
     outcome = _call(claimed)
-    note_credentials(
+    sync_credentials_incident(
         provider="msg91" if claimed.channel == Channel.SMS else "smtp",
         is_rejected=outcome.rejects_credentials,
         is_accepted=outcome.fate is Fate.ACCEPTED,

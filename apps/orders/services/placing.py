@@ -48,7 +48,7 @@ class VariantNotForSale(NotFound):
     message = "This is not for sale."
 
 
-class TaxClassNotOfPrice(Conflict):
+class TaxClassPriceMismatch(Conflict):
     message = "{0} cannot be sold at {1}: its GST rate does not fit its price. Our staff must correct it first."
 
 
@@ -79,7 +79,7 @@ def quote_order(
 
     :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
-    :raises TaxClassNotOfPrice: if clothes or shoes would be sold at the rate of the other side of their value limit
+    :raises TaxClassPriceMismatch: if clothes or shoes would be sold at the rate of the other side of their value limit
     :raises NotFound: if an address is not the customer's
     :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
     """
@@ -108,7 +108,7 @@ def place_order(
 
     :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
-    :raises TaxClassNotOfPrice: if clothes or shoes would be sold at the rate of the other side of their value limit
+    :raises TaxClassPriceMismatch: if clothes or shoes would be sold at the rate of the other side of their value limit
     :raises NotFound: if an address is not the customer's
     :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
     :raises OrderTooSmall: if the total is under a rupee, which no gateway collects
@@ -186,7 +186,7 @@ def _refuse_mismatched(quote: Quote, *, asked: Sequence[LineRequest], now: datet
     item = line.item
     log.error("variant_tax_class_mismatch", sku=item.sku, tax_class=item.tax_class, price=item.unit_price)
     position = next(at for at, one in enumerate(asked) if one.variant_id == item.variant_id)
-    raise TaxClassNotOfPrice(item.name, rupees(item.unit_price), param=f"lines[{position}].variant_id")
+    raise TaxClassPriceMismatch(item.name, rupees(item.unit_price), param=f"lines[{position}].variant_id")
 
 
 def _address(customer_id: UUID, address_id: UUID, *, param: str) -> "Address":

@@ -54,7 +54,7 @@ class GatewayPayment:
     `status` is one of `AttemptStatus`. `our_payment` is our payment's public id as the gateway kept it in notes or receipt,
     or empty. `link_id` is the payment link or QR code that it was paid by, where the news comes with that. `payer` is masked
     already. `amount` and `currency` are what comes to us; what a payer was charged in another currency is in `payer_amount` and
-    `payer_currency`. `fee_bearer` is who pays the fee, as the gateway says it. `is_captured` is its flag beside the status, and
+    `payer_currency`. `fee_bearer` is who pays the fee, as the gateway says it. `is_captured` is its flag next to the status, and
     `account_id` the account that the event is of, where it names them. `gateway_order` is its order as it is now, where we know.
     """
 
@@ -86,9 +86,9 @@ class GatewayRefund:
     What a gateway says of one refund, in our words. Amounts in paise.
 
     `status` is pending, processed or failed of `RefundStatus`. `our_refund` is our refund's public id as the gateway kept it in
-    its notes, or empty; `receipt` is our refund's number. A gateway tells amount and currency as the payer was charged; where that
+    its notes, or empty; `receipt` is our refund's number. A gateway reports amount and currency as the payer was charged; where that
     was another currency and was converted into ours, they are in `payer_amount` and `payer_currency`. `payment` is what came along
-    of the payment that it gives back, or None. `contradiction` is a sentence for staff where the news contradicts itself.
+    of the payment that it refunds, or None. `contradiction` is a sentence for staff where the facts contradict themselves.
     """
 
     gateway: str
@@ -330,7 +330,7 @@ class Gateway(LinkGateway, Protocol):
         ...
 
     def is_our_account(self, account_id: str) -> bool:
-        """Test if an account is ours, as far as the settings say; no account is told where the id is empty."""
+        """Test if an account is ours, as far as the settings say; an empty id names no account."""
         ...
 
     def read_webhook(

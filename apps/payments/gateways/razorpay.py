@@ -140,7 +140,7 @@ class Razorpay(RazorpayLinks):
         return understood(refund_from, read(f"/v1/refunds/{quote(gateway_refund_id, safe='')}"))
 
     def list_refunds(self, *, gateway_payment_id: str) -> list[GatewayRefund]:
-        """Return every refund of a payment, whoever made it, page by page: one that is overlooked might be made twice."""
+        """Return every refund of a payment, including those of others, page by page: one that is overlooked might be made twice."""
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refunds"
         found: list[GatewayRefund] = []
         for skip in range(0, _MOST_REFUNDS, _REFUNDS_A_PAGE):

@@ -58,9 +58,9 @@ _AMOUNTS = ("debit", "credit", "amount", "fee", "tax", "fees")
 _TIMES = ("created_at", "settled_at")
 _DELIMITERS = ",;\t|"
 _NOTHING = frozenset({"", "-", "null", "none", "nan", "n/a"})
-#: So many payments, refunds and settlements of a report are held against ours to find out its unit.
+#: This many payments, refunds and settlements of a report are compared with ours to find out its unit.
 _MOST_SAMPLES = 10_000
-#: So many payments show whether the fee has its GST in it.
+#: This many payments show whether the fee has its GST in it.
 _MOST_TAXED = 1_000
 _MOST_HEAD_LINES = 20
 
@@ -150,7 +150,7 @@ def _shape(stream: IO[bytes]) -> FileShape:
 
 
 def _content(columns: Sequence[str]) -> str | None:
-    """Return what the rows of a file tell of, by its columns, or None if it is no report that is read."""
+    """Return what the rows of a file are about, by its columns, or None if it is not a supported report."""
     known = {_NAMES.get(column, column) for column in columns}
     if known >= _LINE_COLUMNS:
         return LINES

@@ -1,7 +1,7 @@
 """
 Reading the cells of a downloaded report: numbers as people and spreadsheet programs write them, and times.
 
-Nothing is guessed: which mark is the decimal one, and whether day or month comes first, are told by who has seen the whole file.
+Nothing is guessed: the caller, which has seen the whole file, says which mark is the decimal one and whether day or month comes first.
 """
 
 import calendar
@@ -63,7 +63,7 @@ def hundredths_from(cell: str, mark: str) -> int | None:
 
 def instant_from_cell(cell: str, order: str) -> datetime:
     """
-    Return the instant that a cell tells, in India's time unless it names another.
+    Return the instant in a cell, in India's time unless it names another.
 
     :raises ValueError: if it is none
     """

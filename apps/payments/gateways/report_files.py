@@ -28,7 +28,7 @@ def encoding_of(stream: IO[bytes]) -> str:
 
 
 def _is_utf_8(stream: IO[bytes]) -> bool:
-    """Test if a whole file is UTF-8; Excel on Windows writes its own encoding unless it is told otherwise."""
+    """Test if a whole file is UTF-8; Excel on Windows writes its own encoding by default."""
     try:
         with text_of(stream, "utf-8-sig") as text:
             while text.read(1 << 20):
@@ -48,5 +48,5 @@ def text_of(stream: IO[bytes], encoding: str) -> Iterator[IO[str]]:
     try:
         yield text
     finally:
-        # Not closed with us: whoever opened the file closes it.
+        # Not closed here: the caller that opened the file closes it.
         text.detach()

@@ -12,9 +12,9 @@ PAISE, RUPEES = "paise", "rupees"
 DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
 DATE_ORDERS = (DAY_FIRST, MONTH_FIRST)
 
-#: Rows that tell of payments and refunds, one each.
+#: Rows about payments and refunds, one each.
 LINES = "lines"
-#: Rows that tell of settlements, one each, without what is in them.
+#: Rows about settlements, one each, without what is in them.
 TRANSFERS = "transfers"
 
 

@@ -11,7 +11,7 @@ LOST_OF_ATTEMPT = """
     (SELECT coalesce(sum(d.amount_deducted), 0) FROM payments_dispute d WHERE d.attempt_id = a.id AND d.status = 'lost')
 """
 _HOLDING = "('requires_approval', 'pending', 'unknown', 'manual', 'processed')"
-#: The gateway made it although it had failed or was withdrawn: by then its money or its units may have been refunded otherwise.
+#: The gateway made it although it had failed or was withdrawn: its money or its units may have been refunded otherwise meanwhile.
 _MADE_AFTER_ALL = """
     EXISTS (SELECT FROM payments_ledgertransaction again WHERE again.source_type = 'payments.refund'
             AND again.source_id = r.id AND again.kind LIKE 'refund_due_again%%')

@@ -139,7 +139,7 @@ class Refund(Subject):
 
 
 class RefundLine(Record):
-    """So many units of an order line that a refund is for, with what they were worth then (paise, with tax)."""
+    """A number of units of an order line that a refund is for, with what they were worth then (paise, with tax)."""
 
     PREFIX = "rfl"
 

@@ -126,7 +126,7 @@ def review_reason(
 
 
 def next_webhook_attempt(*, attempts: int, now: datetime) -> datetime | None:
-    """Return when a webhook is attempted again after so many attempts that failed, or None after the last one."""
+    """Return when a webhook is attempted again after a count of failed attempts, or None after the last one."""
     if attempts >= MOST_WEBHOOK_ATTEMPTS:
         return None
     return now + timedelta(seconds=_WEBHOOK_WAITS[max(0, attempts - 1)])
@@ -202,7 +202,7 @@ def is_borne_fee(*, amount: int, asked: int, fee: int | None, tax: int | None, f
     """
     Test if the gateway's fee, which the payer bore, is exactly what the payer was charged beyond the amount requested (paise).
 
-    Razorpay's `fee` includes its `tax`; where it is told without, both together explain the difference.
+    Razorpay's `fee` includes its `tax`; where it is reported without, both together explain the difference.
     """
     if fee is None or fee_bearer not in ("", CUSTOMER_FEE_BEARER):
         return False
@@ -323,9 +323,9 @@ def assess(
 
 def refund_moves(current: str, to: str, *, is_known_to_gateway: bool) -> bool:
     """
-    Test if a gateway's news changes what a refund is at. Processed stays; pending only ends not knowing.
+    Test if what a gateway reports changes the status of a refund. Processed stays; pending only ends not knowing.
 
-    One that failed without an id of the gateway's was a call that it rejected: whatever it says of the refund is news.
+    One that failed without an id of the gateway's was a call that it rejected: whatever it reports of the refund is new.
     """
     if current == to or current == RefundStatus.PROCESSED:
         return False
@@ -338,7 +338,7 @@ def refund_moves(current: str, to: str, *, is_known_to_gateway: bool) -> bool:
     return current == RefundStatus.PENDING and _REFUND_RANK[to] > _REFUND_RANK[current]
 
 
-def next_look_for_rejected_refund(*, checks: int, now: datetime) -> datetime | None:
+def next_rejected_refund_check(*, checks: int, now: datetime) -> datetime | None:
     """Return when the gateway is asked again for a refund whose call it rejected, or None after the last time."""
     return now + timedelta(seconds=_REJECTED_WAITS[checks]) if checks < len(_REJECTED_WAITS) else None
 

@@ -47,7 +47,7 @@ class RefundableLine:
         )
 
     def value_of(self, units: int) -> int:
-        """Return what so many of the units that are left are worth (paise, half up); the last ones are worth all that is left."""
+        """Return what a number of the units that are left is worth (paise, half up); the last ones are worth all that is left."""
         return half_up(max(0, self.total_amount - self.valued_amount) * units, self.left_quantity)
 
 

@@ -88,7 +88,7 @@ def sum_refunded(order_id: UUID) -> int:
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
-def sum_decided_alone(order_id: UUID, *, besides: UUID | None = None) -> int:
+def sum_decided_alone(order_id: UUID, *, excluding: UUID | None = None) -> int:
     """
     Return the money (paise) of an order that single persons refunded, or promised to, leaving out one refund if it is named.
 
@@ -97,8 +97,8 @@ def sum_decided_alone(order_id: UUID, *, besides: UUID | None = None) -> int:
     unseconded = Q(requested_by__startswith="user:", approved_by="", transferred_by="")
     transferred_alone = Q(transferred_by__startswith="user:", approved_by=F("transferred_by"))
     rows = Refund.objects.filter(unseconded | transferred_alone, order_id=order_id, status__in=PROMISED)
-    if besides is not None:
-        rows = rows.exclude(pk=besides)
+    if excluding is not None:
+        rows = rows.exclude(pk=excluding)
     return (rows.aggregate(total=Sum("amount"))["total"] or 0) + _sum_waived_alone(order_id)
 
 
@@ -245,14 +245,14 @@ def _all_or(rows: "QuerySet[Refund] | None") -> "QuerySet[Refund]":
     return Refund.objects.all() if rows is None else rows
 
 
-def list_refundable_lines(order_id: UUID, *, besides: UUID | None = None) -> list[rules.RefundableLine]:
+def list_refundable_lines(order_id: UUID, *, excluding: UUID | None = None) -> list[rules.RefundableLine]:
     """Return the lines of an order by position, with what its refunds hold of them, leaving out one refund if it is named."""
     order = orders.get_order(order_id)
     lines = [
         rules.RefundableLine(id=line.pk, quantity=line.quantity, total_amount=line.total_amount)
         for line in orders.list_lines(order_id)
     ]
-    rows = _holding_of(order_id, besides=besides).select_related("attempt").prefetch_related("lines")
+    rows = _holding_of(order_id, excluding=excluding).select_related("attempt").prefetch_related("lines")
     for refund in rows.order_by("sequence"):
         units = {line.order_line_id: line.quantity for line in refund.lines.all()}
         values = {line.order_line_id: line.amount for line in refund.lines.all()}
@@ -265,19 +265,19 @@ def list_refundable_lines(order_id: UUID, *, besides: UUID | None = None) -> lis
 
 
 def is_of_sale(order: Any, attempt: PaymentAttempt, *, at: datetime) -> bool:
-    """Test if money of an attempt paid for goods that were sold by then: not what came twice, late, or in another amount."""
+    """Test if money of an attempt paid for goods that were already sold: not what came twice, late, or in another amount."""
     return not attempt.review_reason and order.confirmed_at is not None and order.confirmed_at <= at
 
 
-def sum_refunded_beyond_lines(order_id: UUID, *, besides: UUID | None = None) -> int:
+def sum_refunded_beyond_lines(order_id: UUID, *, excluding: UUID | None = None) -> int:
     """Return the money (paise) that refunds of an order's lines hold beyond what they take of lines: its round-off, above all."""
-    rows = _holding_of(order_id, besides=besides).exclude(line_amounts={})
+    rows = _holding_of(order_id, excluding=excluding).exclude(line_amounts={})
     return sum(refund.amount - sum(refund.line_amounts.values()) for refund in rows)
 
 
-def _holding_of(order_id: UUID, *, besides: UUID | None) -> QuerySet[Refund]:
+def _holding_of(order_id: UUID, *, excluding: UUID | None) -> QuerySet[Refund]:
     rows = Refund.objects.filter(order_id=order_id, status__in=HOLDING)
-    return rows if besides is None else rows.exclude(pk=besides)
+    return rows if excluding is None else rows.exclude(pk=excluding)
 
 
 def find_retry(refund_id: UUID) -> Refund | None:

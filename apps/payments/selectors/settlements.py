@@ -69,7 +69,7 @@ def find_known_facts(*, gateway: str, gateway_ids: Collection[str]) -> dict[str,
 
 
 def find_settlement(*, gateway: str, gateway_settlement_id: str) -> Settlement | None:
-    """Return a settlement by the gateway's id, or None if no report told of it."""
+    """Return a settlement by the gateway's id, or None if no report has named it."""
     return Settlement.objects.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
 
 

@@ -9,7 +9,7 @@ from apps.core import ids
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
 from apps.payments.states import AttemptStatus, RefundStatus
 
-#: A payment is captured, and a refund processed, so long after it was begun at the latest; older rows are not looked at.
+#: A payment is captured, and a refund processed, at the latest this long after it was begun; older rows are not read.
 _LONGEST_ATTEMPT, _LONGEST_REFUND = timedelta(days=5), timedelta(days=45)
 #: A webhook may come before we know what it is about.
 _EARLIEST = timedelta(days=1)

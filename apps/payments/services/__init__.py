@@ -93,7 +93,7 @@ from apps.payments.services.ledger import (
 from apps.payments.services.payment_acceptance import (
     AcceptanceReasonDiffers,
     AttemptNotAcceptable,
-    DifferenceReasonDoesNotFit,
+    DifferenceReasonMismatch,
     accept_attempt,
 )
 from apps.payments.services.payment_differences import reverse_difference
@@ -175,7 +175,7 @@ __all__ = [
     "AttemptNotAcceptable",
     "DayIsInTheFuture",
     "Difference",
-    "DifferenceReasonDoesNotFit",
+    "DifferenceReasonMismatch",
     "DisputeDeadlineMissed",
     "DisputeFactsConflict",
     "DisputeNotAnswerable",

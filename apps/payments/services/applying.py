@@ -65,8 +65,8 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
     2. Merge the attempt by rank; what we know already changes nothing.
     3. Post captured money to the ledger, once, as the customer's advance, whatever its amount.
     4. Accept another amount than was requested, if the gateway's order explains it.
-    5. Derive the payment's status, close its rivals, tell the order, which confirms itself.
-    6. Money that the order does not want revives it or goes back; money of another amount waits for staff.
+    5. Derive the payment's status, close its rivals, and update the order, which confirms itself.
+    6. Money that the order does not need revives it or is refunded; money of another amount waits for staff.
 
     :raises NotOurPayment: if no payment of ours has that gateway order
     :raises GatewayFactsContradict: if it is money of another account or currency, or contradicts itself; then nothing is changed

@@ -17,7 +17,7 @@ from apps.payments.services.ledger import REFUNDS_PAYABLE, post_to_ledger
 from apps.payments.services.refund_amounts import (
     check_left,
     check_still_there,
-    take_lines_again,
+    reallocate_lines,
     units_of,
     value_lines,
 )
@@ -158,7 +158,7 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
 
     Without a reference the sum is held for a transfer that is still to be made; with one it has gone. A transfer by hand can
     go anywhere, so it is never made by the one who asked for the refund. Above REFUND_APPROVAL_ABOVE, counted with what single
-    persons decided about the order before, two are needed: whoever holds the sum agrees to it, if nobody has yet, and another
+    persons decided about the order before, two are needed: the one who holds the sum agrees to it, if nobody has yet, and another
     one gives the reference.
 
     :raises RefundNotFound: if there is none
@@ -183,7 +183,7 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
         check_failed(refund)
         check_left(order, attempts[refund.attempt_id], refund.amount)
         value_lines(order, units_of(refund))
-        take_lines_again(order, refund, now=now)
+        reallocate_lines(order, refund, now=now)
         post_due(order, refund, kind=DUE_AGAIN, now=now)
         refund.status = states.change_refund(RefundStatus.FAILED, to=RefundStatus.MANUAL)
     elif reference:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> "Order":
     """
     Cancel an order: an unpaid one as it is; of a paid one that has not left the house the stock comes back and the money goes back.
-    Money of another amount than was requested, which staff have not decided about, goes back as a whole.
+    Money of another amount than was requested, which staff have not decided about, is refunded as a whole.
 
     The refund waits for a second person's approval unless the actor may decide about it alone; the cancelling does not. What was
     asked back before and waits for approval is taken in; what is on its way, or nobody knows the fate of, stays, and the rest goes

@@ -1,7 +1,7 @@
 """
 Who may decide alone about the money of an order.
 
-Whatever refunds, transfers or accepts money asks here. The table of roles, operations and amounts is in docs/money.md.
+Everything that refunds, transfers or accepts money asks here. The table of roles, operations and amounts is in docs/money.md.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 _APPROVE = "payments.change_refund"
-#: The shop's own rules, the gateway's reports, and whoever has a shell on the server.
+#: The shop's own rules, the gateway's reports, and operators with a shell on the server.
 _TRUSTED_KINDS = frozenset({"system", "gateway", "operator"})
 
 
@@ -65,7 +65,7 @@ def assess_decision(
         is_requester=refund is not None and refund.requested_by == str(actor),
         has_second_person=_has_second_person(refund, actor) if operation == MoneyOperation.CONFIRM_TRANSFER else False,
         amount=amount,
-        decided_alone=selectors.sum_decided_alone(order.pk, besides=refund.pk if refund else None),
+        decided_alone=selectors.sum_decided_alone(order.pk, excluding=refund.pk if refund else None),
         limit=settings.REFUND_APPROVAL_ABOVE,
     )
 

@@ -59,13 +59,13 @@ def ask_about_open_disputes(*, now: datetime, limit: int = 100) -> int:
     for dispute in selectors.list_due_disputes(now=now, limit=limit):
         if failures >= _FAILURES_THAT_END_A_ROUND:
             break
-        failures = 0 if _ask_or_put_off(dispute, now=now) else failures + 1
+        failures = 0 if _poll_or_defer(dispute, now=now) else failures + 1
         asked += 1
     return asked
 
 
-def _ask_or_put_off(dispute: Dispute, *, now: datetime) -> bool:
-    """Ask about a dispute, put it off if that fails, and return whether the gateway answered."""
+def _poll_or_defer(dispute: Dispute, *, now: datetime) -> bool:
+    """Poll a dispute, defer it if that fails, and return whether the gateway answered."""
     after = ANSWER_AGAIN_AFTER
     try:
         _ask(dispute, now=now)
@@ -85,7 +85,7 @@ def _ask_or_put_off(dispute: Dispute, *, now: datetime) -> bool:
 
 
 def sync_dispute(*, dispute_id: UUID, now: datetime) -> bool:
-    """Ask the gateway about one dispute and take in what it says; return whether it answered. Talks to the outside."""
+    """Ask the gateway about one dispute and apply what it says; return whether it answered. Calls the gateway."""
     try:
         _ask(selectors.get_dispute(dispute_id), now=now)
     except GatewayFailure as failure:
@@ -102,11 +102,11 @@ def _ask(dispute: Dispute, *, now: datetime) -> None:
     dispute = apply_gateway_dispute(facts=facts, source=Source.POLL, actor=actor, now=now)
     is_unsent = dispute.answer_call in (GatewayCall.NEEDED, GatewayCall.UNKNOWN)
     if dispute.status == DisputeStatus.OPEN and dispute.answer and is_unsent:
-        _say_again(dispute_id=dispute.pk, now=now)
+        _resubmit_response(dispute_id=dispute.pk, now=now)
 
 
 @transaction.atomic
-def _say_again(*, dispute_id: UUID, now: datetime) -> None:
+def _resubmit_response(*, dispute_id: UUID, now: datetime) -> None:
     order = lock_order(selectors.get_dispute(dispute_id).order_id)
     dispute = locks.lock_dispute(dispute_id=dispute_id)
 

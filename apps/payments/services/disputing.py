@@ -32,7 +32,7 @@ from apps.payments.services.gateway_conflicts import (
     FactConflict,
     find_dispute_conflict,
     find_dispute_excess,
-    show_conflict,
+    open_conflict_exception,
 )
 from apps.payments.services.ledger import DISPUTE_LOSSES, DISPUTES, gateway_receivable, post_to_ledger
 from apps.payments.services.review_status import sync_review_status
@@ -111,7 +111,9 @@ def _apply(
 
     conflict = find_dispute_conflict(facts, attempt=attempt, dispute=dispute)
     if conflict is not None:
-        show_conflict(conflict, facts, attempt=attempt, dispute=dispute, webhook=webhook, actor=actor, now=now)
+        open_conflict_exception(
+            conflict, facts, attempt=attempt, dispute=dispute, webhook=webhook, actor=actor, now=now
+        )
         return conflict
     if dispute is not None and dispute.status in DECIDED:
         return dispute
@@ -141,7 +143,7 @@ def _apply(
             sync_review_status(order=order, attempt=locked or attempt, actor=actor, now=now)
         tell_order(order=order, actor=actor, now=now)
     if excess is not None:
-        show_conflict(excess, facts, attempt=attempt, dispute=dispute, webhook=webhook, actor=actor, now=now)
+        open_conflict_exception(excess, facts, attempt=attempt, dispute=dispute, webhook=webhook, actor=actor, now=now)
 
     return dispute
 

@@ -66,7 +66,7 @@ def open_gateway_exception(
     if found is not exception:
         return found
 
-    log.error("gateway_fact_not_believed", reason=reason.value, entity=entity_id[:40], why=description[:400])
+    log.error("gateway_fact_rejected", reason=reason.value, entity=entity_id[:40], why=description[:400])
     changed = stored_fields(exception)
     record(events.EXCEPTION_OPENED, subject=exception, actor=actor, changed=changed, now=now)
 

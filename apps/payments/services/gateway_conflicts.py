@@ -1,5 +1,5 @@
 """
-What in a gateway's word on a refund or dispute conflicts with our rows, or with itself.
+How a refund or dispute that a gateway reports can conflict with our rows, or with itself.
 
 A fact without a conflict is booked; one with a conflict becomes an exception for staff, and nothing is posted for it.
 """
@@ -19,7 +19,7 @@ from apps.payments.states import DECIDED, DisputeStatus, ExceptionReason, Refund
 
 @dataclass(frozen=True)
 class FactConflict:
-    """Why a fact is not believed. Amounts in paise: what we expected, and what the gateway said in its currency."""
+    """Why a fact is not booked. Amounts in paise: what we expected, and what the gateway reported in its currency."""
 
     reason: ExceptionReason
     description: str
@@ -28,7 +28,7 @@ class FactConflict:
     actual_currency: str = ""
 
 
-def show_conflict(
+def open_conflict_exception(
     conflict: FactConflict,
     facts: GatewayRefund | GatewayDispute,
     *,
@@ -39,7 +39,7 @@ def show_conflict(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Open the exception for staff about a fact that is not believed, unless it has one; in the caller's transaction."""
+    """Open the exception for staff about a fact that is not booked, unless it has one; in the caller's transaction."""
     open_gateway_exception(
         gateway=facts.gateway,
         reason=conflict.reason,
@@ -61,11 +61,11 @@ def show_conflict(
 def find_refund_conflict(
     facts: GatewayRefund, *, attempt: PaymentAttempt, refund: Refund | None
 ) -> FactConflict | None:
-    """Return what conflicts in a gateway's word on a refund, or None; the caller has locked attempt and refund."""
-    doubt = _refund_doubt(facts, attempt, refund)
-    if doubt is not None:
+    """Return how a reported refund conflicts with our rows or with itself, or None; the caller has locked attempt and refund."""
+    fault = _find_refund_fault(facts, attempt, refund)
+    if fault is not None:
         expected = refund.amount if refund else None
-        return FactConflict(*doubt, expected, facts.amount, _other(facts.currency, attempt))
+        return FactConflict(*fault, expected, facts.amount, _other(facts.currency, attempt))
     if refund is not None and (refund.status == RefundStatus.PROCESSED or facts.status == RefundStatus.FAILED):
         # It is booked, or moves no money.
         return None
@@ -78,29 +78,29 @@ def find_refund_conflict(
     return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, left, facts.amount)
 
 
-def conflict_of_refund_paid_twice(facts: GatewayRefund, *, refund: Refund) -> FactConflict:
+def paid_twice_conflict(facts: GatewayRefund, *, refund: Refund) -> FactConflict:
     """Return that the gateway made a refund after all that we have transferred ourselves."""
-    said = _said(facts)
-    why = messages.refund_paid_twice(facts.id, refund.number, said=said, reference=refund.manual_reference)
+    reported = _reported_amount(facts)
+    why = messages.refund_paid_twice(facts.id, refund.number, reported=reported, reference=refund.manual_reference)
     return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
 
 
-def _refund_doubt(
+def _find_refund_fault(
     facts: GatewayRefund, attempt: PaymentAttempt, refund: Refund | None
 ) -> tuple[ExceptionReason, str] | None:
     """Return why a refund cannot be what the gateway says, however much of its payment is left."""
     is_converted = facts.payer_amount is not None
-    said = _said(facts)
+    reported = _reported_amount(facts)
     if facts.contradiction:
         return ExceptionReason.CONTRADICTORY_FACTS, facts.contradiction
     if facts.amount <= 0:
-        return ExceptionReason.CONTRADICTORY_FACTS, messages.refund_of_nothing(facts.id, said)
+        return ExceptionReason.CONTRADICTORY_FACTS, messages.refund_not_positive(facts.id, reported)
     if refund is not None and refund.attempt_id != attempt.pk:
         why = messages.refund_of_another_payment(facts.id, refund.number, facts.gateway_payment_id)
         return ExceptionReason.CONTRADICTORY_FACTS, why
     if facts.currency != attempt.currency:
         why = messages.refund_in_another_currency(
-            facts.id, facts.gateway_payment_id, said=said, currency=attempt.currency
+            facts.id, facts.gateway_payment_id, reported=reported, currency=attempt.currency
         )
         return ExceptionReason.CURRENCY_MISMATCH, why
     if refund is None:
@@ -110,13 +110,13 @@ def _refund_doubt(
     is_first_answer = is_converted and refund.gateway_refund_id is None
     if refund.amount != facts.amount or (is_first_answer and facts.payer_amount != requested):
         ours = amount_text(requested, currency) if is_converted else amount_text(refund.amount, refund.currency)
-        why = messages.refund_amount_differs(facts.id, refund.number, ours=ours, said=said)
+        why = messages.refund_amount_differs(facts.id, refund.number, ours=ours, reported=reported)
         return ExceptionReason.WRONG_AMOUNT, why
     return None
 
 
-def _said(facts: GatewayRefund) -> str:
-    """Return the amount of a refund in the words of the currency that the gateway told it in."""
+def _reported_amount(facts: GatewayRefund) -> str:
+    """Return the amount of a refund in words, in the currency in which the gateway reported it."""
     if facts.payer_amount is None:
         return amount_text(facts.amount, facts.currency)
     return amount_text(facts.payer_amount, facts.payer_currency)
@@ -126,42 +126,42 @@ def find_dispute_conflict(
     facts: GatewayDispute, *, attempt: PaymentAttempt, dispute: Dispute | None
 ) -> FactConflict | None:
     """
-    Return what conflicts in a gateway's word on a dispute, or None; the caller has locked attempt and dispute.
+    Return how a reported dispute conflicts with our rows or with itself, or None; the caller has locked attempt and dispute.
 
     What is left of the payment after refunds is another question: see `find_dispute_excess`.
     """
-    doubt = _dispute_doubt(facts, attempt, dispute)
-    if doubt is not None:
+    fault = _find_dispute_fault(facts, attempt, dispute)
+    if fault is not None:
         expected = dispute.amount if dispute else None
-        return FactConflict(*doubt, expected, facts.amount, _other(facts.currency, attempt))
+        return FactConflict(*fault, expected, facts.amount, _other(facts.currency, attempt))
     kept = selectors.sum_disputed_of_attempt(attempt.pk, but_dispute=dispute)
     if dispute is None and facts.amount > attempt.amount - kept:
         return _dispute_excess(facts, attempt, left=max(0, attempt.amount - kept))
     return None
 
 
-def _dispute_doubt(
+def _find_dispute_fault(
     facts: GatewayDispute, attempt: PaymentAttempt, dispute: Dispute | None
 ) -> tuple[ExceptionReason, str] | None:
     """Return why a dispute cannot be what the gateway says, however much of its payment is left."""
-    said, contradictory = amount_text(facts.amount, facts.currency), ExceptionReason.CONTRADICTORY_FACTS
+    reported, contradictory = amount_text(facts.amount, facts.currency), ExceptionReason.CONTRADICTORY_FACTS
     if facts.contradiction:
         return contradictory, facts.contradiction
     if facts.amount <= 0:
-        return contradictory, messages.dispute_of_nothing(facts.id, said)
+        return contradictory, messages.dispute_not_positive(facts.id, reported)
     if facts.amount_deducted > facts.amount:
         deducted = amount_text(facts.amount_deducted, facts.currency)
-        return contradictory, messages.dispute_deducts_too_much(facts.id, deducted=deducted, said=said)
+        return contradictory, messages.dispute_deducts_too_much(facts.id, deducted=deducted, reported=reported)
     if dispute is not None and dispute.attempt_id != attempt.pk:
         return contradictory, messages.dispute_of_another_payment(facts.id, facts.gateway_payment_id)
     if facts.currency != attempt.currency:
         why = messages.dispute_in_another_currency(
-            facts.id, facts.gateway_payment_id, said=said, currency=attempt.currency
+            facts.id, facts.gateway_payment_id, reported=reported, currency=attempt.currency
         )
         return ExceptionReason.CURRENCY_MISMATCH, why
     if dispute is not None and dispute.amount != facts.amount:
         before = amount_text(dispute.amount, dispute.currency)
-        return ExceptionReason.WRONG_AMOUNT, messages.dispute_amount_differs(facts.id, before=before, said=said)
+        return ExceptionReason.WRONG_AMOUNT, messages.dispute_amount_differs(facts.id, before=before, reported=reported)
     if dispute is not None and dispute.status in DECIDED and facts.status in DECIDED and facts.status != dispute.status:
         before, status = DisputeStatus(dispute.status).label.lower(), DisputeStatus(facts.status).label.lower()
         return contradictory, messages.dispute_decided_otherwise(facts.id, before=before, status=status)
@@ -172,7 +172,7 @@ def find_dispute_excess(
     facts: GatewayDispute, *, attempt: PaymentAttempt, dispute: Dispute | None
 ) -> FactConflict | None:
     """
-    Return by what a dispute wants or took more than refunds and other disputes leave of its payment, or None.
+    Return how far a dispute exceeds what refunds and other disputes leave of its payment, or None.
 
     Such a dispute is kept, because staff must answer it in time; what was deducted for it is not booked.
     """

@@ -39,9 +39,9 @@ from apps.payments.services.returning import (
     NotOurRefund,
     RefundFactsConflict,
     apply_gateway_refund,
-    call_off_refund,
     note_refund_refused,
     note_refund_unknown,
+    withdraw_superseded_refund,
 )
 from apps.payments.states import OPEN_REFUNDS, GatewayCall, RefundStatus, Source
 
@@ -102,7 +102,7 @@ def _apply_answer(refund: Refund, facts: GatewayRefund, *, now: datetime) -> Non
             _note_not_done(refund, OutcomeUnknown(error), call=None, now=now)
     else:
         if applied.pk != refund.pk:
-            call_off_refund(refund_id=refund.pk, instead=applied, now=now)
+            withdraw_superseded_refund(refund_id=refund.pk, instead=applied, now=now)
 
 
 @transaction.atomic
@@ -218,7 +218,7 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
 def _look_for_rejected(refund: Refund, *, now: datetime) -> bool:
     """Ask a few times whether the gateway has made a refund whose call it rejected, and apply it; return if it answered."""
     is_rejected = refund.status in (RefundStatus.FAILED, RefundStatus.MANUAL) and refund.gateway_refund_id is None
-    at = rules.next_look_for_rejected_refund(checks=refund.checks + 1, now=now) if is_rejected else None
+    at = rules.next_rejected_refund_check(checks=refund.checks + 1, now=now) if is_rejected else None
     closed = Refund.objects.filter(pk=refund.pk).exclude(status__in=OPEN_REFUNDS)
     closed.update(next_check_at=at, checks=refund.checks + 1)
     if not is_rejected:

@@ -42,14 +42,14 @@ def _stands_for(facts: GatewayRefund, refund: Refund, attempt: PaymentAttempt) -
         return requested > 0
     if refund.gateway_refund_id != facts.id or attempt.payer_amount is None:
         return False
-    # The row may be of all that was left beside other parts, each of which was rounded.
+    # The row may be of all that was left after other parts, each of which was rounded.
     others = selectors.count_other_refunds(refund)
     rounding = rules.rounding_of_part(of=attempt.amount, payer_amount=attempt.payer_amount)
     return abs(facts.amount - requested) <= others + (others + 1) * rounding
 
 
 def _part_of(charged: int, attempt: PaymentAttempt, refund: Refund | None) -> int:
-    """Return in paise a part of an attempt that was told in its payer's currency."""
+    """Return in paise a part of an attempt that was reported in its payer's currency."""
     total = attempt.payer_amount or 0
     gone = selectors.list_parts_gone_at_gateway(attempt, but_refund=refund)
     left = max(0, attempt.amount - sum(gone))

@@ -50,17 +50,17 @@ class AttemptNotAcceptable(Conflict):
     message = "Payment {0} is not under review, so there is no amount to accept."
 
 
-class AcceptedMoneyMoved(AttemptNotAcceptable):
+class AttemptMoneyReduced(AttemptNotAcceptable):
     message = "Payment {0} cannot be accepted any more, because some of it is refunded, being refunded or disputed."
     code = AttemptNotAcceptable.code
 
 
-class OrderTakesNoPayment(AttemptNotAcceptable):
+class OrderNotPayable(AttemptNotAcceptable):
     message = "Order {0} is {1} and takes no payment any more. Refund the money instead."
     code = AttemptNotAcceptable.code
 
 
-class OrderGoodsGone(AttemptNotAcceptable):
+class OrderOutOfStock(AttemptNotAcceptable):
     message = "Order {0} has expired and its goods are no longer in stock. Refund the money instead."
     code = AttemptNotAcceptable.code
 
@@ -70,7 +70,7 @@ class AcceptanceReasonDiffers(AttemptNotAcceptable):
     code = AttemptNotAcceptable.code
 
 
-class DifferenceReasonDoesNotFit(Invalid):
+class DifferenceReasonMismatch(Invalid):
     message = "{0} was requested and {1} was charged; this reason does not explain that. Choose another one."
 
 
@@ -90,7 +90,7 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
     :raises PaymentNotFound: if there is no such attempt
     :raises AttemptNotAcceptable: if it is not under review, its money has moved, or the order takes no payment any more
     :raises AcceptanceReasonDiffers: if another person accepted it with another reason
-    :raises DifferenceReasonDoesNotFit: if the reason cannot explain the difference
+    :raises DifferenceReasonMismatch: if the reason cannot explain the difference
     :raises SelfApprovalForbidden: if the order is the actor's own
     :raises SecondPersonRequired: if the actor may not decide about refunds, or was the first to accept
     """
@@ -101,13 +101,13 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
 
     due = _check_acceptable(order, payment, attempt)
     if not rules.fits_difference(reason, difference=attempt.amount - due):
-        raise DifferenceReasonDoesNotFit(rupees(due), rupees(attempt.amount), param="reason")
+        raise DifferenceReasonMismatch(rupees(due), rupees(attempt.amount), param="reason")
     if not _is_decided(order, attempt, difference=abs(attempt.amount - due), reason=reason, actor=actor):
         return _request_acceptance(order, attempt, reason=reason, note=note, actor=actor, now=now)
 
     money = selectors.sum_captured(order.pk, currency=order.currency) - selectors.sum_refunded(order.pk) + due
     if order.status == OrderStatus.EXPIRED and not revive_expired_order(order, money=money, actor=actor, now=now):
-        raise OrderGoodsGone(order.number)
+        raise OrderOutOfStock(order.number)
     if attempt.acceptance_requested_by == str(actor):
         # Who was to be the first of two has decided alone after all.
         attempt.acceptance_requested_by = ""
@@ -124,12 +124,12 @@ def _check_acceptable(order: "Order", payment: Payment, attempt: PaymentAttempt)
     if not _awaits_acceptance(attempt) or attempt.currency != order.currency:
         raise AttemptNotAcceptable(attempt.gateway_payment_id)
     if selectors.sum_held_of_attempt(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
-        raise AcceptedMoneyMoved(attempt.gateway_payment_id)
+        raise AttemptMoneyReduced(attempt.gateway_payment_id)
     if order.status not in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED):
-        raise OrderTakesNoPayment(order.number, OrderStatus(order.status).label.lower())
+        raise OrderNotPayable(order.number, OrderStatus(order.status).label.lower())
     due = min(payment.amount, order.total_amount - selectors.sum_captured(order.pk, currency=order.currency))
     if due <= 0:
-        raise OrderTakesNoPayment(order.number, "paid")
+        raise OrderNotPayable(order.number, "paid")
     return due
 
 
@@ -231,7 +231,7 @@ def _accept_fee(order: "Order", payment: Payment, attempt: PaymentAttempt, *, ac
         money = paid_before - selectors.sum_refunded(order.pk) + payment.amount
         reason = "" if revive_expired_order(order, money=money, actor=actor, now=now) else reason
     if reason:
-        # Nobody sells by it any more: all of it goes back, the fee too.
+        # It pays for no sale any more: all of it is refunded, the fee too.
         attempt.review_reason = reason
         attempt.save(update_fields=["review_reason", "updated_at"])
         return

@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 REVIEWS_OVERDUE = "payment_reviews_overdue"
 _KEY = "payments"
-#: So many orders are named in the incident; all of them are in the log and on the page of money in doubt.
+#: This many orders are named in the incident; all of them are in the log and on the page of money in doubt.
 _NAMED = 10
 
 

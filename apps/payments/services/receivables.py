@@ -28,7 +28,7 @@ def find_overdue_receivables(*, now: datetime, gateway: str = "razorpay") -> int
     Too long: twice what a settlement may take by the setting. A payment with an open exception or an undecided dispute has its
     explanation. An exception whose receivable has changed since is closed first.
     """
-    for exception_id in statements.list_overdue_no_more(gateway=gateway):
+    for exception_id in statements.list_changed_overdue_exceptions(gateway=gateway):
         _close_changed(exception_id, now=now)
     before = now - 2 * settings.SETTLEMENT_OVERDUE_AFTER
     overdue = statements.list_overdue_receivables(gateway=gateway, before=before, limit=_MOST_OPENED)

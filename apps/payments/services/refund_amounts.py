@@ -71,7 +71,7 @@ class LinesNeedOnePayment(Conflict):
 
 @dataclass(frozen=True)
 class UnitsBack:
-    """A wish to refund so many units of an order line."""
+    """A number of units of an order line to refund."""
 
     order_line_id: UUID
     quantity: int
@@ -201,36 +201,36 @@ def line_amounts_of(
     amount: int,
     *,
     lines: Sequence[RefundLine],
-    besides: UUID | None = None,
+    excluding: UUID | None = None,
     now: datetime,
 ) -> dict[str, int]:
     """
     Return what a refund of a locked order takes of its lines, as the refund keeps it: paise by the line's id.
 
     Nothing if the money belongs to no sale: it came twice, late or in another amount, or the order is not confirmed.
-    `besides` names the refund itself if it has taken something before.
+    `excluding` names the refund itself if it has taken something before.
     """
     if not selectors.is_of_sale(order, attempt, at=now):
         return {}
     values: Mapping[UUID, int] = {line.order_line_id: line.amount for line in lines}
     taken = rules.line_amounts(
-        selectors.list_refundable_lines(order.pk, besides=besides),
+        selectors.list_refundable_lines(order.pk, excluding=excluding),
         amount,
         values=values,
-        round_off=_round_off_left(order, besides=besides),
+        round_off=_round_off_left(order, excluding=excluding),
     )
     return {str(line_id): part for line_id, part in taken.items()}
 
 
-def take_lines_again(order: "Order", refund: Refund, *, now: datetime) -> None:
-    """Take anew of the lines of a locked order for a refund that had freed them; what is left of them by now. Saves nothing."""
+def reallocate_lines(order: "Order", refund: Refund, *, now: datetime) -> None:
+    """Take of the lines of a locked order again for a refund that had released them, as far as anything is left of them. Saves nothing."""
     attempt, lines = refund.attempt, list(refund.lines.order_by("pk"))
-    refund.line_amounts = line_amounts_of(order, attempt, refund.amount, lines=lines, besides=refund.pk, now=now)
+    refund.line_amounts = line_amounts_of(order, attempt, refund.amount, lines=lines, excluding=refund.pk, now=now)
 
 
-def _round_off_left(order: "Order", *, besides: UUID | None = None) -> int:
+def _round_off_left(order: "Order", *, excluding: UUID | None = None) -> int:
     """Return what refunds have left of an order's round-off (paise), which is of either sign."""
-    taken = selectors.sum_refunded_beyond_lines(order.pk, besides=besides)
+    taken = selectors.sum_refunded_beyond_lines(order.pk, excluding=excluding)
     return rules.round_off_left(order.round_off_amount, taken)
 
 

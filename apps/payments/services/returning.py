@@ -23,13 +23,13 @@ from apps.payments.services.approving import withdraw
 from apps.payments.services.exceptions import close_gateway_exception
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
-    conflict_of_refund_paid_twice,
     find_refund_conflict,
-    show_conflict,
+    open_conflict_exception,
+    paid_twice_conflict,
 )
 from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
 from apps.payments.services.payer_currency import convert_refund_facts
-from apps.payments.services.refund_amounts import line_amounts_of, take_lines_again
+from apps.payments.services.refund_amounts import line_amounts_of, reallocate_lines
 from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, post_due
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.services.telling import tell_order
@@ -80,7 +80,7 @@ def apply_gateway_refund(
     1. Find its attempt unlocked, then lock order, attempts and refund.
     2. What conflicts with our rows, or with itself, becomes an exception for staff: nothing is posted and no row changes.
     3. A refund that was made at the gateway and not by us gets its row now, so that the books stay true.
-    4. Merge by rank: processed stays processed; post to the ledger once; tell the order.
+    4. Merge by rank: processed stays processed; post to the ledger once; update the order.
 
     `adopted_by` is the refund of ours that stands for it from now on, unless another one does already.
 
@@ -110,7 +110,7 @@ def _apply(
     facts = convert_refund_facts(facts, attempt=attempt, refund=refund)
     conflict = find_refund_conflict(facts, attempt=attempt, refund=refund)
     if conflict is not None:
-        show_conflict(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
+        open_conflict_exception(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
         return conflict
 
     if refund is None:
@@ -120,8 +120,8 @@ def _apply(
     if refund.manual_reference and facts.status == RefundStatus.PROCESSED:
         # Paid by both: the line of the gateway's settlement ends in suspense, for staff to get it back.
         log.error("refund_paid_by_hand_and_by_gateway", refund=refund.number, gateway_refund=facts.id)
-        twice = conflict_of_refund_paid_twice(facts, refund=refund)
-        show_conflict(twice, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
+        twice = paid_twice_conflict(facts, refund=refund)
+        open_conflict_exception(twice, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     elif is_new or refund.version != version:
         _close_exception(facts, actor=actor, now=now)
     sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
@@ -158,7 +158,7 @@ def note_refund_refused(*, refund: Refund, error: GatewayError, now: datetime) -
     refund.error = error.as_dict()
     # It may have been made all the same: the gateway is asked a few times more.
     refund.checks = 0
-    refund.next_check_at = rules.next_look_for_rejected_refund(checks=0, now=now)
+    refund.next_check_at = rules.next_rejected_refund_check(checks=0, now=now)
     refund.save(
         update_fields=["status", "gateway_call", "claimed_until", "error", "checks", "next_check_at", "updated_at"]
     )
@@ -261,7 +261,7 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
         log.error("rejected_refund_was_made", refund=refund.number)
         post_due(order, refund, kind=DUE_AGAIN, now=now)
         _call_off_other_attempts(order, refund, now=now)
-        take_lines_again(order, refund, now=now)
+        reallocate_lines(order, refund, now=now)
     if to == RefundStatus.PROCESSED:
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED, RefundStatus.MANUAL):
             log.error("refund_processed_after_all", refund=refund.number, was=was)
@@ -272,7 +272,7 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
         _call_off_other_attempts(order, refund, now=now)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
             # Only now: the other try had taken the same lines.
-            take_lines_again(order, refund, now=now)
+            reallocate_lines(order, refund, now=now)
 
 
 def _call_off_other_attempts(order: "Order", refund: Refund, *, now: datetime) -> None:
@@ -287,7 +287,7 @@ def _call_off_other_attempts(order: "Order", refund: Refund, *, now: datetime) -
 
 
 @transaction.atomic
-def call_off_refund(*, refund_id: UUID, instead: Refund, now: datetime) -> None:
+def withdraw_superseded_refund(*, refund_id: UUID, instead: Refund, now: datetime) -> None:
     """Withdraw a refund whose money has gone by another row, unless the gateway knows it by now."""
     order = lock_order(instead.order_id)
     refund = locks.lock_refund(refund_id)

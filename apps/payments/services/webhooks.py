@@ -117,7 +117,7 @@ def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
     """
     Apply what a kept webhook says, once.
 
-    One that we do not follow, that is about nothing of ours or that we do not believe is ignored with a reason. One that
+    One of a type that we do not use, about nothing of ours or that fails our checks is ignored with a reason. One that
     cannot be processed is left for the sweep, which attempts it again after growing waits, and parked for staff after the
     last attempt.
     """
@@ -133,7 +133,7 @@ def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
         # What the database cannot store today it cannot store tomorrow.
         outcome, reason = WebhookOutcome.IGNORED, f"it can never be stored: {failure}"
         log.exception("webhook_never_processed", webhook=webhook.public_id)
-        _show_failure(webhook, attempts=1, error=failure, now=now)
+        _open_failure_exception(webhook, attempts=1, error=failure, now=now)
     except Exception as failure:
         log.exception("webhook_not_processed", webhook=webhook.public_id)
         _note_failure(webhook, failure, now=now)
@@ -154,16 +154,16 @@ def _note_failure(webhook: Webhook, error: Exception, *, now: datetime) -> None:
     webhook.next_attempt_at = rules.next_webhook_attempt(attempts=webhook.attempts, now=now)
     if webhook.next_attempt_at is None:
         webhook.parked_at = now
-        _show_failure(webhook, attempts=webhook.attempts, error=error, now=now)
+        _open_failure_exception(webhook, attempts=webhook.attempts, error=error, now=now)
     webhook.save(update_fields=["attempts", "last_error", "next_attempt_at", "parked_at", "updated_at"])
 
 
-def _show_failure(webhook: Webhook, *, attempts: int, error: Exception, now: datetime) -> None:
+def _open_failure_exception(webhook: Webhook, *, attempts: int, error: Exception, now: datetime) -> None:
     open_gateway_exception(
         gateway=webhook.gateway,
         reason=ExceptionReason.WEBHOOK_FAILED,
         entity_id=webhook.public_id,
-        description=messages.webhook_gave_up(webhook.event_type, attempts, type(error).__name__),
+        description=messages.webhook_parked(webhook.event_type, attempts, type(error).__name__),
         webhook=webhook,
         actor=SYSTEM,
         now=now,
@@ -208,12 +208,14 @@ def _take_in(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
             log.error("money_by_another_gateway_order", webhook=webhook.public_id, payment=facts.our_payment)
         return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
     except GatewayFactsContradict as refusal:
-        return _leave_to_staff(webhook, refusal, now=now)
+        return _open_contradiction(webhook, refusal, now=now)
     webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
     return WebhookOutcome.PROCESSED, ""
 
 
-def _leave_to_staff(webhook: Webhook, refusal: GatewayFactsContradict, *, now: datetime) -> tuple[WebhookOutcome, str]:
+def _open_contradiction(
+    webhook: Webhook, refusal: GatewayFactsContradict, *, now: datetime
+) -> tuple[WebhookOutcome, str]:
     """Open an exception about a payment that cannot be booked; the webhook is never looked at again."""
     exception = report_contradiction(refusal, webhook=webhook, actor=gateway_actor(webhook.gateway), now=now)
     return WebhookOutcome.IGNORED, f"{refusal.why} Staff decide about it by {exception.public_id}."
@@ -223,9 +225,9 @@ def _open_exception(
     webhook: Webhook, envelope: WebhookEnvelope, reason: ExceptionReason, why: str, *, now: datetime
 ) -> None:
     """
-    Open an exception about a webhook that was not believed, if it is about a payment of ours.
+    Open an exception about a webhook that failed our checks, if it is about a payment of ours.
 
-    Whatever else our secret signs, such as the news of another shop's account with the same secret, is none of our books.
+    Whatever else our secret signs, such as webhooks of another shop's account with the same secret, does not concern our books.
     """
     attempt = selectors.find_attempt(gateway=webhook.gateway, gateway_payment_id=envelope.gateway_payment_id)
     if attempt is None and not selectors.is_gateway_order_known(envelope.gateway_order_id):
@@ -257,7 +259,7 @@ def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) ->
         except NotOurPayment:
             return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
         except GatewayFactsContradict as refusal:
-            return _leave_to_staff(webhook, refusal, now=now)
+            return _open_contradiction(webhook, refusal, now=now)
         webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
         if attempt.status != AttemptStatus.CAPTURED:
             return WebhookOutcome.PROCESSED, "the payment was never captured"
@@ -283,7 +285,7 @@ def _take_in_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) 
     except (NotOurPayment, NotOurDispute):
         return WebhookOutcome.IGNORED, "it is about no captured payment of ours"
     except GatewayFactsContradict as refusal:
-        return _leave_to_staff(webhook, refusal, now=now)
+        return _open_contradiction(webhook, refusal, now=now)
     webhook.metadata = {"gateway_dispute_id": dispute.gateway_dispute_id}
     return WebhookOutcome.PROCESSED, ""
 
@@ -339,7 +341,7 @@ def _count_attempt(webhook_id: UUID, *, now: datetime) -> bool:
 @transaction.atomic
 def retry_webhook(*, webhook_id: UUID, actor: Actor, now: datetime) -> Webhook:
     """
-    Have a parked webhook processed again by the next sweep, with all its attempts.
+    Have a parked webhook processed again by the next sweep, with six new attempts.
 
     :raises WebhookNotFound: if there is none
     :raises WebhookNotParked: if it was processed, or waits to be

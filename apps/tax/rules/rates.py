@@ -31,7 +31,7 @@ _OUTSIDE_GST: Final = "CGST Act, section 9(1) and (2)"
 
 class Taxability(StrEnum):
     """
-    Whether goods bear tax, and if not, why: returns and documents tell the three apart.
+    Whether goods bear tax, and if not, why: returns and documents distinguish the three.
 
     Nil: the rate of the tariff is nil. Exempt: a notification takes the tax away (section 11). Non-GST: the law does not levy
     GST on them at all, such as liquor and petrol. Only taxable goods have a rate above nought.
@@ -184,7 +184,7 @@ def taxability_of(tax_class: str, rate: int) -> Taxability:
     """
     Return whether goods of a class bear tax at a rate (basis points), and if not, why.
 
-    A class that an operator has added for goods without tax is exempt, unless it is told from the reference rates.
+    A class that an operator has added for goods without tax is exempt, unless the reference rates say otherwise.
     """
     return Taxability.TAXABLE if rate else _UNTAXED.get(tax_class, Taxability.EXEMPT)
 

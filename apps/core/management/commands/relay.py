@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 taken = relay.take_outbox(now=clock.now())
                 if time.monotonic() - swept_at >= SWEEP_EVERY:
                     taken += relay.take_due(now=clock.now())
-                    taken += relay.take_lost(now=clock.now(), count_hints=_count_or_none)
+                    taken += relay.claim_lost(now=clock.now(), count_hints=_count_or_none)
                     swept_at = time.monotonic()
             except (OperationalError, InterfaceError) as error:
                 log.warning("relay_without_database", error=str(error).strip())
@@ -75,7 +75,7 @@ def _hand_over(deliveries: list[Delivery]) -> None:
 
 def _sweep_soon(delivery_ids: list[UUID]) -> None:
     try:
-        relay.note_not_sent(delivery_ids, now=clock.now())
+        relay.mark_unsent(delivery_ids, now=clock.now())
     except (OperationalError, InterfaceError):
         connection.close()
 
