@@ -12,7 +12,7 @@ LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Fo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev need-python demo run test test-pythons check check-code check-database lock clean
+.PHONY: help setup setup-dev need-python demo run test test-pythons check check-code check-database lock env-example clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ lock: ## Compile requirements/*.in into pinned, hashed *.txt (needs uv)
 	for name in base local dev; do \
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
+
+env-example: ## Write .env.example from the declared settings
+	$(BIN)/python -m config.settings.environment.example > .env.example.new && mv .env.example.new .env.example
 
 clean: ## Remove what was made here: .venv, the embedded data, caches
 	@$(PYTHON) -m devtools clean

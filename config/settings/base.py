@@ -28,6 +28,7 @@ IS_PRODUCTION = env.is_strict  # staging counts: it refuses what production refu
 ALLOWED_HOSTS = env.ALLOWED_HOSTS
 PUBLIC_URL = env.PUBLIC_URL
 TRUSTED_PROXY_HOPS = env.TRUSTED_PROXY_HOPS
+REFUSE_UNKNOWN_PROXIES = env.is_strict
 SHOP_NAME = env.SHOP_NAME
 
 INSTALLED_APPS = [
@@ -57,6 +58,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.core.api.middleware.RequestIdMiddleware",
+    "apps.core.api.middleware.ProxyHeaderMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

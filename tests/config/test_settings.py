@@ -1,6 +1,7 @@
 """Bahi refuses to start with what is missing, wrong or unsafe, and says in one sentence which variable it is."""
 
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from config.settings import environment, settings_module
-from config.settings.environment import seller, servers
+from config.settings.environment import example, seller, servers
+from devtools.environment import is_ours
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -360,6 +362,74 @@ class TestReadEnvironment:
         environment.read({**LOCAL, **plain})
 
 
+#: Whatever a file of the repository gives to a secret, in the syntax of Python, shell, Docker or YAML.
+ASSIGNED = re.compile(
+    r"""\b(SECRET_KEY|JWT_SIGNING_KEY|OTP_PEPPER|RAZORPAY_KEY_SECRET|RAZORPAY_WEBHOOK_SECRETS|MSG91_AUTH_KEY|DEV_KEY_SECRET|"""
+    r"""DEV_WEBHOOK_SECRET|DEV_MSG91_AUTH_KEY)["']?[ ]*[:=][ ]*(?:"([^"\n]{8,})"|'([^'\n]{8,})'|([\w+/.-]{8,})(?=\s|$))"""
+)
+OF_SANDBOX = {
+    "DEV_KEY_SECRET": "RAZORPAY_KEY_SECRET",
+    "DEV_WEBHOOK_SECRET": "RAZORPAY_WEBHOOK_SECRETS",
+    "DEV_MSG91_AUTH_KEY": "MSG91_AUTH_KEY",
+}
+
+
+def published_secrets() -> list[tuple[str, str, str]]:
+    """Return file, variable and value of each secret that stands in the repository, but for those of these tests."""
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    ).stdout.splitlines()
+    names = listed or [
+        str(path.relative_to(ROOT)) for path in [*ROOT.glob("*"), *ROOT.glob("*/**/*.py")] if path.is_file()
+    ]
+    found = []
+    for name in names:
+        if name == "tests/config/test_settings.py" or not (path := ROOT / name).is_file():
+            continue
+        for variable, *values in ASSIGNED.findall(path.read_text(errors="ignore")):
+            value = "".join(values)
+            if not re.fullmatch(r"[a-z_.]+\.[A-Z0-9_]+|[A-Z0-9_]{8,}|.*[{(].*", value):  # another name, or computed
+                found.append((name, OF_SANDBOX.get(variable, variable), value))
+    return found
+
+
+class TestPublishedSecrets:
+    def test_no_secret_of_the_repository_starts_production(self) -> None:
+        published = published_secrets()
+
+        assert {"Dockerfile", "config/settings/test.py", "devtools/environment.py", "sandbox/settings.py"} <= {
+            name for name, _, _ in published
+        }
+        for name, variable, value in published:
+            said = refused(PRODUCTION, **{variable: value})
+            assert any(sentence.startswith(f"{variable} ") for sentence in said), (name, variable, said)
+
+    def test_no_example_of_a_secret_starts_production(self) -> None:
+        for name in ("SECRET_KEY", "JWT_SIGNING_KEY", "OTP_PEPPER", "RAZORPAY_KEY_SECRET", "MSG91_AUTH_KEY"):
+            assert f"\n{name}=\n" in (ROOT / ".env.example").read_text()
+
+
+class TestExample:
+    def test_it_is_written_from_the_variables(self) -> None:
+        assert (ROOT / ".env.example").read_text() == example.write_example(), "run `make env-example`"
+
+    def test_it_has_every_variable_once(self) -> None:
+        text = (ROOT / ".env.example").read_text()
+
+        assert re.findall(r"^#?([A-Z0-9_]+)=", text, re.MULTILINE) == list(environment.Environment.model_fields)
+
+    def test_each_example_is_a_value_that_is_accepted(self) -> None:
+        given = dict(re.findall(r"^#?([A-Z0-9_]+)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+        not_files = {name: value for name, value in given.items() if name != "SELLER_LOGO_PATH"}
+
+        read = environment.read({**STAGING, **not_files, "ENVIRONMENT": "staging", "RAZORPAY_KEY_ID": "rzp_test_x"})
+
+        assert read.given >= set(not_files)
+
+    def test_devtools_knows_every_variable_as_ours(self) -> None:
+        assert [name for name in environment.Environment.model_fields if not is_ours(name)] == []
+
+
 class TestChooseEnvironment:
     @pytest.mark.parametrize(
         ("variables", "module"),
@@ -463,7 +533,8 @@ class TestServers:
 
 SHOW = (
     "import django; django.setup(); from django.conf import settings as s;"
-    "print(s.ENVIRONMENT, s.SESSION_COOKIE_SECURE, s.REFRESH_COOKIE_SECURE, s.SECURE_HSTS_SECONDS, s.DEBUG, s.DEFAULT_FROM_EMAIL)"
+    "print(s.ENVIRONMENT, s.SESSION_COOKIE_SECURE, s.REFRESH_COOKIE_SECURE, s.SECURE_HSTS_SECONDS, s.DEBUG,"
+    " s.REFUSE_UNKNOWN_PROXIES, s.DEFAULT_FROM_EMAIL)"
 )
 WORKER = ["-m", "celery", "-A", "config.celery", "worker"]
 PROCESSES = {
@@ -496,7 +567,7 @@ class TestStart:
 
         assert result.returncode == 0, result.stderr
         assert result.stdout.strip() == (
-            f"{variables['ENVIRONMENT']} True True 31536000 False Asha Textiles <no-reply@api.shop.example>"
+            f"{variables['ENVIRONMENT']} True True 31536000 False True Asha Textiles <no-reply@api.shop.example>"
         )
 
     @pytest.mark.parametrize("name", PROCESSES)

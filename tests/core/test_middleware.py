@@ -1,12 +1,13 @@
 """A body that cannot be read is refused before any view."""
 
+import json
 from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from apps.core.api.middleware import RequestBodyMiddleware
+from apps.core.api.middleware import ProxyHeaderMiddleware, RequestBodyMiddleware
 
 
 class FailedBody:
@@ -59,3 +60,49 @@ class TestRequestBodyMiddleware:
         response, seen = answer_to(CONTENT_LENGTH=length)
 
         assert (response.content, len(seen)) == (b"done", 1)
+
+
+class TestProxyHeaderMiddleware:
+    @pytest.fixture(autouse=True)
+    def _as_in_production(self, settings: Any) -> None:
+        settings.REFUSE_UNKNOWN_PROXIES = True
+        settings.TRUSTED_PROXY_HOPS = 0
+
+    def answer(self, path: str = "/api/v1/products", **headers: str) -> tuple[HttpResponse, list[HttpRequest]]:
+        seen: list[HttpRequest] = []
+
+        def view(request: HttpRequest) -> HttpResponse:
+            seen.append(request)
+            return HttpResponse("seen")
+
+        return ProxyHeaderMiddleware(view)(RequestFactory().get(path, headers=headers)), seen
+
+    @pytest.mark.parametrize(
+        "header", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP"]
+    )
+    def test_a_proxy_that_is_not_configured_is_refused(self, header: str) -> None:
+        answer, seen = self.answer(**{header: "203.0.113.9"})
+
+        assert (answer.status_code, seen) == (400, [])
+        assert json.loads(answer.content)["error"] | {"request_id": ""} == {
+            "type": "invalid_request",
+            "code": "proxy_not_configured",
+            "message": (
+                f"This request came through a proxy (header {header}), but TRUSTED_PROXY_HOPS is 0. "
+                "Set it to the number of proxies in front of Bahi, for example TRUSTED_PROXY_HOPS=1."
+            ),
+            "request_id": "",
+        }
+
+    def test_without_a_proxy_the_request_goes_on(self) -> None:
+        answer, seen = self.answer()
+
+        assert (answer.content, len(seen)) == (b"seen", 1)
+
+    @pytest.mark.parametrize(("hops", "refuses"), [(1, True), (0, False)])
+    def test_a_trusted_proxy_and_a_developers_are_let_through(self, hops: int, refuses: bool, settings: Any) -> None:
+        settings.TRUSTED_PROXY_HOPS, settings.REFUSE_UNKNOWN_PROXIES = hops, refuses
+
+        answer, seen = self.answer(**{"X-Forwarded-For": "203.0.113.9"})
+
+        assert (answer.content, len(seen)) == (b"seen", 1)

@@ -5,18 +5,20 @@ import time
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
 from apps.core import ids
 from apps.core.api.errors import refuse
 from apps.core.api.parser import MAX_BODY_BYTES, BodyBrokeOff, BodyTooLarge, LengthRequired
-from apps.core.errors import BahiError
+from apps.core.errors import BahiError, Invalid
 from apps.core.events import current_request_id
 
 log = structlog.get_logger(__name__)
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.:-]{8,80}")
+_PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP")
 _QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -55,6 +57,32 @@ class RequestIdMiddleware:
             milliseconds=round((time.monotonic() - started) * 1000, 1),
             user=_known_user(request),
         )
+
+
+class ProxyNotConfigured(Invalid):
+    message = (
+        "This request came through a proxy (header {0}), but TRUSTED_PROXY_HOPS is 0. Set it to the number of proxies "
+        "in front of Bahi, for example TRUSTED_PROXY_HOPS=1."
+    )
+
+
+class ProxyHeaderMiddleware:
+    """
+    Refuse a request that a proxy has passed on where none is trusted.
+
+    All clients would have the proxy's address: one of them could spend the budgets of all, and HTTPS would not be seen.
+    Production and staging refuse it (REFUSE_UNKNOWN_PROXIES); elsewhere the headers are ignored.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        header = next((name for name in _PROXY_HEADERS if name in request.headers), None)
+        if header is None or settings.TRUSTED_PROXY_HOPS or not settings.REFUSE_UNKNOWN_PROXIES:
+            return self.get_response(request)
+        log.error("proxy_not_configured", header=header)
+        return refuse(request, ProxyNotConfigured(header))
 
 
 class RequestBodyMiddleware:

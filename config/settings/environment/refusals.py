@@ -15,7 +15,10 @@ Problem = tuple[str, str]
 
 _NEEDED_IN_PRODUCTION = ("ALLOWED_HOSTS", "SHOP_NAME", "EMAIL_URL", "DOCUMENTS_DIR")
 #: Parts of the secrets that stand in this repository: of the sandbox, the tests, the image and `.env.example`.
-_PUBLISHED = ("sandbox", "for tests alone", "only-to-collect-static-files", "A1b2C3d4E5f6G7")
+_PUBLISHED = (
+    "sandbox", "for tests alone", "only-to-collect-static-files", "A1b2C3d4E5f6G7", "test_key_secret",
+    "abcdefghijklmnopqrstuvwxyz",
+)  # fmt: skip
 _INSECURE = "django-insecure-"
 
 

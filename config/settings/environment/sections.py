@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from config.settings.environment import seller, servers, values
 from config.settings.environment.fields import variable
 
-_ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 _STRICT = "staging, production"
 
 
@@ -16,7 +16,7 @@ class Place(BaseModel):
     """What and where."""
 
     ENVIRONMENT: Annotated[str, values.one_of("local", "test", "staging", "production")] = variable(
-        "local, test, staging or production; staging is as strict as production, with the gateway's test keys",
+        "one of local, test, staging and production; staging is as strict as production, with the gateway's test keys",
         "production",
     )
     ALLOWED_HOSTS: values.ServedHosts = variable(
@@ -63,7 +63,7 @@ class Secrets(BaseModel):
 class Https(BaseModel):
     """HTTPS in staging and production."""
 
-    SECURE_SSL_REDIRECT: values.Bool = variable("whether a request by plain HTTP is redirected", "true")
+    SECURE_SSL_REDIRECT: values.Bool = variable("whether requests by plain HTTP are redirected to HTTPS", "true")
     SECURE_HSTS_SECONDS: Annotated[int, values.whole_number(300, 63_072_000)] = variable(
         "how long a browser remembers to use HTTPS alone", "31536000"
     )
@@ -239,7 +239,7 @@ class Files(BaseModel):
 
     DOCUMENTS_DIR: values.Directory = variable(
         "where invoices are kept: a directory that is backed up",
-        str(_ROOT / "documents"),
+        str(ROOT / "documents"),
         example="/var/lib/bahi/documents",
         needed=_STRICT,
     )
@@ -254,7 +254,7 @@ class Logs(BaseModel):
     """Logs."""
 
     LOG_FORMAT: Annotated[str, values.one_of("json", "console")] = variable(
-        "json for programs, console for people", "json"
+        "the form of log lines: json for programs, console for people", "json"
     )
     LOG_LEVEL: Annotated[str, values.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")] = variable(
         "the least that is logged", "INFO"
