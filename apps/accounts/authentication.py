@@ -6,14 +6,16 @@ the same successor can be handed out twice.
 """
 
 import re
+import secrets
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
+from django.core import signing
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
@@ -21,7 +23,9 @@ from rest_framework_simplejwt.tokens import AccessToken, Token
 
 from apps.accounts import selectors, services
 from apps.accounts.models import RefreshToken, Session, User
+from apps.accounts.services import Device
 from apps.accounts.services.sessions import RefreshTokenNotValid
+from apps.accounts.states import Transport
 from apps.core import clock, ids
 from apps.core.api.requests import client_ip
 from apps.core.errors import NotFound, TooManyRequests, Unauthenticated
@@ -134,6 +138,54 @@ def session_id_of(request: Request) -> UUID:
     return ids.decode(Session.PREFIX, str(token["sid"]))
 
 
+# Devices --------------------------------------------------------------------------------------------------------------
+
+DEVICE_COOKIE = "bahi_device"
+_DEVICE_SALT = "accounts.device"
+#: A browser of the shop's counter is shared by so many; who has not been there for longest is forgotten.
+_PEOPLE_OF_A_DEVICE = 8
+
+
+def device_of(request: HttpRequest | Request, transport: str) -> Device:
+    """Return where a request comes from, and who has logged in there before, as our cookie says."""
+    user_agent = request.headers.get("User-Agent", "")
+    device_id, people = _known_device(request)
+    return Device(
+        ip=client_ip(request),
+        user_agent="".join(character for character in user_agent if character.isprintable())[:300],
+        transport=Transport(transport),
+        id=device_id,
+        people=frozenset(people),
+    )
+
+
+def remember_device(response: HttpResponse, *, request: HttpRequest | Request, user: User) -> None:
+    """
+    Let the answer to a log-in name the device to us from now on, with the person who has just logged in there.
+
+    The cookie opens nothing: it only says whose tries are counted apart from those of strangers.
+    """
+    device_id, people = _known_device(request)
+    known = [user.public_id, *(person for person in people if person != user.public_id)][:_PEOPLE_OF_A_DEVICE]
+    response.set_cookie(
+        DEVICE_COOKIE,
+        signing.dumps({"id": device_id or secrets.token_urlsafe(16), "people": known}, salt=_DEVICE_SALT),
+        max_age=settings.KNOWN_DEVICE_TTL,
+        secure=settings.REFRESH_COOKIE_SECURE,
+        httponly=True,
+        samesite="Strict",
+    )
+
+
+def _known_device(request: HttpRequest | Request) -> tuple[str, list[str]]:
+    text = request.COOKIES.get(DEVICE_COOKIE, "")
+    try:
+        found = signing.loads(text[:MAX_TOKEN_LENGTH], salt=_DEVICE_SALT, max_age=settings.KNOWN_DEVICE_TTL)
+    except signing.BadSignature:
+        return "", []
+    return found["id"], found["people"]
+
+
 class StaffBackend(ModelBackend):
     """
     The log-in of the back office: e-mail address and password of active staff, under the budgets of any log-in.
@@ -148,7 +200,9 @@ class StaffBackend(ModelBackend):
             return None
         try:
             return services.check_staff_password(
-                email=username, password=password, ip=client_ip(request), now=clock.now()
+                email=username, password=password, device=device_of(request, Transport.COOKIE), now=clock.now()
             )
         except TooManyRequests as error:
+            # Django takes this for a wrong password; the form of the log-in page looks here for what to say.
+            request.log_in_refusal = error  # type: ignore[attr-defined]
             raise PermissionDenied(error.text) from error

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -170,34 +170,57 @@ def pseudonym(*, pepper: str, text: str) -> str:
     return hmac.new(pepper.encode(), f"budget\n{text}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def code_budgets(*, destination: str, purpose: str, ip: str, pepper: str, limits: CodeLimits) -> tuple[Allowance, ...]:
-    """Return what a code costs: one try of its destination, caller, number series and day. India's pumping frauds ask for all."""
+def code_budgets(
+    *, destination: str, purpose: str, ip: str, peppers: Sequence[str], limits: CodeLimits
+) -> tuple[Allowance, ...]:
+    """
+    Return what a code costs: one try of its destination, caller, number series and day. India's pumping frauds ask for all.
+
+    What is counted under an earlier pepper counts on, so that a new one gives nobody a second budget.
+    """
     budgets = [
-        *destination_budgets(destination=destination, purpose=purpose, pepper=pepper),
+        *destination_budgets(destination=destination, purpose=purpose, peppers=peppers),
         Allowance(f"code:ip:{network_of(ip)}", limits.per_network_and_hour, timedelta(hours=1)),
         Allowance("code:all", limits.per_day, timedelta(days=1)),
     ]
     if destination.startswith("+"):
-        series = pseudonym(pepper=pepper, text=destination[:-4])
-        budgets.append(Allowance(f"code:series:{series}", limits.per_prefix_and_day, timedelta(days=1)))
+        series = [pseudonym(pepper=pepper, text=destination[:-4]) for pepper in peppers]
+        budgets += [Allowance(f"code:series:{key}", limits.per_prefix_and_day, timedelta(days=1)) for key in series]
     return tuple(budgets)
 
 
-def destination_budgets(*, destination: str, purpose: str, pepper: str) -> tuple[Allowance, ...]:
+def destination_budgets(*, destination: str, purpose: str, peppers: Sequence[str]) -> tuple[Allowance, ...]:
     """Return the part of a code's cost that its destination bears, which is restored for a code that was not sent."""
-    who = pseudonym(pepper=pepper, text=destination)
-    return (
-        Allowance(f"code:gap:{purpose}:{who}", 1, RESEND_GAP),
-        Allowance(f"code:10min:{who}", 3, timedelta(minutes=10)),
-        Allowance(f"code:day:{who}", 10, timedelta(days=1)),
-    )
+    budgets: list[Allowance] = []
+    for pepper in peppers:
+        who = pseudonym(pepper=pepper, text=destination)
+        budgets += [
+            Allowance(f"code:gap:{purpose}:{who}", 1, RESEND_GAP),
+            Allowance(f"code:10min:{who}", 3, timedelta(minutes=10)),
+            Allowance(f"code:day:{who}", 10, timedelta(days=1)),
+        ]
+    return tuple(budgets)
 
 
-def log_in_budgets(*, identity: str, ip: str, pepper: str) -> tuple[Allowance, ...]:
-    """Return what a try with a password costs, whether there is such an account or not."""
-    who = pseudonym(pepper=pepper, text=identity)
+def log_in_budgets(*, identity: str, ip: str, peppers: Sequence[str]) -> tuple[Allowance, ...]:
+    """
+    Return what a try with a password costs, whether there is such an account or not.
+
+    What is counted under an earlier pepper counts on, so that a new one gives nobody a second budget.
+    """
+    budgets = [Allowance(f"login:ip:{network_of(ip)}", 5, timedelta(minutes=1))]
+    for pepper in peppers:
+        budgets += _five_a_minute(pseudonym(pepper=pepper, text=identity))
+    return tuple(budgets)
+
+
+def known_device_budgets(*, device_id: str, person: str) -> tuple[Allowance, ...]:
+    """Return what an attempt costs on a device where the person (a public id) has logged in before: nothing that strangers spend."""
+    return _five_a_minute(f"{device_id}:{person}")
+
+
+def _five_a_minute(who: str) -> tuple[Allowance, ...]:
     return (
-        Allowance(f"login:ip:{network_of(ip)}", 5, timedelta(minutes=1)),
         Allowance(f"login:minute:{who}", 5, timedelta(minutes=1)),
         Allowance(f"login:hour:{who}", 20, timedelta(hours=1)),
     )

@@ -37,10 +37,16 @@ _SPEND = """
     RETURNING kept.key
 """
 
-_GIVE_BACK = """
-    WITH held AS (SELECT key FROM accounts_budget WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE)
-    UPDATE accounts_budget AS kept SET hits = array_remove(kept.hits, %(spent_at)s::timestamptz)
-    FROM held WHERE kept.key = held.key
+#: Of several attempts at one instant one is taken away, and the newest state of the row is what is changed.
+_RESTORE = """
+    WITH held AS (
+        SELECT key FROM accounts_budget WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE
+    )
+    UPDATE accounts_budget AS kept SET
+        hits = kept.hits[:array_position(kept.hits, %(spent_at)s::timestamptz) - 1]
+               || kept.hits[array_position(kept.hits, %(spent_at)s::timestamptz) + 1:]
+    FROM held
+    WHERE kept.key = held.key AND array_position(kept.hits, %(spent_at)s::timestamptz) IS NOT NULL
 """
 
 _READ_BUDGETS = "SELECT key, hits, expires_at FROM accounts_budget WHERE key = ANY(%(keys)s)"
@@ -86,11 +92,12 @@ def spend(budgets: Sequence[Allowance], *, now: datetime) -> set[str]:
 
 def restore_budgets(budgets: Sequence[Allowance], *, spent_at: datetime) -> None:
     """
-    Restore the attempt that was spent of narrow budgets at an instant; a second time changes nothing.
+    Restore one attempt that was spent of narrow budgets at an instant; what is not there is not taken away.
 
-    Rows are taken in the order of their keys, as by `spend`.
+    Exact under any number of parallel calls: a row is changed under its lock. Rows are taken in the order of their keys, as
+    by `spend`.
     """
-    sql.fetch_all(_GIVE_BACK, {"keys": [budget.key for budget in budgets], "spent_at": spent_at})
+    sql.fetch_all(_RESTORE, {"keys": [budget.key for budget in budgets], "spent_at": spent_at})
 
 
 def wait_for(budgets: Sequence[Allowance], *, now: datetime) -> timedelta:

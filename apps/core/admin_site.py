@@ -146,11 +146,16 @@ class ChoicesView(AutocompleteJsonView):
 
 @dataclass(frozen=True)
 class SitePage:
-    """A page of the back office that belongs to no model: its path below the site's, its name for `reverse`, and its view."""
+    """
+    A page of the back office that belongs to no model: its path below the site's, its name for `reverse`, and its view.
+
+    It is for staff who are signed in, unless it `is_public`.
+    """
 
     path: str
     name: str
     view: Callable[..., HttpResponse]
+    is_public: bool = False
 
 
 _site_pages: list[SitePage] = []
@@ -174,7 +179,10 @@ class BahiAdminSite(UnfoldAdminSite):
     """
 
     def get_urls(self) -> list[Any]:
-        pages = [path(page.path, self.admin_view(page.view), name=page.name) for page in _site_pages]
+        pages = [
+            path(page.path, page.view if page.is_public else self.admin_view(page.view), name=page.name)
+            for page in _site_pages
+        ]
         left_out = {page.name for page in _site_pages} | {"password_change", "password_change_done"}
         return [*pages, *(url for url in super().get_urls() if getattr(url, "name", None) not in left_out)]
 

@@ -161,7 +161,7 @@ class TestLogIns:
     def test_control_reading_before_writing_looks_at_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now, meet = clock.now(), meeting(16)
         # There from the start: of two that make it, one would wait for the other instead of reading.
-        of_caller = rules.log_in_budgets(identity="x", ip=DEVICE.ip, pepper=settings.OTP_PEPPER)[0]
+        of_caller = rules.log_in_budgets(identity="x", ip=DEVICE.ip, peppers=[settings.OTP_PEPPER])[0]
         Budget.objects.create(key=of_caller.key, allowed=of_caller.allowed, expires_at=now + of_caller.window)
 
         def read_then_write(budgets: Any, *, now: Any) -> set[str]:
@@ -175,6 +175,81 @@ class TestLogIns:
         monkeypatch.setattr(statements, "spend", read_then_write)
 
         assert self.log_in()["WrongCredentials"] >= 16
+
+
+class TestKnownDevices:
+    """Tries on a device where the person has logged in before, all at once."""
+
+    PASSWORD = "correct horse battery"
+
+    @pytest.fixture
+    def asha(self, db: None) -> User:
+        user = make_user(email="asha@example.in")
+        user.set_password(self.PASSWORD)
+        user.save()
+        return user
+
+    def log_in(self, asha: User, password: str, *, count: int, now: Any = None) -> Counter[str]:
+        phone = Device(
+            ip="203.0.113.7",
+            user_agent="",
+            transport=Transport.BODY,
+            id="the phone",
+            people=frozenset({asha.public_id}),
+        )
+
+        def act(_: int) -> None:
+            services.log_in_with_password(
+                identity="asha@example.in", password=password, device=phone, now=now or clock.now()
+            )
+
+        return at_once(count, act)
+
+    def test_five_guesses_are_looked_at(self, asha: User) -> None:
+        assert self.log_in(asha, "wrong", count=100) == {"WrongCredentials": 5, "TriedTooOften": 95}
+
+    def test_control_reading_before_writing_looks_at_more(self, asha: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        now, meet = clock.now(), meeting(16)
+        of_device = rules.known_device_budgets(device_id="the phone", person=asha.public_id)[0]
+        Budget.objects.create(key=of_device.key, allowed=of_device.allowed, expires_at=now + of_device.window)
+
+        def read_then_write(budgets: Any, *, now: Any) -> set[str]:
+            row = Budget.objects.get(key=of_device.key)
+            meet()
+            if len(row.hits) >= of_device.allowed:
+                return {of_device.key}
+            Budget.objects.filter(pk=row.pk).update(hits=[*row.hits, now])
+            return set()
+
+        monkeypatch.setattr(statements, "spend", read_then_write)
+
+        assert self.log_in(asha, "wrong", count=100)["WrongCredentials"] >= 16
+
+    def test_log_ins_of_one_instant_leave_nothing_spent(self, asha: User) -> None:
+        now = clock.now()
+        assert self.log_in(asha, "wrong", count=1, now=now) == {"WrongCredentials": 1}
+
+        assert self.log_in(asha, self.PASSWORD, count=4, now=now) == {"done": 4}
+
+        # The wrong one of the same instant is still there.
+        assert [row.hits for row in Budget.objects.all()] == [[now], [now]]
+
+    def test_control_restoring_without_the_lock_leaves_log_ins_spent(
+        self, asha: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now, meet = clock.now(), meeting(4)
+
+        def read_then_write(budgets: Any, *, spent_at: Any) -> None:
+            rows = list(Budget.objects.filter(key__in=[budget.key for budget in budgets]))
+            meet()
+            for row in rows:
+                row.hits.remove(spent_at)
+                Budget.objects.filter(pk=row.pk).update(hits=row.hits)
+
+        monkeypatch.setattr(statements, "restore_budgets", read_then_write)
+
+        assert self.log_in(asha, self.PASSWORD, count=4, now=now) == {"done": 4}
+        assert [len(row.hits) for row in Budget.objects.all()] == [3, 3]
 
 
 class TestCodes:

@@ -116,7 +116,7 @@ class TestBudgets:
 
     def test_a_code_by_sms_costs_its_phone_caller_series_and_day(self) -> None:
         budgets = rules.code_budgets(
-            destination="+919876543210", purpose="log_in", ip="203.0.113.7", pepper="p", limits=self.LIMITS
+            destination="+919876543210", purpose="log_in", ip="203.0.113.7", peppers=["p"], limits=self.LIMITS
         )
 
         assert [(budget.key.rsplit(":", 1)[0], budget.allowed, budget.window) for budget in budgets] == [
@@ -130,7 +130,7 @@ class TestBudgets:
 
     def test_no_key_holds_the_phone(self) -> None:
         budgets = rules.code_budgets(
-            destination="+919876543210", purpose="log_in", ip="203.0.113.7", pepper="p", limits=self.LIMITS
+            destination="+919876543210", purpose="log_in", ip="203.0.113.7", peppers=["p"], limits=self.LIMITS
         )
 
         assert not [budget.key for budget in budgets if "98765" in budget.key]
@@ -140,7 +140,7 @@ class TestBudgets:
             {
                 budget.key
                 for budget in rules.code_budgets(
-                    destination=phone, purpose="log_in", ip="203.0.113.7", pepper="p", limits=self.LIMITS
+                    destination=phone, purpose="log_in", ip="203.0.113.7", peppers=["p"], limits=self.LIMITS
                 )
                 if budget.key.startswith("code:series")
             }

@@ -49,6 +49,35 @@ class TestNarrowBudget:
         assert statements.wait_for(self.FIVE, now=after(45)) == timedelta(seconds=15)
 
 
+class TestRestoreBudgets:
+    FIVE = (Allowance("five", 5, timedelta(minutes=1)), Allowance("other", 5, timedelta(hours=1)))
+
+    def test_takes_one_of_several_tries_of_one_instant_and_no_other(self) -> None:
+        for second in (0, 1, 1, 1, 2):
+            statements.spend(self.FIVE, now=after(second))
+
+        statements.restore_budgets(self.FIVE, spent_at=after(1))
+
+        assert [row.hits for row in Budget.objects.all()] == [[after(0), after(1), after(1), after(2)]] * 2
+
+    def test_takes_nothing_that_is_not_there(self) -> None:
+        statements.spend(self.FIVE, now=after(0))
+
+        statements.restore_budgets(self.FIVE, spent_at=after(1))
+        statements.restore_budgets((Allowance("unknown", 5, timedelta(minutes=1)),), spent_at=after(0))
+
+        assert [row.hits for row in Budget.objects.all()] == [[after(0)]] * 2
+
+    def test_takes_the_first_and_the_last(self) -> None:
+        for second in (0, 1):
+            statements.spend(self.FIVE, now=after(second))
+
+        statements.restore_budgets(self.FIVE, spent_at=after(0))
+        statements.restore_budgets(self.FIVE, spent_at=after(1))
+
+        assert [row.hits for row in Budget.objects.all()] == [[], []]
+
+
 class TestWideBudget:
     WIDE = (Allowance("wide", 150, timedelta(days=1)),)
 

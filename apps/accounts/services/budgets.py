@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.accounts import messages, statements
@@ -19,6 +20,11 @@ class TriedTooOften(TooManyRequests):
 def refuse_for(seconds: int) -> TriedTooOften:
     """Return the error that says for how many seconds nothing is looked at."""
     return TriedTooOften(messages.wait_in_words(seconds), retry_after=seconds)
+
+
+def list_peppers() -> list[str]:
+    """Return the pepper that new hashes and keys are made with, then the earlier ones that may still be in use."""
+    return [settings.OTP_PEPPER, *settings.OTP_PEPPER_FALLBACKS]
 
 
 class _UsedUp(Exception):
@@ -39,3 +45,8 @@ def spend(budgets: Sequence[Allowance], *, now: datetime) -> None:
     except _UsedUp:
         wait = statements.wait_for([budget for budget in budgets if budget.key in used_up], now=now)
         raise refuse_for(max(1, ceil(wait.total_seconds()))) from None
+
+
+def restore(budgets: Sequence[Allowance], *, spent_at: datetime) -> None:
+    """Restore the attempt that was spent of each of these budgets at an instant: it turned out not to count."""
+    statements.restore_budgets(budgets, spent_at=spent_at)

@@ -3,12 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import IntegrityError, transaction
 
 from apps.accounts import events, locks, rules, selectors
 from apps.accounts.models import User
+from apps.accounts.rules import Allowance
 from apps.accounts.services import budgets, codes, passwords, sessions
 from apps.accounts.services.sessions import Device, Grant
 from apps.accounts.states import ChallengePurpose
@@ -96,20 +96,42 @@ def log_in_with_password(*, identity: str, password: str, device: Device, now: d
     """
     Log in by phone number or e-mail address (normalised) and password.
 
-    The try is counted before anything is looked at. Unknown accounts, accounts without a password and wrong passwords
-    take as long as each other and get the same answer.
+    The try is counted before the password is looked at, and does not count if it succeeds. A device on which the person has
+    logged in before is counted apart, so that strangers cannot lock them out. Unknown accounts, accounts without a password
+    and wrong passwords take as long as each other and get the same answer.
 
     :raises TriedTooOften: if the caller or the account was tried too often
     :raises WrongCredentials: if they are wrong, or the account is deactivated
     """
-    budgets.spend(rules.log_in_budgets(identity=identity, ip=device.ip, pepper=settings.OTP_PEPPER), now=now)
-    user = _check(identity, password)
+    found = selectors.find_user_at(identity)
+    spent = _spend_attempt(identity, found, device=device, now=now)
+    user = _check(found, password)
 
-    return _start(user_id=user.pk, seen=user.password, device=device, now=now)
+    grant = _start(user_id=user.pk, seen=user.password, device=device, now=now)
+
+    budgets.restore(spent, spent_at=now)
+
+    return grant
 
 
-def _check(identity: str, password: str) -> User:
-    user = selectors.find_user_at(identity)
+def _spend_attempt(identity: str, user: User | None, *, device: Device, now: datetime) -> tuple[Allowance, ...]:
+    """
+    Spend one attempt of what a log-in costs and return it, to be restored if the log-in succeeds.
+
+    It is spent before the password is looked at: of any number of calls at once no more are looked at than a budget allows.
+
+    :raises TriedTooOften: if the caller or the account was tried too often
+    """
+    is_known = user is not None and device.id and user.public_id in device.people
+    if user is not None and is_known:
+        asked = rules.known_device_budgets(device_id=device.id, person=user.public_id)
+    else:
+        asked = rules.log_in_budgets(identity=identity, ip=device.ip, peppers=budgets.list_peppers())
+    budgets.spend(asked, now=now)
+    return asked
+
+
+def _check(user: User | None, password: str) -> User:
     # Given an unusable hash, Django spends the time of a real one.
     encoded = user.password if user and user.has_usable_password() else make_password(None)
     is_right = len(password) <= passwords.MAX_LENGTH and check_password(password, encoded)
@@ -129,16 +151,24 @@ def _start(*, user_id: UUID, seen: str, device: Device, now: datetime) -> Grant:
     return sessions.start_session(user=user, device=device, now=now)
 
 
-def check_staff_password(*, email: str, password: str, ip: str, now: datetime) -> User | None:
+def check_staff_password(*, email: str, password: str, device: Device, now: datetime) -> User | None:
     """
     Return the member of staff with this e-mail address and password for the back office, or None; counted like a log-in.
+
+    Who is let in nowhere here has not succeeded: else the count would tell that a customer's password was right.
 
     :raises TriedTooOften: if the caller or the account was tried too often
     """
     identity = email.strip().lower()
-    budgets.spend(rules.log_in_budgets(identity=identity, ip=ip, pepper=settings.OTP_PEPPER), now=now)
+    found = selectors.find_user_at(identity)
+    spent = _spend_attempt(identity, found, device=device, now=now)
     try:
-        user = _check(identity, password)
+        user = _check(found, password)
     except WrongCredentials:
         return None
-    return user if user.is_staff else None
+    if not user.is_staff:
+        return None
+
+    budgets.restore(spent, spent_at=now)
+
+    return user

@@ -28,11 +28,17 @@ class RefreshTokenReused(Unauthenticated):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where somebody logs in: the caller's address, what the client says it is, and how it keeps its refresh token."""
+    """
+    Where somebody logs in: the caller's address, what the client says it is, and how it keeps its refresh token.
+
+    `people` are the public ids of those who have logged in on it before, by the id that we gave it then.
+    """
 
     ip: str
     user_agent: str
     transport: Transport
+    id: str = ""
+    people: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

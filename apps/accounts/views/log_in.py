@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import rules, selectors, services
-from apps.accounts.authentication import session_id_of, user_id_of
+from apps.accounts.authentication import device_of, session_id_of, user_id_of
 from apps.accounts.models import Challenge, Session
 from apps.accounts.serializers import (
     ChallengeResponse,
@@ -23,7 +23,7 @@ from apps.accounts.serializers import (
     TokensResponse,
     VerifyRequest,
 )
-from apps.accounts.views.tokens import answer_with, device_of, take_refresh_token, without_cookie
+from apps.accounts.views.tokens import answer_with, let_in, take_refresh_token, without_cookie
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, actor_of, client_ip, list_response, with_etag
 from apps.core.api.schema import page_example, page_parameters
@@ -176,12 +176,14 @@ class LogInView(ApiView):
             name=body.get("name", ""),
             now=clock.now(),
         )
-        return answer_with(grant)
+        return let_in(request, grant)
 
     @extend_schema(
         operation_id="log_in_with_password",
         summary="Log in by password",
-        description="At most 5 tries a minute from one address and for one account.",
+        description="Five wrong passwords a minute and twenty an hour are looked at for one account, and five a minute from one "
+        "address; then 429 with `Retry-After`. Successful log-ins do not count. A device on which somebody has logged in before "
+        "(we know it by the cookie `bahi_device`) is counted apart for them, so that strangers cannot lock them out.",
         request=LogInRequest,
         responses={200: TokensResponse},
         examples=[
@@ -206,7 +208,7 @@ class LogInView(ApiView):
             device=device_of(request, body["transport"]),
             now=clock.now(),
         )
-        return answer_with(grant)
+        return let_in(request, grant)
 
     @extend_schema(
         operation_id="refresh_tokens",

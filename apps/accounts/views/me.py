@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import selectors, services
-from apps.accounts.authentication import user_id_of
+from apps.accounts.authentication import device_of, user_id_of
 from apps.accounts.serializers import (
     ChallengeResponse,
     ConfirmRequest,
@@ -17,7 +17,7 @@ from apps.accounts.serializers import (
     UserResponse,
 )
 from apps.accounts.views.log_in import CHALLENGE_EXAMPLE, TOKENS_EXAMPLE, USER_EXAMPLE
-from apps.accounts.views.tokens import answer_with, device_of
+from apps.accounts.views.tokens import let_in
 from apps.core import clock
 from apps.core.api import ApiView, actor_of, check_if_match, client_ip, etag_of, idempotent, with_etag
 
@@ -173,4 +173,4 @@ class MeView(ApiView):
             actor=actor_of(request),
             now=clock.now(),
         )
-        return answer_with(grant)
+        return let_in(request, grant)

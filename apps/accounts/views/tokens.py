@@ -7,28 +7,30 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.authentication import RefreshClaims, read_refresh_token, write_access_token, write_refresh_token
+from apps.accounts.authentication import (
+    RefreshClaims,
+    read_refresh_token,
+    remember_device,
+    write_access_token,
+    write_refresh_token,
+)
 from apps.accounts.serializers import TokensResponse
-from apps.accounts.services import Device, Grant
+from apps.accounts.services import Grant
 from apps.accounts.services.sessions import RefreshTokenNotValid
 from apps.accounts.states import Transport
-from apps.core.api import client_ip
 
 COOKIE = "bahi_refresh"
 COOKIE_PATH = "/api/v1/auth"
 
 
-def device_of(request: Request, transport: str) -> Device:
-    """Return where a request comes from."""
-    user_agent = request.headers.get("User-Agent", "")
-    return Device(
-        ip=client_ip(request),
-        user_agent="".join(character for character in user_agent if character.isprintable())[:300],
-        transport=Transport(transport),
-    )
+def let_in(request: Request, grant: Grant) -> Response:
+    """Answer a log-in: with the tokens of its grant, and a cookie by which we know the device again."""
+    response = answer_with(grant)
+    remember_device(response, request=request, user=grant.user)
+    return response
 
 
-def answer_with(grant: Grant, *, status: int = 200) -> Response:
+def answer_with(grant: Grant) -> Response:
     """Answer with the tokens of a grant, the refresh token where its session keeps it."""
     access = write_access_token(user=grant.user, session=grant.session)
     refresh = write_refresh_token(grant.refresh_token, user=grant.user)
@@ -41,7 +43,7 @@ def answer_with(grant: Grant, *, status: int = 200) -> Response:
         refresh=None if in_cookie else refresh,
         is_new=grant.is_new_user,
     )
-    response = Response(data, status=status)
+    response = Response(data)
     if in_cookie:
         response.set_cookie(
             COOKIE,

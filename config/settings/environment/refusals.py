@@ -53,6 +53,7 @@ def _secrets(environment: "Environment") -> list[tuple[str, str]]:
         ("SECRET_KEY", environment.SECRET_KEY),
         ("JWT_SIGNING_KEY", environment.JWT_SIGNING_KEY),
         ("OTP_PEPPER", environment.OTP_PEPPER),
+        *(("OTP_PEPPER_FALLBACKS", secret) for secret in environment.OTP_PEPPER_FALLBACKS),
         ("RAZORPAY_KEY_SECRET", environment.RAZORPAY_KEY_SECRET),
         *(("RAZORPAY_WEBHOOK_SECRETS", secret) for secret in environment.RAZORPAY_WEBHOOK_SECRETS),
         ("MSG91_AUTH_KEY", environment.MSG91_AUTH_KEY),

@@ -58,6 +58,9 @@ class Secrets(BaseModel):
     OTP_PEPPER: Annotated[str, values.secret(32, different=10)] = variable(
         "keys the hashes of log-in codes", secret=True
     )
+    OTP_PEPPER_FALLBACKS: Annotated[list[str], values.secrets(32, different=10)] = variable(
+        "earlier peppers, separated by commas; a day after a change nothing needs them", [], secret=True
+    )
 
 
 class Https(BaseModel):
@@ -102,6 +105,9 @@ class Redis(BaseModel):
 class LogIn(BaseModel):
     """Log-in."""
 
+    KNOWN_DEVICE_TTL_DAYS: Annotated[int, values.whole_number(1, 3_650)] = variable(
+        "days since the last log-in on a device for which its attempts are counted apart from those of strangers", "90"
+    )
     SIGN_UP_COUNTRIES: values.Countries = variable(
         "the countries whose mobile numbers may sign up", "IN", example="IN,AE"
     )
