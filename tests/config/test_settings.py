@@ -82,6 +82,11 @@ WRONG_EVERYWHERE = [
      f"JWT_SIGNING_KEY holds the same secret as SECRET_KEY; for example {SECRET}."),
     ("OTP_PEPPER", None, f"OTP_PEPPER is not set; for example {SECRET}."),
     ("OTP_PEPPER", "abc" * 20, f"OTP_PEPPER is not random enough: it has 3 different characters; for example {SECRET}."),
+    ("OTP_PEPPER_FALLBACKS", "short",
+     f"OTP_PEPPER_FALLBACKS is too short: it has 5 characters, and at least 32 are needed; for example {SECRET}."),
+    ("OTP_PEPPER_FALLBACKS", PRODUCTION["OTP_PEPPER"],
+     f"OTP_PEPPER_FALLBACKS holds the same secret as OTP_PEPPER; for example {SECRET}."),
+    number("KNOWN_DEVICE_TTL_DAYS", 1, 3_650, "0", "90"),
     ("RAZORPAY_WEBHOOK_SECRETS", None, f"RAZORPAY_WEBHOOK_SECRETS is not set; for example {SECRET}."),
     ("RAZORPAY_WEBHOOK_SECRETS", "whsec_1234",
      ("RAZORPAY_WEBHOOK_SECRETS is too short: it has 10 characters, and at least 24 are needed; "
