@@ -1,15 +1,31 @@
 """The catalogue in the back office: staff change goods through services, look at stock, and book what comes in or goes out."""
 
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminSelectWidget
 
-from apps.catalog import services
+from apps.catalog import messages, rules, services
 from apps.catalog.models import Category, Product, Reservation, StockItem, StockMovement, Variant
 from apps.core import clock
+from apps.core.admin_questions import Question
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ServiceAdmin
 from apps.core.money import rupees
+from apps.tax import rules as tax
+from apps.tax import selectors as tax_selectors
+
+
+def _tax_classes() -> dict[str, str]:
+    """Return the tax classes in force today, each with its rate for people: `gst_5: 5 %`."""
+    return {
+        row.tax_class: f"{row.tax_class}: {tax.rate_label(tax.taxability_of(row.tax_class, row.rate), row.rate)}"
+        for row in tax_selectors.list_rates(on=clock.ist_date(clock.now()))
+    }
 
 
 @admin.register(Category)
@@ -35,10 +51,19 @@ class VariantsInline(ReadOnlyTabularInline):
     """What can be bought of a product; each line leads to its own page."""
 
     model = Variant
-    fields = ("sku", "title", "hsn", "tax_class", "price", "is_active")
+    fields = ("sku", "title", "hsn", "tax", "price", "is_active")
     readonly_fields = fields
     ordering = ("position", "pk")
     show_change_link = True
+
+    @cached_property
+    def tax_classes(self) -> dict[str, str]:
+        """Return the names of the tax classes; Django makes an inline for each request, so that they are read once for it."""
+        return _tax_classes()
+
+    @admin.display(description="Tax class")
+    def tax(self, variant: Variant) -> str:
+        return self.tax_classes.get(variant.tax_class, variant.tax_class)
 
 
 @admin.register(Product)
@@ -50,13 +75,17 @@ class ProductAdmin(ServiceAdmin):
     list_select_related = ("category",)
     search_fields = ("name", "brand", "slug", "variants__sku")
     ordering = ("-created_at", "-id")
-    autocomplete_fields = ("category",)
     inlines = (VariantsInline,)
     fields = (
         "category", "name", "slug", "brand", "description", "attributes", "is_published", "metadata", "lowest", "version",
     )  # fmt: skip
     readonly_fields = ("lowest", "version")
     prepopulated_fields = {"slug": ("name",)}
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "category":
+            kwargs["queryset"] = Category.objects.order_by("position", "name")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.display(description="lowest price", ordering="lowest_price")
     def lowest(self, product: Product) -> str:
@@ -71,12 +100,25 @@ class ProductAdmin(ServiceAdmin):
         )
 
 
+class TaxClass(admin.SimpleListFilter):
+    """The tax classes that are in force, with their rates; a scan of all variants would not find the rates."""
+
+    title = "tax class"
+    parameter_name = "tax_class"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(_tax_classes().items())
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Variant]") -> "QuerySet[Variant]":
+        return queryset.filter(tax_class=self.value()) if self.value() else queryset
+
+
 @admin.register(Variant)
 class VariantAdmin(ServiceAdmin):
     """What is bought: SKU, price and what GST needs. Its stock is changed by a stock movement."""
 
-    list_display = ("sku", "title", "product", "amount", "tax_class", "hsn", "in_the_house", "is_active")
-    list_filter = ("is_active", "tax_class")
+    list_display: tuple[Any, ...] = ("sku", "title", "product", "amount", "hsn", "in_the_house", "is_active")
+    list_filter = ("is_active", TaxClass)
     list_select_related = ("product", "stock")
     search_fields = ("sku", "title", "product__name")
     ordering = ("sku",)
@@ -90,6 +132,24 @@ class VariantAdmin(ServiceAdmin):
         computed = ("in_the_house", "version")
         return computed if obj is None else ("product", *computed)
 
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+        *first, hsn, stock, is_active = self.list_display
+        return (*first, _tax_column(), hsn, stock, is_active)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        field = form.base_fields.get("tax_class")
+        if field is not None and obj is not None and obj.tax_class not in dict(field.choices):
+            # A class that is no longer in force stays until another one is chosen.
+            field.choices = [*field.choices, (obj.tax_class, messages.tax_class_without_rate(obj.tax_class))]
+        return form
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "tax_class":
+            choices = [("", "Choose a tax class"), *_tax_classes().items()]
+            return forms.ChoiceField(label="Tax class", choices=choices, widget=UnfoldAdminSelectWidget())
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     @admin.display(description="price", ordering="price")
     def amount(self, variant: Variant) -> str:
         return rupees(variant.price)
@@ -101,6 +161,20 @@ class VariantAdmin(ServiceAdmin):
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Variant:
         return services.create_variant(**_with_keys(values), actor=self.actor_of(request), now=clock.now())
+
+    def question_about(self, obj: Any, before: Mapping[str, Any], changes: Mapping[str, Any]) -> Question | None:
+        """Ask about a price that moves by more than half: rupees and paise are easily mistaken for each other."""
+        old, new = before["price"], changes.get("price", before["price"])
+        if not rules.is_large_price_move(old, new):
+            return None
+        return Question(
+            key=f"price {old} {new}",
+            title=messages.price_question(before["sku"], old, new),
+            facts=messages.price_facts(
+                str(obj), old, new, price_includes_tax=changes.get("price_includes_tax", before["price_includes_tax"])
+            ),
+            confirm="Change the price",
+        )
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Variant:
         return services.update_variant(
@@ -147,6 +221,19 @@ class ReservationAdmin(ReadOnlyAdmin):
     list_select_related = ("variant",)
     search_fields = ("variant__sku", "reference")
     ordering = ("-created_at", "-id")
+
+
+def _tax_column() -> Callable[[Variant], str]:
+    """Return a column of tax classes with their rates, which it reads once for a list."""
+    names: dict[str, str] = {}
+
+    @admin.display(description="tax class")
+    def tax_class(variant: Variant) -> str:
+        if not names:
+            names.update(_tax_classes())
+        return names.get(variant.tax_class, variant.tax_class)
+
+    return tax_class
 
 
 def _with_keys(values: dict[str, Any]) -> dict[str, Any]:

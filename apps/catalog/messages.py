@@ -1,6 +1,6 @@
-"""The sentences that say why goods cannot be sold under GST as described, and what to change."""
+"""The sentences about goods: why they cannot be sold under GST as they are described, and what staff are asked about a price."""
 
-from apps.core.money import rupees
+from apps.core.money import half_up, rupees
 
 _HSN = {
     "not_digits": "{code} is not an HSN or SAC: these codes have digits only.",
@@ -77,3 +77,32 @@ def no_class_at_price(
         lower_class=lower_class,
         higher_class=higher_class,
     )
+
+
+def tax_class_without_rate(tax_class: str) -> str:
+    """Return what a choice of tax classes says of one that no longer has a rate."""
+    return f"{tax_class}: no rate is in force"
+
+
+def price_question(sku: str, before: int, after: int) -> str:
+    """Return what staff are asked before a price (paise) moves by a lot."""
+    return f"Change the price of {sku} from {rupees(before)} to {rupees(after)}?"
+
+
+def price_facts(name: str, before: int, after: int, *, price_includes_tax: bool) -> list[tuple[str, str]]:
+    """Return what staff read below that question: pairs of a heading and a text."""
+    tax = "with GST" if price_includes_tax else "without GST"
+    return [
+        ("Variant", name),
+        ("Price now", f"{rupees(before)} {tax}"),
+        ("New price", f"{rupees(after)} {tax}"),
+        ("Difference", _difference(before, after)),
+        ("What will happen", "New orders are placed at the new price at once. Orders that were placed keep theirs."),
+    ]
+
+
+def _difference(before: int, after: int) -> str:
+    if not before:
+        return f"{rupees(after)} more. It was free so far."
+    percent = half_up(abs(after - before) * 100, before)
+    return f"{rupees(abs(after - before))} ({percent} %) {'more' if after > before else 'less'} for each unit."

@@ -50,7 +50,7 @@ class Product(Subject):
     description = models.TextField(blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     is_published = models.BooleanField(default=True)
-    lowest_price = models.BigIntegerField(default=0, help_text="Paise; the lowest price of its active variants.")
+    lowest_price = models.BigIntegerField(default=0, help_text="The lowest price of its active variants.")
     search = models.GeneratedField(
         expression=SearchVector("name", weight="A", config="english")
         + SearchVector("brand", weight="B", config="english")
@@ -93,7 +93,7 @@ class Variant(Subject):
         help_text="Unit quantity code of GST; services have NA.",
     )
     tax_class = models.CharField(max_length=40)
-    price = models.BigIntegerField(help_text="Paise for one unit.")
+    price = models.BigIntegerField(help_text="The price of one unit.")
     price_includes_tax = models.BooleanField(default=True)
     currency = models.CharField(max_length=3, default="INR")
     attributes = models.JSONField(default=dict, blank=True)

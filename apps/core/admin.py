@@ -7,8 +7,10 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from apps.core import clock, relay
+from apps.core.admin_fields import show_json
 from apps.core.admin_site import ReadOnlyAdmin
 from apps.core.errors import BahiError
 from apps.core.models import AuditRun, Delivery, Event, IdempotencyKey, Incident, Outbox, Subject
@@ -37,6 +39,12 @@ class EventAdmin(ReadOnlyAdmin):
     search_fields = ("id",)
     search_help_text = "A whole UUID of a subject or order, a request id, or an event's full name."
     ordering = ("-id",)
+    exclude = ("changed",)
+    readonly_fields = ("new_values",)
+
+    @admin.display(description="new values")
+    def new_values(self, event: Event) -> SafeString:
+        return show_json(event.changed)
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Event]", search_term: str

@@ -1,6 +1,6 @@
 """Bases for the back office: pages that look and never count, and panels that apps above add to the pages of apps below."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,9 +11,10 @@ from django.contrib.admin.options import ShowFacets
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import BigIntegerField, Model, TextChoices
+from django.db.models import Field, Model, TextChoices
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -22,11 +23,12 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.sites import UnfoldAdminSite
 
 from apps.core.admin_actions import WithObjectActions, act_for, object_actions_of
+from apps.core.admin_fields import RupeesField, as_rupees, is_money, money_fields
 from apps.core.admin_lists import UncountedChangeList, UncountedPaginator
+from apps.core.admin_questions import CONFIRMED, Question, Unconfirmed, require_confirmation, typed_values
 from apps.core.errors import BahiError
 from apps.core.events import Actor
 from apps.core.models import Event, Record
-from apps.core.money import rupees
 
 #: What people look at last.
 _BOOKKEEPING = ("metadata", "version")
@@ -59,20 +61,9 @@ for _model in (Record, Event):
     admin.display(description="ID")(_model.__dict__["public_id"].fget)
 
 
-def _as_rupees(contents: str) -> str:
-    try:
-        return rupees(int(contents))
-    except ValueError:
-        return contents
-
-
-def _money_fields(model: type[Model]) -> dict[str, Callable[[str], str]]:
+def _money_in_rupees(model: type[Model]) -> dict[str, Callable[[str], str]]:
     """Return how the amounts of a model, which are paise, are shown where they cannot be edited."""
-    return {
-        field.name: _as_rupees
-        for field in model._meta.concrete_fields
-        if isinstance(field, BigIntegerField) and field.name.endswith(("amount", "price", "balance"))
-    }
+    return dict.fromkeys(money_fields(model), as_rupees)
 
 
 def _spell_acronyms(model: type[Model]) -> None:
@@ -206,13 +197,22 @@ class BahiAdmin(WithObjectActions, ModelAdmin):
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
         _spell_acronyms(model)
-        self.readonly_preprocess_fields = {**_money_fields(model), **self.readonly_preprocess_fields}
+        self.readonly_preprocess_fields = {**_money_in_rupees(model), **self.readonly_preprocess_fields}
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_fields(request, obj)
         if self.fields:
             return fields
         return [name for name in fields if name not in _BOOKKEEPING] + [name for name in _BOOKKEEPING if name in fields]
+
+    def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the form field of a model's field; an amount is typed in rupees."""
+        if is_money(db_field):
+            label = str(db_field.verbose_name)
+            is_required = not (db_field.blank or db_field.has_default())
+            help_text = f"{db_field.help_text} Type rupees, such as 599.00.".strip()
+            return RupeesField(label=label[:1].upper() + label[1:], required=is_required, help_text=help_text)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return UncountedChangeList
@@ -259,6 +259,10 @@ class ServiceAdmin(BahiAdmin):
         """Change an object by the form's fields that have changed and return it."""
         raise NotImplementedError
 
+    def question_about(self, obj: Any, before: Mapping[str, Any], changes: Mapping[str, Any]) -> Question | None:
+        """Return what must be confirmed before these changes of an object are saved; `before` has what its form began with."""
+        return None
+
     def actor_of(self, request: HttpRequest) -> Actor:
         """Return who works at this page, as events keep it."""
         return act_for(request)
@@ -266,6 +270,7 @@ class ServiceAdmin(BahiAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
             changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            require_confirmation(request, self.question_about(obj, form.initial, changes))
             saved = self.change_through_service(request, obj, changes)
         else:
             saved = self.add_through_service(request, dict(form.cleaned_data))
@@ -281,9 +286,23 @@ class ServiceAdmin(BahiAdmin):
     ) -> Any:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
+        except Unconfirmed as unconfirmed:
+            return self._ask_question(request, unconfirmed.question)
         except BahiError as error:
             self.message_user(request, error.text, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
+
+    def _ask_question(self, request: HttpRequest, question: Question) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": question.title,
+            "opts": self.model._meta,
+            "question": question,
+            "confirmed": CONFIRMED,
+            "typed_values": typed_values(request),
+            "back": request.get_full_path(),
+        }
+        return TemplateResponse(request, "admin/question.html", context)
 
 
 class ReadOnlyAdmin(BahiAdmin):
@@ -311,7 +330,7 @@ class ReadOnlyTabularInline(TabularInline):
     def __init__(self, parent_model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(parent_model, admin_site)
         _spell_acronyms(self.model)
-        self.readonly_preprocess_fields = {**_money_fields(self.model), **self.readonly_preprocess_fields}
+        self.readonly_preprocess_fields = {**_money_in_rupees(self.model), **self.readonly_preprocess_fields}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -4,6 +4,7 @@ Money is integer paise; rates are basis points (1 800 is 18 %). This is the only
 Rounding is half away from zero ("half-up"), as Indian invoices are computed; Python's own rounding is half to even.
 """
 
+import re
 from collections.abc import Sequence
 
 PAISE_PER_RUPEE = 100
@@ -82,3 +83,22 @@ def rupees(paise: int) -> str:
         groups.insert(0, head[-2:])
         head = head[:-2]
     return f"{sign}₹{','.join([*groups, tail])}.{rest:02d}"
+
+
+#: Whole rupees, plain or grouped as in India or elsewhere (5,99,000 or 599,000), with at most two decimals.
+_TYPED_RUPEES = re.compile(r"([0-9]{1,17}|[0-9]{1,3}(?:,[0-9]{2,3}){0,6},[0-9]{3})(?:\.([0-9]{1,2}))?", re.ASCII)
+
+
+def parse_rupees(text: str) -> int:
+    """
+    Return the paise of an amount that a person typed in rupees: `599`, `₹5,99,000.5` and `599.00` are understood.
+
+    Nothing is rounded or guessed: a third decimal, a sign, an exponent or a comma that groups no thousands is refused.
+
+    :raises ValueError: if it is no such amount
+    """
+    typed = _TYPED_RUPEES.fullmatch(text.strip().removeprefix("₹").strip())
+    if typed is None:
+        raise ValueError("not an amount in rupees with at most two decimals")
+    whole, decimals = typed.groups(default="")
+    return int(whole.replace(",", "")) * PAISE_PER_RUPEE + int(decimals.ljust(2, "0"))

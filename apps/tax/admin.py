@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core import clock
+from apps.core.admin_fields import PercentField
 from apps.core.admin_site import ServiceAdmin
 from apps.tax import messages as sentences
 from apps.tax import rules, services
@@ -66,6 +67,11 @@ class TaxRateAdmin(ServiceAdmin):
     search_fields = ("tax_class", "notification")
     ordering = ("tax_class", "-valid_from")
     fields = ("tax_class", "rate", "valid_from", "notification")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "rate":
+            return PercentField(label="Rate", help_text="In percent, such as 18 or 0.25.")
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     @admin.display(description="rate", ordering="rate")
     def percent(self, rate: TaxRate) -> str:

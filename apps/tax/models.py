@@ -53,7 +53,7 @@ class TaxRate(Record):
     PREFIX = "rate"
 
     tax_class = models.CharField(max_length=40)
-    rate = models.PositiveIntegerField(help_text="Basis points: 1800 is 18 %.")
+    rate = models.PositiveIntegerField()
     valid_from = models.DateField()
     valid_to = models.DateField(null=True, blank=True)
     notification = models.CharField(max_length=120, blank=True)

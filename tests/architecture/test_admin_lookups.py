@@ -289,5 +289,5 @@ class TestAutocomplete:
         assert all(get_fields_from_path(apps.get_model(model), name)[-1].is_relation for model, name in named)
 
     def test_it_opens_to_whom_its_page_opens(self, support: Any, owner: Any) -> None:
-        assert self.ask(self.browser_of(support), "catalog.product", "category").status_code == 200
-        assert self.ask(self.browser_of(owner), "catalog.product", "category").status_code == 302
+        assert self.ask(self.browser_of(support), "catalog.variant", "product").status_code == 200
+        assert self.ask(self.browser_of(owner), "catalog.variant", "product").status_code == 302

@@ -89,21 +89,146 @@ def test_a_variant_is_added_and_repriced_through_the_service(desk: Client) -> No
     product = make_product()
     form = {
         "product": str(product.pk), "sku": "KUR-M", "title": "M", "hsn": "61091000", "uqc": "NOS", "tax_class": "gst_5",
-        "price": "49900", "price_includes_tax": "on", "attributes": "{}", "metadata": "{}", "position": "0",
+        "price": "499.00", "price_includes_tax": "on", "attributes": "{}", "metadata": "{}", "position": "0",
         "is_active": "on",
     }  # fmt: skip
 
     assert desk.post("/admin/catalog/variant/add/", form).status_code == 302
     variant = Variant.objects.get()
-    assert desk.post(page_of(variant), {**form, "price": "39900"}).status_code == 302
+    assert desk.post(page_of(variant), {**form, "price": "399"}).status_code == 302
 
     product.refresh_from_db()
     assert product.lowest_price == 39_900
     assert StockItem.objects.get().on_hand == 0
     refused = desk.post(page_of(variant), {**form, "tax_class": "luxury"}, follow=True)
-    assert "No GST rate is in force" in refused.content.decode()
+    assert "Select a valid choice. luxury is not one of the available choices." in refused.content.decode()
     variant.refresh_from_db()
     assert variant.tax_class == "gst_5"
+
+
+class TestPriceOfAVariant:
+    """Staff type rupees, and confirm a price that moves by more than half."""
+
+    @pytest.fixture
+    def kurta(self) -> Variant:
+        return make_variant(price=59_900, tax_class="gst_5", uqc="NOS", title="M")
+
+    def form_of(self, variant: Variant, **typed: str) -> dict[str, str]:
+        return {
+            "sku": variant.sku, "title": variant.title, "hsn": variant.hsn, "uqc": variant.uqc, "tax_class": variant.tax_class,
+            "price": "599.00", "price_includes_tax": "on", "attributes": "{}", "metadata": "{}", "position": "0",
+            "is_active": "on", **typed,
+        }  # fmt: skip
+
+    def test_the_form_holds_rupees(self, desk: Client, kurta: Variant) -> None:
+        page = desk.get(page_of(kurta)).content.decode()
+
+        assert 'value="599.00"' in page
+        assert "59900" not in page
+        assert "The price of one unit. Type rupees, such as 599.00." in page
+
+    def test_what_is_typed_is_what_it_sells_for(self, desk: Client, kurta: Variant) -> None:
+        assert desk.post(page_of(kurta), self.form_of(kurta, price="649.50")).status_code == 302
+
+        kurta.refresh_from_db()
+        assert (kurta.price, kurta.version) == (64_950, 1)
+        assert "₹649.50" in desk.get("/admin/catalog/variant/").content.decode()
+
+    @pytest.mark.parametrize("typed", ["599.005", "-1", "5,99", "1e9", "100000000000.01", ""])
+    def test_what_is_no_price_changes_nothing(self, desk: Client, kurta: Variant, typed: str) -> None:
+        answer = desk.post(page_of(kurta), self.form_of(kurta, price=typed))
+
+        kurta.refresh_from_db()
+        assert (answer.status_code, kurta.price, kurta.version) == (200, 59_900, 0)
+        assert "errornote" in answer.content.decode() or "Please correct the error" in answer.content.decode()
+
+    @pytest.mark.parametrize(
+        ("typed", "is_asked"), [("299.50", False), ("299.49", True), ("898.50", False), ("898.51", True)]
+    )
+    def test_more_than_half_is_asked_about(self, desk: Client, kurta: Variant, typed: str, is_asked: bool) -> None:
+        answer = desk.post(page_of(kurta), self.form_of(kurta, price=typed))
+
+        kurta.refresh_from_db()
+        assert answer.status_code == (200 if is_asked else 302)
+        assert (kurta.price == 59_900) is is_asked
+        assert Event.objects.filter(subject_id=kurta.pk).exists() is not is_asked
+
+    def test_the_question_says_what_will_happen(self, desk: Client, kurta: Variant) -> None:
+        page = desk.post(page_of(kurta), self.form_of(kurta, price="5.99")).content.decode()
+
+        assert f"Change the price of {kurta.sku} from ₹599.00 to ₹5.99?" in page
+        assert "₹593.01 (99 %) less for each unit." in page
+        assert "New orders are placed at the new price at once. Orders that were placed keep theirs." in page
+        assert 'name="price" value="5.99"' in page
+
+    def test_confirmed_it_is_saved(self, desk: Client, kurta: Variant) -> None:
+        form = self.form_of(kurta, price="5.99")
+
+        assert desk.post(page_of(kurta), {**form, "_confirmed": "price 59900 599"}).status_code == 302
+
+        kurta.refresh_from_db()
+        assert kurta.price == 599
+        assert Event.objects.get(subject_id=kurta.pk, type="catalog.variant.changed").changed == {"price": 599}
+
+    @pytest.mark.parametrize("confirmed", ["price 59900 600", "price 50000 599", "yes", ""])
+    def test_a_confirmation_counts_for_its_own_prices_alone(self, desk: Client, kurta: Variant, confirmed: str) -> None:
+        form = self.form_of(kurta, price="5.99")
+
+        assert desk.post(page_of(kurta), {**form, "_confirmed": confirmed}).status_code == 200
+
+        kurta.refresh_from_db()
+        assert (kurta.price, kurta.version) == (59_900, 0)
+
+    def test_what_was_free_is_asked_about(self, desk: Client, kurta: Variant) -> None:
+        Variant.objects.filter(pk=kurta.pk).update(price=0)
+
+        page = desk.post(page_of(kurta), self.form_of(kurta, price="599")).content.decode()
+
+        assert "₹599.00 more. It was free so far." in page
+
+    def test_support_is_asked_nothing_and_changes_nothing(self, client: Client, support: Any, kurta: Variant) -> None:
+        client.force_login(support)
+        form = {**self.form_of(kurta, price="5.99"), "_confirmed": "price 59900 599"}
+
+        assert client.post(page_of(kurta), form).status_code == 403
+
+        kurta.refresh_from_db()
+        assert kurta.price == 59_900
+
+
+class TestChoices:
+    def test_a_tax_class_is_chosen_by_its_rate(self, desk: Client, reference_data: None) -> None:
+        page = desk.get("/admin/catalog/variant/add/").content.decode()
+
+        assert ">gst_5: 5 %</option>" in page
+        assert ">gst_18: 18 %</option>" in page
+        assert ">exempt: exempt</option>" in page
+
+    def test_a_class_without_a_rate_stays_until_another_is_chosen(self, desk: Client) -> None:
+        old = make_variant(tax_class="gst_12_old")
+
+        page = desk.get(page_of(old)).content.decode()
+
+        assert '<option value="gst_12_old" selected' in page
+        assert "gst_12_old: no rate is in force" in page
+
+    def test_lists_and_products_show_the_rate(self, desk: Client, shirt: Variant) -> None:
+        assert "gst_18: 18 %" in desk.get("/admin/catalog/variant/").content.decode()
+        assert "gst_18: 18 %" in desk.get(page_of(shirt.product)).content.decode()
+
+    def test_a_list_is_filtered_by_tax_class(self, desk: Client, shirt: Variant) -> None:
+        other = make_variant(tax_class="gst_5")
+
+        page = desk.get("/admin/catalog/variant/", {"tax_class": "gst_5"}).content.decode()
+
+        assert other.sku in page
+        assert shirt.sku not in page
+
+    def test_units_and_categories_are_choices(self, desk: Client) -> None:
+        category = Category.objects.create(name="Clothing", slug="clothing")
+
+        assert ">KGS (Kilograms)</option>" in desk.get("/admin/catalog/variant/add/").content.decode()
+        assert f'<option value="{category.pk}"' in desk.get("/admin/catalog/product/add/").content.decode()
 
 
 def test_a_movement_books_a_delivery(desk: Client, shirt: Variant) -> None:

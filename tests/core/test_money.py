@@ -73,3 +73,17 @@ class TestRupees:
     )  # fmt: skip
     def test_groups_as_india_does(self, paise: int, expected: str) -> None:
         assert money.rupees(paise) == expected
+
+
+class TestParseRupees:
+    @pytest.mark.parametrize(
+        ("typed", "paise"),
+        [("599", 59_900), ("0.5", 50), ("0.05", 5), ("₹12,34,567.50", 123_456_750), ("1,234,567", 123_456_700)],
+    )
+    def test_reads_what_people_type(self, typed: str, paise: int) -> None:
+        assert money.parse_rupees(typed) == paise
+
+    @pytest.mark.parametrize("typed", ["", "5.999", "-1", "5,99", "1e3", "1,2,3", "abc", "9" * 18])
+    def test_guesses_nothing(self, typed: str) -> None:
+        with pytest.raises(ValueError, match="not an amount in rupees"):
+            money.parse_rupees(typed)

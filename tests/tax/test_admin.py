@@ -77,10 +77,11 @@ def test_the_address_can_be_corrected_and_the_number_cannot(desk: Client) -> Non
 
 
 def test_a_new_rate_ends_the_one_before(desk: Client) -> None:
-    form = {"tax_class": "gst_5", "rate": "1800", "valid_from": "2027-01-01", "notification": "1/2027"}
+    form = {"tax_class": "gst_5", "rate": "18", "valid_from": "2027-01-01", "notification": "1/2027"}
 
     assert desk.post("/admin/tax/taxrate/add/", form).status_code == 302
     assert TaxRate.objects.filter(tax_class="gst_5", valid_to=date(2026, 12, 31)).exists()
+    assert TaxRate.objects.get(tax_class="gst_5", valid_to=None).rate == 1800
     assert desk.get("/admin/tax/taxrate/").status_code == 200
 
 

@@ -6,8 +6,10 @@ from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from apps.core.admin_fields import show_json
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
 from apps.core.money import rupees
 from apps.payments import selectors
@@ -62,7 +64,8 @@ class PaymentAdmin(ReadOnlyAdmin):
         "=attempts__gateway_payment_id",
     )
     search_help_text = "A gateway's order, link or payment id, an order number, or a phone number."
-    readonly_fields = ("where_to_pay",)
+    exclude = ("next_action",)
+    readonly_fields = ("where_to_pay", "what_to_do_next")
     inlines = (PaymentAttemptInline,)
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
@@ -72,6 +75,10 @@ class PaymentAdmin(ReadOnlyAdmin):
     @admin.display(description="Amount", ordering="amount")
     def asked(self, payment: Payment) -> str:
         return rupees(payment.amount)
+
+    @admin.display(description="Next action")
+    def what_to_do_next(self, payment: Payment) -> SafeString | str:
+        return show_json(payment.next_action) if payment.next_action else ""
 
     @admin.display(description="Link or QR code")
     def where_to_pay(self, payment: Payment) -> str:

@@ -148,7 +148,7 @@ class PaymentAttempt(Subject):
         max_length=120, blank=True, help_text="Masked: ga***@upi, or the last four digits of a card."
     )
     rrn = models.CharField(max_length=40, blank=True)
-    fee_amount = models.BigIntegerField(null=True, blank=True, help_text="The gateway's fee with its GST, in paise.")
+    fee_amount = models.BigIntegerField(null=True, blank=True, help_text="The gateway's fee with its GST.")
     fee_tax_amount = models.BigIntegerField(null=True, blank=True)
     fee_bearer = models.CharField(
         max_length=10, blank=True, default="", db_default="", help_text="Who pays the fee, as the gateway says it."
@@ -175,7 +175,7 @@ class PaymentAttempt(Subject):
     accepted_amount = models.BigIntegerField(
         null=True,
         blank=True,
-        help_text="What of it counts for the order, in paise; empty where it is what was requested.",
+        help_text="What of it counts for the order; empty where it is what was requested.",
     )
     difference_reason = models.CharField(max_length=20, choices=DifferenceReason, blank=True, default="", db_default="")
     accepted_at = models.DateTimeField(null=True, blank=True)

@@ -4,6 +4,7 @@ import pgtrigger
 from django.db import models
 
 from apps.core.models import FROZEN, Record
+from apps.core.money import rupees
 from apps.payments.states import AccountKind
 
 
@@ -79,7 +80,7 @@ class LedgerEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account_id} {self.amount}"
+        return f"{self.account_id} {rupees(self.amount)}"
 
 
 class BalanceCheckpoint(models.Model):
@@ -99,4 +100,4 @@ class BalanceCheckpoint(models.Model):
         triggers = [FROZEN]
 
     def __str__(self) -> str:
-        return f"{self.account_id} {self.balance}"
+        return f"{self.account_id} {rupees(self.balance)}"

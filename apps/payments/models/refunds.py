@@ -7,6 +7,7 @@ from django.db import models
 
 from apps.core.errors import NotFound
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
+from apps.core.money import rupees
 from apps.payments.models.collecting import Payment, PaymentAttempt
 from apps.payments.states import GatewayCall, RefundReason, RefundSpeed, RefundStatus
 
@@ -47,7 +48,7 @@ class Refund(Subject):
     line_amounts = models.JSONField(
         default=dict,
         blank=True,
-        help_text="What it takes of each order line, by the line's id, in paise with tax; the rest of the amount is round-off.",
+        help_text="What it takes of each order line, by the line's id, with tax; the rest of the amount is round-off.",
     )
     speed_requested = models.CharField(max_length=10, choices=RefundSpeed, default=RefundSpeed.NORMAL)
     speed_processed = models.CharField(max_length=10, blank=True)
@@ -156,4 +157,4 @@ class RefundLine(Record):
         triggers = [FROZEN]
 
     def __str__(self) -> str:
-        return f"{self.quantity} units, {self.amount}"
+        return f"{self.quantity} units, {rupees(self.amount)}"

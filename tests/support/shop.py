@@ -1,0 +1,76 @@
+"""A shop in which everything has happened once, so that each page of the back office has a row to open."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from apps.core import audit, clock
+from apps.core.audit import Report
+from apps.core.models import Delivery, Event, IdempotencyKey, Incident, Outbox
+from apps.orders.models import Order
+from apps.payments.models import Account, BalanceCheckpoint, Webhook
+from tests.factories.accounts import make_address, make_challenge, make_session, make_user
+from tests.factories.invoicing import make_rendered_invoice
+from tests.factories.notifications import NOON, make_notification
+from tests.factories.orders import make_order
+from tests.factories.payments import (
+    make_dispute,
+    make_exception,
+    make_refund,
+    make_settlement,
+    make_settlement_lines,
+    pay,
+)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Who bought, and what: the one order is paid, refunded and disputed, the other has an invoice."""
+
+    buyer: Any
+    order: Order
+    invoiced: Order
+
+
+def make_busy_shop() -> Shop:
+    """Return a shop with a row of every kind that a page shows."""
+    buyer = make_user(name="Asha <b>Owner</b>", email="asha@example.com")
+    order = make_order(buyer, address=make_address(buyer))
+    attempt = pay(order)
+    make_refund(order, amount=12_345)
+    make_dispute(attempt, amount=23_456)
+    invoice = make_rendered_invoice(buyer)
+    message = make_notification(buyer)
+    make_settlement_lines(make_settlement(amount=34_567, lines_amount=34_567), 1)
+    make_exception(held_amount=45_678)
+    make_session(buyer)
+    make_challenge("+919876543210")
+    _make_machinery(message.event)
+    return Shop(buyer=buyer, order=order, invoiced=invoice.order)
+
+
+def _make_machinery(event: Event) -> None:
+    Delivery.objects.create(
+        event=event, handler="apps.any.handler", queue="events", created_at=NOON, send_after=NOON, parked_at=NOON
+    )
+    if not Outbox.objects.exists():
+        Outbox.objects.create(event=event, created_at=NOON)
+    IdempotencyKey.objects.create(
+        principal="user:x",
+        route="POST /api/v1/orders",
+        key="k" * 20,
+        fingerprint="f" * 64,
+        created_at=NOON,
+        expires_at=NOON,
+    )
+    Incident.objects.create(kind="gateway_key_rejected", key="razorpay", first_seen_at=NOON, last_seen_at=NOON)
+    Webhook.objects.create(
+        gateway="razorpay",
+        event_id="evt_1",
+        body_sha256="a" * 64,
+        body=b'{"event":"payment.captured"}',
+        received_at=NOON,
+    )
+    BalanceCheckpoint.objects.create(
+        account=Account.objects.order_by("code")[0], last_entry_id=1, balance=56_789, taken_at=NOON
+    )
+    audit.keep(Report(started_at=clock.now(), results=[]))
