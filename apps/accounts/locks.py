@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from apps.accounts.models import Address, AddressNotFound, Challenge, Session, SessionNotFound, User, UserNotFound
+from apps.core.locks import lock_row
 
 
 def lock_challenge(challenge_id: UUID) -> Challenge | None:
@@ -16,10 +17,7 @@ def lock_user(user_id: UUID) -> User:
 
     :raises UserNotFound: if there is none
     """
-    user = User.objects.select_for_update(no_key=True, of=("self",)).filter(pk=user_id).first()
-    if user is None:
-        raise UserNotFound
-    return user
+    return lock_row(User, user_id, missing=UserNotFound)
 
 
 def lock_session(session_id: UUID) -> Session:
@@ -28,10 +26,7 @@ def lock_session(session_id: UUID) -> Session:
 
     :raises SessionNotFound: if there is none
     """
-    session = Session.objects.select_for_update(no_key=True, of=("self",)).filter(pk=session_id).first()
-    if session is None:
-        raise SessionNotFound
-    return session
+    return lock_row(Session, session_id, missing=SessionNotFound)
 
 
 def lock_live_sessions(user_id: UUID) -> list[Session]:

@@ -13,6 +13,7 @@ from apps.catalog.models import (
     Variant,
     VariantNotFound,
 )
+from apps.core.locks import lock_row
 
 
 def lock_category(category_id: UUID) -> Category:
@@ -21,10 +22,7 @@ def lock_category(category_id: UUID) -> Category:
 
     :raises CategoryNotFound: if there is none
     """
-    found = Category.objects.select_for_update(no_key=True, of=("self",)).filter(pk=category_id).first()
-    if found is None:
-        raise CategoryNotFound
-    return found
+    return lock_row(Category, category_id, missing=CategoryNotFound)
 
 
 def lock_product(product_id: UUID) -> Product:
@@ -33,10 +31,7 @@ def lock_product(product_id: UUID) -> Product:
 
     :raises ProductNotFound: if there is none
     """
-    found = Product.objects.select_for_update(no_key=True, of=("self",)).filter(pk=product_id).first()
-    if found is None:
-        raise ProductNotFound
-    return found
+    return lock_row(Product, product_id, missing=ProductNotFound)
 
 
 def lock_product_of(variant_id: UUID) -> Product:
@@ -57,10 +52,7 @@ def lock_variant(variant_id: UUID) -> Variant:
 
     :raises VariantNotFound: if there is none
     """
-    found = Variant.objects.select_for_update(no_key=True, of=("self",)).filter(pk=variant_id).first()
-    if found is None:
-        raise VariantNotFound
-    return found
+    return lock_row(Variant, variant_id, missing=VariantNotFound)
 
 
 def lock_stock(variant_ids: Iterable[UUID]) -> dict[UUID, StockItem]:

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from apps.core.locks import lock_row
 from apps.orders.models import Order, OrderNotFound
 
 __all__ = ["OrderNotFound", "lock_order", "lock_order_if_free"]
@@ -13,10 +14,7 @@ def lock_order(order_id: UUID) -> Order:
 
     :raises OrderNotFound: if there is none
     """
-    order = Order.objects.select_for_update(no_key=True, of=("self",)).filter(pk=order_id).first()
-    if order is None:
-        raise OrderNotFound
-    return order
+    return lock_row(Order, order_id, missing=OrderNotFound)
 
 
 def lock_order_if_free(order_id: UUID) -> Order | None:

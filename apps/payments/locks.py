@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.core.locks import lock_row
 from apps.payments.models import (
     Dispute,
     LedgerEntry,
@@ -36,10 +37,7 @@ def lock_payment(payment_id: UUID) -> Payment:
 
     :raises PaymentNotFound: if there is none
     """
-    payment = Payment.objects.select_for_update(no_key=True, of=("self",)).filter(pk=payment_id).first()
-    if payment is None:
-        raise PaymentNotFound
-    return payment
+    return lock_row(Payment, payment_id, missing=PaymentNotFound)
 
 
 def lock_live_payments(order_id: UUID) -> list[Payment]:
@@ -69,10 +67,7 @@ def lock_refund(refund_id: UUID) -> Refund:
 
     :raises RefundNotFound: if there is none
     """
-    refund = Refund.objects.select_for_update(no_key=True, of=("self",)).filter(pk=refund_id).first()
-    if refund is None:
-        raise RefundNotFound
-    return refund
+    return lock_row(Refund, refund_id, missing=RefundNotFound)
 
 
 def lock_waiting_refunds(order_id: UUID) -> list[Refund]:
@@ -101,10 +96,7 @@ def lock_webhook(webhook_id: UUID) -> Webhook:
 
     :raises WebhookNotFound: if there is none
     """
-    webhook = Webhook.objects.select_for_update(no_key=True, of=("self",)).filter(pk=webhook_id).first()
-    if webhook is None:
-        raise WebhookNotFound
-    return webhook
+    return lock_row(Webhook, webhook_id, missing=WebhookNotFound)
 
 
 def wait_for_postings() -> None:
@@ -147,8 +139,4 @@ def lock_exception(exception_id: UUID) -> ReconciliationException:
 
     :raises ReconciliationExceptionNotFound: if there is none
     """
-    rows = ReconciliationException.objects.select_for_update(no_key=True, of=("self",))
-    exception = rows.filter(pk=exception_id).first()
-    if exception is None:
-        raise ReconciliationExceptionNotFound
-    return exception
+    return lock_row(ReconciliationException, exception_id, missing=ReconciliationExceptionNotFound)

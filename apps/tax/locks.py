@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.core.locks import lock_row
 from apps.tax.models import Registration, RegistrationNotFound
 
 _RATES = 7_201
@@ -27,10 +28,7 @@ def lock_registration(registration_id: UUID) -> Registration:
     :raises RegistrationNotFound: if there is none
     """
     lock_registrations()
-    found = Registration.objects.select_for_update(no_key=True, of=("self",)).filter(pk=registration_id).first()
-    if found is None:
-        raise RegistrationNotFound
-    return found
+    return lock_row(Registration, registration_id, missing=RegistrationNotFound)
 
 
 def _lock(what: int) -> None:

@@ -1,0 +1,23 @@
+"""Row locks that every app takes alike."""
+
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import models
+
+from apps.core.errors import NotFound
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+def lock_row(model: type[Row], pk: UUID, *, missing: type[NotFound]) -> Row:
+    """
+    Lock a row by its primary key and return it as it is now; rows that refer to it can still be added.
+
+    :raises NotFound: as `missing`, if there is none
+    """
+    rows = model._default_manager.select_for_update(no_key=True, of=("self",))
+    row = rows.filter(pk=pk).first()
+    if row is None:
+        raise missing
+    return row
