@@ -14,7 +14,6 @@ from apps.core.errors import Conflict, NotFound
 from apps.core.events import SYSTEM, Actor, changes_since, record, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
-from apps.orders.states import CLOSED_UNPAID
 from apps.payments import events, locks, rules, selectors
 from apps.payments.gateways import GatewayPayment, get_gateway
 from apps.payments.models import Payment, PaymentAttempt, ReconciliationException, Webhook
@@ -22,6 +21,7 @@ from apps.payments.services.exceptions import open_gateway_exception
 from apps.payments.services.ledger import CUSTOMER_ADVANCES, gateway_receivable, post_to_ledger
 from apps.payments.services.payment_acceptance import accept_by_gateway_order, may_be_accepted_later
 from apps.payments.services.payment_status import sync_payment_status
+from apps.payments.services.review_status import find_review_reason
 from apps.payments.services.starting import request_payment_check
 from apps.payments.services.surplus import decide_about_surplus
 from apps.payments.services.telling import tell_order
@@ -240,16 +240,8 @@ def _rise(order: "Order", payment: Payment, attempt: PaymentAttempt, facts: Gate
 
 
 def _reason_to_review(order: "Order", payment: Payment, facts: GatewayPayment) -> str:
-    reason = rules.review_reason(
-        amount=facts.amount,
-        currency=facts.currency,
-        asked=payment.amount,
-        asked_currency=payment.currency,
-        is_order_closed=order.status in CLOSED_UNPAID,
-        paid_before=selectors.sum_captured(order.pk, currency=order.currency),
-        total=order.total_amount,
-    )
-    # Money that is only authorised goes back by itself; staff need to know of it only if it is not what was asked.
+    reason = find_review_reason(order, payment, amount=facts.amount, currency=facts.currency)
+    # Money that is only authorised is released by its bank; staff need to know of it only if it is not what was requested.
     is_captured = facts.status == AttemptStatus.CAPTURED
     return reason if is_captured or reason == ReviewReason.AMOUNT_DIFFERS else ""
 

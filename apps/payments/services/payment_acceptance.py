@@ -17,13 +17,14 @@ from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, record, stored_fields
 from apps.core.money import rupees
 from apps.orders.locks import lock_order
-from apps.orders.states import CLOSED_UNPAID, OrderStatus
+from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors
 from apps.payments.facts import GatewayOrder
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.services.decision_rights import assess_decision, check_decision
 from apps.payments.services.payment_differences import post_difference
 from apps.payments.services.payment_status import sync_payment_status
+from apps.payments.services.review_status import find_review_reason
 from apps.payments.services.surplus import revive_expired_order
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
@@ -217,17 +218,9 @@ def _is_borne_fee(payment: Payment, attempt: PaymentAttempt) -> bool:
 def _accept_fee(order: "Order", payment: Payment, attempt: PaymentAttempt, *, actor: Actor, now: datetime) -> None:
     if selectors.sum_held_of_attempt(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
         return
-    paid_before = selectors.sum_captured(order.pk, currency=order.currency)
-    reason = rules.review_reason(
-        amount=payment.amount,
-        currency=payment.currency,
-        asked=payment.amount,
-        asked_currency=payment.currency,
-        is_order_closed=order.status in CLOSED_UNPAID,
-        paid_before=paid_before,
-        total=order.total_amount,
-    )
+    reason = find_review_reason(order, payment, amount=payment.amount, currency=payment.currency)
     if reason == ReviewReason.ORDER_CLOSED and settings.LATE_PAYMENT == "revive":
+        paid_before = selectors.sum_captured(order.pk, currency=order.currency)
         money = paid_before - selectors.sum_refunded(order.pk) + payment.amount
         reason = "" if revive_expired_order(order, money=money, actor=actor, now=now) else reason
     if reason:

@@ -7,7 +7,7 @@ from apps.core.events import Actor, changes_since, record, stored_fields
 from apps.orders.states import CLOSED_UNPAID
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.services.starting import close_unpaid, may_be_at_gateway, next_check_of
+from apps.payments.services.starting import cancel_unpaid, may_be_at_gateway, next_check_of
 from apps.payments.states import LIVE, SUCCESSFUL, PaymentStatus
 
 if TYPE_CHECKING:
@@ -72,13 +72,4 @@ def without_upi(next_action: dict[str, Any]) -> dict[str, Any]:
 def _close_rivals(order: "Order", *, actor: Actor, now: datetime) -> None:
     """Cancel the order's other live payments, so that nobody is asked to pay twice."""
     for rival in locks.lock_live_payments(order.pk):
-        close_unpaid(rival, to=PaymentStatus.CANCELLED, now=now)
-        record(
-            events.PAYMENT_CANCELLED,
-            subject=rival,
-            root_id=order.pk,
-            actor=actor,
-            changed=stored_fields(rival, "status", "next_action"),
-            reason="the order was paid by another payment",
-            now=now,
-        )
+        cancel_unpaid(order, rival, actor=actor, reason="the order was paid by another payment", now=now)

@@ -1,17 +1,31 @@
-"""The end of a review: derived from the refunds and disputes of its money whenever one of them changes."""
+"""The reason of a review, and its end: derived from the refunds and disputes of its money whenever one of them changes."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from apps.core.events import SYSTEM, Actor, record, stored_fields
-from apps.payments import events, locks, selectors
-from apps.payments.models import PaymentAttempt
+from apps.orders.states import CLOSED_UNPAID
+from apps.payments import events, locks, rules, selectors
+from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.services.refund_amounts import MINIMUM_PAISE
-from apps.payments.services.starting import close_unpaid
-from apps.payments.states import LIVE, PaymentStatus, ReviewReason
+from apps.payments.services.starting import cancel_unpaid
+from apps.payments.states import LIVE, ReviewReason
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
+
+
+def find_review_reason(order: "Order", payment: Payment, *, amount: int, currency: str) -> str:
+    """Return why staff must decide about captured money (in minor units of its currency) of a payment, or an empty string."""
+    return rules.review_reason(
+        amount=amount,
+        currency=currency,
+        asked=payment.amount,
+        asked_currency=payment.currency,
+        is_order_closed=order.status in CLOSED_UNPAID,
+        paid_before=selectors.sum_captured(order.pk, currency=order.currency),
+        total=order.total_amount,
+    )
 
 
 def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
@@ -28,7 +42,7 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
         close_payment_under_review(order=order, attempt=attempt, actor=actor, now=now)
     is_gone = attempt.amount - selectors.sum_gone_of_attempt(attempt.pk) < MINIMUM_PAISE
     if is_gone and attempt.review_closed_at is None:
-        close_attempt_review(order=order, attempt=attempt, note="all of it has gone back", actor=SYSTEM, now=now)
+        close_attempt_review(order=order, attempt=attempt, note="all of it is refunded or lost", actor=SYSTEM, now=now)
 
 
 def close_payment_under_review(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
@@ -41,16 +55,7 @@ def close_payment_under_review(*, order: "Order", attempt: PaymentAttempt, actor
     payment = locks.lock_payment(attempt.payment_id)
     if payment.status not in LIVE:
         return
-    close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
-    record(
-        events.PAYMENT_CANCELLED,
-        subject=payment,
-        root_id=order.pk,
-        actor=actor,
-        changed=stored_fields(payment, "status", "next_action"),
-        reason="its money is refunded or was lost",
-        now=now,
-    )
+    cancel_unpaid(order, payment, actor=actor, reason="its money is refunded or was lost", now=now)
 
 
 def close_attempt_review(

@@ -178,13 +178,25 @@ def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, 
     if selectors.is_payment_under_review(payment.pk):
         raise PaymentUnderReview(order.number)
 
-    close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
-
-    changed = stored_fields(payment, "status", "next_action")
-    record(events.PAYMENT_CANCELLED, subject=payment, root_id=order.pk, actor=actor, changed=changed, now=now)
+    cancel_unpaid(order, payment, actor=actor, now=now)
     tell_order(order=order, actor=actor, now=now)
 
     return payment
+
+
+def cancel_unpaid(order: "Order", payment: Payment, *, actor: Actor, reason: str = "", now: datetime) -> None:
+    """Cancel a live payment whose money does not count for its order. The caller has locked both, and updates the order."""
+    close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
+    changed = stored_fields(payment, "status", "next_action")
+    record(
+        events.PAYMENT_CANCELLED,
+        subject=payment,
+        root_id=order.pk,
+        actor=actor,
+        changed=changed,
+        reason=reason,
+        now=now,
+    )
 
 
 def close_unpaid(payment: Payment, *, to: PaymentStatus, now: datetime) -> None:
