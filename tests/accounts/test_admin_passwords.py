@@ -49,7 +49,7 @@ def unchanged(user: User) -> bool:
 
 
 class TestAskForACode:
-    def test_the_page_says_where_it_goes_and_what_will_happen(self, support: User) -> None:
+    def test_the_page_says_where_the_code_is_sent_and_what_will_happen(self, support: User) -> None:
         page = signed_in(support).get(URL).content.decode()
 
         assert f"s***@{support.email.split('@')[1]}" in page
@@ -71,7 +71,7 @@ class TestAskForACode:
         assert 'name="code"' in client.get(URL).content.decode()
         assert unchanged(support)
 
-    def test_it_goes_to_the_phone_first(self) -> None:
+    def test_the_code_is_sent_to_the_phone_first(self) -> None:
         from django.contrib.auth.models import Group
 
         Group.objects.get_or_create(name="support")
@@ -137,7 +137,7 @@ class TestChangeMyPassword:
         assert challenge.attempts == 5
         assert unchanged(support)
 
-    def test_a_code_dies_after_five_minutes(self, support: User) -> None:
+    def test_a_code_expires_after_five_minutes(self, support: User) -> None:
         client = signed_in(support)
         with time_machine.travel(clock.now() - timedelta(minutes=5), tick=False):
             client.force_login(support)
@@ -174,7 +174,7 @@ class TestChangeMyPassword:
         assert page.status_code == 302
         assert unchanged(support)
 
-    def test_the_old_password_opens_nothing_however_often_it_is_guessed(self, support: User) -> None:
+    def test_the_old_password_changes_nothing_however_often_it_is_entered(self, support: User) -> None:
         client = signed_in(support)
         form = {"old_password": OLD, "new_password1": NEW, "new_password2": NEW}
 
@@ -234,7 +234,7 @@ class TestChangePasswordCommand:
     def test_it_is_ours(self) -> None:
         assert get_commands()["changepassword"] == "apps.accounts"
 
-    def test_it_ends_all_access_and_is_told(self, support: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_ends_all_access_and_is_recorded(self, support: User, monkeypatch: pytest.MonkeyPatch) -> None:
         session = make_session(support)
 
         said = self.run(monkeypatch, support.email.upper(), NEW, NEW)
@@ -256,6 +256,6 @@ class TestChangePasswordCommand:
 
         assert unchanged(support)
 
-    def test_it_knows_whom_there_is(self, reference_data: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unknown_person_is_refused(self, reference_data: None, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(CommandError, match="There is no person with the e-mail address nobody@shop.example."):
             self.run(monkeypatch, "nobody@shop.example", NEW, NEW)

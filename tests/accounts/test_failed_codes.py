@@ -79,7 +79,7 @@ class TestGetLogInCode:
         waited = datetime.fromisoformat(asked["resend_after"]) - datetime.fromisoformat(seen["resend_after"])
         assert waited == rules.RESEND_GAP
 
-    def test_says_that_nobody_knows(self, anonymous: APIClient, sandbox: Any) -> None:
+    def test_says_that_the_fate_is_unknown(self, anonymous: APIClient, sandbox: Any) -> None:
         asked = ask(anonymous).json()
         sandbox.control("POST", "/faults", {**OTP, "kind": "drop_after_commit"})
 
@@ -123,7 +123,7 @@ class TestGetLogInCode:
     @pytest.mark.parametrize(
         "challenge_id", ["chal_01kaj7s2d4f0q9x3v6m8n1b5c7", "verify", "ord_01kaj7s2d4f0q9x3v6m8n1b5c7"]
     )
-    def test_knows_no_other_id(self, anonymous: APIClient, challenge_id: str) -> None:
+    def test_unknown_id_is_not_found(self, anonymous: APIClient, challenge_id: str) -> None:
         assert see(anonymous, challenge_id).status_code in (404, 405)
 
 
@@ -142,7 +142,7 @@ class TestAskAgain:
         assert Challenge.objects.get(pk=ids.decode("chal", last.json()["id"])).send_status == SendStatus.SENT
         assert ask(anonymous).status_code == 429
 
-    def test_only_after_the_gap_when_nobody_knows(self, anonymous: APIClient, sandbox: Any) -> None:
+    def test_only_after_the_gap_when_the_fate_is_unknown(self, anonymous: APIClient, sandbox: Any) -> None:
         asked = ask(anonymous).json()
         sandbox.control("POST", "/faults", {**OTP, "kind": "drop_after_commit"})
         send(asked["id"])
@@ -163,7 +163,7 @@ class TestAskAgain:
         with pytest.raises(TriedTooOften):
             ask_and_fail()
 
-    def test_a_code_that_came_all_the_same_is_good(self, anonymous: APIClient, sandbox: Any) -> None:
+    def test_a_code_that_arrived_all_the_same_is_accepted(self, anonymous: APIClient, sandbox: Any) -> None:
         asked = ask(anonymous).json()
         sandbox.control("POST", "/faults", {**OTP, "kind": "status", "status": 500, "after_commit": True})
         send(asked["id"])

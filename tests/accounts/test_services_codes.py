@@ -262,7 +262,7 @@ class TestBudgets:
 
 
 class TestCredentials:
-    def test_rejected_key_of_msg91_is_one_incident_until_a_code_goes(self, sandbox: Any, settings: Any) -> None:
+    def test_rejected_key_of_msg91_is_one_incident_until_a_code_is_sent(self, sandbox: Any, settings: Any) -> None:
         right, settings.MSG91_AUTH_KEY = settings.MSG91_AUTH_KEY, "wrong"
         challenge = ask()
 

@@ -200,7 +200,7 @@ class TestVerify:
         assert [post(anonymous, "/auth/otp/verify", body).status_code for _ in range(2)] == [200, 400]
         assert Session.objects.count() == 1
 
-    def test_a_code_dies_after_five_minutes(self, anonymous: Any, asked: Callable[..., Challenge]) -> None:
+    def test_a_code_expires_after_five_minutes(self, anonymous: Any, asked: Callable[..., Challenge]) -> None:
         body = {"challenge_id": asked(now=clock.now() - timedelta(minutes=5)).public_id, "code": CODE}
 
         assert post(anonymous, "/auth/otp/verify", body).status_code == 400

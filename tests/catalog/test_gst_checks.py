@@ -27,7 +27,7 @@ def change(variant: Variant, **changes: Any) -> Variant:
     return services.update_variant(variant_id=variant.pk, changes=changes, actor=SYSTEM, now=clock.now())
 
 
-def unfit() -> list[dict[str, object]]:
+def find_unfit_variants() -> list[dict[str, object]]:
     [result] = audit.run(now=clock.now(), only=["INV-55"]).results
     assert not result.error
     return result.rows
@@ -334,22 +334,22 @@ class TestInvariant:
     )
     def test_finds_what_is_planted(self, plant: dict[str, Any], names: list[str]) -> None:
         variant = create()
-        assert unfit() == []
+        assert find_unfit_variants() == []
 
         Variant.objects.filter(pk=variant.pk).update(**plant)
 
-        assert unfit() == [{"sku": variant.sku, "unfit": names}]
+        assert find_unfit_variants() == [{"sku": variant.sku, "unfit": names}]
         Variant.objects.filter(pk=variant.pk).update(is_active=False)
-        assert unfit() == []
+        assert find_unfit_variants() == []
 
     def test_finds_codes_that_are_too_short_since_the_turnover_rose(self, settings: Any) -> None:
         create(hsn="6211")
         create(sku="SEW-1", hsn="998314", tax_class="gst_18")
-        assert unfit() == []
+        assert find_unfit_variants() == []
 
         settings.HSN_MIN_DIGITS = 8
 
-        assert unfit() == [{"sku": "KUR-M", "unfit": ["hsn"]}]
+        assert find_unfit_variants() == [{"sku": "KUR-M", "unfit": ["hsn"]}]
 
     @pytest.mark.parametrize("name", ["TV", "Kurta\\M"])
     def test_finds_names_that_no_invoice_carries(self, name: str) -> None:
@@ -357,4 +357,4 @@ class TestInvariant:
 
         Product.objects.filter(pk=variant.product_id).update(name=name)
 
-        assert unfit() == [{"sku": "KUR-M", "unfit": ["name"]}]
+        assert find_unfit_variants() == [{"sku": "KUR-M", "unfit": ["name"]}]

@@ -134,7 +134,7 @@ class TestMustContinue:
             (post("Content-Length: 2"), False),
         ],
     )
-    def test_a_client_is_told_once_to_send_a_body_that_is_wanted(self, raw: bytes, waits: bool) -> None:
+    def test_a_client_gets_one_100_continue_for_a_wanted_body(self, raw: bytes, waits: bool) -> None:
         request = IncomingRequest()
         request.take(raw)
 

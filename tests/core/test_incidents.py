@@ -1,6 +1,5 @@
 """Incidents: one open row for a fault however often it is met, closed by the first success, shown to operators."""
 
-import threading
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.db import connection
 
 from apps.core import audit, clock, incidents
 from apps.core.models import Event, Incident
+from tests.support.threads import run_together
 
 KIND = "gateway_credentials_rejected"
 
@@ -18,7 +18,7 @@ def report(key: str = "razorpay", detail: str = "HTTP 401: Authentication failed
     incidents.report_incident(kind=KIND, key=key, detail=detail, now=clock.now() + timedelta(**later))
 
 
-def told() -> list[tuple[str, int]]:
+def recorded_events() -> list[tuple[str, int]]:
     rows = Event.objects.filter(type__startswith="core.incident").order_by("pk")
     return [(event.type, event.version) for event in rows]
 
@@ -31,7 +31,7 @@ class TestReportIncident:
         incident = Incident.objects.get()
         assert (incident.kind, incident.key, incident.count, incident.resolved_at) == (KIND, "razorpay", 1, None)
         assert incident.first_seen_at == incident.last_seen_at
-        assert told() == [("core.incident.opened", 1)]
+        assert recorded_events() == [("core.incident.opened", 1)]
 
     def test_same_fault_again_is_counted_and_keeps_the_last_detail(self) -> None:
         report()
@@ -40,7 +40,7 @@ class TestReportIncident:
         incident = Incident.objects.get()
         assert (incident.count, incident.detail) == (2, "HTTP 403: IP not allowed")
         assert incident.last_seen_at - incident.first_seen_at >= timedelta(minutes=5)
-        assert told() == [("core.incident.opened", 1)]
+        assert recorded_events() == [("core.incident.opened", 1)]
 
     def test_clock_that_is_behind_moves_nothing_back(self) -> None:
         report(minutes=5)
@@ -70,7 +70,7 @@ class TestResolveIncident:
         assert not incidents.resolve_incident(kind=KIND, key="razorpay", now=clock.now())
 
         assert Incident.objects.get().resolved_at is not None
-        assert told() == [("core.incident.opened", 1), ("core.incident.resolved", 2)]
+        assert recorded_events() == [("core.incident.opened", 1), ("core.incident.resolved", 2)]
 
     def test_success_without_an_incident_costs_one_query(self, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(1):
@@ -132,20 +132,7 @@ def test_planted_second_open_incident_is_found(reference_data: None) -> None:
 @pytest.mark.race
 @pytest.mark.django_db(transaction=True)
 def test_workers_that_meet_one_fault_at_once_open_one_incident() -> None:
-    barrier = threading.Barrier(4)
-
-    def meet() -> None:
-        try:
-            barrier.wait()
-            report()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=meet) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_together(*[report] * 4)
 
     assert list(Incident.objects.values_list("count", flat=True)) == [4]
-    assert told() == [("core.incident.opened", 1)]
+    assert recorded_events() == [("core.incident.opened", 1)]

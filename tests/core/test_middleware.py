@@ -56,7 +56,7 @@ class TestRequestBodyMiddleware:
         assert seen == []
 
     @pytest.mark.parametrize("length", ["", "0", "2", "1048576", "-1", "x", "\xb2"])
-    def test_other_bodies_are_the_views_business(self, length: str) -> None:
+    def test_other_bodies_reach_the_view(self, length: str) -> None:
         response, seen = answer_to(CONTENT_LENGTH=length)
 
         assert (response.content, len(seen)) == (b"done", 1)

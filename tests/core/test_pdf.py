@@ -113,7 +113,7 @@ class TestRender:
         assert "U+1F600" in caplog.text
         assert "secret" not in caplog.text
 
-    def test_a_letter_that_slips_through_costs_the_standard_and_not_the_document(
+    def test_an_unprintable_letter_costs_pdf_a_and_not_the_document(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(printable.Printer, "clean", lambda self, value: value)
@@ -167,7 +167,7 @@ class TestProcesses:
 
         assert result.stdout.split() == ["0"], result.stderr
 
-    def test_a_child_of_a_process_that_has_rendered_is_told_so_and_does_not_wait(self) -> None:
+    def test_a_child_of_a_process_that_has_rendered_gets_an_error_and_does_not_wait(self) -> None:
         result = run(
             DATA + "page = 'invoicing/documents/invoice.typ'\n"
             "pdf.render(page, a_document())\n"

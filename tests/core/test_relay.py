@@ -11,7 +11,7 @@ from apps.core import clock, relay
 from apps.core.events import SYSTEM, record
 from apps.core.models import Delivery, Event, Outbox
 from tests.factories.accounts import make_user
-from tests.support.database_locks import wait_until_somebody_waits_for_a_lock
+from tests.support.database_locks import wait_for_a_blocked_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -234,7 +234,7 @@ class TestTwins:
     def test_the_second_waits_and_finds_it_done(
         self, subscribe: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        subscribe(Listener("one", waits_for=wait_until_somebody_waits_for_a_lock))
+        subscribe(Listener("one", waits_for=wait_for_a_blocked_session))
         happen()
         [delivery] = relay.take_outbox(now=clock.now())
 

@@ -2,7 +2,7 @@
 A whole stack for the fault tests: its own servers, processes and sandbox, and a buyer who meets it over HTTP.
 
 Nothing here judges how long something takes: whoever waits does so for a condition, and gives up only when it will never come.
-Before each test `mended` puts everything back, so that a test that fails takes no other with it.
+Before each test `restored` puts everything back, so that a test that fails takes no other with it.
 """
 
 import contextlib
@@ -117,7 +117,7 @@ class House:
             self.servers.wait_for_exit(1.0)
         return self.servers.ended[name]
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Put everything back as it was at the start, whatever the test before has left: one that fails leaves it anywhere."""
         for point in points.ALL:
             (self.fault_dir / point).unlink(missing_ok=True)
@@ -279,14 +279,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 @pytest.fixture(autouse=True)
-def mended(request: pytest.FixtureRequest) -> None:
+def restored(request: pytest.FixtureRequest) -> None:
     """Every test that uses the stack finds it whole."""
     if "house" in request.fixturenames:
-        request.getfixturevalue("house").mend()
+        request.getfixturevalue("house").restore()
 
 
 @pytest.fixture
-def nothing_ends(house: House, mended: None) -> Iterator[None]:
+def no_process_ends(house: House, restored: None) -> Iterator[None]:
     """Fail if a process of the stack ended, whether or not it was started again."""
     revived = len(house.revived)
     yield

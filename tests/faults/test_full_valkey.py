@@ -17,7 +17,7 @@ from tests.faults.conftest import Buyer, House, wait_for
 
 pytestmark = [
     pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(900),
-    pytest.mark.usefixtures("nothing_ends"),
+    pytest.mark.usefixtures("no_process_ends"),
 ]  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def hints(valkey: Any) -> int:
     return sum(valkey.llen(queue) for queue in ("payments", "events", "notifications", "documents"))
 
 
-def check_that_web_goes_on(house: House, buyer: Buyer) -> tuple[str, str]:
+def check_that_web_still_answers(house: House, buyer: Buyer) -> tuple[str, str]:
     """Place an order, ask to pay it, log in by password and ask for a code; return the order's id and the payment's URL."""
     order_id = buyer.place().json()["id"]
     payment_url = buyer.start_payment(order_id)
@@ -86,7 +86,7 @@ def check_that_web_goes_on(house: House, buyer: Buyer) -> tuple[str, str]:
     return order_id, payment_url
 
 
-def expect_orders_to_go_on(house: House, buyer: Buyer, *payments: tuple[str, str]) -> None:
+def expect_orders_to_be_processed(house: House, buyer: Buyer, *payments: tuple[str, str]) -> None:
     for order_id, payment_url in payments:
         buyer.approve(payment_url)
         buyer.wait_until_confirmed(order_id)
@@ -102,11 +102,11 @@ def test_a_full_valkey_ends_no_process_and_loses_nothing(house: House, buyer: Bu
         fill(valkey)
 
     wait_for(lambda: _count_in_log(house, "worker", "worker_without_broker") > waits)
-    second, second_payment = check_that_web_goes_on(house, buyer)
+    second, second_payment = check_that_web_still_answers(house, buyer)
     wait_for(lambda: _count_in_log(house, "relay", "relay_without_broker") > 0)
     valkey.config_set("maxmemory", "256mb")
 
-    expect_orders_to_go_on(house, buyer, (first, first_payment), (second, second_payment))
+    expect_orders_to_be_processed(house, buyer, (first, first_payment), (second, second_payment))
     statuses = "SELECT DISTINCT send_status FROM accounts_challenge"
     wait_for(lambda: house.read(statuses) == [("sent",)])
 
@@ -133,7 +133,7 @@ def test_a_valkey_that_fills_and_empties_loses_nothing(house: House, buyer: Buye
         stop.set()
         thread.join()
 
-    expect_orders_to_go_on(house, buyer, *payments)
+    expect_orders_to_be_processed(house, buyer, *payments)
 
 
 def test_a_read_only_valkey_ends_no_process(house: House, buyer: Buyer, valkey: Any) -> None:
@@ -141,20 +141,20 @@ def test_a_read_only_valkey_ends_no_process(house: House, buyer: Buyer, valkey: 
     valkey.execute_command("REPLICAOF", "127.0.0.1", "1")
 
     wait_for(lambda: _count_in_log(house, "worker", "worker_without_broker") > waits)
-    payment = check_that_web_goes_on(house, buyer)
+    payment = check_that_web_still_answers(house, buyer)
     valkey.execute_command("REPLICAOF", "NO", "ONE")
 
-    expect_orders_to_go_on(house, buyer, payment)
+    expect_orders_to_be_processed(house, buyer, payment)
 
 
 def test_a_valkey_that_is_busy_with_a_script_ends_no_process(house: House, buyer: Buyer, valkey: Any) -> None:
     waits = _count_in_log(house, "relay", "relay_without_broker")
     valkey.config_set("busy-reply-threshold", 100)
     with _endless_script(house, valkey):
-        payment = check_that_web_goes_on(house, buyer)
+        payment = check_that_web_still_answers(house, buyer)
         wait_for(lambda: _count_in_log(house, "relay", "relay_without_broker") > waits)
 
-    expect_orders_to_go_on(house, buyer, payment)
+    expect_orders_to_be_processed(house, buyer, payment)
 
 
 @contextmanager
@@ -184,7 +184,7 @@ def _is_killed(valkey: Any) -> bool:
 
 
 @pytest.mark.parametrize("stop", ["full", "away"])
-def test_worker_and_clock_start_without_a_broker_and_end_when_they_are_told(
+def test_worker_and_beat_start_without_a_broker_and_end_when_stopped(
     house: House, buyer: Buyer, valkey: Any, stop: str
 ) -> None:
     for name in ("worker", "beat"):
@@ -201,13 +201,13 @@ def test_worker_and_clock_start_without_a_broker_and_end_when_they_are_told(
         assert terminate(house, "worker") == 0
         house.revive("worker")
         wait_for(lambda: told in house.stack.log_of("worker").read_text())
-        payment = check_that_web_goes_on(house, buyer)
+        payment = check_that_web_still_answers(house, buyer)
     finally:
         if stop == "away":
             house.servers.restart_server("valkey")
     valkey.config_set("maxmemory", "256mb")
 
-    expect_orders_to_go_on(house, buyer, payment)
+    expect_orders_to_be_processed(house, buyer, payment)
 
 
 def terminate(house: House, name: str) -> int:

@@ -14,7 +14,7 @@ from tests.faults.conftest import Buyer, House, wait_for
 
 pytestmark = [
     pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(900),
-    pytest.mark.usefixtures("nothing_ends"),
+    pytest.mark.usefixtures("no_process_ends"),
 ]  # fmt: skip
 
 

@@ -47,12 +47,12 @@ def _waits_for_a_lock(held: psycopg.Connection) -> bool:
     return bool(found and found[0])
 
 
-def _in_thread(deed: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+def _in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
     came: list[Any] = []
 
     def do() -> None:
         try:
-            came.append(deed())
+            came.append(call())
         except Exception as error:
             came.append(error)
 
@@ -156,7 +156,7 @@ class TestWhatAFailedTestLeaves:
         house.phone.control("POST", "/faults", {"path": "/v1/orders", "method": "POST", "kind": "drop_before_commit"})
         house.phone.control("POST", "/webhooks/policy", {"mode": "drop"})
 
-        house.mend()
+        house.restore()
 
         assert house.phone.control("GET", "/faults")["items"] == []
         order_id, _ = buyer.buy()

@@ -42,7 +42,7 @@ def issue(*goods: Goods, **order: Any) -> list[Invoice]:
     return issue_invoices(order_id=make_paid_order(goods=goods, **order).pk, actor=SYSTEM, now=NOON)
 
 
-def told(invoices: list[Invoice]) -> list[tuple[str, str, int]]:
+def summarise(invoices: list[Invoice]) -> list[tuple[str, str, int]]:
     return [(invoice.type, invoice.number, invoice.total_amount) for invoice in invoices]
 
 
@@ -78,21 +78,21 @@ class TestDocumentsOfASale:
     def test_taxable_goods_have_a_tax_invoice(self, gstin: str) -> None:
         [invoice] = issue(KURTA, buyer_gstin=gstin)
 
-        assert told([invoice]) == [("tax_invoice", "INV260000001", 118_000)]
+        assert summarise([invoice]) == [("tax_invoice", "INV260000001", 118_000)]
         assert violated() == []
 
     @pytest.mark.parametrize("gstin", ["", EMBASSY])
     def test_unregistered_buyer_of_both_has_one_document(self, gstin: str) -> None:
         [document] = issue(KURTA, BOOK, buyer_gstin=gstin)
 
-        assert told([document]) == [("invoice_cum_bill_of_supply", "ICB260000001", 143_000)]
+        assert summarise([document]) == [("invoice_cum_bill_of_supply", "ICB260000001", 143_000)]
         assert (document.taxable_amount, document.igst_amount, document.round_off_amount) == (125_030, 18_000, -30)
         assert violated() == []
 
     def test_registered_buyer_of_both_has_two(self) -> None:
         invoice, bill = issue(BOOK, KURTA, CEREAL, buyer_gstin=REGISTERED)
 
-        assert told([invoice, bill]) == [
+        assert summarise([invoice, bill]) == [
             ("tax_invoice", "INV260000001", 117_970),
             ("bill_of_supply", "BOS260000001", 31_030),
         ]

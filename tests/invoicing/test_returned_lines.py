@@ -172,7 +172,7 @@ class TestAmountWithReturnedLines:
         check_that_all_is_back(order)
 
 
-class TestAfterAll:
+class TestRefundMadeAfterAll:
     """A refund that failed or was withdrawn, and that the gateway makes after all, takes what is left of the lines by then."""
 
     def test_its_lines_were_refunded_meanwhile(self, order: Order, lines: list[OrderLine]) -> None:
@@ -200,7 +200,7 @@ class TestAfterAll:
         assert taken_by(credit(failed)) == {lines[0].pk: (1, 63_000, 3_000)}
         assert violated() == []
 
-    def test_transferred_by_hand(self, order: Order, lines: list[OrderLine]) -> None:
+    def test_transferred_manually(self, order: Order, lines: list[OrderLine]) -> None:
         failed = request(order, amount=10_000)
         take_in_refund(failed, status="failed")
         credit(request(order, returned=[lines[0]]))

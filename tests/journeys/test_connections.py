@@ -116,7 +116,7 @@ class TestPipelining:
 
 
 class TestExpectContinue:
-    def test_the_client_is_told_to_go_on_and_then_answered_once(self, web: WebServer) -> None:
+    def test_the_client_gets_100_continue_and_then_one_answer(self, web: WebServer) -> None:
         with web.connect() as client:
             client.sendall(login("Content-Length: 2", "Expect: 100-continue", "Connection: close"))
             interim = client.recv(65_536)
@@ -204,7 +204,7 @@ class TestDeadline:
 
         assert (statuses(answer), error_of(answer)["code"]) == ([400], "body_broke_off")
 
-    def test_a_client_that_ends_its_side_too_early_is_told_at_once(self, web: WebServer) -> None:
+    def test_a_client_that_ends_its_side_too_early_is_refused_at_once(self, web: WebServer) -> None:
         with web.connect() as client:
             client.sendall(login("Content-Length: 50", body=b"{"))
             client.shutdown(socket.SHUT_WR)
@@ -228,7 +228,9 @@ class TestDeadline:
 
 
 class TestRoom:
-    def test_when_all_places_are_taken_the_oldest_unfinished_connection_goes(self, run: Callable[..., Any]) -> None:
+    def test_when_all_places_are_taken_the_oldest_unfinished_connection_is_closed(
+        self, run: Callable[..., Any]
+    ) -> None:
         with run("--worker-connections", "20") as server:
             waiting = [server.connect() for _ in range(19)]
             for client in waiting:

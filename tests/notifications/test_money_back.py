@@ -190,7 +190,7 @@ def test_a_payment_that_could_not_be_started_is_told_while_it_can_be_tried_again
     ],
 )
 @pytest.mark.parametrize("review_reason", ["", ReviewReason.AMOUNT_DIFFERS, ReviewReason.ORDER_CLOSED])
-def test_nobody_whose_money_was_captured_is_told_that_it_was_not(
+def test_no_message_denies_a_capture(
     owner: Any, message: str, event_type: str, status: OrderStatus, review_reason: str
 ) -> None:
     order = make_order_of(owner, status=status)

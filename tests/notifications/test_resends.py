@@ -105,7 +105,7 @@ class TestProviderError:
     @pytest.mark.parametrize("status", [429, 503])
     def test_a_front_door_that_turns_us_away_is_asked_again(self, owner: Any, sandbox: Any, status: int) -> None:
         break_msg91(sandbox, times=4, status=status)
-        notification = make_queued_sms(owner, template="refund_started", event=_refund_news(owner))
+        notification = make_queued_sms(owner, template="refund_started", event=_refund_event(owner))
 
         minutes = attempt_until_it_rests(notification)
 
@@ -113,7 +113,7 @@ class TestProviderError:
         assert notification.status == "sent"
 
 
-def _refund_news(user: Any) -> Event:
+def _refund_event(user: Any) -> Event:
     refund = make_refund_of(make_order_of(user))
     return make_news("payments.refund.requested", refund, root_id=refund.order_id, changed={"status": "pending"})
 
@@ -268,7 +268,7 @@ class TestAdmin:
         statuses = Notification.objects.order_by("pk").values_list("status", flat=True)
         assert sorted(statuses) == ["queued", "queued", "sent"]
 
-    def test_who_may_only_look_sends_nothing(
+    def test_staff_who_may_only_view_cannot_resend(
         self, owner: Any, catalogue_manager: Any, page_of: Callable[[Any], Client]
     ) -> None:
         notification = make_failed_sms(owner)

@@ -4,8 +4,18 @@ from typing import Any
 
 import pytest
 
+from apps.core import clock
+from apps.payments import services
+from apps.payments.gateways import razorpay_calls
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
+from tests.factories.payments import make_payment
+
+
+@pytest.fixture(autouse=True)
+def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat calls to the gateway at once."""
+    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -18,3 +28,16 @@ def shop(reference_data: None) -> Any:
 def order(shop: Any, owner: Any) -> Any:
     """An order of the owner's that waits for its payment."""
     return make_order(owner)
+
+
+@pytest.fixture
+def paid(order: Any, sandbox: Any) -> Any:
+    """An order that the sandbox has the money of."""
+    payment = make_payment(order, is_ready=False)
+    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    payment.refresh_from_db()
+    sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
+    services.sync_payment(payment_id=payment.pk, now=clock.now())
+    order.refresh_from_db()
+    assert order.status == "confirmed"
+    return order

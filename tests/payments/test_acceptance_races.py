@@ -20,7 +20,7 @@ from apps.payments.services import payment_acceptance
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_facts, make_payment, take_in
-from tests.payments.test_concurrency import together
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -51,7 +51,7 @@ def violated() -> list[Any]:
 
 class TestAcceptAtOnce:
     def test_ten_accept_once(self, order: Any, attempt: PaymentAttempt) -> None:
-        results = together(*[lambda: accept(attempt)] * 10)
+        results = run_together(*[lambda: accept(attempt)] * 10)
 
         assert Counter(type(result) for result in results) == {PaymentAttempt: 1, services.AttemptNotAcceptable: 9}
         assert LedgerTransaction.objects.filter(kind="payment_difference").count() == 1
@@ -59,9 +59,9 @@ class TestAcceptAtOnce:
 
     @pytest.mark.parametrize("turn", range(5))
     def test_accepting_and_refunding_exclude_each_other(self, order: Any, attempt: PaymentAttempt, turn: int) -> None:
-        deeds = [lambda: accept(attempt), lambda: give_back(attempt)]
+        calls = [lambda: accept(attempt), lambda: give_back(attempt)]
 
-        results = together(*(deeds if turn % 2 else reversed(deeds)))
+        results = run_together(*(calls if turn % 2 else reversed(calls)))
 
         refused = [result for result in results if isinstance(result, Conflict)]
         assert len(refused) == 1
@@ -103,7 +103,7 @@ class TestAcceptAtOnce:
         monkeypatch.setattr(payment_acceptance, "sync_payment_status", lambda *_, **__: None)
         monkeypatch.setattr(payment_acceptance, "tell_order", lambda **_: None)
 
-        results = together(lambda: accept(attempt), give_back_meanwhile)
+        results = run_together(lambda: accept(attempt), give_back_meanwhile)
 
         assert [type(result) for result in results] == [PaymentAttempt, Refund]
         attempt.refresh_from_db()
@@ -119,9 +119,9 @@ class TestExpiry:
         Order.objects.update(payment_live_until=None)
         later = order.expires_at + timedelta(minutes=1)
         facts = make_facts(payment, amount=order.total_amount - 1_000)
-        deeds = [lambda: take_in(facts, now=later), lambda: expire_orders(now=later)]
+        calls = [lambda: take_in(facts, now=later), lambda: expire_orders(now=later)]
 
-        together(*(deeds if turn % 2 else reversed(deeds)))
+        run_together(*(calls if turn % 2 else reversed(calls)))
 
         order.refresh_from_db()
         assert order.under_review_amount == order.total_amount - 1_000
@@ -154,7 +154,7 @@ class TestExpiry:
 
         monkeypatch.setattr(ending.locks, "lock_order_if_free", read_and_wait)
 
-        together(lambda: expire_orders(now=later), arrive)
+        run_together(lambda: expire_orders(now=later), arrive)
 
         order.refresh_from_db()
         assert (order.status, order.under_review_amount) == (OrderStatus.EXPIRED, order.total_amount - 1_000)

@@ -172,7 +172,7 @@ def test_a_page_offers_what_its_reader_may_do(order: Any, role: str) -> None:
     assert (address(refund, "approve") in answer.content.decode()) is (role in DECIDE)
 
 
-def test_the_one_who_asked_is_told_that_another_must_approve(order: Any, finance: Any, settings: Any) -> None:
+def test_requester_sees_that_another_person_must_approve(order: Any, finance: Any, settings: Any) -> None:
     pay(order)
     settings.REFUND_APPROVAL_ABOVE = order.total_amount - 1
     refund = make_refund(order, actor=actor_for(finance))

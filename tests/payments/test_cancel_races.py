@@ -19,8 +19,8 @@ from apps.payments.services.returning import note_refund_refused
 from tests.factories.catalog import make_registration
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_refund, pay
-from tests.payments.test_concurrency import together
 from tests.support.colleagues import BALA, CHITRA
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.usefixtures("colleagues")]
 
@@ -55,9 +55,9 @@ def violated() -> list[Any]:
 @pytest.mark.parametrize("is_cancelled_first", [True, False])
 def test_cancelling_and_approving_promise_all_of_the_money_once(order: Any, is_cancelled_first: bool) -> None:
     refund = make_refund(order, amount=20_000)
-    deeds = [canceller(order), approver(refund)]
+    calls = [canceller(order), approver(refund)]
 
-    results = together(*(deeds if is_cancelled_first else reversed(deeds)))
+    results = run_together(*(calls if is_cancelled_first else reversed(calls)))
 
     faults = [type(result) for result in results if isinstance(result, Exception)]
     assert faults in ([], [services.RefundNotAwaitingApproval])
@@ -71,7 +71,7 @@ def test_control_without_the_locks_money_is_promised_twice(order: Any, monkeypat
     monkeypatch.setattr(locks, "lock_refund", lambda pk: Refund.objects.get(pk=pk))
     # The dense version of each subject would catch it too; the locks must be enough by themselves.
     monkeypatch.setattr(approving, "record", lambda *_, **__: None)
-    monkeypatch.setattr(approving, "check_still_there", lambda *_: together(canceller(order)))
+    monkeypatch.setattr(approving, "check_still_there", lambda *_: run_together(canceller(order)))
 
     approver(refund)()
 
@@ -80,7 +80,7 @@ def test_control_without_the_locks_money_is_promised_twice(order: Any, monkeypat
 
 
 def test_an_order_cancelled_by_ten_at_once_is_cancelled_once(order: Any) -> None:
-    results = together(*[canceller(order)] * 10)
+    results = run_together(*[canceller(order)] * 10)
 
     assert sorted(type(result).__name__ for result in results) == ["Order", *["OrderNotCancellable"] * 9]
     assert [type(result) for result in results].count(OrderNotCancellable) == 9
@@ -98,7 +98,7 @@ def test_a_transfer_by_hand_entered_by_two_at_once_is_made_once(order: Any) -> N
             refund_id=refund.pk, reference=f"UTR of {who.id}", actor=who, now=clock.now()
         )
 
-    results = together(settle(BALA), settle(CHITRA))
+    results = run_together(settle(BALA), settle(CHITRA))
 
     assert sorted(type(result).__name__ for result in results) == ["Refund", "RefundNotToSettle"]
     assert violated() == []

@@ -10,18 +10,13 @@ from apps.core.events import SYSTEM
 from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import services
-from apps.payments.gateways import razorpay, razorpay_calls
+from apps.payments.gateways import razorpay
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt
 from apps.payments.states import GatewayCall, PaymentStatus
 from tests.factories.orders import make_order
 from tests.factories.payments import make_facts, make_payment, take_in
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture

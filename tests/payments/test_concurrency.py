@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
@@ -23,6 +23,7 @@ from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_facts, make_payment
 from tests.payments.test_webhooks import body_of, sign
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -31,28 +32,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 def order(reference_data: None, owner: Any) -> Any:
     make_registration()
     return make_order(owner)
-
-
-def together(*deeds: Callable[[], Any]) -> list[Any]:
-    """Do all at the same moment, each on a thread and connection of its own; return results or errors."""
-    barrier = threading.Barrier(len(deeds))
-    results: list[Any] = [None] * len(deeds)
-
-    def run(index: int, deed: Callable[[], Any]) -> None:
-        try:
-            barrier.wait(60)
-            results[index] = deed()
-        except Exception as error:
-            results[index] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(index, deed)) for index, deed in enumerate(deeds)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(100)
-    return results
 
 
 @contextmanager
@@ -115,7 +94,7 @@ def test_webhook_callback_and_poll_at_once_book_the_money_once(order: Any, sandb
         services.sync_payment(payment_id=payment.pk, now=clock.now())
 
     facts = razorpay.Razorpay().get_payment(gateway_payment_id=paid["razorpay_payment_id"])
-    results = together(by_webhook, by_webhook, by_callback, by_poll, by_poll, take_in_as(facts, Source.OPERATOR))
+    results = run_together(by_webhook, by_webhook, by_callback, by_poll, by_poll, take_in_as(facts, Source.OPERATOR))
 
     assert results[:5] == [None] * 5
     assert PaymentAttempt.objects.filter(status="captured").count() == 1
@@ -127,7 +106,7 @@ def test_webhook_callback_and_poll_at_once_book_the_money_once(order: Any, sandb
 
 def test_eight_at_once_make_one_attempt_and_one_posting(order: Any) -> None:
     facts = make_facts(make_payment(order))
-    results = together(*[take_in_as(facts, Source.POLL)] * 8)
+    results = run_together(*[take_in_as(facts, Source.POLL)] * 8)
     assert {result.pk for result in results} == {PaymentAttempt.objects.get().pk}
     assert LedgerTransaction.objects.count() == 1
     assert books_hold()
@@ -136,7 +115,7 @@ def test_eight_at_once_make_one_attempt_and_one_posting(order: Any) -> None:
 def test_control_without_locks_one_of_two_fails_at_the_constraint(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = make_facts(make_payment(order))
     with without_locks(monkeypatch, meet_in="_adopt_gateway_ids"):
-        results = together(*[take_in_as(facts, Source.POLL)] * 2)
+        results = run_together(*[take_in_as(facts, Source.POLL)] * 2)
     assert [type(result) for result in results if isinstance(result, Exception)] == [IntegrityError]
     assert "one_attempt_per_gateway_payment" in str(next(result for result in results if isinstance(result, Exception)))
 
@@ -144,7 +123,7 @@ def test_control_without_locks_one_of_two_fails_at_the_constraint(order: Any, mo
 def test_two_captures_of_one_order_at_once_pay_it_once_and_flag_the_other(order: Any) -> None:
     payment = make_payment(order)
     first, second = make_facts(payment), make_facts(payment)
-    together(take_in_as(first, Source.OPERATOR), take_in_as(second, Source.POLL))
+    run_together(take_in_as(first, Source.OPERATOR), take_in_as(second, Source.POLL))
     assert sorted(PaymentAttempt.objects.values_list("review_reason", flat=True)) == ["", "paid_twice"]
     assert books_hold()
 
@@ -157,7 +136,7 @@ def test_control_without_locks_neither_of_two_captures_is_seen_as_the_second(
     monkeypatch.setattr(applying, "tell_order", lambda **_: None)
     monkeypatch.setattr(applying, "sync_payment_status", lambda *_, **__: None)
     with without_locks(monkeypatch, meet_in="_post_capture"):
-        together(take_in_as(first, Source.OPERATOR), take_in_as(second, Source.POLL))
+        run_together(take_in_as(first, Source.OPERATOR), take_in_as(second, Source.POLL))
     assert list(PaymentAttempt.objects.values_list("review_reason", flat=True)) == ["", ""]
     assert not books_hold()
 
@@ -169,7 +148,7 @@ def _start(order: Any) -> Callable[[], Payment]:
 
 
 def test_eight_clicks_on_pay_make_one_payment(order: Any) -> None:
-    results = together(*[_start(order)] * 8)
+    results = run_together(*[_start(order)] * 8)
     assert {result.pk for result in results} == {Payment.objects.get().pk}
 
 
@@ -183,7 +162,7 @@ def test_control_without_the_lock_a_click_fails_at_the_constraint(order: Any, mo
 
     monkeypatch.setattr(starting, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(starting, "_amount_due", meet)
-    results = together(*[_start(order)] * 2)
+    results = run_together(*[_start(order)] * 2)
     assert [type(result) for result in results if isinstance(result, Exception)] == [IntegrityError]
     assert Payment.objects.count() == 1
 
@@ -191,7 +170,7 @@ def test_control_without_the_lock_a_click_fails_at_the_constraint(order: Any, mo
 def test_eight_workers_make_one_gateway_order(order: Any, sandbox: Any) -> None:
     payment = make_payment(order, is_ready=False)
     now = clock.now()
-    results = together(*[lambda: services.create_gateway_order(payment_id=payment.pk, now=now)] * 8)
+    results = run_together(*[lambda: services.create_gateway_order(payment_id=payment.pk, now=now)] * 8)
     assert results == [None] * 8
     calls = sandbox.control("GET", "/journal", service="razorpay", direction="in")["items"]
     assert [call["path"] for call in calls if call["method"] == "POST"].count("/v1/orders") == 1
@@ -201,7 +180,7 @@ def test_eight_workers_make_one_gateway_order(order: Any, sandbox: Any) -> None:
 
 def test_ten_copies_of_a_webhook_at_once_are_kept_once(order: Any) -> None:
     raw = body_of(make_payment(order))
-    results = together(
+    results = run_together(
         *[lambda: services.receive_webhook(raw=raw, signature=sign(raw), event_id="evt_1", now=clock.now())] * 10
     )
     assert {result.pk for result in results} == {Webhook.objects.get().pk}
@@ -223,7 +202,7 @@ def test_one_fact_posted_by_eight_at_once_is_posted_once(order: Any) -> None:
         )
 
     services.set_up_reference_data(now=clock.now())
-    results = together(*[post] * 8)
+    results = run_together(*[post] * 8)
     assert {result.pk for result in results} == {LedgerTransaction.objects.get().pk}
 
 
@@ -250,7 +229,7 @@ def _checkpoint_amid_a_posting(order: Any) -> int:
         threading.Timer(0.5, may_end.set).start()
         services.checkpoint_balances(now=clock.now())
 
-    together(slow, quick_then_checkpoint)
+    run_together(slow, quick_then_checkpoint)
     return 10 - selectors.balance_of("bank")
 
 
@@ -269,7 +248,7 @@ def test_giving_up_and_capture_at_once_end_with_the_money_known(order: Any) -> N
     def give_up() -> None:
         services.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
 
-    together(give_up, take_in_as(make_facts(payment), Source.OPERATOR))
+    run_together(give_up, take_in_as(make_facts(payment), Source.OPERATOR))
     payment.refresh_from_db()
     order.refresh_from_db()
     assert payment.status in ("succeeded", "succeeded_late")
@@ -281,7 +260,7 @@ def test_two_janitors_at_once_leave_no_claim_behind(order: Any, sandbox: Any) ->
     payment = make_payment(order, is_ready=False)
     services.create_gateway_order(payment_id=payment.pk, now=clock.now())
     due = clock.now() + timedelta(minutes=1)
-    together(*[lambda: services.ask_about_open_payments(now=due)] * 2)
+    run_together(*[lambda: services.ask_about_open_payments(now=due)] * 2)
     payment.refresh_from_db()
     assert payment.checks in (1, 2)
     assert payment.claimed_until is None

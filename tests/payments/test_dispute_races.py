@@ -17,7 +17,7 @@ from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_dispute_facts, pay
-from tests.payments.test_concurrency import together
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -39,7 +39,7 @@ def contest(dispute: Dispute) -> Any:
 def test_of_many_answers_at_once_one_counts(attempt: PaymentAttempt) -> None:
     dispute = make_dispute(attempt)
 
-    results = together(*[accept(dispute), contest(dispute)] * 4)
+    results = run_together(*[accept(dispute), contest(dispute)] * 4)
 
     assert Counter(type(result) for result in results) == {Dispute: 1, services.DisputeNotAnswerable: 7}
     dispute.refresh_from_db()
@@ -62,7 +62,7 @@ def test_control_without_the_locks_both_answers_pass_the_check(
     monkeypatch.setattr(locks, "lock_dispute", lambda **_: Dispute.objects.get(pk=dispute.pk))
     monkeypatch.setattr(disputing, "check_answerable", meet)
 
-    results = together(accept(dispute), contest(dispute))
+    results = run_together(accept(dispute), contest(dispute))
 
     # Nobody is told that the dispute was answered: only the version keeps the second answer from standing over the first.
     assert {type(result) for result in results} == {Dispute, SubjectNotLocked}
@@ -81,7 +81,7 @@ def _open_and_ask_back(attempt: PaymentAttempt) -> tuple[Any, Any]:
 
 
 def test_money_is_not_promised_back_after_it_was_disputed(attempt: PaymentAttempt) -> None:
-    together(*_open_and_ask_back(attempt))
+    run_together(*_open_and_ask_back(attempt))
 
     dispute = Dispute.objects.get()
     asked_first = Refund.objects.filter(created_at__lt=dispute.created_at).count()
@@ -114,6 +114,6 @@ def test_control_without_the_locks_disputed_money_is_promised_back(
     monkeypatch.setattr(refund_amounts, "check_amount", wait_for_the_dispute)
     monkeypatch.setattr(refunding, "tell_order", lambda **_: None)
 
-    together(ask_back, dispute_in_between)
+    run_together(ask_back, dispute_in_between)
 
     assert [result.invariant.id for result in audit.run(now=clock.now(), only=["INV-14d"]).violated] == ["INV-14d"]

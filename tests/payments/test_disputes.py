@@ -16,7 +16,7 @@ from apps.notifications.services import send_dispute_answer as send_with_documen
 from apps.orders.selectors import get_order, payment_status_of
 from apps.payments import selectors, services
 from apps.payments.admin.disputes import _deadline
-from apps.payments.gateways import Proof, razorpay_calls
+from apps.payments.gateways import Proof
 from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt, Refund
 from apps.payments.states import Source
 from tests.factories.orders import make_order
@@ -27,11 +27,6 @@ from tests.support.colleagues import BALA, DEEPA
 pytestmark = pytest.mark.django_db
 
 PDF = Proof(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture

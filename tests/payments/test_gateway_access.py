@@ -12,7 +12,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event, Incident
 from apps.notifications.models import Notification
 from apps.payments import services
-from apps.payments.gateways import CredentialsRejected, Payer, Proof, get_gateway, razorpay_calls
+from apps.payments.gateways import CredentialsRejected, Payer, Proof, get_gateway
 from apps.payments.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund, SettlementImport
 from apps.payments.services.gateway_access import LOCAL_METHODS
 from apps.payments.states import PaymentChannel
@@ -25,17 +25,12 @@ SAYS_NOTHING = pytest.mark.parametrize("status", [401, 403, 407, 408, 429, 500, 
 REJECTED = pytest.mark.parametrize("status", [401, 403])
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
-
-
 def break_calls(sandbox: Any, status: int, *, path: str = "/v1/*", method: str = "", times: int = 100) -> None:
     fault = {"path": path, "method": method, "kind": "status", "status": status, "times": times}
     sandbox.control("POST", "/faults", fault)
 
 
-def mend(sandbox: Any) -> None:
+def clear_faults(sandbox: Any) -> None:
     sandbox.control("DELETE", "/faults")
 
 
@@ -55,7 +50,7 @@ def paid(payment: Payment, order: Any, sandbox: Any) -> Any:
     return order
 
 
-def ask_back(order: Any, amount: int = 5_000) -> Refund:
+def request_refund(order: Any, amount: int = 5_000) -> Refund:
     (refund,) = services.request_refund(order_id=order.pk, amount=amount, reason="other", actor=SYSTEM, now=clock.now())
     return refund
 
@@ -145,7 +140,7 @@ class TestPayment:
         assert payment.next_check_at is not None
         assert Event.objects.exclude(type__startswith="core.").count() == events
         assert messages_to_buyers() == messages
-        mend(sandbox)
+        clear_faults(sandbox)
         services.ask_about_open_payments(now=clock.now() + timedelta(minutes=2))
         payment.refresh_from_db()
         assert payment.gateway_order_id is not None
@@ -165,7 +160,7 @@ class TestPayment:
 
         payment.refresh_from_db()
         assert payment.status in ("requires_payment", "processing"), "nothing is closed without an answer"
-        mend(sandbox)
+        clear_faults(sandbox)
         assert services.sync_payment(payment_id=payment.pk, now=late + timedelta(minutes=10))
         payment.refresh_from_db()
         assert payment.status == "succeeded"
@@ -183,7 +178,7 @@ class TestPayment:
 
         payment.refresh_from_db()
         assert (payment.status, payment.gateway_link_id) == ("requires_payment", None)
-        mend(sandbox)
+        clear_faults(sandbox)
         services.sync_payment(payment_id=payment.pk, now=clock.now() + timedelta(minutes=2))
         payment.refresh_from_db()
         assert payment.gateway_link_id is not None
@@ -192,7 +187,7 @@ class TestPayment:
 class TestRefund:
     @SAYS_NOTHING
     def test_refund_that_could_not_be_made_is_made_later_and_once(self, paid: Any, sandbox: Any, status: int) -> None:
-        refund = ask_back(paid)
+        refund = request_refund(paid)
         break_calls(sandbox, status)
         entries, messages = LedgerEntry.objects.count(), messages_to_buyers()
 
@@ -202,7 +197,7 @@ class TestRefund:
         assert refund.status in ("pending", "unknown")
         assert (refund.error, LedgerEntry.objects.count(), messages_to_buyers()) == ({}, entries, messages)
         assert not Event.objects.filter(type="payments.refund.failed").exists()
-        mend(sandbox)
+        clear_faults(sandbox)
         services.ask_about_open_refunds(now=clock.now() + timedelta(minutes=5))
         refund.refresh_from_db()
         assert refund.status == "processed"
@@ -210,7 +205,7 @@ class TestRefund:
 
     @REJECTED
     def test_rejected_key_leaves_a_refund_unsent_with_growing_waits(self, paid: Any, sandbox: Any, status: int) -> None:
-        refund, now = ask_back(paid), clock.now()
+        refund, now = request_refund(paid), clock.now()
         break_calls(sandbox, status)
         waits = []
         for _ in range(6):
@@ -244,7 +239,7 @@ class TestDispute:
 
         dispute.refresh_from_db()
         assert (dispute.answer, dispute.answer_call, dispute.error) == ("contested", "unknown", {})
-        mend(sandbox)
+        clear_faults(sandbox)
         services.send_dispute_answer(dispute_id=dispute.pk, proofs=[proof], now=clock.now() + timedelta(minutes=5))
         dispute.refresh_from_db()
         assert (dispute.status, dispute.answer_call) == ("under_review", "done")
@@ -273,7 +268,7 @@ class TestSettlementReport:
 
         assert SettlementImport.objects.get().status == "failed"
         assert open_incidents() == OPEN
-        mend(sandbox)
+        clear_faults(sandbox)
         services.request_settlement_import(day=day, actor=SYSTEM, now=now)
         services.import_settlements(import_id=report.pk, now=now)
         assert SettlementImport.objects.get().status == "completed"

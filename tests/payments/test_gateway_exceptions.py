@@ -1,10 +1,8 @@
 """What a gateway says and nobody can believe: one exception for staff, nothing posted, resolved like any other."""
 
-import threading
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from apps.core import clock
 from apps.core.events import SYSTEM
@@ -13,6 +11,7 @@ from apps.payments import services
 from apps.payments.models import LedgerTransaction, ReconciliationException
 from apps.payments.states import ExceptionReason
 from tests.factories.payments import pay
+from tests.support.threads import run_together
 
 QUEUE = "/api/v1/reconciliation/exceptions"
 
@@ -33,7 +32,7 @@ def open_one(**fields: Any) -> ReconciliationException:
 
 @pytest.mark.django_db
 class TestOpenGatewayException:
-    def test_same_fact_told_twice_opens_one_exception(self) -> None:
+    def test_same_fact_reported_twice_opens_one_exception(self) -> None:
         first, again = open_one(), open_one()
 
         assert (again.pk, ReconciliationException.objects.count()) == (first.pk, 1)
@@ -111,20 +110,7 @@ class TestOpenGatewayException:
 @pytest.mark.race
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_open_one_exception_of_one_fact(reference_data: None) -> None:
-    barrier, found = threading.Barrier(2), []
+    first, second = run_together(open_one, open_one)
 
-    def open_it() -> None:
-        try:
-            barrier.wait()
-            found.append(open_one().pk)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=open_it) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(found) == 2
+    assert first.pk == second.pk
     assert ReconciliationException.objects.count() == 1

@@ -70,7 +70,7 @@ def dispute_entity(attempt: PaymentAttempt, **fields: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def tell(event: str, *, account_id: str | None = None, **entities: Any) -> Webhook:
+def receive_event(event: str, *, account_id: str | None = None, **entities: Any) -> Webhook:
     """Have a signed webhook arrive and a worker process it."""
     body: dict[str, Any] = {"entity": "event", "event": event}
     if account_id is not None:
@@ -108,7 +108,7 @@ class TestRefundFacts:
     ) -> None:
         before = books()
 
-        webhook = tell("refund.processed", refund=refund_entity(attempt, **fields))
+        webhook = receive_event("refund.processed", refund=refund_entity(attempt, **fields))
 
         exception = ReconciliationException.objects.get()
         assert (exception.reason, exception.entity_id, exception.attempt_id) == (reason, REFUND, attempt.pk)
@@ -120,17 +120,17 @@ class TestRefundFacts:
         assert violated() == []
 
     def test_largest_refund_that_is_left_is_booked(self, attempt: PaymentAttempt) -> None:
-        webhook = tell("refund.processed", refund=refund_entity(attempt, amount=attempt.amount))
+        webhook = receive_event("refund.processed", refund=refund_entity(attempt, amount=attempt.amount))
 
         assert (webhook.outcome, Refund.objects.get().amount) == ("processed", attempt.amount)
         assert not ReconciliationException.objects.exists()
         assert violated() == []
 
     def test_one_paisa_more_than_is_left_is_an_exception(self, attempt: PaymentAttempt) -> None:
-        tell("refund.processed", refund=refund_entity(attempt, id="rfnd_00000000000001", amount=5_000))
+        receive_event("refund.processed", refund=refund_entity(attempt, id="rfnd_00000000000001", amount=5_000))
         before = books()
 
-        tell("refund.processed", refund=refund_entity(attempt, amount=attempt.amount - 4_999))
+        receive_event("refund.processed", refund=refund_entity(attempt, amount=attempt.amount - 4_999))
 
         exception = ReconciliationException.objects.get()
         assert (exception.expected_amount, exception.actual_amount) == (attempt.amount - 5_000, attempt.amount - 4_999)
@@ -138,15 +138,15 @@ class TestRefundFacts:
         assert violated() == []
 
     def test_sentence_for_staff_has_rupees(self, attempt: PaymentAttempt) -> None:
-        tell("refund.processed", refund=refund_entity(attempt, amount=10**9))
+        receive_event("refund.processed", refund=refund_entity(attempt, amount=10**9))
 
         description = ReconciliationException.objects.get().description
         assert description.startswith(f"The gateway reports refund {REFUND} of ₹1,00,00,000.00; only ₹")
 
     def test_webhook_and_poll_of_one_fact_open_one_exception(self, attempt: PaymentAttempt) -> None:
         entity = refund_entity(attempt, amount=10**9)
-        tell("refund.created", refund={**entity, "status": "pending"})
-        tell("refund.processed", refund=entity)
+        receive_event("refund.created", refund={**entity, "status": "pending"})
+        receive_event("refund.processed", refund=entity)
 
         with pytest.raises(services.RefundFactsConflict):
             services.apply_gateway_refund(facts=refund_from(entity), source=Source.POLL, actor=SYSTEM, now=clock.now())
@@ -162,17 +162,19 @@ class TestRefundFacts:
             "order_id": attempt.payment.gateway_order_id, "captured": True, "notes": [],
         }  # fmt: skip
 
-        webhook = tell("refund.processed", refund=refund_entity(attempt), payment=payment)
+        webhook = receive_event("refund.processed", refund=refund_entity(attempt), payment=payment)
 
         assert ReconciliationException.objects.get().reason == "contradictory_facts"
         assert webhook.outcome == "ignored"
         assert books() == before
 
     def test_refund_above_what_a_lost_dispute_left_is_an_exception(self, attempt: PaymentAttempt) -> None:
-        tell("payment.dispute.lost", dispute=dispute_entity(attempt, status="lost", amount_deducted=attempt.amount))
+        receive_event(
+            "payment.dispute.lost", dispute=dispute_entity(attempt, status="lost", amount_deducted=attempt.amount)
+        )
         before = books()
 
-        tell("refund.processed", refund=refund_entity(attempt))
+        receive_event("refund.processed", refund=refund_entity(attempt))
 
         assert ReconciliationException.objects.get().reason == "refund_exceeds_payment"
         assert books() == before
@@ -181,11 +183,11 @@ class TestRefundFacts:
     def test_refund_that_fits_later_is_booked_and_its_exception_closed(self, attempt: PaymentAttempt) -> None:
         first = refund_entity(attempt, id="rfnd_00000000000001", amount=attempt.amount, status="pending")
         second = refund_entity(attempt, amount=attempt.amount)
-        tell("refund.created", refund=first)
-        tell("refund.created", refund={**second, "status": "pending"})
-        tell("refund.failed", refund={**first, "status": "failed"})
+        receive_event("refund.created", refund=first)
+        receive_event("refund.created", refund={**second, "status": "pending"})
+        receive_event("refund.failed", refund={**first, "status": "failed"})
 
-        webhook = tell("refund.processed", refund=second)
+        webhook = receive_event("refund.processed", refund=second)
 
         exception = ReconciliationException.objects.get()
         assert (exception.resolution, exception.resolved_by) == ("booked", "gateway:razorpay")
@@ -196,13 +198,15 @@ class TestRefundFacts:
     @pytest.mark.parametrize(
         ("fields", "reason"), [({"amount": 4_999}, "wrong_amount"), ({"currency": "USD"}, "currency_mismatch")]
     )
-    def test_our_refund_told_otherwise_stays_as_it_is(
+    def test_our_refund_reported_otherwise_stays_as_it_is(
         self, attempt: PaymentAttempt, fields: dict[str, Any], reason: str
     ) -> None:
-        refund = ask_back(attempt, 5_000)
+        refund = request_refund(attempt, 5_000)
         before = books()
 
-        webhook = tell("refund.processed", refund=refund_entity(attempt, notes={"refund": refund.public_id}, **fields))
+        webhook = receive_event(
+            "refund.processed", refund=refund_entity(attempt, notes={"refund": refund.public_id}, **fields)
+        )
 
         exception = ReconciliationException.objects.get()
         assert (exception.reason, exception.refund_id, webhook.outcome) == (reason, refund.pk, "ignored")
@@ -212,10 +216,10 @@ class TestRefundFacts:
     def test_our_refund_of_another_payment_is_an_exception(
         self, attempt: PaymentAttempt, owner: Any, shop: Any
     ) -> None:
-        refund, other = ask_back(attempt, 5_000), pay(make_order(owner))
+        refund, other = request_refund(attempt, 5_000), pay(make_order(owner))
         before = books()
 
-        tell("refund.processed", refund=refund_entity(other, notes={"refund": refund.public_id}))
+        receive_event("refund.processed", refund=refund_entity(other, notes={"refund": refund.public_id}))
 
         assert ReconciliationException.objects.get().reason == "contradictory_facts"
         assert books() == before
@@ -223,21 +227,21 @@ class TestRefundFacts:
     def test_refund_of_no_payment_of_ours_is_ignored_without_an_exception(self, attempt: PaymentAttempt) -> None:
         before = books()
 
-        webhook = tell("refund.processed", refund=refund_entity(attempt, payment_id="pay_somebodyelses1"))
+        webhook = receive_event("refund.processed", refund=refund_entity(attempt, payment_id="pay_somebodyelses1"))
 
         assert (webhook.outcome, webhook.outcome_reason) == ("ignored", "it gives back no captured payment of ours")
         assert not ReconciliationException.objects.exists()
         assert books() == before
 
     def test_refund_that_we_transferred_and_the_gateway_made_too_is_shown(self, attempt: PaymentAttempt) -> None:
-        refund = ask_back(attempt, 5_000)
+        refund = request_refund(attempt, 5_000)
         fails = {"id": REFUND, "amount": 5_000, "notes": {"refund": refund.public_id}}
-        tell("refund.failed", refund=refund_entity(attempt, **fails, status="failed"))
+        receive_event("refund.failed", refund=refund_entity(attempt, **fails, status="failed"))
         bala = BALA
         services.settle_refund_manually(refund_id=refund.pk, reference="N1234", actor=bala, now=clock.now())
         entries = LedgerEntry.objects.count()
 
-        tell("refund.processed", refund=refund_entity(attempt, **fails))
+        receive_event("refund.processed", refund=refund_entity(attempt, **fails))
 
         exception = ReconciliationException.objects.get()
         assert (exception.reason, exception.refund_id, exception.resolved_at) == (
@@ -248,12 +252,14 @@ class TestRefundFacts:
         assert violated() == []
 
     def test_transfer_is_not_made_for_money_that_the_gateway_paid_back_meanwhile(self, attempt: PaymentAttempt) -> None:
-        refund = ask_back(attempt, attempt.amount)
+        refund = request_refund(attempt, attempt.amount)
         fails = {"amount": attempt.amount, "notes": {"refund": refund.public_id}, "status": "failed"}
-        tell("refund.failed", refund=refund_entity(attempt, **fails))
+        receive_event("refund.failed", refund=refund_entity(attempt, **fails))
         bala, cyra = BALA, CHITRA
         services.settle_refund_manually(refund_id=refund.pk, actor=bala, now=clock.now())
-        tell("refund.processed", refund=refund_entity(attempt, id="rfnd_00000000000002", amount=attempt.amount))
+        receive_event(
+            "refund.processed", refund=refund_entity(attempt, id="rfnd_00000000000002", amount=attempt.amount)
+        )
         before = books()
 
         with pytest.raises(services.RefundExceedsPayment):
@@ -262,7 +268,7 @@ class TestRefundFacts:
         assert books() == before
 
 
-def ask_back(attempt: PaymentAttempt, amount: int) -> Refund:
+def request_refund(attempt: PaymentAttempt, amount: int) -> Refund:
     (refund,) = services.request_refund(
         order_id=attempt.payment.order_id, amount=amount, reason="other", actor=SYSTEM, now=clock.now()
     )
@@ -283,7 +289,9 @@ class TestRefundInPayersCurrency:
         return tuple(selectors.balance_of(code) for code in ("refunds_payable", "customer_advances"))
 
     def report(self, attempt: PaymentAttempt, amount: int, **fields: Any) -> Webhook:
-        return tell("refund.processed", refund=refund_entity(attempt, amount=amount, **{"currency": "USD", **fields}))
+        return receive_event(
+            "refund.processed", refund=refund_entity(attempt, amount=amount, **{"currency": "USD", **fields})
+        )
 
     def answer(self, monkeypatch: pytest.MonkeyPatch, refund: Refund, amount: int, currency: str = "USD") -> Refund:
         """Have the gateway answer our own call for a refund."""
@@ -299,7 +307,7 @@ class TestRefundInPayersCurrency:
     def test_answer_to_our_call_is_our_refund(
         self, attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch, amount: int, charged: int
     ) -> None:
-        refund = self.answer(monkeypatch, ask_back(attempt, amount), charged)
+        refund = self.answer(monkeypatch, request_refund(attempt, amount), charged)
 
         order = Order.objects.get()
         assert (refund.status, refund.gateway_refund_id, refund.amount) == ("processed", REFUND, amount)
@@ -309,7 +317,7 @@ class TestRefundInPayersCurrency:
         assert violated() == []
 
     def test_full_refund_by_webhook_leaves_nothing_in_the_books(self, attempt: PaymentAttempt) -> None:
-        refund = ask_back(attempt, 49_900)
+        refund = request_refund(attempt, 49_900)
 
         self.report(attempt, 1_200, notes={"refund": refund.public_id}, receipt=refund.number)
 
@@ -322,7 +330,7 @@ class TestRefundInPayersCurrency:
     def test_answer_of_another_amount_than_requested_is_an_exception(
         self, attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch, charged: int
     ) -> None:
-        refund = ask_back(attempt, 24_950)
+        refund = request_refund(attempt, 24_950)
         entries = LedgerEntry.objects.count()
 
         refund = self.answer(monkeypatch, refund, charged)
@@ -347,11 +355,11 @@ class TestRefundInPayersCurrency:
         assert violated() == []
 
     def test_last_part_is_exactly_what_is_left(self, attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.answer(monkeypatch, ask_back(attempt, 10_001), 240)
+        self.answer(monkeypatch, request_refund(attempt, 10_001), 240)
 
         entity = refund_entity(attempt, id="rfnd_TheLastPart001", amount=960, currency="USD")
-        tell("refund.created", refund={**entity, "status": "pending"})
-        tell("refund.processed", refund=entity)
+        receive_event("refund.created", refund={**entity, "status": "pending"})
+        receive_event("refund.processed", refund=entity)
 
         assert list(Refund.objects.order_by("sequence").values_list("amount", "status")) == [
             (10_001, "processed"),
@@ -415,7 +423,7 @@ class TestDisputeFacts:
     ) -> None:
         before = books()
 
-        webhook = tell("payment.dispute.created", dispute=dispute_entity(attempt, **fields))
+        webhook = receive_event("payment.dispute.created", dispute=dispute_entity(attempt, **fields))
 
         exception = ReconciliationException.objects.get()
         assert (exception.reason, exception.entity_id, exception.attempt_id) == (reason, DISPUTE, attempt.pk)
@@ -427,19 +435,19 @@ class TestDisputeFacts:
     def test_webhook_won_with_the_state_lost_contradicts_itself(self, attempt: PaymentAttempt) -> None:
         before = books()
 
-        webhook = tell("payment.dispute.won", dispute=dispute_entity(attempt, status="lost"))
+        webhook = receive_event("payment.dispute.won", dispute=dispute_entity(attempt, status="lost"))
 
         assert ReconciliationException.objects.get().reason == "contradictory_facts"
         assert webhook.outcome_reason == f"The webhook payment.dispute.won says of {DISPUTE} that it is lost."
         assert books() == before
 
     def test_dispute_of_refunded_money_can_be_answered_but_takes_nothing(self, attempt: PaymentAttempt) -> None:
-        tell("refund.processed", refund=refund_entity(attempt, amount=attempt.amount))
+        receive_event("refund.processed", refund=refund_entity(attempt, amount=attempt.amount))
         entries = LedgerEntry.objects.count()
         taken = dispute_entity(attempt, amount_deducted=attempt.amount)
 
-        tell("payment.dispute.created", dispute=taken)
-        tell("payment.dispute.lost", dispute={**taken, "status": "lost"})
+        receive_event("payment.dispute.created", dispute=taken)
+        receive_event("payment.dispute.lost", dispute={**taken, "status": "lost"})
 
         dispute, exception = Dispute.objects.get(), ReconciliationException.objects.get()
         assert (dispute.status, dispute.amount, dispute.amount_deducted) == ("lost", attempt.amount, 0)
@@ -448,20 +456,20 @@ class TestDisputeFacts:
         assert violated() == []
 
     def test_second_dispute_about_the_same_money_is_an_exception(self, attempt: PaymentAttempt) -> None:
-        tell("payment.dispute.created", dispute=dispute_entity(attempt))
+        receive_event("payment.dispute.created", dispute=dispute_entity(attempt))
 
-        tell("payment.dispute.created", dispute=dispute_entity(attempt, id="disp_00000000000002", amount=1))
+        receive_event("payment.dispute.created", dispute=dispute_entity(attempt, id="disp_00000000000002", amount=1))
 
         assert Dispute.objects.count() == 1
         assert ReconciliationException.objects.get().reason == "dispute_exceeds_payment"
 
-    def test_decided_dispute_told_to_end_otherwise_stays_as_it_is(self, attempt: PaymentAttempt) -> None:
+    def test_decided_dispute_reported_with_another_outcome_stays_as_it_is(self, attempt: PaymentAttempt) -> None:
         lost = dispute_entity(attempt, status="lost", amount_deducted=attempt.amount)
-        tell("payment.dispute.lost", dispute=lost)
+        receive_event("payment.dispute.lost", dispute=lost)
         before = books()
 
-        tell("payment.dispute.won", dispute={**lost, "status": "won"})
-        tell("payment.dispute.under_review", dispute={**lost, "status": "under_review"})
+        receive_event("payment.dispute.won", dispute={**lost, "status": "won"})
+        receive_event("payment.dispute.under_review", dispute={**lost, "status": "under_review"})
 
         exception = ReconciliationException.objects.get()
         assert exception.reason == "contradictory_facts"
@@ -469,10 +477,10 @@ class TestDisputeFacts:
         assert books() == before
 
     def test_known_dispute_of_another_amount_is_an_exception(self, attempt: PaymentAttempt) -> None:
-        tell("payment.dispute.created", dispute=dispute_entity(attempt))
+        receive_event("payment.dispute.created", dispute=dispute_entity(attempt))
         before = books()
 
-        tell("payment.dispute.under_review", dispute=dispute_entity(attempt, status="under_review", amount=1))
+        receive_event("payment.dispute.under_review", dispute=dispute_entity(attempt, status="under_review", amount=1))
 
         assert ReconciliationException.objects.get().reason == "wrong_amount"
         assert books() == before
@@ -503,7 +511,7 @@ class TestWebhookAccount:
         }
         before = books()
 
-        webhook = tell(event, account_id="acc_SomebodyElses1", **entities[event])
+        webhook = receive_event(event, account_id="acc_SomebodyElses1", **entities[event])
 
         assert ReconciliationException.objects.get().reason == "account_mismatch"
         assert (webhook.outcome, "acc_SomebodyElses1" in webhook.outcome_reason) == ("ignored", True)
@@ -513,7 +521,7 @@ class TestWebhookAccount:
     def test_settlement_of_another_account_is_ignored(self, attempt: PaymentAttempt) -> None:
         before = books()
 
-        webhook = tell(
+        webhook = receive_event(
             "settlement.processed", account_id="acc_SomebodyElses1",
             settlement={"id": "setl_00000000000001", "amount": 1, "created_at": 1_795_000_000},
         )  # fmt: skip
@@ -529,21 +537,24 @@ class TestWebhookAccount:
             "order_id": payment.gateway_order_id, "notes": [],
         }  # fmt: skip
 
-        webhook = tell("payment.captured", payment=entity)
+        webhook = receive_event("payment.captured", payment=entity)
 
         assert ReconciliationException.objects.get().reason == "unreadable_facts"
         assert webhook.outcome == "ignored"
 
     @pytest.mark.parametrize("account_id", [None, "", "acc_BahiSandbox001", "BahiSandbox001"])
     def test_webhook_of_our_account_is_processed(self, attempt: PaymentAttempt, account_id: str | None) -> None:
-        webhook = tell("refund.processed", account_id=account_id, refund=refund_entity(attempt))
+        webhook = receive_event("refund.processed", account_id=account_id, refund=refund_entity(attempt))
 
         assert webhook.outcome == "processed"
 
     def test_without_the_setting_accounts_are_not_compared(self, attempt: PaymentAttempt, settings: Any) -> None:
         settings.RAZORPAY_ACCOUNT_ID = ""
 
-        assert tell("refund.processed", account_id="acc_Any", refund=refund_entity(attempt)).outcome == "processed"
+        assert (
+            receive_event("refund.processed", account_id="acc_Any", refund=refund_entity(attempt)).outcome
+            == "processed"
+        )
 
     @pytest.mark.parametrize(
         "raw", [b"", b"not json", b"[]", b'{"payload": []}', b'{"payload": {"refund": 5}}', b"[" * 90_000]
@@ -637,7 +648,7 @@ class TestWebhookAttempts:
         assert ReconciliationException.objects.get().reason == "webhook_failed"
 
     def test_ignored_webhook_is_never_swept_again(self, attempt: PaymentAttempt) -> None:
-        webhook = tell("refund.processed", refund=refund_entity(attempt, amount=0))
+        webhook = receive_event("refund.processed", refund=refund_entity(attempt, amount=0))
 
         assert self.sweep(clock.now() + timedelta(days=2)) == 0
         webhook.refresh_from_db()
@@ -665,7 +676,7 @@ class TestWebhookAttempts:
         assert self.sweep(clock.now() + timedelta(minutes=1)) == 1
         assert Refund.objects.get().status == "processed"
 
-    def test_who_may_not_decide_about_exceptions_cannot_retry_it(
+    def test_staff_who_may_not_decide_about_exceptions_cannot_retry_it(
         self, broken: Webhook, support: Any, client: Any
     ) -> None:
         Webhook.objects.filter(pk=broken.pk).update(parked_at=clock.now(), attempts=6)
@@ -677,7 +688,7 @@ class TestWebhookAttempts:
         assert (broken.parked_at is not None, broken.attempts) == (True, 6)
 
     def test_webhook_that_is_not_parked_is_not_retried(self, attempt: PaymentAttempt) -> None:
-        webhook = tell("refund.processed", refund=refund_entity(attempt))
+        webhook = receive_event("refund.processed", refund=refund_entity(attempt))
 
         with pytest.raises(services.WebhookNotParked):
             services.retry_webhook(webhook_id=webhook.pk, actor=SYSTEM, now=clock.now())
@@ -689,7 +700,7 @@ class TestOwnCall:
     def test_answer_of_another_amount_leaves_our_refund_unknown_and_is_shown_once(
         self, attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        refund = ask_back(attempt, 5_000)
+        refund = request_refund(attempt, 5_000)
         facts = GatewayRefund(
             gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id,
             status="processed", amount=4_999, currency="INR", our_refund=refund.public_id,

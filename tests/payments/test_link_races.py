@@ -17,8 +17,8 @@ from apps.payments.services import calling, starting
 from apps.payments.states import PaymentChannel
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.payments.test_concurrency import together
 from tests.payments.test_links import at_gateway, make, pay, receive, start, told
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -47,7 +47,7 @@ def assert_the_books_hold() -> None:
 
 
 def test_staff_and_buyer_at_once_begin_one_payment(order: Any) -> None:
-    results = together(by_staff(order), by_buyer(order), by_staff(order), by_buyer(order))
+    results = run_together(by_staff(order), by_buyer(order), by_staff(order), by_buyer(order))
     assert Payment.objects.count() == 1
     assert {type(one) for one in results} <= {Payment, services.AnotherPaymentUnderWay}
     assert_the_books_hold()
@@ -65,14 +65,14 @@ def test_control_without_the_lock_the_second_fails_at_the_constraint(
 
     monkeypatch.setattr(starting, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(starting, "_amount_due", meet)
-    results = together(by_staff(order), by_buyer(order))
+    results = run_together(by_staff(order), by_buyer(order))
     assert [type(one) for one in results if isinstance(one, Exception)] == [IntegrityError]
 
 
 def make_by_eight(order: Any) -> Any:
     payment = start(order, QR)
     now = clock.now()
-    return together(*[lambda: services.create_gateway_order(payment_id=payment.pk, now=now)] * 8)
+    return run_together(*[lambda: services.create_gateway_order(payment_id=payment.pk, now=now)] * 8)
 
 
 def test_eight_workers_make_one_code_though_the_gateway_would_make_eight(order: Any, sandbox: Any) -> None:
@@ -93,7 +93,7 @@ def test_who_pays_while_it_is_given_up_has_paid_once(order: Any, sandbox: Any, c
     pay(sandbox, payment)
     webhooks = [receive(event.body.encode(), event_id=event.id) for event in told(sandbox)]
     given_up = {"payment_id": payment.pk, "customer_id": None, "actor": SYSTEM}
-    together(
+    run_together(
         *[lambda pk=webhook.pk: services.process_webhook(webhook_id=pk, now=clock.now()) for webhook in webhooks],
         lambda: services.cancel_payment(**given_up, now=clock.now()),
         lambda: services.sync_payment(payment_id=payment.pk, now=clock.now()),

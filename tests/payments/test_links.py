@@ -21,7 +21,7 @@ from apps.notifications.services import writing
 from apps.orders.services import expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import handlers, selectors, services
-from apps.payments.gateways import UnreadableFacts, get_gateway, razorpay_calls
+from apps.payments.gateways import UnreadableFacts, get_gateway
 from apps.payments.gateways.razorpay_links import link_from, qr_from
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund, SettlementLine, Webhook
@@ -35,11 +35,6 @@ pytestmark = pytest.mark.django_db
 LINK, QR = PaymentChannel.PAYMENT_LINK, PaymentChannel.QR_CODE
 PATHS = {LINK: "/v1/payment_links", QR: "/v1/payments/qr_codes"}
 BOTH = pytest.mark.parametrize("channel", [LINK, QR])
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture(autouse=True)

@@ -107,7 +107,7 @@ class TestCustomerFee:
         assert balances("gateway_receivable:razorpay", "customer_advances", "payer_fees") == (total + fee, -total, -fee)
         assert events_of(attempt) == ["payments.attempt.captured", "payments.attempt.accepted"]
 
-    def test_is_accepted_without_a_word_after_its_authorisation(self, order: Any) -> None:
+    def test_is_accepted_without_a_message_after_its_authorisation(self, order: Any) -> None:
         facts = with_fee(make_payment(order))
         take_in(
             replace(facts, status=AttemptStatus.AUTHORIZED, fee_amount=None, fee_tax_amount=None, gateway_order=None)
@@ -445,7 +445,7 @@ class TestContradictingFacts:
         assert (PaymentAttempt.objects.count(), LedgerTransaction.objects.count()) == (0, 0)
         assert (events_of(payment), events_of(order)) == before
 
-    def test_raise_for_whoever_applies_them(self, order: Any) -> None:
+    def test_raise_for_any_caller(self, order: Any) -> None:
         with pytest.raises(services.GatewayFactsContradict):
             take_in(make_facts(make_payment(order), currency="USD"))
 
@@ -798,7 +798,7 @@ class TestAgainstTheSandbox:
         assert PaymentAttempt.objects.filter(status=AttemptStatus.CAPTURED).count() == 0
         assert LedgerTransaction.objects.filter(kind="capture").count() == 0
 
-    def test_a_report_brings_a_fee_that_no_webhook_told_and_asks_for_its_order(
+    def test_a_report_brings_a_fee_that_no_webhook_reported_and_requests_its_order(
         self, order: Any, payment: Payment, sandbox: Any
     ) -> None:
         self.check_out(sandbox, payment, fee_bearer="customer")

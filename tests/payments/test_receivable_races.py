@@ -13,9 +13,9 @@ from apps.payments.models import PaymentAttempt, ReconciliationException
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
-from tests.payments.test_concurrency import together
 from tests.payments.test_settlements import as_csv, import_csv, line, line_of
-from tests.support.database_locks import wait_until_somebody_waits_for_a_lock
+from tests.support.database_locks import wait_for_a_blocked_session
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(600)]
 
@@ -41,7 +41,7 @@ def test_a_missing_line_that_comes_while_staff_decide_clears_once(
         if first.acquire(blocking=False):
             barrier.wait(60)
             if is_locked:
-                wait_until_somebody_waits_for_a_lock()
+                wait_for_a_blocked_session()
             else:
                 has_decided.wait(60)
         return added
@@ -59,7 +59,9 @@ def test_a_missing_line_that_comes_while_staff_decide_clears_once(
     if not is_locked:
         monkeypatch.setattr(locks, "lock_booking_of_lines", lambda: None)
 
-    booked, decided = together(lambda: import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002"))), decide)
+    booked, decided = run_together(
+        lambda: import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002"))), decide
+    )
 
     missed.refresh_from_db()
     assert booked.status == "completed"

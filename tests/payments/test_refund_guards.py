@@ -11,7 +11,6 @@ from apps.invoicing import invariants as invoicing
 from apps.invoicing.services import issue_credit_note, issue_invoice
 from apps.orders.services import expire_orders, note_payment
 from apps.payments import selectors, services
-from apps.payments.gateways import razorpay_calls
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, Refund
 from tests.factories.orders import make_order
@@ -22,11 +21,6 @@ from tests.support.colleagues import ASHA, BALA, DEEPA
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
-
-
 def violated(*more: str) -> list[str]:
     asked = [one.id for one in INVARIANTS if one.id != "INV-42"]
     report = audit.run(now=clock.now(), only=[*asked, *more])
@@ -34,18 +28,6 @@ def violated(*more: str) -> list[str]:
 
 
 # What nobody knows ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def paid(order: Any, sandbox: Any) -> Any:
-    """An order that the sandbox has the money of."""
-    payment = make_payment(order, is_ready=False)
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
-    payment.refresh_from_db()
-    sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
-    services.sync_payment(payment_id=payment.pk, now=clock.now())
-    order.refresh_from_db()
-    return order
 
 
 @pytest.mark.parametrize("status", [400, 401, 404])
@@ -67,7 +49,7 @@ def test_a_question_that_is_refused_leaves_a_refund_as_unknown_as_it_was(paid: A
 
 
 @pytest.mark.parametrize("actor", [BALA, DEEPA])
-def test_another_try_is_called_off_when_the_first_one_was_made_after_all(order: Any, actor: Actor) -> None:
+def test_retry_is_withdrawn_when_the_first_refund_was_made_after_all(order: Any, actor: Actor) -> None:
     pay(order)
     failed = ask(order, amount=15_000)
     hear(failed, "failed")

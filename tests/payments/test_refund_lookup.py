@@ -8,7 +8,7 @@ import pytest
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.payments import selectors, services
-from apps.payments.gateways import GatewayRefund, razorpay_calls
+from apps.payments.gateways import GatewayRefund
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.states import Source
@@ -18,23 +18,6 @@ from tests.support.colleagues import ASHA, BALA
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
 LATER = timedelta(minutes=5)
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
-
-
-@pytest.fixture
-def paid(order: Any, sandbox: Any) -> Any:
-    """An order that the sandbox has the money of."""
-    payment = make_payment(order, is_ready=False)
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
-    payment.refresh_from_db()
-    sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
-    services.sync_payment(payment_id=payment.pk, now=clock.now())
-    order.refresh_from_db()
-    return order
 
 
 def captured(order: Any) -> PaymentAttempt:
@@ -187,7 +170,7 @@ class TestRetryRefund:
         assert send(again, minutes=10).status == "processed"
         assert len(at_gateway(sandbox)) == 1
 
-    def test_retry_is_called_off_if_the_first_one_has_become_known_meanwhile(
+    def test_retry_is_withdrawn_if_the_first_refund_has_become_known_meanwhile(
         self, paid: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         reject(sandbox, is_made=True)
@@ -238,7 +221,7 @@ class TestAnotherRequest:
         assert len(at_gateway(sandbox)) == 2
 
 
-class TestRejectedRefundIsLookedFor:
+class TestSearchForRejectedRefund:
     def test_refund_that_was_made_is_found_without_a_webhook(self, paid: Any, sandbox: Any) -> None:
         reject(sandbox, is_made=True)
         failed = send(ask(paid, 5_000))

@@ -25,7 +25,7 @@ from apps.payments.services import giving_back, refund_amounts, refunding
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import make_facts, make_payment, pay, take_in
-from tests.payments.test_concurrency import together
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -48,7 +48,7 @@ def violated() -> list[Any]:
 
 def test_ten_full_refunds_at_once_are_one(order: Any) -> None:
     pay(order)
-    results = together(*[lambda: ask(order)] * 10)
+    results = run_together(*[lambda: ask(order)] * 10)
     assert Counter(type(result) for result in results) == {list: 1, services.NothingToRefund: 9}
     assert Refund.objects.count() == 1
     assert violated() == []
@@ -76,7 +76,7 @@ def test_control_without_the_locks_the_money_is_promised_twice(order: Any, monke
     monkeypatch.setattr(
         Refund.objects, "create", lambda **v: real_create(**{**v, "sequence": (n := next(numbers)), "number": f"R{n}"})
     )
-    together(*[lambda: ask(order)] * 2)
+    run_together(*[lambda: ask(order)] * 2)
     assert Refund.objects.count() == 2
     assert "INV-14b" in [found[0] for found in violated()]
 
@@ -112,9 +112,9 @@ def crew(count: int) -> Iterator[Callable[..., list[Any]]]:
     """
     barrier = threading.Barrier(count)
 
-    def do(deed: Callable[[], Any]) -> Any:
+    def do(call: Callable[[], Any]) -> Any:
         try:
-            return deed()
+            return call()
         except Exception as error:
             return error
 
@@ -165,7 +165,7 @@ def test_control_without_claim_and_key_refunds_are_doubled(
         return found
 
     monkeypatch.setattr(giving_back, "_claim", both)
-    together(*[lambda: services.send_refund(refund_id=refund.pk, now=clock.now())] * 2)
+    run_together(*[lambda: services.send_refund(refund_id=refund.pk, now=clock.now())] * 2)
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 2
 
 
@@ -198,12 +198,12 @@ def test_five_hundred_captures_racing_expiry_leave_never_both_and_never_neither(
     ends: Counter[tuple[str, int]] = Counter()
     start = threading.Barrier(7)
 
-    def at_the_start(deed: Callable[[], Any], before: threading.Event | None, after: threading.Event | None) -> Any:
+    def at_the_start(call: Callable[[], Any], before: threading.Event | None, after: threading.Event | None) -> Any:
         start.wait(60)
         if before is not None:
             before.wait(60)
         try:
-            return deed()
+            return call()
         finally:
             if after is not None:
                 after.set()
@@ -240,11 +240,11 @@ def test_control_without_the_lock_a_capture_amid_expiry_is_lost(
     read_before_expiry = Order.objects.get()
 
     def unlocked(order_id: Any) -> Order:
-        together(lambda: expire_orders(now=later))
+        run_together(lambda: expire_orders(now=later))
         return read_before_expiry
 
     monkeypatch.setattr("apps.payments.services.applying.lock_order", unlocked)
-    (result,) = together(lambda: take_in(facts, now=later))
+    (result,) = run_together(lambda: take_in(facts, now=later))
 
     assert isinstance(result, InvalidTransition)
     assert _ends([facts]) == [("expired", 0)]

@@ -12,7 +12,7 @@ from apps.core.events import SYSTEM, Actor
 from apps.core.models import Event
 from apps.orders.services import OrderNotCancellable, expire_orders
 from apps.payments import selectors, services
-from apps.payments.gateways import GatewayRefund, razorpay, razorpay_calls
+from apps.payments.gateways import GatewayRefund, razorpay
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, PaymentAttempt, Refund
 from apps.payments.states import Source
@@ -23,11 +23,6 @@ from tests.payments.test_webhooks import receive
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture(autouse=True)
@@ -384,19 +379,6 @@ def test_somebody_has_the_gateway_asked_about_a_refund(order: Any) -> None:
 
 
 # The gateway ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def paid(order: Any, sandbox: Any) -> Any:
-    """An order that the sandbox has the money of."""
-    payment = make_payment(order, is_ready=False)
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
-    payment.refresh_from_db()
-    sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
-    services.sync_payment(payment_id=payment.pk, now=clock.now())
-    order.refresh_from_db()
-    assert order.status == "confirmed"
-    return order
 
 
 def send(refund: Refund, *, after: int = 0) -> Refund:

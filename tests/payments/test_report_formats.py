@@ -196,7 +196,7 @@ class TestFile:
             (";", "123456,00"),
         ],
     )
-    def test_thousands_and_decimals_are_told_apart_by_the_file(self, delimiter: str, amount: str) -> None:
+    def test_thousands_and_decimals_are_distinguished_by_the_file(self, delimiter: str, amount: str) -> None:
         mark = "," if delimiter == ";" else "."
         small = {"fee": f"20{mark}00", "tax": f"3{mark}60", "debit": "0", "credit": f"976{mark}4"}
 
@@ -252,7 +252,7 @@ class TestUnit:
         with pytest.raises(UnreadableFacts, match="nothing in it shows whether its amounts are rupees or paise"):
             read(combined(payment(**self.WHOLE), other), known=known)
 
-    def test_decimals_beside_payments_that_say_paise_are_refused(self) -> None:
+    def test_decimals_next_to_payments_in_paise_are_refused(self) -> None:
         known = {"pay_Rp0000000000A1": KnownFact(1_000, None)}
 
         with pytest.raises(UnreadableFacts, match="nothing in it shows whether"):
@@ -402,7 +402,7 @@ class TestImportFile:
         assert Settlement.objects.get().settled_at == datetime(2026, 11, 27, 5, 0, tzinfo=UTC)
         assert selectors.balance_of("bank") == 77_640
 
-    def test_it_adds_nothing_to_what_the_api_told_before(self, paid: PaymentAttempt, owner: Any) -> None:
+    def test_it_adds_nothing_to_what_the_api_reported_before(self, paid: PaymentAttempt, owner: Any) -> None:
         other = pay(make_order(owner))
         import_csv(as_csv(line_of(paid)))
         before = selectors.balance_of("bank")

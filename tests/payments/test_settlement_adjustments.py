@@ -464,7 +464,7 @@ class TestMissingLine:
         missed.refresh_from_db()
         assert (missed.resolved_at, selectors.balance_of(RECEIVABLE)) == (None, paid.amount)
 
-    def test_finance_is_told_over_http_what_is_still_owed(
+    def test_finance_reads_over_http_what_is_still_owed(
         self, paid: PaymentAttempt, missed: ReconciliationException, finance: Any, support: Any, client_of: Any
     ) -> None:
         url, body = (

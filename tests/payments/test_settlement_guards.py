@@ -14,11 +14,11 @@ from apps.payments.models import PaymentAttempt
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
-from tests.payments.test_concurrency import together
 from tests.payments.test_refunds import ask, hear
 from tests.payments.test_settlements import as_csv, found, import_csv, line, line_of, violated
 from tests.support.colleagues import BALA
-from tests.support.database_locks import wait_until_somebody_waits_for_a_lock
+from tests.support.database_locks import wait_for_a_blocked_session
+from tests.support.threads import run_together
 
 RECEIVABLE = "gateway_receivable:razorpay"
 
@@ -79,7 +79,7 @@ def test_one_line_in_two_settlements_that_are_booked_at_once_clears_once(
         if not is_locked:
             barrier.wait(60)
         elif next(first, None) is not None:
-            wait_until_somebody_waits_for_a_lock()
+            wait_for_a_blocked_session()
         return added
 
     monkeypatch.setattr(statements, "add_lines", meet)
@@ -88,7 +88,7 @@ def test_one_line_in_two_settlements_that_are_booked_at_once_clears_once(
     if not is_locked:
         monkeypatch.setattr(locks, "lock_booking_of_lines", lambda: None)
 
-    results = together(lambda: import_csv(one), lambda: import_csv(other))
+    results = run_together(lambda: import_csv(one), lambda: import_csv(other))
 
     assert [getattr(result, "status", result) for result in results] == ["completed", "completed"]
     assert [reason for reason, _, _ in found()] == (["duplicated_line"] if is_locked else [])

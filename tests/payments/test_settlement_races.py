@@ -20,10 +20,10 @@ from apps.payments.services import settling
 from apps.payments.services.settling import ReportIsBeingRead
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.payments.test_concurrency import together
 from tests.payments.test_refund_races import _paid_at_gateway
 from tests.payments.test_settlements import counts, download, import_csv, load_truth, synthesise, violated
-from tests.support.database_locks import wait_until_somebody_waits_for_a_lock
+from tests.support.database_locks import wait_for_a_blocked_session
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(600)]
 
@@ -55,7 +55,7 @@ def found() -> Counter[str]:
 
 def test_one_file_read_by_two_at_once_is_booked_once(report: bytes, sandbox: Any) -> None:
     later = clock.now() + timedelta(days=6)
-    results = together(*[lambda: import_csv(report, now=later)] * 2)
+    results = run_together(*[lambda: import_csv(report, now=later)] * 2)
 
     done = SettlementImport.objects.get()
     assert done.status == "completed"
@@ -74,7 +74,7 @@ def test_one_file_read_by_two_at_once_is_booked_once(report: bytes, sandbox: Any
 def test_two_files_with_the_same_lines_read_at_once_are_booked_once(report: bytes, sandbox: Any) -> None:
     later = clock.now() + timedelta(days=6)
     other = report.replace(b"\n", b"\r\n")
-    results = together(lambda: import_csv(report, now=later), lambda: import_csv(other, now=later))
+    results = run_together(lambda: import_csv(report, now=later), lambda: import_csv(other, now=later))
 
     assert [getattr(result, "status", result) for result in results] == ["completed", "completed"]
     assert sum(result.lines_added for result in results) == SettlementLine.objects.count()
@@ -93,7 +93,7 @@ def test_the_api_and_a_file_read_at_once_book_each_line_once(reference_data: Non
     now = clock.now()
     asked = services.request_settlement_import(day=clock.ist_date(now), actor=SYSTEM, now=now)
 
-    results = together(
+    results = run_together(
         lambda: services.import_settlements(import_id=asked.pk, now=now), lambda: import_csv(report, now=now)
     )
 
@@ -122,7 +122,7 @@ def test_control_without_the_lock_one_of_two_readers_fails(report: bytes, monkey
             return real(**values)
         added = real(**values)
         has_added.set()
-        wait_until_somebody_waits_for_a_lock()
+        wait_for_a_blocked_session()
         return added
 
     # The settlements are known already, or the second would wait for the first where it makes them.
@@ -135,7 +135,7 @@ def test_control_without_the_lock_one_of_two_readers_fails(report: bytes, monkey
     monkeypatch.setattr(locks, "lock_settlement", unlocked)
     monkeypatch.setattr(statements, "add_lines", meet)
     other = report.replace(b"\n", b"\r\n")
-    results = together(lambda: import_csv(report), lambda: import_csv(other))
+    results = run_together(lambda: import_csv(report), lambda: import_csv(other))
 
     # It depends on what the second one writes first: the lines, or the settlement whose version has moved on.
     assert {IntegrityError, SubjectNotLocked} & {type(result) for result in results}

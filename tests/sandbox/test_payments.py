@@ -391,6 +391,6 @@ class TestChargedOtherwise:
         assert sdk.payment.refund(payment["id"], {})["amount"] == 600
         assert sdk.payment.fetch(payment["id"])["status"] == "refunded"
 
-    def test_an_amount_in_another_currency_goes_with_that(self, sandbox: Sandbox, sdk: razorpay.Client) -> None:
+    def test_an_amount_in_another_currency_needs_that_currency(self, sandbox: Sandbox, sdk: razorpay.Client) -> None:
         with pytest.raises(ControlRefused):
             self.pay(sandbox, make_order(sdk), payer_amount=1_200)

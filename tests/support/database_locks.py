@@ -7,7 +7,7 @@ from django.db import connection
 _PATIENCE_SECONDS = 60
 
 
-def wait_until_somebody_waits_for_a_lock() -> None:
+def wait_for_a_blocked_session() -> None:
     """Return as soon as a session of this database is held up by another one's lock; give up when none ever will be."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     with connection.cursor() as cursor:

@@ -172,7 +172,7 @@ class TestTaxability:
             ("khadi", 0, Taxability.EXEMPT),
         ],
     )
-    def test_three_kinds_without_tax_are_told_apart(self, tax_class: str, rate: int, taxability: Taxability) -> None:
+    def test_three_kinds_without_tax_are_distinguished(self, tax_class: str, rate: int, taxability: Taxability) -> None:
         assert rules.taxability_of(tax_class, rate) is taxability
 
     def test_each_has_a_class_of_its_own(self) -> None:

@@ -110,7 +110,7 @@ class TestStateOfAnAddress:
         )
 
     @pytest.mark.parametrize("pin", ["912345", "199001"])
-    def test_pin_that_tells_no_state_needs_one(self, pin: str) -> None:
+    def test_pin_without_a_state_needs_one(self, pin: str) -> None:
         with pytest.raises(selectors.PinStateMismatch) as refused:
             selectors.get_state_of_pin(pin=pin)
 

@@ -73,7 +73,7 @@ class TestListStates:
         }
         assert states["26"]["pin_prefixes"] == ["362", "396"]
 
-    def test_union_territories_are_told_from_those_that_levy_utgst(self, anonymous: Any) -> None:
+    def test_union_territories_that_levy_utgst_are_marked(self, anonymous: Any) -> None:
         data = anonymous.get("/api/v1/states").json()["data"]
 
         assert [state["code"] for state in data if state["is_union_territory"]] == [
