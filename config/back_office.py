@@ -250,7 +250,7 @@ def _incidents(open_incidents: list[Incident]) -> tuple[str, str, str]:
 
 
 def _webhooks(now: datetime, open_incidents: list[Incident]) -> tuple[str, str, str]:
-    """Return when the gateway last reported something by itself, and whether that is too long ago."""
+    """Return when the gateway last sent a webhook, and whether that is too long ago."""
     at = payments.last_webhook_at()
     figure = "None yet" if at is None else age(at, now)
     if any((row.kind, row.key) == (WEBHOOKS_MISSING, settings.PAYMENT_GATEWAY) for row in open_incidents):

@@ -1,4 +1,4 @@
-"""Metrics -> reads: the gauges that apps add to `/metrics`, each with what it says; None leaves one out."""
+"""Metrics -> reads: the gauges that apps add to `/metrics`, each with its meaning; None leaves one out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from apps.payments import selectors as payments
 
 @dataclass(frozen=True)
 class Gauge:
-    """One number of `/metrics`, read when it is asked for."""
+    """One number of `/metrics`, read at each request."""
 
     name: str
     statement: str

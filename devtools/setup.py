@@ -3,7 +3,7 @@
 
 Runs under any Python 3.11 or newer with nothing installed. The second time it only compares a stamp.
 
-The lock is complete, so nothing is resolved: an installer that resolves asks the index what is newest, and a release of next
+The lock is complete, so nothing is resolved: an installer that resolves looks up what is newest in the index, and a release of next
 week could stop an installation that worked today.
 """
 
@@ -154,7 +154,7 @@ def count_packages(lock: Path) -> int:
 
 
 def pip_command(python: Path, lock: Path) -> list[str]:
-    """Return the call of `python`'s pip that installs what `lock` pins and asks the index for nothing else."""
+    """Return the call of `python`'s pip that installs exactly what `lock` pins."""
     return [
         str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off",
         "--no-deps", "--require-hashes", "-r", str(lock),

@@ -196,7 +196,7 @@ class ChallengeResponse(ResponseSerializer):
     """
     A code on its way, and how far it has come.
 
-    `failure` is null while nothing has gone wrong. After a failure another code may be asked for at `resend_after`, which is
+    `failure` is null while nothing has gone wrong. After a failure another code may be requested at `resend_after`, which is
     at once if the code was certainly not sent.
     """
 

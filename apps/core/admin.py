@@ -163,7 +163,7 @@ class IncidentState(admin.SimpleListFilter):
 
 @admin.register(Incident)
 class IncidentAdmin(ReadOnlyAdmin):
-    """What keeps the service from its work until an operator repairs it; it closes by itself at the next success."""
+    """A fault that stops part of the service until an operator repairs it; the next success closes it."""
 
     list_display = ("kind", "key", "first_seen_at", "last_seen_at", "count", "resolved_at", "detail")
     list_filter = (IncidentState,)

@@ -69,7 +69,7 @@ class NamedLookupsChangeList(ChangeList):
         return found
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        """Return the order that was asked for, as far as the columns offer it; Django itself only hides the links of the others."""
+        """Return the requested order, as far as the columns offer it; Django itself only hides the links of the others."""
         if ORDER_VAR in self.params:
             asked = str(self.params[ORDER_VAR]).split(".")
             self.params[ORDER_VAR] = ".".join(number for number in asked if self._is_sortable(number))
@@ -84,7 +84,7 @@ class NamedLookupsChangeList(ChangeList):
 
 class UncountedChangeList(NamedLookupsChangeList):
     """
-    A list that says nothing of how many rows there are, since nobody has counted them.
+    A list that does not say how many rows there are, because counting them is slow.
 
     A filter's value of the address bar that the database cannot take leads back to the whole list.
     """

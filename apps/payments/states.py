@@ -149,7 +149,7 @@ class RefundReason(models.TextChoices):
 
 
 class DecisionRole(models.TextChoices):
-    """What somebody may do about refunds, by their permissions."""
+    """What a person may do about refunds, by their permissions."""
 
     SYSTEM = "system", "The shop's own rules"
     CUSTOMER = "customer", "Customer"
@@ -180,7 +180,7 @@ IMMEDIATE_OPERATIONS = (
     MoneyOperation.ANSWER_DISPUTE,
 )
 
-#: These agree to what somebody else has decided, or move no money out: the limit does not count for them.
+#: These agree to what another person has decided, or move no money out: the limit does not count for them.
 UNLIMITED_OPERATIONS = (MoneyOperation.APPROVE_REFUND, MoneyOperation.HOLD_FOR_TRANSFER)
 
 

@@ -1,1 +1,1 @@
-"""How the web process talks to clients: it reads and writes on one event loop, and only whole requests occupy a thread."""
+"""How the web process serves clients: it reads and writes on one event loop, and only whole requests occupy a thread."""

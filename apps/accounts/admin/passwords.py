@@ -21,7 +21,7 @@ from apps.core.api.requests import client_ip
 from apps.core.errors import BahiError, NotFound
 from apps.core.models import public_pk
 
-#: Where the session keeps which code was asked for.
+#: The session key under which the requested code is kept.
 _CHALLENGE = "password_challenge"
 
 

@@ -1,4 +1,4 @@
-"""What GST asks of goods before they are sold: a code, a unit, a rate of theirs, and a name that an invoice carries."""
+"""What GST requires of goods before they are sold: a code, a unit, one of their rates, and a name that an invoice carries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -42,7 +42,7 @@ class DescriptionNotValid(Invalid):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoodsFacts:
-    """What GST asks of a variant; the price is paise for one unit."""
+    """The fields of a variant that GST has rules for; the price is paise for one unit."""
 
     hsn: str
     uqc: str
@@ -52,7 +52,7 @@ class GoodsFacts:
 
 
 def facts_of(variant: Variant, changes: Mapping[str, Any] | None = None) -> GoodsFacts:
-    """Return what GST asks of a variant, with requested changes."""
+    """Return the fields of a variant that GST has rules for, with requested changes."""
     requested = changes or {}
     return GoodsFacts(
         **{field.name: requested.get(field.name, getattr(variant, field.name)) for field in fields(GoodsFacts)}

@@ -67,9 +67,9 @@ _HEADS: Final = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
     """
-    What a document says of itself: its title, a declaration (or none), why nobody signs it, and which tax columns it has.
+    What a document says of itself: its title, a declaration (or none), why it needs no signature, and which tax columns it has.
 
-    The heads follow the supply, not the amounts: goods without tax in a union territory stand under CGST and UTGST. A bill of supply
+    The heads follow the supply, not the amounts: goods without tax in a union territory are listed under CGST and UTGST. A bill of supply
     has no columns for them.
     """
 

@@ -130,13 +130,13 @@ def _documents(evidence: Evidence) -> list[dict[str, Any]]:
 def _messages(evidence: Evidence) -> list[dict[str, str]]:
     return [
         {
-            "at": _at(told.message.sent_at or told.message.created_at),
-            "channel": told.message.get_channel_display(),
-            "recipient": told.recipient,
-            "subject": told.message.title,
-            "status": told.message.get_status_display(),
+            "at": _at(one.message.sent_at or one.message.created_at),
+            "channel": one.message.get_channel_display(),
+            "recipient": one.recipient,
+            "subject": one.message.title,
+            "status": one.message.get_status_display(),
         }
-        for told in evidence.messages
+        for one in evidence.messages
     ]
 
 

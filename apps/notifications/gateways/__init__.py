@@ -12,7 +12,7 @@ class Fate(Enum):
     NOT_NOW = "not now"
     #: Certainly not taken, and the same message never will be.
     REFUSED = "refused"
-    #: Answered with an error of the provider's own (5xx): most likely not taken, but nobody can be sure.
+    #: Answered with an error of the provider's own (5xx): most likely not accepted, but that is not certain.
     PROVIDER_ERROR = "provider error"
     #: No answer, or none that we can read: it may have gone.
     UNKNOWN = "unknown"

@@ -155,7 +155,7 @@ def note_outcome(*, notification_id: UUID, attempt: int, outcome: Outcome, now: 
 
 
 def _next_attempt_at(notification: Notification, outcome: Outcome, *, now: datetime) -> datetime | None:
-    """Return when a message is attempted again by itself, or None if it is not."""
+    """Return when a message is attempted again automatically, or None if it is not."""
     if outcome.fate is Fate.NOT_NOW:
         return rules.next_attempt_at(attempts=notification.recent_attempts, now=now)
     if outcome.fate is Fate.PROVIDER_ERROR and rules.MESSAGES[notification.template].may_repeat:

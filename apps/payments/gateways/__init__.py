@@ -152,8 +152,8 @@ class GatewayDispute:
     """
     What a gateway says of one dispute, in our words. Amounts in paise, instants UTC; `status` is a `DisputeStatus`.
 
-    `payment` is what came along of the payment that it is about, or None. `contradiction` is a sentence for staff where the news
-    contradicts itself.
+    `payment` is what came along of the payment that it is about, or None. `contradiction` is a sentence for staff where the facts
+    contradict themselves.
     """
 
     gateway: str

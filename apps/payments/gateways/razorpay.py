@@ -226,13 +226,13 @@ class Razorpay(RazorpayLinks):
     def read_webhook(
         self, raw: bytes
     ) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink | None]:
-        """Return the event type, and the payment, refund, dispute or link that it tells of."""
+        """Return the event type, and the payment, refund, dispute or link that it is about."""
         event_type, facts = webhook_from(raw)
         if event_type in FOLLOWED_LINKS:
-            told = link_news_from(loads(raw).get("payload"))
-            if isinstance(told, GatewayPayment):
-                told = replace(told, account_id=account_of(loads(raw)))
-            return event_type, told
+            link_facts = link_news_from(loads(raw).get("payload"))
+            if isinstance(link_facts, GatewayPayment):
+                link_facts = replace(link_facts, account_id=account_of(loads(raw)))
+            return event_type, link_facts
         if event_type in FOLLOWED_DISPUTES:
             payload = loads(raw).get("payload") or {}
             dispute, payment = entity_of(payload, "dispute"), entity_of(payload, "payment")

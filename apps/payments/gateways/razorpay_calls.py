@@ -22,7 +22,7 @@ BACKOFF_SECONDS = 0.2
 
 #: What Razorpay answers to a wrong key, and to an address that it does not allow.
 REJECTS_CREDENTIALS = frozenset({401, 403})
-#: The answers about what was asked for. All others are about the way there: a proxy, a limit, a gateway in trouble.
+#: The answers about the request itself. All others are about the way there: a proxy, a limit, a gateway in trouble.
 _REFUSES = frozenset({400, 404, 409, 410, 422})
 
 T = TypeVar("T")

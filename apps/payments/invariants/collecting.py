@@ -48,7 +48,7 @@ PAYMENTS = (
             WHERE a.status = 'captured' AND (a.amount, a.currency) IS DISTINCT FROM (p.amount, p.currency)
               AND (a.review_reason <> 'amount_differs' OR a.review_opened_at IS NULL)
               AND (a.accepted_amount IS NULL OR a.currency <> p.currency)
-              -- Late money and second payments of another amount have gone back as a whole.
+              -- Late money and second payments of another amount are refunded as a whole.
               AND (a.review_reason NOT IN ('order_closed', 'paid_twice') OR a.review_closed_at IS NULL)
         """,
     ),

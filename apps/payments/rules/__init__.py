@@ -1,4 +1,4 @@
-"""Pure decisions about payments: which state follows, when to look again, what the buyer is told."""
+"""Pure decisions about payments: which state follows, when to look again, what the buyer reads."""
 
 import itertools
 import math
@@ -240,7 +240,7 @@ def rounding_of_part(*, of: int, payer_amount: int) -> int:
 
 
 def fits_difference(reason: str, *, difference: int) -> bool:
-    """Test if a reason can explain that the payer was charged so much more (paise; less, if negative) than was requested."""
+    """Test if a reason can explain a difference (paise) that the payer was charged beyond, or if negative below, the amount requested."""
     if reason in (DifferenceReason.PAYER_FEE, DifferenceReason.SURCHARGE):
         return difference > 0
     return difference < 0 if reason == DifferenceReason.OFFER else difference != 0
@@ -350,7 +350,7 @@ def next_refund_check(*, checks: int, now: datetime) -> datetime:
 
 # Settlements ---------------------------------------------------------------------------------------------------------
 
-#: So many sums may be tried to find out what a difference is made of.
+#: At most this many sums are compared to find out what a difference is made of.
 _MOST_SUMS = 200_000
 
 

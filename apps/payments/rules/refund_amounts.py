@@ -71,7 +71,7 @@ def line_amounts(
 
 
 def round_off_left(round_off: int, taken: int) -> int:
-    """Return what is left of an order's round-off, of either sign, after refunds took so much beyond lines; in paise."""
+    """Return what is left of an order's round-off, of either sign, after refunds took an amount beyond lines; in paise."""
     return max(0, round_off - max(0, taken)) if round_off >= 0 else min(0, round_off - min(0, taken))
 
 

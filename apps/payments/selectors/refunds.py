@@ -111,7 +111,7 @@ def _sum_waived_alone(order_id: UUID) -> int:
 
 
 def sum_given_back(order_id: UUID, *, currency: str) -> int:
-    """Return the money (paise) that has gone back, of what `sum_captured` counts as come in, in the order's value."""
+    """Return the money (paise) that was refunded, of what `sum_captured` counts as received, in the order's value."""
     rows = Refund.objects.filter(order_id=order_id, status=RefundStatus.PROCESSED, currency=currency)
     rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
     return (rows.aggregate(total=Sum("amount"))["total"] or 0) + _sum_shortfall_returned(order_id)
@@ -120,7 +120,7 @@ def sum_given_back(order_id: UUID, *, currency: str) -> int:
 def _sum_shortfall_returned(order_id: UUID) -> int:
     """
     Return what of an order's value (paise) its payers never paid and therefore need not get back: of a payment that was accepted
-    at a lower amount, once all of that has gone back or been lost, but for what no gateway refunds.
+    at a lower amount, once all of that is refunded or lost, but for what no gateway refunds.
     """
     accepted = PaymentAttempt.objects.filter(payment__order_id=order_id, accepted_amount__gt=F("amount"))
     return sum(

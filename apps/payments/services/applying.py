@@ -273,8 +273,8 @@ def _flag(
     if not is_order_known and may_be_accepted_later(payment, attempt):
         request_payment_check(payment, actor=actor, now=now, reason="does its order explain the amount?")
         return
-    told = selectors.list_events_of_attempt(attempt.pk, event_type=events.ATTEMPT_FLAGGED)
-    if any(event.changed.get("review_reason") == attempt.review_reason for event in told):
+    flagged = selectors.list_events_of_attempt(attempt.pk, event_type=events.ATTEMPT_FLAGGED)
+    if any(event.changed.get("review_reason") == attempt.review_reason for event in flagged):
         return
 
     log.warning("attempt_flagged", attempt=attempt.public_id, order=order.number, reason=attempt.review_reason)

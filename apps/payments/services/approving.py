@@ -157,12 +157,12 @@ def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor
     Pay a refund that the gateway cannot make by a bank transfer of our own.
 
     Without a reference the sum is held for a transfer that is still to be made; with one it has gone. A transfer by hand can
-    go anywhere, so it is never made by the one who asked for the refund. Above REFUND_APPROVAL_ABOVE, counted with what single
+    go anywhere, so it is never made by the one who requested the refund. Above REFUND_APPROVAL_ABOVE, counted with what single
     persons decided about the order before, two are needed: the one who holds the sum agrees to it, if nobody has yet, and another
     one gives the reference.
 
     :raises RefundNotFound: if there is none
-    :raises SecondPersonRequired: if the actor requested it, or may not decide about so much alone
+    :raises SecondPersonRequired: if the actor requested it, or may not decide about the amount alone
     :raises SelfApprovalForbidden: if the order is the actor's own
     :raises RefundNotToSettle: if it has not failed
     :raises RefundAlreadyRetried: if a retry stands for it

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 @transaction.atomic
 def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> "Order":
     """
-    Cancel an order: an unpaid one as it is; of a paid one that has not left the house the stock comes back and the money goes back.
+    Cancel an order: an unpaid one as it is; of a paid one that has not been sent, release the stock and refund the money.
     Money of another amount than was requested, which staff have not decided about, is refunded as a whole.
 
-    The refund waits for a second person's approval unless the actor may decide about it alone; the cancelling does not. What was
-    asked back before and waits for approval is taken in; what is on its way, or nobody knows the fate of, stays, and the rest goes
-    back.
+    The refund waits for a second person's approval unless the actor may decide about it alone; the cancellation does not. Refunds
+    that still wait for approval become part of it; those that are on their way, or whose fate is unknown, stay, and the rest is
+    refunded.
 
     :raises OrderNotFound: if there is none
     :raises MoneyIsDisputed: if a payer's bank wants the money back and has not decided

@@ -31,7 +31,7 @@ def find_new_disputes(*, now: datetime, gateway: str = "razorpay") -> int:
     try:
         listed = get_gateway(gateway).list_disputes()
     except GatewayFailure as failure:
-        # It says nothing of any dispute; the next round asks again.
+        # It says nothing about any dispute; the next round polls again.
         log.warning("gateway_call_failed", call="list_disputes", failure=str(failure)[:200])
         return 0
     found = 0

@@ -81,7 +81,7 @@ def apply_gateway_dispute(
     *, facts: GatewayDispute, source: Source, actor: Actor, now: datetime, webhook: Webhook | None = None
 ) -> Dispute:
     """
-    Take in what a gateway says of one dispute; what is decided stays so.
+    Apply what a gateway reports about one dispute; what is decided stays so.
 
     Webhooks come in any order, and open may follow under review as well as go before it: a webhook that would move an
     undecided dispute to another undecided state only makes us ask. Money is posted as it is taken and given back.

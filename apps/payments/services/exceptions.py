@@ -100,7 +100,7 @@ def _fingerprint(reason: ExceptionReason, entity_id: str, amount: int | None, cu
 
 
 def _insert_once(exception: ReconciliationException) -> ReconciliationException:
-    """Insert an exception, or return the one that somebody else has opened of the same fact meanwhile."""
+    """Insert an exception, or return the one that another process has opened of the same fact meanwhile."""
     try:
         with transaction.atomic():
             exception.save(force_insert=True)

@@ -15,7 +15,7 @@ from apps.payments import gateways
 from apps.payments.gateways import Gateway, GatewayFailure, Refused
 
 _REJECTED = frozenset({401, 403})
-#: What an adapter works out by itself: no proof that the gateway accepts our key.
+#: What an adapter computes without a call: no proof that the gateway accepts our key.
 LOCAL_METHODS = frozenset(
     {
         "checkout_options", "is_checkout_signed", "is_webhook_signed", "is_our_account", "read_envelope", "read_webhook",

@@ -161,11 +161,11 @@ def _request_acceptance(
     return attempt
 
 
-# By itself -----------------------------------------------------------------------------------------------------------
+# Automatically -----------------------------------------------------------------------------------------------------------
 
 
 def may_be_accepted_later(payment: Payment, attempt: PaymentAttempt) -> bool:
-    """Test if a captured amount would be accepted by itself, should the gateway's order turn out to be paid."""
+    """Test if a captured amount would be accepted automatically, should the gateway's order turn out to be paid."""
     return (
         _awaits_acceptance(attempt)
         and payment.channel != PaymentChannel.QR_CODE

@@ -1,4 +1,4 @@
-"""Reminding staff of captured money that nobody has decided about."""
+"""Reminders of captured money that waits for a decision."""
 
 from datetime import datetime
 

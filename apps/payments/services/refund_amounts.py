@@ -164,7 +164,7 @@ def check_amount(order: "Order", amount: int, *, left: int) -> None:
 
 def check_left(order: "Order", attempt: PaymentAttempt, amount: int) -> None:
     """
-    Make sure that so much (paise) of a locked attempt can be refunded.
+    Make sure that an amount (paise) of a locked attempt can be refunded.
 
     :raises RefundExceedsPayment: if it cannot
     :raises MoneyIsDisputed: if a dispute keeps it

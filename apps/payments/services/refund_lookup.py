@@ -45,7 +45,7 @@ def list_gateway_refunds(gateway: Gateway, refund: Refund) -> Sequence[GatewayRe
     try:
         return gateway.list_refunds(gateway_payment_id=refund.attempt.gateway_payment_id)
     except Refused as refusal:
-        # The question was refused, and not the refund: nobody knows more of that than before.
+        # The query was refused, and not the refund, whose fate stays unknown.
         raise OutcomeUnknown(refusal.error) from refusal
 
 

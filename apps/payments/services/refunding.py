@@ -84,7 +84,7 @@ def request_refund(
 
     Units come to what they are worth less what earlier refunds took of their lines. Staff may enter another amount for them.
 
-    The money is on its way at once if the actor may decide about so much alone; otherwise the refund waits for approval.
+    The money is on its way at once if the actor may decide about the amount alone; otherwise the refund waits for approval.
     Money that is not what was asked for is given back only by naming its payment.
 
     :raises OrderNotFound: if there is no such order
@@ -93,7 +93,7 @@ def request_refund(
     :raises MoneyIsDisputed: if what is missing is wanted back by a payer's bank
     :raises RefundTooSmall: if it is under a rupee
     :raises RefundLeavesRemainder: if it would leave less than a rupee, which could never be refunded
-    :raises AmountOrLines: if somebody who is no staff enters an amount for lines
+    :raises AmountOrLines: if a caller who is not staff enters an amount for lines
     :raises LineNotOfOrder, UnitsExceedLine, LinesNeedOnePayment: if the lines cannot be refunded as asked
     """
     order = lock_order(order_id)
@@ -158,7 +158,7 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
     Try a refund that failed for certain again: a new row with a new key.
 
-    It waits for a second person's approval unless the actor may decide about so much alone.
+    It waits for a second person's approval unless the actor may decide about the amount alone.
 
     :raises RefundNotFound: if there is none
     :raises RefundNotFailed: if it has not failed

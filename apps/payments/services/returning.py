@@ -75,7 +75,7 @@ def apply_gateway_refund(
     adopted_by: UUID | None = None,
 ) -> Refund:
     """
-    Take in what a gateway says of one refund.
+    Apply what a gateway reports about one refund.
 
     1. Find its attempt unlocked, then lock order, attempts and refund.
     2. What conflicts with our rows, or with itself, becomes an exception for staff: nothing is posted and no row changes.
@@ -282,7 +282,7 @@ def _call_off_other_attempts(order: "Order", refund: Refund, *, now: datetime) -
         is_unsent = again.status == RefundStatus.PENDING and again.gateway_call == GatewayCall.NEEDED
         if is_unsent or again.status in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.MANUAL):
             reason = f"{refund.number} was made after all"
-            # The buyer hears of the one that was made.
+            # The buyer is notified of the one that was made.
             withdraw(order, again, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
 
 

@@ -1,4 +1,4 @@
-"""Deciding about money that was not what was asked for: it goes back, and its review is closed when none of it is left."""
+"""Decisions about money that was not requested as it came: it is refunded, and its review is closed when none of it is left."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class NoReviewOpen(Conflict):
-    message = "Nobody has to decide about payment {0}."
+    message = "Payment {0} does not wait for a decision."
 
 
 class ReviewHoldsMoney(Conflict):
@@ -51,13 +51,13 @@ _REASONS = {
 @transaction.atomic
 def give_back_reviewed(*, attempt_id: UUID, note: str = "", actor: Actor, now: datetime) -> Refund:
     """
-    Give all of a captured attempt back that waits for a decision, and nothing else of its order.
+    Refund all of a captured attempt that waits for a decision, and nothing else of its order.
 
-    It waits for a second person's approval unless the actor may decide about so much alone.
+    It waits for a second person's approval unless the actor may decide about the amount alone.
 
     :raises PaymentNotFound: if there is no such attempt
     :raises NoReviewOpen: if nothing waits to be decided, or the money has not been captured
-    :raises NothingToRefund: if all of it was asked back already
+    :raises NothingToRefund: if a refund of all of it was requested already
     """
     order, attempt = _lock(attempt_id)
 

@@ -141,7 +141,7 @@ def import_settlement_file(
     Read a report from a CSV file and book it; talks to the outside world for what the file does not say.
 
     A file that was read before, known by its hash, changes nothing; one whose reading broke off is read from there. `date_order`
-    (day-first, month-first) is asked for only where the file leaves it open.
+    (day-first, month-first) is needed only where the file leaves it open.
 
     :raises ReportNotReadable: if it is no such report, or its unit or date order cannot be decided
     :raises ReportIsBeingRead: if somebody else is at it

@@ -58,7 +58,7 @@ def _is_revived(order: "Order", *, actor: Actor, now: datetime) -> bool:
 
 def revive_expired_order(order: "Order", *, money: int, actor: Actor, now: datetime) -> bool:
     """
-    Confirm a locked order that expired and is paid after all with so much (paise), if its stock is there; return whether it is.
+    Confirm a locked order that expired and was paid an amount (paise) after all, if its stock is there; return whether it is.
     """
     if order.status != OrderStatus.EXPIRED or money < order.total_amount:
         return False

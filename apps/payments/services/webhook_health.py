@@ -1,4 +1,4 @@
-"""Whether webhooks still come: polling finds all that they report, only later, so that nobody would miss them."""
+"""Whether webhooks still arrive: polling finds all that they report, only later, so that their absence would go unnoticed."""
 
 from datetime import datetime, timedelta
 

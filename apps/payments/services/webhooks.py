@@ -57,7 +57,7 @@ class WebhookNotParked(Conflict):
 
 
 class ProcessEnded(Exception):
-    """An attempt began and nobody recorded its end."""
+    """An attempt began, and no end of it was recorded."""
 
 
 def receive_webhook(*, raw: bytes, signature: str, event_id: str, now: datetime, gateway: str = "razorpay") -> Webhook:
@@ -305,7 +305,7 @@ def _take_in_link(webhook: Webhook, facts: GatewayLink, *, now: datetime) -> tup
 
 def process_waiting_webhooks(*, now: datetime, limit: int = 200) -> int:
     """
-    Process the webhooks whose worker never came or could not, each by itself, and return how many were.
+    Process the webhooks that no worker has processed, each on its own, and return how many were.
 
     Each attempt is counted and committed before it begins: one that ends the process with it is bounded too.
     """
