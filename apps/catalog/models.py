@@ -6,7 +6,7 @@ from django.db import models
 
 from apps.catalog.states import MovementKind, ReservationStatus
 from apps.core.errors import NotFound
-from apps.core.models import FROZEN, Record, Subject
+from apps.core.models import FROZEN, Record, Subject, UpdatedAtField
 from apps.tax.rules import UQCS
 
 
@@ -119,7 +119,7 @@ class StockItem(models.Model):
     variant = models.OneToOneField(Variant, on_delete=models.PROTECT, primary_key=True, related_name="stock")
     on_hand = models.IntegerField(default=0)
     reserved = models.IntegerField(default=0)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = UpdatedAtField()
 
     class Meta:
         constraints = [

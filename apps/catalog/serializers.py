@@ -269,8 +269,8 @@ CATEGORY_EXAMPLE: dict[str, Any] = {
     "name": "Clothing",
     "slug": "clothing",
     "position": 5,
-    "created_at": "2026-11-21T05:30:00Z",
-    "updated_at": "2026-11-21T05:30:00Z",
+    "created_at": "2026-11-21T05:30:00.000Z",
+    "updated_at": "2026-11-21T05:30:00.000Z",
 }
 VARIANT_EXAMPLE: dict[str, Any] = {
     "id": "var_01jf3z8k4qe7tv2w9x0y1z2a3d",
@@ -290,8 +290,8 @@ VARIANT_EXAMPLE: dict[str, Any] = {
     "in_stock": True,
     "metadata": {},
     "version": 1,
-    "created_at": "2026-11-21T05:30:00Z",
-    "updated_at": "2026-11-21T05:30:00Z",
+    "created_at": "2026-11-21T05:30:00.000Z",
+    "updated_at": "2026-11-21T05:30:00.000Z",
 }
 PRODUCT_EXAMPLE: dict[str, Any] = {
     "id": "prod_01jf3z8k4qe7tv2w9x0y1z2a3c",
@@ -307,8 +307,8 @@ PRODUCT_EXAMPLE: dict[str, Any] = {
     "is_published": True,
     "metadata": {},
     "version": 2,
-    "created_at": "2026-11-21T05:30:00Z",
-    "updated_at": "2026-11-21T05:30:00Z",
+    "created_at": "2026-11-21T05:30:00.000Z",
+    "updated_at": "2026-11-21T05:30:00.000Z",
 }
 PRODUCT_PAGE_EXAMPLE: dict[str, Any] = {
     **PRODUCT_EXAMPLE,
@@ -323,6 +323,6 @@ MOVEMENT_EXAMPLE: dict[str, Any] = {
     "quantity": 40,
     "reason": "Delivery note 771",
     "stock": {"on_hand": 52, "reserved": 3, "available": 49},
-    "created_at": "2026-11-21T05:30:00Z",
-    "updated_at": "2026-11-21T05:30:00Z",
+    "created_at": "2026-11-21T05:30:00.000Z",
+    "updated_at": "2026-11-21T05:30:00.000Z",
 }

@@ -7,8 +7,18 @@ IST = ZoneInfo("Asia/Kolkata")
 
 
 def now() -> datetime:
-    """Return the present instant in UTC."""
-    return datetime.now(UTC)
+    """Return the present instant in UTC, in whole milliseconds: what the database, events and the API keep of it is one value."""
+    return to_milliseconds(datetime.now(UTC))
+
+
+def to_milliseconds(instant: datetime) -> datetime:
+    """Return an instant without what is finer than a millisecond."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def rfc3339(instant: datetime) -> str:
+    """Return an instant as the API writes it: UTC, in milliseconds, with `Z`, such as `2026-11-21T05:30:00.123Z`."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def ist_date(instant: datetime) -> date:

@@ -5,7 +5,7 @@ The text is the prefix, an underscore and the 128 bits in 26 characters of Crock
 one kind sort as they were made. https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import uuid_utils
@@ -16,6 +16,7 @@ from apps.core.errors import NotFound
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 _LENGTH = 26
+_EPOCH = datetime.fromtimestamp(0, tz=UTC)
 
 
 class NoSuchId(NotFound):
@@ -30,7 +31,8 @@ def new() -> UUID:
 
 def floor(instant: datetime) -> UUID:
     """Return the least UUIDv7 of an instant: whatever is made from then on sorts at or after it."""
-    return UUID(int=int(instant.timestamp() * 1000) << 80)
+    milliseconds = (instant - _EPOCH) // timedelta(milliseconds=1)  # in integers: a float loses the last one
+    return UUID(int=milliseconds << 80)
 
 
 def encode(prefix: str, value: UUID) -> str:

@@ -28,7 +28,7 @@ def report_incident(*, kind: str, key: str, detail: str, now: datetime) -> None:
     """Open an incident, or count the fault once more if one of that kind and key is open."""
     if _count_again(kind=kind, key=key, detail=detail, now=now):
         return
-    incident = Incident(kind=kind, key=key, detail=detail[:500], first_seen_at=now, last_seen_at=now)
+    incident = Incident(kind=kind, key=key, detail=detail[:500], first_seen_at=now, last_seen_at=now, created_at=now)
     try:
         with transaction.atomic():
             incident.save(force_insert=True)

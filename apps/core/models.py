@@ -8,22 +8,58 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.lookups import Exact
 
-from apps.core import ids
+from apps.core import clock, ids
 
 #: Facts: the database itself refuses UPDATE and DELETE, whoever asks.
 FROZEN = pgtrigger.Protect(name="frozen", operation=pgtrigger.Update | pgtrigger.Delete)
 NOT_DELETED = pgtrigger.Protect(name="not_deleted", operation=pgtrigger.Delete)
 
 
+class _SystemTimeField(models.DateTimeField):
+    """A column that the writing side fills from `clock.now()`. Migrations know it as the DateTimeField that it is in the database."""
+
+    def deconstruct(self) -> tuple[str, str, Any, dict[str, Any]]:
+        name, _, args, kwargs = super().deconstruct()
+        return str(name), "django.db.models.DateTimeField", args, kwargs
+
+
+class CreatedAtField(_SystemTimeField):
+    """When a row was made: the instant that its writer gives, such as a service's `now`, or else the present one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "auto_now_add": True})
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        if add and getattr(model_instance, self.attname) is None:
+            setattr(model_instance, self.attname, clock.now())
+        return getattr(model_instance, self.attname)
+
+
+class UpdatedAtField(_SystemTimeField):
+    """When a row was last saved; a new row's is the instant when it was made. `events.record` sets that of what it records."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "auto_now": True})
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        made_at = getattr(model_instance, "created_at", None) if add else None
+        setattr(model_instance, self.attname, made_at or clock.now())
+        return getattr(model_instance, self.attname)
+
+
 class Record(models.Model):
-    """A row with an id that sorts by time, and the instants (UTC) when it was made and last changed."""
+    """
+    A row with an id that sorts by time, and the instants (UTC) when it was made and last changed.
+
+    A service that takes `now` gives it as `created_at`, so that the row and its first event are of one instant.
+    """
 
     #: The prefix of the public id, as `ord` in `ord_01jf3...`.
     PREFIX: ClassVar[str] = ""
 
     id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = CreatedAtField()
+    updated_at = UpdatedAtField()
 
     class Meta:
         abstract = True

@@ -205,7 +205,7 @@ TIMELINE_EXAMPLE: list[dict[str, Any]] = [
         "id": "evt_01jf3z8k4qe7tv2w9x0y1z2a3b",
         "object": "timeline_entry",
         "type": "order.placed",
-        "at": "2026-11-21T05:30:00Z",
+        "at": "2026-11-21T05:30:00.000Z",
         "text": "The order was placed.",
         "actor": "customer",
         "money": None,
@@ -216,7 +216,7 @@ TIMELINE_EXAMPLE: list[dict[str, Any]] = [
         "id": "evt_01jf3z8k4qe7tv2w9x0y1z2a3c",
         "object": "timeline_entry",
         "type": "payment.succeeded",
-        "at": "2026-11-21T05:31:00Z",
+        "at": "2026-11-21T05:31:00.000Z",
         "text": "The payment was received.",
         "actor": "gateway",
         "money": {
@@ -236,7 +236,7 @@ STATEMENT_EXAMPLE: dict[str, Any] = {
     "text": "The courier handed the parcel over at the door; the buyer signed for it.",
     "carrier": "India Post",
     "tracking_number": "EK123456789IN",
-    "created_at": "2026-11-22T05:30:00Z",
+    "created_at": "2026-11-22T05:30:00.000Z",
 }
 EVIDENCE_EXAMPLE: dict[str, Any] = {
     "object": "dispute_evidence",
@@ -251,7 +251,7 @@ EVIDENCE_EXAMPLE: dict[str, Any] = {
         "method": "upi",
         "payer": "ga***@upi",
         "rrn": "322206890934",
-        "captured_at": "2026-11-21T05:31:00Z",
+        "captured_at": "2026-11-21T05:31:00.000Z",
         "payer_ip": "203.0.113.9",
         "payer_user_agent": "Mozilla/5.0",
     },
@@ -259,11 +259,11 @@ EVIDENCE_EXAMPLE: dict[str, Any] = {
         "customer_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
         "name": "Asha Rao",
         "phone": "+91******3210",
-        "phone_confirmed_at": "2026-11-01T05:30:00Z",
+        "phone_confirmed_at": "2026-11-01T05:30:00.000Z",
         "email": "a***@example.com",
         "email_confirmed_at": None,
-        "signed_up_at": "2026-11-01T05:30:00Z",
-        "log_ins": [{"at": "2026-11-21T05:20:00Z", "ip": "203.0.113.9", "user_agent": "Mozilla/5.0"}],
+        "signed_up_at": "2026-11-01T05:30:00.000Z",
+        "log_ins": [{"at": "2026-11-21T05:20:00.000Z", "ip": "203.0.113.9", "user_agent": "Mozilla/5.0"}],
     },
     "delivery": {
         "address": {"name": "Asha Rao", "line1": "12 MG Road", "city": "Bengaluru", "state": "29", "pin": "560001"},
@@ -281,15 +281,15 @@ EVIDENCE_EXAMPLE: dict[str, Any] = {
     ],
     "messages": [
         {
-            "at": "2026-11-21T05:31:02Z",
+            "at": "2026-11-21T05:31:02.000Z",
             "channel": "sms",
             "recipient": "+91******3210",
             "title": "Order ORD-2627-000123 is confirmed",
             "status": "sent",
-            "sent_at": "2026-11-21T05:31:03Z",
+            "sent_at": "2026-11-21T05:31:03.000Z",
         }
     ],
-    "timeline": [{"at": "2026-11-21T05:30:00Z", "text": "The order was placed.", "actor": "customer"}],
+    "timeline": [{"at": "2026-11-21T05:30:00.000Z", "text": "The order was placed.", "actor": "customer"}],
     "statements": [STATEMENT_EXAMPLE],
 }
 MESSAGE_EXAMPLE: dict[str, Any] = {
@@ -300,8 +300,8 @@ MESSAGE_EXAMPLE: dict[str, Any] = {
     "body": "We have received ₹1,179.00. The invoice follows by e-mail.",
     "order": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
     "read_at": None,
-    "created_at": "2026-11-21T05:30:00Z",
-    "updated_at": "2026-11-21T05:30:00Z",
+    "created_at": "2026-11-21T05:30:00.000Z",
+    "updated_at": "2026-11-21T05:30:00.000Z",
     "version": 1,
     "metadata": {},
 }

@@ -84,7 +84,7 @@ class MyNotificationsView(ApiView):
         request=None,
         responses={200: NotificationResponse},
         examples=[
-            OpenApiExample("Read", response_only=True, value={**MESSAGE_EXAMPLE, "read_at": "2026-11-21T05:31:00Z"})
+            OpenApiExample("Read", response_only=True, value={**MESSAGE_EXAMPLE, "read_at": "2026-11-21T05:31:00.000Z"})
         ],
     )
     @idempotent(required=False)

@@ -130,7 +130,7 @@ TAX_RATE_EXAMPLE: dict[str, Any] = {
     "valid_from": "2025-09-22",
     "valid_to": None,
     "notification": "9/2025-Central Tax (Rate)",
-    "created_at": "2026-11-21T05:30:00Z",
-    "updated_at": "2026-11-21T05:30:00Z",
+    "created_at": "2026-11-21T05:30:00.000Z",
+    "updated_at": "2026-11-21T05:30:00.000Z",
 }
 STATE_EXAMPLE = state_data(rules.STATES["31"])

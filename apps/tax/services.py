@@ -73,7 +73,7 @@ def set_up_reference_data(*, now: datetime) -> None:
     for reference in sorted(rules.REFERENCE_RATES, key=lambda one: (one.valid_to is None, one.valid_from)):
         row = stored.get((reference.tax_class, reference.valid_from))
         if row is None:
-            _add_reference(reference)
+            _add_reference(reference, now=now)
         elif (row.rate, row.notification) != (reference.rate, reference.notification) or (
             row.valid_to is None and reference.valid_to is not None
         ):
@@ -82,13 +82,14 @@ def set_up_reference_data(*, now: datetime) -> None:
             row.save(update_fields=["rate", "notification", "valid_to", "updated_at"])
 
 
-def _add_reference(reference: rules.ReferenceRate) -> None:
+def _add_reference(reference: rules.ReferenceRate, *, now: datetime) -> None:
     TaxRate.objects.create(
         tax_class=reference.tax_class,
         rate=reference.rate,
         valid_from=reference.valid_from,
         valid_to=reference.valid_to,
         notification=reference.notification,
+        created_at=now,
     )
 
 
@@ -114,7 +115,9 @@ def set_rate(
     if latest is not None and (latest.valid_to is None or latest.valid_to > day_before):
         latest.valid_to = day_before
         latest.save(update_fields=["valid_to", "updated_at"])
-    row = TaxRate.objects.create(tax_class=tax_class, rate=rate, valid_from=valid_from, notification=notification)
+    row = TaxRate.objects.create(
+        tax_class=tax_class, rate=rate, valid_from=valid_from, notification=notification, created_at=now
+    )
 
     log.info("tax_rate_set", tax_class=tax_class, rate=rate, valid_from=str(valid_from), actor=str(actor))
 
@@ -183,6 +186,7 @@ def add_registration(
         email=email,
         invoice_prefix=invoice_prefix,
         is_default=is_default,
+        created_at=now,
     )
 
     log.info("registration_added", registration=registration.public_id, state=registration.state, actor=str(actor))

@@ -53,7 +53,7 @@ def load(*, now: datetime) -> Loaded:
     """Make what is missing of the demo shop; running it again makes nothing."""
     shelves, new_shelves = _load_categories()
     present = set(Product.objects.values_list("slug", flat=True))
-    pairs = [(_product(demo, shelves[demo.category]), demo) for demo in products() if demo.slug not in present]
+    pairs = [(_product(demo, shelves[demo.category], now=now), demo) for demo in products() if demo.slug not in present]
     variants = [variant for product, demo in pairs for variant in _variants(product, demo)]
     stocks = [demo_variant.stock for _, demo in pairs for demo_variant in demo.variants]
 
@@ -78,7 +78,7 @@ def _load_categories() -> tuple[dict[str, Category], int]:
     return shelves, made
 
 
-def _product(demo: DemoProduct, category: Category) -> Product:
+def _product(demo: DemoProduct, category: Category, *, now: datetime) -> Product:
     return Product(
         category=category,
         name=demo.name,
@@ -88,6 +88,7 @@ def _product(demo: DemoProduct, category: Category) -> Product:
         attributes=demo.attributes,
         lowest_price=min(variant.price for variant in demo.variants),
         version=1,
+        created_at=now,
     )
 
 
@@ -105,6 +106,7 @@ def _variants(product: Product, demo: DemoProduct) -> list[Variant]:
             attributes=variant.attributes,
             position=position,
             version=1,
+            created_at=product.created_at,
         )
         for position, variant in enumerate(demo.variants, start=1)
     ]

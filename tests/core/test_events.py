@@ -1,7 +1,11 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 
+from apps.accounts.models import User
 from apps.core import clock
 from apps.core.events import (
     SYSTEM,
@@ -36,6 +40,29 @@ def test_news_is_numbered_from_one_and_waits_in_the_outbox() -> None:
     assert (second.actor, second.reason, second.request_id) == ("user:cus_1", "asked", "req_test")
     assert (second.subject_type, second.subject_id) == ("accounts.user", user.pk)
     assert list(Outbox.objects.order_by("id").values_list("event_id", flat=True)) == [first.pk, second.pk]
+
+
+def test_a_row_and_its_events_are_of_one_instant() -> None:
+    made_at = datetime(2026, 11, 21, 5, 30, 0, 123_000, tzinfo=UTC)
+    user = User.objects.create(phone="+919876500001", created_at=made_at)
+    assert (user.created_at, user.updated_at) == (made_at, made_at)
+
+    record("test.user.named", subject=user, actor=SYSTEM, changed={}, now=made_at + timedelta(milliseconds=1))
+
+    assert (user.created_at, user.updated_at) == (made_at, made_at + timedelta(milliseconds=1))
+    stored = User.objects.get(pk=user.pk)
+    assert (stored.created_at, stored.updated_at) == (user.created_at, user.updated_at)
+
+
+def test_without_an_instant_of_its_service_a_row_has_that_of_the_clock() -> None:
+    with time_machine.travel(datetime(2026, 11, 21, 5, 30, 0, 123_987, tzinfo=UTC), tick=False) as traveller:
+        user = User.objects.create(phone="+919876500001")
+        traveller.shift(timedelta(seconds=1))
+        user.save(update_fields=["name", "updated_at"])
+
+    stored = User.objects.get(pk=user.pk)
+    assert stored.created_at == datetime(2026, 11, 21, 5, 30, 0, 123_000, tzinfo=UTC)
+    assert stored.updated_at == datetime(2026, 11, 21, 5, 30, 1, 123_000, tzinfo=UTC)
 
 
 def test_news_of_a_row_that_somebody_else_has_changed_is_refused() -> None:

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -35,3 +36,12 @@ def test_new_ids_sort_by_the_time_they_were_made() -> None:
 def test_anything_else_is_not_found(text: str) -> None:
     with pytest.raises(NotFound):
         ids.decode("ord", text)
+
+
+@pytest.mark.parametrize("milliseconds", [0, 1, 29, 57, 123, 249, 500, 999])
+def test_the_floor_of_an_instant_is_of_that_very_millisecond(milliseconds: int) -> None:
+    second = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
+
+    floor = ids.floor(second + timedelta(milliseconds=milliseconds))
+
+    assert floor.int >> 80 == int(second.timestamp()) * 1000 + milliseconds

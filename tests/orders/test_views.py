@@ -1,8 +1,9 @@
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -584,8 +585,35 @@ class TestAsOf:
             now["total_amount"],
         )
         assert (after["status"], after["version"], after["cancel_reason"]) == ("cancelled", 2, "no")
-        differing = {name for name in now if after[name] != now[name]}
-        assert differing <= {"created_at", "updated_at", "placed_at", "expires_at", "cancelled_at"}  # milliseconds
+        assert after == now
+
+    def test_its_own_instants_give_the_states_that_they_name(self, owner: Any, client_of: ClientOf) -> None:
+        with time_machine.travel(datetime(2026, 11, 21, 5, 30, 0, 123_987, tzinfo=UTC), tick=False) as traveller:
+            client = client_of(owner)
+            placed = place(client, body_for(owner)).json()
+            traveller.shift(timedelta(seconds=5, microseconds=700))
+            url = f"{ORDERS}/{placed['id']}"
+            cancelled = client.post(f"{url}/cancel", {"reason": "no"}, format="json").json()
+
+            assert (placed["created_at"], placed["updated_at"]) == ("2026-11-21T05:30:00.123Z",) * 2
+            assert cancelled["updated_at"] == cancelled["cancelled_at"] == "2026-11-21T05:30:05.124Z"
+            now = client.get(url).json()
+            assert client.get(url, {"as_of": placed["created_at"]}).json() == placed
+            assert client.get(url, {"as_of": "2026-11-21T05:30:05.123Z"}).json() == placed
+            assert client.get(url, {"as_of": now["updated_at"]}).json() == now
+            assert client.get(url, {"as_of": "2026-11-21T05:30:00.122Z"}).status_code == 404
+
+    def test_an_order_of_before_instants_were_in_milliseconds_is_found_by_what_is_written_of_it(
+        self, owner: Any, client_of: ClientOf
+    ) -> None:
+        fine = datetime(2026, 11, 21, 5, 30, 0, 123_987, tzinfo=UTC)
+        order = make_order(owner, now=fine)
+        client = client_of(owner)
+
+        written = client.get(url_of(order)).json()["created_at"]
+
+        assert written == "2026-11-21T05:30:00.123Z"
+        assert client.get(url_of(order), {"as_of": written}).json()["created_at"] == written
 
     def test_before_it_was_placed_there_is_none(self, owner: Any, client_of: ClientOf) -> None:
         order = make_order(owner)

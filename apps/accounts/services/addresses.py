@@ -68,7 +68,7 @@ def add_address(
     is_default = is_default or count == 0
     if is_default:
         _take_default_away(user_id, actor=actor, now=now)
-    address = Address.objects.create(user_id=user_id, is_default=is_default, **asdict(fields))
+    address = Address.objects.create(user_id=user_id, is_default=is_default, created_at=now, **asdict(fields))
 
     told = stored_fields(address, "user_id", "state", "is_default")  # events keep no whereabouts for ever
     record(events.ADDRESS_ADDED, subject=address, actor=actor, changed=told, now=now)

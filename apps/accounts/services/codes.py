@@ -118,6 +118,7 @@ def _make_challenge(
         user_id=user_id,
         expires_at=now + rules.CODE_LIFE,
         ip=ip,
+        created_at=now,
     )
 
     told = stored_fields(challenge, "purpose", "channel", "user_id", "expires_at")  # events keep no phone for ever

@@ -74,6 +74,7 @@ def _sign_up(destination: str, *, name: str, now: datetime) -> User:
         email_confirmed_at=now if is_email else None,
         name=name,
         password=make_password(None),
+        created_at=now,
     )
     told = stored_fields(
         user, "phone", "email", "email_confirmed_at", "name", "is_active", "is_staff", "session_version"

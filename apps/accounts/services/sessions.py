@@ -59,14 +59,25 @@ def actor_for(user: User) -> Actor:
 def start_session(*, user: User, device: Device, now: datetime, is_new_user: bool = False) -> Grant:
     """Start a session of a person whom the caller has locked and found active."""
     session = Session.objects.create(
-        user=user, transport=device.transport, user_agent=device.user_agent[:300], ip=device.ip, last_used_at=now
+        user=user,
+        transport=device.transport,
+        user_agent=device.user_agent[:300],
+        ip=device.ip,
+        last_used_at=now,
+        created_at=now,
     )
-    token = RefreshToken.objects.create(session=session, expires_at=now + settings.REFRESH_TOKEN_LIFETIME)
+    token = _make_refresh_token(session, now=now)
 
     told = stored_fields(session, "user_id", "transport")
     record(events.SESSION_STARTED, subject=session, actor=actor_for(user), changed=told, now=now)
 
     return Grant(user=user, session=session, refresh_token=token, is_new_user=is_new_user)
+
+
+def _make_refresh_token(session: Session, *, now: datetime) -> RefreshToken:
+    return RefreshToken.objects.create(
+        session=session, expires_at=now + settings.REFRESH_TOKEN_LIFETIME, created_at=now
+    )
 
 
 def refresh_session(*, token_id: UUID, session_id: UUID, transport: Transport, now: datetime) -> Grant:
@@ -98,7 +109,7 @@ def _rotate(*, token_id: UUID, session_id: UUID, transport: Transport, now: date
         raise RefreshTokenNotValid
 
     if statements.claim_refresh_token(token_id=token_id, now=now):
-        successor = RefreshToken.objects.create(session=session, expires_at=now + settings.REFRESH_TOKEN_LIFETIME)
+        successor = _make_refresh_token(session, now=now)
         RefreshToken.objects.filter(pk=token_id).update(successor=successor)
         session.last_used_at = now
         session.save(update_fields=["last_used_at", "updated_at"])

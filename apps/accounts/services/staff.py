@@ -65,7 +65,7 @@ def create_staff(*, email: str, name: str, password: str, role: str, actor: Acto
 def _create_staff(*, email: str, name: str, encoded: str, role: str, actor: Actor, now: datetime) -> User:
     groups = _groups([role])
 
-    user = User.objects.create(email=email, name=name, password=encoded, is_staff=True)
+    user = User.objects.create(email=email, name=name, password=encoded, is_staff=True, created_at=now)
     user.groups.set(groups)
 
     told = stored_fields(

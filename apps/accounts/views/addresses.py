@@ -40,8 +40,8 @@ _ADDRESS_EXAMPLE = {
     "gstin": "29AAGCB7383J1Z4",
     "is_default": True,
     "warnings": [],
-    "created_at": "2026-11-21T05:40:00Z",
-    "updated_at": "2026-11-21T05:40:00Z",
+    "created_at": "2026-11-21T05:40:00.000Z",
+    "updated_at": "2026-11-21T05:40:00.000Z",
     "version": 1,
     "metadata": {},
 }

@@ -107,7 +107,7 @@ class MeView(ApiView):
                 "Confirmed",
                 response_only=True,
                 value={
-                    **USER_EXAMPLE, "email": "asha@example.in", "email_confirmed_at": "2026-11-21T05:32:00Z", "version": 2,
+                    **USER_EXAMPLE, "email": "asha@example.in", "email_confirmed_at": "2026-11-21T05:32:00.000Z", "version": 2,
                 },
             ),
         ],

@@ -52,7 +52,8 @@ def hold_stock(*, holds: Sequence[Hold], actor: Actor, now: datetime) -> list[Re
     _refuse_shortage(holds, wanted, stock)
 
     reservations = Reservation.objects.bulk_create(
-        Reservation(variant_id=hold.variant_id, reference=hold.reference, quantity=hold.quantity) for hold in holds
+        Reservation(variant_id=hold.variant_id, reference=hold.reference, quantity=hold.quantity, created_at=now)
+        for hold in holds
     )
     statements.move_stock(reserved=wanted, now=now)
 
@@ -151,6 +152,7 @@ def consume_holds(*, references: Collection[UUID], actor: Actor, now: datetime) 
             quantity=-reservation.quantity,
             reference=reservation.reference,
             actor=str(actor),
+            created_at=now,
         )
         for reservation in reservations
     )

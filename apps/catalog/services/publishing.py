@@ -47,7 +47,7 @@ def create_category(*, name: str, slug: str = "", position: int = 0, actor: Acto
     """
     slug = slug or slugify(name)[:80]
     with _refused_as(SlugTaken(slug, param="slug")):
-        category = Category.objects.create(name=name, slug=slug, position=position)
+        category = Category.objects.create(name=name, slug=slug, position=position, created_at=now)
 
     log.info("category_created", category=category.public_id, actor=str(actor))
 
@@ -106,6 +106,7 @@ def create_product(
         attributes=dict(attributes or {}),
         is_published=is_published,
         metadata=dict(metadata or {}),
+        created_at=now,
     )
     product.slug = slug or _free_slug(product)
     with _refused_as(SlugTaken(product.slug, param="slug")):
@@ -199,6 +200,7 @@ def create_variant(
         position=position,
         is_active=is_active,
         metadata=dict(metadata or {}),
+        created_at=now,
     )
     with _refused_as(SkuTaken(sku, param="sku")):
         variant.save(force_insert=True)

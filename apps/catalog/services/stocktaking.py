@@ -61,7 +61,7 @@ def adjust_stock(
 
     statements.move_stock(on_hand={variant_id: quantity}, now=now)
     movement = StockMovement.objects.create(
-        variant_id=variant_id, kind=kind, quantity=quantity, reason=reason, actor=str(actor)
+        variant_id=variant_id, kind=kind, quantity=quantity, reason=reason, actor=str(actor), created_at=now
     )
 
     record(

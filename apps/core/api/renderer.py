@@ -8,17 +8,21 @@ import orjson
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
+from apps.core import clock
+
 _encoder = JSONEncoder()
 
 
 def _default(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return clock.rfc3339(value)
     if isinstance(value, UUID):
         return str(value)
     return _encoder.default(value)
 
 
 class ApiRenderer(JSONRenderer):
-    """Render JSON in UTF-8; instants as RFC 3339 in UTC with `Z`."""
+    """Render JSON in UTF-8; instants as RFC 3339 in UTC, in milliseconds, with `Z`."""
 
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
         return b"" if data is None else to_json(data)
@@ -26,11 +30,9 @@ class ApiRenderer(JSONRenderer):
 
 def to_json(data: Any) -> bytes:
     """Return data as JSON bytes."""
-    return orjson.dumps(
-        data, default=_default, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | orjson.OPT_NAIVE_UTC
-    )
+    return orjson.dumps(data, default=_default, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS)
 
 
 def rfc3339(instant: datetime | None) -> str | None:
-    """Return an instant as the API writes it: UTC, to the second, with `Z`."""
-    return None if instant is None else instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return an instant as the API writes it: UTC, in milliseconds, with `Z`."""
+    return None if instant is None else clock.rfc3339(instant)

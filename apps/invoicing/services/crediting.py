@@ -100,6 +100,7 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
     for note, (of, _) in zip(notes, drafts, strict=True):
         # Never before its invoice, whatever the clocks of two workers say.
         take_number(note, prefix=CREDIT_NOTE_PREFIX, now=max(now, of.invoice.issued_at), started=started)
+        note.created_at = now
         note.save(force_insert=True)
 
     for note in notes:

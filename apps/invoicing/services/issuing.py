@@ -74,10 +74,13 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
     for invoice, (_, part) in zip(invoices, parts, strict=True):
         _book(invoice, registration, now=now)
         # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
-        InvoiceLine.objects.bulk_create([InvoiceLine(invoice=invoice, **asdict(line)) for line in part.lines])
+        InvoiceLine.objects.bulk_create(
+            [InvoiceLine(invoice=invoice, created_at=now, **asdict(line)) for line in part.lines]
+        )
     for invoice in invoices:
         prefix = rules.prefix_of(DocumentType(invoice.type), invoice_prefix=registration.invoice_prefix)
         take_number(invoice, prefix=prefix, now=now, started=started)
+        invoice.created_at = now
         invoice.save(force_insert=True)
 
     for invoice in invoices:

@@ -4,6 +4,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
+from apps.core import clock
 from apps.core.errors import Conflict
 from apps.core.events import stored_fields
 from apps.invoicing import locks, rules
@@ -24,7 +25,7 @@ def take_number(document: Invoice, *, prefix: str, now: datetime, started: float
     """
     series = _lock_series(document, prefix, rules.financial_year_at(now))
     # What counts is the clock after the wait for the lock; it runs on from `now`, so that a test's clock rules too.
-    reached = now + timedelta(seconds=time.monotonic() - started)
+    reached = clock.to_milliseconds(now + timedelta(seconds=time.monotonic() - started))
     moment = rules.moment_of_issue(reached, series.last_issued_at)
     if rules.financial_year_at(moment) != series.financial_year:
         # The wait went past midnight of 31 March in India.

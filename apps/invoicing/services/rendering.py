@@ -53,7 +53,7 @@ def _keep(invoice_id: UUID, content: bytes, *, path: str, aside: Path, now: date
     # Under the lock, as of two renderings only the one that writes the row may put its bytes in place.
     files.publish(aside, path)
     file = InvoiceFile.objects.create(
-        invoice=invoice, path=path, sha256=files.sha256_of(content), size=len(content), rendered_at=now
+        invoice=invoice, path=path, sha256=files.sha256_of(content), size=len(content), rendered_at=now, created_at=now
     )
 
     is_credit_note = invoice.type == DocumentType.CREDIT_NOTE

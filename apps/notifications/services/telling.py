@@ -58,6 +58,7 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
     ]
     for row in rows:
         _schedule(row, now=now)
+        row.created_at = now
         row.save(force_insert=True)
 
     for row in rows:

@@ -253,6 +253,7 @@ def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, now: datetime)
         total_amount=quote.total_amount,
         note=note,
         placed_at=now,
+        created_at=now,
         expires_at=now + settings.ORDER_EXPIRES_AFTER,
     )
 
@@ -261,6 +262,7 @@ def _order_line(order: Order, line: rules.QuotedLine) -> OrderLine:
     item = line.item
     return OrderLine(
         order=order,
+        created_at=order.created_at,
         position=line.position,
         variant_id=item.variant_id,
         sku=item.sku,

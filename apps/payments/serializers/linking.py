@@ -7,7 +7,7 @@ from apps.payments.serializers.collecting import STARTED_EXAMPLE
 LINK_STARTED_EXAMPLE: dict[str, Any] = {
     **STARTED_EXAMPLE,
     "channel": "payment_link",
-    "live_until": "2026-11-22T05:30:00Z",
+    "live_until": "2026-11-22T05:30:00.000Z",
 }
 LINK_READY_EXAMPLE: dict[str, Any] = {
     **LINK_STARTED_EXAMPLE,
@@ -15,18 +15,18 @@ LINK_READY_EXAMPLE: dict[str, Any] = {
     "next_action": {
         "type": "payment_link",
         "url": "https://rzp.io/i/nxrHnLJ",
-        "expires_at": "2026-11-22T05:30:00Z",
+        "expires_at": "2026-11-22T05:30:00.000Z",
     },
     "version": 2,
 }
-QR_STARTED_EXAMPLE: dict[str, Any] = {**STARTED_EXAMPLE, "channel": "qr_code", "live_until": "2026-11-21T07:30:00Z"}
+QR_STARTED_EXAMPLE: dict[str, Any] = {**STARTED_EXAMPLE, "channel": "qr_code", "live_until": "2026-11-21T07:30:00.000Z"}
 QR_READY_EXAMPLE: dict[str, Any] = {
     **QR_STARTED_EXAMPLE,
     "gateway_link_id": "qr_NQxn8Wd3HfYk5p",
     "next_action": {
         "type": "qr_code",
         "image_url": "https://rzp.io/i/BWcUVrLp",
-        "expires_at": "2026-11-21T07:30:00Z",
+        "expires_at": "2026-11-21T07:30:00.000Z",
     },
     "version": 2,
 }

@@ -188,13 +188,13 @@ REFUND_EXAMPLE: dict[str, Any] = {
     "lines": [{"object": "refund_line", "order_line_id": _LINE_ID, "quantity": 1, "amount": 49900}],
     "approved_at": None,
     "processed_at": None,
-    "created_at": "2026-11-21T06:30:00Z",
-    "updated_at": "2026-11-21T06:30:00Z",
+    "created_at": "2026-11-21T06:30:00.000Z",
+    "updated_at": "2026-11-21T06:30:00.000Z",
     "version": 1,
     "metadata": {},
 }
 WAITING_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "status": "requires_approval"}
-APPROVED_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "approved_at": "2026-11-21T06:40:00Z", "version": 2}
+APPROVED_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "approved_at": "2026-11-21T06:40:00.000Z", "version": 2}
 WITHDRAWN_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "status": "cancelled", "version": 2}
 PROCESSED_EXAMPLE: dict[str, Any] = {
     **REFUND_EXAMPLE,
@@ -202,14 +202,14 @@ PROCESSED_EXAMPLE: dict[str, Any] = {
     "speed_processed": "normal",
     "gateway_refund_id": "rfnd_FP8QHiV938haTz",
     "arn": "10000000000000000000001",
-    "processed_at": "2026-11-21T06:30:02Z",
+    "processed_at": "2026-11-21T06:30:02.000Z",
     "version": 2,
 }
 SETTLED_EXAMPLE: dict[str, Any] = {
     **REFUND_EXAMPLE,
     "status": "processed",
     "manual_reference": "NEFT N326261234567",
-    "processed_at": "2026-11-21T08:00:00Z",
+    "processed_at": "2026-11-21T08:00:00.000Z",
     "version": 4,
 }
 RETRIED_EXAMPLE: dict[str, Any] = {
@@ -229,11 +229,11 @@ CANCELLED_ORDER_EXAMPLE: dict[str, Any] = {
     "total_amount": 99800,
     "paid_amount": 99800,
     "refunded_amount": 0,
-    "cancelled_at": "2026-11-21T05:40:00Z",
+    "cancelled_at": "2026-11-21T05:40:00.000Z",
     "cancel_reason": "Ordered by mistake",
     "refunds": [{**REFUND_EXAMPLE, "amount": 99800, "reason": "order_cancelled", "lines": []}],
-    "created_at": "2026-11-21T05:30:00Z",
-    "updated_at": "2026-11-21T05:40:00Z",
+    "created_at": "2026-11-21T05:30:00.000Z",
+    "updated_at": "2026-11-21T05:40:00.000Z",
     "version": 4,
     "metadata": {},
 }

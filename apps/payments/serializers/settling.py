@@ -136,7 +136,7 @@ ReconciliationExceptionListResponse = list_response(ReconciliationExceptionRespo
 
 # Examples -------------------------------------------------------------------------------------------------------------
 
-_TIMES: dict[str, Any] = {"created_at": "2026-11-24T05:31:00Z", "updated_at": "2026-11-24T05:31:00Z"}
+_TIMES: dict[str, Any] = {"created_at": "2026-11-24T05:31:00.000Z", "updated_at": "2026-11-24T05:31:00.000Z"}
 IMPORT_EXAMPLE: dict[str, Any] = {
     "id": "simp_01jf3z8k4qe7tv2w9x0y1z2a3b",
     "object": "settlement_import",
@@ -166,7 +166,7 @@ SETTLEMENT_EXAMPLE: dict[str, Any] = {
     "fee_amount": 2782,
     "tax_amount": 424,
     "line_count": 1,
-    "settled_at": "2026-11-24T05:00:00Z",
+    "settled_at": "2026-11-24T05:00:00.000Z",
     **_TIMES,
     "version": 2,
     "metadata": {},
@@ -192,7 +192,7 @@ LINE_EXAMPLE: dict[str, Any] = {
     "description": "",
     "problem": "",
     "held_amount": 0,
-    "created_at": "2026-11-24T05:31:00Z",
+    "created_at": "2026-11-24T05:31:00.000Z",
 }
 EXCEPTION_EXAMPLE: dict[str, Any] = {
     "id": "rex_01jf3z8k4qe7tv2w9x0y1z2a3b",
@@ -212,7 +212,7 @@ EXCEPTION_EXAMPLE: dict[str, Any] = {
     "held_amount": 100,
     "currency": "INR",
     "owner_id": None,
-    "opened_at": "2026-11-24T05:31:00Z",
+    "opened_at": "2026-11-24T05:31:00.000Z",
     "resolved_at": None,
     "resolved_by": "",
     "resolution": "",
@@ -224,12 +224,12 @@ EXCEPTION_EXAMPLE: dict[str, Any] = {
 ASSIGNED_EXAMPLE: dict[str, Any] = {
     **EXCEPTION_EXAMPLE,
     "owner_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "updated_at": "2026-11-24T06:00:00Z",
+    "updated_at": "2026-11-24T06:00:00.000Z",
     "version": 2,
 }
 RESOLVED_EXAMPLE: dict[str, Any] = {
     **EXCEPTION_EXAMPLE,
-    "resolved_at": "2026-11-25T06:00:00Z",
+    "resolved_at": "2026-11-25T06:00:00.000Z",
     "resolved_by": "user:cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
     "resolution": "written_off",
     "note": "Their price list of October; not worth a dispute.",

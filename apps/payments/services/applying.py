@@ -201,7 +201,12 @@ def _merge(
     is_new = attempt is None
     if attempt is None:
         attempt = PaymentAttempt(
-            payment=payment, gateway=facts.gateway, gateway_payment_id=facts.id, status=facts.status, learnt_by=source
+            payment=payment,
+            gateway=facts.gateway,
+            gateway_payment_id=facts.id,
+            status=facts.status,
+            learnt_by=source,
+            created_at=now,
         )
     before = stored_fields(attempt)
     has_risen = is_new or rules.rises(attempt.status, facts.status)

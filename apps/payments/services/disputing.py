@@ -164,6 +164,7 @@ def _begin(attempt: PaymentAttempt, facts: GatewayDispute, *, now: datetime) -> 
         currency=attempt.currency,
         status=facts.status,
         opened_at=facts.created_at or now,
+        created_at=now,
     )
 
 

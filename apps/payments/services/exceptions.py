@@ -59,6 +59,7 @@ def open_gateway_exception(
         dispute=dispute,
         webhook=webhook,
         opened_at=now,
+        created_at=now,
     )
     found = selectors.find_exception_of_fact(gateway=gateway, fingerprint=fingerprint)
     if found is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from apps.core import clock
 from apps.core.events import SYSTEM, changes_since, record, stored_fields
 from apps.orders import selectors as orders
 from apps.payments import events, selectors
@@ -74,7 +75,7 @@ def _is_ours(payment: Payment, link: GatewayLink) -> bool:
 def link_action(link: GatewayLink) -> dict[str, Any]:
     """Return what the buyer does next: open the page of the link, or scan the picture of the code."""
     where = {"image_url": link.url} if link.channel == PaymentChannel.QR_CODE else {"url": link.url}
-    expires_at = link.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ") if link.expires_at else None
+    expires_at = clock.rfc3339(link.expires_at) if link.expires_at else None
     return {"type": link.channel, **where, "expires_at": expires_at}
 
 

@@ -61,6 +61,7 @@ def add_dispute_evidence(
         carrier=carrier,
         tracking_number=tracking_number,
         added_by=str(actor),
+        created_at=now,
     )
 
     record(

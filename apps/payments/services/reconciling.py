@@ -61,6 +61,7 @@ def book_settlement(
             utr=utr,
             settled_at=settled_at,
             currency=currency,
+            created_at=now,
         )
     )
 
@@ -178,6 +179,7 @@ def _amounts_at_issue(line: SettlementLine) -> tuple[int | None, int]:
 
 def open_exception(exception: ReconciliationException, *, now: datetime) -> None:
     """Put a new exception into the queue."""
+    exception.created_at = now
     exception.save(force_insert=True)
     record(
         events.EXCEPTION_OPENED,

@@ -263,9 +263,10 @@ def _insert(
         retry_of=retry_of,
         requested_by=str(actor),
         next_check_at=rules.next_refund_check(checks=0, now=now) if is_decided else None,
+        created_at=now,
     )
     for line in lines:
-        line.refund = refund
+        line.refund, line.created_at = refund, now
         line.save(force_insert=True)
     if is_decided:
         post_due(order, refund, kind=DUE, now=now)

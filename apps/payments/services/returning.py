@@ -217,6 +217,7 @@ def _insert_foreign(order: "Order", attempt: PaymentAttempt, facts: GatewayRefun
         idempotency_key=str(ids.new()),
         requested_by=str(actor),
         next_check_at=rules.next_refund_check(checks=0, now=now),
+        created_at=now,
     )
     post_due(order, refund, kind=DUE, now=now)
     told = told_of(refund)

@@ -79,7 +79,12 @@ def request_settlement_import(*, day: date, actor: Actor, now: datetime, gateway
     if day > clock.ist_date(now):
         raise DayIsInTheFuture(day, param="day")
     fresh = SettlementImport(
-        gateway=gateway, source=ReportSource.API, fingerprint=day.isoformat(), day=day, requested_by=str(actor)
+        gateway=gateway,
+        source=ReportSource.API,
+        fingerprint=day.isoformat(),
+        day=day,
+        requested_by=str(actor),
+        created_at=now,
     )
     found, is_new = _insert_or_find(fresh)
     if not is_new:
@@ -152,6 +157,7 @@ def import_settlement_file(
         fingerprint=_hash_of(stream),
         file_name=name[:200],
         requested_by=str(actor),
+        created_at=now,
     )
     stream.seek(0)
     with transaction.atomic():
@@ -287,7 +293,7 @@ class _Reading:
     def _hold(self, **fields: int) -> None:
         elapsed = timedelta(seconds=time.monotonic() - self._began)
         rows = SettlementImport.objects.filter(pk=self.report.pk)
-        rows.update(claimed_until=self.now + elapsed + _CLAIM_LASTS, **fields)
+        rows.update(claimed_until=clock.to_milliseconds(self.now + elapsed) + _CLAIM_LASTS, **fields)
 
     def ask_about_unknown(self) -> None:
         """

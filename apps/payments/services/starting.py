@@ -134,6 +134,7 @@ def _begin(
         gateway=settings.PAYMENT_GATEWAY,
         live_until=live_until,
         next_check_at=now + _FIRST_CHECK_AFTER,
+        created_at=now,
         **payer,
     )
     record(events.PAYMENT_CREATED, subject=payment, root_id=order.pk, actor=actor, changed=told_of(payment), now=now)

@@ -79,6 +79,7 @@ def receive_webhook(*, raw: bytes, signature: str, event_id: str, now: datetime,
         body=raw,
         event_type=_type_of(adapter, raw),
         received_at=now,
+        created_at=now,
     )
     return _insert(webhook, now=now)
 

@@ -75,7 +75,12 @@ class DisputeView(ApiView):
                 "Accepted",
                 response_only=True,
                 status_codes=["202"],
-                value={**DISPUTE_EXAMPLE, "answer": "accepted", "answered_at": "2026-11-21T06:00:00Z", "version": 2},
+                value={
+                    **DISPUTE_EXAMPLE,
+                    "answer": "accepted",
+                    "answered_at": "2026-11-21T06:00:00.000Z",
+                    "version": 2,
+                },
             )
         ],
     )
@@ -100,7 +105,7 @@ class DisputeView(ApiView):
                     **DISPUTE_EXAMPLE,
                     "answer": "contested",
                     "summary": _SUMMARY,
-                    "answered_at": "2026-11-21T06:00:00Z",
+                    "answered_at": "2026-11-21T06:00:00.000Z",
                     "version": 2,
                 },
             ),

@@ -71,7 +71,7 @@ class Command(BaseCommand):
 
 def _as_json(report: audit.Report) -> dict[str, Any]:
     return {
-        "started_at": report.started_at.isoformat(),
+        "started_at": clock.rfc3339(report.started_at),
         "checked": len(report.results),
         "violated": len(report.violated),
         "results": [

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -171,4 +172,6 @@ def _told(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return clock.rfc3339(value)
     return str(value.isoformat() if hasattr(value, "isoformat") else value)
