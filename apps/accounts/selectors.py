@@ -111,6 +111,11 @@ def list_addresses(*, user_id: UUID) -> "QuerySet[Address]":
     return Address.objects.filter(user_id=user_id, removed_at__isnull=True).order_by("-created_at", "-id")
 
 
+def has_gstin(user_id: UUID) -> bool:
+    """Test if a person buys for a business: one of their addresses has a GSTIN."""
+    return list_addresses(user_id=user_id).exclude(gstin="").order_by().exists()
+
+
 def get_address(*, user_id: UUID, address_id: UUID) -> Address:
     """
     Return an address of a person.

@@ -109,6 +109,19 @@ def merge_lines(lines: Iterable[LineRequest]) -> tuple[LineRequest, ...]:
     return tuple(LineRequest(variant_id, quantity) for variant_id, quantity in quantities.items())
 
 
+def find_excess_units(asked: Mapping[UUID, int], *, held: Mapping[UUID, int], most: int) -> tuple[UUID, int] | None:
+    """
+    Return the first variant of which a customer would hold more units than `most` without having paid, and how many; or None.
+
+    `asked` has the units of a new order and `held` those of the customer's unpaid orders, by variant.
+    """
+    for variant_id, units in asked.items():
+        total = units + held.get(variant_id, 0)
+        if total > most:
+            return variant_id, total
+    return None
+
+
 def price_order(
     items: Sequence[Item],
     *,

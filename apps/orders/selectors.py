@@ -1,18 +1,19 @@
 """Reads of orders. Customers see their own, staff with `orders.view_order` all."""
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import FilteredRelation, Prefetch, Q, QuerySet, prefetch_related_objects
 
 from apps.core import ids
 from apps.core.errors import Forbidden
 from apps.core.events import list_events_of_root, list_events_until, restore
 from apps.core.models import Event, is_staff_with
 from apps.orders import rules
-from apps.orders.models import Order, OrderLine, OrderNotFound
+from apps.orders.models import UNPAID, Order, OrderLine, OrderNotFound
 from apps.orders.states import OrderStatus, PaymentStatus
 
 
@@ -103,6 +104,22 @@ def list_visible_orders(
     if created_before is not None:
         orders = orders.filter(created_at__lt=created_before)
     return orders.order_by("-created_at", "-pk")
+
+
+def count_unpaid(*, customer_id: UUID, variant_ids: Collection[UUID]) -> tuple[int, dict[UUID, int]]:
+    """
+    Count the orders of a customer that hold stock and of which nothing is paid, and the units of some variants in them.
+
+    A variant that none of them has is left out. One statement: placing an order runs it each time.
+    """
+    wanted = FilteredRelation("lines", condition=Q(lines__variant_id__in=variant_ids))
+    rows = Order.objects.filter(UNPAID, customer_id=customer_id).annotate(wanted=wanted).order_by()
+    orders, units = set(), Counter[UUID]()
+    for order_id, variant_id, quantity in rows.values_list("pk", "wanted__variant_id", "wanted__quantity"):
+        orders.add(order_id)
+        if variant_id is not None:
+            units[variant_id] += quantity
+    return len(orders), dict(units)
 
 
 def list_lines(order_id: UUID) -> QuerySet[OrderLine]:

@@ -57,7 +57,10 @@ class OrderView(ApiView):
     @extend_schema(
         operation_id="place_order",
         summary="Place an order",
-        description="Prices, tax and addresses become the order's own; stock is held until it is paid or expires.",
+        description=(
+            "Prices, tax and addresses become the order's own; stock is held until it is paid or expires. 409"
+            " `too_many_open_orders` while too many orders of the customer are unpaid, or if too many units of a variant would be."
+        ),
         request=PlaceOrderRequest,
         responses={201: OrderResponse},
         examples=[

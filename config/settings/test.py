@@ -29,5 +29,8 @@ from config.settings.base import *  # noqa: E402
 INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *PASSWORD_HASHERS]
 REFRESH_COOKIE_SECURE = False
+# Factories place many orders of one customer, and one customer changes much in a minute; the tests of the limits set theirs.
+MAX_UNPAID_ORDERS_PER_CUSTOMER = MAX_UNPAID_UNITS_PER_VARIANT = 10_000
+CUSTOMER_WRITES_PER_MINUTE = STAFF_WRITES_PER_MINUTE = 1_000_000
 RATELIMIT_ENABLE = False  # all tests come from one address; the test of the floor turns it on
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

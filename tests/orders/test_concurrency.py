@@ -11,16 +11,17 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from rest_framework.test import APIClient
 
+from apps.accounts import locks as account_locks
 from apps.catalog import locks as catalog_locks
 from apps.catalog.models import Reservation, StockItem, Variant
 from apps.catalog.services import InsufficientStock
 from apps.core.events import SYSTEM, SubjectNotLocked, gateway_actor
 from apps.core.models import Event
-from apps.orders import locks, services
+from apps.orders import locks, selectors, services
 from apps.orders.models import Order
 from apps.orders.services import OrderNotCancellable
 from tests.factories.accounts import make_address, make_user
-from tests.factories.catalog import make_variant
+from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.orders.books import check_books
 
@@ -247,3 +248,55 @@ def test_a_lost_update_is_refused_even_without_a_lock(owner: Any) -> None:
 
     order.refresh_from_db()
     assert (order.status, order.paid_amount) == ("confirmed", order.total_amount)
+
+
+class TestUnpaidOrders:
+    """Orders that one customer places at once, each with a key of its own."""
+
+    @pytest.fixture(autouse=True)
+    def _limit(self, settings: Any) -> None:
+        settings.MAX_UNPAID_ORDERS_PER_CUSTOMER = 5
+
+    def test_of_20_parallel_posts_5_are_placed(self, owner: Any, client_of: Callable[[Any], APIClient]) -> None:
+        address = make_address(owner)
+        variants = [make_variant(stock=9) for _ in range(20)]
+        make_registration()
+
+        def post(number: int) -> Callable[[], Any]:
+            client = client_of(owner)
+            body = {
+                "lines": [{"variant_id": variants[number].public_id, "quantity": 1}],
+                "shipping_address_id": address.public_id,
+            }
+            headers = {"Idempotency-Key": f"key-of-order-{number}"}
+            return lambda: client.post("/api/v1/orders", body, format="json", headers=headers)
+
+        answers = at_once(*(post(number) for number in range(20)))
+
+        codes = Counter((answer.status_code, answer.json().get("error", {}).get("code")) for answer in answers)
+        assert codes == {(201, None): 5, (409, "too_many_open_orders"): 15}
+        assert Order.objects.filter(customer=owner, status="pending_payment").count() == 5
+        assert Reservation.objects.count() == 5
+        assert Event.objects.filter(type="orders.order.placed").count() == 5
+        check_books()
+
+    def test_control_without_the_lock_all_count_none_and_all_are_placed(
+        self, owner: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        address = make_address(owner)
+        variants = [make_variant() for _ in range(7)]
+        make_registration()
+        all_have_counted = threading.Barrier(7)
+        count = selectors.count_unpaid
+
+        def count_together(**wanted: Any) -> Any:
+            counted = count(**wanted)
+            all_have_counted.wait(timeout=60)
+            return counted
+
+        monkeypatch.setattr(account_locks, "lock_user", lambda user_id: owner)
+        monkeypatch.setattr(selectors, "count_unpaid", count_together)
+
+        at_once(*(lambda variant=variant: make_order(owner, [variant], address=address) for variant in variants))
+
+        assert Order.objects.filter(customer=owner, status="pending_payment").count() == 7

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from apps.core.api.parser import LengthRequired
+from apps.core.api.rate_limits import check_writes
 from apps.core.api.requests import known_params
 
 
@@ -30,6 +31,7 @@ class ApiView(GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        check_writes(request)
         if "Transfer-Encoding" in request.headers:
             raise LengthRequired  # Django reads as many bytes as Content-Length says: of chunks none
         self.query = known_params(request, self.params.get(self.action or "", ()))

@@ -13,6 +13,7 @@ from apps.orders.services.placing import (
     place_order,
     quote_order,
 )
+from apps.orders.services.unpaid_orders import TooManyOpenOrders, TooManyUnpaidUnits
 
 __all__ = [
     "LineRequest",
@@ -23,6 +24,8 @@ __all__ = [
     "Quote",
     "TaxClassPriceMismatch",
     "TooManyLines",
+    "TooManyOpenOrders",
+    "TooManyUnpaidUnits",
     "VariantNotForSale",
     "cancel_order",
     "cancel_paid_order",

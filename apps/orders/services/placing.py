@@ -10,6 +10,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from apps.accounts import locks as account_locks
 from apps.accounts import selectors as accounts
 from apps.accounts import services as account_services
 from apps.catalog import selectors as catalog
@@ -22,6 +23,7 @@ from apps.core.money import rupees
 from apps.orders import events, rules, statements
 from apps.orders.models import Order, OrderAddress, OrderLine
 from apps.orders.rules import LineRequest, Quote
+from apps.orders.services.unpaid_orders import check_unpaid_orders
 from apps.tax import selectors as tax
 
 if TYPE_CHECKING:
@@ -112,8 +114,12 @@ def place_order(
     :raises NotFound: if an address is not the customer's
     :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
     :raises OrderTooSmall: if the total is under a rupee, which no gateway collects
+    :raises TooManyOpenOrders, TooManyUnpaidUnits: if the customer would hold too much stock without having paid
     :raises InsufficientStock: if there is not enough of a variant; then nothing at all is held
     """
+    # What the customer holds unpaid is counted below: of two orders at a time the second waits here for the first.
+    account_locks.lock_user(customer_id)
+
     draft = _draft_order(
         customer_id=customer_id,
         lines=lines,
@@ -121,9 +127,9 @@ def place_order(
         billing_address_id=billing_address_id,
         now=now,
     )
-
     if draft.quote.total_amount < rules.MIN_TOTAL_AMOUNT:
         raise OrderTooSmall
+    check_unpaid_orders(customer_id=customer_id, quote=draft.quote, positions=_first_positions(lines))
 
     order = _insert_order(draft, customer_id=customer_id, note=note, now=now)
     order_lines = OrderLine.objects.bulk_create(_order_line(order, line) for line in draft.quote.lines)
@@ -164,6 +170,10 @@ def _draft_order(
         shipping_address=shipping,
         billing_address=billing,
     )
+
+
+def _first_positions(lines: Sequence[LineRequest]) -> dict[UUID, int]:
+    return {line.variant_id: position for position, line in reversed(list(enumerate(lines)))}
 
 
 def _checked_lines(lines: Sequence[LineRequest]) -> Sequence[LineRequest]:
@@ -228,9 +238,11 @@ def _item(variant: "Variant", quantity: int, rates: Mapping[str, int]) -> rules.
 
 def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, now: datetime) -> Order:
     quote = draft.quote
-    shipping = OrderAddress(**accounts.snapshot_of(draft.shipping_address))
+    shipping = OrderAddress(**accounts.snapshot_of(draft.shipping_address), created_at=now)
     is_one_address = draft.billing_address.pk == draft.shipping_address.pk
-    billing = shipping if is_one_address else OrderAddress(**accounts.snapshot_of(draft.billing_address))
+    billing = shipping
+    if not is_one_address:
+        billing = OrderAddress(**accounts.snapshot_of(draft.billing_address), created_at=now)
     OrderAddress.objects.bulk_create([shipping] if is_one_address else [shipping, billing])
     return Order.objects.create(
         number=rules.order_number(statements.take_order_sequence(), ist_date(now)),

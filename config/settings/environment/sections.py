@@ -120,6 +120,12 @@ class LogIn(BaseModel):
     CODES_PER_DAY: Annotated[int, values.whole_number(1, 10_000_000)] = variable(
         "log-in codes in a day in all", "20000"
     )
+    CUSTOMER_WRITES_PER_MINUTE: Annotated[int, values.whole_number(1, 100_000)] = variable(
+        "requests other than reading that a buyer may send in any 60 seconds", "60"
+    )
+    STAFF_WRITES_PER_MINUTE: Annotated[int, values.whole_number(1, 100_000)] = variable(
+        "requests other than reading that a member of staff may send in any 60 seconds", "600"
+    )
 
 
 class Gateway(BaseModel):
@@ -187,6 +193,15 @@ class Money(BaseModel):
 
     ORDER_EXPIRES_AFTER_MINUTES: Annotated[int, values.whole_number(1, 43_200)] = variable(
         "how long an order waits for its money", "30"
+    )
+    MAX_UNPAID_ORDERS_PER_CUSTOMER: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
+        "unpaid orders that a customer may have at a time", "5"
+    )
+    MAX_UNPAID_UNITS_PER_VARIANT: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
+        "units of a variant that a customer may have in unpaid orders", "50"
+    )
+    MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
+        "the same for a customer one of whose addresses has a GSTIN", "500"
     )
     PAYMENT_LIVE_FOR_MINUTES: Annotated[int, values.whole_number(1, 43_200)] = variable(
         "how long a payment waits for its payer", "15"

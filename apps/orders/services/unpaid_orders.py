@@ -1,0 +1,49 @@
+"""How much stock one customer may hold without having paid for it."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.conf import settings
+
+from apps.accounts import selectors as accounts
+from apps.core.errors import Conflict
+from apps.orders import selectors
+from apps.orders.rules import Quote, find_excess_units
+
+
+class TooManyOpenOrders(Conflict):
+    message = "{0} of your orders are not paid yet, and no more can wait at a time. Pay or cancel one of them first."
+
+
+class TooManyUnpaidUnits(Conflict):
+    message = (
+        "At most {0} units of {1} can wait for payment at a time; with this order it would be {2}."
+        " Order fewer units, or pay or cancel an unpaid order first."
+    )
+    code = TooManyOpenOrders.code
+
+
+def check_unpaid_orders(*, customer_id: UUID, quote: Quote, positions: Mapping[UUID, int]) -> None:
+    """
+    Refuse an order that would let its customer hold too much stock unpaid. The caller has locked the customer.
+
+    `positions` has the first line that asks for a variant, by its id. A customer with a GSTIN buys in larger quantities.
+
+    :raises TooManyOpenOrders: if as many orders of the customer are unpaid as may be at a time
+    :raises TooManyUnpaidUnits: if more units of a variant would be in unpaid orders than may be; `param` names the line
+    """
+    asked = {line.item.variant_id: line.item.quantity for line in quote.lines}
+    orders, held = selectors.count_unpaid(customer_id=customer_id, variant_ids=asked)
+    if orders >= settings.MAX_UNPAID_ORDERS_PER_CUSTOMER:
+        raise TooManyOpenOrders(orders)
+
+    most: int = settings.MAX_UNPAID_UNITS_PER_VARIANT
+    excess = find_excess_units(asked, held=held, most=most)
+    if excess is not None and accounts.has_gstin(customer_id):
+        most = settings.MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN
+        excess = find_excess_units(asked, held=held, most=most)
+    if excess is None:
+        return
+    variant_id, units = excess
+    name = next(line.item.name for line in quote.lines if line.item.variant_id == variant_id)
+    raise TooManyUnpaidUnits(most, name, units, param=f"lines[{positions[variant_id]}].quantity")
