@@ -25,7 +25,7 @@ class InvoiceNotFound(NotFound):
 
 
 class DocumentNotReady(Conflict):
-    message = "The PDF of {0} is being made. Ask again in a moment."
+    message = "The PDF of {0} is being prepared. Try again in a moment."
 
 
 class DocumentDamaged(Unavailable):

@@ -6,12 +6,13 @@ from typing import Any
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api import ApiView, KeysetPagination, etag_of, with_etag
+from apps.core.api.pdf import PDF_RESPONSES, pdf_not_ready_example
 from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
 from apps.invoicing import filters, selectors
@@ -38,28 +39,6 @@ _LIST_PARAMETERS = [
     OpenApiParameter("created_at[lt]", OpenApiTypes.DATETIME, description="Made before this instant."),
     *page_parameters("-created_at", "created_at"),
 ]
-_PDF_RESPONSES = {
-    (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF."),
-    409: OpenApiResponse(
-        OpenApiTypes.OBJECT, description="The PDF is being prepared; repeat the request after Retry-After."
-    ),
-}
-
-
-def _not_ready(number: str) -> OpenApiExample:
-    return OpenApiExample(
-        "Not ready",
-        response_only=True,
-        status_codes=["409"],
-        value={
-            "error": {
-                "type": "conflict",
-                "code": "document_not_ready",
-                "message": f"The PDF of {number} is being made. Ask again in a moment.",
-                "request_id": "req_06dzxr5m7k3vh9q0t2w4y6b8ca",
-            }
-        },
-    )
 
 
 class InvoicesView(ApiView):
@@ -111,9 +90,9 @@ class InvoicePdfView(_PdfView):
     @extend_schema(
         operation_id="get_invoice_pdf",
         summary="Download an invoice",
-        description="The PDF, always the same bytes. 409 `document_not_ready` with Retry-After while it is being made.",
-        responses=_PDF_RESPONSES,
-        examples=[_not_ready("INV260000123")],
+        description="The PDF, always the same bytes. 409 `document_not_ready` with Retry-After while it is being prepared.",
+        responses=PDF_RESPONSES,
+        examples=[pdf_not_ready_example("INV260000123")],
     )
     def retrieve(self, request: Request, invoice_id: str) -> HttpResponseBase:
         invoice = selectors.get_visible_invoice(user=request.user, invoice_id=public_pk(Invoice, invoice_id))
@@ -162,9 +141,9 @@ class CreditNotePdfView(_PdfView):
     @extend_schema(
         operation_id="get_credit_note_pdf",
         summary="Download a credit note",
-        description="The PDF, always the same bytes. 409 `document_not_ready` with Retry-After while it is being made.",
-        responses=_PDF_RESPONSES,
-        examples=[_not_ready("CRN260000007")],
+        description="The PDF, always the same bytes. 409 `document_not_ready` with Retry-After while it is being prepared.",
+        responses=PDF_RESPONSES,
+        examples=[pdf_not_ready_example("CRN260000007")],
     )
     def retrieve(self, request: Request, credit_note_id: str) -> HttpResponseBase:
         note = selectors.get_visible_credit_note(user=request.user, credit_note_id=public_pk(Invoice, credit_note_id))

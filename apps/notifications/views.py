@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from apps.core import clock, ids
 from apps.core.api import ApiView, KeysetPagination, actor_of, idempotent, with_etag
 from apps.core.api.pagination import whole_list
+from apps.core.api.pdf import PDF_RESPONSES, pdf_not_ready_example
 from apps.core.api.permissions import requires
 from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
@@ -198,27 +199,8 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
             "The PDF of the evidence as it stands now. It is rendered when it is first requested and whenever the evidence has"
             " changed: until then 409 `document_not_ready` with Retry-After."
         ),
-        responses={
-            (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="The PDF."),
-            409: OpenApiResponse(
-                OpenApiTypes.OBJECT, description="The PDF is being prepared; repeat the request after Retry-After."
-            ),
-        },
-        examples=[
-            OpenApiExample(
-                "Not ready",
-                response_only=True,
-                status_codes=["409"],
-                value={
-                    "error": {
-                        "type": "conflict",
-                        "code": "document_not_ready",
-                        "message": "The PDF of the evidence for dispute disp_QxT7bZ1mN4kP2s is being made. Ask again in a moment.",
-                        "request_id": "req_06dzxr5m7k3vh9q0t2w4y6b8ca",
-                    }
-                },
-            )
-        ],
+        responses=PDF_RESPONSES,
+        examples=[pdf_not_ready_example("the evidence for dispute disp_QxT7bZ1mN4kP2s")],
     )
     def download(self, request: Request, dispute_id: str) -> HttpResponseBase:
         name, content = services.get_evidence_pdf(

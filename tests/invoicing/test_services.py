@@ -431,7 +431,7 @@ class TestHandlers:
 class TestGetDocument:
     def test_that_is_not_there_yet(self) -> None:
         invoice = make_invoice()
-        with pytest.raises(DocumentNotReady, match=r"INV260000001 is being made") as refusal:
+        with pytest.raises(DocumentNotReady, match=r"INV260000001 is being prepared") as refusal:
             selectors.get_document(invoice.pk)
         assert refusal.value.retry_after == 2
 
