@@ -4,12 +4,10 @@ from typing import Any
 
 import pytest
 
-from apps.core import clock
-from apps.payments import services
 from apps.payments.gateways import razorpay_calls
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.factories.payments import make_payment
+from tests.support.gateway_payments import pay_at_gateway
 
 
 @pytest.fixture(autouse=True)
@@ -33,11 +31,6 @@ def order(shop: Any, owner: Any) -> Any:
 @pytest.fixture
 def paid(order: Any, sandbox: Any) -> Any:
     """An order that the sandbox has the money of."""
-    payment = make_payment(order, is_ready=False)
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
-    payment.refresh_from_db()
-    sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
-    services.sync_payment(payment_id=payment.pk, now=clock.now())
-    order.refresh_from_db()
+    pay_at_gateway(order, sandbox)
     assert order.status == "confirmed"
     return order

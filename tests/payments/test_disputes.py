@@ -23,6 +23,7 @@ from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_dispute_facts, make_facts, make_payment, pay, take_in
 from tests.payments.test_webhooks import receive
 from tests.support.colleagues import BALA, DEEPA
+from tests.support.gateway_payments import pay_at_gateway
 
 pytestmark = pytest.mark.django_db
 
@@ -37,11 +38,7 @@ def attempt(order: Any) -> PaymentAttempt:
 @pytest.fixture
 def disputed(order: Any, sandbox: Any) -> Any:
     """A payment that was made at the sandbox, and a function that has its bank dispute it."""
-    payment = make_payment(order, is_ready=False)
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
-    payment.refresh_from_db()
-    sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
-    services.sync_payment(payment_id=payment.pk, now=clock.now())
+    payment = pay_at_gateway(order, sandbox)
     gateway_payment_id = payment.attempts.get(status="captured").gateway_payment_id
 
     def dispute(**body: Any) -> Dispute:

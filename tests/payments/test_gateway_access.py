@@ -17,6 +17,7 @@ from apps.payments.models import Dispute, LedgerEntry, Payment, PaymentAttempt, 
 from apps.payments.services.gateway_access import LOCAL_METHODS
 from apps.payments.states import PaymentChannel
 from tests.factories.payments import make_payment
+from tests.support.gateway_payments import pay_at_gateway
 
 pytestmark = pytest.mark.django_db
 
@@ -42,11 +43,7 @@ def payment(order: Any, sandbox: Any) -> Payment:
 @pytest.fixture
 def paid(payment: Payment, order: Any, sandbox: Any) -> Any:
     """An order that the sandbox has the money of."""
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
-    payment.refresh_from_db()
-    sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
-    services.sync_payment(payment_id=payment.pk, now=clock.now())
-    order.refresh_from_db()
+    pay_at_gateway(order, sandbox, payment=payment)
     return order
 
 

@@ -13,8 +13,8 @@ from apps.payments.models import PaymentAttempt, ReconciliationException
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
-from tests.payments.test_settlements import as_csv, import_csv, line, line_of
 from tests.support.database_locks import wait_for_a_blocked_session
+from tests.support.settlements import as_csv, import_csv, line, line_of
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(600)]

@@ -25,7 +25,7 @@ from apps.payments.models import (
 )
 from tests.factories.orders import make_order
 from tests.factories.payments import make_payment
-from tests.payments.test_settlements import violated
+from tests.support.settlements import violated
 
 pytestmark = pytest.mark.django_db
 

@@ -25,6 +25,7 @@ from apps.payments.services import giving_back, refund_amounts, refunding
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import make_facts, make_payment, pay, take_in
+from tests.support.gateway_payments import make_orders_paid_at_gateway
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -81,21 +82,6 @@ def test_control_without_the_locks_the_money_is_promised_twice(order: Any, monke
     assert "INV-14b" in [found[0] for found in violated()]
 
 
-def _paid_at_gateway(owner: Any, sandbox: Any, count: int) -> list[Order]:
-    """Return orders that the sandbox has the money of."""
-    variant = make_variant(stock=count)
-    paid = []
-    for _ in range(count):
-        order = make_order(owner, [variant])
-        payment = make_payment(order, is_ready=False)
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
-        payment.refresh_from_db()
-        sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
-        services.sync_payment(payment_id=payment.pk, now=clock.now())
-        paid.append(order)
-    return paid
-
-
 def _in_parts(order: Order, count: int) -> list[Refund]:
     """Ask for all the money of an order back in so many refunds."""
     part = order.total_amount // count
@@ -130,7 +116,7 @@ def crew(count: int) -> Iterator[Callable[..., list[Any]]]:
 @pytest.mark.timeout(600)
 def test_five_hundred_refunds_attempted_twice_at_once_are_five_hundred(owner: Any, sandbox: Any) -> None:
     make_registration()
-    orders = _paid_at_gateway(owner, sandbox, 50)
+    orders = make_orders_paid_at_gateway(owner, sandbox, 50)
     refunds = [refund for order in orders for refund in _in_parts(order, 10)]
     assert len(refunds) == 500
 
@@ -154,7 +140,7 @@ def test_control_without_claim_and_key_refunds_are_doubled(
     owner: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_registration()
-    (order,) = _paid_at_gateway(owner, sandbox, 1)
+    (order,) = make_orders_paid_at_gateway(owner, sandbox, 1)
     (refund,) = ask(order, amount=1_000)
     barrier = threading.Barrier(2)
 

@@ -30,8 +30,8 @@ from apps.payments.models import (
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
-from tests.payments.test_refund_races import _paid_at_gateway
-from tests.payments.test_settlements import as_csv, found, import_csv, line, line_of, violated
+from tests.support.gateway_payments import make_orders_paid_at_gateway
+from tests.support.settlements import as_csv, found, import_csv, line, line_of, violated
 
 DATA = Path(__file__).parent / "data"
 TODAY = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -510,7 +510,7 @@ def test_a_line_without_an_id_is_one_in_both_layouts(paid: PaymentAttempt, creat
 @pytest.mark.django_db(transaction=True)
 def test_the_dashboards_file_agrees_with_the_api(reference_data: None, owner: Any, sandbox: Any) -> None:
     make_registration()
-    _paid_at_gateway(owner, sandbox, 2)
+    make_orders_paid_at_gateway(owner, sandbox, 2)
     sandbox.control("POST", "/knobs/razorpay", {"fee_credits": 0})
     settled = sandbox.control("POST", "/settlements/run", {"due_only": False})["settlement"]
     now = clock.now()

@@ -22,8 +22,8 @@ from apps.payments.models import (
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_dispute_facts, pay
-from tests.payments.test_refund_races import _paid_at_gateway
-from tests.payments.test_settlements import amounts, as_csv, found, import_csv, line, line_of, violated
+from tests.support.gateway_payments import make_orders_paid_at_gateway
+from tests.support.settlements import amounts, as_csv, found, import_csv, line, line_of, violated
 
 pytestmark = pytest.mark.django_db
 
@@ -512,7 +512,7 @@ def test_a_settlement_of_all_kinds_of_lines_is_booked_to_the_paisa(
     reference_data: None, owner: Any, sandbox: Any
 ) -> None:
     make_registration()
-    orders = _paid_at_gateway(owner, sandbox, 3)
+    orders = make_orders_paid_at_gateway(owner, sandbox, 3)
     captured = sum(order.total_amount for order in orders)
     attempts = list(PaymentAttempt.objects.filter(status="captured").order_by("pk"))
     first_fee, first_tax = attempts[0].fee_amount or 0, attempts[0].fee_tax_amount or 0

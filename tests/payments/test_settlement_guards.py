@@ -15,9 +15,9 @@ from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
 from tests.payments.test_refunds import ask, hear
-from tests.payments.test_settlements import as_csv, found, import_csv, line, line_of, violated
 from tests.support.colleagues import BALA
 from tests.support.database_locks import wait_for_a_blocked_session
+from tests.support.settlements import as_csv, found, import_csv, line, line_of, violated
 from tests.support.threads import run_together
 
 RECEIVABLE = "gateway_receivable:razorpay"

@@ -20,9 +20,9 @@ from apps.payments.services import settling
 from apps.payments.services.settling import ReportIsBeingRead
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.payments.test_refund_races import _paid_at_gateway
-from tests.payments.test_settlements import counts, download, import_csv, load_truth, synthesise, violated
 from tests.support.database_locks import wait_for_a_blocked_session
+from tests.support.gateway_payments import make_orders_paid_at_gateway
+from tests.support.settlements import counts, download, import_csv, load_truth, synthesise, violated
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.timeout(600)]
@@ -85,7 +85,7 @@ def test_two_files_with_the_same_lines_read_at_once_are_booked_once(report: byte
 
 def test_the_api_and_a_file_read_at_once_book_each_line_once(reference_data: None, owner: Any, sandbox: Any) -> None:
     make_registration()
-    orders = _paid_at_gateway(owner, sandbox, 5)
+    orders = make_orders_paid_at_gateway(owner, sandbox, 5)
     sandbox.control("POST", "/settlements/run", {"due_only": False})
     (settled,) = sandbox.control("GET", "/truth")["settlements"]
     url = f"{sandbox.url}/__sim__/settlements/report.csv"

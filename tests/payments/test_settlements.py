@@ -1,26 +1,22 @@
 """Settlement reports: every line in its place, to the paisa, once; and exactly what is wrong in the queue."""
 
-import csv
 import gc
-import io
 import os
 import sys
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from django.db import connection
 
-from apps.core import audit, clock, ids
+from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.payments import selectors, services
 from apps.payments.gateways import GatewayError, OutcomeUnknown
 from apps.payments.models import (
-    LedgerEntry,
     LedgerTransaction,
     PaymentAttempt,
     ReconciliationException,
@@ -31,6 +27,19 @@ from apps.payments.models import (
 )
 from tests.factories.orders import make_order
 from tests.factories.payments import make_facts, make_payment, pay
+from tests.support.settlements import (
+    amounts,
+    as_csv,
+    counts,
+    download,
+    found,
+    import_csv,
+    line,
+    line_of,
+    load_truth,
+    synthesise,
+    violated,
+)
 
 LINES = int(os.environ.get("SETTLEMENT_LINES", "5000"))
 ERRORS = {
@@ -46,69 +55,10 @@ ERRORS = {
 REASONS = {"missing_row": "missing_line", "duplicated_row": "duplicated_line"}
 
 
-def synthesise(sandbox: Any, what: str, **body: Any) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(download(sandbox, what, **body).decode())))
-
-
-def download(sandbox: Any, what: str, **body: Any) -> bytes:
-    answer = requests.post(f"{sandbox.url}/__sim__/settlements/synthesise", json={"what": what, **body}, timeout=120)
-    assert answer.status_code == 200, answer.text
-    return answer.content
-
-
-def load_truth(order: Any, rows: list[dict[str, str]]) -> None:
-    """Enter what a report tells of as if it had happened here: in bulk, with its postings, for one order."""
-    now = clock.now()
-    payment = make_payment(order)
-    attempts = {}
-    for row in rows:
-        if row["type"] == "payment":
-            at = datetime.fromtimestamp(int(row["created_at"]), tz=UTC)
-            attempts[row["entity_id"]] = PaymentAttempt(
-                payment=payment, gateway_payment_id=row["entity_id"], status="captured", amount=int(row["amount"]),
-                currency="INR", fee_amount=int(row["fee"]), fee_tax_amount=int(row["tax"]), learnt_by="poll",
-                authorized_at=at, captured_at=at, version=1, review_reason="amount_differs", review_opened_at=at,
-            )  # fmt: skip
-    PaymentAttempt.objects.bulk_create(attempts.values(), batch_size=5_000)
-    load_refunds(order, payment, attempts, rows, now)
-    connection.check_constraints()
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE payments_paymentattempt, payments_refund")
-
-
-def load_refunds(order: Any, payment: Any, attempts: Any, rows: Any, now: datetime) -> None:
-    from apps.payments.models import Refund
-
-    refunds = [row for row in rows if row["type"] == "refund"]
-    Refund.objects.bulk_create(
-        [
-            Refund(
-                number=f"{order.number}-R{number}", order=order, payment=payment, attempt=attempts[row["payment_id"]],
-                sequence=number, amount=int(row["amount"]), status="processed", reason="other", version=1,
-                gateway_refund_id=row["entity_id"], idempotency_key=str(ids.new()), requested_by="system",
-                processed_at=now,
-            )
-            for number, row in enumerate(refunds, 1)
-        ],
-        batch_size=5_000,
-    )  # fmt: skip
-
-
-def import_csv(report: bytes, *, now: datetime | None = None, tell: Any = None) -> SettlementImport:
-    return services.import_settlement_file(
-        stream=io.BytesIO(report), name="report.csv", actor=SYSTEM, now=now or clock.now(), tell=tell
-    )
-
-
 def resident_bytes() -> int:
     """Return how much memory this process has now; 0 where the system does not tell."""
     told = Path("/proc/self/statm")
     return int(told.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 0
-
-
-def counts() -> dict[str, int]:
-    models = (Settlement, SettlementLine, ReconciliationException, LedgerTransaction, LedgerEntry, SettlementReportRow)
-    return {model.__name__: model.objects.count() for model in models}
 
 
 @pytest.mark.django_db
@@ -155,51 +105,12 @@ def test_exactly_what_was_planted_is_in_the_queue(sandbox: Any, shop: Any, owner
     assert violated("INV-21", "INV-21b", "INV-21c", "INV-26b", "INV-28c") == []
 
 
-def violated(*only: str) -> list[str]:
-    report = audit.run(now=clock.now(), only=only)
-    assert [(result.invariant.id, result.error) for result in report.results if result.error] == []
-    return [result.invariant.id for result in report.violated]
-
-
 # One settlement, line by line ----------------------------------------------------------------------------------------
-
-HEADER = (
-    "entity_id,type,debit,credit,amount,currency,fee,tax,settled,created_at,settled_at,settlement_id,settlement_utr,"
-    "payment_id,dispute_id,credit_type,description"
-)
 
 
 @pytest.fixture
 def paid(shop: Any, owner: Any) -> PaymentAttempt:
     return pay(make_order(owner))
-
-
-def line(entity_id: str, kind: str = "payment", **said: Any) -> dict[str, Any]:
-    at = int(clock.now().timestamp())
-    return {
-        "entity_id": entity_id, "type": kind, "debit": 0, "credit": 0, "amount": 0, "currency": "INR", "fee": 0, "tax": 0,
-        "settled": "true", "created_at": at, "settled_at": at + 60, "settlement_id": "setl_00000000000001",
-        "settlement_utr": "UTR1", "payment_id": "", "dispute_id": "", "credit_type": "default", "description": "", **said,
-    }  # fmt: skip
-
-
-def line_of(attempt: PaymentAttempt, **said: Any) -> dict[str, Any]:
-    fee = attempt.fee_amount
-    values = {"amount": attempt.amount, "credit": attempt.amount - fee, "fee": fee, "tax": attempt.fee_tax_amount}
-    return line(attempt.gateway_payment_id, **{**values, **said})
-
-
-def as_csv(*lines: dict[str, Any]) -> bytes:
-    return "\n".join([HEADER, *(",".join(str(one[name]) for name in HEADER.split(",")) for one in lines), ""]).encode()
-
-
-def amounts(posting: LedgerTransaction) -> dict[str, int]:
-    return {entry.account_id: entry.amount for entry in posting.entries.all()}
-
-
-def found() -> list[tuple[str, str, int]]:
-    rows = ReconciliationException.objects.order_by("pk")
-    return list(rows.values_list("reason", "entity_id", "held_amount"))
 
 
 @pytest.mark.django_db
