@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from apps.core.admin_actions import add_forecast
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, on_one_line
+from apps.core.dates import format_day
 from apps.core.errors import BahiError
 from apps.core.money import rupees
 from apps.invoicing import selectors
@@ -184,7 +185,7 @@ def _notes_of_refund(refund: Any) -> list[tuple[Any, ...]]:
     notes = selectors.list_credit_notes_of_refund(refund.pk)
     if notes:
         return [
-            (_link(note), f"{note.invoice_date:%d %b %Y}", rupees(note.total_amount), _pdf_link(note)) for note in notes
+            (_link(note), format_day(note.invoice_date), rupees(note.total_amount), _pdf_link(note)) for note in notes
         ]
     reason = selectors.find_reason_to_withhold(refund.pk)
     return [(f"none: {reason.replace('_', ' ')}", "", "", "")] if reason else []
@@ -205,7 +206,7 @@ add_panel(
         title="Credit notes",
         columns=("Number", "Date", "Reason", "Total", "PDF"),
         rows=lambda invoice: [
-            (_link(note), f"{note.invoice_date:%d %b %Y}", note.reason, rupees(note.total_amount), _pdf_link(note))
+            (_link(note), format_day(note.invoice_date), note.reason, rupees(note.total_amount), _pdf_link(note))
             for note in invoice.notes.select_related("file").order_by("issued_at")
         ],
         permission="invoicing.view_invoice",

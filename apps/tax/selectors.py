@@ -7,6 +7,7 @@ from uuid import UUID
 import structlog
 from django.db.models import Q, QuerySet
 
+from apps.core.dates import format_day
 from apps.core.errors import Conflict, Invalid
 from apps.tax import rules
 from apps.tax.models import Registration, RegistrationNotFound, TaxRate
@@ -112,7 +113,7 @@ def get_rates(*, tax_classes: Iterable[str], on: date) -> dict[str, int]:
     wanted = set(tax_classes)
     rates = dict(TaxRate.objects.filter(_covers(on), tax_class__in=wanted).values_list("tax_class", "rate"))
     for tax_class in sorted(wanted - rates.keys()):
-        raise NoRateForTaxClass(tax_class, on.isoformat())
+        raise NoRateForTaxClass(tax_class, format_day(on))
     return rates
 
 

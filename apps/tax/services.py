@@ -7,6 +7,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
+from apps.core.dates import format_day
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import SYSTEM, Actor
 from apps.tax import locks, messages, rules, selectors
@@ -55,7 +56,7 @@ class RateNotAllowed(Invalid):
 
 
 class RateBeginsTooEarly(Conflict):
-    message = "The tax class {0} has a rate from {1} on; a new one must begin after that day."
+    message = "The tax class {0} has a rate that begins on {1}. A new one must begin after that day."
 
 
 @transaction.atomic
@@ -107,9 +108,9 @@ def set_rate(
     latest = TaxRate.objects.filter(tax_class=tax_class).order_by("-valid_from").first()
 
     if not rules.is_rate_allowed(rate, valid_from, tax_class=tax_class):
-        raise RateNotAllowed(rate / 100, tax_class[:40], valid_from.isoformat(), param="rate")
+        raise RateNotAllowed(rate / 100, tax_class[:40], format_day(valid_from), param="rate")
     if latest is not None and latest.valid_from >= valid_from:
-        raise RateBeginsTooEarly(tax_class, latest.valid_from.isoformat(), param="valid_from")
+        raise RateBeginsTooEarly(tax_class, format_day(latest.valid_from), param="valid_from")
 
     day_before = valid_from - timedelta(days=1)
     if latest is not None and (latest.valid_to is None or latest.valid_to > day_before):

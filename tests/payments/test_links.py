@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.core import audit, clock
+from apps.core.dates import format_instant
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.notifications import services as notifications
-from apps.notifications.services import writing
 from apps.orders.services import expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import handlers, selectors, services
@@ -635,7 +635,7 @@ def test_whose_try_failed_is_told_until_when_the_link_is_open(order: Any, sandbo
     event = Event.objects.get(type="payments.attempt.failed")
     (row, *_) = notifications.tell(message="payment_failed", event=event, now=clock.now())
     payment.refresh_from_db()
-    assert writing.instant(payment.live_until) in row.body
+    assert format_instant(payment.live_until) in row.body
 
 
 # Over HTTP -----------------------------------------------------------------------------------------------------------

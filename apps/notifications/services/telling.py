@@ -13,6 +13,7 @@ from django.db import transaction
 from apps.accounts import selectors as accounts
 from apps.accounts.states import Role
 from apps.core import clock
+from apps.core.dates import format_instant
 from apps.core.events import SYSTEM, record, stored_fields
 from apps.core.models import Event
 from apps.invoicing import selectors as invoicing
@@ -144,7 +145,7 @@ def _schedule(row: Notification, *, now: datetime) -> None:
 
 def _about_user(event: Event) -> Letter | None:
     user = accounts.get_user(event.subject_id)
-    facts = {**writing.person(user), "when": writing.instant(event.created_at), "email": user.email or ""}
+    facts = {**writing.person(user), "when": format_instant(event.created_at), "email": user.email or ""}
     return Letter(user, facts)
 
 

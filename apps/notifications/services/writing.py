@@ -5,27 +5,17 @@ Amounts are in rupees with Indian grouping, instants in India's time. Only HTML 
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from django.conf import settings
 from django.template import Context
 from django.template.loader import get_template, render_to_string
 
-from apps.core import clock, money
+from apps.core import money
+from apps.core.dates import format_day, format_instant
 from apps.notifications import rules
 from apps.payments.states import GatewayCall
-
-
-def instant(at: datetime) -> str:
-    """Return an instant as people in India write it: `21 Nov 2026, 11:05 am`; at most 22 characters."""
-    local = at.astimezone(clock.IST)
-    return f"{local.day} {local:%b %Y}, {local:%I:%M %p}".replace(", 0", ", ").replace("AM", "am").replace("PM", "pm")
-
-
-def day(on: date) -> str:
-    """Return a day as people in India write it: `30 Nov 2026`."""
-    return f"{on.day} {on:%b %Y}"
 
 
 def plain(paise: int) -> str:
@@ -46,9 +36,9 @@ def order(order: Any) -> dict[str, Any]:
         "plain_total": plain(order.total_amount),
         "paid": money.rupees(order.paid_amount),
         "plain_paid": plain(order.paid_amount),
-        "placed": instant(order.placed_at),
+        "placed": format_instant(order.placed_at),
         # A payment link may last for longer than the order would have waited without it.
-        "expires": instant(max(order.expires_at, order.payment_live_until or order.expires_at)),
+        "expires": format_instant(max(order.expires_at, order.payment_live_until or order.expires_at)),
         "reason": order.cancel_reason,
     }
 
@@ -75,7 +65,7 @@ def invoice(invoice: Any) -> dict[str, Any]:
         "is_taxed": invoice.total_amount - invoice.round_off_amount != invoice.taxable_amount,
         "document": str(invoice.get_type_display()),
         "invoice_number": invoice.number,
-        "invoice_date": day(invoice.invoice_date),
+        "invoice_date": format_day(invoice.invoice_date),
         "invoice_total": money.rupees(invoice.total_amount),
         "number": invoice.order_number,
     }
@@ -86,18 +76,18 @@ def credit_note(note: Any, invoice: Any) -> dict[str, Any]:
     return {
         "invoice_id": str(note.pk),
         "invoice_number": note.number,
-        "invoice_date": day(note.invoice_date),
+        "invoice_date": format_day(note.invoice_date),
         "invoice_total": money.rupees(note.total_amount),
         "is_taxed": invoice.total_amount - invoice.round_off_amount != invoice.taxable_amount,
         "original_number": invoice.number,
-        "original_date": day(invoice.invoice_date),
+        "original_date": format_day(invoice.invoice_date),
         "number": note.order_number,
     }
 
 
 def amount(row: Any, *, due: date) -> dict[str, Any]:
     """Return the facts of a refund or of a payment that goes back: how much, and the day by which the buyer has it."""
-    return {"amount": money.rupees(row.amount), "plain_amount": plain(row.amount), "due": day(due)}
+    return {"amount": money.rupees(row.amount), "plain_amount": plain(row.amount), "due": format_day(due)}
 
 
 def payment_link(payment: Any) -> dict[str, Any]:
@@ -106,7 +96,7 @@ def payment_link(payment: Any) -> dict[str, Any]:
         "amount": money.rupees(payment.amount),
         "plain_amount": plain(payment.amount),
         "link": payment.next_action["url"],
-        "until": instant(payment.live_until),
+        "until": format_instant(payment.live_until),
     }
 
 
@@ -127,7 +117,7 @@ def dispute(dispute: Any) -> dict[str, Any]:
         "outcome": dispute.status,
         "dispute": dispute.gateway_dispute_id,
         "bank_reason": dispute.reason_code.replace("_", " "),
-        "respond_by": instant(dispute.respond_by) if dispute.respond_by else "",
+        "respond_by": format_instant(dispute.respond_by) if dispute.respond_by else "",
         "refusal": str(dispute.error.get("description", "")) if dispute.answer_call == GatewayCall.REFUSED else "",
         "page": f"{settings.PUBLIC_URL}/admin/payments/dispute/{dispute.pk}/change/",
     }

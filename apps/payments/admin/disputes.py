@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
+from apps.core.dates import format_instant
 from apps.core.money import rupees
 from apps.payments import selectors, services
 from apps.payments.models import Dispute, DisputeEvidence
@@ -211,7 +212,7 @@ def _facts(dispute: Dispute) -> list[tuple[str, Any]]:
         ("Order", dispute.order.number),
         ("The bank wants", rupees(dispute.amount)),
         ("Its reason", _reason(dispute)),
-        ("Answer by", f"{by.astimezone(clock.IST):%d %b %Y, %H:%M} IST" if by else "no deadline"),
+        ("Answer by", f"{format_instant(by)} IST" if by else "no deadline"),
     ]
     if dispute.answer_call == GatewayCall.REFUSED:
         facts.append(("The gateway refused", _words(dispute)))

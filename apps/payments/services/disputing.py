@@ -12,6 +12,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
+from apps.core.dates import format_instant
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import Actor, changes_since, gateway_actor, record, stored_fields, told_of
 from apps.core.models import subject_type_of
@@ -62,7 +63,7 @@ _RETURNED = (DisputeStatus.WON, DisputeStatus.CLOSED)
 
 
 class DisputeDeadlineMissed(Conflict):
-    message = "Dispute {0} had to be answered by {1}."
+    message = "Dispute {0} had to be answered by {1} IST."
 
 
 class NotOurDispute(NotFound):
@@ -250,7 +251,7 @@ def check_answerable(dispute: Dispute, *, now: datetime) -> None:
     if dispute.status != DisputeStatus.OPEN or dispute.answer:
         raise DisputeNotAnswerable(dispute.gateway_dispute_id, dispute.answer or dispute.status)
     if dispute.respond_by is not None and dispute.respond_by <= now:
-        raise DisputeDeadlineMissed(dispute.gateway_dispute_id, f"{dispute.respond_by:%Y-%m-%dT%H:%M:%SZ}")
+        raise DisputeDeadlineMissed(dispute.gateway_dispute_id, format_instant(dispute.respond_by))
 
 
 @transaction.atomic

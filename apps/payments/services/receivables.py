@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from apps.core import clock
+from apps.core.dates import format_day
 from apps.core.events import SYSTEM
 from apps.core.money import rupees
 from apps.payments import locks, statements
@@ -49,7 +50,7 @@ def _open_overdue(one: Receivable, *, gateway: str, now: datetime) -> bool:
         reason=ExceptionReason.RECEIVABLE_OVERDUE,
         attempt_id=one.attempt_id,
         entity_id=entity_id,
-        description=f"{gateway.capitalize()} has owed {rupees(one.amount)} of {entity_id} since {_day(one.since)}.",
+        description=f"{gateway.capitalize()} has owed {rupees(one.amount)} of {entity_id} since {format_day(clock.ist_date(one.since))}.",
         expected_amount=one.amount,
         currency=one.currency,
         opened_at=now,
@@ -61,8 +62,3 @@ def _open_overdue(one: Receivable, *, gateway: str, now: datetime) -> bool:
         # Another search was quicker.
         return False
     return True
-
-
-def _day(instant: datetime) -> str:
-    on = clock.ist_date(instant)
-    return f"{on.day} {on:%b %Y}"
