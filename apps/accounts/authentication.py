@@ -5,12 +5,15 @@ Nothing of a token is stored. Access and refresh tokens differ by `typ`; a refre
 the same successor can be handed out twice.
 """
 
+import hashlib
 import re
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import jwt
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.core import signing
@@ -18,7 +21,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
-from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, Token
 
 from apps.accounts import selectors, services
@@ -39,7 +44,79 @@ class TokenNotValid(Unauthenticated):
     message = "The access token is not valid or has expired."
 
 
-class _RefreshText(Token):
+def key_id(key: str) -> str:
+    """Return the `kid` of a signing key: which one it is, and nothing of it."""
+    return hashlib.sha256(f"kid\n{key}".encode()).hexdigest()[:16]
+
+
+class _KeyedBackend(TokenBackend):
+    """Signs with one key, and names it in the header."""
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        claims, key = {**payload, "aud": self.audience, "iss": self.issuer}, str(self.signing_key)
+        return jwt.encode(claims, key, algorithm=self.algorithm, headers={"kid": key_id(key)})
+
+
+class _KeyRing:
+    """
+    The present signing key and the earlier ones that are still accepted.
+
+    A token names its key by `kid`. One without comes from a version of Bahi that named none: then each key is tried.
+    """
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self._backends = {
+            key_id(key): _KeyedBackend(
+                api_settings.ALGORITHM,
+                key,
+                audience=api_settings.AUDIENCE,
+                issuer=api_settings.ISSUER,
+                leeway=api_settings.LEEWAY,
+            )
+            for key in keys
+        }
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        return next(iter(self._backends.values())).encode(payload)
+
+    def get_leeway(self) -> Any:
+        return next(iter(self._backends.values())).get_leeway()
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        """
+        Return the claims of a token.
+
+        :raises TokenBackendError: if it has expired, or none of our keys has signed it
+        """
+        try:
+            named = jwt.get_unverified_header(token).get("kid")
+        except jwt.InvalidTokenError as error:
+            raise TokenBackendError("Token is invalid") from error
+        refusal = TokenBackendError("Token is signed by a key that is not known")
+        for its_id, backend in self._backends.items():
+            if named in (None, its_id):
+                try:
+                    return backend.decode(token, verify=verify)
+                except TokenBackendError as error:
+                    refusal = error
+        raise refusal
+
+
+@lru_cache(maxsize=8)
+def _key_ring(*keys: str) -> _KeyRing:
+    return _KeyRing(keys)
+
+
+class _SignedText(Token):
+    def get_token_backend(self) -> Any:
+        return _key_ring(settings.JWT_SIGNING_KEY, *settings.JWT_SIGNING_KEY_FALLBACKS)
+
+
+class _AccessText(_SignedText, AccessToken):
+    pass
+
+
+class _RefreshText(_SignedText):
     token_type = "refresh"  # noqa: S105 - a kind, not a secret
     lifetime = settings.REFRESH_TOKEN_LIFETIME
 
@@ -54,7 +131,7 @@ class RefreshClaims:
 
 def write_access_token(*, user: User, session: Session) -> str:
     """Return a new access token of a session: 15 minutes, and no longer than the session and its version."""
-    token = AccessToken()
+    token = _AccessText()
     token["sub"] = user.public_id
     token["sid"] = session.public_id
     token["sv"] = user.session_version
@@ -112,7 +189,7 @@ class AccessTokenAuthentication(BaseAuthentication):
             raise TokenNotValid
 
         try:
-            token = AccessToken(text)  # type: ignore[arg-type]
+            token = _AccessText(text)  # type: ignore[arg-type]
             user = selectors.find_principal(
                 user_id=ids.decode("cus", str(token["sub"])), session_id=ids.decode("sess", str(token["sid"]))
             )

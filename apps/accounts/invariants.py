@@ -57,6 +57,16 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
     ),
     Invariant(
+        id="INV-46c",
+        name="refresh_tokens_end_with_their_family",
+        statement="No refresh token is good for longer than 30 days after the log-in that it descends from.",
+        sql="""
+            SELECT t.id, t.session_id, s.created_at AS logged_in_at, t.expires_at FROM accounts_refreshtoken t
+            JOIN accounts_session s ON s.id = t.session_id
+            WHERE t.expires_at > s.created_at + interval '30 days'
+        """,
+    ),
+    Invariant(
         id="INV-47",
         name="codes_are_bounded",
         statement="A code has at most five attempts and ten minutes, was used alive, and is alone for its destination and purpose.",

@@ -82,11 +82,14 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.name or self.email or self.phone or self.public_id
 
-    def get_session_auth_hash(self) -> str:
-        """Return what a cookie of the back office is bound to: it ends with the password and with the session version."""
-        return salted_hmac(
-            "apps.accounts.session", f"{self.password}:{self.session_version}", algorithm="sha256"
-        ).hexdigest()
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """
+        Return what a cookie of the back office is bound to: it ends with the password and with the session version.
+
+        Django asks for it with each of SECRET_KEY_FALLBACKS too.
+        """
+        text = f"{self.password}:{self.session_version}"
+        return salted_hmac("apps.accounts.session", text, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Challenge(Subject):

@@ -156,6 +156,14 @@ def derive_send_status(*, status: str, failure: str, is_over: bool) -> tuple[Sen
     return SendStatus(status), failure
 
 
+# Sessions -------------------------------------------------------------------------------------------------------------
+
+
+def refresh_expiry(*, started_at: datetime, now: datetime, lifetime: timedelta, family_lifetime: timedelta) -> datetime:
+    """Return until when a refresh token made now is good: for its lifetime, but never beyond that of all tokens of its log-in."""
+    return min(now + lifetime, started_at + family_lifetime)
+
+
 # Budgets --------------------------------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,9 @@ env = environment.read_or_exit()
 
 ENVIRONMENT = env.ENVIRONMENT
 SECRET_KEY = env.SECRET_KEY
+SECRET_KEY_FALLBACKS = env.SECRET_KEY_FALLBACKS
 JWT_SIGNING_KEY = env.JWT_SIGNING_KEY
+JWT_SIGNING_KEY_FALLBACKS = env.JWT_SIGNING_KEY_FALLBACKS
 OTP_PEPPER = env.OTP_PEPPER
 OTP_PEPPER_FALLBACKS = env.OTP_PEPPER_FALLBACKS
 DEBUG = False
@@ -68,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "apps.core.api.sessions.BackOfficeSessionMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -205,6 +208,7 @@ SIMPLE_JWT = {
     "LEEWAY": 0,
 }
 REFRESH_TOKEN_LIFETIME = timedelta(days=7)
+REFRESH_FAMILY_LIFETIME = timedelta(days=30)  # since the log-in, however often its tokens are refreshed
 REFRESH_GRACE = timedelta(seconds=15)
 REFRESH_COOKIE_SECURE = True
 KNOWN_DEVICE_TTL = timedelta(days=env.KNOWN_DEVICE_TTL_DAYS)  # since the last log-in there
@@ -214,6 +218,9 @@ CODES_PER_PREFIX_AND_DAY = env.CODES_PER_PREFIX_AND_DAY
 CODES_PER_DAY = env.CODES_PER_DAY
 CUSTOMER_WRITES_PER_MINUTE = env.CUSTOMER_WRITES_PER_MINUTE  # of each person; reading is not counted
 STAFF_WRITES_PER_MINUTE = env.STAFF_WRITES_PER_MINUTE
+ADMIN_SESSION_IDLE = timedelta(minutes=30)
+ADMIN_SESSION_LIFETIME = timedelta(hours=8)
+SESSION_COOKIE_AGE = int(ADMIN_SESSION_LIFETIME.total_seconds())
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Strict"

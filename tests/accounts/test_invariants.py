@@ -30,7 +30,7 @@ def execute(sql: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _holds_before(db: None) -> None:
-    for invariant in ("INV-46", "INV-46b", "INV-47", "INV-47b", "INV-48", "INV-51"):
+    for invariant in ("INV-46", "INV-46b", "INV-46c", "INV-47", "INV-47b", "INV-48", "INV-51"):
         assert found(invariant) == []
 
 
@@ -38,6 +38,17 @@ def token(user: User, **fields: Any) -> RefreshToken:
     return RefreshToken.objects.create(
         session=fields.pop("session", None) or make_session(user), expires_at=clock.now() + timedelta(days=7), **fields
     )
+
+
+class TestRefreshTokensEndWithTheirFamily:
+    def test_a_token_that_outlives_it(self) -> None:
+        row = token(make_user())
+        RefreshToken.objects.update(expires_at=row.session.created_at + timedelta(days=30))
+        assert found("INV-46c") == []
+
+        RefreshToken.objects.update(expires_at=row.session.created_at + timedelta(days=30, seconds=1))
+
+        assert [found_row["session_id"] for found_row in found("INV-46c")] == [row.session_id]
 
 
 class TestOneRefreshTokenIsCurrent:

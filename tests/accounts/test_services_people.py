@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.contrib.sessions.models import Session as BackOfficeSession
 
 from apps.accounts import selectors, services
 from apps.accounts.models import Budget, Challenge, RefreshToken, Session, User, UserNotFound
@@ -206,14 +207,18 @@ class TestForgetting:
         RefreshToken.objects.filter(pk=first.pk).update(successor=second)
         kept = RefreshToken.objects.create(session=live, expires_at=now + timedelta(days=1))
 
+        for key, age in (("old", -1), ("new", 60)):
+            BackOfficeSession.objects.create(session_key=key, expire_date=now + timedelta(seconds=age))
+
         counts = services.forget_expired(now=now)
 
-        assert counts == {"sessions": 1, "budgets": 1, "challenges": 1, "tokens": 2}
+        assert counts == {"sessions": 1, "budgets": 1, "challenges": 1, "tokens": 2, "back_office_sessions": 1}
         dead.refresh_from_db()
         live.refresh_from_db()
         assert (dead.end_reason, live.ended_at) == (EndReason.EXPIRED, None)
         assert list(RefreshToken.objects.all()) == [kept]
-        assert services.forget_expired(now=now) == {"sessions": 0, "budgets": 0, "challenges": 0, "tokens": 0}
+        assert [session.session_key for session in BackOfficeSession.objects.all()] == ["new"]
+        assert set(services.forget_expired(now=now).values()) == {0}
 
     def test_is_started_by_the_clock(self, db: None) -> None:
         from apps.accounts.tasks import forget_expired

@@ -381,6 +381,39 @@ class TestRefresh:
 
             assert post(anonymous, "/auth/refresh", body).status_code == 401
 
+    def test_its_family_ends_thirty_days_after_the_log_in(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
+        with time_machine.travel("2026-11-01T05:30:00Z", tick=False) as traveller:
+            tokens = logged_in(anonymous).json()
+            expiries = []
+            for _ in range(5):
+                traveller.shift(6 * 86_400 - 1)
+                answer = post(anonymous, "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
+                tokens = answer.json()
+                expiries.append(tokens["refresh_expires_at"][:10])
+            traveller.shift(4)
+            assert audit.run(now=clock.now(), only=["INV-46c"]).violated == []
+            traveller.shift(1)
+            refused = post(anonymous, "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
+
+            assert expiries == ["2026-11-14", "2026-11-20", "2026-11-26", "2026-12-01", "2026-12-01"]
+            assert (refused.status_code, code_of(refused)) == (401, "refresh_token_not_valid")
+            assert services.forget_expired(now=clock.now())["sessions"] == 0
+            traveller.shift(1)
+            assert services.forget_expired(now=clock.now())["sessions"] == 1
+
+    def test_a_token_of_before_that_limit_is_refused_beyond_it(
+        self, anonymous: Any, logged_in: Callable[..., Any]
+    ) -> None:
+        with time_machine.travel("2026-11-01T05:30:00Z", tick=False) as traveller:
+            tokens = logged_in(anonymous).json()
+            traveller.shift(6 * 86_400)
+            Session.objects.update(created_at=clock.now() - timedelta(days=30))
+
+            refused = post(anonymous, "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
+
+            assert refused.status_code == 401
+            assert RefreshToken.objects.count() == 1
+
     def test_a_cookie_session_does_not_move_into_the_body(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         cookie = logged_in(anonymous, transport="cookie").cookies["bahi_refresh"].value
 

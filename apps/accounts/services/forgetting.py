@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.contrib.sessions.models import Session as BackOfficeSession
 from django.db import transaction
 from django.db.models import Q
 
@@ -24,6 +25,7 @@ def forget_expired(*, now: datetime) -> dict[str, int]:
         "budgets": Budget.objects.filter(expires_at__lt=now).delete()[0],
         "challenges": Challenge.objects.filter(expires_at__lt=now - CHALLENGES_KEPT_FOR).delete()[0],
         "tokens": _delete_old_tokens(before=now - TOKENS_KEPT_FOR),
+        "back_office_sessions": BackOfficeSession.objects.filter(expire_date__lt=now).delete()[0],
     }
 
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.contrib.auth.hashers import check_password, make_password
+import structlog
+from django.contrib.auth.hashers import make_password, verify_password
 from django.db import IntegrityError, transaction
 
 from apps.accounts import events, locks, rules, selectors
@@ -17,6 +18,8 @@ from apps.core.events import Actor, record, stored_fields
 
 #: Whoever asks for a log-in: nobody knows yet who it is.
 ANONYMOUS = Actor(kind="anonymous", id="")
+
+log = structlog.get_logger(__name__)
 
 
 class WrongCredentials(Unauthenticated):
@@ -135,8 +138,31 @@ def _spend_attempt(identity: str, user: User | None, *, device: Device, now: dat
 def _check(user: User | None, password: str) -> User:
     # Given an unusable hash, Django spends the time of a real one.
     encoded = user.password if user and user.has_usable_password() else make_password(None)
-    is_right = len(password) <= passwords.MAX_LENGTH and check_password(password, encoded)
+    is_right, is_outdated = (False, False)
+    if len(password) <= passwords.MAX_LENGTH:
+        is_right, is_outdated = verify_password(password, encoded)
     if user is None or not is_right or not user.is_active:
+        raise WrongCredentials
+    return _upgrade_hash(user, password) if is_outdated else user
+
+
+def _upgrade_hash(user: User, password: str) -> User:
+    """
+    Store the hash of a correct password as it is made today, where an older hasher or fewer rounds made the one that is there.
+
+    Nothing is overwritten that changed meanwhile; then the password is checked against what is there now.
+
+    :raises WrongCredentials: if it is no longer the password
+    """
+    encoded = make_password(password)
+    # The comparison and the write are one statement: a password changed in between stays changed.
+    is_stored = User.objects.filter(pk=user.pk, password=user.password).update(password=encoded)
+    if is_stored:
+        user.password = encoded
+        log.info("password_hash_upgraded", user=user.public_id)
+        return user
+    user = selectors.get_user(user.pk)
+    if not verify_password(password, user.password)[0]:
         raise WrongCredentials
     return user
 

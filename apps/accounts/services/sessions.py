@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from apps.accounts import events, locks, statements
+from apps.accounts import events, locks, rules, statements
 from apps.accounts.models import RefreshToken, Session, SessionNotFound, User
 from apps.accounts.states import EndReason, Transport
 from apps.core.errors import Unauthenticated
@@ -75,9 +75,13 @@ def start_session(*, user: User, device: Device, now: datetime, is_new_user: boo
 
 
 def _make_refresh_token(session: Session, *, now: datetime) -> RefreshToken:
-    return RefreshToken.objects.create(
-        session=session, expires_at=now + settings.REFRESH_TOKEN_LIFETIME, created_at=now
+    expires_at = rules.refresh_expiry(
+        started_at=session.created_at,
+        now=now,
+        lifetime=settings.REFRESH_TOKEN_LIFETIME,
+        family_lifetime=settings.REFRESH_FAMILY_LIFETIME,
     )
+    return RefreshToken.objects.create(session=session, expires_at=expires_at, created_at=now)
 
 
 def refresh_session(*, token_id: UUID, session_id: UUID, transport: Transport, now: datetime) -> Grant:
@@ -85,7 +89,7 @@ def refresh_session(*, token_id: UUID, session_id: UUID, transport: Transport, n
     Rotate a refresh token and return the grant with its successor.
 
     Of parallel calls one rotates; the others, and repetitions within 15 s, get the same successor. A token that comes back
-    later has been copied: its whole session ends.
+    later has been copied: its whole session ends. No token outlives the 30 days of its session.
 
     :raises RefreshTokenNotValid: if it is unknown, ended, expired, or was given out for another transport
     :raises RefreshTokenReused: if it came back after the grace; the session has ended then
@@ -105,7 +109,7 @@ def _rotate(*, token_id: UUID, session_id: UUID, transport: Transport, now: date
     if token is None or session.ended_at is not None or session.transport != transport:
         raise RefreshTokenNotValid
     user = token.session.user
-    if not user.is_active:
+    if not user.is_active or now >= session.created_at + settings.REFRESH_FAMILY_LIFETIME:
         raise RefreshTokenNotValid
 
     if statements.claim_refresh_token(token_id=token_id, now=now):

@@ -51,7 +51,9 @@ def _other_module(environment: "Environment", module: str) -> Iterator[Problem]:
 def _secrets(environment: "Environment") -> list[tuple[str, str]]:
     return [
         ("SECRET_KEY", environment.SECRET_KEY),
+        *(("SECRET_KEY_FALLBACKS", secret) for secret in environment.SECRET_KEY_FALLBACKS),
         ("JWT_SIGNING_KEY", environment.JWT_SIGNING_KEY),
+        *(("JWT_SIGNING_KEY_FALLBACKS", secret) for secret in environment.JWT_SIGNING_KEY_FALLBACKS),
         ("OTP_PEPPER", environment.OTP_PEPPER),
         *(("OTP_PEPPER_FALLBACKS", secret) for secret in environment.OTP_PEPPER_FALLBACKS),
         ("RAZORPAY_KEY_SECRET", environment.RAZORPAY_KEY_SECRET),

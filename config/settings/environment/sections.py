@@ -54,7 +54,15 @@ class Secrets(BaseModel):
     """Secrets. Each may also be named by a file: NAME_FILE=/run/secrets/name."""
 
     SECRET_KEY: Annotated[str, values.secret(32, different=10)] = variable("signs sessions and forms", secret=True)
+    SECRET_KEY_FALLBACKS: Annotated[list[str], values.secrets(32, different=10)] = variable(
+        "earlier keys, separated by commas; 90 days after a change (KNOWN_DEVICE_TTL_DAYS) nothing needs them",
+        [],
+        secret=True,
+    )
     JWT_SIGNING_KEY: Annotated[str, values.secret(32, different=10)] = variable("signs access tokens", secret=True)
+    JWT_SIGNING_KEY_FALLBACKS: Annotated[list[str], values.secrets(32, different=10)] = variable(
+        "earlier keys, separated by commas; 7 days after a change nothing needs them", [], secret=True
+    )
     OTP_PEPPER: Annotated[str, values.secret(32, different=10)] = variable(
         "keys the hashes of log-in codes", secret=True
     )

@@ -1,0 +1,118 @@
+"""A log-in of the back office ends after 30 minutes without a request, and 8 hours after it in any case."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.accounts.services import set_roles
+from apps.core import clock
+from apps.core.events import SYSTEM
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def at(**after: float) -> Any:
+    return time_machine.travel(NOON + timedelta(**after), tick=False)
+
+
+@pytest.fixture
+def browser(support: User) -> Client:
+    """The browser of a member of staff who logged in at noon."""
+    client = Client()
+    with at():
+        client.post("/admin/login/?next=/admin/", {"username": support.email, "password": "correct horse battery"})
+    return client
+
+
+class TestIdle:
+    def test_a_request_within_half_an_hour_is_answered(self, browser: Client) -> None:
+        with at(minutes=29, seconds=59):
+            assert browser.get("/admin/").status_code == 200
+
+    def test_after_half_an_hour_the_page_asks_to_log_in_and_says_why(self, browser: Client) -> None:
+        with at(minutes=30):
+            answer = browser.get("/admin/orders/order/")
+            page = browser.get(answer["Location"]).content.decode()
+
+        assert (answer.status_code, answer["Location"]) == (302, "/admin/login/?next=/admin/orders/order/")
+        assert "You were logged out after 30 minutes without activity. Log in again." in page
+        assert not Session.objects.exists()
+
+    def test_each_request_begins_the_half_hour_again(self, browser: Client) -> None:
+        for minutes in (29, 58, 87):
+            with at(minutes=minutes):
+                assert browser.get("/admin/").status_code == 200
+        with at(minutes=117):
+            assert browser.get("/admin/").status_code == 302
+
+    def test_an_action_after_it_does_nothing(self, browser: Client, support: User, finance: User) -> None:
+        set_roles(user_id=support.pk, roles=["admin"], actor=SYSTEM, now=clock.now())
+        before = User.objects.get(pk=finance.pk).is_active
+
+        with at(minutes=31):
+            answer = browser.post(f"/admin/accounts/user/{finance.pk}/deactivate/", {"reason": "x"})
+
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/admin/login/")
+        assert User.objects.get(pk=finance.pk).is_active == before
+
+
+class TestLifetime:
+    def visit_until(self, browser: Client, hours: int) -> None:
+        for half in range(1, hours * 2 * 2):
+            with at(minutes=15 * half):
+                assert browser.get("/admin/").status_code == 200
+
+    def test_it_ends_after_eight_hours_however_busy(self, browser: Client) -> None:
+        self.visit_until(browser, 8)
+
+        with at(hours=8, seconds=-1):
+            assert browser.get("/admin/").status_code == 200
+        with at(hours=8):
+            answer = browser.get("/admin/")
+            page = browser.get(answer["Location"]).content.decode()
+        assert answer.status_code == 302
+        assert "You were logged out because you logged in 8 hours ago. Log in again." in page
+
+    def test_a_new_log_in_has_eight_hours_of_its_own(self, browser: Client, support: User) -> None:
+        with at(hours=8):
+            assert browser.get("/admin/").status_code == 302
+            browser.post("/admin/login/?next=/admin/", {"username": support.email, "password": "correct horse battery"})
+        with at(hours=8, minutes=29):
+            assert browser.get("/admin/").status_code == 200
+
+
+class TestSession:
+    def test_its_cookie_and_its_row_last_eight_hours(self, browser: Client) -> None:
+        assert browser.cookies["sessionid"]["max-age"] == 8 * 60 * 60
+        assert Session.objects.get().expire_date == NOON + timedelta(hours=8)
+
+    def test_one_of_a_version_without_limits_begins_with_its_next_request(self, browser: Client) -> None:
+        with at(minutes=1):
+            session = browser.session
+            del session["started_at"], session["used_at"]
+            session.save()
+
+            assert browser.get("/admin/").status_code == 200
+        with at(minutes=31):
+            assert browser.get("/admin/").status_code == 302
+
+    def test_the_api_neither_reads_nor_renews_it(self, browser: Client) -> None:
+        with at(minutes=20):
+            assert browser.get("/api/v1/me").status_code == 401
+        with at(minutes=30):
+            assert browser.get("/admin/").status_code == 302
+
+    def test_requests_close_together_write_it_once(self, browser: Client) -> None:
+        with at(minutes=1):
+            browser.get("/admin/")
+            before = Session.objects.get().session_data
+            browser.get("/admin/")
+
+        assert Session.objects.get().session_data == before
