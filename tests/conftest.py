@@ -26,6 +26,7 @@ from rest_framework.test import APIClient
 from config.settings.environment.servers import read_database
 from devtools import embedded
 from tests.factories.accounts import make_access_token, make_staff, make_user
+from tests.support.api_client import CheckedClient
 from tests.support.colleagues import make_colleagues
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -152,7 +153,7 @@ def administrator(reference_data: None) -> Any:
 
 @pytest.fixture
 def anonymous() -> APIClient:
-    return APIClient()
+    return CheckedClient()
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def client_of() -> Callable[[Any], APIClient]:
     """Return an API client that is signed in as a user."""
 
     def make(user: Any) -> APIClient:
-        client = APIClient()
+        client = CheckedClient()
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_access_token(user)}")
         return client
 

@@ -8,6 +8,7 @@ import django_filters
 from django import forms
 from django.db.models import QuerySet
 
+from apps.catalog import selectors
 from apps.catalog.models import Product
 from apps.core.errors import Invalid
 
@@ -17,6 +18,10 @@ _BOUNDS = {"price_gte": "price[gte]", "price_lte": "price[lte]"}
 
 class BadFilter(Invalid):
     message = "{0} {1}"
+
+
+class UnknownCategory(Invalid):
+    message = "There is no category {0}. GET /categories lists them."
 
 
 class _WholeNumber(django_filters.Filter):  # type: ignore[misc]
@@ -34,12 +39,11 @@ class _WholeNumber(django_filters.Filter):  # type: ignore[misc]
 
 class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]
     """
-    Filters by category slug, brand, lowest price in paise, stock and attributes.
+    Filters by brand, lowest price in paise, stock and attributes.
 
     `attributes` is a list such as `diet:veg,origin:Kerala`; a product must have all of them.
     """
 
-    category = django_filters.CharFilter(field_name="category__slug", max_length=80)
     brand = django_filters.CharFilter(field_name="brand", max_length=80)
     in_stock = django_filters.ChoiceFilter(
         method="keep_in_stock",
@@ -54,7 +58,7 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]
         model = Product
         fields: tuple[str, ...] = ()
 
-    PARAMS = ("category", "brand", "in_stock", "attributes", *_BOUNDS.values())
+    PARAMS = ("brand", "in_stock", "attributes", *_BOUNDS.values())
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -75,12 +79,22 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]
         return products.filter(attributes__contains=wanted)
 
 
+#: What a list of products can be narrowed by, but for words.
+PARAMS = ("category", *ProductFilter.PARAMS)
+
+
 def narrow(products: "QuerySet[Product]", params: Mapping[str, str]) -> "QuerySet[Product]":
     """
     Apply the filters that a client asked for.
 
+    :raises UnknownCategory: if there is no category of that slug
     :raises BadFilter: if a value is not what its filter takes
     """
+    if (slug := params.get("category")) is not None:
+        category = selectors.find_category(slug)
+        if category is None:
+            raise UnknownCategory(slug[:80], param="category")
+        products = products.filter(category=category)
     chosen = {name: params[name] for name in ProductFilter.PARAMS if name in params}
     filters = ProductFilter(data=chosen, queryset=products)
     if not filters.is_valid():
@@ -105,5 +119,5 @@ def read_query(text: str | None) -> str:
 
 def scope_of(params: Mapping[str, str], *, audience: str) -> str:
     """Return what a cursor is bound to: these filters and this audience, in a few characters."""
-    named = sorted((name, value) for name, value in params.items() if name in (*ProductFilter.PARAMS, "q"))
+    named = sorted((name, value) for name, value in params.items() if name in (*PARAMS, "q"))
     return f"products:{audience}:{hashlib.sha256(repr(named).encode()).hexdigest()[:16]}"

@@ -29,6 +29,11 @@ def list_categories() -> QuerySet[Category]:
     return Category.objects.order_by("position", "name")
 
 
+def find_category(slug: str) -> Category | None:
+    """Return the category of a slug, or None."""
+    return Category.objects.filter(slug=slug).first()
+
+
 def list_products(*, user: Any) -> QuerySet[Product]:
     """Return the products that a user may see, each with its category and `is_in_stock`, the newest first."""
     products = Product.objects.select_related("category").annotate(is_in_stock=Exists(_buyable()))

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.catalog import filters, locks, selectors, services
-from apps.catalog.models import Product, Variant
+from apps.catalog.models import CategoryNotFound, Product, Variant, VariantNotFound
 from apps.catalog.permissions import StaffWrites
 from apps.catalog.serializers import (
     CATEGORY_EXAMPLE,
@@ -43,30 +43,34 @@ from apps.core.api import (
     with_etag,
 )
 from apps.core.api.pagination import whole_list
-from apps.core.api.schema import page_example
+from apps.core.api.schema import IF_MATCH, page_example, page_parameters
 from apps.core.models import public_pk
 
 PUBLIC = "public, max-age=60, stale-while-revalidate=300"
 SORTS = {"created_at": "created_at", "name": "name", "price": "lowest_price"}
-IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, required=True, description="The ETag that you last read."
-)
+_WORDS = {"type": "string", "maxLength": filters.MAX_QUERY}
+_SHORT = {"type": "string", "minLength": 1, "maxLength": 80}
+_PAISE = {"type": "integer", "minimum": 0, "maximum": 10**13 - 1}
+_PAIRS = {"type": "string", "maxLength": 400, "pattern": r"^[^:,]+:[^,]+(,[^:,]+:[^,]+)*$"}
 FILTERS = [
-    OpenApiParameter("q", str, description='Words to search for; "a phrase", `or` and `-without` are understood.'),
-    OpenApiParameter("category", str, description="A category's slug."),
-    OpenApiParameter("brand", str),
-    OpenApiParameter("price[gte]", OpenApiTypes.INT, description="Paise."),
-    OpenApiParameter("price[lte]", OpenApiTypes.INT, description="Paise."),
+    OpenApiParameter(
+        "q",
+        {"type": "string", "maxLength": filters.MAX_QUERY},
+        description='Words to search for; "a phrase", `or` and `-without` are understood.',
+    ),
+    OpenApiParameter("category", _SHORT, description="A category's slug."),
+    OpenApiParameter("brand", _SHORT),
+    OpenApiParameter("price[gte]", _PAISE, description="Paise."),
+    OpenApiParameter("price[lte]", _PAISE, description="Paise."),
     OpenApiParameter("in_stock", OpenApiTypes.BOOL),
-    OpenApiParameter("attributes", str, description="Pairs that a product must have: `diet:veg,origin:Kerala`."),
+    OpenApiParameter("attributes", _PAIRS, description="Pairs that a product must have: `diet:veg,origin:Kerala`."),
     OpenApiParameter(
         "sort",
         str,
         enum=["-created_at", "created_at", "name", "-name", "price", "-price", "-relevance", "relevance"],
         description="The newest first if not given; with `q` the most relevant first.",
     ),
-    OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100; 20 if not given."),
-    OpenApiParameter("cursor", str, description="`next_cursor` or `prev_cursor` of another page."),
+    *page_parameters(),
 ]
 
 
@@ -116,8 +120,9 @@ class CategoriesView(CatalogueView):
 class ProductsView(CatalogueView):
     """Products: lists with filters and search, pages, and what staff change."""
 
-    params = {"list": (*KeysetPagination.PARAMS, *filters.ProductFilter.PARAMS, "q")}
+    params = {"list": (*KeysetPagination.PARAMS, *filters.PARAMS, "q")}
     needs = {"create": "catalog.add_product", "update": "catalog.change_product"}
+    raises = {"create": (CategoryNotFound(param="category"),)}
 
     @extend_schema(
         operation_id="list_products",
@@ -284,6 +289,7 @@ class StockAdjustmentsView(CatalogueView):
     """Units that come in or go out without an order."""
 
     needs = {"create": "catalog.add_stockmovement"}
+    raises = {"create": (VariantNotFound(),)}
 
     @extend_schema(
         operation_id="adjust_stock",

@@ -1,5 +1,6 @@
 """How the lists of invoices and credit notes are narrowed."""
 
+import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,9 @@ from apps.core import ids
 from apps.core.api import parse_instant
 from apps.core.errors import Invalid, NotFound
 
+#: Rule 46(b) of the CGST Rules: at most sixteen letters, digits, dashes and slashes.
+NUMBER_PATTERN = "^[A-Za-z0-9/-]{1,16}$"
+_NUMBER = re.compile(NUMBER_PATTERN, re.ASCII)
 _BOUNDS = ("gte", "gt", "lte", "lt")
 PARAMS = ("order_id", "number", *(f"created_at[{bound}]" for bound in _BOUNDS))
 
@@ -27,7 +31,7 @@ def narrow(invoices: "QuerySet[Any]", params: dict[str, str]) -> "QuerySet[Any]"
     if "order_id" in params:
         invoices = invoices.filter(order_id=_order_id(params["order_id"]))
     if "number" in params:
-        invoices = invoices.filter(number=params["number"].strip().upper())
+        invoices = invoices.filter(number=_number(params["number"]))
     for bound in _BOUNDS:
         name = f"created_at[{bound}]"
         if name in params:
@@ -45,6 +49,12 @@ def _order_id(text: str) -> Any:
         return ids.decode("ord", text)
     except NotFound:
         raise BadFilter("order_id", "an id of the form ord_...", param="order_id")
+
+
+def _number(text: str) -> str:
+    if not _NUMBER.fullmatch(text):
+        raise BadFilter("number", "the number of a document, such as INV260000123", param="number")
+    return text.upper()
 
 
 def _instant(name: str, text: str) -> datetime:

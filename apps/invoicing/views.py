@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api import ApiView, KeysetPagination, etag_of, with_etag
-from apps.core.api.pdf import PDF_RESPONSES, pdf_not_ready_example
-from apps.core.api.schema import page_example, page_parameters
+from apps.core.api.pdf import PDF_RESPONSES
+from apps.core.api.schema import id_parameter, id_pattern, page_example, page_parameters
 from apps.core.models import public_pk
 from apps.invoicing import filters, selectors
 from apps.invoicing.models import Invoice
@@ -30,9 +30,13 @@ from apps.invoicing.serializers import (
     InvoiceSummaryResponse,
 )
 
+_NUMBER = {"type": "string", "pattern": filters.NUMBER_PATTERN}
+_CREDIT_NOTE_ID = OpenApiParameter(
+    "credit_note_id", {"type": "string", "pattern": id_pattern(Invoice.PREFIX)}, OpenApiParameter.PATH
+)
 _LIST_PARAMETERS = [
-    OpenApiParameter("order_id", OpenApiTypes.STR, description="Only those of this order."),
-    OpenApiParameter("number", OpenApiTypes.STR, description="Only the one with this number."),
+    id_parameter("order_id", "ord", "Only those of this order."),
+    OpenApiParameter("number", _NUMBER, description="Only the one with this number."),
     OpenApiParameter("created_at[gte]", OpenApiTypes.DATETIME, description="Made at this instant or later."),
     OpenApiParameter("created_at[gt]", OpenApiTypes.DATETIME, description="Made after this instant."),
     OpenApiParameter("created_at[lte]", OpenApiTypes.DATETIME, description="Made at this instant or earlier."),
@@ -87,12 +91,13 @@ class _PdfView(ApiView):
 class InvoicePdfView(_PdfView):
     """The PDF of an invoice, to download."""
 
+    raises = {"retrieve": (selectors.DocumentNotReady("INV260000123", retry_after=2),)}
+
     @extend_schema(
         operation_id="get_invoice_pdf",
         summary="Download an invoice",
         description="The PDF, always the same bytes. 409 `document_not_ready` with Retry-After while it is being prepared.",
         responses=PDF_RESPONSES,
-        examples=[pdf_not_ready_example("INV260000123")],
     )
     def retrieve(self, request: Request, invoice_id: str) -> HttpResponseBase:
         invoice = selectors.get_visible_invoice(user=request.user, invoice_id=public_pk(Invoice, invoice_id))
@@ -126,6 +131,7 @@ class CreditNotesView(ApiView):
     @extend_schema(
         operation_id="get_credit_note",
         summary="Read a credit note",
+        parameters=[_CREDIT_NOTE_ID],
         description="The credit note as it was issued: what it takes back of which invoice, for which refund, and where its PDF is.",
         responses={200: CreditNoteResponse},
         examples=[OpenApiExample("A credit note", response_only=True, value=CREDIT_NOTE_EXAMPLE)],
@@ -138,12 +144,14 @@ class CreditNotesView(ApiView):
 class CreditNotePdfView(_PdfView):
     """The PDF of a credit note, to download."""
 
+    raises = {"retrieve": (selectors.DocumentNotReady("CRN260000007", retry_after=2),)}
+
     @extend_schema(
         operation_id="get_credit_note_pdf",
         summary="Download a credit note",
         description="The PDF, always the same bytes. 409 `document_not_ready` with Retry-After while it is being prepared.",
+        parameters=[_CREDIT_NOTE_ID],
         responses=PDF_RESPONSES,
-        examples=[pdf_not_ready_example("CRN260000007")],
     )
     def retrieve(self, request: Request, credit_note_id: str) -> HttpResponseBase:
         note = selectors.get_visible_credit_note(user=request.user, credit_note_id=public_pk(Invoice, credit_note_id))

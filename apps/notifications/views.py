@@ -15,10 +15,11 @@ from rest_framework.response import Response
 from apps.core import clock, ids
 from apps.core.api import ApiView, KeysetPagination, actor_of, idempotent, with_etag
 from apps.core.api.pagination import whole_list
-from apps.core.api.pdf import PDF_RESPONSES, pdf_not_ready_example
+from apps.core.api.pdf import PDF_RESPONSES
 from apps.core.api.permissions import requires
 from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
+from apps.invoicing.selectors import DocumentNotReady
 from apps.notifications import filters, selectors, services
 from apps.notifications.models import Notification
 from apps.notifications.serializers import (
@@ -187,6 +188,8 @@ class DisputeEvidenceView(ApiView):
 class DisputeEvidencePdfView(DisputeEvidenceView):
     """The same on paper, as the bank gets it."""
 
+    raises = {"download": (DocumentNotReady("the evidence for dispute disp_QxT7bZ1mN4kP2s", retry_after=2),)}
+
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         # Whoever asks with Accept: application/pdf gets the file, and an error still as JSON.
         renderer = self.get_renderers()[0]
@@ -200,7 +203,6 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
             " changed: until then 409 `document_not_ready` with Retry-After."
         ),
         responses=PDF_RESPONSES,
-        examples=[pdf_not_ready_example("the evidence for dispute disp_QxT7bZ1mN4kP2s")],
     )
     def download(self, request: Request, dispute_id: str) -> HttpResponseBase:
         name, content = services.get_evidence_pdf(

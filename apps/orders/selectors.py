@@ -13,7 +13,8 @@ from apps.core.errors import Forbidden
 from apps.core.events import list_events_of_root, list_events_until, restore
 from apps.core.models import Event, is_staff_with
 from apps.orders import rules
-from apps.orders.models import UNPAID, Order, OrderLine, OrderNotFound
+from apps.orders.models import UNPAID, Order, OrderLine
+from apps.orders.models import OrderNotFound as OrderNotFound
 from apps.orders.states import OrderStatus, PaymentStatus
 
 

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.catalog.services import InsufficientStock
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, actor_of, etag_of, idempotent, with_etag
-from apps.core.api.schema import page_example, page_parameters
+from apps.core.api.schema import choices_parameter, instant_parameter, page_example, page_parameters
 from apps.core.models import public_pk
 from apps.orders import filters, selectors, services
 from apps.orders.models import Order
@@ -24,6 +25,7 @@ from apps.orders.serializers import (
     QuoteOrderRequest,
     QuoteResponse,
 )
+from apps.orders.states import OrderStatus
 
 _ASKED: dict[str, Any] = {
     "lines": [{"variant_id": "var_01jf3z8k4qe7tv2w9x0y1z2a3b", "quantity": 2}],
@@ -33,6 +35,14 @@ _ASKED: dict[str, Any] = {
 
 class OrderView(ApiView):
     """Orders: the customer's own; all of them for staff who may view orders."""
+
+    raises = {
+        "quote": (services.VariantNotForSale(param="lines[0].variant_id"),),
+        "create": (
+            services.VariantNotForSale(param="lines[0].variant_id"),
+            InsufficientStock(2, param="lines[0].quantity"),
+        ),
+    }
 
     params = {
         "list": (*KeysetPagination.PARAMS, "status", "created_at[gte]", "created_at[lt]"),
@@ -80,9 +90,9 @@ class OrderView(ApiView):
         summary="List orders",
         description="Newest first. Customers see their own, staff all.",
         parameters=[
-            OpenApiParameter("status", str, description="One or more states, separated by commas."),
-            OpenApiParameter("created_at[gte]", str, description="Created at or after this instant (RFC 3339)."),
-            OpenApiParameter("created_at[lt]", str, description="Created before this instant (RFC 3339)."),
+            choices_parameter("status", OrderStatus.values, "One or more states, separated by commas."),
+            instant_parameter("created_at[gte]", "Created at or after this instant."),
+            instant_parameter("created_at[lt]", "Created before this instant."),
             *page_parameters("-created_at", "created_at"),
         ],
         responses={200: OrderListResponse},
@@ -108,7 +118,7 @@ class OrderView(ApiView):
             "With `as_of`, the order as it stood at that instant, folded from its events: `version` and `updated_at` are those of"
             " then. Before it was placed there is no such order. An instant to come gives it as it stands."
         ),
-        parameters=[OpenApiParameter("as_of", str, description="An instant (RFC 3339), such as 2026-11-21T05:30:00Z.")],
+        parameters=[instant_parameter("as_of", "An instant, such as 2026-11-21T05:30:00Z.")],
         responses={200: OrderResponse},
         examples=[OpenApiExample("Waiting for its payment", response_only=True, value=ORDER_EXAMPLE)],
     )

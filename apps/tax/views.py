@@ -34,7 +34,7 @@ class GstinView(ApiView):
         operation_id="check_gstin",
         summary="Check a GSTIN",
         description="Form, state and check character. It does not ask the GST network whether the number is registered.",
-        parameters=[OpenApiParameter("gstin", str, OpenApiParameter.PATH)],
+        parameters=[OpenApiParameter("gstin", {"type": "string", "minLength": 1}, OpenApiParameter.PATH)],
         responses={200: GstinCheckResponse},
         examples=[OpenApiExample("A normal registration", value=GSTIN_CHECK_EXAMPLE, response_only=True)],
     )

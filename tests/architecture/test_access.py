@@ -59,7 +59,8 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
     address = make_address(owner)
     order = make_order(owner, address=address)
     payment = make_payment(order)
-    payment.next_action = {"type": "razorpay_checkout", "upi": {"link": "upi://pay?pa=shop@bank&am=1.00"}}
+    link = {"link": "upi://pay?pa=shop@bank&am=1.00", "qr_url": "/qr.svg", "gateway_payment_id": "pay_NQxlPq2WmR8sTz"}
+    payment.next_action = {"type": "razorpay_checkout", "upi": link}
     payment.save(update_fields=["next_action"])
     variant = order.lines.first().variant
     return {

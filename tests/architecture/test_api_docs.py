@@ -15,7 +15,13 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 
 @pytest.fixture(scope="module")
 def schema() -> Any:
-    return SchemaGenerator().get_schema(request=None, public=True)
+    """Return the description; operations hold what they refer to among the responses that they share."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    for _, operation in operations(schema):
+        for status, answer in operation["responses"].items():
+            if "$ref" in answer:
+                operation["responses"][status] = schema["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
+    return schema
 
 
 def operations(schema: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -120,3 +126,117 @@ def test_every_list_is_one_list_object(schema: Any) -> None:
 
     assert len(answers) >= 19
     assert {name for name, answer in answers.items() if set(answer) != {"$ref"}} == set()
+
+
+def parameters(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in operation.get("parameters", [])}
+
+
+def headers(operation: dict[str, Any], status: str) -> set[str]:
+    return set(operation["responses"][status]["headers"])
+
+
+class TestErrorsOfOperations:
+    def test_every_error_has_the_one_shape_and_an_example(self, schema: Any) -> None:
+        for name, operation in operations(schema):
+            for status, answer in operation["responses"].items():
+                if status >= "400":
+                    media = answer["content"]["application/json"]
+                    assert media["schema"] == {"$ref": "#/components/schemas/Error"}, (name, status)
+                    assert media["examples"], (name, status)
+
+    def test_every_operation_names_what_may_happen_to_any_request(self, schema: Any) -> None:
+        for name, operation in operations(schema):
+            assert {"400", "406", "429", "500", "503"} <= set(operation["responses"]), name
+            assert "Retry-After" in headers(operation, "429"), name
+            assert "Retry-After" in headers(operation, "503"), name
+
+    def test_every_answer_carries_the_request_id(self, schema: Any) -> None:
+        for name, operation in operations(schema):
+            for status in operation["responses"]:
+                assert "X-Request-Id" in headers(operation, status), (name, status)
+
+    def test_who_must_sign_in_can_be_refused(self, schema: Any) -> None:
+        for name, operation in operations(schema):
+            if operation.get("security") == [{"bearer": []}]:
+                assert {"401", "403"} <= set(operation["responses"]), name
+                assert "WWW-Authenticate" in headers(operation, "401"), name
+
+    def test_a_change_of_what_people_share_needs_if_match(self, schema: Any) -> None:
+        changes = [operation for name, operation in operations(schema) if name.startswith("PATCH ")]
+
+        assert len(changes) == 4
+        for operation in changes:
+            assert parameters(operation)["If-Match"]["required"] is True
+            assert {"412", "428"} <= set(operation["responses"])
+
+    def test_a_key_that_was_used_is_refused(self, schema: Any) -> None:
+        with_key = [operation for _, operation in operations(schema) if "Idempotency-Key" in parameters(operation)]
+
+        assert len(with_key) >= 25
+        for operation in with_key:
+            assert {"409", "422"} <= set(operation["responses"])
+            assert "Idempotent-Replayed" in headers(operation, "409")
+            assert parameters(operation)["Idempotency-Key"]["schema"]["minLength"] == 8
+
+    def test_an_object_of_the_path_may_be_missing(self, schema: Any) -> None:
+        for name, operation in operations(schema):
+            if "{" in name and "{gstin}" not in name:
+                assert "404" in operation["responses"], name
+
+    def test_examples_fit_their_operation(self, schema: Any) -> None:
+        def codes(path: str, method: str, status: str) -> list[str]:
+            answer = schema["paths"][path][method]["responses"][status]
+            found = answer["content"]["application/json"]["examples"].values()
+            return [example["value"]["error"]["code"] for example in found]
+
+        assert codes("/api/v1/orders/{order_id}", "get", "404") == ["order_not_found"]
+        assert codes("/api/v1/orders", "post", "409") == ["insufficient_stock"]
+        assert codes("/api/v1/orders", "get", "400") == ["unknown_parameter"]
+        assert codes("/api/v1/refunds", "post", "409") == ["refund_exceeds_payment", "nothing_to_refund"]
+        assert codes("/api/v1/refunds/{refund_id}/approve", "post", "403") == ["self_approval_forbidden"]
+        assert codes("/api/v1/auth/login", "post", "401") == ["wrong_credentials"]
+        assert codes("/api/v1/me", "patch", "412") == ["version_mismatch"]
+
+
+class TestBounds:
+    def test_ids_in_paths_have_the_form_of_their_kind(self, schema: Any) -> None:
+        order = parameters(schema["paths"]["/api/v1/orders/{order_id}"]["get"])["order_id"]["schema"]["pattern"]
+
+        assert re.search(order, "ord_01jf3z8k4qe7tv2w9x0y1z2a3b")
+        assert not re.search(order, "pay_01jf3z8k4qe7tv2w9x0y1z2a3b")
+        for name, operation in operations(schema):
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path" and parameter["name"].endswith("_id"):
+                    assert "pattern" in parameter["schema"], name
+
+    def test_parameters_of_texts_and_numbers_are_bounded(self, schema: Any) -> None:
+        unbounded = [
+            f"{name} {parameter['name']}"
+            for name, operation in operations(schema)
+            for parameter in operation.get("parameters", [])
+            if parameter["schema"]["type"] in ("string", "integer")
+            and parameter["name"] != "gstin"  # whatever it is, the answer says what is wrong with it
+            and not {"pattern", "maxLength", "maximum", "enum", "format"} & set(parameter["schema"])
+        ]
+
+        assert unbounded == []
+
+    def test_a_page_has_1_to_100_items(self, schema: Any) -> None:
+        limit = parameters(schema["paths"]["/api/v1/orders"]["get"])["limit"]["schema"]
+
+        assert limit == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
+
+    def test_a_request_body_takes_no_other_fields(self, schema: Any) -> None:
+        shapes = schema["components"]["schemas"]
+        open_ones = [name for name, shape in shapes.items() if name.endswith("Request") and shape["type"] == "object"
+                     and shape.get("additionalProperties") is not False]  # fmt: skip
+
+        assert open_ones == []
+
+    def test_a_list_says_that_it_is_one(self, schema: Any) -> None:
+        shape = schema["components"]["schemas"]["OrderSummaryListResponse"]
+
+        assert shape["properties"]["object"] == {"type": "string", "const": "list"}
+        assert shape["required"] == ["data", "has_more", "next_cursor", "object", "prev_cursor"]
+        assert shape["properties"]["data"]["items"] == {"$ref": "#/components/schemas/OrderSummaryResponse"}

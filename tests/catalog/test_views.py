@@ -127,6 +127,10 @@ class TestLists:
             ("limit=0", "bad_limit"),
             ("limit=101", "bad_limit"),
             ("cursor=made-up", "bad_cursor"),
+            ("sort=", "bad_sort"),
+            ("cursor=", "bad_cursor"),
+            ("category=shoes", "unknown_category"),
+            ("category=", "unknown_category"),
             ("q=%00", "unreadable_parameter"),
             ("q=" + "x" * 201, "bad_filter"),
         ],
@@ -135,6 +139,16 @@ class TestLists:
         response = anonymous.get(f"/api/v1/products?{query}")
 
         assert (response.status_code, response.json()["error"]["code"]) == (400, code)
+
+    def test_of_a_category_hold_its_products_alone(self, anonymous: Any) -> None:
+        make_goods()
+        Category.objects.create(name="Tea", slug="tea", position=2)
+
+        assert len(anonymous.get("/api/v1/products?category=clothing").json()["data"]) == 1
+        assert anonymous.get("/api/v1/products?category=tea").json()["data"] == []
+        refusal = anonymous.get("/api/v1/products?category=cloth").json()["error"]
+        assert refusal["message"] == "There is no category cloth. GET /categories lists them."
+        assert refusal["param"] == "category"
 
     def test_of_categories_come_in_the_order_of_the_shop(self, anonymous: Any, count_queries: Any) -> None:
         Category.objects.create(name="Tea", slug="tea", position=2)

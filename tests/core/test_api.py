@@ -164,6 +164,21 @@ class TestErrors:
         assert (view(xml).status_code, view(xml).data["error"]["code"]) == (415, "unsupported_media_type")
         refused = view(APIRequestFactory().delete("/api/v1/shelves"))
         assert (refused.status_code, refused.data["error"]["code"]) == (405, "method_not_allowed")
+        assert refused["Allow"] == "POST"
+
+    def test_a_method_that_is_not_there_is_refused_whatever_its_parameters(self) -> None:
+        view = ShelfView.as_view({"get": "list"})
+
+        refused = view(APIRequestFactory().delete("/api/v1/shelves?color=red"))
+
+        assert (refused.status_code, refused.data["error"]["code"]) == (405, "method_not_allowed")
+        assert refused["Allow"] == "GET, HEAD"
+
+    def test_an_answer_allows_the_methods_of_its_route_alone(self) -> None:
+        view = ShelfView.as_view({"get": "list"})
+
+        assert view(APIRequestFactory().get("/api/v1/shelves"))["Allow"] == "GET, HEAD"
+        assert view(APIRequestFactory().options("/api/v1/shelves")).status_code == 405
 
 
 class TestQueryParameters:

@@ -9,7 +9,6 @@ from apps.accounts.authentication import user_id_of
 from apps.accounts.models import Address
 from apps.accounts.serializers import AddressChangeRequest, AddressRequest, AddressResponse
 from apps.accounts.services import AddressFields
-from apps.accounts.views.me import IF_MATCH
 from apps.core import clock
 from apps.core.api import (
     ApiView,
@@ -21,7 +20,7 @@ from apps.core.api import (
     list_response,
     with_etag,
 )
-from apps.core.api.schema import page_example, page_parameters
+from apps.core.api.schema import IF_MATCH, page_example, page_parameters
 from apps.core.models import public_pk
 
 _ADDRESS_EXAMPLE = {

@@ -23,6 +23,9 @@ from apps.accounts.serializers import (
     TokensResponse,
     VerifyRequest,
 )
+from apps.accounts.services.codes import CodeNotAccepted
+from apps.accounts.services.log_in import AccountDeactivated, WrongCredentials
+from apps.accounts.services.sessions import RefreshTokenNotValid, RefreshTokenReused
 from apps.accounts.views.tokens import answer_with, let_in, take_refresh_token, without_cookie
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, actor_of, client_ip, list_response, with_etag
@@ -100,6 +103,19 @@ def _floored(method: Callable[..., Response]) -> Any:
 
 class LogInView(ApiView):
     """Log-in by code or password, and what keeps it alive."""
+
+    raises = {
+        "verify": (
+            CodeNotAccepted(),
+            AccountDeactivated(),
+        ),
+        "log_in": (WrongCredentials(),),
+        "refresh": (
+            RefreshTokenNotValid(),
+            RefreshTokenReused(),
+        ),
+        "log_out": (RefreshTokenNotValid(),),
+    }
 
     authentication_classes = ()
     permission_classes = (AllowAny,)

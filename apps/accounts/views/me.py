@@ -1,7 +1,6 @@
 """Who I am, and what I change about it. What takes a code is not idempotent by key: a wrong code must stay counted."""
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,18 +15,26 @@ from apps.accounts.serializers import (
     TokensResponse,
     UserResponse,
 )
+from apps.accounts.services.codes import CodeNotAccepted, NowhereToSend
+from apps.accounts.services.people import EmailInUse
 from apps.accounts.views.log_in import CHALLENGE_EXAMPLE, TOKENS_EXAMPLE, USER_EXAMPLE
 from apps.accounts.views.tokens import let_in
 from apps.core import clock
 from apps.core.api import ApiView, actor_of, check_if_match, client_ip, etag_of, idempotent, with_etag
-
-IF_MATCH = OpenApiParameter(
-    "If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True, description="The ETag that you last read."
-)
+from apps.core.api.schema import IF_MATCH
 
 
 class MeView(ApiView):
     """The account of whoever asks."""
+
+    raises = {
+        "confirm_email": (
+            CodeNotAccepted(),
+            EmailInUse(),
+        ),
+        "request_password": (NowhereToSend(),),
+        "set_password": (CodeNotAccepted(),),
+    }
 
     @extend_schema(
         operation_id="get_me",

@@ -78,7 +78,7 @@ def status_of(error: errors.BahiError) -> tuple[int, str]:
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an exception of a view into an answer; what is not meant becomes a 500 through Django's own road."""
-    response = _response_for(exc)
+    response = response_for(exc)
     if response is not None:
         set_rollback()
         # Whatever the view draws (a page, a picture), its errors are JSON.
@@ -87,7 +87,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     return response
 
 
-def _response_for(exc: Exception) -> Response | None:
+def response_for(exc: Exception) -> Response | None:
+    """Return the answer for an exception of a view, or None for one that nobody meant."""
     if isinstance(exc, errors.BahiError):
         return response_of(exc)
     if isinstance(exc, Ratelimited):

@@ -78,7 +78,7 @@ class KeysetPagination:
         :raises BadCursor: if the cursor was not made by us for this list and sort
         """
         limit = _limit(params.get("limit"))
-        sort = params.get("sort") or self.default
+        sort = params.get("sort", self.default)
         name = sort.removeprefix("-")
         if name not in self.sorts:
             raise BadSort(", ".join(f"{name}, -{name}" for name in self.sorts), param="sort")
@@ -124,7 +124,7 @@ class KeysetPagination:
         return signing.Signer(salt=_SALT).sign(packed)
 
     def _read(self, cursor: str | None, sort: str) -> dict[str, Any] | None:
-        if not cursor:
+        if cursor is None:
             return None
         try:
             packed = signing.Signer(salt=_SALT).unsign(cursor[:2000])

@@ -20,9 +20,16 @@ class ApiView(GenericViewSet[Any]):
     A resource: one method a deed, each parse -> one service or selector -> serialize.
 
     Every method but those named in `params` refuses query parameters; `params` maps a method's name to what it knows.
+    `raises` maps it to the errors that the API's description shows beside those of every method.
     """
 
     params: dict[str, tuple[str, ...]] = {}
+    raises: dict[str, tuple[Exception, ...]] = {}
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        """Return the methods of this route, for `Allow`: DRF's own list has OPTIONS in it, which no view of ours answers."""
+        return sorted(method.upper() for method in self.action_map or {})
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         # DRF writes instants in the zone of the thread, which is India's for the sake of the back office.
@@ -34,7 +41,8 @@ class ApiView(GenericViewSet[Any]):
         check_writes(request)
         if "Transfer-Encoding" in request.headers:
             raise LengthRequired  # Django reads as many bytes as Content-Length says: of chunks none
-        self.query = known_params(request, self.params.get(self.action or "", ()))
+        if self.action is not None:  # else no method of ours was called, which is all there is to say
+            self.query = known_params(request, self.params.get(self.action, ()))
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)

@@ -29,6 +29,13 @@ _WAITING = {
 class AttemptView(ApiView):
     """Attempts to pay, for those who may decide about refunds."""
 
+    raises = {
+        "accept": (
+            services.SecondPersonRequired("ORD-2627-000123"),
+            services.AttemptNotAcceptable("pay_NQxlPq2WmR8sTz"),
+        ),
+    }
+
     permission_classes = [requires("payments.change_refund")]
 
     @extend_schema(

@@ -25,11 +25,11 @@ from apps.core.api import (
 from apps.core.api.pagination import whole_list
 from apps.core.api.parser import BodyTooLarge
 from apps.core.api.permissions import requires
-from apps.core.api.schema import page_example, page_parameters
+from apps.core.api.schema import choices_parameter, id_parameter, page_example, page_parameters
 from apps.core.errors import NotFound, TooManyRequests
 from apps.core.ids import decode
 from apps.core.models import is_staff_with, public_pk
-from apps.orders.selectors import get_order
+from apps.orders import selectors as orders
 from apps.payments import filters, selectors, services
 from apps.payments.models import Payment
 from apps.payments.serializers.collecting import (
@@ -48,6 +48,7 @@ from apps.payments.serializers.collecting import (
     VerifyPaymentRequest,
     WebhookAcknowledgementResponse,
 )
+from apps.payments.states import PaymentStatus
 
 _MAX_WEBHOOK_BYTES = 262_144
 #: The envelope of a list that is short by nature.
@@ -59,8 +60,22 @@ class NoUpiLink(NotFound):
     message = "This payment has no UPI link at the moment."
 
 
+_SIGNATURE = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_EVENT_ID = {"type": "string", "maxLength": 80}
+
+
 class PaymentView(ApiView):
     """Payments: the customer's own; all of them for staff who may view payments. No method here calls the gateway."""
+
+    raises = {
+        "create": (
+            orders.OrderNotFound(),
+            services.OrderNotPayable("ORD-2627-000123", "cancelled"),
+            services.NothingToPay("ORD-2627-000123"),
+        ),
+        "verify": (services.SignatureNotValid(param="signature"),),
+        "cancel": (services.PaymentNotCancellable("succeeded"),),
+    }
 
     params = {"list": (*KeysetPagination.PARAMS, "status", "order_id")}
 
@@ -96,8 +111,8 @@ class PaymentView(ApiView):
         summary="List payments",
         description="Newest first, each with its attempts. Customers see their own, staff all.",
         parameters=[
-            OpenApiParameter("status", str, description="One or more states, separated by commas."),
-            OpenApiParameter("order_id", str, description="Those of one order."),
+            choices_parameter("status", PaymentStatus.values, "One or more states, separated by commas."),
+            id_parameter("order_id", "ord", "Those of one order."),
             *page_parameters("-created_at", "created_at"),
         ],
         responses={200: PaymentListResponse},
@@ -217,6 +232,10 @@ def _watch(payment: Payment) -> Response:
 class PaymentQrView(ApiView):
     """The UPI link of a payment as a picture."""
 
+    raises = {
+        "retrieve": (NoUpiLink(),),
+    }
+
     renderer_classes = [SvgRenderer]
 
     @extend_schema(
@@ -253,13 +272,17 @@ class OrderLedgerView(ApiView):
         examples=[page_example(CAPTURE_ENTRY_EXAMPLE, name="Captured")],
     )
     def list(self, request: Request, order_id: str) -> Response:
-        order = get_order(decode("ord", order_id))
+        order = orders.get_order(decode("ord", order_id))
         entries = LedgerEntryResponse(selectors.list_entries_of_order(order.pk), many=True).data
         return with_etag(request, whole_list(entries))
 
 
 class RazorpayWebhookView(ApiView):
     """Where Razorpay tells us what happened. The signature over the raw bytes is the only credential."""
+
+    raises = {
+        "create": (services.WebhookNotSigned(),),
+    }
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -273,8 +296,8 @@ class RazorpayWebhookView(ApiView):
             "changes nothing."
         ),
         parameters=[
-            OpenApiParameter("X-Razorpay-Signature", str, OpenApiParameter.HEADER, required=True),
-            OpenApiParameter("X-Razorpay-Event-Id", str, OpenApiParameter.HEADER, required=False),
+            OpenApiParameter("X-Razorpay-Signature", _SIGNATURE, OpenApiParameter.HEADER, required=True),
+            OpenApiParameter("X-Razorpay-Event-Id", _EVENT_ID, OpenApiParameter.HEADER, required=False),
         ],
         request={"application/json": OpenApiTypes.OBJECT},
         responses={200: WebhookAcknowledgementResponse},

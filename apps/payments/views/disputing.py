@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, etag_of, idempotent, with_etag
 from apps.core.api.permissions import requires
-from apps.core.api.schema import page_example, page_parameters
+from apps.core.api.schema import choices_parameter, id_parameter, page_example, page_parameters
 from apps.core.models import public_pk
 from apps.payments import filters, selectors, services
 from apps.payments.models import Dispute
@@ -19,6 +19,7 @@ from apps.payments.serializers.disputing import (
     DisputeListResponse,
     DisputeResponse,
 )
+from apps.payments.states import DisputeStatus
 
 _SUMMARY = "The parcel was delivered to the buyer on 20 November; the signed receipt is attached."
 
@@ -37,8 +38,8 @@ class DisputeView(ApiView):
         summary="List disputes",
         description="Newest first.",
         parameters=[
-            OpenApiParameter("status", str, description="One or more states, separated by commas."),
-            OpenApiParameter("order_id", str, description="Only those of this order."),
+            choices_parameter("status", DisputeStatus.values, "One or more states, separated by commas."),
+            id_parameter("order_id", "ord", "Only those of this order."),
             *page_parameters("-created_at", "created_at"),
         ],
         responses={200: DisputeListResponse},

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, idempotent, with_etag
 from apps.core.api.permissions import requires
-from apps.core.api.schema import page_example, page_parameters
+from apps.core.api.schema import choices_parameter, id_parameter, page_example, page_parameters
 from apps.payments import filters, selectors, services
 from apps.payments.serializers.collecting import PaymentListResponse, PaymentResponse, StartPaymentRequest
 from apps.payments.serializers.linking import (
@@ -18,11 +18,11 @@ from apps.payments.serializers.linking import (
     QR_READY_EXAMPLE,
     QR_STARTED_EXAMPLE,
 )
-from apps.payments.states import PaymentChannel
+from apps.payments.states import PaymentChannel, PaymentStatus
 
 _PAGE = [
-    OpenApiParameter("status", str, description="One or more states, separated by commas."),
-    OpenApiParameter("order_id", str, description="Those of one order."),
+    choices_parameter("status", PaymentStatus.values, "One or more states, separated by commas."),
+    id_parameter("order_id", "ord", "Those of one order."),
     *page_parameters("-created_at", "created_at"),
 ]
 _ORDER = OpenApiExample("An order", request_only=True, value={"order_id": LINK_STARTED_EXAMPLE["order_id"]})

@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, etag_of, idempotent, with_etag
 from apps.core.api.pagination import whole_list
-from apps.core.api.schema import page_example, page_parameters
+from apps.core.api.schema import choices_parameter, id_parameter, page_example, page_parameters
 from apps.core.errors import Forbidden
 from apps.core.ids import decode
 from apps.core.models import is_staff_with, public_pk
 from apps.orders import selectors as orders
+from apps.orders.services import OrderNotCancellable
 from apps.payments import filters, selectors, services
 from apps.payments.models import Refund
 from apps.payments.serializers.collecting import EmptyRequest
@@ -35,6 +36,7 @@ from apps.payments.serializers.refunding import (
     RequestRefundRequest,
     SettleRefundRequest,
 )
+from apps.payments.states import RefundStatus
 
 _DECIDE = "payments.change_refund"
 _NOTHING = OpenApiExample("Nothing to say", request_only=True, value={})
@@ -46,6 +48,34 @@ class RefundNotYours(Forbidden):
 
 class RefundView(ApiView):
     """Refunds: of the customer's own orders; all of them for staff who may view refunds."""
+
+    raises = {
+        "create": (
+            orders.OrderNotFound(),
+            services.RefundExceedsPayment("ORD-2627-000123", "₹499.00", "₹500.00", param="amount"),
+            services.NothingToRefund("ORD-2627-000123"),
+        ),
+        "approve": (
+            services.SelfApprovalForbidden("ORD-2627-000123-R1"),
+            services.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed"),
+        ),
+        "reject": (
+            RefundNotYours(),
+            services.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed"),
+        ),
+        "retry": (
+            RefundNotYours(),
+            services.RefundNotFailed("ORD-2627-000123-R1", "processed"),
+        ),
+        "cancel": (
+            RefundNotYours(),
+            services.RefundNotCancellable("ORD-2627-000123-R1", "processed"),
+        ),
+        "settle": (
+            services.SecondPersonRequired("ORD-2627-000123"),
+            services.RefundNotToSettle("ORD-2627-000123-R1", "processed"),
+        ),
+    }
 
     params = {"list": (*KeysetPagination.PARAMS, "status", "order_id")}
 
@@ -94,8 +124,8 @@ class RefundView(ApiView):
         summary="List refunds",
         description="Newest first. Customers see those of their own orders, staff all.",
         parameters=[
-            OpenApiParameter("status", str, description="One or more states, separated by commas."),
-            OpenApiParameter("order_id", str, description="Those of one order."),
+            choices_parameter("status", RefundStatus.values, "One or more states, separated by commas."),
+            id_parameter("order_id", "ord", "Those of one order."),
             *page_parameters("-created_at", "created_at"),
         ],
         responses={200: RefundListResponse},
@@ -230,6 +260,13 @@ class RefundView(ApiView):
 
 class OrderCancellationView(ApiView):
     """Cancelling an order, paid or not."""
+
+    raises = {
+        "create": (
+            orders.OrderNotYours(),
+            OrderNotCancellable("ORD-2627-000123"),
+        ),
+    }
 
     @extend_schema(
         operation_id="cancel_order",

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, etag_of, idempotent, with_etag
 from apps.core.api.permissions import requires
-from apps.core.api.schema import page_example, page_parameters
+from apps.core.api.schema import choices_parameter, id_pattern, page_example, page_parameters
 from apps.core.models import public_pk
 from apps.payments import filters, selectors, services
 from apps.payments.models import ReconciliationException, Settlement
@@ -32,6 +32,9 @@ from apps.payments.serializers.settling import (
     SettlementListResponse,
     SettlementResponse,
 )
+from apps.payments.states import ExceptionReason
+
+_OWNER = {"type": "string", "pattern": f"{id_pattern('cus')}|^me$|^none$"}
 
 
 def _pk_of(request: Request) -> UUID:
@@ -121,9 +124,9 @@ class ReconciliationExceptionView(ApiView):
         summary="List what does not agree",
         description="Newest first, each with its reason, age and owner. For finance.",
         parameters=[
-            OpenApiParameter("reason", str, description="One or more reasons, separated by commas."),
+            choices_parameter("reason", ExceptionReason.values, "One or more reasons, separated by commas."),
             OpenApiParameter("state", str, enum=["open", "resolved"]),
-            OpenApiParameter("owner_id", str, description="Whose: an id of staff, `me`, or `none` for nobody's."),
+            OpenApiParameter("owner_id", _OWNER, description="Whose: an id of staff, `me`, or `none` for nobody's."),
             *page_parameters("-opened_at", "opened_at"),
         ],
         responses={200: ReconciliationExceptionListResponse},

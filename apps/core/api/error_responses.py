@@ -1,0 +1,224 @@
+"""Errors in the OpenAPI document: which statuses an operation can answer with, their headers, and an example of each that fits it."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+
+from apps.core import errors
+from apps.core.api.errors import response_for
+from apps.core.api.parser import BodyTooLarge, LengthRequired
+from apps.core.api.requests import UnknownParameter
+from apps.core.idempotency import IdempotencyKeyReused, RequestInFlight
+from apps.core.ids import NoSuchId
+
+_REQUEST_ID = "req_01jf3z8k4q0000000000000000"
+_ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "Every answer that is not a success has this shape.",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["type", "code", "message", "request_id"],
+            "properties": {
+                "type": {
+                    "type": "string",
+                    "enum": [
+                        "invalid_request", "authentication", "permission", "not_found", "conflict", "idempotency",
+                        "rate_limit", "unavailable", "internal",
+                    ],
+                },
+                "code": {"type": "string", "description": "For programs; it does not change.", "pattern": "^[a-z0-9_]+$"},
+                "message": {"type": "string", "description": "A sentence for people.", "minLength": 1},
+                "param": {"type": "string", "description": "The field or parameter at fault, such as lines[0].quantity."},
+                "details": {
+                    "type": "array",
+                    "description": "Each fault on its own, where there may be several.",
+                    "items": {"type": "object"},
+                },
+                "request_id": {"type": "string", "description": "As in X-Request-Id; name it when you ask for help."},
+            },
+        }
+    },
+}  # fmt: skip
+_TEXTS = {
+    "400": "The request is wrong; sending it again does not help.",
+    "401": "Sign in, or refresh the access token.",
+    "403": "This function is not yours.",
+    "404": "There is no such object, or it is somebody else's.",
+    "406": "The answer is application/json, and the request does not accept that.",
+    "409": "Not possible in the present state.",
+    "411": "The body came without its Content-Length.",
+    "412": "The object has changed since you read it.",
+    "413": "The body is larger than 1 MB.",
+    "415": "Send application/json.",
+    "422": "The Idempotency-Key was used for another request.",
+    "428": "Send If-Match.",
+    "429": "Too many requests; see Retry-After.",
+    "500": "A fault of ours.",
+    "503": "Something that we depend on does not answer; nothing was done.",
+}
+_HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "The caller's, or one that we made; it stands in our logs.", "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{8,80}$"},
+    },
+    "Retry-After": {"description": "Seconds to wait before the next attempt.", "schema": {"type": "integer", "minimum": 0}},
+    "WWW-Authenticate": {"description": "How to sign in.", "required": True, "schema": {"type": "string"}},
+    "ETag": {
+        "description": "Of this answer; for If-None-Match, and for If-Match where a change needs it.",
+        "schema": {"type": "string", "pattern": '^"[^"]+"$'},
+    },
+    "Location": {"description": "Where the object is, or where to watch the work.", "schema": {"type": "string"}},
+    "Idempotent-Replayed": {
+        "description": "`true` if this is the stored answer to an earlier request with the same Idempotency-Key.",
+        "schema": {"type": "string", "const": "true"},
+    },
+}  # fmt: skip
+
+
+_INTERNAL = {
+    "type": "internal",
+    "code": "internal",
+    "message": "Something went wrong on our side. The request id helps us to find it.",
+}
+#: Statuses that say the same everywhere, unless an operation has errors of its own for them.
+_SHARED: dict[str, tuple[str, Exception | None]] = {
+    "401": ("NotAuthenticated", drf.NotAuthenticated()),
+    "403": ("Forbidden", drf.PermissionDenied()),
+    "406": ("NotAcceptable", drf.NotAcceptable()),
+    "411": ("LengthRequired", LengthRequired()),
+    "412": ("VersionMismatch", errors.PreconditionFailed()),
+    "413": ("BodyTooLarge", BodyTooLarge()),
+    "415": ("UnsupportedMediaType", drf.UnsupportedMediaType("text/plain")),
+    "422": ("IdempotencyKeyReused", IdempotencyKeyReused()),
+    "428": ("PreconditionRequired", errors.PreconditionRequired()),
+    "429": ("TooManyRequests", errors.TooManyRequests(retry_after=60)),
+    "500": ("Internal", None),
+    "503": ("Unavailable", errors.Unavailable(retry_after=1)),
+}
+_HEADERS_OF_SUCCESS = {"200": ("ETag",), "201": ("Location", "ETag"), "202": ("Location", "Retry-After")}
+_HEADERS_OF_ERROR = {
+    "401": ("WWW-Authenticate",),
+    "409": ("Retry-After", "Idempotent-Replayed"),
+    "412": ("Idempotent-Replayed",),
+    "429": ("Retry-After",),
+    "503": ("Retry-After",),
+}
+_COMPONENT = {"$ref": "#/components/schemas/Error"}
+
+
+def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add the one error shape and the headers, which operations refer to."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
+    components.setdefault("headers", {}).update(_HEADERS)
+    components.setdefault("responses", {}).update(
+        {name: _described(status, [_body_of(error)]) for status, (name, error) in _SHARED.items()}
+    )
+    return result
+
+
+def describe_answers(operation: dict[str, Any], *, method: str, raised: Iterable[Exception] = ()) -> None:
+    """
+    Give an operation every status that it can answer with, and their headers.
+
+    :param raised: what it raises beyond the errors that all operations of its kind share; they become the examples of their status
+    """
+    responses = operation["responses"]
+    names = {each["name"] for each in operation.get("parameters", [])}
+    for status, answer in responses.items():
+        answer["headers"] = _refer(_headers_of_success(status, with_key="Idempotency-Key" in names))
+    if method == "GET" and "200" in responses:
+        headers = _refer(("X-Request-Id", "ETag"))
+        responses["304"] = {"description": "The client has this answer already (If-None-Match).", "headers": headers}
+
+    own: dict[str, list[dict[str, Any]]] = {}
+    for error in raised:
+        own.setdefault(_status_of(error), []).append(_body_of(error))
+    for error in _usual_errors(operation):
+        own.setdefault(_status_of(error), [_body_of(error)])
+    for status in sorted({*own, *_usual_statuses(operation)}):
+        responses[status] = (
+            _described(status, own[status])
+            if status in own
+            else {"$ref": f"#/components/responses/{_SHARED[status][0]}"}
+        )
+
+
+def _usual_statuses(operation: dict[str, Any]) -> list[str]:
+    names = {each["name"] for each in operation.get("parameters", [])}
+    found = ["406", "429", "500", "503"]
+    if operation.get("security", [{}]) != [{}]:
+        found += ["401", "403"]
+    if "requestBody" in operation:
+        found += ["411", "413", "415"]
+    if "If-Match" in names:
+        found += ["412", "428"]
+    if "Idempotency-Key" in names:
+        found.append("422")
+    return found
+
+
+def _usual_errors(operation: dict[str, Any]) -> list[Exception]:
+    """Return the errors whose example differs between operations."""
+    found: list[Exception] = []
+    if "requestBody" in operation:
+        colour = drf.ErrorDetail("There is no field colour.", code="unknown_field")
+        found.append(drf.ValidationError({"colour": colour}))
+    else:
+        found.append(UnknownParameter("colour", param="colour"))
+    in_path = [each["name"] for each in operation.get("parameters", []) if each["in"] == "path"]
+    if in_path:
+        found.append(_not_found(in_path[-1]))
+    if any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", [])):
+        found.append(RequestInFlight(retry_after=1))
+    return found
+
+
+def _status_of(error: Exception) -> str:
+    return str(_answer_for(error).status_code)
+
+
+def _body_of(error: Exception | None) -> dict[str, Any]:
+    told = _INTERNAL if error is None else _answer_for(error).data["error"]
+    return {"error": {**told, "request_id": _REQUEST_ID}}
+
+
+def _answer_for(error: Exception) -> Response:
+    answer = response_for(error)
+    if answer is None:
+        raise TypeError(f"{error!r} is not an error that the API answers with")
+    return answer
+
+
+def _described(status: str, bodies: list[dict[str, Any]]) -> dict[str, Any]:
+    headers = ["X-Request-Id", *_HEADERS_OF_ERROR.get(status, ())]
+    return {
+        "description": _TEXTS[status],
+        "headers": _refer(headers),
+        "content": {"application/json": {"schema": _COMPONENT, "examples": _named(bodies)}},
+    }
+
+
+def _not_found(parameter: str) -> errors.NotFound:
+    """Return the error about an object that a parameter of the path names."""
+    name = "".join(part.title() for part in parameter.removesuffix("_id").split("_")) + "NotFound"
+    kinds = {kind.__name__: kind for kind in errors.NotFound.__subclasses__()}
+    return kinds.get(name, NoSuchId)()
+
+
+def _headers_of_success(status: str, *, with_key: bool) -> list[str]:
+    found = ["X-Request-Id", *_HEADERS_OF_SUCCESS.get(status, ())]
+    return [*found, "Idempotent-Replayed"] if with_key else found
+
+
+def _refer(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _named(bodies: list[dict[str, Any]]) -> dict[str, Any]:
+    return {re.sub(r"[^A-Za-z0-9]", "_", str(body["error"]["code"])): {"value": body} for body in bodies}
