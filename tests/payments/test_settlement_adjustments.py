@@ -409,7 +409,7 @@ class TestOverdueReceivable:
         make_dispute(owed, id="disp_1", amount=300, amount_deducted=300)
         make_dispute(owed, id="disp_1", amount=300, amount_deducted=300, status="lost")
 
-        with pytest.raises(services.ReceivableChanged, match=r"is ₹4\.00 now, no longer ₹7\.00"):
+        with pytest.raises(services.ReceivableChanged, match=r"now owes ₹4\.00 of .*, no longer ₹7\.00"):
             services.resolve_exception(
                 exception_id=exception.pk, resolution="written_off", note="x", actor=SYSTEM, now=late
             )
