@@ -1,5 +1,5 @@
 """
-Logs: one JSON object a line, without phones, codes, tokens or e-mail addresses.
+Logs: one JSON object a line, without phones, codes, tokens, GSTINs or e-mail addresses.
 
 Values of keys that name a secret are dropped; in all other text what looks like personal data is masked.
 """
@@ -31,12 +31,13 @@ _PATTERNS = (
     (re.compile(r"(?i)(://[^\s/:@]*):[^\s/@]+@"), r"\1:[secret]@"),
     (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "[email]"),
     (re.compile(r"[\w.-]{2,}@[a-zA-Z]\w+"), "[vpa]"),
+    (re.compile(r"(?i)(?<![a-z0-9])[0-9]{2}[a-z]{5}[0-9]{4}[a-z][a-z0-9]{3}(?![a-z0-9])"), "[gstin]"),
     (re.compile(r"(?<!\d)(?:\+?91[\s-]?|0)?[6-9]\d{4}[\s-]?\d{5}(?!\d)"), "[phone]"),
 )
 
 
 def redact_text(text: str) -> str:
-    """Return a text with phones, e-mail addresses and tokens masked."""
+    """Return a text with phones, e-mail addresses, GSTINs and tokens masked."""
     for pattern, mask in _PATTERNS:
         text = pattern.sub(mask, text)
     return text

@@ -1,5 +1,6 @@
 """Is it alive, is it ready, how is it doing, and what can it do."""
 
+import hmac
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from rest_framework.request import Request
 
 from apps.core import audit, clock, incidents, relay
 from apps.core.models import AuditRun
+from apps.core.security import log_security_event
 
 
 @require_safe
@@ -32,7 +34,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """
     Answer 200 if orders can be taken: the database answers and its schema is the code's.
 
-    Redis is reported and not required, because orders go on without it.
+    Redis is reported and not required, because orders go on without it. What was checked is for operators.
     """
     checks = {"database": _database(), "migrations": "unknown", "redis": _redis()}
     if checks["database"] == "ok":
@@ -40,7 +42,19 @@ def readyz(request: HttpRequest) -> JsonResponse:
     is_ready = checks["database"] == checks["migrations"] == "ok"
     is_degraded = is_ready and checks["redis"] != "ok"
     status = "degraded" if is_degraded else "ready" if is_ready else "unready"
-    return JsonResponse({"status": status, "checks": checks}, status=200 if is_ready else 503)
+    details = {"checks": checks} if _is_operator(request) else {}
+    return JsonResponse({"status": status, **details}, status=200 if is_ready else 503)
+
+
+def _is_operator(request: HttpRequest) -> bool:
+    """Return whether a request bears METRICS_TOKEN; where none is set, everybody is one on a developer's machine and nobody else."""
+    if not settings.METRICS_TOKEN:
+        return not settings.IS_PRODUCTION
+    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+    is_right = hmac.compare_digest(sent.strip().encode(), settings.METRICS_TOKEN.encode())
+    if sent and not is_right:
+        log_security_event("metrics_token_refused")
+    return is_right and scheme.lower() == "bearer"
 
 
 def _database() -> str:
@@ -110,7 +124,10 @@ def _audit_metrics(latest: AuditRun) -> Any:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer in Prometheus' text format; keep it off the public side of the proxy."""
+    """Answer operators in Prometheus' text format."""
+    if not _is_operator(request):
+        text = "This page is for operators: send Authorization: Bearer, with the METRICS_TOKEN of this installation.\n"
+        return HttpResponse(text, status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
     registry = CollectorRegistry(auto_describe=False)
     registry.register(BooksCollector())
     return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -17,6 +17,8 @@ from apps.core.logs import redact, redact_event
             "redis://:hunter2@cache/0 and postgres://bahi:hunter2@db/bahi",
             "redis://:[secret]@cache/0 and postgres://bahi:[secret]@db/bahi",
         ),
+        ("/api/v1/gst/gstin/27AAPFU0939F1ZV", "/api/v1/gst/gstin/[gstin]"),
+        ("of 27aapfu0939f1zv.", "of [gstin]."),
         ("got eyJhbGciOiJI.eyJzdWIiOiIx.c2ln", "got [token]"),
         ("order ORD-2627-000123 of 117900 paise", "order ORD-2627-000123 of 117900 paise"),
         ("pay_01jf3z8k4q9876543210000000", "pay_01jf3z8k4q9876543210000000"),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from structlog.testing import capture_logs
 
 from apps.core.api.middleware import ProxyHeaderMiddleware, RequestBodyMiddleware
 
@@ -106,3 +107,20 @@ class TestProxyHeaderMiddleware:
         answer, seen = self.answer(**{"X-Forwarded-For": "203.0.113.9"})
 
         assert (answer.content, len(seen)) == (b"seen", 1)
+
+
+@pytest.mark.django_db
+class TestLoggedPath:
+    @pytest.mark.parametrize("typed", ["27AAPFU0939F1ZV", "27aapfu0939f1zv", "27AAPFU0939F1Z", "Asha Textiles"])
+    def test_holds_no_gstin_whatever_was_typed_for_one(self, client_of: Any, owner: Any, typed: str) -> None:
+        with capture_logs() as lines:
+            client_of(owner).get(f"/api/v1/gst/gstin/{typed}")
+
+        paths = [line["path"] for line in lines if line["event"] == "request"]
+        assert paths == ["/api/v1/gst/gstin/[gstin]"]
+
+    def test_is_otherwise_what_was_asked_for(self, client_of: Any, owner: Any) -> None:
+        with capture_logs() as lines:
+            client_of(owner).get("/api/v1/orders?phone=9876543210")
+
+        assert [line["path"] for line in lines if line["event"] == "request"] == ["/api/v1/orders"]

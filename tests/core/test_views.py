@@ -6,6 +6,7 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test import Client
 from rest_framework.test import APIClient
+from structlog.testing import capture_logs
 
 
 def test_livez_asks_nobody() -> None:
@@ -45,6 +46,52 @@ def test_readyz_is_not_ready_without_the_database(monkeypatch: pytest.MonkeyPatc
     response = Client().get("/readyz")
 
     assert (response.status_code, response.json()["checks"]["database"]) == (503, "unreachable")
+
+
+TOKEN = "the token of operators, which protects nothing here"
+
+
+@pytest.mark.django_db
+class TestOperators:
+    """What `/metrics` and `/readyz` tell, and whom."""
+
+    @pytest.fixture
+    def guarded(self, settings: Any) -> None:
+        settings.METRICS_TOKEN, settings.IS_PRODUCTION = TOKEN, True
+
+    @pytest.mark.parametrize(
+        "sent", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Token {TOKEN}", TOKEN, "Bearer ü"]
+    )
+    def test_strangers_learn_whether_it_is_ready_and_no_more(self, guarded: None, sent: str) -> None:
+        headers = {"Authorization": sent} if sent else {}
+
+        ready, metrics = Client().get("/readyz", headers=headers), Client().get("/metrics", headers=headers)
+
+        assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+        assert (metrics.status_code, metrics["WWW-Authenticate"]) == (401, "Bearer")
+        assert b"bahi_" not in metrics.content
+
+    def test_the_token_opens_both(self, guarded: None) -> None:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+
+        ready, metrics = Client().get("/readyz", headers=headers), Client().get("/metrics", headers=headers)
+
+        assert ready.json()["checks"] == {"database": "ok", "migrations": "ok", "redis": "ok"}
+        assert (metrics.status_code, b"bahi_incidents_open" in metrics.content) == (200, True)
+
+    def test_production_without_a_token_shows_them_to_nobody(self, guarded: None, settings: Any) -> None:
+        settings.METRICS_TOKEN = ""
+
+        for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": f"Bearer {TOKEN}"}):
+            assert Client().get("/metrics", headers=headers).status_code == 401
+            assert Client().get("/readyz", headers=headers).json() == {"status": "ready"}
+
+    def test_a_wrong_token_leaves_a_security_line(self, guarded: None) -> None:
+        with capture_logs() as lines:
+            Client().get("/metrics", headers={"Authorization": "Bearer wrong"}, REMOTE_ADDR="198.51.100.9")
+
+        refused = [line for line in lines if line["event"] == "metrics_token_refused"]
+        assert refused == [{"event": "metrics_token_refused", "log_level": "warning", "ip": "198.51.100.9"}]
 
 
 @pytest.mark.django_db

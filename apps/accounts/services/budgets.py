@@ -10,6 +10,7 @@ from django.db import transaction
 from apps.accounts import messages, statements
 from apps.accounts.rules import Allowance
 from apps.core.errors import TooManyRequests
+from apps.core.security import log_security_event
 
 
 class TriedTooOften(TooManyRequests):
@@ -43,6 +44,8 @@ def spend(budgets: Sequence[Allowance], *, now: datetime) -> None:
             if used_up:
                 raise _UsedUp
     except _UsedUp:
+        kinds = sorted({budget.key.rpartition(":")[0] for budget in budgets if budget.key in used_up})
+        log_security_event("budget_spent", budgets=kinds)
         wait = statements.wait_for([budget for budget in budgets if budget.key in used_up], now=now)
         raise refuse_for(max(1, ceil(wait.total_seconds()))) from None
 

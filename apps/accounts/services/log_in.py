@@ -8,13 +8,15 @@ from django.contrib.auth.hashers import make_password, verify_password
 from django.db import IntegrityError, transaction
 
 from apps.accounts import events, locks, rules, selectors
-from apps.accounts.models import User
+from apps.accounts.models import Challenge, User
 from apps.accounts.rules import Allowance
 from apps.accounts.services import budgets, codes, passwords, sessions
 from apps.accounts.services.sessions import Device, Grant
 from apps.accounts.states import ChallengePurpose
+from apps.core import ids
 from apps.core.errors import Forbidden, Unauthenticated
 from apps.core.events import Actor, record, stored_fields
+from apps.core.security import log_security_event
 
 #: Whoever asks for a log-in: nobody knows yet who it is.
 ANONYMOUS = Actor(kind="anonymous", id="")
@@ -37,9 +39,14 @@ def log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str
     :raises CodeNotAccepted: if the code is wrong, used, expired, or was tried five times
     :raises AccountDeactivated: if the code is right and the account may not be used
     """
-    codes.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.LOG_IN, user_id=None, now=now)
+    try:
+        codes.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.LOG_IN, user_id=None, now=now)
 
-    return _log_in_with_code(challenge_id=challenge_id, code=code, device=device, name=name, now=now)
+        return _log_in_with_code(challenge_id=challenge_id, code=code, device=device, name=name, now=now)
+    except (codes.CodeNotAccepted, AccountDeactivated) as error:
+        challenge = ids.encode(Challenge.PREFIX, challenge_id)
+        log_security_event("log_in_refused", by="code", why=error.code, challenge=challenge)
+        raise
 
 
 @transaction.atomic
@@ -109,13 +116,20 @@ def log_in_with_password(*, identity: str, password: str, device: Device, now: d
     """
     found = selectors.find_user_at(identity)
     spent = _spend_attempt(identity, found, device=device, now=now)
-    user = _check(found, password)
-
-    grant = _start(user_id=user.pk, seen=user.password, device=device, now=now)
+    try:
+        user = _check(found, password)
+        grant = _start(user_id=user.pk, seen=user.password, device=device, now=now)
+    except WrongCredentials:
+        _log_refusal("password", found)
+        raise
 
     budgets.restore(spent, spent_at=now)
 
     return grant
+
+
+def _log_refusal(by: str, user: User | None) -> None:
+    log_security_event("log_in_refused", by=by, why="wrong_credentials", user=user.public_id if user else "unknown")
 
 
 def _spend_attempt(identity: str, user: User | None, *, device: Device, now: datetime) -> tuple[Allowance, ...]:
@@ -192,8 +206,10 @@ def check_staff_password(*, email: str, password: str, device: Device, now: date
     try:
         user = _check(found, password)
     except WrongCredentials:
+        _log_refusal("password in the back office", found)
         return None
     if not user.is_staff:
+        _log_refusal("password in the back office", found)
         return None
 
     budgets.restore(spent, spent_at=now)

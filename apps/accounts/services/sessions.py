@@ -14,8 +14,10 @@ from django.db import transaction
 from apps.accounts import events, locks, rules, statements
 from apps.accounts.models import RefreshToken, Session, SessionNotFound, User
 from apps.accounts.states import EndReason, Transport
+from apps.core import ids
 from apps.core.errors import Unauthenticated
 from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.core.security import log_security_event
 
 
 class RefreshTokenNotValid(Unauthenticated):
@@ -97,6 +99,7 @@ def refresh_session(*, token_id: UUID, session_id: UUID, transport: Transport, n
     grant = _rotate(token_id=token_id, session_id=session_id, transport=transport, now=now)
     # Raised out here, so that the end of the session is not rolled back with it.
     if grant is None:
+        log_security_event("refresh_token_reused", session=ids.encode(Session.PREFIX, session_id))
         raise RefreshTokenReused
     return grant
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
@@ -16,6 +17,7 @@ from apps.accounts.states import EndReason, Role
 from apps.core import ids
 from apps.core.errors import Forbidden, Invalid, NotFound
 from apps.core.events import Actor, record, stored_fields
+from apps.core.security import log_security_event
 
 _MANAGE = "accounts.manage_people"
 #: Who needs no permission: the system itself, and whoever has a shell on the server.
@@ -72,6 +74,7 @@ def _create_staff(*, email: str, name: str, encoded: str, role: str, actor: Acto
         user, "phone", "email", "email_confirmed_at", "name", "is_active", "is_staff", "session_version"
     )
     record(events.USER_SIGNED_UP, subject=user, actor=actor, changed={**told, "roles": [role]}, now=now)
+    _log_change("staff_created", user, actor, roles=[role])
 
     return user
 
@@ -99,6 +102,7 @@ def set_roles(*, user_id: UUID, roles: Collection[str], actor: Actor, reason: st
 
     told = {**stored_fields(user, "is_staff", "session_version"), "roles": sorted(roles)}
     record(events.USER_ROLES_CHANGED, subject=user, actor=actor, changed=told, reason=reason, now=now)
+    _log_change("roles_changed", user, actor, roles=sorted(roles))
 
     return user
 
@@ -123,6 +127,7 @@ def deactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) 
 
     told = stored_fields(user, "is_active", "session_version")
     record(events.USER_DEACTIVATED, subject=user, actor=actor, changed=told, reason=reason, now=now)
+    _log_change("user_deactivated", user, actor)
 
     return user
 
@@ -146,6 +151,7 @@ def reactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) 
 
     told = stored_fields(user, "is_active")
     record(events.USER_REACTIVATED, subject=user, actor=actor, changed=told, reason=reason, now=now)
+    _log_change("user_reactivated", user, actor)
 
     return user
 
@@ -165,8 +171,13 @@ def set_password(*, user_id: UUID, password: str, actor: Actor, now: datetime) -
     with transaction.atomic():
         user = locks.lock_user(user_id)
         store_password(user, encoded=encoded, actor=actor, now=now)
+        _log_change("user_password_set", user, actor)
 
     return user
+
+
+def _log_change(event: str, user: User, actor: Actor, **facts: Any) -> None:
+    log_security_event(event, user=user.public_id, actor=str(actor), **facts)
 
 
 def _require_manager(actor: Actor, *, of: UUID | None = None) -> None:

@@ -12,13 +12,17 @@ from django.utils.functional import SimpleLazyObject
 from apps.core import ids
 from apps.core.api.errors import refuse
 from apps.core.api.parser import MAX_BODY_BYTES, BodyBrokeOff, BodyTooLarge, LengthRequired
+from apps.core.api.requests import client_ip
 from apps.core.errors import BahiError, Invalid
 from apps.core.events import current_request_id
+from apps.core.security import current_client_ip
 
 log = structlog.get_logger(__name__)
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.:-]{8,80}")
 _PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP")
+#: Names that routes give to parts of their paths which are not logged.
+_PERSONAL_PARTS_OF_PATHS = frozenset({"gstin", "phone", "email"})
 _QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -36,6 +40,7 @@ class RequestIdMiddleware:
         sent = request.headers.get("X-Request-Id", "")
         request_id = sent if _ACCEPTED_ID.fullmatch(sent) else ids.encode("req", ids.new())
         token = current_request_id.set(request_id)
+        ip_token = current_client_ip.set(client_ip(request))
         started = time.monotonic()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
@@ -43,6 +48,7 @@ class RequestIdMiddleware:
                 self._log(request, response, started)
             finally:
                 current_request_id.reset(token)
+                current_client_ip.reset(ip_token)
         response["X-Request-Id"] = request_id
         return response
 
@@ -52,11 +58,20 @@ class RequestIdMiddleware:
         log.info(
             "request",
             method=request.method,
-            path=request.path,
+            path=_path_without_personal_data(request),
             status=response.status_code,
             milliseconds=round((time.monotonic() - started) * 1000, 1),
             user=_known_user(request),
         )
+
+
+def _path_without_personal_data(request: HttpRequest) -> str:
+    """Return the path, with what a route takes of a business or a person replaced by its name, whatever it looks like."""
+    path, match = request.path, request.resolver_match
+    for name, value in (match.kwargs if match else {}).items():
+        if name in _PERSONAL_PARTS_OF_PATHS:
+            path = path.replace(str(value), f"[{name}]")
+    return path
 
 
 class ProxyNotConfigured(Invalid):

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 
 from apps.core import clock, ids
 from apps.core.errors import TooManyRequests
+from apps.core.security import log_security_event
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ def check_writes(request: Request) -> None:
     wait = _take_place(f"writes:{user.pk}", most=most, now=clock.now())
     if wait:
         seconds = ceil(wait / 1000)
+        log_security_event("budget_spent", budgets=["writes"], user=user.public_id)
         raise RateLimited(most, seconds, retry_after=seconds)
 
 

@@ -15,6 +15,7 @@ from django.db.models import Q
 
 from apps.core.errors import Invalid
 from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.core.security import log_security_event
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
@@ -78,7 +79,7 @@ def verify_checkout(
         )
     )
     if not is_genuine:
-        log.warning("checkout_signature_refused", payment=payment.public_id)
+        log_security_event("checkout_signature_refused", payment=payment.public_id)
         raise SignatureNotValid(param="signature")
 
     return request_payment_check(payment, actor=actor, now=now, reason="the browser came back")

@@ -15,6 +15,7 @@ from django.db import DataError, IntegrityError, transaction
 from apps.core import clock
 from apps.core.errors import Conflict, Unauthenticated
 from apps.core.events import SYSTEM, Actor, gateway_actor, record, stored_fields
+from apps.core.security import log_security_event
 from apps.payments import events, locks, messages, rules, selectors
 from apps.payments.facts import WebhookEnvelope
 from apps.payments.gateways import (
@@ -68,7 +69,7 @@ def receive_webhook(*, raw: bytes, signature: str, event_id: str, now: datetime,
     """
     adapter = get_gateway(gateway)
     if not signature or not adapter.is_webhook_signed(raw=raw, signature=signature):
-        log.warning("webhook_signature_refused", gateway=gateway, bytes=len(raw), has_signature=bool(signature))
+        log_security_event("webhook_signature_refused", gateway=gateway, bytes=len(raw), has_signature=bool(signature))
         raise WebhookNotSigned
 
     body_sha256 = hashlib.sha256(raw).hexdigest()

@@ -56,6 +56,7 @@ def _secrets(environment: "Environment") -> list[tuple[str, str]]:
         *(("JWT_SIGNING_KEY_FALLBACKS", secret) for secret in environment.JWT_SIGNING_KEY_FALLBACKS),
         ("OTP_PEPPER", environment.OTP_PEPPER),
         *(("OTP_PEPPER_FALLBACKS", secret) for secret in environment.OTP_PEPPER_FALLBACKS),
+        *([("METRICS_TOKEN", environment.METRICS_TOKEN)] if environment.METRICS_TOKEN else []),
         ("RAZORPAY_KEY_SECRET", environment.RAZORPAY_KEY_SECRET),
         *(("RAZORPAY_WEBHOOK_SECRETS", secret) for secret in environment.RAZORPAY_WEBHOOK_SECRETS),
         ("MSG91_AUTH_KEY", environment.MSG91_AUTH_KEY),

@@ -69,6 +69,11 @@ class Secrets(BaseModel):
     OTP_PEPPER_FALLBACKS: Annotated[list[str], values.secrets(32, different=10)] = variable(
         "earlier peppers, separated by commas; a day after a change nothing needs them", [], secret=True
     )
+    METRICS_TOKEN: Annotated[str, values.optional_secret(32, different=10)] = variable(
+        "opens /metrics and the details of /readyz, as Authorization: Bearer; without it staging and production show neither",
+        "",
+        secret=True,
+    )
 
 
 class Https(BaseModel):

@@ -139,6 +139,17 @@ def secret(least: int = 1, *, different: int = 1) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def optional_secret(least: int, *, different: int) -> BeforeValidator:
+    """Return the check of a secret that need not be set."""
+
+    def check(text: Any) -> Any:
+        if text:
+            check_secret(str(text), least=least, different=different)
+        return text
+
+    return BeforeValidator(check)
+
+
 def check_secret(text: str, *, least: int, different: int) -> None:
     if len(text) < least:
         raise ValueError(f"is too short: it has {len(text)} characters, and at least {least} are needed")
