@@ -18,6 +18,7 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     accounts.USER_SIGNED_UP: (telling.welcome,),
     accounts.USER_EMAIL_CONFIRMED: (telling.tell_email_confirmed,),
     accounts.USER_PASSWORD_CHANGED: (telling.tell_password_changed,),
+    accounts.USER_ERASED: (payment_handlers.erase_payer, telling.erase_messages),
     orders.ORDER_PLACED: (telling.tell_order_placed,),
     orders.ORDER_CONFIRMED: (
         invoicing_handlers.issue_invoice_for_order,
@@ -90,6 +91,7 @@ UNHEARD: frozenset[str] = frozenset(
         catalog.VARIANT_CREATED,
         catalog.VARIANT_CHANGED,
         catalog.STOCK_ADJUSTED,
+        orders.ORDER_ERASED,
         orders.ORDER_PAYMENT_NOTED,
         payments.PAYMENT_CHANGED,
         payments.PAYMENT_SUCCEEDED,

@@ -99,6 +99,22 @@ INVARIANTS: tuple[Invariant, ...] = (
         sql=_deeds_after_deactivation,
     ),
     Invariant(
+        id="INV-50",
+        name="erased_people_are_gone",
+        statement="Of an erased person there is no name, phone or e-mail address, no postal address, no code and no live session.",
+        sql="""
+            SELECT u.id, left_over.what FROM accounts_user u
+            CROSS JOIN LATERAL (
+                SELECT 'account' AS what WHERE u.phone IS NOT NULL OR u.email IS NOT NULL OR u.name <> '' OR u.is_active
+                UNION ALL SELECT 'address' FROM accounts_address a WHERE a.user_id = u.id
+                UNION ALL SELECT 'code' FROM accounts_challenge c WHERE c.user_id = u.id
+                UNION ALL SELECT 'session' FROM accounts_session s
+                WHERE s.user_id = u.id AND (s.ended_at IS NULL OR s.user_agent <> '' OR s.ip IS NOT NULL)
+            ) AS left_over
+            WHERE u.erased_at IS NOT NULL
+        """,
+    ),
+    Invariant(
         id="INV-51",
         name="secrets_are_hashed",
         statement="Passwords and codes are stored as hashes, and no event of accounts holds one.",

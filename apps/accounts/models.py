@@ -60,6 +60,7 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     session_version = models.PositiveIntegerField(default=1)
+    erased_at = models.DateTimeField(null=True, blank=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -71,7 +72,15 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.UniqueConstraint(Lower("email"), name="one_user_per_email"),
             models.CheckConstraint(
-                condition=models.Q(phone__isnull=False) | models.Q(email__isnull=False), name="user_has_phone_or_email"
+                condition=models.Q(phone__isnull=False)
+                | models.Q(email__isnull=False)
+                | models.Q(erased_at__isnull=False),
+                name="user_has_phone_or_email",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(erased_at__isnull=True)
+                | models.Q(phone__isnull=True, email__isnull=True, name="", is_active=False),
+                name="erased_user_is_blank_and_inactive",
             ),
             models.CheckConstraint(
                 condition=models.Q(phone__isnull=True) | models.Q(phone__regex=r"^\+[1-9][0-9]{7,14}$"),

@@ -85,6 +85,12 @@ def store(*, principal: str, key: str, answer: StoredAnswer) -> None:
     )
 
 
+def forget_answers(*, principal: str) -> int:
+    """Delete the answers that are kept for a person, who sends no more requests, and return how many."""
+    deleted, _ = IdempotencyKey.objects.filter(principal=principal).delete()
+    return deleted
+
+
 def forget_expired(*, now: datetime) -> int:
     """Delete the keys whose time is over and return how many."""
     deleted, _ = IdempotencyKey.objects.filter(expires_at__lt=now).delete()

@@ -119,3 +119,8 @@ def send_notification(*, event: Event, now: datetime) -> None:
 def render_evidence(*, event: Event, now: datetime) -> None:
     """Make the PDF of a dispute's evidence that staff have requested; outside a transaction, as it writes a file."""
     services.render_evidence_pdf(dispute_id=event.subject_id)
+
+
+def erase_messages(*, event: Event, now: datetime) -> None:
+    """A person was erased: erase the messages to them."""
+    services.erase_messages(user_id=event.subject_id, now=now)

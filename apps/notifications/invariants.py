@@ -57,4 +57,16 @@ INVARIANTS: tuple[Invariant, ...] = (
             WHERE attempts - earlier_attempts NOT BETWEEN 0 AND {MAX_ATTEMPTS}
         """,  # noqa: S608 - the number is our own
     ),
+    Invariant(
+        id="INV-50d",
+        name="messages_to_the_erased_are_blank",
+        statement="A message to an erased person has no recipient, title or text ten minutes after the erasure.",
+        settles_in=600,
+        sql="""
+            SELECT n.id, n.channel FROM notifications_notification n
+            JOIN accounts_user u ON u.id = n.user_id AND u.erased_at < %(now)s - interval '10 minutes'
+            WHERE n.title <> '' OR n.body <> '' OR n.context <> '{}'
+               OR (n.channel <> 'in_app' AND n.recipient NOT LIKE 'erased:%%')
+        """,
+    ),
 )

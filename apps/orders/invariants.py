@@ -219,4 +219,16 @@ INVARIANTS = (
         statement="The PIN code of an order's address lies in the address's state, unless it belongs to the army post or no known range.",
         sql=_PINS,
     ),
+    Invariant(
+        id="INV-50b",
+        name="orders_of_the_erased_have_no_address",
+        statement="An order of an erased customer has no name, address or note, and waits for nothing.",
+        sql="""
+            SELECT o.number, o.status FROM orders_order o
+            JOIN accounts_user u ON u.id = o.customer_id AND u.erased_at IS NOT NULL
+            JOIN orders_orderaddress billing ON billing.id = o.billing_address_id
+            JOIN orders_orderaddress shipping ON shipping.id = o.shipping_address_id
+            WHERE billing.erased_at IS NULL OR shipping.erased_at IS NULL OR o.note <> '' OR o.status = 'pending_payment'
+        """,
+    ),
 )

@@ -5,7 +5,7 @@ from uuid import UUID
 from apps.core.locks import lock_row
 from apps.orders.models import Order, OrderNotFound
 
-__all__ = ["OrderNotFound", "lock_order", "lock_order_if_free"]
+__all__ = ["OrderNotFound", "lock_order", "lock_order_if_free", "lock_orders_of_customer"]
 
 
 def lock_order(order_id: UUID) -> Order:
@@ -20,3 +20,9 @@ def lock_order(order_id: UUID) -> Order:
 def lock_order_if_free(order_id: UUID) -> Order | None:
     """Lock an order that nobody else is working on and return it, or None."""
     return Order.objects.select_for_update(no_key=True, of=("self",), skip_locked=True).filter(pk=order_id).first()
+
+
+def lock_orders_of_customer(customer_id: UUID) -> list[Order]:
+    """Lock all orders of a customer, by primary key, and return them as they are now."""
+    orders = Order.objects.select_for_update(no_key=True, of=("self",))
+    return list(orders.filter(customer_id=customer_id).order_by("pk"))

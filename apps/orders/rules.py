@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.core.money import BASIS_POINTS, half_up
-from apps.orders.states import OrderStatus, PaymentStatus
+from apps.orders.states import ErasureObstacle, OrderStatus, PaymentStatus
 from apps.tax import rules as gst
 
 MAX_LINES = 100
@@ -301,6 +301,25 @@ def payment_status(
     return PaymentStatus.PROCESSING if is_processing else PaymentStatus.UNPAID
 
 
+def erasure_obstacle(
+    *, status: str, confirmed_at: datetime | None, undecided_amount: int, wait: timedelta, now: datetime
+) -> ErasureObstacle | None:
+    """
+    Return what of an order speaks against erasing its customer, or None.
+
+    `wait` is how long after its confirmation an order may still be delivered, returned or claimed for.
+    """
+    if status == OrderStatus.PENDING_PAYMENT:
+        return ErasureObstacle.AWAITS_PAYMENT
+    if undecided_amount:
+        return ErasureObstacle.MONEY_UNDECIDED
+    if status in (OrderStatus.IN_FULFILMENT, OrderStatus.ON_HOLD):
+        return ErasureObstacle.NOT_DELIVERED
+    if status == OrderStatus.CONFIRMED and confirmed_at is not None and now < confirmed_at + wait:
+        return ErasureObstacle.CONFIRMED_RECENTLY
+    return None
+
+
 def fold(changes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the state that the events of one subject lead to, from what each of them changed, oldest first."""
     state: dict[str, Any] = {}
@@ -324,6 +343,7 @@ CUSTOMER_NEWS: Mapping[str, str] = {
     "payments.attempt.authorized": "The bank has authorised the payment.",
     "payments.attempt.accepted": "The payment was accepted.",
     "payments.refund.unknown": "The bank has not answered about the refund yet; we keep asking.",
+    "orders.order.erased": "The customer's personal data was erased.",
     "invoicing.invoice.issued": "The tax invoice was issued.",
     "invoicing.invoice.rendered": "The tax invoice is ready to download.",
     "invoicing.credit_note.issued": "A credit note was issued.",

@@ -34,6 +34,15 @@ class PaymentStatus(models.TextChoices):
     DISPUTED = "disputed", "Disputed"
 
 
+class ErasureObstacle(models.TextChoices):
+    """What of an order speaks against erasing its customer."""
+
+    AWAITS_PAYMENT = "awaits_payment", "Awaits payment"
+    MONEY_UNDECIDED = "money_undecided", "Money disputed or under review"
+    NOT_DELIVERED = "not_delivered", "Not delivered"
+    CONFIRMED_RECENTLY = "confirmed_recently", "Confirmed recently"
+
+
 #: Closed without a sale: such an order wants no money any more.
 CLOSED_UNPAID = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 

@@ -46,3 +46,8 @@ def ask_gateway_about_refund(*, event: Event, now: datetime) -> None:
 def import_settlements(*, event: Event, now: datetime) -> None:
     """Somebody wants a settlement report: read it. One from a file is read by whoever has the file."""
     services.import_requested_settlements(import_id=event.subject_id, now=now)
+
+
+def erase_payer(*, event: Event, now: datetime) -> None:
+    """A customer was erased: erase the person who paid."""
+    services.erase_payer(customer_id=event.subject_id)

@@ -261,6 +261,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # How long things last ----------------------------------------------------------------------------------------------------
 
 ORDER_EXPIRES_AFTER = timedelta(minutes=env.ORDER_EXPIRES_AFTER_MINUTES)
+ERASURE_WAIT = timedelta(days=env.ERASURE_WAIT_DAYS)  # so long may an order be delivered, returned or claimed for
 MAX_UNPAID_ORDERS_PER_CUSTOMER = env.MAX_UNPAID_ORDERS_PER_CUSTOMER
 MAX_UNPAID_UNITS_PER_VARIANT = env.MAX_UNPAID_UNITS_PER_VARIANT
 MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN = env.MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN

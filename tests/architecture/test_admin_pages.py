@@ -28,8 +28,10 @@ OURS = [entry for entry in PAGES if entry[0].__module__.startswith("apps.")]
 FACTS = [
     page for page in OURS if page[0]._meta.app_label in {"orders", "payments", "invoicing", "notifications", "core"}
 ]
-#: Bookkeeping of log-ins that nobody has to look at, and secrets.
-WITHOUT_PAGE = {"accounts.Budget", "accounts.RefreshToken", "accounts.Challenge", "payments.SettlementReportRow"}
+#: Bookkeeping of log-ins that nobody has to look at, secrets, and what the page of its order shows.
+WITHOUT_PAGE = {
+    "accounts.Budget", "accounts.RefreshToken", "accounts.Challenge", "orders.OrderAddress", "payments.SettlementReportRow",
+}  # fmt: skip
 ROLES = ("support", "finance", "catalogue_manager", "admin")
 
 

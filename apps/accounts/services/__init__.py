@@ -13,6 +13,7 @@ from apps.accounts.services.codes import (
     request_password_code,
     send_code,
 )
+from apps.accounts.services.erasure import StaffNotErasable, erase_user
 from apps.accounts.services.forgetting import forget_expired
 from apps.accounts.services.log_in import ANONYMOUS, check_staff_password, log_in_with_code, log_in_with_password
 from apps.accounts.services.people import change_name, change_own_password, confirm_email, set_own_password
@@ -38,6 +39,7 @@ __all__ = [
     "AddressFields",
     "Device",
     "Grant",
+    "StaffNotErasable",
     "add_address",
     "change_address",
     "change_name",
@@ -48,6 +50,7 @@ __all__ = [
     "create_staff",
     "deactivate_user",
     "end_session",
+    "erase_user",
     "forget_expired",
     "log_in_with_code",
     "log_in_with_password",

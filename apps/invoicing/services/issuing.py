@@ -31,6 +31,11 @@ class OrderNotInvoiceable(Conflict):
     message = "Order {0} cannot be invoiced: it is {1}, and {2} of {3} is paid."
 
 
+class BuyerErased(OrderNotInvoiceable):
+    message = "Order {0} cannot be invoiced: its buyer's name and address were erased."
+    code = OrderNotInvoiceable.code
+
+
 class OrderDoesNotAddUp(Conflict):
     message = "Order {0} cannot be invoiced: {1}."
 
@@ -52,7 +57,7 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
     A tax invoice, a bill of supply for goods without tax, or one document for both; a registered buyer of both gets the two. The date is
     that of the moment after the number was locked, in India.
 
-    :raises OrderNotInvoiceable: if the order is not confirmed and paid
+    :raises OrderNotInvoiceable: if the order is not confirmed and paid, or its buyer was erased
     :raises OrderDoesNotAddUp: if its figures make no valid invoice
     :raises SeriesUnavailable: if a series is used up, or another one of that year has its prefix
     """
@@ -63,6 +68,8 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
         return selectors.list_invoices_of_order(order_id)
     if order.status not in INVOICEABLE or order.paid_amount < order.total_amount:
         raise OrderNotInvoiceable(order.number, order.status, rupees(order.paid_amount), rupees(order.total_amount))
+    if order.billing_address.erased_at is not None:
+        raise BuyerErased(order.number)
     registration = tax.get_registration(order.registration_id)
     draft = rules.draft_of(order, orders.list_lines(order_id), supplier_state=registration.state)
     refusal = rules.check_draft(draft)

@@ -6,6 +6,7 @@ from apps.notifications.services.dispute_evidence import (
     render_evidence_pdf,
     request_evidence_pdf,
 )
+from apps.notifications.services.erasure import erase_messages
 from apps.notifications.services.proving import send_dispute_answer
 from apps.notifications.services.reading import mark_all_read, mark_read
 from apps.notifications.services.resends import NotificationOutdated, request_resend
@@ -15,6 +16,7 @@ from apps.notifications.services.telling import is_still_true, preview_cancellin
 __all__ = [
     "NotificationOutdated",
     "claim",
+    "erase_messages",
     "get_evidence_pdf",
     "is_still_true",
     "mark_all_read",

@@ -18,6 +18,7 @@ from django.db import transaction
 
 from apps.core.events import SYSTEM, record, stored_fields
 from apps.core.incidents import sync_credentials_incident
+from apps.core.logs import redact_text
 from apps.invoicing import selectors as invoicing
 from apps.notifications import events, locks, rules, selectors, states
 from apps.notifications.gateways import Fate, Outcome, mail, msg91
@@ -171,6 +172,11 @@ def _put_back(notification: Notification, error: str, *, again_at: datetime) -> 
     notification.save(update_fields=["status", "claimed_until", "next_attempt_at", "last_error", "updated_at"])
 
 
+def close_unsent(notification: Notification, why: str, *, now: datetime) -> None:
+    """Give up a message that the caller has locked and that waits to be sent."""
+    _close(notification, NotificationStatus.FAILED, why, now=now)
+
+
 def _close(
     notification: Notification, status: NotificationStatus, error: str, *, now: datetime, provider_id: str = ""
 ) -> None:
@@ -189,7 +195,8 @@ def _close(
         actor=SYSTEM,
         changed=stored_fields(notification, *_TOLD_FIELDS),
         root_id=notification.root_id,
-        reason=notification.last_error,
+        # A provider's answer may repeat where the message was to go.
+        reason=redact_text(notification.last_error),
         now=now,
     )
     if not is_sent:

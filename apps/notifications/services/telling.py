@@ -77,7 +77,9 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
 
 
 def is_still_true(notification: Notification) -> bool:
-    """Test if the event of a message still makes us say it to its person."""
+    """Test if the event of a message still makes us say it to its person, who has not been erased."""
+    if notification.user.erased_at is not None:
+        return False
     written = _WRITERS[notification.template](notification.event) or []
     letters = [written] if isinstance(written, Letter) else written
     return any(letter.user.pk == notification.user_id for letter in letters)

@@ -2,6 +2,7 @@
 
 from apps.orders.rules import LineRequest, Quote
 from apps.orders.services.ending import OrderNotCancellable, cancel_order, cancel_paid_order, expire_orders
+from apps.orders.services.erasure import CustomerHasOpenOrder, erase_customer
 from apps.orders.services.paying import note_payment, revive_order
 from apps.orders.services.placing import (
     NothingOrdered,
@@ -16,6 +17,7 @@ from apps.orders.services.placing import (
 from apps.orders.services.unpaid_orders import TooManyOpenOrders, TooManyUnpaidUnits
 
 __all__ = [
+    "CustomerHasOpenOrder",
     "LineRequest",
     "NothingOrdered",
     "OrderNotCancellable",
@@ -29,6 +31,7 @@ __all__ = [
     "VariantNotForSale",
     "cancel_order",
     "cancel_paid_order",
+    "erase_customer",
     "expire_orders",
     "note_payment",
     "place_order",

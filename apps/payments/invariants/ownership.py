@@ -54,4 +54,16 @@ OWNERSHIP = (
             WHERE t.order_id IS DISTINCT FROM of.order_id
         """,
     ),
+    Invariant(
+        id="INV-50c",
+        name="payers_who_were_erased_are_unnamed",
+        statement="A payment of an erased customer names no payer and no device ten minutes after the erasure.",
+        settles_in=600,
+        sql="""
+            SELECT p.id, a.gateway_payment_id FROM payments_payment p
+            JOIN accounts_user u ON u.id = p.customer_id AND u.erased_at < %(now)s - interval '10 minutes'
+            LEFT JOIN payments_paymentattempt a ON a.payment_id = p.id AND a.payer <> 'erased'
+            WHERE a.id IS NOT NULL OR p.payer_ip IS NOT NULL OR p.payer_user_agent <> ''
+        """,
+    ),
 )

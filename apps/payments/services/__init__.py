@@ -66,6 +66,7 @@ from apps.payments.services.disputing import (
     contest_dispute,
     send_dispute_answer,
 )
+from apps.payments.services.erasure import erase_payer
 from apps.payments.services.exceptions import open_gateway_exception
 from apps.payments.services.giving_back import (
     RefundNotOpen,
@@ -258,6 +259,7 @@ __all__ = [
     "compare_with_sandbox",
     "contest_dispute",
     "create_gateway_order",
+    "erase_payer",
     "find_missing_lines",
     "find_new_disputes",
     "find_overdue_receivables",

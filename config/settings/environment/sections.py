@@ -232,6 +232,9 @@ class Money(BaseModel):
     REFUND_APPROVAL_ABOVE: Annotated[int, values.whole_number(0, 100_000_000_000)] = variable(
         "paise: above it a second person must approve", "1000000"
     )
+    ERASURE_WAIT_DAYS: Annotated[int, values.whole_number(0, 3650)] = variable(
+        "days after its confirmation during which an order keeps its customer from being erased", "30"
+    )
     ACCEPT_CUSTOMER_FEE: values.Bool = variable(
         "whether what a payer who bore the gateway's fee was charged is accepted, to the paisa", "true"
     )

@@ -1,0 +1,65 @@
+"""`manage.py erase_customer`: a customer has asked to be erased (DPDP Act 2023, section 12)."""
+
+import json
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from apps.accounts import selectors as accounts
+from apps.core import clock
+from apps.core.dates import format_day
+from apps.core.errors import BahiError
+from apps.core.events import Actor
+from apps.core.management.operating import OperatorCommand
+from apps.core.management.teaching import add_examples
+from apps.orders import services
+
+_OPERATOR = Actor(kind="operator", id="erase_customer")
+_FORECAST = """\
+Customer {id} will be erased for good:
+  erased   name, phone, e-mail address, postal addresses, codes and devices; all sessions end
+  erased   names, addresses and notes of their orders; recipients and texts of messages to them; the payer of their payments
+  kept     invoices and credit notes with the buyer on them, amounts, and each order's state and GSTIN: tax law demands it
+  kept     what gateways have sent us, and what staff have written: see docs/personal-data.md
+Nothing was erased. Run the command again with --yes to erase."""
+
+
+class Command(OperatorCommand):
+    help = (
+        "Erase a customer who has asked for it. Without --yes it says what would be erased and what is kept, and changes nothing."
+        " Refuses while an order of theirs is unpaid, under way, disputed, or was confirmed within ERASURE_WAIT_DAYS."
+        " Exits 0 if it is done (or was before), 2 if it cannot be."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_examples(
+            parser,
+            [
+                ("manage.py erase_customer cus_01jf3z8k4qe7tv2w9x0y1z2a3b", "what would be erased"),
+                ('manage.py erase_customer cus_01jf3z8k4qe7tv2w9x0y1z2a3b --yes --reason "E-mail of 21 Nov"', "erase"),
+            ],
+        )
+        parser.add_argument("customer", help="the customer's id, as the admin shows it")
+        parser.add_argument("--yes", action="store_true", help="erase; it cannot be undone")
+        parser.add_argument("--reason", default="", help="how the customer asked, without personal data")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+
+    def handle(self, *args: Any, customer: str, yes: bool, reason: str, as_json: bool, **options: Any) -> None:
+        user = accounts.find_user(customer)
+        if user is None:
+            raise self.fail(f"There is no customer {customer}. Ids look like cus_01jf3z8k4qe7tv2w9x0y1z2a3b.")
+        if yes:
+            user = self._erase(user, reason=reason)
+        if as_json:
+            erased_at = user.erased_at.isoformat() if user.erased_at else None
+            self.stdout.write(json.dumps({"customer_id": user.public_id, "erased_at": erased_at}))
+        elif user.erased_at is not None:
+            self.stdout.write(f"Customer {user.public_id} was erased on {format_day(clock.ist_date(user.erased_at))}.")
+        else:
+            self.stdout.write(_FORECAST.format(id=user.public_id))
+
+    def _erase(self, user: Any, *, reason: str) -> Any:
+        try:
+            return services.erase_customer(customer_id=user.pk, actor=_OPERATOR, reason=reason, now=clock.now())
+        except BahiError as error:
+            raise self.fail(f"{error.text} Nothing was erased.") from error

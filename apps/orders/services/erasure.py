@@ -1,0 +1,101 @@
+"""Erasing a customer from the orders, once nothing is open between them and the shop."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.accounts import services as accounts
+from apps.core.clock import ist_date
+from apps.core.dates import format_day
+from apps.core.errors import Conflict
+from apps.core.events import Actor, record
+from apps.orders import events, locks, rules
+from apps.orders.models import Order, OrderAddress
+from apps.orders.states import ErasureObstacle
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+_BLANK = dict.fromkeys((name for name in OrderAddress.FIELDS if name != "state"), "")
+
+
+class CustomerHasOpenOrder(Conflict):
+    message = "Order {0} waits for its payment. Cancel it, or let it expire, before you erase its customer."
+
+
+class OrderMoneyUndecided(CustomerHasOpenOrder):
+    message = "Order {0} has money that is disputed or under review. Its customer can be erased when that is decided."
+    code = CustomerHasOpenOrder.code
+
+
+class OrderNotDelivered(CustomerHasOpenOrder):
+    message = "Order {0} has not been delivered. Its customer can be erased when it has."
+    code = CustomerHasOpenOrder.code
+
+
+class OrderConfirmedRecently(CustomerHasOpenOrder):
+    message = (
+        "Order {0} was confirmed on {1}. Its customer can be erased from {2} on, when nothing can be returned any more."
+    )
+    code = CustomerHasOpenOrder.code
+
+
+_ERRORS = {
+    ErasureObstacle.AWAITS_PAYMENT: CustomerHasOpenOrder,
+    ErasureObstacle.MONEY_UNDECIDED: OrderMoneyUndecided,
+    ErasureObstacle.NOT_DELIVERED: OrderNotDelivered,
+    ErasureObstacle.CONFIRMED_RECENTLY: OrderConfirmedRecently,
+}
+
+
+@transaction.atomic
+def erase_customer(*, customer_id: UUID, actor: Actor, reason: str = "", now: datetime) -> "User":
+    """
+    Erase a customer: the account, and of their orders the names, addresses and notes.
+
+    What tax law keeps stays: documents with the buyer on them, amounts, and each order's state and GSTIN. Payments and
+    notifications erase theirs when they receive the event. A second call changes nothing.
+
+    :raises UserNotFound: if there is no such person
+    :raises StaffNotErasable: if it is a member of staff
+    :raises CustomerHasOpenOrder: if an order is unpaid, under way, in doubt, or was confirmed within ERASURE_WAIT_DAYS
+    """
+    user = accounts.erase_user(user_id=customer_id, actor=actor, reason=reason, now=now)
+    orders = locks.lock_orders_of_customer(customer_id)
+
+    for order in orders:
+        _check_is_closed(order, now=now)
+
+    for order in orders:
+        _erase_order(order, actor=actor, now=now)
+
+    return user
+
+
+def _check_is_closed(order: Order, *, now: datetime) -> None:
+    obstacle = rules.erasure_obstacle(
+        status=order.status,
+        confirmed_at=order.confirmed_at,
+        undecided_amount=order.disputed_amount + order.under_review_amount,
+        wait=settings.ERASURE_WAIT,
+        now=now,
+    )
+    if obstacle is None:
+        return
+    confirmed_at = order.confirmed_at or now
+    days = (format_day(ist_date(each)) for each in (confirmed_at, confirmed_at + settings.ERASURE_WAIT))
+    raise _ERRORS[obstacle](order.number, *days)
+
+
+def _erase_order(order: Order, *, actor: Actor, now: datetime) -> None:
+    address_ids = {order.billing_address_id, order.shipping_address_id}
+    addresses = OrderAddress.objects.filter(pk__in=address_ids, erased_at__isnull=True)
+    if not addresses.update(**_BLANK, erased_at=now, updated_at=now):
+        return
+    order.note = ""
+    order.save(update_fields=["note", "updated_at"])
+
+    record(events.ORDER_ERASED, subject=order, root_id=order.pk, actor=actor, changed={"note": ""}, now=now)
