@@ -44,6 +44,7 @@ class MyNotificationsView(ApiView):
     """My in-app messages and their read marks."""
 
     params = {"list": (*KeysetPagination.PARAMS, "unread")}
+    without_body = ("read_one", "read_all")
 
     @property
     def me(self) -> UUID:

@@ -27,6 +27,7 @@ from apps.core.api.schema import IF_MATCH
 class MeView(ApiView):
     """The account of whoever asks."""
 
+    without_body = ("request_password",)
     raises = {
         "confirm_email": (
             CodeNotAccepted(),

@@ -11,8 +11,8 @@ from django.utils.functional import SimpleLazyObject
 
 from apps.core import ids
 from apps.core.api.errors import refuse
-from apps.core.api.parser import MAX_BODY_BYTES, BodyBrokeOff, BodyTooLarge, LengthRequired
-from apps.core.api.requests import client_ip
+from apps.core.api.parser import MAX_BODY_BYTES, BodyBrokeOff, BodyTooLarge, LengthRequired, UnexpectedBody
+from apps.core.api.requests import client_ip, has_body
 from apps.core.errors import BahiError, Invalid
 from apps.core.events import current_request_id
 from apps.core.security import current_client_ip
@@ -23,6 +23,7 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.:-]{8,80}")
 _PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP")
 #: Names that routes give to parts of their paths which are not logged.
 _PERSONAL_PARTS_OF_PATHS = frozenset({"gstin", "phone", "email"})
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 _QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -124,6 +125,8 @@ def _body_error(request: HttpRequest) -> BahiError | None:
     # gunicorn marks a body that it could not read to its end; so does our worker, before the view is called.
     if getattr(request.META.get("wsgi.input"), "failed", False) is True:
         return BodyBrokeOff()
+    if request.method in _WITHOUT_BODY and has_body(request):
+        return UnexpectedBody()
     return None
 
 

@@ -28,6 +28,10 @@ class BodyBrokeOff(Invalid):
     message = "The body broke off before its end."
 
 
+class UnexpectedBody(Invalid):
+    message = "This request takes no body. Send it without one."
+
+
 class MalformedJson(Invalid):
     message = "The body is not valid JSON: {0}."
 

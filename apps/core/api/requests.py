@@ -58,6 +58,11 @@ def known_params(request: Request, allowed: Iterable[str]) -> dict[str, str]:
     return params
 
 
+def has_body(request: HttpRequest | Request) -> bool:
+    """Return whether a request has a body; "0" bytes are none."""
+    return (request.META.get("CONTENT_LENGTH") or "0").strip("0") != ""
+
+
 def parse_instant(text: str) -> datetime | None:
     """Return the instant (UTC) that a text names as RFC 3339 has it, or None; the years are 2000 to 2199."""
     if not _INSTANT.fullmatch(text):

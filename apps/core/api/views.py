@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from apps.core.api.parser import LengthRequired
+from apps.core.api.parser import LengthRequired, UnexpectedBody
 from apps.core.api.rate_limits import check_writes
-from apps.core.api.requests import known_params
+from apps.core.api.requests import has_body, known_params
 
 
 class ApiView(GenericViewSet[Any]):
@@ -21,9 +21,11 @@ class ApiView(GenericViewSet[Any]):
 
     Every method but those named in `params` refuses query parameters; `params` maps a method's name to what it knows.
     `raises` maps it to the errors that the API's description shows beside those of every method.
+    Those of POST, PUT and PATCH that are named in `without_body` refuse a body; the other verbs never have one.
     """
 
     params: dict[str, tuple[str, ...]] = {}
+    without_body: tuple[str, ...] = ()
     raises: dict[str, tuple[Exception, ...]] = {}
 
     @property
@@ -41,6 +43,8 @@ class ApiView(GenericViewSet[Any]):
         check_writes(request)
         if "Transfer-Encoding" in request.headers:
             raise LengthRequired  # Django reads as many bytes as Content-Length says: of chunks none
+        if self.action in self.without_body and has_body(request):
+            raise UnexpectedBody
         if self.action is not None:  # else no method of ours was called, which is all there is to say
             self.query = known_params(request, self.params.get(self.action, ()))
 

@@ -28,6 +28,7 @@ class DisputeView(ApiView):
     """Disputes: read by staff who may view them, answered by those who may change them."""
 
     params = {"list": (*KeysetPagination.PARAMS, "status", "order_id")}
+    without_body = ("accept",)
 
     def get_permissions(self) -> list[Any]:
         deed = "view" if self.action in ("list", "retrieve") else "change"
