@@ -152,6 +152,26 @@ def write_refresh_token(row: RefreshToken, *, user: User) -> str:
     return str(token)
 
 
+def _read_token(kind: type[Token], text: str) -> Token:
+    """
+    Return a token that we signed.
+
+    :raises TokenError: if we did not, it has expired, or its instants are none that we write
+    """
+    try:
+        token = kind(text)  # type: ignore[arg-type]
+    except (
+        OverflowError,
+        TypeError,
+        ValueError,
+        OSError,
+    ) as error:  # what the libraries say of an instant that is none
+        raise TokenError("a claim cannot be read") from error
+    if type(token.payload.get("exp")) is not int:
+        raise TokenError("the end is no instant in whole seconds")
+    return token
+
+
 def read_refresh_token(text: str) -> RefreshClaims:
     """
     Return which rows a refresh token is of.
@@ -161,7 +181,7 @@ def read_refresh_token(text: str) -> RefreshClaims:
     if len(text) > MAX_TOKEN_LENGTH or not _HS256_TOKEN.fullmatch(text):
         raise RefreshTokenNotValid
     try:
-        token = _RefreshText(text)  # type: ignore[arg-type]
+        token = _read_token(_RefreshText, text)
         return RefreshClaims(
             token_id=ids.decode(RefreshToken.PREFIX, str(token["jti"])),
             session_id=ids.decode(Session.PREFIX, str(token["sid"])),
@@ -189,7 +209,7 @@ class AccessTokenAuthentication(BaseAuthentication):
             raise TokenNotValid
 
         try:
-            token = _AccessText(text)  # type: ignore[arg-type]
+            token = _read_token(_AccessText, text)
             user = selectors.find_principal(
                 user_id=ids.decode("cus", str(token["sub"])), session_id=ids.decode("sess", str(token["sid"]))
             )

@@ -1,0 +1,91 @@
+"""Tokens that we signed and that say something odd: a leaked key or another release may have written them."""
+
+from typing import Any
+
+import jwt
+import pytest
+from django.conf import settings
+from rest_framework.test import APIClient
+
+from apps.accounts.authentication import read_refresh_token
+from apps.accounts.models import RefreshToken, Session
+from apps.accounts.services.sessions import RefreshTokenNotValid
+from apps.core import ids
+from tests.factories.accounts import make_access_token
+
+ODD = ["x", "", None, [], {}, [1], "9" * 400, 10**30, -(10**30), 1e308, float("inf"), float("nan"), "1.5", "\x00"]
+
+
+def refused(claims: dict[str, Any], claim: str, value: Any) -> bool:
+    answer = ask({**claims, claim: value})
+    is_ours = answer.status_code == 401 and answer.json()["error"]["code"] == "token_not_valid"
+    return is_ours and answer["WWW-Authenticate"] == "Bearer"
+
+
+def ask(claims: dict[str, Any]) -> Any:
+    client = APIClient(raise_request_exception=False)
+    token = jwt.encode(claims, settings.JWT_SIGNING_KEY, algorithm="HS256")
+    return client.get("/api/v1/me", HTTP_AUTHORIZATION=f"Bearer {token}")
+
+
+@pytest.fixture
+def claims(owner: Any) -> dict[str, Any]:
+    """The claims of an access token that is accepted."""
+    return dict(jwt.decode(make_access_token(owner), options={"verify_signature": False}))
+
+
+@pytest.mark.django_db
+class TestAccessToken:
+    def test_its_own_claims_are_accepted(self, claims: dict[str, Any]) -> None:
+        """The control: only the odd claim is the cause of the refusals below."""
+        assert ask(claims).status_code == 200
+
+    @pytest.mark.parametrize("value", [*ODD, True, -1, 0, 1.5, 4_102_444_800.5], ids=lambda value: repr(value)[:20])
+    def test_an_odd_end_is_refused(self, value: Any, claims: dict[str, Any]) -> None:
+        assert refused(claims, "exp", value)
+
+    def test_no_end_is_refused(self, claims: dict[str, Any]) -> None:
+        del claims["exp"]
+
+        assert ask(claims).status_code == 401
+
+    @pytest.mark.parametrize("claim", ["sub", "sid", "sv", "typ", "iss", "aud"])
+    def test_another_odd_claim_is_refused(self, claim: str, claims: dict[str, Any]) -> None:
+        values = [value for value in ODD if claim != "iss" or isinstance(value, str)]  # PyJWT writes no other issuer
+
+        assert [value for value in values if not refused(claims, claim, value)] == []
+
+    @pytest.mark.parametrize("claim", ["iat", "nbf", "jti"])
+    def test_no_odd_claim_is_a_fault_of_ours(self, claim: str, claims: dict[str, Any]) -> None:
+        assert {ask({**claims, claim: value}).status_code for value in ODD} <= {200, 401}
+
+
+class TestRefreshToken:
+    CLAIMS = {
+        "typ": "refresh",
+        "jti": ids.encode(RefreshToken.PREFIX, ids.new()),
+        "sid": ids.encode(Session.PREFIX, ids.new()),
+        "iat": 1_700_000_000,
+        "exp": 4_102_444_800,
+        "iss": "bahi",
+        "aud": "bahi-api",
+    }
+
+    def written(self, **odd: Any) -> str:
+        return jwt.encode({**self.CLAIMS, **odd}, settings.JWT_SIGNING_KEY, algorithm="HS256")
+
+    def test_its_own_claims_are_accepted(self) -> None:
+        assert ids.encode(RefreshToken.PREFIX, read_refresh_token(self.written()).token_id) == self.CLAIMS["jti"]
+
+    @pytest.mark.parametrize("value", [*ODD, True, 0, 4_102_444_800.5], ids=lambda value: repr(value)[:20])
+    def test_an_odd_end_is_refused(self, value: Any) -> None:
+        with pytest.raises(RefreshTokenNotValid):
+            read_refresh_token(self.written(exp=value))
+
+    @pytest.mark.parametrize("claim", ["iat", "nbf"])
+    @pytest.mark.parametrize(
+        "value", [10**30, 1e308, float("inf"), float("nan"), "9" * 400, []], ids=lambda value: repr(value)[:20]
+    )
+    def test_another_odd_instant_is_refused(self, claim: str, value: Any) -> None:
+        with pytest.raises(RefreshTokenNotValid):
+            read_refresh_token(self.written(**{claim: value}))
