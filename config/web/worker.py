@@ -24,7 +24,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestHeaders
+from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, UnsupportedTransferCoding
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from config.web.connections import Connection, ConnectionQueue
@@ -159,6 +159,12 @@ class BufferingWorker(ThreadWorker):
         if conn.request.lacks_body or conn.request.arrival is Arrival.BODY_REFUSED:
             req.force_close()
         return bool(super().handle_request(req, conn))
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer what the parser refuses; a coding that nobody knows is the client's error as any other header is, not our lack."""
+        if isinstance(exc, UnsupportedTransferCoding):
+            exc = InvalidHeader("TRANSFER-ENCODING")
+        super().handle_error(req, client, addr, exc)
 
     # --- writing and closing ------------------------------------------------------------------------------------------
 
