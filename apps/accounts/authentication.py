@@ -160,12 +160,7 @@ def _read_token(kind: type[Token], text: str) -> Token:
     """
     try:
         token = kind(text)  # type: ignore[arg-type]
-    except (
-        OverflowError,
-        TypeError,
-        ValueError,
-        OSError,
-    ) as error:  # what the libraries say of an instant that is none
+    except (OverflowError, TypeError, ValueError, OSError) as error:  # PyJWT and Python about an instant that is none
         raise TokenError("a claim cannot be read") from error
     if type(token.payload.get("exp")) is not int:
         raise TokenError("the end is no instant in whole seconds")
