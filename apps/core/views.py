@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from rest_framework.request import Request
@@ -152,8 +152,8 @@ class DescriptionView(SpectacularAPIView):
         )
 
 
-class DescriptionPage(SpectacularSwaggerView):
-    """The page that shows the document."""
+class DescriptionPage(SpectacularSwaggerSplitView):
+    """The page that shows the document; its script is an answer of its own, for no policy of ours lets one run inside a page."""
 
     def _get_schema_url(self, request: Request) -> str:
         return reverse(str(self.url_name))
