@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
@@ -12,6 +13,7 @@ from django.utils.crypto import salted_hmac
 from apps.accounts.states import ChallengePurpose, Channel, EndReason, SendFailure, SendStatus, Transport
 from apps.core.errors import NotFound
 from apps.core.models import Record, Subject
+from apps.core.search import name_vector
 
 
 class UserNotFound(NotFound):
@@ -87,6 +89,7 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
                 name="user_phone_is_e164",
             ),
         ]
+        indexes = [GinIndex(name_vector("name"), name="user_by_words")]
 
     def __str__(self) -> str:
         return self.name or self.email or self.phone or self.public_id
@@ -245,7 +248,11 @@ class Address(Subject):
                 condition=models.Q(pin__regex=r"^[1-9][0-9]{5}$"), name="address_pin_has_six_digits"
             ),
         ]
-        indexes = [models.Index(fields=["user", "-created_at"], name="address_by_user")]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="address_by_user"),
+            GinIndex(name_vector("name", "company"), name="address_by_words"),
+            models.Index(fields=["phone"], name="address_by_phone"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name}, {self.city}"

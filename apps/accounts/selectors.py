@@ -1,8 +1,10 @@
 """Reads of accounts."""
 
-from typing import Any
+import re
+from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from apps.accounts import events, rules
@@ -11,7 +13,10 @@ from apps.accounts.states import Role
 from apps.core.errors import NotFound
 from apps.core.events import list_events_of_subjects
 from apps.core.models import Event, public_pk
+from apps.core.search import SearchTerm, any_of, having_words
 from apps.tax import rules as tax
+
+_NOT_OF_A_PHONE: Final = re.compile(r"[^0-9 ()+./-]", re.ASCII)
 
 
 def find_principal(*, user_id: UUID, session_id: UUID) -> User | None:
@@ -142,3 +147,66 @@ def snapshot_of(address: Address) -> dict[str, Any]:
         "pin_check": tax.pin_check(address.pin),
         "gstin": address.gstin,
     }
+
+
+def search_people(term: SearchTerm, *, with_addresses: bool) -> "QuerySet[User]":
+    """
+    Return the people whom a search means, newest first: by a whole phone number in any writing, a whole e-mail address, a
+    public id, or by words of their names; with their addresses, also by the names and phones that stand there.
+
+    Nobody is found by a part of a phone number or an e-mail address: whoever sees them masked could read them digit by digit.
+    """
+    people = _people_named_by(term)
+    if people is None:
+        return User.objects.none()
+    keys: list[QuerySet[Any, Any]] = [people.values_list("pk")]
+    addresses = _addresses_named_by(term) if with_addresses else None
+    if addresses is not None:
+        keys.append(addresses.values_list("user_id"))
+    return User.objects.filter(pk__in=any_of(*keys)).order_by("-created_at", "-id")
+
+
+def phone_in(term: SearchTerm) -> str:
+    """Return the phone number (E.164) that a search is, however it is written, or nothing."""
+    if _NOT_OF_A_PHONE.search(term.text):
+        return ""
+    digits = "".join(filter(str.isdigit, term.text))
+    plus = "+" if term.text.lstrip("( ").startswith("+") else ""
+    try:
+        return rules.normalise_phone(
+            f"+{digits[2:]}" if digits.startswith("00") and not plus else plus + digits,
+            countries=settings.SIGN_UP_COUNTRIES,
+        )
+    except ValueError:
+        return ""
+
+
+def _people_named_by(term: SearchTerm) -> "QuerySet[User] | None":
+    pk = term.pk_of(User)
+    if pk is not None:
+        return User.objects.filter(pk=pk)
+    if "@" in term.text:
+        return User.objects.filter(email=_email_in(term))
+    if phone := phone_in(term):
+        return User.objects.filter(phone=phone)
+    return having_words(User.objects.all(), term.words, "name") if term.words else None
+
+
+def _addresses_named_by(term: SearchTerm) -> "QuerySet[Address] | None":
+    if phone := phone_in(term):
+        return Address.objects.filter(phone=phone)
+    return having_words(Address.objects.all(), term.words, "name", "company") if term.words else None
+
+
+def _email_in(term: SearchTerm) -> str:
+    try:
+        return rules.normalise_email(term.text)
+    except ValueError:
+        return ""
+
+
+def display_name(user: User, *, is_masked: bool) -> str:
+    """Return what a person is called; without a name, their e-mail address or phone, masked for those who see them so."""
+    if user.name or not is_masked:
+        return str(user)
+    return masked(user.email or user.phone or "")

@@ -10,10 +10,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from apps.catalog import messages, rules, services
+from apps.catalog import messages, rules, selectors, services
 from apps.catalog.models import Category, Product, Reservation, StockItem, StockMovement, Variant
 from apps.core import clock
 from apps.core.admin_questions import Question
+from apps.core.admin_search import Finder, add_finder
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ServiceAdmin
 from apps.core.money import rupees
 from apps.tax import rules as tax
@@ -243,3 +244,35 @@ def _with_keys(values: dict[str, Any]) -> dict[str, Any]:
         f"{name}_id" if name in references else name: value.pk if name in references else value
         for name, value in values.items()
     }
+
+
+def _describe_variant(variant: Variant, request: HttpRequest) -> tuple[str, str]:
+    name = f"{variant.product.name} {variant.title}".strip()
+    return variant.sku, " · ".join([name, rupees(variant.price), "Active" if variant.is_active else "Not active"])
+
+
+def _describe_product(product: Product, request: HttpRequest) -> tuple[str, str]:
+    state = "Published" if product.is_published else "Not published"
+    return product.name, " · ".join([product.category.name, f"from {rupees(product.lowest_price)}", state])
+
+
+add_finder(
+    Finder(
+        "catalog.variant",
+        title="Variants",
+        find=lambda term, request: selectors.search_variants(term).select_related("product"),
+        describe=_describe_variant,
+        hint="A SKU or its beginning",
+        position=90,
+    )
+)
+add_finder(
+    Finder(
+        "catalog.product",
+        title="Products",
+        find=lambda term, request: selectors.search_products_of_staff(term).select_related("category"),
+        describe=_describe_product,
+        hint="Words of a product's name, brand or description",
+        position=91,
+    )
+)

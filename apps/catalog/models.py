@@ -1,8 +1,9 @@
 """What we sell, and how much of it there is."""
 
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
+from django.db.models.functions import Upper
 
 from apps.catalog.states import MovementKind, ReservationStatus
 from apps.core.errors import NotFound
@@ -107,7 +108,10 @@ class Variant(Subject):
                 condition=models.Q(hsn__regex=r"^([0-9]{4}|[0-9]{6}|[0-9]{8})$"), name="variant_hsn_form"
             ),
         ]
-        indexes = [models.Index(fields=["product", "position"], name="variant_by_product")]
+        indexes = [
+            models.Index(fields=["product", "position"], name="variant_by_product"),
+            models.Index(OpClass(Upper("sku"), "text_pattern_ops"), name="variant_by_sku"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.sku} {self.title}".strip()

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db.models import Exists, F, IntegerField, OuterRef, Prefetch, QuerySet
-from django.db.models.functions import Cast, Round
+from django.db.models.functions import Cast, Round, Upper
 
 from apps.catalog.models import (
     Category,
@@ -19,6 +19,7 @@ from apps.catalog.models import (
 )
 from apps.catalog.states import ReservationStatus
 from apps.core.models import is_staff_with
+from apps.core.search import MIN_WORD, SearchTerm, any_of
 
 SEARCH_CONFIG = "english"
 _RANK_STEPS = 1_000_000.0
@@ -134,3 +135,26 @@ def _active_variants() -> QuerySet[Variant]:
 
 def _buyable() -> QuerySet[Variant]:
     return _active_variants().filter(stock__on_hand__gt=F("stock__reserved"))
+
+
+def search_variants(term: SearchTerm) -> QuerySet[Variant]:
+    """Return the variants that a search means: by a public id, or by the beginning of their SKU in capitals or not."""
+    pk = term.pk_of(Variant)
+    if pk is not None:
+        return Variant.objects.filter(pk=pk)
+    if len(term.code) < MIN_WORD:
+        return Variant.objects.none()
+    # Upper and not the look-up `istartswith`, which would convert the column once more and miss the index.
+    begun = Variant.objects.alias(capitals=Upper("sku")).filter(capitals__startswith=term.code)
+    return Variant.objects.filter(pk__in=any_of(begun.values_list("pk"))).order_by("sku", "pk")
+
+
+def search_products_of_staff(term: SearchTerm) -> QuerySet[Product]:
+    """Return the products that a search means, published or not: by a public id, or by their words, the closest first."""
+    pk = term.pk_of(Product)
+    if pk is not None:
+        return Product.objects.filter(pk=pk)
+    if not term.words:
+        return Product.objects.none()
+    found: QuerySet[Any] = search_products(Product.objects.all(), " ".join(term.words))
+    return found.order_by("-relevance", "-created_at", "-id")

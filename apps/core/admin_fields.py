@@ -25,7 +25,9 @@ class RupeesInput(UnfoldAdminTextInputWidget):
     """A box for an amount, with the sign of the rupee in front and the digits of a phone's keypad below."""
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
-        super().__init__({"inputmode": "decimal", "autocomplete": "off", "prefix": "₹", **(attrs or {})})
+        super().__init__(
+            {"inputmode": "decimal", "autocomplete": "off", "prefix_icon": "currency_rupee", **(attrs or {})}
+        )
 
 
 class RupeesField(forms.Field):

@@ -10,6 +10,7 @@ from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
 from apps.core.admin_actions import add_forecast
+from apps.core.admin_search import Finder, add_finder
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, on_one_line
 from apps.core.dates import format_day
 from apps.core.errors import BahiError
@@ -236,3 +237,20 @@ def _document_forecast(invoice: Invoice) -> str:
 
 
 add_forecast("orders.order", "cancel", _documents_of_cancelling)
+
+
+def _describe_document(invoice: Invoice, request: HttpRequest) -> tuple[str, str]:
+    parts = [invoice.get_type_display(), f"order {invoice.order_number}", rupees(invoice.total_amount)]
+    return invoice.number, " · ".join([*parts, f"{invoice.invoice_date:%-d %b %Y}"])
+
+
+add_finder(
+    Finder(
+        "invoicing.invoice",
+        title="Invoices and credit notes",
+        find=lambda term, request: selectors.search_documents(term),
+        describe=_describe_document,
+        hint="The number of an invoice or credit note, or its beginning",
+        position=30,
+    )
+)

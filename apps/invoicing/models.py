@@ -122,6 +122,7 @@ class Invoice(Subject):
             models.Index(fields=["customer", "-created_at", "-id"], name="invoice_by_customer"),
             models.Index(fields=["-created_at", "-id"], name="invoice_by_time"),
             models.Index(fields=["order"], name="invoice_by_order"),
+            models.Index(fields=["number"], name="invoice_by_number", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["refers_to"], name="note_by_invoice", condition=models.Q(refers_to__isnull=False)),
         ]
         triggers = [

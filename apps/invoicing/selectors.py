@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet, Sum
@@ -11,6 +11,7 @@ from django.db.models import Prefetch, QuerySet, Sum
 from apps.core.errors import Conflict, NotFound, Unavailable
 from apps.core.events import list_events_of_root
 from apps.core.models import Event, Subject, is_staff_with
+from apps.core.search import SearchTerm, any_of
 from apps.invoicing import events, rules
 from apps.invoicing.gateways import files
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine
@@ -18,6 +19,9 @@ from apps.invoicing.states import DocumentType, InvoiceStatus
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
 from apps.tax.rules import Credit
+
+#: A number begins with up to four characters that all documents of a series share.
+MIN_NUMBER: Final = 3
 
 
 class InvoiceNotFound(NotFound):
@@ -250,3 +254,14 @@ def _one(invoices: "QuerySet[Invoice]") -> Invoice:
     if invoice is None:
         raise InvoiceNotFound
     return invoice
+
+
+def search_documents(term: SearchTerm) -> "QuerySet[Invoice]":
+    """Return the documents that a search means, newest first: by a public id, or by the beginning of their number."""
+    pk = term.pk_of(Invoice)
+    if pk is not None:
+        return Invoice.objects.filter(pk=pk)
+    if len(term.code) < MIN_NUMBER or term.code.isdigit():
+        return Invoice.objects.none()
+    begun = Invoice.objects.filter(number__startswith=term.code)
+    return Invoice.objects.filter(pk__in=any_of(begun.values_list("pk"))).order_by("-created_at", "-id")

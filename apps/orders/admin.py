@@ -7,11 +7,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from apps.accounts import selectors as accounts
 from apps.core import clock
+from apps.core.admin_search import SHOWN, Finder, add_finder
 from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, on_one_line, tones
 from apps.core.errors import BahiError
 from apps.core.events import Actor, list_events_of_root
 from apps.core.money import rupees
+from apps.core.search import SearchTerm
 from apps.orders import rules, selectors, services
 from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus, PaymentStatus
@@ -199,4 +202,32 @@ def _timeline_rows(order: Order) -> list[tuple[Any, ...]]:
 add_panel(
     "orders.order",
     Panel(title="Timeline", columns=("When", "What", "Who", "Why"), rows=_timeline_rows),
+)
+
+
+def _find_orders(term: SearchTerm, request: HttpRequest) -> QuerySet[Order]:
+    customers = []
+    if request.user.has_perm("accounts.view_user"):
+        with_addresses = request.user.has_perm("accounts.view_address")
+        people = accounts.search_people(term, with_addresses=with_addresses)
+        customers = list(people.values_list("pk", flat=True)[:SHOWN])
+    return selectors.search_orders(term, customers=customers).select_related("customer")
+
+
+def _describe_order(order: Order, request: HttpRequest) -> tuple[str, str]:
+    is_masked = not request.user.has_perm("accounts.manage_people")
+    customer = accounts.display_name(order.customer, is_masked=is_masked)
+    placed = f"{order.placed_at.astimezone(clock.IST):%-d %b %Y}"
+    return order.number, " · ".join([order.get_status_display(), customer, rupees(order.total_amount), placed])
+
+
+add_finder(
+    Finder(
+        "orders.order",
+        title="Orders",
+        find=_find_orders,
+        describe=_describe_order,
+        hint="An order number, its beginning or its last digits; or who ordered: name, whole phone number or e-mail address",
+        position=10,
+    )
 )

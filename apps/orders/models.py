@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import pgtrigger
 from django.db import models
+from django.db.models.functions import Collate, Reverse
 
 from apps.core.errors import NotFound
 from apps.core.models import NOT_DELETED, Record, Subject, all_null
@@ -81,6 +82,10 @@ class OrderAddress(Record):
     def snapshot(self) -> dict[str, Any]:
         """The values by name, as documents keep them."""
         return {name: getattr(self, name) for name in (*self.FIELDS, "state_name", "country")}
+
+
+#: An order's number read from its end, letter by letter: what begins so ends as it was typed, and has an index.
+BACKWARDS: Final = Collate(Reverse("number"), "C")
 
 
 class Order(Subject):
@@ -175,6 +180,7 @@ class Order(Subject):
                 name="order_unpaid_by_customer",
                 condition=UNPAID,
             ),
+            models.Index(BACKWARDS, name="order_by_last_digits"),
         ]
         triggers = [NOT_DELETED]
 

@@ -1,21 +1,28 @@
 """Reads of orders. Customers see their own, staff with `orders.view_order` all."""
 
+import re
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import FilteredRelation, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Case, FilteredRelation, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
 
 from apps.core import ids
 from apps.core.errors import Forbidden
 from apps.core.events import list_events_of_root, list_events_until, restore
 from apps.core.models import Event, is_staff_with
+from apps.core.search import SearchTerm, any_of
 from apps.orders import rules
-from apps.orders.models import UNPAID, Order, OrderLine
+from apps.orders.models import BACKWARDS, UNPAID, Order, OrderLine
 from apps.orders.models import OrderNotFound as OrderNotFound
 from apps.orders.states import OrderStatus, PaymentStatus
+
+_NUMBER: Final = re.compile(r"[A-Z]{3}(-[0-9-]*)?", re.ASCII)
+#: Fewer are looked for as the whole of a number.
+_FEW_DIGITS: Final = 3
+_SEQUENCE_DIGITS: Final = 6
 
 
 class OrderNotYours(Forbidden):
@@ -182,3 +189,46 @@ def sees_all_orders(user: Any) -> bool:
 
 def _visible_to(user: Any) -> QuerySet[Order]:
     return Order.objects.all() if sees_all_orders(user) else Order.objects.filter(customer_id=user.pk)
+
+
+def search_orders(term: SearchTerm, *, customers: Collection[UUID] = ()) -> "QuerySet[Order]":
+    """
+    Return the orders that a search means: by the beginning of their number, its last digits, a public id, or who bought.
+
+    The order whose own number is the digits comes first (`42` is ORD-2627-000042), then the newest.
+    """
+    own = f"-{term.digits:0>6}"
+    found = _orders_named_by(term, own=own)
+    if customers:
+        found.append(Order.objects.filter(customer_id__in=customers).order_by("-created_at", "-id"))
+    keys = [orders.values_list("pk") for orders in found]
+    if not keys:
+        return Order.objects.none()
+    first = Case(When(number__endswith=own, then=0), default=1) if term.digits else Value(0)
+    return Order.objects.filter(pk__in=any_of(*keys)).order_by(first, "-created_at", "-id")
+
+
+def _orders_named_by(term: SearchTerm, *, own: str) -> list["QuerySet[Order]"]:
+    pk = term.pk_of(Order)
+    if pk is not None:
+        return [Order.objects.filter(pk=pk)]
+    if term.digits:
+        return [_orders_ending_with(end) for end in _ends(term.digits, own=own)]
+    if _NUMBER.fullmatch(term.code):
+        return [Order.objects.filter(number__startswith=term.code)]
+    return []
+
+
+def _ends(digits: str, *, own: str) -> list[str]:
+    """Return what a number may end with: few digits are all of it, since too many orders end with them."""
+    if len(digits) < _FEW_DIGITS:
+        return [own]
+    if len(digits) <= _SEQUENCE_DIGITS:
+        return [digits]
+    # The year stands before the last six, behind a dash that nobody reads out.
+    return [digits, f"{digits[:-_SEQUENCE_DIGITS]}-{digits[-_SEQUENCE_DIGITS:]}"] if len(digits) <= 10 else []
+
+
+def _orders_ending_with(end: str) -> "QuerySet[Order]":
+    # By the index itself: numbers that have nothing but zeros before what was typed come first.
+    return Order.objects.alias(backwards=BACKWARDS).filter(backwards__startswith=end[::-1]).order_by("backwards")

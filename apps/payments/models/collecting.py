@@ -199,6 +199,8 @@ class PaymentAttempt(Subject):
                 name="attempt_to_review",
                 condition=models.Q(review_opened_at__isnull=False, review_closed_at__isnull=True),
             ),
+            models.Index(fields=["gateway_payment_id"], name="attempt_by_gateway_id"),
+            models.Index(fields=["rrn"], name="attempt_by_rrn", condition=~models.Q(rrn="")),
         ]
         triggers = [
             NOT_DELETED,

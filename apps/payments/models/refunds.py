@@ -115,6 +115,10 @@ class Refund(Subject):
                 name="refund_that_failed",
                 condition=models.Q(status__in=(RefundStatus.FAILED, RefundStatus.MANUAL)),
             ),
+            models.Index(fields=["arn"], name="refund_by_arn", condition=~models.Q(arn="")),
+            models.Index(
+                fields=["manual_reference"], name="refund_by_transfer", condition=~models.Q(manual_reference="")
+            ),
         ]
         triggers = [
             NOT_DELETED,

@@ -122,7 +122,11 @@ class Settlement(Subject):
         constraints = [
             models.UniqueConstraint(fields=["gateway", "gateway_settlement_id"], name="one_row_per_settlement"),
         ]
-        indexes = [models.Index(fields=["-settled_at", "-id"], name="settlement_by_time")]
+        indexes = [
+            models.Index(fields=["-settled_at", "-id"], name="settlement_by_time"),
+            models.Index(fields=["gateway_settlement_id"], name="settlement_by_gateway_id"),
+            models.Index(fields=["utr"], name="settlement_by_utr", condition=~Q(utr="")),
+        ]
         triggers = [
             NOT_DELETED,
             pgtrigger.ReadOnly(

@@ -102,6 +102,14 @@ from apps.payments.selectors.refunds import (
     sum_refunded_beyond_lines,
     undecided_of_attempt,
 )
+from apps.payments.selectors.search import (
+    search_attempts,
+    search_disputes,
+    search_exceptions,
+    search_payments,
+    search_refunds,
+    search_settlements,
+)
 from apps.payments.selectors.settlements import (
     count_open_exceptions,
     find_exception_of_fact,
@@ -220,6 +228,12 @@ __all__ = [
     "list_visible_refunds",
     "list_waiting_webhooks",
     "refundable_of",
+    "search_attempts",
+    "search_disputes",
+    "search_exceptions",
+    "search_payments",
+    "search_refunds",
+    "search_settlements",
     "sum_captured",
     "sum_decided_alone",
     "sum_difference_reversed",

@@ -1,0 +1,33 @@
+"""The search box finds people: by a whole phone number or e-mail address, or by their names."""
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.accounts import selectors
+from apps.accounts.models import User
+from apps.core.admin_search import Finder, add_finder
+from apps.core.search import SearchTerm
+
+
+def _find(term: SearchTerm, request: HttpRequest) -> "QuerySet[User]":
+    return selectors.search_people(term, with_addresses=request.user.has_perm("accounts.view_address"))
+
+
+def _describe(person: User, request: HttpRequest) -> tuple[str, str]:
+    is_masked = not request.user.has_perm("accounts.manage_people")
+    contacts = [contact for contact in (person.phone, person.email) if contact]
+    shown = [selectors.masked(contact) if is_masked else contact for contact in contacts]
+    kind = "Staff" if person.is_staff else "Customer"
+    return selectors.display_name(person, is_masked=is_masked), " · ".join([kind, *shown])
+
+
+add_finder(
+    Finder(
+        "accounts.user",
+        title="People",
+        find=_find,
+        describe=_describe,
+        hint="A person's name, whole phone number or whole e-mail address",
+        position=20,
+    )
+)

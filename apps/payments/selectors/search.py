@@ -1,0 +1,89 @@
+"""What a search means among payments, refunds, disputes and settlements: ids of the gateway, ours, and references of banks."""
+
+from django.db.models import QuerySet
+
+from apps.core.search import SearchTerm, any_of
+from apps.payments.models import (
+    Dispute,
+    Payment,
+    PaymentAttempt,
+    ReconciliationException,
+    Refund,
+    Settlement,
+)
+
+
+def search_payments(term: SearchTerm) -> "QuerySet[Payment]":
+    """Return the payments that a search means, newest first: by a public id, or by the gateway's id of an order, link or payment."""
+    pk = term.pk_of(Payment)
+    if pk is not None:
+        return Payment.objects.filter(pk=pk)
+    if not term.reference:
+        return Payment.objects.none()
+    keys = any_of(
+        Payment.objects.filter(gateway_order_id=term.reference).values_list("pk"),
+        Payment.objects.filter(gateway_link_id=term.reference).values_list("pk"),
+        PaymentAttempt.objects.filter(gateway_payment_id=term.reference).values_list("payment_id"),
+    )
+    return Payment.objects.filter(pk__in=keys).order_by("-created_at", "-id")
+
+
+def search_attempts(term: SearchTerm) -> "QuerySet[PaymentAttempt]":
+    """Return the attempts that a search means, newest first: by a public id, the gateway's payment id, or the bank's reference (RRN)."""
+    pk = term.pk_of(PaymentAttempt)
+    if pk is not None:
+        return PaymentAttempt.objects.filter(pk=pk)
+    if not term.reference:
+        return PaymentAttempt.objects.none()
+    keys = any_of(
+        PaymentAttempt.objects.filter(gateway_payment_id=term.reference).values_list("pk"),
+        PaymentAttempt.objects.filter(rrn__in=term.writings).exclude(rrn="").values_list("pk"),
+    )
+    return PaymentAttempt.objects.filter(pk__in=keys).order_by("-created_at", "-id")
+
+
+def search_refunds(term: SearchTerm) -> "QuerySet[Refund]":
+    """
+    Return the refunds that a search means, newest first.
+
+    By a public id, their number, the gateway's id, or the bank's reference (ARN, or the UTR of a transfer of ours).
+    """
+    pk = term.pk_of(Refund)
+    if pk is not None:
+        return Refund.objects.filter(pk=pk)
+    if not term.reference:
+        return Refund.objects.none()
+    keys = any_of(
+        Refund.objects.filter(number=term.code).values_list("pk"),
+        Refund.objects.filter(gateway_refund_id=term.reference).values_list("pk"),
+        Refund.objects.filter(arn__in=term.writings).exclude(arn="").values_list("pk"),
+        Refund.objects.filter(manual_reference__in=term.writings).exclude(manual_reference="").values_list("pk"),
+    )
+    return Refund.objects.filter(pk__in=keys).order_by("-created_at", "-id")
+
+
+def search_disputes(term: SearchTerm) -> "QuerySet[Dispute]":
+    """Return the dispute that a search means: by a public id, or by the gateway's."""
+    pk = term.pk_of(Dispute)
+    if pk is not None:
+        return Dispute.objects.filter(pk=pk)
+    return Dispute.objects.filter(gateway_dispute_id=term.reference) if term.reference else Dispute.objects.none()
+
+
+def search_settlements(term: SearchTerm) -> "QuerySet[Settlement]":
+    """Return the settlements that a search means, newest first: by the gateway's id, or the UTR on the bank's statement."""
+    if not term.reference:
+        return Settlement.objects.none()
+    keys = any_of(
+        Settlement.objects.filter(gateway_settlement_id=term.reference).values_list("pk"),
+        Settlement.objects.filter(utr__in=term.writings).exclude(utr="").values_list("pk"),
+    )
+    return Settlement.objects.filter(pk__in=keys).order_by("-settled_at", "-id")
+
+
+def search_exceptions(term: SearchTerm) -> "QuerySet[ReconciliationException]":
+    """Return the exceptions that a search means, newest first: by the gateway's id of what they are about."""
+    if not term.reference:
+        return ReconciliationException.objects.none()
+    keys = any_of(ReconciliationException.objects.filter(entity_id=term.reference).values_list("pk"))
+    return ReconciliationException.objects.filter(pk__in=keys).order_by("-opened_at", "-id")
