@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from apps.core.logs import set_up_logs
 from config.settings import environment
 from config.settings.colours import COLOURS
+from config.settings.cors import *
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environment.read_or_exit()
@@ -33,6 +34,7 @@ ALLOWED_HOSTS = env.ALLOWED_HOSTS
 PUBLIC_URL = env.PUBLIC_URL
 TRUSTED_PROXY_HOPS = env.TRUSTED_PROXY_HOPS
 REFUSE_UNKNOWN_PROXIES = env.is_strict
+CORS_ALLOWED_ORIGINS = env.CORS_ALLOWED_ORIGINS  # `cors` says what their pages may send and read
 SHOP_NAME = env.SHOP_NAME
 
 INSTALLED_APPS = [
@@ -51,6 +53,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "corsheaders",
     "apps.core",
     "apps.tax",
     "apps.catalog",
@@ -62,6 +65,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.core.api.middleware.RequestIdMiddleware",
+    "corsheaders.middleware.CorsMiddleware",  # outside of whatever refuses: pages of other origins may read errors too
     "apps.core.api.middleware.ProxyHeaderMiddleware",
     "apps.core.api.security_headers.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -317,7 +321,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["apps.core.api.parser.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["apps.core.api.renderer.ApiRenderer"],
     "DEFAULT_SCHEMA_CLASS": "apps.core.api.schema.ApiSchema",
-    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is refused: the schema describes the API, and no other origin calls it
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is refused but for preflights: the schema describes the API
     "EXCEPTION_HANDLER": "apps.core.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "DATETIME_FORMAT": None,  # the renderer writes instants, in milliseconds, wherever they come from
