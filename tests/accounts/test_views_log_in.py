@@ -59,7 +59,7 @@ class TestRequestCode:
         with time_machine.travel("2026-11-21T05:30:00Z", tick=False):
             body = post(anonymous, "/auth/otp", {"email": "asha@example.in"}).json()
 
-        assert (body["expires_at"], body["resend_after"]) == ("2026-11-21T05:35:00Z", "2026-11-21T05:30:30Z")
+        assert (body["expires_at"], body["resend_after"]) == ("2026-11-21T05:35:00.000Z", "2026-11-21T05:30:30.000Z")
 
     def test_asking_again_within_the_gap_is_refused_and_changes_nothing(self, anonymous: Any) -> None:
         post(anonymous, "/auth/otp", {"phone": PHONE})

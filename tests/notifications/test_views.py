@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.core import ids
+from apps.core import clock, ids
 from apps.core.events import SYSTEM, list_events_of_root
 from apps.invoicing.services import issue_invoice
 from apps.notifications.models import Notification
@@ -37,11 +37,11 @@ def test_a_message_has_this_shape(owner: Any, client_of: Any) -> None:
     assert body["unread_count"] == 1
     assert body["has_more"] is False
     (item,) = body["data"]
-    created = message.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    created = clock.rfc3339(message.created_at)
     assert item == {
         "id": message.public_id, "object": "notification", "type": "order_placed", "title": "Message 0",
         "body": "Pay soon.", "order": ids.encode("ord", message.root_id), "read_at": None, "created_at": created,
-        "updated_at": message.updated_at.strftime("%Y-%m-%dT%H:%M:%SZ"), "version": 0, "metadata": {},
+        "updated_at": clock.rfc3339(message.updated_at), "version": 0, "metadata": {},
     }  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def test_a_link_asks_for_what_is_due_and_lasts_as_long_as_the_setting(order: Any
         made["id"], None, GatewayCall.DONE,
     )  # fmt: skip
     assert payment.next_action == {
-        "type": "payment_link", "url": made["short_url"], "expires_at": f"{payment.live_until:%Y-%m-%dT%H:%M:%SZ}",
+        "type": "payment_link", "url": made["short_url"], "expires_at": f"{payment.live_until:%Y-%m-%dT%H:%M:%S.000Z}",
     }  # fmt: skip
     order.refresh_from_db()
     assert order.payment_live_until == payment.live_until
