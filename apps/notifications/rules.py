@@ -42,7 +42,7 @@ class Message:
     One thing that we say: its channels, and the variables of its SMS by the fact that each shows.
 
     `may_repeat`: its SMS may arrive twice without harm. What names a movement of money may not: a second one reads like a
-    second movement.
+    second movement. `is_said_once`: what was said of an order in the same words is not said of it again.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Message:
     sms_variables: Mapping[str, str] = field(default_factory=dict)
     sms_version: int = 1
     may_repeat: bool = False
+    is_said_once: bool = False
 
     @property
     def sms_template(self) -> str:
@@ -79,6 +80,7 @@ MESSAGES: dict[str, Message] = {
             "payment_failed",
             (Channel.SMS, Channel.IN_APP),
             {"AMOUNT": "plain_total", "NUMBER": "number", "WHEN": "expires", "SHOP": "shop"},
+            is_said_once=True,
         ),
         Message("payment_late", _EVERYWHERE, {"AMOUNT": "plain_paid", "NUMBER": "number", "SHOP": "shop"}),
         Message("payment_refused", (Channel.IN_APP,)),

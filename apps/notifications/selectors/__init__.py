@@ -11,6 +11,7 @@ from apps.notifications.selectors.messages import (
     list_in_app,
     list_of_event,
     list_of_order,
+    was_said,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "list_in_app",
     "list_of_event",
     "list_of_order",
+    "was_said",
 ]

@@ -12,7 +12,7 @@ from apps.core.errors import NotFound
 from apps.core.models import Event
 from apps.invoicing import selectors as invoicing
 from apps.notifications.models import Notification
-from apps.notifications.states import Channel
+from apps.notifications.states import Channel, NotificationStatus
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
 
@@ -64,6 +64,14 @@ def list_of_event(event_id: UUID) -> QuerySet[Notification]:
 def list_of_order(order_id: UUID) -> QuerySet[Notification]:
     """Return what was told of an order and of all that belongs to it, oldest first."""
     return Notification.objects.filter(root_id=order_id).order_by("created_at", "id")
+
+
+def was_said(row: Notification) -> bool:
+    """Test if a message of the same words was written to the same person about the same order, and not failed."""
+    same = Notification.objects.filter(
+        root_id=row.root_id, template=row.template, channel=row.channel, recipient=row.recipient, body=row.body
+    )
+    return same.exclude(status=NotificationStatus.FAILED).exists()
 
 
 def list_due(*, now: datetime) -> QuerySet[Notification]:

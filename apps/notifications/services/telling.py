@@ -21,6 +21,7 @@ from apps.notifications import events, rules, selectors
 from apps.notifications.models import Notification
 from apps.notifications.services import writing
 from apps.notifications.states import Channel, NotificationStatus
+from apps.orders import locks as order_locks
 from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus
 from apps.payments import events as payment_events
@@ -44,9 +45,14 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
     """
     Write down what an event makes us say: one row for each channel that the person has.
 
-    What has become untrue since the event is not told. Said again of the same event, nothing is added.
+    What has become untrue since the event is not told. Said again of the same event, nothing is added, and neither is what was said
+    of the order before in the same words, where the message is said once.
     """
     spec = rules.MESSAGES[message]
+    if spec.is_said_once:
+        # Two workers with two events of one order: the second one finds what the first one has said.
+        order_locks.lock_order(_order_id(event))
+
     written = _WRITERS[message](event) or []
     letters = [written] if isinstance(written, Letter) else written
     told = set(selectors.list_of_event(event.pk).values_list("channel", "recipient"))
@@ -57,6 +63,8 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
         for channel, recipient in _addresses(spec, letter)
         if (channel, recipient) not in told and _fits(spec, channel, letter)
     ]
+    if spec.is_said_once:
+        rows = [row for row in rows if not selectors.was_said(row)]
     for row in rows:
         _schedule(row, now=now)
         row.created_at = now
@@ -179,6 +187,13 @@ def _about_order(
     return write
 
 
+def _about_failed_attempt(event: Event) -> Letter | None:
+    """Of the latest attempt only: whoever has begun another one knows that it failed, or never touched it."""
+    if payments.has_later_attempt(event.subject_id):
+        return None
+    return _about_order(OrderStatus.PENDING_PAYMENT, is_unpaid=True)(event)
+
+
 def _about_invoice(event: Event) -> Letter | None:
     invoice = invoicing.find_invoice(event.subject_id)
     if invoice is None:
@@ -282,7 +297,7 @@ _WRITERS: dict[str, Callable[[Event], Letter | list[Letter] | None]] = {
     "order_confirmed": _about_order(*_SETTLED, with_lines=True),
     "order_cancelled": _about_order(OrderStatus.CANCELLED),
     "order_expired": _about_order(OrderStatus.EXPIRED, is_unpaid=True),
-    "payment_failed": _about_order(OrderStatus.PENDING_PAYMENT, is_unpaid=True),
+    "payment_failed": _about_failed_attempt,
     "payment_late": _about_order(OrderStatus.CANCELLED, OrderStatus.EXPIRED),
     "payment_refused": _about_order(OrderStatus.PENDING_PAYMENT, is_unpaid=True),
     "payment_link": _about_payment_link,

@@ -125,6 +125,11 @@ class Payment(Subject):
         """What the gateway calls the order, the payment link or the QR code that it collects by; None until it has answered."""
         return self.gateway_order_id if self.channel == PaymentChannel.CHECKOUT else self.gateway_link_id
 
+    @property
+    def opened_upi_id(self) -> str:
+        """The gateway's id of the UPI attempt whose link the buyer is shown, or nothing."""
+        return str(self.next_action.get("upi", {}).get("gateway_payment_id", ""))
+
 
 class PaymentAttempt(Subject):
     """

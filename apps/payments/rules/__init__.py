@@ -107,6 +107,16 @@ def status_from(
     return PaymentStatus.REQUIRES_PAYMENT
 
 
+def is_untouched(status: str, *, is_opened_by_us: bool, has_failed: bool) -> bool:
+    """
+    Test if a UPI attempt that we opened together with the gateway's order counts as not begun.
+
+    Its payer has attempted to pay in another way and failed (`has_failed`), and may do so again. Nobody can see whether its link
+    was opened; money that comes by it is taken in all the same.
+    """
+    return is_opened_by_us and has_failed and status == AttemptStatus.CREATED
+
+
 def rises(current: str, to: str) -> bool:
     """Test if an attempt's news is ahead of what we know: its rank only rises."""
     return RANK[to] > RANK[current]

@@ -12,6 +12,7 @@ from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.events import list_events_of_subjects
 from apps.core.models import Event, is_staff_with
+from apps.payments import rules
 from apps.payments.gateways import GatewayPayment
 from apps.payments.gateways.links import GatewayLink
 from apps.payments.models import (
@@ -246,9 +247,30 @@ def latest_live_until(order_id: UUID) -> datetime | None:
     return live.values_list("live_until", flat=True).first()
 
 
-def list_attempt_states(payment_id: UUID) -> Collection[tuple[str, str]]:
-    """Return status and review reason of each attempt of a payment."""
-    return list(PaymentAttempt.objects.filter(payment_id=payment_id).values_list("status", "review_reason"))
+def list_attempt_states(payment: Payment) -> Collection[tuple[str, str]]:
+    """Return status and review reason of each attempt of a payment, without a UPI attempt that nobody has touched."""
+    attempts = PaymentAttempt.objects.filter(payment_id=payment.pk)
+    rows = list(attempts.values_list("gateway_payment_id", "status", "review_reason"))
+    has_failed = any(status == AttemptStatus.FAILED for _, status, _ in rows)
+    return [
+        (status, reason)
+        for gateway_payment_id, status, reason in rows
+        if not rules.is_untouched(
+            status, is_opened_by_us=gateway_payment_id == payment.opened_upi_id, has_failed=has_failed
+        )
+    ]
+
+
+def is_upi_open(payment: Payment) -> bool:
+    """Test if the UPI attempt whose link a payment shows may still be paid."""
+    attempts = PaymentAttempt.objects.filter(payment_id=payment.pk, gateway_payment_id=payment.opened_upi_id)
+    return attempts.filter(status=AttemptStatus.CREATED).exists()
+
+
+def has_later_attempt(attempt_id: UUID) -> bool:
+    """Test if an attempt was followed by another one to pay the same payment, whatever became of that."""
+    of_payment = PaymentAttempt.objects.filter(pk=attempt_id).values("payment_id")
+    return PaymentAttempt.objects.filter(payment_id__in=of_payment, pk__gt=attempt_id).exists()
 
 
 def list_events_of_attempt(attempt_id: UUID, *, event_type: str) -> list[Event]:

@@ -27,7 +27,7 @@ def sync_payment_status(
     is_under_review = selectors.is_payment_under_review(payment.pk)
     to = rules.status_from(
         payment.status,
-        selectors.list_attempt_states(payment.pk),
+        selectors.list_attempt_states(payment),
         is_order_closed=order.status in CLOSED_UNPAID,
         is_under_review=is_under_review,
     )
@@ -36,6 +36,13 @@ def sync_payment_status(
         _move(payment, PaymentStatus(to), now=now)
     if has_risen and payment.status in LIVE:
         payment.live_until = rules.extended(payment.live_until, status=attempt.status, now=now)
+    if (
+        payment.status == PaymentStatus.REQUIRES_PAYMENT
+        and payment.opened_upi_id
+        and not selectors.is_upi_open(payment)
+    ):
+        # The UPI link belonged to the attempt that failed; Checkout opens a new one on the same gateway order.
+        payment.next_action = without_upi(payment.next_action)
     if is_under_review and attempt.amount >= payment.amount:
         # All that was requested has been charged: nobody is asked to pay it again.
         payment.next_action = {}
@@ -59,9 +66,6 @@ def _move(payment: Payment, to: PaymentStatus, *, now: datetime) -> None:
     if to in SUCCESSFUL:
         payment.succeeded_at = now
         payment.next_action = {}
-    elif to == PaymentStatus.REQUIRES_PAYMENT:
-        # The UPI link belonged to the try that failed; Checkout opens a new one on the same gateway order.
-        payment.next_action = without_upi(payment.next_action)
 
 
 def without_upi(next_action: dict[str, Any]) -> dict[str, Any]:
