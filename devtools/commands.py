@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from apps.core.management.command_help import print_help
 from config.settings import settings_module
 from devtools import environment, kernel
 from devtools.embedded import CHECKOUT, RUN_DATA, Servers, attach
@@ -49,6 +50,8 @@ def manage(arguments: Sequence[str]) -> int:
 
     :raises ServersFailed: if servers are needed and cannot be started
     """
+    if print_help(arguments):
+        return 0
     chosen = {"ENVIRONMENT": os.environ.get("ENVIRONMENT") or "local"}
     settings = os.environ.get("DJANGO_SETTINGS_MODULE") or settings_module(chosen)
     if settings != environment.LOCAL_SETTINGS:

@@ -196,7 +196,7 @@ class TestCommand:
         call_command("audit", "--json", "--only", "events_are_dense", stdout=out)
 
         report = json.loads(out.getvalue())
-        assert (report["checked"], report["violated"]) == (1, 0)
+        assert (report["holds"], report["checked"], report["violated"], report["unchecked"]) == (True, 1, 0, 0)
         assert report["results"][0]["id"] == "INV-37"
 
     def test_lists_without_checking(self) -> None:
@@ -206,8 +206,51 @@ class TestCommand:
         assert "INV-37    events_are_dense" in out.getvalue()
 
     def test_a_name_that_is_none_is_a_clear_error(self) -> None:
-        with pytest.raises(CommandError, match="There is no invariant called inv-0."):
+        with pytest.raises(CommandError, match="There is no invariant called inv-0.") as refused:
             call_command("audit", "--only", "INV-0")
+
+        assert refused.value.returncode == 2
+
+    def test_says_in_json_that_a_name_is_none(self) -> None:
+        out = StringIO()
+        with pytest.raises(CommandError):
+            call_command("audit", "--only", "INV-0", "--json", stdout=out)
+
+        assert json.loads(out.getvalue()) == {
+            "error": {
+                "code": "could_not_run",
+                "message": "There is no invariant called inv-0. `audit --list` shows their names.",
+            }
+        }
+
+    @pytest.mark.parametrize(("checks", "code"), [("b", 2), ("hb", 2), ("vb", 1), ("hv", 1)])
+    def test_exits_two_if_a_check_could_not_run_and_none_is_violated(
+        self, monkeypatch: pytest.MonkeyPatch, checks: str, code: int
+    ) -> None:
+        sql = {"b": "SELECT * FROM no_such_table", "h": "SELECT 1 WHERE false", "v": "SELECT 1 AS one"}
+        chosen = [audit.Invariant(id=f"X-{kind}", name=kind, statement="x", sql=sql[kind]) for kind in checks]
+        monkeypatch.setattr(audit, "list_invariants", lambda only: chosen)
+        out = StringIO()
+
+        with pytest.raises(SystemExit) as ended:
+            call_command("audit", "--json", stdout=out)
+
+        report = json.loads(out.getvalue())
+        assert ended.value.code == code
+        assert (report["holds"], report["violated"], report["unchecked"]) == (
+            False, checks.count("v"), checks.count("b"),
+        )  # fmt: skip
+
+    def test_says_in_words_what_could_not_be_checked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        broken = audit.Invariant(id="INV-X", name="broken", statement="", sql="SELECT * FROM no_such_table")
+        monkeypatch.setattr(audit, "list_invariants", lambda only: [broken])
+        out = StringIO()
+
+        with pytest.raises(SystemExit):
+            call_command("audit", stdout=out, no_color=True)
+
+        assert out.getvalue().startswith("NOT RUN  INV-X")
+        assert out.getvalue().endswith("1 of 1 invariants could not be checked.\n")
 
 
 def test_a_check_that_cannot_run_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:

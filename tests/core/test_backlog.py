@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from apps.core import clock, relay
 from apps.core.events import SYSTEM, record
-from apps.core.management.commands import relay as relay_command
+from apps.core.management import relay_loop
 from apps.core.models import Delivery, Event
 from apps.core.tasks import count_hints
 from tests.factories.accounts import make_user
@@ -211,7 +211,7 @@ class TestResend:
             raise redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
 
         with monkeypatch.context() as full:
-            full.setattr(relay_command, "send", refuse)
+            full.setattr(relay_loop, "send", refuse)
             day.happen(3)
         assert broker.count("events") == 0
 

@@ -86,7 +86,7 @@ class FaultPoints(AppConfig):
 
     def ready(self) -> None:
         from apps.core import http, relay
-        from apps.core.management.commands import relay as relay_command
+        from apps.core.management import relay_loop
         from apps.payments import rules
         from apps.payments.services import calling, giving_back, settling
 
@@ -97,7 +97,7 @@ class FaultPoints(AppConfig):
         # And its pieces, so that a report of a few hundred lines is one of many.
         settling._BATCH = 100
 
-        call, write_receipt, send = http.Client.call, relay._write_receipt, relay_command.send
+        call, write_receipt, send = http.Client.call, relay._write_receipt, relay_loop.send
 
         def call_and_die(self: http.Client, method: str, path: str, **kwargs: Any) -> http.Answer:
             is_refund = method == "POST" and path.endswith("/refund")
@@ -136,4 +136,4 @@ class FaultPoints(AppConfig):
         settling._Reading._hold = hold_or_die  # type: ignore[method-assign]
         http.Client.call = call_and_die  # type: ignore[method-assign]
         relay._write_receipt = die_or_write
-        relay_command.send = die_or_send
+        relay_loop.send = die_or_send

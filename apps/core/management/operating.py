@@ -1,8 +1,10 @@
 """What every command for operators does alike: progress, exit codes, readable dates, and no traceback for what can happen."""
 
 import argparse
+import json
 import sys
 import time
+import traceback
 from datetime import date, datetime
 from typing import Any, TextIO
 
@@ -13,23 +15,52 @@ from apps.core import clock
 
 #: What was compared does not agree; it could not be done at all; Ctrl-C.
 DIFFERS, FAILED, INTERRUPTED = 1, 2, 130
+#: Why a command could not run, as its JSON says it.
+COULD_NOT_RUN, DATABASE_UNAVAILABLE, BAD_ARGUMENTS, BAD_SETTINGS, INTERNAL = (
+    "could_not_run", "database_unavailable", "bad_arguments", "bad_settings", "internal",
+)  # fmt: skip
 
 _ON_A_TERMINAL, _IN_A_LOG = 0.1, 10.0
 
 
 class OperatorCommand(BaseCommand):
     """
-    A command for operators. Exits 0 if all is well, 1 if something does not agree, 2 if it could not be done.
+    A command for operators. Exits 0 if all is well, 1 if something does not agree, 2 if it could not run.
 
-    A database that does not answer, and Ctrl-C, end it with a sentence.
+    What keeps it from running (arguments, an unknown id, a database that does not answer, a fault of ours) is a sentence on
+    stderr, and with `--json` also one JSON object on stdout: `{"error": {"code": ..., "message": ...}}`. Its module imports no
+    Django app before it runs, so that `--help` is there at once.
     """
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        self._has_begun = False
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as end:
+            if end.code == FAILED and not self._has_begun and "--json" in argv:
+                self._write_error(BAD_ARGUMENTS, "The arguments are not valid; the usage is on stderr.")
+            raise
+        except Exception as fault:
+            # A fault of ours must not look like books that do not agree.
+            traceback.print_exc()
+            if "--json" in argv:
+                self._write_error(INTERNAL, f"A fault of ours: {type(fault).__name__}. Its traceback is on stderr.")
+            raise SystemExit(FAILED) from fault
+
     def execute(self, *args: Any, **options: Any) -> str | None:
+        self._has_begun = True
         try:
             return super().execute(*args, **options)
+        except CommandError as refusal:
+            refusal.returncode = FAILED
+            if options.get("as_json"):
+                self._write_error(COULD_NOT_RUN, str(refusal), stream=options.get("stdout"))
+            raise
         except (OperationalError, InterfaceError) as failure:
-            why = str(failure).strip().partition("\n")[0]
-            raise CommandError(f"The database does not answer, or took too long: {why}", returncode=FAILED) from failure
+            text = f"The database does not answer, or took too long: {first_line(failure)}"
+            if options.get("as_json"):
+                self._write_error(DATABASE_UNAVAILABLE, text, stream=options.get("stdout"))
+            raise CommandError(text, returncode=FAILED) from failure
         except BrokenPipeError:
             # Whoever read our output has seen enough, as `| head` has.
             sys.stderr.close()
@@ -41,6 +72,25 @@ class OperatorCommand(BaseCommand):
     def fail(self, text: str) -> CommandError:
         """Return the error that ends a command which cannot do what it was asked."""
         return CommandError(text, returncode=FAILED)
+
+    def _write_error(self, code: str, text: str, *, stream: Any = None) -> None:
+        """Write why a command could not run as JSON, unless it has begun to write something else."""
+        if self.has_written:
+            return
+        (OutputWrapper(stream) if stream else self.stdout).write(error_json(code, text))
+
+    #: Set by a command that streams its JSON, and closes it itself if it breaks off.
+    has_written = False
+
+
+def error_json(code: str, text: str) -> str:
+    """Return why a command could not run, as `--json` has it."""
+    return json.dumps({"error": {"code": code, "message": text}}, indent=2)
+
+
+def first_line(failure: Exception) -> str:
+    """Return what an error says first, without the details that follow."""
+    return str(failure).strip().partition("\n")[0]
 
 
 class Progress:

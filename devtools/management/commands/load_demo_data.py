@@ -5,17 +5,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
 
-from apps.accounts.models import User
-from apps.accounts.services import create_staff
 from apps.core import clock
-from apps.core.events import SYSTEM
+from apps.core.management.operating import OperatorCommand
 from devtools import logins
-from devtools.demo_data import shop
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Fill the database with the demo shop: a GST registration, about 1,000 products with stock, and staff who can log "
         "in with a password that everybody knows. For local use only; safe to run again."
@@ -23,7 +19,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.IS_PRODUCTION:
-            raise CommandError("This makes log-ins with known passwords; it does not run with production settings.")
+            raise self.fail("This makes log-ins with known passwords; it does not run with production settings.")
+        from devtools.demo_data import shop
+
         began = time.monotonic()
         now = clock.now()
         call_command("setup_reference_data", verbosity=0)
@@ -40,6 +38,10 @@ class Command(BaseCommand):
         self._say(f"done in {time.monotonic() - began:.1f} s")
 
     def _ensure_staff(self, login: logins.StaffLogin) -> str:
+        from apps.accounts.models import User
+        from apps.accounts.services import create_staff
+        from apps.core.events import SYSTEM
+
         if User.objects.filter(email=login.email).exists():
             return "there already"
         role = login.role.replace(" ", "_")

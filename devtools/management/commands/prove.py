@@ -5,22 +5,26 @@ from io import StringIO
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import CommandError
+
+from apps.core.management.operating import DIFFERS, FAILED, OperatorCommand
 
 PROOFS = (("ledger",), ("reconcile", "--against-sandbox"), ("order", "replay", "--all"), ("audit",))
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Run `ledger`, `reconcile --against-sandbox`, `order replay --all` and `audit`, one after the other, and print one JSON"
-        " object: what each said, and the code with which it ended. Exits 1 if one of them did not find all well."
+        " object: what each said, and the code with which it ended. Exits 1 if one of them found what does not agree, else 2 if one"
+        " could not run."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = {" ".join(words): self._run(words) for words in PROOFS}
         self.stdout.write(json.dumps(found, indent=2))
-        if any(each["code"] for each in found.values()):
-            raise SystemExit(1)
+        codes = {each["code"] for each in found.values()}
+        if codes != {0}:
+            raise SystemExit(DIFFERS if DIFFERS in codes else FAILED)
 
     def _run(self, words: tuple[str, ...]) -> dict[str, Any]:
         said, code = StringIO(), 0
@@ -28,4 +32,6 @@ class Command(BaseCommand):
             call_command(*words, "--json", stdout=said, stderr=self.stderr)
         except SystemExit as end:
             code = int(str(end.code))
+        except CommandError as refusal:
+            code = refusal.returncode
         return {"code": code, "report": json.loads(said.getvalue())}

@@ -5,13 +5,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.accounts import rules, selectors, services
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.events import Actor
 from apps.core.management.operating import OperatorCommand
-
-_OPERATOR = Actor(kind="operator", id="changepassword")
 
 
 class Command(OperatorCommand):
@@ -21,6 +17,9 @@ class Command(OperatorCommand):
         parser.add_argument("email", help="the e-mail address or phone number that the person logs in with")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
+        from apps.accounts import selectors, services
+        from apps.core.events import Actor
+
         user = selectors.find_user_at(_normalised(email))
         if user is None:
             raise self.fail(f"There is no person with the e-mail address {email}.")
@@ -28,7 +27,9 @@ class Command(OperatorCommand):
         if password != getpass.getpass(prompt="New password again: "):
             raise self.fail("The two passwords differ. Nothing is changed.")
         try:
-            services.set_password(user_id=user.pk, password=password, actor=_OPERATOR, now=clock.now())
+            services.set_password(
+                user_id=user.pk, password=password, actor=Actor(kind="operator", id="changepassword"), now=clock.now()
+            )
         except BahiError as error:
             raise self.fail(f"{error.text} Nothing is changed.") from error
         self.stdout.write(f"The password of {user} is changed. All their sessions have ended.")
@@ -36,6 +37,8 @@ class Command(OperatorCommand):
 
 def _normalised(text: str) -> str:
     """Return an e-mail address or a phone number as it is stored, or the text itself if it is neither."""
+    from apps.accounts import rules
+
     for normalise in (rules.normalise_email, rules.normalise_phone):
         try:
             return normalise(text)

@@ -1,17 +1,24 @@
 """`manage.py audit`: the proof that no order and no rupee is lost or doubled."""
 
+from __future__ import annotations
+
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from apps.core import audit, clock
+from apps.core import clock
+from apps.core.management.operating import DIFFERS, FAILED, OperatorCommand
+
+if TYPE_CHECKING:
+    from apps.core import audit
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
-        "Check every invariant against one snapshot of the database and print each with its result and time. "
-        "Exits 1 if one is violated, with the rows that break it. Safe to run at any time; it only reads."
+        "Check every invariant against one snapshot of the database and print each with its result and time. Exits 0 if all hold,"
+        " 1 if one is violated, with the rows that break it, and 2 if the audit or one of its checks could not run. Safe to run at"
+        " any time; it only reads."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,13 +32,15 @@ class Command(BaseCommand):
         parser.add_argument("--keep", action="store_true", help="also store the result, as the scheduled audit does")
 
     def handle(self, *args: Any, only: list[str], only_list: bool, as_json: bool, keep: bool, **options: Any) -> None:
+        from apps.core import audit
+
         try:
             if only_list:
-                self._list(only, as_json)
+                self._list(audit.list_invariants(only), as_json)
                 return
             report = audit.run(now=clock.now(), only=only, on_result=None if as_json else self._print)
         except audit.NoSuchInvariant as error:
-            raise CommandError(f"{error.text} `audit --list` shows their names.") from error
+            raise self.fail(f"{error.text} `audit --list` shows their names.") from error
 
         if keep:
             audit.keep(report)
@@ -40,10 +49,9 @@ class Command(BaseCommand):
         else:
             self._summarise(report)
         if report.violated:
-            raise SystemExit(1)
+            raise SystemExit(FAILED if all(result.error for result in report.violated) else DIFFERS)
 
-    def _list(self, only: list[str], as_json: bool) -> None:
-        invariants = audit.list_invariants(only)
+    def _list(self, invariants: list[audit.Invariant], as_json: bool) -> None:
         if as_json:
             entries = [{"id": one.id, "name": one.name, "statement": one.statement} for one in invariants]
             self.stdout.write(json.dumps(entries, indent=2))
@@ -52,7 +60,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{one.id:<9} {one.name:<44} {one.statement}")
 
     def _print(self, result: audit.Result) -> None:
-        mark = self.style.SUCCESS("holds   ") if result.holds else self.style.ERROR("VIOLATED")
+        failed = self.style.ERROR("NOT RUN " if result.error else "VIOLATED")
+        mark = self.style.SUCCESS("holds   ") if result.holds else failed
         self.stdout.write(f"{mark} {result.invariant.id:<9} {result.invariant.name:<44} {result.milliseconds:7.1f} ms")
         if result.error:
             self.stdout.write(f"         could not be checked: {result.error}")
@@ -62,18 +71,24 @@ class Command(BaseCommand):
             self.stdout.write(f"         and {result.count - len(result.rows)} more")
 
     def _summarise(self, report: audit.Report) -> None:
-        checked = len(report.results)
-        if report.violated:
-            self.stdout.write(self.style.ERROR(f"{len(report.violated)} of {checked} invariants are violated."))
-        else:
+        checked, unchecked = len(report.results), sum(bool(result.error) for result in report.results)
+        violated = len(report.violated) - unchecked
+        if violated:
+            self.stdout.write(self.style.ERROR(f"{violated} of {checked} invariants are violated."))
+        if unchecked:
+            self.stdout.write(self.style.ERROR(f"{unchecked} of {checked} invariants could not be checked."))
+        if not report.violated:
             self.stdout.write(self.style.SUCCESS(f"All {checked} invariants hold ({report.milliseconds:.0f} ms)."))
 
 
 def _as_json(report: audit.Report) -> dict[str, Any]:
+    unchecked = sum(bool(result.error) for result in report.results)
     return {
         "started_at": clock.rfc3339(report.started_at),
+        "holds": not report.violated,
         "checked": len(report.results),
-        "violated": len(report.violated),
+        "violated": len(report.violated) - unchecked,
+        "unchecked": unchecked,
         "results": [
             {
                 "id": result.invariant.id,

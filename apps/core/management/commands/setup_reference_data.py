@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
 from apps.core import clock
+from apps.core.management.operating import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Make or update staff roles, tax rates and ledger accounts. Safe to run again; the release step does so every time."
 
     def handle(self, *args: Any, verbosity: int, **options: Any) -> None:

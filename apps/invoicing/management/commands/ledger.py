@@ -1,19 +1,19 @@
 """`manage.py ledger`: the books, an account, or everything that became of an order."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from django.core.management.base import CommandParser
+from django.db import InterfaceError, OperationalError
 
 from apps.core import clock, money
 from apps.core.errors import NotFound
-from apps.core.management.operating import DIFFERS, OperatorCommand
+from apps.core.management.operating import DATABASE_UNAVAILABLE, DIFFERS, FAILED, OperatorCommand, first_line
 from apps.core.management.teaching import add_examples
-from apps.invoicing import selectors
-from apps.payments import selectors as payments
 
 _AT_A_TIME = 2000
 #: Of what stands in columns in a story.
@@ -62,6 +62,8 @@ class Command(OperatorCommand):
             raise self.fail(f"{error.text} {hint}") from error
 
     def _trial_balance(self, as_json: bool) -> None:
+        from apps.payments import selectors as payments
+
         balances = payments.list_balances()
         total = sum(one.amount for one in balances)
         if as_json:
@@ -85,12 +87,15 @@ class Command(OperatorCommand):
             raise SystemExit(DIFFERS)
 
     def _statement(self, code: str, last: int | None, as_json: bool) -> None:
+        from apps.payments import selectors as payments
+
         opening, entries = payments.list_statement(code, last=last)
-        rows = entries.iterator(chunk_size=_AT_A_TIME)
-        if as_json:
-            self._stream_statement(code, opening, rows)
-        else:
-            self._print_statement(code, opening, rows)
+        rows = cast("Generator[Any, None, None]", entries.iterator(chunk_size=_AT_A_TIME))
+        with closing(rows):
+            if as_json:
+                self._stream_statement(code, opening, rows)
+            else:
+                self._print_statement(code, opening, rows)
 
     def _print_statement(self, code: str, opening: int, entries: Iterator[Any]) -> None:
         balance = opening
@@ -105,26 +110,29 @@ class Command(OperatorCommand):
         self.stdout.write(self.style.SUCCESS(f"{code} holds {money.rupees(balance)} (debits positive)."))
 
     def _stream_statement(self, code: str, opening: int, entries: Iterator[Any]) -> None:
-        """Write one JSON object, an entry a line, so that a statement of any length needs no memory."""
-        balance = opening
+        """Write one JSON object, an entry a line, so that a statement of any length needs no memory; it is closed in any case."""
+        balance, end = opening, ""
+        self.has_written = True
         self.stdout.write(
             f'{{"account": {json.dumps(code)}, "currency": "INR", "opening": {opening}, "entries": [', ending=""
         )
         separator = "\n"
-        for entry in entries:
-            balance += entry.amount
-            row = {
-                "at": entry.transaction.occurred_at,
-                "kind": entry.transaction.kind,
-                "description": entry.transaction.description,
-                "amount": entry.amount,
-                "balance": balance,
-            }
-            self.stdout.write(separator + json.dumps(row, default=_plain), ending="")
-            separator = ",\n"
-        self.stdout.write(f'\n], "balance": {balance}}}')
+        try:
+            for entry in entries:
+                balance += entry.amount
+                self.stdout.write(separator + json.dumps(_row_of(entry, balance), default=_plain), ending="")
+                separator = ",\n"
+            end = f'"balance": {balance}'
+        except (OperationalError, InterfaceError) as failure:
+            error = {"code": DATABASE_UNAVAILABLE, "message": f"The database broke off: {first_line(failure)}"}
+            end = f'"error": {json.dumps(error)}'
+            raise SystemExit(FAILED) from failure
+        finally:
+            self.stdout.write(f"\n], {end}}}" if end else "\n]}")
 
     def _story(self, number: str, as_json: bool) -> None:
+        from apps.invoicing import selectors
+
         story = selectors.get_story(number)
         if as_json:
             self._print(story)
@@ -149,7 +157,19 @@ class Command(OperatorCommand):
         self.stdout.write(json.dumps(data, indent=2, default=_plain))
 
 
+def _row_of(entry: Any, balance: int) -> dict[str, Any]:
+    return {
+        "at": entry.transaction.occurred_at,
+        "kind": entry.transaction.kind,
+        "description": entry.transaction.description,
+        "amount": entry.amount,
+        "balance": balance,
+    }
+
+
 def _hint_for(account: str) -> str:
+    from apps.payments import selectors as payments
+
     codes = [one.account.code for one in payments.list_balances()]
     near = (
         get_close_matches(account, codes, n=1, cutoff=0.75) or [code for code in codes if code.startswith(account)][:1]

@@ -1,17 +1,19 @@
 """`manage.py order replay`: the proof that the events of orders and of their money are the whole truth."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandParser
 
 from apps.core.errors import NotFound
 from apps.core.management.operating import DIFFERS, OperatorCommand, Progress
 from apps.core.management.teaching import add_examples
-from apps.invoicing import services
-from apps.orders import selectors as orders
-from apps.payments.services import Replay
+
+if TYPE_CHECKING:
+    from apps.payments.services import Replay
 
 _SHOWN = 100
 
@@ -39,6 +41,9 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
     def handle(self, *args: Any, deed: str, number: str | None, every: bool, as_json: bool, **options: Any) -> None:
+        from apps.invoicing import services
+        from apps.orders import selectors as orders
+
         if every == bool(number):
             raise self.fail("Name one order, or say --all.")
         if number:
@@ -57,6 +62,8 @@ class Command(OperatorCommand):
             raise SystemExit(DIFFERS)
 
     def _replay_everything(self) -> Replay:
+        from apps.invoicing import services
+
         progress = Progress(self.stderr)
         try:
             return services.replay_everything(

@@ -1,25 +1,26 @@
 """`manage.py import_settlements`: reads what the gateway paid out, from its API or from a file."""
 
+from __future__ import annotations
+
 import json
 import time
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.events import Actor
 from apps.core.management.operating import DIFFERS, OperatorCommand, Progress, day
 from apps.core.management.teaching import add_examples
-from apps.payments import selectors, services
-from apps.payments.models import SettlementImport
-from apps.payments.states import ImportStatus
+from apps.payments.gateways.report_formats import DATE_ORDERS
+
+if TYPE_CHECKING:
+    from apps.payments.models import SettlementImport
 
 #: So long a worker that reads the same report is waited for.
 _WAIT_SECONDS, _LOOK_AGAIN_SECONDS = 600, 0.5
-_OPERATOR = Actor(kind="operator", id="import_settlements")
 
 
 class Command(OperatorCommand):
@@ -53,7 +54,7 @@ class Command(OperatorCommand):
         )
         parser.add_argument(
             "--date-order",
-            choices=services.DATE_ORDERS,
+            choices=DATE_ORDERS,
             help="which comes first in the dates of the file; needed only if the file leaves it open",
         )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
@@ -61,6 +62,8 @@ class Command(OperatorCommand):
     def handle(
         self, *args: Any, date: date | None, csv: Path | None, date_order: str | None, as_json: bool, **options: Any
     ) -> None:
+        from apps.payments import services
+
         progress = Progress(self.stderr)
         try:
             report = self._read(date, csv, date_order, progress)
@@ -85,16 +88,21 @@ class Command(OperatorCommand):
     def _read(
         self, date: date | None, csv: Path | None, date_order: str | None, progress: Progress
     ) -> SettlementImport:
+        from apps.core.events import Actor
+        from apps.payments import services
+
+        operator = Actor(kind="operator", id="import_settlements")
+
         def tell(step: str, count: int) -> None:
             progress.show(f"{count:,} lines {step}")
 
         if csv is not None:
             with csv.open("rb") as stream:
                 return services.import_settlement_file(
-                    stream=stream, name=csv.name, actor=_OPERATOR, now=clock.now(), tell=tell, date_order=date_order
+                    stream=stream, name=csv.name, actor=operator, now=clock.now(), tell=tell, date_order=date_order
                 )
         now = clock.now()
-        asked = services.request_settlement_import(day=date or clock.ist_date(now), actor=_OPERATOR, now=now)
+        asked = services.request_settlement_import(day=date or clock.ist_date(now), actor=operator, now=now)
         try:
             return services.import_settlements(import_id=asked.pk, now=clock.now(), tell=tell)
         except services.ReportIsBeingRead:
@@ -102,6 +110,9 @@ class Command(OperatorCommand):
             return self._wait_for(asked, progress)
 
     def _wait_for(self, asked: SettlementImport, progress: Progress) -> SettlementImport:
+        from apps.payments import selectors, services
+        from apps.payments.states import ImportStatus
+
         ends = time.monotonic() + _WAIT_SECONDS
         while (report := selectors.get_settlement_import(asked.pk)).status == ImportStatus.WAITING:
             if time.monotonic() > ends:
@@ -113,6 +124,8 @@ class Command(OperatorCommand):
         return report
 
     def _summarise(self, report: SettlementImport) -> None:
+        from apps.payments import selectors
+
         self.stdout.write(
             f"{report.public_id}: {report.rows_read:,} rows read, {report.lines_added:,} lines added,"
             f" {report.exceptions_opened:,} exceptions opened."
@@ -122,6 +135,8 @@ class Command(OperatorCommand):
 
 
 def _told(report: SettlementImport) -> dict[str, Any]:
+    from apps.payments import selectors
+
     return {
         "id": report.public_id,
         "status": report.status,

@@ -1,9 +1,11 @@
 """`manage.py reconcile`: asks the gateway about everything that is open."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandParser
 
@@ -11,8 +13,9 @@ from apps.core import clock
 from apps.core.errors import BahiError
 from apps.core.management.operating import DIFFERS, OperatorCommand, Progress, instant
 from apps.core.management.teaching import add_examples
-from apps.payments import services
-from apps.payments.services import Difference, Reconciliation
+
+if TYPE_CHECKING:
+    from apps.payments.services import Difference, Reconciliation
 
 _SHOWN = 50
 
@@ -47,6 +50,8 @@ class Command(OperatorCommand):
         )
 
     def handle(self, *args: Any, since: datetime | None, against_sandbox: bool, as_json: bool, **options: Any) -> None:
+        from apps.payments import services
+
         progress = Progress(self.stderr)
         try:
             if against_sandbox:

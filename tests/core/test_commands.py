@@ -1,0 +1,198 @@
+"""How every command ends: 0 if all is well, 1 if something does not agree, 2 if it could not run; and its help."""
+
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command, get_commands
+from django.core.management.base import CommandParser
+from django.db import OperationalError
+
+from apps.core.management import command_help
+from apps.core.management.operating import OperatorCommand
+from tests.factories.orders import make_order
+from tests.factories.payments import pay
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NOWHERE = {
+    "PATH": os.environ["PATH"],
+    "ENVIRONMENT": "test",
+    "DJANGO_SETTINGS_MODULE": "config.settings.test",
+}
+
+
+def manage(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run manage.py with test settings, whose database is one that does not answer."""
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env={**NOWHERE, **variables}, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+class TestWithoutDatabase:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["audit"],
+            ["ledger"],
+            ["ledger", "--account", "bank"],
+            ["order", "replay", "--all"],
+            ["import_settlements"],
+            ["reconcile"],
+        ],
+        ids=" ".join,
+    )
+    def test_a_command_exits_2_with_a_sentence_and_valid_json(self, arguments: list[str]) -> None:
+        ended = manage(*arguments, "--json")
+
+        assert ended.returncode == 2
+        error = json.loads(ended.stdout)["error"]
+        assert error["code"] == "database_unavailable"
+        assert error["message"].startswith("The database does not answer, or took too long: connection failed")
+        assert ended.stderr == f"CommandError: {error['message']}\n"
+
+    @pytest.mark.parametrize(
+        "arguments", [["relay", "--once"], ["setup_reference_data"], ["load_demo_data"], ["migrate"]], ids=" ".join
+    )
+    def test_one_without_json_exits_2_with_a_sentence(self, arguments: list[str]) -> None:
+        ended = manage(*arguments)
+
+        assert (ended.returncode, ended.stdout) == (2, "")
+        last = ended.stderr.splitlines()[-1]
+        assert last.removeprefix("CommandError: ").startswith("The database does not answer, or took too long:")
+        assert "Traceback" not in ended.stderr
+
+
+class TestCouldNotRun:
+    def test_wrong_arguments_are_2_in_valid_json(self) -> None:
+        ended = manage("audit", "--json", "--nope")
+
+        assert ended.returncode == 2
+        assert json.loads(ended.stdout)["error"]["code"] == "bad_arguments"
+        assert "unrecognized arguments: --nope" in ended.stderr
+
+    def test_a_wrong_environment_is_2_in_valid_json(self) -> None:
+        ended = manage("audit", "--json", CODES_PER_DAY="many")
+
+        assert ended.returncode == 2
+        assert json.loads(ended.stdout)["error"]["code"] == "bad_settings"
+        assert ended.stderr.startswith("CODES_PER_DAY must be a whole number")
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["ledger", "--account", "no_such_account"],
+            ["ledger", "--order", "ORD-0000-000000"],
+            ["order", "replay", "ORD-0000-000000"],
+            ["order", "replay"],
+            ["import_settlements", "--csv", "/no/such/file"],
+        ],
+        ids=" ".join,
+    )
+    def test_an_unknown_id_is_2_in_valid_json(self, reference_data: None, arguments: list[str]) -> None:
+        out = StringIO()
+
+        with pytest.raises(CommandError) as refused:
+            call_command(*arguments, "--json", stdout=out, stderr=StringIO())
+
+        assert refused.value.returncode == 2
+        assert json.loads(out.getvalue()) == {"error": {"code": "could_not_run", "message": str(refused.value)}}
+
+    @pytest.mark.django_db
+    def test_a_statement_that_breaks_off_is_closed(
+        self, reference_data: None, owner: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pay(make_order(owner))
+        out = StringIO()
+
+        def breaks_off(_entry: Any, _balance: int) -> Any:
+            raise OperationalError("server closed the connection unexpectedly\nand more")
+
+        monkeypatch.setattr("apps.invoicing.management.commands.ledger._row_of", breaks_off)
+
+        with pytest.raises(SystemExit) as ended:
+            call_command("ledger", "--account", "customer_advances", "--json", stdout=out)
+
+        assert ended.value.code == 2
+        statement = json.loads(out.getvalue())
+        assert statement["entries"] == []
+        assert statement["error"] == {
+            "code": "database_unavailable",
+            "message": "The database broke off: server closed the connection unexpectedly",
+        }
+
+    def test_a_fault_of_ours_is_not_taken_for_a_difference(self, capsys: pytest.CaptureFixture[str]) -> None:
+        class Faulty(OperatorCommand):
+            def add_arguments(self, parser: CommandParser) -> None:
+                parser.add_argument("--json", action="store_true", dest="as_json")
+
+            def handle(self, *args: Any, **options: Any) -> None:
+                raise ZeroDivisionError("no books can be divided by 0")
+
+        with pytest.raises(SystemExit) as ended:
+            Faulty().run_from_argv(["manage.py", "faulty", "--json"])
+
+        said = capsys.readouterr()
+        assert ended.value.code == 2
+        assert json.loads(said.out)["error"]["code"] == "internal"
+        assert "ZeroDivisionError: no books can be divided by 0" in said.err
+
+
+class TestHelp:
+    def test_every_command_of_ours_is_an_operators(self) -> None:
+        ours = {name for name, app in get_commands().items() if app.startswith("apps.") or app == "devtools"}
+
+        assert set(command_help.find_commands()) == ours
+        for module in command_help.find_commands().values():
+            assert isinstance(command_help._load(module), OperatorCommand), module
+
+    def test_is_printed_without_settings_and_without_any_app(self) -> None:
+        names = sorted(command_help.find_commands())
+        code = (
+            "import sys, runpy\n"
+            f"for name in {names!r}:\n"
+            "    sys.argv = ['manage.py', name, '--help']\n"
+            "    runpy.run_path('manage.py', run_name='__main__')\n"
+            "from django.apps import apps\n"
+            "from django.conf import settings\n"
+            "loaded = sorted(name for name in sys.modules if name.startswith('apps.') and name.endswith('.models'))\n"
+            "print('LOADED', apps.ready, settings.configured, loaded)\n"
+        )
+
+        ended = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True,
+            timeout=300, check=False,
+        )  # fmt: skip
+
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout.splitlines()[-1] == "LOADED False False []"
+        assert ended.stdout.count("usage: manage.py ") == len(names) == 10
+
+    @pytest.mark.parametrize("arguments", [[], ["help"], ["--help"], ["-h"]], ids=str)
+    def test_without_a_command_lists_all_of_ours(
+        self, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert command_help.print_help(arguments)
+
+        said = capsys.readouterr().out
+        assert all(f"  {name} " in said for name in command_help.find_commands())
+
+    @pytest.mark.parametrize("arguments", [["help", "audit"], ["audit", "--help"], ["audit", "--json", "-h"]], ids=str)
+    def test_of_a_command_has_its_options(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert command_help.print_help(arguments)
+
+        assert "--only ID" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        "arguments", [["audit"], ["migrate", "--help"], ["help", "migrate"], ["shell", "-c", "pass"]], ids=str
+    )
+    def test_leaves_everything_else_to_django(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert not command_help.print_help(arguments)
+
+        assert capsys.readouterr().out == ""
