@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from rest_framework.test import APIClient
 
 from apps.core import ids
 from apps.invoicing.models import Invoice
-from tests.factories.invoicing import Goods, make_invoice, make_paid_order, make_rendered_invoice
+from tests.factories.invoicing import NOON, Goods, make_invoice, make_paid_order, make_rendered_invoice
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 
@@ -75,7 +76,7 @@ class TestList:
         assert client.get(URL, {"number": theirs.number}).json()["data"] == []
 
     def test_narrows_by_time(self, owner: Any, client_of: Clients) -> None:
-        first, second = make_invoice(owner), make_invoice(owner)
+        first, second = make_invoice(owner), make_invoice(owner, now=NOON + timedelta(milliseconds=1))
         client = client_of(owner)
         at = second.created_at.isoformat()
 
