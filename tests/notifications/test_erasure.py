@@ -300,7 +300,7 @@ class TestCommand:
 
         assert self.run(owner.public_id, "--yes") == f"Customer {owner.public_id} was erased on 15 Nov 2026.\n"
         assert json.loads(self.run(owner.public_id, "--json")) == {
-            "customer_id": owner.public_id, "erased_at": "2026-11-15T05:30:00+00:00",
+            "customer_id": owner.public_id, "erased_at": "2026-11-15T05:30:00.000Z",
         }  # fmt: skip
 
     @pytest.mark.parametrize("customer", ["cus_01jf3z8k4qe7tv2w9x0y1z2a3b", "+919876543210", "'; DROP TABLE"])

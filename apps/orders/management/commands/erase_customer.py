@@ -5,16 +5,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.dates import format_day
 from apps.core.errors import BahiError
-from apps.core.events import Actor
 from apps.core.management.operating import OperatorCommand
 from apps.core.management.teaching import add_examples
-from apps.orders import services
 
-_OPERATOR = Actor(kind="operator", id="erase_customer")
 _FORECAST = """\
 Customer {id} will be erased for good:
   erased   name, phone, e-mail address, postal addresses, codes and devices; all sessions end
@@ -45,13 +41,15 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
     def handle(self, *args: Any, customer: str, yes: bool, reason: str, as_json: bool, **options: Any) -> None:
+        from apps.accounts import selectors as accounts
+
         user = accounts.find_user(customer)
         if user is None:
             raise self.fail(f"There is no customer {customer}. Ids look like cus_01jf3z8k4qe7tv2w9x0y1z2a3b.")
         if yes:
             user = self._erase(user, reason=reason)
         if as_json:
-            erased_at = user.erased_at.isoformat() if user.erased_at else None
+            erased_at = clock.rfc3339(user.erased_at) if user.erased_at else None
             self.stdout.write(json.dumps({"customer_id": user.public_id, "erased_at": erased_at}))
         elif user.erased_at is not None:
             self.stdout.write(f"Customer {user.public_id} was erased on {format_day(clock.ist_date(user.erased_at))}.")
@@ -59,7 +57,11 @@ class Command(OperatorCommand):
             self.stdout.write(_FORECAST.format(id=user.public_id))
 
     def _erase(self, user: Any, *, reason: str) -> Any:
+        from apps.core.events import Actor
+        from apps.orders import services
+
+        operator = Actor(kind="operator", id="erase_customer")
         try:
-            return services.erase_customer(customer_id=user.pk, actor=_OPERATOR, reason=reason, now=clock.now())
+            return services.erase_customer(customer_id=user.pk, actor=operator, reason=reason, now=clock.now())
         except BahiError as error:
             raise self.fail(f"{error.text} Nothing was erased.") from error
