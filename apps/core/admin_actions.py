@@ -2,22 +2,25 @@
 What staff may do to one thing of the back office: a page of its own that says beforehand what will happen.
 
 An app adds actions to the pages of apps below it, as it adds panels. Nothing happens but through the function that an action names,
-which calls a service; what the service refuses is shown on the page, with what was typed.
+which calls a service; what the service refuses is shown on the page, with what was typed. A page that is submitted twice takes
+effect once.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from apps.core import clock
+from apps.core import clock, idempotency, ids
 from apps.core.errors import BahiError
 from apps.core.events import Actor
 
@@ -27,6 +30,34 @@ Forecast = Callable[[Any], Sequence[tuple[str, Any]]]
 
 #: What an action means for the person who is about to do it, in the same form.
 ForecastForActor = Callable[[Any, Actor], Sequence[tuple[str, Any]]]
+
+_REQUEST_KEY = re.compile(r"[0-9a-f-]{36}")
+_SENT_TWICE = "This page was submitted twice; it took effect once."
+_IN_FLIGHT = "The first click is still being processed. Look at this page again in a second."
+_OTHER_VALUES = (
+    "This page was already submitted with other values, so nothing was done this time. Open the action again."
+)
+
+
+class ObjectForm(forms.Form):
+    """A form whose fields depend on the object that the action is done to."""
+
+    def __init__(self, *args: Any, obj: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.obj = obj
+
+
+@dataclass(frozen=True)
+class Preview:
+    """
+    What a filled form will do: pairs of a heading and a text, and the text of the button that confirms it.
+
+    `seen` has fields of the form that say what the reader was shown; the confirmation brings them back.
+    """
+
+    rows: Sequence[tuple[str, Any]]
+    button: str
+    seen: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _always(_: Any) -> bool:
@@ -52,6 +83,8 @@ class ObjectAction:
 
     `does` gets the object, the user, who acts, the time and what the form holds, and returns the sentence to show afterwards.
     `is_offered` tests if it makes sense now. `obstacle` returns why it must wait, or nothing: then there is nothing to confirm.
+    `preview` gets the object, who acts and what the form holds, where what will happen depends on it: then the form leads to a
+    second page, which shows the preview and is confirmed.
     """
 
     name: str
@@ -64,7 +97,12 @@ class ObjectAction:
     forecast: Forecast = _nothing
     forecast_for_actor: ForecastForActor = _nothing_for_actor
     obstacle: Callable[[Any], str] = _no_obstacle
+    preview: Callable[..., Preview] | None = None
     is_danger: bool = False
+
+    def form_for(self, obj: Any, data: Any = None) -> forms.Form:
+        """Return the form of an object, bound if there is data."""
+        return self.form(data, obj=obj) if issubclass(self.form, ObjectForm) else self.form(data)
 
 
 _object_actions: dict[str, list[ObjectAction]] = {}
@@ -129,43 +167,115 @@ class WithObjectActions:
             return HttpResponseRedirect(reverse("admin:index"))
         if not page.has_view_permission(request, obj) or not request.user.has_perm(action.permission):
             raise PermissionDenied
-        if not action.is_offered(obj):
+        if not action.is_offered(obj) and not _is_sent_again(request):
             page.message_user(request, f"{obj}: “{action.title}” is not possible any more.", messages.WARNING)
             return HttpResponseRedirect(self._page_of(obj))
-        form = action.form(request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                said = action.does(obj, user=request.user, actor=act_for(request), now=clock.now(), **form.cleaned_data)
-            except BahiError as error:
-                page.message_user(request, error.text, messages.ERROR)
-            else:
-                page.message_user(request, said, messages.SUCCESS)
-                return HttpResponseRedirect(self._page_of(obj))
-        return self._ask(request, action, obj, form)
+        if request.method != "POST":
+            return self._ask(request, action, obj, action.form_for(obj))
+        return self._submit(request, action, obj)
+
+    def _submit(self, request: HttpRequest, action: ObjectAction, obj: Any) -> HttpResponse:
+        page: Any = self
+        form, is_sent_again = action.form_for(obj, request.POST), _is_sent_again(request)
+        is_valid = form.is_valid()
+        if not is_sent_again and ("edit" in request.POST or not is_valid):
+            return self._ask(request, action, obj, form)
+        is_confirmed = is_sent_again or ("confirmed" in request.POST and _request_key(request))
+        try:
+            if action.preview is not None and not is_confirmed:
+                values = form.cleaned_data
+                return self._show_preview(request, action, obj, form, action.preview(obj, act_for(request), **values))
+            said, is_replay = self._do_once(request, action, obj, form)
+        except idempotency.RequestInFlight:
+            page.message_user(request, _IN_FLIGHT, messages.WARNING)
+        except idempotency.IdempotencyKeyReused:
+            page.message_user(request, _OTHER_VALUES, messages.WARNING)
+        except BahiError as error:
+            page.message_user(request, error.text, messages.ERROR)
+            return self._ask(request, action, obj, form)
+        else:
+            page.message_user(request, f"{said} {_SENT_TWICE}" if is_replay else said, messages.SUCCESS)
+        return HttpResponseRedirect(self._page_of(obj))
+
+    def _do_once(self, request: HttpRequest, action: ObjectAction, obj: Any, form: forms.Form) -> tuple[str, bool]:
+        """Do what an action names, once per page that was opened, and return its sentence and whether it had been done before."""
+        actor, now = act_for(request), clock.now()
+        return idempotency.run_once(
+            principal=actor.id,
+            route=f"admin {action.name} {self.model._meta.label_lower}",
+            key=_request_key(request) or str(ids.new()),
+            fingerprint=_fingerprint(request, action, obj),
+            effect=lambda: action.does(obj, user=request.user, actor=actor, now=now, **form.cleaned_data),
+            now=now,
+        )
 
     def _ask(self, request: HttpRequest, action: ObjectAction, obj: Any, form: forms.Form) -> HttpResponse:
         obstacle = action.obstacle(obj)
-        forecasts = (
-            [] if obstacle else [action.forecast, *_further.get((self.model._meta.label_lower, action.name), [])]
+        forecasts = [] if obstacle else [action.forecast, *self._further_of(action)]
+        rows = [
+            *(row for forecast in forecasts for row in forecast(obj)),
+            *(() if obstacle else action.forecast_for_actor(obj, act_for(request))),
+        ]
+        button = "Continue" if action.preview else action.title
+        return self._render(request, action, obj, form=form, obstacle=obstacle, forecast=rows, button=button)
+
+    def _show_preview(
+        self, request: HttpRequest, action: ObjectAction, obj: Any, form: forms.Form, preview: Preview
+    ) -> HttpResponse:
+        """Show what a filled form will do, with all that was typed in hidden fields."""
+        rows = [
+            *preview.rows,
+            *(row for forecast in self._further_of(action) for row in forecast(obj)),
+        ]
+        data: QueryDict = request.POST.copy()
+        for name, value in preview.seen.items():
+            data[name] = str(value)
+        return self._render(
+            request,
+            action,
+            obj,
+            form=action.form_for(obj, data),
+            forecast=rows,
+            button=preview.button,
+            is_preview=True,
         )
+
+    def _render(self, request: HttpRequest, action: ObjectAction, obj: Any, **context: Any) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": f"{action.title}: {obj}",
             "opts": self.model._meta,
             "object_action": action,
             "object": obj,
-            "form": form,
-            "obstacle": obstacle,
-            "forecast": [
-                *(row for forecast in forecasts for row in forecast(obj)),
-                *(() if obstacle else action.forecast_for_actor(obj, act_for(request))),
-            ],
+            "request_key": str(ids.new()),
             "back": self._page_of(obj),
+            **context,
         }
         return TemplateResponse(request, "admin/object_action.html", context)
+
+    def _further_of(self, action: ObjectAction) -> list[Forecast]:
+        return _further.get((self.model._meta.label_lower, action.name), [])
 
     def _page_of(self, obj: Any) -> str:
         return reverse(f"admin:{self.model._meta.label_lower.replace('.', '_')}_change", args=[obj.pk])
 
     def _address(self, obj: Any, name: str) -> str:
         return reverse(f"admin:{self.model._meta.label_lower.replace('.', '_')}_do", args=[obj.pk, name])
+
+
+def _request_key(request: HttpRequest) -> str:
+    """Return the key that the submitted page was given when it was opened, or nothing if it brings none of ours."""
+    key = str(request.POST.get("request_key", ""))
+    return key if _REQUEST_KEY.fullmatch(key) else ""
+
+
+def _is_sent_again(request: HttpRequest) -> bool:
+    """Test if the same page was submitted before and took effect."""
+    key = _request_key(request) if request.method == "POST" else ""
+    return bool(key) and idempotency.is_known(principal=act_for(request).id, key=key)
+
+
+def _fingerprint(request: HttpRequest, action: ObjectAction, obj: Any) -> str:
+    values = {name: request.POST.getlist(name) for name in request.POST if name != "csrfmiddlewaretoken"}
+    said = idempotency.canonical([obj._meta.label_lower, str(obj.pk), action.name, values])
+    return hashlib.sha256(said).hexdigest()

@@ -4,7 +4,7 @@ Requests that may come again: rows that remember the answer. No HTTP here; `core
 Claim, effect and stored answer are one transaction: a process that dies leaves no claim behind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -89,6 +89,31 @@ def forget_answers(*, principal: str) -> int:
     """Delete the answers that are kept for a person, who sends no more requests, and return how many."""
     deleted, _ = IdempotencyKey.objects.filter(principal=principal).delete()
     return deleted
+
+
+def run_once(
+    *, principal: str, route: str, key: str, fingerprint: str, effect: Callable[[], str], now: datetime
+) -> tuple[str, bool]:
+    """
+    Run an effect once per key and return its text; with it, whether the text is the one that was stored the first time.
+
+    Claim, effect and text are one transaction: whatever the effect raises rolls back all, and the key may be used again.
+
+    :raises RequestInFlight: if the first request is still running
+    :raises IdempotencyKeyReused: if the key was used for a different request
+    """
+    with transaction.atomic():
+        stored = claim(principal=principal, route=route, key=key, fingerprint=fingerprint, now=now)
+        if stored is not None:
+            return stored.body.decode(), True
+        text = effect()
+        store(principal=principal, key=key, answer=StoredAnswer(status=200, body=text.encode(), headers={}))
+    return text, False
+
+
+def is_known(*, principal: str, key: str) -> bool:
+    """Test if a request with a key has been answered."""
+    return IdempotencyKey.objects.filter(principal=principal, key=key, status__isnull=False).exists()
 
 
 def forget_expired(*, now: datetime) -> int:

@@ -254,3 +254,17 @@ add_finder(
         position=30,
     )
 )
+
+
+def _documents_of_refunding(order: Any) -> list[tuple[str, str]]:
+    return [("Documents", _fate_after_refund(sold)) for sold in selectors.list_invoices_of_order(order.pk)]
+
+
+def _fate_after_refund(sold: Invoice) -> str:
+    return (
+        f"{sold.get_type_display()} {sold.number} of {rupees(sold.total_amount)} stays as it is."
+        " A credit note of the refunded amount is issued once the refund is paid."
+    )
+
+
+add_forecast("orders.order", "refund", _documents_of_refunding)

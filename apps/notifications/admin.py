@@ -222,3 +222,15 @@ def _told_of_cancelling(order: Any) -> list[tuple[str, str]]:
 
 
 add_forecast("orders.order", "cancel", _told_of_cancelling)
+
+
+_BY_CHANNEL = {Channel.SMS: "by SMS", Channel.EMAIL: "by e-mail", Channel.IN_APP: "in the app"}
+
+
+def _told_of_refunding(order: Any) -> list[tuple[str, str]]:
+    *others, last = [_BY_CHANNEL[channel] for channel in services.list_channels(order.customer, "refund_started")]
+    ways = f"{', '.join(others)} and {last}" if others else last
+    return [("The buyer", f"Is notified {ways} when the refund is on its way, and again when it is paid.")]
+
+
+add_forecast("orders.order", "refund", _told_of_refunding)

@@ -1,6 +1,52 @@
-"""The sentences that staff read about facts of a gateway that conflict with our books. Amounts in paise, shown in their currency."""
+"""
+The sentences that staff read about what a gateway says: why something failed, and facts that conflict with our books.
+
+Amounts are in paise, shown in their currency.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from apps.core.money import amount_text
+
+_METHODS = {
+    "upi": "UPI",
+    "card": "card",
+    "netbanking": "net banking",
+    "wallet": "wallet",
+    "emi": "EMI",
+    "paylater": "pay later",
+}
+#: Razorpay's reasons of a failed payment or refund, for staff: what happened. https://razorpay.com/docs/errors/
+_FAILURES = {
+    "account_closed": "The account that the money should go to is closed.",
+    "amount_less_than_minimum_amount": "The amount is less than the gateway allows.",
+    "authentication_failed": "The payer did not pass the bank's check, such as a PIN or an OTP.",
+    "bank_technical_error": "The payer's bank had a technical problem.",
+    "card_declined": "The bank declined the card.",
+    "card_expired": "The card has expired.",
+    "debit_instrument_blocked": "The payer's card or account is blocked.",
+    "debit_instrument_inactive": "The payer's card or account is not active.",
+    "gateway_technical_error": "The gateway had a technical problem.",
+    "incorrect_card_details": "The payer entered wrong card details.",
+    "incorrect_cvv": "The payer entered a wrong CVV.",
+    "incorrect_otp": "The payer entered a wrong OTP.",
+    "incorrect_pin": "The payer entered a wrong PIN.",
+    "insufficient_account_balance": "The gateway account does not hold enough money for this refund.",
+    "insufficient_funds": "The payer's account did not have enough money.",
+    "invalid_vpa": "The UPI address of the payer does not exist.",
+    "limit_exceeded": "The payment was above a limit of the payer's bank.",
+    "payment_cancelled": "The payer cancelled the payment.",
+    "payment_collect_request_expired": "The payer did not approve the UPI request in time.",
+    "payment_declined": "The payer's bank declined the payment.",
+    "payment_failed": "The payment did not succeed.",
+    "payment_pending": "The bank has not decided about the payment yet.",
+    "payment_timed_out": "The payer did not complete the payment in time.",
+    "server_error": "The gateway had a technical problem.",
+    "transaction_limit_exceeded": "The payment was above a limit of the payer's bank.",
+    "transaction_timed_out": "The payer's bank did not answer in time.",
+    "user_not_eligible": "The payer may not pay in this way.",
+}
 
 
 def refund_not_positive(entity_id: str, reported: str) -> str:
@@ -119,3 +165,24 @@ def event_contradicts_state(event_type: str, entity_id: str, status: str) -> str
 def payments_contradict(entity_id: str, *, named: str, enclosed: str) -> str:
     """Return that a webhook names one payment and encloses another."""
     return f"A webhook says that {entity_id} belongs to payment {named}, and encloses payment {enclosed}."
+
+
+def method_text(method: str, payer: str) -> str:
+    """Return how somebody paid, as staff read it: `UPI, ga***@upi`."""
+    named = _METHODS.get(method, method.replace("_", " "))
+    return ", ".join(part for part in (named, payer) if part) or "the gateway has not said how"
+
+
+def failure_text(error: Mapping[str, Any]) -> str:
+    """
+    Return why a payment or a refund failed, as a sentence for staff; empty if there is no error.
+
+    What the gateway calls a failure comes first if we know it, then its own description, then its code as words.
+    """
+    reason, description = str(error.get("reason") or ""), str(error.get("description") or "").strip()
+    if reason in _FAILURES:
+        return _FAILURES[reason]
+    if description:
+        return description if description.endswith((".", "!", "?")) else f"{description}."
+    word = reason or str(error.get("code") or "")
+    return f"The gateway's reason is “{word.replace('_', ' ').lower()}”." if word else ""

@@ -148,6 +148,14 @@ class RefundReason(models.TextChoices):
     OTHER = "other", "Other"
 
 
+#: Reasons a user may choose; the rest are set by the system.
+USER_REFUND_REASONS = tuple(
+    reason
+    for reason in RefundReason
+    if reason not in (RefundReason.ORDER_CANCELLED, RefundReason.LATE_PAYMENT, RefundReason.PAID_TWICE)
+)
+
+
 class DecisionRole(models.TextChoices):
     """What a person may do about refunds, by their permissions."""
 

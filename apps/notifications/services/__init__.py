@@ -11,7 +11,7 @@ from apps.notifications.services.proving import send_dispute_answer
 from apps.notifications.services.reading import mark_all_read, mark_read
 from apps.notifications.services.resends import NotificationOutdated, request_resend
 from apps.notifications.services.sending import claim, note_outcome, send, send_waiting
-from apps.notifications.services.telling import is_still_true, preview_cancelling, tell
+from apps.notifications.services.telling import is_still_true, list_channels, preview_cancelling, tell
 
 __all__ = [
     "NotificationOutdated",
@@ -19,6 +19,7 @@ __all__ = [
     "erase_messages",
     "get_evidence_pdf",
     "is_still_true",
+    "list_channels",
     "mark_all_read",
     "mark_read",
     "note_outcome",

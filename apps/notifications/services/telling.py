@@ -106,6 +106,11 @@ def preview_cancelling(order: Any) -> list[tuple[Channel, str]]:
     return [(channel, said[channel]()) for channel, _ in _addresses(spec, Letter(user, facts))]
 
 
+def list_channels(user: Any, message: str) -> list[Channel]:
+    """Return the channels on which a buyer gets a message, given by its name."""
+    return [channel for channel, _ in _addresses(rules.MESSAGES[message], Letter(user, {}))]
+
+
 def _fits(spec: rules.Message, channel: Channel, letter: Letter) -> bool:
     return channel != Channel.SMS or not rules.is_cut_in_sms(spec, letter.facts)
 

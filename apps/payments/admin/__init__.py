@@ -1,5 +1,27 @@
 """The back office's pages of money: to look at. Nothing is changed here but through services."""
 
-from apps.payments.admin import cancelling, disputes, linking, money, refunds, reviewing, search, settlements, webhooks
+from apps.payments.admin import (
+    cancelling,
+    disputes,
+    linking,
+    money,
+    refund_requests,
+    refunds,
+    reviewing,
+    search,
+    settlements,
+    webhooks,
+)
 
-__all__ = ["cancelling", "disputes", "linking", "money", "refunds", "reviewing", "search", "settlements", "webhooks"]
+__all__ = [
+    "cancelling",
+    "disputes",
+    "linking",
+    "money",
+    "refund_requests",
+    "refunds",
+    "reviewing",
+    "search",
+    "settlements",
+    "webhooks",
+]

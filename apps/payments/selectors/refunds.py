@@ -167,11 +167,16 @@ def sum_given_back_of_attempt(attempt_id: UUID) -> int:
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
+def list_refundable_attempts(order_id: UUID) -> list[PaymentAttempt]:
+    """Return the captured attempts of an order whose money is what was requested, first captured first."""
+    rows = PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED)
+    rows = rows.exclude(review_reason=ReviewReason.AMOUNT_DIFFERS).select_related("payment")
+    return sorted(rows, key=lambda attempt: (attempt.captured_at, attempt.pk))
+
+
 def refundable_of(order_id: UUID) -> int:
     """Return the money (paise) of an order that can still be asked back."""
-    attempts = PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED)
-    attempts = attempts.exclude(review_reason=ReviewReason.AMOUNT_DIFFERS)
-    return sum(left_of_attempt(attempt) for attempt in attempts)
+    return sum(left_of_attempt(attempt) for attempt in list_refundable_attempts(order_id))
 
 
 def left_of_attempt(attempt: PaymentAttempt) -> int:
@@ -213,9 +218,14 @@ def count_other_refunds(refund: Refund) -> int:
 
 def amount_to_give_back(order_id: UUID) -> int:
     """Return the money (paise) that cancelling an order would give back: what is left, and what was asked and awaits approval."""
+    return refundable_of(order_id) + sum_awaiting_approval(order_id)
+
+
+def sum_awaiting_approval(order_id: UUID) -> int:
+    """Return the money (paise) of an order whose refund awaits approval, of what `refundable_of` counts."""
     waiting = Refund.objects.filter(order_id=order_id).exclude(status__in=PAST_APPROVAL)
     waiting = waiting.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
-    return refundable_of(order_id) + (waiting.aggregate(total=Sum("amount"))["total"] or 0)
+    return waiting.aggregate(total=Sum("amount"))["total"] or 0
 
 
 def given_back_and_on_its_way(order_id: UUID) -> tuple[int, int]:

@@ -17,14 +17,9 @@ from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus, PaymentStatus
 from apps.payments.models import Refund
 from apps.payments.serializers.collecting import PaymentErrorResponse
-from apps.payments.states import RefundReason, RefundSpeed, RefundStatus
+from apps.payments.states import USER_REFUND_REASONS, RefundReason, RefundSpeed, RefundStatus
 
-#: What people may give as a reason; the others are given by the system.
-_ASKED_REASONS = [
-    (reason.value, reason.label)
-    for reason in RefundReason
-    if reason not in (RefundReason.ORDER_CANCELLED, RefundReason.LATE_PAYMENT, RefundReason.PAID_TWICE)
-]
+_USER_REASONS = [(reason.value, reason.label) for reason in USER_REFUND_REASONS]
 _MOST_PAISE = 10**12
 
 # Requests -------------------------------------------------------------------------------------------------------------
@@ -51,7 +46,7 @@ class RequestRefundRequest(RequestSerializer):
     payment_id = IdField("pay", required=False)
     amount = StrictIntegerField(min_value=1, max_value=_MOST_PAISE, required=False, help_text="Paise.")
     lines = RefundLineRequest(many=True, allow_empty=False, max_length=100, required=False)  # type: ignore[call-arg]
-    reason = serializers.ChoiceField(choices=_ASKED_REASONS, default=RefundReason.CUSTOMER_REQUEST.value)
+    reason = serializers.ChoiceField(choices=_USER_REASONS, default=RefundReason.CUSTOMER_REQUEST.value)
     note = StrictCharField(
         max_length=200, required=False, allow_blank=True, default="", help_text="The buyer can read it."
     )

@@ -114,10 +114,16 @@ from apps.payments.services.refund_amounts import (
     UnitsBack,
     UnitsExceedLine,
 )
+from apps.payments.services.refund_previews import (
+    RefundPreviewOutdated,
+    preview_refund,
+    request_previewed_refund,
+)
 from apps.payments.services.refunding import (
     AmountOrLines,
     RefundAlreadyRetried,
     RefundNotFailed,
+    RefundPlan,
     request_refund,
     retry_refund,
 )
@@ -216,6 +222,8 @@ __all__ = [
     "RefundNotFailed",
     "RefundNotOpen",
     "RefundNotToSettle",
+    "RefundPlan",
+    "RefundPreviewOutdated",
     "RefundTooSmall",
     "RegistrationAccounts",
     "Replay",
@@ -273,6 +281,7 @@ __all__ = [
     "open_registration_accounts",
     "owed_amount",
     "post_to_ledger",
+    "preview_refund",
     "process_waiting_webhooks",
     "process_webhook",
     "receive_webhook",
@@ -283,6 +292,7 @@ __all__ = [
     "replay_settlements",
     "report_contradiction",
     "request_check",
+    "request_previewed_refund",
     "request_refund",
     "request_refund_check",
     "request_settlement_import",

@@ -5,6 +5,7 @@ Every request holds its sum under the lock of the order and of its attempts, app
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -65,6 +66,19 @@ class RefundAlreadyRetried(Conflict):
     message = "Refund {0} was attempted again as {1}; continue with that one."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundPlan:
+    """
+    What a requested refund comes to: its amount (paise), the attempts it is taken of with the part of each, the units as
+    unsaved rows, and whether the actor decides about it alone.
+    """
+
+    amount: int
+    parts: list[tuple[PaymentAttempt, int]]
+    lines: list[RefundLine]
+    decision: Decision
+
+
 @transaction.atomic
 def request_refund(
     *,
@@ -98,9 +112,45 @@ def request_refund(
     """
     order = lock_order(order_id)
     attempts = locks.lock_captured_attempts(order.pk, payment_id=payment_id)
-    if payment_id is None:
-        attempts = [attempt for attempt in attempts if attempt.review_reason != ReviewReason.AMOUNT_DIFFERS]
 
+    if payment_id is None:
+        attempts = without_differing(attempts)
+    plan = plan_refund(order, attempts, amount=amount, lines=lines, operation=operation, actor=actor)
+
+    return [
+        _insert(
+            order,
+            attempt,
+            amount=part,
+            lines=plan.lines,
+            reason=RefundReason(reason),
+            note=note,
+            speed=RefundSpeed(speed),
+            is_decided=plan.decision == Decision.ALONE,
+            actor=actor,
+            now=now,
+        )
+        for attempt, part in plan.parts
+    ]
+
+
+def plan_refund(
+    order: "Order",
+    attempts: Sequence[PaymentAttempt],
+    *,
+    amount: int | None,
+    lines: Sequence[UnitsBack],
+    operation: MoneyOperation = MoneyOperation.REQUEST_REFUND,
+    actor: Actor,
+) -> RefundPlan:
+    """
+    Return what a refund of an order out of certain captured attempts comes to. It writes nothing; whoever relies on it holds
+    the locks of order and attempts.
+
+    :raises AmountOrLines: if somebody who is no staff enters an amount for lines
+    :raises NothingToRefund, RefundExceedsPayment, MoneyIsDisputed, RefundTooSmall, RefundLeavesRemainder: as `request_refund` does
+    :raises LineNotOfOrder, UnitsExceedLine, LinesNeedOnePayment: if the lines cannot be refunded as requested
+    """
     if amount is not None and lines and not is_staff(actor):
         raise AmountOrLines(param="lines")
     returned = value_lines(order, lines) if lines else []
@@ -109,22 +159,12 @@ def request_refund(
         amount = amount_of_lines(order, returned, left=left) if lines else left
     parts = split_over_attempts(order, attempts, amount, is_by_lines=bool(lines))
     decision = assess_decision(order=order, operation=operation, amount=amount, actor=actor)
+    return RefundPlan(amount=amount, parts=parts, lines=returned, decision=decision)
 
-    return [
-        _insert(
-            order,
-            attempt,
-            amount=part,
-            lines=returned,
-            reason=RefundReason(reason),
-            note=note,
-            speed=RefundSpeed(speed),
-            is_decided=decision == Decision.ALONE,
-            actor=actor,
-            now=now,
-        )
-        for attempt, part in parts
-    ]
+
+def without_differing(attempts: Sequence[PaymentAttempt]) -> list[PaymentAttempt]:
+    """Return the attempts whose money is what was requested: the others are refunded only by naming their payment."""
+    return [attempt for attempt in attempts if attempt.review_reason != ReviewReason.AMOUNT_DIFFERS]
 
 
 @transaction.atomic

@@ -1,0 +1,229 @@
+"""The order's page: requesting a refund of lines and units, of an amount, or of all that is left, shown before it is confirmed."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from apps.core.admin_actions import ObjectAction, ObjectForm, Preview, add_object_action
+from apps.core.events import Actor
+from apps.core.money import PAISE_PER_RUPEE, rupees
+from apps.orders import selectors as orders
+from apps.orders.states import OrderStatus
+from apps.payments import selectors, services
+from apps.payments.admin.decisions import decision_row
+from apps.payments.messages import method_text
+from apps.payments.states import USER_REFUND_REASONS, Decision, MoneyOperation, RefundReason, RefundStatus
+
+ALL, LINES, AMOUNT = "all", "lines", "amount"
+_WHAT = ((LINES, "Items"), (AMOUNT, "An amount"), (ALL, "All that is left"))
+#: Money of another amount than was requested has an action of its own, on its attempt's page.
+_REASONS = [(one.value, one.label) for one in USER_REFUND_REASONS if one != RefundReason.AMOUNT_DIFFERS]
+_RUPEES = re.compile(r"(\d{1,10})(?:\.(\d{1,2}))?")
+_KEEPS_ITS_GOODS = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
+
+
+class RupeesField(forms.CharField):
+    """An amount as people type it, `1,499` or `₹1,499.50`; its value is in paise."""
+
+    default_error_messages = {"invalid": "Enter an amount in rupees, such as 499 or 499.50."}
+
+    def to_python(self, value: Any) -> Any:
+        """
+        Return the amount in paise, or None if nothing was typed.
+
+        :raises ValidationError: if it is no amount
+        """
+        typed = re.sub(r"[₹,\s]", "", str(value or ""))
+        if not typed:
+            return None
+        found = _RUPEES.fullmatch(typed)
+        if found is None:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return int(found[1]) * PAISE_PER_RUPEE + int((found[2] or "").ljust(2, "0"))
+
+
+class RefundForm(ObjectForm):
+    """
+    What of an order is refunded, and why.
+
+    Its cleaned data are what the service takes: `amount` (paise) or None, `lines`, `reason` and `note`, and what was seen.
+    """
+
+    what = forms.ChoiceField(choices=_WHAT, label="What is refunded", widget=UnfoldAdminRadioSelectWidget())
+    amount = RupeesField(
+        required=False,
+        label="Amount in rupees",
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"inputmode": "decimal", "autocomplete": "off", "placeholder": "499.50"}
+        ),
+        help_text="For “An amount”. With items, leave it empty to refund what they are worth.",
+    )
+    reason = forms.ChoiceField(choices=[("", "Choose a reason"), *_REASONS], widget=UnfoldAdminSelectWidget())
+    note = forms.CharField(
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="The buyer can read it.",
+    )
+    seen_amount = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    seen_refundable = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._line_ids: dict[str, Any] = {}
+        left = {line.id: line for line in selectors.list_refundable_lines(self.obj.pk)}
+        for line in orders.list_lines(self.obj.pk):
+            if left[line.pk].left_quantity:
+                name = f"units_{line.position}"
+                self._line_ids[name] = line.pk
+                self.fields[name] = _units_field(line, left[line.pk])
+        self.order_fields(["what", *self._line_ids, "amount", "reason", "note"])
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        lines = [services.UnitsBack(line_id, data[name]) for name, line_id in self._line_ids.items() if data.get(name)]
+        what, amount = data.get("what"), data.get("amount")
+        if what == LINES and not lines and not self.errors:
+            self.add_error("what", "Enter how many units of which items are refunded.")
+        if what == AMOUNT and amount is None and "amount" not in self.errors:
+            self.add_error("amount", "Enter the amount that is refunded.")
+        if what in (ALL, AMOUNT) and lines:
+            self.add_error("what", "You entered units of items. Choose “Items”, or clear the units.")
+        if what == ALL and amount is not None:
+            self.add_error("what", "You entered an amount. Choose “An amount”, or clear the amount.")
+        kept = {name: data.get(name) for name in ("reason", "note", "seen_amount", "seen_refundable")}
+        return {"amount": amount, "lines": lines, **kept}
+
+
+def _units_field(line: Any, left: Any) -> forms.IntegerField:
+    units = f"{left.left_quantity} of {line.quantity}" if left.left_quantity < line.quantity else str(line.quantity)
+    return forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=left.left_quantity,
+        label=f"Units of {line.name}",
+        help_text=f"{units} can be refunded; one is worth {rupees(left.value_of(1))}.",
+        widget=UnfoldAdminIntegerFieldWidget(
+            attrs={"min": 0, "max": left.left_quantity, "placeholder": "0", "inputmode": "numeric"}
+        ),
+    )
+
+
+def _can_be_refunded(order: Any) -> bool:
+    return bool(order.paid_amount) and selectors.refundable_of(order.pk) > 0
+
+
+def _forecast(order: Any) -> list[tuple[str, Any]]:
+    gone, on_its_way = selectors.given_back_and_on_its_way(order.pk)
+    waiting = selectors.sum_awaiting_approval(order.pk)
+    rows = [
+        ("Can be refunded", f"{rupees(selectors.refundable_of(order.pk))} of {rupees(order.paid_amount)} paid."),
+        *([("Refunded before", f"{rupees(gone)}.")] if gone else []),
+        *([("On its way already", f"{rupees(on_its_way)}.")] if on_its_way else []),
+        *([("Waits for approval", f"{rupees(waiting)}; it cannot be refunded a second time.")] if waiting else []),
+    ]
+    if order.status in _KEEPS_ITS_GOODS:
+        rows.append(("The order", "It stays as it is, and its goods stay reserved. To take back all of it, cancel it."))
+    return rows
+
+
+def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
+    """Return what of an order its reader may decide alone, before an amount is entered."""
+    operation, smallest = MoneyOperation.REQUEST_REFUND, services.MINIMUM_PAISE
+    decision = services.assess_decision(order=order, operation=operation, amount=smallest, actor=actor)
+    if decision != Decision.ALONE:
+        return [decision_row(order, operation, smallest, actor=actor)]
+    free = rupees(settings.REFUND_APPROVAL_ABOVE - selectors.sum_decided_alone(order.pk))
+    return [
+        ("Your decision", f"You may refund up to {free} of this order alone. Above it another person must approve.")
+    ]
+
+
+def _preview(
+    order: Any, actor: Actor, *, amount: int | None, lines: Sequence[services.UnitsBack], reason: str, **_: Any
+) -> Preview:
+    plan = services.preview_refund(order, amount=amount, lines=lines, actor=actor)
+    refundable = selectors.refundable_of(order.pk)
+    rows = [
+        ("Refund", f"{rupees(plan.amount)} of order {order.number}. {_left_text(refundable - plan.amount)}"),
+        *_line_rows(order, plan),
+        *[("The money", _way_back(attempt, part)) for attempt, part in plan.parts],
+        ("Reason", RefundReason(reason).label),
+        decision_row(order, MoneyOperation.REQUEST_REFUND, plan.amount, actor=actor),
+    ]
+    is_alone = plan.decision == Decision.ALONE
+    button = f"Refund {rupees(plan.amount)}" if is_alone else f"Request the refund of {rupees(plan.amount)}"
+    return Preview(rows=rows, button=button, seen={"seen_amount": plan.amount, "seen_refundable": refundable})
+
+
+def _left_text(left: int) -> str:
+    return f"{rupees(left)} can still be refunded afterwards." if left else "Nothing is left to refund afterwards."
+
+
+def _line_rows(order: Any, plan: services.RefundPlan) -> list[tuple[str, Any]]:
+    named = {line.pk: line for line in orders.list_lines(order.pk)}
+    return [
+        ("Items", f"{row.quantity} of {named[row.order_line_id].name}, worth {rupees(row.amount)}")
+        for row in plan.lines
+    ]
+
+
+def _way_back(attempt: Any, part: int) -> str:
+    paid_by = method_text(attempt.method, attempt.payer)
+    return (
+        f"{rupees(part)} goes back to where it was paid from: {paid_by}. It cannot be recalled once the gateway has it."
+    )
+
+
+def _refund(
+    order: Any,
+    *,
+    user: Any,
+    actor: Actor,
+    now: Any,
+    amount: int | None,
+    lines: Sequence[services.UnitsBack],
+    reason: str,
+    note: str,
+    seen_amount: int | None,
+    seen_refundable: int | None,
+) -> str:
+    if seen_amount is None or seen_refundable is None:
+        raise services.RefundPreviewOutdated(order.number)
+    refunds = services.request_previewed_refund(
+        order_id=order.pk,
+        amount=amount,
+        lines=lines,
+        reason=RefundReason(reason),
+        note=note,
+        seen_amount=seen_amount,
+        seen_refundable=seen_refundable,
+        actor=actor,
+        now=now,
+    )
+    return " ".join(_said_of(refund) for refund in refunds)
+
+
+def _said_of(refund: Any) -> str:
+    if refund.status == RefundStatus.REQUIRES_APPROVAL:
+        return f"Refund {refund.number} of {rupees(refund.amount)} waits until another person approves it."
+    return f"Refund {refund.number} of {rupees(refund.amount)} is on its way to the buyer."
+
+
+add_object_action(
+    "orders.order",
+    ObjectAction(
+        name="refund", title="Refund", permission="payments.add_refund", does=_refund, icon="undo", form=RefundForm,
+        forecast=_forecast, forecast_for_actor=_who_decides, preview=_preview, is_offered=_can_be_refunded,
+    ),
+)  # fmt: skip
