@@ -25,6 +25,9 @@ MAX_ADDRESSES: Final = 50
 #: Up to here a budget remembers each try; a wider one only counts.
 NARROW: Final = 100
 
+#: Numbers that were let in once are found, whatever countries new accounts come from today.
+KNOWN_COUNTRIES: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)
+
 _INDIAN_MOBILE: Final = re.compile(r"\+91[6-9][0-9]{9}")
 _TYPED_PHONE: Final = re.compile(r"[0-9+][0-9 ().-]{6,22}[0-9]")
 _MOBILE_TYPES: Final = frozenset(

@@ -74,6 +74,19 @@ def staff_names() -> dict[str, str]:
     return {user.public_id: str(user) for user in User.objects.filter(is_staff=True)}
 
 
+def find_phone(text: str) -> str | None:
+    """Return a mobile number in any writing and of any country as it is stored, or None if the text is none."""
+    try:
+        return rules.normalise_phone(text, countries=rules.KNOWN_COUNTRIES)
+    except ValueError:
+        return None
+
+
+def list_people() -> "QuerySet[User]":
+    """Return everybody who has an account, newest first."""
+    return User.objects.order_by("-created_at", "-id")
+
+
 def find_user_at(destination: str) -> User | None:
     """Return who has a phone number or an e-mail address (both normalised), or None."""
     wanted = {"email": destination} if "@" in destination else {"phone": destination}

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.accounts.views import AddressesView, LogInView, MeView, SessionsView
+from apps.accounts.views import AddressesView, CustomersView, LogInView, MeView, SessionsView
 
 urlpatterns = [
     path("auth/otp", LogInView.as_view({"post": "request_code"})),
@@ -23,4 +23,6 @@ urlpatterns = [
         "me/addresses/<str:address_id>",
         AddressesView.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
     ),
+    path("customers", CustomersView.as_view({"get": "list"})),
+    path("customers/<str:customer_id>", CustomersView.as_view({"get": "retrieve"})),
 ]

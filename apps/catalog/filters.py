@@ -29,7 +29,9 @@ class _WholeNumber(django_filters.Filter):  # type: ignore[misc]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            regex=r"^[0-9]{1,13}$", error_messages={"invalid": "is a whole number of paise, such as 49900."}, **kwargs
+            regex=r"^[0-9]{1,13}$",
+            error_messages={"invalid": "is a whole number of paise, such as 49900 for ₹499.00."},
+            **kwargs,
         )
 
     def filter(self, qs: "QuerySet[Product]", value: str) -> "QuerySet[Product]":
@@ -96,6 +98,9 @@ def narrow(products: "QuerySet[Product]", params: Mapping[str, str]) -> "QuerySe
             raise UnknownCategory(slug[:80], param="category")
         products = products.filter(category=category)
     chosen = {name: params[name] for name in ProductFilter.PARAMS if name in params}
+    for name, text in chosen.items():
+        if not text:  # which the filters would take for no filter
+            raise BadFilter(name, "is empty.", param=name)
     filters = ProductFilter(data=chosen, queryset=products)
     if not filters.is_valid():
         name, problems = next(iter(filters.errors.get_json_data().items()))

@@ -16,6 +16,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
+def _in_words(seconds: int | None) -> str:
+    """Return how long to wait, as a sentence ends with it."""
+    if seconds is None:
+        return "a moment"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"
+
+
 class BahiError(Exception):
     """The root: a sentence for people, a stable code for programs, and what may help to mend it."""
 
@@ -35,7 +42,7 @@ class BahiError(Exception):
         retry_after: int | None = None,
         **facts: object,
     ) -> None:
-        self.text = self.message.format(*args, **facts)
+        self.text = self.message.format(*args, wait=_in_words(retry_after), **facts)
         self.param = param
         self.details = list(details)
         self.retry_after = retry_after
@@ -75,13 +82,13 @@ class Conflict(BahiError):
 class TooManyRequests(BahiError):
     """A budget is used up; `retry_after` says for how many seconds."""
 
-    message = "Too many requests. Try again later."
+    message = "Too many requests. Try again in {wait}."
 
 
 class Unavailable(BahiError):
     """Something that we depend on does not answer; nothing was done."""
 
-    message = "The service is not available at the moment. Nothing was done; try again shortly."
+    message = "The service is not available at the moment. Nothing was done; try again in {wait}."
 
 
 class PreconditionRequired(BahiError):

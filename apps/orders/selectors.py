@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Case, FilteredRelation, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
 
+from apps.accounts import selectors as accounts
 from apps.core import ids
 from apps.core.errors import Forbidden
 from apps.core.events import list_events_of_root, list_events_until, restore
@@ -102,9 +103,26 @@ def list_visible_orders(
     statuses: Collection[str] = (),
     created_from: datetime | None = None,
     created_before: datetime | None = None,
+    number: str | None = None,
+    customer_id: UUID | None = None,
+    phone: str | None = None,
+    search: rules.OrderSearch | None = None,
 ) -> QuerySet[Order]:
-    """Return the orders that a user may see, newest first: created at or after `created_from` and before `created_before`."""
+    """
+    Return the orders that a user may see, newest first: created at or after `created_from` and before `created_before`.
+
+    :param phone: of the customer, as it is stored
+    :param search: an order's number or its last digits, a phone number, an e-mail address, or a part of the recipient's name
+    """
     orders = _visible_to(user)
+    if number is not None:
+        orders = orders.filter(number=number)
+    if customer_id is not None:
+        orders = orders.filter(customer_id=customer_id)
+    if phone is not None:
+        orders = orders.filter(customer_id=_id_at(phone))
+    if search is not None:
+        orders = orders.filter(_found_by(search))
     if statuses:
         orders = orders.filter(status__in=statuses)
     if created_from is not None:
@@ -180,6 +198,23 @@ def payment_status_of(order: Order, now: datetime) -> PaymentStatus:
         live_until=order.payment_live_until,
         now=now,
     )
+
+
+def _found_by(search: rules.OrderSearch) -> Q:
+    """Return the condition that an order is what somebody means by a few words."""
+    words = search.words
+    if "@" in words:
+        return Q(customer_id=_id_at(words.lower()))
+    if phone := accounts.find_phone(words):
+        return Q(customer_id=_id_at(phone)) | Q(shipping_address__phone=phone)
+    if words.isascii() and words.isdigit():
+        return Q(number__in=rules.numbers_at(int(words), today=search.today))
+    return Q(number=words.upper()) | Q(shipping_address__name__icontains=words)
+
+
+def _id_at(destination: str) -> UUID | None:
+    person = accounts.find_user_at(destination)
+    return person.pk if person is not None else None
 
 
 def sees_all_orders(user: Any) -> bool:

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.catalog.services import InsufficientStock
 from apps.core import clock
 from apps.core.api import ApiView, KeysetPagination, actor_of, etag_of, idempotent, with_etag
-from apps.core.api.schema import choices_parameter, instant_parameter, page_example, page_parameters
+from apps.core.api.schema import choices_parameter, id_parameter, instant_parameter, page_example, page_parameters
 from apps.core.models import public_pk
 from apps.orders import filters, selectors, services
 from apps.orders.models import Order
@@ -27,6 +27,9 @@ from apps.orders.serializers import (
 )
 from apps.orders.states import OrderStatus
 
+_NUMBER = {"type": "string", "pattern": filters.NUMBER_PATTERN}
+_PHONE = {"type": "string", "minLength": 8, "maxLength": 24}
+_QUERY = {"type": "string", "minLength": filters.SHORTEST_QUERY, "maxLength": filters.LONGEST_QUERY}
 _ASKED: dict[str, Any] = {
     "lines": [{"variant_id": "var_01jf3z8k4qe7tv2w9x0y1z2a3b", "quantity": 2}],
     "shipping_address_id": "addr_01jf3z8k4qe7tv2w9x0y1z2a3b",
@@ -45,7 +48,16 @@ class OrderView(ApiView):
     }
 
     params = {
-        "list": (*KeysetPagination.PARAMS, "status", "created_at[gte]", "created_at[lt]"),
+        "list": (
+            *KeysetPagination.PARAMS,
+            "status",
+            "number",
+            "customer_id",
+            "phone",
+            "q",
+            "created_at[gte]",
+            "created_at[lt]",
+        ),
         "retrieve": ("as_of",),
     }
 
@@ -91,6 +103,18 @@ class OrderView(ApiView):
         description="Newest first. Customers see their own, staff all.",
         parameters=[
             choices_parameter("status", OrderStatus.values, "One or more states, separated by commas."),
+            OpenApiParameter("number", _NUMBER, description="The one with this number."),
+            id_parameter("customer_id", "cus", "Those of one customer."),
+            OpenApiParameter(
+                "phone", _PHONE, description="Those of the customer with this phone number, in any writing."
+            ),
+            OpenApiParameter(
+                "q",
+                _QUERY,
+                description=(
+                    "The number or its last digits, a phone number, an e-mail address, or a part of the recipient's name."
+                ),
+            ),
             instant_parameter("created_at[gte]", "Created at or after this instant."),
             instant_parameter("created_at[lt]", "Created before this instant."),
             *page_parameters("-created_at", "created_at"),
@@ -102,10 +126,14 @@ class OrderView(ApiView):
         wanted: dict[str, Any] = {
             "statuses": filters.read_statuses(self.query.get("status")),
             "created_from": filters.read_instant("created_at[gte]", self.query.get("created_at[gte]")),
+            "number": filters.read_number(self.query.get("number")),
+            "customer_id": filters.read_customer_id(self.query.get("customer_id")),
+            "phone": filters.read_phone(self.query.get("phone")),
+            "search": filters.read_query(self.query.get("q"), today=clock.ist_date(clock.now())),
             "created_before": filters.read_instant("created_at[lt]", self.query.get("created_at[lt]")),
         }
         orders = selectors.list_visible_orders(user=request.user, **wanted)
-        scope = f"orders:{request.user.pk}:{sorted(wanted.items())}"
+        scope = f"orders:{request.user.pk}:{sorted({**wanted, 'search': self.query.get('q')}.items())}"
         pagination = KeysetPagination(sorts={"created_at": "created_at"}, default="-created_at", scope=scope)
         page = pagination.page(orders, self.query)
         data = OrderSummaryResponse(page.rows, many=True, context={"now": clock.now()}).data

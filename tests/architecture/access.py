@@ -45,6 +45,8 @@ ACCESS: dict[str, Access] = {
     "GET me/addresses/<address_id>": Access(OWNER),
     "PATCH me/addresses/<address_id>": Access(OWNER, body={"city": "Mysuru"}),
     "DELETE me/addresses/<address_id>": Access(OWNER),
+    "GET customers": Access(STAFF, "accounts.view_user"),
+    "GET customers/<customer_id>": Access(STAFF, "accounts.view_user"),
     # tax
     "GET states": Access(PUBLIC),
     "GET gst/rates": Access(PUBLIC),

@@ -24,7 +24,7 @@ PREFIX = {
     "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv",
     "notification_id": "ntf", "address_id": "addr", "session_id": "sess", "challenge_id": "chal",
     "dispute_id": "disp", "settlement_id": "stl",
-    "exception_id": "rex", "attempt_id": "att", "product_id": "prod", "variant_id": "var",
+    "exception_id": "rex", "attempt_id": "att", "customer_id": "cus", "product_id": "prod", "variant_id": "var",
 }  # fmt: skip
 
 
@@ -65,6 +65,7 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
     variant = order.lines.first().variant
     return {
         "address_id": address.public_id,
+        "customer_id": owner.public_id,
         "order_id": order.public_id,
         "payment_id": payment.public_id,
         "dispute_id": make_dispute(pay(make_order(owner, address=address))).public_id,

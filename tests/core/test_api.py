@@ -29,7 +29,7 @@ from apps.core.api import (
     idempotent,
     with_etag,
 )
-from apps.core.errors import Conflict, Unavailable
+from apps.core.errors import Conflict, TooManyRequests, Unavailable
 from apps.core.models import IdempotencyKey
 from tests.factories.accounts import make_user
 
@@ -540,3 +540,34 @@ class TestTheWayOut:
     def test_a_call_inside_a_transaction_is_refused(self, peer: Callable[..., str]) -> None:
         with pytest.raises(http.CalledInsideTransaction), transaction.atomic():
             http.Client(peer(self.OK)).call("GET", "/")
+
+
+class ColourRequest(RequestSerializer):
+    colour = serializers.ChoiceField(choices=["red", "green"])
+
+
+class TestMessages:
+    def test_a_wrong_choice_is_told_the_choices(self) -> None:
+        shape = ColourRequest(data={"colour": "blue"})
+
+        assert not shape.is_valid()
+        assert str(shape.errors["colour"][0]) == "This is none of the choices: red, green."
+        assert shape.errors["colour"][0].code == "invalid_choice"
+
+    @pytest.mark.parametrize(
+        ("error", "sentence"),
+        [
+            (TooManyRequests(retry_after=60), "Too many requests. Try again in 60 seconds."),
+            (TooManyRequests(retry_after=1), "Too many requests. Try again in 1 second."),
+            (
+                Unavailable(retry_after=5),
+                "The service is not available at the moment. Nothing was done; try again in 5 seconds.",
+            ),
+            (
+                Unavailable(),
+                "The service is not available at the moment. Nothing was done; try again in a moment.",
+            ),
+        ],
+    )
+    def test_who_must_wait_is_told_for_how_long(self, error: Any, sentence: str) -> None:
+        assert error.text == sentence

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 from structlog.testing import capture_logs
 
-from apps.core.api.middleware import ProxyHeaderMiddleware, RequestBodyMiddleware
+from apps.core.api.middleware import ProxyHeaderMiddleware, RequestBodyMiddleware, RequestIdMiddleware
 
 
 class FailedBody:
@@ -61,6 +61,33 @@ class TestRequestBodyMiddleware:
         response, seen = answer_to(CONTENT_LENGTH=length)
 
         assert (response.content, len(seen)) == (b"done", 1)
+
+
+class TestHead:
+    """gunicorn warns of each HEAD that comes with a body, which Django leaves to it."""
+
+    def test_an_answer_has_the_length_of_its_body_and_no_body(self) -> None:
+        response = RequestIdMiddleware(lambda _: HttpResponse("done"))(RequestFactory().head("/api/v1/states"))
+
+        assert (response.content, response["Content-Length"]) == (b"", "4")
+        assert response["X-Request-Id"].startswith("req_")
+
+    def test_a_file_is_not_read(self) -> None:
+        read: list[bytes] = []
+
+        def pieces() -> Any:
+            read.append(b"piece")
+            yield b"piece"
+
+        answer = StreamingHttpResponse(pieces(), headers={"Content-Length": "5"})
+        response: Any = RequestIdMiddleware(lambda _: answer)(RequestFactory().head("/api/v1/invoices/1/pdf"))
+
+        assert (list(response.streaming_content), response["Content-Length"], read) == ([], "5", [])
+
+    def test_other_methods_keep_their_body(self) -> None:
+        response = RequestIdMiddleware(lambda _: HttpResponse("done"))(RequestFactory().get("/api/v1/states"))
+
+        assert response.content == b"done"
 
 
 class TestProxyHeaderMiddleware:

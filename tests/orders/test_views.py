@@ -294,6 +294,47 @@ class TestList:
         assert numbers("cancelled,pending_payment") == [cancelled.number, waiting.number]
         assert numbers("confirmed") == []
 
+    def test_is_narrowed_by_number_customer_and_phone(
+        self, owner: Any, stranger: Any, support: Any, client_of: ClientOf
+    ) -> None:
+        mine, _ = make_order(owner), make_order(stranger)
+        client = client_of(support)
+
+        def listed(**params: str) -> list[str]:
+            return [order["id"] for order in client.get(ORDERS, params).json()["data"]]
+
+        assert listed(number=mine.number) == listed(number=mine.number.lower()) == [mine.public_id]
+        assert listed(number="ORD-2627-999999") == []
+        assert listed(customer_id=owner.public_id) == [mine.public_id]
+        assert listed(phone="+919876543210") == listed(phone="98765 43210") == [mine.public_id]
+        assert listed(phone="9999999999") == []
+        assert listed(customer_id=owner.public_id, phone="9812345678") == []
+
+    def test_finds_what_people_type(self, owner: Any, stranger: Any, support: Any, client_of: ClientOf) -> None:
+        address = make_address(owner, name="Meera Iyer", phone="+919000000001")
+        elsewhere = make_address(stranger, name="Bala Rao", phone="+919812345678")
+        mine, _ = make_order(owner, address=address), make_order(stranger, address=elsewhere)
+        client = client_of(support)
+
+        def found(words: str) -> list[str]:
+            return [order["id"] for order in client.get(ORDERS, {"q": words}).json()["data"]]
+
+        last_digits = mine.number.rpartition("-")[2]
+        assert found(mine.number.lower()) == [mine.public_id]
+        assert found(last_digits) == found(last_digits.zfill(7)) == [mine.public_id]
+        assert found("98765 43210") == found("+919000000001") == [mine.public_id]
+        assert found("eera iy") == [mine.public_id]
+        assert found("nobody@example.in") == found("nobody") == found("99999") == []
+
+    def test_finds_nothing_of_others_for_customers(self, owner: Any, stranger: Any, client_of: ClientOf) -> None:
+        theirs = make_order(stranger)
+        client = client_of(owner)
+
+        for params in (
+            {"number": theirs.number}, {"customer_id": stranger.public_id}, {"phone": "9812345678"}, {"q": theirs.number},
+        ):  # fmt: skip
+            assert client.get(ORDERS, params).json()["data"] == []
+
     def test_filters_by_time(self, owner: Any, client_of: ClientOf) -> None:
         first, second = make_order(owner), make_order(owner)
 
@@ -346,7 +387,14 @@ class TestList:
             ({"sort": "total_amount"}, "bad_sort"),
             ({"limit": "0"}, "bad_limit"),
             ({"limit": "101"}, "bad_limit"),
-            ({"customer_id": "x"}, "unknown_parameter"),
+            ({"sort": ""}, "bad_sort"),
+            ({"number": ""}, "bad_number_filter"),
+            ({"number": "ORD 1"}, "bad_number_filter"),
+            ({"customer_id": "x"}, "bad_customer_filter"),
+            ({"phone": "1"}, "bad_phone_filter"),
+            ({"q": " a "}, "bad_query_filter"),
+            ({"q": "a" * 101}, "bad_query_filter"),
+            ({"customer": "x"}, "unknown_parameter"),
             ({"customer__password": "x"}, "unknown_parameter"),
         ],
     )

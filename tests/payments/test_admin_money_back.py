@@ -233,7 +233,7 @@ def test_an_exception_that_holds_money_is_not_resolved_as_noted(order: Any, fina
 
     answer = signed_in(finance).post(address(row, "resolve"), {"resolution": "noted", "note": "seen"})
 
-    assert "It holds 118 paise in suspense" in answer.content.decode()
+    assert "It holds ₹1.18 in suspense" in answer.content.decode()
     assert state() == before
 
 

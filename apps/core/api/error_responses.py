@@ -100,6 +100,12 @@ _SHARED: dict[str, tuple[str, Exception | None]] = {
     "500": ("Internal", None),
     "503": ("Unavailable", errors.Unavailable(retry_after=1)),
 }
+#: Refused by the web server, before there is an application that could answer in JSON.
+_BELOW = {
+    "414": ("RequestLineTooLong", "The request line is longer than 8,190 bytes."),
+    "431": ("HeadersTooLarge", "There are too many headers, or one is too large."),
+}
+_BELOW_CONTENT: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 _HEADERS_OF_SUCCESS = {"200": ("ETag",), "201": ("Location", "ETag"), "202": ("Location", "Retry-After")}
 _HEADERS_OF_ERROR = {
     "401": ("WWW-Authenticate",),
@@ -117,6 +123,9 @@ def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     components.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
     components.setdefault("headers", {}).update(_HEADERS)
     components.setdefault("responses", {}).update(
+        {name: {"description": text, "content": _BELOW_CONTENT} for name, text in _BELOW.values()}
+    )
+    components["responses"].update(
         {name: _described(status, [_body_of(error)]) for status, (name, error) in _SHARED.items()}
     )
     return result
@@ -141,6 +150,8 @@ def describe_answers(operation: dict[str, Any], *, method: str, raised: Iterable
         own.setdefault(_status_of(error), []).append(_body_of(error))
     for error in _usual_errors(operation):
         own.setdefault(_status_of(error), [_body_of(error)])
+    for status, (name, _) in _BELOW.items():
+        responses[status] = {"$ref": f"#/components/responses/{name}"}
     for status in sorted({*own, *_usual_statuses(operation)}):
         responses[status] = (
             _described(status, own[status])
@@ -206,7 +217,8 @@ def _described(status: str, bodies: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _not_found(parameter: str) -> errors.NotFound:
     """Return the error about an object that a parameter of the path names."""
-    name = "".join(part.title() for part in parameter.removesuffix("_id").split("_")) + "NotFound"
+    stem = "user" if parameter == "customer_id" else parameter.removesuffix("_id")
+    name = "".join(part.title() for part in stem.split("_")) + "NotFound"
     kinds = {kind.__name__: kind for kind in errors.NotFound.__subclasses__()}
     return kinds.get(name, NoSuchId)()
 

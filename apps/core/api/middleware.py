@@ -51,6 +51,8 @@ class RequestIdMiddleware:
                 current_request_id.reset(token)
                 current_client_ip.reset(ip_token)
         response["X-Request-Id"] = request_id
+        if request.method == "HEAD":
+            _drop_body(response)
         return response
 
     def _log(self, request: HttpRequest, response: HttpResponse, started: float) -> None:
@@ -128,6 +130,15 @@ def _body_error(request: HttpRequest) -> BahiError | None:
     if request.method in _WITHOUT_BODY and has_body(request):
         return UnexpectedBody()
     return None
+
+
+def _drop_body(response: HttpResponse) -> None:
+    """Leave an answer its headers alone: Django hands the body of a HEAD over too, and gunicorn warns of each."""
+    if response.streaming:
+        response.streaming_content = ()  # type: ignore[attr-defined]
+        return
+    response.headers.setdefault("Content-Length", str(len(response.content)))
+    response.content = b""
 
 
 def _known_user(request: HttpRequest) -> str | None:

@@ -133,7 +133,8 @@ class ApiSchema(AutoSchema):
 
 def _prefix_of(parameter: str) -> str | None:
     """Return the prefix of the ids that a parameter of a path takes: `attempt_id` those of PaymentAttempt."""
-    kind = "".join(part.title() for part in parameter.removesuffix("_id").split("_"))
+    name = parameter.removesuffix("_id")
+    kind = "User" if name == "customer" else "".join(part.title() for part in name.split("_"))
     if not parameter.endswith("_id"):
         return None
     models = [model for model in apps.get_models() if hasattr(model, "PREFIX") and model.__name__.endswith(kind)]

@@ -16,11 +16,21 @@ _UNSEEN = re.compile(r"[\s\u00ad\u034f\u115f\u1160\u200b-\u200f\u2060-\u2064\u28
 #: The most characters that normalisation makes one of.
 _LONGEST_COMPOSED = 4
 
+_NO_CHOICE = serializers.ChoiceField.default_error_messages["invalid_choice"]
+
 
 class RequestSerializer(serializers.Serializer[Any]):
     """A request body: unknown fields are refused."""
 
     default_error_messages = {"unknown_field": "There is no field {field}."}
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for field in fields.values():
+            if isinstance(field, serializers.ChoiceField) and field.error_messages["invalid_choice"] == _NO_CHOICE:
+                named = ", ".join(str(choice) for choice in field.choices if choice != "")
+                field.error_messages["invalid_choice"] = f"This is none of the choices: {named}."
+        return dict(fields)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):

@@ -55,7 +55,7 @@ class TaxClassPriceMismatch(Conflict):
 
 
 class OrderTooSmall(Invalid):
-    message = "An order comes to at least 1 rupee."
+    message = "An order must be at least ₹1.00."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ class ExceptionResolvedAlready(Conflict):
 
 
 class ExceptionHoldsMoney(Conflict):
-    message = "It holds {0} paise in suspense: say where they go to."
+    message = "It holds {0} in suspense. Say where the money goes: written_off, cleared or paid_outside."
 
 
 class MoneyStillOwed(Conflict):
@@ -116,7 +116,7 @@ def resolve_exception(
     if not note.strip():
         raise NoteIsMissing(param="note")
     if resolution == Resolution.NOTED and exception.held_amount:
-        raise ExceptionHoldsMoney(exception.held_amount, param="resolution")
+        raise ExceptionHoldsMoney(rupees(exception.held_amount), param="resolution")
     owed = owed_amount(exception)
     if exception.reason == ExceptionReason.RECEIVABLE_OVERDUE and owed != exception.expected_amount:
         raise ReceivableChanged(exception.entity_id, rupees(owed), rupees(exception.expected_amount or 0))
