@@ -22,9 +22,10 @@ from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.sites import UnfoldAdminSite
 
-from apps.core.admin_actions import WithObjectActions, act_for, object_actions_of
+from apps.core.admin_actions import WithObjectActions, act_for
 from apps.core.admin_fields import RupeesField, as_rupees, is_money, money_fields
 from apps.core.admin_lists import UncountedChangeList, UncountedPaginator
+from apps.core.admin_panels import find_headline, panels_for
 from apps.core.admin_questions import CONFIRMED, Question, Unconfirmed, require_confirmation, typed_values
 from apps.core.errors import BahiError
 from apps.core.events import Actor
@@ -96,24 +97,6 @@ def tones(choices: type[TextChoices], **by_tone: Sequence[str]) -> dict[str, str
 def on_one_line(values: dict[str, Any], names: Sequence[str]) -> str:
     """Return the values that are there, parted by commas, as an address is read out."""
     return ", ".join(str(values[name]) for name in names if values.get(name))
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A table on another model's page: its title, its column names, and a function of the object that returns the rows."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Callable[[Any], list[tuple[Any, ...]]]
-    permission: str = ""
-
-
-_panels: dict[str, list[Panel]] = {}
-
-
-def add_panel(model_label: str, panel: Panel) -> None:
-    """Show a panel on the admin page of a model, named as `orders.order`; called from the admin module of an app above it."""
-    _panels.setdefault(model_label, []).append(panel)
 
 
 class ChoicesView(AutocompleteJsonView):
@@ -220,22 +203,17 @@ class BahiAdmin(WithObjectActions, ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
-        panels = [
-            panel
-            for panel in _panels.get(self.model._meta.label_lower, [])
-            if not panel.permission or request.user.has_perm(panel.permission)
-        ]
-        has_object_actions = bool(object_actions_of(self.model)) and self.has_view_permission(request)
-        instance = self.get_object(request, object_id) if panels or has_object_actions else None
-        shown = [
-            {"title": panel.title, "columns": panel.columns, "rows": panel.rows(instance)}
-            for panel in panels
-            if instance
-        ]
-        object_actions = self.object_actions_for(request, instance) if has_object_actions and instance else []
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "panels": shown, "object_actions": object_actions}
-        )
+        instance = self.get_object(request, object_id)
+        if instance is None or not self.has_view_permission(request, instance):
+            return super().change_view(request, object_id, form_url, extra_context)
+        panels = panels_for(request, instance)
+        context = {
+            "panels": [panel for panel in panels if panel["rows"]],
+            "empty_panels": ", ".join(panel["title"] for panel in panels if panel["is_missed"]),
+            "headline": find_headline(instance),
+            "object_actions": self.object_actions_for(request, instance),
+        }
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         return None if "\x00" in object_id else super().get_object(request, object_id, from_field)

@@ -3,14 +3,21 @@
 import smtplib
 import socket
 from collections.abc import Sequence
+from email.utils import formataddr, parseaddr
 from typing import Any
 
+from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend as DjangoEmailBackend
 
 from apps.core.deadlines import deadline, watch
 
 _LONGEST_CONVERSATION = 30.0  # seconds, from the first byte to the last; EMAIL_TIMEOUT is between two pieces
+
+
+def sender() -> str:
+    """Return whom a mail is from: the shop's name, whatever name `DEFAULT_FROM_EMAIL` has, with its address."""
+    return formataddr((settings.SHOP_NAME, parseaddr(settings.DEFAULT_FROM_EMAIL)[1]))
 
 
 class _Smtp(smtplib.SMTP):

@@ -10,12 +10,14 @@ from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
 from apps.core.admin_actions import add_forecast
+from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_search import Finder, add_finder
-from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, on_one_line
+from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, on_one_line
 from apps.core.dates import format_day
 from apps.core.errors import BahiError
 from apps.core.money import rupees
 from apps.invoicing import selectors
+from apps.invoicing.messages import credit_note_skipped
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
 from apps.tax.rules import rate_label, state_name
 
@@ -189,7 +191,7 @@ def _notes_of_refund(refund: Any) -> list[tuple[Any, ...]]:
             (_link(note), format_day(note.invoice_date), rupees(note.total_amount), _pdf_link(note)) for note in notes
         ]
     reason = selectors.find_reason_to_withhold(refund.pk)
-    return [(f"none: {reason.replace('_', ' ')}", "", "", "")] if reason else []
+    return [(credit_note_skipped(reason), "", "", "")] if reason else []
 
 
 add_panel(
@@ -220,6 +222,7 @@ add_panel(
         columns=("Number", "Type", "Status", "Date", "Total", "PDF"),
         rows=_invoices_of_order,
         permission="invoicing.view_invoice",
+        position=30,
     ),
 )
 

@@ -1,5 +1,6 @@
 """Who was told what, to look at; and the messages of an order, on the order's page."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +13,20 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.decorators import display
 
+from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, act_for, add_forecast, add_object_action
-from apps.core.admin_site import Panel, ReadOnlyAdmin, add_panel, tones
+from apps.core.admin_panels import Headline, Panel, add_headline, add_panel
+from apps.core.admin_site import ReadOnlyAdmin, link, tones
+from apps.core.dates import format_instant
 from apps.core.errors import BahiError, NotFound
 from apps.core.models import public_pk
 from apps.notifications import rules, selectors, services
+from apps.notifications.messages import failure_text
 from apps.notifications.models import Notification
 from apps.notifications.states import NOT_SENT, Channel, NotificationStatus
 
+_SHOWN_MESSAGES = 100
 _TONES = tones(
     NotificationStatus,
     success=(NotificationStatus.SENT,),
@@ -164,7 +170,7 @@ def _resend_facts(notification: Notification) -> list[tuple[str, str]]:
     return [
         ("To", notification.recipient),
         ("Text", notification.body.strip()),
-        ("Why it was not sent", notification.last_error),
+        ("Why it was not sent", failure_text(notification.last_error)),
         ("What happens", _resend_outcome(notification)),
     ]
 
@@ -191,30 +197,59 @@ def _pks(public_id: str) -> list[UUID]:
         return []
 
 
-def _messages_of(order: Any) -> list[tuple[Any, ...]]:
+def _rows_of(messages: "QuerySet[Notification]") -> list[tuple[Any, ...]]:
     return [
         (
-            message.created_at,
+            format_instant(message.created_at),
             message.get_channel_display(),
-            message.title,
-            message.recipient if message.channel != Channel.IN_APP else "",
+            link(reverse("admin:notifications_notification_change", args=[message.pk]), message.title),
+            accounts.masked(message.recipient) if message.channel != Channel.IN_APP else "",
             message.get_status_display(),
-            (message.provider_id or message.message_id) if message.sent_at else "",
-            message.last_error,
+            failure_text(message.last_error) if message.status != NotificationStatus.SENT else "",
         )
-        for message in selectors.list_of_order(order.pk)[:100]
+        for message in messages[:_SHOWN_MESSAGES]
     ]
 
 
-add_panel(
-    "orders.order",
-    Panel(
-        title="Messages",
-        columns=("When", "Channel", "Message", "To", "Status", "Proof", "Error"),
-        rows=_messages_of,
-        permission="notifications.view_notification",
-    ),
-)
+def _messages_of(order: Any) -> list[tuple[Any, ...]]:
+    return _rows_of(selectors.list_of_order(order.pk))
+
+
+def _messages_to(customer: Any) -> list[tuple[Any, ...]]:
+    return _rows_of(selectors.list_to_user(customer.pk))
+
+
+def _all_sent(rows: Sequence[tuple[Any, ...]]) -> bool:
+    not_sent = {status.label for status in NOT_SENT}
+    return not any(row[4] in not_sent for row in rows)
+
+
+_COLUMNS = ("When", "Channel", "Message", "To", "Status", "Why not")
+for _model, _rows in (("orders.order", _messages_of), ("accounts.user", _messages_to)):
+    add_panel(
+        _model,
+        Panel(
+            title="Messages",
+            columns=_COLUMNS,
+            rows=_rows,
+            permission="notifications.view_notification",
+            is_folded=_all_sent,
+            position=60,
+        ),
+    )
+
+
+def _headline_of_messages(order: Any) -> Headline | None:
+    count = selectors.list_of_order(order.pk).filter(status__in=NOT_SENT).count()
+    if not count:
+        return None
+    many = f"{count} messages to the buyer were" if count > 1 else "One message to the buyer was"
+    return Headline(
+        22, f"{many} not sent. Look at the messages below, and send them again if they are still true.", "warning"
+    )
+
+
+add_headline("orders.order", _headline_of_messages)
 
 
 def _told_of_cancelling(order: Any) -> list[tuple[str, str]]:

@@ -1,27 +1,35 @@
-"""The back office's order page: to look at, with one action."""
+"""The back office's order page: what to do, lines and money first; and the list of orders with one action."""
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.contrib import messages as notices
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from unfold.decorators import display
 
 from apps.accounts import selectors as accounts
 from apps.core import clock
+from apps.core.admin_panels import Headline, Panel, add_headline, add_panel, folded
 from apps.core.admin_search import SHOWN, Finder, add_finder
-from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, on_one_line, tones
+from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
+from apps.core.dates import format_instant
 from apps.core.errors import BahiError
 from apps.core.events import Actor, list_events_of_root
+from apps.core.models import Event
 from apps.core.money import rupees
 from apps.core.search import SearchTerm
-from apps.orders import rules, selectors, services
+from apps.orders import messages, rules, selectors, services
 from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus, PaymentStatus
 from apps.tax.rules import rate_label
 
 _SHOWN_NEWS = 200
-_ADDRESS = ("name", "company", "line1", "line2", "city", "pin", "state_name", "phone", "gstin")
+_SHOWN_ORDERS = 50
+#: What the buyer is told, except that they were told: messages have a table of their own.
+_SHOWN_EVENTS = frozenset(rules.CUSTOMER_NEWS) - {"notifications.notification.sent"}
+_SEES_CONTACTS = "accounts.manage_people"
 _TONES = tones(
     OrderStatus,
     success=(OrderStatus.CONFIRMED, OrderStatus.COMPLETED),
@@ -38,28 +46,9 @@ _PAYMENT_TONES = tones(
 
 
 class OrderLineInline(ReadOnlyTabularInline):
-    """The lines of an order."""
+    """The lines of an order; its page shows them in a table of its own."""
 
     model = OrderLine
-    fields = ("position", "sku", "name", "hsn", "quantity", "price", "tax", "taxable", "total")
-    readonly_fields = fields
-    ordering = ("position",)
-
-    @admin.display(description="Unit price")
-    def price(self, line: OrderLine) -> str:
-        return f"{rupees(line.unit_price)} {'incl.' if line.price_includes_tax else 'excl.'}"
-
-    @admin.display(description="GST")
-    def tax(self, line: OrderLine) -> str:
-        return rate_label(line.taxability, line.tax_rate)
-
-    @admin.display(description="Taxable")
-    def taxable(self, line: OrderLine) -> str:
-        return rupees(line.taxable_amount)
-
-    @admin.display(description="Total")
-    def total(self, line: OrderLine) -> str:
-        return rupees(line.total_amount)
 
 
 @admin.register(Order)
@@ -72,74 +61,21 @@ class OrderAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
     search_fields = ("number", "customer__phone", "customer__email")
     search_help_text = "An order number or its beginning, a phone number, or an e-mail address."
-    readonly_fields = ("public_id", "paid", "ship_to", "bill_to", "place", "why_there")
-    fieldsets = (
-        (None, {"fields": (("number", "public_id"), ("status", "paid"), ("customer", "buyer_gstin"), "note")}),
-        (
-            "Amounts",
-            {
-                "fields": (
-                    ("taxable_amount", "shipping_amount"),
-                    ("cgst_amount", "sgst_amount"),
-                    ("utgst_amount", "igst_amount"),
-                    ("discount_amount", "round_off_amount"),
-                    ("total_amount", "paid_amount"),
-                )
-            },
-        ),
-        (
-            "Supply",
-            {
-                "fields": (
-                    ("ship_to", "bill_to"),
-                    ("place", "why_there"),
-                    "registration",
-                )
-            },
-        ),
-        (
-            "Times",
-            {
-                "fields": (
-                    ("placed_at", "confirmed_at"),
-                    ("expires_at", "expired_at"),
-                    ("payment_live_until", "cancelled_at"),
-                    "cancel_reason",
-                )
-            },
-        ),
-    )
+    change_form_template = "admin/order.html"
+    fields = ()
     inlines = (OrderLineInline,)
     actions = ("cancel_orders",)
 
-    @admin.display(description="ID")
-    def public_id(self, order: Order) -> str:
-        return order.public_id
-
-    @admin.display(description="Ship to")
-    def ship_to(self, order: Order) -> str:
-        return on_one_line(order.shipping_address.snapshot, _ADDRESS)
-
-    @admin.display(description="Bill to")
-    def bill_to(self, order: Order) -> str:
-        return on_one_line(order.billing_address.snapshot, _ADDRESS)
-
-    @admin.display(description="Place of supply")
-    def place(self, order: Order) -> str:
-        return f"{order.place_of_supply} {_place_of(order).state_name}"
-
-    @admin.display(description="Why there")
-    def why_there(self, order: Order) -> str:
-        place = _place_of(order)
-        return f"{place.explanation} ({place.section})"
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        order = self.get_object(request, object_id)
+        shown = {} if order is None else {"page": _page_of(order, request)}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
     def status_label(self, order: Order) -> tuple[str, str]:
         return order.status, order.get_status_display()
-
-    @admin.display(description="Payment")
-    def paid(self, order: Order) -> str:
-        return str(selectors.payment_status_of(order, clock.now()).label)
 
     @display(description="Payment", label=_PAYMENT_TONES)  # type: ignore[untyped-decorator]
     def payment_label(self, order: Order) -> tuple[str, str]:
@@ -177,13 +113,141 @@ class OrderAdmin(ReadOnlyAdmin):
             try:
                 services.cancel_order(order_id=order.pk, actor=actor, reason="Cancelled by staff", now=clock.now())
             except BahiError as error:
-                self.message_user(request, error.text, messages.ERROR)
+                self.message_user(request, error.text, notices.ERROR)
             else:
-                self.message_user(request, f"Order {order.number} is cancelled.", messages.SUCCESS)
+                self.message_user(request, f"Order {order.number} is cancelled.", notices.SUCCESS)
 
 
-def _place_of(order: Order) -> rules.Place:
-    return rules.describe_place(order.place_of_supply, order.place_of_supply_reason)
+def _page_of(order: Order, request: HttpRequest) -> dict[str, Any]:
+    """Return what the page of an order shows beside its panels."""
+    status = selectors.payment_status_of(order, clock.now())
+    ship_to, bill_to = order.shipping_address.snapshot, order.billing_address.snapshot
+    return {
+        "status": {"text": order.get_status_display(), "tone": _TONES[order.status]},
+        "payment": {"text": str(status.label), "tone": _PAYMENT_TONES[status.value]},
+        "placed": format_instant(order.placed_at),
+        "lines": [_line_of(line) for line in selectors.list_lines(order.pk)],
+        "sums": _sums_of(order),
+        "customer": _customer_of(order, request),
+        "ship_to": _address_rows(ship_to, request),
+        "bill_to": _address_rows(bill_to, request) if bill_to != ship_to else [],
+        "note": order.note,
+        "details": _details_of(order),
+    }
+
+
+def _line_of(line: OrderLine) -> dict[str, Any]:
+    return {
+        "name": line.name,
+        "sku": line.sku,
+        "hsn": line.hsn,
+        "quantity": line.quantity,
+        "price": f"{rupees(line.unit_price)}{'' if line.price_includes_tax else ' + GST'}",
+        "tax": rate_label(line.taxability, line.tax_rate),
+        "total": rupees(line.total_amount),
+    }
+
+
+def _sums_of(order: Order) -> list[dict[str, Any]]:
+    """Return what an order comes to and what became of the money; amounts of zero are left out, except of the total."""
+    parts = (
+        ("Value without tax", order.taxable_amount),
+        ("Discount, taken off already", order.discount_amount),
+        ("Shipping, included", order.shipping_amount),
+        ("CGST", order.cgst_amount),
+        ("SGST", order.sgst_amount),
+        ("UTGST", order.utgst_amount),
+        ("IGST", order.igst_amount),
+        ("Round-off", order.round_off_amount),
+    )
+    money = (
+        ("Paid", order.paid_amount),
+        ("Arrived, to be decided about", order.under_review_amount),
+        ("Refunded", order.refunded_amount),
+        ("Disputed by the payer's bank", order.disputed_amount),
+        ("Lost in a dispute", order.lost_amount),
+        ("Still to be paid", _due_of(order)),
+    )
+    return [
+        *({"title": title, "amount": rupees(amount)} for title, amount in parts if amount),
+        {"title": "Total", "amount": rupees(order.total_amount), "is_strong": True},
+        *({"title": title, "amount": rupees(amount)} for title, amount in money if amount),
+    ]
+
+
+def _due_of(order: Order) -> int:
+    is_waiting = order.status == OrderStatus.PENDING_PAYMENT
+    return max(0, order.total_amount - order.paid_amount) if is_waiting else 0
+
+
+def _customer_of(order: Order, request: HttpRequest) -> dict[str, Any]:
+    customer = order.customer
+    contacts = [_contact(one, request) for one in (customer.phone, customer.email) if one]
+    name, *others = [one for one in (customer.name, *contacts) if one] or ["The customer's page"]
+    return {
+        "name": name,
+        "href": reverse("admin:accounts_user_change", args=[customer.pk]),
+        "contacts": others,
+        "gstin": order.buyer_gstin,
+    }
+
+
+def _contact(destination: str, request: HttpRequest) -> str:
+    user: Any = request.user
+    return destination if user.has_perm(_SEES_CONTACTS) else accounts.masked(destination)
+
+
+def _address_rows(address: dict[str, Any], request: HttpRequest) -> list[str]:
+    """Return an address as it is written on a parcel, a line each."""
+    town = " ".join(str(address[name]) for name in ("city", "pin") if address.get(name))
+    state = address.get("state_name") or ""
+    phone = _contact(str(address["phone"]), request) if address.get("phone") else ""
+    gstin = f"GSTIN {address['gstin']}" if address.get("gstin") else ""
+    own = [str(address.get(name) or "") for name in ("name", "company", "line1", "line2")]
+    return [row for row in (*own, ", ".join(part for part in (town, state) if part), phone, gstin) if row]
+
+
+def _details_of(order: Order) -> list[tuple[str, Any]]:
+    """Return what only a few readers want: ids, the place of supply, the times; what is empty is left out."""
+    place = rules.describe_place(order.place_of_supply, order.place_of_supply_reason)
+    times = (
+        ("Placed", order.placed_at),
+        ("Confirmed", order.confirmed_at),
+        ("To be paid until", order.expires_at),
+        ("Payment under way until", order.payment_live_until),
+        ("Closed unpaid", order.expired_at),
+        ("Cancelled", order.cancelled_at),
+    )
+    return [
+        ("ID", order.public_id),
+        ("Place of supply", f"{place.state} {place.state_name}"),
+        ("Why there", f"{place.explanation} ({place.section})"),
+        ("Sold by", str(order.registration)),
+        *((title, format_instant(at)) for title, at in times if at),
+        *([("Cancel reason", order.cancel_reason)] if order.cancel_reason else []),
+    ]
+
+
+def _headline_of(order: Order) -> Headline | None:
+    """Return what an order by itself says is to be done; apps above know more."""
+    now = clock.now()
+    due = _due_of(order)
+    status = OrderStatus(order.status)
+    if status == OrderStatus.PENDING_PAYMENT and order.payment_live_until and order.payment_live_until > now:
+        return Headline(31, messages.payment_under_way(due), "info")
+    if status == OrderStatus.PENDING_PAYMENT:
+        return Headline(30, messages.awaits_payment(due, expires_at=order.expires_at), "warning")
+    if status == OrderStatus.EXPIRED and order.expired_at:
+        return Headline(5, messages.expired(order.expired_at), "info")
+    if status == OrderStatus.CANCELLED and order.cancelled_at:
+        return Headline(5, messages.cancelled(order.cancelled_at, reason=order.cancel_reason), "info")
+    said = {
+        OrderStatus.CONFIRMED: Headline(10, messages.paid_and_confirmed(order.paid_amount), "success"),
+        OrderStatus.ON_HOLD: Headline(61, messages.on_hold(), "warning"),
+        OrderStatus.IN_FULFILMENT: Headline(10, messages.in_fulfilment(), "info"),
+        OrderStatus.COMPLETED: Headline(5, messages.completed(), "success"),
+    }
+    return said.get(status)
 
 
 def _who(actor: str, order: Order) -> str:
@@ -193,15 +257,58 @@ def _who(actor: str, order: Order) -> str:
 
 
 def _timeline_rows(order: Order) -> list[tuple[Any, ...]]:
+    return [_row_of(event, order) for event in _events_of(order) if event.type in _SHOWN_EVENTS]
+
+
+def _event_rows(order: Order) -> list[tuple[Any, ...]]:
+    return [_row_of(event, order) for event in _events_of(order) if event.type not in _SHOWN_EVENTS]
+
+
+def _events_of(order: Order) -> list[Event]:
+    return list(list_events_of_root(order.pk)[:_SHOWN_NEWS])
+
+
+def _row_of(event: Event, order: Order) -> tuple[Any, ...]:
+    text = rules.timeline_text(event.type)
+    return (text, format_instant(event.created_at), _who(event.actor, order), event.reason)
+
+
+def _orders_of(customer: Any) -> list[tuple[Any, ...]]:
+    """Return the latest orders of a customer, for their page."""
+    latest = Order.objects.filter(customer_id=customer.pk).order_by("-created_at", "-pk")[:_SHOWN_ORDERS]
+    now = clock.now()
     return [
-        (event.created_at, rules.timeline_text(event.type), _who(event.actor, order), event.reason)
-        for event in list_events_of_root(order.pk)[:_SHOWN_NEWS]
+        (
+            link(reverse("admin:orders_order_change", args=[order.pk]), order.number),
+            format_instant(order.placed_at),
+            order.get_status_display(),
+            str(selectors.payment_status_of(order, now).label),
+            rupees(order.total_amount),
+        )
+        for order in latest
     ]
 
 
+add_headline("orders.order", _headline_of)
 add_panel(
     "orders.order",
-    Panel(title="Timeline", columns=("When", "What", "Who", "Why"), rows=_timeline_rows),
+    Panel(title="What happened", columns=("What", "When", "Who", "Why"), rows=_timeline_rows, position=40),
+)
+add_panel(
+    "orders.order",
+    Panel(
+        title="Internal events", columns=("What", "When", "Who", "Why"), rows=_event_rows, is_folded=folded, position=80
+    ),
+)
+add_panel(
+    "accounts.user",
+    Panel(
+        title="Orders",
+        columns=("Order", "Placed", "Status", "Payment", "Total"),
+        rows=_orders_of,
+        permission="orders.view_order",
+        position=10,
+    ),
 )
 
 

@@ -5,9 +5,11 @@ Amounts are in paise, shown in their currency.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from apps.core.money import amount_text
+from apps.core.dates import format_instant
+from apps.core.money import amount_text, rupees
 
 _METHODS = {
     "upi": "UPI",
@@ -186,3 +188,33 @@ def failure_text(error: Mapping[str, Any]) -> str:
         return description if description.endswith((".", "!", "?")) else f"{description}."
     word = reason or str(error.get("code") or "")
     return f"The gateway's reason is “{word.replace('_', ' ').lower()}”." if word else ""
+
+
+def attempt_failed(error: Mapping[str, Any], *, until: datetime) -> str:
+    """Return that the last attempt to pay an order failed, why, and until when it can be paid."""
+    why = failure_text(error) or "The gateway did not say why."
+    return f"The last attempt to pay failed. {why} The buyer can try again until {format_instant(until)} IST."
+
+
+def refund_failed(number: str, amount: int, error: Mapping[str, Any]) -> str:
+    """Return that a refund failed and what staff can do."""
+    why = failure_text(error) or "The gateway did not say why."
+    return f"Refund {number} of {rupees(amount)} failed. {why} Attempt it again, or pay it by bank transfer."
+
+
+def refunded(gone: int, paid: int, *, is_closed: bool) -> str:
+    """Return how much of an order's money has gone back to the buyer."""
+    if is_closed and gone >= paid:
+        return f"The order is cancelled, and all of the {rupees(paid)} paid has been refunded. Nothing is to be done."
+    if is_closed:
+        return f"The order is cancelled, and {rupees(gone)} of the {rupees(paid)} paid has been refunded."
+    if gone >= paid:
+        return f"All of the {rupees(paid)} paid has been refunded. Nothing is to be done."
+    return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded. Nothing is to be done."
+
+
+def money_to_decide(arrived: int, requested: int) -> str:
+    """Return that money arrived that somebody must decide about."""
+    if arrived == requested:
+        return f"{rupees(arrived)} arrived that this order does not need. Refund it on the page of its payment attempt."
+    return f"{rupees(arrived)} arrived where {rupees(requested)} was requested. Accept it or refund it on the page of its payment attempt."

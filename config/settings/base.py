@@ -374,9 +374,9 @@ SPECTACULAR_SETTINGS = {
 # The back office: how it looks; config/back_office.py has what is on it -------------------------------------------------
 
 UNFOLD = {
-    "SITE_TITLE": "Bahi",
-    "SITE_HEADER": "Bahi",
-    "SITE_SUBHEADER": SHOP_NAME if SHOP_NAME != "Bahi" else "Back office",
+    "SITE_TITLE": SHOP_NAME,
+    "SITE_HEADER": SHOP_NAME,
+    "SITE_SUBHEADER": "Back office",
     "SITE_SYMBOL": "menu_book",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,

@@ -131,6 +131,10 @@ class UserAdmin(BahiAdmin):
         if obj is None:
             return ((None, {"fields": ("email", "name", "password", "role")}),)
         contact = ("phone", "email") if self._manages(request) else ("masked_phone", "masked_email")
+        if not (obj.is_staff or self.has_change_permission(request, obj)):
+            # A customer has no roles, and support has no business with what only their access is about.
+            account = (("created_at", "last_login"), ("is_active", "public_id"))
+            return ((None, {"fields": ("name", contact, *account)}),)
         access = ("roles", "new_password") if self.has_change_permission(request, obj) else ("shown_roles",)
         return (
             (None, {"fields": ("name", contact, ("email_confirmed_at", "public_id"))}),

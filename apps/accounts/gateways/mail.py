@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from apps.accounts.gateways import Outcome
 from apps.accounts.states import SendFailure, SendStatus
 from apps.core import http
+from apps.core.mail import sender
 
 _SUBJECTS = {
     "log_in": "Your log-in code for {shop}",
@@ -31,7 +32,7 @@ def send_code(*, email: str, code: str, purpose: str, minutes: int, message_id: 
     message = EmailMultiAlternatives(
         subject=_SUBJECTS[purpose].format(shop=settings.SHOP_NAME),
         body=render_to_string("email/accounts/code.txt", context),
-        from_email=settings.DEFAULT_FROM_EMAIL,
+        from_email=sender(),
         to=[email],
         headers={"Message-ID": message_id, "Auto-Submitted": "auto-generated"},
     )

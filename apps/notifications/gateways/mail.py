@@ -4,10 +4,10 @@ import smtplib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 
 from apps.core import http
+from apps.core.mail import sender
 from apps.notifications.gateways import Fate, Outcome
 
 #: 530 and 535 say that our log-in is wrong, which an operator can mend.
@@ -37,7 +37,7 @@ def send(
     mail = EmailMultiAlternatives(
         subject=subject,
         body=text,
-        from_email=settings.DEFAULT_FROM_EMAIL,
+        from_email=sender(),
         to=[recipient],
         headers={"Message-ID": message_id, "Auto-Submitted": "auto-generated"},
     )

@@ -11,6 +11,7 @@ from apps.notifications.selectors.messages import (
     list_in_app,
     list_of_event,
     list_of_order,
+    list_to_user,
     was_said,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "list_in_app",
     "list_of_event",
     "list_of_order",
+    "list_to_user",
     "was_said",
 ]

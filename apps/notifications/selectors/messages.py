@@ -66,6 +66,11 @@ def list_of_order(order_id: UUID) -> QuerySet[Notification]:
     return Notification.objects.filter(root_id=order_id).order_by("created_at", "id")
 
 
+def list_to_user(user_id: UUID) -> QuerySet[Notification]:
+    """Return what a person was told, newest first."""
+    return Notification.objects.filter(user_id=user_id).order_by("-created_at", "-id")
+
+
 def was_said(row: Notification) -> bool:
     """Test if a message of the same words was written to the same person about the same order, and not failed."""
     same = Notification.objects.filter(

@@ -3,6 +3,7 @@
 from apps.payments.admin import (
     cancelling,
     disputes,
+    headlines,
     linking,
     money,
     refund_requests,
@@ -16,6 +17,7 @@ from apps.payments.admin import (
 __all__ = [
     "cancelling",
     "disputes",
+    "headlines",
     "linking",
     "money",
     "refund_requests",

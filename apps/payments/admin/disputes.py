@@ -14,7 +14,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, add_object_action
-from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
+from apps.core.admin_panels import Panel, add_panel
+from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.dates import format_instant
 from apps.core.money import rupees
 from apps.payments import selectors, services
@@ -281,7 +282,7 @@ def _dispute_rows(order: Any) -> list[tuple[Any, ...]]:
             link(reverse("admin:payments_dispute_change", args=[dispute.pk]), dispute.gateway_dispute_id),
             dispute.get_status_display(),
             rupees(dispute.amount),
-            dispute.respond_by or "",
+            format_instant(dispute.respond_by) if dispute.respond_by else "",
             _deadline(dispute, now=now)[1],
         )
         for dispute in selectors.list_disputes(order_id=order.pk)
@@ -295,5 +296,6 @@ add_panel(
         columns=("Dispute", "Status", "Amount", "Answer by", "Left"),
         rows=_dispute_rows,
         permission="payments.view_dispute",
+        position=15,
     ),
 )

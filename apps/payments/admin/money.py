@@ -10,9 +10,12 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.core.admin_fields import show_json
-from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
+from apps.core.admin_panels import Panel, add_panel, folded
+from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
+from apps.core.dates import format_instant
 from apps.core.money import rupees
 from apps.payments import selectors
+from apps.payments.messages import failure_text, method_text
 from apps.payments.models import (
     Account,
     BalanceCheckpoint,
@@ -166,30 +169,38 @@ class BalanceCheckpointAdmin(ReadOnlyAdmin):
 
 
 def _payment_rows(order: Any) -> list[tuple[Any, ...]]:
+    """Return the payments of an order, each followed by its attempts; one that has one attempt alone shares its row."""
     rows: list[tuple[Any, ...]] = []
     for payment in selectors.list_payments_of_order(order.pk):
-        page = reverse("admin:payments_payment_change", args=[payment.pk])
-        asked = (link(page, payment.public_id), payment.get_status_display(), rupees(payment.amount))
-        rows.append((*asked, payment.get_channel_display(), payment.gateway_reference or "", ""))
-        rows += [
-            (
-                attempt.gateway_payment_id,
-                attempt.get_status_display(),
-                rupees(attempt.amount),
-                f"{attempt.method} {attempt.payer}".strip(),
-                attempt.error.get("reason", ""),
-                attempt.get_review_reason_display(),
-            )
-            for attempt in payment.attempts.all()
-        ]
+        attempts = list(payment.attempts.all())
+        page = link(reverse("admin:payments_payment_change", args=[payment.pk]), f"Payment {payment.sequence}")
+        if len(attempts) != 1:
+            asked = (page, payment.get_status_display(), rupees(payment.amount), payment.get_channel_display())
+            rows.append((*asked, "", payment.gateway_reference or ""))
+        for attempt in attempts:
+            first = page if len(attempts) == 1 else ""
+            rows.append((first, *_attempt_cells(attempt)))
     return rows
+
+
+def _attempt_cells(attempt: PaymentAttempt) -> tuple[Any, ...]:
+    review = attempt.get_review_reason_display() if attempt.review_reason else ""
+    why = failure_text(attempt.error) if attempt.status == AttemptStatus.FAILED else ""
+    page = reverse("admin:payments_paymentattempt_change", args=[attempt.pk])
+    return (
+        attempt.get_status_display(),
+        rupees(attempt.amount),
+        method_text(attempt.method, attempt.payer),
+        " ".join(part for part in (why, f"{review}." if review else "") if part),
+        link(page, attempt.gateway_payment_id),
+    )
 
 
 def _ledger_rows(order: Any) -> list[tuple[Any, ...]]:
     return [
         (
-            posting.occurred_at,
-            posting.kind,
+            format_instant(posting.occurred_at),
+            posting.kind.replace("_", " ").capitalize(),
             entry.account_id,
             rupees(entry.amount) if entry.amount > 0 else "",
             rupees(-entry.amount) if entry.amount < 0 else "",
@@ -203,9 +214,10 @@ add_panel(
     "orders.order",
     Panel(
         title="Payments",
-        columns=("Payment or try", "Status", "Amount", "By", "Reason", "To review"),
+        columns=("Payment", "Status", "Amount", "By", "Remarks", "At the gateway"),
         rows=_payment_rows,
         permission="payments.view_payment",
+        position=10,
     ),
 )
 
@@ -217,5 +229,7 @@ add_panel(
         columns=("When", "What", "Account", "Debit", "Credit"),
         rows=_ledger_rows,
         permission="payments.view_ledgertransaction",
+        is_folded=folded,
+        position=70,
     ),
 )

@@ -1,6 +1,5 @@
 """The order's page: requesting a refund of lines and units, of an amount, or of all that is left, shown before it is confirmed."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +10,12 @@ from unfold.widgets import (
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
 )
 
 from apps.core.admin_actions import ObjectAction, ObjectForm, Preview, add_object_action
+from apps.core.admin_fields import RupeesField
 from apps.core.events import Actor
-from apps.core.money import PAISE_PER_RUPEE, rupees
+from apps.core.money import rupees
 from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus
 from apps.payments import selectors, services
@@ -28,28 +27,7 @@ ALL, LINES, AMOUNT = "all", "lines", "amount"
 _WHAT = ((LINES, "Items"), (AMOUNT, "An amount"), (ALL, "All that is left"))
 #: Money of another amount than was requested has an action of its own, on its attempt's page.
 _REASONS = [(one.value, one.label) for one in USER_REFUND_REASONS if one != RefundReason.AMOUNT_DIFFERS]
-_RUPEES = re.compile(r"(\d{1,10})(?:\.(\d{1,2}))?")
 _KEEPS_ITS_GOODS = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
-
-
-class RupeesField(forms.CharField):
-    """An amount as people type it, `1,499` or `₹1,499.50`; its value is in paise."""
-
-    default_error_messages = {"invalid": "Enter an amount in rupees, such as 499 or 499.50."}
-
-    def to_python(self, value: Any) -> Any:
-        """
-        Return the amount in paise, or None if nothing was typed.
-
-        :raises ValidationError: if it is no amount
-        """
-        typed = re.sub(r"[₹,\s]", "", str(value or ""))
-        if not typed:
-            return None
-        found = _RUPEES.fullmatch(typed)
-        if found is None:
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return int(found[1]) * PAISE_PER_RUPEE + int((found[2] or "").ljust(2, "0"))
 
 
 class RefundForm(ObjectForm):
@@ -62,10 +40,7 @@ class RefundForm(ObjectForm):
     what = forms.ChoiceField(choices=_WHAT, label="What is refunded", widget=UnfoldAdminRadioSelectWidget())
     amount = RupeesField(
         required=False,
-        label="Amount in rupees",
-        widget=UnfoldAdminTextInputWidget(
-            attrs={"inputmode": "decimal", "autocomplete": "off", "placeholder": "499.50"}
-        ),
+        label="Amount",
         help_text="For “An amount”. With items, leave it empty to refund what they are worth.",
     )
     reason = forms.ChoiceField(choices=[("", "Choose a reason"), *_REASONS], widget=UnfoldAdminSelectWidget())
@@ -150,7 +125,14 @@ def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
 
 
 def _preview(
-    order: Any, actor: Actor, *, amount: int | None, lines: Sequence[services.UnitsBack], reason: str, **_: Any
+    order: Any,
+    actor: Actor,
+    *,
+    amount: int | None,
+    lines: Sequence[services.UnitsBack],
+    reason: str,
+    note: str,
+    **_: Any,
 ) -> Preview:
     plan = services.preview_refund(order, amount=amount, lines=lines, actor=actor)
     refundable = selectors.refundable_of(order.pk)
@@ -158,7 +140,7 @@ def _preview(
         ("Refund", f"{rupees(plan.amount)} of order {order.number}. {_left_text(refundable - plan.amount)}"),
         *_line_rows(order, plan),
         *[("The money", _way_back(attempt, part)) for attempt, part in plan.parts],
-        ("Reason", RefundReason(reason).label),
+        ("Reason", f"{RefundReason(reason).label}. {note}" if note else f"{RefundReason(reason).label}."),
         decision_row(order, MoneyOperation.REQUEST_REFUND, plan.amount, actor=actor),
     ]
     is_alone = plan.decision == Decision.ALONE

@@ -17,18 +17,22 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, act_for, add_object_action
-from apps.core.admin_site import Panel, ReadOnlyAdmin, ReadOnlyTabularInline, add_panel, link, tones
+from apps.core.admin_panels import Panel, add_panel
+from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
+from apps.core.dates import format_instant
 from apps.core.errors import BahiError
 from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.payments import selectors, services
 from apps.payments.admin.decisions import decision_row
+from apps.payments.messages import failure_text
 from apps.payments.models import Refund, RefundLine
 from apps.payments.states import OPEN_REFUNDS, GatewayCall, MoneyOperation, RefundStatus
 
 #: The names of staff are read at most this often, not for each row.
 _KEPT_SECONDS = 30
 _DECIDE = "payments.change_refund"
+_WITHOUT_SUCCESS = (RefundStatus.FAILED, RefundStatus.MANUAL, RefundStatus.UNKNOWN)
 _TONES = tones(
     RefundStatus,
     success=(RefundStatus.PROCESSED,),
@@ -127,7 +131,7 @@ class RefundAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Why it failed")
     def why_it_failed(self, refund: Refund) -> str:
-        return _failure_of(refund)
+        return failure_text(refund.error)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Test if the member of staff may decide about refunds."""
@@ -162,11 +166,6 @@ def _who(refund: Refund, actor: str) -> str:
     names = cache.get_or_set("back-office:staff", accounts.staff_names, _KEPT_SECONDS) or {}
     person = actor.removeprefix("user:")
     return str(names.get(person, person))
-
-
-def _failure_of(refund: Refund) -> str:
-    """Return the gateway's words for why it did not make a refund."""
-    return str(refund.error.get("description") or refund.error.get("reason") or refund.error.get("code") or "")
 
 
 class ReasonForm(forms.Form):
@@ -247,7 +246,7 @@ def _of_refusal(refund: Refund) -> list[tuple[str, Any]]:
 def _of_retry(refund: Refund) -> list[tuple[str, Any]]:
     return [
         *_facts(refund),
-        ("Why it failed", _failure_of(refund) or "not said"),
+        ("Why it failed", failure_text(refund.error) or "The gateway did not say why."),
         ("What is done", "A new refund takes its place."),
     ]
 
@@ -334,8 +333,9 @@ def _rows_of_order(order: Any) -> list[tuple[Any, ...]]:
             refund.get_status_display(),
             rupees(refund.amount),
             refund.get_reason_display(),
+            failure_text(refund.error) if refund.status in _WITHOUT_SUCCESS else "",
             refund.gateway_refund_id or refund.manual_reference,
-            refund.processed_at or "",
+            format_instant(refund.processed_at) if refund.processed_at else "",
         )
         for refund in selectors.list_refunds_of_order(order.pk)
     ]
@@ -345,8 +345,9 @@ add_panel(
     "orders.order",
     Panel(
         title="Refunds",
-        columns=("Refund", "Status", "Amount", "Why", "Reference", "Given back"),
+        columns=("Refund", "Status", "Amount", "Why", "Failure", "Reference", "Refunded"),
         rows=_rows_of_order,
         permission="payments.view_refund",
+        position=20,
     ),
 )

@@ -1,0 +1,23 @@
+"""Why a message did not arrive, in words for staff."""
+
+import pytest
+
+from apps.notifications.messages import failure_text
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ("", ""),
+        ("550: 5.1.1 no such mailbox", "The provider answered 550: 5.1.1 no such mailbox."),
+        ("503:", "The provider answered 503."),
+        (
+            "SMTPServerDisconnected: Connection unexpectedly closed",
+            "The provider could not be reached: Connection unexpectedly closed.",
+        ),
+        ("Every sender died.", "Every sender died."),
+        ("no answer within 30 s", "No answer within 30 s."),
+    ],
+)
+def test_a_failure_is_a_sentence(error: str, text: str) -> None:
+    assert failure_text(error) == text
