@@ -250,27 +250,31 @@ def _headline_of(order: Order) -> Headline | None:
     return said.get(status)
 
 
-def _who(actor: str, order: Order) -> str:
-    """Return who did something; a member of staff by the name that the event keeps."""
-    kind = rules.actor_kind(actor, customer=order.customer.public_id)
-    return actor if kind == "staff" else kind
-
-
 def _timeline_rows(order: Order) -> list[tuple[Any, ...]]:
-    return [_row_of(event, order) for event in _events_of(order) if event.type in _SHOWN_EVENTS]
+    return _rows_of(order, [event for event in _events_of(order) if event.type in _SHOWN_EVENTS])
 
 
 def _event_rows(order: Order) -> list[tuple[Any, ...]]:
-    return [_row_of(event, order) for event in _events_of(order) if event.type not in _SHOWN_EVENTS]
+    return _rows_of(order, [event for event in _events_of(order) if event.type not in _SHOWN_EVENTS])
 
 
 def _events_of(order: Order) -> list[Event]:
     return list(list_events_of_root(order.pk)[:_SHOWN_NEWS])
 
 
-def _row_of(event: Event, order: Order) -> tuple[Any, ...]:
-    text = rules.timeline_text(event.type)
-    return (text, format_instant(event.created_at), _who(event.actor, order), event.reason)
+def _rows_of(order: Order, events: list[Event]) -> list[tuple[Any, ...]]:
+    """Return what happened, when, who did it and why; members of staff by their names."""
+    customer = order.customer.public_id
+    kinds = {event.actor: rules.actor_kind(event.actor, customer=customer) for event in events}
+    names = accounts.staff_names() if "staff" in kinds.values() else {}
+    who = {
+        actor: names.get(actor.removeprefix("user:"), "staff") if kind == "staff" else kind
+        for actor, kind in kinds.items()
+    }
+    return [
+        (rules.timeline_text(event.type), format_instant(event.created_at), who[event.actor], event.reason)
+        for event in events
+    ]
 
 
 def _orders_of(customer: Any) -> list[tuple[Any, ...]]:

@@ -202,8 +202,15 @@ def refund_failed(number: str, amount: int, error: Mapping[str, Any]) -> str:
     return f"Refund {number} of {rupees(amount)} failed. {why} Attempt it again, or pay it by bank transfer."
 
 
-def refunded(gone: int, paid: int, *, is_closed: bool) -> str:
-    """Return how much of an order's money has gone back to the buyer."""
+def refunded(gone: int, paid: int, *, is_closed: bool, keeps_goods: bool) -> str:
+    """Return how much of an order's money has gone back to the buyer, and what is to be done about its goods."""
+    if keeps_goods and gone >= paid:
+        return (
+            f"All of the {rupees(paid)} paid has been refunded, but the order is still open and its goods are reserved. Cancel it"
+            " unless they are to be sent all the same."
+        )
+    if keeps_goods:
+        return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded. The order is still open; its other goods can be sent."
     if is_closed and gone >= paid:
         return f"The order is cancelled, and all of the {rupees(paid)} paid has been refunded. Nothing is to be done."
     if is_closed:

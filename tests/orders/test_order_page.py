@@ -17,6 +17,7 @@ from apps.orders import services
 from apps.orders.models import Order
 from apps.payments import services as payments
 from apps.payments.gateways import GatewayError
+from apps.payments.models import Refund
 from apps.payments.services.returning import note_refund_refused, note_refund_unknown
 from apps.payments.states import AttemptStatus
 from tests.factories.accounts import make_address, make_staff, make_user
@@ -100,6 +101,15 @@ class TestWhatStandsFirst:
         assert "payment noted" not in shown
         assert "We told you about it" not in shown
 
+    def test_staff_are_named_in_what_happened(self, order: Order, support: Any, finance: Any) -> None:
+        make_refund(order, amount=10_000, actor=actor_for(finance))
+
+        content = read(support, order)
+
+        shown = content[content.index("What happened</h2>") : content.index("Internal events")]
+        assert f">{finance.name}</td>" in shown
+        assert finance.public_id not in content
+
     def test_a_column_that_holds_nothing_is_left_out(self, order: Order, support: Any) -> None:
         shown = read(support, order)
         shown = shown[shown.index("What happened</h2>") :]
@@ -179,6 +189,44 @@ class TestHeadline:
 
         assert (
             headline_of(order) == f"Refund {again.number} of ₹236.00 is on its way to the buyer. Nothing is to be done."
+        )
+
+    @pytest.mark.parametrize(
+        ("amount", "expected"),
+        [
+            (
+                10_000,
+                "₹100.00 of the ₹236.00 paid has been refunded. The order is still open; its other goods can be sent.",
+            ),
+            (
+                None,
+                (
+                    "All of the ₹236.00 paid has been refunded, but the order is still open and its goods are reserved. Cancel it"
+                    " unless they are to be sent all the same."
+                ),
+            ),
+        ],
+    )
+    def test_an_open_order_says_what_becomes_of_its_goods_after_a_refund(
+        self, order: Order, amount: int | None, expected: str
+    ) -> None:
+        refund = make_refund(order, amount=amount, is_approved=True)
+        type(refund).objects.filter(pk=refund.pk).update(status="processed", processed_at=clock.now())
+
+        assert headline_of(order) == expected
+
+    def test_a_cancelled_order_says_that_its_money_is_back(self, order: Order, administrator: Any) -> None:
+        pay(order)
+        payments.cancel_order(order_id=order.pk, actor=actor_for(administrator), reason="Sold out", now=clock.now())
+        refund = Refund.objects.get()
+        assert (
+            headline_of(order)
+            == f"Refund {refund.number} of ₹236.00 is on its way to the buyer. Nothing is to be done."
+        )
+        Refund.objects.filter(pk=refund.pk).update(status="processed", processed_at=clock.now())
+
+        assert headline_of(order) == (
+            "The order is cancelled, and all of the ₹236.00 paid has been refunded. Nothing is to be done."
         )
 
     def test_an_unknown_refund_is_asked_about(self, order: Order) -> None:

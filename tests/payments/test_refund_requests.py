@@ -228,15 +228,15 @@ class TestRefusals:
             ({"what": "amount", "amount": ""}, "Enter the amount that is refunded."),
             (
                 {"what": "amount", "amount": "five"},
-                "Enter an amount in rupees, with at most two decimals, such as 599.00.",
+                "Enter an amount in rupees with at most two decimals, such as 599.00.",
             ),
             (
                 {"what": "amount", "amount": "1.234"},
-                "Enter an amount in rupees, with at most two decimals, such as 599.00.",
+                "Enter an amount in rupees with at most two decimals, such as 599.00.",
             ),
             (
                 {"what": "amount", "amount": "-5"},
-                "Enter an amount in rupees, with at most two decimals, such as 599.00.",
+                "Enter an amount in rupees with at most two decimals, such as 599.00.",
             ),
             ({"what": "lines"}, "Enter how many units of which items are refunded."),
             ({"what": "lines", "units_1": "4"}, "less than or equal to 3"),

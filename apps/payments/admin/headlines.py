@@ -10,6 +10,8 @@ from apps.orders.states import OrderStatus
 from apps.payments import messages, selectors
 from apps.payments.states import AttemptStatus, DisputeStatus, RefundStatus
 
+_KEEPS_GOODS = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
+
 
 def _of_disputes(order: Any) -> Headline | None:
     for dispute in selectors.list_disputes(order_id=order.pk):
@@ -45,9 +47,12 @@ def _of_refunds(order: Any) -> Headline | None:
     if latest is None or latest.rank > 20:
         return latest
     gone, _ = selectors.given_back_and_on_its_way(order.pk)
-    return Headline(
-        20, messages.refunded(gone, order.paid_amount, is_closed=order.status == OrderStatus.CANCELLED), "info"
+    keeps_goods = order.status in _KEEPS_GOODS
+    text = messages.refunded(
+        gone, order.paid_amount, is_closed=order.status == OrderStatus.CANCELLED, keeps_goods=keeps_goods
     )
+    needs_decision = keeps_goods and gone >= order.paid_amount
+    return Headline(62 if needs_decision else 20, text, "warning" if needs_decision else "info")
 
 
 def _of_refund(refund: Any) -> Headline | None:
