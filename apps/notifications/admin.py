@@ -240,10 +240,10 @@ for _model, _rows in (("orders.order", _messages_of), ("accounts.user", _message
 
 
 def _headline_of_messages(order: Any) -> Headline | None:
-    count = selectors.list_of_order(order.pk).filter(status__in=NOT_SENT).count()
-    if not count:
+    found = selectors.list_of_order(order.pk).filter(status__in=NOT_SENT).values_list("pk", flat=True)[:2]
+    if not found:
         return None
-    many = f"{count} messages to the buyer were" if count > 1 else "One message to the buyer was"
+    many = "Several messages to the buyer were" if len(found) > 1 else "One message to the buyer was"
     return Headline(
         22, f"{many} not sent. Look at the messages below, and send them again if they are still true.", "warning"
     )
