@@ -23,8 +23,9 @@ from apps.core.deadlines import Deadline, deadline, watch
 
 TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds between two pieces of the answer
 _LONGEST_ANSWER = 30.0  # seconds, from the call to the last byte of the answer, its head included
-_LARGEST_ANSWER = 8_388_608  # bytes
+_LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; a page of a report has a quarter of it
 _TOO_LATE = "the answer took too long"
+_TOO_LARGE = "the answer is larger than 4 MiB and was not read"
 
 
 class CalledInsideTransaction(RuntimeError):
@@ -37,6 +38,10 @@ class NoAnswer(Exception):
 
 class NotReached(NoAnswer):
     """The connection was never made, so that the other side cannot have acted."""
+
+
+class AnswerTooLarge(NoAnswer):
+    """The other side answered with more than is ever read, so that we do not know what it says; it may have acted."""
 
 
 class _Watched(HTTPConnection):
@@ -105,6 +110,7 @@ class Client:
         Call the peer once and return its answer, whatever its status.
 
         :raises NotReached: if no connection was made
+        :raises AnswerTooLarge: if the answer has more than 4 MiB, as it is sent or unpacked; the rest is not read
         :raises NoAnswer: if the connection broke or the time ran out, so that the effect is unknown
         :raises CalledInsideTransaction: if a database transaction is open
         """
@@ -179,12 +185,15 @@ def _lateness_as_no_answer(limit: Deadline) -> Iterator[None]:
 
 
 def _read(response: requests.Response) -> bytes:
-    # Piece by piece: `requests` would read whatever comes.
+    # Piece by piece: `requests` would read whatever comes, and what is announced as too large need not be read at all.
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced[:20]) > _LARGEST_ANSWER:
+        raise AnswerTooLarge(_TOO_LARGE)
     raw = bytearray()
     while piece := response.raw.read1(65_536, decode_content=True):
         raw += piece
         if len(raw) > _LARGEST_ANSWER:
-            raise NoAnswer("the answer was too long")
+            raise AnswerTooLarge(_TOO_LARGE)
     return bytes(raw)
 
 

@@ -522,9 +522,30 @@ class TestTheWayOut:
         with pytest.raises(http.NoAnswer):
             http.Client(peer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"{}")).call("GET", "/")
 
-    def test_an_answer_without_end_is_no_answer(self, peer: Callable[..., str]) -> None:
-        with pytest.raises(http.NoAnswer, match="too long"):
+    def test_an_answer_without_end_is_read_to_its_bound_and_no_further(self, peer: Callable[..., str]) -> None:
+        with pytest.raises(http.AnswerTooLarge, match="the answer is larger than 4 MiB and was not read"):
             http.Client(peer(self.OK, *[b" " * 1_048_576] * 20)).call("GET", "/")
+
+    def test_an_answer_of_the_largest_size_is_read(self, peer: Callable[..., str]) -> None:
+        body = b'{"a":"' + b"b" * (4 * 1_048_576 - 8) + b'"}'
+
+        answer = http.Client(peer(self.OK, body)).call("GET", "/")
+
+        assert (len(answer.body["a"]), len(answer.text)) == (4 * 1_048_576 - 8, 65_536)
+
+    def test_an_answer_that_is_announced_as_too_large_is_not_waited_for(self, peer: Callable[..., str]) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 4194305\r\n\r\n"
+
+        with pytest.raises(http.AnswerTooLarge):
+            http.Client(peer(head)).call("GET", "/")
+
+    def test_a_small_answer_that_unpacks_to_a_large_one_is_refused(self, peer: Callable[..., str]) -> None:
+        packed = gzip.compress(b" " * 16 * 1_048_576)
+        head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+        assert len(packed) < 20_000
+
+        with pytest.raises(http.AnswerTooLarge):
+            http.Client(peer(head, packed)).call("GET", "/")
 
     def test_a_peer_that_hangs_up_leaves_it_unknown_and_one_that_is_away_was_not_reached(
         self, peer: Callable[..., str]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from apps.core.http import AnswerTooLarge
 from apps.payments.gateways import (
     CredentialsRejected,
     GatewayError,
@@ -332,3 +333,39 @@ def test_a_upi_intent_gives_the_link_unless_the_setting_says_no(gateway: Any, sa
     assert "am=1179.00" in intent.link
     settings.RAZORPAY_S2S_UPI = False
     assert gateway.create_upi_intent(**asked) is None
+
+
+# Size -----------------------------------------------------------------------------------------------------------------
+
+
+class TestAnswerThatIsTooLarge:
+    """What is larger than is ever read says nothing, and asking again would bring the same."""
+
+    @pytest.fixture
+    def calls(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        calls: list[str] = []
+
+        def call(self: Any, method: str, path: str, **_: Any) -> Any:
+            calls.append(f"{method} {path}")
+            raise AnswerTooLarge("the answer is larger than 4 MiB and was not read")
+
+        monkeypatch.setattr("apps.core.http.Client.call", call)
+        return calls
+
+    def test_leaves_a_question_open_without_asking_again(self, gateway: Any, calls: list[str]) -> None:
+        with pytest.raises(OutcomeUnknown) as unknown:
+            gateway.get_payment(gateway_payment_id="pay_00000000000001")
+
+        assert calls == ["GET /v1/payments/pay_00000000000001"]
+        assert (unknown.value.error.code, unknown.value.error.description) == (
+            "ANSWER_TOO_LARGE", "the answer is larger than 4 MiB and was not read",
+        )  # fmt: skip
+
+    def test_leaves_a_refund_unknown(self, gateway: Any, calls: list[str]) -> None:
+        with pytest.raises(OutcomeUnknown) as unknown:
+            gateway.create_refund(
+                gateway_payment_id="pay_00000000000001", amount=100, speed="normal", receipt="R1", notes={},
+                idempotency_key="k" * 36,
+            )  # fmt: skip
+
+        assert (len(calls), unknown.value.error.code) == (1, "ANSWER_TOO_LARGE")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from apps.core.http import Answer, Client, NoAnswer, NotReached
+from apps.core.http import Answer, AnswerTooLarge, Client, NoAnswer, NotReached
 from apps.payments.gateways import CredentialsRejected, GatewayError, OutcomeUnknown, Refused, TryLater, UnreadableFacts
 from apps.payments.gateways.razorpay_facts import clean_text
 
@@ -24,6 +24,9 @@ BACKOFF_SECONDS = 0.2
 REJECTS_CREDENTIALS = frozenset({401, 403})
 #: The answers about the request itself. All others are about the way there: a proxy, a limit, a gateway in trouble.
 _REFUSES = frozenset({400, 404, 409, 410, 422})
+
+#: Our code of an answer that is larger than is ever read: asking again would bring the same.
+_TOO_LARGE = "ANSWER_TOO_LARGE"
 
 T = TypeVar("T")
 
@@ -46,6 +49,8 @@ def call(method: str, path: str, **arguments: Any) -> Any:
         answer = client.call(method, path, **arguments)
     except NotReached as failure:
         raise TryLater(GatewayError(code="NOT_REACHED", description=str(failure)[:300])) from failure
+    except AnswerTooLarge as failure:
+        raise OutcomeUnknown(GatewayError(code=_TOO_LARGE, description=str(failure))) from failure
     except NoAnswer as failure:
         raise OutcomeUnknown(GatewayError(code="NO_ANSWER", description=str(failure)[:300])) from failure
     return _judged(answer)
@@ -64,8 +69,8 @@ def read(path: str, params: dict[str, Any] | None = None) -> Any:
         except CredentialsRejected:
             # The same key again would be rejected again.
             raise
-        except (TryLater, OutcomeUnknown):
-            if attempt == READ_TRIES:
+        except (TryLater, OutcomeUnknown) as failure:
+            if attempt == READ_TRIES or failure.error.code == _TOO_LARGE:
                 raise
             # Jitter, so that many workers do not come back at the same moment.
             time.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
