@@ -260,6 +260,25 @@ def list_staged_payments_not_captured(report_id: UUID, *, gateway: str, limit: i
     return [row[0] for row in rows]
 
 
+def list_staged_refunds_not_made(report_id: UUID, *, gateway: str, limit: int) -> list[str]:
+    """Return the gateway's ids of refunds that were settled and that we do not know to be made."""
+    rows = _rows(
+        """
+        SELECT DISTINCT r.entity_id FROM payments_settlementreportrow r
+        WHERE r.report_id = %(report)s AND r.kind = 'refund' AND NOT EXISTS (
+              SELECT 1 FROM payments_refund f JOIN payments_paymentattempt a ON a.id = f.attempt_id
+              WHERE a.gateway = %(gateway)s AND f.gateway_refund_id = r.entity_id
+                AND f.status IN ('pending', 'unknown', 'processed')
+          ) AND NOT EXISTS (
+              SELECT 1 FROM payments_settlementline l WHERE l.entity_id = r.entity_id AND l.kind = 'refund'
+          )
+        ORDER BY 1 LIMIT %(limit)s
+        """,
+        {"report": report_id, "gateway": gateway, "limit": limit},
+    )
+    return [row[0] for row in rows]
+
+
 def list_staged_disputes_not_held(report_id: UUID, *, limit: int) -> list[str]:
     """Return the gateway's ids of disputes that adjustments are about and that we do not hold."""
     rows = _rows(

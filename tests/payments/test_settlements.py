@@ -15,18 +15,20 @@ from django.db import connection
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.payments import selectors, services
-from apps.payments.gateways import GatewayError, OutcomeUnknown
+from apps.payments.gateways import GatewayError, GatewayRefund, OutcomeUnknown
 from apps.payments.models import (
     LedgerTransaction,
     PaymentAttempt,
     ReconciliationException,
+    Refund,
     Settlement,
     SettlementImport,
     SettlementLine,
     SettlementReportRow,
 )
+from apps.payments.states import Source
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, pay
+from tests.factories.payments import make_facts, make_payment, pay, take_in_refund
 from tests.support.settlements import (
     amounts,
     as_csv,
@@ -177,6 +179,66 @@ def test_an_unknown_payment_may_be_ours_whose_news_was_lost(order: Any, sandbox:
 
     assert found() == []
     assert PaymentAttempt.objects.get().status == "captured"
+
+
+class TestRefundThatIsNotKnown:
+    """A line of a refund of which no webhook reported anything: somebody made it at the gateway."""
+
+    def report(self, attempt: PaymentAttempt, monkeypatch: Any, **fields: Any) -> list[str]:
+        """Import the lines of a payment and of a refund of ₹50.00 that we do not know, and return what was asked about."""
+        asked: list[str] = []
+        values = {
+            "gateway": "razorpay", "id": "rfnd_00000000000077", "gateway_payment_id": attempt.gateway_payment_id,
+            "status": "processed", "amount": 5_000, "currency": "INR", **fields,
+        }  # fmt: skip
+
+        def get_refund(self: Any, *, gateway_refund_id: str) -> GatewayRefund:
+            asked.append(gateway_refund_id)
+            return GatewayRefund(**values)
+
+        monkeypatch.setattr("apps.payments.gateways.razorpay.Razorpay.get_refund", get_refund)
+        import_csv(as_csv(line_of(attempt), line("rfnd_00000000000077", "refund", amount=5_000, debit=5_000)))
+        return asked
+
+    @pytest.mark.django_db
+    def test_is_asked_about_and_booked(self, paid: Any, sandbox: Any, monkeypatch: Any) -> None:
+        asked = self.report(paid, monkeypatch)
+
+        refund = Refund.objects.get()
+        assert (asked, refund.status, refund.amount) == (["rfnd_00000000000077"], "processed", 5_000)
+        assert found() == []
+        assert (selectors.balance_of("suspense"), selectors.balance_of("gateway_receivable:razorpay")) == (0, 0)
+        assert violated("INV-21", "INV-26", "INV-26b", "INV-26c", "INV-28c", "INV-14b", "INV-25c") == []
+
+    @pytest.mark.django_db
+    def test_of_a_payment_that_is_not_ours_stays_an_exception(self, paid: Any, sandbox: Any, monkeypatch: Any) -> None:
+        asked = self.report(paid, monkeypatch, gateway_payment_id="pay_00000000000066")
+
+        assert (asked, Refund.objects.count()) == (["rfnd_00000000000077"], 0)
+        assert found() == [("unknown_payment", "rfnd_00000000000077", 5_000)]
+
+    @pytest.mark.django_db
+    def test_that_failed_here_is_asked_about_too(self, paid: Any, sandbox: Any, monkeypatch: Any) -> None:
+        (ours,) = services.request_refund(
+            order_id=paid.payment.order_id, amount=5_000, reason="other", actor=SYSTEM, now=clock.now()
+        )
+        refund = take_in_refund(ours, status="failed")
+        Refund.objects.filter(pk=refund.pk).update(gateway_refund_id="rfnd_00000000000077")
+
+        asked = self.report(paid, monkeypatch)
+
+        refund.refresh_from_db()
+        assert (asked, refund.status, found()) == (["rfnd_00000000000077"], "processed", [])
+
+    @pytest.mark.django_db
+    def test_that_is_known_is_not_asked_about(self, paid: Any, sandbox: Any, monkeypatch: Any) -> None:
+        facts = GatewayRefund(
+            gateway="razorpay", id="rfnd_00000000000077", gateway_payment_id=paid.gateway_payment_id,
+            status="pending", amount=5_000, currency="INR",
+        )  # fmt: skip
+        services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+
+        assert self.report(paid, monkeypatch) == []
 
 
 @pytest.mark.django_db

@@ -40,6 +40,7 @@ from apps.payments.services.disputing import NotOurDispute, apply_gateway_disput
 from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.reconciling import book_settlement, check_settlements, name_amount
 from apps.payments.services.report_formats import recognise_report
+from apps.payments.services.returning import NotOurRefund, apply_gateway_refund
 from apps.payments.states import ImportStatus, ReportSource, Source
 
 log = structlog.get_logger(__name__)
@@ -297,23 +298,31 @@ class _Reading:
 
     def ask_about_unknown(self) -> None:
         """
-        Ask about settled payments that we do not know to be captured, and about disputes that we do not hold.
+        Ask about settled payments and refunds that we do not know to be captured or made, and about disputes that we do not hold.
 
         What the gateway said of them was lost, or they are not ours.
         """
         failures = 0
-        payments = statements.list_staged_payments_not_captured(
-            self.report.pk, gateway=self.report.gateway, limit=_MOST_ASKED
-        )
-        disputes = statements.list_staged_disputes_not_held(self.report.pk, limit=_MOST_ASKED)
-        asked = [(self._ask_payment, one) for one in payments] + [(self._ask_dispute, one) for one in disputes]
+        report, gateway = self.report.pk, self.report.gateway
+        # A refund and a dispute are of a payment, which is asked about before them.
+        asked = [
+            *(
+                (self._ask_payment, one)
+                for one in statements.list_staged_payments_not_captured(report, gateway=gateway, limit=_MOST_ASKED)
+            ),
+            *(
+                (self._ask_refund, one)
+                for one in statements.list_staged_refunds_not_made(report, gateway=gateway, limit=_MOST_ASKED)
+            ),
+            *((self._ask_dispute, one) for one in statements.list_staged_disputes_not_held(report, limit=_MOST_ASKED)),
+        ]
         for ask, gateway_id in asked:
             if failures >= _FAILURES_THAT_END_ASKING:
                 break
             self._hold()
             try:
                 ask(gateway_id)
-            except (Refused, NotOurPayment, NotOurDispute):
+            except (Refused, NotOurPayment, NotOurRefund, NotOurDispute):
                 failures = 0
             except GatewayFactsContradict as refusal:
                 report_contradiction(refusal, now=self.now)
@@ -324,6 +333,10 @@ class _Reading:
     def _ask_payment(self, gateway_payment_id: str) -> None:
         facts = self.gateway.get_payment(gateway_payment_id=gateway_payment_id)
         apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
+
+    def _ask_refund(self, gateway_refund_id: str) -> None:
+        facts = self.gateway.get_refund(gateway_refund_id=gateway_refund_id)
+        apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
 
     def _ask_dispute(self, gateway_dispute_id: str) -> None:
         facts = self.gateway.get_dispute(gateway_dispute_id=gateway_dispute_id)
