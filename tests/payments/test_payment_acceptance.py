@@ -388,6 +388,41 @@ class TestMoneyUnderReview:
 
         assert (Payment.objects.get().status, order.under_review_amount) == (PaymentStatus.CANCELLED, 0)
 
+    @pytest.mark.parametrize("is_lost_first", [True, False])
+    def test_lost_in_part_and_refunded_for_the_rest_makes_room_for_another_payment(
+        self, order: Any, attempt: PaymentAttempt, is_lost_first: bool
+    ) -> None:
+        def lose() -> None:
+            make_dispute(attempt, status="lost", amount=30_000, amount_deducted=30_000)
+
+        def refund() -> None:
+            services.request_refund(
+                order_id=order.pk, payment_id=attempt.payment_id, amount=attempt.amount - 30_000, reason="other",
+                actor=SYSTEM, now=clock.now(),
+            )  # fmt: skip
+
+        first, second = (lose, refund) if is_lost_first else (refund, lose)
+        first()
+        reload(order)
+        assert order.under_review_amount == attempt.amount
+
+        second()
+
+        reload(order, attempt)
+        assert (order.under_review_amount, Payment.objects.get().status) == (0, PaymentStatus.CANCELLED)
+        again = services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+        assert (again.sequence, again.amount) == (2, order.total_amount)
+
+    def test_lost_but_for_what_no_gateway_refunds_is_under_review_no_more(
+        self, order: Any, attempt: PaymentAttempt
+    ) -> None:
+        lost = attempt.amount - 99
+
+        make_dispute(attempt, status="lost", amount=lost, amount_deducted=lost)
+
+        reload(order, attempt)
+        assert (order.under_review_amount, Payment.objects.get().status) == (0, PaymentStatus.CANCELLED)
+
     def test_refunded_of_one_of_two_parts_keeps_the_payment_open(self, order: Any) -> None:
         payment = make_payment(order)
         first = take_in(make_facts(payment, amount=10_000))

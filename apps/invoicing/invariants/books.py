@@ -2,8 +2,10 @@
 
 from apps.core.audit import Invariant
 
-#: What a gateway refunds at least, in paise.
-SMALLEST_REFUND = 100
+#: What of an attempt can be refunded at least: a rupee, and no less than one unit of its payer's own currency.
+_SMALLEST_REFUND = (
+    "greatest(100, coalesce((attempt.amount + attempt.payer_amount - 1) / nullif(attempt.payer_amount, 0), 0))"
+)
 
 _IN_LEDGER = """
     WITH booked AS (
@@ -126,7 +128,7 @@ _DIFFERENCES_REVERSED = f"""
     ) reversed
     CROSS JOIN LATERAL (
         SELECT CASE WHEN attempt.amount >= attempt.accepted_amount THEN greatest(0, refunds.amount - attempt.accepted_amount)
-                    WHEN attempt.amount - refunds.amount < {SMALLEST_REFUND} THEN attempt.amount - attempt.accepted_amount
+                    WHEN attempt.amount - refunds.amount < {_SMALLEST_REFUND} THEN attempt.amount - attempt.accepted_amount
                     ELSE 0 END AS amount
     ) due
     WHERE attempt.accepted_amount <> attempt.amount AND NOT coalesce(refunds.is_undecided, false)

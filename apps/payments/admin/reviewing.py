@@ -302,7 +302,7 @@ def _waits(attempt: PaymentAttempt) -> bool:
 
 def _has_money_left(attempt: PaymentAttempt) -> bool:
     is_ours = attempt.status == AttemptStatus.CAPTURED
-    return _waits(attempt) and is_ours and selectors.left_of_attempt(attempt) >= services.MINIMUM_PAISE
+    return _waits(attempt) and is_ours and selectors.left_of_attempt(attempt) >= attempt.least_refund_amount
 
 
 def _can_be_accepted(attempt: PaymentAttempt) -> bool:

@@ -153,7 +153,8 @@ class GatewayDispute:
     What a gateway says of one dispute, in our words. Amounts in paise, instants UTC; `status` is a `DisputeStatus`.
 
     `payment` is what came along of the payment that it is about, or None. `contradiction` is a sentence for staff where the facts
-    contradict themselves.
+    contradict themselves. `base_amount` and `base_currency` are what a dispute in the payer's own currency is in ours, where the gateway
+    says it; once it was converted, what it is about in that currency is in `payer_amount` and `payer_currency`.
     """
 
     gateway: str
@@ -169,6 +170,10 @@ class GatewayDispute:
     created_at: datetime | None
     payment: GatewayPayment | None = None
     contradiction: str = ""
+    base_amount: int | None = None
+    base_currency: str = ""
+    payer_amount: int | None = None
+    payer_currency: str = ""
 
 
 @dataclass(frozen=True)

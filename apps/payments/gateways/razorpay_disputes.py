@@ -54,6 +54,8 @@ def dispute_from(entity: Any, *, payment: Any = None, event_type: str = "") -> G
         amount=int(amount or 0),
         amount_deducted=int(deducted or 0),
         currency=currency_of(entity),
+        base_amount=entity["base_amount"] if _is_paise(entity.get("base_amount")) else None,
+        base_currency=currency_of(entity, "base_currency"),
         reason_code=clean_text(entity.get("reason_code"))[:80],
         respond_by=_instant(entity.get("respond_by")),
         created_at=_instant(entity.get("created_at")),

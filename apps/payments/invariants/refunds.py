@@ -4,17 +4,21 @@ from apps.core import ids
 from apps.core.audit import Invariant
 from apps.payments import rules
 
-#: What a gateway refunds at least; less stays with us, and nothing can be done about it.
-SMALLEST_REFUND = rules.MINIMUM_REFUND_PAISE
+#: What of an attempt `a` can be refunded at least: a rupee, and no less than one unit of its payer's own currency. Less stays with us,
+#: and nothing can be done about it.
+SMALLEST_REFUND = (
+    f"greatest({rules.MINIMUM_REFUND_PAISE}, coalesce((a.amount + a.payer_amount - 1) / nullif(a.payer_amount, 0), 0))"
+)
 #: What lost disputes have taken of an attempt `a`.
 LOST_OF_ATTEMPT = """
     (SELECT coalesce(sum(d.amount_deducted), 0) FROM payments_dispute d WHERE d.attempt_id = a.id AND d.status = 'lost')
 """
-_HOLDING = "('requires_approval', 'pending', 'unknown', 'manual', 'processed')"
+HOLDING = "('requires_approval', 'pending', 'unknown', 'manual', 'processed')"
 #: The gateway made it although it had failed or was withdrawn: its money or its units may have been refunded otherwise meanwhile.
-_MADE_AFTER_ALL = """
-    EXISTS (SELECT FROM payments_ledgertransaction again WHERE again.source_type = 'payments.refund'
-            AND again.source_id = r.id AND again.kind LIKE 'refund_due_again%%')
+MADE_AFTER_ALL = """
+    (r.status <> 'manual' AND r.manual_reference = '' AND EXISTS (
+        SELECT FROM payments_ledgertransaction again WHERE again.source_type = 'payments.refund'
+        AND again.source_id = r.id AND again.kind LIKE 'refund_due_again%%'))
 """
 #: The customer of an order `o` as events name who acts: the public form of their id.
 _CUSTOMER = "'user:cus_' || " + " || ".join(
@@ -26,13 +30,22 @@ REFUNDS = (
     Invariant(
         id="INV-14b",
         name="no_more_goes_back_than_came",
-        statement="What is promised or given back of an attempt is not more than was captured, in its currency.",
-        sql="""
+        statement="What has gone back of an attempt, and what was promised here, is not more than was captured, in its currency. Both"
+        " together are more only while the gateway must still refuse a refund of ours, or staff give its transfer up, because somebody"
+        " had made one there.",
+        sql=f"""
             SELECT a.id, a.gateway_payment_id, a.status, a.amount, sum(r.amount) AS given_back FROM payments_refund r
             JOIN payments_paymentattempt a ON a.id = r.attempt_id
-            WHERE r.status IN ('requires_approval', 'pending', 'unknown', 'manual', 'processed')
-            GROUP BY a.id HAVING sum(r.amount) > a.amount OR a.status <> 'captured' OR bool_or(r.currency <> a.currency)
-        """,
+            CROSS JOIN LATERAL (
+                SELECT r.requested_by LIKE 'gateway:%%' OR {MADE_AFTER_ALL} AS is_by_gateway,
+                       r.status = 'requires_approval' OR r.status = 'pending' AND r.gateway_call = 'needed' AS is_unsent
+            ) refund
+            WHERE r.status IN {HOLDING}
+            GROUP BY a.id HAVING a.status <> 'captured' OR bool_or(r.currency <> a.currency)
+                OR sum(r.amount) FILTER (WHERE refund.is_by_gateway OR r.status = 'processed') > a.amount
+                OR sum(r.amount) FILTER (WHERE NOT refund.is_by_gateway) > a.amount
+                OR sum(r.amount) > a.amount AND bool_or(refund.is_unsent AND NOT refund.is_by_gateway)
+        """,  # noqa: S608 - our own names
     ),
     Invariant(
         id="INV-14g",
@@ -59,7 +72,7 @@ REFUNDS = (
         sql=f"""
             SELECT l.id, l.quantity, sum(b.quantity) AS given_back FROM payments_refundline b
             JOIN payments_refund r ON r.id = b.refund_id JOIN orders_orderline l ON l.id = b.order_line_id
-            WHERE r.status IN {_HOLDING} AND NOT {_MADE_AFTER_ALL}
+            WHERE r.status IN {HOLDING} AND NOT {MADE_AFTER_ALL}
             GROUP BY l.id HAVING sum(b.quantity) > l.quantity OR bool_or(r.order_id <> l.order_id)
         """,  # noqa: S608 - our own names
     ),
@@ -71,7 +84,7 @@ REFUNDS = (
             SELECT taken.line_id::text AS line, l.total_amount AS limit, sum(taken.amount) AS taken FROM payments_refund r
             CROSS JOIN LATERAL (SELECT key::uuid AS line_id, value::bigint AS amount FROM jsonb_each_text(r.line_amounts)) taken
             LEFT JOIN orders_orderline l ON l.id = taken.line_id AND l.order_id = r.order_id
-            WHERE r.status IN {_HOLDING}
+            WHERE r.status IN {HOLDING}
             GROUP BY taken.line_id, l.id, l.total_amount
             HAVING l.id IS NULL OR sum(taken.amount) > l.total_amount OR min(taken.amount) <= 0
             UNION ALL
@@ -87,10 +100,10 @@ REFUNDS = (
         sql=f"""
             SELECT a.id, a.gateway_payment_id, a.amount, refunds.amount AS refunded FROM payments_paymentattempt a
             CROSS JOIN LATERAL (
-                SELECT sum(r.amount) AS amount, bool_or(r.requested_by LIKE 'gateway:%%' OR {_MADE_AFTER_ALL}) AS is_by_gateway
-                FROM payments_refund r WHERE r.attempt_id = a.id AND r.status IN {_HOLDING}
+                SELECT sum(r.amount) AS amount, bool_or(r.requested_by LIKE 'gateway:%%' OR {MADE_AFTER_ALL}) AS is_by_gateway
+                FROM payments_refund r WHERE r.attempt_id = a.id AND r.status IN {HOLDING}
             ) refunds
-            WHERE a.status = 'captured' AND least(a.amount, a.accepted_amount) - refunds.amount BETWEEN 1 AND {SMALLEST_REFUND - 1}
+            WHERE a.status = 'captured' AND least(a.amount, a.accepted_amount) - refunds.amount BETWEEN 1 AND {SMALLEST_REFUND} - 1
               AND NOT refunds.is_by_gateway AND NOT EXISTS (SELECT FROM payments_dispute d WHERE d.attempt_id = a.id)
         """,  # noqa: S608 - our own names
     ),
@@ -106,7 +119,7 @@ REFUNDS = (
             CROSS JOIN LATERAL (SELECT {_CUSTOMER} AS actor) own
             WHERE own.actor IN (r.approved_by, r.transferred_by) OR r.transferred_by = r.requested_by
                OR (own.actor = r.requested_by AND r.approved_by = '' AND r.reason <> 'order_cancelled'
-                   AND r.status IN ('pending', 'unknown', 'processed') AND NOT {_MADE_AFTER_ALL})
+                   AND r.status IN ('pending', 'unknown', 'processed') AND NOT {MADE_AFTER_ALL})
         """,  # noqa: S608 - our own names
     ),
     Invariant(
@@ -207,7 +220,7 @@ REFUNDS = (
               -- Nobody may keep this money: it has to go back in one way or another.
               AND (o.status IN ('cancelled', 'expired') OR a.review_reason <> '')
               AND least(a.amount, a.accepted_amount) - {LOST_OF_ATTEMPT} >= {SMALLEST_REFUND} + (
-                  SELECT coalesce(sum(h.amount), 0) FROM payments_refund h WHERE h.attempt_id = a.id AND h.status IN {_HOLDING})
+                  SELECT coalesce(sum(h.amount), 0) FROM payments_refund h WHERE h.attempt_id = a.id AND h.status IN {HOLDING})
         """,  # noqa: S608 - our own names
     ),
 )

@@ -7,6 +7,7 @@ from django.db import models
 
 from apps.core.errors import NotFound
 from apps.core.models import NOT_DELETED, Subject
+from apps.payments import rules
 from apps.payments.states import (
     BY_LINK,
     LIVE,
@@ -236,6 +237,11 @@ class PaymentAttempt(Subject):
     def refundable_amount(self) -> int:
         """What of it can be refunded at most, in paise: neither a fee that the payer bore, nor more than was captured."""
         return min(self.amount, self.counted_amount)
+
+    @property
+    def least_refund_amount(self) -> int:
+        """What of it can be refunded at least, in paise: a rupee, and no less than one unit of its payer's own currency."""
+        return rules.least_refund(of=self.amount, payer_amount=self.payer_amount)
 
 
 class Webhook(Subject):

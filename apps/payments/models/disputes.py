@@ -30,6 +30,10 @@ class Dispute(Subject):
     gateway_dispute_id = models.CharField(max_length=40, unique=True)
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3, default="INR")
+    payer_amount = models.BigIntegerField(
+        null=True, blank=True, help_text="What it is about in a currency of the payer's own, in its smallest unit."
+    )
+    payer_currency = models.CharField(max_length=3, blank=True, default="", db_default="")
     amount_deducted = models.BigIntegerField(default=0)
     reason_code = models.CharField(max_length=80, blank=True)
     phase = models.CharField(max_length=20, choices=DisputePhase)
@@ -71,7 +75,9 @@ class Dispute(Subject):
             NOT_DELETED,
             pgtrigger.ReadOnly(
                 name="dispute_terms_are_frozen",
-                fields=["order", "payment", "attempt", "gateway_dispute_id", "amount", "currency"],
+                fields=[
+                    "order", "payment", "attempt", "gateway_dispute_id", "amount", "currency", "payer_amount", "payer_currency",
+                ],
             ),
             pgtrigger.Trigger(
                 name="a_decided_dispute_stays_decided",
@@ -81,7 +87,7 @@ class Dispute(Subject):
                 func="IF NEW.status IS DISTINCT FROM OLD.status OR NEW.amount_deducted IS DISTINCT FROM OLD.amount_deducted"
                 " THEN RAISE EXCEPTION 'a decided dispute stays decided'; END IF; RETURN NEW;",
             ),
-        ]
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return self.gateway_dispute_id

@@ -9,7 +9,6 @@ from typing import Any
 from apps.payments.rules.refund_amounts import MINIMUM_REFUND_PAISE as MINIMUM_REFUND_PAISE
 from apps.payments.rules.refund_amounts import RefundableLine as RefundableLine
 from apps.payments.rules.refund_amounts import difference_to_reverse as difference_to_reverse
-from apps.payments.rules.refund_amounts import is_all_returned as is_all_returned
 from apps.payments.rules.refund_amounts import largest_refund as largest_refund
 from apps.payments.rules.refund_amounts import line_amounts as line_amounts
 from apps.payments.rules.refund_amounts import possible_refunds as possible_refunds
@@ -238,6 +237,15 @@ def from_payer_currency(charged: int, *, of: int, payer_amount: int) -> int:
     A part is rounded up, so that `in_payer_currency` leads back to it.
     """
     return -(-charged * of // payer_amount)
+
+
+def least_refund(*, of: int, payer_amount: int | None) -> int:
+    """
+    Return the least (paise) that can be refunded of a payment: what a gateway refunds at least, and in the payer's own currency no
+    less than its smallest unit.
+    """
+    unit = 0 if not payer_amount else -(-of // payer_amount)
+    return max(MINIMUM_REFUND_PAISE, unit)
 
 
 def rounding_of_part(*, of: int, payer_amount: int) -> int:

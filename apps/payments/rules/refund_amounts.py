@@ -131,17 +131,13 @@ def _possible_of(available: int, smallest: int) -> list[Range]:
     return [*nothing_or_all, (smallest, available - smallest)] if available >= 2 * smallest else nothing_or_all
 
 
-def difference_to_reverse(*, captured: int, counted: int, refunded: int) -> int:
+def difference_to_reverse(*, captured: int, counted: int, refunded: int, least: int) -> int:
     """
     Return what of an accepted difference (`captured` less `counted`, paise) has no ground any more after refunds.
 
-    Of more than was requested: what was refunded beyond what counts. Of less: all of it, once no rupee of the money is left.
+    Of more than was requested: what was refunded beyond what counts. Of less: all of it, once what is left of the money is below the
+    `least` that can be refunded.
     """
     if captured >= counted:
         return max(0, refunded - counted)
-    return captured - counted if is_all_returned(captured=captured, returned=refunded) else 0
-
-
-def is_all_returned(*, captured: int, returned: int) -> bool:
-    """Test if all of a captured amount (paise) has been returned, but for what no gateway refunds."""
-    return captured - returned < MINIMUM_REFUND_PAISE
+    return captured - counted if captured - refunded < least else 0

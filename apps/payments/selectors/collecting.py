@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from apps.core import ids
@@ -16,6 +16,7 @@ from apps.payments import rules
 from apps.payments.gateways import GatewayPayment
 from apps.payments.gateways.links import GatewayLink
 from apps.payments.models import (
+    Dispute,
     Payment,
     PaymentAttempt,
     PaymentNotFound,
@@ -27,6 +28,7 @@ from apps.payments.states import (
     LIVE,
     PROMISED,
     AttemptStatus,
+    DisputeStatus,
     GatewayCall,
     ReviewReason,
 )
@@ -213,8 +215,7 @@ def sum_captured(order_id: UUID, *, currency: str) -> int:
 
 def sum_under_review(order_id: UUID, *, currency: str) -> int:
     """Return the captured money (paise) of an order that is not the amount requested and that staff must decide about."""
-    rows = _undecided().filter(payment__order_id=order_id, currency=currency)
-    return sum(attempt.amount for attempt in rows)
+    return sum(attempt.amount for attempt in _list_undecided(payment__order_id=order_id, currency=currency))
 
 
 def has_captured_money(order_id: UUID) -> bool:
@@ -224,15 +225,27 @@ def has_captured_money(order_id: UUID) -> bool:
 
 def is_payment_under_review(payment_id: UUID) -> bool:
     """Return whether captured money of a payment is not the amount requested and waits for staff."""
-    return _undecided().filter(payment_id=payment_id).exists()
+    return bool(_list_undecided(payment_id=payment_id))
 
 
-def _undecided() -> "QuerySet[PaymentAttempt]":
-    """Captured attempts of another amount than was requested, but those whose money is promised back as a whole."""
+def _list_undecided(**conditions: Any) -> list[PaymentAttempt]:
+    """
+    Return the captured attempts of another amount than was requested, but those whose money is promised back or lost as a whole.
+
+    Less than a gateway refunds is nothing that staff could decide about.
+    """
     promised = Refund.objects.filter(attempt=OuterRef("pk"), status__in=PROMISED).order_by()
+    lost = Dispute.objects.filter(attempt=OuterRef("pk"), status=DisputeStatus.LOST).order_by()
     rows = list_attempts_to_review().filter(status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_DIFFERS)
-    total = Subquery(promised.values("attempt").annotate(total=Sum("amount")).values("total"))
-    return rows.annotate(promised=Coalesce(total, 0)).filter(amount__gt=F("promised"))
+    rows = rows.filter(**conditions).annotate(
+        promised=Coalesce(_sum_by_attempt(promised, "amount"), 0),
+        lost=Coalesce(_sum_by_attempt(lost, "amount_deducted"), 0),
+    )
+    return [one for one in rows if one.amount - one.promised - one.lost >= one.least_refund_amount]
+
+
+def _sum_by_attempt(rows: "QuerySet[Any]", field: str) -> Subquery:
+    return Subquery(rows.values("attempt").annotate(total=Sum(field)).values("total"))
 
 
 def list_attempts_under_review_since(before: datetime) -> "QuerySet[PaymentAttempt]":

@@ -126,7 +126,7 @@ def _sum_shortfall_returned(order_id: UUID) -> int:
     return sum(
         one.counted_amount - one.amount
         for one in accepted
-        if rules.is_all_returned(captured=one.amount, returned=sum_gone_of_attempt(one.pk))
+        if one.amount - sum_gone_of_attempt(one.pk) < one.least_refund_amount
     )
 
 
@@ -148,12 +148,15 @@ def undecided_of_attempt(attempt: PaymentAttempt) -> int:
     return max(0, attempt.amount - _sum_promised_of_attempt(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
 
-def is_payment_undecided(payment_id: UUID, *, least: int) -> bool:
-    """Return whether an amount (paise) of captured money that came in another amount is neither promised back nor lost."""
+def is_payment_undecided(payment_id: UUID) -> bool:
+    """Return whether as much as can be refunded of money that came in another amount is neither promised back nor lost."""
     attempts = PaymentAttempt.objects.filter(
         payment_id=payment_id, status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_DIFFERS
     )
-    return any(one.amount - _sum_promised_of_attempt(one.pk) - sum_lost_of_attempt(one.pk) >= least for one in attempts)
+    return any(
+        one.amount - _sum_promised_of_attempt(one.pk) - sum_lost_of_attempt(one.pk) >= one.least_refund_amount
+        for one in attempts
+    )
 
 
 def _sum_promised_of_attempt(attempt_id: UUID) -> int:
@@ -244,6 +247,11 @@ def list_refunds_that_failed(rows: "QuerySet[Refund] | None" = None) -> "QuerySe
     """Return the refunds, of these or of all, that failed and that no retry stands for, and those to be transferred by hand."""
     failed = _all_or(rows).filter(status__in=(RefundStatus.FAILED, RefundStatus.MANUAL))
     return failed.exclude(Exists(_list_standing_retries().filter(retry_of=OuterRef("pk"))))
+
+
+def list_refunds_to_transfer(attempt_id: UUID) -> list[Refund]:
+    """Return the refunds of an attempt that are held for a bank transfer which nobody has confirmed."""
+    return list(Refund.objects.filter(attempt_id=attempt_id, status=RefundStatus.MANUAL).order_by("sequence"))
 
 
 def list_refunds_in_doubt(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":

@@ -48,8 +48,9 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
 
     orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
     take_in_waiting_refunds(order=order, actor=actor, now=now)
-    # What no gateway gives back, being less than a rupee, keeps no order from being cancelled.
-    if selectors.refundable_of(order_id) >= MINIMUM_PAISE:
+    # What no gateway gives back, being less than a rupee or a unit of the payer's currency, keeps no order from being cancelled.
+    least = max((one.least_refund_amount for one in locks.lock_captured_attempts(order_id)), default=MINIMUM_PAISE)
+    if selectors.refundable_of(order_id) >= least:
         request_refund(
             order_id=order_id,
             reason=RefundReason.ORDER_CANCELLED,

@@ -36,6 +36,7 @@ from apps.payments.services.gateway_conflicts import (
     open_conflict_exception,
 )
 from apps.payments.services.ledger import DISPUTE_LOSSES, DISPUTES, gateway_receivable, post_to_ledger
+from apps.payments.services.payer_currency import convert_dispute_facts
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
@@ -110,6 +111,7 @@ def _apply(
     order = lock_order(attempt.payment.order_id)
     dispute = locks.lock_dispute(gateway_dispute_id=facts.id)
 
+    facts = convert_dispute_facts(facts, attempt=attempt, dispute=dispute)
     conflict = find_dispute_conflict(facts, attempt=attempt, dispute=dispute)
     if conflict is not None:
         open_conflict_exception(
@@ -163,6 +165,8 @@ def _begin(attempt: PaymentAttempt, facts: GatewayDispute, *, now: datetime) -> 
         gateway_dispute_id=facts.id,
         amount=facts.amount,
         currency=attempt.currency,
+        payer_amount=facts.payer_amount,
+        payer_currency=facts.payer_currency,
         status=facts.status,
         opened_at=facts.created_at or now,
         created_at=now,
@@ -295,7 +299,7 @@ def send_dispute_answer(*, dispute_id: UUID, proofs: Sequence[Proof], now: datet
         else:
             facts = gateway.contest_dispute(
                 gateway_dispute_id=dispute.gateway_dispute_id,
-                amount=dispute.amount,
+                amount=dispute.amount if dispute.payer_amount is None else dispute.payer_amount,
                 summary=dispute.summary,
                 proofs=proofs,
             )

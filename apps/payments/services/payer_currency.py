@@ -1,15 +1,16 @@
 """
-Refunds of payments that were charged in a currency of the payer's own.
+Refunds and disputes of payments that were charged in a currency of the payer's own.
 
 Such a refund is requested in that currency, and the gateway reports it in that currency alone. What it is in ours follows from
-what the payment was in both.
+what the payment was in both. So does what a dispute in that currency is about, where the gateway does not say it.
 """
 
 from dataclasses import replace
 
+from apps.core.money import half_up
 from apps.payments import rules, selectors
-from apps.payments.gateways import GatewayRefund
-from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.gateways import GatewayDispute, GatewayRefund
+from apps.payments.models import Dispute, PaymentAttempt, Refund
 
 
 def convert_refund_facts(facts: GatewayRefund, *, attempt: PaymentAttempt, refund: Refund | None) -> GatewayRefund:
@@ -27,6 +28,46 @@ def convert_refund_facts(facts: GatewayRefund, *, attempt: PaymentAttempt, refun
     return replace(
         facts, amount=amount, currency=attempt.currency, payer_amount=facts.amount, payer_currency=facts.currency
     )
+
+
+def convert_dispute_facts(facts: GatewayDispute, *, attempt: PaymentAttempt, dispute: Dispute | None) -> GatewayDispute:
+    """
+    Return the facts in the attempt's currency if they are in its payer's own, and else as they are.
+
+    What the dispute is about stays what it was when it was first reported. All of the payment is exactly its amount; a part is what
+    the gateway says that it is in ours, or in proportion.
+    """
+    if facts.currency == attempt.currency or facts.amount <= 0:
+        return facts
+    amount = _disputed_amount(facts, attempt, dispute)
+    if amount is None:
+        return facts
+    if facts.amount_deducted > facts.amount:
+        # A contradiction, and to remain one.
+        deducted = amount + 1
+    else:
+        deducted = half_up(facts.amount_deducted * amount, facts.amount)
+    return replace(
+        facts,
+        amount=amount,
+        amount_deducted=deducted,
+        currency=attempt.currency,
+        payer_amount=facts.amount,
+        payer_currency=facts.currency,
+    )
+
+
+def _disputed_amount(facts: GatewayDispute, attempt: PaymentAttempt, dispute: Dispute | None) -> int | None:
+    """Return in paise what a dispute in another currency than the attempt's is about, or None if nothing says it."""
+    if dispute is not None and (dispute.payer_amount, dispute.payer_currency) == (facts.amount, facts.currency):
+        return dispute.amount
+    if attempt.payer_currency not in ("", facts.currency):
+        return None
+    if facts.base_currency == attempt.currency and facts.base_amount:
+        return facts.base_amount
+    if attempt.payer_currency and attempt.payer_amount:
+        return rules.from_payer_currency(facts.amount, of=attempt.amount, payer_amount=attempt.payer_amount)
+    return None
 
 
 def requested_from_gateway(refund: Refund, attempt: PaymentAttempt) -> tuple[int, str]:

@@ -60,7 +60,12 @@ def reverse_difference(*, refund: Refund, is_in_time: bool, now: datetime) -> in
     if difference < 0 and not is_in_time:
         return 0
     refunded = selectors.sum_given_back_of_attempt(attempt.pk)
-    target = rules.difference_to_reverse(captured=attempt.amount, counted=attempt.counted_amount, refunded=refunded)
+    target = rules.difference_to_reverse(
+        captured=attempt.amount,
+        counted=attempt.counted_amount,
+        refunded=refunded,
+        least=attempt.least_refund_amount,
+    )
     to_reverse = target - selectors.sum_difference_reversed(attempt, kind=REVERSAL)
     if to_reverse == 0:
         return 0

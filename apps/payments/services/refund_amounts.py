@@ -36,14 +36,14 @@ class RefundNoLongerCovered(RefundExceedsPayment):
 
 class RefundLeavesRemainder(Conflict):
     message = (
-        "A refund of {1} would leave less than ₹1.00 of a payment of order {0}, and no gateway refunds so little."
+        "A refund of {1} would leave less than {4} of a payment of order {0}, and no gateway refunds so little."
         " Refund at most {2}, or all {3}."
     )
 
 
 class RefundLeavesAllButRemainder(RefundLeavesRemainder):
     message = (
-        "A refund of {1} would leave less than ₹1.00 of a payment of order {0}, and no gateway refunds so little."
+        "A refund of {1} would leave less than {4} of a payment of order {0}, and no gateway refunds so little."
         " Refund all {3}."
     )
     code = RefundLeavesRemainder.code
@@ -55,6 +55,11 @@ class MoneyIsDisputed(Conflict):
 
 class RefundTooSmall(Invalid):
     message = "A refund must be at least ₹1.00."
+
+
+class RefundBelowCurrencyUnit(RefundTooSmall):
+    message = "A refund of this payment must be at least {0}, because its payer was charged in {1}."
+    code = RefundTooSmall.code
 
 
 class LineNotOfOrder(Invalid):
@@ -125,24 +130,25 @@ def split_over_attempts(
     :raises NothingToRefund: if nothing is left
     :raises RefundExceedsPayment: if less is left
     :raises MoneyIsDisputed: if what is missing is wanted back by a payer's bank
-    :raises RefundTooSmall: if it is under a rupee
+    :raises RefundTooSmall: if it is under a rupee, or under one unit of its payer's own currency
     :raises RefundLeavesRemainder: if it would leave less of an attempt than can ever be refunded
     :raises LinesNeedOnePayment: if it is for returned lines, and no attempt covers them by itself
     """
     left = [selectors.left_of_attempt(attempt) for attempt in attempts]
     check_amount(order, amount, left=sum(left))
+    smallest = check_smallest(attempts, amount)
     if is_by_lines:
         # The units of a line belong to one refund, or its credit note could not say what came back.
         fitting = [(attempt, rest) for attempt, rest in zip(attempts, left, strict=True) if rest >= amount]
         if not fitting:
             raise LinesNeedOnePayment(order.number, param="lines")
-        whole = [attempt for attempt, rest in fitting if rules.refund_parts(amount, [rest], smallest=MINIMUM_PAISE)]
+        whole = [attempt for attempt, rest in fitting if rules.refund_parts(amount, [rest], smallest=smallest)]
         if not whole:
-            raise _remainder(order, amount, [fitting[0][1]])
+            raise _remainder(order, amount, [fitting[0][1]], smallest=smallest)
         return [(whole[0], amount)]
-    parts = rules.refund_parts(amount, left, smallest=MINIMUM_PAISE)
+    parts = rules.refund_parts(amount, left, smallest=smallest)
     if not parts:
-        raise _remainder(order, amount, left)
+        raise _remainder(order, amount, left, smallest=smallest)
     return [(attempt, part) for attempt, part in zip(attempts, parts, strict=True) if part]
 
 
@@ -162,12 +168,28 @@ def check_amount(order: "Order", amount: int, *, left: int) -> None:
         raise RefundTooSmall(param="amount")
 
 
+def check_smallest(attempts: Sequence[PaymentAttempt], amount: int) -> int:
+    """
+    Make sure that an amount (paise) is no less than one unit of the currency that a payer was charged in; return the least amount.
+
+    :raises RefundBelowCurrencyUnit: if it is less, which no gateway could refund
+    """
+    least = {attempt: attempt.least_refund_amount for attempt in attempts}
+    if not least:
+        return MINIMUM_PAISE
+    strongest = max(least, key=least.__getitem__)
+    if least[strongest] > MINIMUM_PAISE and amount < least[strongest]:
+        raise RefundBelowCurrencyUnit(rupees(least[strongest]), strongest.payer_currency, param="amount")
+    return least[strongest]
+
+
 def check_left(order: "Order", attempt: PaymentAttempt, amount: int) -> None:
     """
     Make sure that an amount (paise) of a locked attempt can be refunded.
 
     :raises RefundExceedsPayment: if it cannot
     :raises MoneyIsDisputed: if a dispute keeps it
+    :raises RefundBelowCurrencyUnit: if it is less than one unit of its payer's own currency
     :raises RefundLeavesRemainder: if less would be left than can ever be refunded
     """
     left = selectors.left_of_attempt(attempt)
@@ -175,8 +197,9 @@ def check_left(order: "Order", attempt: PaymentAttempt, amount: int) -> None:
         raise MoneyIsDisputed(order.number)
     if amount > left:
         raise RefundNoLongerCovered(order.number, rupees(left), rupees(amount))
-    if not rules.refund_parts(amount, [left], smallest=MINIMUM_PAISE):
-        raise _remainder(order, amount, [left])
+    smallest = check_smallest([attempt], amount)
+    if not rules.refund_parts(amount, [left], smallest=smallest):
+        raise _remainder(order, amount, [left], smallest=smallest)
 
 
 def check_still_there(order: "Order", refund: Refund) -> None:
@@ -234,9 +257,10 @@ def _round_off_left(order: "Order", *, excluding: UUID | None = None) -> int:
     return rules.round_off_left(order.round_off_amount, taken)
 
 
-def _remainder(order: "Order", amount: int, left: Sequence[int]) -> RefundLeavesRemainder:
-    largest = rules.largest_refund(amount, left, smallest=MINIMUM_PAISE)
-    every = rules.largest_refund(sum(left), left, smallest=MINIMUM_PAISE)
+def _remainder(order: "Order", amount: int, left: Sequence[int], *, smallest: int) -> RefundLeavesRemainder:
+    largest = rules.largest_refund(amount, left, smallest=smallest)
+    every = rules.largest_refund(sum(left), left, smallest=smallest)
     error = RefundLeavesRemainder if largest else RefundLeavesAllButRemainder
     details = [{"largest_amount": largest, "refundable_amount": every}]
-    return error(order.number, rupees(amount), rupees(largest), rupees(every), param="amount", details=details)
+    words = [rupees(paise) for paise in (amount, largest, every, smallest)]
+    return error(order.number, *words, param="amount", details=details)

@@ -23,7 +23,6 @@ from apps.payments.models import PaymentAttempt, Refund, RefundLine
 from apps.payments.services.decision_rights import assess_decision, is_staff
 from apps.payments.services.ledger import CUSTOMER_ADVANCES, REFUNDS_PAYABLE, post_to_ledger
 from apps.payments.services.refund_amounts import (
-    MINIMUM_PAISE,
     UnitsBack,
     amount_of_lines,
     check_left,
@@ -185,7 +184,7 @@ def refund_attempt(
     The caller has locked order and attempt. Returns None if nothing is left, or less than a gateway refunds.
     """
     left = selectors.left_of_attempt(attempt)
-    if left < MINIMUM_PAISE:
+    if left < attempt.least_refund_amount:
         return None
     return _insert(
         order, attempt, amount=left, lines=(), reason=reason, note=note, speed=RefundSpeed.NORMAL, is_decided=is_decided,

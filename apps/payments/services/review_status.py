@@ -7,7 +7,6 @@ from apps.core.events import SYSTEM, Actor, record, stored_fields
 from apps.orders.states import CLOSED_UNPAID
 from apps.payments import events, locks, rules, selectors
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.services.refund_amounts import MINIMUM_PAISE
 from apps.payments.services.starting import cancel_unpaid
 from apps.payments.states import LIVE, ReviewReason
 
@@ -38,9 +37,9 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
     if not attempt.review_reason:
         return
     is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_DIFFERS
-    if is_of_other_amount and not selectors.is_payment_undecided(attempt.payment_id, least=MINIMUM_PAISE):
+    if is_of_other_amount and not selectors.is_payment_undecided(attempt.payment_id):
         close_payment_under_review(order=order, attempt=attempt, actor=actor, now=now)
-    is_gone = attempt.amount - selectors.sum_gone_of_attempt(attempt.pk) < MINIMUM_PAISE
+    is_gone = attempt.amount - selectors.sum_gone_of_attempt(attempt.pk) < attempt.least_refund_amount
     if is_gone and attempt.review_closed_at is None:
         close_attempt_review(order=order, attempt=attempt, note="all of it is refunded or lost", actor=SYSTEM, now=now)
 

@@ -13,7 +13,7 @@ from apps.orders.locks import lock_order
 from apps.payments import locks, selectors
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.decision_rights import assess_decision
-from apps.payments.services.refund_amounts import MINIMUM_PAISE, NothingToRefund
+from apps.payments.services.refund_amounts import NothingToRefund
 from apps.payments.services.refunding import refund_attempt
 from apps.payments.services.review_status import close_attempt_review, sync_review_status
 from apps.payments.services.telling import tell_order
@@ -97,7 +97,7 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
     if not note.strip():
         raise ReviewNoteMissing(param="note")
     left = selectors.undecided_of_attempt(attempt)
-    if left >= MINIMUM_PAISE:
+    if left >= attempt.least_refund_amount:
         raise ReviewHoldsMoney(attempt.gateway_payment_id, rupees(left))
 
     close_attempt_review(order=order, attempt=attempt, note=note.strip(), actor=actor, now=now)
