@@ -8,6 +8,7 @@ webhook is locked before all of these, by the one who processes it and by nobody
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from apps.core.locks import lock_row
 from apps.payments.models import (
@@ -25,7 +26,7 @@ from apps.payments.models import (
     Webhook,
     WebhookNotFound,
 )
-from apps.payments.states import PAST_APPROVAL, AttemptStatus, ReviewReason
+from apps.payments.states import PAST_APPROVAL, AttemptStatus, GatewayCall, RefundStatus, ReviewReason
 
 #: The key of the advisory lock: any number that no other lock uses.
 _BOOKING_OF_LINES = 7_203_001
@@ -75,6 +76,13 @@ def lock_waiting_refunds(order_id: UUID) -> list[Refund]:
     rows = Refund.objects.select_for_update(no_key=True, of=("self",))
     rows = rows.filter(order_id=order_id).exclude(status__in=PAST_APPROVAL)
     return list(rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS).order_by("pk"))
+
+
+def lock_unsent_refunds(attempt_id: UUID) -> list[Refund]:
+    """Lock the refunds of an attempt that the gateway knows nothing of and nobody transfers, latest first; the caller holds the order."""
+    rows = Refund.objects.select_for_update(no_key=True, of=("self",)).filter(attempt_id=attempt_id)
+    unsent = Q(status=RefundStatus.PENDING, gateway_call=GatewayCall.NEEDED, gateway_refund_id__isnull=True)
+    return list(rows.filter(unsent | Q(status=RefundStatus.REQUIRES_APPROVAL)).order_by("-sequence"))
 
 
 def lock_dispute(*, gateway_dispute_id: str = "", dispute_id: UUID | None = None) -> Dispute | None:

@@ -89,6 +89,14 @@ def refund_paid_twice(entity_id: str, number: str, *, reported: str, reference: 
     )
 
 
+def refund_beside_transfer(entity_id: str, numbers: str, *, reported: str) -> str:
+    """Return that somebody made a refund at the gateway of money that is held for a bank transfer of ours."""
+    return (
+        f"The gateway has made refund {entity_id} of {reported}, whose money is held for the bank transfer {numbers}."
+        " Give the transfer up if it has not been made; otherwise ask the customer to return one of the two."
+    )
+
+
 def dispute_not_positive(entity_id: str, reported: str) -> str:
     """Return that a dispute is reported with no positive amount."""
     return f"The gateway reports dispute {entity_id} about {reported}. A dispute must be about more than zero."

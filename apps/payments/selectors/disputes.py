@@ -73,6 +73,11 @@ def count_disputes_to_answer() -> int:
     return Dispute.objects.filter(status=DisputeStatus.OPEN, answer="").count()
 
 
+def list_undecided_disputes(attempt_id: UUID) -> list[Dispute]:
+    """Return the undecided disputes of an attempt, first to last."""
+    return list(Dispute.objects.filter(attempt_id=attempt_id, status__in=UNDECIDED).order_by("created_at", "pk"))
+
+
 def list_evidence(dispute_id: UUID) -> list[DisputeEvidence]:
     """Return what staff added to a dispute, first to last."""
     return list(DisputeEvidence.objects.filter(dispute_id=dispute_id).order_by("created_at", "pk"))

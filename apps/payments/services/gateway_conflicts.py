@@ -85,6 +85,45 @@ def paid_twice_conflict(facts: GatewayRefund, *, refund: Refund) -> FactConflict
     return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
 
 
+def find_transfers_beside(facts: GatewayRefund, *, attempt: PaymentAttempt) -> FactConflict | None:
+    """Return that a refund made at the gateway took money which is held for bank transfers of ours, or None."""
+    held = selectors.list_refunds_to_transfer(attempt.pk)
+    if not held or selectors.sum_held_of_attempt(attempt.pk) <= attempt.amount:
+        return None
+    numbers = ", ".join(one.number for one in held)
+    why = messages.refund_beside_transfer(facts.id, numbers, reported=_reported_amount(facts))
+    return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
+
+
+def open_dispute_excess_exceptions(attempt: PaymentAttempt, *, webhook: Webhook | None, actor: Actor, now: datetime) -> None:
+    """Open the exception, as if the dispute were reported now, of each undecided one about more than refunds leave of its payment."""
+    for dispute in selectors.list_undecided_disputes(attempt.pk):
+        left = selectors.left_at_gateway(attempt, but_dispute=dispute)
+        if dispute.amount <= left:
+            continue
+        why = messages.dispute_exceeds_payment(
+            dispute.gateway_dispute_id,
+            attempt.gateway_payment_id,
+            amount=dispute.amount,
+            left=left,
+            currency=attempt.currency,
+        )
+        open_gateway_exception(
+            gateway=attempt.gateway,
+            reason=ExceptionReason.DISPUTE_EXCEEDS_PAYMENT,
+            entity_id=dispute.gateway_dispute_id,
+            description=why,
+            expected_amount=left,
+            actual_amount=dispute.amount,
+            currency=attempt.currency,
+            attempt=attempt,
+            dispute=dispute,
+            webhook=webhook,
+            actor=actor,
+            now=now,
+        )
+
+
 def _find_refund_fault(
     facts: GatewayRefund, attempt: PaymentAttempt, refund: Refund | None
 ) -> tuple[ExceptionReason, str] | None:

@@ -24,8 +24,10 @@ from apps.payments.services.exceptions import close_gateway_exception
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
     find_refund_conflict,
+    find_transfers_beside,
     open_conflict_exception,
     paid_twice_conflict,
+    open_dispute_excess_exceptions,
 )
 from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
 from apps.payments.services.payer_currency import convert_refund_facts
@@ -34,6 +36,7 @@ from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, post_due
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
+    HOLDING,
     OPEN_REFUNDS,
     AttemptStatus,
     ExceptionReason,
@@ -113,6 +116,7 @@ def _apply(
         open_conflict_exception(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
         return conflict
 
+    _withdraw_uncovered(order, attempt, facts, refund=refund, now=now)
     if refund is None:
         refund = _insert_foreign(order, attempt, facts, now=now)
     version = refund.version
@@ -124,11 +128,55 @@ def _apply(
         open_conflict_exception(twice, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     elif is_new or refund.version != version:
         _close_exception(facts, actor=actor, now=now)
+    if is_new:
+        _open_exceptions_beside(facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
 
     tell_order(order=order, actor=actor, now=now)
 
     return refund
+
+
+def _withdraw_uncovered(
+    order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, refund: Refund | None, now: datetime
+) -> None:
+    """
+    Withdraw what is not sent of refunds whose money the gateway's refund has taken, latest first; their lines are free for it.
+
+    What the gateway may know of stays: it knows best which of them it has made, and refuses the rest.
+    """
+    if facts.status == RefundStatus.FAILED:
+        return
+    is_held = refund is not None and refund.status in HOLDING
+    excess = selectors.sum_held_of_attempt(attempt.pk) + (0 if is_held else facts.amount) - attempt.amount
+    for other in locks.lock_unsent_refunds(attempt.pk) if excess > 0 else ():
+        if excess <= 0:
+            break
+        if refund is not None and other.pk == refund.pk:
+            continue
+        excess -= other.amount
+        reason = f"{facts.id} was made at the gateway and has taken the money"
+        # The buyer hears of the one that was made.
+        withdraw(order, other, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
+
+
+def _open_exceptions_beside(
+    facts: GatewayRefund,
+    *,
+    attempt: PaymentAttempt,
+    refund: Refund,
+    webhook: Webhook | None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Open the exceptions of a transfer and of disputes whose money somebody has refunded at the gateway: its payer may get it twice."""
+    if refund.status not in HOLDING:
+        return
+
+    conflict = find_transfers_beside(facts, attempt=attempt)
+    if conflict is not None:
+        open_conflict_exception(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
+    open_dispute_excess_exceptions(attempt, webhook=webhook, actor=actor, now=now)
 
 
 def _close_exception(facts: GatewayRefund, *, actor: Actor, now: datetime) -> None:
