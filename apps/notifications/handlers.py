@@ -117,7 +117,7 @@ def send_notification(*, event: Event, now: datetime) -> None:
 
 @talks_outside
 def render_evidence(*, event: Event, now: datetime) -> None:
-    """Make the PDF of a dispute's evidence that staff have requested; outside a transaction, as it writes a file."""
+    """Render the PDF of a dispute's evidence, which has changed or was requested; outside a transaction, as it writes a file."""
     services.render_evidence_pdf(dispute_id=event.subject_id)
 
 

@@ -117,6 +117,14 @@ class StatementResponse(ResponseSerializer):
     created_at = serializers.DateTimeField()
 
 
+class EvidencePdfResponse(ResponseSerializer):
+    """How far the PDF of the proof of a disputed sale is."""
+
+    object = serializers.CharField(default="dispute_evidence_pdf")
+    dispute_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=("pending", "ready"))
+
+
 class EvidenceLogInResponse(ResponseSerializer):
     """A log-in of the buyer's."""
 
@@ -237,6 +245,11 @@ STATEMENT_EXAMPLE: dict[str, Any] = {
     "carrier": "India Post",
     "tracking_number": "EK123456789IN",
     "created_at": "2026-11-22T05:30:00.000Z",
+}
+EVIDENCE_PDF_EXAMPLE: dict[str, Any] = {
+    "object": "dispute_evidence_pdf",
+    "dispute_id": "disp_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "status": "pending",
 }
 EVIDENCE_EXAMPLE: dict[str, Any] = {
     "object": "dispute_evidence",

@@ -24,10 +24,12 @@ from apps.notifications import filters, selectors, services
 from apps.notifications.models import Notification
 from apps.notifications.serializers import (
     EVIDENCE_EXAMPLE,
+    EVIDENCE_PDF_EXAMPLE,
     MESSAGE_EXAMPLE,
     STATEMENT_EXAMPLE,
     TIMELINE_EXAMPLE,
     AddDisputeEvidenceRequest,
+    EvidencePdfResponse,
     EvidenceResponse,
     MarkedResponse,
     NotificationPageResponse,
@@ -200,15 +202,13 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
         operation_id="get_dispute_evidence_pdf",
         summary="Download the proof of a disputed sale",
         description=(
-            "The PDF of the evidence as it stands now. It is rendered when it is first requested and whenever the evidence has"
-            " changed: until then 409 `document_not_ready` with Retry-After."
+            "The PDF of the evidence as it stands now. A worker renders it when the dispute is reported or changes, when a statement is"
+            " added, and when it is requested by POST. Without it 409 `document_not_ready` with Retry-After; this request writes nothing."
         ),
         responses=PDF_RESPONSES,
     )
     def download(self, request: Request, dispute_id: str) -> HttpResponseBase:
-        name, content = services.get_evidence_pdf(
-            dispute_id=ids.decode("disp", dispute_id), actor=actor_of(request), now=clock.now()
-        )
+        name, content = services.get_evidence_pdf(dispute_id=ids.decode("disp", dispute_id), now=clock.now())
         return FileResponse(
             BytesIO(content),
             as_attachment=True,
@@ -216,3 +216,32 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
             content_type="application/pdf",
             headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"},
         )
+
+    @extend_schema(
+        operation_id="request_dispute_evidence_pdf",
+        summary="Have the proof of a disputed sale rendered",
+        description=(
+            "A worker renders the PDF of the evidence as it stands now: 202, and GET of the Location gives it in a moment. 200 if there"
+            " is one already. Requesting it again before a worker came changes nothing."
+        ),
+        request=None,
+        responses={200: EvidencePdfResponse, 202: EvidencePdfResponse},
+        examples=[
+            OpenApiExample(
+                name, response_only=True, status_codes=[code], value={**EVIDENCE_PDF_EXAMPLE, "status": status}
+            )
+            for name, code, status in (("There already", "200", "ready"), ("Requested", "202", "pending"))
+        ],
+    )
+    @idempotent(required=False)
+    def prepare(self, request: Request, dispute_id: str) -> Response:
+        is_ready = services.request_evidence_pdf(
+            dispute_id=ids.decode("disp", dispute_id), actor=actor_of(request), now=clock.now()
+        )
+        body = {
+            "object": "dispute_evidence_pdf",
+            "dispute_id": dispute_id,
+            "status": "ready" if is_ready else "pending",
+        }
+        headers = {"Location": request.path} if is_ready else {"Location": request.path, "Retry-After": "2"}
+        return Response(EvidencePdfResponse(body).data, status=200 if is_ready else 202, headers=headers)

@@ -110,6 +110,7 @@ ACCESS: dict[str, Access] = {
     ),
     "GET disputes/<dispute_id>/evidence": Access(STAFF, "payments.change_dispute"),
     "GET disputes/<dispute_id>/evidence/pdf": Access(STAFF, "payments.change_dispute"),
+    "POST disputes/<dispute_id>/evidence/pdf": Access(STAFF, "payments.change_dispute"),
     "POST disputes/<dispute_id>/evidence": Access(
         STAFF, "payments.change_dispute", body={"kind": "other", "text": "He came to the shop."}
     ),

@@ -1,12 +1,15 @@
 """Disputes: the proof of a sale, what a bank gets of it, and who is told. Through HTTP and the sandbox."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Session
 from apps.accounts.states import Transport
@@ -28,6 +31,7 @@ from apps.payments import selectors as money
 from apps.payments import services as payments
 from apps.payments.gateways import razorpay_calls
 from apps.payments.models import Dispute, DisputeEvidence, Payment
+from config.subscriptions import HANDLERS
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_payment, pay
@@ -146,12 +150,24 @@ class TestEvidencePdf:
         payments.add_dispute_evidence(dispute_id=sold.pk, **STATEMENT, actor=SYSTEM, now=clock.now())
         url = f"/api/v1/disputes/{sold.public_id}/evidence/pdf"
 
+        requested = post(client_of(finance), url, key="request-of-a-pdf")
         waiting = client_of(finance).get(url)
         render_evidence(event=requests_for_pdf().get(), now=clock.now())
         answers = [client_of(finance).get(url) for _ in range(2)]
+        again = post(client_of(finance), url, key="another-request")
 
+        assert (requested.status_code, requested.headers["Location"], requested.headers["Retry-After"]) == (
+            202,
+            url,
+            "2",
+        )
+        assert requested.json() == {
+            "object": "dispute_evidence_pdf", "dispute_id": sold.public_id, "status": "pending",
+        }  # fmt: skip
         assert (waiting.status_code, waiting.headers["Retry-After"]) == (409, "2")
         assert waiting.json()["error"]["code"] == "document_not_ready"
+        assert "is being made" in waiting.json()["error"]["message"]
+        assert (again.status_code, again.json()["status"], requests_for_pdf().count()) == (200, "ready", 1)
         first, second = (b"".join(answer.streaming_content) for answer in answers)
         assert first == second == documents.draw_evidence(selectors.get_evidence(sold.pk))
         assert answers[0].headers["Content-Disposition"] == f'attachment; filename="evidence-{sold.order.number}.pdf"'
@@ -161,12 +177,40 @@ class TestEvidencePdf:
             assert words in page, words
         assert "9876543210" not in " ".join(pages_of(first))
 
+    def test_is_not_requested_and_nothing_is_written_by_reading_it(
+        self, sold: Dispute, finance: Any, client_of: Any, tmp_path: Path
+    ) -> None:
+        client, url = client_of(finance), f"/api/v1/disputes/{sold.public_id}/evidence/pdf"
+        before = Event.objects.count()
+
+        with CaptureQueriesContext(connection) as queries:
+            answers = [client.get(url) for _ in range(3)]
+
+        assert [answer.status_code for answer in answers] == [409] * 3
+        error = answers[0].json()["error"]
+        assert error["code"] == "document_not_ready"
+        assert error["message"] == (
+            f"There is no PDF of the evidence for dispute {sold.gateway_dispute_id} as it stands now. Request it with POST {url}, and"
+            " repeat this request in a moment."
+        )
+        assert (Event.objects.count(), list(tmp_path.glob("dispute-evidence/*/*"))) == (before, [])
+        written = [
+            one["sql"] for one in queries if re.match(r"(INSERT|UPDATE|DELETE)|.*FOR (NO KEY )?UPDATE", one["sql"])
+        ]
+        assert written == []
+
+    @pytest.mark.parametrize(
+        "event_type", ["payments.dispute.opened", "payments.dispute.changed", "payments.dispute.evidence_added"]
+    )
+    def test_is_rendered_when_the_dispute_or_its_evidence_changes(self, event_type: str) -> None:
+        assert render_evidence in HANDLERS[event_type]
+
     def test_is_requested_once_however_often_it_is_asked_for(self, sold: Dispute, finance: Any, client_of: Any) -> None:
         url = f"/api/v1/disputes/{sold.public_id}/evidence/pdf"
 
-        statuses = [client_of(finance).get(url).status_code for _ in range(3)]
+        statuses = [post(client_of(finance), url, key=f"request-number-{n}").status_code for n in range(3)]
 
-        assert statuses == [409] * 3
+        assert statuses == [202] * 3
         event = requests_for_pdf().get()
         assert (event.subject_id, event.root_id, event.actor) == (sold.pk, sold.order_id, f"user:{finance.public_id}")
 
@@ -174,20 +218,20 @@ class TestEvidencePdf:
         start = clock.now()
 
         for seconds in (0, 59, 61):
-            with pytest.raises(DocumentNotReady):
-                services.get_evidence_pdf(dispute_id=sold.pk, actor=SYSTEM, now=start + timedelta(seconds=seconds))
+            at = start + timedelta(seconds=seconds)
+            assert services.request_evidence_pdf(dispute_id=sold.pk, actor=SYSTEM, now=at) is False
 
         assert requests_for_pdf().count() == 2
 
     def test_is_rendered_again_when_the_evidence_has_changed(self, sold: Dispute, tmp_path: Path) -> None:
         services.render_evidence_pdf(dispute_id=sold.pk)
-        _, before = services.get_evidence_pdf(dispute_id=sold.pk, actor=SYSTEM, now=clock.now())
+        _, before = services.get_evidence_pdf(dispute_id=sold.pk, now=clock.now())
         payments.add_dispute_evidence(dispute_id=sold.pk, **STATEMENT, actor=SYSTEM, now=clock.now())
 
         with pytest.raises(DocumentNotReady):
-            services.get_evidence_pdf(dispute_id=sold.pk, actor=SYSTEM, now=clock.now())
+            services.get_evidence_pdf(dispute_id=sold.pk, now=clock.now())
         services.render_evidence_pdf(dispute_id=sold.pk)
-        _, after = services.get_evidence_pdf(dispute_id=sold.pk, actor=SYSTEM, now=clock.now())
+        _, after = services.get_evidence_pdf(dispute_id=sold.pk, now=clock.now())
 
         assert "Handed over at the door." not in " ".join(pages_of(before))
         assert "Handed over at the door." in " ".join(pages_of(after))
@@ -197,10 +241,14 @@ class TestEvidencePdf:
         self, sold: Dispute, finance: Any, client_of: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(documents.dispute_evidence.pdf, "render", lambda *args, **kwargs: pytest.fail("rendered"))
+        url = f"/api/v1/disputes/{sold.public_id}/evidence/pdf"
 
-        answer = client_of(finance).get(f"/api/v1/disputes/{sold.public_id}/evidence/pdf")
+        statuses = (
+            post(client_of(finance), url, key="request-of-a-pdf").status_code,
+            client_of(finance).get(url).status_code,
+        )
 
-        assert answer.status_code == 409
+        assert statuses == (202, 409)
 
     def test_a_full_disk_leaves_nothing_behind(
         self, sold: Dispute, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -266,12 +314,13 @@ def test_only_who_may_answer_sees_or_adds_proof(
     answers = [
         client.get(f"{url}/evidence").status_code,
         client.get(f"{url}/evidence/pdf").status_code,
+        post(client, f"{url}/evidence/pdf", key="key-of-the-pdf").status_code,
         post(client, f"{url}/evidence", STATEMENT, key="key-of-evidence").status_code,
         post(client, f"{url}/accept", key="key-of-accept").status_code,
         post(client, f"{url}/contest", {"summary": "Ours."}, key="key-of-contest").status_code,
     ]
 
-    assert answers == [403] * 5
+    assert answers == [403] * 6
     dispute.refresh_from_db()
     assert (dispute.answer, dispute.version, DisputeEvidence.objects.count()) == ("", 1, 0)
     assert not requests_for_pdf().exists()

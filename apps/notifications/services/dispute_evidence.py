@@ -1,6 +1,10 @@
-"""The evidence pack of a dispute as a PDF: requested by staff, rendered by a worker, kept until the evidence changes."""
+"""
+The evidence pack of a dispute as a PDF: rendered by a worker when a dispute is reported or its evidence added to, and when staff
+request it; kept until the evidence changes.
+"""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -17,25 +21,36 @@ from apps.payments import selectors as payments
 RENDERED_WITHIN = timedelta(seconds=60)
 
 
-def get_evidence_pdf(*, dispute_id: UUID, actor: Actor, now: datetime) -> tuple[str, bytes]:
+class EvidenceNotRendered(DocumentNotReady):
+    message = (
+        "There is no PDF of the evidence for dispute {0} as it stands now. Request it with POST /api/v1/disputes/{1}/evidence/pdf,"
+        " and repeat this request in a moment."
+    )
+    code = DocumentNotReady.code
+
+
+def get_evidence_pdf(*, dispute_id: UUID, now: datetime) -> tuple[str, bytes]:
     """
-    Return the name and the PDF of a dispute's evidence as it stands now; if there is none yet, request it of a worker.
+    Return the name and the PDF of a dispute's evidence as it stands now. Writes nothing, and requests nothing.
 
     :raises DisputeNotFound: if there is no such dispute
+    :raises EvidenceNotRendered: if there is none of the evidence as it stands now, and it was not requested
     :raises DocumentNotReady: while the PDF is being rendered
     """
     evidence = selectors.get_evidence(dispute_id)
-    content = evidence_files.read(evidence.dispute.public_id, documents.fingerprint(evidence))
+    dispute = evidence.dispute
+    content = _read(evidence)
+    if content is None and _is_requested(dispute, now=now):
+        raise DocumentNotReady(f"the evidence for dispute {dispute.gateway_dispute_id}", retry_after=2)
     if content is None:
-        request_evidence_pdf(dispute_id=dispute_id, actor=actor, now=now)
-        raise DocumentNotReady(f"the evidence for dispute {evidence.dispute.gateway_dispute_id}", retry_after=2)
+        raise EvidenceNotRendered(dispute.gateway_dispute_id, dispute.public_id, retry_after=2)
     return evidence_name(evidence), content
 
 
 @transaction.atomic
-def request_evidence_pdf(*, dispute_id: UUID, actor: Actor, now: datetime) -> None:
+def request_evidence_pdf(*, dispute_id: UUID, actor: Actor, now: datetime) -> bool:
     """
-    Request the PDF of a dispute's evidence, unless that was done a moment ago.
+    Request the PDF of a dispute's evidence of a worker, unless that was done a moment ago; return True if there is one already.
 
     :raises DisputeNotFound: if there is no such dispute
     """
@@ -43,12 +58,14 @@ def request_evidence_pdf(*, dispute_id: UUID, actor: Actor, now: datetime) -> No
     dispute = payment_locks.lock_dispute(dispute_id=dispute_id)
 
     assert dispute is not None  # noqa: S101 - disputes are never deleted
-    if find_recent_event(events.DISPUTE_EVIDENCE_REQUESTED, subject=dispute, since=now - RENDERED_WITHIN) is not None:
-        return
+    if _read(selectors.get_evidence(dispute_id)) is not None:
+        return True
+    if _is_requested(dispute, now=now):
+        return False
 
-    record(
-        events.DISPUTE_EVIDENCE_REQUESTED, subject=dispute, root_id=order.pk, actor=actor, changed={}, now=now
-    )  # fmt: skip
+    record(events.DISPUTE_EVIDENCE_REQUESTED, subject=dispute, root_id=order.pk, actor=actor, changed={}, now=now)
+
+    return False
 
 
 def render_evidence_pdf(*, dispute_id: UUID) -> None:
@@ -65,3 +82,12 @@ def render_evidence_pdf(*, dispute_id: UUID) -> None:
 def evidence_name(evidence: selectors.Evidence) -> str:
     """Return the file name of an evidence pack."""
     return f"evidence-{evidence.order.number}.pdf"
+
+
+def _read(evidence: selectors.Evidence) -> bytes | None:
+    return evidence_files.read(evidence.dispute.public_id, documents.fingerprint(evidence))
+
+
+def _is_requested(dispute: Any, *, now: datetime) -> bool:
+    recent = find_recent_event(events.DISPUTE_EVIDENCE_REQUESTED, subject=dispute, since=now - RENDERED_WITHIN)
+    return recent is not None
