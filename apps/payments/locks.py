@@ -8,7 +8,6 @@ webhook is locked before all of these, by the one who processes it and by nobody
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
 
 from apps.core.locks import lock_row
 from apps.payments.models import (
@@ -79,10 +78,10 @@ def lock_waiting_refunds(order_id: UUID) -> list[Refund]:
 
 
 def lock_unsent_refunds(attempt_id: UUID) -> list[Refund]:
-    """Lock the refunds of an attempt that the gateway knows nothing of and nobody transfers, latest first; the caller holds the order."""
+    """Lock the decided refunds of an attempt that the gateway knows nothing of, latest first; the caller holds the order."""
     rows = Refund.objects.select_for_update(no_key=True, of=("self",)).filter(attempt_id=attempt_id)
-    unsent = Q(status=RefundStatus.PENDING, gateway_call=GatewayCall.NEEDED, gateway_refund_id__isnull=True)
-    return list(rows.filter(unsent | Q(status=RefundStatus.REQUIRES_APPROVAL)).order_by("-sequence"))
+    rows = rows.filter(status=RefundStatus.PENDING, gateway_call=GatewayCall.NEEDED, gateway_refund_id__isnull=True)
+    return list(rows.order_by("-sequence"))
 
 
 def lock_dispute(*, gateway_dispute_id: str = "", dispute_id: UUID | None = None) -> Dispute | None:

@@ -122,23 +122,49 @@ class TestBesideARefundOfOurs:
 
         assert made.line_amounts == {str(line.pk): line.total_amount}
 
-    def test_withdraws_what_waits_for_approval(self, order: Any, attempt: PaymentAttempt) -> None:
+    def test_leaves_to_staff_what_waits_for_approval(self, order: Any, attempt: PaymentAttempt) -> None:
         ours = request(order, actor=DEEPA)
-        assert ours.status == "requires_approval"
 
         refund_in_dashboard(attempt, 100)
 
+        assert violated() == []
+        with pytest.raises(services.RefundExceedsPayment):
+            services.approve_refund(refund_id=ours.pk, actor=BALA, now=clock.now())
         ours.refresh_from_db()
-        assert ours.status == "cancelled"
+        assert ours.status == "requires_approval"
 
     def test_withdraws_no_more_than_it_must_the_latest_first(self, order: Any, attempt: PaymentAttempt) -> None:
         first, second = request(order, 10_000), request(order, 20_000)
 
-        refund_in_dashboard(attempt, attempt.amount - 15_000)
+        refund_in_dashboard(attempt, attempt.amount - 10_000)
 
         first.refresh_from_db()
         second.refresh_from_db()
-        assert (first.status, second.status) == ("pending", "cancelled")
+        assert (first.status, second.status, Refund.objects.count()) == ("pending", "cancelled", 3)
+
+    def test_of_a_part_leaves_the_rest_of_what_was_decided_on_its_way(
+        self, order: Any, attempt: PaymentAttempt, settings: Any
+    ) -> None:
+        settings.REFUND_APPROVAL_ABOVE = 1_000
+        waiting = request(order)
+        ours = services.approve_refund(refund_id=waiting.pk, actor=BALA, now=clock.now())
+
+        refund_in_dashboard(attempt, 5_000)
+
+        ours.refresh_from_db()
+        rest = Refund.objects.latest("sequence")
+        assert (ours.status, rest.status, rest.amount) == ("cancelled", "pending", attempt.amount - 5_000)
+        assert (rest.requested_by, rest.approved_by, rest.reason) == (str(ASHA), str(BALA), ours.reason)
+        assert rest.line_amounts == {str(order.lines.get().pk): attempt.amount - 5_000}
+        assert selectors.balance_of("refunds_payable") == -(attempt.amount - 5_000)
+
+    def test_of_a_part_of_a_cancelled_order_leaves_no_orphan_money(self, order: Any, attempt: PaymentAttempt) -> None:
+        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+
+        refund_in_dashboard(attempt, 5_000)
+
+        statuses = Refund.objects.order_by("sequence").values_list("status", "amount")
+        assert list(statuses) == [("cancelled", 49_900), ("processed", 5_000), ("pending", 44_900)]
 
     def test_that_the_gateway_may_know_is_no_violation_until_it_is_refused(
         self, order: Any, attempt: PaymentAttempt

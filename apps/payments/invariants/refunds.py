@@ -31,20 +31,21 @@ REFUNDS = (
         id="INV-14b",
         name="no_more_goes_back_than_came",
         statement="What has gone back of an attempt, and what was promised here, is not more than was captured, in its currency. Both"
-        " together are more only while the gateway must still refuse a refund of ours, or staff give its transfer up, because somebody"
-        " had made one there.",
+        " together are more only while the gateway must still refuse a refund of ours, or staff reject it or give its transfer up, because"
+        " somebody had made one there.",
         sql=f"""
             SELECT a.id, a.gateway_payment_id, a.status, a.amount, sum(r.amount) AS given_back FROM payments_refund r
             JOIN payments_paymentattempt a ON a.id = r.attempt_id
             CROSS JOIN LATERAL (
                 SELECT r.requested_by LIKE 'gateway:%%' OR {MADE_AFTER_ALL} AS is_by_gateway,
-                       r.status = 'requires_approval' OR r.status = 'pending' AND r.gateway_call = 'needed' AS is_unsent
+                       r.status = 'pending' AND r.gateway_call = 'needed' AS is_unsent
             ) refund
             WHERE r.status IN {HOLDING}
             GROUP BY a.id HAVING a.status <> 'captured' OR bool_or(r.currency <> a.currency)
                 OR sum(r.amount) FILTER (WHERE refund.is_by_gateway OR r.status = 'processed') > a.amount
                 OR sum(r.amount) FILTER (WHERE NOT refund.is_by_gateway) > a.amount
-                OR sum(r.amount) > a.amount AND bool_or(refund.is_unsent AND NOT refund.is_by_gateway)
+                OR sum(r.amount) FILTER (WHERE r.status <> 'requires_approval') > a.amount
+                   AND bool_or(refund.is_unsent AND NOT refund.is_by_gateway)
         """,  # noqa: S608 - our own names
     ),
     Invariant(

@@ -135,9 +135,9 @@ def sum_gone_of_attempt(attempt_id: UUID) -> int:
     return sum_given_back_of_attempt(attempt_id) + sum_lost_of_attempt(attempt_id)
 
 
-def sum_held_of_attempt(attempt_id: UUID) -> int:
-    """Return the money (paise) of an attempt that is asked back, promised back or has gone back."""
-    rows = Refund.objects.filter(attempt_id=attempt_id, status__in=HOLDING)
+def sum_held_of_attempt(attempt_id: UUID, *, only: Collection[str] = HOLDING) -> int:
+    """Return the money (paise) of an attempt that is asked back, promised back or has gone back, or `only` some of that."""
+    rows = Refund.objects.filter(attempt_id=attempt_id, status__in=only)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 

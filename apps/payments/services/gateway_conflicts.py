@@ -95,7 +95,9 @@ def find_transfers_beside(facts: GatewayRefund, *, attempt: PaymentAttempt) -> F
     return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
 
 
-def open_dispute_excess_exceptions(attempt: PaymentAttempt, *, webhook: Webhook | None, actor: Actor, now: datetime) -> None:
+def open_dispute_excess_exceptions(
+    attempt: PaymentAttempt, *, webhook: Webhook | None, actor: Actor, now: datetime
+) -> None:
     """Open the exception, as if the dispute were reported now, of each undecided one about more than refunds leave of its payment."""
     for dispute in selectors.list_undecided_disputes(attempt.pk):
         left = selectors.left_at_gateway(attempt, but_dispute=dispute)

@@ -233,6 +233,33 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     )
 
 
+def request_rest(
+    *, order: "Order", attempt: PaymentAttempt, withdrawn: Refund, amount: int, now: datetime
+) -> Refund | None:
+    """
+    Request what is left (paise) of a withdrawn refund that was decided, as those who decided about it: a part of what they agreed to.
+
+    The caller has locked order and attempt. Returns None if it is less than can be refunded.
+    """
+    if amount < attempt.least_refund_amount:
+        return None
+    kind, _, requester = withdrawn.requested_by.partition(":")
+    return _insert(
+        order,
+        attempt,
+        amount=amount,
+        lines=value_lines(order, units_of(withdrawn)),
+        reason=RefundReason(withdrawn.reason),
+        note=withdrawn.note,
+        speed=RefundSpeed(withdrawn.speed_requested),
+        is_decided=True,
+        approved_by=withdrawn.approved_by,
+        approved_at=withdrawn.approved_at,
+        actor=Actor(kind=kind, id=requester),
+        now=now,
+    )
+
+
 def check_failed(refund: Refund) -> None:
     """
     Make sure that a refund has failed for certain and that no retry stands for it. The caller has locked its order.
@@ -281,6 +308,8 @@ def _insert(
     speed: RefundSpeed,
     is_decided: bool,
     retry_of: Refund | None = None,
+    approved_by: str = "",
+    approved_at: datetime | None = None,
     actor: Actor,
     now: datetime,
 ) -> Refund:
@@ -301,6 +330,8 @@ def _insert(
         idempotency_key=str(ids.new()),
         retry_of=retry_of,
         requested_by=str(actor),
+        approved_by=approved_by,
+        approved_at=approved_at,
         next_check_at=rules.next_refund_check(checks=0, now=now) if is_decided else None,
         created_at=now,
     )

@@ -26,18 +26,19 @@ from apps.payments.services.gateway_conflicts import (
     find_refund_conflict,
     find_transfers_beside,
     open_conflict_exception,
-    paid_twice_conflict,
     open_dispute_excess_exceptions,
+    paid_twice_conflict,
 )
 from apps.payments.services.ledger import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
 from apps.payments.services.payer_currency import convert_refund_facts
 from apps.payments.services.refund_amounts import line_amounts_of, reallocate_lines
-from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, post_due
+from apps.payments.services.refunding import DUE, DUE_AGAIN, REVERSAL, post_due, request_rest
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.services.telling import tell_order
 from apps.payments.states import (
     HOLDING,
     OPEN_REFUNDS,
+    PROMISED,
     AttemptStatus,
     ExceptionReason,
     GatewayCall,
@@ -116,7 +117,7 @@ def _apply(
         open_conflict_exception(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
         return conflict
 
-    _withdraw_uncovered(order, attempt, facts, refund=refund, now=now)
+    uncovered = _withdraw_uncovered(order, attempt, facts, refund=refund, now=now)
     if refund is None:
         refund = _insert_foreign(order, attempt, facts, now=now)
     version = refund.version
@@ -128,6 +129,9 @@ def _apply(
         open_conflict_exception(twice, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     elif is_new or refund.version != version:
         _close_exception(facts, actor=actor, now=now)
+    if uncovered is not None:
+        withdrawn, rest = uncovered
+        request_rest(order=order, attempt=attempt, withdrawn=withdrawn, amount=rest, now=now)
     if is_new:
         _open_exceptions_beside(facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
@@ -139,16 +143,20 @@ def _apply(
 
 def _withdraw_uncovered(
     order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, refund: Refund | None, now: datetime
-) -> None:
+) -> tuple[Refund, int] | None:
     """
-    Withdraw what is not sent of refunds whose money the gateway's refund has taken, latest first; their lines are free for it.
+    Withdraw what was decided and not sent of refunds whose money the gateway's refund has taken, latest first.
 
-    What the gateway may know of stays: it knows best which of them it has made, and refuses the rest.
+    Their lines are free for it. What the gateway may know of stays: it knows best which of them it has made, and refuses the rest.
+    Returns the last one that was withdrawn and what of it (paise) is left to be refunded, or None.
     """
     if facts.status == RefundStatus.FAILED:
-        return
+        return None
     is_held = refund is not None and refund.status in HOLDING
-    excess = selectors.sum_held_of_attempt(attempt.pk) + (0 if is_held else facts.amount) - attempt.amount
+    excess = (
+        selectors.sum_held_of_attempt(attempt.pk, only=PROMISED) + (0 if is_held else facts.amount) - attempt.amount
+    )
+    withdrawn = None
     for other in locks.lock_unsent_refunds(attempt.pk) if excess > 0 else ():
         if excess <= 0:
             break
@@ -156,8 +164,9 @@ def _withdraw_uncovered(
             continue
         excess -= other.amount
         reason = f"{facts.id} was made at the gateway and has taken the money"
-        # The buyer hears of the one that was made.
-        withdraw(order, other, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
+        # The buyer is notified of the one that was made.
+        withdrawn = withdraw(order, other, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
+    return (withdrawn, max(0, -excess)) if withdrawn is not None else None
 
 
 def _open_exceptions_beside(
