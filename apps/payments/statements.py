@@ -172,6 +172,13 @@ _OVERDUE = f"""
     ORDER BY receivable.since, receivable.attempt_id LIMIT %(limit)s
 """  # noqa: S608 - constants of ours
 
+_OVERDUE_IN_ALL = f"""
+    SELECT count(*), coalesce(sum(receivable.amount), 0)::bigint, min(receivable.since)
+    FROM ({RECEIVABLES}) receivable
+    WHERE receivable.gateway = %(gateway)s AND receivable.amount <> 0 AND receivable.since < %(before)s
+      AND {HAS_NO_OPEN_ITEM}
+"""  # noqa: S608 - constants of ours
+
 _OVERDUE_NO_MORE = f"""
     SELECT x.id FROM payments_reconciliationexception x
     LEFT JOIN ({RECEIVABLES}) receivable ON receivable.gateway = x.gateway AND receivable.currency = x.currency
@@ -331,6 +338,12 @@ def list_refunds_not_settled(*, gateway: str, since: datetime, until: datetime, 
     """Return the refunds of a span of time that went back by the gateway, that no line has, and that nobody misses yet."""
     values = {"gateway": gateway, "since": since, "until": until, "limit": limit}
     return [row[0] for row in _rows(_REFUNDS_NOT_SETTLED, values)]
+
+
+def sum_overdue_receivables(*, gateway: str, before: datetime) -> tuple[int, int, datetime | None]:
+    """Return of how many payments a gateway owes something unexplained since before an instant, how much (paise), and since when."""
+    [(count, amount, since)] = _rows(_OVERDUE_IN_ALL, {"gateway": gateway, "before": before})
+    return count, amount, since
 
 
 def list_overdue_receivables(*, gateway: str, before: datetime, limit: int) -> list[Receivable]:

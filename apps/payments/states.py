@@ -291,6 +291,7 @@ class ExceptionReason(models.TextChoices):
     UNKNOWN_ADJUSTMENT = "unknown_adjustment", "An adjustment about no payment or dispute of ours"
     UNKNOWN_KIND = "unknown_kind", "A line of a kind that Bahi does not know"
     RECEIVABLE_OVERDUE = "receivable_overdue", "The gateway has owed this for too long"
+    SETTLEMENTS_NOT_IMPORTED = "settlements_not_imported", "No settlement has been imported yet"
 
 
 class Resolution(models.TextChoices):

@@ -428,16 +428,83 @@ class TestOverdueReceivable:
         assert self.violated_at(late) == []
 
     def test_captured_money_of_which_no_settlement_is_known_is_owed_too(self, paid: PaymentAttempt) -> None:
+        import_csv(as_csv(line("adj_00000000000009", "adjustment", amount=5, debit=5, credit_type="fee")))
         late = clock.now() + timedelta(days=12)
-        assert services.find_missing_lines(now=late) == 0
         assert self.violated_at(late) == ["INV-26d"]
 
         assert services.find_overdue_receivables(now=late) == 1
         assert self.violated_at(late) == []
-        import_csv(as_csv(line_of(paid)), now=late)
+        import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002")), now=late)
         assert (found(), ReconciliationException.objects.get().resolution) == (
             [("receivable_overdue", paid.gateway_payment_id, 0)], "arrived",
         )  # fmt: skip
+
+
+class TestNoSettlementImported:
+    """A shop that has never imported a settlement has one exception about all that the gateway owes, and no flood of them."""
+
+    @pytest.fixture
+    def owed(self, owner: Any, paid: PaymentAttempt) -> list[PaymentAttempt]:
+        return [paid, *(pay(make_order(owner)) for _ in range(2))]
+
+    @pytest.fixture
+    def late(self) -> Any:
+        return clock.now() + timedelta(days=12)
+
+    @staticmethod
+    def violated_at(now: Any) -> list[str]:
+        return [result.invariant.id for result in audit.run(now=now, only=("INV-26c", "INV-26d", "INV-28c")).violated]
+
+    def test_opens_one_exception_about_all_that_is_owed(self, owed: list[PaymentAttempt], late: Any) -> None:
+        assert services.find_overdue_receivables(now=clock.now() + timedelta(days=9)) == 0
+        assert self.violated_at(late) == ["INV-26d"]
+
+        assert services.find_overdue_receivables(now=late) == 1
+        assert services.find_overdue_receivables(now=late + timedelta(hours=6)) == 0
+
+        exception = ReconciliationException.objects.get()
+        total = sum(attempt.amount for attempt in owed)
+        assert (exception.reason, exception.expected_amount, exception.held_amount) == (
+            "settlements_not_imported", total, 0,
+        )  # fmt: skip
+        assert exception.description.startswith("No settlement of Razorpay has been imported yet. On ")
+        assert f"Razorpay owed {rupees(total)} of payments (3) that are overdue" in exception.description
+        assert self.violated_at(late) == []
+
+    def test_is_not_resolved_by_a_decision(self, owed: list[PaymentAttempt], late: Any) -> None:
+        services.find_overdue_receivables(now=late)
+        exception = ReconciliationException.objects.get()
+        before = LedgerTransaction.objects.count()
+
+        for resolution in ("noted", "written_off", "cleared", "paid_outside"):
+            with pytest.raises(services.SettlementsNotImported, match="Import its settlements"):
+                services.resolve_exception(
+                    exception_id=exception.pk, resolution=resolution, note="x", actor=SYSTEM, now=late
+                )
+
+        exception.refresh_from_db()
+        assert (exception.resolved_at, LedgerTransaction.objects.count()) == (None, before)
+
+    def test_closes_once_each_payment_has_an_item_of_its_own(
+        self, owed: list[PaymentAttempt], late: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("apps.payments.services.receivables._MOST_OPENED", 1)
+        services.find_overdue_receivables(now=late)
+        import_csv(as_csv(line_of(owed[0])), now=late)
+        assert self.violated_at(late) == []
+
+        opened = [services.find_overdue_receivables(now=late) for _ in range(3)]
+
+        reasons = ReconciliationException.objects.order_by("pk").values_list("reason", "resolution")
+        assert opened == [1, 1, 0]
+        assert list(reasons) == [
+            ("settlements_not_imported", "arrived"), ("receivable_overdue", ""), ("receivable_overdue", ""),
+        ]  # fmt: skip
+        assert self.violated_at(late) == []
+
+    def test_nothing_overdue_opens_nothing(self, paid: PaymentAttempt) -> None:
+        assert services.find_overdue_receivables(now=clock.now()) == 0
+        assert ReconciliationException.objects.count() == 0
 
 
 class TestMissingLine:

@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from apps.core.audit import Invariant
-from apps.payments.models.receivables import HAS_NO_OPEN_ITEM, RECEIVABLES
+from apps.payments.models.receivables import AWAITS_IMPORT, HAS_NO_OPEN_ITEM, RECEIVABLES
 
 #: The search for overdue receivables opens an item a day before.
 _LIMIT_DAYS = 2 * settings.SETTLEMENT_OVERDUE_AFTER.days + 1
@@ -177,6 +177,7 @@ SETTLEMENTS = (
             SELECT receivable.attempt_id, receivable.gateway, receivable.amount, receivable.currency, receivable.since
             FROM ({RECEIVABLES}) receivable
             WHERE receivable.amount <> 0 AND receivable.since < %(now)s - interval '{_LIMIT_DAYS} days' AND {HAS_NO_OPEN_ITEM}
+              AND NOT {AWAITS_IMPORT}
         """,  # noqa: S608 - constants of ours
     ),
     Invariant(

@@ -36,6 +36,14 @@ RECEIVABLES = """
     GROUP BY moved.gateway, moved.attempt_id, moved.currency
 """
 
+#: Of the rows of `receivable`: no settlement of the gateway has ever been imported, and one exception says so of all of them.
+AWAITS_IMPORT = """
+    EXISTS (
+        SELECT 1 FROM payments_reconciliationexception x
+        WHERE x.gateway = receivable.gateway AND x.reason = 'settlements_not_imported' AND x.resolved_at IS NULL
+    )
+"""
+
 #: Of the rows of `receivable`: nothing open says why the gateway still owes it. By equality, that the planner can hash.
 HAS_NO_OPEN_ITEM = """
     NOT EXISTS (

@@ -284,6 +284,11 @@ class ReconciliationException(Subject):
                 nulls_distinct=False,
                 name="one_open_overdue_receivable",
             ),
+            models.UniqueConstraint(
+                fields=["gateway"],
+                condition=Q(reason=ExceptionReason.SETTLEMENTS_NOT_IMPORTED, resolved_at__isnull=True),
+                name="one_open_reminder_to_import",
+            ),
             models.CheckConstraint(
                 condition=Q(resolved_at__isnull=True, resolution="", resolved_by="")
                 | (Q(resolved_at__isnull=False) & ~Q(resolution="") & ~Q(resolved_by="")),

@@ -130,6 +130,17 @@ def list_missed_in(settlement_id: UUID, *, part: int) -> list[UUID]:
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
+def is_settlement_imported(gateway: str) -> bool:
+    """Return whether any settlement of a gateway has been imported."""
+    return Settlement.objects.filter(gateway=gateway).exists()
+
+
+def find_reminder_to_import(gateway: str) -> ReconciliationException | None:
+    """Return the open exception that says that no settlement of a gateway has been imported yet, or None."""
+    rows = ReconciliationException.objects.filter(gateway=gateway, resolved_at__isnull=True)
+    return rows.filter(reason=ExceptionReason.SETTLEMENTS_NOT_IMPORTED).first()
+
+
 def find_open_sum_mismatch(settlement_id: UUID) -> UUID | None:
     """Return the open exception about the sum of a settlement, or None."""
     rows = ReconciliationException.objects.filter(settlement_id=settlement_id, reason=ExceptionReason.SUM_MISMATCH)

@@ -43,6 +43,13 @@ class ReceivableChanged(Conflict):
     message = "The gateway now owes {1} of {0}, no longer {2}. This exception closes by itself; a new one opens for what is left."
 
 
+class SettlementsNotImported(Conflict):
+    message = (
+        "No settlement of {0} has been imported yet, so that nothing shows what it still owes. Import its settlements: this"
+        " exception closes by itself."
+    )
+
+
 class OwnerMayNotDecide(Invalid):
     message = "Only staff who may decide about exceptions can look after one."
 
@@ -102,6 +109,7 @@ def resolve_exception(
     :raises NoteIsMissing: if nobody says why
     :raises ExceptionHoldsMoney: if it is only noted, and holds money
     :raises MoneyStillOwed: if money is owed by it, and nobody says where that went
+    :raises SettlementsNotImported: if it only says that no settlement has been imported
     :raises ReceivableChanged: if another sum is owed than it says
     """
     if selectors.get_exception(exception_id).reason in _OWED:
@@ -115,6 +123,8 @@ def resolve_exception(
         raise NoSuchResolution(resolution[:40], ", ".join(BY_PEOPLE), param="resolution")
     if not note.strip():
         raise NoteIsMissing(param="note")
+    if exception.reason == ExceptionReason.SETTLEMENTS_NOT_IMPORTED:
+        raise SettlementsNotImported(exception.gateway.capitalize())
     if resolution == Resolution.NOTED and exception.held_amount:
         raise ExceptionHoldsMoney(rupees(exception.held_amount), param="resolution")
     owed = owed_amount(exception)

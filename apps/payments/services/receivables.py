@@ -10,7 +10,7 @@ from apps.core import clock
 from apps.core.dates import format_day
 from apps.core.events import SYSTEM
 from apps.core.money import rupees
-from apps.payments import locks, statements
+from apps.payments import locks, selectors, statements
 from apps.payments.models import ReconciliationException
 from apps.payments.services.deciding import close
 from apps.payments.services.reconciling import open_exception
@@ -27,20 +27,48 @@ def find_overdue_receivables(*, now: datetime, gateway: str = "razorpay") -> int
     Open an exception for each payment of which the gateway has owed us something for too long; return how many.
 
     Too long: twice what a settlement may take by the setting. A payment with an open exception or an undecided dispute has its
-    explanation. An exception whose receivable has changed since is closed first.
+    explanation. An exception whose receivable has changed since is closed first. Until a first settlement is imported one
+    exception stands for all of them: nothing of a shop that imports none is known to be paid out.
     """
     for exception_id in statements.list_changed_overdue_exceptions(gateway=gateway):
-        _close_changed(exception_id, now=now)
+        _close(exception_id, note="what is owed has changed", now=now)
     before = now - 2 * settings.SETTLEMENT_OVERDUE_AFTER
+    if not selectors.is_settlement_imported(gateway):
+        return _remind_to_import(gateway=gateway, before=before, now=now)
     overdue = statements.list_overdue_receivables(gateway=gateway, before=before, limit=_MOST_OPENED)
-    return sum(_open_overdue(one, gateway=gateway, now=now) for one in overdue)
+    opened = sum(_open_overdue(one, gateway=gateway, now=now) for one in overdue)
+    reminder = selectors.find_reminder_to_import(gateway)
+    # Not before each receivable has an item of its own.
+    if reminder is not None and len(overdue) < _MOST_OPENED:
+        _close(reminder.pk, note="settlements are imported now", now=now)
+    return opened
 
 
 @transaction.atomic
-def _close_changed(exception_id: UUID, *, now: datetime) -> None:
+def _close(exception_id: UUID, *, note: str, now: datetime) -> None:
     exception = locks.lock_exception(exception_id)
     if exception.resolved_at is None:
-        close(exception, resolution=Resolution.ARRIVED, note="what is owed has changed", actor=SYSTEM, now=now)
+        close(exception, resolution=Resolution.ARRIVED, note=note, actor=SYSTEM, now=now)
+
+
+def _remind_to_import(*, gateway: str, before: datetime, now: datetime) -> int:
+    """Open the one exception that says that no settlement has been imported, if anything is overdue; return how many it is."""
+    if selectors.find_reminder_to_import(gateway) is not None:
+        return 0
+    count, amount, since = statements.sum_overdue_receivables(gateway=gateway, before=before)
+    if not count or since is None:
+        return 0
+    name = gateway.capitalize()
+    exception = ReconciliationException(
+        gateway=gateway,
+        reason=ExceptionReason.SETTLEMENTS_NOT_IMPORTED,
+        entity_id=UNATTRIBUTED,
+        description=f"No settlement of {name} has been imported yet. On {_day(now)} {name} owed {rupees(amount)} of payments"
+        f" ({count}) that are overdue, the oldest since {_day(since)}. Import its settlements to see what was paid out.",
+        expected_amount=amount,
+        opened_at=now,
+    )
+    return int(_open_once(exception, now=now))
 
 
 def _open_overdue(one: Receivable, *, gateway: str, now: datetime) -> bool:
@@ -55,10 +83,14 @@ def _open_overdue(one: Receivable, *, gateway: str, now: datetime) -> bool:
         currency=one.currency,
         opened_at=now,
     )
+    return _open_once(exception, now=now)
+
+
+def _open_once(exception: ReconciliationException, *, now: datetime) -> bool:
+    """Open an exception and return True, or return False if another search was quicker."""
     try:
         with transaction.atomic():
             open_exception(exception, now=now)
     except IntegrityError:
-        # Another search was quicker.
         return False
     return True
