@@ -58,13 +58,13 @@ def _remind_to_import(*, gateway: str, before: datetime, now: datetime) -> int:
     count, amount, since = statements.sum_overdue_receivables(gateway=gateway, before=before)
     if not count or since is None:
         return 0
-    name = gateway.capitalize()
+    name, today, oldest = gateway.capitalize(), format_day(clock.ist_date(now)), format_day(clock.ist_date(since))
     exception = ReconciliationException(
         gateway=gateway,
         reason=ExceptionReason.SETTLEMENTS_NOT_IMPORTED,
         entity_id=UNATTRIBUTED,
-        description=f"No settlement of {name} has been imported yet. On {_day(now)} {name} owed {rupees(amount)} of payments"
-        f" ({count}) that are overdue, the oldest since {_day(since)}. Import its settlements to see what was paid out.",
+        description=f"No settlement of {name} has been imported yet. On {today} {name} owed {rupees(amount)} of payments ({count}) that"
+        f" are overdue, the oldest since {oldest}. Import its settlements to see what was paid out.",
         expected_amount=amount,
         opened_at=now,
     )
