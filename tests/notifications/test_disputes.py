@@ -166,7 +166,7 @@ class TestEvidencePdf:
         }  # fmt: skip
         assert (waiting.status_code, waiting.headers["Retry-After"]) == (409, "2")
         assert waiting.json()["error"]["code"] == "document_not_ready"
-        assert "is being made" in waiting.json()["error"]["message"]
+        assert "is being prepared" in waiting.json()["error"]["message"]
         assert (again.status_code, again.json()["status"], requests_for_pdf().count()) == (200, "ready", 1)
         first, second = (b"".join(answer.streaming_content) for answer in answers)
         assert first == second == documents.draw_evidence(selectors.get_evidence(sold.pk))
