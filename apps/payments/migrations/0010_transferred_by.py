@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='refund',
             name='transferred_by',
-            field=models.CharField(blank=True, help_text='Who confirmed a bank transfer that we made ourselves.', max_length=200),
+            field=models.CharField(blank=True, db_default='', default='', help_text='Who confirmed a bank transfer that we made ourselves.', max_length=200),
         ),
         migrations.AddConstraint(
             model_name='refund',

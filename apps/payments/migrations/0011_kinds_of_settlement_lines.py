@@ -76,10 +76,6 @@ class Migration(migrations.Migration):
             field=models.CharField(blank=True, choices=[('unknown_payment', 'We know no such payment or refund'), ('wrong_amount', 'The amount is not ours'), ('fee_mismatch', 'The fee or its GST is not what we were told'), ('credit_mismatch', 'The line does not add up'), ('duplicated_line', 'It was settled already'), ('missing_line', 'It should have been settled'), ('sum_mismatch', 'The transfer is not the sum of its lines'), ('refund_exceeds_payment', 'The refund is more than is left of the payment'), ('dispute_exceeds_payment', 'The dispute is about more than is left of the payment'), ('currency_mismatch', "The currency is missing or is not the payment's"), ('account_mismatch', 'It is about another account at the gateway'), ('contradictory_facts', 'The gateway contradicts itself or what it said before'), ('unreadable_facts', 'The amount, the state or another field cannot be read'), ('webhook_failed', 'The webhook could not be processed'), ('unknown_adjustment', 'An adjustment about no payment or dispute of ours'), ('unknown_kind', 'A line of a kind that Bahi does not know'), ('receivable_overdue', 'The gateway has owed this for too long')], max_length=40),
         ),
         migrations.RunPython(attribute_adjustments, migrations.RunPython.noop),
-        migrations.AddConstraint(
-            model_name='reconciliationexception',
-            constraint=models.UniqueConstraint(condition=models.Q(('reason', 'receivable_overdue'), ('resolved_at__isnull', True)), fields=('gateway', 'attempt'), name='one_open_overdue_receivable', nulls_distinct=False),
-        ),
         AddConstraintNotValid(
             model_name='settlementline',
             constraint=models.CheckConstraint(condition=models.Q(('cleared_amount', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('bank_amount'), '+', models.F('fee_amount')), '-', models.F('fee_credit_amount')), '+', models.F('transfer_amount')), '+', models.F('held_amount')))), name='line_is_booked_in_full'),

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='refund',
             name='line_amounts',
-            field=models.JSONField(blank=True, default=dict, help_text="What it takes of each order line, by the line's id, in paise with tax; the rest of the amount is round-off."),
+            field=models.JSONField(blank=True, db_default={}, default=dict, help_text="What it takes of each order line, by the line's id, in paise with tax; the rest of the amount is round-off."),
         ),
     ]

@@ -47,6 +47,7 @@ class Refund(Subject):
     note = models.CharField(max_length=200, blank=True)
     line_amounts = models.JSONField(
         default=dict,
+        db_default={},
         blank=True,
         help_text="What it takes of each order line, by the line's id, with tax; the rest of the amount is round-off.",
     )
@@ -62,7 +63,11 @@ class Refund(Subject):
     approved_by = models.CharField(max_length=200, blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
     transferred_by = models.CharField(
-        max_length=200, blank=True, help_text="Who confirmed a bank transfer that we made ourselves."
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Who confirmed a bank transfer that we made ourselves.",
     )
     arn = models.CharField(max_length=40, blank=True, help_text="The bank's reference, for talks with the bank.")
     manual_reference = models.CharField(
