@@ -191,6 +191,8 @@ class DisputeEvidenceView(ApiView):
 class DisputeEvidencePdfView(DisputeEvidenceView):
     """The same on paper, as the bank gets it."""
 
+    without_body = ("prepare",)
+
     raises = {"download": (DocumentNotReady("the evidence for dispute disp_QxT7bZ1mN4kP2s", retry_after=2),)}
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:

@@ -92,7 +92,7 @@ def sold(order: Any, owner: Any, sandbox: Any) -> Any:
 
 
 def post(client: Any, url: str, body: Any = None, key: str = "key-of-the-test") -> Any:
-    return client.post(url, body or {}, format="json", headers={"Idempotency-Key": key})
+    return client.post(url, body, format="json", headers={"Idempotency-Key": key})
 
 
 def news(kind: str) -> Event:
