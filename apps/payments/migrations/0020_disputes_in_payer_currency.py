@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0018_describe_amounts_without_their_unit'),
+        ('payments', '0019_indexes_of_the_search'),
     ]
 
     operations = [

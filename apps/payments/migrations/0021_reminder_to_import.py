@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('payments', '0019_disputes_in_payer_currency'),
+        ('payments', '0020_disputes_in_payer_currency'),
     ]
 
     operations = [
