@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from apps.accounts import filters, selectors
 from apps.accounts.models import User
-from apps.accounts.serializers import CustomerResponse
+from apps.accounts.serializers.customers import CustomerResponse
 from apps.core.api import ApiView, KeysetPagination, list_response, with_etag
 from apps.core.api.permissions import requires
 from apps.core.api.schema import page_example, page_parameters
