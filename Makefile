@@ -12,7 +12,7 @@ LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Fo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev need-python demo run test test-pythons check check-code check-database lock env-example clean
+.PHONY: help setup setup-dev need-python demo run test test-pythons check contract nightly check-code check-database lock env-example clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ test: setup-dev ## Run all tests on servers of their own, with coverage (TESTS=t
 
 test-pythons: setup-dev ## Play the demo and run a part of the tests under the other Pythons that are here
 	@$(DEVTOOLS) test-pythons
+
+contract: setup-dev ## Check the OpenAPI document against the API that runs: a generated client, generated requests
+	@$(DEVTOOLS) contract
+
+nightly: setup-dev ## What takes longer or needs more than Python: a TypeScript client plays a sale (needs Node.js and npm)
+	@$(DEVTOOLS) contract typescript
 
 check: setup-dev check-code ## Format, lint, types, layers, migrations, licences, API description
 	@$(DEVTOOLS) with-servers -- $(MAKE) --no-print-directory check-database

@@ -69,6 +69,13 @@ def _lint_migrations(_: argparse.Namespace) -> int:
     return migrations.main()
 
 
+def _contract(arguments: argparse.Namespace) -> int:
+    from devtools import commands
+
+    commands.die_with_make()
+    return int(importlib.import_module("devtools.contract").main(arguments.rest))
+
+
 def _test_pythons(_: argparse.Namespace) -> int:
     from devtools import pythons
 
@@ -100,13 +107,18 @@ _SUBCOMMANDS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] =
         "find migrations that would lock or break a running shop (needs servers around it)",
         _lint_migrations,
     ),
+    (
+        "contract",
+        "check the OpenAPI document against the API that runs:  contract [python] [conformance] [typescript]",
+        _contract,
+    ),
     ("test-pythons", "play the demo and run a part of the tests under each other supported Python", _test_pythons),
     ("clean", "remove .venv, the embedded data and the caches of this checkout", _clean),
 )
 
 #: Whose `--help` is that of the program behind it.
 _HELPED_BY_OTHERS = frozenset({"manage"})
-_WITH_ARGUMENTS = frozenset({"setup", "with-servers"})
+_WITH_ARGUMENTS = frozenset({"setup", "with-servers", "contract"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

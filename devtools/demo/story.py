@@ -70,7 +70,7 @@ class Story:
         with self.say.step("ask for an OTP") as step:
             asked = self.api.call("POST", "/auth/otp", {"phone": self.number}, expect=202).json()
             sms = self._newest("/sms", self.number.removeprefix("+"))
-            code = _code_in(sms)
+            code = code_in(sms)
             step.tell(f"the phone of {self.number[:6]}xxxxxx shows: {sms.get('text') or sms}"[:110])
         with self.say.step("verify it: the account is made") as step:
             body = {"challenge_id": asked["id"], "code": code, "transport": "body"}
@@ -83,7 +83,7 @@ class Story:
         with self.say.step("set an e-mail address, confirm it by code") as step:
             asked = self.api.call("POST", "/me/email", {"email": self.email}, expect=202).json()
             mail = self._newest("/mails", self.email)
-            body = {"challenge_id": asked["id"], "code": _code_in(mail)}
+            body = {"challenge_id": asked["id"], "code": code_in(mail)}
             self.api.call("POST", "/me/email/confirm", body)
             step.tell(f"mail: {mail['subject']}")
 
@@ -243,7 +243,7 @@ class Story:
                 step.tell(f"{entry['kind']:<12} {entry['account']:<32} {side} {rupees(abs(entry['amount'])):>14}")
 
 
-def _code_in(message: dict[str, Any]) -> str:
+def code_in(message: dict[str, Any]) -> str:
     text = str(message.get("otp") or "") or f"{message.get('text', '')} {message.get('variables', '')}"
     found = re.search(r"(?<!\d)\d{6}(?!\d)", text)
     if not found:

@@ -9,7 +9,7 @@ import pytest
 
 from apps.core import audit, clock
 from devtools.demo.client import Narrator, until
-from devtools.demo.story import Story, _code_in
+from devtools.demo.story import Story, code_in
 from tests.journeys.conftest import Shop
 
 
@@ -59,7 +59,7 @@ def code_of(error: dict[str, Any]) -> str:
 def test_a_wrong_code_lets_nobody_in_and_the_right_one_dies_after_five(shop: Shop, tmp_path: Path) -> None:
     story = Story(shop.url, shop.world.url, Narrator(), documents=tmp_path)
     asked = story.api.call("POST", "/auth/otp", {"phone": story.number}, expect=202).json()
-    right = _code_in(story._newest("/sms", story.number.removeprefix("+")))
+    right = code_in(story._newest("/sms", story.number.removeprefix("+")))
     wrong = f"{(int(right) + 1) % 1_000_000:06d}"
 
     for code in [wrong] * 5 + [right]:

@@ -1,0 +1,117 @@
+"""Generated requests against the running API: every answer must be one that the document describes."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from devtools import logins
+from devtools.contract.hooks import KEY_EXAMPLE
+from devtools.contract.sale_data import prepare_ids
+from devtools.contract.stack import (
+    WORK,
+    ContractFailed,
+    fetch_document,
+    keep_document,
+    require_healthy,
+    require_modules,
+    run_tool,
+)
+from devtools.demo.client import Api
+from devtools.embedded import CHECKOUT
+from devtools.processes import Stack
+
+_CONFIG = Path(__file__).with_name("schemathesis.toml")
+SEED = "20261128"
+_EXAMPLES = "3"
+_SECONDS = 900.0
+_ID = re.compile(r"^([a-z]+)_[0-9a-z]{26}$")
+#: They end the session that the requests are made with.
+_EXCLUDED = ("log_out_everywhere", "end_my_session", "set_password")
+#: Sent data that fits is not always accepted: an id may be of nothing, a code wrong. All else must hold.
+_UNFIT = "positive_data_acceptance,use_after_free,ensure_resource_availability,missing_required_header"
+
+
+def require_tools() -> None:
+    """
+    Test if schemathesis is installed.
+
+    :raises ContractFailed: if it is not
+    """
+    require_modules("schemathesis")
+
+
+def check(stack: Stack) -> None:
+    """
+    Send generated requests to every operation, as an administrator, and hold the answers against the document.
+
+    :raises ContractFailed: if an answer is not described, or the server fails
+    """
+    admin = Api(f"{stack.web_url}/api/v1")
+    token = _sign_in(admin)
+    document = with_ids(fetch_document(stack), prepare_ids(stack, admin))
+    keep_document(document, WORK / "openapi-with-ids.json")
+    excluded = [part for name in _EXCLUDED for part in ("--exclude-operation-id", name)]
+    told = run_tool(
+        [
+            sys.executable, "-m", "schemathesis.cli", "--config-file", str(_CONFIG),
+            "run", "openapi-with-ids.json", "--url", stack.web_url,
+            "--header", f"Authorization: Bearer {token}", "--phases", "examples,coverage,fuzzing",
+            "--checks", "all", "--exclude-checks", _UNFIT, "--max-examples", _EXAMPLES,
+            "--seed", SEED, "--generation-deterministic", "--no-shrink", "--warnings", "off",
+            "--suppress-health-check", "all", "--request-timeout", "30", "--no-color", *excluded,
+        ],
+        what="conformance",
+        env={**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(CHECKOUT)},
+        seconds=_SECONDS,
+    )  # fmt: skip
+    require_healthy(stack)
+    print(f"\n{_summary(told)}", flush=True)
+
+
+def with_ids(document: Any, ids: Mapping[str, str]) -> Any:
+    """
+    Return a document whose examples name objects that are there.
+
+    :param ids: an id by its prefix, such as `ord`, or by the parameter that takes it
+    """
+    if isinstance(document, list):
+        return [with_ids(each, ids) for each in document]
+    if isinstance(document, str):
+        found = _ID.match(document)
+        return ids.get(found[1], document) if found else document
+    if not isinstance(document, dict):
+        return document
+    result = {name: with_ids(inner, ids) for name, inner in document.items()}
+    if result.get("in") == "path" and (known := _id_for(result, ids)):
+        result["example"] = known
+    if result.get("in") == "header" and result.get("name") == "Idempotency-Key":
+        result["example"] = KEY_EXAMPLE
+    return result
+
+
+def _id_for(parameter: Mapping[str, Any], ids: Mapping[str, str]) -> str | None:
+    if parameter["name"] in ids:
+        return ids[parameter["name"]]
+    pattern = re.match(r"\^([a-z]+)_", parameter.get("schema", {}).get("pattern", ""))
+    return ids.get(pattern[1]) if pattern else None
+
+
+def _sign_in(admin: Api) -> str:
+    login = next(each for each in logins.STAFF if each.role == "admin")
+    body = {"email": login.email, "password": login.password, "transport": "body"}
+    token = str(admin.call("POST", "/auth/login", body).json()["access_token"])
+    admin.sign_in(token)
+    return token
+
+
+def _summary(told: str) -> str:
+    """Return what schemathesis counted: its last paragraph of statistics."""
+    _, _, summary = told.rpartition(" SUMMARY ")
+    if not summary:
+        raise ContractFailed(f"schemathesis said nothing of what it did: {told[-2000:]}")
+    return "\n".join(line for line in summary.splitlines()[1:] if line.strip())

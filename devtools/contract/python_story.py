@@ -1,0 +1,166 @@
+"""A sale by the generated Python client: log-in by OTP, order, payment, and a refund by finance. Run by `make contract`."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import uuid
+from typing import Any, TypeVar
+
+from bahi_client import AuthenticatedClient, Client
+from bahi_client.api.auth import log_in_with_password, request_log_in_code, verify_log_in_code
+from bahi_client.api.me import add_address
+from bahi_client.api.orders import get_order, list_orders, place_order
+from bahi_client.api.payments import get_payment, start_payment
+from bahi_client.api.products import get_product, list_products
+from bahi_client.api.refunds import get_refund, list_refunds, request_refund
+from bahi_client.models import (
+    AddressRequest,
+    CodeRequest,
+    Error,
+    LogInRequest,
+    OrderLineRequest,
+    PlaceOrderRequest,
+    RequestRefundRequest,
+    StartPaymentRequest,
+    VerifyRequest,
+)
+
+from devtools import logins
+from devtools.demo.client import Narrator, Phone, StepFailed, until
+from devtools.demo.story import DELIVERY_ADDRESS, code_in
+
+Model = TypeVar("Model")
+
+
+def main(web_url: str, sandbox_url: str) -> int:
+    """Play the sale; return the exit code."""
+    try:
+        Sale(web_url, sandbox_url).play()
+    except StepFailed as failed:
+        print(f"the Python client failed at: {failed.step}\n  {failed}", file=sys.stderr)
+        return 1
+    return 0
+
+
+class Sale:
+    """One buyer, one order, one refund; every answer is read as the type that the document gives it."""
+
+    def __init__(self, web_url: str, sandbox_url: str) -> None:
+        self.web_url = web_url
+        self.phone = Phone(sandbox_url)
+        self.say = Narrator()
+        self.number = f"+9197{secrets.randbelow(10**8):08d}"
+        self.buyer: Any = None
+        self.finance: Any = None
+        self.order: Any = None
+
+    def play(self) -> None:
+        """
+        Do all of it, telling each step.
+
+        :raises StepFailed: at the first step that does not go as it should
+        """
+        self.say.heading("The generated Python client sells and refunds")
+        self._log_in()
+        self._order()
+        self._pay()
+        self._refund()
+
+    def _log_in(self) -> None:
+        anonymous = Client(base_url=self.web_url)
+        with self.say.step("log in by OTP") as step:
+            asked = good(request_log_in_code.sync(client=anonymous, body=CodeRequest(phone=self.number)))
+            sms = self.phone.control("GET", "/sms", to=self.number.removeprefix("+"), wait=15)["items"][0]
+            body = VerifyRequest(challenge_id=asked.id, code=code_in(sms), name="Asha Rao")
+            tokens = good(verify_log_in_code.sync(client=anonymous, body=body))
+            self.buyer = AuthenticatedClient(base_url=self.web_url, token=tokens.access_token)
+            step.tell(f"{tokens.user.id}, {tokens.token_type}, {tokens.expires_in} s")
+        with self.say.step("finance logs in") as step:
+            login = next(each for each in logins.STAFF if each.role == "finance")
+            staff = good(
+                log_in_with_password.sync(
+                    client=anonymous, body=LogInRequest(email=login.email, password=login.password)
+                )
+            )
+            self.finance = AuthenticatedClient(base_url=self.web_url, token=staff.access_token)
+            step.tell(", ".join(staff.user.roles))
+
+    def _order(self) -> None:
+        with self.say.step("list products, order one") as step:
+            page = good(list_products.sync(client=self.buyer, q="energy drink", in_stock=True, limit=3))
+            product = good(get_product.sync(product_id=page.data[0].id, client=self.buyer))
+            address = good(add_address.sync(client=self.buyer, body=AddressRequest.from_dict(DELIVERY_ADDRESS)))
+            line = OrderLineRequest(variant_id=product.variants[0].id, quantity=2)
+            body = PlaceOrderRequest(lines=[line], shipping_address_id=address.id)
+            self.order = good(place_order.sync(client=self.buyer, body=body, idempotency_key=str(uuid.uuid4())))
+            mine = good(list_orders.sync(client=self.buyer))
+            expect("the orders of the buyer", [each.id for each in mine.data], [self.order.id])
+            step.tell(f"{self.order.number}, {self.order.total_amount} paise, {self.order.payment_status.value}")
+
+    def _pay(self) -> None:
+        with self.say.step("pay by UPI") as step:
+            body = StartPaymentRequest(order_id=self.order.id)
+            started = good(start_payment.sync(client=self.buyer, body=body, idempotency_key=str(uuid.uuid4())))
+
+            def upi() -> Any:
+                payment = good(get_payment.sync(payment_id=started.id, client=self.buyer))
+                return payment.next_action.upi if payment.next_action else None
+
+            link = until(upi, what="the UPI link")
+            self.phone.control("POST", f"/payments/{link.gateway_payment_id}/approve")
+            paid = until(lambda: self._read_order("confirmed"), what="the confirmation")
+            expect("what was paid", paid.paid_amount, self.order.total_amount)
+            step.tell(f"{paid.status.value}, {paid.payment_status.value}")
+
+    def _refund(self) -> None:
+        with self.say.step("finance refunds all of it") as step:
+            body = RequestRefundRequest(order_id=self.order.id)
+            asked = good(request_refund.sync(client=self.finance, body=body, idempotency_key=str(uuid.uuid4())))
+            refund = until(lambda: self._read_refund(asked.data[0].id), what="the refund")
+            expect("what went back", refund.amount, self.order.total_amount)
+            rows = good(list_refunds.sync(client=self.buyer, order_id=self.order.id))
+            expect("the buyer's refunds", [each.id for each in rows.data], [refund.id])
+            order = self._read_order("confirmed")
+            expect("the order's payment", order.payment_status.value, "refunded")
+            step.tell(f"{refund.number}: {refund.status.value}")
+        with self.say.step("an error is read as an error") as step:
+            missing = get_order.sync(order_id=f"ord_{'0' * 26}", client=self.buyer)
+            if not isinstance(missing, Error):
+                raise StepFailed(f"an order that does not exist was read as {missing!r}", where="web")
+            step.tell(f"{missing.error.code}: {missing.error.message}")
+
+    def _read_order(self, status: str) -> Any:
+        order = good(get_order.sync(order_id=self.order.id, client=self.buyer))
+        return order if order.status.value == status else None
+
+    def _read_refund(self, refund_id: str) -> Any:
+        refund = good(get_refund.sync(refund_id=refund_id, client=self.finance))
+        return refund if refund.status.value == "processed" else None
+
+
+def good(answer: Model | Error | None) -> Any:
+    """
+    Return an answer that is no error.
+
+    :raises StepFailed: if it is one, or of a status that the document does not describe
+    """
+    if answer is None:
+        raise StepFailed("the answer has a status that the document does not describe", where="web")
+    if isinstance(answer, Error):
+        raise StepFailed(f"{answer.error.code}: {answer.error.message}", where="web")
+    return answer
+
+
+def expect(what: str, found: Any, wanted: Any) -> None:
+    """
+    Compare two values.
+
+    :raises StepFailed: if they differ
+    """
+    if found != wanted:
+        raise StepFailed(f"{what}: {found!r} instead of {wanted!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:3]))
