@@ -12,7 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from apps.accounts.states import ChallengePurpose, Channel, EndReason, SendFailure, SendStatus, Transport
 from apps.core.errors import NotFound
-from apps.core.models import Record, Subject
+from apps.core.models import MillisecondField, Record, Subject
 from apps.core.search import name_vector
 
 
@@ -63,6 +63,7 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     session_version = models.PositiveIntegerField(default=1)
     erased_at = models.DateTimeField(null=True, blank=True)
+    last_login = MillisecondField("last login", null=True, blank=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

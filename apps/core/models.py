@@ -47,6 +47,16 @@ class UpdatedAtField(_SystemTimeField):
         return getattr(model_instance, self.attname)
 
 
+class MillisecondField(_SystemTimeField):
+    """An instant that other code than ours writes, such as Django's of the last log-in: kept without what is finer than ours."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        instant = getattr(model_instance, self.attname)
+        if instant is not None:
+            setattr(model_instance, self.attname, clock.to_milliseconds(instant))
+        return getattr(model_instance, self.attname)
+
+
 class Record(models.Model):
     """
     A row with an id that sorts by time, and the instants (UTC) when it was made and last changed.

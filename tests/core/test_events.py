@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.contrib.auth.models import update_last_login
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 
@@ -63,6 +64,16 @@ def test_without_an_instant_of_its_service_a_row_has_that_of_the_clock() -> None
     stored = User.objects.get(pk=user.pk)
     assert stored.created_at == datetime(2026, 11, 21, 5, 30, 0, 123_000, tzinfo=UTC)
     assert stored.updated_at == datetime(2026, 11, 21, 5, 30, 1, 123_000, tzinfo=UTC)
+
+
+def test_the_last_log_in_that_django_writes_is_kept_in_milliseconds() -> None:
+    user = make_user()
+
+    with time_machine.travel(datetime(2026, 11, 21, 5, 30, 0, 123_987, tzinfo=UTC), tick=False):
+        update_last_login(None, user)
+
+    kept = datetime(2026, 11, 21, 5, 30, 0, 123_000, tzinfo=UTC)
+    assert (user.last_login, User.objects.get(pk=user.pk).last_login) == (kept, kept)
 
 
 def test_news_of_a_row_that_somebody_else_has_changed_is_refused() -> None:
