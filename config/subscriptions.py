@@ -80,6 +80,7 @@ UNHEARD: frozenset[str] = frozenset(
     {
         accounts.USER_CHANGED,
         accounts.USER_ROLES_CHANGED,
+        accounts.USER_CONTACTS_SHOWN,
         accounts.USER_DEACTIVATED,
         accounts.USER_REACTIVATED,
         accounts.SESSION_STARTED,

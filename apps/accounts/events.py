@@ -5,6 +5,7 @@ USER_CHANGED = "accounts.user.changed"
 USER_EMAIL_CONFIRMED = "accounts.user.email_confirmed"
 USER_PASSWORD_CHANGED = "accounts.user.password_changed"  # noqa: S105 - an event's name
 USER_ROLES_CHANGED = "accounts.user.roles_changed"
+USER_CONTACTS_SHOWN = "accounts.user.contacts_shown"
 USER_ERASED = "accounts.user.erased"
 USER_DEACTIVATED = "accounts.user.deactivated"
 USER_REACTIVATED = "accounts.user.reactivated"

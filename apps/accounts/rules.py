@@ -12,6 +12,7 @@ from typing import Final
 import phonenumbers
 
 from apps.accounts.states import SendFailure, SendStatus
+from apps.core.masking import mask as mask
 from apps.tax import rules as tax
 
 CODE_LENGTH: Final = 6
@@ -109,14 +110,6 @@ def normalise_email(text: str) -> str:
     if not is_domain or len(email) > 254 or not _EMAIL_LOCAL.fullmatch(local.lower()):
         raise ValueError("not an e-mail address")
     return email
-
-
-def mask(destination: str) -> str:
-    """Return a phone number or an e-mail address as others may see it."""
-    if "@" in destination:
-        local, _, domain = destination.partition("@")
-        return f"{local[:1]}***@{domain}"
-    return f"{destination[:3]}{'*' * max(0, len(destination) - 7)}{destination[-4:]}"
 
 
 # Codes ----------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
@@ -23,6 +24,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.sites import UnfoldAdminSite
 
 from apps.core.admin_actions import WithObjectActions, act_for
+from apps.core.admin_contacts import mask_response, show_contacts_button
 from apps.core.admin_fields import RupeesField, as_rupees, is_money, money_fields
 from apps.core.admin_lists import UncountedChangeList, UncountedPaginator
 from apps.core.admin_panels import find_headline, panels_for
@@ -160,6 +162,15 @@ class BahiAdminSite(UnfoldAdminSite):
         left_out = {page.name for page in _site_pages} | {"password_change", "password_change_done"}
         return [*pages, *(url for url in super().get_urls() if getattr(url, "name", None) not in left_out)]
 
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
+        """Return a view for staff who are signed in; what it shows of customers' contacts is masked for most of them."""
+
+        @wraps(view)
+        def masked(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+            return mask_response(request, view(request, *args, **options))
+
+        return super().admin_view(masked, cacheable)
+
     def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
         return ChoicesView.as_view(admin_site=self)(request)
 
@@ -176,6 +187,8 @@ class BahiAdmin(WithObjectActions, ModelAdmin):
     list_per_page = 50
     compressed_fields = True
     change_form_template = "admin/with_panels.html"
+    #: Whether an object's page shows phone numbers or e-mail addresses of customers, which most staff see masked.
+    shows_contacts = False
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
@@ -211,9 +224,12 @@ class BahiAdmin(WithObjectActions, ModelAdmin):
             "panels": [panel for panel in panels if panel["rows"]],
             "empty_panels": ", ".join(panel["title"] for panel in panels if panel["is_missed"]),
             "headline": find_headline(instance),
-            "object_actions": self.object_actions_for(request, instance),
+            "object_actions": [*self.object_actions_for(request, instance), *self._contacts_button(request)],
         }
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    def _contacts_button(self, request: HttpRequest) -> list[dict[str, Any]]:
+        return show_contacts_button(request) if self.shows_contacts else []
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         return None if "\x00" in object_id else super().get_object(request, object_id, from_field)

@@ -49,6 +49,7 @@ class InvoiceLineInline(ReadOnlyTabularInline):
 
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnlyAdmin):
+    shows_contacts = True
     list_display = ("number", "type", "status", "invoice_date", "order_number", "buyer_name", "total", "pdf")
     list_filter = ("type", "status", "financial_year", "registration")
     search_fields = ("number", "order_number", "payment_reference")

@@ -77,6 +77,7 @@ class MessageKind(admin.SimpleListFilter):
 class NotificationAdmin(ReadOnlyAdmin):
     """The messages, with the proof of what became of each."""
 
+    shows_contacts = True
     list_display = ("title", "channel", "how_far", "whom", "attempts", "created_at", "sent_at")
     list_filter = (MessageState, "status", "channel", MessageKind)
     list_select_related = ("user",)

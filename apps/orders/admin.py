@@ -55,6 +55,7 @@ class OrderLineInline(ReadOnlyTabularInline):
 class OrderAdmin(ReadOnlyAdmin):
     """Orders: searched by number, phone or e-mail; cancelled through the service alone."""
 
+    shows_contacts = True
     list_display = ("number", "customer", "status_label", "payment_label", "total", "placed_at")
     list_filter = ("status", "placed_at")
     list_select_related = ("customer",)

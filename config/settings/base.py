@@ -227,6 +227,7 @@ STAFF_WRITES_PER_MINUTE = env.STAFF_WRITES_PER_MINUTE
 ADMIN_SESSION_IDLE = timedelta(minutes=30)
 ADMIN_SESSION_LIFETIME = timedelta(hours=8)
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_LIFETIME.total_seconds())
+CONTACTS_PERMISSION = "accounts.manage_people"  # reads phone numbers and e-mail addresses whole in the back office
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Strict"

@@ -42,18 +42,25 @@ def make_order_of(user: Any, **fields: Any) -> Order:
     return order
 
 
-def make_invoice_of(order: Order) -> Invoice:
+def make_invoice_of(order: Order, **fields: Any) -> Invoice:
     """Return the issued invoice of an order."""
     series, _ = NumberSeries.objects.get_or_create(
         registration=order.registration, document_type=DocumentType.TAX_INVOICE, financial_year="2026-27", prefix="INV"
     )
     number = next(_numbers)
+    values: dict[str, Any] = {
+        "number": f"INV27{number:07d}", "financial_year": "2026-27", "issued_at": NOON, "invoice_date": date(2026, 11, 21),
+        "order_number": order.number, "seller": {}, "buyer": {}, "shipping_address": {}, "place_of_supply": "29",
+        "taxable_amount": order.taxable_amount, "igst_amount": order.igst_amount, "total_amount": order.total_amount,
+    }  # fmt: skip
     return Invoice.objects.create(
-        order=order, customer=order.customer, registration=order.registration, series=series, sequence=number,
-        number=f"INV27{number:07d}", financial_year="2026-27", issued_at=NOON, invoice_date=date(2026, 11, 21),
-        order_number=order.number, seller={}, buyer={}, shipping_address={}, place_of_supply="29",
-        taxable_amount=order.taxable_amount, igst_amount=order.igst_amount, total_amount=order.total_amount,
-    )  # fmt: skip
+        order=order,
+        customer=order.customer,
+        registration=order.registration,
+        series=series,
+        sequence=number,
+        **{**values, **fields},
+    )
 
 
 def make_attempt_of(order: Order, **fields: Any) -> PaymentAttempt:

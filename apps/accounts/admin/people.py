@@ -108,8 +108,9 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(User)
 class UserAdmin(BahiAdmin):
-    """Customers and staff. Who may not manage people sees phones and e-mail addresses masked."""
+    """Customers and staff."""
 
+    shows_contacts = True
     list_filter = ("is_staff", "is_active")
     search_fields = ("phone__exact", "email__exact")
     search_help_text = "A whole phone number (+91...) or e-mail address."
@@ -118,8 +119,7 @@ class UserAdmin(BahiAdmin):
     actions = ("deactivate", "reactivate")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        contact = ("phone", "email") if self._manages(request) else ("masked_phone", "masked_email")
-        return ("shown_name", *contact, "is_staff", "is_active", "created_at")
+        return ("shown_name", "phone", "email", "is_staff", "is_active", "created_at")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
@@ -130,14 +130,13 @@ class UserAdmin(BahiAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return ((None, {"fields": ("email", "name", "password", "role")}),)
-        contact = ("phone", "email") if self._manages(request) else ("masked_phone", "masked_email")
         if not (obj.is_staff or self.has_change_permission(request, obj)):
             # A customer has no roles, and support has no business with what only their access is about.
             account = (("created_at", "last_login"), ("is_active", "public_id"))
-            return ((None, {"fields": ("name", contact, *account)}),)
+            return ((None, {"fields": ("name", ("phone", "email"), *account)}),)
         access = ("roles", "new_password") if self.has_change_permission(request, obj) else ("shown_roles",)
         return (
-            (None, {"fields": ("name", contact, ("email_confirmed_at", "public_id"))}),
+            (None, {"fields": ("name", ("phone", "email"), ("email_confirmed_at", "public_id"))}),
             ("Access", {"fields": (*access, ("is_active", "is_staff", "is_superuser"))}),
             ("Times", {"fields": (("created_at", "last_login"), ("version", "session_version"))}),
         )
@@ -146,7 +145,7 @@ class UserAdmin(BahiAdmin):
         if obj is None:
             return ()
         return (
-            "phone", "email", "masked_phone", "masked_email", "email_confirmed_at", "public_id", "shown_roles", "is_active",
+            "phone", "email", "email_confirmed_at", "public_id", "shown_roles", "is_active",
             "is_staff", "is_superuser", "created_at", "last_login", "version", "session_version",
         )  # fmt: skip
 
@@ -166,14 +165,6 @@ class UserAdmin(BahiAdmin):
     @admin.display(description="name")
     def shown_name(self, user: User) -> str:
         return user.name or "(no name)"
-
-    @admin.display(description="phone")
-    def masked_phone(self, user: User) -> str:
-        return rules.mask(user.phone) if user.phone else ""
-
-    @admin.display(description="e-mail")
-    def masked_email(self, user: User) -> str:
-        return rules.mask(user.email) if user.email else ""
 
     @admin.display(description="id")
     def public_id(self, user: User) -> str:
@@ -273,6 +264,7 @@ class ChallengeAdmin(ReadOnlyAdmin):
 class AddressAdmin(ReadOnlyAdmin):
     """Where customers are billed and receive goods."""
 
+    shows_contacts = True
     list_display = ("name", "company", "city", "state", "pin", "gstin", "is_default", "created_at", "removed_at")
     list_filter = ("state",)
     search_fields = ("user__phone__exact", "user__email__exact", "gstin__exact", "pin__exact")

@@ -13,6 +13,7 @@ from apps.accounts.services.codes import (
     request_password_code,
     send_code,
 )
+from apps.accounts.services.contacts import record_contacts_shown
 from apps.accounts.services.erasure import StaffNotErasable, erase_user
 from apps.accounts.services.forgetting import forget_expired
 from apps.accounts.services.log_in import ANONYMOUS, check_staff_password, log_in_with_code, log_in_with_password
@@ -57,6 +58,7 @@ __all__ = [
     "log_out",
     "log_out_everywhere",
     "reactivate_user",
+    "record_contacts_shown",
     "refresh_session",
     "remove_address",
     "request_email_code",

@@ -1,0 +1,41 @@
+import pytest
+
+from apps.core.masking import mask, mask_in_page, mask_in_text
+
+
+@pytest.mark.parametrize(
+    ("contact", "masked"),
+    [
+        ("+919876512345", "+91******2345"),
+        ("+14155550123", "+14*****0123"),
+        ("asha.rao@buyers.example", "a***@buyers.example"),
+    ],
+)
+def test_a_contact_keeps_what_tells_it_from_others(contact: str, masked: str) -> None:
+    assert mask(contact) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Call +919876512345.", "Call +91******2345."),
+        ("Call 9876512345, or +91 98765 12345", "Call 987***2345, or +91********2345"),
+        ("mail asha.rao@buyers.example now", "mail a***@buyers.example now"),
+        ("order ORD-2627-000123, ₹1,23,456.50, PIN 560001", "order ORD-2627-000123, ₹1,23,456.50, PIN 560001"),
+        ("RRN 987651234567, pay_9876512345abcd, 19876512345", "RRN 987651234567, pay_9876512345abcd, 19876512345"),
+    ],
+)
+def test_contacts_in_a_text(text: str, masked: str) -> None:
+    assert mask_in_text(text) == masked
+
+
+def test_a_page_is_masked_where_it_shows_and_not_where_it_works() -> None:
+    page = (
+        '<title>+919876512345</title><a href="?q=9876512345" title="asha@buyers.example">asha@buyers.example</a>'
+        '<input value="+919876512345"><textarea>9876512345</textarea><script>let a = "9876512345"</script>me@shop.example'
+    )
+
+    assert mask_in_page(page, except_for=frozenset({"me@shop.example"})) == (
+        '<title>+91******2345</title><a href="?q=9876512345" title="a***@buyers.example">a***@buyers.example</a>'
+        '<input value="+919876512345"><textarea>9876512345</textarea><script>let a = "9876512345"</script>me@shop.example'
+    )
