@@ -143,6 +143,17 @@ class TestFailedRefundThatWasMadeAfterAll:
         order.refresh_from_db()
         assert (second.status, order.refunded_amount) == ("cancelled", 10_000)
 
+    def test_leaves_nothing_of_its_retry_where_both_are_more_than_came(self, order: Any) -> None:
+        failed = make_failed(order, amount=30_000)
+        again = retry(failed)
+
+        apply_status(failed, "processed")
+
+        again.refresh_from_db()
+        order.refresh_from_db()
+        assert (again.status, Refund.objects.count(), order.refunded_amount) == ("cancelled", 2, 30_000)
+        assert selectors.balance_of("refunds_payable") == 0
+
     def test_withdraws_the_retry_of_its_retry(self, order: Any) -> None:
         failed = make_failed(order)
         third = retry(apply_status(retry(failed), "failed"))

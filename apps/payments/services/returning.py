@@ -153,14 +153,17 @@ def _withdraw_uncovered(
     if facts.status == RefundStatus.FAILED:
         return None
     is_held = refund is not None and refund.status in HOLDING
-    excess = (
-        selectors.sum_held_of_attempt(attempt.pk, only=PROMISED) + (0 if is_held else facts.amount) - attempt.amount
-    )
+    # What was to return the same money is withdrawn as such, and nothing of it is left.
+    same = {one.pk for one in (refund, *selectors.list_same_money(refund))} if refund is not None else set()
+    unsent = locks.lock_unsent_refunds(attempt.pk)
+    promised = selectors.sum_held_of_attempt(attempt.pk, only=PROMISED)
+    promised -= sum(other.amount for other in unsent if other.pk in same and (refund is None or other.pk != refund.pk))
+    excess = promised + (0 if is_held else facts.amount) - attempt.amount
     withdrawn = None
-    for other in locks.lock_unsent_refunds(attempt.pk) if excess > 0 else ():
+    for other in unsent:
         if excess <= 0:
             break
-        if refund is not None and other.pk == refund.pk:
+        if other.pk in same:
             continue
         excess -= other.amount
         reason = f"{facts.id} was made at the gateway and has taken the money"

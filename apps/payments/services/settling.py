@@ -305,18 +305,11 @@ class _Reading:
         failures = 0
         report, gateway = self.report.pk, self.report.gateway
         # A refund and a dispute are of a payment, which is asked about before them.
-        asked = [
-            *(
-                (self._ask_payment, one)
-                for one in statements.list_staged_payments_not_captured(report, gateway=gateway, limit=_MOST_ASKED)
-            ),
-            *(
-                (self._ask_refund, one)
-                for one in statements.list_staged_refunds_not_made(report, gateway=gateway, limit=_MOST_ASKED)
-            ),
-            *((self._ask_dispute, one) for one in statements.list_staged_disputes_not_held(report, limit=_MOST_ASKED)),
-        ]
-        for ask, gateway_id in asked:
+        payments = statements.list_staged_payments_not_captured(report, gateway=gateway, limit=_MOST_ASKED)
+        refunds = statements.list_staged_refunds_not_made(report, gateway=gateway, limit=_MOST_ASKED)
+        disputes = statements.list_staged_disputes_not_held(report, limit=_MOST_ASKED)
+        kinds = ((self._ask_payment, payments), (self._ask_refund, refunds), (self._ask_dispute, disputes))
+        for ask, gateway_id in ((ask, one) for ask, ids in kinds for one in ids):
             if failures >= _FAILURES_THAT_END_ASKING:
                 break
             self._hold()
