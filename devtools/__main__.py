@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -148,6 +149,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.function(arguments) or 0)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `| head` has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except subprocess.CalledProcessError as failed:
         return failed.returncode
     except environment.WrongEnvironment as wrong:

@@ -310,7 +310,7 @@ MESSAGE_EXAMPLE: dict[str, Any] = {
     "object": "notification",
     "type": "order_confirmed",
     "title": "Order ORD-2627-000123 is confirmed",
-    "body": "We have received ₹1,179.00. The invoice follows by e-mail.",
+    "body": "We have received ₹1,179.00. Your invoice is on its way.",
     "order": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
     "read_at": None,
     "created_at": "2026-11-21T05:30:00.000Z",

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.core.money import BASIS_POINTS, half_up
-from apps.orders.states import ErasureObstacle, OrderStatus, PaymentStatus
+from apps.orders.states import CLOSED_UNPAID, ErasureObstacle, OrderStatus, PaymentStatus
 from apps.tax import rules as gst
 
 #: The year in which the first financial year with orders began.
@@ -319,16 +319,24 @@ def payment_status(
 
 
 def erasure_obstacle(
-    *, status: str, confirmed_at: datetime | None, undecided_amount: int, wait: timedelta, now: datetime
+    *,
+    status: str,
+    confirmed_at: datetime | None,
+    undecided_amount: int,
+    unreturned_amount: int,
+    wait: timedelta,
+    now: datetime,
 ) -> ErasureObstacle | None:
     """
     Return what of an order speaks against erasing its customer, or None.
 
-    `wait` is how long after its confirmation an order may still be delivered, returned or claimed for.
+    `undecided_amount` (paise) is disputed or under review, `unreturned_amount` was paid and has not gone back: an order that is
+    closed without a sale owes it, from the least amount that a gateway refunds. `wait` is how long after its confirmation an order
+    may still be delivered, returned or claimed for.
     """
     if status == OrderStatus.PENDING_PAYMENT:
         return ErasureObstacle.AWAITS_PAYMENT
-    if undecided_amount:
+    if undecided_amount or (status in CLOSED_UNPAID and unreturned_amount >= MIN_TOTAL_AMOUNT):
         return ErasureObstacle.MONEY_UNDECIDED
     if status in (OrderStatus.IN_FULFILMENT, OrderStatus.ON_HOLD):
         return ErasureObstacle.NOT_DELIVERED

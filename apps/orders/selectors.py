@@ -72,6 +72,11 @@ def list_orders_after(after: UUID | None, *, limit: int) -> list[Order]:
     return list(rows.order_by("pk")[:limit])
 
 
+def list_orders_of_customer(customer_id: UUID) -> list[Order]:
+    """Return all orders of a customer, oldest first, for any caller."""
+    return list(Order.objects.filter(customer_id=customer_id).order_by("pk"))
+
+
 def get_visible_order(*, user: Any, order_id: UUID) -> Order:
     """
     Return an order that a user may see.

@@ -38,7 +38,7 @@ class ErasureObstacle(models.TextChoices):
     """What of an order speaks against erasing its customer."""
 
     AWAITS_PAYMENT = "awaits_payment", "Awaits payment"
-    MONEY_UNDECIDED = "money_undecided", "Money disputed or under review"
+    MONEY_UNDECIDED = "money_undecided", "Money disputed, under review or to be refunded"
     NOT_DELIVERED = "not_delivered", "Not delivered"
     CONFIRMED_RECENTLY = "confirmed_recently", "Confirmed recently"
 

@@ -181,6 +181,9 @@ class TestRefusal:
     def disputed(self, order: Order, owner: User) -> None:
         make_dispute(PaymentAttempt.objects.get())
 
+    def to_be_refunded(self, order: Order, owner: User) -> None:
+        Order.objects.filter(pk=order.pk).update(status="cancelled", cancelled_at=NOW)
+
     def on_hold(self, order: Order, owner: User) -> None:
         Order.objects.filter(pk=order.pk).update(status="on_hold")
 
@@ -188,8 +191,9 @@ class TestRefusal:
         ("open_it", "sentence"),
         [
             (unpaid, "waits for its payment."),
-            (under_review, "has money that is disputed or under review."),
-            (disputed, "has money that is disputed or under review."),
+            (under_review, "has money that is disputed, under review or still to be refunded."),
+            (disputed, "has money that is disputed, under review or still to be refunded."),
+            (to_be_refunded, "has money that is disputed, under review or still to be refunded."),
             (on_hold, "has not been delivered."),
         ],
     )
@@ -286,7 +290,10 @@ class TestCommand:
         call_command("erase_customer", *arguments, stdout=out)
         return out.getvalue()
 
-    def test_without_yes_says_what_would_happen_and_changes_nothing(self, order: Order, owner: User) -> None:
+    def test_without_yes_says_what_would_happen_and_changes_nothing(
+        self, order: Order, owner: User, time_machine: Any
+    ) -> None:
+        time_machine.move_to(NOW, tick=False)
         before = everything_of(owner)
 
         said = self.run(owner.public_id)
@@ -294,6 +301,15 @@ class TestCommand:
         assert "invoices and credit notes with the buyer on them" in said
         assert "Nothing was erased." in said
         assert everything_of(owner) == before
+
+    @pytest.mark.parametrize("arguments", [(), ("--yes",)])
+    def test_open_order_is_one_sentence(self, order: Order, owner: User, arguments: tuple[str, ...]) -> None:
+        Order.objects.filter(pk=order.pk).update(status="on_hold")
+
+        with pytest.raises(CommandError, match="has not been delivered. .* Nothing was erased.") as refusal:
+            self.run(owner.public_id, *arguments)
+
+        assert refusal.value.returncode == 2
 
     def test_with_yes_erases(self, order: Order, owner: User, time_machine: Any) -> None:
         time_machine.move_to(NOW, tick=False)

@@ -38,7 +38,7 @@ def test_a_confirmed_order_is_told_on_every_channel(reachable: Any) -> None:
     assert set(rows) == {"sms", "email", "in_app"}
     assert rows["sms"].recipient == "+919876543210"
     assert rows["sms"].body == (
-        f"Order {order.number} is confirmed. We have received Rs.1,179.00. The GST invoice follows by e-mail. "
+        f"Order {order.number} is confirmed. We have received Rs.1,179.00. Your invoice will follow. "
         "Thank you for shopping with Bahi."
     )
     assert rows["sms"].context == {"NUMBER": order.number, "AMOUNT": "1,179.00", "SHOP": "Bahi"}

@@ -2,7 +2,7 @@
 
 from apps.orders.rules import LineRequest, Quote
 from apps.orders.services.ending import OrderNotCancellable, cancel_order, cancel_paid_order, expire_orders
-from apps.orders.services.erasure import CustomerHasOpenOrder, erase_customer
+from apps.orders.services.erasure import CustomerHasOpenOrder, check_erasable, erase_customer
 from apps.orders.services.paying import note_payment, revive_order
 from apps.orders.services.placing import (
     NothingOrdered,
@@ -31,6 +31,7 @@ __all__ = [
     "VariantNotForSale",
     "cancel_order",
     "cancel_paid_order",
+    "check_erasable",
     "erase_customer",
     "expire_orders",
     "note_payment",

@@ -7,12 +7,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from apps.accounts import selectors as account_selectors
 from apps.accounts import services as accounts
 from apps.core.clock import ist_date
 from apps.core.dates import format_day
 from apps.core.errors import Conflict
 from apps.core.events import Actor, record
-from apps.orders import events, locks, rules
+from apps.orders import events, locks, rules, selectors
 from apps.orders.models import Order, OrderAddress
 from apps.orders.states import ErasureObstacle
 
@@ -27,7 +28,7 @@ class CustomerHasOpenOrder(Conflict):
 
 
 class OrderMoneyUndecided(CustomerHasOpenOrder):
-    message = "Order {0} has money that is disputed or under review. Its customer can be erased when that is decided."
+    message = "Order {0} has money that is disputed, under review or still to be refunded. Its customer can be erased after that."
     code = CustomerHasOpenOrder.code
 
 
@@ -51,6 +52,19 @@ _ERRORS = {
 }
 
 
+def check_erasable(*, customer_id: UUID, now: datetime) -> None:
+    """
+    Check that a customer could be erased now, without a lock: for whoever wants to know beforehand.
+
+    :raises UserNotFound, StaffNotErasable, CustomerHasOpenOrder: as `erase_customer` does
+    """
+    user = account_selectors.get_user(customer_id)
+    if user.is_staff:
+        raise accounts.StaffNotErasable(user)
+    for order in selectors.list_orders_of_customer(customer_id):
+        _check_is_closed(order, now=now)
+
+
 @transaction.atomic
 def erase_customer(*, customer_id: UUID, actor: Actor, reason: str = "", now: datetime) -> "User":
     """
@@ -61,7 +75,8 @@ def erase_customer(*, customer_id: UUID, actor: Actor, reason: str = "", now: da
 
     :raises UserNotFound: if there is no such person
     :raises StaffNotErasable: if it is a member of staff
-    :raises CustomerHasOpenOrder: if an order is unpaid, under way, in doubt, or was confirmed within ERASURE_WAIT_DAYS
+    :raises CustomerHasOpenOrder: if an order waits for its payment or its delivery, has money about which something is still to be
+        decided or refunded, or is confirmed and has been so for less than ERASURE_WAIT_DAYS
     """
     user = accounts.erase_user(user_id=customer_id, actor=actor, reason=reason, now=now)
     orders = locks.lock_orders_of_customer(customer_id)
@@ -80,6 +95,7 @@ def _check_is_closed(order: Order, *, now: datetime) -> None:
         status=order.status,
         confirmed_at=order.confirmed_at,
         undecided_amount=order.disputed_amount + order.under_review_amount,
+        unreturned_amount=order.paid_amount - order.refunded_amount - order.lost_amount,
         wait=settings.ERASURE_WAIT,
         now=now,
     )

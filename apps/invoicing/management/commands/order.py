@@ -68,7 +68,7 @@ class Command(OperatorCommand):
         try:
             return services.replay_everything(
                 on_batch=lambda so_far: progress.show(
-                    f"{so_far.rows['orders']:,} orders, {so_far.events:,} events replayed"
+                    f"{so_far.rows.get('orders', 0):,} orders, {so_far.events:,} events replayed"
                 )
             )
         finally:

@@ -12,7 +12,7 @@ from apps.core.management.operating import OperatorCommand
 from apps.core.management.teaching import add_examples
 
 _FORECAST = """\
-Customer {id} will be erased for good:
+Customer {id} can be erased for good:
   erased   name, phone, e-mail address, postal addresses, codes and devices; all sessions end
   erased   names, addresses and notes of their orders; recipients and texts of messages to them; the payer of their payments
   kept     invoices and credit notes with the buyer on them, amounts, and each order's state and GSTIN: tax law demands it
@@ -23,7 +23,8 @@ Nothing was erased. Run the command again with --yes to erase."""
 class Command(OperatorCommand):
     help = (
         "Erase a customer who has asked for it. Without --yes it says what would be erased and what is kept, and changes nothing."
-        " Refuses while an order of theirs is unpaid, under way, disputed, or was confirmed within ERASURE_WAIT_DAYS."
+        " Refuses while an order of theirs waits for payment or delivery, has money that is disputed, under review or to be refunded,"
+        " or has been confirmed for less than ERASURE_WAIT_DAYS."
         " Exits 0 if it is done (or was before), 2 if it cannot be."
     )
 
@@ -46,8 +47,8 @@ class Command(OperatorCommand):
         user = accounts.find_user(customer)
         if user is None:
             raise self.fail(f"There is no customer {customer}. Ids look like cus_01jf3z8k4qe7tv2w9x0y1z2a3b.")
-        if yes:
-            user = self._erase(user, reason=reason)
+        if yes or user.erased_at is None:
+            user = self._erase(user, reason=reason) if yes else self._check(user)
         if as_json:
             erased_at = clock.rfc3339(user.erased_at) if user.erased_at else None
             self.stdout.write(json.dumps({"customer_id": user.public_id, "erased_at": erased_at}))
@@ -55,6 +56,15 @@ class Command(OperatorCommand):
             self.stdout.write(f"Customer {user.public_id} was erased on {format_day(clock.ist_date(user.erased_at))}.")
         else:
             self.stdout.write(_FORECAST.format(id=user.public_id))
+
+    def _check(self, user: Any) -> Any:
+        from apps.orders import services
+
+        try:
+            services.check_erasable(customer_id=user.pk, now=clock.now())
+        except BahiError as error:
+            raise self.fail(f"{error.text} Nothing was erased.") from error
+        return user
 
     def _erase(self, user: Any, *, reason: str) -> Any:
         from apps.core.events import Actor
