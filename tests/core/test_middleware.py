@@ -63,6 +63,21 @@ class TestRequestBodyMiddleware:
         assert (response.content, len(seen)) == (b"done", 1)
 
 
+class TestMethodsThatNoRouteAnswers:
+    @pytest.mark.parametrize("method", ["TRACE", "OPTIONS"])
+    def test_a_body_does_not_keep_them_from_the_view_which_refuses_the_method(self, method: str) -> None:
+        seen: list[HttpRequest] = []
+
+        def view(request: HttpRequest) -> HttpResponse:
+            seen.append(request)
+            return HttpResponse(status=405)
+
+        request = RequestFactory().generic(method, "/api/v1/orders", b"{}", content_type="application/json")
+
+        assert RequestBodyMiddleware(view)(request).status_code == 405
+        assert seen == [request]
+
+
 class TestHead:
     """gunicorn warns of each HEAD that comes with a body, which Django leaves to it."""
 

@@ -23,7 +23,8 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.:-]{8,80}")
 _PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP")
 #: Names that routes give to parts of their paths which are not logged.
 _PERSONAL_PARTS_OF_PATHS = frozenset({"gstin", "phone", "email"})
-_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
+#: Methods that no route answers, such as TRACE, are 405 whatever comes with them.
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 _QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
