@@ -94,7 +94,7 @@ def ask(client: APIClient, route: str, things: dict[str, str]) -> Any:
     return client.generic(
         method,
         f"/api/v1/{filled(path, things)}",
-        json.dumps(body) if method in ("POST", "PATCH") else "",
+        json.dumps(body) if body else "",
         content_type="application/json",
         headers={"Idempotency-Key": "key-of-the-test", "If-Match": "*"},
     )
