@@ -245,9 +245,7 @@ def _headline_of_messages(order: Any) -> Headline | None:
     if not found:
         return None
     many = "Several messages to the buyer were" if len(found) > 1 else "One message to the buyer was"
-    return Headline(
-        22, f"{many} not sent. Look at the messages below, and send them again if they are still true.", "warning"
-    )
+    return Headline(22, f"{many} not sent: look at the messages below, and send again what is still true.", "warning")
 
 
 add_headline("orders.order", _headline_of_messages)

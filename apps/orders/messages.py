@@ -9,24 +9,24 @@ from apps.core.money import rupees
 def awaits_payment(due: int, *, expires_at: datetime) -> str:
     """Return that an order waits for its payment."""
     return (
-        f"The order waits for its payment of {rupees(due)} until {format_instant(expires_at)} IST. If the buyer cannot pay in the app,"
-        " send a payment link."
+        f"The order waits for its payment of {rupees(due)} until {format_instant(expires_at)} IST; send a payment link if the buyer"
+        " cannot pay in the app."
     )
 
 
 def payment_under_way(due: int) -> str:
     """Return that the buyer is paying."""
-    return f"The buyer is paying {rupees(due)} just now. Nothing is to be done until the payment has ended."
+    return f"The buyer is paying {rupees(due)} just now, so nothing is to be done until the payment has ended."
 
 
 def paid_and_confirmed(paid: int) -> str:
     """Return that an order is paid and its goods are reserved."""
-    return f"The order is paid ({rupees(paid)}) and confirmed. Its goods are reserved and can be sent."
+    return f"The order is paid ({rupees(paid)}) and confirmed, so its reserved goods can be sent."
 
 
 def on_hold() -> str:
     """Return that an order is held."""
-    return "The order is on hold. Do not send anything until it has been released."
+    return "The order is on hold, so nothing may be sent until it has been released."
 
 
 def in_fulfilment() -> str:
@@ -36,18 +36,19 @@ def in_fulfilment() -> str:
 
 def completed() -> str:
     """Return that an order has ended as it should."""
-    return "The order is completed. Nothing is to be done."
+    return "The order is completed, and nothing is to be done."
 
 
 def expired(at: datetime) -> str:
     """Return that an order was closed without a payment."""
     return (
-        f"The order was closed on {format_instant(at)} IST because no payment had arrived, and its goods are for sale again. If the buyer"
-        " still wants them, they have to order again."
+        f"The order was closed on {format_instant(at)} IST because no payment had arrived; if the buyer still wants the"
+        " goods, they have to order again."
     )
 
 
 def cancelled(at: datetime, *, reason: str) -> str:
     """Return that an order was cancelled; the reason is somebody's own words."""
-    why = f" Reason: {reason.rstrip('.')}." if reason else ""
-    return f"The order was cancelled on {format_instant(at)} IST.{why} Nothing is to be done."
+    if not reason:
+        return f"The order was cancelled on {format_instant(at)} IST, and nothing is to be done."
+    return f"The order was cancelled on {format_instant(at)} IST for the reason “{reason}”, and nothing is to be done."

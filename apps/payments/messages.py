@@ -201,35 +201,37 @@ def failure_text(error: Mapping[str, Any]) -> str:
 def attempt_failed(error: Mapping[str, Any], *, until: datetime) -> str:
     """Return that the last attempt to pay an order failed, why, and until when it can be paid."""
     why = failure_text(error) or "The gateway did not say why."
-    return f"The last attempt to pay failed. {why} The buyer can try again until {format_instant(until)} IST."
+    return f"The last attempt to pay failed (“{why}”), and the buyer can try again until {format_instant(until)} IST."
 
 
 def refund_failed(number: str, amount: int, error: Mapping[str, Any]) -> str:
     """Return that a refund failed and what staff can do."""
     why = failure_text(error) or "The gateway did not say why."
-    return f"Refund {number} of {rupees(amount)} failed. {why} Attempt it again, or pay it by bank transfer."
+    return f"Refund {number} of {rupees(amount)} failed (“{why}”): attempt it again, or pay it by bank transfer."
 
 
 def refunded(gone: int, paid: int, *, is_closed: bool, keeps_goods: bool) -> str:
     """Return how much of an order's money has gone back to the buyer, and what is to be done about its goods."""
     if keeps_goods and gone >= paid:
         return (
-            f"All of the {rupees(paid)} paid has been refunded, but the order is still open and its goods are reserved. Cancel it"
+            f"All of the {rupees(paid)} paid has been refunded, but the order is still open and holds its goods: cancel it,"
             " unless they are to be sent all the same."
         )
     if keeps_goods:
-        return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded. The order is still open; its other goods can be sent."
+        return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded, and the other goods of the order can be sent."
     if is_closed and gone >= paid:
-        return f"The order is cancelled, and all of the {rupees(paid)} paid has been refunded. Nothing is to be done."
+        return (
+            f"The order is cancelled, and all of the {rupees(paid)} paid has been refunded, and nothing is to be done."
+        )
     if is_closed:
         return f"The order is cancelled, and {rupees(gone)} of the {rupees(paid)} paid has been refunded."
     if gone >= paid:
-        return f"All of the {rupees(paid)} paid has been refunded. Nothing is to be done."
-    return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded. Nothing is to be done."
+        return f"All of the {rupees(paid)} paid has been refunded, and nothing is to be done."
+    return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded, and nothing is to be done."
 
 
 def money_to_decide(arrived: int, requested: int) -> str:
     """Return that money arrived that somebody must decide about."""
     if arrived == requested:
-        return f"{rupees(arrived)} arrived that this order does not need. Refund it on the page of its payment attempt."
-    return f"{rupees(arrived)} arrived where {rupees(requested)} was requested. Accept it or refund it on the page of its payment attempt."
+        return f"{rupees(arrived)} arrived that this order does not need: refund it on the page of its payment attempt."
+    return f"{rupees(arrived)} arrived where {rupees(requested)} was requested: accept it or refund it on the page of its payment attempt."

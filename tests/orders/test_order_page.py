@@ -123,15 +123,15 @@ class TestHeadline:
 
     def test_an_unpaid_order_waits_for_its_payment(self, order: Order) -> None:
         assert headline_of(order) == (
-            f"The order waits for its payment of ₹236.00 until {format_instant(order.expires_at)} IST. If the buyer cannot pay in the"
-            " app, send a payment link."
+            f"The order waits for its payment of ₹236.00 until {format_instant(order.expires_at)} IST; send a payment link if the"
+            " buyer cannot pay in the app."
         )
 
     def test_a_payment_under_way_is_waited_for(self, order: Order) -> None:
         make_payment(order)
 
         assert headline_of(order) == (
-            "The buyer is paying ₹236.00 just now. Nothing is to be done until the payment has ended."
+            "The buyer is paying ₹236.00 just now, so nothing is to be done until the payment has ended."
         )
 
     def test_a_failed_attempt_says_why_in_words(self, order: Order, support: Any) -> None:
@@ -140,7 +140,7 @@ class TestHeadline:
         take_in(make_facts(payment, status=AttemptStatus.FAILED, error=error))
 
         assert headline_of(order).startswith(
-            "The last attempt to pay failed. The payer cancelled the payment. The buyer can try again until"
+            "The last attempt to pay failed (“The payer cancelled the payment.”), and the buyer can try again until "
         )
         content = read(support, order)
         assert "payment_cancelled" not in content
@@ -149,16 +149,14 @@ class TestHeadline:
     def test_a_paid_order_can_be_sent(self, order: Order) -> None:
         pay(order)
 
-        assert (
-            headline_of(order) == "The order is paid (₹236.00) and confirmed. Its goods are reserved and can be sent."
-        )
+        assert headline_of(order) == "The order is paid (₹236.00) and confirmed, so its reserved goods can be sent."
 
     def test_money_of_another_amount_must_be_decided_about(self, order: Order) -> None:
         payment = make_payment(order)
         take_in(make_facts(payment, amount=payment.amount + 1_000))
 
         assert headline_of(order) == (
-            "₹246.00 arrived where ₹236.00 was requested. Accept it or refund it on the page of its payment attempt."
+            "₹246.00 arrived where ₹236.00 was requested: accept it or refund it on the page of its payment attempt."
         )
 
     def test_a_refund_waits_for_approval(self, order: Order) -> None:
@@ -175,7 +173,7 @@ class TestHeadline:
 
         expected = "The account that the money should go to is closed."
         assert headline_of(order) == (
-            f"Refund {refund.number} of ₹236.00 failed. {expected} Attempt it again, or pay it by bank transfer."
+            f"Refund {refund.number} of ₹236.00 failed (“{expected}”): attempt it again, or pay it by bank transfer."
         )
         for thing in (order, refund):
             content = read(finance, thing)
@@ -188,7 +186,8 @@ class TestHeadline:
         again = payments.retry_refund(refund_id=refund.pk, actor=actor_for(finance), now=clock.now())
 
         assert (
-            headline_of(order) == f"Refund {again.number} of ₹236.00 is on its way to the buyer. Nothing is to be done."
+            headline_of(order)
+            == f"Refund {again.number} of ₹236.00 is on its way to the buyer, and nothing is to be done."
         )
 
     @pytest.mark.parametrize(
@@ -196,12 +195,12 @@ class TestHeadline:
         [
             (
                 10_000,
-                "₹100.00 of the ₹236.00 paid has been refunded. The order is still open; its other goods can be sent.",
+                "₹100.00 of the ₹236.00 paid has been refunded, and the other goods of the order can be sent.",
             ),
             (
                 None,
                 (
-                    "All of the ₹236.00 paid has been refunded, but the order is still open and its goods are reserved. Cancel it"
+                    "All of the ₹236.00 paid has been refunded, but the order is still open and holds its goods: cancel it,"
                     " unless they are to be sent all the same."
                 ),
             ),
@@ -221,12 +220,12 @@ class TestHeadline:
         refund = Refund.objects.get()
         assert (
             headline_of(order)
-            == f"Refund {refund.number} of ₹236.00 is on its way to the buyer. Nothing is to be done."
+            == f"Refund {refund.number} of ₹236.00 is on its way to the buyer, and nothing is to be done."
         )
         Refund.objects.filter(pk=refund.pk).update(status="processed", processed_at=clock.now())
 
         assert headline_of(order) == (
-            "The order is cancelled, and all of the ₹236.00 paid has been refunded. Nothing is to be done."
+            "The order is cancelled, and all of the ₹236.00 paid has been refunded, and nothing is to be done."
         )
 
     def test_an_unknown_refund_is_asked_about(self, order: Order) -> None:
@@ -234,7 +233,7 @@ class TestHeadline:
         note_refund_unknown(refund=refund, error=GatewayError(), now=clock.now())
 
         assert headline_of(order) == (
-            f"The gateway has not answered about refund {refund.number} of ₹236.00 yet. It is asked again by itself."
+            f"The gateway has not answered about refund {refund.number} of ₹236.00 yet, and is asked again by itself."
         )
 
     def test_a_dispute_stands_before_all(self, order: Order) -> None:
@@ -244,8 +243,8 @@ class TestHeadline:
 
         assert dispute.respond_by is not None
         assert headline_of(order) == (
-            "The payer's bank disputes ₹136.00 of this order. Accept or contest the dispute by"
-            f" {format_instant(dispute.respond_by)} IST; unanswered, it is lost."
+            "The payer's bank disputes ₹136.00 of this order: accept or contest it by"
+            f" {format_instant(dispute.respond_by)} IST, or it is lost."
         )
 
     def test_an_expired_order_has_to_be_ordered_again(self, order: Order) -> None:
@@ -253,15 +252,15 @@ class TestHeadline:
         services.expire_orders(now=at)
 
         assert headline_of(order) == (
-            f"The order was closed on {format_instant(at)} IST because no payment had arrived, and its goods are for sale again. If"
-            " the buyer still wants them, they have to order again."
+            f"The order was closed on {format_instant(at)} IST because no payment had arrived; if the"
+            " buyer still wants the goods, they have to order again."
         )
 
     def test_a_cancelled_order_says_when_and_why(self, order: Order) -> None:
         services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="Ordered twice", now=order.placed_at)
 
         assert headline_of(order) == (
-            f"The order was cancelled on {format_instant(order.placed_at)} IST. Reason: Ordered twice. Nothing is to be done."
+            f"The order was cancelled on {format_instant(order.placed_at)} IST for the reason “Ordered twice”, and nothing is to be done."
         )
 
     def test_messages_that_were_not_sent_are_shown_unfolded(self, order: Order, support: Any) -> None:
@@ -270,7 +269,7 @@ class TestHeadline:
         type(message).objects.filter(pk=message.pk).update(root_id=order.pk)
 
         assert headline_of(order) == (
-            "One message to the buyer was not sent. Look at the messages below, and send them again if they are still true."
+            "One message to the buyer was not sent: look at the messages below, and send again what is still true."
         )
         content = read(support, order)
         assert "The provider answered 550: no such mailbox." in content

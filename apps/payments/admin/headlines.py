@@ -18,14 +18,14 @@ def _of_disputes(order: Any) -> Headline | None:
         amount = rupees(dispute.amount)
         if dispute.status == DisputeStatus.OPEN:
             until = f" by {format_instant(dispute.respond_by)} IST" if dispute.respond_by else ""
-            text = f"The payer's bank disputes {amount} of this order. Accept or contest the dispute{until}; unanswered, it is lost."
+            text = f"The payer's bank disputes {amount} of this order: accept or contest it{until}, or it is lost."
             return Headline(90, text, "danger")
         if dispute.status == DisputeStatus.UNDER_REVIEW:
-            text = f"The bank has our answer about the disputed {amount} and decides. This money cannot be refunded meanwhile."
+            text = f"The bank has our answer about the disputed {amount} and decides; this money cannot be refunded meanwhile."
             return Headline(40, text, "warning")
         if dispute.status == DisputeStatus.LOST:
             return Headline(
-                25, f"The bank has given the payer {amount} back after a dispute. Do not refund it again.", "danger"
+                25, f"The bank has given the payer {amount} back after a dispute, so do not refund it again.", "danger"
             )
     return None
 
@@ -61,7 +61,7 @@ def _of_refund(refund: Any) -> Headline | None:
         RefundStatus.FAILED: Headline(70, messages.refund_failed(refund.number, refund.amount, refund.error), "danger"),
         RefundStatus.MANUAL: Headline(
             65,
-            f"Refund {refund.number} of {amount} waits for our bank transfer. Make it, then enter its reference.",
+            f"Refund {refund.number} of {amount} waits for our bank transfer: make it, then enter its reference.",
             "warning",
         ),
         RefundStatus.REQUIRES_APPROVAL: Headline(
@@ -71,11 +71,11 @@ def _of_refund(refund: Any) -> Headline | None:
         ),
         RefundStatus.UNKNOWN: Headline(
             45,
-            f"The gateway has not answered about refund {refund.number} of {amount} yet. It is asked again by itself.",
+            f"The gateway has not answered about refund {refund.number} of {amount} yet, and is asked again by itself.",
             "warning",
         ),
         RefundStatus.PENDING: Headline(
-            35, f"Refund {refund.number} of {amount} is on its way to the buyer. Nothing is to be done.", "info"
+            35, f"Refund {refund.number} of {amount} is on its way to the buyer, and nothing is to be done.", "info"
         ),
         RefundStatus.PROCESSED: Headline(20, "", "info"),
     }
