@@ -15,8 +15,8 @@ from tests.factories.accounts import make_staff
 from tests.factories.catalog import make_registration
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import pay
-from tests.payments.test_concurrency import together
 from tests.payments.test_refund_requests import hidden, preview, signed_in
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -35,7 +35,7 @@ def _submit_twice(order: Any) -> list[Any]:
     shown = hidden(preview(signed_in(person), order, what="amount", amount="100"))
     url = reverse("admin:orders_order_do", args=[order.pk, "refund"])
     first, second = signed_in(person), signed_in(person)
-    return together(lambda: first.post(url, shown).status_code, lambda: second.post(url, shown).status_code)
+    return run_together(lambda: first.post(url, shown).status_code, lambda: second.post(url, shown).status_code)
 
 
 class TestOnePageSubmittedTwice:
@@ -66,7 +66,7 @@ class TestTwoPeople:
                 actor=actor, now=clock.now(),
             )  # fmt: skip
 
-        return together(*[lambda actor=actor: request(actor) for actor in people])
+        return run_together(*[lambda actor=actor: request(actor) for actor in people])
 
     def test_refund_what_they_saw_once(self, order: Any) -> None:
         results = self._request_both(order)
