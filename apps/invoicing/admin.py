@@ -5,20 +5,25 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
 from apps.core.admin_actions import add_forecast
+from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_search import Finder, add_finder
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, on_one_line
 from apps.core.dates import format_day
 from apps.core.errors import BahiError
 from apps.core.money import rupees
+from apps.core.search import SearchTerm, any_of
 from apps.invoicing import selectors
 from apps.invoicing.messages import credit_note_skipped
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
+from apps.orders import selectors as orders
+from apps.payments import selectors as payments
 from apps.tax.rules import rate_label, state_name
 
 _PARTY = ("legal_name", "company", "name", "line1", "line2", "city", "pin", "state_name", "gstin", "phone", "email")
@@ -48,11 +53,14 @@ class InvoiceLineInline(ReadOnlyTabularInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnlyAdmin):
+class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
     shows_contacts = True
     list_display = ("number", "type", "status", "invoice_date", "order_number", "buyer_name", "total", "pdf")
     list_filter = ("type", "status", "financial_year", "registration")
-    search_fields = ("number", "order_number", "payment_reference")
+    search_fields = ("number__exact",)
+    search_help_text = (
+        "A document's number or its beginning, an order number or its last digits, or the gateway's payment id."
+    )
     list_select_related = ("file", "registration", "refers_to")
     ordering = ("-created_at", "-id")
     inlines = (InvoiceLineInline,)
@@ -84,6 +92,15 @@ class InvoiceAdmin(ReadOnlyAdmin):
             },
         ),
     )
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        named = orders.search_orders(term).order_by().values("pk")
+        paid = payments.search_payments(term).order_by().values("order_id")
+        return any_of(
+            selectors.search_documents(term).values_list("pk"),
+            Invoice.objects.filter(order_id__in=named).values_list("pk"),
+            Invoice.objects.filter(order_id__in=paid).values_list("pk"),
+        )
 
     @admin.display(description="Buyer")
     def buyer_name(self, invoice: Invoice) -> str:
@@ -153,11 +170,19 @@ class NumberSeriesAdmin(ReadOnlyAdmin):
 
 
 @admin.register(InvoiceFile)
-class InvoiceFileAdmin(ReadOnlyAdmin):
+class InvoiceFileAdmin(KeySearch, ReadOnlyAdmin):
     list_display = ("path", "invoice", "size", "sha256", "rendered_at")
-    search_fields = ("path", "sha256", "invoice__number")
+    search_fields = ("path__exact",)
+    search_help_text = "A document's number or its beginning, or a file's whole path."
     list_select_related = ("invoice",)
     ordering = ("-created_at", "-id")
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        named = selectors.search_documents(term).order_by().values("pk")
+        return any_of(
+            InvoiceFile.objects.filter(path=term.text).values_list("pk"),
+            InvoiceFile.objects.filter(invoice_id__in=named).values_list("pk"),
+        )
 
 
 def _pdf_link(invoice: Invoice) -> SafeString | str:

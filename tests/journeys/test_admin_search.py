@@ -332,15 +332,27 @@ class TestWhatItCosts:
             Address, Address.objects.get(company="Iyer Textiles"), name="'Name' || n", phone="'+9180' || (10000000 + n)"
         )
         multiply(Order, shop["third"], number="'ORD-2526-' || lpad(n::text, 6, '0')", created_at=in_time)
+        payment_of_copy = "(SELECT p.id FROM payments_payment p WHERE p.gateway_order_id = 'order_x' || n)"
+        attempt_of_copy = "(SELECT a.id FROM payments_paymentattempt a WHERE a.gateway_payment_id = 'pay_x' || n)"
         multiply(
-            Payment, shop["attempt"].payment, sequence="1000 + n", gateway_order_id="'order_x' || n", created_at=in_time
+            Payment,
+            shop["attempt"].payment,
+            gateway_order_id="'order_x' || n",
+            order_id=order_of_copy,
+            created_at=in_time,
         )
-        multiply(PaymentAttempt, shop["attempt"], gateway_payment_id="'pay_x' || n", rrn="'9' || n", created_at=in_time)
         multiply(
-            Refund, shop["refund"], number="'R' || n", sequence="1000 + n", idempotency_key="'key-of-copy-' || n",
-            gateway_refund_id="'rfnd_x' || n", arn="'8' || n", created_at=in_time,
+            PaymentAttempt, shop["attempt"], gateway_payment_id="'pay_x' || n", rrn="'9' || n", payment_id=payment_of_copy,
+            created_at=in_time,
         )  # fmt: skip
-        multiply(Dispute, shop["dispute"], gateway_dispute_id="'disp_x' || n", created_at=in_time)
+        multiply(
+            Refund, shop["refund"], number="'R' || n", idempotency_key="'key-of-copy-' || n", gateway_refund_id="'rfnd_x' || n",
+            arn="'8' || n", order_id=order_of_copy, payment_id=payment_of_copy, attempt_id=attempt_of_copy, created_at=in_time,
+        )  # fmt: skip
+        multiply(
+            Dispute, shop["dispute"], gateway_dispute_id="'disp_x' || n", order_id=order_of_copy, payment_id=payment_of_copy,
+            attempt_id=attempt_of_copy, created_at=in_time,
+        )  # fmt: skip
         multiply(
             Settlement,
             Settlement.objects.get(),
@@ -376,6 +388,48 @@ class TestWhatItCosts:
             ]
 
         assert sorted({(term, table) for term, table, _ in whole}) == [], whole[:3]
+
+
+class TestListsOfMoney:
+    """Each list finds its rows as the search box does."""
+
+    @pytest.mark.parametrize(
+        ("page", "terms"),
+        [
+            ("payments/payment", ("pay_29QQoUBi66xm2f", "order_9A33XWu170gUtm", "ord-2627-000123", "000123")),
+            ("payments/paymentattempt", ("pay_29QQoUBi66xm2f", "322206890934", "ORD-2627-000123", "000123")),
+            ("payments/refund", ("rfnd_FP8QHiV938haTz", "10000000000000", "ORD-2627-001123", "1123")),
+            ("payments/dispute", ("disp_Esz7KAitoYM7PJ", "pay_29QQoUBi66xm2f", "ORD-2627-000123")),
+            ("payments/settlement", ("setl_7IZKKI4Pnt2kEe", "1568176960VXP0RJ")),
+            ("payments/reconciliationexception", ("pay_29QQoUBi66xm2f",)),
+            ("invoicing/invoice", ("ORD-2627-000123", "000123", "pay_29QQoUBi66xm2f")),
+        ],
+    )
+    def test_one_row_by_each_of_its_names(
+        self, administrator: Any, shop: Any, page: str, terms: tuple[str, ...]
+    ) -> None:
+        browser = browser_of(administrator)
+
+        found = {term: rows_of(browser, page, term) for term in terms}
+        nothing = {
+            term: rows_of(browser, page, term) for term in ("pay_00000000000000", "999999", "%", "no such words")
+        }
+
+        assert found == dict.fromkeys(terms, 1)
+        assert nothing == dict.fromkeys(nothing, 0)
+
+    def test_payments_by_a_phone_in_any_writing(self, administrator: Any, shop: Any) -> None:
+        browser = browser_of(administrator)
+
+        assert rows_of(browser, "payments/payment", "098765 43210") == 2
+        assert rows_of(browser, "payments/payment", "98123 45678") == 0
+
+
+def rows_of(browser: Client, page: str, term: str) -> int:
+    """How many rows a list shows for a search."""
+    answer = browser.get(f"/admin/{page}/", {"q": term})
+    assert answer.status_code == 200
+    return len(answer.context["cl"].result_list)
 
 
 def multiply(model: Any, row: Any, **values: str) -> None:

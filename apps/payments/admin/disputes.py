@@ -14,10 +14,12 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, add_object_action
+from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.dates import format_instant
 from apps.core.money import rupees
+from apps.core.search import SearchTerm, any_of
 from apps.payments import selectors, services
 from apps.payments.models import Dispute, DisputeEvidence
 from apps.payments.states import DisputeStatus, GatewayCall, ProofKind
@@ -60,7 +62,7 @@ class ToAnswer(admin.SimpleListFilter):
 
 
 @admin.register(Dispute)
-class DisputeAdmin(ReadOnlyAdmin):
+class DisputeAdmin(KeySearch, ReadOnlyAdmin):
     """Disputes: what must be answered stands first, by its deadline."""
 
     list_display = (
@@ -75,7 +77,7 @@ class DisputeAdmin(ReadOnlyAdmin):
     )
     list_filter = (ToAnswer, "status", "phase", "answer", "created_at")
     list_select_related = ("order",)
-    search_fields = ("=gateway_dispute_id", "=order__number", "=attempt__gateway_payment_id")
+    search_fields = ("gateway_dispute_id__exact",)
     search_help_text = "A gateway's dispute or payment id, or an order number."
     inlines = (DisputeEvidenceInline,)
     readonly_fields = ("time_left", "taken", "banks_reason", "gateways_words")
@@ -88,6 +90,14 @@ class DisputeAdmin(ReadOnlyAdmin):
         ),
         ("The end", {"fields": (("opened_at", "decided_at"), ("next_check_at", "warned_hours"))}),
     )
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        attempts = selectors.search_attempts(term).order_by().values("pk")
+        return any_of(
+            selectors.search_disputes(term).values_list("pk"),
+            selectors.search_of_order(Dispute.objects.all(), term),
+            Dispute.objects.filter(attempt_id__in=attempts).values_list("pk"),
+        )
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         must_answer = Case(When(status=DisputeStatus.OPEN, answer="", then=0), default=1)

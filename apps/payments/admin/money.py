@@ -9,11 +9,14 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from apps.accounts import selectors as accounts
 from apps.core.admin_fields import show_json
+from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Panel, add_panel, folded
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.dates import format_instant
 from apps.core.money import rupees
+from apps.core.search import SearchTerm, any_of
 from apps.payments import selectors
 from apps.payments.messages import failure_text, method_text
 from apps.payments.models import (
@@ -52,24 +55,27 @@ class PaymentAttemptInline(ReadOnlyTabularInline):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
+class PaymentAdmin(KeySearch, ReadOnlyAdmin):
     """Payments: found by the gateway's order or link id, the order's number, or the customer's phone."""
 
     list_display = ("public_id", "order", "customer", "channel", "status_label", "asked", "created_at")
     list_filter = ("status", "channel", "gateway_call", "created_at")
     list_select_related = ("order", "customer")
     ordering = ("-created_at", "-id")
-    search_fields = (
-        "=gateway_order_id",
-        "=gateway_link_id",
-        "=order__number",
-        "=customer__phone",
-        "=attempts__gateway_payment_id",
-    )
+    search_fields = ("gateway_order_id__exact",)
     search_help_text = "A gateway's order, link or payment id, an order number, or a phone number."
     exclude = ("next_action",)
     readonly_fields = ("where_to_pay", "what_to_do_next")
     inlines = (PaymentAttemptInline,)
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        people = accounts.search_people(term, with_addresses=False).order_by().values("pk")
+        of_people = Payment.objects.filter(customer_id__in=people).order_by("-created_at", "-id")
+        return any_of(
+            selectors.search_payments(term).values_list("pk"),
+            selectors.search_of_order(Payment.objects.all(), term),
+            of_people.values_list("pk"),
+        )
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
     def status_label(self, payment: Payment) -> tuple[str, str]:
@@ -107,14 +113,14 @@ class LedgerEntryInline(ReadOnlyTabularInline):
 
 
 @admin.register(LedgerTransaction)
-class LedgerTransactionAdmin(ReadOnlyAdmin):
+class LedgerTransactionAdmin(KeySearch, ReadOnlyAdmin):
     """The books: every posting with its entries."""
 
     list_display = ("occurred_at", "kind", "description", "turnover", "of_order", "public_id")
     list_filter = ("kind", "occurred_at")
     ordering = ("-created_at", "-id")
-    search_fields = ("description",)
-    search_help_text = "Words of the description, such as an order number."
+    search_fields = ("id__exact",)
+    search_help_text = "An order number or its last digits, or a posting's id."
     readonly_fields = ("public_id", "of_order")
     fields = (
         ("description", "kind"),
@@ -123,6 +129,12 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
         ("reverses", "public_id"),
     )
     inlines = (LedgerEntryInline,)
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        pk = term.pk_of(LedgerTransaction)
+        if pk is not None:
+            return LedgerTransaction.objects.filter(pk=pk).values("pk")
+        return selectors.search_of_order(LedgerTransaction.objects.all(), term)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[LedgerTransaction]":
         # Read for the rows of a page only; a join with a sum would add up all of the books first.

@@ -17,12 +17,14 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, act_for, add_object_action
+from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.dates import format_instant
 from apps.core.errors import BahiError
 from apps.core.events import Actor
 from apps.core.money import rupees
+from apps.core.search import SearchTerm, any_of
 from apps.payments import selectors, services
 from apps.payments.admin.decisions import decision_row
 from apps.payments.messages import failure_text
@@ -70,14 +72,14 @@ class ToDo(admin.SimpleListFilter):
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnlyAdmin):
+class RefundAdmin(KeySearch, ReadOnlyAdmin):
     """Refunds; those that require approval wait for a second person to decide."""
 
     list_display = ("unbroken_number", "status_label", "back", "reason", "asked_by", "agreed_by", "created_at")
     list_filter = (ToDo, "status", "reason", "created_at")
     list_select_related = ("order__customer", "attempt")
     ordering = ("-created_at", "-id")
-    search_fields = ("=number", "=order__number", "=gateway_refund_id", "=arn")
+    search_fields = ("number__exact",)
     search_help_text = "A refund's or order's number, a gateway's refund id, or a bank reference."
     readonly_fields = ("asked_by", "agreed_by", "confirmed_by", "why_it_failed", "by_which_payment")
     fieldsets = (
@@ -99,6 +101,10 @@ class RefundAdmin(ReadOnlyAdmin):
     )
     inlines = (RefundLineInline,)
     actions = ("approve", "retry")
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        of_order = selectors.search_of_order(Refund.objects.all(), term)
+        return any_of(selectors.search_refunds(term).values_list("pk"), of_order)
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
     def status_label(self, refund: Refund) -> tuple[str, str]:

@@ -19,9 +19,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, add_object_action
+from apps.core.admin_lists import KeySearch
 from apps.core.admin_site import ReadOnlyAdmin, age, link, tones
 from apps.core.events import Actor
 from apps.core.money import rupees
+from apps.core.search import SearchTerm, any_of
 from apps.orders.states import OrderStatus
 from apps.payments import selectors, services
 from apps.payments.admin.decisions import decision_row
@@ -59,7 +61,7 @@ class Review(admin.SimpleListFilter):
 
 
 @admin.register(PaymentAttempt)
-class PaymentAttemptAdmin(ReadOnlyAdmin):
+class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
     """Tries to pay; those with a reason to review wait for somebody to decide."""
 
     list_display = (
@@ -75,8 +77,14 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     list_filter = (Review, "status", "review_reason", "method", "created_at")
     list_select_related = ("payment",)
     ordering = ("-created_at", "-id")
-    search_fields = ("=gateway_payment_id", "=rrn", "=payment__order__number")
+    search_fields = ("gateway_payment_id__exact",)
     search_help_text = "A gateway's payment id, a bank reference number, or an order number."
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        return any_of(
+            selectors.search_attempts(term).values_list("pk"),
+            selectors.search_of_order(PaymentAttempt.objects.all(), term, order="payment__order_id"),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         page = path("in-doubt/", self.admin_site.admin_view(self.in_doubt), name="payments_in_doubt")

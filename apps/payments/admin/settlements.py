@@ -12,10 +12,12 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, act_for, add_object_action
+from apps.core.admin_lists import KeySearch
 from apps.core.admin_site import ReadOnlyAdmin, age
 from apps.core.errors import BahiError
 from apps.core.money import amount_text, rupees
-from apps.payments import services
+from apps.core.search import SearchTerm, any_of
+from apps.payments import selectors, services
 from apps.payments.models import (
     ReconciliationException,
     Settlement,
@@ -46,14 +48,17 @@ class SettlementImportAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Settlement)
-class SettlementAdmin(ReadOnlyAdmin):
+class SettlementAdmin(KeySearch, ReadOnlyAdmin):
     """What the gateway paid out to the bank."""
 
     list_display = ("gateway_settlement_id", "utr", "transferred", "of_lines", "line_count", "settled_at")
     list_filter = ("settled_at",)
     ordering = ("-settled_at", "-id")
-    search_fields = ("=gateway_settlement_id", "=utr")
+    search_fields = ("gateway_settlement_id__exact",)
     search_help_text = "A gateway's settlement id, or the bank's reference (UTR)."
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        return selectors.search_settlements(term).values("pk")
 
     @admin.display(description="Transferred")
     def transferred(self, settlement: Settlement) -> str:
@@ -65,15 +70,18 @@ class SettlementAdmin(ReadOnlyAdmin):
 
 
 @admin.register(SettlementLine)
-class SettlementLineAdmin(ReadOnlyAdmin):
+class SettlementLineAdmin(KeySearch, ReadOnlyAdmin):
     """The lines of settlements, as reported and as booked."""
 
     list_display = ("entity_id", "kind", "settlement", "reported", "problem", "created_at")
     list_filter = ("kind", "problem")
     list_select_related = ("settlement",)
     ordering = ("-id",)
-    search_fields = ("=entity_id", "=settlement__gateway_settlement_id")
+    search_fields = ("entity_id__exact",)
     search_help_text = "A gateway's id of a payment, refund or settlement."
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        return _about(SettlementLine.objects.all(), term)
 
     @admin.display(description="Amount")
     def reported(self, line: SettlementLine) -> str:
@@ -109,14 +117,14 @@ class Owner(admin.SimpleListFilter):
 
 
 @admin.register(ReconciliationException)
-class ReconciliationExceptionAdmin(ReadOnlyAdmin):
+class ReconciliationExceptionAdmin(KeySearch, ReadOnlyAdmin):
     """What of the gateway's reports does not agree with our books, until somebody has decided about it."""
 
     list_display = ("entity_id", "reason", "held", "how_old", "owner", "resolution_label")
     list_filter = (ExceptionState, Owner, "reason", "opened_at")
     list_select_related = ("owner",)
     ordering = ("-opened_at", "-id")
-    search_fields = ("=entity_id", "=settlement__gateway_settlement_id")
+    search_fields = ("entity_id__exact",)
     search_help_text = "A gateway's id of a payment, refund, dispute or settlement."
     readonly_fields = ("how_old", "reported", "resolution_label")
     fieldsets = (
@@ -147,6 +155,9 @@ class ReconciliationExceptionAdmin(ReadOnlyAdmin):
         ),
     )
     actions = ("take", "write_off", "clear", "count_as_paid_outside", "note_as_explained")
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        return _about(ReconciliationException.objects.all(), term)
 
     @admin.display(description="Age", ordering="opened_at")
     def how_old(self, exception: ReconciliationException) -> str:
@@ -207,6 +218,15 @@ class ReconciliationExceptionAdmin(ReadOnlyAdmin):
                 self.message_user(request, f"{exception.entity_id}: {error.text}", messages.ERROR)
             else:
                 self.message_user(request, f"{exception.entity_id}: done.", messages.SUCCESS)
+
+
+def _about(rows: "QuerySet[Any]", term: SearchTerm) -> "QuerySet[Any]":
+    """Return the keys of lines or exceptions about an id of the gateway, or of a settlement."""
+    settlements = selectors.search_settlements(term).order_by().values("pk")
+    return any_of(
+        rows.filter(entity_id=term.reference).exclude(entity_id="").values_list("pk"),
+        rows.filter(settlement_id__in=settlements).values_list("pk"),
+    )
 
 
 class ResolveForm(forms.Form):

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core.admin_actions import ObjectAction, add_object_action
+from apps.core.admin_lists import KeySearch
 from apps.core.admin_site import ReadOnlyAdmin
+from apps.core.search import SearchTerm, any_of
 from apps.payments import services
 from apps.payments.models import Webhook
 
@@ -33,16 +36,24 @@ class WebhookState(admin.SimpleListFilter):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ReadOnlyAdmin):
+class WebhookAdmin(KeySearch, ReadOnlyAdmin):
     """What gateways sent, word for word."""
 
     list_display = ("event_type", "event_id", "received_at", "processed_at", "state", "outcome_reason")
     list_filter = (WebhookState, "gateway", "event_type", "outcome", "received_at")
     ordering = ("-received_at", "-id")
-    search_fields = ("=event_id", "=body_sha256")
+    search_fields = ("event_id__exact",)
     search_help_text = "An event id, or the hash of a body."
     exclude = ("body",)
     readonly_fields = ("state", "body_text")
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        # Both are unique for each gateway, by indexes that begin with it.
+        rows = Webhook.objects.filter(gateway=settings.PAYMENT_GATEWAY)
+        return any_of(
+            rows.filter(event_id=term.text).values_list("pk"),
+            rows.filter(body_sha256=term.text.lower()).values_list("pk"),
+        )
 
     @admin.display(description="Outcome")
     def state(self, webhook: Webhook) -> str:

@@ -1,8 +1,11 @@
 """What a search means among payments, refunds, disputes and settlements: ids of the gateway, ours, and references of banks."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 
 from apps.core.search import SearchTerm, any_of
+from apps.orders import selectors as orders
 from apps.payments.models import (
     Dispute,
     Payment,
@@ -87,3 +90,9 @@ def search_exceptions(term: SearchTerm) -> "QuerySet[ReconciliationException]":
         return ReconciliationException.objects.none()
     keys = any_of(ReconciliationException.objects.filter(entity_id=term.reference).values_list("pk"))
     return ReconciliationException.objects.filter(pk__in=keys).order_by("-opened_at", "-id")
+
+
+def search_of_order(rows: "QuerySet[Any]", term: SearchTerm, *, order: str = "order_id") -> "QuerySet[Any]":
+    """Return the keys of payments, attempts, refunds or disputes of the orders that a search names by their numbers."""
+    named = orders.search_orders(term).order_by().values("pk")
+    return rows.filter(**{f"{order}__in": named}).values_list("pk")
