@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.apps import apps
 from django.contrib import admin
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -93,8 +91,8 @@ def _hit(row: Any, finder: Finder, request: HttpRequest) -> Hit:
 
 
 def _may_look(finder: Finder, request: HttpRequest) -> bool:
-    model: type[Model] = apps.get_model(finder.model_label)
-    return bool(admin.site._registry[model].has_view_permission(request))
+    pages = {model._meta.label_lower: page for model, page in admin.site._registry.items()}
+    return bool(pages[finder.model_label].has_view_permission(request))
 
 
 add_site_page(SitePage(path="search/", name="search", view=search))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from apps.core.money import BASIS_POINTS, half_up
@@ -343,14 +342,6 @@ def erasure_obstacle(
     if status == OrderStatus.CONFIRMED and confirmed_at is not None and now < confirmed_at + wait:
         return ErasureObstacle.CONFIRMED_RECENTLY
     return None
-
-
-def fold(changes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the state that the events of one subject lead to, from what each of them changed, oldest first."""
-    state: dict[str, Any] = {}
-    for changed in changes:
-        state.update(changed)
-    return state
 
 
 #: What a customer is told, by type of news; whatever is not here is for staff. Other apps' news stands here by name alone.

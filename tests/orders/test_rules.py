@@ -209,10 +209,6 @@ def test_payment_status_is_derived(paid: int, live_until: datetime | None, statu
     assert rules.payment_status(paid=paid, total=100, live_until=live_until, now=NOW) == status
 
 
-def test_folding_keeps_the_last_value_of_each_field() -> None:
-    assert rules.fold([{"status": "a", "note": "x"}, {"status": "b"}, {}]) == {"status": "b", "note": "x"}
-
-
 def test_news_has_a_sentence_even_if_nobody_wrote_one() -> None:
     assert rules.timeline_text("orders.order.placed") == "The order was placed."
     assert rules.timeline_text("payments.attempt.auto_refunded") == "Attempt: auto refunded."
