@@ -27,7 +27,8 @@ from bahi_client.models import (
 )
 
 from devtools import logins
-from devtools.demo.client import Narrator, Phone, StepFailed, until
+from devtools.contract.stack import until_there
+from devtools.demo.client import Narrator, Phone, StepFailed
 from devtools.demo.story import DELIVERY_ADDRESS, code_in
 
 Model = TypeVar("Model")
@@ -107,9 +108,9 @@ class Sale:
                 payment = good(get_payment.sync(payment_id=started.id, client=self.buyer))
                 return payment.next_action.upi if payment.next_action else None
 
-            link = until(upi, what="the UPI link")
+            link = until_there(upi, what="the UPI link")
             self.phone.control("POST", f"/payments/{link.gateway_payment_id}/approve")
-            paid = until(lambda: self._read_order("confirmed"), what="the confirmation")
+            paid = until_there(lambda: self._read_order("confirmed"), what="the confirmation")
             expect("what was paid", paid.paid_amount, self.order.total_amount)
             step.tell(f"{paid.status.value}, {paid.payment_status.value}")
 
@@ -117,7 +118,7 @@ class Sale:
         with self.say.step("finance refunds all of it") as step:
             body = RequestRefundRequest(order_id=self.order.id)
             asked = good(request_refund.sync(client=self.finance, body=body, idempotency_key=str(uuid.uuid4())))
-            refund = until(lambda: self._read_refund(asked.data[0].id), what="the refund")
+            refund = until_there(lambda: self._read_refund(asked.data[0].id), what="the refund")
             expect("what went back", refund.amount, self.order.total_amount)
             rows = good(list_refunds.sync(client=self.buyer, order_id=self.order.id))
             expect("the buyer's refunds", [each.id for each in rows.data], [refund.id])

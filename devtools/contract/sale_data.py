@@ -6,7 +6,8 @@ import uuid
 from typing import Any
 
 from devtools import logins
-from devtools.demo.client import Api, Phone, StepFailed, until
+from devtools.contract.stack import until_there
+from devtools.demo.client import Api, Phone, StepFailed
 from devtools.demo.story import DELIVERY_ADDRESS
 from devtools.processes import Stack
 
@@ -22,8 +23,8 @@ def prepare_ids(stack: Stack, buyer: Api) -> dict[str, str]:
     address = buyer.call("POST", "/me/addresses", DELIVERY_ADDRESS, expect=201).json()
     order = _order(buyer, variant["id"], address["id"])
     payment = _pay(stack, buyer, order["id"])
-    invoice = until(lambda: buyer.get(f"/invoices?order_id={order['id']}")["data"], what="the invoice")[0]
-    messages = until(lambda: buyer.get("/me/notifications")["data"], what="a message")
+    invoice = until_there(lambda: buyer.get(f"/invoices?order_id={order['id']}")["data"], what="the invoice")[0]
+    messages = until_there(lambda: buyer.get("/me/notifications")["data"], what="a message")
     open_order = _order(buyer, variant["id"], address["id"])
     refund = _post(buyer, "/refunds", {"order_id": order["id"], "amount": 100}, expect=202)["data"][0]
     return {
@@ -50,14 +51,14 @@ def _back_office(stack: Stack, admin: Api, payment: dict[str, Any], order_id: st
     body = {"email": login.email, "password": login.password, "transport": "body"}
     finance.sign_in(finance.call("POST", "/auth/login", body).json()["access_token"])
     _post(finance, "/refunds", {"order_id": order_id, "amount": 500}, expect=202)
-    note = until(lambda: admin.get(f"/credit-notes?order_id={order_id}")["data"], what="the credit note")[0]
+    note = until_there(lambda: admin.get(f"/credit-notes?order_id={order_id}")["data"], what="the credit note")[0]
     phone = Phone(stack.sandbox_url)
     disputed = {"payment_id": payment["attempts"][0]["gateway_payment_id"], "phase": "chargeback", "amount": 1000}
     phone.control("POST", "/disputes", disputed)
-    dispute = until(lambda: admin.get("/disputes")["data"], what="the dispute")[0]
+    dispute = until_there(lambda: admin.get("/disputes")["data"], what="the dispute")[0]
     phone.control("POST", "/settlements/run", {"errors": {"wrong_amount": 1}})
-    settlement = until(lambda: admin.get("/settlements")["data"], what="the settlement")[0]
-    exception = until(lambda: admin.get("/reconciliation/exceptions")["data"], what="the exception")[0]
+    settlement = until_there(lambda: admin.get("/settlements")["data"], what="the settlement")[0]
+    exception = until_there(lambda: admin.get("/reconciliation/exceptions")["data"], what="the exception")[0]
     return {
         "credit_note_id": note["id"],
         "disp": dispute["id"],
@@ -78,9 +79,9 @@ def _pay(stack: Stack, buyer: Api, order_id: str) -> Any:
     def read() -> Any:
         return buyer.get(f"/payments/{payment['id']}")
 
-    action = until(lambda: (read()["next_action"] or {}).get("upi"), what="the UPI link")
+    action = until_there(lambda: (read()["next_action"] or {}).get("upi"), what="the UPI link")
     phone.control("POST", f"/payments/{action['gateway_payment_id']}/approve")
-    paid = until(lambda: found if (found := read())["status"] == "succeeded" else None, what="the payment")
+    paid = until_there(lambda: found if (found := read())["status"] == "succeeded" else None, what="the payment")
     if not paid["attempts"]:
         raise StepFailed("a payment that succeeded has no attempt", where="web")
     return paid

@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from devtools import environment
+from devtools.demo.client import until
 from devtools.embedded import STATE, Servers
 from devtools.processes import ProcessFailed, Stack
 
@@ -51,6 +52,15 @@ def running_stack() -> Iterator[Stack]:
             yield stack
         finally:
             servers.stop()
+
+
+def until_there(read: Callable[[], Any], *, what: str) -> Any:
+    """
+    Read again and again until something truthy comes, and return it; a busy machine has a minute.
+
+    :raises StepFailed: if nothing came
+    """
+    return until(read, what=what, patience=60.0)
 
 
 def fetch_document(stack: Stack) -> dict[str, Any]:

@@ -13,7 +13,7 @@ type Refund = components["schemas"]["RefundResponse"];
 type ApiError = components["schemas"]["Error"];
 type Client = ReturnType<typeof createClient<paths>>;
 
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 class StepFailed extends Error {}
 
