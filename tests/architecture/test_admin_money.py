@@ -56,7 +56,7 @@ def root(reference_data: None) -> Any:
 
 class TestWhatIsMoney:
     def test_amounts_are_found_by_their_column(self) -> None:
-        assert money_fields(Dispute) == ["amount", "amount_deducted"]
+        assert {"amount", "amount_deducted"} <= set(money_fields(Dispute))
         assert {"debit", "credit", "amount", "held_amount"} <= set(money_fields(SettlementLine))
         assert money_fields(BalanceCheckpoint) == ["balance"]
 
@@ -114,7 +114,7 @@ def test_no_action_asks_for_paise() -> None:
         for model, actions in admin_actions._object_actions.items()
         for action in actions
         for name, field in action.form.base_fields.items()
-        if isinstance(field, forms.IntegerField) and name.endswith(MONEY_WORDS)
+        if isinstance(field, forms.IntegerField) and name.endswith(MONEY_WORDS) and not field.widget.is_hidden
     ]
 
     assert asked == []
