@@ -12,7 +12,7 @@ from django.utils.functional import SimpleLazyObject
 from apps.core import ids
 from apps.core.api.errors import refuse
 from apps.core.api.parser import MAX_BODY_BYTES, BodyBrokeOff, BodyTooLarge, LengthRequired, UnexpectedBody
-from apps.core.api.requests import client_ip, has_body
+from apps.core.api.requests import METHODS_WITHOUT_BODY, client_ip, has_body
 from apps.core.errors import BahiError, Invalid
 from apps.core.events import current_request_id
 from apps.core.security import current_client_ip
@@ -23,8 +23,7 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.:-]{8,80}")
 _PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP")
 #: Names that routes give to parts of their paths which are not logged.
 _PERSONAL_PARTS_OF_PATHS = frozenset({"gstin", "phone", "email"})
-#: Methods that no route answers, such as TRACE, are 405 whatever comes with them.
-_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
+_API_ROUTES = "/api/v1/"
 _QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -128,7 +127,8 @@ def _body_error(request: HttpRequest) -> BahiError | None:
     # gunicorn marks a body that it could not read to its end; so does our worker, before the view is called.
     if getattr(request.META.get("wsgi.input"), "failed", False) is True:
         return BodyBrokeOff()
-    if request.method in _WITHOUT_BODY and has_body(request):
+    # A route of the API says first whether it knows the method: its view refuses the body.
+    if request.method in METHODS_WITHOUT_BODY and has_body(request) and not request.path.startswith(_API_ROUTES):
         return UnexpectedBody()
     return None
 

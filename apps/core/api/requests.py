@@ -58,6 +58,10 @@ def known_params(request: Request, allowed: Iterable[str]) -> dict[str, str]:
     return params
 
 
+#: Methods that no route answers, such as TRACE, are 405 whatever comes with them.
+METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
+
+
 def has_body(request: HttpRequest | Request) -> bool:
     """Return whether a request has a body; "0" bytes are none."""
     return (request.META.get("CONTENT_LENGTH") or "0").strip("0") != ""

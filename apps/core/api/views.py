@@ -12,7 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from apps.core.api.parser import LengthRequired, UnexpectedBody
 from apps.core.api.rate_limits import check_writes
-from apps.core.api.requests import has_body, known_params
+from apps.core.api.requests import METHODS_WITHOUT_BODY, has_body, known_params
 
 
 class ApiView(GenericViewSet[Any]):
@@ -43,10 +43,12 @@ class ApiView(GenericViewSet[Any]):
         check_writes(request)
         if "Transfer-Encoding" in request.headers:
             raise LengthRequired  # Django reads as many bytes as Content-Length says: of chunks none
-        if self.action in self.without_body and has_body(request):
+        if self.action is None:
+            return  # no method of ours was called, which is all there is to say
+        takes_no_body = request.method in METHODS_WITHOUT_BODY or self.action in self.without_body
+        if takes_no_body and has_body(request):
             raise UnexpectedBody
-        if self.action is not None:  # else no method of ours was called, which is all there is to say
-            self.query = known_params(request, self.params.get(self.action, ()))
+        self.query = known_params(request, self.params.get(self.action, ()))
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
