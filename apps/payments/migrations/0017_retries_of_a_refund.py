@@ -2,7 +2,7 @@ import django.db.models.deletion
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
-_CONDITION = models.Q(("status__in", ("cancelled", "processed")), _negated=True)
+_CONDITION = models.Q(("retry_of__isnull", False), models.Q(("status__in", ("cancelled", "processed")), _negated=True))
 
 
 class Migration(migrations.Migration):
@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS one_open_retry_per_refund", migrations.RunSQL.noop),
                 migrations.RunSQL(
                     "CREATE UNIQUE INDEX CONCURRENTLY one_open_retry_per_refund ON payments_refund (retry_of_id)"
-                    " WHERE NOT (status IN ('cancelled', 'processed'))",
+                    " WHERE retry_of_id IS NOT NULL AND NOT (status IN ('cancelled', 'processed'))",
                     "DROP INDEX CONCURRENTLY IF EXISTS one_open_retry_per_refund",
                 ),
             ],
