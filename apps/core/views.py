@@ -17,6 +17,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from apps.core import audit, clock, incidents, relay
 from apps.core.models import AuditRun
@@ -154,6 +155,14 @@ class DescriptionView(SpectacularAPIView):
 
 class DescriptionPage(SpectacularSwaggerSplitView):
     """The page that shows the document; its script is an answer of its own, for no policy of ours lets one run inside a page."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
+        if "script_url" in response.data:
+            # Not with the query of this request, as the library has it: nothing that somebody sends stands in the page.
+            response.data["script_url"] = f"{request.path}?script="
+        return response
 
     def _get_schema_url(self, request: Request) -> str:
         return reverse(str(self.url_name))

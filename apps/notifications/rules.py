@@ -72,6 +72,7 @@ MESSAGES: dict[str, Message] = {
             "order_confirmed",
             _EVERYWHERE,
             {"NUMBER": "number", "AMOUNT": "plain_total", "SHOP": "shop"},
+            sms_version=2,
             may_repeat=True,
         ),
         Message("order_cancelled", _EVERYWHERE, {"NUMBER": "number", "SHOP": "shop"}, may_repeat=True),

@@ -105,7 +105,8 @@ class TestFilters:
         assert self.names(attributes="diet:veg") == ["Cheap", "Dear"]
         assert self.names(attributes="diet:veg, origin:Kerala") == ["Cheap"]
         assert self.names(category="clothing") == ["Cheap", "Dear"]
-        assert self.names(category="no-such") == []
+        with pytest.raises(filters.UnknownCategory):
+            self.names(category="no-such")
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -116,7 +117,7 @@ class TestFilters:
         ],
     )  # fmt: skip
     def test_refuse_what_they_do_not_understand(self, name: str, value: str) -> None:
-        with pytest.raises(BadFilter) as refused:
+        with pytest.raises((BadFilter, filters.UnknownCategory)) as refused:
             self.names(**{name: value})
 
         assert refused.value.param == name

@@ -17,7 +17,7 @@ from tests.factories.accounts import make_address, make_challenge, make_session,
 from tests.factories.catalog import make_variant
 from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
-from tests.factories.orders import make_order
+from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
     make_dispute,
     make_exception,
@@ -87,6 +87,7 @@ def others(owner: Any, things: dict[str, str]) -> dict[str, dict[str, str]]:
     """What an operation needs instead, because it takes a thing only in a certain state; by the operation's name."""
     paid = make_order(owner)
     pay(paid)
+    waiting = make_refund(make_order(make_user()), actor=actor_for(make_user()))
     failed = make_refund(make_order(make_user()), actor=SYSTEM)
     Refund.objects.filter(pk=failed.pk).update(status=RefundStatus.FAILED)
     return {
@@ -94,6 +95,8 @@ def others(owner: Any, things: dict[str, str]) -> dict[str, dict[str, str]]:
             "ord": paid.public_id,
             "line": ids.encode("line", paid.lines.first().pk),
         },
+        "approve_refund": {"refund_id": waiting.public_id},
+        "retry_refund": {"refund_id": failed.public_id},
         "settle_refund": {"refund_id": failed.public_id},
     }
 

@@ -16,7 +16,7 @@ TEXTS = Path(__file__).resolve().parents[2] / "templates" / "sms" / "notificatio
 #: id into MSG91_FLOW_TEMPLATES, and note its hash here.
 REGISTERED = {
     ("order_cancelled", 1): "ab2bfecc2756fff4",
-    ("order_confirmed", 1): "c320dc6c0c7b3c9b",
+    ("order_confirmed", 2): "0e9596d47da5aec2",
     ("order_expired", 2): "bb97fbd7bfb88b97",
     ("password_changed", 1): "a00624225ca621c4",
     ("payment_failed", 1): "9e53a08da0f82090",

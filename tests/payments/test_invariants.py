@@ -10,6 +10,7 @@ import pgtrigger
 import pytest
 from django.db import connection, transaction
 
+from apps.accounts.models import User
 from apps.core import audit, clock
 from apps.core.events import SYSTEM, record
 from apps.orders.models import Order
@@ -257,6 +258,13 @@ def _expired_under_review(world: Any) -> None:
 _CAPTURED = {"status": "captured"}
 _LONG_AGO = timedelta(minutes=16)
 _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
+    "INV-50c": (
+        lambda world: _update(
+            User, {"pk": world.paid.customer_id}, erased_at=clock.now() - _LONG_AGO, phone=None, email=None, name="",
+            is_active=False,
+        )(world),
+        {"INV-50c"},
+    ),
     "INV-14": (_update(PaymentAttempt, _CAPTURED, authorized_at=None), {"INV-14"}),
     "INV-14b": (_update(Refund, {}, amount=10**9), {"INV-14b", "INV-25c"}),
     "INV-14c": (_update(RefundLine, {}, quantity=3), {"INV-14c"}),
