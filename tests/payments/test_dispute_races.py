@@ -84,7 +84,7 @@ def test_money_is_not_promised_back_after_it_was_disputed(attempt: PaymentAttemp
     run_together(*_open_and_ask_back(attempt))
 
     dispute = Dispute.objects.get()
-    asked_first = Refund.objects.filter(created_at__lt=dispute.created_at).count()
+    asked_first = Refund.objects.filter(pk__lt=dispute.pk).count()
     assert Refund.objects.count() == asked_first
     assert audit.run(now=clock.now(), only=["INV-14d", "INV-20f"]).violated == []
 

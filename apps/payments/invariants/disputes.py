@@ -35,6 +35,8 @@ DISPUTES = (
                   ELSE decided_at IS NULL OR next_check_at IS NOT NULL END
         """,
     ),
+    # Which came first is said by the ids, which are made under the lock of the order; of two writers one may read the clock first
+    # and get the lock last.
     Invariant(
         id="INV-14d",
         name="disputed_money_is_not_refunded",
@@ -46,11 +48,11 @@ DISPUTES = (
             CROSS JOIN LATERAL (
                 SELECT coalesce(sum(CASE WHEN d.status IN ('open', 'under_review') THEN d.amount
                                          WHEN d.status = 'lost' THEN d.amount_deducted END), 0) AS amount
-                FROM payments_dispute d WHERE d.attempt_id = a.id AND d.created_at < r.created_at
+                FROM payments_dispute d WHERE d.attempt_id = a.id AND d.id < r.id
             ) kept
             CROSS JOIN LATERAL (
                 SELECT sum(b.amount) AS amount FROM payments_refund b
-                WHERE b.attempt_id = a.id AND b.status IN {HOLDING} AND b.created_at <= r.created_at
+                WHERE b.attempt_id = a.id AND b.status IN {HOLDING} AND b.id <= r.id
                   AND (b.id = r.id OR NOT {MADE_AFTER_ALL.replace("r.", "b.")})
             ) refunded
             WHERE r.status IN {HOLDING} AND r.requested_by NOT LIKE 'gateway:%%' AND NOT {MADE_AFTER_ALL}
