@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib import messages as notices
 from django.db.models import QuerySet
@@ -11,10 +12,11 @@ from unfold.decorators import display
 
 from apps.accounts import selectors as accounts
 from apps.core import clock
+from apps.core.admin_contacts import may_read_contacts
 from apps.core.admin_panels import Headline, Panel, add_headline, add_panel, folded
 from apps.core.admin_search import SHOWN, Finder, add_finder
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
-from apps.core.dates import format_instant
+from apps.core.dates import format_day, format_instant
 from apps.core.errors import BahiError
 from apps.core.events import Actor, list_events_of_root
 from apps.core.models import Event
@@ -29,7 +31,6 @@ _SHOWN_NEWS = 200
 _SHOWN_ORDERS = 50
 #: What the buyer is told, except that they were told: messages have a table of their own.
 _SHOWN_EVENTS = frozenset(rules.CUSTOMER_NEWS) - {"notifications.notification.sent"}
-_SEES_CONTACTS = "accounts.manage_people"
 _TONES = tones(
     OrderStatus,
     success=(OrderStatus.CONFIRMED, OrderStatus.COMPLETED),
@@ -195,7 +196,7 @@ def _customer_of(order: Order, request: HttpRequest) -> dict[str, Any]:
 
 def _contact(destination: str, request: HttpRequest) -> str:
     user: Any = request.user
-    return destination if user.has_perm(_SEES_CONTACTS) else accounts.masked(destination)
+    return destination if user.has_perm(settings.CONTACTS_PERMISSION) else accounts.masked(destination)
 
 
 def _address_rows(address: dict[str, Any], request: HttpRequest) -> list[str]:
@@ -327,9 +328,9 @@ def _find_orders(term: SearchTerm, request: HttpRequest) -> QuerySet[Order]:
 
 
 def _describe_order(order: Order, request: HttpRequest) -> tuple[str, str]:
-    is_masked = not request.user.has_perm("accounts.manage_people")
+    is_masked = not may_read_contacts(request)
     customer = accounts.display_name(order.customer, is_masked=is_masked)
-    placed = f"{order.placed_at.astimezone(clock.IST):%-d %b %Y}"
+    placed = format_day(clock.ist_date(order.placed_at))
     return order.number, " · ".join([order.get_status_display(), customer, rupees(order.total_amount), placed])
 
 

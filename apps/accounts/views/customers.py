@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -78,5 +79,5 @@ class CustomersView(ApiView):
         return with_etag(request, self._shown(request, person))
 
     def _shown(self, request: Request, people: Any, *, many: bool = False) -> Any:
-        is_masked = not is_staff_with(request.user, "accounts.manage_people")
+        is_masked = not is_staff_with(request.user, settings.CONTACTS_PERMISSION)
         return CustomerResponse(people, many=many, context={"is_masked": is_masked}).data

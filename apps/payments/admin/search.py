@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from apps.core import clock
 from apps.core.admin_search import Finder, add_finder
+from apps.core.dates import format_day
 from apps.core.money import amount_text, rupees
 from apps.payments import selectors
 from apps.payments.models import Dispute, Payment, PaymentAttempt, ReconciliationException, Refund, Settlement
@@ -40,7 +41,7 @@ def _describe_dispute(dispute: Dispute, request: HttpRequest) -> tuple[str, str]
 def _describe_settlement(settlement: Settlement, request: HttpRequest) -> tuple[str, str]:
     amount = rupees(settlement.amount) if settlement.amount is not None else ""
     utr = f"UTR {settlement.utr}" if settlement.utr else ""
-    settled = f"{settlement.settled_at.astimezone(clock.IST):%-d %b %Y}"
+    settled = format_day(clock.ist_date(settlement.settled_at))
     return settlement.gateway_settlement_id, _on_one_line(amount, utr, settled)
 
 
