@@ -234,7 +234,7 @@ def session_id_of(request: Request) -> UUID:
 
 DEVICE_COOKIE = "bahi_device"
 _DEVICE_SALT = "accounts.device"
-#: A browser of the shop's counter is shared by so many; who has not been there for longest is forgotten.
+#: A browser of the shop's counter is shared by at most that many people; the one who has been away longest is forgotten.
 _PEOPLE_OF_A_DEVICE = 8
 
 

@@ -167,7 +167,7 @@ def search_people(term: SearchTerm, *, with_addresses: bool) -> "QuerySet[User]"
     Return the people whom a search means, newest first: by a whole phone number in any writing, a whole e-mail address, a
     public id, or by words of their names; with their addresses, also by the names and phones that stand there.
 
-    Nobody is found by a part of a phone number or an e-mail address: whoever sees them masked could read them digit by digit.
+    Nobody is found by a part of a phone number or an e-mail address: staff who see them masked could read them digit by digit.
     """
     people = _people_named_by(term)
     if people is None:

@@ -16,7 +16,7 @@ from django.urls import reverse
 from apps.core.admin_site import SitePage, add_site_page, site_context
 from apps.core.search import SearchTerm
 
-#: So many rows of each kind are shown; who has more in mind types more.
+#: The most rows that are shown of each kind; people type more to narrow them.
 SHOWN: Final = 10
 
 

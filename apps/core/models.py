@@ -90,7 +90,7 @@ class Subject(Record):
     UNTOLD: ClassVar[frozenset[str]] = frozenset()
     #: The statuses that are such a note: a worker is at it, and what comes of it will be told.
     UNTOLD_STATUSES: ClassVar[frozenset[str]] = frozenset()
-    #: The columns with personal data. No event keeps their values, so that whoever erases the row erases them everywhere.
+    #: The columns with personal data. No event keeps their values, so that erasing the row erases them everywhere.
     PERSONAL: ClassVar[frozenset[str]] = frozenset()
 
     version = models.PositiveIntegerField(default=0)

@@ -15,7 +15,7 @@ from apps.core.models import public_pk
 
 #: What is typed beyond this is no name, number or id.
 MAX_CHARACTERS: Final = 100
-#: So many rows of one index are looked at; people type more if theirs is not among them.
+#: The most rows of one index that are read; people type more if theirs is not among them.
 MAX_CANDIDATES: Final = 200
 #: Shorter beginnings of words would match half of all people.
 MIN_WORD: Final = 2

@@ -1,5 +1,5 @@
 """
-Lines that whoever guards an installation reads: the logger `security`, one event for each thing that should not happen often.
+Lines for the people who guard an installation: the logger `security`, one event for each thing that should not happen often.
 
 They say who, from which address and what, and never a password, a code, a token, or a whole phone number or e-mail address.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-#: The address of whoever sent the request that is being answered; empty outside of requests.
+#: The address of the sender of the request that is being answered; empty outside of requests.
 current_client_ip: ContextVar[str] = ContextVar("current_client_ip", default="")
 
 log = structlog.get_logger("security")

@@ -43,7 +43,7 @@ def show_contacts(request: HttpRequest) -> HttpResponse:
 
 
 def _is_page_of_ours(page: str) -> bool:
-    """Return whether a path is of the page of one object; whoever may not open it is refused there."""
+    """Return whether a path is of the page of one object; a person who may not open it is refused there."""
     try:
         found = resolve(page)
     except Resolver404:

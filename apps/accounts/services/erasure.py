@@ -34,7 +34,7 @@ def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) 
     """
     known = selectors.get_user(user_id)
     destinations = [each for each in (known.phone, known.email) if each]
-    # Before the user: whoever enters a code locks in this order.
+    # Before the user: entering a code locks in this order.
     Challenge.objects.filter(Q(user_id=user_id) | Q(destination__in=destinations)).delete()
     user = locks.lock_user(user_id)
 

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 _WINDOW = 60_000  # milliseconds
 
 #: Takes one place in the window and returns 0, or returns after how many milliseconds the next one is free. A call that is
-#: refused takes none, so that whoever waits as long as they are told gets through. One script, so that of parallel calls no two
+#: refused takes none, so that a caller who waits as long as `Retry-After` says gets through. One script, so that of parallel calls no two
 #: take the last place.
 _TAKE_PLACE = """
 local now, window, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -42,9 +42,9 @@ class RateLimited(TooManyRequests):
 
 def check_writes(request: Request) -> None:
     """
-    Count a request that may change something against the minute of whoever sends it; staff have a limit of their own.
+    Count a request that may change something against the minute of its sender; staff have a limit of their own.
 
-    Reading is not counted, nor is whoever has not signed in: log-in and webhooks have budgets of their own. While Redis does
+    Reading is not counted, nor are anonymous requests: log-in and webhooks have budgets of their own. While Redis does
     not answer, everything is let through, because no order is refused for the sake of a counter.
 
     :raises RateLimited: if the person has sent as many as they may in the last 60 seconds; it says for how many seconds

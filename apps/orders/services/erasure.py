@@ -54,7 +54,7 @@ _ERRORS = {
 
 def check_erasable(*, customer_id: UUID, now: datetime) -> None:
     """
-    Check that a customer could be erased now, without a lock: for whoever wants to know beforehand.
+    Check that a customer could be erased now, without a lock, to say so beforehand.
 
     :raises UserNotFound, StaffNotErasable, CustomerHasOpenOrder: as `erase_customer` does
     """

@@ -104,6 +104,6 @@ def read_or_exit() -> Environment:
 
 
 def _implied_environment(module: str) -> str:
-    """Return the environment that a settings module is for: whoever names none of both means production."""
+    """Return the environment that a settings module is for: naming neither means production."""
     names = [name for name, its in MODULES.items() if its == (module or settings_module({}))]
     return names[-1] if names else "local" if module == "config.settings.base" else "production"

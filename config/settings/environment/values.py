@@ -130,7 +130,7 @@ def items(is_item: Callable[[str], bool], meaning: str) -> BeforeValidator:
 
 
 def secret(least: int = 1, *, different: int = 1) -> BeforeValidator:
-    """Return the check of a secret of at least so many characters, so many of them different. No sentence shows it."""
+    """Return the check of a secret with a least number of characters, and of different ones. No sentence shows it."""
 
     def check(text: Any) -> Any:
         check_secret(str(text), least=least, different=different)
