@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from prometheus_client import CollectorRegistry, generate_latest
@@ -20,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import audit, clock, incidents, relay
+from apps.core.api.schema import describe_api
 from apps.core.models import AuditRun
 from apps.core.security import log_security_event
 
@@ -145,8 +145,7 @@ class DescriptionView(SpectacularAPIView):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         renderer: Any = request.accepted_renderer
         if renderer.media_type not in _descriptions:
-            document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-            _descriptions[renderer.media_type] = renderer.render(document, renderer_context={})
+            _descriptions[renderer.media_type] = renderer.render(describe_api(), renderer_context={})
         return HttpResponse(
             _descriptions[renderer.media_type],
             content_type=f"{renderer.media_type}; charset={renderer.charset or 'utf-8'}",

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings as configured
 from django.test import Client
 
-from tests.journeys.endpoints import description
+from apps.core.api.schema import describe_api
 
 SHOP = "https://shop.example"
 API = "/api/v1/products"
@@ -40,7 +40,7 @@ def cors_headers(answer: Any) -> dict[str, str]:
 def described(kind: str) -> set[str]:
     """Return the headers, of requests or of answers, that the API's description names."""
     found = set()
-    for item in description()["paths"].values():
+    for item in describe_api()["paths"].values():
         for told in item.values():
             if kind == "requests":
                 found |= {each["name"].lower() for each in told.get("parameters", []) if each["in"] == "header"}
@@ -105,7 +105,7 @@ class TestPreflight:
         assert Client().options(API, headers={"Origin": SHOP}).status_code == 405
 
     def test_whatever_the_description_names_may_be_sent(self) -> None:
-        methods = {method.upper() for item in description()["paths"].values() for method in item}
+        methods = {method.upper() for item in describe_api()["paths"].values() for method in item}
 
         assert methods <= set(configured.CORS_ALLOW_METHODS)
         signed = {"x-razorpay-signature", "x-razorpay-event-id"}  # a gateway's server sends these, and no page

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from drf_spectacular.generators import SchemaGenerator
+from apps.core.api.schema import describe_api
 
 #: The signature is the credential there; its bodies have tests of their own.
 WEBHOOK = "/api/v1/webhooks/razorpay"
@@ -51,16 +51,10 @@ class Operation:
 
 
 @functools.cache
-def description() -> dict[str, Any]:
-    """Return the OpenAPI document."""
-    return dict(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
-
-
-@functools.cache
 def operations() -> tuple[Operation, ...]:
     """Return every operation under /api/v1."""
     found = []
-    for path, item in description()["paths"].items():
+    for path, item in describe_api()["paths"].items():
         for method, told in item.items():
             shape, body = _body_of(told)
             fields = tuple(_fields(shape, body)) if shape else ()
@@ -81,7 +75,7 @@ def _body_of(told: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any
 def _resolved(shape: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in shape or "allOf" in shape:
         inner = shape.get("$ref") or shape["allOf"][0]["$ref"]
-        shape = description()["components"]["schemas"][inner.rsplit("/", 1)[1]]
+        shape = describe_api()["components"]["schemas"][inner.rsplit("/", 1)[1]]
     return shape
 
 

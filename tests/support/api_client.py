@@ -9,7 +9,7 @@ from django.urls.exceptions import Resolver404
 from jsonschema import Draft202012Validator, FormatChecker
 from rest_framework.test import APIClient
 
-from tests.journeys.endpoints import description
+from apps.core.api.schema import describe_api
 
 
 class CheckedClient(APIClient):
@@ -52,7 +52,7 @@ def _operation(method: str, path: str) -> dict[str, Any] | None:
     except Resolver404:
         return None
     template = "/" + route.replace("<str:", "{").replace(">", "}")
-    operation: dict[str, Any] | None = description()["paths"].get(template, {}).get(method)
+    operation: dict[str, Any] | None = describe_api()["paths"].get(template, {}).get(method)
     return operation
 
 
@@ -60,11 +60,11 @@ def _resolved(told: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = told
     if "$ref" in told:
         _, _, kind, name = told["$ref"].split("/")
-        found = description()["components"][kind][name]
+        found = describe_api()["components"][kind][name]
     return found
 
 
 @functools.cache
 def _validator(reference: str) -> Draft202012Validator:
-    schema = {**json.loads(reference), "components": description()["components"]}
+    schema = {**json.loads(reference), "components": describe_api()["components"]}
     return Draft202012Validator(schema, format_checker=FormatChecker())
