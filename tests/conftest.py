@@ -2,7 +2,7 @@
 The stage of all tests: real Postgres and Valkey, started once, and the cast: owner, stranger, and staff of each role.
 
 The servers start with the session unless DATABASE_URL names others. Every worker's database is copied from a template that is
-migrated once. Sockets may reach this machine alone.
+migrated once and holds the reference data. Sockets may reach this machine alone.
 """
 
 import contextlib
@@ -68,7 +68,10 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 
 def _template() -> str:
-    files = sorted([*ROOT.glob("apps/*/migrations/*.py"), ROOT / "requirements" / "base.txt"])
+    # Reference data comes from services and rules: what may have changed it makes another template.
+    files = sorted(
+        [*ROOT.glob("apps/**/*.py"), ROOT / "config" / "reference_data.py", ROOT / "requirements" / "base.txt"]
+    )
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
     name = f"template_{digest}"
     config = settings.DATABASES["default"]
@@ -90,6 +93,7 @@ def _migrate(name: str) -> None:
     connection.close()
     connection.settings_dict["NAME"] = name
     call_command("migrate", verbosity=0, interactive=False)
+    call_command("setup_reference_data", verbosity=0)
     connection.close()
     connection.settings_dict["NAME"] = original
 
@@ -108,7 +112,7 @@ def _no_sockets_to_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def reference_data(db: None) -> None:
-    """What the release step makes: staff roles, tax rates, ledger accounts. Transactional tests wipe it, so it is made anew."""
+    """What the release step makes: staff roles, tax rates, ledger accounts. The test after one that wiped it makes it again."""
     if not Group.objects.exists():
         call_command("setup_reference_data", verbosity=0)
 
