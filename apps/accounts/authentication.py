@@ -33,7 +33,7 @@ from apps.accounts.services.sessions import RefreshTokenNotValid
 from apps.accounts.states import Transport
 from apps.core import clock, ids
 from apps.core.api.requests import client_ip
-from apps.core.errors import NotFound, TooManyRequests, Unauthenticated
+from apps.core.errors import NotFound, RateLimited, Unauthenticated
 
 MAX_TOKEN_LENGTH = 4096
 #: Three parts without padding; the last is 32 bytes in the one way of writing them, for Python's decoder takes others too.
@@ -294,7 +294,7 @@ class StaffBackend(ModelBackend):
             return services.check_staff_password(
                 email=username, password=password, device=device_of(request, Transport.COOKIE), now=clock.now()
             )
-        except TooManyRequests as error:
+        except RateLimited as error:
             # Django takes this for a wrong password; the form of the log-in page looks here for what to say.
             request.log_in_refusal = error  # type: ignore[attr-defined]
             raise PermissionDenied(error.text) from error

@@ -1,7 +1,5 @@
 """The sentences that say what is wrong with an attempt or an address, and what to do."""
 
-from math import ceil
-
 from apps.tax import messages as tax_messages
 
 _LABELS = {
@@ -37,20 +35,3 @@ def field_refused(field: str, code: str) -> str:
 def address_warning(code: str, *, pin: str) -> str:
     """Return what the buyer should check in an address that was accepted."""
     return _WARNINGS[code].format(sentence=tax_messages.unknown_pin_prefix(pin))
-
-
-def wait_in_words(seconds: int) -> str:
-    """Return how long to wait: in seconds up to 90 seconds, in minutes up to two hours, else in hours; rounded up."""
-    for unit, length, most in (("second", 1, 90), ("minute", 60, 7_200)):
-        if seconds <= most:
-            return _count(ceil(seconds / length), unit)
-    return _count(ceil(seconds / 3_600), "hour")
-
-
-def too_many_log_ins(seconds: int) -> str:
-    """Return what the log-in page says while log-in is refused, for a count of seconds."""
-    return f"Too many attempts. Try again in {_count(ceil(seconds / 60), 'minute')}."
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

@@ -13,14 +13,20 @@ Its `code` for API clients is its name in snake case. Nothing here knows an HTTP
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from math import ceil
+from typing import Any, ClassVar, Final
+
+#: The units of a wait in words, each with its seconds and the longest wait that it says.
+_UNITS: Final = (("second", 1, 90), ("minute", 60, 7_200))
 
 
-def _in_words(seconds: int | None) -> str:
-    """Return how long to wait, as a sentence ends with it."""
+def wait_in_words(seconds: int | None) -> str:
+    """Return how long to wait: in seconds up to 90 seconds, in minutes up to two hours, else in hours; rounded up."""
     if seconds is None:
         return "a moment"
-    return "1 second" if seconds == 1 else f"{seconds} seconds"
+    unit, length = next(((unit, length) for unit, length, most in _UNITS if seconds <= most), ("hour", 3_600))
+    count = ceil(seconds / length)
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 class BahiError(Exception):
@@ -42,7 +48,7 @@ class BahiError(Exception):
         retry_after: int | None = None,
         **facts: object,
     ) -> None:
-        self.text = self.message.format(*args, wait=_in_words(retry_after), **facts)
+        self.text = self.message.format(*args, wait=wait_in_words(retry_after), **facts)
         self.param = param
         self.details = list(details)
         self.retry_after = retry_after
@@ -79,10 +85,10 @@ class Conflict(BahiError):
     message = "This is not possible in the present state."
 
 
-class TooManyRequests(BahiError):
+class RateLimited(BahiError):
     """A budget is used up; `retry_after` says for how many seconds."""
 
-    message = "Too many requests. Try again in {wait}."
+    message = "Too many attempts. Try again in {wait}."
 
 
 class Unavailable(BahiError):

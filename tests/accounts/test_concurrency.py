@@ -137,7 +137,7 @@ class TestLogIns:
         )
 
     def test_five_are_looked_at(self) -> None:
-        assert self.log_in() == {"WrongCredentials": 5, "TriedTooOften": 195}
+        assert self.log_in() == {"WrongCredentials": 5, "RateLimited": 195}
 
     def test_an_account_has_five_whatever_the_address(self) -> None:
         outcomes = at_once(
@@ -150,7 +150,7 @@ class TestLogIns:
             ),
         )
 
-        assert outcomes == {"WrongCredentials": 5, "TriedTooOften": 195}
+        assert outcomes == {"WrongCredentials": 5, "RateLimited": 195}
 
     def test_a_refused_try_spends_no_other_budget(self) -> None:
         self.log_in()
@@ -206,7 +206,7 @@ class TestKnownDevices:
         return at_once(count, act)
 
     def test_five_guesses_are_looked_at(self, asha: User) -> None:
-        assert self.log_in(asha, "wrong", count=100) == {"WrongCredentials": 5, "TriedTooOften": 95}
+        assert self.log_in(asha, "wrong", count=100) == {"WrongCredentials": 5, "RateLimited": 95}
 
     def test_control_reading_before_writing_looks_at_more(self, asha: User, monkeypatch: pytest.MonkeyPatch) -> None:
         now, meet = clock.now(), meeting(16)
@@ -261,7 +261,7 @@ class TestCodes:
             ),
         )
 
-        assert outcomes == {"done": 1, "TriedTooOften": 39}
+        assert outcomes == {"done": 1, "RateLimited": 39}
         assert Challenge.objects.count() == 1
 
     def test_two_hundred_phones_of_one_series_are_stopped_at_a_hundred(self) -> None:
@@ -272,7 +272,7 @@ class TestCodes:
             ),
         )
 
-        assert outcomes == {"done": 100, "TriedTooOften": 100}
+        assert outcomes == {"done": 100, "RateLimited": 100}
 
     def test_budgets_in_any_order_do_not_wait_for_each_other_for_ever(self) -> None:
         forward = [Allowance(f"k{number}", 1000, timedelta(minutes=1)) for number in range(5)]

@@ -10,10 +10,10 @@ from rest_framework.test import APIClient
 
 from apps.accounts import rules, services
 from apps.accounts.models import Challenge
-from apps.accounts.services.budgets import TriedTooOften
 from apps.accounts.services.codes import CodeNotSent
 from apps.accounts.states import SendStatus
 from apps.core import clock, ids
+from apps.core.errors import RateLimited
 from apps.core.events import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -160,7 +160,7 @@ class TestAskAgain:
 
         for _ in range(3):
             ask_and_fail()
-        with pytest.raises(TriedTooOften):
+        with pytest.raises(RateLimited):
             ask_and_fail()
 
     def test_a_code_that_arrived_all_the_same_is_accepted(self, anonymous: APIClient, sandbox: Any) -> None:

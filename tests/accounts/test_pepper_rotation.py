@@ -8,12 +8,12 @@ from django.test import override_settings
 
 from apps.accounts import rules, services
 from apps.accounts.models import Challenge, User
-from apps.accounts.services.budgets import TriedTooOften
 from apps.accounts.services.codes import CodeNotAccepted
 from apps.accounts.services.log_in import WrongCredentials
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import Transport
 from apps.core import clock
+from apps.core.errors import RateLimited
 from tests.accounts.conftest import CODE
 from tests.factories.accounts import make_user
 
@@ -71,7 +71,7 @@ class TestBudgets:
     def test_a_code_asked_for_before_the_change_counts_on(self) -> None:
         self.ask()
 
-        with rotated(), pytest.raises(TriedTooOften):
+        with rotated(), pytest.raises(RateLimited):
             self.ask()
         assert Challenge.objects.count() == 1
 
@@ -86,7 +86,7 @@ class TestBudgets:
             with pytest.raises(WrongCredentials):
                 guess(f"198.51.100.{number}")
 
-        with rotated(), pytest.raises(TriedTooOften):
+        with rotated(), pytest.raises(RateLimited):
             guess("192.0.2.1")
 
     def test_a_code_that_was_not_sent_is_given_back_under_both(self) -> None:

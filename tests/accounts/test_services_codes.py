@@ -14,6 +14,7 @@ from apps.accounts.services.codes import CodeBeingSent, CodeNotSent
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import SendStatus, Transport
 from apps.core import clock, relay
+from apps.core.errors import RateLimited
 from apps.core.events import SYSTEM
 from apps.core.http import CalledInsideTransaction
 from apps.core.models import Delivery, Incident
@@ -233,7 +234,7 @@ class TestBudgets:
                 services.request_log_in_code(
                     destination=PHONE, ip="203.0.113.7", actor=SYSTEM, now=now + timedelta(minutes=minute)
                 )
-            except services.budgets.TriedTooOften:
+            except RateLimited:
                 answers.append(0)
             else:
                 answers.append(1)
@@ -251,7 +252,7 @@ class TestBudgets:
                     services.request_log_in_code(
                         destination=f"+9170{number:03d}{ip[-1]}0000", ip=ip, actor=SYSTEM, now=now
                     )
-                except services.budgets.TriedTooOften:
+                except RateLimited:
                     continue
                 served += 1
             return served

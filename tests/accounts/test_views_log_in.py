@@ -66,7 +66,7 @@ class TestRequestCode:
 
         response = post(anonymous, "/auth/otp", {"phone": PHONE})
 
-        assert (response.status_code, code_of(response)) == (429, "tried_too_often")
+        assert (response.status_code, code_of(response)) == (429, "rate_limited")
         assert 1 <= int(response.headers["Retry-After"]) <= 30
         assert Challenge.objects.filter(superseded_at__isnull=True).count() == 1
 

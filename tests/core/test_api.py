@@ -29,7 +29,8 @@ from apps.core.api import (
     idempotent,
     with_etag,
 )
-from apps.core.errors import Conflict, TooManyRequests, Unavailable
+from apps.core.api.errors import response_of
+from apps.core.errors import Conflict, RateLimited, Unavailable, wait_in_words
 from apps.core.models import IdempotencyKey
 from tests.factories.accounts import make_user
 
@@ -578,8 +579,8 @@ class TestMessages:
     @pytest.mark.parametrize(
         ("error", "sentence"),
         [
-            (TooManyRequests(retry_after=60), "Too many requests. Try again in 60 seconds."),
-            (TooManyRequests(retry_after=1), "Too many requests. Try again in 1 second."),
+            (RateLimited(retry_after=60), "Too many attempts. Try again in 60 seconds."),
+            (RateLimited(retry_after=91), "Too many attempts. Try again in 2 minutes."),
             (
                 Unavailable(retry_after=5),
                 "The service is not available at the moment. Nothing was done; try again in 5 seconds.",
@@ -592,3 +593,17 @@ class TestMessages:
     )
     def test_who_must_wait_is_told_for_how_long(self, error: Any, sentence: str) -> None:
         assert error.text == sentence
+
+    @pytest.mark.parametrize(
+        ("seconds", "text"),
+        [(1, "1 second"), (42, "42 seconds"), (90, "90 seconds"), (91, "2 minutes"), (120, "2 minutes"), (121, "3 minutes"),
+         (7_200, "120 minutes"), (7_201, "3 hours"), (86_400, "24 hours")],
+    )  # fmt: skip
+    def test_a_wait_is_told_in_a_fitting_unit_and_never_too_short(self, seconds: int, text: str) -> None:
+        assert wait_in_words(seconds) == text
+
+    def test_retry_after_stays_exact_to_the_second(self) -> None:
+        response = response_of(RateLimited(retry_after=91))
+
+        assert (response.status_code, response["Retry-After"]) == (429, "91")
+        assert response.data["error"]["code"] == "rate_limited"

@@ -55,7 +55,7 @@ class TestCheckWrites:
         assert refused["Retry-After"] == "40"
         error = refused.json()["error"]
         assert (error["type"], error["code"]) == ("rate_limit", "rate_limited")
-        assert error["message"] == "You can change at most 3 things a minute. Try again in 40 s."
+        assert error["message"] == "You can send at most 3 changes a minute. Try again in 40 seconds."
         owner.refresh_from_db()
         assert (owner.name, Event.objects.count()) == ("Asha C", events)
 

@@ -7,7 +7,6 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from unfold.forms import AuthenticationForm
 
-from apps.accounts import messages
 from apps.core.admin_site import SitePage, add_site_page
 
 
@@ -20,7 +19,7 @@ class LogInForm(AuthenticationForm):  # type: ignore[misc]
         if refusal is None:
             error: ValidationError = super().get_invalid_login_error()
             return error
-        return ValidationError(messages.too_many_log_ins(refusal.retry_after), code="too_many_attempts")
+        return ValidationError(refusal.text, code="too_many_attempts")
 
 
 def log_in(request: HttpRequest) -> HttpResponse:

@@ -7,20 +7,10 @@ from math import ceil
 from django.conf import settings
 from django.db import transaction
 
-from apps.accounts import messages, statements
+from apps.accounts import statements
 from apps.accounts.rules import Allowance
-from apps.core.errors import TooManyRequests
+from apps.core.errors import RateLimited
 from apps.core.security import log_security_event
-
-
-class TriedTooOften(TooManyRequests):
-    message = "Too many attempts. Try again in {0}."
-    code = "tried_too_often"
-
-
-def refuse_for(seconds: int) -> TriedTooOften:
-    """Return the error that says for how many seconds nothing is looked at."""
-    return TriedTooOften(messages.wait_in_words(seconds), retry_after=seconds)
 
 
 def list_peppers() -> list[str]:
@@ -36,7 +26,7 @@ def spend(budgets: Sequence[Allowance], *, now: datetime) -> None:
     """
     Spend one try of all of these budgets, or of none.
 
-    :raises TriedTooOften: if one of them is used up; it says for how many seconds
+    :raises RateLimited: if one of them is used up; it says for how many seconds
     """
     try:
         with transaction.atomic():
@@ -47,7 +37,7 @@ def spend(budgets: Sequence[Allowance], *, now: datetime) -> None:
         kinds = sorted({budget.key.rpartition(":")[0] for budget in budgets if budget.key in used_up})
         log_security_event("budget_spent", budgets=kinds)
         wait = statements.wait_for([budget for budget in budgets if budget.key in used_up], now=now)
-        raise refuse_for(max(1, ceil(wait.total_seconds()))) from None
+        raise RateLimited(retry_after=max(1, ceil(wait.total_seconds()))) from None
 
 
 def restore(budgets: Sequence[Allowance], *, spent_at: datetime) -> None:

@@ -19,7 +19,7 @@ from apps.accounts.gateways import Outcome, mail, msg91
 from apps.accounts.models import Challenge
 from apps.accounts.services import budgets
 from apps.accounts.states import ChallengePurpose, Channel, SendStatus
-from apps.core.errors import Conflict, Invalid, Unavailable
+from apps.core.errors import Conflict, Invalid, RateLimited, Unavailable
 from apps.core.events import Actor, record, stored_fields
 from apps.core.incidents import sync_credentials_incident
 
@@ -47,7 +47,7 @@ def request_log_in_code(*, destination: str, ip: str, actor: Actor, now: datetim
     """
     Have a log-in code sent to a phone or a mailbox (normalised), whether anybody is known there or not.
 
-    :raises TriedTooOften: if a budget of the destination, the caller or the day is used up
+    :raises RateLimited: if a budget of the destination, the caller or the day is used up
     """
     return _request(purpose=ChallengePurpose.LOG_IN, destination=destination, user_id=None, ip=ip, actor=actor, now=now)
 
@@ -56,7 +56,7 @@ def request_email_code(*, user_id: UUID, email: str, ip: str, actor: Actor, now:
     """
     Have a code sent to a mailbox that a person says is theirs, whether somebody else has it or not.
 
-    :raises TriedTooOften: if a budget is used up
+    :raises RateLimited: if a budget is used up
     """
     return _request(
         purpose=ChallengePurpose.CONFIRM_EMAIL, destination=email, user_id=user_id, ip=ip, actor=actor, now=now
@@ -68,7 +68,7 @@ def request_password_code(*, user_id: UUID, ip: str, actor: Actor, now: datetime
     Have a code sent to a person's own phone, or else to their e-mail address, as the proof needed to set a password.
 
     :raises NowhereToSend: if they have neither
-    :raises TriedTooOften: if a budget is used up
+    :raises RateLimited: if a budget is used up
     """
     user = selectors.get_user(user_id)
     destination = user.phone or user.email
@@ -92,7 +92,7 @@ def _request(
     try:
         return _make_challenge(purpose=purpose, destination=destination, user_id=user_id, ip=ip, actor=actor, now=now)
     except IntegrityError as error:
-        raise budgets.refuse_for(int(rules.RESEND_GAP.total_seconds())) from error
+        raise RateLimited(retry_after=int(rules.RESEND_GAP.total_seconds())) from error
 
 
 def _limits() -> rules.CodeLimits:

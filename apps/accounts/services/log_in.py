@@ -111,7 +111,7 @@ def log_in_with_password(*, identity: str, password: str, device: Device, now: d
     logged in before is counted apart, so that strangers cannot lock them out. Unknown accounts, accounts without a password
     and wrong passwords take as long as each other and get the same answer.
 
-    :raises TriedTooOften: if the caller or the account was tried too often
+    :raises RateLimited: if the caller or the account was tried too often
     :raises WrongCredentials: if they are wrong, or the account is deactivated
     """
     found = selectors.find_user_at(identity)
@@ -138,7 +138,7 @@ def _spend_attempt(identity: str, user: User | None, *, device: Device, now: dat
 
     It is spent before the password is looked at: of any number of calls at once no more are looked at than a budget allows.
 
-    :raises TriedTooOften: if the caller or the account was tried too often
+    :raises RateLimited: if the caller or the account was tried too often
     """
     is_known = user is not None and device.id and user.public_id in device.people
     if user is not None and is_known:
@@ -198,7 +198,7 @@ def check_staff_password(*, email: str, password: str, device: Device, now: date
 
     Who is let in nowhere here has not succeeded: else the count would tell that a customer's password was right.
 
-    :raises TriedTooOften: if the caller or the account was tried too often
+    :raises RateLimited: if the caller or the account was tried too often
     """
     identity = email.strip().lower()
     found = selectors.find_user_at(identity)

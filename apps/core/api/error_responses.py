@@ -96,7 +96,7 @@ _SHARED: dict[str, tuple[str, Exception | None]] = {
     "415": ("UnsupportedMediaType", drf.UnsupportedMediaType("text/plain")),
     "422": ("IdempotencyKeyReused", IdempotencyKeyReused()),
     "428": ("PreconditionRequired", errors.PreconditionRequired()),
-    "429": ("TooManyRequests", errors.TooManyRequests(retry_after=60)),
+    "429": ("RateLimited", errors.RateLimited(retry_after=60)),
     "500": ("Internal", None),
     "503": ("Unavailable", errors.Unavailable(retry_after=1)),
 }

@@ -30,7 +30,7 @@ _STATUSES: tuple[tuple[type[errors.BahiError], int, str], ...] = (
     (errors.PreconditionFailed, 412, "conflict"),
     (errors.PreconditionRequired, 428, "invalid_request"),
     (errors.Unprocessable, 422, "idempotency"),
-    (errors.TooManyRequests, 429, "rate_limit"),
+    (errors.RateLimited, 429, "rate_limit"),
     (errors.Unavailable, 503, "unavailable"),
 )
 _TYPES = {400: "invalid_request", 401: "authentication", 403: "permission", 404: "not_found", 405: "invalid_request",
@@ -92,7 +92,7 @@ def response_for(exc: Exception) -> Response | None:
     if isinstance(exc, errors.BahiError):
         return response_of(exc)
     if isinstance(exc, Ratelimited):
-        return response_of(errors.TooManyRequests(retry_after=60))
+        return response_of(errors.RateLimited(retry_after=60))
     if isinstance(exc, RequestDataTooBig):
         return response_of(BodyTooLarge())
     if isinstance(exc, UnreadablePostError):

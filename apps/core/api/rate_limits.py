@@ -13,7 +13,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from apps.core import clock, ids
-from apps.core.errors import TooManyRequests
+from apps.core.errors import RateLimited
 from apps.core.security import log_security_event
 
 log = structlog.get_logger(__name__)
@@ -36,8 +36,9 @@ return math.max(1, tonumber(oldest[2]) + window - now)
 """
 
 
-class RateLimited(TooManyRequests):
-    message = "You can change at most {0} things a minute. Try again in {1} s."
+class TooManyWrites(RateLimited):
+    message = "You can send at most {0} changes a minute. Try again in {wait}."
+    code = RateLimited.code
 
 
 def check_writes(request: Request) -> None:
@@ -47,7 +48,7 @@ def check_writes(request: Request) -> None:
     Reading is not counted, nor are anonymous requests: log-in and webhooks have budgets of their own. While Redis does
     not answer, everything is let through, because no order is refused for the sake of a counter.
 
-    :raises RateLimited: if the person has sent as many as they may in the last 60 seconds; it says for how many seconds
+    :raises TooManyWrites: if the person has sent as many as they may in the last 60 seconds; it says for how many seconds
     """
     user: Any = request.user
     if request.method in SAFE_METHODS or not user.is_authenticated:
@@ -57,7 +58,7 @@ def check_writes(request: Request) -> None:
     if wait:
         seconds = ceil(wait / 1000)
         log_security_event("budget_spent", budgets=["writes"], user=user.public_id)
-        raise RateLimited(most, seconds, retry_after=seconds)
+        raise TooManyWrites(most, retry_after=seconds)
 
 
 class _Pause:

@@ -26,7 +26,7 @@ from apps.core.api.pagination import whole_list
 from apps.core.api.parser import BodyTooLarge
 from apps.core.api.permissions import requires
 from apps.core.api.schema import choices_parameter, id_parameter, page_example, page_parameters
-from apps.core.errors import NotFound, TooManyRequests
+from apps.core.errors import NotFound, RateLimited
 from apps.core.ids import decode
 from apps.core.models import is_staff_with, public_pk
 from apps.orders import selectors as orders
@@ -329,7 +329,7 @@ class RazorpayWebhookView(ApiView):
                 rate=_FORGERIES,
                 increment=True,
             ):
-                raise TooManyRequests(retry_after=60)
+                raise RateLimited(retry_after=60)
             raise
         return Response(WebhookAcknowledgementResponse(webhook).data)
 
