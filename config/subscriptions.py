@@ -5,6 +5,7 @@ from collections.abc import Callable
 from apps.accounts import events as accounts
 from apps.accounts import handlers as account_handlers
 from apps.catalog import events as catalog
+from apps.core import incidents
 from apps.invoicing import events as invoicing
 from apps.invoicing import handlers as invoicing_handlers
 from apps.notifications import events as notifications
@@ -93,6 +94,8 @@ UNHEARD: frozenset[str] = frozenset(
         catalog.VARIANT_CREATED,
         catalog.VARIANT_CHANGED,
         catalog.STOCK_ADJUSTED,
+        incidents.INCIDENT_OPENED,
+        incidents.INCIDENT_RESOLVED,
         orders.ORDER_ERASED,
         orders.ORDER_PAYMENT_NOTED,
         payments.PAYMENT_CHANGED,

@@ -7,8 +7,8 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from apps.core import audit, clock, incidents
-from apps.core.models import Event, Incident
+from apps.core import audit, clock, incidents, relay
+from apps.core.models import Event, Incident, Outbox
 from tests.support.threads import run_together
 
 KIND = "gateway_credentials_rejected"
@@ -75,6 +75,14 @@ class TestResolveIncident:
     def test_success_without_an_incident_costs_one_query(self, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(1):
             assert not incidents.resolve_incident(kind=KIND, key="razorpay", now=clock.now())
+
+    def test_its_events_leave_the_outbox(self) -> None:
+        report()
+        incidents.resolve_incident(kind=KIND, key="razorpay", now=clock.now())
+
+        relay.take_outbox(now=clock.now())
+
+        assert Outbox.objects.count() == 0
 
     def test_fault_after_a_success_opens_a_new_one(self) -> None:
         report()
