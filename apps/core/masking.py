@@ -4,7 +4,9 @@ import re
 from typing import Final
 
 _EMAIL: Final = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-_PHONE: Final = r"(?:\+?91[ -]?)?[6-9][0-9]{4}[ -]?[0-9]{5}|\+[1-9][0-9]{7,14}"
+#: An Indian mobile number in any writing: with the country's code, with the 0 of long-distance calls, or with neither.
+_INDIAN: Final = r"(?:(?:\+|00)?91[ -]?|0)?[6-9][0-9]{4}[ -]?[0-9]{5}"
+_PHONE: Final = rf"{_INDIAN}|\+[1-9][0-9]{{7,14}}"
 _CONTACT: Final = re.compile(rf"(?<![\w+.-])(?:{_EMAIL}|{_PHONE})(?!\w)")
 #: Parts of a page in which nothing is masked: what people type, where links lead, and what is no text at all.
 _UNTOUCHED: Final = re.compile(r"<(script|style|textarea)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
@@ -13,10 +15,16 @@ _SHOWN_ATTRIBUTE: Final = re.compile(r"""(\s(?:title|alt|aria-label)=)("[^"]*"|'
 
 
 def mask(contact: str) -> str:
-    """Return a phone number or an e-mail address as others may see it."""
+    """
+    Return a phone number or an e-mail address as others may see it: `+91******2345`, `a***@example.in`.
+
+    Every writing of an Indian number is masked alike, so that two of them on one page show no more than one does.
+    """
     if "@" in contact:
         local, _, domain = contact.partition("@")
         return f"{local[:1]}***@{domain}"
+    if re.fullmatch(_INDIAN, contact):
+        return f"+91******{contact[-4:]}"
     return f"{contact[:3]}{'*' * max(0, len(contact) - 7)}{contact[-4:]}"
 
 

@@ -7,6 +7,10 @@ from apps.core.masking import mask, mask_in_page, mask_in_text
     ("contact", "masked"),
     [
         ("+919876512345", "+91******2345"),
+        ("9876512345", "+91******2345"),
+        ("09876512345", "+91******2345"),
+        ("919876512345", "+91******2345"),
+        ("+91 98765 12345", "+91******2345"),
         ("+14155550123", "+14*****0123"),
         ("asha.rao@buyers.example", "a***@buyers.example"),
     ],
@@ -19,7 +23,8 @@ def test_a_contact_keeps_what_tells_it_from_others(contact: str, masked: str) ->
     ("text", "masked"),
     [
         ("Call +919876512345.", "Call +91******2345."),
-        ("Call 9876512345, or +91 98765 12345", "Call 987***2345, or +91********2345"),
+        ("Call 9876512345, or +91 98765 12345", "Call +91******2345, or +91******2345"),
+        ("Call 098765 12345, 00919876512345 or 98765-12345.", "Call +91******2345, +91******2345 or +91******2345."),
         ("mail asha.rao@buyers.example now", "mail a***@buyers.example now"),
         ("order ORD-2627-000123, ₹1,23,456.50, PIN 560001", "order ORD-2627-000123, ₹1,23,456.50, PIN 560001"),
         ("RRN 987651234567, pay_9876512345abcd, 19876512345", "RRN 987651234567, pay_9876512345abcd, 19876512345"),
