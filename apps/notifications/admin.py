@@ -13,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.decorators import display
 
-from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, act_for, add_forecast, add_object_action
 from apps.core.admin_panels import Headline, Panel, add_headline, add_panel
@@ -204,7 +203,7 @@ def _rows_of(messages: "QuerySet[Notification]") -> list[tuple[Any, ...]]:
             format_instant(message.created_at),
             message.get_channel_display(),
             link(reverse("admin:notifications_notification_change", args=[message.pk]), message.title),
-            accounts.masked(message.recipient) if message.channel != Channel.IN_APP else "",
+            message.recipient if message.channel != Channel.IN_APP else "",
             message.get_status_display(),
             failure_text(message.last_error) if message.status != NotificationStatus.SENT else "",
         )

