@@ -11,6 +11,8 @@ def format_day(on: date) -> str:
 
 
 def format_instant(at: datetime) -> str:
-    """Return an instant in words, in India's time: `21 Nov 2026, 11:05 am`; at most 22 characters."""
+    """Return an instant in words, in India's time: `21 Nov 2026, 11:05 am IST`; at most 26 characters."""
     local = at.astimezone(IST)
-    return f"{format_day(local)}, {local:%I:%M %p}".replace(", 0", ", ").replace("AM", "am").replace("PM", "pm")
+    hour = local.hour % 12 or 12
+    half = "am" if local.hour < 12 else "pm"
+    return f"{format_day(local)}, {hour}:{local:%M} {half} IST"

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.lookups import Exact
 
 from apps.core import clock, ids
+from apps.core.dates import format_instant
 
 #: Facts: the database itself refuses UPDATE and DELETE, whoever asks.
 FROZEN = pgtrigger.Protect(name="frozen", operation=pgtrigger.Update | pgtrigger.Delete)
@@ -268,7 +269,7 @@ class AuditRun(models.Model):
         triggers = [FROZEN]
 
     def __str__(self) -> str:
-        return f"audit of {self.started_at:%Y-%m-%d %H:%M}"
+        return f"audit of {format_instant(self.started_at)}"
 
 
 class Incident(Subject):

@@ -202,7 +202,7 @@ def _invoices_of_order(order: Any) -> list[tuple[Any, ...]]:
             _link(invoice),
             invoice.get_type_display(),
             invoice.get_status_display(),
-            invoice.invoice_date,
+            format_day(invoice.invoice_date),
             rupees(invoice.total_amount),
             _pdf_link(invoice),
         )
@@ -270,7 +270,7 @@ add_forecast("orders.order", "cancel", _documents_of_cancelling)
 
 def _describe_document(invoice: Invoice, request: HttpRequest) -> tuple[str, str]:
     parts = [invoice.get_type_display(), f"order {invoice.order_number}", rupees(invoice.total_amount)]
-    return invoice.number, " · ".join([*parts, f"{invoice.invoice_date:%-d %b %Y}"])
+    return invoice.number, " · ".join([*parts, format_day(invoice.invoice_date)])
 
 
 add_finder(

@@ -135,10 +135,11 @@ def is_cut_in_sms(message: Message, facts: Mapping[str, object]) -> bool:
 
 def sms_variables(message: Message, facts: Mapping[str, object]) -> dict[str, str]:
     """Return the variables of a message's SMS as DLT allows them: one line, at most 30 characters each."""
-    return {
-        name: _UNPRINTABLE.sub(" ", str(facts[fact])).strip()[:SMS_VARIABLE_LENGTH]
-        for name, fact in message.sms_variables.items()
-    }
+    shown = {name: _UNPRINTABLE.sub(" ", str(facts[fact])).strip() for name, fact in message.sms_variables.items()}
+    if "WHEN" in shown:
+        # The registered texts end an instant with IST themselves.
+        shown["WHEN"] = shown["WHEN"].removesuffix(" IST")
+    return {name: text[:SMS_VARIABLE_LENGTH] for name, text in shown.items()}
 
 
 def placeholders(text: str) -> list[str]:

@@ -1,15 +1,20 @@
-"""The sentences that staff read at the top of an order's page. Amounts in paise, shown in rupees."""
+"""
+The sentences that staff read about an order: at the top of its page, and why its customer cannot be erased.
+
+Amounts are in paise, shown in rupees.
+"""
 
 from datetime import datetime
 
-from apps.core.dates import format_instant
+from apps.core.clock import ist_date
+from apps.core.dates import format_day, format_instant
 from apps.core.money import rupees
 
 
 def awaits_payment(due: int, *, expires_at: datetime) -> str:
     """Return that an order waits for its payment."""
     return (
-        f"The order waits for its payment of {rupees(due)} until {format_instant(expires_at)} IST; send a payment link if the buyer"
+        f"The order waits for its payment of {rupees(due)} until {format_instant(expires_at)}; send a payment link if the buyer"
         " cannot pay in the app."
     )
 
@@ -42,7 +47,7 @@ def completed() -> str:
 def expired(at: datetime) -> str:
     """Return that an order was closed without a payment."""
     return (
-        f"The order was closed on {format_instant(at)} IST because no payment had arrived; if the buyer still wants the"
+        f"The order was closed on {format_instant(at)} because no payment had arrived; if the buyer still wants the"
         " goods, they have to order again."
     )
 
@@ -50,5 +55,31 @@ def expired(at: datetime) -> str:
 def cancelled(at: datetime, *, reason: str) -> str:
     """Return that an order was cancelled; the reason is somebody's own words."""
     if not reason:
-        return f"The order was cancelled on {format_instant(at)} IST, and nothing is to be done."
-    return f"The order was cancelled on {format_instant(at)} IST for the reason “{reason}”, and nothing is to be done."
+        return f"The order was cancelled on {format_instant(at)}, and nothing is to be done."
+    return f"The order was cancelled on {format_instant(at)} for the reason “{reason}”, and nothing is to be done."
+
+
+def not_erasable_until_paid(number: str) -> str:
+    """Return that an unpaid order keeps its customer from being erased."""
+    return f"Order {number} waits for its payment. Cancel it, or let it expire, before you erase its customer."
+
+
+def not_erasable_until_decided(number: str) -> str:
+    """Return that undecided money of an order keeps its customer from being erased."""
+    return (
+        f"Order {number} has money that is disputed, under review or still to be refunded. Its customer can be erased after"
+        " that."
+    )
+
+
+def not_erasable_until_delivered(number: str) -> str:
+    """Return that an order to be delivered keeps its customer from being erased."""
+    return f"Order {number} has not been delivered. Its customer can be erased when it has."
+
+
+def not_erasable_yet(number: str, *, confirmed_at: datetime, erasable_from: datetime) -> str:
+    """Return that goods of an order can still be returned, and from when its customer can be erased."""
+    return (
+        f"Order {number} was confirmed on {format_day(ist_date(confirmed_at))}. Its customer can be erased from"
+        f" {format_day(ist_date(erasable_from))} on, when nothing can be returned any more."
+    )

@@ -201,7 +201,47 @@ def failure_text(error: Mapping[str, Any]) -> str:
 def attempt_failed(error: Mapping[str, Any], *, until: datetime) -> str:
     """Return that the last attempt to pay an order failed, why, and until when it can be paid."""
     why = failure_text(error) or "The gateway did not say why."
-    return f"The last attempt to pay failed (“{why}”), and the buyer can try again until {format_instant(until)} IST."
+    return f"The last attempt to pay failed (“{why}”), and the buyer can try again until {format_instant(until)}."
+
+
+def dispute_to_answer(amount: int, *, respond_by: datetime | None) -> str:
+    """Return that a dispute must be answered, and until when if the gateway has said so."""
+    if respond_by is None:
+        return f"The payer's bank disputes {rupees(amount)} of this order: accept or contest it, or it is lost."
+    until = format_instant(respond_by)
+    return f"The payer's bank disputes {rupees(amount)} of this order: accept or contest it by {until}, or it is lost."
+
+
+def dispute_under_review(amount: int) -> str:
+    """Return that a dispute has been answered and is not decided yet."""
+    return f"The bank has our answer about the disputed {rupees(amount)} and decides; this money cannot be refunded meanwhile."
+
+
+def dispute_lost(amount: int) -> str:
+    """Return that a dispute was lost, so that nobody refunds the money a second time."""
+    return f"The bank has given the payer {rupees(amount)} back after a dispute, so do not refund it again."
+
+
+def refund_awaits_transfer(number: str, amount: int) -> str:
+    """Return that a refund waits for a bank transfer."""
+    return f"Refund {number} of {rupees(amount)} waits for our bank transfer: make it, then enter its reference."
+
+
+def refund_awaits_approval(number: str, amount: int) -> str:
+    """Return that a refund waits for a second person."""
+    return f"Refund {number} of {rupees(amount)} waits until another person than the requester approves it."
+
+
+def refund_unanswered(number: str, amount: int) -> str:
+    """Return that the gateway has not said what became of a refund."""
+    return (
+        f"The gateway has not answered about refund {number} of {rupees(amount)} yet; it is asked again automatically."
+    )
+
+
+def refund_on_its_way(number: str, amount: int) -> str:
+    """Return that the gateway is paying a refund."""
+    return f"Refund {number} of {rupees(amount)} is on its way to the buyer, and nothing is to be done."
 
 
 def refund_failed(number: str, amount: int, error: Mapping[str, Any]) -> str:
@@ -220,9 +260,7 @@ def refunded(gone: int, paid: int, *, is_closed: bool, keeps_goods: bool) -> str
     if keeps_goods:
         return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded, and the other goods of the order can be sent."
     if is_closed and gone >= paid:
-        return (
-            f"The order is cancelled, and all of the {rupees(paid)} paid has been refunded, and nothing is to be done."
-        )
+        return f"The order is cancelled and its {rupees(paid)} has been refunded in full. Nothing is to be done."
     if is_closed:
         return f"The order is cancelled, and {rupees(gone)} of the {rupees(paid)} paid has been refunded."
     if gone >= paid:

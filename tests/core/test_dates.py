@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from django.utils.formats import localize
+from django.utils.timezone import template_localtime
 
 from apps.core.dates import format_day, format_instant
 
@@ -16,10 +18,18 @@ class TestFormatInstant:
     @pytest.mark.parametrize(
         ("at", "words"),
         [
-            (datetime(2026, 11, 21, 5, 35, tzinfo=UTC), "21 Nov 2026, 11:05 am"),
-            (datetime(2026, 11, 21, 10, 35, tzinfo=UTC), "21 Nov 2026, 4:05 pm"),
-            (datetime(2026, 11, 21, 18, 30, tzinfo=UTC), "22 Nov 2026, 12:00 am"),
+            (datetime(2026, 11, 21, 5, 35, tzinfo=UTC), "21 Nov 2026, 11:05 am IST"),
+            (datetime(2026, 11, 21, 10, 35, tzinfo=UTC), "21 Nov 2026, 4:05 pm IST"),
+            (datetime(2026, 11, 21, 6, 30, tzinfo=UTC), "21 Nov 2026, 12:00 pm IST"),
+            (datetime(2026, 11, 21, 18, 30, tzinfo=UTC), "22 Nov 2026, 12:00 am IST"),
         ],
     )
     def test_is_in_indias_time(self, at: datetime, words: str) -> None:
         assert format_instant(at) == words
+
+
+class TestListsOfTheBackOffice:
+    def test_write_an_instant_in_indias_time_on_one_line(self) -> None:
+        at = datetime(2026, 11, 21, 7, 35, 9, tzinfo=UTC)
+
+        assert localize(template_localtime(at)).replace("\xa0", " ") == "21 Nov 2026, 1:05 PM IST"

@@ -227,4 +227,5 @@ def test_the_password_notice_says_when(reachable: Any) -> None:
 
     rows = rows_by_channel(event)
     assert rows["sms"].context["WHEN"] == "21 Nov 2026, 11:05 am"
+    assert "was changed on 21 Nov 2026, 11:05 am IST. If" in rows["sms"].body
     assert rows["sms"].status == NotificationStatus.QUEUED

@@ -223,7 +223,7 @@ def _facts(dispute: Dispute) -> list[tuple[str, Any]]:
         ("Order", dispute.order.number),
         ("The bank wants", rupees(dispute.amount)),
         ("Its reason", _reason(dispute)),
-        ("Answer by", f"{format_instant(by)} IST" if by else "no deadline"),
+        ("Answer by", format_instant(by) if by else "no deadline"),
     ]
     if dispute.answer_call == GatewayCall.REFUSED:
         facts.append(("The gateway refused", _words(dispute)))

@@ -64,7 +64,7 @@ _RETURNED = (DisputeStatus.WON, DisputeStatus.CLOSED)
 
 
 class DisputeDeadlineMissed(Conflict):
-    message = "Dispute {0} had to be answered by {1} IST."
+    message = "Dispute {0} had to be answered by {1}."
 
 
 class NotOurDispute(NotFound):

@@ -1,7 +1,7 @@
-"""Short, unmistakable and never broken over two lines: 21 Nov 2026, 13:05:09."""
+"""Short, unmistakable and never broken over two lines: 21 Nov 2026, 1:05 PM IST."""
 
 DATE_FORMAT = "j\xa0M\xa0Y"
-TIME_FORMAT = "H:i:s"
-DATETIME_FORMAT = "j\xa0M\xa0Y,\xa0H:i:s"
+TIME_FORMAT = "g:i\xa0A\xa0T"
+DATETIME_FORMAT = "j\xa0M\xa0Y,\xa0g:i\xa0A\xa0T"
 SHORT_DATE_FORMAT = "j\xa0M\xa0Y"
-SHORT_DATETIME_FORMAT = "j\xa0M\xa0Y,\xa0H:i"
+SHORT_DATETIME_FORMAT = "j\xa0M\xa0Y,\xa0g:i\xa0A\xa0T"
