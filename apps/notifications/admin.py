@@ -263,7 +263,9 @@ _BY_CHANNEL = {Channel.SMS: "by SMS", Channel.EMAIL: "by e-mail", Channel.IN_APP
 def _told_of_refunding(order: Any) -> list[tuple[str, str]]:
     *others, last = [_BY_CHANNEL[channel] for channel in services.list_channels(order.customer, "refund_started")]
     ways = f"{', '.join(others)} and {last}" if others else last
-    return [("The buyer", f"Is notified {ways} when the refund is on its way, and again when it is paid.")]
+    return [
+        ("The buyer", f"The buyer is notified {ways} when the refund is on its way, and again when it has been paid.")
+    ]
 
 
 add_forecast("orders.order", "refund", _told_of_refunding)

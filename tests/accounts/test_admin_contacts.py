@@ -70,7 +70,7 @@ class TestShow:
         text = browser.get(f"/admin/contacts/show/?page={page_of(asha)}").content.decode()
 
         assert "shown whole for 5 minutes, to you alone" in text
-        assert page_of(asha) in text
+        assert f"It is recorded that you had them shown, when, and on this page: {page_of(asha)}." in text
         assert PHONE not in browser.get(page_of(asha)).content.decode()
         assert not Event.objects.filter(type="accounts.user.contacts_shown").exists()
 

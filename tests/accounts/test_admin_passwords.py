@@ -110,7 +110,7 @@ class TestChangeMyPassword:
         assert not Session.objects.filter(ended_at__isnull=True).exists()
         assert app.get("/api/v1/me").status_code == 401
         assert elsewhere.get("/admin/").status_code == 302
-        assert "Your password is changed." in client.get("/admin/").content.decode()
+        assert "Your password has been changed." in client.get("/admin/").content.decode()
         event = Event.objects.get(type="accounts.user.password_changed")
         assert (event.actor, event.changed) == (f"user:{support.public_id}", {"session_version": 2})
 
@@ -257,5 +257,5 @@ class TestChangePasswordCommand:
         assert unchanged(support)
 
     def test_unknown_person_is_refused(self, reference_data: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        with pytest.raises(CommandError, match="There is no person with the e-mail address nobody@shop.example."):
+        with pytest.raises(CommandError, match="Nobody logs in with nobody@shop.example."):
             self.run(monkeypatch, "nobody@shop.example", NEW, NEW)

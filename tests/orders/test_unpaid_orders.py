@@ -55,7 +55,7 @@ class TestOpenOrders:
         error = response.json()["error"]
         assert (error["type"], error["code"]) == ("conflict", "too_many_open_orders")
         assert error["message"] == (
-            "5 of your orders are not paid yet, and no more can wait at a time. Pay or cancel one of them first."
+            "You have 5 unpaid orders, the most that are allowed at a time. Pay or cancel one first."
         )
         assert (Order.objects.count(), Reservation.objects.count(), Event.objects.count()) == (5, 5, events)
         assert StockItem.objects.get(variant=variant).reserved == 5

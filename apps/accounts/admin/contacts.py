@@ -35,7 +35,7 @@ def show_contacts(request: HttpRequest) -> HttpResponse:
                 "What you see",
                 f"Phone numbers and e-mail addresses on this page are shown whole for {minutes} minutes, to you alone.",
             ),
-            ("What is recorded", f"That you had them shown, when, and on which page: {page}"),
+            ("What is recorded", f"It is recorded that you had them shown, when, and on this page: {page}."),
         ],
         "back": page,
     }

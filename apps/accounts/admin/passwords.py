@@ -65,7 +65,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 
     form = NewPasswordForm(request.POST or None)
     if request.method == "POST" and form.is_valid() and _change(request, form, challenge_id):
-        messages.success(request, "Your password is changed. All your other sessions have ended.")
+        messages.success(request, "Your password has been changed. All your other sessions have ended.")
         return HttpResponseRedirect(reverse("admin:index"))
     context = {
         **site_context(request),

@@ -47,7 +47,7 @@ _ERROR_SCHEMA: dict[str, Any] = {
 _TEXTS = {
     "400": "The request is wrong; sending it again does not help.",
     "401": "Sign in, or refresh the access token.",
-    "403": "This function is not yours.",
+    "403": "Your account may not do this.",
     "404": "There is no such object, or it is somebody else's.",
     "406": "The answer is application/json, and the request does not accept that.",
     "409": "Not possible in the present state.",
@@ -58,7 +58,7 @@ _TEXTS = {
     "422": "The Idempotency-Key was used for another request.",
     "428": "Send If-Match.",
     "429": "Too many requests; see Retry-After.",
-    "500": "A fault of ours.",
+    "500": "Something went wrong on our side.",
     "503": "Something that we depend on does not answer; nothing was done.",
 }
 _HEADERS: dict[str, dict[str, Any]] = {

@@ -44,7 +44,9 @@ class OperatorCommand(BaseCommand):
             # A fault of ours must not look like books that do not agree.
             traceback.print_exc()
             if "--json" in argv:
-                self._write_error(INTERNAL, f"A fault of ours: {type(fault).__name__}. Its traceback is on stderr.")
+                self._write_error(
+                    INTERNAL, f"Something went wrong on our side: {type(fault).__name__}. The traceback is on stderr."
+                )
             raise SystemExit(FAILED) from fault
 
     def execute(self, *args: Any, **options: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from apps.orders.rules import LineRequest, Quote
 from apps.orders.services.ending import OrderNotCancellable, cancel_order, cancel_paid_order, expire_orders
-from apps.orders.services.erasure import CustomerHasOpenOrder, check_erasable, erase_customer
+from apps.orders.services.erasure import CustomerNotErasable, check_erasable, erase_customer
 from apps.orders.services.paying import note_payment, revive_order
 from apps.orders.services.placing import (
     NothingOrdered,
@@ -17,7 +17,7 @@ from apps.orders.services.placing import (
 from apps.orders.services.unpaid_orders import TooManyOpenOrders, TooManyUnpaidUnits
 
 __all__ = [
-    "CustomerHasOpenOrder",
+    "CustomerNotErasable",
     "LineRequest",
     "NothingOrdered",
     "OrderNotCancellable",

@@ -9,11 +9,9 @@ from django.db import transaction
 
 from apps.accounts import selectors as account_selectors
 from apps.accounts import services as accounts
-from apps.core.clock import ist_date
-from apps.core.dates import format_day
 from apps.core.errors import Conflict
 from apps.core.events import Actor, record
-from apps.orders import events, locks, rules, selectors
+from apps.orders import events, locks, messages, rules, selectors
 from apps.orders.models import Order, OrderAddress
 from apps.orders.states import ErasureObstacle
 
@@ -23,40 +21,15 @@ if TYPE_CHECKING:
 _BLANK = dict.fromkeys((name for name in OrderAddress.FIELDS if name != "state"), "")
 
 
-class CustomerHasOpenOrder(Conflict):
-    message = "Order {0} waits for its payment. Cancel it, or let it expire, before you erase its customer."
-
-
-class OrderMoneyUndecided(CustomerHasOpenOrder):
-    message = "Order {0} has money that is disputed, under review or still to be refunded. Its customer can be erased after that."
-    code = CustomerHasOpenOrder.code
-
-
-class OrderNotDelivered(CustomerHasOpenOrder):
-    message = "Order {0} has not been delivered. Its customer can be erased when it has."
-    code = CustomerHasOpenOrder.code
-
-
-class OrderConfirmedRecently(CustomerHasOpenOrder):
-    message = (
-        "Order {0} was confirmed on {1}. Its customer can be erased from {2} on, when nothing can be returned any more."
-    )
-    code = CustomerHasOpenOrder.code
-
-
-_ERRORS = {
-    ErasureObstacle.AWAITS_PAYMENT: CustomerHasOpenOrder,
-    ErasureObstacle.MONEY_UNDECIDED: OrderMoneyUndecided,
-    ErasureObstacle.NOT_DELIVERED: OrderNotDelivered,
-    ErasureObstacle.CONFIRMED_RECENTLY: OrderConfirmedRecently,
-}
+class CustomerNotErasable(Conflict):
+    message = "{0}"
 
 
 def check_erasable(*, customer_id: UUID, now: datetime) -> None:
     """
     Check that a customer could be erased now, without a lock, to say so beforehand.
 
-    :raises UserNotFound, StaffNotErasable, CustomerHasOpenOrder: as `erase_customer` does
+    :raises UserNotFound, StaffNotErasable, CustomerNotErasable: as `erase_customer` does
     """
     user = account_selectors.get_user(customer_id)
     if user.is_staff:
@@ -75,7 +48,7 @@ def erase_customer(*, customer_id: UUID, actor: Actor, reason: str = "", now: da
 
     :raises UserNotFound: if there is no such person
     :raises StaffNotErasable: if it is a member of staff
-    :raises CustomerHasOpenOrder: if an order waits for its payment or its delivery, has money about which something is still to be
+    :raises CustomerNotErasable: if an order waits for its payment or its delivery, has money about which something is still to be
         decided or refunded, or is confirmed and has been so for less than ERASURE_WAIT_DAYS
     """
     user = accounts.erase_user(user_id=customer_id, actor=actor, reason=reason, now=now)
@@ -99,11 +72,21 @@ def _check_is_closed(order: Order, *, now: datetime) -> None:
         wait=settings.ERASURE_WAIT,
         now=now,
     )
-    if obstacle is None:
-        return
-    confirmed_at = order.confirmed_at or now
-    days = (format_day(ist_date(each)) for each in (confirmed_at, confirmed_at + settings.ERASURE_WAIT))
-    raise _ERRORS[obstacle](order.number, *days)
+    if obstacle is not None:
+        raise CustomerNotErasable(_describe_obstacle(order, obstacle, confirmed_at=order.confirmed_at or now))
+
+
+def _describe_obstacle(order: Order, obstacle: ErasureObstacle, *, confirmed_at: datetime) -> str:
+    match obstacle:
+        case ErasureObstacle.AWAITS_PAYMENT:
+            return messages.not_erasable_until_paid(order.number)
+        case ErasureObstacle.MONEY_UNDECIDED:
+            return messages.not_erasable_until_decided(order.number)
+        case ErasureObstacle.NOT_DELIVERED:
+            return messages.not_erasable_until_delivered(order.number)
+        case ErasureObstacle.CONFIRMED_RECENTLY:
+            erasable_from = confirmed_at + settings.ERASURE_WAIT
+            return messages.not_erasable_yet(order.number, confirmed_at=confirmed_at, erasable_from=erasable_from)
 
 
 def _erase_order(order: Order, *, actor: Actor, now: datetime) -> None:

@@ -12,7 +12,7 @@ from apps.orders.rules import Quote, find_excess_units
 
 
 class TooManyOpenOrders(Conflict):
-    message = "{0} of your orders are not paid yet, and no more can wait at a time. Pay or cancel one of them first."
+    message = "You have {0} unpaid orders, the most that are allowed at a time. Pay or cancel one first."
 
 
 class TooManyUnpaidUnits(Conflict):

@@ -22,7 +22,7 @@ class Command(OperatorCommand):
 
         user = selectors.find_user_at(_normalised(email))
         if user is None:
-            raise self.fail(f"There is no person with the e-mail address {email}.")
+            raise self.fail(f"Nobody logs in with {email}.")
         password = getpass.getpass(prompt="New password: ")
         if password != getpass.getpass(prompt="New password again: "):
             raise self.fail("The two passwords differ. Nothing is changed.")
@@ -32,7 +32,7 @@ class Command(OperatorCommand):
             )
         except BahiError as error:
             raise self.fail(f"{error.text} Nothing is changed.") from error
-        self.stdout.write(f"The password of {user} is changed. All their sessions have ended.")
+        self.stdout.write(f"The password of {user} has been changed. All their sessions have ended.")
 
 
 def _normalised(text: str) -> str:
