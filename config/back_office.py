@@ -10,14 +10,15 @@ from django.core.cache import cache
 from django.db import models
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.timesince import timesince
 
 from apps.core import audit, clock, incidents, relay
-from apps.core.admin_site import age
+from apps.core.admin_site import age, ago
+from apps.core.dates import format_instant
 from apps.core.models import Delivery, Incident
 from apps.core.money import rupees
 from apps.notifications.models import Notification
 from apps.notifications.states import NotificationStatus
+from apps.orders.admin import ORDER_TONES
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
 from apps.payments import selectors as payments
@@ -274,11 +275,10 @@ def _audit(now: datetime) -> tuple[str, str, str]:
     latest = audit.find_latest_run()
     if latest is None:
         return ("none", "no audit has been kept yet", "")
-    is_fresh = now - latest.started_at < timedelta(minutes=1)
-    age = "just now" if is_fresh else f"{timesince(latest.started_at, now, depth=1)} ago"
+    at = ago(latest.started_at, now)
     if latest.violated:
-        return (f"{len(latest.violated)} violated", f"of {latest.checked}, {age}", "bad")
-    return ("Holds", f"{latest.checked} invariants, {age}", "good")
+        return (f"{len(latest.violated)} violated", f"of {latest.checked}, {at}", "bad")
+    return ("Holds", f"{latest.checked} invariants, {at}", "good")
 
 
 def _latest_orders() -> list[dict[str, Any]]:
@@ -291,18 +291,9 @@ def _latest_orders() -> list[dict[str, Any]]:
             "number": order.number,
             "customer": str(order.customer),
             "status": order.get_status_display(),
-            "tone": _TONES.get(order.status, ""),
+            "tone": ORDER_TONES[order.status],
             "total": rupees(order.total_amount),
-            "placed_at": order.placed_at,
+            "placed_at": format_instant(order.placed_at),
         }
         for order in latest
     ]
-
-
-_TONES: dict[str, str] = {
-    OrderStatus.CONFIRMED: "success",
-    OrderStatus.COMPLETED: "success",
-    OrderStatus.PENDING_PAYMENT: "warning",
-    OrderStatus.ON_HOLD: "warning",
-    OrderStatus.CANCELLED: "danger",
-}

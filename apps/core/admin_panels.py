@@ -4,7 +4,7 @@ What stands on a page of the back office beside its object: panels of rows, and 
 Apps add them to the pages of apps below.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,8 @@ class Panel:
     """
     A table on another model's page: its title, its column names, and a function of the object that returns the rows.
 
-    A panel without rows is only named. `is_folded` tests by the rows if their table is shown at a click alone. Panels stand by `position`.
+    `is_folded` decides by the rows whether the table opens on a click. A panel without rows is named in one line, or left out
+    unless `is_named_when_empty`. Panels stand by `position`.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Panel:
     rows: Callable[[Any], list[tuple[Any, ...]]]
     permission: str = ""
     is_folded: Callable[[Sequence[tuple[Any, ...]]], bool] = _open
+    is_named_when_empty: bool = True
     position: int = 50
 
 
@@ -70,12 +72,16 @@ def _without_empty_columns(columns: Sequence[str], rows: Sequence[tuple[Any, ...
 
 def find_headline(obj: Any) -> Headline | None:
     """Return what stands at the top of an object's page, if anything."""
-    found = [find(obj) for find in _headlines.get(obj._meta.label_lower, [])]
-    return max((one for one in found if one is not None), key=lambda one: one.rank, default=None)
+    return most_urgent(find(obj) for find in _headlines.get(obj._meta.label_lower, []))
+
+
+def most_urgent(headlines: Iterable[Headline | None]) -> Headline | None:
+    """Return the headline of the highest rank, the first of several; None if there is none."""
+    return max((one for one in headlines if one is not None), key=lambda one: one.rank, default=None)
 
 
 def add_panel(model_label: str, panel: Panel) -> None:
-    """Show a panel on the admin page of a model, named as `orders.order`; called from the admin module of an app above it."""
+    """Show a panel on the admin page of a model, named as `orders.order`; called from an admin module of the same app or of one above."""
     _panels.setdefault(model_label, []).append(panel)
 
 
@@ -91,8 +97,7 @@ def panels_for(request: HttpRequest, instance: Any) -> list[dict[str, Any]]:
         {
             "title": panel.title,
             "is_folded": panel.is_folded(rows),
-            # Nobody misses the rows of a table that is folded whatever it holds.
-            "is_missed": not rows and panel.is_folded is not folded,
+            "is_named_when_empty": panel.is_named_when_empty,
             **_without_empty_columns(panel.columns, rows),
         }
         for panel, rows in shown

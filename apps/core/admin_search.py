@@ -35,7 +35,7 @@ class Finder:
     What the search box looks for among the rows of a model, named as `orders.order`.
 
     `find` gets the term and the request and returns the rows, the likeliest first; `describe` says what people read of one.
-    `hint` completes "You can type".
+    `hint` is a line of "What you can search for".
     """
 
     model_label: str

@@ -33,6 +33,7 @@ from apps.core.errors import BahiError
 from apps.core.events import Actor
 from apps.core.models import Event, Record
 
+_JUST_NOW = "just now"
 #: What people look at last.
 _BOOKKEEPING = ("metadata", "version")
 #: Words of field names that people write otherwise.
@@ -84,7 +85,13 @@ def link(href: str, text: str) -> SafeString:
 
 def age(since: datetime, until: datetime) -> str:
     """Return how long something has been so, in its largest unit."""
-    return "just now" if until - since < timedelta(minutes=1) else timesince(since, until, depth=1)
+    return _JUST_NOW if until - since < timedelta(minutes=1) else timesince(since, until, depth=1)
+
+
+def ago(since: datetime, until: datetime) -> str:
+    """Return how long ago something happened, in its largest unit."""
+    how_long = age(since, until)
+    return how_long if how_long == _JUST_NOW else f"{how_long} ago"
 
 
 def tones(choices: type[TextChoices], **by_tone: Sequence[str]) -> dict[str, str]:
@@ -222,7 +229,9 @@ class BahiAdmin(WithObjectActions, ModelAdmin):
         panels = panels_for(request, instance)
         context = {
             "panels": [panel for panel in panels if panel["rows"]],
-            "empty_panels": ", ".join(panel["title"] for panel in panels if panel["is_missed"]),
+            "empty_panels": ", ".join(
+                panel["title"] for panel in panels if panel["is_named_when_empty"] and not panel["rows"]
+            ),
             "headline": find_headline(instance),
             "object_actions": [*self.object_actions_for(request, instance), *self._contacts_button(request)],
         }

@@ -30,7 +30,7 @@ _SHOWN_NEWS = 200
 _SHOWN_ORDERS = 50
 #: What the buyer is told, except that they were told: messages have a table of their own.
 _SHOWN_EVENTS = frozenset(rules.CUSTOMER_NEWS) - {"notifications.notification.sent"}
-_TONES = tones(
+ORDER_TONES = tones(
     OrderStatus,
     success=(OrderStatus.CONFIRMED, OrderStatus.COMPLETED),
     warning=(OrderStatus.PENDING_PAYMENT, OrderStatus.ON_HOLD),
@@ -74,7 +74,7 @@ class OrderAdmin(ReadOnlyAdmin):
         shown = {} if order is None else {"page": _page_of(order)}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
-    @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
+    @display(description="Status", label=ORDER_TONES)  # type: ignore[untyped-decorator]
     def status_label(self, order: Order) -> tuple[str, str]:
         return order.status, order.get_status_display()
 
@@ -124,7 +124,7 @@ def _page_of(order: Order) -> dict[str, Any]:
     status = selectors.payment_status_of(order, clock.now())
     ship_to, bill_to = order.shipping_address.snapshot, order.billing_address.snapshot
     return {
-        "status": {"text": order.get_status_display(), "tone": _TONES[order.status]},
+        "status": {"text": order.get_status_display(), "tone": ORDER_TONES[order.status]},
         "payment": {"text": str(status.label), "tone": _PAYMENT_TONES[status.value]},
         "placed": format_instant(order.placed_at),
         "lines": [_line_of(line) for line in selectors.list_lines(order.pk)],
@@ -296,7 +296,12 @@ add_panel(
 add_panel(
     "orders.order",
     Panel(
-        title="Internal events", columns=("What", "When", "Who", "Why"), rows=_event_rows, is_folded=folded, position=80
+        title="Internal events",
+        columns=("What", "When", "Who", "Why"),
+        rows=_event_rows,
+        is_folded=folded,
+        is_named_when_empty=False,
+        position=80,
     ),
 )
 add_panel(

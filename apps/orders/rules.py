@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from apps.core.money import BASIS_POINTS, half_up
-from apps.orders.states import CLOSED_UNPAID, ErasureObstacle, OrderStatus, PaymentStatus
+from apps.orders.states import CLOSED_UNPAID, KEEPS_GOODS, ErasureObstacle, OrderStatus, PaymentStatus
 from apps.tax import rules as gst
 
 #: The year in which the first financial year with orders began.
@@ -260,7 +260,7 @@ def may_cancel(*, status: str, paid: int, live_until: datetime | None, now: date
 
 def may_cancel_paid(*, status: str, has_left: bool) -> bool:
     """Test if a paid order can be cancelled: it is not closed, and nothing of it has left the house."""
-    return status in (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT) and not has_left
+    return status in KEEPS_GOODS and not has_left
 
 
 def may_expire(

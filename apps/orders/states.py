@@ -45,6 +45,8 @@ class ErasureObstacle(models.TextChoices):
 
 #: Closed without a sale: such an order wants no money any more.
 CLOSED_UNPAID = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+#: Paid for, with goods that are reserved or on their way.
+KEEPS_GOODS = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
 
 change = by_table(
     {

@@ -1,10 +1,12 @@
 """What every page of the back office has in common."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
 
-from apps.core.admin_site import link, on_one_line
+from apps.core.admin_site import ago, link, on_one_line
 from apps.invoicing.models import Invoice
 from apps.orders.models import Order
 
@@ -35,3 +37,10 @@ def test_what_is_empty_leaves_no_gap_on_the_line() -> None:
     address = {"name": "Asha Rao", "company": "", "city": "Pune", "pin": "411030"}
 
     assert on_one_line(address, ("name", "company", "line1", "city", "pin")) == "Asha Rao, Pune, 411030"
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(59, "just now"), (180, "3\xa0minutes ago"), (7_300, "2\xa0hours ago")])
+def test_what_has_just_happened_is_not_ago(seconds: int, words: str) -> None:
+    at = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+    assert ago(at, at + timedelta(seconds=seconds)) == words

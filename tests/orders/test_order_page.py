@@ -123,7 +123,7 @@ class TestHeadline:
 
     def test_an_unpaid_order_waits_for_its_payment(self, order: Order) -> None:
         assert headline_of(order) == (
-            f"The order waits for its payment of ₹236.00 until {format_instant(order.expires_at)} IST; send a payment link if the"
+            f"The order waits for its payment of ₹236.00 until {format_instant(order.expires_at)}; send a payment link if the"
             " buyer cannot pay in the app."
         )
 
@@ -163,7 +163,7 @@ class TestHeadline:
         refund = make_refund(order, amount=10_000)
 
         assert headline_of(order) == (
-            f"Refund {refund.number} of ₹100.00 waits until somebody else than the requester approves it."
+            f"Refund {refund.number} of ₹100.00 waits until another person than the requester approves it."
         )
 
     def test_a_failed_refund_says_why_and_what_to_do(self, order: Order, finance: Any) -> None:
@@ -225,7 +225,7 @@ class TestHeadline:
         Refund.objects.filter(pk=refund.pk).update(status="processed", processed_at=clock.now())
 
         assert headline_of(order) == (
-            "The order is cancelled, and all of the ₹236.00 paid has been refunded, and nothing is to be done."
+            "The order is cancelled and its ₹236.00 has been refunded in full. Nothing is to be done."
         )
 
     def test_an_unknown_refund_is_asked_about(self, order: Order) -> None:
@@ -233,7 +233,7 @@ class TestHeadline:
         note_refund_unknown(refund=refund, error=GatewayError(), now=clock.now())
 
         assert headline_of(order) == (
-            f"The gateway has not answered about refund {refund.number} of ₹236.00 yet, and is asked again by itself."
+            f"The gateway has not answered about refund {refund.number} of ₹236.00 yet; it is asked again automatically."
         )
 
     def test_a_dispute_stands_before_all(self, order: Order) -> None:
@@ -244,7 +244,43 @@ class TestHeadline:
         assert dispute.respond_by is not None
         assert headline_of(order) == (
             "The payer's bank disputes ₹136.00 of this order: accept or contest it by"
-            f" {format_instant(dispute.respond_by)} IST, or it is lost."
+            f" {format_instant(dispute.respond_by)}, or it is lost."
+        )
+
+    def test_an_open_dispute_stands_before_a_newer_one_under_review(self, order: Order) -> None:
+        attempt = pay(order)
+        dispute = make_dispute(attempt, amount=5_000)
+        make_dispute(attempt, amount=3_000, status="under_review")
+
+        assert dispute.respond_by is not None
+        assert headline_of(order) == (
+            "The payer's bank disputes ₹50.00 of this order: accept or contest it by"
+            f" {format_instant(dispute.respond_by)}, or it is lost."
+        )
+
+    def test_of_open_disputes_the_one_to_answer_first_stands_first(self, order: Order) -> None:
+        attempt = pay(order)
+        soon = clock.now() + timedelta(days=2)
+        make_dispute(attempt, amount=5_000, respond_by=soon)
+        make_dispute(attempt, amount=3_000, respond_by=soon + timedelta(days=1))
+        make_dispute(attempt, amount=2_000, respond_by=None)
+
+        assert headline_of(order) == (
+            f"The payer's bank disputes ₹50.00 of this order: accept or contest it by {format_instant(soon)}, or it is lost."
+        )
+
+    def test_a_dispute_without_a_deadline_names_none(self, order: Order) -> None:
+        make_dispute(pay(order), amount=5_000, respond_by=None)
+
+        assert headline_of(order) == (
+            "The payer's bank disputes ₹50.00 of this order: accept or contest it, or it is lost."
+        )
+
+    def test_a_dispute_under_review_says_that_the_bank_decides(self, order: Order) -> None:
+        make_dispute(pay(order), amount=5_000, status="under_review")
+
+        assert headline_of(order) == (
+            "The bank has our answer about the disputed ₹50.00 and decides; this money cannot be refunded meanwhile."
         )
 
     def test_an_expired_order_has_to_be_ordered_again(self, order: Order) -> None:
@@ -252,7 +288,7 @@ class TestHeadline:
         services.expire_orders(now=at)
 
         assert headline_of(order) == (
-            f"The order was closed on {format_instant(at)} IST because no payment had arrived; if the"
+            f"The order was closed on {format_instant(at)} because no payment had arrived; if the"
             " buyer still wants the goods, they have to order again."
         )
 
@@ -260,7 +296,7 @@ class TestHeadline:
         services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="Ordered twice", now=order.placed_at)
 
         assert headline_of(order) == (
-            f"The order was cancelled on {format_instant(order.placed_at)} IST for the reason “Ordered twice”, and nothing is to be done."
+            f"The order was cancelled on {format_instant(order.placed_at)} for the reason “Ordered twice”, and nothing is to be done."
         )
 
     def test_messages_that_were_not_sent_are_shown_unfolded(self, order: Order, support: Any) -> None:

@@ -160,7 +160,7 @@ class TestWhatIsRefunded:
         line = two_lines.lines.get(position=1)
 
         content = preview(client, two_lines, what="lines", units_1="2")
-        assert f"2 of {line.name}, worth ₹236.00" in content
+        assert f"2 of {line.name}, worth ₹236.00." in content
         assert "₹354.00 can still be refunded afterwards." in content
         assert "Refund ₹236.00" in content
         answer = confirm(client, two_lines, what="lines", units_1="2")
@@ -203,7 +203,10 @@ class TestWhatIsRefunded:
         assert "You may decide this alone" in content
         assert "Goods came back. Too small" in content
         assert "Nothing is left to refund afterwards." in content
-        assert "Is notified by SMS and in the app when the refund is on its way" in content
+        assert (
+            "The buyer is notified by SMS and in the app when the refund is on its way, and again when it has been paid."
+            in content
+        )
 
     def test_it_names_the_invoice_that_the_credit_note_is_for(self, two_lines: Order, finance: Any) -> None:
         invoice = make_invoice_of(two_lines)

@@ -10,12 +10,12 @@ from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.orders import selectors as orders
-from apps.orders.states import OrderStatus, PaymentStatus
+from apps.orders.states import KEEPS_GOODS, OrderStatus, PaymentStatus
 from apps.payments import selectors, services
 from apps.payments.admin.decisions import decision_row
 from apps.payments.states import MoneyOperation, RefundStatus
 
-_OPEN = (OrderStatus.PENDING_PAYMENT, OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
+_OPEN = (OrderStatus.PENDING_PAYMENT, *KEEPS_GOODS)
 
 
 class CancelForm(forms.Form):

@@ -3,30 +3,25 @@
 from typing import Any
 
 from apps.core import clock
-from apps.core.admin_panels import Headline, add_headline
-from apps.core.dates import format_instant
-from apps.core.money import rupees
-from apps.orders.states import OrderStatus
+from apps.core.admin_panels import Headline, add_headline, most_urgent
+from apps.orders.states import KEEPS_GOODS, OrderStatus
 from apps.payments import messages, selectors
 from apps.payments.states import AttemptStatus, DisputeStatus, RefundStatus
 
-_KEEPS_GOODS = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
-
 
 def _of_disputes(order: Any) -> Headline | None:
-    for dispute in selectors.list_disputes(order_id=order.pk):
-        amount = rupees(dispute.amount)
-        if dispute.status == DisputeStatus.OPEN:
-            until = f" by {format_instant(dispute.respond_by)} IST" if dispute.respond_by else ""
-            text = f"The payer's bank disputes {amount} of this order: accept or contest it{until}, or it is lost."
-            return Headline(90, text, "danger")
-        if dispute.status == DisputeStatus.UNDER_REVIEW:
-            text = f"The bank has our answer about the disputed {amount} and decides; this money cannot be refunded meanwhile."
-            return Headline(40, text, "warning")
-        if dispute.status == DisputeStatus.LOST:
-            return Headline(
-                25, f"The bank has given the payer {amount} back after a dispute, so do not refund it again.", "danger"
-            )
+    """Return the headline of the dispute that most needs action; of open ones, the one that must be answered first."""
+    disputes = selectors.list_disputes(order_id=order.pk).order_by("respond_by", "pk")
+    return most_urgent(_of_dispute(dispute) for dispute in disputes)
+
+
+def _of_dispute(dispute: Any) -> Headline | None:
+    if dispute.status == DisputeStatus.OPEN:
+        return Headline(90, messages.dispute_to_answer(dispute.amount, respond_by=dispute.respond_by), "danger")
+    if dispute.status == DisputeStatus.UNDER_REVIEW:
+        return Headline(40, messages.dispute_under_review(dispute.amount), "warning")
+    if dispute.status == DisputeStatus.LOST:
+        return Headline(25, messages.dispute_lost(dispute.amount), "danger")
     return None
 
 
@@ -39,15 +34,14 @@ def _of_reviews(order: Any) -> Headline | None:
 
 
 def _of_refunds(order: Any) -> Headline | None:
-    """Return what the refund says about which most is to be done."""
+    """Return the headline of the refund that most needs action."""
     refunds = list(selectors.list_refunds_of_order(order.pk))
     retried = {refund.retry_of_id for refund in refunds if refund.status != RefundStatus.CANCELLED}
-    found = [_of_refund(refund) for refund in refunds if refund.pk not in retried]
-    latest = max((one for one in found if one is not None), key=lambda one: one.rank, default=None)
-    if latest is None or latest.rank > 20:
-        return latest
+    found = most_urgent(_of_refund(refund) for refund in refunds if refund.pk not in retried)
+    if found is None or found.rank > 20:
+        return found
     gone, _ = selectors.given_back_and_on_its_way(order.pk)
-    keeps_goods = order.status in _KEEPS_GOODS
+    keeps_goods = order.status in KEEPS_GOODS
     text = messages.refunded(
         gone, order.paid_amount, is_closed=order.status == OrderStatus.CANCELLED, keeps_goods=keeps_goods
     )
@@ -56,27 +50,13 @@ def _of_refunds(order: Any) -> Headline | None:
 
 
 def _of_refund(refund: Any) -> Headline | None:
-    amount = rupees(refund.amount)
+    number, amount = refund.number, refund.amount
     said = {
-        RefundStatus.FAILED: Headline(70, messages.refund_failed(refund.number, refund.amount, refund.error), "danger"),
-        RefundStatus.MANUAL: Headline(
-            65,
-            f"Refund {refund.number} of {amount} waits for our bank transfer: make it, then enter its reference.",
-            "warning",
-        ),
-        RefundStatus.REQUIRES_APPROVAL: Headline(
-            60,
-            f"Refund {refund.number} of {amount} waits until somebody else than the requester approves it.",
-            "warning",
-        ),
-        RefundStatus.UNKNOWN: Headline(
-            45,
-            f"The gateway has not answered about refund {refund.number} of {amount} yet, and is asked again by itself.",
-            "warning",
-        ),
-        RefundStatus.PENDING: Headline(
-            35, f"Refund {refund.number} of {amount} is on its way to the buyer, and nothing is to be done.", "info"
-        ),
+        RefundStatus.FAILED: Headline(70, messages.refund_failed(number, amount, refund.error), "danger"),
+        RefundStatus.MANUAL: Headline(65, messages.refund_awaits_transfer(number, amount), "warning"),
+        RefundStatus.REQUIRES_APPROVAL: Headline(60, messages.refund_awaits_approval(number, amount), "warning"),
+        RefundStatus.UNKNOWN: Headline(45, messages.refund_unanswered(number, amount), "warning"),
+        RefundStatus.PENDING: Headline(35, messages.refund_on_its_way(number, amount), "info"),
         RefundStatus.PROCESSED: Headline(20, "", "info"),
     }
     return said.get(RefundStatus(refund.status))

@@ -242,6 +242,7 @@ add_panel(
         rows=_ledger_rows,
         permission="payments.view_ledgertransaction",
         is_folded=folded,
+        is_named_when_empty=False,
         position=70,
     ),
 )

@@ -17,7 +17,7 @@ from apps.core.admin_fields import RupeesField
 from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.orders import selectors as orders
-from apps.orders.states import OrderStatus
+from apps.orders.states import KEEPS_GOODS
 from apps.payments import selectors, services
 from apps.payments.admin.decisions import decision_row
 from apps.payments.messages import method_text
@@ -27,7 +27,6 @@ ALL, LINES, AMOUNT = "all", "lines", "amount"
 _WHAT = ((LINES, "Items"), (AMOUNT, "An amount"), (ALL, "All that is left"))
 #: Money of another amount than was requested has an action of its own, on its attempt's page.
 _REASONS = [(one.value, one.label) for one in USER_REFUND_REASONS if one != RefundReason.AMOUNT_DIFFERS]
-_KEEPS_ITS_GOODS = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
 
 
 class RefundForm(ObjectForm):
@@ -107,20 +106,20 @@ def _forecast(order: Any) -> list[tuple[str, Any]]:
         *([("On its way already", f"{rupees(on_its_way)}.")] if on_its_way else []),
         *([("Waits for approval", f"{rupees(waiting)}; it cannot be refunded a second time.")] if waiting else []),
     ]
-    if order.status in _KEEPS_ITS_GOODS:
+    if order.status in KEEPS_GOODS:
         rows.append(("The order", "It stays as it is, and its goods stay reserved. To take back all of it, cancel it."))
     return rows
 
 
 def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
-    """Return what of an order its reader may decide alone, before an amount is entered."""
+    """Return how much of an order the reader may refund without approval, before an amount is entered."""
     operation, smallest = MoneyOperation.REQUEST_REFUND, services.MINIMUM_PAISE
     decision = services.assess_decision(order=order, operation=operation, amount=smallest, actor=actor)
     if decision != Decision.ALONE:
         return [decision_row(order, operation, smallest, actor=actor)]
     free = rupees(settings.REFUND_APPROVAL_ABOVE - selectors.sum_decided_alone(order.pk))
     return [
-        ("Your decision", f"You may refund up to {free} of this order alone. Above it another person must approve.")
+        ("Your decision", f"You may refund up to {free} of this order alone. Above that, another person must approve.")
     ]
 
 
@@ -155,7 +154,7 @@ def _left_text(left: int) -> str:
 def _line_rows(order: Any, plan: services.RefundPlan) -> list[tuple[str, Any]]:
     named = {line.pk: line for line in orders.list_lines(order.pk)}
     return [
-        ("Items", f"{row.quantity} of {named[row.order_line_id].name}, worth {rupees(row.amount)}")
+        ("Items", f"{row.quantity} of {named[row.order_line_id].name}, worth {rupees(row.amount)}.")
         for row in plan.lines
     ]
 

@@ -12,42 +12,42 @@ from apps.payments import selectors
 from apps.payments.models import Dispute, Payment, PaymentAttempt, ReconciliationException, Refund, Settlement
 
 
-def _on_one_line(*parts: Any) -> str:
+def _join_parts(*parts: Any) -> str:
     return " · ".join(str(part) for part in parts if part)
 
 
 def _describe_payment(payment: Payment, request: HttpRequest) -> tuple[str, str]:
     amount = amount_text(payment.amount, payment.currency)
     order = f"order {payment.order.number}"
-    return payment.public_id, _on_one_line(payment.get_status_display(), amount, order, payment.gateway_reference)
+    return payment.public_id, _join_parts(payment.get_status_display(), amount, order, payment.gateway_reference)
 
 
 def _describe_attempt(attempt: PaymentAttempt, request: HttpRequest) -> tuple[str, str]:
     amount = amount_text(attempt.amount, attempt.currency)
     order = f"order {attempt.payment.order.number}"
-    return attempt.gateway_payment_id, _on_one_line(attempt.get_status_display(), amount, order, attempt.rrn)
+    return attempt.gateway_payment_id, _join_parts(attempt.get_status_display(), amount, order, attempt.rrn)
 
 
 def _describe_refund(refund: Refund, request: HttpRequest) -> tuple[str, str]:
     reference = refund.gateway_refund_id or refund.manual_reference
-    return refund.number, _on_one_line(refund.get_status_display(), rupees(refund.amount), reference, refund.arn)
+    return refund.number, _join_parts(refund.get_status_display(), rupees(refund.amount), reference, refund.arn)
 
 
 def _describe_dispute(dispute: Dispute, request: HttpRequest) -> tuple[str, str]:
     order = f"order {dispute.order.number}"
-    return dispute.gateway_dispute_id, _on_one_line(dispute.get_status_display(), rupees(dispute.amount), order)
+    return dispute.gateway_dispute_id, _join_parts(dispute.get_status_display(), rupees(dispute.amount), order)
 
 
 def _describe_settlement(settlement: Settlement, request: HttpRequest) -> tuple[str, str]:
     amount = rupees(settlement.amount) if settlement.amount is not None else ""
     utr = f"UTR {settlement.utr}" if settlement.utr else ""
     settled = format_day(clock.ist_date(settlement.settled_at))
-    return settlement.gateway_settlement_id, _on_one_line(amount, utr, settled)
+    return settlement.gateway_settlement_id, _join_parts(amount, utr, settled)
 
 
 def _describe_exception(exception: ReconciliationException, request: HttpRequest) -> tuple[str, str]:
     state = exception.get_resolution_display() or "Open"
-    return exception.entity_id, _on_one_line(exception.get_reason_display(), state)
+    return exception.entity_id, _join_parts(exception.get_reason_display(), state)
 
 
 for _finder in (
@@ -69,7 +69,7 @@ for _finder in (
     Finder(
         "payments.dispute", title="Disputes", position=60, describe=_describe_dispute,
         find=lambda term, request: selectors.search_disputes(term).select_related("order"),
-        hint="A public id, such as ord_… or pay_…",
+        hint="The gateway's id of a dispute, such as disp_…",
     ),
     Finder(
         "payments.settlement", title="Settlements", position=70, describe=_describe_settlement,
