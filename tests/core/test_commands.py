@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command, get_commands
 from django.core.management.base import CommandParser
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 
 from apps.core.management import command_help
 from apps.core.management.operating import OperatorCommand
@@ -144,6 +144,52 @@ class TestCouldNotRun:
         assert ended.value.code == 2
         assert json.loads(said.out)["error"]["code"] == "internal"
         assert "ZeroDivisionError: no books can be divided by 0" in said.err
+
+    def test_log_lines_do_not_stand_in_the_json(self) -> None:
+        code = (
+            "import django, json, structlog; django.setup()\n"
+            "from apps.core.management.operating import OperatorCommand\n"
+            "class Command(OperatorCommand):\n"
+            "    def add_arguments(self, parser):\n"
+            "        parser.add_argument('--json', action='store_true', dest='as_json')\n"
+            "    def handle(self, *args, **options):\n"
+            "        structlog.get_logger('apps').error('gateway_call_failed')\n"
+            "        self.stdout.write(json.dumps({'imported': 0}))\n"
+            "Command().run_from_argv(['manage.py', 'it', '--json'])\n"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env={**NOWHERE, "PYTHONPATH": str(ROOT)}, capture_output=True,
+            text=True, timeout=300, check=True,
+        )  # fmt: skip
+
+        assert json.loads(ended.stdout) == {"imported": 0}
+        assert "gateway_call_failed" in ended.stderr
+
+    def test_an_argument_that_is_no_text_is_refused_with_2(self) -> None:
+        ended = manage("ledger", "--order", "\udcff")
+
+        assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", "An argument is not valid UTF-8 text.\n")
+
+    @pytest.mark.django_db
+    def test_a_database_without_our_tables_is_2_with_what_to_do(self, capsys: pytest.CaptureFixture[str]) -> None:
+        class Looking(OperatorCommand):
+            def add_arguments(self, parser: CommandParser) -> None:
+                parser.add_argument("--json", action="store_true", dest="as_json")
+
+            def handle(self, *args: Any, **options: Any) -> None:
+                with transaction.atomic(), connection.cursor() as cursor:
+                    cursor.execute("SELECT 1 FROM payments_of_tomorrow")
+
+        with pytest.raises(SystemExit) as ended:
+            Looking().run_from_argv(["manage.py", "looking", "--json"])
+
+        said = capsys.readouterr()
+        assert ended.value.code == 2
+        assert json.loads(said.out)["error"]["message"] == (
+            "The database does not have the tables of this version; run `manage.py migrate` first"
+            ' (relation "payments_of_tomorrow" does not exist).'
+        )
+        assert "Traceback" not in said.err
 
 
 class TestHelp:

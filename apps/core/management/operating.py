@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 import time
 import traceback
@@ -9,7 +10,7 @@ from datetime import date, datetime
 from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, ProgrammingError
 
 from apps.core import clock
 
@@ -19,6 +20,9 @@ DIFFERS, FAILED, INTERRUPTED = 1, 2, 130
 COULD_NOT_RUN, DATABASE_UNAVAILABLE, BAD_ARGUMENTS, BAD_SETTINGS, INTERNAL = (
     "could_not_run", "database_unavailable", "bad_arguments", "bad_settings", "internal",
 )  # fmt: skip
+
+#: What Postgres says of a table or a column that is not there (SQLSTATE, appendix A of its manual).
+_UNKNOWN_TABLE_OR_COLUMN = ("42P01", "42703")
 
 _ON_A_TERMINAL, _IN_A_LOG = 0.1, 10.0
 
@@ -32,9 +36,15 @@ class OperatorCommand(BaseCommand):
     Django app before it runs, so that `--help` is there at once.
     """
 
+    #: Where log lines go: stdout belongs to what the command was asked for. A process that only logs has it otherwise.
+    logs_to_stderr = True
+
     def run_from_argv(self, argv: list[str]) -> None:
         self._has_begun = False
+        if self.logs_to_stderr:
+            _log_to_stderr()
         try:
+            _check_is_text(argv)
             super().run_from_argv(argv)
         except SystemExit as end:
             if end.code == FAILED and not self._has_begun and "--json" in argv:
@@ -63,6 +73,13 @@ class OperatorCommand(BaseCommand):
             if options.get("as_json"):
                 self._write_error(DATABASE_UNAVAILABLE, text, stream=options.get("stdout"))
             raise CommandError(text, returncode=FAILED) from failure
+        except ProgrammingError as failure:
+            if getattr(failure.__cause__, "sqlstate", "") not in _UNKNOWN_TABLE_OR_COLUMN:
+                raise
+            text = f"The database does not have the tables of this version; run `manage.py migrate` first ({first_line(failure)})."
+            if options.get("as_json"):
+                self._write_error(COULD_NOT_RUN, text, stream=options.get("stdout"))
+            raise CommandError(text, returncode=FAILED) from failure
         except BrokenPipeError:
             # Whoever read our output has seen enough, as `| head` has.
             sys.stderr.close()
@@ -83,6 +100,21 @@ class OperatorCommand(BaseCommand):
 
     #: Set by a command that streams its JSON, and closes it itself if it breaks off.
     has_written = False
+
+
+def _log_to_stderr() -> None:
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+            handler.setStream(sys.stderr)
+
+
+def _check_is_text(argv: list[str]) -> None:
+    """Exit with 2 if an argument holds bytes that are no UTF-8, which neither the database nor JSON can hold."""
+    try:
+        "".join(argv).encode()
+    except UnicodeEncodeError:
+        sys.stderr.write("An argument is not valid UTF-8 text.\n")
+        raise SystemExit(FAILED) from None
 
 
 def error_json(code: str, text: str) -> str:

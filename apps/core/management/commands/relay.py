@@ -16,6 +16,8 @@ class Command(OperatorCommand):
         "waits for it; with --once it exits 2."
     )
 
+    logs_to_stderr = False
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--poll", type=float, default=0.1, help="seconds between looks at an empty outbox (default 0.1)"
