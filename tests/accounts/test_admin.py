@@ -34,6 +34,12 @@ class TestLogIn:
         assert log_in(client, support.email.upper()).status_code == 302
         assert client.get("/admin/").status_code == 200
 
+    @pytest.mark.parametrize("page", ["https://evil.example/", "//evil.example", ""])
+    def test_leads_to_the_first_page_and_to_no_other_site(self, client: Client, support: User, page: str) -> None:
+        response = client.post(f"/admin/login/?next={page}", {"username": support.email, "password": PASSWORD})
+
+        assert (response.status_code, response["Location"]) == (302, "/admin/")
+
     @pytest.mark.parametrize("password", ["wrong", ""])
     def test_not_with_another_password(self, client: Client, support: User, password: str) -> None:
         assert log_in(client, support.email, password).status_code == 200
