@@ -4,19 +4,26 @@ import re
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from apps.accounts import events, rules
 from apps.accounts.models import Address, AddressNotFound, Challenge, ChallengeNotFound, Session, User, UserNotFound
 from apps.accounts.states import Role
-from apps.core.errors import NotFound
+from apps.core.errors import Invalid, NotFound
 from apps.core.events import list_events_of_subjects
 from apps.core.models import Event, public_pk
 from apps.core.search import SearchTerm, any_of, having_words
 from apps.tax import rules as tax
 
 _NOT_OF_A_PHONE: Final = re.compile(r"[^0-9 ()+./-]", re.ASCII)
+
+
+class InvalidPhone(Invalid):
+    message = "phone must be a mobile number, such as +919876543210 or 98765 43210."
+
+
+class InvalidEmail(Invalid):
+    message = "email must be an e-mail address, such as asha@example.in."
 
 
 def find_principal(*, user_id: UUID, session_id: UUID) -> User | None:
@@ -76,10 +83,49 @@ def staff_names() -> dict[str, str]:
 
 def find_phone(text: str) -> str | None:
     """Return a mobile number in any writing and of any country as it is stored, or None if the text is none."""
+    if _NOT_OF_A_PHONE.search(text):
+        return None
+    digits = "".join(filter(str.isdigit, text))
+    if text.lstrip("( ").startswith("+"):
+        digits = f"+{digits}"
+    elif digits.startswith("00"):
+        digits = f"+{digits[2:]}"
     try:
-        return rules.normalise_phone(text, countries=rules.KNOWN_COUNTRIES)
+        return rules.normalise_phone(digits, countries=rules.KNOWN_COUNTRIES)
     except ValueError:
         return None
+
+
+def find_email(text: str) -> str | None:
+    """Return an e-mail address as it is stored, or None if the text is none."""
+    try:
+        return rules.normalise_email(text)
+    except ValueError:
+        return None
+
+
+def parse_phone(text: str) -> str:
+    """
+    Return a mobile number in any writing and of any country as it is stored.
+
+    :raises InvalidPhone: if the text is none
+    """
+    phone = find_phone(text)
+    if phone is None:
+        raise InvalidPhone(param="phone")
+    return phone
+
+
+def parse_email(text: str) -> str:
+    """
+    Return an e-mail address as it is stored.
+
+    :raises InvalidEmail: if the text is none
+    """
+    email = find_email(text)
+    if email is None:
+        raise InvalidEmail(param="email")
+    return email
 
 
 def list_people() -> "QuerySet[User]":
@@ -91,6 +137,17 @@ def find_user_at(destination: str) -> User | None:
     """Return who has a phone number or an e-mail address (both normalised), or None."""
     wanted = {"email": destination} if "@" in destination else {"phone": destination}
     return User.objects.filter(**wanted).first()
+
+
+def find_contact(text: str) -> str | None:
+    """Return a phone number or an e-mail address in any writing as it is stored, or None if the text is neither."""
+    return find_email(text) if "@" in text else find_phone(text)
+
+
+def find_user_by_contact(text: str) -> User | None:
+    """Return who has a phone number or an e-mail address, however it is written, or None."""
+    contact = find_contact(text)
+    return find_user_at(contact) if contact else None
 
 
 def list_roles(user: User) -> list[str]:
@@ -179,43 +236,21 @@ def search_people(term: SearchTerm, *, with_addresses: bool) -> "QuerySet[User]"
     return User.objects.filter(pk__in=any_of(*keys)).order_by("-created_at", "-id")
 
 
-def phone_in(term: SearchTerm) -> str:
-    """Return the phone number (E.164) that a search is, however it is written, or nothing."""
-    if _NOT_OF_A_PHONE.search(term.text):
-        return ""
-    digits = "".join(filter(str.isdigit, term.text))
-    plus = "+" if term.text.lstrip("( ").startswith("+") else ""
-    try:
-        return rules.normalise_phone(
-            f"+{digits[2:]}" if digits.startswith("00") and not plus else plus + digits,
-            countries=settings.SIGN_UP_COUNTRIES,
-        )
-    except ValueError:
-        return ""
-
-
 def _people_named_by(term: SearchTerm) -> "QuerySet[User] | None":
     pk = term.pk_of(User)
     if pk is not None:
         return User.objects.filter(pk=pk)
     if "@" in term.text:
-        return User.objects.filter(email=_email_in(term))
-    if phone := phone_in(term):
+        return User.objects.filter(email=find_email(term.text) or "")
+    if phone := find_phone(term.text):
         return User.objects.filter(phone=phone)
     return having_words(User.objects.all(), term.words, "name") if term.words else None
 
 
 def _addresses_named_by(term: SearchTerm) -> "QuerySet[Address] | None":
-    if phone := phone_in(term):
+    if phone := find_phone(term.text):
         return Address.objects.filter(phone=phone)
     return having_words(Address.objects.all(), term.words, "name", "company") if term.words else None
-
-
-def _email_in(term: SearchTerm) -> str:
-    try:
-        return rules.normalise_email(term.text)
-    except ValueError:
-        return ""
 
 
 def display_name(user: User, *, is_masked: bool) -> str:

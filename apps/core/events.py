@@ -48,6 +48,11 @@ class Actor:
 SYSTEM = Actor(kind="system", id="")
 
 
+def user_actor(user: Any) -> Actor:
+    """Return the actor for what a person does who has an account: a customer or a member of staff."""
+    return Actor(kind="user", id=user.public_id, label=str(user))
+
+
 def gateway_actor(name: str) -> Actor:
     """Return the actor for what a gateway tells us."""
     return Actor(kind="gateway", id=name, label=name)

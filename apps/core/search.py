@@ -10,11 +10,13 @@ from uuid import UUID
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Model, QuerySet
 
-from apps.core.errors import NotFound
+from apps.core.errors import Invalid, NotFound
 from apps.core.models import public_pk
 
 #: What is typed beyond this is no name, number or id.
 MAX_CHARACTERS: Final = 100
+#: The fewest characters that the API searches for.
+MIN_QUERY: Final = 2
 #: The most rows of one index that are read; people type more if theirs is not among them.
 MAX_CANDIDATES: Final = 200
 #: Shorter beginnings of words would match half of all people.
@@ -29,6 +31,10 @@ _SEPARATORS = re.compile(r"[\s,;:.'\"\\&|!()<>*@/+-]+")
 _TYPED_DIGITS = re.compile(r"[0-9][0-9 ./#-]*", re.ASCII)
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9/_.-]*", re.ASCII)
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_-]{5,79}", re.ASCII)
+
+
+class QueryLengthOutOfRange(Invalid):
+    message = "q must have {0} to {1} characters."
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,17 @@ class SearchTerm:
             return public_pk(model, self.text)
         except NotFound:
             return None
+
+
+def read_query(text: str) -> SearchTerm:
+    """
+    Return what a client of the API searches for by `q`.
+
+    :raises QueryLengthOutOfRange: if it is too short or too long
+    """
+    if not MIN_QUERY <= len(text.strip()) <= MAX_CHARACTERS:
+        raise QueryLengthOutOfRange(MIN_QUERY, MAX_CHARACTERS, param="q")
+    return SearchTerm(text)
 
 
 def name_vector(*fields: str) -> SearchVector:

@@ -15,11 +15,13 @@ from unfold.decorators import display
 
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, act_for, add_forecast, add_object_action
+from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Headline, Panel, add_headline, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, link, tones
 from apps.core.dates import format_instant
 from apps.core.errors import BahiError, NotFound
 from apps.core.models import public_pk
+from apps.core.search import SearchTerm
 from apps.notifications import rules, selectors, services
 from apps.notifications.messages import failure_text
 from apps.notifications.models import Notification
@@ -73,14 +75,14 @@ class MessageKind(admin.SimpleListFilter):
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnlyAdmin):
+class NotificationAdmin(KeySearch, ReadOnlyAdmin):
     """The messages, with the proof of what became of each."""
 
     shows_contacts = True
     list_display = ("title", "channel", "how_far", "whom", "attempts", "created_at", "sent_at")
     list_filter = (MessageState, "status", "channel", MessageKind)
     list_select_related = ("user",)
-    search_fields = ("id",)
+    search_fields = ("provider_id__exact",)
     search_help_text = "A phone number, an e-mail address, a Message-ID, a message's id or its provider's."
     ordering = ("-id",)
     actions = ("resend",)
@@ -91,22 +93,16 @@ class NotificationAdmin(ReadOnlyAdmin):
         ("Proof", {"fields": (("provider_id", "message_id"), "event", ("created_at", "read_at"))}),
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: "QuerySet[Notification]", search_term: str
-    ) -> tuple["QuerySet[Notification]", bool]:
-        """Look up what was typed in the one column that it can be of; people are found first, by their own index."""
-        term = search_term.strip().replace("\x00", "")
-        if not term:
-            return queryset, False
-        public_id = term.strip("<>").partition("@")[0]
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        public_id = term.text.strip("<>").partition("@")[0]
         if public_id.startswith("ntf_"):
-            return queryset.filter(pk__in=_pks(public_id)), False
-        if "@" in term:
-            return queryset.filter(user__email=term.lower()), False
-        digits = term.removeprefix("+").replace(" ", "")
-        if digits.isascii() and digits.isdigit() and len(digits) in (10, 12):
-            return queryset.filter(user__phone=f"+{digits}" if len(digits) == 12 else f"+91{digits}"), False
-        return queryset.filter(provider_id=term), False
+            wanted: dict[str, Any] = {"pk__in": _pks(public_id)}
+        elif accounts.find_contact(term.text):
+            person = accounts.find_user_by_contact(term.text)
+            wanted = {"user__in": [] if person is None else [person.pk]}
+        else:
+            wanted = {"provider_id": term.text}
+        return Notification.objects.filter(**wanted).values_list("pk")
 
     @display(description="status", label=_TONES)  # type: ignore[untyped-decorator]
     def how_far(self, notification: Notification) -> tuple[str, str]:

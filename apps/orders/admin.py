@@ -11,16 +11,18 @@ from unfold.decorators import display
 
 from apps.accounts import selectors as accounts
 from apps.core import clock
+from apps.core.admin_actions import act_for
 from apps.core.admin_contacts import may_read_contacts
+from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Headline, Panel, add_headline, add_panel, folded
 from apps.core.admin_search import SHOWN, Finder, add_finder
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.dates import format_day, format_instant
 from apps.core.errors import BahiError
-from apps.core.events import Actor, list_events_of_root
+from apps.core.events import list_events_of_root
 from apps.core.models import Event
 from apps.core.money import rupees
-from apps.core.search import SearchTerm
+from apps.core.search import MAX_CANDIDATES, SearchTerm
 from apps.orders import messages, rules, selectors, services
 from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus, PaymentStatus
@@ -52,16 +54,18 @@ class OrderLineInline(ReadOnlyTabularInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
-    """Orders: searched by number, phone or e-mail; cancelled through the service alone."""
+class OrderAdmin(KeySearch, ReadOnlyAdmin):
+    """Orders: searched by number and buyer; cancelled through the service alone."""
 
     shows_contacts = True
     list_display = ("number", "customer", "status_label", "payment_label", "total", "placed_at")
     list_filter = ("status", "placed_at")
     list_select_related = ("customer",)
     ordering = ("-created_at", "-id")
-    search_fields = ("number", "customer__phone", "customer__email")
-    search_help_text = "An order number or its beginning, a phone number, or an e-mail address."
+    search_fields = ("number__exact",)
+    search_help_text = (
+        "An order number, its beginning or its last digits; a name, a whole phone number or e-mail address."
+    )
     change_form_template = "admin/order.html"
     fields = ()
     inlines = (OrderLineInline,)
@@ -87,19 +91,9 @@ class OrderAdmin(ReadOnlyAdmin):
     def total(self, order: Order) -> str:
         return rupees(order.total_amount)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Look up what was typed in the one column that it can be of, each of which has an index."""
-        term = search_term.strip().replace("\x00", "")
-        if not term:
-            return queryset, False
-        if "@" in term:
-            return queryset.filter(customer__email=term.lower()), False
-        digits = term.removeprefix("+").replace(" ", "")
-        if digits.isascii() and digits.isdigit() and len(digits) >= 10:
-            return queryset.filter(customer__phone=f"+{digits}" if len(digits) > 10 else f"+91{digits}"), False
-        return queryset.filter(number__startswith=term.upper()), False
+    def find_keys(self, term: SearchTerm) -> QuerySet[Any]:
+        people = accounts.search_people(term, with_addresses=False).values_list("pk", flat=True)
+        return selectors.search_orders(term, customers=list(people[:MAX_CANDIDATES])).order_by().values_list("pk")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Test if the member of staff may cancel orders."""
@@ -108,8 +102,7 @@ class OrderAdmin(ReadOnlyAdmin):
     @admin.action(description="Cancel unpaid orders", permissions=["cancel"])
     def cancel_orders(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Cancel those of the chosen orders that can be, and say why the others cannot."""
-        user: Any = request.user
-        actor = Actor(kind="user", id=user.public_id, label=str(user))
+        actor = act_for(request)
         for order in queryset:
             try:
                 services.cancel_order(order_id=order.pk, actor=actor, reason="Cancelled by staff", now=clock.now())

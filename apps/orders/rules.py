@@ -10,7 +10,6 @@ from apps.orders.states import CLOSED_UNPAID, KEEPS_GOODS, ErasureObstacle, Orde
 from apps.tax import rules as gst
 
 #: The year in which the first financial year with orders began.
-_FIRST_YEAR = 2026
 
 MAX_LINES = 100
 MAX_QUANTITY = 1000
@@ -226,23 +225,9 @@ def describe_place(state: str, reason: str) -> Place:
     return Place(state, gst.state_name(state), reason, place.section, place.explanation)
 
 
-@dataclass(frozen=True)
-class OrderSearch:
-    """What somebody types to find an order, and the day in India on which they do."""
-
-    words: str
-    today: date
-
-
 def order_number(sequence: int, day: date) -> str:
     """Return an order's number, such as `ORD-2627-000123`; the day is India's."""
     return f"ORD-{gst.fy_short(day)}-{sequence:06d}"
-
-
-def numbers_at(sequence: int, *, today: date) -> list[str]:
-    """Return the order numbers with this sequence number, one a financial year, from 2026-27 to today's."""
-    last = gst.start_of_financial_year(today).year
-    return [order_number(sequence, day=date(year, 4, 1)) for year in range(_FIRST_YEAR, last + 1)]
 
 
 def is_payment_live(*, live_until: datetime | None, now: datetime) -> bool:

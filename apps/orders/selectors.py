@@ -111,13 +111,13 @@ def list_visible_orders(
     number: str | None = None,
     customer_id: UUID | None = None,
     phone: str | None = None,
-    search: rules.OrderSearch | None = None,
+    search: SearchTerm | None = None,
 ) -> QuerySet[Order]:
     """
     Return the orders that a user may see, newest first: created at or after `created_from` and before `created_before`.
 
     :param phone: of the customer, as it is stored
-    :param search: an order's number or its last digits, a phone number, an e-mail address, or a part of the recipient's name
+    :param search: an order's number, its beginning or its last digits, a phone number, an e-mail address, or a part of the recipient's name
     """
     orders = _visible_to(user)
     if number is not None:
@@ -126,14 +126,14 @@ def list_visible_orders(
         orders = orders.filter(customer_id=customer_id)
     if phone is not None:
         orders = orders.filter(customer_id=_id_at(phone))
-    if search is not None:
-        orders = orders.filter(_found_by(search))
     if statuses:
         orders = orders.filter(status__in=statuses)
     if created_from is not None:
         orders = orders.filter(created_at__gte=created_from)
     if created_before is not None:
         orders = orders.filter(created_at__lt=created_before)
+    if search is not None:
+        orders = _found_by(search, orders)
     return orders.order_by("-created_at", "-pk")
 
 
@@ -205,16 +205,14 @@ def payment_status_of(order: Order, now: datetime) -> PaymentStatus:
     )
 
 
-def _found_by(search: rules.OrderSearch) -> Q:
-    """Return the condition that an order is what somebody means by a few words."""
-    words = search.words
-    if "@" in words:
-        return Q(customer_id=_id_at(words.lower()))
-    if phone := accounts.find_phone(words):
-        return Q(customer_id=_id_at(phone)) | Q(shipping_address__phone=phone)
-    if words.isascii() and words.isdigit():
-        return Q(number__in=rules.numbers_at(int(words), today=search.today))
-    return Q(number=words.upper()) | Q(shipping_address__name__icontains=words)
+def _found_by(term: SearchTerm, orders: "QuerySet[Order]") -> "QuerySet[Order]":
+    """Narrow orders to those that a search means: as the back office finds them, or by a part of the recipient's name."""
+    if "@" in term.text:
+        return orders.filter(customer=accounts.find_user_by_contact(term.text))
+    if phone := accounts.find_phone(term.text):
+        return orders.filter(Q(customer_id=_id_at(phone)) | Q(shipping_address__phone=phone))
+    is_named = Q(pk__in=search_orders(term, among=orders).order_by().values("pk"))
+    return orders.filter(is_named if term.digits else is_named | Q(shipping_address__name__icontains=term.text))
 
 
 def _id_at(destination: str) -> UUID | None:
@@ -231,16 +229,21 @@ def _visible_to(user: Any) -> QuerySet[Order]:
     return Order.objects.all() if sees_all_orders(user) else Order.objects.filter(customer_id=user.pk)
 
 
-def search_orders(term: SearchTerm, *, customers: Collection[UUID] = ()) -> "QuerySet[Order]":
+def search_orders(
+    term: SearchTerm, *, customers: Collection[UUID] = (), among: "QuerySet[Order] | None" = None
+) -> "QuerySet[Order]":
     """
     Return the orders that a search means: by the beginning of their number, its last digits, a public id, or who bought.
 
     The order whose own number is the digits comes first (`42` is ORD-2627-000042), then the newest.
+
+    :param among: the orders that are searched; all, unless given
     """
+    orders = Order.objects.all() if among is None else among
     own = f"-{term.digits:0>6}"
-    found = _orders_named_by(term, own=own)
+    found = _orders_named_by(term, orders, own=own)
     if customers:
-        found.append(Order.objects.filter(customer_id__in=customers).order_by("-created_at", "-id"))
+        found.append(orders.filter(customer_id__in=customers).order_by("-created_at", "-id"))
     keys = [orders.values_list("pk") for orders in found]
     if not keys:
         return Order.objects.none()
@@ -248,14 +251,14 @@ def search_orders(term: SearchTerm, *, customers: Collection[UUID] = ()) -> "Que
     return Order.objects.filter(pk__in=any_of(*keys)).order_by(first, "-created_at", "-id")
 
 
-def _orders_named_by(term: SearchTerm, *, own: str) -> list["QuerySet[Order]"]:
+def _orders_named_by(term: SearchTerm, orders: "QuerySet[Order]", *, own: str) -> list["QuerySet[Order]"]:
     pk = term.pk_of(Order)
     if pk is not None:
-        return [Order.objects.filter(pk=pk)]
+        return [orders.filter(pk=pk)]
     if term.digits:
-        return [_orders_ending_with(end) for end in _ends(term.digits, own=own)]
+        return [_orders_ending_with(end, orders) for end in _ends(term.digits, own=own)]
     if _NUMBER.fullmatch(term.code):
-        return [Order.objects.filter(number__startswith=term.code)]
+        return [orders.filter(number__startswith=term.code)]
     return []
 
 
@@ -269,6 +272,6 @@ def _ends(digits: str, *, own: str) -> list[str]:
     return [digits, f"{digits[:-_SEQUENCE_DIGITS]}-{digits[-_SEQUENCE_DIGITS:]}"] if len(digits) <= 10 else []
 
 
-def _orders_ending_with(end: str) -> "QuerySet[Order]":
+def _orders_ending_with(end: str, orders: "QuerySet[Order]") -> "QuerySet[Order]":
     # By the index itself: numbers that have nothing but zeros before what was typed come first.
-    return Order.objects.alias(backwards=BACKWARDS).filter(backwards__startswith=end[::-1]).order_by("backwards")
+    return orders.alias(backwards=BACKWARDS).filter(backwards__startswith=end[::-1]).order_by("backwards")

@@ -42,6 +42,7 @@ class TestListCustomers:
             {"email": "Asha.Owner@example.in"},
             {"q": "98765 43210"},
             {"q": "ASHA.owner@example.in"},
+            {"q": "98765/43210"},
             {"q": "sha Own"},
         ],
     )
@@ -59,9 +60,9 @@ class TestListCustomers:
     @pytest.mark.parametrize(
         ("params", "code", "message"),
         [
-            ({"phone": "12"}, "phone_not_valid", "phone is a mobile number, such as +919876543210 or 98765 43210."),
-            ({"email": "asha"}, "email_not_valid", "email is an e-mail address, such as asha@example.in."),
-            ({"q": "a"}, "query_length_out_of_range", "q has 2 to 100 characters."),
+            ({"phone": "12"}, "invalid_phone", "phone must be a mobile number, such as +919876543210 or 98765 43210."),
+            ({"email": "asha"}, "invalid_email", "email must be an e-mail address, such as asha@example.in."),
+            ({"q": "a"}, "query_length_out_of_range", "q must have 2 to 100 characters."),
             ({"name": "Asha"}, "unknown_parameter", "There is no parameter name."),
             ({"phone__startswith": "+919"}, "unknown_parameter", "There is no parameter phone__startswith."),
         ],

@@ -88,15 +88,17 @@ def test_is_for_staff_who_may_see_orders(owner: Any, catalogue_manager: Any, des
     assert desk(catalogue_manager).get(page_of(order)).status_code == 403
 
 
-@pytest.mark.parametrize("how", ["number", "beginning", "phone", "national phone", "email"])
-def test_finds_orders_by_number_phone_and_email(reference_data: None, support: Any, desk: Any, how: str) -> None:
-    order = make_order(make_user(phone="+919876501234", email="asha@example.com"))
+@pytest.mark.parametrize("how", ["number", "beginning", "last digits", "phone", "trunk phone", "email", "name"])
+def test_finds_orders_by_number_and_buyer(reference_data: None, support: Any, desk: Any, how: str) -> None:
+    order = make_order(make_user(phone="+919876501234", email="asha@example.com", name="Asha Rao"))
     other = make_order(make_user())
     typed = {
         "number": order.number.lower(),
         "beginning": order.number[:-1] + order.number[-1],
         "phone": "+91 98765 01234",
-        "national phone": "9876501234",
+        "last digits": order.number.rpartition("-")[2],
+        "trunk phone": "098765 01234",
+        "name": "rao ash",
         "email": "Asha@Example.com",
     }[how]
 

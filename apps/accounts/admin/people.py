@@ -21,16 +21,13 @@ from apps.accounts import rules, selectors, services
 from apps.accounts.models import Address, Challenge, Session, User
 from apps.accounts.states import Role
 from apps.core import clock
+from apps.core.admin_actions import act_for
+from apps.core.admin_lists import KeySearch
 from apps.core.admin_site import BahiAdmin, ReadOnlyAdmin
 from apps.core.errors import BahiError
-from apps.core.events import Actor
+from apps.core.search import SearchTerm
 
 _MANAGE = "accounts.manage_people"
-
-
-def _actor(request: HttpRequest) -> Actor:
-    user: Any = request.user
-    return Actor(kind="user", id=user.public_id, label=str(user))
 
 
 class StaffForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -107,16 +104,19 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class UserAdmin(BahiAdmin):
+class UserAdmin(KeySearch, BahiAdmin):
     """Customers and staff."""
 
     shows_contacts = True
     list_filter = ("is_staff", "is_active")
     search_fields = ("phone__exact", "email__exact")
-    search_help_text = "A whole phone number (+91...) or e-mail address."
+    search_help_text = "A name, a whole phone number or a whole e-mail address."
     ordering = ("-created_at", "-id")
     sortable_by = ()
     actions = ("deactivate", "reactivate")
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        return selectors.search_people(term, with_addresses=False).order_by().values_list("pk")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         return ("shown_name", "phone", "email", "is_staff", "is_active", "created_at")
@@ -175,7 +175,7 @@ class UserAdmin(BahiAdmin):
         return ", ".join(selectors.list_roles(user)) or "none"
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        now, actor, data = clock.now(), _actor(request), form.cleaned_data
+        now, actor, data = clock.now(), act_for(request), form.cleaned_data
         if not change:
             made = services.create_staff(
                 email=data["email"],
@@ -207,7 +207,7 @@ class UserAdmin(BahiAdmin):
         done = 0
         for user in queryset:
             try:
-                service(user_id=user.pk, actor=_actor(request), reason="back office", now=clock.now())
+                service(user_id=user.pk, actor=act_for(request), reason="back office", now=clock.now())
             except BahiError as error:
                 self.message_user(request, f"{user}: {error.text}", messages.WARNING)
             else:
@@ -217,17 +217,22 @@ class UserAdmin(BahiAdmin):
 
 
 @admin.register(Session)
-class SessionAdmin(ReadOnlyAdmin):
+class SessionAdmin(KeySearch, ReadOnlyAdmin):
     """Log-ins on devices."""
 
     list_display = ("created_at", "user", "transport", "user_agent", "last_used_at", "ended_at", "end_reason")
     list_filter = ("transport", "end_reason")
     list_select_related = ("user",)
     search_fields = ("user__phone__exact", "user__email__exact")
-    search_help_text = "A person's whole phone number (+91...) or e-mail address."
+    search_help_text = "A person's whole phone number or e-mail address."
     ordering = ("-created_at", "-id")
     fields = ("user", ("transport", "ip"), "user_agent", ("created_at", "last_used_at"), ("ended_at", "end_reason"))
     actions = ("end",)
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        person = selectors.find_user_by_contact(term.text)
+        found = Session.objects.none() if person is None else Session.objects.filter(user=person)
+        return found.values_list("pk")
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         user: Any = request.user
@@ -236,18 +241,20 @@ class SessionAdmin(ReadOnlyAdmin):
     @admin.action(description="End these sessions", permissions=["end"])
     def end(self, request: HttpRequest, queryset: "QuerySet[Session]") -> None:
         for session in queryset.filter(ended_at__isnull=True):
-            services.end_session(user_id=session.user_id, session_id=session.pk, actor=_actor(request), now=clock.now())
+            services.end_session(
+                user_id=session.user_id, session_id=session.pk, actor=act_for(request), now=clock.now()
+            )
         self.message_user(request, "They have ended.", messages.SUCCESS)
 
 
 @admin.register(Challenge)
-class ChallengeAdmin(ReadOnlyAdmin):
+class ChallengeAdmin(KeySearch, ReadOnlyAdmin):
     """Codes on their way, without the codes: nobody has them."""
 
     list_display = ("created_at", "purpose", "channel", "masked", "send_status", "attempts", "expires_at", "used_at")
     list_filter = ("purpose", "channel", "send_status")
     search_fields = ("destination__exact", "provider_id__exact")
-    search_help_text = "A whole phone number (+91...), e-mail address or provider id."
+    search_help_text = "A whole phone number, an e-mail address or an id of the provider."
     ordering = ("-created_at", "-id")
     fields = (
         ("purpose", "channel"), "masked", ("send_status", "provider_id"), ("send_failure", "send_error"),
@@ -255,13 +262,18 @@ class ChallengeAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     readonly_fields = ("masked",)
 
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        contact = selectors.find_contact(term.text)
+        wanted = {"destination": contact} if contact else {"provider_id": term.text}
+        return Challenge.objects.filter(**wanted).values_list("pk")
+
     @admin.display(description="sent to")
     def masked(self, challenge: Challenge) -> str:
         return rules.mask(challenge.destination)
 
 
 @admin.register(Address)
-class AddressAdmin(ReadOnlyAdmin):
+class AddressAdmin(KeySearch, ReadOnlyAdmin):
     """Where customers are billed and receive goods."""
 
     shows_contacts = True
@@ -270,6 +282,13 @@ class AddressAdmin(ReadOnlyAdmin):
     search_fields = ("user__phone__exact", "user__email__exact", "gstin__exact", "pin__exact")
     search_help_text = "A person's whole phone number or e-mail address, a GSTIN, or a PIN code."
     ordering = ("-created_at", "-id")
+
+    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+        person = selectors.find_user_by_contact(term.text)
+        if person is not None:
+            return Address.objects.filter(user=person).values_list("pk")
+        wanted = {"pin": term.digits} if term.digits else {"gstin": term.code or term.text}
+        return Address.objects.filter(**wanted).values_list("pk")
 
 
 import_module("django.contrib.auth.admin")  # it registers the groups, and may be loaded after this module

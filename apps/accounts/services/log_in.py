@@ -15,7 +15,7 @@ from apps.accounts.services.sessions import Device, Grant
 from apps.accounts.states import ChallengePurpose
 from apps.core import ids
 from apps.core.errors import Forbidden, Unauthenticated
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, record, stored_fields, user_actor
 from apps.core.security import log_security_event
 
 #: Whoever asks for a log-in: nobody knows yet who it is.
@@ -90,7 +90,7 @@ def _sign_up(destination: str, *, name: str, now: datetime) -> User:
         user, "phone", "email", "email_confirmed_at", "name", "is_active", "is_staff", "session_version"
     )
     told["confirmed"] = "email" if is_email else "phone"
-    record(events.USER_SIGNED_UP, subject=user, actor=sessions.actor_for(user), changed=told, now=now)
+    record(events.USER_SIGNED_UP, subject=user, actor=user_actor(user), changed=told, now=now)
     return user
 
 
@@ -100,7 +100,7 @@ def _confirm_email(user: User, *, destination: str, now: datetime) -> None:
     user.email_confirmed_at = now
     user.save(update_fields=["email_confirmed_at", "updated_at"])
     told = stored_fields(user, "email_confirmed_at")
-    record(events.USER_EMAIL_CONFIRMED, subject=user, actor=sessions.actor_for(user), changed=told, now=now)
+    record(events.USER_EMAIL_CONFIRMED, subject=user, actor=user_actor(user), changed=told, now=now)
 
 
 def log_in_with_password(*, identity: str, password: str, device: Device, now: datetime) -> Grant:
@@ -200,7 +200,7 @@ def check_staff_password(*, email: str, password: str, device: Device, now: date
 
     :raises RateLimited: if the caller or the account was tried too often
     """
-    identity = email.strip().lower()
+    identity = selectors.find_email(email) or email.strip().lower()
     found = selectors.find_user_at(identity)
     spent = _spend_attempt(identity, found, device=device, now=now)
     try:

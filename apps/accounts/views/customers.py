@@ -12,10 +12,10 @@ from apps.accounts.models import User
 from apps.accounts.serializers.customers import CustomerResponse
 from apps.core.api import ApiView, KeysetPagination, list_response, with_etag
 from apps.core.api.permissions import requires
-from apps.core.api.schema import page_example, page_parameters
+from apps.core.api.schema import page_example, page_parameters, query_parameter
 from apps.core.models import is_staff_with, public_pk
+from apps.core.search import MAX_CHARACTERS, MIN_QUERY, QueryLengthOutOfRange
 
-_QUERY = {"type": "string", "minLength": filters.SHORTEST_QUERY, "maxLength": filters.LONGEST_QUERY}
 _PHONE = {"type": "string", "minLength": 8, "maxLength": 24}
 _EMAIL = {"type": "string", "minLength": 3, "maxLength": 254}
 CUSTOMER_EXAMPLE: dict[str, Any] = {
@@ -40,6 +40,13 @@ class CustomersView(ApiView):
 
     permission_classes = [requires("accounts.view_user")]
     params = {"list": (*KeysetPagination.PARAMS, *filters.PARAMS)}
+    raises = {
+        "list": (
+            selectors.InvalidPhone(param="phone"),
+            selectors.InvalidEmail(param="email"),
+            QueryLengthOutOfRange(MIN_QUERY, MAX_CHARACTERS, param="q"),
+        )
+    }
 
     @extend_schema(
         operation_id="list_customers",
@@ -49,7 +56,7 @@ class CustomersView(ApiView):
             " except for staff who may manage people."
         ),
         parameters=[
-            OpenApiParameter("q", _QUERY, description="A phone number, an e-mail address, or a part of a name."),
+            query_parameter("A phone number, an e-mail address, or a part of a name."),
             OpenApiParameter("phone", _PHONE, description="The phone number, in any writing."),
             OpenApiParameter("email", _EMAIL, description="The whole e-mail address."),
             *page_parameters("-created_at", "created_at"),

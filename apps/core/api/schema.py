@@ -22,6 +22,7 @@ from rest_framework.serializers import ListSerializer
 
 from apps.core.api.error_responses import describe_answers
 from apps.core.api.pagination import DEFAULT_LIMIT, MAX_LIMIT, whole_list
+from apps.core.search import MAX_CHARACTERS, MIN_QUERY
 
 _IDEMPOTENCY_KEY = {"type": "string", "minLength": 8, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
@@ -181,6 +182,13 @@ def choices_parameter(name: str, choices: Iterable[str], description: str) -> Op
 def instant_parameter(name: str, description: str) -> OpenApiParameter:
     """Return a query parameter that takes an instant."""
     return OpenApiParameter(name, OpenApiTypes.DATETIME, description=f"{description} RFC 3339 with its time zone.")
+
+
+def query_parameter(description: str) -> OpenApiParameter:
+    """Describe `q`, which lists are searched by."""
+    return OpenApiParameter(
+        "q", {"type": "string", "minLength": MIN_QUERY, "maxLength": MAX_CHARACTERS}, description=description
+    )
 
 
 def page_parameters(*sorts: str) -> list[OpenApiParameter]:

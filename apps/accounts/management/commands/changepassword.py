@@ -20,7 +20,7 @@ class Command(OperatorCommand):
         from apps.accounts import selectors, services
         from apps.core.events import Actor
 
-        user = selectors.find_user_at(_normalised(email))
+        user = selectors.find_user_by_contact(email)
         if user is None:
             raise self.fail(f"Nobody logs in with {email}.")
         password = getpass.getpass(prompt="New password: ")
@@ -33,15 +33,3 @@ class Command(OperatorCommand):
         except BahiError as error:
             raise self.fail(f"{error.text} Nothing is changed.") from error
         self.stdout.write(f"The password of {user} has been changed. All their sessions have ended.")
-
-
-def _normalised(text: str) -> str:
-    """Return an e-mail address or a phone number as it is stored, or the text itself if it is neither."""
-    from apps.accounts import rules
-
-    for normalise in (rules.normalise_email, rules.normalise_phone):
-        try:
-            return normalise(text)
-        except ValueError:
-            continue
-    return text
