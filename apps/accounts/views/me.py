@@ -16,6 +16,7 @@ from apps.accounts.serializers import (
     UserResponse,
 )
 from apps.accounts.services.codes import CodeNotAccepted, NowhereToSend
+from apps.accounts.services.passwords import PasswordTooWeak
 from apps.accounts.services.people import EmailInUse
 from apps.accounts.views.log_in import CHALLENGE_EXAMPLE, TOKENS_EXAMPLE, USER_EXAMPLE
 from apps.accounts.views.tokens import let_in
@@ -34,7 +35,10 @@ class MeView(ApiView):
             EmailInUse(),
         ),
         "request_password": (NowhereToSend(),),
-        "set_password": (CodeNotAccepted(),),
+        "set_password": (
+            CodeNotAccepted(),
+            PasswordTooWeak("This password is too common.", param="password"),
+        ),
     }
 
     @extend_schema(

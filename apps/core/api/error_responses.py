@@ -233,4 +233,10 @@ def _refer(names: Iterable[str]) -> dict[str, Any]:
 
 
 def _named(bodies: list[dict[str, Any]]) -> dict[str, Any]:
-    return {re.sub(r"[^A-Za-z0-9]", "_", str(body["error"]["code"])): {"value": body} for body in bodies}
+    """Return examples by their code; a further one of the same code has its number behind it."""
+    found: dict[str, Any] = {}
+    for body in bodies:
+        code = re.sub(r"[^A-Za-z0-9]", "_", str(body["error"]["code"]))
+        count = sum(each["value"]["error"]["code"] == body["error"]["code"] for each in found.values())
+        found[f"{code}_{count + 1}" if count else code] = {"value": body}
+    return found
