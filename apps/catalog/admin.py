@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from apps.catalog import messages, rules, selectors, services
 from apps.catalog.models import Category, Product, Reservation, StockItem, StockMovement, Variant
 from apps.core import clock
+from apps.core.admin_actions import act_for
 from apps.core.admin_questions import Question
 from apps.core.admin_search import Finder, add_finder
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ServiceAdmin
@@ -40,12 +41,10 @@ class CategoryAdmin(ServiceAdmin):
     prepopulated_fields = {"slug": ("name",)}
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Category:
-        return services.create_category(**values, actor=self.actor_of(request), now=clock.now())
+        return services.create_category(**values, actor=act_for(request), now=clock.now())
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Category:
-        return services.update_category(
-            category_id=obj.pk, changes=changes, actor=self.actor_of(request), now=clock.now()
-        )
+        return services.update_category(category_id=obj.pk, changes=changes, actor=act_for(request), now=clock.now())
 
 
 class VariantsInline(ReadOnlyTabularInline):
@@ -93,11 +92,11 @@ class ProductAdmin(ServiceAdmin):
         return rupees(product.lowest_price)
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Product:
-        return services.create_product(**_with_keys(values), actor=self.actor_of(request), now=clock.now())
+        return services.create_product(**_with_keys(values), actor=act_for(request), now=clock.now())
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Product:
         return services.update_product(
-            product_id=obj.pk, changes=_with_keys(changes), actor=self.actor_of(request), now=clock.now()
+            product_id=obj.pk, changes=_with_keys(changes), actor=act_for(request), now=clock.now()
         )
 
 
@@ -161,7 +160,7 @@ class VariantAdmin(ServiceAdmin):
         return str(stock) if stock else "none yet"
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Variant:
-        return services.create_variant(**_with_keys(values), actor=self.actor_of(request), now=clock.now())
+        return services.create_variant(**_with_keys(values), actor=act_for(request), now=clock.now())
 
     def question_about(self, obj: Any, before: Mapping[str, Any], changes: Mapping[str, Any]) -> Question | None:
         """Ask about a price that moves by more than half: rupees and paise are easily mistaken for each other."""
@@ -178,9 +177,7 @@ class VariantAdmin(ServiceAdmin):
         )
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Variant:
-        return services.update_variant(
-            variant_id=obj.pk, changes=changes, actor=self.actor_of(request), now=clock.now()
-        )
+        return services.update_variant(variant_id=obj.pk, changes=changes, actor=act_for(request), now=clock.now())
 
 
 @admin.register(StockItem)
@@ -210,7 +207,7 @@ class StockMovementAdmin(ServiceAdmin):
         return False
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> StockMovement:
-        return services.adjust_stock(**_with_keys(values), actor=self.actor_of(request), now=clock.now())
+        return services.adjust_stock(**_with_keys(values), actor=act_for(request), now=clock.now())
 
 
 @admin.register(Reservation)

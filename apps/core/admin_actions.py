@@ -22,7 +22,7 @@ from django.urls import URLPattern, path, reverse
 
 from apps.core import clock, idempotency, ids
 from apps.core.errors import BahiError
-from apps.core.events import Actor
+from apps.core.events import Actor, user_actor
 
 #: What will happen to an object, as pairs of a heading and a text.
 Forecast = Callable[[Any], Sequence[tuple[str, Any]]]
@@ -126,8 +126,7 @@ def object_actions_of(model: type[Model]) -> list[ObjectAction]:
 
 def act_for(request: HttpRequest) -> Actor:
     """Return who works at a page, as events keep it."""
-    user: Any = request.user
-    return Actor(kind="user", id=user.public_id, label=str(user))
+    return user_actor(request.user)
 
 
 class WithObjectActions:

@@ -23,14 +23,13 @@ from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.sites import UnfoldAdminSite
 
-from apps.core.admin_actions import WithObjectActions, act_for
+from apps.core.admin_actions import WithObjectActions
 from apps.core.admin_contacts import mask_response, show_contacts_button
 from apps.core.admin_fields import RupeesField, as_rupees, is_money, money_fields
 from apps.core.admin_lists import UncountedChangeList, UncountedPaginator
 from apps.core.admin_panels import find_headline, panels_for
 from apps.core.admin_questions import CONFIRMED, Question, Unconfirmed, require_confirmation, typed_values
 from apps.core.errors import BahiError
-from apps.core.events import Actor
 from apps.core.models import Event, Record
 
 _JUST_NOW = "just now"
@@ -265,10 +264,6 @@ class ServiceAdmin(BahiAdmin):
     def question_about(self, obj: Any, before: Mapping[str, Any], changes: Mapping[str, Any]) -> Question | None:
         """Return what must be confirmed before these changes of an object are saved; `before` has what its form began with."""
         return None
-
-    def actor_of(self, request: HttpRequest) -> Actor:
-        """Return who works at this page, as events keep it."""
-        return act_for(request)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core import clock
+from apps.core.admin_actions import act_for
 from apps.core.admin_fields import PercentField
 from apps.core.admin_site import ServiceAdmin
 from apps.tax import messages as sentences
@@ -33,15 +34,13 @@ class RegistrationAdmin(ServiceAdmin):
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Registration:
         self._warn_of_pin(request, values["pin"])
         has_default = Registration.objects.filter(is_default=True).exists()
-        return services.add_registration(
-            **values, is_default=not has_default, actor=self.actor_of(request), now=clock.now()
-        )
+        return services.add_registration(**values, is_default=not has_default, actor=act_for(request), now=clock.now())
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Registration:
         if "pin" in changes:
             self._warn_of_pin(request, changes["pin"])
         return services.update_registration(
-            registration_id=obj.pk, changes=changes, actor=self.actor_of(request), now=clock.now()
+            registration_id=obj.pk, changes=changes, actor=act_for(request), now=clock.now()
         )
 
     def _warn_of_pin(self, request: HttpRequest, pin: str) -> None:
@@ -54,7 +53,7 @@ class RegistrationAdmin(ServiceAdmin):
         if len(chosen) != 1:
             self.message_user(request, "Choose one registration.", messages.WARNING)
             return
-        services.make_default(registration_id=chosen[0].pk, actor=self.actor_of(request), now=clock.now())
+        services.make_default(registration_id=chosen[0].pk, actor=act_for(request), now=clock.now())
         self.message_user(request, f"New orders are sold under {chosen[0].gstin}.", messages.SUCCESS)
 
 
@@ -85,4 +84,4 @@ class TaxRateAdmin(ServiceAdmin):
         return False
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> TaxRate:
-        return services.set_rate(**values, actor=self.actor_of(request), now=clock.now())
+        return services.set_rate(**values, actor=act_for(request), now=clock.now())

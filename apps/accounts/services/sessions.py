@@ -16,7 +16,7 @@ from apps.accounts.models import RefreshToken, Session, SessionNotFound, User
 from apps.accounts.states import EndReason, Transport
 from apps.core import ids
 from apps.core.errors import Unauthenticated
-from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.core.events import SYSTEM, Actor, record, stored_fields, user_actor
 from apps.core.security import log_security_event
 
 
@@ -53,11 +53,6 @@ class Grant:
     is_new_user: bool = False
 
 
-def actor_for(user: User) -> Actor:
-    """Return a person as the actor of what they do."""
-    return Actor(kind="user", id=user.public_id, label=str(user))
-
-
 def start_session(*, user: User, device: Device, now: datetime, is_new_user: bool = False) -> Grant:
     """Start a session of a person whom the caller has locked and found active."""
     session = Session.objects.create(
@@ -71,7 +66,7 @@ def start_session(*, user: User, device: Device, now: datetime, is_new_user: boo
     token = _make_refresh_token(session, now=now)
 
     told = stored_fields(session, "user_id", "transport")
-    record(events.SESSION_STARTED, subject=session, actor=actor_for(user), changed=told, now=now)
+    record(events.SESSION_STARTED, subject=session, actor=user_actor(user), changed=told, now=now)
 
     return Grant(user=user, session=session, refresh_token=token, is_new_user=is_new_user)
 
@@ -149,7 +144,7 @@ def log_out(*, session_id: UUID, now: datetime) -> None:
     if session.ended_at is not None:
         return
 
-    end(session, reason=EndReason.LOGGED_OUT, actor=actor_for(session.user), now=now)
+    end(session, reason=EndReason.LOGGED_OUT, actor=user_actor(session.user), now=now)
 
 
 @transaction.atomic

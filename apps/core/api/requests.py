@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
 from apps.core.errors import Invalid
-from apps.core.events import Actor
+from apps.core.events import Actor, user_actor
 
 # fromisoformat alone would also read weeks, ordinal days and times without colons.
 _INSTANT = re.compile(
@@ -33,8 +32,7 @@ class UnreadableParameter(Invalid):
 
 def actor_of(request: Request) -> Actor:
     """Return who asks, as events keep it."""
-    user: Any = request.user
-    return Actor(kind="user", id=user.public_id, label=str(user))
+    return user_actor(request.user)
 
 
 def known_params(request: Request, allowed: Iterable[str]) -> dict[str, str]:
