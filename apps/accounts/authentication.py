@@ -61,7 +61,7 @@ class _KeyRing:
     """
     The present signing key and the earlier ones that are still accepted.
 
-    A token names its key by `kid`. One without comes from a version of Bahi that named none: then each key is tried.
+    A token names its key by `kid`.
     """
 
     def __init__(self, keys: tuple[str, ...]) -> None:
@@ -92,14 +92,10 @@ class _KeyRing:
             named = jwt.get_unverified_header(token).get("kid")
         except jwt.InvalidTokenError as error:
             raise TokenBackendError("Token is invalid") from error
-        refusal = TokenBackendError("Token is signed by a key that is not known")
-        for its_id, backend in self._backends.items():
-            if named in (None, its_id):
-                try:
-                    return backend.decode(token, verify=verify)
-                except TokenBackendError as error:
-                    refusal = error
-        raise refusal
+        backend = self._backends.get(str(named))
+        if backend is None:
+            raise TokenBackendError("Token is signed by a key that is not known")
+        return backend.decode(token, verify=verify)
 
 
 @lru_cache(maxsize=8)

@@ -4,7 +4,6 @@ from typing import Any
 
 import jwt
 import pytest
-from django.conf import settings
 from rest_framework.test import APIClient
 
 from apps.accounts.authentication import read_refresh_token
@@ -12,6 +11,7 @@ from apps.accounts.models import RefreshToken, Session
 from apps.accounts.services.sessions import RefreshTokenNotValid
 from apps.core import ids
 from tests.factories.accounts import make_access_token
+from tests.support.tokens import sign
 
 ODD = ["x", "", None, [], {}, [1], "9" * 400, 10**30, -(10**30), 1e308, float("inf"), float("nan"), "1.5", "\x00"]
 
@@ -24,7 +24,7 @@ def refused(claims: dict[str, Any], claim: str, value: Any) -> bool:
 
 def ask(claims: dict[str, Any]) -> Any:
     client = APIClient(raise_request_exception=False)
-    token = jwt.encode(claims, settings.JWT_SIGNING_KEY, algorithm="HS256")
+    token = sign(claims)
     return client.get("/api/v1/me", HTTP_AUTHORIZATION=f"Bearer {token}")
 
 
@@ -72,7 +72,7 @@ class TestRefreshToken:
     }
 
     def written(self, **odd: Any) -> str:
-        return jwt.encode({**self.CLAIMS, **odd}, settings.JWT_SIGNING_KEY, algorithm="HS256")
+        return sign({**self.CLAIMS, **odd})
 
     def test_its_own_claims_are_accepted(self) -> None:
         assert ids.encode(RefreshToken.PREFIX, read_refresh_token(self.written()).token_id) == self.CLAIMS["jti"]

@@ -20,6 +20,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from tests.accounts.conftest import CODE, WRONG
 from tests.factories.accounts import make_access_token, make_session, make_staff, make_user
+from tests.support.tokens import sign
 
 pytestmark = pytest.mark.django_db
 PHONE = "+919876500001"
@@ -558,7 +559,7 @@ class TestAccessTokens:
             "iss": "bahi", "aud": "bahi-api", "iat": now, "exp": now + 60, **claims,
         }  # fmt: skip
         payload = {name: value for name, value in payload.items() if value is not None}
-        return jwt.encode(payload, key or settings.SIMPLE_JWT["SIGNING_KEY"], algorithm=algorithm, headers=headers)
+        return sign(payload, key=key, algorithm=algorithm, **(headers or {}))
 
     def status(self, client: Any, header: str) -> int:
         return int(client.get("/api/v1/me", HTTP_AUTHORIZATION=header).status_code)

@@ -93,7 +93,7 @@ class TestSession:
         assert browser.cookies["sessionid"]["max-age"] == 8 * 60 * 60
         assert Session.objects.get().expire_date == NOON + timedelta(hours=8)
 
-    def test_one_of_a_version_without_limits_begins_with_its_next_request(self, browser: Client) -> None:
+    def test_a_session_without_instants_begins_with_this_request(self, browser: Client) -> None:
         with at(minutes=1):
             session = browser.session
             del session["started_at"], session["used_at"]

@@ -22,7 +22,7 @@ class BackOfficeSessionMiddleware:
     """
     End a log-in of the back office that is too old, or has not been used for too long, before anything is done with it.
 
-    Both instants are kept in the session. One of a version of Bahi that set no limit begins with its next request.
+    Both instants are kept in the session. A session without them begins with this request.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
