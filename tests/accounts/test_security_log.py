@@ -32,7 +32,7 @@ def api_log_in(email: str, password: str = "wrong") -> Any:
 
 
 class TestRefusedLogIns:
-    def test_by_password(self) -> None:
+    def test_a_wrong_password_is_logged(self) -> None:
         asha = make_user(email="asha@example.in")
 
         known = security_lines(lambda: api_log_in("asha@example.in"))
@@ -42,13 +42,14 @@ class TestRefusedLogIns:
             "event": "log_in_refused",
             "log_level": "warning",
             "ip": IP,
-            "by": "password",
-            "why": "wrong_credentials",
+            "method": "password",
+            "place": "api",
+            "reason": "wrong_credentials",
         }
         assert known == [{**line, "user": asha.public_id}]
         assert unknown == [{**line, "user": "unknown"}]
 
-    def test_in_the_back_office_for_customers_too(self, support: User) -> None:
+    def test_a_refusal_in_the_back_office_is_logged_for_customers_too(self, support: User) -> None:
         asha = make_user(email="asha@example.in")
         asha.set_password(PASSWORD)
         asha.save()
@@ -59,12 +60,12 @@ class TestRefusedLogIns:
 
         lines = [*log_in(support.email or "", "wrong"), *log_in("asha@example.in", PASSWORD)]
 
-        assert [(line["event"], line["by"], line["user"]) for line in lines] == [
-            ("log_in_refused", "password in the back office", support.public_id),
-            ("log_in_refused", "password in the back office", asha.public_id),
+        assert [(line["event"], line["method"], line["place"], line["user"]) for line in lines] == [
+            ("log_in_refused", "password", "back_office", support.public_id),
+            ("log_in_refused", "password", "back_office", asha.public_id),
         ]
 
-    def test_by_code(self, asked: Any) -> None:
+    def test_a_wrong_code_is_logged(self, asked: Any) -> None:
         challenge = asked("asha@example.in")
         body = {"challenge_id": challenge.public_id, "code": "111111"}
 
@@ -72,12 +73,12 @@ class TestRefusedLogIns:
 
         assert lines == [
             {
-                "event": "log_in_refused", "log_level": "warning", "ip": IP, "by": "code", "why": "code_not_accepted",
-                "challenge": challenge.public_id,
+                "event": "log_in_refused", "log_level": "warning", "ip": IP, "method": "code", "place": "api",
+                "reason": "code_not_accepted", "challenge": challenge.public_id,
             }
         ]  # fmt: skip
 
-    def test_a_log_in_that_succeeds_leaves_none(self, support: User) -> None:
+    def test_a_log_in_that_succeeds_is_not_logged(self, support: User) -> None:
         body = {"username": support.email, "password": PASSWORD}
 
         assert security_lines(lambda: Client().post("/admin/login/", body)) == []
@@ -90,7 +91,7 @@ class TestRefusedLogIns:
 
 
 class TestSpentBudgets:
-    def test_of_log_ins(self) -> None:
+    def test_log_ins_without_an_attempt_left_are_logged(self) -> None:
         for _ in range(5):
             api_log_in("asha@example.in")
 
@@ -100,7 +101,7 @@ class TestSpentBudgets:
             ("budget_spent", ["login:ip", "login:minute"], IP)
         ]
 
-    def test_of_codes(self, asked: Any) -> None:
+    def test_codes_requested_too_often_are_logged(self, asked: Any) -> None:
         asked("asha@example.in")
         body = {"email": "asha@example.in"}
 
@@ -108,7 +109,7 @@ class TestSpentBudgets:
 
         assert [(line["event"], line["budgets"]) for line in lines] == [("budget_spent", ["code:gap:log_in"])]
 
-    def test_of_changes(self, client_of: Any, settings: Any) -> None:
+    def test_too_many_changes_a_minute_are_logged(self, client_of: Any, settings: Any) -> None:
         settings.CUSTOMER_WRITES_PER_MINUTE = 1
         asha = make_user()
         client = client_of(asha)
@@ -122,7 +123,7 @@ class TestSpentBudgets:
 
 
 class TestForgedMessages:
-    def test_a_webhook_that_the_gateway_did_not_sign(self) -> None:
+    def test_a_webhook_that_the_gateway_did_not_sign_is_logged(self) -> None:
         lines = security_lines(
             lambda: APIClient().generic(
                 "POST", "/api/v1/webhooks/razorpay", b"{}", content_type="application/json",
@@ -137,7 +138,7 @@ class TestForgedMessages:
             }
         ]  # fmt: skip
 
-    def test_a_refresh_token_that_comes_back(self, logged_in: Any) -> None:
+    def test_a_refresh_token_that_comes_back_is_logged(self, logged_in: Any) -> None:
         tokens = logged_in(APIClient()).json()
         body = {"refresh_token": tokens["refresh_token"]}
         assert APIClient().post("/api/v1/auth/refresh", body, format="json").status_code == 200
@@ -151,7 +152,7 @@ class TestForgedMessages:
 
 
 class TestPrivileges:
-    def test_every_change_says_who_changed_whom(self, support: User) -> None:
+    def test_every_change_of_access_is_logged_with_who_changed_whom(self, support: User) -> None:
         now = clock.now()
         made: list[User] = []
 
@@ -182,7 +183,7 @@ class TestPrivileges:
             {"event": "user_password_set", **who, "user": support.public_id},
         ]
 
-    def test_what_changes_nothing_leaves_none(self, support: User) -> None:
+    def test_what_changes_nothing_is_not_logged(self, support: User) -> None:
         assert (
             security_lines(
                 lambda: services.reactivate_user(user_id=support.pk, actor=SYSTEM, reason="", now=clock.now())

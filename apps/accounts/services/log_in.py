@@ -45,7 +45,7 @@ def log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str
         return _log_in_with_code(challenge_id=challenge_id, code=code, device=device, name=name, now=now)
     except (codes.CodeNotAccepted, AccountDeactivated) as error:
         challenge = ids.encode(Challenge.PREFIX, challenge_id)
-        log_security_event("log_in_refused", by="code", why=error.code, challenge=challenge)
+        log_security_event("log_in_refused", method="code", place="api", reason=error.code, challenge=challenge)
         raise
 
 
@@ -120,7 +120,7 @@ def log_in_with_password(*, identity: str, password: str, device: Device, now: d
         user = _check(found, password)
         grant = _start(user_id=user.pk, seen=user.password, device=device, now=now)
     except WrongCredentials:
-        _log_refusal("password", found)
+        _log_refusal("api", found)
         raise
 
     budgets.restore(spent, spent_at=now)
@@ -128,8 +128,9 @@ def log_in_with_password(*, identity: str, password: str, device: Device, now: d
     return grant
 
 
-def _log_refusal(by: str, user: User | None) -> None:
-    log_security_event("log_in_refused", by=by, why="wrong_credentials", user=user.public_id if user else "unknown")
+def _log_refusal(place: str, user: User | None) -> None:
+    who = user.public_id if user else "unknown"
+    log_security_event("log_in_refused", method="password", place=place, reason="wrong_credentials", user=who)
 
 
 def _spend_attempt(identity: str, user: User | None, *, device: Device, now: datetime) -> tuple[Allowance, ...]:
@@ -196,7 +197,7 @@ def check_staff_password(*, email: str, password: str, device: Device, now: date
     """
     Return the member of staff with this e-mail address and password for the back office, or None; counted like a log-in.
 
-    Who is let in nowhere here has not succeeded: else the count would tell that a customer's password was right.
+    A customer's correct password is no success here; otherwise the count would reveal that it was correct.
 
     :raises RateLimited: if the caller or the account was tried too often
     """
@@ -206,10 +207,10 @@ def check_staff_password(*, email: str, password: str, device: Device, now: date
     try:
         user = _check(found, password)
     except WrongCredentials:
-        _log_refusal("password in the back office", found)
+        _log_refusal("back_office", found)
         return None
     if not user.is_staff:
-        _log_refusal("password in the back office", found)
+        _log_refusal("back_office", found)
         return None
 
     budgets.restore(spent, spent_at=now)
