@@ -68,7 +68,7 @@ class Unauthenticated(BahiError):
 
 
 class Forbidden(BahiError):
-    """We know who asks, and this function is not theirs."""
+    """We know who asks, and their account may not do this."""
 
     message = "You may not do this."
 

@@ -76,6 +76,11 @@ class TestListCustomers:
         error = response.json()["error"]
         assert (error["code"], error["message"]) == (code, message)
 
+    def test_staff_are_people_too(self, support: User, client_of: Any) -> None:
+        [row] = client_of(support).get(URL, {"email": support.email}).json()["data"]
+
+        assert (row["id"], row["object"], row["is_staff"]) == (support.public_id, "customer", True)
+
     def test_pages_hold_everybody_once(self, support: User, client_of: Any) -> None:
         made = {make_user(name=f"Buyer {number}").public_id for number in range(5)}
         client = client_of(support)

@@ -52,7 +52,8 @@ class CustomersView(ApiView):
         operation_id="list_customers",
         summary="List and search customers",
         description=(
-            "For staff; newest first. `phone` and `email` find one person, in any writing of the number. Contacts are masked,"
+            "For staff: everybody who has an account, staff too (`is_staff`), because staff may buy; newest first."
+            " `phone` and `email` find one person, in any writing of the number. Contacts are masked,"
             " except for staff who may manage people."
         ),
         parameters=[
@@ -76,7 +77,7 @@ class CustomersView(ApiView):
     @extend_schema(
         operation_id="get_customer",
         summary="Read a customer",
-        description="For staff. `GET /orders?customer_id=` lists their orders.",
+        description="For staff: anybody who has an account, staff too (`is_staff`). `GET /orders?customer_id=` lists their orders.",
         responses={200: CustomerResponse},
         examples=[OpenApiExample("A customer", response_only=True, value=CUSTOMER_EXAMPLE)],
     )

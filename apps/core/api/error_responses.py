@@ -215,10 +215,15 @@ def _described(status: str, bodies: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def kind_of_parameter(parameter: str) -> str:
+    """Return the kind of object that a parameter of a path names: `attempt_id` an Attempt, `customer_id` a User."""
+    stem = "user" if parameter == "customer_id" else parameter.removesuffix("_id")
+    return "".join(part.title() for part in stem.split("_"))
+
+
 def _not_found(parameter: str) -> errors.NotFound:
     """Return the error about an object that a parameter of the path names."""
-    stem = "user" if parameter == "customer_id" else parameter.removesuffix("_id")
-    name = "".join(part.title() for part in stem.split("_")) + "NotFound"
+    name = f"{kind_of_parameter(parameter)}NotFound"
     kinds = {kind.__name__: kind for kind in errors.NotFound.__subclasses__()}
     return kinds.get(name, NoSuchId)()
 

@@ -20,7 +20,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework.fields import empty
 from rest_framework.serializers import ListSerializer
 
-from apps.core.api.error_responses import describe_answers
+from apps.core.api.error_responses import describe_answers, kind_of_parameter
 from apps.core.api.pagination import DEFAULT_LIMIT, MAX_LIMIT, whole_list
 from apps.core.search import MAX_CHARACTERS, MIN_QUERY
 
@@ -111,7 +111,7 @@ class _IdShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call
 
 
 class ApiSchema(AutoSchema):
-    """Names operations by resource and deed, adds the Idempotency-Key header where a method takes one, and all that may be answered."""
+    """Adds the Idempotency-Key header where a method takes one, id patterns, and every status that may be answered."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         operation = super().get_operation(*args, **kwargs)
@@ -154,10 +154,9 @@ class ApiSchema(AutoSchema):
 
 def _prefix_of(parameter: str) -> str | None:
     """Return the prefix of the ids that a parameter of a path takes: `attempt_id` those of PaymentAttempt."""
-    name = parameter.removesuffix("_id")
-    kind = "User" if name == "customer" else "".join(part.title() for part in name.split("_"))
     if not parameter.endswith("_id"):
         return None
+    kind = kind_of_parameter(parameter)
     models = [model for model in apps.get_models() if hasattr(model, "PREFIX") and model.__name__.endswith(kind)]
     exact = [model for model in models if model.__name__ == kind]
     return (exact or models)[0].PREFIX if models else None
