@@ -12,7 +12,6 @@ from typing import Final
 import phonenumbers
 
 from apps.accounts.states import SendFailure, SendStatus
-from apps.core.masking import mask as mask
 from apps.tax import rules as tax
 
 CODE_LENGTH: Final = 6

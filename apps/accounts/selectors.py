@@ -11,6 +11,7 @@ from apps.accounts.models import Address, AddressNotFound, Challenge, ChallengeN
 from apps.accounts.states import Role
 from apps.core.errors import Invalid, NotFound
 from apps.core.events import list_events_of_subjects
+from apps.core.masking import mask
 from apps.core.models import Event, public_pk
 from apps.core.search import SearchTerm, any_of, having_words
 from apps.tax import rules as tax
@@ -176,11 +177,6 @@ def list_staff_in(role: Role) -> list[User]:
     return list(User.objects.filter(is_staff=True, is_active=True, groups__name=role).order_by("pk"))
 
 
-def masked(destination: str) -> str:
-    """Return a phone number or an e-mail address as it may be shown to others."""
-    return rules.mask(destination)
-
-
 def list_addresses(*, user_id: UUID) -> "QuerySet[Address]":
     """Return the addresses of a person, newest first."""
     return Address.objects.filter(user_id=user_id, removed_at__isnull=True).order_by("-created_at", "-id")
@@ -257,4 +253,4 @@ def display_name(user: User, *, is_masked: bool) -> str:
     """Return what a person is called; without a name, their e-mail address or phone, masked for those who see them so."""
     if user.name or not is_masked:
         return str(user)
-    return masked(user.email or user.phone or "")
+    return mask(user.email or user.phone or "")

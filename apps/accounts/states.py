@@ -1,8 +1,13 @@
 """The states of a log-in."""
 
+from typing import Final
+
 from django.db import models
 
 from apps.core.states import by_table
+
+#: The permission of whoever makes staff, gives roles, and lets people in.
+MANAGE_PEOPLE: Final = "accounts.manage_people"
 
 
 class ChallengePurpose(models.TextChoices):

@@ -17,6 +17,7 @@ from django.urls import reverse
 from apps.core import clock
 from apps.core.masking import mask_in_page, mask_in_text
 
+SHOW_CONTACTS: Final = "Show phone and e-mail"
 SHOWN_FOR: Final = timedelta(minutes=5)
 _SHOWN: Final = "contacts_shown_until"
 
@@ -45,7 +46,7 @@ def show_contacts_button(request: HttpRequest) -> list[dict[str, Any]]:
     if are_contacts_shown(request):
         return []
     href = f"{reverse('admin:show_contacts')}?{urlencode({'page': request.path})}"
-    return [{"title": "Show phone and e-mail", "icon": "visibility", "is_danger": False, "href": href}]
+    return [{"title": SHOW_CONTACTS, "icon": "visibility", "is_danger": False, "href": href}]
 
 
 def mask_response(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

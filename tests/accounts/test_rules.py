@@ -87,14 +87,6 @@ class TestNormaliseEmail:
         assert time.thread_time() - began < 1  # of our own time; where each letter is compared with each, minutes
 
 
-class TestMask:
-    @pytest.mark.parametrize(
-        ("destination", "shown"), [("+919876543210", "+91******3210"), ("asha@example.in", "a***@example.in")]
-    )
-    def test_shows_enough_to_recognise_it(self, destination: str, shown: str) -> None:
-        assert rules.mask(destination) == shown
-
-
 class TestCodes:
     FACTS = {
         "pepper": "pepper", "challenge": "chal_1", "purpose": "log_in", "destination": "+919876543210", "code": "123456",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.accounts import selectors as accounts
 from apps.core.events import Actor
+from apps.core.masking import mask
 from apps.core.models import Event, Outbox
 from apps.notifications import handlers, rules, services
 from apps.notifications.gateways import Fate, Outcome
@@ -247,7 +247,7 @@ class TestAdmin:
         assert "Order ORD-2627-000001 is cancelled." in asked
         expect_unchanged(notification, "unknown")
         answer = client.post(url, follow=True).content.decode()
-        assert f"The message to {accounts.masked(owner.phone)} is sent again." in answer
+        assert f"The message to {mask(owner.phone)} is sent again." in answer
         notification.refresh_from_db()
         assert notification.status == "queued"
 

@@ -9,10 +9,8 @@ from django.urls import Resolver404, resolve, reverse
 from apps.accounts import services
 from apps.core import clock
 from apps.core.admin_actions import act_for
-from apps.core.admin_contacts import SHOWN_FOR, show_contacts_on
+from apps.core.admin_contacts import SHOW_CONTACTS, SHOWN_FOR, show_contacts_on
 from apps.core.admin_site import SitePage, add_site_page, site_context
-
-_TITLE = "Show phone and e-mail"
 
 
 def show_contacts(request: HttpRequest) -> HttpResponse:
@@ -28,8 +26,8 @@ def show_contacts(request: HttpRequest) -> HttpResponse:
     minutes = int(SHOWN_FOR.total_seconds() // 60)
     context = {
         **site_context(request),
-        "title": _TITLE,
-        "object_action": {"title": _TITLE, "is_danger": False},
+        "title": SHOW_CONTACTS,
+        "object_action": {"title": SHOW_CONTACTS, "is_danger": False},
         "forecast": [
             (
                 "What you see",

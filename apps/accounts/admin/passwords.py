@@ -19,6 +19,7 @@ from apps.core.admin_actions import act_for
 from apps.core.admin_site import SitePage, add_site_page, site_context
 from apps.core.api.requests import client_ip
 from apps.core.errors import BahiError, NotFound
+from apps.core.masking import mask
 from apps.core.models import public_pk
 
 #: The session key under which the requested code is kept.
@@ -71,7 +72,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
         **site_context(request),
         "title": "Change your password",
         "form": form if challenge_id else None,
-        "destination": selectors.masked(_destination_of(request)),
+        "destination": mask(_destination_of(request)),
     }
     return TemplateResponse(request, "admin/change_password.html", context)
 
@@ -88,7 +89,7 @@ def _send_code(request: HttpRequest) -> None:
     request.session[_CHALLENGE] = challenge.public_id
     minutes = int(rules.CODE_LIFE.total_seconds() // 60)
     messages.success(
-        request, f"We are sending a code to {rules.mask(challenge.destination)}. It is valid for {minutes} minutes."
+        request, f"We are sending a code to {mask(challenge.destination)}. It is valid for {minutes} minutes."
     )
 
 

@@ -19,15 +19,14 @@ from unfold.widgets import (
 
 from apps.accounts import rules, selectors, services
 from apps.accounts.models import Address, Challenge, Session, User
-from apps.accounts.states import Role
+from apps.accounts.states import MANAGE_PEOPLE, Role
 from apps.core import clock
 from apps.core.admin_actions import act_for
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_site import BahiAdmin, ReadOnlyAdmin
 from apps.core.errors import BahiError
+from apps.core.masking import mask
 from apps.core.search import SearchTerm
-
-_MANAGE = "accounts.manage_people"
 
 
 class StaffForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -160,7 +159,7 @@ class UserAdmin(KeySearch, BahiAdmin):
 
     def _manages(self, request: HttpRequest) -> bool:
         user: Any = request.user
-        return bool(user.has_perm(_MANAGE))
+        return bool(user.has_perm(MANAGE_PEOPLE))
 
     @admin.display(description="name")
     def shown_name(self, user: User) -> str:
@@ -269,7 +268,7 @@ class ChallengeAdmin(KeySearch, ReadOnlyAdmin):
 
     @admin.display(description="sent to")
     def masked(self, challenge: Challenge) -> str:
-        return rules.mask(challenge.destination)
+        return mask(challenge.destination)
 
 
 @admin.register(Address)

@@ -7,6 +7,7 @@ from apps.accounts import selectors
 from apps.accounts.models import User
 from apps.core.admin_contacts import may_read_contacts
 from apps.core.admin_search import Finder, add_finder
+from apps.core.masking import mask
 from apps.core.search import SearchTerm
 
 
@@ -17,7 +18,7 @@ def _find(term: SearchTerm, request: HttpRequest) -> "QuerySet[User]":
 def _describe(person: User, request: HttpRequest) -> tuple[str, str]:
     is_masked = not may_read_contacts(request)
     contacts = [contact for contact in (person.phone, person.email) if contact]
-    shown = [selectors.masked(contact) if is_masked else contact for contact in contacts]
+    shown = [mask(contact) if is_masked else contact for contact in contacts]
     kind = "Staff" if person.is_staff else "Customer"
     return selectors.display_name(person, is_masked=is_masked), " · ".join([kind, *shown])
 

@@ -11,6 +11,7 @@ from apps.accounts.models import Address, Challenge, RefreshToken, Session, User
 from apps.accounts.states import ChallengePurpose, Channel, SendStatus, Transport
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictBooleanField, StrictCharField
 from apps.core.api.renderer import rfc3339
+from apps.core.masking import mask
 from apps.tax import rules as tax
 
 
@@ -223,7 +224,7 @@ class ChallengeResponse(ResponseSerializer):
             "object": "challenge",
             "purpose": challenge.purpose,
             "channel": challenge.channel,
-            "sent_to": rules.mask(challenge.destination),
+            "sent_to": mask(challenge.destination),
             "expires_at": rfc3339(challenge.expires_at),
             "resend_after": rfc3339(asked_at if challenge.send_failure else asked_at + rules.RESEND_GAP),
             "status": status,

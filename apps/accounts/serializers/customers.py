@@ -4,10 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.accounts import rules
 from apps.accounts.models import User
 from apps.core.api import ResponseSerializer
 from apps.core.api.renderer import rfc3339
+from apps.core.masking import mask
 
 
 class CustomerResponse(ResponseSerializer):
@@ -29,7 +29,7 @@ class CustomerResponse(ResponseSerializer):
 
     def to_representation(self, user: User) -> dict[str, Any]:
         is_masked = self.context["is_masked"]
-        shown = rules.mask if is_masked else str
+        shown = mask if is_masked else str
         return {
             "id": user.public_id,
             "object": "customer",

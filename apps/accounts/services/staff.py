@@ -13,13 +13,12 @@ from apps.accounts import events, locks, rules, selectors
 from apps.accounts.models import User
 from apps.accounts.services import passwords, sessions
 from apps.accounts.services.people import EmailInUse, store_password
-from apps.accounts.states import EndReason, Role
+from apps.accounts.states import MANAGE_PEOPLE, EndReason, Role
 from apps.core import ids
 from apps.core.errors import Forbidden, Invalid, NotFound
 from apps.core.events import Actor, record, stored_fields
 from apps.core.security import log_security_event
 
-_MANAGE = "accounts.manage_people"
 #: Who needs no permission: the system itself, and whoever has a shell on the server.
 _TRUSTED_KINDS = frozenset({"system", "operator"})
 
@@ -189,7 +188,7 @@ def _require_manager(actor: Actor, *, of: UUID | None = None) -> None:
         manager = selectors.get_user(ids.decode(User.PREFIX, actor.id))
     except NotFound:
         raise NotYoursToManage from None
-    if not (manager.is_active and manager.is_staff and manager.has_perm(_MANAGE)):
+    if not (manager.is_active and manager.is_staff and manager.has_perm(MANAGE_PEOPLE)):
         raise NotYoursToManage
     if of == manager.pk:
         raise NotYourOwnAccess

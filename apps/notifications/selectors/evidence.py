@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.accounts import selectors as accounts
+from apps.core.masking import mask
 from apps.invoicing import selectors as invoicing
 from apps.notifications.models import Notification
 from apps.notifications.selectors.messages import list_of_order
@@ -94,8 +95,8 @@ def get_evidence(dispute_id: UUID) -> Evidence:
         order=order,
         lines=list(orders.list_lines(order.pk)),
         customer=customer,
-        phone=accounts.masked(customer.phone) if customer.phone else "",
-        email=accounts.masked(customer.email) if customer.email else "",
+        phone=mask(customer.phone) if customer.phone else "",
+        email=mask(customer.email) if customer.email else "",
         signed_up_at=sign_up.created_at if sign_up else None,
         phone_confirmed_at=sign_up.created_at if sign_up and customer.phone and proved_phone else None,
         log_ins=accounts.list_log_ins(user_id=customer.pk, limit=MOST_LOG_INS),
@@ -110,7 +111,7 @@ def get_evidence(dispute_id: UUID) -> Evidence:
 
 def _messages(order: Any) -> list[Told]:
     told = list_of_order(order.pk).filter(user_id=order.customer_id)[:MOST_MESSAGES]
-    return [Told(one, "" if one.channel == Channel.IN_APP else accounts.masked(one.recipient)) for one in told]
+    return [Told(one, "" if one.channel == Channel.IN_APP else mask(one.recipient)) for one in told]
 
 
 def _timeline(order: Any, customer: Any) -> list[Happening]:
