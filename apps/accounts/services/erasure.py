@@ -15,7 +15,7 @@ from apps.core import idempotency
 from apps.core.errors import Conflict
 from apps.core.events import Actor, record, stored_fields
 
-_ERASED = ("phone", "email", "email_confirmed_at", "name", "is_active", "erased_at", "session_version")
+_CHANGED = ("phone", "email", "email_confirmed_at", "name", "is_active", "erased_at", "session_version")
 
 
 class StaffNotErasable(Conflict):
@@ -49,12 +49,12 @@ def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) 
     user.is_active = False
     user.erased_at = now
     sessions.end_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
-    user.save(update_fields=[*_ERASED, "password", "updated_at"])
+    user.save(update_fields=[*_CHANGED, "password", "updated_at"])
     Session.objects.filter(user_id=user_id).update(user_agent="", ip=None)
     Address.objects.filter(user_id=user_id).delete()
     idempotency.forget_answers(principal=user.public_id)
 
-    changed = stored_fields(user, *_ERASED)
+    changed = stored_fields(user, *_CHANGED)
     record(events.USER_ERASED, subject=user, actor=actor, changed=changed, reason=reason, now=now)
 
     return user
