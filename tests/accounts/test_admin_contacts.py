@@ -40,24 +40,24 @@ def show(client: Client, page: str) -> Any:
 
 
 class TestMasked:
-    def test_until_somebody_asks(self, asha: User, browser: Client) -> None:
+    def test_contacts_are_masked_until_they_are_shown(self, asha: User, browser: Client) -> None:
         text = browser.get(page_of(asha)).content.decode()
 
         assert ("+91******2345" in text, "a***@buyers.example" in text) == (True, True)
         assert (PHONE in text, EMAIL in text) == (False, False)
         assert f"/admin/contacts/show/?page={page_of(asha).replace('/', '%2F')}" in text
 
-    def test_what_one_typed_into_the_search_box_stays(self, asha: User, browser: Client) -> None:
+    def test_a_number_in_the_search_box_is_not_masked(self, asha: User, browser: Client) -> None:
         text = browser.get("/admin/accounts/user/", {"q": PHONE}).content.decode()
 
         assert f'value="{PHONE}"' in text
         assert text.count(PHONE) == text.count(f'value="{PHONE}"')
         assert "+91******2345" in text
 
-    def test_not_ones_own_address(self, browser: Client, support: User) -> None:
+    def test_ones_own_address_is_not_masked(self, browser: Client, support: User) -> None:
         assert support.email in browser.get("/admin/").content.decode()
 
-    def test_nor_for_who_manages_people(self, asha: User, administrator: User) -> None:
+    def test_staff_who_manage_people_see_contacts_whole(self, asha: User, administrator: User) -> None:
         client = Client()
         client.force_login(administrator)
         text = client.get(page_of(asha)).content.decode()
@@ -74,7 +74,7 @@ class TestShow:
         assert PHONE not in browser.get(page_of(asha)).content.decode()
         assert not Event.objects.filter(type="accounts.user.contacts_shown").exists()
 
-    def test_a_click_shows_them_and_is_recorded(self, asha: User, browser: Client, support: User) -> None:
+    def test_a_click_shows_contacts_and_is_recorded(self, asha: User, browser: Client, support: User) -> None:
         with capture_logs() as lines:
             answer = show(browser, page_of(asha))
 
@@ -86,7 +86,7 @@ class TestShow:
         assert [line["page"] for line in lines if line["event"] == "contacts_shown"] == [page_of(asha)]
         assert audit.run(now=clock.now(), only=["INV-51"]).violated == []
 
-    def test_for_five_minutes(self, asha: User, browser: Client) -> None:
+    def test_shown_contacts_are_masked_again_after_five_minutes(self, asha: User, browser: Client) -> None:
         with time_machine.travel(NOON, tick=False):
             show(browser, page_of(asha))
         with time_machine.travel(NOON + timedelta(minutes=5, seconds=-1), tick=False):
@@ -94,7 +94,7 @@ class TestShow:
         with time_machine.travel(NOON + timedelta(minutes=5), tick=False):
             assert PHONE not in browser.get(page_of(asha)).content.decode()
 
-    def test_on_that_page_alone(self, asha: User, browser: Client) -> None:
+    def test_contacts_are_shown_on_the_requested_page_alone(self, asha: User, browser: Client) -> None:
         address = make_address(asha, phone=PHONE)
 
         show(browser, page_of(asha))
@@ -102,7 +102,7 @@ class TestShow:
         assert PHONE not in browser.get("/admin/accounts/user/").content.decode()
         assert PHONE not in browser.get(page_of(address)).content.decode()
 
-    def test_to_that_member_of_staff_alone(self, asha: User, browser: Client, finance: User) -> None:
+    def test_contacts_are_shown_to_the_requester_alone(self, asha: User, browser: Client, finance: User) -> None:
         show(browser, page_of(asha))
 
         other = Client()

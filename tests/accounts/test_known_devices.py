@@ -55,7 +55,7 @@ def asha(db: None) -> User:
 
 
 class TestStrangers:
-    def test_they_lock_out_only_each_other(self, known: Client, support: User) -> None:
+    def test_strangers_cannot_lock_a_known_device_out(self, known: Client, support: User) -> None:
         for number in range(6):
             log_in(Client(), support.email, "wrong", ip=f"198.51.100.{number}")
 
@@ -63,14 +63,14 @@ class TestStrangers:
         assert log_in(known, support.email).status_code == 302
         assert is_in(known)
 
-    def test_not_even_from_the_same_address(self, known: Client, support: User) -> None:
+    def test_strangers_at_the_same_address_cannot_lock_a_known_device_out(self, known: Client, support: User) -> None:
         for number in range(6):
             log_in(Client(), f"somebody{number}@shop.example", "wrong")
 
         assert "Too many attempts." in log_in(Client(), support.email).content.decode()
         assert log_in(known, support.email).status_code == 302
 
-    def test_nor_for_the_rest_of_the_hour(self, known: Client, support: User) -> None:
+    def test_strangers_cannot_lock_a_known_device_out_for_an_hour(self, known: Client, support: User) -> None:
         now = clock.now()
         for number in range(20):
             with time_machine.travel(now + timedelta(minutes=2 * number), tick=False):
@@ -81,7 +81,7 @@ class TestStrangers:
             assert "Too many attempts. Try again in 21 minutes." in stranger
             assert log_in(known, support.email).status_code == 302
 
-    def test_over_the_api_too(self, asha: User) -> None:
+    def test_strangers_cannot_lock_a_known_device_out_of_the_api(self, asha: User) -> None:
         phone = APIClient()
         assert api_log_in(phone, "asha@example.in").status_code == 200
         for number in range(6):
@@ -94,7 +94,7 @@ class TestStrangers:
         assert 1 <= int(refused["Retry-After"]) <= 60
         assert api_log_in(phone, "asha@example.in").status_code == 200
 
-    def test_both_doors_count_as_one(self, support: User) -> None:
+    def test_the_api_and_the_back_office_count_together(self, support: User) -> None:
         for number in range(3):
             log_in(Client(), support.email, "wrong", ip=f"198.51.100.{number}")
         for number in range(2):
@@ -105,7 +105,7 @@ class TestStrangers:
 
 
 class TestKnownDevice:
-    def test_it_has_five_a_minute_of_its_own(self, known: Client, support: User) -> None:
+    def test_a_known_device_has_five_attempts_a_minute(self, known: Client, support: User) -> None:
         with time_machine.travel(clock.now(), tick=False):
             pages = [log_in(known, support.email, "wrong", ip=f"198.51.100.{number}") for number in range(5)]
             last = log_in(known, support.email)
@@ -114,7 +114,7 @@ class TestKnownDevice:
         assert "Too many attempts. Try again in 60 seconds." in last.content.decode()
         assert not is_in(known)
 
-    def test_and_twenty_an_hour(self, known: Client, support: User) -> None:
+    def test_a_known_device_has_twenty_attempts_an_hour(self, known: Client, support: User) -> None:
         now = clock.now()
         for number in range(20):
             with time_machine.travel(now + timedelta(minutes=2 * number), tick=False):
@@ -125,19 +125,19 @@ class TestKnownDevice:
         with time_machine.travel(now + timedelta(minutes=60, seconds=1), tick=False):
             assert log_in(known, support.email).status_code == 302
 
-    def test_what_it_guesses_wrong_is_not_the_strangers_to_bear(self, known: Client, support: User) -> None:
+    def test_wrong_guesses_on_a_known_device_do_not_count_for_strangers(self, known: Client, support: User) -> None:
         for _ in range(6):
             log_in(known, support.email, "wrong")
 
         assert log_in(Client(), support.email, ip="192.0.2.1").status_code == 302
 
-    def test_it_is_known_for_those_who_logged_in_there_alone(self, known: Client, finance: User) -> None:
+    def test_a_device_is_known_only_for_people_who_logged_in_there(self, known: Client, finance: User) -> None:
         for number in range(5):
             log_in(Client(), finance.email, "wrong", ip=f"198.51.100.{number}")
 
         assert "Too many attempts." in log_in(known, finance.email).content.decode()
 
-    def test_a_shared_one_is_known_for_each(self, known: Client, support: User, finance: User) -> None:
+    def test_a_shared_device_is_known_for_each_person(self, known: Client, support: User, finance: User) -> None:
         assert log_in(known, finance.email).status_code == 302
         known.post("/admin/logout/")
         for member in (support, finance):
@@ -159,7 +159,7 @@ class TestKnownDevice:
         assert support.email not in cookie.value
 
     @pytest.mark.parametrize("forged", ["", "x", "eyJpZCI6IngiLCJwZW9wbGUiOltdfQ:1abc:x", "\x00", "x" * 5000])
-    def test_a_forged_one_is_a_strangers(self, known: Client, support: User, forged: str) -> None:
+    def test_a_forged_cookie_makes_no_known_device(self, known: Client, support: User, forged: str) -> None:
         value = known.cookies["bahi_device"].value
         for number in range(5):
             log_in(Client(), support.email, "wrong", ip=f"198.51.100.{number}")
@@ -169,7 +169,7 @@ class TestKnownDevice:
             browser.cookies["bahi_device"] = cookie
             assert "Too many attempts." in log_in(browser, support.email, ip="192.0.2.1").content.decode()
 
-    def test_it_is_forgotten_after_ninety_days(self, known: Client, support: User) -> None:
+    def test_a_device_is_forgotten_after_ninety_days(self, known: Client, support: User) -> None:
         later = clock.now() + timedelta(days=90, seconds=1)
         with time_machine.travel(later, tick=False):
             for number in range(5):
@@ -177,14 +177,14 @@ class TestKnownDevice:
 
             assert "Too many attempts." in log_in(known, support.email).content.decode()
 
-    def test_a_failed_log_in_makes_none(self, support: User) -> None:
+    def test_a_failed_log_in_makes_no_known_device(self, support: User) -> None:
         browser = Client()
 
         log_in(browser, support.email, "wrong")
 
         assert "bahi_device" not in browser.cookies
 
-    def test_a_code_makes_one_known_too(self, asha: User) -> None:
+    def test_a_log_in_by_code_makes_a_known_device(self, asha: User) -> None:
         phone = APIClient()
         challenge = put_code(
             services.request_log_in_code(
@@ -197,7 +197,7 @@ class TestKnownDevice:
 
         assert api_log_in(phone, "asha@example.in").status_code == 200
 
-    def test_by_phone_number_and_by_mail_it_is_one(self, asha: User) -> None:
+    def test_log_ins_by_phone_and_by_e_mail_make_one_known_device(self, asha: User) -> None:
         phone = APIClient()
         api_log_in(phone, "asha@example.in")
         for _ in range(5):
@@ -208,16 +208,16 @@ class TestKnownDevice:
 
 
 class TestSuccessDoesNotCount:
-    def test_in_the_admin(self, support: User) -> None:
+    def test_log_ins_to_the_back_office_that_succeed_do_not_count(self, support: User) -> None:
         for _ in range(12):
             assert log_in(Client(), support.email).status_code == 302
 
         assert not Budget.objects.exclude(hits=[]).exists()
 
-    def test_over_the_api(self, asha: User) -> None:
+    def test_log_ins_to_the_api_that_succeed_do_not_count(self, asha: User) -> None:
         assert [api_log_in(APIClient(), "asha@example.in").status_code for _ in range(12)] == [200] * 12
 
-    def test_nor_does_it_forgive_what_was_wrong(self, asha: User) -> None:
+    def test_a_log_in_that_succeeds_forgives_no_wrong_password(self, asha: User) -> None:
         answers = []
         for _ in range(4):
             api_log_in(APIClient(), "asha@example.in", "wrong")
@@ -227,13 +227,13 @@ class TestSuccessDoesNotCount:
         assert answers == [200] * 4
         assert api_log_in(APIClient(), "asha@example.in").status_code == 429
 
-    def test_who_may_not_enter_has_not_succeeded(self, asha: User) -> None:
+    def test_a_customers_correct_password_counts_in_the_back_office(self, asha: User) -> None:
         for _ in range(5):
             assert log_in(Client(), asha.email or "").status_code == 200
 
         assert "Too many attempts." in log_in(Client(), asha.email or "").content.decode()
 
-    def test_a_refused_try_is_looked_at_by_nobody(self, asha: User) -> None:
+    def test_a_refused_attempt_checks_no_password(self, asha: User) -> None:
         device = Device(ip=OFFICE, user_agent="", transport=Transport.BODY)
         for _ in range(5):
             api_log_in(APIClient(), "asha@example.in", "wrong")

@@ -185,7 +185,7 @@ class TestSupportReadsNoSecret:
     @pytest.mark.parametrize("lookup", ["password__startswith", "password__regex", "phone__regex", "email__contains", "phone__lt",
                                         "session_version", "sessions__ip__startswith", "addresses__gstin__startswith",
                                         "groups__name", "user_permissions__codename"])  # fmt: skip
-    def test_neither_alone_nor_next_to_a_key(self, browser: Client, lookup: str) -> None:
+    def test_lookups_of_secrets_are_refused(self, browser: Client, lookup: str) -> None:
         person = make_user(phone="+919876500009")
 
         for query in ({lookup: "+919876500009"}, {"id__exact": str(person.pk), lookup: "b"}):
@@ -205,7 +205,7 @@ class TestSupportReadsNoSecret:
 
         assert [answer.status_code for answer in answers] == [400, 400]
 
-    def test_not_through_what_leads_to_people(self, browser: Client) -> None:
+    def test_lookups_of_secrets_through_relations_are_refused(self, browser: Client) -> None:
         for path in ("orders/order/", "accounts/address/", "payments/payment/", "notifications/notification/"):
             for lookup in (
                 "customer__password__startswith",
@@ -214,7 +214,7 @@ class TestSupportReadsNoSecret:
             ):
                 assert browser.get(f"/admin/{path}", {lookup: "b"}).status_code == 400
 
-    def test_nor_by_an_action_on_what_a_look_up_found(self, browser: Client) -> None:
+    def test_actions_on_refused_lookups_change_nothing(self, browser: Client) -> None:
         person = make_user()
         query = f"?password__startswith=b&id__exact={person.pk}"
 
@@ -224,7 +224,7 @@ class TestSupportReadsNoSecret:
         assert answer.status_code == 400
         assert person.is_active
 
-    def test_filters_and_whole_searches_go_on(self, browser: Client) -> None:
+    def test_filters_and_whole_searches_are_allowed(self, browser: Client) -> None:
         person = make_user(phone="+919876500009", name="Bala")
 
         pages = [

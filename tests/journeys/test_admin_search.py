@@ -77,7 +77,7 @@ class TestWhatPeopleType:
     def browser(self, administrator: Any, shop: Any) -> Client:
         return browser_of(administrator)
 
-    def test_a_phone_in_any_writing(self, browser: Client) -> None:
+    def test_a_person_is_found_by_a_phone_in_any_writing(self, browser: Client) -> None:
         writings = (
             "+919876543210",
             "9876543210",
@@ -91,10 +91,10 @@ class TestWhatPeopleType:
 
         assert [names_in(browser, typed) for typed in writings] == [found] * len(writings)
 
-    def test_a_phone_of_an_address(self, browser: Client) -> None:
+    def test_a_person_is_found_by_the_phone_of_an_address(self, browser: Client) -> None:
         assert names_in(browser, "90000 11111")["People"] == ["Asha Rao"]
 
-    def test_an_order_by_its_number_or_last_digits(self, browser: Client) -> None:
+    def test_an_order_is_found_by_its_number_or_last_digits(self, browser: Client) -> None:
         expected = {
             "000123": ["ORD-2627-000123"], "123": ["ORD-2627-000123", "ORD-2627-001123"], "1123": ["ORD-2627-001123"],
             "42": ["ORD-2627-000042"], "#42": ["ORD-2627-000042"], "2": [], "2627-000123": ["ORD-2627-000123"],
@@ -104,7 +104,7 @@ class TestWhatPeopleType:
 
         assert {typed: names_in(browser, typed).get("Orders", []) for typed in expected} == expected
 
-    def test_a_person_by_words_of_a_name(self, browser: Client) -> None:
+    def test_a_person_is_found_by_words_of_a_name(self, browser: Client) -> None:
         expected = {
             "asha": ["Asha Rao"], "rao ash": ["Asha Rao"], "ASHA RAO": ["Asha Rao"], "meera": ["Asha Rao"], "iyer tex": ["Asha Rao"],
             "bala": ["Bala Krishnan"], "krish": ["Bala Krishnan"], "hna": [], "asha bala": [], "'; drop": [], "a & !b | (c": [],
@@ -112,20 +112,20 @@ class TestWhatPeopleType:
 
         assert {typed: names_in(browser, typed).get("People", []) for typed in expected} == expected
 
-    def test_orders_by_who_bought(self, browser: Client) -> None:
+    def test_orders_are_found_by_their_buyer(self, browser: Client) -> None:
         assert names_in(browser, "bala krishnan") == {"People": ["Bala Krishnan"], "Orders": ["ORD-2627-000042"]}
 
-    def test_an_e_mail(self, browser: Client) -> None:
+    def test_a_person_is_found_by_an_e_mail_address(self, browser: Client) -> None:
         for typed in ("asha@example.com", " ASHA@Example.com "):
             assert names_in(browser, typed)["People"] == ["Asha Rao"]
 
-    def test_an_invoice_number(self, browser: Client, shop: Any) -> None:
+    def test_an_invoice_is_found_by_its_number(self, browser: Client, shop: Any) -> None:
         number = shop["invoice"].number
 
         for typed in (number, number.lower(), number[:-2]):
             assert names_in(browser, typed) == {"Invoices and credit notes": [number]}
 
-    def test_ids_of_the_gateway(self, browser: Client, shop: Any) -> None:
+    def test_money_is_found_by_ids_of_the_gateway(self, browser: Client, shop: Any) -> None:
         payment, refund = shop["attempt"].payment.public_id, shop["refund"].number
 
         assert names_in(browser, "pay_29QQoUBi66xm2f") == {
@@ -136,7 +136,7 @@ class TestWhatPeopleType:
         assert names_in(browser, "disp_Esz7KAitoYM7PJ") == {"Disputes": ["disp_Esz7KAitoYM7PJ"]}
         assert names_in(browser, "setl_7IZKKI4Pnt2kEe") == {"Settlements": ["setl_7IZKKI4Pnt2kEe"]}
 
-    def test_references_of_banks(self, browser: Client, shop: Any) -> None:
+    def test_money_is_found_by_references_of_banks(self, browser: Client, shop: Any) -> None:
         refund = shop["refund"]
         Refund.objects.filter(pk=refund.pk).update(manual_reference="HDFCR52026112812345678")
 
@@ -145,13 +145,13 @@ class TestWhatPeopleType:
         assert names_in(browser, "10000000000000") == {"Refunds": [refund.number]}
         assert names_in(browser, "hdfcr52026112812345678") == {"Refunds": [refund.number]}
 
-    def test_public_ids(self, browser: Client, shop: Any) -> None:
+    def test_anything_is_found_by_its_public_id(self, browser: Client, shop: Any) -> None:
         assert names_in(browser, shop["first"].public_id) == {"Orders": ["ORD-2627-000123"]}
         assert names_in(browser, shop["asha"].public_id)["People"] == ["Asha Rao"]
         assert names_in(browser, shop["attempt"].public_id) == {"Payment attempts": ["pay_29QQoUBi66xm2f"]}
         assert names_in(browser, shop["refund"].number) == {"Refunds": [shop["refund"].number]}
 
-    def test_goods_by_sku_and_by_words(self, browser: Client, shop: Any) -> None:
+    def test_goods_are_found_by_sku_and_by_words(self, browser: Client, shop: Any) -> None:
         sku = shop["variant"].sku
 
         assert names_in(browser, sku.lower()) == {"Variants": [sku]}
@@ -405,7 +405,7 @@ class TestListsOfMoney:
             ("invoicing/invoice", ("ORD-2627-000123", "000123", "pay_29QQoUBi66xm2f")),
         ],
     )
-    def test_one_row_by_each_of_its_names(
+    def test_a_row_is_found_by_each_of_its_names(
         self, administrator: Any, shop: Any, page: str, terms: tuple[str, ...]
     ) -> None:
         browser = browser_of(administrator)
@@ -418,7 +418,7 @@ class TestListsOfMoney:
         assert found == dict.fromkeys(terms, 1)
         assert nothing == dict.fromkeys(nothing, 0)
 
-    def test_payments_by_a_phone_in_any_writing(self, administrator: Any, shop: Any) -> None:
+    def test_payments_are_found_by_a_phone_in_any_writing(self, administrator: Any, shop: Any) -> None:
         browser = browser_of(administrator)
 
         assert rows_of(browser, "payments/payment", "098765 43210") == 2

@@ -39,12 +39,14 @@ def _submit_twice(order: Any) -> list[Any]:
 
 
 class TestOnePageSubmittedTwice:
-    def test_makes_one_refund(self, order: Any) -> None:
+    def test_a_page_submitted_twice_makes_one_refund(self, order: Any) -> None:
         assert _submit_twice(order) == [302, 302]
 
         assert list(Refund.objects.values_list("amount", flat=True)) == [10_000]
 
-    def test_control_without_the_claim_it_makes_two(self, order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_control_without_the_claim_a_page_submitted_twice_makes_two(
+        self, order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def claim_nothing(**_: Any) -> StoredAnswer | None:
             return None
 
@@ -68,13 +70,13 @@ class TestTwoPeople:
 
         return run_together(*[lambda actor=actor: request(actor) for actor in people])
 
-    def test_refund_what_they_saw_once(self, order: Any) -> None:
+    def test_two_people_refund_an_order_once(self, order: Any) -> None:
         results = self._request_both(order)
 
         assert sorted(type(result).__name__ for result in results) == ["RefundPreviewOutdated", "list"]
         assert Refund.objects.count() == 1
 
-    def test_control_without_the_lock_of_the_order_they_refund_it_twice(
+    def test_control_without_the_lock_two_people_refund_an_order_twice(
         self, order: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         barrier = threading.Barrier(2)
