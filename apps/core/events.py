@@ -160,7 +160,7 @@ def list_events_until(model: type[Subject], subject_id: UUID, *, at: datetime) -
     with everything before it, so that the state is one that really was.
     """
     events = list(list_events_of_subjects(model, [subject_id]))
-    # Events of before instants were kept in milliseconds are written without their rest, and asked for without it.
+    # A caller may give a finer `now` than the milliseconds in which the API writes instants and reads them again.
     told = [position for position, event in enumerate(events) if clock.to_milliseconds(event.created_at) <= at]
     return events[: told[-1] + 1] if told else []
 

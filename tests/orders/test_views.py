@@ -652,7 +652,7 @@ class TestAsOf:
             assert client.get(url, {"as_of": now["updated_at"]}).json() == now
             assert client.get(url, {"as_of": "2026-11-21T05:30:00.122Z"}).status_code == 404
 
-    def test_an_order_of_before_instants_were_in_milliseconds_is_found_by_what_is_written_of_it(
+    def test_an_instant_finer_than_milliseconds_is_found_by_what_is_written_of_it(
         self, owner: Any, client_of: ClientOf
     ) -> None:
         fine = datetime(2026, 11, 21, 5, 30, 0, 123_987, tzinfo=UTC)
