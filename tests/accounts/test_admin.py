@@ -9,7 +9,7 @@ from apps.accounts.models import Challenge, Session, User
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from tests.factories.accounts import make_address, make_session, make_staff
+from tests.factories.accounts import make_address, make_challenge, make_session, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
@@ -27,6 +27,38 @@ def page_of(client: Client) -> Any:
 
 def log_in(client: Client, email: str, password: str = PASSWORD) -> Any:
     return client.post("/admin/login/?next=/admin/", {"username": email, "password": password})
+
+
+class TestSearchOfLists:
+    @pytest.mark.parametrize("typed", ["098765 43210", "98765/43210", "Asha.Owner@Example.in"])
+    @pytest.mark.parametrize("page", ["user", "session", "challenge", "address"])
+    def test_a_list_is_searched_by_a_contact_in_any_writing(
+        self, page_of: Any, administrator: User, page: str, typed: str
+    ) -> None:
+        asha, bala = make_user(phone="+919876543210", email="asha.owner@example.in"), make_user()
+        for person in (asha, bala):
+            make_session(person)
+            make_address(person)
+        for destination in ("+919876543210", "asha.owner@example.in", "+919812345678"):
+            make_challenge(destination)
+
+        rows = page_of(administrator).get(f"/admin/accounts/{page}/", {"q": typed}).context["cl"].result_list
+
+        key = {"user": "pk", "session": "user_id", "address": "user_id"}.get(page)
+        assert len(rows) == 1
+        assert key is None or getattr(rows[0], key) == asha.pk
+
+    @pytest.mark.parametrize(
+        ("typed", "found"), [("560001", 1), ("29AAGCB1286Q000", 0), ("560", 0), ("nobody@example.in", 0)]
+    )
+    def test_addresses_are_searched_by_a_whole_pin_or_gstin(
+        self, page_of: Any, administrator: User, typed: str, found: int
+    ) -> None:
+        make_address(make_user(), pin="560001")
+
+        rows = page_of(administrator).get("/admin/accounts/address/", {"q": typed}).context["cl"].result_list
+
+        assert len(rows) == found
 
 
 class TestLogIn:

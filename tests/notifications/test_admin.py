@@ -38,6 +38,7 @@ def test_messages_are_found_by_phone_and_filtered_by_status(owner: Any, staff_cl
     ("term", "is_found"),
     [
         ("98765 43210", True),
+        ("098765-43210", True),
         ("asha@example.com", True),
         ("{public_id}", True),
         ("<{public_id}@bahi.example>", True),
