@@ -42,9 +42,10 @@ contract: setup-dev ## Check the OpenAPI document against the API that runs: a g
 	@$(DEVTOOLS) contract
 
 nightly: setup-dev ## What takes longer or needs more than Python: a TypeScript client plays a sale (needs Node.js and npm)
+	@$(DEVTOOLS) lint-workflows
 	@$(DEVTOOLS) contract typescript
 
-check: setup-dev check-code ## Format, lint, types, layers, migrations, licences, API description
+check: setup-dev check-code ## Format, lint, types, layers, migrations, repository files, licences, API description
 	@$(DEVTOOLS) with-servers -- $(MAKE) --no-print-directory check-database
 	@echo "check: all well"
 
@@ -53,6 +54,10 @@ check-code:
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 	$(BIN)/pip-licenses --partial-match --allow-only="$(LICENCES)" --format=plain-vertical >/dev/null
 
 check-database: export DJANGO_SETTINGS_MODULE = config.settings.local

