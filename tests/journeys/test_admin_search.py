@@ -181,6 +181,12 @@ class TestWhatIsNotFound:
         assert "A person's name, whole phone number or whole e-mail address" in page
         assert "The UTR of a settlement, as it stands on the bank's statement" in page
 
+    def test_a_dispute_and_any_public_id_are_named_among_what_can_be_typed(self, administrator: Any) -> None:
+        text = browser_of(administrator).get(URL).content.decode()
+
+        assert "The gateway&#x27;s id of a dispute, such as disp_…" in text
+        assert text.count("The public id of any of these, such as ord_… or pay_…") == 1
+
     def test_a_role_is_told_what_it_can_type(self, catalogue_manager: Any, shop: Any) -> None:
         page = browser_of(catalogue_manager).get(URL).content.decode()
 

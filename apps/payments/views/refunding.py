@@ -43,7 +43,7 @@ _NOTHING = OpenApiExample("Nothing to say", request_only=True, value={})
 
 
 class RefundNotYours(Forbidden):
-    message = "This is not yours to decide."
+    message = "Your account may not decide about this refund."
 
 
 class RefundView(ApiView):
