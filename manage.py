@@ -3,11 +3,19 @@
 
 import os
 import sys
+from typing import Never
 
 from django.db import InterfaceError, OperationalError
 
 from apps.core.management.command_help import print_help
-from apps.core.management.operating import BAD_SETTINGS, FAILED, error_json, first_line
+from apps.core.management.operating import (
+    BAD_SETTINGS,
+    FAILED,
+    UNKNOWN_COMMAND,
+    end_without_reader,
+    error_json,
+    first_line,
+)
 from config.settings import settings_module
 
 
@@ -15,25 +23,39 @@ def main() -> None:
     if print_help(sys.argv[1:]):
         return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings_module(os.environ))
-    from django.conf import settings
     from django.core.management import execute_from_command_line
 
     try:
         execute_from_command_line(sys.argv)
     except SystemExit as end:
-        if end.code == FAILED and "--json" in sys.argv and not settings.configured:
-            sys.stdout.write(
-                error_json(BAD_SETTINGS, "The environment is not valid; what is wrong is on stderr.") + "\n"
-            )
+        from config.settings.environment import WrongEnvironment
+
+        if isinstance(end.__cause__, WrongEnvironment):
+            _fail(BAD_SETTINGS, str(end.__cause__))
+        if (name := _unknown_command()) is not None and end.code:
+            _fail(UNKNOWN_COMMAND, f"There is no command {name!r}; `manage.py help` lists them.")
         raise
     except (OperationalError, InterfaceError) as failure:
         # Of Django's own commands; ours say it themselves.
         sys.stderr.write(f"The database does not answer, or took too long: {first_line(failure)}\n")
         sys.exit(FAILED)
     except BrokenPipeError:
-        # Who reads our output has seen enough, as `head` has: no traceback, and no promise that all went well.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        raise end_without_reader() from None
+
+
+def _unknown_command() -> str | None:
+    """Return the name that the command line begins with, or asks for help about, if there is no such command."""
+    from django.core.management import get_commands
+
+    names = [argument for argument in sys.argv[1:] if argument != "help"]
+    return None if not names or names[0] in get_commands() else names[0]
+
+
+def _fail(code: str, text: str) -> Never:
+    """End as a command does that could not run. What people read is on stderr already."""
+    if "--json" in sys.argv:
+        sys.stdout.write(error_json(code, text) + "\n")
+    sys.exit(FAILED)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -157,20 +158,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read our output has seen enough, as `| head` has.
+        # Nobody reads our output to its end, as with `| head`: we have not finished.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 2
     except subprocess.CalledProcessError as failed:
         return failed.returncode
     except environment.WrongEnvironment as wrong:
         print(wrong, file=sys.stderr)
+        _print_json(arguments, "bad_settings", " ".join(str(wrong).splitlines()))
         return 2
     except RuntimeError as failed:
         # Ours are sentences for the user; any other is a bug and keeps its traceback.
         if not type(failed).__module__.startswith("devtools"):
             raise
         print(f"{arguments.subcommand}: {failed}", file=sys.stderr)
-        return 1
+        _print_json(arguments, "could_not_run", str(failed))
+        return 2 if arguments.subcommand == "manage" else 1
+
+
+def _print_json(arguments: argparse.Namespace, code: str, text: str) -> None:
+    """Say as JSON, as commands do, why one did not begin; nothing of Django may be installed where this module runs."""
+    if arguments.subcommand == "manage" and "--json" in arguments.rest:
+        print(json.dumps({"error": {"code": code, "message": text}}, indent=2))
 
 
 if __name__ == "__main__":

@@ -73,8 +73,17 @@ class Report:
     results: Sequence[Result] = field(default_factory=list)
 
     @property
-    def violated(self) -> list[Result]:
+    def failing(self) -> list[Result]:
+        """What is violated, and what could not be checked."""
         return [result for result in self.results if not result.holds]
+
+    @property
+    def violated(self) -> list[Result]:
+        return [result for result in self.failing if not result.error]
+
+    @property
+    def unchecked(self) -> list[Result]:
+        return [result for result in self.results if result.error]
 
     @property
     def milliseconds(self) -> float:
@@ -88,10 +97,12 @@ def list_invariants(only: Iterable[str] = ()) -> list[Invariant]:
     :raises NoSuchInvariant: if a name is none of them
     """
     every: Sequence[Invariant] = import_string(settings.INVARIANTS)
-    wanted = {name.lower() for name in only}
+    names = list(only)
+    wanted = {name.lower() for name in names}
     known = {invariant.id.lower() for invariant in every} | {invariant.name.lower() for invariant in every}
-    for name in sorted(wanted - known):
-        raise NoSuchInvariant(name)
+    for name in names:
+        if name.lower() not in known:
+            raise NoSuchInvariant(name)
     if not wanted:
         return list(every)
     return [invariant for invariant in every if {invariant.id.lower(), invariant.name.lower()} & wanted]
@@ -166,8 +177,8 @@ def _violations(invariant: Invariant, cursor: Any, now: datetime) -> list[dict[s
 
 def keep(report: Report) -> AuditRun:
     """Write an audit's result down, and into the log as an error if anything is violated."""
-    violated = {result.invariant.id: result.count or result.error for result in report.violated}
-    for result in report.violated:
+    violated = {result.invariant.id: result.count or result.error for result in report.failing}
+    for result in report.failing:
         log.error(
             "invariant_violated",
             invariant=result.invariant.id,

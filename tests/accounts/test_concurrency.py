@@ -349,7 +349,7 @@ class TestRefreshes:
         assert outcomes == {"done": 8}
         assert len(successors) == 1
         assert RefreshToken.objects.count() == 2
-        assert audit.run(now=clock.now(), only=["INV-46", "INV-46b"]).violated == []
+        assert audit.run(now=clock.now(), only=["INV-46", "INV-46b"]).failing == []
 
     def test_control_without_the_claim_and_the_lock_they_collide(self, monkeypatch: pytest.MonkeyPatch) -> None:
         token, meet = self.token(), meeting(8)
@@ -382,7 +382,7 @@ class TestRefreshes:
         at_once(16, act)
 
         assert not RefreshToken.objects.filter(rotated_at__isnull=True, revoked_at__isnull=True).exists()
-        assert audit.run(now=clock.now(), only=["INV-46", "INV-48"]).violated == []
+        assert audit.run(now=clock.now(), only=["INV-46", "INV-48"]).failing == []
 
 
 class TestPeople:

@@ -373,7 +373,7 @@ class TestRefresh:
         assert (after.status_code, me.status_code) == (401, 401)
         assert Session.objects.get().end_reason == EndReason.REUSE_DETECTED
         assert Event.objects.filter(type="accounts.session.ended").count() == 1
-        assert audit.run(now=clock.now(), only=["INV-46", "INV-46b"]).violated == []
+        assert audit.run(now=clock.now(), only=["INV-46", "INV-46b"]).failing == []
 
     def test_a_week_is_its_life(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         with time_machine.travel("2026-11-21T05:30:00Z", tick=False) as traveller:
@@ -392,7 +392,7 @@ class TestRefresh:
                 tokens = answer.json()
                 expiries.append(tokens["refresh_expires_at"][:10])
             traveller.shift(4)
-            assert audit.run(now=clock.now(), only=["INV-46c"]).violated == []
+            assert audit.run(now=clock.now(), only=["INV-46c"]).failing == []
             traveller.shift(1)
             refused = post(anonymous, "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
 

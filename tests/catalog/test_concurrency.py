@@ -57,7 +57,7 @@ def promised(variant: Variant) -> int:
 
 def violated() -> set[str]:
     report = audit.run(now=clock.now(), only=["INV-01", "INV-02", "INV-03", "INV-04"])
-    return {result.invariant.id for result in report.violated}
+    return {result.invariant.id for result in report.failing}
 
 
 def read_without_lock(variant_ids: Any) -> dict[UUID, StockItem]:

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import threading
 from datetime import datetime, timedelta
@@ -41,7 +42,7 @@ def make_delivery(**fields: Any) -> Delivery:
 def test_an_empty_house_is_in_order(reference_data: None) -> None:
     report = audit.run(now=clock.now())
 
-    assert [(result.invariant.id, result.rows, result.error) for result in report.violated] == []
+    assert [(result.invariant.id, result.rows, result.error) for result in report.failing] == []
     assert len(report.results) == len(audit.list_invariants())
 
 
@@ -189,7 +190,7 @@ class TestCommand:
         assert exit_info.value.code == 1
         assert "VIOLATED INV-38" in out.getvalue()
         assert "waiting=outbox" in out.getvalue()
-        assert "1 of 1 invariants are violated." in out.getvalue()
+        assert "The invariant is violated." in out.getvalue()
 
     def test_prints_json(self) -> None:
         out = StringIO()
@@ -206,7 +207,7 @@ class TestCommand:
         assert "INV-37    events_are_dense" in out.getvalue()
 
     def test_a_name_that_is_none_is_a_clear_error(self) -> None:
-        with pytest.raises(CommandError, match="There is no invariant called inv-0.") as refused:
+        with pytest.raises(CommandError, match="There is no invariant called INV-0.") as refused:
             call_command("audit", "--only", "INV-0")
 
         assert refused.value.returncode == 2
@@ -219,7 +220,7 @@ class TestCommand:
         assert json.loads(out.getvalue()) == {
             "error": {
                 "code": "could_not_run",
-                "message": "There is no invariant called inv-0. `audit --list` shows their names.",
+                "message": "There is no invariant called INV-0. `audit --list` shows their names.",
             }
         }
 
@@ -250,7 +251,28 @@ class TestCommand:
             call_command("audit", stdout=out, no_color=True)
 
         assert out.getvalue().startswith("NOT RUN  INV-X")
-        assert out.getvalue().endswith("1 of 1 invariants could not be checked.\n")
+        assert out.getvalue().endswith("The invariant could not be checked.\n")
+
+    @pytest.mark.parametrize(
+        ("checks", "summary"),
+        [
+            ("h", "The invariant holds ("),
+            ("hh", "All 2 invariants hold ("),
+            ("v", "The invariant is violated."),
+            ("hv", "1 of 2 invariants is violated."),
+            ("vvb", "2 of 3 invariants are violated.\n1 of 3 invariants could not be checked."),
+        ],
+    )
+    def test_counts_what_holds_in_a_sentence(self, monkeypatch: pytest.MonkeyPatch, checks: str, summary: str) -> None:
+        sql = {"b": "SELECT * FROM no_such_table", "h": "SELECT 1 WHERE false", "v": "SELECT 1 AS one"}
+        chosen = [audit.Invariant(id=f"X-{kind}", name=kind, statement="x", sql=sql[kind]) for kind in checks]
+        monkeypatch.setattr(audit, "list_invariants", lambda only: chosen)
+        out = StringIO()
+
+        with contextlib.suppress(SystemExit):
+            call_command("audit", stdout=out, no_color=True)
+
+        assert summary in out.getvalue()
 
 
 def test_a_check_that_cannot_run_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +281,8 @@ def test_a_check_that_cannot_run_is_a_violation(monkeypatch: pytest.MonkeyPatch)
 
     report = audit.run(now=clock.now())
 
-    assert [result.invariant.id for result in report.violated] == ["INV-X"]
+    assert [result.invariant.id for result in report.failing] == ["INV-X"]
+    assert (report.violated, report.unchecked) == ([], report.failing)
     assert "no_such_table" in report.results[0].error
 
 
@@ -310,7 +333,7 @@ def test_all_checks_read_one_snapshot_and_may_take_their_time(monkeypatch: pytes
     twice = [audit.Invariant(id=f"X-{number}", name="x", statement="x", sql=look) for number in range(2)]
     monkeypatch.setattr(audit, "list_invariants", lambda _only: twice)
 
-    assert audit.run(now=clock.now()).violated == []
+    assert audit.run(now=clock.now()).failing == []
 
     assert seen == [("repeatable read", "on", "5min", 0)] * 2
     with connection.cursor() as cursor:
@@ -361,5 +384,5 @@ def test_an_operator_need_not_wait_for_the_clocks_audit(monkeypatch: pytest.Monk
 
     run_audit()
 
-    assert [report and report.violated for report in reports] == [None, []]
+    assert [report and report.failing for report in reports] == [None, []]
     assert AuditRun.objects.count() == 1

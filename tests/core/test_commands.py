@@ -70,19 +70,58 @@ class TestWithoutDatabase:
 
 
 class TestCouldNotRun:
-    def test_wrong_arguments_are_2_in_valid_json(self) -> None:
+    def test_wrong_arguments_are_2_in_json_that_says_what_is_wrong(self) -> None:
         ended = manage("audit", "--json", "--nope")
 
         assert ended.returncode == 2
-        assert json.loads(ended.stdout)["error"]["code"] == "bad_arguments"
+        assert json.loads(ended.stdout) == {
+            "error": {
+                "code": "bad_arguments",
+                "message": "The arguments are not valid: unrecognized arguments: --nope.",
+            }
+        }
         assert "unrecognized arguments: --nope" in ended.stderr
 
-    def test_a_wrong_environment_is_2_in_valid_json(self) -> None:
-        ended = manage("audit", "--json", CODES_PER_DAY="many")
+    def test_wrong_arguments_of_a_part_of_a_command_are_told_too(self) -> None:
+        ended = manage("order", "replay", "--json", "--nope")
 
         assert ended.returncode == 2
-        assert json.loads(ended.stdout)["error"]["code"] == "bad_settings"
+        assert "--nope" in json.loads(ended.stdout)["error"]["message"]
+
+    def test_a_wrong_environment_is_2_in_json_that_says_what_is_wrong(self) -> None:
+        ended = manage("audit", "--json", CODES_PER_DAY="many", PORT="x")
+
+        assert ended.returncode == 2
+        assert json.loads(ended.stdout) == {
+            "error": {"code": "bad_settings", "message": " ".join(ended.stderr.splitlines())}
+        }
         assert ended.stderr.startswith("CODES_PER_DAY must be a whole number")
+
+    @pytest.mark.parametrize("arguments", [["nosuch"], ["nosuch", "--help"], ["help", "nosuch"]], ids=" ".join)
+    def test_an_unknown_command_is_2_in_valid_json(self, arguments: list[str]) -> None:
+        silent, said = manage(*arguments), manage(*arguments, "--json")
+
+        assert (silent.returncode, silent.stdout, said.returncode) == (2, "", 2)
+        assert silent.stderr.startswith("Unknown command: 'nosuch'")
+        assert json.loads(said.stdout) == {
+            "error": {
+                "code": "unknown_command",
+                "message": "There is no command 'nosuch'; `manage.py help` lists them.",
+            }
+        }
+
+    @pytest.mark.parametrize("arguments", [["audit", "--list"], ["diffsettings"]], ids=" ".join)
+    def test_a_command_whose_output_is_not_read_to_its_end_is_2(self, arguments: list[str]) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+
+        with os.fdopen(writer, "wb") as stdout:
+            ended = subprocess.run(
+                [sys.executable, str(ROOT / "manage.py"), *arguments], cwd=ROOT, env=NOWHERE, stdout=stdout,
+                stderr=subprocess.PIPE, text=True, timeout=300, check=False,
+            )  # fmt: skip
+
+        assert (ended.returncode, ended.stderr) == (2, "")
 
     @pytest.mark.django_db
     @pytest.mark.parametrize(

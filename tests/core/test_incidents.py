@@ -127,13 +127,13 @@ class TestOperatorsSeeIncidents:
 @pytest.mark.django_db
 def test_planted_second_open_incident_is_found(reference_data: None) -> None:
     report()
-    assert audit.run(now=clock.now(), only=["INV-53"]).violated == []
+    assert audit.run(now=clock.now(), only=["INV-53"]).failing == []
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("DROP INDEX one_open_incident_per_kind_and_key")
     Incident.objects.create(kind=KIND, key="razorpay", first_seen_at=clock.now(), last_seen_at=clock.now())
 
-    [result] = audit.run(now=clock.now(), only=["INV-53"]).violated
+    [result] = audit.run(now=clock.now(), only=["INV-53"]).failing
     assert (result.count, result.rows[0]["open"]) == (1, 2)
 
 

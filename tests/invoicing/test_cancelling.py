@@ -100,7 +100,7 @@ def check_that_nothing_is_left(order: Order) -> None:
     assert balances(order) == {}
     not_asked = {"INV-42", "CAT-01"}
     report = audit.run(now=clock.now(), only=[one.id for one in audit.list_invariants() if one.id not in not_asked])
-    assert [(result.invariant.id, result.rows, result.error) for result in report.violated] == []
+    assert [(result.invariant.id, result.rows, result.error) for result in report.failing] == []
 
 
 @pytest.mark.parametrize("status", ["confirmed", "on_hold", "in_fulfilment"])

@@ -85,7 +85,7 @@ def test_all_hold_where_all_is_well() -> None:
         make_rendered_credit_note()
     # The payments of these orders are told and not made; how money and documents fit is looked at with all of it.
     report = audit.run(now=LATER, only=set(EVERY) - {"INV-11", "INV-28d"})
-    assert [(result.invariant.id, result.rows, result.error) for result in report.violated] == []
+    assert [(result.invariant.id, result.rows, result.error) for result in report.failing] == []
     assert len(report.results) == 22
 
 

@@ -61,7 +61,7 @@ def test_a_buyer_who_bears_the_fee_has_the_order_confirmed_by_itself(shop: Shop,
     assert ReconciliationException.objects.count() == 0
     assert _balance("gateway_receivable:razorpay") == 0
     assert _balance("bank") == order["total_amount"]
-    assert [(result.invariant.id, result.rows) for result in audit.run(now=clock.now()).violated] == []
+    assert [(result.invariant.id, result.rows) for result in audit.run(now=clock.now()).failing] == []
 
 
 def test_a_buyer_with_an_offer_waits_until_finance_accepts_it(shop: Shop, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_buyer_with_an_offer_waits_until_finance_accepts_it(shop: Shop, tmp_pa
     until(buyer._invoice, what="the invoice")
     assert Invoice.objects.get(type="tax_invoice").total_amount == order["total_amount"]
     assert _balance("payment_differences") == 5_000
-    assert [(result.invariant.id, result.rows) for result in audit.run(now=clock.now()).violated] == []
+    assert [(result.invariant.id, result.rows) for result in audit.run(now=clock.now()).failing] == []
 
 
 def _with_review(buyer: Buyer) -> Any:

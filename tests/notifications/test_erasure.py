@@ -65,7 +65,7 @@ def erase(user: User, *, now: datetime = NOW) -> User:
 
 def violated() -> list[tuple[str, Any]]:
     report = audit.run(now=NOW + timedelta(minutes=20), only=INVARIANTS)
-    return [(result.invariant.id, result.rows or result.error) for result in report.violated]
+    return [(result.invariant.id, result.rows or result.error) for result in report.failing]
 
 
 def everything_of(user: User) -> list[Any]:
@@ -280,7 +280,7 @@ class TestInvariants:
         with pgtrigger.ignore():
             invariant = plant(self, owner)
 
-        found = audit.run(now=NOW + timedelta(minutes=20), only=[invariant]).violated
+        found = audit.run(now=NOW + timedelta(minutes=20), only=[invariant]).failing
         assert [result.invariant.id for result in found] == [invariant]
 
 

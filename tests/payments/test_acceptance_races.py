@@ -46,7 +46,7 @@ def give_back(attempt: PaymentAttempt) -> Any:
 
 def violated() -> list[Any]:
     report = audit.run(now=clock.now(), only=[invariant.id for invariant in INVARIANTS])
-    return [(result.invariant.id, result.rows, result.error) for result in report.violated]
+    return [(result.invariant.id, result.rows, result.error) for result in report.failing]
 
 
 class TestAcceptAtOnce:

@@ -49,7 +49,7 @@ def promised() -> int:
 
 def violated() -> list[Any]:
     report = audit.run(now=clock.now(), only=[invariant.id for invariant in INVARIANTS])
-    return [(result.invariant.id, result.rows, result.error) for result in report.violated]
+    return [(result.invariant.id, result.rows, result.error) for result in report.failing]
 
 
 @pytest.mark.parametrize("is_cancelled_first", [True, False])

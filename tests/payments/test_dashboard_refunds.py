@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
 def violated() -> list[tuple[str, list[Any], str]]:
     report = audit.run(now=clock.now(), only=[one.id for one in INVARIANTS if one.id != "INV-42"])
-    return [(result.invariant.id, result.rows, result.error) for result in report.violated]
+    return [(result.invariant.id, result.rows, result.error) for result in report.failing]
 
 
 @pytest.fixture(autouse=True)

@@ -86,7 +86,7 @@ def test_money_is_not_promised_back_after_it_was_disputed(attempt: PaymentAttemp
     dispute = Dispute.objects.get()
     asked_first = Refund.objects.filter(pk__lt=dispute.pk).count()
     assert Refund.objects.count() == asked_first
-    assert audit.run(now=clock.now(), only=["INV-14d", "INV-20f"]).violated == []
+    assert audit.run(now=clock.now(), only=["INV-14d", "INV-20f"]).failing == []
 
 
 def test_control_without_the_locks_disputed_money_is_promised_back(
@@ -116,4 +116,4 @@ def test_control_without_the_locks_disputed_money_is_promised_back(
 
     run_together(ask_back, dispute_in_between)
 
-    assert [result.invariant.id for result in audit.run(now=clock.now(), only=["INV-14d"]).violated] == ["INV-14d"]
+    assert [result.invariant.id for result in audit.run(now=clock.now(), only=["INV-14d"]).failing] == ["INV-14d"]

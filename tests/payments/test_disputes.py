@@ -336,7 +336,7 @@ def test_an_order_is_disputed_until_the_bank_decides(attempt: PaymentAttempt, en
     make_dispute(attempt, id=dispute.gateway_dispute_id, status=end, amount_deducted=taken * total)
 
     assert status_of(attempt) == (after, 0, taken * total)
-    assert audit.run(now=clock.now(), only=["INV-20f", "INV-14d", "INV-25d"]).violated == []
+    assert audit.run(now=clock.now(), only=["INV-20f", "INV-14d", "INV-25d"]).failing == []
     assert untold(dispute) == []
 
 

@@ -41,7 +41,7 @@ def attempt(order: Any) -> PaymentAttempt:
 
 def violated() -> list[str]:
     report = audit.run(now=clock.now(), only=[one.id for one in INVARIANTS if one.id != "INV-42"])
-    return [result.invariant.id for result in report.violated]
+    return [result.invariant.id for result in report.failing]
 
 
 def books() -> tuple[Any, ...]:
@@ -599,7 +599,7 @@ class TestWebhookAttempts:
             "webhook_failed", broken.public_id, broken.pk,
         )  # fmt: skip
         report = audit.run(now=at, only=["INV-18i", "INV-41"])
-        assert [result.invariant.id for result in report.violated] == []
+        assert [result.invariant.id for result in report.failing] == []
 
     def test_failed_attempt_leaves_nothing_behind(self, broken: Webhook) -> None:
         before = books()

@@ -54,7 +54,7 @@ def run_sql(*statements: str) -> None:
 def violated() -> list[str]:
     report = audit.run(now=clock.now(), only=[invariant.id for invariant in INVARIANTS])
     assert [(result.invariant.id, result.error) for result in report.results if result.error] == []
-    return [result.invariant.id for result in report.violated]
+    return [result.invariant.id for result in report.failing]
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ BOTH = pytest.mark.parametrize("channel", [LINK, QR])
 def _the_books_hold_after_each_test(db: None) -> Any:
     yield
     report = audit.run(now=clock.now(), only=[one.id for one in INVARIANTS])
-    assert [(result.invariant.id, result.rows, result.error) for result in report.violated] == []
+    assert [(result.invariant.id, result.rows, result.error) for result in report.failing] == []
 
 
 def start(order: Any, channel: PaymentChannel = LINK) -> Payment:

@@ -44,7 +44,7 @@ def ask(order: Any, **fields: Any) -> Any:
 
 def violated() -> list[Any]:
     report = audit.run(now=clock.now(), only=[invariant.id for invariant in INVARIANTS])
-    return [(result.invariant.id, result.rows, result.error) for result in report.violated]
+    return [(result.invariant.id, result.rows, result.error) for result in report.failing]
 
 
 def test_ten_full_refunds_at_once_are_one(order: Any) -> None:

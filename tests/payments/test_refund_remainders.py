@@ -112,7 +112,7 @@ def lose(attempt: PaymentAttempt, amount: int) -> None:
 
 def violated() -> list[Any]:
     report = audit.run(now=clock.now(), only=[one.id for one in INVARIANTS if one.id != "INV-42"])
-    return [(result.invariant.id, result.rows, result.error) for result in report.violated]
+    return [(result.invariant.id, result.rows, result.error) for result in report.failing]
 
 
 @with_rows

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 def _the_books_hold_after_each_test(db: None) -> Any:
     yield
     report = audit.run(now=clock.now(), only=[one.id for one in INVARIANTS if one.id != "INV-42"])
-    assert [(result.invariant.id, result.rows, result.error) for result in report.violated] == []
+    assert [(result.invariant.id, result.rows, result.error) for result in report.failing] == []
 
 
 def ask(order: Any, **fields: Any) -> Refund:

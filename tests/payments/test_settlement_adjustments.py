@@ -343,7 +343,7 @@ class TestOverdueReceivable:
 
     @staticmethod
     def violated_at(now: Any) -> list[str]:
-        return [result.invariant.id for result in audit.run(now=now, only=("INV-26c", "INV-26d")).violated]
+        return [result.invariant.id for result in audit.run(now=now, only=("INV-26c", "INV-26d")).failing]
 
     def test_it_is_found_by_the_audit_until_there_is_an_exception(self, owed: PaymentAttempt) -> None:
         soon, late = clock.now() + timedelta(days=9), clock.now() + timedelta(days=12)
@@ -453,7 +453,7 @@ class TestNoSettlementImported:
 
     @staticmethod
     def violated_at(now: Any) -> list[str]:
-        return [result.invariant.id for result in audit.run(now=now, only=("INV-26c", "INV-26d", "INV-28c")).violated]
+        return [result.invariant.id for result in audit.run(now=now, only=("INV-26c", "INV-26d", "INV-28c")).failing]
 
     def test_opens_one_exception_about_all_that_is_owed(self, owed: list[PaymentAttempt], late: Any) -> None:
         assert services.find_overdue_receivables(now=clock.now() + timedelta(days=9)) == 0

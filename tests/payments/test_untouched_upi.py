@@ -86,7 +86,7 @@ class TestUntouchedUpi:
 
         order.refresh_from_db()
         assert (payment.status, payment.next_action, order.status) == (PaymentStatus.SUCCEEDED, {}, "confirmed")
-        assert [result.invariant.id for result in audit.run(now=clock.now()).violated] == []
+        assert [result.invariant.id for result in audit.run(now=clock.now()).failing] == []
 
     def test_the_buyer_can_give_the_payment_up_and_cancel_the_order(self, payment: Payment, order: Any) -> None:
         heard(payment, CARD, AttemptStatus.FAILED)

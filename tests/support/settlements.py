@@ -96,7 +96,7 @@ def violated(*only: str) -> list[str]:
     """Return the ids of the violated invariants; fail if one cannot be checked."""
     report = audit.run(now=clock.now(), only=only)
     assert [(result.invariant.id, result.error) for result in report.results if result.error] == []
-    return [result.invariant.id for result in report.violated]
+    return [result.invariant.id for result in report.failing]
 
 
 def line(entity_id: str, kind: str = "payment", **said: Any) -> dict[str, Any]:

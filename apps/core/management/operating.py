@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 import traceback
@@ -17,8 +18,8 @@ from apps.core import clock
 #: What was compared does not agree; it could not be done at all; Ctrl-C.
 DIFFERS, FAILED, INTERRUPTED = 1, 2, 130
 #: Why a command could not run, as its JSON says it.
-COULD_NOT_RUN, DATABASE_UNAVAILABLE, BAD_ARGUMENTS, BAD_SETTINGS, INTERNAL = (
-    "could_not_run", "database_unavailable", "bad_arguments", "bad_settings", "internal",
+COULD_NOT_RUN, DATABASE_UNAVAILABLE, UNKNOWN_COMMAND, BAD_ARGUMENTS, BAD_SETTINGS, INTERNAL = (
+    "could_not_run", "database_unavailable", "unknown_command", "bad_arguments", "bad_settings", "internal",
 )  # fmt: skip
 
 #: What Postgres says of a table or a column that is not there (SQLSTATE, appendix A of its manual).
@@ -48,7 +49,7 @@ class OperatorCommand(BaseCommand):
             super().run_from_argv(argv)
         except SystemExit as end:
             if end.code == FAILED and not self._has_begun and "--json" in argv:
-                self._write_error(BAD_ARGUMENTS, "The arguments are not valid; the usage is on stderr.")
+                self._write_error(BAD_ARGUMENTS, f"The arguments are not valid: {self._refusal_of(argv)}.")
             raise
         except Exception as fault:
             # A fault of ours must not look like books that do not agree.
@@ -62,7 +63,9 @@ class OperatorCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         self._has_begun = True
         try:
-            return super().execute(*args, **options)
+            result = super().execute(*args, **options)
+            sys.stdout.flush()  # here, where a reader that has gone can still be told from one that has read all
+            return result
         except CommandError as refusal:
             refusal.returncode = FAILED
             if options.get("as_json"):
@@ -81,9 +84,7 @@ class OperatorCommand(BaseCommand):
                 self._write_error(COULD_NOT_RUN, text, stream=options.get("stdout"))
             raise CommandError(text, returncode=FAILED) from failure
         except BrokenPipeError:
-            # Whoever read our output has seen enough, as `| head` has.
-            sys.stderr.close()
-            raise SystemExit(0) from None
+            raise end_without_reader() from None
         except KeyboardInterrupt:
             self.stderr.write("\nStopped. What was done is kept whole; run it again to go on.")
             raise SystemExit(INTERRUPTED) from None
@@ -91,6 +92,15 @@ class OperatorCommand(BaseCommand):
     def fail(self, text: str) -> CommandError:
         """Return the error that ends a command which cannot do what it was asked."""
         return CommandError(text, returncode=FAILED)
+
+    def _refusal_of(self, argv: list[str]) -> str:
+        """Return why arguments that were refused are not valid, in the words that stand on stderr."""
+        self._called_from_command_line = False  # then the parser raises what it would print
+        try:
+            self.create_parser(argv[0], argv[1]).parse_args(argv[2:])
+        except CommandError as refusal:
+            return str(refusal).removeprefix("Error: ").rstrip(".")
+        return "the usage is on stderr"
 
     def _write_error(self, code: str, text: str, *, stream: Any = None) -> None:
         """Write why a command could not run as JSON, unless it has begun to write something else."""
@@ -120,6 +130,14 @@ def _check_is_text(argv: list[str]) -> None:
 def error_json(code: str, text: str) -> str:
     """Return why a command could not run, as `--json` has it."""
     return json.dumps({"error": {"code": code, "message": text}}, indent=2)
+
+
+def end_without_reader() -> SystemExit:
+    """Return the exit of a command whose output nobody reads to its end, as with `| head`: it has not finished."""
+    os.dup2(
+        os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+    )  # the interpreter flushes once more, without a traceback
+    return SystemExit(FAILED)
 
 
 def first_line(failure: Exception) -> str:

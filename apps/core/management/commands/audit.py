@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Command(OperatorCommand):
     help = (
         "Check every invariant against one snapshot of the database and print each with its result and time. Exits 0 if all hold,"
-        " 1 if one is violated, with the rows that break it, and 2 if the audit or one of its checks could not run. Safe to run at"
-        " any time; it only reads."
+        " 1 if one is violated, with the rows that break it, and 2 if the audit could not run, or if one of its checks could not and"
+        " none is violated. Safe to run at any time; it only reads."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -48,8 +48,8 @@ class Command(OperatorCommand):
             self.stdout.write(json.dumps(_as_json(report), default=str, indent=2))
         else:
             self._summarise(report)
-        if report.violated:
-            raise SystemExit(FAILED if all(result.error for result in report.violated) else DIFFERS)
+        if report.failing:
+            raise SystemExit(DIFFERS if report.violated else FAILED)
 
     def _list(self, invariants: list[audit.Invariant], as_json: bool) -> None:
         if as_json:
@@ -71,24 +71,28 @@ class Command(OperatorCommand):
             self.stdout.write(f"         and {result.count - len(result.rows)} more")
 
     def _summarise(self, report: audit.Report) -> None:
-        checked, unchecked = len(report.results), sum(bool(result.error) for result in report.results)
-        violated = len(report.violated) - unchecked
+        checked, violated = len(report.results), len(report.violated)
         if violated:
-            self.stdout.write(self.style.ERROR(f"{violated} of {checked} invariants are violated."))
-        if unchecked:
-            self.stdout.write(self.style.ERROR(f"{unchecked} of {checked} invariants could not be checked."))
-        if not report.violated:
-            self.stdout.write(self.style.SUCCESS(f"All {checked} invariants hold ({report.milliseconds:.0f} ms)."))
+            fate = "is violated" if violated == 1 else "are violated"
+            self.stdout.write(self.style.ERROR(f"{_count(violated, checked)} {fate}."))
+        if report.unchecked:
+            self.stdout.write(self.style.ERROR(f"{_count(len(report.unchecked), checked)} could not be checked."))
+        if not report.failing:
+            subject = "The invariant holds" if checked == 1 else f"All {checked} invariants hold"
+            self.stdout.write(self.style.SUCCESS(f"{subject} ({report.milliseconds:.0f} ms)."))
+
+
+def _count(number: int, checked: int) -> str:
+    return "The invariant" if checked == 1 else f"{number} of {checked} invariants"
 
 
 def _as_json(report: audit.Report) -> dict[str, Any]:
-    unchecked = sum(bool(result.error) for result in report.results)
     return {
         "started_at": clock.rfc3339(report.started_at),
-        "holds": not report.violated,
+        "holds": not report.failing,
         "checked": len(report.results),
-        "violated": len(report.violated) - unchecked,
-        "unchecked": unchecked,
+        "violated": len(report.violated),
+        "unchecked": len(report.unchecked),
         "results": [
             {
                 "id": result.invariant.id,
