@@ -12,6 +12,7 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         # First: DRF's views read settings that name classes of this package, and could not if it were they that load it.
         import_module("apps.core.api")
+        import_module("apps.core.checks")
 
 
 class BackOfficeConfig(admin_apps.AdminConfig):

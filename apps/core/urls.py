@@ -1,4 +1,4 @@
-"""Operators' URLs, outside the API."""
+"""URLs outside the API: of operators, and the icon that browsers ask for by themselves."""
 
 from django.urls import path
 
@@ -8,4 +8,5 @@ urlpatterns = [
     path("livez", views.livez),
     path("readyz", views.readyz),
     path("metrics", views.metrics),
+    path("favicon.ico", views.favicon),
 ]

@@ -1,6 +1,7 @@
 """Is it alive, is it ready, how is it doing, and what can it do."""
 
 import hmac
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils.module_loading import import_string
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -50,7 +52,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def _is_operator(request: HttpRequest) -> bool:
     """Return whether a request bears METRICS_TOKEN; where none is set, everybody is one on a developer's machine and nobody else."""
     if not settings.METRICS_TOKEN:
-        return not settings.IS_PRODUCTION
+        return not settings.IS_STRICT
     scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
     is_right = hmac.compare_digest(sent.strip().encode(), settings.METRICS_TOKEN.encode())
     if sent and not is_right:
@@ -132,6 +134,16 @@ def metrics(request: HttpRequest) -> HttpResponse:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(BooksCollector())
     return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+_FAVICON = Path(__file__).with_name("favicon.ico").read_bytes()
+
+
+@require_safe
+@cache_control(public=True, max_age=604_800)
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Answer with the icon of Bahi's pages, which browsers ask for without being told where it is."""
+    return HttpResponse(_FAVICON, content_type="image/x-icon")
 
 
 #: Media type -> the OpenAPI document, which is the same for everybody and costs a good part of a second.

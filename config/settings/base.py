@@ -29,11 +29,10 @@ OTP_PEPPER = env.OTP_PEPPER
 OTP_PEPPER_FALLBACKS = env.OTP_PEPPER_FALLBACKS
 METRICS_TOKEN = env.METRICS_TOKEN
 DEBUG = False
-IS_PRODUCTION = env.is_strict  # staging counts: it refuses what production refuses
+IS_STRICT = env.is_strict  # in staging and production
 ALLOWED_HOSTS = env.ALLOWED_HOSTS
 PUBLIC_URL = env.PUBLIC_URL
 TRUSTED_PROXY_HOPS = env.TRUSTED_PROXY_HOPS
-REFUSE_UNKNOWN_PROXIES = env.is_strict
 CORS_ALLOWED_ORIGINS = env.CORS_ALLOWED_ORIGINS  # `cors` says what their pages may send and read
 SHOP_NAME = env.SHOP_NAME
 
@@ -65,9 +64,9 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.core.api.middleware.RequestIdMiddleware",
+    "apps.core.api.security_headers.SecurityHeadersMiddleware",  # outside of whatever answers
     "corsheaders.middleware.CorsMiddleware",  # outside of whatever refuses: pages of other origins may read errors too
     "apps.core.api.middleware.ProxyHeaderMiddleware",
-    "apps.core.api.security_headers.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -64,10 +64,11 @@ def refused(variables: dict[str, str], **changes: str | None) -> list[str]:
     return caught.value.sentences
 
 
-def number(name: str, least: int, most: int, value: str, example: str) -> tuple[str, str, str]:
+def number(name: str, least: int, most: int, value: str, example: str, *, of: str = "") -> tuple[str, str, str]:
+    kind = f"a whole number{of and f' of {of}'}"
     return (
         name, value,
-        f"{name} must be a whole number from {least} to {most}, but it is {value!r}; for example {name}={example}.",
+        f"{name} must be {kind} from {least} to {most}, but it is {value!r}; for example {name}={example}.",
     )  # fmt: skip
 
 
@@ -201,10 +202,10 @@ WRONG_EVERYWHERE = [
      ("MSG91_FLOW_TEMPLATES must be a JSON object from the names of messages to the ids of their templates; "
      'for example MSG91_FLOW_TEMPLATES={"order_expired": "6564aa01d6fc05"}.')),
     ("CORS_ALLOWED_ORIGINS", "*",
-     ("CORS_ALLOWED_ORIGINS must be origins in lower case, with scheme and host, and port if it is not the usual one, "
+     ("CORS_ALLOWED_ORIGINS must be origins in lower case, each scheme://host or scheme://host:port and nothing more, "
      "separated by commas, but one is '*'; for example CORS_ALLOWED_ORIGINS=https://shop.example.")),
     ("CORS_ALLOWED_ORIGINS", "https://shop.example/",
-     ("CORS_ALLOWED_ORIGINS must be origins in lower case, with scheme and host, and port if it is not the usual one, "
+     ("CORS_ALLOWED_ORIGINS must be origins in lower case, each scheme://host or scheme://host:port and nothing more, "
      "separated by commas, but one is 'https://shop.example/'; for example CORS_ALLOWED_ORIGINS=https://shop.example.")),
     ("SIGN_UP_COUNTRIES", "India",
      ("SIGN_UP_COUNTRIES must be countries by their two letters, separated by commas, but one is 'India'; "
@@ -245,9 +246,10 @@ WRONG_EVERYWHERE = [
     number("PAYMENT_LIVE_FOR_MINUTES", 1, 43_200, "-15", "15"),
     number("PAYMENT_LINK_LASTS", 15, 259_200, "14", "1440"),
     number("SETTLEMENT_OVERDUE_AFTER_DAYS", 1, 90, "0", "5"),
-    number("REFUND_APPROVAL_ABOVE", 0, 100_000_000_000, "-1", "1000000"),
+    number("REFUND_APPROVAL_ABOVE", 0, 100_000_000_000, "-1", "1000000", of="paise"),
+    number("REFUND_APPROVAL_ABOVE", 0, 100_000_000_000, "10,000", "1000000", of="paise"),
     number("REVIEW_ALARM_AFTER_HOURS", 1, 720, "0", "24"),
-    number("SHIPPING_FLAT_PAISE", 0, 10_000_000, "-4900", "4900"),
+    number("SHIPPING_FLAT_PAISE", 0, 10_000_000, "-4900", "4900", of="paise"),
     number("PORT", 0, 65_535, "65536", "8000"),
     number("WEB_CONCURRENCY", 1, 256, "0", "4"),
     number("WEB_THREADS", 1, 256, "257", "4"),
@@ -262,6 +264,7 @@ WRONG_IN_PRODUCTION_AND_STAGING = [
     ("SHOP_NAME", None, "SHOP_NAME is not set; for example SHOP_NAME=Asha Textiles."),
     ("EMAIL_URL", None, "EMAIL_URL is not set; for example EMAIL_URL=smtp+tls://user:password@mail.example:587."),
     ("DOCUMENTS_DIR", None, "DOCUMENTS_DIR is not set; for example DOCUMENTS_DIR=/var/lib/bahi/documents."),
+    ("PUBLIC_URL", None, "PUBLIC_URL is not set; for example PUBLIC_URL=https://api.shop.example."),
     ("PUBLIC_URL", "http://api.shop.example",
      ("PUBLIC_URL must begin with https://, but it is 'http://api.shop.example'; "
      "for example PUBLIC_URL=https://api.shop.example.")),
@@ -298,8 +301,7 @@ WRONG_IN_PRODUCTION_AND_STAGING = [
     ("SECRET_KEY", "a key for tests alone, which protects nothing at all, and is long",
      f"SECRET_KEY is published in Bahi's repository, so that anybody knows it; for example {SECRET}."),
     ("RAZORPAY_KEY_ID", "rzp_live_A1b2C3d4E5f6G7",
-     ("RAZORPAY_KEY_ID is published in Bahi's repository, so that anybody knows it; "
-     "for example RAZORPAY_KEY_ID=rzp_live_A1b2C3d4E5f6G7.")),
+     "RAZORPAY_KEY_ID is the example of .env.example; take yours from Razorpay's dashboard."),
 ]  # fmt: skip
 
 
@@ -355,6 +357,38 @@ class TestReadEnvironment:
             f"SECRET_KEY is not set; for example {SECRET}.",
             "LATE_PAYMENT must be revive or refund, but it is 'x'; for example LATE_PAYMENT=revive.",
             "WEB_THREADS must be a whole number from 1 to 256, but it is '0'; for example WEB_THREADS=4.",
+        ]
+
+    def test_what_is_unsafe_is_told_together_with_what_is_malformed(self) -> None:
+        assert refused(
+            PRODUCTION,
+            SECRET_KEY=None,
+            SECRET_KEY_FILE="/nowhere/key",
+            OTP_PEPPER="short",
+            PORT="x",
+            PUBLIC_URL=None,
+            REDIS_URL="redis://redis.example/0",
+        ) == [
+            (
+                "SECRET_KEY cannot be read from '/nowhere/key', which SECRET_KEY_FILE names (No such file or directory); "
+                f"for example {SECRET}."
+            ),
+            f"OTP_PEPPER is too short: it has 5 characters, and at least 32 are needed; for example {SECRET}.",
+            "PORT must be a whole number from 0 to 65535, but it is 'x'; for example PORT=8000.",
+            "PUBLIC_URL is not set; for example PUBLIC_URL=https://api.shop.example.",
+            (
+                "REDIS_URL would talk to redis.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+                "for example REDIS_URL=rediss://user:password@redis.example:6379/0."
+            ),
+        ]
+
+    def test_an_unknown_environment_is_told_before_what_it_would_need(self) -> None:
+        assert refused(LOCAL, ENVIRONMENT="prod", PORT="x") == [
+            (
+                "ENVIRONMENT must be local, test, staging or production, but it is 'prod'; "
+                "for example ENVIRONMENT=production."
+            ),
+            "PORT must be a whole number from 0 to 65535, but it is 'x'; for example PORT=8000.",
         ]
 
     def test_no_sentence_shows_a_secret(self) -> None:
@@ -522,6 +556,47 @@ class TestSecretFiles:
         ]
 
 
+class TestMisspeltNames:
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("CORS_ALLOW_ORIGINS", "CORS_ALLOWED_ORIGINS"),
+            ("TRUSTED_PROXY_HOP", "TRUSTED_PROXY_HOPS"),
+            ("OTP_PEPPER_FALLBACK", "OTP_PEPPER_FALLBACKS"),
+            ("METRIC_TOKEN_FILE", "METRICS_TOKEN_FILE"),
+        ],
+    )
+    def test_a_name_that_is_nearly_one_of_ours_is_told_and_ends_nothing(
+        self, name: str, meant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.delenv(meant, raising=False)
+        monkeypatch.setenv(name, "1")
+
+        environment.read_or_exit()
+
+        assert f"{name} is not a variable of Bahi and has no effect. Did you mean {meant}?\n" == capsys.readouterr().err
+
+    @pytest.mark.parametrize("name", ["HOSTNAME", "PGPORT", "REDIS_PORT", "SECRET_KEY_BASE", "LOG_FILE", "PATH"])
+    def test_other_names_are_another_programs(
+        self, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+
+        environment.read_or_exit()
+
+        assert capsys.readouterr().err == ""
+
+    def test_a_name_next_to_one_that_is_set_is_not_told(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("TRUSTED_PROXY_HOP", "1")
+        monkeypatch.setenv("TRUSTED_PROXY_HOPS", "1")
+
+        environment.read_or_exit()
+
+        assert capsys.readouterr().err == ""
+
+
 class TestServers:
     def test_a_database_is_read(self) -> None:
         assert servers.read_database(
@@ -549,6 +624,7 @@ class TestServers:
             ("smtp://127.0.0.1", 25, False, False),
             ("smtp+tls://mail.example", 587, True, False),
             ("smtp+ssl://mail.example", 465, False, True),
+            ("smtps://mail.example", 465, False, True),
             ("smtp+ssl://mail.example:2465", 2465, False, True),
         ],
     )
@@ -561,7 +637,7 @@ class TestServers:
 SHOW = (
     "import django; django.setup(); from django.conf import settings as s;"
     "print(s.ENVIRONMENT, s.SESSION_COOKIE_SECURE, s.REFRESH_COOKIE_SECURE, s.SECURE_HSTS_SECONDS, s.DEBUG,"
-    " s.REFUSE_UNKNOWN_PROXIES, s.DEFAULT_FROM_EMAIL)"
+    " s.IS_STRICT, s.DEFAULT_FROM_EMAIL)"
 )
 WORKER = ["-m", "celery", "-A", "config.celery", "worker"]
 PROCESSES = {
@@ -606,7 +682,7 @@ class TestStart:
         assert (result.returncode, result.stderr) == (
             2,
             (
-                "REFUND_APPROVAL_ABOVE must be a whole number from 0 to 100000000000, but it is '-1'; "
+                "REFUND_APPROVAL_ABOVE must be a whole number of paise from 0 to 100000000000, but it is '-1'; "
                 "for example REFUND_APPROVAL_ABOVE=1000000.\n"
             ),
         )

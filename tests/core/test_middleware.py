@@ -108,7 +108,7 @@ class TestHead:
 class TestProxyHeaderMiddleware:
     @pytest.fixture(autouse=True)
     def _as_in_production(self, settings: Any) -> None:
-        settings.REFUSE_UNKNOWN_PROXIES = True
+        settings.IS_STRICT = True
         settings.TRUSTED_PROXY_HOPS = 0
 
     def answer(self, path: str = "/api/v1/products", **headers: str) -> tuple[HttpResponse, list[HttpRequest]]:
@@ -144,7 +144,7 @@ class TestProxyHeaderMiddleware:
 
     @pytest.mark.parametrize(("hops", "refuses"), [(1, True), (0, False)])
     def test_a_trusted_proxy_and_a_developers_are_let_through(self, hops: int, refuses: bool, settings: Any) -> None:
-        settings.TRUSTED_PROXY_HOPS, settings.REFUSE_UNKNOWN_PROXIES = hops, refuses
+        settings.TRUSTED_PROXY_HOPS, settings.IS_STRICT = hops, refuses
 
         answer, seen = self.answer(**{"X-Forwarded-For": "203.0.113.9"})
 

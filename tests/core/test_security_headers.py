@@ -52,6 +52,24 @@ class TestPolicies:
 
         assert (response.status_code, response["Content-Security-Policy"]) == (400, NOTHING)
 
+    @pytest.mark.parametrize("origin", ["https://shop.example", "https://evil.example"])
+    def test_preflights_have_them_too(self, settings: Any, origin: str) -> None:
+        settings.CORS_ALLOWED_ORIGINS = ["https://shop.example"]
+
+        answer = Client().options("/api/v1/orders", headers={"Origin": origin, "Access-Control-Request-Method": "POST"})
+
+        assert answer["Content-Security-Policy"] == NOTHING
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert "camera=()" in answer["Permissions-Policy"]
+
+    def test_what_a_proxy_may_not_pass_on_has_them_too(self, settings: Any) -> None:
+        settings.IS_STRICT = True
+
+        answer = Client().get("/api/v1/products", headers={"X-Forwarded-For": "203.0.113.9"})
+
+        assert (answer.status_code, answer["Content-Security-Policy"]) == (400, NOTHING)
+        assert answer["X-Content-Type-Options"] == "nosniff"
+
     @pytest.mark.parametrize("path", ["/admin/login/", "/api/docs", "/api/v1/products", "/livez"])
     def test_no_page_uses_features_of_a_device(self, path: str) -> None:
         features = Client().get(path)["Permissions-Policy"].split(", ")

@@ -48,6 +48,14 @@ def test_readyz_is_not_ready_without_the_database(monkeypatch: pytest.MonkeyPatc
     assert (response.status_code, response.json()["checks"]["database"]) == (503, "unreachable")
 
 
+def test_browsers_find_an_icon() -> None:
+    response = Client().get("/favicon.ico")
+
+    assert (response.status_code, response["Content-Type"]) == (200, "image/x-icon")
+    assert response["Cache-Control"] == "public, max-age=604800"
+    assert response.content.startswith(b"\0\0\1\0")
+
+
 TOKEN = "the token of operators, which protects nothing here"
 
 
@@ -57,7 +65,7 @@ class TestOperators:
 
     @pytest.fixture
     def guarded(self, settings: Any) -> None:
-        settings.METRICS_TOKEN, settings.IS_PRODUCTION = TOKEN, True
+        settings.METRICS_TOKEN, settings.IS_STRICT = TOKEN, True
 
     @pytest.mark.parametrize(
         "sent", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Token {TOKEN}", TOKEN, "Bearer ü"]

@@ -34,7 +34,7 @@ def test_makes_a_shop_in_which_everything_adds_up() -> None:
     assert tax.get_default_registration().gstin == "27AAPFU0939F1ZV"
     assert "12 categories" in said
     assert seconds < 15  # of our own time, which is about two
-    assert [result.invariant.name for result in audit.run(now=clock.now()).violated] == []
+    assert [result.invariant.name for result in audit.run(now=clock.now()).failing] == []
 
 
 def test_begins_every_history_and_leaves_the_relay_in_peace() -> None:
@@ -68,7 +68,7 @@ def test_makes_nothing_the_second_time() -> None:
 
 
 def test_does_not_run_in_production(settings: Any) -> None:
-    settings.IS_PRODUCTION = True
+    settings.IS_STRICT = True
 
     with pytest.raises(CommandError, match="production"):
         load()

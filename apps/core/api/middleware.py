@@ -89,7 +89,7 @@ class ProxyHeaderMiddleware:
     Refuse a request that a proxy has passed on where none is trusted.
 
     All clients would have the proxy's address: one of them could spend the budgets of all, and HTTPS would not be seen.
-    Production and staging refuse it (REFUSE_UNKNOWN_PROXIES); elsewhere the headers are ignored.
+    Staging and production refuse it; elsewhere the headers are ignored.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -97,7 +97,7 @@ class ProxyHeaderMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         header = next((name for name in _PROXY_HEADERS if name in request.headers), None)
-        if header is None or settings.TRUSTED_PROXY_HOPS or not settings.REFUSE_UNKNOWN_PROXIES:
+        if header is None or settings.TRUSTED_PROXY_HOPS or not settings.IS_STRICT:
             return self.get_response(request)
         log.error("proxy_not_configured", header=header)
         return refuse(request, ProxyNotConfigured(header))

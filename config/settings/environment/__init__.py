@@ -7,13 +7,16 @@ The typed environment: each variable that Bahi reads, with its bounds, and the r
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from secrets import token_hex
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.settings import MODULES, settings_module
 from config.settings.environment import sections, sentences
+from config.settings.environment.fields import example_of
+from config.settings.environment.misspelt_names import find_misspelt_names
 from config.settings.environment.refusals import find_refusals
 from config.settings.environment.secret_files import read_secret_files
 
@@ -79,28 +82,51 @@ def read(variables: Mapping[str, str]) -> Environment:
     module = given.get("DJANGO_SETTINGS_MODULE", "")
     given.setdefault("ENVIRONMENT", _implied_environment(module))
     fields = Environment.model_fields
-    given, problems = read_secret_files(given, fields)
-    if not problems:
-        source = EnvSettingsSource(Environment)
-        source.env_vars = given
-        try:
-            environment = Environment(**source())
-        except ValidationError as error:
-            problems = sentences.find_problems(error, fields)
-        else:
-            problems = find_refusals(environment, module=module)
+    given, unreadable = read_secret_files(given, fields)
+    malformed = dict(unreadable)
+    try:
+        environment = _typed(given)
+    except ValidationError as error:
+        malformed = dict(sentences.find_problems(error, fields)) | malformed
+        environment = _typed(_with_stand_ins(given, malformed))
+    problems = [(name, malformed[name]) for name in fields if name in malformed]
+    if "ENVIRONMENT" not in malformed:  # which decides what the others must be
+        refusals = find_refusals(environment, module=module)
+        problems += [(name, problem) for name, problem in refusals if name not in malformed]
     if problems:
         raise WrongEnvironment([sentences.sentence(name, problem, fields) for name, problem in problems])
     return environment
 
 
+def _typed(given: Mapping[str, str]) -> Environment:
+    source = EnvSettingsSource(Environment)
+    source.env_vars = given
+    return Environment(**source())
+
+
+def _with_stand_ins(given: Mapping[str, str], malformed: Iterable[str]) -> dict[str, str]:
+    """Return the variables with something well-formed for those that are not, so that the others can be judged too."""
+    kept = {name: text for name, text in given.items() if name not in set(malformed)}
+    for name in malformed:
+        field = Environment.model_fields[name]
+        if field.is_required():
+            example = example_of(field)
+            kept[name] = token_hex(32) if example.startswith("the ") else example
+    return kept
+
+
 def read_or_exit() -> Environment:
-    """Return this process's environment; what is wrong goes to stderr, a line each, and ends the process with 2."""
+    """
+    Return this process's environment; what is wrong goes to stderr, a line each, and ends the process with 2.
+
+    A name that is nearly one of ours is told as well, and ends nothing: it may be another program's.
+    """
+    sys.stderr.write("".join(f"{sentence}\n" for sentence in find_misspelt_names(os.environ, Environment.model_fields)))
     try:
         return read(os.environ)
     except WrongEnvironment as wrong:
         sys.stderr.write("".join(f"{sentence}\n" for sentence in wrong.sentences))
-        raise SystemExit(2) from None
+        raise SystemExit(2) from wrong
 
 
 def _implied_environment(module: str) -> str:

@@ -23,6 +23,16 @@ def variable(about: str, default: Any = ..., *, example: str = "", secret: bool 
     return Field(repr=not secret, validate_default=True, **({} if default is ... else {"default": default}), **settings)
 
 
+def is_secret(field: Any) -> bool:
+    """Return whether no sentence may show the value of a declared variable."""
+    return bool(field.json_schema_extra["secret"])
+
+
+def is_needed(field: Any, *, environment: str) -> bool:
+    """Return whether a declared variable must be set in an environment although it has a default."""
+    return environment in field.json_schema_extra["needed"].split(", ")
+
+
 def example_of(field: Any) -> str:
     """Return the example of a declared variable."""
     extra = field.json_schema_extra

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from config.settings import MODULES
+from config.settings.environment.fields import is_needed, is_secret
 from config.settings.environment.servers import is_this_machine
 
 if TYPE_CHECKING:
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
 #: A variable, and what is wrong with it: the rest of the sentence that its name begins.
 Problem = tuple[str, str]
 
-_NEEDED_IN_PRODUCTION = ("ALLOWED_HOSTS", "SHOP_NAME", "EMAIL_URL", "DOCUMENTS_DIR")
 #: Parts of the secrets that stand in this repository: of the sandbox, the tests, the image and `.env.example`.
 _PUBLISHED = (
-    "sandbox", "for tests alone", "only-to-collect-static-files", "A1b2C3d4E5f6G7", "test_key_secret",
-    "abcdefghijklmnopqrstuvwxyz",
+    "sandbox", "for tests alone", "only-to-collect-static-files", "test_key_secret", "abcdefghijklmnopqrstuvwxyz",
 )  # fmt: skip
+#: Stands for the letters of a key id in `.env.example`.
+_EXAMPLE_KEY_ID = "A1b2C3d4E5f6G7"
 _INSECURE = "django-insecure-"
 
 
@@ -45,22 +46,15 @@ def _other_module(environment: "Environment", module: str) -> Iterator[Problem]:
     is_base = module == "config.settings.base" and not environment.is_strict
     if module.startswith("config.settings.") and module != wanted and not is_base:
         mismatch = f"must be {wanted} where ENVIRONMENT is {environment.ENVIRONMENT}, but it is {module!r}"
-        yield "DJANGO_SETTINGS_MODULE", f"{mismatch}; for example DJANGO_SETTINGS_MODULE={wanted}"
+        yield "DJANGO_SETTINGS_MODULE", f"{mismatch}; for example DJANGO_SETTINGS_MODULE={wanted}."
 
 
-def _secrets(environment: "Environment") -> list[tuple[str, str]]:
-    return [
-        ("SECRET_KEY", environment.SECRET_KEY),
-        *(("SECRET_KEY_FALLBACKS", secret) for secret in environment.SECRET_KEY_FALLBACKS),
-        ("JWT_SIGNING_KEY", environment.JWT_SIGNING_KEY),
-        *(("JWT_SIGNING_KEY_FALLBACKS", secret) for secret in environment.JWT_SIGNING_KEY_FALLBACKS),
-        ("OTP_PEPPER", environment.OTP_PEPPER),
-        *(("OTP_PEPPER_FALLBACKS", secret) for secret in environment.OTP_PEPPER_FALLBACKS),
-        *([("METRICS_TOKEN", environment.METRICS_TOKEN)] if environment.METRICS_TOKEN else []),
-        ("RAZORPAY_KEY_SECRET", environment.RAZORPAY_KEY_SECRET),
-        *(("RAZORPAY_WEBHOOK_SECRETS", secret) for secret in environment.RAZORPAY_WEBHOOK_SECRETS),
-        ("MSG91_AUTH_KEY", environment.MSG91_AUTH_KEY),
-    ]
+def _secrets(environment: "Environment") -> Iterator[tuple[str, str]]:
+    """Yield each secret that is set, with the name of its variable; URLs are no secrets, though they may hold one."""
+    for name, field in type(environment).model_fields.items():
+        value = getattr(environment, name)
+        if is_secret(field) and isinstance(value, str | list):
+            yield from ((name, secret) for secret in ([value] if isinstance(value, str) else value) if secret)
 
 
 def _insecure_secrets(environment: "Environment") -> Iterator[Problem]:
@@ -77,23 +71,24 @@ def _equal_secrets(environment: "Environment") -> Iterator[Problem]:
 
 
 def _unset(environment: "Environment") -> Iterator[Problem]:
-    for name in _NEEDED_IN_PRODUCTION:
-        if name not in environment.given:
+    for name, field in type(environment).model_fields.items():
+        if is_needed(field, environment=environment.ENVIRONMENT) and name not in environment.given:
             yield name, "is not set"
 
 
 def _published_secrets(environment: "Environment") -> Iterator[Problem]:
-    for name, secret in [*_secrets(environment), ("RAZORPAY_KEY_ID", environment.RAZORPAY_KEY_ID)]:
-        is_test_key = name == "RAZORPAY_KEY_ID" and secret.startswith("rzp_test_")
-        if any(part in secret for part in _PUBLISHED) and not is_test_key:
+    for name, secret in _secrets(environment):
+        if any(part in secret for part in _PUBLISHED):
             yield name, "is published in Bahi's repository, so that anybody knows it"
+    if _EXAMPLE_KEY_ID in environment.RAZORPAY_KEY_ID:
+        yield "RAZORPAY_KEY_ID", "is the example of .env.example; take yours from Razorpay's dashboard."
 
 
 def _addresses(environment: "Environment") -> Iterator[Problem]:
     """Find hosts that are anybody's, and addresses at which anybody on the way can read and change what is said."""
     if "*" in environment.ALLOWED_HOSTS:
         yield "ALLOWED_HOSTS", "must not be '*'"
-    if not environment.PUBLIC_URL.startswith("https://"):
+    if "PUBLIC_URL" in environment.given and not environment.PUBLIC_URL.startswith("https://"):
         yield "PUBLIC_URL", f"must begin with https://, but it is {environment.PUBLIC_URL!r}"
     for name in ("RAZORPAY_BASE_URL", "MSG91_BASE_URL"):
         url = getattr(environment, name)
@@ -125,4 +120,4 @@ def _rehearsals(environment: "Environment") -> Iterator[Problem]:
     if environment.RAZORPAY_KEY_ID.startswith("rzp_test_"):
         yield "RAZORPAY_KEY_ID", "is a test key, which is for staging"
     if environment.SANDBOX_URL:
-        yield "SANDBOX_URL", "is for staging and must be empty in production; for example SANDBOX_URL="
+        yield "SANDBOX_URL", "is for staging and must be empty in production; for example SANDBOX_URL=."

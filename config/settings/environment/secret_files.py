@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from config.settings.environment.fields import is_secret
 from config.settings.environment.values import quoted
 
 
@@ -11,7 +12,7 @@ def read_secret_files(given: dict[str, str], fields: dict[str, Any]) -> tuple[di
     found, problems = {}, []
     for name, field in fields.items():
         path = given.get(f"{name}_FILE")
-        if not path or not field.json_schema_extra["secret"]:
+        if not path or not is_secret(field):
             continue
         if name in given:
             problems.append((name, f"is set twice, by {name} and by {name}_FILE"))

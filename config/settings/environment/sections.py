@@ -26,6 +26,7 @@ class Place(BaseModel):
         "where clients reach Bahi; links in messages begin with it",
         "http://127.0.0.1:8000",
         example="https://api.shop.example",
+        needed=_STRICT,
     )
     SHOP_NAME: Annotated[str, values.matching(r"[^\x00-\x1f\x7f<>]{1,60}", "1 to 60 characters without < and >")] = (
         variable(
@@ -53,7 +54,9 @@ class Place(BaseModel):
 class Secrets(BaseModel):
     """Secrets. Each may also be named by a file: NAME_FILE=/run/secrets/name."""
 
-    SECRET_KEY: Annotated[str, values.secret(32, different=10)] = variable("signs sessions and forms", secret=True)
+    SECRET_KEY: Annotated[str, values.secret(32, different=10)] = variable(
+        "signs sessions, forms and the cookie of known devices", secret=True
+    )
     SECRET_KEY_FALLBACKS: Annotated[list[str], values.secrets(32, different=10)] = variable(
         "earlier keys, separated by commas; 90 days after a change (KNOWN_DEVICE_TTL_DAYS) nothing needs them",
         [],
@@ -125,19 +128,17 @@ class LogIn(BaseModel):
         "the countries whose mobile numbers may sign up", "IN", example="IN,AE"
     )
     CODES_PER_NETWORK_AND_HOUR: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
-        "log-in codes that one network (/24, /64) may request in an hour", "20"
+        "codes that one address (of IPv6: one /64 network) may request in an hour", "20"
     )
     CODES_PER_PREFIX_AND_DAY: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
-        "log-in codes that numbers with one prefix may request in a day", "100"
+        "codes that numbers with one prefix may request in a day", "100"
     )
-    CODES_PER_DAY: Annotated[int, values.whole_number(1, 10_000_000)] = variable(
-        "log-in codes in a day in all", "20000"
-    )
+    CODES_PER_DAY: Annotated[int, values.whole_number(1, 10_000_000)] = variable("codes in a day in all", "20000")
     CUSTOMER_WRITES_PER_MINUTE: Annotated[int, values.whole_number(1, 100_000)] = variable(
-        "requests other than reading that a buyer may send in any 60 seconds", "60"
+        "requests of the API other than reading that a buyer may send in any 60 seconds", "60"
     )
     STAFF_WRITES_PER_MINUTE: Annotated[int, values.whole_number(1, 100_000)] = variable(
-        "requests other than reading that a member of staff may send in any 60 seconds", "600"
+        "requests of the API other than reading that a member of staff may send in any 60 seconds", "600"
     )
 
 
@@ -188,7 +189,7 @@ class Messages(BaseModel):
         example='{"order_expired": "6564aa01d6fc05"}',
     )
     EMAIL_URL: servers.MailUrl = variable(
-        "the mail server: smtp+tls for STARTTLS, smtp+ssl for TLS from the first byte",
+        "the mail server: smtp+tls for STARTTLS, smtp+ssl or smtps for TLS from the first byte",
         "smtp://127.0.0.1:25",
         example="smtp+tls://user:password@mail.example:587",
         secret=True,
@@ -229,7 +230,7 @@ class Money(BaseModel):
     SETTLEMENT_OVERDUE_AFTER_DAYS: Annotated[int, values.whole_number(1, 90)] = variable(
         "money that old and in no settlement becomes an exception", "5"
     )
-    REFUND_APPROVAL_ABOVE: Annotated[int, values.whole_number(0, 100_000_000_000)] = variable(
+    REFUND_APPROVAL_ABOVE: Annotated[int, values.whole_number(0, 100_000_000_000, of="paise")] = variable(
         "paise: above it a second person must approve", "1000000"
     )
     ERASURE_WAIT_DAYS: Annotated[int, values.whole_number(0, 3650)] = variable(
@@ -244,7 +245,7 @@ class Money(BaseModel):
     DISPUTE_ALARM_HOURS: Annotated[list[int], values.whole_numbers(1, 720)] = variable(
         "hours before the deadline of a dispute at which finance is warned", "72,24"
     )
-    SHIPPING_FLAT_PAISE: Annotated[int, values.whole_number(0, 10_000_000)] = variable(
+    SHIPPING_FLAT_PAISE: Annotated[int, values.whole_number(0, 10_000_000, of="paise")] = variable(
         "paise: what sending costs the buyer, in the terms of the prices", "0", example="4900"
     )
 
@@ -274,13 +275,13 @@ class Documents(BaseModel):
 class Files(BaseModel):
     """Files."""
 
-    DOCUMENTS_DIR: values.Directory = variable(
+    DOCUMENTS_DIR: values.AbsolutePath = variable(
         "where invoices are kept: a directory that is backed up",
         str(ROOT / "documents"),
         example="/var/lib/bahi/documents",
         needed=_STRICT,
     )
-    STATIC_ROOT: values.Directory | None = variable(
+    STATIC_ROOT: values.AbsolutePath | None = variable(
         "where `collectstatic` puts the files of pages; without it they are served from where the packages keep them",
         None,
         example="/app/staticfiles",
@@ -319,7 +320,7 @@ class Processes(BaseModel):
         "within it a request must arrive whole, and a client must take its answer", "20"
     )
     WORKER_CONCURRENCY: Annotated[int, values.whole_number(1, 256)] = variable("children of one worker", "2")
-    BEAT_SCHEDULE_FILE: values.Directory = variable(
+    BEAT_SCHEDULE_FILE: values.AbsolutePath = variable(
         "where the clock keeps what it has started",
         "/tmp/bahi-beat-schedule",  # noqa: S108
         example="/var/lib/bahi/beat-schedule",

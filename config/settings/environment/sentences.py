@@ -8,9 +8,9 @@ from config.settings.environment.fields import example_of
 
 
 def sentence(name: str, problem: str, fields: dict[str, Any]) -> str:
-    """Return the sentence about a variable; `problem` goes on after its name, and may have an example of its own."""
-    if "; for example " in problem:
-        return f"{name} {problem}."
+    """Return the sentence about a variable; `problem` goes on after its name, and to its full stop if it has one."""
+    if problem.endswith("."):
+        return f"{name} {problem}"
     example = example_of(fields[name])
     shown = example if example.startswith("the ") else f"{name}={example}"  # some are told, as secrets are
     return f"{name} {problem}; for example {shown}."

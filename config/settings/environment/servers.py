@@ -19,7 +19,7 @@ _ENCRYPTED = ("require", "verify-ca", "verify-full")
 _MAIL_SCHEMES = {
     "smtp": (25, False, False),
     "smtp+tls": (587, True, False),
-    "smtps": (587, True, False),
+    "smtps": (465, False, True),
     "smtp+ssl": (465, False, True),
 }
 _LOCAL = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1|/.*", re.IGNORECASE)

@@ -63,13 +63,14 @@ def _read_whole_number(text: Any) -> Any:
     return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]{1,18}", text) else text
 
 
-def whole_number(least: int, most: int) -> BeforeValidator:
-    """Return the check of a whole number within bounds, both included."""
+def whole_number(least: int, most: int, *, of: str = "") -> BeforeValidator:
+    """Return the check of a whole number within bounds, both included; `of` is what it counts, where its name does not say so."""
+    kind = f"a whole number of {of}" if of else "a whole number"
 
     def check(text: Any) -> Any:
         number = _read_whole_number(text)
         if not isinstance(number, int) or not least <= number <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}, but it is {quoted(str(text))}")
+            raise ValueError(f"must be {kind} from {least} to {most}, but it is {quoted(str(text))}")
         return number
 
     return BeforeValidator(check)
@@ -217,7 +218,7 @@ def _read_templates(text: Any) -> Any:
     return templates
 
 
-def _read_directory(text: Any) -> Any:
+def _read_path(text: Any) -> Any:
     path = Path(text)
     if not path.is_absolute():
         raise ValueError(f"must be an absolute path, but it is {quoted(str(text))}")
@@ -228,7 +229,7 @@ Bool = Annotated[bool, BeforeValidator(_read_bool)]
 Url = Annotated[str, BeforeValidator(lambda text: _check_address(text, is_origin=False))]
 Origin = Annotated[str, BeforeValidator(lambda text: _check_address(text, is_origin=True))]
 Origins = Annotated[
-    list[str], items(_is_origin, "origins in lower case, with scheme and host, and port if it is not the usual one")
+    list[str], items(_is_origin, "origins in lower case, each scheme://host or scheme://host:port and nothing more")
 ]
 Hosts = Annotated[list[str], items(is_host, "host names without scheme, port or path")]
 ServedHosts = Annotated[
@@ -238,4 +239,4 @@ ServedHosts = Annotated[
 Countries = Annotated[list[str], items(_is_country, "countries by their two letters")]
 Mailbox = Annotated[str, BeforeValidator(_read_mailbox)]
 Templates = Annotated[dict[str, str], BeforeValidator(_read_templates)]
-Directory = Annotated[Path, BeforeValidator(_read_directory)]
+AbsolutePath = Annotated[Path, BeforeValidator(_read_path)]

@@ -18,7 +18,7 @@ class Command(OperatorCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if settings.IS_PRODUCTION:
+        if settings.IS_STRICT:
             raise self.fail("This makes log-ins with known passwords; it does not run with production settings.")
         from devtools.demo_data import shop
 
