@@ -1,4 +1,4 @@
-"""Bases for the back office: pages that look and never count, and panels that apps above add to the pages of apps below."""
+"""Bases of the back office's pages, and the site itself."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 """
-Lines for the people who guard an installation: the logger `security`, one event for each thing that should not happen often.
+Lines for the people who guard an installation: the logger `security`, one line per refusal and per change of access.
 
 They say who, from which address and what, and never a password, a code, a token, or a whole phone number or e-mail address.
 """

@@ -22,7 +22,7 @@ content_type_overrides:
 
 def require_tools() -> None:
     """
-    Test if the generator is installed.
+    Check that the generator is installed.
 
     :raises ContractFailed: if it is not
     """

@@ -26,6 +26,7 @@ from bahi_client.models import (
     VerifyRequest,
 )
 
+from apps.core.money import rupees
 from devtools import logins
 from devtools.contract.stack import until_there
 from devtools.demo.client import Narrator, Phone, StepFailed
@@ -97,7 +98,7 @@ class Sale:
             self.order = good(place_order.sync(client=self.buyer, body=body, idempotency_key=str(uuid.uuid4())))
             mine = good(list_orders.sync(client=self.buyer))
             expect("the orders of the buyer", [each.id for each in mine.data], [self.order.id])
-            step.tell(f"{self.order.number}, {self.order.total_amount} paise, {self.order.payment_status.value}")
+            step.tell(f"{self.order.number}, {rupees(self.order.total_amount)}, {self.order.payment_status.value}")
 
     def _pay(self) -> None:
         with self.say.step("pay by UPI") as step:

@@ -12,23 +12,23 @@ from devtools.demo.story import DELIVERY_ADDRESS
 from devtools.processes import Stack
 
 
-def prepare_ids(stack: Stack, buyer: Api) -> dict[str, str]:
+def prepare_ids(stack: Stack, api: Api) -> dict[str, str]:
     """
     Make a sale in the name of whoever is signed in and return an id of each kind, by prefix.
 
     :raises StepFailed: if the sale does not go as it should
     """
-    product = buyer.get("/products?limit=1&in_stock=true")["data"][0]
-    variant = buyer.get(f"/products/{product['id']}")["variants"][0]
-    address = buyer.call("POST", "/me/addresses", DELIVERY_ADDRESS, expect=201).json()
-    order = _order(buyer, variant["id"], address["id"])
-    payment = _pay(stack, buyer, order["id"])
-    invoice = until_there(lambda: buyer.get(f"/invoices?order_id={order['id']}")["data"], what="the invoice")[0]
-    messages = until_there(lambda: buyer.get("/me/notifications")["data"], what="a message")
-    open_order = _order(buyer, variant["id"], address["id"])
-    refund = _post(buyer, "/refunds", {"order_id": order["id"], "amount": 100}, expect=202)["data"][0]
+    product = api.get("/products?limit=1&in_stock=true")["data"][0]
+    variant = api.get(f"/products/{product['id']}")["variants"][0]
+    address = api.call("POST", "/me/addresses", DELIVERY_ADDRESS, expect=201).json()
+    order = _order(api, variant["id"], address["id"])
+    payment = _pay(stack, api, order["id"])
+    invoice = until_there(lambda: api.get(f"/invoices?order_id={order['id']}")["data"], what="the invoice")[0]
+    messages = until_there(lambda: api.get("/me/notifications")["data"], what="a message")
+    open_order = _order(api, variant["id"], address["id"])
+    refund = _post(api, "/refunds", {"order_id": order["id"], "amount": 100}, expect=202)["data"][0]
     return {
-        **_back_office(stack, buyer, payment, order["id"]),
+        **_back_office(stack, api, payment, order["id"]),
         "cat": product["category"]["id"],
         "prod": product["id"],
         "var": variant["id"],
@@ -67,17 +67,17 @@ def _back_office(stack: Stack, admin: Api, payment: dict[str, Any], order_id: st
     }
 
 
-def _order(buyer: Api, variant_id: str, address_id: str) -> Any:
+def _order(api: Api, variant_id: str, address_id: str) -> Any:
     body = {"lines": [{"variant_id": variant_id, "quantity": 1}], "shipping_address_id": address_id}
-    return _post(buyer, "/orders", body, expect=201)
+    return _post(api, "/orders", body, expect=201)
 
 
-def _pay(stack: Stack, buyer: Api, order_id: str) -> Any:
-    payment = _post(buyer, "/payments", {"order_id": order_id}, expect=202)
+def _pay(stack: Stack, api: Api, order_id: str) -> Any:
+    payment = _post(api, "/payments", {"order_id": order_id}, expect=202)
     phone = Phone(stack.sandbox_url)
 
     def read() -> Any:
-        return buyer.get(f"/payments/{payment['id']}")
+        return api.get(f"/payments/{payment['id']}")
 
     action = until_there(lambda: (read()["next_action"] or {}).get("upi"), what="the UPI link")
     phone.control("POST", f"/payments/{action['gateway_payment_id']}/approve")
@@ -87,5 +87,5 @@ def _pay(stack: Stack, buyer: Api, order_id: str) -> Any:
     return paid
 
 
-def _post(buyer: Api, path: str, body: dict[str, Any], *, expect: int) -> Any:
-    return buyer.call("POST", path, body, expect=expect, headers={"Idempotency-Key": str(uuid.uuid4())}).json()
+def _post(api: Api, path: str, body: dict[str, Any], *, expect: int) -> Any:
+    return api.call("POST", path, body, expect=expect, headers={"Idempotency-Key": str(uuid.uuid4())}).json()

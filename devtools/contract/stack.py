@@ -81,7 +81,7 @@ def keep_document(document: Mapping[str, Any], path: Path) -> None:
 
 def require_modules(*names: str) -> None:
     """
-    Test if modules of the development tools are there.
+    Check that modules of the development tools are there.
 
     :raises ContractFailed: if one is missing
     """
@@ -112,7 +112,7 @@ def run_tool(argv: Sequence[str], *, what: str, env: Mapping[str, str], cwd: Pat
 
 def require_healthy(stack: Stack) -> None:
     """
-    Test if every process of the stack still runs, and none logged an error.
+    Check that every process of the stack still runs, and the web process has logged no error.
 
     :raises ProcessFailed: if one has ended
     :raises ContractFailed: if the web process logged an error

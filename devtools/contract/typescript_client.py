@@ -20,7 +20,7 @@ _OLDEST_NODE = 20
 
 def require_tools() -> None:
     """
-    Test if Node.js and npm are on the PATH.
+    Check that Node.js and npm are on the PATH.
 
     :raises ContractFailed: if one is missing, or Node.js is too old
     """

@@ -38,6 +38,10 @@ function expect<Value>(what: string, found: Value, wanted: Value): void {
   }
 }
 
+function rupees(paise: number): string {
+  return new Intl.NumberFormat("en-IN", { style: "currency", currency: "INR" }).format(paise / 100);
+}
+
 function first<Item>(items: readonly Item[], what: string): Item {
   const [item] = items;
   if (item === undefined) {
@@ -183,7 +187,7 @@ async function play(baseUrl: string, sandboxUrl: string, email: string, password
   });
   const placed = await step("list products, order one", async () => {
     const made = await order(buyer);
-    return { value: made, told: `${made.payment_status}, ${made.total_amount} paise` };
+    return { value: made, told: `${made.payment_status}, ${rupees(made.total_amount)}` };
   });
   const paid = await step("pay by UPI", async () => {
     const found = await pay(buyer, sandboxUrl, placed);
@@ -194,7 +198,7 @@ async function play(baseUrl: string, sandboxUrl: string, email: string, password
     const made = await refund(finance, paid);
     expect("what went back", made.amount, paid.total_amount);
     expect("the order's payment", (await readOrder(buyer, paid.id)).payment_status, "refunded");
-    return { value: made, told: `${made.status}, ${made.amount} paise` };
+    return { value: made, told: `${made.status}, ${rupees(made.amount)}` };
   });
   await step("an error is read as an error", async () => {
     const path = { order_id: `ord_${"0".repeat(26)}` };
