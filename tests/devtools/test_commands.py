@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,3 +133,28 @@ def test_bahi_works_through_a_symbolic_link_from_anywhere(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("5.2")
+
+
+@pytest.mark.parametrize(("arguments", "stdout"), [(["audit"], False), (["audit", "--json"], True)])
+def test_bahi_without_a_virtual_environment_exits_2_and_says_what_to_do(arguments, stdout, tmp_path):
+    (tmp_path / "bin").mkdir()
+    shutil.copy(CHECKOUT / "bin/bahi", tmp_path / "bin/bahi")
+
+    done = subprocess.run(
+        [str(tmp_path / "bin/bahi"), *arguments], env=CLEAN, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    sentence = f"There is no virtual environment yet. Run `make setup` in {tmp_path.resolve()} first."
+    assert (done.returncode, done.stderr) == (2, f"bin/bahi: {sentence}\n")
+    expected = {"error": {"code": "could_not_run", "message": sentence}}
+    assert done.stdout == "" if not stdout else json.loads(done.stdout) == expected
+
+
+def test_manage_with_wrong_settings_exits_2_in_valid_json():
+    local = {name: value for name, value in CLEAN.items() if name not in {"DJANGO_SETTINGS_MODULE", "ENVIRONMENT"}}
+
+    done = devtools("manage", "audit", "--json", env={**local, "PORT": "x"})
+
+    sentence = "PORT must be a whole number from 0 to 65535, but it is 'x'; for example PORT=8000."
+    assert (done.returncode, done.stderr) == (2, f"{sentence}\n")
+    assert json.loads(done.stdout) == {"error": {"code": "bad_settings", "message": sentence}}
