@@ -31,6 +31,13 @@ def _deeds_after_deactivation(cursor: Any, now: datetime) -> list[dict[str, Any]
     return [dict(zip(("id", "type", "actor", "created_at"), row, strict=True)) for row in cursor.fetchall()]
 
 
+def _answers_to_the_erased(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+    cursor.execute("SELECT id FROM accounts_user WHERE erased_at IS NOT NULL")
+    people = [ids.encode(User.PREFIX, pk) for (pk,) in cursor.fetchall()]
+    cursor.execute("SELECT principal, route, created_at FROM core_idempotencykey WHERE principal = ANY(%s)", [people])
+    return [dict(zip(("principal", "route", "created_at"), row, strict=True)) for row in cursor.fetchall()]
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-46",
@@ -101,7 +108,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-50",
         name="erased_people_are_gone",
-        statement="Of an erased person there is no name, phone or e-mail address, no postal address, no code and no live session.",
+        statement="An erased person has no name, also in logs, no phone, e-mail or postal address, no code and no live session.",
         sql="""
             SELECT u.id, left_over.what FROM accounts_user u
             CROSS JOIN LATERAL (
@@ -110,9 +117,18 @@ INVARIANTS: tuple[Invariant, ...] = (
                 UNION ALL SELECT 'code' FROM accounts_challenge c WHERE c.user_id = u.id
                 UNION ALL SELECT 'session' FROM accounts_session s
                 WHERE s.user_id = u.id AND (s.ended_at IS NULL OR s.user_agent <> '' OR s.ip IS NOT NULL)
+                UNION ALL SELECT 'log of the back office' FROM django_admin_log l
+                JOIN django_content_type t ON t.id = l.content_type_id AND (t.app_label, t.model) = ('accounts', 'user')
+                WHERE l.object_id = u.id::text AND l.object_repr NOT LIKE 'cus!_%%' ESCAPE '!'
             ) AS left_over
             WHERE u.erased_at IS NOT NULL
         """,
+    ),
+    Invariant(
+        id="INV-50e",
+        name="no_answers_for_erased_people",
+        statement="No answer to a request is kept for an erased person.",
+        sql=_answers_to_the_erased,
     ),
     Invariant(
         id="INV-51",

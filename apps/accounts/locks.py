@@ -2,7 +2,20 @@
 
 from uuid import UUID
 
-from apps.accounts.models import Address, AddressNotFound, Challenge, Session, SessionNotFound, User, UserNotFound
+from apps.accounts.models import (
+    AccessEnded,
+    Address,
+    AddressNotFound,
+    Challenge,
+    Session,
+    SessionNotFound,
+    User,
+    UserErased,
+    UserNotFound,
+)
+from apps.core.clock import ist_date
+from apps.core.dates import format_day
+from apps.core.events import Actor
 from apps.core.locks import lock_row
 
 
@@ -18,6 +31,25 @@ def lock_user(user_id: UUID) -> User:
     :raises UserNotFound: if there is none
     """
     return lock_row(User, user_id, missing=UserNotFound)
+
+
+def lock_user_to_change(user_id: UUID, *, actor: Actor) -> User:
+    """
+    Lock a person of whom something is to be written, and return them as they are now.
+
+    Whoever writes something personal calls this: after an erasure nothing is written, however early the request was let in.
+
+    :raises UserNotFound: if there is none
+    :raises AccessEnded: if they do it themselves, and are not active any more
+    :raises UserErased: if they were erased
+    """
+    user = lock_user(user_id)
+    is_own_write = actor.kind == "user" and actor.id == user.public_id
+    if is_own_write and not user.is_active:
+        raise AccessEnded
+    if user.erased_at is not None:
+        raise UserErased(format_day(ist_date(user.erased_at)))
+    return user
 
 
 def lock_session(session_id: UUID) -> Session:

@@ -11,13 +11,22 @@ from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
 from apps.accounts.states import ChallengePurpose, Channel, EndReason, SendFailure, SendStatus, Transport
-from apps.core.errors import NotFound
+from apps.core.errors import Conflict, NotFound, Unauthenticated
 from apps.core.models import MillisecondField, Record, Subject
 from apps.core.search import name_vector
 
 
 class UserNotFound(NotFound):
     message = "There is no such person."
+
+
+class UserErased(Conflict):
+    message = "This person was erased on {0}, so that nothing about them can be changed."
+
+
+class AccessEnded(Unauthenticated):
+    message = "Your access has ended. Nothing was changed."
+    code = Unauthenticated.code
 
 
 class ChallengeNotFound(NotFound):

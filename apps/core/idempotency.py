@@ -4,14 +4,17 @@ Requests that may come again: rows that remember the answer. No HTTP here; `core
 Claim, effect and stored answer are one transaction: a process that dies leaves no claim behind.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import orjson
+from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection, transaction
 
-from apps.core.errors import Conflict, Unprocessable
+from apps.core.errors import Conflict, Unauthenticated, Unprocessable
 from apps.core.models import IdempotencyKey
 
 KEPT_FOR = timedelta(days=7)
@@ -36,21 +39,27 @@ class StoredAnswer:
     headers: Mapping[str, str]
 
 
-def claim(*, principal: str, route: str, key: str, fingerprint: str, now: datetime) -> StoredAnswer | None:
+def claim(
+    *, principal: str, user_id: UUID | None = None, route: str, key: str, fingerprint: str, now: datetime
+) -> StoredAnswer | None:
     """
     Claim a key for this request inside the caller's transaction, or return the answer that it got before.
 
-    `fingerprint` is of the whole request; `route` is kept, shortened, for people to read.
+    `fingerprint` is of the whole request; `route` is kept, shortened, for people to read. `user_id` is the person whose key it is:
+    their access may have ended since they were let in.
 
     A twin that is at work holds the unique row; this waits a quarter of a second for it.
 
     :raises RequestInFlight: if the twin has not finished by then
     :raises IdempotencyKeyReused: if the key was used for a different request
+    :raises Unauthenticated: if the person is not active any more
     """
-    _claim_row(principal=principal, route=route, key=key, fingerprint=fingerprint, now=now)
+    _claim_row(principal=principal, user_id=user_id, route=route, key=key, fingerprint=fingerprint, now=now)
 
     # A statement of its own: the one above cannot see what the twin has committed while it waited.
-    row = IdempotencyKey.objects.get(principal=principal, key=key)
+    row = IdempotencyKey.objects.filter(principal=principal, key=key).first()
+    if row is None:
+        raise Unauthenticated
     if row.fingerprint != fingerprint:
         raise IdempotencyKeyReused
     if row.status is None:
@@ -58,18 +67,25 @@ def claim(*, principal: str, route: str, key: str, fingerprint: str, now: dateti
     return StoredAnswer(status=row.status, body=bytes(row.body or b""), headers=row.headers)
 
 
-def _claim_row(*, principal: str, route: str, key: str, fingerprint: str, now: datetime) -> None:
+def _claim_row(*, principal: str, user_id: UUID | None, route: str, key: str, fingerprint: str, now: datetime) -> None:
+    users = get_user_model()._meta.db_table
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '250ms'")
+            # The lock, held until the transaction ends, lets `forget_answers` wait for the requests of a person.
+            cursor.execute(
+                "SELECT set_config('lock_timeout', '250ms', true), pg_advisory_xact_lock_shared(%s)",
+                [_lock_key(principal)],
+            )
             cursor.execute(
                 "DELETE FROM core_idempotencykey WHERE principal = %s AND key = %s AND expires_at < %s",
                 [principal, key, now],
             )
             cursor.execute(
-                "INSERT INTO core_idempotencykey (principal, route, key, fingerprint, headers, created_at, expires_at)"
-                " VALUES (%s, %s, %s, %s, '{}', %s, %s) ON CONFLICT (principal, key) DO NOTHING",
-                [principal, route[:_ROUTE_LENGTH], key, fingerprint, now, now + KEPT_FOR],
+                "INSERT INTO core_idempotencykey (principal, route, key, fingerprint, headers, created_at, expires_at)"  # noqa: S608
+                " SELECT %s, %s, %s, %s, '{}', %s, %s"
+                f" WHERE %s::uuid IS NULL OR EXISTS (SELECT FROM {users} WHERE id = %s AND is_active)"
+                " ON CONFLICT (principal, key) DO NOTHING",
+                [principal, route[:_ROUTE_LENGTH], key, fingerprint, now, now + KEPT_FOR, user_id, user_id],
             )
             cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
     except OperationalError as error:
@@ -85,8 +101,20 @@ def store(*, principal: str, key: str, answer: StoredAnswer) -> None:
     )
 
 
+def _lock_key(principal: str) -> int:
+    digest = hashlib.sha256(f"idempotency\n{principal}".encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)
+
+
 def forget_answers(*, principal: str) -> int:
-    """Delete the answers that are kept for a person, who sends no more requests, and return how many."""
+    """
+    Delete the answers that are kept for a person, and return how many; call it before any row is locked.
+
+    Requests of theirs that are running are waited for, and those that come are held up until the caller's transaction ends: they
+    are refused then if it has ended the person's access.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_key(principal)])
     deleted, _ = IdempotencyKey.objects.filter(principal=principal).delete()
     return deleted
 

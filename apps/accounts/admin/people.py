@@ -1,12 +1,15 @@
 """People, their sessions, codes and addresses. Whatever changes somebody's access goes through services."""
 
+import json
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import (
@@ -23,7 +26,7 @@ from apps.accounts.states import MANAGE_PEOPLE, Role
 from apps.core import clock
 from apps.core.admin_actions import act_for
 from apps.core.admin_lists import KeySearch
-from apps.core.admin_site import BahiAdmin, ReadOnlyAdmin
+from apps.core.admin_site import ReadOnlyAdmin, ServiceAdmin
 from apps.core.errors import BahiError
 from apps.core.masking import mask
 from apps.core.search import SearchTerm
@@ -103,7 +106,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class UserAdmin(KeySearch, BahiAdmin):
+class UserAdmin(KeySearch, ServiceAdmin):
     """Customers and staff."""
 
     shows_contacts = True
@@ -131,7 +134,7 @@ class UserAdmin(KeySearch, BahiAdmin):
             return ((None, {"fields": ("email", "name", "password", "role")}),)
         if not (obj.is_staff or self.has_change_permission(request, obj)):
             # A customer has no roles, and support has no business with what only their access is about.
-            account = (("created_at", "last_login"), ("is_active", "public_id"))
+            account = (("created_at", "last_login"), ("is_active", "public_id"), "erased_at")
             return ((None, {"fields": ("name", ("phone", "email"), *account)}),)
         access = ("roles", "new_password") if self.has_change_permission(request, obj) else ("shown_roles",)
         return (
@@ -145,14 +148,15 @@ class UserAdmin(KeySearch, BahiAdmin):
             return ()
         return (
             "phone", "email", "email_confirmed_at", "public_id", "shown_roles", "is_active",
-            "is_staff", "is_superuser", "created_at", "last_login", "version", "session_version",
+            "is_staff", "is_superuser", "created_at", "last_login", "version", "session_version", "erased_at",
         )  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self._manages(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._manages(request)
+        is_erased = obj is not None and obj.erased_at is not None
+        return self._manages(request) and not is_erased
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
         return self._manages(request)
@@ -160,6 +164,23 @@ class UserAdmin(KeySearch, BahiAdmin):
     def _manages(self, request: HttpRequest) -> bool:
         user: Any = request.user
         return bool(user.has_perm(MANAGE_PEOPLE))
+
+    def log_addition(self, request: HttpRequest, obj: User, message: Any) -> LogEntry:
+        return self._log(request, obj, ADDITION, message)
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> LogEntry:
+        return self._log(request, obj, CHANGE, message)
+
+    def _log(self, request: HttpRequest, obj: User, action: int, message: Any) -> LogEntry:
+        """Log a change without the person's name, which Django would keep."""
+        return LogEntry.objects.create(
+            user=cast(User, request.user),
+            content_type=ContentType.objects.get_for_model(User),
+            object_id=str(obj.pk),
+            object_repr=obj.public_id,
+            action_flag=action,
+            change_message=json.dumps(message) if isinstance(message, list) else message,
+        )
 
     @admin.display(description="name")
     def shown_name(self, user: User) -> str:

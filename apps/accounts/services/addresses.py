@@ -57,8 +57,9 @@ def add_address(
     :raises PinStateMismatch: if the PIN code belongs to another state, or no state is given and it does not have exactly one
     :raises GstinBelongsToSeller: if the GSTIN is the shop's own
     :raises TooManyAddresses: if the person has 50 already
+    :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
-    locks.lock_user(user_id)
+    locks.lock_user_to_change(user_id, actor=actor)
 
     fields = _checked(fields)
     count = selectors.list_addresses(user_id=user_id).count()
@@ -95,8 +96,9 @@ def change_address(
     :raises AddressNotValid: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
     :raises PinStateMismatch: if the PIN code belongs to another state, or no state is given and it does not have exactly one
     :raises GstinBelongsToSeller: if the GSTIN is the shop's own
+    :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
-    locks.lock_user(user_id)
+    locks.lock_user_to_change(user_id, actor=actor)
     address = locks.lock_address(user_id=user_id, address_id=address_id)
 
     if address.version != version:
@@ -129,8 +131,9 @@ def remove_address(*, user_id: UUID, address_id: UUID, actor: Actor, now: dateti
     Remove an address; orders keep what they have of it.
 
     :raises AddressNotFound: if it is not this person's
+    :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
-    locks.lock_user(user_id)
+    locks.lock_user_to_change(user_id, actor=actor)
     address = locks.lock_address(user_id=user_id, address_id=address_id)
 
     address.removed_at = now

@@ -57,6 +57,7 @@ def request_email_code(*, user_id: UUID, email: str, ip: str, actor: Actor, now:
     Have a code sent to a mailbox that a person says is theirs, whether somebody else has it or not.
 
     :raises RateLimited: if a budget is used up
+    :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
     return _request(
         purpose=ChallengePurpose.CONFIRM_EMAIL, destination=email, user_id=user_id, ip=ip, actor=actor, now=now
@@ -69,6 +70,7 @@ def request_password_code(*, user_id: UUID, ip: str, actor: Actor, now: datetime
 
     :raises NowhereToSend: if they have neither
     :raises RateLimited: if a budget is used up
+    :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
     user = selectors.get_user(user_id)
     destination = user.phone or user.email
@@ -111,6 +113,9 @@ def _make_challenge(
         destination=destination, purpose=purpose, used_at__isnull=True, superseded_at__isnull=True
     )
     live.update(superseded_at=now, updated_at=now)
+    if user_id is not None:
+        # After the challenges, as whoever enters a code does.
+        locks.lock_user_to_change(user_id, actor=actor)
     challenge = Challenge.objects.create(
         purpose=purpose,
         channel=Channel.EMAIL if "@" in destination else Channel.SMS,

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import Q
@@ -27,21 +28,27 @@ def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) 
     """
     Erase a person's name, phone, e-mail address, postal addresses, codes and devices, and end all their access for good.
 
-    The row stays, because orders refer to it. What other apps hold of the person they erase themselves, on the event.
+    The row stays, because orders refer to it. What other apps hold of the person they erase themselves, on the event. A second
+    call deletes what should not be there.
 
     :raises UserNotFound: if there is no such person
     :raises StaffNotErasable: if it is a member of staff, whose decisions must stay attributable
     """
     known = selectors.get_user(user_id)
-    destinations = [each for each in (known.phone, known.email) if each]
-    # Before the user: entering a code locks in this order.
-    Challenge.objects.filter(Q(user_id=user_id) | Q(destination__in=destinations)).delete()
+    # First of all, and challenges before the user: requests and whoever enters a code lock in this order.
+    idempotency.forget_answers(principal=known.public_id)
+    _delete_codes(known)
     user = locks.lock_user(user_id)
 
-    if user.erased_at is not None:
-        return user
     if user.is_staff:
         raise StaffNotErasable(user)
+
+    _delete_codes(user)  # one that was asked for while we waited for the lock
+    Session.objects.filter(user_id=user_id).exclude(user_agent="", ip=None).update(user_agent="", ip=None)
+    Address.objects.filter(user_id=user_id).delete()
+    _blank_log(user)
+    if user.erased_at is not None:
+        return user
 
     user.phone = user.email = user.email_confirmed_at = None
     user.name = ""
@@ -50,11 +57,19 @@ def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) 
     user.erased_at = now
     sessions.end_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
     user.save(update_fields=[*_CHANGED, "password", "updated_at"])
-    Session.objects.filter(user_id=user_id).update(user_agent="", ip=None)
-    Address.objects.filter(user_id=user_id).delete()
-    idempotency.forget_answers(principal=user.public_id)
 
     changed = stored_fields(user, *_CHANGED)
     record(events.USER_ERASED, subject=user, actor=actor, changed=changed, reason=reason, now=now)
 
     return user
+
+
+def _blank_log(user: User) -> None:
+    """Replace the name in the back office's log of changes of the person by their id."""
+    entries = LogEntry.objects.filter(content_type__app_label="accounts", content_type__model="user")
+    entries.filter(object_id=str(user.pk)).exclude(object_repr=user.public_id).update(object_repr=user.public_id)
+
+
+def _delete_codes(user: User) -> None:
+    destinations = [each for each in (user.phone, user.email) if each]
+    Challenge.objects.filter(Q(user_id=user.pk) | Q(destination__in=destinations)).delete()

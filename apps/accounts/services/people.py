@@ -25,8 +25,9 @@ def change_name(*, user_id: UUID, name: str, version: int, actor: Actor, now: da
     Change a person's name.
 
     :raises PreconditionFailed: if the person is no longer at the version that the caller has seen
+    :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
-    user = locks.lock_user(user_id)
+    user = locks.lock_user_to_change(user_id, actor=actor)
 
     if user.version != version:
         raise PreconditionFailed
@@ -47,6 +48,7 @@ def confirm_email(*, user_id: UUID, challenge_id: UUID, code: str, actor: Actor,
 
     :raises CodeNotAccepted: if the code is wrong or dead
     :raises EmailInUse: if another account has it; only who reads its mail learns so
+    :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
     codes.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.CONFIRM_EMAIL, user_id=user_id, now=now)
     try:
@@ -58,7 +60,7 @@ def confirm_email(*, user_id: UUID, challenge_id: UUID, code: str, actor: Actor,
 @transaction.atomic
 def _confirm_email(*, user_id: UUID, challenge_id: UUID, code: str, actor: Actor, now: datetime) -> User:
     challenge = codes.use_code(challenge_id=challenge_id, code=code, now=now)
-    user = locks.lock_user(user_id)
+    user = locks.lock_user_to_change(user_id, actor=actor)
 
     owner = selectors.find_user_at(challenge.destination)
     if owner is not None and owner.pk != user.pk:
@@ -82,6 +84,7 @@ def set_own_password(
 
     :raises PasswordTooWeak: if the password is too weak; no attempt is counted then
     :raises CodeNotAccepted: if the code is wrong or dead
+    :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
     encoded = _check_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)
 
@@ -100,6 +103,7 @@ def change_own_password(
 
     :raises PasswordTooWeak: if the password is too weak; no attempt is counted then
     :raises CodeNotAccepted: if the code is wrong or dead
+    :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
     encoded = _check_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)
 
@@ -120,7 +124,7 @@ def _change_password(
     *, user_id: UUID, challenge_id: UUID, code: str, encoded: str, actor: Actor, now: datetime
 ) -> User:
     codes.use_code(challenge_id=challenge_id, code=code, now=now)
-    user = locks.lock_user(user_id)
+    user = locks.lock_user_to_change(user_id, actor=actor)
 
     store_password(user, encoded=encoded, actor=actor, now=now)
 

@@ -164,8 +164,12 @@ def end_session(*, user_id: UUID, session_id: UUID, actor: Actor, now: datetime)
 
 @transaction.atomic
 def log_out_everywhere(*, user_id: UUID, actor: Actor, now: datetime) -> None:
-    """End all sessions of a person, in the back office too."""
-    user = locks.lock_user(user_id)
+    """
+    End all sessions of a person, in the back office too.
+
+    :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
+    """
+    user = locks.lock_user_to_change(user_id, actor=actor)
 
     end_all_access(user, reason=EndReason.ENDED_BY_USER, actor=actor, now=now)
     user.save(update_fields=["session_version", "updated_at"])

@@ -86,9 +86,10 @@ def set_roles(*, user_id: UUID, roles: Collection[str], actor: Actor, reason: st
     :raises NotYoursToManage: if the actor may not
     :raises NotYourOwnAccess: if the actor is that person
     :raises NoSuchRole: if there is no such role
+    :raises UserErased: if the person was erased
     """
     _require_manager(actor, of=user_id)
-    user = locks.lock_user(user_id)
+    user = locks.lock_user_to_change(user_id, actor=actor)
 
     groups = _groups(roles)
     if sorted(roles) == selectors.list_roles(user) and user.is_staff == bool(roles):
@@ -138,9 +139,10 @@ def reactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) 
 
     :raises NotYoursToManage: if the actor may not
     :raises NotYourOwnAccess: if the actor is that person
+    :raises UserErased: if the person was erased
     """
     _require_manager(actor, of=user_id)
-    user = locks.lock_user(user_id)
+    user = locks.lock_user_to_change(user_id, actor=actor)
 
     if user.is_active:
         return user
@@ -162,13 +164,14 @@ def set_password(*, user_id: UUID, password: str, actor: Actor, now: datetime) -
     :raises NotYoursToManage: if the actor may not
     :raises NotYourOwnAccess: if the actor is that person, who does it by a code
     :raises PasswordTooWeak: if the password is too weak
+    :raises UserErased: if the person was erased
     """
     _require_manager(actor, of=user_id)
     passwords.check_strength(password, user=selectors.get_user(user_id))
     encoded = make_password(password)
 
     with transaction.atomic():
-        user = locks.lock_user(user_id)
+        user = locks.lock_user_to_change(user_id, actor=actor)
         store_password(user, encoded=encoded, actor=actor, now=now)
         _log_change("user_password_set", user, actor)
 

@@ -81,7 +81,9 @@ def _once(
     fingerprint = hashlib.sha256(route.encode() + b"\n" + idempotency.canonical(request.data)).hexdigest()
 
     with transaction.atomic():
-        stored = idempotency.claim(principal=principal, route=route, key=key, fingerprint=fingerprint, now=clock.now())
+        stored = idempotency.claim(
+            principal=principal, user_id=user.pk, route=route, key=key, fingerprint=fingerprint, now=clock.now()
+        )
         if stored is not None:
             return _replay(stored)
         response = _run(method, view, request, args, kwargs)

@@ -116,9 +116,10 @@ def place_order(
     :raises OrderTooSmall: if the total is under a rupee, which no gateway collects
     :raises TooManyOpenOrders, TooManyUnpaidUnits: if the customer would hold too much stock without having paid
     :raises InsufficientStock: if there is not enough of a variant; then nothing at all is held
+    :raises AccessEnded, UserErased: if the customer is not active any more, or was erased
     """
     # What the customer holds unpaid is counted below: of two orders at a time the second waits here for the first.
-    account_locks.lock_user(customer_id)
+    account_locks.lock_user_to_change(customer_id, actor=actor)
 
     draft = _draft_order(
         customer_id=customer_id,
