@@ -222,13 +222,14 @@ INVARIANTS = (
     Invariant(
         id="INV-50b",
         name="orders_of_the_erased_have_no_address",
-        statement="An order of an erased customer has no name, address or note, and waits for nothing.",
+        statement="An order of an erased customer has no name, address or typed text, and waits for nothing.",
         sql="""
             SELECT o.number, o.status FROM orders_order o
             JOIN accounts_user u ON u.id = o.customer_id AND u.erased_at IS NOT NULL
             JOIN orders_orderaddress billing ON billing.id = o.billing_address_id
             JOIN orders_orderaddress shipping ON shipping.id = o.shipping_address_id
-            WHERE billing.erased_at IS NULL OR shipping.erased_at IS NULL OR o.note <> '' OR o.status = 'pending_payment'
+            WHERE billing.erased_at IS NULL OR shipping.erased_at IS NULL OR o.note <> '' OR o.cancel_reason <> ''
+               OR o.status = 'pending_payment' OR (o.status <> 'cancelled' AND o.confirmed_at > u.erased_at)
         """,
     ),
 )

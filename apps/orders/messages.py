@@ -64,6 +64,14 @@ def not_erasable_until_paid(number: str) -> str:
     return f"Order {number} waits for its payment. Cancel it, or let it expire, before you erase its customer."
 
 
+def not_erasable_while_payable(number: str) -> str:
+    """Return that a payment of a closed order, which may still arrive, keeps its customer from being erased."""
+    return (
+        f"Order {number} is closed, but one of its payments may still arrive. Its customer can be erased when the gateway is no"
+        " longer asked about it, at most four days after the payment has ended."
+    )
+
+
 def not_erasable_until_decided(number: str) -> str:
     """Return that undecided money of an order keeps its customer from being erased."""
     return (

@@ -99,7 +99,7 @@ class Order(Subject):
     """
 
     PREFIX = "ord"
-    PERSONAL = frozenset({"buyer_gstin", "note"})
+    PERSONAL = frozenset({"buyer_gstin", "cancel_reason", "note"})
 
     number = models.CharField(max_length=20, unique=True)
     customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")

@@ -16,7 +16,7 @@ from apps.core.events import list_events_of_root, list_events_until, restore
 from apps.core.models import Event, is_staff_with
 from apps.core.search import SearchTerm, any_of
 from apps.orders import rules
-from apps.orders.models import BACKWARDS, UNPAID, Order, OrderLine
+from apps.orders.models import BACKWARDS, UNPAID, Order, OrderAddress, OrderLine
 from apps.orders.models import OrderNotFound as OrderNotFound
 from apps.orders.states import OrderStatus, PaymentStatus
 
@@ -63,7 +63,11 @@ def get_order_as_of(order: Order, at: datetime) -> Order:
     told = list_events_until(Order, order.pk, at=at)
     if not told:
         raise OrderNotFound
-    return restore(order, told)
+    restored = restore(order, told)
+    if restored.cancelled_at is None:
+        # No event keeps it: it is that of today.
+        restored.cancel_reason = ""
+    return restored
 
 
 def list_orders_after(after: UUID | None, *, limit: int) -> list[Order]:
@@ -75,6 +79,11 @@ def list_orders_after(after: UUID | None, *, limit: int) -> list[Order]:
 def list_orders_of_customer(customer_id: UUID) -> list[Order]:
     """Return all orders of a customer, oldest first, for any caller."""
     return list(Order.objects.filter(customer_id=customer_id).order_by("pk"))
+
+
+def is_customer_erased(order: Order) -> bool:
+    """Test if the customer of an order was erased; it stays so while the order is locked."""
+    return OrderAddress.objects.filter(pk=order.billing_address_id, erased_at__isnull=False).exists()
 
 
 def get_visible_order(*, user: Any, order_id: UUID) -> Order:

@@ -38,6 +38,7 @@ class ErasureObstacle(models.TextChoices):
     """What of an order speaks against erasing its customer."""
 
     AWAITS_PAYMENT = "awaits_payment", "Awaits payment"
+    MAY_BE_PAID_LATE = "may_be_paid_late", "May be paid late"
     MONEY_UNDECIDED = "money_undecided", "Money disputed, under review or to be refunded"
     NOT_DELIVERED = "not_delivered", "Not delivered"
     CONFIRMED_RECENTLY = "confirmed_recently", "Confirmed recently"

@@ -13,13 +13,12 @@ from django.test import Client
 from apps.accounts import locks, services
 from apps.accounts.models import AccessEnded, Address, Challenge, Session, User, UserErased
 from apps.accounts.services import AddressFields
-from apps.accounts.services.sessions import actor_for
 from apps.core import audit, clock, idempotency
 from apps.core.errors import BahiError, Unauthenticated
 from apps.core.events import SYSTEM, Actor
 from apps.core.models import Event, IdempotencyKey
 from tests.factories.accounts import make_address, make_session, make_user
-from tests.factories.orders import make_order
+from tests.factories.orders import actor_for, make_order
 from tests.support.database_locks import wait_for_a_blocked_session
 from tests.support.threads import run_together
 

@@ -40,7 +40,7 @@ def test_one_that_does_not_find_all_well_fails_the_whole(
 ) -> None:
     settings.SANDBOX_URL = sandbox.url
     order = make_order(owner)
-    Order.objects.filter(pk=order.pk).update(cancel_reason="written behind the back")
+    Order.objects.filter(pk=order.pk).update(place_of_supply_reason="written behind the back")
 
     code, found = prove()
 

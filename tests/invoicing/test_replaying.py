@@ -108,7 +108,7 @@ def test_more_differences_than_anybody_reads_are_counted_and_not_kept(
 ) -> None:
     for _ in range(4):
         make_order(owner)
-    Order.objects.update(cancel_reason="changed")
+    Order.objects.update(place_of_supply_reason="changed")
     monkeypatch.setattr("apps.payments.services.replaying.KEPT", 2)
 
     replay = services.replay_everything()

@@ -96,10 +96,19 @@ def test_an_order_as_of_an_instant_is_a_state_that_really_was(owner: Any) -> Non
     late, early = NOW + timedelta(seconds=9), NOW + timedelta(seconds=5)
     # Two writers: the first to get the lock read the clock last.
     for at, reason in ((late, "first"), (early, "second")):
-        record("orders.order.payment_noted", subject=order, actor=SYSTEM, changed={"cancel_reason": reason}, now=at)
+        record(
+            "orders.order.payment_noted",
+            subject=order,
+            actor=SYSTEM,
+            changed={"place_of_supply_reason": reason},
+            now=at,
+        )
 
-    assert selectors.get_order_as_of(order, NOW + timedelta(seconds=4)).cancel_reason == ""
-    assert selectors.get_order_as_of(order, early).cancel_reason == "second"
+    assert (
+        selectors.get_order_as_of(order, NOW + timedelta(seconds=4)).place_of_supply_reason
+        == "consumer_delivery_address"
+    )
+    assert selectors.get_order_as_of(order, early).place_of_supply_reason == "second"
     assert selectors.get_order_as_of(order, late).version == 3
 
 

@@ -55,7 +55,7 @@ def test_a_refund_is_what_its_events_say(order: Any) -> None:
 @pytest.mark.parametrize(
     ("model", "field", "value", "subject"),
     [
-        (Order, "cancel_reason", "written behind the back", "orders.order"),
+        (Order, "place_of_supply_reason", "written behind the back", "orders.order"),
         (Order, "version", 77, "orders.order"),
         (PaymentAttempt, "rrn", "000000000000", "payments.paymentattempt"),
     ],
@@ -83,11 +83,11 @@ def test_the_command_replays_one_or_all_and_fails_where_they_differ(owner: Any, 
     )
     assert text.endswith(" 0 documents, 0 settlements, 0 imports, 0 exceptions.\n")
 
-    Order.objects.filter(pk=order.pk).update(cancel_reason="changed")
+    Order.objects.filter(pk=order.pk).update(place_of_supply_reason="changed")
     code, text = run("replay", "--all")
     assert code == 1
-    assert f"{order.number}  orders.order {order.public_id}  cancel_reason" in text
-    assert "    the events say ''\n    stored is      'changed'" in text
+    assert f"{order.number}  orders.order {order.public_id}  place_of_supply_reason" in text
+    assert "    the events say 'consumer_delivery_address'\n    stored is      'changed'" in text
     code, text = run("replay", "--all", "--json")
     assert (code, json.loads(text)["differences"][0]["stored"]) == (1, "changed")
 

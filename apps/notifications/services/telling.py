@@ -117,6 +117,8 @@ def _fits(spec: rules.Message, channel: Channel, letter: Letter) -> bool:
 
 def _addresses(spec: rules.Message, letter: Letter) -> list[tuple[Channel, str]]:
     user = letter.user
+    if user.erased_at is not None:
+        return []
     # Staff log in by their address: it needs no confirming.
     has_email = bool(user.email and (user.email_confirmed_at or letter.is_for_staff))
     found = {

@@ -1,9 +1,10 @@
 """Everything that changes an order, by the moment of its life: placing it, noting what was paid, ending it unpaid."""
 
 from apps.orders.rules import LineRequest, Quote
+from apps.orders.services.changing import text_for_event, text_for_row
 from apps.orders.services.ending import OrderNotCancellable, cancel_order, cancel_paid_order, expire_orders
-from apps.orders.services.erasure import CustomerNotErasable, check_erasable, erase_customer
-from apps.orders.services.paying import note_payment, revive_order
+from apps.orders.services.erasure import CustomerNotErasable, add_obstacles, check_erasable, erase_customer
+from apps.orders.services.paying import CustomerErased, note_payment, revive_order
 from apps.orders.services.placing import (
     NothingOrdered,
     OrderTooSmall,
@@ -17,6 +18,7 @@ from apps.orders.services.placing import (
 from apps.orders.services.unpaid_orders import TooManyOpenOrders, TooManyUnpaidUnits
 
 __all__ = [
+    "CustomerErased",
     "CustomerNotErasable",
     "LineRequest",
     "NothingOrdered",
@@ -29,6 +31,7 @@ __all__ = [
     "TooManyOpenOrders",
     "TooManyUnpaidUnits",
     "VariantNotForSale",
+    "add_obstacles",
     "cancel_order",
     "cancel_paid_order",
     "check_erasable",
@@ -38,4 +41,6 @@ __all__ = [
     "place_order",
     "quote_order",
     "revive_order",
+    "text_for_event",
+    "text_for_row",
 ]

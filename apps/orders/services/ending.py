@@ -13,7 +13,7 @@ from apps.core.errors import Conflict
 from apps.core.events import SYSTEM, Actor, record
 from apps.orders import events, locks, rules, selectors, states
 from apps.orders.models import Order
-from apps.orders.services.changing import store
+from apps.orders.services.changing import store, text_for_event, text_for_row
 from apps.orders.states import OrderStatus
 
 log = structlog.get_logger(__name__)
@@ -71,7 +71,7 @@ def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
     changed = {
         "status": states.change(OrderStatus(order.status), to=OrderStatus.CANCELLED),
         "cancelled_at": now,
-        "cancel_reason": reason,
+        "cancel_reason": text_for_row(order, reason),
     }
     store(order, changed)
     stock.release_holds(
@@ -84,7 +84,7 @@ def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
         root_id=order.pk,
         actor=actor,
         changed=changed,
-        reason=reason,
+        reason=text_for_event(order, reason, actor=actor),
         now=now,
     )
 

@@ -1,5 +1,6 @@
 """Erasing a customer from the orders, once nothing is open between them and the shop."""
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,19 +11,29 @@ from django.db import transaction
 from apps.accounts import selectors as account_selectors
 from apps.accounts import services as accounts
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record
+from apps.core.events import Actor, record, stored_fields
 from apps.orders import events, locks, messages, rules, selectors
 from apps.orders.models import Order, OrderAddress
 from apps.orders.states import ErasureObstacle
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
+#: What an app above knows of orders, given by their ids: what speaks against erasing their customer.
+FindObstacles = Callable[[Collection[UUID], datetime], Mapping[UUID, ErasureObstacle]]
 
 _BLANK = dict.fromkeys((name for name in OrderAddress.FIELDS if name != "state"), "")
 
 
 class CustomerNotErasable(Conflict):
     message = "{0}"
+
+
+_finders: list[FindObstacles] = []
+
+
+def add_obstacles(find: FindObstacles) -> None:
+    """Have an app above say which orders speak against erasing their customer; called when the apps are loaded."""
+    _finders.append(find)
 
 
 def check_erasable(*, customer_id: UUID, now: datetime) -> None:
@@ -34,33 +45,41 @@ def check_erasable(*, customer_id: UUID, now: datetime) -> None:
     user = account_selectors.get_user(customer_id)
     if user.is_staff:
         raise accounts.StaffNotErasable(user)
-    for order in selectors.list_orders_of_customer(customer_id):
-        _check_is_closed(order, now=now)
+    _check_are_closed(selectors.list_orders_of_customer(customer_id), now=now)
 
 
 @transaction.atomic
 def erase_customer(*, customer_id: UUID, actor: Actor, reason: str = "", now: datetime) -> "User":
     """
-    Erase a customer: the account, and of their orders the names, addresses and notes.
+    Erase a customer: the account, and of their orders the names, addresses, notes and reasons of a cancellation.
 
     What tax law keeps stays: documents with the buyer on them, amounts, and each order's state and GSTIN. Payments and
     notifications erase theirs when they receive the event. A second call changes nothing.
 
     :raises UserNotFound: if there is no such person
     :raises StaffNotErasable: if it is a member of staff
-    :raises CustomerNotErasable: if an order waits for its payment or its delivery, has money about which something is still to be
-        decided or refunded, or is confirmed and has been so for less than ERASURE_WAIT_DAYS
+    :raises CustomerNotErasable: if an order waits for its payment or its delivery, may be paid late, has money about which something
+        is still to be decided or refunded, or is confirmed and has been so for less than ERASURE_WAIT_DAYS
     """
     user = accounts.erase_user(user_id=customer_id, actor=actor, reason=reason, now=now)
     orders = locks.lock_orders_of_customer(customer_id)
 
-    for order in orders:
-        _check_is_closed(order, now=now)
+    _check_are_closed(orders, now=now)
 
     for order in orders:
         _erase_order(order, actor=actor, now=now)
 
     return user
+
+
+def _check_are_closed(orders: Sequence[Order], *, now: datetime) -> None:
+    order_ids = [order.pk for order in orders]
+    known_above = [find(order_ids, now) for find in _finders]
+    for order in orders:
+        _check_is_closed(order, now=now)
+        for obstacles in known_above:
+            if order.pk in obstacles:
+                raise _not_erasable(order, obstacles[order.pk], now=now)
 
 
 def _check_is_closed(order: Order, *, now: datetime) -> None:
@@ -73,13 +92,19 @@ def _check_is_closed(order: Order, *, now: datetime) -> None:
         now=now,
     )
     if obstacle is not None:
-        raise CustomerNotErasable(_describe_obstacle(order, obstacle, confirmed_at=order.confirmed_at or now))
+        raise _not_erasable(order, obstacle, now=now)
+
+
+def _not_erasable(order: Order, obstacle: ErasureObstacle, *, now: datetime) -> CustomerNotErasable:
+    return CustomerNotErasable(_describe_obstacle(order, obstacle, confirmed_at=order.confirmed_at or now))
 
 
 def _describe_obstacle(order: Order, obstacle: ErasureObstacle, *, confirmed_at: datetime) -> str:
     match obstacle:
         case ErasureObstacle.AWAITS_PAYMENT:
             return messages.not_erasable_until_paid(order.number)
+        case ErasureObstacle.MAY_BE_PAID_LATE:
+            return messages.not_erasable_while_payable(order.number)
         case ErasureObstacle.MONEY_UNDECIDED:
             return messages.not_erasable_until_decided(order.number)
         case ErasureObstacle.NOT_DELIVERED:
@@ -92,9 +117,11 @@ def _describe_obstacle(order: Order, obstacle: ErasureObstacle, *, confirmed_at:
 def _erase_order(order: Order, *, actor: Actor, now: datetime) -> None:
     address_ids = {order.billing_address_id, order.shipping_address_id}
     addresses = OrderAddress.objects.filter(pk__in=address_ids, erased_at__isnull=True)
-    if not addresses.update(**_BLANK, erased_at=now, updated_at=now):
+    is_changed = bool(addresses.update(**_BLANK, erased_at=now, updated_at=now))
+    if not (is_changed or order.note or order.cancel_reason):
         return
-    order.note = ""
-    order.save(update_fields=["note", "updated_at"])
+    order.note = order.cancel_reason = ""
+    order.save(update_fields=["note", "cancel_reason", "updated_at"])
 
-    record(events.ORDER_ERASED, subject=order, root_id=order.pk, actor=actor, changed={"note": ""}, now=now)
+    changed = stored_fields(order, "note", "cancel_reason")
+    record(events.ORDER_ERASED, subject=order, root_id=order.pk, actor=actor, changed=changed, now=now)

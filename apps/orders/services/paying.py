@@ -6,11 +6,16 @@ from typing import Any
 from django.db import transaction
 
 from apps.catalog import services as stock
+from apps.core.errors import Conflict
 from apps.core.events import Actor, record
 from apps.orders import events, rules, selectors, states
 from apps.orders.models import Order
 from apps.orders.services.changing import store
 from apps.orders.states import OrderStatus
+
+
+class CustomerErased(Conflict):
+    message = "Order {0} has expired and its customer was erased, so that it can neither be sent nor invoiced."
 
 
 @transaction.atomic
@@ -69,8 +74,12 @@ def revive_order(*, order: Order, actor: Actor, now: datetime) -> Order:
     Confirm an expired order, which the caller has locked, whose money came after all: its units are taken anew.
 
     :raises InvalidTransition: if it has not expired
+    :raises CustomerErased: if its customer was erased meanwhile: nobody knows to whom it would go
     :raises InsufficientStock: if the shelf has too few now; then nothing is changed
     """
+    if selectors.is_customer_erased(order):
+        raise CustomerErased(order.number)
+
     changed = {"status": states.change(OrderStatus(order.status), to=OrderStatus.CONFIRMED), "confirmed_at": now}
     stock.hold_again(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
 

@@ -1,6 +1,33 @@
 """What must hold of whom money belongs to: a row is of the order, the payment and the gateway that its parent is of."""
 
+from datetime import datetime
+from typing import Any
+
+from apps.core import ids
 from apps.core.audit import Invariant
+from apps.orders import events as order_events
+from apps.payments import events
+
+
+def _customers_texts_in_events(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+    # The actor of an event is text, so whether it is the order's own customer is compared here.
+    cursor.execute(
+        """
+        SELECT e.id, e.type, e.actor, o.number, o.customer_id FROM core_event e
+        JOIN orders_order o ON o.id = e.root_id
+        WHERE e.type = ANY(%(types)s) AND e.reason <> '' AND e.created_at > %(now)s - interval '1 day'
+        """,
+        {"types": _WITH_TYPED_TEXT, "now": now},
+    )
+    return [
+        {"id": event_id, "type": event_type, "order": number}
+        for event_id, event_type, actor, number, customer_id in cursor.fetchall()
+        if actor == f"user:{ids.encode('cus', customer_id)}"
+    ]
+
+
+#: News with a reason that a customer may have typed.
+_WITH_TYPED_TEXT = [order_events.ORDER_CANCELLED, events.REFUND_REQUESTED, events.REFUND_CANCELLED]
 
 OWNERSHIP = (
     Invariant(
@@ -57,13 +84,24 @@ OWNERSHIP = (
     Invariant(
         id="INV-50c",
         name="payers_who_were_erased_are_unnamed",
-        statement="A payment of an erased customer names no payer and no device ten minutes after the erasure.",
+        statement="A payment of an erased customer names no payer and no device, and a refund has no note, ten minutes after the erasure.",
         settles_in=600,
         sql="""
             SELECT p.id, a.gateway_payment_id FROM payments_payment p
             JOIN accounts_user u ON u.id = p.customer_id AND u.erased_at < %(now)s - interval '10 minutes'
             LEFT JOIN payments_paymentattempt a ON a.payment_id = p.id AND a.payer <> 'erased'
             WHERE a.id IS NOT NULL OR p.payer_ip IS NOT NULL OR p.payer_user_agent <> ''
+            UNION ALL
+            SELECT r.id, r.number FROM payments_refund r
+            JOIN orders_order o ON o.id = r.order_id
+            JOIN accounts_user u ON u.id = o.customer_id AND u.erased_at < %(now)s - interval '10 minutes'
+            WHERE r.note <> ''
         """,
+    ),
+    Invariant(
+        id="INV-50f",
+        name="events_keep_no_text_of_customers",
+        statement="No event of the last day keeps a reason that the order's customer has typed.",
+        sql=_customers_texts_in_events,
     ),
 )

@@ -34,6 +34,7 @@ class Refund(Subject):
 
     PREFIX = "rfnd"
     UNTOLD = frozenset({"next_check_at", "checks", "claimed_until", "gateway_call", "idempotency_key"})
+    PERSONAL = frozenset({"note"})
 
     number = models.CharField(max_length=30, unique=True, help_text="The order's number and -R1 for its first refund.")
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")

@@ -45,6 +45,7 @@ from apps.payments.selectors.disputes import (
     sum_lost_of_attempt,
     unanswered,
 )
+from apps.payments.selectors.erasure import find_erasure_obstacles
 from apps.payments.selectors.ledger import (
     Balance,
     NoSuchAccount,
@@ -158,6 +159,7 @@ __all__ = [
     "find_attempt",
     "find_captured_attempt",
     "find_checkpoint",
+    "find_erasure_obstacles",
     "find_exception_of_fact",
     "find_known_facts",
     "find_live_payment",

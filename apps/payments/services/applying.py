@@ -13,10 +13,12 @@ from django.db import transaction
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import SYSTEM, Actor, changes_since, record, stored_fields
 from apps.core.models import subject_type_of
+from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
 from apps.payments.gateways import GatewayPayment, get_gateway
 from apps.payments.models import Payment, PaymentAttempt, ReconciliationException, Webhook
+from apps.payments.services.erasure import ERASED
 from apps.payments.services.exceptions import open_gateway_exception
 from apps.payments.services.ledger import CUSTOMER_ADVANCES, gateway_receivable, post_to_ledger
 from apps.payments.services.payment_acceptance import accept_by_gateway_order, may_be_accepted_later
@@ -212,7 +214,7 @@ def _merge(
     has_risen = is_new or rules.rises(attempt.status, facts.status)
     if has_risen:
         _rise(order, payment, attempt, facts, now=now)
-    _fill_blanks(attempt, facts)
+    _fill_blanks(order, attempt, facts)
 
     changed = stored_fields(attempt) if is_new else changes_since(attempt, before)
     if changed:
@@ -251,10 +253,11 @@ def _reason_to_review(order: "Order", payment: Payment, facts: GatewayPayment) -
     return reason if is_captured or reason == ReviewReason.AMOUNT_DIFFERS else ""
 
 
-def _fill_blanks(attempt: PaymentAttempt, facts: GatewayPayment) -> None:
+def _fill_blanks(order: "Order", attempt: PaymentAttempt, facts: GatewayPayment) -> None:
     """Keep what earlier news left out, whatever the rank of this one: an order's events may come in any order."""
     attempt.method = attempt.method or facts.method
-    attempt.payer = attempt.payer or facts.payer
+    if facts.payer and not attempt.payer:
+        attempt.payer = ERASED if orders.is_customer_erased(order) else facts.payer
     attempt.rrn = attempt.rrn or facts.rrn
     attempt.fee_bearer = attempt.fee_bearer or facts.fee_bearer
     if facts.payer_currency and not attempt.payer_currency:

@@ -9,6 +9,7 @@ from django.db import transaction
 from apps.core.errors import Conflict
 from apps.core.events import Actor, record, stored_fields
 from apps.core.models import subject_type_of
+from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Refund
@@ -137,15 +138,24 @@ def withdraw(
     news: str = events.REFUND_CANCELLED,
     now: datetime,
 ) -> Refund:
-    """Withdraw a locked refund that nobody is paying. The caller has locked its order."""
+    """
+    Withdraw a locked refund that nobody is paying. The caller has locked its order.
+
+    What the customer gives as the reason becomes a part of the refund's note; the event keeps what others give.
+    """
     if refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.MANUAL):
         post_due(order, refund, kind=REVERSAL, now=now)
     refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED)
     refund.next_check_at = None
-    refund.save(update_fields=["status", "next_check_at", "updated_at"])
+    told_reason = orders.text_for_event(order, reason, actor=actor)
+    changed = ["status"]
+    if reason and not told_reason:
+        refund.note = orders.text_for_row(order, f"{refund.note}; {reason}" if refund.note else reason)[:200]
+        changed.append("note")
+    refund.save(update_fields=[*changed, "next_check_at", "updated_at"])
 
-    changed = stored_fields(refund, "status")
-    record(news, subject=refund, root_id=order.pk, actor=actor, changed=changed, reason=reason, now=now)
+    told = stored_fields(refund, *changed)
+    record(news, subject=refund, root_id=order.pk, actor=actor, changed=told, reason=told_reason, now=now)
     tell_order(order=order, actor=actor, now=now)
 
     return refund

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.models import Payment, PaymentAttempt, Refund
 
 ERASED = "erased"
 
@@ -12,10 +12,13 @@ ERASED = "erased"
 @transaction.atomic
 def erase_payer(*, customer_id: UUID) -> None:
     """
-    Erase the payer, the device and its address from a customer's payments; what was paid, when and by which method stays.
+    Erase the payer, the device and its address from a customer's payments, and the notes of their refunds.
+
+    What was paid and refunded, when and by which method stays.
 
     What gateways sent us stays as it was received: it is the proof of the money, and is kept as long as the books.
     """
     # Not blank: the next report of the gateway fills what is.
     PaymentAttempt.objects.filter(payment__customer_id=customer_id).update(payer=ERASED)
     Payment.objects.filter(customer_id=customer_id).update(payer_ip=None, payer_user_agent="")
+    Refund.objects.filter(order__customer_id=customer_id).exclude(note="").update(note="")

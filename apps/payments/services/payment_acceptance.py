@@ -16,6 +16,7 @@ from django.db import transaction
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, record, stored_fields
 from apps.core.money import rupees
+from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors
@@ -66,6 +67,11 @@ class OrderOutOfStock(AttemptNotAcceptable):
     code = AttemptNotAcceptable.code
 
 
+class CustomerGone(AttemptNotAcceptable):
+    message = "Order {0} has expired and its customer was erased. Refund the money instead."
+    code = AttemptNotAcceptable.code
+
+
 class AcceptanceReasonDiffers(AttemptNotAcceptable):
     message = "Payment {0} was accepted by another person with the reason “{1}”. Choose the same reason, or ask them to change theirs."
     code = AttemptNotAcceptable.code
@@ -108,7 +114,7 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
 
     money = selectors.sum_captured(order.pk, currency=order.currency) - selectors.sum_refunded(order.pk) + due
     if order.status == OrderStatus.EXPIRED and not revive_expired_order(order, money=money, actor=actor, now=now):
-        raise OrderOutOfStock(order.number)
+        raise (CustomerGone if orders.is_customer_erased(order) else OrderOutOfStock)(order.number)
     if attempt.acceptance_requested_by == str(actor):
         # Who was to be the first of two has decided alone after all.
         attempt.acceptance_requested_by = ""

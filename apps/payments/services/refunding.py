@@ -17,6 +17,7 @@ from apps.core import ids
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, record, told_of
 from apps.core.models import subject_type_of
+from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
@@ -325,7 +326,7 @@ def _insert(
         line_amounts=line_amounts_of(order, attempt, amount, lines=lines, now=now),
         status=RefundStatus.PENDING if is_decided else RefundStatus.REQUIRES_APPROVAL,
         reason=reason,
-        note=note[:200],
+        note=orders.text_for_row(order, note)[:200],
         speed_requested=speed,
         idempotency_key=str(ids.new()),
         retry_of=retry_of,
@@ -341,8 +342,8 @@ def _insert(
     if is_decided:
         post_due(order, refund, kind=DUE, now=now)
 
-    told = told_of(refund)
-    record(events.REFUND_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changed=told, reason=note, now=now)
+    told, why = told_of(refund), orders.text_for_event(order, note, actor=actor)
+    record(events.REFUND_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changed=told, reason=why, now=now)
     if is_decided:
         sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
     tell_order(order=order, actor=actor, now=now)

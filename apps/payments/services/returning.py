@@ -15,6 +15,7 @@ from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.events import SYSTEM, Actor, changes_since, gateway_actor, record, stored_fields, told_of
 from apps.core.models import subject_type_of
+from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.gateways import GatewayError, GatewayRefund
@@ -271,7 +272,7 @@ def _insert_foreign(order: "Order", attempt: PaymentAttempt, facts: GatewayRefun
         line_amounts=line_amounts_of(order, attempt, facts.amount, lines=(), now=now),
         status=RefundStatus.PENDING,
         reason=RefundReason.OTHER,
-        note="made at the gateway",
+        note=orders.text_for_row(order, "made at the gateway"),
         gateway_refund_id=facts.id,
         gateway_call=GatewayCall.DONE,
         idempotency_key=str(ids.new()),

@@ -58,15 +58,17 @@ def _is_revived(order: "Order", *, actor: Actor, now: datetime) -> bool:
 
 def revive_expired_order(order: "Order", *, money: int, actor: Actor, now: datetime) -> bool:
     """
-    Confirm a locked order that expired and was paid an amount (paise) after all, if its stock is there; return whether it is.
+    Confirm a locked order that expired and was paid an amount (paise) after all, and return whether it is confirmed now.
+
+    It stays expired if its stock is gone or its customer was erased.
     """
     if order.status != OrderStatus.EXPIRED or money < order.total_amount:
         return False
     try:
         with transaction.atomic():
             orders.revive_order(order=order, actor=actor, now=now)
-    except InsufficientStock:
-        log.info("late_order_not_revived", order=order.number)
+    except (InsufficientStock, orders.CustomerErased) as error:
+        log.info("late_order_not_revived", order=order.number, why=error.code)
         order.refresh_from_db()
         return False
     return True

@@ -14,7 +14,8 @@ from apps.core.management.teaching import add_examples
 _FORECAST = """\
 Customer {id} can be erased for good:
   erased   name, phone, e-mail address, postal addresses, codes and devices; all sessions end
-  erased   names, addresses and notes of their orders; recipients and texts of messages to them; the payer of their payments
+  erased   names, addresses, notes and cancellation reasons of their orders; recipients and texts of messages to them; the payer of
+           their payments and the notes of their refunds
   kept     invoices and credit notes with the buyer on them, amounts, and each order's state and GSTIN: tax law demands it
   kept     what gateways have sent us, and what staff have written: see docs/personal-data.md
 Nothing was erased. Run the command again with --yes to erase."""
@@ -23,7 +24,8 @@ Nothing was erased. Run the command again with --yes to erase."""
 class Command(OperatorCommand):
     help = (
         "Erase a customer who has asked for it. Without --yes it says what would be erased and what is kept, and changes nothing."
-        " Refuses while an order of theirs waits for payment or delivery, has money that is disputed, under review or to be refunded,"
+        " Refuses while an order of theirs waits for payment or delivery, may be paid late, has a refund that is open or money that is"
+        " disputed, under review or to be refunded,"
         " or has been confirmed for less than ERASURE_WAIT_DAYS."
         " Exits 0 if it is done (or was before), 2 if it cannot be."
     )
