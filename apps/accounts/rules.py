@@ -232,7 +232,7 @@ def _five_a_minute(who: str) -> tuple[Allowance, ...]:
 # Addresses ------------------------------------------------------------------------------------------------------------
 
 #: What an e-invoice carries of an address; what is left out may be empty.
-_TEXTS: Final = {
+ADDRESS_TEXTS: Final = {
     "name": tax.NAME_LIMITS,
     "company": tax.NAME_LIMITS,
     "line1": tax.ADDRESS_LINE1_LIMITS,
@@ -253,7 +253,7 @@ class TextFault:
 
 def text_fault_of_address(texts: Mapping[str, str]) -> TextFault | None:
     """Return the first text of an address, by field, that no e-invoice carries, or None."""
-    for field, limits in _TEXTS.items():
+    for field, limits in ADDRESS_TEXTS.items():
         text = texts[field]
         if not text and field in _OPTIONAL:
             continue

@@ -51,6 +51,25 @@ def test_the_description_says_how_to_sign_in(schema: Any) -> None:
     assert schema["paths"]["/api/v1/me/notifications"]["get"]["security"] == [{"bearer": []}]
 
 
+@pytest.mark.parametrize("body", ["AddressRequest", "AddressChangeRequest"])
+def test_texts_of_an_address_have_the_bounds_of_an_invoice(schema: Any, body: str) -> None:
+    texts = schema["components"]["schemas"][body]["properties"]
+    bounds = {"type": "string", "minLength": 3, "maxLength": 100}
+    required = {**bounds, "description": "3 to 100 characters."}
+    optional = {
+        "oneOf": [bounds, {"type": "string", "maxLength": 0}],
+        "description": "Empty, or 3 to 100 characters.",
+    }
+
+    assert {name: texts[name] for name in ("name", "company", "line1", "line2", "city")} == {
+        "name": required,
+        "company": optional,
+        "line1": {**required, "minLength": 1, "description": "1 to 100 characters."},
+        "line2": optional,
+        "city": required,
+    }
+
+
 def has_a_body(operation: dict[str, Any]) -> bool:
     answers = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
     # A PDF has no example that anybody could read.

@@ -150,7 +150,7 @@ class PasswordRequest(ConfirmRequest):
     transport = TransportField(default=Transport.BODY)
 
 
-#: Longer than an address may be: the service says by how much, and what to do.
+#: More than an address may have: the service says by how much a text is too long, and what to do.
 _ADDRESS_TEXT = 300
 _STATE_HELP = (
     "The two-digit GST code of the state, such as 29 for Karnataka (`GET /states` lists them)."
@@ -161,16 +161,14 @@ _STATE_HELP = (
 class AddressRequest(RequestSerializer):
     """An address in India."""
 
-    name = StrictCharField(max_length=_ADDRESS_TEXT, help_text="3 to 100 characters.")
-    company = StrictCharField(
-        required=False, max_length=_ADDRESS_TEXT, allow_blank=True, help_text="3 to 100 characters."
-    )
+    published_lengths = {field: (limits.fewest, limits.most) for field, limits in rules.ADDRESS_TEXTS.items()}
+
+    name = StrictCharField(max_length=_ADDRESS_TEXT)
+    company = StrictCharField(required=False, max_length=_ADDRESS_TEXT, allow_blank=True)
     phone = PhoneField(required=False, max_length=32, allow_blank=True)
-    line1 = StrictCharField(max_length=_ADDRESS_TEXT, help_text="Up to 100 characters.")
-    line2 = StrictCharField(
-        required=False, max_length=_ADDRESS_TEXT, allow_blank=True, help_text="3 to 100 characters."
-    )
-    city = StrictCharField(max_length=_ADDRESS_TEXT, help_text="3 to 100 characters.")
+    line1 = StrictCharField(max_length=_ADDRESS_TEXT)
+    line2 = StrictCharField(required=False, max_length=_ADDRESS_TEXT, allow_blank=True)
+    city = StrictCharField(max_length=_ADDRESS_TEXT)
     state = StrictCharField(required=False, max_length=2, allow_blank=True, help_text=_STATE_HELP)
     pin = StrictCharField(max_length=6)
     gstin = StrictCharField(required=False, max_length=15, allow_blank=True)

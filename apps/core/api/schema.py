@@ -77,7 +77,19 @@ class _RequestShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call
 
     def map_serializer(self, auto_schema: Any, direction: Any) -> Any:
         shape = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        return {**shape, "additionalProperties": False}
+        lengths = {
+            name: _text_of_length(fewest, most, allow_blank=self.target.fields[name].allow_blank)
+            for name, (fewest, most) in self.target.published_lengths.items()
+        }
+        return {**shape, "properties": {**shape.get("properties", {}), **lengths}, "additionalProperties": False}
+
+
+def _text_of_length(fewest: int, most: int, *, allow_blank: bool) -> dict[str, Any]:
+    text = {"type": "string", "minLength": fewest, "maxLength": most}
+    if not allow_blank:
+        return {**text, "description": f"{fewest} to {most} characters."}
+    empty_text = {"type": "string", "maxLength": 0}
+    return {"oneOf": [text, empty_text], "description": f"Empty, or {fewest} to {most} characters."}
 
 
 class _ResponseShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from rest_framework import serializers
@@ -20,7 +21,13 @@ _NO_CHOICE = serializers.ChoiceField.default_error_messages["invalid_choice"]
 
 
 class RequestSerializer(serializers.Serializer[Any]):
-    """A request body: unknown fields are refused."""
+    """
+    A request body: unknown fields are refused.
+
+    `published_lengths` are the fewest and the most characters of texts that a service checks, for the description of the API.
+    """
+
+    published_lengths: ClassVar[Mapping[str, tuple[int, int]]] = {}
 
     default_error_messages = {"unknown_field": "There is no field {field}."}
 
