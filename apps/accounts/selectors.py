@@ -232,6 +232,13 @@ def search_people(term: SearchTerm, *, with_addresses: bool) -> "QuerySet[User]"
     return User.objects.filter(pk__in=any_of(*keys)).order_by("-created_at", "-id")
 
 
+def search_visible_people(term: SearchTerm, *, user: Any) -> "QuerySet[User]":
+    """Return the people whom a search of a member of staff means, as far as they may look at people and their addresses."""
+    if not user.has_perm("accounts.view_user"):
+        return User.objects.none()
+    return search_people(term, with_addresses=user.has_perm("accounts.view_address"))
+
+
 def _people_named_by(term: SearchTerm) -> "QuerySet[User] | None":
     pk = term.pk_of(User)
     if pk is not None:

@@ -10,6 +10,7 @@ from django.http import FileResponse, Http404, HttpRequest
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
+from apps.accounts import selectors as accounts
 from apps.core.admin_actions import add_forecast
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Panel, add_panel
@@ -59,7 +60,8 @@ class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
     list_filter = ("type", "status", "financial_year", "registration")
     search_fields = ("number__exact",)
     search_help_text = (
-        "A document's number or its beginning, an order number or its last digits, or the gateway's payment id."
+        "A document's number or its beginning; an order number or its last digits; the gateway's payment id;"
+        " a buyer's name, whole phone number or e-mail address."
     )
     list_select_related = ("file", "registration", "refers_to")
     ordering = ("-created_at", "-id")
@@ -93,13 +95,16 @@ class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
         ),
     )
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         named = orders.search_orders(term).order_by().values("pk")
         paid = payments.search_payments(term).order_by().values("order_id")
+        people = accounts.search_visible_people(term, user=request.user).order_by().values("pk")
+        of_people = Invoice.objects.filter(customer_id__in=people).order_by("-created_at", "-id")
         return any_of(
             selectors.search_documents(term).values_list("pk"),
             Invoice.objects.filter(order_id__in=named).values_list("pk"),
             Invoice.objects.filter(order_id__in=paid).values_list("pk"),
+            of_people.values_list("pk"),
         )
 
     @admin.display(description="Buyer")
@@ -177,7 +182,7 @@ class InvoiceFileAdmin(KeySearch, ReadOnlyAdmin):
     list_select_related = ("invoice",)
     ordering = ("-created_at", "-id")
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         named = selectors.search_documents(term).order_by().values("pk")
         return any_of(
             InvoiceFile.objects.filter(path=term.text).values_list("pk"),

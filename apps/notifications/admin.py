@@ -94,7 +94,7 @@ class NotificationAdmin(KeySearch, ReadOnlyAdmin):
         ("Proof", {"fields": (("provider_id", "message_id"), "event", ("created_at", "read_at"))}),
     )
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         public_id = term.text.strip("<>").partition("@")[0]
         if public_id.startswith("ntf_"):
             wanted: dict[str, Any] = {"pk__in": _pks(public_id)}

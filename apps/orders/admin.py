@@ -91,8 +91,8 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
     def total(self, order: Order) -> str:
         return rupees(order.total_amount)
 
-    def find_keys(self, term: SearchTerm) -> QuerySet[Any]:
-        people = accounts.search_people(term, with_addresses=False).values_list("pk", flat=True)
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> QuerySet[Any]:
+        people = accounts.search_visible_people(term, user=request.user).values_list("pk", flat=True)
         return selectors.search_orders(term, customers=list(people[:MAX_CANDIDATES])).order_by().values_list("pk")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
@@ -310,12 +310,8 @@ add_panel(
 
 
 def _find_orders(term: SearchTerm, request: HttpRequest) -> QuerySet[Order]:
-    customers = []
-    if request.user.has_perm("accounts.view_user"):
-        with_addresses = request.user.has_perm("accounts.view_address")
-        people = accounts.search_people(term, with_addresses=with_addresses)
-        customers = list(people.values_list("pk", flat=True)[:SHOWN])
-    return selectors.search_orders(term, customers=customers).select_related("customer")
+    people = accounts.search_visible_people(term, user=request.user).values_list("pk", flat=True)
+    return selectors.search_orders(term, customers=list(people[:SHOWN])).select_related("customer")
 
 
 def _describe_order(order: Order, request: HttpRequest) -> tuple[str, str]:

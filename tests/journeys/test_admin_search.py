@@ -396,7 +396,7 @@ class TestWhatItCosts:
         assert sorted({(term, table) for term, table, _ in whole}) == [], whole[:3]
 
 
-class TestListsOfMoney:
+class TestLists:
     """Each list finds its rows as the search box does."""
 
     @pytest.mark.parametrize(
@@ -408,7 +408,12 @@ class TestListsOfMoney:
             ("payments/dispute", ("disp_Esz7KAitoYM7PJ", "pay_29QQoUBi66xm2f", "ORD-2627-000123")),
             ("payments/settlement", ("setl_7IZKKI4Pnt2kEe", "1568176960VXP0RJ")),
             ("payments/reconciliationexception", ("pay_29QQoUBi66xm2f",)),
-            ("invoicing/invoice", ("ORD-2627-000123", "000123", "pay_29QQoUBi66xm2f")),
+            (
+                "invoicing/invoice",
+                ("ORD-2627-000123", "000123", "pay_29QQoUBi66xm2f", "98765 43210", "asha", "iyer & textiles"),
+            ),
+            ("orders/order", ("000042", "42", "ord-2627-000042", "98123 45678", "krishnan bala")),
+            ("accounts/user", ("98765 43210", "asha", "iyer & textiles", "90000 11111")),
         ],
     )
     def test_a_row_is_found_by_each_of_its_names(
@@ -423,6 +428,29 @@ class TestListsOfMoney:
 
         assert found == dict.fromkeys(terms, 1)
         assert nothing == dict.fromkeys(nothing, 0)
+
+    def test_orders_are_found_by_the_company_of_an_address(self, support: Any, shop: Any) -> None:
+        assert rows_of(browser_of(support), "orders/order", "iyer & textiles") == 2
+
+    @pytest.mark.parametrize("page", ["orders/order", "invoicing/invoice"])
+    def test_who_may_not_see_people_finds_no_row_by_them(self, shop: Any, page: str) -> None:
+        from django.contrib.auth.models import Permission
+
+        packer = make_staff("support")
+        packer.groups.clear()
+        packer.user_permissions.set(Permission.objects.filter(codename__in=("view_order", "view_invoice")))
+
+        assert [rows_of(browser_of(packer), page, term) for term in ("asha", "9876543210", "000123")] == [0, 0, 1]
+
+    def test_an_empty_list_leads_to_the_search_box(self, administrator: Any, shop: Any) -> None:
+        browser = browser_of(administrator)
+        found = unescape(browser.get("/admin/orders/order/", {"q": "INV & 9/9"}).content.decode())
+        whole = unescape(browser.get("/admin/payments/settlementline/").content.decode())
+
+        assert "Nothing in this list is found by “INV & 9/9”." in found
+        assert 'href="/admin/search/?q=INV%20%26%209%2F9"' in found
+        assert "There is nothing in this list." in whole
+        assert "Search everywhere" not in whole
 
     def test_payments_are_found_by_a_phone_in_any_writing(self, administrator: Any, shop: Any) -> None:
         browser = browser_of(administrator)

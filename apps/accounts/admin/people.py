@@ -117,8 +117,8 @@ class UserAdmin(KeySearch, ServiceAdmin):
     sortable_by = ()
     actions = ("deactivate", "reactivate")
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
-        return selectors.search_people(term, with_addresses=False).order_by().values_list("pk")
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
+        return selectors.search_visible_people(term, user=request.user).order_by().values_list("pk")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         return ("shown_name", "phone", "email", "is_staff", "is_active", "created_at")
@@ -249,7 +249,7 @@ class SessionAdmin(KeySearch, ReadOnlyAdmin):
     fields = ("user", ("transport", "ip"), "user_agent", ("created_at", "last_used_at"), ("ended_at", "end_reason"))
     actions = ("end",)
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         person = selectors.find_user_by_contact(term.text)
         found = Session.objects.none() if person is None else Session.objects.filter(user=person)
         return found.values_list("pk")
@@ -282,7 +282,7 @@ class ChallengeAdmin(KeySearch, ReadOnlyAdmin):
     )  # fmt: skip
     readonly_fields = ("masked",)
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         contact = selectors.find_contact(term.text)
         wanted = {"destination": contact} if contact else {"provider_id": term.text}
         return Challenge.objects.filter(**wanted).values_list("pk")
@@ -303,7 +303,7 @@ class AddressAdmin(KeySearch, ReadOnlyAdmin):
     search_help_text = "A person's whole phone number or e-mail address, a GSTIN, or a PIN code."
     ordering = ("-created_at", "-id")
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         person = selectors.find_user_by_contact(term.text)
         if person is not None:
             return Address.objects.filter(user=person).values_list("pk")

@@ -12,7 +12,7 @@ from apps.core.search import SearchTerm
 
 
 def _find(term: SearchTerm, request: HttpRequest) -> "QuerySet[User]":
-    return selectors.search_people(term, with_addresses=request.user.has_perm("accounts.view_address"))
+    return selectors.search_visible_people(term, user=request.user)
 
 
 def _describe(person: User, request: HttpRequest) -> tuple[str, str]:

@@ -91,7 +91,7 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
         ("The end", {"fields": (("opened_at", "decided_at"), ("next_check_at", "warned_hours"))}),
     )
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         attempts = selectors.search_attempts(term).order_by().values("pk")
         return any_of(
             selectors.search_disputes(term).values_list("pk"),

@@ -68,8 +68,8 @@ class PaymentAdmin(KeySearch, ReadOnlyAdmin):
     readonly_fields = ("where_to_pay", "what_to_do_next")
     inlines = (PaymentAttemptInline,)
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
-        people = accounts.search_people(term, with_addresses=False).order_by().values("pk")
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
+        people = accounts.search_visible_people(term, user=request.user).order_by().values("pk")
         of_people = Payment.objects.filter(customer_id__in=people).order_by("-created_at", "-id")
         return any_of(
             selectors.search_payments(term).values_list("pk"),
@@ -130,7 +130,7 @@ class LedgerTransactionAdmin(KeySearch, ReadOnlyAdmin):
     )
     inlines = (LedgerEntryInline,)
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         pk = term.pk_of(LedgerTransaction)
         if pk is not None:
             return LedgerTransaction.objects.filter(pk=pk).values("pk")

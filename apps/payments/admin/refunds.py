@@ -102,7 +102,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
     inlines = (RefundLineInline,)
     actions = ("approve", "retry")
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         of_order = selectors.search_of_order(Refund.objects.all(), term)
         return any_of(selectors.search_refunds(term).values_list("pk"), of_order)
 

@@ -80,7 +80,7 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
     search_fields = ("gateway_payment_id__exact",)
     search_help_text = "A gateway's payment id, a bank reference number, or an order number."
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         return any_of(
             selectors.search_attempts(term).values_list("pk"),
             selectors.search_of_order(PaymentAttempt.objects.all(), term, order="payment__order_id"),

@@ -57,7 +57,7 @@ class SettlementAdmin(KeySearch, ReadOnlyAdmin):
     search_fields = ("gateway_settlement_id__exact",)
     search_help_text = "A gateway's settlement id, or the bank's reference (UTR)."
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         return selectors.search_settlements(term).values("pk")
 
     @admin.display(description="Transferred")
@@ -80,7 +80,7 @@ class SettlementLineAdmin(KeySearch, ReadOnlyAdmin):
     search_fields = ("entity_id__exact",)
     search_help_text = "A gateway's id of a payment, refund or settlement."
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         return _about(SettlementLine.objects.all(), term)
 
     @admin.display(description="Amount")
@@ -156,7 +156,7 @@ class ReconciliationExceptionAdmin(KeySearch, ReadOnlyAdmin):
     )
     actions = ("take", "write_off", "clear", "count_as_paid_outside", "note_as_explained")
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         return _about(ReconciliationException.objects.all(), term)
 
     @admin.display(description="Age", ordering="opened_at")

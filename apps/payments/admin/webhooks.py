@@ -47,7 +47,7 @@ class WebhookAdmin(KeySearch, ReadOnlyAdmin):
     exclude = ("body",)
     readonly_fields = ("state", "body_text")
 
-    def find_keys(self, term: SearchTerm) -> "QuerySet[Any]":
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         # Both are unique for each gateway, by indexes that begin with it.
         rows = Webhook.objects.filter(gateway=settings.PAYMENT_GATEWAY)
         return any_of(
