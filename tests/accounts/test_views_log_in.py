@@ -47,6 +47,14 @@ class TestRequestCode:
         assert Event.objects.get().type == "accounts.challenge.requested"
         assert "98765" not in json.dumps(Event.objects.get().changed)
 
+    def test_says_where_it_can_be_seen_whether_the_code_was_sent(self, anonymous: Any) -> None:
+        response = post(anonymous, "/auth/otp", {"phone": PHONE})
+
+        location = response.headers["Location"]
+        assert location == f"/api/v1/auth/otp/{response.json()['id']}"
+        assert response.headers["Retry-After"] == "1"
+        assert anonymous.get(location).json() == response.json()
+
     def test_the_answer_is_the_same_for_known_and_unknown(self, anonymous: Any) -> None:
         make_user(phone=PHONE, name="Known")
 

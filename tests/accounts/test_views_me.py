@@ -102,6 +102,7 @@ class TestEmail:
         asked = self.ask(client)
         owner.refresh_from_db()
         assert (asked.status_code, asked.json()["sent_to"], owner.email) == (202, "a***@example.in", None)
+        assert asked.headers["Location"] == f"/api/v1/auth/otp/{asked.json()['id']}"
 
         response = self.confirm(client, challenge_of(asked))
 
@@ -161,6 +162,7 @@ class TestPassword:
         client, other = client_of(owner), client_of(owner)
         asked = client.post("/api/v1/me/password")
         assert (asked.status_code, asked.json()["sent_to"]) == (202, "+91******3210")
+        assert asked.headers["Location"] == f"/api/v1/auth/otp/{asked.json()['id']}"
 
         response = self.set(client, challenge_of(asked))
 

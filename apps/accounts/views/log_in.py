@@ -28,7 +28,7 @@ from apps.accounts.services.log_in import AccountDeactivated, WrongCredentials
 from apps.accounts.services.sessions import RefreshTokenNotValid, RefreshTokenReused
 from apps.accounts.views.tokens import answer_with, let_in, take_refresh_token, without_cookie
 from apps.core import clock
-from apps.core.api import ApiView, KeysetPagination, actor_of, client_ip, list_response, with_etag
+from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, client_ip, list_response, with_etag
 from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
 
@@ -91,6 +91,11 @@ _SESSION_EXAMPLE = {
 _NO_CONTENT = OpenApiResponse(description="Done; there is nothing to say.")
 
 
+def accepted_challenge(challenge: Challenge) -> Response:
+    """Answer 202: a code is on its way; its address says whether it was sent."""
+    return accepted(ChallengeResponse(challenge).data, location=f"/api/v1/auth/otp/{challenge.public_id}")
+
+
 def _caller(_group: str, request: HttpRequest) -> str:
     return client_ip(request)
 
@@ -141,7 +146,7 @@ class LogInView(ApiView):
             actor=services.ANONYMOUS,
             now=clock.now(),
         )
-        return Response(ChallengeResponse(challenge).data, status=202)
+        return accepted_challenge(challenge)
 
     @extend_schema(
         operation_id="get_log_in_code",

@@ -18,7 +18,7 @@ from apps.accounts.serializers import (
 from apps.accounts.services.codes import CodeNotAccepted, NowhereToSend
 from apps.accounts.services.passwords import PasswordTooWeak
 from apps.accounts.services.people import EmailInUse
-from apps.accounts.views.log_in import CHALLENGE_EXAMPLE, TOKENS_EXAMPLE, USER_EXAMPLE
+from apps.accounts.views.log_in import CHALLENGE_EXAMPLE, TOKENS_EXAMPLE, USER_EXAMPLE, accepted_challenge
 from apps.accounts.views.tokens import let_in
 from apps.core import clock
 from apps.core.api import ApiView, actor_of, check_if_match, client_ip, etag_of, idempotent, with_etag
@@ -102,7 +102,7 @@ class MeView(ApiView):
             actor=actor_of(request),
             now=clock.now(),
         )
-        return Response(ChallengeResponse(challenge).data, status=202)
+        return accepted_challenge(challenge)
 
     @extend_schema(
         operation_id="confirm_email",
@@ -154,7 +154,7 @@ class MeView(ApiView):
         challenge = services.request_password_code(
             user_id=user_id_of(request), ip=client_ip(request), actor=actor_of(request), now=clock.now()
         )
-        return Response(ChallengeResponse(challenge).data, status=202)
+        return accepted_challenge(challenge)
 
     @extend_schema(
         operation_id="set_password",
