@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
+from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from prometheus_client import CollectorRegistry, generate_latest
@@ -150,12 +151,17 @@ def favicon(request: HttpRequest) -> HttpResponse:
 _descriptions: dict[str, bytes] = {}
 
 
+#: What `?format=` may be, for those who open the document in a browser; other clients say it in `Accept`.
+_DESCRIPTION_FORMATS: dict[str, Any] = {"json": OpenApiJsonRenderer2, "yaml": OpenApiYamlRenderer}
+
+
 class DescriptionView(SpectacularAPIView):
-    """The OpenAPI document, worked out once; whatever the query says, it is in English and of this version."""
+    """The OpenAPI document, worked out once; whatever else the query says, it is in English and of this version."""
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        renderer: Any = request.accepted_renderer
+        named = _DESCRIPTION_FORMATS.get(request.query_params.get("format", ""))
+        renderer: Any = request.accepted_renderer if named is None else named()
         if renderer.media_type not in _descriptions:
             _descriptions[renderer.media_type] = renderer.render(describe_api(), renderer_context={})
         return HttpResponse(

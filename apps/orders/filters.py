@@ -85,11 +85,14 @@ def read_phone(text: str | None) -> str | None:
 
 def read_query(text: str | None) -> SearchTerm | None:
     """
-    Return what a client searches for.
+    Return what a client searches for; a digit alone is the number of an order.
 
     :raises QueryLengthOutOfRange: if it is too short or too long
     """
-    return None if text is None else read_search_term(text)
+    if text is None:
+        return None
+    term = SearchTerm(text)
+    return term if len(text.strip()) == 1 and term.digits else read_search_term(text)
 
 
 def read_instant(name: str, text: str | None) -> datetime | None:

@@ -37,6 +37,13 @@ class QuoteOrderRequest(RequestSerializer):
     lines = OrderLineRequest(many=True, allow_empty=False, max_length=rules.MAX_LINES)  # type: ignore[call-arg]
     shipping_address_id = IdField("addr")
     billing_address_id = IdField("addr", required=False, help_text="The shipping address, if not given.")
+    note = StrictCharField(
+        max_length=500,
+        multiline=True,
+        required=False,
+        allow_blank=True,
+        help_text="Read so that the body of an order can be quoted; it changes nothing.",
+    )
 
 
 class PlaceOrderRequest(QuoteOrderRequest):

@@ -92,7 +92,9 @@ class OrderView(ApiView):
         ],
     )
     def quote(self, request: Request) -> Response:
-        quote = services.quote_order(**self._asked(QuoteOrderRequest, request), now=clock.now())
+        asked = self._asked(QuoteOrderRequest, request)
+        asked.pop("note", None)
+        quote = services.quote_order(**asked, now=clock.now())
         return Response(QuoteResponse(quote).data)
 
     @extend_schema(
@@ -128,7 +130,9 @@ class OrderView(ApiView):
                 "phone", _PHONE, description="Those of the customer with this phone number, in any writing."
             ),
             query_parameter(
-                "The number, its beginning or its last digits, a phone number, an e-mail address, or a part of the recipient's name."
+                "The number, its beginning or its last digits (one digit is enough), a phone number, an e-mail address,"
+                " or a part of the recipient's name.",
+                fewest=1,
             ),
             instant_parameter("created_at[gte]", "Created at or after this instant."),
             instant_parameter("created_at[lt]", "Created before this instant."),

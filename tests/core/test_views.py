@@ -149,6 +149,21 @@ class TestEveryAnswer:
 
         assert (response.status_code, response.json()["error"]["code"]) == (406, "not_acceptable")
 
+    @pytest.mark.parametrize(
+        ("query", "kind"),
+        [
+            ("?format=json", "application/json; charset=utf-8"),
+            ("?format=yaml", "application/vnd.oai.openapi; charset=utf-8"),
+            ("?format=pdf", "application/vnd.oai.openapi; charset=utf-8"),
+            ("", "application/vnd.oai.openapi; charset=utf-8"),
+        ],
+    )
+    def test_the_description_comes_in_the_format_that_the_query_names(self, query: str, kind: str) -> None:
+        response = Client().get(f"/api/schema{query}")
+
+        assert (response.status_code, response["Content-Type"]) == (200, kind)
+        assert response.content.startswith(b"{" if "json" in kind else b"openapi: 3.1.0")
+
     def test_options_is_no_way_to_a_500(self, owner: Any, client_of: Callable[[Any], APIClient]) -> None:
         client = client_of(owner)
         client.raise_request_exception = False

@@ -419,6 +419,16 @@ class TestCancelOrder:
         assert refusal.value.text == f"Order {order.number} {why}"
         assert isinstance(refusal.value, Conflict)
 
+    def test_says_that_an_order_is_cancelled_already(self, owner: Any) -> None:
+        order = make_order(owner, now=NOW)
+        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
+
+        with pytest.raises(services.OrderNotCancellable) as refusal:
+            services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
+
+        assert refusal.value.text == f"Order {order.number} is cancelled already."
+        assert refusal.value.code == "order_not_cancellable"
+
     def test_refuses_twice(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
         services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=NOW)

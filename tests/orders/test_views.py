@@ -248,6 +248,13 @@ class TestQuote:
         assert not Order.objects.exists()
         assert StockItem.objects.get(variant=variant).reserved == 0
 
+    def test_takes_the_body_of_an_order_with_its_note(self, owner: Any, client_of: ClientOf) -> None:
+        body = body_for(owner)
+        quote = client_of(owner).post(f"{ORDERS}/quote", {**body, "note": "Ring twice."}, format="json")
+
+        assert quote.status_code == 200
+        assert quote.json() == client_of(owner).post(f"{ORDERS}/quote", body, format="json").json()
+
     def test_takes_no_price_from_the_client(self, owner: Any, client_of: ClientOf) -> None:
         response = client_of(owner).post(f"{ORDERS}/quote", body_for(owner, total_amount=1), format="json")
 
@@ -325,6 +332,15 @@ class TestList:
         assert found("98765 43210") == found("98765/43210") == found("+919000000001") == [mine.public_id]
         assert found("eera iy") == [mine.public_id]
         assert found("nobody@example.in") == found("nobody") == found("99999") == []
+
+    def test_finds_an_order_by_one_digit(self, owner: Any, support: Any, client_of: ClientOf) -> None:
+        third, thirteenth = make_order(owner), make_order(owner)
+        Order.objects.filter(pk=third.pk).update(number="ORD-2627-000003")
+        Order.objects.filter(pk=thirteenth.pk).update(number="ORD-2627-000013")
+
+        response = client_of(support).get(ORDERS, {"q": "3"})
+
+        assert [order["id"] for order in response.json()["data"]] == [third.public_id]
 
     def test_finds_nothing_of_others_for_customers(self, owner: Any, stranger: Any, client_of: ClientOf) -> None:
         theirs = make_order(stranger)

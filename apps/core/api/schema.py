@@ -195,10 +195,10 @@ def instant_parameter(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, OpenApiTypes.DATETIME, description=f"{description} RFC 3339 with its time zone.")
 
 
-def query_parameter(description: str) -> OpenApiParameter:
+def query_parameter(description: str, *, fewest: int = MIN_QUERY) -> OpenApiParameter:
     """Describe `q`, which lists are searched by."""
     return OpenApiParameter(
-        "q", {"type": "string", "minLength": MIN_QUERY, "maxLength": MAX_CHARACTERS}, description=description
+        "q", {"type": "string", "minLength": fewest, "maxLength": MAX_CHARACTERS}, description=description
     )
 
 

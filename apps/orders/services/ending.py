@@ -28,6 +28,11 @@ class OrderBeingPaid(OrderNotCancellable):
     code = OrderNotCancellable.code
 
 
+class OrderCancelledAlready(OrderNotCancellable):
+    message = "Order {0} is cancelled already."
+    code = OrderNotCancellable.code
+
+
 @transaction.atomic
 def cancel_order(*, order_id: UUID, is_money_refunded: bool = False, actor: Actor, reason: str, now: datetime) -> Order:
     """
@@ -47,8 +52,7 @@ def cancel_order(*, order_id: UUID, is_money_refunded: bool = False, actor: Acto
         under_review=0 if is_money_refunded else order.under_review_amount,
         now=now,
     ):
-        is_paying = rules.is_payment_live(live_until=order.payment_live_until, now=now)
-        raise (OrderBeingPaid if is_paying else OrderNotCancellable)(order.number)
+        raise _refusal_of(order, now=now)
 
     return _cancel(order, actor=actor, reason=reason, now=now)
 
@@ -62,9 +66,18 @@ def cancel_paid_order(*, order: Order, actor: Actor, reason: str, now: datetime)
     """
     has_left = goods.is_any_dispatched(selectors.list_line_ids(order.pk))
     if not rules.may_cancel_paid(status=order.status, has_left=has_left):
-        raise OrderNotCancellable(order.number)
+        raise _refusal_of(order, now=now)
 
     return _cancel(order, actor=actor, reason=reason, now=now)
+
+
+def _refusal_of(order: Order, *, now: datetime) -> OrderNotCancellable:
+    if order.status == OrderStatus.CANCELLED:
+        return OrderCancelledAlready(order.number)
+    is_waiting = order.status == OrderStatus.PENDING_PAYMENT
+    if is_waiting and rules.is_payment_live(live_until=order.payment_live_until, now=now):
+        return OrderBeingPaid(order.number)
+    return OrderNotCancellable(order.number)
 
 
 def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
