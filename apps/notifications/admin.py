@@ -21,6 +21,7 @@ from apps.core.admin_panels import Headline, Panel, add_headline, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, link, tones
 from apps.core.dates import format_instant
 from apps.core.errors import BahiError, NotFound
+from apps.core.masking import mask
 from apps.core.models import public_pk
 from apps.core.search import SearchTerm
 from apps.notifications import rules, selectors, services
@@ -174,7 +175,7 @@ def _resend_facts(notification: Notification) -> list[tuple[str, str]]:
 
 def _resend(notification: Notification, *, user: Any, actor: Any, now: Any) -> str:
     services.request_resend(notification_id=notification.pk, actor=actor, now=now)
-    return f"The message to {notification.recipient} is sent again."
+    return f"The message to {mask(notification.recipient)} is sent again."
 
 
 add_object_action(

@@ -9,7 +9,7 @@ from django.test import Client
 
 from apps.core.events import Actor
 from apps.core.masking import mask
-from apps.core.models import Event, Outbox
+from apps.core.models import Event, IdempotencyKey, Outbox
 from apps.notifications import handlers, rules, services
 from apps.notifications.gateways import Fate, Outcome
 from apps.notifications.models import Notification
@@ -246,8 +246,12 @@ class TestAdmin:
         assert "301: insufficient balance" in asked
         assert "Order ORD-2627-000001 is cancelled." in asked
         expect_unchanged(notification, "unknown")
-        answer = client.post(url, follow=True).content.decode()
+        submitted = client.post(url)
+        answer = client.get(submitted["Location"]).content.decode()
         assert f"The message to {mask(owner.phone)} is sent again." in answer
+        assert sorted(submitted.cookies) == ["sessionid"]
+        stored = bytes(IdempotencyKey.objects.get(principal=support.public_id).body or b"").decode()
+        assert stored == f"The message to {mask(owner.phone)} is sent again."
         notification.refresh_from_db()
         assert notification.status == "queued"
 
