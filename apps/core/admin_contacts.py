@@ -5,6 +5,7 @@ They are masked where pages leave, so that no page can forget to. Who needs one 
 recorded by the app that owns people.
 """
 
+import json
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from apps.core import clock
-from apps.core.masking import mask_in_page, mask_in_text
+from apps.core.masking import mask_in_data, mask_in_page
 
 SHOW_CONTACTS: Final = "Show phone and e-mail"
 SHOWN_FOR: Final = timedelta(minutes=5)
@@ -61,7 +62,10 @@ def mask_response(request: HttpRequest, response: HttpResponseBase) -> HttpRespo
         if rendered.streaming or not kind.startswith(("text/html", "application/json")):
             return
         text = rendered.content.decode(rendered.charset)
-        masked = (mask_in_page if kind.startswith("text/html") else mask_in_text)(text, except_for=own)
+        if kind.startswith("text/html"):
+            masked = mask_in_page(text, except_for=own)
+        else:
+            masked = json.dumps(mask_in_data(json.loads(text), except_for=own))
         rendered.content = masked.encode(rendered.charset)
 
     if hasattr(response, "add_post_render_callback"):

@@ -240,7 +240,11 @@ class BahiAdmin(WithObjectActions, ModelAdmin):
         return show_contacts_button(request) if self.shows_contacts else []
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
+        """Return the object with an id in its one spelling; Python reads a UUID in many, and records name a page by its path."""
+        if "\x00" in object_id:
+            return None
+        found = super().get_object(request, object_id, from_field)
+        return found if found is None or from_field or str(found.pk) == object_id else None
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -11,7 +11,10 @@ from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
 from apps.accounts import selectors as accounts
-from apps.core.admin_actions import add_forecast
+from apps.accounts import services as accounts_services
+from apps.core import clock, ids
+from apps.core.admin_actions import act_for, add_forecast
+from apps.core.admin_contacts import may_read_contacts
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_search import Finder, add_finder
@@ -156,6 +159,15 @@ class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
             _, content = selectors.get_document(invoice.pk)
         except BahiError as error:
             raise Http404(error.text)
+        if not may_read_contacts(request):
+            user: Any = request.user
+            accounts_services.record_contacts_shown(
+                user_id=user.pk,
+                page=request.path,
+                public_ids=[invoice.public_id, ids.encode("cus", invoice.customer_id)],
+                actor=act_for(request),
+                now=clock.now(),
+            )
         return FileResponse(
             BytesIO(content),
             as_attachment=True,

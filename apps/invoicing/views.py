@@ -11,7 +11,10 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.api import ApiView, KeysetPagination, etag_of, with_etag
+from apps.accounts import services as accounts
+from apps.core import clock, ids
+from apps.core.api import ApiView, KeysetPagination, actor_of, etag_of, with_etag
+from apps.core.api.contacts import sees_contacts_masked
 from apps.core.api.pdf import PDF_RESPONSES
 from apps.core.api.schema import id_parameter, id_pattern, page_example, page_parameters
 from apps.core.models import public_pk
@@ -163,6 +166,15 @@ def _download(request: Request, document: Invoice) -> HttpResponseBase:
     answer = with_etag(request, None, etag=f'"{file.sha256}"')
     if answer.status_code == 304:
         return answer
+    user: Any = request.user
+    if sees_contacts_masked(user) and document.customer_id != user.pk:
+        accounts.record_contacts_shown(
+            user_id=user.pk,
+            page=request.path,
+            public_ids=[document.public_id, ids.encode("cus", document.customer_id)],
+            actor=actor_of(request),
+            now=clock.now(),
+        )
     headers = {**answer.headers, "X-Content-Type-Options": "nosniff"}
     headers.pop("Content-Type", None)
     return FileResponse(

@@ -12,8 +12,10 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.accounts import services as accounts
 from apps.core import clock, ids
 from apps.core.api import ApiView, KeysetPagination, actor_of, idempotent, with_etag
+from apps.core.api.contacts import sees_contacts_masked
 from apps.core.api.pagination import whole_list
 from apps.core.api.pdf import PDF_RESPONSES
 from apps.core.api.permissions import requires
@@ -45,6 +47,7 @@ from apps.payments import services as payments
 class MyNotificationsView(ApiView):
     """My in-app messages and their read marks."""
 
+    shows_own_contacts = True
     params = {"list": (*KeysetPagination.PARAMS, "unread")}
     without_body = ("read_one", "read_all")
 
@@ -205,12 +208,24 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
         summary="Download the proof of a disputed sale",
         description=(
             "The PDF of the evidence as it stands now. A worker renders it when the dispute is reported or changes, when a statement is"
-            " added, and when it is requested by POST. Without it 409 `document_not_ready` with Retry-After; this request writes nothing."
+            " added, and when it is requested by POST. Without it 409 `document_not_ready` with Retry-After."
+            " A download by staff who see contacts masked is recorded."
         ),
         responses=PDF_RESPONSES,
     )
     def download(self, request: Request, dispute_id: str) -> HttpResponseBase:
-        name, content = services.get_evidence_pdf(dispute_id=ids.decode("disp", dispute_id), now=clock.now())
+        dispute_pk = ids.decode("disp", dispute_id)
+        name, content = services.get_evidence_pdf(dispute_id=dispute_pk, now=clock.now())
+        user: Any = request.user
+        if sees_contacts_masked(user):
+            # Phone and e-mail address of the buyer are masked there, but not what staff have typed into statements.
+            accounts.record_contacts_shown(
+                user_id=user.pk,
+                page=request.path,
+                public_ids=[ids.encode("disp", dispute_pk)],
+                actor=actor_of(request),
+                now=clock.now(),
+            )
         return FileResponse(
             BytesIO(content),
             as_attachment=True,

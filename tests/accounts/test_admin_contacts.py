@@ -82,8 +82,14 @@ class TestShow:
         event = Event.objects.get(type="accounts.user.contacts_shown")
         assert (answer.status_code, answer["Location"]) == (302, page_of(asha))
         assert (PHONE in text, EMAIL in text, "contacts/show" in text) == (True, True, False)
-        assert (event.actor, event.subject_id, event.reason) == (f"user:{support.public_id}", support.pk, page_of(asha))
-        assert [line["page"] for line in lines if line["event"] == "contacts_shown"] == [page_of(asha)]
+        assert (event.actor, event.subject_id, event.reason) == (
+            f"user:{support.public_id}",
+            support.pk,
+            f"{page_of(asha)} ({asha.public_id})",
+        )
+        assert [(line["page"], line["of"]) for line in lines if line["event"] == "contacts_shown"] == [
+            (page_of(asha), [asha.public_id])
+        ]
         assert audit.run(now=clock.now(), only=["INV-51"]).failing == []
 
     def test_shown_contacts_are_masked_again_after_five_minutes(self, asha: User, browser: Client) -> None:
@@ -126,6 +132,23 @@ class TestShow:
 
         assert (answer.status_code, answer["Location"]) == (302, "/admin/")
         assert not Event.objects.filter(type="accounts.user.contacts_shown").exists()
+
+    def test_another_spelling_of_an_id_is_no_page(self, asha: User, browser: Client) -> None:
+        for spelling in (f"{'-' * 600}{asha.pk.hex}", asha.pk.hex, str(asha.pk).upper(), f"{{{asha.pk}}}"):
+            page = f"/admin/accounts/user/{spelling}/change/"
+
+            assert show(browser, page)["Location"] == "/admin/"
+            assert browser.get(page)["Location"] == "/admin/"
+        assert show(browser, f"{page_of(asha)}?x=1")["Location"] == "/admin/"
+        assert not Event.objects.filter(type="accounts.user.contacts_shown").exists()
+
+    def test_the_record_names_the_person_whose_address_it_is(self, asha: User, browser: Client) -> None:
+        address = make_address(asha, phone=PHONE)
+
+        show(browser, page_of(address))
+
+        event = Event.objects.get(type="accounts.user.contacts_shown")
+        assert event.reason == f"{page_of(address)} ({address.public_id}, {asha.public_id})"
 
     def test_a_stranger_is_asked_to_log_in(self, asha: User) -> None:
         answer = show(Client(), page_of(asha))

@@ -88,7 +88,7 @@ def make_refund_of(order: Order, **fields: Any) -> Refund:
     return Refund.objects.create(order=order, payment=attempt.payment, attempt=attempt, **{**values, **fields})
 
 
-def make_credit_note_of(invoice: Invoice) -> Invoice:
+def make_credit_note_of(invoice: Invoice, **fields: Any) -> Invoice:
     """Return an issued credit note over 531 rupees that belongs to an invoice."""
     series, _ = NumberSeries.objects.get_or_create(
         registration=invoice.registration,
@@ -97,12 +97,13 @@ def make_credit_note_of(invoice: Invoice) -> Invoice:
         prefix="CRN",
     )
     number = next(_numbers)
+    values: dict[str, Any] = {"seller": {}, "buyer": {}, "shipping_address": {}}
     return Invoice.objects.create(
         type=DocumentType.CREDIT_NOTE, refers_to=invoice, refund_id=ids.new(), order=invoice.order, customer=invoice.customer,
         registration=invoice.registration, series=series, sequence=number, number=f"CRN27{number:07d}",
         financial_year="2026-27", issued_at=NOON, invoice_date=date(2026, 11, 21), order_number=invoice.order_number,
-        seller={}, buyer={}, shipping_address={}, place_of_supply="29", taxable_amount=45_000, igst_amount=8_100,
-        total_amount=53_100,
+        place_of_supply="29", taxable_amount=45_000, igst_amount=8_100,
+        total_amount=53_100, **{**values, **fields},
     )  # fmt: skip
 
 

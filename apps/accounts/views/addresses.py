@@ -53,6 +53,7 @@ _REQUEST_EXAMPLE = {
 class AddressesView(ApiView):
     """Where I am billed and receive goods."""
 
+    shows_own_contacts = True
     params = {"list": KeysetPagination.PARAMS}
 
     @extend_schema(

@@ -109,6 +109,7 @@ def _floored(method: Callable[..., Response]) -> Any:
 class LogInView(ApiView):
     """Log-in by code or password, and what keeps it alive."""
 
+    shows_own_contacts = True
     raises = {
         "verify": (
             CodeNotAccepted(),
@@ -275,6 +276,7 @@ class LogInView(ApiView):
 class SessionsView(ApiView):
     """Where I am logged in."""
 
+    shows_own_contacts = True
     params = {"list": KeysetPagination.PARAMS}
 
     @extend_schema(

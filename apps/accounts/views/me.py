@@ -28,6 +28,7 @@ from apps.core.api.schema import IF_MATCH
 class MeView(ApiView):
     """The account of whoever asks."""
 
+    shows_own_contacts = True
     without_body = ("request_password",)
     raises = {
         "confirm_email": (

@@ -11,8 +11,10 @@ from django.db import transaction
 from django.utils.encoding import escape_uri_path
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.status import is_client_error
 
 from apps.core import clock, idempotency
+from apps.core.api.contacts import mask_contacts
 from apps.core.api.errors import response_of, status_of
 from apps.core.api.renderer import to_json
 from apps.core.errors import BahiError, Invalid
@@ -88,9 +90,13 @@ def _once(
             return _replay(stored)
         response = _run(method, view, request, args, kwargs)
         kept = {name: response[name] for name in _KEPT_HEADERS if name in response}
-        answer = StoredAnswer(status=response.status_code, body=to_json(response.data), headers=kept)
+        answer = StoredAnswer(status=response.status_code, body=to_json(_as_shown(request, response)), headers=kept)
         idempotency.store(principal=principal, key=key, answer=answer)
     return response
+
+
+def _as_shown(request: Request, response: Response) -> Any:
+    return response.data if is_client_error(response.status_code) else mask_contacts(request, response.data)
 
 
 def _run(

@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.contacts import mask_contacts
 from apps.core.api.renderer import to_json
 from apps.core.errors import PreconditionFailed, PreconditionRequired
 from apps.core.models import Subject
@@ -51,8 +52,13 @@ def with_etag(
     """
     Answer a GET with an ETag, or with 304 if the client has that answer.
 
-    Without an ETag of its own the answer is hashed, so that lists and composed pages have one too.
+    Without an ETag of its own the answer is hashed, so that lists and composed pages have one too. An answer in which contacts are
+    masked has another ETag than the whole one, of the same version.
     """
+    shown = mask_contacts(request, data)
+    if etag and shown != data:
+        etag = f'{etag[:-1]}.masked"'
+    data = shown
     tag = etag or f'"{hashlib.sha256(to_json(data)).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": cache_control}
     seen = [candidate.strip().removeprefix("W/") for candidate in request.headers.get("If-None-Match", "").split(",")]

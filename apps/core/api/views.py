@@ -8,8 +8,10 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.status import is_client_error
 from rest_framework.viewsets import GenericViewSet
 
+from apps.core.api.contacts import mask_contacts
 from apps.core.api.parser import LengthRequired, UnexpectedBody
 from apps.core.api.rate_limits import check_writes
 from apps.core.api.requests import METHODS_WITHOUT_BODY, has_body, known_params
@@ -22,11 +24,13 @@ class ApiView(GenericViewSet[Any]):
     Every method but those named in `params` refuses query parameters; `params` maps a method's name to what it knows.
     `raises` maps it to the errors that the API's description shows beside those of every method.
     Those of POST, PUT and PATCH that are named in `without_body` refuse a body; the other verbs never have one.
+    An answer, but no refusal, is masked for staff who may not read contacts, unless `shows_own_contacts`: all of it is the requester's own.
     """
 
     params: dict[str, tuple[str, ...]] = {}
     without_body: tuple[str, ...] = ()
     raises: dict[str, tuple[Exception, ...]] = {}
+    shows_own_contacts = False
 
     @property
     def allowed_methods(self) -> list[str]:
@@ -52,6 +56,8 @@ class ApiView(GenericViewSet[Any]):
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
+        if isinstance(response, Response) and not is_client_error(response.status_code):
+            response.data = mask_contacts(request, response.data)
         if not response.has_header("Cache-Control"):
             response["Cache-Control"] = "private, no-store"
         return response
