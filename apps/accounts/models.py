@@ -1,6 +1,6 @@
 """Whom we deal with."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -42,16 +42,10 @@ class AddressNotFound(NotFound):
 
 
 class UserManager(BaseUserManager["User"]):
-    """What `createsuperuser` and the log-in page of the back office need; everybody else is made by services."""
+    """What the log-in page of the back office needs; people are made by services."""
 
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email=(username or "").strip().lower())
-
-    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        user = self.model(email=email.strip().lower(), is_staff=True, is_superuser=True, **fields)
-        user.set_password(password)
-        user.save(using=self._db)
-        return user
 
 
 class User(Subject, AbstractBaseUser, PermissionsMixin):

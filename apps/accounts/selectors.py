@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 from uuid import UUID
 
+from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
 
 from apps.accounts import events, rules
@@ -75,6 +76,11 @@ def list_staff_with(permission: str) -> list[User]:
         | Q(user_permissions__content_type__app_label=app, user_permissions__codename=codename)
     )
     return list(staff.distinct().order_by("name", "pk"))
+
+
+def is_role_set_up(role: str) -> bool:
+    """Return whether the group of a role exists, which the reference data makes."""
+    return Group.objects.filter(name=role).exists()
 
 
 def staff_names() -> dict[str, str]:

@@ -40,7 +40,7 @@ INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "config.apps.CeleryConfig",
     "apps.core.apps.BackOfficeConfig",
-    "apps.accounts",  # before auth, whose `changepassword` it replaces
+    "apps.accounts",  # before auth, whose `changepassword` and `createsuperuser` it replaces
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
