@@ -53,6 +53,7 @@ LOCAL = {
     "RAZORPAY_WEBHOOK_SECRETS": "sandbox_webhook_secret_0123456789",
     "MSG91_AUTH_KEY": "sandbox-msg91-authkey",
 }
+ANOTHER = made_secret()
 SECRET = 'the output of "openssl rand -hex 32"'
 
 
@@ -78,26 +79,35 @@ WRONG_EVERYWHERE = [
     ("SECRET_KEY", None, f"SECRET_KEY is not set; for example {SECRET}."),
     ("SECRET_KEY", "short",
      f"SECRET_KEY is too short: it has 5 characters, and at least 32 are needed; for example {SECRET}."),
-    ("SECRET_KEY", "a" * 64, f"SECRET_KEY is not random enough: it has 1 different characters; for example {SECRET}."),
+    ("SECRET_KEY", "a" * 64,
+     f"SECRET_KEY is not random enough: it has 1 different character, and at least 10 are needed; for example {SECRET}."),
     ("SECRET_KEY", "django-insecure-" + "k3y0fth3w3bx" * 4,
      f"SECRET_KEY holds a key that Django marked as insecure (django-insecure-); for example {SECRET}."),
+    ("SECRET_KEY", "abcdefgh1234 " * 3,
+     f"SECRET_KEY is not random enough: it repeats 13 characters, and at least 32 are needed; for example {SECRET}."),
+    ("SECRET_KEY", "openssl rand -hex 32 openssl rand -hex 32",
+     f"SECRET_KEY is not random enough: it repeats 21 characters, and at least 32 are needed; for example {SECRET}."),
+    ("SECRET_KEY", SECRET, f"SECRET_KEY holds words that describe a secret, not the secret; for example {SECRET}."),
+    ("SECRET_KEY", "$(openssl rand -hex 32 | tr a-f A-F)",
+     f"SECRET_KEY holds words that describe a secret, not the secret; for example {SECRET}."),
     ("JWT_SIGNING_KEY", None, f"JWT_SIGNING_KEY is not set; for example {SECRET}."),
     ("JWT_SIGNING_KEY", "ab" * 32,
-     f"JWT_SIGNING_KEY is not random enough: it has 2 different characters; for example {SECRET}."),
+     f"JWT_SIGNING_KEY is not random enough: it has 2 different characters, and at least 10 are needed; for example {SECRET}."),
     ("JWT_SIGNING_KEY", PRODUCTION["SECRET_KEY"],
      f"JWT_SIGNING_KEY holds the same secret as SECRET_KEY; for example {SECRET}."),
     ("OTP_PEPPER", None, f"OTP_PEPPER is not set; for example {SECRET}."),
-    ("OTP_PEPPER", "abc" * 20, f"OTP_PEPPER is not random enough: it has 3 different characters; for example {SECRET}."),
+    ("OTP_PEPPER", "abc" * 20,
+     f"OTP_PEPPER is not random enough: it has 3 different characters, and at least 10 are needed; for example {SECRET}."),
     ("OTP_PEPPER_FALLBACKS", "short",
      f"OTP_PEPPER_FALLBACKS is too short: it has 5 characters, and at least 32 are needed; for example {SECRET}."),
     ("OTP_PEPPER_FALLBACKS", PRODUCTION["OTP_PEPPER"],
      f"OTP_PEPPER_FALLBACKS holds the same secret as OTP_PEPPER; for example {SECRET}."),
-    ("SECRET_KEY_FALLBACKS", f"{'k3y0fth3w3bx' * 4},short",
+    ("SECRET_KEY_FALLBACKS", f"{ANOTHER},short",
      f"SECRET_KEY_FALLBACKS is too short: it has 5 characters, and at least 32 are needed; for example {SECRET}."),
     ("SECRET_KEY_FALLBACKS", PRODUCTION["SECRET_KEY"],
      f"SECRET_KEY_FALLBACKS holds the same secret as SECRET_KEY; for example {SECRET}."),
     ("JWT_SIGNING_KEY_FALLBACKS", "abc" * 20,
-     f"JWT_SIGNING_KEY_FALLBACKS is not random enough: it has 3 different characters; for example {SECRET}."),
+     f"JWT_SIGNING_KEY_FALLBACKS is not random enough: it has 3 different characters, and at least 10 are needed; for example {SECRET}."),
     ("JWT_SIGNING_KEY_FALLBACKS", PRODUCTION["JWT_SIGNING_KEY"],
      f"JWT_SIGNING_KEY_FALLBACKS holds the same secret as JWT_SIGNING_KEY; for example {SECRET}."),
     ("METRICS_TOKEN", "short",
@@ -109,14 +119,14 @@ WRONG_EVERYWHERE = [
     ("RAZORPAY_WEBHOOK_SECRETS", "whsec_1234",
      ("RAZORPAY_WEBHOOK_SECRETS is too short: it has 10 characters, and at least 24 are needed; "
      f"for example {SECRET}.")),
-    ("RAZORPAY_WEBHOOK_SECRETS", f"{'abcdefgh' * 4},previous",
+    ("RAZORPAY_WEBHOOK_SECRETS", f"{ANOTHER},previous",
      ("RAZORPAY_WEBHOOK_SECRETS is too short: it has 8 characters, and at least 24 are needed; "
      f"for example {SECRET}.")),
     ("RAZORPAY_WEBHOOK_SECRETS", "a" * 24,
-     f"RAZORPAY_WEBHOOK_SECRETS is not random enough: it has 1 different characters; for example {SECRET}."),
-    ("RAZORPAY_WEBHOOK_SECRETS", f"{'abcdefgh' * 4},,",
+     f"RAZORPAY_WEBHOOK_SECRETS is not random enough: it has 1 different character, and at least 8 are needed; for example {SECRET}."),
+    ("RAZORPAY_WEBHOOK_SECRETS", f"{ANOTHER},,",
      f"RAZORPAY_WEBHOOK_SECRETS holds an empty secret between its commas; for example {SECRET}."),
-    ("RAZORPAY_WEBHOOK_SECRETS", f"{'abcdefgh' * 4},{'abcdefgh' * 4}",
+    ("RAZORPAY_WEBHOOK_SECRETS", f"{ANOTHER},{ANOTHER}",
      f"RAZORPAY_WEBHOOK_SECRETS holds the same secret twice; for example {SECRET}."),
     ("RAZORPAY_WEBHOOK_SECRETS", PRODUCTION["SECRET_KEY"],
      f"RAZORPAY_WEBHOOK_SECRETS holds the same secret as SECRET_KEY; for example {SECRET}."),
@@ -124,6 +134,23 @@ WRONG_EVERYWHERE = [
      "MSG91_AUTH_KEY holds the same secret as OTP_PEPPER; for example the auth key of MSG91's dashboard."),
     ("RAZORPAY_KEY_SECRET", None,
      "RAZORPAY_KEY_SECRET is not set; for example the key secret of Razorpay's dashboard."),
+    ("RAZORPAY_KEY_SECRET", "x",
+     ("RAZORPAY_KEY_SECRET is too short: it has 1 character, and at least 16 are needed; "
+     "for example the key secret of Razorpay's dashboard.")),
+    ("RAZORPAY_KEY_SECRET", "0123" * 4,
+     ("RAZORPAY_KEY_SECRET is not random enough: it has 4 different characters, and at least 8 are needed; "
+     "for example the key secret of Razorpay's dashboard.")),
+    ("RAZORPAY_KEY_SECRET", "rzp_live_B2c3D4e5F6g7H8",
+     "RAZORPAY_KEY_SECRET holds a key id, which is no secret; for example the key secret of Razorpay's dashboard."),
+    ("RAZORPAY_KEY_SECRET", "the key secret of Razorpay's dashboard",
+     ("RAZORPAY_KEY_SECRET holds words that describe a secret, not the secret; "
+     "for example the key secret of Razorpay's dashboard.")),
+    ("MSG91_AUTH_KEY", "y",
+     ("MSG91_AUTH_KEY is too short: it has 1 character, and at least 16 are needed; "
+     "for example the auth key of MSG91's dashboard.")),
+    ("MSG91_AUTH_KEY", "the auth key of MSG91's dashboard",
+     ("MSG91_AUTH_KEY holds words that describe a secret, not the secret; "
+     "for example the auth key of MSG91's dashboard.")),
     ("RAZORPAY_KEY_ID", "key",
      ("RAZORPAY_KEY_ID must be a key id of Razorpay, but it is 'key'; "
      "for example RAZORPAY_KEY_ID=rzp_live_A1b2C3d4E5f6G7.")),
@@ -151,6 +178,15 @@ WRONG_EVERYWHERE = [
     ("DATABASE_URL", "postgres://db.example/bahi?pool=1",
      ("DATABASE_URL has the option 'pool', which is not known; "
      "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_URL", "postgres://u:p@%2Ftmp,db.example/bahi",
+     ("DATABASE_URL names several hosts, and Bahi connects to one; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_URL", "postgres://one.example,two.example/bahi?sslmode=verify-full",
+     ("DATABASE_URL names several hosts, and Bahi connects to one; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_URL", "postgres://db.example/bahi?sslmode=verify-full&sslmode=disable",
+     ("DATABASE_URL has an option twice; "
+     "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
     ("REDIS_URL", None, "REDIS_URL is not set; for example REDIS_URL=rediss://user:password@redis.example:6379/0."),
     ("REDIS_URL", "redis.example:6379",
      ("REDIS_URL must begin with redis://, rediss:// or unix://; "
@@ -162,6 +198,23 @@ WRONG_EVERYWHERE = [
      "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
     ("REDIS_URL", "unix://?db=0",
      "REDIS_URL names no socket; for example REDIS_URL=rediss://user:password@redis.example:6379/0."),
+    ("REDIS_URL", "rediss://redis.example:6379/0?ssl_cert_reqs=none",
+     ("REDIS_URL must not switch off the check of the server's certificate (ssl_cert_reqs); "
+     "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
+    ("REDIS_URL", "rediss://redis.example:6379/0?ssl_cert_reqs=none&ssl_cert_reqs=required",
+     "REDIS_URL has an option twice; for example REDIS_URL=rediss://user:password@redis.example:6379/0."),
+    ("REDIS_URL", "rediss://redis.example:6379/0?foo=bar",
+     ("REDIS_URL has the option 'foo', which is not known; "
+     "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
+    ("REDIS_URL", "rediss://redis.example:6379/0?socket_timeout=abc",
+     ("REDIS_URL has the option 'socket_timeout', which is not known; "
+     "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
+    ("REDIS_URL", "redis://127.0.0.1:6379/0?ssl_ca_certs=/etc/redis/ca.pem",
+     ("REDIS_URL has the option 'ssl_ca_certs', which is not known; "
+     "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
+    ("REDIS_URL", "unix:///run/redis.sock?db=0&timeout=1",
+     ("REDIS_URL has the option 'timeout', which is not known; "
+     "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
     ("EMAIL_URL", "mail.example",
      ("EMAIL_URL must begin with smtp://, smtp+tls://, smtps:// or smtp+ssl://; "
      "for example EMAIL_URL=smtp+tls://user:password@mail.example:587.")),
@@ -227,6 +280,12 @@ WRONG_EVERYWHERE = [
     ("DOCUMENTS_DIR", "documents",
      "DOCUMENTS_DIR must be an absolute path, but it is 'documents'; for example DOCUMENTS_DIR=/var/lib/bahi/documents."),
     ("HOST", "all hosts", "HOST must be an address or a host name, but it is 'all hosts'; for example HOST=0.0.0.0."),
+    *[
+        ("STATIC_ROOT", path,
+         (f"STATIC_ROOT must be a directory for these files alone, but it is {path!r}; "
+         "for example STATIC_ROOT=/app/staticfiles."))
+        for path in ("/", "/etc", "/etc/bahi", "/srv/..", "/var/lib", "/home/asha", str(ROOT), str(ROOT.parent))
+    ],
     number("SECURE_HSTS_SECONDS", 300, 63_072_000, "0", "31536000"),
     number("TRUSTED_PROXY_HOPS", 0, 10, "-1", "1"),
     number("TRUSTED_PROXY_HOPS", 0, 10, "one", "1"),
@@ -261,6 +320,18 @@ WRONG_IN_PRODUCTION_AND_STAGING = [
     ("ALLOWED_HOSTS", None, "ALLOWED_HOSTS is not set; for example ALLOWED_HOSTS=api.shop.example."),
     ("ALLOWED_HOSTS", " ", "ALLOWED_HOSTS is not set; for example ALLOWED_HOSTS=api.shop.example."),
     ("ALLOWED_HOSTS", "*", "ALLOWED_HOSTS must not be '*'; for example ALLOWED_HOSTS=api.shop.example."),
+    ("ALLOWED_HOSTS", ".example,api.shop.example",
+     ("ALLOWED_HOSTS must not allow every host of a top-level domain, but one is '.example'; "
+     "for example ALLOWED_HOSTS=api.shop.example.")),
+    ("ALLOWED_HOSTS", "shop.example,.other.example",
+     ("ALLOWED_HOSTS must name the host of PUBLIC_URL, api.shop.example; "
+     "for example ALLOWED_HOSTS=api.shop.example.")),
+    ("LOG_LEVEL", "CRITICAL",
+     ("LOG_LEVEL must be DEBUG, INFO or WARNING, but it is 'CRITICAL', which drops the security log; "
+     "for example LOG_LEVEL=INFO.")),
+    ("LOG_LEVEL", "ERROR",
+     ("LOG_LEVEL must be DEBUG, INFO or WARNING, but it is 'ERROR', which drops the security log; "
+     "for example LOG_LEVEL=INFO.")),
     ("SHOP_NAME", None, "SHOP_NAME is not set; for example SHOP_NAME=Asha Textiles."),
     ("EMAIL_URL", None, "EMAIL_URL is not set; for example EMAIL_URL=smtp+tls://user:password@mail.example:587."),
     ("DOCUMENTS_DIR", None, "DOCUMENTS_DIR is not set; for example DOCUMENTS_DIR=/var/lib/bahi/documents."),
@@ -339,6 +410,9 @@ class TestReadEnvironment:
              "RAZORPAY_KEY_ID is a test key, which is for staging; for example RAZORPAY_KEY_ID=rzp_live_A1b2C3d4E5f6G7."),
             ({"SANDBOX_URL": "http://127.0.0.1:9000"},
              "SANDBOX_URL is for staging and must be empty in production; for example SANDBOX_URL=."),
+            ({"PUBLIC_URL": "https://127.0.0.1", "ALLOWED_HOSTS": "127.0.0.1"},
+             ("PUBLIC_URL must be an address that customers reach, but it is 'https://127.0.0.1'; "
+             "for example PUBLIC_URL=https://api.shop.example.")),
             ({"RAZORPAY_BASE_URL": "http://127.0.0.1:9000"},
              ("RAZORPAY_BASE_URL must begin with https://, but it is 'http://127.0.0.1:9000'; "
              "for example RAZORPAY_BASE_URL=https://api.razorpay.com.")),
@@ -351,6 +425,63 @@ class TestReadEnvironment:
     def test_a_rehearsal_is_refused_in_production_alone(self, changes: dict[str, str], sentence: str) -> None:
         assert refused({**PRODUCTION, **changes}) == [sentence]
         environment.read({**STAGING, **changes})
+
+    @pytest.mark.parametrize(
+        ("static", "documents"),
+        [
+            ("/tmp/shop", "/tmp/shop"),
+            ("/tmp/shop", "/tmp/shop/documents"),
+            ("/tmp/shop/static", "/tmp/shop"),
+            ("/tmp/shop/static/../documents", "/tmp/shop/documents"),
+        ],
+    )
+    @pytest.mark.parametrize("variables", [PRODUCTION, LOCAL], ids=lambda each: each["ENVIRONMENT"])
+    def test_documents_are_never_served_as_static_files(
+        self, variables: dict[str, str], static: str, documents: str
+    ) -> None:
+        assert refused(variables, STATIC_ROOT=static, DOCUMENTS_DIR=documents) == [
+            (
+                "STATIC_ROOT and DOCUMENTS_DIR must not contain one another, because everybody may read STATIC_ROOT; "
+                "for example STATIC_ROOT=/app/staticfiles."
+            )
+        ]
+
+    def test_a_link_to_the_documents_is_not_served_either(self, tmp_path: Path) -> None:
+        (tmp_path / "documents").mkdir()
+        (tmp_path / "static").symlink_to(tmp_path / "documents")
+
+        [sentence] = refused(
+            PRODUCTION, STATIC_ROOT=str(tmp_path / "static"), DOCUMENTS_DIR=str(tmp_path / "documents")
+        )
+
+        assert sentence.startswith("STATIC_ROOT and DOCUMENTS_DIR must not contain one another")
+
+    @pytest.mark.parametrize(
+        "static", ["/app/staticfiles", "/srv/documents-static", "/static", "/usr/share/bahi/static"]
+    )
+    def test_a_directory_of_its_own_is_served(self, static: str) -> None:
+        assert Path(static) == environment.read({**PRODUCTION, "STATIC_ROOT": static}).STATIC_ROOT
+
+    @pytest.mark.parametrize("variables", [PRODUCTION, STAGING], ids=lambda each: each["ENVIRONMENT"])
+    def test_plain_http_reaches_nobody_without_a_proxy(self, variables: dict[str, str]) -> None:
+        plain = {"SECURE_SSL_REDIRECT": "false", "HOST": "0.0.0.0"}
+
+        assert refused(variables, **plain) == [
+            (
+                "SECURE_SSL_REDIRECT must be true where HOST is '0.0.0.0': without a proxy (TRUSTED_PROXY_HOPS=0) "
+                "passwords would cross the network in plain text; for example SECURE_SSL_REDIRECT=true."
+            )
+        ]
+        for allowed in ({"TRUSTED_PROXY_HOPS": "1"}, {"HOST": "127.0.0.1"}, {"HOST": "[::1]"}):
+            environment.read({**variables, **plain, **allowed})
+        environment.read({**LOCAL, **plain})
+
+    @pytest.mark.parametrize("hosts", ["API.Shop.example", ".shop.example", "10.0.0.1,.api.shop.example"])
+    def test_hosts_may_name_that_of_the_public_url_in_each_form(self, hosts: str) -> None:
+        environment.read({**PRODUCTION, "ALLOWED_HOSTS": hosts})
+
+    def test_a_long_secret_may_be_repeated(self) -> None:
+        environment.read({**PRODUCTION, "SECRET_KEY": made_secret() * 2})
 
     def test_every_wrong_value_is_told_at_once(self) -> None:
         assert refused(LOCAL, WEB_THREADS="0", SECRET_KEY=None, LATE_PAYMENT="x") == [
@@ -612,7 +743,12 @@ class TestServers:
         ("url", "broker_url"),
         [
             ("unix:///run/redis.sock?db=3", "redis+socket:///run/redis.sock?virtual_host=3"),
-            ("rediss://redis.example:6379/1", "rediss://redis.example:6379/1"),
+            ("redis://redis.example:6379/1", "redis://redis.example:6379/1"),
+            ("rediss://redis.example:6379/1", "rediss://redis.example:6379/1?ssl_cert_reqs=required"),
+            (
+                "rediss://:p%2Fw@redis.example/1?ssl_ca_certs=/etc/redis/ca.pem",
+                "rediss://:p%2Fw@redis.example/1?ssl_ca_certs=/etc/redis/ca.pem&ssl_cert_reqs=required",
+            ),
         ],
     )
     def test_a_broker_has_its_own_url(self, url: str, broker_url: str) -> None:

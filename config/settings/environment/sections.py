@@ -149,7 +149,7 @@ class Gateway(BaseModel):
     RAZORPAY_KEY_ID: Annotated[str, values.matching(r"rzp_(live|test)_[A-Za-z0-9]+", "a key id of Razorpay")] = (
         variable("the account's key; production takes rzp_live_ alone", example="rzp_live_A1b2C3d4E5f6G7")
     )
-    RAZORPAY_KEY_SECRET: Annotated[str, values.secret()] = variable(
+    RAZORPAY_KEY_SECRET: Annotated[str, values.secret(16, different=8)] = variable(
         "that key's secret", secret=True, example="the key secret of Razorpay's dashboard"
     )
     RAZORPAY_WEBHOOK_SECRETS: Annotated[list[str], values.secrets(24, different=8)] = variable(
@@ -177,7 +177,7 @@ class Messages(BaseModel):
     """SMS and mail."""
 
     MSG91_BASE_URL: values.Url = variable("where MSG91's API is", "https://control.msg91.com")
-    MSG91_AUTH_KEY: Annotated[str, values.secret()] = variable(
+    MSG91_AUTH_KEY: Annotated[str, values.secret(16, different=8)] = variable(
         "MSG91's key", secret=True, example="the auth key of MSG91's dashboard"
     )
     MSG91_OTP_TEMPLATE_ID: Annotated[str, values.matching(r"\S{1,100}", "an id of MSG91")] = variable(

@@ -1,9 +1,10 @@
 """The URLs of Postgres, Redis and the mail server, in the terms of Django and Celery."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlencode, urlunsplit
 
 from pydantic import BeforeValidator
 
@@ -22,6 +23,8 @@ _MAIL_SCHEMES = {
     "smtps": (465, False, True),
     "smtp+ssl": (465, False, True),
 }
+#: Of a server with TLS: three paths of files, and whether its certificate is checked, which nobody may switch off.
+_REDIS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"})
 _LOCAL = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1|/.*", re.IGNORECASE)
 
 
@@ -72,18 +75,19 @@ def read_database(text: Any) -> Any:
     """
     Return the database that a URL such as postgres://user:password@host:5432/name?sslmode=require names.
 
-    :raises ValueError: if it names no host or no database, or has an option that is not known
+    :raises ValueError: if it does not name one host and one database, or has an option that is not known
     """
     parts = split_url(text, ("postgres", "postgresql"))
-    host, name, options = unquote(parts.hostname or ""), unquote(parts.path[1:]), dict(parse_qsl(parts.query))
+    host, name, options = unquote(parts.hostname or ""), unquote(parts.path[1:]), _read_options(parts.query)
+    if "," in host:
+        raise ValueError("names several hosts, and Bahi connects to one")
     if host.startswith("/"):
         host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0])  # `hostname` is in lower case
     elif not is_host(host) and ":" not in host:
         raise ValueError("names no host")
     if not name or "/" in name:
         raise ValueError("names no database behind its host")
-    if unknown := sorted(set(options) - _DATABASE_OPTIONS):
-        raise ValueError(f"has the option {quoted(unknown[0])}, which is not known")
+    _refuse_unknown(options, _DATABASE_OPTIONS)
     if (mode := options.get("sslmode")) is not None and mode not in _SSL_MODES:
         raise ValueError(f"has an sslmode that is none of {', '.join(_SSL_MODES)}")
     return Database(
@@ -100,11 +104,12 @@ def read_redis(text: Any) -> Any:
     """
     Return the server that a URL such as rediss://user:password@host:6379/0 or unix:///directory/socket?db=0 names.
 
-    :raises ValueError: if it names no host or socket, or a database that is no number
+    :raises ValueError: if it names no host or socket, or a database that is no number, or has an option that is not known
     """
     parts = split_url(text, ("redis", "rediss", "unix"))
-    options = dict(parse_qsl(parts.query))
+    options = _read_options(parts.query)
     if parts.scheme == "unix":
+        _refuse_unknown(options, {"db"})
         if not parts.path.startswith("/"):
             raise ValueError("names no socket")
         if not (database := options.pop("db", "0")).isdigit():
@@ -115,7 +120,30 @@ def read_redis(text: Any) -> Any:
         raise ValueError("names no host")
     if parts.path.strip("/") and not parts.path.strip("/").isdigit():
         raise ValueError("names a database that is no number")
-    return RedisServer(text, text, host, parts.scheme == "rediss")
+    _refuse_unknown(options, _REDIS_OPTIONS if parts.scheme == "rediss" else ())
+    if options.get("ssl_cert_reqs", "required") != "required":
+        raise ValueError("must not switch off the check of the server's certificate (ssl_cert_reqs)")
+    if parts.scheme == "rediss":
+        options["ssl_cert_reqs"] = "required"  # without it Celery would not check the server's certificate
+    url = urlunsplit(parts._replace(query=urlencode(options, safe="/")))
+    return RedisServer(url, url, host, parts.scheme == "rediss")
+
+
+def _read_options(query: str) -> dict[str, str]:
+    """
+    Return the options of a URL.
+
+    :raises ValueError: if one is there twice, of which each library would take another
+    """
+    options = parse_qsl(query, keep_blank_values=True)
+    if len(dict(options)) < len(options):
+        raise ValueError("has an option twice")
+    return dict(options)
+
+
+def _refuse_unknown(options: Collection[str], known: Collection[str]) -> None:
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(f"has the option {quoted(unknown[0])}, which is not known")
 
 
 def read_mail_server(text: Any) -> Any:

@@ -130,7 +130,7 @@ def items(is_item: Callable[[str], bool], meaning: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def secret(least: int = 1, *, different: int = 1) -> BeforeValidator:
+def secret(least: int, *, different: int) -> BeforeValidator:
     """Return the check of a secret with a least number of characters, and of different ones. No sentence shows it."""
 
     def check(text: Any) -> Any:
@@ -153,9 +153,22 @@ def optional_secret(least: int, *, different: int) -> BeforeValidator:
 
 def check_secret(text: str, *, least: int, different: int) -> None:
     if len(text) < least:
-        raise ValueError(f"is too short: it has {len(text)} characters, and at least {least} are needed")
-    if len(set(text)) < different:
-        raise ValueError(f"is not random enough: it has {len(set(text))} different characters")
+        raise ValueError(f"is too short: it has {_count(len(text), 'character')}, and at least {least} are needed")
+    if (found := len(set(text))) < different:
+        counted = _count(found, "different character")
+        raise ValueError(f"is not random enough: it has {counted}, and at least {different} are needed")
+    if (length := _repeated_length(text)) < least:
+        raise ValueError(f"is not random enough: it repeats {length} characters, and at least {least} are needed")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _repeated_length(text: str) -> int:
+    """Return the length of the shortest piece that a text begins with and then repeats, at least by half."""
+    sizes = range(1, len(text) * 2 // 3 + 1)
+    return next((size for size in sizes if text.startswith(text[size:])), len(text))
 
 
 def secrets(least: int, *, different: int) -> BeforeValidator:
