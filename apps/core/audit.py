@@ -124,6 +124,7 @@ def run(
     results = []
     with transaction.atomic(), connection.cursor() as cursor:
         _take_snapshot(cursor)
+        _require_tables(cursor)
         if is_alone:
             _refuse_another(cursor)
         for invariant in chosen:
@@ -140,6 +141,11 @@ def _take_snapshot(cursor: Any) -> None:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     # What a request may take is too little for a check that reads all books.
     cursor.execute("SET LOCAL statement_timeout = '5min'")
+
+
+def _require_tables(cursor: Any) -> None:
+    """Fail once, as ProgrammingError, where every check would fail: in a database that was never migrated."""
+    cursor.execute("SELECT 1 FROM core_event LIMIT 0")
 
 
 def _refuse_another(cursor: Any) -> None:

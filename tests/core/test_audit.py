@@ -13,6 +13,7 @@ from django.test import Client
 
 from apps.core import audit, clock
 from apps.core.events import SYSTEM, record
+from apps.core.management.commands.audit import Command
 from apps.core.models import AuditRun, Delivery, Event, IdempotencyKey, Outbox
 from apps.core.tasks import run_audit
 from apps.orders.models import Order
@@ -241,6 +242,26 @@ class TestCommand:
         assert (report["holds"], report["violated"], report["unchecked"]) == (
             False, checks.count("v"), checks.count("b"),
         )  # fmt: skip
+
+    @pytest.mark.parametrize("arguments", [(), ("--only", "INV-37"), ("--keep",)])
+    def test_a_database_without_tables_is_one_sentence_and_2(
+        self, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+    ) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE core_event RENAME TO not_migrated_yet")
+
+        with pytest.raises(SystemExit) as ended:
+            Command().run_from_argv(["manage.py", "audit", "--json", *arguments])
+
+        said = capsys.readouterr()
+        sentence = (
+            "The database does not have the tables of this version; run `manage.py migrate` first"
+            ' (relation "core_event" does not exist).'
+        )
+        assert ended.value.code == 2
+        assert json.loads(said.out) == {"error": {"code": "could_not_run", "message": sentence}}
+        assert sentence in said.err
+        assert "Traceback" not in said.err
 
     def test_says_in_words_what_could_not_be_checked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         broken = audit.Invariant(id="INV-X", name="broken", statement="", sql="SELECT * FROM no_such_table")
