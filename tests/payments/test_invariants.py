@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from apps.accounts.models import User
 from apps.core import audit, clock
 from apps.core.events import SYSTEM, record
+from apps.core.models import Event
 from apps.orders.models import Order
 from apps.payments import services
 from apps.payments.invariants import INVARIANTS
@@ -264,6 +265,13 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
             is_active=False,
         )(world),
         {"INV-50c"},
+    ),
+    "INV-50f": (
+        lambda world: _update(
+            Event, {"type": "payments.refund.requested"}, reason="My new number is 98111 22255",
+            actor=str(actor_for(world.paid.customer)),
+        )(world),
+        {"INV-50f"},
     ),
     "INV-14": (_update(PaymentAttempt, _CAPTURED, authorized_at=None), {"INV-14"}),
     "INV-14b": (_update(Refund, {}, amount=10**9), {"INV-14b", "INV-25c"}),
