@@ -228,9 +228,7 @@ STAFF_WRITES_PER_MINUTE = env.STAFF_WRITES_PER_MINUTE
 ADMIN_SESSION_IDLE = timedelta(minutes=30)
 ADMIN_SESSION_LIFETIME = timedelta(hours=8)
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_LIFETIME.total_seconds())
-CONTACTS_PERMISSION = (
-    "accounts.manage_people"  # reads phone numbers and e-mail addresses whole, in the back office and the API
-)
+CONTACTS_PERMISSION = "accounts.manage_people"  # reads phone numbers and e-mail addresses whole
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie would hold names and contacts
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = True
