@@ -84,7 +84,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
 
     @display(description="Payment", label=_PAYMENT_TONES)  # type: ignore[untyped-decorator]
     def payment_label(self, order: Order) -> tuple[str, str]:
-        status = selectors.payment_status_of(order, clock.now())
+        status = selectors.payment_status_of(order)
         return status.value, str(status.label)
 
     @admin.display(description="Total", ordering="total_amount")
@@ -114,7 +114,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
 
 def _page_of(order: Order) -> dict[str, Any]:
     """Return what the page of an order shows next to its panels; contacts are masked where the page leaves."""
-    status = selectors.payment_status_of(order, clock.now())
+    status = selectors.payment_status_of(order)
     ship_to, bill_to = order.shipping_address.snapshot, order.billing_address.snapshot
     return {
         "status": {"text": order.get_status_display(), "tone": ORDER_TONES[order.status]},
@@ -202,7 +202,7 @@ def _details_of(order: Order) -> list[tuple[str, Any]]:
         ("Placed", order.placed_at),
         ("Confirmed", order.confirmed_at),
         ("To be paid until", order.expires_at),
-        ("Payment under way until", order.payment_live_until),
+        ("Payment open until", order.payment_live_until),
         ("Closed unpaid", order.expired_at),
         ("Cancelled", order.cancelled_at),
     )
@@ -268,13 +268,12 @@ def _rows_of(order: Order, events: list[Event]) -> list[tuple[Any, ...]]:
 def _orders_of(customer: Any) -> list[tuple[Any, ...]]:
     """Return the latest orders of a customer, for their page."""
     latest = Order.objects.filter(customer_id=customer.pk).order_by("-created_at", "-pk")[:_SHOWN_ORDERS]
-    now = clock.now()
     return [
         (
             link(reverse("admin:orders_order_change", args=[order.pk]), order.number),
             format_instant(order.placed_at),
             order.get_status_display(),
-            str(selectors.payment_status_of(order, now).label),
+            str(selectors.payment_status_of(order).label),
             rupees(order.total_amount),
         )
         for order in latest

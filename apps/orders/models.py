@@ -93,9 +93,9 @@ class Order(Subject):
     An agreement to sell: lines, prices, tax and addresses as they were when it was placed. All amounts in paise.
 
     `status` says how far the agreement is. `paid_amount` (captured), `refunded_amount` (given back of it), `disputed_amount`
-    (undecided disputes), `lost_amount` (lost ones), `under_review_amount` (captured, and staff must decide) and
-    `payment_live_until` (a payment is under way until then) are copies that payments keeps through `services.note_payment`;
-    expiry and cancelling read them.
+    (undecided disputes), `lost_amount` (lost ones), `under_review_amount` (captured, and staff must decide),
+    `payment_live_until` (a payment is open until then) and `is_payment_processing` (somebody is paying) are copies that payments
+    keeps through `services.note_payment`; expiry and cancelling read all but the last.
     """
 
     PREFIX = "ord"
@@ -132,6 +132,9 @@ class Order(Subject):
         help_text="Captured money that staff must decide about; the order keeps its stock until then.",
     )
     payment_live_until = models.DateTimeField(null=True, blank=True)
+    is_payment_processing = models.BooleanField(
+        default=False, db_default=False, help_text="An attempt to pay is pending, authorised or under review."
+    )
     note = models.CharField(max_length=500, blank=True)
     placed_at = models.DateTimeField()
     expires_at = models.DateTimeField()

@@ -231,7 +231,7 @@ def order_number(sequence: int, day: date) -> str:
 
 
 def is_payment_live(*, live_until: datetime | None, now: datetime) -> bool:
-    """Test if a payment is under way."""
+    """Test if a payment is open, so that somebody may be paying."""
     return live_until is not None and live_until > now
 
 
@@ -273,8 +273,7 @@ def payment_status(
     *,
     paid: int,
     total: int,
-    live_until: datetime | None,
-    now: datetime,
+    is_processing: bool = False,
     refunded: int = 0,
     disputed: int = 0,
     lost: int = 0,
@@ -284,7 +283,8 @@ def payment_status(
     Derive how far an order is paid, and how much of that has gone back; a surplus that went back is no refund of the order.
 
     A dispute stands before all else until it is decided; one that was lost (`lost`) has given the payer the money back. Money
-    that arrived and that staff must decide about (`under_review`) is being processed.
+    that arrived and that staff must decide about (`under_review`) is being processed, as is a pending or authorised attempt
+    (`is_processing`); a payment that is merely open is not.
     """
     if disputed:
         return PaymentStatus.DISPUTED
@@ -298,8 +298,7 @@ def payment_status(
         return PaymentStatus.PAID
     if paid > 0:
         return PaymentStatus.PARTIALLY_PAID
-    is_processing = under_review > 0 or is_payment_live(live_until=live_until, now=now)
-    return PaymentStatus.PROCESSING if is_processing else PaymentStatus.UNPAID
+    return PaymentStatus.PROCESSING if under_review > 0 or is_processing else PaymentStatus.UNPAID
 
 
 def erasure_obstacle(

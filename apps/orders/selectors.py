@@ -200,7 +200,7 @@ def describe_event(event: Event, *, order: Order) -> tuple[str, str]:
     return rules.timeline_text(event.type), rules.actor_kind(event.actor, customer=ids.encode("cus", order.customer_id))
 
 
-def payment_status_of(order: Order, now: datetime) -> PaymentStatus:
+def payment_status_of(order: Order) -> PaymentStatus:
     """Return how far an order is paid."""
     return rules.payment_status(
         paid=order.paid_amount,
@@ -209,9 +209,13 @@ def payment_status_of(order: Order, now: datetime) -> PaymentStatus:
         lost=order.lost_amount,
         total=order.total_amount,
         under_review=order.under_review_amount,
-        live_until=order.payment_live_until,
-        now=now,
+        is_processing=order.is_payment_processing,
     )
+
+
+def has_live_payment(order: Order, now: datetime) -> bool:
+    """Test if a payment of an order is open, so that the order can neither be cancelled nor expire."""
+    return rules.is_payment_live(live_until=order.payment_live_until, now=now)
 
 
 def _found_by(term: SearchTerm, orders: "QuerySet[Order]") -> "QuerySet[Order]":

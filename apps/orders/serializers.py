@@ -176,7 +176,7 @@ class OrderSummaryResponse(ResponseSerializer):
         help_text="What has arrived and is not the amount requested: staff accept or refund it, and the order waits."
     )
     placed_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField(help_text="Unpaid by then, and with no payment under way, it expires.")
+    expires_at = serializers.DateTimeField(help_text="Unpaid by then, and with no open payment, it expires.")
     confirmed_at = serializers.DateTimeField(allow_null=True)
     cancelled_at = serializers.DateTimeField(allow_null=True)
     expired_at = serializers.DateTimeField(allow_null=True)
@@ -187,7 +187,7 @@ class OrderSummaryResponse(ResponseSerializer):
 
     @extend_schema_field(serializers.ChoiceField(choices=PaymentStatus.choices))
     def get_payment_status(self, order: Order) -> str:
-        return str(selectors.payment_status_of(order, self.context["now"]))
+        return str(selectors.payment_status_of(order))
 
 
 OrderListResponse = list_response(OrderSummaryResponse)

@@ -18,7 +18,7 @@ class OrderStatus(models.TextChoices):
 
 class PaymentStatus(models.TextChoices):
     """
-    Derived from the copies of the order's money, its total and payment_live_until.
+    Derived from the order's total and its copies of what payments says, never from the clock.
 
     Disputed while a payer's bank wants money back and has not decided. What it takes for good counts as refunded: the payer
     has it.

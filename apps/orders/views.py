@@ -1,6 +1,5 @@
 """Orders over HTTP."""
 
-from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -155,7 +154,7 @@ class OrderView(ApiView):
         scope = f"orders:{request.user.pk}:{sorted({**wanted, 'search': self.query.get('q')}.items())}"
         pagination = KeysetPagination(sorts={"created_at": "created_at"}, default="-created_at", scope=scope)
         page = pagination.page(orders, self.query)
-        data = OrderSummaryResponse(page.rows, many=True, context={"now": clock.now()}).data
+        data = OrderSummaryResponse(page.rows, many=True).data
         return with_etag(request, page.envelope(list(data)))
 
     @extend_schema(
@@ -174,8 +173,7 @@ class OrderView(ApiView):
         order = selectors.get_visible_order(user=request.user, order_id=public_pk(Order, order_id))
         if at is None:
             return with_etag(request, _body(order), etag=etag_of(order))
-        now = clock.now()
-        return with_etag(request, _body(selectors.get_order_as_of(order, min(at, now)), now=min(at, now)))
+        return with_etag(request, _body(selectors.get_order_as_of(order, min(at, clock.now()))))
 
     def _asked(self, shape: type[QuoteOrderRequest], request: Request) -> dict[str, Any]:
         asked = self.read(shape, request)
@@ -183,5 +181,5 @@ class OrderView(ApiView):
         return {**asked, "lines": lines, "customer_id": request.user.pk}
 
 
-def _body(order: Order, *, now: datetime | None = None) -> Any:
-    return OrderResponse(selectors.with_lines(order), context={"now": now or clock.now()}).data
+def _body(order: Order) -> Any:
+    return OrderResponse(selectors.with_lines(order)).data

@@ -18,6 +18,9 @@ class PaymentStatus(models.TextChoices):
 #: At most one payment of an order is in one of these.
 LIVE = (PaymentStatus.REQUIRES_PAYMENT, PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
 
+#: Somebody is paying, or has paid what is not captured or not decided about.
+PROCESSING = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
+
 #: The others. A statement that reads one row by its id excludes these instead of asking for LIVE: the index of live payments would
 #: fit, which the planner takes for empty on a quiet day and then reads from end to end.
 CLOSED = tuple(status for status in PaymentStatus if status not in LIVE)

@@ -48,7 +48,7 @@ class TestRefundOfAnOrderWhosePayerBoreAFee:
         made, (note,) = refund(order)
 
         assert (made.amount, note.total_amount) == (order.total_amount, order.total_amount)
-        assert orders.payment_status_of(order, clock.now()) == PaymentStatus.REFUNDED
+        assert orders.payment_status_of(order) == PaymentStatus.REFUNDED
         assert balances() == {"payer_fees": -2_360}
         with pytest.raises(services.NothingToRefund):
             refund(order)
@@ -70,7 +70,7 @@ class TestRefundOfAnOrderWhosePayerBoreAFee:
         order.refresh_from_db()
         assert note.total_amount == order.total_amount
         assert balances() == {}
-        assert orders.payment_status_of(order, clock.now()) == PaymentStatus.REFUNDED
+        assert orders.payment_status_of(order) == PaymentStatus.REFUNDED
 
     def test_made_at_the_gateway_after_ours_takes_the_fee_back_too(self, owner: Any) -> None:
         order, attempt = sell(owner, difference=2_360)
@@ -89,7 +89,7 @@ class TestRefundOfAnOrderWhosePayerHadAnOffer:
 
         assert (made.amount, note.total_amount) == (attempt.amount, order.total_amount)
         assert order.refunded_amount == order.total_amount
-        assert orders.payment_status_of(order, clock.now()) == PaymentStatus.REFUNDED
+        assert orders.payment_status_of(order) == PaymentStatus.REFUNDED
         assert balances() == {}
 
     def test_of_its_units_one_by_one_gives_the_last_one_what_is_left(self, owner: Any) -> None:
@@ -98,7 +98,7 @@ class TestRefundOfAnOrderWhosePayerHadAnOffer:
 
         first, (first_note,) = refund(order, lines=[services.UnitsBack(line.pk, 1)])
         assert first.amount == first_note.total_amount
-        assert orders.payment_status_of(order, clock.now()) == PaymentStatus.PARTIALLY_REFUNDED
+        assert orders.payment_status_of(order) == PaymentStatus.PARTIALLY_REFUNDED
         assert balances() == {"payment_differences": 9_000}
 
         last, (last_note,) = refund(order, lines=[services.UnitsBack(line.pk, 1)])
@@ -106,7 +106,7 @@ class TestRefundOfAnOrderWhosePayerHadAnOffer:
         assert first.amount + last.amount == attempt.amount
         assert first_note.total_amount + last_note.total_amount == order.total_amount
         assert last_note.total_amount == last.amount + 9_000
-        assert orders.payment_status_of(order, clock.now()) == PaymentStatus.REFUNDED
+        assert orders.payment_status_of(order) == PaymentStatus.REFUNDED
         assert balances() == {}
 
     def test_by_cancelling_returns_what_was_captured(self, owner: Any) -> None:

@@ -70,12 +70,17 @@ def test_lines_come_by_position(owner: Any) -> None:
     assert [line.position for line in selectors.with_lines(order).lines.all()] == [1, 2, 3]
 
 
-def test_the_payment_status_depends_on_the_moment(owner: Any) -> None:
+def test_an_open_payment_that_nobody_is_paying_leaves_the_order_unpaid(owner: Any) -> None:
     order = make_order(owner)
     order.payment_live_until = NOW
 
-    assert selectors.payment_status_of(order, NOW - timedelta(seconds=1)) == "processing"
-    assert selectors.payment_status_of(order, NOW) == "unpaid"
+    assert selectors.has_live_payment(order, NOW - timedelta(seconds=1))
+    assert not selectors.has_live_payment(order, NOW)
+    assert selectors.payment_status_of(order) == "unpaid"
+
+    order.is_payment_processing = True
+
+    assert selectors.payment_status_of(order) == "processing"
 
 
 def test_the_timeline_tells_customers_what_is_meant_for_them(owner: Any, support: Any) -> None:

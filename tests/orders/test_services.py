@@ -400,9 +400,9 @@ class TestCancelOrder:
     @pytest.mark.parametrize(
         ("paid", "live_minutes", "why"),
         [
-            (1, None, "can no longer be cancelled."),
-            (49_900, None, "can no longer be cancelled."),
-            (0, 15, "is being paid just now. Cancel the payment first, or wait until it has ended."),
+            (1, None, "Order {} can no longer be cancelled."),
+            (49_900, None, "Order {} can no longer be cancelled."),
+            (0, 15, "A payment of order {} is open. Cancel the payment first, or wait until it has ended."),
         ],
         ids=["part paid", "paid", "payment live"],
     )
@@ -416,7 +416,7 @@ class TestCancelOrder:
 
         order.refresh_from_db()
         assert (stored_fields(order), traces(), reservations_of(order)) == before
-        assert refusal.value.text == f"Order {order.number} {why}"
+        assert refusal.value.text == why.format(order.number)
         assert isinstance(refusal.value, Conflict)
 
     def test_says_that_an_order_is_cancelled_already(self, owner: Any) -> None:

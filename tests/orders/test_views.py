@@ -474,12 +474,18 @@ class TestRead:
             order=locks.lock_order(order.pk),
             paid_amount=0,
             payment_live_until=now + timedelta(minutes=9),
+            is_payment_processing=True,
             actor=SYSTEM,
             now=now,
         )
         processing = client_of(owner).get(url_of(order)).json()
         services.note_payment(
-            order=locks.lock_order(order.pk), paid_amount=49_900, payment_live_until=None, actor=SYSTEM, now=now
+            order=locks.lock_order(order.pk),
+            paid_amount=49_900,
+            payment_live_until=None,
+            is_payment_processing=False,
+            actor=SYSTEM,
+            now=now,
         )
         paid = client_of(owner).get(url_of(order)).json()
 

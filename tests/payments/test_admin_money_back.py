@@ -346,8 +346,8 @@ def test_an_order_that_is_being_paid_is_not_cancelled(order: Any, support: Any) 
     make_payment(order)
     client, before = signed_in(support), state()
 
-    assert "The buyer is paying just now." in client.get(address(order, "cancel")).content.decode()
+    assert "A payment of this order is open." in client.get(address(order, "cancel")).content.decode()
     answer = client.post(address(order, "cancel"), {"reason": "Sold out"})
 
-    assert f"Order {order.number} is being paid just now." in answer.content.decode()
+    assert f"A payment of order {order.number} is open." in answer.content.decode()
     assert state() == before

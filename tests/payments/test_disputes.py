@@ -322,7 +322,7 @@ def test_no_answer_is_taken_after_the_deadline(attempt: PaymentAttempt, finance:
 
 def status_of(attempt: PaymentAttempt) -> tuple[str, int, int]:
     order = get_order(attempt.payment.order_id)
-    return str(payment_status_of(order, clock.now())), order.disputed_amount, order.lost_amount
+    return str(payment_status_of(order)), order.disputed_amount, order.lost_amount
 
 
 @pytest.mark.parametrize(

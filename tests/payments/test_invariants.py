@@ -304,6 +304,9 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     ),
     "INV-18b": (_second_live_payment, {"INV-18b"}),
     "INV-18c": (lambda world: _update(Order, {"pk": world.waiting.pk}, payment_live_until=None)(world), {"INV-18c"}),
+    "INV-18j": (
+        lambda world: _update(Order, {"pk": world.waiting.pk}, is_payment_processing=True)(world), {"INV-18j"},
+    ),
     "INV-19": (lambda world: _update(Order, {"pk": world.paid.pk}, status="expired")(world), {"INV-19"}),
     "INV-20": (_paid_for_more_than_the_total, {"INV-17", "INV-20", "INV-20b", "INV-25", "INV-26", "INV-26c", "INV-42"}),
     "INV-20b": (lambda world: _update(Order, {"pk": world.paid.pk}, paid_amount=1)(world), {"INV-20b"}),

@@ -83,7 +83,7 @@ def events_of(subject: Any) -> list[str]:
 
 
 def payment_status_of(order: Order) -> str:
-    return orders.payment_status_of(order, clock.now())
+    return orders.payment_status_of(order)
 
 
 class TestCustomerFee:

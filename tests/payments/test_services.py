@@ -14,6 +14,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.orders.locks import OrderNotFound
 from apps.orders.models import Order
+from apps.orders.selectors import payment_status_of
 from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import selectors, services
@@ -361,6 +362,46 @@ def test_a_try_seen_near_the_end_gives_the_payer_time(order: Any) -> None:
     order.refresh_from_db()
     assert payment.live_until == at + timedelta(minutes=12)
     assert order.payment_live_until == payment.live_until
+
+
+@pytest.mark.parametrize(
+    ("status", "of_payment", "of_order"),
+    [
+        (None, "requires_payment", "unpaid"),
+        ("created", "processing", "processing"),
+        ("failed", "requires_payment", "unpaid"),
+        ("authorized", "requires_capture", "processing"),
+        ("captured", "succeeded", "paid"),
+    ],
+)
+def test_the_order_is_processing_only_while_somebody_is_paying(
+    order: Any, status: str | None, of_payment: str, of_order: str
+) -> None:
+    payment = make_payment(order)
+
+    if status is not None:
+        take_in(make_facts(payment, status=status))
+
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.status, payment_status_of(order)) == (of_payment, of_order)
+
+
+@pytest.mark.parametrize("last", ["failed", "cancelled", "expired"])
+def test_the_order_is_unpaid_again_when_the_attempt_has_ended(order: Any, last: str) -> None:
+    payment = make_payment(order)
+    take_in(make_facts(payment, id="pay_1", status="created"))
+
+    if last == "failed":
+        take_in(make_facts(payment, id="pay_1", status="failed"))
+    elif last == "cancelled":
+        cancel(payment)
+    else:
+        payment.refresh_from_db()
+        _note_answered(payment.pk, order.pk, link=None, now=payment.live_until + timedelta(hours=1))
+
+    order.refresh_from_db()
+    assert payment_status_of(order) == "unpaid"
 
 
 def test_a_payment_whose_time_is_over_expires_and_the_order_is_told(order: Any) -> None:

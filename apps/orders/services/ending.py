@@ -24,7 +24,7 @@ class OrderNotCancellable(Conflict):
 
 
 class OrderBeingPaid(OrderNotCancellable):
-    message = "Order {0} is being paid just now. Cancel the payment first, or wait until it has ended."
+    message = "A payment of order {0} is open. Cancel the payment first, or wait until it has ended."
     code = OrderNotCancellable.code
 
 

@@ -24,6 +24,7 @@ def note_payment(
     order: Order,
     paid_amount: int,
     payment_live_until: datetime | None,
+    is_payment_processing: bool | None = None,
     refunded_amount: int | None = None,
     disputed_amount: int | None = None,
     lost_amount: int | None = None,
@@ -36,10 +37,11 @@ def note_payment(
 
     `paid_amount` is what was captured; of it `refunded_amount` has gone back, `disputed_amount` is wanted back by banks that
     have not decided, and `lost_amount` is what they have taken; `under_review_amount` is captured money that counts for nothing
-    until staff have decided (each as before if None), in paise. Until `payment_live_until` a payment is under way. An order
-    that is closed takes note of the money and stays closed.
+    until staff have decided, in paise. Until `payment_live_until` a payment is open; `is_payment_processing` says if somebody
+    is paying. Each copy stays as it is if None. An order that is closed takes note of the money and stays closed.
     """
     copies = {
+        "is_payment_processing": is_payment_processing,
         "refunded_amount": refunded_amount,
         "disputed_amount": disputed_amount,
         "lost_amount": lost_amount,

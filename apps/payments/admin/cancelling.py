@@ -10,7 +10,7 @@ from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.orders import selectors as orders
-from apps.orders.states import KEEPS_GOODS, OrderStatus, PaymentStatus
+from apps.orders.states import KEEPS_GOODS, OrderStatus
 from apps.payments import selectors, services
 from apps.payments.admin.decisions import decision_row
 from apps.payments.states import MoneyOperation, RefundStatus
@@ -49,9 +49,9 @@ def _forecast(order: Any) -> list[tuple[str, Any]]:
 
 
 def _obstacle(order: Any) -> str:
-    is_paying = orders.payment_status_of(order, clock.now()) == PaymentStatus.PROCESSING
-    if is_paying and not order.under_review_amount:
-        return "The buyer is paying just now. Cancel the payment first, or wait until it has ended."
+    is_open = orders.has_live_payment(order, clock.now())
+    if is_open and not order.under_review_amount:
+        return "A payment of this order is open. Cancel the payment first, or wait until it has ended."
     if selectors.is_order_disputed(order.pk):
         return "The buyer's bank wants the money back and has not decided: look at the order's disputes."
     return ""

@@ -159,11 +159,21 @@ PAYMENTS = (
     Invariant(
         id="INV-18c",
         name="orders_know_their_live_payment",
-        statement="An order's copy of how long a payment is under way is that payment's.",
+        statement="An order's copy of how long a payment is open is that payment's.",
         sql="""
             SELECT o.id, o.number, o.payment_live_until, p.live_until FROM orders_order o
             LEFT JOIN payments_payment p ON p.order_id = o.id AND p.status IN ('requires_payment', 'processing', 'requires_capture')
             WHERE o.payment_live_until IS DISTINCT FROM p.live_until
+        """,
+    ),
+    Invariant(
+        id="INV-18j",
+        name="orders_know_if_somebody_is_paying",
+        statement="An order's copy of whether a payment is processing is what its payment says.",
+        sql="""
+            SELECT o.id, o.number, o.is_payment_processing, p.status FROM orders_order o
+            LEFT JOIN payments_payment p ON p.order_id = o.id AND p.status IN ('processing', 'requires_capture')
+            WHERE o.is_payment_processing <> (p.id IS NOT NULL)
         """,
     ),
     Invariant(

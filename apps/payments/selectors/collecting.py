@@ -25,7 +25,6 @@ from apps.payments.models import (
 )
 from apps.payments.states import (
     BY_LINK,
-    LIVE,
     PROMISED,
     AttemptStatus,
     DisputeStatus,
@@ -252,12 +251,6 @@ def list_attempts_under_review_since(before: datetime) -> "QuerySet[PaymentAttem
     """Return the captured attempts that have waited for a decision of staff since an instant or longer, longest first."""
     rows = list_attempts_to_review().filter(status=AttemptStatus.CAPTURED, review_opened_at__lte=before)
     return rows.select_related("payment__order").order_by("review_opened_at", "pk")
-
-
-def latest_live_until(order_id: UUID) -> datetime | None:
-    """Return until when a payment of an order is under way, or None."""
-    live = Payment.objects.filter(order_id=order_id, status__in=LIVE).order_by("-live_until")
-    return live.values_list("live_until", flat=True).first()
 
 
 def list_attempt_states(payment: Payment) -> Collection[tuple[str, str]]:

@@ -151,7 +151,7 @@ class CancelledOrderResponse(ResponseSerializer):
 
     @extend_schema_field(serializers.ChoiceField(choices=PaymentStatus.choices))
     def get_payment_status(self, order: Any) -> str:
-        return str(orders.payment_status_of(order, self.context["now"]))
+        return str(orders.payment_status_of(order))
 
     @extend_schema_field(RefundResponse(many=True))
     def get_refunds(self, order: Any) -> Any:

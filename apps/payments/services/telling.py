@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 from apps.core.events import Actor
 from apps.orders import services as orders
 from apps.payments import selectors
+from apps.payments.states import PROCESSING
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
 
 
 def tell_order(*, order: "Order", actor: Actor, now: datetime) -> None:
-    """Tell a locked order what has been paid and until when a payment is under way, both read from the rows that say so."""
+    """Tell a locked order what has been paid, until when a payment is open and if it is being paid, all read from the rows that say so."""
+    live = selectors.find_live_payment(order.pk)
     orders.note_payment(
         order=order,
         paid_amount=selectors.sum_captured(order.pk, currency=order.currency),
@@ -20,7 +22,8 @@ def tell_order(*, order: "Order", actor: Actor, now: datetime) -> None:
         disputed_amount=selectors.sum_disputed(order.pk),
         lost_amount=selectors.sum_lost(order.pk, currency=order.currency),
         under_review_amount=selectors.sum_under_review(order.pk, currency=order.currency),
-        payment_live_until=selectors.latest_live_until(order.pk),
+        payment_live_until=live.live_until if live else None,
+        is_payment_processing=live is not None and live.status in PROCESSING,
         actor=actor,
         now=now,
     )

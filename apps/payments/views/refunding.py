@@ -272,7 +272,7 @@ class OrderCancellationView(ApiView):
         operation_id="cancel_order",
         summary="Cancel an order",
         description=(
-            "Possible while nothing was sent and no payment is under way. The stock is released; what was paid is refunded, "
+            "Possible while nothing was sent and no payment is open. The stock is released; what was paid is refunded, "
             "see `refunds`: at once if the caller may decide alone about the amount, else after approval."
         ),
         request=CancelOrderRequest,
@@ -288,7 +288,7 @@ class OrderCancellationView(ApiView):
         visible = orders.get_changeable_order(user=request.user, order_id=decode("ord", order_id))
         now = clock.now()
         order = services.cancel_order(order_id=visible.pk, actor=actor_of(request), reason=reason, now=now)
-        context = {"now": now, "refunds": selectors.list_refunds_of_order(order.pk)}
+        context = {"refunds": selectors.list_refunds_of_order(order.pk)}
         return Response(CancelledOrderResponse(order, context=context).data, headers={"ETag": etag_of(order)})
 
 
