@@ -41,7 +41,7 @@ ORDER_TONES = tones(
 _PAYMENT_TONES = tones(
     PaymentStatus,
     success=(PaymentStatus.PAID,),
-    danger=(PaymentStatus.OVERPAID,),
+    danger=(PaymentStatus.OVERPAID, PaymentStatus.DISPUTED),
     warning=(PaymentStatus.PARTIALLY_PAID,),
     info=(PaymentStatus.PROCESSING,),
 )
@@ -218,13 +218,9 @@ def _details_of(order: Order) -> list[tuple[str, Any]]:
 
 def _headline_of(order: Order) -> Headline | None:
     """Return what an order by itself says is to be done; apps above know more."""
-    now = clock.now()
-    due = _due_of(order)
     status = OrderStatus(order.status)
-    if status == OrderStatus.PENDING_PAYMENT and order.payment_live_until and order.payment_live_until > now:
-        return Headline(31, messages.payment_under_way(due), "info")
     if status == OrderStatus.PENDING_PAYMENT:
-        return Headline(30, messages.awaits_payment(due, expires_at=order.expires_at), "warning")
+        return Headline(30, messages.awaits_payment(_due_of(order), expires_at=order.expires_at), "warning")
     if status == OrderStatus.EXPIRED and order.expired_at:
         return Headline(5, messages.expired(order.expired_at), "info")
     if status == OrderStatus.CANCELLED and order.cancelled_at:
@@ -239,11 +235,19 @@ def _headline_of(order: Order) -> Headline | None:
 
 
 def _timeline_rows(order: Order) -> list[tuple[Any, ...]]:
-    return _rows_of(order, [event for event in _events_of(order) if event.type in _SHOWN_EVENTS])
+    return _rows_of(order, [event for event in _events_of(order) if _is_shown(event, order)])
 
 
 def _event_rows(order: Order) -> list[tuple[Any, ...]]:
-    return _rows_of(order, [event for event in _events_of(order) if event.type not in _SHOWN_EVENTS])
+    return _rows_of(order, [event for event in _events_of(order) if not _is_shown(event, order)])
+
+
+def _is_shown(event: Event, order: Order) -> bool:
+    """Test if an event is no internal one. An unused attempt that the gateway closes after the order was paid is one."""
+    is_unused_attempt = (
+        event.type == rules.ATTEMPT_FAILED and order.confirmed_at and event.created_at > order.confirmed_at
+    )
+    return event.type in _SHOWN_EVENTS and not is_unused_attempt
 
 
 def _events_of(order: Order) -> list[Event]:
@@ -260,7 +264,7 @@ def _rows_of(order: Order, events: list[Event]) -> list[tuple[Any, ...]]:
         for actor, kind in kinds.items()
     }
     return [
-        (rules.timeline_text(event.type), format_instant(event.created_at), who[event.actor], event.reason)
+        (selectors.text_of_event(event), format_instant(event.created_at), who[event.actor], event.reason)
         for event in events
     ]
 

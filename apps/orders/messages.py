@@ -19,11 +19,6 @@ def awaits_payment(due: int, *, expires_at: datetime) -> str:
     )
 
 
-def payment_under_way(due: int) -> str:
-    """Return that the buyer is paying."""
-    return f"The buyer is paying {rupees(due)} just now, so nothing is to be done until the payment has ended."
-
-
 def paid_and_confirmed(paid: int) -> str:
     """Return that an order is paid and its goods are reserved."""
     return f"The order is paid ({rupees(paid)}) and confirmed, so its reserved goods can be sent."

@@ -362,8 +362,17 @@ CUSTOMER_NEWS: Mapping[str, str] = {
 }
 
 
-def timeline_text(event_type: str) -> str:
-    """Return one sentence about a piece of news."""
+ATTEMPT_FAILED = "payments.attempt.failed"
+_PAYMENT_CREATED_BY_CHANNEL: Mapping[str, str] = {
+    "payment_link": "A payment link was made.",
+    "qr_code": "A QR code to pay by was made.",
+}
+
+
+def timeline_text(event_type: str, *, channel: str = "") -> str:
+    """Return one sentence about a piece of news; of a new payment by how it is paid."""
+    if event_type == "payments.payment.created" and channel in _PAYMENT_CREATED_BY_CHANNEL:
+        return _PAYMENT_CREATED_BY_CHANNEL[channel]
     if event_type in CUSTOMER_NEWS:
         return CUSTOMER_NEWS[event_type]
     subject, deed = event_type.split(".")[-2:]

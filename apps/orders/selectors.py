@@ -197,7 +197,12 @@ def list_timeline(*, user: Any, order: Order) -> QuerySet[Event]:
 
 def describe_event(event: Event, *, order: Order) -> tuple[str, str]:
     """Return one sentence about a piece of an order's news, and who did it: customer, staff, system or gateway."""
-    return rules.timeline_text(event.type), rules.actor_kind(event.actor, customer=ids.encode("cus", order.customer_id))
+    return text_of_event(event), rules.actor_kind(event.actor, customer=ids.encode("cus", order.customer_id))
+
+
+def text_of_event(event: Event) -> str:
+    """Return one sentence about an event of an order."""
+    return rules.timeline_text(event.type, channel=event.changed.get("channel", ""))
 
 
 def payment_status_of(order: Order) -> PaymentStatus:

@@ -204,12 +204,37 @@ def attempt_failed(error: Mapping[str, Any], *, until: datetime) -> str:
     return f"The last attempt to pay failed (“{why}”), and the buyer can try again until {format_instant(until)}."
 
 
+def payment_under_way(amount: int) -> str:
+    """Return that the buyer is paying."""
+    return f"The buyer is paying {rupees(amount)} just now, so nothing is to be done until the payment has ended."
+
+
+def link_sent(amount: int, *, until: datetime) -> str:
+    """Return that the buyer has a payment link, and until when."""
+    return f"A payment link for {rupees(amount)} was sent; it is open until {format_instant(until)}."
+
+
+def link_in_the_making(amount: int) -> str:
+    """Return that the gateway has not made a payment link or QR code yet."""
+    return f"The gateway has not made the payment link or QR code for {rupees(amount)} yet; it is asked again automatically."
+
+
+def qr_code_made(amount: int, *, until: datetime) -> str:
+    """Return that there is a QR code to pay by, and until when."""
+    return f"A QR code for {rupees(amount)} is on the payment's page; it can be paid until {format_instant(until)}."
+
+
+def checkout_open(amount: int, *, until: datetime) -> str:
+    """Return that the buyer has begun to check out and pays nothing at the moment."""
+    return f"The buyer has begun to pay {rupees(amount)}, and can go on until {format_instant(until)}."
+
+
 def dispute_to_answer(amount: int, *, respond_by: datetime | None) -> str:
     """Return that a dispute must be answered, and until when if the gateway has said so."""
     if respond_by is None:
-        return f"The payer's bank disputes {rupees(amount)} of this order: accept or contest it, or it is lost."
+        return f"The payer's bank disputes {rupees(amount)} of this order: finance must accept or contest it, or it is lost."
     until = format_instant(respond_by)
-    return f"The payer's bank disputes {rupees(amount)} of this order: accept or contest it by {until}, or it is lost."
+    return f"The payer's bank disputes {rupees(amount)} of this order: finance must accept or contest it by {until}, or it is lost."
 
 
 def dispute_under_review(amount: int) -> str:
@@ -227,8 +252,13 @@ def refund_awaits_transfer(number: str, amount: int) -> str:
     return f"Refund {number} of {rupees(amount)} waits for our bank transfer: make it, then enter its reference."
 
 
-def refund_awaits_approval(number: str, amount: int) -> str:
-    """Return that a refund waits for a second person."""
+def refund_awaits_approval(number: str, amount: int, *, goods: str = "") -> str:
+    """Return that a refund waits for a second person, and which `goods` can be sent meanwhile."""
+    if goods:
+        return (
+            f"Refund {number} of {rupees(amount)} waits until another person than the requester approves it;"
+            f" {goods} of the order can be sent meanwhile."
+        )
     return f"Refund {number} of {rupees(amount)} waits until another person than the requester approves it."
 
 
@@ -239,8 +269,10 @@ def refund_unanswered(number: str, amount: int) -> str:
     )
 
 
-def refund_on_its_way(number: str, amount: int) -> str:
-    """Return that the gateway is paying a refund."""
+def refund_on_its_way(number: str, amount: int, *, goods: str = "") -> str:
+    """Return that the gateway is paying a refund, and which `goods` can be sent."""
+    if goods:
+        return f"Refund {number} of {rupees(amount)} is on its way to the buyer, and {goods} of the order can be sent."
     return f"Refund {number} of {rupees(amount)} is on its way to the buyer, and nothing is to be done."
 
 
@@ -250,15 +282,52 @@ def refund_failed(number: str, amount: int, error: Mapping[str, Any]) -> str:
     return f"Refund {number} of {rupees(amount)} failed (“{why}”): attempt it again, or pay it by bank transfer."
 
 
-def refunded(gone: int, paid: int, *, is_closed: bool, keeps_goods: bool) -> str:
-    """Return how much of an order's money has gone back to the buyer, and what is to be done about its goods."""
+def refunds_await_transfer(count: int, amount: int) -> str:
+    """Return that several refunds wait for bank transfers."""
+    return f"{count} refunds of {rupees(amount)} in all wait for our bank transfers: make them, then enter their references."
+
+
+def refunds_await_approval(count: int, amount: int, *, goods: str = "") -> str:
+    """Return that several refunds wait for a second person, and which `goods` can be sent meanwhile."""
+    if goods:
+        return (
+            f"{count} refunds of {rupees(amount)} in all wait until another person than the requester approves them;"
+            f" {goods} of the order can be sent meanwhile."
+        )
+    return f"{count} refunds of {rupees(amount)} in all wait until another person than the requester approves them."
+
+
+def refunds_unanswered(count: int, amount: int) -> str:
+    """Return that the gateway has not said what became of several refunds."""
+    return f"The gateway has not answered about {count} refunds of {rupees(amount)} in all yet; it is asked again automatically."
+
+
+def refunds_on_their_way(count: int, amount: int, *, goods: str = "") -> str:
+    """Return that the gateway is paying several refunds, and which `goods` can be sent."""
+    if goods:
+        return f"{count} refunds of {rupees(amount)} in all are on their way to the buyer, and {goods} of the order can be sent."
+    return f"{count} refunds of {rupees(amount)} in all are on their way to the buyer, and nothing is to be done."
+
+
+def refunds_failed(count: int, amount: int) -> str:
+    """Return that several refunds failed and what staff can do."""
+    return f"{count} refunds of {rupees(amount)} in all failed: attempt each again on its page, or pay it by bank transfer."
+
+
+def goods_to_send(*, are_units_refunded: bool) -> str:
+    """Return what an order with refunds still sends, as the sentences about its refunds name it."""
+    return "the other goods" if are_units_refunded else "the goods"
+
+
+def refunded(gone: int, paid: int, *, is_closed: bool, keeps_goods: bool, goods: str) -> str:
+    """Return how much of an order's money has gone back to the buyer, and which `goods` can be sent of an order that keeps some."""
     if keeps_goods and gone >= paid:
         return (
             f"All of the {rupees(paid)} paid has been refunded, but the order is still open and holds its goods: cancel it,"
             " unless they are to be sent all the same."
         )
     if keeps_goods:
-        return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded, and the other goods of the order can be sent."
+        return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded, and {goods} of the order can be sent."
     if is_closed and gone >= paid:
         return f"The order is cancelled and its {rupees(paid)} has been refunded in full. Nothing is to be done."
     if is_closed:

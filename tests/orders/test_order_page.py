@@ -128,11 +128,77 @@ class TestHeadline:
         )
 
     def test_a_payment_under_way_is_waited_for(self, order: Order) -> None:
-        make_payment(order)
+        take_in(make_facts(make_payment(order), status=AttemptStatus.CREATED))
 
         assert headline_of(order) == (
             "The buyer is paying ₹236.00 just now, so nothing is to be done until the payment has ended."
         )
+
+    def test_an_open_payment_says_until_when_it_can_be_paid(self, order: Order) -> None:
+        payment = make_payment(order)
+
+        assert headline_of(order) == (
+            f"The buyer has begun to pay ₹236.00, and can go on until {format_instant(payment.live_until)}."
+        )
+
+    @pytest.mark.parametrize(
+        ("channel", "next_action", "expected", "happened"),
+        [
+            (
+                "payment_link",
+                {"type": "payment_link", "url": "https://rzp.io/i/1"},
+                "A payment link for ₹236.00 was sent; it is open until {}.",
+                "A payment link was made.",
+            ),
+            (
+                "qr_code",
+                {"type": "qr_code", "image_url": "https://rzp.io/q/1"},
+                "A QR code for ₹236.00 is on the payment's page; it can be paid until {}.",
+                "A QR code to pay by was made.",
+            ),
+            (
+                "payment_link",
+                {},
+                "The gateway has not made the payment link or QR code for ₹236.00 yet; it is asked again automatically.",
+                "A payment link was made.",
+            ),
+        ],
+    )
+    def test_a_link_or_code_is_named_as_what_it_is(
+        self, order: Order, support: Any, channel: str, next_action: dict[str, str], expected: str, happened: str
+    ) -> None:
+        payment = payments.start_link(order_id=order.pk, channel=channel, actor=actor_for(support), now=clock.now())
+        type(payment).objects.filter(pk=payment.pk).update(next_action=next_action)
+
+        assert headline_of(order) == expected.format(format_instant(payment.live_until))
+        content = read(support, order)
+        assert happened in content
+        assert "A payment was started." not in content
+
+    def test_an_attempt_that_ends_after_the_order_was_paid_is_left_out(self, order: Order, support: Any) -> None:
+        payment = make_payment(order)
+        take_in(make_facts(payment, id="pay_unused", status=AttemptStatus.CREATED))
+        take_in(make_facts(payment, id="pay_card", status=AttemptStatus.CAPTURED))
+        take_in(
+            make_facts(payment, id="pay_unused", status=AttemptStatus.FAILED), now=clock.now() + timedelta(minutes=10)
+        )
+
+        content = read(support, order)
+
+        shown = content[content.index("What happened</h2>") : content.index("Internal events")]
+        assert "An attempt to pay did not succeed." not in shown
+        assert "pay_unused" not in content[: content.index("Internal events")]
+        assert "pay_card" in content
+
+    def test_a_failed_attempt_before_the_payment_stays_in_what_happened(self, order: Order, support: Any) -> None:
+        payment = make_payment(order)
+        take_in(make_facts(payment, id="pay_1", status=AttemptStatus.FAILED))
+        take_in(make_facts(payment, id="pay_2", status=AttemptStatus.CAPTURED), now=clock.now() + timedelta(minutes=1))
+
+        content = read(support, order)
+
+        assert "An attempt to pay did not succeed." in content[: content.index("Internal events")]
+        assert "pay_1" in content
 
     def test_a_failed_attempt_says_why_in_words(self, order: Order, support: Any) -> None:
         payment = make_payment(order)
@@ -163,7 +229,51 @@ class TestHeadline:
         refund = make_refund(order, amount=10_000)
 
         assert headline_of(order) == (
-            f"Refund {refund.number} of ₹100.00 waits until another person than the requester approves it."
+            f"Refund {refund.number} of ₹100.00 waits until another person than the requester approves it; the goods of the"
+            " order can be sent meanwhile."
+        )
+
+    def test_all_of_the_money_waiting_leaves_nothing_to_send(self, order: Order) -> None:
+        refund = make_refund(order)
+
+        assert headline_of(order) == (
+            f"Refund {refund.number} of ₹236.00 waits until another person than the requester approves it."
+        )
+
+    def test_two_refunds_that_wait_are_both_counted(self, order: Order) -> None:
+        make_refund(order, amount=10_000)
+        make_refund(order, amount=2_050)
+
+        assert headline_of(order) == (
+            "2 refunds of ₹120.50 in all wait until another person than the requester approves them; the goods of the order"
+            " can be sent meanwhile."
+        )
+
+    def test_a_refund_on_its_way_leaves_the_goods_to_be_sent(self, order: Order) -> None:
+        refund = make_refund(order, amount=10_000, is_approved=True)
+
+        assert headline_of(order) == (
+            f"Refund {refund.number} of ₹100.00 is on its way to the buyer, and the goods of the order can be sent."
+        )
+
+    def test_two_refunds_on_their_way_are_both_counted(self, order: Order) -> None:
+        make_refund(order, amount=10_000, is_approved=True)
+        make_refund(order, amount=2_000, is_approved=True)
+
+        assert headline_of(order) == (
+            "2 refunds of ₹120.00 in all are on their way to the buyer, and the goods of the order can be sent."
+        )
+
+    def test_refunded_units_leave_the_other_goods_to_be_sent(self, order: Order) -> None:
+        line = order.lines.get()
+        refund = make_refund(order, lines=[payments.UnitsBack(line.pk, 1)], is_approved=True)
+
+        assert headline_of(order) == (
+            f"Refund {refund.number} of ₹118.00 is on its way to the buyer, and the other goods of the order can be sent."
+        )
+        Refund.objects.filter(pk=refund.pk).update(status="processed", processed_at=clock.now())
+        assert headline_of(order) == (
+            "₹118.00 of the ₹236.00 paid has been refunded, and the other goods of the order can be sent."
         )
 
     def test_a_failed_refund_says_why_and_what_to_do(self, order: Order, finance: Any) -> None:
@@ -195,7 +305,7 @@ class TestHeadline:
         [
             (
                 10_000,
-                "₹100.00 of the ₹236.00 paid has been refunded, and the other goods of the order can be sent.",
+                "₹100.00 of the ₹236.00 paid has been refunded, and the goods of the order can be sent.",
             ),
             (
                 None,
@@ -243,7 +353,7 @@ class TestHeadline:
 
         assert dispute.respond_by is not None
         assert headline_of(order) == (
-            "The payer's bank disputes ₹136.00 of this order: accept or contest it by"
+            "The payer's bank disputes ₹136.00 of this order: finance must accept or contest it by"
             f" {format_instant(dispute.respond_by)}, or it is lost."
         )
 
@@ -254,7 +364,7 @@ class TestHeadline:
 
         assert dispute.respond_by is not None
         assert headline_of(order) == (
-            "The payer's bank disputes ₹50.00 of this order: accept or contest it by"
+            "The payer's bank disputes ₹50.00 of this order: finance must accept or contest it by"
             f" {format_instant(dispute.respond_by)}, or it is lost."
         )
 
@@ -266,14 +376,14 @@ class TestHeadline:
         make_dispute(attempt, amount=2_000, respond_by=None)
 
         assert headline_of(order) == (
-            f"The payer's bank disputes ₹50.00 of this order: accept or contest it by {format_instant(soon)}, or it is lost."
+            f"The payer's bank disputes ₹50.00 of this order: finance must accept or contest it by {format_instant(soon)}, or it is lost."
         )
 
     def test_a_dispute_without_a_deadline_names_none(self, order: Order) -> None:
         make_dispute(pay(order), amount=5_000, respond_by=None)
 
         assert headline_of(order) == (
-            "The payer's bank disputes ₹50.00 of this order: accept or contest it, or it is lost."
+            "The payer's bank disputes ₹50.00 of this order: finance must accept or contest it, or it is lost."
         )
 
     def test_a_dispute_under_review_says_that_the_bank_decides(self, order: Order) -> None:

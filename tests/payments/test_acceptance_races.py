@@ -116,7 +116,7 @@ class TestExpiry:
     def test_money_that_arrives_keeps_the_order_or_comes_late(self, order: Any, turn: int) -> None:
         payment = make_payment(order)
         Payment.objects.update(status="expired", next_action={}, next_check_at=None)
-        Order.objects.update(payment_live_until=None)
+        Order.objects.update(payment_live_until=None, is_payment_processing=False)
         later = order.expires_at + timedelta(minutes=1)
         facts = make_facts(payment, amount=order.total_amount - 1_000)
         calls = [lambda: take_in(facts, now=later), lambda: expire_orders(now=later)]
@@ -133,7 +133,7 @@ class TestExpiry:
     ) -> None:
         payment = make_payment(order)
         Payment.objects.update(status="expired", next_action={}, next_check_at=None)
-        Order.objects.update(payment_live_until=None)
+        Order.objects.update(payment_live_until=None, is_payment_processing=False)
         later = order.expires_at + timedelta(minutes=1)
         read, arrived = threading.Event(), threading.Event()
 

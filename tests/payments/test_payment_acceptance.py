@@ -304,7 +304,7 @@ class TestMoneyUnderReview:
     def test_lets_nobody_pay_again(self, order: Any, attempt: PaymentAttempt) -> None:
         Payment.objects.update(status=PaymentStatus.EXPIRED)
         reload(order)
-        Order.objects.update(payment_live_until=None)
+        Order.objects.update(payment_live_until=None, is_payment_processing=False)
         count = Payment.objects.count()
 
         with pytest.raises(services.PaymentUnderReview, match="You do not need to pay again"):

@@ -52,9 +52,12 @@ def _obstacle(order: Any) -> str:
     is_open = orders.has_live_payment(order, clock.now())
     if is_open and not order.under_review_amount:
         return "A payment of this order is open. Cancel the payment first, or wait until it has ended."
-    if selectors.is_order_disputed(order.pk):
-        return "The buyer's bank wants the money back and has not decided: look at the order's disputes."
     return ""
+
+
+def _can_be_cancelled(order: Any) -> bool:
+    """Test if an order is open and no bank wants its money back; while one has not decided, nothing is refunded."""
+    return order.status in _OPEN and not order.disputed_amount
 
 
 def _money(order: Any) -> list[tuple[str, Any]]:
@@ -94,7 +97,7 @@ add_object_action(
         forecast=_forecast,
         forecast_for_actor=_who_decides,
         obstacle=_obstacle,
-        is_offered=lambda order: order.status in _OPEN,
+        is_offered=_can_be_cancelled,
         is_danger=True,
     ),
 )

@@ -1,12 +1,31 @@
 """What money says is to be done about an order, in the one sentence at the top of its page."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from apps.core import clock
 from apps.core.admin_panels import Headline, add_headline, most_urgent
 from apps.orders.states import KEEPS_GOODS, OrderStatus
 from apps.payments import messages, selectors
-from apps.payments.states import AttemptStatus, DisputeStatus, RefundStatus
+from apps.payments.states import (
+    BY_LINK,
+    HOLDING,
+    PROCESSING,
+    AttemptStatus,
+    DisputeStatus,
+    PaymentChannel,
+    RefundStatus,
+)
+
+#: How urgent refunds are, by their status; see Headline. A cancelled refund says nothing.
+_RANKS: dict[str, int] = {
+    RefundStatus.FAILED: 70,
+    RefundStatus.MANUAL: 65,
+    RefundStatus.REQUIRES_APPROVAL: 60,
+    RefundStatus.UNKNOWN: 45,
+    RefundStatus.PENDING: 35,
+    RefundStatus.PROCESSED: 20,
+}
 
 
 def _of_disputes(order: Any) -> Headline | None:
@@ -34,37 +53,80 @@ def _of_reviews(order: Any) -> Headline | None:
 
 
 def _of_refunds(order: Any) -> Headline | None:
-    """Return the headline of the refund that most needs action."""
+    """Return the headline of the refunds that most need action, all of one status in one sentence."""
     refunds = list(selectors.list_refunds_of_order(order.pk))
     retried = {refund.retry_of_id for refund in refunds if refund.status != RefundStatus.CANCELLED}
-    found = most_urgent(_of_refund(refund) for refund in refunds if refund.pk not in retried)
-    if found is None or found.rank > 20:
-        return found
+    open_refunds = [refund for refund in refunds if refund.pk not in retried and refund.status in _RANKS]
+    if not open_refunds:
+        return None
+    status = RefundStatus(max(open_refunds, key=lambda refund: _RANKS[refund.status]).status)
+    found = [refund for refund in open_refunds if refund.status == status]
+    goods = _goods_of(order, open_refunds)
+    return _of_processed(order, goods) if status == RefundStatus.PROCESSED else _of_open(status, found, goods)
+
+
+def _goods_of(order: Any, refunds: Sequence[Any]) -> str:
+    """Return which goods of an order can be sent, given its refunds that stand; none if all of its money goes back."""
+    promised = sum(refund.amount for refund in refunds if refund.status in HOLDING)
+    if order.status not in KEEPS_GOODS or promised >= order.paid_amount:
+        return ""
+    are_units_refunded = any(line.quantity for refund in refunds for line in refund.lines.all())
+    return messages.goods_to_send(are_units_refunded=are_units_refunded)
+
+
+def _of_open(status: RefundStatus, refunds: Sequence[Any], goods: str) -> Headline:
+    first, amount = refunds[0], sum(refund.amount for refund in refunds)
+    one = (first.number, amount) if len(refunds) == 1 else None
+    many = (len(refunds), amount)
+    rank = _RANKS[status]
+    if status == RefundStatus.FAILED:
+        text = messages.refund_failed(*one, first.error) if one else messages.refunds_failed(*many)
+        return Headline(rank, text, "danger")
+    if status == RefundStatus.MANUAL:
+        text = messages.refund_awaits_transfer(*one) if one else messages.refunds_await_transfer(*many)
+        return Headline(rank, text, "warning")
+    if status == RefundStatus.REQUIRES_APPROVAL:
+        awaits = messages.refund_awaits_approval, messages.refunds_await_approval
+        text = awaits[0](*one, goods=goods) if one else awaits[1](*many, goods=goods)
+        return Headline(rank, text, "warning")
+    if status == RefundStatus.UNKNOWN:
+        text = messages.refund_unanswered(*one) if one else messages.refunds_unanswered(*many)
+        return Headline(rank, text, "warning")
+    moves = messages.refund_on_its_way, messages.refunds_on_their_way
+    return Headline(rank, moves[0](*one, goods=goods) if one else moves[1](*many, goods=goods), "info")
+
+
+def _of_processed(order: Any, goods: str) -> Headline:
     gone, _ = selectors.given_back_and_on_its_way(order.pk)
     keeps_goods = order.status in KEEPS_GOODS
     text = messages.refunded(
-        gone, order.paid_amount, is_closed=order.status == OrderStatus.CANCELLED, keeps_goods=keeps_goods
+        gone, order.paid_amount, is_closed=order.status == OrderStatus.CANCELLED, keeps_goods=keeps_goods, goods=goods
     )
     needs_decision = keeps_goods and gone >= order.paid_amount
     return Headline(62 if needs_decision else 20, text, "warning" if needs_decision else "info")
 
 
-def _of_refund(refund: Any) -> Headline | None:
-    number, amount = refund.number, refund.amount
-    said = {
-        RefundStatus.FAILED: Headline(70, messages.refund_failed(number, amount, refund.error), "danger"),
-        RefundStatus.MANUAL: Headline(65, messages.refund_awaits_transfer(number, amount), "warning"),
-        RefundStatus.REQUIRES_APPROVAL: Headline(60, messages.refund_awaits_approval(number, amount), "warning"),
-        RefundStatus.UNKNOWN: Headline(45, messages.refund_unanswered(number, amount), "warning"),
-        RefundStatus.PENDING: Headline(35, messages.refund_on_its_way(number, amount), "info"),
-        RefundStatus.PROCESSED: Headline(20, "", "info"),
-    }
-    return said.get(RefundStatus(refund.status))
+def _of_live_payment(order: Any) -> Headline | None:
+    """Return what becomes of the open payment of an order: whether somebody is paying, or until when it can be paid and how."""
+    payment = selectors.find_live_payment(order.pk)
+    if order.status != OrderStatus.PENDING_PAYMENT or payment is None or payment.live_until <= clock.now():
+        return None
+    return Headline(31, _open_payment_text(payment), "info")
+
+
+def _open_payment_text(payment: Any) -> str:
+    if payment.status in PROCESSING:
+        return messages.payment_under_way(payment.amount)
+    if payment.channel not in BY_LINK:
+        return messages.checkout_open(payment.amount, until=payment.live_until)
+    if not payment.next_action:
+        return messages.link_in_the_making(payment.amount)
+    says = messages.qr_code_made if payment.channel == PaymentChannel.QR_CODE else messages.link_sent
+    return says(payment.amount, until=payment.live_until)
 
 
 def _of_failed_attempts(order: Any) -> Headline | None:
     """Return that the last attempt of an unpaid order failed, unless another one is under way."""
-    is_paying = bool(order.payment_live_until and order.payment_live_until > clock.now())
     if order.status != OrderStatus.PENDING_PAYMENT or order.under_review_amount:
         return None
     attempts = [attempt for payment in selectors.list_payments_of_order(order.pk) for attempt in payment.attempts.all()]
@@ -72,8 +134,8 @@ def _of_failed_attempts(order: Any) -> Headline | None:
     if last is None or last.status != AttemptStatus.FAILED:
         return None
     until = max(order.expires_at, order.payment_live_until or order.expires_at)
-    return Headline(33 if is_paying else 32, messages.attempt_failed(last.error, until=until), "warning")
+    return Headline(33, messages.attempt_failed(last.error, until=until), "warning")
 
 
-for _find in (_of_disputes, _of_reviews, _of_refunds, _of_failed_attempts):
+for _find in (_of_disputes, _of_reviews, _of_refunds, _of_live_payment, _of_failed_attempts):
     add_headline("orders.order", _find)

@@ -181,10 +181,10 @@ class BalanceCheckpointAdmin(ReadOnlyAdmin):
 
 
 def _payment_rows(order: Any) -> list[tuple[Any, ...]]:
-    """Return the payments of an order, each followed by its attempts; one that has one attempt alone shares its row."""
+    """Return the payments of an order, each followed by the attempts that were used; one that has one attempt alone shares its row."""
     rows: list[tuple[Any, ...]] = []
     for payment in selectors.list_payments_of_order(order.pk):
-        attempts = list(payment.attempts.all())
+        attempts = [attempt for attempt in payment.attempts.all() if not _is_unused(attempt, payment)]
         page = link(reverse("admin:payments_payment_change", args=[payment.pk]), f"Payment {payment.sequence}")
         if len(attempts) != 1:
             asked = (page, payment.get_status_display(), rupees(payment.amount), payment.get_channel_display())
@@ -193,6 +193,12 @@ def _payment_rows(order: Any) -> list[tuple[Any, ...]]:
             first = page if len(attempts) == 1 else ""
             rows.append((first, *_attempt_cells(attempt)))
     return rows
+
+
+def _is_unused(attempt: PaymentAttempt, payment: Payment) -> bool:
+    """Test if nobody used an attempt: the gateway closed it after another one had paid. It is on the payment's page."""
+    ended = attempt.failed_at if attempt.status == AttemptStatus.FAILED else None
+    return bool(ended and payment.succeeded_at and ended > payment.succeeded_at)
 
 
 def _attempt_cells(attempt: PaymentAttempt) -> tuple[Any, ...]:
