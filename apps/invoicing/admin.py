@@ -314,3 +314,10 @@ def _fate_after_refund(sold: Invoice) -> str:
 
 
 add_forecast("orders.order", "refund", _documents_of_refunding)
+
+
+def _documents_of_approving(refund: Any) -> list[tuple[str, str]]:
+    return _documents_of_refunding(refund.order)
+
+
+add_forecast("payments.refund", "approve", _documents_of_approving)

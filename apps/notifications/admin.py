@@ -258,12 +258,27 @@ add_forecast("orders.order", "cancel", _told_of_cancelling)
 _BY_CHANNEL = {Channel.SMS: "by SMS", Channel.EMAIL: "by e-mail", Channel.IN_APP: "in the app"}
 
 
+def _ways_to(customer: Any, message: str) -> str:
+    """Return in words how a buyer gets a message: `by SMS and in the app`."""
+    *others, last = [_BY_CHANNEL[channel] for channel in services.list_channels(customer, message)]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def _told_of_refunding(order: Any) -> list[tuple[str, str]]:
-    *others, last = [_BY_CHANNEL[channel] for channel in services.list_channels(order.customer, "refund_started")]
-    ways = f"{', '.join(others)} and {last}" if others else last
+    ways = _ways_to(order.customer, "refund_started")
     return [
         ("The buyer", f"The buyer is notified {ways} when the refund is on its way, and again when it has been paid.")
     ]
 
 
+def _told_of_approving(refund: Any) -> list[tuple[str, str]]:
+    return _told_of_refunding(refund.order)
+
+
+def _told_of_link(order: Any) -> list[tuple[str, str]]:
+    return [("Message", f"The buyer gets the link {_ways_to(order.customer, 'payment_link')}.")]
+
+
 add_forecast("orders.order", "refund", _told_of_refunding)
+add_forecast("payments.refund", "approve", _told_of_approving)
+add_forecast("orders.order", "send-link", _told_of_link)

@@ -119,6 +119,7 @@ def _page_of(order: Order) -> dict[str, Any]:
     return {
         "status": {"text": order.get_status_display(), "tone": ORDER_TONES[order.status]},
         "payment": {"text": str(status.label), "tone": _PAYMENT_TONES[status.value]},
+        "number": order.number,
         "placed": format_instant(order.placed_at),
         "lines": [_line_of(line) for line in selectors.list_lines(order.pk)],
         "sums": _sums_of(order),

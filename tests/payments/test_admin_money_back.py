@@ -12,15 +12,16 @@ from django.urls import reverse
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.core.money import rupees
 from apps.orders.models import Order
 from apps.payments import services
-from apps.payments.admin import refunds
+from apps.payments.admin import refund_forecasts
 from apps.payments.gateways import GatewayError
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, ReconciliationException, Refund
 from apps.payments.services.returning import note_refund_refused, note_refund_unknown
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_exception, make_facts, make_payment, make_refund, pay, take_in
+from tests.factories.payments import make_dispute, make_exception, make_facts, make_payment, make_refund, pay, take_in
 
 pytestmark = pytest.mark.django_db
 
@@ -172,6 +173,69 @@ def test_a_page_offers_what_its_reader_may_do(order: Any, role: str) -> None:
     assert (address(refund, "approve") in answer.content.decode()) is (role in DECIDE)
 
 
+def test_the_page_of_a_refund_names_the_buyer_and_the_way_back(order: Any, finance: Any) -> None:
+    refund = waiting(order)
+
+    content = signed_in(finance).get(page_of(refund)).content.decode()
+
+    assert f">{order.customer.name}</a>" in content
+    assert "To where it was paid from: UPI, ga***@upi." in content
+    for word in ("Gateway call", "Next check at", "Manual reference"):
+        assert word not in content
+
+
+def test_the_page_that_approves_a_refund_says_what_the_request_said(order: Any, finance: Any) -> None:
+    pay(order)
+    line = order.lines.get(position=1)
+    refund = make_refund(order, lines=[services.UnitsBack(line.pk, 1)])
+
+    content = signed_in(finance).get(address(refund, "approve")).content.decode()
+
+    for words in (
+        f"paid for {order.number}",
+        order.customer.name,
+        f"1 of {line.name}, worth {rupees(refund.amount)}.",
+        "goes back to where it was paid from: UPI, ga***@upi.",
+        "The buyer is notified by SMS and in the app when the refund is on its way",
+    ):
+        assert words in content
+
+
+def test_ids_keep_their_small_letters_in_the_title(order: Any, finance: Any) -> None:
+    payment = make_payment(order)
+
+    content = signed_in(finance).get(page_of(payment)).content.decode()
+
+    title = content[content.index("<h1") : content.index("</h1>")]
+    assert payment.public_id in title
+    assert payment.public_id.capitalize() not in title
+
+
+@pytest.mark.parametrize("role", ["support", "admin"])
+def test_a_disputed_order_offers_no_cancelling(order: Any, role: str) -> None:
+    attempt = pay(order)
+    client = signed_in(make_staff(role))
+    assert address(order, "cancel") in client.get(page_of(order)).content.decode()
+
+    make_dispute(attempt)
+
+    assert address(order, "cancel") not in client.get(page_of(order)).content.decode()
+    assert client.get(address(order, "cancel")).status_code == 302
+
+
+def test_a_link_names_the_ways_by_which_its_buyer_gets_it(order: Any, support: Any) -> None:
+    client = signed_in(support)
+    without_email = client.get(address(order, "send-link")).content.decode()
+    type(order.customer).objects.filter(pk=order.customer_id).update(
+        email="asha@mail.example", email_confirmed_at=clock.now()
+    )
+
+    with_email = client.get(address(order, "send-link")).content.decode()
+
+    assert "The buyer gets the link by SMS and in the app." in without_email
+    assert "The buyer gets the link by SMS, by e-mail and in the app." in with_email
+
+
 def test_requester_sees_that_another_person_must_approve(order: Any, finance: Any, settings: Any) -> None:
     pay(order)
     settings.REFUND_APPROVAL_ABOVE = order.total_amount - 1
@@ -274,7 +338,7 @@ def test_the_list_of_refunds_names_staff_with_as_many_queries_for_fifty_as_for_o
     order: Any, finance: Any, count_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The cache of all tests is one, and another may empty it meanwhile.
-    monkeypatch.setattr(refunds, "cache", LocMemCache("names", {}))
+    monkeypatch.setattr(refund_forecasts, "cache", LocMemCache("names", {}))
     pay(order)
     client = signed_in(finance)
     make_refund(order, amount=100, actor=actor_for(finance))

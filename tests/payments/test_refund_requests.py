@@ -176,6 +176,57 @@ class TestWhatIsRefunded:
         refund = Refund.objects.get()
         assert (refund.amount, refund.lines.get().quantity) == (10_050, 1)
 
+    def test_the_preview_says_which_items_an_amount_is_taken_from(self, two_lines: Order, finance: Any) -> None:
+        shirts, shoes = two_lines.lines.order_by("position")
+
+        by_units = preview(signed_in(finance), two_lines, what="lines", units_1="1", amount="500")
+        by_amount = preview(signed_in(finance), two_lines, what="amount", amount="59")
+
+        later = "lowers what its other units are worth if they are refunded later."
+        assert f"₹354.00 of {shirts.name}<br>₹146.00 of {shoes.name}" in by_units
+        assert later in by_units
+        assert f"₹35.40 of {shirts.name}<br>₹23.60 of {shoes.name}" in by_amount
+        assert later in by_amount
+
+    def test_units_at_their_worth_lower_no_other_ones(self, two_lines: Order, finance: Any) -> None:
+        content = preview(signed_in(finance), two_lines, what="lines", units_1="1")
+
+        assert f"₹118.00 of {two_lines.lines.get(position=1).name}" in content
+        assert "lowers what its other units are worth" not in content
+
+    def test_what_is_shown_is_what_the_refund_takes(self, two_lines: Order, finance: Any) -> None:
+        client = signed_in(finance)
+        shirts, shoes = two_lines.lines.order_by("position")
+
+        confirm(client, two_lines, what="lines", units_1="1", amount="500")
+
+        assert Refund.objects.get().line_amounts == {str(shirts.pk): 35_400, str(shoes.pk): 14_600}
+
+    def test_a_unit_that_lost_worth_says_why(self, two_lines: Order, finance: Any) -> None:
+        make_refund(two_lines, amount=5_900, is_approved=True)
+
+        content = signed_in(finance).get(address(two_lines)).content.decode()
+
+        assert (
+            "3 can be refunded; one was sold for ₹118.00 and is worth ₹106.20, because refunds of this order have taken ₹35.40"
+            " of this item before."
+        ) in content
+        assert "one was sold for ₹236.00 and is worth ₹212.40" in content
+
+    @pytest.mark.parametrize(("role", "is_shown"), [("support", True), ("finance", False), ("admin", True)])
+    def test_cancelling_is_named_to_those_alone_who_may(self, paid: Order, role: str, is_shown: bool) -> None:
+        content = signed_in(make_staff(role)).get(address(paid)).content.decode()
+
+        assert ("Cancel the order instead" in content) is is_shown
+
+    def test_the_pages_name_order_and_buyer(self, paid: Order, finance: Any) -> None:
+        client = signed_in(finance)
+
+        for content in (client.get(address(paid)).content.decode(), preview(client, paid, what="all")):
+            named = re.search(r"data-object>([^<]*)<", content)
+            assert named is not None
+            assert named[1] == f"{paid.number} · {paid.customer.name}"
+
     def test_all_is_all_that_is_left(self, two_lines: Order, finance: Any) -> None:
         make_refund(two_lines, amount=9_000, is_approved=True)
         client = signed_in(finance)

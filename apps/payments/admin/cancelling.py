@@ -24,7 +24,7 @@ class CancelForm(forms.Form):
     reason = forms.CharField(
         max_length=200,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="The buyer reads it in our e-mail.",
+        help_text="The buyer reads it in the app, and in our e-mail if they get one; see above.",
     )
 
 

@@ -14,7 +14,7 @@ from apps.payments.models import Payment
 from apps.payments.states import BY_LINK, LIVE, PaymentChannel, PaymentStatus
 
 _NEXT = {
-    PaymentChannel.PAYMENT_LINK: "The buyer is told by SMS and e-mail as soon as the gateway has made it.",
+    PaymentChannel.PAYMENT_LINK: "The buyer gets it as soon as the gateway has made it.",
     PaymentChannel.QR_CODE: "Its picture is on the payment's page as soon as the gateway has made it. It can be paid once.",
 }
 

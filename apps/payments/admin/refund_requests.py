@@ -12,10 +12,12 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
+from apps.accounts import selectors as accounts
+from apps.core import clock
 from apps.core.admin_actions import ObjectAction, ObjectForm, Preview, add_object_action
 from apps.core.admin_fields import RupeesField
 from apps.core.events import Actor
-from apps.core.money import rupees
+from apps.core.money import half_up, rupees
 from apps.orders import selectors as orders
 from apps.orders.states import KEEPS_GOODS
 from apps.payments import selectors, services
@@ -86,10 +88,21 @@ def _units_field(line: Any, left: Any) -> forms.IntegerField:
         min_value=0,
         max_value=left.left_quantity,
         label=f"Units of {line.name}",
-        help_text=f"{units} can be refunded; one is worth {rupees(left.value_of(1))}.",
+        help_text=_worth_text(line, left, units),
         widget=UnfoldAdminIntegerFieldWidget(
             attrs={"min": 0, "max": left.left_quantity, "placeholder": "0", "inputmode": "numeric"}
         ),
+    )
+
+
+def _worth_text(line: Any, left: Any, units: str) -> str:
+    """Return how many units can be refunded and what one is worth, and why it is worth less than it was sold for."""
+    sold_for, worth = half_up(line.total_amount, line.quantity), left.value_of(1)
+    if worth >= sold_for:
+        return f"{units} can be refunded; one is worth {rupees(worth)}."
+    return (
+        f"{units} can be refunded; one was sold for {rupees(sold_for)} and is worth {rupees(worth)}, because refunds of this"
+        f" order have taken {rupees(left.refunded_amount)} of this item before."
     )
 
 
@@ -107,20 +120,29 @@ def _forecast(order: Any) -> list[tuple[str, Any]]:
         *([("Waits for approval", f"{rupees(waiting)}; it cannot be refunded a second time.")] if waiting else []),
     ]
     if order.status in KEEPS_GOODS:
-        rows.append(("The order", "It stays as it is, and its goods stay reserved. To take back all of it, cancel it."))
+        rows.append(("The order", "It stays as it is, and its goods stay reserved."))
     return rows
 
 
 def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
     """Return how much of an order the reader may refund without approval, before an amount is entered."""
     operation, smallest = MoneyOperation.REQUEST_REFUND, services.MINIMUM_PAISE
+    cancelling = _cancelling_row(order, actor)
     decision = services.assess_decision(order=order, operation=operation, amount=smallest, actor=actor)
     if decision != Decision.ALONE:
-        return [decision_row(order, operation, smallest, actor=actor)]
+        return [*cancelling, decision_row(order, operation, smallest, actor=actor)]
     free = rupees(settings.REFUND_APPROVAL_ABOVE - selectors.sum_decided_alone(order.pk))
     return [
-        ("Your decision", f"You may refund up to {free} of this order alone. Above that, another person must approve.")
+        *cancelling,
+        ("Your decision", f"You may refund up to {free} of this order alone. Above that, another person must approve."),
     ]
+
+
+def _cancelling_row(order: Any, actor: Actor) -> list[tuple[str, Any]]:
+    user = accounts.find_user(actor.id)
+    if order.status not in KEEPS_GOODS or user is None or not user.has_perm("orders.change_order"):
+        return []
+    return [("To take back all", "Cancel the order instead: its goods are released, and all that is left is refunded.")]
 
 
 def _preview(
@@ -138,6 +160,7 @@ def _preview(
     rows = [
         ("Refund", f"{rupees(plan.amount)} of order {order.number}. {_left_text(refundable - plan.amount)}"),
         *_line_rows(order, plan),
+        *_sources(order, plan),
         *[("The money", _way_back(attempt, part)) for attempt, part in plan.parts],
         ("Reason", f"{RefundReason(reason).label}. {note}" if note else f"{RefundReason(reason).label}."),
         decision_row(order, MoneyOperation.REQUEST_REFUND, plan.amount, actor=actor),
@@ -157,6 +180,21 @@ def _line_rows(order: Any, plan: services.RefundPlan) -> list[tuple[str, Any]]:
         ("Items", f"{row.quantity} of {named[row.order_line_id].name}, worth {rupees(row.amount)}.")
         for row in plan.lines
     ]
+
+
+def _sources(order: Any, plan: services.RefundPlan) -> list[tuple[str, Any]]:
+    """Return how much of each item a refund takes, and what that means for units that are returned later."""
+    taken = services.preview_line_amounts(order, plan.parts, lines=plan.lines, now=clock.now())
+    if not taken:
+        return []
+    rest = plan.amount - sum(taken.values())
+    names = {line.pk: line.name for line in orders.list_lines(order.pk)}
+    rows = [f"{rupees(amount)} of {names[line_id]}" for line_id, amount in taken.items()]
+    rows += [f"{rupees(rest)} of the round-off of the order"] if rest > 0 else []
+    worth = {row.order_line_id: row.amount for row in plan.lines}
+    is_of_kept_items = any(amount > worth.get(line_id, 0) for line_id, amount in taken.items())
+    lowers = "What is taken of an item beyond its refunded units lowers what its other units are worth if they are refunded later."
+    return [("Taken from", "\n".join(rows)), *([("Later refunds", lowers)] if is_of_kept_items else [])]
 
 
 def _way_back(attempt: Any, part: int) -> str:

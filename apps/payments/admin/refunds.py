@@ -4,9 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
-from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -14,7 +12,6 @@ from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, act_for, add_object_action
 from apps.core.admin_lists import KeySearch
@@ -22,19 +19,34 @@ from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.dates import format_instant
 from apps.core.errors import BahiError
-from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
 from apps.payments import selectors, services
-from apps.payments.admin.decisions import decision_row
+from apps.payments.admin.refund_forecasts import (
+    describe,
+    name_of,
+    of_approval,
+    of_refusal,
+    of_retry,
+    of_transfer,
+    way_back_text,
+    who_approves,
+    who_retries,
+    who_transfers,
+)
 from apps.payments.messages import failure_text
 from apps.payments.models import Refund, RefundLine
-from apps.payments.states import OPEN_REFUNDS, GatewayCall, MoneyOperation, RefundStatus
+from apps.payments.states import OPEN_REFUNDS, GatewayCall, RefundStatus
 
-#: The names of staff are read at most this often, not for each row.
-_KEPT_SECONDS = 30
 _DECIDE = "payments.change_refund"
 _WITHOUT_SUCCESS = (RefundStatus.FAILED, RefundStatus.MANUAL, RefundStatus.UNKNOWN)
+_NOT_SUBMITTED = (RefundStatus.REQUIRES_APPROVAL, RefundStatus.MANUAL)
+_SUBMITTED = {
+    GatewayCall.NEEDED: "Not yet",
+    GatewayCall.UNKNOWN: "Yes, but it has not answered",
+    GatewayCall.DONE: "Yes",
+    GatewayCall.REFUSED: "Yes, and it has rejected it",
+}
 _TONES = tones(
     RefundStatus,
     success=(RefundStatus.PROCESSED,),
@@ -81,19 +93,31 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
     search_fields = ("number__exact",)
     search_help_text = "A refund's or order's number, a gateway's refund id, or a bank reference."
-    readonly_fields = ("asked_by", "agreed_by", "confirmed_by", "why_it_failed", "by_which_payment")
+    readonly_fields = (
+        "buyer",
+        "way_back",
+        "asked_by",
+        "agreed_by",
+        "confirmed_by",
+        "why_it_failed",
+        "by_which_payment",
+        "bank_reference",
+        "at_gateway",
+        "asked_again",
+    )
     fieldsets = (
-        (None, {"fields": (("number", "order"), ("status", "amount"), ("reason", "note"))}),
+        (None, {"fields": (("number", "order"), ("buyer", "amount"), ("status", "reason"), "note")}),
         ("Who", {"fields": (("asked_by", "agreed_by", "confirmed_by"), ("created_at", "approved_at"))}),
         (
             "The money",
             {
                 "fields": (
+                    "way_back",
                     ("by_which_payment", "retry_of"),
                     ("speed_requested", "speed_processed"),
                     ("gateway_refund_id", "arn"),
-                    ("manual_reference", "processed_at"),
-                    ("gateway_call", "next_check_at"),
+                    ("bank_reference", "processed_at"),
+                    ("at_gateway", "asked_again"),
                     "why_it_failed",
                 )
             },
@@ -118,17 +142,38 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
     def back(self, refund: Refund) -> str:
         return rupees(refund.amount)
 
+    @admin.display(description="Buyer")
+    def buyer(self, refund: Refund) -> str:
+        page = reverse("admin:accounts_user_change", args=[refund.order.customer_id])
+        return link(page, refund.order.customer.name or "The customer's page")
+
+    @admin.display(description="How the buyer gets it")
+    def way_back(self, refund: Refund) -> str:
+        return way_back_text(refund)
+
+    @admin.display(description="Bank reference (UTR)")
+    def bank_reference(self, refund: Refund) -> str:
+        return refund.manual_reference
+
+    @admin.display(description="Submitted to the gateway")
+    def at_gateway(self, refund: Refund) -> str:
+        return "" if refund.status in _NOT_SUBMITTED else _SUBMITTED[GatewayCall(refund.gateway_call)]
+
+    @admin.display(description="The gateway is asked again")
+    def asked_again(self, refund: Refund) -> str:
+        return format_instant(refund.next_check_at) if refund.next_check_at else ""
+
     @admin.display(description="Asked by")
     def asked_by(self, refund: Refund) -> str:
-        return _who(refund, refund.requested_by)
+        return name_of(refund, refund.requested_by)
 
     @admin.display(description="Agreed by")
     def agreed_by(self, refund: Refund) -> str:
-        return _who(refund, refund.approved_by)
+        return name_of(refund, refund.approved_by)
 
     @admin.display(description="Transferred by")
     def confirmed_by(self, refund: Refund) -> str:
-        return _who(refund, refund.transferred_by)
+        return name_of(refund, refund.transferred_by)
 
     @admin.display(description="Out of payment")
     def by_which_payment(self, refund: Refund) -> str:
@@ -163,15 +208,6 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
                 self.message_user(request, f"{refund.number}: {error.text}", messages.ERROR)
             else:
                 self.message_user(request, f"Refund {refund.number} is {done}.", messages.SUCCESS)
-
-
-def _who(refund: Refund, actor: str) -> str:
-    """Return who asked or agreed: the customer, a member of staff by name, or a machine."""
-    if actor == f"user:{refund.order.customer.public_id}":
-        return "the customer"
-    names = cache.get_or_set("back-office:staff", accounts.staff_names, _KEPT_SECONDS) or {}
-    person = actor.removeprefix("user:")
-    return str(names.get(person, person))
 
 
 class ReasonForm(forms.Form):
@@ -229,68 +265,6 @@ def _ask(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
     return f"The gateway is being asked about refund {refund.number}; look again in a moment."
 
 
-def _facts(refund: Refund) -> list[tuple[str, Any]]:
-    order = refund.order
-    return [
-        ("Refund", f"{refund.number}: {rupees(refund.amount)} of {rupees(order.paid_amount)} paid"),
-        ("Why", f"{refund.get_reason_display()}{f': {refund.note}' if refund.note else ''}"),
-        ("Asked by", _who(refund, refund.requested_by)),
-    ]
-
-
-def _of_approval(refund: Refund) -> list[tuple[str, Any]]:
-    return [
-        *_facts(refund),
-        ("Money", f"{rupees(refund.amount)} goes back to where the buyer paid from; this cannot be called back."),
-    ]
-
-
-def _of_refusal(refund: Refund) -> list[tuple[str, Any]]:
-    return [*_facts(refund), ("Money", "None moves. The buyer is told so, and may ask again.")]
-
-
-def _of_retry(refund: Refund) -> list[tuple[str, Any]]:
-    return [
-        *_facts(refund),
-        ("Why it failed", failure_text(refund.error) or "The gateway did not say why."),
-        ("What is done", "A new refund takes its place."),
-    ]
-
-
-def _of_transfer(refund: Refund) -> list[tuple[str, Any]]:
-    limit = rupees(settings.REFUND_APPROVAL_ABOVE)
-    return [
-        *_facts(refund),
-        ("Agreed by", _who(refund, refund.approved_by) or "nobody yet"),
-        *_of_disputes(refund),
-        (
-            "Who may",
-            f"Not the person who requested the refund. Above {limit}, two people: one holds the amount, another confirms.",
-        ),
-    ]
-
-
-def _who_approves(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
-    operation = MoneyOperation.APPROVE_REFUND
-    return [decision_row(refund.order, operation, refund.amount, actor=actor, refund=refund)]
-
-
-def _who_retries(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
-    return [decision_row(refund.order, MoneyOperation.RETRY_REFUND, refund.amount, actor=actor, refund=refund)]
-
-
-def _who_transfers(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
-    operation = MoneyOperation.CONFIRM_TRANSFER
-    return [decision_row(refund.order, operation, refund.amount, actor=actor, refund=refund)]
-
-
-def _of_disputes(refund: Refund) -> list[tuple[str, Any]]:
-    wanted = selectors.sum_disputed_of_attempt(refund.attempt_id)
-    if not wanted:
-        return []
-    return [("Mind", f"The payer's bank wants or has taken {rupees(wanted)} of this payment: do not pay it twice.")]
-
-
 def is_retryable(refund: Refund) -> bool:
     """Return whether a refund has failed and no retry stands for it."""
     return refund.status == RefundStatus.FAILED and selectors.find_retry(refund.pk) is None
@@ -302,31 +276,31 @@ def _is_in_doubt(refund: Refund) -> bool:
 
 for _action in (
     ObjectAction(
-        name="approve", title="Approve", permission=_DECIDE, does=_approve, icon="check", forecast=_of_approval,
-        forecast_for_actor=_who_approves,
+        name="approve", title="Approve", permission=_DECIDE, does=_approve, icon="check", forecast=of_approval,
+        forecast_for_actor=who_approves,
         is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
     ),
     ObjectAction(
         name="reject", title="Refuse", permission=_DECIDE, does=_reject, icon="block", form=ReasonForm, is_danger=True,
-        forecast=_of_refusal, is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
+        forecast=of_refusal, is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
     ),
     ObjectAction(
         name="give-up", title="Give the transfer up", permission=_DECIDE, does=_reject, icon="block", form=ReasonForm,
-        is_danger=True, forecast=_of_refusal, is_offered=lambda refund: refund.status == RefundStatus.MANUAL,
+        is_danger=True, forecast=of_refusal, is_offered=lambda refund: refund.status == RefundStatus.MANUAL,
     ),
     ObjectAction(
-        name="retry", title="Try again", permission=_DECIDE, does=_retry, icon="replay", forecast=_of_retry,
-        forecast_for_actor=_who_retries,
+        name="retry", title="Try again", permission=_DECIDE, does=_retry, icon="replay", forecast=of_retry,
+        forecast_for_actor=who_retries,
         is_offered=is_retryable,
     ),
     ObjectAction(
         name="transfer", title="Pay by bank transfer", permission=_DECIDE, does=_transfer, icon="account_balance",
-        form=TransferForm, forecast=_of_transfer, forecast_for_actor=_who_transfers,
+        form=TransferForm, forecast=of_transfer, forecast_for_actor=who_transfers,
         is_offered=lambda refund: refund.status == RefundStatus.MANUAL or is_retryable(refund),
     ),
     ObjectAction(
         name="ask", title="Ask the gateway now", permission="payments.view_refund", does=_ask, icon="sync",
-        forecast=_facts, is_offered=_is_in_doubt,
+        forecast=describe, is_offered=_is_in_doubt,
     ),
 ):  # fmt: skip
     add_object_action("payments.refund", _action)

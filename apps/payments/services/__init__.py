@@ -114,6 +114,7 @@ from apps.payments.services.refund_amounts import (
     RefundTooSmall,
     UnitsBack,
     UnitsExceedLine,
+    preview_line_amounts,
 )
 from apps.payments.services.refund_previews import (
     RefundPreviewOutdated,
@@ -283,6 +284,7 @@ __all__ = [
     "open_registration_accounts",
     "owed_amount",
     "post_to_ledger",
+    "preview_line_amounts",
     "preview_refund",
     "process_waiting_webhooks",
     "process_webhook",

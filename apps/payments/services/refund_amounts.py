@@ -245,6 +245,25 @@ def line_amounts_of(
     return {str(line_id): part for line_id, part in taken.items()}
 
 
+def preview_line_amounts(
+    order: "Order", parts: Sequence[tuple[PaymentAttempt, int]], *, lines: Sequence[RefundLine], now: datetime
+) -> dict[UUID, int]:
+    """Return what a planned refund, given by its attempts and the part of each, would take of the order's lines; in paise."""
+    units: Mapping[UUID, int] = {line.order_line_id: line.quantity for line in lines}
+    values: Mapping[UUID, int] = {line.order_line_id: line.amount for line in lines}
+    left, beyond = selectors.list_refundable_lines(order.pk), selectors.sum_refunded_beyond_lines(order.pk)
+    taken: dict[UUID, int] = {}
+    for attempt, part in parts:
+        if not selectors.is_of_sale(order, attempt, at=now):
+            continue
+        round_off = rules.round_off_left(order.round_off_amount, beyond)
+        amounts = rules.line_amounts(left, part, values=values, round_off=round_off)
+        beyond += part - sum(amounts.values())
+        left = [line.after(units=units, values=values, amounts=amounts) for line in left]
+        taken = {key: taken.get(key, 0) + amounts.get(key, 0) for key in {**taken, **amounts}}
+    return taken
+
+
 def reallocate_lines(order: "Order", refund: Refund, *, now: datetime) -> None:
     """Take of the lines of a locked order again for a refund that had released them, as far as anything is left of them. Saves nothing."""
     attempt, lines = refund.attempt, list(refund.lines.order_by("pk"))

@@ -1,0 +1,113 @@
+"""What a decision about a refund means, as its page says beforehand: the facts, what happens to the money, and who may decide."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+
+from apps.accounts import selectors as accounts
+from apps.core.events import Actor
+from apps.core.money import rupees
+from apps.payments import selectors
+from apps.payments.admin.decisions import decision_row
+from apps.payments.messages import failure_text, method_text
+from apps.payments.models import Refund
+from apps.payments.states import MoneyOperation, RefundStatus
+
+#: The names of staff are read at most this often, not for each row.
+_KEPT_SECONDS = 30
+
+
+def way_back_text(refund: Refund) -> str:
+    """Return by which way the buyer gets the money of a refund."""
+    if refund.status == RefundStatus.MANUAL or refund.manual_reference:
+        return "By our bank transfer."
+    attempt = refund.attempt
+    return f"To where it was paid from: {method_text(attempt.method, attempt.payer)}."
+
+
+def name_of(refund: Refund, actor: str) -> str:
+    """Return who asked or agreed: the customer, a member of staff by name, or a machine."""
+    if actor == f"user:{refund.order.customer.public_id}":
+        return "the customer"
+    names = cache.get_or_set("back-office:staff", accounts.staff_names, _KEPT_SECONDS) or {}
+    person = actor.removeprefix("user:")
+    return str(names.get(person, person))
+
+
+def describe(refund: Refund) -> list[tuple[str, Any]]:
+    """Return what a refund is and who asked for it."""
+    order = refund.order
+    return [
+        ("Refund", f"{refund.number}: {rupees(refund.amount)} of {rupees(order.paid_amount)} paid for {order.number}"),
+        ("Buyer", accounts.display_name(order.customer, is_masked=True)),
+        ("Why", f"{refund.get_reason_display()}{f': {refund.note}' if refund.note else ''}"),
+        ("Asked by", name_of(refund, refund.requested_by)),
+    ]
+
+
+def _items(refund: Refund) -> list[tuple[str, Any]]:
+    lines = refund.lines.select_related("order_line").order_by("pk")
+    return [("Items", f"{line.quantity} of {line.order_line.name}, worth {rupees(line.amount)}.") for line in lines]
+
+
+def of_approval(refund: Refund) -> list[tuple[str, Any]]:
+    """Return what approving a refund does."""
+    paid_by = method_text(refund.attempt.method, refund.attempt.payer)
+    return [
+        *describe(refund),
+        *_items(refund),
+        ("Money", f"{rupees(refund.amount)} goes back to where it was paid from: {paid_by}. It cannot be recalled."),
+    ]
+
+
+def of_refusal(refund: Refund) -> list[tuple[str, Any]]:
+    """Return what refusing a refund does."""
+    return [*describe(refund), ("Money", "None moves. The buyer is told so, and may ask again.")]
+
+
+def of_retry(refund: Refund) -> list[tuple[str, Any]]:
+    """Return what attempting a failed refund again does."""
+    return [
+        *describe(refund),
+        ("Why it failed", failure_text(refund.error) or "The gateway did not say why."),
+        ("What is done", "A new refund takes its place."),
+    ]
+
+
+def of_transfer(refund: Refund) -> list[tuple[str, Any]]:
+    """Return what a bank transfer instead of a refund by the gateway takes."""
+    limit = rupees(settings.REFUND_APPROVAL_ABOVE)
+    return [
+        *describe(refund),
+        ("Agreed by", name_of(refund, refund.approved_by) or "nobody yet"),
+        *_of_disputes(refund),
+        (
+            "Who may",
+            f"Not the person who requested the refund. Above {limit}, two people: one holds the amount, another confirms.",
+        ),
+    ]
+
+
+def who_approves(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
+    """Return whether the reader may approve a refund."""
+    operation = MoneyOperation.APPROVE_REFUND
+    return [decision_row(refund.order, operation, refund.amount, actor=actor, refund=refund)]
+
+
+def who_retries(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
+    """Return whether the reader may attempt a refund again alone."""
+    return [decision_row(refund.order, MoneyOperation.RETRY_REFUND, refund.amount, actor=actor, refund=refund)]
+
+
+def who_transfers(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
+    """Return whether the reader may confirm a bank transfer."""
+    operation = MoneyOperation.CONFIRM_TRANSFER
+    return [decision_row(refund.order, operation, refund.amount, actor=actor, refund=refund)]
+
+
+def _of_disputes(refund: Refund) -> list[tuple[str, Any]]:
+    wanted = selectors.sum_disputed_of_attempt(refund.attempt_id)
+    if not wanted:
+        return []
+    return [("Mind", f"The payer's bank wants or has taken {rupees(wanted)} of this payment: do not pay it twice.")]
