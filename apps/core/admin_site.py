@@ -272,8 +272,10 @@ class ServiceAdmin(BahiAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
             changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            require_confirmation(request, self.question_about(obj, form.initial, changes))
+            question = self.question_about(obj, form.initial, changes)
+            # First, so that nobody confirms what is refused then; Django's page rolls it back while it is unconfirmed.
             saved = self.change_through_service(request, obj, changes)
+            require_confirmation(request, question)
         else:
             saved = self.add_through_service(request, dict(form.cleaned_data))
         # The rest of Django's page goes on with this instance: the log, the message, the address it leads to.

@@ -7,6 +7,7 @@ from django.test import Client
 from apps.accounts import selectors, services
 from apps.accounts.models import Challenge, Session, User
 from apps.core import clock
+from apps.core.dates import format_instant
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from tests.factories.accounts import make_address, make_challenge, make_session, make_staff, make_user
@@ -203,6 +204,17 @@ class TestUsers:
         owner.refresh_from_db()
         assert administrator.is_active
         assert owner.is_active
+
+    def test_support_reads_when_a_customer_logged_in_last(self, page_of: Any, support: User, owner: User) -> None:
+        before = page_of(support).get(f"{USERS}{owner.pk}/change/").content.decode()
+        session = make_session(owner)
+
+        after = page_of(support).get(f"{USERS}{owner.pk}/change/").content.decode()
+
+        assert "Latest log-in" in before
+        assert "never" in before
+        assert format_instant(session.created_at) in after
+        assert "Last login" not in after
 
     def test_support_is_offered_no_action(self, page_of: Any, support: User, owner: User) -> None:
         page_of(support).post(USERS, {"action": "deactivate", "_selected_action": [str(owner.pk)]})

@@ -179,6 +179,16 @@ class TestPriceOfAVariant:
         kurta.refresh_from_db()
         assert (kurta.price, kurta.version) == (59_900, 0)
 
+    def test_a_price_that_is_refused_is_not_asked_about(self, desk: Client, reference_data: None) -> None:
+        kurta = make_variant(price=59_900, tax_class="gst_5", uqc="NOS", hsn="62114290")
+
+        page = desk.post(page_of(kurta), self.form_of(kurta, price="2999"), follow=True).content.decode()
+
+        assert "choose the tax class gst_18" in page
+        assert "Change the price" not in page
+        kurta.refresh_from_db()
+        assert (kurta.price, kurta.version) == (59_900, 0)
+
     def test_what_was_free_is_asked_about(self, desk: Client, kurta: Variant) -> None:
         Variant.objects.filter(pk=kurta.pk).update(price=0)
 

@@ -27,6 +27,7 @@ from apps.core import clock
 from apps.core.admin_actions import act_for
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_site import ReadOnlyAdmin, ServiceAdmin
+from apps.core.dates import format_instant
 from apps.core.errors import BahiError
 from apps.core.masking import mask
 from apps.core.search import SearchTerm
@@ -134,7 +135,7 @@ class UserAdmin(KeySearch, ServiceAdmin):
             return ((None, {"fields": ("email", "name", "password", "role")}),)
         if not (obj.is_staff or self.has_change_permission(request, obj)):
             # A customer has no roles, and support has no business with what only their access is about.
-            account = (("created_at", "last_login"), ("is_active", "public_id"), "erased_at")
+            account = (("created_at", "logged_in"), ("is_active", "public_id"), "erased_at")
             return ((None, {"fields": ("name", ("phone", "email"), *account)}),)
         access = ("roles", "new_password") if self.has_change_permission(request, obj) else ("shown_roles",)
         return (
@@ -148,7 +149,7 @@ class UserAdmin(KeySearch, ServiceAdmin):
             return ()
         return (
             "phone", "email", "email_confirmed_at", "public_id", "shown_roles", "is_active",
-            "is_staff", "is_superuser", "created_at", "last_login", "version", "session_version", "erased_at",
+            "is_staff", "is_superuser", "created_at", "last_login", "logged_in", "version", "session_version", "erased_at",
         )  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -185,6 +186,11 @@ class UserAdmin(KeySearch, ServiceAdmin):
     @admin.display(description="name")
     def shown_name(self, user: User) -> str:
         return user.name or "(no name)"
+
+    @admin.display(description="latest log-in")
+    def logged_in(self, user: User) -> str:
+        latest = selectors.list_log_ins(user_id=user.pk, limit=1)
+        return format_instant(latest[0].created_at) if latest else "never"
 
     @admin.display(description="id")
     def public_id(self, user: User) -> str:
