@@ -256,6 +256,7 @@ class Address(Subject):
             models.Index(fields=["user", "-created_at"], name="address_by_user"),
             GinIndex(name_vector("name", "company"), name="address_by_words"),
             models.Index(fields=["phone"], name="address_by_phone"),
+            models.Index(fields=["gstin"], name="address_by_gstin", condition=~models.Q(gstin="")),
         ]
 
     def __str__(self) -> str:

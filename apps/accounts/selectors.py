@@ -224,7 +224,7 @@ def snapshot_of(address: Address) -> dict[str, Any]:
 def search_people(term: SearchTerm, *, with_addresses: bool) -> "QuerySet[User]":
     """
     Return the people whom a search means, newest first: by a whole phone number in any writing, a whole e-mail address, a
-    public id, or by words of their names; with their addresses, also by the names and phones that stand there.
+    public id, or by words of their names; with their addresses, also by the names, phones and GSTINs that stand there.
 
     Nobody is found by a part of a phone number or an e-mail address: staff who see them masked could read them digit by digit.
     """
@@ -259,6 +259,8 @@ def _people_named_by(term: SearchTerm) -> "QuerySet[User] | None":
 def _addresses_named_by(term: SearchTerm) -> "QuerySet[Address] | None":
     if phone := find_phone(term.text):
         return Address.objects.filter(phone=phone)
+    if tax.check_gstin(term.code).refusal is None:
+        return Address.objects.filter(gstin=term.code)
     return having_words(Address.objects.all(), term.words, "name", "company") if term.words else None
 
 

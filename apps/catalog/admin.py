@@ -259,7 +259,7 @@ add_finder(
         title="Variants",
         find=lambda term, request: selectors.search_variants(term).select_related("product"),
         describe=_describe_variant,
-        hint="A SKU or its beginning",
+        hint="A SKU, its beginning or a part of it between dashes",
         position=90,
     )
 )

@@ -1,5 +1,8 @@
 """What we sell, and how much of it there is."""
 
+from typing import Final
+
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
@@ -74,6 +77,15 @@ class Product(Subject):
         return self.name
 
 
+#: What dashes part in a SKU, in capitals: people read out the one part that tells goods from others.
+SKU_PARTS: Final = models.Func(
+    Upper("sku"),
+    models.Value("-"),
+    function="string_to_array",
+    output_field=ArrayField(models.TextField()),
+)
+
+
 class Variant(Subject):
     """
     What is bought: a product in one size, colour or weight, with its price in paise and what GST needs.
@@ -111,6 +123,7 @@ class Variant(Subject):
         indexes = [
             models.Index(fields=["product", "position"], name="variant_by_product"),
             models.Index(OpClass(Upper("sku"), "text_pattern_ops"), name="variant_by_sku"),
+            GinIndex(SKU_PARTS, name="variant_by_sku_parts"),
         ]
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Exists, F, IntegerField, OuterRef, Prefetch, QueryS
 from django.db.models.functions import Cast, Round, Upper
 
 from apps.catalog.models import (
+    SKU_PARTS,
     Category,
     Product,
     ProductNotFound,
@@ -138,7 +139,7 @@ def _buyable() -> QuerySet[Variant]:
 
 
 def search_variants(term: SearchTerm) -> QuerySet[Variant]:
-    """Return the variants that a search means: by a public id, or by the beginning of their SKU in capitals or not."""
+    """Return the variants that a search means: by a public id, or by the beginning of their SKU or a part of it, in capitals or not."""
     pk = term.pk_of(Variant)
     if pk is not None:
         return Variant.objects.filter(pk=pk)
@@ -146,7 +147,10 @@ def search_variants(term: SearchTerm) -> QuerySet[Variant]:
         return Variant.objects.none()
     # Upper and not the look-up `istartswith`, which would convert the column once more and miss the index.
     begun = Variant.objects.alias(capitals=Upper("sku")).filter(capitals__startswith=term.code)
-    return Variant.objects.filter(pk__in=any_of(begun.values_list("pk"))).order_by("sku", "pk")
+    has_part: dict[str, Any] = {"parts__contains": [term.code]}
+    having = Variant.objects.alias(parts=SKU_PARTS).filter(**has_part)
+    keys = any_of(begun.values_list("pk"), having.values_list("pk"))
+    return Variant.objects.filter(pk__in=keys).order_by("sku", "pk")
 
 
 def search_products_of_staff(term: SearchTerm) -> QuerySet[Product]:

@@ -63,8 +63,8 @@ class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
     list_filter = ("type", "status", "financial_year", "registration")
     search_fields = ("number__exact",)
     search_help_text = (
-        "A document's number or its beginning; an order number or its last digits; the gateway's payment id;"
-        " a buyer's name, whole phone number or e-mail address."
+        "A document's number, its beginning or its last digits; an order number or its last digits;"
+        " the gateway's payment id; a buyer's name, GSTIN, whole phone number or e-mail address."
     )
     list_select_related = ("file", "registration", "refers_to")
     ordering = ("-created_at", "-id")
@@ -296,7 +296,7 @@ add_finder(
         title="Invoices and credit notes",
         find=lambda term, request: selectors.search_documents(term),
         describe=_describe_document,
-        hint="The number of an invoice or credit note, or its beginning",
+        hint="The number of an invoice or credit note, its beginning or its last digits",
         position=30,
     )
 )

@@ -14,7 +14,7 @@ from apps.core.models import Event, Subject, is_staff_with
 from apps.core.search import SearchTerm, any_of
 from apps.invoicing import events, rules
 from apps.invoicing.gateways import files
-from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine
+from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
 from apps.invoicing.states import DocumentType, InvoiceStatus
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
@@ -257,11 +257,27 @@ def _one(invoices: "QuerySet[Invoice]") -> Invoice:
 
 
 def search_documents(term: SearchTerm) -> "QuerySet[Invoice]":
-    """Return the documents that a search means, newest first: by a public id, or by the beginning of their number."""
+    """Return the documents that a search means, newest first: by a public id, or by the beginning or last digits of their number."""
     pk = term.pk_of(Invoice)
     if pk is not None:
         return Invoice.objects.filter(pk=pk)
-    if len(term.code) < MIN_NUMBER or term.code.isdigit():
+    if term.digits:
+        found = Invoice.objects.filter(number__in=_numbers_ending_with(term.digits))
+    elif len(term.code) >= MIN_NUMBER:
+        found = Invoice.objects.filter(number__startswith=term.code)
+    else:
         return Invoice.objects.none()
-    begun = Invoice.objects.filter(number__startswith=term.code)
-    return Invoice.objects.filter(pk__in=any_of(begun.values_list("pk"))).order_by("-created_at", "-id")
+    return Invoice.objects.filter(pk__in=any_of(found.values_list("pk"))).order_by("-created_at", "-id")
+
+
+def _numbers_ending_with(digits: str) -> list[str]:
+    """Return the numbers that digits may mean, of each series: all after its letters (`260000002`), or its count (`2`, `0000002`)."""
+    begun = {
+        rules.beginning_of_numbers(prefix=prefix, financial_year=year)
+        for prefix, year in NumberSeries.objects.values_list("prefix", "financial_year")
+    }
+    counted = {
+        beginning + digits.zfill(rules.SEQUENCE_DIGITS) for beginning in begun if len(digits) <= rules.SEQUENCE_DIGITS
+    }
+    whole = {f"{beginning.rstrip('0123456789')}{digits}" for beginning in begun}
+    return sorted(counted | whole)

@@ -64,7 +64,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
     search_fields = ("number__exact",)
     search_help_text = (
-        "An order number, its beginning or its last digits; a name, a whole phone number or e-mail address."
+        "An order number, its beginning or its last digits; a name, a GSTIN, a whole phone number or e-mail address."
     )
     change_form_template = "admin/order.html"
     fields = ()
@@ -331,7 +331,7 @@ add_finder(
         title="Orders",
         find=_find_orders,
         describe=_describe_order,
-        hint="An order number, its beginning or its last digits; or who ordered: name, whole phone number or e-mail address",
+        hint="An order number, its beginning or its last digits; or who ordered: name, GSTIN, whole phone number or e-mail address",
         position=10,
     )
 )

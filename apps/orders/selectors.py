@@ -20,6 +20,8 @@ from apps.orders.models import BACKWARDS, UNPAID, Order, OrderAddress, OrderLine
 from apps.orders.models import OrderNotFound as OrderNotFound
 from apps.orders.states import OrderStatus, PaymentStatus
 
+#: A whole number without the zeros that nobody reads out: `ORD-2627-3`.
+_SHORT_NUMBER: Final = re.compile(r"(?P<series>[A-Z]{3}-[0-9]{4})-(?P<sequence>[1-9][0-9]{0,5})", re.ASCII)
 _NUMBER: Final = re.compile(r"[A-Z]{3}(-[0-9-]*)?", re.ASCII)
 #: Fewer are looked for as the whole of a number.
 _FEW_DIGITS: Final = 3
@@ -275,9 +277,12 @@ def _orders_named_by(term: SearchTerm, orders: "QuerySet[Order]", *, own: str) -
         return [orders.filter(pk=pk)]
     if term.digits:
         return [_orders_ending_with(end, orders) for end in _ends(term.digits, own=own)]
-    if _NUMBER.fullmatch(term.code):
-        return [orders.filter(number__startswith=term.code)]
-    return []
+    if not _NUMBER.fullmatch(term.code):
+        return []
+    begun = orders.filter(number__startswith=term.code)
+    short = _SHORT_NUMBER.fullmatch(term.code)
+    whole = [orders.filter(number=f"{short['series']}-{short['sequence']:0>6}")] if short else []
+    return [*whole, begun]
 
 
 def _ends(digits: str, *, own: str) -> list[str]:

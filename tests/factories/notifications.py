@@ -49,7 +49,7 @@ def make_invoice_of(order: Order, **fields: Any) -> Invoice:
     )
     number = next(_numbers)
     values: dict[str, Any] = {
-        "number": f"INV27{number:07d}", "financial_year": "2026-27", "issued_at": NOON, "invoice_date": date(2026, 11, 21),
+        "number": f"INV26{number:07d}", "financial_year": "2026-27", "issued_at": NOON, "invoice_date": date(2026, 11, 21),
         "order_number": order.number, "seller": {}, "buyer": {}, "shipping_address": {}, "place_of_supply": "29",
         "taxable_amount": order.taxable_amount, "igst_amount": order.igst_amount, "total_amount": order.total_amount,
     }  # fmt: skip

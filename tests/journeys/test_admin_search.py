@@ -65,7 +65,7 @@ def shop(reference_data: None) -> dict[str, Any]:
         phase="chargeback", status="open", opened_at=NOON,
     )  # fmt: skip
     make_exception(entity_id="pay_29QQoUBi66xm2f")
-    invoice = make_invoice_of(first)
+    invoice = make_invoice_of(first, number="INV260000507")
     return {
         "asha": asha, "bala": bala, "variant": variant, "first": first, "second": second, "third": third, "attempt": attempt,
         "refund": refund, "dispute": dispute, "invoice": invoice,
@@ -99,7 +99,7 @@ class TestWhatPeopleType:
             "000123": ["ORD-2627-000123"], "123": ["ORD-2627-000123", "ORD-2627-001123"], "1123": ["ORD-2627-001123"],
             "42": ["ORD-2627-000042"], "#42": ["ORD-2627-000042"], "2": [], "2627-000123": ["ORD-2627-000123"],
             "2627000123": ["ORD-2627-000123"], "ord-2627-0000": ["ORD-2627-000042"], "ORD-2627-001123": ["ORD-2627-001123"],
-            "ord - 2627 - 001123": ["ORD-2627-001123"], "999999": [], "ORD-2627-000999": [],
+            "ord - 2627 - 001123": ["ORD-2627-001123"], "ord-2627-42": ["ORD-2627-000042"], "999999": [], "ORD-2627-000999": [],
         }  # fmt: skip
 
         assert {typed: names_in(browser, typed).get("Orders", []) for typed in expected} == expected
@@ -124,6 +124,20 @@ class TestWhatPeopleType:
 
         for typed in (number, number.lower(), number[:-2]):
             assert names_in(browser, typed) == {"Invoices and credit notes": [number]}
+
+    def test_an_invoice_is_found_by_its_last_digits(self, browser: Client) -> None:
+        for typed in ("260000507", "26 0000507", "0000507", "507", "#507"):
+            assert names_in(browser, typed) == {"Invoices and credit notes": ["INV260000507"]}, typed
+        assert rows_of(browser, "invoicing/invoice", "260000507") == 1
+        assert [names_in(browser, typed) for typed in ("260000508", "60000507", "5071234567890")] == [{}, {}, {}]
+
+    def test_a_business_is_found_by_its_gstin(self, browser: Client, shop: Any) -> None:
+        Address.objects.filter(user=shop["asha"]).update(gstin="29AAGCB7383J1Z4")
+        found = {"People": ["Asha Rao"], "Orders": ["ORD-2627-001123", "ORD-2627-000123"]}
+
+        assert names_in(browser, "29AAGCB7383J1Z4") == names_in(browser, " 29aagcb7383 j1z4 ") == found
+        assert rows_of(browser, "invoicing/invoice", "29AAGCB7383J1Z4") == 1
+        assert names_in(browser, "29AAGCB7383J1Z") == {}
 
     def test_money_is_found_by_ids_of_the_gateway(self, browser: Client, shop: Any) -> None:
         payment, refund = shop["attempt"].payment.public_id, shop["refund"].number
@@ -154,6 +168,10 @@ class TestWhatPeopleType:
     def test_goods_are_found_by_sku_and_by_words(self, browser: Client, shop: Any) -> None:
         sku = shop["variant"].sku
 
+        Variant.objects.filter(pk=shop["variant"].pk).update(sku="Krt-4954767-M")
+        assert names_in(browser, "4954767") == names_in(browser, "krt-4954767") == {"Variants": ["Krt-4954767-M"]}
+        assert names_in(browser, "495476") == {}
+        Variant.objects.filter(pk=shop["variant"].pk).update(sku=sku)
         assert names_in(browser, sku.lower()) == {"Variants": [sku]}
         assert names_in(browser, "stole pashmina") == {"Products": ["Pashmina stole"]}
 
@@ -178,7 +196,7 @@ class TestWhatIsNotFound:
         page = unescape(browser_of(administrator).get(URL, {"q": "no such thing"}).content.decode())
 
         assert "Nothing that you may look at is found by “no such thing”" in page
-        assert "A person's name, whole phone number or whole e-mail address" in page
+        assert "A person's name, whole phone number, whole e-mail address or GSTIN" in page
         assert "The UTR of a settlement, as it stands on the bank's statement" in page
 
     def test_a_dispute_and_any_public_id_are_named_among_what_can_be_typed(self, administrator: Any) -> None:
@@ -190,7 +208,7 @@ class TestWhatIsNotFound:
     def test_a_role_is_told_what_it_can_type(self, catalogue_manager: Any, shop: Any) -> None:
         page = browser_of(catalogue_manager).get(URL).content.decode()
 
-        assert "A SKU or its beginning" in page
+        assert "A SKU, its beginning or a part of it between dashes" in page
         assert "phone number" not in page
 
 
@@ -273,8 +291,8 @@ class TestByRole:
 
 
 TERMS = (
-    "9876543210", "asha", "asha@example.com", "123", "42", "2627-000123", "ORD-2627-0001", "INV27", "pay_29QQoUBi66xm2f", "322206890934",
-    "1568176960vxp0rj", "SKU-00001", "pashmina",
+    "9876543210", "asha", "asha@example.com", "123", "42", "2627-000123", "ORD-2627-0001", "INV26", "pay_29QQoUBi66xm2f", "322206890934",
+    "1568176960vxp0rj", "SKU-00001", "pashmina", "4954767", "ord-2627-42", "260000507", "29AAGCB7383J1Z4",
 )  # fmt: skip
 #: What grows with the shop; the test fills each with some thousands of rows.
 GROWING = {

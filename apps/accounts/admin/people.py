@@ -113,7 +113,7 @@ class UserAdmin(KeySearch, ServiceAdmin):
     shows_contacts = True
     list_filter = ("is_staff", "is_active")
     search_fields = ("phone__exact", "email__exact")
-    search_help_text = "A name, a whole phone number or a whole e-mail address."
+    search_help_text = "A name, a whole phone number, a whole e-mail address or a GSTIN."
     ordering = ("-created_at", "-id")
     sortable_by = ()
     actions = ("deactivate", "reactivate")

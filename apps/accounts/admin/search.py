@@ -29,7 +29,7 @@ add_finder(
         title="People",
         find=_find,
         describe=_describe,
-        hint="A person's name, whole phone number or whole e-mail address",
+        hint="A person's name, whole phone number, whole e-mail address or GSTIN",
         position=20,
     )
 )

@@ -7,6 +7,7 @@ from typing import Final
 from apps.tax.rules import financial_year, ist_date
 
 HIGHEST_SEQUENCE: Final = 9_999_999
+SEQUENCE_DIGITS: Final = len(str(HIGHEST_SEQUENCE))
 #: At most 16 characters; the e-invoice portal refuses a leading zero, slash or dash, and small letters are not told apart.
 NUMBER_FORM: Final = re.compile(r"[A-Z1-9][A-Z0-9/-]{0,15}")
 
@@ -21,7 +22,12 @@ def document_number(*, prefix: str, financial_year: str, sequence: int) -> str:
         raise ValueError(f"a series has numbers 1 to {HIGHEST_SEQUENCE}, not {sequence}")
     if re.fullmatch(r"[A-Z1-9][A-Z0-9]{0,3}", prefix) is None:
         raise ValueError(f"{prefix!r} is no prefix of a document number")
-    return f"{prefix}{financial_year[2:4]}{sequence:07d}"
+    return f"{beginning_of_numbers(prefix=prefix, financial_year=financial_year)}{sequence:0{SEQUENCE_DIGITS}d}"
+
+
+def beginning_of_numbers(*, prefix: str, financial_year: str) -> str:
+    """Return how all numbers of a series begin, such as `INV26`: prefix, first year's last two digits."""
+    return f"{prefix}{financial_year[2:4]}"
 
 
 def moment_of_issue(now: datetime, latest_issued_at: datetime | None) -> datetime:
