@@ -97,6 +97,16 @@ class TestCreateSuperuser:
 
         assert not User.objects.exists()
 
+    def test_without_a_terminal_to_ask_at_it_adds_nobody(
+        self, reference_data: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO())
+
+        with pytest.raises(CommandError, match=r"^There is no more input to answer with\. Nothing was done\.$"):
+            run()
+
+        assert not User.objects.exists()
+
     def test_without_roles_it_says_what_to_run_first(self, given_password: Any) -> None:
         Group.objects.all().delete()
         given_password(PASSWORD)

@@ -4,11 +4,13 @@ import hashlib
 import itertools
 import os
 import re
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from kombu import Connection
 
 from config.settings import environment, settings_module
 from config.settings.environment import example, seller, servers
@@ -753,6 +755,11 @@ class TestServers:
     )
     def test_a_broker_has_its_own_url(self, url: str, broker_url: str) -> None:
         assert servers.read_redis(url).broker_url == broker_url
+
+    def test_a_broker_with_tls_must_show_its_certificate(self) -> None:
+        broker_url = servers.read_redis("rediss://redis.example:6379/1").broker_url
+
+        assert Connection(broker_url).ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
     @pytest.mark.parametrize(
         ("url", "port", "use_tls", "use_ssl"),

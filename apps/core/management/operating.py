@@ -83,6 +83,8 @@ class OperatorCommand(BaseCommand):
             if options.get("as_json"):
                 self._write_error(COULD_NOT_RUN, text, stream=options.get("stdout"))
             raise CommandError(text, returncode=FAILED) from failure
+        except EOFError:
+            raise CommandError("There is no more input to answer with. Nothing was done.", returncode=FAILED) from None
         except BrokenPipeError:
             raise end_without_reader() from None
         except KeyboardInterrupt:
