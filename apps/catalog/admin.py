@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from apps.catalog import messages, rules, selectors, services
@@ -16,7 +18,7 @@ from apps.core import clock
 from apps.core.admin_actions import act_for
 from apps.core.admin_questions import Question
 from apps.core.admin_search import Finder, add_finder
-from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ServiceAdmin
+from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ServiceAdmin, link
 from apps.core.money import rupees
 from apps.tax import rules as tax
 from apps.tax import selectors as tax_selectors
@@ -51,15 +53,18 @@ class VariantsInline(ReadOnlyTabularInline):
     """What can be bought of a product; each line leads to its own page."""
 
     model = Variant
-    fields = ("sku", "title", "hsn", "tax", "price", "is_active")
+    fields = ("page", "title", "hsn", "tax", "price", "is_active")
     readonly_fields = fields
     ordering = ("position", "pk")
-    show_change_link = True
 
     @cached_property
     def tax_classes(self) -> dict[str, str]:
         """Return the names of the tax classes; Django makes an inline for each request, so that they are read once for it."""
         return _tax_classes()
+
+    @admin.display(description="SKU")
+    def page(self, variant: Variant) -> SafeString:
+        return link(reverse("admin:catalog_variant_change", args=[variant.pk]), variant.sku)
 
     @admin.display(description="Tax class")
     def tax(self, variant: Variant) -> str:
@@ -86,6 +91,14 @@ class ProductAdmin(ServiceAdmin):
         if db_field.name == "category":
             kwargs["queryset"] = Category.objects.order_by("position", "name")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def object_actions_for(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        """Return the buttons of a product's page; a variant is added on a page of its own, for this product."""
+        buttons = super().object_actions_for(request, obj)
+        if request.user.has_perm("catalog.add_variant"):
+            href = f"{reverse('admin:catalog_variant_add')}?product={obj.pk}"
+            buttons.append({"title": "Add variant", "icon": "add", "is_danger": False, "href": href})
+        return buttons
 
     @admin.display(description="lowest price", ordering="lowest_price")
     def lowest(self, product: Product) -> str:

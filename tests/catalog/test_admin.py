@@ -74,6 +74,23 @@ def test_a_product_is_added_through_the_service(desk: Client, catalogue_manager:
     assert (event.type, event.actor) == ("catalog.product.created", f"user:{catalogue_manager.public_id}")
 
 
+def test_a_product_leads_to_its_variants_and_to_a_new_one(desk: Client, shirt: Variant) -> None:
+    page = desk.get(page_of(shirt.product)).content.decode()
+    form = desk.get("/admin/catalog/variant/add/", {"product": str(shirt.product_id)}).content.decode()
+
+    assert f'href="{page_of(shirt)}"' in page
+    assert f'href="/admin/catalog/variant/add/?product={shirt.product_id}"' in page
+    assert f'<option value="{shirt.product_id}" selected' in form
+
+
+def test_who_may_only_look_at_a_product_adds_no_variant(client: Client, support: Any, shirt: Variant) -> None:
+    client.force_login(support)
+    page = client.get(page_of(shirt.product)).content.decode()
+
+    assert f'href="{page_of(shirt)}"' in page
+    assert "Add variant" not in page
+
+
 def test_a_product_is_changed_through_the_service(desk: Client) -> None:
     product = make_product(name="Cotton Kurta")
     form = {**PRODUCT_FORM, "category": str(product.category_id), "slug": product.slug, "brand": "Suti"}

@@ -37,6 +37,18 @@ def cancel(browser: Client, *orders: Order) -> Any:
     )
 
 
+def test_the_first_page_and_an_order_fit_a_phone(owner: Any, support: Any, desk: Any) -> None:
+    order, browser = make_order(owner), desk(support)
+    first, page = browser.get("/admin/").content.decode(), browser.get(page_of(order)).content.decode()
+
+    for shown in (first, page):
+        assert ".readonly { overflow-wrap: anywhere; }" in shown
+        assert ".panel-table td::before { content: attr(data-heading);" in shown
+    assert [f'data-heading="{name}"' in first for name in ("Order", "Customer", "Status", "Total", "Placed")] == [
+        True
+    ] * 5
+
+
 def test_shows_an_order_with_its_lines_and_timeline(owner: Any, support: Any, desk: Any) -> None:
     order = make_order(owner)
     services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="Out of fashion", now=order.placed_at)
