@@ -37,7 +37,7 @@ def _obstacle(order: Any, *, channel: PaymentChannel) -> str:
     live = selectors.find_live_payment(order.pk)
     if live is None or live.channel == channel:
         return ""
-    return f"The order is being paid by {live.get_channel_display()} at the moment. Give that payment up first."
+    return f"A payment of this order by {live.get_channel_display()} is open. Give that payment up first."
 
 
 def _awaits_payment(order: Any) -> bool:

@@ -33,7 +33,7 @@ class NothingToPay(Conflict):
 
 
 class AnotherPaymentUnderWay(Conflict):
-    message = "Order {0} is being paid by {1} at the moment; cancel that payment first."
+    message = "A payment of order {0} by {1} is open; cancel that payment first."
 
 
 class PaymentNotCancellable(Conflict):

@@ -65,8 +65,9 @@ class PaymentLinkView(_LinkView):
         operation_id="start_payment_link",
         summary="Send a buyer a payment link",
         description=(
-            "For staff. Begins to collect what is due of an order by a link, which the buyer is told by SMS and e-mail as soon "
-            "as it is there; the order holds its goods so long. Follow `Location` until `next_action` has its `url`. A link "
+            "For staff. Begins to collect what is due of an order by a link, which the buyer is sent by SMS and "
+            "e-mail, as far as they have them, as soon as it is there; the order holds its"
+            " goods so long. Follow `Location` until `next_action` has its `url`. A link "
             "of the order that is under way already is returned; any other payment must be cancelled first."
         ),
         request=StartPaymentRequest,
