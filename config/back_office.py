@@ -174,7 +174,7 @@ def _tiles() -> list[tuple[str, str, str, str]]:
         ("payments.view_dispute", "disputes", "Disputes due", "payments_dispute", "?status__exact=open"),
         ("payments.view_webhook", "webhooks", "Last webhook", "payments_webhook", ""),
         ("core.view_incident", "incidents", "Incidents", "core_incident", "?state=open"),
-        ("core.view_delivery", "parked", "Parked deliveries", "core_delivery", "?state=parked"),
+        ("core.view_delivery", "parked", "Events given up", "core_delivery", "?state=parked"),
         (
             "notifications.view_notification",
             "unsent",
@@ -216,7 +216,9 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
         **_money_back(),
         "incidents": _incidents(open_incidents),
         "webhooks": _webhooks(now, open_incidents),
-        "parked": _alarm(_count(parked), good="all news has arrived", bad=f"given up after {relay.MAX_STARTS} starts"),
+        "parked": _alarm(
+            _count(parked), good="every event has been handled", bad=f"after {relay.MAX_STARTS} attempts each"
+        ),
         "unsent": _alarm(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
         "audit": _audit(now),
     }
@@ -277,8 +279,8 @@ def _audit(now: datetime) -> tuple[str, str, str]:
         return ("none", "no audit has been kept yet", "")
     at = ago(latest.started_at, now)
     if latest.violated:
-        return (f"{len(latest.violated)} violated", f"of {latest.checked}, {at}", "bad")
-    return ("Holds", f"{latest.checked} invariants, {at}", "good")
+        return (f"{len(latest.violated)} failed", f"of {latest.checked} checks of the books, {at}", "bad")
+    return ("Passed", f"{latest.checked} checks of the books, {at}", "good")
 
 
 def _latest_orders() -> list[dict[str, Any]]:

@@ -358,7 +358,7 @@ CUSTOMER_NEWS: Mapping[str, str] = {
     "payments.dispute.won": "The bank has decided that the payment stands.",
     "payments.dispute.lost": "The bank has given the payer the money back.",
     "payments.dispute.closed": "The bank has closed its question about the payment.",
-    "notifications.notification.sent": "We told you about it.",
+    "notifications.notification.sent": "We sent you a message.",
 }
 
 

@@ -190,7 +190,7 @@ def test_the_dashboard_shows_the_shop(shop: Any, administrator: Any, count_queri
     assert shop.number in page
     assert "₹1,179.00 collected" in page
     assert "Asha &lt;b&gt;Owner&lt;/b&gt;" in page
-    assert "given up after 5 starts" in page
+    assert "after 5 attempts each" in page
     # Signing in takes four, the latest orders one, and each tile one.
     assert len(queries) <= 18
 
@@ -202,7 +202,7 @@ def test_the_dashboard_shows_a_role_only_its_own(shop: Any) -> None:
     page = signed_in(nobody).get("/admin/").content.decode()
 
     assert shop.number not in page
-    assert "Parked deliveries" not in page
+    assert "Events given up" not in page
 
 
 def test_a_parked_delivery_can_be_sent_again(shop: Any, administrator: Any) -> None:

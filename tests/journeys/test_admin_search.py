@@ -199,6 +199,12 @@ class TestWhatIsNotFound:
         assert "A person's name, whole phone number, whole e-mail address or GSTIN" in page
         assert "The UTR of a settlement, as it stands on the bank's statement" in page
 
+    def test_the_box_of_who_sees_orders_names_orders(self, support: Any) -> None:
+        page = browser_of(support).get("/admin/").content.decode()
+
+        assert 'placeholder="Order, phone, name …"' in page
+        assert 'placeholder="Order number or its last digits, phone, name, e-mail, SKU …"' in page
+
     def test_a_dispute_and_any_public_id_are_named_among_what_can_be_typed(self, administrator: Any) -> None:
         text = browser_of(administrator).get(URL).content.decode()
 
@@ -210,6 +216,7 @@ class TestWhatIsNotFound:
 
         assert "A SKU, its beginning or a part of it between dashes" in page
         assert "phone number" not in page
+        assert page.count('placeholder="SKU, product …"') == 2
 
 
 class TestByRole:

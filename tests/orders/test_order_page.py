@@ -99,7 +99,7 @@ class TestWhatStandsFirst:
         shown = content[content.index("What happened</h2>") : content.index("Internal events")]
         assert "The order is paid and confirmed." in shown
         assert "payment noted" not in shown
-        assert "We told you about it" not in shown
+        assert "We sent you a message" not in shown
 
     def test_staff_are_named_in_what_happened(self, order: Order, support: Any, finance: Any) -> None:
         make_refund(order, amount=10_000, actor=actor_for(finance))
