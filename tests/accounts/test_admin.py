@@ -39,7 +39,7 @@ class TestSearchOfLists:
         asha, bala = make_user(phone="+919876543210", email="asha.owner@example.in"), make_user()
         for person in (asha, bala):
             make_session(person)
-            make_address(person)
+            make_address(person, phone=person.phone)
         for destination in ("+919876543210", "asha.owner@example.in", "+919812345678"):
             make_challenge(destination)
 
