@@ -91,9 +91,9 @@ def _test_pythons(_: argparse.Namespace) -> int:
 
 
 def _clean(_: argparse.Namespace) -> int:
-    from devtools import cleaning
+    from devtools import clean
 
-    return cleaning.main()
+    return clean.main()
 
 
 def _after_dashes(rest: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from apps.core.management.command_help import print_help
 from config.settings import settings_module
-from devtools import environment, kernel
+from devtools import environment, posix
 from devtools.embedded import CHECKOUT, RUN_DATA, Servers, attach
 from devtools.run import missing_parts
 
@@ -28,7 +28,7 @@ _PREPARED_BY_ITSELF = frozenset(
 def die_with_make() -> None:
     """Under make, end when make is killed: it cannot tell us any more, and nobody else would."""
     if "MAKELEVEL" in os.environ:
-        kernel.die_when_parent_dies(signal.SIGTERM)
+        posix.die_when_parent_dies(signal.SIGTERM)
 
 
 def with_servers(command: Sequence[str]) -> int:

@@ -25,7 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from devtools import places
+from devtools import data_dirs
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STATE = CHECKOUT / ".bahi"
@@ -233,7 +233,7 @@ def servers(data_dir: Path | None = None, *, temporary: bool = True) -> Iterator
 def running_env(data_dir: Path = RUN_DATA) -> dict[str, str] | None:
     """Return DATABASE_URL and REDIS_URL of servers that somebody else of this checkout runs now, or None."""
     try:
-        if places.state_of(data_dir) != "running":
+        if data_dirs.state_of(data_dir) != "running":
             return None
         return dict(json.loads((data_dir / "servers.json").read_text())["env"])
     except (OSError, ValueError, KeyError):

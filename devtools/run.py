@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from devtools import environment, logins
+from devtools import demo_accounts, environment
 from devtools.embedded import RUN_DATA, STATE, Servers, ServersFailed
 from devtools.processes import ProcessFailed, Stack
 
@@ -104,10 +104,10 @@ def table(stack: Stack, *, with_logins: bool, seconds: float) -> str:
         ("Commands", "bin/bahi <command>, for example: bin/bahi audit"),
     ]
     if with_logins:
-        rows += [("Staff", f"{each.email:<22}  {each.password}  ({each.role})") for each in logins.STAFF]
+        rows += [("Staff", f"{each.email:<22}  {each.password}  ({each.role})") for each in demo_accounts.STAFF]
     else:
         rows += [("Staff", "bin/bahi createsuperuser makes the first administrator of your database")]
-    rows += [("Buyer", f"{logins.BUYER_PHONE}, or any Indian mobile number; read the OTP in the sandbox")]
+    rows += [("Buyer", f"{demo_accounts.BUYER_PHONE}, or any Indian mobile number; read the OTP in the sandbox")]
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
     return "\n".join(["", f"Bahi runs (ready after {seconds:.1f} s). Ctrl-C stops all of it.", "", *lines, ""])

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from devtools import kernel
-from devtools.places import Place
+from devtools import posix
+from devtools.data_dirs import Place
 
 DATABASE = "bahi"
 START_SECONDS = 60.0
@@ -89,8 +89,8 @@ class Server:
                 cwd="/",
                 umask=0o077,
                 start_new_session=True,
-                preexec_fn=kernel.dying_with_us(self.death_signal),
-                **kernel.as_account(self.place.account),
+                preexec_fn=posix.dying_with_us(self.death_signal),
+                **posix.as_account(self.place.account),
             )
 
     def start(self, pause: Pause) -> None:
@@ -195,9 +195,9 @@ class Postgres(Server):
             cwd="/",
             umask=0o077,
             timeout=START_SECONDS,
-            preexec_fn=kernel.dying_with_us(signal.SIGKILL),
+            preexec_fn=posix.dying_with_us(signal.SIGKILL),
             check=False,
-            **kernel.as_account(self.place.account),
+            **posix.as_account(self.place.account),
         )
         if done.returncode != 0 and not (accept and accept in done.stderr):
             raise ServerFailed(f"{program} failed:\n{done.stdout}{done.stderr}")
@@ -213,10 +213,10 @@ class Postgres(Server):
         farewell = [(signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, STOP_SECONDS)]
         for signum, patience in farewell:
             deadline = time.monotonic() + patience
-            for pid in kernel.processes_working_in(data):
+            for pid in posix.processes_working_in(data):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signum)
-            while kernel.processes_working_in(data) and time.monotonic() < deadline:
+            while posix.processes_working_in(data) and time.monotonic() < deadline:
                 pause()
         for stale in (data / "postmaster.pid", *self.place.sockets.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)

@@ -23,8 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from devtools import kernel, places
-from devtools.children import Child, Console
+from devtools import data_dirs, posix
+from devtools.child_processes import Child, Console
 from devtools.servers import Postgres, Server, ServerFailed, Valkey
 
 GRACE_SECONDS = 10.0
@@ -45,13 +45,13 @@ class Supervisor:
         self.console = Console(colour=colour)
         self.servers: dict[str, Server] = {}
         self.children: dict[int, Child] = {}
-        self.place: places.Place | None = None
+        self.place: data_dirs.Place | None = None
         self.detached = False
         self.stopping = False
         self.hurry = False
         self.insisted = False
         self._buffer = b""
-        self._pidfd = kernel.open_pidfd(owner)
+        self._pidfd = posix.open_pidfd(owner)
         self._selector = selectors.DefaultSelector()
         self._woken, wake = os.pipe()
         for descriptor in (self._woken, wake):
@@ -69,9 +69,9 @@ class Supervisor:
 
     def start_servers(self, *, data_dir: str | None, parts: list[str], postgres: str, valkey: str) -> dict[str, Any]:
         """Take a place and start the wanted servers, both at once."""
-        self.place = places.take(Path(data_dir) if data_dir else None)
+        self.place = data_dirs.take(Path(data_dir) if data_dir else None)
         self.place.say("starting")
-        installation, binary = places.reachable_binaries(Path(postgres), Path(valkey), self.place.account)
+        installation, binary = data_dirs.reachable_binaries(Path(postgres), Path(valkey), self.place.account)
         env = {}
         if "valkey" in parts:
             self.servers["valkey"] = server = Valkey(self.place, binary)
@@ -189,7 +189,7 @@ class Supervisor:
             answer = verbs[request.pop("verb")](**request)
         except OwnerGone:
             raise
-        except (ServerFailed, places.PlaceUnusable, OSError) as refusal:
+        except (ServerFailed, data_dirs.PlaceUnusable, OSError) as refusal:
             self.tell({"error": str(refusal)})
         except Exception:
             self.tell({"error": f"the supervisor failed:\n{traceback.format_exc()}"})
@@ -226,7 +226,7 @@ class Supervisor:
                     server.process.returncode = code
                     self.tell({"event": "exited", "name": server.name, "code": code})
 
-    def _announce(self, place: places.Place, env: dict[str, str]) -> None:
+    def _announce(self, place: data_dirs.Place, env: dict[str, str]) -> None:
         descriptor = os.open(place.announcement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w") as announcement:
             json.dump({"pid": os.getpid(), "env": env}, announcement)
@@ -266,7 +266,7 @@ class Supervisor:
 
     def _below(self) -> list[int]:
         servers = [server.pid for server in self.servers.values() if server.pid]
-        return kernel.descendants(os.getpid(), without=servers)
+        return posix.descendants(os.getpid(), without=servers)
 
     def _ask_to_leave(self) -> None:
         """Let the processes finish what they are at; only the leading ones are asked, who know their own best."""
@@ -294,7 +294,7 @@ class Supervisor:
 def main() -> None:
     """Serve the owner whose process id and socket are our arguments."""
     owner, descriptor, colour = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "colour"
-    kernel.adopt_orphans()
+    posix.adopt_orphans()
     os.umask(0o022)
     control = socket.socket(fileno=descriptor)
     control.setblocking(False)

@@ -24,7 +24,7 @@ from rest_framework.response import Response
 from apps.core import audit, clock, incidents, relay
 from apps.core.api.schema import describe_api
 from apps.core.models import AuditRun
-from apps.core.security import log_security_event
+from apps.core.security_log import log_security_event
 
 
 @require_safe

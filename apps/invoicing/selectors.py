@@ -13,7 +13,7 @@ from apps.core.events import list_events_of_root
 from apps.core.models import Event, Subject, is_staff_with
 from apps.core.search import SearchTerm, any_of
 from apps.invoicing import events, rules
-from apps.invoicing.gateways import files
+from apps.invoicing.gateways import pdf_files
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
 from apps.invoicing.states import DocumentType, InvoiceStatus
 from apps.orders import selectors as orders
@@ -231,8 +231,8 @@ def get_document(invoice_id: UUID) -> tuple[InvoiceFile, bytes]:
     file = find_file(invoice_id)
     if file is None:
         raise DocumentNotReady(invoice.number, retry_after=2)
-    content = files.read(file.path)
-    if content is None or files.sha256_of(content) != file.sha256:
+    content = pdf_files.read(file.path)
+    if content is None or pdf_files.sha256_of(content) != file.sha256:
         raise DocumentDamaged(invoice.number, retry_after=60)
     return file, content
 

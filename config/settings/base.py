@@ -239,7 +239,7 @@ X_FRAME_OPTIONS = "DENY"
 # The outside world -------------------------------------------------------------------------------------------------------
 
 PAYMENT_GATEWAY = "razorpay"  # new payments go there; the others go on with what they have begun
-PAYMENT_GATEWAYS = {"razorpay": "apps.payments.gateways.razorpay.Razorpay"}
+PAYMENT_GATEWAYS = {"razorpay": "apps.payments.gateways.razorpay.adapter.Razorpay"}
 RAZORPAY_BASE_URL = env.RAZORPAY_BASE_URL
 RAZORPAY_KEY_ID = env.RAZORPAY_KEY_ID
 RAZORPAY_KEY_SECRET = env.RAZORPAY_KEY_SECRET

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from devtools import logins
+from devtools import demo_accounts
 from devtools.contract.hooks import KEY_EXAMPLE
 from devtools.contract.sale_data import prepare_ids
 from devtools.contract.stack import (
@@ -103,7 +103,7 @@ def _id_for(parameter: Mapping[str, Any], ids: Mapping[str, str]) -> str | None:
 
 
 def _sign_in(api: Api) -> str:
-    login = next(each for each in logins.STAFF if each.role == "admin")
+    login = next(each for each in demo_accounts.STAFF if each.role == "admin")
     body = {"email": login.email, "password": login.password, "transport": "body"}
     token = str(api.call("POST", "/auth/login", body).json()["access_token"])
     api.sign_in(token)

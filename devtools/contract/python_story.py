@@ -27,7 +27,7 @@ from bahi_client.models import (
 )
 
 from apps.core.money import rupees
-from devtools import logins
+from devtools import demo_accounts
 from devtools.contract.stack import until_there
 from devtools.demo.client import Narrator, Phone, StepFailed
 from devtools.demo.story import DELIVERY_ADDRESS, code_in
@@ -79,7 +79,7 @@ class Sale:
             self.buyer = AuthenticatedClient(base_url=self.web_url, token=tokens.access_token)
             step.tell(f"{tokens.user.id}, {tokens.token_type}, {tokens.expires_in} s")
         with self.say.step("finance logs in") as step:
-            login = next(each for each in logins.STAFF if each.role == "finance")
+            login = next(each for each in demo_accounts.STAFF if each.role == "finance")
             staff = good(
                 log_in_with_password.sync(
                     client=anonymous, body=LogInRequest(email=login.email, password=login.password)

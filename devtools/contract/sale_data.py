@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from devtools import logins
+from devtools import demo_accounts
 from devtools.contract.stack import until_there
 from devtools.demo.client import Api, Phone, StepFailed
 from devtools.demo.story import DELIVERY_ADDRESS
@@ -47,7 +47,7 @@ def prepare_ids(stack: Stack, api: Api) -> dict[str, str]:
 def _back_office(stack: Stack, admin: Api, payment: dict[str, Any], order_id: str) -> dict[str, str]:
     """Return ids of what staff look at: a credit note, a dispute, a settlement and something in it that does not agree."""
     finance = Api(f"{stack.web_url}/api/v1")
-    login = next(each for each in logins.STAFF if each.role == "finance")
+    login = next(each for each in demo_accounts.STAFF if each.role == "finance")
     body = {"email": login.email, "password": login.password, "transport": "body"}
     finance.sign_in(finance.call("POST", "/auth/login", body).json()["access_token"])
     _post(finance, "/refunds", {"order_id": order_id, "amount": 500}, expect=202)

@@ -8,7 +8,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devtools import logins
+from devtools import demo_accounts
 from devtools.contract.stack import WORK, ContractFailed, fetch_document, require_healthy, run_tool
 from devtools.embedded import CHECKOUT
 from devtools.processes import Stack
@@ -49,7 +49,7 @@ def play(stack: Stack) -> None:
     schema = ["../openapi.json", "-o", "schema.d.ts", "--default-non-nullable=false"]
     _run([str(modules / "openapi-typescript"), *schema], what="openapi-typescript", cwd=place)
     _run([str(modules / "tsc"), "--project", "."], what="tsc", cwd=place)
-    login = next(each for each in logins.STAFF if each.role == "finance")
+    login = next(each for each in demo_accounts.STAFF if each.role == "finance")
     story = _run(
         ["node", "out/story.js", stack.web_url, stack.sandbox_url, login.email, login.password],
         what="typescript-story",

@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from devtools import environment, places, run
+from devtools import data_dirs, environment, run
 from devtools.demo.client import Narrator, StepFailed
-from devtools.demo.money_back import MoneyBack
-from devtools.demo.proof import prove
+from devtools.demo.evidence import prove
+from devtools.demo.refunds import MoneyBack
 from devtools.demo.story import Story
 from devtools.embedded import CHECKOUT, STATE, Servers, ServersFailed
 from devtools.processes import Stack
@@ -89,7 +89,7 @@ def keep_or_forget(data_dir: Path, *, code: str) -> int:
     mark = data_dir / MARK
     made_by, _, stories = mark.read_text().partition(" ") if mark.is_file() else ("", "", "")
     seen = int(stories) if made_by == code and stories.isdecimal() else 0
-    if places.is_held(data_dir):
+    if data_dirs.is_held(data_dir):
         return seen
     mark.unlink(missing_ok=True)
     if 0 < seen < _STORIES_A_SHOP:

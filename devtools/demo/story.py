@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.core.money import rupees
-from devtools import logins
+from devtools import demo_accounts
 from devtools.demo.client import Api, Narrator, Phone, Step, StepFailed, save_pdf, until
 
 #: Searches whose first hits carry three different GST rates.
@@ -223,7 +223,7 @@ class Story:
 
     def _read_ledger(self) -> None:
         with self.say.step("the ledger (finance looks)") as step:
-            login = next(each for each in logins.STAFF if each.role == "finance")
+            login = next(each for each in demo_accounts.STAFF if each.role == "finance")
             body = {"email": login.email, "password": login.password, "transport": "body"}
             self.finance.sign_in(self.finance.call("POST", "/auth/login", body).json()["access_token"])
             self.tell_ledger(step)

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import IntegrityError, connection
 
-from apps.accounts import locks, rules, services, statements
+from apps.accounts import locks, rules, services, sql
 from apps.accounts.models import Address, Budget, Challenge, RefreshToken, Session, User
 from apps.accounts.rules import Allowance
 from apps.accounts.services.addresses import AddressFields
@@ -119,7 +119,7 @@ class TestGuesses:
             Challenge.objects.filter(pk=challenge_id).update(attempts=attempts + 1)
             return True
 
-        monkeypatch.setattr(statements, "count_attempt", read_then_write)
+        monkeypatch.setattr(sql, "count_attempt", read_then_write)
         self.guess(challenge)
 
         assert len(compared) >= 16
@@ -172,7 +172,7 @@ class TestLogIns:
             Budget.objects.filter(pk=row.pk).update(hits=[*row.hits, now])
             return set()
 
-        monkeypatch.setattr(statements, "spend", read_then_write)
+        monkeypatch.setattr(sql, "spend", read_then_write)
 
         assert self.log_in()["WrongCredentials"] >= 16
 
@@ -221,7 +221,7 @@ class TestKnownDevices:
             Budget.objects.filter(pk=row.pk).update(hits=[*row.hits, now])
             return set()
 
-        monkeypatch.setattr(statements, "spend", read_then_write)
+        monkeypatch.setattr(sql, "spend", read_then_write)
 
         assert self.log_in(asha, "wrong", count=100)["WrongCredentials"] >= 16
 
@@ -246,7 +246,7 @@ class TestKnownDevices:
                 row.hits.remove(spent_at)
                 Budget.objects.filter(pk=row.pk).update(hits=row.hits)
 
-        monkeypatch.setattr(statements, "restore_budgets", read_then_write)
+        monkeypatch.setattr(sql, "restore_budgets", read_then_write)
 
         assert self.log_in(asha, self.PASSWORD, count=4, now=now) == {"done": 4}
         assert [len(row.hits) for row in Budget.objects.all()] == [3, 3]
@@ -279,7 +279,7 @@ class TestCodes:
 
         def act(number: int) -> str:
             budgets = forward if number % 2 else forward[::-1]
-            return "full" if statements.spend(budgets, now=clock.now()) else "spent"
+            return "full" if sql.spend(budgets, now=clock.now()) else "spent"
 
         assert at_once(100, act) == {"spent": 100}
 
@@ -288,7 +288,7 @@ class TestCodes:
             destination="+919876500001", ip="203.0.113.7", actor=SYSTEM, now=clock.now()
         )
         sent: list[str] = []
-        monkeypatch.setattr("apps.accounts.services.codes.msg91.send_code", lambda **facts: _sent(sent, facts))
+        monkeypatch.setattr("apps.accounts.services.otp.msg91.send_code", lambda **facts: _sent(sent, facts))
 
         at_once(8, lambda _: services.send_code(challenge_id=challenge.pk, now=clock.now()))
 
@@ -308,7 +308,7 @@ class TestCodes:
             meet()
             return found
 
-        monkeypatch.setattr("apps.accounts.services.codes.msg91.send_code", lambda **facts: _sent(sent, facts))
+        monkeypatch.setattr("apps.accounts.services.otp.msg91.send_code", lambda **facts: _sent(sent, facts))
         monkeypatch.setattr(locks, "lock_challenge", unlocked)
         at_once(8, lambda _: services.send_code(challenge_id=challenge.pk, now=clock.now()))
 
@@ -360,7 +360,7 @@ class TestRefreshes:
             RefreshToken.objects.filter(pk=token_id).update(rotated_at=now)
             return is_current
 
-        monkeypatch.setattr(statements, "claim_refresh_token", read_then_write)
+        monkeypatch.setattr(sql, "claim_refresh_token", read_then_write)
         monkeypatch.setattr(locks, "lock_session", lambda session_id: Session.objects.get(pk=session_id))
         outcomes, successors = self.refresh(token)
 

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from apps.accounts import rules, services
 from apps.accounts.models import Challenge
-from apps.accounts.services.codes import CodeNotSent
+from apps.accounts.services.otp import CodeNotSent
 from apps.accounts.states import SendStatus
 from apps.core import clock, ids
 from apps.core.errors import RateLimited

@@ -8,8 +8,8 @@ from django.test import override_settings
 
 from apps.accounts import rules, services
 from apps.accounts.models import Challenge, User
-from apps.accounts.services.codes import CodeNotAccepted
 from apps.accounts.services.log_in import WrongCredentials
+from apps.accounts.services.otp import CodeNotAccepted
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import Transport
 from apps.core import clock

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from apps.accounts import statements as accounts
+from apps.accounts import sql as accounts
 from apps.accounts.models import Challenge, RefreshToken
 from apps.core import clock
 from apps.payments import locks, selectors
 from apps.payments.models import Webhook
-from apps.payments.services import calling, giving_back
-from apps.payments.services import warning as reminders
+from apps.payments.services import gateway_orders
+from apps.payments.services.disputes import reminders as reminders
+from apps.payments.services.refunds import submission
 from tests.factories.accounts import make_session
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -105,7 +106,7 @@ class TestPayments:
 
         read = rows_read_amid(
             payment,
-            lambda: calling._claim(payment.pk, now=clock.now()),
+            lambda: gateway_orders._claim(payment.pk, now=clock.now()),
             closed={"status": "'succeeded'", "gateway_call": "'done'", "next_check_at": "NULL"},
             waiting={"order_id": "gen_random_uuid()"},
         )
@@ -119,7 +120,7 @@ class TestPayments:
 
         read = rows_read_amid(
             refund,
-            lambda: giving_back._claim(refund.pk, now=clock.now()),
+            lambda: submission._claim(refund.pk, now=clock.now()),
             closed={"status": "'processed'", "processed_at": "now()", "next_check_at": "NULL", "number": "'D' || n"},
             waiting={
                 "order_id": "gen_random_uuid()", "number": "'W' || n", "idempotency_key": "gen_random_uuid()::text",

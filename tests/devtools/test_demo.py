@@ -12,9 +12,9 @@ import pytest
 import requests
 
 from devtools import demo
-from devtools.demo import proof
+from devtools.demo import evidence
 from devtools.demo.client import Api, Narrator, StepFailed
-from devtools.demo.money_back import MoneyBack
+from devtools.demo.refunds import MoneyBack
 from devtools.demo.story import Story
 from devtools.embedded import Servers
 from devtools.environment import Ports
@@ -227,13 +227,13 @@ WELL = {
 
 def said(monkeypatch: pytest.MonkeyPatch, stdout: str, stderr: str = "") -> None:
     ended = subprocess.CompletedProcess(args=[], returncode=0, stdout=stdout, stderr=stderr)
-    monkeypatch.setattr(proof.subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(evidence.subprocess, "run", lambda *_, **__: ended)
 
 
 def test_the_four_proofs_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     said(monkeypatch, json.dumps(WELL))
 
-    assert proof.prove({}, Narrator()) == 85
+    assert evidence.prove({}, Narrator()) == 85
 
     told = capsys.readouterr().out
     assert "ledger: ₹5.00 debit and as much credit: the trial balance sums to zero" in told
@@ -255,11 +255,11 @@ def test_a_proof_that_fails_ends_the_demonstration(
     said(monkeypatch, json.dumps({**WELL, command: {"code": 1, "report": report}}))
 
     with pytest.raises(StepFailed, match=sentence):
-        proof.prove({}, Narrator())
+        evidence.prove({}, Narrator())
 
 
 def test_a_proof_that_breaks_shows_its_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
     said(monkeypatch, "", "CommandError: SANDBOX_URL is not set")
 
     with pytest.raises(StepFailed, match="the commands failed: CommandError: SANDBOX_URL is not set"):
-        proof.prove({}, Narrator())
+        evidence.prove({}, Narrator())

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import redis
 
-from devtools import embedded, places
+from devtools import data_dirs, embedded
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -204,7 +204,7 @@ def test_servers_of_one_command_wait_for_another_that_uses_them(data_dir, wait_u
         with psycopg.connect(urls[0]) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         guest.kill()
-    wait_until(lambda: not places.is_held(data_dir))
+    wait_until(lambda: not data_dirs.is_held(data_dir))
 
 
 def test_a_command_that_comes_while_the_servers_stop_gets_its_own(data_dir, wait_until):
@@ -214,4 +214,4 @@ def test_a_command_that_comes_while_the_servers_stop_gets_its_own(data_dir, wait
             cwd=embedded.CHECKOUT, capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-    wait_until(lambda: not places.is_held(data_dir))
+    wait_until(lambda: not data_dirs.is_held(data_dir))

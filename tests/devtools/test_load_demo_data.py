@@ -12,7 +12,7 @@ from apps.catalog.models import Category, Product, StockItem, Variant
 from apps.core import audit, clock
 from apps.core.models import Event, Outbox
 from apps.tax import selectors as tax
-from devtools import logins
+from devtools import demo_accounts
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def test_begins_every_history_and_leaves_the_relay_in_peace() -> None:
 def test_lets_staff_of_every_role_in() -> None:
     load()
 
-    for login in logins.STAFF:
+    for login in demo_accounts.STAFF:
         user = User.objects.get(email=login.email)
         assert user.is_staff
         assert user.check_password(login.password)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools import kernel, processes
+from devtools import posix, processes
 from devtools.embedded import CHECKOUT
 
 pytestmark = pytest.mark.timeout(600)
@@ -76,7 +76,7 @@ class Runner:
             self.lines.append(line)
             if line.startswith("{"):
                 supervisor = json.loads(line)["supervisor"]
-                return {"supervisor": supervisor} | {str(pid): pid for pid in kernel.descendants(supervisor)}
+                return {"supervisor": supervisor} | {str(pid): pid for pid in posix.descendants(supervisor)}
         raise AssertionError("".join(self.lines))
 
     def rest(self) -> str:

@@ -22,7 +22,7 @@ import pytest
 import redis
 import requests
 
-from devtools import environment, logins
+from devtools import demo_accounts, environment
 from devtools.demo.client import Api, Phone
 from devtools.demo.story import code_in
 from devtools.embedded import CHECKOUT, Servers
@@ -89,7 +89,7 @@ class House:
     def finance(self) -> Api:
         """Return a client app of finance."""
         api = Api(f"{self.stack.web_url}/api/v1")
-        login = next(each for each in logins.STAFF if each.role == "finance")
+        login = next(each for each in demo_accounts.STAFF if each.role == "finance")
         body = {"email": login.email, "password": login.password, "transport": "body"}
         api.sign_in(api.call("POST", "/auth/login", body).json()["access_token"])
         return api

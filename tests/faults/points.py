@@ -88,14 +88,16 @@ class FaultPoints(AppConfig):
         from apps.core import http, relay
         from apps.core.management import relay_loop
         from apps.payments import rules
-        from apps.payments.services import calling, giving_back, settling
+        from apps.payments.services import gateway_orders
+        from apps.payments.services.refunds import submission
+        from apps.payments.services.settlements import report_imports
 
         # The waits of the product, shortened so that a test need not sit through them.
         relay.RESEND_AFTER = timedelta(seconds=6)
-        calling.CLAIM_LASTS = giving_back.CLAIM_LASTS = timedelta(seconds=6)
+        gateway_orders.CLAIM_LASTS = submission.CLAIM_LASTS = timedelta(seconds=6)
         rules._REFUND_WAITS = (2, 2, 2, 5, 5, 5)
         # And its pieces, so that a report of a few hundred lines is one of many.
-        settling._BATCH = 100
+        report_imports._BATCH = 100
 
         call, write_receipt, send = http.Client.call, relay._write_receipt, relay_loop.send
 
@@ -120,20 +122,20 @@ class FaultPoints(AppConfig):
             hit(RELAY_BEFORE_HINT)
             send(*args, **kwargs)
 
-        keep, hold = settling._Reading._keep, settling._Reading._hold
+        keep, hold = report_imports._Reading._keep, report_imports._Reading._hold
 
-        def die_or_keep(self: settling._Reading, rows: Any) -> None:
+        def die_or_keep(self: report_imports._Reading, rows: Any) -> None:
             keep(self, rows)
             if self.report.rows_read >= 200:
                 hit(IMPORT_AMID_READING)
 
-        def hold_or_die(self: settling._Reading, **fields: int) -> None:
+        def hold_or_die(self: report_imports._Reading, **fields: int) -> None:
             hold(self, **fields)
             if self.report.lines_added >= 200:
                 hit(IMPORT_AMID_BOOKING)
 
-        settling._Reading._keep = die_or_keep  # type: ignore[method-assign]
-        settling._Reading._hold = hold_or_die  # type: ignore[method-assign]
+        report_imports._Reading._keep = die_or_keep  # type: ignore[method-assign]
+        report_imports._Reading._hold = hold_or_die  # type: ignore[method-assign]
         http.Client.call = call_and_die  # type: ignore[method-assign]
         relay._write_receipt = die_or_write
         relay_loop.send = die_or_send

@@ -6,14 +6,14 @@ import pytest
 from django.core.files.storage import FileSystemStorage
 
 from apps.core import clock
-from apps.invoicing.gateways import files
+from apps.invoicing.gateways import pdf_files
 from apps.payments import services
 
 
 @pytest.fixture(autouse=True)
 def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory that holds this test's PDFs."""
-    monkeypatch.setattr(files, "default_storage", FileSystemStorage(location=str(tmp_path)))
+    monkeypatch.setattr(pdf_files, "default_storage", FileSystemStorage(location=str(tmp_path)))
     return tmp_path
 
 

@@ -11,7 +11,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.invoicing import events, rules
 from apps.invoicing.models import Invoice, InvoiceFile, NumberSeries
-from apps.invoicing.services import issue_invoice, issuing, render_document, rendering
+from apps.invoicing.services import invoices, issue_invoice, pdf, render_document
 from apps.orders.models import Order
 from apps.payments.models import LedgerTransaction
 from tests.factories.invoicing import NOON, make_invoice, make_paid_order
@@ -49,7 +49,7 @@ def fail_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[Any]], None]:
     """Make the issuing of some orders fail once, after number and row are there."""
 
     def arrange(orders: set[Any]) -> None:
-        left, real, guard = set(orders), issuing.record, threading.Lock()
+        left, real, guard = set(orders), invoices.record, threading.Lock()
 
         def record(*args: Any, **kwargs: Any) -> Any:
             with guard:
@@ -58,7 +58,7 @@ def fail_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[Any]], None]:
                     raise ForcedFailure
             return real(*args, **kwargs)
 
-        monkeypatch.setattr(issuing, "record", record)
+        monkeypatch.setattr(invoices, "record", record)
 
     return arrange
 
@@ -100,7 +100,7 @@ class TestTheSeries:
             cursor.execute("CREATE SEQUENCE control_numbers START 2")
         orders = [make_paid_order().pk for _ in range(10)]
         fail_once(set(orders[:2]))
-        monkeypatch.setattr(issuing, "take_number", number_from(next_of_sequence))
+        monkeypatch.setattr(invoices, "take_number", number_from(next_of_sequence))
         try:
             outcomes = at_once([issuer(order) for order in orders])
             for order in orders[:2]:
@@ -125,7 +125,7 @@ class TestTheSeries:
             both_have_read.wait(timeout=60)
             return number
 
-        monkeypatch.setattr(issuing, "take_number", number_from(highest_plus_one))
+        monkeypatch.setattr(invoices, "take_number", number_from(highest_plus_one))
         outcomes = at_once([issuer(order) for order in orders])
 
         refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
@@ -155,15 +155,15 @@ class TestOneOrder:
     def test_control_without_the_orders_lock_the_database_has_to_refuse(self, monkeypatch: pytest.MonkeyPatch) -> None:
         order = make_paid_order()
         both_have_looked = threading.Barrier(2)
-        real = issuing.selectors.find_invoice_of_order
+        real = invoices.selectors.find_invoice_of_order
 
         def find_then_wait(order_id: Any) -> Any:
             found = real(order_id)
             both_have_looked.wait(timeout=60)
             return found
 
-        monkeypatch.setattr(issuing.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
-        monkeypatch.setattr(issuing.selectors, "find_invoice_of_order", find_then_wait)
+        monkeypatch.setattr(invoices.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
+        monkeypatch.setattr(invoices.selectors, "find_invoice_of_order", find_then_wait)
         outcomes = at_once([issuer(order.pk) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1
@@ -173,14 +173,14 @@ class TestOneOrder:
 class TestOneDocument:
     def test_is_kept_once_by_two_who_render_it_at_the_same_moment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         invoice = make_invoice()
-        both_have_drawn, real = threading.Barrier(2), rendering.files.write_aside
+        both_have_drawn, real = threading.Barrier(2), pdf.files.write_aside
 
         def write_then_wait(*args: Any) -> Any:
             aside = real(*args)
             both_have_drawn.wait(timeout=60)
             return aside
 
-        monkeypatch.setattr(rendering.files, "write_aside", write_then_wait)
+        monkeypatch.setattr(pdf.files, "write_aside", write_then_wait)
         outcomes = at_once([lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
 
         assert {outcome.pk for outcome in outcomes} == {InvoiceFile.objects.get().pk}
@@ -188,7 +188,7 @@ class TestOneDocument:
 
     def test_control_without_the_invoices_lock_one_of_them_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
         invoice = make_invoice()
-        both_have_looked, real = threading.Barrier(2), rendering.selectors.find_file
+        both_have_looked, real = threading.Barrier(2), pdf.selectors.find_file
         looks = threading.local()
 
         def find_then_wait(invoice_id: Any) -> Any:
@@ -198,8 +198,8 @@ class TestOneDocument:
                 both_have_looked.wait(timeout=60)
             return found
 
-        monkeypatch.setattr(rendering.locks, "lock_invoice", lambda pk: Invoice.objects.get(pk=pk))
-        monkeypatch.setattr(rendering.selectors, "find_file", find_then_wait)
+        monkeypatch.setattr(pdf.locks, "lock_invoice", lambda pk: Invoice.objects.get(pk=pk))
+        monkeypatch.setattr(pdf.selectors, "find_file", find_then_wait)
         outcomes = at_once([lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1

@@ -19,8 +19,8 @@ from apps.invoicing import events, handlers, selectors
 from apps.invoicing.models import Invoice, InvoiceLine, NumberSeries
 from apps.invoicing.services import (
     RefundNotProcessed,
+    credit_notes,
     credit_refunds_of_order,
-    crediting,
     issue_credit_note,
     issue_invoice,
     render_document,
@@ -165,7 +165,7 @@ class TestIssueCreditNote:
     def test_leaves_no_gap_when_it_fails_after_taking_the_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
         refund = make_refund(order_of(make_invoice()), amount=100)
         with monkeypatch.context() as patched, pytest.raises(RuntimeError), transaction.atomic():
-            patched.setattr(crediting, "record", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("crash")))
+            patched.setattr(credit_notes, "record", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("crash")))
             credit(refund)
         assert not NumberSeries.objects.filter(document_type="credit_note").exists()
         assert credit(refund).number == "CRN260000001"  # type: ignore[union-attr]
@@ -294,16 +294,16 @@ class TestAtOnce:
 
     def test_control_without_the_locks_the_database_has_to_refuse(self, monkeypatch: pytest.MonkeyPatch) -> None:
         refund = make_refund(order_of(make_invoice()), amount=10_000)
-        both_have_looked, real = threading.Barrier(2), crediting.selectors.find_credit_note_of_refund
+        both_have_looked, real = threading.Barrier(2), credit_notes.selectors.find_credit_note_of_refund
 
         def find_then_wait(refund_id: Any) -> Any:
             found = real(refund_id)
             both_have_looked.wait(timeout=60)
             return found
 
-        monkeypatch.setattr(crediting.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
-        monkeypatch.setattr(crediting.payment_locks, "lock_refund", lambda pk: Refund.objects.get(pk=pk))
-        monkeypatch.setattr(crediting.selectors, "find_credit_note_of_refund", find_then_wait)
+        monkeypatch.setattr(credit_notes.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
+        monkeypatch.setattr(credit_notes.payment_locks, "lock_refund", lambda pk: Refund.objects.get(pk=pk))
+        monkeypatch.setattr(credit_notes.selectors, "find_credit_note_of_refund", find_then_wait)
         outcomes = at_once([lambda: credit(refund) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1

@@ -16,7 +16,7 @@ from apps.core.events import SYSTEM, record
 from apps.core.models import Event
 from apps.invoicing import events, invariants
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
-from apps.invoicing.services import credit_refunds_of_order, issue_invoice, issuing
+from apps.invoicing.services import credit_refunds_of_order, invoices, issue_invoice
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
 from apps.payments import services as payments
@@ -236,7 +236,7 @@ class TestDocuments:
 
     def test_each_of_many_files_within_so_many_minutes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(invariants.documents, "_FILES_AT_ONCE", 2)
-        invoices = [make_rendered_invoice() for _ in range(8)]
+        issued = [make_rendered_invoice() for _ in range(8)]
         with tampering():
             InvoiceFile.objects.update(sha256="0" * 64)
 
@@ -246,7 +246,7 @@ class TestDocuments:
             assert len(rows) < 8
             seen += [row["path"] for row in rows]
 
-        assert sorted(seen) == sorted(invoice.file.path for invoice in invoices)
+        assert sorted(seen) == sorted(invoice.file.path for invoice in issued)
 
     @pytest.mark.parametrize(
         ("model", "trigger"),
@@ -391,7 +391,7 @@ class TestCreditNotes:
 
 class TestTheLedger:
     def test_an_invoice_that_was_not_booked(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(issuing, "_book", lambda *args, **kwargs: None)
+        monkeypatch.setattr(invoices, "_book", lambda *args, **kwargs: None)
         invoice = issue_invoice(order_id=make_paid_order().pk, actor=SYSTEM, now=NOON)
         assert {(row["invoice"], row["account"], row["booked"]) for row in found("INV-36")} == {
             (invoice.pk, account, None) for account in ("customer_advances", "sales", "output_igst", "round_off")

@@ -14,7 +14,7 @@ from apps.orders.models import Order, OrderLine
 from apps.payments import services
 from apps.payments.gateways import GatewayError
 from apps.payments.models import LedgerEntry, Refund, RefundLine
-from apps.payments.services.returning import note_refund_refused
+from apps.payments.services.refunds.gateway_updates import note_refund_refused
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import pay, take_in_refund

@@ -14,20 +14,20 @@ from apps.core import relay
 from apps.core.events import SYSTEM, record
 from apps.core.models import Delivery, Event, Outbox
 from apps.invoicing import events, handlers, selectors, services, tasks
-from apps.invoicing.gateways import files
-from apps.invoicing.gateways.files import DocumentNotStored
+from apps.invoicing.gateways import pdf_files
+from apps.invoicing.gateways.pdf_files import DocumentNotStored
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
 from apps.invoicing.selectors import DocumentDamaged, DocumentNotReady, InvoiceNotFound
 from apps.invoicing.services import (
     OrderDoesNotAddUp,
     OrderNotInvoiceable,
     SeriesUnavailable,
+    invoices,
     issue_invoice,
-    issuing,
-    numbering,
+    number_series,
+    pdf,
     render_document,
     render_missing_documents,
-    rendering,
 )
 from apps.orders import events as order_events
 from apps.orders.models import Order, OrderLine
@@ -157,7 +157,7 @@ class TestIssueInvoice:
 
     def test_names_the_payment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         attempt = SimpleNamespace(method="upi", gateway_payment_id="pay_QxT7bZ1mN4kP2s")
-        monkeypatch.setattr(issuing.payments, "find_captured_attempt", lambda order_id: attempt)
+        monkeypatch.setattr(invoices.payments, "find_captured_attempt", lambda order_id: attempt)
         assert make_invoice().payment_reference == "UPI pay_QxT7bZ1mN4kP2s"
 
     def test_is_not_touched_by_what_changes_later(self) -> None:
@@ -233,7 +233,7 @@ class TestIssueInvoiceRefuses:
     def test_leaves_no_gap_when_it_fails_after_taking_the_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
         order = make_paid_order()
         with monkeypatch.context() as patch:
-            patch.setattr(issuing, "record", lambda *args, **kwargs: 1 / 0)
+            patch.setattr(invoices, "record", lambda *args, **kwargs: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 issue(order)
         self.assert_nothing_happened()
@@ -244,17 +244,17 @@ class TestIssueInvoiceRefuses:
 class TestTheYear:
     def test_each_financial_year_and_registration_has_a_series_of_its_own(self) -> None:
         other = make_registration(gstin="29ABCPE1234F1Z7", state="29", is_default=False)
-        invoices = [
+        issued = [
             make_invoice(now=LAST_SECOND - timedelta(hours=1)),
             make_invoice(now=LAST_SECOND + timedelta(seconds=1)),
             make_invoice(registration=other, now=LAST_SECOND + timedelta(seconds=1)),
         ]
-        assert [(invoice.number, invoice.financial_year) for invoice in invoices] == [
+        assert [(invoice.number, invoice.financial_year) for invoice in issued] == [
             ("INV260000001", "2026-27"),
             ("INV270000001", "2027-28"),
             ("INV270000001", "2027-28"),
         ]
-        assert [invoice.invoice_date.isoformat() for invoice in invoices] == ["2027-03-31", "2027-04-01", "2027-04-01"]
+        assert [invoice.invoice_date.isoformat() for invoice in issued] == ["2027-03-31", "2027-04-01", "2027-04-01"]
 
     def test_never_stands_before_the_document_with_the_lower_number(self) -> None:
         first = make_invoice(now=NOON)
@@ -265,16 +265,16 @@ class TestTheYear:
     def test_is_chosen_again_if_the_wait_for_the_lock_goes_past_midnight(self, monkeypatch: pytest.MonkeyPatch) -> None:
         make_invoice(now=LAST_SECOND - timedelta(days=1))
         order = make_paid_order()
-        real, waited = numbering.locks.lock_series, []
+        real, waited = number_series.locks.lock_series, []
 
         def slow_lock(**wanted: Any) -> NumberSeries | None:
             if not waited:
                 moment = time.monotonic()
-                monkeypatch.setattr(numbering, "time", SimpleNamespace(monotonic=lambda: moment + 3))
+                monkeypatch.setattr(number_series, "time", SimpleNamespace(monotonic=lambda: moment + 3))
                 waited.append(True)
             return real(**wanted)
 
-        monkeypatch.setattr(numbering.locks, "lock_series", slow_lock)
+        monkeypatch.setattr(number_series.locks, "lock_series", slow_lock)
         invoice = issue(order, now=LAST_SECOND)
 
         assert (invoice.number, invoice.financial_year) == ("INV270000001", "2027-28")
@@ -316,14 +316,14 @@ class TestRenderDocument:
         self, documents: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         invoice = make_invoice()
-        real = rendering.documents.draw_invoice
+        real = pdf.documents.draw_invoice
 
         def draw_while_another_finishes(*args: Any) -> bytes:
-            monkeypatch.setattr(rendering.documents, "draw_invoice", real)
+            monkeypatch.setattr(pdf.documents, "draw_invoice", real)
             render_document(invoice_id=invoice.pk, now=NOON)
             return b"%PDF- of a newer release"
 
-        monkeypatch.setattr(rendering.documents, "draw_invoice", draw_while_another_finishes)
+        monkeypatch.setattr(pdf.documents, "draw_invoice", draw_while_another_finishes)
         file = render_document(invoice_id=invoice.pk, now=NOON)
 
         [stored] = [path for path in documents.rglob("*") if path.is_file()]
@@ -335,7 +335,7 @@ class TestRenderDocument:
     ) -> None:
         invoice = make_invoice()
         with monkeypatch.context() as patch:
-            patch.setattr(rendering, "record", lambda *args, **kwargs: 1 / 0)
+            patch.setattr(pdf, "record", lambda *args, **kwargs: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 render_document(invoice_id=invoice.pk, now=NOON)
         assert not InvoiceFile.objects.exists()
@@ -352,7 +352,7 @@ class TestRenderDocument:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         with monkeypatch.context() as patch:
-            patch.setattr(files.os, "fsync", full)
+            patch.setattr(pdf_files.os, "fsync", full)
             with pytest.raises(
                 DocumentNotStored, match=r"INV260000001.pdf could not be stored: No space left on device"
             ):
@@ -395,14 +395,14 @@ class TestRenderMissingDocuments:
 
     def test_one_that_fails_stops_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
         bad, good = make_invoice(), make_invoice()
-        real = rendering.documents.draw_invoice
+        real = pdf.documents.draw_invoice
 
         def draw(invoice: Invoice, lines: Any) -> bytes:
             if invoice.pk == bad.pk:
                 raise ValueError("unprintable")
             return real(invoice, lines)
 
-        monkeypatch.setattr(rendering.documents, "draw_invoice", draw)
+        monkeypatch.setattr(pdf.documents, "draw_invoice", draw)
 
         assert render_missing_documents(now=NOON + timedelta(hours=1)) == 1
         assert selectors.find_file(good.pk) is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apps.catalog.services.stocktaking import MAX_ON_HAND
+from apps.catalog.services.stock_adjustments import MAX_ON_HAND
 from apps.core import ids
 from apps.core.events import SYSTEM
 from apps.notifications.services import render_evidence_pdf

@@ -29,7 +29,7 @@ from apps.notifications.handlers import (
 from apps.notifications.models import Notification
 from apps.payments import selectors as money
 from apps.payments import services as payments
-from apps.payments.gateways import razorpay_calls
+from apps.payments.gateways.razorpay import calls
 from apps.payments.models import Dispute, DisputeEvidence, Payment
 from config.subscriptions import HANDLERS
 from tests.factories.catalog import make_registration
@@ -49,7 +49,7 @@ STATEMENT = {
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(calls, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from apps.core import clock
 from apps.core.models import Event
 from apps.notifications import services
 from apps.notifications.models import Notification
-from apps.notifications.services import telling
+from apps.notifications.services import composition
 from apps.notifications.states import NotificationStatus
 from apps.orders import locks as order_locks
 from apps.orders import selectors as orders
@@ -133,7 +133,7 @@ class TestTwoFailuresAtOnce:
         self, events: list[Event], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         both_have_looked = threading.Barrier(2)
-        was_said = telling.selectors.was_said
+        was_said = composition.selectors.was_said
 
         def look_together(row: Notification) -> bool:
             found = was_said(row)
@@ -142,7 +142,7 @@ class TestTwoFailuresAtOnce:
             return bool(found)
 
         monkeypatch.setattr(order_locks, "lock_order", orders.get_order)
-        monkeypatch.setattr(telling.selectors, "was_said", look_together)
+        monkeypatch.setattr(composition.selectors, "was_said", look_together)
 
         self._tell_at_once(events)
 

@@ -14,7 +14,7 @@ from apps.accounts.gateways import mail as code_mail
 from apps.accounts.models import User
 from apps.notifications import rules
 from apps.notifications.gateways import mail as message_mail
-from apps.notifications.services import writing
+from apps.notifications.services import rendering
 from apps.notifications.states import Channel
 from tests.notifications.test_templates import FACTS, MESSAGES
 
@@ -32,7 +32,7 @@ _OTHER_NAME = re.compile(r"\bBahi\b")
 
 
 def facts() -> dict[str, Any]:
-    return {**FACTS, **writing.person(User(name="Asha"))}
+    return {**FACTS, **rendering.person(User(name="Asha"))}
 
 
 def name_and_address(header: str) -> tuple[str, str]:
@@ -60,10 +60,10 @@ def test_no_template_names_a_shop(path: Path) -> None:
 def test_sms_and_mails_name_the_shop(message: rules.Message) -> None:
     texts = []
     if Channel.SMS in message.channels:
-        texts.append(writing.sms(message, facts())[1])
+        texts.append(rendering.sms(message, facts())[1])
     if Channel.EMAIL in message.channels:
-        texts.append(writing.email(message, facts())[1])
-        texts.append(writing.email_html(message.name, facts(), title="x"))
+        texts.append(rendering.email(message, facts())[1])
+        texts.append(rendering.email_html(message.name, facts(), title="x"))
 
     for text in texts:
         assert SHOP in text

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from apps.notifications import rules
-from apps.notifications.services import telling, writing
+from apps.notifications.services import composition, rendering
 from apps.notifications.states import Channel
 
 FACTS: dict[str, Any] = {
@@ -49,12 +49,12 @@ class Tags(HTMLParser):
 
 
 def test_every_message_has_a_writer() -> None:
-    assert set(telling._WRITERS) == set(rules.MESSAGES)
+    assert set(composition._WRITERS) == set(rules.MESSAGES)
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.name)
 def test_the_in_app_text_renders(message: rules.Message) -> None:
-    title, body = writing.in_app(message, FACTS)
+    title, body = rendering.in_app(message, FACTS)
 
     assert title
     assert body
@@ -66,7 +66,7 @@ def test_the_in_app_text_renders(message: rules.Message) -> None:
     "message", [m for m in MESSAGES if Channel.SMS in m.channels], ids=lambda message: message.name
 )
 def test_the_sms_renders(message: rules.Message) -> None:
-    variables, text = writing.sms(message, FACTS)
+    variables, text = rendering.sms(message, FACTS)
 
     assert "##" not in text
     assert all(0 < len(value) <= rules.SMS_VARIABLE_LENGTH for value in variables.values())
@@ -77,8 +77,8 @@ def test_the_sms_renders(message: rules.Message) -> None:
     "message", [m for m in MESSAGES if Channel.EMAIL in m.channels], ids=lambda message: message.name
 )
 def test_the_email_renders_as_text_and_html(message: rules.Message) -> None:
-    subject, text = writing.email(message, FACTS)
-    html = writing.email_html(message.name, FACTS, title=subject)
+    subject, text = rendering.email(message, FACTS)
+    html = rendering.email_html(message.name, FACTS, title=subject)
 
     assert "\n" not in subject
     assert "{" not in subject + text
@@ -93,8 +93,8 @@ def test_the_email_renders_as_text_and_html(message: rules.Message) -> None:
 
 def test_the_confirmation_shows_lines_and_sums() -> None:
     message = rules.MESSAGES["order_confirmed"]
-    _, text = writing.email(message, {**FACTS, "round_off": "-₹0.15"})
-    html = writing.email_html("order_confirmed", {**FACTS, "round_off": "-₹0.15"}, title="Confirmed")
+    _, text = rendering.email(message, {**FACTS, "round_off": "-₹0.15"})
+    html = rendering.email_html("order_confirmed", {**FACTS, "round_off": "-₹0.15"}, title="Confirmed")
 
     assert "2 x Kurta <b>blue</b>: ₹1,179.00" in text
     assert "Round-off: -₹0.15" in text
@@ -103,6 +103,6 @@ def test_the_confirmation_shows_lines_and_sums() -> None:
 
 
 def test_somebody_without_a_name_is_greeted_all_the_same() -> None:
-    _, text = writing.email(rules.MESSAGES["order_expired"], {**FACTS, "name": ""})
+    _, text = rendering.email(rules.MESSAGES["order_expired"], {**FACTS, "name": ""})
 
     assert text.startswith("Hello,\n")

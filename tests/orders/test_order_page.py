@@ -18,7 +18,7 @@ from apps.orders.models import Order
 from apps.payments import services as payments
 from apps.payments.gateways import GatewayError
 from apps.payments.models import Refund
-from apps.payments.services.returning import note_refund_refused, note_refund_unknown
+from apps.payments.services.refunds.gateway_updates import note_refund_refused, note_refund_unknown
 from apps.payments.states import AttemptStatus
 from tests.factories.accounts import make_address, make_staff, make_user
 from tests.factories.catalog import make_variant

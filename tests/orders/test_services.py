@@ -15,7 +15,7 @@ from apps.core.events import SYSTEM, fold, gateway_actor, stored_fields
 from apps.core.models import Event, Outbox
 from apps.orders import locks, rules, services
 from apps.orders.models import Order, OrderLine, OrderNotFound
-from apps.orders.services import LineRequest, ending
+from apps.orders.services import LineRequest, cancellation
 from apps.orders.states import OrderStatus
 from apps.orders.tasks import expire_orders as expire_orders_task
 from tests.factories.accounts import make_address
@@ -487,14 +487,14 @@ class TestExpireOrders:
 
     def test_one_that_fails_keeps_nobody_waiting(self, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         broken, sound = make_order(owner, now=NOW - timedelta(minutes=1)), make_order(owner, now=NOW)
-        real = ending.stock.release_holds
+        real = cancellation.stock.release_holds
 
         def release(*, references: Any, **rest: Any) -> None:
             if set(references) & set(broken.lines.values_list("pk", flat=True)):
                 raise RuntimeError("planted")
             real(references=references, **rest)
 
-        monkeypatch.setattr(ending.stock, "release_holds", release)
+        monkeypatch.setattr(cancellation.stock, "release_holds", release)
 
         assert services.expire_orders(now=NOW + timedelta(hours=1)) == 1
 

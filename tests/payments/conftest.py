@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apps.payments.gateways import razorpay_calls
+from apps.payments.gateways.razorpay import calls
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.support.gateway_payments import pay_at_gateway
@@ -13,7 +13,7 @@ from tests.support.gateway_payments import pay_at_gateway
 @pytest.fixture(autouse=True)
 def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeat calls to the gateway at once."""
-    monkeypatch.setattr(razorpay_calls, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(calls, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from apps.core import audit, clock
 from apps.core.errors import Conflict
 from apps.core.events import SYSTEM
 from apps.orders.models import Order
-from apps.orders.services import ending, expire_orders
+from apps.orders.services import cancellation, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import locks, services
 from apps.payments.invariants import INVARIANTS
@@ -152,7 +152,7 @@ class TestExpiry:
             finally:
                 arrived.set()
 
-        monkeypatch.setattr(ending.locks, "lock_order_if_free", read_and_wait)
+        monkeypatch.setattr(cancellation.locks, "lock_order_if_free", read_and_wait)
 
         run_together(lambda: expire_orders(now=later), arrive)
 

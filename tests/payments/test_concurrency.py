@@ -14,10 +14,10 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.orders.models import Order
 from apps.payments import locks, selectors, services
-from apps.payments.gateways import razorpay
+from apps.payments.gateways.razorpay import adapter
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Webhook
-from apps.payments.services import applying, starting
+from apps.payments.services import attempts, payments
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -42,7 +42,7 @@ def without_locks(monkeypatch: pytest.MonkeyPatch, *, meet_in: str) -> Iterator[
     `meet_in` names the function of `applying` before which they wait for each other.
     """
     barrier = threading.Barrier(2)
-    real = getattr(applying, meet_in)
+    real = getattr(attempts, meet_in)
 
     def meet(*args: Any, **kwargs: Any) -> Any:
         barrier.wait(60)
@@ -52,10 +52,10 @@ def without_locks(monkeypatch: pytest.MonkeyPatch, *, meet_in: str) -> Iterator[
         return PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id=gateway_payment_id).first()
 
     with monkeypatch.context() as patch:
-        patch.setattr(applying, "lock_order", lambda pk: Order.objects.get(pk=pk))
+        patch.setattr(attempts, "lock_order", lambda pk: Order.objects.get(pk=pk))
         patch.setattr(locks, "lock_payment", lambda pk: Payment.objects.get(pk=pk))
         patch.setattr(locks, "lock_attempt", read_attempt)
-        patch.setattr(applying, meet_in, meet)
+        patch.setattr(attempts, meet_in, meet)
         yield
 
 
@@ -93,7 +93,7 @@ def test_webhook_callback_and_poll_at_once_book_the_money_once(order: Any, sandb
     def by_poll() -> None:
         services.sync_payment(payment_id=payment.pk, now=clock.now())
 
-    facts = razorpay.Razorpay().get_payment(gateway_payment_id=paid["razorpay_payment_id"])
+    facts = adapter.Razorpay().get_payment(gateway_payment_id=paid["razorpay_payment_id"])
     results = run_together(by_webhook, by_webhook, by_callback, by_poll, by_poll, take_in_as(facts, Source.OPERATOR))
 
     assert results[:5] == [None] * 5
@@ -133,8 +133,8 @@ def test_control_without_locks_neither_of_two_captures_is_seen_as_the_second(
 ) -> None:
     payment = make_payment(order)
     first, second = make_facts(payment), make_facts(payment)
-    monkeypatch.setattr(applying, "tell_order", lambda **_: None)
-    monkeypatch.setattr(applying, "sync_payment_status", lambda *_, **__: None)
+    monkeypatch.setattr(attempts, "tell_order", lambda **_: None)
+    monkeypatch.setattr(attempts, "sync_payment_status", lambda *_, **__: None)
     with without_locks(monkeypatch, meet_in="_post_capture"):
         run_together(take_in_as(first, Source.OPERATOR), take_in_as(second, Source.POLL))
     assert list(PaymentAttempt.objects.values_list("review_reason", flat=True)) == ["", ""]
@@ -154,14 +154,14 @@ def test_eight_clicks_on_pay_make_one_payment(order: Any) -> None:
 
 def test_control_without_the_lock_a_click_fails_at_the_constraint(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     barrier = threading.Barrier(2)
-    real = starting._amount_due
+    real = payments._amount_due
 
     def meet(*args: Any) -> int:
         barrier.wait(60)
         return real(*args)
 
-    monkeypatch.setattr(starting, "lock_order", lambda pk: Order.objects.get(pk=pk))
-    monkeypatch.setattr(starting, "_amount_due", meet)
+    monkeypatch.setattr(payments, "lock_order", lambda pk: Order.objects.get(pk=pk))
+    monkeypatch.setattr(payments, "_amount_due", meet)
     results = run_together(*[_start(order)] * 2)
     assert [type(result) for result in results if isinstance(result, Exception)] == [IntegrityError]
     assert Payment.objects.count() == 1

@@ -11,7 +11,7 @@ from apps.payments import selectors, services
 from apps.payments.gateways import GatewayError, GatewayRefund
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import PaymentAttempt, ReconciliationException, Refund
-from apps.payments.services.returning import note_refund_refused
+from apps.payments.services.refunds.gateway_updates import note_refund_refused
 from apps.payments.states import Source
 from tests.factories.payments import make_dispute, new_gateway_id, pay, take_in_refund
 from tests.support.colleagues import ASHA, BALA, DEEPA

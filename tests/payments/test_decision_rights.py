@@ -14,7 +14,7 @@ from apps.orders.models import Order
 from apps.payments import rules, services
 from apps.payments.gateways import GatewayError
 from apps.payments.models import Dispute, LedgerTransaction, PaymentAttempt, Refund
-from apps.payments.services.returning import note_refund_refused
+from apps.payments.services.refunds.gateway_updates import note_refund_refused
 from apps.payments.states import IMMEDIATE_OPERATIONS, Decision, MoneyOperation
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_dispute, make_facts, make_payment, make_refund, pay, take_in, take_in_refund

@@ -12,7 +12,8 @@ from apps.core.models import Event
 from apps.orders.models import Order
 from apps.payments import locks, services
 from apps.payments.models import Dispute, PaymentAttempt, Refund
-from apps.payments.services import disputing, refund_amounts, refunding
+from apps.payments.services.disputes import gateway_updates
+from apps.payments.services.refunds import amounts, requests
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -52,15 +53,15 @@ def test_control_without_the_locks_both_answers_pass_the_check(
 ) -> None:
     dispute = make_dispute(attempt)
     barrier = threading.Barrier(2)
-    real = disputing.check_answerable
+    real = gateway_updates.check_answerable
 
     def meet(*args: Any, **kwargs: Any) -> None:
         real(*args, **kwargs)
         barrier.wait(60)
 
-    monkeypatch.setattr(disputing, "lock_order", lambda pk: Order.objects.get(pk=pk))
+    monkeypatch.setattr(gateway_updates, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(locks, "lock_dispute", lambda **_: Dispute.objects.get(pk=dispute.pk))
-    monkeypatch.setattr(disputing, "check_answerable", meet)
+    monkeypatch.setattr(gateway_updates, "check_answerable", meet)
 
     results = run_together(accept(dispute), contest(dispute))
 
@@ -94,7 +95,7 @@ def test_control_without_the_locks_disputed_money_is_promised_back(
 ) -> None:
     ask_back, dispute = _open_and_ask_back(attempt)
     checked, disputed = threading.Event(), threading.Event()
-    real = refund_amounts.check_amount
+    real = amounts.check_amount
 
     def wait_for_the_dispute(*args: Any, **kwargs: Any) -> None:
         real(*args, **kwargs)
@@ -107,12 +108,12 @@ def test_control_without_the_locks_disputed_money_is_promised_back(
         disputed.set()
         return made
 
-    monkeypatch.setattr(refunding, "lock_order", lambda pk: Order.objects.get(pk=pk))
+    monkeypatch.setattr(requests, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(
         locks, "lock_captured_attempts", lambda *_, **__: list(PaymentAttempt.objects.filter(status="captured"))
     )
-    monkeypatch.setattr(refund_amounts, "check_amount", wait_for_the_dispute)
-    monkeypatch.setattr(refunding, "tell_order", lambda **_: None)
+    monkeypatch.setattr(amounts, "check_amount", wait_for_the_dispute)
+    monkeypatch.setattr(requests, "tell_order", lambda **_: None)
 
     run_together(ask_back, dispute_in_between)
 

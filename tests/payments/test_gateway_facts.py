@@ -13,7 +13,7 @@ from apps.core.models import Event
 from apps.orders.models import Order
 from apps.payments import selectors, services
 from apps.payments.gateways import GatewayRefund
-from apps.payments.gateways.razorpay_facts import envelope_from, refund_from
+from apps.payments.gateways.razorpay.entities import envelope_from, refund_from
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import (
     Dispute,
@@ -298,7 +298,7 @@ class TestRefundInPayersCurrency:
         entity = refund_entity(
             refund.attempt, amount=amount, currency=currency, notes={"refund": refund.public_id}, receipt=refund.number
         )
-        monkeypatch.setattr("apps.payments.services.giving_back._make", lambda *_: refund_from(entity))
+        monkeypatch.setattr("apps.payments.services.refunds.submission._make", lambda *_: refund_from(entity))
         services.send_refund(refund_id=refund.pk, now=clock.now())
         refund.refresh_from_db()
         return refund
@@ -705,7 +705,7 @@ class TestOwnCall:
             gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id,
             status="processed", amount=4_999, currency="INR", our_refund=refund.public_id,
         )  # fmt: skip
-        monkeypatch.setattr("apps.payments.services.giving_back._make", lambda *_: facts)
+        monkeypatch.setattr("apps.payments.services.refunds.submission._make", lambda *_: facts)
         entries, now = LedgerEntry.objects.count(), clock.now()
 
         services.send_refund(refund_id=refund.pk, now=now)

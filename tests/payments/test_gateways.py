@@ -19,8 +19,8 @@ from apps.payments.gateways import (
     UnreadableFacts,
     get_gateway,
 )
-from apps.payments.gateways.razorpay_disputes import dispute_from
-from apps.payments.gateways.razorpay_facts import (
+from apps.payments.gateways.razorpay.disputes import dispute_from
+from apps.payments.gateways.razorpay.entities import (
     masked_payer,
     order_from,
     payment_from,
@@ -28,7 +28,7 @@ from apps.payments.gateways.razorpay_facts import (
     webhook_from,
     with_prefix,
 )
-from apps.payments.gateways.razorpay_links import link_from
+from apps.payments.gateways.razorpay.payment_links import link_from
 
 WEBHOOK_SECRET = "whsec_test_456"
 WEBHOOK_BODY = (

@@ -11,7 +11,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.payments import selectors, services
 from apps.payments.gateways import Proof
-from apps.payments.gateways.razorpay_disputes import dispute_from
+from apps.payments.gateways.razorpay.disputes import dispute_from
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt, ReconciliationException, Refund, Webhook
 from apps.payments.services.payer_currency import requested_from_gateway
@@ -119,7 +119,7 @@ class TestDisputeInPayersCurrency:
                 asked.append(amount)
                 return replace(dispute_from(dispute_entity(attempt, amount=700)), status="under_review")
 
-        monkeypatch.setattr("apps.payments.services.disputing.get_gateway", lambda _: Gateway())
+        monkeypatch.setattr("apps.payments.services.disputes.gateway_updates.get_gateway", lambda _: Gateway())
         proof = Proof(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
         services.send_dispute_answer(dispute_id=dispute.pk, proofs=[proof], now=clock.now())
 

@@ -8,7 +8,7 @@ import pytest
 
 from apps.core import clock
 from apps.core.events import SYSTEM
-from apps.payments import locks, selectors, services, statements
+from apps.payments import locks, selectors, services, sql
 from apps.payments.models import PaymentAttempt, ReconciliationException
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -34,7 +34,7 @@ def test_a_missing_line_that_comes_while_staff_decide_clears_once(
     import_csv(as_csv(line("adj_00000000000001", "adjustment", amount=5, debit=5, credit_type="fee")))
     services.find_missing_lines(now=clock.now() + timedelta(days=6))
     missed = ReconciliationException.objects.get()
-    barrier, has_decided, first, real = threading.Barrier(2), threading.Event(), threading.Lock(), statements.add_lines
+    barrier, has_decided, first, real = threading.Barrier(2), threading.Event(), threading.Lock(), sql.add_lines
 
     def pause(**values: Any) -> Any:
         added = real(**values)
@@ -55,7 +55,7 @@ def test_a_missing_line_that_comes_while_staff_decide_clears_once(
         finally:
             has_decided.set()
 
-    monkeypatch.setattr(statements, "add_lines", pause)
+    monkeypatch.setattr(sql, "add_lines", pause)
     if not is_locked:
         monkeypatch.setattr(locks, "lock_booking_of_lines", lambda: None)
 

@@ -172,12 +172,13 @@ def test_what_the_gateway_alone_knows_is_a_difference(settled: Any) -> None:
 def test_a_gateway_that_does_not_answer_is_said_and_not_waited_for(
     settled: Any, owner: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.payments.services.comparing._FAILURES_THAT_END_A_ROUND", 2)
+    monkeypatch.setattr("apps.payments.services.settlements.reconciliation._FAILURES_THAT_END_A_ROUND", 2)
     for _ in range(4):
         make_payment(make_order(owner))
     asked: list[Any] = []
     monkeypatch.setattr(
-        "apps.payments.services.comparing.sync_payment", lambda **which: asked.append(which["payment_id"]) or False
+        "apps.payments.services.settlements.reconciliation.sync_payment",
+        lambda **which: asked.append(which["payment_id"]) or False,
     )
 
     code, text = outcome("reconcile", "--json")
@@ -188,11 +189,12 @@ def test_a_gateway_that_does_not_answer_is_said_and_not_waited_for(
 
 
 def test_many_rows_are_walked_some_at_a_time(owner: Any, settled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.payments.services.comparing._AT_A_TIME", 2)
+    monkeypatch.setattr("apps.payments.services.settlements.reconciliation._AT_A_TIME", 2)
     made = {make_payment(make_order(owner)).pk for _ in range(5)}
     asked: list[Any] = []
     monkeypatch.setattr(
-        "apps.payments.services.comparing.sync_payment", lambda **which: asked.append(which["payment_id"])
+        "apps.payments.services.settlements.reconciliation.sync_payment",
+        lambda **which: asked.append(which["payment_id"]),
     )
 
     services.reconcile(now=clock.now())
@@ -207,7 +209,7 @@ def test_a_report_that_the_gateway_does_not_give_is_said_without_a_traceback(
     def away(*_: Any, **__: Any) -> Any:
         raise OutcomeUnknown(GatewayError(code="NO_ANSWER", description="the line is dead"))
 
-    monkeypatch.setattr("apps.payments.gateways.razorpay.Razorpay.list_settlement_rows", away)
+    monkeypatch.setattr("apps.payments.gateways.razorpay.adapter.Razorpay.list_settlement_rows", away)
 
     with pytest.raises(CommandError, match="the line is dead") as failure:
         run("import_settlements")

@@ -181,15 +181,15 @@ class TestRetryRefund:
             gateway="razorpay", id=made["id"], status="processed", amount=5_000, currency="INR",
             gateway_payment_id=captured(paid).gateway_payment_id, our_refund=failed.public_id,
         )  # fmt: skip
-        from apps.payments.services import giving_back
+        from apps.payments.services.refunds import submission
 
-        real = giving_back._make
+        real = submission._make
 
         def with_a_webhook_in_between(*args: Any) -> GatewayRefund:
             services.apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=SYSTEM, now=clock.now())
             return real(*args)
 
-        monkeypatch.setattr(giving_back, "_make", with_a_webhook_in_between)
+        monkeypatch.setattr(submission, "_make", with_a_webhook_in_between)
 
         assert send(again).status == "cancelled"
 

@@ -21,7 +21,7 @@ from apps.orders.services import expire_orders
 from apps.payments import locks, selectors, services
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund
-from apps.payments.services import giving_back, refund_amounts, refunding
+from apps.payments.services.refunds import amounts, requests, submission
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import make_facts, make_payment, pay, take_in
@@ -58,7 +58,7 @@ def test_ten_full_refunds_at_once_are_one(order: Any) -> None:
 def test_control_without_the_locks_the_money_is_promised_twice(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pay(order)
     barrier = threading.Barrier(2)
-    real = refund_amounts.check_amount
+    real = amounts.check_amount
 
     def meet(*args: Any, **kwargs: Any) -> None:
         real(*args, **kwargs)
@@ -67,10 +67,10 @@ def test_control_without_the_locks_the_money_is_promised_twice(order: Any, monke
     def unlocked(order_id: Any, **_: Any) -> list[PaymentAttempt]:
         return list(PaymentAttempt.objects.filter(payment__order_id=order_id, status="captured"))
 
-    monkeypatch.setattr(refunding, "lock_order", lambda pk: Order.objects.get(pk=pk))
+    monkeypatch.setattr(requests, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(locks, "lock_captured_attempts", unlocked)
-    monkeypatch.setattr(refund_amounts, "check_amount", meet)
-    monkeypatch.setattr(refunding, "tell_order", lambda **_: None)
+    monkeypatch.setattr(amounts, "check_amount", meet)
+    monkeypatch.setattr(requests, "tell_order", lambda **_: None)
     numbers = iter(range(7, 100))
     # The numbering would catch it by chance; the sum must be safe by itself.
     real_create = Refund.objects.create
@@ -150,7 +150,7 @@ def test_control_without_claim_and_key_refunds_are_doubled(
         barrier.wait(60)
         return found
 
-    monkeypatch.setattr(giving_back, "_claim", both)
+    monkeypatch.setattr(submission, "_claim", both)
     run_together(*[lambda: services.send_refund(refund_id=refund.pk, now=clock.now())] * 2)
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 2
 
@@ -229,7 +229,7 @@ def test_control_without_the_lock_a_capture_amid_expiry_is_lost(
         run_together(lambda: expire_orders(now=later))
         return read_before_expiry
 
-    monkeypatch.setattr("apps.payments.services.applying.lock_order", unlocked)
+    monkeypatch.setattr("apps.payments.services.attempts.lock_order", unlocked)
     (result,) = run_together(lambda: take_in(facts, now=later))
 
     assert isinstance(result, InvalidTransition)

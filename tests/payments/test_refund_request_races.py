@@ -10,7 +10,7 @@ from apps.core import clock, idempotency
 from apps.core.idempotency import StoredAnswer
 from apps.payments import selectors, services
 from apps.payments.models import Refund
-from apps.payments.services import refund_previews
+from apps.payments.services.refunds import previews
 from tests.factories.accounts import make_staff
 from tests.factories.catalog import make_registration
 from tests.factories.orders import actor_for, make_order
@@ -51,7 +51,7 @@ class TestOnePageSubmittedTwice:
             return None
 
         monkeypatch.setattr(idempotency, "claim", claim_nothing)
-        monkeypatch.setattr(refund_previews.selectors, "refundable_of", lambda _: order.total_amount)
+        monkeypatch.setattr(previews.selectors, "refundable_of", lambda _: order.total_amount)
 
         _submit_twice(order)
 
@@ -87,8 +87,8 @@ class TestTwoPeople:
             barrier.wait(60)
             return left
 
-        monkeypatch.setattr(refund_previews, "lock_order", lambda _: order)
-        monkeypatch.setattr(refund_previews.selectors, "refundable_of", meet)
+        monkeypatch.setattr(previews, "lock_order", lambda _: order)
+        monkeypatch.setattr(previews.selectors, "refundable_of", meet)
 
         results = self._request_both(order)
 

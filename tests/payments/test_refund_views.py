@@ -11,7 +11,7 @@ from apps.core import clock, ids
 from apps.payments import services
 from apps.payments.gateways import GatewayError
 from apps.payments.models import LedgerTransaction, Refund
-from apps.payments.services.returning import note_refund_refused
+from apps.payments.services.refunds.gateway_updates import note_refund_refused
 from apps.payments.states import RefundStatus
 from tests.architecture.test_access import everything_stored, without_request_id
 from tests.factories.accounts import make_staff

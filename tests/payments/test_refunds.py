@@ -12,7 +12,8 @@ from apps.core.events import SYSTEM, Actor
 from apps.core.models import Event
 from apps.orders.services import OrderNotCancellable, expire_orders
 from apps.payments import selectors, services
-from apps.payments.gateways import GatewayRefund, razorpay
+from apps.payments.gateways import GatewayRefund
+from apps.payments.gateways.razorpay import adapter
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, PaymentAttempt, Refund
 from apps.payments.states import Source
@@ -408,7 +409,7 @@ def test_a_lost_answer_is_unknown_and_never_doubles_the_refund(paid: Any, sandbo
 def test_a_worker_that_died_in_the_call_leaves_a_refund_that_is_looked_up(paid: Any, sandbox: Any) -> None:
     refund = ask(paid)
     Refund.objects.filter(pk=refund.pk).update(gateway_call="unknown", claimed_until=clock.now())
-    razorpay.Razorpay().create_refund(
+    adapter.Razorpay().create_refund(
         gateway_payment_id=refund.attempt.gateway_payment_id, amount=refund.amount, speed="normal", receipt=refund.number,
         notes={"refund": refund.public_id}, idempotency_key="a-key-of-somebody-else",
     )  # fmt: skip

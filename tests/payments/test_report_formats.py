@@ -16,7 +16,7 @@ from apps.core.clock import IST
 from apps.core.events import SYSTEM
 from apps.payments import selectors, services
 from apps.payments.gateways import SettlementRow, UnreadableFacts
-from apps.payments.gateways.razorpay_reports import inspect_report, rows_from_report
+from apps.payments.gateways.razorpay.report_files import inspect_report, rows_from_report
 from apps.payments.gateways.report_formats import DAY_FIRST, MONTH_FIRST, KnownFact
 from apps.payments.gateways.report_recognition import resolve_format
 from apps.payments.models import (

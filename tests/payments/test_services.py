@@ -20,7 +20,7 @@ from apps.orders.states import OrderStatus
 from apps.payments import selectors, services
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerEntry, LedgerTransaction, Payment, PaymentAttempt, PaymentNotFound
-from apps.payments.services.checking import _note_answered
+from apps.payments.services.polling import _note_answered
 from apps.payments.states import AttemptStatus, GatewayCall, PaymentStatus, ReviewReason
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_facts, make_payment, new_gateway_id, pay, take_in

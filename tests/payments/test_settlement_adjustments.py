@@ -108,7 +108,7 @@ class TestAdjustment:
     ) -> None:
         facts = make_dispute_facts(paid, amount_deducted=paid.amount)
         monkeypatch.setattr(
-            "apps.payments.gateways.razorpay.Razorpay.get_dispute", lambda self, *, gateway_dispute_id: facts
+            "apps.payments.gateways.razorpay.adapter.Razorpay.get_dispute", lambda self, *, gateway_dispute_id: facts
         )
 
         import_csv(as_csv(line_of(paid), adjustment(1, debit=paid.amount, dispute_id=facts.id)))
@@ -488,7 +488,7 @@ class TestNoSettlementImported:
     def test_closes_once_each_payment_has_an_item_of_its_own(
         self, owed: list[PaymentAttempt], late: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("apps.payments.services.receivables._MOST_OPENED", 1)
+        monkeypatch.setattr("apps.payments.services.settlements.receivables._MOST_OPENED", 1)
         services.find_overdue_receivables(now=late)
         import_csv(as_csv(line_of(owed[0])), now=late)
         assert self.violated_at(late) == []

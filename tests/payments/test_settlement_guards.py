@@ -7,9 +7,9 @@ import pytest
 from django.db import connection
 
 from apps.core import clock
-from apps.payments import locks, selectors, services, statements
+from apps.payments import locks, selectors, services, sql
 from apps.payments.gateways import UnreadableFacts
-from apps.payments.gateways.razorpay_recon import row_from
+from apps.payments.gateways.razorpay.settlements import row_from
 from apps.payments.models import PaymentAttempt
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -70,7 +70,7 @@ def test_a_refund_that_has_failed_here_is_not_cleared_by_its_line(paid: PaymentA
 def test_one_line_in_two_settlements_that_are_booked_at_once_clears_once(
     paid: PaymentAttempt, monkeypatch: pytest.MonkeyPatch, is_locked: bool
 ) -> None:
-    barrier, real = threading.Barrier(2), statements.add_lines
+    barrier, real = threading.Barrier(2), sql.add_lines
     first = iter(range(1))
 
     def meet(**values: Any) -> Any:
@@ -82,7 +82,7 @@ def test_one_line_in_two_settlements_that_are_booked_at_once_clears_once(
             wait_for_a_blocked_session()
         return added
 
-    monkeypatch.setattr(statements, "add_lines", meet)
+    monkeypatch.setattr(sql, "add_lines", meet)
     one, other = as_csv(line_of(paid)), as_csv(line_of(paid, settlement_id="setl_00000000000002"))
 
     if not is_locked:

@@ -14,10 +14,10 @@ from django.db import IntegrityError
 from apps.core import clock, relay
 from apps.core.events import SYSTEM, SubjectNotLocked
 from apps.core.models import Event
-from apps.payments import locks, selectors, services, statements
+from apps.payments import locks, selectors, services, sql
 from apps.payments.models import ReconciliationException, Settlement, SettlementImport, SettlementLine
-from apps.payments.services import settling
-from apps.payments.services.settling import ReportIsBeingRead
+from apps.payments.services.settlements import report_imports
+from apps.payments.services.settlements.report_imports import ReportIsBeingRead
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.support.database_locks import wait_for_a_blocked_session
@@ -113,7 +113,7 @@ def test_control_without_the_lock_one_of_two_readers_fails(report: bytes, monkey
     def unlocked(*, gateway: str, gateway_settlement_id: str) -> Settlement | None:
         return Settlement.objects.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
 
-    first, has_added, real = threading.Lock(), threading.Event(), statements.add_lines
+    first, has_added, real = threading.Lock(), threading.Event(), sql.add_lines
 
     def meet(**values: Any) -> Any:
         """The first adds and commits only when the second is about to add the same and waits for it, however long that takes."""
@@ -133,7 +133,7 @@ def test_control_without_the_lock_one_of_two_readers_fails(report: bytes, monkey
     )
     monkeypatch.setattr(locks, "lock_booking_of_lines", lambda: None)
     monkeypatch.setattr(locks, "lock_settlement", unlocked)
-    monkeypatch.setattr(statements, "add_lines", meet)
+    monkeypatch.setattr(sql, "add_lines", meet)
     other = report.replace(b"\n", b"\r\n")
     results = run_together(lambda: import_csv(report), lambda: import_csv(other))
 
@@ -147,13 +147,13 @@ def test_control_without_the_lock_one_of_two_readers_fails(report: bytes, monkey
 
 def begin_and_die(report: SettlementImport, *, now: Any) -> None:
     """Claim a report as a worker does that is then killed."""
-    settling._Reading(report, now=now, tell=lambda step, count: None).claim()
+    report_imports._Reading(report, now=now, tell=lambda step, count: None).claim()
 
 
 def test_what_a_dead_reader_left_is_free_before_the_relay_gives_up(reference_data: None, owner: Any) -> None:
     """The last of a delivery's starts comes when the claim of one that died in the first is over."""
     last_start = relay.RESEND_AFTER + sum(relay.BACKOFF[1:], timedelta())
-    assert last_start > settling._CLAIM_LASTS
+    assert last_start > report_imports._CLAIM_LASTS
 
 
 def test_the_report_of_a_dead_reader_is_asked_for_again(reference_data: None, owner: Any) -> None:
@@ -178,7 +178,7 @@ def test_a_report_that_was_completed_meanwhile_is_not_completed_again(report: by
     stale = import_csv(report)
     stale.status = "waiting"
 
-    done = settling._import(stale, stream=io.BytesIO(report), now=clock.now(), tell=None)
+    done = report_imports._import(stale, stream=io.BytesIO(report), now=clock.now(), tell=None)
 
     assert (done.pk, done.status) == (stale.pk, "completed")
     assert Event.objects.filter(type="payments.settlement_import.completed").count() == 1

@@ -171,7 +171,7 @@ def test_an_unknown_payment_may_be_ours_whose_news_was_lost(order: Any, sandbox:
     payment = make_payment(order)
     facts = make_facts(payment)
     monkeypatch.setattr(
-        "apps.payments.gateways.razorpay.Razorpay.get_payment", lambda self, *, gateway_payment_id: facts
+        "apps.payments.gateways.razorpay.adapter.Razorpay.get_payment", lambda self, *, gateway_payment_id: facts
     )
 
     import_csv(as_csv(line(facts.id, amount=facts.amount, credit=facts.amount - facts.fee_amount, fee=facts.fee_amount,
@@ -196,7 +196,7 @@ class TestRefundThatIsNotKnown:
             asked.append(gateway_refund_id)
             return GatewayRefund(**values)
 
-        monkeypatch.setattr("apps.payments.gateways.razorpay.Razorpay.get_refund", get_refund)
+        monkeypatch.setattr("apps.payments.gateways.razorpay.adapter.Razorpay.get_refund", get_refund)
         import_csv(as_csv(line_of(attempt), line("rfnd_00000000000077", "refund", amount=5_000, debit=5_000)))
         return asked
 
@@ -260,7 +260,7 @@ def test_what_is_no_report_is_refused_and_nothing_is_booked(reference_data: None
 
 @pytest.mark.django_db
 def test_a_reading_that_broke_off_goes_on_where_it_was(paid: Any, sandbox: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("apps.payments.services.settling._BATCH", 1)
+    monkeypatch.setattr("apps.payments.services.settlements.report_imports._BATCH", 1)
     report = as_csv(line_of(paid), *(line(f"adj_{n:014d}", "adjustment", amount=n, debit=n) for n in range(1, 5)))
     whole = services.settling._Reading._keep
 

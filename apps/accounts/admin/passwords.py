@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from apps.accounts import rules, selectors, services
 from apps.accounts.models import Challenge, User
-from apps.accounts.services.codes import CodeNotAccepted
+from apps.accounts.services.otp import CodeNotAccepted
 from apps.accounts.services.passwords import PasswordTooWeak
 from apps.core import clock
 from apps.core.admin_actions import act_for

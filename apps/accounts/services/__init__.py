@@ -7,17 +7,12 @@ from apps.accounts.services.addresses import (
     check_address,
     remove_address,
 )
-from apps.accounts.services.codes import (
-    request_email_code,
-    request_log_in_code,
-    request_password_code,
-    send_code,
-)
-from apps.accounts.services.contacts import record_contacts_shown
+from apps.accounts.services.cleanup import forget_expired
+from apps.accounts.services.contact_details import record_contacts_shown
 from apps.accounts.services.erasure import StaffNotErasable, erase_user
-from apps.accounts.services.forgetting import forget_expired
 from apps.accounts.services.log_in import ANONYMOUS, check_staff_password, log_in_with_code, log_in_with_password
-from apps.accounts.services.people import change_name, change_own_password, confirm_email, set_own_password
+from apps.accounts.services.otp import request_email_code, request_log_in_code, request_password_code, send_code
+from apps.accounts.services.profiles import change_name, change_own_password, confirm_email, set_own_password
 from apps.accounts.services.reference_data import set_up_reference_data
 from apps.accounts.services.sessions import (
     Device,

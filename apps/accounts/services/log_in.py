@@ -10,13 +10,13 @@ from django.db import IntegrityError, transaction
 from apps.accounts import events, locks, rules, selectors
 from apps.accounts.models import Challenge, User
 from apps.accounts.rules import Allowance
-from apps.accounts.services import budgets, codes, passwords, sessions
+from apps.accounts.services import otp, passwords, rate_limits, sessions
 from apps.accounts.services.sessions import Device, Grant
 from apps.accounts.states import ChallengePurpose
 from apps.core import ids
 from apps.core.errors import Forbidden, Unauthenticated
 from apps.core.events import Actor, record, stored_fields, user_actor
-from apps.core.security import log_security_event
+from apps.core.security_log import log_security_event
 
 #: Whoever asks for a log-in: nobody knows yet who it is.
 ANONYMOUS = Actor(kind="anonymous", id="")
@@ -40,10 +40,10 @@ def log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str
     :raises AccountDeactivated: if the code is right and the account may not be used
     """
     try:
-        codes.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.LOG_IN, user_id=None, now=now)
+        otp.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.LOG_IN, user_id=None, now=now)
 
         return _log_in_with_code(challenge_id=challenge_id, code=code, device=device, name=name, now=now)
-    except (codes.CodeNotAccepted, AccountDeactivated) as error:
+    except (otp.CodeNotAccepted, AccountDeactivated) as error:
         challenge = ids.encode(Challenge.PREFIX, challenge_id)
         log_security_event("log_in_refused", method="code", place="api", reason=error.code, challenge=challenge)
         raise
@@ -51,7 +51,7 @@ def log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str
 
 @transaction.atomic
 def _log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str, now: datetime) -> Grant:
-    challenge = codes.use_code(challenge_id=challenge_id, code=code, now=now)
+    challenge = otp.use_code(challenge_id=challenge_id, code=code, now=now)
     user, is_new = _find_or_sign_up(challenge.destination, name=name, now=now)
 
     if not user.is_active:
@@ -123,7 +123,7 @@ def log_in_with_password(*, identity: str, password: str, device: Device, now: d
         _log_refusal("api", found)
         raise
 
-    budgets.restore(spent, spent_at=now)
+    rate_limits.restore(spent, spent_at=now)
 
     return grant
 
@@ -145,8 +145,8 @@ def _spend_attempt(identity: str, user: User | None, *, device: Device, now: dat
     if user is not None and is_known:
         asked = rules.known_device_budgets(device_id=device.id, person=user.public_id)
     else:
-        asked = rules.log_in_budgets(identity=identity, ip=device.ip, peppers=budgets.list_peppers())
-    budgets.spend(asked, now=now)
+        asked = rules.log_in_budgets(identity=identity, ip=device.ip, peppers=rate_limits.list_peppers())
+    rate_limits.spend(asked, now=now)
     return asked
 
 
@@ -213,6 +213,6 @@ def check_staff_password(*, email: str, password: str, device: Device, now: date
         _log_refusal("back_office", found)
         return None
 
-    budgets.restore(spent, spent_at=now)
+    rate_limits.restore(spent, spent_at=now)
 
     return user

@@ -11,13 +11,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from apps.accounts import events, locks, rules, statements
+from apps.accounts import events, locks, rules, sql
 from apps.accounts.models import RefreshToken, Session, SessionNotFound, User
 from apps.accounts.states import EndReason, Transport
 from apps.core import ids
 from apps.core.errors import Unauthenticated
 from apps.core.events import SYSTEM, Actor, record, stored_fields, user_actor
-from apps.core.security import log_security_event
+from apps.core.security_log import log_security_event
 
 
 class RefreshTokenNotValid(Unauthenticated):
@@ -110,7 +110,7 @@ def _rotate(*, token_id: UUID, session_id: UUID, transport: Transport, now: date
     if not user.is_active or now >= session.created_at + settings.REFRESH_FAMILY_LIFETIME:
         raise RefreshTokenNotValid
 
-    if statements.claim_refresh_token(token_id=token_id, now=now):
+    if sql.claim_refresh_token(token_id=token_id, now=now):
         successor = _make_refresh_token(session, now=now)
         RefreshToken.objects.filter(pk=token_id).update(successor=successor)
         session.last_used_at = now

@@ -12,12 +12,12 @@ from django.db import IntegrityError, transaction
 from apps.accounts import events, locks, rules, selectors
 from apps.accounts.models import User
 from apps.accounts.services import passwords, sessions
-from apps.accounts.services.people import EmailInUse, store_password
+from apps.accounts.services.profiles import EmailInUse, store_password
 from apps.accounts.states import MANAGE_PEOPLE, EndReason, Role
 from apps.core import ids
 from apps.core.errors import Forbidden, Invalid, NotFound
 from apps.core.events import Actor, record, stored_fields
-from apps.core.security import log_security_event
+from apps.core.security_log import log_security_event
 
 #: Who needs no permission: the system itself, and whoever has a shell on the server.
 _TRUSTED_KINDS = frozenset({"system", "operator"})

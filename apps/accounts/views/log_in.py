@@ -23,8 +23,8 @@ from apps.accounts.serializers import (
     TokensResponse,
     VerifyRequest,
 )
-from apps.accounts.services.codes import CodeNotAccepted
 from apps.accounts.services.log_in import AccountDeactivated, WrongCredentials
+from apps.accounts.services.otp import CodeNotAccepted
 from apps.accounts.services.sessions import RefreshTokenNotValid, RefreshTokenReused
 from apps.accounts.views.tokens import answer_with, let_in, take_refresh_token, without_cookie
 from apps.core import clock

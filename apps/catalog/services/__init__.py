@@ -8,17 +8,7 @@ from apps.catalog.services.gst_checks import (
     UnitNotAllowed,
     UnknownTaxClass,
 )
-from apps.catalog.services.holding import (
-    Hold,
-    HoldNotFound,
-    InsufficientStock,
-    commit_holds,
-    consume_holds,
-    hold_again,
-    hold_stock,
-    release_holds,
-)
-from apps.catalog.services.publishing import (
+from apps.catalog.services.products import (
     PRODUCT_EDITABLE,
     VARIANT_EDITABLE,
     SkuTaken,
@@ -30,12 +20,17 @@ from apps.catalog.services.publishing import (
     update_product,
     update_variant,
 )
-from apps.catalog.services.stocktaking import (
-    NothingToMove,
-    StockIsPromised,
-    TooMuchStock,
-    adjust_stock,
+from apps.catalog.services.reservations import (
+    Hold,
+    HoldNotFound,
+    InsufficientStock,
+    commit_holds,
+    consume_holds,
+    hold_again,
+    hold_stock,
+    release_holds,
 )
+from apps.catalog.services.stock_adjustments import NothingToMove, StockIsPromised, TooMuchStock, adjust_stock
 
 __all__ = [
     "PRODUCT_EDITABLE",

@@ -15,7 +15,7 @@ from apps.core.api.parser import MAX_BODY_BYTES, BodyBrokeOff, BodyTooLarge, Len
 from apps.core.api.requests import METHODS_WITHOUT_BODY, client_ip, has_body
 from apps.core.errors import BahiError, Invalid
 from apps.core.events import current_request_id
-from apps.core.security import current_client_ip
+from apps.core.security_log import current_client_ip
 
 log = structlog.get_logger(__name__)
 

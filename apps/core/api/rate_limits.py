@@ -14,7 +14,7 @@ from rest_framework.request import Request
 
 from apps.core import clock, ids
 from apps.core.errors import RateLimited
-from apps.core.security import log_security_event
+from apps.core.security_log import log_security_event
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.core.audit import Invariant
 from apps.invoicing import rules
-from apps.invoicing.gateways import files
+from apps.invoicing.gateways import pdf_files
 from apps.tax.rules import STATES, GstinRefusal, check_gstin
 
 #: So many files are read in one audit at most; the slices take turns by the minute, so that none is left out for long.
@@ -215,8 +215,8 @@ def _unlike_their_hash(cursor: Any, now: datetime) -> list[dict[str, Any]]:
     )
     found = []
     for path, sha256, size in cursor.fetchall():
-        content = files.read(path)
-        actual = None if content is None else files.sha256_of(content)
+        content = pdf_files.read(path)
+        actual = None if content is None else pdf_files.sha256_of(content)
         if content is None or actual != sha256 or len(content) != size:
             found.append({"path": path, "sha256": sha256, "found": actual or "no file"})
     return found

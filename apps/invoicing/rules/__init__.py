@@ -4,17 +4,8 @@ GST documents as pure functions: their number, their moment, what stands on them
 Integer paise, basis points and plain values in; frozen dataclasses out.
 """
 
-from apps.invoicing.rules.assembly import (
-    Draft,
-    DraftLine,
-    HsnRow,
-    Refusal,
-    check_draft,
-    check_line,
-    draft_of,
-    hsn_summary,
-)
-from apps.invoicing.rules.crediting import (
+from apps.invoicing.rules.amounts_in_words import amount_in_words, grouped
+from apps.invoicing.rules.credit_notes import (
     CreditDraft,
     LineBalance,
     Withheld,
@@ -22,8 +13,7 @@ from apps.invoicing.rules.crediting import (
     draft_credit,
     reason_to_withhold,
 )
-from apps.invoicing.rules.document_shares import DocumentBalance, share_amount
-from apps.invoicing.rules.documents import (
+from apps.invoicing.rules.document_types import (
     SALE_DOCUMENTS,
     Wording,
     fingerprint_of_parties,
@@ -33,7 +23,17 @@ from apps.invoicing.rules.documents import (
     tax_note,
     wording_of,
 )
-from apps.invoicing.rules.numbering import (
+from apps.invoicing.rules.invoices import (
+    Draft,
+    DraftLine,
+    HsnRow,
+    Refusal,
+    check_draft,
+    check_line,
+    draft_of,
+    hsn_summary,
+)
+from apps.invoicing.rules.number_series import (
     HIGHEST_SEQUENCE,
     NUMBER_FORM,
     SEQUENCE_DIGITS,
@@ -43,7 +43,7 @@ from apps.invoicing.rules.numbering import (
     invoice_date_at,
     moment_of_issue,
 )
-from apps.invoicing.rules.words import amount_in_words, grouped
+from apps.invoicing.rules.refund_allocation import DocumentBalance, share_amount
 
 __all__ = [
     "HIGHEST_SEQUENCE",

@@ -1,6 +1,6 @@
 """Reads of notifications, and of what it takes every app to know: an order's timeline, the proof of a sale."""
 
-from apps.notifications.selectors.evidence import Evidence, get_evidence
+from apps.notifications.selectors.dispute_evidence import Evidence, get_evidence
 from apps.notifications.selectors.messages import (
     NotificationNotFound,
     TimelineEntry,

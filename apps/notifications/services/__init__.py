@@ -1,17 +1,17 @@
 """Writes of notifications: telling (who gets what), sending (the calls out), reading (marks), proving (what a bank
 is shown), dispute evidence (the same as a PDF for staff)."""
 
+from apps.notifications.services.composition import is_still_true, list_channels, preview_cancelling, tell
 from apps.notifications.services.dispute_evidence import (
     get_evidence_pdf,
     render_evidence_pdf,
     request_evidence_pdf,
 )
+from apps.notifications.services.dispute_responses import send_dispute_answer
 from apps.notifications.services.erasure import erase_messages
-from apps.notifications.services.proving import send_dispute_answer
-from apps.notifications.services.reading import mark_all_read, mark_read
+from apps.notifications.services.inbox import mark_all_read, mark_read
 from apps.notifications.services.resends import NotificationOutdated, request_resend
 from apps.notifications.services.sending import claim, note_outcome, send, send_waiting
-from apps.notifications.services.telling import is_still_true, list_channels, preview_cancelling, tell
 
 __all__ = [
     "NotificationOutdated",

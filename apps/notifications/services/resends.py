@@ -9,7 +9,7 @@ from apps.core.errors import Conflict
 from apps.core.events import Actor, record, stored_fields
 from apps.notifications import events, locks, rules, states
 from apps.notifications.models import Notification
-from apps.notifications.services import telling
+from apps.notifications.services import composition
 from apps.notifications.states import NOT_SENT, NotificationStatus
 
 _CHANGED = ("status", "earlier_attempts", "next_attempt_at", "last_error")
@@ -38,7 +38,7 @@ def request_resend(*, notification_id: UUID, actor: Actor, now: datetime) -> Not
 
     if notification.status not in NOT_SENT:
         raise NotificationAlreadySent
-    if not telling.is_still_true(notification):
+    if not composition.is_still_true(notification):
         raise NotificationOutdated
 
     notification.status = states.change(NotificationStatus(notification.status), to=NotificationStatus.QUEUED)

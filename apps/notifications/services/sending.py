@@ -23,7 +23,7 @@ from apps.invoicing import selectors as invoicing
 from apps.notifications import events, locks, rules, selectors, states
 from apps.notifications.gateways import Fate, Outcome, mail, msg91
 from apps.notifications.models import Notification
-from apps.notifications.services import telling, writing
+from apps.notifications.services import composition, rendering
 from apps.notifications.states import Channel, NotificationStatus
 
 log = structlog.get_logger(__name__)
@@ -88,7 +88,7 @@ def claim(*, notification_id: UUID, now: datetime) -> Notification | None:
             notification, NotificationStatus.UNKNOWN, "The sender died; nobody knows whether the message went.", now=now
         )
         return None
-    if notification.recent_attempts and not telling.is_still_true(notification):
+    if notification.recent_attempts and not composition.is_still_true(notification):
         _close(notification, NotificationStatus.FAILED, NO_LONGER_TRUE, now=now)
         return None
     if notification.recent_attempts >= rules.MAX_ATTEMPTS:
@@ -109,7 +109,7 @@ def _call(notification: Notification) -> Outcome:
         template = rules.MESSAGES[notification.template].sms_template
         return msg91.send(phone=notification.recipient, template=template, variables=notification.context)
     try:
-        html = writing.email_html(notification.template, notification.context, title=notification.title)
+        html = rendering.email_html(notification.template, notification.context, title=notification.title)
         attachments = _attachments(notification)
     except Exception as error:  # nothing was sent yet, so that this is a failed attempt and no dead sender
         log.exception("notification_not_written", notification=notification.public_id)

@@ -1,11 +1,11 @@
 """Everything that changes an order, by the moment of its life: placing it, noting what was paid, ending it unpaid."""
 
 from apps.orders.rules import LineRequest, Quote
+from apps.orders.services.cancellation import OrderNotCancellable, cancel_order, cancel_paid_order, expire_orders
 from apps.orders.services.changing import text_for_event, text_for_row
-from apps.orders.services.ending import OrderNotCancellable, cancel_order, cancel_paid_order, expire_orders
 from apps.orders.services.erasure import CustomerNotErasable, add_obstacles, check_erasable, erase_customer
-from apps.orders.services.paying import CustomerErased, note_payment, revive_order
-from apps.orders.services.placing import (
+from apps.orders.services.payment_totals import CustomerErased, note_payment, revive_order
+from apps.orders.services.placement import (
     NothingOrdered,
     OrderTooSmall,
     QuantityOutOfRange,

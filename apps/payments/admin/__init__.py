@@ -1,28 +1,28 @@
 """The back office's pages of money: to look at. Nothing is changed here but through services."""
 
 from apps.payments.admin import (
-    cancelling,
     disputes,
     headlines,
-    linking,
-    money,
+    order_cancellation,
+    payment_links,
+    payment_reviews,
+    payments,
     refund_requests,
     refunds,
-    reviewing,
     search,
     settlements,
     webhooks,
 )
 
 __all__ = [
-    "cancelling",
     "disputes",
     "headlines",
-    "linking",
-    "money",
+    "order_cancellation",
+    "payment_links",
+    "payment_reviews",
+    "payments",
     "refund_requests",
     "refunds",
-    "reviewing",
     "search",
     "settlements",
     "webhooks",

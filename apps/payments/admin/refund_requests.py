@@ -21,7 +21,7 @@ from apps.core.money import half_up, rupees
 from apps.orders import selectors as orders
 from apps.orders.states import KEEPS_GOODS
 from apps.payments import selectors, services
-from apps.payments.admin.decisions import decision_row
+from apps.payments.admin.decision_rights import decision_row
 from apps.payments.messages import method_text
 from apps.payments.states import USER_REFUND_REASONS, Decision, MoneyOperation, RefundReason, RefundStatus
 

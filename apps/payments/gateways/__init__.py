@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.payments.facts import GatewayOrder, WebhookEnvelope
-from apps.payments.gateways.links import GatewayLink, LinkGateway
+from apps.payments.gateways.payment_links import GatewayLink, LinkGateway
 from apps.payments.gateways.report_formats import ReportFormat, ReportInspection
 
 

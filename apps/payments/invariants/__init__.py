@@ -1,14 +1,14 @@
 """What must always hold of payments, webhooks and the ledger."""
 
 from apps.core.audit import Invariant
-from apps.payments.invariants.collecting import PAYMENTS, WEBHOOKS
 from apps.payments.invariants.disputes import DISPUTES
-from apps.payments.invariants.history import HISTORY
 from apps.payments.invariants.ledger import LEDGER
 from apps.payments.invariants.links import LINKS
 from apps.payments.invariants.ownership import OWNERSHIP
+from apps.payments.invariants.payments import PAYMENTS, WEBHOOKS
 from apps.payments.invariants.refunds import REFUNDS
 from apps.payments.invariants.settlements import SETTLEMENTS
+from apps.payments.invariants.state_history import HISTORY
 
 INVARIANTS: tuple[Invariant, ...] = (
     *PAYMENTS,

@@ -1,6 +1,8 @@
 """Money: how it is collected and given back, what gateways told us, and the books."""
 
-from apps.payments.models.collecting import (
+from apps.payments.models.disputes import Dispute, DisputeEvidence, DisputeNotFound
+from apps.payments.models.ledger import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
+from apps.payments.models.payments import (
     Payment,
     PaymentAttempt,
     PaymentNotFound,
@@ -8,8 +10,6 @@ from apps.payments.models.collecting import (
     Webhook,
     WebhookNotFound,
 )
-from apps.payments.models.disputes import Dispute, DisputeEvidence, DisputeNotFound
-from apps.payments.models.ledger import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
 from apps.payments.models.refunds import Refund, RefundLine, RefundNotFound, RefundQuerySet
 from apps.payments.models.settlements import (
     ReconciliationException,

@@ -5,7 +5,7 @@ from django.db import models
 
 from apps.core.errors import NotFound
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
-from apps.payments.models.collecting import Payment, PaymentAttempt
+from apps.payments.models.payments import Payment, PaymentAttempt
 from apps.payments.states import DisputeAnswer, DisputePhase, DisputeStatus, GatewayCall, ProofKind
 
 

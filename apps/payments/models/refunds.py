@@ -8,7 +8,7 @@ from django.db import models
 from apps.core.errors import NotFound
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
 from apps.core.money import rupees
-from apps.payments.models.collecting import Payment, PaymentAttempt
+from apps.payments.models.payments import Payment, PaymentAttempt
 from apps.payments.states import GatewayCall, RefundReason, RefundSpeed, RefundStatus
 
 

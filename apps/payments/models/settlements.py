@@ -6,8 +6,8 @@ from django.db.models import F, Q
 
 from apps.core.errors import NotFound
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
-from apps.payments.models.collecting import PaymentAttempt, Webhook
 from apps.payments.models.disputes import Dispute
+from apps.payments.models.payments import PaymentAttempt, Webhook
 from apps.payments.models.refunds import Refund
 from apps.payments.states import ExceptionReason, ImportStatus, LineKind, ReportSource, Resolution
 

@@ -1,33 +1,5 @@
 """Reads of payments: how money is collected and given back, what gateways paid out, and the books."""
 
-from apps.payments.selectors.collecting import (
-    count_processed_webhooks,
-    find_captured_attempt,
-    find_live_payment,
-    find_payment_for,
-    find_payment_of_link,
-    find_webhook,
-    get_attempt,
-    get_payment,
-    get_visible_payment,
-    has_captured_money,
-    has_later_attempt,
-    is_gateway_order_known,
-    is_payment_under_review,
-    is_upi_open,
-    list_attempt_states,
-    list_attempts_to_capture,
-    list_attempts_to_review,
-    list_attempts_under_review_since,
-    list_due_payments,
-    list_events_of_attempt,
-    list_payments_in_doubt,
-    list_payments_of_order,
-    list_visible_payments,
-    list_waiting_webhooks,
-    sum_captured,
-    sum_under_review,
-)
 from apps.payments.selectors.disputes import (
     count_disputes_to_answer,
     get_dispute,
@@ -57,7 +29,41 @@ from apps.payments.selectors.ledger import (
     list_statement,
     sum_difference_reversed,
 )
-from apps.payments.selectors.reconciling import (
+from apps.payments.selectors.order_money import (
+    KINDS_OF_SETTLEMENTS,
+    get_story_of_money,
+    list_subjects_of_orders,
+    list_subjects_of_settlements,
+)
+from apps.payments.selectors.payments import (
+    count_processed_webhooks,
+    find_captured_attempt,
+    find_live_payment,
+    find_payment_for,
+    find_payment_of_link,
+    find_webhook,
+    get_attempt,
+    get_payment,
+    get_visible_payment,
+    has_captured_money,
+    has_later_attempt,
+    is_gateway_order_known,
+    is_payment_under_review,
+    is_upi_open,
+    list_attempt_states,
+    list_attempts_to_capture,
+    list_attempts_to_review,
+    list_attempts_under_review_since,
+    list_due_payments,
+    list_events_of_attempt,
+    list_payments_in_doubt,
+    list_payments_of_order,
+    list_visible_payments,
+    list_waiting_webhooks,
+    sum_captured,
+    sum_under_review,
+)
+from apps.payments.selectors.reconciliation import (
     first_captured_at,
     list_days_read,
     list_disputes_to_reconcile,
@@ -135,12 +141,6 @@ from apps.payments.selectors.settlements import (
     list_missed_in,
     list_settlement_lines,
     sum_held_beside_lines,
-)
-from apps.payments.selectors.stories import (
-    KINDS_OF_SETTLEMENTS,
-    get_story_of_money,
-    list_subjects_of_orders,
-    list_subjects_of_settlements,
 )
 from apps.payments.selectors.webhooks import has_waiting_webhooks, last_webhook_at, list_facts_without_webhook
 

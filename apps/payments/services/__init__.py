@@ -2,41 +2,35 @@
 
 from apps.payments.gateways import GatewayFailure, Proof
 from apps.payments.gateways.report_formats import DATE_ORDERS
-from apps.payments.services.applying import (
+from apps.payments.services.attempts import (
     GatewayFactsContradict,
     NotOurPayment,
     apply_gateway_payment,
     apply_polled_payment,
     report_contradiction,
 )
-from apps.payments.services.approving import (
-    RefundNotAwaitingApproval,
-    RefundNotCancellable,
-    RefundNotToSettle,
-    approve_refund,
-    cancel_refund,
-    reject_refund,
-    settle_refund_manually,
+from apps.payments.services.decision_rights import (
+    SecondPersonRequired,
+    SelfApprovalForbidden,
+    assess_decision,
+    check_decision,
 )
-from apps.payments.services.calling import create_gateway_order
-from apps.payments.services.cancelling import cancel_order
-from apps.payments.services.checking import (
-    SignatureNotValid,
-    ask_about_open_payments,
-    close_link,
-    request_check,
-    sync_payment,
-    verify_checkout,
+from apps.payments.services.disputes.evidence import TooMuchEvidence, TrackingIsOfShipping, add_dispute_evidence
+from apps.payments.services.disputes.gateway_updates import (
+    DisputeDeadlineMissed,
+    DisputeFactsConflict,
+    DisputeNotAnswerable,
+    NotOurDispute,
+    accept_dispute,
+    apply_gateway_dispute,
+    contest_dispute,
+    send_dispute_answer,
 )
-from apps.payments.services.comparing import (
-    Difference,
-    NoSandbox,
-    Reconciliation,
-    check_sandbox_is_named,
-    compare_with_sandbox,
-    reconcile,
-)
-from apps.payments.services.deciding import (
+from apps.payments.services.disputes.polling import ask_about_open_disputes, find_new_disputes
+from apps.payments.services.disputes.reminders import warn_of_dispute_deadlines
+from apps.payments.services.erasure import erase_payer
+from apps.payments.services.event_replay import Replay, replay_all_orders, replay_order, replay_settlements
+from apps.payments.services.exception_resolution import (
     BY_PEOPLE,
     ExceptionHoldsMoney,
     ExceptionResolvedAlready,
@@ -50,33 +44,42 @@ from apps.payments.services.deciding import (
     owed_amount,
     resolve_exception,
 )
-from apps.payments.services.decision_rights import (
-    SecondPersonRequired,
-    SelfApprovalForbidden,
-    assess_decision,
-    check_decision,
+from apps.payments.services.gateway_exceptions import open_gateway_exception
+from apps.payments.services.gateway_orders import create_gateway_order
+from apps.payments.services.order_cancellation import cancel_order
+from apps.payments.services.payment_acceptance import (
+    AcceptanceReasonDiffers,
+    AttemptNotAcceptable,
+    DifferenceReasonMismatch,
+    accept_attempt,
 )
-from apps.payments.services.dispute_polling import ask_about_open_disputes, find_new_disputes
-from apps.payments.services.disputing import (
-    DisputeDeadlineMissed,
-    DisputeFactsConflict,
-    DisputeNotAnswerable,
-    NotOurDispute,
-    accept_dispute,
-    apply_gateway_dispute,
-    contest_dispute,
-    send_dispute_answer,
+from apps.payments.services.payment_differences import reverse_difference
+from apps.payments.services.payment_reviews import (
+    NoReviewOpen,
+    ReviewHoldsMoney,
+    ReviewNoteMissing,
+    close_review,
+    give_back_reviewed,
 )
-from apps.payments.services.erasure import erase_payer
-from apps.payments.services.exceptions import open_gateway_exception
-from apps.payments.services.giving_back import (
-    RefundNotOpen,
-    ask_about_open_refunds,
-    request_refund_check,
-    send_refund,
-    sync_refund,
+from apps.payments.services.payments import (
+    AnotherPaymentUnderWay,
+    NothingToPay,
+    OrderNotPayable,
+    PaymentNotCancellable,
+    PaymentUnderReview,
+    cancel_payment,
+    start_link,
+    start_payment,
 )
-from apps.payments.services.ledger import (
+from apps.payments.services.polling import (
+    SignatureNotValid,
+    ask_about_open_payments,
+    close_link,
+    request_check,
+    sync_payment,
+    verify_checkout,
+)
+from apps.payments.services.postings import (
     CUSTOMER_ADVANCES,
     REFUNDS_PAYABLE,
     ROUND_OFF,
@@ -92,18 +95,7 @@ from apps.payments.services.ledger import (
     post_to_ledger,
     set_up_reference_data,
 )
-from apps.payments.services.payment_acceptance import (
-    AcceptanceReasonDiffers,
-    AttemptNotAcceptable,
-    DifferenceReasonMismatch,
-    accept_attempt,
-)
-from apps.payments.services.payment_differences import reverse_difference
-from apps.payments.services.payment_reviews import warn_of_open_reviews
-from apps.payments.services.proving import TooMuchEvidence, TrackingIsOfShipping, add_dispute_evidence
-from apps.payments.services.receivables import find_overdue_receivables
-from apps.payments.services.reconciling import check_settlements, find_missing_lines
-from apps.payments.services.refund_amounts import (
+from apps.payments.services.refunds.amounts import (
     MINIMUM_PAISE,
     LineNotOfOrder,
     LinesNeedOnePayment,
@@ -116,12 +108,18 @@ from apps.payments.services.refund_amounts import (
     UnitsExceedLine,
     preview_line_amounts,
 )
-from apps.payments.services.refund_previews import (
-    RefundPreviewOutdated,
-    preview_refund,
-    request_previewed_refund,
+from apps.payments.services.refunds.approvals import (
+    RefundNotAwaitingApproval,
+    RefundNotCancellable,
+    RefundNotToSettle,
+    approve_refund,
+    cancel_refund,
+    reject_refund,
+    settle_refund_manually,
 )
-from apps.payments.services.refunding import (
+from apps.payments.services.refunds.gateway_updates import NotOurRefund, RefundFactsConflict, apply_gateway_refund
+from apps.payments.services.refunds.previews import RefundPreviewOutdated, preview_refund, request_previewed_refund
+from apps.payments.services.refunds.requests import (
     AmountOrLines,
     RefundAlreadyRetried,
     RefundNotFailed,
@@ -129,16 +127,25 @@ from apps.payments.services.refunding import (
     request_refund,
     retry_refund,
 )
-from apps.payments.services.replaying import Replay, replay_all_orders, replay_order, replay_settlements
-from apps.payments.services.returning import NotOurRefund, RefundFactsConflict, apply_gateway_refund
-from apps.payments.services.reviewing import (
-    NoReviewOpen,
-    ReviewHoldsMoney,
-    ReviewNoteMissing,
-    close_review,
-    give_back_reviewed,
+from apps.payments.services.refunds.submission import (
+    RefundNotOpen,
+    ask_about_open_refunds,
+    request_refund_check,
+    send_refund,
+    sync_refund,
 )
-from apps.payments.services.settling import (
+from apps.payments.services.review_reminders import warn_of_open_reviews
+from apps.payments.services.settlements.matching import check_settlements, find_missing_lines
+from apps.payments.services.settlements.receivables import find_overdue_receivables
+from apps.payments.services.settlements.reconciliation import (
+    Difference,
+    NoSandbox,
+    Reconciliation,
+    check_sandbox_is_named,
+    compare_with_sandbox,
+    reconcile,
+)
+from apps.payments.services.settlements.report_imports import (
     DayIsInTheFuture,
     ReportIsBeingRead,
     ReportNotReadable,
@@ -148,17 +155,6 @@ from apps.payments.services.settling import (
     import_settlements,
     request_settlement_import,
 )
-from apps.payments.services.starting import (
-    AnotherPaymentUnderWay,
-    NothingToPay,
-    OrderNotPayable,
-    PaymentNotCancellable,
-    PaymentUnderReview,
-    cancel_payment,
-    start_link,
-    start_payment,
-)
-from apps.payments.services.warning import warn_of_dispute_deadlines
 from apps.payments.services.webhook_health import WEBHOOKS_MISSING, check_missing_webhooks
 from apps.payments.services.webhooks import (
     WebhookNotParked,

@@ -12,7 +12,7 @@ from apps.core.money import amount_text
 from apps.payments import messages, selectors
 from apps.payments.gateways import GatewayDispute, GatewayRefund
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
-from apps.payments.services.exceptions import open_gateway_exception
+from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.states import DECIDED, DisputeStatus, ExceptionReason, RefundStatus
 

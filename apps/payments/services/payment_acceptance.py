@@ -23,11 +23,11 @@ from apps.payments import events, locks, rules, selectors
 from apps.payments.facts import GatewayOrder
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.services.decision_rights import assess_decision, check_decision
+from apps.payments.services.late_payments import revive_expired_order
+from apps.payments.services.order_totals import tell_order
 from apps.payments.services.payment_differences import post_difference
 from apps.payments.services.payment_status import sync_payment_status
 from apps.payments.services.review_status import find_review_reason
-from apps.payments.services.surplus import revive_expired_order
-from apps.payments.services.telling import tell_order
 from apps.payments.states import (
     AttemptStatus,
     Decision,

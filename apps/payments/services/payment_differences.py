@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from apps.core.models import subject_type_of
 from apps.payments import rules, selectors
 from apps.payments.models import PaymentAttempt, Refund
-from apps.payments.services.ledger import CUSTOMER_ADVANCES, PAYER_FEES, PAYMENT_DIFFERENCES, post_to_ledger
+from apps.payments.services.postings import CUSTOMER_ADVANCES, PAYER_FEES, PAYMENT_DIFFERENCES, post_to_ledger
 from apps.payments.states import DifferenceReason
 
 if TYPE_CHECKING:

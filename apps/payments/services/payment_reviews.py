@@ -1,45 +1,119 @@
-"""Reminders of captured money that waits for a decision."""
+"""Decisions about money that was not requested as it came: it is refunded, and its review is closed when none of it is left."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
 
-import structlog
-from django.conf import settings
+from django.db import transaction
 
-from apps.core.incidents import report_incident, resolve_incident
+from apps.core.errors import Conflict, Invalid
+from apps.core.events import Actor
 from apps.core.money import rupees
-from apps.payments import selectors
+from apps.orders.locks import lock_order
+from apps.payments import locks, selectors
+from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services.decision_rights import assess_decision
+from apps.payments.services.order_totals import tell_order
+from apps.payments.services.refunds.amounts import NothingToRefund
+from apps.payments.services.refunds.requests import refund_attempt
+from apps.payments.services.review_status import close_attempt_review, sync_review_status
+from apps.payments.states import (
+    AttemptStatus,
+    Decision,
+    MoneyOperation,
+    RefundReason,
+    ReviewReason,
+)
 
-log = structlog.get_logger(__name__)
-
-REVIEWS_OVERDUE = "payment_reviews_overdue"
-_KEY = "payments"
-#: This many orders are named in the incident; all of them are in the log and on the page of money in doubt.
-_NAMED = 10
+if TYPE_CHECKING:
+    from apps.orders.models import Order
 
 
-def warn_of_open_reviews(*, now: datetime) -> int:
+class NoReviewOpen(Conflict):
+    message = "Payment {0} does not wait for a decision."
+
+
+class ReviewHoldsMoney(Conflict):
+    message = "{1} of payment {0} is neither refunded nor on its way. Refund it first."
+
+
+class ReviewNoteMissing(Invalid):
+    message = "Say in a note why the review is closed."
+
+
+_REASONS = {
+    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT,
+    ReviewReason.PAID_TWICE: RefundReason.PAID_TWICE,
+    ReviewReason.AMOUNT_DIFFERS: RefundReason.AMOUNT_DIFFERS,
+}
+
+
+@transaction.atomic
+def give_back_reviewed(*, attempt_id: UUID, note: str = "", actor: Actor, now: datetime) -> Refund:
     """
-    Open an incident, and log an error for each, while captured attempts have been under review for REVIEW_ALARM_AFTER; return how
-    many there are. Without any the incident is resolved.
+    Refund all of a captured attempt that waits for a decision, and nothing else of its order.
 
-    Their orders keep their stock and wait, so that somebody has to accept or refund the money.
+    It waits for a second person's approval unless the actor may decide about the amount alone.
+
+    :raises PaymentNotFound: if there is no such attempt
+    :raises NoReviewOpen: if nothing waits to be decided, or the money has not been captured
+    :raises NothingToRefund: if a refund of all of it was requested already
     """
-    overdue = list(selectors.list_attempts_under_review_since(now - settings.REVIEW_ALARM_AFTER))
-    for attempt in overdue:
-        log.error(
-            "attempt_under_review_overdue",
-            attempt=attempt.public_id,
-            gateway_payment=attempt.gateway_payment_id,
-            order=attempt.payment.order.number,
-            amount=rupees(attempt.amount),
-            since=attempt.review_opened_at.isoformat() if attempt.review_opened_at else "",
-        )
+    order, attempt = _lock(attempt_id)
 
-    if overdue:
-        numbers = ", ".join(attempt.payment.order.number for attempt in overdue[:_NAMED])
-        detail = f"Captured payments wait to be accepted or refunded: {len(overdue)}. The first orders are {numbers}."
-        report_incident(kind=REVIEWS_OVERDUE, key=_KEY, detail=detail, now=now)
-    else:
-        resolve_incident(kind=REVIEWS_OVERDUE, key=_KEY, now=now)
+    if not _is_open(attempt) or attempt.status != AttemptStatus.CAPTURED:
+        raise NoReviewOpen(attempt.gateway_payment_id)
+    amount = selectors.left_of_attempt(attempt)
+    decision = assess_decision(order=order, operation=MoneyOperation.REFUND_REVIEWED, amount=amount, actor=actor)
+    refund = refund_attempt(
+        order=order,
+        attempt=attempt,
+        reason=_REASONS[ReviewReason(attempt.review_reason)],
+        note=note,
+        is_decided=decision == Decision.ALONE,
+        actor=actor,
+        now=now,
+    )
+    if refund is None:
+        raise NothingToRefund(order.number)
 
-    return len(overdue)
+    return refund
+
+
+@transaction.atomic
+def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) -> PaymentAttempt:
+    """
+    Close the review of a captured attempt by hand, once none of its money is left with us undecided.
+
+    :raises PaymentNotFound: if there is no such attempt
+    :raises NoReviewOpen: if nothing waits to be decided
+    :raises ReviewNoteMissing: if nobody says why
+    :raises ReviewHoldsMoney: if some of it is not promised back, and it is as much as a gateway refunds
+    """
+    order, attempt = _lock(attempt_id)
+
+    if not _is_open(attempt):
+        raise NoReviewOpen(attempt.gateway_payment_id)
+    if not note.strip():
+        raise ReviewNoteMissing(param="note")
+    left = selectors.undecided_of_attempt(attempt)
+    if left >= attempt.least_refund_amount:
+        raise ReviewHoldsMoney(attempt.gateway_payment_id, rupees(left))
+
+    close_attempt_review(order=order, attempt=attempt, note=note.strip(), actor=actor, now=now)
+    sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
+
+    tell_order(order=order, actor=actor, now=now)
+
+    return attempt
+
+
+def _lock(attempt_id: UUID) -> "tuple[Order, PaymentAttempt]":
+    known = selectors.get_attempt(attempt_id)
+    order = lock_order(known.payment.order_id)
+    locks.lock_payment(known.payment_id)
+    return order, locks.lock_attempt(gateway=known.gateway, gateway_payment_id=known.gateway_payment_id) or known
+
+
+def _is_open(attempt: PaymentAttempt) -> bool:
+    return bool(attempt.review_reason) and attempt.review_closed_at is None

@@ -7,7 +7,7 @@ from apps.core.events import Actor, changes_since, record, stored_fields
 from apps.orders.states import CLOSED_UNPAID
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.services.starting import cancel_unpaid, may_be_at_gateway, next_check_of
+from apps.payments.services.payments import cancel_unpaid, may_be_at_gateway, next_check_of
 from apps.payments.states import LIVE, SUCCESSFUL, PaymentStatus
 
 if TYPE_CHECKING:

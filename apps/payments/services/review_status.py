@@ -7,7 +7,7 @@ from apps.core.events import SYSTEM, Actor, record, stored_fields
 from apps.orders.states import CLOSED_UNPAID
 from apps.payments import events, locks, rules, selectors
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.services.starting import cancel_unpaid
+from apps.payments.services.payments import cancel_unpaid
 from apps.payments.states import LIVE, ReviewReason
 
 if TYPE_CHECKING:

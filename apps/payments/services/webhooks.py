@@ -15,7 +15,7 @@ from django.db import DataError, IntegrityError, transaction
 from apps.core import clock
 from apps.core.errors import Conflict, Unauthenticated
 from apps.core.events import SYSTEM, Actor, gateway_actor, record, stored_fields
-from apps.core.security import log_security_event
+from apps.core.security_log import log_security_event
 from apps.payments import events, locks, messages, rules, selectors
 from apps.payments.facts import WebhookEnvelope
 from apps.payments.gateways import (
@@ -26,19 +26,19 @@ from apps.payments.gateways import (
     UnreadableFacts,
     get_gateway,
 )
-from apps.payments.gateways.links import GatewayLink
+from apps.payments.gateways.payment_links import GatewayLink
 from apps.payments.models import Webhook
-from apps.payments.services.applying import (
+from apps.payments.services.attempts import (
     GatewayFactsContradict,
     NotOurPayment,
     apply_gateway_payment,
     report_contradiction,
 )
-from apps.payments.services.checking import request_check
-from apps.payments.services.disputing import DisputeFactsConflict, NotOurDispute, apply_gateway_dispute
-from apps.payments.services.exceptions import open_gateway_exception
-from apps.payments.services.returning import NotOurRefund, RefundFactsConflict, apply_gateway_refund
-from apps.payments.services.settling import request_settlement_import
+from apps.payments.services.disputes.gateway_updates import DisputeFactsConflict, NotOurDispute, apply_gateway_dispute
+from apps.payments.services.gateway_exceptions import open_gateway_exception
+from apps.payments.services.polling import request_check
+from apps.payments.services.refunds.gateway_updates import NotOurRefund, RefundFactsConflict, apply_gateway_refund
+from apps.payments.services.settlements.report_imports import request_settlement_import
 from apps.payments.states import SUCCESSFUL, AttemptStatus, ExceptionReason, Source, WebhookOutcome
 
 log = structlog.get_logger(__name__)

@@ -1,11 +1,11 @@
 """Money over HTTP, by moment."""
 
 from apps.payments.views.attempts import AttemptView
-from apps.payments.views.collecting import OrderLedgerView, PaymentQrView, PaymentView, RazorpayWebhookView
-from apps.payments.views.disputing import DisputeView
-from apps.payments.views.linking import PaymentLinkView, QrCodeView
-from apps.payments.views.refunding import OrderCancellationView, RefundView
-from apps.payments.views.settling import ReconciliationExceptionView, SettlementImportView, SettlementView
+from apps.payments.views.disputes import DisputeView
+from apps.payments.views.payment_links import PaymentLinkView, QrCodeView
+from apps.payments.views.payments import OrderLedgerView, PaymentQrView, PaymentView, RazorpayWebhookView
+from apps.payments.views.refunds import OrderCancellationView, RefundView
+from apps.payments.views.settlements import ReconciliationExceptionView, SettlementImportView, SettlementView
 
 __all__ = [
     "AttemptView",

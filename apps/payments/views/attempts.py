@@ -10,7 +10,7 @@ from apps.core.api.permissions import requires
 from apps.core.models import public_pk
 from apps.payments import services
 from apps.payments.models import PaymentAttempt
-from apps.payments.serializers.collecting import (
+from apps.payments.serializers.payments import (
     ACCEPTED_ATTEMPT_EXAMPLE,
     ATTEMPT_EXAMPLE,
     AcceptAttemptRequest,

@@ -8,7 +8,7 @@ from django.core.management import call_command
 
 from apps.core import clock
 from apps.core.management.operating import OperatorCommand
-from devtools import logins
+from devtools import demo_accounts
 
 
 class Command(OperatorCommand):
@@ -33,11 +33,11 @@ class Command(OperatorCommand):
         self._say(
             f"{made.categories} categories, {made.products} products, {made.variants} variants, {made.units} units of stock: made"
         )
-        for login in logins.STAFF:
+        for login in demo_accounts.STAFF:
             self._say(f"{login.role} {login.email}: {self._ensure_staff(login)}")
         self._say(f"done in {time.monotonic() - began:.1f} s")
 
-    def _ensure_staff(self, login: logins.StaffLogin) -> str:
+    def _ensure_staff(self, login: demo_accounts.StaffLogin) -> str:
         from apps.accounts.models import User
         from apps.accounts.services import create_staff
         from apps.core.events import SYSTEM

@@ -1,0 +1,29 @@
+"""Whom staff have looked up: each time that masked phone numbers and e-mail addresses are shown whole is recorded."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.accounts import events, locks
+from apps.accounts.models import User
+from apps.core.events import Actor, record
+from apps.core.security_log import log_security_event
+
+
+@transaction.atomic
+def record_contacts_shown(*, user_id: UUID, page: str, public_ids: Sequence[str], actor: Actor, now: datetime) -> User:
+    """
+    Record that a member of staff has contacts shown whole: on a page of the back office, or in a PDF that they download.
+
+    :param page: the path, in its one spelling
+    :param public_ids: of what it shows, and of the person whose contacts these are
+    """
+    user = locks.lock_user(user_id)
+
+    reason = f"{page} ({', '.join(public_ids)})"
+    record(events.USER_CONTACTS_SHOWN, subject=user, actor=actor, changed={}, reason=reason, now=now)
+    log_security_event("contacts_shown", user=user.public_id, page=page, of=list(public_ids))
+
+    return user

@@ -1,0 +1,124 @@
+"""
+Hot SQL of log-in. Each statement decides and writes at once, so that no two calls can both be the last that is allowed.
+
+All of them lock the rows that they judge and read these as the last commit left them.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from apps.accounts import rules
+from apps.accounts.rules import Allowance
+from apps.core import prepared
+
+_SPEND = """
+    INSERT INTO accounts_budget AS kept (key, allowed, hits, spent, expires_at)
+    SELECT asked.key, asked.allowed,
+           CASE WHEN asked.allowed <= %(narrow)s THEN ARRAY[%(now)s::timestamptz] ELSE '{}' END,
+           1, %(now)s::timestamptz + asked.lasts
+    FROM unnest(%(keys)s::text[], %(allowed)s::int[], %(lasts)s::interval[]) AS asked (key, allowed, lasts)
+    WHERE asked.allowed > 0
+    ORDER BY asked.key
+    ON CONFLICT (key) DO UPDATE SET
+        allowed = excluded.allowed,
+        hits = CASE WHEN excluded.allowed <= %(narrow)s THEN
+                   ARRAY(SELECT hit FROM unnest(kept.hits) AS hit
+                         WHERE hit > %(now)s::timestamptz - (excluded.expires_at - %(now)s::timestamptz))
+                   || %(now)s::timestamptz
+               ELSE '{}' END,
+        spent = CASE WHEN excluded.allowed > %(narrow)s AND kept.expires_at > %(now)s THEN kept.spent + 1 ELSE 1 END,
+        expires_at = CASE WHEN excluded.allowed > %(narrow)s AND kept.expires_at > %(now)s
+                     THEN kept.expires_at ELSE excluded.expires_at END
+    WHERE CASE WHEN excluded.allowed <= %(narrow)s THEN
+              (SELECT count(*) FROM unnest(kept.hits) AS hit
+               WHERE hit > %(now)s::timestamptz - (excluded.expires_at - %(now)s::timestamptz)) < excluded.allowed
+          ELSE kept.expires_at <= %(now)s OR kept.spent < excluded.allowed END
+    RETURNING kept.key
+"""
+
+#: Of several attempts at one instant one is taken away, and the newest state of the row is what is changed.
+_RESTORE = """
+    WITH held AS (
+        SELECT key FROM accounts_budget WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE
+    )
+    UPDATE accounts_budget AS kept SET
+        hits = kept.hits[:array_position(kept.hits, %(spent_at)s::timestamptz) - 1]
+               || kept.hits[array_position(kept.hits, %(spent_at)s::timestamptz) + 1:]
+    FROM held
+    WHERE kept.key = held.key AND array_position(kept.hits, %(spent_at)s::timestamptz) IS NOT NULL
+"""
+
+_READ_BUDGETS = "SELECT key, hits, expires_at FROM accounts_budget WHERE key = ANY(%(keys)s)"
+
+# The next two look for one row by its id, and say "is null" so that no partial index fits: the planner takes an index of what
+# is live for empty when little was, and would read all of it for each row.
+
+_COUNT_ATTEMPT = """
+    UPDATE accounts_challenge SET attempts = attempts + 1, updated_at = %(now)s
+    WHERE id = %(challenge)s AND purpose = %(purpose)s AND attempts < %(most)s
+      AND num_nonnulls(used_at, superseded_at) = 0 AND expires_at > %(now)s
+      AND (%(user)s::uuid IS NULL OR user_id = %(user)s)
+    RETURNING attempts
+"""
+
+_ROTATE = """
+    UPDATE accounts_refreshtoken SET rotated_at = %(now)s, updated_at = %(now)s
+    WHERE id = %(token)s AND num_nonnulls(rotated_at, revoked_at) = 0 AND expires_at > %(now)s
+    RETURNING id
+"""
+
+
+def spend(budgets: Sequence[Allowance], *, now: datetime) -> set[str]:
+    """
+    Spend one try of each budget that has one left, and return the keys of those that have none.
+
+    Exact under any number of parallel calls: a row is judged and raised under its lock. Rows are taken in the order of
+    their keys, so that two calls never wait for each other. What a refused call has spent of other budgets is given back
+    by rolling back, which is the caller's part.
+    """
+    rows = prepared.fetch_all(
+        _SPEND,
+        {
+            "now": now,
+            "narrow": rules.NARROW,
+            "keys": [budget.key for budget in budgets],
+            "allowed": [budget.allowed for budget in budgets],
+            "lasts": [budget.window for budget in budgets],
+        },
+    )
+    return {budget.key for budget in budgets} - {row["key"] for row in rows}
+
+
+def restore_budgets(budgets: Sequence[Allowance], *, spent_at: datetime) -> None:
+    """
+    Restore one attempt that was spent of narrow budgets at an instant; what is not there is not taken away.
+
+    Exact under any number of parallel calls: a row is changed under its lock. Rows are taken in the order of their keys, as
+    by `spend`.
+    """
+    prepared.fetch_all(_RESTORE, {"keys": [budget.key for budget in budgets], "spent_at": spent_at})
+
+
+def wait_for(budgets: Sequence[Allowance], *, now: datetime) -> timedelta:
+    """Return how long it takes until each of these used-up budgets has a try again; a hint, which judges nothing."""
+    windows = {budget.key: budget for budget in budgets}
+    rows = prepared.fetch_all(_READ_BUDGETS, {"keys": list(windows)})
+    waits = [timedelta(seconds=1)]
+    for row in rows:
+        budget = windows[row["key"]]
+        inside = sorted(hit for hit in row["hits"] if hit > now - budget.window)
+        is_full = len(inside) >= budget.allowed > 0
+        waits.append(inside[-budget.allowed] + budget.window - now if is_full else row["expires_at"] - now)
+    return max(waits)
+
+
+def count_attempt(*, challenge_id: UUID, purpose: str, user_id: UUID | None, most: int, now: datetime) -> bool:
+    """Count one attempt at a live challenge and return True, or return False if it is dead or has none left."""
+    params = {"challenge": challenge_id, "purpose": purpose, "user": user_id, "most": most, "now": now}
+    return prepared.fetch_one(_COUNT_ATTEMPT, params) is not None
+
+
+def claim_refresh_token(*, token_id: UUID, now: datetime) -> bool:
+    """Mark the current refresh token as rotated and return True; of any number of callers one alone gets True."""
+    return prepared.fetch_one(_ROTATE, {"token": token_id, "now": now}) is not None

@@ -1,0 +1,205 @@
+"""
+Units of stock that are promised: held when an order is placed, committed when it is paid, consumed when it leaves.
+
+A hold is known by its `reference`, the id of the order line. These services record no event: the order that they serve
+tells the news, and the reservation row keeps what became of the units.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.catalog import locks, sql, states
+from apps.catalog.models import Reservation, StockItem, StockMovement, Variant
+from apps.catalog.states import ACTIVE, MovementKind, ReservationStatus
+from apps.core import ids
+from apps.core.errors import Conflict, NotFound
+from apps.core.events import Actor
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A wish to promise units of a variant to an order line (`reference`)."""
+
+    variant_id: UUID
+    reference: UUID
+    quantity: int
+
+
+class InsufficientStock(Conflict):
+    message = "Only {0} of this are left."
+
+
+class HoldNotFound(NotFound):
+    message = "Nothing is held for {0}."
+
+
+@transaction.atomic
+def hold_stock(*, holds: Sequence[Hold], actor: Actor, now: datetime) -> list[Reservation]:
+    """
+    Promise units to order lines, all of them or none. Several lines may ask for one variant.
+
+    :raises InsufficientStock: if a variant has fewer free units than asked for; `details` names every such variant and
+        `param` the first line that asks for one
+    """
+    wanted = _total(holds)
+    stock = locks.lock_stock(wanted)
+
+    _refuse_shortage(holds, wanted, stock)
+
+    reservations = Reservation.objects.bulk_create(
+        Reservation(variant_id=hold.variant_id, reference=hold.reference, quantity=hold.quantity, created_at=now)
+        for hold in holds
+    )
+    sql.move_stock(reserved=wanted, now=now)
+
+    return reservations
+
+
+@transaction.atomic
+def commit_holds(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
+    """
+    Make held units the buyer's, since they are paid for; no expiry takes them back now.
+
+    :raises HoldNotFound: if nothing was ever held for a reference
+    :raises InvalidTransition: if a hold is over or committed already
+    """
+    reservations = _lock(references)
+
+    for reservation in reservations:
+        reservation.status = states.change(reservation.status, to=ReservationStatus.COMMITTED)
+
+    _save(reservations, now)
+
+    return reservations
+
+
+@transaction.atomic
+def release_holds(
+    *, references: Collection[UUID], to: ReservationStatus, actor: Actor, now: datetime
+) -> list[Reservation]:
+    """
+    Give promised units back to the shelf: `to` is RELEASED for what was cancelled, EXPIRED for what was not paid in time.
+
+    :raises HoldNotFound: if nothing was ever held for a reference
+    :raises InvalidTransition: if a hold is over already, or committed and `to` is EXPIRED
+    """
+    if to in ACTIVE or to == ReservationStatus.CONSUMED:
+        raise ValueError(f"units are not given back by becoming {to}")
+    reservations = _lock(references)
+    locks.lock_stock(reservation.variant_id for reservation in reservations)
+
+    for reservation in reservations:
+        reservation.status = states.change(reservation.status, to=to)
+
+    _save(reservations, now)
+    sql.move_stock(reserved=_negative(_total(reservations)), now=now)
+
+    return reservations
+
+
+@transaction.atomic
+def hold_again(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
+    """
+    Commit the units of an order that was given up and is paid after all: what was given back is taken from the shelf anew.
+
+    :raises HoldNotFound: if nothing was ever held for a reference
+    :raises InsufficientStock: if the shelf has too few now; then nothing is changed
+    :raises InvalidTransition: if units have left the house already
+    """
+    reservations = _lock(references)
+    given_back = [reservation for reservation in reservations if reservation.status not in ACTIVE]
+    wanted = _total(given_back)
+    stock = locks.lock_stock(wanted)
+
+    for reservation in given_back:
+        reservation.status = states.revive(reservation.status, to=ReservationStatus.COMMITTED)
+    _refuse_shortage(given_back, wanted, stock)
+
+    for reservation in reservations:
+        reservation.status = ReservationStatus.COMMITTED
+    _save(reservations, now)
+    sql.move_stock(reserved=wanted, now=now)
+
+    return reservations
+
+
+@transaction.atomic
+def consume_holds(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
+    """
+    Take committed units out of the house, since they are dispatched, with a movement for each.
+
+    :raises HoldNotFound: if nothing was ever held for a reference
+    :raises InvalidTransition: if a hold is not committed
+    """
+    reservations = _lock(references)
+    locks.lock_stock(reservation.variant_id for reservation in reservations)
+
+    for reservation in reservations:
+        reservation.status = states.change(reservation.status, to=ReservationStatus.CONSUMED)
+
+    _save(reservations, now)
+    leaving = _negative(_total(reservations))
+    sql.move_stock(reserved=leaving, on_hand=leaving, now=now)
+    StockMovement.objects.bulk_create(
+        StockMovement(
+            variant_id=reservation.variant_id,
+            kind=MovementKind.DISPATCH,
+            quantity=-reservation.quantity,
+            reference=reservation.reference,
+            actor=str(actor),
+            created_at=now,
+        )
+        for reservation in reservations
+    )
+
+    return reservations
+
+
+def _lock(references: Collection[UUID]) -> list[Reservation]:
+    reservations = locks.lock_reservations(references)
+    missing = set(references) - {reservation.reference for reservation in reservations}
+    if missing:
+        raise HoldNotFound(min(missing))
+    return reservations
+
+
+def _save(reservations: Iterable[Reservation], now: datetime) -> None:
+    changed = list(reservations)
+    for reservation in changed:
+        reservation.updated_at = now
+    Reservation.objects.bulk_update(changed, ["status", "updated_at"])
+
+
+def _total(parts: Iterable[Hold | Reservation]) -> dict[UUID, int]:
+    total: Counter[UUID] = Counter()
+    for part in parts:
+        total[part.variant_id] += part.quantity
+    return dict(total)
+
+
+def _negative(total: dict[UUID, int]) -> dict[UUID, int]:
+    return {variant: -quantity for variant, quantity in total.items()}
+
+
+def _refuse_shortage(
+    parts: Sequence[Hold | Reservation], wanted: dict[UUID, int], stock: dict[UUID, StockItem]
+) -> None:
+    free = {variant: stock[variant].available if variant in stock else 0 for variant in wanted}
+    short = [variant for variant in wanted if wanted[variant] > free[variant]]
+    if not short:
+        return
+    first = next(index for index, part in enumerate(parts) if part.variant_id in short)
+    details = [
+        {
+            "variant": ids.encode(Variant.PREFIX, variant),
+            "requested": wanted[variant],
+            "available": free[variant],
+        }
+        for variant in short
+    ]
+    raise InsufficientStock(free[parts[first].variant_id], param=f"lines[{first}].quantity", details=details)

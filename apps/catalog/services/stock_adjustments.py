@@ -1,0 +1,76 @@
+"""What comes in, and what the count on the shelf corrects."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.catalog import events, locks, sql
+from apps.catalog.models import StockMovement
+from apps.catalog.states import MovementKind
+from apps.core.errors import Conflict, Invalid
+from apps.core.events import Actor, record
+
+#: Half of what its column holds.
+MAX_ON_HAND = 1_000_000_000
+
+
+class NothingToMove(Invalid):
+    message = "A receipt brings in at least one unit, and an adjustment is not zero."
+
+
+class TooMuchStock(Conflict):
+    message = "At most {0} units of a variant can be kept."
+
+
+class StockIsPromised(Conflict):
+    message = "{0} lie here and {1} of them are promised, so that {2} cannot go."
+
+
+@transaction.atomic
+def adjust_stock(
+    *,
+    variant_id: UUID,
+    quantity: int,
+    reason: str,
+    kind: MovementKind = MovementKind.ADJUSTMENT,
+    actor: Actor,
+    now: datetime,
+) -> StockMovement:
+    """
+    Add units of a variant to what lies in the house, or take some out (negative), with a movement that says why.
+
+    `kind` is RECEIPT for goods that a supplier brought, ADJUSTMENT for what a count or a breakage corrects.
+
+    :raises VariantNotFound: if there is no such variant
+    :raises NothingToMove: if the quantity is zero, or a receipt takes something out
+    :raises StockIsPromised: if fewer units would remain than are promised to orders
+    :raises TooMuchStock: if there would be more units than are counted
+    """
+    if quantity == 0 or kind not in (MovementKind.RECEIPT, MovementKind.ADJUSTMENT):
+        raise NothingToMove(param="quantity")
+    if kind == MovementKind.RECEIPT and quantity < 0:
+        raise NothingToMove(param="quantity")
+    variant = locks.lock_variant(variant_id)
+    stock = locks.lock_stock([variant_id])[variant_id]
+
+    if stock.on_hand + quantity < stock.reserved:
+        raise StockIsPromised(stock.on_hand, stock.reserved, -quantity, param="quantity")
+    if stock.on_hand + quantity > max(MAX_ON_HAND, stock.on_hand):
+        raise TooMuchStock(MAX_ON_HAND, param="quantity")
+
+    sql.move_stock(on_hand={variant_id: quantity}, now=now)
+    movement = StockMovement.objects.create(
+        variant_id=variant_id, kind=kind, quantity=quantity, reason=reason, actor=str(actor), created_at=now
+    )
+
+    record(
+        events.STOCK_ADJUSTED,
+        subject=variant,
+        actor=actor,
+        changed={"on_hand": stock.on_hand + quantity},
+        reason=reason,
+        now=now,
+    )
+
+    return movement

@@ -1,0 +1,269 @@
+"""How the credit note of a refund is issued: once, at the rates of its invoice, with the next number of its own series."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.errors import Conflict
+from apps.core.events import Actor, record
+from apps.invoicing import events, rules, selectors
+from apps.invoicing.models import Invoice, InvoiceLine
+from apps.invoicing.services.invoices import INVOICEABLE
+from apps.invoicing.services.number_series import issued_facts, take_number
+from apps.invoicing.states import DocumentType
+from apps.orders import locks as order_locks
+from apps.payments import locks as payment_locks
+from apps.payments import selectors as payments
+from apps.payments import services as payment_services
+from apps.payments.states import RefundReason, RefundStatus, ReviewReason
+from apps.tax import selectors as tax
+from apps.tax.rules import CREDIT_NOTE_PREFIX, Credit, ist_date
+
+#: Money that no invoice asks for: nothing was sold for it. So says the review of what goes back, or a reason that people cannot give.
+SURPLUS_OF_REVIEW = (ReviewReason.PAID_TWICE, ReviewReason.AMOUNT_DIFFERS)
+SURPLUS = (RefundReason.LATE_PAYMENT, RefundReason.PAID_TWICE)
+
+_ORIGINAL = (
+    "order_id", "customer_id", "registration_id", "order_number", "seller", "buyer", "shipping_address", "place_of_supply",
+    "is_reverse_charge", "currency",
+)  # fmt: skip
+_HEADS = ("cgst", "sgst", "utgst", "igst")
+
+
+class RefundNotProcessed(Conflict):
+    message = "Refund {0} gets no credit note before its money has gone back: it is {1}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sold:
+    """A document of the order's sale with its lines and what its credit notes have taken so far."""
+
+    invoice: Invoice
+    lines: Sequence[InvoiceLine]
+    credited: selectors.Credited
+
+
+def issue_credit_note(*, refund_id: UUID, actor: Actor, now: datetime) -> Invoice | None:
+    """
+    Issue the credit notes of a processed refund and return the first, or None if there is none. See `issue_credit_notes`.
+
+    :raises RefundNotProcessed, SeriesUnavailable: as `issue_credit_notes` does
+    """
+    return next(iter(issue_credit_notes(refund_id=refund_id, actor=actor, now=now)), None)
+
+
+@transaction.atomic
+def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
+    """
+    Issue the credit notes of a processed refund, with the next numbers of their series, and book them; once, however often called.
+
+    One note for each document of the sale that the refund takes something of: two at most. None if they are withheld for a reason that
+    is recorded, or the order's invoice is still to come, whose event then issues them. The money of a refund after the time limit is
+    booked as less sales, at full tax, but for a fee that the payer bore. Where less than the order's amount was
+    accepted as its payment, the refund of the last of it has notes for the rest of the order's amount too.
+
+    :raises RefundNotProcessed: if the money has not gone back
+    :raises SeriesUnavailable: if the series is used up, or another one of that year has its prefix
+    """
+    started = time.monotonic()
+    order = order_locks.lock_order(payments.get_refund(refund_id).order_id)
+    refund = payment_locks.lock_refund(refund_id)
+
+    if selectors.find_credit_note_of_refund(refund_id) is not None or selectors.find_reason_to_withhold(refund_id):
+        return list(selectors.list_credit_notes_of_refund(refund_id))
+    if refund.status != RefundStatus.PROCESSED:
+        raise RefundNotProcessed(refund.number, refund.get_status_display().lower())
+    invoices = selectors.list_invoices_of_order(order.pk)
+    if not invoices and order.status in INVOICEABLE:
+        return []
+    sold = [_sold(invoice) for invoice in invoices]
+    withheld = _reason_to_withhold(order, refund, sold, now=now)
+    # A payer who paid less than the order's amount gets that back, and the goods are credited at what they were sold for. A fee that
+    # the payer bore was never part of the sale.
+    is_in_time = withheld is not rules.Withheld.TOO_LATE
+    of_sale = refund.amount - payment_services.reverse_difference(refund=refund, is_in_time=is_in_time, now=now)
+    if withheld is not None:
+        _withhold(refund, sold, withheld, of_sale=of_sale, actor=actor, now=now)
+        return []
+
+    drafts = _drafts(refund, sold, amount=of_sale)
+    notes = [_unnumbered(refund, of.invoice, draft) for of, draft in drafts]
+    for note, (of, draft) in zip(notes, drafts, strict=True):
+        _book(note, now=now)
+        # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
+        InvoiceLine.objects.bulk_create(_lines_of(note, draft, of.lines))
+    for note, (of, _) in zip(notes, drafts, strict=True):
+        # Never before its invoice, whatever the clocks of two workers say.
+        take_number(note, prefix=CREDIT_NOTE_PREFIX, now=max(now, of.invoice.issued_at), started=started)
+        note.created_at = now
+        note.save(force_insert=True)
+
+    for note in notes:
+        record(
+            events.CREDIT_NOTE_ISSUED, subject=note, root_id=order.pk, actor=actor, changed=issued_facts(note), now=now
+        )
+
+    return notes
+
+
+def credit_refunds_of_order(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
+    """
+    Issue the credit notes that waited for the order's invoice, and return them.
+
+    Called once it is issued, and once the order is cancelled, as then none will be.
+    """
+    with transaction.atomic():
+        order_locks.lock_order(order_id)
+        waiting = [refund.pk for refund in payments.list_refunds_of_order(order_id) if _is_processed(refund)]
+        notes = [issue_credit_notes(refund_id=refund_id, actor=actor, now=now) for refund_id in sorted(waiting)]
+    return [note for of_refund in notes for note in of_refund]
+
+
+def _is_processed(refund: Any) -> bool:
+    return bool(refund.status == RefundStatus.PROCESSED)
+
+
+def _sold(invoice: Invoice) -> _Sold:
+    return _Sold(
+        invoice=invoice,
+        lines=list(selectors.list_invoice_lines(invoice.pk)),
+        credited=selectors.sum_credited(invoice.pk),
+    )
+
+
+def _reason_to_withhold(order: Any, refund: Any, sold: Sequence[_Sold], *, now: datetime) -> rules.Withheld | None:
+    return rules.reason_to_withhold(
+        invoice_date=sold[0].invoice.invoice_date if sold else None,
+        left=sum(of.invoice.total_amount - of.credited.total for of in sold),
+        is_surplus=refund.reason in SURPLUS or refund.attempt.review_reason in SURPLUS_OF_REVIEW,
+        is_before_the_sale=order.confirmed_at is not None and refund.processed_at < order.confirmed_at,
+        today=ist_date(now),
+    )
+
+
+def _withhold(
+    refund: Any, sold: Sequence[_Sold], reason: rules.Withheld, *, of_sale: int, actor: Actor, now: datetime
+) -> None:
+    """Record why a refund has no credit note; too late for one, what of it (paise) was of the sale is less sales."""
+    if reason is rules.Withheld.TOO_LATE and of_sale > 0:
+        # Less is earned, and the tax stays due (CGST Act, section 34(2)).
+        codes = payment_services.account_codes_for(tax.get_registration(sold[0].invoice.registration_id))
+        payment_services.post_to_ledger(
+            source_type="payments.refund",
+            source_id=refund.pk,
+            kind="late_credit",
+            order_id=refund.order_id,
+            entries={codes.sales: of_sale, payment_services.CUSTOMER_ADVANCES: -of_sale},
+            description=f"Refund {refund.number} after the time limit of credit notes",
+            occurred_at=now,
+        )
+    record(
+        events.CREDIT_NOTE_WITHHELD,
+        subject=refund,
+        root_id=refund.order_id,
+        actor=actor,
+        changed={},
+        reason=reason,
+        now=now,
+    )
+
+
+def _drafts(refund: Any, sold: Sequence[_Sold], *, amount: int) -> list[tuple[_Sold, rules.CreditDraft]]:
+    line_amounts = {UUID(line_id): taken for line_id, taken in refund.line_amounts.items()}
+    returned_units = {line.order_line_id: line.quantity for line in refund.lines.order_by("pk")}
+    balances = [_balance(of, line_amounts, returned_units) for of in sold]
+    shares = rules.share_amount(balances, min(amount, sum(balance.left for balance in balances)))
+    return [
+        (
+            of,
+            rules.draft_credit(
+                balance.lines,
+                round_off_left=balance.round_off_left,
+                amount=share,
+                line_amounts=balance.line_amounts,
+                returned_units=balance.returned_units,
+            ),
+        )
+        for of, balance, share in zip(sold, balances, shares, strict=True)
+        if share
+    ]
+
+
+def _balance(of: _Sold, line_amounts: Mapping[UUID, int], returned_units: Mapping[UUID, int]) -> rules.DocumentBalance:
+    own = {line.order_line_id for line in of.lines}
+    return rules.DocumentBalance(
+        lines=tuple(
+            rules.LineBalance(
+                order_line_id=line.order_line_id,
+                original=selectors.credit_of(line),
+                credited=of.credited.lines.get(line.order_line_id, Credit(quantity=0, taxable=0)),
+            )
+            for line in of.lines
+        ),
+        round_off_left=of.invoice.round_off_amount - of.credited.round_off,
+        line_amounts={line_id: taken for line_id, taken in line_amounts.items() if line_id in own},
+        returned_units={line_id: units for line_id, units in returned_units.items() if line_id in own},
+    )
+
+
+def _unnumbered(refund: Any, invoice: Invoice, draft: rules.CreditDraft) -> Invoice:
+    heads = {f"{head}_amount": sum(getattr(credit, head) for _, credit in draft.lines) for head in _HEADS}
+    return Invoice(
+        type=DocumentType.CREDIT_NOTE,
+        refers_to=invoice,
+        refund_id=refund.pk,
+        reason=refund.get_reason_display(),
+        payment_reference=f"Refund {refund.gateway_refund_id or refund.manual_reference or refund.number}"[:80],
+        taxable_amount=sum(credit.taxable for _, credit in draft.lines),
+        round_off_amount=draft.round_off,
+        total_amount=draft.total,
+        **heads,
+        **{name: getattr(invoice, name) for name in _ORIGINAL},
+    )
+
+
+def _lines_of(note: Invoice, draft: rules.CreditDraft, originals: Sequence[InvoiceLine]) -> list[InvoiceLine]:
+    by_order_line = {line.order_line_id: line for line in originals}
+    return [
+        InvoiceLine(
+            invoice=note,
+            position=position,
+            order_line_id=order_line_id,
+            quantity=credit.quantity,
+            gross_amount=credit.taxable,
+            taxable_amount=credit.taxable,
+            total_amount=credit.total,
+            **{f"{head}_amount": getattr(credit, head) for head in _HEADS},
+            **{
+                name: getattr(by_order_line[order_line_id], name)
+                for name in ("sku", "name", "hsn", "uqc", "unit_price", "price_includes_tax", "tax_rate", "taxability")
+            },
+        )
+        for position, (order_line_id, credit) in enumerate(draft.lines, start=1)
+    ]
+
+
+def _book(note: Invoice, *, now: datetime) -> None:
+    codes = payment_services.account_codes_for(tax.get_registration(note.registration_id))
+    payment_services.post_to_ledger(
+        source_type="invoicing.invoice",
+        source_id=note.pk,
+        kind="credit_note",
+        order_id=note.order_id,
+        entries={
+            codes.sales: note.taxable_amount,
+            codes.output_cgst: note.cgst_amount,
+            codes.output_sgst: note.sgst_amount,
+            codes.output_utgst: note.utgst_amount,
+            codes.output_igst: note.igst_amount,
+            payment_services.ROUND_OFF: note.round_off_amount,
+            payment_services.CUSTOMER_ADVANCES: -note.total_amount,
+        },
+        description=f"Credit note of order {note.order_number}",
+        occurred_at=now,
+    )

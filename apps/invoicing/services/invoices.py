@@ -1,0 +1,186 @@
+"""How the documents of a sale are issued: everything is checked, computed and booked before a number is taken."""
+
+import time
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.errors import Conflict
+from apps.core.events import Actor, record
+from apps.core.money import rupees
+from apps.invoicing import events, rules, selectors
+from apps.invoicing.models import Invoice, InvoiceLine
+from apps.invoicing.services.number_series import issued_facts, take_number
+from apps.invoicing.states import DocumentType
+from apps.orders import locks as order_locks
+from apps.orders import selectors as orders
+from apps.orders.states import OrderStatus
+from apps.payments import selectors as payments
+from apps.payments import services as payment_services
+from apps.tax import selectors as tax
+from apps.tax.rules import state_name
+
+#: An order that was confirmed and still stands.
+INVOICEABLE = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT, OrderStatus.COMPLETED)
+
+
+class OrderNotInvoiceable(Conflict):
+    message = "Order {0} cannot be invoiced: it is {1}, and {2} of {3} is paid."
+
+
+class BuyerErased(OrderNotInvoiceable):
+    message = "Order {0} cannot be invoiced: its buyer's name and address were erased."
+    code = OrderNotInvoiceable.code
+
+
+class OrderDoesNotAddUp(Conflict):
+    message = "Order {0} cannot be invoiced: {1}."
+
+
+def issue_invoice(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice:
+    """
+    Issue the documents of a paid order and return the first: its tax invoice, if it has one. See `issue_invoices`.
+
+    :raises OrderNotInvoiceable, OrderDoesNotAddUp, SeriesUnavailable: as `issue_invoices` does
+    """
+    return issue_invoices(order_id=order_id, actor=actor, now=now)[0]
+
+
+@transaction.atomic
+def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
+    """
+    Issue the documents that say what a paid order sold, with the next number of their series, and book them; once.
+
+    A tax invoice, a bill of supply for goods without tax, or one document for both; a registered buyer of both gets the two. The date is
+    that of the moment after the number was locked, in India.
+
+    :raises OrderNotInvoiceable: if the order is not confirmed and paid, or its buyer was erased
+    :raises OrderDoesNotAddUp: if its figures make no valid invoice
+    :raises SeriesUnavailable: if a series is used up, or another one of that year has its prefix
+    """
+    started = time.monotonic()
+    order = order_locks.lock_order(order_id)
+
+    if selectors.find_invoice_of_order(order_id) is not None:
+        return selectors.list_invoices_of_order(order_id)
+    if order.status not in INVOICEABLE or order.paid_amount < order.total_amount:
+        raise OrderNotInvoiceable(order.number, order.status, rupees(order.paid_amount), rupees(order.total_amount))
+    if order.billing_address.erased_at is not None:
+        raise BuyerErased(order.number)
+    registration = tax.get_registration(order.registration_id)
+    draft = rules.draft_of(order, orders.list_lines(order_id), supplier_state=registration.state)
+    refusal = rules.check_draft(draft)
+    if refusal is not None:
+        raise OrderDoesNotAddUp(order.number, refusal.replace("_", " "))
+
+    parts = rules.split_by_document(draft, is_buyer_registered=rules.is_registered_buyer(order.buyer_gstin))
+    invoices = [_unnumbered(order, registration, kind, part) for kind, part in parts]
+    for invoice, (_, part) in zip(invoices, parts, strict=True):
+        _book(invoice, registration, now=now)
+        # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
+        InvoiceLine.objects.bulk_create(
+            [InvoiceLine(invoice=invoice, created_at=now, **asdict(line)) for line in part.lines]
+        )
+    for invoice in invoices:
+        prefix = rules.prefix_of(DocumentType(invoice.type), invoice_prefix=registration.invoice_prefix)
+        take_number(invoice, prefix=prefix, now=now, started=started)
+        invoice.created_at = now
+        invoice.save(force_insert=True)
+
+    for invoice in invoices:
+        record(
+            events.INVOICE_ISSUED,
+            subject=invoice,
+            root_id=order.pk,
+            actor=actor,
+            changed=issued_facts(invoice),
+            now=now,
+        )
+
+    return invoices
+
+
+def invoice_confirmed_order(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice | None:
+    """
+    Issue the documents of an order that was confirmed and return the first, or None if it was cancelled before they were made.
+
+    :raises OrderNotInvoiceable: as `issue_invoice` does, and so do its other errors
+    """
+    with transaction.atomic():
+        order = order_locks.lock_order(order_id)
+        if order.status == OrderStatus.CANCELLED and selectors.find_invoice_of_order(order_id) is None:
+            return None
+        return issue_invoice(order_id=order_id, actor=actor, now=now)
+
+
+def _unnumbered(order: Any, registration: Any, document_type: DocumentType, draft: rules.Draft) -> Invoice:
+    return Invoice(
+        order_id=order.pk,
+        customer_id=order.customer_id,
+        registration_id=registration.pk,
+        order_number=order.number,
+        seller=_seller(registration),
+        buyer={**order.billing_address.snapshot, "gstin": order.buyer_gstin},
+        shipping_address=order.shipping_address.snapshot,
+        type=document_type,
+        currency=order.currency,
+        payment_reference=_payment_reference(order.pk),
+        place_of_supply=draft.place_of_supply,
+        taxable_amount=draft.taxable_amount,
+        cgst_amount=draft.cgst_amount,
+        sgst_amount=draft.sgst_amount,
+        utgst_amount=draft.utgst_amount,
+        igst_amount=draft.igst_amount,
+        round_off_amount=draft.round_off_amount,
+        total_amount=draft.total_amount,
+    )
+
+
+def _seller(registration: Any) -> dict[str, str]:
+    return {
+        "gstin": registration.gstin,
+        "legal_name": registration.legal_name,
+        "trade_name": registration.trade_name,
+        "line1": registration.address_line1,
+        "line2": registration.address_line2,
+        "city": registration.city,
+        "pin": registration.pin,
+        "state": registration.state,
+        "state_name": state_name(registration.state),
+        "phone": registration.phone,
+        "email": registration.email,
+    }
+
+
+def _payment_reference(order_id: UUID) -> str:
+    attempt = payments.find_captured_attempt(order_id)
+    if attempt is None:
+        return ""
+    return f"{attempt.method.upper()} {attempt.gateway_payment_id}".strip()
+
+
+def _book(invoice: Invoice, registration: Any, *, now: datetime) -> None:
+    codes = payment_services.account_codes_for(registration)
+    entries = {
+        payment_services.CUSTOMER_ADVANCES: invoice.total_amount,
+        codes.sales: -invoice.taxable_amount,
+        codes.output_cgst: -invoice.cgst_amount,
+        codes.output_sgst: -invoice.sgst_amount,
+        codes.output_utgst: -invoice.utgst_amount,
+        codes.output_igst: -invoice.igst_amount,
+        payment_services.ROUND_OFF: -invoice.round_off_amount,
+    }
+    if not any(entries.values()):
+        return  # a gift moves no money
+    payment_services.post_to_ledger(
+        source_type="invoicing.invoice",
+        source_id=invoice.pk,
+        kind="invoice",
+        order_id=invoice.order_id,
+        entries=entries,
+        description=f"{invoice.get_type_display()} of order {invoice.order_number}",
+        occurred_at=now,
+    )

@@ -1,0 +1,86 @@
+"""How a document gets its PDF: drawn outside any transaction, stored whole, and written down once."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from apps.core.events import SYSTEM, record
+from apps.invoicing import documents, events, locks, selectors
+from apps.invoicing.gateways import pdf_files
+from apps.invoicing.models import Invoice, InvoiceFile
+from apps.invoicing.states import DocumentType
+
+log = structlog.get_logger(__name__)
+
+#: How long the worker that hears of an invoice has before the sweep does its work.
+OVERDUE_AFTER = timedelta(seconds=60)
+
+
+def render_document(*, invoice_id: UUID, now: datetime) -> InvoiceFile:
+    """
+    Draw and store the PDF of a document, once; a second call returns what the first one stored.
+
+    :raises InvoiceNotFound: if there is no such invoice
+    :raises DocumentNotStored: if the disk refuses it; nothing is then left behind, and it may be tried again
+    """
+    invoice = selectors.get_invoice(invoice_id)
+    existing = selectors.find_file(invoice_id)
+    if existing is not None:
+        return existing
+
+    content = documents.draw_invoice(invoice, list(selectors.list_invoice_lines(invoice_id)))
+    path = _path_of(invoice)
+    aside = pdf_files.write_aside(path, content)
+    try:
+        return _keep(invoice_id, content, path=path, aside=aside, now=now)
+    finally:
+        pdf_files.discard(aside)
+
+
+@transaction.atomic
+def _keep(invoice_id: UUID, content: bytes, *, path: str, aside: Path, now: datetime) -> InvoiceFile:
+    invoice = locks.lock_invoice(invoice_id)
+    if invoice is None:
+        raise selectors.InvoiceNotFound
+
+    existing = selectors.find_file(invoice_id)
+    if existing is not None:
+        return existing
+
+    # Under the lock, as of two renderings only the one that writes the row may put its bytes in place.
+    pdf_files.publish(aside, path)
+    file = InvoiceFile.objects.create(
+        invoice=invoice,
+        path=path,
+        sha256=pdf_files.sha256_of(content),
+        size=len(content),
+        rendered_at=now,
+        created_at=now,
+    )
+
+    is_credit_note = invoice.type == DocumentType.CREDIT_NOTE
+    rendered = events.CREDIT_NOTE_RENDERED if is_credit_note else events.INVOICE_RENDERED
+    record(rendered, subject=invoice, root_id=invoice.order_id, actor=SYSTEM, changed={}, now=now)
+
+    return file
+
+
+def render_missing_documents(*, now: datetime, limit: int = 50) -> int:
+    """Render the invoices that should have had their PDF a minute ago, and return how many were; one that fails stops no other."""
+    rendered = 0
+    for invoice in selectors.list_unrendered_invoices(issued_before=now - OVERDUE_AFTER)[:limit]:
+        try:
+            render_document(invoice_id=invoice.pk, now=now)
+        except Exception as error:
+            log.error("invoice_not_rendered", invoice=invoice.public_id, number=invoice.number, exc_info=error)
+        else:
+            rendered += 1
+    return rendered
+
+
+def _path_of(invoice: Invoice) -> str:
+    folder = "credit-notes" if invoice.type == DocumentType.CREDIT_NOTE else "invoices"
+    return f"{folder}/{invoice.financial_year}/{invoice.seller['gstin']}/{invoice.number}.pdf"

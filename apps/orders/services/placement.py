@@ -1,0 +1,312 @@
+"""Placing an order: what it would come to, and agreeing to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from apps.accounts import locks as account_locks
+from apps.accounts import selectors as accounts
+from apps.accounts import services as account_services
+from apps.catalog import selectors as catalog
+from apps.catalog import services as stock
+from apps.core import ids
+from apps.core.clock import ist_date
+from apps.core.errors import Conflict, Invalid, NotFound
+from apps.core.events import Actor, record, stored_fields
+from apps.core.money import rupees
+from apps.orders import events, rules, sql
+from apps.orders.models import Order, OrderAddress, OrderLine
+from apps.orders.rules import LineRequest, Quote
+from apps.orders.services.unpaid_orders import check_unpaid_orders
+from apps.tax import selectors as tax
+
+if TYPE_CHECKING:
+    from apps.accounts.models import Address
+    from apps.catalog.models import Variant
+    from apps.tax.models import Registration
+
+log = structlog.get_logger(__name__)
+
+
+class NothingOrdered(Invalid):
+    message = "An order has at least one line."
+
+
+class TooManyLines(Invalid):
+    message = "An order has at most {0} lines."
+
+
+class QuantityOutOfRange(Invalid):
+    message = "The quantity of a variant is 1 to {0}."
+
+
+class VariantNotForSale(NotFound):
+    message = "This is not for sale."
+
+
+class TaxClassPriceMismatch(Conflict):
+    message = "{0} cannot be sold at {1}: its GST rate does not fit its price. Our staff must correct it first."
+
+
+class OrderTooSmall(Invalid):
+    message = "An order must be at least ₹1.00."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draft:
+    """What an order would be: priced, addressed, and not yet agreed."""
+
+    quote: Quote
+    registration: "Registration"
+    shipping_address: "Address"
+    billing_address: "Address"
+
+
+def quote_order(
+    *,
+    customer_id: UUID,
+    lines: Sequence[LineRequest],
+    shipping_address_id: UUID,
+    billing_address_id: UUID | None = None,
+    now: datetime,
+) -> Quote:
+    """
+    Work out what an order would come to today, and why; nothing is held.
+
+    :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
+    :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
+    :raises TaxClassPriceMismatch: if clothes or shoes would be sold at the rate of the other side of their value limit
+    :raises NotFound: if an address is not the customer's
+    :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
+    """
+    return _draft_order(
+        customer_id=customer_id,
+        lines=lines,
+        shipping_address_id=shipping_address_id,
+        billing_address_id=billing_address_id,
+        now=now,
+    ).quote
+
+
+@transaction.atomic
+def place_order(
+    *,
+    customer_id: UUID,
+    lines: Sequence[LineRequest],
+    shipping_address_id: UUID,
+    billing_address_id: UUID | None = None,
+    note: str = "",
+    actor: Actor,
+    now: datetime,
+) -> Order:
+    """
+    Agree to sell: prices, tax and addresses become the order's own, and stock is held until it is paid or expires.
+
+    :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
+    :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
+    :raises TaxClassPriceMismatch: if clothes or shoes would be sold at the rate of the other side of their value limit
+    :raises NotFound: if an address is not the customer's
+    :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
+    :raises OrderTooSmall: if the total is under a rupee, which no gateway collects
+    :raises TooManyOpenOrders, TooManyUnpaidUnits: if the customer would hold too much stock without having paid
+    :raises InsufficientStock: if there is not enough of a variant; then nothing at all is held
+    :raises AccessEnded, UserErased: if the customer is not active any more, or was erased
+    """
+    # What the customer holds unpaid is counted below: of two orders at a time the second waits here for the first.
+    account_locks.lock_user_to_change(customer_id, actor=actor)
+
+    draft = _draft_order(
+        customer_id=customer_id,
+        lines=lines,
+        shipping_address_id=shipping_address_id,
+        billing_address_id=billing_address_id,
+        now=now,
+    )
+    if draft.quote.total_amount < rules.MIN_TOTAL_AMOUNT:
+        raise OrderTooSmall
+    check_unpaid_orders(customer_id=customer_id, quote=draft.quote, positions=_first_positions(lines))
+
+    order = _insert_order(draft, customer_id=customer_id, note=note, now=now)
+    order_lines = OrderLine.objects.bulk_create(_order_line(order, line) for line in draft.quote.lines)
+    # Last of the changes: the rows of what everybody wants are locked for as short a time as can be.
+    _hold_stock(order_lines, asked=lines, actor=actor, now=now)
+
+    record(events.ORDER_PLACED, subject=order, root_id=order.pk, actor=actor, changed=stored_fields(order), now=now)
+
+    return order
+
+
+def _draft_order(
+    *,
+    customer_id: UUID,
+    lines: Sequence[LineRequest],
+    shipping_address_id: UUID,
+    billing_address_id: UUID | None,
+    now: datetime,
+) -> _Draft:
+    merged = _checked_lines(lines)
+    shipping = _address(customer_id, shipping_address_id, param="shipping_address_id")
+    billing = shipping
+    if billing_address_id is not None and billing_address_id != shipping_address_id:
+        billing = _address(customer_id, billing_address_id, param="billing_address_id")
+    registration = tax.get_default_registration()
+    quote = rules.price_order(
+        _items(merged, asked=lines, now=now),
+        supplier_state=registration.state,
+        shipping_state=shipping.state,
+        billing_state=billing.state,
+        buyer_gstin=billing.gstin,
+        shipping_charge=settings.SHIPPING_FLAT_PAISE,
+    )
+    _refuse_mismatched(quote, asked=lines, now=now)
+    return _Draft(
+        quote=quote,
+        registration=registration,
+        shipping_address=shipping,
+        billing_address=billing,
+    )
+
+
+def _first_positions(lines: Sequence[LineRequest]) -> dict[UUID, int]:
+    return {line.variant_id: position for position, line in reversed(list(enumerate(lines)))}
+
+
+def _checked_lines(lines: Sequence[LineRequest]) -> Sequence[LineRequest]:
+    if not lines:
+        raise NothingOrdered(param="lines")
+    if len(lines) > rules.MAX_LINES:
+        raise TooManyLines(rules.MAX_LINES, param="lines")
+    merged = rules.merge_lines(lines)
+    too_many = {line.variant_id for line in merged if line.quantity > rules.MAX_QUANTITY}
+    for position, line in enumerate(lines):
+        if line.quantity < 1 or line.variant_id in too_many:
+            raise QuantityOutOfRange(rules.MAX_QUANTITY, param=f"lines[{position}].quantity")
+    return merged
+
+
+def _refuse_mismatched(quote: Quote, *, asked: Sequence[LineRequest], now: datetime) -> None:
+    line = rules.find_mismatched(quote.lines, day=ist_date(now))
+    if line is None:
+        return
+    item = line.item
+    log.error("variant_tax_class_mismatch", sku=item.sku, tax_class=item.tax_class, price=item.unit_price)
+    position = next(at for at, one in enumerate(asked) if one.variant_id == item.variant_id)
+    raise TaxClassPriceMismatch(item.name, rupees(item.unit_price), param=f"lines[{position}].variant_id")
+
+
+def _address(customer_id: UUID, address_id: UUID, *, param: str) -> "Address":
+    try:
+        address = accounts.get_address(user_id=customer_id, address_id=address_id)
+        account_services.check_address(address)
+    except (NotFound, Invalid) as error:
+        error.param = param
+        raise
+    return address
+
+
+def _items(merged: Sequence[LineRequest], *, asked: Sequence[LineRequest], now: datetime) -> list[rules.Item]:
+    variants = catalog.list_saleable([line.variant_id for line in merged])
+    missing = [position for position, line in enumerate(asked) if line.variant_id not in variants]
+    if missing:
+        params = [f"lines[{position}].variant_id" for position in missing]
+        raise VariantNotForSale(param=params[0], details=[{"param": param} for param in params])
+
+    rates = tax.get_rates(tax_classes={variant.tax_class for variant in variants.values()}, on=ist_date(now))
+    return [_item(variants[line.variant_id], line.quantity, rates) for line in merged]
+
+
+def _item(variant: "Variant", quantity: int, rates: Mapping[str, int]) -> rules.Item:
+    return rules.Item(
+        variant_id=variant.pk,
+        sku=variant.sku,
+        name=f"{variant.product.name}, {variant.title}" if variant.title else variant.product.name,
+        hsn=variant.hsn,
+        uqc=variant.uqc,
+        quantity=quantity,
+        unit_price=variant.price,
+        price_includes_tax=variant.price_includes_tax,
+        tax_class=variant.tax_class,
+        tax_rate=rates[variant.tax_class],
+        available=variant.stock.available,
+    )
+
+
+def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, now: datetime) -> Order:
+    quote = draft.quote
+    shipping = OrderAddress(**accounts.snapshot_of(draft.shipping_address), created_at=now)
+    is_one_address = draft.billing_address.pk == draft.shipping_address.pk
+    billing = shipping
+    if not is_one_address:
+        billing = OrderAddress(**accounts.snapshot_of(draft.billing_address), created_at=now)
+    OrderAddress.objects.bulk_create([shipping] if is_one_address else [shipping, billing])
+    return Order.objects.create(
+        number=rules.order_number(sql.take_order_sequence(), ist_date(now)),
+        customer_id=customer_id,
+        registration_id=draft.registration.pk,
+        currency=quote.currency,
+        billing_address=billing,
+        shipping_address=shipping,
+        buyer_gstin=billing.gstin,
+        place_of_supply=quote.place_of_supply,
+        place_of_supply_reason=quote.place_of_supply_reason,
+        discount_amount=quote.discount_amount,
+        shipping_amount=quote.shipping_amount,
+        taxable_amount=quote.taxable_amount,
+        cgst_amount=quote.cgst_amount,
+        sgst_amount=quote.sgst_amount,
+        utgst_amount=quote.utgst_amount,
+        igst_amount=quote.igst_amount,
+        round_off_amount=quote.round_off_amount,
+        total_amount=quote.total_amount,
+        note=note,
+        placed_at=now,
+        created_at=now,
+        expires_at=now + settings.ORDER_EXPIRES_AFTER,
+    )
+
+
+def _order_line(order: Order, line: rules.QuotedLine) -> OrderLine:
+    item = line.item
+    return OrderLine(
+        order=order,
+        created_at=order.created_at,
+        position=line.position,
+        variant_id=item.variant_id,
+        sku=item.sku,
+        name=item.name,
+        hsn=item.hsn,
+        uqc=item.uqc,
+        quantity=item.quantity,
+        unit_price=item.unit_price,
+        price_includes_tax=item.price_includes_tax,
+        tax_class=item.tax_class,
+        tax_rate=item.tax_rate,
+        taxability=item.taxability,
+        gross_amount=line.gross_amount,
+        discount_amount=line.discount_amount,
+        shipping_amount=line.shipping_amount,
+        taxable_amount=line.taxable_amount,
+        cgst_amount=line.cgst_amount,
+        sgst_amount=line.sgst_amount,
+        utgst_amount=line.utgst_amount,
+        igst_amount=line.igst_amount,
+        total_amount=line.total_amount,
+    )
+
+
+def _hold_stock(order_lines: Sequence[OrderLine], *, asked: Sequence[LineRequest], actor: Actor, now: datetime) -> None:
+    holds = [stock.Hold(variant_id=line.variant_id, reference=line.pk, quantity=line.quantity) for line in order_lines]
+    try:
+        stock.hold_stock(holds=holds, actor=actor, now=now)
+    except stock.InsufficientStock as refusal:
+        # It counts holds; the buyer counts lines, of which several may have become one hold.
+        short = {detail["variant"] for detail in refusal.details}
+        positions = (at for at, line in enumerate(asked) if ids.encode("var", line.variant_id) in short)
+        refusal.param = f"lines[{next(positions)}].quantity"
+        raise

@@ -1,0 +1,103 @@
+"""The order's page, as far as its money goes: cancelling it, with all that follows told beforehand."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from apps.core import clock
+from apps.core.admin_actions import ObjectAction, add_object_action
+from apps.core.events import Actor
+from apps.core.money import rupees
+from apps.orders import selectors as orders
+from apps.orders.states import KEEPS_GOODS, OrderStatus
+from apps.payments import selectors, services
+from apps.payments.admin.decision_rights import decision_row
+from apps.payments.states import MoneyOperation, RefundStatus
+
+_OPEN = (OrderStatus.PENDING_PAYMENT, *KEEPS_GOODS)
+
+
+class CancelForm(forms.Form):
+    """Why the order is not wanted any more."""
+
+    reason = forms.CharField(
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="The buyer reads it in the app, and in our e-mail if they get one; see above.",
+    )
+
+
+def _cancel(order: Any, *, user: Any, actor: Any, now: Any, reason: str) -> str:
+    cancelled = services.cancel_order(order_id=order.pk, actor=actor, reason=reason, now=now)
+    said = [f"Order {cancelled.number} is cancelled."]
+    for refund in selectors.list_refunds_of_order(order.pk):
+        if refund.status == RefundStatus.REQUIRES_APPROVAL:
+            said.append(f"Refund {refund.number} of {rupees(refund.amount)} waits for approval.")
+        elif refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN):
+            said.append(f"Refund {refund.number} of {rupees(refund.amount)} is on its way.")
+    return " ".join(said)
+
+
+def _forecast(order: Any) -> list[tuple[str, Any]]:
+    units = sum(line.quantity for line in orders.list_lines(order.pk))
+    return [
+        ("The order", f"{order.number} is closed for good. A cancelled order cannot be opened again."),
+        ("Stock", f"{units} {'unit' if units == 1 else 'units'} can be sold again at once."),
+        *_money(order),
+    ]
+
+
+def _obstacle(order: Any) -> str:
+    is_open = orders.has_live_payment(order, clock.now())
+    if is_open and not order.under_review_amount:
+        return "A payment of this order is open. Cancel the payment first, or wait until it has ended."
+    return ""
+
+
+def _can_be_cancelled(order: Any) -> bool:
+    """Test if an order is open and no bank wants its money back; while one has not decided, nothing is refunded."""
+    return order.status in _OPEN and not order.disputed_amount
+
+
+def _money(order: Any) -> list[tuple[str, Any]]:
+    goes_back = selectors.amount_to_give_back(order.pk)
+    gone, on_its_way = selectors.given_back_and_on_its_way(order.pk)
+    rows = []
+    if goes_back:
+        rows.append(("Money", f"{rupees(goes_back)} is refunded to where it was paid from."))
+    elif order.under_review_amount:
+        arrived = rupees(order.under_review_amount)
+        rows.append(("Money", f"{arrived} arrived, which is not the amount requested. All of it is refunded."))
+    elif order.status == OrderStatus.PENDING_PAYMENT:
+        rows.append(("Money", "Nothing was paid; none moves."))
+    else:
+        rows.append(("Money", "Nothing is left to give back."))
+    if gone:
+        rows.append(("Given back before", rupees(gone)))
+    if on_its_way:
+        rows.append(("On its way already", f"{rupees(on_its_way)}; it is left as it is."))
+    return rows
+
+
+def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
+    amount = selectors.amount_to_give_back(order.pk) + order.under_review_amount
+    return [decision_row(order, MoneyOperation.CANCEL_ORDER, amount, actor=actor)] if amount else []
+
+
+add_object_action(
+    "orders.order",
+    ObjectAction(
+        name="cancel",
+        title="Cancel order",
+        permission="orders.change_order",
+        does=_cancel,
+        icon="cancel",
+        form=CancelForm,
+        forecast=_forecast,
+        forecast_for_actor=_who_decides,
+        obstacle=_obstacle,
+        is_offered=_can_be_cancelled,
+        is_danger=True,
+    ),
+)

@@ -1,0 +1,288 @@
+"""Razorpay, thinly: its wire format on one side, our facts on the other. https://razorpay.com/docs/api/"""
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from json import loads
+from typing import IO, Any
+from urllib.parse import quote
+
+from django.conf import settings
+
+from apps.payments.facts import GatewayOrder, WebhookEnvelope
+from apps.payments.gateways import (
+    GatewayDispute,
+    GatewayPayment,
+    GatewayRefund,
+    GatewaySettlement,
+    OutcomeUnknown,
+    Payer,
+    Proof,
+    Refused,
+    SettlementRow,
+    UnreadableFacts,
+    UpiIntent,
+)
+from apps.payments.gateways.payment_links import GatewayLink
+from apps.payments.gateways.razorpay.calls import call, items_of, read, understood, write
+from apps.payments.gateways.razorpay.disputes import FOLLOWED_DISPUTES, contest_body, dispute_from
+from apps.payments.gateways.razorpay.entities import (
+    account_of,
+    entity_of,
+    envelope_from,
+    order_from,
+    payment_from,
+    refund_from,
+    webhook_from,
+    with_prefix,
+)
+from apps.payments.gateways.razorpay.payment_links import FOLLOWED_LINKS, RazorpayLinks, link_news_from
+from apps.payments.gateways.razorpay.report_files import inspect_report, rows_from_report, transfers_from_report
+from apps.payments.gateways.razorpay.settlements import PAGE, row_from, settlement_day_from, settlement_from
+from apps.payments.gateways.report_formats import ReportFormat, ReportInspection
+
+NAME = "razorpay"
+#: The gateway captures what is authorised within this time by itself, and gives later money back.
+_CAPTURE_OPTIONS = {"automatic_expiry_period": 30, "manual_expiry_period": 7200, "refund_speed": "normal"}
+#: Razorpay's own stand-in for a payer without an e-mail address.
+_NO_EMAIL = "void@razorpay.com"
+_RECEIPT_TAKEN = "Order receipt should be unique."
+
+_REFUNDS_A_PAGE, _MOST_REFUNDS = 100, 5_000
+#: What Razorpay calls the speeds that we know.
+_SPEEDS = {"normal": "normal", "instant": "optimum"}
+
+
+class Razorpay(RazorpayLinks):
+    """The Razorpay account that the settings name."""
+
+    name = NAME
+
+    def create_order(self, *, receipt: str, amount: int, currency: str, notes: Mapping[str, str]) -> GatewayOrder:
+        """
+        Make an order once for a receipt: a second call, or a lost answer, ends at the same order.
+
+        :raises Refused: if Razorpay says no for certain
+        :raises TryLater: if nothing was done
+        :raises OutcomeUnknown: if nobody knows; look up by receipt first
+        """
+        body = {
+            "amount": amount,
+            "currency": currency,
+            "receipt": receipt,
+            "notes": dict(notes),
+            "unique_receipt": True,
+            "payment": {"capture": "automatic", "capture_options": dict(_CAPTURE_OPTIONS)},
+        }
+        try:
+            return understood(order_from, write("/v1/orders", body))
+        except Refused as refusal:
+            found = self.find_order(receipt=receipt) if refusal.error.description == _RECEIPT_TAKEN else None
+            if found is None:
+                raise
+            return found
+
+    def find_order(self, *, receipt: str) -> GatewayOrder | None:
+        """Return the oldest order with a receipt, or None."""
+        body = read("/v1/orders", {"receipt": receipt, "count": 100})
+        matching = [order for order in items_of(body, order_from) if order.receipt == receipt]
+        return matching[-1] if matching else None
+
+    def get_order(self, *, gateway_order_id: str) -> GatewayOrder:
+        """Return an order as it is now: whether it is paid, and how much of it."""
+        return understood(order_from, read(f"/v1/orders/{quote(gateway_order_id, safe='')}"))
+
+    def list_payments(self, *, gateway_order_id: str) -> list[GatewayPayment]:
+        """Return every try to pay an order, oldest first; Razorpay lists the newest first."""
+        return items_of(read(f"/v1/orders/{quote(gateway_order_id, safe='')}/payments"), payment_from)[::-1]
+
+    def get_payment(self, *, gateway_payment_id: str) -> GatewayPayment:
+        """Return one try to pay."""
+        return understood(payment_from, read(f"/v1/payments/{quote(gateway_payment_id, safe='')}"))
+
+    def capture(self, *, gateway_payment_id: str, amount: int, currency: str) -> GatewayPayment:
+        """Take the money of an authorised payment; the amount is all that was authorised."""
+        path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/capture"
+        return understood(payment_from, write(path, {"amount": amount, "currency": currency}))
+
+    def create_refund(
+        self,
+        *,
+        gateway_payment_id: str,
+        amount: int,
+        speed: str,
+        receipt: str,
+        notes: Mapping[str, str],
+        idempotency_key: str,
+    ) -> GatewayRefund:
+        """
+        Give money back once for a key: the same key and body end at the same refund.
+
+        :raises Refused: if Razorpay says no for certain
+        :raises TryLater: if nothing was done
+        :raises OutcomeUnknown: if nobody knows, or another call with the key is under way; ask for the payment's refunds first
+        """
+        path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refund"
+        body = {"amount": amount, "speed": _SPEEDS[speed], "receipt": receipt, "notes": dict(notes)}
+        try:
+            answer = call("POST", path, json=body, headers={"X-Refund-Idempotency": idempotency_key})
+        except Refused as refusal:
+            # A conflict is about the key alone: the refund that holds it may well have been made.
+            if refusal.error.status == 409:
+                raise OutcomeUnknown(refusal.error) from refusal
+            raise
+        return understood(refund_from, answer)
+
+    def get_refund(self, *, gateway_refund_id: str) -> GatewayRefund:
+        """Return one refund."""
+        return understood(refund_from, read(f"/v1/refunds/{quote(gateway_refund_id, safe='')}"))
+
+    def list_refunds(self, *, gateway_payment_id: str) -> list[GatewayRefund]:
+        """Return every refund of a payment, including those of others, page by page: one that is overlooked might be made twice."""
+        path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refunds"
+        found: list[GatewayRefund] = []
+        for skip in range(0, _MOST_REFUNDS, _REFUNDS_A_PAGE):
+            page = items_of(read(path, {"count": _REFUNDS_A_PAGE, "skip": skip}), refund_from)
+            found += page
+            if len(page) < _REFUNDS_A_PAGE:
+                break
+        return found
+
+    def list_disputes(self) -> list[GatewayDispute]:
+        """Return the latest hundred disputes of the account, newest first."""
+        return items_of(read("/v1/disputes", {"count": 100}), dispute_from)
+
+    def get_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
+        """Return one dispute."""
+        return understood(dispute_from, read(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}"))
+
+    def accept_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
+        """Give in: the money goes back to the payer."""
+        return understood(dispute_from, write(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/accept", {}))
+
+    def contest_dispute(
+        self, *, gateway_dispute_id: str, amount: int, summary: str, proofs: Sequence[Proof]
+    ) -> GatewayDispute:
+        """Upload the proofs and send them with what we have to say; files that are not used in the end do no harm."""
+        uploaded = [(proof, understood(_document_id, _upload(proof))) for proof in proofs]
+        path = f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/contest"
+        body = contest_body(amount=amount, summary=summary, proofs=uploaded)
+        return understood(dispute_from, call("PATCH", path, json=body))
+
+    def create_upi_intent(
+        self,
+        *,
+        gateway_order_id: str,
+        amount: int,
+        currency: str,
+        payer: Payer,
+        description: str,
+        notes: Mapping[str, str],
+    ) -> UpiIntent | None:
+        """Open a UPI payment from our server, or return None if the setting says that the account may not."""
+        if not settings.RAZORPAY_S2S_UPI:
+            return None
+        body = {
+            "amount": amount,
+            "currency": currency,
+            "order_id": gateway_order_id,
+            "email": payer.email or _NO_EMAIL,
+            "contact": payer.phone,
+            "method": "upi",
+            "ip": payer.ip or "127.0.0.1",
+            "referer": settings.PUBLIC_URL,
+            "user_agent": payer.user_agent or "Bahi",
+            "description": description,
+            "notes": dict(notes),
+            "upi": {"flow": "intent"},
+        }
+        return understood(_intent_from, write("/v1/payments/create/upi", body))
+
+    def checkout_options(self, *, gateway_order_id: str) -> dict[str, Any]:
+        """Return what Razorpay Checkout is opened with in a browser; the key id is public."""
+        return {"key_id": settings.RAZORPAY_KEY_ID, "gateway_order_id": gateway_order_id}
+
+    def is_checkout_signed(self, *, gateway_order_id: str, gateway_payment_id: str, signature: str) -> bool:
+        """Test the signature that Checkout hands to the page: it proves authorisation, not capture."""
+        message = f"{gateway_order_id}|{gateway_payment_id}".encode()
+        return _matches(signature, message, settings.RAZORPAY_KEY_SECRET)
+
+    def is_webhook_signed(self, *, raw: bytes, signature: str) -> bool:
+        """Test a webhook's signature over its raw bytes against every secret in force, in constant time."""
+        verdicts = [_matches(signature, raw, secret) for secret in settings.RAZORPAY_WEBHOOK_SECRETS]
+        return any(verdicts)
+
+    def read_envelope(self, raw: bytes) -> WebhookEnvelope:
+        """Return what a webhook is about, as far as it can be read."""
+        return envelope_from(raw)
+
+    def is_our_account(self, account_id: str) -> bool:
+        """Test a webhook's `account_id` against RAZORPAY_ACCOUNT_ID; without the setting every account is taken for ours."""
+        ours = settings.RAZORPAY_ACCOUNT_ID.removeprefix("acc_")
+        return not (ours and account_id) or account_id.removeprefix("acc_") == ours
+
+    def read_webhook(
+        self, raw: bytes
+    ) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink | None]:
+        """Return the event type, and the payment, refund, dispute or link that it is about."""
+        event_type, facts = webhook_from(raw)
+        if event_type in FOLLOWED_LINKS:
+            link_facts = link_news_from(loads(raw).get("payload"))
+            if isinstance(link_facts, GatewayPayment):
+                link_facts = replace(link_facts, account_id=account_of(loads(raw)))
+            return event_type, link_facts
+        if event_type in FOLLOWED_DISPUTES:
+            payload = loads(raw).get("payload") or {}
+            dispute, payment = entity_of(payload, "dispute"), entity_of(payload, "payment")
+            return event_type, dispute_from(dispute, payment=payment, event_type=event_type)
+        return event_type, facts
+
+    def get_settlement(self, *, gateway_settlement_id: str) -> GatewaySettlement:
+        """Return one transfer to our bank."""
+        return understood(settlement_from, read(f"/v1/settlements/{quote(gateway_settlement_id, safe='')}"))
+
+    def list_settlement_rows(self, *, day: date, skip: int) -> list[SettlementRow | None]:
+        """Return a page of the combined report of a day in India, after so many lines."""
+        params = {"year": day.year, "month": day.month, "day": day.day, "count": PAGE, "skip": skip}
+        return items_of(read("/v1/settlements/recon/combined", params), row_from)
+
+    def inspect_report(self, stream: IO[bytes]) -> ReportInspection:
+        """Look at a whole report of the dashboard's."""
+        return inspect_report(stream)
+
+    def read_report(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[SettlementRow | None]:
+        """Yield the lines of a report of the dashboard's."""
+        return rows_from_report(stream, report_format)
+
+    def read_transfers(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[GatewaySettlement]:
+        """Yield the settlements of a report of the dashboard's that has nothing else."""
+        return transfers_from_report(stream, report_format)
+
+    def find_settlement_day(self, raw: bytes) -> date | None:
+        """Return the day in India of the settlement that a `settlement.processed` tells of, or None."""
+        return settlement_day_from(raw)
+
+
+def _matches(signature: str, message: bytes, secret: str) -> bool:
+    expected = hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass"))
+
+
+def _document_id(body: Any) -> str:
+    return with_prefix("doc", body.get("id") if isinstance(body, dict) else None)
+
+
+def _upload(proof: Proof) -> Any:
+    file = {"file": (proof.name, proof.content, "application/pdf")}
+    return call("POST", "/v1/documents", data={"purpose": "dispute_evidence"}, files=file)
+
+
+def _intent_from(body: Any) -> UpiIntent:
+    if not isinstance(body, dict):
+        raise UnreadableFacts("not an object")
+    payment_id, link = body.get("razorpay_payment_id"), body.get("link")
+    if not isinstance(payment_id, str) or not isinstance(link, str) or not link.startswith("upi://"):
+        raise UnreadableFacts("no UPI link in it")
+    return UpiIntent(gateway_payment_id=payment_id, link=link)

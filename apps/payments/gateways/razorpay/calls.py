@@ -1,0 +1,135 @@
+"""
+How Razorpay is called: what was done, what was refused for certain, and what nobody knows.
+
+Settings are read at each call, so that a key can be changed without new code. https://razorpay.com/docs/api/
+"""
+
+import random
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from django.conf import settings
+
+from apps.core.http import Answer, AnswerTooLarge, Client, NoAnswer, NotReached
+from apps.payments.gateways import CredentialsRejected, GatewayError, OutcomeUnknown, Refused, TryLater, UnreadableFacts
+from apps.payments.gateways.razorpay.entities import clean_text
+
+#: A read is tried this often; a write once, because a second might act a second time.
+READ_TRIES = 3
+BACKOFF_SECONDS = 0.2
+
+#: What Razorpay answers to a wrong key, and to an address that it does not allow.
+REJECTS_CREDENTIALS = frozenset({401, 403})
+#: The answers about the request itself. All others are about the way there: a proxy, a limit, a gateway in trouble.
+_REFUSES = frozenset({400, 404, 409, 410, 422})
+
+#: Our code of an answer that is larger than is ever read: asking again would bring the same.
+_TOO_LARGE = "ANSWER_TOO_LARGE"
+
+T = TypeVar("T")
+
+
+@lru_cache(maxsize=4)
+def _client(base_url: str, key_id: str, key_secret: str) -> Client:
+    return Client(base_url, auth=(key_id, key_secret), headers={"User-Agent": "Bahi/1.0"})
+
+
+def call(method: str, path: str, **arguments: Any) -> Any:
+    """
+    Call Razorpay once and return the body of its answer.
+
+    :raises Refused: if Razorpay says no for certain
+    :raises TryLater: if nothing was done
+    :raises OutcomeUnknown: if nobody knows
+    """
+    client = _client(settings.RAZORPAY_BASE_URL, settings.RAZORPAY_KEY_ID, settings.RAZORPAY_KEY_SECRET)
+    try:
+        answer = client.call(method, path, **arguments)
+    except NotReached as failure:
+        raise TryLater(GatewayError(code="NOT_REACHED", description=str(failure)[:300])) from failure
+    except AnswerTooLarge as failure:
+        raise OutcomeUnknown(GatewayError(code=_TOO_LARGE, description=str(failure))) from failure
+    except NoAnswer as failure:
+        raise OutcomeUnknown(GatewayError(code="NO_ANSWER", description=str(failure)[:300])) from failure
+    return _judged(answer)
+
+
+def write(path: str, body: dict[str, Any]) -> Any:
+    """Have Razorpay do something, once."""
+    return call("POST", path, json=body)
+
+
+def read(path: str, params: dict[str, Any] | None = None) -> Any:
+    """Read, with a few tries: reading twice does no harm."""
+    for attempt in range(1, READ_TRIES + 1):
+        try:
+            return call("GET", path, params=params)
+        except CredentialsRejected:
+            # The same key again would be rejected again.
+            raise
+        except (TryLater, OutcomeUnknown) as failure:
+            if attempt == READ_TRIES or failure.error.code == _TOO_LARGE:
+                raise
+            # Jitter, so that many workers do not come back at the same moment.
+            time.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
+    raise AssertionError("unreachable")
+
+
+def _judged(answer: Answer) -> Any:
+    """Return the body of a success; tell a refusal from a busy gateway and from an answer that says nothing."""
+    if answer.is_success:
+        if isinstance(answer.body, dict):
+            return answer.body
+        raise OutcomeUnknown(
+            GatewayError(code="UNREADABLE", status=answer.status, description=clean_text(answer.text)[:200])
+        )
+
+    error = _error_from(answer)
+    is_readable = isinstance(answer.body, dict)
+    if answer.status in REJECTS_CREDENTIALS and is_readable:
+        raise CredentialsRejected(error)
+    if answer.status == 429:
+        raise TryLater(error)
+    if answer.status in _REFUSES and is_readable:
+        raise Refused(error)
+    raise OutcomeUnknown(error)
+
+
+def _error_from(answer: Answer) -> GatewayError:
+    body = answer.body.get("error") if isinstance(answer.body, dict) else None
+    if not isinstance(body, dict):
+        return GatewayError(code="UNREADABLE", status=answer.status, description=clean_text(answer.text)[:200])
+
+    def text(name: str) -> str:
+        value = clean_text(body.get(name))[:300]
+        return "" if value == "NA" else value
+
+    metadata = body.get("metadata")
+    return GatewayError(
+        code=text("code"),
+        reason=text("reason"),
+        description=text("description"),
+        source=text("source"),
+        step=text("step"),
+        field=text("field"),
+        status=answer.status,
+        metadata=metadata if isinstance(metadata, dict) else {},
+    )
+
+
+def understood(parse: Callable[[Any], T], body: Any) -> T:
+    """Parse the answer to a call that was done; one that cannot be read leaves us as wise as none."""
+    try:
+        return parse(body)
+    except UnreadableFacts as failure:
+        raise OutcomeUnknown(GatewayError(code="UNREADABLE", description=str(failure))) from failure
+
+
+def items_of(body: Any, parse: Callable[[Any], T], *, key: str = "items") -> list[T]:
+    """Parse each entity of a collection; of payment links it goes by a name of its own."""
+    items = body.get(key) if isinstance(body, dict) else None
+    if not isinstance(items, list):
+        raise OutcomeUnknown(GatewayError(code="UNREADABLE", description="not a collection"))
+    return [understood(parse, item) for item in items]

@@ -1,0 +1,293 @@
+"""Reads of payments, their attempts and the gateways' webhooks."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from apps.core import ids
+from apps.core.errors import NotFound
+from apps.core.events import list_events_of_subjects
+from apps.core.models import Event, is_staff_with
+from apps.payments import rules
+from apps.payments.gateways import GatewayPayment
+from apps.payments.gateways.payment_links import GatewayLink
+from apps.payments.models import (
+    Dispute,
+    Payment,
+    PaymentAttempt,
+    PaymentNotFound,
+    Refund,
+    Webhook,
+)
+from apps.payments.states import (
+    BY_LINK,
+    PROMISED,
+    AttemptStatus,
+    DisputeStatus,
+    GatewayCall,
+    ReviewReason,
+)
+
+
+def get_payment(payment_id: UUID) -> Payment:
+    """
+    Return a payment, whoever's it is.
+
+    :raises PaymentNotFound: if there is none
+    """
+    payment = Payment.objects.filter(pk=payment_id).first()
+    if payment is None:
+        raise PaymentNotFound
+    return payment
+
+
+def list_visible_payments(
+    *, user: Any, statuses: Collection[str] = (), order_id: UUID | None = None, channel: str = ""
+) -> QuerySet[Payment]:
+    """Return the payments that a user may see, with their attempts: their own, or all if they are staff who may look."""
+    rows = _visible_to(user)
+    if statuses:
+        rows = rows.filter(status__in=statuses)
+    if order_id is not None:
+        rows = rows.filter(order_id=order_id)
+    if channel:
+        rows = rows.filter(channel=channel)
+    return rows.order_by("-created_at", "-pk")
+
+
+def get_visible_payment(*, user: Any, payment_id: UUID) -> Payment:
+    """
+    Return a payment with its attempts.
+
+    :raises PaymentNotFound: if there is none, or it is somebody else's
+    """
+    payment = _visible_to(user).filter(pk=payment_id).first()
+    if payment is None:
+        raise PaymentNotFound
+    return payment
+
+
+def _visible_to(user: Any) -> QuerySet[Payment]:
+    rows = Payment.objects.prefetch_related(_ordered_attempts())
+    sees_all = is_staff_with(user, "payments.view_payment")
+    return rows if sees_all else rows.filter(customer_id=user.pk)
+
+
+def _ordered_attempts() -> "Prefetch[str, QuerySet[PaymentAttempt], str]":
+    return Prefetch("attempts", queryset=PaymentAttempt.objects.order_by("created_at", "pk"))
+
+
+def list_payments_of_order(order_id: UUID) -> QuerySet[Payment]:
+    """Return the payments of an order, first to last, with their attempts."""
+    return Payment.objects.filter(order_id=order_id).prefetch_related(_ordered_attempts()).order_by("sequence")
+
+
+def find_live_payment(order_id: UUID) -> Payment | None:
+    """Return the one live payment of an order, or None."""
+    return Payment.objects.filter(order_id=order_id).live().first()
+
+
+def find_captured_attempt(order_id: UUID) -> PaymentAttempt | None:
+    """Return the attempt that paid an order, or None; what staff must still decide about does not count."""
+    return (
+        PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED, review_reason="")
+        .order_by("captured_at", "pk")
+        .first()
+    )
+
+
+def get_attempt(attempt_id: UUID) -> PaymentAttempt:
+    """
+    Return an attempt with its payment.
+
+    :raises PaymentNotFound: if there is none
+    """
+    attempt = PaymentAttempt.objects.filter(pk=attempt_id).select_related("payment").first()
+    if attempt is None:
+        raise PaymentNotFound
+    return attempt
+
+
+def list_attempts_to_review(rows: "QuerySet[PaymentAttempt] | None" = None) -> "QuerySet[PaymentAttempt]":
+    """Return the tries, of these or of all, whose money waits for somebody to decide."""
+    rows = PaymentAttempt.objects.all() if rows is None else rows
+    return rows.filter(review_opened_at__isnull=False, review_closed_at__isnull=True).exclude(review_reason="")
+
+
+def list_payments_in_doubt() -> QuerySet[Payment]:
+    """Return the payments whose opening the gateway was asked for, and of which it has not answered."""
+    return Payment.objects.filter(gateway_call=GatewayCall.UNKNOWN, next_check_at__isnull=False, checks__gte=1)
+
+
+def find_payment_for(facts: GatewayPayment) -> Payment | None:
+    """
+    Return the payment that a gateway's payment belongs to, or None if it is not ours.
+
+    By the link or QR code that it came by; by the gateway's order; for links and codes by what we know of it already; or, where
+    the answer to our call was lost, by our own id that the gateway kept. Nothing follows from an order id that is empty.
+    """
+    rows = Payment.objects.filter(gateway=facts.gateway)
+    known = rows.filter(gateway_link_id=facts.link_id).first() if facts.link_id else None
+    if known is None and facts.order_id:
+        known = rows.filter(gateway_order_id=facts.order_id).first()
+    if known is None:
+        told = rows.filter(channel__in=BY_LINK, attempts__gateway_payment_id=facts.id)
+        known = told.first() or _find_payment_named(facts)
+    return known
+
+
+def _find_payment_named(facts: GatewayPayment) -> Payment | None:
+    """
+    Return the payment that a gateway's payment names, or None.
+
+    The gateway makes orders for links by itself, and none for QR codes, so that any may name theirs. A payment by Checkout has
+    one order, made by us: once that is known no other counts, whatever a browser wrote into its notes.
+    """
+    if not facts.our_payment:
+        return None
+    try:
+        ours = ids.decode(Payment.PREFIX, facts.our_payment)
+    except NotFound:
+        return None
+    named = Payment.objects.filter(gateway=facts.gateway, pk=ours)
+    if facts.order_id and not facts.link_id:
+        return named.filter(Q(channel__in=BY_LINK) | Q(gateway_order_id__isnull=True)).first()
+    return named.filter(channel__in=BY_LINK).first()
+
+
+def find_payment_of_link(link: GatewayLink) -> Payment | None:
+    """Return the payment that is collected by a gateway's link or QR code, or None if it is not ours."""
+    rows = Payment.objects.filter(gateway=link.gateway, channel=link.channel)
+    known = rows.filter(gateway_link_id=link.id).first()
+    if known is not None or not link.our_payment:
+        return known
+    try:
+        ours = ids.decode(Payment.PREFIX, link.our_payment)
+    except NotFound:
+        return None
+    return rows.filter(pk=ours, gateway_link_id__isnull=True).first()
+
+
+def find_webhook(*, gateway: str, event_id: str, body_sha256: str) -> Webhook | None:
+    """Return a webhook that came before, by its event id or else by its body, or None."""
+    rows = Webhook.objects.filter(gateway=gateway)
+    return rows.filter(event_id=event_id).first() or rows.filter(body_sha256=body_sha256).first()
+
+
+def list_waiting_webhooks(*, before: datetime, now: datetime, limit: int) -> list[UUID]:
+    """Return the ids of webhooks that came before an instant, are not processed and may be attempted now, oldest first."""
+    rows = Webhook.objects.filter(processed_at__isnull=True, parked_at__isnull=True, received_at__lte=before)
+    rows = rows.filter(Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now))
+    return list(rows.order_by("received_at").values_list("pk", flat=True)[:limit])
+
+
+def is_gateway_order_known(gateway_order_id: str) -> bool:
+    """Return whether a payment of ours has a gateway's order."""
+    return Payment.objects.filter(gateway_order_id=gateway_order_id).exists()
+
+
+def count_processed_webhooks(webhook_ids: Collection[UUID]) -> int:
+    """Return how many of some webhooks are processed."""
+    return Webhook.objects.filter(pk__in=webhook_ids, processed_at__isnull=False).count()
+
+
+def list_due_payments(*, now: datetime, limit: int) -> list[UUID]:
+    """Return the ids of the payments that the janitor must look at."""
+    return list(Payment.objects.due(now).values_list("pk", flat=True)[:limit])
+
+
+def sum_captured(order_id: UUID, *, currency: str) -> int:
+    """
+    Return the money (paise) that came for an order and was not given back.
+
+    Leaves out money of another amount than requested until it is accepted: it is in the books and counts for nothing before.
+    """
+    captured = PaymentAttempt.objects.filter(
+        payment__order_id=order_id, status=AttemptStatus.CAPTURED, currency=currency
+    ).exclude(review_reason=ReviewReason.AMOUNT_DIFFERS)
+    return captured.aggregate(total=Sum(Coalesce("accepted_amount", "amount")))["total"] or 0
+
+
+def sum_under_review(order_id: UUID, *, currency: str) -> int:
+    """Return the captured money (paise) of an order that is not the amount requested and that staff must decide about."""
+    return sum(attempt.amount for attempt in _list_undecided(payment__order_id=order_id, currency=currency))
+
+
+def has_captured_money(order_id: UUID) -> bool:
+    """Return whether money was captured for an order, of whatever amount and whatever became of it."""
+    return PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED).exists()
+
+
+def is_payment_under_review(payment_id: UUID) -> bool:
+    """Return whether captured money of a payment is not the amount requested and waits for staff."""
+    return bool(_list_undecided(payment_id=payment_id))
+
+
+def _list_undecided(**conditions: Any) -> list[PaymentAttempt]:
+    """
+    Return the captured attempts of another amount than was requested, but those whose money is promised back or lost as a whole.
+
+    Less than a gateway refunds is nothing that staff could decide about.
+    """
+    promised = Refund.objects.filter(attempt=OuterRef("pk"), status__in=PROMISED).order_by()
+    lost = Dispute.objects.filter(attempt=OuterRef("pk"), status=DisputeStatus.LOST).order_by()
+    rows = list_attempts_to_review().filter(status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_DIFFERS)
+    rows = rows.filter(**conditions).annotate(
+        promised=Coalesce(_sum_by_attempt(promised, "amount"), 0),
+        lost=Coalesce(_sum_by_attempt(lost, "amount_deducted"), 0),
+    )
+    return [one for one in rows if one.amount - one.promised - one.lost >= one.least_refund_amount]
+
+
+def _sum_by_attempt(rows: "QuerySet[Any]", field: str) -> Subquery:
+    return Subquery(rows.values("attempt").annotate(total=Sum(field)).values("total"))
+
+
+def list_attempts_under_review_since(before: datetime) -> "QuerySet[PaymentAttempt]":
+    """Return the captured attempts that have waited for a decision of staff since an instant or longer, longest first."""
+    rows = list_attempts_to_review().filter(status=AttemptStatus.CAPTURED, review_opened_at__lte=before)
+    return rows.select_related("payment__order").order_by("review_opened_at", "pk")
+
+
+def list_attempt_states(payment: Payment) -> Collection[tuple[str, str]]:
+    """Return status and review reason of each attempt of a payment, without a UPI attempt that nobody has touched."""
+    attempts = PaymentAttempt.objects.filter(payment_id=payment.pk)
+    rows = list(attempts.values_list("gateway_payment_id", "status", "review_reason"))
+    has_failed = any(status == AttemptStatus.FAILED for _, status, _ in rows)
+    return [
+        (status, reason)
+        for gateway_payment_id, status, reason in rows
+        if not rules.is_untouched(
+            status, is_opened_by_us=gateway_payment_id == payment.opened_upi_id, has_failed=has_failed
+        )
+    ]
+
+
+def is_upi_open(payment: Payment) -> bool:
+    """Test if the UPI attempt whose link a payment shows may still be paid."""
+    attempts = PaymentAttempt.objects.filter(payment_id=payment.pk, gateway_payment_id=payment.opened_upi_id)
+    return attempts.filter(status=AttemptStatus.CREATED).exists()
+
+
+def has_later_attempt(attempt_id: UUID) -> bool:
+    """Test if an attempt was followed by another one to pay the same payment, whatever became of that."""
+    of_payment = PaymentAttempt.objects.filter(pk=attempt_id).values("payment_id")
+    return PaymentAttempt.objects.filter(payment_id__in=of_payment, pk__gt=attempt_id).exists()
+
+
+def list_events_of_attempt(attempt_id: UUID, *, event_type: str) -> list[Event]:
+    """Return the events of a type that an attempt had, oldest first."""
+    return list(list_events_of_subjects(PaymentAttempt, [attempt_id]).filter(type=event_type))
+
+
+def list_attempts_to_capture(payment_id: UUID) -> list[PaymentAttempt]:
+    """Return the authorised attempts of a payment whose amount is the one asked."""
+    return list(
+        PaymentAttempt.objects.filter(
+            payment_id=payment_id, status=AttemptStatus.AUTHORIZED, review_reason=""
+        ).order_by("created_at", "pk")
+    )

@@ -1,0 +1,234 @@
+"""Request and response shapes of refunds, and of cancelling an order with its money."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from apps.core.api import (
+    IdField,
+    RequestSerializer,
+    ResponseSerializer,
+    StrictCharField,
+    StrictIntegerField,
+    list_response,
+)
+from apps.orders import selectors as orders
+from apps.orders.states import OrderStatus, PaymentStatus
+from apps.payments.models import Refund
+from apps.payments.serializers.payments import PaymentErrorResponse
+from apps.payments.states import USER_REFUND_REASONS, RefundReason, RefundSpeed, RefundStatus
+
+_USER_REASONS = [(reason.value, reason.label) for reason in USER_REFUND_REASONS]
+_MOST_PAISE = 10**12
+
+# Requests -------------------------------------------------------------------------------------------------------------
+
+
+class RefundLineRequest(RequestSerializer):
+    """So many units of an order line."""
+
+    order_line_id = IdField("line")
+    quantity = StrictIntegerField(min_value=1, max_value=1_000_000)
+
+
+class RequestRefundRequest(RequestSerializer):
+    """
+    What is refunded: an `amount`, returned `lines`, or neither for all that is left.
+
+    Returned units come to what they are worth, less what earlier refunds took of their lines. Staff may enter another `amount` for
+    them: it is taken of these lines first. No refund may leave less than ₹1.00 of a payment.
+
+    Money of another amount than was asked goes back only by naming its `payment_id`.
+    """
+
+    order_id = IdField("ord")
+    payment_id = IdField("pay", required=False)
+    amount = StrictIntegerField(min_value=1, max_value=_MOST_PAISE, required=False, help_text="Paise.")
+    lines = RefundLineRequest(many=True, allow_empty=False, max_length=100, required=False)  # type: ignore[call-arg]
+    reason = serializers.ChoiceField(choices=_USER_REASONS, default=RefundReason.CUSTOMER_REQUEST.value)
+    note = StrictCharField(
+        max_length=200, required=False, allow_blank=True, default="", help_text="The buyer can read it."
+    )
+    speed = serializers.ChoiceField(choices=RefundSpeed.choices, default=RefundSpeed.NORMAL.value)
+
+
+class RefundReasonRequest(RequestSerializer):
+    """Why not."""
+
+    reason = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
+
+
+class SettleRefundRequest(RequestSerializer):
+    """The bank's reference of our own transfer; without it the sum is held for a transfer that is still to be made."""
+
+    reference = StrictCharField(max_length=80, required=False, allow_blank=True, default="")
+
+
+class CancelOrderRequest(RequestSerializer):
+    """Why the order is not wanted any more."""
+
+    reason = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
+
+
+# Responses ------------------------------------------------------------------------------------------------------------
+
+
+class RefundLineResponse(ResponseSerializer):
+    """Units of an order line that money goes back for."""
+
+    object = serializers.CharField(default="refund_line")
+    order_line_id = IdField("line")
+    quantity = serializers.IntegerField()
+    amount = serializers.IntegerField(
+        help_text="Paise, with tax: what the units were worth, less what earlier refunds took of their line."
+    )
+
+
+class RefundResponse(ResponseSerializer):
+    """One movement of money back to its payer."""
+
+    id = IdField("rfnd")
+    object = serializers.CharField(default="refund")
+    number = serializers.CharField()
+    order_id = IdField("ord")
+    payment_id = IdField("pay")
+    status = serializers.ChoiceField(choices=RefundStatus.choices)
+    amount = serializers.IntegerField(help_text="Paise.")
+    currency = serializers.CharField()
+    reason = serializers.ChoiceField(choices=RefundReason.choices)
+    note = serializers.CharField()
+    speed_requested = serializers.ChoiceField(choices=RefundSpeed.choices)
+    speed_processed = serializers.CharField(help_text="Empty until the gateway has said.")
+    gateway_refund_id = serializers.CharField(allow_null=True, help_text="Null until the gateway has answered.")
+    arn = serializers.CharField(help_text="The bank's reference, for talks with the bank.")
+    manual_reference = serializers.CharField(help_text="Of a bank transfer of ours.")
+    retry_of = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+    lines = RefundLineResponse(many=True)
+    approved_at = serializers.DateTimeField(allow_null=True)
+    processed_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+    @extend_schema_field(IdField("rfnd", allow_null=True))
+    def get_retry_of(self, refund: Refund) -> Any:
+        return IdField("rfnd").to_representation(refund.retry_of_id) if refund.retry_of_id else None
+
+    @extend_schema_field(PaymentErrorResponse(allow_null=True))
+    def get_error(self, refund: Refund) -> Any:
+        if not refund.error:
+            return None
+        words = {name: refund.error.get(name, "") for name in ("code", "reason", "source", "step")}
+        return {"message": "The bank did not take the refund. The shop is looking after it.", **words}
+
+
+RefundListResponse = list_response(RefundResponse)
+
+
+class CancelledOrderResponse(ResponseSerializer):
+    """An order that was cancelled, and the refunds of its money."""
+
+    id = IdField("ord")
+    object = serializers.CharField(default="order")
+    number = serializers.CharField()
+    status = serializers.ChoiceField(choices=OrderStatus.choices)
+    payment_status = serializers.SerializerMethodField()
+    customer_id = IdField("cus")
+    currency = serializers.CharField()
+    total_amount = serializers.IntegerField()
+    paid_amount = serializers.IntegerField()
+    refunded_amount = serializers.IntegerField(help_text="What has gone back already.")
+    cancelled_at = serializers.DateTimeField(allow_null=True)
+    cancel_reason = serializers.CharField()
+    refunds = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+    @extend_schema_field(serializers.ChoiceField(choices=PaymentStatus.choices))
+    def get_payment_status(self, order: Any) -> str:
+        return str(orders.payment_status_of(order))
+
+    @extend_schema_field(RefundResponse(many=True))
+    def get_refunds(self, order: Any) -> Any:
+        return RefundResponse(self.context["refunds"], many=True).data
+
+
+# Examples -------------------------------------------------------------------------------------------------------------
+
+_LINE_ID = "line_01jf3z8k4qe7tv2w9x0y1z2a3b"
+REFUND_LINE_ASKED: dict[str, Any] = {"order_line_id": _LINE_ID, "quantity": 1}
+REFUND_EXAMPLE: dict[str, Any] = {
+    "id": "rfnd_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "refund",
+    "number": "ORD-2627-000123-R1",
+    "order_id": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "payment_id": "pay_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "status": "pending",
+    "amount": 49900,
+    "currency": "INR",
+    "reason": "goods_returned",
+    "note": "Too small",
+    "speed_requested": "normal",
+    "speed_processed": "",
+    "gateway_refund_id": None,
+    "arn": "",
+    "manual_reference": "",
+    "retry_of": None,
+    "error": None,
+    "lines": [{"object": "refund_line", "order_line_id": _LINE_ID, "quantity": 1, "amount": 49900}],
+    "approved_at": None,
+    "processed_at": None,
+    "created_at": "2026-11-21T06:30:00.000Z",
+    "updated_at": "2026-11-21T06:30:00.000Z",
+    "version": 1,
+    "metadata": {},
+}
+WAITING_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "status": "requires_approval"}
+APPROVED_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "approved_at": "2026-11-21T06:40:00.000Z", "version": 2}
+WITHDRAWN_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "status": "cancelled", "version": 2}
+PROCESSED_EXAMPLE: dict[str, Any] = {
+    **REFUND_EXAMPLE,
+    "status": "processed",
+    "speed_processed": "normal",
+    "gateway_refund_id": "rfnd_FP8QHiV938haTz",
+    "arn": "10000000000000000000001",
+    "processed_at": "2026-11-21T06:30:02.000Z",
+    "version": 2,
+}
+SETTLED_EXAMPLE: dict[str, Any] = {
+    **REFUND_EXAMPLE,
+    "status": "processed",
+    "manual_reference": "NEFT N326261234567",
+    "processed_at": "2026-11-21T08:00:00.000Z",
+    "version": 4,
+}
+RETRIED_EXAMPLE: dict[str, Any] = {
+    **REFUND_EXAMPLE,
+    "id": "rfnd_01jf3z9a4qe7tv2w9x0y1z2a3b",
+    "number": "ORD-2627-000123-R2",
+    "retry_of": REFUND_EXAMPLE["id"],
+}
+CANCELLED_ORDER_EXAMPLE: dict[str, Any] = {
+    "id": REFUND_EXAMPLE["order_id"],
+    "object": "order",
+    "number": "ORD-2627-000123",
+    "status": "cancelled",
+    "payment_status": "paid",
+    "customer_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "currency": "INR",
+    "total_amount": 99800,
+    "paid_amount": 99800,
+    "refunded_amount": 0,
+    "cancelled_at": "2026-11-21T05:40:00.000Z",
+    "cancel_reason": "Ordered by mistake",
+    "refunds": [{**REFUND_EXAMPLE, "amount": 99800, "reason": "order_cancelled", "lines": []}],
+    "created_at": "2026-11-21T05:30:00.000Z",
+    "updated_at": "2026-11-21T05:40:00.000Z",
+    "version": 4,
+    "metadata": {},
+}

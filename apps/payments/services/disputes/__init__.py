@@ -1,0 +1,1 @@
+"""Disputes: what the gateway reports of them, and our responses."""

@@ -1,0 +1,207 @@
+"""Deciding about what does not agree: an exception is resolved by a recorded action only, which moves the money that it holds."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.accounts import selectors as accounts
+from apps.core.errors import Conflict, Invalid
+from apps.core.events import Actor, record, stored_fields
+from apps.core.models import is_staff_with, subject_type_of
+from apps.core.money import rupees
+from apps.payments import events, locks, selectors, sql
+from apps.payments.models import ReconciliationException
+from apps.payments.services.postings import SUSPENSE, gateway_receivable, post_to_ledger
+from apps.payments.states import ExceptionReason, Resolution
+
+BANK = "bank"
+INPUT_GST = "input_gst"
+#: What says that money of ours did not come.
+_OWED = (ExceptionReason.MISSING_LINE, ExceptionReason.RECEIVABLE_OVERDUE)
+#: How an exception may be resolved by people.
+BY_PEOPLE = (Resolution.NOTED, Resolution.WRITTEN_OFF, Resolution.CLEARED, Resolution.PAID_OUTSIDE)
+
+
+class ExceptionResolvedAlready(Conflict):
+    message = "This exception was resolved before."
+
+
+class ExceptionHoldsMoney(Conflict):
+    message = "It holds {0} in suspense. Say where the money goes: written_off, cleared or paid_outside."
+
+
+class MoneyStillOwed(Conflict):
+    message = (
+        "{0} of {1} is still owed. Leave the exception open until it comes, or say where the money went: written_off or"
+        " paid_outside."
+    )
+
+
+class ReceivableChanged(Conflict):
+    message = "The gateway now owes {1} of {0}, no longer {2}. This exception closes by itself; a new one opens for what is left."
+
+
+class SettlementsNotImported(Conflict):
+    message = (
+        "No settlement of {0} has been imported yet, so that nothing shows what it still owes. Import its settlements: this"
+        " exception closes by itself."
+    )
+
+
+class OwnerMayNotDecide(Invalid):
+    message = "Only staff who may decide about exceptions can look after one."
+
+
+class NoteIsMissing(Invalid):
+    message = "Say in a note why."
+
+
+class NoSuchResolution(Invalid):
+    message = "There is no resolution {0}. There are: {1}."
+
+
+def gateway_fees(gateway: str) -> str:
+    """Return the code of the account of a gateway's fees."""
+    return f"gateway_fees:{gateway}"
+
+
+@transaction.atomic
+def assign_exception(*, exception_id: UUID, owner_id: UUID, actor: Actor, now: datetime) -> ReconciliationException:
+    """
+    Say who looks after an exception.
+
+    :raises ReconciliationExceptionNotFound: if there is none
+    :raises UserNotFound: if there is no such user
+    :raises OwnerMayNotDecide: if the user is no staff who may resolve it
+    :raises ExceptionResolvedAlready: if nothing is left to look after
+    """
+    owner = accounts.get_user(owner_id)
+    exception = locks.lock_exception(exception_id)
+
+    if not is_staff_with(owner, "payments.change_reconciliationexception"):
+        raise OwnerMayNotDecide(param="owner_id")
+    if exception.resolved_at is not None:
+        raise ExceptionResolvedAlready
+    if exception.owner_id == owner_id:
+        return exception
+
+    exception.owner_id = owner_id
+    exception.save(update_fields=["owner", "updated_at"])
+
+    changed = stored_fields(exception, "owner_id")
+    record(events.EXCEPTION_ASSIGNED, subject=exception, actor=actor, changed=changed, now=now)
+
+    return exception
+
+
+@transaction.atomic
+def resolve_exception(
+    *, exception_id: UUID, resolution: str, note: str, actor: Actor, now: datetime
+) -> ReconciliationException:
+    """
+    Decide about an exception: where the money goes that it holds in suspense, and why.
+
+    :raises ReconciliationExceptionNotFound: if there is none
+    :raises ExceptionResolvedAlready: if somebody has decided before
+    :raises NoSuchResolution: if it is none that people decide on
+    :raises NoteIsMissing: if nobody says why
+    :raises ExceptionHoldsMoney: if it is only noted, and holds money
+    :raises MoneyStillOwed: if money is owed by it, and nobody says where that went
+    :raises SettlementsNotImported: if it only says that no settlement has been imported
+    :raises ReceivableChanged: if another sum is owed than it says
+    """
+    if selectors.get_exception(exception_id).reason in _OWED:
+        # Its line must not be booked meanwhile.
+        locks.lock_booking_of_lines()
+    exception = locks.lock_exception(exception_id)
+
+    if exception.resolved_at is not None:
+        raise ExceptionResolvedAlready
+    if resolution not in BY_PEOPLE:
+        raise NoSuchResolution(resolution[:40], ", ".join(BY_PEOPLE), param="resolution")
+    if not note.strip():
+        raise NoteIsMissing(param="note")
+    if exception.reason == ExceptionReason.SETTLEMENTS_NOT_IMPORTED:
+        raise SettlementsNotImported(exception.gateway.capitalize())
+    if resolution == Resolution.NOTED and exception.held_amount:
+        raise ExceptionHoldsMoney(rupees(exception.held_amount), param="resolution")
+    owed = owed_amount(exception)
+    if exception.reason == ExceptionReason.RECEIVABLE_OVERDUE and owed != exception.expected_amount:
+        raise ReceivableChanged(exception.entity_id, rupees(owed), rupees(exception.expected_amount or 0))
+    if owed and resolution in (Resolution.NOTED, Resolution.CLEARED):
+        raise MoneyStillOwed(rupees(owed), exception.entity_id, param="resolution")
+
+    close(exception, resolution=Resolution(resolution), note=note.strip(), actor=actor, now=now, owed=owed)
+
+    return exception
+
+
+def owed_amount(exception: ReconciliationException) -> int:
+    """Return what the gateway owes us (paise) of which an exception says that it did not come; 0 for all others."""
+    if exception.reason not in _OWED or exception.held_amount or exception.resolved_at is not None:
+        return 0
+    if exception.reason == ExceptionReason.MISSING_LINE:
+        return exception.attempt.amount if exception.attempt else exception.expected_amount or 0
+    return sql.receivable_of(exception.attempt_id, gateway=exception.gateway, currency=exception.currency)
+
+
+def close(
+    exception: ReconciliationException, *, resolution: Resolution, note: str, actor: Actor, now: datetime, owed: int = 0
+) -> None:
+    """Close a locked exception and move what it holds, or what is owed by it."""
+    entries: dict[str, int] = {}
+    if exception.held_amount:
+        entries = {SUSPENSE: -exception.held_amount, **_destination(exception, resolution)}
+    elif owed:
+        entries = {gateway_receivable(exception.gateway): -owed, **_destination_of_owed(exception, resolution, owed)}
+    if entries:
+        post_to_ledger(
+            source_type=subject_type_of(exception),
+            source_id=exception.pk,
+            kind="resolution",
+            order_id=None,
+            entries=entries,
+            currency=exception.currency,
+            description=f"{exception.entity_id} {resolution}: {note}"[:200],
+            occurred_at=now,
+        )
+    exception.resolved_at = now
+    exception.resolved_by = str(actor)
+    exception.resolution = resolution
+    exception.note = note[:500]
+    exception.save(update_fields=["resolved_at", "resolved_by", "resolution", "note", "updated_at"])
+    record(
+        events.EXCEPTION_RESOLVED,
+        subject=exception,
+        actor=actor,
+        changed=stored_fields(exception, "resolved_at", "resolved_by", "resolution", "note"),
+        reason=note,
+        now=now,
+    )
+
+
+def _destination(exception: ReconciliationException, resolution: Resolution) -> dict[str, Any]:
+    """Return the entries that take up what an exception held, debits positive."""
+    held = exception.held_amount
+    if resolution == Resolution.WRITTEN_OFF:
+        return {gateway_fees(exception.gateway): held}
+    if resolution in (Resolution.PAID_OUTSIDE, Resolution.ARRIVED):
+        return {BANK: held}
+    owed = gateway_receivable(exception.gateway)
+    attempt = exception.attempt
+    if exception.reason != ExceptionReason.MISSING_LINE or attempt is None:
+        return {owed: held}
+    # The line that never came would have cleared the whole payment, with its fee.
+    fee, tax = attempt.fee_amount or 0, attempt.fee_tax_amount or 0
+    return {owed: held - fee, gateway_fees(exception.gateway): fee - tax, INPUT_GST: tax}
+
+
+def _destination_of_owed(exception: ReconciliationException, resolution: Resolution, owed: int) -> dict[str, int]:
+    """Return the entries that take up what the gateway owed, debits positive."""
+    if resolution == Resolution.WRITTEN_OFF:
+        return {gateway_fees(exception.gateway): owed}
+    attempt = exception.attempt if exception.reason == ExceptionReason.MISSING_LINE else None
+    fee, tax = (attempt.fee_amount or 0, attempt.fee_tax_amount or 0) if attempt else (0, 0)
+    return {BANK: owed - fee, gateway_fees(exception.gateway): fee - tax, INPUT_GST: tax}

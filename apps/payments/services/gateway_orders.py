@@ -1,0 +1,272 @@
+"""
+Making the gateway's order, payment link or QR code for a payment.
+
+Our row is committed before the call, with a claim; the call is made outside any transaction; its outcome is recorded under
+the locks. What nobody knows is looked up by receipt, our payment's id, before anything is tried again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from apps.accounts import selectors as accounts
+from apps.core.events import SYSTEM, record, stored_fields
+from apps.orders import selectors as orders
+from apps.orders.locks import lock_order
+from apps.payments import events, locks, selectors, states
+from apps.payments.facts import GatewayOrder
+from apps.payments.gateways import (
+    Gateway,
+    GatewayError,
+    GatewayFailure,
+    GatewayPayment,
+    OutcomeUnknown,
+    Payer,
+    Refused,
+    TryLater,
+    UpiIntent,
+)
+from apps.payments.models import Payment
+from apps.payments.services.attempts import apply_gateway_payment
+from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.order_totals import tell_order
+from apps.payments.services.payment_links import find_or_make_link, link_action
+from apps.payments.services.payments import next_check_of
+from apps.payments.states import BY_LINK, CLOSED, LIVE, AttemptStatus, GatewayCall, PaymentStatus, Source
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+log = structlog.get_logger(__name__)
+
+#: Longer than a call may take, with all its tries: whoever claimed and did not come back is taken for dead.
+CLAIM_LASTS = timedelta(seconds=90)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What the gateway made: the field that keeps its id, what the buyer does next, and a try that was opened with it."""
+
+    field: str
+    id: str
+    next_action: dict[str, Any]
+    facts: GatewayPayment | None = None
+
+
+def create_gateway_order(*, payment_id: UUID, now: datetime) -> None:
+    """
+    Make the gateway's order for a payment, and open a UPI payment where the account may; or its payment link or QR code.
+
+    Talks to the outside world. Being called twice, or again after a crash, makes no second one. If nobody knows the outcome,
+    the janitor takes over; a refusal closes the payment, so that the customer can begin another.
+    """
+    payment = _claim(payment_id, now=now)
+    if payment is None:
+        return
+
+    gateway = get_gateway(payment.gateway)
+    is_repeat = payment.gateway_call == GatewayCall.UNKNOWN
+    try:
+        made = _make(gateway, payment, look_first=is_repeat)
+    except Refused as failure:
+        _note_refused(payment, failure.error, now=now)
+    except TryLater as failure:
+        call = GatewayCall.UNKNOWN if is_repeat else GatewayCall.NEEDED
+        note_not_done(payment, failure, call=call, now=now)
+    except OutcomeUnknown as failure:
+        note_not_done(payment, failure, call=GatewayCall.UNKNOWN, now=now)
+    else:
+        _note_ready(payment, made, now=now)
+
+
+def _claim(payment_id: UUID, *, now: datetime) -> Payment | None:
+    """
+    Claim the call of a live payment and return the payment as it was, or None if there is nothing to do.
+
+    From here until the outcome is recorded the row says that nobody knows: that is the truth if we die.
+    """
+    payment = selectors.get_payment(payment_id)
+    if payment.gateway_call not in (GatewayCall.NEEDED, GatewayCall.UNKNOWN):
+        return None
+    is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    unmade = Payment.objects.exclude(status__in=CLOSED).filter(
+        is_free, pk=payment_id, gateway_call=payment.gateway_call, **{f"{_field_of(payment)}__isnull": True}
+    )
+    is_claimed = unmade.update(claimed_until=now + CLAIM_LASTS, gateway_call=GatewayCall.UNKNOWN)
+    return payment if is_claimed else None
+
+
+def _field_of(payment: Payment) -> str:
+    return "gateway_link_id" if payment.channel in BY_LINK else "gateway_order_id"
+
+
+def _make(gateway: Gateway, payment: Payment, *, look_first: bool) -> _Made:
+    if payment.channel in BY_LINK:
+        payer = _payer(payment, orders.get_order(payment.order_id))
+        link = find_or_make_link(gateway, payment, payer=payer, notes=_notes(payment), look_first=look_first)
+        return _Made("gateway_link_id", link.id, link_action(link))
+    gateway_order = _make_order(gateway, payment, look_first=look_first)
+    intent = _open_upi(gateway, payment, gateway_order)
+    return _Made(
+        "gateway_order_id",
+        gateway_order.id,
+        _next_action(payment, gateway, gateway_order, intent),
+        None if intent is None else _facts_of_intent(payment, gateway_order, intent),
+    )
+
+
+def _make_order(gateway: Gateway, payment: Payment, *, look_first: bool) -> GatewayOrder:
+    receipt = payment.public_id
+    gateway_order = gateway.find_order(receipt=receipt) if look_first else None
+    if gateway_order is None:
+        gateway_order = gateway.create_order(
+            receipt=receipt, amount=payment.amount, currency=payment.currency, notes=_notes(payment)
+        )
+    check_is_ours(payment, gateway_order)
+    return gateway_order
+
+
+def check_is_ours(payment: Payment, gateway_order: GatewayOrder) -> None:
+    """
+    Make sure that a gateway's order asks for the money that our payment is about.
+
+    :raises Refused: if it does not
+    """
+    if (gateway_order.amount, gateway_order.currency) != (payment.amount, payment.currency):
+        log.error("gateway_order_differs", payment=payment.public_id, gateway_order=gateway_order.id)
+        raise Refused(GatewayError(code="ORDER_DIFFERS", description="amount or currency is not what we asked for"))
+
+
+def _notes(payment: Payment) -> dict[str, str]:
+    return {"payment": payment.public_id, "order": orders.get_order(payment.order_id).public_id}
+
+
+def _open_upi(gateway: Gateway, payment: Payment, gateway_order: GatewayOrder) -> UpiIntent | None:
+    """Open a UPI payment, or return None: the gateway's own payment page is there in any case."""
+    order = orders.get_order(payment.order_id)
+    payer = _payer(payment, order)
+    if not payer.phone:
+        return None
+    try:
+        return gateway.create_upi_intent(
+            gateway_order_id=gateway_order.id,
+            amount=payment.amount,
+            currency=payment.currency,
+            payer=payer,
+            description=f"Order {order.number}",
+            notes=_notes(payment),
+        )
+    except GatewayFailure as failure:
+        log.warning("upi_intent_not_opened", payment=payment.public_id, error=failure.error.as_dict())
+        return None
+
+
+def _payer(payment: Payment, order: "Order") -> Payer:
+    customer = accounts.get_user(payment.customer_id)
+    return Payer(
+        email=customer.email or "",
+        phone=customer.phone or order.shipping_address.phone,
+        ip=payment.payer_ip or "",
+        user_agent=payment.payer_user_agent,
+    )
+
+
+@transaction.atomic
+def _note_ready(claimed: Payment, made: _Made, *, now: datetime) -> None:
+    order = lock_order(claimed.order_id)
+    payment = locks.lock_payment(claimed.pk)
+
+    if payment.gateway_reference not in (None, made.id):
+        log.error("second_of_a_payment_at_the_gateway", payment=payment.public_id, second=made.id)
+        return
+
+    setattr(payment, made.field, made.id)
+    payment.gateway_call = GatewayCall.DONE
+    payment.claimed_until = None
+    payment.checks = 0
+    payment.next_check_at = next_check_of(payment, is_known_to_gateway=True, now=now)
+    if payment.status in LIVE:
+        payment.next_action = made.next_action
+    payment.save(
+        update_fields=[
+            made.field, "gateway_call", "claimed_until", "checks", "next_check_at", "next_action", "updated_at",
+        ]
+    )  # fmt: skip
+
+    event_type = events.PAYMENT_READY if payment.status in LIVE else events.PAYMENT_CHANGED
+    changed = stored_fields(payment, made.field, "next_action")
+    record(event_type, subject=payment, root_id=order.pk, actor=SYSTEM, changed=changed, now=now)
+    if made.facts is not None:
+        apply_gateway_payment(facts=made.facts, source=Source.POLL, actor=SYSTEM, now=now)
+
+
+def _next_action(
+    payment: Payment, gateway: Gateway, gateway_order: GatewayOrder, intent: UpiIntent | None
+) -> dict[str, Any]:
+    """Return what the buyer's device does next: open the gateway's payment page or, where there is one, the UPI link."""
+    action: dict[str, Any] = {
+        "type": f"{gateway.name}_checkout",
+        **gateway.checkout_options(gateway_order_id=gateway_order.id),
+        "amount": payment.amount,
+        "currency": payment.currency,
+    }
+    if intent is not None:
+        action["upi"] = {
+            "link": intent.link,
+            "qr_url": f"/api/v1/payments/{payment.public_id}/qr.svg",
+            "gateway_payment_id": intent.gateway_payment_id,
+        }
+    return action
+
+
+def _facts_of_intent(payment: Payment, gateway_order: GatewayOrder, intent: UpiIntent) -> GatewayPayment:
+    return GatewayPayment(
+        gateway=payment.gateway,
+        id=intent.gateway_payment_id,
+        order_id=gateway_order.id,
+        status=AttemptStatus.CREATED,
+        amount=payment.amount,
+        currency=payment.currency,
+        method="upi",
+    )
+
+
+@transaction.atomic
+def _note_refused(claimed: Payment, error: GatewayError, *, now: datetime) -> None:
+    order = lock_order(claimed.order_id)
+    payment = locks.lock_payment(claimed.pk)
+
+    if payment.gateway_reference is not None:
+        return
+
+    payment.gateway_call = GatewayCall.REFUSED
+    payment.claimed_until = None
+    payment.next_check_at = None
+    payment.error = error.as_dict()
+    if payment.status in LIVE:
+        payment.status = states.change(payment.status, to=PaymentStatus.CANCELLED)
+    payment.save(update_fields=["gateway_call", "claimed_until", "next_check_at", "error", "status", "updated_at"])
+
+    log.error("gateway_refused_order", payment=payment.public_id, error=payment.error)
+    changed = stored_fields(payment, "status", "error")
+    record(events.PAYMENT_REFUSED, subject=payment, root_id=order.pk, actor=SYSTEM, changed=changed, now=now)
+    tell_order(order=order, actor=SYSTEM, now=now)
+
+
+def note_not_done(payment: Payment, failure: GatewayFailure, *, call: GatewayCall | None, now: datetime) -> None:
+    """Let go of the claim after a call that gave nothing to act on, and say when the janitor tries again."""
+    log.warning(
+        "gateway_gave_nothing", payment=payment.public_id, kind=type(failure).__name__, error=failure.error.as_dict()
+    )
+    next_check_at = next_check_of(payment, is_known_to_gateway=True, now=now)
+    # Of a closed payment we ask a few times only: a question without an answer is none of them.
+    checks = payment.checks + 1 if payment.status in LIVE else payment.checks
+    held = Payment.objects.filter(pk=payment.pk)
+    held.update(claimed_until=None, checks=checks, next_check_at=next_check_at)
+    if call is not None:
+        held.filter(**{f"{_field_of(payment)}__isnull": True}).update(gateway_call=call)

@@ -1,0 +1,74 @@
+"""Money that came for an order that was closed, or paid already: the order is revived if it can be, else the money goes back."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from apps.catalog.services import InsufficientStock
+from apps.core.events import Actor, record, stored_fields
+from apps.orders import services as orders
+from apps.orders.states import OrderStatus
+from apps.payments import events, selectors
+from apps.payments.models import PaymentAttempt
+from apps.payments.services.refunds.requests import refund_attempt
+from apps.payments.states import RefundReason, ReviewReason
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+log = structlog.get_logger(__name__)
+
+_REASONS = {
+    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT,
+    ReviewReason.PAID_TWICE: RefundReason.PAID_TWICE,
+}
+
+
+def decide_about_surplus(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
+    """
+    Decide about captured money that the order does not want, and close its review. The caller has locked order and attempt.
+
+    Money of another amount than was requested is left to staff: nobody knows yet what it is.
+    """
+    reason = _REASONS.get(ReviewReason(attempt.review_reason)) if attempt.is_under_review else None
+    if reason is None:
+        return
+
+    is_late = reason == RefundReason.LATE_PAYMENT
+    if is_late and attempt.amount == attempt.payment.amount and _is_revived(order, actor=actor, now=now):
+        attempt.review_reason = ""
+    else:
+        refund_attempt(order=order, attempt=attempt, reason=reason, actor=actor, now=now)
+    attempt.review_closed_at = now
+    attempt.save(update_fields=["review_reason", "review_closed_at", "updated_at"])
+
+    changed = stored_fields(attempt, "review_reason", "review_closed_at")
+    record(events.ATTEMPT_RESOLVED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, now=now)
+
+
+def _is_revived(order: "Order", *, actor: Actor, now: datetime) -> bool:
+    if settings.LATE_PAYMENT != "revive":
+        return False
+    money = selectors.sum_captured(order.pk, currency=order.currency) - selectors.sum_refunded(order.pk)
+    return revive_expired_order(order, money=money, actor=actor, now=now)
+
+
+def revive_expired_order(order: "Order", *, money: int, actor: Actor, now: datetime) -> bool:
+    """
+    Confirm a locked order that expired and was paid an amount (paise) after all, and return whether it is confirmed now.
+
+    It stays expired if its stock is gone or its customer was erased.
+    """
+    if order.status != OrderStatus.EXPIRED or money < order.total_amount:
+        return False
+    try:
+        with transaction.atomic():
+            orders.revive_order(order=order, actor=actor, now=now)
+    except (InsufficientStock, orders.CustomerErased) as error:
+        log.info("late_order_not_revived", order=order.number, why=error.code)
+        order.refresh_from_db()
+        return False
+    return True

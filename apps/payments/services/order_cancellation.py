@@ -1,0 +1,85 @@
+"""Cancelling an order with the money that was paid for it, in one transaction."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.events import Actor
+from apps.orders import services as orders
+from apps.orders.locks import lock_order
+from apps.orders.states import OrderStatus
+from apps.payments import locks, selectors
+from apps.payments.services.decision_rights import assess_decision
+from apps.payments.services.order_totals import tell_order
+from apps.payments.services.refunds.amounts import MINIMUM_PAISE, MoneyIsDisputed
+from apps.payments.services.refunds.approvals import take_in_waiting_refunds
+from apps.payments.services.refunds.requests import refund_attempt, request_refund
+from apps.payments.services.review_status import close_payment_under_review
+from apps.payments.states import Decision, MoneyOperation, RefundReason
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+
+@transaction.atomic
+def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> "Order":
+    """
+    Cancel an order: an unpaid one as it is; of a paid one that has not been sent, release the stock and refund the money.
+    Money of another amount than was requested, which staff have not decided about, is refunded as a whole.
+
+    The refund waits for a second person's approval unless the actor may decide about it alone; the cancellation does not. Refunds
+    that still wait for approval become part of it; those that are on their way, or whose fate is unknown, stay, and the rest is
+    refunded.
+
+    :raises OrderNotFound: if there is none
+    :raises MoneyIsDisputed: if a payer's bank wants the money back and has not decided
+    :raises OrderNotCancellable: if a payment is under way, something was sent, or the order is already closed
+    """
+    order = lock_order(order_id)
+
+    if selectors.is_order_disputed(order_id):
+        raise MoneyIsDisputed(order.number)
+    if order.status == OrderStatus.PENDING_PAYMENT and order.under_review_amount:
+        return _cancel_with_money_under_review(order, actor=actor, reason=reason, now=now)
+    if order.status == OrderStatus.PENDING_PAYMENT:
+        return orders.cancel_order(order_id=order_id, actor=actor, reason=reason, now=now)
+
+    orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
+    take_in_waiting_refunds(order=order, actor=actor, now=now)
+    # What no gateway gives back, being less than a rupee or a unit of the payer's currency, keeps no order from being cancelled.
+    least = max((one.least_refund_amount for one in locks.lock_captured_attempts(order_id)), default=MINIMUM_PAISE)
+    if selectors.refundable_of(order_id) >= least:
+        request_refund(
+            order_id=order_id,
+            reason=RefundReason.ORDER_CANCELLED,
+            note=reason,
+            operation=MoneyOperation.CANCEL_ORDER,
+            actor=actor,
+            now=now,
+        )
+
+    return lock_order(order_id)
+
+
+def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str, now: datetime) -> "Order":
+    for attempt in locks.lock_captured_attempts(order.pk):
+        if not attempt.is_under_review:
+            continue
+        amount = selectors.left_of_attempt(attempt)
+        decision = assess_decision(order=order, operation=MoneyOperation.CANCEL_ORDER, amount=amount, actor=actor)
+        refund_attempt(
+            order=order,
+            attempt=attempt,
+            reason=RefundReason.ORDER_CANCELLED,
+            note=reason,
+            is_decided=decision == Decision.ALONE,
+            actor=actor,
+            now=now,
+        )
+        # The order needs none of it, even where a second person must still approve the refund.
+        close_payment_under_review(order=order, attempt=attempt, actor=actor, now=now)
+    tell_order(order=order, actor=actor, now=now)
+
+    return orders.cancel_order(order_id=order.pk, is_money_refunded=True, actor=actor, reason=reason, now=now)

@@ -1,0 +1,253 @@
+"""The beginning and the giving up of a payment."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.core.errors import Conflict
+from apps.core.events import Actor, record, stored_fields, told_of
+from apps.orders.locks import OrderNotFound, lock_order
+from apps.orders.states import OrderStatus
+from apps.payments import events, locks, rules, selectors, states
+from apps.payments.models import Payment, PaymentNotFound
+from apps.payments.services.order_totals import tell_order
+from apps.payments.states import BY_LINK, LIVE, GatewayCall, PaymentChannel, PaymentStatus
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+MINIMUM_PAISE = 100
+#: The worker has so long to reach the gateway before the janitor does it.
+_FIRST_CHECK_AFTER = timedelta(seconds=20)
+
+
+class OrderNotPayable(Conflict):
+    message = "Order {0} is {1}; it does not await a payment."
+
+
+class NothingToPay(Conflict):
+    message = "Nothing is left to pay for order {0}."
+
+
+class AnotherPaymentUnderWay(Conflict):
+    message = "A payment of order {0} by {1} is open; cancel that payment first."
+
+
+class PaymentNotCancellable(Conflict):
+    message = "The payment is {0} and can no longer be cancelled."
+
+
+class PaymentUnderReview(Conflict):
+    message = (
+        "Money for order {0} has arrived and is being reviewed. You do not need to pay again: the order will be confirmed or"
+        " the money refunded."
+    )
+
+
+@transaction.atomic
+def start_payment(
+    *,
+    order_id: UUID,
+    customer_id: UUID,
+    actor: Actor,
+    now: datetime,
+    payer_ip: str | None = None,
+    payer_user_agent: str = "",
+) -> Payment:
+    """
+    Begin to collect what is due of an order, or return the payment that is under way.
+
+    Only our row is made: a worker then calls the gateway, whose time must not be the buyer's.
+
+    :raises OrderNotFound: if there is no such order of this customer
+    :raises OrderNotPayable: if it does not await a payment
+    :raises PaymentUnderReview: if money has arrived and staff must decide about it
+    :raises NothingToPay: if less than a rupee is due
+    """
+    order = lock_order(order_id)
+    if order.customer_id != customer_id:
+        raise OrderNotFound
+
+    live = selectors.find_live_payment(order.pk)
+    if live is not None:
+        return live
+    due = _amount_due(order, now)
+
+    return _begin(
+        order,
+        channel=PaymentChannel.CHECKOUT,
+        amount=due,
+        live_until=now + settings.PAYMENT_LIVE_FOR,
+        actor=actor,
+        now=now,
+        payer_ip=payer_ip,
+        payer_user_agent=payer_user_agent[:300],
+    )
+
+
+@transaction.atomic
+def start_link(*, order_id: UUID, channel: PaymentChannel, actor: Actor, now: datetime) -> Payment:
+    """
+    Begin to collect what is due of an order by payment link or QR code, or return the one that is under way.
+
+    For staff. Only our row is made: a worker then has the gateway make it. The order holds its goods as long as it lasts.
+
+    :raises OrderNotFound: if there is no such order
+    :raises AnotherPaymentUnderWay: if the order is being paid in another way; one payment at a time
+    :raises OrderNotPayable: if it does not await a payment
+    :raises PaymentUnderReview: if money has arrived and staff must decide about it
+    :raises NothingToPay: if less than a rupee is due
+    """
+    order = lock_order(order_id)
+
+    live = selectors.find_live_payment(order.pk)
+    if live is not None and live.channel != channel:
+        raise AnotherPaymentUnderWay(order.number, live.get_channel_display())
+    if live is not None:
+        return live
+    due = _amount_due(order, now)
+
+    live_until = now + rules.link_lasts(channel, settings.PAYMENT_LINK_LASTS)
+    return _begin(order, channel=channel, amount=due, live_until=live_until, actor=actor, now=now)
+
+
+def _begin(
+    order: "Order",
+    *,
+    channel: PaymentChannel,
+    amount: int,
+    live_until: datetime,
+    actor: Actor,
+    now: datetime,
+    **payer: Any,
+) -> Payment:
+    payment = Payment.objects.create(
+        order_id=order.pk,
+        customer_id=order.customer_id,
+        sequence=Payment.objects.filter(order_id=order.pk).count() + 1,
+        channel=channel,
+        amount=amount,
+        currency=order.currency,
+        gateway=settings.PAYMENT_GATEWAY,
+        live_until=live_until,
+        next_check_at=now + _FIRST_CHECK_AFTER,
+        created_at=now,
+        **payer,
+    )
+    record(events.PAYMENT_CREATED, subject=payment, root_id=order.pk, actor=actor, changed=told_of(payment), now=now)
+
+    tell_order(order=order, actor=actor, now=now)
+
+    return payment
+
+
+def _amount_due(order: "Order", now: datetime) -> int:
+    if order.status != OrderStatus.PENDING_PAYMENT:
+        raise OrderNotPayable(order.number, OrderStatus(order.status).label.lower())
+    if order.under_review_amount:
+        raise PaymentUnderReview(order.number)
+    if now >= order.expires_at:
+        raise OrderNotPayable(order.number, "past its time")
+    due = order.total_amount - selectors.sum_captured(order.pk, currency=order.currency)
+    if due < MINIMUM_PAISE:
+        raise NothingToPay(order.number)
+    return due
+
+
+@transaction.atomic
+def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, now: datetime) -> Payment:
+    """
+    Give up a payment that has taken no money. Money that comes all the same is booked and shown as late.
+
+    None instead of the customer: staff do it for any of them. A worker then closes the link or QR code at the gateway.
+
+    :raises PaymentNotFound: if there is no such payment of this customer
+    :raises PaymentNotCancellable: if money is authorised or taken, or the payment is closed
+    :raises PaymentUnderReview: if money has arrived and staff must decide about it
+    """
+    found = selectors.get_payment(payment_id)
+    if customer_id is not None and found.customer_id != customer_id:
+        raise PaymentNotFound
+    order = lock_order(found.order_id)
+    payment = locks.lock_payment(payment_id)
+
+    if payment.status not in LIVE or payment.status == PaymentStatus.REQUIRES_CAPTURE:
+        raise PaymentNotCancellable(PaymentStatus(payment.status).label.lower())
+    if selectors.is_payment_under_review(payment.pk):
+        raise PaymentUnderReview(order.number)
+
+    cancel_unpaid(order, payment, actor=actor, now=now)
+    tell_order(order=order, actor=actor, now=now)
+
+    return payment
+
+
+def cancel_unpaid(order: "Order", payment: Payment, *, actor: Actor, reason: str = "", now: datetime) -> None:
+    """Cancel a live payment whose money does not count for its order. The caller has locked both, and updates the order."""
+    close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
+    changed = stored_fields(payment, "status", "next_action")
+    record(
+        events.PAYMENT_CANCELLED,
+        subject=payment,
+        root_id=order.pk,
+        actor=actor,
+        changed=changed,
+        reason=reason,
+        now=now,
+    )
+
+
+def close_unpaid(payment: Payment, *, to: PaymentStatus, now: datetime) -> None:
+    """
+    Close a locked payment without money. The janitor goes on asking for a while, because a bank may still answer.
+
+    The caller records the news and tells the order.
+    """
+    payment.status = states.change(payment.status, to=to)
+    payment.next_action = {}
+    payment.checks = 0
+    payment.next_check_at = next_check_of(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
+    payment.save(update_fields=["status", "next_action", "checks", "next_check_at", "updated_at"])
+
+
+def may_be_at_gateway(payment: Payment) -> bool:
+    """Test if the gateway may hold an order, a link or a QR code for a payment."""
+    return payment.gateway_reference is not None or payment.gateway_call in (GatewayCall.UNKNOWN, GatewayCall.DONE)
+
+
+def next_check_of(payment: Payment, *, is_known_to_gateway: bool, now: datetime) -> datetime | None:
+    """Return when the janitor looks at a payment again, after `checks` looks since it came to its status."""
+    return rules.next_check(
+        status=payment.status,
+        checks=payment.checks,
+        live_until=payment.live_until,
+        is_known_to_gateway=is_known_to_gateway,
+        is_by_link=payment.channel in BY_LINK,
+        is_link_closed=payment.link_closed_at is not None,
+        now=now,
+    )
+
+
+def request_payment_check(payment: Payment, *, actor: Actor, now: datetime, reason: str) -> Payment:
+    """Have a worker ask the gateway about a locked payment; asking again before it did changes nothing."""
+    is_waiting = payment.next_check_at is not None and payment.next_check_at <= now
+    if is_waiting:
+        return payment
+
+    payment.next_check_at = now
+    payment.save(update_fields=["next_check_at", "updated_at"])
+
+    record(
+        events.PAYMENT_CHECK_REQUESTED,
+        subject=payment,
+        root_id=payment.order_id,
+        actor=actor,
+        changed={},
+        reason=reason,
+        now=now,
+    )
+
+    return payment

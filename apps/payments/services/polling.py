@@ -1,0 +1,263 @@
+"""
+The janitor: whatever is not final is asked about until it is.
+
+A webhook may be lost, late or never sent; asking the gateway finds the same facts and ends in the same function.
+"""
+
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from apps.core.errors import Invalid
+from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.core.security_log import log_security_event
+from apps.orders import selectors as orders
+from apps.orders.locks import lock_order
+from apps.orders.states import OrderStatus
+from apps.payments import events, locks, rules, selectors
+from apps.payments.gateways import Gateway, GatewayFailure, Refused
+from apps.payments.gateways.payment_links import GatewayLink
+from apps.payments.models import Payment, PaymentNotFound
+from apps.payments.services.attempts import apply_polled_payment
+from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.gateway_orders import CLAIM_LASTS, check_is_ours, create_gateway_order, note_not_done
+from apps.payments.services.order_totals import tell_order
+from apps.payments.services.payment_links import ask_about_link, note_link
+from apps.payments.services.payments import close_unpaid, may_be_at_gateway, next_check_of, request_payment_check
+from apps.payments.states import BY_LINK, LIVE, AttemptStatus, GatewayCall, PaymentChannel, PaymentStatus
+
+log = structlog.get_logger(__name__)
+
+_ROUND_SECONDS = 30.0
+_FAILURES_THAT_END_A_ROUND = 3
+_PUT_OFF = timedelta(minutes=5)
+_NEWS_OF_END = {PaymentStatus.EXPIRED: events.PAYMENT_EXPIRED, PaymentStatus.CANCELLED: events.PAYMENT_CANCELLED}
+
+
+class SignatureNotValid(Invalid):
+    message = "The signature does not belong to this payment."
+
+
+# Being asked to look -------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def verify_checkout(
+    *,
+    payment_id: UUID,
+    customer_id: UUID,
+    gateway_payment_id: str,
+    signature: str,
+    gateway_order_id: str = "",
+    actor: Actor,
+    now: datetime,
+) -> Payment:
+    """
+    Take what the browser brought back from the gateway's payment page, and have a worker ask the gateway.
+
+    The signature is checked over our own gateway order id. It proves that the customer authorised a payment, not that the
+    money was captured: the gateway's answer decides, and nothing that the browser says is believed.
+
+    :raises PaymentNotFound: if there is no such payment of this customer
+    :raises SignatureNotValid: if the gateway did not sign this payment of this order
+    """
+    payment = locks.lock_payment(payment_id)
+    if payment.customer_id != customer_id:
+        raise PaymentNotFound
+
+    ours = payment.gateway_order_id
+    is_genuine = (
+        ours is not None
+        and gateway_order_id in ("", ours)
+        and get_gateway(payment.gateway).is_checkout_signed(
+            gateway_order_id=ours, gateway_payment_id=gateway_payment_id, signature=signature
+        )
+    )
+    if not is_genuine:
+        log_security_event("checkout_signature_refused", payment=payment.public_id)
+        raise SignatureNotValid(param="signature")
+
+    return request_payment_check(payment, actor=actor, now=now, reason="the browser came back")
+
+
+@transaction.atomic
+def request_check(*, payment_id: UUID, actor: Actor, now: datetime) -> Payment:
+    """
+    Have a worker ask the gateway about a payment; asking again before it did changes nothing.
+
+    :raises PaymentNotFound: if there is none
+    """
+    payment = locks.lock_payment(payment_id)
+
+    return request_payment_check(payment, actor=actor, now=now, reason="")
+
+
+# Looking -------------------------------------------------------------------------------------------------------------
+
+
+def sync_payment(*, payment_id: UUID, now: datetime) -> bool:
+    """
+    Ask the gateway about a payment, take in what it says, capture what waits, and close the payment if its time is over.
+
+    Talks to the outside world. Returns False if the gateway gave no answer; then nothing is closed.
+
+    :raises PaymentNotFound: if there is none
+    """
+    payment = selectors.get_payment(payment_id)
+    if payment.status in LIVE and payment.gateway_reference is None and now < payment.live_until:
+        create_gateway_order(payment_id=payment_id, now=now)
+        return True
+    if not _claim(payment_id, now=now):
+        return True
+
+    gateway = get_gateway(payment.gateway)
+    link = None
+    try:
+        if payment.channel in BY_LINK:
+            link = ask_about_link(gateway, payment, now=now)
+        else:
+            _ask_about_order(gateway, payment, now=now)
+        _capture_authorized(gateway, payment_id, now=now)
+    except GatewayFailure as failure:
+        note_not_done(selectors.get_payment(payment_id), failure, call=None, now=now)
+        return False
+    _note_answered(payment_id, payment.order_id, link=link, now=now)
+    return True
+
+
+def close_link(*, payment_id: UUID, now: datetime) -> None:
+    """
+    Close the link or QR code of a payment that was given up, if it may be open at the gateway; talks to the outside world.
+
+    What was paid by it before is taken in. Without an answer the janitor goes on until it is closed.
+
+    :raises PaymentNotFound: if there is none
+    """
+    payment = selectors.get_payment(payment_id)
+    is_open = payment.channel in BY_LINK and payment.link_closed_at is None and may_be_at_gateway(payment)
+    if is_open and payment.status not in LIVE:
+        sync_payment(payment_id=payment_id, now=now)
+
+
+def _ask_about_order(gateway: Gateway, payment: Payment, *, now: datetime) -> None:
+    gateway_order_id = payment.gateway_order_id or _look_up(gateway, payment, now=now)
+    if gateway_order_id is None:
+        return
+    listed = gateway.list_payments(gateway_order_id=gateway_order_id)
+    order = None
+    if any(facts.status == AttemptStatus.CAPTURED and facts.amount != payment.amount for facts in listed):
+        order = gateway.get_order(gateway_order_id=gateway_order_id)
+    for facts in listed:
+        apply_polled_payment(replace(facts, order_id=facts.order_id or gateway_order_id, gateway_order=order), now=now)
+
+
+def _claim(payment_id: UUID, *, now: datetime) -> bool:
+    is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    return bool(Payment.objects.filter(is_free, pk=payment_id).update(claimed_until=now + CLAIM_LASTS))
+
+
+def _look_up(gateway: Gateway, payment: Payment, *, now: datetime) -> str | None:
+    """Return the gateway's order of a payment whose call was left open, or None if the gateway has none."""
+    if payment.gateway_call != GatewayCall.UNKNOWN:
+        return None
+    found = gateway.find_order(receipt=payment.public_id)
+    if found is None:
+        return None
+    check_is_ours(payment, found)
+    _adopt(payment.pk, payment.order_id, found.id, now=now)
+    return found.id
+
+
+@transaction.atomic
+def _adopt(payment_id: UUID, order_id: UUID, gateway_order_id: str, *, now: datetime) -> None:
+    lock_order(order_id)
+    payment = locks.lock_payment(payment_id)
+
+    if payment.gateway_order_id is not None:
+        return
+
+    payment.gateway_order_id = gateway_order_id
+    payment.gateway_call = GatewayCall.DONE
+    payment.save(update_fields=["gateway_order_id", "gateway_call", "updated_at"])
+
+    changed = stored_fields(payment, "gateway_order_id")
+    record(events.PAYMENT_CHANGED, subject=payment, root_id=order_id, actor=SYSTEM, changed=changed, now=now)
+
+
+def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) -> None:
+    """Take the money that only waits for us, if the order still wants it; what nobody takes goes back by itself."""
+    payment = selectors.get_payment(payment_id)
+    for attempt in selectors.list_attempts_to_capture(payment_id):
+        is_wanted = orders.get_order(payment.order_id).status == OrderStatus.PENDING_PAYMENT
+        if not is_wanted or payment.status not in (PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.EXPIRED):
+            return
+        try:
+            facts = gateway.capture(
+                gateway_payment_id=attempt.gateway_payment_id,
+                amount=attempt.amount if attempt.payer_amount is None else attempt.payer_amount,
+                currency=attempt.payer_currency or attempt.currency,
+            )
+        except Refused:
+            # The usual reason is that it was captured meanwhile.
+            facts = gateway.get_payment(gateway_payment_id=attempt.gateway_payment_id)
+        asked = payment.gateway_order_id if payment.channel == PaymentChannel.CHECKOUT else None
+        apply_polled_payment(facts if facts.order_id else replace(facts, order_id=asked or ""), now=now)
+
+
+@transaction.atomic
+def _note_answered(payment_id: UUID, order_id: UUID, *, link: GatewayLink | None, now: datetime) -> None:
+    """Let go of the claim after an answer; close the payment if it is over, else say when to ask again."""
+    order = lock_order(order_id)
+    payment = locks.lock_payment(payment_id)
+
+    payment.claimed_until = None
+    payment.checks += 1
+    if link is not None:
+        note_link(order, payment, link, now=now)
+    to = rules.ending(
+        status=payment.status,
+        live_until=payment.live_until,
+        is_order_open=order.status == OrderStatus.PENDING_PAYMENT,
+        link_status=link.status if link is not None else "",
+        is_under_review=selectors.is_payment_under_review(payment.pk),
+        now=now,
+    )
+    if to is not None:
+        payment.save(update_fields=["claimed_until", "updated_at"])
+        close_unpaid(payment, to=to, now=now)
+        changed = stored_fields(payment, "status", "next_action")
+        record(_NEWS_OF_END[to], subject=payment, root_id=order_id, actor=SYSTEM, changed=changed, now=now)
+        tell_order(order=order, actor=SYSTEM, now=now)
+        return
+
+    is_known = payment.gateway_reference is not None
+    payment.next_check_at = next_check_of(payment, is_known_to_gateway=is_known, now=now)
+    payment.save(update_fields=["claimed_until", "checks", "next_check_at"])
+
+
+def ask_about_open_payments(*, now: datetime, limit: int = 100) -> int:
+    """
+    Ask about the payments whose time to be looked at has come, and return how many were.
+
+    A round ends after half a minute, or when the gateway has stopped answering: the rest waits for the next one.
+    """
+    ends = time.monotonic() + _ROUND_SECONDS
+    asked = failures = 0
+    for payment_id in selectors.list_due_payments(now=now, limit=limit):
+        if failures >= _FAILURES_THAT_END_A_ROUND or time.monotonic() > ends:
+            break
+        try:
+            has_answer = sync_payment(payment_id=payment_id, now=now)
+        except Exception:
+            # One payment that cannot be looked at must not stand before the others in every round.
+            log.exception("payment_not_checked", payment=str(payment_id))
+            Payment.objects.filter(pk=payment_id).update(next_check_at=now + _PUT_OFF)
+            has_answer = True
+        failures = 0 if has_answer else failures + 1
+        asked += 1
+    return asked

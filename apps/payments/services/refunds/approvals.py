@@ -1,0 +1,241 @@
+"""Deciding about refunds: a second person agrees or refuses, an unsent one is withdrawn, a failed one is paid by hand."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.errors import Conflict
+from apps.core.events import Actor, record, stored_fields
+from apps.core.models import subject_type_of
+from apps.orders import services as orders
+from apps.orders.locks import lock_order
+from apps.payments import events, locks, rules, selectors, states
+from apps.payments.models import Refund
+from apps.payments.services.decision_rights import check_decision
+from apps.payments.services.order_totals import tell_order
+from apps.payments.services.postings import REFUNDS_PAYABLE, post_to_ledger
+from apps.payments.services.refunds.amounts import (
+    check_left,
+    check_still_there,
+    reallocate_lines,
+    units_of,
+    value_lines,
+)
+from apps.payments.services.refunds.requests import DUE, DUE_AGAIN, REVERSAL, check_failed, post_due
+from apps.payments.services.review_status import sync_review_status
+from apps.payments.states import GatewayCall, MoneyOperation, RefundStatus
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+PAID_BY_HAND = "refund_manual"
+_SETTLED = (
+    "status", "line_amounts", "approved_by", "approved_at", "transferred_by", "manual_reference", "processed_at",
+)  # fmt: skip
+
+
+class RefundNotAwaitingApproval(Conflict):
+    message = "Refund {0} is {1}; it does not await approval."
+
+
+class RefundNotCancellable(Conflict):
+    message = "Refund {0} is {1} and can no longer be withdrawn."
+
+
+class RefundNotToSettle(Conflict):
+    message = "Refund {0} is {1}; only one that failed is paid by hand."
+
+
+@transaction.atomic
+def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
+    """
+    Agree to a refund that somebody else asked for; it is on its way from now on.
+
+    :raises RefundNotFound: if there is none
+    :raises RefundNotAwaitingApproval: if nobody has to agree to it
+    :raises SelfApprovalForbidden: if the actor requested it, or the order is their own
+    :raises SecondPersonRequired: if the actor may not approve refunds
+    :raises MoneyIsDisputed: if a payer's bank has come to want the money meanwhile
+    :raises RefundExceedsPayment: if it was given back at the gateway meanwhile
+    """
+    order, refund = _lock(refund_id)
+
+    if refund.status != RefundStatus.REQUIRES_APPROVAL:
+        raise RefundNotAwaitingApproval(refund.number, _words(refund))
+    check_decision(
+        order=order, operation=MoneyOperation.APPROVE_REFUND, amount=refund.amount, actor=actor, refund=refund
+    )
+    check_still_there(order, refund)
+
+    refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.PENDING)
+    refund.approved_by = str(actor)
+    refund.approved_at = now
+    refund.next_check_at = rules.next_refund_check(checks=0, now=now)
+    refund.save(update_fields=["status", "approved_by", "approved_at", "next_check_at", "updated_at"])
+    post_due(order, refund, kind=DUE, now=now)
+
+    changed = stored_fields(refund, "status", "approved_by", "approved_at")
+    record(events.REFUND_APPROVED, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
+    sync_review_status(order=order, attempt=refund.attempt, actor=actor, now=now)
+    tell_order(order=order, actor=actor, now=now)
+
+    return refund
+
+
+@transaction.atomic
+def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) -> Refund:
+    """
+    Refuse a refund that awaits approval, or give up the transfer by hand that it is held for; its sum is free again.
+
+    :raises RefundNotFound: if there is none
+    :raises RefundNotAwaitingApproval: if nobody has to agree to it, and no transfer is to be made
+    """
+    order, refund = _lock(refund_id)
+
+    if refund.status not in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.MANUAL):
+        raise RefundNotAwaitingApproval(refund.number, _words(refund))
+
+    return withdraw(order, refund, actor=actor, reason=reason, now=now)
+
+
+@transaction.atomic
+def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datetime) -> Refund:
+    """
+    Withdraw a refund that the gateway has not been told of; its sum is free again.
+
+    :raises RefundNotFound: if there is none
+    :raises RefundNotCancellable: if the gateway may know of it, or it is over
+    """
+    order, refund = _lock(refund_id)
+
+    is_unsent = refund.status == RefundStatus.PENDING and refund.gateway_call == GatewayCall.NEEDED
+    if refund.status != RefundStatus.REQUIRES_APPROVAL and not is_unsent:
+        raise RefundNotCancellable(refund.number, _words(refund))
+
+    return withdraw(order, refund, actor=actor, reason=reason, now=now)
+
+
+def take_in_waiting_refunds(*, order: "Order", actor: Actor, now: datetime) -> None:
+    """
+    Withdraw what waits for approval of an order whose money goes back as a whole: one refund and one decision take it in.
+
+    The caller has locked the order. The buyer hears of the one refund alone. Money that is not what was asked stays as it is.
+    """
+    locks.lock_captured_attempts(order.pk)
+    for refund in locks.lock_waiting_refunds(order.pk):
+        reason = "the order is cancelled, and all of its money goes back in one"
+        withdraw(order, refund, actor=actor, reason=reason, news=events.REFUND_CHANGED, now=now)
+
+
+def withdraw(
+    order: "Order",
+    refund: Refund,
+    *,
+    actor: Actor,
+    reason: str,
+    news: str = events.REFUND_CANCELLED,
+    now: datetime,
+) -> Refund:
+    """
+    Withdraw a locked refund that nobody is paying. The caller has locked its order.
+
+    What the customer gives as the reason becomes a part of the refund's note; the event keeps what others give.
+    """
+    if refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.MANUAL):
+        post_due(order, refund, kind=REVERSAL, now=now)
+    refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED)
+    refund.next_check_at = None
+    told_reason = orders.text_for_event(order, reason, actor=actor)
+    changed = ["status"]
+    if reason and not told_reason:
+        refund.note = orders.text_for_row(order, f"{refund.note}; {reason}" if refund.note else reason)[:200]
+        changed.append("note")
+    refund.save(update_fields=[*changed, "next_check_at", "updated_at"])
+
+    told = stored_fields(refund, *changed)
+    record(news, subject=refund, root_id=order.pk, actor=actor, changed=told, reason=told_reason, now=now)
+    tell_order(order=order, actor=actor, now=now)
+
+    return refund
+
+
+@transaction.atomic
+def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor, now: datetime) -> Refund:
+    """
+    Pay a refund that the gateway cannot make by a bank transfer of our own.
+
+    Without a reference the sum is held for a transfer that is still to be made; with one it has gone. A transfer by hand can
+    go anywhere, so it is never made by the one who requested the refund. Above REFUND_APPROVAL_ABOVE, counted with what single
+    persons decided about the order before, two are needed: the one who holds the sum agrees to it, if nobody has yet, and another
+    one gives the reference.
+
+    :raises RefundNotFound: if there is none
+    :raises SecondPersonRequired: if the actor requested it, or may not decide about the amount alone
+    :raises SelfApprovalForbidden: if the order is the actor's own
+    :raises RefundNotToSettle: if it has not failed
+    :raises RefundAlreadyRetried: if a retry stands for it
+    :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
+    :raises MoneyIsDisputed: if a payer's bank wants it, or has taken it, meanwhile
+    :raises UnitsExceedLine: if its units have been refunded otherwise meanwhile
+    :raises RefundLeavesRemainder: if it would leave less than a rupee
+    """
+    order = lock_order(selectors.get_refund(refund_id).order_id)
+    attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
+    refund = locks.lock_refund(refund_id)
+
+    if refund.status not in (RefundStatus.FAILED, RefundStatus.MANUAL):
+        raise RefundNotToSettle(refund.number, _words(refund))
+    operation = MoneyOperation.CONFIRM_TRANSFER if reference else MoneyOperation.HOLD_FOR_TRANSFER
+    check_decision(order=order, operation=operation, amount=refund.amount, actor=actor, refund=refund)
+    if refund.status == RefundStatus.FAILED:
+        check_failed(refund)
+        check_left(order, attempts[refund.attempt_id], refund.amount)
+        value_lines(order, units_of(refund))
+        reallocate_lines(order, refund, now=now)
+        post_due(order, refund, kind=DUE_AGAIN, now=now)
+        refund.status = states.change_refund(RefundStatus.FAILED, to=RefundStatus.MANUAL)
+    elif reference:
+        # The gateway may have paid back or deducted the money since the transfer was agreed.
+        check_still_there(order, refund)
+    if not refund.approved_by:
+        refund.approved_by, refund.approved_at = str(actor), now
+
+    if reference:
+        _pay_by_hand(order, refund, reference=reference, actor=actor, now=now)
+    refund.save(update_fields=[*_SETTLED, "updated_at"])
+    sync_review_status(order=order, attempt=attempts[refund.attempt_id], actor=actor, now=now)
+
+    news = events.REFUND_PROCESSED if reference else events.REFUND_CHANGED
+    changed = stored_fields(refund, *_SETTLED)
+    record(news, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
+    tell_order(order=order, actor=actor, now=now)
+
+    return refund
+
+
+def _pay_by_hand(order: "Order", refund: Refund, *, reference: str, actor: Actor, now: datetime) -> None:
+    refund.status = states.change_refund(RefundStatus.MANUAL, to=RefundStatus.PROCESSED)
+    refund.transferred_by = str(actor)
+    refund.manual_reference = reference[:80]
+    refund.processed_at = now
+    post_to_ledger(
+        source_type=subject_type_of(refund),
+        source_id=refund.pk,
+        kind=PAID_BY_HAND,
+        order_id=order.pk,
+        entries={REFUNDS_PAYABLE: refund.amount, "bank": -refund.amount},
+        currency=refund.currency,
+        description=f"refund {refund.number} by bank transfer {refund.manual_reference}",
+        occurred_at=now,
+    )
+
+
+def _lock(refund_id: UUID) -> "tuple[Order, Refund]":
+    order = lock_order(selectors.get_refund(refund_id).order_id)
+    return order, locks.lock_refund(refund_id)
+
+
+def _words(refund: Refund) -> str:
+    return RefundStatus(refund.status).label.lower()

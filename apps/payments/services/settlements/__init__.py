@@ -1,0 +1,1 @@
+"""Settlements: reports imported, lines matched to our books, and what does not agree."""

@@ -1,0 +1,365 @@
+"""
+Holding what a gateway paid out against our books, and the queue of what does not agree.
+
+Every rupee of a settlement is booked: it clears what the gateway owed us, or it is held in suspense by an exception, until somebody
+has decided and the decision is recorded.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.core.events import SYSTEM, gateway_actor, record, stored_fields
+from apps.core.models import subject_type_of
+from apps.core.money import rupees
+from apps.payments import events, locks, rules, selectors, sql
+from apps.payments.gateways import GatewaySettlement
+from apps.payments.models import (
+    PaymentAttempt,
+    ReconciliationException,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
+)
+from apps.payments.services.exception_resolution import BANK, INPUT_GST, close, gateway_fees
+from apps.payments.services.postings import SUSPENSE, TRANSFERS_PAYABLE, gateway_receivable, post_to_ledger
+from apps.payments.sql import Added, Unsettled
+from apps.payments.states import ExceptionReason, Resolution
+
+#: A payment belongs to a settlement whose other payments were made around the same time.
+_AROUND = timedelta(hours=1)
+_MOST_CANDIDATES = 25
+_MOST_MISSED = 1_000
+
+
+# Booking -------------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def book_settlement(
+    *,
+    report: SettlementImport,
+    gateway_settlement_id: str,
+    utr: str,
+    settled_at: datetime,
+    currency: str,
+    now: datetime,
+) -> tuple[Settlement, int, int]:
+    """
+    Add the staged lines of one settlement that it does not have yet, and book them in one posting.
+
+    Returns the settlement, how many lines it got, and how many exceptions they opened.
+    """
+    locks.lock_booking_of_lines()
+    settlement = _open_settlement(
+        Settlement(
+            gateway=report.gateway,
+            gateway_settlement_id=gateway_settlement_id,
+            utr=utr,
+            settled_at=settled_at,
+            currency=currency,
+            created_at=now,
+        )
+    )
+
+    part = settlement.parts + 1
+    added = sql.add_lines(report_id=report.pk, settlement=settlement, part=part, now=now)
+    if not added.count:
+        return settlement, 0, 0
+    is_new = settlement.version == 0
+    _add_up(settlement, added, utr=utr, part=part)
+    _post_part(settlement, added)
+
+    actor = gateway_actor(settlement.gateway)
+    changed = stored_fields(settlement) if is_new else stored_fields(settlement, *_SUMS)
+    event_type = events.SETTLEMENT_IMPORTED if is_new else events.SETTLEMENT_CHANGED
+    record(event_type, subject=settlement, actor=actor, changed=changed, now=now)
+    _close_arrived(settlement, part=part, now=now)
+
+    return settlement, added.count, _open_line_exceptions(settlement, part=part, now=now)
+
+
+_SUMS = ("utr", "lines_amount", "fee_amount", "tax_amount", "line_count", "parts")
+
+
+def _open_settlement(fresh: Settlement) -> Settlement:
+    Settlement.objects.bulk_create([fresh], ignore_conflicts=True)
+    settlement = locks.lock_settlement(gateway=fresh.gateway, gateway_settlement_id=fresh.gateway_settlement_id)
+    assert settlement is not None  # noqa: S101 - it was made above, if it was not there
+    return settlement
+
+
+def _add_up(settlement: Settlement, added: Added, *, utr: str, part: int) -> None:
+    settlement.utr = settlement.utr or utr
+    settlement.lines_amount += added.bank
+    settlement.fee_amount += added.fee
+    settlement.tax_amount += added.tax
+    settlement.line_count += added.count
+    settlement.parts = part
+    settlement.save(update_fields=[*_SUMS, "updated_at"])
+
+
+def _post_part(settlement: Settlement, added: Added) -> None:
+    """Book a part as one fact: posting each line by itself would take an hour for a month, and say no more."""
+    entries = {
+        BANK: added.bank,
+        # What prepaid credits paid was a cost when they were bought; of the fee only its GST is new then.
+        gateway_fees(settlement.gateway): added.fee - added.tax - added.fee_credit,
+        INPUT_GST: added.tax,
+        TRANSFERS_PAYABLE: added.transferred,
+        gateway_receivable(settlement.gateway): -added.cleared,
+        SUSPENSE: added.held,
+    }
+    if not any(entries.values()):
+        return
+    post_to_ledger(
+        source_type=subject_type_of(settlement),
+        source_id=settlement.pk,
+        kind="settlement" if settlement.parts == 1 else f"settlement:{settlement.parts}",
+        order_id=None,
+        entries=entries,
+        currency=settlement.currency,
+        description=f"{settlement.gateway_settlement_id} {settlement.utr}".strip(),
+        occurred_at=settlement.settled_at,
+    )
+
+
+def _open_line_exceptions(settlement: Settlement, *, part: int, now: datetime) -> int:
+    lines = SettlementLine.objects.filter(settlement=settlement, part=part).exclude(problem="")
+    opened = 0
+    for line in lines.select_related("attempt", "refund").order_by("pk"):
+        expected, actual = _amounts_at_issue(line)
+        open_exception(
+            ReconciliationException(
+                gateway=settlement.gateway,
+                reason=line.problem,
+                settlement=settlement,
+                line=line,
+                attempt=line.attempt,
+                entity_id=line.entity_id,
+                description=_describe(line),
+                expected_amount=expected,
+                actual_amount=actual,
+                held_amount=line.held_amount,
+                currency=line.currency,
+                opened_at=now,
+            ),
+            now=now,
+        )
+        opened += 1
+    return opened
+
+
+def _describe(line: SettlementLine) -> str:
+    """Return for staff what a line says of itself that we cannot attribute, or nothing."""
+    said = f" The gateway's words: {line.description}" if line.description else ""
+    if line.problem == ExceptionReason.UNKNOWN_ADJUSTMENT:
+        return (
+            f"This adjustment of {rupees(line.credit - line.debit)} names no payment or dispute that Bahi holds.{said}"
+        )
+    if line.problem == ExceptionReason.UNKNOWN_KIND:
+        return f"The report calls this line of {rupees(line.credit - line.debit)} “{line.reported_kind}”.{said}"
+    return ""
+
+
+def _amounts_at_issue(line: SettlementLine) -> tuple[int | None, int]:
+    """Return what we expected and what was reported, in paise, of that which differs."""
+    ours = line.attempt or line.refund
+    if line.problem == ExceptionReason.FEE_MISMATCH:
+        return line.fee_amount, line.reported_fee_amount
+    if line.problem == ExceptionReason.CREDIT_MISMATCH:
+        return line.cleared_amount - line.fee_amount, line.credit - line.debit
+    if line.problem == ExceptionReason.WRONG_AMOUNT:
+        return (ours.amount if ours else None), line.amount
+    return None, line.credit - line.debit
+
+
+def open_exception(exception: ReconciliationException, *, now: datetime) -> None:
+    """Put a new exception into the queue."""
+    exception.created_at = now
+    exception.save(force_insert=True)
+    record(
+        events.EXCEPTION_OPENED,
+        subject=exception,
+        actor=SYSTEM,
+        changed=stored_fields(exception),
+        now=now,
+    )
+
+
+def _close_arrived(settlement: Settlement, *, part: int, now: datetime) -> None:
+    """Close what was missed and has come: its money was booked to the bank in advance, and now came with its line."""
+    for exception_id in selectors.list_missed_in(settlement.pk, part=part):
+        close(
+            locks.lock_exception(exception_id),
+            resolution=Resolution.ARRIVED,
+            note=f"in {settlement.gateway_settlement_id}",
+            actor=SYSTEM,
+            now=now,
+        )
+
+
+# Sums ----------------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def name_amount(*, settlement_id: UUID, facts: GatewaySettlement, now: datetime) -> None:
+    """Keep what the gateway says that it transferred, and the bank's reference; saying it again changes nothing."""
+    found = locks.lock_settlement(gateway=facts.gateway, gateway_settlement_id=facts.id)
+    if found is None or found.pk != settlement_id:
+        return
+
+    before = stored_fields(found, "amount", "status", "utr")
+    found.amount, found.status, found.utr = facts.amount, facts.status, found.utr or facts.utr
+    changed = {name: value for name, value in stored_fields(found, *before).items() if value != before[name]}
+    if not changed:
+        return
+    found.save(update_fields=[*changed, "updated_at"])
+
+    record(events.SETTLEMENT_CHANGED, subject=found, actor=gateway_actor(found.gateway), changed=changed, now=now)
+
+
+def check_settlements(*, settlement_ids: Iterable[UUID], now: datetime) -> int:
+    """
+    Hold the transfer of each settlement against its lines, and return how many exceptions that opened.
+
+    What is more than the lines is first explained by captured payments of that time which no line has brought: to the paisa if
+    possible, and then as near as may be by those that are overdue. What is left is a sum that does not agree.
+    """
+    left = list(settlement_ids)
+    opened = 0
+    for must_be_whole in (True, False):
+        for settlement_id in left:
+            opened += _check_sum(settlement_id, must_be_whole=must_be_whole, now=now)
+    return opened
+
+
+@transaction.atomic
+def _check_sum(settlement_id: UUID, *, must_be_whole: bool, now: datetime) -> int:
+    settlement = selectors.get_settlement(settlement_id)
+    locks.lock_settlement(gateway=settlement.gateway, gateway_settlement_id=settlement.gateway_settlement_id)
+    settlement.refresh_from_db()
+    difference = _unexplained(settlement)
+    if difference == 0:
+        return 0
+
+    stale = selectors.find_open_sum_mismatch(settlement.pk)
+    if stale is not None:
+        close(locks.lock_exception(stale), resolution=Resolution.ARRIVED, note="lines came", actor=SYSTEM, now=now)
+        difference = _unexplained(settlement)
+
+    missed = _explain(settlement, difference, must_be_whole=must_be_whole, now=now)
+    for one in missed:
+        _miss(one, settlement=settlement, now=now)
+        difference -= one.credit
+    if difference == 0 or must_be_whole:
+        return len(missed)
+    mismatch = ReconciliationException(
+        gateway=settlement.gateway,
+        reason=ExceptionReason.SUM_MISMATCH,
+        settlement=settlement,
+        entity_id=settlement.gateway_settlement_id,
+        expected_amount=(settlement.amount or 0) - difference,
+        actual_amount=settlement.amount,
+        held_amount=-difference,
+        currency=settlement.currency,
+        opened_at=now,
+    )
+    open_exception(mismatch, now=now)
+    _post_difference(mismatch, settlement)
+    return len(missed) + 1
+
+
+def _unexplained(settlement: Settlement) -> int:
+    """Return by how many paise the transfer is more than lines and exceptions say; 0 while we do not know it."""
+    if settlement.amount is None:
+        return 0
+    return settlement.amount - settlement.lines_amount + selectors.sum_held_beside_lines(settlement.pk)
+
+
+def _explain(settlement: Settlement, difference: int, *, must_be_whole: bool, now: datetime) -> list[Unsettled]:
+    span = sql.span_of_payments(settlement.pk)
+    since, until = span or (settlement.settled_at - settings.SETTLEMENT_OVERDUE_AFTER, settlement.settled_at)
+    until = min(until + _AROUND, settlement.settled_at)
+    if not must_be_whole:
+        until = min(until, now - settings.SETTLEMENT_OVERDUE_AFTER)
+    candidates = [
+        one
+        for one in sql.list_unsettled(
+            gateway=settlement.gateway, since=since - _AROUND, until=until, limit=_MOST_CANDIDATES
+        )
+        if one.currency == settlement.currency
+    ]
+    places = rules.parts_of(difference, [one.credit for one in candidates], must_be_whole=must_be_whole)
+    return [candidates[place] for place in places]
+
+
+def _miss(one: Unsettled, *, settlement: Settlement | None, now: datetime) -> None:
+    """Open an exception for a payment without a line; with a settlement, its money is in that and held in suspense."""
+    exception = ReconciliationException(
+        gateway=settlement.gateway if settlement else settings.PAYMENT_GATEWAY,
+        reason=ExceptionReason.MISSING_LINE,
+        settlement=settlement,
+        attempt=PaymentAttempt.objects.get(pk=one.id),
+        entity_id=one.gateway_payment_id,
+        expected_amount=one.credit,
+        held_amount=-one.credit if settlement else 0,
+        currency=one.currency,
+        opened_at=now,
+    )
+    open_exception(exception, now=now)
+    if settlement is not None:
+        _post_difference(exception, settlement)
+
+
+def _post_difference(exception: ReconciliationException, settlement: Settlement) -> None:
+    post_to_ledger(
+        source_type=subject_type_of(exception),
+        source_id=exception.pk,
+        kind="difference",
+        order_id=None,
+        entries={BANK: -exception.held_amount, SUSPENSE: exception.held_amount},
+        currency=exception.currency,
+        description=f"{settlement.gateway_settlement_id} beside its lines",
+        occurred_at=settlement.settled_at,
+    )
+
+
+def find_missing_lines(*, now: datetime, gateway: str = "razorpay") -> int:
+    """
+    Open an exception for each captured payment and refund that should have been settled and was not; return how many.
+
+    Should have been: it is older than the setting says, and something later than it was settled.
+    """
+    latest = selectors.latest_settled_at(gateway)
+    if latest is None:
+        return 0
+    until = min(latest, now - settings.SETTLEMENT_OVERDUE_AFTER)
+    since = until - timedelta(days=400)
+    missed = sql.list_unsettled(gateway=gateway, since=since, until=until, limit=_MOST_MISSED)
+    with transaction.atomic():
+        for one in missed:
+            _miss(one, settlement=None, now=now)
+    refunds = sql.list_refunds_not_settled(gateway=gateway, since=since, until=until, limit=_MOST_MISSED)
+    return len(missed) + sum(_miss_refund(refund_id, now=now) for refund_id in refunds)
+
+
+@transaction.atomic
+def _miss_refund(refund_id: UUID, *, now: datetime) -> bool:
+    """Open an exception for a refund without a line. Its money went back all the same, so that nothing is held."""
+    refund = locks.lock_refund(refund_id)
+    if refund.gateway_refund_id is None or selectors.is_missed(refund.gateway_refund_id):
+        return False
+    exception = ReconciliationException(
+        gateway=refund.attempt.gateway,
+        reason=ExceptionReason.MISSING_LINE,
+        entity_id=refund.gateway_refund_id,
+        expected_amount=-refund.amount,
+        currency=refund.currency,
+        opened_at=now,
+    )
+    open_exception(exception, now=now)
+    return True

@@ -1,0 +1,108 @@
+"""Links and QR codes at the same moment: staff and buyer, many workers, payer and canceller. Each with its control."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import IntegrityError
+
+from apps.core import audit, clock
+from apps.core.events import SYSTEM
+from apps.orders.models import Order
+from apps.orders.states import OrderStatus
+from apps.payments import services
+from apps.payments.invariants import INVARIANTS
+from apps.payments.models import LedgerTransaction, Payment
+from apps.payments.services import gateway_orders, payments
+from apps.payments.states import PaymentChannel
+from tests.factories.catalog import make_registration
+from tests.factories.orders import make_order
+from tests.payments.test_payment_links import at_gateway, make, pay, receive, start, told
+from tests.support.threads import run_together
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+
+QR = PaymentChannel.QR_CODE
+
+
+@pytest.fixture
+def order(reference_data: None, owner: Any) -> Any:
+    make_registration()
+    services.set_up_reference_data(now=clock.now())
+    return make_order(owner)
+
+
+def by_staff(order: Any) -> Any:
+    return lambda: start(order)
+
+
+def by_buyer(order: Any) -> Any:
+    asked = {"order_id": order.pk, "customer_id": order.customer_id, "actor": SYSTEM}
+    return lambda: services.start_payment(**asked, now=clock.now())
+
+
+def assert_the_books_hold() -> None:
+    report = audit.run(now=clock.now(), only=[one.id for one in INVARIANTS])
+    assert [(result.invariant.id, result.rows) for result in report.failing] == []
+
+
+def test_staff_and_buyer_at_once_begin_one_payment(order: Any) -> None:
+    results = run_together(by_staff(order), by_buyer(order), by_staff(order), by_buyer(order))
+    assert Payment.objects.count() == 1
+    assert {type(one) for one in results} <= {Payment, services.AnotherPaymentUnderWay}
+    assert_the_books_hold()
+
+
+def test_control_without_the_lock_the_second_fails_at_the_constraint(
+    order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    barrier = threading.Barrier(2)
+    real = payments._amount_due
+
+    def meet(*args: Any) -> int:
+        barrier.wait(60)
+        return real(*args)
+
+    monkeypatch.setattr(payments, "lock_order", lambda pk: Order.objects.get(pk=pk))
+    monkeypatch.setattr(payments, "_amount_due", meet)
+    results = run_together(by_staff(order), by_buyer(order))
+    assert [type(one) for one in results if isinstance(one, Exception)] == [IntegrityError]
+
+
+def make_by_eight(order: Any) -> Any:
+    payment = start(order, QR)
+    now = clock.now()
+    return run_together(*[lambda: services.create_gateway_order(payment_id=payment.pk, now=now)] * 8)
+
+
+def test_eight_workers_make_one_code_though_the_gateway_would_make_eight(order: Any, sandbox: Any) -> None:
+    assert make_by_eight(order) == [None] * 8
+    assert len(at_gateway(sandbox, QR)) == 1
+    assert Payment.objects.get().gateway_link_id is not None
+
+
+def test_control_without_the_claim_there_are_more(order: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_orders, "_claim", lambda payment_id, now: Payment.objects.get(pk=payment_id))
+    make_by_eight(order)
+    assert len(at_gateway(sandbox, QR)) > 1
+
+
+@pytest.mark.parametrize("channel", [PaymentChannel.PAYMENT_LINK, QR])
+def test_who_pays_while_it_is_given_up_has_paid_once(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
+    payment = make(order, channel)
+    pay(sandbox, payment)
+    webhooks = [receive(event.body.encode(), event_id=event.id) for event in told(sandbox)]
+    given_up = {"payment_id": payment.pk, "customer_id": None, "actor": SYSTEM}
+    run_together(
+        *[lambda pk=webhook.pk: services.process_webhook(webhook_id=pk, now=clock.now()) for webhook in webhooks],
+        lambda: services.cancel_payment(**given_up, now=clock.now()),
+        lambda: services.sync_payment(payment_id=payment.pk, now=clock.now()),
+    )
+    for webhook in webhooks:
+        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    order.refresh_from_db()
+    payment.refresh_from_db()
+    assert payment.status in ("succeeded", "succeeded_late")
+    assert (order.status, order.paid_amount) == (OrderStatus.CONFIRMED, order.total_amount)
+    assert LedgerTransaction.objects.filter(kind="capture").count() == 1
+    assert_the_books_hold()
