@@ -28,9 +28,9 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except SystemExit as end:
-        from config.settings.environment import WrongEnvironment
+        from config.settings.environment import InvalidEnvironment
 
-        if isinstance(end.__cause__, WrongEnvironment):
+        if isinstance(end.__cause__, InvalidEnvironment):
             _fail(BAD_SETTINGS, str(end.__cause__))
         if (name := _unknown_command()) is not None and end.code:
             _fail(UNKNOWN_COMMAND, f"There is no command {name!r}; `manage.py help` lists them.")

@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from apps.core import audit, clock, incidents, relay
 from apps.core.admin_site import age, ago
 from apps.core.dates import format_instant
-from apps.core.models import Delivery, Incident
+from apps.core.models import HandlerRun, Incident
 from apps.core.money import rupees
 from apps.notifications.models import Notification
 from apps.notifications.states import NotificationStatus
@@ -86,7 +86,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("core.incident", "emergency"),
             ("core.event", "history"),
-            ("core.delivery", "outbox"),
+            ("core.handlerrun", "outbox"),
             ("core.outbox", "move_to_inbox"),
             ("core.auditrun", "verified"),
             ("core.idempotencykey", "key"),
@@ -94,8 +94,8 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
 )
 #: The numbers are read at most this often, however many look.
-_KEPT_SECONDS = 15
-_COUNTED_AT_MOST = 1000
+_CACHE_SECONDS = 15
+_MAX_COUNTED = 1000
 
 
 def environment(_: HttpRequest) -> tuple[str, str]:
@@ -107,7 +107,7 @@ def environment(_: HttpRequest) -> tuple[str, str]:
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the menu, with what this member of staff may look at."""
-    shown = {model._meta.label_lower: model for model, page in admin.site._registry.items() if _may_see(page, request)}
+    shown = {model._meta.label_lower: model for model, page in admin.site._registry.items() if _can_view(page, request)}
     groups = [_home()]
     for title, entries in _MENU:
         items = [_entry(shown.pop(label), icon) for label, icon in entries if label in shown]
@@ -129,7 +129,7 @@ def _home() -> dict[str, Any]:
     }
 
 
-def _may_see(page: Any, request: HttpRequest) -> bool:
+def _can_view(page: Any, request: HttpRequest) -> bool:
     return bool(page.has_view_permission(request))
 
 
@@ -147,14 +147,14 @@ def _entry(model: type[models.Model], icon: str) -> dict[str, Any]:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the tiles and the latest orders, as far as this member of staff may see them."""
-    numbers = cache.get_or_set("back-office:numbers", _numbers, _KEPT_SECONDS) or _numbers()
+    numbers = cache.get_or_set("back-office:numbers", _numbers, _CACHE_SECONDS) or _numbers()
     tiles = [
         {"title": title, "figure": numbers[name][0], "note": numbers[name][1], "tone": numbers[name][2], "href": href}
         for permission, name, title, href in _tiles()
         if request.user.has_perm(permission)
     ]
-    may_see_orders = request.user.has_perm("orders.view_order")
-    return {**context, "tiles": tiles, "latest_orders": _latest_orders() if may_see_orders else None}
+    can_view_orders = request.user.has_perm("orders.view_order")
+    return {**context, "tiles": tiles, "latest_orders": _latest_orders() if can_view_orders else None}
 
 
 def _tiles() -> list[tuple[str, str, str, str]]:
@@ -163,7 +163,13 @@ def _tiles() -> list[tuple[str, str, str, str]]:
         ("orders.view_order", "awaiting", "Awaiting payment", "orders_order", "?status__exact=pending_payment"),
         ("payments.view_refund", "approve", "Refunds to approve", "payments_refund", "?todo=approve"),
         ("payments.view_refund", "failed", "Refunds failed", "payments_refund", "?todo=failed"),
-        ("payments.view_paymentattempt", "doubt", "Money in doubt", "payments_paymentattempt", "in-doubt/"),
+        (
+            "payments.view_paymentattempt",
+            "doubt",
+            "Money that needs attention",
+            "payments_paymentattempt",
+            "needs-attention/",
+        ),
         (
             "payments.view_reconciliationexception",
             "exceptions",
@@ -174,7 +180,7 @@ def _tiles() -> list[tuple[str, str, str, str]]:
         ("payments.view_dispute", "disputes", "Disputes due", "payments_dispute", "?status__exact=open"),
         ("payments.view_webhook", "webhooks", "Last webhook", "payments_webhook", ""),
         ("core.view_incident", "incidents", "Incidents", "core_incident", "?state=open"),
-        ("core.view_delivery", "parked", "Events given up", "core_delivery", "?state=parked"),
+        ("core.view_handlerrun", "parked", "Events given up", "core_handlerrun", "?state=parked"),
         (
             "notifications.view_notification",
             "unsent",
@@ -204,43 +210,49 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
     orders = Order.objects.filter(created_at__gte=midnight).order_by()
     confirmed = orders.exclude(confirmed_at=None).aggregate(total=models.Sum("paid_amount"))["total"] or 0
     awaiting = Order.objects.filter(status=OrderStatus.PENDING_PAYMENT).order_by()
-    parked = Delivery.objects.filter(parked_at__isnull=False)
+    parked = HandlerRun.objects.filter(parked_at__isnull=False)
     recently = now - timedelta(days=1)
     unsent = Notification.objects.filter(
         status__in=[NotificationStatus.FAILED, NotificationStatus.UNKNOWN], created_at__gte=recently
     )
-    open_incidents = list(incidents.list_open_incidents()[: _COUNTED_AT_MOST + 1])
+    open_incidents = list(incidents.list_open_incidents()[: _MAX_COUNTED + 1])
     return {
         "today": (_count(orders), f"{rupees(confirmed)} collected", ""),
         "awaiting": (_count(awaiting), "placed, not paid yet", ""),
-        **_money_back(),
+        **_money_tiles(),
         "incidents": _incidents(open_incidents),
         "webhooks": _webhooks(now, open_incidents),
-        "parked": _alarm(
+        "parked": _alert_tile(
             _count(parked), good="every event has been handled", bad=f"after {relay.MAX_STARTS} attempts each"
         ),
-        "unsent": _alarm(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
+        "unsent": _alert_tile(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
         "audit": _audit(now),
     }
 
 
-def _money_back() -> dict[str, tuple[str, str, str]]:
+def _money_tiles() -> dict[str, tuple[str, str, str]]:
     """Return what somebody has to do about money that goes back, or is not where it should be."""
-    reviews, refunds = payments.list_attempts_to_review(), payments.list_refunds_in_doubt()
-    doubts = reviews.values("pk").union(refunds.values("pk"), payments.list_payments_in_doubt().values("pk"), all=True)
+    reviews, refunds = payments.list_attempts_to_review(), payments.list_unknown_refunds()
+    doubts = reviews.values("pk").union(refunds.values("pk"), payments.list_unknown_payments().values("pk"), all=True)
     exceptions = payments.list_exceptions(is_open=True).order_by()
     return {
-        "approve": _alarm(
+        "approve": _alert_tile(
             _count(payments.list_refunds_to_approve()), good="none waits", bad="wait for a second person", tone=""
         ),
-        "failed": _alarm(
-            _count(payments.list_refunds_that_failed()), good="every refund goes its way", bad="try again, or transfer"
+        "failed": _alert_tile(
+            _count(payments.list_failed_refunds()), good="every refund goes its way", bad="try again, or transfer"
         ),
-        "doubt": _alarm(_count(doubts), good="nothing waits for a decision", bad="wait for a decision or an answer"),
-        "disputes": _alarm(
-            str(payments.count_disputes_to_answer()), good="none waits for an answer", bad="answer before the deadline"
+        "doubt": _alert_tile(
+            _count(doubts), good="nothing waits for a decision", bad="wait for a decision or an answer"
         ),
-        "exceptions": _alarm(_count(exceptions), good="reports and books agree", bad="reports and books do not agree"),
+        "disputes": _alert_tile(
+            str(payments.count_disputes_awaiting_response()),
+            good="none waits for an answer",
+            bad="answer before the deadline",
+        ),
+        "exceptions": _alert_tile(
+            _count(exceptions), good="reports and books agree", bad="reports and books do not agree"
+        ),
     }
 
 
@@ -262,14 +274,14 @@ def _webhooks(now: datetime, open_incidents: list[Incident]) -> tuple[str, str, 
 
 
 def _count(rows: "models.QuerySet[Any]") -> str:
-    return _capped(rows[: _COUNTED_AT_MOST + 1].count())
+    return _capped(rows[: _MAX_COUNTED + 1].count())
 
 
 def _capped(number: int) -> str:
-    return f"{_COUNTED_AT_MOST}+" if number > _COUNTED_AT_MOST else str(number)
+    return f"{_MAX_COUNTED}+" if number > _MAX_COUNTED else str(number)
 
 
-def _alarm(figure: str, *, good: str, bad: str, tone: str = "bad") -> tuple[str, str, str]:
+def _alert_tile(figure: str, *, good: str, bad: str, tone: str = "bad") -> tuple[str, str, str]:
     return (figure, good, "") if figure == "0" else (figure, bad, tone)
 
 

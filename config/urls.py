@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from apps.core.views import DescriptionPage, DescriptionView
+from apps.core.views import SchemaView, SwaggerView
 
 handler400 = "apps.core.api.errors.bad_request"
 handler403 = "apps.core.api.errors.permission_denied"
@@ -18,8 +18,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="api-docs")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("api/schema", DescriptionView.as_view(), name="api-schema"),
-    path("api/docs", DescriptionPage.as_view(url_name="api-schema", title="Bahi API"), name="api-docs"),
+    path("api/schema", SchemaView.as_view(), name="api-schema"),
+    path("api/docs", SwaggerView.as_view(url_name="api-schema", title="Bahi API"), name="api-docs"),
     path("api/v1/", include("apps.accounts.urls")),
     path("api/v1/", include("apps.invoicing.urls")),
     path("api/v1/", include("apps.notifications.urls")),

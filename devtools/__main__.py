@@ -38,14 +38,14 @@ def _setup(arguments: argparse.Namespace) -> int:
 def _run(_: argparse.Namespace) -> int:
     from devtools import commands, run
 
-    commands.die_with_make()
+    commands.exit_with_make()
     return run.main()
 
 
 def _demo(_: argparse.Namespace) -> int:
     from devtools import commands
 
-    commands.die_with_make()
+    commands.exit_with_make()
     return int(importlib.import_module("devtools.demo").main())
 
 
@@ -55,7 +55,7 @@ def _with_servers(arguments: argparse.Namespace) -> int:
     if not (command := _after_dashes(arguments.rest)):
         print("with-servers: which command? For example: python -m devtools with-servers -- pytest", file=sys.stderr)
         return 2
-    commands.die_with_make()
+    commands.exit_with_make()
     return commands.with_servers(command)
 
 
@@ -74,7 +74,7 @@ def _lint_migrations(_: argparse.Namespace) -> int:
 def _contract(arguments: argparse.Namespace) -> int:
     from devtools import commands
 
-    commands.die_with_make()
+    commands.exit_with_make()
     return int(importlib.import_module("devtools.contract").main(arguments.rest))
 
 
@@ -163,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except subprocess.CalledProcessError as failed:
         return failed.returncode
-    except environment.WrongEnvironment as wrong:
+    except environment.InvalidEnvironment as wrong:
         print(wrong, file=sys.stderr)
         _print_json(arguments, "bad_settings", " ".join(str(wrong).splitlines()))
         return 2

@@ -71,7 +71,7 @@ class Child:
             env=env,
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=posix.dying_with_us(signal.SIGTERM),
+            preexec_fn=posix.exit_with_parent_hook(signal.SIGTERM),
         )
         if process.stdout is None:
             raise OSError(f"{name} has no output to read")

@@ -25,10 +25,10 @@ _PREPARED_BY_ITSELF = frozenset(
 )  # fmt: skip
 
 
-def die_with_make() -> None:
+def exit_with_make() -> None:
     """Under make, end when make is killed: it cannot tell us any more, and nobody else would."""
     if "MAKELEVEL" in os.environ:
-        posix.die_when_parent_dies(signal.SIGTERM)
+        posix.exit_with_parent(signal.SIGTERM)
 
 
 def with_servers(command: Sequence[str]) -> int:
@@ -37,11 +37,11 @@ def with_servers(command: Sequence[str]) -> int:
 
     :raises ServersFailed: if they cannot be started
     """
-    env = _around(missing_parts(), temporary=True)
+    env = _build_environment(missing_parts(), temporary=True)
     # A test runner and a tool choose their own settings.
     if "DJANGO_SETTINGS_MODULE" not in os.environ:
         env.pop("DJANGO_SETTINGS_MODULE")
-    return _become(list(command), env)
+    return _exec(list(command), env)
 
 
 def manage(arguments: Sequence[str]) -> int:
@@ -56,21 +56,21 @@ def manage(arguments: Sequence[str]) -> int:
     settings = os.environ.get("DJANGO_SETTINGS_MODULE") or settings_module(chosen)
     if settings != environment.LOCAL_SETTINGS:
         # Somebody configured this process by hand, production perhaps: development values must not fill its gaps.
-        return _become([sys.executable, MANAGE, *arguments], dict(os.environ))
+        return _exec([sys.executable, MANAGE, *arguments], dict(os.environ))
     parts = missing_parts()
     if not arguments or arguments[0].startswith("-"):
         parts = []
-    env = _around(parts, temporary=False)
+    env = _build_environment(parts, temporary=False)
     if parts and arguments[0] not in _PREPARED_BY_ITSELF:
         _prepare(env)
-    return _become([sys.executable, MANAGE, *arguments], env)
+    return _exec([sys.executable, MANAGE, *arguments], env)
 
 
-def _around(parts: list[str], *, temporary: bool) -> dict[str, str]:
+def _build_environment(parts: list[str], *, temporary: bool) -> dict[str, str]:
     """Return the environment, with servers of our own for the missing parts or those of the stack that runs."""
     ports = environment.Ports(8000, 9000, 9025)
     env = environment.build({}, ports, data_dir=RUN_DATA)
-    environment.refuse_wrong(env)
+    environment.require_valid(env)
     if not parts:
         return env
     if not temporary and (running := attach()) is not None:
@@ -78,7 +78,7 @@ def _around(parts: list[str], *, temporary: bool) -> dict[str, str]:
         return environment.build({**stack, **running}, ports, data_dir=RUN_DATA)
     servers = Servers(None if temporary else RUN_DATA, parts=parts)
     env = environment.build(servers.start(), ports, data_dir=RUN_DATA)
-    servers.outlive_exec()
+    servers.keep_across_exec()
     return env
 
 
@@ -95,7 +95,7 @@ def _prepare(env: dict[str, str]) -> None:
         subprocess.run([sys.executable, MANAGE, *step], env=env, stdout=sys.stderr, check=True)
 
 
-def _become(command: list[str], env: dict[str, str]) -> int:
+def _exec(command: list[str], env: dict[str, str]) -> int:
     """Replace this process, so that signals, terminal and exit code are the command's own."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -33,12 +33,12 @@ _LOCK_PATIENCE = 0.5
 _STOPPING_PATIENCE = 20.0
 
 
-class PlaceUnusable(RuntimeError):
+class DataDirUnusable(RuntimeError):
     """The servers cannot live here; the message says why and what to do."""
 
 
 @dataclass
-class Place:
+class DataDirs:
     """The directories of one pair of servers, held by a lock for as long as we live."""
 
     root: Path
@@ -54,12 +54,12 @@ class Place:
         return self.root / "logs"
 
     @property
-    def guests(self) -> Path:
-        """Return the file that programs which use our servers as guests hold a shared lock on."""
-        return self.root / "guests"
+    def clients_lock(self) -> Path:
+        """Return the file that programs which use our servers hold a shared lock on."""
+        return self.root / "clients.lock"
 
     @property
-    def announcement(self) -> Path:
+    def connection_file(self) -> Path:
         """Return the file that tells other programs of this checkout how to reach the running servers."""
         return self.root / "servers.json"
 
@@ -71,39 +71,39 @@ class Place:
             os.chown(path, self.account.pw_uid, self.account.pw_gid)
         return path
 
-    def say(self, state: str) -> None:
+    def write_state(self, state: str) -> None:
         """Write into the lock file who holds it and what he is about."""
         self.lock.seek(0)
         self.lock.truncate()
         self.lock.write(f"{os.getpid()} {state}\n")
         self.lock.flush()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Remove what must not outlive the servers, then let the next one in."""
-        self.announcement.unlink(missing_ok=True)
+        self.connection_file.unlink(missing_ok=True)
         shutil.rmtree(self.sockets, ignore_errors=True)
         if self.temporary:
             shutil.rmtree(self.root, ignore_errors=True)
         self.lock.close()
 
 
-def take(data_dir: Path | None) -> Place:
-    """Take a fresh temporary place, or the persistent one at `data_dir`."""
+def acquire(data_dir: Path | None) -> DataDirs:
+    """Take a fresh temporary directory, or the persistent one at `data_dir`."""
     account = posix.unprivileged_account()
-    _remove_abandoned(account)
-    return _take_temporary(account) if data_dir is None else _take_persistent(data_dir, account)
+    _remove_stale(account)
+    return _acquire_temporary(account) if data_dir is None else _acquire_persistent(data_dir, account)
 
 
-def _take_temporary(account: pwd.struct_passwd | None) -> Place:
+def _acquire_temporary(account: pwd.struct_passwd | None) -> DataDirs:
     root = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=SOCKETS))
-    place = Place(root, root / "s", root / "postgres", True, account, _locked(root / "lock"))
-    place.give_to_account(root)
-    place.give_to_account(place.sockets)
-    place.logs.mkdir()
-    return place
+    dirs = DataDirs(root, root / "s", root / "postgres", True, account, _locked(root / "lock"))
+    dirs.give_to_account(root)
+    dirs.give_to_account(dirs.sockets)
+    dirs.logs.mkdir()
+    return dirs
 
 
-def _take_persistent(data_dir: Path, account: pwd.struct_passwd | None) -> Place:
+def _acquire_persistent(data_dir: Path, account: pwd.struct_passwd | None) -> DataDirs:
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
     lock = _locked(data_dir / "lock")
@@ -111,11 +111,11 @@ def _take_persistent(data_dir: Path, account: pwd.struct_passwd | None) -> Place
     data = data_dir / "postgres"
     if not posix.reachable(data_dir, account, os.X_OK):
         data = _moved_data(data_dir, account)
-    place = Place(data_dir, SOCKETS / f"bahi-{name}", data, False, account, lock)
-    place.logs.mkdir(exist_ok=True)
-    _refuse_strangers_directory(place.sockets, account)
-    place.give_to_account(place.sockets)
-    return place
+    dirs = DataDirs(data_dir, SOCKETS / f"bahi-{name}", data, False, account, lock)
+    dirs.logs.mkdir(exist_ok=True)
+    _require_own_directory(dirs.sockets, account)
+    dirs.give_to_account(dirs.sockets)
+    return dirs
 
 
 def _locked(path: Path) -> IO[str]:
@@ -124,7 +124,7 @@ def _locked(path: Path) -> IO[str]:
 
     A holder that is about to stop is waited for.
 
-    :raises PlaceUnusable: if another supervisor keeps it
+    :raises DataDirUnusable: if another supervisor keeps it
     """
     lock = path.open("a+")
     started = time.monotonic()
@@ -138,20 +138,20 @@ def _locked(path: Path) -> IO[str]:
             patience = _STOPPING_PATIENCE if state == "stopping" else _LOCK_PATIENCE
             if time.monotonic() - started > patience:
                 lock.close()
-                raise PlaceUnusable(
+                raise DataDirUnusable(
                     f"the embedded servers of {path.parent} already run (process {holder or 'unknown'}).\n"
                     "Stop that `make run` or `make demo` first, or use another clone."
                 ) from None
             time.sleep(0.05)
 
 
-def state_of(data_dir: Path) -> str:
-    """Return what the holder of the place is about: `starting`, `running`, `stopping`; `free` if there is none."""
-    return (data_dir / "lock").read_text().strip().partition(" ")[2] if is_held(data_dir) else "free"
+def read_state(data_dir: Path) -> str:
+    """Return what the holder of the directory is about: `starting`, `running`, `stopping`; `free` if there is none."""
+    return (data_dir / "lock").read_text().strip().partition(" ")[2] if is_locked(data_dir) else "free"
 
 
-def is_held(data_dir: Path) -> bool:
-    """Tell whether a supervisor holds the persistent place at `data_dir`."""
+def is_locked(data_dir: Path) -> bool:
+    """Tell whether a supervisor holds the persistent directory at `data_dir`."""
     try:
         with (data_dir / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -163,20 +163,20 @@ def is_held(data_dir: Path) -> bool:
     return False
 
 
-def _refuse_strangers_directory(path: Path, account: pwd.struct_passwd | None) -> None:
+def _require_own_directory(path: Path, account: pwd.struct_passwd | None) -> None:
     """Refuse a socket directory that another user of the machine laid out for us under /tmp."""
     with contextlib.suppress(FileNotFoundError):
         found = path.lstat()
         owners = {os.getuid()} | ({account.pw_uid} if account else set())
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
-            raise PlaceUnusable(f"{path} belongs to somebody else (user id {found.st_uid}); remove it and try again.")
+            raise DataDirUnusable(f"{path} belongs to somebody else (user id {found.st_uid}); remove it and try again.")
 
 
 def _moved_data(data_dir: Path, account: pwd.struct_passwd | None) -> Path:
     """Return the directory under /var/tmp that holds the data of a checkout which `nobody` cannot enter."""
     pointer = data_dir / "elsewhere"
     if pointer.exists() and (moved := Path(pointer.read_text().strip())).is_dir():
-        _refuse_strangers_directory(moved, account)
+        _require_own_directory(moved, account)
         return moved / "postgres"
     moved = Path(tempfile.mkdtemp(prefix=_MOVED_DATA, dir=ELSEWHERE))
     moved.chmod(0o711)
@@ -185,13 +185,13 @@ def _moved_data(data_dir: Path, account: pwd.struct_passwd | None) -> Path:
     return moved / "postgres"
 
 
-def _remove_abandoned(account: pwd.struct_passwd | None) -> None:
+def _remove_stale(account: pwd.struct_passwd | None) -> None:
     """Remove what a killed supervisor left, and what was put elsewhere for a checkout that has been deleted."""
     owners = {os.getuid()} | ({account.pw_uid} if account else set())
     for root in SOCKETS.glob(f"{_TEMPORARY}*"):
         with contextlib.suppress(OSError):
-            # A minute of grace: the place of a supervisor that starts right now is not locked yet.
-            if root.lstat().st_uid in owners and time.time() - root.lstat().st_mtime > 60 and not is_held(root):
+            # A minute of grace: the directory of a supervisor that starts right now is not locked yet.
+            if root.lstat().st_uid in owners and time.time() - root.lstat().st_mtime > 60 and not is_locked(root):
                 shutil.rmtree(root, ignore_errors=True)
     for moved in ELSEWHERE.glob(f"{_MOVED_DATA}*"):
         with contextlib.suppress(OSError):
@@ -209,7 +209,7 @@ def reachable_binaries(postgres: Path, valkey: Path, account: pwd.struct_passwd 
     """
     Return the PostgreSQL installation and the Valkey binary, from a copy if `nobody` cannot reach the originals.
 
-    :raises PlaceUnusable: if the copy cannot be reached either
+    :raises DataDirUnusable: if the copy cannot be reached either
     """
     if all(posix.reachable(path, account, os.X_OK) for path in (postgres / "bin/postgres", valkey)):
         return postgres, valkey
@@ -218,10 +218,10 @@ def reachable_binaries(postgres: Path, valkey: Path, account: pwd.struct_passwd 
     copy = ELSEWHERE / f"{_BINARIES}{name}"
     if not copy.exists():
         _copy_binaries(copy, postgres, valkey)
-    _refuse_strangers_directory(copy, None)
+    _require_own_directory(copy, None)
     copied = copy / "site" / postgres.parent.name / postgres.name, copy / "valkey-server"
     if not posix.reachable(copied[0] / "bin/postgres", account, os.X_OK):
-        raise PlaceUnusable(
+        raise DataDirUnusable(
             f"PostgreSQL refuses to run as root, and `nobody` can execute neither {postgres}/bin/postgres nor "
             f"its copy under {copy}.\nRun as an ordinary user, or set DATABASE_URL and REDIS_URL to your own servers."
         )

@@ -8,7 +8,7 @@ STAFF_PASSWORD = "bahi-demo-1234"  # noqa: S105 - of a shop that exists on this 
 
 
 @dataclass(frozen=True)
-class StaffLogin:
+class StaffAccount:
     """A member of staff, who logs in to the admin with an e-mail address."""
 
     role: str
@@ -17,9 +17,9 @@ class StaffLogin:
 
 
 STAFF = (
-    StaffLogin("admin", "admin@bahi.example"),
-    StaffLogin("support", "support@bahi.example"),
-    StaffLogin("finance", "finance@bahi.example"),
-    StaffLogin("catalogue manager", "catalogue@bahi.example"),
+    StaffAccount("admin", "admin@bahi.example"),
+    StaffAccount("support", "support@bahi.example"),
+    StaffAccount("finance", "finance@bahi.example"),
+    StaffAccount("catalogue manager", "catalogue@bahi.example"),
 )
 BUYER_PHONE = "+919876543210"

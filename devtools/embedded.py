@@ -39,7 +39,7 @@ class ServersFailed(RuntimeError):
     """The embedded servers could not be started; the message says why and what to do."""
 
 
-class SupervisorGone(ServersFailed):
+class SupervisorExited(ServersFailed):
     """The supervisor died, and with it all that it owned."""
 
 
@@ -47,7 +47,7 @@ class Servers:
     """
     A supervisor with its servers and processes.
 
-    :param data_dir: where the data is kept; None for a temporary place
+    :param data_dir: where the data is kept; None for a temporary directory
     :param parts: which servers to start; without any it only supervises processes
     :param show: let spawned processes print to our standard output
     """
@@ -101,18 +101,18 @@ class Servers:
                 answer = self._ask("start_servers", _START_SECONDS, **wanted)
                 self.env, self.pids = answer["env"], answer["pids"]
         except BaseException:
-            self.stop(hurry=True)
+            self.stop(immediate=True)
             raise
         return dict(self.env)
 
-    def stop(self, *, hurry: bool = False) -> None:
+    def stop(self, *, immediate: bool = False) -> None:
         """Stop everything and wait until it is gone. Does nothing the second time, or in a forked child."""
         if self._process is None or os.getpid() != self._owner:
             return
         atexit.unregister(self.stop)
         process, self._process = self._process, None
         with contextlib.suppress(OSError):
-            self._send(verb="stop", hurry=hurry)
+            self._send(verb="stop", immediate=immediate)
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -120,7 +120,7 @@ class Servers:
             process.wait()
         except KeyboardInterrupt:
             with contextlib.suppress(OSError):
-                self._send(verb="stop", hurry=True)
+                self._send(verb="stop", immediate=True)
             process.wait(_STOP_SECONDS)
             raise
         finally:
@@ -154,7 +154,7 @@ class Servers:
         """
         Wait for a server or process to end; return its name, or None when the time is over.
 
-        :raises SupervisorGone: if the supervisor died
+        :raises SupervisorExited: if the supervisor died
         """
         known = set(self.ended)
         deadline = time.monotonic() + seconds
@@ -173,7 +173,7 @@ class Servers:
         self.pids[name] = self._ask("restart_server", _START_SECONDS, name=name)["pid"]
         self.ended.pop(name, None)
 
-    def outlive_exec(self) -> None:
+    def keep_across_exec(self) -> None:
         """Keep the servers while this process becomes another program (`os.exec*`) and until that ends."""
         self._ask("detach", 10.0)
         atexit.unregister(self.stop)
@@ -187,7 +187,7 @@ class Servers:
         try:
             self._send(verb=verb, **arguments)
         except OSError as broken:
-            raise SupervisorGone("the supervisor of the embedded servers has died") from broken
+            raise SupervisorExited("the supervisor of the embedded servers has died") from broken
         while (left := deadline - time.monotonic()) > 0:
             for message in self._receive(left):
                 if "answer" in message:
@@ -199,7 +199,7 @@ class Servers:
     def _receive(self, seconds: float) -> list[dict[str, Any]]:
         """Return what the supervisor said within `seconds`, noting the ended."""
         if self._control is None:
-            raise SupervisorGone("the embedded servers are not running")
+            raise SupervisorExited("the embedded servers are not running")
         self._control.settimeout(max(seconds, 0.001))
         try:
             received = self._control.recv(65536)
@@ -208,7 +208,7 @@ class Servers:
         except OSError:
             received = b""
         if not received:
-            raise SupervisorGone("the supervisor of the embedded servers has died")
+            raise SupervisorExited("the supervisor of the embedded servers has died")
         *lines, self._buffer = (self._buffer + received).split(b"\n")
         messages = [json.loads(line) for line in lines]
         self.ended.update({each["name"]: each["code"] for each in messages if each.get("event") == "exited"})
@@ -233,7 +233,7 @@ def servers(data_dir: Path | None = None, *, temporary: bool = True) -> Iterator
 def running_env(data_dir: Path = RUN_DATA) -> dict[str, str] | None:
     """Return DATABASE_URL and REDIS_URL of servers that somebody else of this checkout runs now, or None."""
     try:
-        if data_dirs.state_of(data_dir) != "running":
+        if data_dirs.read_state(data_dir) != "running":
             return None
         return dict(json.loads((data_dir / "servers.json").read_text())["env"])
     except (OSError, ValueError, KeyError):
@@ -249,12 +249,12 @@ def attach(data_dir: Path = RUN_DATA) -> dict[str, str] | None:
     if running_env(data_dir) is None:
         return None
     # A bare descriptor, left open on purpose: it holds the lock until the last process that has it ends.
-    guest = os.open(data_dir / "guests", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(guest, fcntl.LOCK_SH)
+    client = os.open(data_dir / "clients.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(client, fcntl.LOCK_SH)
     if (env := running_env(data_dir)) is None:
-        os.close(guest)
+        os.close(client)
         return None
-    os.set_inheritable(guest, True)
+    os.set_inheritable(client, True)
     return env
 
 

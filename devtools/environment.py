@@ -25,22 +25,22 @@ LOCAL_SETTINGS = "config.settings.local"
 WEBHOOK_PATH = "/api/v1/webhooks/razorpay"
 _SECRET_NAMES = ("SECRET_KEY", "JWT_SIGNING_KEY", "OTP_PEPPER")
 #: Celery's: as root one may run Bahi on one's own machine.
-_NO_LECTURE_FOR_ROOT = "ignore:You're running the worker with superuser privileges"
-_signs: list[socket.socket] = []
-_OURS = frozenset(
+_IGNORE_ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
+_reserved_sockets: list[socket.socket] = []
+_BAHI_VARIABLES = frozenset(
     {
         *_SECRET_NAMES, *(f"{name}_FALLBACKS" for name in _SECRET_NAMES), "ENVIRONMENT",
         "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "PUBLIC_URL", "EMAIL_URL", "DEFAULT_FROM_EMAIL",
         "DOCUMENTS_DIR", "STATIC_ROOT", "TRUSTED_PROXY_HOPS", "LOG_FORMAT", "LOG_LEVEL", "SHOP_NAME",
-        "SIGN_UP_COUNTRIES", "PORT", "HOST", "BEAT_SCHEDULE_FILE", "GUNICORN_CMD_ARGS", "SANDBOX_URL", "LATE_PAYMENT",
-        "ACCEPT_CUSTOMER_FEE", "REVIEW_ALARM_AFTER_HOURS", "PLAINTEXT_HOSTS", "CORS_ALLOWED_ORIGINS", "HSN_MIN_DIGITS",
+        "SIGN_UP_COUNTRIES", "PORT", "HOST", "BEAT_SCHEDULE_FILE", "GUNICORN_CMD_ARGS", "SANDBOX_URL", "LATE_PAYMENT_POLICY",
+        "ACCEPT_CUSTOMER_BORNE_FEE", "REVIEW_OVERDUE_AFTER_HOURS", "PLAINTEXT_HOSTS", "CORS_ALLOWED_ORIGINS", "HSN_MIN_DIGITS",
         "WORKER_CONCURRENCY", "KNOWN_DEVICE_TTL_DAYS", "METRICS_TOKEN", "CUSTOMER_WRITES_PER_MINUTE", "STAFF_WRITES_PER_MINUTE",
-        "ERASURE_WAIT_DAYS",
+        "ERASURE_HOLD_DAYS",
     }
 )  # fmt: skip
-_OUR_PREFIXES = (
+_BAHI_PREFIXES = (
     "DJANGO_", "RAZORPAY_", "MSG91_", "DB_", "WEB_", "CELERY_", "ORDER_", "PAYMENT_", "REFUND_", "SETTLEMENT_", "DISPUTE_",
-    "CODES_", "SHIPPING_", "SECURE_", "SELLER_", "MAX_UNPAID_",
+    "OTP_", "SHIPPING_", "SECURE_", "SELLER_", "MAX_UNPAID_",
 )  # fmt: skip
 
 
@@ -53,9 +53,9 @@ class Ports:
     smtp: int
 
     @classmethod
-    def choose(cls, wished_web: str | None = None) -> Ports:
+    def choose(cls, preferred_web: str | None = None) -> Ports:
         """Choose free ports, from 8000, 9000 and 9025 upward; a wished port is taken as it is."""
-        web = int(wished_web) if wished_web else free_port(8000)
+        web = int(preferred_web) if preferred_web else free_port(8000)
         sandbox = free_port(9000, taken={web})
         return cls(web, sandbox, free_port(9025, taken={web, sandbox}))
 
@@ -97,7 +97,7 @@ def _reserve(port: int) -> bool:
     except OSError:
         sign.close()
         return False
-    _signs.append(sign)
+    _reserved_sockets.append(sign)
     return True
 
 
@@ -147,7 +147,7 @@ def build(
     """
     given = dict(os.environ if user is None else user)
     if ignore_user:
-        given = {name: value for name, value in given.items() if not is_ours(name)}
+        given = {name: value for name, value in given.items() if not is_bahi_variable(name)}
     ours = {**_defaults(ports, data_dir), **_settings_of(given), **development_secrets(), **servers}
     return {**ours, **{name: value for name, value in given.items() if value or name not in ours}, **_python(given)}
 
@@ -160,28 +160,28 @@ def _settings_of(given: Mapping[str, str]) -> dict[str, str]:
     return {**chosen, "DJANGO_SETTINGS_MODULE": settings_module(chosen)}
 
 
-def refuse_wrong(env: Mapping[str, str]) -> None:
+def require_valid(env: Mapping[str, str]) -> None:
     """
     Check the environment of processes that are yet to start; the servers that come embedded may be missing in it.
 
-    :raises WrongEnvironment: if something of it is wrong; each of its sentences names a variable
+    :raises InvalidEnvironment: if something of it is wrong; each of its sentences names a variable
     """
     from config.settings import environment as typed  # what runs Bahi may not be installed where this module is loaded
 
     placeholders = {"DATABASE_URL": "postgres://postgres@127.0.0.1/bahi", "REDIS_URL": "redis://127.0.0.1:6379/0"}
     try:
         typed.read({**placeholders, **{name: value for name, value in env.items() if value}})
-    except typed.WrongEnvironment as wrong:
-        raise WrongEnvironment("\n".join(wrong.sentences)) from None
+    except typed.InvalidEnvironment as wrong:
+        raise InvalidEnvironment("\n".join(wrong.sentences)) from None
 
 
-class WrongEnvironment(RuntimeError):
+class InvalidEnvironment(RuntimeError):
     """Variables that Bahi refuses; the message has a sentence for each, on a line of its own."""
 
 
-def is_ours(name: str) -> bool:
+def is_bahi_variable(name: str) -> bool:
     """Tell whether an environment variable configures Bahi."""
-    return name in _OURS or name.startswith(_OUR_PREFIXES)
+    return name in _BAHI_VARIABLES or name.startswith(_BAHI_PREFIXES)
 
 
 def _defaults(ports: Ports, data_dir: Path) -> dict[str, str]:
@@ -206,7 +206,7 @@ def _defaults(ports: Ports, data_dir: Path) -> dict[str, str]:
         "BEAT_SCHEDULE_FILE": str(data_dir / "beat-schedule"),
         "LOG_FORMAT": "console",
         "WEB_CONCURRENCY": "2",
-        **({"PYTHONWARNINGS": _NO_LECTURE_FOR_ROOT} if os.geteuid() == 0 else {}),
+        **({"PYTHONWARNINGS": _IGNORE_ROOT_WARNING} if os.geteuid() == 0 else {}),
     }
 
 
@@ -227,7 +227,7 @@ def write_stack(data_dir: Path, env: Mapping[str, str]) -> Path:
     path = data_dir / STACK_FILE
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump({name: value for name, value in env.items() if is_ours(name)}, file)
+        json.dump({name: value for name, value in env.items() if is_bahi_variable(name)}, file)
     return path
 
 

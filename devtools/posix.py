@@ -22,7 +22,7 @@ _LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
 
 
-def die_when_parent_dies(signum: int, *, parent: int | None = None) -> None:
+def exit_with_parent(signum: int, *, parent: int | None = None) -> None:
     """Ask for `signum` when our parent dies; leave at once if it is already gone."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
@@ -30,10 +30,10 @@ def die_when_parent_dies(signum: int, *, parent: int | None = None) -> None:
         os._exit(127)
 
 
-def dying_with_us(signum: int) -> Callable[[], None]:
+def exit_with_parent_hook(signum: int) -> Callable[[], None]:
     """Make a `preexec_fn`. Popen calls it after setuid, which would otherwise clear the request."""
     parent = os.getpid()
-    return lambda: die_when_parent_dies(signum, parent=parent)
+    return lambda: exit_with_parent(signum, parent=parent)
 
 
 def adopt_orphans() -> None:

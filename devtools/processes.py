@@ -67,7 +67,7 @@ class Stack:
             if time.monotonic() > deadline:
                 raise ProcessFailed(f"{name} took longer than {seconds:.0f} s. {self.tail(name)}")
             self.servers.wait_for_exit(1.0)
-            self._no_server_may_end()
+            self._check_servers()
         if code := self.servers.ended.pop(name):
             raise ProcessFailed(f"{name} failed (exit code {code}). {self.tail(name)}")
 
@@ -95,9 +95,9 @@ class Stack:
         )  # fmt: skip
         for name, command in read_procfile(self.procfile).items():
             self._spawn(name, ["/bin/sh", "-c", f"exec {command}"])
-        self._until_answers("sandbox", f"{self.sandbox_url}/__sim__/")
+        self._wait_until_answers("sandbox", f"{self.sandbox_url}/__sim__/")
         self._register_sms_templates()
-        self._until_answers("web", f"{self.web_url}/livez")
+        self._wait_until_answers("web", f"{self.web_url}/livez")
 
     def _memory(self) -> list[str]:
         # A database that is kept must not meet the same gateway ids again.
@@ -128,10 +128,10 @@ class Stack:
         path = self.log_of(name)
         return f"The end of {path}:\n" + ("\n".join(_lines_of(path)[-lines:]) or "(nothing)")
 
-    def complaints(self, name: str, lines: int = 20) -> str:
+    def error_lines(self, name: str, lines: int = 20) -> str:
         """Return what a process's JSON log tells of errors, traceback and all; without any, the end of the log."""
         path = self.log_of(name)
-        found = [text for line in _lines_of(path) if (text := _complaint(line))]
+        found = [text for line in _lines_of(path) if (text := _format_error(line))]
         if not found:
             return self.tail(name, lines)
         return f"The errors in {path}:\n" + "\n".join("\n".join(found).splitlines()[-4 * lines :])
@@ -146,7 +146,7 @@ class Stack:
         log.write_bytes(b"")
         self.servers.spawn(name, argv, env=self.env, log=log)
 
-    def _until_answers(self, name: str, url: str) -> None:
+    def _wait_until_answers(self, name: str, url: str) -> None:
         deadline = time.monotonic() + _READY_SECONDS
         while not _answers(url):
             self.servers.wait_for_exit(0.1)
@@ -155,7 +155,7 @@ class Stack:
             if time.monotonic() > deadline:
                 raise ProcessFailed(f"{name} did not answer at {url} within {_READY_SECONDS:.0f} s. {self.tail(name)}")
 
-    def _no_server_may_end(self) -> None:
+    def _check_servers(self) -> None:
         if dead := set(self.servers.ended) & set(self.servers.parts):
             raise ProcessFailed(f"{(name := dead.pop())} ended by itself. {self.tail(name)}")
 
@@ -167,7 +167,7 @@ def _lines_of(path: Path) -> list[str]:
         return []
 
 
-def _complaint(line: str) -> str:
+def _format_error(line: str) -> str:
     """Return what a JSON line says if it tells of an error, its traceback in lines of their own."""
     try:
         entry = json.loads(line)

@@ -20,7 +20,7 @@ _CONFIGURABLE = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL"}
 
 def main() -> int:
     """Run until a signal or until a process ends; return the exit code."""
-    environment.refuse_wrong(environment.build({}, environment.Ports(8000, 9000, 9025), data_dir=RUN_DATA))
+    environment.require_valid(environment.build({}, environment.Ports(8000, 9000, 9025), data_dir=RUN_DATA))
     stop_on_signals()
     parts = missing_parts()
     servers = Servers(RUN_DATA if parts else None, parts=parts, show=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from devtools import posix
-from devtools.data_dirs import Place
+from devtools.data_dirs import DataDirs
 
 DATABASE = "bahi"
 START_SECONDS = 60.0
@@ -66,10 +66,10 @@ class Server:
     name: str
     death_signal: signal.Signals
 
-    def __init__(self, place: Place, program: Path) -> None:
-        self.place = place
+    def __init__(self, dirs: DataDirs, program: Path) -> None:
+        self.dirs = dirs
         self.program = program
-        self.log = place.logs / f"{self.name}.log"
+        self.log = dirs.logs / f"{self.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -89,8 +89,8 @@ class Server:
                 cwd="/",
                 umask=0o077,
                 start_new_session=True,
-                preexec_fn=posix.dying_with_us(self.death_signal),
-                **posix.as_account(self.place.account),
+                preexec_fn=posix.exit_with_parent_hook(self.death_signal),
+                **posix.as_account(self.dirs.account),
             )
 
     def start(self, pause: Pause) -> None:
@@ -113,20 +113,20 @@ class Server:
         """Tell whether the server answers."""
         raise NotImplementedError
 
-    def stop(self, *, hurry: bool = False) -> None:
+    def stop(self, *, immediate: bool = False) -> None:
         """Stop the server, asking first and then insisting."""
         if self.process is None or self.process.returncode is not None:
             return
-        for signum, patience in self.farewell(hurry=hurry):
+        for signum, patience in self.stop_signals(immediate=immediate):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process.pid, signum)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(patience)
                 return
 
-    def farewell(self, *, hurry: bool) -> list[tuple[signal.Signals, float]]:
+    def stop_signals(self, *, immediate: bool) -> list[tuple[signal.Signals, float]]:
         """Return the signals to stop with and the seconds to wait after each."""
-        ask = [] if hurry else [(signal.SIGTERM, STOP_SECONDS)]
+        ask = [] if immediate else [(signal.SIGTERM, STOP_SECONDS)]
         return [*ask, (signal.SIGKILL, STOP_SECONDS)]
 
 
@@ -139,49 +139,49 @@ class Postgres(Server):
     @property
     def url(self) -> str:
         """Return the DATABASE_URL."""
-        return f"postgres://postgres@{quote(str(self.place.sockets), safe='')}/{DATABASE}"
+        return f"postgres://postgres@{quote(str(self.dirs.sockets), safe='')}/{DATABASE}"
 
     def start(self, pause: Pause) -> None:
         """Make the cluster if there is none, start it, and make our database if it is missing."""
-        data = self.place.data
+        data = self.dirs.data
         if data.exists():
-            self._evict_leftovers(pause)
+            self._stop_orphan(pause)
         else:
             self._make_cluster()
         settings = {
             **_ALWAYS,
-            **(_THROWN_AWAY if self.place.temporary else _DURABLE),
-            "unix_socket_directories": str(self.place.sockets),
+            **(_THROWN_AWAY if self.dirs.temporary else _DURABLE),
+            "unix_socket_directories": str(self.dirs.sockets),
         }
         self.launch("-D", str(data), *(part for pair in settings.items() for part in ("-c", "=".join(pair))))
         self.until_ready(pause)
         if not (made := data / "bahi-database-made").exists():
-            self._run("createdb", "-h", str(self.place.sockets), "-U", "postgres", DATABASE, accept="already exists")
+            self._run("createdb", "-h", str(self.dirs.sockets), "-U", "postgres", DATABASE, accept="already exists")
             made.touch()
 
     def is_ready(self) -> bool:
         """Read the status that the postmaster writes into the eighth line of its pid file."""
         with contextlib.suppress(OSError, IndexError):
-            lines = (self.place.data / "postmaster.pid").read_text().splitlines()
+            lines = (self.dirs.data / "postmaster.pid").read_text().splitlines()
             return self.process is not None and lines[0] == str(self.process.pid) and lines[7].strip() == "ready"
         return False
 
-    def farewell(self, *, hurry: bool) -> list[tuple[signal.Signals, float]]:
+    def stop_signals(self, *, immediate: bool) -> list[tuple[signal.Signals, float]]:
         """Leave at once where the data is thrown away, else by a fast shutdown that writes everything down."""
         at_once = [(signal.SIGQUIT, 5.0), (signal.SIGKILL, STOP_SECONDS)]
-        return at_once if hurry or self.place.temporary else [(signal.SIGINT, STOP_SECONDS), *at_once]
+        return at_once if immediate or self.dirs.temporary else [(signal.SIGINT, STOP_SECONDS), *at_once]
 
     def _make_cluster(self) -> None:
         """Make the cluster under another name first: a half-made one must never be taken for whole."""
-        data = self.place.data
+        data = self.dirs.data
         draft = data.with_name("postgres.new")
         shutil.rmtree(draft, ignore_errors=True)
-        self.place.give_to_account(draft)
+        self.dirs.give_to_account(draft)
         # The built-in locale sorts and folds the same on every machine.
         self._run(
             "initdb", "-D", str(draft), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions",
-            *(["--no-data-checksums"] if self.place.temporary else []),
+            *(["--no-data-checksums"] if self.dirs.temporary else []),
         )  # fmt: skip
         draft.rename(data)
 
@@ -195,30 +195,30 @@ class Postgres(Server):
             cwd="/",
             umask=0o077,
             timeout=START_SECONDS,
-            preexec_fn=posix.dying_with_us(signal.SIGKILL),
+            preexec_fn=posix.exit_with_parent_hook(signal.SIGKILL),
             check=False,
-            **posix.as_account(self.place.account),
+            **posix.as_account(self.dirs.account),
         )
         if done.returncode != 0 and not (accept and accept in done.stderr):
             raise ServerFailed(f"{program} failed:\n{done.stdout}{done.stderr}")
 
-    def _evict_leftovers(self, pause: Pause) -> None:
+    def _stop_orphan(self, pause: Pause) -> None:
         """
         Clear the way after a supervisor that was killed.
 
         We hold the lock, so whatever still works in the data directory has lost its owner. The pid files are removed,
         the socket's too: PostgreSQL takes any later process of the same number and user for a living server.
         """
-        data = self.place.data
-        farewell = [(signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, STOP_SECONDS)]
-        for signum, patience in farewell:
+        data = self.dirs.data
+        stop_signals = [(signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, STOP_SECONDS)]
+        for signum, patience in stop_signals:
             deadline = time.monotonic() + patience
             for pid in posix.processes_working_in(data):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signum)
             while posix.processes_working_in(data) and time.monotonic() < deadline:
                 pause()
-        for stale in (data / "postmaster.pid", *self.place.sockets.glob(".s.PGSQL.*")):
+        for stale in (data / "postmaster.pid", *self.dirs.sockets.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)
 
 
@@ -231,7 +231,7 @@ class Valkey(Server):
     @property
     def address(self) -> Path:
         """Return the socket it listens on."""
-        return self.place.sockets / "valkey.sock"
+        return self.dirs.sockets / "valkey.sock"
 
     @property
     def url(self) -> str:
@@ -243,7 +243,7 @@ class Valkey(Server):
         self.address.unlink(missing_ok=True)
         self.launch(
             "--port", "0", "--unixsocket", str(self.address), "--unixsocketperm", "700",
-            "--dir", str(self.place.sockets), "--save", "", "--appendonly", "no",
+            "--dir", str(self.dirs.sockets), "--save", "", "--appendonly", "no",
             "--maxmemory", "256mb", "--maxmemory-policy", "noeviction",
             "--loglevel", "notice", "--daemonize", "no",
         )  # fmt: skip

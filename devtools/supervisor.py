@@ -29,10 +29,10 @@ from devtools.servers import Postgres, Server, ServerFailed, Valkey
 
 GRACE_SECONDS = 10.0
 _GRACE_WITHOUT_OWNER_SECONDS = 3.0
-_LAST_CALL_SECONDS = 3.0
+_FINAL_GRACE_SECONDS = 3.0
 
 
-class OwnerGone(Exception):
+class OwnerExited(Exception):
     """The owner ended or asked us to stop while we waited for something else."""
 
 
@@ -45,10 +45,10 @@ class Supervisor:
         self.console = Console(colour=colour)
         self.servers: dict[str, Server] = {}
         self.children: dict[int, Child] = {}
-        self.place: data_dirs.Place | None = None
+        self.dirs: data_dirs.DataDirs | None = None
         self.detached = False
         self.stopping = False
-        self.hurry = False
+        self.immediate = False
         self.insisted = False
         self._buffer = b""
         self._pidfd = posix.open_pidfd(owner)
@@ -58,7 +58,7 @@ class Supervisor:
             os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, lambda *_: self._insist())
+            signal.signal(signum, lambda *_: self._kill_remaining())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(self._woken, selectors.EVENT_READ, self._drain_wakeups)
         self._selector.register(control, selectors.EVENT_READ, self._read_control)
@@ -68,20 +68,20 @@ class Supervisor:
     # --- what the owner may ask ---------------------------------------------------------------------------------------
 
     def start_servers(self, *, data_dir: str | None, parts: list[str], postgres: str, valkey: str) -> dict[str, Any]:
-        """Take a place and start the wanted servers, both at once."""
-        self.place = data_dirs.take(Path(data_dir) if data_dir else None)
-        self.place.say("starting")
-        installation, binary = data_dirs.reachable_binaries(Path(postgres), Path(valkey), self.place.account)
+        """Take a directory and start the wanted servers, both at once."""
+        self.dirs = data_dirs.acquire(Path(data_dir) if data_dir else None)
+        self.dirs.write_state("starting")
+        installation, binary = data_dirs.reachable_binaries(Path(postgres), Path(valkey), self.dirs.account)
         env = {}
         if "valkey" in parts:
-            self.servers["valkey"] = server = Valkey(self.place, binary)
+            self.servers["valkey"] = server = Valkey(self.dirs, binary)
             server.start(self.pause)
             env["REDIS_URL"] = server.url
         if "postgres" in parts:
-            self.servers["postgres"] = cluster = Postgres(self.place, installation / "bin/postgres")
+            self.servers["postgres"] = cluster = Postgres(self.dirs, installation / "bin/postgres")
             cluster.start(self.pause)
             env["DATABASE_URL"] = cluster.url
-        self._announce(self.place, env)
+        self._write_connection_file(self.dirs, env)
         return {"env": env, "pids": {name: server.pid for name, server in self.servers.items()}}
 
     def restart_server(self, *, name: str) -> dict[str, Any]:
@@ -110,9 +110,9 @@ class Supervisor:
         self.detached = True
         return {}
 
-    def stop(self, *, hurry: bool = False) -> None:
+    def stop(self, *, immediate: bool = False) -> None:
         """Begin to stop; a second request while children still take their leave ends the patience."""
-        self.hurry = self.hurry or hurry
+        self.immediate = self.immediate or immediate
         self._end()
 
     # --- the loop -----------------------------------------------------------------------------------------------------
@@ -121,10 +121,10 @@ class Supervisor:
         """Serve the owner until the end."""
         try:
             while not self.stopping:
-                self._turn(0.25)
+                self._poll_once(0.25)
             if self.detached:
-                self._outlast_guests()
-        except OwnerGone:
+                self._wait_for_clients()
+        except OwnerExited:
             pass
         finally:
             self._leave()
@@ -133,13 +133,13 @@ class Supervisor:
         """
         Sleep a moment inside a wait for a server.
 
-        :raises OwnerGone: if there is nobody left to wait for
+        :raises OwnerExited: if there is nobody left to wait for
         """
-        self._turn(0.01)
+        self._poll_once(0.01)
         if self.stopping:
-            raise OwnerGone
+            raise OwnerExited
 
-    def _turn(self, seconds: float) -> None:
+    def _poll_once(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
             key.data()
         self._reap()
@@ -149,7 +149,7 @@ class Supervisor:
     def _end(self) -> None:
         self.stopping = True
 
-    def _insist(self) -> None:
+    def _kill_remaining(self) -> None:
         self.insisted = True
         self._end()
 
@@ -178,26 +178,26 @@ class Supervisor:
             return
         *lines, self._buffer = (self._buffer + received).split(b"\n")
         for line in lines:
-            self._obey(json.loads(line))
+            self._handle_request(json.loads(line))
 
-    def _obey(self, request: dict[str, Any]) -> None:
+    def _handle_request(self, request: dict[str, Any]) -> None:
         verbs: dict[str, Callable[..., dict[str, Any] | None]] = {
             "start_servers": self.start_servers, "restart_server": self.restart_server, "stop_server": self.stop_server,
             "spawn": self.spawn, "detach": self.detach, "stop": self.stop,
         }  # fmt: skip
         try:
             answer = verbs[request.pop("verb")](**request)
-        except OwnerGone:
+        except OwnerExited:
             raise
-        except (ServerFailed, data_dirs.PlaceUnusable, OSError) as refusal:
-            self.tell({"error": str(refusal)})
+        except (ServerFailed, data_dirs.DataDirUnusable, OSError) as refusal:
+            self.notify_owner({"error": str(refusal)})
         except Exception:
-            self.tell({"error": f"the supervisor failed:\n{traceback.format_exc()}"})
+            self.notify_owner({"error": f"the supervisor failed:\n{traceback.format_exc()}"})
         else:
             if answer is not None:
-                self.tell({"answer": answer})
+                self.notify_owner({"answer": answer})
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def notify_owner(self, message: dict[str, Any]) -> None:
         """Send the owner a message, if there still is one."""
         with contextlib.suppress(OSError):
             self.control.settimeout(2.0)
@@ -220,75 +220,75 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             if child := self.children.pop(pid, None):
                 child.ended(code)
-                self.tell({"event": "exited", "name": child.name, "code": code})
+                self.notify_owner({"event": "exited", "name": child.name, "code": code})
             for server in self.servers.values():
                 if server.process is not None and server.process.pid == pid:
                     server.process.returncode = code
-                    self.tell({"event": "exited", "name": server.name, "code": code})
+                    self.notify_owner({"event": "exited", "name": server.name, "code": code})
 
-    def _announce(self, place: data_dirs.Place, env: dict[str, str]) -> None:
-        descriptor = os.open(place.announcement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w") as announcement:
-            json.dump({"pid": os.getpid(), "env": env}, announcement)
-        place.say("running")
+    def _write_connection_file(self, dirs: data_dirs.DataDirs, env: dict[str, str]) -> None:
+        descriptor = os.open(dirs.connection_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w") as connection_file:
+            json.dump({"pid": os.getpid(), "env": env}, connection_file)
+        dirs.write_state("running")
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def _leave(self) -> None:
         self.stopping = True
-        if self.place is not None:
+        if self.dirs is not None:
             with contextlib.suppress(OSError):
-                self.place.say("stopping")
-        self._ask_to_leave()
-        self._kill_all_below()
+                self.dirs.write_state("stopping")
+        self._terminate_children()
+        self._kill_descendants()
         for server in self.servers.values():
-            server.stop(hurry=self.hurry)
-        self._kill_all_below()
-        if self.place is not None:
-            self.place.leave()
-        self.tell({"event": "stopped"})
+            server.stop(immediate=self.immediate)
+        self._kill_descendants()
+        if self.dirs is not None:
+            self.dirs.release()
+        self.notify_owner({"event": "stopped"})
 
-    def _outlast_guests(self) -> None:
+    def _wait_for_clients(self) -> None:
         """
         Stay for other commands of this checkout that found our servers running and use them.
 
         The lock is kept to the end: who comes now waits for it, then finds nobody, and starts servers of its own.
         """
-        if self.place is None or self.place.temporary:
+        if self.dirs is None or self.dirs.temporary:
             return
-        self._guests = self.place.guests.open("a")
+        self._clients = self.dirs.clients_lock.open("a")
         while not self.insisted:
             try:
-                fcntl.flock(self._guests, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
-                self._turn(0.1)
+                self._poll_once(0.1)
 
-    def _below(self) -> list[int]:
+    def _descendants(self) -> list[int]:
         servers = [server.pid for server in self.servers.values() if server.pid]
         return posix.descendants(os.getpid(), without=servers)
 
-    def _ask_to_leave(self) -> None:
+    def _terminate_children(self) -> None:
         """Let the processes finish what they are at; only the leading ones are asked, who know their own best."""
         began = time.monotonic()
         for pid in [*self.children]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-        while self.children and not self.hurry:
+        while self.children and not self.immediate:
             # Asked anew each time: the owner's socket closes a moment before its process is seen to end.
             patience = GRACE_SECONDS if os.getppid() == self.owner else _GRACE_WITHOUT_OWNER_SECONDS
             if time.monotonic() - began > patience:
                 break
-            self._turn(0.02)
+            self._poll_once(0.02)
 
-    def _kill_all_below(self) -> None:
+    def _kill_descendants(self) -> None:
         """Kill what is left, and what the dying leave behind, until nothing is."""
-        deadline = time.monotonic() + _LAST_CALL_SECONDS
-        while (pids := self._below()) and time.monotonic() < deadline:
+        deadline = time.monotonic() + _FINAL_GRACE_SECONDS
+        while (pids := self._descendants()) and time.monotonic() < deadline:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            self._turn(0.02)
+            self._poll_once(0.02)
 
 
 def main() -> None:

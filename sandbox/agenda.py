@@ -19,7 +19,7 @@ class Agenda:
         self._known: set[tuple[float, str, str]] = set()
         self._count = 0
 
-    def at(self, due: float, kind: str, entity_id: str = "") -> None:
+    def schedule(self, due: float, kind: str, entity_id: str = "") -> None:
         """Make an appointment, unless the very same one stands already."""
         if (due, kind, entity_id) in self._known:
             return
@@ -30,7 +30,7 @@ class Agenda:
     def next_due(self) -> float | None:
         return self._heap[0][0] if self._heap else None
 
-    def take(self, now: float) -> tuple[str, str] | None:
+    def pop_due(self, now: float) -> tuple[str, str] | None:
         """Remove and return the kind and id of the first appointment that is due, if one is."""
         if not self._heap or self._heap[0][0] > now:
             return None
@@ -43,4 +43,4 @@ class Agenda:
 
     def load(self, rows: Iterable[tuple[float, str, str]]) -> None:
         for due, kind, entity_id in rows:
-            self.at(due, kind, entity_id)
+            self.schedule(due, kind, entity_id)

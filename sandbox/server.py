@@ -73,7 +73,7 @@ class Sandbox:
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox-http", daemon=True),
-            threading.Thread(target=self._keep_house, name="sandbox-housekeeping", daemon=True),
+            threading.Thread(target=self._run_housekeeping, name="sandbox-housekeeping", daemon=True),
         ]
         self.smtp_port = self._mail.port
         self.url = f"http://{settings.host}:{self._server.server_port}"
@@ -124,7 +124,7 @@ class Sandbox:
             raise ControlRefused(answer.status_code, answer.json()["error"])
         return answer.json()
 
-    def _keep_house(self) -> None:
+    def _run_housekeeping(self) -> None:
         """Let what is due by the clock happen, and write the snapshot soon after each change."""
         saved = self.world.revision
         pause = _HOUSEKEEPING_SECONDS

@@ -103,16 +103,16 @@ def _key_ring(*keys: str) -> _KeyRing:
     return _KeyRing(keys)
 
 
-class _SignedText(Token):
+class _SignedToken(Token):
     def get_token_backend(self) -> Any:
         return _key_ring(settings.JWT_SIGNING_KEY, *settings.JWT_SIGNING_KEY_FALLBACKS)
 
 
-class _AccessText(_SignedText, AccessToken):
+class _SignedAccessToken(_SignedToken, AccessToken):
     pass
 
 
-class _RefreshText(_SignedText):
+class _SignedRefreshToken(_SignedToken):
     token_type = "refresh"  # noqa: S105 - a kind, not a secret
     lifetime = settings.REFRESH_TOKEN_LIFETIME
 
@@ -125,18 +125,18 @@ class RefreshClaims:
     session_id: UUID
 
 
-def write_access_token(*, user: User, session: Session) -> str:
+def sign_access_token(*, user: User, session: Session) -> str:
     """Return a new access token of a session: 15 minutes, and no longer than the session and its version."""
-    token = _AccessText()
+    token = _SignedAccessToken()
     token["sub"] = user.public_id
     token["sid"] = session.public_id
     token["sv"] = user.session_version
     return str(token)
 
 
-def write_refresh_token(row: RefreshToken, *, user: User) -> str:
+def sign_refresh_token(row: RefreshToken, *, user: User) -> str:
     """Return the text of a refresh token: the same for the same row, whenever it is asked for."""
-    token = _RefreshText()
+    token = _SignedRefreshToken()
     token.payload = {
         "typ": token.token_type,
         "jti": row.public_id,
@@ -148,7 +148,7 @@ def write_refresh_token(row: RefreshToken, *, user: User) -> str:
     return str(token)
 
 
-def _read_token(kind: type[Token], text: str) -> Token:
+def _verify_token(kind: type[Token], text: str) -> Token:
     """
     Return a token that we signed.
 
@@ -163,7 +163,7 @@ def _read_token(kind: type[Token], text: str) -> Token:
     return token
 
 
-def read_refresh_token(text: str) -> RefreshClaims:
+def verify_refresh_token(text: str) -> RefreshClaims:
     """
     Return which rows a refresh token is of.
 
@@ -172,7 +172,7 @@ def read_refresh_token(text: str) -> RefreshClaims:
     if len(text) > MAX_TOKEN_LENGTH or not _HS256_TOKEN.fullmatch(text):
         raise RefreshTokenNotValid
     try:
-        token = _read_token(_RefreshText, text)
+        token = _verify_token(_SignedRefreshToken, text)
         return RefreshClaims(
             token_id=ids.decode(RefreshToken.PREFIX, str(token["jti"])),
             session_id=ids.decode(Session.PREFIX, str(token["sid"])),
@@ -200,8 +200,8 @@ class AccessTokenAuthentication(BaseAuthentication):
             raise TokenNotValid
 
         try:
-            token = _read_token(_AccessText, text)
-            user = selectors.find_principal(
+            token = _verify_token(_SignedAccessToken, text)
+            user = selectors.find_authenticated_user(
                 user_id=ids.decode("cus", str(token["sub"])), session_id=ids.decode("sess", str(token["sid"]))
             )
         except (TokenError, NotFound, KeyError) as error:
@@ -231,19 +231,19 @@ def session_id_of(request: Request) -> UUID:
 DEVICE_COOKIE = "bahi_device"
 _DEVICE_SALT = "accounts.device"
 #: A browser of the shop's counter is shared by at most that many people; the one who has been away longest is forgotten.
-_PEOPLE_OF_A_DEVICE = 8
+_MAX_USERS_PER_DEVICE = 8
 
 
 def device_of(request: HttpRequest | Request, transport: str) -> Device:
     """Return where a request comes from, and who has logged in there before, as our cookie says."""
     user_agent = request.headers.get("User-Agent", "")
-    device_id, people = _known_device(request)
+    device_id, user_ids = _known_device(request)
     return Device(
         ip=client_ip(request),
         user_agent="".join(character for character in user_agent if character.isprintable())[:300],
         transport=Transport(transport),
         id=device_id,
-        people=frozenset(people),
+        user_ids=frozenset(user_ids),
     )
 
 
@@ -251,13 +251,13 @@ def remember_device(response: HttpResponse, *, request: HttpRequest | Request, u
     """
     Let the answer to a log-in name the device to us from now on, with the person who has just logged in there.
 
-    The cookie opens nothing: it only says whose tries are counted apart from those of strangers.
+    The cookie opens nothing: it only says whose attempts are counted apart from those of strangers.
     """
-    device_id, people = _known_device(request)
-    known = [user.public_id, *(person for person in people if person != user.public_id)][:_PEOPLE_OF_A_DEVICE]
+    device_id, user_ids = _known_device(request)
+    known = [user.public_id, *(person for person in user_ids if person != user.public_id)][:_MAX_USERS_PER_DEVICE]
     response.set_cookie(
         DEVICE_COOKIE,
-        signing.dumps({"id": device_id or secrets.token_urlsafe(16), "people": known}, salt=_DEVICE_SALT),
+        signing.dumps({"id": device_id or secrets.token_urlsafe(16), "user_ids": known}, salt=_DEVICE_SALT),
         max_age=settings.KNOWN_DEVICE_TTL,
         secure=settings.REFRESH_COOKIE_SECURE,
         httponly=True,
@@ -271,12 +271,12 @@ def _known_device(request: HttpRequest | Request) -> tuple[str, list[str]]:
         found = signing.loads(text[:MAX_TOKEN_LENGTH], salt=_DEVICE_SALT, max_age=settings.KNOWN_DEVICE_TTL)
     except signing.BadSignature:
         return "", []
-    return found["id"], found["people"]
+    return found["id"], found["user_ids"]
 
 
 class StaffBackend(ModelBackend):
     """
-    The log-in of the back office: e-mail address and password of active staff, under the budgets of any log-in.
+    The log-in of the back office: e-mail address and password of active staff, under the rate limits of any log-in.
 
     Permissions are Django's.
     """
@@ -287,10 +287,10 @@ class StaffBackend(ModelBackend):
         if request is None or not username or not password:
             return None
         try:
-            return services.check_staff_password(
+            return services.authenticate_staff(
                 email=username, password=password, device=device_of(request, Transport.COOKIE), now=clock.now()
             )
         except RateLimited as error:
             # Django takes this for a wrong password; the form of the log-in page looks here for what to say.
-            request.log_in_refusal = error  # type: ignore[attr-defined]
+            request.rate_limit_error = error  # type: ignore[attr-defined]
             raise PermissionDenied(error.text) from error

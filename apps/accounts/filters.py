@@ -4,12 +4,12 @@ from django.db.models import QuerySet
 
 from apps.accounts import selectors
 from apps.accounts.models import User
-from apps.core.search import SearchTerm, read_query
+from apps.core.search import SearchTerm, parse_query
 
 PARAMS = ("q", "phone", "email")
 
 
-def narrow(people: "QuerySet[User]", params: dict[str, str]) -> "QuerySet[User]":
+def filter_users(people: "QuerySet[User]", params: dict[str, str]) -> "QuerySet[User]":
     """
     Narrow a list of people by phone number, e-mail address, or `q`: either of these, or a part of a name.
 
@@ -22,7 +22,7 @@ def narrow(people: "QuerySet[User]", params: dict[str, str]) -> "QuerySet[User]"
     if "email" in params:
         people = people.filter(email=selectors.parse_email(params["email"]))
     if "q" in params:
-        people = _found_by(read_query(params["q"]), people)
+        people = _found_by(parse_query(params["q"]), people)
     return people
 
 

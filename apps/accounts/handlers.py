@@ -1,13 +1,13 @@
-"""Reactions to news of accounts."""
+"""Reactions to events of accounts."""
 
 from datetime import datetime
 
 from apps.accounts import services
 from apps.core.models import Event
-from apps.core.relay import talks_outside
+from apps.core.relay import calls_external
 
 
-@talks_outside
+@calls_external
 def send_code(*, event: Event, now: datetime) -> None:
     """Make and send the code of a challenge; the service commits a claim before it calls out."""
     services.send_code(challenge_id=event.subject_id, now=now)

@@ -9,7 +9,7 @@ from apps.core import ids
 from apps.core.audit import Invariant
 
 
-def _deeds_after_deactivation(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+def _find_events_after_deactivation(cursor: Any, now: datetime) -> list[dict[str, Any]]:
     # The actor of an event is text, so the few who were deactivated are looked for by the names that they have there.
     cursor.execute(
         """
@@ -54,7 +54,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         id="INV-46b",
-        name="refresh_tokens_form_a_line",
+        name="refresh_tokens_form_a_chain",
         statement="A refresh token has a successor exactly if it was rotated, and the successor is of the same session.",
         sql="""
             SELECT t.id, t.session_id, t.rotated_at, t.successor_id FROM accounts_refreshtoken t
@@ -65,7 +65,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         id="INV-46c",
-        name="refresh_tokens_end_with_their_family",
+        name="refresh_tokens_expire_with_their_session",
         statement="No refresh token is good for longer than 30 days after the log-in that it descends from.",
         sql="""
             SELECT t.id, t.session_id, s.created_at AS logged_in_at, t.expires_at FROM accounts_refreshtoken t
@@ -91,7 +91,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         id="INV-47b",
-        name="codes_that_were_not_sent_say_why",
+        name="unsent_codes_have_a_failure",
         statement="A code whose sending failed or is unknown has a reason, and a code that was sent has no failure.",
         sql="""
             SELECT id, purpose, send_status, send_failure FROM accounts_challenge
@@ -101,13 +101,13 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         id="INV-48",
-        name="nobody_acts_when_deactivated",
+        name="deactivated_users_do_not_act",
         statement="No event of the last day was caused by somebody who had been deactivated before.",
-        sql=_deeds_after_deactivation,
+        sql=_find_events_after_deactivation,
     ),
     Invariant(
         id="INV-50",
-        name="erased_people_are_gone",
+        name="erased_users_have_no_personal_data",
         statement="An erased person has no name, also in logs, no phone, e-mail or postal address, no code and no live session.",
         sql="""
             SELECT u.id, left_over.what FROM accounts_user u
@@ -141,7 +141,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             SELECT 'code', id FROM accounts_challenge WHERE code_hash !~ '^([0-9a-f]{64})?$'
             UNION ALL
             SELECT 'event', id FROM core_event
-            WHERE subject_type LIKE 'accounts.%%' AND changed ?| ARRAY['password', 'code', 'code_hash', 'token', 'refresh_token']
+            WHERE subject_type LIKE 'accounts.%%' AND changes ?| ARRAY['password', 'code', 'code_hash', 'token', 'refresh_token']
               AND created_at > %(now)s - interval '1 day'
         """,
     ),

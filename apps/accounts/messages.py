@@ -9,7 +9,7 @@ _LABELS = {
     "line2": "second address line",
     "city": "city",
 }
-_FIELD_SENTENCES = {
+_FIELD_ERRORS = {
     "state": "There is no state with this code.",
     "pin": "A PIN code has six digits and does not begin with 0.",
     "gstin": "This GSTIN is not valid.",
@@ -22,14 +22,14 @@ _WARNINGS = {
 }
 
 
-def text_refused(field: str, refusal: str, *, length: int, fewest: int, most: int) -> str:
+def address_text_error(field: str, refusal: str, *, length: int, fewest: int, most: int) -> str:
     """Return why a text of an address, of a length in characters, is refused and what to change."""
     return tax_messages.text_refused(_LABELS[field], refusal, length=length, fewest=fewest, most=most)
 
 
-def field_refused(field: str, code: str) -> str:
+def address_field_error(field: str, code: str) -> str:
     """Return why the state, PIN code or GSTIN of an address is refused."""
-    return _FIELD_SENTENCES.get(code, _FIELD_SENTENCES[field])
+    return _FIELD_ERRORS.get(code, _FIELD_ERRORS[field])
 
 
 def address_warning(code: str, *, pin: str) -> str:

@@ -1,4 +1,4 @@
-"""Whom we deal with."""
+"""Users, their codes, sessions and addresses."""
 
 from typing import ClassVar
 
@@ -56,7 +56,7 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
     """
 
     PREFIX = "cus"
-    PERSONAL = frozenset({"phone", "email", "name"})
+    PERSONAL_FIELDS = frozenset({"phone", "email", "name"})
 
     phone = models.CharField(max_length=16, unique=True, null=True, blank=True)
     email = models.EmailField(max_length=254, unique=True, null=True, blank=True)
@@ -74,7 +74,7 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
     objects = UserManager()
 
     class Meta:
-        permissions = [("manage_people", "Can make staff, give roles, and let people in or keep them out")]
+        permissions = [("manage_users", "Can make staff, give roles, and let people in or keep them out")]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="one_user_per_email"),
             models.CheckConstraint(
@@ -93,7 +93,7 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
                 name="user_phone_is_e164",
             ),
         ]
-        indexes = [GinIndex(name_vector("name"), name="user_by_words")]
+        indexes = [GinIndex(name_vector("name"), name="user_name_search")]
 
     def __str__(self) -> str:
         return self.name or self.email or self.phone or self.public_id
@@ -117,7 +117,7 @@ class Challenge(Subject):
     """
 
     PREFIX = "chal"
-    PERSONAL = frozenset({"destination", "ip", "send_error"})
+    PERSONAL_FIELDS = frozenset({"destination", "ip", "send_error"})
 
     purpose = models.CharField(max_length=20, choices=ChallengePurpose)
     channel = models.CharField(max_length=10, choices=Channel)
@@ -157,7 +157,7 @@ class Session(Subject):
     """One log-in on one device: the family of its refresh tokens."""
 
     PREFIX = "sess"
-    PERSONAL = frozenset({"user_agent", "ip"})
+    PERSONAL_FIELDS = frozenset({"user_agent", "ip"})
 
     user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="sessions")
     transport = models.CharField(max_length=10, choices=Transport)
@@ -176,7 +176,7 @@ class Session(Subject):
 
 class RefreshToken(Record):
     """
-    One refresh token; its id is the token's `jti`. The text itself is nowhere: it is signed anew from this row.
+    One refresh token; its id is the token's `jti`. The text itself is nowhere: it is signed again from this row.
 
     Rotating it claims it and makes its successor; at most one of a session is current.
     """
@@ -202,19 +202,19 @@ class RefreshToken(Record):
         return self.public_id
 
 
-class Budget(models.Model):
+class RateLimitCounter(models.Model):
     """
-    How often something was tried of late, in one row for each key.
+    Recent attempts, one row per key of a rate limit.
 
-    A narrow budget keeps the instants of its tries, so that the window slides; a wide one counts them (`spent`) in a window
-    that begins with the first. Counted and judged by one statement (`statements.spend`), so that it is exact under any
+    A low limit keeps the instants of its attempts, so that the window slides; a high one counts them (`used`) in a window
+    that begins with the first. Counted and judged by one statement (`statements.consume`), so that it is exact under any
     number of parallel calls.
     """
 
     key = models.CharField(max_length=120, primary_key=True)
     allowed = models.PositiveIntegerField()
     hits = ArrayField(models.DateTimeField(), default=list)
-    spent = models.PositiveIntegerField(default=0)
+    used = models.PositiveIntegerField(default=0)
     expires_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:
@@ -225,7 +225,7 @@ class Address(Subject):
     """Where a customer is billed or receives goods; `state` is the two-digit GST state code."""
 
     PREFIX = "addr"
-    PERSONAL = frozenset({"name", "company", "phone", "line1", "line2", "city", "pin", "gstin"})
+    PERSONAL_FIELDS = frozenset({"name", "company", "phone", "line1", "line2", "city", "pin", "gstin"})
 
     user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="addresses")
     name = models.CharField(max_length=120)
@@ -254,7 +254,7 @@ class Address(Subject):
         ]
         indexes = [
             models.Index(fields=["user", "-created_at"], name="address_by_user"),
-            GinIndex(name_vector("name", "company"), name="address_by_words"),
+            GinIndex(name_vector("name", "company"), name="address_name_search"),
             models.Index(fields=["phone"], name="address_by_phone"),
             models.Index(fields=["gstin"], name="address_by_gstin", condition=~models.Q(gstin="")),
         ]

@@ -15,15 +15,15 @@ from apps.accounts.states import SendFailure, SendStatus
 from apps.tax import rules as tax
 
 CODE_LENGTH: Final = 6
-CODE: Final = re.compile(rf"\A[0-9]{{{CODE_LENGTH}}}\Z")
-CODE_LIFE: Final = timedelta(minutes=5)
+CODE_PATTERN: Final = re.compile(rf"\A[0-9]{{{CODE_LENGTH}}}\Z")
+CODE_TTL: Final = timedelta(minutes=5)
 MAX_ATTEMPTS: Final = 5
-RESEND_GAP: Final = timedelta(seconds=30)
+RESEND_INTERVAL: Final = timedelta(seconds=30)
 #: How long a sender of a code has to itself; well above the time-outs of the gateways.
 LEASE: Final = timedelta(seconds=45)
 MAX_ADDRESSES: Final = 50
-#: Up to here a budget remembers each try; a wider one only counts.
-NARROW: Final = 100
+#: Up to this number of attempts the window slides; a higher limit counts in fixed windows.
+MAX_SLIDING_WINDOW_HITS: Final = 100
 
 #: Numbers that were let in once are found, whatever countries new accounts come from today.
 KNOWN_COUNTRIES: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -38,8 +38,8 @@ _EMAIL_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
-    """So many tries within a time, for one key."""
+class RateLimit:
+    """A number of attempts within a time, for one key."""
 
     key: str
     allowed: int
@@ -47,11 +47,11 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class CodeLimits:
-    """The budgets of codes that an installation may choose; those of a phone are fixed."""
+class OtpRequestLimits:
+    """The rate limits of codes that an installation may choose; those of a phone are fixed."""
 
-    per_network_and_hour: int
-    per_prefix_and_day: int
+    per_network_per_hour: int
+    per_prefix_per_day: int
     per_day: int
 
 
@@ -122,17 +122,17 @@ def hash_code(*, pepper: str, challenge: str, purpose: str, destination: str, co
 
 def requested_at(expires_at: datetime) -> datetime:
     """Return when a code was requested, from when it expires."""
-    return expires_at - CODE_LIFE
+    return expires_at - CODE_TTL
 
 
-def is_code(*, pepper: str, challenge: str, purpose: str, destination: str, code: str, code_hash: str) -> bool:
+def matches_code(*, pepper: str, challenge: str, purpose: str, destination: str, code: str, code_hash: str) -> bool:
     """Test a code against the keyed hash of the one that was sent, in the same time whatever it is."""
     wanted = hash_code(pepper=pepper, challenge=challenge, purpose=purpose, destination=destination, code=code)
     return hmac.compare_digest(wanted, code_hash)
 
 
 #: The sentences that say why a code was not sent and what to do, by the reason of its failure.
-SEND_FAILURES: Final[dict[str, str]] = {
+SEND_FAILURE_MESSAGES: Final[dict[str, str]] = {
     SendFailure.REJECTED: "We could not send a code to this phone number or e-mail address. Check it, or use another one.",
     SendFailure.PROVIDER_UNAVAILABLE: "The code could not be sent now. Request a new one, or use your password.",
     "no_answer": "We do not know whether the code was sent. If it does not come, request a new one.",
@@ -140,11 +140,11 @@ SEND_FAILURES: Final[dict[str, str]] = {
 }
 
 
-def derive_send_status(*, status: str, failure: str, is_over: bool) -> tuple[SendStatus, str]:
-    """Return how far the sending of a code has come, and what is wrong with it as a key of SEND_FAILURES, or nothing."""
+def derive_send_status(*, status: str, failure: str, is_expired: bool) -> tuple[SendStatus, str]:
+    """Return how far the sending of a code has come, and what is wrong with it as a key of SEND_FAILURE_MESSAGES, or nothing."""
     if status == SendStatus.UNKNOWN:
         return SendStatus.UNKNOWN, "no_answer"
-    if status == SendStatus.QUEUED and is_over:
+    if status == SendStatus.QUEUED and is_expired:
         return SendStatus.FAILED, failure or "not_sent_in_time"
     if status == SendStatus.FAILED:
         return SendStatus.FAILED, failure or SendFailure.REJECTED
@@ -162,70 +162,70 @@ def refresh_expiry(*, started_at: datetime, now: datetime, lifetime: timedelta, 
 # Budgets --------------------------------------------------------------------------------------------------------------
 
 
-def network_of(ip: str) -> str:
+def client_network(ip: str) -> str:
     """Return the network that counts as one caller: the address itself, of IPv6 its /64."""
     address = ip_address(ip)
     return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
 
 
 def pseudonym(*, pepper: str, text: str) -> str:
-    """Return what stands for a phone or an e-mail address in the key of a budget."""
-    return hmac.new(pepper.encode(), f"budget\n{text}".encode(), hashlib.sha256).hexdigest()[:32]
+    """Return what stands for a phone or an e-mail address in the key of a rate limit."""
+    return hmac.new(pepper.encode(), f"rate-limit\n{text}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def code_budgets(
-    *, destination: str, purpose: str, ip: str, peppers: Sequence[str], limits: CodeLimits
-) -> tuple[Allowance, ...]:
+def code_rate_limits(
+    *, destination: str, purpose: str, ip: str, peppers: Sequence[str], limits: OtpRequestLimits
+) -> tuple[RateLimit, ...]:
     """
-    Return what a code costs: one try of its destination, caller, number series and day. India's pumping frauds ask for all.
+    Return the rate limits of a code: of its destination, network, number series and day. India's pumping frauds ask for all.
 
-    What is counted under an earlier pepper counts on, so that a new one gives nobody a second budget.
+    What is counted under an earlier pepper counts on, so that a new one gives nobody more attempts.
     """
-    budgets = [
-        *destination_budgets(destination=destination, purpose=purpose, peppers=peppers),
-        Allowance(f"code:ip:{network_of(ip)}", limits.per_network_and_hour, timedelta(hours=1)),
-        Allowance("code:all", limits.per_day, timedelta(days=1)),
+    rate_limits = [
+        *destination_rate_limits(destination=destination, purpose=purpose, peppers=peppers),
+        RateLimit(f"code:ip:{client_network(ip)}", limits.per_network_per_hour, timedelta(hours=1)),
+        RateLimit("code:all", limits.per_day, timedelta(days=1)),
     ]
     if destination.startswith("+"):
         series = [pseudonym(pepper=pepper, text=destination[:-4]) for pepper in peppers]
-        budgets += [Allowance(f"code:series:{key}", limits.per_prefix_and_day, timedelta(days=1)) for key in series]
-    return tuple(budgets)
+        rate_limits += [RateLimit(f"code:series:{key}", limits.per_prefix_per_day, timedelta(days=1)) for key in series]
+    return tuple(rate_limits)
 
 
-def destination_budgets(*, destination: str, purpose: str, peppers: Sequence[str]) -> tuple[Allowance, ...]:
-    """Return the part of a code's cost that its destination bears, which is restored for a code that was not sent."""
-    budgets: list[Allowance] = []
+def destination_rate_limits(*, destination: str, purpose: str, peppers: Sequence[str]) -> tuple[RateLimit, ...]:
+    """Return the rate limits of a code's destination, which are restored for a code that was not sent."""
+    rate_limits: list[RateLimit] = []
     for pepper in peppers:
         who = pseudonym(pepper=pepper, text=destination)
-        budgets += [
-            Allowance(f"code:gap:{purpose}:{who}", 1, RESEND_GAP),
-            Allowance(f"code:10min:{who}", 3, timedelta(minutes=10)),
-            Allowance(f"code:day:{who}", 10, timedelta(days=1)),
+        rate_limits += [
+            RateLimit(f"code:interval:{purpose}:{who}", 1, RESEND_INTERVAL),
+            RateLimit(f"code:10min:{who}", 3, timedelta(minutes=10)),
+            RateLimit(f"code:day:{who}", 10, timedelta(days=1)),
         ]
-    return tuple(budgets)
+    return tuple(rate_limits)
 
 
-def log_in_budgets(*, identity: str, ip: str, peppers: Sequence[str]) -> tuple[Allowance, ...]:
+def log_in_rate_limits(*, identity: str, ip: str, peppers: Sequence[str]) -> tuple[RateLimit, ...]:
     """
-    Return what a try with a password costs, whether there is such an account or not.
+    Return the rate limits of an attempt with a password, whether there is such an account or not.
 
-    What is counted under an earlier pepper counts on, so that a new one gives nobody a second budget.
+    What is counted under an earlier pepper counts on, so that a new one gives nobody more attempts.
     """
-    budgets = [Allowance(f"login:ip:{network_of(ip)}", 5, timedelta(minutes=1))]
+    rate_limits = [RateLimit(f"login:ip:{client_network(ip)}", 5, timedelta(minutes=1))]
     for pepper in peppers:
-        budgets += _five_a_minute(pseudonym(pepper=pepper, text=identity))
-    return tuple(budgets)
+        rate_limits += _attempt_rate_limits(pseudonym(pepper=pepper, text=identity))
+    return tuple(rate_limits)
 
 
-def known_device_budgets(*, device_id: str, person: str) -> tuple[Allowance, ...]:
-    """Return what an attempt costs on a device where the person (a public id) has logged in before: nothing that strangers spend."""
-    return _five_a_minute(f"{device_id}:{person}")
+def known_device_rate_limits(*, device_id: str, user_id: str) -> tuple[RateLimit, ...]:
+    """Return the rate limits of an attempt on a device that the user (a public id) has logged in on: strangers cannot use them up."""
+    return _attempt_rate_limits(f"{device_id}:{user_id}")
 
 
-def _five_a_minute(who: str) -> tuple[Allowance, ...]:
+def _attempt_rate_limits(who: str) -> tuple[RateLimit, ...]:
     return (
-        Allowance(f"login:minute:{who}", 5, timedelta(minutes=1)),
-        Allowance(f"login:hour:{who}", 20, timedelta(hours=1)),
+        RateLimit(f"login:minute:{who}", 5, timedelta(minutes=1)),
+        RateLimit(f"login:hour:{who}", 20, timedelta(hours=1)),
     )
 
 
@@ -243,7 +243,7 @@ _OPTIONAL: Final = frozenset({"company", "line2"})
 
 
 @dataclass(frozen=True, slots=True)
-class TextFault:
+class AddressTextError:
     """A text of an address that an e-invoice does not carry: its field, why, and the bounds that it must keep."""
 
     field: str
@@ -251,7 +251,7 @@ class TextFault:
     limits: tax.TextLimits
 
 
-def text_fault_of_address(texts: Mapping[str, str]) -> TextFault | None:
+def find_address_text_error(texts: Mapping[str, str]) -> AddressTextError | None:
     """Return the first text of an address, by field, that no e-invoice carries, or None."""
     for field, limits in ADDRESS_TEXTS.items():
         text = texts[field]
@@ -259,11 +259,11 @@ def text_fault_of_address(texts: Mapping[str, str]) -> TextFault | None:
             continue
         refusal = tax.check_text(text, limits)
         if refusal is not None:
-            return TextFault(field, refusal, limits)
+            return AddressTextError(field, refusal, limits)
     return None
 
 
-def fault_of_address(*, state: str, pin: str, gstin: str) -> tuple[str, str] | None:
+def find_address_error(*, state: str, pin: str, gstin: str) -> tuple[str, str] | None:
     """
     Return the field of an Indian address that is wrong and a code that says why, or None.
 
@@ -283,6 +283,6 @@ def fault_of_address(*, state: str, pin: str, gstin: str) -> tuple[str, str] | N
     return None
 
 
-def warnings_of_address(*, pin: str) -> tuple[tuple[str, str], ...]:
+def find_address_warnings(*, pin: str) -> tuple[tuple[str, str], ...]:
     """Return the fields of an address that was accepted and should be looked at again, each with a code that says why."""
     return () if tax.is_known_pin_prefix(pin) else (("pin", "unknown_pin_prefix"),)

@@ -14,10 +14,10 @@ from apps.core.errors import Invalid, NotFound
 from apps.core.events import list_events_of_subjects
 from apps.core.masking import mask
 from apps.core.models import Event, public_pk
-from apps.core.search import SearchTerm, any_of, having_words
+from apps.core.search import SearchTerm, any_of, filter_by_words
 from apps.tax import rules as tax
 
-_NOT_OF_A_PHONE: Final = re.compile(r"[^0-9 ()+./-]", re.ASCII)
+_NOT_IN_A_PHONE_NUMBER: Final = re.compile(r"[^0-9 ()+./-]", re.ASCII)
 
 
 class InvalidPhone(Invalid):
@@ -28,7 +28,7 @@ class InvalidEmail(Invalid):
     message = "email must be an e-mail address, such as asha@example.in."
 
 
-def find_principal(*, user_id: UUID, session_id: UUID) -> User | None:
+def find_authenticated_user(*, user_id: UUID, session_id: UUID) -> User | None:
     """Return the active user of a session that has not ended, or None."""
     return User.objects.filter(
         pk=user_id, is_active=True, sessions__pk=session_id, sessions__ended_at__isnull=True
@@ -67,7 +67,7 @@ def get_challenge(challenge_id: UUID) -> Challenge:
     return challenge
 
 
-def list_staff_with(permission: str) -> list[User]:
+def list_staff_with_permission(permission: str) -> list[User]:
     """Return the active staff who hold a Django permission such as `payments.change_refund`, by name."""
     app, _, codename = permission.partition(".")
     staff = User.objects.filter(is_staff=True, is_active=True).filter(
@@ -83,14 +83,14 @@ def is_role_set_up(role: str) -> bool:
     return Group.objects.filter(name=role).exists()
 
 
-def staff_names() -> dict[str, str]:
+def get_staff_names() -> dict[str, str]:
     """Return the names of all staff, by public id."""
     return {user.public_id: str(user) for user in User.objects.filter(is_staff=True)}
 
 
 def find_phone(text: str) -> str | None:
     """Return a mobile number in any writing and of any country as it is stored, or None if the text is none."""
-    if _NOT_OF_A_PHONE.search(text):
+    if _NOT_IN_A_PHONE_NUMBER.search(text):
         return None
     digits = "".join(filter(str.isdigit, text))
     if text.lstrip("( ").startswith("+"):
@@ -135,7 +135,7 @@ def parse_email(text: str) -> str:
     return email
 
 
-def list_people() -> "QuerySet[User]":
+def list_users() -> "QuerySet[User]":
     """Return everybody who has an account, newest first."""
     return User.objects.order_by("-created_at", "-id")
 
@@ -173,12 +173,12 @@ def list_log_ins(*, user_id: UUID, limit: int) -> list[Session]:
 
 
 def find_sign_up(user: User) -> Event | None:
-    """Return the news of a person's signing up, which took a code sent to their phone or mailbox; None for others."""
-    news: Event | None = list_events_of_subjects(User, [user.pk]).filter(type=events.USER_SIGNED_UP).first()
-    return news
+    """Return the sign-up event of a user, which took a code sent to their phone or mailbox; None for others."""
+    event: Event | None = list_events_of_subjects(User, [user.pk]).filter(type=events.USER_SIGNED_UP).first()
+    return event
 
 
-def list_staff_in(role: Role) -> list[User]:
+def list_staff_with_role(role: Role) -> list[User]:
     """Return the members of staff who are let in and have a role, first come first."""
     return list(User.objects.filter(is_staff=True, is_active=True, groups__name=role).order_by("pk"))
 
@@ -205,7 +205,7 @@ def get_address(*, user_id: UUID, address_id: UUID) -> Address:
     return address
 
 
-def snapshot_of(address: Address) -> dict[str, Any]:
+def snapshot_address(address: Address) -> dict[str, Any]:
     """Return what an order keeps of an address, for whatever becomes of the address later."""
     return {
         "name": address.name,
@@ -221,18 +221,18 @@ def snapshot_of(address: Address) -> dict[str, Any]:
     }
 
 
-def search_people(term: SearchTerm, *, with_addresses: bool) -> "QuerySet[User]":
+def search_users(term: SearchTerm, *, with_addresses: bool) -> "QuerySet[User]":
     """
     Return the people whom a search means, newest first: by a whole phone number in any writing, a whole e-mail address, a
     public id, or by words of their names; with their addresses, also by the names, phones and GSTINs that stand there.
 
     Nobody is found by a part of a phone number or an e-mail address: staff who see them masked could read them digit by digit.
     """
-    people = _people_named_by(term)
+    people = _find_matching_users(term)
     if people is None:
         return User.objects.none()
     keys: list[QuerySet[Any, Any]] = [people.values_list("pk")]
-    addresses = _addresses_named_by(term) if with_addresses else None
+    addresses = _find_matching_addresses(term) if with_addresses else None
     if addresses is not None:
         keys.append(addresses.values_list("user_id"))
     return User.objects.filter(pk__in=any_of(*keys)).order_by("-created_at", "-id")
@@ -242,10 +242,10 @@ def search_visible_people(term: SearchTerm, *, user: Any) -> "QuerySet[User]":
     """Return the people whom a search of a member of staff means, as far as they may look at people and their addresses."""
     if not user.has_perm("accounts.view_user"):
         return User.objects.none()
-    return search_people(term, with_addresses=user.has_perm("accounts.view_address"))
+    return search_users(term, with_addresses=user.has_perm("accounts.view_address"))
 
 
-def _people_named_by(term: SearchTerm) -> "QuerySet[User] | None":
+def _find_matching_users(term: SearchTerm) -> "QuerySet[User] | None":
     pk = term.pk_of(User)
     if pk is not None:
         return User.objects.filter(pk=pk)
@@ -253,15 +253,15 @@ def _people_named_by(term: SearchTerm) -> "QuerySet[User] | None":
         return User.objects.filter(email=find_email(term.text) or "")
     if phone := find_phone(term.text):
         return User.objects.filter(phone=phone)
-    return having_words(User.objects.all(), term.words, "name") if term.words else None
+    return filter_by_words(User.objects.all(), term.words, "name") if term.words else None
 
 
-def _addresses_named_by(term: SearchTerm) -> "QuerySet[Address] | None":
+def _find_matching_addresses(term: SearchTerm) -> "QuerySet[Address] | None":
     if phone := find_phone(term.text):
         return Address.objects.filter(phone=phone)
     if tax.check_gstin(term.code).refusal is None:
         return Address.objects.filter(gstin=term.code)
-    return having_words(Address.objects.all(), term.words, "name", "company") if term.words else None
+    return filter_by_words(Address.objects.all(), term.words, "name", "company") if term.words else None
 
 
 def display_name(user: User, *, is_masked: bool) -> str:

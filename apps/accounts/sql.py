@@ -9,47 +9,47 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.accounts import rules
-from apps.accounts.rules import Allowance
+from apps.accounts.rules import RateLimit
 from apps.core import prepared
 
-_SPEND = """
-    INSERT INTO accounts_budget AS kept (key, allowed, hits, spent, expires_at)
+_CONSUME = """
+    INSERT INTO accounts_ratelimitcounter AS kept (key, allowed, hits, used, expires_at)
     SELECT asked.key, asked.allowed,
-           CASE WHEN asked.allowed <= %(narrow)s THEN ARRAY[%(now)s::timestamptz] ELSE '{}' END,
-           1, %(now)s::timestamptz + asked.lasts
-    FROM unnest(%(keys)s::text[], %(allowed)s::int[], %(lasts)s::interval[]) AS asked (key, allowed, lasts)
+           CASE WHEN asked.allowed <= %(max_sliding)s THEN ARRAY[%(now)s::timestamptz] ELSE '{}' END,
+           1, %(now)s::timestamptz + asked.duration
+    FROM unnest(%(keys)s::text[], %(allowed)s::int[], %(windows)s::interval[]) AS asked (key, allowed, duration)
     WHERE asked.allowed > 0
     ORDER BY asked.key
     ON CONFLICT (key) DO UPDATE SET
         allowed = excluded.allowed,
-        hits = CASE WHEN excluded.allowed <= %(narrow)s THEN
+        hits = CASE WHEN excluded.allowed <= %(max_sliding)s THEN
                    ARRAY(SELECT hit FROM unnest(kept.hits) AS hit
                          WHERE hit > %(now)s::timestamptz - (excluded.expires_at - %(now)s::timestamptz))
                    || %(now)s::timestamptz
                ELSE '{}' END,
-        spent = CASE WHEN excluded.allowed > %(narrow)s AND kept.expires_at > %(now)s THEN kept.spent + 1 ELSE 1 END,
-        expires_at = CASE WHEN excluded.allowed > %(narrow)s AND kept.expires_at > %(now)s
+        used = CASE WHEN excluded.allowed > %(max_sliding)s AND kept.expires_at > %(now)s THEN kept.used + 1 ELSE 1 END,
+        expires_at = CASE WHEN excluded.allowed > %(max_sliding)s AND kept.expires_at > %(now)s
                      THEN kept.expires_at ELSE excluded.expires_at END
-    WHERE CASE WHEN excluded.allowed <= %(narrow)s THEN
+    WHERE CASE WHEN excluded.allowed <= %(max_sliding)s THEN
               (SELECT count(*) FROM unnest(kept.hits) AS hit
                WHERE hit > %(now)s::timestamptz - (excluded.expires_at - %(now)s::timestamptz)) < excluded.allowed
-          ELSE kept.expires_at <= %(now)s OR kept.spent < excluded.allowed END
+          ELSE kept.expires_at <= %(now)s OR kept.used < excluded.allowed END
     RETURNING kept.key
 """
 
 #: Of several attempts at one instant one is taken away, and the newest state of the row is what is changed.
 _RESTORE = """
     WITH held AS (
-        SELECT key FROM accounts_budget WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE
+        SELECT key FROM accounts_ratelimitcounter WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE
     )
-    UPDATE accounts_budget AS kept SET
-        hits = kept.hits[:array_position(kept.hits, %(spent_at)s::timestamptz) - 1]
-               || kept.hits[array_position(kept.hits, %(spent_at)s::timestamptz) + 1:]
+    UPDATE accounts_ratelimitcounter AS kept SET
+        hits = kept.hits[:array_position(kept.hits, %(consumed_at)s::timestamptz) - 1]
+               || kept.hits[array_position(kept.hits, %(consumed_at)s::timestamptz) + 1:]
     FROM held
-    WHERE kept.key = held.key AND array_position(kept.hits, %(spent_at)s::timestamptz) IS NOT NULL
+    WHERE kept.key = held.key AND array_position(kept.hits, %(consumed_at)s::timestamptz) IS NOT NULL
 """
 
-_READ_BUDGETS = "SELECT key, hits, expires_at FROM accounts_budget WHERE key = ANY(%(keys)s)"
+_READ_COUNTERS = "SELECT key, hits, expires_at FROM accounts_ratelimitcounter WHERE key = ANY(%(keys)s)"
 
 # The next two look for one row by its id, and say "is null" so that no partial index fits: the planner takes an index of what
 # is live for empty when little was, and would read all of it for each row.
@@ -69,47 +69,47 @@ _ROTATE = """
 """
 
 
-def spend(budgets: Sequence[Allowance], *, now: datetime) -> set[str]:
+def consume(rate_limits: Sequence[RateLimit], *, now: datetime) -> set[str]:
     """
-    Spend one try of each budget that has one left, and return the keys of those that have none.
+    Count one attempt against each rate limit that is not exceeded, and return the keys of those that are.
 
     Exact under any number of parallel calls: a row is judged and raised under its lock. Rows are taken in the order of
-    their keys, so that two calls never wait for each other. What a refused call has spent of other budgets is given back
+    their keys, so that two calls never wait for each other. What a refused call has used of other limits is taken back
     by rolling back, which is the caller's part.
     """
     rows = prepared.fetch_all(
-        _SPEND,
+        _CONSUME,
         {
             "now": now,
-            "narrow": rules.NARROW,
-            "keys": [budget.key for budget in budgets],
-            "allowed": [budget.allowed for budget in budgets],
-            "lasts": [budget.window for budget in budgets],
+            "max_sliding": rules.MAX_SLIDING_WINDOW_HITS,
+            "keys": [rate_limit.key for rate_limit in rate_limits],
+            "allowed": [rate_limit.allowed for rate_limit in rate_limits],
+            "windows": [rate_limit.window for rate_limit in rate_limits],
         },
     )
-    return {budget.key for budget in budgets} - {row["key"] for row in rows}
+    return {rate_limit.key for rate_limit in rate_limits} - {row["key"] for row in rows}
 
 
-def restore_budgets(budgets: Sequence[Allowance], *, spent_at: datetime) -> None:
+def restore_attempts(rate_limits: Sequence[RateLimit], *, consumed_at: datetime) -> None:
     """
-    Restore one attempt that was spent of narrow budgets at an instant; what is not there is not taken away.
+    Take back one attempt that was counted in a sliding window at an instant; nothing else is taken back.
 
     Exact under any number of parallel calls: a row is changed under its lock. Rows are taken in the order of their keys, as
-    by `spend`.
+    by `consume`.
     """
-    prepared.fetch_all(_RESTORE, {"keys": [budget.key for budget in budgets], "spent_at": spent_at})
+    prepared.fetch_all(_RESTORE, {"keys": [rate_limit.key for rate_limit in rate_limits], "consumed_at": consumed_at})
 
 
-def wait_for(budgets: Sequence[Allowance], *, now: datetime) -> timedelta:
-    """Return how long it takes until each of these used-up budgets has a try again; a hint, which judges nothing."""
-    windows = {budget.key: budget for budget in budgets}
-    rows = prepared.fetch_all(_READ_BUDGETS, {"keys": list(windows)})
+def get_retry_delay(rate_limits: Sequence[RateLimit], *, now: datetime) -> timedelta:
+    """Return how long it takes until each of these exceeded rate limits allows an attempt again; a hint, which decides nothing."""
+    windows = {rate_limit.key: rate_limit for rate_limit in rate_limits}
+    rows = prepared.fetch_all(_READ_COUNTERS, {"keys": list(windows)})
     waits = [timedelta(seconds=1)]
     for row in rows:
-        budget = windows[row["key"]]
-        inside = sorted(hit for hit in row["hits"] if hit > now - budget.window)
-        is_full = len(inside) >= budget.allowed > 0
-        waits.append(inside[-budget.allowed] + budget.window - now if is_full else row["expires_at"] - now)
+        rate_limit = windows[row["key"]]
+        inside = sorted(hit for hit in row["hits"] if hit > now - rate_limit.window)
+        is_full = len(inside) >= rate_limit.allowed > 0
+        waits.append(inside[-rate_limit.allowed] + rate_limit.window - now if is_full else row["expires_at"] - now)
     return max(waits)
 
 

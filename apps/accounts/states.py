@@ -4,10 +4,10 @@ from typing import Final
 
 from django.db import models
 
-from apps.core.states import by_table
+from apps.core.states import transition_table
 
 #: The permission of whoever makes staff, gives roles, and lets people in.
-MANAGE_PEOPLE: Final = "accounts.manage_people"
+MANAGE_PEOPLE: Final = "accounts.manage_users"
 
 
 class ChallengePurpose(models.TextChoices):
@@ -59,7 +59,7 @@ class Role(models.TextChoices):
 
 
 #: From sending back to queued when the provider certainly did not take the message and may take it later.
-change_send_status = by_table(
+transition_send_status = transition_table(
     {
         SendStatus.QUEUED: {SendStatus.SENDING},
         SendStatus.SENDING: {SendStatus.SENT, SendStatus.FAILED, SendStatus.UNKNOWN, SendStatus.QUEUED},

@@ -6,7 +6,7 @@ from apps.accounts import services
 from apps.core import clock
 
 
-@shared_task(name="accounts.forget_expired")
-def forget_expired(**_: object) -> None:
-    """End sessions that ran out, and delete spent budgets, old codes and dead refresh tokens."""
-    services.forget_expired(now=clock.now())
+@shared_task(name="accounts.delete_expired")
+def delete_expired(**_: object) -> None:
+    """End sessions that ran out, and delete expired rate limit counters, old codes and refresh tokens."""
+    services.delete_expired(now=clock.now())

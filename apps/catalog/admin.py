@@ -15,8 +15,8 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from apps.catalog import messages, rules, selectors, services
 from apps.catalog.models import Category, Product, Reservation, StockItem, StockMovement, Variant
 from apps.core import clock
-from apps.core.admin_actions import act_for
-from apps.core.admin_questions import Question
+from apps.core.admin_actions import staff_actor
+from apps.core.admin_questions import Confirmation
 from apps.core.admin_search import Finder, add_finder
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ServiceAdmin, link
 from apps.core.money import rupees
@@ -43,13 +43,15 @@ class CategoryAdmin(ServiceAdmin):
     prepopulated_fields = {"slug": ("name",)}
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Category:
-        return services.create_category(**values, actor=act_for(request), now=clock.now())
+        return services.create_category(**values, actor=staff_actor(request), now=clock.now())
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Category:
-        return services.update_category(category_id=obj.pk, changes=changes, actor=act_for(request), now=clock.now())
+        return services.update_category(
+            category_id=obj.pk, changes=changes, actor=staff_actor(request), now=clock.now()
+        )
 
 
-class VariantsInline(ReadOnlyTabularInline):
+class VariantInline(ReadOnlyTabularInline):
     """What can be bought of a product; each line leads to its own page."""
 
     model = Variant
@@ -80,7 +82,7 @@ class ProductAdmin(ServiceAdmin):
     list_select_related = ("category",)
     search_fields = ("name", "brand", "slug", "variants__sku")
     ordering = ("-created_at", "-id")
-    inlines = (VariantsInline,)
+    inlines = (VariantInline,)
     fields = (
         "category", "name", "slug", "brand", "description", "attributes", "is_published", "metadata", "lowest", "version",
     )  # fmt: skip
@@ -97,7 +99,7 @@ class ProductAdmin(ServiceAdmin):
         buttons = super().object_actions_for(request, obj)
         if request.user.has_perm("catalog.add_variant"):
             href = f"{reverse('admin:catalog_variant_add')}?product={obj.pk}"
-            buttons.append({"title": "Add variant", "icon": "add", "is_danger": False, "href": href})
+            buttons.append({"title": "Add variant", "icon": "add", "is_destructive": False, "href": href})
         return buttons
 
     @admin.display(description="lowest price", ordering="lowest_price")
@@ -105,15 +107,15 @@ class ProductAdmin(ServiceAdmin):
         return rupees(product.lowest_price)
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Product:
-        return services.create_product(**_with_keys(values), actor=act_for(request), now=clock.now())
+        return services.create_product(**_with_ids(values), actor=staff_actor(request), now=clock.now())
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Product:
         return services.update_product(
-            product_id=obj.pk, changes=_with_keys(changes), actor=act_for(request), now=clock.now()
+            product_id=obj.pk, changes=_with_ids(changes), actor=staff_actor(request), now=clock.now()
         )
 
 
-class TaxClass(admin.SimpleListFilter):
+class TaxClassFilter(admin.SimpleListFilter):
     """The tax classes that are in force, with their rates; a scan of all variants would not find the rates."""
 
     title = "tax class"
@@ -130,19 +132,19 @@ class TaxClass(admin.SimpleListFilter):
 class VariantAdmin(ServiceAdmin):
     """What is bought: SKU, price and what GST needs. Its stock is changed by a stock movement."""
 
-    list_display: tuple[Any, ...] = ("sku", "title", "product", "amount", "hsn", "in_the_house", "is_active")
-    list_filter = ("is_active", TaxClass)
+    list_display: tuple[Any, ...] = ("sku", "title", "product", "amount", "hsn", "stock_on_hand", "is_active")
+    list_filter = ("is_active", TaxClassFilter)
     list_select_related = ("product", "stock")
     search_fields = ("sku", "title", "product__name")
     ordering = ("sku",)
     autocomplete_fields = ("product",)
     fields = (
         "product", "sku", "title", "hsn", "uqc", "tax_class", "price", "price_includes_tax", "attributes", "position",
-        "is_active", "metadata", "in_the_house", "version",
+        "is_active", "metadata", "stock_on_hand", "version",
     )  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        computed = ("in_the_house", "version")
+        computed = ("stock_on_hand", "version")
         return computed if obj is None else ("product", *computed)
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
@@ -168,19 +170,21 @@ class VariantAdmin(ServiceAdmin):
         return rupees(variant.price)
 
     @admin.display(description="free of on hand")
-    def in_the_house(self, variant: Variant) -> str:
+    def stock_on_hand(self, variant: Variant) -> str:
         stock = getattr(variant, "stock", None)
         return str(stock) if stock else "none yet"
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Variant:
-        return services.create_variant(**_with_keys(values), actor=act_for(request), now=clock.now())
+        return services.create_variant(**_with_ids(values), actor=staff_actor(request), now=clock.now())
 
-    def question_about(self, obj: Any, before: Mapping[str, Any], changes: Mapping[str, Any]) -> Question | None:
+    def required_confirmation(
+        self, obj: Any, before: Mapping[str, Any], changes: Mapping[str, Any]
+    ) -> Confirmation | None:
         """Ask about a price that moves by more than half: rupees and paise are easily mistaken for each other."""
         old, new = before["price"], changes.get("price", before["price"])
         if not rules.is_large_price_move(old, new):
             return None
-        return Question(
+        return Confirmation(
             key=f"price {old} {new}",
             title=messages.price_question(before["sku"], old, new),
             facts=messages.price_facts(
@@ -190,7 +194,7 @@ class VariantAdmin(ServiceAdmin):
         )
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Variant:
-        return services.update_variant(variant_id=obj.pk, changes=changes, actor=act_for(request), now=clock.now())
+        return services.update_variant(variant_id=obj.pk, changes=changes, actor=staff_actor(request), now=clock.now())
 
 
 @admin.register(StockItem)
@@ -220,7 +224,7 @@ class StockMovementAdmin(ServiceAdmin):
         return False
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> StockMovement:
-        return services.adjust_stock(**_with_keys(values), actor=act_for(request), now=clock.now())
+        return services.adjust_stock(**_with_ids(values), actor=staff_actor(request), now=clock.now())
 
 
 @admin.register(Reservation)
@@ -247,7 +251,7 @@ def _tax_column() -> Callable[[Variant], str]:
     return tax_class
 
 
-def _with_keys(values: dict[str, Any]) -> dict[str, Any]:
+def _with_ids(values: dict[str, Any]) -> dict[str, Any]:
     """Turn the objects that a form has looked up into the keys that services take."""
     references = ("category", "product", "variant")
     return {
@@ -280,7 +284,7 @@ add_finder(
     Finder(
         "catalog.product",
         title="Products",
-        find=lambda term, request: selectors.search_products_of_staff(term).select_related("category"),
+        find=lambda term, request: selectors.search_all_products(term).select_related("category"),
         describe=_describe_product,
         hint="Words of a product's name, brand or description",
         position=91,

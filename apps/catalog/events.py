@@ -1,7 +1,7 @@
 """News of the catalogue and its stock."""
 
 PRODUCT_CREATED = "catalog.product.created"
-PRODUCT_CHANGED = "catalog.product.changed"
+PRODUCT_UPDATED = "catalog.product.updated"
 VARIANT_CREATED = "catalog.variant.created"
-VARIANT_CHANGED = "catalog.variant.changed"
+VARIANT_UPDATED = "catalog.variant.updated"
 STOCK_ADJUSTED = "catalog.variant.stock_adjusted"

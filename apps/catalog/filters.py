@@ -12,11 +12,11 @@ from apps.catalog import selectors
 from apps.catalog.models import Product
 from apps.core.errors import Invalid
 
-MAX_QUERY = 200
+MAX_QUERY_LENGTH = 200
 _BOUNDS = {"price_gte": "price[gte]", "price_lte": "price[lte]"}
 
 
-class BadFilter(Invalid):
+class InvalidFilter(Invalid):
     message = "{0} {1}"
 
 
@@ -48,11 +48,11 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]
 
     brand = django_filters.CharFilter(field_name="brand", max_length=80)
     in_stock = django_filters.ChoiceFilter(
-        method="keep_in_stock",
+        method="filter_in_stock",
         choices=[("true", "true"), ("false", "false")],
         error_messages={"invalid_choice": "is true or false."},
     )
-    attributes = django_filters.CharFilter(method="keep_with_attributes", max_length=400)
+    attributes = django_filters.CharFilter(method="filter_attributes", max_length=400)
     price_gte = _WholeNumber(field_name="lowest_price", lookup_expr="gte")
     price_lte = _WholeNumber(field_name="lowest_price", lookup_expr="lte")
 
@@ -68,15 +68,15 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]
         for attribute, name in _BOUNDS.items():
             self.filters[name] = self.filters.pop(attribute)
 
-    def keep_in_stock(self, products: "QuerySet[Product]", _: str, value: str) -> "QuerySet[Product]":
+    def filter_in_stock(self, products: "QuerySet[Product]", _: str, value: str) -> "QuerySet[Product]":
         return products.filter(is_in_stock=value == "true")  # type: ignore[misc]
 
-    def keep_with_attributes(self, products: "QuerySet[Product]", _: str, value: str) -> "QuerySet[Product]":
+    def filter_attributes(self, products: "QuerySet[Product]", _: str, value: str) -> "QuerySet[Product]":
         wanted = {}
         for pair in value.split(","):
             name, colon, text = pair.partition(":")
             if not (name.strip() and colon and text.strip()):
-                raise BadFilter("attributes", "are pairs such as diet:veg,origin:Kerala.", param="attributes")
+                raise InvalidFilter("attributes", "are pairs such as diet:veg,origin:Kerala.", param="attributes")
             wanted[name.strip()] = text.strip()
         return products.filter(attributes__contains=wanted)
 
@@ -85,12 +85,12 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]
 PARAMS = ("category", *ProductFilter.PARAMS)
 
 
-def narrow(products: "QuerySet[Product]", params: Mapping[str, str]) -> "QuerySet[Product]":
+def filter_products(products: "QuerySet[Product]", params: Mapping[str, str]) -> "QuerySet[Product]":
     """
     Apply the filters that a client asked for.
 
     :raises UnknownCategory: if there is no category of that slug
-    :raises BadFilter: if a value is not what its filter takes
+    :raises InvalidFilter: if a value is not what its filter takes
     """
     if (slug := params.get("category")) is not None:
         category = selectors.find_category(slug)
@@ -100,29 +100,29 @@ def narrow(products: "QuerySet[Product]", params: Mapping[str, str]) -> "QuerySe
     chosen = {name: params[name] for name in ProductFilter.PARAMS if name in params}
     for name, text in chosen.items():
         if not text:  # which the filters would take for no filter
-            raise BadFilter(name, "is empty.", param=name)
+            raise InvalidFilter(name, "is empty.", param=name)
     filters = ProductFilter(data=chosen, queryset=products)
     if not filters.is_valid():
         name, problems = next(iter(filters.errors.get_json_data().items()))
-        raise BadFilter(name, problems[0]["message"], param=name)
+        raise InvalidFilter(name, problems[0]["message"], param=name)
     narrowed: QuerySet[Product] = filters.qs
     return narrowed
 
 
-def read_query(text: str | None) -> str:
+def parse_query(text: str | None) -> str:
     """
     Return the words that a client searches for, or nothing.
 
-    :raises BadFilter: if they are too many
+    :raises InvalidFilter: if they are too many
     """
     if text is None:
         return ""
-    if len(text) > MAX_QUERY:
-        raise BadFilter("q", f"has at most {MAX_QUERY} characters.", param="q")
+    if len(text) > MAX_QUERY_LENGTH:
+        raise InvalidFilter("q", f"has at most {MAX_QUERY_LENGTH} characters.", param="q")
     return text.strip()
 
 
-def scope_of(params: Mapping[str, str], *, audience: str) -> str:
+def cursor_scope(params: Mapping[str, str], *, audience: str) -> str:
     """Return what a cursor is bound to: these filters and this audience, in a few characters."""
     named = sorted((name, value) for name, value in params.items() if name in (*PARAMS, "q"))
     return f"products:{audience}:{hashlib.sha256(repr(named).encode()).hexdigest()[:16]}"

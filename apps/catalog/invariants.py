@@ -9,7 +9,7 @@ from apps.core.audit import Invariant
 from apps.core.clock import ist_date
 from apps.tax.rules import CODES_OF_ONE_RATE, CODES_WITH_VALUE_LIMIT, DESCRIPTION_LIMITS, SERVICE_UQC, UQCS, value_limit
 
-_UNFIT_FOR_AN_INVOICE = """
+_UNINVOICEABLE_VARIANTS = """
     SELECT variant.sku, array_remove(ARRAY[
         CASE WHEN variant.uqc <> ALL (%(uqcs)s) OR (variant.uqc = %(service)s) <> (variant.hsn LIKE '99%%') THEN 'uqc' END,
         CASE WHEN length(variant.hsn) < %(digits)s AND variant.hsn NOT LIKE '99%%' THEN 'hsn' END,
@@ -18,7 +18,7 @@ _UNFIT_FOR_AN_INVOICE = """
         CASE WHEN variant.hsn ~ %(limited)s AND variant.hsn !~ %(unlimited)s AND rate.rate < %(higher)s AND %(limit)s <
             CASE WHEN variant.price_includes_tax THEN round(variant.price * 10000.0 / (10000 + rate.rate)) ELSE variant.price END
             THEN 'tax_class' END
-    ], NULL) AS unfit
+    ], NULL) AS invalid_fields
     FROM catalog_variant variant
     JOIN catalog_product product ON product.id = variant.product_id
     LEFT JOIN tax_taxrate rate ON rate.tax_class = variant.tax_class
@@ -27,7 +27,7 @@ _UNFIT_FOR_AN_INVOICE = """
 """
 
 
-def _unfit_for_an_invoice(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+def _find_uninvoiceable_variants(cursor: Any, now: datetime) -> list[dict[str, Any]]:
     day = ist_date(now)
     clothes = value_limit("61", day)
     facts = {
@@ -43,14 +43,14 @@ def _unfit_for_an_invoice(cursor: Any, now: datetime) -> list[dict[str, Any]]:
         "higher": clothes.higher_rate if clothes else None,
         "day": day,
     }
-    cursor.execute(f"SELECT * FROM ({_UNFIT_FOR_AN_INVOICE}) AS judged WHERE unfit <> '{{}}'", facts)  # noqa: S608 - a constant
-    return [{"sku": sku, "unfit": list(unfit)} for sku, unfit in cursor.fetchall()]
+    cursor.execute(f"SELECT * FROM ({_UNINVOICEABLE_VARIANTS}) AS variants WHERE invalid_fields <> '{{}}'", facts)  # noqa: S608 - a constant
+    return [{"sku": sku, "invalid_fields": list(invalid_fields)} for sku, invalid_fields in cursor.fetchall()]
 
 
 INVARIANTS = (
     Invariant(
         id="INV-01",
-        name="nothing_is_oversold",
+        name="stock_is_never_oversold",
         statement="Nothing is promised that does not lie in the house: 0 <= reserved <= on_hand, and each variant has a count.",
         sql="""
             SELECT variant.id AS variant_id, sku, on_hand, reserved
@@ -77,7 +77,7 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-03",
-        name="reserved_is_the_sum_of_live_reservations",
+        name="reserved_is_the_sum_of_active_reservations",
         statement="What is reserved of a variant is the sum of its reservations that are held or committed.",
         sql="""
             SELECT stock.variant_id, stock.reserved, coalesce(live.total, 0) AS live
@@ -91,7 +91,7 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-04",
-        name="a_reservation_ends_once",
+        name="consumed_reservations_match_dispatches",
         statement="A reservation is consumed if and only if one dispatch took exactly its units out of the house.",
         sql="""
             SELECT reservation.id AS reservation_id, reservation.status, reservation.quantity, movement.quantity AS moved
@@ -105,7 +105,7 @@ INVARIANTS = (
     ),
     Invariant(
         id="CAT-01",
-        name="lowest_price_is_the_lowest",
+        name="lowest_price_matches_variants",
         statement="The lowest price that lists show of a product is that of its cheapest active variant, or 0 without one.",
         sql="""
             SELECT product.id AS product_id, product.lowest_price, coalesce(found.lowest, 0) AS found
@@ -118,9 +118,9 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-55",
-        name="goods_can_stand_on_an_invoice",
+        name="active_variants_are_invoiceable",
         statement="Each active variant has an official unit, as many HSN digits as the shop must print, a name that an invoice carries,"
         " and the rate of its side of the value limit of clothes and shoes.",
-        sql=_unfit_for_an_invoice,
+        sql=_find_uninvoiceable_variants,
     ),
 )

@@ -117,7 +117,7 @@ class Variant(Subject):
         constraints = [
             models.CheckConstraint(condition=models.Q(price__gte=0), name="variant_price_not_negative"),
             models.CheckConstraint(
-                condition=models.Q(hsn__regex=r"^([0-9]{4}|[0-9]{6}|[0-9]{8})$"), name="variant_hsn_form"
+                condition=models.Q(hsn__regex=r"^([0-9]{4}|[0-9]{6}|[0-9]{8})$"), name="variant_hsn_format"
             ),
         ]
         indexes = [
@@ -142,7 +142,7 @@ class StockItem(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(on_hand__gte=0), name="stock_on_hand_not_negative"),
             models.CheckConstraint(
-                condition=models.Q(reserved__gte=0, reserved__lte=models.F("on_hand")), name="stock_is_not_oversold"
+                condition=models.Q(reserved__gte=0, reserved__lte=models.F("on_hand")), name="stock_not_oversold"
             ),
         ]
 
@@ -168,7 +168,7 @@ class StockMovement(Record):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=~models.Q(quantity=0), name="movement_moves_something"),
+            models.CheckConstraint(condition=~models.Q(quantity=0), name="movement_quantity_not_zero"),
             models.UniqueConstraint(
                 fields=["variant", "kind", "reference"],
                 condition=models.Q(reference__isnull=False),
@@ -194,7 +194,7 @@ class Reservation(Record):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="reservation_holds_something"),
+            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="reservation_quantity_positive"),
         ]
         indexes = [
             models.Index(

@@ -1,15 +1,15 @@
-"""Everybody may look at the catalogue; each deed that changes it has its permission."""
+"""Everybody may look at the catalogue; each action that changes it has its permission."""
 
 from rest_framework.permissions import AllowAny, BasePermission
 
 from apps.core.api.permissions import requires
 
 
-class StaffWrites:
-    """A mixin for views: actions named in `needs` ask for a Django permission, the others for nothing."""
+class ActionPermissions:
+    """A mixin for views: actions named in `action_permissions` ask for a Django permission, the others for nothing."""
 
-    needs: dict[str, str] = {}
+    action_permissions: dict[str, str] = {}
 
     def get_permissions(self) -> list[BasePermission]:
-        needed = self.needs.get(getattr(self, "action", None) or "")
-        return [requires(needed)() if needed else AllowAny()]
+        permission = self.action_permissions.get(getattr(self, "action", None) or "")
+        return [requires(permission)() if permission else AllowAny()]

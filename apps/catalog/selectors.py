@@ -38,8 +38,8 @@ def find_category(slug: str) -> Category | None:
 
 def list_products(*, user: Any) -> QuerySet[Product]:
     """Return the products that a user may see, each with its category and `is_in_stock`, the newest first."""
-    products = Product.objects.select_related("category").annotate(is_in_stock=Exists(_buyable()))
-    if not sees_all_products(user):
+    products = Product.objects.select_related("category").annotate(is_in_stock=Exists(_variants_in_stock()))
+    if not can_view_all_products(user):
         products = products.filter(Exists(_active_variants()), is_published=True)
     return products.order_by("-created_at", "-pk")
 
@@ -84,7 +84,7 @@ def get_visible_variant(*, user: Any, variant_id: UUID) -> Variant:
     :raises VariantNotFound: if there is none, or it or its product is not on sale
     """
     variants = _visible_variants(user)
-    if not sees_all_products(user):
+    if not can_view_all_products(user):
         variants = variants.filter(product__is_published=True)
     found = variants.select_related("product").filter(pk=variant_id).first()
     if found is None:
@@ -92,7 +92,7 @@ def get_visible_variant(*, user: Any, variant_id: UUID) -> Variant:
     return found
 
 
-def list_saleable(variant_ids: Iterable[UUID]) -> dict[UUID, Variant]:
+def list_saleable_variants(variant_ids: Iterable[UUID]) -> dict[UUID, Variant]:
     """Return those of the variants that can be ordered, active and of a published product, with product and stock."""
     found = Variant.objects.filter(pk__in=set(variant_ids), is_active=True, product__is_published=True)
     return {variant.pk: variant for variant in found.select_related("product", "stock")}
@@ -115,26 +115,26 @@ def is_any_dispatched(references: Collection[UUID]) -> bool:
     return Reservation.objects.filter(reference__in=references, status=ReservationStatus.CONSUMED).exists()
 
 
-def sees_all_products(user: Any) -> bool:
+def can_view_all_products(user: Any) -> bool:
     """Test if a user is staff who may look at what is not published."""
     return is_staff_with(user, "catalog.view_product")
 
 
-def sees_counts(user: Any) -> bool:
+def can_view_stock_counts(user: Any) -> bool:
     """Test if a user is staff who may know how many units there are."""
     return is_staff_with(user, "catalog.view_stockitem")
 
 
 def _visible_variants(user: Any) -> QuerySet[Variant]:
     variants = Variant.objects.select_related("stock")
-    return variants if sees_all_products(user) else variants.filter(is_active=True)
+    return variants if can_view_all_products(user) else variants.filter(is_active=True)
 
 
 def _active_variants() -> QuerySet[Variant]:
     return Variant.objects.filter(product_id=OuterRef("pk"), is_active=True)
 
 
-def _buyable() -> QuerySet[Variant]:
+def _variants_in_stock() -> QuerySet[Variant]:
     return _active_variants().filter(stock__on_hand__gt=F("stock__reserved"))
 
 
@@ -153,7 +153,7 @@ def search_variants(term: SearchTerm) -> QuerySet[Variant]:
     return Variant.objects.filter(pk__in=keys).order_by("sku", "pk")
 
 
-def search_products_of_staff(term: SearchTerm) -> QuerySet[Product]:
+def search_all_products(term: SearchTerm) -> QuerySet[Product]:
     """Return the products that a search means, published or not: by a public id, or by their words, the closest first."""
     pk = term.pk_of(Product)
     if pk is not None:

@@ -73,7 +73,7 @@ class PairsField(serializers.DictField):
 # Requests ----------------------------------------------------------------------------------------------------------------
 
 
-class ProductChanges(RequestSerializer):
+class UpdateProductRequest(RequestSerializer):
     """What may change of a product."""
 
     category = IdField("cat", source="category_id", required=False)
@@ -86,14 +86,14 @@ class ProductChanges(RequestSerializer):
     metadata = PairsField(limit=15, required=False)
 
 
-class ProductRequest(ProductChanges):
+class CreateProductRequest(UpdateProductRequest):
     """A new product."""
 
     category = IdField("cat", source="category_id")
     name = StrictCharField(max_length=160)
 
 
-class VariantChanges(RequestSerializer):
+class UpdateVariantRequest(RequestSerializer):
     """What may change of a variant."""
 
     sku = StrictCharField(max_length=40, validators=[_SKU], required=False)
@@ -109,7 +109,7 @@ class VariantChanges(RequestSerializer):
     metadata = PairsField(limit=15, required=False)
 
 
-class VariantRequest(VariantChanges):
+class CreateVariantRequest(UpdateVariantRequest):
     """A new variant of a product."""
 
     sku = StrictCharField(max_length=40, validators=[_SKU])
@@ -195,7 +195,7 @@ class VariantResponse(ResponseSerializer):
     def to_representation(self, instance: Variant) -> Any:
         data = super().to_representation(instance)
         stock = _stock_of(instance)
-        if self.context.get("with_counts") and stock is not None:
+        if self.context.get("has_stock_counts") and stock is not None:
             data["stock"] = StockResponse(stock).data
         else:
             data.pop("stock", None)
@@ -225,7 +225,7 @@ class ProductResponse(ResponseSerializer):
         return "product"
 
 
-class ProductPageResponse(ProductResponse):
+class ProductDetailResponse(ProductResponse):
     """A product with all that can be bought of it."""
 
     description = serializers.CharField()
@@ -310,7 +310,7 @@ PRODUCT_EXAMPLE: dict[str, Any] = {
     "created_at": "2026-11-21T05:30:00.000Z",
     "updated_at": "2026-11-21T05:30:00.000Z",
 }
-PRODUCT_PAGE_EXAMPLE: dict[str, Any] = {
+PRODUCT_DETAIL_EXAMPLE: dict[str, Any] = {
     **PRODUCT_EXAMPLE,
     "description": "Straight cut, washed once before sale.",
     "variants": [VARIANT_EXAMPLE],

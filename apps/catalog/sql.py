@@ -6,7 +6,7 @@ from uuid import UUID
 
 from apps.core.prepared import fetch_all
 
-_MOVE = """
+_UPDATE_COUNTS = """
     UPDATE catalog_stockitem AS stock
     SET reserved = stock.reserved + change.reserved, on_hand = stock.on_hand + change.on_hand, updated_at = %(now)s
     FROM unnest(%(variants)s::uuid[], %(reserved)s::int[], %(on_hand)s::int[]) AS change (variant_id, reserved, on_hand)
@@ -15,7 +15,7 @@ _MOVE = """
 """
 
 
-def move_stock(
+def update_stock_counts(
     *, now: datetime, reserved: Mapping[UUID, int] | None = None, on_hand: Mapping[UUID, int] | None = None
 ) -> None:
     """
@@ -27,7 +27,7 @@ def move_stock(
     reserved, on_hand = reserved or {}, on_hand or {}
     variants = sorted(reserved.keys() | on_hand.keys())
     fetch_all(
-        _MOVE,
+        _UPDATE_COUNTS,
         {
             "now": now,
             "variants": variants,

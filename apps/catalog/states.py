@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from apps.core.states import by_table
+from apps.core.states import transition_table
 
 
 class ReservationStatus(models.TextChoices):
@@ -16,7 +16,7 @@ class ReservationStatus(models.TextChoices):
 #: These count in `StockItem.reserved`.
 ACTIVE = (ReservationStatus.HELD, ReservationStatus.COMMITTED)
 
-change = by_table(
+transition = transition_table(
     {
         ReservationStatus.HELD: {ReservationStatus.COMMITTED, ReservationStatus.RELEASED, ReservationStatus.EXPIRED},
         ReservationStatus.COMMITTED: {ReservationStatus.CONSUMED, ReservationStatus.RELEASED},
@@ -24,7 +24,7 @@ change = by_table(
 )
 
 #: Money that came late brings an order back to life, and its units are taken anew; nothing else leaves these states.
-revive = by_table(
+revive = transition_table(
     {
         ReservationStatus.RELEASED: {ReservationStatus.COMMITTED},
         ReservationStatus.EXPIRED: {ReservationStatus.COMMITTED},

@@ -11,34 +11,34 @@ from rest_framework.response import Response
 
 from apps.catalog import filters, locks, selectors, services
 from apps.catalog.models import CategoryNotFound, Product, Variant, VariantNotFound
-from apps.catalog.permissions import StaffWrites
+from apps.catalog.permissions import ActionPermissions
 from apps.catalog.serializers import (
     CATEGORY_EXAMPLE,
     MOVEMENT_EXAMPLE,
+    PRODUCT_DETAIL_EXAMPLE,
     PRODUCT_EXAMPLE,
-    PRODUCT_PAGE_EXAMPLE,
     VARIANT_EXAMPLE,
     CategoryListResponse,
     CategoryResponse,
-    ProductChanges,
+    CreateProductRequest,
+    CreateVariantRequest,
+    ProductDetailResponse,
     ProductListResponse,
-    ProductPageResponse,
-    ProductRequest,
     ProductResponse,
     StockAdjustmentRequest,
     StockMovementResponse,
-    VariantChanges,
+    UpdateProductRequest,
+    UpdateVariantRequest,
     VariantListResponse,
-    VariantRequest,
     VariantResponse,
 )
 from apps.core import clock
 from apps.core.api import (
     ApiView,
     KeysetPagination,
-    actor_of,
     check_if_match,
-    etag_of_page,
+    get_actor,
+    get_page_etag,
     idempotent,
     with_etag,
 )
@@ -48,14 +48,14 @@ from apps.core.models import public_pk
 
 PUBLIC = "public, max-age=60, stale-while-revalidate=300"
 SORTS = {"created_at": "created_at", "name": "name", "price": "lowest_price"}
-_WORDS = {"type": "string", "maxLength": filters.MAX_QUERY}
+_WORDS = {"type": "string", "maxLength": filters.MAX_QUERY_LENGTH}
 _SHORT = {"type": "string", "minLength": 1, "maxLength": 80}
 _PAISE = {"type": "integer", "minimum": 0, "maximum": 10**13 - 1}
 _PAIRS = {"type": "string", "maxLength": 400, "pattern": r"^[^:,]+:[^,]+(,[^:,]+:[^,]+)*$"}
 FILTERS = [
     OpenApiParameter(
         "q",
-        {"type": "string", "maxLength": filters.MAX_QUERY},
+        {"type": "string", "maxLength": filters.MAX_QUERY_LENGTH},
         description='Words to search for; "a phrase", `or` and `-without` are understood.',
     ),
     OpenApiParameter("category", _SHORT, description="A category's slug."),
@@ -74,7 +74,7 @@ FILTERS = [
 ]
 
 
-class CatalogueView(StaffWrites, ApiView):
+class CatalogView(ActionPermissions, ApiView):
     """The base of these views: open to look at, and to be cached by anybody if nobody is signed in."""
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
@@ -86,23 +86,23 @@ class CatalogueView(StaffWrites, ApiView):
         cache_control = "private, no-store" if self.request.user.is_authenticated else PUBLIC
         return with_etag(self.request, data, etag=etag, cache_control=cache_control)
 
-    def product_page(self, product_id: Any) -> tuple[Any, str]:
+    def product_detail(self, product_id: Any) -> tuple[Any, str]:
         """Return the page of a product that this user may see, and its ETag."""
         product = selectors.get_visible_product(user=self.request.user, product_id=product_id)
-        data = ProductPageResponse(product, context=self.counts()).data
-        return data, etag_of_page(product, data)
+        data = ProductDetailResponse(product, context=self.counts()).data
+        return data, get_page_etag(product, data)
 
-    def variant_page(self, variant_id: Any) -> tuple[Any, str]:
+    def variant_detail(self, variant_id: Any) -> tuple[Any, str]:
         """Return the page of a variant that this user may see, and its ETag."""
         variant = selectors.get_visible_variant(user=self.request.user, variant_id=variant_id)
         data = VariantResponse(variant, context=self.counts()).data
-        return data, etag_of_page(variant, data)
+        return data, get_page_etag(variant, data)
 
     def counts(self) -> dict[str, Any]:
-        return {"with_counts": selectors.sees_counts(self.request.user)}
+        return {"has_stock_counts": selectors.can_view_stock_counts(self.request.user)}
 
 
-class CategoriesView(CatalogueView):
+class CategoriesView(CatalogView):
     """The shelves of the shop."""
 
     @extend_schema(
@@ -117,11 +117,11 @@ class CategoriesView(CatalogueView):
         return self.answer(whole_list(data))
 
 
-class ProductsView(CatalogueView):
+class ProductsView(CatalogView):
     """Products: lists with filters and search, pages, and what staff change."""
 
     params = {"list": (*KeysetPagination.PARAMS, *filters.PARAMS, "q")}
-    needs = {"create": "catalog.add_product", "update": "catalog.change_product"}
+    action_permissions = {"create": "catalog.add_product", "update": "catalog.change_product"}
     raises = {"create": (CategoryNotFound(param="category"),)}
 
     @extend_schema(
@@ -133,14 +133,14 @@ class ProductsView(CatalogueView):
         examples=[page_example(PRODUCT_EXAMPLE)],
     )
     def list(self, request: Request) -> Response:
-        products = filters.narrow(selectors.list_products(user=request.user), self.query)
+        products = filters.filter_products(selectors.list_products(user=request.user), self.query)
         sorts, default = SORTS, "-created_at"
-        if words := filters.read_query(self.query.get("q")):
+        if words := filters.parse_query(self.query.get("q")):
             products = selectors.search_products(products, words)
             sorts, default = {**SORTS, "relevance": "relevance"}, "-relevance"
-        audience = "staff" if selectors.sees_all_products(request.user) else "public"
+        audience = "staff" if selectors.can_view_all_products(request.user) else "public"
         pagination = KeysetPagination(
-            sorts=sorts, default=default, scope=filters.scope_of(self.query, audience=audience)
+            sorts=sorts, default=default, scope=filters.cursor_scope(self.query, audience=audience)
         )
         page = pagination.page(products, self.query)
         return self.answer(page.envelope(list(ProductResponse(page.rows, many=True).data)))
@@ -149,33 +149,33 @@ class ProductsView(CatalogueView):
         operation_id="get_product",
         summary="Read a product",
         description="With all its variants. Staff see counts of stock, buyers whether there is any.",
-        responses={200: ProductPageResponse},
-        examples=[OpenApiExample("A product", response_only=True, value=PRODUCT_PAGE_EXAMPLE)],
+        responses={200: ProductDetailResponse},
+        examples=[OpenApiExample("A product", response_only=True, value=PRODUCT_DETAIL_EXAMPLE)],
     )
     def retrieve(self, request: Request, product_id: str) -> Response:
-        data, etag = self.product_page(public_pk(Product, product_id))
+        data, etag = self.product_detail(public_pk(Product, product_id))
         return self.answer(data, etag=etag)
 
     @extend_schema(
         operation_id="create_product",
         summary="Add a product",
         description="For staff. Buyers see it once it is published and has an active variant.",
-        request=ProductRequest,
-        responses={201: ProductPageResponse},
+        request=CreateProductRequest,
+        responses={201: ProductDetailResponse},
         examples=[
             OpenApiExample(
                 "A kurta",
                 request_only=True,
                 value={"category": CATEGORY_EXAMPLE["id"], "name": "Vastrika Cotton Kurta", "brand": "Vastrika"},
             ),
-            OpenApiExample("Added", response_only=True, status_codes=["201"], value=PRODUCT_PAGE_EXAMPLE),
+            OpenApiExample("Added", response_only=True, status_codes=["201"], value=PRODUCT_DETAIL_EXAMPLE),
         ],
     )
     @idempotent(required=False)
     def create(self, request: Request) -> Response:
-        values = self.read(ProductRequest, request)
-        product = services.create_product(**values, actor=actor_of(request), now=clock.now())
-        data, etag = self.product_page(product.pk)
+        values = self.read(CreateProductRequest, request)
+        product = services.create_product(**values, actor=get_actor(request), now=clock.now())
+        data, etag = self.product_detail(product.pk)
         location = f"/api/v1/products/{product.public_id}"
         return Response(data, status=201, headers={"Location": location, "ETag": etag})
 
@@ -184,28 +184,28 @@ class ProductsView(CatalogueView):
         summary="Change a product",
         description="For staff. Send only the fields that change, and If-Match with the ETag that you last read.",
         parameters=[IF_MATCH],
-        request=ProductChanges,
-        responses={200: ProductPageResponse},
+        request=UpdateProductRequest,
+        responses={200: ProductDetailResponse},
         examples=[
             OpenApiExample("Take it off the shelf", request_only=True, value={"is_published": False}),
-            OpenApiExample("Changed", response_only=True, value={**PRODUCT_PAGE_EXAMPLE, "is_published": False}),
+            OpenApiExample("Changed", response_only=True, value={**PRODUCT_DETAIL_EXAMPLE, "is_published": False}),
         ],
     )
     @idempotent(required=False)
     def update(self, request: Request, product_id: str) -> Response:
-        changes = self.read(ProductChanges, request)
+        changes = self.read(UpdateProductRequest, request)
         with transaction.atomic():
             product = locks.lock_product(public_pk(Product, product_id))
             check_if_match(request, product)
-            services.update_product(product_id=product.pk, changes=changes, actor=actor_of(request), now=clock.now())
-        data, etag = self.product_page(product.pk)
+            services.update_product(product_id=product.pk, changes=changes, actor=get_actor(request), now=clock.now())
+        data, etag = self.product_detail(product.pk)
         return Response(data, headers={"ETag": etag})
 
 
-class ProductVariantsView(CatalogueView):
+class ProductVariantsView(CatalogView):
     """The variants of a product."""
 
-    needs = {"create": "catalog.add_variant"}
+    action_permissions = {"create": "catalog.add_variant"}
 
     @extend_schema(
         operation_id="list_product_variants",
@@ -223,7 +223,7 @@ class ProductVariantsView(CatalogueView):
         operation_id="create_variant",
         summary="Add a variant",
         description="For staff. It begins with an empty shelf; a stock adjustment brings units in.",
-        request=VariantRequest,
+        request=CreateVariantRequest,
         responses={201: VariantResponse},
         examples=[
             OpenApiExample(
@@ -236,19 +236,19 @@ class ProductVariantsView(CatalogueView):
     )
     @idempotent(required=False)
     def create(self, request: Request, product_id: str) -> Response:
-        values = self.read(VariantRequest, request)
+        values = self.read(CreateVariantRequest, request)
         variant = services.create_variant(
-            product_id=public_pk(Product, product_id), **values, actor=actor_of(request), now=clock.now()
+            product_id=public_pk(Product, product_id), **values, actor=get_actor(request), now=clock.now()
         )
-        data, etag = self.variant_page(variant.pk)
+        data, etag = self.variant_detail(variant.pk)
         location = f"/api/v1/variants/{variant.public_id}"
         return Response(data, status=201, headers={"Location": location, "ETag": etag})
 
 
-class VariantsView(CatalogueView):
+class VariantsView(CatalogView):
     """One variant."""
 
-    needs = {"update": "catalog.change_variant"}
+    action_permissions = {"update": "catalog.change_variant"}
 
     @extend_schema(
         operation_id="get_variant",
@@ -258,7 +258,7 @@ class VariantsView(CatalogueView):
         examples=[OpenApiExample("Size M", response_only=True, value=VARIANT_EXAMPLE)],
     )
     def retrieve(self, request: Request, variant_id: str) -> Response:
-        data, etag = self.variant_page(public_pk(Variant, variant_id))
+        data, etag = self.variant_detail(public_pk(Variant, variant_id))
         return self.answer(data, etag=etag)
 
     @extend_schema(
@@ -266,7 +266,7 @@ class VariantsView(CatalogueView):
         summary="Change a variant",
         description="For staff. Orders that were placed keep their price. Needs If-Match.",
         parameters=[IF_MATCH],
-        request=VariantChanges,
+        request=UpdateVariantRequest,
         responses={200: VariantResponse},
         examples=[
             OpenApiExample("A new price", request_only=True, value={"price": 44_900}),
@@ -275,20 +275,20 @@ class VariantsView(CatalogueView):
     )
     @idempotent(required=False)
     def update(self, request: Request, variant_id: str) -> Response:
-        changes = self.read(VariantChanges, request)
+        changes = self.read(UpdateVariantRequest, request)
         variant_pk = public_pk(Variant, variant_id)
         with transaction.atomic():
             locks.lock_product_of(variant_pk)
             check_if_match(request, locks.lock_variant(variant_pk))
-            services.update_variant(variant_id=variant_pk, changes=changes, actor=actor_of(request), now=clock.now())
-        data, etag = self.variant_page(variant_pk)
+            services.update_variant(variant_id=variant_pk, changes=changes, actor=get_actor(request), now=clock.now())
+        data, etag = self.variant_detail(variant_pk)
         return Response(data, headers={"ETag": etag})
 
 
-class StockAdjustmentsView(CatalogueView):
+class StockAdjustmentsView(CatalogView):
     """Units that come in or go out without an order."""
 
-    needs = {"create": "catalog.add_stockmovement"}
+    action_permissions = {"create": "catalog.add_stockmovement"}
     raises = {"create": (VariantNotFound(),)}
 
     @extend_schema(
@@ -314,6 +314,6 @@ class StockAdjustmentsView(CatalogueView):
     @idempotent(required=True)
     def create(self, request: Request) -> Response:
         values = self.read(StockAdjustmentRequest, request)
-        movement = services.adjust_stock(**values, actor=actor_of(request), now=clock.now())
+        movement = services.adjust_stock(**values, actor=get_actor(request), now=clock.now())
         stock = selectors.get_stock(movement.variant_id)
         return Response(StockMovementResponse(movement, context={"stock": stock}).data, status=201)

@@ -1,4 +1,4 @@
-"""News and proofs, to look at: events, their deliveries, requests that may come again, audits. One action: retry."""
+"""News and proofs, to look at: events, their handler runs, requests that may come again, audits. One action: retry."""
 
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from apps.core import clock, relay
 from apps.core.admin_fields import show_json
 from apps.core.admin_site import ReadOnlyAdmin
 from apps.core.errors import BahiError
-from apps.core.models import AuditRun, Delivery, Event, IdempotencyKey, Incident, Outbox, Subject
+from apps.core.models import AuditRun, Event, HandlerRun, IdempotencyKey, Incident, Outbox, Subject
 
 
 class SubjectType(admin.SimpleListFilter):
@@ -39,17 +39,19 @@ class EventAdmin(ReadOnlyAdmin):
     search_fields = ("id",)
     search_help_text = "A whole UUID of a subject or order, a request id, or an event's full name."
     ordering = ("-id",)
-    exclude = ("changed",)
+    exclude = ("changes",)
     readonly_fields = ("new_values",)
 
     @admin.display(description="new values")
     def new_values(self, event: Event) -> SafeString:
-        return show_json(event.changed)
+        return show_json(event.changes)
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Event]", search_term: str
     ) -> tuple["QuerySet[Event]", bool]:
-        return _exactly(queryset, search_term, uuids=("subject_id", "root_id"), texts=("request_id", "type")), False
+        return _filter_exact(
+            queryset, search_term, uuids=("subject_id", "root_id"), texts=("request_id", "type")
+        ), False
 
 
 @admin.register(Outbox)
@@ -61,8 +63,8 @@ class OutboxAdmin(ReadOnlyAdmin):
     ordering = ("id",)
 
 
-class DeliveryState(admin.SimpleListFilter):
-    """How far a delivery is."""
+class HandlerRunState(admin.SimpleListFilter):
+    """How far a handler run is."""
 
     title = "state"
     parameter_name = "state"
@@ -70,7 +72,7 @@ class DeliveryState(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("parked", "Parked"), ("open", "Open"), ("done", "Done")]
 
-    def queryset(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> "QuerySet[Delivery]":
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[HandlerRun]") -> "QuerySet[HandlerRun]":
         if self.value() == "parked":
             return queryset.filter(parked_at__isnull=False)
         if self.value() == "open":
@@ -80,49 +82,49 @@ class DeliveryState(admin.SimpleListFilter):
         return queryset
 
 
-@admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
-    """News on its way to handlers. A parked delivery can be sent on its way again."""
+@admin.register(HandlerRun)
+class HandlerRunAdmin(ReadOnlyAdmin):
+    """News on its way to handlers. A parked handler run can be sent on its way again."""
 
     list_display = ("created_at", "handler", "event", "state", "starts", "started_at", "error")
-    list_filter = (DeliveryState,)
+    list_filter = (HandlerRunState,)
     list_select_related = ("event",)
     search_fields = ("id",)
-    search_help_text = "A whole UUID of an event or delivery, or a handler's full name."
+    search_help_text = "A whole UUID of an event or handler run, or a handler's full name."
     ordering = ("-id",)
     actions = ("retry",)
 
     @admin.display(description="state")
-    def state(self, delivery: Delivery) -> str:
-        if delivery.done_at:
+    def state(self, handler_run: HandlerRun) -> str:
+        if handler_run.done_at:
             return "done"
-        return "parked" if delivery.parked_at else "open"
+        return "parked" if handler_run.parked_at else "open"
 
     @admin.display(description="last error")
-    def error(self, delivery: Delivery) -> str:
-        return delivery.last_error[:120]
+    def error(self, handler_run: HandlerRun) -> str:
+        return handler_run.last_error[:120]
 
     def get_search_results(
-        self, request: HttpRequest, queryset: "QuerySet[Delivery]", search_term: str
-    ) -> tuple["QuerySet[Delivery]", bool]:
-        return _exactly(queryset, search_term, uuids=("id", "event_id"), texts=("handler",)), False
+        self, request: HttpRequest, queryset: "QuerySet[HandlerRun]", search_term: str
+    ) -> tuple["QuerySet[HandlerRun]", bool]:
+        return _filter_exact(queryset, search_term, uuids=("id", "event_id"), texts=("handler",)), False
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("core.change_delivery")
+        return request.user.has_perm("core.change_handlerrun")
 
-    @admin.action(description="Send parked deliveries again", permissions=["retry"])
-    def retry(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
+    @admin.action(description="Retry parked handler runs", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: "QuerySet[HandlerRun]") -> None:
         now = clock.now()
         sent = 0
-        for delivery in queryset:
+        for handler_run in queryset:
             try:
-                relay.retry_parked(delivery_id=delivery.pk, now=now)
+                relay.retry_parked(handler_run_id=handler_run.pk, now=now)
             except BahiError as error:
-                self.message_user(request, f"{delivery.handler}: {error.text}", messages.WARNING)
+                self.message_user(request, f"{handler_run.handler}: {error.text}", messages.WARNING)
             else:
                 sent += 1
         if sent:
-            self.message_user(request, f"On their way again: {sent}.", messages.SUCCESS)
+            self.message_user(request, f"Handler runs that will be retried: {sent}.", messages.SUCCESS)
 
 
 @admin.register(IdempotencyKey)
@@ -172,7 +174,7 @@ class IncidentAdmin(ReadOnlyAdmin):
     ordering = ("-first_seen_at", "-id")
 
 
-def _exactly(queryset: Any, term: str, *, uuids: tuple[str, ...], texts: tuple[str, ...]) -> Any:
+def _filter_exact(queryset: Any, term: str, *, uuids: tuple[str, ...], texts: tuple[str, ...]) -> Any:
     """Narrow a list of millions to what equals a term: searching for parts would read them all."""
     term = term.strip()
     if not term:

@@ -32,7 +32,7 @@ Forecast = Callable[[Any], Sequence[tuple[str, Any]]]
 ForecastForActor = Callable[[Any, Actor], Sequence[tuple[str, Any]]]
 
 _REQUEST_KEY = re.compile(r"[0-9a-f-]{36}")
-_SENT_TWICE = "This page was submitted twice; it took effect once."
+_SUBMITTED_TWICE = "This page was submitted twice; it took effect once."
 _IN_FLIGHT = "The first click is still being processed. Look at this page again in a second."
 _OTHER_VALUES = (
     "This page was already submitted with other values, so nothing was done this time. Open the action again."
@@ -72,7 +72,7 @@ def _nothing_for_actor(_: Any, __: Actor) -> Sequence[tuple[str, Any]]:
     return ()
 
 
-def _no_obstacle(_: Any) -> str:
+def _not_blocked(_: Any) -> str:
     return ""
 
 
@@ -81,8 +81,8 @@ class ObjectAction:
     """
     One thing that can be done, to a `model_label` such as `orders.order`.
 
-    `does` gets the object, the user, who acts, the time and what the form holds, and returns the sentence to show afterwards.
-    `is_offered` tests if it makes sense now. `obstacle` returns why it must wait, or nothing: then there is nothing to confirm.
+    `perform` gets the object, the user, who acts, the time and what the form holds, and returns the sentence to show afterwards.
+    `is_available` tests if it makes sense now. `blocked_reason` returns why it must wait, or nothing: then there is nothing to confirm.
     `preview` gets the object, who acts and what the form holds, where what will happen depends on it: then the form leads to a
     second page, which shows the preview and is confirmed.
     """
@@ -90,15 +90,15 @@ class ObjectAction:
     name: str
     title: str
     permission: str
-    does: Callable[..., str]
+    perform: Callable[..., str]
     icon: str = "bolt"
     form: type[forms.Form] = forms.Form
-    is_offered: Callable[[Any], bool] = _always
+    is_available: Callable[[Any], bool] = _always
     forecast: Forecast = _nothing
     forecast_for_actor: ForecastForActor = _nothing_for_actor
-    obstacle: Callable[[Any], str] = _no_obstacle
+    blocked_reason: Callable[[Any], str] = _not_blocked
     preview: Callable[..., Preview] | None = None
-    is_danger: bool = False
+    is_destructive: bool = False
 
     def form_for(self, obj: Any, data: Any = None) -> forms.Form:
         """Return the form of an object, bound if there is data."""
@@ -106,7 +106,7 @@ class ObjectAction:
 
 
 _object_actions: dict[str, list[ObjectAction]] = {}
-_further: dict[tuple[str, str], list[Forecast]] = {}
+_added_forecasts: dict[tuple[str, str], list[Forecast]] = {}
 
 
 def add_object_action(model_label: str, action: ObjectAction) -> None:
@@ -116,7 +116,7 @@ def add_object_action(model_label: str, action: ObjectAction) -> None:
 
 def add_forecast(model_label: str, name: str, forecast: Forecast) -> None:
     """Say on the page of an action what else will happen; called from the admin module of an app above the one that does it."""
-    _further.setdefault((model_label, name), []).append(forecast)
+    _added_forecasts.setdefault((model_label, name), []).append(forecast)
 
 
 def object_actions_of(model: type[Model]) -> list[ObjectAction]:
@@ -124,12 +124,12 @@ def object_actions_of(model: type[Model]) -> list[ObjectAction]:
     return _object_actions.get(model._meta.label_lower, [])
 
 
-def act_for(request: HttpRequest) -> Actor:
+def staff_actor(request: HttpRequest) -> Actor:
     """Return who works at a page, as events keep it."""
     return user_actor(request.user)
 
 
-class WithObjectActions:
+class ObjectActionsMixin:
     """A page of the back office that offers actions."""
 
     model: Any
@@ -138,9 +138,9 @@ class WithObjectActions:
     def get_urls(self) -> list[URLPattern]:
         label = self.model._meta.label_lower
         page = path(
-            "<path:object_id>/do/<slug:name>/",
+            "<path:object_id>/actions/<slug:name>/",
             self.admin_site.admin_view(self.object_action_view),
-            name=f"{label.replace('.', '_')}_do",
+            name=f"{label.replace('.', '_')}_action",
         )
         return [page, *super().get_urls()]  # type: ignore[misc]
 
@@ -150,11 +150,11 @@ class WithObjectActions:
             {
                 "title": action.title,
                 "icon": action.icon,
-                "is_danger": action.is_danger,
-                "href": self._address(obj, action.name),
+                "is_destructive": action.is_destructive,
+                "href": self._action_url(obj, action.name),
             }
             for action in object_actions_of(self.model)
-            if request.user.has_perm(action.permission) and action.is_offered(obj)
+            if request.user.has_perm(action.permission) and action.is_available(obj)
         ]
 
     def object_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
@@ -166,57 +166,63 @@ class WithObjectActions:
             return HttpResponseRedirect(reverse("admin:index"))
         if not page.has_view_permission(request, obj) or not request.user.has_perm(action.permission):
             raise PermissionDenied
-        if not action.is_offered(obj) and not _is_sent_again(request):
+        if not action.is_available(obj) and not _is_resubmitted(request):
             page.message_user(request, f"{obj}: “{action.title}” is not possible any more.", messages.WARNING)
-            return HttpResponseRedirect(self._page_of(obj))
+            return HttpResponseRedirect(self._change_url(obj))
         if request.method != "POST":
-            return self._ask(request, action, obj, action.form_for(obj))
+            return self._render_confirmation(request, action, obj, action.form_for(obj))
         return self._submit(request, action, obj)
 
     def _submit(self, request: HttpRequest, action: ObjectAction, obj: Any) -> HttpResponse:
         page: Any = self
-        form, is_sent_again = action.form_for(obj, request.POST), _is_sent_again(request)
+        form, is_resubmitted = action.form_for(obj, request.POST), _is_resubmitted(request)
         is_valid = form.is_valid()
-        if not is_sent_again and ("edit" in request.POST or not is_valid):
-            return self._ask(request, action, obj, form)
-        is_confirmed = is_sent_again or ("confirmed" in request.POST and _request_key(request))
+        if not is_resubmitted and ("edit" in request.POST or not is_valid):
+            return self._render_confirmation(request, action, obj, form)
+        is_confirmed = is_resubmitted or ("confirmed" in request.POST and _request_key(request))
         try:
             if action.preview is not None and not is_confirmed:
                 values = form.cleaned_data
-                return self._show_preview(request, action, obj, form, action.preview(obj, act_for(request), **values))
-            said, is_replay = self._do_once(request, action, obj, form)
+                return self._show_preview(
+                    request, action, obj, form, action.preview(obj, staff_actor(request), **values)
+                )
+            message, is_replay = self._perform_once(request, action, obj, form)
         except idempotency.RequestInFlight:
             page.message_user(request, _IN_FLIGHT, messages.WARNING)
         except idempotency.IdempotencyKeyReused:
             page.message_user(request, _OTHER_VALUES, messages.WARNING)
         except BahiError as error:
             page.message_user(request, error.text, messages.ERROR)
-            return self._ask(request, action, obj, form)
+            return self._render_confirmation(request, action, obj, form)
         else:
-            page.message_user(request, f"{said} {_SENT_TWICE}" if is_replay else said, messages.SUCCESS)
-        return HttpResponseRedirect(self._page_of(obj))
+            page.message_user(request, f"{message} {_SUBMITTED_TWICE}" if is_replay else message, messages.SUCCESS)
+        return HttpResponseRedirect(self._change_url(obj))
 
-    def _do_once(self, request: HttpRequest, action: ObjectAction, obj: Any, form: forms.Form) -> tuple[str, bool]:
+    def _perform_once(self, request: HttpRequest, action: ObjectAction, obj: Any, form: forms.Form) -> tuple[str, bool]:
         """Do what an action names, once per page that was opened, and return its sentence and whether it had been done before."""
-        actor, now = act_for(request), clock.now()
+        actor, now = staff_actor(request), clock.now()
         return idempotency.run_once(
             principal=actor.id,
             route=f"admin {action.name} {self.model._meta.label_lower}",
             key=_request_key(request) or str(ids.new()),
             fingerprint=_fingerprint(request, action, obj),
-            effect=lambda: action.does(obj, user=request.user, actor=actor, now=now, **form.cleaned_data),
+            effect=lambda: action.perform(obj, user=request.user, actor=actor, now=now, **form.cleaned_data),
             now=now,
         )
 
-    def _ask(self, request: HttpRequest, action: ObjectAction, obj: Any, form: forms.Form) -> HttpResponse:
-        obstacle = action.obstacle(obj)
-        forecasts = [] if obstacle else [action.forecast, *self._further_of(action)]
+    def _render_confirmation(
+        self, request: HttpRequest, action: ObjectAction, obj: Any, form: forms.Form
+    ) -> HttpResponse:
+        blocked_reason = action.blocked_reason(obj)
+        forecasts = [] if blocked_reason else [action.forecast, *self._added_forecasts_of(action)]
         rows = [
             *(row for forecast in forecasts for row in forecast(obj)),
-            *(() if obstacle else action.forecast_for_actor(obj, act_for(request))),
+            *(() if blocked_reason else action.forecast_for_actor(obj, staff_actor(request))),
         ]
         button = "Continue" if action.preview else action.title
-        return self._render(request, action, obj, form=form, obstacle=obstacle, forecast=rows, button=button)
+        return self._render(
+            request, action, obj, form=form, blocked_reason=blocked_reason, forecast=rows, button=button
+        )
 
     def _show_preview(
         self, request: HttpRequest, action: ObjectAction, obj: Any, form: forms.Form, preview: Preview
@@ -224,7 +230,7 @@ class WithObjectActions:
         """Show what a filled form will do, with all that was typed in hidden fields."""
         rows = [
             *preview.rows,
-            *(row for forecast in self._further_of(action) for row in forecast(obj)),
+            *(row for forecast in self._added_forecasts_of(action) for row in forecast(obj)),
         ]
         data: QueryDict = request.POST.copy()
         for name, value in preview.seen.items():
@@ -247,19 +253,19 @@ class WithObjectActions:
             "object_action": action,
             "object": obj,
             "request_key": str(ids.new()),
-            "back": self._page_of(obj),
+            "back": self._change_url(obj),
             **context,
         }
         return TemplateResponse(request, "admin/object_action.html", context)
 
-    def _further_of(self, action: ObjectAction) -> list[Forecast]:
-        return _further.get((self.model._meta.label_lower, action.name), [])
+    def _added_forecasts_of(self, action: ObjectAction) -> list[Forecast]:
+        return _added_forecasts.get((self.model._meta.label_lower, action.name), [])
 
-    def _page_of(self, obj: Any) -> str:
+    def _change_url(self, obj: Any) -> str:
         return reverse(f"admin:{self.model._meta.label_lower.replace('.', '_')}_change", args=[obj.pk])
 
-    def _address(self, obj: Any, name: str) -> str:
-        return reverse(f"admin:{self.model._meta.label_lower.replace('.', '_')}_do", args=[obj.pk, name])
+    def _action_url(self, obj: Any, name: str) -> str:
+        return reverse(f"admin:{self.model._meta.label_lower.replace('.', '_')}_action", args=[obj.pk, name])
 
 
 def _request_key(request: HttpRequest) -> str:
@@ -268,13 +274,13 @@ def _request_key(request: HttpRequest) -> str:
     return key if _REQUEST_KEY.fullmatch(key) else ""
 
 
-def _is_sent_again(request: HttpRequest) -> bool:
+def _is_resubmitted(request: HttpRequest) -> bool:
     """Test if the same page was submitted before and took effect."""
     key = _request_key(request) if request.method == "POST" else ""
-    return bool(key) and idempotency.is_known(principal=act_for(request).id, key=key)
+    return bool(key) and idempotency.has_stored_response(principal=staff_actor(request).id, key=key)
 
 
 def _fingerprint(request: HttpRequest, action: ObjectAction, obj: Any) -> str:
     values = {name: request.POST.getlist(name) for name in request.POST if name != "csrfmiddlewaretoken"}
-    said = idempotency.canonical([obj._meta.label_lower, str(obj.pk), action.name, values])
-    return hashlib.sha256(said).hexdigest()
+    message = idempotency.canonical([obj._meta.label_lower, str(obj.pk), action.name, values])
+    return hashlib.sha256(message).hexdigest()

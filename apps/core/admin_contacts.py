@@ -19,27 +19,27 @@ from apps.core import clock
 from apps.core.masking import mask_in_data, mask_in_page
 
 SHOW_CONTACTS: Final = "Show phone and e-mail"
-SHOWN_FOR: Final = timedelta(minutes=5)
+SHOW_DURATION: Final = timedelta(minutes=5)
 _SHOWN: Final = "contacts_shown_until"
 
 
-def may_read_contacts(request: HttpRequest) -> bool:
+def can_read_contacts(request: HttpRequest) -> bool:
     """Return whether who works at a page reads contacts whole, everywhere."""
     user: Any = request.user
-    return bool(user.has_perm(settings.CONTACTS_PERMISSION))
+    return bool(user.has_perm(settings.CONTACT_DETAILS_PERMISSION))
 
 
 def show_contacts_on(request: HttpRequest, path: str) -> None:
     """Let contacts be shown on the page at a path, to this session alone, for five minutes."""
     now = clock.now().timestamp()
     live = {page: until for page, until in request.session.get(_SHOWN, {}).items() if until > now}
-    request.session[_SHOWN] = {**live, path: now + SHOWN_FOR.total_seconds()}
+    request.session[_SHOWN] = {**live, path: now + SHOW_DURATION.total_seconds()}
 
 
 def are_contacts_shown(request: HttpRequest) -> bool:
     """Return whether contacts are shown whole on the page that is asked for."""
     until = request.session.get(_SHOWN, {}).get(request.path, 0)
-    return may_read_contacts(request) or until > clock.now().timestamp()
+    return can_read_contacts(request) or until > clock.now().timestamp()
 
 
 def show_contacts_button(request: HttpRequest) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def show_contacts_button(request: HttpRequest) -> list[dict[str, Any]]:
     if are_contacts_shown(request):
         return []
     href = f"{reverse('admin:show_contacts')}?{urlencode({'page': request.path})}"
-    return [{"title": SHOW_CONTACTS, "icon": "visibility", "is_danger": False, "href": href}]
+    return [{"title": SHOW_CONTACTS, "icon": "visibility", "is_destructive": False, "href": href}]
 
 
 def mask_response(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

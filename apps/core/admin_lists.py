@@ -25,7 +25,7 @@ class UncountedPaginator(Paginator):
     Counting a million orders takes longer than showing fifty. The number of pages is "at least one more" until the end.
     """
 
-    template_name = "admin/pagination_uncounted.html"
+    template_name = "admin/pagination_without_count.html"
 
     @cached_property
     def count(self) -> int:

@@ -11,11 +11,11 @@ from typing import Any
 from django.http import HttpRequest
 
 
-def _open(_: Sequence[tuple[Any, ...]]) -> bool:
+def _never_folded(_: Sequence[tuple[Any, ...]]) -> bool:
     return False
 
 
-def folded(_: Sequence[tuple[Any, ...]]) -> bool:
+def always_folded(_: Sequence[tuple[Any, ...]]) -> bool:
     """Fold a panel whatever its rows are."""
     return True
 
@@ -33,7 +33,7 @@ class Panel:
     columns: tuple[str, ...]
     rows: Callable[[Any], list[tuple[Any, ...]]]
     permission: str = ""
-    is_folded: Callable[[Sequence[tuple[Any, ...]]], bool] = _open
+    is_folded: Callable[[Sequence[tuple[Any, ...]]], bool] = _never_folded
     is_named_when_empty: bool = True
     position: int = 50
 

@@ -1,4 +1,4 @@
-"""Questions of the back office: what staff must confirm on a page of its own before a form is saved."""
+"""Confirmations of the back office: what staff must confirm on a page of its own before a form is saved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from typing import Any
 
 from django.http import HttpRequest
 
-#: Carries the key of the question that was confirmed; the rest of the form comes along unchanged.
+#: Carries the key of the confirmation that was confirmed; the rest of the form comes along unchanged.
 CONFIRMED = "_confirmed"
 _OF_THE_PAGE = {CONFIRMED, "csrfmiddlewaretoken"}
 
 
 @dataclass(frozen=True)
-class Question:
+class Confirmation:
     """
     Something that may be a slip of the fingers.
 
@@ -25,24 +25,24 @@ class Question:
     confirm: str
 
 
-class Unconfirmed(Exception):
-    """The form is valid, and its question has not been confirmed yet."""
+class ConfirmationRequired(Exception):
+    """The form is valid, and its confirmation has not been confirmed yet."""
 
-    def __init__(self, question: Question) -> None:
-        super().__init__(question.title)
-        self.question = question
+    def __init__(self, confirmation: Confirmation) -> None:
+        super().__init__(confirmation.title)
+        self.confirmation = confirmation
 
 
-def require_confirmation(request: HttpRequest, question: Question | None) -> None:
+def require_confirmation(request: HttpRequest, confirmation: Confirmation | None) -> None:
     """
     Let a form go on if there is nothing to ask, or if what is asked was confirmed.
 
-    :raises Unconfirmed: if not
+    :raises ConfirmationRequired: if not
     """
-    if question is not None and request.POST.get(CONFIRMED) != question.key:
-        raise Unconfirmed(question)
+    if confirmation is not None and request.POST.get(CONFIRMED) != confirmation.key:
+        raise ConfirmationRequired(confirmation)
 
 
 def typed_values(request: HttpRequest) -> list[tuple[str, str]]:
-    """Return what the form held, for the page of the question to send again."""
+    """Return what the form held, for the page of the confirmation to send again."""
     return [(name, value) for name, values in request.POST.lists() for value in values if name not in _OF_THE_PAGE]

@@ -56,7 +56,7 @@ def add_finder(finder: Finder) -> None:
 
 def finders_for(request: HttpRequest) -> list[Finder]:
     """Return what a member of staff may search, in the order of the page."""
-    return sorted((one for one in _finders if _may_look(one, request)), key=lambda finder: finder.position)
+    return sorted((one for one in _finders if _can_search(one, request)), key=lambda finder: finder.position)
 
 
 def search(request: HttpRequest) -> HttpResponse:
@@ -90,7 +90,7 @@ def _hit(row: Any, finder: Finder, request: HttpRequest) -> Hit:
     return Hit(name, detail, reverse(f"admin:{finder.model_label.replace('.', '_')}_change", args=[row.pk]))
 
 
-def _may_look(finder: Finder, request: HttpRequest) -> bool:
+def _can_search(finder: Finder, request: HttpRequest) -> bool:
     pages = {model._meta.label_lower: page for model, page in admin.site._registry.items()}
     return bool(pages[finder.model_label].has_view_permission(request))
 

@@ -23,12 +23,12 @@ from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.sites import UnfoldAdminSite
 
-from apps.core.admin_actions import WithObjectActions
+from apps.core.admin_actions import ObjectActionsMixin
 from apps.core.admin_contacts import mask_response, show_contacts_button
 from apps.core.admin_fields import RupeesField, as_rupees, is_money, money_fields
 from apps.core.admin_lists import UncountedChangeList, UncountedPaginator
 from apps.core.admin_panels import find_headline, panels_for
-from apps.core.admin_questions import CONFIRMED, Question, Unconfirmed, require_confirmation, typed_values
+from apps.core.admin_questions import CONFIRMED, Confirmation, ConfirmationRequired, require_confirmation, typed_values
 from apps.core.errors import BahiError
 from apps.core.models import Event, Record
 
@@ -102,7 +102,7 @@ def tones(choices: type[TextChoices], **by_tone: Sequence[str]) -> dict[str, str
     return dict.fromkeys(choices.values, "") | {value: tone for tone, values in by_tone.items() for value in values}
 
 
-def on_one_line(values: dict[str, Any], names: Sequence[str]) -> str:
+def join_nonempty(values: dict[str, Any], names: Sequence[str]) -> str:
     """Return the values that are there, parted by commas, as an address is read out."""
     return ", ".join(str(values[name]) for name in names if values.get(name))
 
@@ -181,7 +181,7 @@ class BahiAdminSite(UnfoldAdminSite):
         return ChoicesView.as_view(admin_site=self)(request)
 
 
-class BahiAdmin(WithObjectActions, ModelAdmin):
+class BahiAdmin(ObjectActionsMixin, ModelAdmin):
     """The base of every admin page."""
 
     #: How fields are shown where they cannot be edited, by name.
@@ -192,7 +192,7 @@ class BahiAdmin(WithObjectActions, ModelAdmin):
     list_disable_select_all = True
     list_per_page = 50
     compressed_fields = True
-    change_form_template = "admin/with_panels.html"
+    change_form_template = "admin/change_form_with_panels.html"
     #: Whether an object's page shows phone numbers or e-mail addresses of customers, which most staff see masked.
     shows_contacts = False
 
@@ -265,17 +265,19 @@ class ServiceAdmin(BahiAdmin):
         """Change an object by the form's fields that have changed and return it."""
         raise NotImplementedError
 
-    def question_about(self, obj: Any, before: Mapping[str, Any], changes: Mapping[str, Any]) -> Question | None:
+    def required_confirmation(
+        self, obj: Any, before: Mapping[str, Any], changes: Mapping[str, Any]
+    ) -> Confirmation | None:
         """Return what must be confirmed before these changes of an object are saved; `before` has what its form began with."""
         return None
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
             changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            question = self.question_about(obj, form.initial, changes)
+            confirmation = self.required_confirmation(obj, form.initial, changes)
             # First, so that nobody confirms what is refused then; Django's page rolls it back while it is unconfirmed.
             saved = self.change_through_service(request, obj, changes)
-            require_confirmation(request, question)
+            require_confirmation(request, confirmation)
         else:
             saved = self.add_through_service(request, dict(form.cleaned_data))
         # The rest of Django's page goes on with this instance: the log, the message, the address it leads to.
@@ -290,23 +292,23 @@ class ServiceAdmin(BahiAdmin):
     ) -> Any:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except Unconfirmed as unconfirmed:
-            return self._ask_question(request, unconfirmed.question)
+        except ConfirmationRequired as unconfirmed:
+            return self._render_save_confirmation(request, unconfirmed.confirmation)
         except BahiError as error:
             self.message_user(request, error.text, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
-    def _ask_question(self, request: HttpRequest, question: Question) -> HttpResponse:
+    def _render_save_confirmation(self, request: HttpRequest, confirmation: Confirmation) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": question.title,
+            "title": confirmation.title,
             "opts": self.model._meta,
-            "question": question,
+            "confirmation": confirmation,
             "confirmed": CONFIRMED,
             "typed_values": typed_values(request),
             "back": request.get_full_path(),
         }
-        return TemplateResponse(request, "admin/question.html", context)
+        return TemplateResponse(request, "admin/confirmation.html", context)
 
 
 class ReadOnlyAdmin(BahiAdmin):

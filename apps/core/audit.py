@@ -25,11 +25,11 @@ SHOWN_ROWS = 20
 _LOCK = 8_224_421
 
 
-class NoSuchInvariant(NotFound):
+class InvariantNotFound(NotFound):
     message = "There is no invariant called {0}."
 
 
-class AuditRunning(Conflict):
+class AuditInProgress(Conflict):
     message = "Another audit is at work."
 
 
@@ -39,7 +39,7 @@ class Invariant:
     One thing that must always hold.
 
     `sql` returns the rows that break it; it may use `%(now)s`. `sql` may be a function of (cursor, now) where a SELECT alone
-    cannot say it. `settles_in` is the number of seconds that the rule allows things to be on their way; the SELECT itself
+    cannot say it. `grace_seconds` is the number of seconds that the rule allows things to be on their way; the SELECT itself
     honours it.
     """
 
@@ -47,7 +47,7 @@ class Invariant:
     name: str
     statement: str
     sql: str | Callable[[Any, datetime], list[dict[str, Any]]]
-    settles_in: int = 0
+    grace_seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def list_invariants(only: Iterable[str] = ()) -> list[Invariant]:
     """
     Return the invariants of all apps, or those named by id or name.
 
-    :raises NoSuchInvariant: if a name is none of them
+    :raises InvariantNotFound: if a name is none of them
     """
     every: Sequence[Invariant] = import_string(settings.INVARIANTS)
     names = list(only)
@@ -102,7 +102,7 @@ def list_invariants(only: Iterable[str] = ()) -> list[Invariant]:
     known = {invariant.id.lower() for invariant in every} | {invariant.name.lower() for invariant in every}
     for name in names:
         if name.lower() not in known:
-            raise NoSuchInvariant(name)
+            raise InvariantNotFound(name)
     if not wanted:
         return list(every)
     return [invariant for invariant in every if {invariant.id.lower(), invariant.name.lower()} & wanted]
@@ -118,7 +118,7 @@ def run(
     """
     Check the invariants in one snapshot and return what was found.
 
-    :raises AuditRunning: if `is_alone` and another one that is to be alone is at work
+    :raises AuditInProgress: if `is_alone` and another one that is to be alone is at work
     """
     chosen = list_invariants(only)
     results = []
@@ -126,7 +126,7 @@ def run(
         _take_snapshot(cursor)
         _require_tables(cursor)
         if is_alone:
-            _refuse_another(cursor)
+            _require_only_audit(cursor)
         for invariant in chosen:
             result = _check(invariant, cursor, now)
             results.append(result)
@@ -148,11 +148,11 @@ def _require_tables(cursor: Any) -> None:
     cursor.execute("SELECT 1 FROM core_event LIMIT 0")
 
 
-def _refuse_another(cursor: Any) -> None:
+def _require_only_audit(cursor: Any) -> None:
     # Gone with the transaction, whatever becomes of us.
     cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
     if not cursor.fetchone()[0]:
-        raise AuditRunning
+        raise AuditInProgress
 
 
 def _check(invariant: Invariant, cursor: Any, now: datetime) -> Result:
@@ -181,7 +181,7 @@ def _violations(invariant: Invariant, cursor: Any, now: datetime) -> list[dict[s
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def keep(report: Report) -> AuditRun:
+def store_report(report: Report) -> AuditRun:
     """Write an audit's result down, and into the log as an error if anything is violated."""
     violated = {result.invariant.id: result.count or result.error for result in report.failing}
     for result in report.failing:

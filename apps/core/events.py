@@ -63,7 +63,7 @@ def record(
     *,
     subject: Subject,
     actor: Actor,
-    changed: dict[str, Any],
+    changes: dict[str, Any],
     root_id: UUID | None = None,
     reason: str = "",
     now: datetime | None = None,
@@ -71,8 +71,8 @@ def record(
     """
     Write that something happened to a subject, which the caller has locked or just made.
 
-    Raises the subject's version by one and sets its `updated_at` to `now`, in the database and on the instance. `changed` holds
-    the new values of the changed fields: folding the events of a subject gives its stored state. Of personal data (`PERSONAL`)
+    Raises the subject's version by one and sets its `updated_at` to `now`, in the database and on the instance. `changes` holds
+    the new values of the changed fields: folding the events of a subject gives its stored state. Of personal data (`PERSONAL_FIELDS`)
     the event keeps the names of the fields alone, under `personal_fields`. `root_id` is the order that it belongs to.
 
     :raises RecordedOutsideTransaction: if no transaction is open
@@ -97,7 +97,7 @@ def record(
         root_id=root_id,
         actor=str(actor),
         request_id=current_request_id.get(),
-        changed=_without_personal_data(subject, changed),
+        changes=_without_personal_data(subject, changes),
         reason=reason[:500],
         created_at=at,
     )
@@ -105,9 +105,9 @@ def record(
     return event
 
 
-def _without_personal_data(subject: Subject, changed: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in changed.items() if name not in subject.PERSONAL}
-    left_out = sorted(changed.keys() & subject.PERSONAL)
+def _without_personal_data(subject: Subject, changes: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in changes.items() if name not in subject.PERSONAL_FIELDS}
+    left_out = sorted(changes.keys() & subject.PERSONAL_FIELDS)
     return {**kept, "personal_fields": left_out} if left_out else kept
 
 
@@ -137,10 +137,10 @@ def changes_since(subject: Subject, before: Mapping[str, Any]) -> dict[str, Any]
     return {name: value for name, value in after.items() if value != before[name]}
 
 
-def told_of(subject: Subject, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what news tells of some stored values of a row, or of all: not the notes of workers (`UNTOLD`)."""
+def event_payload(subject: Subject, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what news tells of some stored values of a row, or of all: not the notes of workers (`NOT_IN_EVENTS`)."""
     values = stored_fields(subject) if values is None else values
-    return {name: value for name, value in values.items() if name not in subject.UNTOLD}
+    return {name: value for name, value in values.items() if name not in subject.NOT_IN_EVENTS}
 
 
 # Folding: from the events back to the row ----------------------------------------------------------------------------
@@ -156,53 +156,56 @@ def list_events_until(model: type[Subject], subject_id: UUID, *, at: datetime) -
     """
     Return the events that had made a row what it was at an instant, by version; none if it was not there yet.
 
-    Two writers may read the clock in one order and get the lock in the other: the last version that was told by then counts,
+    Two writers may read the clock in one order and get the lock in the other: the last version that was recorded by then counts,
     with everything before it, so that the state is one that really was.
     """
     events = list(list_events_of_subjects(model, [subject_id]))
     # A caller may give a finer `now` than the milliseconds in which the API writes instants and reads them again.
-    told = [position for position, event in enumerate(events) if clock.to_milliseconds(event.created_at) <= at]
-    return events[: told[-1] + 1] if told else []
+    recorded = [position for position, event in enumerate(events) if clock.to_milliseconds(event.created_at) <= at]
+    return events[: recorded[-1] + 1] if recorded else []
 
 
 def fold(events: Iterable[Event]) -> dict[str, Any]:
-    """Return what events of one subject, by version, lead to: the last value that was told of each field, as JSON keeps it."""
+    """Return what events of one subject, by version, lead to: the last value that was recorded of each field, as JSON keeps it."""
     state: dict[str, Any] = {}
     for event in events:
-        state |= event.changed
+        state |= event.changes
     return state
 
 
-def restore(stored: S, events: Iterable[Event]) -> S:
+def rebuild(stored: S, events: Iterable[Event]) -> S:
     """
     Return a row as its events by version, of which there is one at least, had made it; it is not to be saved.
 
     What no event tells, such as personal data, is that of the stored row.
     """
-    model, told = type(stored), list(events)
+    model, recorded = type(stored), list(events)
     fields = {field.attname: field for field in model._meta.concrete_fields if not field.generated}
-    state = {name: getattr(stored, name) for name in model.PERSONAL | model.UNTOLD} | fold(told)
+    state = {name: getattr(stored, name) for name in model.PERSONAL_FIELDS | model.NOT_IN_EVENTS} | fold(recorded)
     values = {name: fields[name].to_python(value) for name, value in state.items() if name in fields}
-    first, last = told[0], told[-1]
+    first, last = recorded[0], recorded[-1]
     return model(**values, created_at=first.created_at, updated_at=last.created_at, version=last.version)
 
 
-def untrue_fields(subject: Subject, events: Iterable[Event]) -> dict[str, tuple[Any, Any]]:
+def find_drift(subject: Subject, events: Iterable[Event]) -> dict[str, tuple[Any, Any]]:
     """
-    Return where a row is not what its events lead to: by field, what was told and what is stored.
+    Return where a row is not what its events lead to: by field, what was recorded and what is stored.
 
-    Leaves out what no event tells (`UNTOLD`, `PERSONAL`). A column that is younger than the row has its default until it is told.
+    Leaves out what no event keeps (`NOT_IN_EVENTS`, `PERSONAL_FIELDS`). A
+    column that is younger than the row has its default until it is recorded.
     """
-    told = list(events)
-    state = fold(told)
-    stored = _as_told({name: value for name, value in told_of(subject).items() if name not in subject.PERSONAL})
-    blank = _as_told(stored_fields(type(subject)()))
+    recorded = list(events)
+    state = fold(recorded)
+    stored = _as_recorded(
+        {name: value for name, value in event_payload(subject).items() if name not in subject.PERSONAL_FIELDS}
+    )
+    blank = _as_recorded(stored_fields(type(subject)()))
     expected = {name: state.get(name, blank[name]) for name in stored}
-    expected["version"], stored["version"] = (told[-1].version if told else 0), subject.version
+    expected["version"], stored["version"] = (recorded[-1].version if recorded else 0), subject.version
     return {name: (expected[name], value) for name, value in stored.items() if expected[name] != value}
 
 
-def _as_told(values: dict[str, Any]) -> dict[str, Any]:
+def _as_recorded(values: dict[str, Any]) -> dict[str, Any]:
     """Return values as an event keeps them, with instants to the millisecond."""
     encoded: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
     return encoded

@@ -32,15 +32,15 @@ class CalledInsideTransaction(RuntimeError):
     """A gateway was called while a database transaction was open."""
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """The other side did not answer, so that we do not know whether it acted."""
 
 
-class NotReached(NoAnswer):
+class ConnectionFailed(NoResponse):
     """The connection was never made, so that the other side cannot have acted."""
 
 
-class AnswerTooLarge(NoAnswer):
+class ResponseTooLarge(NoResponse):
     """The other side answered with more than is ever read, so that we do not know what it says; it may have acted."""
 
 
@@ -71,7 +71,7 @@ class _Adapter(HTTPAdapter):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What came back: the status, the parsed JSON if there was any, and the text."""
 
     status: int
@@ -105,20 +105,20 @@ class Client:
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
         timeout: tuple[float, float] = TIMEOUT,
-    ) -> Answer:
+    ) -> Response:
         """
         Call the peer once and return its answer, whatever its status.
 
-        :raises NotReached: if no connection was made
-        :raises AnswerTooLarge: if the answer has more than 4 MiB, as it is sent or unpacked; the rest is not read
-        :raises NoAnswer: if the connection broke or the time ran out, so that the effect is unknown
+        :raises ConnectionFailed: if no connection was made
+        :raises ResponseTooLarge: if the answer has more than 4 MiB, as it is sent or unpacked; the rest is not read
+        :raises NoResponse: if the connection broke or the time ran out, so that the effect is unknown
         :raises CalledInsideTransaction: if a database transaction is open
         """
         refuse_inside_transaction()
         try:
             with (
                 deadline(_LONGEST_ANSWER) as limit,
-                _lateness_as_no_answer(limit),
+                _lateness_as_no_response(limit),
                 self._session().request(
                     method,
                     f"{self.base_url}{path}",
@@ -134,12 +134,12 @@ class Client:
             ):
                 raw = _read(response)
         except requests.ConnectTimeout as error:
-            raise NotReached(str(error)) from error
+            raise ConnectionFailed(str(error)) from error
         except requests.ConnectionError as error:
-            raise (NotReached if _was_refused(error) else NoAnswer)(str(error)) from error
+            raise (ConnectionFailed if _was_refused(error) else NoResponse)(str(error)) from error
         except (requests.RequestException, HTTPError) as error:
-            raise NoAnswer(str(error)) from error
-        return Answer(
+            raise NoResponse(str(error)) from error
+        return Response(
             status=response.status_code, body=_json_or_none(raw), text=raw.decode("utf-8", "replace")[:65_536]
         )
 
@@ -172,28 +172,28 @@ def _was_refused(error: requests.ConnectionError) -> bool:
 
 
 @contextmanager
-def _lateness_as_no_answer(limit: Deadline) -> Iterator[None]:
-    """Turn the end of a call by its deadline into NoAnswer, whether what was cut off looks broken or whole."""
+def _lateness_as_no_response(limit: Deadline) -> Iterator[None]:
+    """Turn the end of a call by its deadline into NoResponse, whether what was cut off looks broken or whole."""
     try:
         yield
     except (requests.RequestException, HTTPError) as error:
         if limit.is_over:
-            raise NoAnswer(_TOO_LATE) from error
+            raise NoResponse(_TOO_LATE) from error
         raise
     if limit.is_over:
-        raise NoAnswer(_TOO_LATE)
+        raise NoResponse(_TOO_LATE)
 
 
 def _read(response: requests.Response) -> bytes:
     # Piece by piece: `requests` would read whatever comes, and what is announced as too large need not be read at all.
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced[:20]) > _LARGEST_ANSWER:
-        raise AnswerTooLarge(_TOO_LARGE)
+        raise ResponseTooLarge(_TOO_LARGE)
     raw = bytearray()
     while piece := response.raw.read1(65_536, decode_content=True):
         raw += piece
         if len(raw) > _LARGEST_ANSWER:
-            raise AnswerTooLarge(_TOO_LARGE)
+            raise ResponseTooLarge(_TOO_LARGE)
     return bytes(raw)
 
 

@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 from apps.core.errors import Conflict, Unauthenticated, Unprocessable
 from apps.core.models import IdempotencyKey
 
-KEPT_FOR = timedelta(days=7)
+KEY_TTL = timedelta(days=7)
 _ROUTE_LENGTH = 160
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -31,7 +31,7 @@ class RequestInFlight(Conflict):
 
 
 @dataclass(frozen=True)
-class StoredAnswer:
+class StoredResponse:
     """The answer that the first request got: its status, its body as bytes, and the headers that belong to it."""
 
     status: int
@@ -41,7 +41,7 @@ class StoredAnswer:
 
 def claim(
     *, principal: str, user_id: UUID | None = None, route: str, key: str, fingerprint: str, now: datetime
-) -> StoredAnswer | None:
+) -> StoredResponse | None:
     """
     Claim a key for this request inside the caller's transaction, or return the answer that it got before.
 
@@ -64,14 +64,14 @@ def claim(
         raise IdempotencyKeyReused
     if row.status is None:
         return None
-    return StoredAnswer(status=row.status, body=bytes(row.body or b""), headers=row.headers)
+    return StoredResponse(status=row.status, body=bytes(row.body or b""), headers=row.headers)
 
 
 def _claim_row(*, principal: str, user_id: UUID | None, route: str, key: str, fingerprint: str, now: datetime) -> None:
     users = get_user_model()._meta.db_table
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            # The lock, held until the transaction ends, lets `forget_answers` wait for the requests of a person.
+            # The lock, held until the transaction ends, lets `delete_stored_responses` wait for the requests of a person.
             cursor.execute(
                 "SELECT set_config('lock_timeout', '250ms', true), pg_advisory_xact_lock_shared(%s)",
                 [_lock_key(principal)],
@@ -85,7 +85,7 @@ def _claim_row(*, principal: str, user_id: UUID | None, route: str, key: str, fi
                 " SELECT %s, %s, %s, %s, '{}', %s, %s"
                 f" WHERE %s::uuid IS NULL OR EXISTS (SELECT FROM {users} WHERE id = %s AND is_active)"
                 " ON CONFLICT (principal, key) DO NOTHING",
-                [principal, route[:_ROUTE_LENGTH], key, fingerprint, now, now + KEPT_FOR, user_id, user_id],
+                [principal, route[:_ROUTE_LENGTH], key, fingerprint, now, now + KEY_TTL, user_id, user_id],
             )
             cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
     except OperationalError as error:
@@ -94,7 +94,7 @@ def _claim_row(*, principal: str, user_id: UUID | None, route: str, key: str, fi
         raise
 
 
-def store(*, principal: str, key: str, answer: StoredAnswer) -> None:
+def store(*, principal: str, key: str, answer: StoredResponse) -> None:
     """Keep the answer of the request that holds the claim, in the same transaction."""
     IdempotencyKey.objects.filter(principal=principal, key=key).update(
         status=answer.status, body=answer.body, headers=dict(answer.headers)
@@ -106,7 +106,7 @@ def _lock_key(principal: str) -> int:
     return int.from_bytes(digest[:8], signed=True)
 
 
-def forget_answers(*, principal: str) -> int:
+def delete_stored_responses(*, principal: str) -> int:
     """
     Delete the answers that are kept for a person, and return how many; call it before any row is locked.
 
@@ -135,16 +135,16 @@ def run_once(
         if stored is not None:
             return stored.body.decode(), True
         text = effect()
-        store(principal=principal, key=key, answer=StoredAnswer(status=200, body=text.encode(), headers={}))
+        store(principal=principal, key=key, answer=StoredResponse(status=200, body=text.encode(), headers={}))
     return text, False
 
 
-def is_known(*, principal: str, key: str) -> bool:
+def has_stored_response(*, principal: str, key: str) -> bool:
     """Test if a request with a key has been answered."""
     return IdempotencyKey.objects.filter(principal=principal, key=key, status__isnull=False).exists()
 
 
-def forget_expired(*, now: datetime) -> int:
+def delete_expired(*, now: datetime) -> int:
     """Delete the keys whose time is over and return how many."""
     deleted, _ = IdempotencyKey.objects.filter(expires_at__lt=now).delete()
     return deleted

@@ -19,7 +19,7 @@ _LENGTH = 26
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 
 
-class NoSuchId(NotFound):
+class IdNotFound(NotFound):
     message = "There is no such object."
     code = "not_found"
 
@@ -49,18 +49,18 @@ def decode(prefix: str, text: str) -> UUID:
     """
     Return the UUID behind a public id.
 
-    :raises NoSuchId: if the text is not an id of that kind; a wrong id and an absent object look the same
+    :raises IdNotFound: if the text is not an id of that kind; a wrong id and an absent object look the same
     """
     head, _, body = text.partition("_")
     if head != prefix or len(body) != _LENGTH:
-        raise NoSuchId
+        raise IdNotFound
 
     number = 0
     for character in body:
         value = _VALUES.get(character)
         if value is None:
-            raise NoSuchId
+            raise IdNotFound
         number = number << 5 | value
     if number >> 128:
-        raise NoSuchId
+        raise IdNotFound
     return UUID(int=number)

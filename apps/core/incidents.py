@@ -38,8 +38,8 @@ def report_incident(*, kind: str, key: str, detail: str, now: datetime) -> None:
         return
 
     log.error("incident_opened", kind=kind, key=key, detail=detail[:500])
-    changed = stored_fields(incident, "kind", "key", "first_seen_at", "resolved_at")
-    record(INCIDENT_OPENED, subject=incident, actor=SYSTEM, changed=changed, now=now)
+    changes = stored_fields(incident, "kind", "key", "first_seen_at", "resolved_at")
+    record(INCIDENT_OPENED, subject=incident, actor=SYSTEM, changes=changes, now=now)
 
 
 def _count_again(*, kind: str, key: str, detail: str, now: datetime) -> bool:
@@ -61,8 +61,8 @@ def resolve_incident(*, kind: str, key: str, now: datetime) -> bool:
             return False
         incident = Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=False).order_by("-pk")[0]
         log.warning("incident_resolved", kind=kind, key=key)
-        changed = stored_fields(incident, "resolved_at")
-        record(INCIDENT_RESOLVED, subject=incident, actor=SYSTEM, changed=changed, now=now)
+        changes = stored_fields(incident, "resolved_at")
+        record(INCIDENT_RESOLVED, subject=incident, actor=SYSTEM, changes=changes, now=now)
     return True
 
 

@@ -1,4 +1,4 @@
-"""What must hold of events, their deliveries, idempotency keys and the database itself."""
+"""What must hold of events, their handler runs, idempotency keys and the database itself."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ def _missing_triggers(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
 def _hints_sent_too_often(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
     cursor.execute(
         """
-        SELECT id, queue, resends, created_at, sent_at FROM core_delivery
+        SELECT id, queue, resends, created_at, sent_at FROM core_handlerrun
         WHERE num_nonnulls(done_at, parked_at, send_after) = 0 AND resends > 0
           AND sent_at < created_at + %(wait)s * (power(2, least(resends, %(doublings)s)) - 1)
         """,
@@ -31,34 +31,34 @@ def _hints_sent_too_often(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _untold_rows(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
+def _unrecorded_changes(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
     """
-    Rows whose version is not that of their last event, or whose status is not the last that was told.
+    Rows whose version is not that of their last event, or whose status is not the last that was recorded.
 
     All kinds of rows that make news, found by their class: a kind that is added is checked without being named here. Of those
-    that are never deleted, also what was told of a row that is not there.
+    that are never deleted, also what was recorded of a row that is not there.
     """
     kinds = [model for model in apps.get_models() if issubclass(model, Subject)]
-    cursor.execute(" UNION ALL ".join(_untold(model) for model in kinds))
-    names = ("kind", "id", "version", "told_version", "status", "told_status")
+    cursor.execute(" UNION ALL ".join(_unrecorded_changes_of(model) for model in kinds))
+    names = ("kind", "id", "version", "recorded_version", "status", "recorded_status")
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _untold(model: type[Subject]) -> str:
+def _unrecorded_changes_of(model: type[Subject]) -> str:
     kind, table = model._meta.label_lower, model._meta.db_table
     has_status = any(field.name == "status" for field in model._meta.concrete_fields)
     status = "r.status" if has_status else "NULL::text"
-    untold = ", ".join(f"'{each}'" for each in sorted(model.UNTOLD_STATUSES))
-    is_told = f"{status} NOT IN ({untold}) AND " if untold else ""
+    unrecorded = ", ".join(f"'{each}'" for each in sorted(model.STATUSES_NOT_IN_EVENTS))
+    is_recorded = f"{status} NOT IN ({unrecorded}) AND " if unrecorded else ""
     is_kept = NOT_DELETED in getattr(model._meta, "triggers", ())
     return f"""
-        SELECT '{kind}', coalesce(r.id, told.subject_id), r.version, told.version, {status}, told.status FROM {table} r
+        SELECT '{kind}', coalesce(r.id, recorded.subject_id), r.version, recorded.version, {status}, recorded.status FROM {table} r
         {"FULL" if is_kept else "LEFT"} JOIN (
             SELECT subject_id, max(version) AS version,
-                   (array_agg(changed ->> 'status' ORDER BY version DESC) FILTER (WHERE changed ? 'status'))[1] AS status
+                   (array_agg(changes ->> 'status' ORDER BY version DESC) FILTER (WHERE changes ? 'status'))[1] AS status
             FROM core_event WHERE subject_type = '{kind}' GROUP BY subject_id
-        ) told ON told.subject_id = r.id
-        WHERE r.version IS DISTINCT FROM coalesce(told.version, 0) OR ({is_told}{status} <> told.status)
+        ) recorded ON recorded.subject_id = r.id
+        WHERE r.version IS DISTINCT FROM coalesce(recorded.version, 0) OR ({is_recorded}{status} <> recorded.status)
     """  # noqa: S608 - names of our own tables
 
 
@@ -75,39 +75,39 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-37b",
-        name="every_change_is_told",
-        statement="Every row that makes news is at the version and in the status that its last event told.",
-        sql=_untold_rows,
+        name="every_change_is_recorded",
+        statement="Every row that makes news is at the version and in the status that its last event recorded.",
+        sql=_unrecorded_changes,
     ),
     Invariant(
         id="INV-38",
-        name="news_travels",
-        statement="No event waits in the outbox, and no delivery is open, for more than ten minutes without being parked.",
-        settles_in=600,
+        name="events_are_handled",
+        statement="No event waits in the outbox, and no handler run is open, for more than ten minutes without being parked.",
+        grace_seconds=600,
         sql="""
             SELECT 'outbox' AS waiting, event_id AS id, created_at FROM core_outbox
             WHERE created_at < %(now)s - interval '10 minutes'
             UNION ALL
-            SELECT 'delivery', id, created_at FROM core_delivery
+            SELECT 'handler_run', id, created_at FROM core_handlerrun
             WHERE done_at IS NULL AND parked_at IS NULL AND created_at < %(now)s - interval '10 minutes'
               AND (starts = 0 OR started_at < %(now)s - interval '10 minutes')
         """,
     ),
     Invariant(
         id="INV-38b",
-        name="nothing_is_parked",
-        statement="No delivery is parked: what staff must look at is looked at within a day.",
-        settles_in=86_400,
+        name="no_handler_run_stays_parked",
+        statement="No handler run is parked: what staff must look at is looked at within a day.",
+        grace_seconds=86_400,
         sql="""
-            SELECT id, handler, starts, parked_at, left(last_error, 200) AS error FROM core_delivery
+            SELECT id, handler, starts, parked_at, left(last_error, 200) AS error FROM core_handlerrun
             WHERE parked_at < %(now)s - interval '1 day'
         """,
     ),
     Invariant(
         id="INV-38c",
-        name="deliveries_are_sent_or_to_be_sent",
-        statement="Every delivery has a hint that was sent, or a time at which one will be.",
-        sql="SELECT id, handler, created_at FROM core_delivery WHERE sent_at IS NULL AND send_after IS NULL",
+        name="handler_runs_are_sent_or_scheduled",
+        statement="Every handler run has a hint that was sent, or a time at which one will be.",
+        sql="SELECT id, handler, created_at FROM core_handlerrun WHERE sent_at IS NULL AND send_after IS NULL",
     ),
     Invariant(
         id="INV-38d",
@@ -117,17 +117,17 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-39",
-        name="each_handler_hears_once",
-        statement="There is at most one delivery for an event and a handler, and none is both done and parked.",
+        name="one_handler_run_per_event_and_handler",
+        statement="There is at most one handler run for an event and a handler, and none is both done and parked.",
         sql="""
-            SELECT event_id, handler, count(*) AS deliveries FROM core_delivery
+            SELECT event_id, handler, count(*) AS handler_runs FROM core_handlerrun
             GROUP BY event_id, handler
             HAVING count(*) > 1 OR bool_or(done_at IS NOT NULL AND parked_at IS NOT NULL)
         """,
     ),
     Invariant(
         id="INV-53",
-        name="incidents_are_true",
+        name="incidents_are_consistent",
         statement="At most one incident per kind and key is open, and none was last seen before it was first seen.",
         sql="""
             SELECT min(id::text) AS id, kind, key, count(*) AS open FROM core_incident

@@ -1,4 +1,4 @@
-"""What every table shares, and core's own tables: events, their deliveries, idempotency keys, audit runs, incidents."""
+"""What every table shares, and core's own tables: events, their handler runs, idempotency keys, audit runs, incidents."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -88,11 +88,11 @@ class Subject(Record):
     """
 
     #: The columns that no event tells: notes of workers about their own work, not about what happened.
-    UNTOLD: ClassVar[frozenset[str]] = frozenset()
+    NOT_IN_EVENTS: ClassVar[frozenset[str]] = frozenset()
     #: The statuses that are such a note: a worker is at it, and what comes of it will be told.
-    UNTOLD_STATUSES: ClassVar[frozenset[str]] = frozenset()
+    STATUSES_NOT_IN_EVENTS: ClassVar[frozenset[str]] = frozenset()
     #: The columns with personal data. No event keeps their values, so that erasing the row erases them everywhere.
-    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+    PERSONAL_FIELDS: ClassVar[frozenset[str]] = frozenset()
 
     version = models.PositiveIntegerField(default=0)
     metadata = models.JSONField(default=dict, blank=True)
@@ -119,7 +119,7 @@ class Event(models.Model):
     root_id = models.UUIDField(null=True)
     actor = models.CharField(max_length=200)
     request_id = models.CharField(max_length=80, blank=True)
-    changed = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    changes = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField()
 
@@ -142,7 +142,7 @@ class Event(models.Model):
 
 
 class Outbox(models.Model):
-    """An event that the relay has not yet turned into deliveries. The row goes when it has."""
+    """An event that the relay has not yet turned into handler runs. The row goes when it has."""
 
     id = models.BigAutoField(primary_key=True)
     event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="+")
@@ -166,19 +166,19 @@ def all_null(*names: str) -> models.Q:
     return models.Q(Exact(nonnulls, models.Value(0)))
 
 
-class Delivery(models.Model):
+class HandlerRun(models.Model):
     """
     One event on its way to one handler; `done_at` is the receipt, written in the transaction of the handler's effect.
 
     `send_after` is when a hint is sent next. It is null while the broker has one that no worker has begun: then `sent_at` says
-    since when, and `resends` how often it was sent again because the broker had lost it. A delivery that starts too often
+    since when, and `resends` how often it was sent again because the broker had lost it. A handler run that starts too often
     without being done is parked for staff, with its last error.
     """
 
-    PREFIX = "dlv"
+    PREFIX = "hrun"
 
     id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
-    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="deliveries")
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="handler_runs")
     handler = models.CharField(max_length=160)
     queue = models.CharField(max_length=40)
     created_at = models.DateTimeField()
@@ -192,33 +192,33 @@ class Delivery(models.Model):
     last_error = models.TextField(blank=True)
 
     class Meta:
-        verbose_name_plural = "deliveries"
+        verbose_name = "handler run"
         constraints = [
-            models.UniqueConstraint(fields=["event", "handler"], name="one_delivery_per_event_and_handler"),
+            models.UniqueConstraint(fields=["event", "handler"], name="one_handler_run_per_event_and_handler"),
             models.CheckConstraint(
                 condition=models.Q(done_at__isnull=True) | models.Q(parked_at__isnull=True),
-                name="delivery_is_not_both_done_and_parked",
+                name="handler_run_is_not_done_and_parked",
             ),
             models.CheckConstraint(
                 condition=models.Q(sent_at__isnull=False) | models.Q(send_after__isnull=False),
-                name="delivery_is_sent_or_to_be_sent",
+                name="handler_run_is_sent_or_scheduled",
             ),
         ]
         indexes = [
             models.Index(
                 fields=["send_after"],
-                name="delivery_open",
+                name="handler_run_open",
                 condition=models.Q(done_at__isnull=True, parked_at__isnull=True),
             ),
-            models.Index(fields=["parked_at"], name="delivery_parked", condition=models.Q(parked_at__isnull=False)),
+            models.Index(fields=["parked_at"], name="handler_run_parked", condition=models.Q(parked_at__isnull=False)),
             models.Index(
                 fields=["queue", "sent_at"],
-                name="delivery_sent",
+                name="handler_run_sent",
                 condition=all_null("done_at", "parked_at", "send_after"),
             ),
             models.Index(
                 fields=["queue", "started_at"],
-                name="delivery_by_start",
+                name="handler_run_by_start",
                 condition=models.Q(started_at__isnull=False),
             ),
         ]
@@ -280,7 +280,7 @@ class Incident(Subject):
     """
 
     PREFIX = "inc"
-    UNTOLD = frozenset({"last_seen_at", "count", "detail"})
+    NOT_IN_EVENTS = frozenset({"last_seen_at", "count", "detail"})
 
     kind = models.CharField(max_length=60)
     key = models.CharField(max_length=100, help_text="What it is about, such as the name of a gateway.")

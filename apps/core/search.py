@@ -66,7 +66,7 @@ class SearchTerm:
         return self.text if _REFERENCE.fullmatch(self.text) and any(map(str.isdigit, self.text)) else ""
 
     @cached_property
-    def writings(self) -> list[str]:
+    def case_variants(self) -> list[str]:
         """The reference as typed, in capitals and in small letters: banks print the same reference in either."""
         return sorted({self.reference, self.reference.upper(), self.reference.lower()}) if self.reference else []
 
@@ -85,7 +85,7 @@ class SearchTerm:
             return None
 
 
-def read_query(text: str) -> SearchTerm:
+def parse_query(text: str) -> SearchTerm:
     """
     Return what a client of the API searches for by `q`.
 
@@ -97,11 +97,11 @@ def read_query(text: str) -> SearchTerm:
 
 
 def name_vector(*fields: str) -> SearchVector:
-    """Return the words of names, as a GIN index keeps them and `having_words` looks for them."""
+    """Return the words of names, as a GIN index keeps them and `filter_by_words` looks for them."""
     return SearchVector(*fields, config=NAME_CONFIG)
 
 
-def having_words(rows: "QuerySet[Any]", words: Iterable[str], *fields: str) -> "QuerySet[Any]":
+def filter_by_words(rows: "QuerySet[Any]", words: Iterable[str], *fields: str) -> "QuerySet[Any]":
     """Narrow rows to those whose names have words that begin so, in any order: `rao ash` finds Asha Rao."""
     query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config=NAME_CONFIG)
     return rows.alias(name_words=name_vector(*fields)).filter(name_words=query)

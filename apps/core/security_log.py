@@ -16,5 +16,5 @@ log = structlog.get_logger("security")
 
 
 def log_security_event(event: str, **facts: Any) -> None:
-    """Leave a line with the facts and the caller's address; log events are named like `log_in_refused`."""
+    """Leave a line with the facts and the caller's address; log events are named like `log_in_failed`."""
     log.warning(event, ip=current_client_ip.get(), **facts)

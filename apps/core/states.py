@@ -12,17 +12,17 @@ class InvalidTransition(Conflict):
     message = "It is {0} and cannot become {1}."
 
 
-def by_table(table: Mapping[State, Collection[State]]) -> Callable[..., State]:
+def transition_table(table: Mapping[State, Collection[State]]) -> Callable[..., State]:
     """
-    Return an app's `change(current, to=...)`, which allows the moves of a table alone.
+    Return an app's `transition(current, to=...)`, which allows the moves of a table alone.
 
     The returned function raises InvalidTransition with the moves that are allowed.
     """
 
-    def change(current: State, *, to: State) -> State:
+    def transition(current: State, *, to: State) -> State:
         allowed = table.get(current, ())
         if to not in allowed:
             raise InvalidTransition(current, to, details=[{"allowed": sorted(str(state) for state in allowed)}])
         return to
 
-    return change
+    return transition

@@ -9,21 +9,21 @@ from celery import current_app, shared_task
 from kombu.exceptions import ChannelError
 
 from apps.core import audit, clock, idempotency, relay
-from apps.core.models import Delivery
+from apps.core.models import HandlerRun
 
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name="core.deliver")
-def deliver(delivery_id: str, sent_at: str = "", **_: object) -> None:
-    """Carry out one delivery; being called twice for it, or never, does no harm."""
-    relay.carry_out(UUID(delivery_id), hint_sent_at=datetime.fromisoformat(sent_at) if sent_at else None)
+@shared_task(name="core.run_handler")
+def run_handler(handler_run_id: str, sent_at: str = "", **_: object) -> None:
+    """Carry out one handler run; being called twice for it, or never, does no harm."""
+    relay.run_handler(UUID(handler_run_id), hint_sent_at=datetime.fromisoformat(sent_at) if sent_at else None)
 
 
-@shared_task(name="core.forget_idempotency_keys", expires=3600)
-def forget_idempotency_keys(**_: object) -> None:
+@shared_task(name="core.delete_expired_idempotency_keys", expires=3600)
+def delete_expired_idempotency_keys(**_: object) -> None:
     """Delete the idempotency keys whose time is over."""
-    idempotency.forget_expired(now=clock.now())
+    idempotency.delete_expired(now=clock.now())
 
 
 @shared_task(name="core.audit", expires=60, soft_time_limit=540, time_limit=600)
@@ -35,16 +35,19 @@ def run_audit(**_: object) -> None:
     """
     try:
         report = audit.run(now=clock.now(), is_alone=True)
-    except audit.AuditRunning:
-        log.info("audit_still_running")
+    except audit.AuditInProgress:
+        log.info("audit_in_progress")
         return
-    audit.keep(report)
+    audit.store_report(report)
 
 
-def send(delivery: Delivery) -> None:
-    """Put the hint for a delivery on its queue; the caller copes with a broker that is away."""
-    hint = {"delivery_id": str(delivery.pk), "sent_at": delivery.sent_at.isoformat() if delivery.sent_at else ""}
-    deliver.apply_async(kwargs=hint, queue=delivery.queue, retry=False)
+def send_hint(handler_run: HandlerRun) -> None:
+    """Put the hint for a handler run on its queue; the caller copes with a broker that is away."""
+    hint = {
+        "handler_run_id": str(handler_run.pk),
+        "sent_at": handler_run.sent_at.isoformat() if handler_run.sent_at else "",
+    }
+    run_handler.apply_async(kwargs=hint, queue=handler_run.queue, retry=False)
 
 
 def count_hints(queue: str) -> int:

@@ -87,7 +87,7 @@ def _redis() -> str:
     return "ok"
 
 
-class BooksCollector:
+class MetricsCollector:
     """Metrics read from the truth when they are asked for: the last audit, and news on its way."""
 
     def collect(self) -> Any:
@@ -99,8 +99,10 @@ class BooksCollector:
             value = gauge.read()
             if value is not None:
                 yield GaugeMetricFamily(gauge.name, gauge.statement, value=value)
-        for name, value in relay.backlog(now=clock.now()).items():
-            yield GaugeMetricFamily(f"bahi_{name}", f"News on its way: {name.replace('_', ' ')}.", value=value)
+        for name, value in relay.measure_backlog(now=clock.now()).items():
+            yield GaugeMetricFamily(
+                f"bahi_{name}", f"Events and handler runs that wait: {name.replace('_', ' ')}.", value=value
+            )
 
 
 def _incident_metrics() -> Any:
@@ -133,7 +135,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         text = "This page is for operators: send Authorization: Bearer, with the METRICS_TOKEN of this installation.\n"
         return HttpResponse(text, status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(BooksCollector())
+    registry.register(MetricsCollector())
     return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -148,29 +150,29 @@ def favicon(request: HttpRequest) -> HttpResponse:
 
 
 #: Media type -> the OpenAPI document, which is the same for everybody and costs a good part of a second.
-_descriptions: dict[str, bytes] = {}
+_schemas: dict[str, bytes] = {}
 
 
 #: What `?format=` may be, for those who open the document in a browser; other clients say it in `Accept`.
 _DESCRIPTION_FORMATS: dict[str, Any] = {"json": OpenApiJsonRenderer2, "yaml": OpenApiYamlRenderer}
 
 
-class DescriptionView(SpectacularAPIView):
+class SchemaView(SpectacularAPIView):
     """The OpenAPI document, worked out once; whatever else the query says, it is in English and of this version."""
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         named = _DESCRIPTION_FORMATS.get(request.query_params.get("format", ""))
         renderer: Any = request.accepted_renderer if named is None else named()
-        if renderer.media_type not in _descriptions:
-            _descriptions[renderer.media_type] = renderer.render(describe_api(), renderer_context={})
+        if renderer.media_type not in _schemas:
+            _schemas[renderer.media_type] = renderer.render(describe_api(), renderer_context={})
         return HttpResponse(
-            _descriptions[renderer.media_type],
+            _schemas[renderer.media_type],
             content_type=f"{renderer.media_type}; charset={renderer.charset or 'utf-8'}",
         )
 
 
-class DescriptionPage(SpectacularSwaggerSplitView):
+class SwaggerView(SpectacularSwaggerSplitView):
     """The page that shows the document; its script is an answer of its own, for no policy of ours lets one run inside a page."""
 
     @extend_schema(exclude=True)

@@ -9,13 +9,13 @@ from celery.worker.state import maybe_shutdown
 
 log = structlog.get_logger(__name__)
 
-PAUSE_WITHOUT_BROKER = 1.0
+BROKER_RETRY_SECONDS = 1.0
 #: A key that is written to find out whether the broker accepts writes; it expires by itself.
 _PROBE = "bahi:probe"
-_PROBE_LASTS_MS = 1_000
+_PROBE_TTL_MS = 1_000
 
 
-class PatientConsumer(Consumer):
+class BrokerWaitingConsumer(Consumer):
     """
     Celery's consumer, which connects again only when its broker accepts writes.
 
@@ -33,14 +33,14 @@ class PatientConsumer(Consumer):
         self._wait(exc)
 
     def _wait(self, failure: Exception) -> None:
-        log.warning("worker_without_broker", error=str(failure))
-        while not accepts_writes(self.app):
+        log.warning("worker_broker_unavailable", error=str(failure))
+        while not probe_broker(self.app):
             maybe_shutdown()
-            time.sleep(PAUSE_WITHOUT_BROKER)
-        log.info("worker_found_broker")
+            time.sleep(BROKER_RETRY_SECONDS)
+        log.info("worker_broker_available")
 
 
-def accepts_writes(app: Any) -> bool:
+def probe_broker(app: Any) -> bool:
     """Test if the broker of a Celery application can be reached and accepts writes."""
     connection = app.connection_for_read()
     try:
@@ -48,7 +48,7 @@ def accepts_writes(app: Any) -> bool:
         with connection.channel() as channel:
             client = getattr(channel, "client", None)  # brokers other than Redis have none
             if client is not None:
-                client.set(_PROBE, "", px=_PROBE_LASTS_MS)
+                client.set(_PROBE, "", px=_PROBE_TTL_MS)
     except (*connection.connection_errors, *connection.channel_errors):
         return False
     finally:

@@ -13,12 +13,12 @@ from django.utils.safestring import SafeString
 from apps.accounts import selectors as accounts
 from apps.accounts import services as accounts_services
 from apps.core import clock, ids
-from apps.core.admin_actions import act_for, add_forecast
-from apps.core.admin_contacts import may_read_contacts
+from apps.core.admin_actions import add_forecast, staff_actor
+from apps.core.admin_contacts import can_read_contacts
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_search import Finder, add_finder
-from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, on_one_line
+from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, join_nonempty, link
 from apps.core.dates import format_day
 from apps.core.errors import BahiError
 from apps.core.money import rupees
@@ -124,15 +124,15 @@ class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
 
     @admin.display(description="Sold by")
     def sold_by(self, invoice: Invoice) -> str:
-        return on_one_line(invoice.seller, _PARTY)
+        return join_nonempty(invoice.seller, _PARTY)
 
     @admin.display(description="Billed to")
     def billed_to(self, invoice: Invoice) -> str:
-        return on_one_line(invoice.buyer, _PARTY)
+        return join_nonempty(invoice.buyer, _PARTY)
 
     @admin.display(description="Shipped to")
     def shipped_to(self, invoice: Invoice) -> str:
-        return on_one_line(invoice.shipping_address, _PARTY)
+        return join_nonempty(invoice.shipping_address, _PARTY)
 
     @admin.display(description="Place of supply")
     def place(self, invoice: Invoice) -> str:
@@ -159,13 +159,13 @@ class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
             _, content = selectors.get_document(invoice.pk)
         except BahiError as error:
             raise Http404(error.text)
-        if not may_read_contacts(request):
+        if not can_read_contacts(request):
             user: Any = request.user
-            accounts_services.record_contacts_shown(
+            accounts_services.record_contact_details_view(
                 user_id=user.pk,
                 page=request.path,
                 public_ids=[invoice.public_id, ids.encode("cus", invoice.customer_id)],
-                actor=act_for(request),
+                actor=staff_actor(request),
                 now=clock.now(),
             )
         return FileResponse(
@@ -233,7 +233,7 @@ def _notes_of_refund(refund: Any) -> list[tuple[Any, ...]]:
         return [
             (_link(note), format_day(note.invoice_date), rupees(note.total_amount), _pdf_link(note)) for note in notes
         ]
-    reason = selectors.find_reason_to_withhold(refund.pk)
+    reason = selectors.find_skip_reason(refund.pk)
     return [(credit_note_skipped(reason), "", "", "")] if reason else []
 
 
@@ -270,19 +270,21 @@ add_panel(
 )
 
 
-def _documents_of_cancelling(order: Any) -> list[tuple[str, str]]:
-    return [("Documents", _document_forecast(invoice)) for invoice in selectors.list_invoices_of_order(order.pk)]
+def _cancellation_forecast(order: Any) -> list[tuple[str, str]]:
+    return [
+        ("Documents", _document_after_cancellation(invoice)) for invoice in selectors.list_invoices_of_order(order.pk)
+    ]
 
 
-def _document_forecast(invoice: Invoice) -> str:
-    left = invoice.total_amount - selectors.sum_credited(invoice.pk).total
+def _document_after_cancellation(invoice: Invoice) -> str:
+    left = invoice.total_amount - selectors.sum_credited_amounts(invoice.pk).total
     return (
         f"{invoice.get_type_display()} {invoice.number} of {rupees(invoice.total_amount)} stays as it is."
         f" Credit notes for the remaining {rupees(left)} are issued with their refunds."
     )
 
 
-add_forecast("orders.order", "cancel", _documents_of_cancelling)
+add_forecast("orders.order", "cancel", _cancellation_forecast)
 
 
 def _describe_document(invoice: Invoice, request: HttpRequest) -> tuple[str, str]:
@@ -302,22 +304,22 @@ add_finder(
 )
 
 
-def _documents_of_refunding(order: Any) -> list[tuple[str, str]]:
-    return [("Documents", _fate_after_refund(sold)) for sold in selectors.list_invoices_of_order(order.pk)]
+def _refund_forecast(order: Any) -> list[tuple[str, str]]:
+    return [("Documents", _document_after_refund(sold)) for sold in selectors.list_invoices_of_order(order.pk)]
 
 
-def _fate_after_refund(sold: Invoice) -> str:
+def _document_after_refund(sold: Invoice) -> str:
     return (
         f"{sold.get_type_display()} {sold.number} of {rupees(sold.total_amount)} stays as it is."
         " A credit note of the refunded amount is issued once the refund is paid."
     )
 
 
-add_forecast("orders.order", "refund", _documents_of_refunding)
+add_forecast("orders.order", "refund", _refund_forecast)
 
 
 def _documents_of_approving(refund: Any) -> list[tuple[str, str]]:
-    return _documents_of_refunding(refund.order)
+    return _refund_forecast(refund.order)
 
 
 add_forecast("payments.refund", "approve", _documents_of_approving)

@@ -6,4 +6,4 @@ INVOICE_RENDERED = "invoicing.invoice.rendered"
 CREDIT_NOTE_ISSUED = "invoicing.credit_note.issued"
 CREDIT_NOTE_RENDERED = "invoicing.credit_note.rendered"
 #: Of a refund that gets no credit note; its reason says why. The subject is the refund.
-CREDIT_NOTE_WITHHELD = "invoicing.credit_note.withheld"
+CREDIT_NOTE_SKIPPED = "invoicing.credit_note.skipped"

@@ -18,15 +18,15 @@ _BOUNDS = ("gte", "gt", "lte", "lt")
 PARAMS = ("order_id", "number", *(f"created_at[{bound}]" for bound in _BOUNDS))
 
 
-class BadFilter(Invalid):
+class InvalidFilter(Invalid):
     message = "{0} is not what it should be: {1}."
 
 
-def narrow(invoices: "QuerySet[Any]", params: dict[str, str]) -> "QuerySet[Any]":
+def filter_documents(invoices: "QuerySet[Any]", params: dict[str, str]) -> "QuerySet[Any]":
     """
     Narrow a list of documents by order, number and a range of time.
 
-    :raises BadFilter: if a value cannot be read
+    :raises InvalidFilter: if a value cannot be read
     """
     if "order_id" in params:
         invoices = invoices.filter(order_id=_order_id(params["order_id"]))
@@ -39,7 +39,7 @@ def narrow(invoices: "QuerySet[Any]", params: dict[str, str]) -> "QuerySet[Any]"
     return invoices
 
 
-def scope_of(params: dict[str, str], *, user_id: UUID, of: str = "invoices") -> str:
+def cursor_scope(params: dict[str, str], *, user_id: UUID, of: str = "invoices") -> str:
     """Return a name for one person's list with these filters, to which its cursors are bound."""
     return f"{of}:{user_id}?" + "&".join(f"{name}={params[name]}" for name in PARAMS if name in params)
 
@@ -48,17 +48,17 @@ def _order_id(text: str) -> Any:
     try:
         return ids.decode("ord", text)
     except NotFound:
-        raise BadFilter("order_id", "an id of the form ord_...", param="order_id")
+        raise InvalidFilter("order_id", "an id of the form ord_...", param="order_id")
 
 
 def _number(text: str) -> str:
     if not _NUMBER.fullmatch(text):
-        raise BadFilter("number", "the number of a document, such as INV260000123", param="number")
+        raise InvalidFilter("number", "the number of a document, such as INV260000123", param="number")
     return text.upper()
 
 
 def _instant(name: str, text: str) -> datetime:
     instant = parse_instant(text)
     if instant is None:
-        raise BadFilter(name, "an instant such as 2026-11-21T05:30:00Z", param=name)
+        raise InvalidFilter(name, "an instant such as 2026-11-21T05:30:00Z", param=name)
     return instant

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from apps.core.relay import talks_outside
+from apps.core.relay import calls_external
 from apps.invoicing import services
 
 
@@ -18,13 +18,13 @@ def issue_credit_note_for_refund(*, event: Event, now: datetime) -> None:
     services.issue_credit_note(refund_id=event.subject_id, actor=SYSTEM, now=now)
 
 
-def issue_waiting_credit_notes(*, event: Event, now: datetime) -> None:
+def issue_pending_credit_notes(*, event: Event, now: datetime) -> None:
     """Decide on the refunds that came before the order's invoice, now that it is there or never will be."""
     assert event.root_id is not None  # noqa: S101 - news of orders and documents has its order as root
-    services.credit_refunds_of_order(order_id=event.root_id, actor=SYSTEM, now=now)
+    services.issue_pending_credit_notes(order_id=event.root_id, actor=SYSTEM, now=now)
 
 
-@talks_outside
+@calls_external
 def render_invoice(*, event: Event, now: datetime) -> None:
     """Make the PDF of a document that was issued; outside a transaction, as it writes a file."""
     services.render_document(invoice_id=event.subject_id, now=now)

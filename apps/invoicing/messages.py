@@ -1,15 +1,15 @@
 """The sentences that staff read about documents."""
 
 #: Why a refund has no credit note, by the reason that its event has.
-_WITHHELD = {
+_SKIPPED = {
     "never_invoiced": "No credit note: the order was never invoiced.",
-    "before_the_sale": "No credit note: the money went back before anything was sold.",
+    "refunded_before_sale": "No credit note: the money went back before anything was sold.",
     "surplus": "No credit note: nothing was sold for this money.",
-    "nothing_left": "No credit note: the invoice has been credited in full.",
-    "too_late": "No credit note: the time that the law allows for one had passed.",
+    "fully_credited": "No credit note: the invoice has been credited in full.",
+    "deadline_passed": "No credit note: the time that the law allows for one had passed.",
 }
 
 
 def credit_note_skipped(reason: str) -> str:
     """Return why a refund has no credit note."""
-    return _WITHHELD.get(reason, f"No credit note: {reason.replace('_', ' ')}.")
+    return _SKIPPED.get(reason, f"No credit note: {reason.replace('_', ' ')}.")

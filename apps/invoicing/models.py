@@ -48,7 +48,7 @@ class Invoice(Subject):
     """
 
     PREFIX = "inv"
-    PERSONAL = frozenset({"buyer", "shipping_address"})
+    PERSONAL_FIELDS = frozenset({"buyer", "shipping_address"})
 
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
     customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
@@ -87,7 +87,7 @@ class Invoice(Subject):
             models.UniqueConstraint(
                 fields=["registration", "financial_year", "number"], name="one_document_per_number_and_year"
             ),
-            models.UniqueConstraint(fields=["series", "sequence"], name="one_document_per_place_in_a_series"),
+            models.UniqueConstraint(fields=["series", "sequence"], name="one_document_per_series_and_sequence"),
             models.UniqueConstraint(
                 fields=["order", "type"],
                 condition=~models.Q(type=DocumentType.CREDIT_NOTE) & ~models.Q(status=InvoiceStatus.CANCELLED),
@@ -99,7 +99,7 @@ class Invoice(Subject):
                 name="one_note_per_refund_and_document",
             ),
             models.CheckConstraint(
-                condition=models.Q(number__regex=r"^[A-Z1-9][A-Z0-9/-]{0,15}$"), name="invoice_number_form"
+                condition=models.Q(number__regex=r"^[A-Z1-9][A-Z0-9/-]{0,15}$"), name="invoice_number_format"
             ),
             models.CheckConstraint(
                 name="credit_note_refers_to_its_invoice",

@@ -21,7 +21,7 @@ from apps.payments import selectors as payments
 from apps.tax.rules import Credit
 
 #: A number begins with up to four characters that all documents of a series share.
-MIN_NUMBER: Final = 3
+MIN_SEARCH_LENGTH: Final = 3
 
 
 class InvoiceNotFound(NotFound):
@@ -32,7 +32,7 @@ class DocumentNotReady(Conflict):
     message = "The PDF of {0} is being prepared. Try again in a moment."
 
 
-class DocumentDamaged(Unavailable):
+class DocumentCorrupted(Unavailable):
     message = "The PDF of {0} cannot be read at the moment."
 
 
@@ -41,7 +41,7 @@ class CreditNoteNotFound(NotFound):
 
 
 @dataclass(frozen=True)
-class Credited:
+class CreditedAmounts:
     """What the credit notes of an invoice have taken of it so far, in paise; of its lines by order line."""
 
     lines: dict[UUID, Credit]
@@ -57,11 +57,11 @@ def find_invoice_of_order(order_id: UUID) -> Invoice | None:
 def list_invoices_of_order(order_id: UUID) -> list[Invoice]:
     """Return the documents that say what an order sold and stand: one, or a tax invoice and a bill of supply, in this order."""
     invoices = (
-        Invoice.objects.filter(order_id=order_id, type__in=rules.SALE_DOCUMENTS)
+        Invoice.objects.filter(order_id=order_id, type__in=rules.SALE_DOCUMENT_TYPES)
         .exclude(status=InvoiceStatus.CANCELLED)
         .select_related("file")
     )
-    return sorted(invoices, key=lambda invoice: rules.SALE_DOCUMENTS.index(invoice.type))
+    return sorted(invoices, key=lambda invoice: rules.SALE_DOCUMENT_TYPES.index(invoice.type))
 
 
 def list_documents_of_order(order_id: UUID) -> "QuerySet[Invoice]":
@@ -69,13 +69,13 @@ def list_documents_of_order(order_id: UUID) -> "QuerySet[Invoice]":
     return Invoice.objects.filter(order_id=order_id).order_by("issued_at", "pk")
 
 
-def list_subjects_of_orders(order_ids: Collection[UUID]) -> "dict[str, list[tuple[UUID | None, Subject]]]":
+def list_rows_of_orders(order_ids: Collection[UUID]) -> "dict[str, list[tuple[UUID | None, Subject]]]":
     """Return the documents of some orders, each with its order's id."""
     rows = Invoice.objects.filter(order_id__in=order_ids)
     return {"documents": [(one.order_id, one) for one in rows]}
 
 
-def get_story(number: str) -> dict[str, Any]:
+def get_order_history(number: str) -> dict[str, Any]:
     """
     Return everything that became of an order and of its money, for an operator. Amounts in paise, instants UTC.
 
@@ -102,7 +102,7 @@ def get_story(number: str) -> dict[str, Any]:
             }
             for event in list_events_of_root(order.pk)
         ],
-        **payments.get_story_of_money(order.pk),
+        **payments.get_money_history(order.pk),
         "documents": [
             {
                 "at": invoice.issued_at,
@@ -127,22 +127,22 @@ def list_credit_notes_of_refund(refund_id: UUID) -> "QuerySet[Invoice]":
     return Invoice.objects.filter(refund_id=refund_id).select_related("file", "refers_to").order_by("issued_at", "pk")
 
 
-def find_reason_to_withhold(refund_id: UUID) -> str | None:
+def find_skip_reason(refund_id: UUID) -> str | None:
     """Return why it was decided that a refund gets no credit note, or None if it was not."""
-    withheld = Event.objects.filter(
-        subject_type="payments.refund", subject_id=refund_id, type=events.CREDIT_NOTE_WITHHELD
+    skipped = Event.objects.filter(
+        subject_type="payments.refund", subject_id=refund_id, type=events.CREDIT_NOTE_SKIPPED
     )
-    return withheld.values_list("reason", flat=True).first()
+    return skipped.values_list("reason", flat=True).first()
 
 
-def sum_credited(invoice_id: UUID) -> Credited:
+def sum_credited_amounts(invoice_id: UUID) -> CreditedAmounts:
     """Return what the credit notes of an invoice come to."""
     notes = Invoice.objects.filter(refers_to_id=invoice_id, type=DocumentType.CREDIT_NOTE)
     sums = notes.aggregate(round_off=Sum("round_off_amount", default=0), total=Sum("total_amount", default=0))
     lines: dict[UUID, Credit] = {}
     for line in InvoiceLine.objects.filter(invoice__in=notes):
         lines[line.order_line_id] = _sum(lines.get(line.order_line_id), credit_of(line))
-    return Credited(lines=lines, **sums)
+    return CreditedAmounts(lines=lines, **sums)
 
 
 def credit_of(line: InvoiceLine) -> Credit:
@@ -225,7 +225,7 @@ def get_document(invoice_id: UUID) -> tuple[InvoiceFile, bytes]:
 
     :raises InvoiceNotFound: if there is no such document
     :raises DocumentNotReady: if it has not been rendered yet
-    :raises DocumentDamaged: if the stored bytes are gone or are not those that were rendered
+    :raises DocumentCorrupted: if the stored bytes are gone or are not those that were rendered
     """
     invoice = get_invoice(invoice_id)
     file = find_file(invoice_id)
@@ -233,7 +233,7 @@ def get_document(invoice_id: UUID) -> tuple[InvoiceFile, bytes]:
         raise DocumentNotReady(invoice.number, retry_after=2)
     content = pdf_files.read(file.path)
     if content is None or pdf_files.sha256_of(content) != file.sha256:
-        raise DocumentDamaged(invoice.number, retry_after=60)
+        raise DocumentCorrupted(invoice.number, retry_after=60)
     return file, content
 
 
@@ -263,7 +263,7 @@ def search_documents(term: SearchTerm) -> "QuerySet[Invoice]":
         return Invoice.objects.filter(pk=pk)
     if term.digits:
         found = Invoice.objects.filter(number__in=_numbers_ending_with(term.digits))
-    elif len(term.code) >= MIN_NUMBER:
+    elif len(term.code) >= MIN_SEARCH_LENGTH:
         found = Invoice.objects.filter(number__startswith=term.code)
     else:
         return Invoice.objects.none()

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from apps.core.states import by_table
+from apps.core.states import transition_table
 
 
 class InvoiceStatus(models.TextChoices):
@@ -24,7 +24,7 @@ class DocumentType(models.TextChoices):
     REFUND_VOUCHER = "refund_voucher", "Refund voucher"
 
 
-change = by_table(
+transition = transition_table(
     {
         InvoiceStatus.ISSUED: {InvoiceStatus.IRN_PENDING, InvoiceStatus.CANCELLED},
         InvoiceStatus.IRN_PENDING: {InvoiceStatus.IRN_REGISTERED, InvoiceStatus.IRN_FAILED},

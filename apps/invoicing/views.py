@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from apps.accounts import services as accounts
 from apps.core import clock, ids
-from apps.core.api import ApiView, KeysetPagination, actor_of, etag_of, with_etag
+from apps.core.api import ApiView, KeysetPagination, get_actor, get_etag, with_etag
 from apps.core.api.contacts import sees_contacts_masked
 from apps.core.api.pdf import PDF_RESPONSES
 from apps.core.api.schema import id_parameter, id_pattern, page_example, page_parameters
@@ -63,11 +63,11 @@ class InvoicesView(ApiView):
     )
     def list(self, request: Request) -> Response:
         user: Any = request.user
-        invoices = filters.narrow(selectors.list_visible_invoices(user=user), self.query)
+        invoices = filters.filter_documents(selectors.list_visible_invoices(user=user), self.query)
         pagination = KeysetPagination(
             sorts={"created_at": "created_at"},
             default="-created_at",
-            scope=filters.scope_of(self.query, user_id=user.pk),
+            scope=filters.cursor_scope(self.query, user_id=user.pk),
         )
         page = pagination.page(invoices, self.query)
         return with_etag(request, page.envelope(list(InvoiceSummaryResponse(page.rows, many=True).data)))
@@ -81,7 +81,7 @@ class InvoicesView(ApiView):
     )
     def retrieve(self, request: Request, invoice_id: str) -> Response:
         invoice = selectors.get_visible_invoice(user=request.user, invoice_id=public_pk(Invoice, invoice_id))
-        return with_etag(request, InvoiceResponse(invoice).data, etag=etag_of(invoice))
+        return with_etag(request, InvoiceResponse(invoice).data, etag=get_etag(invoice))
 
 
 class _PdfView(ApiView):
@@ -122,11 +122,11 @@ class CreditNotesView(ApiView):
     )
     def list(self, request: Request) -> Response:
         user: Any = request.user
-        notes = filters.narrow(selectors.list_visible_credit_notes(user=user), self.query)
+        notes = filters.filter_documents(selectors.list_visible_credit_notes(user=user), self.query)
         pagination = KeysetPagination(
             sorts={"created_at": "created_at"},
             default="-created_at",
-            scope=filters.scope_of(self.query, user_id=user.pk, of="credit_notes"),
+            scope=filters.cursor_scope(self.query, user_id=user.pk, of="credit_notes"),
         )
         page = pagination.page(notes, self.query)
         return with_etag(request, page.envelope(list(CreditNoteSummaryResponse(page.rows, many=True).data)))
@@ -141,7 +141,7 @@ class CreditNotesView(ApiView):
     )
     def retrieve(self, request: Request, credit_note_id: str) -> Response:
         note = selectors.get_visible_credit_note(user=request.user, credit_note_id=public_pk(Invoice, credit_note_id))
-        return with_etag(request, CreditNoteResponse(note).data, etag=etag_of(note))
+        return with_etag(request, CreditNoteResponse(note).data, etag=get_etag(note))
 
 
 class CreditNotePdfView(_PdfView):
@@ -168,11 +168,11 @@ def _download(request: Request, document: Invoice) -> HttpResponseBase:
         return answer
     user: Any = request.user
     if sees_contacts_masked(user) and document.customer_id != user.pk:
-        accounts.record_contacts_shown(
+        accounts.record_contact_details_view(
             user_id=user.pk,
             page=request.path,
             public_ids=[document.public_id, ids.encode("cus", document.customer_id)],
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
     headers = {**answer.headers, "X-Content-Type-Options": "nosniff"}

@@ -1,5 +1,5 @@
 """
-Owns who is told what, on which channel, with proof that it was sent.
+Owns who is notified of what, on which channel, with a record of what was sent.
 
-Refuses to decide anything about orders or money: it listens.
+Refuses to decide anything about orders or money: it reacts to events.
 """

@@ -1,4 +1,4 @@
-"""Who was told what, to look at; and the messages of an order, on the order's page."""
+"""Messages, read-only; and the messages of an order on the order's page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from apps.accounts import selectors as accounts
 from apps.core import clock
-from apps.core.admin_actions import ObjectAction, act_for, add_forecast, add_object_action
+from apps.core.admin_actions import ObjectAction, add_forecast, add_object_action, staff_actor
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Headline, Panel, add_headline, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, link, tones
@@ -29,7 +29,7 @@ from apps.notifications.messages import failure_text
 from apps.notifications.models import Notification
 from apps.notifications.states import NOT_SENT, Channel, NotificationStatus
 
-_SHOWN_MESSAGES = 100
+_MAX_MESSAGES = 100
 _TONES = tones(
     NotificationStatus,
     success=(NotificationStatus.SENT,),
@@ -50,7 +50,7 @@ class ResendForm(forms.Form):
         self.fields[ACTION_CHECKBOX_NAME] = forms.MultipleChoiceField(widget=hidden, initial=ids)
 
 
-class MessageState(admin.SimpleListFilter):
+class MessageStateFilter(admin.SimpleListFilter):
     """Whether a message reached anybody, as far as we know."""
 
     title = "sending"
@@ -63,14 +63,14 @@ class MessageState(admin.SimpleListFilter):
         return queryset.filter(status__in=NOT_SENT) if self.value() else queryset
 
 
-class MessageKind(admin.SimpleListFilter):
+class MessageKindFilter(admin.SimpleListFilter):
     """What a message says; the choices are what we can say, not what a scan of the table would find."""
 
     title = "message"
     parameter_name = "template"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name.replace("_", " ").capitalize()) for name in rules.MESSAGES]
+        return [(name, name.replace("_", " ").capitalize()) for name in rules.MESSAGE_TEMPLATES]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Notification]") -> "QuerySet[Notification]":
         return queryset.filter(template=self.value()) if self.value() else queryset
@@ -78,11 +78,11 @@ class MessageKind(admin.SimpleListFilter):
 
 @admin.register(Notification)
 class NotificationAdmin(KeySearch, ReadOnlyAdmin):
-    """The messages, with the proof of what became of each."""
+    """The messages, with the outcome of each."""
 
     shows_contacts = True
-    list_display = ("title", "channel", "how_far", "whom", "attempts", "created_at", "sent_at")
-    list_filter = (MessageState, "status", "channel", MessageKind)
+    list_display = ("title", "channel", "status_label", "recipient_label", "attempts", "created_at", "sent_at")
+    list_filter = (MessageStateFilter, "status", "channel", MessageKindFilter)
     list_select_related = ("user",)
     search_fields = ("provider_id__exact",)
     search_help_text = "A phone number, an e-mail address, a Message-ID, a message's id or its provider's."
@@ -98,7 +98,7 @@ class NotificationAdmin(KeySearch, ReadOnlyAdmin):
     def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         public_id = term.text.strip("<>").partition("@")[0]
         if public_id.startswith("ntf_"):
-            wanted: dict[str, Any] = {"pk__in": _pks(public_id)}
+            wanted: dict[str, Any] = {"pk__in": _find_pks(public_id)}
         elif accounts.find_contact(term.text):
             person = accounts.find_user_by_contact(term.text)
             wanted = {"user__in": [] if person is None else [person.pk]}
@@ -107,11 +107,11 @@ class NotificationAdmin(KeySearch, ReadOnlyAdmin):
         return Notification.objects.filter(**wanted).values_list("pk")
 
     @display(description="status", label=_TONES)  # type: ignore[untyped-decorator]
-    def how_far(self, notification: Notification) -> tuple[str, str]:
+    def status_label(self, notification: Notification) -> tuple[str, str]:
         return notification.status, notification.get_status_display()
 
     @admin.display(description="to")
-    def whom(self, notification: Notification) -> str:
+    def recipient_label(self, notification: Notification) -> str:
         return str(notification.user) if notification.channel == Channel.IN_APP else notification.recipient
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
@@ -122,11 +122,11 @@ class NotificationAdmin(KeySearch, ReadOnlyAdmin):
         """Show which of the chosen messages would be sent again, and send them when that is confirmed."""
         chosen = list(queryset.select_related("user", "event"))
         if "confirmed" not in request.POST:
-            return _ask_about_resend(request, self, chosen)
+            return _confirm_resend(request, self, chosen)
         sent = 0
         for notification in chosen:
             try:
-                services.request_resend(notification_id=notification.pk, actor=act_for(request), now=clock.now())
+                services.request_resend(notification_id=notification.pk, actor=staff_actor(request), now=clock.now())
             except BahiError as error:
                 self.message_user(request, f"{notification}: {error.text}", messages.WARNING)
             else:
@@ -140,15 +140,15 @@ class NotificationAdmin(KeySearch, ReadOnlyAdmin):
         return notification.public_id
 
 
-def _ask_about_resend(request: HttpRequest, page: NotificationAdmin, chosen: list[Notification]) -> HttpResponse:
+def _confirm_resend(request: HttpRequest, page: NotificationAdmin, chosen: list[Notification]) -> HttpResponse:
     opts = Notification._meta
     context = {
         **page.admin_site.each_context(request),
         "title": "Send messages again",
         "opts": opts,
-        "object_action": {"title": "Send again", "is_danger": False},
+        "object_action": {"title": "Send again", "is_destructive": False},
         "form": ResendForm([str(notification.pk) for notification in chosen]),
-        "forecast": [(f"{one} to {page.whom(one)}", _resend_outcome(one)) for one in chosen],
+        "forecast": [(f"{one} to {page.recipient_label(one)}", _resend_outcome(one)) for one in chosen],
         "back": reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"),
     }
     return TemplateResponse(request, "admin/object_action.html", context)
@@ -157,14 +157,14 @@ def _ask_about_resend(request: HttpRequest, page: NotificationAdmin, chosen: lis
 def _resend_outcome(notification: Notification) -> str:
     if notification.status not in NOT_SENT:
         return "It is not sent again, because it was sent or is about to be sent."
-    if not services.is_still_true(notification):
+    if not services.is_still_valid(notification):
         return "It is not sent again, because what it says is no longer true."
     if notification.status == NotificationStatus.UNKNOWN:
         return "It is sent again. It may already have arrived, so the person may get it twice."
     return "It is sent again."
 
 
-def _resend_facts(notification: Notification) -> list[tuple[str, str]]:
+def _preview_resend(notification: Notification) -> list[tuple[str, str]]:
     return [
         ("To", notification.recipient),
         ("Text", notification.body.strip()),
@@ -181,21 +181,21 @@ def _resend(notification: Notification, *, user: Any, actor: Any, now: Any) -> s
 add_object_action(
     "notifications.notification",
     ObjectAction(
-        name="resend", title="Send again", permission="notifications.change_notification", does=_resend, icon="send",
-        forecast=_resend_facts, is_offered=lambda notification: notification.status in NOT_SENT,
-        obstacle=lambda one: "" if services.is_still_true(one) else services.NotificationOutdated.message,
+        name="resend", title="Send again", permission="notifications.change_notification", perform=_resend, icon="send",
+        forecast=_preview_resend, is_available=lambda notification: notification.status in NOT_SENT,
+        blocked_reason=lambda one: "" if services.is_still_valid(one) else services.NotificationOutdated.message,
     ),
 )  # fmt: skip
 
 
-def _pks(public_id: str) -> list[UUID]:
+def _find_pks(public_id: str) -> list[UUID]:
     try:
         return [public_pk(Notification, public_id)]
     except NotFound:
         return []
 
 
-def _rows_of(messages: "QuerySet[Notification]") -> list[tuple[Any, ...]]:
+def _build_rows(messages: "QuerySet[Notification]") -> list[tuple[Any, ...]]:
     return [
         (
             format_instant(message.created_at),
@@ -205,16 +205,16 @@ def _rows_of(messages: "QuerySet[Notification]") -> list[tuple[Any, ...]]:
             message.get_status_display(),
             failure_text(message.last_error) if message.status != NotificationStatus.SENT else "",
         )
-        for message in messages[:_SHOWN_MESSAGES]
+        for message in messages[:_MAX_MESSAGES]
     ]
 
 
-def _messages_of(order: Any) -> list[tuple[Any, ...]]:
-    return _rows_of(selectors.list_of_order(order.pk))
+def _list_order_messages(order: Any) -> list[tuple[Any, ...]]:
+    return _build_rows(selectors.list_notifications_of_order(order.pk))
 
 
-def _messages_to(customer: Any) -> list[tuple[Any, ...]]:
-    return _rows_of(selectors.list_to_user(customer.pk))
+def _list_customer_messages(customer: Any) -> list[tuple[Any, ...]]:
+    return _build_rows(selectors.list_notifications_to_user(customer.pk))
 
 
 def _all_sent(rows: Sequence[tuple[Any, ...]]) -> bool:
@@ -223,7 +223,7 @@ def _all_sent(rows: Sequence[tuple[Any, ...]]) -> bool:
 
 
 _COLUMNS = ("When", "Channel", "Message", "To", "Status", "Why not")
-for _model, _rows in (("orders.order", _messages_of), ("accounts.user", _messages_to)):
+for _model, _rows in (("orders.order", _list_order_messages), ("accounts.user", _list_customer_messages)):
     add_panel(
         _model,
         Panel(
@@ -237,22 +237,25 @@ for _model, _rows in (("orders.order", _messages_of), ("accounts.user", _message
     )
 
 
-def _headline_of_messages(order: Any) -> Headline | None:
-    found = selectors.list_of_order(order.pk).filter(status__in=NOT_SENT).values_list("pk", flat=True)[:2]
+def _unsent_headline(order: Any) -> Headline | None:
+    found = selectors.list_notifications_of_order(order.pk).filter(status__in=NOT_SENT).values_list("pk", flat=True)[:2]
     if not found:
         return None
     many = "Several messages to the buyer were" if len(found) > 1 else "One message to the buyer was"
     return Headline(22, f"{many} not sent: look at the messages below, and send again what is still true.", "warning")
 
 
-add_headline("orders.order", _headline_of_messages)
+add_headline("orders.order", _unsent_headline)
 
 
-def _told_of_cancelling(order: Any) -> list[tuple[str, str]]:
-    return [(f"{channel.label} to the buyer", text.strip()) for channel, text in services.preview_cancelling(order)]
+def _preview_cancellation(order: Any) -> list[tuple[str, str]]:
+    return [
+        (f"{channel.label} to the buyer", text.strip())
+        for channel, text in services.preview_cancellation_messages(order)
+    ]
 
 
-add_forecast("orders.order", "cancel", _told_of_cancelling)
+add_forecast("orders.order", "cancel", _preview_cancellation)
 
 
 _BY_CHANNEL = {Channel.SMS: "by SMS", Channel.EMAIL: "by e-mail", Channel.IN_APP: "in the app"}
@@ -264,21 +267,21 @@ def _ways_to(customer: Any, message: str) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _told_of_refunding(order: Any) -> list[tuple[str, str]]:
-    ways = _ways_to(order.customer, "refund_started")
+def _preview_refund(order: Any) -> list[tuple[str, str]]:
+    ways = _ways_to(order.customer, "refund_initiated")
     return [
         ("The buyer", f"The buyer is notified {ways} when the refund is on its way, and again when it has been paid.")
     ]
 
 
 def _told_of_approving(refund: Any) -> list[tuple[str, str]]:
-    return _told_of_refunding(refund.order)
+    return _preview_refund(refund.order)
 
 
 def _told_of_link(order: Any) -> list[tuple[str, str]]:
     return [("Message", f"The buyer gets the link {_ways_to(order.customer, 'payment_link')}.")]
 
 
-add_forecast("orders.order", "refund", _told_of_refunding)
+add_forecast("orders.order", "refund", _preview_refund)
 add_forecast("payments.refund", "approve", _told_of_approving)
 add_forecast("orders.order", "send-link", _told_of_link)

@@ -1,4 +1,4 @@
-"""News of notifications; each has the root of the news that it tells."""
+"""Event names of notifications; the root of each is that of the event that it notifies of."""
 
 NOTIFICATION_QUEUED = "notifications.notification.queued"
 NOTIFICATION_SENT = "notifications.notification.sent"

@@ -3,18 +3,18 @@
 from apps.core.errors import Invalid
 
 
-class BadUnreadFilter(Invalid):
+class UnreadFilterNotValid(Invalid):
     message = "unread is true or false."
 
 
-def read_unread(text: str | None) -> bool | None:
+def parse_unread(text: str | None) -> bool | None:
     """
     Return the filter that a client asked for, or None.
 
-    :raises BadUnreadFilter: if it is neither true nor false
+    :raises UnreadFilterNotValid: if it is neither true nor false
     """
     if text is None:
         return None
     if text not in ("true", "false"):
-        raise BadUnreadFilter(param="unread")
+        raise UnreadFilterNotValid(param="unread")
     return text == "true"

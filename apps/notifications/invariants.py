@@ -9,7 +9,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-45",
         name="one_notification_per_event_and_channel",
-        statement="A person is told of an event at most once on a channel, and never of an event that does not exist.",
+        statement="A user is notified of an event at most once per channel, and never of an event that does not exist.",
         sql="""
             SELECT n.event_id, n.channel, n.recipient, count(*) AS messages
               FROM notifications_notification n
@@ -23,7 +23,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         id="INV-45b",
-        name="sent_notifications_have_proof",
+        name="sent_notifications_have_a_provider_id",
         statement="A sent message has its time, and the provider's id (SMS) or its Message-ID (e-mail).",
         sql="""
             SELECT id, channel, status, sent_at, provider_id, message_id
@@ -38,7 +38,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         id="INV-45c",
         name="no_notification_is_stuck",
         statement="No message is in a dead sender's hands, or waits unattended, ten minutes beyond its time.",
-        settles_in=int(_STUCK_AFTER),
+        grace_seconds=int(_STUCK_AFTER),
         sql=f"""
             SELECT id, channel, status, claimed_until, next_attempt_at
               FROM notifications_notification
@@ -54,14 +54,14 @@ INVARIANTS: tuple[Invariant, ...] = (
         statement="A message is attempted at most six times, and six times more whenever staff have it sent again.",
         sql=f"""
             SELECT id, channel, status, attempts FROM notifications_notification
-            WHERE attempts - earlier_attempts NOT BETWEEN 0 AND {MAX_ATTEMPTS}
+            WHERE attempts - attempts_before_resend NOT BETWEEN 0 AND {MAX_ATTEMPTS}
         """,  # noqa: S608 - the number is our own
     ),
     Invariant(
         id="INV-50d",
-        name="messages_to_the_erased_are_blank",
+        name="messages_to_erased_users_are_blank",
         statement="A message to an erased person has no recipient, title or text ten minutes after the erasure.",
-        settles_in=600,
+        grace_seconds=600,
         sql="""
             SELECT n.id, n.channel FROM notifications_notification n
             JOIN accounts_user u ON u.id = n.user_id AND u.erased_at < %(now)s - interval '10 minutes'

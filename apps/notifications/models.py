@@ -1,4 +1,4 @@
-"""Who is told what."""
+"""Messages to users."""
 
 from django.db import models
 
@@ -8,15 +8,15 @@ from apps.notifications.states import Channel, NotificationStatus
 
 class Notification(Subject):
     """
-    One message to one person on one channel about one event, and the proof of what became of it.
+    One message to one person on one channel about one event, and its outcome.
 
     A sender claims the row (`claimed_until`) and commits before it calls out. A claim that ran out without an answer is
     `unknown` for an SMS, which is not sent again; an e-mail goes again under the same Message-ID.
     """
 
     PREFIX = "ntf"
-    UNTOLD_STATUSES = frozenset({NotificationStatus.SENDING.value})
-    PERSONAL = frozenset({"recipient", "context", "title", "body", "last_error"})
+    STATUSES_NOT_IN_EVENTS = frozenset({NotificationStatus.SENDING.value})
+    PERSONAL_FIELDS = frozenset({"recipient", "context", "title", "body", "last_error"})
 
     event = models.ForeignKey("core.Event", on_delete=models.PROTECT, related_name="+")
     user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
@@ -29,7 +29,7 @@ class Notification(Subject):
     root_id = models.UUIDField(null=True, blank=True)
     status = models.CharField(max_length=10, choices=NotificationStatus, default=NotificationStatus.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
-    earlier_attempts = models.PositiveSmallIntegerField(
+    attempts_before_resend = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="The attempts before staff last had it sent again."
     )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
@@ -61,7 +61,7 @@ class Notification(Subject):
             models.Index(fields=["root_id"], name="notification_by_root", condition=models.Q(root_id__isnull=False)),
             models.Index(
                 fields=["next_attempt_at"],
-                name="notification_waiting",
+                name="notification_due",
                 condition=models.Q(next_attempt_at__isnull=False),
             ),
         ]
@@ -71,6 +71,6 @@ class Notification(Subject):
         return f"{self.channel}: {self.title}"
 
     @property
-    def recent_attempts(self) -> int:
+    def attempts_since_resend(self) -> int:
         """The attempts since staff last had it sent again: the count that is bounded."""
-        return self.attempts - self.earlier_attempts
+        return self.attempts - self.attempts_before_resend

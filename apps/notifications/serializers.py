@@ -9,7 +9,7 @@ from apps.core.api import IdField, RequestSerializer, ResponseSerializer, Strict
 from apps.notifications.models import Notification
 from apps.notifications.selectors import TimelineEntry
 from apps.notifications.states import Channel, NotificationStatus
-from apps.payments.states import ProofKind
+from apps.payments.states import EvidenceKind
 
 
 class NotificationResponse(ResponseSerializer):
@@ -99,18 +99,18 @@ class TimelineEntryResponse(ResponseSerializer):
 class AddDisputeEvidenceRequest(RequestSerializer):
     """What staff know of a disputed sale, for the bank to read; shipping may name who carried it."""
 
-    kind = serializers.ChoiceField(choices=ProofKind.choices)
+    kind = serializers.ChoiceField(choices=EvidenceKind.choices)
     text = StrictCharField(max_length=2000, multiline=True)
     carrier = StrictCharField(max_length=60, required=False, default="", allow_blank=True)
     tracking_number = StrictCharField(max_length=60, required=False, default="", allow_blank=True)
 
 
 class StatementResponse(ResponseSerializer):
-    """What staff added to the proof of a sale."""
+    """Evidence that staff have added to a dispute."""
 
     id = serializers.CharField(source="public_id")
     object = serializers.CharField(default="dispute_statement")
-    kind = serializers.ChoiceField(choices=ProofKind.choices)
+    kind = serializers.ChoiceField(choices=EvidenceKind.choices)
     text = serializers.CharField()
     carrier = serializers.CharField()
     tracking_number = serializers.CharField()
@@ -118,7 +118,7 @@ class StatementResponse(ResponseSerializer):
 
 
 class EvidencePdfResponse(ResponseSerializer):
-    """How far the PDF of the proof of a disputed sale is."""
+    """The state of the PDF of a dispute's evidence."""
 
     object = serializers.CharField(default="dispute_evidence_pdf")
     dispute_id = serializers.CharField()
@@ -180,7 +180,7 @@ class EvidenceMessageResponse(ResponseSerializer):
     sent_at = serializers.DateTimeField(source="message.sent_at", allow_null=True)
 
 
-class EvidenceHappeningResponse(ResponseSerializer):
+class EvidenceEventResponse(ResponseSerializer):
     """One thing that happened to the order."""
 
     at = serializers.DateTimeField()
@@ -200,7 +200,7 @@ class EvidenceResponse(ResponseSerializer):
     delivery = EvidenceDeliveryResponse(source="*")
     documents = TimelineDocumentResponse(many=True)
     messages = EvidenceMessageResponse(many=True)
-    timeline = EvidenceHappeningResponse(many=True)
+    timeline = EvidenceEventResponse(many=True)
     statements = StatementResponse(many=True)
 
 

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from apps.core.states import by_table
+from apps.core.states import transition_table
 
 
 class Channel(models.TextChoices):
@@ -22,7 +22,7 @@ class NotificationStatus(models.TextChoices):
 #: What did not reach anybody, as far as we know: staff may send it again.
 NOT_SENT = (NotificationStatus.FAILED, NotificationStatus.UNKNOWN)
 
-change = by_table(
+transition = transition_table(
     {
         NotificationStatus.QUEUED: {NotificationStatus.SENDING, NotificationStatus.SENT, NotificationStatus.FAILED},
         NotificationStatus.SENDING: {

@@ -6,7 +6,7 @@ from apps.core import clock
 from apps.notifications import services
 
 
-@shared_task(name="notifications.send_waiting")
-def send_waiting(**_: object) -> None:
+@shared_task(name="notifications.send_due")
+def send_due(**_: object) -> None:
     """Send what failed and is due again, and what a lost worker left behind."""
-    services.send_waiting(now=clock.now())
+    services.send_due(now=clock.now())

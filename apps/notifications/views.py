@@ -1,4 +1,4 @@
-"""The in-app messages of whoever asks; and what takes news of every app: an order's timeline, the proof of a disputed sale."""
+"""The in-app messages of whoever asks; and what takes events of every app: an order's timeline, the evidence for a dispute."""
 
 from io import BytesIO
 from typing import Any
@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from apps.accounts import services as accounts
 from apps.core import clock, ids
-from apps.core.api import ApiView, KeysetPagination, actor_of, idempotent, with_etag
+from apps.core.api import ApiView, KeysetPagination, get_actor, idempotent, with_etag
 from apps.core.api.contacts import sees_contacts_masked
 from apps.core.api.pagination import whole_list
 from apps.core.api.pdf import PDF_RESPONSES
@@ -75,8 +75,8 @@ class MyNotificationsView(ApiView):
         ],
     )
     def list(self, request: Request) -> Response:
-        unread = filters.read_unread(self.query.get("unread"))
-        rows = selectors.list_in_app(user_id=self.me, unread=unread)
+        unread = filters.parse_unread(self.query.get("unread"))
+        rows = selectors.list_in_app_messages(user_id=self.me, unread=unread)
         pagination = KeysetPagination(
             sorts={"created_at": "created_at"}, default="-created_at", scope=f"notifications:{self.me}:{unread}"
         )
@@ -128,7 +128,7 @@ class OrderTimelineView(ApiView):
         operation_id="get_order_timeline",
         summary="Read what happened to an order",
         description=(
-            "The order's own news and that of its payments, refunds, documents and messages, oldest first, each with the money,"
+            "The events of the order and of its payments, refunds, documents and messages, oldest first, each with the money,"
             " the document or the message that it is about. Staff see more of it."
         ),
         parameters=[
@@ -139,24 +139,24 @@ class OrderTimelineView(ApiView):
     )
     def list(self, request: Request, order_id: str) -> Response:
         order = orders.get_visible_order(user=request.user, order_id=ids.decode("ord", order_id))
-        news = orders.list_timeline(user=request.user, order=order)
+        events = orders.list_timeline(user=request.user, order=order)
         pagination = KeysetPagination(
             sorts={"at": "created_at"}, default="at", scope=f"timeline:{request.user.pk}:{order.pk}"
         )
-        page = pagination.page(news, self.query)
+        page = pagination.page(events, self.query)
         entries = selectors.describe_timeline(page.rows, order=order)
         return with_etag(request, page.envelope([*TimelineEntryResponse(entries, many=True).data]))
 
 
 class DisputeEvidenceView(ApiView):
-    """The proof of a disputed sale, for staff who answer disputes: it has log-ins and messages of the buyer's."""
+    """The evidence for a dispute, for staff who answer disputes: it has log-ins and messages of the buyer's."""
 
     def get_permissions(self) -> list[Any]:
         return [*super().get_permissions(), requires("payments.change_dispute")()]
 
     @extend_schema(
         operation_id="get_dispute_evidence",
-        summary="Read the proof of a disputed sale",
+        summary="Read the evidence for a dispute",
         description="What the bank is shown with a contest: payment, buyer, delivery, documents, messages, and statements of staff.",
         responses={200: EvidenceResponse},
         examples=[OpenApiExample("A sale", response_only=True, value=EVIDENCE_EXAMPLE)],
@@ -167,7 +167,7 @@ class DisputeEvidenceView(ApiView):
 
     @extend_schema(
         operation_id="add_dispute_evidence",
-        summary="Add to the proof of a disputed sale",
+        summary="Add evidence to a dispute",
         description="A statement in our own words, such as how the parcel was handed over. It goes to the bank with a contest.",
         request=AddDisputeEvidenceRequest,
         responses={201: StatementResponse},
@@ -185,14 +185,14 @@ class DisputeEvidenceView(ApiView):
         statement = payments.add_dispute_evidence(
             dispute_id=ids.decode("disp", dispute_id),
             **self.read(AddDisputeEvidenceRequest, request),
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
         return Response(StatementResponse(statement).data, status=201)
 
 
 class DisputeEvidencePdfView(DisputeEvidenceView):
-    """The same on paper, as the bank gets it."""
+    """The same as a PDF, as the bank gets it."""
 
     without_body = ("prepare",)
 
@@ -205,7 +205,7 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
 
     @extend_schema(
         operation_id="get_dispute_evidence_pdf",
-        summary="Download the proof of a disputed sale",
+        summary="Download the evidence for a dispute",
         description=(
             "The PDF of the evidence as it stands now. A worker renders it when the dispute is reported or changes, when a statement is"
             " added, and when it is requested by POST. Without it 409 `document_not_ready` with Retry-After."
@@ -219,11 +219,11 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
         user: Any = request.user
         if sees_contacts_masked(user):
             # Phone and e-mail address of the buyer are masked there, but not what staff have typed into statements.
-            accounts.record_contacts_shown(
+            accounts.record_contact_details_view(
                 user_id=user.pk,
                 page=request.path,
                 public_ids=[ids.encode("disp", dispute_pk)],
-                actor=actor_of(request),
+                actor=get_actor(request),
                 now=clock.now(),
             )
         return FileResponse(
@@ -236,7 +236,7 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
 
     @extend_schema(
         operation_id="request_dispute_evidence_pdf",
-        summary="Have the proof of a disputed sale rendered",
+        summary="Request the evidence for a dispute as a PDF",
         description=(
             "A worker renders the PDF of the evidence as it stands now: 202, and GET of the Location gives it in a moment. 200 if there"
             " is one already. Requesting it again before a worker came changes nothing."
@@ -253,7 +253,7 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
     @idempotent(required=False)
     def prepare(self, request: Request, dispute_id: str) -> Response:
         is_ready = services.request_evidence_pdf(
-            dispute_id=ids.decode("disp", dispute_id), actor=actor_of(request), now=clock.now()
+            dispute_id=ids.decode("disp", dispute_id), actor=get_actor(request), now=clock.now()
         )
         body = {
             "object": "dispute_evidence_pdf",

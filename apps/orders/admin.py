@@ -11,10 +11,10 @@ from unfold.decorators import display
 
 from apps.accounts import selectors as accounts
 from apps.core import clock
-from apps.core.admin_actions import act_for
-from apps.core.admin_contacts import may_read_contacts
+from apps.core.admin_actions import staff_actor
+from apps.core.admin_contacts import can_read_contacts
 from apps.core.admin_lists import KeySearch
-from apps.core.admin_panels import Headline, Panel, add_headline, add_panel, folded
+from apps.core.admin_panels import Headline, Panel, add_headline, add_panel, always_folded
 from apps.core.admin_search import SHOWN, Finder, add_finder
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.dates import format_day, format_instant
@@ -28,10 +28,10 @@ from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus, PaymentStatus
 from apps.tax.rules import rate_label
 
-_SHOWN_NEWS = 200
-_SHOWN_ORDERS = 50
+_MAX_EVENTS_SHOWN = 200
+_MAX_ORDERS_SHOWN = 50
 #: What the buyer is told, except that they were told: messages have a table of their own.
-_SHOWN_EVENTS = frozenset(rules.CUSTOMER_NEWS) - {"notifications.notification.sent"}
+_TIMELINE_EVENTS = frozenset(rules.CUSTOMER_EVENT_TEXTS) - {"notifications.notification.sent"}
 ORDER_TONES = tones(
     OrderStatus,
     success=(OrderStatus.CONFIRMED, OrderStatus.COMPLETED),
@@ -66,7 +66,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
     search_help_text = (
         "An order number, its beginning or its last digits; a name, a GSTIN, a whole phone number or e-mail address."
     )
-    change_form_template = "admin/order.html"
+    change_form_template = "admin/order_change_form.html"
     fields = ()
     inlines = (OrderLineInline,)
     actions = ("cancel_orders",)
@@ -75,7 +75,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
         order = self.get_object(request, object_id)
-        shown = {} if order is None else {"page": _page_of(order)}
+        shown = {} if order is None else {"page": _page_context(order)}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     @display(description="Status", label=ORDER_TONES)  # type: ignore[untyped-decorator]
@@ -84,7 +84,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
 
     @display(description="Payment", label=_PAYMENT_TONES)  # type: ignore[untyped-decorator]
     def payment_label(self, order: Order) -> tuple[str, str]:
-        status = selectors.payment_status_of(order)
+        status = selectors.derive_payment_status(order)
         return status.value, str(status.label)
 
     @admin.display(description="Total", ordering="total_amount")
@@ -102,7 +102,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
     @admin.action(description="Cancel unpaid orders", permissions=["cancel"])
     def cancel_orders(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Cancel those of the chosen orders that can be, and say why the others cannot."""
-        actor = act_for(request)
+        actor = staff_actor(request)
         for order in queryset:
             try:
                 services.cancel_order(order_id=order.pk, actor=actor, reason="Cancelled by staff", now=clock.now())
@@ -112,26 +112,26 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
                 self.message_user(request, f"Order {order.number} is cancelled.", notices.SUCCESS)
 
 
-def _page_of(order: Order) -> dict[str, Any]:
+def _page_context(order: Order) -> dict[str, Any]:
     """Return what the page of an order shows next to its panels; contacts are masked where the page leaves."""
-    status = selectors.payment_status_of(order)
+    status = selectors.derive_payment_status(order)
     ship_to, bill_to = order.shipping_address.snapshot, order.billing_address.snapshot
     return {
         "status": {"text": order.get_status_display(), "tone": ORDER_TONES[order.status]},
         "payment": {"text": str(status.label), "tone": _PAYMENT_TONES[status.value]},
         "number": order.number,
         "placed": format_instant(order.placed_at),
-        "lines": [_line_of(line) for line in selectors.list_lines(order.pk)],
-        "sums": _sums_of(order),
+        "lines": [_line_row(line) for line in selectors.list_lines(order.pk)],
+        "sums": _total_rows(order),
         "customer": _customer_of(order),
         "ship_to": _address_rows(ship_to),
         "bill_to": _address_rows(bill_to) if bill_to != ship_to else [],
         "note": order.note,
-        "details": _details_of(order),
+        "details": _detail_rows(order),
     }
 
 
-def _line_of(line: OrderLine) -> dict[str, Any]:
+def _line_row(line: OrderLine) -> dict[str, Any]:
     return {
         "name": line.name,
         "sku": line.sku,
@@ -143,7 +143,7 @@ def _line_of(line: OrderLine) -> dict[str, Any]:
     }
 
 
-def _sums_of(order: Order) -> list[dict[str, Any]]:
+def _total_rows(order: Order) -> list[dict[str, Any]]:
     """Return what an order comes to and what became of the money; amounts of zero are left out, except of the total."""
     parts = (
         ("Value without tax", order.taxable_amount),
@@ -161,7 +161,7 @@ def _sums_of(order: Order) -> list[dict[str, Any]]:
         ("Refunded", order.refunded_amount),
         ("Disputed by the payer's bank", order.disputed_amount),
         ("Lost in a dispute", order.lost_amount),
-        ("Still to be paid", _due_of(order)),
+        ("Still to be paid", _amount_due(order)),
     )
     return [
         *({"title": title, "amount": rupees(amount)} for title, amount in parts if amount),
@@ -170,7 +170,7 @@ def _sums_of(order: Order) -> list[dict[str, Any]]:
     ]
 
 
-def _due_of(order: Order) -> int:
+def _amount_due(order: Order) -> int:
     is_waiting = order.status == OrderStatus.PENDING_PAYMENT
     return max(0, order.total_amount - order.paid_amount) if is_waiting else 0
 
@@ -196,7 +196,7 @@ def _address_rows(address: dict[str, Any]) -> list[str]:
     return [row for row in (*own, ", ".join(part for part in (town, state) if part), phone, gstin) if row]
 
 
-def _details_of(order: Order) -> list[tuple[str, Any]]:
+def _detail_rows(order: Order) -> list[tuple[str, Any]]:
     """Return what only a few readers want: ids, the place of supply, the times; what is empty is left out."""
     place = rules.describe_place(order.place_of_supply, order.place_of_supply_reason)
     times = (
@@ -221,18 +221,18 @@ def _headline_of(order: Order) -> Headline | None:
     """Return what an order by itself says is to be done; apps above know more."""
     status = OrderStatus(order.status)
     if status == OrderStatus.PENDING_PAYMENT:
-        return Headline(30, messages.awaits_payment(_due_of(order), expires_at=order.expires_at), "warning")
+        return Headline(30, messages.awaiting_payment(_amount_due(order), expires_at=order.expires_at), "warning")
     if status == OrderStatus.EXPIRED and order.expired_at:
         return Headline(5, messages.expired(order.expired_at), "info")
     if status == OrderStatus.CANCELLED and order.cancelled_at:
         return Headline(5, messages.cancelled(order.cancelled_at, reason=order.cancel_reason), "info")
-    said = {
+    headlines = {
         OrderStatus.CONFIRMED: Headline(10, messages.paid_and_confirmed(order.paid_amount), "success"),
         OrderStatus.ON_HOLD: Headline(61, messages.on_hold(), "warning"),
         OrderStatus.IN_FULFILMENT: Headline(10, messages.in_fulfilment(), "info"),
         OrderStatus.COMPLETED: Headline(5, messages.completed(), "success"),
     }
-    return said.get(status)
+    return headlines.get(status)
 
 
 def _timeline_rows(order: Order) -> list[tuple[Any, ...]]:
@@ -248,37 +248,37 @@ def _is_shown(event: Event, order: Order) -> bool:
     is_unused_attempt = (
         event.type == rules.ATTEMPT_FAILED and order.confirmed_at and event.created_at > order.confirmed_at
     )
-    return event.type in _SHOWN_EVENTS and not is_unused_attempt
+    return event.type in _TIMELINE_EVENTS and not is_unused_attempt
 
 
 def _events_of(order: Order) -> list[Event]:
-    return list(list_events_of_root(order.pk)[:_SHOWN_NEWS])
+    return list(list_events_of_root(order.pk)[:_MAX_EVENTS_SHOWN])
 
 
 def _rows_of(order: Order, events: list[Event]) -> list[tuple[Any, ...]]:
     """Return what happened, when, who did it and why; members of staff by their names."""
     customer = order.customer.public_id
     kinds = {event.actor: rules.actor_kind(event.actor, customer=customer) for event in events}
-    names = accounts.staff_names() if "staff" in kinds.values() else {}
-    who = {
+    names = accounts.get_staff_names() if "staff" in kinds.values() else {}
+    actor_names = {
         actor: names.get(actor.removeprefix("user:"), "staff") if kind == "staff" else kind
         for actor, kind in kinds.items()
     }
     return [
-        (selectors.text_of_event(event), format_instant(event.created_at), who[event.actor], event.reason)
+        (selectors.text_of_event(event), format_instant(event.created_at), actor_names[event.actor], event.reason)
         for event in events
     ]
 
 
 def _orders_of(customer: Any) -> list[tuple[Any, ...]]:
     """Return the latest orders of a customer, for their page."""
-    latest = Order.objects.filter(customer_id=customer.pk).order_by("-created_at", "-pk")[:_SHOWN_ORDERS]
+    latest = Order.objects.filter(customer_id=customer.pk).order_by("-created_at", "-pk")[:_MAX_ORDERS_SHOWN]
     return [
         (
             link(reverse("admin:orders_order_change", args=[order.pk]), order.number),
             format_instant(order.placed_at),
             order.get_status_display(),
-            str(selectors.payment_status_of(order).label),
+            str(selectors.derive_payment_status(order).label),
             rupees(order.total_amount),
         )
         for order in latest
@@ -296,7 +296,7 @@ add_panel(
         title="Internal events",
         columns=("What", "When", "Who", "Why"),
         rows=_event_rows,
-        is_folded=folded,
+        is_folded=always_folded,
         is_named_when_empty=False,
         position=80,
     ),
@@ -319,7 +319,7 @@ def _find_orders(term: SearchTerm, request: HttpRequest) -> QuerySet[Order]:
 
 
 def _describe_order(order: Order, request: HttpRequest) -> tuple[str, str]:
-    is_masked = not may_read_contacts(request)
+    is_masked = not can_read_contacts(request)
     customer = accounts.display_name(order.customer, is_masked=is_masked)
     placed = format_day(clock.ist_date(order.placed_at))
     return order.number, " · ".join([order.get_status_display(), customer, rupees(order.total_amount), placed])

@@ -1,7 +1,7 @@
 """News of orders. `changed` of ORDER_PLACED holds every stored field, so that folding gives the row."""
 
 ORDER_PLACED = "orders.order.placed"
-ORDER_PAYMENT_NOTED = "orders.order.payment_noted"
+ORDER_PAYMENT_UPDATED = "orders.order.payment_updated"
 ORDER_CONFIRMED = "orders.order.confirmed"
 ORDER_CANCELLED = "orders.order.cancelled"
 ORDER_EXPIRED = "orders.order.expired"

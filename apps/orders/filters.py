@@ -9,10 +9,10 @@ from apps.core import ids
 from apps.core.api import parse_instant
 from apps.core.errors import Invalid, NotFound
 from apps.core.search import SearchTerm
-from apps.core.search import read_query as read_search_term
+from apps.core.search import parse_query as read_search_term
 from apps.orders.states import OrderStatus
 
-_MOST_STATUSES = 50
+_MAX_STATUSES = 50
 NUMBER_PATTERN = "^[A-Za-z0-9-]{1,20}$"
 _NUMBER = re.compile(NUMBER_PATTERN[1:-1], re.ASCII)
 
@@ -33,7 +33,7 @@ class InvalidInstant(Invalid):
     message = "{0} must be an instant with its time zone, such as 2026-11-21T05:30:00Z."
 
 
-def read_statuses(text: str | None) -> tuple[str, ...]:
+def parse_statuses(text: str | None) -> tuple[str, ...]:
     """
     Return the states that a client asked for; none means all.
 
@@ -42,12 +42,12 @@ def read_statuses(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
     wanted = text.split(",")
-    if len(wanted) > _MOST_STATUSES or any(status not in OrderStatus.values for status in wanted):
+    if len(wanted) > _MAX_STATUSES or any(status not in OrderStatus.values for status in wanted):
         raise InvalidStatus(", ".join(OrderStatus.values), param="status")
     return tuple(sorted(set(wanted)))
 
 
-def read_number(text: str | None) -> str | None:
+def parse_number(text: str | None) -> str | None:
     """
     Return the order number that a client looks for, in capitals.
 
@@ -60,7 +60,7 @@ def read_number(text: str | None) -> str | None:
     return text.upper()
 
 
-def read_customer_id(text: str | None) -> UUID | None:
+def parse_customer_id(text: str | None) -> UUID | None:
     """
     Return the customer whose orders a client looks for.
 
@@ -74,7 +74,7 @@ def read_customer_id(text: str | None) -> UUID | None:
         raise InvalidCustomerId(param="customer_id") from error
 
 
-def read_phone(text: str | None) -> str | None:
+def parse_phone(text: str | None) -> str | None:
     """
     Return the phone number that a client looks for, in any writing, as it is stored.
 
@@ -83,7 +83,7 @@ def read_phone(text: str | None) -> str | None:
     return None if text is None else accounts.parse_phone(text)
 
 
-def read_query(text: str | None) -> SearchTerm | None:
+def parse_query(text: str | None) -> SearchTerm | None:
     """
     Return what a client searches for; a digit alone is the number of an order.
 
@@ -95,7 +95,7 @@ def read_query(text: str | None) -> SearchTerm | None:
     return term if len(text.strip()) == 1 and term.digits else read_search_term(text)
 
 
-def read_instant(name: str, text: str | None) -> datetime | None:
+def parse_instant_filter(name: str, text: str | None) -> datetime | None:
     """
     Return the instant that a client asked for, or None.
 

@@ -9,10 +9,10 @@ from apps.orders import states
 from apps.orders.states import OrderStatus
 from apps.tax.rules import STATES_OF_PIN_PREFIX
 
-_HISTORY = """
-    SELECT subject_id, version, changed ->> 'status' AS status,
-           lag(changed ->> 'status') OVER (PARTITION BY subject_id ORDER BY version) AS previous
-    FROM core_event WHERE subject_type = 'orders.order' AND changed ? 'status'
+_STATUS_HISTORY = """
+    SELECT subject_id, version, changes ->> 'status' AS status,
+           lag(changes ->> 'status') OVER (PARTITION BY subject_id ORDER BY version) AS previous
+    FROM core_event WHERE subject_type = 'orders.order' AND changes ? 'status'
 """
 
 
@@ -33,16 +33,16 @@ _PINS = f"""
 """  # noqa: S608 - our own tables
 
 
-def _forbidden_moves(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
-    cursor.execute(f"SELECT DISTINCT previous, status FROM ({_HISTORY}) AS history")  # noqa: S608 - a constant
-    forbidden = [(before, after) for before, after in cursor.fetchall() if not _is_allowed(before, after)]
-    if not forbidden:
+def _find_invalid_transitions(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
+    cursor.execute(f"SELECT DISTINCT previous, status FROM ({_STATUS_HISTORY}) AS history")  # noqa: S608 - a constant
+    invalid = [(before, after) for before, after in cursor.fetchall() if not _is_allowed(before, after)]
+    if not invalid:
         return []
-    cursor.execute(f"SELECT subject_id, version, previous, status FROM ({_HISTORY}) AS history")  # noqa: S608
+    cursor.execute(f"SELECT subject_id, version, previous, status FROM ({_STATUS_HISTORY}) AS history")  # noqa: S608
     return [
         {"order_id": order_id, "version": version, "before": before, "after": after}
         for order_id, version, before, after in cursor.fetchall()
-        if (before, after) in forbidden
+        if (before, after) in invalid
     ]
 
 
@@ -50,7 +50,7 @@ def _is_allowed(before: str | None, after: str) -> bool:
     if before is None:
         return after == OrderStatus.PENDING_PAYMENT
     try:
-        states.change(OrderStatus(before), to=OrderStatus(after))
+        states.transition(OrderStatus(before), to=OrderStatus(after))
     except (InvalidTransition, ValueError):
         return False
     return True
@@ -59,7 +59,7 @@ def _is_allowed(before: str | None, after: str) -> bool:
 INVARIANTS = (
     Invariant(
         id="INV-05",
-        name="confirmed_orders_have_their_stock",
+        name="confirmed_orders_have_reservations",
         statement="Every line of a confirmed order has a committed or consumed reservation of its variant and quantity.",
         sql="""
             SELECT o.number, l.id AS line_id, l.quantity, r.quantity AS reserved, r.status
@@ -72,7 +72,7 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-05b",
-        name="stock_is_held_for_living_orders_alone",
+        name="only_open_orders_have_reservations",
         statement="Lines waiting for payment hold their quantity; those of cancelled and expired orders, or of none, hold nothing.",
         sql="""
             SELECT o.number, l.id AS reference, o.status AS order_status, r.status, r.quantity
@@ -111,7 +111,7 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-08b",
-        name="order_lines_are_priced_by_rule",
+        name="order_line_prices_are_correct",
         statement=(
             "A line's gross follows from unit price and quantity (a paisa apart at most where the price includes tax), and its"
             " tax from taxable value, rate and place of supply: IGST alone, or CGST and as much SGST or UTGST."
@@ -139,19 +139,19 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-09",
-        name="orders_are_their_events",
+        name="orders_match_their_events",
         statement="Version, status, paid and refunded amount of an order are those that its events lead to.",
         sql="""
-            SELECT o.number, o.version, e.latest, o.status, e.status AS told, o.paid_amount, e.paid AS told_paid,
-                   o.refunded_amount, e.refunded AS told_refunded
+            SELECT o.number, o.version, e.latest, o.status, e.status AS event_status, o.paid_amount, e.paid AS event_paid,
+                   o.refunded_amount, e.refunded AS event_refunded
             FROM orders_order o
             LEFT JOIN (
                 SELECT subject_id, max(version) AS latest,
-                       (array_agg(changed ->> 'status' ORDER BY version DESC) FILTER (WHERE changed ? 'status'))[1] AS status,
-                       (array_agg((changed ->> 'paid_amount')::bigint ORDER BY version DESC)
-                            FILTER (WHERE changed ? 'paid_amount'))[1] AS paid,
-                       (array_agg((changed ->> 'refunded_amount')::bigint ORDER BY version DESC)
-                            FILTER (WHERE changed ? 'refunded_amount'))[1] AS refunded
+                       (array_agg(changes ->> 'status' ORDER BY version DESC) FILTER (WHERE changes ? 'status'))[1] AS status,
+                       (array_agg((changes ->> 'paid_amount')::bigint ORDER BY version DESC)
+                            FILTER (WHERE changes ? 'paid_amount'))[1] AS paid,
+                       (array_agg((changes ->> 'refunded_amount')::bigint ORDER BY version DESC)
+                            FILTER (WHERE changes ? 'refunded_amount'))[1] AS refunded
                 FROM core_event WHERE subject_type = 'orders.order' GROUP BY subject_id
             ) e ON e.subject_id = o.id
             WHERE (o.version, o.status, o.paid_amount) IS DISTINCT FROM (e.latest, e.status, e.paid)
@@ -160,15 +160,15 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-09b",
-        name="orders_move_by_the_table",
+        name="order_transitions_are_allowed",
         statement="Every order began as pending_payment, and every later move is one that the table of states allows.",
-        sql=_forbidden_moves,
+        sql=_find_invalid_transitions,
     ),
     Invariant(
         id="INV-10",
-        name="no_order_waits_for_ever",
+        name="unpaid_orders_expire_in_time",
         statement="No order stays open more than ten minutes past its time while no payment is under way and no money is under review.",
-        settles_in=600,
+        grace_seconds=600,
         sql="""
             SELECT number, expires_at, payment_live_until FROM orders_order
             WHERE status = 'pending_payment' AND under_review_amount = 0
@@ -203,7 +203,7 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-13",
-        name="discounts_stay_within_prices",
+        name="discounts_do_not_exceed_prices",
         statement="No line is discounted by more than its price, and no amount of a line is negative.",
         sql="""
             SELECT o.number, l.position, l.gross_amount, l.discount_amount
@@ -215,13 +215,13 @@ INVARIANTS = (
     ),
     Invariant(
         id="INV-54",
-        name="addresses_lie_in_their_state",
+        name="address_pins_match_states",
         statement="The PIN code of an order's address lies in the address's state, unless it belongs to the army post or no known range.",
         sql=_PINS,
     ),
     Invariant(
         id="INV-50b",
-        name="orders_of_the_erased_have_no_address",
+        name="orders_of_erased_customers_are_erased",
         statement="An order of an erased customer has no name, address or typed text, and waits for nothing.",
         sql="""
             SELECT o.number, o.status FROM orders_order o

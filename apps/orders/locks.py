@@ -5,7 +5,7 @@ from uuid import UUID
 from apps.core.locks import lock_row
 from apps.orders.models import Order, OrderNotFound
 
-__all__ = ["OrderNotFound", "lock_order", "lock_order_if_free", "lock_orders_of_customer"]
+__all__ = ["OrderNotFound", "lock_order", "lock_orders_of_customer", "try_lock_order"]
 
 
 def lock_order(order_id: UUID) -> Order:
@@ -17,7 +17,7 @@ def lock_order(order_id: UUID) -> Order:
     return lock_row(Order, order_id, missing=OrderNotFound)
 
 
-def lock_order_if_free(order_id: UUID) -> Order | None:
+def try_lock_order(order_id: UUID) -> Order | None:
     """Lock an order that nobody else is working on and return it, or None."""
     return Order.objects.select_for_update(no_key=True, of=("self",), skip_locked=True).filter(pk=order_id).first()
 

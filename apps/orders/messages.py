@@ -11,7 +11,7 @@ from apps.core.dates import format_day, format_instant
 from apps.core.money import rupees
 
 
-def awaits_payment(due: int, *, expires_at: datetime) -> str:
+def awaiting_payment(due: int, *, expires_at: datetime) -> str:
     """Return that an order waits for its payment."""
     return (
         f"The order waits for its payment of {rupees(due)} until {format_instant(expires_at)}; send a payment link if the buyer"

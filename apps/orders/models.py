@@ -85,7 +85,7 @@ class OrderAddress(Record):
 
 
 #: An order's number read from its end, letter by letter: what begins so ends as it was typed, and has an index.
-BACKWARDS: Final = Collate(Reverse("number"), "C")
+REVERSED_NUMBER: Final = Collate(Reverse("number"), "C")
 
 
 class Order(Subject):
@@ -95,11 +95,11 @@ class Order(Subject):
     `status` says how far the agreement is. `paid_amount` (captured), `refunded_amount` (given back of it), `disputed_amount`
     (undecided disputes), `lost_amount` (lost ones), `under_review_amount` (captured, and staff must decide),
     `payment_live_until` (a payment is open until then) and `is_payment_processing` (somebody is paying) are copies that payments
-    keeps through `services.note_payment`; expiry and cancelling read all but the last.
+    keeps through `services.update_payment_totals`; expiry and cancelling read all but the last.
     """
 
     PREFIX = "ord"
-    PERSONAL = frozenset({"buyer_gstin", "cancel_reason", "note"})
+    PERSONAL_FIELDS = frozenset({"buyer_gstin", "cancel_reason", "note"})
 
     number = models.CharField(max_length=20, unique=True)
     customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
@@ -159,7 +159,7 @@ class Order(Subject):
             models.CheckConstraint(condition=models.Q(total_amount__gte=0), name="order_total_not_negative"),
             models.CheckConstraint(
                 condition=models.Q(round_off_amount__gte=-50, round_off_amount__lte=50),
-                name="order_round_off_under_a_rupee",
+                name="order_round_off_within_half_rupee",
             ),
             models.CheckConstraint(condition=models.Q(paid_amount__gte=0), name="order_paid_not_negative"),
             models.CheckConstraint(condition=models.Q(refunded_amount__gte=0), name="order_refunded_not_negative"),
@@ -183,7 +183,7 @@ class Order(Subject):
                 name="order_unpaid_by_customer",
                 condition=UNPAID,
             ),
-            models.Index(BACKWARDS, name="order_by_last_digits"),
+            models.Index(REVERSED_NUMBER, name="order_by_last_digits"),
         ]
         triggers = [NOT_DELETED]
 
@@ -228,7 +228,7 @@ class OrderLine(Record):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["order", "position"], name="one_line_per_position"),
-            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="line_has_a_quantity"),
+            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="line_quantity_positive"),
             models.CheckConstraint(
                 name="line_total_adds_up",
                 condition=models.Q(

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from apps.core.money import BASIS_POINTS, half_up
-from apps.orders.states import CLOSED_UNPAID, KEEPS_GOODS, ErasureObstacle, OrderStatus, PaymentStatus
+from apps.orders.states import CANCELLED_OR_EXPIRED, KEEPS_GOODS, ErasureBlocker, OrderStatus, PaymentStatus
 from apps.tax import rules as gst
 
 #: The year in which the first financial year with orders began.
@@ -17,11 +17,11 @@ MAX_QUANTITY = 1000
 MIN_TOTAL_AMOUNT = 100
 #: A payment whose time is over is closed when the gateway has been asked a last time, which may find that it was made; with a
 #: gateway that does not answer, an order waits no longer than this.
-LAST_QUESTION_TAKES = timedelta(minutes=5)
+FINAL_POLL_GRACE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class LineRequest:
+class OrderLineInput:
     """What a buyer asks for: so many of a variant."""
 
     variant_id: UUID
@@ -29,7 +29,7 @@ class LineRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class PricedItem:
     """A variant with its price and rate of the day, in the wanted quantity; `available` is what could be held now."""
 
     variant_id: UUID
@@ -54,7 +54,7 @@ class Item:
 class QuotedLine:
     """One line of a quote; the amounts are those of an order line: without tax but for `unit_price` and `total_amount`."""
 
-    item: Item
+    item: PricedItem
     position: int
     gross_amount: int
     discount_amount: int
@@ -102,29 +102,31 @@ class Place:
     explanation: str
 
 
-def merge_lines(lines: Iterable[LineRequest]) -> tuple[LineRequest, ...]:
+def merge_lines(lines: Iterable[OrderLineInput]) -> tuple[OrderLineInput, ...]:
     """Sum the lines of one variant, keeping the order of first mention."""
     quantities: dict[UUID, int] = {}
     for line in lines:
         quantities[line.variant_id] = quantities.get(line.variant_id, 0) + line.quantity
-    return tuple(LineRequest(variant_id, quantity) for variant_id, quantity in quantities.items())
+    return tuple(OrderLineInput(variant_id, quantity) for variant_id, quantity in quantities.items())
 
 
-def find_excess_units(asked: Mapping[UUID, int], *, held: Mapping[UUID, int], most: int) -> tuple[UUID, int] | None:
+def find_excess_units(
+    requested: Mapping[UUID, int], *, held: Mapping[UUID, int], limit: int
+) -> tuple[UUID, int] | None:
     """
-    Return the first variant of which a customer would hold more units than `most` without having paid, and how many; or None.
+    Return the first variant of which a customer would hold more units than `limit` without having paid, and how many; or None.
 
-    `asked` has the units of a new order and `held` those of the customer's unpaid orders, by variant.
+    `requested` has the units of a new order and `held` those of the customer's unpaid orders, by variant.
     """
-    for variant_id, units in asked.items():
+    for variant_id, units in requested.items():
         total = units + held.get(variant_id, 0)
-        if total > most:
+        if total > limit:
             return variant_id, total
     return None
 
 
 def price_order(
-    items: Sequence[Item],
+    items: Sequence[PricedItem],
     *,
     supplier_state: str,
     shipping_state: str,
@@ -167,16 +169,16 @@ def price_order(
     )
 
 
-def find_mismatched(lines: Iterable[QuotedLine], *, day: date) -> QuotedLine | None:
+def find_tax_class_mismatch(lines: Iterable[QuotedLine], *, day: date) -> QuotedLine | None:
     """
     Return the first line of goods with a value limit whose tax class is not that of its value on an Indian date, or None.
 
     The value is that of a piece without tax and after discount; its share of the shipping charge does not count.
     """
-    return next((line for line in lines if not _has_class_of_its_value(line, day)), None)
+    return next((line for line in lines if not _is_tax_class_correct(line, day)), None)
 
 
-def _has_class_of_its_value(line: QuotedLine, day: date) -> bool:
+def _is_tax_class_correct(line: QuotedLine, day: date) -> bool:
     item = line.item
     limit = gst.value_limit(item.hsn, day)
     if limit is None:
@@ -187,7 +189,7 @@ def _has_class_of_its_value(line: QuotedLine, day: date) -> bool:
     return limit.is_class_allowed(tax_class=item.tax_class, rate=item.tax_rate, value=value)
 
 
-def _tax_line(item: Item) -> gst.Line:
+def _tax_line(item: PricedItem) -> gst.Line:
     return gst.Line(
         id=str(item.variant_id),
         quantity=item.quantity,
@@ -197,7 +199,7 @@ def _tax_line(item: Item) -> gst.Line:
     )
 
 
-def _quoted_line(item: Item, computed: gst.ComputedLine, position: int) -> QuotedLine:
+def _quoted_line(item: PricedItem, computed: gst.ComputedLine, position: int) -> QuotedLine:
     # Rounded apart, goods and shipping need not sum to the taxable value: that is rounded once, and the goods take the rest.
     shipping = _without_tax(computed.shipping, item)
     return QuotedLine(
@@ -215,7 +217,7 @@ def _quoted_line(item: Item, computed: gst.ComputedLine, position: int) -> Quote
     )
 
 
-def _without_tax(amount: int, item: Item) -> int:
+def _without_tax(amount: int, item: PricedItem) -> int:
     return half_up(amount * BASIS_POINTS, BASIS_POINTS + item.tax_rate) if item.price_includes_tax else amount
 
 
@@ -235,36 +237,36 @@ def is_payment_live(*, live_until: datetime | None, now: datetime) -> bool:
     return live_until is not None and live_until > now
 
 
-def may_cancel(*, status: str, paid: int, live_until: datetime | None, now: datetime, under_review: int = 0) -> bool:
+def can_cancel(*, status: str, paid: int, live_until: datetime | None, now: datetime, under_review: int = 0) -> bool:
     """Test if an order can be cancelled: it waits for money, none has moved or arrived, and none is on its way."""
-    is_untouched = paid == 0 and under_review == 0
+    has_no_money = paid == 0 and under_review == 0
     return (
-        status == OrderStatus.PENDING_PAYMENT and is_untouched and not is_payment_live(live_until=live_until, now=now)
+        status == OrderStatus.PENDING_PAYMENT and has_no_money and not is_payment_live(live_until=live_until, now=now)
     )
 
 
-def may_cancel_paid(*, status: str, has_left: bool) -> bool:
+def can_cancel_paid(*, status: str, is_dispatched: bool) -> bool:
     """Test if a paid order can be cancelled: it is not closed, and nothing of it has left the house."""
-    return status in KEEPS_GOODS and not has_left
+    return status in KEEPS_GOODS and not is_dispatched
 
 
-def may_expire(
+def can_expire(
     *, status: str, expires_at: datetime, live_until: datetime | None, now: datetime, under_review: int = 0
 ) -> bool:
     """
     Test if an order has waited for its money long enough: no payment is under way or waits for its last question, and no money
     has arrived that staff must decide about (`under_review`, paise).
     """
-    asked_by = live_until and live_until + LAST_QUESTION_TAKES
+    polled_until = live_until and live_until + FINAL_POLL_GRACE
     return (
         status == OrderStatus.PENDING_PAYMENT
         and expires_at <= now
         and under_review == 0
-        and not is_payment_live(live_until=asked_by, now=now)
+        and not is_payment_live(live_until=polled_until, now=now)
     )
 
 
-def confirms(*, status: str, paid: int, total: int) -> bool:
+def can_confirm(*, status: str, paid: int, total: int) -> bool:
     """Test if what was paid confirms an order."""
     return status == OrderStatus.PENDING_PAYMENT and paid >= total
 
@@ -301,35 +303,35 @@ def payment_status(
     return PaymentStatus.PROCESSING if under_review > 0 or is_processing else PaymentStatus.UNPAID
 
 
-def erasure_obstacle(
+def erasure_blocker(
     *,
     status: str,
     confirmed_at: datetime | None,
-    undecided_amount: int,
-    unreturned_amount: int,
+    unresolved_amount: int,
+    unrefunded_amount: int,
     wait: timedelta,
     now: datetime,
-) -> ErasureObstacle | None:
+) -> ErasureBlocker | None:
     """
     Return what of an order speaks against erasing its customer, or None.
 
-    `undecided_amount` (paise) is disputed or under review, `unreturned_amount` was paid and has not gone back: an order that is
+    `unresolved_amount` (paise) is disputed or under review, `unrefunded_amount` was paid and has not gone back: an order that is
     closed without a sale owes it, from the least amount that a gateway refunds. `wait` is how long after its confirmation an order
     may still be delivered, returned or claimed for.
     """
     if status == OrderStatus.PENDING_PAYMENT:
-        return ErasureObstacle.AWAITS_PAYMENT
-    if undecided_amount or (status in CLOSED_UNPAID and unreturned_amount >= MIN_TOTAL_AMOUNT):
-        return ErasureObstacle.MONEY_UNDECIDED
+        return ErasureBlocker.AWAITING_PAYMENT
+    if unresolved_amount or (status in CANCELLED_OR_EXPIRED and unrefunded_amount >= MIN_TOTAL_AMOUNT):
+        return ErasureBlocker.MONEY_UNRESOLVED
     if status in (OrderStatus.IN_FULFILMENT, OrderStatus.ON_HOLD):
-        return ErasureObstacle.NOT_DELIVERED
+        return ErasureBlocker.NOT_DELIVERED
     if status == OrderStatus.CONFIRMED and confirmed_at is not None and now < confirmed_at + wait:
-        return ErasureObstacle.CONFIRMED_RECENTLY
+        return ErasureBlocker.CONFIRMED_RECENTLY
     return None
 
 
 #: What a customer is told, by type of news; whatever is not here is for staff. Other apps' news stands here by name alone.
-CUSTOMER_NEWS: Mapping[str, str] = {
+CUSTOMER_EVENT_TEXTS: Mapping[str, str] = {
     "orders.order.placed": "The order was placed.",
     "orders.order.confirmed": "The order is paid and confirmed.",
     "orders.order.cancelled": "The order was cancelled.",
@@ -351,7 +353,7 @@ CUSTOMER_NEWS: Mapping[str, str] = {
     "payments.refund.requested": "A refund was requested.",
     "payments.refund.approved": "The refund was approved.",
     "payments.refund.cancelled": "The refund was called off.",
-    "payments.refund.sent": "The refund is on its way to the bank.",
+    "payments.refund.submitted": "The refund is on its way to the bank.",
     "payments.refund.processed": "The refund has been paid.",
     "payments.refund.failed": "The bank did not take the refund. The money is safe with us, and we try again.",
     "payments.dispute.opened": "The payer's bank disputes the payment.",
@@ -373,10 +375,10 @@ def timeline_text(event_type: str, *, channel: str = "") -> str:
     """Return one sentence about a piece of news; of a new payment by how it is paid."""
     if event_type == "payments.payment.created" and channel in _PAYMENT_CREATED_BY_CHANNEL:
         return _PAYMENT_CREATED_BY_CHANNEL[channel]
-    if event_type in CUSTOMER_NEWS:
-        return CUSTOMER_NEWS[event_type]
-    subject, deed = event_type.split(".")[-2:]
-    return f"{subject.replace('_', ' ').capitalize()}: {deed.replace('_', ' ')}."
+    if event_type in CUSTOMER_EVENT_TEXTS:
+        return CUSTOMER_EVENT_TEXTS[event_type]
+    subject, verb = event_type.split(".")[-2:]
+    return f"{subject.replace('_', ' ').capitalize()}: {verb.replace('_', ' ')}."
 
 
 def actor_kind(actor: str, *, customer: str) -> str:

@@ -12,11 +12,11 @@ from django.db.models import Case, FilteredRelation, Prefetch, Q, QuerySet, Valu
 from apps.accounts import selectors as accounts
 from apps.core import ids
 from apps.core.errors import Forbidden
-from apps.core.events import list_events_of_root, list_events_until, restore
+from apps.core.events import list_events_of_root, list_events_until, rebuild
 from apps.core.models import Event, is_staff_with
 from apps.core.search import SearchTerm, any_of
 from apps.orders import rules
-from apps.orders.models import BACKWARDS, UNPAID, Order, OrderAddress, OrderLine
+from apps.orders.models import REVERSED_NUMBER, UNPAID, Order, OrderAddress, OrderLine
 from apps.orders.models import OrderNotFound as OrderNotFound
 from apps.orders.states import OrderStatus, PaymentStatus
 
@@ -28,7 +28,7 @@ _FEW_DIGITS: Final = 3
 _SEQUENCE_DIGITS: Final = 6
 
 
-class OrderNotYours(Forbidden):
+class OrderChangeForbidden(Forbidden):
     message = "You may look at this order, not change it."
 
 
@@ -62,10 +62,10 @@ def get_order_as_of(order: Order, at: datetime) -> Order:
 
     :raises OrderNotFound: if it had not been placed by then
     """
-    told = list_events_until(Order, order.pk, at=at)
-    if not told:
+    events = list_events_until(Order, order.pk, at=at)
+    if not events:
         raise OrderNotFound
-    restored = restore(order, told)
+    restored = rebuild(order, events)
     if restored.cancelled_at is None:
         # No event keeps it: it is that of today.
         restored.cancel_reason = ""
@@ -105,11 +105,11 @@ def get_changeable_order(*, user: Any, order_id: UUID) -> Order:
     Return an order that a user may change: the customer's own, or any for staff with `orders.change_order`.
 
     :raises OrderNotFound: if the user may not even see it
-    :raises OrderNotYours: if the user may only look
+    :raises OrderChangeForbidden: if the user may only look
     """
     order = get_visible_order(user=user, order_id=order_id)
     if order.customer_id != user.pk and not is_staff_with(user, "orders.change_order"):
-        raise OrderNotYours
+        raise OrderChangeForbidden
     return order
 
 
@@ -136,7 +136,7 @@ def list_visible_orders(
     if customer_id is not None:
         orders = orders.filter(customer_id=customer_id)
     if phone is not None:
-        orders = orders.filter(customer_id=_id_at(phone))
+        orders = orders.filter(customer_id=_find_customer_id(phone))
     if statuses:
         orders = orders.filter(status__in=statuses)
     if created_from is not None:
@@ -144,11 +144,11 @@ def list_visible_orders(
     if created_before is not None:
         orders = orders.filter(created_at__lt=created_before)
     if search is not None:
-        orders = _found_by(search, orders)
+        orders = _search_condition(search, orders)
     return orders.order_by("-created_at", "-pk")
 
 
-def count_unpaid(*, customer_id: UUID, variant_ids: Collection[UUID]) -> tuple[int, dict[UUID, int]]:
+def count_unpaid_orders(*, customer_id: UUID, variant_ids: Collection[UUID]) -> tuple[int, dict[UUID, int]]:
     """
     Count the orders of a customer that hold stock and of which nothing is paid, and the units of some variants in them.
 
@@ -169,7 +169,7 @@ def list_lines(order_id: UUID) -> QuerySet[OrderLine]:
     return OrderLine.objects.filter(order_id=order_id).order_by("position")
 
 
-def with_lines(order: Order) -> Order:
+def prefetch_lines(order: Order) -> Order:
     """Return the order with its lines at hand, by position."""
     prefetch_related_objects([order], Prefetch("lines", queryset=OrderLine.objects.order_by("position")))
     return order
@@ -184,7 +184,7 @@ def list_expirable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
     """Return the ids of orders whose time to be paid is over, the longest overdue first; each is judged again under its lock."""
     waiting = Order.objects.filter(status=OrderStatus.PENDING_PAYMENT, under_review_amount=0)
     overdue = waiting.filter(expires_at__lte=now).filter(
-        Q(payment_live_until__isnull=True) | Q(payment_live_until__lte=now - rules.LAST_QUESTION_TAKES)
+        Q(payment_live_until__isnull=True) | Q(payment_live_until__lte=now - rules.FINAL_POLL_GRACE)
     )
     return list(overdue.order_by("expires_at", "pk").values_list("pk", flat=True)[:limit])
 
@@ -192,8 +192,8 @@ def list_expirable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
 def list_timeline(*, user: Any, order: Order) -> QuerySet[Event]:
     """Return what happened to an order and all that belongs to it, oldest first; customers get what is meant for them."""
     events: QuerySet[Event] = list_events_of_root(order.pk)
-    if not sees_all_orders(user):
-        events = events.filter(type__in=rules.CUSTOMER_NEWS)
+    if not can_view_all_orders(user):
+        events = events.filter(type__in=rules.CUSTOMER_EVENT_TEXTS)
     return events
 
 
@@ -204,10 +204,10 @@ def describe_event(event: Event, *, order: Order) -> tuple[str, str]:
 
 def text_of_event(event: Event) -> str:
     """Return one sentence about an event of an order."""
-    return rules.timeline_text(event.type, channel=event.changed.get("channel", ""))
+    return rules.timeline_text(event.type, channel=event.changes.get("channel", ""))
 
 
-def payment_status_of(order: Order) -> PaymentStatus:
+def derive_payment_status(order: Order) -> PaymentStatus:
     """Return how far an order is paid."""
     return rules.payment_status(
         paid=order.paid_amount,
@@ -225,28 +225,28 @@ def has_live_payment(order: Order, now: datetime) -> bool:
     return rules.is_payment_live(live_until=order.payment_live_until, now=now)
 
 
-def _found_by(term: SearchTerm, orders: "QuerySet[Order]") -> "QuerySet[Order]":
+def _search_condition(term: SearchTerm, orders: "QuerySet[Order]") -> "QuerySet[Order]":
     """Narrow orders to those that a search means: as the back office finds them, or by a part of the recipient's name."""
     if "@" in term.text:
         return orders.filter(customer=accounts.find_user_by_contact(term.text))
     if phone := accounts.find_phone(term.text):
-        return orders.filter(Q(customer_id=_id_at(phone)) | Q(shipping_address__phone=phone))
+        return orders.filter(Q(customer_id=_find_customer_id(phone)) | Q(shipping_address__phone=phone))
     is_named = Q(pk__in=search_orders(term, among=orders).order_by().values("pk"))
     return orders.filter(is_named if term.digits else is_named | Q(shipping_address__name__icontains=term.text))
 
 
-def _id_at(destination: str) -> UUID | None:
+def _find_customer_id(destination: str) -> UUID | None:
     person = accounts.find_user_at(destination)
     return person.pk if person is not None else None
 
 
-def sees_all_orders(user: Any) -> bool:
+def can_view_all_orders(user: Any) -> bool:
     """Test if a user is staff who may look at everybody's orders."""
     return is_staff_with(user, "orders.view_order")
 
 
 def _visible_to(user: Any) -> QuerySet[Order]:
-    return Order.objects.all() if sees_all_orders(user) else Order.objects.filter(customer_id=user.pk)
+    return Order.objects.all() if can_view_all_orders(user) else Order.objects.filter(customer_id=user.pk)
 
 
 def search_orders(
@@ -261,7 +261,7 @@ def search_orders(
     """
     orders = Order.objects.all() if among is None else among
     own = f"-{term.digits:0>6}"
-    found = _orders_named_by(term, orders, own=own)
+    found = _list_matching_orders(term, orders, own=own)
     if customers:
         found.append(orders.filter(customer_id__in=customers).order_by("-created_at", "-id"))
     keys = [orders.values_list("pk") for orders in found]
@@ -271,12 +271,12 @@ def search_orders(
     return Order.objects.filter(pk__in=any_of(*keys)).order_by(first, "-created_at", "-id")
 
 
-def _orders_named_by(term: SearchTerm, orders: "QuerySet[Order]", *, own: str) -> list["QuerySet[Order]"]:
+def _list_matching_orders(term: SearchTerm, orders: "QuerySet[Order]", *, own: str) -> list["QuerySet[Order]"]:
     pk = term.pk_of(Order)
     if pk is not None:
         return [orders.filter(pk=pk)]
     if term.digits:
-        return [_orders_ending_with(end, orders) for end in _ends(term.digits, own=own)]
+        return [_orders_with_suffix(end, orders) for end in _number_suffixes(term.digits, own=own)]
     if not _NUMBER.fullmatch(term.code):
         return []
     begun = orders.filter(number__startswith=term.code)
@@ -285,7 +285,7 @@ def _orders_named_by(term: SearchTerm, orders: "QuerySet[Order]", *, own: str) -
     return [*whole, begun]
 
 
-def _ends(digits: str, *, own: str) -> list[str]:
+def _number_suffixes(digits: str, *, own: str) -> list[str]:
     """Return what a number may end with: few digits are all of it, since too many orders end with them."""
     if len(digits) < _FEW_DIGITS:
         return [own]
@@ -295,6 +295,10 @@ def _ends(digits: str, *, own: str) -> list[str]:
     return [digits, f"{digits[:-_SEQUENCE_DIGITS]}-{digits[-_SEQUENCE_DIGITS:]}"] if len(digits) <= 10 else []
 
 
-def _orders_ending_with(end: str, orders: "QuerySet[Order]") -> "QuerySet[Order]":
+def _orders_with_suffix(end: str, orders: "QuerySet[Order]") -> "QuerySet[Order]":
     # By the index itself: numbers that have nothing but zeros before what was typed come first.
-    return orders.alias(backwards=BACKWARDS).filter(backwards__startswith=end[::-1]).order_by("backwards")
+    return (
+        orders.alias(reversed_number=REVERSED_NUMBER)
+        .filter(reversed_number__startswith=end[::-1])
+        .order_by("reversed_number")
+    )

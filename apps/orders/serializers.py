@@ -187,7 +187,7 @@ class OrderSummaryResponse(ResponseSerializer):
 
     @extend_schema_field(serializers.ChoiceField(choices=PaymentStatus.choices))
     def get_payment_status(self, order: Order) -> str:
-        return str(selectors.payment_status_of(order))
+        return str(selectors.derive_payment_status(order))
 
 
 OrderListResponse = list_response(OrderSummaryResponse)

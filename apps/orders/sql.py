@@ -3,7 +3,7 @@
 from apps.core.prepared import fetch_all
 
 
-def take_order_sequence() -> int:
+def next_order_sequence() -> int:
     """Return the next number of the order sequence: never given out twice, and lost if the transaction fails."""
     [row] = fetch_all("SELECT nextval('orders_number_seq') AS value")
     return int(row["value"])

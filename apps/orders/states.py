@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from apps.core.states import by_table
+from apps.core.states import transition_table
 
 
 class OrderStatus(models.TextChoices):
@@ -34,22 +34,22 @@ class PaymentStatus(models.TextChoices):
     DISPUTED = "disputed", "Disputed"
 
 
-class ErasureObstacle(models.TextChoices):
+class ErasureBlocker(models.TextChoices):
     """What of an order speaks against erasing its customer."""
 
-    AWAITS_PAYMENT = "awaits_payment", "Awaits payment"
+    AWAITING_PAYMENT = "awaiting_payment", "Awaiting payment"
     MAY_BE_PAID_LATE = "may_be_paid_late", "May be paid late"
-    MONEY_UNDECIDED = "money_undecided", "Money disputed, under review or to be refunded"
+    MONEY_UNRESOLVED = "money_unresolved", "Money disputed, under review or to be refunded"
     NOT_DELIVERED = "not_delivered", "Not delivered"
     CONFIRMED_RECENTLY = "confirmed_recently", "Confirmed recently"
 
 
 #: Closed without a sale: such an order wants no money any more.
-CLOSED_UNPAID = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+CANCELLED_OR_EXPIRED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 #: Paid for, with goods that are reserved or on their way.
 KEEPS_GOODS = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
 
-change = by_table(
+transition = transition_table(
     {
         OrderStatus.PENDING_PAYMENT: {OrderStatus.CONFIRMED, OrderStatus.CANCELLED, OrderStatus.EXPIRED},
         OrderStatus.EXPIRED: {OrderStatus.CONFIRMED},

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from apps.accounts import selectors as accounts
 from apps.catalog.services import InsufficientStock
 from apps.core import clock
-from apps.core.api import ApiView, KeysetPagination, actor_of, etag_of, idempotent, with_etag
+from apps.core.api import ApiView, KeysetPagination, get_actor, get_etag, idempotent, with_etag
 from apps.core.api.schema import (
     choices_parameter,
     id_parameter,
@@ -37,7 +37,7 @@ from apps.orders.states import OrderStatus
 
 _NUMBER = {"type": "string", "pattern": filters.NUMBER_PATTERN}
 _PHONE = {"type": "string", "minLength": 8, "maxLength": 24}
-_ASKED: dict[str, Any] = {
+_ORDER_REQUEST_EXAMPLE: dict[str, Any] = {
     "lines": [{"variant_id": "var_01jf3z8k4qe7tv2w9x0y1z2a3b", "quantity": 2}],
     "shipping_address_id": "addr_01jf3z8k4qe7tv2w9x0y1z2a3b",
 }
@@ -51,7 +51,7 @@ class OrderView(ApiView):
         "create": (
             services.VariantNotForSale(param="lines[0].variant_id"),
             InsufficientStock(2, param="lines[0].quantity"),
-            services.TooManyOpenOrders(5),
+            services.TooManyUnpaidOrders(5),
             services.TooManyUnpaidUnits(50, "Cotton kurta, M", 52, param="lines[0].quantity"),
         ),
         "list": (
@@ -86,14 +86,14 @@ class OrderView(ApiView):
         request=QuoteOrderRequest,
         responses={200: QuoteResponse},
         examples=[
-            OpenApiExample("Two kurtas", request_only=True, value=_ASKED),
+            OpenApiExample("Two kurtas", request_only=True, value=_ORDER_REQUEST_EXAMPLE),
             OpenApiExample("To another state", response_only=True, value=QUOTE_EXAMPLE),
         ],
     )
     def quote(self, request: Request) -> Response:
-        asked = self._asked(QuoteOrderRequest, request)
-        asked.pop("note", None)
-        quote = services.quote_order(**asked, now=clock.now())
+        requested = self._parse_order(QuoteOrderRequest, request)
+        requested.pop("note", None)
+        quote = services.quote_order(**requested, now=clock.now())
         return Response(QuoteResponse(quote).data)
 
     @extend_schema(
@@ -101,20 +101,22 @@ class OrderView(ApiView):
         summary="Place an order",
         description=(
             "Prices, tax and addresses become the order's own; stock is held until it is paid or expires. 409"
-            " `too_many_open_orders` while too many orders of the customer are unpaid, or if too many units of a variant would be."
+            " `too_many_unpaid_orders` while too many orders of the customer are unpaid, or if too many units of a variant would be."
         ),
         request=PlaceOrderRequest,
         responses={201: OrderResponse},
         examples=[
-            OpenApiExample("Two kurtas", request_only=True, value={**_ASKED, "note": "Please ring twice."}),
+            OpenApiExample(
+                "Two kurtas", request_only=True, value={**_ORDER_REQUEST_EXAMPLE, "note": "Please ring twice."}
+            ),
             OpenApiExample("Placed", response_only=True, status_codes=["201"], value=ORDER_EXAMPLE),
         ],
     )
     @idempotent(required=True)
     def create(self, request: Request) -> Response:
-        asked = self._asked(PlaceOrderRequest, request)
-        order = services.place_order(**asked, actor=actor_of(request), now=clock.now())
-        headers = {"Location": f"/api/v1/orders/{order.public_id}", "ETag": etag_of(order)}
+        requested = self._parse_order(PlaceOrderRequest, request)
+        order = services.place_order(**requested, actor=get_actor(request), now=clock.now())
+        headers = {"Location": f"/api/v1/orders/{order.public_id}", "ETag": get_etag(order)}
         return Response(_body(order), status=201, headers=headers)
 
     @extend_schema(
@@ -142,13 +144,13 @@ class OrderView(ApiView):
     )
     def list(self, request: Request) -> Response:
         wanted: dict[str, Any] = {
-            "statuses": filters.read_statuses(self.query.get("status")),
-            "created_from": filters.read_instant("created_at[gte]", self.query.get("created_at[gte]")),
-            "number": filters.read_number(self.query.get("number")),
-            "customer_id": filters.read_customer_id(self.query.get("customer_id")),
-            "phone": filters.read_phone(self.query.get("phone")),
-            "search": filters.read_query(self.query.get("q")),
-            "created_before": filters.read_instant("created_at[lt]", self.query.get("created_at[lt]")),
+            "statuses": filters.parse_statuses(self.query.get("status")),
+            "created_from": filters.parse_instant_filter("created_at[gte]", self.query.get("created_at[gte]")),
+            "number": filters.parse_number(self.query.get("number")),
+            "customer_id": filters.parse_customer_id(self.query.get("customer_id")),
+            "phone": filters.parse_phone(self.query.get("phone")),
+            "search": filters.parse_query(self.query.get("q")),
+            "created_before": filters.parse_instant_filter("created_at[lt]", self.query.get("created_at[lt]")),
         }
         orders = selectors.list_visible_orders(user=request.user, **wanted)
         scope = f"orders:{request.user.pk}:{sorted({**wanted, 'search': self.query.get('q')}.items())}"
@@ -169,17 +171,17 @@ class OrderView(ApiView):
         examples=[OpenApiExample("Waiting for its payment", response_only=True, value=ORDER_EXAMPLE)],
     )
     def retrieve(self, request: Request, order_id: str) -> Response:
-        at = filters.read_instant("as_of", self.query.get("as_of"))
+        at = filters.parse_instant_filter("as_of", self.query.get("as_of"))
         order = selectors.get_visible_order(user=request.user, order_id=public_pk(Order, order_id))
         if at is None:
-            return with_etag(request, _body(order), etag=etag_of(order))
+            return with_etag(request, _body(order), etag=get_etag(order))
         return with_etag(request, _body(selectors.get_order_as_of(order, min(at, clock.now()))))
 
-    def _asked(self, shape: type[QuoteOrderRequest], request: Request) -> dict[str, Any]:
-        asked = self.read(shape, request)
-        lines = [services.LineRequest(**line) for line in asked.pop("lines")]
-        return {**asked, "lines": lines, "customer_id": request.user.pk}
+    def _parse_order(self, shape: type[QuoteOrderRequest], request: Request) -> dict[str, Any]:
+        requested = self.read(shape, request)
+        lines = [services.OrderLineInput(**line) for line in requested.pop("lines")]
+        return {**requested, "lines": lines, "customer_id": request.user.pk}
 
 
 def _body(order: Order) -> Any:
-    return OrderResponse(selectors.with_lines(order)).data
+    return OrderResponse(selectors.prefetch_lines(order)).data

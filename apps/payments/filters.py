@@ -7,10 +7,10 @@ from apps.core import ids
 from apps.core.errors import Invalid, NotFound
 from apps.payments.states import DisputeStatus, ExceptionReason, PaymentStatus, RefundStatus
 
-_MOST = 50
+_MAX_VALUES = 50
 
 
-class UnknownStatus(Invalid):
+class UnknownPaymentStatus(Invalid):
     message = "There is no payment status {0}. There are: {1}."
 
 
@@ -18,11 +18,11 @@ class UnknownRefundStatus(Invalid):
     message = "There is no refund status {0}. There are: {1}."
 
 
-class UnknownReason(Invalid):
+class UnknownExceptionReason(Invalid):
     message = "There is no reason {0}. There are: {1}."
 
 
-class UnknownState(Invalid):
+class UnknownExceptionState(Invalid):
     message = "state is open or resolved."
 
 
@@ -30,11 +30,11 @@ class UnknownDisputeStatus(Invalid):
     message = "There is no dispute status {0}. There are: {1}."
 
 
-class NotAnOwner(Invalid):
+class InvalidOwner(Invalid):
     message = "owner_id is an id of the form cus_..., me, or none."
 
 
-class NotAnOrderId(Invalid):
+class InvalidOrderId(Invalid):
     message = "order_id is an id of the form ord_..."
 
 
@@ -42,9 +42,9 @@ def read_statuses(text: str | None) -> tuple[str, ...]:
     """
     Return the statuses in a list separated by commas.
 
-    :raises UnknownStatus: if one is none of ours
+    :raises UnknownPaymentStatus: if one is none of ours
     """
-    return _read_many(text, PaymentStatus.values, refusal=UnknownStatus, param="status")
+    return _read_many(text, PaymentStatus.values, refusal=UnknownPaymentStatus, param="status")
 
 
 def read_refund_statuses(text: str | None) -> tuple[str, ...]:
@@ -69,30 +69,30 @@ def read_order_id(text: str | None) -> UUID | None:
     """
     Return the order whose payments are wanted, or None for all.
 
-    :raises NotAnOrderId: if it is no id of an order
+    :raises InvalidOrderId: if it is no id of an order
     """
     if text is None:
         return None
     try:
         return ids.decode("ord", text)
     except NotFound:
-        raise NotAnOrderId(param="order_id")
+        raise InvalidOrderId(param="order_id")
 
 
 def read_exception_reasons(text: str | None) -> tuple[str, ...]:
     """
     Return the reasons of exceptions in a list separated by commas.
 
-    :raises UnknownReason: if one is none of ours
+    :raises UnknownExceptionReason: if one is none of ours
     """
-    return _read_many(text, ExceptionReason.values, refusal=UnknownReason, param="reason")
+    return _read_many(text, ExceptionReason.values, refusal=UnknownExceptionReason, param="reason")
 
 
 def read_owner(text: str | None, *, me: UUID) -> tuple[UUID | None, bool]:
     """
     Return whose exceptions are wanted, `me` being the one who asks, and whether owned ones are wanted at all: not for `none`.
 
-    :raises NotAnOwner: if it is no id of a person
+    :raises InvalidOwner: if it is no id of a person
     """
     if text is None:
         return None, True
@@ -103,24 +103,24 @@ def read_owner(text: str | None, *, me: UUID) -> tuple[UUID | None, bool]:
     try:
         return ids.decode("cus", text), True
     except NotFound:
-        raise NotAnOwner(param="owner_id")
+        raise InvalidOwner(param="owner_id")
 
 
 def read_exception_state(text: str | None) -> bool | None:
     """
     Return whether open exceptions are wanted, or resolved ones, or None for all.
 
-    :raises UnknownState: if it is neither
+    :raises UnknownExceptionState: if it is neither
     """
     if text is None:
         return None
     if text not in ("open", "resolved"):
-        raise UnknownState(param="state")
+        raise UnknownExceptionState(param="state")
     return text == "open"
 
 
 def _read_many(text: str | None, known: Sequence[str], *, refusal: type[Invalid], param: str) -> tuple[str, ...]:
-    wanted = () if text is None else tuple(sorted(set(text.split(",", _MOST))))
+    wanted = () if text is None else tuple(sorted(set(text.split(",", _MAX_VALUES))))
     for one in wanted:
         if one not in known:
             raise refusal(one[:40], ", ".join(sorted(known)), param=param)

@@ -28,7 +28,7 @@ from apps.payments.models import (
 from apps.payments.states import PAST_APPROVAL, AttemptStatus, GatewayCall, RefundStatus, ReviewReason
 
 #: The key of the advisory lock: any number that no other lock uses.
-_BOOKING_OF_LINES = 7_203_001
+_LINE_BOOKING_LOCK = 7_203_001
 
 
 def lock_payment(payment_id: UUID) -> Payment:
@@ -70,17 +70,17 @@ def lock_refund(refund_id: UUID) -> Refund:
     return lock_row(Refund, refund_id, missing=RefundNotFound)
 
 
-def lock_waiting_refunds(order_id: UUID) -> list[Refund]:
+def lock_refunds_awaiting_approval(order_id: UUID) -> list[Refund]:
     """Lock the refunds of an order that wait for approval, but those of money that is not what was asked; the caller holds the order."""
     rows = Refund.objects.select_for_update(no_key=True, of=("self",))
     rows = rows.filter(order_id=order_id).exclude(status__in=PAST_APPROVAL)
-    return list(rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS).order_by("pk"))
+    return list(rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH).order_by("pk"))
 
 
-def lock_unsent_refunds(attempt_id: UUID) -> list[Refund]:
+def lock_unsubmitted_refunds(attempt_id: UUID) -> list[Refund]:
     """Lock the decided refunds of an attempt that the gateway knows nothing of, latest first; the caller holds the order."""
     rows = Refund.objects.select_for_update(no_key=True, of=("self",)).filter(attempt_id=attempt_id)
-    rows = rows.filter(status=RefundStatus.PENDING, gateway_call=GatewayCall.NEEDED, gateway_refund_id__isnull=True)
+    rows = rows.filter(status=RefundStatus.PENDING, gateway_call=GatewayCall.PENDING, gateway_refund_id__isnull=True)
     return list(rows.order_by("-sequence"))
 
 
@@ -91,7 +91,7 @@ def lock_dispute(*, gateway_dispute_id: str = "", dispute_id: UUID | None = None
     return chosen.first()
 
 
-def lock_waiting_webhook(webhook_id: UUID) -> Webhook | None:
+def lock_unprocessed_webhook(webhook_id: UUID) -> Webhook | None:
     """Lock a webhook that waits to be processed, or return None if it has been, or is parked for staff."""
     webhook = Webhook.objects.select_for_update(no_key=True, of=("self",)).filter(pk=webhook_id).first()
     return webhook if webhook is not None and webhook.processed_at is None and webhook.parked_at is None else None
@@ -116,7 +116,7 @@ def wait_for_postings() -> None:
         cursor.execute(f"LOCK TABLE {LedgerEntry._meta.db_table} IN SHARE MODE")
 
 
-def lock_booking_of_lines() -> None:
+def lock_line_booking() -> None:
     """
     Let nobody else book lines of settlements until the transaction ends; taken before the settlement.
 
@@ -125,7 +125,7 @@ def lock_booking_of_lines() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = 0")
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BOOKING_OF_LINES])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LINE_BOOKING_LOCK])
         cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 

@@ -81,7 +81,7 @@ def refund_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, left
     )
 
 
-def refund_paid_twice(entity_id: str, number: str, *, reported: str, reference: str) -> str:
+def refund_transferred_and_refunded(entity_id: str, number: str, *, reported: str, reference: str) -> str:
     """Return that the gateway made a refund that we had transferred ourselves."""
     return (
         f"The gateway has made refund {entity_id} of {reported}, our {number}, which we had already transferred as {reference}."
@@ -89,7 +89,7 @@ def refund_paid_twice(entity_id: str, number: str, *, reported: str, reference: 
     )
 
 
-def refund_beside_transfer(entity_id: str, numbers: str, *, reported: str) -> str:
+def refund_during_transfer(entity_id: str, numbers: str, *, reported: str) -> str:
     """Return that somebody made a refund at the gateway of money that is held for a bank transfer of ours."""
     return (
         f"The gateway has made refund {entity_id} of {reported}, whose money is held for the bank transfer {numbers}."
@@ -135,7 +135,7 @@ def dispute_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, lef
     )
 
 
-def another_account(event_type: str, account_id: str) -> str:
+def webhook_of_another_account(event_type: str, account_id: str) -> str:
     """Return that a webhook is about another account at the gateway."""
     return (
         f"A webhook {event_type or 'without a type'} is about account {account_id}, which is not ours. Its signature is"
@@ -143,7 +143,7 @@ def another_account(event_type: str, account_id: str) -> str:
     )
 
 
-def unreadable(event_type: str, why: str) -> str:
+def webhook_unreadable(event_type: str, why: str) -> str:
     """Return that a webhook about something of ours cannot be read."""
     return (
         f"A webhook {event_type} about this cannot be read ({why}). Look at the gateway's dashboard for what happened."

@@ -14,7 +14,7 @@ from django.db import connection
 
 from apps.core import ids
 from apps.payments.gateways import SettlementRow
-from apps.payments.models.receivables import HAS_NO_OPEN_ITEM, RECEIVABLES
+from apps.payments.models.receivables import HAS_NO_OPEN_EXCEPTION, RECEIVABLES
 
 _COPY = """
     COPY payments_settlementreportrow (
@@ -61,14 +61,14 @@ _ADD_LINES = """
                 ) THEN 'duplicated_line'
                 WHEN s.kind = 'payment' THEN CASE
                     WHEN a.id IS NULL THEN 'unknown_payment'
-                    WHEN (s.amount, s.currency) <> (a.amount, a.currency) THEN 'wrong_amount'
+                    WHEN (s.amount, s.currency) <> (a.amount, a.currency) THEN 'amount_mismatch'
                     WHEN s.credit - s.debit <> s.amount - s.fee_amount + s.fee_credit THEN 'credit_mismatch'
                     WHEN s.fee_amount <> coalesce(a.fee_amount, s.fee_amount)
                       OR s.tax_amount <> coalesce(a.fee_tax_amount, s.tax_amount) OR s.tax_amount > s.fee_amount
                     THEN 'fee_mismatch' ELSE '' END
                 WHEN s.kind = 'refund' THEN CASE
                     WHEN f.id IS NULL THEN 'unknown_payment'
-                    WHEN (s.amount, s.currency) <> (f.amount, f.currency) THEN 'wrong_amount'
+                    WHEN (s.amount, s.currency) <> (f.amount, f.currency) THEN 'amount_mismatch'
                     WHEN s.debit - s.credit <> s.amount + s.fee_amount - s.fee_credit THEN 'credit_mismatch'
                     WHEN s.tax_amount > s.fee_amount THEN 'fee_mismatch' ELSE '' END
                 WHEN s.kind IN ('transfer', 'reversal') THEN CASE
@@ -94,8 +94,8 @@ _ADD_LINES = """
         ) corrected ON s.kind = 'adjustment'
         -- What failed here, or was paid by hand, is not owed by the gateway: its line has cleared nothing.
         LEFT JOIN payments_refund f ON s.kind = 'refund' AND f.gateway_refund_id = s.entity_id
-             AND f.status IN ('pending', 'unknown', 'processed') AND f.manual_reference = ''
-    ), understood AS (
+             AND f.status IN ('pending', 'unknown', 'processed') AND f.transfer_reference = ''
+    ), parse_response AS (
         SELECT j.*, problem NOT IN ('duplicated_line', 'unknown_payment', 'unknown_adjustment', 'unknown_kind') AS is_ours
         FROM judged j
     ), booked AS (
@@ -110,7 +110,7 @@ _ADD_LINES = """
             CASE WHEN NOT is_ours OR kind IN ('transfer', 'reversal') THEN 0
                  WHEN kind = 'adjustment' THEN CASE WHEN attempt_id IS NULL THEN 0 ELSE credit - debit END
                  ELSE coalesce(paid, -refunded) END AS cleared
-        FROM understood u
+        FROM parse_response u
     ), added AS (
         INSERT INTO payments_settlementline (
             id, created_at, updated_at, settlement_id, report_id, part, entity_id, occurrence, kind, reported_kind, amount,
@@ -154,7 +154,7 @@ _NOT_SETTLED = """
 
 _REFUNDS_NOT_SETTLED = """
     SELECT r.id FROM payments_refund r JOIN payments_paymentattempt a ON a.id = r.attempt_id
-    WHERE a.gateway = %(gateway)s AND r.status = 'processed' AND r.gateway_refund_id IS NOT NULL AND r.manual_reference = ''
+    WHERE a.gateway = %(gateway)s AND r.status = 'processed' AND r.gateway_refund_id IS NOT NULL AND r.transfer_reference = ''
       AND r.processed_at >= %(since)s AND r.processed_at <= %(until)s
       AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.refund_id = r.id)
       AND NOT EXISTS (
@@ -168,7 +168,7 @@ _OVERDUE = f"""
     SELECT receivable.attempt_id, coalesce(a.gateway_payment_id, ''), receivable.amount, receivable.currency, receivable.since
     FROM ({RECEIVABLES}) receivable LEFT JOIN payments_paymentattempt a ON a.id = receivable.attempt_id
     WHERE receivable.gateway = %(gateway)s AND receivable.amount <> 0 AND receivable.since < %(before)s
-      AND {HAS_NO_OPEN_ITEM}
+      AND {HAS_NO_OPEN_EXCEPTION}
     ORDER BY receivable.since, receivable.attempt_id LIMIT %(limit)s
 """  # noqa: S608 - constants of ours
 
@@ -176,7 +176,7 @@ _OVERDUE_IN_ALL = f"""
     SELECT count(*), coalesce(sum(receivable.amount), 0)::bigint, min(receivable.since)
     FROM ({RECEIVABLES}) receivable
     WHERE receivable.gateway = %(gateway)s AND receivable.amount <> 0 AND receivable.since < %(before)s
-      AND {HAS_NO_OPEN_ITEM}
+      AND {HAS_NO_OPEN_EXCEPTION}
 """  # noqa: S608 - constants of ours
 
 _OVERDUE_NO_MORE = f"""
@@ -249,7 +249,7 @@ def list_staged_settlements(report_id: UUID) -> list[tuple[str, str, datetime, s
     )
 
 
-def list_staged_payments_not_captured(report_id: UUID, *, gateway: str, limit: int) -> list[str]:
+def list_staged_uncaptured_payments(report_id: UUID, *, gateway: str, limit: int) -> list[str]:
     """Return the gateway's ids of payments that were settled and that we do not know to be captured."""
     rows = _rows(
         """
@@ -267,7 +267,7 @@ def list_staged_payments_not_captured(report_id: UUID, *, gateway: str, limit: i
     return [row[0] for row in rows]
 
 
-def list_staged_refunds_not_made(report_id: UUID, *, gateway: str, limit: int) -> list[str]:
+def list_staged_unknown_refunds(report_id: UUID, *, gateway: str, limit: int) -> list[str]:
     """Return the gateway's ids of refunds that were settled and that we do not know to be made."""
     rows = _rows(
         """
@@ -286,7 +286,7 @@ def list_staged_refunds_not_made(report_id: UUID, *, gateway: str, limit: int) -
     return [row[0] for row in rows]
 
 
-def list_staged_disputes_not_held(report_id: UUID, *, limit: int) -> list[str]:
+def list_staged_unknown_disputes(report_id: UUID, *, limit: int) -> list[str]:
     """Return the gateway's ids of disputes that adjustments are about and that we do not hold."""
     rows = _rows(
         """
@@ -316,7 +316,7 @@ def add_lines(*, report_id: UUID, settlement: Any, part: int, now: datetime) -> 
     return Added(*(int(value) for value in _rows(_ADD_LINES, values)[0]))
 
 
-def forget_staged(report_id: UUID) -> None:
+def delete_staged(report_id: UUID) -> None:
     """Throw away the staged rows of a report."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM payments_settlementreportrow WHERE report_id = %s", [report_id])
@@ -334,7 +334,7 @@ def list_unsettled(*, gateway: str, since: datetime, until: datetime, limit: int
     return [Unsettled(*row) for row in _rows(_NOT_SETTLED, values)]
 
 
-def list_refunds_not_settled(*, gateway: str, since: datetime, until: datetime, limit: int) -> list[UUID]:
+def list_unsettled_refunds(*, gateway: str, since: datetime, until: datetime, limit: int) -> list[UUID]:
     """Return the refunds of a span of time that went back by the gateway, that no line has, and that nobody misses yet."""
     values = {"gateway": gateway, "since": since, "until": until, "limit": limit}
     return [row[0] for row in _rows(_REFUNDS_NOT_SETTLED, values)]

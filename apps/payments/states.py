@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from apps.core.states import by_table
+from apps.core.states import transition_table
 
 
 class PaymentStatus(models.TextChoices):
@@ -29,7 +29,7 @@ CLOSED = tuple(status for status in PaymentStatus if status not in LIVE)
 SUCCESSFUL = (PaymentStatus.SUCCEEDED, PaymentStatus.SUCCEEDED_LATE)
 
 #: From live to late directly: the order was closed while the payment was under way.
-change = by_table(
+transition = transition_table(
     {
         PaymentStatus.REQUIRES_PAYMENT: {
             PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED,
@@ -58,7 +58,7 @@ class PaymentChannel(models.TextChoices):
 
 
 #: The gateway holds something that anybody may pay by until it is closed there.
-BY_LINK = (PaymentChannel.PAYMENT_LINK, PaymentChannel.QR_CODE)
+LINK_CHANNELS = (PaymentChannel.PAYMENT_LINK, PaymentChannel.QR_CODE)
 
 
 class LinkStatus(models.TextChoices):
@@ -74,12 +74,12 @@ class AttemptStatus(models.TextChoices):
     CREATED = "created", "Created"
     FAILED = "failed", "Failed"
     AUTHORIZED = "authorized", "Authorized"
-    AUTO_REFUNDED = "auto_refunded", "Given back by the gateway, not captured in time"
+    AUTO_REFUNDED = "auto_refunded", "Refunded by the gateway, not captured in time"
     CAPTURED = "captured", "Captured"
 
 
 #: An attempt's rank only rises; `failed -> authorized` is the bank's late answer and normal.
-RANK: dict[str, int] = {
+ATTEMPT_RANK: dict[str, int] = {
     AttemptStatus.CREATED: 0,
     AttemptStatus.FAILED: 1,
     AttemptStatus.AUTHORIZED: 2,
@@ -91,10 +91,10 @@ RANK: dict[str, int] = {
 class GatewayCall(models.TextChoices):
     """How far our call to the gateway is, for a row that was committed before it."""
 
-    NEEDED = "needed", "Needed"
+    PENDING = "pending", "Pending"
     UNKNOWN = "unknown", "Unknown"
-    DONE = "done", "Done"
-    REFUSED = "refused", "Refused"
+    SUCCEEDED = "succeeded", "Succeeded"
+    REJECTED = "rejected", "Rejected"
 
 
 class RefundStatus(models.TextChoices):
@@ -104,24 +104,24 @@ class RefundStatus(models.TextChoices):
     FAILED = "failed", "Failed"
     CANCELLED = "cancelled", "Cancelled"
     UNKNOWN = "unknown", "Unknown"
-    MANUAL = "manual", "To be transferred by hand"
+    AWAITING_TRANSFER = "awaiting_transfer", "Awaiting transfer"
 
 
 #: Those that need no decision any more. A statement that reads the waiting refunds of one order excludes these: see CLOSED.
 PAST_APPROVAL = tuple(status for status in RefundStatus if status != RefundStatus.REQUIRES_APPROVAL)
 
 #: Money that is promised back or has gone: it cannot be given back a second time.
-PROMISED = (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.MANUAL, RefundStatus.PROCESSED)
+COMMITTED_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.AWAITING_TRANSFER, RefundStatus.PROCESSED)
 
 #: What a request holds of its attempt, approved or not, so that two requests cannot ask for the same money.
-HOLDING = (RefundStatus.REQUIRES_APPROVAL, *PROMISED)
+RESERVING_REFUNDS = (RefundStatus.REQUIRES_APPROVAL, *COMMITTED_REFUNDS)
 
-#: A gateway's answer decides these; the janitor asks until it has come.
+#: A gateway's answer decides these; the poller asks until it has come.
 OPEN_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN)
 
 #: `failed -> pending`: the gateway has made it although it rejected our call.
 #: `failed -> processed` and `cancelled -> processed`: the gateway says in the end that the money has gone.
-change_refund = by_table(
+transition_refund = transition_table(
     {
         RefundStatus.REQUIRES_APPROVAL: {RefundStatus.PENDING, RefundStatus.CANCELLED},
         RefundStatus.PENDING: {
@@ -130,8 +130,8 @@ change_refund = by_table(
         RefundStatus.UNKNOWN: {
             RefundStatus.PENDING, RefundStatus.PROCESSED, RefundStatus.FAILED, RefundStatus.CANCELLED,
         },
-        RefundStatus.FAILED: {RefundStatus.MANUAL, RefundStatus.PENDING, RefundStatus.PROCESSED},
-        RefundStatus.MANUAL: {RefundStatus.PROCESSED, RefundStatus.CANCELLED},
+        RefundStatus.FAILED: {RefundStatus.AWAITING_TRANSFER, RefundStatus.PENDING, RefundStatus.PROCESSED},
+        RefundStatus.AWAITING_TRANSFER: {RefundStatus.PROCESSED, RefundStatus.CANCELLED},
         RefundStatus.CANCELLED: {RefundStatus.PROCESSED},
     }
 )  # fmt: skip
@@ -145,9 +145,9 @@ class RefundReason(models.TextChoices):
     GOODS_RETURNED = "goods_returned", "Goods came back"
     GOODS_MISSING = "goods_missing", "Goods were missing or damaged"
     PRICE_ADJUSTED = "price_adjusted", "The price was reduced"
-    LATE_PAYMENT = "late_payment", "The money came after the order was closed"
+    LATE_PAYMENT_POLICY = "late_payment", "The money came after the order was closed"
     PAID_TWICE = "paid_twice", "The order was paid already"
-    AMOUNT_DIFFERS = "amount_differs", "The money was not what was asked"
+    AMOUNT_MISMATCH = "amount_mismatch", "The money was not what was asked"
     OTHER = "other", "Other"
 
 
@@ -155,7 +155,7 @@ class RefundReason(models.TextChoices):
 USER_REFUND_REASONS = tuple(
     reason
     for reason in RefundReason
-    if reason not in (RefundReason.ORDER_CANCELLED, RefundReason.LATE_PAYMENT, RefundReason.PAID_TWICE)
+    if reason not in (RefundReason.ORDER_CANCELLED, RefundReason.LATE_PAYMENT_POLICY, RefundReason.PAID_TWICE)
 )
 
 
@@ -179,7 +179,7 @@ class MoneyOperation(models.TextChoices):
     HOLD_FOR_TRANSFER = "hold_for_transfer", "Hold a failed refund for a bank transfer"
     CONFIRM_TRANSFER = "confirm_transfer", "Confirm a bank transfer"
     ACCEPT_ATTEMPT = "accept_attempt", "Accept money of another amount"
-    ANSWER_DISPUTE = "answer_dispute", "Accept or contest a dispute"
+    RESPOND_TO_DISPUTE = "respond_to_dispute", "Accept or contest a dispute"
 
 
 #: These cannot wait for approval: a person who may not decide alone is refused.
@@ -188,7 +188,7 @@ IMMEDIATE_OPERATIONS = (
     MoneyOperation.HOLD_FOR_TRANSFER,
     MoneyOperation.CONFIRM_TRANSFER,
     MoneyOperation.ACCEPT_ATTEMPT,
-    MoneyOperation.ANSWER_DISPUTE,
+    MoneyOperation.RESPOND_TO_DISPUTE,
 )
 
 #: These agree to what another person has decided, or move no money out: the limit does not count for them.
@@ -215,7 +215,7 @@ class ReviewReason(models.TextChoices):
 
     ORDER_CLOSED = "order_closed", "The order was cancelled or had expired"
     PAID_TWICE = "paid_twice", "The order was paid already"
-    AMOUNT_DIFFERS = "amount_differs", "The amount is not the one requested"
+    AMOUNT_MISMATCH = "amount_mismatch", "The amount is not the one requested"
 
 
 class DifferenceReason(models.TextChoices):
@@ -259,7 +259,7 @@ class ReportSource(models.TextChoices):
 
 class ImportStatus(models.TextChoices):
     WAITING = "waiting", "Waiting or under way"
-    FAILED = "failed", "Broken off"
+    FAILED = "failed", "Failed"
     COMPLETED = "completed", "Completed"
 
 
@@ -278,7 +278,7 @@ class ExceptionReason(models.TextChoices):
     """In what a gateway's report, or anything else that it says, and our books do not agree."""
 
     UNKNOWN_PAYMENT = "unknown_payment", "We know no such payment or refund"
-    WRONG_AMOUNT = "wrong_amount", "The amount is not ours"
+    AMOUNT_MISMATCH = "amount_mismatch", "The amount is not ours"
     FEE_MISMATCH = "fee_mismatch", "The fee or its GST is not what we were told"
     CREDIT_MISMATCH = "credit_mismatch", "The line does not add up"
     DUPLICATED_LINE = "duplicated_line", "It was settled already"
@@ -323,7 +323,7 @@ DECIDED = (DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.CLOSED)
 UNDECIDED = (DisputeStatus.OPEN, DisputeStatus.UNDER_REVIEW)
 
 #: From under review back to open: the bank wants to know more. From open to won: another answered, at the gateway.
-change_dispute = by_table(
+transition_dispute = transition_table(
     {
         DisputeStatus.OPEN: {DisputeStatus.UNDER_REVIEW, *DECIDED},
         DisputeStatus.UNDER_REVIEW: {DisputeStatus.OPEN, *DECIDED},
@@ -339,14 +339,14 @@ class DisputePhase(models.TextChoices):
     ARBITRATION = "arbitration", "Arbitration"
 
 
-class DisputeAnswer(models.TextChoices):
+class DisputeResponseKind(models.TextChoices):
     """What we said to a dispute."""
 
     ACCEPTED = "accepted", "Accepted"
     CONTESTED = "contested", "Contested"
 
 
-class ProofKind(models.TextChoices):
+class EvidenceKind(models.TextChoices):
     """What a statement of staff's in a dispute proves."""
 
     SHIPPING = "shipping", "Delivery"

@@ -6,22 +6,22 @@ from apps.core import clock
 from apps.payments import services
 
 
-@shared_task(name="payments.ask_about_open_payments")
-def ask_about_open_payments(**_: object) -> None:
+@shared_task(name="payments.poll_open_payments")
+def poll_open_payments(**_: object) -> None:
     """Ask the gateway about every payment whose time to be looked at has come."""
-    services.ask_about_open_payments(now=clock.now())
+    services.poll_open_payments(now=clock.now())
 
 
-@shared_task(name="payments.ask_about_open_refunds")
-def ask_about_open_refunds(**_: object) -> None:
+@shared_task(name="payments.poll_open_refunds")
+def poll_open_refunds(**_: object) -> None:
     """Send or ask about every refund whose time to be looked at has come."""
-    services.ask_about_open_refunds(now=clock.now())
+    services.poll_open_refunds(now=clock.now())
 
 
-@shared_task(name="payments.process_waiting_webhooks")
-def process_waiting_webhooks(**_: object) -> None:
+@shared_task(name="payments.sweep_webhooks")
+def sweep_webhooks(**_: object) -> None:
     """Process the webhooks whose worker never came."""
-    services.process_waiting_webhooks(now=clock.now())
+    services.sweep_webhooks(now=clock.now())
 
 
 @shared_task(name="payments.check_missing_webhooks")
@@ -42,36 +42,36 @@ def import_settlements(**_: object) -> None:
     services.import_recent_settlements(now=clock.now())
 
 
-@shared_task(name="payments.find_missing_lines")
-def find_missing_lines(**_: object) -> None:
+@shared_task(name="payments.open_missing_line_exceptions")
+def open_missing_line_exceptions(**_: object) -> None:
     """Look for captured payments that should have been settled and were not."""
-    services.find_missing_lines(now=clock.now())
+    services.open_missing_line_exceptions(now=clock.now())
 
 
-@shared_task(name="payments.find_overdue_receivables")
-def find_overdue_receivables(**_: object) -> None:
+@shared_task(name="payments.open_overdue_receivable_exceptions")
+def open_overdue_receivable_exceptions(**_: object) -> None:
     """Look for what the gateway has owed us for too long and nothing open explains."""
-    services.find_overdue_receivables(now=clock.now())
+    services.open_overdue_receivable_exceptions(now=clock.now())
 
 
-@shared_task(name="payments.ask_about_open_disputes")
-def ask_about_open_disputes(**_: object) -> None:
+@shared_task(name="payments.poll_open_disputes")
+def poll_open_disputes(**_: object) -> None:
     """Ask the gateway about every undecided dispute whose time to be looked at has come."""
-    services.ask_about_open_disputes(now=clock.now())
+    services.poll_open_disputes(now=clock.now())
 
 
-@shared_task(name="payments.find_new_disputes")
-def find_new_disputes(**_: object) -> None:
+@shared_task(name="payments.poll_new_disputes")
+def poll_new_disputes(**_: object) -> None:
     """Ask the gateway for disputes that no webhook told."""
-    services.find_new_disputes(now=clock.now())
+    services.poll_new_disputes(now=clock.now())
 
 
-@shared_task(name="payments.warn_of_dispute_deadlines")
-def warn_of_dispute_deadlines(**_: object) -> None:
+@shared_task(name="payments.send_dispute_reminders")
+def send_dispute_reminders(**_: object) -> None:
     """Warn staff of disputes that must be answered soon."""
-    services.warn_of_dispute_deadlines(now=clock.now())
+    services.send_dispute_reminders(now=clock.now())
 
 
-@shared_task(name="payments.warn_of_open_reviews")
-def warn_of_open_reviews() -> None:
-    services.warn_of_open_reviews(now=clock.now())
+@shared_task(name="payments.report_overdue_reviews")
+def report_overdue_reviews() -> None:
+    services.report_overdue_reviews(now=clock.now())

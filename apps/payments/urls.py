@@ -34,7 +34,7 @@ urlpatterns = [
     path("refunds/<str:refund_id>/reject", RefundView.as_view({"post": "reject"})),
     path("refunds/<str:refund_id>/retry", RefundView.as_view({"post": "retry"})),
     path("refunds/<str:refund_id>/cancel", RefundView.as_view({"post": "cancel"})),
-    path("refunds/<str:refund_id>/settle", RefundView.as_view({"post": "settle"})),
+    path("refunds/<str:refund_id>/confirm-transfer", RefundView.as_view({"post": "confirm_transfer"})),
     path("orders/<str:order_id>/cancel", OrderCancellationView.as_view({"post": "create"})),
     path("disputes", DisputeView.as_view({"get": "list"})),
     path("disputes/<str:dispute_id>", DisputeView.as_view({"get": "retrieve"})),

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core import clock
-from apps.core.admin_actions import act_for
+from apps.core.admin_actions import staff_actor
 from apps.core.admin_fields import PercentField
 from apps.core.admin_site import ServiceAdmin
 from apps.tax import messages as sentences
@@ -24,7 +24,7 @@ class RegistrationAdmin(ServiceAdmin):
     search_fields = ("gstin", "legal_name", "trade_name")
     ordering = ("gstin",)
     actions = ("make_default",)
-    fields = ("gstin", *services.REGISTRATION_EDITABLE, "invoice_prefix", "state", "is_default", "is_active")
+    fields = ("gstin", *services.EDITABLE_REGISTRATION_FIELDS, "invoice_prefix", "state", "is_default", "is_active")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
@@ -34,13 +34,15 @@ class RegistrationAdmin(ServiceAdmin):
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Registration:
         self._warn_of_pin(request, values["pin"])
         has_default = Registration.objects.filter(is_default=True).exists()
-        return services.add_registration(**values, is_default=not has_default, actor=act_for(request), now=clock.now())
+        return services.add_registration(
+            **values, is_default=not has_default, actor=staff_actor(request), now=clock.now()
+        )
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Registration:
         if "pin" in changes:
             self._warn_of_pin(request, changes["pin"])
         return services.update_registration(
-            registration_id=obj.pk, changes=changes, actor=act_for(request), now=clock.now()
+            registration_id=obj.pk, changes=changes, actor=staff_actor(request), now=clock.now()
         )
 
     def _warn_of_pin(self, request: HttpRequest, pin: str) -> None:
@@ -53,7 +55,7 @@ class RegistrationAdmin(ServiceAdmin):
         if len(chosen) != 1:
             self.message_user(request, "Choose one registration.", messages.WARNING)
             return
-        services.make_default(registration_id=chosen[0].pk, actor=act_for(request), now=clock.now())
+        services.set_default_registration(registration_id=chosen[0].pk, actor=staff_actor(request), now=clock.now())
         self.message_user(request, f"New orders are sold under {chosen[0].gstin}.", messages.SUCCESS)
 
 
@@ -84,4 +86,4 @@ class TaxRateAdmin(ServiceAdmin):
         return False
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> TaxRate:
-        return services.set_rate(**values, actor=act_for(request), now=clock.now())
+        return services.set_rate(**values, actor=staff_actor(request), now=clock.now())

@@ -5,7 +5,7 @@ from apps.core.audit import Invariant
 INVARIANTS = (
     Invariant(
         id="TAX-01",
-        name="rates_do_not_overlap",
+        name="tax_rates_do_not_overlap",
         statement="A tax class has one rate at most on any day: its periods do not overlap.",
         sql="""
             SELECT tax_class, valid_from, valid_to, next_from

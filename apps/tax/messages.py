@@ -1,6 +1,6 @@
 """The sentences that say why a text or a PIN code is refused or doubted, and what to change."""
 
-LABELS_OF_REGISTRATION = {
+REGISTRATION_LABELS = {
     "legal_name": "legal name",
     "trade_name": "trade name",
     "address_line1": "first address line",

@@ -39,7 +39,7 @@ class Registration(Record):
                 fields=["is_default"], condition=models.Q(is_default=True), name="one_default_registration"
             ),
             models.CheckConstraint(
-                condition=models.Q(invoice_prefix__regex=r"^[A-Z1-9][A-Z0-9]{0,3}$"), name="invoice_prefix_form"
+                condition=models.Q(invoice_prefix__regex=r"^[A-Z1-9][A-Z0-9]{0,3}$"), name="invoice_prefix_format"
             ),
         ]
 

@@ -15,7 +15,7 @@ from apps.tax.models import Registration, RegistrationNotFound, TaxRate
 log = structlog.get_logger(__name__)
 
 
-class NoRegistration(Conflict):
+class NoDefaultRegistration(Conflict):
     message = "The shop has no default GST registration, so that nothing can be sold yet."
 
 
@@ -41,11 +41,11 @@ def get_default_registration() -> Registration:
     """
     Return the registration that the shop sells under.
 
-    :raises NoRegistration: if none is active and the default
+    :raises NoDefaultRegistration: if none is active and the default
     """
     found = Registration.objects.filter(is_default=True, is_active=True).first()
     if found is None:
-        raise NoRegistration
+        raise NoDefaultRegistration
     return found
 
 
@@ -85,16 +85,18 @@ def get_state_of_pin(*, pin: str, state: str = "") -> str:
             return states[0]
         details = [{"param": "state", "code": "state_required", "states": list(states)}]
         refusal = PinStateAmbiguous if states else PinStateUnknown
-        raise refusal(pin, _named(states, "or"), param="state", details=details)
+        raise refusal(pin, _join_state_names(states, "or"), param="state", details=details)
     if not rules.is_pin_of_state(pin, state):
         details = [{"param": "pin", "code": "pin_of_another_state", "states": list(states)}]
-        raise PinStateMismatch(pin, _named(states, "and"), _named([state], ""), param="pin", details=details)
+        raise PinStateMismatch(
+            pin, _join_state_names(states, "and"), _join_state_names([state], ""), param="pin", details=details
+        )
     if not rules.is_known_pin_prefix(pin):
         log.warning("pin_prefix_unknown", prefix=pin[:3], state=state)
     return state
 
 
-def _named(states: Iterable[str], word: str) -> str:
+def _join_state_names(states: Iterable[str], word: str) -> str:
     names = [f"{rules.state_name(state)} ({state})" for state in states]
     return " ".join([", ".join(names[:-1]), word, names[-1]]) if len(names) > 1 else "".join(names)
 

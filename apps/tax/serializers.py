@@ -16,24 +16,24 @@ from apps.tax.models import TaxRate
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-class BadDate(Invalid):
+class InvalidDate(Invalid):
     message = "on is a date of the form 2026-11-21."
 
 
-def read_day(text: str | None, *, default: date) -> date:
+def parse_day(text: str | None, *, default: date) -> date:
     """
     Return the day that a client asked for.
 
-    :raises BadDate: if it is not a date
+    :raises InvalidDate: if it is not a date
     """
     if text is None:
         return default
     if not _DAY.fullmatch(text):
-        raise BadDate(param="on")
+        raise InvalidDate(param="on")
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise BadDate(param="on")
+        raise InvalidDate(param="on")
 
 
 class GstinCheckResponse(ResponseSerializer):

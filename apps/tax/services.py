@@ -16,7 +16,7 @@ from apps.tax.models import Registration, TaxRate
 log = structlog.get_logger(__name__)
 
 #: What may change of a registration. Its GSTIN, state and prefix are on documents that were issued.
-REGISTRATION_EDITABLE = (
+EDITABLE_REGISTRATION_FIELDS = (
     "legal_name", "trade_name", "address_line1", "address_line2", "city", "pin", "phone", "email",
 )  # fmt: skip
 _REGISTRATION_TEXTS = {
@@ -43,7 +43,7 @@ class InvoicePrefixNotAllowed(Invalid):
     )
 
 
-class RegistrationTextNotValid(Invalid):
+class InvalidRegistrationText(Invalid):
     message = "{0}"
 
 
@@ -55,7 +55,7 @@ class RateNotAllowed(Invalid):
     message = "GST has no rate of {0:g} % for goods of the tax class {1} on {2}."
 
 
-class RateBeginsTooEarly(Conflict):
+class TaxRateOverlaps(Conflict):
     message = "The tax class {0} has a rate that begins on {1}. A new one must begin after that day."
 
 
@@ -102,7 +102,7 @@ def set_rate(
     Let a tax class bear another rate (basis points) from a day of the Indian calendar on, or give a new class its first.
 
     :raises RateNotAllowed: if no invoice of that day can carry the rate
-    :raises RateBeginsTooEarly: if the class has a rate that begins on that day or later
+    :raises TaxRateOverlaps: if the class has a rate that begins on that day or later
     """
     locks.lock_rates()
     latest = TaxRate.objects.filter(tax_class=tax_class).order_by("-valid_from").first()
@@ -110,7 +110,7 @@ def set_rate(
     if not rules.is_rate_allowed(rate, valid_from, tax_class=tax_class):
         raise RateNotAllowed(rate / 100, tax_class[:40], format_day(valid_from), param="rate")
     if latest is not None and latest.valid_from >= valid_from:
-        raise RateBeginsTooEarly(tax_class, format_day(latest.valid_from), param="valid_from")
+        raise TaxRateOverlaps(tax_class, format_day(latest.valid_from), param="valid_from")
 
     day_before = valid_from - timedelta(days=1)
     if latest is not None and (latest.valid_to is None or latest.valid_to > day_before):
@@ -148,7 +148,7 @@ def add_registration(
     :raises InvalidGstin: if the number is none, or not that of a normal registration
     :raises InvalidPin: if the PIN code is none
     :raises PinStateMismatch: if the PIN code does not lie in the GSTIN's state
-    :raises RegistrationTextNotValid: if a name or the address has a text that no e-invoice carries
+    :raises InvalidRegistrationText: if a name or the address has a text that no e-invoice carries
     :raises InvoicePrefixNotAllowed: if its invoices cannot begin so
     :raises RegistrationExists: if the GSTIN is there already
     """
@@ -157,8 +157,8 @@ def add_registration(
     check = rules.check_gstin(gstin)
     if check.kind is not rules.GstinKind.NORMAL:
         raise InvalidGstin(check.gstin[:20], check.refusal or check.kind, param="gstin")
-    _refuse_pin(pin, state=rules.gstin_state(check.gstin))
-    _refuse_texts(
+    _check_pin(pin, state=rules.gstin_state(check.gstin))
+    _check_texts(
         {
             "legal_name": legal_name,
             "trade_name": trade_name,
@@ -173,7 +173,7 @@ def add_registration(
         raise RegistrationExists(check.gstin, param="gstin")
 
     if is_default:
-        _dethrone(now=now)
+        _clear_default(now=now)
     registration = Registration.objects.create(
         gstin=check.gstin,
         legal_name=legal_name,
@@ -205,26 +205,26 @@ def update_registration(
     :raises RegistrationNotFound: if there is none
     :raises InvalidPin: if the PIN code is none
     :raises PinStateMismatch: if the PIN code does not lie in the registration's state
-    :raises RegistrationTextNotValid: if a name or the address has a text that no e-invoice carries
+    :raises InvalidRegistrationText: if a name or the address has a text that no e-invoice carries
     """
     registration = locks.lock_registration(registration_id)
 
     if "pin" in changes:
-        _refuse_pin(changes["pin"], state=registration.state)
-    _refuse_texts(changes)
+        _check_pin(changes["pin"], state=registration.state)
+    _check_texts(changes)
 
-    changed = [name for name in REGISTRATION_EDITABLE if name in changes]
+    changed = [name for name in EDITABLE_REGISTRATION_FIELDS if name in changes]
     for name in changed:
         setattr(registration, name, changes[name])
     registration.save(update_fields=[*changed, "updated_at"])
 
-    log.info("registration_changed", registration=registration.public_id, fields=changed, actor=str(actor))
+    log.info("registration_updated", registration=registration.public_id, fields=changed, actor=str(actor))
 
     return registration
 
 
 @transaction.atomic
-def make_default(*, registration_id: UUID, actor: Actor, now: datetime) -> Registration:
+def set_default_registration(*, registration_id: UUID, actor: Actor, now: datetime) -> Registration:
     """
     Let new orders be sold under this registration; orders that were placed keep theirs.
 
@@ -232,26 +232,26 @@ def make_default(*, registration_id: UUID, actor: Actor, now: datetime) -> Regis
     """
     registration = locks.lock_registration(registration_id)
 
-    _dethrone(now=now)
+    _clear_default(now=now)
     registration.is_default = registration.is_active = True
     registration.save(update_fields=["is_default", "is_active", "updated_at"])
 
-    log.info("registration_made_default", registration=registration.public_id, actor=str(actor))
+    log.info("default_registration_set", registration=registration.public_id, actor=str(actor))
 
     return registration
 
 
-def _dethrone(*, now: datetime) -> None:
+def _clear_default(*, now: datetime) -> None:
     Registration.objects.filter(is_default=True).update(is_default=False, updated_at=now)
 
 
-def _refuse_pin(pin: str, *, state: str) -> None:
+def _check_pin(pin: str, *, state: str) -> None:
     if not rules.is_pin(pin):
         raise InvalidPin(pin[:10], param="pin")
     selectors.get_state_of_pin(pin=pin, state=state)
 
 
-def _refuse_texts(texts: Mapping[str, str]) -> None:
+def _check_texts(texts: Mapping[str, str]) -> None:
     for field, limits in _REGISTRATION_TEXTS.items():
         text = texts.get(field)
         if text is None or (not text and field in _OPTIONAL_TEXTS):
@@ -259,10 +259,10 @@ def _refuse_texts(texts: Mapping[str, str]) -> None:
         refusal = rules.check_text(text, limits)
         if refusal is not None:
             sentence = messages.text_refused(
-                messages.LABELS_OF_REGISTRATION[field],
+                messages.REGISTRATION_LABELS[field],
                 refusal,
                 length=len(text),
                 fewest=limits.fewest,
                 most=limits.most,
             )
-            raise RegistrationTextNotValid(sentence, param=field, details=[{"param": field, "code": str(refusal)}])
+            raise InvalidRegistrationText(sentence, param=field, details=[{"param": field, "code": str(refusal)}])

@@ -20,7 +20,7 @@ from apps.tax.serializers import (
     TaxRateListResponse,
     TaxRateResponse,
     gstin_check_data,
-    read_day,
+    parse_day,
     state_data,
 )
 
@@ -76,7 +76,7 @@ class TaxRatesView(ApiView):
         examples=[page_example(TAX_RATE_EXAMPLE, name="The rates of a day")],
     )
     def list(self, request: Request) -> Response:
-        day = read_day(self.query.get("on"), default=clock.ist_date(clock.now()))
+        day = parse_day(self.query.get("on"), default=clock.ist_date(clock.now()))
         data = TaxRateResponse(selectors.list_rates(on=day), many=True).data
         body = whole_list(data)
         return with_etag(request, body, cache_control=PUBLIC)

@@ -105,12 +105,12 @@ TEMPLATES = [
 # The maps: core finds them by name and never imports config ------------------------------------------------------------
 
 SUBSCRIPTIONS = "config.subscriptions.HANDLERS"
-UNHEARD = "config.subscriptions.UNHEARD"
+UNSUBSCRIBED = "config.subscriptions.UNSUBSCRIBED"
 INVARIANTS = "config.invariants.INVARIANTS"
 GAUGES = "config.metrics.GAUGES"
 REFERENCE_DATA = "config.reference_data.STEPS"
 DEFAULT_QUEUE = "events"
-QUEUE_OF_APP = {
+APP_QUEUES = {
     "payments": "payments",
     "notifications": "notifications",
     "invoicing": "documents",
@@ -178,7 +178,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: worker and clock wait for their broker, as the relay does
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a broker that is full, read-only or busy refuses commands
-CELERY_WORKER_CONSUMER = "apps.core.worker:PatientConsumer"
+CELERY_WORKER_CONSUMER = "apps.core.worker:BrokerWaitingConsumer"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,
     "unacked_restore_interval": 10,
@@ -220,15 +220,15 @@ REFRESH_GRACE = timedelta(seconds=15)
 REFRESH_COOKIE_SECURE = True
 KNOWN_DEVICE_TTL = timedelta(days=env.KNOWN_DEVICE_TTL_DAYS)  # since the last log-in there
 SIGN_UP_COUNTRIES = env.SIGN_UP_COUNTRIES
-CODES_PER_NETWORK_AND_HOUR = env.CODES_PER_NETWORK_AND_HOUR
-CODES_PER_PREFIX_AND_DAY = env.CODES_PER_PREFIX_AND_DAY
-CODES_PER_DAY = env.CODES_PER_DAY
+OTP_REQUESTS_PER_NETWORK_PER_HOUR = env.OTP_REQUESTS_PER_NETWORK_PER_HOUR
+OTP_REQUESTS_PER_PREFIX_PER_DAY = env.OTP_REQUESTS_PER_PREFIX_PER_DAY
+OTP_REQUESTS_PER_DAY = env.OTP_REQUESTS_PER_DAY
 CUSTOMER_WRITES_PER_MINUTE = env.CUSTOMER_WRITES_PER_MINUTE  # of each person; reading is not counted
 STAFF_WRITES_PER_MINUTE = env.STAFF_WRITES_PER_MINUTE
 ADMIN_SESSION_IDLE = timedelta(minutes=30)
 ADMIN_SESSION_LIFETIME = timedelta(hours=8)
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_LIFETIME.total_seconds())
-CONTACTS_PERMISSION = "accounts.manage_people"  # reads phone numbers and e-mail addresses whole
+CONTACT_DETAILS_PERMISSION = "accounts.manage_users"  # reads phone numbers and e-mail addresses whole
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie would hold names and contacts
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = True
@@ -252,7 +252,7 @@ SANDBOX_URL = env.SANDBOX_URL or ""  # of a rehearsal, whose books can be held a
 MSG91_BASE_URL = env.MSG91_BASE_URL
 MSG91_AUTH_KEY = env.MSG91_AUTH_KEY
 MSG91_OTP_TEMPLATE_ID = env.MSG91_OTP_TEMPLATE_ID
-MSG91_FLOW_TEMPLATES = env.MSG91_FLOW_TEMPLATES
+MSG91_FLOW_TEMPLATE_IDS = env.MSG91_FLOW_TEMPLATE_IDS
 
 EMAIL_BACKEND = "apps.core.mail.EmailBackend"
 EMAIL_HOST = env.EMAIL_URL.host
@@ -268,22 +268,22 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # How long things last ----------------------------------------------------------------------------------------------------
 
-ORDER_EXPIRES_AFTER = timedelta(minutes=env.ORDER_EXPIRES_AFTER_MINUTES)
-ERASURE_WAIT = timedelta(days=env.ERASURE_WAIT_DAYS)  # so long may an order be delivered, returned or claimed for
+ORDER_TTL = timedelta(minutes=env.ORDER_TTL_MINUTES)
+ERASURE_HOLD = timedelta(days=env.ERASURE_HOLD_DAYS)  # so long may an order be delivered, returned or claimed for
 MAX_UNPAID_ORDERS_PER_CUSTOMER = env.MAX_UNPAID_ORDERS_PER_CUSTOMER
 MAX_UNPAID_UNITS_PER_VARIANT = env.MAX_UNPAID_UNITS_PER_VARIANT
 MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN = env.MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN
 SETTLEMENT_OVERDUE_AFTER = timedelta(days=env.SETTLEMENT_OVERDUE_AFTER_DAYS)
-PAYMENT_LIVE_FOR = timedelta(minutes=env.PAYMENT_LIVE_FOR_MINUTES)
-PAYMENT_LINK_LASTS = timedelta(minutes=env.PAYMENT_LINK_LASTS)  # a QR code two hours at most
+PAYMENT_TTL = timedelta(minutes=env.PAYMENT_TTL_MINUTES)
+PAYMENT_LINK_TTL = timedelta(minutes=env.PAYMENT_LINK_TTL_MINUTES)  # a QR code two hours at most
 
 # Money that goes back, and money that comes late -------------------------------------------------------------------------
 
-REFUND_APPROVAL_ABOVE = env.REFUND_APPROVAL_ABOVE  # paise; over it a second person must agree
-ACCEPT_CUSTOMER_FEE = env.ACCEPT_CUSTOMER_FEE  # of a payer who bore the gateway's fee, to the paisa
-REVIEW_ALARM_AFTER = timedelta(hours=env.REVIEW_ALARM_AFTER_HOURS)  # money that nobody decided about
-DISPUTE_ALARM_HOURS = env.DISPUTE_ALARM_HOURS  # warnings before the deadline
-LATE_PAYMENT = env.LATE_PAYMENT  # an expired order, if its stock is there; or: refund
+REFUND_APPROVAL_THRESHOLD_PAISE = env.REFUND_APPROVAL_THRESHOLD_PAISE  # paise; over it a second person must agree
+ACCEPT_CUSTOMER_BORNE_FEE = env.ACCEPT_CUSTOMER_BORNE_FEE  # of a payer who bore the gateway's fee, to the paisa
+REVIEW_OVERDUE_AFTER = timedelta(hours=env.REVIEW_OVERDUE_AFTER_HOURS)  # money that nobody decided about
+DISPUTE_REMINDER_HOURS = env.DISPUTE_REMINDER_HOURS  # warnings before the deadline
+LATE_PAYMENT_POLICY = env.LATE_PAYMENT_POLICY  # an expired order, if its stock is there; or: refund
 
 # What sending costs the buyer, in the terms of the prices; nothing unless set --------------------------------------------
 
@@ -361,7 +361,7 @@ SPECTACULAR_SETTINGS = {
         "PaymentStatusEnum": "apps.payments.states.PaymentStatus",
         "PaymentChannelEnum": "apps.payments.states.PaymentChannel",
         "NotificationChannelEnum": "apps.notifications.states.Channel",
-        "ProofKindEnum": "apps.payments.states.ProofKind",
+        "EvidenceKindEnum": "apps.payments.states.EvidenceKind",
         "AttemptStatusEnum": "apps.payments.states.AttemptStatus",
         "InvoiceStatusEnum": "apps.invoicing.states.InvoiceStatus",
         "RefundSpeedEnum": "apps.payments.states.RefundSpeed",

@@ -111,9 +111,9 @@ class BufferingWorker(ThreadWorker):
         conn.is_at_end = not data
         if data:
             conn.request.take(data)
-        self._judge(conn)
+        self._dispatch(conn)
 
-    def _judge(self, conn: Connection) -> None:
+    def _dispatch(self, conn: Connection) -> None:
         """Hand the request over if it is whole, or if no more of it will come; else wait for more."""
         request = conn.request
         if request.arrival is Arrival.HEAD_TOO_LARGE:
@@ -188,7 +188,7 @@ class BufferingWorker(ThreadWorker):
         elif not conn.keeps_alive:
             self._await_close(conn)
         elif conn.request.received or conn.is_at_end:
-            self._judge(conn)
+            self._dispatch(conn)
         else:
             self._await_next_request(conn)
 

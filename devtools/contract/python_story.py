@@ -28,8 +28,8 @@ from bahi_client.models import (
 
 from apps.core.money import rupees
 from devtools import demo_accounts
-from devtools.contract.stack import until_there
-from devtools.demo.client import Narrator, Phone, StepFailed
+from devtools.contract.stack import wait_until_found
+from devtools.demo.client import Phone, StepFailed, StepReporter
 from devtools.demo.story import DELIVERY_ADDRESS, code_in
 
 Model = TypeVar("Model")
@@ -51,7 +51,7 @@ class Sale:
     def __init__(self, web_url: str, sandbox_url: str) -> None:
         self.web_url = web_url
         self.phone = Phone(sandbox_url)
-        self.say = Narrator()
+        self.reporter = StepReporter()
         self.number = f"+9197{secrets.randbelow(10**8):08d}"
         self.buyer: Any = None
         self.finance: Any = None
@@ -63,7 +63,7 @@ class Sale:
 
         :raises StepFailed: at the first step that does not go as it should
         """
-        self.say.heading("The generated Python client sells and refunds")
+        self.reporter.heading("The generated Python client sells and refunds")
         self._log_in()
         self._order()
         self._pay()
@@ -71,77 +71,85 @@ class Sale:
 
     def _log_in(self) -> None:
         anonymous = Client(base_url=self.web_url)
-        with self.say.step("log in by OTP") as step:
-            asked = good(request_log_in_code.sync(client=anonymous, body=CodeRequest(phone=self.number)))
+        with self.reporter.step("log in by OTP") as step:
+            asked = require_success(request_log_in_code.sync(client=anonymous, body=CodeRequest(phone=self.number)))
             sms = self.phone.control("GET", "/sms", to=self.number.removeprefix("+"), wait=15)["items"][0]
             body = VerifyRequest(challenge_id=asked.id, code=code_in(sms), name="Asha Rao")
-            tokens = good(verify_log_in_code.sync(client=anonymous, body=body))
+            tokens = require_success(verify_log_in_code.sync(client=anonymous, body=body))
             self.buyer = AuthenticatedClient(base_url=self.web_url, token=tokens.access_token)
-            step.tell(f"{tokens.user.id}, {tokens.token_type}, {tokens.expires_in} s")
-        with self.say.step("finance logs in") as step:
+            step.report(f"{tokens.user.id}, {tokens.token_type}, {tokens.expires_in} s")
+        with self.reporter.step("finance logs in") as step:
             login = next(each for each in demo_accounts.STAFF if each.role == "finance")
-            staff = good(
+            staff = require_success(
                 log_in_with_password.sync(
                     client=anonymous, body=LogInRequest(email=login.email, password=login.password)
                 )
             )
             self.finance = AuthenticatedClient(base_url=self.web_url, token=staff.access_token)
-            step.tell(", ".join(staff.user.roles))
+            step.report(", ".join(staff.user.roles))
 
     def _order(self) -> None:
-        with self.say.step("list products, order one") as step:
-            page = good(list_products.sync(client=self.buyer, q="energy drink", in_stock=True, limit=3))
-            product = good(get_product.sync(product_id=page.data[0].id, client=self.buyer))
-            address = good(add_address.sync(client=self.buyer, body=AddressRequest.from_dict(DELIVERY_ADDRESS)))
+        with self.reporter.step("list products, order one") as step:
+            page = require_success(list_products.sync(client=self.buyer, q="energy drink", in_stock=True, limit=3))
+            product = require_success(get_product.sync(product_id=page.data[0].id, client=self.buyer))
+            address = require_success(
+                add_address.sync(client=self.buyer, body=AddressRequest.from_dict(DELIVERY_ADDRESS))
+            )
             line = OrderLineRequest(variant_id=product.variants[0].id, quantity=2)
             body = PlaceOrderRequest(lines=[line], shipping_address_id=address.id)
-            self.order = good(place_order.sync(client=self.buyer, body=body, idempotency_key=str(uuid.uuid4())))
-            mine = good(list_orders.sync(client=self.buyer))
+            self.order = require_success(
+                place_order.sync(client=self.buyer, body=body, idempotency_key=str(uuid.uuid4()))
+            )
+            mine = require_success(list_orders.sync(client=self.buyer))
             expect("the orders of the buyer", [each.id for each in mine.data], [self.order.id])
-            step.tell(f"{self.order.number}, {rupees(self.order.total_amount)}, {self.order.payment_status.value}")
+            step.report(f"{self.order.number}, {rupees(self.order.total_amount)}, {self.order.payment_status.value}")
 
     def _pay(self) -> None:
-        with self.say.step("pay by UPI") as step:
+        with self.reporter.step("pay by UPI") as step:
             body = StartPaymentRequest(order_id=self.order.id)
-            started = good(start_payment.sync(client=self.buyer, body=body, idempotency_key=str(uuid.uuid4())))
+            started = require_success(
+                start_payment.sync(client=self.buyer, body=body, idempotency_key=str(uuid.uuid4()))
+            )
 
             def upi() -> Any:
-                payment = good(get_payment.sync(payment_id=started.id, client=self.buyer))
+                payment = require_success(get_payment.sync(payment_id=started.id, client=self.buyer))
                 return payment.next_action.upi if payment.next_action else None
 
-            link = until_there(upi, what="the UPI link")
+            link = wait_until_found(upi, what="the UPI link")
             self.phone.control("POST", f"/payments/{link.gateway_payment_id}/approve")
-            paid = until_there(lambda: self._read_order("confirmed"), what="the confirmation")
+            paid = wait_until_found(lambda: self._read_order("confirmed"), what="the confirmation")
             expect("what was paid", paid.paid_amount, self.order.total_amount)
-            step.tell(f"{paid.status.value}, {paid.payment_status.value}")
+            step.report(f"{paid.status.value}, {paid.payment_status.value}")
 
     def _refund(self) -> None:
-        with self.say.step("finance refunds all of it") as step:
+        with self.reporter.step("finance refunds all of it") as step:
             body = RequestRefundRequest(order_id=self.order.id)
-            asked = good(request_refund.sync(client=self.finance, body=body, idempotency_key=str(uuid.uuid4())))
-            refund = until_there(lambda: self._read_refund(asked.data[0].id), what="the refund")
+            asked = require_success(
+                request_refund.sync(client=self.finance, body=body, idempotency_key=str(uuid.uuid4()))
+            )
+            refund = wait_until_found(lambda: self._read_refund(asked.data[0].id), what="the refund")
             expect("what went back", refund.amount, self.order.total_amount)
-            rows = good(list_refunds.sync(client=self.buyer, order_id=self.order.id))
+            rows = require_success(list_refunds.sync(client=self.buyer, order_id=self.order.id))
             expect("the buyer's refunds", [each.id for each in rows.data], [refund.id])
             order = self._read_order("confirmed")
             expect("the order's payment", order.payment_status.value, "refunded")
-            step.tell(f"{refund.number}: {refund.status.value}")
-        with self.say.step("an error is read as an error") as step:
+            step.report(f"{refund.number}: {refund.status.value}")
+        with self.reporter.step("an error is read as an error") as step:
             missing = get_order.sync(order_id=f"ord_{'0' * 26}", client=self.buyer)
             if not isinstance(missing, Error):
                 raise StepFailed(f"an order that does not exist was read as {missing!r}", where="web")
-            step.tell(f"{missing.error.code}: {missing.error.message}")
+            step.report(f"{missing.error.code}: {missing.error.message}")
 
     def _read_order(self, status: str) -> Any:
-        order = good(get_order.sync(order_id=self.order.id, client=self.buyer))
+        order = require_success(get_order.sync(order_id=self.order.id, client=self.buyer))
         return order if order.status.value == status else None
 
     def _read_refund(self, refund_id: str) -> Any:
-        refund = good(get_refund.sync(refund_id=refund_id, client=self.finance))
+        refund = require_success(get_refund.sync(refund_id=refund_id, client=self.finance))
         return refund if refund.status.value == "processed" else None
 
 
-def good(answer: Model | Error | None) -> Any:
+def require_success(answer: Model | Error | None) -> Any:
     """
     Return an answer that is no error.
 

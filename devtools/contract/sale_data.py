@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from devtools import demo_accounts
-from devtools.contract.stack import until_there
+from devtools.contract.stack import wait_until_found
 from devtools.demo.client import Api, Phone, StepFailed
 from devtools.demo.story import DELIVERY_ADDRESS
 from devtools.processes import Stack
@@ -23,8 +23,8 @@ def prepare_ids(stack: Stack, api: Api) -> dict[str, str]:
     address = api.call("POST", "/me/addresses", DELIVERY_ADDRESS, expect=201).json()
     order = _order(api, variant["id"], address["id"])
     payment = _pay(stack, api, order["id"])
-    invoice = until_there(lambda: api.get(f"/invoices?order_id={order['id']}")["data"], what="the invoice")[0]
-    messages = until_there(lambda: api.get("/me/notifications")["data"], what="a message")
+    invoice = wait_until_found(lambda: api.get(f"/invoices?order_id={order['id']}")["data"], what="the invoice")[0]
+    messages = wait_until_found(lambda: api.get("/me/notifications")["data"], what="a message")
     open_order = _order(api, variant["id"], address["id"])
     refund = _post(api, "/refunds", {"order_id": order["id"], "amount": 100}, expect=202)["data"][0]
     return {
@@ -51,14 +51,14 @@ def _back_office(stack: Stack, admin: Api, payment: dict[str, Any], order_id: st
     body = {"email": login.email, "password": login.password, "transport": "body"}
     finance.sign_in(finance.call("POST", "/auth/login", body).json()["access_token"])
     _post(finance, "/refunds", {"order_id": order_id, "amount": 500}, expect=202)
-    note = until_there(lambda: admin.get(f"/credit-notes?order_id={order_id}")["data"], what="the credit note")[0]
+    note = wait_until_found(lambda: admin.get(f"/credit-notes?order_id={order_id}")["data"], what="the credit note")[0]
     phone = Phone(stack.sandbox_url)
     disputed = {"payment_id": payment["attempts"][0]["gateway_payment_id"], "phase": "chargeback", "amount": 1000}
     phone.control("POST", "/disputes", disputed)
-    dispute = until_there(lambda: admin.get("/disputes")["data"], what="the dispute")[0]
-    phone.control("POST", "/settlements/run", {"errors": {"wrong_amount": 1}})
-    settlement = until_there(lambda: admin.get("/settlements")["data"], what="the settlement")[0]
-    exception = until_there(lambda: admin.get("/reconciliation/exceptions")["data"], what="the exception")[0]
+    dispute = wait_until_found(lambda: admin.get("/disputes")["data"], what="the dispute")[0]
+    phone.control("POST", "/settlements/run", {"errors": {"amount_mismatch": 1}})
+    settlement = wait_until_found(lambda: admin.get("/settlements")["data"], what="the settlement")[0]
+    exception = wait_until_found(lambda: admin.get("/reconciliation/exceptions")["data"], what="the exception")[0]
     return {
         "credit_note_id": note["id"],
         "disp": dispute["id"],
@@ -79,9 +79,9 @@ def _pay(stack: Stack, api: Api, order_id: str) -> Any:
     def read() -> Any:
         return api.get(f"/payments/{payment['id']}")
 
-    action = until_there(lambda: (read()["next_action"] or {}).get("upi"), what="the UPI link")
+    action = wait_until_found(lambda: (read()["next_action"] or {}).get("upi"), what="the UPI link")
     phone.control("POST", f"/payments/{action['gateway_payment_id']}/approve")
-    paid = until_there(lambda: found if (found := read())["status"] == "succeeded" else None, what="the payment")
+    paid = wait_until_found(lambda: found if (found := read())["status"] == "succeeded" else None, what="the payment")
     if not paid["attempts"]:
         raise StepFailed("a payment that succeeded has no attempt", where="web")
     return paid

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from devtools import environment
-from devtools.demo.client import until
+from devtools.demo.client import wait_until
 from devtools.embedded import STATE, Servers
 from devtools.processes import ProcessFailed, Stack
 
@@ -54,13 +54,13 @@ def running_stack() -> Iterator[Stack]:
             servers.stop()
 
 
-def until_there(read: Callable[[], Any], *, what: str) -> Any:
+def wait_until_found(read: Callable[[], Any], *, what: str) -> Any:
     """
     Read again and again until something truthy comes, and return it; a busy machine has a minute.
 
     :raises StepFailed: if nothing came
     """
-    return until(read, what=what, patience=60.0)
+    return wait_until(read, what=what, timeout_seconds=60.0)
 
 
 def fetch_document(stack: Stack) -> dict[str, Any]:

@@ -10,22 +10,22 @@ import time
 from pathlib import Path
 
 from devtools import data_dirs, environment, run
-from devtools.demo.client import Narrator, StepFailed
+from devtools.demo.client import StepFailed, StepReporter
 from devtools.demo.evidence import prove
-from devtools.demo.refunds import MoneyBack
-from devtools.demo.story import Story
+from devtools.demo.refunds import RefundScenario
+from devtools.demo.story import OrderScenario
 from devtools.embedded import CHECKOUT, STATE, Servers, ServersFailed
 from devtools.processes import Stack
 
 DEMO_DATA = STATE / "demo"
 LOGS = DEMO_DATA / "logs"
-#: The code that made the data there and how many stories it has seen; written when one has ended well.
+#: The code that made the data there and how many runs it has seen; written when one has ended well.
 MARK = "ended-well"
 #: The shelves of the shop do not last for ever.
-_STORIES_A_SHOP = 10
+_RUNS_PER_SHOP = 10
 _CODE = ("apps/**/*.py", "sandbox/**/*.py", "devtools/demo_data/*.py", "requirements/base.txt")
 #: Whose logs tell most about a step that failed: what a worker did not do, the relay may not have asked it to.
-_LOGS_OF_FAULT = {None: ("web", "worker", "relay"), "worker": ("relay", "worker")}
+_LOGS_BY_PROCESS = {None: ("web", "worker", "relay"), "worker": ("relay", "worker")}
 
 
 def main() -> int:
@@ -48,23 +48,23 @@ def main() -> int:
 
 def _play(servers: Servers) -> int:
     began = time.monotonic()
-    say = Narrator()
-    say.heading("Bahi: one order, from log-in to settlement and audit")
-    code = code_of(CHECKOUT)
-    stories = keep_or_forget(DEMO_DATA, code=code)
-    stack = _start(servers, say, is_kept=stories > 0)
-    story = Story(stack.web_url, stack.sandbox_url, say, documents=DEMO_DATA)
-    after = MoneyBack(story)
+    reporter = StepReporter()
+    reporter.heading("Bahi: one order, from log-in to settlement and audit")
+    code = hash_code(CHECKOUT)
+    past_runs = reuse_or_delete_data(DEMO_DATA, code=code)
+    stack = _start(servers, reporter, is_kept=past_runs > 0)
+    story = OrderScenario(stack.web_url, stack.sandbox_url, reporter, documents=DEMO_DATA)
+    after = RefundScenario(story)
     try:
         story.play()
         after.play()
-        say.heading("The operator proves it (manage.py)")
-        invariants = prove(stack.env, say)
+        reporter.heading("The operator proves it (manage.py)")
+        invariants = prove(stack.env, reporter)
     except StepFailed as failed:
-        failed.add_note(_logs_that_matter(failed, servers, stack))
+        failed.add_note(_collect_logs(failed, servers, stack))
         raise
-    (DEMO_DATA / MARK).write_text(f"{code} {stories + 1}")
-    say.line("", f"{time.monotonic() - began:.1f} s in all")
+    (DEMO_DATA / MARK).write_text(f"{code} {past_runs + 1}")
+    reporter.line("", f"{time.monotonic() - began:.1f} s in all")
     told = (story.order_number, story.invoice_number, after.credit_note_number)
     print(
         f"DEMO OK: {', '.join(told)}, {after.gateway_settlement}/{after.utr}, {invariants} invariants hold", flush=True
@@ -72,27 +72,27 @@ def _play(servers: Servers) -> int:
     return 0
 
 
-def code_of(checkout: Path) -> str:
+def hash_code(checkout: Path) -> str:
     """Return a hash of the code that the demonstration's data is made by."""
     files = sorted(path for pattern in _CODE for path in checkout.glob(pattern))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def keep_or_forget(data_dir: Path, *, code: str) -> int:
+def reuse_or_delete_data(data_dir: Path, *, code: str) -> int:
     """
     Keep what the demonstration before left if the same code made it and it ended well, else remove it.
 
-    Returns how many stories the data has seen, 0 if there is none. Data that is in use is left alone: starting the servers says so.
+    Returns how many runs the data has seen, 0 if there is none. Data that is in use is left alone: starting the servers says so.
 
     :raises StepFailed: if the old data cannot be removed
     """
     mark = data_dir / MARK
-    made_by, _, stories = mark.read_text().partition(" ") if mark.is_file() else ("", "", "")
-    seen = int(stories) if made_by == code and stories.isdecimal() else 0
-    if data_dirs.is_held(data_dir):
+    made_by, _, past_runs = mark.read_text().partition(" ") if mark.is_file() else ("", "", "")
+    seen = int(past_runs) if made_by == code and past_runs.isdecimal() else 0
+    if data_dirs.is_locked(data_dir):
         return seen
     mark.unlink(missing_ok=True)
-    if 0 < seen < _STORIES_A_SHOP:
+    if 0 < seen < _RUNS_PER_SHOP:
         return seen
     if data_dir.exists():
         try:
@@ -103,35 +103,35 @@ def keep_or_forget(data_dir: Path, *, code: str) -> int:
     return 0
 
 
-def _start(servers: Servers, say: Narrator, *, is_kept: bool) -> Stack:
-    with say.step("start PostgreSQL and Valkey") as step:
+def _start(servers: Servers, reporter: StepReporter, *, is_kept: bool) -> Stack:
+    with reporter.step("start PostgreSQL and Valkey") as step:
         servers.start()
-        step.tell(f"embedded, on Unix sockets, {'with the shop of the last demo' if is_kept else 'empty'}")
+        step.report(f"embedded, on Unix sockets, {'with the shop of the last demo' if is_kept else 'empty'}")
     ports = environment.Ports.choose()
     env = environment.build(servers.env, ports, data_dir=DEMO_DATA, ignore_user=True)
     env["LOG_FORMAT"] = "json"
     env["WEB_CONCURRENCY"] = "1"  # one buyer; each further process would cost the time that it takes to start
     stack = Stack(servers, env, ports, logs=LOGS)
     if not is_kept:
-        with say.step("migrate") as step:
+        with reporter.step("migrate") as step:
             stack.manage("migrate", "migrate", "--no-input", "--verbosity", "0")
-            step.tell("the tables, their constraints and triggers")
-        with say.step("open the demo shop") as step:
+            step.report("the tables, their constraints and triggers")
+        with reporter.step("open the demo shop") as step:
             stack.manage("demo-data", "load_demo_data")
-            step.tell("staff roles, tax rates, ledger accounts, about 1,000 products")
-    with say.step("start web, worker, relay, beat, sandbox") as step:
+            step.report("staff roles, tax rates, ledger accounts, about 1,000 products")
+    with reporter.step("start web, worker, relay, beat, sandbox") as step:
         stack.start()
-        step.tell(stack.web_url)
+        step.report(stack.web_url)
     return stack
 
 
-def _logs_that_matter(failed: StepFailed, servers: Servers, stack: Stack) -> str:
+def _collect_logs(failed: StepFailed, servers: Servers, stack: Stack) -> str:
     """Return the ends of the logs of what died, or else of whom the step waited for."""
     with contextlib.suppress(ServersFailed):
         servers.wait_for_exit(0.1)
-    names = list(servers.ended) or _LOGS_OF_FAULT.get(failed.where, (failed.where or "web",))
+    names = list(servers.ended) or _LOGS_BY_PROCESS.get(failed.where, (failed.where or "web",))
     return "\n\n".join(
         (f"{name} ended by itself (exit code {servers.ended[name]}). " if name in servers.ended else "")
-        + stack.complaints(name, 15)
+        + stack.error_lines(name, 15)
         for name in names
     )

@@ -15,7 +15,7 @@ import requests
 from devtools.embedded import ServersFailed
 from devtools.processes import ProcessFailed
 
-PATIENCE = 15.0  # seconds to wait for what workers do
+WAIT_SECONDS = 15.0  # seconds to wait for what workers do
 
 
 class StepFailed(RuntimeError):
@@ -38,11 +38,11 @@ class Step:
     name: str
     facts: list[str] = field(default_factory=list)
 
-    def tell(self, fact: str) -> None:
+    def report(self, fact: str) -> None:
         self.facts.append(fact)
 
 
-class Narrator:
+class StepReporter:
     """Prints a line a step, with its milliseconds, and what came of it."""
 
     def __init__(self) -> None:
@@ -160,16 +160,18 @@ def save_pdf(content: bytes, *, number: str, into: Path) -> str:
     return f"saved: {path} ({len(content):,} bytes)"
 
 
-def until(read: Callable[[], Any], *, what: str, where: str = "worker", patience: float = PATIENCE) -> Any:
+def wait_until(
+    read: Callable[[], Any], *, what: str, where: str = "worker", timeout_seconds: float = WAIT_SECONDS
+) -> Any:
     """
     Read again and again until something truthy comes, and return it.
 
     :raises StepFailed: if nothing came in time
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout_seconds
     while True:
         if found := read():
             return found
         if time.monotonic() > deadline:
-            raise StepFailed(f"{what} did not come within {patience:.0f} s", where=where)
+            raise StepFailed(f"{what} did not come within {timeout_seconds:.0f} s", where=where)
         time.sleep(0.05)

@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.core.money import rupees
-from devtools.demo.client import Narrator, StepFailed
+from devtools.demo.client import StepFailed, StepReporter
 from devtools.embedded import CHECKOUT
 
 _SECONDS = 120.0
 
 
-def prove(env: Mapping[str, str], say: Narrator) -> int:
+def prove(env: Mapping[str, str], reporter: StepReporter) -> int:
     """
     Have the books proved in four ways and return how many invariants hold.
 
     :raises StepFailed: if one of them does not find all well
     """
-    with say.step("ledger, reconcile, order replay, audit") as step:
+    with reporter.step("ledger, reconcile, order replay, audit") as step:
         found = _run(env)
         for command, each in found.items():
             if each["code"]:
@@ -35,7 +35,7 @@ def prove(env: Mapping[str, str], say: Narrator) -> int:
             f"{audit['checked']} invariants hold",
         )
         for command, fact in zip(found, facts, strict=True):
-            step.tell(f"{command}: {fact}")
+            step.report(f"{command}: {fact}")
     return int(audit["checked"])
 
 

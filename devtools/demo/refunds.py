@@ -8,19 +8,19 @@ from typing import Any
 
 from apps.core import clock
 from apps.core.money import rupees
-from devtools.demo.client import StepFailed, save_pdf, until
-from devtools.demo.story import Story
+from devtools.demo.client import StepFailed, save_pdf, wait_until
+from devtools.demo.story import OrderScenario
 
 #: Of six cans.
 DENTED_CANS = 2
 
 
-class MoneyBack:
+class RefundScenario:
     """One refund and one settlement of the order that a story has told of; finance is logged in."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: OrderScenario) -> None:
         self.story = story
-        self.say = story.say
+        self.reporter = story.reporter
         self.customer, self.finance, self.phone = story.api, story.finance, story.phone
         self.credit_note_number = self.utr = self.gateway_settlement = ""
         self.line: dict[str, Any] = {}
@@ -32,7 +32,7 @@ class MoneyBack:
 
         :raises StepFailed: at the first step that does not go as it should
         """
-        self.say.heading("Two cans were dented: money goes back")
+        self.reporter.heading("Two cans were dented: money goes back")
         self._ask()
         self._ask_for_too_much()
         self._approve()
@@ -40,7 +40,7 @@ class MoneyBack:
         self._fetch_credit_note()
         self._read_message()
         self._read_order()
-        self.say.heading("Razorpay pays out")
+        self.reporter.heading("Razorpay pays out")
         self._settle()
         self._import()
         self._read_settlement()
@@ -49,18 +49,18 @@ class MoneyBack:
     # The refund -----------------------------------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        with self.say.step("the buyer asks for the money of two") as step:
+        with self.reporter.step("the buyer asks for the money of two") as step:
             lines = self.customer.get(f"/orders/{self.story.order_id}")["lines"]
             self.line = max(lines, key=lambda line: line["quantity"])
             (self.refund,) = self._request_refund(DENTED_CANS, expect=202)["data"]
             _expect("the refund's status", self.refund["status"], "requires_approval")
-            step.tell(f"{self.refund['number']}: {rupees(self.refund['amount'])}, awaits approval")
+            step.report(f"{self.refund['number']}: {rupees(self.refund['amount'])}, awaits approval")
 
     def _ask_for_too_much(self) -> None:
-        with self.say.step("asks for five more of the six: refused") as step:
+        with self.reporter.step("asks for five more of the six: refused") as step:
             refusal = self._request_refund(self.line["quantity"] - 1, expect=409)
             _expect("the number of refunds", len(self.customer.get("/refunds")["data"]), 1)
-            step.tell(f"409: {refusal['error']['message']}")
+            step.report(f"409: {refusal['error']['message']}")
 
     def _request_refund(self, quantity: int, *, expect: int) -> dict[str, Any]:
         body = {
@@ -73,16 +73,16 @@ class MoneyBack:
         return dict(self.customer.call("POST", "/refunds", body, expect=expect, headers=key).json())
 
     def _approve(self) -> None:
-        with self.say.step("finance approves") as step:
+        with self.reporter.step("finance approves") as step:
             key = {"Idempotency-Key": str(uuid.uuid4())}
             path = f"/refunds/{self.refund['id']}/approve"
             approved = self.finance.call("POST", path, {}, expect=202, headers=key).json()
-            step.tell(f"{approved['status']}: a worker tells Razorpay, under one key however often it must ask")
+            step.report(f"{approved['status']}: a worker tells Razorpay, under one key however often it must ask")
 
     def _see_processed(self) -> None:
-        with self.say.step("Razorpay gives it back") as step:
-            self.refund = until(self._processed, what="the refund")
-            step.tell(f"{self.refund['gateway_refund_id']}, bank reference {self.refund['arn'] or 'to follow'}")
+        with self.reporter.step("Razorpay gives it back") as step:
+            self.refund = wait_until(self._processed, what="the refund")
+            step.report(f"{self.refund['gateway_refund_id']}, bank reference {self.refund['arn'] or 'to follow'}")
 
     def _processed(self) -> dict[str, Any] | None:
         refund = self.customer.get(f"/refunds/{self.refund['id']}")
@@ -91,25 +91,25 @@ class MoneyBack:
         return dict(refund) if refund["status"] == "processed" else None
 
     def _fetch_credit_note(self) -> None:
-        with self.say.step("credit note and its PDF") as step:
-            note = until(self._credit_note, what="the credit note")
+        with self.reporter.step("credit note and its PDF") as step:
+            note = wait_until(self._credit_note, what="the credit note")
             self.credit_note_number = note["number"]
             path = f"/credit-notes/{note['id']}/pdf"
-            content = until(lambda: self.customer.pdf(path), what="the credit note's PDF")
+            content = wait_until(lambda: self.customer.pdf(path), what="the credit note's PDF")
             _expect("the credit note's total", note["total_amount"], self.refund["amount"])
-            step.tell(
+            step.report(
                 f"{note['number']} to {note['refers_to']['number']}: {rupees(note['taxable_amount'])}"
                 f" + IGST {rupees(note['igst_amount'])} = {rupees(note['total_amount'])}"
             )
-            step.tell(save_pdf(content, number=note["number"], into=self.story.documents))
+            step.report(save_pdf(content, number=note["number"], into=self.story.documents))
 
     def _credit_note(self) -> dict[str, Any] | None:
         notes = self.customer.get(f"/credit-notes?order_id={self.story.order_id}")["data"]
         return dict(notes[0]) if notes else None
 
     def _read_message(self) -> None:
-        with self.say.step("the buyer is told, with a date") as step:
-            step.tell(f"in-app: {until(self._told, what='the message about the refund')}")
+        with self.reporter.step("the buyer is told, with a date") as step:
+            step.report(f"in-app: {wait_until(self._told, what='the message about the refund')}")
 
     def _told(self) -> str | None:
         about = f"Your refund of {rupees(self.refund['amount'])} has gone out"
@@ -117,35 +117,35 @@ class MoneyBack:
         return next((f"{each['title']}. {each['body']}" for each in messages if each["title"] == about), None)
 
     def _read_order(self) -> None:
-        with self.say.step("the order and its ledger") as step:
+        with self.reporter.step("the order and its ledger") as step:
             order = self.customer.get(f"/orders/{self.story.order_id}")
             _expect("the order's payment status", order["payment_status"], "partially_refunded")
             _expect("what the order says went back", order["refunded_amount"], self.refund["amount"])
-            step.tell(
+            step.report(
                 f"{order['status']}, {order['payment_status']}:"
                 f" {rupees(order['paid_amount'])} paid, {rupees(order['refunded_amount'])} given back"
             )
-            self.story.tell_ledger(step, but=("capture", "invoice"))
+            self.story.report_ledger(step, but=("capture", "invoice"))
 
     # The settlement -------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
         # The webhook has the report read by itself. Lost, it shows that nothing hangs on it.
         self.phone.control("POST", "/webhooks/policy", {"mode": "drop", "events": ["settlement.processed"]})
-        with self.say.step("Razorpay settles, two working days early") as step:
+        with self.reporter.step("Razorpay settles, two working days early") as step:
             made = self.phone.control("POST", "/settlements/run", {})
             if made["settlement"] is None:
                 raise StepFailed("the sandbox found nothing to settle", where="sandbox")
             self.gateway_settlement = made["settlement"]["id"]
             self.day = datetime.fromtimestamp(made["settlement"]["created_at"], tz=clock.IST).date()
-            step.tell(f"{self.gateway_settlement}: {made['lines']} lines; its webhook is lost on purpose")
+            step.report(f"{self.gateway_settlement}: {made['lines']} lines; its webhook is lost on purpose")
         self.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
 
     def _import(self) -> None:
-        with self.say.step("finance has the day's report read") as step:
+        with self.reporter.step("finance has the day's report read") as step:
             self.finance.call("POST", "/settlements/import", {"day": self.day.isoformat()}, expect=202)
-            self.settlement = until(self._settlement, what="the settlement")
-            step.tell(f"{self.settlement['id']}, {self.settlement['line_count']} lines")
+            self.settlement = wait_until(self._settlement, what="the settlement")
+            step.report(f"{self.settlement['id']}, {self.settlement['line_count']} lines")
 
     def _settlement(self) -> dict[str, Any] | None:
         known = self.finance.get("/settlements?limit=20")["data"]
@@ -153,7 +153,7 @@ class MoneyBack:
         return next((dict(each) for each in ours if each["amount"] is not None), None)
 
     def _read_settlement(self) -> None:
-        with self.say.step("gross, fee, GST, net") as step:
+        with self.reporter.step("gross, fee, GST, net") as step:
             lines = self.finance.get(f"/settlements/{self.settlement['id']}/lines?limit=100")["data"]
             gross = sum(line["amount"] for line in lines if line["kind"] == "payment")
             back = sum(line["amount"] for line in lines if line["kind"] == "refund")
@@ -167,16 +167,16 @@ class MoneyBack:
                 ("GST on the fee", -tax),
                 ("to the bank", self.settlement["amount"]),
             ):
-                step.tell(f"{name:<16}{rupees(amount):>14}")
-            step.tell(f"UTR {self.utr}")
+                step.report(f"{name:<16}{rupees(amount):>14}")
+            step.report(f"UTR {self.utr}")
 
     def _see_no_exception(self) -> None:
-        with self.say.step("the queue of exceptions") as step:
+        with self.reporter.step("the queue of exceptions") as step:
             is_open = self.finance.get("/reconciliation/exceptions?state=open")["data"]
             if is_open:
                 found = ", ".join(f"{each['reason']} of {each['entity_id']}" for each in is_open)
                 raise StepFailed(f"books and report do not agree: {found}", where="worker")
-            step.tell("empty: every line agrees with the books")
+            step.report("empty: every line agrees with the books")
 
 
 def _expect(what: str, found: object, wanted: object) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from apps.core.money import rupees
 from devtools import demo_accounts
-from devtools.demo.client import Api, Narrator, Phone, Step, StepFailed, save_pdf, until
+from devtools.demo.client import Api, Phone, Step, StepFailed, StepReporter, save_pdf, wait_until
 
 #: Searches whose first hits carry three different GST rates.
 SHOPPING_LIST = (("basmati rice", 2), ("sunglasses", 1), ("energy drink", 6))
@@ -21,18 +21,18 @@ DELIVERY_ADDRESS = {
 }  # fmt: skip
 
 
-class Story:
+class OrderScenario:
     """
     One buyer, one order.
 
     :param documents: where the PDFs are saved
     """
 
-    def __init__(self, web_url: str, sandbox_url: str, say: Narrator, *, documents: Path) -> None:
+    def __init__(self, web_url: str, sandbox_url: str, reporter: StepReporter, *, documents: Path) -> None:
         self.api = Api(f"{web_url}/api/v1")
         self.finance = Api(f"{web_url}/api/v1")
         self.phone = Phone(sandbox_url)
-        self.say = say
+        self.reporter = reporter
         self.documents = documents
         self.order_number = self.invoice_number = ""
         self.number = f"+9198{secrets.randbelow(10**8):08d}"
@@ -46,19 +46,19 @@ class Story:
 
         :raises StepFailed: at the first step that does not go as it should
         """
-        self.say.heading("The buyer logs in")
+        self.reporter.heading("The buyer logs in")
         self._log_in()
         self._confirm_email()
-        self.say.heading("The buyer orders")
+        self.reporter.heading("The buyer orders")
         self._search()
         self._add_address()
         self._quote()
         self._place_twice()
-        self.say.heading("The buyer pays by UPI")
+        self.reporter.heading("The buyer pays by UPI")
         self._ask_to_pay()
         self._pay()
         self._see_confirmed_once()
-        self.say.heading("What came of it")
+        self.reporter.heading("What came of it")
         self._fetch_invoice()
         self._read_messages()
         self._read_timeline()
@@ -67,25 +67,25 @@ class Story:
     # Log-in ---------------------------------------------------------------------------------------------------------
 
     def _log_in(self) -> None:
-        with self.say.step("ask for an OTP") as step:
+        with self.reporter.step("ask for an OTP") as step:
             asked = self.api.call("POST", "/auth/otp", {"phone": self.number}, expect=202).json()
             sms = self._newest("/sms", self.number.removeprefix("+"))
             code = code_in(sms)
-            step.tell(f"the phone of {self.number[:6]}xxxxxx shows: {sms.get('text') or sms}"[:110])
-        with self.say.step("verify it: the account is made") as step:
+            step.report(f"the phone of {self.number[:6]}xxxxxx shows: {sms.get('text') or sms}"[:110])
+        with self.reporter.step("verify it: the account is made") as step:
             body = {"challenge_id": asked["id"], "code": code, "transport": "body"}
             tokens = self.api.call("POST", "/auth/otp/verify", body).json()
             self.api.sign_in(tokens["access_token"])
             me = self.api.get("/me")
-            step.tell(f"{me['id']}; access token for 15 minutes, refresh token for 7 days")
+            step.report(f"{me['id']}; access token for 15 minutes, refresh token for 7 days")
 
     def _confirm_email(self) -> None:
-        with self.say.step("set an e-mail address, confirm it by code") as step:
+        with self.reporter.step("set an e-mail address, confirm it by code") as step:
             asked = self.api.call("POST", "/me/email", {"email": self.email}, expect=202).json()
             mail = self._newest("/mails", self.email)
             body = {"challenge_id": asked["id"], "code": code_in(mail)}
             self.api.call("POST", "/me/email/confirm", body)
-            step.tell(f"mail: {mail['subject']}")
+            step.report(f"mail: {mail['subject']}")
 
     def _newest(self, path: str, to: str) -> dict[str, Any]:
         found = self.phone.control("GET", path, to=to, wait=15)
@@ -96,7 +96,7 @@ class Story:
     # The order ------------------------------------------------------------------------------------------------------
 
     def _search(self) -> None:
-        with self.say.step("search the catalogue") as step:
+        with self.reporter.step("search the catalogue") as step:
             for words, quantity in SHOPPING_LIST:
                 hits = self.api.get(f"/products?q={words}&in_stock=true&limit=3")["data"]
                 if not hits:
@@ -104,57 +104,59 @@ class Story:
                 product = self.api.get(f"/products/{hits[0]['id']}")
                 variant = product["variants"][0]
                 self.lines.append({"variant_id": variant["id"], "quantity": quantity})
-                step.tell(f"{words!r}: {product['name']}, {rupees(variant['price'])}")
+                step.report(f"{words!r}: {product['name']}, {rupees(variant['price'])}")
 
     def _add_address(self) -> None:
-        with self.say.step("add an address in another state") as step:
+        with self.reporter.step("add an address in another state") as step:
             address = self.api.call("POST", "/me/addresses", DELIVERY_ADDRESS, expect=201).json()
             self.address_id = address["id"]
-            step.tell(f"{address['city']} {address['pin']}, state {address['state']}; the shop is in Maharashtra (27)")
+            step.report(
+                f"{address['city']} {address['pin']}, state {address['state']}; the shop is in Maharashtra (27)"
+            )
 
     def _quote(self) -> None:
-        with self.say.step("quote") as step:
+        with self.reporter.step("quote") as step:
             body = {"lines": self.lines, "shipping_address_id": self.address_id}
             quote = self.api.call("POST", "/orders/quote", body).json()
             rates = {line["tax_rate"] for line in quote["lines"]}
             if len(rates) != 3:
                 raise StepFailed(f"three GST rates were expected, not {sorted(rates)}", where="web")
-            step.tell(f"{rupees(quote['total_amount'])} with IGST of {rupees(quote['igst_amount'])}")
-            step.tell(f"why: {quote['place_of_supply']['explanation']}")
+            step.report(f"{rupees(quote['total_amount'])} with IGST of {rupees(quote['igst_amount'])}")
+            step.report(f"why: {quote['place_of_supply']['explanation']}")
             for line in quote["lines"]:
                 taxes = (
                     f"{line['tax_rate'] / 100:g} % of {rupees(line['taxable_amount'])} = {rupees(line['igst_amount'])}"
                 )
-                step.tell(f"{line['quantity']} x {line['name']}: {taxes}")
+                step.report(f"{line['quantity']} x {line['name']}: {taxes}")
 
     def _place_twice(self) -> None:
         body = {"lines": self.lines, "shipping_address_id": self.address_id}
         key = {"Idempotency-Key": str(uuid.uuid4())}
-        with self.say.step("place the order") as step:
+        with self.reporter.step("place the order") as step:
             placed = self.api.call("POST", "/orders", body, expect=201, headers=key)
             order = placed.json()
             self.order_id, self.order_number = order["id"], order["number"]
-            step.tell(f"{order['number']}: {rupees(order['total_amount'])}, stock held until {order['expires_at']}")
-        with self.say.step("send the very same request again") as step:
+            step.report(f"{order['number']}: {rupees(order['total_amount'])}, stock held until {order['expires_at']}")
+        with self.reporter.step("send the very same request again") as step:
             again = self.api.call("POST", "/orders", body, expect=201, headers=key)
             if again.content != placed.content or again.headers.get("Idempotent-Replayed") != "true":
                 raise StepFailed("the second answer differs from the first", where="web")
             if len(self.api.get("/orders")["data"]) != 1:
                 raise StepFailed("the second request made a second order", where="web")
-            step.tell("the same answer to the byte, and still one order")
+            step.report("the same answer to the byte, and still one order")
 
     # The payment ----------------------------------------------------------------------------------------------------
 
     def _ask_to_pay(self) -> None:
-        with self.say.step("ask to pay") as step:
+        with self.reporter.step("ask to pay") as step:
             body = {"order_id": self.order_id}
             key = {"Idempotency-Key": str(uuid.uuid4())}
             asked = self.api.call("POST", "/payments", body, expect=202, headers=key)
             self.payment_url = asked.headers["Location"].removeprefix("/api/v1")
-            step.tell(f"202: watch {asked.headers['Location']}")
-        with self.say.step("follow it to the UPI link") as step:
-            payment = until(self._payable, what="the UPI link")
-            step.tell(payment["next_action"]["upi"]["link"][:110])
+            step.report(f"202: watch {asked.headers['Location']}")
+        with self.reporter.step("follow it to the UPI link") as step:
+            payment = wait_until(self._payable, what="the UPI link")
+            step.report(payment["next_action"]["upi"]["link"][:110])
 
     def _payable(self) -> dict[str, Any] | None:
         payment = self.api.get(self.payment_url)
@@ -162,24 +164,24 @@ class Story:
 
     def _pay(self) -> None:
         self.phone.control("POST", "/webhooks/policy", {"mode": "reverse", "copies": 2})
-        with self.say.step("the payer approves in the UPI app") as step:
+        with self.reporter.step("the payer approves in the UPI app") as step:
             self.gateway_payment = self.api.get(self.payment_url)["next_action"]["upi"]["gateway_payment_id"]
             self.phone.control("POST", f"/payments/{self.gateway_payment}/approve")
-            step.tell(f"Razorpay: {self.gateway_payment}")
-        with self.say.step("signed webhooks, each twice, backwards") as step:
+            step.report(f"Razorpay: {self.gateway_payment}")
+        with self.reporter.step("signed webhooks, each twice, backwards") as step:
             sent = self.phone.control("GET", "/webhooks", wait=10)
-            for line in _told_of(sent, self.gateway_payment):
-                step.tell(line)
+            for line in _webhooks_of(sent, self.gateway_payment):
+                step.report(line)
         self.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
 
     def _see_confirmed_once(self) -> None:
-        with self.say.step("the order is confirmed, once") as step:
-            order = until(self._confirmed, what="the confirmation")
+        with self.reporter.step("the order is confirmed, once") as step:
+            order = wait_until(self._confirmed, what="the confirmation")
             entries = self.api.get(f"/orders/{self.order_id}/timeline?limit=100")["data"]
             times = sum(entry["type"] == "order.confirmed" for entry in entries)
             if times != 1:
                 raise StepFailed(f"the order was confirmed {times} times", where="worker")
-            step.tell(f"{order['status']}, {order['payment_status']}: {rupees(order['paid_amount'])}")
+            step.report(f"{order['status']}, {order['payment_status']}: {rupees(order['paid_amount'])}")
 
     def _confirmed(self) -> dict[str, Any] | None:
         order = self.api.get(f"/orders/{self.order_id}")
@@ -188,25 +190,25 @@ class Story:
     # What came of it ------------------------------------------------------------------------------------------------
 
     def _fetch_invoice(self) -> None:
-        with self.say.step("GST invoice and its PDF") as step:
-            invoice = until(self._invoice, what="the invoice")
+        with self.reporter.step("GST invoice and its PDF") as step:
+            invoice = wait_until(self._invoice, what="the invoice")
             self.invoice_number = invoice["number"]
-            content = until(lambda: self.api.pdf(f"/invoices/{invoice['id']}/pdf"), what="the invoice's PDF")
-            step.tell(f"{invoice['number']} of {invoice['invoice_date']}, {rupees(invoice['total_amount'])}")
-            step.tell(save_pdf(content, number=invoice["number"], into=self.documents))
+            content = wait_until(lambda: self.api.pdf(f"/invoices/{invoice['id']}/pdf"), what="the invoice's PDF")
+            step.report(f"{invoice['number']} of {invoice['invoice_date']}, {rupees(invoice['total_amount'])}")
+            step.report(save_pdf(content, number=invoice["number"], into=self.documents))
 
     def _invoice(self) -> dict[str, Any] | None:
         invoices = self.api.get(f"/invoices?order_id={self.order_id}")["data"]
         return dict(invoices[0]) if invoices else None
 
     def _read_messages(self) -> None:
-        with self.say.step("SMS, e-mail and in-app message") as step:
-            sms = until(lambda: self._messages("/sms", self.number.removeprefix("+"), least=2), what="the SMS")
-            step.tell(f"SMS: {sms[0].get('text', '')}")
-            mail = until(lambda: self._mail_with_pdf(), what="the mail with the invoice")
-            step.tell(f"e-mail: {mail['subject']}, with {mail['attachments'][0]['name']}")
-            inbox = until(lambda: self.api.get("/me/notifications")["data"], what="the in-app message")
-            step.tell(f"in-app: {inbox[0]['title']}")
+        with self.reporter.step("SMS, e-mail and in-app message") as step:
+            sms = wait_until(lambda: self._messages("/sms", self.number.removeprefix("+"), least=2), what="the SMS")
+            step.report(f"SMS: {sms[0].get('text', '')}")
+            mail = wait_until(lambda: self._mail_with_pdf(), what="the mail with the invoice")
+            step.report(f"e-mail: {mail['subject']}, with {mail['attachments'][0]['name']}")
+            inbox = wait_until(lambda: self.api.get("/me/notifications")["data"], what="the in-app message")
+            step.report(f"in-app: {inbox[0]['title']}")
 
     def _messages(self, path: str, to: str, *, least: int) -> list[dict[str, Any]]:
         messages = list(self.phone.control("GET", path, to=to)["items"])
@@ -217,18 +219,18 @@ class Story:
         return next((dict(mail) for mail in mails if mail.get("attachments")), None)
 
     def _read_timeline(self) -> None:
-        with self.say.step("the order's timeline") as step:
+        with self.reporter.step("the order's timeline") as step:
             for entry in self.api.get(f"/orders/{self.order_id}/timeline?limit=100")["data"]:
-                step.tell(f"{entry['at']}  {entry['type']:<24} {entry['actor']:<9} {entry['text']}"[:130])
+                step.report(f"{entry['at']}  {entry['type']:<24} {entry['actor']:<9} {entry['text']}"[:130])
 
     def _read_ledger(self) -> None:
-        with self.say.step("the ledger (finance looks)") as step:
+        with self.reporter.step("the ledger (finance looks)") as step:
             login = next(each for each in demo_accounts.STAFF if each.role == "finance")
             body = {"email": login.email, "password": login.password, "transport": "body"}
             self.finance.sign_in(self.finance.call("POST", "/auth/login", body).json()["access_token"])
-            self.tell_ledger(step)
+            self.report_ledger(step)
 
-    def tell_ledger(self, step: Step, *, but: Collection[str] = ()) -> None:
+    def report_ledger(self, step: Step, *, but: Collection[str] = ()) -> None:
         """
         Tell the order's entries, except those of some kinds; all of them sum to zero.
 
@@ -240,7 +242,7 @@ class Story:
         for entry in entries:
             side = "debit " if entry["amount"] > 0 else "credit"
             if entry["kind"] not in but:
-                step.tell(f"{entry['kind']:<12} {entry['account']:<32} {side} {rupees(abs(entry['amount'])):>14}")
+                step.report(f"{entry['kind']:<12} {entry['account']:<32} {side} {rupees(abs(entry['amount'])):>14}")
 
 
 def code_in(message: dict[str, Any]) -> str:
@@ -251,7 +253,7 @@ def code_in(message: dict[str, Any]) -> str:
     return found.group()
 
 
-def _told_of(sent: dict[str, Any], payment_id: str) -> list[str]:
+def _webhooks_of(sent: dict[str, Any], payment_id: str) -> list[str]:
     """Return the webhooks of a payment in the order in which they came, with our answers."""
     came = sorted(
         (attempt["at"], webhook["event"], attempt["status"])

@@ -18,7 +18,7 @@ _BATCH = 500
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadCounts:
     """How much was made; what was there already does not count."""
 
     categories: int
@@ -49,7 +49,7 @@ def ensure_registration(*, now: datetime) -> tuple[Registration, bool]:
 
 
 @transaction.atomic
-def load(*, now: datetime) -> Loaded:
+def load(*, now: datetime) -> LoadCounts:
     """Make what is missing of the demo shop; running it again makes nothing."""
     shelves, new_shelves = _load_categories()
     present = set(Product.objects.values_list("slug", flat=True))
@@ -63,7 +63,7 @@ def load(*, now: datetime) -> Loaded:
     _load_events([product for product, _ in pairs], events.PRODUCT_CREATED, now)
     _load_events(variants, events.VARIANT_CREATED, now)
 
-    return Loaded(categories=new_shelves, products=len(pairs), variants=len(variants), units=sum(stocks))
+    return LoadCounts(categories=new_shelves, products=len(pairs), variants=len(variants), units=sum(stocks))
 
 
 def _load_categories() -> tuple[dict[str, Category], int]:
@@ -149,7 +149,7 @@ def _event(subject: Subject, event_type: str, now: datetime) -> Event:
         subject_id=subject.pk,
         version=subject.version,
         actor=str(SYSTEM),
-        changed=stored_fields(subject),
+        changes=stored_fields(subject),
         reason="demo data",
         created_at=now,
     )

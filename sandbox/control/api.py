@@ -21,7 +21,7 @@ class Call(NamedTuple):
 
     method: str
     path: str
-    does: str
+    summary: str
     body: dict[str, Any] | None
     function: Callable[..., Any]
 
@@ -74,7 +74,7 @@ CALLS = (
         "POST",
         "/settlements/run",
         "Settle what is captured: all, or what is due; errors and targets spoil the report.",
-        {"due_only": False, "errors": {"missing_row": 1}, "targets": {"pay_XXXXXXXXXXXXXX": "wrong_amount"}},
+        {"due_only": False, "errors": {"missing_row": 1}, "targets": {"pay_XXXXXXXXXXXXXX": "amount_mismatch"}},
         books.run_settlement,
     ),
     Call(
@@ -107,7 +107,7 @@ CALLS = (
         "POST",
         "/settlements/synthesise",
         "Make up a report of any size; what is report, truth, settlements or planted.",
-        {"lines": 100000, "seed": 1, "errors": {"wrong_amount": 60}, "what": "report", "register": True},
+        {"lines": 100000, "seed": 1, "errors": {"amount_mismatch": 60}, "what": "report", "register": True},
         books.synthesise,
     ),
     Call(
@@ -188,7 +188,7 @@ CALLS = (
 def help_text(world: World, request: Request) -> dict[str, Any]:
     return {
         "calls": [
-            {"method": call.method, "path": f"/__sim__{call.path}", "does": call.does, "body": call.body}
+            {"method": call.method, "path": f"/__sim__{call.path}", "summary": call.summary, "body": call.body}
             for call in CALLS
         ]
     }

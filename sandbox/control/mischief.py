@@ -107,7 +107,7 @@ def resend(world: World, request: Request, event_id: str) -> dict[str, Any]:
 def send(world: World, request: Request) -> dict[str, Any]:
     body = Body(request, "event", "payload", "body", "forge")
     with world.lock:
-        event = webhooks.invent(
+        event = webhooks.send_custom(
             world,
             event=body.text("event"),
             payload=body.mapping("payload", {}),

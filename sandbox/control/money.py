@@ -42,7 +42,7 @@ def auto_refund(world: World, request: Request, payment_id: str) -> dict[str, An
         payment = find(world.razorpay.payments, payment_id, "payment")
         if payment.status != "authorized":
             raise Refused(f"{payment_id} is {payment.status}", 409)
-        refunds.give_back_uncaptured(world, payment_id)
+        refunds.auto_refund_uncaptured(world, payment_id)
         return payment.wire()
 
 
@@ -79,7 +79,7 @@ def decide_dispute(world: World, request: Request, dispute_id: str) -> dict[str,
         dispute = find(world.razorpay.disputes, dispute_id, "dispute")
         try:
             disputes.decide(world, dispute, outcome=outcome, respond_by=respond_by)
-        except disputes.Decided as refusal:
+        except disputes.DisputeDecided as refusal:
             raise Refused(str(refusal), 409) from refusal
         return dispute.wire()
 

@@ -199,7 +199,7 @@ def _fault(row: dict[str, Any]) -> list[str]:
 
 def _call(call: dict[str, Any]) -> list[str]:
     body = json.dumps(call["body"]) if call["body"] else ""
-    return [_code(f"{call['method']} {call['path']}"), escape(call["does"]), _code(body)]
+    return [_code(f"{call['method']} {call['path']}"), escape(call["summary"]), _code(body)]
 
 
 def _button(action: str, label: str, **fields: str) -> str:

@@ -23,7 +23,7 @@ def approve(world: World, request: Request, payment_id: str) -> dict[str, Any]:
     if after:
         with world.lock:
             payment = find(world.razorpay.payments, payment_id, "payment")
-            world.razorpay.agenda.at(world.clock.unix() + after, "approve", payment_id)
+            world.razorpay.agenda.schedule(world.clock.unix() + after, "approve", payment_id)
             world.changed()
             return payment.wire()
     return _answer(world, payment_id, approve=True)

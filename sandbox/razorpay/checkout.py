@@ -10,7 +10,7 @@ from sandbox.razorpay.errors import FAILURES
 from sandbox.razorpay.fees import fee_and_tax
 from sandbox.razorpay.signatures import sign_checkout
 from sandbox.razorpay.state import Order, Payment
-from sandbox.razorpay.webhooks import News
+from sandbox.razorpay.webhooks import PendingEvent
 from sandbox.state import World
 
 METHODS = ("upi", "card", "netbanking", "wallet")
@@ -31,7 +31,7 @@ def pay(
     offer_discount: int = 0,
     payer_currency: str | None = None,
     payer_amount: int | None = None,
-    also: Callable[[Payment], list[News]] | None = None,
+    also: Callable[[Payment], list[PendingEvent]] | None = None,
 ) -> dict[str, Any]:
     """
     Pay what is due of an order and return what Checkout hands to the page: three signed fields, or an error.

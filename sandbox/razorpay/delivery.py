@@ -57,9 +57,9 @@ def _deliver_row(world: World, row: list[Event], forge: str | None) -> None:
             if event.id in delivered:
                 event.status = "delivered"
             elif world.razorpay.policy.schedule == "fast":
-                _try_soon(world, event)
+                _retry_soon(world, event)
             else:
-                _try_by_the_clock(world, event)
+                _retry_on_schedule(world, event)
         world.changed()
 
 
@@ -69,7 +69,7 @@ def _is_known(world: World, event: Event) -> bool:
         return world.razorpay.events.get(event.id) is event
 
 
-def _try_soon(world: World, event: Event) -> None:
+def _retry_soon(world: World, event: Event) -> None:
     policy = world.razorpay.policy
     tries = len(event.attempts)
     if tries >= policy.retry_limit:
@@ -79,12 +79,12 @@ def _try_soon(world: World, event: Event) -> None:
     world.scheduler.after(wait / 1000, lambda: _deliver_row(world, [event], None))
 
 
-def _try_by_the_clock(world: World, event: Event) -> None:
+def _retry_on_schedule(world: World, event: Event) -> None:
     """Go on for 24 hours from the event; then give it up, and with it the webhook, unless this was but a replay."""
     now, deadline = world.clock.now(), event.created_at + _GIVE_UP_AFTER
     if now < deadline:
         wait = min(_FIRST_RETRY * 2 ** min(len(event.attempts) - 1, 20), _LONGEST_RETRY)
-        world.razorpay.agenda.at(min(now + wait, deadline), "webhook", event.id)
+        world.razorpay.agenda.schedule(min(now + wait, deadline), "webhook", event.id)
         return
     event.status = "failed"
     if not event.replays and world.razorpay.policy.enabled:
@@ -162,11 +162,11 @@ def _forged(event: Event, forge: str | None) -> tuple[bytes, str | None]:
     if forge == "secret":
         return body, sign_webhook(body, "a stranger's secret")
     if forge == "body":
-        return _with_more_money(event.body), signature
+        return _with_raised_amount(event.body), signature
     return body, signature
 
 
-def _with_more_money(text: str) -> bytes:
+def _with_raised_amount(text: str) -> bytes:
     """Change what the signature protects: the paid amount where there is one, else a field of the envelope."""
     body = json.loads(text)
     payload = body.get("payload")

@@ -7,7 +7,7 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from sandbox.razorpay import refunds, validation, webhooks
-from sandbox.razorpay.entities import PROOFS, Dispute, Document
+from sandbox.razorpay.entities import EVIDENCE_KINDS, Dispute, Document
 from sandbox.razorpay.errors import Refused
 from sandbox.razorpay.state import Payment
 from sandbox.state import World
@@ -20,7 +20,7 @@ _LONGEST_SUMMARY = 1_000
 _STEP = "dispute"
 
 
-class Decided(Exception):
+class DisputeDecided(Exception):
     """The dispute is over; the text says how it ended."""
 
 
@@ -41,8 +41,8 @@ def raise_dispute(
     world.razorpay.disputes[dispute.id] = dispute
     if deduct:
         _deduct(world, dispute)
-    world.razorpay.agenda.at(respond_by, "dispute_deadline", dispute.id)
-    _tell(world, dispute, "created")
+    world.razorpay.agenda.schedule(respond_by, "dispute_deadline", dispute.id)
+    _emit_event(world, dispute, "created")
     return dispute
 
 
@@ -52,14 +52,14 @@ def decide(world: World, dispute: Dispute, *, outcome: str, respond_by: int | No
 
     `action_required` opens the dispute again, with a new deadline if one is given.
 
-    :raises Decided: if it is over already
+    :raises DisputeDecided: if it is over already
     """
     if dispute.status in _FINAL:
-        raise Decided(f"{dispute.id} is {dispute.status}")
+        raise DisputeDecided(f"{dispute.id} is {dispute.status}")
     if outcome == "action_required":
         dispute.status = "open"
         dispute.respond_by = respond_by or dispute.respond_by
-        world.razorpay.agenda.at(dispute.respond_by, "dispute_deadline", dispute.id)
+        world.razorpay.agenda.schedule(dispute.respond_by, "dispute_deadline", dispute.id)
     elif outcome == "lost":
         dispute.status = "lost"
         _deduct(world, dispute)
@@ -67,8 +67,8 @@ def decide(world: World, dispute: Dispute, *, outcome: str, respond_by: int | No
         dispute.status = "under_review"
     else:
         dispute.status = "won" if outcome == "won" else "closed"
-        _give_back(world, dispute)
-    _tell(world, dispute, outcome)
+        _return_deducted(world, dispute)
+    _emit_event(world, dispute, outcome)
 
 
 def miss_deadline(world: World, dispute_id: str) -> None:
@@ -86,7 +86,7 @@ def _deduct(world: World, dispute: Dispute) -> None:
     refunds.adjust(world, payment, -dispute.amount, f"Debit for dispute {dispute.id}", dispute.id)
 
 
-def _give_back(world: World, dispute: Dispute) -> None:
+def _return_deducted(world: World, dispute: Dispute) -> None:
     if not dispute.amount_deducted:
         return
     payment = world.razorpay.payments[dispute.payment_id]
@@ -94,9 +94,9 @@ def _give_back(world: World, dispute: Dispute) -> None:
     dispute.amount_deducted = 0
 
 
-def _tell(world: World, dispute: Dispute, what: str) -> None:
+def _emit_event(world: World, dispute: Dispute, what: str) -> None:
     payment = world.razorpay.payments[dispute.payment_id]
-    webhooks.emit(world, [webhooks.about_payment(f"payment.dispute.{what}", payment, dispute=dispute.wire())])
+    webhooks.emit(world, [webhooks.payment_event(f"payment.dispute.{what}", payment, dispute=dispute.wire())])
 
 
 def fetch(world: World, request: Request, dispute_id: str) -> dict[str, Any]:
@@ -117,13 +117,13 @@ def accept(world: World, request: Request, dispute_id: str) -> dict[str, Any]:
 def contest(world: World, request: Request, dispute_id: str) -> dict[str, Any]:
     dispute = _find_open(world, dispute_id)
     body = validation.read_json(request)
-    validation.refuse_extra(body, {"amount", "summary", "others", "action", *PROOFS})
+    validation.refuse_extra(body, {"amount", "summary", "others", "action", *EVIDENCE_KINDS})
     action = body.get("action", "draft")
     if action not in {"draft", "submit"}:
         raise Refused("The action must be draft or submit.", field="action", step=_STEP)
     evidence = {**dispute.evidence, **_read_evidence(world, dispute, body)}
     if action == "submit":
-        _refuse_thin(evidence)
+        _require_evidence(evidence)
 
     dispute.evidence = evidence
     world.changed()
@@ -149,7 +149,7 @@ def _read_evidence(world: World, dispute: Dispute, body: dict[str, Any]) -> dict
         found["amount"] = amount
     if "summary" in body:
         found["summary"] = validation.read_text(body, "summary", longest=_LONGEST_SUMMARY)
-    for name in PROOFS:
+    for name in EVIDENCE_KINDS:
         if name in body:
             _refuse_unknown_documents(world, body[name], name)
             found[name] = body[name]
@@ -169,10 +169,10 @@ def _refuse_unknown_documents(world: World, ids: Any, name: str) -> None:
         validation.find(world.razorpay.documents, document_id, "doc")
 
 
-def _refuse_thin(evidence: dict[str, Any]) -> None:
+def _require_evidence(evidence: dict[str, Any]) -> None:
     if not evidence.get("summary"):
         raise Refused("The summary field is required.", field="summary", step=_STEP)
-    if not any(evidence.get(name) for name in (*PROOFS, "others")):
+    if not any(evidence.get(name) for name in (*EVIDENCE_KINDS, "others")):
         raise Refused("At least one document is required to contest the dispute.", step=_STEP)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 Notes = dict[str, Any]
 
-PROOFS = (
+EVIDENCE_KINDS = (
     "shipping_proof",
     "billing_proof",
     "cancellation_proof",
@@ -143,7 +143,9 @@ class Dispute:
     evidence: dict[str, Any] = field(default_factory=dict)
 
     def wire(self) -> dict[str, Any]:
-        evidence = {name: self.evidence.get(name) for name in ("amount", "summary", *PROOFS, "others", "submitted_at")}
+        evidence = {
+            name: self.evidence.get(name) for name in ("amount", "summary", *EVIDENCE_KINDS, "others", "submitted_at")
+        }
         evidence["amount"] = evidence["amount"] or self.amount
         return {
             "id": self.id,

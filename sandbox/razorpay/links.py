@@ -115,7 +115,7 @@ def _read_expiry(world: World, body: dict[str, Any]) -> int:
 
 def _watch_expiry(world: World, link: PaymentLink) -> None:
     if link.expire_by:
-        world.razorpay.agenda.at(link.expire_by, "link_expiry", link.id)
+        world.razorpay.agenda.schedule(link.expire_by, "link_expiry", link.id)
 
 
 def fetch(world: World, request: Request, link_id: str) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def cancel(world: World, request: Request, link_id: str) -> dict[str, Any]:
 
     link.status = "cancelled"
     link.cancelled_at = link.updated_at = world.clock.unix()
-    webhooks.emit(world, [webhooks.News("payment_link.cancelled", {"payment_link": link.wire()})])
+    webhooks.emit(world, [webhooks.PendingEvent("payment_link.cancelled", {"payment_link": link.wire()})])
     return link.wire()
 
 
@@ -189,7 +189,7 @@ def expire(world: World, link_id: str) -> None:
         return
     link.status = "expired"
     link.expired_at = link.updated_at = world.clock.unix()
-    webhooks.emit(world, [webhooks.News("payment_link.expired", {"payment_link": link.wire()})])
+    webhooks.emit(world, [webhooks.PendingEvent("payment_link.expired", {"payment_link": link.wire()})])
 
 
 def pay(world: World, link: PaymentLink, *, amount: int | None, **how: Any) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def _order_of(world: World, link: PaymentLink) -> Order:
     return order
 
 
-def _book(world: World, link: PaymentLink, order: Order, payment: Payment) -> webhooks.News:
+def _book(world: World, link: PaymentLink, order: Order, payment: Payment) -> webhooks.PendingEvent:
     now = world.clock.unix()
     link.amount_paid += payment.amount
     link.status = "paid" if link.amount_paid >= link.amount else "partially_paid"
@@ -269,7 +269,7 @@ def _book(world: World, link: PaymentLink, order: Order, payment: Payment) -> we
     bare = {**order.wire(), "id": order.id.removeprefix("order_")}
     entities = {"payment_link": link.wire(), "order": bare, "payment": payment.wire()}
     event = f"payment_link.{link.status}"
-    return webhooks.News(event, entities, payment_id=payment.id, order_id=order.id)
+    return webhooks.PendingEvent(event, entities, payment_id=payment.id, order_id=order.id)
 
 
 def _find(world: World, link_id: str) -> PaymentLink:

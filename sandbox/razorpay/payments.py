@@ -87,7 +87,7 @@ def capture(world: World, request: Request, payment_id: str) -> dict[str, Any]:
     if order is None or order.status == "paid":
         raise Refused("Payment cannot be captured because the order is already paid.", step="payment_capture")
 
-    webhooks.emit(world, take_money(world, payment))
+    webhooks.emit(world, complete_capture(world, payment))
     return payment.wire()
 
 
@@ -146,7 +146,7 @@ def _create_s2s(world: World, request: Request) -> Payment:
         notes=validation.read_notes(body),
         description=validation.read_text(body, "description", longest=255),
     )
-    _let_payer_answer(world, payment)
+    _simulate_payer(world, payment)
     return payment
 
 
@@ -173,7 +173,7 @@ def open_payment(world: World, order: Order | None, *, amount: int, method: str,
         expires_at=now + world.razorpay.knobs.upi_timeout_seconds,
         **details,
     )
-    world.razorpay.agenda.at(now + world.razorpay.knobs.upi_timeout_seconds, "payment_expiry", payment.id)
+    world.razorpay.agenda.schedule(now + world.razorpay.knobs.upi_timeout_seconds, "payment_expiry", payment.id)
     if payment.flow == "intent" and method == "upi":
         payment.link = _intent_link(payment)
     if order is not None:
@@ -199,7 +199,7 @@ def _intent_link(payment: Payment) -> str:
     return "upi://pay?" + "&".join(f"{name}={quote(value, safe='@')}" for name, value in values.items())
 
 
-def _let_payer_answer(world: World, payment: Payment) -> None:
+def _simulate_payer(world: World, payment: Payment) -> None:
     """Decide at once what test mode decides by amount or address; else leave it to the payer, who may be a knob."""
     if payment.amount in TRIGGER_AMOUNTS:
         fail(world, payment, FAILURES[TRIGGER_AMOUNTS[payment.amount]])
@@ -232,14 +232,16 @@ def answer(world: World, payment: Payment, *, approve: bool, reason: str = "paym
         fail(world, payment, FAILURES[reason])
 
 
-def answer_later(world: World, payment_id: str) -> None:
+def approve_later(world: World, payment_id: str) -> None:
     """Approve a payment that was told to be approved about now, if it still can be."""
     payment = world.razorpay.payments[payment_id]
     if payment.status in {"created", "failed"}:
         authorize(world, payment)
 
 
-def authorize(world: World, payment: Payment, also: Callable[[Payment], list[webhooks.News]] | None = None) -> None:
+def authorize(
+    world: World, payment: Payment, also: Callable[[Payment], list[webhooks.PendingEvent]] | None = None
+) -> None:
     """
     Take the customer's money, and capture it where the order says so.
 
@@ -256,16 +258,16 @@ def authorize(world: World, payment: Payment, also: Callable[[Payment], list[web
             "upi_transaction_id": world.ids.hex("upi", 32).upper(),
         }
     world.razorpay.open_payments.discard(payment.id)
-    news = [webhooks.about_payment("payment.authorized", payment)]
+    pending_events = [webhooks.payment_event("payment.authorized", payment)]
 
     if order is None or _captures_by_itself(world, order, payment):
-        news += take_money(world, payment)
+        pending_events += complete_capture(world, payment)
     else:
-        world.razorpay.agenda.at(payment.created_at + order.manual_minutes * 60, "auto_refund", payment.id)
+        world.razorpay.agenda.schedule(payment.created_at + order.manual_minutes * 60, "auto_refund", payment.id)
     if also is not None:
-        news += also(payment)
+        pending_events += also(payment)
 
-    webhooks.emit(world, news)
+    webhooks.emit(world, pending_events)
 
 
 def _captures_by_itself(world: World, order: Order, payment: Payment) -> bool:
@@ -273,7 +275,7 @@ def _captures_by_itself(world: World, order: Order, payment: Payment) -> bool:
     return order.capture == "automatic" and in_time and order.status != "paid"
 
 
-def take_money(world: World, payment: Payment) -> list[webhooks.News]:
+def complete_capture(world: World, payment: Payment) -> list[webhooks.PendingEvent]:
     """Capture, and return what is to be told of it."""
     gateway = world.razorpay
     order = gateway.order_of(payment)
@@ -281,17 +283,17 @@ def take_money(world: World, payment: Payment) -> list[webhooks.News]:
     payment.captured_at = world.clock.unix()
     settled = payment.amount if payment.settles is None else payment.settles
     payment.fee, payment.tax = fee_and_tax(settled if payment.fee_bearer == "customer" else payment.amount)
-    news = [webhooks.about_payment("payment.captured", payment)]
+    pending_events = [webhooks.payment_event("payment.captured", payment)]
     if order is not None:
         order.amount_paid += settled
         if order.amount_paid >= order.amount:
             order.status = "paid"
-            news.append(webhooks.about_payment("order.paid", payment, order=order.wire()))
+            pending_events.append(webhooks.payment_event("order.paid", payment, order=order.wire()))
 
     knobs = gateway.knobs
     due = settlement_due(payment.captured_at, working_days=knobs.settlement_days, holidays=knobs.holidays)
-    gateway.agenda.at(due, "settlement")
-    return news
+    gateway.agenda.schedule(due, "settlement")
+    return pending_events
 
 
 def fail(world: World, payment: Payment, failure: Failure) -> None:
@@ -305,7 +307,7 @@ def fail(world: World, payment: Payment, failure: Failure) -> None:
         "reason": failure.reason,
     }
     world.razorpay.open_payments.discard(payment.id)
-    webhooks.emit(world, [webhooks.about_payment("payment.failed", payment)])
+    webhooks.emit(world, [webhooks.payment_event("payment.failed", payment)])
 
 
 def expire(world: World, payment_id: str) -> None:

@@ -62,8 +62,8 @@ def create(world: World, request: Request) -> dict[str, Any]:
     )
     world.razorpay.qr_codes[qr.id] = qr
     if qr.close_by is not None:
-        world.razorpay.agenda.at(qr.close_by, "qr_close", qr.id)
-    webhooks.emit(world, [_news("created", qr)])
+        world.razorpay.agenda.schedule(qr.close_by, "qr_close", qr.id)
+    webhooks.emit(world, [_pending_event("created", qr)])
     return qr.wire()
 
 
@@ -82,10 +82,10 @@ def _read_close_by(world: World, body: dict[str, Any], usage: str) -> int | None
     return min(close_by, latest)
 
 
-def _news(what: str, qr: QrCode, payment: Payment | None = None) -> webhooks.News:
+def _pending_event(what: str, qr: QrCode, payment: Payment | None = None) -> webhooks.PendingEvent:
     if payment is not None:
-        return webhooks.about_payment(f"qr_code.{what}", payment, qr_code=qr.wire())
-    return webhooks.News(f"qr_code.{what}", {"qr_code": qr.wire()})
+        return webhooks.payment_event(f"qr_code.{what}", payment, qr_code=qr.wire())
+    return webhooks.PendingEvent(f"qr_code.{what}", {"qr_code": qr.wire()})
 
 
 def fetch(world: World, request: Request, qr_id: str) -> dict[str, Any]:
@@ -118,9 +118,9 @@ def close(world: World, request: Request, qr_id: str) -> dict[str, Any]:
     return qr.wire()
 
 
-def _close(world: World, qr: QrCode, reason: Literal["on_demand", "paid"] | None) -> webhooks.News:
+def _close(world: World, qr: QrCode, reason: Literal["on_demand", "paid"] | None) -> webhooks.PendingEvent:
     qr.status, qr.close_reason, qr.closed_at = "closed", reason, world.clock.unix()
-    return _news("closed", qr)
+    return _pending_event("closed", qr)
 
 
 def expire(world: World, qr_id: str) -> None:
@@ -161,10 +161,10 @@ def pay(world: World, qr: QrCode, *, amount: int | None, outcome: str, reason: s
     return payment
 
 
-def _book(world: World, qr: QrCode, payment: Payment) -> list[webhooks.News]:
+def _book(world: World, qr: QrCode, payment: Payment) -> list[webhooks.PendingEvent]:
     qr.payment_ids.append(payment.id)
     qr.payments_amount_received += payment.amount
-    news = [_news("credited", qr, payment)]
+    pending_events = [_pending_event("credited", qr, payment)]
     if qr.usage == "single_use":
-        news.append(_close(world, qr, "paid"))
-    return news
+        pending_events.append(_close(world, qr, "paid"))
+    return pending_events

@@ -43,7 +43,7 @@ COLUMNS = (
     "dispute_id",
 )
 ERRORS = {
-    "wrong_amount": "a payment's amount and credit are one rupee too high; the settlement's amount agrees with them",
+    "amount_mismatch": "a payment's amount and credit are one rupee too high; the settlement's amount agrees with them",
     "fee_mismatch": "a payment's fee is one rupee higher than it was told with the payment; the credit agrees with it",
     "credit_mismatch": "a payment's credit is one rupee less than amount minus fee; the settlement's amount agrees",
     "missing_row": "a line is left out, though the settlement's amount has it",
@@ -188,7 +188,7 @@ def _spoil(rows: list[dict[str, Any]], index: int, kind: str, note: dict[str, An
         rows.insert(index + 1, row)
         return int(row["credit"])
     changes = {
-        "wrong_amount": {"amount": _OFF_BY, "credit": _OFF_BY},
+        "amount_mismatch": {"amount": _OFF_BY, "credit": _OFF_BY},
         "fee_mismatch": {"fee": _OFF_BY, "credit": -_OFF_BY},
         "credit_mismatch": {"credit": -_OFF_BY},
     }[kind]

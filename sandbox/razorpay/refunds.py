@@ -45,7 +45,7 @@ def _create(world: World, request: Request, payment_id: str, allowed: set[str]) 
     body.pop("payment_id", None)
     key = _read_key(request)
     if key is None:
-        _keep_busy(world)
+        _simulate_processing(world)
         return _make(world, payment_id, body).wire()
 
     gateway = world.razorpay
@@ -55,7 +55,7 @@ def _create(world: World, request: Request, payment_id: str, allowed: set[str]) 
         return gateway.refunds[_refund_of(earlier, fingerprint)].wire()
     gateway.refund_keys[key] = RefundKey(fingerprint=fingerprint)
     try:
-        _keep_busy(world)
+        _simulate_processing(world)
         refund = _make(world, payment_id, body)
     except Refused:
         del gateway.refund_keys[key]
@@ -89,7 +89,7 @@ def _refund_of(earlier: RefundKey, fingerprint: str) -> str:
     return earlier.refund_id
 
 
-def _keep_busy(world: World) -> None:
+def _simulate_processing(world: World) -> None:
     """Let the request be under way as long as the knob says, while others are served."""
     deadline = time.monotonic() + world.razorpay.knobs.refund_busy_ms / 1000
     while (left := deadline - time.monotonic()) > 0:
@@ -121,12 +121,12 @@ def _make(world: World, payment_id: str, body: dict[str, Any]) -> Refund:
     if knobs.refund_balance is not None:
         knobs.refund_balance -= amount
     _book(world, payment, refund)
-    news = [_news("refund.created", refund, payment)]
+    pending_events = [_pending_event("refund.created", refund, payment)]
     if refund.speed_processed == "instant" and amount == INSTANT_FALLBACK_AMOUNT:
         refund.speed_processed = "normal"
-        news.append(_news("refund.speed_changed", refund, payment))
-    news += _decide(world, refund, payment)
-    webhooks.emit(world, news)
+        pending_events.append(_pending_event("refund.speed_changed", refund, payment))
+    pending_events += _decide(world, refund, payment)
+    webhooks.emit(world, pending_events)
     return refund
 
 
@@ -173,7 +173,7 @@ def _change_refunded(payment: Payment, amount: int) -> None:
         payment.refund_status = "partial" if payment.amount_refunded else None
 
 
-def _decide(world: World, refund: Refund, payment: Payment) -> list[webhooks.News]:
+def _decide(world: World, refund: Refund, payment: Payment) -> list[webhooks.PendingEvent]:
     """Process at once what the knobs let pass at once; else make an appointment, or leave it to the control API."""
     knobs = world.razorpay.knobs
     if knobs.refund_outcome == "manual":
@@ -181,18 +181,18 @@ def _decide(world: World, refund: Refund, payment: Payment) -> list[webhooks.New
     seconds = 0 if refund.speed_processed == "instant" else knobs.refund_seconds
     if knobs.refund_outcome == "processed" and seconds == 0:
         return [_process(world, refund, payment)]
-    world.razorpay.agenda.at(world.clock.unix() + seconds, f"refund_{knobs.refund_outcome}", refund.id)
+    world.razorpay.agenda.schedule(world.clock.unix() + seconds, f"refund_{knobs.refund_outcome}", refund.id)
     return []
 
 
-def _process(world: World, refund: Refund, payment: Payment) -> webhooks.News:
+def _process(world: World, refund: Refund, payment: Payment) -> webhooks.PendingEvent:
     refund.status = "processed"
     refund.arn = world.ids.digits("arn", 23)
-    return _news("refund.processed", refund, payment)
+    return _pending_event("refund.processed", refund, payment)
 
 
-def _news(event: str, refund: Refund, payment: Payment) -> webhooks.News:
-    return webhooks.News(
+def _pending_event(event: str, refund: Refund, payment: Payment) -> webhooks.PendingEvent:
+    return webhooks.PendingEvent(
         event, {"refund": refund.wire(), "payment": payment.wire()}, payment_id=payment.id, order_id=payment.order_id
     )
 
@@ -215,7 +215,7 @@ def conclude(world: World, refund: Refund, *, outcome: Literal["processed", "fai
         world.razorpay.knobs.refund_balance += refund.amount
     if refund.settlement_id is not None:
         adjust(world, payment, refund.amount, f"Reversal of refund {refund.id}")
-    webhooks.emit(world, [_news("refund.failed", refund, payment)])
+    webhooks.emit(world, [_pending_event("refund.failed", refund, payment)])
 
 
 def conclude_due(world: World, refund_id: str, outcome: Literal["processed", "failed"]) -> None:
@@ -246,7 +246,7 @@ def add_adjustment(world: World, *, amount: int, kind: str = "adjustment", **fie
     return row
 
 
-def give_back_uncaptured(world: World, payment_id: str) -> None:
+def auto_refund_uncaptured(world: World, payment_id: str) -> None:
     """Refund an authorised payment that nobody captured; its `captured` stays false, and no fee was taken."""
     payment = world.razorpay.payments[payment_id]
     if payment.status != "authorized":
@@ -262,7 +262,7 @@ def give_back_uncaptured(world: World, payment_id: str) -> None:
         payer_currency=payment.payer_currency,
     )
     _book(world, payment, refund)
-    webhooks.emit(world, [_news("refund.created", refund, payment), _process(world, refund, payment)])
+    webhooks.emit(world, [_pending_event("refund.created", refund, payment), _process(world, refund, payment)])
 
 
 def fetch(world: World, request: Request, refund_id: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def settle(world: World, *, due_only: bool, errors: dict[str, int], targets: dic
     for item in [*payments, *given, *debits]:
         item.settlement_id = settlement.id
     gateway.settlements[settlement.id] = settlement
-    webhooks.emit(world, [webhooks.News("settlement.processed", {"settlement": settlement.wire()})])
+    webhooks.emit(world, [webhooks.PendingEvent("settlement.processed", {"settlement": settlement.wire()})])
     return settlement
 
 

@@ -11,8 +11,8 @@ _LONGEST_PAUSE = 30.0
 
 _ACTIONS: dict[str, Callable[[World, str], None]] = {
     "payment_expiry": payments.expire,
-    "approve": payments.answer_later,
-    "auto_refund": refunds.give_back_uncaptured,
+    "approve": payments.approve_later,
+    "auto_refund": refunds.auto_refund_uncaptured,
     "refund_processed": lambda world, refund_id: refunds.conclude_due(world, refund_id, "processed"),
     "refund_failed": lambda world, refund_id: refunds.conclude_due(world, refund_id, "failed"),
     "settlement": lambda world, _: settlements.settle_due(world),
@@ -25,7 +25,7 @@ _ACTIONS: dict[str, Callable[[World, str], None]] = {
 
 def catch_up(world: World) -> None:
     """Do all that is due by now. The caller holds the world's lock."""
-    while (item := world.razorpay.agenda.take(world.clock.now())) is not None:
+    while (item := world.razorpay.agenda.pop_due(world.clock.now())) is not None:
         kind, entity_id = item
         _ACTIONS[kind](world, entity_id)
 
@@ -43,7 +43,7 @@ def advance(world: World, seconds: float) -> None:
         raise ValueError("the clock goes forward only")
     left = seconds
     while True:
-        _let_webhooks_land(world)
+        _wait_for_webhooks(world)
         with world.lock:
             catch_up(world)
             due = world.razorpay.agenda.next_due()
@@ -54,9 +54,9 @@ def advance(world: World, seconds: float) -> None:
             if left <= 0:
                 world.changed()
                 break
-    _let_webhooks_land(world)
+    _wait_for_webhooks(world)
 
 
-def _let_webhooks_land(world: World) -> None:
+def _wait_for_webhooks(world: World) -> None:
     if world.razorpay.policy.schedule == "razorpay":
         world.scheduler.wait_idle(_LONGEST_PAUSE)

@@ -19,8 +19,8 @@ _REPLAY_DAYS, _MOST_REPLAYS, _DAY = 7, 5, 24 * 3600
 
 
 @dataclass(frozen=True)
-class News:
-    """Something that happened, with its entities as they were at that moment, in the order in which they are told."""
+class PendingEvent:
+    """An event that is yet to be written, with its entities as they are now, in the order of the payload."""
 
     event: str
     entities: dict[str, dict[str, Any]]
@@ -28,14 +28,16 @@ class News:
     order_id: str | None = None
 
 
-def about_payment(event: str, payment: Payment, **entities: dict[str, Any]) -> News:
-    """Return news of a payment, told before the other entities."""
-    return News(event, {"payment": payment.wire(), **entities}, payment_id=payment.id, order_id=payment.order_id)
+def payment_event(event: str, payment: Payment, **entities: dict[str, Any]) -> PendingEvent:
+    """Return the event of a payment; its entity comes before the others."""
+    return PendingEvent(
+        event, {"payment": payment.wire(), **entities}, payment_id=payment.id, order_id=payment.order_id
+    )
 
 
-def emit(world: World, news: list[News]) -> None:
+def emit(world: World, pending_events: list[PendingEvent]) -> None:
     """Write the webhooks of one moment and send them on their way as the policy says."""
-    events = [_write_news(world, item) for item in news]
+    events = [_write_pending_event(world, item) for item in pending_events]
     policy = world.razorpay.policy
     chosen = [event for event in events if not policy.events or event.event in policy.events]
     others = [event for event in events if event not in chosen]
@@ -53,9 +55,15 @@ def emit(world: World, news: list[News]) -> None:
     world.changed()
 
 
-def _write_news(world: World, news: News) -> Event:
-    payload = {name: {"entity": entity} for name, entity in news.entities.items()}
-    return _write(world, event=news.event, payload=payload, payment_id=news.payment_id, order_id=news.order_id)
+def _write_pending_event(world: World, pending_event: PendingEvent) -> Event:
+    payload = {name: {"entity": entity} for name, entity in pending_event.entities.items()}
+    return _write(
+        world,
+        event=pending_event.event,
+        payload=payload,
+        payment_id=pending_event.payment_id,
+        order_id=pending_event.order_id,
+    )
 
 
 def _write(world: World, *, event: str, payload: dict[str, Any], payment_id: str | None, order_id: str | None) -> Event:
@@ -88,7 +96,7 @@ def _record(world: World, *, event: str, body: str, payment_id: str | None, orde
     return row
 
 
-def invent(world: World, *, event: str, payload: dict[str, Any], body: str | None, forge: str | None) -> Event:
+def send_custom(world: World, *, event: str, payload: dict[str, Any], body: str | None, forge: str | None) -> Event:
     """Send a webhook that no payment caused; `body`, if given, is the exact text to sign and send."""
     if body is None:
         row = _write(world, event=event, payload=payload, payment_id=None, order_id=None)

@@ -16,7 +16,7 @@ CODE = "042917"
 WRONG = "111111"
 
 
-def put_code(challenge: Challenge, code: str = CODE) -> Challenge:
+def set_code(challenge: Challenge, code: str = CODE) -> Challenge:
     """Do what the sender does to the row, for a code that the test knows."""
     challenge.code_hash = rules.hash_code(
         pepper=settings.OTP_PEPPER,
@@ -30,22 +30,22 @@ def put_code(challenge: Challenge, code: str = CODE) -> Challenge:
 
 
 @pytest.fixture
-def asked() -> Callable[..., Challenge]:
+def request_code() -> Callable[..., Challenge]:
     """Return a function that asks for a log-in code and makes it CODE."""
 
     def ask(destination: str = "+919876500001", *, ip: str = "203.0.113.7", now: datetime | None = None) -> Challenge:
         challenge = services.request_log_in_code(destination=destination, ip=ip, actor=SYSTEM, now=now or clock.now())
-        return put_code(challenge)
+        return set_code(challenge)
 
     return ask
 
 
 @pytest.fixture
-def logged_in(client_of: Any, asked: Callable[..., Challenge]) -> Callable[..., Any]:
+def logged_in(client_of: Any, request_code: Callable[..., Challenge]) -> Callable[..., Any]:
     """Return a function that logs in by code over the API and returns the answer."""
 
     def log_in(client: Any, destination: str = "+919876500001", **body: Any) -> Any:
-        challenge = asked(destination)
+        challenge = request_code(destination)
         return client.post(
             "/api/v1/auth/otp/verify",
             {"challenge_id": challenge.public_id, "code": CODE, **body},

@@ -74,11 +74,11 @@ class TestLogIn:
         assert (response.status_code, response["Location"]) == (302, "/admin/")
 
     @pytest.mark.parametrize("password", ["wrong", ""])
-    def test_not_with_another_password(self, client: Client, support: User, password: str) -> None:
+    def test_wrong_password_is_refused(self, client: Client, support: User, password: str) -> None:
         assert log_in(client, support.email, password).status_code == 200
         assert client.get("/admin/").status_code == 302
 
-    def test_not_for_customers_or_the_deactivated(self, client: Client, owner: User, support: User) -> None:
+    def test_customer_or_deactivated_user_cannot_log_in(self, client: Client, owner: User, support: User) -> None:
         owner.email = "asha@example.in"
         owner.set_password(PASSWORD)
         owner.save()
@@ -86,7 +86,7 @@ class TestLogIn:
 
         assert [log_in(client, email).status_code for email in (owner.email, support.email)] == [200, 200]
 
-    def test_the_sixth_try_of_a_minute_fails_whatever_it_is(self, client: Client, support: User) -> None:
+    def test_sixth_attempt_in_a_minute_fails(self, client: Client, support: User) -> None:
         for _ in range(5):
             log_in(client, support.email, "wrong")
 
@@ -102,7 +102,7 @@ class TestLogIn:
 
 
 class TestUsers:
-    def test_who_may_look(self, reference_data: None, page_of: Any, owner: User) -> None:
+    def test_permission_to_view_is_required(self, reference_data: None, page_of: Any, owner: User) -> None:
         roles = ("support", "finance", "catalogue_manager", "admin")
 
         assert [page_of(make_staff(role)).get(USERS).status_code for role in roles] == [200, 200, 403, 200]
@@ -123,7 +123,7 @@ class TestUsers:
     def test_admins_see_them_whole(self, page_of: Any, owner: User, administrator: User) -> None:
         assert "+919876543210" in page_of(administrator).get(USERS).content.decode()
 
-    def test_an_admin_makes_staff_through_the_service(self, page_of: Any, administrator: User) -> None:
+    def test_admin_can_create_staff(self, page_of: Any, administrator: User) -> None:
         page = page_of(administrator)
         assert page.get(f"{USERS}add/").status_code == 200
 
@@ -140,7 +140,7 @@ class TestUsers:
     @pytest.mark.parametrize(
         "change", [{"email": "nobody"}, {"email": "taken@shop.example"}, {"password": "short"}, {"role": "emperor"}]
     )
-    def test_a_wrong_form_makes_nobody(
+    def test_invalid_form_creates_nobody(
         self, page_of: Any, administrator: User, owner: User, change: dict[str, str]
     ) -> None:
         User.objects.filter(pk=owner.pk).update(email="taken@shop.example")
@@ -172,7 +172,7 @@ class TestUsers:
         assert support.check_password("seven brown buffaloes")
         assert session.ended_at is not None
         types = list(Event.objects.filter(subject_id=support.pk).order_by("version").values_list("type", flat=True))
-        assert types == ["accounts.user.changed", "accounts.user.roles_changed", "accounts.user.password_changed"]
+        assert types == ["accounts.user.updated", "accounts.user.roles_changed", "accounts.user.password_changed"]
 
     @pytest.mark.parametrize("change", [{"roles": ["support"]}, {"new_password": "seven brown buffaloes"}])
     def test_nobody_changes_their_own_access(self, page_of: Any, administrator: User, change: dict[str, Any]) -> None:
@@ -189,7 +189,7 @@ class TestUsers:
 
         assert page_of(administrator).post(f"{USERS}{support.pk}/change/", body).status_code == 200
 
-    def test_actions_deactivate_and_reactivate_but_never_oneself(
+    def test_admin_can_deactivate_and_reactivate_others_only(
         self, page_of: Any, administrator: User, owner: User
     ) -> None:
         page = page_of(administrator)
@@ -252,7 +252,7 @@ class TestOtherPages:
         assert all("+91******0001" in text for text in texts)
         assert not any("ab" * 32 in text or "+919876500001" in text for text in texts)
 
-    def test_addresses_and_roles_are_to_look_at(self, page_of: Any, administrator: User, owner: User) -> None:
+    def test_addresses_and_roles_are_read_only(self, page_of: Any, administrator: User, owner: User) -> None:
         address, page = make_address(owner), page_of(administrator)
         group = Group.objects.get(name="support")
 
@@ -263,7 +263,7 @@ class TestOtherPages:
             assert page.get(f"{url}add/").status_code == 403
 
     @pytest.mark.parametrize("count", [1, 30])
-    def test_lists_ask_the_database_as_often_for_many(
+    def test_lists_have_constant_query_count(
         self, page_of: Any, administrator: User, owner: User, count_queries: Any, count: int
     ) -> None:
         page = page_of(administrator)

@@ -39,7 +39,7 @@ def show(client: Client, page: str) -> Any:
     return client.post(f"/admin/contacts/show/?page={page}")
 
 
-class TestMasked:
+class TestMaskedContacts:
     def test_contacts_are_masked_until_they_are_shown(self, asha: User, browser: Client) -> None:
         text = browser.get(page_of(asha)).content.decode()
 
@@ -65,21 +65,21 @@ class TestMasked:
         assert (PHONE in text, EMAIL in text, "contacts/show" in text) == (True, True, False)
 
 
-class TestShow:
+class TestShowContacts:
     def test_the_page_says_what_will_happen_and_changes_nothing(self, asha: User, browser: Client) -> None:
         text = browser.get(f"/admin/contacts/show/?page={page_of(asha)}").content.decode()
 
         assert "shown whole for 5 minutes, to you alone" in text
         assert f"It is recorded that you had them shown, when, and on this page: {page_of(asha)}." in text
         assert PHONE not in browser.get(page_of(asha)).content.decode()
-        assert not Event.objects.filter(type="accounts.user.contacts_shown").exists()
+        assert not Event.objects.filter(type="accounts.user.contact_details_viewed").exists()
 
     def test_a_click_shows_contacts_and_is_recorded(self, asha: User, browser: Client, support: User) -> None:
         with capture_logs() as lines:
             answer = show(browser, page_of(asha))
 
         text = browser.get(page_of(asha)).content.decode()
-        event = Event.objects.get(type="accounts.user.contacts_shown")
+        event = Event.objects.get(type="accounts.user.contact_details_viewed")
         assert (answer.status_code, answer["Location"]) == (302, page_of(asha))
         assert (PHONE in text, EMAIL in text, "contacts/show" in text) == (True, True, False)
         assert (event.actor, event.subject_id, event.reason) == (
@@ -87,7 +87,7 @@ class TestShow:
             support.pk,
             f"{page_of(asha)} ({asha.public_id})",
         )
-        assert [(line["page"], line["of"]) for line in lines if line["event"] == "contacts_shown"] == [
+        assert [(line["page"], line["of"]) for line in lines if line["event"] == "contact_details_viewed"] == [
             (page_of(asha), [asha.public_id])
         ]
         assert audit.run(now=clock.now(), only=["INV-51"]).failing == []
@@ -131,7 +131,7 @@ class TestShow:
         answer = show(browser, page)
 
         assert (answer.status_code, answer["Location"]) == (302, "/admin/")
-        assert not Event.objects.filter(type="accounts.user.contacts_shown").exists()
+        assert not Event.objects.filter(type="accounts.user.contact_details_viewed").exists()
 
     def test_another_spelling_of_an_id_is_no_page(self, asha: User, browser: Client) -> None:
         for spelling in (f"{'-' * 600}{asha.pk.hex}", asha.pk.hex, str(asha.pk).upper(), f"{{{asha.pk}}}"):
@@ -140,23 +140,23 @@ class TestShow:
             assert show(browser, page)["Location"] == "/admin/"
             assert browser.get(page)["Location"] == "/admin/"
         assert show(browser, f"{page_of(asha)}?x=1")["Location"] == "/admin/"
-        assert not Event.objects.filter(type="accounts.user.contacts_shown").exists()
+        assert not Event.objects.filter(type="accounts.user.contact_details_viewed").exists()
 
     def test_the_record_names_the_person_whose_address_it_is(self, asha: User, browser: Client) -> None:
         address = make_address(asha, phone=PHONE)
 
         show(browser, page_of(address))
 
-        event = Event.objects.get(type="accounts.user.contacts_shown")
+        event = Event.objects.get(type="accounts.user.contact_details_viewed")
         assert event.reason == f"{page_of(address)} ({address.public_id}, {asha.public_id})"
 
     def test_a_stranger_is_asked_to_log_in(self, asha: User) -> None:
         answer = show(Client(), page_of(asha))
 
         assert answer["Location"].startswith("/admin/login/")
-        assert not Event.objects.filter(type="accounts.user.contacts_shown").exists()
+        assert not Event.objects.filter(type="accounts.user.contact_details_viewed").exists()
 
-    def test_a_page_that_one_may_not_open_stays_shut(self, asha: User, reference_data: None) -> None:
+    def test_forbidden_page_stays_forbidden(self, asha: User, reference_data: None) -> None:
         client = Client()
         client.force_login(make_staff("catalogue_manager"))
 

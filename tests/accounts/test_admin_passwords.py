@@ -16,7 +16,7 @@ from apps.accounts.models import Challenge, Session, User
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from tests.accounts.conftest import CODE, WRONG, put_code
+from tests.accounts.conftest import CODE, WRONG, set_code
 from tests.factories.accounts import make_session, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def signed_in(user: User) -> Client:
 def send(client: Client) -> Challenge:
     """Ask for a code at the page and let the test know it."""
     assert client.post(URL, {"send": "1"}).status_code == 302
-    return put_code(Challenge.objects.latest("created_at"))
+    return set_code(Challenge.objects.latest("created_at"))
 
 
 def fill_in(client: Client, *, code: str = CODE, password: str = NEW, again: str | None = None) -> Any:
@@ -48,7 +48,7 @@ def unchanged(user: User) -> bool:
     return now.check_password(OLD) and now.session_version == user.session_version and not is_told
 
 
-class TestAskForACode:
+class TestRequestCode:
     def test_the_page_says_where_the_code_is_sent_and_what_will_happen(self, support: User) -> None:
         page = signed_in(support).get(URL).content.decode()
 
@@ -81,7 +81,7 @@ class TestAskForACode:
         assert "+91******0009" in client.get(URL).content.decode()
         assert send(client).channel == "sms"
 
-    def test_its_budgets_are_those_of_the_api(self, support: User) -> None:
+    def test_rate_limits_are_those_of_the_api(self, support: User) -> None:
         client = signed_in(support)
         send(client)
 
@@ -112,7 +112,7 @@ class TestChangeMyPassword:
         assert elsewhere.get("/admin/").status_code == 302
         assert "Your password has been changed." in client.get("/admin/").content.decode()
         event = Event.objects.get(type="accounts.user.password_changed")
-        assert (event.actor, event.changed) == (f"user:{support.public_id}", {"session_version": 2})
+        assert (event.actor, event.changes) == (f"user:{support.public_id}", {"session_version": 2})
 
     def test_a_code_works_once(self, support: User) -> None:
         client = signed_in(support)
@@ -199,7 +199,7 @@ class TestChangeMyPassword:
 
     def test_a_code_that_logs_in_changes_no_password(self, support: User) -> None:
         client = signed_in(support)
-        challenge = put_code(
+        challenge = set_code(
             services.request_log_in_code(destination=support.email, ip="203.0.113.7", actor=SYSTEM, now=clock.now())
         )
         session = client.session
@@ -231,7 +231,7 @@ class TestChangePasswordCommand:
         call_command("changepassword", email, stdout=out)
         return out.getvalue()
 
-    def test_it_is_ours(self) -> None:
+    def test_command_is_bahis_own(self) -> None:
         assert get_commands()["changepassword"] == "apps.accounts"
 
     def test_it_ends_all_access_and_is_recorded(self, support: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import jwt
 import pytest
 from rest_framework.test import APIClient
 
-from apps.accounts.authentication import read_refresh_token
+from apps.accounts.authentication import verify_refresh_token
 from apps.accounts.models import RefreshToken, Session
 from apps.accounts.services.sessions import RefreshTokenNotValid
 from apps.core import ids
@@ -75,12 +75,12 @@ class TestRefreshToken:
         return sign({**self.CLAIMS, **odd})
 
     def test_its_own_claims_are_accepted(self) -> None:
-        assert ids.encode(RefreshToken.PREFIX, read_refresh_token(self.written()).token_id) == self.CLAIMS["jti"]
+        assert ids.encode(RefreshToken.PREFIX, verify_refresh_token(self.written()).token_id) == self.CLAIMS["jti"]
 
     @pytest.mark.parametrize("value", [*ODD, True, 0, 4_102_444_800.5], ids=lambda value: repr(value)[:20])
     def test_an_odd_end_is_refused(self, value: Any) -> None:
         with pytest.raises(RefreshTokenNotValid):
-            read_refresh_token(self.written(exp=value))
+            verify_refresh_token(self.written(exp=value))
 
     @pytest.mark.parametrize("claim", ["iat", "nbf"])
     @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ class TestRefreshToken:
     )
     def test_another_odd_instant_is_refused(self, claim: str, value: Any) -> None:
         with pytest.raises(RefreshTokenNotValid):
-            read_refresh_token(self.written(**{claim: value}))
+            verify_refresh_token(self.written(**{claim: value}))

@@ -11,15 +11,15 @@ from django.conf import settings
 from django.db import IntegrityError, connection
 
 from apps.accounts import locks, rules, services, sql
-from apps.accounts.models import Address, Budget, Challenge, RefreshToken, Session, User
-from apps.accounts.rules import Allowance
+from apps.accounts.models import Address, Challenge, RateLimitCounter, RefreshToken, Session, User
+from apps.accounts.rules import RateLimit
 from apps.accounts.services.addresses import AddressFields
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import Transport
 from apps.core import audit, clock
 from apps.core.errors import BahiError
 from apps.core.events import SYSTEM
-from tests.accounts.conftest import CODE, WRONG, put_code
+from tests.accounts.conftest import CODE, WRONG, set_code
 from tests.factories.accounts import make_session, make_user
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -70,7 +70,7 @@ def meeting(count: int) -> Callable[[], None]:
     return meet
 
 
-class TestGuesses:
+class TestCodeGuesses:
     """A hundred guesses of one code at once."""
 
     def guess(self, challenge: Challenge, code: str = WRONG) -> Counter[str]:
@@ -81,34 +81,36 @@ class TestGuesses:
 
     def compared(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen: list[str] = []
-        real = rules.is_code
+        real = rules.matches_code
 
-        def is_code(**facts: Any) -> bool:
+        def matches_code(**facts: Any) -> bool:
             seen.append(facts["code"])
             return real(**facts)
 
-        monkeypatch.setattr(rules, "is_code", is_code)
+        monkeypatch.setattr(rules, "matches_code", matches_code)
         return seen
 
-    def test_five_are_compared(self, asked: Callable[..., Challenge], monkeypatch: pytest.MonkeyPatch) -> None:
-        challenge, compared = asked(), self.compared(monkeypatch)
+    def test_five_guesses_are_compared(
+        self, request_code: Callable[..., Challenge], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        challenge, compared = request_code(), self.compared(monkeypatch)
 
         outcomes = self.guess(challenge)
 
         challenge.refresh_from_db()
-        assert outcomes == {"CodeNotAccepted": 100}
+        assert outcomes == {"OtpNotValid": 100}
         assert (challenge.attempts, len(compared)) == (5, 5)
 
-    def test_the_right_code_at_once_lets_in_once(self, asked: Callable[..., Challenge]) -> None:
-        outcomes = self.guess(asked(), CODE)
+    def test_correct_code_in_parallel_logs_in_once(self, request_code: Callable[..., Challenge]) -> None:
+        outcomes = self.guess(request_code(), CODE)
 
-        assert outcomes == {"done": 1, "CodeNotAccepted": 99}
+        assert outcomes == {"done": 1, "OtpNotValid": 99}
         assert (User.objects.count(), Session.objects.count()) == (1, 1)
 
     def test_control_reading_before_counting_compares_more(
-        self, asked: Callable[..., Challenge], monkeypatch: pytest.MonkeyPatch
+        self, request_code: Callable[..., Challenge], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        challenge, compared = asked(), self.compared(monkeypatch)
+        challenge, compared = request_code(), self.compared(monkeypatch)
         meet = meeting(16)
 
         def read_then_write(*, challenge_id: Any, most: int, **_: Any) -> bool:
@@ -136,10 +138,10 @@ class TestLogIns:
             ),
         )
 
-    def test_five_are_looked_at(self) -> None:
-        assert self.log_in() == {"WrongCredentials": 5, "RateLimited": 195}
+    def test_five_attempts_are_checked(self) -> None:
+        assert self.log_in() == {"InvalidCredentials": 5, "RateLimited": 195}
 
-    def test_an_account_has_five_whatever_the_address(self) -> None:
+    def test_account_has_five_attempts_from_all_addresses(self) -> None:
         outcomes = at_once(
             200,
             lambda number: services.log_in_with_password(
@@ -150,31 +152,31 @@ class TestLogIns:
             ),
         )
 
-        assert outcomes == {"WrongCredentials": 5, "RateLimited": 195}
+        assert outcomes == {"InvalidCredentials": 5, "RateLimited": 195}
 
-    def test_a_refused_try_spends_no_other_budget(self) -> None:
+    def test_refused_attempt_uses_no_other_rate_limit(self) -> None:
         self.log_in()
 
-        spent = Budget.objects.filter(key__startswith="login:minute:").count()
-        assert spent == 5
+        counted = RateLimitCounter.objects.filter(key__startswith="login:minute:").count()
+        assert counted == 5
 
-    def test_control_reading_before_writing_looks_at_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_control_reading_before_writing_checks_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now, meet = clock.now(), meeting(16)
         # There from the start: of two that make it, one would wait for the other instead of reading.
-        of_caller = rules.log_in_budgets(identity="x", ip=DEVICE.ip, peppers=[settings.OTP_PEPPER])[0]
-        Budget.objects.create(key=of_caller.key, allowed=of_caller.allowed, expires_at=now + of_caller.window)
+        of_caller = rules.log_in_rate_limits(identity="x", ip=DEVICE.ip, peppers=[settings.OTP_PEPPER])[0]
+        RateLimitCounter.objects.create(key=of_caller.key, allowed=of_caller.allowed, expires_at=now + of_caller.window)
 
-        def read_then_write(budgets: Any, *, now: Any) -> set[str]:
-            row = Budget.objects.get(key=of_caller.key)
+        def read_then_write(rate_limits: Any, *, now: Any) -> set[str]:
+            row = RateLimitCounter.objects.get(key=of_caller.key)
             meet()
             if len(row.hits) >= of_caller.allowed:
                 return {of_caller.key}
-            Budget.objects.filter(pk=row.pk).update(hits=[*row.hits, now])
+            RateLimitCounter.objects.filter(pk=row.pk).update(hits=[*row.hits, now])
             return set()
 
-        monkeypatch.setattr(sql, "spend", read_then_write)
+        monkeypatch.setattr(sql, "consume", read_then_write)
 
-        assert self.log_in()["WrongCredentials"] >= 16
+        assert self.log_in()["InvalidCredentials"] >= 16
 
 
 class TestKnownDevices:
@@ -195,7 +197,7 @@ class TestKnownDevices:
             user_agent="",
             transport=Transport.BODY,
             id="the phone",
-            people=frozenset({asha.public_id}),
+            user_ids=frozenset({asha.public_id}),
         )
 
         def act(_: int) -> None:
@@ -205,55 +207,55 @@ class TestKnownDevices:
 
         return at_once(count, act)
 
-    def test_five_guesses_are_looked_at(self, asha: User) -> None:
-        assert self.log_in(asha, "wrong", count=100) == {"WrongCredentials": 5, "RateLimited": 95}
+    def test_five_guesses_are_checked(self, asha: User) -> None:
+        assert self.log_in(asha, "wrong", count=100) == {"InvalidCredentials": 5, "RateLimited": 95}
 
-    def test_control_reading_before_writing_looks_at_more(self, asha: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_control_reading_before_writing_checks_more(self, asha: User, monkeypatch: pytest.MonkeyPatch) -> None:
         now, meet = clock.now(), meeting(16)
-        of_device = rules.known_device_budgets(device_id="the phone", person=asha.public_id)[0]
-        Budget.objects.create(key=of_device.key, allowed=of_device.allowed, expires_at=now + of_device.window)
+        of_device = rules.known_device_rate_limits(device_id="the phone", user_id=asha.public_id)[0]
+        RateLimitCounter.objects.create(key=of_device.key, allowed=of_device.allowed, expires_at=now + of_device.window)
 
-        def read_then_write(budgets: Any, *, now: Any) -> set[str]:
-            row = Budget.objects.get(key=of_device.key)
+        def read_then_write(rate_limits: Any, *, now: Any) -> set[str]:
+            row = RateLimitCounter.objects.get(key=of_device.key)
             meet()
             if len(row.hits) >= of_device.allowed:
                 return {of_device.key}
-            Budget.objects.filter(pk=row.pk).update(hits=[*row.hits, now])
+            RateLimitCounter.objects.filter(pk=row.pk).update(hits=[*row.hits, now])
             return set()
 
-        monkeypatch.setattr(sql, "spend", read_then_write)
+        monkeypatch.setattr(sql, "consume", read_then_write)
 
-        assert self.log_in(asha, "wrong", count=100)["WrongCredentials"] >= 16
+        assert self.log_in(asha, "wrong", count=100)["InvalidCredentials"] >= 16
 
-    def test_log_ins_of_one_instant_leave_nothing_spent(self, asha: User) -> None:
+    def test_log_ins_of_one_instant_use_no_attempt(self, asha: User) -> None:
         now = clock.now()
-        assert self.log_in(asha, "wrong", count=1, now=now) == {"WrongCredentials": 1}
+        assert self.log_in(asha, "wrong", count=1, now=now) == {"InvalidCredentials": 1}
 
         assert self.log_in(asha, self.PASSWORD, count=4, now=now) == {"done": 4}
 
         # The wrong one of the same instant is still there.
-        assert [row.hits for row in Budget.objects.all()] == [[now], [now]]
+        assert [row.hits for row in RateLimitCounter.objects.all()] == [[now], [now]]
 
-    def test_control_restoring_without_the_lock_leaves_log_ins_spent(
+    def test_control_restoring_without_the_lock_leaves_attempts_used(
         self, asha: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now, meet = clock.now(), meeting(4)
 
-        def read_then_write(budgets: Any, *, spent_at: Any) -> None:
-            rows = list(Budget.objects.filter(key__in=[budget.key for budget in budgets]))
+        def read_then_write(rate_limits: Any, *, consumed_at: Any) -> None:
+            rows = list(RateLimitCounter.objects.filter(key__in=[rate_limit.key for rate_limit in rate_limits]))
             meet()
             for row in rows:
-                row.hits.remove(spent_at)
-                Budget.objects.filter(pk=row.pk).update(hits=row.hits)
+                row.hits.remove(consumed_at)
+                RateLimitCounter.objects.filter(pk=row.pk).update(hits=row.hits)
 
-        monkeypatch.setattr(sql, "restore_budgets", read_then_write)
+        monkeypatch.setattr(sql, "restore_attempts", read_then_write)
 
         assert self.log_in(asha, self.PASSWORD, count=4, now=now) == {"done": 4}
-        assert [len(row.hits) for row in Budget.objects.all()] == [3, 3]
+        assert [len(row.hits) for row in RateLimitCounter.objects.all()] == [3, 3]
 
 
 class TestCodes:
-    def test_of_many_requests_for_one_phone_one_is_served(self) -> None:
+    def test_one_of_many_requests_for_one_phone_succeeds(self) -> None:
         outcomes = at_once(
             40,
             lambda number: services.request_log_in_code(
@@ -274,12 +276,12 @@ class TestCodes:
 
         assert outcomes == {"done": 100, "RateLimited": 100}
 
-    def test_budgets_in_any_order_do_not_wait_for_each_other_for_ever(self) -> None:
-        forward = [Allowance(f"k{number}", 1000, timedelta(minutes=1)) for number in range(5)]
+    def test_rate_limits_in_any_order_do_not_deadlock(self) -> None:
+        forward = [RateLimit(f"k{number}", 1000, timedelta(minutes=1)) for number in range(5)]
 
         def act(number: int) -> str:
-            budgets = forward if number % 2 else forward[::-1]
-            return "full" if sql.spend(budgets, now=clock.now()) else "spent"
+            rate_limits = forward if number % 2 else forward[::-1]
+            return "full" if sql.consume(rate_limits, now=clock.now()) else "spent"
 
         assert at_once(100, act) == {"spent": 100}
 
@@ -323,7 +325,7 @@ def _sent(sent: list[str], facts: dict[str, Any]) -> Any:
     return Outcome(SendStatus.SENT, provider_id="1")
 
 
-class TestRefreshes:
+class TestRefreshConcurrency:
     """One refresh token, eight times at once: a phone that wakes up with eight requests."""
 
     def token(self) -> RefreshToken:
@@ -385,12 +387,14 @@ class TestRefreshes:
         assert audit.run(now=clock.now(), only=["INV-46", "INV-48"]).failing == []
 
 
-class TestPeople:
-    def test_a_mailbox_confirmed_and_signed_up_at_once_is_one_persons(self, asked: Callable[..., Challenge]) -> None:
+class TestUserConcurrency:
+    def test_email_confirmed_and_signed_up_in_parallel_belongs_to_one_user(
+        self, request_code: Callable[..., Challenge]
+    ) -> None:
         for number in range(6):
             email, person = f"asha{number}@example.in", make_user()
-            sign_up = asked(email, ip=f"198.51.100.{number}")
-            confirm = put_code(
+            sign_up = request_code(email, ip=f"198.51.100.{number}")
+            confirm = set_code(
                 services.request_email_code(
                     user_id=person.pk, email=email, ip=f"198.51.101.{number}", actor=SYSTEM, now=clock.now()
                 )

@@ -30,7 +30,7 @@ def given_password(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 class TestCreateSuperuser:
-    def test_it_is_ours(self) -> None:
+    def test_command_is_bahis_own(self) -> None:
         assert get_commands()["createsuperuser"] == "apps.accounts"
 
     def test_it_makes_an_administrator_and_is_recorded(self, reference_data: None, given_password: Any) -> None:
@@ -43,9 +43,9 @@ class TestCreateSuperuser:
         assert said == "asha@shop.example is an administrator and can log in at /admin/.\n"
         assert (user.email, user.name, user.is_staff, user.is_superuser) == (EMAIL, "Asha Rao", True, False)
         assert (selectors.list_roles(user), user.check_password(PASSWORD)) == (["admin"], True)
-        assert user.has_perm("accounts.manage_people")
+        assert user.has_perm("accounts.manage_users")
         event = Event.objects.get()
-        assert (event.type, event.actor, event.changed["roles"]) == (
+        assert (event.type, event.actor, event.changes["roles"]) == (
             "accounts.user.signed_up", "operator:createsuperuser", ["admin"],
         )  # fmt: skip
         [line] = [line for line in lines if line["event"] == "staff_created"]

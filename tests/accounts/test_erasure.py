@@ -199,7 +199,7 @@ class TestBackOffice:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.race
-class TestRaces:
+class TestUpgradeRaces:
     """A customer writes while they are being erased; each with a control."""
 
     def race(self, owner: User, write: Callable[..., Any]) -> Any:
@@ -249,7 +249,7 @@ class TestRaces:
                 )  # fmt: skip
                 has_claimed.set()
                 wait_for_a_blocked_session()
-                answer = idempotency.StoredAnswer(status=201, body=b'{"name":"Asha"}', headers={})
+                answer = idempotency.StoredResponse(status=201, body=b'{"name":"Asha"}', headers={})
                 idempotency.store(principal=owner.public_id, key="k" * 12, answer=answer)
 
         return request

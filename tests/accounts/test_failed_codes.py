@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from apps.accounts import rules, services
 from apps.accounts.models import Challenge
-from apps.accounts.services.otp import CodeNotSent
+from apps.accounts.services.otp import OtpNotSent
 from apps.accounts.states import SendStatus
 from apps.core import clock, ids
 from apps.core.errors import RateLimited
@@ -31,29 +31,29 @@ def see(client: APIClient, challenge_id: str) -> Any:
 
 def send(challenge_id: str, *, seconds: int = 0) -> None:
     pk = ids.decode("chal", challenge_id)
-    with contextlib.suppress(CodeNotSent):
+    with contextlib.suppress(OtpNotSent):
         services.send_code(challenge_id=pk, now=clock.now() + timedelta(seconds=seconds))
 
 
 class TestGetLogInCode:
     def test_says_that_the_code_was_sent(self, anonymous: APIClient, sandbox: Any) -> None:
-        asked = ask(anonymous).json()
-        assert (asked["status"], asked["failure"]) == ("queued", None)
+        requested = ask(anonymous).json()
+        assert (requested["status"], requested["failure"]) == ("queued", None)
 
-        send(asked["id"])
+        send(requested["id"])
 
-        answer = see(anonymous, asked["id"])
+        answer = see(anonymous, requested["id"])
         assert answer.status_code == 200
-        assert answer.json() == {**asked, "status": "sent"}
+        assert answer.json() == {**requested, "status": "sent"}
         assert answer["Cache-Control"] == "no-store"
 
     def test_says_that_the_provider_rejected_it(self, anonymous: APIClient, sandbox: Any) -> None:
-        asked = ask(anonymous).json()
+        requested = ask(anonymous).json()
 
         with override_settings(MSG91_OTP_TEMPLATE_ID=""):
-            send(asked["id"])
+            send(requested["id"])
 
-        seen = see(anonymous, asked["id"]).json()
+        seen = see(anonymous, requested["id"]).json()
         assert (seen["status"], seen["failure"]) == (
             "failed",
             {
@@ -69,41 +69,41 @@ class TestGetLogInCode:
     def test_says_that_the_provider_is_unavailable(
         self, anonymous: APIClient, sandbox: Any, status: int, becomes: str
     ) -> None:
-        asked = ask(anonymous).json()
+        requested = ask(anonymous).json()
         sandbox.control("POST", "/faults", {**OTP, "kind": "status", "status": status})
 
-        send(asked["id"])
+        send(requested["id"])
 
-        seen = see(anonymous, asked["id"]).json()
+        seen = see(anonymous, requested["id"]).json()
         assert (seen["status"], seen["failure"]["code"]) == (becomes, "provider_unavailable")
-        waited = datetime.fromisoformat(asked["resend_after"]) - datetime.fromisoformat(seen["resend_after"])
-        assert waited == rules.RESEND_GAP
+        waited = datetime.fromisoformat(requested["resend_after"]) - datetime.fromisoformat(seen["resend_after"])
+        assert waited == rules.RESEND_INTERVAL
 
-    def test_says_that_the_fate_is_unknown(self, anonymous: APIClient, sandbox: Any) -> None:
-        asked = ask(anonymous).json()
+    def test_says_that_the_outcome_is_unknown(self, anonymous: APIClient, sandbox: Any) -> None:
+        requested = ask(anonymous).json()
         sandbox.control("POST", "/faults", {**OTP, "kind": "drop_after_commit"})
 
-        send(asked["id"])
+        send(requested["id"])
 
-        seen = see(anonymous, asked["id"]).json()
+        seen = see(anonymous, requested["id"]).json()
         assert (seen["status"], seen["failure"]["code"]) == ("unknown", "no_answer")
-        assert seen["resend_after"] == asked["resend_after"]
+        assert seen["resend_after"] == requested["resend_after"]
 
     def test_says_that_it_was_not_sent_in_time(self, anonymous: APIClient) -> None:
-        asked = ask(anonymous).json()
+        requested = ask(anonymous).json()
         Challenge.objects.update(expires_at=clock.now() - timedelta(seconds=1))
 
-        seen = see(anonymous, asked["id"]).json()
+        seen = see(anonymous, requested["id"]).json()
 
         assert (seen["status"], seen["failure"]["code"]) == ("failed", "not_sent_in_time")
 
     def test_says_the_same_of_known_and_unknown_phones(self, anonymous: APIClient, owner: Any, sandbox: Any) -> None:
         seen = []
         for phone in (owner.phone, "+919876599999"):
-            asked = ask(anonymous, phone).json()
+            requested = ask(anonymous, phone).json()
             sandbox.control("POST", "/faults", {**OTP, "kind": "status", "status": 500})
-            send(asked["id"])
-            seen.append(see(anonymous, asked["id"]).json())
+            send(requested["id"])
+            seen.append(see(anonymous, requested["id"]).json())
 
         own = {"id", "sent_to", "expires_at", "resend_after", "created_at"}
         known, unknown = ({name: value for name, value in one.items() if name not in own} for one in seen)
@@ -113,9 +113,9 @@ class TestGetLogInCode:
     def test_shows_a_stranger_who_has_the_id_no_more_than_a_masked_number(
         self, anonymous: APIClient, stranger: Any, client_of: Any
     ) -> None:
-        asked = ask(anonymous).json()
+        requested = ask(anonymous).json()
 
-        seen = see(client_of(stranger), asked["id"]).json()
+        seen = see(client_of(stranger), requested["id"]).json()
 
         assert seen["sent_to"] == "+91******0001"
         assert PHONE not in str(seen)
@@ -127,13 +127,13 @@ class TestGetLogInCode:
         assert see(anonymous, challenge_id).status_code in (404, 405)
 
 
-class TestAskAgain:
+class TestRequestAnotherCode:
     def test_at_once_after_the_provider_failed(self, anonymous: APIClient, sandbox: Any) -> None:
         for _ in range(6):
-            asked = ask(anonymous)
-            assert asked.status_code == 202
+            requested = ask(anonymous)
+            assert requested.status_code == 202
             sandbox.control("POST", "/faults", {**OTP, "kind": "status", "status": 500})
-            send(asked.json()["id"])
+            send(requested.json()["id"])
 
         last = ask(anonymous)
         send(last.json()["id"])
@@ -142,15 +142,15 @@ class TestAskAgain:
         assert Challenge.objects.get(pk=ids.decode("chal", last.json()["id"])).send_status == SendStatus.SENT
         assert ask(anonymous).status_code == 429
 
-    def test_only_after_the_gap_when_the_fate_is_unknown(self, anonymous: APIClient, sandbox: Any) -> None:
-        asked = ask(anonymous).json()
+    def test_only_after_the_interval_when_the_outcome_is_unknown(self, anonymous: APIClient, sandbox: Any) -> None:
+        requested = ask(anonymous).json()
         sandbox.control("POST", "/faults", {**OTP, "kind": "drop_after_commit"})
-        send(asked["id"])
+        send(requested["id"])
 
         assert ask(anonymous).status_code == 429
 
-    def test_what_the_caller_has_spent_stays_spent(self, sandbox: Any, settings: Any) -> None:
-        settings.CODES_PER_NETWORK_AND_HOUR = 3
+    def test_network_rate_limit_is_not_restored(self, sandbox: Any, settings: Any) -> None:
+        settings.OTP_REQUESTS_PER_NETWORK_PER_HOUR = 3
         sandbox.control("POST", "/faults", {**OTP, "kind": "status", "status": 500, "times": 10})
         now = clock.now()
 
@@ -164,20 +164,20 @@ class TestAskAgain:
             ask_and_fail()
 
     def test_a_code_that_arrived_all_the_same_is_accepted(self, anonymous: APIClient, sandbox: Any) -> None:
-        asked = ask(anonymous).json()
+        requested = ask(anonymous).json()
         sandbox.control("POST", "/faults", {**OTP, "kind": "status", "status": 500, "after_commit": True})
-        send(asked["id"])
-        assert see(anonymous, asked["id"]).json()["status"] == "failed"
+        send(requested["id"])
+        assert see(anonymous, requested["id"]).json()["status"] == "failed"
         code = sandbox.control("GET", "/sms", to=PHONE.removeprefix("+"))["items"][0]["otp"]
 
-        body = {"challenge_id": asked["id"], "code": code, "transport": "body"}
+        body = {"challenge_id": requested["id"], "code": code, "transport": "body"}
         assert anonymous.post("/api/v1/auth/otp/verify", body, format="json").status_code == 200
 
     def test_an_expired_code_is_never_sent(self, anonymous: APIClient, sandbox: Any) -> None:
-        asked = ask(anonymous).json()
+        requested = ask(anonymous).json()
         sandbox.control("POST", "/faults", {**OTP, "kind": "status", "status": 503})
-        send(asked["id"])
+        send(requested["id"])
 
-        send(asked["id"], seconds=int(rules.CODE_LIFE.total_seconds()))
+        send(requested["id"], seconds=int(rules.CODE_TTL.total_seconds()))
 
         assert sandbox.control("GET", "/sms")["items"] == []

@@ -40,7 +40,7 @@ def token(user: User, **fields: Any) -> RefreshToken:
     )
 
 
-class TestRefreshTokensEndWithTheirFamily:
+class TestRefreshTokensExpireWithTheirSession:
     def test_a_token_that_outlives_it(self) -> None:
         row = token(make_user())
         RefreshToken.objects.update(expires_at=row.session.created_at + timedelta(days=30))
@@ -73,7 +73,7 @@ class TestOneRefreshTokenIsCurrent:
         assert [found_row["user_id"] for found_row in found("INV-46")] == [row.session.user_id]
 
 
-class TestRefreshTokensFormALine:
+class TestRefreshTokensFormAChain:
     def test_a_successor_of_another_session(self) -> None:
         now, theirs = clock.now(), token(make_user())
         mine = token(make_user(), rotated_at=now, successor=theirs)
@@ -139,8 +139,8 @@ class TestCodesAreBounded:
         assert [(row["attempts"], row["fault"]) for row in found("INV-47")] == [(2, "not alone")]
 
 
-class TestNobodyActsWhenDeactivated:
-    def test_a_deed_after_deactivation(self) -> None:
+class TestDeactivatedUsersDoNotAct:
+    def test_event_after_deactivation_is_found(self) -> None:
         now, gone = clock.now(), make_user()
         services.deactivate_user(user_id=gone.pk, actor=SYSTEM, reason="", now=now)
         with transaction.atomic():
@@ -148,7 +148,7 @@ class TestNobodyActsWhenDeactivated:
                 "test.user.acted",
                 subject=make_user(),
                 actor=Actor(kind="user", id=gone.public_id),
-                changed={},
+                changes={},
                 now=now + timedelta(microseconds=1),
             )
 
@@ -157,7 +157,7 @@ class TestNobodyActsWhenDeactivated:
     def test_what_they_did_before_is_no_violation(self) -> None:
         gone = make_user()
         with transaction.atomic():
-            record("test.user.acted", subject=make_user(), actor=Actor(kind="user", id=gone.public_id), changed={})
+            record("test.user.acted", subject=make_user(), actor=Actor(kind="user", id=gone.public_id), changes={})
         services.deactivate_user(user_id=gone.pk, actor=SYSTEM, reason="", now=clock.now())
 
         assert found("INV-48") == []
@@ -180,12 +180,12 @@ class TestSecretsAreHashed:
 
     def test_a_secret_in_an_event(self) -> None:
         with transaction.atomic():
-            event = record("test.user.changed", subject=make_user(), actor=SYSTEM, changed={"password": "x"})
+            event = record("test.user.changed", subject=make_user(), actor=SYSTEM, changes={"password": "x"})
 
         assert [(row["secret"], row["id"]) for row in found("INV-51")] == [("event", event.pk)]
 
-    def test_all_the_roads_of_a_log_in_leave_it_whole(self, asked: Callable[..., Challenge]) -> None:
-        challenge = asked()
+    def test_every_way_to_log_in_holds(self, request_code: Callable[..., Challenge]) -> None:
+        challenge = request_code()
         device = services.Device(ip="203.0.113.7", user_agent="", transport=Transport.BODY)
         grant = services.log_in_with_code(challenge_id=challenge.pk, code="042917", device=device, now=clock.now())
         services.refresh_session(

@@ -9,12 +9,12 @@ from django.test import Client, override_settings
 from rest_framework.test import APIClient
 
 from apps.accounts import services
-from apps.accounts.models import Budget, Session, User
+from apps.accounts.models import RateLimitCounter, Session, User
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import Transport
 from apps.core import clock
 from apps.core.errors import RateLimited
-from tests.accounts.conftest import CODE, put_code
+from tests.accounts.conftest import CODE, set_code
 from tests.factories.accounts import make_user
 
 pytestmark = pytest.mark.django_db
@@ -186,7 +186,7 @@ class TestKnownDevice:
 
     def test_a_log_in_by_code_makes_a_known_device(self, asha: User) -> None:
         phone = APIClient()
-        challenge = put_code(
+        challenge = set_code(
             services.request_log_in_code(
                 destination="asha@example.in", ip=OFFICE, actor=services.ANONYMOUS, now=clock.now()
             )
@@ -212,7 +212,7 @@ class TestSuccessDoesNotCount:
         for _ in range(12):
             assert log_in(Client(), support.email).status_code == 302
 
-        assert not Budget.objects.exclude(hits=[]).exists()
+        assert not RateLimitCounter.objects.exclude(hits=[]).exists()
 
     def test_log_ins_to_the_api_that_succeed_do_not_count(self, asha: User) -> None:
         assert [api_log_in(APIClient(), "asha@example.in").status_code for _ in range(12)] == [200] * 12

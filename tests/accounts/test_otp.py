@@ -10,14 +10,14 @@ from django.test import override_settings
 
 from apps.accounts import rules, services
 from apps.accounts.models import Challenge
-from apps.accounts.services.otp import CodeBeingSent, CodeNotSent
+from apps.accounts.services.otp import OtpNotSent, OtpSendInProgress
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import SendStatus, Transport
 from apps.core import clock, relay
 from apps.core.errors import RateLimited
 from apps.core.events import SYSTEM
 from apps.core.http import CalledInsideTransaction
-from apps.core.models import Delivery, Incident
+from apps.core.models import HandlerRun, Incident
 
 pytestmark = pytest.mark.django_db
 PHONE = "+919876500001"
@@ -37,7 +37,7 @@ def refreshed(challenge: Challenge) -> Challenge:
     return challenge
 
 
-class TestBySms:
+class TestOtpBySms:
     def test_the_code_of_the_message_logs_in(self, sandbox: Any) -> None:
         challenge = ask()
 
@@ -61,16 +61,16 @@ class TestBySms:
         assert len(row.code_hash) == 64
         assert message["otp"] not in str(vars(row))
 
-    def test_news_carries_it_through_the_relay(self, sandbox: Any) -> None:
+    def test_event_is_handled_through_the_relay(self, sandbox: Any) -> None:
         ask()
 
-        for delivery in relay.take_outbox(now=clock.now()):
-            relay.carry_out(delivery.pk)
+        for handler_run in relay.claim_outbox(now=clock.now()):
+            relay.run_handler(handler_run.pk)
 
         assert len(sms(sandbox)) == 1
-        assert Delivery.objects.get().done_at is not None
+        assert HandlerRun.objects.get().done_at is not None
 
-    def test_being_started_again_sends_nothing_more(self, sandbox: Any) -> None:
+    def test_second_run_sends_nothing(self, sandbox: Any) -> None:
         challenge = ask()
         for _ in range(3):
             services.send_code(challenge_id=challenge.pk, now=clock.now())
@@ -80,14 +80,14 @@ class TestBySms:
     @pytest.mark.parametrize(
         "fields", [{"used_at": clock.now()}, {"superseded_at": clock.now()}, {"expires_at": clock.now()}]
     )
-    def test_what_is_no_longer_wanted_is_not_sent(self, sandbox: Any, fields: dict[str, Any]) -> None:
+    def test_dead_challenge_is_not_sent(self, sandbox: Any, fields: dict[str, Any]) -> None:
         challenge = ask()
         Challenge.objects.update(**fields)
 
         assert services.send_code(challenge_id=challenge.pk, now=clock.now()) is None
         assert sms(sandbox) == []
 
-    def test_an_answer_that_got_lost_is_unknown_and_not_sent_again(self, sandbox: Any) -> None:
+    def test_lost_answer_is_unknown_and_not_sent_again(self, sandbox: Any) -> None:
         challenge = ask()
         sandbox.control("POST", "/faults", {"path": "/msg91/api/v5/otp", "kind": "drop_after_commit"})
 
@@ -97,11 +97,11 @@ class TestBySms:
         assert refreshed(challenge).send_status == SendStatus.UNKNOWN
         assert len(sms(sandbox)) == 1
 
-    def test_a_sender_that_died_is_unknown_and_not_sent_again(self, sandbox: Any) -> None:
+    def test_crashed_send_is_unknown_and_not_sent_again(self, sandbox: Any) -> None:
         challenge = ask()
         Challenge.objects.update(send_status=SendStatus.SENDING, claimed_until=clock.now() + timedelta(seconds=10))
 
-        with pytest.raises(CodeBeingSent):
+        with pytest.raises(OtpSendInProgress):
             services.send_code(challenge_id=challenge.pk, now=clock.now())
         assert refreshed(challenge).send_status == SendStatus.SENDING
 
@@ -109,7 +109,7 @@ class TestBySms:
         assert refreshed(challenge).send_status == SendStatus.UNKNOWN
         assert sms(sandbox) == []
 
-    def test_a_refusal_in_a_friendly_status_is_a_failure(self, sandbox: Any) -> None:
+    def test_rejection_with_status_200_is_a_failure(self, sandbox: Any) -> None:
         challenge = ask()
         with override_settings(MSG91_OTP_TEMPLATE_ID=""):
             services.send_code(challenge_id=challenge.pk, now=clock.now())
@@ -119,22 +119,22 @@ class TestBySms:
         assert "Template" in row.send_error
 
     @override_settings(MSG91_BASE_URL="http://127.0.0.1:9")
-    def test_a_provider_out_of_reach_is_tried_again_with_another_code(self) -> None:
+    def test_unreachable_provider_is_retried_with_another_code(self) -> None:
         challenge = ask()
 
-        with pytest.raises(CodeNotSent):
+        with pytest.raises(OtpNotSent):
             services.send_code(challenge_id=challenge.pk, now=clock.now())
 
         first = refreshed(challenge).code_hash
         assert (challenge.send_status, challenge.send_error) == (SendStatus.QUEUED, "MSG91 could not be reached.")
-        with pytest.raises(CodeNotSent):
+        with pytest.raises(OtpNotSent):
             services.send_code(challenge_id=challenge.pk, now=clock.now())
         assert refreshed(challenge).code_hash != first
 
-    def test_a_wrong_key_waits_for_an_operator(self, sandbox: Any) -> None:
+    def test_rejected_key_is_retried(self, sandbox: Any) -> None:
         challenge = ask()
 
-        with override_settings(MSG91_AUTH_KEY="wrong"), pytest.raises(CodeNotSent):
+        with override_settings(MSG91_AUTH_KEY="wrong"), pytest.raises(OtpNotSent):
             services.send_code(challenge_id=challenge.pk, now=clock.now())
 
         assert refreshed(challenge).send_status == SendStatus.QUEUED
@@ -159,7 +159,7 @@ class TestBySms:
         assert sms(sandbox) == []
 
 
-class TestByMail:
+class TestOtpByEmail:
     def test_the_code_of_the_mail_logs_in(self, sandbox: Any) -> None:
         challenge = ask("asha@example.in")
 
@@ -174,7 +174,7 @@ class TestByMail:
         ).user.email == ("asha@example.in")
         assert refreshed(challenge).send_status == SendStatus.SENT
 
-    def test_after_a_sender_that_died_it_goes_again(self, sandbox: Any) -> None:
+    def test_email_is_sent_again_after_crash(self, sandbox: Any) -> None:
         challenge = ask("asha@example.in")
         Challenge.objects.update(send_status=SendStatus.SENDING, claimed_until=clock.now())
 
@@ -182,19 +182,19 @@ class TestByMail:
 
         assert len(sandbox.control("GET", "/mails", to="asha@example.in")["items"]) == 1
 
-    def test_the_news_that_comes_again_while_a_dead_sender_holds_its_claim_is_kept_for_later(
+    def test_event_is_retried_while_crashed_send_holds_its_claim(
         self, sandbox: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The broker gives the task of a killed worker to the next one within seconds, long before the claim lapses."""
         challenge = ask("asha@example.in")
-        [delivery] = relay.take_outbox(now=clock.now())
+        [handler_run] = relay.claim_outbox(now=clock.now())
         Challenge.objects.update(send_status=SendStatus.SENDING, claimed_until=clock.now() + rules.LEASE)
 
-        assert relay.carry_out(delivery.pk) is False
-        delivery.refresh_from_db()
-        assert (delivery.done_at, delivery.parked_at, delivery.starts) == (None, None, 1)
+        assert relay.run_handler(handler_run.pk) is False
+        handler_run.refresh_from_db()
+        assert (handler_run.done_at, handler_run.parked_at, handler_run.starts) == (None, None, 1)
 
-        assert relay.carry_out(delivery.pk, now=clock.now() + rules.LEASE) is True
+        assert relay.run_handler(handler_run.pk, now=clock.now() + rules.LEASE) is True
         assert refreshed(challenge).send_status == SendStatus.SENT
         assert len(sandbox.control("GET", "/mails", to="asha@example.in")["items"]) == 1
 
@@ -203,7 +203,7 @@ class TestByMail:
         challenge = ask("asha@example.in")
         sandbox.control("POST", "/faults", {"path": "smtp", "kind": "status", "status": status})
 
-        with contextlib.suppress(CodeNotSent):
+        with contextlib.suppress(OtpNotSent):
             services.send_code(challenge_id=challenge.pk, now=clock.now())
 
         assert refreshed(challenge).send_status == becomes
@@ -217,17 +217,17 @@ class TestByMail:
         assert refreshed(challenge).send_status == SendStatus.UNKNOWN
 
     @override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=9, EMAIL_BACKEND="apps.core.mail.EmailBackend")
-    def test_a_server_out_of_reach_is_tried_again(self) -> None:
+    def test_unreachable_server_is_retried(self) -> None:
         challenge = ask("asha@example.in")
 
-        with pytest.raises(CodeNotSent):
+        with pytest.raises(OtpNotSent):
             services.send_code(challenge_id=challenge.pk, now=clock.now())
 
         assert refreshed(challenge).send_status == SendStatus.QUEUED
 
 
-class TestBudgets:
-    def test_three_in_ten_minutes_and_ten_a_day(self) -> None:
+class TestRateLimits:
+    def test_destination_has_rate_limits(self) -> None:
         now, answers = clock.now(), []
         for minute in range(60):
             try:
@@ -242,7 +242,7 @@ class TestBudgets:
         assert answers[:12] == [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1]
         assert sum(answers) == 10
 
-    def test_an_address_has_twenty_an_hour_and_the_shop_its_day(self) -> None:
+    def test_network_and_shop_have_rate_limits(self) -> None:
         now = clock.now()
 
         def count(tries: int, ip: str) -> int:
@@ -257,7 +257,7 @@ class TestBudgets:
                 served += 1
             return served
 
-        with override_settings(CODES_PER_DAY=25):
+        with override_settings(OTP_REQUESTS_PER_DAY=25):
             assert count(25, "203.0.113.1") == 20
             assert count(25, "203.0.113.2") == 5
 
@@ -267,7 +267,7 @@ class TestCredentials:
         right, settings.MSG91_AUTH_KEY = settings.MSG91_AUTH_KEY, "wrong"
         challenge = ask()
 
-        with pytest.raises(CodeNotSent):
+        with pytest.raises(OtpNotSent):
             services.send_code(challenge_id=challenge.pk, now=clock.now())
 
         assert (Incident.objects.get().key, refreshed(challenge).send_status) == ("msg91", SendStatus.QUEUED)

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from apps.accounts import services
 from apps.accounts.models import Session, User
-from apps.accounts.services.log_in import WrongCredentials
+from apps.accounts.services.log_in import InvalidCredentials
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import Transport
 from apps.core import clock
@@ -44,7 +44,7 @@ def log_in(password: str = PASSWORD) -> Any:
     return services.log_in_with_password(identity="asha@example.in", password=password, device=DEVICE, now=clock.now())
 
 
-class TestUpgrade:
+class TestUpgradePasswordHash:
     def test_over_the_api(self, asha: User) -> None:
         version, events = asha.version, Event.objects.filter(subject_id=asha.pk).count()
 
@@ -88,15 +88,15 @@ class TestUpgrade:
         assert User.objects.get().password == before
 
     def test_a_wrong_password_upgrades_nothing(self, asha: User) -> None:
-        with pytest.raises(WrongCredentials):
+        with pytest.raises(InvalidCredentials):
             log_in("wrong")
 
         assert algorithm(asha) == OLD
 
-    def test_nor_does_that_of_somebody_deactivated(self, asha: User) -> None:
+    def test_deactivated_user_upgrades_nothing(self, asha: User) -> None:
         User.objects.update(is_active=False)
 
-        with pytest.raises(WrongCredentials):
+        with pytest.raises(InvalidCredentials):
             log_in()
         assert algorithm(asha) == OLD
 
@@ -115,7 +115,7 @@ class TestUpgrade:
 
 @pytest.mark.race
 @pytest.mark.django_db(transaction=True)
-class TestRaces:
+class TestUpgradeRaces:
     def at_once(self, count: int, act: Any) -> list[str]:
         outcomes: list[str] = []
 
@@ -123,7 +123,7 @@ class TestRaces:
             try:
                 act()
                 outcomes.append("done")
-            except WrongCredentials:
+            except InvalidCredentials:
                 outcomes.append("refused")
             finally:
                 connection.close()
@@ -172,7 +172,7 @@ class TestRaces:
             user.save(update_fields=["password"])
             return user
 
-        monkeypatch.setattr("apps.accounts.services.log_in._upgrade_hash", save)
+        monkeypatch.setattr("apps.accounts.services.log_in._upgrade_password_hash", save)
 
         assert self.at_once(1, log_in) == ["done"]
         assert check_password(PASSWORD, User.objects.get().password)

@@ -1,4 +1,4 @@
-"""A new pepper neither kills the codes that are on their way nor gives anybody a second budget."""
+"""A new pepper neither kills the codes that are on their way nor gives anybody more attempts."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from django.test import override_settings
 
 from apps.accounts import rules, services
 from apps.accounts.models import Challenge, User
-from apps.accounts.services.log_in import WrongCredentials
-from apps.accounts.services.otp import CodeNotAccepted
+from apps.accounts.services.log_in import InvalidCredentials
+from apps.accounts.services.otp import OtpNotValid
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import Transport
 from apps.core import clock
@@ -32,29 +32,29 @@ def log_in(challenge: Challenge, code: str = CODE) -> Any:
 
 
 class TestCodes:
-    def test_one_made_before_is_accepted(self, asked: Any) -> None:
-        challenge = asked("asha@example.in")
+    def test_one_made_before_is_accepted(self, request_code: Any) -> None:
+        challenge = request_code("asha@example.in")
 
         with rotated():
             assert log_in(challenge).user.email == "asha@example.in"
 
-    def test_control_without_the_fallback_it_is_refused(self, asked: Any) -> None:
-        challenge = asked("asha@example.in")
+    def test_control_without_the_fallback_it_is_refused(self, request_code: Any) -> None:
+        challenge = request_code("asha@example.in")
 
-        with rotated(fallbacks=0), pytest.raises(CodeNotAccepted):
+        with rotated(fallbacks=0), pytest.raises(OtpNotValid):
             log_in(challenge)
         assert not User.objects.exists()
 
-    def test_a_wrong_one_is_refused_under_each_pepper(self, asked: Any) -> None:
-        challenge = asked("asha@example.in")
+    def test_a_wrong_one_is_refused_under_each_pepper(self, request_code: Any) -> None:
+        challenge = request_code("asha@example.in")
 
-        with rotated(), pytest.raises(CodeNotAccepted):
+        with rotated(), pytest.raises(OtpNotValid):
             log_in(challenge, "111111")
         assert not User.objects.exists()
 
-    def test_new_ones_are_made_with_the_new_pepper(self, asked: Any) -> None:
+    def test_new_ones_are_made_with_the_new_pepper(self, request_code: Any) -> None:
         with rotated():
-            challenge = asked("asha@example.in")
+            challenge = request_code("asha@example.in")
 
         wanted = rules.hash_code(
             pepper=NEW, challenge=challenge.public_id, purpose="log_in", destination="asha@example.in", code=CODE
@@ -62,20 +62,20 @@ class TestCodes:
         assert challenge.code_hash == wanted
 
 
-class TestBudgets:
+class TestRateLimits:
     def ask(self) -> Challenge:
         return services.request_log_in_code(
             destination="asha@example.in", ip="203.0.113.7", actor=services.ANONYMOUS, now=clock.now()
         )
 
-    def test_a_code_asked_for_before_the_change_counts_on(self) -> None:
+    def test_codes_requested_before_the_change_still_count(self) -> None:
         self.ask()
 
         with rotated(), pytest.raises(RateLimited):
             self.ask()
         assert Challenge.objects.count() == 1
 
-    def test_guesses_of_a_password_before_the_change_count_on(self) -> None:
+    def test_password_guesses_before_the_change_still_count(self) -> None:
         make_user(email="asha@example.in")
 
         def guess(ip: str) -> None:
@@ -83,19 +83,19 @@ class TestBudgets:
             services.log_in_with_password(identity="asha@example.in", password="wrong", device=device, now=clock.now())
 
         for number in range(5):
-            with pytest.raises(WrongCredentials):
+            with pytest.raises(InvalidCredentials):
                 guess(f"198.51.100.{number}")
 
         with rotated(), pytest.raises(RateLimited):
             guess("192.0.2.1")
 
-    def test_a_code_that_was_not_sent_is_given_back_under_both(self) -> None:
+    def test_unsent_code_is_restored_under_both_peppers(self) -> None:
         challenge = self.ask()
 
         with rotated():
-            spent = rules.destination_budgets(
-                destination="asha@example.in", purpose="log_in", peppers=services.budgets.list_peppers()
+            counted = rules.destination_rate_limits(
+                destination="asha@example.in", purpose="log_in", peppers=services.rate_limits.list_peppers()
             )
-            services.budgets.restore(spent, spent_at=rules.requested_at(challenge.expires_at))
+            services.rate_limits.restore_attempts(counted, consumed_at=rules.requested_at(challenge.expires_at))
 
             assert self.ask().pk != challenge.pk

@@ -7,11 +7,11 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session as BackOfficeSession
 
 from apps.accounts import selectors, services
-from apps.accounts.models import Budget, Challenge, RefreshToken, Session, User, UserNotFound
+from apps.accounts.models import Challenge, RateLimitCounter, RefreshToken, Session, User, UserNotFound
 from apps.accounts.services.passwords import PasswordTooWeak
 from apps.accounts.services.profiles import EmailInUse
 from apps.accounts.services.reference_data import PERMISSIONS, PermissionsMissing
-from apps.accounts.services.staff import NoSuchRole, NotAnEmail, NotYourOwnAccess, NotYoursToManage
+from apps.accounts.services.staff import EmailNotValid, SelfAccessChangeForbidden, UnknownRole, UserManagementForbidden
 from apps.accounts.states import EndReason
 from apps.core import clock
 from apps.core.events import SYSTEM, Actor, gateway_actor
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 PASSWORD = "seven brown buffaloes"
 
 
-def actor_of(user: User) -> Actor:
+def get_actor(user: User) -> Actor:
     return Actor(kind="user", id=user.public_id, label=str(user))
 
 
@@ -34,7 +34,7 @@ def staff_fields(**fields: Any) -> dict[str, Any]:
 
 
 class TestCreateStaff:
-    def test_makes_somebody_who_can_log_in_with_one_role(self, reference_data: None) -> None:
+    def test_creates_staff_who_can_log_in(self, reference_data: None) -> None:
         user = services.create_staff(**staff_fields())
 
         user.refresh_from_db()
@@ -43,19 +43,19 @@ class TestCreateStaff:
         )  # fmt: skip
         assert selectors.list_roles(user) == ["finance"]
         event = Event.objects.get()
-        assert (event.type, event.changed["roles"], event.actor) == ("accounts.user.signed_up", ["finance"], "system")
-        assert "password" not in event.changed
+        assert (event.type, event.changes["roles"], event.actor) == ("accounts.user.signed_up", ["finance"], "system")
+        assert "password" not in event.changes
 
     @pytest.mark.parametrize(
         ("fields", "refusal"),
         [
-            ({"role": "emperor"}, NoSuchRole),
+            ({"role": "emperor"}, UnknownRole),
             ({"password": "short"}, PasswordTooWeak),
-            ({"email": "nobody"}, NotAnEmail),
+            ({"email": "nobody"}, EmailNotValid),
             ({"email": "taken@shop.example"}, EmailInUse),
         ],
     )
-    def test_refuses_and_makes_nobody(
+    def test_invalid_input_creates_nobody(
         self, reference_data: None, fields: dict[str, Any], refusal: type[Exception]
     ) -> None:
         make_user(email="taken@shop.example")
@@ -67,16 +67,16 @@ class TestCreateStaff:
         assert not Event.objects.exists()
 
     @pytest.mark.parametrize("role", ["support", "finance", "catalogue_manager"])
-    def test_is_only_for_who_manages_people(self, reference_data: None, role: str) -> None:
-        with pytest.raises(NotYoursToManage):
-            services.create_staff(**staff_fields(actor=actor_of(make_staff(role))))
+    def test_others_cannot_create_staff(self, reference_data: None, role: str) -> None:
+        with pytest.raises(UserManagementForbidden):
+            services.create_staff(**staff_fields(actor=get_actor(make_staff(role))))
 
     def test_admins_may(self, administrator: User) -> None:
-        assert services.create_staff(**staff_fields(actor=actor_of(administrator))).is_staff
+        assert services.create_staff(**staff_fields(actor=get_actor(administrator))).is_staff
 
 
 class TestAccess:
-    def deeds(self, user: User, actor: Actor) -> list[Any]:
+    def actions(self, user: User, actor: Actor) -> list[Any]:
         return [
             lambda: services.deactivate_user(user_id=user.pk, actor=actor, reason="", now=clock.now()),
             lambda: services.reactivate_user(user_id=user.pk, actor=actor, reason="", now=clock.now()),
@@ -85,27 +85,27 @@ class TestAccess:
         ]
 
     def test_nobody_changes_their_own(self, administrator: User) -> None:
-        for deed in self.deeds(administrator, actor_of(administrator)):
-            with pytest.raises(NotYourOwnAccess):
-                deed()
+        for action in self.actions(administrator, get_actor(administrator)):
+            with pytest.raises(SelfAccessChangeForbidden):
+                action()
 
     def test_only_managers_of_people_change_it(self, owner: User, stranger: User, support: User) -> None:
         gone = make_staff("admin")
         User.objects.filter(pk=gone.pk).update(is_active=False)
-        actors = [actor_of(each) for each in (owner, stranger, support, gone)]
+        actors = [get_actor(each) for each in (owner, stranger, support, gone)]
         for actor in [*actors, gateway_actor("razorpay"), services.ANONYMOUS, Actor(kind="user", id="cus_x")]:
-            for deed in self.deeds(stranger, actor):
-                with pytest.raises(NotYoursToManage):
-                    deed()
+            for action in self.actions(stranger, actor):
+                with pytest.raises(UserManagementForbidden):
+                    action()
         stranger.refresh_from_db()
         assert (stranger.is_active, stranger.is_staff, stranger.has_usable_password()) == (True, False, False)
 
-    def test_deactivation_ends_sessions_and_is_told_once(self, owner: User, administrator: User) -> None:
+    def test_deactivation_ends_sessions_and_records_one_event(self, owner: User, administrator: User) -> None:
         session = make_session(owner)
         RefreshToken.objects.create(session=session, expires_at=clock.now() + timedelta(days=7))
 
         for _ in range(2):
-            services.deactivate_user(user_id=owner.pk, actor=actor_of(administrator), reason="fraud", now=clock.now())
+            services.deactivate_user(user_id=owner.pk, actor=get_actor(administrator), reason="fraud", now=clock.now())
 
         session.refresh_from_db()
         owner.refresh_from_db()
@@ -141,7 +141,7 @@ class TestAccess:
         assert (support.is_staff, support.groups.count()) == (False, 0)
 
     def test_an_unknown_role_changes_nothing(self, support: User) -> None:
-        with pytest.raises(NoSuchRole):
+        with pytest.raises(UnknownRole):
             services.set_roles(user_id=support.pk, roles=["emperor"], actor=SYSTEM, now=clock.now())
         assert selectors.list_roles(support) == ["support"]
 
@@ -155,7 +155,7 @@ class TestAccess:
 class TestReferenceData:
     def test_each_role_has_exactly_its_permissions(self, db: None) -> None:
         services.set_up_reference_data(now=clock.now())
-        Group.objects.get(name="support").permissions.add(Permission.objects.get(codename="manage_people"))
+        Group.objects.get(name="support").permissions.add(Permission.objects.get(codename="manage_users"))
 
         services.set_up_reference_data(now=clock.now())
 
@@ -173,7 +173,7 @@ class TestReferenceData:
         assert [may(role, "payments.view_ledgertransaction") for role in roles] == [False, True, False, True]
         assert [may(role, "catalog.change_product") for role in roles] == [False, False, True, True]
         assert [may(role, "accounts.view_user") for role in roles] == [True, True, False, True]
-        assert [may(role, "accounts.manage_people") for role in roles] == [False, False, False, True]
+        assert [may(role, "accounts.manage_users") for role in roles] == [False, False, False, True]
         assert [may(role, "core.view_event") for role in roles] == [False, False, False, True]
 
     def test_nobody_may_change_or_delete_money_and_events(self) -> None:
@@ -189,11 +189,11 @@ class TestReferenceData:
             services.set_up_reference_data(now=clock.now())
 
 
-class TestForgetting:
-    def test_forgets_what_has_expired_and_nothing_else(self, owner: User) -> None:
+class TestDeleteExpired:
+    def test_deletes_expired_rows_only(self, owner: User) -> None:
         now = clock.now()
         for key, age in (("old", -1), ("new", 60)):
-            Budget.objects.create(key=key, allowed=1, expires_at=now + timedelta(seconds=age))
+            RateLimitCounter.objects.create(key=key, allowed=1, expires_at=now + timedelta(seconds=age))
         for days in (31, 1):
             Challenge.objects.create(
                 purpose="log_in",
@@ -210,25 +210,25 @@ class TestForgetting:
         for key, age in (("old", -1), ("new", 60)):
             BackOfficeSession.objects.create(session_key=key, expire_date=now + timedelta(seconds=age))
 
-        counts = services.forget_expired(now=now)
+        counts = services.delete_expired(now=now)
 
-        assert counts == {"sessions": 1, "budgets": 1, "challenges": 1, "tokens": 2, "back_office_sessions": 1}
+        assert counts == {"sessions": 1, "rate_limits": 1, "challenges": 1, "tokens": 2, "back_office_sessions": 1}
         dead.refresh_from_db()
         live.refresh_from_db()
         assert (dead.end_reason, live.ended_at) == (EndReason.EXPIRED, None)
         assert list(RefreshToken.objects.all()) == [kept]
         assert [session.session_key for session in BackOfficeSession.objects.all()] == ["new"]
-        assert set(services.forget_expired(now=now).values()) == {0}
+        assert set(services.delete_expired(now=now).values()) == {0}
 
-    def test_is_started_by_the_clock(self, db: None) -> None:
-        from apps.accounts.tasks import forget_expired
+    def test_task_is_scheduled(self, db: None) -> None:
+        from apps.accounts.tasks import delete_expired
         from config.schedule import SCHEDULE
 
-        Budget.objects.create(key="old", allowed=1, expires_at=clock.now() - timedelta(seconds=1))
-        forget_expired()
+        RateLimitCounter.objects.create(key="old", allowed=1, expires_at=clock.now() - timedelta(seconds=1))
+        delete_expired()
 
-        assert not Budget.objects.exists()
-        assert forget_expired.name in {entry["task"] for entry in SCHEDULE.values()}
+        assert not RateLimitCounter.objects.exists()
+        assert delete_expired.name in {entry["task"] for entry in SCHEDULE.values()}
 
 
 def test_sessions_show_as_their_id(owner: User) -> None:

@@ -95,24 +95,26 @@ class TestCodes:
     def test_a_code_is_bound_to_challenge_purpose_destination_and_pepper(self) -> None:
         hashed = rules.hash_code(**self.FACTS)
 
-        assert rules.is_code(**self.FACTS, code_hash=hashed)
+        assert rules.matches_code(**self.FACTS, code_hash=hashed)
         for name in self.FACTS:
-            assert not rules.is_code(**{**self.FACTS, name: "another"}, code_hash=hashed)
+            assert not rules.matches_code(**{**self.FACTS, name: "another"}, code_hash=hashed)
 
     def test_no_code_fits_a_challenge_that_has_none_yet(self) -> None:
-        assert not rules.is_code(**{**self.FACTS, "code": ""}, code_hash="")
+        assert not rules.matches_code(**{**self.FACTS, "code": ""}, code_hash="")
 
 
-class TestBudgets:
-    LIMITS = rules.CodeLimits(per_network_and_hour=20, per_prefix_and_day=100, per_day=1000)
+class TestRateLimits:
+    LIMITS = rules.OtpRequestLimits(per_network_per_hour=20, per_prefix_per_day=100, per_day=1000)
 
-    def test_a_code_by_sms_costs_its_phone_caller_series_and_day(self) -> None:
-        budgets = rules.code_budgets(
+    def test_sms_code_has_rate_limits_of_phone_network_series_and_day(self) -> None:
+        rate_limits = rules.code_rate_limits(
             destination="+919876543210", purpose="log_in", ip="203.0.113.7", peppers=["p"], limits=self.LIMITS
         )
 
-        assert [(budget.key.rsplit(":", 1)[0], budget.allowed, budget.window) for budget in budgets] == [
-            ("code:gap:log_in", 1, timedelta(seconds=30)),
+        assert [
+            (rate_limit.key.rsplit(":", 1)[0], rate_limit.allowed, rate_limit.window) for rate_limit in rate_limits
+        ] == [
+            ("code:interval:log_in", 1, timedelta(seconds=30)),
             ("code:10min", 3, timedelta(minutes=10)),
             ("code:day", 10, timedelta(days=1)),
             ("code:ip", 20, timedelta(hours=1)),
@@ -121,32 +123,36 @@ class TestBudgets:
         ]
 
     def test_no_key_holds_the_phone(self) -> None:
-        budgets = rules.code_budgets(
+        rate_limits = rules.code_rate_limits(
             destination="+919876543210", purpose="log_in", ip="203.0.113.7", peppers=["p"], limits=self.LIMITS
         )
 
-        assert not [budget.key for budget in budgets if "98765" in budget.key]
+        assert not [rate_limit.key for rate_limit in rate_limits if "98765" in rate_limit.key]
 
-    def test_numbers_of_one_series_share_a_budget(self) -> None:
+    def test_numbers_of_one_series_share_a_rate_limit(self) -> None:
         keys = [
             {
-                budget.key
-                for budget in rules.code_budgets(
+                rate_limit.key
+                for rate_limit in rules.code_rate_limits(
                     destination=phone, purpose="log_in", ip="203.0.113.7", peppers=["p"], limits=self.LIMITS
                 )
-                if budget.key.startswith("code:series")
+                if rate_limit.key.startswith("code:series")
             }
             for phone in ("+919876543210", "+919876540000", "+919876553210")
         ]
 
         assert keys[0] == keys[1] != keys[2]
 
-    def test_a_network_of_ipv6_is_one_caller(self) -> None:
-        assert rules.network_of("2001:db8:1:2:3:4:5:6") == rules.network_of("2001:db8:1:2::9") == "2001:db8:1:2::/64"
-        assert rules.network_of("203.0.113.7") == "203.0.113.7"
+    def test_ipv6_network_counts_as_one_client(self) -> None:
+        assert (
+            rules.client_network("2001:db8:1:2:3:4:5:6")
+            == rules.client_network("2001:db8:1:2::9")
+            == "2001:db8:1:2::/64"
+        )
+        assert rules.client_network("203.0.113.7") == "203.0.113.7"
 
 
-class TestFaultOfAddress:
+class TestFindAddressError:
     @pytest.mark.parametrize(
         ("state", "pin", "gstin", "fault"),
         [
@@ -166,4 +172,4 @@ class TestFaultOfAddress:
     def test_names_the_field_and_the_reason(
         self, state: str, pin: str, gstin: str, fault: tuple[str, str] | None
     ) -> None:
-        assert rules.fault_of_address(state=state, pin=pin, gstin=gstin) == fault
+        assert rules.find_address_error(state=state, pin=pin, gstin=gstin) == fault

@@ -1,4 +1,4 @@
-"""What leaves a line in the security log: refused log-ins, spent budgets, forged webhooks, changes of privileges."""
+"""What leaves a line in the security log: failed log-ins, exceeded rate limits, forged webhooks, changes of privileges."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ def api_log_in(email: str, password: str = "wrong") -> Any:
     return APIClient().post("/api/v1/auth/login", body, format="json", REMOTE_ADDR=IP)
 
 
-class TestRefusedLogIns:
+class TestFailedLogIns:
     def test_a_wrong_password_is_logged(self) -> None:
         asha = make_user(email="asha@example.in")
 
@@ -39,12 +39,12 @@ class TestRefusedLogIns:
         unknown = security_lines(lambda: api_log_in("nobody@example.in"))
 
         line = {
-            "event": "log_in_refused",
+            "event": "log_in_failed",
             "log_level": "warning",
             "ip": IP,
             "method": "password",
             "place": "api",
-            "reason": "wrong_credentials",
+            "reason": "invalid_credentials",
         }
         assert known == [{**line, "user": asha.public_id}]
         assert unknown == [{**line, "user": "unknown"}]
@@ -61,20 +61,20 @@ class TestRefusedLogIns:
         lines = [*log_in(support.email or "", "wrong"), *log_in("asha@example.in", PASSWORD)]
 
         assert [(line["event"], line["method"], line["place"], line["user"]) for line in lines] == [
-            ("log_in_refused", "password", "back_office", support.public_id),
-            ("log_in_refused", "password", "back_office", asha.public_id),
+            ("log_in_failed", "password", "back_office", support.public_id),
+            ("log_in_failed", "password", "back_office", asha.public_id),
         ]
 
-    def test_a_wrong_code_is_logged(self, asked: Any) -> None:
-        challenge = asked("asha@example.in")
+    def test_a_wrong_code_is_logged(self, request_code: Any) -> None:
+        challenge = request_code("asha@example.in")
         body = {"challenge_id": challenge.public_id, "code": "111111"}
 
         lines = security_lines(lambda: APIClient().post("/api/v1/auth/otp/verify", body, format="json", REMOTE_ADDR=IP))
 
         assert lines == [
             {
-                "event": "log_in_refused", "log_level": "warning", "ip": IP, "method": "code", "place": "api",
-                "reason": "code_not_accepted", "challenge": challenge.public_id,
+                "event": "log_in_failed", "log_level": "warning", "ip": IP, "method": "code", "place": "api",
+                "reason": "otp_not_valid", "challenge": challenge.public_id,
             }
         ]  # fmt: skip
 
@@ -90,24 +90,26 @@ class TestRefusedLogIns:
         assert "secret words" not in str(lines)
 
 
-class TestSpentBudgets:
+class TestExceededRateLimits:
     def test_log_ins_without_an_attempt_left_are_logged(self) -> None:
         for _ in range(5):
             api_log_in("asha@example.in")
 
         lines = security_lines(lambda: api_log_in("asha@example.in"))
 
-        assert [(line["event"], line["budgets"], line["ip"]) for line in lines] == [
-            ("budget_spent", ["login:ip", "login:minute"], IP)
+        assert [(line["event"], line["rate_limits"], line["ip"]) for line in lines] == [
+            ("rate_limit_exceeded", ["login:ip", "login:minute"], IP)
         ]
 
-    def test_codes_requested_too_often_are_logged(self, asked: Any) -> None:
-        asked("asha@example.in")
+    def test_codes_requested_too_often_are_logged(self, request_code: Any) -> None:
+        request_code("asha@example.in")
         body = {"email": "asha@example.in"}
 
         lines = security_lines(lambda: APIClient().post("/api/v1/auth/otp", body, format="json", REMOTE_ADDR=IP))
 
-        assert [(line["event"], line["budgets"]) for line in lines] == [("budget_spent", ["code:gap:log_in"])]
+        assert [(line["event"], line["rate_limits"]) for line in lines] == [
+            ("rate_limit_exceeded", ["code:interval:log_in"])
+        ]
 
     def test_too_many_changes_a_minute_are_logged(self, client_of: Any, settings: Any) -> None:
         settings.CUSTOMER_WRITES_PER_MINUTE = 1
@@ -117,12 +119,12 @@ class TestSpentBudgets:
 
         lines = security_lines(lambda: client.post("/api/v1/me/addresses", {}, format="json"))
 
-        assert [(line["event"], line["budgets"], line["user"]) for line in lines] == [
-            ("budget_spent", ["writes"], asha.public_id)
+        assert [(line["event"], line["rate_limits"], line["user"]) for line in lines] == [
+            ("rate_limit_exceeded", ["writes"], asha.public_id)
         ]
 
 
-class TestForgedMessages:
+class TestForgedCredentials:
     def test_a_webhook_that_the_gateway_did_not_sign_is_logged(self) -> None:
         lines = security_lines(
             lambda: APIClient().generic(
@@ -133,7 +135,7 @@ class TestForgedMessages:
 
         assert lines == [
             {
-                "event": "webhook_signature_refused", "log_level": "warning", "ip": IP, "gateway": "razorpay", "bytes": 2,
+                "event": "webhook_signature_invalid", "log_level": "warning", "ip": IP, "gateway": "razorpay", "bytes": 2,
                 "has_signature": True,
             }
         ]  # fmt: skip

@@ -35,7 +35,7 @@ def post(client: Any, path: str, body: dict[str, Any], **extra: Any) -> Any:
 
 
 class TestRequestCode:
-    def test_writes_down_that_a_code_is_wanted_and_makes_none(self, anonymous: Any) -> None:
+    def test_records_the_request_without_a_code(self, anonymous: Any) -> None:
         response = post(anonymous, "/auth/otp", {"phone": "98765 00001"})
 
         challenge = Challenge.objects.get()
@@ -45,7 +45,7 @@ class TestRequestCode:
         assert (challenge.destination, challenge.channel, challenge.purpose) == (PHONE, "sms", "log_in")
         assert (challenge.code_hash, challenge.send_status, challenge.attempts) == ("", "queued", 0)
         assert Event.objects.get().type == "accounts.challenge.requested"
-        assert "98765" not in json.dumps(Event.objects.get().changed)
+        assert "98765" not in json.dumps(Event.objects.get().changes)
 
     def test_says_where_it_can_be_seen_whether_the_code_was_sent(self, anonymous: Any) -> None:
         response = post(anonymous, "/auth/otp", {"phone": PHONE})
@@ -70,7 +70,7 @@ class TestRequestCode:
 
         assert (body["expires_at"], body["resend_after"]) == ("2026-11-21T05:35:00.000Z", "2026-11-21T05:30:30.000Z")
 
-    def test_asking_again_within_the_gap_is_refused_and_changes_nothing(self, anonymous: Any) -> None:
+    def test_second_request_within_the_interval_is_refused(self, anonymous: Any) -> None:
         post(anonymous, "/auth/otp", {"phone": PHONE})
 
         response = post(anonymous, "/auth/otp", {"phone": PHONE})
@@ -79,9 +79,9 @@ class TestRequestCode:
         assert 1 <= int(response.headers["Retry-After"]) <= 30
         assert Challenge.objects.filter(superseded_at__isnull=True).count() == 1
 
-    def test_a_new_code_supersedes_the_old_one(self, anonymous: Any, asked: Callable[..., Challenge]) -> None:
-        old = asked(now=clock.now() - timedelta(seconds=31))
-        new = asked()
+    def test_a_new_code_supersedes_the_old_one(self, anonymous: Any, request_code: Callable[..., Challenge]) -> None:
+        old = request_code(now=clock.now() - timedelta(seconds=31))
+        new = request_code()
 
         answers = [
             post(anonymous, "/auth/otp/verify", {"challenge_id": challenge.public_id, "code": CODE}).status_code
@@ -115,7 +115,7 @@ class TestRequestCode:
         assert not Challenge.objects.exists()
 
     @override_settings(RATELIMIT_ENABLE=True)
-    def test_a_flood_meets_the_floor(self, anonymous: Any) -> None:
+    def test_flood_is_throttled(self, anonymous: Any) -> None:
         answers = [post(anonymous, "/auth/otp", {}, REMOTE_ADDR="198.51.100.77").status_code for _ in range(125)]
 
         assert answers[0] == 400
@@ -124,14 +124,14 @@ class TestRequestCode:
     @override_settings(
         RATELIMIT_ENABLE=True, CACHES={"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:9/0"}}
     )
-    def test_a_dead_cache_opens_the_floor_and_not_the_budgets(self, anonymous: Any) -> None:
+    def test_without_cache_throttling_is_off_and_rate_limits_hold(self, anonymous: Any) -> None:
         answers = [post(anonymous, "/auth/otp", {"phone": PHONE}).status_code for _ in range(2)]
 
         assert answers == [202, 429]
 
 
 class TestVerify:
-    def test_the_first_time_makes_the_account(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
+    def test_first_log_in_creates_the_account(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         body = logged_in(anonymous, name="Asha Rao").json()
 
         user = User.objects.get()
@@ -140,7 +140,7 @@ class TestVerify:
         types = list(Event.objects.order_by("id").values_list("type", flat=True))
         assert types == ["accounts.challenge.requested", "accounts.user.signed_up", "accounts.session.started"]
 
-    def test_the_second_time_finds_it_and_keeps_its_name(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
+    def test_second_log_in_keeps_the_name(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         user = make_user(phone=PHONE, name="Asha")
 
         body = logged_in(anonymous, name="Somebody Else").json()
@@ -156,13 +156,13 @@ class TestVerify:
         user.refresh_from_db()
         assert user.email_confirmed_at is not None
 
-    def test_the_access_token_opens_the_api(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
+    def test_access_token_authenticates(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         token = logged_in(anonymous).json()["access_token"]
 
         anonymous.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
         assert anonymous.get("/api/v1/me").json()["phone"] == PHONE
 
-    def test_the_access_token_says_what_it_must(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
+    def test_access_token_has_its_claims(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         body = logged_in(anonymous).json()
 
         claims = jwt.decode(body["access_token"], options={"verify_signature": False})
@@ -184,38 +184,42 @@ class TestVerify:
         assert cookie["secure"]
         assert (cookie["samesite"], cookie["path"]) == ("Strict", "/api/v1/auth")
 
-    def test_five_wrong_codes_lock_the_right_one_out(self, anonymous: Any, asked: Callable[..., Challenge]) -> None:
-        challenge = asked()
+    def test_five_wrong_codes_lock_the_right_one_out(
+        self, anonymous: Any, request_code: Callable[..., Challenge]
+    ) -> None:
+        challenge = request_code()
         body = {"challenge_id": challenge.public_id}
 
         answers = [post(anonymous, "/auth/otp/verify", {**body, "code": WRONG}).status_code for _ in range(5)]
         last = post(anonymous, "/auth/otp/verify", {**body, "code": CODE})
 
         assert answers == [400] * 5
-        assert (last.status_code, code_of(last)) == (400, "code_not_accepted")
+        assert (last.status_code, code_of(last)) == (400, "otp_not_valid")
         assert not User.objects.exists()
         assert Challenge.objects.get().attempts == 5
 
-    def test_the_fifth_attempt_may_still_be_right(self, anonymous: Any, asked: Callable[..., Challenge]) -> None:
-        body = {"challenge_id": asked().public_id}
+    def test_the_fifth_attempt_may_still_be_right(self, anonymous: Any, request_code: Callable[..., Challenge]) -> None:
+        body = {"challenge_id": request_code().public_id}
         for _ in range(4):
             post(anonymous, "/auth/otp/verify", {**body, "code": WRONG})
 
         assert post(anonymous, "/auth/otp/verify", {**body, "code": CODE}).status_code == 200
 
-    def test_a_code_works_once(self, anonymous: Any, asked: Callable[..., Challenge]) -> None:
-        body = {"challenge_id": asked().public_id, "code": CODE}
+    def test_a_code_works_once(self, anonymous: Any, request_code: Callable[..., Challenge]) -> None:
+        body = {"challenge_id": request_code().public_id, "code": CODE}
 
         assert [post(anonymous, "/auth/otp/verify", body).status_code for _ in range(2)] == [200, 400]
         assert Session.objects.count() == 1
 
-    def test_a_code_expires_after_five_minutes(self, anonymous: Any, asked: Callable[..., Challenge]) -> None:
-        body = {"challenge_id": asked(now=clock.now() - timedelta(minutes=5)).public_id, "code": CODE}
+    def test_a_code_expires_after_five_minutes(self, anonymous: Any, request_code: Callable[..., Challenge]) -> None:
+        body = {"challenge_id": request_code(now=clock.now() - timedelta(minutes=5)).public_id, "code": CODE}
 
         assert post(anonymous, "/auth/otp/verify", body).status_code == 400
 
-    def test_the_code_of_one_phone_does_not_open_another(self, anonymous: Any, asked: Callable[..., Challenge]) -> None:
-        mine, theirs = asked("+919876500001"), asked("+919876500002")
+    def test_the_code_of_one_phone_does_not_open_another(
+        self, anonymous: Any, request_code: Callable[..., Challenge]
+    ) -> None:
+        mine, theirs = request_code("+919876500001"), request_code("+919876500002")
         theirs.code_hash = mine.code_hash
         theirs.save()
 
@@ -226,7 +230,7 @@ class TestVerify:
 
         assert post(anonymous, "/auth/otp/verify", {"challenge_id": challenge, "code": "000000"}).status_code == 400
 
-    def test_a_deactivated_person_stays_out(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
+    def test_deactivated_user_cannot_log_in(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         make_user(phone=PHONE, is_active=False)
 
         response = logged_in(anonymous)
@@ -239,9 +243,9 @@ class TestVerify:
         ["12345", "1234567", "１２３４５６", "12345a", 123456, ["123456"], {"$ne": 1}, "", None, "123456\n", " 12345"],
     )
     def test_refuses_what_is_no_code_and_counts_nothing(
-        self, anonymous: Any, asked: Callable[..., Challenge], code: Any
+        self, anonymous: Any, request_code: Callable[..., Challenge], code: Any
     ) -> None:
-        response = post(anonymous, "/auth/otp/verify", {"challenge_id": asked().public_id, "code": code})
+        response = post(anonymous, "/auth/otp/verify", {"challenge_id": request_code().public_id, "code": code})
 
         assert response.status_code == 400
         assert Challenge.objects.get().attempts == 0
@@ -266,7 +270,7 @@ class TestLogInWithPassword:
         assert response.status_code == 200
         assert response.json()["user"]["id"] == asha.public_id
 
-    def test_unknown_wrong_unset_and_deactivated_are_told_apart_by_nothing(self, anonymous: Any, asha: User) -> None:
+    def test_unknown_wrong_unset_and_deactivated_get_the_same_answer(self, anonymous: Any, asha: User) -> None:
         make_user(email="codes-only@example.in")
         make_user(email="gone@example.in", is_active=False, password=asha.password)
         tries = [
@@ -281,11 +285,11 @@ class TestLogInWithPassword:
         errors = [{**answer.json()["error"], "request_id": ""} for answer in answers]
         assert [answer.status_code for answer in answers] == [401] * 4
         assert errors == [errors[0]] * 4
-        assert errors[0]["code"] == "wrong_credentials"
+        assert errors[0]["code"] == "invalid_credentials"
         assert not Session.objects.exists()
 
     @pytest.mark.parametrize("email", ["asha@example.in", "nobody@example.in", "codes-only@example.in"])
-    def test_every_wrong_try_costs_one_hash(
+    def test_every_wrong_attempt_costs_one_hash(
         self, anonymous: Any, asha: User, email: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make_user(email="codes-only@example.in")
@@ -301,7 +305,7 @@ class TestLogInWithPassword:
 
         assert len(hashed) == 1
 
-    def test_the_sixth_try_of_a_minute_is_refused_before_it_is_looked_at(self, anonymous: Any, asha: User) -> None:
+    def test_sixth_attempt_in_a_minute_is_refused_unchecked(self, anonymous: Any, asha: User) -> None:
         answers = [post(anonymous, "/auth/login", {"email": f"x{n}@example.in", "password": "wrong"}) for n in range(5)]
         right = post(anonymous, "/auth/login", {"email": "asha@example.in", "password": "seven brown buffaloes"})
 
@@ -356,7 +360,7 @@ class TestRefresh:
         assert response.json()["refresh_token"] is None
         assert response.cookies["bahi_refresh"].value not in ("", first)
 
-    def test_within_the_grace_the_same_successor_is_minted_again(
+    def test_within_the_grace_the_same_successor_is_returned(
         self, anonymous: Any, logged_in: Callable[..., Any]
     ) -> None:
         with time_machine.travel("2026-11-21T05:30:00Z", tick=False) as traveller:
@@ -383,14 +387,14 @@ class TestRefresh:
         assert Event.objects.filter(type="accounts.session.ended").count() == 1
         assert audit.run(now=clock.now(), only=["INV-46", "INV-46b"]).failing == []
 
-    def test_a_week_is_its_life(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
+    def test_refresh_token_expires_after_a_week(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         with time_machine.travel("2026-11-21T05:30:00Z", tick=False) as traveller:
             body = {"refresh_token": logged_in(anonymous).json()["refresh_token"]}
             traveller.shift(7 * 86_400)
 
             assert post(anonymous, "/auth/refresh", body).status_code == 401
 
-    def test_its_family_ends_thirty_days_after_the_log_in(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
+    def test_session_ends_thirty_days_after_the_log_in(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         with time_machine.travel("2026-11-01T05:30:00Z", tick=False) as traveller:
             tokens = logged_in(anonymous).json()
             expiries = []
@@ -406,13 +410,11 @@ class TestRefresh:
 
             assert expiries == ["2026-11-14", "2026-11-20", "2026-11-26", "2026-12-01", "2026-12-01"]
             assert (refused.status_code, code_of(refused)) == (401, "refresh_token_not_valid")
-            assert services.forget_expired(now=clock.now())["sessions"] == 0
+            assert services.delete_expired(now=clock.now())["sessions"] == 0
             traveller.shift(1)
-            assert services.forget_expired(now=clock.now())["sessions"] == 1
+            assert services.delete_expired(now=clock.now())["sessions"] == 1
 
-    def test_a_token_of_before_that_limit_is_refused_beyond_it(
-        self, anonymous: Any, logged_in: Callable[..., Any]
-    ) -> None:
+    def test_older_token_is_refused_after_thirty_days(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         with time_machine.travel("2026-11-01T05:30:00Z", tick=False) as traveller:
             tokens = logged_in(anonymous).json()
             traveller.shift(6 * 86_400)
@@ -448,7 +450,7 @@ class TestRefresh:
 
         assert post(anonymous, "/auth/refresh", {"refresh_token": access}).status_code == 401
 
-    def test_a_deactivated_person_gets_no_more(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
+    def test_deactivated_user_cannot_refresh(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         body = {"refresh_token": logged_in(anonymous).json()["refresh_token"]}
         User.objects.update(is_active=False)
 
@@ -502,9 +504,7 @@ class TestSessions:
         assert data[1]["id"] == other.public_id
 
     @pytest.mark.parametrize("count", [1, 50])
-    def test_asks_the_database_as_often_for_fifty(
-        self, owner: User, client_of: Any, count_queries: Any, count: int
-    ) -> None:
+    def test_query_count_is_constant(self, owner: User, client_of: Any, count_queries: Any, count: int) -> None:
         client = client_of(owner)
         for _ in range(count - 1):
             make_session(owner)
@@ -572,13 +572,13 @@ class TestAccessTokens:
     def status(self, client: Any, header: str) -> int:
         return int(client.get("/api/v1/me", HTTP_AUTHORIZATION=header).status_code)
 
-    def test_a_right_one_passes(self, owner: User, anonymous: Any) -> None:
+    def test_valid_token_is_accepted(self, owner: User, anonymous: Any) -> None:
         assert self.status(anonymous, f"Bearer {self.forge(owner)}") == 200
 
     @pytest.mark.parametrize(
         "header", ["", "Bearer", "Bearer ", "Basic abc", "Token abc", "Bearer a.b.c", "Bearer " + "a" * 10_000]
     )
-    def test_nothing_believable(self, anonymous: Any, header: str) -> None:
+    def test_malformed_header_is_refused(self, anonymous: Any, header: str) -> None:
         assert self.status(anonymous, header) == 401
 
     @pytest.mark.parametrize(

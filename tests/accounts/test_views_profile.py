@@ -9,7 +9,7 @@ from apps.accounts.states import Transport
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from tests.accounts.conftest import CODE, WRONG, put_code
+from tests.accounts.conftest import CODE, WRONG, set_code
 from tests.factories.accounts import make_user
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def code_of(response: Any) -> str:
 
 
 def challenge_of(response: Any) -> Challenge:
-    return put_code(Challenge.objects.get(pk=Challenge.objects.latest("created_at").pk))
+    return set_code(Challenge.objects.get(pk=Challenge.objects.latest("created_at").pk))
 
 
 class TestMe:
@@ -55,11 +55,11 @@ class TestMe:
 
         assert (response.status_code, response.json()["name"], response.headers["ETag"]) == (200, "Asha Rao", '"v1"')
         event = Event.objects.get()
-        assert (event.type, event.changed, event.actor) == (
-            "accounts.user.changed", {"personal_fields": ["name"]}, f"user:{owner.public_id}",
+        assert (event.type, event.changes, event.actor) == (
+            "accounts.user.updated", {"personal_fields": ["name"]}, f"user:{owner.public_id}",
         )  # fmt: skip
 
-    def test_the_same_name_is_no_news(self, owner: User, client_of: Any) -> None:
+    def test_unchanged_name_records_no_event(self, owner: User, client_of: Any) -> None:
         client_of(owner).patch("/api/v1/me", {"name": owner.name}, format="json", HTTP_IF_MATCH='"v0"')
 
         assert not Event.objects.exists()
@@ -99,19 +99,19 @@ class TestEmail:
 
     def test_is_mine_when_the_code_of_its_mailbox_comes_back(self, owner: User, client_of: Any) -> None:
         client = client_of(owner)
-        asked = self.ask(client)
+        requested = self.ask(client)
         owner.refresh_from_db()
-        assert (asked.status_code, asked.json()["sent_to"], owner.email) == (202, "a***@example.in", None)
-        assert asked.headers["Location"] == f"/api/v1/auth/otp/{asked.json()['id']}"
+        assert (requested.status_code, requested.json()["sent_to"], owner.email) == (202, "a***@example.in", None)
+        assert requested.headers["Location"] == f"/api/v1/auth/otp/{requested.json()['id']}"
 
-        response = self.confirm(client, challenge_of(asked))
+        response = self.confirm(client, challenge_of(requested))
 
         owner.refresh_from_db()
         assert response.json()["email"] == owner.email == "asha@example.in"
         assert owner.email_confirmed_at is not None
         assert Event.objects.latest("id").type == "accounts.user.email_confirmed"
 
-    def test_asking_tells_nobody_who_has_an_address(self, owner: User, client_of: Any) -> None:
+    def test_request_does_not_reveal_whether_the_email_is_taken(self, owner: User, client_of: Any) -> None:
         make_user(email="taken@example.in")
         client = client_of(owner)
 
@@ -123,14 +123,14 @@ class TestEmail:
             k: v for k, v in free.json().items() if k not in own
         }
 
-    def test_only_who_reads_the_mail_learns_that_it_is_taken(self, owner: User, client_of: Any) -> None:
+    def test_taken_email_is_revealed_only_to_its_reader(self, owner: User, client_of: Any) -> None:
         make_user(email="taken@example.in")
         client = client_of(owner)
         challenge = challenge_of(self.ask(client, "taken@example.in"))
 
         wrong, right = self.confirm(client, challenge, WRONG), self.confirm(client, challenge)
 
-        assert (wrong.status_code, code_of(wrong)) == (400, "code_not_accepted")
+        assert (wrong.status_code, code_of(wrong)) == (400, "otp_not_valid")
         assert (right.status_code, code_of(right)) == (409, "email_in_use")
         owner.refresh_from_db()
         assert owner.email is None
@@ -140,14 +140,14 @@ class TestEmail:
 
         response = self.confirm(client_of(stranger), challenge)
 
-        assert (response.status_code, code_of(response)) == (400, "code_not_accepted")
+        assert (response.status_code, code_of(response)) == (400, "otp_not_valid")
         challenge.refresh_from_db()
         assert challenge.attempts == 0
 
     def test_the_code_of_a_log_in_confirms_nothing(
-        self, owner: User, client_of: Any, asked: Callable[..., Challenge]
+        self, owner: User, client_of: Any, request_code: Callable[..., Challenge]
     ) -> None:
-        assert self.confirm(client_of(owner), asked("asha@example.in")).status_code == 400
+        assert self.confirm(client_of(owner), request_code("asha@example.in")).status_code == 400
 
 
 class TestPassword:
@@ -160,11 +160,11 @@ class TestPassword:
 
     def test_is_set_by_a_fresh_code_and_ends_every_session(self, owner: User, client_of: Any, anonymous: Any) -> None:
         client, other = client_of(owner), client_of(owner)
-        asked = client.post("/api/v1/me/password")
-        assert (asked.status_code, asked.json()["sent_to"]) == (202, "+91******3210")
-        assert asked.headers["Location"] == f"/api/v1/auth/otp/{asked.json()['id']}"
+        requested = client.post("/api/v1/me/password")
+        assert (requested.status_code, requested.json()["sent_to"]) == (202, "+91******3210")
+        assert requested.headers["Location"] == f"/api/v1/auth/otp/{requested.json()['id']}"
 
-        response = self.set(client, challenge_of(asked))
+        response = self.set(client, challenge_of(requested))
 
         assert response.status_code == 200
         assert [each.get("/api/v1/me").status_code for each in (client, other)] == [401, 401]
@@ -174,10 +174,12 @@ class TestPassword:
         assert (owner.check_password(PASSWORD), owner.session_version) == (True, 2)
         assert Session.objects.filter(ended_at__isnull=True).count() == 1
         event = Event.objects.get(type="accounts.user.password_changed")
-        assert event.changed == {"session_version": 2}
+        assert event.changes == {"session_version": 2}
 
     @pytest.mark.parametrize("password", ["short", "1234567890123", "password123", "Asha Owner", "a" * 129])
-    def test_a_weak_one_is_refused_and_costs_no_attempt(self, owner: User, client_of: Any, password: str) -> None:
+    def test_weak_password_is_refused_without_counting_an_attempt(
+        self, owner: User, client_of: Any, password: str
+    ) -> None:
         client = client_of(owner)
         challenge = challenge_of(client.post("/api/v1/me/password"))
 
@@ -200,9 +202,9 @@ class TestPassword:
         assert owner.check_password(f" {PASSWORD} ")
 
     def test_another_purpose_of_code_sets_nothing(
-        self, owner: User, client_of: Any, asked: Callable[..., Challenge]
+        self, owner: User, client_of: Any, request_code: Callable[..., Challenge]
     ) -> None:
-        assert self.set(client_of(owner), asked(owner.phone)).status_code == 400
+        assert self.set(client_of(owner), request_code(owner.phone)).status_code == 400
 
     def test_a_stranger_cannot_use_my_challenge(self, owner: User, stranger: User, client_of: Any) -> None:
         challenge = challenge_of(client_of(owner).post("/api/v1/me/password"))
@@ -219,8 +221,8 @@ class TestPassword:
         seen = owner.password
         services.set_password(user_id=owner.pk, password="nine green parrots", actor=SYSTEM, now=clock.now())
 
-        with pytest.raises(log_in.WrongCredentials):
-            log_in._start(
+        with pytest.raises(log_in.InvalidCredentials):
+            log_in._start_session(
                 user_id=owner.pk,
                 seen=seen,
                 device=services.Device(ip="203.0.113.7", user_agent="", transport=Transport.BODY),

@@ -103,10 +103,10 @@ def test_every_pattern_is_asked(shop: Shop) -> None:
         "index",
         "login",
         "catalog_variant_change",
-        "payments_in_doubt",
+        "payments_needing_attention",
         "invoicing_invoice_pdf",
     } <= names
-    assert {name.rpartition("_")[2] for name in names} >= {"changelist", "add", "history", "delete", "change", "do"}
+    assert {name.rpartition("_")[2] for name in names} >= {"changelist", "add", "history", "delete", "change", "action"}
     assert [address for addresses in asked.values() for address in addresses if "<" in address] == []
     with_rows = {route for route, addresses in asked.items() if addresses}
     empty = {model_of(route)._meta.label for route in asked.keys() - with_rows if "<slug:name>" not in route}

@@ -288,6 +288,6 @@ class TestAutocomplete:
         assert opened == named
         assert all(get_fields_from_path(apps.get_model(model), name)[-1].is_relation for model, name in named)
 
-    def test_it_opens_to_whom_its_page_opens(self, support: Any, owner: Any) -> None:
+    def test_autocomplete_needs_the_permission_of_its_page(self, support: Any, owner: Any) -> None:
         assert self.ask(self.browser_of(support), "catalog.variant", "product").status_code == 200
         assert self.ask(self.browser_of(owner), "catalog.variant", "product").status_code == 302

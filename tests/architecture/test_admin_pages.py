@@ -14,7 +14,7 @@ from django.urls import reverse
 from apps.core import audit, clock
 from apps.core.admin_site import BahiAdmin
 from apps.core.audit import Report
-from apps.core.models import Delivery
+from apps.core.models import HandlerRun
 from apps.orders.states import OrderStatus
 from config import back_office
 from tests.factories.accounts import make_address, make_staff, make_user
@@ -30,7 +30,7 @@ FACTS = [
 ]
 #: Bookkeeping of log-ins that nobody has to look at, secrets, and what the page of its order shows.
 WITHOUT_PAGE = {
-    "accounts.Budget", "accounts.RefreshToken", "accounts.Challenge", "orders.OrderAddress", "payments.SettlementReportRow",
+    "accounts.RateLimitCounter", "accounts.RefreshToken", "accounts.Challenge", "orders.OrderAddress", "payments.SettlementReportRow",
 }  # fmt: skip
 ROLES = ("support", "finance", "catalogue_manager", "admin")
 
@@ -64,7 +64,7 @@ def shop(reference_data: None) -> Any:
     order = make_order_of(buyer, status=OrderStatus.CONFIRMED, confirmed_at=clock.now(), paid_amount=117_900)
     make_invoice_of(order)
     message = make_notification(buyer)
-    Delivery.objects.create(
+    HandlerRun.objects.create(
         event=message.event,
         handler="apps.any.handler",
         queue="events",
@@ -72,7 +72,7 @@ def shop(reference_data: None) -> Any:
         send_after=NOON,
         parked_at=NOON,
     )
-    audit.keep(Report(started_at=clock.now(), results=[]))
+    audit.store_report(Report(started_at=clock.now(), results=[]))
     return order
 
 
@@ -205,29 +205,29 @@ def test_the_dashboard_shows_a_role_only_its_own(shop: Any) -> None:
     assert "Events given up" not in page
 
 
-def test_a_parked_delivery_can_be_sent_again(shop: Any, administrator: Any) -> None:
-    delivery = Delivery.objects.get()
+def test_parked_handler_run_can_be_retried(shop: Any, administrator: Any) -> None:
+    handler_run = HandlerRun.objects.get()
     client = signed_in(administrator)
-    url = url_of(Delivery, "changelist")
+    url = url_of(HandlerRun, "changelist")
 
-    client.post(url, {"action": "retry", "_selected_action": [str(delivery.pk)]})
-    again = client.post(url, {"action": "retry", "_selected_action": [str(delivery.pk)]}, follow=True)
+    client.post(url, {"action": "retry", "_selected_action": [str(handler_run.pk)]})
+    again = client.post(url, {"action": "retry", "_selected_action": [str(handler_run.pk)]}, follow=True)
 
-    delivery.refresh_from_db()
-    assert (delivery.parked_at, delivery.starts) == (None, 0)
-    assert "This delivery is not parked." in again.content.decode()
+    handler_run.refresh_from_db()
+    assert (handler_run.parked_at, handler_run.starts) == (None, 0)
+    assert "This handler run is not parked." in again.content.decode()
 
 
 @pytest.mark.parametrize("state", ["parked", "open", "done", "other"])
-def test_deliveries_by_state(state: str, shop: Any, administrator: Any) -> None:
-    page = signed_in(administrator).get(url_of(Delivery, "changelist"), {"state": state}).content.decode()
+def test_handler_runs_by_state(state: str, shop: Any, administrator: Any) -> None:
+    page = signed_in(administrator).get(url_of(HandlerRun, "changelist"), {"state": state}).content.decode()
 
     assert ("apps.any.handler" in page) is (state in ("parked", "other"))
 
 
 def test_events_by_subject_and_by_text(shop: Any, administrator: Any) -> None:
     client = signed_in(administrator)
-    event = Delivery.objects.get().event
+    event = HandlerRun.objects.get().event
     url = "/admin/core/event/"
 
     assert str(event.subject_id) in client.get(url, {"q": str(event.subject_id)}).content.decode()

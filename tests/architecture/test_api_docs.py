@@ -218,7 +218,7 @@ class TestErrorsOfOperations:
 
         assert codes("/api/v1/orders/{order_id}", "get", "404") == ["order_not_found"]
         assert codes("/api/v1/orders", "post", "409") == [
-            "insufficient_stock", "too_many_open_orders", "too_many_open_orders",
+            "insufficient_stock", "too_many_unpaid_orders", "too_many_unpaid_orders",
         ]  # fmt: skip
         assert codes("/api/v1/orders", "get", "400") == [
             "invalid_status", "invalid_order_number", "invalid_customer_id", "invalid_phone", "query_length_out_of_range",
@@ -229,10 +229,10 @@ class TestErrorsOfOperations:
             "invalid_email",
             "query_length_out_of_range",
         ]
-        assert codes("/api/v1/me/password/confirm", "post", "400") == ["code_not_accepted", "password_too_weak"]
+        assert codes("/api/v1/me/password/confirm", "post", "400") == ["otp_not_valid", "password_too_weak"]
         assert codes("/api/v1/refunds", "post", "409") == ["refund_exceeds_payment", "nothing_to_refund"]
         assert codes("/api/v1/refunds/{refund_id}/approve", "post", "403") == ["self_approval_forbidden"]
-        assert codes("/api/v1/auth/login", "post", "401") == ["wrong_credentials"]
+        assert codes("/api/v1/auth/login", "post", "401") == ["invalid_credentials"]
         assert codes("/api/v1/me", "patch", "412") == ["version_mismatch"]
 
 

@@ -52,8 +52,8 @@ def test_the_layers_hold() -> None:
 def test_only_workers_render_documents() -> None:
     """A web process would grow by hundreds of megabytes: views and admin pages request a document and never draw it."""
     drawing = (
-        "draw_invoice",
-        "draw_evidence",
+        "render_invoice_pdf",
+        "render_evidence_document",
         "render_document",
         "render_evidence",
         "render_missing",

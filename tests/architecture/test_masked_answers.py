@@ -103,7 +103,7 @@ _SELLER = {
 def reader(reference_data: None) -> User:
     """Staff who may do everything, but read contacts."""
     reader = make_staff("support")
-    reader.user_permissions.set(Permission.objects.exclude(codename="manage_people"))
+    reader.user_permissions.set(Permission.objects.exclude(codename="manage_users"))
     return reader
 
 
@@ -137,7 +137,7 @@ def test_every_route_that_shows_them_is_walked() -> None:
     assert {route for route, access in ACCESS.items() if access.kind == SIGNATURE} == {"POST webhooks/razorpay"}
 
 
-def test_who_manages_people_reads_them(administrator: User, things: dict[str, str], client_of: Any) -> None:
+def test_people_managers_see_unmasked_contacts(administrator: User, things: dict[str, str], client_of: Any) -> None:
     order = client_of(administrator).get(path_of("GET orders/<order_id>", things)).json()
 
     assert (order["shipping_address"]["phone"], order["note"], order["cancel_reason"]) == (PHONE, TYPED, TYPED)
@@ -192,7 +192,7 @@ class TestDownload:
         return make_rendered_invoice(buyer)
 
     def recorded(self) -> list[tuple[str, str]]:
-        shown = Event.objects.filter(type="accounts.user.contacts_shown")
+        shown = Event.objects.filter(type="accounts.user.contact_details_viewed")
         return [(event.actor, event.reason) for event in shown]
 
     def test_over_the_api_it_is_recorded(self, reader: User, buyer: User, invoice: Any, client_of: Any) -> None:

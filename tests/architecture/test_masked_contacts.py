@@ -61,7 +61,7 @@ def read(client: Client, model: type[Model]) -> tuple[list[int], str]:
 
 @pytest.mark.parametrize("model", PAGES, ids=lambda model: model._meta.label)
 @pytest.mark.parametrize("role", ["support", "finance"])
-def test_no_page_shows_them_whole(role: str, model: type[Model], buyer: User) -> None:
+def test_no_page_shows_unmasked_contacts(role: str, model: type[Model], buyer: User) -> None:
     reader = make_staff(role)
     is_open = reader.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
 
@@ -74,7 +74,7 @@ def test_no_page_shows_them_whole(role: str, model: type[Model], buyer: User) ->
 
 
 @pytest.mark.parametrize("model", [User, Address, Order, Notification], ids=lambda model: model._meta.label)
-def test_who_manages_people_reads_them(model: type[Model], buyer: User) -> None:
+def test_people_managers_see_unmasked_contacts(model: type[Model], buyer: User) -> None:
     statuses, text = read(log_in(make_staff("admin")), model)
 
     assert set(statuses) == {200}
@@ -103,5 +103,5 @@ def test_a_recorded_click_shows_them_on_the_page_of_an_object(model: type[Model]
     assert (PHONE in before, MASKED_PHONE in before, "contacts/show" in before) == (False, True, True)
     assert (PHONE in after, MASKED_PHONE in after, "contacts/show" in after) == (True, False, False)
     assert Event.objects.filter(
-        type="accounts.user.contacts_shown", reason__startswith=f"{page} ({row.public_id}"
+        type="accounts.user.contact_details_viewed", reason__startswith=f"{page} ({row.public_id}"
     ).exists()

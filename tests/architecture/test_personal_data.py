@@ -9,7 +9,7 @@ from apps.core.models import Subject
 
 DOCS = Path(__file__).parents[2] / "docs" / "personal-data.md"
 #: Names of columns that hold personal data wherever they occur.
-_TELLING_NAMES = frozenset(
+_PERSONAL_NAMES = frozenset(
     {
         "phone",
         "email",
@@ -31,7 +31,7 @@ def _subjects() -> list[type[Subject]]:
     return [model for model in apps.get_models() if issubclass(model, Subject)]
 
 
-def test_docs_list_what_folding_events_cannot_tell() -> None:
+def test_docs_list_what_folding_events_cannot_rebuild() -> None:
     listed = {}
     for line in DOCS.read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -39,9 +39,12 @@ def test_docs_list_what_folding_events_cannot_tell() -> None:
             listed[cells[0]] = tuple(tuple(sorted(filter(None, cell.split(", ")))) for cell in cells[1:])
 
     actual = {
-        model._meta.label_lower: (tuple(sorted(model.PERSONAL)), tuple(sorted(model.UNTOLD - model.PERSONAL)))
+        model._meta.label_lower: (
+            tuple(sorted(model.PERSONAL_FIELDS)),
+            tuple(sorted(model.NOT_IN_EVENTS - model.PERSONAL_FIELDS)),
+        )
         for model in _subjects()
-        if model.PERSONAL or model.UNTOLD
+        if model.PERSONAL_FIELDS or model.NOT_IN_EVENTS
     }
 
     assert listed == actual
@@ -50,15 +53,15 @@ def test_docs_list_what_folding_events_cannot_tell() -> None:
 def test_columns_that_no_event_keeps_exist() -> None:
     for model in _subjects():
         columns = {field.attname for field in model._meta.concrete_fields}
-        assert columns >= model.PERSONAL | model.UNTOLD, model
+        assert columns >= model.PERSONAL_FIELDS | model.NOT_IN_EVENTS, model
 
 
-def test_column_with_a_telling_name_is_personal() -> None:
+def test_column_with_a_personal_name_is_personal() -> None:
     kinds = (models.CharField, models.TextField, models.JSONField, models.GenericIPAddressField)
     for model in _subjects():
-        telling = {
+        matching = {
             field.attname for field in model._meta.concrete_fields
-            if isinstance(field, kinds) and field.attname in _TELLING_NAMES
+            if isinstance(field, kinds) and field.attname in _PERSONAL_NAMES
         }  # fmt: skip
         if model._meta.app_label != "tax":  # the shop's own registrations
-            assert telling <= model.PERSONAL, model
+            assert matching <= model.PERSONAL_FIELDS, model

@@ -94,20 +94,20 @@ class TestPayments:
 
         read = rows_read_amid(
             webhook,
-            lambda: locks.lock_waiting_webhook(webhook.pk),
+            lambda: locks.lock_unprocessed_webhook(webhook.pk),
             closed={"processed_at": "now()", "event_id": "'evt_done_' || n", "body_sha256": "md5(n::text)"},
             waiting={"event_id": "'evt_waiting_' || n", "body_sha256": "md5(n::text) || '+'"},
         )
 
         assert read <= 2
 
-    def test_the_claim_of_a_payment(self, order: Any) -> None:
+    def test_claim_of_a_payment(self, order: Any) -> None:
         payment = make_payment(order, is_ready=False)
 
         read = rows_read_amid(
             payment,
             lambda: gateway_orders._claim(payment.pk, now=clock.now()),
-            closed={"status": "'succeeded'", "gateway_call": "'done'", "next_check_at": "NULL"},
+            closed={"status": "'succeeded'", "gateway_call": "'succeeded'", "next_check_at": "NULL"},
             waiting={"order_id": "gen_random_uuid()"},
         )
 
@@ -136,7 +136,7 @@ class TestPayments:
 
         read = rows_read_amid(
             refund,
-            lambda: locks.lock_waiting_refunds(order.pk),
+            lambda: locks.lock_refunds_awaiting_approval(order.pk),
             closed={"status": "'processed'", "processed_at": "now()", "number": "'D' || n"},
             waiting={
                 "order_id": "gen_random_uuid()", "number": "'W' || n", "idempotency_key": "gen_random_uuid()::text",
@@ -150,7 +150,7 @@ class TestPayments:
 
         read = rows_read_amid(
             refund,
-            lambda: selectors.amount_to_give_back(order.pk),
+            lambda: selectors.cancellation_refund_amount(order.pk),
             closed={"status": "'processed'", "processed_at": "now()", "number": "'D' || n"},
             waiting={
                 "order_id": "gen_random_uuid()", "number": "'W' || n", "idempotency_key": "gen_random_uuid()::text",
@@ -165,13 +165,13 @@ class TestPayments:
 
         read = rows_read_amid(
             dispute,
-            lambda: reminders._warn(dispute_id=dispute.pk, hours=24, now=clock.now()),
+            lambda: reminders._remind(dispute_id=dispute.pk, hours=24, now=clock.now()),
             closed={"status": "'won'", "decided_at": "now()", "gateway_dispute_id": "'disp_d' || n"},
             waiting={"gateway_dispute_id": "'disp_w' || n"},
         )
 
         dispute.refresh_from_db()
-        assert dispute.warned_hours == 24
+        assert dispute.last_reminder_hours == 24
         assert read <= 6
 
     def test_the_open_exception_about_a_settlements_sum(self, reference_data: None) -> None:

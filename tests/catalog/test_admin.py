@@ -6,7 +6,7 @@ from django.test import Client
 
 from apps.catalog import services
 from apps.catalog.models import Category, Product, StockItem, StockMovement, Variant
-from apps.catalog.services import Hold
+from apps.catalog.services import ReservationInput
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
@@ -31,7 +31,7 @@ def desk(client: Client, catalogue_manager: Any) -> Client:
 @pytest.fixture
 def shirt() -> Variant:
     variant = make_variant(stock=5)
-    services.hold_stock(holds=[Hold(variant.pk, uuid4(), 2)], actor=SYSTEM, now=clock.now())
+    services.reserve_stock(inputs=[ReservationInput(variant.pk, uuid4(), 2)], actor=SYSTEM, now=clock.now())
     return variant
 
 
@@ -48,7 +48,7 @@ def test_every_list_and_page_can_be_read(desk: Client, shirt: Variant, model: st
         assert desk.get(url).status_code == 200
     for _ in range(5):
         other = make_variant(product=make_product(), stock=5)
-        services.hold_stock(holds=[Hold(other.pk, uuid4(), 1)], actor=SYSTEM, now=clock.now())
+        services.reserve_stock(inputs=[ReservationInput(other.pk, uuid4(), 1)], actor=SYSTEM, now=clock.now())
     with count_queries() as many:
         assert desk.get(url).status_code == 200
 
@@ -99,7 +99,7 @@ def test_a_product_is_changed_through_the_service(desk: Client) -> None:
 
     product.refresh_from_db()
     assert (product.brand, product.version) == ("Suti", 1)
-    assert Event.objects.get(subject_id=product.pk).changed == {"brand": "Suti"}
+    assert Event.objects.get(subject_id=product.pk).changes == {"brand": "Suti"}
 
 
 def test_a_variant_is_added_and_repriced_through_the_service(desk: Client) -> None:
@@ -185,7 +185,7 @@ class TestPriceOfAVariant:
 
         kurta.refresh_from_db()
         assert kurta.price == 599
-        assert Event.objects.get(subject_id=kurta.pk, type="catalog.variant.changed").changed == {"price": 599}
+        assert Event.objects.get(subject_id=kurta.pk, type="catalog.variant.updated").changes == {"price": 599}
 
     @pytest.mark.parametrize("confirmed", ["price 59900 600", "price 50000 599", "yes", ""])
     def test_a_confirmation_counts_for_its_own_prices_alone(self, desk: Client, kurta: Variant, confirmed: str) -> None:

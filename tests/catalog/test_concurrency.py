@@ -13,7 +13,7 @@ from django.db.models import Sum
 
 from apps.catalog import locks, services
 from apps.catalog.models import Reservation, StockItem, Variant
-from apps.catalog.services import Hold, InsufficientStock
+from apps.catalog.services import InsufficientStock, ReservationInput
 from apps.catalog.states import ReservationStatus
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
@@ -25,10 +25,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 BUYERS, UNITS, THREADS = 200, 50, 20
 
 
-def hold(*parts: tuple[Variant, int]) -> str:
-    holds = [Hold(variant_id=variant.pk, reference=uuid4(), quantity=quantity) for variant, quantity in parts]
+def reserve(*parts: tuple[Variant, int]) -> str:
+    inputs = [
+        ReservationInput(variant_id=variant.pk, reference=uuid4(), quantity=quantity) for variant, quantity in parts
+    ]
     try:
-        services.hold_stock(holds=holds, actor=SYSTEM, now=clock.now())
+        services.reserve_stock(inputs=inputs, actor=SYSTEM, now=clock.now())
     except InsufficientStock:
         return "sold out"
     except Exception as error:
@@ -36,7 +38,7 @@ def hold(*parts: tuple[Variant, int]) -> str:
     return "held"
 
 
-def together(calls: Sequence[Callable[[], Any]], *, threads: int) -> list[Any]:
+def run_in_threads(calls: Sequence[Callable[[], Any]], *, threads: int) -> list[Any]:
     """Run calls on threads with connections of their own and return their results."""
 
     def on_thread(call: Callable[[], Any]) -> Any:
@@ -50,7 +52,7 @@ def together(calls: Sequence[Callable[[], Any]], *, threads: int) -> list[Any]:
     return results
 
 
-def promised(variant: Variant) -> int:
+def reserved_units(variant: Variant) -> int:
     live = Reservation.objects.filter(variant=variant, status__in=["held", "committed"])
     return live.aggregate(total=Sum("quantity"))["total"] or 0
 
@@ -67,42 +69,44 @@ def read_without_lock(variant_ids: Any) -> dict[UUID, StockItem]:
 @contextmanager
 def without_check() -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE catalog_stockitem DROP CONSTRAINT stock_is_not_oversold")
+        cursor.execute("ALTER TABLE catalog_stockitem DROP CONSTRAINT stock_not_oversold")
     try:
         yield
     finally:
         StockItem.objects.update(reserved=0)
         with connection.cursor() as cursor:
             cursor.execute(
-                "ALTER TABLE catalog_stockitem ADD CONSTRAINT stock_is_not_oversold"
+                "ALTER TABLE catalog_stockitem ADD CONSTRAINT stock_not_oversold"
                 " CHECK (reserved >= 0 AND reserved <= on_hand)"
             )
 
 
-class TestTwoHundredBuyersOfFiftyUnits:
+class TestConcurrentReservations:
     def race(self, variant: Variant) -> list[str]:
-        return together([lambda: hold((variant, 1))] * BUYERS, threads=THREADS)
+        return run_in_threads([lambda: reserve((variant, 1))] * BUYERS, threads=THREADS)
 
-    def test_hold_exactly_fifty(self) -> None:
+    def test_200_buyers_get_exactly_50_units(self) -> None:
         variant = make_variant(stock=UNITS)
 
         results = self.race(variant)
 
         assert (results.count("held"), results.count("sold out")) == (UNITS, BUYERS - UNITS)
-        assert StockItem.objects.get(pk=variant.pk).reserved == promised(variant) == UNITS
+        assert StockItem.objects.get(pk=variant.pk).reserved == reserved_units(variant) == UNITS
         assert violated() == set()
 
-    def test_are_held_back_by_the_check_alone_if_nobody_locks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_check_constraint_alone_prevents_oversell(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(locks, "lock_stock", read_without_lock)
         variant = make_variant(stock=UNITS)
 
         results = self.race(variant)
 
         assert set(results) <= {"held", "sold out", "IntegrityError"}
-        assert results.count("held") == promised(variant) == StockItem.objects.get(pk=variant.pk).reserved == UNITS
+        assert (
+            results.count("held") == reserved_units(variant) == StockItem.objects.get(pk=variant.pk).reserved == UNITS
+        )
         assert violated() == set()
 
-    def test_buy_too_much_without_lock_and_check(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_control_without_lock_and_check_oversells(self, monkeypatch: pytest.MonkeyPatch) -> None:
         variant = make_variant(stock=1)
         barrier = threading.Barrier(2)
 
@@ -113,26 +117,26 @@ class TestTwoHundredBuyersOfFiftyUnits:
 
         monkeypatch.setattr(locks, "lock_stock", read_together)
         with without_check():
-            results = together([lambda: hold((variant, 1))] * 2, threads=2)
+            results = run_in_threads([lambda: reserve((variant, 1))] * 2, threads=2)
 
             assert results == ["held", "held"]
-            assert promised(variant) == 2
+            assert reserved_units(variant) == 2
             assert "INV-01" in violated()
 
 
-class TestBuyersOfTheSameGoodsInOppositeOrder:
-    def test_wait_for_each_other_and_never_deadlock(self) -> None:
+class TestLockOrder:
+    def test_reservations_in_opposite_order_do_not_deadlock(self) -> None:
         shirt, shoe = make_variant(stock=1_000), make_variant(stock=1_000)
         there, back = [(shirt, 1), (shoe, 1)], [(shoe, 1), (shirt, 1)]
 
-        calls = [lambda: hold(*there), lambda: hold(*back)] * 50
-        results = together(calls, threads=10)
+        calls = [lambda: reserve(*there), lambda: reserve(*back)] * 50
+        results = run_in_threads(calls, threads=10)
 
         assert set(results) == {"held"}
-        assert (promised(shirt), promised(shoe)) == (100, 100)
+        assert (reserved_units(shirt), reserved_units(shoe)) == (100, 100)
         assert violated() == set()
 
-    def test_deadlock_if_the_locks_follow_the_lines(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_control_locking_in_line_order_deadlocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         shirt, shoe = make_variant(stock=10), make_variant(stock=10)
         lock_in_key_order = locks.lock_stock
         barrier = threading.Barrier(2)
@@ -146,28 +150,32 @@ class TestBuyersOfTheSameGoodsInOppositeOrder:
             return rows
 
         monkeypatch.setattr(locks, "lock_stock", lock_in_given_order)
-        results = together([lambda: hold((shirt, 1), (shoe, 1)), lambda: hold((shoe, 1), (shirt, 1))], threads=2)
+        results = run_in_threads(
+            [lambda: reserve((shirt, 1), (shoe, 1)), lambda: reserve((shoe, 1), (shirt, 1))], threads=2
+        )
 
         assert sorted(results) == ["OperationalError", "held"]
 
 
-class TestPaymentAgainstExpiry:
+class TestCommitDuringExpiry:
     def race(self) -> tuple[list[str], Variant, Reservation]:
         variant = make_variant(stock=5)
         reference = uuid4()
-        services.hold_stock(holds=[Hold(variant.pk, reference, 2)], actor=SYSTEM, now=clock.now())
+        services.reserve_stock(inputs=[ReservationInput(variant.pk, reference, 2)], actor=SYSTEM, now=clock.now())
 
         def commit() -> str:
-            return self.attempt(lambda: services.commit_holds(references=[reference], actor=SYSTEM, now=clock.now()))
+            return self.attempt(
+                lambda: services.commit_reservations(references=[reference], actor=SYSTEM, now=clock.now())
+            )
 
         def expire() -> str:
             return self.attempt(
-                lambda: services.release_holds(
+                lambda: services.release_reservations(
                     references=[reference], to=ReservationStatus.EXPIRED, actor=SYSTEM, now=clock.now()
                 )
             )
 
-        results = together([commit, expire], threads=2)
+        results = run_in_threads([commit, expire], threads=2)
         return results, variant, Reservation.objects.get(reference=reference)
 
     def attempt(self, call: Callable[[], object]) -> str:
@@ -179,7 +187,7 @@ class TestPaymentAgainstExpiry:
             return str(error)
         return "done"
 
-    def test_has_one_winner(self) -> None:
+    def test_one_of_them_succeeds(self) -> None:
         for _ in range(20):
             results, variant, reservation = self.race()
 
@@ -188,7 +196,7 @@ class TestPaymentAgainstExpiry:
             assert StockItem.objects.get(pk=variant.pk).reserved == expected
         assert violated() == set()
 
-    def test_has_two_without_the_lock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_control_without_lock_both_succeed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         barrier = threading.Barrier(2)
 
         def read_together(references: Any) -> list[Reservation]:
@@ -202,32 +210,34 @@ class TestPaymentAgainstExpiry:
         assert results == ["done", "done"]
 
 
-class TestLateMoneyOfTwoOrdersForTheLastUnit:
-    def test_revives_one_of_them(self) -> None:
+class TestConcurrentRevival:
+    def test_one_of_two_orders_gets_the_last_unit(self) -> None:
         variant = make_variant(stock=1)
         references = [uuid4(), uuid4()]
         for reference in references:
-            services.hold_stock(holds=[Hold(variant.pk, reference, 1)], actor=SYSTEM, now=clock.now())
-            services.release_holds(references=[reference], to=ReservationStatus.EXPIRED, actor=SYSTEM, now=clock.now())
+            services.reserve_stock(inputs=[ReservationInput(variant.pk, reference, 1)], actor=SYSTEM, now=clock.now())
+            services.release_reservations(
+                references=[reference], to=ReservationStatus.EXPIRED, actor=SYSTEM, now=clock.now()
+            )
 
         def revive(reference: UUID) -> str:
             try:
-                services.hold_again(references=[reference], actor=SYSTEM, now=clock.now())
+                services.revive_reservations(references=[reference], actor=SYSTEM, now=clock.now())
             except InsufficientStock:
                 return "sold out"
             return "held"
 
-        results = together([lambda: revive(references[0]), lambda: revive(references[1])], threads=2)
+        results = run_in_threads([lambda: revive(references[0]), lambda: revive(references[1])], threads=2)
 
         assert sorted(results) == ["held", "sold out"]
         assert violated() == set()
 
 
-def test_a_hold_that_fails_later_gives_its_units_back() -> None:
+def test_rolled_back_reservation_releases_its_units() -> None:
     variant = make_variant(stock=1)
 
     with pytest.raises(RuntimeError), transaction.atomic():
-        services.hold_stock(holds=[Hold(variant.pk, uuid4(), 1)], actor=SYSTEM, now=clock.now())
+        services.reserve_stock(inputs=[ReservationInput(variant.pk, uuid4(), 1)], actor=SYSTEM, now=clock.now())
         raise RuntimeError("the order could not be written")
 
-    assert hold((variant, 1)) == "held"
+    assert reserve((variant, 1)) == "held"

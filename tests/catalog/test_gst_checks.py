@@ -27,7 +27,7 @@ def change(variant: Variant, **changes: Any) -> Variant:
     return services.update_variant(variant_id=variant.pk, changes=changes, actor=SYSTEM, now=clock.now())
 
 
-def find_unfit_variants() -> list[dict[str, object]]:
+def find_uninvoiceable_variants() -> list[dict[str, object]]:
     [result] = audit.run(now=clock.now(), only=["INV-55"]).results
     assert not result.error
     return result.rows
@@ -110,9 +110,9 @@ class TestDescriptions:
     def test_product_has_a_name_that_an_invoice_carries(self, name: str, sentence: str) -> None:
         product = make_product(name="Cotton kurta")
 
-        with pytest.raises(services.DescriptionNotValid) as refused:
+        with pytest.raises(services.InvalidDescription) as refused:
             services.create_product(category_id=product.category_id, name=name, actor=SYSTEM, now=clock.now())
-        with pytest.raises(services.DescriptionNotValid):
+        with pytest.raises(services.InvalidDescription):
             services.update_product(product_id=product.pk, changes={"name": name}, actor=SYSTEM, now=clock.now())
 
         product.refresh_from_db()
@@ -128,7 +128,7 @@ class TestDescriptions:
 
     def test_title_may_be_a_letter_and_has_no_quotation_mark(self) -> None:
         assert create(title="M").title == "M"
-        with pytest.raises(services.DescriptionNotValid):
+        with pytest.raises(services.InvalidDescription):
             create(sku="KUR-43", title='43"')
 
 
@@ -270,7 +270,7 @@ class TestOverHttp:
             ({"uqc": "NA"}, "unit_not_allowed", "uqc"),
             ({"tax_class": "gst_12_bricks"}, "rate_not_allowed_for_hsn", "tax_class"),
             ({"price": 300_000}, "tax_class_mismatch", "price"),
-            ({"title": 'A "title"'}, "description_not_valid", "title"),
+            ({"title": 'A "title"'}, "invalid_description", "title"),
         ],
     )
     def test_staff_meet_the_same_refusals(self, manager: Any, fields: dict[str, Any], code: str, param: str) -> None:
@@ -334,22 +334,22 @@ class TestInvariant:
     )
     def test_finds_what_is_planted(self, plant: dict[str, Any], names: list[str]) -> None:
         variant = create()
-        assert find_unfit_variants() == []
+        assert find_uninvoiceable_variants() == []
 
         Variant.objects.filter(pk=variant.pk).update(**plant)
 
-        assert find_unfit_variants() == [{"sku": variant.sku, "unfit": names}]
+        assert find_uninvoiceable_variants() == [{"sku": variant.sku, "invalid_fields": names}]
         Variant.objects.filter(pk=variant.pk).update(is_active=False)
-        assert find_unfit_variants() == []
+        assert find_uninvoiceable_variants() == []
 
     def test_finds_codes_that_are_too_short_since_the_turnover_rose(self, settings: Any) -> None:
         create(hsn="6211")
         create(sku="SEW-1", hsn="998314", tax_class="gst_18")
-        assert find_unfit_variants() == []
+        assert find_uninvoiceable_variants() == []
 
         settings.HSN_MIN_DIGITS = 8
 
-        assert find_unfit_variants() == [{"sku": "KUR-M", "unfit": ["hsn"]}]
+        assert find_uninvoiceable_variants() == [{"sku": "KUR-M", "invalid_fields": ["hsn"]}]
 
     @pytest.mark.parametrize("name", ["TV", "Kurta\\M"])
     def test_finds_names_that_no_invoice_carries(self, name: str) -> None:
@@ -357,4 +357,4 @@ class TestInvariant:
 
         Product.objects.filter(pk=variant.product_id).update(name=name)
 
-        assert find_unfit_variants() == [{"sku": "KUR-M", "unfit": ["name"]}]
+        assert find_uninvoiceable_variants() == [{"sku": "KUR-M", "invalid_fields": ["name"]}]

@@ -6,7 +6,7 @@ from django.db import connection
 
 from apps.catalog import services
 from apps.catalog.models import Product, Reservation, StockItem, StockMovement, Variant
-from apps.catalog.services import Hold
+from apps.catalog.services import ReservationInput
 from apps.catalog.states import MovementKind, ReservationStatus
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
@@ -30,56 +30,56 @@ def drop_constraint(name: str) -> None:
 @pytest.fixture
 def shirt() -> Variant:
     variant = make_variant(stock=10)
-    services.hold_stock(holds=[Hold(variant.pk, uuid4(), 2)], actor=SYSTEM, now=clock.now())
+    services.reserve_stock(inputs=[ReservationInput(variant.pk, uuid4(), 2)], actor=SYSTEM, now=clock.now())
     for invariant in ("INV-01", "INV-02", "INV-03", "INV-04", "CAT-01"):
         assert violations(invariant) == []
     return variant
 
 
-class TestInvariantsFindWhatIsPlanted:
-    def test_more_is_promised_than_there_is(self, shirt: Variant) -> None:
-        drop_constraint("stock_is_not_oversold")
+class TestInvariants:
+    def test_finds_oversold_stock(self, shirt: Variant) -> None:
+        drop_constraint("stock_not_oversold")
         StockItem.objects.filter(pk=shirt.pk).update(reserved=11)
 
         assert [row["sku"] for row in violations("INV-01")] == [shirt.sku]
 
-    def test_less_than_nothing_lies_in_the_house(self, shirt: Variant) -> None:
-        drop_constraint("stock_is_not_oversold")
+    def test_finds_negative_stock(self, shirt: Variant) -> None:
+        drop_constraint("stock_not_oversold")
         drop_constraint("stock_on_hand_not_negative")
         StockItem.objects.filter(pk=shirt.pk).update(on_hand=-1, reserved=0)
 
-        assert [row["variant_id"] for row in violations("nothing_is_oversold")] == [shirt.pk]
+        assert [row["variant_id"] for row in violations("stock_is_never_oversold")] == [shirt.pk]
 
-    def test_a_variant_is_not_counted(self, shirt: Variant) -> None:
+    def test_finds_variant_without_stock_row(self, shirt: Variant) -> None:
         StockItem.objects.filter(pk=shirt.pk).delete()
 
         assert [row["variant_id"] for row in violations("INV-01")] == [shirt.pk]
         assert [row["variant_id"] for row in violations("INV-02")] == [shirt.pk]
 
-    def test_a_unit_comes_without_a_movement(self, shirt: Variant) -> None:
+    def test_finds_stock_without_movement(self, shirt: Variant) -> None:
         StockItem.objects.filter(pk=shirt.pk).update(on_hand=11)
 
         assert violations("INV-02") == [{"variant_id": shirt.pk, "on_hand": 11, "moved": 10}]
 
-    def test_a_movement_is_altered(self, shirt: Variant) -> None:
+    def test_finds_altered_movement(self, shirt: Variant) -> None:
         with pgtrigger.ignore("catalog.StockMovement:frozen"):
             StockMovement.objects.filter(variant=shirt).update(quantity=9)
 
         assert violations("stock_is_the_sum_of_its_movements") == [{"variant_id": shirt.pk, "on_hand": 10, "moved": 9}]
 
-    def test_a_promise_is_forgotten(self, shirt: Variant) -> None:
+    def test_finds_reserved_units_without_reservation(self, shirt: Variant) -> None:
         Reservation.objects.update(status=ReservationStatus.EXPIRED)
 
         assert violations("INV-03") == [{"variant_id": shirt.pk, "reserved": 2, "live": 0}]
 
-    def test_a_promise_is_not_counted(self, shirt: Variant) -> None:
+    def test_finds_reservation_that_is_not_counted(self, shirt: Variant) -> None:
         Reservation.objects.create(variant=shirt, reference=uuid4(), quantity=3, status=ReservationStatus.COMMITTED)
 
-        assert violations("reserved_is_the_sum_of_live_reservations") == [
+        assert violations("reserved_is_the_sum_of_active_reservations") == [
             {"variant_id": shirt.pk, "reserved": 2, "live": 5}
         ]
 
-    def test_units_left_that_were_not_consumed(self, shirt: Variant) -> None:
+    def test_finds_dispatch_without_consumed_reservation(self, shirt: Variant) -> None:
         reservation = Reservation.objects.get()
         StockMovement.objects.create(
             variant=shirt, kind=MovementKind.DISPATCH, quantity=-2, reference=reservation.reference, actor="x"
@@ -87,30 +87,32 @@ class TestInvariantsFindWhatIsPlanted:
 
         assert [row["reservation_id"] for row in violations("INV-04")] == [reservation.pk]
 
-    def test_units_were_consumed_that_never_left(self, shirt: Variant) -> None:
+    def test_finds_consumed_reservation_without_dispatch(self, shirt: Variant) -> None:
         reservation = Reservation.objects.get()
         Reservation.objects.update(status=ReservationStatus.CONSUMED)
 
-        assert [row["reservation_id"] for row in violations("a_reservation_ends_once")] == [reservation.pk]
+        assert [row["reservation_id"] for row in violations("consumed_reservations_match_dispatches")] == [
+            reservation.pk
+        ]
 
-    def test_the_wrong_number_left(self, shirt: Variant) -> None:
+    def test_finds_dispatch_of_wrong_quantity(self, shirt: Variant) -> None:
         reservation = Reservation.objects.get()
-        services.commit_holds(references=[reservation.reference], actor=SYSTEM, now=clock.now())
-        services.consume_holds(references=[reservation.reference], actor=SYSTEM, now=clock.now())
+        services.commit_reservations(references=[reservation.reference], actor=SYSTEM, now=clock.now())
+        services.consume_reservations(references=[reservation.reference], actor=SYSTEM, now=clock.now())
         assert violations("INV-04") == []
         with pgtrigger.ignore("catalog.StockMovement:frozen"):
             StockMovement.objects.filter(kind=MovementKind.DISPATCH).update(quantity=-1)
 
         assert [row["moved"] for row in violations("INV-04")] == [-1]
 
-    def test_something_left_that_nobody_had_asked_for(self, shirt: Variant) -> None:
+    def test_finds_dispatch_without_reservation(self, shirt: Variant) -> None:
         StockMovement.objects.create(
             variant=shirt, kind=MovementKind.DISPATCH, quantity=-1, reference=uuid4(), actor="x"
         )
 
         assert [row["moved"] for row in violations("INV-04")] == [-1]
 
-    def test_a_price_that_is_not_the_lowest(self, shirt: Variant) -> None:
+    def test_finds_wrong_lowest_price(self, shirt: Variant) -> None:
         Product.objects.update(lowest_price=1)
 
         assert violations("CAT-01") == [{"product_id": shirt.product_id, "lowest_price": 1, "found": shirt.price}]

@@ -5,7 +5,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 
 from apps.catalog import filters, selectors
-from apps.catalog.filters import BadFilter
+from apps.catalog.filters import InvalidFilter
 from apps.catalog.models import Product
 from apps.core.api import KeysetPagination
 from tests.factories.catalog import make_product, make_variant
@@ -91,9 +91,9 @@ class TestVisibility:
 
 class TestFilters:
     def names(self, **params: str) -> list[str]:
-        return sorted(product.name for product in filters.narrow(selectors.list_products(user=BUYER), params))
+        return sorted(product.name for product in filters.filter_products(selectors.list_products(user=BUYER), params))
 
-    def test_narrow_by_price_brand_stock_and_attributes(self) -> None:
+    def test_filters_by_price_brand_stock_and_attributes(self) -> None:
         make_goods("Cheap", price=100, brand="Suti", attributes={"diet": "veg", "origin": "Kerala"})
         make_goods("Dear", price=200, stock=0, attributes={"diet": "veg"})
 
@@ -116,14 +116,14 @@ class TestFilters:
             ("category", "x" * 81), ("brand", "x" * 81), ("attributes", "a:" + "b" * 400),
         ],
     )  # fmt: skip
-    def test_refuse_what_they_do_not_understand(self, name: str, value: str) -> None:
-        with pytest.raises((BadFilter, filters.UnknownCategory)) as refused:
+    def test_invalid_values_are_refused(self, name: str, value: str) -> None:
+        with pytest.raises((InvalidFilter, filters.UnknownCategory)) as refused:
             self.names(**{name: value})
 
         assert refused.value.param == name
 
 
-class TestPagesOfASearch:
+class TestSearchPagination:
     """Many products share one relevance, so that the id alone parts them; others come and go meanwhile."""
 
     PAGER = KeysetPagination(sorts={"relevance": "relevance"}, default="-relevance", scope="x")
@@ -139,7 +139,7 @@ class TestPagesOfASearch:
         strong = [make_goods("Kurta kurta kurta") for _ in range(3)]
         return [*reversed(strong), *reversed(plain), *reversed(weak)]
 
-    def test_hold_every_product_once_in_both_directions(self, shelf: list[Product]) -> None:
+    def test_each_product_appears_once_in_both_directions(self, shelf: list[Product]) -> None:
         forth: list[Product] = []
         page = self.page(None)
         while True:
@@ -155,7 +155,7 @@ class TestPagesOfASearch:
         assert forth == shelf
         assert back == shelf
 
-    def test_skip_and_double_nothing_while_products_come_and_go(self, shelf: list[Product]) -> None:
+    def test_concurrent_changes_skip_or_repeat_nothing(self, shelf: list[Product]) -> None:
         seen: list[Product] = []
         page = self.page(None)
         for turn in itertools.count():

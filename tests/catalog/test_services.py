@@ -15,7 +15,7 @@ from apps.catalog.models import (
     Variant,
     VariantNotFound,
 )
-from apps.catalog.services import Hold
+from apps.catalog.services import ReservationInput
 from apps.catalog.states import MovementKind, ReservationStatus
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
@@ -45,42 +45,44 @@ def statuses(references: Sequence[UUID]) -> list[str]:
     return [found[reference] for reference in references]
 
 
-def hold(*parts: tuple[Variant, int]) -> list[UUID]:
-    holds = [Hold(variant_id=variant.pk, reference=uuid4(), quantity=quantity) for variant, quantity in parts]
-    services.hold_stock(holds=holds, actor=SYSTEM, now=clock.now())
-    return [one.reference for one in holds]
+def reserve(*parts: tuple[Variant, int]) -> list[UUID]:
+    inputs = [
+        ReservationInput(variant_id=variant.pk, reference=uuid4(), quantity=quantity) for variant, quantity in parts
+    ]
+    services.reserve_stock(inputs=inputs, actor=SYSTEM, now=clock.now())
+    return [one.reference for one in inputs]
 
 
 def commit(references: Sequence[UUID]) -> None:
-    services.commit_holds(references=references, actor=SYSTEM, now=clock.now())
+    services.commit_reservations(references=references, actor=SYSTEM, now=clock.now())
 
 
 def release(references: Sequence[UUID], to: ReservationStatus = ReservationStatus.RELEASED) -> None:
-    services.release_holds(references=references, to=to, actor=SYSTEM, now=clock.now())
+    services.release_reservations(references=references, to=to, actor=SYSTEM, now=clock.now())
 
 
-class TestHolding:
-    def test_promises_units_of_several_variants(self) -> None:
+class TestReserveStock:
+    def test_reserves_units_of_several_variants(self) -> None:
         shirt, shoe = make_variant(stock=5), make_variant(stock=3)
 
-        references = hold((shirt, 5), (shoe, 2))
+        references = reserve((shirt, 5), (shoe, 2))
 
         assert (counts(shirt), counts(shoe)) == ((5, 5), (3, 2))
         assert statuses(references) == ["held", "held"]
 
-    def test_sums_lines_that_ask_for_one_variant(self) -> None:
+    def test_sums_lines_of_one_variant(self) -> None:
         shirt = make_variant(stock=5)
 
-        hold((shirt, 2), (shirt, 3))
+        reserve((shirt, 2), (shirt, 3))
 
         assert counts(shirt) == (5, 5)
 
-    def test_of_more_than_is_free_promises_nothing_and_names_the_line(self) -> None:
+    def test_insufficient_stock_reserves_nothing_and_names_the_line(self) -> None:
         shirt, shoe = make_variant(stock=5), make_variant(stock=3)
-        hold((shoe, 1))
+        reserve((shoe, 1))
 
         with pytest.raises(services.InsufficientStock) as refused:
-            hold((shirt, 1), (shoe, 2), (shoe, 1))
+            reserve((shirt, 1), (shoe, 2), (shoe, 1))
 
         assert refused.value.param == "lines[1].quantity"
         assert refused.value.text == "Only 2 of this are left."
@@ -88,45 +90,45 @@ class TestHolding:
         assert (counts(shirt), counts(shoe)) == ((5, 0), (3, 1))
         assert Reservation.objects.count() == 1
 
-    def test_of_something_without_a_shelf_is_refused(self) -> None:
+    def test_variant_without_stock_row_is_refused(self) -> None:
         with pytest.raises(services.InsufficientStock) as refused:
-            services.hold_stock(holds=[Hold(uuid4(), uuid4(), 1)], actor=SYSTEM, now=clock.now())
+            services.reserve_stock(inputs=[ReservationInput(uuid4(), uuid4(), 1)], actor=SYSTEM, now=clock.now())
 
         assert refused.value.details[0]["available"] == 0
 
-    def test_takes_as_many_queries_for_ten_lines_as_for_one(self, count_queries: Any) -> None:
+    def test_query_count_is_constant(self, count_queries: Any) -> None:
         one, many = make_variant(), [make_variant() for _ in range(10)]
 
         with count_queries() as few:
-            hold((one, 1))
+            reserve((one, 1))
         with count_queries() as more:
-            hold(*[(variant, 1) for variant in many])
+            reserve(*[(variant, 1) for variant in many])
 
         assert len(few) == len(more) == 5  # savepoint, lock, insert, update, release
 
 
-class TestAfterHolding:
-    def test_paid_units_stay_promised(self) -> None:
+class TestReservationTransitions:
+    def test_commit_keeps_units_reserved(self) -> None:
         shirt = make_variant(stock=5)
-        references = hold((shirt, 2))
+        references = reserve((shirt, 2))
 
         commit(references)
 
         assert (counts(shirt), statuses(references)) == ((5, 2), ["committed"])
 
     @pytest.mark.parametrize("to", [ReservationStatus.RELEASED, ReservationStatus.EXPIRED])
-    def test_unpaid_units_go_back(self, to: ReservationStatus) -> None:
+    def test_release_frees_units(self, to: ReservationStatus) -> None:
         shirt, shoe = make_variant(stock=5), make_variant(stock=5)
-        references = hold((shirt, 2), (shoe, 1), (shirt, 1))
+        references = reserve((shirt, 2), (shoe, 1), (shirt, 1))
 
         release(references, to)
 
         assert (counts(shirt), counts(shoe)) == ((5, 0), (5, 0))
         assert set(statuses(references)) == {to}
 
-    def test_paid_units_can_be_released_and_not_expire(self) -> None:
+    def test_committed_units_can_be_released_but_not_expire(self) -> None:
         shirt = make_variant(stock=5)
-        references = hold((shirt, 2))
+        references = reserve((shirt, 2))
         commit(references)
 
         with pytest.raises(InvalidTransition):
@@ -136,9 +138,9 @@ class TestAfterHolding:
         release(references)
         assert (counts(shirt), statuses(references)) == ((5, 0), ["released"])
 
-    def test_units_go_back_once(self) -> None:
+    def test_release_happens_once(self) -> None:
         shirt = make_variant(stock=5)
-        references = hold((shirt, 2))
+        references = reserve((shirt, 2))
         release(references)
 
         with pytest.raises(InvalidTransition):
@@ -148,27 +150,27 @@ class TestAfterHolding:
 
         assert counts(shirt) == (5, 0)
 
-    def test_units_go_back_by_release_or_expiry_alone(self) -> None:
-        references = hold((make_variant(), 1))
+    def test_release_accepts_released_or_expired_only(self) -> None:
+        references = reserve((make_variant(), 1))
 
         with pytest.raises(ValueError, match="given back"):
             release(references, ReservationStatus.COMMITTED)
 
-    def test_what_was_never_held_is_not_found(self) -> None:
-        references = hold((make_variant(), 1))
+    def test_unknown_reservation_is_not_found(self) -> None:
+        references = reserve((make_variant(), 1))
 
         for call in (commit, release):
-            with pytest.raises(services.HoldNotFound):
+            with pytest.raises(services.ReservationNotFound):
                 call([*references, NOBODY])
 
         assert statuses(references) == ["held"]
 
-    def test_dispatched_units_leave_the_house_once(self) -> None:
+    def test_consume_happens_once(self) -> None:
         shirt = make_variant(stock=5)
-        references = hold((shirt, 2), (shirt, 1))
+        references = reserve((shirt, 2), (shirt, 1))
         commit(references)
 
-        services.consume_holds(references=references, actor=SYSTEM, now=clock.now())
+        services.consume_reservations(references=references, actor=SYSTEM, now=clock.now())
 
         assert counts(shirt) == (2, 0)
         assert sorted(StockMovement.objects.filter(kind=MovementKind.DISPATCH).values_list("quantity", flat=True)) == [
@@ -176,68 +178,68 @@ class TestAfterHolding:
             -1,
         ]
         with pytest.raises(InvalidTransition):
-            services.consume_holds(references=references, actor=SYSTEM, now=clock.now())
+            services.consume_reservations(references=references, actor=SYSTEM, now=clock.now())
         assert counts(shirt) == (2, 0)
 
-    def test_unpaid_units_do_not_leave_the_house(self) -> None:
+    def test_uncommitted_units_cannot_be_consumed(self) -> None:
         shirt = make_variant(stock=5)
-        references = hold((shirt, 2))
+        references = reserve((shirt, 2))
 
         with pytest.raises(InvalidTransition):
-            services.consume_holds(references=references, actor=SYSTEM, now=clock.now())
+            services.consume_reservations(references=references, actor=SYSTEM, now=clock.now())
 
         assert counts(shirt) == (5, 2)
 
 
-class TestHoldingAgain:
+class TestReviveReservations:
     @pytest.mark.parametrize("to", [ReservationStatus.RELEASED, ReservationStatus.EXPIRED])
-    def test_takes_what_was_given_back_and_commits_it(self, to: ReservationStatus) -> None:
+    def test_commits_released_units(self, to: ReservationStatus) -> None:
         shirt = make_variant(stock=5)
-        references = hold((shirt, 2), (shirt, 1))
+        references = reserve((shirt, 2), (shirt, 1))
         release(references, to)
 
-        services.hold_again(references=references, actor=SYSTEM, now=clock.now())
+        services.revive_reservations(references=references, actor=SYSTEM, now=clock.now())
 
         assert (counts(shirt), statuses(references)) == ((5, 3), ["committed", "committed"])
 
-    def test_commits_what_is_still_held_and_leaves_what_is_committed(self) -> None:
+    def test_commits_held_units_and_keeps_committed_ones(self) -> None:
         shirt = make_variant(stock=5)
-        references = hold((shirt, 2), (shirt, 1))
+        references = reserve((shirt, 2), (shirt, 1))
         commit(references[:1])
 
-        services.hold_again(references=references, actor=SYSTEM, now=clock.now())
+        services.revive_reservations(references=references, actor=SYSTEM, now=clock.now())
 
         assert (counts(shirt), statuses(references)) == ((5, 3), ["committed", "committed"])
 
-    def test_of_what_somebody_else_has_bought_changes_nothing(self) -> None:
+    def test_insufficient_stock_changes_nothing(self) -> None:
         shirt, shoe = make_variant(stock=5), make_variant(stock=2)
-        references = hold((shirt, 2), (shoe, 2))
+        references = reserve((shirt, 2), (shoe, 2))
         release(references, ReservationStatus.EXPIRED)
-        hold((shoe, 1))
+        reserve((shoe, 1))
 
         with pytest.raises(services.InsufficientStock) as refused:
-            services.hold_again(references=references, actor=SYSTEM, now=clock.now())
+            services.revive_reservations(references=references, actor=SYSTEM, now=clock.now())
 
         assert refused.value.details == [{"variant": shoe.public_id, "requested": 2, "available": 1}]
         assert (counts(shirt), counts(shoe)) == ((5, 0), (2, 1))
         assert statuses(references) == ["expired", "expired"]
 
-    def test_of_what_has_left_the_house_is_refused(self) -> None:
-        references = hold((make_variant(stock=5), 1))
+    def test_consumed_reservation_is_refused(self) -> None:
+        references = reserve((make_variant(stock=5), 1))
         commit(references)
-        services.consume_holds(references=references, actor=SYSTEM, now=clock.now())
+        services.consume_reservations(references=references, actor=SYSTEM, now=clock.now())
 
         with pytest.raises(InvalidTransition):
-            services.hold_again(references=references, actor=SYSTEM, now=clock.now())
+            services.revive_reservations(references=references, actor=SYSTEM, now=clock.now())
 
 
-class TestAdjusting:
+class TestAdjustStock:
     def adjust(self, variant: Variant, quantity: int, kind: MovementKind = MovementKind.ADJUSTMENT) -> StockMovement:
         return services.adjust_stock(
             variant_id=variant.pk, quantity=quantity, kind=kind, reason="counted", actor=SYSTEM, now=clock.now()
         )
 
-    def test_writes_a_movement_and_news(self) -> None:
+    def test_writes_movement_and_event(self) -> None:
         shirt = make_variant(stock=5)
 
         movement = self.adjust(shirt, 7, MovementKind.RECEIPT)
@@ -247,15 +249,15 @@ class TestAdjusting:
             "receipt", 7, "counted", "system",
         )  # fmt: skip
         event = Event.objects.get(subject_id=shirt.pk)
-        assert (event.type, event.changed, event.reason) == (
+        assert (event.type, event.changes, event.reason) == (
             "catalog.variant.stock_adjusted", {"on_hand": 12}, "counted",
         )  # fmt: skip
 
-    def test_takes_out_no_more_than_is_free(self) -> None:
+    def test_cannot_remove_reserved_units(self) -> None:
         shirt = make_variant(stock=5)
-        hold((shirt, 3))
+        reserve((shirt, 3))
 
-        with pytest.raises(services.StockIsPromised):
+        with pytest.raises(services.StockReserved):
             self.adjust(shirt, -3)
         assert counts(shirt) == (5, 3)
         assert not Event.objects.exists()
@@ -272,20 +274,20 @@ class TestAdjusting:
             (1, MovementKind.RETURN),
         ],
     )
-    def test_of_nothing_or_by_another_road_is_refused(self, quantity: int, kind: MovementKind) -> None:
+    def test_zero_quantity_and_other_kinds_are_refused(self, quantity: int, kind: MovementKind) -> None:
         shirt = make_variant(stock=5)
 
-        with pytest.raises(services.NothingToMove):
+        with pytest.raises(services.InvalidStockQuantity):
             self.adjust(shirt, quantity, kind)
 
         assert counts(shirt) == (5, 0)
 
-    def test_of_what_is_not_there_is_not_found(self) -> None:
+    def test_unknown_variant_is_not_found(self) -> None:
         with pytest.raises(VariantNotFound):
             services.adjust_stock(variant_id=NOBODY, quantity=1, reason="x", actor=SYSTEM, now=clock.now())
 
 
-class TestPublishing:
+class TestProducts:
     def variant_of(self, product: Product, **fields: Any) -> Variant:
         values = {"sku": "A-1", "hsn": "61091000", "tax_class": "gst_5", "price": 49_900, **fields}
         return services.create_variant(product_id=product.pk, **values, actor=SYSTEM, now=clock.now())
@@ -295,13 +297,13 @@ class TestPublishing:
         values = {"category_id": category.pk, "name": "Cotton Kurta", "brand": "Vastrika", **fields}
         return services.create_product(**values, actor=SYSTEM, now=clock.now())
 
-    def test_a_product_gets_a_slug_and_begins_its_history(self) -> None:
+    def test_create_product_sets_slug_and_records_event(self) -> None:
         product = self.product()
 
         assert (product.slug, product.category.slug, product.version) == ("vastrika-cotton-kurta", "kurtas-more", 1)
         event = Event.objects.get(subject_id=product.pk)
         assert event.type == "catalog.product.created"
-        assert event.changed["name"] == "Cotton Kurta"
+        assert event.changes["name"] == "Cotton Kurta"
 
     def test_two_products_of_one_name_get_two_slugs(self) -> None:
         first = self.product()
@@ -311,7 +313,7 @@ class TestPublishing:
 
         assert second.slug.startswith("vastrika-cotton-kurta-")
 
-    def test_a_slug_of_ones_own_is_taken_once(self) -> None:
+    def test_slug_must_be_unique(self) -> None:
         first = self.product(slug="kurta")
 
         with pytest.raises(services.SlugTaken):
@@ -322,14 +324,14 @@ class TestPublishing:
         assert Product.objects.count() == 1
         assert Event.objects.count() == 1
 
-    def test_needs_a_category_that_is_there(self) -> None:
+    def test_requires_existing_category(self) -> None:
         with pytest.raises(CategoryNotFound):
             services.create_product(category_id=NOBODY, name="x", actor=SYSTEM, now=clock.now())
 
     def test_a_name_in_another_script_gets_a_slug_too(self) -> None:
         assert self.product(name="कुर्ता", brand="").slug.startswith("product-")
 
-    def test_a_variant_begins_with_an_empty_shelf_and_sets_the_lowest_price(self) -> None:
+    def test_create_variant_adds_stock_row_and_sets_lowest_price(self) -> None:
         product = self.product()
 
         dear = self.variant_of(product)
@@ -339,7 +341,7 @@ class TestPublishing:
         assert product.lowest_price == 39_900
         assert counts(dear) == (0, 0)
         assert [event.type for event in Event.objects.filter(subject_id=product.pk).order_by("version")] == [
-            "catalog.product.created", "catalog.product.changed", "catalog.product.changed",
+            "catalog.product.created", "catalog.product.updated", "catalog.product.updated",
         ]  # fmt: skip
 
     def test_the_lowest_price_follows_prices_and_what_is_active(self) -> None:
@@ -379,7 +381,7 @@ class TestPublishing:
 
         assert Event.objects.count() == events
 
-    def test_a_change_to_what_is_there_already_makes_no_news(self) -> None:
+    def test_unchanged_values_record_no_event(self) -> None:
         product = self.product()
         variant = self.variant_of(product)
         events = Event.objects.count()
@@ -389,14 +391,14 @@ class TestPublishing:
 
         assert Event.objects.count() == events
 
-    def test_a_change_tells_the_new_values_of_what_changed(self) -> None:
+    def test_event_has_the_new_values(self) -> None:
         product = self.product()
 
         services.update_product(
             product_id=product.pk, changes={"brand": "Suti", "name": product.name}, actor=SYSTEM, now=clock.now()
         )
 
-        assert Event.objects.get(subject_id=product.pk, version=2).changed == {"brand": "Suti"}
+        assert Event.objects.get(subject_id=product.pk, version=2).changes == {"brand": "Suti"}
 
     def test_columns_that_are_not_editable_are_not_edited(self) -> None:
         product = self.product()
@@ -408,7 +410,7 @@ class TestPublishing:
         product.refresh_from_db()
         assert (product.lowest_price, product.version) == (0, 1)
 
-    def test_a_product_does_not_move_to_a_category_that_is_not_there(self) -> None:
+    def test_unknown_category_is_not_found(self) -> None:
         product = self.product()
 
         with pytest.raises(CategoryNotFound):
@@ -429,13 +431,13 @@ class TestPublishing:
         assert list(selectors.list_categories().values_list("name", "position")) == [("Coffee", 0), ("Tea", 7)]
 
 
-class TestSaleable:
-    def test_is_what_is_active_and_published(self) -> None:
+class TestListSaleableVariants:
+    def test_lists_active_variants_of_published_products(self) -> None:
         good, inactive = make_variant(), make_variant(is_active=False)
         Product.objects.filter(pk=inactive.product_id).update(lowest_price=0)
         hidden = make_variant(product=make_product(is_published=False))
 
-        found = selectors.list_saleable([good.pk, inactive.pk, hidden.pk, NOBODY])
+        found = selectors.list_saleable_variants([good.pk, inactive.pk, hidden.pk, NOBODY])
 
         assert list(found) == [good.pk]
 
@@ -443,7 +445,7 @@ class TestSaleable:
         variants = [make_variant(stock=7) for _ in range(5)]
 
         with count_queries() as queries:
-            found = selectors.list_saleable([variant.pk for variant in variants])
+            found = selectors.list_saleable_variants([variant.pk for variant in variants])
             assert {variant.stock.available for variant in found.values()} == {7}
             assert all(variant.product.name for variant in found.values())
 

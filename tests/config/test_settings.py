@@ -14,7 +14,7 @@ from kombu import Connection
 
 from config.settings import environment, settings_module
 from config.settings.environment import example, seller, servers
-from devtools.environment import is_ours
+from devtools.environment import is_bahi_variable
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -62,7 +62,7 @@ SECRET = 'the output of "openssl rand -hex 32"'
 def refused(variables: dict[str, str], **changes: str | None) -> list[str]:
     """Return the sentences with which the environment is refused."""
     changed = {name: value for name, value in {**variables, **changes}.items() if value is not None}
-    with pytest.raises(environment.WrongEnvironment) as caught:
+    with pytest.raises(environment.InvalidEnvironment) as caught:
         environment.read(changed)
     return caught.value.sentences
 
@@ -250,12 +250,12 @@ WRONG_EVERYWHERE = [
     ("MSG91_BASE_URL", "https://control.msg91.com?x=1",
      ("MSG91_BASE_URL must have no query, fragment or user, but it is 'https://control.msg91.com?x=1'; "
      "for example MSG91_BASE_URL=https://control.msg91.com.")),
-    ("MSG91_FLOW_TEMPLATES", "order_expired=1",
-     ("MSG91_FLOW_TEMPLATES must be a JSON object from the names of messages to the ids of their templates; "
-     'for example MSG91_FLOW_TEMPLATES={"order_expired": "6564aa01d6fc05"}.')),
-    ("MSG91_FLOW_TEMPLATES", '{"order_expired": 1}',
-     ("MSG91_FLOW_TEMPLATES must be a JSON object from the names of messages to the ids of their templates; "
-     'for example MSG91_FLOW_TEMPLATES={"order_expired": "6564aa01d6fc05"}.')),
+    ("MSG91_FLOW_TEMPLATE_IDS", "order_expired=1",
+     ("MSG91_FLOW_TEMPLATE_IDS must be a JSON object from the names of messages to the ids of their templates; "
+     'for example MSG91_FLOW_TEMPLATE_IDS={"order_expired": "6564aa01d6fc05"}.')),
+    ("MSG91_FLOW_TEMPLATE_IDS", '{"order_expired": 1}',
+     ("MSG91_FLOW_TEMPLATE_IDS must be a JSON object from the names of messages to the ids of their templates; "
+     'for example MSG91_FLOW_TEMPLATE_IDS={"order_expired": "6564aa01d6fc05"}.')),
     ("CORS_ALLOWED_ORIGINS", "*",
      ("CORS_ALLOWED_ORIGINS must be origins in lower case, each scheme://host or scheme://host:port and nothing more, "
      "separated by commas, but one is '*'; for example CORS_ALLOWED_ORIGINS=https://shop.example.")),
@@ -266,19 +266,20 @@ WRONG_EVERYWHERE = [
      ("SIGN_UP_COUNTRIES must be countries by their two letters, separated by commas, but one is 'India'; "
      "for example SIGN_UP_COUNTRIES=IN,AE.")),
     ("SIGN_UP_COUNTRIES", "IN,IN", "SIGN_UP_COUNTRIES names one of its values twice; for example SIGN_UP_COUNTRIES=IN,AE."),
-    ("LATE_PAYMENT", "keep", "LATE_PAYMENT must be revive or refund, but it is 'keep'; for example LATE_PAYMENT=revive."),
+    ("LATE_PAYMENT_POLICY", "keep",
+     "LATE_PAYMENT_POLICY must be revive or refund, but it is 'keep'; for example LATE_PAYMENT_POLICY=revive."),
     ("LOG_FORMAT", "xml", "LOG_FORMAT must be json or console, but it is 'xml'; for example LOG_FORMAT=json."),
     ("LOG_LEVEL", "info",
      "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, but it is 'info'; for example LOG_LEVEL=INFO."),
     ("HSN_MIN_DIGITS", "5", "HSN_MIN_DIGITS must be 4, 6 or 8, but it is '5'; for example HSN_MIN_DIGITS=4."),
-    ("ACCEPT_CUSTOMER_FEE", "perhaps",
-     "ACCEPT_CUSTOMER_FEE must be true or false, but it is 'perhaps'; for example ACCEPT_CUSTOMER_FEE=true."),
+    ("ACCEPT_CUSTOMER_BORNE_FEE", "perhaps",
+     "ACCEPT_CUSTOMER_BORNE_FEE must be true or false, but it is 'perhaps'; for example ACCEPT_CUSTOMER_BORNE_FEE=true."),
     ("SECURE_SSL_REDIRECT", "2",
      "SECURE_SSL_REDIRECT must be true or false, but it is '2'; for example SECURE_SSL_REDIRECT=true."),
-    ("DISPUTE_ALARM_HOURS", "72,-1",
-     ("DISPUTE_ALARM_HOURS must be whole numbers from 1 to 720, separated by commas, but it is '72,-1'; "
-     "for example DISPUTE_ALARM_HOURS=72,24.")),
-    ("DISPUTE_ALARM_HOURS", "24,24", "DISPUTE_ALARM_HOURS names a number twice; for example DISPUTE_ALARM_HOURS=72,24."),
+    ("DISPUTE_REMINDER_HOURS", "72,-1",
+     ("DISPUTE_REMINDER_HOURS must be whole numbers from 1 to 720, separated by commas, but it is '72,-1'; "
+     "for example DISPUTE_REMINDER_HOURS=72,24.")),
+    ("DISPUTE_REMINDER_HOURS", "24,24", "DISPUTE_REMINDER_HOURS names a number twice; for example DISPUTE_REMINDER_HOURS=72,24."),
     ("DOCUMENTS_DIR", "documents",
      "DOCUMENTS_DIR must be an absolute path, but it is 'documents'; for example DOCUMENTS_DIR=/var/lib/bahi/documents."),
     ("HOST", "all hosts", "HOST must be an address or a host name, but it is 'all hosts'; for example HOST=0.0.0.0."),
@@ -294,22 +295,22 @@ WRONG_EVERYWHERE = [
     number("DB_STATEMENT_TIMEOUT_MS", 1, 3_600_000, "0", "15000"),
     number("DB_LOCK_TIMEOUT_MS", 1, 3_600_000, "-1", "5000"),
     number("DB_IDLE_TIMEOUT_MS", 1, 3_600_000, "1.5", "15000"),
-    number("CODES_PER_NETWORK_AND_HOUR", 1, 1_000_000, "-20", "20"),
-    number("CODES_PER_PREFIX_AND_DAY", 1, 1_000_000, "0", "100"),
-    number("CODES_PER_DAY", 1, 10_000_000, "0", "20000"),
+    number("OTP_REQUESTS_PER_NETWORK_PER_HOUR", 1, 1_000_000, "-20", "20"),
+    number("OTP_REQUESTS_PER_PREFIX_PER_DAY", 1, 1_000_000, "0", "100"),
+    number("OTP_REQUESTS_PER_DAY", 1, 10_000_000, "0", "20000"),
     number("CUSTOMER_WRITES_PER_MINUTE", 1, 100_000, "-60", "60"),
     number("STAFF_WRITES_PER_MINUTE", 1, 100_000, "0", "600"),
     number("PAYMENT_WEBHOOK_GRACE_MINUTES", 1, 1_440, "0", "10"),
-    number("ORDER_EXPIRES_AFTER_MINUTES", 1, 43_200, "0", "30"),
+    number("ORDER_TTL_MINUTES", 1, 43_200, "0", "30"),
     number("MAX_UNPAID_ORDERS_PER_CUSTOMER", 1, 1_000_000, "-1", "5"),
     number("MAX_UNPAID_UNITS_PER_VARIANT", 1, 1_000_000, "0", "50"),
     number("MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN", 1, 1_000_000, "0", "500"),
-    number("PAYMENT_LIVE_FOR_MINUTES", 1, 43_200, "-15", "15"),
-    number("PAYMENT_LINK_LASTS", 15, 259_200, "14", "1440"),
+    number("PAYMENT_TTL_MINUTES", 1, 43_200, "-15", "15"),
+    number("PAYMENT_LINK_TTL_MINUTES", 15, 259_200, "14", "1440"),
     number("SETTLEMENT_OVERDUE_AFTER_DAYS", 1, 90, "0", "5"),
-    number("REFUND_APPROVAL_ABOVE", 0, 100_000_000_000, "-1", "1000000", of="paise"),
-    number("REFUND_APPROVAL_ABOVE", 0, 100_000_000_000, "10,000", "1000000", of="paise"),
-    number("REVIEW_ALARM_AFTER_HOURS", 1, 720, "0", "24"),
+    number("REFUND_APPROVAL_THRESHOLD_PAISE", 0, 100_000_000_000, "-1", "1000000", of="paise"),
+    number("REFUND_APPROVAL_THRESHOLD_PAISE", 0, 100_000_000_000, "10,000", "1000000", of="paise"),
+    number("REVIEW_OVERDUE_AFTER_HOURS", 1, 720, "0", "24"),
     number("SHIPPING_FLAT_PAISE", 0, 10_000_000, "-4900", "4900", of="paise"),
     number("PORT", 0, 65_535, "65536", "8000"),
     number("WEB_CONCURRENCY", 1, 256, "0", "4"),
@@ -385,7 +386,7 @@ class TestReadEnvironment:
 
         assert variables["ENVIRONMENT"] == read.ENVIRONMENT
         assert read.is_strict == (variables["ENVIRONMENT"] != "local")
-        assert (read.ORDER_EXPIRES_AFTER_MINUTES, read.DISPUTE_ALARM_HOURS, read.ACCEPT_CUSTOMER_FEE) == (
+        assert (read.ORDER_TTL_MINUTES, read.DISPUTE_REMINDER_HOURS, read.ACCEPT_CUSTOMER_BORNE_FEE) == (
             30,
             [72, 24],
             True,
@@ -485,10 +486,10 @@ class TestReadEnvironment:
     def test_a_long_secret_may_be_repeated(self) -> None:
         environment.read({**PRODUCTION, "SECRET_KEY": made_secret() * 2})
 
-    def test_every_wrong_value_is_told_at_once(self) -> None:
-        assert refused(LOCAL, WEB_THREADS="0", SECRET_KEY=None, LATE_PAYMENT="x") == [
+    def test_every_wrong_value_is_reported_at_once(self) -> None:
+        assert refused(LOCAL, WEB_THREADS="0", SECRET_KEY=None, LATE_PAYMENT_POLICY="x") == [
             f"SECRET_KEY is not set; for example {SECRET}.",
-            "LATE_PAYMENT must be revive or refund, but it is 'x'; for example LATE_PAYMENT=revive.",
+            "LATE_PAYMENT_POLICY must be revive or refund, but it is 'x'; for example LATE_PAYMENT_POLICY=revive.",
             "WEB_THREADS must be a whole number from 1 to 256, but it is '0'; for example WEB_THREADS=4.",
         ]
 
@@ -535,10 +536,10 @@ class TestReadEnvironment:
         assert PRODUCTION["SECRET_KEY"] not in repr(environment.read(PRODUCTION))
 
     def test_a_long_value_is_cut_and_stays_on_its_line(self) -> None:
-        [sentence] = refused(LOCAL, LATE_PAYMENT="x\ny" + "9" * 5000)
+        [sentence] = refused(LOCAL, LATE_PAYMENT_POLICY="x\ny" + "9" * 5000)
 
         assert sentence == (
-            f"LATE_PAYMENT must be revive or refund, but it is 'x\\ny{'9' * 57}…'; for example LATE_PAYMENT=revive."
+            f"LATE_PAYMENT_POLICY must be revive or refund, but it is 'x\\ny{'9' * 57}…'; for example LATE_PAYMENT_POLICY=revive."
         )
 
     def test_plain_text_is_allowed_to_named_hosts_and_to_this_machine(self) -> None:
@@ -620,8 +621,8 @@ class TestExample:
 
         assert read.given >= set(not_files)
 
-    def test_devtools_knows_every_variable_as_ours(self) -> None:
-        assert [name for name in environment.Environment.model_fields if not is_ours(name)] == []
+    def test_devtools_knows_every_variable(self) -> None:
+        assert [name for name in environment.Environment.model_fields if not is_bahi_variable(name)] == []
 
 
 class TestChooseEnvironment:
@@ -650,7 +651,7 @@ class TestChooseEnvironment:
             (None, "production"),
         ],
     )
-    def test_without_it_the_settings_module_tells(self, module: str | None, name: str) -> None:
+    def test_without_it_the_settings_module_decides(self, module: str | None, name: str) -> None:
         given = {**PRODUCTION, **({"DJANGO_SETTINGS_MODULE": module} if module else {})}
         del given["ENVIRONMENT"]
 
@@ -818,15 +819,18 @@ class TestStart:
 
     @pytest.mark.parametrize("name", PROCESSES)
     def test_a_wrong_value_ends_every_process_with_a_sentence(self, name: str) -> None:
-        variables = {**(LOCAL if name in ("make run", "bin/bahi") else PRODUCTION), "REFUND_APPROVAL_ABOVE": "-1"}
+        variables = {
+            **(LOCAL if name in ("make run", "bin/bahi") else PRODUCTION),
+            "REFUND_APPROVAL_THRESHOLD_PAISE": "-1",
+        }
 
         result = start(PROCESSES[name], variables)
 
         assert (result.returncode, result.stderr) == (
             2,
             (
-                "REFUND_APPROVAL_ABOVE must be a whole number of paise from 0 to 100000000000, but it is '-1'; "
-                "for example REFUND_APPROVAL_ABOVE=1000000.\n"
+                "REFUND_APPROVAL_THRESHOLD_PAISE must be a whole number of paise from 0 to 100000000000, but it is '-1'; "
+                "for example REFUND_APPROVAL_THRESHOLD_PAISE=1000000.\n"
             ),
         )
         assert result.stdout == ""

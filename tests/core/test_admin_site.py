@@ -6,7 +6,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
 
-from apps.core.admin_site import ago, link, on_one_line
+from apps.core.admin_site import ago, join_nonempty, link
 from apps.invoicing.models import Invoice
 from apps.orders.models import Order
 
@@ -36,7 +36,7 @@ def test_a_link_is_escaped() -> None:
 def test_what_is_empty_leaves_no_gap_on_the_line() -> None:
     address = {"name": "Asha Rao", "company": "", "city": "Pune", "pin": "411030"}
 
-    assert on_one_line(address, ("name", "company", "line1", "city", "pin")) == "Asha Rao, Pune, 411030"
+    assert join_nonempty(address, ("name", "company", "line1", "city", "pin")) == "Asha Rao, Pune, 411030"
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(59, "just now"), (180, "3\xa0minutes ago"), (7_300, "2\xa0hours ago")])

@@ -14,7 +14,7 @@ from django.test import Client
 from apps.core import audit, clock
 from apps.core.events import SYSTEM, record
 from apps.core.management.commands.audit import Command
-from apps.core.models import AuditRun, Delivery, Event, IdempotencyKey, Outbox
+from apps.core.models import AuditRun, Event, HandlerRun, IdempotencyKey, Outbox
 from apps.core.tasks import run_audit
 from apps.orders.models import Order
 from tests.factories.accounts import make_user
@@ -31,16 +31,16 @@ def violations(invariant: str, **later: float) -> list[dict[str, object]]:
 
 
 def make_event() -> Event:
-    return record("test.user.made", subject=make_user(), actor=SYSTEM, changed={})
+    return record("test.user.made", subject=make_user(), actor=SYSTEM, changes={})
 
 
-def make_delivery(**fields: Any) -> Delivery:
-    return Delivery.objects.create(
+def make_handler_run(**fields: Any) -> HandlerRun:
+    return HandlerRun.objects.create(
         event=make_event(), handler="x", queue="events", **{"created_at": clock.now(), **fields}
     )
 
 
-def test_an_empty_house_is_in_order(reference_data: None) -> None:
+def test_empty_shop_violates_no_invariant(reference_data: None) -> None:
     report = audit.run(now=clock.now())
 
     assert [(result.invariant.id, result.rows, result.error) for result in report.failing] == []
@@ -53,7 +53,7 @@ def test_every_invariant_has_its_own_id_and_name() -> None:
     assert len({one.id for one in every}) == len({one.name for one in every}) == len(every)
 
 
-class TestInvariantsFindWhatIsPlanted:
+class TestInvariantsFindViolations:
     def test_a_gap_in_the_events_of_a_subject(self) -> None:
         event = make_event()
         with pgtrigger.ignore("core.Event:frozen"):
@@ -61,7 +61,7 @@ class TestInvariantsFindWhatIsPlanted:
 
         assert [row["subject_id"] for row in violations("INV-37")] == [event.subject_id]
 
-    def test_a_row_that_changed_without_its_news(self, reference_data: None) -> None:
+    def test_row_that_changed_without_an_event(self, reference_data: None) -> None:
         make_registration()
         first, second, third = (make_order(make_user()) for _ in range(3))
         assert violations("INV-37b") == []
@@ -70,37 +70,37 @@ class TestInvariantsFindWhatIsPlanted:
         Order.objects.filter(pk=second.pk).update(version=2)
 
         rows = violations("INV-37b")
-        assert {(row["kind"], row["id"], row["version"], row["told_version"], row["status"]) for row in rows} == {
+        assert {(row["kind"], row["id"], row["version"], row["recorded_version"], row["status"]) for row in rows} == {
             ("orders.order", first.pk, 1, 1, "expired"),
             ("orders.order", second.pk, 2, 1, "pending_payment"),
         }
         assert third.pk not in {row["id"] for row in rows}
 
-    def test_news_of_a_row_that_is_not_there(self) -> None:
+    def test_event_of_a_row_that_does_not_exist(self) -> None:
         event = make_event()
         with pgtrigger.ignore("core.Event:frozen"):
             Event.objects.filter(pk=event.pk).update(subject_type="orders.order")
 
         assert ("orders.order", event.subject_id, None, 1) in [
-            (row["kind"], row["id"], row["version"], row["told_version"]) for row in violations("INV-37b")
+            (row["kind"], row["id"], row["version"], row["recorded_version"]) for row in violations("INV-37b")
         ]
 
-    def test_news_that_nobody_carries(self) -> None:
+    def test_event_that_stays_in_the_outbox(self) -> None:
         event = make_event()
 
         assert violations("INV-38") == []
         assert [row["id"] for row in violations("INV-38", minutes=11)] == [event.pk]
 
-    def test_a_delivery_that_hangs(self) -> None:
-        delivery = Delivery.objects.create(
+    def test_handler_run_that_stays_open(self) -> None:
+        handler_run = HandlerRun.objects.create(
             event=make_event(), handler="x", queue="events", created_at=clock.now(), send_after=clock.now()
         )
         Outbox.objects.all().delete()
 
-        assert [row["id"] for row in violations("news_travels", minutes=11)] == [delivery.pk]
+        assert [row["id"] for row in violations("events_are_handled", minutes=11)] == [handler_run.pk]
 
-    def test_a_delivery_parked_for_more_than_a_day(self) -> None:
-        Delivery.objects.create(
+    def test_handler_run_parked_for_more_than_a_day(self) -> None:
+        HandlerRun.objects.create(
             event=make_event(),
             handler="x",
             queue="events",
@@ -112,37 +112,37 @@ class TestInvariantsFindWhatIsPlanted:
         assert violations("INV-38b") == []
         assert [row["handler"] for row in violations("INV-38b", days=1, seconds=1)] == ["x"]
 
-    def test_a_delivery_that_is_neither_sent_nor_to_be_sent(self) -> None:
-        delivery = make_delivery(sent_at=clock.now())
+    def test_handler_run_that_is_neither_sent_nor_scheduled(self) -> None:
+        handler_run = make_handler_run(sent_at=clock.now())
         assert violations("INV-38c") == []
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute("ALTER TABLE core_delivery DROP CONSTRAINT delivery_is_sent_or_to_be_sent")
-        Delivery.objects.update(sent_at=None)
+            cursor.execute("ALTER TABLE core_handlerrun DROP CONSTRAINT handler_run_is_sent_or_scheduled")
+        HandlerRun.objects.update(sent_at=None)
 
-        assert [row["id"] for row in violations("INV-38c")] == [delivery.pk]
+        assert [row["id"] for row in violations("INV-38c")] == [handler_run.pk]
 
     def test_a_hint_that_is_sent_again_and_again(self) -> None:
         now = clock.now()
-        delivery = make_delivery(created_at=now, sent_at=now + timedelta(seconds=630), resends=3)
+        handler_run = make_handler_run(created_at=now, sent_at=now + timedelta(seconds=630), resends=3)
         assert violations("INV-38d") == []
-        Delivery.objects.update(sent_at=now + timedelta(seconds=629))
+        HandlerRun.objects.update(sent_at=now + timedelta(seconds=629))
 
-        assert [(row["id"], row["resends"]) for row in violations("INV-38d")] == [(delivery.pk, 3)]
+        assert [(row["id"], row["resends"]) for row in violations("INV-38d")] == [(handler_run.pk, 3)]
 
-        Delivery.objects.update(started_at=now, send_after=now)
+        HandlerRun.objects.update(started_at=now, send_after=now)
         assert violations("INV-38d") == []
 
-    def test_a_delivery_made_twice(self) -> None:
+    def test_second_handler_run_for_an_event_and_handler(self) -> None:
         event = make_event()
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE core_delivery DROP CONSTRAINT one_delivery_per_event_and_handler")
+            cursor.execute("ALTER TABLE core_handlerrun DROP CONSTRAINT one_handler_run_per_event_and_handler")
         for _ in range(2):
-            Delivery.objects.create(
+            HandlerRun.objects.create(
                 event=event, handler="x", queue="events", created_at=clock.now(), send_after=clock.now()
             )
 
-        assert [(row["event_id"], row["deliveries"]) for row in violations("INV-39")] == [(event.pk, 2)]
+        assert [(row["event_id"], row["handler_runs"]) for row in violations("INV-39")] == [(event.pk, 2)]
 
     def test_an_idempotency_key_without_an_answer(self) -> None:
         key = IdempotencyKey.objects.create(
@@ -207,13 +207,13 @@ class TestCommand:
 
         assert "INV-37    events_are_dense" in out.getvalue()
 
-    def test_a_name_that_is_none_is_a_clear_error(self) -> None:
+    def test_unknown_name_is_an_error(self) -> None:
         with pytest.raises(CommandError, match="There is no invariant called INV-0.") as refused:
             call_command("audit", "--only", "INV-0")
 
         assert refused.value.returncode == 2
 
-    def test_says_in_json_that_a_name_is_none(self) -> None:
+    def test_unknown_name_is_an_error_in_json(self) -> None:
         out = StringIO()
         with pytest.raises(CommandError):
             call_command("audit", "--only", "INV-0", "--json", stdout=out)
@@ -363,14 +363,14 @@ def test_all_checks_read_one_snapshot_and_may_take_their_time(monkeypatch: pytes
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_clock_starts_no_second_audit_beside_one_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_schedule_starts_no_second_audit_while_one_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def look(_cursor: Any, _now: datetime) -> list[dict[str, object]]:
-        second = threading.Thread(target=run_by_the_clock)
+        second = threading.Thread(target=run_on_schedule)
         second.start()
         second.join(60)
         return []
 
-    def run_by_the_clock() -> None:
+    def run_on_schedule() -> None:
         run_audit()
         connection.close()
 
@@ -384,18 +384,18 @@ def test_the_clock_starts_no_second_audit_beside_one_that_takes_long(monkeypatch
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_operator_need_not_wait_for_the_clocks_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operator_can_audit_while_the_scheduled_audit_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     reports: list[audit.Report | None] = []
 
     def look(_cursor: Any, _now: datetime) -> list[dict[str, object]]:
         if not reports:
             reports.append(None)
-            operator = threading.Thread(target=run_by_hand)
+            operator = threading.Thread(target=run_manually)
             operator.start()
             operator.join(60)
         return []
 
-    def run_by_hand() -> None:
+    def run_manually() -> None:
         reports.append(audit.run(now=clock.now()))
         connection.close()
 

@@ -1,4 +1,4 @@
-"""A backlog of thousands of deliveries: what one start costs, and what is sent again."""
+"""A backlog of thousands of handler runs: what one start costs, and what is sent again."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from apps.core import clock, relay
 from apps.core.events import SYSTEM, record
 from apps.core.management import relay_loop
-from apps.core.models import Delivery, Event
+from apps.core.models import Event, HandlerRun
 from apps.core.tasks import count_hints
 from tests.factories.accounts import make_user
 from tests.support.broker import Broker
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TYPE = "test.user.made"
 
 _ADD = """
-    INSERT INTO core_delivery (id, event_id, handler, queue, created_at, sent_at, send_after, starts, done_at, last_error)
+    INSERT INTO core_handlerrun (id, event_id, handler, queue, created_at, sent_at, send_after, starts, done_at, last_error)
     SELECT gen_random_uuid(), %(event)s, %(name)s || n, 'events', %(now)s, %(now)s, %(due)s, 0, %(done)s, ''
     FROM generate_series(1, %(count)s) AS n RETURNING id
 """
@@ -32,10 +32,10 @@ _ADD = """
 
 def make_event() -> Event:
     with transaction.atomic():
-        return record(TYPE, subject=make_user(), actor=SYSTEM, changed={})
+        return record(TYPE, subject=make_user(), actor=SYSTEM, changes={})
 
 
-def add_deliveries(
+def add_handler_runs(
     event: Event, count: int, *, name: str, done: datetime | None = None, is_sent: bool = False
 ) -> list[UUID]:
     now = clock.now()
@@ -50,29 +50,29 @@ def add_deliveries(
 class TestStart:
     """The planner believes that nothing is open: its statistics are those of a quiet day."""
 
-    def test_a_start_reads_its_own_delivery_alone(self) -> None:
+    def test_start_reads_only_its_own_run(self) -> None:
         event = make_event()
-        add_deliveries(event, 20_000, name="done", done=clock.now())
-        with kept_statistics(Delivery):
-            waiting = add_deliveries(event, 6_000, name="open")
+        add_handler_runs(event, 20_000, name="done", done=clock.now())
+        with kept_statistics(HandlerRun):
+            waiting = add_handler_runs(event, 6_000, name="open")
 
-            read = count_rows_read(Delivery, lambda: relay._start(waiting[3_000], now=clock.now()))
+            read = count_rows_read(HandlerRun, lambda: relay._start(waiting[3_000], now=clock.now()))
 
-        assert Delivery.objects.get(pk=waiting[3_000]).starts == 1
+        assert HandlerRun.objects.get(pk=waiting[3_000]).starts == 1
         assert read <= 4
 
 
-class TestTakeLost:
-    def test_a_look_at_a_queue_that_moves_reads_a_few_of_its_hints(self) -> None:
+class TestClaimLost:
+    def test_sweep_of_a_moving_queue_reads_few_hints(self) -> None:
         event = make_event()
         now = clock.now()
-        add_deliveries(event, 20_000, name="done", done=now)
-        with kept_statistics(Delivery):
-            waiting = add_deliveries(event, 6_000, name="open", is_sent=True)
+        add_handler_runs(event, 20_000, name="done", done=now)
+        with kept_statistics(HandlerRun):
+            waiting = add_handler_runs(event, 6_000, name="open", is_sent=True)
             later = now + timedelta(minutes=10)
             relay._start(waiting[0], now=later)
 
-            read = count_rows_read(Delivery, lambda: relay.claim_lost(now=later, count_hints=unasked))
+            read = count_rows_read(HandlerRun, lambda: relay.claim_lost(now=later, count_hints=unasked))
 
         assert read <= 10
 
@@ -93,18 +93,20 @@ class Day:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = clock.now()
         monkeypatch.setattr(clock, "now", lambda: self.now)
-        monkeypatch.setattr(relay, "routes", lambda: {TYPE: (self.route,)})
-        monkeypatch.setattr(relay, "_route_named", lambda name: self.route)
-        self.route = relay.Route(name="apps.orders.handlers.one", queue="events", call=self.hear, is_outside=False)
-        self.heard: list[UUID] = []
+        monkeypatch.setattr(relay, "get_subscriptions", lambda: {TYPE: (self.subscription,)})
+        monkeypatch.setattr(relay, "_find_subscription", lambda name: self.subscription)
+        self.subscription = relay.Subscription(
+            name="apps.orders.handlers.one", queue="events", call=self.handle, calls_external=False
+        )
+        self.handled: list[UUID] = []
 
-    def hear(self, *, event: Event, now: datetime) -> None:
-        self.heard.append(event.pk)
+    def handle(self, *, event: Event, now: datetime) -> None:
+        self.handled.append(event.pk)
 
     def look(self) -> None:
         call_command("relay", once=True)
 
-    def happen(self, count: int) -> None:
+    def record_events(self, count: int) -> None:
         for _ in range(count):
             make_event()
         self.look()
@@ -125,34 +127,34 @@ class TestResend:
     COUNT = 60
 
     def test_what_waits_for_a_worker_is_sent_once(self, day: Day, broker: Broker) -> None:
-        day.happen(self.COUNT)
+        day.record_events(self.COUNT)
 
         day.pass_time(3600, step=30)
 
         assert broker.count("events") == self.COUNT
 
     def test_a_slow_worker_gets_each_hint_once(self, day: Day, broker: Broker) -> None:
-        day.happen(self.COUNT)
+        day.record_events(self.COUNT)
         worked_off: list[int] = []
 
-        day.pass_time(600, lambda: worked_off.append(broker.work_off("events", 1)))
+        day.pass_time(600, lambda: worked_off.append(broker.consume("events", 1)))
 
-        assert (sum(worked_off), len(day.heard), len(set(day.heard))) == (60, 60, 60)
+        assert (sum(worked_off), len(day.handled), len(set(day.handled))) == (60, 60, 60)
         assert broker.count("events") == 0
-        assert not Delivery.objects.filter(done_at__isnull=True).exists()
+        assert not HandlerRun.objects.filter(done_at__isnull=True).exists()
 
     def test_a_worker_that_takes_two_minutes_for_each_gets_each_hint_once(self, day: Day, broker: Broker) -> None:
-        day.happen(10)
+        day.record_events(10)
         worked_off = 0
 
         for _ in range(10):
             day.pass_time(120)
-            worked_off += broker.work_off("events", 1)
+            worked_off += broker.consume("events", 1)
 
-        assert (worked_off, len(set(day.heard)), broker.count("events")) == (10, 10, 0)
+        assert (worked_off, len(set(day.handled)), broker.count("events")) == (10, 10, 0)
 
     def test_what_an_emptied_broker_lost_is_sent_again_once(self, day: Day, broker: Broker) -> None:
-        day.happen(self.COUNT)
+        day.record_events(self.COUNT)
         broker.client.flushdb()
 
         day.pass_time(80)
@@ -160,24 +162,24 @@ class TestResend:
         day.pass_time(3600, step=30)
 
         assert broker.count("events") == self.COUNT
-        assert broker.work_off("events", 1_000) == self.COUNT
-        assert len(set(day.heard)) == self.COUNT
+        assert broker.consume("events", 1_000) == self.COUNT
+        assert len(set(day.handled)) == self.COUNT
 
-    def test_what_was_lost_under_way_is_sent_again_and_the_rest_is_not(self, day: Day, broker: Broker) -> None:
-        day.happen(self.COUNT)
+    def test_only_lost_hints_are_sent_again(self, day: Day, broker: Broker) -> None:
+        day.record_events(self.COUNT)
         for _ in range(7):
             broker.client.rpop("events")
         day.pass_time(60)
-        day.happen(self.COUNT)
+        day.record_events(self.COUNT)
         worked_off: list[int] = []
 
-        day.pass_time(1500, lambda: worked_off.append(broker.work_off("events", 1)))
+        day.pass_time(1500, lambda: worked_off.append(broker.consume("events", 1)))
 
-        assert len(set(day.heard)) == 2 * self.COUNT
+        assert len(set(day.handled)) == 2 * self.COUNT
         assert sum(worked_off) == 2 * self.COUNT
 
     def test_the_wait_doubles_with_each_resend(self, day: Day, broker: Broker) -> None:
-        day.happen(1)
+        day.record_events(1)
         started, sent = day.now, []
 
         def lose() -> None:
@@ -190,7 +192,7 @@ class TestResend:
             lose()
 
         assert sent == [0, 90, 270, 630, 1350, 2790, 5670, 8550, 11430]
-        assert Delivery.objects.get().resends == 8
+        assert HandlerRun.objects.get().resends == 8
 
     def test_the_broker_is_asked_also_before_anything_was_sent(self, broker: Broker) -> None:
         assert count_hints("events") == 0
@@ -198,21 +200,21 @@ class TestResend:
     def test_a_broker_that_does_not_answer_is_sent_nothing_again(
         self, day: Day, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        day.happen(3)
+        day.record_events(3)
         later = day.now + timedelta(hours=1)
 
         assert relay.claim_lost(now=later, count_hints=lambda queue: None) == []
         assert len(relay.claim_lost(now=later, count_hints=lambda queue: 1)) == 2
 
-    def test_what_the_broker_did_not_take_is_sent_with_the_next_look(
+    def test_hint_that_the_broker_refused_is_sent_with_the_next_sweep(
         self, day: Day, broker: Broker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse(delivery: Delivery) -> None:
+        def refuse(handler_run: HandlerRun) -> None:
             raise redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
 
         with monkeypatch.context() as full:
-            full.setattr(relay_loop, "send", refuse)
-            day.happen(3)
+            full.setattr(relay_loop, "send_hint", refuse)
+            day.record_events(3)
         assert broker.count("events") == 0
 
         day.pass_time(10)

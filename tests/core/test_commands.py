@@ -89,13 +89,13 @@ class TestCouldNotRun:
         assert "--nope" in json.loads(ended.stdout)["error"]["message"]
 
     def test_a_wrong_environment_is_2_in_json_that_says_what_is_wrong(self) -> None:
-        ended = manage("audit", "--json", CODES_PER_DAY="many", PORT="x")
+        ended = manage("audit", "--json", OTP_REQUESTS_PER_DAY="many", PORT="x")
 
         assert ended.returncode == 2
         assert json.loads(ended.stdout) == {
             "error": {"code": "bad_settings", "message": " ".join(ended.stderr.splitlines())}
         }
-        assert ended.stderr.startswith("CODES_PER_DAY must be a whole number")
+        assert ended.stderr.startswith("OTP_REQUESTS_PER_DAY must be a whole number")
 
     @pytest.mark.parametrize("arguments", [["nosuch"], ["nosuch", "--help"], ["help", "nosuch"]], ids=" ".join)
     def test_an_unknown_command_is_2_in_valid_json(self, arguments: list[str]) -> None:
@@ -168,7 +168,7 @@ class TestCouldNotRun:
             "message": "The database broke off: server closed the connection unexpectedly",
         }
 
-    def test_a_fault_of_ours_is_not_taken_for_a_difference(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_internal_error_is_not_reported_as_a_difference(self, capsys: pytest.CaptureFixture[str]) -> None:
         class Faulty(OperatorCommand):
             def add_arguments(self, parser: CommandParser) -> None:
                 parser.add_argument("--json", action="store_true", dest="as_json")
@@ -232,7 +232,7 @@ class TestCouldNotRun:
 
 
 class TestHelp:
-    def test_every_command_of_ours_is_an_operators(self) -> None:
+    def test_every_command_is_an_operator_command(self) -> None:
         ours = {name for name, app in get_commands().items() if app.startswith("apps.") or app == "devtools"}
 
         assert set(command_help.find_commands()) == ours

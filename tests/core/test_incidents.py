@@ -80,7 +80,7 @@ class TestResolveIncident:
         report()
         incidents.resolve_incident(kind=KIND, key="razorpay", now=clock.now())
 
-        relay.take_outbox(now=clock.now())
+        relay.claim_outbox(now=clock.now())
 
         assert Outbox.objects.count() == 0
 

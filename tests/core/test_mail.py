@@ -12,7 +12,7 @@ import pytest
 from django.core.mail import EmailMessage, get_connection
 
 from apps.core import mail
-from apps.notifications.gateways import Fate
+from apps.notifications.gateways import SendResult
 from apps.notifications.gateways import mail as notifications_mail
 
 GREETING = b"220 mail.example ready\r\n"
@@ -79,7 +79,7 @@ class TestEmailBackend:
             recipient="c@d.example", subject="Hello", text="Hello", html="<p>Hello</p>", message_id="<1@b.example>"
         )
 
-        assert outcome.fate is Fate.NOT_NOW
+        assert outcome.result is SendResult.TEMPORARY_FAILURE
 
     def test_it_is_what_every_address_by_smtp_uses(self) -> None:
         from config.settings import base

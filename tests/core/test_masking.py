@@ -17,7 +17,7 @@ from apps.core.masking import mask, mask_in_data, mask_in_page, mask_in_text
         ("asha.rao@buyers.example", "a***@buyers.example"),
     ],
 )
-def test_a_contact_keeps_what_tells_it_from_others(contact: str, masked: str) -> None:
+def test_contact_keeps_its_distinguishing_characters(contact: str, masked: str) -> None:
     assert mask(contact) == masked
 
 
@@ -67,7 +67,7 @@ def test_data_are_masked_but_for_references_and_what_is_ones_own() -> None:
     }  # fmt: skip
 
 
-def test_a_page_is_masked_where_it_shows_and_not_where_it_works() -> None:
+def test_page_is_masked_in_text_and_not_in_forms_and_links() -> None:
     page = (
         '<title>+919876512345</title><a href="?q=9876512345" title="asha@buyers.example">asha@buyers.example</a>'
         '<input value="+919876512345"><textarea>9876512345</textarea><script>let a = "9876512345"</script>me@shop.example'

@@ -40,7 +40,7 @@ class TestRequestBodyMiddleware:
             ({"HTTP_TRANSFER_ENCODING": "chunked"}, 411, "length_required"),
             ({"CONTENT_LENGTH": "1048577"}, 413, "body_too_large"),
             ({"CONTENT_LENGTH": "9" * 5_000}, 413, "body_too_large"),
-            ({"wsgi.input": FailedBody()}, 400, "body_broke_off"),
+            ({"wsgi.input": FailedBody()}, 400, "body_incomplete"),
         ],
     )
     def test_no_view_is_called_for_a_body_that_is_refused(self, meta: dict[str, Any], status: int, code: str) -> None:

@@ -42,7 +42,7 @@ class TestAllocate:
     def test_a_tie_goes_to_the_earlier_part(self) -> None:
         assert money.allocate(1, [1, 1]) == [1, 0]
 
-    def test_nothing_can_be_laid_on_nothing(self) -> None:
+    def test_allocating_over_zero_weights_is_refused(self) -> None:
         assert money.allocate(0, [0, 0]) == [0, 0]
         with pytest.raises(ValueError, match="nothing to allocate"):
             money.allocate(1, [0, 0])

@@ -11,14 +11,14 @@ import pytest
 
 from apps.core import pdf
 from apps.core.pdf import compiler, printable
-from tests.support.documents import a_document
+from tests.support.documents import build_document_data
 from tests.support.pdf_text import attachments_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = "invoicing/documents/invoice.typ"
 DATA = """
 import json, os, sys
-from tests.support.documents import a_document
+from tests.support.documents import build_document_data
 from apps.core import pdf
 from apps.core.pdf import compiler
 """
@@ -43,10 +43,10 @@ class TestPrintable:
         ["", "Handloom kurta", "महात्मा गांधी मार्ग", "தமிழ்நாடு", "క్‌ష", "₹1,179.00 · é – “x” …", "र्‍य"],
     )
     def test_what_can_be_shown_stays(self, text: str) -> None:
-        printer = printable.Printer()
+        sanitizer = printable.TextSanitizer()
 
-        assert printer.clean(text) == text
-        assert printer.replaced == set()
+        assert sanitizer.clean(text) == text
+        assert sanitizer.replaced == set()
 
     @pytest.mark.parametrize(
         ("text", "shown", "replaced"),
@@ -64,13 +64,13 @@ class TestPrintable:
         ],
     )
     def test_what_cannot_be_shown_is_left_out_or_replaced(self, text: str, shown: str, replaced: set[str]) -> None:
-        printer = printable.Printer()
+        sanitizer = printable.TextSanitizer()
 
-        assert printer.clean(text) == shown
-        assert printer.replaced == replaced
+        assert sanitizer.clean(text) == shown
+        assert sanitizer.replaced == replaced
 
     def test_long_words_may_break_but_never_within_a_letter(self) -> None:
-        clean = printable.Printer().clean
+        clean = printable.TextSanitizer().clean
 
         assert clean("x" * 24) == "x" * 24
         assert clean("x" * 25) == "\u200b".join(["x" * 8, "x" * 8, "x" * 8, "x"])
@@ -81,7 +81,7 @@ class TestPrintable:
     def test_keys_numbers_and_shapes_stay(self) -> None:
         value = {"a😀": [1, 2.5, None, True, ("x😀", {"b": "y"})]}
 
-        assert printable.Printer().clean(value) == {"a😀": [1, 2.5, None, True, ["x■", {"b": "y"}]]}
+        assert printable.TextSanitizer().clean(value) == {"a😀": [1, 2.5, None, True, ["x■", {"b": "y"}]]}
 
     def test_all_faces_of_a_family_have_the_same_letters(self) -> None:
         for regular in printable.FONTS.glob("*-Regular.ttf"):
@@ -107,7 +107,7 @@ class TestPrintable:
 
 class TestRender:
     def test_replaced_letters_are_logged_by_code_alone(self, caplog: pytest.LogCaptureFixture) -> None:
-        pdf.render(PAGE, {**a_document(), "payment_reference": "secret 😀"})
+        pdf.render(PAGE, {**build_document_data(), "payment_reference": "secret 😀"})
 
         assert "document_characters_replaced" in caplog.text
         assert "U+1F600" in caplog.text
@@ -116,9 +116,9 @@ class TestRender:
     def test_an_unprintable_letter_costs_pdf_a_and_not_the_document(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(printable.Printer, "clean", lambda self, value: value)
+        monkeypatch.setattr(printable.TextSanitizer, "clean", lambda self, value: value)
 
-        content = pdf.render(PAGE, {**a_document(), "payment_reference": "secret😀secret"})
+        content = pdf.render(PAGE, {**build_document_data(), "payment_reference": "secret😀secret"})
 
         assert content.startswith(b"%PDF-")
         assert b"<pdfaid:part>" not in content
@@ -130,12 +130,14 @@ class TestRender:
         with pytest.raises(RuntimeError):
             pdf.render(PAGE, {"date": "2026-11-21"})
 
-    def test_threads_take_turns(self) -> None:
-        expected = {number: pdf.render(PAGE, a_document(number)) for number in ("INV260000001", "INV260000002")}
+    def test_threads_render_one_at_a_time(self) -> None:
+        expected = {
+            number: pdf.render(PAGE, build_document_data(number)) for number in ("INV260000001", "INV260000002")
+        }
         found: list[bool] = []
 
         def work(number: str) -> None:
-            found.extend(pdf.render(PAGE, a_document(number)) == expected[number] for _ in range(8))
+            found.extend(pdf.render(PAGE, build_document_data(number)) == expected[number] for _ in range(8))
 
         threads = [threading.Thread(target=work, args=(number,)) for number in expected for _ in range(2)]
         for thread in threads:
@@ -161,7 +163,7 @@ class TestProcesses:
             DATA + "compiler.make_compiler()\n"
             "child = os.fork()\n"
             "if not child:\n"
-            "    os._exit(0 if pdf.render('invoicing/documents/invoice.typ', a_document()).startswith(b'%PDF-') else 3)\n"
+            "    os._exit(0 if pdf.render('invoicing/documents/invoice.typ', build_document_data()).startswith(b'%PDF-') else 3)\n"
             "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
         )
 
@@ -170,15 +172,15 @@ class TestProcesses:
     def test_a_child_of_a_process_that_has_rendered_gets_an_error_and_does_not_wait(self) -> None:
         result = run(
             DATA + "page = 'invoicing/documents/invoice.typ'\n"
-            "pdf.render(page, a_document())\n"
+            "pdf.render(page, build_document_data())\n"
             "child = os.fork()\n"
             "if not child:\n"
             "    try:\n"
-            "        pdf.render(page, a_document())\n"
+            "        pdf.render(page, build_document_data())\n"
             "    except pdf.ForkedAfterRendering:\n"
             "        os._exit(7)\n"
             "    os._exit(3)\n"
-            "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pdf.render(page, a_document())[:5].decode())"
+            "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pdf.render(page, build_document_data())[:5].decode())"
         )
 
         assert result.stdout.split() == ["7", "%PDF-"], result.stderr
@@ -187,7 +189,7 @@ class TestProcesses:
         program = DATA + (
             "import hashlib\n"
             "for number in ('INV260000009', 'INV260000001'):\n"
-            "    content = pdf.render('invoicing/documents/invoice.typ', a_document(number))\n"
+            "    content = pdf.render('invoicing/documents/invoice.typ', build_document_data(number))\n"
             "print(hashlib.sha256(content).hexdigest())"
         )
         hashes = {run(program).stdout.strip() for _ in range(2)}
@@ -205,6 +207,6 @@ def test_fonts_come_with_their_licence() -> None:
 
 
 def test_data_are_attached_as_they_are() -> None:
-    attached = attachments_of(pdf.render(PAGE, {**a_document(), "payment_reference": "😀 \u202eabc"}))
+    attached = attachments_of(pdf.render(PAGE, {**build_document_data(), "payment_reference": "😀 \u202eabc"}))
 
     assert json.loads(attached["document.json"])["payment_reference"] == "😀 \u202eabc"

@@ -41,7 +41,7 @@ def rename(client: APIClient, name: str) -> Any:
     return client.patch(ME, {"name": name}, format="json", headers={"If-Match": "*"})
 
 
-class TestCheckWrites:
+class TestCheckWriteLimit:
     @override_settings(CUSTOMER_WRITES_PER_MINUTE=3)
     def test_refuses_one_more_and_changes_nothing(self, owner: Any, client_of: ClientOf, clock: Any) -> None:
         client = client_of(owner)
@@ -117,7 +117,7 @@ class TestCheckWrites:
         assert Address.objects.filter(user=owner).count() == 1
 
     @override_settings(CUSTOMER_WRITES_PER_MINUTE=0)
-    def test_without_redis_everything_is_let_through_and_redis_left_alone(
+    def test_without_redis_requests_pass_and_redis_is_not_retried(
         self, owner: Any, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked = []
@@ -145,7 +145,7 @@ def test_of_parallel_requests_no_two_take_the_last_place() -> None:
 
     def take() -> int:
         start.wait(timeout=60)
-        return rate_limits._take_place(name, most=7, now=NOW)
+        return rate_limits._take_slot(name, most=7, now=NOW)
 
     with ThreadPoolExecutor(20) as pool:
         waits = [job.result() for job in [pool.submit(take) for _ in range(20)]]
@@ -154,7 +154,7 @@ def test_of_parallel_requests_no_two_take_the_last_place() -> None:
 
 
 @pytest.mark.race
-def test_control_counting_and_taking_apart_lets_too_many_through() -> None:
+def test_control_counting_and_adding_separately_lets_too_many_through() -> None:
     name, both_have_read = f"writes:{uuid4()}", threading.Barrier(20)
     client = cache.client.get_client(write=True)  # type: ignore[attr-defined]
 

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 from structlog.testing import capture_logs
 
 
-def test_livez_asks_nobody() -> None:
+def test_livez_queries_nothing() -> None:
     response = Client().get("/livez")
 
     assert (response.status_code, response.content) == (200, b"ok\n")
@@ -60,7 +60,7 @@ TOKEN = "the token of operators, which protects nothing here"
 
 
 @pytest.mark.django_db
-class TestOperators:
+class TestMetricsToken:
     """What `/metrics` and `/readyz` tell, and whom."""
 
     @pytest.fixture
@@ -70,7 +70,7 @@ class TestOperators:
     @pytest.mark.parametrize(
         "sent", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Token {TOKEN}", TOKEN, "Bearer ü"]
     )
-    def test_strangers_learn_whether_it_is_ready_and_no_more(self, guarded: None, sent: str) -> None:
+    def test_without_the_token_readyz_shows_only_its_status(self, guarded: None, sent: str) -> None:
         headers = {"Authorization": sent} if sent else {}
 
         ready, metrics = Client().get("/readyz", headers=headers), Client().get("/metrics", headers=headers)
@@ -94,7 +94,7 @@ class TestOperators:
             assert Client().get("/metrics", headers=headers).status_code == 401
             assert Client().get("/readyz", headers=headers).json() == {"status": "ready"}
 
-    def test_a_wrong_token_leaves_a_security_line(self, guarded: None) -> None:
+    def test_wrong_token_is_logged_as_a_security_event(self, guarded: None) -> None:
         with capture_logs() as lines:
             Client().get("/metrics", headers={"Authorization": "Bearer wrong"}, REMOTE_ADDR="198.51.100.9")
 
@@ -129,7 +129,7 @@ class TestEveryAnswer:
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError("secret detail")
 
-        monkeypatch.setattr(views.relay, "backlog", fail)
+        monkeypatch.setattr(views.relay, "measure_backlog", fail)
         response = Client(raise_request_exception=False).get("/metrics")
 
         assert response.status_code == 500
@@ -164,7 +164,7 @@ class TestEveryAnswer:
         assert (response.status_code, response["Content-Type"]) == (200, kind)
         assert response.content.startswith(b"{" if "json" in kind else b"openapi: 3.1.0")
 
-    def test_options_is_no_way_to_a_500(self, owner: Any, client_of: Callable[[Any], APIClient]) -> None:
+    def test_options_is_not_a_500(self, owner: Any, client_of: Callable[[Any], APIClient]) -> None:
         client = client_of(owner)
         client.raise_request_exception = False
 
@@ -173,7 +173,7 @@ class TestEveryAnswer:
         assert (response.status_code, response.json()["error"]["code"]) == (405, "method_not_allowed")
         assert not [name for name in response.headers if name.lower().startswith("access-control-")]
 
-    def test_the_log_line_looks_nobody_up(self) -> None:
+    def test_request_log_queries_no_user(self) -> None:
         # A cookie that holds NUL in octal: looking its session up would fail.
         client = Client(raise_request_exception=False)
 

@@ -13,9 +13,9 @@ import requests
 
 from devtools import demo
 from devtools.demo import evidence
-from devtools.demo.client import Api, Narrator, StepFailed
-from devtools.demo.refunds import MoneyBack
-from devtools.demo.story import Story
+from devtools.demo.client import Api, StepFailed, StepReporter
+from devtools.demo.refunds import RefundScenario
+from devtools.demo.story import OrderScenario
 from devtools.embedded import Servers
 from devtools.environment import Ports
 from devtools.processes import ProcessFailed, Stack
@@ -29,7 +29,7 @@ def stack(tmp_path: Path) -> Stack:
     stack.log_of("web").write_text('{"event": "started", "level": "info"}\n{"event": "late", "level": "info"}\n')
     stack.log_of("relay").write_text("")
     stack.log_of("worker").write_text(
-        json.dumps({"event": "delivery_failed", "level": "warning", "exception": "Traceback\nRuntimeError: no ink"})
+        json.dumps({"event": "handler_run_failed", "level": "warning", "exception": "Traceback\nRuntimeError: no ink"})
         + '\n{"event": "delivery_done", "level": "info"}\nWarm shutdown\n'
     )
     return stack
@@ -45,28 +45,28 @@ def stack(tmp_path: Path) -> Stack:
     ],
 )
 def test_whatever_goes_wrong_in_a_step_names_it(trouble: Exception, where: str | None) -> None:
-    with pytest.raises(StepFailed) as failed, Narrator().step("place the order"):
+    with pytest.raises(StepFailed) as failed, StepReporter().step("place the order"):
         raise trouble
 
     assert (failed.value.step, failed.value.where) == ("place the order", where)
 
 
-def test_what_a_worker_left_undone_is_looked_for_in_relay_and_worker(stack: Stack) -> None:
-    shown = demo._logs_that_matter(StepFailed("no invoice", where="worker"), stack.servers, stack)
+def test_step_of_a_worker_shows_the_logs_of_relay_and_worker(stack: Stack) -> None:
+    shown = demo._collect_logs(StepFailed("no invoice", where="worker"), stack.servers, stack)
 
     assert "relay.log:\n(nothing)" in shown
-    assert 'worker.log:\n{"event": "delivery_failed", "level": "warning"}\nTraceback\nRuntimeError: no ink' in shown
+    assert 'worker.log:\n{"event": "handler_run_failed", "level": "warning"}\nTraceback\nRuntimeError: no ink' in shown
     assert "delivery_done" not in shown
 
 
 def test_a_log_without_errors_is_shown_from_its_end(stack: Stack) -> None:
-    assert stack.complaints("web", 1).endswith('web.log:\n{"event": "late", "level": "info"}')
+    assert stack.error_lines("web", 1).endswith('web.log:\n{"event": "late", "level": "info"}')
 
 
 def test_a_process_that_died_is_named_first(stack: Stack) -> None:
     stack.servers.ended["relay"] = 3
 
-    shown = demo._logs_that_matter(StepFailed("no SMS", where="worker"), stack.servers, stack)
+    shown = demo._collect_logs(StepFailed("no SMS", where="worker"), stack.servers, stack)
 
     assert shown.startswith("relay ended by itself (exit code 3). ")
     assert "worker.log" not in shown
@@ -85,7 +85,7 @@ def left_behind(data: Path, *, mark: str | None) -> None:
 def test_data_of_the_same_code_that_ended_well_is_kept_and_loses_its_mark(tmp_path: Path) -> None:
     left_behind(tmp_path / "demo", mark="abc 3")
 
-    assert demo.keep_or_forget(tmp_path / "demo", code="abc") == 3
+    assert demo.reuse_or_delete_data(tmp_path / "demo", code="abc") == 3
     assert (tmp_path / "demo/sandbox.json").exists()
     # Should this one fail, the next begins afresh.
     assert not (tmp_path / "demo" / demo.MARK).exists()
@@ -95,12 +95,12 @@ def test_data_of_the_same_code_that_ended_well_is_kept_and_loses_its_mark(tmp_pa
 def test_data_that_may_stand_in_the_way_is_removed(tmp_path: Path, mark: str | None) -> None:
     left_behind(tmp_path / "demo", mark=mark)
 
-    assert demo.keep_or_forget(tmp_path / "demo", code="abc") == 0
+    assert demo.reuse_or_delete_data(tmp_path / "demo", code="abc") == 0
     assert not (tmp_path / "demo").exists()
 
 
 def test_the_first_demonstration_has_nothing_to_keep(tmp_path: Path) -> None:
-    assert demo.keep_or_forget(tmp_path / "demo", code="abc") == 0
+    assert demo.reuse_or_delete_data(tmp_path / "demo", code="abc") == 0
 
 
 def test_data_in_use_is_left_alone(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_data_in_use_is_left_alone(tmp_path: Path) -> None:
     with (tmp_path / "demo/lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
-        assert demo.keep_or_forget(tmp_path / "demo", code="abc") == 0
+        assert demo.reuse_or_delete_data(tmp_path / "demo", code="abc") == 0
         assert (tmp_path / "demo/sandbox.json").exists()
 
 
@@ -121,7 +121,7 @@ def test_data_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("devtools.demo.shutil.rmtree", refuse)
 
     with pytest.raises(StepFailed, match="Remove .*demo by hand") as failed:
-        demo.keep_or_forget(tmp_path / "demo", code="abc")
+        demo.reuse_or_delete_data(tmp_path / "demo", code="abc")
 
     assert (failed.value.step, failed.value.where) == ("make room", "")
 
@@ -129,12 +129,12 @@ def test_data_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytes
 def test_the_code_has_another_hash_when_a_migration_or_the_sandbox_changes(tmp_path: Path) -> None:
     (tmp_path / "apps/orders/migrations").mkdir(parents=True)
     (tmp_path / "sandbox").mkdir()
-    hashes = {demo.code_of(tmp_path)}
+    hashes = {demo.hash_code(tmp_path)}
 
     (tmp_path / "apps/orders/migrations/0001_initial.py").write_text("first")
-    hashes.add(demo.code_of(tmp_path))
+    hashes.add(demo.hash_code(tmp_path))
     (tmp_path / "sandbox/state.py").write_text("second")
-    hashes.add(demo.code_of(tmp_path))
+    hashes.add(demo.hash_code(tmp_path))
 
     assert len(hashes) == 3
 
@@ -158,9 +158,9 @@ class Answers(Api):
 
 
 @pytest.fixture
-def after(tmp_path: Path) -> MoneyBack:
+def after(tmp_path: Path) -> RefundScenario:
     """The second half of a story whose refund and settlement are under way; `customer` and `finance` are still to be given."""
-    told = MoneyBack(Story("http://127.0.0.1:1", "http://127.0.0.1:2", Narrator(), documents=tmp_path))
+    told = RefundScenario(OrderScenario("http://127.0.0.1:1", "http://127.0.0.1:2", StepReporter(), documents=tmp_path))
     told.refund = {"id": "rfnd_1", "amount": 23_800}
     told.settlement = {"id": "stl_1", "amount": 166_793, "fee_amount": 4_607, "tax_amount": 703, "utr": "UTR1"}
     return told
@@ -169,7 +169,7 @@ def after(tmp_path: Path) -> MoneyBack:
 LINES = [{"kind": "payment", "amount": 195_200}, {"kind": "refund", "amount": 23_800}]
 
 
-def test_a_settlement_is_told_in_rupees(after: MoneyBack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settlement_is_reported_in_rupees(after: RefundScenario, capsys: pytest.CaptureFixture[str]) -> None:
     after.finance = Answers(settlements_stl_1_lines=(200, {"data": LINES}))
 
     after._read_settlement()
@@ -181,14 +181,14 @@ def test_a_settlement_is_told_in_rupees(after: MoneyBack, capsys: pytest.Capture
     assert after.utr == "UTR1"
 
 
-def test_a_transfer_that_is_not_the_sum_of_its_lines_ends_the_story(after: MoneyBack) -> None:
+def test_transfer_that_is_not_the_sum_of_its_lines_ends_the_demo(after: RefundScenario) -> None:
     after.finance = Answers(settlements_stl_1_lines=(200, {"data": LINES[:1]}))
 
     with pytest.raises(StepFailed, match="what was transferred should be 190593, not 166793"):
         after._read_settlement()
 
 
-def test_an_open_exception_ends_the_story(after: MoneyBack) -> None:
+def test_open_exception_ends_the_demo(after: RefundScenario) -> None:
     found = [{"reason": "fee_mismatch", "entity_id": "pay_1"}]
     after.finance = Answers(reconciliation_exceptions=(200, {"data": found}))
 
@@ -196,7 +196,7 @@ def test_an_open_exception_ends_the_story(after: MoneyBack) -> None:
         after._see_no_exception()
 
 
-def test_a_refund_that_failed_ends_the_story_at_once(after: MoneyBack) -> None:
+def test_failed_refund_ends_the_demo_at_once(after: RefundScenario) -> None:
     after.customer = Answers(refunds_rfnd_1=(200, {"status": "failed", "error": {"code": "BAD"}}))
 
     with pytest.raises(StepFailed, match="the refund is failed") as failed:
@@ -210,7 +210,7 @@ def test_a_document_that_is_being_made_is_waited_for(status: int, content: bytes
     assert Answers(credit_notes_1_pdf=(status, content)).pdf("/credit-notes/1/pdf") == given
 
 
-def test_a_document_that_is_none_ends_the_story() -> None:
+def test_document_that_is_not_a_pdf_ends_the_demo() -> None:
     with pytest.raises(StepFailed, match="what came is not a PDF"):
         Answers(credit_notes_1_pdf=(200, b"<html>")).pdf("/credit-notes/1/pdf")
 
@@ -230,10 +230,10 @@ def said(monkeypatch: pytest.MonkeyPatch, stdout: str, stderr: str = "") -> None
     monkeypatch.setattr(evidence.subprocess, "run", lambda *_, **__: ended)
 
 
-def test_the_four_proofs_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_four_checks_are_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     said(monkeypatch, json.dumps(WELL))
 
-    assert evidence.prove({}, Narrator()) == 85
+    assert evidence.prove({}, StepReporter()) == 85
 
     told = capsys.readouterr().out
     assert "ledger: ₹5.00 debit and as much credit: the trial balance sums to zero" in told
@@ -249,17 +249,15 @@ def test_the_four_proofs_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         ("reconcile --against-sandbox", {"unanswered": 1}, "sandbox does not find all well"),
     ],
 )
-def test_a_proof_that_fails_ends_the_demonstration(
-    monkeypatch: pytest.MonkeyPatch, command: str, report: Any, sentence: str
-) -> None:
+def test_failed_check_ends_the_demo(monkeypatch: pytest.MonkeyPatch, command: str, report: Any, sentence: str) -> None:
     said(monkeypatch, json.dumps({**WELL, command: {"code": 1, "report": report}}))
 
     with pytest.raises(StepFailed, match=sentence):
-        evidence.prove({}, Narrator())
+        evidence.prove({}, StepReporter())
 
 
-def test_a_proof_that_breaks_shows_its_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_that_crashes_shows_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
     said(monkeypatch, "", "CommandError: SANDBOX_URL is not set")
 
     with pytest.raises(StepFailed, match="the commands failed: CommandError: SANDBOX_URL is not set"):
-        evidence.prove({}, Narrator())
+        evidence.prove({}, StepReporter())

@@ -168,7 +168,7 @@ def test_a_forked_child_does_not_stop_its_parents_servers():
         servers.stop()
 
 
-GUEST = """
+CLIENT = """
 import os, sys
 from pathlib import Path
 from devtools import embedded
@@ -178,7 +178,7 @@ env = embedded.attach(data_dir)
 if env is None:
     servers = embedded.Servers(data_dir)
     env = servers.start()
-    servers.outlive_exec()
+    servers.keep_across_exec()
 os.environ.update(env)
 print(env["DATABASE_URL"], flush=True)
 os.execvp("sleep", ["sleep", "300"])
@@ -189,12 +189,12 @@ def test_servers_of_one_command_wait_for_another_that_uses_them(data_dir, wait_u
     with ExitStack() as running:
         urls, processes = [], []
         for _ in range(2):
-            command = [sys.executable, "-c", GUEST, str(data_dir)]
+            command = [sys.executable, "-c", CLIENT, str(data_dir)]
             process = subprocess.Popen(command, cwd=embedded.CHECKOUT, stdout=subprocess.PIPE, text=True)
             processes.append(running.enter_context(process))
             running.callback(process.kill)
             urls.append(process.stdout.readline().strip())
-        owner, guest = processes
+        owner, client = processes
         assert urls[0] == urls[1]
 
         owner.kill()
@@ -203,15 +203,15 @@ def test_servers_of_one_command_wait_for_another_that_uses_them(data_dir, wait_u
 
         with psycopg.connect(urls[0]) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
-        guest.kill()
-    wait_until(lambda: not data_dirs.is_held(data_dir))
+        client.kill()
+    wait_until(lambda: not data_dirs.is_locked(data_dir))
 
 
 def test_a_command_that_comes_while_the_servers_stop_gets_its_own(data_dir, wait_until):
     for _ in range(3):
         done = subprocess.run(
-            [sys.executable, "-c", GUEST.replace('"sleep", ["sleep", "300"]', '"true", ["true"]'), str(data_dir)],
+            [sys.executable, "-c", CLIENT.replace('"sleep", ["sleep", "300"]', '"true", ["true"]'), str(data_dir)],
             cwd=embedded.CHECKOUT, capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-    wait_until(lambda: not data_dirs.is_held(data_dir))
+    wait_until(lambda: not data_dirs.is_locked(data_dir))

@@ -62,11 +62,11 @@ def test_an_empty_variable_counts_as_not_set(tmp_path):
     assert env["DATABASE_URL"] == "ours"
 
 
-def test_the_demonstration_is_deaf_to_the_users_values(tmp_path):
+def test_demo_ignores_the_users_variables(tmp_path):
     user = {
         "PATH": "/usr/bin", "HOME": "/home/asha", "DATABASE_URL": "theirs", "RAZORPAY_KEY_ID": "rzp_live_theirs",
         "DJANGO_SETTINGS_MODULE": "config.settings.production", "DB_LOCK_TIMEOUT_MS": "1",
-        "LATE_PAYMENT": "refund", "REFUND_APPROVAL_ABOVE": "1", "SANDBOX_URL": "http://127.0.0.1:1",
+        "LATE_PAYMENT_POLICY": "refund", "REFUND_APPROVAL_THRESHOLD_PAISE": "1", "SANDBOX_URL": "http://127.0.0.1:1",
     }  # fmt: skip
 
     env = environment.build({"DATABASE_URL": "ours"}, PORTS, data_dir=tmp_path, user=user, ignore_user=True)
@@ -76,7 +76,7 @@ def test_the_demonstration_is_deaf_to_the_users_values(tmp_path):
     assert env["DJANGO_SETTINGS_MODULE"] == "config.settings.local"
     assert env["HOME"] == "/home/asha"
     assert env["SANDBOX_URL"] == "http://127.0.0.1:9100"
-    assert not {"DB_LOCK_TIMEOUT_MS", "LATE_PAYMENT", "REFUND_APPROVAL_ABOVE"} & env.keys()
+    assert not {"DB_LOCK_TIMEOUT_MS", "LATE_PAYMENT_POLICY", "REFUND_APPROVAL_THRESHOLD_PAISE"} & env.keys()
 
 
 def test_a_port_in_use_is_passed_over():

@@ -37,7 +37,7 @@ def test_makes_a_shop_in_which_everything_adds_up() -> None:
     assert [result.invariant.name for result in audit.run(now=clock.now()).failing] == []
 
 
-def test_begins_every_history_and_leaves_the_relay_in_peace() -> None:
+def test_every_row_has_a_first_event_and_the_outbox_is_empty() -> None:
     load()
 
     assert set(Product.objects.values_list("version", flat=True)) == {1}

@@ -106,7 +106,7 @@ def test_the_release_line_is_no_process_and_the_others_keep_their_order(tmp_path
     assert processes.read_procfile(tmp_path / "Procfile") == {"web": "two --flag", "worker": "three"}
 
 
-def test_our_procfile_bears_a_checkout_whose_path_has_a_blank():
+def test_procfile_works_in_a_path_with_a_space():
     for command in processes.read_procfile().values():
         assert re.findall(r'(?<!")\$\{', command) == [], command
 
@@ -141,7 +141,7 @@ def test_a_killed_supervisor_takes_the_processes_along(start_runner, wait_until,
         os.kill(pid, signal.SIGKILL)
 
 
-def test_a_process_that_ends_is_named_with_its_last_words_and_ends_the_rest(start_runner, assert_gone, tmp_path):
+def test_process_that_exits_is_named_with_its_last_lines_and_stops_the_rest(start_runner, assert_gone, tmp_path):
     told = tmp_path / "told to end"
     wait = f'until test -e "{told}"; do sleep 0.1; done'
     runner = start_runner(f"web: {{web}}\nworker: sh -c '{wait}; echo out of paper; exit 3'\n")

@@ -22,7 +22,7 @@ def prove() -> tuple[int, dict[str, Any]]:
     return code, json.loads(out.getvalue())
 
 
-def test_each_command_is_asked_and_all_is_well(owner: Any, reference_data: None, sandbox: Any, settings: Any) -> None:
+def test_every_check_runs_and_passes(owner: Any, reference_data: None, sandbox: Any, settings: Any) -> None:
     settings.SANDBOX_URL = sandbox.url
     make_order(owner)
 
@@ -35,9 +35,7 @@ def test_each_command_is_asked_and_all_is_well(owner: Any, reference_data: None,
     assert found["order replay --all"]["report"]["rows"]["orders"] == 1
 
 
-def test_one_that_does_not_find_all_well_fails_the_whole(
-    owner: Any, reference_data: None, sandbox: Any, settings: Any
-) -> None:
+def test_one_failed_check_fails_the_command(owner: Any, reference_data: None, sandbox: Any, settings: Any) -> None:
     settings.SANDBOX_URL = sandbox.url
     order = make_order(owner)
     Order.objects.filter(pk=order.pk).update(place_of_supply_reason="written behind the back")

@@ -50,12 +50,12 @@ def make_challenge(destination: str) -> Challenge:
 def make_access_token(user: User, session: Session | None = None) -> str:
     """Return an access token as log-in would issue it."""
     # Not above: REST framework, which that module needs, asks for its classes while it is being loaded.
-    from apps.accounts.authentication import write_access_token
+    from apps.accounts.authentication import sign_access_token
 
-    return write_access_token(user=user, session=session or make_session(user))
+    return sign_access_token(user=user, session=session or make_session(user))
 
 
-def pin_in(state: str) -> str:
+def pin_of_state(state: str) -> str:
     """Return a PIN code of a state: Bengaluru's in Karnataka."""
     return "560001" if state == "29" else f"{pin_prefixes(state)[0]}001"
 
@@ -63,6 +63,6 @@ def pin_in(state: str) -> str:
 def make_address(user: User, *, state: str = "29", **fields: Any) -> Address:
     """Return an address; by default in Karnataka."""
     values: dict[str, Any] = {
-        "name": "Asha Owner", "phone": "+919876543210", "line1": "12 MG Road", "city": "Bengaluru", "pin": pin_in(state),
+        "name": "Asha Owner", "phone": "+919876543210", "line1": "12 MG Road", "city": "Bengaluru", "pin": pin_of_state(state),
     }  # fmt: skip
     return Address.objects.create(user=user, state=state, **{**values, **fields})

@@ -18,7 +18,7 @@ from apps.payments import events as payment_events
 from apps.payments.models import Payment, PaymentAttempt, Refund, RefundLine
 from apps.payments.states import RefundReason, RefundStatus
 from apps.tax.rules import Line, compute, state_name, supply_type
-from tests.factories.accounts import make_user, pin_in
+from tests.factories.accounts import make_user, pin_of_state
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order_address
 
@@ -95,7 +95,7 @@ def make_paid_order(
             subject=order,
             root_id=order.pk,
             actor=SYSTEM,
-            changed=stored_fields(order),
+            changes=stored_fields(order),
             now=NOON,
         )
     return order
@@ -117,7 +117,7 @@ def make_snapshot(state: str, **fields: str) -> dict[str, str]:
     """Return an address as documents keep it."""
     return {
         "name": "Asha Owner", "company": "", "phone": "+919876543210", "line1": "12 MG Road", "line2": "Ashok Nagar",
-        "city": "Bengaluru", "state": state, "state_name": state_name(state), "pin": pin_in(state), "gstin": "", "country": "IN",
+        "city": "Bengaluru", "state": state, "state_name": state_name(state), "pin": pin_of_state(state), "gstin": "", "country": "IN",
         **fields,
     }  # fmt: skip
 
@@ -140,11 +140,11 @@ def make_refund(
     sequence = Refund.objects.filter(order=order).count() + 1
     payment = Payment.objects.filter(order=order).first() or Payment.objects.create(
         order=order, customer_id=order.customer_id, sequence=1, amount=order.total_amount, status="succeeded",
-        gateway_call="done", gateway_order_id=f"order_{order.number}", live_until=NOON, succeeded_at=NOON,
+        gateway_call="succeeded", gateway_order_id=f"order_{order.number}", live_until=NOON, succeeded_at=NOON,
     )  # fmt: skip
     attempt = PaymentAttempt.objects.create(
         payment=payment, gateway_payment_id=f"pay_{order.number}_{sequence}", status="captured", amount=payment.amount,
-        currency="INR", method="upi", learnt_by="poll", captured_at=NOON, review_reason=review_reason,
+        currency="INR", method="upi", source="poll", captured_at=NOON, review_reason=review_reason,
     )  # fmt: skip
     values: dict[str, Any] = {
         "reason": RefundReason.GOODS_RETURNED,
@@ -165,7 +165,7 @@ def make_refund(
         )
     with transaction.atomic():
         record(
-            payment_events.REFUND_PROCESSED, subject=refund, root_id=order.pk, actor=SYSTEM, changed=stored_fields(refund), now=NOON
+            payment_events.REFUND_PROCESSED, subject=refund, root_id=order.pk, actor=SYSTEM, changes=stored_fields(refund), now=NOON
         )  # fmt: skip
     return refund
 

@@ -107,15 +107,15 @@ def make_credit_note_of(invoice: Invoice, **fields: Any) -> Invoice:
     )  # fmt: skip
 
 
-def make_news(event_type: str, subject: Any, *, root_id: Any = None, changed: dict[str, Any] | None = None) -> Event:
+def make_event(event_type: str, subject: Any, *, root_id: Any = None, changes: dict[str, Any] | None = None) -> Event:
     """Return news of a subject, as its service would have recorded it."""
     with transaction.atomic():
-        return record(event_type, subject=subject, actor=SYSTEM, changed=changed or {}, root_id=root_id, now=NOON)
+        return record(event_type, subject=subject, actor=SYSTEM, changes=changes or {}, root_id=root_id, now=NOON)
 
 
 def make_notification(user: Any, *, event: Event | None = None, **fields: Any) -> Notification:
     """Return an in-app message to a person, or another as the fields say."""
-    event = event or make_news("orders.order.placed", make_order_of(user))
+    event = event or make_event("orders.order.placed", make_order_of(user))
     values: dict[str, Any] = {
         "channel": Channel.IN_APP, "recipient": user.public_id, "template": "order_placed", "title": "We have your order",
         "body": "Pay soon.", "status": NotificationStatus.SENT, "sent_at": NOON, "root_id": event.root_id,
@@ -126,7 +126,7 @@ def make_notification(user: Any, *, event: Event | None = None, **fields: Any) -
 def make_queued_sms(user: Any, **fields: Any) -> Notification:
     """Return an SMS that waits for its sender, about an order that is cancelled."""
     if "event" not in fields:
-        fields["event"] = make_news("orders.order.cancelled", make_order_of(user, status="cancelled"))
+        fields["event"] = make_event("orders.order.cancelled", make_order_of(user, status="cancelled"))
     values: dict[str, Any] = {
         "channel": Channel.SMS, "recipient": user.phone, "template": "order_cancelled", "status": NotificationStatus.QUEUED,
         "context": {"NUMBER": "ORD-2627-000001", "SHOP": "Bahi"}, "body": "Order ORD-2627-000001 is cancelled.",
@@ -139,7 +139,7 @@ def make_queued_email(user: Any, **fields: Any) -> Notification:
     """Return an e-mail that waits for its sender, about the person's address, which is confirmed."""
     if "event" not in fields and "template" not in fields:
         type(user).objects.filter(pk=user.pk).update(email="asha@example.com", email_confirmed_at=NOON)
-        fields["event"] = make_news("accounts.user.email_confirmed", type(user).objects.get(pk=user.pk))
+        fields["event"] = make_event("accounts.user.email_confirmed", type(user).objects.get(pk=user.pk))
     values: dict[str, Any] = {
         "channel": Channel.EMAIL, "recipient": "asha@example.com", "template": "email_confirmed", "sent_at": None,
         "context": {"shop": "Bahi", "name": "Asha", "email": "asha@example.com"}, "title": "Confirmed", "body": "It is.",

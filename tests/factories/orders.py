@@ -24,7 +24,7 @@ def make_order(
     quantity: int = 1,
     address: Any = None,
     now: datetime | None = None,
-    **asked: Any,
+    **requested: Any,
 ) -> Order:
     """
     Return an order that waits for its payment.
@@ -36,11 +36,11 @@ def make_order(
     pairs = [one if isinstance(one, tuple) else (one, quantity) for one in variants or [make_variant()]]
     return services.place_order(
         customer_id=customer.pk,
-        lines=[services.LineRequest(variant_id=variant.pk, quantity=count) for variant, count in pairs],
+        lines=[services.OrderLineInput(variant_id=variant.pk, quantity=count) for variant, count in pairs],
         shipping_address_id=(address or make_address(customer)).pk,
         actor=actor_for(customer),
         now=now or clock.now(),
-        **asked,
+        **requested,
     )
 
 

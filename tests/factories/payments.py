@@ -38,13 +38,13 @@ def make_payment(order: Any, *, now: datetime | None = None, is_ready: bool = Tr
     )
     if is_ready and payment.gateway_order_id is None:
         Payment.objects.filter(pk=payment.pk).update(
-            gateway_order_id=new_gateway_id("order"), gateway_call=GatewayCall.DONE
+            gateway_order_id=new_gateway_id("order"), gateway_call=GatewayCall.SUCCEEDED
         )
         payment.refresh_from_db()
     return payment
 
 
-def make_facts(payment: Payment, *, status: str = AttemptStatus.CAPTURED, **fields: Any) -> GatewayPayment:
+def make_gateway_payment(payment: Payment, *, status: str = AttemptStatus.CAPTURED, **fields: Any) -> GatewayPayment:
     """Return what the gateway says of one try to pay a payment; of a captured one with its fee."""
     is_captured = status == AttemptStatus.CAPTURED
     failure = GatewayError(code="BAD_REQUEST_ERROR", reason="payment_declined", source="issuer_bank")
@@ -65,19 +65,21 @@ def make_facts(payment: Payment, *, status: str = AttemptStatus.CAPTURED, **fiel
     return GatewayPayment(**{**values, **fields})
 
 
-def take_in(facts: GatewayPayment, *, source: Source = Source.POLL, now: datetime | None = None) -> PaymentAttempt:
+def apply_payment(
+    facts: GatewayPayment, *, source: Source = Source.POLL, now: datetime | None = None
+) -> PaymentAttempt:
     """Apply what a gateway says."""
     return services.apply_gateway_payment(facts=facts, source=source, actor=SYSTEM, now=now or clock.now())
 
 
 def pay(order: Any, *, now: datetime | None = None) -> PaymentAttempt:
     """Pay an order in full, which confirms it, and return the captured attempt."""
-    attempt = take_in(make_facts(make_payment(order, now=now)), now=now)
+    attempt = apply_payment(make_gateway_payment(make_payment(order, now=now)), now=now)
     order.refresh_from_db()
     return attempt
 
 
-def make_dispute_facts(attempt: PaymentAttempt, *, status: str = "open", **fields: Any) -> GatewayDispute:
+def make_gateway_dispute(attempt: PaymentAttempt, *, status: str = "open", **fields: Any) -> GatewayDispute:
     """Return what the gateway says of a dispute over a whole attempt."""
     values: dict[str, Any] = {
         "gateway": attempt.gateway,
@@ -97,7 +99,7 @@ def make_dispute_facts(attempt: PaymentAttempt, *, status: str = "open", **field
 
 def make_dispute(attempt: PaymentAttempt, **fields: Any) -> Dispute:
     """Return a dispute over an attempt, open or as the fields say."""
-    facts = make_dispute_facts(attempt, **fields)
+    facts = make_gateway_dispute(attempt, **fields)
     return services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
 
 
@@ -161,7 +163,7 @@ def make_exception(**fields: Any) -> ReconciliationException:
     return ReconciliationException.objects.create(**{**values, **fields})
 
 
-def take_in_refund(refund: Refund, *, status: str = "processed", now: datetime | None = None) -> Refund:
+def apply_refund(refund: Refund, *, status: str = "processed", now: datetime | None = None) -> Refund:
     """Have the gateway say how a refund went, which gives it the gateway's id."""
     refund.refresh_from_db()
     facts = GatewayRefund(

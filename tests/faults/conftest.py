@@ -30,7 +30,7 @@ from devtools.processes import Stack, read_procfile
 from tests.faults import points
 
 #: Seconds after which something that has not come will never come, however busy the machine is.
-PATIENCE = 240.0
+WAIT_SECONDS = 240.0
 
 ADDRESS = {
     "name": "Asha Rao",
@@ -42,7 +42,7 @@ ADDRESS = {
 }
 
 
-class House:
+class RunningStack:
     """The running stack, and what the tests do to it."""
 
     def __init__(self, servers: Servers, stack: Stack, fault_dir: Path) -> None:
@@ -50,8 +50,8 @@ class House:
         self.stack = stack
         self.fault_dir = fault_dir
         self.phone = Phone(stack.sandbox_url)
-        #: What ended and was started again by `heal`, in order.
-        self.revived: list[str] = []
+        #: What ended and was started again by `restart_ended`, in order.
+        self.restarted: list[str] = []
         self._ending: set[str] = set()
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -61,7 +61,7 @@ class House:
             env=self.stack.env,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=WAIT_SECONDS,
             check=False,
         )
 
@@ -111,7 +111,7 @@ class House:
 
     def wait_until_ended(self, name: str) -> int:
         """Wait until a process has ended and return its exit code."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + WAIT_SECONDS
         while name not in self.servers.ended:
             assert time.monotonic() < deadline, f"{name} does not end"
             self.servers.wait_for_exit(1.0)
@@ -129,8 +129,8 @@ class House:
             self.servers.restart_server("postgres")
         for name in [*self._ending]:
             wait_for(lambda pid=self.servers.pids[name]: not _is_alive(pid))
-            self.revive(name)
-        self.heal()
+            self.restart(name)
+        self.restart_ended()
         self.phone.control("DELETE", "/faults")
         self.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
         self.phone.control("POST", "/knobs/razorpay", {"refund_outcome": "processed"})
@@ -138,19 +138,19 @@ class House:
 
     def is_ready(self) -> bool:
         """Tell whether the web process answers and finds its database and Redis."""
-        self.heal()
+        self.restart_ended()
         with contextlib.suppress(requests.RequestException):
             return bool(requests.get(f"{self.stack.web_url}/readyz", timeout=10).json()["status"] == "ready")
         return False
 
-    def heal(self) -> None:
+    def restart_ended(self) -> None:
         """Start again what has ended, as a process manager does."""
         self.servers.wait_for_exit(0.01)
         for name in set(self.servers.ended) & set(read_procfile()):
-            self.revived.append(name)
-            self.revive(name)
+            self.restarted.append(name)
+            self.restart(name)
 
-    def revive(self, name: str) -> None:
+    def restart(self, name: str) -> None:
         """Start a process of the Procfile again, as a process manager would."""
         self._ending.discard(name)
         self.servers.ended.pop(name, None)
@@ -160,8 +160,8 @@ class House:
 class Buyer:
     """A client app of one buyer."""
 
-    def __init__(self, house: House, api: Api, address_id: str, variant_id: str) -> None:
-        self.house = house
+    def __init__(self, running: RunningStack, api: Api, address_id: str, variant_id: str) -> None:
+        self.running = running
         self.api = api
         self.order_body = {"lines": [{"variant_id": variant_id, "quantity": 1}], "shipping_address_id": address_id}
 
@@ -171,7 +171,7 @@ class Buyer:
             f"{self.api.base_url}/orders",
             json=self.order_body,
             headers={"Idempotency-Key": key or str(uuid.uuid4())},
-            timeout=PATIENCE,
+            timeout=WAIT_SECONDS,
         )
 
     def orders(self) -> list[dict[str, Any]]:
@@ -190,11 +190,11 @@ class Buyer:
         """Wait until the payment can be paid, pay it in the UPI app, and return the gateway's payment id."""
         upi = wait_for(lambda: self._upi_of(payment_url))
         gateway_payment = str(upi["gateway_payment_id"])
-        self.house.phone.control("POST", f"/payments/{gateway_payment}/approve")
+        self.running.phone.control("POST", f"/payments/{gateway_payment}/approve")
         return gateway_payment
 
     def _upi_of(self, payment_url: str) -> dict[str, Any] | None:
-        self.house.heal()
+        self.running.restart_ended()
         return (self.api.get(payment_url).get("next_action") or {}).get("upi")
 
     def wait_until_confirmed(self, order_id: str) -> dict[str, Any]:
@@ -202,7 +202,7 @@ class Buyer:
         return self.order(order_id)
 
     def _is_confirmed(self, order_id: str) -> bool:
-        self.house.heal()
+        self.running.restart_ended()
         return bool(self.order(order_id)["status"] == "confirmed")
 
     def buy(self) -> tuple[str, str]:
@@ -212,7 +212,7 @@ class Buyer:
         self.wait_until_confirmed(order_id)
         return order_id, gateway_payment
 
-    def ask_back(self, order_id: str) -> str:
+    def request_refund(self, order_id: str) -> str:
         """Ask for all money of an order back and return the refund's URL; finance must agree."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         asked = self.api.call("POST", "/refunds", {"order_id": order_id}, expect=202, headers=headers).json()
@@ -220,7 +220,7 @@ class Buyer:
 
     def wait_until_refund_is(self, refund_url: str, status: str) -> dict[str, Any]:
         def arrived() -> dict[str, Any] | None:
-            self.house.heal()
+            self.running.restart_ended()
             refund = dict(self.api.get(refund_url))
             return refund if refund["status"] == status else None
 
@@ -232,7 +232,7 @@ class Buyer:
 
 def wait_for(read: Callable[[], Any]) -> Any:
     """Read until something truthy comes."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         if found := read():
             return found
@@ -257,8 +257,8 @@ def _answers(ask: Callable[[], Any]) -> bool:
 
 
 @pytest.fixture(scope="package")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    place = tmp_path_factory.mktemp("house")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    place = tmp_path_factory.mktemp("stack")
     # Kept, not temporary: a temporary cluster may lose its last commits when it is killed.
     servers = Servers(place / "data")
     try:
@@ -273,7 +273,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         stack.manage("reference", "setup_reference_data")
         stack.manage("demo-data", "load_demo_data")
         stack.start()
-        yield House(servers, stack, place)
+        yield RunningStack(servers, stack, place)
     finally:
         servers.stop()
 
@@ -281,14 +281,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.fixture(autouse=True)
 def restored(request: pytest.FixtureRequest) -> None:
     """Every test that uses the stack finds it whole."""
-    if "house" in request.fixturenames:
-        request.getfixturevalue("house").restore()
+    if "running" in request.fixturenames:
+        request.getfixturevalue("running").restore()
 
 
 @pytest.fixture
-def no_process_ends(house: House, restored: None) -> Iterator[None]:
+def no_process_ends(running: RunningStack, restored: None) -> Iterator[None]:
     """Fail if a process of the stack ended, whether or not it was started again."""
-    revived = len(house.revived)
+    restarted = len(running.restarted)
     yield
-    house.servers.wait_for_exit(0.01)
-    assert (set(house.servers.ended) & set(read_procfile()), house.revived[revived:]) == (set(), [])
+    running.servers.wait_for_exit(0.01)
+    assert (set(running.servers.ended) & set(read_procfile()), running.restarted[restarted:]) == (set(), [])

@@ -19,14 +19,14 @@ from django.http import HttpRequest, HttpResponse
 WEB_BEFORE_COMMIT = "web_before_commit"
 WEB_AFTER_COMMIT = "web_after_commit"
 WORKER_AFTER_GATEWAY = "worker_after_gateway"
-WORKER_BEFORE_RECEIPT = "worker_before_receipt"
-WHOLE_WORKER_BEFORE_RECEIPT = "whole_worker_before_receipt"
+WORKER_BEFORE_DONE = "worker_before_done"
+WHOLE_WORKER_BEFORE_DONE = "whole_worker_before_done"
 RELAY_BEFORE_HINT = "relay_before_hint"
 WORKER_AFTER_REFUND = "worker_after_refund"
 IMPORT_AMID_READING = "import_amid_reading"
 IMPORT_AMID_BOOKING = "import_amid_booking"
 ALL = (
-    WEB_BEFORE_COMMIT, WEB_AFTER_COMMIT, WORKER_AFTER_GATEWAY, WORKER_BEFORE_RECEIPT, WHOLE_WORKER_BEFORE_RECEIPT,
+    WEB_BEFORE_COMMIT, WEB_AFTER_COMMIT, WORKER_AFTER_GATEWAY, WORKER_BEFORE_DONE, WHOLE_WORKER_BEFORE_DONE,
     RELAY_BEFORE_HINT, WORKER_AFTER_REFUND, IMPORT_AMID_READING, IMPORT_AMID_BOOKING,
 )  # fmt: skip
 #: The keys of the refunds that the gateway was asked for, in the order in which it was asked, a line each.
@@ -94,14 +94,14 @@ class FaultPoints(AppConfig):
 
         # The waits of the product, shortened so that a test need not sit through them.
         relay.RESEND_AFTER = timedelta(seconds=6)
-        gateway_orders.CLAIM_LASTS = submission.CLAIM_LASTS = timedelta(seconds=6)
+        gateway_orders.CLAIM_TTL = submission.CLAIM_TTL = timedelta(seconds=6)
         rules._REFUND_WAITS = (2, 2, 2, 5, 5, 5)
         # And its pieces, so that a report of a few hundred lines is one of many.
         report_imports._BATCH = 100
 
-        call, write_receipt, send = http.Client.call, relay._write_receipt, relay_loop.send
+        call, mark_done, send = http.Client.call, relay._mark_done, relay_loop.send_hint
 
-        def call_and_die(self: http.Client, method: str, path: str, **kwargs: Any) -> http.Answer:
+        def call_and_die(self: http.Client, method: str, path: str, **kwargs: Any) -> http.Response:
             is_refund = method == "POST" and path.endswith("/refund")
             if is_refund:
                 _note_key(kwargs["headers"]["X-Refund-Idempotency"])
@@ -113,29 +113,29 @@ class FaultPoints(AppConfig):
                 hit(WORKER_AFTER_REFUND)
             return answer
 
-        def die_or_write(*args: Any, **kwargs: Any) -> None:
-            hit(WORKER_BEFORE_RECEIPT)
-            hit(WHOLE_WORKER_BEFORE_RECEIPT, with_parent=True)
-            write_receipt(*args, **kwargs)
+        def die_or_mark_done(*args: Any, **kwargs: Any) -> None:
+            hit(WORKER_BEFORE_DONE)
+            hit(WHOLE_WORKER_BEFORE_DONE, with_parent=True)
+            mark_done(*args, **kwargs)
 
         def die_or_send(*args: Any, **kwargs: Any) -> None:
             hit(RELAY_BEFORE_HINT)
             send(*args, **kwargs)
 
-        keep, hold = report_imports._Reading._keep, report_imports._Reading._hold
+        keep, hold = report_imports._ImportRun._keep, report_imports._ImportRun._extend_claim
 
-        def die_or_keep(self: report_imports._Reading, rows: Any) -> None:
+        def die_or_keep(self: report_imports._ImportRun, rows: Any) -> None:
             keep(self, rows)
             if self.report.rows_read >= 200:
                 hit(IMPORT_AMID_READING)
 
-        def hold_or_die(self: report_imports._Reading, **fields: int) -> None:
+        def hold_or_die(self: report_imports._ImportRun, **fields: int) -> None:
             hold(self, **fields)
             if self.report.lines_added >= 200:
                 hit(IMPORT_AMID_BOOKING)
 
-        report_imports._Reading._keep = die_or_keep  # type: ignore[method-assign]
-        report_imports._Reading._hold = hold_or_die  # type: ignore[method-assign]
+        report_imports._ImportRun._keep = die_or_keep  # type: ignore[method-assign]
+        report_imports._ImportRun._extend_claim = hold_or_die  # type: ignore[method-assign]
         http.Client.call = call_and_die  # type: ignore[method-assign]
-        relay._write_receipt = die_or_write
-        relay_loop.send = die_or_send
+        relay._mark_done = die_or_mark_done
+        relay_loop.send_hint = die_or_send

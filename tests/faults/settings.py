@@ -10,7 +10,7 @@ SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"] = timedelta(hours=6)
 # One buyer places and pays all the orders of a module.
 MAX_UNPAID_ORDERS_PER_CUSTOMER = MAX_UNPAID_UNITS_PER_VARIANT = 10_000
 CUSTOMER_WRITES_PER_MINUTE = STAFF_WRITES_PER_MINUTE = 1_000_000
-SCHEDULE["ask about open refunds"]["schedule"] = 2.0
+SCHEDULE["poll open refunds"]["schedule"] = 2.0
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults.points.FaultPoints"]
 MIDDLEWARE = ["tests.faults.points.KillingMiddleware", *MIDDLEWARE]

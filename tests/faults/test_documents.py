@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.faults.conftest import ADDRESS, Buyer, House, wait_for
+from tests.faults.conftest import ADDRESS, Buyer, RunningStack, wait_for
 from tests.support.pdf_text import pages_of
 
-pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(600)]
 
 NAME = "महात्मा गांधी"
 
 
 @pytest.fixture(scope="module")
-def buyer(house: House) -> Buyer:
-    return house.sign_in("+919800000006")
+def buyer(running: RunningStack) -> Buyer:
+    return running.sign_in("+919800000006")
 
 
 def invoice_of(buyer: Buyer, order_id: str) -> bytes:
@@ -32,25 +32,25 @@ def invoice_of(buyer: Buyer, order_id: str) -> bytes:
     return content
 
 
-def children_of_worker(house: House) -> set[int]:
+def children_of_worker(running: RunningStack) -> set[int]:
     """Return the processes that a worker has forked."""
-    worker = house.servers.pids["worker"]
+    worker = running.servers.pids["worker"]
     return {int(child) for child in Path(f"/proc/{worker}/task/{worker}/children").read_text().split()}
 
 
-def test_every_child_of_a_worker_renders(house: House, buyer: Buyer) -> None:
+def test_every_child_of_a_worker_renders(running: RunningStack, buyer: Buyer) -> None:
     address: dict[str, Any] = buyer.api.call("POST", "/me/addresses", {**ADDRESS, "name": NAME}, expect=201).json()
     buyer.order_body["shipping_address_id"] = address["id"]
     order_id, _ = buyer.buy()
     first = invoice_of(buyer, order_id)
 
-    before = children_of_worker(house)
+    before = children_of_worker(running)
     for child in before:
         os.kill(child, signal.SIGKILL)
-    wait_for(lambda: children_of_worker(house) - before)
+    wait_for(lambda: children_of_worker(running) - before)
     order_id, _ = buyer.buy()
     second = invoice_of(buyer, order_id)
 
     for content in (first, second):
         assert f"BILLED TO {NAME} 12 MG Road" in pages_of(content)[0]
-    assert house.audit() == []
+    assert running.audit() == []

@@ -13,10 +13,10 @@ import redis
 import requests
 
 from devtools.demo.client import Api
-from tests.faults.conftest import Buyer, House, wait_for
+from tests.faults.conftest import Buyer, RunningStack, wait_for
 
 pytestmark = [
-    pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(900),
+    pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(900),
     pytest.mark.usefixtures("no_process_ends"),
 ]  # fmt: skip
 
@@ -25,14 +25,14 @@ _PHONES = (f"+9198000001{number:02d}" for number in range(100))
 
 
 @pytest.fixture(scope="module")
-def buyer(house: House) -> Buyer:
-    return house.sign_in("+919800000005")
+def buyer(running: RunningStack) -> Buyer:
+    return running.sign_in("+919800000005")
 
 
 @pytest.fixture
-def valkey(house: House) -> Iterator[Any]:
+def valkey(running: RunningStack) -> Iterator[Any]:
     """A client of the embedded Valkey, which takes writes again afterwards."""
-    client: Any = redis.Redis.from_url(house.servers.env["REDIS_URL"])
+    client: Any = redis.Redis.from_url(running.servers.env["REDIS_URL"])
     yield client
     client.config_set("maxmemory", "256mb")
     client.execute_command("REPLICAOF", "NO", "ONE")
@@ -54,64 +54,64 @@ def fill(valkey: Any) -> None:
     assert refuses_writes(valkey)
 
 
-def _count_in_log(house: House, name: str, event: str) -> int:
-    return house.stack.log_of(name).read_text(errors="replace").count(f'"{event}"')
+def _count_in_log(running: RunningStack, name: str, event: str) -> int:
+    return running.stack.log_of(name).read_text(errors="replace").count(f'"{event}"')
 
 
 @contextmanager
-def worker_stopped(house: House) -> Iterator[None]:
+def worker_stopped(running: RunningStack) -> Iterator[None]:
     """Let hints lie in the queues until the end."""
-    os.kill(house.servers.pids["worker"], signal.SIGSTOP)
+    os.kill(running.servers.pids["worker"], signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(house.servers.pids["worker"], signal.SIGCONT)
+        os.kill(running.servers.pids["worker"], signal.SIGCONT)
 
 
 def hints(valkey: Any) -> int:
     return sum(valkey.llen(queue) for queue in ("payments", "events", "notifications", "documents"))
 
 
-def check_that_web_still_answers(house: House, buyer: Buyer) -> tuple[str, str]:
+def check_that_web_still_answers(running: RunningStack, buyer: Buyer) -> tuple[str, str]:
     """Place an order, ask to pay it, log in by password and ask for a code; return the order's id and the payment's URL."""
     order_id = buyer.place().json()["id"]
     payment_url = buyer.start_payment(order_id)
-    assert house.finance().get("/refunds?limit=1")["object"] == "list"
+    assert running.finance().get("/refunds?limit=1")["object"] == "list"
     body = {"phone": next(_PHONES)}  # each once: a phone is not sent a code more often than every half minute
-    asked = Api(f"{house.stack.web_url}/api/v1").call("POST", "/auth/otp", body, expect=202)
+    asked = Api(f"{running.stack.web_url}/api/v1").call("POST", "/auth/otp", body, expect=202)
     assert asked.json()["object"] == "challenge"
-    assert requests.get(f"{house.stack.web_url}/livez", timeout=60).status_code == 200
-    ready = requests.get(f"{house.stack.web_url}/readyz", timeout=60)
+    assert requests.get(f"{running.stack.web_url}/livez", timeout=60).status_code == 200
+    ready = requests.get(f"{running.stack.web_url}/readyz", timeout=60)
     assert ready.status_code == 200
     return order_id, payment_url
 
 
-def expect_orders_to_be_processed(house: House, buyer: Buyer, *payments: tuple[str, str]) -> None:
+def expect_orders_to_be_processed(running: RunningStack, buyer: Buyer, *payments: tuple[str, str]) -> None:
     for order_id, payment_url in payments:
         buyer.approve(payment_url)
         buyer.wait_until_confirmed(order_id)
-    assert house.audit() == []
+    assert running.audit() == []
 
 
-def test_a_full_valkey_ends_no_process_and_loses_nothing(house: House, buyer: Buyer, valkey: Any) -> None:
-    waits = _count_in_log(house, "worker", "worker_without_broker")
-    with worker_stopped(house):
+def test_a_full_valkey_ends_no_process_and_loses_nothing(running: RunningStack, buyer: Buyer, valkey: Any) -> None:
+    waits = _count_in_log(running, "worker", "worker_broker_unavailable")
+    with worker_stopped(running):
         first = buyer.place().json()["id"]
         first_payment = buyer.start_payment(first)
         wait_for(lambda: hints(valkey) >= 2)
         fill(valkey)
 
-    wait_for(lambda: _count_in_log(house, "worker", "worker_without_broker") > waits)
-    second, second_payment = check_that_web_still_answers(house, buyer)
-    wait_for(lambda: _count_in_log(house, "relay", "relay_without_broker") > 0)
+    wait_for(lambda: _count_in_log(running, "worker", "worker_broker_unavailable") > waits)
+    second, second_payment = check_that_web_still_answers(running, buyer)
+    wait_for(lambda: _count_in_log(running, "relay", "relay_broker_unavailable") > 0)
     valkey.config_set("maxmemory", "256mb")
 
-    expect_orders_to_be_processed(house, buyer, (first, first_payment), (second, second_payment))
+    expect_orders_to_be_processed(running, buyer, (first, first_payment), (second, second_payment))
     statuses = "SELECT DISTINCT send_status FROM accounts_challenge"
-    wait_for(lambda: house.read(statuses) == [("sent",)])
+    wait_for(lambda: running.read(statuses) == [("sent",)])
 
 
-def test_a_valkey_that_fills_and_empties_loses_nothing(house: House, buyer: Buyer, valkey: Any) -> None:
+def test_a_valkey_that_fills_and_empties_loses_nothing(running: RunningStack, buyer: Buyer, valkey: Any) -> None:
     stop = threading.Event()
 
     def change() -> None:
@@ -133,33 +133,33 @@ def test_a_valkey_that_fills_and_empties_loses_nothing(house: House, buyer: Buye
         stop.set()
         thread.join()
 
-    expect_orders_to_be_processed(house, buyer, *payments)
+    expect_orders_to_be_processed(running, buyer, *payments)
 
 
-def test_a_read_only_valkey_ends_no_process(house: House, buyer: Buyer, valkey: Any) -> None:
-    waits = _count_in_log(house, "worker", "worker_without_broker")
+def test_a_read_only_valkey_ends_no_process(running: RunningStack, buyer: Buyer, valkey: Any) -> None:
+    waits = _count_in_log(running, "worker", "worker_broker_unavailable")
     valkey.execute_command("REPLICAOF", "127.0.0.1", "1")
 
-    wait_for(lambda: _count_in_log(house, "worker", "worker_without_broker") > waits)
-    payment = check_that_web_still_answers(house, buyer)
+    wait_for(lambda: _count_in_log(running, "worker", "worker_broker_unavailable") > waits)
+    payment = check_that_web_still_answers(running, buyer)
     valkey.execute_command("REPLICAOF", "NO", "ONE")
 
-    expect_orders_to_be_processed(house, buyer, payment)
+    expect_orders_to_be_processed(running, buyer, payment)
 
 
-def test_a_valkey_that_is_busy_with_a_script_ends_no_process(house: House, buyer: Buyer, valkey: Any) -> None:
-    waits = _count_in_log(house, "relay", "relay_without_broker")
+def test_a_valkey_that_is_busy_with_a_script_ends_no_process(running: RunningStack, buyer: Buyer, valkey: Any) -> None:
+    waits = _count_in_log(running, "relay", "relay_broker_unavailable")
     valkey.config_set("busy-reply-threshold", 100)
-    with _endless_script(house, valkey):
-        payment = check_that_web_still_answers(house, buyer)
-        wait_for(lambda: _count_in_log(house, "relay", "relay_without_broker") > waits)
+    with _endless_script(running, valkey):
+        payment = check_that_web_still_answers(running, buyer)
+        wait_for(lambda: _count_in_log(running, "relay", "relay_broker_unavailable") > waits)
 
-    expect_orders_to_be_processed(house, buyer, payment)
+    expect_orders_to_be_processed(running, buyer, payment)
 
 
 @contextmanager
-def _endless_script(house: House, valkey: Any) -> Iterator[None]:
-    other: Any = redis.Redis.from_url(house.servers.env["REDIS_URL"], socket_timeout=1)
+def _endless_script(running: RunningStack, valkey: Any) -> Iterator[None]:
+    other: Any = redis.Redis.from_url(running.servers.env["REDIS_URL"], socket_timeout=1)
 
     def run() -> None:
         with pytest.raises(redis.exceptions.RedisError):
@@ -185,34 +185,34 @@ def _is_killed(valkey: Any) -> bool:
 
 @pytest.mark.parametrize("stop", ["full", "away"])
 def test_worker_and_beat_start_without_a_broker_and_end_when_stopped(
-    house: House, buyer: Buyer, valkey: Any, stop: str
+    running: RunningStack, buyer: Buyer, valkey: Any, stop: str
 ) -> None:
     for name in ("worker", "beat"):
-        terminate(house, name)
+        terminate(running, name)
     if stop == "full":
         fill(valkey)
     else:
-        house.servers.stop_server("valkey")
+        running.servers.stop_server("valkey")
     try:
         for name in ("worker", "beat"):
-            house.revive(name)
-        told = {"full": "worker_without_broker", "away": "Cannot connect to"}[stop]
-        wait_for(lambda: told in house.stack.log_of("worker").read_text())
-        assert terminate(house, "worker") == 0
-        house.revive("worker")
-        wait_for(lambda: told in house.stack.log_of("worker").read_text())
-        payment = check_that_web_still_answers(house, buyer)
+            running.restart(name)
+        told = {"full": "worker_broker_unavailable", "away": "Cannot connect to"}[stop]
+        wait_for(lambda: told in running.stack.log_of("worker").read_text())
+        assert terminate(running, "worker") == 0
+        running.restart("worker")
+        wait_for(lambda: told in running.stack.log_of("worker").read_text())
+        payment = check_that_web_still_answers(running, buyer)
     finally:
         if stop == "away":
-            house.servers.restart_server("valkey")
+            running.servers.restart_server("valkey")
     valkey.config_set("maxmemory", "256mb")
 
-    expect_orders_to_be_processed(house, buyer, payment)
+    expect_orders_to_be_processed(running, buyer, payment)
 
 
-def terminate(house: House, name: str) -> int:
+def terminate(running: RunningStack, name: str) -> int:
     """End a process as a process manager does and return its exit code; nobody starts it again by itself."""
-    house.terminate(name)
-    code = house.wait_until_ended(name)
-    del house.servers.ended[name]
+    running.terminate(name)
+    code = running.wait_until_ended(name)
+    del running.servers.ended[name]
     return code

@@ -11,37 +11,37 @@ import pytest
 
 from devtools.demo.client import Api
 from tests.faults import points
-from tests.faults.conftest import Buyer, House, wait_for
+from tests.faults.conftest import Buyer, RunningStack, wait_for
 
-pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(900)]
 
 REFUND_CALL = {"path": "/v1/payments/*/refund", "method": "POST"}
 
 
 @pytest.fixture(scope="module")
-def buyer(house: House) -> Buyer:
-    return house.sign_in("+919800000004")
+def buyer(running: RunningStack) -> Buyer:
+    return running.sign_in("+919800000004")
 
 
 @pytest.fixture(scope="module")
-def finance(house: House) -> Api:
-    return house.finance()
+def finance(running: RunningStack) -> Api:
+    return running.finance()
 
 
 @pytest.fixture(autouse=True)
-def keys(house: House) -> Path:
+def keys(running: RunningStack) -> Path:
     """Where the keys are that the gateway is asked for refunds with; empty at the beginning."""
-    path = house.fault_dir / points.REFUND_KEYS
+    path = running.fault_dir / points.REFUND_KEYS
     path.write_text("")
     return path
 
 
 @pytest.fixture
-def deaf(house: House) -> Iterator[None]:
+def webhooks_blocked(running: RunningStack) -> Iterator[None]:
     """No webhook arrives."""
-    house.phone.control("POST", "/webhooks/policy", {"mode": "drop"})
+    running.phone.control("POST", "/webhooks/policy", {"mode": "drop"})
     yield
-    house.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
+    running.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
 
 
 def approve(finance: Api, refund_url: str) -> None:
@@ -49,49 +49,49 @@ def approve(finance: Api, refund_url: str) -> None:
     finance.call("POST", f"{refund_url}/approve", {}, expect=202, headers=headers)
 
 
-def at_gateway(house: House, gateway_payment: str) -> list[dict[str, Any]]:
+def at_gateway(running: RunningStack, gateway_payment: str) -> list[dict[str, Any]]:
     """Return the refunds of a payment as the gateway has them."""
-    return [one for one in house.phone.control("GET", "/truth")["refunds"] if one["payment_id"] == gateway_payment]
+    return [one for one in running.phone.control("GET", "/truth")["refunds"] if one["payment_id"] == gateway_payment]
 
 
-def where_it_went(house: House, buyer: Buyer, order_id: str, gateway_payment: str) -> tuple[Any, ...]:
+def read_refund_facts(running: RunningStack, buyer: Buyer, order_id: str, gateway_payment: str) -> tuple[Any, ...]:
     """Return the gateway's refunds of an order's payment, what is booked of its money, and how it is paid."""
     order = buyer.order(order_id)
-    booked = house.read(
+    booked = running.read(
         "SELECT t.kind FROM payments_ledgertransaction t JOIN orders_order o ON o.id = t.order_id"
         f" WHERE o.number = '{order['number']}' AND t.source_type LIKE 'payments.%' ORDER BY t.kind"
     )
-    refunds = [(one["amount"] - order["total_amount"], one["status"]) for one in at_gateway(house, gateway_payment)]
+    refunds = [(one["amount"] - order["total_amount"], one["status"]) for one in at_gateway(running, gateway_payment)]
     return refunds, [kind for (kind,) in booked], order["payment_status"]
 
 
 #: All of the money, once.
-GONE_ONCE = ([(0, "processed")], ["capture", "refund", "refund_due"], "refunded")
+REFUNDED_ONCE = ([(0, "processed")], ["capture", "refund", "refund_due"], "refunded")
 
 
-def test_worker_killed_behind_the_gateways_answer_gives_back_once(
-    house: House, buyer: Buyer, finance: Api, keys: Path, deaf: None
+def test_worker_killed_after_the_gateways_response_refunds_once(
+    running: RunningStack, buyer: Buyer, finance: Api, keys: Path, webhooks_blocked: None
 ) -> None:
-    order_id, gateway_payment = paid_while_heard(house, buyer)
-    refund_url = buyer.ask_back(order_id)
-    points.arm(house.fault_dir, points.WORKER_AFTER_REFUND)
+    order_id, gateway_payment = buy_before_blocking(running, buyer)
+    refund_url = buyer.request_refund(order_id)
+    points.arm(running.fault_dir, points.WORKER_AFTER_REFUND)
 
     approve(finance, refund_url)
-    wait_for(lambda: not points.is_armed(house.fault_dir, points.WORKER_AFTER_REFUND))
-    assert len(at_gateway(house, gateway_payment)) == 1
+    wait_for(lambda: not points.is_armed(running.fault_dir, points.WORKER_AFTER_REFUND))
+    assert len(at_gateway(running, gateway_payment)) == 1
 
     buyer.wait_until_refund_is(refund_url, "processed")
-    assert where_it_went(house, buyer, order_id, gateway_payment) == GONE_ONCE
+    assert read_refund_facts(running, buyer, order_id, gateway_payment) == REFUNDED_ONCE
     assert len(set(keys.read_text().split())) == 1
-    assert house.audit() == []
+    assert running.audit() == []
 
 
-def paid_while_heard(house: House, buyer: Buyer) -> tuple[str, str]:
+def buy_before_blocking(running: RunningStack, buyer: Buyer) -> tuple[str, str]:
     """Buy with webhooks, and lose them from then on."""
-    house.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
+    running.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
     bought = buyer.buy()
-    house.phone.control("GET", "/webhooks", wait=5)
-    house.phone.control("POST", "/webhooks/policy", {"mode": "drop"})
+    running.phone.control("GET", "/webhooks", wait=5)
+    running.phone.control("POST", "/webhooks/policy", {"mode": "drop"})
     return bought
 
 
@@ -104,54 +104,60 @@ def paid_while_heard(house: House, buyer: Buyer) -> tuple[str, str]:
     ],
     ids=["it answers too late", "its answer is lost", "our request is lost"],
 )
-def test_a_refund_that_nobody_knows_the_fate_of_is_found_out_under_the_same_key(
-    house: House, buyer: Buyer, finance: Api, keys: Path, deaf: None, fault: dict[str, Any], calls: int
+def test_unknown_refund_is_resolved_under_the_same_key(
+    running: RunningStack,
+    buyer: Buyer,
+    finance: Api,
+    keys: Path,
+    webhooks_blocked: None,
+    fault: dict[str, Any],
+    calls: int,
 ) -> None:
-    order_id, gateway_payment = paid_while_heard(house, buyer)
-    refund_url = buyer.ask_back(order_id)
+    order_id, gateway_payment = buy_before_blocking(running, buyer)
+    refund_url = buyer.request_refund(order_id)
     # The look-up is kept from answering once, so that not knowing can be seen.
-    house.phone.control("POST", "/faults", {"path": "/v1/payments/*/refunds", "method": "GET", "kind": "malformed"})
-    house.phone.control("POST", "/faults", {**REFUND_CALL, **fault})
+    running.phone.control("POST", "/faults", {"path": "/v1/payments/*/refunds", "method": "GET", "kind": "malformed"})
+    running.phone.control("POST", "/faults", {**REFUND_CALL, **fault})
 
     approve(finance, refund_url)
 
     buyer.wait_until_refund_is(refund_url, "processed")
-    assert was_unknown(house, buyer.order(order_id)["number"])
-    assert where_it_went(house, buyer, order_id, gateway_payment) == GONE_ONCE
+    assert was_unknown(running, buyer.order(order_id)["number"])
+    assert read_refund_facts(running, buyer, order_id, gateway_payment) == REFUNDED_ONCE
     sent = keys.read_text().split()
     assert (len(sent), len(set(sent))) == (calls, 1)
-    assert house.audit() == []
+    assert running.audit() == []
 
 
-def was_unknown(house: House, number: str) -> bool:
+def was_unknown(running: RunningStack, number: str) -> bool:
     """Tell whether a refund of this order was unknown at some time, however short: nobody may have looked just then."""
     return bool(
-        house.read(
+        running.read(
             "SELECT 1 FROM core_event e JOIN orders_order o ON o.id = e.root_id"
             f" WHERE o.number = '{number}' AND e.type = 'payments.refund.unknown'"
         )
     )
 
 
-def test_a_refund_that_takes_its_time_is_finished_without_any_webhook(
-    house: House, buyer: Buyer, finance: Api, keys: Path, deaf: None
+def test_slow_refund_is_processed_without_a_webhook(
+    running: RunningStack, buyer: Buyer, finance: Api, keys: Path, webhooks_blocked: None
 ) -> None:
-    order_id, gateway_payment = paid_while_heard(house, buyer)
-    refund_url = buyer.ask_back(order_id)
-    house.phone.control("POST", "/knobs/razorpay", {"refund_outcome": "manual"})
+    order_id, gateway_payment = buy_before_blocking(running, buyer)
+    refund_url = buyer.request_refund(order_id)
+    running.phone.control("POST", "/knobs/razorpay", {"refund_outcome": "manual"})
     try:
         approve(finance, refund_url)
-        (made,) = wait_for(lambda: at_gateway(house, gateway_payment))
+        (made,) = wait_for(lambda: at_gateway(running, gateway_payment))
         wait_for(lambda: buyer.api.get(refund_url)["gateway_refund_id"] == made["id"])
         assert buyer.api.get(refund_url)["status"] == "pending"
-        house.phone.control("POST", f"/refunds/{made['id']}/conclude", {"outcome": "processed"})
+        running.phone.control("POST", f"/refunds/{made['id']}/conclude", {"outcome": "processed"})
     finally:
-        house.phone.control("POST", "/knobs/razorpay", {"refund_outcome": "processed"})
+        running.phone.control("POST", "/knobs/razorpay", {"refund_outcome": "processed"})
 
     buyer.wait_until_refund_is(refund_url, "processed")
-    assert where_it_went(house, buyer, order_id, gateway_payment) == GONE_ONCE
+    assert read_refund_facts(running, buyer, order_id, gateway_payment) == REFUNDED_ONCE
     assert len(keys.read_text().split()) == 1
-    assert house.audit() == []
+    assert running.audit() == []
 
 
 # Settlements ----------------------------------------------------------------------------------------------------------
@@ -176,46 +182,46 @@ def a_report(path: Path, *, of: str) -> Path:
     [(points.IMPORT_AMID_READING, 200, 0), (points.IMPORT_AMID_BOOKING, LINES, PER_SETTLEMENT)],
     ids=["reading", "booking"],
 )
-def test_an_import_killed_midway_goes_on_where_it_was(
-    house: House, tmp_path: Path, point: str, read: int, booked: int
+def test_killed_import_resumes_where_it_was(
+    running: RunningStack, tmp_path: Path, point: str, read: int, booked: int
 ) -> None:
     of = f"{uuid.uuid4().hex[:6]}"
     report = a_report(tmp_path / "report.csv", of=of)
-    points.arm(house.fault_dir, point)
+    points.arm(running.fault_dir, point)
 
-    killed = house.manage("import_settlements", "--csv", str(report))
+    killed = running.manage("import_settlements", "--csv", str(report))
 
     assert killed.returncode == -signal.SIGKILL
-    assert _import_of(house) == (read, "waiting")
-    assert _booked(house, of) == (booked, booked * 100)
-    refused = house.manage("import_settlements", "--csv", str(report))
+    assert _import_of(running) == (read, "waiting")
+    assert _booked(running, of) == (booked, booked * 100)
+    refused = running.manage("import_settlements", "--csv", str(report))
     assert "is being read by somebody else" in refused.stderr
-    house.write("UPDATE payments_settlementimport SET claimed_until = now() WHERE claimed_until IS NOT NULL")
-    done = wait_for(lambda: _imported(house, report))
+    running.write("UPDATE payments_settlementimport SET claimed_until = now() WHERE claimed_until IS NOT NULL")
+    done = wait_for(lambda: _imported(running, report))
     assert f"{LINES} rows read" in done
-    assert _import_of(house) == (LINES, "completed")
-    assert _booked(house, of) == (LINES, LINES * 100)
-    assert house.read(
+    assert _import_of(running) == (LINES, "completed")
+    assert _booked(running, of) == (LINES, LINES * 100)
+    assert running.read(
         f"SELECT count(*), sum(lines_amount) FROM payments_settlement WHERE gateway_settlement_id LIKE 'setl_{of}%'"
     ) == [(LINES // PER_SETTLEMENT, LINES * 100)]
-    assert house.audit() == []
+    assert running.audit() == []
 
 
-def _imported(house: House, report: Path) -> str:
-    found = house.manage("import_settlements", "--csv", str(report))
+def _imported(running: RunningStack, report: Path) -> str:
+    found = running.manage("import_settlements", "--csv", str(report))
     return found.stdout if found.returncode == 0 else ""
 
 
-def _import_of(house: House) -> tuple[Any, ...]:
-    return house.read("SELECT rows_read, status FROM payments_settlementimport ORDER BY created_at DESC LIMIT 1")[0]
+def _import_of(running: RunningStack) -> tuple[Any, ...]:
+    return running.read("SELECT rows_read, status FROM payments_settlementimport ORDER BY created_at DESC LIMIT 1")[0]
 
 
-def _booked(house: House, of: str) -> tuple[int, int]:
+def _booked(running: RunningStack, of: str) -> tuple[int, int]:
     """Return how many lines of a report there are, and what was posted to the bank for them, in paise."""
-    ((count, _),) = house.read(
+    ((count, _),) = running.read(
         f"SELECT count(*), count(DISTINCT entity_id) FROM payments_settlementline WHERE entity_id LIKE 'adj_{of}%'"
     )
-    ((paise,),) = house.read(
+    ((paise,),) = running.read(
         "SELECT coalesce(sum(e.amount), 0)::bigint FROM payments_ledgerentry e"
         " JOIN payments_ledgertransaction t ON t.id = e.transaction_id JOIN payments_settlement s ON s.id = t.source_id"
         f" WHERE e.account_id = 'bank' AND s.gateway_settlement_id LIKE 'setl_{of}%'"

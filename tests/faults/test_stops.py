@@ -14,30 +14,30 @@ import pytest
 import requests
 
 from tests.faults import points
-from tests.faults.conftest import PATIENCE, Buyer, House, wait_for
+from tests.faults.conftest import WAIT_SECONDS, Buyer, RunningStack, wait_for
 
-pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def buyer(house: House) -> Buyer:
-    return house.sign_in("+919800000003")
+def buyer(running: RunningStack) -> Buyer:
+    return running.sign_in("+919800000003")
 
 
 @contextmanager
-def _held(house: House, table: str) -> Iterator[psycopg.Connection]:
+def _held(running: RunningStack, table: str) -> Iterator[psycopg.Connection]:
     """Keep everybody from locking a row of the table inside the block."""
-    with psycopg.connect(house.servers.env["DATABASE_URL"]) as held:
+    with psycopg.connect(running.servers.env["DATABASE_URL"]) as held:
         held.execute(f"SELECT FROM {table} FOR UPDATE".encode())
         yield held
 
 
-def _stock_held(house: House) -> Any:
-    return _held(house, "catalog_stockitem")
+def _stock_held(running: RunningStack) -> Any:
+    return _held(running, "catalog_stockitem")
 
 
-def _payments_held(house: House) -> Any:
-    return _held(house, "payments_payment")
+def _payments_held(running: RunningStack) -> Any:
+    return _held(running, "payments_payment")
 
 
 def _waits_for_a_lock(held: psycopg.Connection) -> bool:
@@ -61,104 +61,104 @@ def _in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
     return thread, came
 
 
-def test_web_answers_the_request_that_it_has_begun_and_then_ends(house: House, buyer: Buyer) -> None:
+def test_web_answers_the_request_that_it_has_begun_and_then_ends(running: RunningStack, buyer: Buyer) -> None:
     before = len(buyer.orders())
     # A stopping process soon closes what is in no request; this is how one sees from outside that it has begun to stop.
-    unused = socket.create_connection(("127.0.0.1", house.stack.ports.web), timeout=PATIENCE)
-    with _stock_held(house) as held:
+    unused = socket.create_connection(("127.0.0.1", running.stack.ports.web), timeout=WAIT_SECONDS)
+    with _stock_held(running) as held:
         asking, answers = _in_thread(buyer.place)
         wait_for(lambda: _waits_for_a_lock(held))
 
-        house.terminate("web")
+        running.terminate("web")
         assert unused.recv(1) == b""
 
         assert answers == []
-        assert "web" not in house.servers.ended
-    asking.join(PATIENCE)
+        assert "web" not in running.servers.ended
+    asking.join(WAIT_SECONDS)
 
     assert [getattr(answer, "status_code", answer) for answer in answers] == [201]
-    assert house.wait_until_ended("web") == 0
+    assert running.wait_until_ended("web") == 0
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"{house.stack.web_url}/livez", timeout=PATIENCE)
-    house.revive("web")
-    wait_for(house.is_ready)
+        requests.get(f"{running.stack.web_url}/livez", timeout=WAIT_SECONDS)
+    running.restart("web")
+    wait_for(running.is_ready)
     assert len(buyer.orders()) == before + 1
-    assert house.audit() == []
+    assert running.audit() == []
 
 
-def test_worker_finishes_the_task_that_it_has_begun_and_then_ends(house: House, buyer: Buyer) -> None:
+def test_worker_finishes_the_task_that_it_has_begun_and_then_ends(running: RunningStack, buyer: Buyer) -> None:
     slow = {"path": "/v1/orders", "method": "POST", "kind": "delay", "delay_ms": 5000}
-    house.phone.control("POST", "/faults", slow)
+    running.phone.control("POST", "/faults", slow)
     order_id = buyer.place().json()["id"]
     payment_url = buyer.start_payment(order_id)
-    wait_for(lambda: _gateway_has(house, buyer.api.get(payment_url)["id"]))
+    wait_for(lambda: _gateway_has(running, buyer.api.get(payment_url)["id"]))
 
-    with _payments_held(house) as held:  # the worker cannot record the answer before it is told to end
-        house.terminate("worker")
+    with _payments_held(running) as held:  # the worker cannot record the answer before it is told to end
+        running.terminate("worker")
         wait_for(lambda: _waits_for_a_lock(held))
-        assert "worker" not in house.servers.ended
+        assert "worker" not in running.servers.ended
 
-    assert house.wait_until_ended("worker") == 0
+    assert running.wait_until_ended("worker") == 0
     assert buyer.api.get(payment_url)["next_action"]["upi"]["link"].startswith("upi://pay?")
-    house.revive("worker")
+    running.restart("worker")
     buyer.approve(payment_url)
     buyer.wait_until_confirmed(order_id)
-    assert house.audit() == []
+    assert running.audit() == []
 
 
-def _gateway_has(house: House, receipt: str) -> bool:
-    return any(order["receipt"] == receipt for order in house.phone.control("GET", "/truth")["orders"])
+def _gateway_has(running: RunningStack, receipt: str) -> bool:
+    return any(order["receipt"] == receipt for order in running.phone.control("GET", "/truth")["orders"])
 
 
-def test_relay_ends_between_two_looks_and_news_waits_for_the_next(house: House, buyer: Buyer) -> None:
-    house.terminate("relay")
+def test_relay_stops_between_rounds_and_events_wait_for_the_next(running: RunningStack, buyer: Buyer) -> None:
+    running.terminate("relay")
 
-    assert house.wait_until_ended("relay") == 0
-    assert "relay_stopped" in house.stack.log_of("relay").read_text()
+    assert running.wait_until_ended("relay") == 0
+    assert "relay_stopped" in running.stack.log_of("relay").read_text()
     order_id = buyer.place().json()["id"]
     payment_url = buyer.start_payment(order_id)
     waiting = "SELECT count(*) FROM core_outbox"
-    assert house.read(waiting) != [(0,)]
-    house.revive("relay")
+    assert running.read(waiting) != [(0,)]
+    running.restart("relay")
     buyer.approve(payment_url)
     buyer.wait_until_confirmed(order_id)
-    wait_for(lambda: house.read(waiting) == [(0,)])
-    assert house.audit() == []
+    wait_for(lambda: running.read(waiting) == [(0,)])
+    assert running.audit() == []
 
 
-def test_beat_ends_and_begins_again_with_its_schedule(house: House) -> None:
-    house.terminate("beat")
+def test_beat_ends_and_begins_again_with_its_schedule(running: RunningStack) -> None:
+    running.terminate("beat")
 
-    assert house.wait_until_ended("beat") == 0
-    written = _schedule_written_at(house)
+    assert running.wait_until_ended("beat") == 0
+    written = _schedule_written_at(running)
     assert written > 0
-    house.revive("beat")
-    wait_for(lambda: _schedule_written_at(house) > written)
-    assert "beat" not in house.servers.ended
+    running.restart("beat")
+    wait_for(lambda: _schedule_written_at(running) > written)
+    assert "beat" not in running.servers.ended
 
 
-def _schedule_written_at(house: House) -> int:
+def _schedule_written_at(running: RunningStack) -> int:
     """Return when beat last wrote its schedule, which it does as soon as it runs; some databases add to the name of the file."""
-    path = Path(house.stack.env["BEAT_SCHEDULE_FILE"])
+    path = Path(running.stack.env["BEAT_SCHEDULE_FILE"])
     return max((one.stat().st_mtime_ns for one in path.parent.glob(f"{path.name}*")), default=0)
 
 
-class TestWhatAFailedTestLeaves:
+class TestRestore:
     """The next test finds the stack whole, whatever was going on."""
 
-    def test_everything_is_put_back(self, house: House, buyer: Buyer) -> None:
-        house.terminate("relay")
-        house.wait_until_ended("relay")
-        house.terminate("worker")
-        os.kill(house.servers.pids["valkey"], signal.SIGSTOP)
-        house.servers.stop_server("postgres")
-        points.arm(house.fault_dir, points.WEB_BEFORE_COMMIT)
-        house.phone.control("POST", "/faults", {"path": "/v1/orders", "method": "POST", "kind": "drop_before_commit"})
-        house.phone.control("POST", "/webhooks/policy", {"mode": "drop"})
+    def test_everything_is_put_back(self, running: RunningStack, buyer: Buyer) -> None:
+        running.terminate("relay")
+        running.wait_until_ended("relay")
+        running.terminate("worker")
+        os.kill(running.servers.pids["valkey"], signal.SIGSTOP)
+        running.servers.stop_server("postgres")
+        points.arm(running.fault_dir, points.WEB_BEFORE_COMMIT)
+        running.phone.control("POST", "/faults", {"path": "/v1/orders", "method": "POST", "kind": "drop_before_commit"})
+        running.phone.control("POST", "/webhooks/policy", {"mode": "drop"})
 
-        house.restore()
+        running.restore()
 
-        assert house.phone.control("GET", "/faults")["items"] == []
+        assert running.phone.control("GET", "/faults")["items"] == []
         order_id, _ = buyer.buy()
         assert buyer.order(order_id)["status"] == "confirmed"
-        assert set(house.servers.ended) == set()
+        assert set(running.servers.ended) == set()

@@ -15,14 +15,14 @@ from apps.payments import services
 from apps.payments.models import Refund
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, take_in, take_in_refund
+from tests.factories.payments import apply_payment, apply_refund, make_gateway_payment, make_payment
 from tests.support.accepted_payments import balances, refund, refund_at_gateway, sell
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "reference_data")]
 
 
 @pytest.fixture(autouse=True)
-def _everything_holds(db: None) -> Any:
+def _audit_after_each_test(db: None) -> Any:
     yield
     connection.check_constraints()
     ids = ("INV-11", "INV-11a", "INV-14b", "INV-16", "INV-16c", "INV-19", "INV-20", "INV-20b", "INV-20c", "INV-25c", "INV-25e",
@@ -41,14 +41,14 @@ class TestInvoice:
         assert balances() == booked
 
 
-class TestRefundOfAnOrderWhosePayerBoreAFee:
+class TestRefundWithPayerFee:
     def test_returns_the_orders_amount_and_keeps_the_fee(self, owner: Any) -> None:
         order, attempt = sell(owner, difference=2_360)
 
         made, (note,) = refund(order)
 
         assert (made.amount, note.total_amount) == (order.total_amount, order.total_amount)
-        assert orders.payment_status_of(order) == PaymentStatus.REFUNDED
+        assert orders.derive_payment_status(order) == PaymentStatus.REFUNDED
         assert balances() == {"payer_fees": -2_360}
         with pytest.raises(services.NothingToRefund):
             refund(order)
@@ -70,7 +70,7 @@ class TestRefundOfAnOrderWhosePayerBoreAFee:
         order.refresh_from_db()
         assert note.total_amount == order.total_amount
         assert balances() == {}
-        assert orders.payment_status_of(order) == PaymentStatus.REFUNDED
+        assert orders.derive_payment_status(order) == PaymentStatus.REFUNDED
 
     def test_made_at_the_gateway_after_ours_takes_the_fee_back_too(self, owner: Any) -> None:
         order, attempt = sell(owner, difference=2_360)
@@ -81,7 +81,7 @@ class TestRefundOfAnOrderWhosePayerBoreAFee:
         assert balances() == {}
 
 
-class TestRefundOfAnOrderWhosePayerHadAnOffer:
+class TestRefundWithOffer:
     def test_returns_what_was_captured_and_credits_the_whole_invoice(self, owner: Any) -> None:
         order, attempt = sell(owner, difference=-9_000)
 
@@ -89,24 +89,24 @@ class TestRefundOfAnOrderWhosePayerHadAnOffer:
 
         assert (made.amount, note.total_amount) == (attempt.amount, order.total_amount)
         assert order.refunded_amount == order.total_amount
-        assert orders.payment_status_of(order) == PaymentStatus.REFUNDED
+        assert orders.derive_payment_status(order) == PaymentStatus.REFUNDED
         assert balances() == {}
 
     def test_of_its_units_one_by_one_gives_the_last_one_what_is_left(self, owner: Any) -> None:
         order, attempt = sell(owner, difference=-9_000)
         line = order.lines.get()
 
-        first, (first_note,) = refund(order, lines=[services.UnitsBack(line.pk, 1)])
+        first, (first_note,) = refund(order, lines=[services.RefundLineInput(line.pk, 1)])
         assert first.amount == first_note.total_amount
-        assert orders.payment_status_of(order) == PaymentStatus.PARTIALLY_REFUNDED
+        assert orders.derive_payment_status(order) == PaymentStatus.PARTIALLY_REFUNDED
         assert balances() == {"payment_differences": 9_000}
 
-        last, (last_note,) = refund(order, lines=[services.UnitsBack(line.pk, 1)])
+        last, (last_note,) = refund(order, lines=[services.RefundLineInput(line.pk, 1)])
 
         assert first.amount + last.amount == attempt.amount
         assert first_note.total_amount + last_note.total_amount == order.total_amount
         assert last_note.total_amount == last.amount + 9_000
-        assert orders.payment_status_of(order) == PaymentStatus.REFUNDED
+        assert orders.derive_payment_status(order) == PaymentStatus.REFUNDED
         assert balances() == {}
 
     def test_by_cancelling_returns_what_was_captured(self, owner: Any) -> None:
@@ -114,22 +114,22 @@ class TestRefundOfAnOrderWhosePayerHadAnOffer:
 
         services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
 
-        made = take_in_refund(Refund.objects.get())
+        made = apply_refund(Refund.objects.get())
         (note,) = issue_credit_notes(refund_id=made.pk, actor=SYSTEM, now=clock.now())
         assert (made.amount, note.total_amount) == (attempt.amount, order.total_amount)
         assert balances() == {}
 
 
-class TestCancellingBeforeTheInvoice:
+class TestCancellationBeforeInvoice:
     @pytest.mark.parametrize(("difference", "kept"), [(2_360, {"payment_differences": -2_360}), (-9_000, {})])
     def test_leaves_no_advance(self, owner: Any, difference: int, kept: dict[str, int]) -> None:
         make_registration()
         order = make_order(owner)
-        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + difference))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + difference))
         services.accept_attempt(attempt_id=attempt.pk, reason="other", actor=SYSTEM, now=clock.now())
         services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
 
-        made = take_in_refund(Refund.objects.get())
+        made = apply_refund(Refund.objects.get())
 
         assert issue_credit_notes(refund_id=made.pk, actor=SYSTEM, now=clock.now()) == []
         assert balances() == kept

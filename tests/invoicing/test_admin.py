@@ -44,7 +44,7 @@ def test_lines_say_why_they_bear_no_tax(finance: Any) -> None:
         assert f">{label}<" in page.replace("\n", "").replace("  ", ""), label
 
 
-def test_the_parties_of_an_invoice_are_read_as_on_paper(finance: Any) -> None:
+def test_shows_parties_as_on_the_invoice(finance: Any) -> None:
     invoice = make_invoice()
 
     page = signed_in(finance).get(reverse("admin:invoicing_invoice_change", args=[invoice.pk])).content.decode()
@@ -81,7 +81,7 @@ def test_the_pdf_is_there_for_who_may_view_invoices(finance: Any, catalogue_mana
     assert Client().get(url).status_code == 302
 
 
-def test_the_pdf_of_what_has_none_is_not_found(finance: Any) -> None:
+def test_missing_pdf_is_not_found(finance: Any) -> None:
     client = signed_in(finance)
     assert client.get(reverse("admin:invoicing_invoice_pdf", args=[make_invoice().pk])).status_code == 404
     absent = "00000000-0000-7000-8000-000000000000"

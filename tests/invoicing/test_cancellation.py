@@ -11,7 +11,7 @@ from apps.core.events import SYSTEM, record
 from apps.core.models import Event
 from apps.invoicing import selectors
 from apps.invoicing.models import Invoice
-from apps.invoicing.services import credit_refunds_of_order, issue_credit_note, issue_invoice
+from apps.invoicing.services import issue_credit_note, issue_invoice, issue_pending_credit_notes
 from apps.orders import events, states
 from apps.orders.models import Order
 from apps.orders.services import OrderNotCancellable
@@ -19,11 +19,11 @@ from apps.orders.services.changing import store
 from apps.payments import services
 from apps.payments.gateways import GatewayError, GatewayRefund
 from apps.payments.models import LedgerEntry, Refund
-from apps.payments.services.refunds.gateway_updates import note_refund_unknown
+from apps.payments.services.refunds.gateway_updates import mark_refund_unknown
 from apps.payments.states import Source
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_facts, make_payment, pay, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleagues")]
@@ -47,7 +47,7 @@ def ask(order: Order, **fields: Any) -> Refund:
     return refund
 
 
-def hear(refund: Refund, status: str = "processed") -> None:
+def run_handlers(refund: Refund, status: str = "processed") -> None:
     facts = GatewayRefund(
         gateway="razorpay", id=f"rfnd_{refund.pk.hex[-14:]}", gateway_payment_id=refund.attempt.gateway_payment_id,
         status=status, amount=refund.amount, currency="INR", our_refund=refund.public_id,
@@ -61,7 +61,7 @@ def cancel(order: Order) -> Order:
     cancelled = services.cancel_order(
         order_id=order.pk, actor=actor_for(order.customer), reason="By mistake", now=clock.now()
     )
-    credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=clock.now())
+    issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=clock.now())
     return cancelled
 
 
@@ -78,9 +78,11 @@ def balances(order: Order) -> dict[str, int]:
 
 def move(order: Order, to: str) -> None:
     """Bring an order into a state that no service leads to yet."""
-    changed = {"status": states.change(states.OrderStatus(order.status), to=states.OrderStatus(to))}
+    changed = {"status": states.transition(states.OrderStatus(order.status), to=states.OrderStatus(to))}
     store(order, changed)
-    record(events.ORDER_PAYMENT_NOTED, subject=order, root_id=order.pk, actor=SYSTEM, changed=changed, now=clock.now())
+    record(
+        events.ORDER_PAYMENT_UPDATED, subject=order, root_id=order.pk, actor=SYSTEM, changes=changed, now=clock.now()
+    )
 
 
 def check_that_nothing_is_left(order: Order) -> None:
@@ -94,7 +96,7 @@ def check_that_nothing_is_left(order: Order) -> None:
     shelf = StockItem.objects.filter(variant__in=[line.variant_id for line in order.lines.all()])
     assert list(shelf.values_list("reserved", "on_hand")) == [(0, 10)] * 2
     invoice = Invoice.objects.get(type="tax_invoice", order=order)
-    credited = selectors.sum_credited(invoice.pk)
+    credited = selectors.sum_credited_amounts(invoice.pk)
     assert (credited.total, credited.round_off) == (invoice.total_amount, invoice.round_off_amount)
     assert credited.lines == {line.pk: selectors.credit_of(line) for line in order.lines.all()}  # type: ignore[arg-type]
     assert balances(order) == {}
@@ -104,22 +106,22 @@ def check_that_nothing_is_left(order: Order) -> None:
 
 
 @pytest.mark.parametrize("status", ["confirmed", "on_hold", "in_fulfilment"])
-def test_in_every_state_before_it_leaves_the_house(order: Order, status: str) -> None:
+def test_order_can_be_cancelled_until_dispatch(order: Order, status: str) -> None:
     if status != "confirmed":
         move(order, status)
 
     cancel(order)
     assert refunds(order) == [("pending", order.total_amount)]
-    hear(Refund.objects.get())
+    run_handlers(Refund.objects.get())
 
     check_that_nothing_is_left(order)
     [note] = Invoice.objects.filter(type="credit_note", refers_to__order=order)
     assert note.total_amount == order.total_amount
 
 
-def test_what_has_left_the_house_is_not_cancelled(order: Order) -> None:
+def test_dispatched_order_is_not_cancelled(order: Order) -> None:
     move(order, "in_fulfilment")
-    stock.consume_holds(references=[order.lines.order_by("position")[0].pk], actor=SYSTEM, now=clock.now())
+    stock.consume_reservations(references=[order.lines.order_by("position")[0].pk], actor=SYSTEM, now=clock.now())
     before = (Event.objects.count(), LedgerEntry.objects.count(), Order.objects.get().version)
 
     with pytest.raises(OrderNotCancellable):
@@ -130,35 +132,35 @@ def test_what_has_left_the_house_is_not_cancelled(order: Order) -> None:
 
 
 @pytest.mark.parametrize("asked", [{"amount": 12_345}, "a line"])
-def test_after_a_part_went_back_the_rest_goes_back(order: Order, asked: Any) -> None:
+def test_rest_is_refunded_after_a_partial_refund(order: Order, asked: Any) -> None:
     if asked == "a line":
-        asked = {"lines": [services.UnitsBack(order.lines.order_by("position")[0].pk, 1)]}
+        asked = {"lines": [services.RefundLineInput(order.lines.order_by("position")[0].pk, 1)]}
     part = ask(order, **asked)
-    hear(part)
+    run_handlers(part)
 
     cancel(order)
     assert refunds(order) == [("processed", part.amount), ("pending", order.total_amount - part.amount)]
-    hear(Refund.objects.get(sequence=2))
+    run_handlers(Refund.objects.get(sequence=2))
 
     check_that_nothing_is_left(order)
 
 
-def test_what_waits_for_approval_is_taken_in_and_the_buyer_hears_of_one_refund(order: Order) -> None:
+def test_pending_refund_is_superseded_and_the_buyer_gets_one_message(order: Order) -> None:
     waiting = ask(order, amount=20_000, actor=DEEPA)
 
     cancel(order)
 
     assert refunds(order) == [("cancelled", 20_000), ("pending", order.total_amount)]
     told = Event.objects.filter(subject_id=waiting.pk).order_by("version").values_list("type", flat=True)
-    assert list(told) == ["payments.refund.requested", "payments.refund.changed"]
-    hear(Refund.objects.get(sequence=2))
+    assert list(told) == ["payments.refund.requested", "payments.refund.updated"]
+    run_handlers(Refund.objects.get(sequence=2))
     check_that_nothing_is_left(order)
 
 
 def test_over_the_limit_the_order_is_cancelled_at_once_and_its_money_waits_for_a_second_person(
     order: Order, settings: Any
 ) -> None:
-    settings.REFUND_APPROVAL_ABOVE = order.total_amount - 1
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = order.total_amount - 1
 
     assert cancel(order).status == "cancelled"
     assert refunds(order) == [("requires_approval", order.total_amount)]
@@ -166,13 +168,13 @@ def test_over_the_limit_the_order_is_cancelled_at_once_and_its_money_waits_for_a
     with pytest.raises(services.SelfApprovalForbidden):
         services.approve_refund(refund_id=refund.pk, actor=actor_for(order.customer), now=clock.now())
     services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
-    hear(refund)
+    run_handlers(refund)
 
     check_that_nothing_is_left(order)
 
 
-def test_a_large_order_is_not_given_back_in_small_parts_without_a_second_person(order: Order, settings: Any) -> None:
-    settings.REFUND_APPROVAL_ABOVE = order.total_amount // 2
+def test_small_refunds_of_a_large_order_require_approval(order: Order, settings: Any) -> None:
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = order.total_amount // 2
     ask(order, amount=order.total_amount // 2, actor=DEEPA)
 
     cancel(order)
@@ -181,17 +183,17 @@ def test_a_large_order_is_not_given_back_in_small_parts_without_a_second_person(
 
 
 @pytest.mark.parametrize("end", ["processed", "failed"])
-def test_a_refund_that_nobody_knows_the_fate_of_stays_and_the_rest_goes_back(order: Order, end: str) -> None:
+def test_unknown_refund_is_kept_and_the_rest_is_refunded(order: Order, end: str) -> None:
     doubtful = ask(order, amount=20_000)
-    note_refund_unknown(refund=doubtful, error=GatewayError(), now=clock.now())
+    mark_refund_unknown(refund=doubtful, error=GatewayError(), now=clock.now())
 
     cancel(order)
     assert refunds(order) == [("unknown", 20_000), ("pending", order.total_amount - 20_000)]
-    hear(Refund.objects.get(sequence=2))
-    hear(doubtful, end)
+    run_handlers(Refund.objects.get(sequence=2))
+    run_handlers(doubtful, end)
     if end == "failed":
         again = services.retry_refund(refund_id=doubtful.pk, actor=BALA, now=clock.now())
-        hear(again)
+        run_handlers(again)
 
     check_that_nothing_is_left(order)
 
@@ -201,7 +203,7 @@ def test_before_the_invoice_there_is_neither_invoice_nor_credit_note(owner: Any)
     pay(order)
 
     cancel(order)
-    hear(Refund.objects.get())
+    run_handlers(Refund.objects.get())
 
     assert Invoice.objects.count() == 0
     assert balances(order) == {}
@@ -216,6 +218,6 @@ def test_an_order_whose_payment_is_under_way_is_not_cancelled(owner: Any) -> Non
         cancel(order)
 
     assert (Event.objects.count(), Order.objects.get().version) == before
-    take_in(make_facts(payment))
+    apply_payment(make_gateway_payment(payment))
     assert cancel(order).status == "cancelled"
     assert refunds(order) == [("pending", order.total_amount)]

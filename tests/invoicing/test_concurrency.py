@@ -26,7 +26,7 @@ class ForcedFailure(RuntimeError):
     """What a crash after the number was taken looks like to the transaction."""
 
 
-def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+def run_in_threads(calls: list[Callable[[], Any]]) -> list[Any]:
     """Call all at the same moment, each on a thread and connection of its own; return results or errors in their order."""
     start = threading.Barrier(len(calls))
 
@@ -67,12 +67,12 @@ def issuer(order_id: Any) -> Callable[[], Any]:
     return lambda: issue_invoice(order_id=order_id, actor=SYSTEM, now=NOON)
 
 
-class TestTheSeries:
+class TestNumberSeries:
     def test_is_gapless_under_fifty_issuers_of_whom_a_fifth_fails(self, fail_once: Callable[[set[Any]], None]) -> None:
         orders = [make_paid_order().pk for _ in range(ISSUERS)]
         fail_once(set(orders[:FORCED]))
 
-        outcomes = at_once([issuer(order) for order in orders])
+        outcomes = run_in_threads([issuer(order) for order in orders])
 
         failed = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         issued = ISSUERS - len(failed)
@@ -100,9 +100,9 @@ class TestTheSeries:
             cursor.execute("CREATE SEQUENCE control_numbers START 2")
         orders = [make_paid_order().pk for _ in range(10)]
         fail_once(set(orders[:2]))
-        monkeypatch.setattr(invoices, "take_number", number_from(next_of_sequence))
+        monkeypatch.setattr(invoices, "assign_number", number_from(next_of_sequence))
         try:
-            outcomes = at_once([issuer(order) for order in orders])
+            outcomes = run_in_threads([issuer(order) for order in orders])
             for order in orders[:2]:
                 issuer(order)()
         finally:
@@ -125,28 +125,28 @@ class TestTheSeries:
             both_have_read.wait(timeout=60)
             return number
 
-        monkeypatch.setattr(invoices, "take_number", number_from(highest_plus_one))
-        outcomes = at_once([issuer(order) for order in orders])
+        monkeypatch.setattr(invoices, "assign_number", number_from(highest_plus_one))
+        outcomes = run_in_threads([issuer(order) for order in orders])
 
         refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         assert len(refused) == 1
         assert isinstance(refused[0], IntegrityError)
 
-    def test_of_a_new_year_is_opened_once_by_many_at_the_same_moment(self) -> None:
+    def test_new_year_opens_one_series(self) -> None:
         orders = [make_paid_order().pk for _ in range(8)]
 
-        outcomes = at_once([issuer(order) for order in orders])
+        outcomes = run_in_threads([issuer(order) for order in orders])
 
         assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
         assert sorted(outcome.number for outcome in outcomes) == [f"INV26{number:07d}" for number in range(1, 9)]
         assert NumberSeries.objects.count() == 1
 
 
-class TestOneOrder:
-    def test_gets_one_invoice_however_many_ask(self) -> None:
+class TestConcurrentInvoices:
+    def test_gets_one_invoice(self) -> None:
         order = make_paid_order()
 
-        outcomes = at_once([issuer(order.pk) for _ in range(8)])
+        outcomes = run_in_threads([issuer(order.pk) for _ in range(8)])
 
         assert {outcome.pk for outcome in outcomes} == {Invoice.objects.get().pk}
         assert LedgerTransaction.objects.filter(kind="invoice").count() == 1
@@ -164,24 +164,24 @@ class TestOneOrder:
 
         monkeypatch.setattr(invoices.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
         monkeypatch.setattr(invoices.selectors, "find_invoice_of_order", find_then_wait)
-        outcomes = at_once([issuer(order.pk) for _ in range(2)])
+        outcomes = run_in_threads([issuer(order.pk) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1
         assert Invoice.objects.count() == 1
 
 
-class TestOneDocument:
-    def test_is_kept_once_by_two_who_render_it_at_the_same_moment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestConcurrentRendering:
+    def test_two_renderings_store_one_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
         invoice = make_invoice()
-        both_have_drawn, real = threading.Barrier(2), pdf.files.write_aside
+        both_have_drawn, real = threading.Barrier(2), pdf.pdf_files.write_temporary
 
         def write_then_wait(*args: Any) -> Any:
-            aside = real(*args)
+            temporary = real(*args)
             both_have_drawn.wait(timeout=60)
-            return aside
+            return temporary
 
-        monkeypatch.setattr(pdf.files, "write_aside", write_then_wait)
-        outcomes = at_once([lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
+        monkeypatch.setattr(pdf.pdf_files, "write_temporary", write_then_wait)
+        outcomes = run_in_threads([lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
 
         assert {outcome.pk for outcome in outcomes} == {InvoiceFile.objects.get().pk}
         assert Event.objects.filter(type=events.INVOICE_RENDERED).count() == 1
@@ -200,7 +200,7 @@ class TestOneDocument:
 
         monkeypatch.setattr(pdf.locks, "lock_invoice", lambda pk: Invoice.objects.get(pk=pk))
         monkeypatch.setattr(pdf.selectors, "find_file", find_then_wait)
-        outcomes = at_once([lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
+        outcomes = run_in_threads([lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1
         assert InvoiceFile.objects.count() == 1

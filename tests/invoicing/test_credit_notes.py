@@ -1,4 +1,4 @@
-"""Credit notes: issued once for each refund, numbered and booked, withheld for a reason, drawn, and shown to whom they belong."""
+"""Credit notes: issued once for each refund, numbered and booked, skipped for a reason, drawn, and shown to whom they belong."""
 
 import json
 import threading
@@ -14,15 +14,15 @@ from rest_framework.test import APIClient
 
 from apps.core import audit, ids, relay
 from apps.core.events import SYSTEM, record
-from apps.core.models import Delivery, Event, Outbox
+from apps.core.models import Event, HandlerRun, Outbox
 from apps.invoicing import events, handlers, selectors
 from apps.invoicing.models import Invoice, InvoiceLine, NumberSeries
 from apps.invoicing.services import (
     RefundNotProcessed,
     credit_notes,
-    credit_refunds_of_order,
     issue_credit_note,
     issue_invoice,
+    issue_pending_credit_notes,
     render_document,
 )
 from apps.orders import events as order_events
@@ -39,7 +39,7 @@ from tests.factories.invoicing import (
     make_refund,
     make_rendered_credit_note,
 )
-from tests.invoicing.test_concurrency import at_once
+from tests.invoicing.test_concurrency import run_in_threads
 from tests.support.pdf_text import pages_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
@@ -62,7 +62,7 @@ def booked(source_id: Any) -> dict[str, int]:
 
 
 def reasons() -> list[str]:
-    return list(Event.objects.filter(type=events.CREDIT_NOTE_WITHHELD).values_list("reason", flat=True))
+    return list(Event.objects.filter(type=events.CREDIT_NOTE_SKIPPED).values_list("reason", flat=True))
 
 
 def violated() -> list[Any]:
@@ -93,7 +93,7 @@ class TestIssueCreditNote:
         [line] = InvoiceLine.objects.filter(invoice=note)
         assert (line.quantity, line.taxable_amount, line.tax_rate, line.igst_amount) == (1, 49_950, 1_800, 8_991)
         [event] = Event.objects.filter(type=events.CREDIT_NOTE_ISSUED)
-        assert (event.subject_id, event.root_id, event.changed["number"]) == (note.pk, invoice.order_id, note.number)
+        assert (event.subject_id, event.root_id, event.changes["number"]) == (note.pk, invoice.order_id, note.number)
         assert violated() == []
 
     def test_is_booked_the_other_way_round(self) -> None:
@@ -126,14 +126,14 @@ class TestIssueCreditNote:
             left -= amount
         make_credit_note(invoice, amount=left)
 
-        credited = selectors.sum_credited(invoice.pk)
+        credited = selectors.sum_credited_amounts(invoice.pk)
         assert (credited.total, credited.round_off) == (invoice.total_amount, invoice.round_off_amount)
         assert credited.lines == {
             line.order_line_id: selectors.credit_of(line) for line in selectors.list_invoice_lines(invoice.pk)
         }
         assert violated() == []
 
-    def test_is_issued_once_however_often_asked(self) -> None:
+    def test_is_issued_once(self) -> None:
         refund = make_refund(order_of(make_invoice()), amount=10_000)
 
         first, second = credit(refund), credit(refund, now=NOON + timedelta(days=1))
@@ -171,42 +171,42 @@ class TestIssueCreditNote:
         assert credit(refund).number == "CRN260000001"  # type: ignore[union-attr]
 
 
-class TestWithheld:
+class TestSkippedCreditNotes:
     @pytest.mark.parametrize(
-        "said", [{"reason": "paid_twice"}, {"reason": "late_payment"}, {"review_reason": "amount_differs"}]
+        "said", [{"reason": "paid_twice"}, {"reason": "late_payment"}, {"review_reason": "amount_mismatch"}]
     )
-    def test_for_money_that_no_invoice_asked_for(self, said: dict[str, str]) -> None:
+    def test_surplus_money(self, said: dict[str, str]) -> None:
         refund = make_refund(order_of(make_invoice()), amount=117_900, **said)
         assert credit(refund) is None
         assert credit(refund) is None
         assert reasons() == ["surplus"]
         assert violated() == []
 
-    def test_for_the_second_of_two_payments_whatever_staff_call_it(self) -> None:
+    def test_second_payment_with_any_refund_reason(self) -> None:
         refund = make_refund(order_of(make_invoice()), amount=117_900, review_reason="paid_twice")
         assert credit(refund) is None
         assert reasons() == ["surplus"]
 
-    def test_for_what_went_back_before_the_sale(self) -> None:
+    def test_refunded_before_sale(self) -> None:
         refund = make_refund(order_of(make_invoice()), amount=100, processed_at=NOON - timedelta(hours=1))
         assert credit(refund) is None
-        assert reasons() == ["before_the_sale"]
+        assert reasons() == ["refunded_before_sale"]
 
     @pytest.mark.parametrize("status", [OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.PENDING_PAYMENT])
-    def test_for_an_order_that_was_never_invoiced(self, status: OrderStatus) -> None:
+    def test_never_invoiced(self, status: OrderStatus) -> None:
         refund = make_refund(make_paid_order(status=status), amount=100)
         assert credit(refund) is None
         assert reasons() == ["never_invoiced"]
         assert violated() == []
 
-    def test_for_an_invoice_of_which_nothing_is_left(self) -> None:
+    def test_fully_credited(self) -> None:
         invoice = make_invoice()
         make_credit_note(invoice, amount=117_900)
         assert credit(make_refund(order_of(invoice), amount=100)) is None
-        assert reasons() == ["nothing_left"]
+        assert reasons() == ["fully_credited"]
         assert violated() == []
 
-    def test_of_a_refund_of_more_than_is_left_the_rest_is_credited(self) -> None:
+    def test_refund_above_remaining_amount_credits_the_rest(self) -> None:
         invoice = make_invoice()
         make_credit_note(invoice, amount=100_000)
         assert make_credit_note(invoice, amount=20_000).total_amount == 17_900
@@ -215,17 +215,17 @@ class TestWithheld:
     def test_after_the_time_limit_is_booked_as_less_sales_at_full_tax(self) -> None:
         invoice = make_invoice()
         in_time = make_refund(order_of(invoice), amount=100)
-        too_late = make_refund(order_of(invoice), amount=1_000)
+        deadline_passed = make_refund(order_of(invoice), amount=1_000)
 
         assert credit(in_time, now=DEADLINE) is not None
-        assert credit(too_late, now=DEADLINE + timedelta(minutes=1)) is None
+        assert credit(deadline_passed, now=DEADLINE + timedelta(minutes=1)) is None
 
-        assert reasons() == ["too_late"]
-        assert booked(too_late.pk) == {"sales:27AAPFU0939F1ZV": 1_000, "customer_advances": -1_000}
+        assert reasons() == ["deadline_passed"]
+        assert booked(deadline_passed.pk) == {"sales:27AAPFU0939F1ZV": 1_000, "customer_advances": -1_000}
 
 
-class TestTheInvoiceIsStillToCome:
-    def test_its_news_brings_the_credit_note_once(self) -> None:
+class TestRefundBeforeInvoice:
+    def test_invoice_event_issues_the_credit_note_once(self) -> None:
         order = make_paid_order()
         refund = make_refund(order, amount=10_000)
         assert credit(refund) is None
@@ -233,60 +233,60 @@ class TestTheInvoiceIsStillToCome:
         assert violated() == []
 
         issue_invoice(order_id=order.pk, actor=SYSTEM, now=NOON)
-        [note] = credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=NOON)
+        [note] = issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=NOON)
 
         assert note.total_amount == 10_000
         assert credit(refund) == note
-        assert [one.pk for one in credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=NOON)] == [note.pk]
+        assert [one.pk for one in issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=NOON)] == [note.pk]
         assert violated() == []
 
-    def test_the_cancelling_before_it_says_that_there_will_be_none(self) -> None:
+    def test_cancellation_before_invoice_skips_the_credit_note(self) -> None:
         order = make_paid_order()
         refund = make_refund(order, amount=10_000)
         assert credit(refund) is None
         Order.objects.filter(pk=order.pk).update(status=OrderStatus.CANCELLED)
         assert [result[0] for result in violated()] == ["INV-34b"]
 
-        assert credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=NOON) == []
+        assert issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=NOON) == []
 
         assert reasons() == ["never_invoiced"]
         assert violated() == []
 
-    def test_the_news_of_a_confirmed_order_that_is_cancelled_by_now_brings_no_invoice_and_no_error(self) -> None:
+    def test_event_of_an_order_cancelled_meanwhile_issues_no_invoice(self) -> None:
         order = make_paid_order(status=OrderStatus.CANCELLED)
         event = record(
-            order_events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=SYSTEM, changed={}, now=NOON
+            order_events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=SYSTEM, changes={}, now=NOON
         )
         handlers.issue_invoice_for_order(event=event, now=NOON)
         assert not Invoice.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_news_of_a_refund_brings_its_credit_note_and_then_its_pdf() -> None:
+def test_refund_event_issues_credit_note_and_pdf() -> None:
     invoice = make_invoice()
     Outbox.objects.all().delete()
     refund = make_refund(order_of(invoice), amount=58_941)
 
     for _ in range(2):
-        for delivery in relay.take_outbox(now=NOON):
-            if delivery.handler.startswith("apps.invoicing."):
-                assert relay.carry_out(delivery.pk, now=NOON)
-                assert not relay.carry_out(delivery.pk, now=NOON)
+        for handler_run in relay.claim_outbox(now=NOON):
+            if handler_run.handler.startswith("apps.invoicing."):
+                assert relay.run_handler(handler_run.pk, now=NOON)
+                assert not relay.run_handler(handler_run.pk, now=NOON)
 
     note = Invoice.objects.select_related("file").get(refund_id=refund.pk)
     assert note.file.path == "credit-notes/2026-27/27AAPFU0939F1ZV/CRN260000001.pdf"
     assert Event.objects.filter(type=events.CREDIT_NOTE_RENDERED, subject_id=note.pk).count() == 1
     assert not Event.objects.filter(type=events.INVOICE_RENDERED).exists()
-    assert Delivery.objects.filter(handler__startswith="apps.invoicing.", done_at__isnull=False).count() == 2
+    assert HandlerRun.objects.filter(handler__startswith="apps.invoicing.", done_at__isnull=False).count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.race
-class TestAtOnce:
-    def test_a_refund_gets_one_note_however_many_ask(self) -> None:
+class TestConcurrentCreditNotes:
+    def test_refund_gets_one_credit_note(self) -> None:
         refund = make_refund(order_of(make_invoice()), amount=10_000)
 
-        outcomes = at_once([lambda: credit(refund) for _ in range(8)])
+        outcomes = run_in_threads([lambda: credit(refund) for _ in range(8)])
 
         assert {outcome.pk for outcome in outcomes} == {Invoice.objects.get(type="credit_note").pk}
         assert LedgerTransaction.objects.filter(kind="credit_note").count() == 1
@@ -304,7 +304,7 @@ class TestAtOnce:
         monkeypatch.setattr(credit_notes.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
         monkeypatch.setattr(credit_notes.payment_locks, "lock_refund", lambda pk: Refund.objects.get(pk=pk))
         monkeypatch.setattr(credit_notes.selectors, "find_credit_note_of_refund", find_then_wait)
-        outcomes = at_once([lambda: credit(refund) for _ in range(2)])
+        outcomes = run_in_threads([lambda: credit(refund) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1
         assert Invoice.objects.filter(type="credit_note").count() == 1
@@ -315,29 +315,29 @@ class TestAtOnce:
         refunds = [make_refund(order_of(invoice), amount=share + (rest if index == 0 else 0)) for index in range(8)]
         others = [make_refund(order_of(make_invoice()), amount=100) for _ in range(8)]
 
-        outcomes = at_once([lambda refund=refund: credit(refund) for refund in refunds + others])
+        outcomes = run_in_threads([lambda refund=refund: credit(refund) for refund in refunds + others])
 
         assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
-        assert selectors.sum_credited(invoice.pk).total == invoice.total_amount
+        assert selectors.sum_credited_amounts(invoice.pk).total == invoice.total_amount
         notes = Invoice.objects.filter(type="credit_note")
         assert sorted(notes.values_list("sequence", flat=True)) == list(range(1, 17))
         assert violated() == []
 
-    def test_the_news_of_the_invoice_and_of_the_refund_make_one_note(self) -> None:
+    def test_invoice_and_refund_events_issue_one_credit_note(self) -> None:
         order = make_paid_order()
         refund = make_refund(order, amount=10_000)
         issue_invoice(order_id=order.pk, actor=SYSTEM, now=NOON)
 
-        at_once([
+        run_in_threads([
             lambda: credit(refund),
-            lambda: credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=NOON),
+            lambda: issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=NOON),
         ])  # fmt: skip
 
         assert Invoice.objects.filter(type="credit_note", refund_id=refund.pk).count() == 1
 
 
-class TestThePaper:
-    def test_bears_what_rule_53_asks_for(self) -> None:
+class TestCreditNotePdf:
+    def test_has_what_rule_53_requires(self) -> None:
         note = make_rendered_credit_note(lines=[(1, 1)])
         _, content = selectors.get_document(note.pk)
         [page] = pages_of(content)
@@ -359,7 +359,7 @@ class TestThePaper:
         assert "0 PCS" not in page
 
 
-class TestTheApi:
+class TestCreditNoteViews:
     def test_lists_my_credit_notes_newest_first_and_no_invoice(
         self, owner: Any, stranger: Any, client_of: Clients
     ) -> None:
@@ -378,7 +378,7 @@ class TestTheApi:
         assert item["pdf_url"] is None
         assert [row["id"] for row in client_of(owner).get("/api/v1/invoices").json()["data"]] == [invoice.public_id]
 
-    def test_lists_everybodys_for_finance(self, owner: Any, stranger: Any, finance: Any, client_of: Clients) -> None:
+    def test_finance_sees_all_credit_notes(self, owner: Any, stranger: Any, finance: Any, client_of: Clients) -> None:
         both = {make_credit_note(make_invoice(user)).public_id for user in (owner, stranger)}
         assert {item["id"] for item in client_of(finance).get(URL).json()["data"]} == both
 
@@ -411,7 +411,7 @@ class TestTheApi:
         assert (answer.status_code, answer["Retry-After"]) == (409, "2")
         assert note.number in json.dumps(answer.json())
 
-    def test_asks_as_much_for_one_as_for_fifty(self, owner: Any, client_of: Clients, count_queries: Any) -> None:
+    def test_query_count_is_constant(self, owner: Any, client_of: Clients, count_queries: Any) -> None:
         invoice, client = make_invoice(owner), client_of(owner)
         make_credit_note(invoice, amount=100)
         client.get(URL)

@@ -13,7 +13,7 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.invoicing.models import Invoice
 from apps.invoicing.rules import credit_deadline
-from apps.invoicing.services import credit_refunds_of_order, issue_credit_notes
+from apps.invoicing.services import issue_credit_notes, issue_pending_credit_notes
 from apps.orders import selectors as orders
 from apps.orders.models import Order
 from apps.payments import selectors
@@ -28,7 +28,7 @@ _OF_INVOICES = ("INV-11", "INV-19", "INV-25g", "INV-28d", "INV-34", "INV-34b", "
 
 
 @pytest.fixture(autouse=True)
-def _everything_holds(db: None) -> Any:
+def _audit_after_each_test(db: None) -> Any:
     yield
     connection.check_constraints()
     found = audit.run(now=clock.now(), only=[*(one.id for one in INVARIANTS if one.id != "INV-42"), *_OF_INVOICES])
@@ -53,7 +53,7 @@ def dispute_of(amount: int) -> Happening:
 
 
 def credit(order: Order, attempt: Any) -> None:
-    credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=clock.now())
+    issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=clock.now())
 
 
 def outcome(order: Order, happenings: Sequence[Happening], attempt: Any) -> tuple[Any, ...]:
@@ -63,7 +63,7 @@ def outcome(order: Order, happenings: Sequence[Happening], attempt: Any) -> tupl
     credit(order, attempt)
     order.refresh_from_db()
     credited = Invoice.objects.filter(type="credit_note").aggregate(total=Sum("total_amount"))["total"] or 0
-    return credited, order.refunded_amount, orders.payment_status_of(order), balances()
+    return credited, order.refunded_amount, orders.derive_payment_status(order), balances()
 
 
 # An order of 236.00 of which 146.00 was charged: the shortfall is 90.00.
@@ -121,7 +121,7 @@ class TestShortfall:
         assert (status, books) == ("partially_refunded", {"payment_differences": 9_000})
 
 
-class TestBorneFee:
+class TestPayerFee:
     @pytest.mark.parametrize("places", list(permutations(range(3))))
     def test_that_was_refunded_leaves_payer_fees_whatever_a_dispute_took(
         self, owner: Any, places: tuple[int, ...]
@@ -157,7 +157,7 @@ class TestBorneFee:
         assert balances() == {}
 
 
-class TestShortfallTooLate:
+class TestShortfallAfterDeadline:
     def test_stays_with_the_sale(self, owner: Any) -> None:
         _, attempt = sell(owner, difference=-9_000)
         made = report_refund(attempt, attempt.amount)

@@ -17,7 +17,7 @@ from apps.invoicing.models import Invoice, InvoiceLine, NumberSeries
 from apps.invoicing.services import issue_credit_notes, issue_invoices
 from apps.invoicing.states import DocumentType
 from apps.notifications.models import Notification
-from apps.notifications.services import tell
+from apps.notifications.services import create_notifications
 from apps.orders.models import OrderLine
 from apps.payments.models import LedgerEntry
 from apps.tax.rules import Heads, SupplyType, Taxability
@@ -53,7 +53,7 @@ def rows(invariant: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def tampering() -> Iterator[None]:
+def disable_triggers() -> Iterator[None]:
     """Let the test plant what the database refuses."""
     connection.check_constraints()
     with pgtrigger.ignore("invoicing.Invoice:issued_is_frozen", "invoicing.InvoiceLine:frozen"):
@@ -226,7 +226,7 @@ class TestMessages:
 
         for document in (invoice, bill):
             event = Event.objects.get(type="invoicing.invoice.issued", subject_id=document.pk)
-            tell(message="invoice_ready", event=event, now=NOON)
+            create_notifications(template="invoice_ready", event=event, now=NOON)
 
         mails = {mail.title: mail.body for mail in Notification.objects.filter(channel="email")}
         assert set(mails) == {
@@ -282,7 +282,7 @@ class TestWording:
         wording = rules.wording_of(kind, supplier_state="27", place_of_supply="29")
 
         assert wording.title == title
-        assert rule in wording.no_signature
+        assert rule in wording.signature_note
         assert wording.has_tax_columns is (kind != DocumentType.BILL_OF_SUPPLY)
 
     @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ class TestWording:
         chandigarh = make_registration(gstin="04ABCPE1234F1ZJ", state="04", city="Chandigarh", pin="160017")
         [bill] = issue(CEREAL, registration=chandigarh, state="04")
 
-        [page] = pages_of(documents.draw_invoice(bill, list(bill.lines.all())))
+        [page] = pages_of(documents.render_invoice_pdf(bill, list(bill.lines.all())))
         assert "BILL OF SUPPLY" in page
         assert "Nil-rated: CGST 0%, UTGST 0%" in page
         assert "SGST" not in page.replace("UTGST", "")
@@ -313,7 +313,7 @@ class TestWording:
         chandigarh = make_registration(gstin="04ABCPE1234F1ZJ", state="04", city="Chandigarh", pin="160017")
         [document] = issue(KURTA, CEREAL, BOOK, PETROL, registration=chandigarh, state="04")
 
-        [page] = pages_of(documents.draw_invoice(document, list(document.lines.order_by("position"))))
+        [page] = pages_of(documents.render_invoice_pdf(document, list(document.lines.order_by("position"))))
         for text in (
             "INVOICE-CUM-BILL OF SUPPLY",
             "Nil-rated: CGST 0%, UTGST 0%",
@@ -341,63 +341,63 @@ class TestSplitByDocument:
         assert rules.check_line(line, SupplyType.INTER_STATE) is rules.Refusal.RATE_DOES_NOT_FIT_TAXABILITY
 
 
-class TestInvariantsFindWhatIsPlanted:
-    def test_wrong_type(self) -> None:
+class TestInvariants:
+    def test_finds_wrong_type(self) -> None:
         [bill] = issue(BOOK)
         assert rows("INV-32b") == []
 
-        with tampering():
+        with disable_triggers():
             Invoice.objects.filter(pk=bill.pk).update(type="tax_invoice")
 
         assert rows("INV-32b") == [
             {"number": bill.number, "type": "tax_invoice", "buyer_gstin": "", "taxable": 0, "untaxed": 1}
         ]
 
-    def test_one_document_for_both_to_a_registered_buyer(self) -> None:
+    def test_finds_single_document_of_registered_buyer(self) -> None:
         [document] = issue(KURTA, BOOK)
 
-        with tampering():
+        with disable_triggers():
             Invoice.objects.filter(pk=document.pk).update(buyer={**document.buyer, "gstin": REGISTERED})
 
         assert [row["number"] for row in rows("INV-32b")] == [document.number]
 
-    def test_documents_of_before_are_not_judged(self) -> None:
+    def test_documents_without_taxability_are_not_checked(self) -> None:
         [bill] = issue(BOOK)
-        with tampering():
+        with disable_triggers():
             InvoiceLine.objects.filter(invoice=bill).update(taxability="")
 
-        with tampering():
+        with disable_triggers():
             Invoice.objects.filter(pk=bill.pk).update(type="tax_invoice")
 
         assert rows("INV-32b") == []
 
     @pytest.mark.parametrize("plant", [{"taxability": "taxable"}, {"taxability": "zero"}, {"taxability": "nil"}])
-    def test_taxability_that_does_not_fit(self, plant: dict[str, str]) -> None:
+    def test_finds_taxability_that_does_not_match_rate(self, plant: dict[str, str]) -> None:
         [bill] = issue(BOOK)
         assert rows("INV-33d") == []
 
-        with tampering():
+        with disable_triggers():
             InvoiceLine.objects.filter(invoice=bill).update(**plant)
 
         assert [row["number"] for row in rows("INV-33d")] == [bill.number]
 
-    def test_a_line_on_no_document(self) -> None:
+    def test_finds_line_on_no_document(self) -> None:
         invoice = make_invoice(goods=(KURTA, BOOK))
         assert rows("INV-33e") == []
 
-        with tampering():
+        with disable_triggers():
             InvoiceLine.objects.filter(invoice=invoice, name="Book").delete()
 
         assert [(row["position"], row["times"]) for row in rows("INV-33e")] == [(2, 0)]
 
-    def test_a_line_of_another_quantity(self) -> None:
+    def test_finds_line_with_wrong_quantity(self) -> None:
         invoice = make_invoice(goods=(KURTA, BOOK))
 
         OrderLine.objects.filter(order_id=invoice.order_id, position=1).update(quantity=2)
 
         assert [row["position"] for row in rows("INV-33e")] == [1]
 
-    def test_two_documents_of_an_unregistered_buyer(self) -> None:
+    def test_finds_two_documents_of_unregistered_buyer(self) -> None:
         invoice, _ = issue(KURTA, BOOK, buyer_gstin=REGISTERED)
         order = invoice.order
         assert rows("INV-32") == []

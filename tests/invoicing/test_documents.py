@@ -12,9 +12,9 @@ from pypdf import PdfReader
 
 from apps.core.money import rupees
 from apps.invoicing import rules
-from apps.invoicing.documents import draw_invoice, invoice_data
+from apps.invoicing.documents import invoice_data, render_invoice_pdf
 from tests.factories.invoicing import Goods, make_invoice, make_snapshot
-from tests.support.documents import SELLER, a_line, an_invoice
+from tests.support.documents import SELLER, build_invoice, build_line
 from tests.support.pdf_text import attachments_of, pages_of
 
 
@@ -23,9 +23,9 @@ def unspaced(text: str) -> str:
     return re.sub(r"[\s\u200b]+", "", text)
 
 
-class TestThePage:
-    def test_bears_what_rule_46_asks_for(self) -> None:
-        [page] = pages_of(draw_invoice(an_invoice(), [a_line()]))
+class TestInvoicePdf:
+    def test_has_what_rule_46_requires(self) -> None:
+        [page] = pages_of(render_invoice_pdf(build_invoice(), [build_line()]))
         for particular in (
             "TAX INVOICE", "ORIGINAL FOR RECIPIENT", "Bahi Demo Store", "Bahi Demo Traders LLP", "4 Laxmi Road", "Pune 411030",
             "Maharashtra (27)", "GSTIN: 27AAPFU0939F1ZV", "INV260000123", "21 Nov 2026", "ORD-2627-000123", "Asha Owner",
@@ -38,13 +38,13 @@ class TestThePage:
 
     def test_names_a_registered_buyer(self) -> None:
         buyer = make_snapshot("29", company="Acme Retail Private Limited", gstin="29ABCPE1234F1Z7")
-        [page] = pages_of(draw_invoice(an_invoice(buyer=buyer), [a_line()]))
+        [page] = pages_of(render_invoice_pdf(build_invoice(buyer=buyer), [build_line()]))
         assert "Acme Retail Private Limited Asha Owner" in page
         assert "GSTIN: 29ABCPE1234F1Z7" in page
 
     def test_shows_the_heads_that_are_charged_and_no_other(self) -> None:
         within = {"igst_amount": 0, "cgst_amount": 8_991, "sgst_amount": 8_991}
-        [page] = pages_of(draw_invoice(an_invoice(place_of_supply="27", **within), [a_line(**within)]))
+        [page] = pages_of(render_invoice_pdf(build_invoice(place_of_supply="27", **within), [build_line(**within)]))
         assert "CGST" in page
         assert "SGST" in page
         assert "9%" in page
@@ -54,7 +54,9 @@ class TestThePage:
     def test_shows_utgst_in_a_union_territory(self) -> None:
         within = {"igst_amount": 0, "cgst_amount": 8_991, "utgst_amount": 8_991}
         seller = {**SELLER, "state": "04"}
-        [page] = pages_of(draw_invoice(an_invoice(seller=seller, place_of_supply="04", **within), [a_line(**within)]))
+        [page] = pages_of(
+            render_invoice_pdf(build_invoice(seller=seller, place_of_supply="04", **within), [build_line(**within)])
+        )
         assert "UTGST" in page
         assert "SGST" not in page
 
@@ -76,14 +78,16 @@ class TestThePage:
             "total_amount": 99_900,
             "seller": {**SELLER, "state": seller},
         }
-        line = a_line(tax_rate=0, igst_amount=0, total_amount=99_900)
-        [page] = pages_of(draw_invoice(an_invoice(place_of_supply=place, **exempt), [line]))
+        line = build_line(tax_rate=0, igst_amount=0, total_amount=99_900)
+        [page] = pages_of(render_invoice_pdf(build_invoice(place_of_supply=place, **exempt), [line]))
         shown = page.replace("CGST Rules", "")
         assert [head for head in ("CGST", "SGST", "UTGST", "IGST") if head in shown] == heads
 
     def test_shows_discount_and_delivery_only_where_there_are_some(self) -> None:
-        [without] = pages_of(draw_invoice(an_invoice(), [a_line()]))
-        [with_both] = pages_of(draw_invoice(an_invoice(), [a_line(discount_amount=1_234, shipping_amount=5_678)]))
+        [without] = pages_of(render_invoice_pdf(build_invoice(), [build_line()]))
+        [with_both] = pages_of(
+            render_invoice_pdf(build_invoice(), [build_line(discount_amount=1_234, shipping_amount=5_678)])
+        )
         assert "Discount" not in without
         assert "Delivery charge" not in without
         assert "Discount Delivery charge" in with_both
@@ -91,20 +95,20 @@ class TestThePage:
         assert "56.78" in with_both
 
     def test_says_what_a_price_with_tax_was(self) -> None:
-        line = a_line(unit_price=49_900, price_includes_tax=True, gross_amount=84_576, quantity=2)
-        [page] = pages_of(draw_invoice(an_invoice(), [line]))
+        line = build_line(unit_price=49_900, price_includes_tax=True, gross_amount=84_576, quantity=2)
+        [page] = pages_of(render_invoice_pdf(build_invoice(), [line]))
         assert "422.88" in page
         assert "499.00 with tax" in page
 
     def test_reverse_charge_is_said(self) -> None:
-        [page] = pages_of(draw_invoice(an_invoice(is_reverse_charge=True), [a_line()]))
+        [page] = pages_of(render_invoice_pdf(build_invoice(is_reverse_charge=True), [build_line()]))
         assert "Reverse charge Yes" in page
 
 
 class TestLongInvoices:
     def test_repeat_their_heading_and_count_their_pages(self) -> None:
-        lines = [a_line(position) for position in range(1, 101)]
-        pages = pages_of(draw_invoice(an_invoice(), lines))
+        lines = [build_line(position) for position in range(1, 101)]
+        pages = pages_of(render_invoice_pdf(build_invoice(), lines))
 
         assert len(pages) >= 4
         for number, page in enumerate(pages, start=1):
@@ -116,30 +120,32 @@ class TestLongInvoices:
         assert [int(found) for page in pages for found in re.findall(r"SKU KUR-(\d+)", page)] == list(range(1, 101))
 
     def test_wrap_a_name_without_a_blank(self) -> None:
-        [page] = pages_of(draw_invoice(an_invoice(), [a_line(name="x" * 300)]))
+        [page] = pages_of(render_invoice_pdf(build_invoice(), [build_line(name="x" * 300)]))
         assert page.replace(" ", "").count("x") >= 300
 
     def test_keep_the_summary_of_many_codes(self) -> None:
-        lines = [a_line(position, hsn=f"{6100 + position:04d}1000") for position in range(1, 61)]
-        pages = pages_of(draw_invoice(an_invoice(), lines))
+        lines = [build_line(position, hsn=f"{6100 + position:04d}1000") for position in range(1, 61)]
+        pages = pages_of(render_invoice_pdf(build_invoice(), lines))
         assert sum(page.count("61601000") for page in pages) == 2
 
     @pytest.mark.parametrize("paise", [1, 99_999_999_999, 9_99_99_99_99_999_99])
     def test_keep_figures_of_any_size_whole(self, paise: int) -> None:
-        line = a_line(quantity=1, gross_amount=paise, taxable_amount=paise, total_amount=paise)
-        [page] = pages_of(draw_invoice(an_invoice(taxable_amount=paise, total_amount=paise), [line]))
+        line = build_line(quantity=1, gross_amount=paise, taxable_amount=paise, total_amount=paise)
+        [page] = pages_of(render_invoice_pdf(build_invoice(taxable_amount=paise, total_amount=paise), [line]))
         assert page.count(rules.grouped(paise)) >= 5
 
 
-class TestTheFile:
+class TestPdfFile:
     def test_is_the_same_bytes_for_the_same_rows(self) -> None:
-        assert draw_invoice(an_invoice(), [a_line()]) == draw_invoice(an_invoice(), [a_line()])
+        assert render_invoice_pdf(build_invoice(), [build_line()]) == render_invoice_pdf(
+            build_invoice(), [build_line()]
+        )
 
     def test_is_the_same_bytes_in_another_process(self) -> None:
         program = (
             "import django, hashlib; django.setup();"
             "from tests.invoicing.test_documents import *;"
-            "print(hashlib.sha256(draw_invoice(an_invoice(), [a_line()])).hexdigest())"
+            "print(hashlib.sha256(render_invoice_pdf(build_invoice(), [build_line()])).hexdigest())"
         )
         hashes = set()
         for seed in ("1", "2"):
@@ -156,10 +162,12 @@ class TestTheFile:
         assert len(hashes) == 1
 
     def test_differs_where_the_rows_differ(self) -> None:
-        assert draw_invoice(an_invoice(), [a_line()]) != draw_invoice(an_invoice(payment_reference=""), [a_line()])
+        assert render_invoice_pdf(build_invoice(), [build_line()]) != render_invoice_pdf(
+            build_invoice(payment_reference=""), [build_line()]
+        )
 
     def test_has_title_author_date_and_embedded_letters(self) -> None:
-        reader = PdfReader(BytesIO(draw_invoice(an_invoice(), [a_line()])))
+        reader = PdfReader(BytesIO(render_invoice_pdf(build_invoice(), [build_line()])))
         metadata = reader.metadata
         assert metadata is not None
         assert (metadata.title, metadata.author) == ("Tax invoice INV260000123", "Bahi Demo Store")
@@ -171,16 +179,16 @@ class TestTheFile:
             assert {"/FontFile2", "/FontFile3"} & set(described)
 
     def test_says_that_it_is_pdf_a_3b(self) -> None:
-        reader = PdfReader(BytesIO(draw_invoice(an_invoice(), [a_line()])))
+        reader = PdfReader(BytesIO(render_invoice_pdf(build_invoice(), [build_line()])))
         described = reader.trailer["/Root"]["/Metadata"].get_object().get_data().decode()  # type: ignore[index]
         assert "<pdfaid:part>3</pdfaid:part>" in described
         assert "<pdfaid:conformance>B</pdfaid:conformance>" in described
 
     def test_holds_the_data_for_programs(self) -> None:
-        attached = attachments_of(draw_invoice(an_invoice(), [a_line()]))
+        attached = attachments_of(render_invoice_pdf(build_invoice(), [build_line()]))
         assert list(attached) == ["document.json"]
         data = json.loads(attached["document.json"])
-        assert data == json.loads(json.dumps(invoice_data(an_invoice(), [a_line()])))
+        assert data == json.loads(json.dumps(invoice_data(build_invoice(), [build_line()])))
         assert (data["number"], data["date"], data["total_amount"]) == ("INV260000123", "2026-11-21", 117_900)
         assert [(line["name"], line["igst_amount"], line["tax_rate"]) for line in data["lines"]] == [
             ("Handloom kurta", 17_982, 1800)
@@ -188,7 +196,7 @@ class TestTheFile:
         assert data["hsn_summary"][0]["tax_amount"] == 17_982
 
     def test_holds_no_code_that_is_neither_a_payment_nor_an_irn(self) -> None:
-        page = PdfReader(BytesIO(draw_invoice(an_invoice(), [a_line()]))).pages[0]
+        page = PdfReader(BytesIO(render_invoice_pdf(build_invoice(), [build_line()]))).pages[0]
         assert "/XObject" not in page["/Resources"]  # type: ignore[operator]
         # A code drawn as squares would be hundreds of shapes; the page has its rules, rows and fields of colour alone.
         assert page.get_contents().get_data().count(b" l\n") < 60  # type: ignore[union-attr]
@@ -212,13 +220,13 @@ class TestIndianScripts:
     @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
     def test_are_in_the_text_letter_by_letter(self, name: str) -> None:
         party = make_snapshot("29", name=name, company=name, line1=name, line2=name, city=name)
-        invoice = an_invoice(buyer=party, shipping_address=party, seller={**SELLER, "trade_name": name})
-        [page] = pages_of(draw_invoice(invoice, [a_line(name=name)]))
+        invoice = build_invoice(buyer=party, shipping_address=party, seller={**SELLER, "trade_name": name})
+        [page] = pages_of(render_invoice_pdf(invoice, [build_line(name=name)]))
         assert unspaced(page).count(unspaced(name)) == 1 + 5 + 5 + 1  # seller, two parties, line
 
     def test_stand_next_to_each_other(self) -> None:
-        lines = [a_line(position, name=name) for position, name in enumerate(NAMES.values(), start=1)]
-        [page] = pages_of(draw_invoice(an_invoice(), lines))
+        lines = [build_line(position, name=name) for position, name in enumerate(NAMES.values(), start=1)]
+        [page] = pages_of(render_invoice_pdf(build_invoice(), lines))
         for name in NAMES.values():
             assert f"{name} SKU" in page
 
@@ -234,7 +242,9 @@ class TestHostileNames:
     @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
     def test_are_shown_and_never_run(self, name: str) -> None:
         party = make_snapshot("29", name=name, company=name, line1=name)
-        [page] = pages_of(draw_invoice(an_invoice(buyer=party, reason=name), [a_line(name=name, sku=name)]))
+        [page] = pages_of(
+            render_invoice_pdf(build_invoice(buyer=party, reason=name), [build_line(name=name, sku=name)])
+        )
         assert unspaced(page).count(unspaced(name)) == 6
 
     @pytest.mark.parametrize(
@@ -252,7 +262,7 @@ class TestHostileNames:
         ids=["zalgo", "emoji", "rtl-override", "arabic", "control", "surrogate", "wide", "foreign-sign"],
     )
     def test_lose_what_cannot_be_shown_and_never_the_invoice(self, name: str, shown: str) -> None:
-        [page] = pages_of(draw_invoice(an_invoice(), [a_line(name=name)]))
+        [page] = pages_of(render_invoice_pdf(build_invoice(), [build_line(name=name)]))
         assert f"1 {shown} SKU KUR-1" in page
 
     @pytest.mark.parametrize(
@@ -260,7 +270,7 @@ class TestHostileNames:
     )
     def test_of_3500_letters_take_the_pages_that_they_need(self, part: str, times: int) -> None:
         party = make_snapshot("29", name=part * times, company=part * times, line1=part * times)
-        pages = pages_of(draw_invoice(an_invoice(buyer=party), [a_line(name=part * times)]))
+        pages = pages_of(render_invoice_pdf(build_invoice(buyer=party), [build_line(name=part * times)]))
         assert unspaced("".join(pages)).count(part.strip()) >= 4 * times
         assert "Rupees One Thousand" in " ".join(pages)
 
@@ -272,9 +282,9 @@ class TestSellerSettings:
     }  # fmt: skip
 
     def test_bank_details_and_terms_are_shown(self, settings: Any) -> None:
-        [without] = pages_of(draw_invoice(an_invoice(), [a_line()]))
+        [without] = pages_of(render_invoice_pdf(build_invoice(), [build_line()]))
         settings.SELLER_BANK_DETAILS, settings.SELLER_TERMS = self.BANK, ["Exchange within 7 days.", "Courts of Pune."]
-        [page] = pages_of(draw_invoice(an_invoice(), [a_line()]))
+        [page] = pages_of(render_invoice_pdf(build_invoice(), [build_line()]))
 
         assert "BANK DETAILS" not in without
         assert "TERMS" not in without
@@ -289,9 +299,9 @@ class TestSellerSettings:
         settings.SELLER_LOGO_PATH.write_text(
             '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="40" height="20" fill="#070"/></svg>'
         )
-        with_logo, again = (draw_invoice(an_invoice(), [a_line()]) for _ in range(2))
+        with_logo, again = (render_invoice_pdf(build_invoice(), [build_line()]) for _ in range(2))
         settings.SELLER_LOGO_PATH = None
-        without = draw_invoice(an_invoice(), [a_line()])
+        without = render_invoice_pdf(build_invoice(), [build_line()])
 
         assert with_logo == again
         assert with_logo != without
@@ -301,12 +311,12 @@ class TestSellerSettings:
     def test_a_logo_that_cannot_be_set_costs_the_logo_alone(
         self, settings: Any, tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
     ) -> None:
-        plain = draw_invoice(an_invoice(), [a_line()])
+        plain = render_invoice_pdf(build_invoice(), [build_line()])
         settings.SELLER_LOGO_PATH = tmp_path / "logo.png"
         if content is not None:
             settings.SELLER_LOGO_PATH.write_bytes(content)
 
-        assert draw_invoice(an_invoice(), [a_line()]) == plain
+        assert render_invoice_pdf(build_invoice(), [build_line()]) == plain
         assert "document_rendered_with_less" in caplog.text
 
 
@@ -319,7 +329,7 @@ class TestKindsOfDocument:
         ],
     )
     def test_have_their_title_rule_and_columns(self, kind: str, title: str, rule: str, shows_tax: bool) -> None:
-        [page] = pages_of(draw_invoice(an_invoice(type=kind), [a_line()]))
+        [page] = pages_of(render_invoice_pdf(build_invoice(type=kind), [build_line()]))
         assert title in page
         assert rule in page
         assert ("IGST" in page) == shows_tax
@@ -327,8 +337,10 @@ class TestKindsOfDocument:
         assert "₹1,179.00" in page
 
     def test_credit_note_names_its_invoice_and_has_no_rate(self) -> None:
-        note = an_invoice(type="credit_note", number="CRN260000007", refers_to=an_invoice(), reason="Goods returned")
-        [page] = pages_of(draw_invoice(note, [a_line(quantity=0)]))
+        note = build_invoice(
+            type="credit_note", number="CRN260000007", refers_to=build_invoice(), reason="Goods returned"
+        )
+        [page] = pages_of(render_invoice_pdf(note, [build_line(quantity=0)]))
         for words in ("CREDIT NOTE", "Credit note no. CRN260000007", "Original invoice INV260000123 dated 21 Nov 2026",
                       "Reason Goods returned", "rule 53, CGST Rules"):  # fmt: skip
             assert words in page, words
@@ -346,7 +358,7 @@ def test_the_paper_says_what_the_rows_say(books: None, state: str) -> None:
     invoice = make_invoice(goods=goods, state=state, discount=10_000, shipping=6_000)
     lines = list(invoice.lines.order_by("position"))
 
-    [page] = pages_of(draw_invoice(invoice, lines))
+    [page] = pages_of(render_invoice_pdf(invoice, lines))
 
     heads = ("cgst_amount", "sgst_amount") if state == "27" else ("igst_amount",)
     for line in lines:

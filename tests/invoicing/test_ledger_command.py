@@ -86,14 +86,14 @@ def test_the_trial_balance_is_one_statement_with_and_without_checkpoints(
     assert held["bank"] == 0
 
 
-def test_an_order_tells_its_whole_story(paid: Any) -> None:
-    story = json.loads(run("--order", paid.number, "--json"))
+def test_shows_the_history_of_an_order(paid: Any) -> None:
+    history = json.loads(run("--order", paid.number, "--json"))
 
-    assert list(story) == ["order", "events", "payments", "attempts", "refunds", "disputes", "ledger", "documents"]
-    assert (story["order"]["number"], story["order"]["paid_amount"]) == (paid.number, paid.total_amount)
-    assert story["events"][0]["type"] == "orders.order.placed"
-    assert [(one["status"], one["amount"]) for one in story["attempts"]] == [("captured", paid.total_amount)]
-    assert sum(entry["amount"] for entry in story["ledger"]) == 0
+    assert list(history) == ["order", "events", "payments", "attempts", "refunds", "disputes", "ledger", "documents"]
+    assert (history["order"]["number"], history["order"]["paid_amount"]) == (paid.number, paid.total_amount)
+    assert history["events"][0]["type"] == "orders.order.placed"
+    assert [(one["status"], one["amount"]) for one in history["attempts"]] == [("captured", paid.total_amount)]
+    assert sum(entry["amount"] for entry in history["ledger"]) == 0
     text = run("--order", paid.number.lower())
     assert "disputes (0)" in text
     assert "events (" in text
@@ -110,7 +110,7 @@ def test_an_order_tells_its_whole_story(paid: Any) -> None:
         (["--last", "3"], "goes with --account"),
     ],
 )
-def test_what_is_not_there_is_said(reference_data: None, arguments: list[str], says: str) -> None:
+def test_unknown_account_and_order_are_reported(reference_data: None, arguments: list[str], says: str) -> None:
     payments.set_up_reference_data(now=None)  # type: ignore[arg-type]
 
     with pytest.raises(CommandError, match=says):

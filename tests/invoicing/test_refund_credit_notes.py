@@ -13,16 +13,16 @@ from apps.core.models import Event
 from apps.invoicing import events, selectors
 from apps.invoicing import invariants as invoicing
 from apps.invoicing.models import Invoice
-from apps.invoicing.services import credit_refunds_of_order, issue_credit_note, issue_invoice
+from apps.invoicing.services import issue_credit_note, issue_invoice, issue_pending_credit_notes
 from apps.orders.models import OrderLine
 from apps.payments import invariants as payments
 from apps.payments import services
 from apps.payments.gateways import GatewayRefund
 from apps.payments.models import LedgerEntry, Refund
-from apps.payments.services import UnitsBack
+from apps.payments.services import RefundLineInput
 from apps.payments.states import Source
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, pay, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support.colleagues import ASHA
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleagues")]
@@ -34,7 +34,7 @@ def ask(order: Any, **fields: Any) -> Refund:
     return refund
 
 
-def hear(refund: Refund) -> Refund:
+def run_handlers(refund: Refund) -> Refund:
     facts = GatewayRefund(
         gateway="razorpay", id=f"rfnd_{refund.pk.hex[-14:]}", gateway_payment_id=refund.attempt.gateway_payment_id,
         status="processed", amount=refund.amount, currency="INR", our_refund=refund.public_id,
@@ -69,18 +69,18 @@ def order(owner: Any) -> Any:
 
 
 @pytest.mark.parametrize("is_backwards", [False, True])
-def test_unit_by_unit_until_nothing_is_left_of_invoice_and_books(order: Any, is_backwards: bool) -> None:
+def test_unit_by_unit_until_invoice_is_fully_credited(order: Any, is_backwards: bool) -> None:
     [line] = OrderLine.objects.filter(order=order)
-    refunds = [ask(order, lines=[UnitsBack(line.pk, 1)]) for _ in range(3)]
+    refunds = [ask(order, lines=[RefundLineInput(line.pk, 1)]) for _ in range(3)]
 
     for refund in reversed(refunds) if is_backwards else refunds:
-        note = credit(hear(refund))
+        note = credit(run_handlers(refund))
         assert note is not None
         assert note.total_amount == refund.amount
 
     invoice = selectors.find_invoice_of_order(order.pk)
     assert invoice is not None
-    credited = selectors.sum_credited(invoice.pk)
+    credited = selectors.sum_credited_amounts(invoice.pk)
     assert (credited.total, credited.round_off) == (order.total_amount, order.round_off_amount)
     assert credited.lines == {line.pk: selectors.credit_of(line) for line in OrderLine.objects.filter(order=order)}  # type: ignore[arg-type]
     assert balances(order) == {}
@@ -89,8 +89,8 @@ def test_unit_by_unit_until_nothing_is_left_of_invoice_and_books(order: Any, is_
 
 def test_by_amount_then_by_unit_then_the_rest(order: Any) -> None:
     [line] = OrderLine.objects.filter(order=order)
-    for asked in ({"amount": 12_345}, {"lines": [UnitsBack(line.pk, 1)]}, {}):
-        assert credit(hear(ask(order, **asked))) is not None
+    for asked in ({"amount": 12_345}, {"lines": [RefundLineInput(line.pk, 1)]}, {}):
+        assert credit(run_handlers(ask(order, **asked))) is not None
         assert violated() == []
 
     assert balances(order) == {}
@@ -100,11 +100,11 @@ def test_by_amount_then_by_unit_then_the_rest(order: Any) -> None:
 def test_before_the_invoice_it_waits_for_it(owner: Any) -> None:
     order = make_order(owner)
     pay(order)
-    refund = hear(ask(order, amount=10_000))
+    refund = run_handlers(ask(order, amount=10_000))
     assert credit(refund) is None
 
     issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
-    [note] = credit_refunds_of_order(order_id=order.pk, actor=SYSTEM, now=clock.now())
+    [note] = issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=clock.now())
 
     assert (note.refund_id, note.total_amount) == (refund.pk, 10_000)
     assert balances(order)["gateway_receivable:razorpay"] == order.total_amount - 10_000
@@ -112,23 +112,23 @@ def test_before_the_invoice_it_waits_for_it(owner: Any) -> None:
     assert violated() == []
 
 
-def test_money_that_came_twice_goes_back_without_a_credit_note(owner: Any) -> None:
+def test_second_payment_is_refunded_without_credit_note(owner: Any) -> None:
     order = make_order(owner)
     payment = make_payment(order)
-    take_in(make_facts(payment))
-    take_in(make_facts(payment))
+    apply_payment(make_gateway_payment(payment))
+    apply_payment(make_gateway_payment(payment))
     issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
     [refund] = Refund.objects.filter(order=order)
 
-    assert credit(hear(refund)) is None
+    assert credit(run_handlers(refund)) is None
 
-    assert list(Event.objects.filter(type=events.CREDIT_NOTE_WITHHELD).values_list("reason", flat=True)) == ["surplus"]
+    assert list(Event.objects.filter(type=events.CREDIT_NOTE_SKIPPED).values_list("reason", flat=True)) == ["surplus"]
     assert "customer_advances" not in balances(order)
     assert violated() == []
 
 
-def test_a_refund_that_no_note_explains_leaves_the_order_short(order: Any) -> None:
-    hear(ask(order, amount=10_000))
+def test_finds_refund_without_credit_note(order: Any) -> None:
+    run_handlers(ask(order, amount=10_000))
     assert violated() == []
 
     found = {invariant: rows for invariant, rows, _ in violated(seconds=61)}
@@ -139,8 +139,8 @@ def test_a_refund_that_no_note_explains_leaves_the_order_short(order: Any) -> No
     ]
 
 
-def test_an_advance_that_was_used_twice_is_found(order: Any) -> None:
-    credit(hear(ask(order, amount=10_000)))
+def test_finds_overdrawn_advance(order: Any) -> None:
+    credit(run_handlers(ask(order, amount=10_000)))
     assert violated() == []
     connection.check_constraints()
 

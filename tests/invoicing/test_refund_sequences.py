@@ -73,7 +73,7 @@ class Sale:
         amount, taken, units = self.uncredited.pop(position)
         draft = documents.draft_credit(
             self.balances,
-            round_off_left=self.round_off_uncredited,
+            remaining_round_off=self.round_off_uncredited,
             amount=amount,
             line_amounts=taken,
             returned_units=units,
@@ -93,7 +93,7 @@ class Sale:
             for one in self.balances
         ]
         for one in self.balances:
-            assert min(getattr(one.left, field.name) for field in fields(Credit)) >= 0
+            assert min(getattr(one.remaining, field.name) for field in fields(Credit)) >= 0
             assert one.credited.cgst == one.credited.sgst + one.credited.utgst
 
 

@@ -14,10 +14,10 @@ from apps.orders.models import Order, OrderLine
 from apps.payments import services
 from apps.payments.gateways import GatewayError
 from apps.payments.models import LedgerEntry, Refund, RefundLine
-from apps.payments.services.refunds.gateway_updates import note_refund_refused
+from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import pay, take_in_refund
+from tests.factories.payments import apply_refund, pay
 from tests.support.colleagues import ASHA, BALA
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleagues")]
@@ -42,7 +42,7 @@ def lines(order: Order) -> list[OrderLine]:
 
 
 def request(order: Order, *, returned: list[OrderLine] | None = None, actor: Any = ASHA, **fields: Any) -> Refund:
-    units = [services.UnitsBack(line.pk, line.quantity) for line in returned or []]
+    units = [services.RefundLineInput(line.pk, line.quantity) for line in returned or []]
     [refund] = services.request_refund(
         order_id=order.pk, lines=units, reason="goods_returned", actor=actor, now=clock.now(), **fields
     )
@@ -50,7 +50,7 @@ def request(order: Order, *, returned: list[OrderLine] | None = None, actor: Any
 
 
 def credit(refund: Refund) -> Invoice:
-    take_in_refund(refund)
+    apply_refund(refund)
     note = issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
     assert note is not None
     assert note.total_amount == refund.amount
@@ -72,7 +72,7 @@ def violated() -> list[Any]:
 def check_that_all_is_back(order: Order) -> None:
     """Check that every paisa and all tax of an order's invoice was credited, and that the books and the audit agree."""
     invoice = Invoice.objects.get(type="tax_invoice", order_id=order.pk)
-    credited = selectors.sum_credited(invoice.pk)
+    credited = selectors.sum_credited_amounts(invoice.pk)
     assert (credited.total, credited.round_off) == (invoice.total_amount, invoice.round_off_amount)
     assert credited.lines == {line.pk: selectors.credit_of(line) for line in order.lines.all()}  # type: ignore[arg-type]
     sums: dict[str, int] = {}
@@ -139,7 +139,7 @@ class TestAfterARefundByAmount:
 
 class TestAmountWithReturnedLines:
     def test_customers_enter_no_amount_for_returned_lines(self, order: Order, lines: list[OrderLine]) -> None:
-        with pytest.raises(services.AmountOrLines):
+        with pytest.raises(services.AmountAndLinesConflict):
             request(order, returned=[lines[0]], amount=1_000, actor=actor_for(order.customer))
         assert Refund.objects.count() == 0
 
@@ -148,7 +148,7 @@ class TestAmountWithReturnedLines:
 
         assert taken_by(credit(refund)) == {lines[0].pk: (1, 50_000, 2_381)}
         assert RefundLine.objects.get().amount == 63_000
-        with pytest.raises(services.UnitsExceedLine):
+        with pytest.raises(services.RefundQuantityExceedsLine):
             request(order, returned=[lines[0]])
         credit(request(order, returned=[lines[1]]))
         credit(request(order))
@@ -159,7 +159,7 @@ class TestAmountWithReturnedLines:
         pay(order)
         issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
         line = order.lines.get()
-        unit = services.UnitsBack(line.pk, 1)
+        unit = services.RefundLineInput(line.pk, 1)
         values: dict[str, Any] = {"order_id": order.pk, "lines": [unit], "reason": "goods_returned", "actor": ASHA}
         first = services.request_refund(**values, now=clock.now())[0]
         second = services.request_refund(**values, amount=first.amount - 10_000, now=clock.now())[0]
@@ -172,12 +172,12 @@ class TestAmountWithReturnedLines:
         check_that_all_is_back(order)
 
 
-class TestRefundMadeAfterAll:
+class TestDelayedRefund:
     """A refund that failed or was withdrawn, and that the gateway makes after all, takes what is left of the lines by then."""
 
     def test_its_lines_were_refunded_meanwhile(self, order: Order, lines: list[OrderLine]) -> None:
         failed = request(order, amount=10_000)
-        take_in_refund(failed, status="failed")
+        apply_refund(failed, status="failed")
         credit(request(order, returned=[lines[0]]))
 
         note = credit(failed)
@@ -190,10 +190,10 @@ class TestRefundMadeAfterAll:
     @pytest.mark.parametrize("first", ["pending", "processed"])
     def test_its_retry_gives_the_line_up(self, order: Order, lines: list[OrderLine], first: str) -> None:
         failed = request(order, returned=[lines[0]])
-        note_refund_refused(refund=failed, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
+        mark_refund_failed(refund=failed, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
         again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
 
-        take_in_refund(failed, status=first)
+        apply_refund(failed, status=first)
 
         again.refresh_from_db()
         assert again.status == "cancelled"
@@ -202,10 +202,10 @@ class TestRefundMadeAfterAll:
 
     def test_transferred_manually(self, order: Order, lines: list[OrderLine]) -> None:
         failed = request(order, amount=10_000)
-        take_in_refund(failed, status="failed")
+        apply_refund(failed, status="failed")
         credit(request(order, returned=[lines[0]]))
 
-        services.settle_refund_manually(refund_id=failed.pk, reference="UTR 1", actor=BALA, now=clock.now())
+        services.confirm_refund_transfer(refund_id=failed.pk, reference="UTR 1", actor=BALA, now=clock.now())
         note = issue_credit_note(refund_id=failed.pk, actor=SYSTEM, now=clock.now())
 
         assert note is not None
@@ -216,11 +216,11 @@ class TestRefundMadeAfterAll:
         self, order: Order, lines: list[OrderLine]
     ) -> None:
         failed = request(order, returned=[lines[1]])
-        take_in_refund(failed, status="failed")
+        apply_refund(failed, status="failed")
         request(order, returned=[lines[1]])
 
-        with pytest.raises(services.UnitsExceedLine):
-            services.settle_refund_manually(refund_id=failed.pk, reference="UTR 1", actor=BALA, now=clock.now())
+        with pytest.raises(services.RefundQuantityExceedsLine):
+            services.confirm_refund_transfer(refund_id=failed.pk, reference="UTR 1", actor=BALA, now=clock.now())
 
         failed.refresh_from_db()
         assert failed.status == "failed"
@@ -229,7 +229,7 @@ class TestRefundMadeAfterAll:
 class TestReturnedLinesGiveFirst:
     """INV-34d."""
 
-    def test_a_note_that_takes_of_another_line_is_found(self, order: Order, lines: list[OrderLine]) -> None:
+    def test_finds_credit_note_that_takes_from_other_lines(self, order: Order, lines: list[OrderLine]) -> None:
         credit(request(order, amount=10_000))
         note = credit(request(order, returned=[lines[0]], amount=40_000))
         assert violated() == []
@@ -242,7 +242,7 @@ class TestReturnedLinesGiveFirst:
             (note.number, 1, 40_000)
         ]
 
-    def test_a_note_of_an_older_refund_is_not_judged(self, order: Order, lines: list[OrderLine]) -> None:
+    def test_older_refunds_are_not_checked(self, order: Order, lines: list[OrderLine]) -> None:
         by_amount = request(order, amount=10_000)
         Refund.objects.filter(pk=by_amount.pk).update(line_amounts={})
 

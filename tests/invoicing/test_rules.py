@@ -35,7 +35,7 @@ class TestDocumentNumber:
     def test_is_prefix_year_and_seven_digits(self, prefix: str, year: str, sequence: int, number: str) -> None:
         assert rules.document_number(prefix=prefix, financial_year=year, sequence=sequence) == number
         assert len(number) <= 16
-        assert rules.NUMBER_FORM.fullmatch(number)
+        assert rules.NUMBER_REGEX.fullmatch(number)
 
     @pytest.mark.parametrize("sequence", [0, -1, 10_000_000])
     def test_refuses_what_has_no_seven_digits(self, sequence: int) -> None:
@@ -56,16 +56,16 @@ class TestDocumentNumber:
         assert this < following
 
 
-class TestMoment:
+class TestNextIssuedAt:
     NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
 
     def test_is_now_for_the_first_document(self) -> None:
-        assert rules.moment_of_issue(self.NOW, None) == self.NOW
+        assert rules.next_issued_at(self.NOW, None) == self.NOW
 
-    def test_never_goes_back(self) -> None:
+    def test_never_decreases(self) -> None:
         later = self.NOW + timedelta(seconds=3)
-        assert rules.moment_of_issue(self.NOW, later) == later
-        assert rules.moment_of_issue(later, self.NOW) == later
+        assert rules.next_issued_at(self.NOW, later) == later
+        assert rules.next_issued_at(later, self.NOW) == later
 
     @pytest.mark.parametrize(
         ("instant", "year", "day"),

@@ -12,16 +12,16 @@ from django.db import connection, transaction
 
 from apps.core import relay
 from apps.core.events import SYSTEM, record
-from apps.core.models import Delivery, Event, Outbox
+from apps.core.models import Event, HandlerRun, Outbox
 from apps.invoicing import events, handlers, selectors, services, tasks
 from apps.invoicing.gateways import pdf_files
-from apps.invoicing.gateways.pdf_files import DocumentNotStored
+from apps.invoicing.gateways.pdf_files import DocumentStorageFailed
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
-from apps.invoicing.selectors import DocumentDamaged, DocumentNotReady, InvoiceNotFound
+from apps.invoicing.selectors import DocumentCorrupted, DocumentNotReady, InvoiceNotFound
 from apps.invoicing.services import (
-    OrderDoesNotAddUp,
+    NumberSeriesUnavailable,
     OrderNotInvoiceable,
-    SeriesUnavailable,
+    OrderTotalsMismatch,
     invoices,
     issue_invoice,
     number_series,
@@ -92,7 +92,7 @@ class TestIssueInvoice:
         series = NumberSeries.objects.get()
         assert (series.last_number, series.prefix, series.financial_year) == (3, "INV", "2026-27")
 
-    def test_is_issued_once_however_often_asked(self) -> None:
+    def test_is_issued_once(self) -> None:
         order = make_paid_order()
 
         first, second = issue(order), issue(order, now=NOON + timedelta(days=1))
@@ -133,23 +133,23 @@ class TestIssueInvoice:
         assert (invoice.round_off_amount, invoice.total_amount) == (-40, 10_000)
         assert booked(invoice)["round_off"] == 40
 
-    def test_a_gift_moves_no_money(self) -> None:
+    def test_free_order_has_no_postings(self) -> None:
         invoice = make_invoice(goods=(Goods(10_000, 1800),), discount=10_000)
         assert invoice.total_amount == 0
         assert booked(invoice) == {}
 
-    def test_tells_the_news_with_every_field(self) -> None:
+    def test_event_has_every_field(self) -> None:
         order = make_paid_order()
         invoice = issue(order)
 
         event = Event.objects.get(type=events.INVOICE_ISSUED)
 
         assert (event.subject_id, event.root_id, event.version, event.actor) == (invoice.pk, order.pk, 1, "system")
-        assert event.changed["number"] == "INV260000001"
-        assert event.changed["total_amount"] == 117_900
-        assert event.changed["seller"] == invoice.seller
+        assert event.changes["number"] == "INV260000001"
+        assert event.changes["total_amount"] == 117_900
+        assert event.changes["seller"] == invoice.seller
 
-    def test_a_registered_buyer_stands_on_it_with_the_gstin(self) -> None:
+    def test_has_the_gstin_of_a_registered_buyer(self) -> None:
         order = make_paid_order(
             buyer_gstin="29ABCPE1234F1Z7", billing_address=make_order_address(company="Acme Retail")
         )
@@ -160,7 +160,7 @@ class TestIssueInvoice:
         monkeypatch.setattr(invoices.payments, "find_captured_attempt", lambda order_id: attempt)
         assert make_invoice().payment_reference == "UPI pay_QxT7bZ1mN4kP2s"
 
-    def test_is_not_touched_by_what_changes_later(self) -> None:
+    def test_later_changes_do_not_alter_it(self) -> None:
         order = make_paid_order()
         invoice = issue(order)
         make_registration().__class__.objects.update(legal_name="Another Name LLP")
@@ -172,7 +172,7 @@ class TestIssueInvoice:
         assert [line.name for line in selectors.list_invoice_lines(again.pk)] == ["Handloom cotton kurta"]
 
     @pytest.mark.parametrize("status", [OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT, OrderStatus.COMPLETED])
-    def test_an_order_that_went_on_since_is_invoiced_all_the_same(self, status: OrderStatus) -> None:
+    def test_order_in_a_later_state_is_invoiced(self, status: OrderStatus) -> None:
         assert make_invoice(status=status).number == "INV260000001"
 
 
@@ -187,7 +187,7 @@ class TestIssueInvoiceRefuses:
     @pytest.mark.parametrize(
         "status", [OrderStatus.PENDING_PAYMENT, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.CLOSED]
     )
-    def test_an_order_that_does_not_stand(self, status: OrderStatus) -> None:
+    def test_unconfirmed_or_cancelled_order(self, status: OrderStatus) -> None:
         order = make_paid_order(status=status)
         with pytest.raises(OrderNotInvoiceable, match=rf"{order.number} cannot be invoiced: it is {status.value}"):
             issue(order)
@@ -202,7 +202,7 @@ class TestIssueInvoiceRefuses:
     def test_an_order_whose_tax_is_not_that_of_its_rate(self) -> None:
         order = make_paid_order()
         OrderLine.objects.filter(order=order).update(tax_rate=500)
-        with pytest.raises(OrderDoesNotAddUp, match="tax does not follow the rate"):
+        with pytest.raises(OrderTotalsMismatch, match="tax does not follow the rate"):
             issue(order)
         self.assert_nothing_happened()
 
@@ -210,14 +210,14 @@ class TestIssueInvoiceRefuses:
         order = make_paid_order()
         other = make_paid_order()
         OrderLine.objects.filter(order=order).update(order=other, position=9)
-        with pytest.raises(OrderDoesNotAddUp, match="no lines"):
+        with pytest.raises(OrderTotalsMismatch, match="no lines"):
             issue(order)
         self.assert_nothing_happened()
 
     def test_a_number_beyond_seven_digits(self) -> None:
         make_invoice()
         NumberSeries.objects.update(last_number=9_999_999)
-        with pytest.raises(SeriesUnavailable, match="used up"):
+        with pytest.raises(NumberSeriesUnavailable, match="used up"):
             make_invoice()
         assert Invoice.objects.count() == 1
 
@@ -226,7 +226,7 @@ class TestIssueInvoiceRefuses:
         NumberSeries.objects.create(
             registration=order.registration, document_type="credit_note", financial_year="2026-27", prefix="INV"
         )
-        with pytest.raises(SeriesUnavailable, match="another series has this prefix"):
+        with pytest.raises(NumberSeriesUnavailable, match="another series has this prefix"):
             issue(order)
         assert not Invoice.objects.exists()
 
@@ -241,7 +241,7 @@ class TestIssueInvoiceRefuses:
         assert issue(order).number == "INV260000001"
 
 
-class TestTheYear:
+class TestFinancialYear:
     def test_each_financial_year_and_registration_has_a_series_of_its_own(self) -> None:
         other = make_registration(gstin="29ABCPE1234F1Z7", state="29", is_default=False)
         issued = [
@@ -256,7 +256,7 @@ class TestTheYear:
         ]
         assert [invoice.invoice_date.isoformat() for invoice in issued] == ["2027-03-31", "2027-04-01", "2027-04-01"]
 
-    def test_never_stands_before_the_document_with_the_lower_number(self) -> None:
+    def test_issued_at_never_decreases(self) -> None:
         first = make_invoice(now=NOON)
         second = make_invoice(now=NOON - timedelta(minutes=5))
         assert second.number == "INV260000002"
@@ -296,13 +296,13 @@ class TestRenderDocument:
         assert content.startswith(b"%PDF-")
         assert selectors.get_document(invoice.pk) == (file, content)
 
-    def test_tells_the_news_after_that_of_the_issue(self) -> None:
+    def test_rendered_event_follows_issued_event(self) -> None:
         invoice = make_rendered_invoice()
         event = Event.objects.get(type=events.INVOICE_RENDERED)
-        assert (event.subject_id, event.root_id, event.version, event.changed) == (invoice.pk, invoice.order_id, 2, {})
+        assert (event.subject_id, event.root_id, event.version, event.changes) == (invoice.pk, invoice.order_id, 2, {})
         assert invoice.version == 2
 
-    def test_is_stored_once_however_often_rendered(self, documents: Path) -> None:
+    def test_is_stored_once(self, documents: Path) -> None:
         invoice = make_rendered_invoice()
         before = invoice.file.sha256
 
@@ -312,18 +312,16 @@ class TestRenderDocument:
         assert Event.objects.filter(type=events.INVOICE_RENDERED).count() == 1
         assert len([path for path in documents.rglob("*") if path.is_file()]) == 1
 
-    def test_a_rendering_that_comes_second_throws_its_own_away(
-        self, documents: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_second_rendering_is_discarded(self, documents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         invoice = make_invoice()
-        real = pdf.documents.draw_invoice
+        real = pdf.documents.render_invoice_pdf
 
         def draw_while_another_finishes(*args: Any) -> bytes:
-            monkeypatch.setattr(pdf.documents, "draw_invoice", real)
+            monkeypatch.setattr(pdf.documents, "render_invoice_pdf", real)
             render_document(invoice_id=invoice.pk, now=NOON)
             return b"%PDF- of a newer release"
 
-        monkeypatch.setattr(pdf.documents, "draw_invoice", draw_while_another_finishes)
+        monkeypatch.setattr(pdf.documents, "render_invoice_pdf", draw_while_another_finishes)
         file = render_document(invoice_id=invoice.pk, now=NOON)
 
         [stored] = [path for path in documents.rglob("*") if path.is_file()]
@@ -345,7 +343,7 @@ class TestRenderDocument:
         assert len([path for path in documents.rglob("*") if path.is_file()]) == 1
         assert selectors.get_document(invoice.pk)[1].startswith(b"%PDF-")
 
-    def test_a_full_disk_leaves_neither_row_nor_rest(self, documents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_full_disk_leaves_no_row_and_no_file(self, documents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         invoice = make_invoice()
 
         def full(descriptor: int) -> None:
@@ -354,7 +352,7 @@ class TestRenderDocument:
         with monkeypatch.context() as patch:
             patch.setattr(pdf_files.os, "fsync", full)
             with pytest.raises(
-                DocumentNotStored, match=r"INV260000001.pdf could not be stored: No space left on device"
+                DocumentStorageFailed, match=r"INV260000001.pdf could not be stored: No space left on device"
             ):
                 render_document(invoice_id=invoice.pk, now=NOON)
 
@@ -363,28 +361,26 @@ class TestRenderDocument:
         assert [path for path in documents.rglob("*") if path.is_file()] == []
         assert render_document(invoice_id=invoice.pk, now=NOON).size > 10_000
 
-    def test_a_disk_that_does_not_rename_leaves_neither_row_nor_rest(
-        self, documents: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_failed_rename_leaves_no_row_and_no_file(self, documents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         invoice = make_invoice()
 
         def refuse(self: Path, target: Path) -> None:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
         monkeypatch.setattr(Path, "replace", refuse)
-        with pytest.raises(DocumentNotStored, match="Read-only file system"):
+        with pytest.raises(DocumentStorageFailed, match="Read-only file system"):
             render_document(invoice_id=invoice.pk, now=NOON)
 
         assert not InvoiceFile.objects.exists()
         assert [path for path in documents.rglob("*") if path.is_file()] == []
 
-    def test_knows_what_there_is(self) -> None:
+    def test_unknown_invoice_is_not_found(self) -> None:
         with pytest.raises(InvoiceNotFound):
             render_document(invoice_id=make_paid_order().pk, now=NOON)
 
 
 class TestRenderMissingDocuments:
-    def test_renders_what_is_overdue_and_leaves_the_rest_to_its_worker(self) -> None:
+    def test_renders_overdue_documents_only(self) -> None:
         overdue = make_invoice(now=NOON)
         fresh = make_invoice(now=NOON + timedelta(seconds=90))
 
@@ -393,16 +389,16 @@ class TestRenderMissingDocuments:
         assert selectors.find_file(overdue.pk) is not None
         assert selectors.find_file(fresh.pk) is None
 
-    def test_one_that_fails_stops_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_failure_does_not_stop_the_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
         bad, good = make_invoice(), make_invoice()
-        real = pdf.documents.draw_invoice
+        real = pdf.documents.render_invoice_pdf
 
         def draw(invoice: Invoice, lines: Any) -> bytes:
             if invoice.pk == bad.pk:
                 raise ValueError("unprintable")
             return real(invoice, lines)
 
-        monkeypatch.setattr(pdf.documents, "draw_invoice", draw)
+        monkeypatch.setattr(pdf.documents, "render_invoice_pdf", draw)
 
         assert render_missing_documents(now=NOON + timedelta(hours=1)) == 1
         assert selectors.find_file(good.pk) is not None
@@ -425,34 +421,34 @@ class TestHandlers:
         handlers.render_invoice(event=Event(subject_id=invoice.pk, root_id=order.pk), now=NOON)
 
         assert selectors.get_document(invoice.pk)[0].size > 10_000
-        assert handlers.render_invoice.talks_outside  # type: ignore[attr-defined]
+        assert handlers.render_invoice.calls_external  # type: ignore[attr-defined]
 
 
 class TestGetDocument:
-    def test_that_is_not_there_yet(self) -> None:
+    def test_document_not_ready(self) -> None:
         invoice = make_invoice()
         with pytest.raises(DocumentNotReady, match=r"INV260000001 is being prepared") as refusal:
             selectors.get_document(invoice.pk)
         assert refusal.value.retry_after == 2
 
-    def test_never_hands_out_other_bytes_than_were_rendered(self, documents: Path) -> None:
+    def test_corrupted_file_is_not_returned(self, documents: Path) -> None:
         invoice = make_rendered_invoice()
         (documents / invoice.file.path).write_bytes(b"%PDF- forged")
-        with pytest.raises(DocumentDamaged):
+        with pytest.raises(DocumentCorrupted):
             selectors.get_document(invoice.pk)
 
-    def test_whose_file_is_gone(self, documents: Path) -> None:
+    def test_missing_file_is_reported(self, documents: Path) -> None:
         invoice = make_rendered_invoice()
         (documents / invoice.file.path).unlink()
-        with pytest.raises(DocumentDamaged):
+        with pytest.raises(DocumentCorrupted):
             selectors.get_document(invoice.pk)
 
-    def test_of_nothing(self) -> None:
+    def test_unknown_document_is_not_found(self) -> None:
         with pytest.raises(InvoiceNotFound):
             selectors.get_document(make_paid_order().pk)
 
 
-def test_issuing_locks_the_series_after_all_but_the_invoice_and_its_news(count_queries: Any) -> None:
+def test_issuing_locks_the_series_last(count_queries: Any) -> None:
     make_invoice()
     order = make_paid_order()
     with count_queries() as queries:
@@ -465,17 +461,17 @@ def test_issuing_locks_the_series_after_all_but_the_invoice_and_its_news(count_q
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_news_of_a_confirmed_order_brings_its_invoice_and_then_its_pdf() -> None:
+def test_confirmed_order_event_issues_invoice_and_pdf() -> None:
     order = make_paid_order()
     Outbox.objects.all().delete()
     with transaction.atomic():
-        record(order_events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=SYSTEM, changed={}, now=NOON)
+        record(order_events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=SYSTEM, changes={}, now=NOON)
 
     for _ in range(2):
-        for delivery in relay.take_outbox(now=NOON):
-            if delivery.handler.startswith("apps.invoicing."):
-                assert relay.carry_out(delivery.pk, now=NOON)
-                assert not relay.carry_out(delivery.pk, now=NOON)
+        for handler_run in relay.claim_outbox(now=NOON):
+            if handler_run.handler.startswith("apps.invoicing."):
+                assert relay.run_handler(handler_run.pk, now=NOON)
+                assert not relay.run_handler(handler_run.pk, now=NOON)
 
     invoice = Invoice.objects.select_related("file").get(order_id=order.pk)
     assert selectors.get_document(invoice.pk)[0] == invoice.file
@@ -485,4 +481,4 @@ def test_the_news_of_a_confirmed_order_brings_its_invoice_and_then_its_pdf() -> 
         events.INVOICE_ISSUED,
         events.INVOICE_RENDERED,
     ]
-    assert Delivery.objects.filter(handler__startswith="apps.invoicing.", done_at__isnull=False).count() == 3
+    assert HandlerRun.objects.filter(handler__startswith="apps.invoicing.", done_at__isnull=False).count() == 3

@@ -19,7 +19,7 @@ Clients = Callable[[Any], APIClient]
 
 
 class TestList:
-    def test_gives_my_invoices_newest_first(self, owner: Any, stranger: Any, client_of: Clients) -> None:
+    def test_lists_own_invoices_newest_first(self, owner: Any, stranger: Any, client_of: Clients) -> None:
         first, second = make_invoice(owner), make_rendered_invoice(owner)
         make_invoice(stranger)
 
@@ -36,18 +36,18 @@ class TestList:
         assert "lines" not in body["data"][0]
         assert answer["Cache-Control"] == "private, no-store"
 
-    def test_gives_finance_everybodys(self, owner: Any, stranger: Any, finance: Any, client_of: Clients) -> None:
+    def test_finance_sees_all_invoices(self, owner: Any, stranger: Any, finance: Any, client_of: Clients) -> None:
         both = {make_invoice(owner).public_id, make_invoice(stranger).public_id}
         assert {item["id"] for item in client_of(finance).get(URL).json()["data"]} == both
 
-    def test_gives_other_staff_nothing(self, owner: Any, catalogue_manager: Any, client_of: Clients) -> None:
+    def test_other_staff_see_nothing(self, owner: Any, catalogue_manager: Any, client_of: Clients) -> None:
         make_invoice(owner)
         assert client_of(catalogue_manager).get(URL).json()["data"] == []
 
-    def test_asks_strangers_to_sign_in(self, anonymous: APIClient) -> None:
+    def test_requires_authentication(self, anonymous: APIClient) -> None:
         assert anonymous.get(URL).status_code == 401
 
-    def test_goes_page_by_page_both_ways(self, owner: Any, client_of: Clients) -> None:
+    def test_paginates_in_both_directions(self, owner: Any, client_of: Clients) -> None:
         made = [make_invoice(owner).public_id for _ in range(5)][::-1]
         client = client_of(owner)
 
@@ -69,7 +69,7 @@ class TestList:
         ]
         assert client.get(URL, {"number": "INV269999999"}).json()["data"] == []
 
-    def test_a_filter_shows_nothing_of_others(self, owner: Any, stranger: Any, client_of: Clients) -> None:
+    def test_filters_do_not_reveal_others(self, owner: Any, stranger: Any, client_of: Clients) -> None:
         theirs = make_invoice(stranger)
         client = client_of(owner)
         assert client.get(URL, {"order_id": ids.encode("ord", theirs.order_id)}).json()["data"] == []
@@ -97,20 +97,20 @@ class TestList:
         ("params", "code", "param"),
         [
             ({"status": "issued"}, "unknown_parameter", "status"),
-            ({"order_id": "inv_06dzxr5m7k3vh9q0t2w4y6b8ca"}, "bad_filter", "order_id"),
-            ({"created_at[gte]": "yesterday"}, "bad_filter", "created_at[gte]"),
-            ({"created_at[gte]": "2026-11-21T05:30:00"}, "bad_filter", "created_at[gte]"),
-            ({"created_at[lt]": "0001-01-01T00:00:00+14:00"}, "bad_filter", "created_at[lt]"),
-            ({"sort": "number"}, "bad_sort", "sort"),
-            ({"sort": ""}, "bad_sort", "sort"),
-            ({"number": ""}, "bad_filter", "number"),
-            ({"number": "INV 26"}, "bad_filter", "number"),
-            ({"number": "INV26000000000001"}, "bad_filter", "number"),
-            ({"limit": "0"}, "bad_limit", "limit"),
-            ({"cursor": "abc"}, "bad_cursor", "cursor"),
+            ({"order_id": "inv_06dzxr5m7k3vh9q0t2w4y6b8ca"}, "invalid_filter", "order_id"),
+            ({"created_at[gte]": "yesterday"}, "invalid_filter", "created_at[gte]"),
+            ({"created_at[gte]": "2026-11-21T05:30:00"}, "invalid_filter", "created_at[gte]"),
+            ({"created_at[lt]": "0001-01-01T00:00:00+14:00"}, "invalid_filter", "created_at[lt]"),
+            ({"sort": "number"}, "invalid_sort", "sort"),
+            ({"sort": ""}, "invalid_sort", "sort"),
+            ({"number": ""}, "invalid_filter", "number"),
+            ({"number": "INV 26"}, "invalid_filter", "number"),
+            ({"number": "INV26000000000001"}, "invalid_filter", "number"),
+            ({"limit": "0"}, "invalid_limit", "limit"),
+            ({"cursor": "abc"}, "invalid_cursor", "cursor"),
         ],
     )
-    def test_refuses_what_it_cannot_read(
+    def test_invalid_filters_are_refused(
         self, owner: Any, client_of: Clients, params: dict[str, str], code: str, param: str
     ) -> None:
         answer = client_of(owner).get(URL, params)
@@ -122,11 +122,9 @@ class TestList:
         client = client_of(owner)
         cursor = client.get(URL, {"limit": 1}).json()["next_cursor"]
         answer = client.get(URL, {"cursor": cursor, "number": invoices[0].number})
-        assert answer.json()["error"]["code"] == "bad_cursor"
+        assert answer.json()["error"]["code"] == "invalid_cursor"
 
-    def test_asks_the_same_number_of_queries_for_one_and_for_fifty(
-        self, owner: Any, client_of: Clients, count_queries: Callable[[], Any]
-    ) -> None:
+    def test_query_count_is_constant(self, owner: Any, client_of: Clients, count_queries: Callable[[], Any]) -> None:
         client = client_of(owner)
         make_rendered_invoice(owner)
         with count_queries() as one:
@@ -148,7 +146,7 @@ class TestList:
 
 
 class TestRead:
-    def test_gives_all_that_stands_on_it(self, owner: Any, client_of: Clients) -> None:
+    def test_returns_the_whole_invoice(self, owner: Any, client_of: Clients) -> None:
         goods = (Goods(49_950, 1800, 2), Goods(10_000, 500, 1, "Honey", "04090000"))
         invoice = make_rendered_invoice(owner, goods=goods)
 
@@ -195,7 +193,7 @@ class TestRead:
         Invoice.objects.filter(pk=invoice.pk).update(version=F("version") + 1)
         assert client.get(f"{URL}/{invoice.public_id}", headers={"If-None-Match": tag}).status_code == 200
 
-    def test_looks_absent_to_a_stranger(self, owner: Any, stranger: Any, client_of: Clients) -> None:
+    def test_is_not_found_for_a_stranger(self, owner: Any, stranger: Any, client_of: Clients) -> None:
         invoice = make_invoice(owner)
         answer = client_of(stranger).get(f"{URL}/{invoice.public_id}")
         absent = client_of(stranger).get(f"{URL}/{ids.encode('inv', ids.new())}")
@@ -205,11 +203,11 @@ class TestRead:
     def test_is_there_for_support(self, owner: Any, support: Any, client_of: Clients) -> None:
         assert client_of(support).get(f"{URL}/{make_invoice(owner).public_id}").status_code == 200
 
-    def test_asks_strangers_to_sign_in(self, owner: Any, anonymous: APIClient) -> None:
+    def test_requires_authentication(self, owner: Any, anonymous: APIClient) -> None:
         assert anonymous.get(f"{URL}/{make_invoice(owner).public_id}").status_code == 401
 
     @pytest.mark.parametrize("text", ["1", "inv_", "ord_06dzxr5m7k3vh9q0t2w4y6b8ca", "inv_" + "z" * 26, "inv_%00"])
-    def test_knows_no_other_ids(self, owner: Any, client_of: Clients, text: str) -> None:
+    def test_unknown_ids_are_not_found(self, owner: Any, client_of: Clients, text: str) -> None:
         assert client_of(owner).get(f"{URL}/{text}").status_code == 404
 
     def test_can_only_be_read(self, owner: Any, client_of: Clients) -> None:
@@ -217,9 +215,7 @@ class TestRead:
         for method in ("put", "patch", "delete", "post"):
             assert getattr(client_of(owner), method)(f"{URL}/{invoice.public_id}").status_code == 405
 
-    def test_asks_the_same_number_of_queries_for_one_line_and_for_fifty(
-        self, owner: Any, client_of: Clients, count_queries: Callable[[], Any]
-    ) -> None:
+    def test_query_count_is_constant(self, owner: Any, client_of: Clients, count_queries: Callable[[], Any]) -> None:
         client = client_of(owner)
         short, long = make_invoice(owner), make_invoice(owner, goods=(Goods(10_000, 500),) * 50)
         with count_queries() as one:
@@ -270,9 +266,9 @@ class TestPdf:
         invoice = make_rendered_invoice(owner)
         (documents / invoice.file.path).write_bytes(b"forged")
         answer = client_of(owner).get(f"{URL}/{invoice.public_id}/pdf")
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "document_damaged")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "document_corrupted")
 
-    def test_looks_absent_to_a_stranger(self, owner: Any, stranger: Any, client_of: Clients) -> None:
+    def test_is_not_found_for_a_stranger(self, owner: Any, stranger: Any, client_of: Clients) -> None:
         rendered, waiting = make_rendered_invoice(owner), make_invoice(owner)
         for invoice in (rendered, waiting):
             answer = client_of(stranger).get(f"{URL}/{invoice.public_id}/pdf")
@@ -281,7 +277,7 @@ class TestPdf:
     def test_is_there_for_finance(self, owner: Any, finance: Any, client_of: Clients) -> None:
         assert client_of(finance).get(f"{URL}/{make_rendered_invoice(owner).public_id}/pdf").status_code == 200
 
-    def test_asks_strangers_to_sign_in(self, owner: Any, anonymous: APIClient) -> None:
+    def test_requires_authentication(self, owner: Any, anonymous: APIClient) -> None:
         assert anonymous.get(f"{URL}/{make_rendered_invoice(owner).public_id}/pdf").status_code == 401
 
 

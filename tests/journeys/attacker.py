@@ -46,7 +46,7 @@ class Attacker:
         else:
             transaction.savepoint_commit(point)
             with connection.cursor() as cursor:  # or the next tries would all be told that they are too many
-                cursor.execute("DELETE FROM accounts_budget")
+                cursor.execute("DELETE FROM accounts_ratelimitcounter")
         self.faults += [f"{case}: {fault}" for fault in faults_of(response, seconds, want)]
         return response
 

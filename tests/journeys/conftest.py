@@ -15,7 +15,7 @@ from apps.core import clock, relay
 from sandbox.server import running
 
 
-class Courier(threading.Thread):
+class RelayThread(threading.Thread):
     """The relay and the workers in one thread."""
 
     def __init__(self) -> None:
@@ -24,9 +24,9 @@ class Courier(threading.Thread):
 
     def run(self) -> None:
         while not self.stopped.wait(0.02):
-            taken = relay.take_outbox(now=clock.now()) + relay.take_due(now=clock.now())
-            for delivery in taken:
-                relay.carry_out(delivery.pk)
+            claimed = relay.claim_outbox(now=clock.now()) + relay.claim_due(now=clock.now())
+            for handler_run in claimed:
+                relay.run_handler(handler_run.pk)
         connection.close()
 
 
@@ -59,11 +59,11 @@ def shop(transactional_db: None, live_server: Any, tmp_path: Path) -> Iterator[S
             },
         ),
     ):
-        courier = Courier()
-        courier.start()
+        relay_thread = RelayThread()
+        relay_thread.start()
         yield Shop(live_server.url, world)
-        courier.stopped.set()
-        courier.join(10)
+        relay_thread.stopped.set()
+        relay_thread.join(10)
     _wait_for_the_last_to_leave()
 
 

@@ -152,7 +152,7 @@ class TestWhatPeopleType:
 
     def test_money_is_found_by_references_of_banks(self, browser: Client, shop: Any) -> None:
         refund = shop["refund"]
-        Refund.objects.filter(pk=refund.pk).update(manual_reference="HDFCR52026112812345678")
+        Refund.objects.filter(pk=refund.pk).update(transfer_reference="HDFCR52026112812345678")
 
         assert names_in(browser, "1568176960VXP0RJ") == {"Settlements": ["setl_7IZKKI4Pnt2kEe"]}
         assert names_in(browser, "322206890934") == {"Payment attempts": ["pay_29QQoUBi66xm2f"]}
@@ -211,7 +211,7 @@ class TestWhatIsNotFound:
         assert "The gateway&#x27;s id of a dispute, such as disp_…" in text
         assert text.count("The public id of any of these, such as ord_… or pay_…") == 1
 
-    def test_a_role_is_told_what_it_can_type(self, catalogue_manager: Any, shop: Any) -> None:
+    def test_role_sees_what_it_can_search(self, catalogue_manager: Any, shop: Any) -> None:
         page = browser_of(catalogue_manager).get(URL).content.decode()
 
         assert "A SKU, its beginning or a part of it between dashes" in page

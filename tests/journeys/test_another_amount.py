@@ -9,14 +9,14 @@ from apps.invoicing.models import Invoice
 from apps.notifications.models import Notification
 from apps.payments import services
 from apps.payments.models import LedgerEntry, PaymentAttempt, ReconciliationException
-from devtools.demo.client import Narrator, until
-from devtools.demo.story import Story
+from devtools.demo.client import StepReporter, wait_until
+from devtools.demo.story import OrderScenario
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for
 from tests.journeys.conftest import Shop
 
 
-class Buyer(Story):
+class Buyer(OrderScenario):
     """Orders, and is charged otherwise than the order says."""
 
     def order_and_check_out(self, **how: Any) -> None:
@@ -35,11 +35,11 @@ class Buyer(Story):
 
 
 def test_a_buyer_who_bears_the_fee_has_the_order_confirmed_by_itself(shop: Shop, tmp_path: Path) -> None:
-    buyer = Buyer(shop.url, shop.world.url, Narrator(), documents=tmp_path)
+    buyer = Buyer(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
 
     buyer.order_and_check_out(fee_bearer="customer")
 
-    order = until(buyer._confirmed, what="the confirmation")
+    order = wait_until(buyer._confirmed, what="the confirmation")
     attempt = PaymentAttempt.objects.get(status="captured")
     assert (order["payment_status"], order["paid_amount"], order["under_review_amount"]) == (
         "paid", order["total_amount"], 0,
@@ -48,11 +48,11 @@ def test_a_buyer_who_bears_the_fee_has_the_order_confirmed_by_itself(shop: Shop,
         attempt.fee_amount,
         order["total_amount"],
     )
-    invoice = until(buyer._invoice, what="the invoice")
+    invoice = wait_until(buyer._invoice, what="the invoice")
     assert invoice["total_amount"] == order["total_amount"]
-    until(lambda: Notification.objects.filter(template="order_confirmed").exists(), what="the words")
+    wait_until(lambda: Notification.objects.filter(template="order_confirmed").exists(), what="the words")
     told = set(Notification.objects.values_list("template", flat=True))
-    assert not told & {"payment_differs", "payment_failed", "order_expired"}
+    assert not told & {"payment_amount_mismatch", "payment_failed", "order_expired"}
 
     buyer.phone.control("POST", "/settlements/run")
     request = services.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
@@ -65,20 +65,20 @@ def test_a_buyer_who_bears_the_fee_has_the_order_confirmed_by_itself(shop: Shop,
 
 
 def test_a_buyer_with_an_offer_waits_until_finance_accepts_it(shop: Shop, tmp_path: Path) -> None:
-    buyer = Buyer(shop.url, shop.world.url, Narrator(), documents=tmp_path)
+    buyer = Buyer(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
 
     buyer.order_and_check_out(offer_discount=5_000)
 
-    order = until(lambda: _with_review(buyer), what="the review")
+    order = wait_until(lambda: _with_review(buyer), what="the review")
     assert (order["status"], order["payment_status"], order["paid_amount"]) == ("pending_payment", "processing", 0)
-    until(lambda: Notification.objects.filter(template="payment_differs").exists(), what="the words")
+    wait_until(lambda: Notification.objects.filter(template="payment_amount_mismatch").exists(), what="the words")
 
     attempt = PaymentAttempt.objects.get(status="captured")
     finance = actor_for(make_staff("finance"))
     services.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=finance, now=clock.now())
 
-    assert until(buyer._confirmed, what="the confirmation")["payment_status"] == "paid"
-    until(buyer._invoice, what="the invoice")
+    assert wait_until(buyer._confirmed, what="the confirmation")["payment_status"] == "paid"
+    wait_until(buyer._invoice, what="the invoice")
     assert Invoice.objects.get(type="tax_invoice").total_amount == order["total_amount"]
     assert _balance("payment_differences") == 5_000
     assert [(result.invariant.id, result.rows) for result in audit.run(now=clock.now()).failing] == []

@@ -78,7 +78,7 @@ class TestMoney:
         assert [answer.status_code for answer in answers] == [404] * 4
         assert everything_stored() == before
 
-    def test_a_signature_proves_one_payment_only(self, owner: Any, stranger: Any, client_of: ClientOf) -> None:
+    def test_signature_is_valid_for_one_payment_only(self, owner: Any, stranger: Any, client_of: ClientOf) -> None:
         mine, theirs = make_payment(make_order(owner)), make_payment(make_order(stranger))
         assert theirs.gateway_order_id is not None
         signature = checkout_signature(theirs.gateway_order_id, "pay_PaidByStranger")
@@ -98,7 +98,7 @@ class TestMoney:
             assert list(faults_of(answer)) == []
         assert everything_stored() == before
 
-    def test_a_right_signature_alone_moves_no_money(self, owner: Any, client_of: ClientOf) -> None:
+    def test_valid_signature_alone_captures_nothing(self, owner: Any, client_of: ClientOf) -> None:
         """Whoever knows the key secret still has to have paid: the gateway is asked."""
         payment = make_payment(make_order(owner))
         assert payment.gateway_order_id is not None
@@ -241,7 +241,7 @@ class TestKeys:
         assert post(client_of(member), "/stock-adjustments", body, key="the-same-key").status_code == 201
 
 
-def a_code_for(user: Any, destination: str, purpose: str) -> Challenge:
+def request_code(user: Any, destination: str, purpose: str) -> Challenge:
     """A challenge whose code is 123456."""
     challenge = Challenge(
         user=user, destination=destination, purpose=purpose, channel="email" if "@" in destination else "sms",
@@ -259,7 +259,7 @@ def a_code_for(user: Any, destination: str, purpose: str) -> Challenge:
 
 
 class TestCodes:
-    DEEDS = (
+    ACTIONS = (
         ("log_in", "/auth/otp/verify"),
         ("confirm_email", "/me/email/confirm"),
         ("set_password", "/me/password/confirm"),
@@ -269,17 +269,17 @@ class TestCodes:
     def test_a_code_is_good_for_its_purpose_and_its_person_only(
         self, purpose: str, owner: Any, stranger: Any, client_of: ClientOf
     ) -> None:
-        challenge = a_code_for(None if purpose == "log_in" else owner, "asha@example.in", purpose)
+        challenge = request_code(None if purpose == "log_in" else owner, "asha@example.in", purpose)
         body: dict[str, Any] = {"challenge_id": challenge.public_id, "code": "123456"}
         thief, victim = client_of(stranger), client_of(owner)
         before = everything_stored()
 
-        for deed, path in self.DEEDS:
-            more = {"password": "seven brown buffaloes"} if deed == "set_password" else {}
+        for action, path in self.ACTIONS:
+            more = {"password": "seven brown buffaloes"} if action == "set_password" else {}
             for client in (thief, victim, APIClient()):
-                if deed != purpose:
+                if action != purpose:
                     assert post(client, path, {**body, **more}).status_code in (400, 401)
-            if deed == purpose != "log_in":
+            if action == purpose != "log_in":
                 assert post(thief, path, {**body, **more}).status_code == 400
         assert everything_stored() == before
 
@@ -287,7 +287,7 @@ class TestCodes:
         self, owner: Any, stranger: Any, client_of: ClientOf
     ) -> None:
         User.objects.filter(pk=owner.pk).update(email="asha@example.in", email_confirmed_at=clock.now())
-        challenge = a_code_for(stranger, "asha@example.in", "confirm_email")
+        challenge = request_code(stranger, "asha@example.in", "confirm_email")
 
         answer = post(client_of(stranger), "/me/email/confirm", {"challenge_id": challenge.public_id, "code": "123456"})
 
@@ -332,12 +332,12 @@ class TestCodes:
 
         assert hashes == [hashes[0]] * 3
         assert hashes[0] >= 1
-        assert set(answers) == {(401, "wrong_credentials")}
+        assert set(answers) == {(401, "invalid_credentials")}
 
 
 class TestCookies:
     def test_a_form_of_another_site_neither_rotates_nor_ends_a_session(self, owner: Any) -> None:
-        challenge = a_code_for(None, str(owner.phone), "log_in")
+        challenge = request_code(None, str(owner.phone), "log_in")
         browser = APIClient()
         body = {"challenge_id": challenge.public_id, "code": "123456", "transport": "cookie"}
         logged_in = post(browser, "/auth/otp/verify", body)
@@ -346,8 +346,8 @@ class TestCookies:
         before = everything_stored()
 
         for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
-            for deed in ("refresh", "logout"):
-                answer = browser.generic("POST", f"/api/v1/auth/{deed}", b"", content_type=content_type)
+            for action in ("refresh", "logout"):
+                answer = browser.generic("POST", f"/api/v1/auth/{action}", b"", content_type=content_type)
                 assert answer.status_code in (400, 401, 415)
 
         assert everything_stored() == before
@@ -435,7 +435,7 @@ class TestCursors:
         answer = theirs.get(path, {"limit": 1, "cursor": cursor})
 
         assert cursor
-        assert (answer.status_code, code_of(answer)) == (400, "bad_cursor")
+        assert (answer.status_code, code_of(answer)) == (400, "invalid_cursor")
 
 
 class TestLinksAndLogs:

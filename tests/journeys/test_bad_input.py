@@ -19,14 +19,14 @@ from tests.factories.invoicing import make_rendered_credit_note, make_rendered_i
 from tests.factories.notifications import make_notification
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
+    apply_payment,
     make_dispute,
     make_exception,
-    make_facts,
+    make_gateway_payment,
     make_payment,
     make_refund,
     make_settlement,
     pay,
-    take_in,
 )
 from tests.journeys.attacker import Attacker, nothing_changes
 from tests.journeys.endpoints import WEBHOOK, Field, Operation, as_json, changed, filled, operations, with_ids
@@ -68,7 +68,9 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
         "invoice_id": make_rendered_invoice(owner),
         "credit_note_id": make_rendered_credit_note(owner),
         "refund_id": make_refund(make_order(owner, address=address)),
-        "attempt_id": take_in(make_facts(make_payment(differing), amount=differing.total_amount + 2_000)),
+        "attempt_id": apply_payment(
+            make_gateway_payment(make_payment(differing), amount=differing.total_amount + 2_000)
+        ),
         "dispute_id": dispute,
         "settlement_id": make_settlement(),
         "exception_id": make_exception(),
@@ -210,7 +212,7 @@ def test_what_cannot_be_seen_is_blank(attacker: Attacker, things: dict[str, str]
             assert response.json()["error"]["code"] == "blank"
 
 
-def test_nobody_assigns_what_is_ours_to_say(attacker: Attacker, aim: Aim) -> None:
+def test_read_only_fields_cannot_be_assigned(attacker: Attacker, aim: Aim) -> None:
     with nothing_changes(attacker):
         for target in aim(WITH_FIELDS):
             known = {field.path[-1] for field in target.operation.fields}
@@ -289,13 +291,13 @@ def _for_nobody(operation: Operation) -> tuple[int, ...]:
 def test_a_refresh_token_that_is_none_is_refused(way: str, attacker: Attacker) -> None:
     attacker.headers = {}
     with nothing_changes(attacker):
-        for deed in ("refresh", "logout"):
+        for action in ("refresh", "logout"):
             for case, token in requests.TOKENS.items():
                 attacker.client.cookies.clear()
                 if way == "cookie":
                     attacker.client.cookies["bahi_refresh"] = token.encode("ascii", "ignore").decode()
                 raw = as_json({"refresh_token": token} if way == "body" else {})
-                attacker.send(f"{deed} {case}", "POST", f"/api/v1/auth/{deed}", raw, want=(400, 401))
+                attacker.send(f"{action} {case}", "POST", f"/api/v1/auth/{action}", raw, want=(400, 401))
 
 
 def test_a_path_that_is_none_is_not_found_in_our_shape(attacker: Attacker) -> None:

@@ -9,12 +9,12 @@ from apps.core.money import rupees
 from apps.invoicing.models import Invoice
 from apps.notifications.models import Notification
 from apps.payments.models import LedgerEntry, Refund
-from devtools.demo.client import Narrator, until
-from devtools.demo.story import Story
+from devtools.demo.client import StepReporter, wait_until
+from devtools.demo.story import OrderScenario
 from tests.journeys.conftest import Shop
 
 
-class Buyer(Story):
+class Buyer(OrderScenario):
     """Buys, pays and has the invoice; then thinks otherwise."""
 
     def buy(self) -> None:
@@ -29,9 +29,9 @@ class Buyer(Story):
         self._fetch_invoice()
 
 
-def test_a_buyer_cancels_what_is_paid_and_everything_comes_back(shop: Shop, tmp_path: Path, settings: Any) -> None:
+def test_buyer_cancels_a_paid_order_and_is_refunded(shop: Shop, tmp_path: Path, settings: Any) -> None:
     settings.SHIPPING_FLAT_PAISE = 4_999
-    buyer = Buyer(shop.url, shop.world.url, Narrator(), documents=tmp_path)
+    buyer = Buyer(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
     buyer.buy()
     order = buyer.api.get(f"/orders/{buyer.order_id}")
     assert order["shipping_amount"] > 0
@@ -41,14 +41,14 @@ def test_a_buyer_cancels_what_is_paid_and_everything_comes_back(shop: Shop, tmp_
     assert (answer["status"], answer["cancel_reason"]) == ("cancelled", "I found it cheaper")
     [refund] = answer["refunds"]
     assert (refund["status"], refund["amount"]) == ("pending", order["total_amount"])
-    done = until(lambda: _with(buyer, f"/refunds/{refund['id']}", "processed"), what="the refund")
-    note = until(lambda: _first(buyer, "/credit-notes"), what="the credit note")
+    done = wait_until(lambda: _with(buyer, f"/refunds/{refund['id']}", "processed"), what="the refund")
+    note = wait_until(lambda: _first(buyer, "/credit-notes"), what="the credit note")
     assert (done["amount"], note["total_amount"]) == (order["total_amount"], order["total_amount"])
-    texts = until(_texts, what="the words")
+    texts = wait_until(_texts, what="the words")
     number, total = buyer.order_number, rupees(order["total_amount"])
     assert texts["order_cancelled", "sms"].startswith(f"Order {number} is cancelled. Anything you have paid")
     assert "Reason: I found it cheaper" in texts["order_cancelled", "email"]
-    assert f"We are returning {total} for order {number} to where you paid from." in texts["refund_started", "email"]
+    assert f"We are returning {total} for order {number} to where you paid from." in texts["refund_initiated", "email"]
     assert total in texts["refund_processed", "email"]
     assert buyer.api.get(f"/orders/{buyer.order_id}")["payment_status"] == "refunded"
     assert set(Reservation.objects.values_list("status", flat=True)) == {"released"}
@@ -77,7 +77,7 @@ def _texts() -> dict[tuple[str, str], str] | None:
     assert len(texts) == len(rows), "nothing is told twice"
     wanted = {
         (one, channel)
-        for one in ("order_cancelled", "refund_started", "refund_processed")
+        for one in ("order_cancelled", "refund_initiated", "refund_processed")
         for channel in ("sms", "email")
     }
     return texts if wanted <= set(texts) else None

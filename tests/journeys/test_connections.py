@@ -195,14 +195,12 @@ class TestBodiesThatAreRefused:
 
 class TestDeadline:
     @pytest.mark.parametrize("path", ["/api/v1/auth/logout", "/api/v1/orders"])
-    def test_a_request_whose_body_does_not_come_is_refused_and_not_carried_out(
-        self, hasty_web: WebServer, path: str
-    ) -> None:
+    def test_request_without_its_body_is_refused_and_has_no_effect(self, hasty_web: WebServer, path: str) -> None:
         raw = login("Content-Length: 50", body=b"{").replace(b"/api/v1/auth/login", path.encode())
         with hasty_web.send(raw) as client:
             answer = read_to_end(client)
 
-        assert (statuses(answer), error_of(answer)["code"]) == ([400], "body_broke_off")
+        assert (statuses(answer), error_of(answer)["code"]) == ([400], "body_incomplete")
 
     def test_a_client_that_ends_its_side_too_early_is_refused_at_once(self, web: WebServer) -> None:
         with web.connect() as client:
@@ -210,7 +208,7 @@ class TestDeadline:
             client.shutdown(socket.SHUT_WR)
             answer = read_to_end(client)
 
-        assert (statuses(answer), error_of(answer)["code"]) == ([400], "body_broke_off")
+        assert (statuses(answer), error_of(answer)["code"]) == ([400], "body_incomplete")
 
     @pytest.mark.parametrize("raw", [b"", b"\r\n", LIVEZ[:20], LIVEZ + LIVEZ[:20]])
     def test_a_connection_without_a_whole_head_is_closed(self, hasty_web: WebServer, raw: bytes) -> None:
@@ -227,7 +225,7 @@ class TestDeadline:
         assert (statuses(first), statuses(second)) == ([200], [200])
 
 
-class TestRoom:
+class TestConnectionLimit:
     def test_when_all_places_are_taken_the_oldest_unfinished_connection_is_closed(
         self, run: Callable[..., Any]
     ) -> None:

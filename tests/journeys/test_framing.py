@@ -113,7 +113,7 @@ FRAMES: dict[str, tuple[bytes, tuple[int, ...]]] = {
 
 
 @pytest.mark.parametrize("case", FRAMES)
-def test_a_bent_request_is_refused(case: str, port: int) -> None:
+def test_malformed_framing_is_refused(case: str, port: int) -> None:
     raw, want = FRAMES[case]
 
     answer = send(port, raw)
@@ -168,7 +168,7 @@ def test_a_connection_whose_body_was_not_read_is_closed(raw: bytes, status: int,
     (("Transfer-Encoding: chunked",), 411), (("Transfer-Encoding: Chunked",), 411), (("Transfer-Encoding: gzip, chunked",), 411),
     (("Transfer-Encoding: xchunked",), 400), (("Content-Length: 5000000",), 413),
 ])  # fmt: skip
-def test_nothing_is_smuggled_behind_a_refused_body(framing: tuple[str, ...], status: int, port: int) -> None:
+def test_no_request_is_smuggled_after_a_refused_body(framing: tuple[str, ...], status: int, port: int) -> None:
     hidden = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: smuggled-1\r\n\r\n"
 
     answer = send(port, body(b"0\r\n\r\n" + hidden, *framing, path="/api/v1/auth/refresh"))
@@ -211,7 +211,7 @@ def test_a_body_that_never_comes_is_given_up(server: WebServer) -> None:
             answer += piece
 
     assert statuses(answer) == [400]
-    assert b'"code":"body_broke_off"' in answer
+    assert b'"code":"body_incomplete"' in answer
 
 
 def test_it_is_up_after_all_that(port: int) -> None:

@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from apps.core.models import Event
-from devtools.demo.client import Narrator, until
-from devtools.demo.story import Story
+from devtools.demo.client import StepReporter, wait_until
+from devtools.demo.story import OrderScenario
 from tests.journeys.conftest import Shop
-from tests.support.instants import columns_of_instants, finer_than_milliseconds, made_at_another_instant_than_told
+from tests.support.instants import find_created_at_mismatches, find_finer_instants, list_instant_columns
 
 _WRITTEN = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def test_one_value_everywhere(shop: Shop, tmp_path: Path) -> None:
-    buyer = Story(shop.url, shop.world.url, Narrator(), documents=tmp_path)
+    buyer = OrderScenario(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
     buyer.play()
     buyer.api.call("POST", f"/orders/{buyer.order_id}/cancel", {"reason": "I found it cheaper"})
-    until(lambda: _processed_refund(buyer), what="the refund")
-    until(lambda: buyer.api.get("/credit-notes")["data"], what="the credit note")
+    wait_until(lambda: _processed_refund(buyer), what="the refund")
+    wait_until(lambda: buyer.api.get("/credit-notes")["data"], what="the credit note")
 
     order = buyer.api.get(f"/orders/{buyer.order_id}")
     placed, now = (
@@ -33,12 +33,12 @@ def test_one_value_everywhere(shop: Shop, tmp_path: Path) -> None:
         assert written, path
         assert [text for text in written if not _WRITTEN.fullmatch(text)] == [], path
     assert Event.objects.count() > 20
-    assert len(list(columns_of_instants())) > 100
-    assert finer_than_milliseconds() == {}
-    assert made_at_another_instant_than_told() == {}
+    assert len(list(list_instant_columns())) > 100
+    assert find_finer_instants() == {}
+    assert find_created_at_mismatches() == {}
 
 
-def _processed_refund(buyer: Story) -> Any:
+def _processed_refund(buyer: OrderScenario) -> Any:
     return [one for one in buyer.api.get("/refunds")["data"] if one["status"] == "processed"]
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from apps.accounts.models import User
 from apps.core import audit, clock
 from apps.core.models import Event
-from devtools.demo.client import Narrator
-from devtools.demo.story import Story
+from devtools.demo.client import StepReporter
+from devtools.demo.story import OrderScenario
 from tests.journeys.conftest import Shop
 
 
 def test_a_buyer_logs_in_orders_pays_and_gets_an_invoice(shop: Shop, tmp_path: Path) -> None:
-    story = Story(shop.url, shop.world.url, Narrator(), documents=tmp_path)
+    story = OrderScenario(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
 
     story.play()
 
@@ -27,7 +27,7 @@ def _events_with(*personal: str) -> dict[str, list[str]]:
     events = Event.objects.exclude(subject_id__in=of_staff).exclude(subject_type__regex=r"^(tax|catalog)\.")
     found = {}
     for text in personal:
-        types = sorted({event.type for event in events if text in str(event.changed) + event.reason})
+        types = sorted({event.type for event in events if text in str(event.changes) + event.reason})
         if types:
             found[text] = types
     return found

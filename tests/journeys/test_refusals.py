@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from apps.core import audit, clock
-from devtools.demo.client import Narrator, until
-from devtools.demo.story import Story, code_in
+from devtools.demo.client import StepReporter, wait_until
+from devtools.demo.story import OrderScenario, code_in
 from tests.journeys.conftest import Shop
 
 
-class Buyer(Story):
+class Buyer(OrderScenario):
     """A buyer with an address and a list of what to buy, who may do anything."""
 
     def __init__(self, shop: Shop, documents: Path) -> None:
-        super().__init__(shop.url, shop.world.url, Narrator(), documents=documents)
+        super().__init__(shop.url, shop.world.url, StepReporter(), documents=documents)
         self._log_in()
         self._search()
         self._add_address()
@@ -35,7 +35,7 @@ class Buyer(Story):
 
     def ask_to_pay(self) -> dict[str, Any]:
         self.payment_url = f"/payments/{self.post('/payments', {'order_id': self.order_id}, expect=202)['id']}"
-        return dict(until(self._payable, what="the UPI link"))
+        return dict(wait_until(self._payable, what="the UPI link"))
 
     def told(self) -> list[str]:
         return [entry["type"] for entry in self.api.get(f"/orders/{self.order_id}/timeline?limit=100")["data"]]
@@ -56,15 +56,15 @@ def code_of(error: dict[str, Any]) -> str:
     return str(error["error"]["code"])
 
 
-def test_a_wrong_code_lets_nobody_in_and_the_right_one_dies_after_five(shop: Shop, tmp_path: Path) -> None:
-    story = Story(shop.url, shop.world.url, Narrator(), documents=tmp_path)
+def test_wrong_code_is_refused_and_the_correct_one_expires_after_five_attempts(shop: Shop, tmp_path: Path) -> None:
+    story = OrderScenario(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
     asked = story.api.call("POST", "/auth/otp", {"phone": story.number}, expect=202).json()
     right = code_in(story._newest("/sms", story.number.removeprefix("+")))
     wrong = f"{(int(right) + 1) % 1_000_000:06d}"
 
     for code in [wrong] * 5 + [right]:
         body = {"challenge_id": asked["id"], "code": code, "transport": "body"}
-        assert code_of(story.api.call("POST", "/auth/otp/verify", body, expect=400).json()) == "code_not_accepted"
+        assert code_of(story.api.call("POST", "/auth/otp/verify", body, expect=400).json()) == "otp_not_valid"
 
     story.api.call("GET", "/me", expect=401)
 
@@ -98,13 +98,13 @@ def test_a_declined_payment_confirms_nothing_and_may_be_tried_again(buyer: Buyer
     buyer.place()
     first = buyer.ask_to_pay()["next_action"]["upi"]["gateway_payment_id"]
     buyer.phone.control("POST", f"/payments/{first}/decline", {"reason": "insufficient_funds"})
-    until(lambda: "attempt.failed" in buyer.told(), what="the news of the failure")
+    wait_until(lambda: "attempt.failed" in buyer.told(), what="the event of the failure")
     assert buyer.api.get(f"/orders/{buyer.order_id}")["status"] == "pending_payment"
 
     gateway_order = buyer.api.get(buyer.payment_url)["gateway_order_id"]
     buyer.phone.control("POST", f"/orders/{gateway_order}/checkout", {"outcome": "success", "method": "card"})
 
-    order = until(buyer._confirmed, what="the confirmation")
+    order = wait_until(buyer._confirmed, what="the confirmation")
     assert order["paid_amount"] == order["total_amount"]
     attempts = buyer.api.get(buyer.payment_url)["attempts"]
     assert sorted(attempt["status"] for attempt in attempts) == ["captured", "failed"]
@@ -112,7 +112,7 @@ def test_a_declined_payment_confirms_nothing_and_may_be_tried_again(buyer: Buyer
     assert books_hold()
 
 
-def test_money_for_a_cancelled_order_is_kept_and_told_and_confirms_nothing(buyer: Buyer) -> None:
+def test_late_payment_of_a_cancelled_order_is_recorded_and_confirms_nothing(buyer: Buyer) -> None:
     placed = buyer.place()
     upi = buyer.ask_to_pay()["next_action"]["upi"]["gateway_payment_id"]
     assert code_of(buyer.post(f"/orders/{buyer.order_id}/cancel", {}, expect=409)) == "order_not_cancellable"
@@ -121,11 +121,11 @@ def test_money_for_a_cancelled_order_is_kept_and_told_and_confirms_nothing(buyer
 
     buyer.phone.control("POST", f"/payments/{upi}/approve")
 
-    until(lambda: buyer.api.get(buyer.payment_url)["status"] == "succeeded_late", what="the late money")
+    wait_until(lambda: buyer.api.get(buyer.payment_url)["status"] == "succeeded_late", what="the late money")
     order = buyer.api.get(f"/orders/{buyer.order_id}")
     assert (order["status"], order["paid_amount"]) == ("cancelled", placed["total_amount"])
     assert buyer.api.get(f"/invoices?order_id={buyer.order_id}")["data"] == []
-    titles = until(
+    titles = wait_until(
         lambda: [one["title"] for one in buyer.api.get("/me/notifications")["data"] if "late" in one["title"].lower()],
         what="the message",
     )

@@ -1,4 +1,4 @@
-"""Staff look at messages and change none; an order's page shows what its buyer was told."""
+"""Staff look at messages and change none; an order's page shows what its buyer was notified."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from apps.core import admin_panels
 from apps.notifications import services
 from apps.notifications.models import Notification
 from apps.orders.states import OrderStatus
-from tests.factories.notifications import NOON, make_news, make_order_of, make_queued_sms
+from tests.factories.notifications import NOON, make_event, make_order_of, make_queued_sms
 
 pytestmark = pytest.mark.django_db
 URL = "/admin/notifications/notification/"
@@ -83,8 +83,8 @@ def test_a_customer_does_not_get_in(owner: Any) -> None:
 
 def test_the_orders_page_shows_its_messages(owner: Any) -> None:
     order = make_order_of(owner, status=OrderStatus.CANCELLED)
-    services.tell(
-        message="order_cancelled", event=make_news("orders.order.cancelled", order, root_id=order.pk), now=NOON
+    services.create_notifications(
+        template="order_cancelled", event=make_event("orders.order.cancelled", order, root_id=order.pk), now=NOON
     )
 
     panel = next(one for one in admin_panels._panels["orders.order"] if one.title == "Messages")

@@ -1,4 +1,4 @@
-"""From news to messages: who gets what, once, and only while it is true."""
+"""From events to messages: who gets what, once, and only while it holds."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from apps.notifications.services import composition
 from apps.notifications.states import Channel, NotificationStatus
 from apps.orders.states import OrderStatus
 from tests.factories.accounts import make_staff, make_user
-from tests.factories.notifications import NOON, make_invoice_of, make_news, make_order_of
+from tests.factories.notifications import NOON, make_event, make_invoice_of, make_order_of
 
 pytestmark = pytest.mark.django_db
 
@@ -28,11 +28,11 @@ def rows_by_channel(event: Event) -> dict[str, Notification]:
     return {row.channel: row for row in Notification.objects.filter(event=event)}
 
 
-def test_a_confirmed_order_is_told_on_every_channel(reachable: Any) -> None:
+def test_confirmed_order_is_notified_on_every_channel(reachable: Any) -> None:
     order = make_order_of(reachable, status=OrderStatus.CONFIRMED, paid_amount=117_900)
-    event = make_news("orders.order.confirmed", order, root_id=order.pk)
+    event = make_event("orders.order.confirmed", order, root_id=order.pk)
 
-    services.tell(message="order_confirmed", event=event, now=NOON)
+    services.create_notifications(template="order_confirmed", event=event, now=NOON)
 
     rows = rows_by_channel(event)
     assert set(rows) == {"sms", "email", "in_app"}
@@ -52,11 +52,11 @@ def test_a_confirmed_order_is_told_on_every_channel(reachable: Any) -> None:
     assert {row.root_id for row in rows.values()} == {order.pk}
 
 
-def test_what_goes_out_is_queued_and_in_app_is_there_at_once(reachable: Any) -> None:
+def test_sms_and_email_are_queued_and_in_app_is_sent(reachable: Any) -> None:
     order = make_order_of(reachable, status=OrderStatus.CANCELLED)
-    event = make_news("orders.order.cancelled", order, root_id=order.pk)
+    event = make_event("orders.order.cancelled", order, root_id=order.pk)
 
-    services.tell(message="order_cancelled", event=event, now=NOON)
+    services.create_notifications(template="order_cancelled", event=event, now=NOON)
 
     rows = rows_by_channel(event)
     assert {channel: row.status for channel, row in rows.items()} == {
@@ -66,50 +66,50 @@ def test_what_goes_out_is_queued_and_in_app_is_there_at_once(reachable: Any) -> 
     }
     assert rows["in_app"].sent_at == NOON
     assert rows["in_app"].next_attempt_at is None
-    assert rows["sms"].next_attempt_at == NOON + rules.GRACE
+    assert rows["sms"].next_attempt_at == NOON + rules.SWEEP_DELAY
 
 
-def test_each_message_is_news_of_the_order_and_folds_into_its_row(reachable: Any) -> None:
+def test_each_message_records_an_event_of_the_order(reachable: Any) -> None:
     order = make_order_of(reachable, status=OrderStatus.CANCELLED)
-    event = make_news("orders.order.cancelled", order, root_id=order.pk)
+    event = make_event("orders.order.cancelled", order, root_id=order.pk)
 
-    services.tell(message="order_cancelled", event=event, now=NOON)
+    services.create_notifications(template="order_cancelled", event=event, now=NOON)
 
     for row in Notification.objects.filter(event=event):
-        news = Event.objects.get(subject_type="notifications.notification", subject_id=row.pk)
+        event = Event.objects.get(subject_type="notifications.notification", subject_id=row.pk)
         expected = "sent" if row.channel == Channel.IN_APP else "queued"
-        assert (news.type, news.version, news.root_id) == (f"notifications.notification.{expected}", 1, order.pk)
-        assert (news.changed["template"], news.changed["user_id"]) == (row.template, str(row.user_id))
-        assert Outbox.objects.filter(event=news).exists()
+        assert (event.type, event.version, event.root_id) == (f"notifications.notification.{expected}", 1, order.pk)
+        assert (event.changes["template"], event.changes["user_id"]) == (row.template, str(row.user_id))
+        assert Outbox.objects.filter(event=event).exists()
 
 
-def test_news_that_comes_twice_is_told_once(reachable: Any) -> None:
+def test_event_handled_twice_is_notified_once(reachable: Any) -> None:
     order = make_order_of(reachable, status=OrderStatus.CANCELLED)
-    event = make_news("orders.order.cancelled", order, root_id=order.pk)
-    services.tell(message="order_cancelled", event=event, now=NOON)
+    event = make_event("orders.order.cancelled", order, root_id=order.pk)
+    services.create_notifications(template="order_cancelled", event=event, now=NOON)
 
-    assert services.tell(message="order_cancelled", event=event, now=NOON) == []
+    assert services.create_notifications(template="order_cancelled", event=event, now=NOON) == []
 
     assert Notification.objects.filter(event=event).count() == 3
 
 
-def test_somebody_without_confirmed_email_gets_no_email(owner: Any) -> None:
+def test_user_without_confirmed_email_gets_no_email(owner: Any) -> None:
     owner.email = "asha@example.com"
     owner.save()
     order = make_order_of(owner, status=OrderStatus.EXPIRED)
-    event = make_news("orders.order.expired", order, root_id=order.pk)
+    event = make_event("orders.order.expired", order, root_id=order.pk)
 
-    services.tell(message="order_expired", event=event, now=NOON)
+    services.create_notifications(template="order_expired", event=event, now=NOON)
 
     assert set(rows_by_channel(event)) == {"sms", "in_app"}
 
 
-def test_somebody_with_a_foreign_number_gets_no_sms(db: None) -> None:
+def test_user_with_foreign_number_gets_no_sms(db: None) -> None:
     user = make_user(phone="+14155552671")
     order = make_order_of(user, status=OrderStatus.EXPIRED)
-    event = make_news("orders.order.expired", order, root_id=order.pk)
+    event = make_event("orders.order.expired", order, root_id=order.pk)
 
-    services.tell(message="order_expired", event=event, now=NOON)
+    services.create_notifications(template="order_expired", event=event, now=NOON)
 
     assert set(rows_by_channel(event)) == {"in_app"}
 
@@ -122,31 +122,31 @@ def test_somebody_with_a_foreign_number_gets_no_sms(db: None) -> None:
         ("order_cancelled", OrderStatus.CONFIRMED),
         ("order_expired", OrderStatus.CONFIRMED),
         ("payment_failed", OrderStatus.CONFIRMED),
-        ("payment_late", OrderStatus.CONFIRMED),
+        ("payment_succeeded_late", OrderStatus.CONFIRMED),
     ],
 )
-def test_what_is_no_longer_true_is_not_told(reachable: Any, message: str, status: OrderStatus) -> None:
+def test_outdated_message_is_not_created(reachable: Any, message: str, status: OrderStatus) -> None:
     order = make_order_of(reachable, status=status)
-    event = make_news("orders.order.placed", order, root_id=order.pk)
+    event = make_event("orders.order.placed", order, root_id=order.pk)
 
-    assert services.tell(message=message, event=event, now=NOON) == []
+    assert services.create_notifications(template=message, event=event, now=NOON) == []
 
     assert not Notification.objects.exists()
 
 
-def test_an_invoice_that_is_not_there_is_not_told(reachable: Any) -> None:
+def test_missing_invoice_is_not_notified(reachable: Any) -> None:
     order = make_order_of(reachable)
-    event = make_news("invoicing.invoice.rendered", order, root_id=order.pk)
+    event = make_event("invoicing.invoice.rendered", order, root_id=order.pk)
 
-    assert services.tell(message="invoice_ready", event=event, now=NOON) == []
+    assert services.create_notifications(template="invoice_ready", event=event, now=NOON) == []
 
 
-def test_an_invoice_is_told_by_email_and_in_app_with_its_number(reachable: Any) -> None:
+def test_invoice_is_notified_by_email_and_in_app(reachable: Any) -> None:
     order = make_order_of(reachable, status=OrderStatus.CONFIRMED)
     invoice = make_invoice_of(order)
-    event = make_news("invoicing.invoice.rendered", invoice, root_id=order.pk)
+    event = make_event("invoicing.invoice.rendered", invoice, root_id=order.pk)
 
-    services.tell(message="invoice_ready", event=event, now=NOON)
+    services.create_notifications(template="invoice_ready", event=event, now=NOON)
 
     rows = rows_by_channel(event)
     assert set(rows) == {"email", "in_app"}
@@ -155,31 +155,31 @@ def test_an_invoice_is_told_by_email_and_in_app_with_its_number(reachable: Any) 
     assert "of 21 Nov 2026" in rows["email"].body
 
 
-def test_a_new_customer_is_welcomed_and_new_staff_are_not(owner: Any) -> None:
+def test_new_customer_is_welcomed_and_new_staff_are_not(owner: Any) -> None:
     staff = make_staff("support")
-    hello = make_news("accounts.user.signed_up", owner)
-    not_hello = make_news("accounts.user.signed_up", staff)
+    hello = make_event("accounts.user.signed_up", owner)
+    not_hello = make_event("accounts.user.signed_up", staff)
 
-    services.tell(message="welcome", event=hello, now=NOON)
-    services.tell(message="welcome", event=not_hello, now=NOON)
+    services.create_notifications(template="user_signed_up", event=hello, now=NOON)
+    services.create_notifications(template="user_signed_up", event=not_hello, now=NOON)
 
     (row,) = Notification.objects.all()
     assert (row.user_id, row.channel, row.title) == (owner.pk, "in_app", "Welcome to Bahi")
     assert row.body.startswith("Good to have you here, Asha Owner.")
 
 
-def test_a_failed_telling_leaves_nothing(reachable: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_composition_leaves_nothing(reachable: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     order = make_order_of(reachable, status=OrderStatus.CANCELLED)
-    event = make_news("orders.order.cancelled", order, root_id=order.pk)
+    event = make_event("orders.order.cancelled", order, root_id=order.pk)
     news_before = Event.objects.count()
 
     def broken(*_: Any, **__: Any) -> None:
-        raise RuntimeError("no news today")
+        raise RuntimeError("not now")
 
     monkeypatch.setattr(composition, "record", broken)
 
     with pytest.raises(RuntimeError):
-        services.tell(message="order_cancelled", event=event, now=NOON)
+        services.create_notifications(template="order_cancelled", event=event, now=NOON)
 
     assert not Notification.objects.exists()
     assert Event.objects.count() == news_before
@@ -188,42 +188,42 @@ def test_a_failed_telling_leaves_nothing(reachable: Any, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("handler", "message"),
     [
-        (handlers.welcome, "welcome"),
-        (handlers.tell_email_confirmed, "email_confirmed"),
-        (handlers.tell_password_changed, "password_changed"),
-        (handlers.tell_order_placed, "order_placed"),
-        (handlers.tell_order_confirmed, "order_confirmed"),
-        (handlers.tell_order_cancelled, "order_cancelled"),
-        (handlers.tell_order_expired, "order_expired"),
-        (handlers.tell_payment_failed, "payment_failed"),
-        (handlers.tell_payment_late, "payment_late"),
-        (handlers.tell_invoice_ready, "invoice_ready"),
-        (handlers.tell_payment_refused, "payment_refused"),
-        (handlers.tell_paid_twice, "paid_twice"),
-        (handlers.tell_payment_differs, "payment_differs"),
-        (handlers.tell_credit_note_ready, "credit_note_ready"),
-        (handlers.tell_refund_asked, "refund_asked"),
-        (handlers.tell_refund_started, "refund_started"),
-        (handlers.tell_refund_in_doubt, "refund_in_doubt"),
-        (handlers.tell_refund_processed, "refund_processed"),
-        (handlers.tell_refund_failed, "refund_failed"),
-        (handlers.tell_refund_cancelled, "refund_cancelled"),
+        (handlers.notify_user_signed_up, "user_signed_up"),
+        (handlers.notify_email_confirmed, "email_confirmed"),
+        (handlers.notify_password_changed, "password_changed"),
+        (handlers.notify_order_placed, "order_placed"),
+        (handlers.notify_order_confirmed, "order_confirmed"),
+        (handlers.notify_order_cancelled, "order_cancelled"),
+        (handlers.notify_order_expired, "order_expired"),
+        (handlers.notify_payment_failed, "payment_failed"),
+        (handlers.notify_payment_succeeded_late, "payment_succeeded_late"),
+        (handlers.notify_invoice_ready, "invoice_ready"),
+        (handlers.notify_payment_rejected, "payment_rejected"),
+        (handlers.notify_duplicate_payment, "duplicate_payment"),
+        (handlers.notify_payment_amount_mismatch, "payment_amount_mismatch"),
+        (handlers.notify_credit_note_ready, "credit_note_ready"),
+        (handlers.notify_refund_requested, "refund_requested"),
+        (handlers.notify_refund_initiated, "refund_initiated"),
+        (handlers.notify_refund_unknown, "refund_unknown"),
+        (handlers.notify_refund_processed, "refund_processed"),
+        (handlers.notify_refund_failed, "refund_failed"),
+        (handlers.notify_refund_cancelled, "refund_cancelled"),
     ],
 )
-def test_each_handler_tells_its_message(handler: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[dict[str, Any]] = []
-    monkeypatch.setattr(services, "tell", lambda **call: told.append(call))
+def test_each_handler_creates_its_notification(handler: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    notified: list[dict[str, Any]] = []
+    monkeypatch.setattr(services, "create_notifications", lambda **call: notified.append(call))
     event = Event(type="any")
 
     handler(event=event, now=NOON)
 
-    assert told == [{"message": message, "event": event, "now": NOON}]
+    assert notified == [{"template": message, "event": event, "now": NOON}]
 
 
 def test_the_password_notice_says_when(reachable: Any) -> None:
-    event = make_news("accounts.user.password_changed", reachable)
+    event = make_event("accounts.user.password_changed", reachable)
 
-    services.tell(message="password_changed", event=event, now=NOON)
+    services.create_notifications(template="password_changed", event=event, now=NOON)
 
     rows = rows_by_channel(event)
     assert rows["sms"].context["WHEN"] == "21 Nov 2026, 11:05 am"

@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 
 from apps.notifications import locks, services
-from apps.notifications.gateways import Fate, Outcome, msg91
+from apps.notifications.gateways import Outcome, SendResult, msg91
 from apps.notifications.models import Notification
 from apps.notifications.services import sending
 from apps.orders.states import OrderStatus
-from tests.factories.notifications import NOON, make_news, make_order_of, make_queued_sms
+from tests.factories.notifications import NOON, make_event, make_order_of, make_queued_sms
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 SENDERS = 4
@@ -45,7 +45,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def send(**call: Any) -> Outcome:
         made.append(call)
-        return Outcome(Fate.ACCEPTED, provider_id="abc")
+        return Outcome(SendResult.ACCEPTED, provider_id="abc")
 
     monkeypatch.setattr(msg91, "send", send)
     return made
@@ -54,7 +54,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_two_workers_at_once_send_once(owner: Any, calls: list[Any]) -> None:
     notification = make_queued_sms(owner)
 
-    together(lambda: services.send(notification_id=notification.pk, now=NOON))
+    together(lambda: services.send_notification(notification_id=notification.pk, now=NOON))
 
     notification.refresh_from_db()
     assert len(calls) == 1
@@ -78,15 +78,15 @@ def test_control_without_the_lock_they_send_twice(
 
     monkeypatch.setattr(sending.locks, "lock_notification", unlocked)
 
-    together(lambda: services.send(notification_id=notification.pk, now=NOON))
+    together(lambda: services.send_notification(notification_id=notification.pk, now=NOON))
 
     assert len(calls) == SENDERS
 
 
-def test_news_that_two_workers_hear_is_told_once(owner: Any) -> None:
+def test_event_handled_by_two_workers_is_notified_once(owner: Any) -> None:
     order = make_order_of(owner, status=OrderStatus.CANCELLED)
-    event = make_news("orders.order.cancelled", order, root_id=order.pk)
+    event = make_event("orders.order.cancelled", order, root_id=order.pk)
 
-    together(lambda: services.tell(message="order_cancelled", event=event, now=NOON))
+    together(lambda: services.create_notifications(template="order_cancelled", event=event, now=NOON))
 
     assert sorted(Notification.objects.values_list("channel", flat=True)) == ["in_app", "sms"]

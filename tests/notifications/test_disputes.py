@@ -1,4 +1,4 @@
-"""Disputes: the proof of a sale, what a bank gets of it, and who is told. Through HTTP and the sandbox."""
+"""Disputes: the evidence, what the bank gets of it, and who is notified. Through HTTP and the sandbox."""
 
 import re
 from datetime import timedelta
@@ -21,10 +21,10 @@ from apps.invoicing.services import issue_invoice, render_document
 from apps.notifications import documents, selectors, services
 from apps.notifications.gateways import evidence_files
 from apps.notifications.handlers import (
+    notify_dispute_needs_response,
+    notify_dispute_opened,
+    notify_dispute_resolved,
     render_evidence,
-    tell_dispute_decided,
-    tell_dispute_opened,
-    tell_staff_of_dispute,
 )
 from apps.notifications.models import Notification
 from apps.payments import selectors as money
@@ -71,7 +71,7 @@ def dispute(order: Any) -> Dispute:
 
 @pytest.fixture
 def sold(order: Any, owner: Any, sandbox: Any) -> Any:
-    """A sale with all its proof, disputed at the sandbox."""
+    """A sale with all its evidence, disputed at the sandbox."""
     payment = make_payment(order, is_ready=False)
     Payment.objects.filter(pk=payment.pk).update(payer_ip="203.0.113.9", payer_user_agent="Firefox")
     payments.create_gateway_order(payment_id=payment.pk, now=clock.now())
@@ -82,12 +82,12 @@ def sold(order: Any, owner: Any, sandbox: Any) -> Any:
         user=owner, transport=Transport.COOKIE, ip="203.0.113.9", user_agent="Firefox", last_used_at=clock.now()
     )
     confirmed = Event.objects.get(type="orders.order.confirmed")
-    services.tell(message="order_confirmed", event=confirmed, now=clock.now())
+    services.create_notifications(template="order_confirmed", event=confirmed, now=clock.now())
     invoice = issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
     render_document(invoice_id=invoice.pk, now=clock.now())
     attempt = payment.attempts.get(status="captured")
     sandbox.control("POST", "/disputes", {"payment_id": attempt.gateway_payment_id})
-    payments.find_new_disputes(now=clock.now())
+    payments.poll_new_disputes(now=clock.now())
     return Dispute.objects.get()
 
 
@@ -95,7 +95,7 @@ def post(client: Any, url: str, body: Any = None, key: str = "key-of-the-test") 
     return client.post(url, body, format="json", headers={"Idempotency-Key": key})
 
 
-def news(kind: str) -> Event:
+def make_event(kind: str) -> Event:
     return Event.objects.filter(type=f"payments.dispute.{kind}").latest("created_at")
 
 
@@ -103,43 +103,43 @@ def requests_for_pdf() -> Any:
     return Event.objects.filter(type="notifications.dispute_evidence.requested")
 
 
-def told(template: str) -> list[tuple[str, str]]:
+def notified(template: str) -> list[tuple[str, str]]:
     rows = Notification.objects.filter(template=template).order_by("recipient", "channel")
     return [(row.channel, row.recipient) for row in rows]
 
 
-# The proof ------------------------------------------------------------------------------------------------------------
+# The evidence ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_proof_of_a_sale_has_every_part(sold: Dispute, finance: Any, client_of: Any, order: Any) -> None:
+def test_evidence_has_every_part(sold: Dispute, finance: Any, client_of: Any, order: Any) -> None:
     url = f"/api/v1/disputes/{sold.public_id}/evidence"
     added = post(client_of(finance), url, STATEMENT)
 
-    proof = client_of(finance).get(url).json()
+    evidence = client_of(finance).get(url).json()
 
     assert (added.status_code, added.json()["tracking_number"]) == (201, "EK1IN")
-    assert (proof["order_number"], proof["dispute_id"]) == (order.number, sold.public_id)
-    assert proof["payment"]["amount"] == order.total_amount
-    assert (proof["payment"]["payer_ip"], proof["payment"]["payer_user_agent"]) == ("203.0.113.9", "Firefox")
-    assert (proof["buyer"]["name"], proof["buyer"]["phone"]) == ("Asha Owner", "+91******3210")
-    assert [(one["ip"], one["user_agent"]) for one in proof["buyer"]["log_ins"]] == [("203.0.113.9", "Firefox")]
-    assert (proof["delivery"]["shipments"], proof["delivery"]["order_status"]) == ([], "confirmed")
-    assert proof["delivery"]["address"]["pin"] == "560001"
-    assert [one["type"] for one in proof["documents"]] == ["tax_invoice"]
-    assert {(one["channel"], one["recipient"]) for one in proof["messages"]} == {
+    assert (evidence["order_number"], evidence["dispute_id"]) == (order.number, sold.public_id)
+    assert evidence["payment"]["amount"] == order.total_amount
+    assert (evidence["payment"]["payer_ip"], evidence["payment"]["payer_user_agent"]) == ("203.0.113.9", "Firefox")
+    assert (evidence["buyer"]["name"], evidence["buyer"]["phone"]) == ("Asha Owner", "+91******3210")
+    assert [(one["ip"], one["user_agent"]) for one in evidence["buyer"]["log_ins"]] == [("203.0.113.9", "Firefox")]
+    assert (evidence["delivery"]["shipments"], evidence["delivery"]["order_status"]) == ([], "confirmed")
+    assert evidence["delivery"]["address"]["pin"] == "560001"
+    assert [one["type"] for one in evidence["documents"]] == ["tax_invoice"]
+    assert {(one["channel"], one["recipient"]) for one in evidence["messages"]} == {
         ("sms", "+91******3210"),
         ("in_app", ""),
     }
-    assert "The order is paid and confirmed." in [one["text"] for one in proof["timeline"]]
-    assert [one["text"] for one in proof["statements"]] == ["Handed over at the door."]
+    assert "The order is paid and confirmed." in [one["text"] for one in evidence["timeline"]]
+    assert [one["text"] for one in evidence["statements"]] == ["Handed over at the door."]
 
 
-def test_no_text_of_a_message_and_no_whole_number_is_in_the_proof(sold: Dispute, finance: Any, client_of: Any) -> None:
+def test_evidence_has_no_message_text_and_masks_contacts(sold: Dispute, finance: Any, client_of: Any) -> None:
     response = client_of(finance).get(f"/api/v1/disputes/{sold.public_id}/evidence")
-    proof = response.json()
-    proof["delivery"].pop("address")  # it is the order's own, with the phone for the courier
+    evidence = response.json()
+    evidence["delivery"].pop("address")  # it is the order's own, with the phone for the courier
 
-    assert "9876543210" not in str(proof)
+    assert "9876543210" not in str(evidence)
     assert all(message.body not in response.content.decode() for message in Notification.objects.exclude(body=""))
 
 
@@ -169,7 +169,7 @@ class TestEvidencePdf:
         assert "is being prepared" in waiting.json()["error"]["message"]
         assert (again.status_code, again.json()["status"], requests_for_pdf().count()) == (200, "ready", 1)
         first, second = (b"".join(answer.streaming_content) for answer in answers)
-        assert first == second == documents.draw_evidence(selectors.get_evidence(sold.pk))
+        assert first == second == documents.render_evidence_document(selectors.get_evidence(sold.pk))
         assert answers[0].headers["Content-Disposition"] == f'attachment; filename="evidence-{sold.order.number}.pdf"'
         [page, *_] = pages_of(first)
         for words in ("EVIDENCE", sold.gateway_dispute_id, "Asha Owner", "+91******3210", "Bengaluru", "Handed over at the door.",
@@ -200,7 +200,7 @@ class TestEvidencePdf:
         assert written == []
 
     @pytest.mark.parametrize(
-        "event_type", ["payments.dispute.opened", "payments.dispute.changed", "payments.dispute.evidence_added"]
+        "event_type", ["payments.dispute.opened", "payments.dispute.updated", "payments.dispute.evidence_added"]
     )
     def test_is_rendered_when_the_dispute_or_its_evidence_changes(self, event_type: str) -> None:
         assert render_evidence in HANDLERS[event_type]
@@ -250,7 +250,7 @@ class TestEvidencePdf:
 
         assert statuses == (202, 409)
 
-    def test_a_full_disk_leaves_nothing_behind(
+    def test_full_disk_leaves_no_partial_file(
         self, sold: Dispute, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def full(*args: Any) -> None:
@@ -263,7 +263,7 @@ class TestEvidencePdf:
         assert list(tmp_path.glob("dispute-evidence/*/*")) == []
 
 
-def test_a_long_story_takes_as_many_queries_as_a_short_one(sold: Dispute, owner: Any, count_queries: Any) -> None:
+def test_evidence_has_constant_query_count(sold: Dispute, owner: Any, count_queries: Any) -> None:
     with count_queries() as few:
         selectors.get_evidence(sold.pk)
     for _ in range(30):
@@ -282,14 +282,14 @@ def test_evidence_is_taken_while_the_dispute_awaits_its_answer(dispute: Dispute,
     wrong = post(
         client_of(finance), url, {"kind": "billing", "text": "Paid.", "tracking_number": "EK1IN"}, key="wrong-kind"
     )
-    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "tracking_is_of_shipping")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "tracking_requires_shipping_evidence")
     assert post(client_of(finance), url, {"kind": "song", "text": "La."}, key="unknown-kind").status_code == 400
     assert not DisputeEvidence.objects.exists()
     payments.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
     late = post(client_of(finance), url, STATEMENT, key="after-the-answer")
 
-    assert (late.status_code, late.json()["error"]["code"]) == (409, "dispute_not_answerable")
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "dispute_not_awaiting_response")
     assert not DisputeEvidence.objects.exists()
 
 
@@ -299,14 +299,14 @@ def test_a_dispute_takes_no_more_than_twenty_statements(dispute: Dispute) -> Non
             dispute_id=dispute.pk, kind="other", text="So it was.", actor=SYSTEM, now=clock.now()
         )
 
-    with pytest.raises(payments.TooMuchEvidence):
+    with pytest.raises(payments.EvidenceLimitExceeded):
         payments.add_dispute_evidence(
             dispute_id=dispute.pk, kind="other", text="So it was.", actor=SYSTEM, now=clock.now()
         )
 
 
 @pytest.mark.parametrize("who", ["owner", "stranger", "support", "catalogue_manager"])
-def test_only_who_may_answer_sees_or_adds_proof(
+def test_evidence_requires_permission_to_answer(
     who: str, dispute: Dispute, client_of: Any, request: pytest.FixtureRequest
 ) -> None:
     client, url = client_of(request.getfixturevalue(who)), f"/api/v1/disputes/{dispute.public_id}"
@@ -322,24 +322,24 @@ def test_only_who_may_answer_sees_or_adds_proof(
 
     assert answers == [403] * 6
     dispute.refresh_from_db()
-    assert (dispute.answer, dispute.version, DisputeEvidence.objects.count()) == ("", 1, 0)
+    assert (dispute.response, dispute.version, DisputeEvidence.objects.count()) == ("", 1, 0)
     assert not requests_for_pdf().exists()
 
 
 # The answer -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_contest_takes_the_whole_proof_to_the_bank(
+def test_contest_sends_all_evidence_to_the_gateway(
     sold: Dispute, finance: Any, client_of: Any, sandbox: Any, order: Any
 ) -> None:
     client, url = client_of(finance), f"/api/v1/disputes/{sold.public_id}"
     assert post(client, f"{url}/evidence", STATEMENT, key="key-of-evidence").status_code == 201
     assert post(client, f"{url}/contest", {"summary": "It was delivered."}).status_code == 202
 
-    services.send_dispute_answer(dispute_id=sold.pk, now=clock.now())
+    services.submit_dispute_response(dispute_id=sold.pk, now=clock.now())
 
     (kept,) = sandbox.world.razorpay.disputes.values()
-    papers = sandbox.world.razorpay.documents
+    documents_at_gateway = sandbox.world.razorpay.documents
     (pack,) = kept.evidence["explanation_letter"]
     (invoice,) = kept.evidence["billing_proof"]
     assert (kept.status, kept.evidence["summary"]) == ("under_review", "It was delivered.")
@@ -347,27 +347,27 @@ def test_a_contest_takes_the_whole_proof_to_the_bank(
         [pack]
     ] * 3
     assert "refund_confirmation" not in kept.evidence
-    assert papers[pack].name == f"evidence-{order.number}.pdf"
-    assert papers[pack].size == len(documents.draw_evidence(selectors.get_evidence(sold.pk)))
-    assert papers[invoice].name.startswith("INV")
+    assert documents_at_gateway[pack].name == f"evidence-{order.number}.pdf"
+    assert documents_at_gateway[pack].size == len(documents.render_evidence_document(selectors.get_evidence(sold.pk)))
+    assert documents_at_gateway[invoice].name.startswith("INV")
     assert client.get(url).json()["status"] == "under_review"
     assert client.get(f"/api/v1/orders/{order.public_id}").json()["payment_status"] == "disputed"
 
     sandbox.control("POST", f"/disputes/{sold.gateway_dispute_id}/decide", {"outcome": "won"})
-    payments.ask_about_open_disputes(now=clock.now() + timedelta(hours=1))
+    payments.poll_open_disputes(now=clock.now() + timedelta(hours=1))
 
     assert client.get(url).json()["status"] == "won"
     assert client.get(f"/api/v1/orders/{order.public_id}").json()["payment_status"] == "paid"
     assert [money.balance_of(code) for code in ("disputes", "dispute_losses")] == [0, 0]
 
 
-def test_what_is_accepted_is_lost_and_the_order_says_that_the_payer_has_it(
+def test_accepted_dispute_is_lost_and_shown_on_the_order(
     sold: Dispute, finance: Any, client_of: Any, order: Any
 ) -> None:
     client, url = client_of(finance), f"/api/v1/disputes/{sold.public_id}"
     assert post(client, f"{url}/accept").status_code == 202
 
-    services.send_dispute_answer(dispute_id=sold.pk, now=clock.now())
+    services.submit_dispute_response(dispute_id=sold.pk, now=clock.now())
 
     shown = client.get(f"/api/v1/orders/{order.public_id}").json()
     assert (client.get(url).json()["status"], shown["payment_status"]) == ("lost", "refunded")
@@ -375,88 +375,88 @@ def test_what_is_accepted_is_lost_and_the_order_says_that_the_payer_has_it(
     assert [money.balance_of(code) for code in ("disputes", "dispute_losses")] == [0, order.total_amount]
 
 
-# Who is told ----------------------------------------------------------------------------------------------------------
+# Who is notified ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_buyer_hears_when_the_bank_asks_and_when_it_decides(owner: Any, order: Any) -> None:
+def test_buyer_is_notified_when_dispute_opens_and_resolves(owner: Any, order: Any) -> None:
     owner.email, owner.email_confirmed_at = "asha@example.com", clock.now()
     owner.save()
     attempt = pay(order)
     dispute = make_dispute(attempt)
-    tell_dispute_opened(event=news("opened"), now=clock.now())
+    notify_dispute_opened(event=make_event("opened"), now=clock.now())
     make_dispute(attempt, id=dispute.gateway_dispute_id, status="won")
 
-    tell_dispute_decided(event=news("won"), now=clock.now())
-    tell_dispute_opened(event=news("opened"), now=clock.now())
+    notify_dispute_resolved(event=make_event("won"), now=clock.now())
+    notify_dispute_opened(event=make_event("opened"), now=clock.now())
 
     assert (
-        told("dispute_opened")
-        == told("dispute_decided")
+        notified("dispute_opened")
+        == notified("dispute_resolved")
         == [("email", "asha@example.com"), ("in_app", owner.public_id)]
     )
-    decided = Notification.objects.get(template="dispute_decided", channel="email")
+    decided = Notification.objects.get(template="dispute_resolved", channel="email")
     assert decided.title == f"Your bank has decided about your payment for order {order.number}"
     assert f"for order {order.number} stands." in decided.body
 
 
-def test_what_is_decided_already_is_not_told_as_opened(order: Any) -> None:
+def test_resolved_dispute_is_not_notified_as_opened(order: Any) -> None:
     attempt = pay(order)
     dispute = make_dispute(attempt)
     make_dispute(attempt, id=dispute.gateway_dispute_id, status="lost", amount_deducted=attempt.amount)
 
-    tell_dispute_opened(event=news("opened"), now=clock.now())
+    notify_dispute_opened(event=make_event("opened"), now=clock.now())
 
-    assert told("dispute_opened") == []
+    assert notified("dispute_opened") == []
 
 
 def test_finance_is_mailed_of_a_dispute_and_the_buyer_does_not_see_it(
     dispute: Dispute, finance: Any, support: Any, owner: Any, client_of: Any
 ) -> None:
-    tell_staff_of_dispute(event=news("opened"), now=clock.now())
-    tell_staff_of_dispute(event=news("opened"), now=clock.now())
+    notify_dispute_needs_response(event=make_event("opened"), now=clock.now())
+    notify_dispute_needs_response(event=make_event("opened"), now=clock.now())
 
-    assert told("dispute_to_answer") == [("in_app", finance.public_id), ("email", finance.email)]
-    letter = Notification.objects.get(template="dispute_to_answer", channel="email")
-    assert (letter.root_id, letter.title) == (None, f"Dispute {dispute.gateway_dispute_id} needs an answer")
+    assert notified("dispute_needs_response") == [("in_app", finance.public_id), ("email", finance.email)]
+    message = Notification.objects.get(template="dispute_needs_response", channel="email")
+    assert (message.root_id, message.title) == (None, f"Dispute {dispute.gateway_dispute_id} needs an answer")
     with override_settings(EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend"):
-        services.send(notification_id=letter.pk, now=clock.now())
+        services.send_notification(notification_id=message.pk, now=clock.now())
     assert f"/admin/payments/dispute/{dispute.pk}/change/" in mail.outbox[0].body
-    story = client_of(owner).get(f"/api/v1/orders/{dispute.order.public_id}/timeline").content.decode()
-    assert "needs an answer" not in story
-    assert "The payer's bank disputes the payment." in story
+    timeline = client_of(owner).get(f"/api/v1/orders/{dispute.order.public_id}/timeline").content.decode()
+    assert "needs an answer" not in timeline
+    assert "The payer's bank disputes the payment." in timeline
 
 
 def test_without_finance_the_administrators_are_mailed(dispute: Dispute, administrator: Any) -> None:
-    tell_staff_of_dispute(event=news("opened"), now=clock.now())
+    notify_dispute_needs_response(event=make_event("opened"), now=clock.now())
 
-    assert ("email", administrator.email) in told("dispute_to_answer")
+    assert ("email", administrator.email) in notified("dispute_needs_response")
 
 
-def test_the_warning_says_how_many_hours_are_left(order: Any, finance: Any) -> None:
+def test_reminder_says_how_many_hours_are_left(order: Any, finance: Any) -> None:
     dispute = make_dispute(pay(order), respond_by=clock.now() + timedelta(hours=20))
-    assert payments.warn_of_dispute_deadlines(now=clock.now()) == 1
+    assert payments.send_dispute_reminders(now=clock.now()) == 1
 
-    tell_staff_of_dispute(event=news("due_soon"), now=clock.now())
+    notify_dispute_needs_response(event=make_event("deadline_approached"), now=clock.now())
 
-    letter = Notification.objects.get(template="dispute_to_answer", channel="email")
-    assert letter.title == f"Fewer than 24 hours are left to answer dispute {dispute.gateway_dispute_id}"
+    message = Notification.objects.get(template="dispute_needs_response", channel="email")
+    assert message.title == f"Fewer than 24 hours are left to answer dispute {dispute.gateway_dispute_id}"
 
 
-def test_a_refused_answer_is_told_with_the_reason(dispute: Dispute, finance: Any) -> None:
+def test_rejected_response_is_notified_with_its_reason(dispute: Dispute, finance: Any) -> None:
     payments.contest_dispute(dispute_id=dispute.pk, summary="Ours.", actor=SYSTEM, now=clock.now())
     Dispute.objects.filter(pk=dispute.pk).update(
-        answer="", answer_call="refused", error={"description": "No document."}
+        response="", response_call="rejected", error={"description": "No document."}
     )
 
-    tell_staff_of_dispute(event=news("answered"), now=clock.now())
+    notify_dispute_needs_response(event=make_event("response_requested"), now=clock.now())
 
     assert "did not take the last answer: No document." in Notification.objects.get(channel="email").body
 
 
-def test_what_staff_have_answered_they_are_not_asked_again(dispute: Dispute, finance: Any) -> None:
-    opened = news("opened")
+def test_answered_dispute_is_not_notified_again(dispute: Dispute, finance: Any) -> None:
+    opened = make_event("opened")
     payments.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
-    tell_staff_of_dispute(event=opened, now=clock.now())
+    notify_dispute_needs_response(event=opened, now=clock.now())
 
-    assert told("dispute_to_answer") == []
+    assert notified("dispute_needs_response") == []

@@ -29,7 +29,7 @@ from apps.payments.models import Payment, PaymentAttempt
 from tests.factories.accounts import make_address, make_challenge, make_session, make_staff, make_user
 from tests.factories.notifications import make_queued_email, make_queued_sms
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, make_facts, pay, take_in
+from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -121,7 +121,7 @@ class TestEraseCustomer:
         erase(owner)
 
         payment, attempt = Payment.objects.get(), PaymentAttempt.objects.get()
-        take_in(make_facts(payment, id=attempt.gateway_payment_id, payer="as***@upi"))
+        apply_payment(make_gateway_payment(payment, id=attempt.gateway_payment_id, payer="as***@upi"))
         assert PaymentAttempt.objects.get().payer == "erased"
         assert (payment.payer_ip, payment.payer_user_agent, payment.amount) == (None, "", order.total_amount)
 
@@ -134,7 +134,7 @@ class TestEraseCustomer:
             message.refresh_from_db()
             assert (message.title, message.body, message.context, message.status) == ("", "", {}, "failed")
             assert message.recipient == f"erased:{message.pk}"
-            assert notifications.claim(notification_id=message.pk, now=NOW + timedelta(hours=1)) is None
+            assert notifications.claim_notification(notification_id=message.pk, now=NOW + timedelta(hours=1)) is None
         with pytest.raises(notifications.NotificationOutdated):
             notifications.request_resend(notification_id=sms.pk, actor=OPERATOR, now=NOW)
 
@@ -143,8 +143,8 @@ class TestEraseCustomer:
 
         event = Event.objects.get(type="accounts.user.erased")
         assert (event.actor, event.reason) == ("operator:erase_customer", "asked by e-mail")
-        assert event.changed["personal_fields"] == ["email", "name", "phone"]
-        texts = json.dumps(list(Event.objects.values_list("changed", flat=True)))
+        assert event.changes["personal_fields"] == ["email", "name", "phone"]
+        texts = json.dumps(list(Event.objects.values_list("changes", flat=True)))
         assert not [text for text in ("98765", "Asha", "asha@", "MG Road", "as***") if text in texts]
 
     def test_second_call_changes_nothing(self, order: Order, owner: User) -> None:
@@ -271,9 +271,7 @@ class TestInvariants:
         return "INV-50d"
 
     @pytest.mark.parametrize("plant", [plant_session, plant_note, plant_payer, plant_message])
-    def test_what_is_left_of_an_erased_person_is_found(
-        self, order: Order, owner: User, plant: Callable[..., str]
-    ) -> None:
+    def test_remaining_personal_data_is_found(self, order: Order, owner: User, plant: Callable[..., str]) -> None:
         erase(owner)
         assert violated() == []
 

@@ -13,7 +13,7 @@ from apps.notifications.models import Notification
 from apps.orders.states import OrderStatus
 from tests.factories.notifications import (
     NOON,
-    make_news,
+    make_event,
     make_notification,
     make_order_of,
     make_queued_email,
@@ -45,10 +45,10 @@ def event_constraint() -> str:
         return str(cursor.fetchone()[0])
 
 
-def test_a_sound_shop_holds(owner: Any) -> None:
+def test_valid_data_has_no_violation(owner: Any) -> None:
     order = make_order_of(owner, status=OrderStatus.CANCELLED)
-    services.tell(
-        message="order_cancelled", event=make_news("orders.order.cancelled", order, root_id=order.pk), now=NOON
+    services.create_notifications(
+        template="order_cancelled", event=make_event("orders.order.cancelled", order, root_id=order.pk), now=NOON
     )
 
     for invariant in ("INV-45", "INV-45b", "INV-45c"):
@@ -85,7 +85,7 @@ def test_a_message_about_nothing_is_found(owner: Any) -> None:
     ],
     ids=["no provider id", "no time", "time without success"],
 )
-def test_an_sms_without_proof_is_found(owner: Any, fields: dict[str, Any]) -> None:
+def test_sms_without_provider_id_is_found(owner: Any, fields: dict[str, Any]) -> None:
     make_queued_sms(owner, status="sent", sent_at=NOON, provider_id="sound", next_attempt_at=None)
     planted = make_queued_sms(owner, **fields)
 
@@ -123,11 +123,11 @@ def test_a_message_on_its_way_is_not_stuck(owner: Any) -> None:
     assert found("INV-45c", now=LATER - timedelta(seconds=2)) == []
 
 
-def test_a_message_that_is_claimed_is_no_change_that_nobody_told(owner: Any) -> None:
+def test_claimed_message_does_not_drift_from_its_events(owner: Any) -> None:
     claimed = make_queued_sms(owner)
     lost = make_queued_sms(owner)
-    make_told(claimed)
-    make_told(lost)
+    store_as_recorded(claimed)
+    store_as_recorded(lost)
 
     Notification.objects.filter(pk=claimed.pk).update(status="sending", claimed_until=NOON + rules.LEASE)
     assert [row["id"] for row in found("INV-37b") if row["kind"] == "notifications.notification"] == []
@@ -136,10 +136,10 @@ def test_a_message_that_is_claimed_is_no_change_that_nobody_told(owner: Any) -> 
     assert [row["id"] for row in found("INV-37b") if row["kind"] == "notifications.notification"] == [lost.pk]
 
 
-def make_told(notification: Notification) -> None:
+def store_as_recorded(notification: Notification) -> None:
     with transaction.atomic():
         changed = stored_fields(notification, "status")
-        record("notifications.notification.queued", subject=notification, actor=SYSTEM, changed=changed, now=NOON)
+        record("notifications.notification.queued", subject=notification, actor=SYSTEM, changes=changed, now=NOON)
 
 
 def test_a_message_that_is_attempted_without_end_is_found(owner: Any) -> None:

@@ -15,9 +15,9 @@ from apps.notifications.messages import failure_text
             "SMTPServerDisconnected: Connection unexpectedly closed",
             "The provider could not be reached: Connection unexpectedly closed.",
         ),
-        ("Every sender died.", "Every sender died."),
+        ("Every attempt crashed.", "Every attempt crashed."),
         ("no answer within 30 s", "No answer within 30 s."),
     ],
 )
-def test_a_failure_is_a_sentence(error: str, text: str) -> None:
+def test_failure_text(error: str, text: str) -> None:
     assert failure_text(error) == text

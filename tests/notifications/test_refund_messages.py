@@ -1,4 +1,4 @@
-"""What a buyer is told about money that goes back, comes twice or hangs in between: plainly, and with a day."""
+"""What a buyer is notified about money that goes back, comes twice or hangs in between: plainly, and with a day."""
 
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from tests.factories.notifications import (
     NOON,
     make_attempt_of,
     make_credit_note_of,
+    make_event,
     make_invoice_of,
-    make_news,
     make_order_of,
     make_refund_of,
 )
@@ -35,13 +35,13 @@ def order(owner: Any) -> Any:
     return make_order_of(owner, status=OrderStatus.CONFIRMED, paid_amount=117_900)
 
 
-def told(message: str, verb: str, refund: Any, **changed: Any) -> dict[str, Notification]:
-    event = make_news(f"payments.refund.{verb}", refund, root_id=refund.order_id, changed=changed)
-    return {row.channel: row for row in services.tell(message=message, event=event, now=NOON)}
+def notified(message: str, verb: str, refund: Any, **changed: Any) -> dict[str, Notification]:
+    event = make_event(f"payments.refund.{verb}", refund, root_id=refund.order_id, changes=changed)
+    return {row.channel: row for row in services.create_notifications(template=message, event=event, now=NOON)}
 
 
-def test_a_refund_that_is_made_says_where_to_and_by_when(order: Any) -> None:
-    rows = told("refund_started", "requested", make_refund_of(order), status="pending")
+def test_initiated_refund_names_destination_and_date(order: Any) -> None:
+    rows = notified("refund_initiated", "requested", make_refund_of(order), status="pending")
 
     assert set(rows) == {"sms", "email", "in_app"}
     assert rows["sms"].body == (
@@ -53,48 +53,50 @@ def test_a_refund_that_is_made_says_where_to_and_by_when(order: Any) -> None:
 
 
 def test_an_instant_refund_is_promised_sooner_unless_it_fell_back(order: Any) -> None:
-    at_once = told("refund_started", "requested", make_refund_of(order, speed_requested="instant"), status="pending")
+    at_once = notified(
+        "refund_initiated", "requested", make_refund_of(order, speed_requested="instant"), status="pending"
+    )
     fell_back = make_refund_of(
         order, speed_requested="instant", speed_processed="normal", status=RefundStatus.PROCESSED, processed_at=NOON
     )
 
     assert IN_ONE in at_once["sms"].body
-    assert IN_SEVEN in told("refund_processed", "processed", fell_back, status="processed")["sms"].body
+    assert IN_SEVEN in notified("refund_processed", "processed", fell_back, status="processed")["sms"].body
 
 
 def test_a_refund_that_waits_for_approval_promises_an_answer_and_no_money(order: Any) -> None:
     refund = make_refund_of(order, status=RefundStatus.REQUIRES_APPROVAL)
 
-    assert told("refund_started", "requested", refund, status="requires_approval") == {}
-    (row,) = told("refund_asked", "requested", refund, status="requires_approval").values()
+    assert notified("refund_initiated", "requested", refund, status="requires_approval") == {}
+    (row,) = notified("refund_requested", "requested", refund, status="requires_approval").values()
     assert row.body == (
         f"Somebody of ours looks at the refund of ₹500.00 for order {order.number}. You hear from us by {IN_THREE}."
     )
 
 
-def test_a_refund_that_was_approved_meanwhile_is_told_once_by_its_approval(order: Any) -> None:
+def test_approved_refund_is_notified_once(order: Any) -> None:
     refund = make_refund_of(order)
 
-    assert told("refund_asked", "requested", refund, status="requires_approval") == {}
-    assert told("refund_started", "requested", refund, status="requires_approval") == {}
-    assert set(told("refund_started", "approved", refund, status="pending")) == {"sms", "email", "in_app"}
+    assert notified("refund_requested", "requested", refund, status="requires_approval") == {}
+    assert notified("refund_initiated", "requested", refund, status="requires_approval") == {}
+    assert set(notified("refund_initiated", "approved", refund, status="pending")) == {"sms", "email", "in_app"}
 
 
 def test_a_processed_refund_gives_the_reference_for_the_bank(order: Any) -> None:
     by_gateway = make_refund_of(order, status=RefundStatus.PROCESSED, processed_at=NOON, arn="10000000000000")
-    by_hand = make_refund_of(order, status=RefundStatus.PROCESSED, processed_at=NOON, manual_reference="NEFT-77")
+    by_hand = make_refund_of(order, status=RefundStatus.PROCESSED, processed_at=NOON, transfer_reference="NEFT-77")
 
-    mail = told("refund_processed", "processed", by_gateway)["email"].body
+    mail = notified("refund_processed", "processed", by_gateway)["email"].body
     assert "was returned to where you paid from" in mail
     assert "give your bank this reference: 10000000000000." in mail
-    mail = told("refund_processed", "processed", by_hand)["email"].body
+    mail = notified("refund_processed", "processed", by_hand)["email"].body
     assert "was transferred to your bank account" in mail
     assert "NEFT-77" in mail
 
 
-@pytest.mark.parametrize("status", [RefundStatus.FAILED, RefundStatus.MANUAL])
-def test_a_failed_refund_is_told_honestly(order: Any, status: RefundStatus) -> None:
-    rows = told("refund_failed", "failed", make_refund_of(order, status=status))
+@pytest.mark.parametrize("status", [RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER])
+def test_failed_refund_is_notified(order: Any, status: RefundStatus) -> None:
+    rows = notified("refund_failed", "failed", make_refund_of(order, status=status))
 
     assert rows["sms"].body == (
         f"Your refund of Rs.500.00 for order {order.number} did not go through. The money is safe with us. You have it or hear "
@@ -103,82 +105,87 @@ def test_a_failed_refund_is_told_honestly(order: Any, status: RefundStatus) -> N
     assert "The money is still yours, and safe with us." in rows["email"].body
 
 
-def test_money_in_doubt_is_called_so_as_long_as_it_is(order: Any) -> None:
-    (row,) = told("refund_in_doubt", "unknown", make_refund_of(order, status=RefundStatus.UNKNOWN)).values()
+def test_unknown_refund_is_notified_while_unknown(order: Any) -> None:
+    (row,) = notified("refund_unknown", "unknown", make_refund_of(order, status=RefundStatus.UNKNOWN)).values()
 
     assert row.title == "We are checking your refund of ₹500.00"
     assert "The money is either with you or safe with us" in row.body
-    assert told("refund_in_doubt", "unknown", make_refund_of(order)) == {}
+    assert notified("refund_unknown", "unknown", make_refund_of(order)) == {}
 
 
 @pytest.mark.parametrize(
     ("message", "status"),
     [
-        ("refund_asked", RefundStatus.CANCELLED),
-        ("refund_started", RefundStatus.CANCELLED),
-        ("refund_started", RefundStatus.FAILED),
+        ("refund_requested", RefundStatus.CANCELLED),
+        ("refund_initiated", RefundStatus.CANCELLED),
+        ("refund_initiated", RefundStatus.FAILED),
         ("refund_processed", RefundStatus.PENDING),
         ("refund_failed", RefundStatus.PROCESSED),
         ("refund_cancelled", RefundStatus.PENDING),
     ],
 )
-def test_what_is_no_longer_true_is_not_told(order: Any, message: str, status: RefundStatus) -> None:
+def test_outdated_message_is_not_created(order: Any, message: str, status: RefundStatus) -> None:
     refund = make_refund_of(order, status=status, processed_at=NOON)
 
-    assert told(message, "changed", refund) == {}
+    assert notified(message, "changed", refund) == {}
 
 
-def test_a_refund_that_is_called_off_is_told_in_writing(order: Any) -> None:
-    rows = told("refund_cancelled", "cancelled", make_refund_of(order, status=RefundStatus.CANCELLED))
+def test_cancelled_refund_is_notified_by_email_and_in_app(order: Any) -> None:
+    rows = notified("refund_cancelled", "cancelled", make_refund_of(order, status=RefundStatus.CANCELLED))
 
     assert set(rows) == {"email", "in_app"}
 
 
-def test_who_paid_twice_hears_that_the_second_payment_comes_back(order: Any) -> None:
+def test_duplicate_payment_is_notified_with_its_refund(order: Any) -> None:
     attempt = make_attempt_of(order, review_reason=ReviewReason.PAID_TWICE)
-    event = make_news("payments.attempt.flagged", attempt, root_id=order.pk)
+    event = make_event("payments.attempt.review_opened", attempt, root_id=order.pk)
 
-    rows = {row.channel: row for row in services.tell(message="paid_twice", event=event, now=NOON)}
+    rows = {
+        row.channel: row for row in services.create_notifications(template="duplicate_payment", event=event, now=NOON)
+    }
 
     assert rows["sms"].body == (
         f"Your second payment of Rs.1,179.00 for order {order.number} has reached us. We return it to where it came from by "
         "4 Dec 2026. - Bahi"
     )
-    assert services.tell(message="payment_differs", event=event, now=NOON) == []
+    assert services.create_notifications(template="payment_amount_mismatch", event=event, now=NOON) == []
 
 
-def test_money_that_is_not_what_was_asked_is_told_with_both_amounts(order: Any) -> None:
-    attempt = make_attempt_of(order, review_reason=ReviewReason.AMOUNT_DIFFERS, amount=100)
-    event = make_news("payments.attempt.flagged", attempt, root_id=order.pk)
+def test_amount_mismatch_is_notified_with_both_amounts(order: Any) -> None:
+    attempt = make_attempt_of(order, review_reason=ReviewReason.AMOUNT_MISMATCH, amount=100)
+    event = make_event("payments.attempt.review_opened", attempt, root_id=order.pk)
 
-    rows = {row.channel: row for row in services.tell(message="payment_differs", event=event, now=NOON)}
+    rows = {
+        row.channel: row
+        for row in services.create_notifications(template="payment_amount_mismatch", event=event, now=NOON)
+    }
 
     assert set(rows) == {"email", "in_app"}
     assert rows["in_app"].body == (
         "We received ₹1.00; ₹1,179.00 was requested. The order will be confirmed or the money refunded by 4 Dec 2026."
         " You do not need to pay again."
     )
-    assert services.tell(message="paid_twice", event=event, now=NOON) == []
+    assert services.create_notifications(template="duplicate_payment", event=event, now=NOON) == []
 
 
-def test_money_for_a_closed_order_is_told_by_the_late_payment_alone(order: Any) -> None:
+def test_late_payment_is_notified_once(order: Any) -> None:
     attempt = make_attempt_of(order, review_reason=ReviewReason.ORDER_CLOSED)
-    event = make_news("payments.attempt.flagged", attempt, root_id=order.pk)
+    event = make_event("payments.attempt.review_opened", attempt, root_id=order.pk)
 
-    assert services.tell(message="paid_twice", event=event, now=NOON) == []
-    assert services.tell(message="payment_differs", event=event, now=NOON) == []
+    assert services.create_notifications(template="duplicate_payment", event=event, now=NOON) == []
+    assert services.create_notifications(template="payment_amount_mismatch", event=event, now=NOON) == []
 
 
-def test_a_payment_that_could_not_be_started_is_told_while_it_can_be_tried_again(owner: Any) -> None:
+def test_rejected_payment_is_notified_while_order_is_open(owner: Any) -> None:
     waiting, closed = make_order_of(owner), make_order_of(owner, status=OrderStatus.EXPIRED)
-    events = [make_news("payments.payment.refused", one, root_id=one.pk) for one in (waiting, closed)]
+    events = [make_event("payments.payment.rejected", one, root_id=one.pk) for one in (waiting, closed)]
 
-    (row,) = services.tell(message="payment_refused", event=events[0], now=NOON)
+    (row,) = services.create_notifications(template="payment_rejected", event=events[0], now=NOON)
 
     assert row.body == (
         "Please try again before 21 Nov 2026, 11:35 am IST. If money has left your account, it will be refunded."
     )
-    assert services.tell(message="payment_refused", event=events[1], now=NOON) == []
+    assert services.create_notifications(template="payment_rejected", event=events[1], now=NOON) == []
 
 
 @pytest.mark.parametrize(
@@ -186,19 +193,19 @@ def test_a_payment_that_could_not_be_started_is_told_while_it_can_be_tried_again
     [
         ("order_expired", "orders.order.expired", OrderStatus.EXPIRED),
         ("payment_failed", "payments.attempt.failed", OrderStatus.PENDING_PAYMENT),
-        ("payment_refused", "payments.payment.refused", OrderStatus.PENDING_PAYMENT),
+        ("payment_rejected", "payments.payment.rejected", OrderStatus.PENDING_PAYMENT),
     ],
 )
-@pytest.mark.parametrize("review_reason", ["", ReviewReason.AMOUNT_DIFFERS, ReviewReason.ORDER_CLOSED])
+@pytest.mark.parametrize("review_reason", ["", ReviewReason.AMOUNT_MISMATCH, ReviewReason.ORDER_CLOSED])
 def test_no_message_denies_a_capture(
     owner: Any, message: str, event_type: str, status: OrderStatus, review_reason: str
 ) -> None:
     order = make_order_of(owner, status=status)
     make_attempt_of(order, review_reason=review_reason, amount=100)
 
-    event = make_news(event_type, order, root_id=order.pk)
+    event = make_event(event_type, order, root_id=order.pk)
 
-    assert services.tell(message=message, event=event, now=NOON) == []
+    assert services.create_notifications(template=message, event=event, now=NOON) == []
 
 
 def test_no_text_claims_that_nothing_was_charged() -> None:
@@ -213,9 +220,11 @@ def test_no_text_claims_that_nothing_was_charged() -> None:
 def test_a_credit_note_comes_by_mail_with_its_own_pdf(order: Any) -> None:
     invoice = make_invoice_of(order)
     note = make_credit_note_of(invoice)
-    event = make_news("invoicing.credit_note.rendered", note, root_id=order.pk)
+    event = make_event("invoicing.credit_note.rendered", note, root_id=order.pk)
 
-    rows = {row.channel: row for row in services.tell(message="credit_note_ready", event=event, now=NOON)}
+    rows = {
+        row.channel: row for row in services.create_notifications(template="credit_note_ready", event=event, now=NOON)
+    }
 
     assert set(rows) == {"email", "in_app"}
     assert rows["email"].title == f"Credit note {note.number} for order {order.number}"
@@ -224,6 +233,6 @@ def test_a_credit_note_comes_by_mail_with_its_own_pdf(order: Any) -> None:
 
 
 def test_an_invoice_is_no_credit_note(order: Any) -> None:
-    event = make_news("invoicing.credit_note.rendered", make_invoice_of(order), root_id=order.pk)
+    event = make_event("invoicing.credit_note.rendered", make_invoice_of(order), root_id=order.pk)
 
-    assert services.tell(message="credit_note_ready", event=event, now=NOON) == []
+    assert services.create_notifications(template="credit_note_ready", event=event, now=NOON) == []

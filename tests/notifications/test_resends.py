@@ -11,14 +11,14 @@ from apps.core.events import Actor
 from apps.core.masking import mask
 from apps.core.models import Event, IdempotencyKey, Outbox
 from apps.notifications import handlers, rules, services
-from apps.notifications.gateways import Fate, Outcome
+from apps.notifications.gateways import Outcome, SendResult
 from apps.notifications.models import Notification
 from apps.notifications.services import NotificationOutdated
 from apps.notifications.services.resends import NotificationAlreadySent
 from apps.orders.models import Order
 from tests.factories.notifications import (
     NOON,
-    make_news,
+    make_event,
     make_order_of,
     make_queued_email,
     make_queued_sms,
@@ -36,12 +36,12 @@ def make_failed_sms(user: Any, **fields: Any) -> Notification:
     return make_queued_sms(user, **{**values, **fields})
 
 
-def attempt_until_it_rests(notification: Notification) -> list[float]:
+def attempt_until_done(notification: Notification) -> list[float]:
     """Send a message whenever it is due, and return the minutes after NOON of each attempt."""
     at, minutes = NOON, []
     while True:
         before = notification.attempts
-        services.send(notification_id=notification.pk, now=at)
+        services.send_notification(notification_id=notification.pk, now=at)
         notification.refresh_from_db()
         if notification.attempts > before:
             minutes.append((at - NOON).total_seconds() / 60)
@@ -57,11 +57,11 @@ def break_msg91(sandbox: Any, *, times: int, status: int = 500) -> None:
 class TestProviderError:
     """MSG91 answered with an error of its own: most likely it took nothing."""
 
-    def test_a_kind_that_may_repeat_is_attempted_again(self, owner: Any, sandbox: Any) -> None:
+    def test_repeatable_message_is_retried(self, owner: Any, sandbox: Any) -> None:
         break_msg91(sandbox, times=2)
         notification = make_queued_sms(owner)
 
-        minutes = attempt_until_it_rests(notification)
+        minutes = attempt_until_done(notification)
 
         assert minutes == [0, 0.5, 2.5]
         assert (notification.status, notification.attempts) == ("sent", 3)
@@ -71,32 +71,30 @@ class TestProviderError:
         break_msg91(sandbox, times=10)
         notification = make_queued_sms(owner)
 
-        minutes = attempt_until_it_rests(notification)
+        minutes = attempt_until_done(notification)
 
-        assert len(minutes) == rules.MAX_UNSURE_ATTEMPTS == 3
+        assert len(minutes) == rules.MAX_PROVIDER_ERROR_ATTEMPTS == 3
         assert (notification.status, notification.last_error[:4]) == ("unknown", "500:")
         assert Event.objects.get(subject_id=notification.pk).type == "notifications.notification.failed"
 
     @pytest.mark.parametrize(
-        "template", ["refund_started", "refund_processed", "refund_failed", "paid_twice", "payment_failed"]
+        "template", ["refund_initiated", "refund_processed", "refund_failed", "duplicate_payment", "payment_failed"]
     )
-    def test_a_kind_that_names_a_movement_of_money_waits_for_staff(
-        self, owner: Any, sandbox: Any, template: str
-    ) -> None:
+    def test_money_message_is_not_retried_automatically(self, owner: Any, sandbox: Any, template: str) -> None:
         break_msg91(sandbox, times=10)
         notification = make_queued_sms(owner, template=template)
 
-        minutes = attempt_until_it_rests(notification)
+        minutes = attempt_until_done(notification)
 
         assert (minutes, notification.status) == ([0], "unknown")
 
     def test_what_is_no_longer_true_is_not_attempted_again(self, owner: Any, sandbox: Any) -> None:
         break_msg91(sandbox, times=1)
         notification = make_queued_sms(owner)
-        services.send(notification_id=notification.pk, now=NOON)
+        services.send_notification(notification_id=notification.pk, now=NOON)
         Order.objects.update(status="confirmed")
 
-        services.send(notification_id=notification.pk, now=NOON + timedelta(minutes=5))
+        services.send_notification(notification_id=notification.pk, now=NOON + timedelta(minutes=5))
 
         notification.refresh_from_db()
         assert (notification.status, notification.attempts) == ("failed", 1)
@@ -104,11 +102,11 @@ class TestProviderError:
         assert sandbox.control("GET", "/sms")["items"] == []
 
     @pytest.mark.parametrize("status", [429, 503])
-    def test_a_front_door_that_turns_us_away_is_asked_again(self, owner: Any, sandbox: Any, status: int) -> None:
+    def test_overloaded_provider_is_retried(self, owner: Any, sandbox: Any, status: int) -> None:
         break_msg91(sandbox, times=4, status=status)
-        notification = make_queued_sms(owner, template="refund_started", event=_refund_event(owner))
+        notification = make_queued_sms(owner, template="refund_initiated", event=_refund_event(owner))
 
-        minutes = attempt_until_it_rests(notification)
+        minutes = attempt_until_done(notification)
 
         assert minutes == [0, 0.5, 2.5, 12.5, 72.5]
         assert notification.status == "sent"
@@ -116,7 +114,7 @@ class TestProviderError:
 
 def _refund_event(user: Any) -> Event:
     refund = make_refund_of(make_order_of(user))
-    return make_news("payments.refund.requested", refund, root_id=refund.order_id, changed={"status": "pending"})
+    return make_event("payments.refund.requested", refund, root_id=refund.order_id, changes={"status": "pending"})
 
 
 class TestRequestResend:
@@ -126,7 +124,7 @@ class TestRequestResend:
         services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
 
         notification.refresh_from_db()
-        assert (notification.status, notification.recent_attempts, notification.last_error) == ("queued", 0, "")
+        assert (notification.status, notification.attempts_since_resend, notification.last_error) == ("queued", 0, "")
         event = Event.objects.get(subject_id=notification.pk)
         assert (event.type, event.actor) == ("notifications.notification.resend_requested", "user:cus_staff")
         assert event.root_id == notification.root_id
@@ -135,7 +133,7 @@ class TestRequestResend:
         assert notification.status == "sent"
         assert len(sandbox.control("GET", "/sms")["items"]) == 1
 
-    def test_a_message_of_unknown_fate_is_sent_again(self, owner: Any) -> None:
+    def test_message_of_unknown_outcome_can_be_resent(self, owner: Any) -> None:
         notification = make_failed_sms(owner, status="unknown")
 
         assert services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON).status == "queued"
@@ -144,7 +142,7 @@ class TestRequestResend:
         notification = make_queued_email(owner, status="failed", next_attempt_at=None, attempts=6)
 
         services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
-        services.send(notification_id=notification.pk, now=NOON)
+        services.send_notification(notification_id=notification.pk, now=NOON)
 
         (sent,) = sandbox.control("GET", "/mails")["items"]
         assert sent["message_id"] == notification.message_id
@@ -167,35 +165,35 @@ class TestRequestResend:
 
         assert Event.objects.filter(subject_id=notification.pk).count() == 1
 
-    def test_the_late_word_of_an_earlier_sender_is_not_taken_for_that_of_a_later_one(self, owner: Any) -> None:
+    def test_late_outcome_of_an_earlier_attempt_is_ignored(self, owner: Any) -> None:
         notification = make_queued_sms(owner)
-        first = services.claim(notification_id=notification.pk, now=NOON)
+        first = services.claim_notification(notification_id=notification.pk, now=NOON)
         later = NOON + rules.LEASE + timedelta(seconds=1)
-        assert services.claim(notification_id=notification.pk, now=later) is None
+        assert services.claim_notification(notification_id=notification.pk, now=later) is None
         services.request_resend(notification_id=notification.pk, actor=STAFF, now=later)
-        second = services.claim(notification_id=notification.pk, now=later)
+        second = services.claim_notification(notification_id=notification.pk, now=later)
         assert first is not None
         assert second is not None
-        assert (first.attempts, second.attempts, second.recent_attempts) == (1, 2, 1)
+        assert (first.attempts, second.attempts, second.attempts_since_resend) == (1, 2, 1)
 
-        turned_away = Outcome(Fate.NOT_NOW, error="429")
-        services.note_outcome(notification_id=notification.pk, attempt=first.attempts, outcome=turned_away, now=later)
-        accepted = Outcome(Fate.ACCEPTED, provider_id="x")
-        done = services.note_outcome(
+        turned_away = Outcome(SendResult.TEMPORARY_FAILURE, error="429")
+        services.record_outcome(notification_id=notification.pk, attempt=first.attempts, outcome=turned_away, now=later)
+        accepted = Outcome(SendResult.ACCEPTED, provider_id="x")
+        done = services.record_outcome(
             notification_id=notification.pk, attempt=second.attempts, outcome=accepted, now=later
         )
 
         assert (done.status, done.next_attempt_at) == ("sent", None)
 
-    def test_it_has_as_many_attempts_again(self, owner: Any, sandbox: Any) -> None:
+    def test_resend_has_the_full_number_of_attempts(self, owner: Any, sandbox: Any) -> None:
         break_msg91(sandbox, times=20, status=429)
         notification = make_failed_sms(owner)
         services.request_resend(notification_id=notification.pk, actor=STAFF, now=NOON)
         notification.refresh_from_db()
 
-        attempt_until_it_rests(notification)
+        attempt_until_done(notification)
 
-        assert (notification.status, notification.attempts, notification.earlier_attempts) == ("failed", 12, 6)
+        assert (notification.status, notification.attempts, notification.attempts_before_resend) == ("failed", 12, 6)
 
     def test_what_is_no_longer_true_is_refused(self, owner: Any) -> None:
         notification = make_failed_sms(owner)
@@ -238,7 +236,7 @@ class TestAdmin:
         self, owner: Any, support: Any, page_of: Callable[[Any], Client]
     ) -> None:
         notification = make_failed_sms(owner, status="unknown")
-        client, url = page_of(support), f"/admin/notifications/notification/{notification.pk}/do/resend/"
+        client, url = page_of(support), f"/admin/notifications/notification/{notification.pk}/actions/resend/"
 
         asked = client.get(url).content.decode()
 
@@ -277,7 +275,7 @@ class TestAdmin:
         self, owner: Any, catalogue_manager: Any, page_of: Callable[[Any], Client]
     ) -> None:
         notification = make_failed_sms(owner)
-        client, url = page_of(catalogue_manager), f"/admin/notifications/notification/{notification.pk}/do/resend/"
+        client, url = page_of(catalogue_manager), f"/admin/notifications/notification/{notification.pk}/actions/resend/"
 
         assert client.post(url).status_code == 403
         expect_unchanged(notification, "failed")

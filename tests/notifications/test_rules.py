@@ -13,22 +13,22 @@ from tests.factories.notifications import NOON
 TEXTS = Path(__file__).resolve().parents[2] / "templates" / "sms" / "notifications"
 
 #: A registered text may not change. If you change one: raise its `sms_version`, register it on the DLT platform, put its new
-#: id into MSG91_FLOW_TEMPLATES, and note its hash here.
+#: id into MSG91_FLOW_TEMPLATE_IDS, and note its hash here.
 REGISTERED = {
     ("order_cancelled", 1): "ab2bfecc2756fff4",
     ("order_confirmed", 2): "0e9596d47da5aec2",
     ("order_expired", 2): "bb97fbd7bfb88b97",
     ("password_changed", 1): "a00624225ca621c4",
     ("payment_failed", 1): "9e53a08da0f82090",
-    ("payment_late", 1): "235a13107b3b9452",
-    ("payment_link", 1): "90dba755a4cff71c",
-    ("refund_started", 1): "7b58f0f8619330b9",
+    ("payment_succeeded_late", 1): "235a13107b3b9452",
+    ("payment_link_created", 1): "90dba755a4cff71c",
+    ("refund_initiated", 1): "7b58f0f8619330b9",
     ("refund_processed", 1): "41bbe636827245c2",
     ("refund_failed", 1): "f22420f18e338f62",
-    ("paid_twice", 1): "b076bcffb33b94d8",
+    ("duplicate_payment", 1): "b076bcffb33b94d8",
 }
 
-BY_SMS = [message for message in rules.MESSAGES.values() if Channel.SMS in message.channels]
+BY_SMS = [message for message in rules.MESSAGE_TEMPLATES.values() if Channel.SMS in message.channels]
 
 
 def test_no_registered_text_was_changed() -> None:
@@ -43,14 +43,14 @@ def test_no_registered_text_was_changed() -> None:
 
 
 @pytest.mark.parametrize("message", BY_SMS, ids=lambda message: message.name)
-def test_a_registered_text_has_exactly_the_variables_of_the_manifest(message: rules.Message) -> None:
+def test_a_registered_text_has_exactly_the_variables_of_the_manifest(message: rules.MessageTemplate) -> None:
     text = (TEXTS / f"{message.name}.txt").read_text()
 
     assert sorted(rules.placeholders(text)) == sorted(message.sms_variables)
 
 
 @pytest.mark.parametrize("message", BY_SMS, ids=lambda message: message.name)
-def test_an_sms_is_plain_gsm_text_of_at_most_two_parts(message: rules.Message) -> None:
+def test_an_sms_is_plain_gsm_text_of_at_most_two_parts(message: rules.MessageTemplate) -> None:
     text = (TEXTS / f"{message.name}.txt").read_text().strip()
     usual = rules.fill(text, dict.fromkeys(message.sms_variables, "x" * 15))
 
@@ -59,12 +59,12 @@ def test_an_sms_is_plain_gsm_text_of_at_most_two_parts(message: rules.Message) -
 
 
 def test_a_new_version_of_a_text_has_a_name_of_its_own() -> None:
-    assert rules.Message("order_confirmed", ()).sms_template == "order_confirmed"
-    assert rules.Message("order_confirmed", (), sms_version=2).sms_template == "order_confirmed_v2"
+    assert rules.MessageTemplate("order_confirmed", ()).sms_template_name == "order_confirmed"
+    assert rules.MessageTemplate("order_confirmed", (), sms_version=2).sms_template_name == "order_confirmed_v2"
 
 
 def test_a_variable_is_cut_to_thirty_characters_on_one_line() -> None:
-    message = rules.Message("any", (Channel.SMS,), {"NAME": "name"})
+    message = rules.MessageTemplate("any", (Channel.SMS,), {"NAME": "name"})
 
     assert rules.sms_variables(message, {"name": "A\nvery‮ long name that goes on and on"}) == {
         "NAME": "A very  long name that goes on"
@@ -99,8 +99,8 @@ def test_the_message_id_is_in_the_senders_domain() -> None:
 def test_attempts_are_further_and_further_apart_and_then_end() -> None:
     waits = [rules.next_attempt_at(attempts=number, now=NOON) for number in range(1, rules.MAX_ATTEMPTS + 1)]
 
-    assert waits == [NOON + wait for wait in rules.BACKOFF] + [None]
-    assert list(rules.BACKOFF) == sorted(rules.BACKOFF)
+    assert waits == [NOON + wait for wait in rules.RETRY_DELAYS] + [None]
+    assert list(rules.RETRY_DELAYS) == sorted(rules.RETRY_DELAYS)
 
 
 @pytest.mark.parametrize(

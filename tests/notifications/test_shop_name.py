@@ -16,7 +16,7 @@ from apps.notifications import rules
 from apps.notifications.gateways import mail as message_mail
 from apps.notifications.services import rendering
 from apps.notifications.states import Channel
-from tests.notifications.test_templates import FACTS, MESSAGES
+from tests.notifications.test_templates import FACTS, MESSAGE_TEMPLATES
 
 SHOP = "Kirana Corner"
 #: What is sent or rendered for people outside.
@@ -31,8 +31,8 @@ SOURCES = sorted(
 _OTHER_NAME = re.compile(r"\bBahi\b")
 
 
-def facts() -> dict[str, Any]:
-    return {**FACTS, **rendering.person(User(name="Asha"))}
+def context() -> dict[str, Any]:
+    return {**FACTS, **rendering.user_context(User(name="Asha"))}
 
 
 def name_and_address(header: str) -> tuple[str, str]:
@@ -56,14 +56,14 @@ def test_no_template_names_a_shop(path: Path) -> None:
     assert _OTHER_NAME.search(path.read_text()) is None
 
 
-@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.name)
-def test_sms_and_mails_name_the_shop(message: rules.Message) -> None:
+@pytest.mark.parametrize("message", MESSAGE_TEMPLATES, ids=lambda message: message.name)
+def test_sms_and_mails_name_the_shop(message: rules.MessageTemplate) -> None:
     texts = []
     if Channel.SMS in message.channels:
-        texts.append(rendering.sms(message, facts())[1])
+        texts.append(rendering.render_sms(message, context())[1])
     if Channel.EMAIL in message.channels:
-        texts.append(rendering.email(message, facts())[1])
-        texts.append(rendering.email_html(message.name, facts(), title="x"))
+        texts.append(rendering.render_email(message, context())[1])
+        texts.append(rendering.render_email_html(message.name, context(), title="x"))
 
     for text in texts:
         assert SHOP in text

@@ -24,7 +24,7 @@ FACTS: dict[str, Any] = {
     "refund_number": "ORD-2627-000123-R1", "is_by_transfer": False, "bank_reference": "<b>ARN1</b>",
 }  # fmt: skip
 
-MESSAGES = list(rules.MESSAGES.values())
+MESSAGE_TEMPLATES = list(rules.MESSAGE_TEMPLATES.values())
 
 
 class Tags(HTMLParser):
@@ -48,13 +48,13 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_every_message_has_a_writer() -> None:
-    assert set(composition._WRITERS) == set(rules.MESSAGES)
+def test_every_template_has_a_composer() -> None:
+    assert set(composition._COMPOSERS) == set(rules.MESSAGE_TEMPLATES)
 
 
-@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.name)
-def test_the_in_app_text_renders(message: rules.Message) -> None:
-    title, body = rendering.in_app(message, FACTS)
+@pytest.mark.parametrize("message", MESSAGE_TEMPLATES, ids=lambda message: message.name)
+def test_the_in_app_text_renders(message: rules.MessageTemplate) -> None:
+    title, body = rendering.render_in_app(message, FACTS)
 
     assert title
     assert body
@@ -63,10 +63,10 @@ def test_the_in_app_text_renders(message: rules.Message) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [m for m in MESSAGES if Channel.SMS in m.channels], ids=lambda message: message.name
+    "message", [m for m in MESSAGE_TEMPLATES if Channel.SMS in m.channels], ids=lambda message: message.name
 )
-def test_the_sms_renders(message: rules.Message) -> None:
-    variables, text = rendering.sms(message, FACTS)
+def test_the_sms_renders(message: rules.MessageTemplate) -> None:
+    variables, text = rendering.render_sms(message, FACTS)
 
     assert "##" not in text
     assert all(0 < len(value) <= rules.SMS_VARIABLE_LENGTH for value in variables.values())
@@ -74,11 +74,11 @@ def test_the_sms_renders(message: rules.Message) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [m for m in MESSAGES if Channel.EMAIL in m.channels], ids=lambda message: message.name
+    "message", [m for m in MESSAGE_TEMPLATES if Channel.EMAIL in m.channels], ids=lambda message: message.name
 )
-def test_the_email_renders_as_text_and_html(message: rules.Message) -> None:
-    subject, text = rendering.email(message, FACTS)
-    html = rendering.email_html(message.name, FACTS, title=subject)
+def test_the_email_renders_as_text_and_html(message: rules.MessageTemplate) -> None:
+    subject, text = rendering.render_email(message, FACTS)
+    html = rendering.render_email_html(message.name, FACTS, title=subject)
 
     assert "\n" not in subject
     assert "{" not in subject + text
@@ -92,9 +92,9 @@ def test_the_email_renders_as_text_and_html(message: rules.Message) -> None:
 
 
 def test_the_confirmation_shows_lines_and_sums() -> None:
-    message = rules.MESSAGES["order_confirmed"]
-    _, text = rendering.email(message, {**FACTS, "round_off": "-₹0.15"})
-    html = rendering.email_html("order_confirmed", {**FACTS, "round_off": "-₹0.15"}, title="Confirmed")
+    message = rules.MESSAGE_TEMPLATES["order_confirmed"]
+    _, text = rendering.render_email(message, {**FACTS, "round_off": "-₹0.15"})
+    html = rendering.render_email_html("order_confirmed", {**FACTS, "round_off": "-₹0.15"}, title="Confirmed")
 
     assert "2 x Kurta <b>blue</b>: ₹1,179.00" in text
     assert "Round-off: -₹0.15" in text
@@ -102,7 +102,7 @@ def test_the_confirmation_shows_lines_and_sums() -> None:
     assert "₹12,34,567.00" in html
 
 
-def test_somebody_without_a_name_is_greeted_all_the_same() -> None:
-    _, text = rendering.email(rules.MESSAGES["order_expired"], {**FACTS, "name": ""})
+def test_user_without_name_is_greeted() -> None:
+    _, text = rendering.render_email(rules.MESSAGE_TEMPLATES["order_expired"], {**FACTS, "name": ""})
 
     assert text.startswith("Hello,\n")

@@ -1,4 +1,4 @@
-"""What an order was at an instant, and what is told of it, after money went back, an order was cancelled, or a bank disputed it."""
+"""What an order was at an instant, and what is notified of it, after money went back, an order was cancelled, or a bank disputed it."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,14 +11,14 @@ from apps.invoicing.services import issue_credit_note, issue_invoice
 from apps.payments import services as payments
 from apps.payments.models import PaymentAttempt, Refund
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_dispute, make_facts, make_payment, pay, take_in, take_in_refund
+from tests.factories.payments import apply_payment, apply_refund, make_dispute, make_gateway_payment, make_payment, pay
 
 pytestmark = pytest.mark.django_db
 
 #: What is for staff, or for machines, alone.
 HIDDEN = {
-    "order.payment_noted", "payment.ready", "payment.changed", "attempt.created", "attempt.captured", "attempt.flagged",
-    "attempt.resolved", "notification.queued", "credit_note.withheld", "dispute.changed",
+    "order.payment_updated", "payment.ready", "payment.changed", "attempt.created", "attempt.captured", "attempt.review_opened",
+    "attempt.resolved", "notification.queued", "credit_note.skipped", "dispute.changed",
     "dispute.due_soon", "dispute.evidence_added", "dispute.answered",
 }  # fmt: skip
 
@@ -40,7 +40,7 @@ class Read:
         data = self.client.get(f"{self.url}/timeline", {"limit": 100}).json()["data"]
         return [dict(entry) for entry in data]
 
-    def told(self) -> list[tuple[str, str]]:
+    def notified(self) -> list[tuple[str, str]]:
         return [(entry["type"], entry["actor"]) for entry in self.entries()]
 
 
@@ -70,7 +70,7 @@ def test_a_refund_is_seen_from_the_moment_it_was_processed(
     (refund,) = payments.request_refund(
         order_id=sold.pk, amount=10_000, reason="goods_missing", actor=actor_for(finance), now=asked
     )
-    take_in_refund(refund, now=gone)
+    apply_refund(refund, now=gone)
     note = issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=gone)
     assert note is not None
     read, total, moment = Read(client_of(owner), sold), sold.total_amount, timedelta(milliseconds=5)
@@ -82,7 +82,7 @@ def test_a_refund_is_seen_from_the_moment_it_was_processed(
     assert read.money_at(gone + moment) == ("confirmed", "partially_refunded", total, 10_000)
     assert read.at(clock.now() + timedelta(days=365)).json()["refunded_amount"] == 10_000
 
-    assert read.told() == [
+    assert read.notified() == [
         ("order.placed", "customer"),
         ("payment.created", "customer"),
         ("payment.succeeded", "system"),
@@ -102,19 +102,19 @@ def test_a_refund_is_seen_from_the_moment_it_was_processed(
     assert by_type["refund.processed"]["text"] == "The refund has been paid."
 
 
-def test_a_paid_order_that_is_cancelled_gives_all_of_it_back(
+def test_cancelled_paid_order_is_refunded_in_full(
     sold: Any, owner: Any, administrator: Any, client_of: Any, began: datetime
 ) -> None:
     at, gone = began + timedelta(hours=1), began + timedelta(hours=2)
     payments.cancel_order(order_id=sold.pk, actor=actor_for(administrator), reason="Out of stock after all", now=at)
     (refund,) = Refund.objects.filter(order=sold)
-    take_in_refund(refund, now=gone)
+    apply_refund(refund, now=gone)
     read, total, moment = Read(client_of(owner), sold), sold.total_amount, timedelta(milliseconds=5)
 
     assert read.money_at(at - moment) == ("confirmed", "paid", total, 0)
     assert read.money_at(at + moment) == ("cancelled", "paid", total, 0)
     assert read.money_at(gone + moment) == ("cancelled", "refunded", total, total)
-    assert read.told()[5:] == [
+    assert read.notified()[5:] == [
         ("order.cancelled", "staff"),
         ("refund.requested", "staff"),
         ("refund.processed", "system"),
@@ -122,7 +122,7 @@ def test_a_paid_order_that_is_cancelled_gives_all_of_it_back(
     assert refund.amount == total
 
 
-def test_a_dispute_is_told_to_buyer_and_staff_and_changes_what_the_order_was_from_then_on(
+def test_dispute_is_on_the_timelines_of_buyer_and_staff(
     sold: Any, owner: Any, support: Any, client_of: Any, began: datetime
 ) -> None:
     before = clock.now()
@@ -136,33 +136,31 @@ def test_a_dispute_is_told_to_buyer_and_staff_and_changes_what_the_order_was_fro
 
     make_dispute(attempt, id="disp_1", status="lost", amount_deducted=attempt.amount)
     assert mine.client.get(mine.url).json()["payment_status"] == "refunded"
-    told = {kind for kind, _ in mine.told()}
+    notified = {kind for kind, _ in mine.notified()}
     seen = {entry["type"]: entry for entry in theirs.entries()}
-    # The buyer began it at the bank, and gets a letter of each.
-    assert {"dispute.opened", "dispute.lost"} <= told
+    # The buyer began it at the bank, and gets a message of each.
+    assert {"dispute.opened", "dispute.lost"} <= notified
     assert {"dispute.opened", "dispute.lost"} <= set(seen)
-    assert not told & HIDDEN
+    assert not notified & HIDDEN
     assert seen["dispute.lost"]["money"]["object"] == "dispute"
     assert seen["dispute.lost"]["money"]["amount"] == attempt.amount
 
 
-def test_the_owner_sees_nothing_technical_of_money_that_came_twice(owner: Any, shop: Any, client_of: Any) -> None:
+def test_owner_sees_no_internal_events_of_duplicate_payment(owner: Any, shop: Any, client_of: Any) -> None:
     order = make_order(owner)
     payment = make_payment(order)
-    take_in(make_facts(payment, status="failed"))
-    take_in(make_facts(payment))
-    take_in(make_facts(payment))
+    apply_payment(make_gateway_payment(payment, status="failed"))
+    apply_payment(make_gateway_payment(payment))
+    apply_payment(make_gateway_payment(payment))
 
-    kinds = [kind for kind, _ in Read(client_of(owner), order).told()]
+    kinds = [kind for kind, _ in Read(client_of(owner), order).notified()]
 
     assert not set(kinds) & HIDDEN
     assert kinds.count("refund.requested") == 1
     assert kinds[:2] == ["order.placed", "payment.created"]
 
 
-def test_to_a_stranger_there_is_neither_the_order_nor_its_story(
-    sold: Any, stranger: Any, client_of: Any, began: datetime
-) -> None:
+def test_stranger_can_see_neither_order_nor_timeline(sold: Any, stranger: Any, client_of: Any, began: datetime) -> None:
     read = Read(client_of(stranger), sold)
 
     assert read.at(began + timedelta(hours=1)).status_code == 404

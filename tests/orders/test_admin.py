@@ -61,7 +61,7 @@ def test_shows_an_order_with_its_lines_and_timeline(owner: Any, support: Any, de
     assert "Out of fashion" in content
 
 
-def test_tells_where_an_order_is_taxed_and_why_in_words(owner: Any, support: Any, desk: Any) -> None:
+def test_shows_place_of_supply_with_reason(owner: Any, support: Any, desk: Any) -> None:
     order = make_order(owner)
     place = rules.describe_place(order.place_of_supply, order.place_of_supply_reason)
 
@@ -83,7 +83,7 @@ def test_lists_orders_with_their_status_as_a_label(owner: Any, support: Any, des
     assert "Unpaid </span>" in content
 
 
-def test_nothing_is_written_in_it(owner: Any, administrator: Any, desk: Any) -> None:
+def test_is_read_only(owner: Any, administrator: Any, desk: Any) -> None:
     order = make_order(owner)
     browser = desk(administrator)
 
@@ -93,7 +93,7 @@ def test_nothing_is_written_in_it(owner: Any, administrator: Any, desk: Any) -> 
     assert Order.objects.get(pk=order.pk).status == "pending_payment"
 
 
-def test_is_for_staff_who_may_see_orders(owner: Any, catalogue_manager: Any, desk: Any) -> None:
+def test_requires_view_permission(owner: Any, catalogue_manager: Any, desk: Any) -> None:
     order = make_order(owner)
 
     assert desk(owner).get(LIST).status_code == 302
@@ -121,15 +121,13 @@ def test_finds_orders_by_number_and_buyer(reference_data: None, support: Any, de
 
 
 @pytest.mark.parametrize("typed", ["' OR 1=1", "%", "\x00", "9" * 30, "nobody@example.com"])
-def test_finds_nothing_for_what_is_none(owner: Any, support: Any, desk: Any, typed: str) -> None:
+def test_unknown_terms_find_nothing(owner: Any, support: Any, desk: Any, typed: str) -> None:
     make_order(owner)
 
     assert desk(support).get(LIST, {"q": typed}).status_code == 200
 
 
-def test_lists_with_as_many_queries_for_fifty_as_for_one(
-    owner: Any, support: Any, desk: Any, count_queries: Any
-) -> None:
+def test_list_query_count_is_constant(owner: Any, support: Any, desk: Any, count_queries: Any) -> None:
     make_order(owner)
     browser = desk(support)
     browser.get(LIST)
@@ -146,7 +144,7 @@ def test_lists_with_as_many_queries_for_fifty_as_for_one(
 
 def test_cancels_through_the_service(owner: Any, support: Any, desk: Any) -> None:
     waiting, paid = make_order(owner), make_order(owner)
-    services.note_payment(
+    services.update_payment_totals(
         order=locks.lock_order(paid.pk),
         paid_amount=paid.total_amount,
         payment_live_until=None,
@@ -163,7 +161,7 @@ def test_cancels_through_the_service(owner: Any, support: Any, desk: Any) -> Non
     assert Event.objects.get(type="orders.order.cancelled").actor == f"user:{support.public_id}"
 
 
-def test_does_not_offer_cancelling_to_staff_who_may_only_look(owner: Any, finance: Any, desk: Any) -> None:
+def test_cancel_action_requires_change_permission(owner: Any, finance: Any, desk: Any) -> None:
     order = make_order(owner)
     browser = desk(finance)
 

@@ -23,7 +23,7 @@ from apps.orders.services import OrderNotCancellable
 from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
-from tests.orders.books import check_books
+from tests.orders.books import check_invariants
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -32,7 +32,7 @@ LATER = NOW + timedelta(hours=1)
 ENDS = ("orders.order.confirmed", "orders.order.cancelled", "orders.order.expired")
 
 
-def at_once(*jobs: Callable[[], Any]) -> list[Any]:
+def run_in_threads(*jobs: Callable[[], Any]) -> list[Any]:
     """Run jobs in threads that begin together; return what each gave, or the exception that it raised."""
     start = threading.Barrier(len(jobs))
 
@@ -61,7 +61,7 @@ def pay(order: Order) -> Callable[[], Any]:
     @transaction.atomic
     def note() -> Any:
         locked = locks.lock_order(order.pk)
-        return services.note_payment(
+        return services.update_payment_totals(
             order=locked,
             paid_amount=order.total_amount,
             payment_live_until=None,
@@ -76,15 +76,15 @@ def ends_of(order: Order) -> list[str]:
     return list(Event.objects.filter(subject_id=order.pk, type__in=ENDS).values_list("type", flat=True))
 
 
-class TestCancelExpireAndPay:
-    def test_never_have_two_outcomes(self, owner: Any) -> None:
+class TestConcurrentCancelExpireAndPay:
+    def test_only_one_of_them_succeeds(self, owner: Any) -> None:
         address, variant = make_address(owner), make_variant(stock=100)
         seen: Counter[str] = Counter()
 
         for turn in range(12):
             order = make_order(owner, [(variant, 2)], address=address, now=NOW)
             jobs = [cancel(order), expire, pay(order)]
-            results = at_once(*jobs[turn % 3 :], *jobs[: turn % 3])
+            results = run_in_threads(*jobs[turn % 3 :], *jobs[: turn % 3])
 
             order.refresh_from_db()
             assert [end.rsplit(".", 1)[1] for end in ends_of(order)] == [order.status]
@@ -97,11 +97,9 @@ class TestCancelExpireAndPay:
             seen[order.status] += 1
 
         assert StockItem.objects.get(variant=variant).reserved == 2 * seen["confirmed"]
-        check_books()
+        check_invariants()
 
-    def test_control_without_the_lock_somebody_works_on_what_is_over(
-        self, owner: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_control_without_lock_two_of_them_succeed(self, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         order = make_order(owner, now=NOW)
         both_have_read = threading.Barrier(2)
 
@@ -112,41 +110,41 @@ class TestCancelExpireAndPay:
 
         monkeypatch.setattr(locks, "lock_order", read_only)
 
-        results = at_once(cancel(order), pay(order))
+        results = run_in_threads(cancel(order), pay(order))
 
         # Both judged an order that was still waiting. Only the version, checked when news is recorded, kept it to one outcome.
         failures = [result for result in results if isinstance(result, Exception)]
         assert len(failures) == 1
         assert not isinstance(failures[0], OrderNotCancellable)
         assert len(ends_of(order)) == 1
-        check_books()
+        check_invariants()
 
-    def test_two_sweepers_share_the_work(self, owner: Any) -> None:
+    def test_two_expiry_tasks_share_the_orders(self, owner: Any) -> None:
         address, variant = make_address(owner), make_variant(stock=100)
         for _ in range(20):
             make_order(owner, [variant], address=address, now=NOW)
 
-        results = at_once(expire, expire, expire)
+        results = run_in_threads(expire, expire, expire)
 
         assert sum(results) == 20
         assert StockItem.objects.get(variant=variant).reserved == 0
         assert Event.objects.filter(type="orders.order.expired").count() == 20
-        check_books()
+        check_invariants()
 
-    def test_a_sweeper_does_not_wait_for_an_order_that_is_being_paid(self, owner: Any) -> None:
+    def test_expiry_task_skips_locked_orders(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
         free = make_order(owner, now=NOW)
 
         with transaction.atomic():
             locks.lock_order(order.pk)
-            [count] = at_once(expire)
+            [count] = run_in_threads(expire)
 
         assert count == 1
         assert Order.objects.get(pk=order.pk).status == "pending_payment"
         assert Order.objects.get(pk=free.pk).status == "expired"
 
 
-class TestPlaceOnce:
+class TestIdempotentPlacement:
     def body(self, owner: Any, variant: Variant) -> dict[str, Any]:
         return {
             "lines": [{"variant_id": variant.public_id, "quantity": 1}],
@@ -160,7 +158,7 @@ class TestPlaceOnce:
         variant = make_variant(stock=100)
         body, clients = self.body(owner, variant), [client_of(owner) for _ in range(20)]
 
-        answers = at_once(*[self.send(client, body, "the-same-key") for client in clients])
+        answers = run_in_threads(*[self.send(client, body, "the-same-key") for client in clients])
         last = self.send(clients[0], body, "the-same-key")()
 
         order = Order.objects.get()
@@ -171,21 +169,21 @@ class TestPlaceOnce:
         assert {a.json()["error"]["code"] for a in answers if a.status_code == 409} <= {"request_in_flight"}
         assert (last.status_code, last.json()["id"]) == (201, order.public_id)
         assert StockItem.objects.get(variant=variant).reserved == 1
-        check_books()
+        check_invariants()
 
-    def test_control_with_a_key_each_they_place_twenty(self, owner: Any, client_of: Any) -> None:
+    def test_control_with_distinct_keys_twenty_orders_are_placed(self, owner: Any, client_of: Any) -> None:
         variant = make_variant(stock=100)
         body, clients = self.body(owner, variant), [client_of(owner) for _ in range(20)]
 
-        answers = at_once(*[self.send(client, body, f"a-key-of-{n}") for n, client in enumerate(clients)])
+        answers = run_in_threads(*[self.send(client, body, f"a-key-of-{n}") for n, client in enumerate(clients)])
 
         assert [answer.status_code for answer in answers] == [201] * 20
         assert Order.objects.count() == 20
         assert StockItem.objects.get(variant=variant).reserved == 20
-        check_books()
+        check_invariants()
 
 
-class TestNeverOversell:
+class TestOversell:
     def buy(self, buyer: tuple[Any, Any], *variants: Variant) -> Any:
         customer, address = buyer
         try:
@@ -195,7 +193,7 @@ class TestNeverOversell:
         finally:
             connection.close()
 
-    def test_two_hundred_buyers_of_fifty_units_get_exactly_fifty(self, reference_data: None) -> None:
+    def test_200_buyers_of_50_units_get_exactly_50(self, reference_data: None) -> None:
         kurta, tea = make_variant(stock=50), make_variant(stock=500)
         buyers = [(user, make_address(user)) for user in (make_user() for _ in range(200))]
 
@@ -214,9 +212,9 @@ class TestNeverOversell:
         assert Reservation.objects.count() == 100
         assert StockItem.objects.get(variant=kurta).reserved == 50
         assert StockItem.objects.get(variant=tea).reserved == 50
-        check_books()
+        check_invariants()
 
-    def test_control_without_the_lock_two_pass_the_check_for_the_last_unit(
+    def test_control_without_lock_two_buyers_pass_the_check(
         self, owner: Any, stranger: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         variant = make_variant(stock=1)
@@ -230,12 +228,12 @@ class TestNeverOversell:
 
         monkeypatch.setattr(catalog_locks, "lock_stock", read_only)
 
-        results = at_once(*[lambda buyer=buyer: self.buy(buyer, variant) for buyer in buyers])
+        results = run_in_threads(*[lambda buyer=buyer: self.buy(buyer, variant) for buyer in buyers])
 
         # Both saw one unit; what stopped the second was the constraint of the table, the last guard.
         assert Counter(type(result) for result in results) == {Order: 1, IntegrityError: 1}
         assert StockItem.objects.get(variant=variant).reserved == 1
-        check_books()
+        check_invariants()
 
 
 def test_a_lost_update_is_refused_even_without_a_lock(owner: Any) -> None:
@@ -244,7 +242,7 @@ def test_a_lost_update_is_refused_even_without_a_lock(owner: Any) -> None:
     pay(order)()
 
     with pytest.raises(SubjectNotLocked), transaction.atomic():
-        services.note_payment(order=stale, paid_amount=1, payment_live_until=None, actor=SYSTEM, now=NOW)
+        services.update_payment_totals(order=stale, paid_amount=1, payment_live_until=None, actor=SYSTEM, now=NOW)
 
     order.refresh_from_db()
     assert (order.status, order.paid_amount) == ("confirmed", order.total_amount)
@@ -257,7 +255,7 @@ class TestUnpaidOrders:
     def _limit(self, settings: Any) -> None:
         settings.MAX_UNPAID_ORDERS_PER_CUSTOMER = 5
 
-    def test_of_20_parallel_posts_5_are_placed(self, owner: Any, client_of: Callable[[Any], APIClient]) -> None:
+    def test_5_of_20_concurrent_requests_are_placed(self, owner: Any, client_of: Callable[[Any], APIClient]) -> None:
         address = make_address(owner)
         variants = [make_variant(stock=9) for _ in range(20)]
         make_registration()
@@ -271,23 +269,21 @@ class TestUnpaidOrders:
             headers = {"Idempotency-Key": f"key-of-order-{number}"}
             return lambda: client.post("/api/v1/orders", body, format="json", headers=headers)
 
-        answers = at_once(*(post(number) for number in range(20)))
+        answers = run_in_threads(*(post(number) for number in range(20)))
 
         codes = Counter((answer.status_code, answer.json().get("error", {}).get("code")) for answer in answers)
-        assert codes == {(201, None): 5, (409, "too_many_open_orders"): 15}
+        assert codes == {(201, None): 5, (409, "too_many_unpaid_orders"): 15}
         assert Order.objects.filter(customer=owner, status="pending_payment").count() == 5
         assert Reservation.objects.count() == 5
         assert Event.objects.filter(type="orders.order.placed").count() == 5
-        check_books()
+        check_invariants()
 
-    def test_control_without_the_lock_all_count_none_and_all_are_placed(
-        self, owner: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_control_without_lock_all_requests_are_placed(self, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         address = make_address(owner)
         variants = [make_variant() for _ in range(7)]
         make_registration()
         all_have_counted = threading.Barrier(7)
-        count = selectors.count_unpaid
+        count = selectors.count_unpaid_orders
 
         def count_together(**wanted: Any) -> Any:
             counted = count(**wanted)
@@ -295,8 +291,8 @@ class TestUnpaidOrders:
             return counted
 
         monkeypatch.setattr(account_locks, "lock_user", lambda user_id: owner)
-        monkeypatch.setattr(selectors, "count_unpaid", count_together)
+        monkeypatch.setattr(selectors, "count_unpaid_orders", count_together)
 
-        at_once(*(lambda variant=variant: make_order(owner, [variant], address=address) for variant in variants))
+        run_in_threads(*(lambda variant=variant: make_order(owner, [variant], address=address) for variant in variants))
 
         assert Order.objects.filter(customer=owner, status="pending_payment").count() == 7

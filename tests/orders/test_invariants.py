@@ -35,7 +35,7 @@ def numbers(invariant: str, now: datetime = NOW) -> list[str]:
 
 def confirmed(owner: Any, *variants: Any) -> Order:
     order = make_order(owner, variants or None, now=NOW)
-    return services.note_payment(
+    return services.update_payment_totals(
         order=locks.lock_order(order.pk), paid_amount=order.total_amount, payment_live_until=None, actor=SYSTEM, now=NOW
     )
 
@@ -60,14 +60,14 @@ def order(owner: Any) -> Order:
     return confirmed(owner)
 
 
-def test_sound_orders_violate_nothing(order: Order) -> None:
+def test_valid_orders_violate_nothing(order: Order) -> None:
     every = [invariant.id for invariant in invariants.INVARIANTS]
 
     assert [result.rows or result.error for result in audit.run(now=NOW, only=every).failing] == []
 
 
 @pytest.mark.parametrize("plant", ["gone", "short", "released", "other variant"])
-def test_a_confirmed_order_without_its_stock(order: Order, plant: str) -> None:
+def test_finds_confirmed_order_without_reservation(order: Order, plant: str) -> None:
     reservation = Reservation.objects.filter(reference=order.lines.get().pk)
     if plant == "gone":
         reservation.delete()
@@ -81,7 +81,7 @@ def test_a_confirmed_order_without_its_stock(order: Order, plant: str) -> None:
     assert numbers("INV-05") == [order.number]
 
 
-def test_a_waiting_order_that_holds_too_little(owner: Any, order: Order) -> None:
+def test_finds_unpaid_order_with_too_small_reservation(owner: Any, order: Order) -> None:
     waiting = make_order(owner, [(make_variant(), 3)], now=NOW)
     Reservation.objects.filter(reference=waiting.lines.get().pk).update(quantity=2)
 
@@ -89,13 +89,13 @@ def test_a_waiting_order_that_holds_too_little(owner: Any, order: Order) -> None
 
 
 @pytest.mark.parametrize("status", ["cancelled", "expired"])
-def test_a_closed_order_that_still_holds_stock(order: Order, status: str) -> None:
+def test_finds_reservation_of_closed_order(order: Order, status: str) -> None:
     Order.objects.filter(pk=order.pk).update(status=status)
 
     assert [(row["number"], row["status"]) for row in found("INV-05b")] == [(order.number, "committed")]
 
 
-def test_stock_held_for_no_order_at_all(order: Order) -> None:
+def test_finds_reservation_without_order(order: Order) -> None:
     stray = Reservation.objects.create(variant=make_variant(), reference=order.pk, quantity=1)
 
     assert [row["reference"] for row in found("INV-05b")] == [stray.reference]
@@ -104,22 +104,22 @@ def test_stock_held_for_no_order_at_all(order: Order) -> None:
 @pytest.mark.parametrize(
     "field", ["discount_amount", "shipping_amount", "taxable_amount", "igst_amount", "cgst_amount"]
 )
-def test_an_order_that_is_not_the_sum_of_its_lines(order: Order, field: str) -> None:
+def test_finds_total_that_differs_from_lines(order: Order, field: str) -> None:
     lift("order_total_adds_up")
     Order.objects.filter(pk=order.pk).update(**{field: getattr(order, field) + 1})
 
     assert numbers("INV-08") == [order.number]
 
 
-def test_an_order_without_lines(order: Order) -> None:
+def test_finds_order_without_lines(order: Order) -> None:
     with pgtrigger.ignore("orders.OrderLine:not_deleted"):
         order.lines.all().delete()
 
     assert numbers("INV-08") == [order.number]
 
 
-def test_a_round_off_beyond_half_a_rupee(order: Order) -> None:
-    lift("order_round_off_under_a_rupee", "order_total_adds_up")
+def test_finds_round_off_above_half_a_rupee(order: Order) -> None:
+    lift("order_round_off_within_half_rupee", "order_total_adds_up")
     Order.objects.filter(pk=order.pk).update(round_off_amount=51, total_amount=order.total_amount + 51)
 
     assert numbers("INV-08") == [order.number]
@@ -136,27 +136,27 @@ def test_a_round_off_beyond_half_a_rupee(order: Order) -> None:
     ],
     ids=str,
 )
-def test_a_line_that_is_not_priced_by_rule(order: Order, plant: dict[str, int]) -> None:
+def test_finds_line_with_wrong_price(order: Order, plant: dict[str, int]) -> None:
     lift("line_total_adds_up", "line_taxable_adds_up")
     OrderLine.objects.filter(order=order).update(**plant)
 
     assert numbers("INV-08b") == [order.number]
 
 
-def test_tax_heads_of_another_place(order: Order) -> None:
+def test_finds_tax_heads_of_another_place_of_supply(order: Order) -> None:
     Order.objects.filter(pk=order.pk).update(place_of_supply="27")
 
     assert numbers("INV-08b") == [order.number]
 
 
 @pytest.mark.parametrize("plant", [{"status": "cancelled"}, {"version": 3}, {"paid_amount": 1}], ids=str)
-def test_an_order_that_is_not_what_its_events_say(order: Order, plant: dict[str, Any]) -> None:
+def test_finds_order_that_differs_from_its_events(order: Order, plant: dict[str, Any]) -> None:
     Order.objects.filter(pk=order.pk).update(**plant)
 
     assert numbers("INV-09") == [order.number]
 
 
-def test_an_order_without_events(order: Order) -> None:
+def test_finds_order_without_events(order: Order) -> None:
     with pgtrigger.ignore("core.Event:frozen"):
         Event.objects.filter(subject_id=order.pk).update(subject_type="orders.other")
 
@@ -164,23 +164,23 @@ def test_an_order_without_events(order: Order) -> None:
 
 
 @pytest.mark.parametrize("status", ["completed", "pending_payment", "nonsense"])
-def test_a_move_that_the_table_does_not_know(order: Order, status: str) -> None:
+def test_finds_invalid_transition(order: Order, status: str) -> None:
     with pgtrigger.ignore("core.Event:frozen"):
-        Event.objects.filter(subject_id=order.pk, version=2).update(changed={"status": status})
+        Event.objects.filter(subject_id=order.pk, version=2).update(changes={"status": status})
 
     assert found("INV-09b") == [
         {"order_id": order.pk, "version": 2, "before": "pending_payment", "after": status},
     ]
 
 
-def test_an_order_that_began_in_the_middle(order: Order) -> None:
+def test_finds_order_with_wrong_initial_status(order: Order) -> None:
     with pgtrigger.ignore("core.Event:frozen"):
-        Event.objects.filter(subject_id=order.pk, version=1).update(changed={"status": "expired"})
+        Event.objects.filter(subject_id=order.pk, version=1).update(changes={"status": "expired"})
 
     assert [(row["order_id"], row["before"], row["after"]) for row in found("INV-09b")] == [(order.pk, None, "expired")]
 
 
-def test_an_order_that_waits_for_ever(owner: Any) -> None:
+def test_finds_unpaid_order_past_its_expiry(owner: Any) -> None:
     order = make_order(owner, now=NOW)
     live = make_order(owner, now=NOW)
     Order.objects.filter(pk=live.pk).update(payment_live_until=order.expires_at + timedelta(minutes=1))
@@ -190,7 +190,7 @@ def test_an_order_that_waits_for_ever(owner: Any) -> None:
     assert set(numbers("INV-10", order.expires_at + timedelta(minutes=12))) == {order.number, live.number}
 
 
-def test_a_confirmed_order_that_is_not_paid(order: Order) -> None:
+def test_finds_confirmed_order_that_is_not_paid(order: Order) -> None:
     Order.objects.filter(pk=order.pk).update(paid_amount=order.total_amount - 1)
 
     assert numbers("INV-11a") == [order.number]
@@ -226,14 +226,14 @@ class TestIdempotencyKeys:
 
         assert numbers("INV-12") == [order.number]
 
-    def test_an_answer_about_no_order(self, order: Order) -> None:
+    def test_response_without_order(self, order: Order) -> None:
         self.keep(order, number="ORD-2627-999999")
 
         assert numbers("INV-12") == ["ORD-2627-999999"]
 
 
 @pytest.mark.parametrize("plant", [{"discount_amount": 42_289}, {"discount_amount": -1}, {"unit_price": -1}], ids=str)
-def test_a_line_that_is_discounted_beyond_its_price(order: Order, plant: dict[str, int]) -> None:
+def test_finds_discount_above_price(order: Order, plant: dict[str, int]) -> None:
     lift("line_taxable_adds_up")
     OrderLine.objects.filter(order=order).update(**plant)
 

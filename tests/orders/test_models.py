@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
     ],
     ids=str,
 )
-def test_the_database_keeps_totals_whole(owner: Any, broken: dict[str, int]) -> None:
+def test_database_refuses_inconsistent_totals(owner: Any, broken: dict[str, int]) -> None:
     order = make_order(owner)
 
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -30,14 +30,14 @@ def test_the_database_keeps_totals_whole(owner: Any, broken: dict[str, int]) -> 
 @pytest.mark.parametrize(
     "broken", [{"total_amount": 1}, {"gross_amount": 1}, {"discount_amount": 1}, {"quantity": 0}], ids=str
 )
-def test_the_database_keeps_lines_whole(owner: Any, broken: dict[str, int]) -> None:
+def test_database_refuses_inconsistent_lines(owner: Any, broken: dict[str, int]) -> None:
     order = make_order(owner)
 
     with pytest.raises(IntegrityError), transaction.atomic():
         OrderLine.objects.filter(order=order).update(**broken)
 
 
-def test_nothing_of_an_order_is_deleted(owner: Any) -> None:
+def test_orders_cannot_be_deleted(owner: Any) -> None:
     order = make_order(owner)
 
     for rows in (OrderLine.objects.filter(order=order), Order.objects.filter(pk=order.pk)):

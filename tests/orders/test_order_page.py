@@ -18,13 +18,13 @@ from apps.orders.models import Order
 from apps.payments import services as payments
 from apps.payments.gateways import GatewayError
 from apps.payments.models import Refund
-from apps.payments.services.refunds.gateway_updates import note_refund_refused, note_refund_unknown
+from apps.payments.services.refunds.gateway_updates import mark_refund_failed, mark_refund_unknown
 from apps.payments.states import AttemptStatus
 from tests.factories.accounts import make_address, make_staff, make_user
 from tests.factories.catalog import make_variant
 from tests.factories.notifications import make_notification
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_dispute, make_facts, make_payment, make_refund, pay, take_in
+from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, make_refund, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def order(reference_data: None, owner: Any) -> Order:
     return make_order(owner, [(make_variant(price=11_800), 2)])
 
 
-class TestWhatStandsFirst:
+class TestOrderSummary:
     def test_lines_and_sums_come_before_everything_else_and_zeros_are_left_out(
         self, order: Order, support: Any
     ) -> None:
@@ -128,7 +128,7 @@ class TestHeadline:
         )
 
     def test_a_payment_under_way_is_waited_for(self, order: Order) -> None:
-        take_in(make_facts(make_payment(order), status=AttemptStatus.CREATED))
+        apply_payment(make_gateway_payment(make_payment(order), status=AttemptStatus.CREATED))
 
         assert headline_of(order) == (
             "The buyer is paying ₹236.00 just now, so nothing is to be done until the payment has ended."
@@ -177,10 +177,11 @@ class TestHeadline:
 
     def test_an_attempt_that_ends_after_the_order_was_paid_is_left_out(self, order: Order, support: Any) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment, id="pay_unused", status=AttemptStatus.CREATED))
-        take_in(make_facts(payment, id="pay_card", status=AttemptStatus.CAPTURED))
-        take_in(
-            make_facts(payment, id="pay_unused", status=AttemptStatus.FAILED), now=clock.now() + timedelta(minutes=10)
+        apply_payment(make_gateway_payment(payment, id="pay_unused", status=AttemptStatus.CREATED))
+        apply_payment(make_gateway_payment(payment, id="pay_card", status=AttemptStatus.CAPTURED))
+        apply_payment(
+            make_gateway_payment(payment, id="pay_unused", status=AttemptStatus.FAILED),
+            now=clock.now() + timedelta(minutes=10),
         )
 
         content = read(support, order)
@@ -192,8 +193,11 @@ class TestHeadline:
 
     def test_a_failed_attempt_before_the_payment_stays_in_what_happened(self, order: Order, support: Any) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment, id="pay_1", status=AttemptStatus.FAILED))
-        take_in(make_facts(payment, id="pay_2", status=AttemptStatus.CAPTURED), now=clock.now() + timedelta(minutes=1))
+        apply_payment(make_gateway_payment(payment, id="pay_1", status=AttemptStatus.FAILED))
+        apply_payment(
+            make_gateway_payment(payment, id="pay_2", status=AttemptStatus.CAPTURED),
+            now=clock.now() + timedelta(minutes=1),
+        )
 
         content = read(support, order)
 
@@ -203,7 +207,7 @@ class TestHeadline:
     def test_a_failed_attempt_says_why_in_words(self, order: Order, support: Any) -> None:
         payment = make_payment(order)
         error = GatewayError(code="BAD_REQUEST_ERROR", reason="payment_cancelled", description="x")
-        take_in(make_facts(payment, status=AttemptStatus.FAILED, error=error))
+        apply_payment(make_gateway_payment(payment, status=AttemptStatus.FAILED, error=error))
 
         assert headline_of(order).startswith(
             "The last attempt to pay failed (“The payer cancelled the payment.”), and the buyer can try again until "
@@ -219,7 +223,7 @@ class TestHeadline:
 
     def test_money_of_another_amount_must_be_decided_about(self, order: Order) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment, amount=payment.amount + 1_000))
+        apply_payment(make_gateway_payment(payment, amount=payment.amount + 1_000))
 
         assert headline_of(order) == (
             "₹246.00 arrived where ₹236.00 was requested: accept it or refund it on the page of its payment attempt."
@@ -266,7 +270,7 @@ class TestHeadline:
 
     def test_refunded_units_leave_the_other_goods_to_be_sent(self, order: Order) -> None:
         line = order.lines.get()
-        refund = make_refund(order, lines=[payments.UnitsBack(line.pk, 1)], is_approved=True)
+        refund = make_refund(order, lines=[payments.RefundLineInput(line.pk, 1)], is_approved=True)
 
         assert headline_of(order) == (
             f"Refund {refund.number} of ₹118.00 is on its way to the buyer, and the other goods of the order can be sent."
@@ -279,7 +283,7 @@ class TestHeadline:
     def test_a_failed_refund_says_why_and_what_to_do(self, order: Order, finance: Any) -> None:
         refund = make_refund(order, is_approved=True)
         error = GatewayError(code="BAD_REQUEST_ERROR", reason="account_closed", description="x")
-        note_refund_refused(refund=refund, error=error, now=clock.now())
+        mark_refund_failed(refund=refund, error=error, now=clock.now())
 
         expected = "The account that the money should go to is closed."
         assert headline_of(order) == (
@@ -290,9 +294,9 @@ class TestHeadline:
             assert expected in content
             assert "account_closed" not in content
 
-    def test_a_refund_that_was_attempted_again_is_not_the_matter(self, order: Order, finance: Any) -> None:
+    def test_retried_refund_is_not_the_headline(self, order: Order, finance: Any) -> None:
         refund = make_refund(order, is_approved=True)
-        note_refund_refused(refund=refund, error=GatewayError(), now=clock.now())
+        mark_refund_failed(refund=refund, error=GatewayError(), now=clock.now())
         again = payments.retry_refund(refund_id=refund.pk, actor=actor_for(finance), now=clock.now())
 
         assert (
@@ -340,13 +344,13 @@ class TestHeadline:
 
     def test_an_unknown_refund_is_asked_about(self, order: Order) -> None:
         refund = make_refund(order, is_approved=True)
-        note_refund_unknown(refund=refund, error=GatewayError(), now=clock.now())
+        mark_refund_unknown(refund=refund, error=GatewayError(), now=clock.now())
 
         assert headline_of(order) == (
             f"The gateway has not answered about refund {refund.number} of ₹236.00 yet; it is asked again automatically."
         )
 
-    def test_a_dispute_stands_before_all(self, order: Order) -> None:
+    def test_dispute_has_priority(self, order: Order) -> None:
         attempt = pay(order)
         make_refund(order, amount=10_000)
         dispute = make_dispute(attempt, amount=13_600)
@@ -422,7 +426,7 @@ class TestHeadline:
         assert "Messages</h2>" in content
 
 
-class TestWhoSeesWhat:
+class TestPermissions:
     def test_support_sees_phones_and_addresses_masked(self, order: Order, support: Any) -> None:
         customer = order.customer
         type(customer).objects.filter(pk=customer.pk).update(email="asha@mail.example")

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from apps.orders import rules
-from apps.orders.rules import Item, LineRequest
+from apps.orders.rules import OrderLineInput, PricedItem
 from apps.orders.states import OrderStatus, PaymentStatus
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
@@ -14,15 +14,15 @@ SOON, JUST_NOW = NOW + timedelta(seconds=1), NOW - timedelta(seconds=1)
 KURTA, TEA, BOOK = (UUID(int=number) for number in (1, 2, 3))
 
 
-def an_item(variant_id: UUID = KURTA, **fields: Any) -> Item:
+def an_item(variant_id: UUID = KURTA, **fields: Any) -> PricedItem:
     values: dict[str, Any] = {
         "sku": "K-1", "name": "Kurta", "hsn": "61091000", "uqc": "NOS", "quantity": 1, "unit_price": 49_900,
         "price_includes_tax": True, "tax_class": "gst_18", "tax_rate": 1800, "available": 5,
     }  # fmt: skip
-    return Item(variant_id=variant_id, **{**values, **fields})
+    return PricedItem(variant_id=variant_id, **{**values, **fields})
 
 
-def price(*items: Item, **places: Any) -> rules.Quote:
+def price(*items: PricedItem, **places: Any) -> rules.Quote:
     where: dict[str, Any] = {
         "supplier_state": "27", "shipping_state": "29", "billing_state": "29", "buyer_gstin": "", "shipping_charge": 0,
     }  # fmt: skip
@@ -127,9 +127,9 @@ def test_a_place_is_explained_with_its_section() -> None:
 
 
 def test_lines_of_one_variant_are_summed_in_the_order_of_first_mention() -> None:
-    merged = rules.merge_lines([LineRequest(TEA, 2), LineRequest(KURTA, 1), LineRequest(TEA, 3)])
+    merged = rules.merge_lines([OrderLineInput(TEA, 2), OrderLineInput(KURTA, 1), OrderLineInput(TEA, 3)])
 
-    assert merged == (LineRequest(TEA, 5), LineRequest(KURTA, 1))
+    assert merged == (OrderLineInput(TEA, 5), OrderLineInput(KURTA, 1))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_numbers_carry_the_financial_year(day: date, number: str) -> None:
 def test_only_an_unpaid_order_without_a_live_payment_may_be_cancelled(
     status: str, paid: int, live_until: datetime | None, may: bool
 ) -> None:
-    assert rules.may_cancel(status=status, paid=paid, live_until=live_until, now=NOW) is may
+    assert rules.can_cancel(status=status, paid=paid, live_until=live_until, now=NOW) is may
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_only_an_unpaid_order_without_a_live_payment_may_be_cancelled(
     [
         (OrderStatus.PENDING_PAYMENT, NOW, None, True),
         (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW, False),
-        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW - rules.LAST_QUESTION_TAKES + timedelta(seconds=1), False),
-        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW - rules.LAST_QUESTION_TAKES, True),
+        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW - rules.FINAL_POLL_GRACE + timedelta(seconds=1), False),
+        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW - rules.FINAL_POLL_GRACE, True),
         (OrderStatus.PENDING_PAYMENT, SOON, None, False),
         (OrderStatus.PENDING_PAYMENT, JUST_NOW, SOON, False),
         (OrderStatus.CONFIRMED, JUST_NOW, None, False),
@@ -176,7 +176,7 @@ def test_only_an_unpaid_order_without_a_live_payment_may_be_cancelled(
 def test_only_an_overdue_order_whose_payment_is_closed_or_long_over_may_expire(
     status: str, expires_at: datetime, live_until: datetime | None, may: bool
 ) -> None:
-    assert rules.may_expire(status=status, expires_at=expires_at, live_until=live_until, now=NOW) is may
+    assert rules.can_expire(status=status, expires_at=expires_at, live_until=live_until, now=NOW) is may
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_only_an_overdue_order_whose_payment_is_closed_or_long_over_may_expire(
     ],
 )
 def test_the_full_amount_confirms_a_waiting_order(status: str, paid: int, does: bool) -> None:
-    assert rules.confirms(status=status, paid=paid, total=100) is does
+    assert rules.can_confirm(status=status, paid=paid, total=100) is does
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_payment_status_is_derived(paid: int, is_processing: bool, status: Payme
     assert rules.payment_status(paid=paid, total=100, is_processing=is_processing) == status
 
 
-def test_news_has_a_sentence_even_if_nobody_wrote_one() -> None:
+def test_event_without_text_gets_a_generated_sentence() -> None:
     assert rules.timeline_text("orders.order.placed") == "The order was placed."
     assert rules.timeline_text("payments.attempt.auto_refunded") == "Attempt: auto refunded."
 
@@ -242,14 +242,14 @@ class TestFindMismatched:
         [line] = price(item).lines
         line = replace(line, discount_amount=discount)
 
-        assert rules.find_mismatched([line], day=self.DAY) == (line if is_found else None)
+        assert rules.find_tax_class_mismatch([line], day=self.DAY) == (line if is_found else None)
 
     def test_share_of_the_shipping_charge_does_not_count(self) -> None:
         item = an_item(unit_price=262_500, tax_class="gst_5_was_12", tax_rate=500)
 
-        assert rules.find_mismatched(price(item, shipping_charge=4_900).lines, day=self.DAY) is None
+        assert rules.find_tax_class_mismatch(price(item, shipping_charge=4_900).lines, day=self.DAY) is None
 
     def test_other_goods_have_no_limit(self) -> None:
         item = an_item(hsn="520852", unit_price=900_000, tax_class="gst_5", tax_rate=500)
 
-        assert rules.find_mismatched(price(item).lines, day=self.DAY) is None
+        assert rules.find_tax_class_mismatch(price(item).lines, day=self.DAY) is None

@@ -15,13 +15,13 @@ from apps.core.events import SYSTEM, fold, gateway_actor, stored_fields
 from apps.core.models import Event, Outbox
 from apps.orders import locks, rules, services
 from apps.orders.models import Order, OrderLine, OrderNotFound
-from apps.orders.services import LineRequest, cancellation
+from apps.orders.services import OrderLineInput, cancellation
 from apps.orders.states import OrderStatus
 from apps.orders.tasks import expire_orders as expire_orders_task
 from tests.factories.accounts import make_address
 from tests.factories.catalog import make_product, make_registration, make_variant
 from tests.factories.orders import actor_for, make_order
-from tests.orders.books import check_books
+from tests.orders.books import check_invariants
 
 pytestmark = pytest.mark.django_db
 
@@ -30,9 +30,9 @@ RAZORPAY = gateway_actor("razorpay")
 
 
 @pytest.fixture(autouse=True)
-def _the_books_hold_after_each_test(db: None) -> Any:
+def _check_invariants_after_each_test(db: None) -> Any:
     yield
-    check_books()
+    check_invariants()
 
 
 def stock_of(variant: Variant) -> tuple[int, int]:
@@ -45,7 +45,7 @@ def reservations_of(order: Order) -> list[tuple[int, str]]:
     return list(Reservation.objects.filter(reference__in=lines).order_by("quantity").values_list("quantity", "status"))
 
 
-def news_of(order: Order) -> list[str]:
+def event_types_of(order: Order) -> list[str]:
     return list(Event.objects.filter(subject_id=order.pk).order_by("version").values_list("type", flat=True))
 
 
@@ -57,14 +57,14 @@ def traces() -> tuple[int, ...]:
     )  # fmt: skip
 
 
-def note(order: Order, paid: int, live_until: datetime | None = None, now: datetime = NOW) -> Order:
-    return services.note_payment(
+def update_totals(order: Order, paid: int, live_until: datetime | None = None, now: datetime = NOW) -> Order:
+    return services.update_payment_totals(
         order=locks.lock_order(order.pk), paid_amount=paid, payment_live_until=live_until, actor=RAZORPAY, now=now
     )
 
 
 class TestPlaceOrder:
-    def test_takes_snapshots_and_holds_stock(self, owner: Any) -> None:
+    def test_takes_snapshots_and_reserves_stock(self, owner: Any) -> None:
         product = make_product(name="Cotton kurta")
         kurta = make_variant(product=product, title="Indigo, M", price=49_900, stock=10)
         tea = make_variant(price=25_000, tax_class="gst_5", stock=7, hsn="0902", uqc="PAC")
@@ -100,13 +100,13 @@ class TestPlaceOrder:
         assert (stock_of(kurta), stock_of(tea)) == ((10, 2), (7, 3))
         assert reservations_of(order) == [(2, ReservationStatus.HELD), (3, ReservationStatus.HELD)]
 
-    def test_tells_everything_that_is_stored(self, owner: Any) -> None:
+    def test_event_has_every_stored_field(self, owner: Any) -> None:
         order = make_order(owner)
 
         event = Event.objects.get(subject_id=order.pk)
         assert (event.type, event.version, event.root_id) == ("orders.order.placed", 1, order.pk)
         assert event.actor == f"user:{owner.public_id}"
-        assert set(event.changed) == set(stored_fields(order)) - {"note", "buyer_gstin", "cancel_reason"} | {
+        assert set(event.changes) == set(stored_fields(order)) - {"note", "buyer_gstin", "cancel_reason"} | {
             "personal_fields"
         }
         assert Outbox.objects.filter(event=event).exists()
@@ -154,12 +154,12 @@ class TestPlaceOrder:
     ) -> None:
         make_registration()
         wrong, right, variant = make_address(owner, **fields), make_address(owner), make_variant(stock=5)
-        asked = (
+        requested = (
             {"address": right, "billing_address_id": wrong.pk} if param == "billing_address_id" else {"address": wrong}
         )
 
         with pytest.raises(Invalid) as refused:
-            make_order(owner, [variant], **asked)
+            make_order(owner, [variant], **requested)
 
         assert (refused.value.code, refused.value.param) == (code, param)
         assert (Order.objects.count(), Event.objects.count()) == (0, 0)
@@ -193,7 +193,7 @@ class TestPlaceOrder:
         assert refused.value.text.startswith("Silk kurta cannot be sold at ₹")
         assert (Order.objects.count(), StockItem.objects.get(variant=other).reserved) == (0, 0)
 
-    def test_charges_for_sending_where_the_shop_says_so(self, owner: Any, settings: Any) -> None:
+    def test_charges_flat_shipping_if_configured(self, owner: Any, settings: Any) -> None:
         settings.SHIPPING_FLAT_PAISE = 4_900
 
         order = make_order(owner)
@@ -216,17 +216,19 @@ class TestPlaceOrder:
         assert int(first.number[9:]) == int(last.number[9:]) + 1
 
 
-class TestRefusedPlacement:
-    def place(self, customer: Any, lines: list[LineRequest], **asked: Any) -> Order:
-        asked.setdefault("shipping_address_id", make_address(customer).pk)
-        return services.place_order(customer_id=customer.pk, lines=lines, actor=actor_for(customer), now=NOW, **asked)
+class TestPlaceOrderRefused:
+    def place(self, customer: Any, lines: list[OrderLineInput], **requested: Any) -> Order:
+        requested.setdefault("shipping_address_id", make_address(customer).pk)
+        return services.place_order(
+            customer_id=customer.pk, lines=lines, actor=actor_for(customer), now=NOW, **requested
+        )
 
-    def test_holds_nothing_when_one_of_many_is_short(self, owner: Any) -> None:
+    def test_reserves_nothing_if_one_variant_is_short(self, owner: Any) -> None:
         plenty, short = make_variant(stock=10), make_variant(stock=2)
         before = traces()
 
         with pytest.raises(InsufficientStock) as refusal:
-            self.place(owner, [LineRequest(plenty.pk, 1), LineRequest(short.pk, 1), LineRequest(short.pk, 2)])
+            self.place(owner, [OrderLineInput(plenty.pk, 1), OrderLineInput(short.pk, 1), OrderLineInput(short.pk, 2)])
 
         assert traces() == before
         assert refusal.value.param == "lines[1].quantity"
@@ -237,24 +239,24 @@ class TestRefusedPlacement:
         before = traces()
 
         with pytest.raises(services.QuantityOutOfRange) as refusal:
-            self.place(owner, [LineRequest(make_variant().pk, 1), LineRequest(variant.pk, quantity)])
+            self.place(owner, [OrderLineInput(make_variant().pk, 1), OrderLineInput(variant.pk, quantity)])
 
         assert refusal.value.param == "lines[1].quantity"
         assert traces() == before
 
-    def test_judges_the_sum_of_a_variants_lines(self, owner: Any) -> None:
+    def test_limit_counts_all_lines_of_a_variant(self, owner: Any) -> None:
         variant = make_variant(stock=5_000)
 
         with pytest.raises(services.QuantityOutOfRange):
-            self.place(owner, [LineRequest(variant.pk, 600), LineRequest(variant.pk, 401)])
+            self.place(owner, [OrderLineInput(variant.pk, 600), OrderLineInput(variant.pk, 401)])
 
-    def test_wants_a_line_and_no_more_than_a_hundred(self, owner: Any) -> None:
+    def test_requires_1_to_100_lines(self, owner: Any) -> None:
         variant = make_variant()
 
-        with pytest.raises(services.NothingOrdered):
+        with pytest.raises(services.EmptyOrder):
             self.place(owner, [])
         with pytest.raises(services.TooManyLines):
-            self.place(owner, [LineRequest(variant.pk, 1)] * 101)
+            self.place(owner, [OrderLineInput(variant.pk, 1)] * 101)
 
     def test_sells_only_what_is_for_sale(self, owner: Any) -> None:
         hidden = make_variant(product=make_product(is_published=False))
@@ -265,10 +267,10 @@ class TestRefusedPlacement:
             self.place(
                 owner,
                 [
-                    LineRequest(make_variant().pk, 1),
-                    LineRequest(hidden.pk, 1),
-                    LineRequest(retired.pk, 1),
-                    LineRequest(uuid4(), 1),
+                    OrderLineInput(make_variant().pk, 1),
+                    OrderLineInput(hidden.pk, 1),
+                    OrderLineInput(retired.pk, 1),
+                    OrderLineInput(uuid4(), 1),
                 ],
             )
 
@@ -277,11 +279,11 @@ class TestRefusedPlacement:
         assert traces() == before
 
     @pytest.mark.parametrize("name", ["shipping_address_id", "billing_address_id"])
-    def test_does_not_know_other_peoples_addresses(self, owner: Any, stranger: Any, name: str) -> None:
+    def test_address_of_another_customer_is_not_found(self, owner: Any, stranger: Any, name: str) -> None:
         before = traces()
 
         with pytest.raises(NotFound) as refusal:
-            self.place(owner, [LineRequest(make_variant().pk, 1)], **{name: make_address(stranger).pk})
+            self.place(owner, [OrderLineInput(make_variant().pk, 1)], **{name: make_address(stranger).pk})
 
         assert refusal.value.param == name
         assert traces() == before
@@ -290,24 +292,24 @@ class TestRefusedPlacement:
         gone = make_address(owner, removed_at=timezone.now())
 
         with pytest.raises(NotFound):
-            self.place(owner, [LineRequest(make_variant().pk, 1)], shipping_address_id=gone.pk)
+            self.place(owner, [OrderLineInput(make_variant().pk, 1)], shipping_address_id=gone.pk)
 
-    def test_is_worth_a_rupee(self, owner: Any) -> None:
+    def test_total_must_be_at_least_one_rupee(self, owner: Any) -> None:
         before = traces()
 
-        with pytest.raises(services.OrderTooSmall):
-            self.place(owner, [LineRequest(make_variant(price=40).pk, 1)])
+        with pytest.raises(services.OrderAmountTooSmall):
+            self.place(owner, [OrderLineInput(make_variant(price=40).pk, 1)])
 
         assert traces() == before
-        assert self.place(owner, [LineRequest(make_variant(price=50).pk, 1)]).total_amount == 100
+        assert self.place(owner, [OrderLineInput(make_variant(price=50).pk, 1)]).total_amount == 100
 
 
-def test_a_quote_is_what_the_order_comes_to_and_holds_nothing(owner: Any) -> None:
+def test_quote_equals_order_and_reserves_nothing(owner: Any) -> None:
     variant, address = make_variant(stock=1), make_address(owner)
     before = traces()
 
     quote = services.quote_order(
-        customer_id=owner.pk, lines=[LineRequest(variant.pk, 2)], shipping_address_id=address.pk, now=NOW
+        customer_id=owner.pk, lines=[OrderLineInput(variant.pk, 2)], shipping_address_id=address.pk, now=NOW
     )
 
     assert traces() == before
@@ -316,58 +318,58 @@ def test_a_quote_is_what_the_order_comes_to_and_holds_nothing(owner: Any) -> Non
     assert make_order(owner, [(make_variant(stock=2), 2)], address=address).total_amount == quote.total_amount
 
 
-class TestNotePayment:
+class TestUpdatePaymentTotals:
     def test_confirms_an_order_that_is_paid(self, owner: Any) -> None:
         variant = make_variant(stock=10)
         order = make_order(owner, [(variant, 2)], now=NOW)
 
-        note(order, 99_800)
+        update_totals(order, 99_800)
 
         order.refresh_from_db()
         assert (order.status, order.confirmed_at, order.paid_amount) == (OrderStatus.CONFIRMED, NOW, 99_800)
         assert reservations_of(order) == [(2, ReservationStatus.COMMITTED)]
         assert stock_of(variant) == (10, 2)
-        assert news_of(order) == ["orders.order.placed", "orders.order.confirmed"]
+        assert event_types_of(order) == ["orders.order.placed", "orders.order.confirmed"]
         assert Event.objects.get(type="orders.order.confirmed").actor == "gateway:razorpay"
 
-    def test_waits_for_the_rest(self, owner: Any) -> None:
+    def test_partial_payment_does_not_confirm(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
 
-        note(order, 49_899)
+        update_totals(order, 49_899)
 
         order.refresh_from_db()
         assert (order.status, order.paid_amount) == (OrderStatus.PENDING_PAYMENT, 49_899)
-        assert news_of(order)[1:] == ["orders.order.payment_noted"]
+        assert event_types_of(order)[1:] == ["orders.order.payment_updated"]
         assert reservations_of(order) == [(1, ReservationStatus.HELD)]
 
-    def test_notes_that_a_payment_is_under_way(self, owner: Any) -> None:
+    def test_records_live_payment(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
 
-        note(order, 0, live_until=NOW + timedelta(minutes=15))
+        update_totals(order, 0, live_until=NOW + timedelta(minutes=15))
 
         order.refresh_from_db()
         assert order.payment_live_until == NOW + timedelta(minutes=15)
-        assert news_of(order)[1:] == ["orders.order.payment_noted"]
+        assert event_types_of(order)[1:] == ["orders.order.payment_updated"]
 
-    def test_says_nothing_twice(self, owner: Any) -> None:
+    def test_unchanged_totals_record_no_event(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
-        note(order, 49_900)
+        update_totals(order, 49_900)
 
-        again = note(order, 49_900, now=NOW + timedelta(minutes=1))
+        again = update_totals(order, 49_900, now=NOW + timedelta(minutes=1))
 
         assert (again.version, again.confirmed_at) == (2, NOW)
-        assert len(news_of(order)) == 2
+        assert len(event_types_of(order)) == 2
 
-    def test_notes_more_money_for_a_confirmed_order(self, owner: Any) -> None:
+    def test_records_further_money_of_confirmed_order(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
-        note(order, 49_900)
+        update_totals(order, 49_900)
 
-        note(order, 99_800)
+        update_totals(order, 99_800)
 
-        assert news_of(order)[2:] == ["orders.order.payment_noted"]
+        assert event_types_of(order)[2:] == ["orders.order.payment_updated"]
 
     @pytest.mark.parametrize("end", ["cancelled", "expired"])
-    def test_notes_money_for_a_closed_order_and_leaves_it_closed(self, owner: Any, end: str) -> None:
+    def test_records_money_of_closed_order_without_reopening_it(self, owner: Any, end: str) -> None:
         variant = make_variant(stock=10)
         order = make_order(owner, [variant], now=NOW)
         if end == "cancelled":
@@ -375,16 +377,16 @@ class TestNotePayment:
         else:
             services.expire_orders(now=order.expires_at)
 
-        note(order, 49_900)
+        update_totals(order, 49_900)
 
         order.refresh_from_db()
         assert (order.status, order.paid_amount, order.confirmed_at) == (end, 49_900, None)
-        assert news_of(order)[1:] == [f"orders.order.{end}", "orders.order.payment_noted"]
+        assert event_types_of(order)[1:] == [f"orders.order.{end}", "orders.order.payment_updated"]
         assert stock_of(variant) == (10, 0)
 
 
 class TestCancelOrder:
-    def test_gives_the_stock_back(self, owner: Any) -> None:
+    def test_releases_reservations(self, owner: Any) -> None:
         variant = make_variant(stock=10)
         order = make_order(owner, [(variant, 4)], now=NOW)
 
@@ -408,7 +410,7 @@ class TestCancelOrder:
     )
     def test_refuses_once_money_moves(self, owner: Any, paid: int, live_minutes: int | None, why: str) -> None:
         order = make_order(owner, now=NOW)
-        order = note(order, paid, live_until=NOW + timedelta(minutes=live_minutes) if live_minutes else None)
+        order = update_totals(order, paid, live_until=NOW + timedelta(minutes=live_minutes) if live_minutes else None)
         before = (stored_fields(order), traces(), reservations_of(order))
 
         with pytest.raises(services.OrderNotCancellable) as refusal:
@@ -436,9 +438,9 @@ class TestCancelOrder:
         with pytest.raises(services.OrderNotCancellable):
             services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=NOW)
 
-        assert len(news_of(order)) == 2
+        assert len(event_types_of(order)) == 2
 
-    def test_knows_no_other_order(self) -> None:
+    def test_unknown_order_is_not_found(self) -> None:
         with pytest.raises(OrderNotFound):
             services.cancel_order(order_id=uuid4(), actor=SYSTEM, reason="", now=NOW)
 
@@ -460,18 +462,18 @@ class TestExpireOrders:
         assert stock_of(variant) == (10, 1)
         assert Event.objects.get(type="orders.order.expired").actor == "system"
 
-    def test_waits_while_a_payment_is_under_way_and_for_its_last_question(self, owner: Any) -> None:
+    def test_waits_for_live_payment_and_its_final_poll(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
         over = order.expires_at + timedelta(minutes=5)
-        note(order, 0, live_until=over)
+        update_totals(order, 0, live_until=over)
 
         assert services.expire_orders(now=order.expires_at) == 0
-        assert services.expire_orders(now=over + rules.LAST_QUESTION_TAKES - timedelta(seconds=1)) == 0
-        assert services.expire_orders(now=over + rules.LAST_QUESTION_TAKES) == 1
+        assert services.expire_orders(now=over + rules.FINAL_POLL_GRACE - timedelta(seconds=1)) == 0
+        assert services.expire_orders(now=over + rules.FINAL_POLL_GRACE) == 1
 
     def test_leaves_paid_and_closed_orders_alone(self, owner: Any) -> None:
         paid, cancelled = make_order(owner, now=NOW), make_order(owner, now=NOW)
-        note(paid, 49_900)
+        update_totals(paid, 49_900)
         services.cancel_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=NOW)
 
         assert services.expire_orders(now=NOW + timedelta(days=1)) == 0
@@ -485,24 +487,24 @@ class TestExpireOrders:
         assert services.expire_orders(now=NOW + timedelta(hours=1)) == 1
         assert services.expire_orders(now=NOW + timedelta(hours=1)) == 0
 
-    def test_one_that_fails_keeps_nobody_waiting(self, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_failure_does_not_stop_the_others(self, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         broken, sound = make_order(owner, now=NOW - timedelta(minutes=1)), make_order(owner, now=NOW)
-        real = cancellation.stock.release_holds
+        real = cancellation.stock.release_reservations
 
         def release(*, references: Any, **rest: Any) -> None:
             if set(references) & set(broken.lines.values_list("pk", flat=True)):
                 raise RuntimeError("planted")
             real(references=references, **rest)
 
-        monkeypatch.setattr(cancellation.stock, "release_holds", release)
+        monkeypatch.setattr(cancellation.stock, "release_reservations", release)
 
         assert services.expire_orders(now=NOW + timedelta(hours=1)) == 1
 
         assert Order.objects.get(pk=broken.pk).status == OrderStatus.PENDING_PAYMENT
         assert Order.objects.get(pk=sound.pk).status == OrderStatus.EXPIRED
-        assert news_of(broken) == ["orders.order.placed"]
+        assert event_types_of(broken) == ["orders.order.placed"]
 
-    def test_the_clock_starts_it(self, owner: Any) -> None:
+    def test_task_expires_orders(self, owner: Any) -> None:
         order = make_order(owner, now=timezone.now() - timedelta(hours=1))
 
         expire_orders_task()
@@ -513,14 +515,14 @@ class TestExpireOrders:
 @pytest.mark.parametrize("road", ["confirmed", "cancelled", "expired", "paid late"])
 def test_folding_the_events_of_an_order_gives_its_row(owner: Any, road: str) -> None:
     order = make_order(owner, now=NOW, note="Ring twice")
-    note(order, 0, live_until=NOW + timedelta(minutes=5))
-    note(order, 0)
+    update_totals(order, 0, live_until=NOW + timedelta(minutes=5))
+    update_totals(order, 0)
     if road == "confirmed":
-        note(order, 49_900)
+        update_totals(order, 49_900)
     if road in ("cancelled", "paid late"):
         services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=NOW)
     if road == "paid late":
-        note(order, 49_900)
+        update_totals(order, 49_900)
     if road == "expired":
         services.expire_orders(now=order.expires_at)
 

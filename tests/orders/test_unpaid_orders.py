@@ -13,11 +13,11 @@ from apps.core.models import Event
 from apps.orders import selectors, services
 from apps.orders.models import Order
 from apps.orders.rules import find_excess_units
-from apps.orders.services import TooManyOpenOrders, TooManyUnpaidUnits
+from apps.orders.services import TooManyUnpaidOrders, TooManyUnpaidUnits
 from tests.factories.accounts import make_address
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
-from tests.orders.books import check_books
+from tests.orders.books import check_invariants
 
 pytestmark = pytest.mark.django_db
 
@@ -34,11 +34,13 @@ def _limits(settings: Any) -> None:
 
 
 def pay(order: Order) -> None:
-    services.note_payment(order=order, paid_amount=order.total_amount, payment_live_until=None, actor=SYSTEM, now=NOW)
+    services.update_payment_totals(
+        order=order, paid_amount=order.total_amount, payment_live_until=None, actor=SYSTEM, now=NOW
+    )
 
 
-class TestOpenOrders:
-    def test_a_sixth_is_refused_and_nothing_is_held(self, owner: Any, client_of: ClientOf) -> None:
+class TestUnpaidOrderLimit:
+    def test_sixth_order_is_refused_and_reserves_nothing(self, owner: Any, client_of: ClientOf) -> None:
         address, variant = make_address(owner), make_variant(stock=100)
         for _ in range(5):
             make_order(owner, [variant], address=address)
@@ -53,23 +55,23 @@ class TestOpenOrders:
 
         assert response.status_code == 409
         error = response.json()["error"]
-        assert (error["type"], error["code"]) == ("conflict", "too_many_open_orders")
+        assert (error["type"], error["code"]) == ("conflict", "too_many_unpaid_orders")
         assert error["message"] == (
             "You have 5 unpaid orders, the most that are allowed at a time. Pay or cancel one first."
         )
         assert (Order.objects.count(), Reservation.objects.count(), Event.objects.count()) == (5, 5, events)
         assert StockItem.objects.get(variant=variant).reserved == 5
 
-    def test_are_of_each_customer_alone(self, owner: Any, stranger: Any) -> None:
+    def test_limit_is_per_customer(self, owner: Any, stranger: Any) -> None:
         for _ in range(5):
             make_order(owner)
 
         assert make_order(stranger).customer_id == stranger.pk
 
     @pytest.mark.parametrize("end", ["paid", "cancelled", "expired"])
-    def test_one_that_is_over_makes_room(self, owner: Any, end: str) -> None:
+    def test_closed_order_no_longer_counts(self, owner: Any, end: str) -> None:
         orders = [make_order(owner, now=NOW) for _ in range(5)]
-        with pytest.raises(TooManyOpenOrders):
+        with pytest.raises(TooManyUnpaidOrders):
             make_order(owner, now=NOW)
 
         if end == "paid":
@@ -81,18 +83,18 @@ class TestOpenOrders:
             services.expire_orders(now=NOW + timedelta(minutes=1))
 
         assert make_order(owner, now=NOW).status == "pending_payment"
-        with pytest.raises(TooManyOpenOrders):
+        with pytest.raises(TooManyUnpaidOrders):
             make_order(owner, now=NOW)
-        check_books()
+        check_invariants()
 
-    def test_one_of_which_money_is_under_review_is_not_unpaid(self, owner: Any) -> None:
+    def test_order_with_money_under_review_does_not_count(self, owner: Any) -> None:
         order = make_order(owner)
-        services.note_payment(
+        services.update_payment_totals(
             order=order, paid_amount=100, payment_live_until=None, under_review_amount=100, actor=SYSTEM, now=NOW
         )
 
         assert order.status == "pending_payment"
-        assert selectors.count_unpaid(customer_id=owner.pk, variant_ids=[]) == (0, {})
+        assert selectors.count_unpaid_orders(customer_id=owner.pk, variant_ids=[]) == (0, {})
 
     def test_an_estimate_is_never_refused(self, owner: Any) -> None:
         address, variant = make_address(owner), make_variant(stock=1000)
@@ -101,7 +103,7 @@ class TestOpenOrders:
 
         quote = services.quote_order(
             customer_id=owner.pk,
-            lines=[services.LineRequest(variant_id=variant.pk, quantity=200)],
+            lines=[services.OrderLineInput(variant_id=variant.pk, quantity=200)],
             shipping_address_id=address.pk,
             now=NOW,
         )
@@ -109,7 +111,7 @@ class TestOpenOrders:
         assert quote.lines[0].item.quantity == 200
 
 
-class TestUnpaidUnits:
+class TestUnpaidUnitLimit:
     def test_more_of_a_variant_than_may_wait_are_refused(self, owner: Any) -> None:
         address, scarce, other = make_address(owner), make_variant(stock=1000, title="M"), make_variant()
         make_order(owner, [(scarce, 30)], address=address)
@@ -119,7 +121,7 @@ class TestUnpaidUnits:
         with pytest.raises(TooManyUnpaidUnits) as refused:
             make_order(owner, [(other, 1), (scarce, 4), (scarce, 2)], address=address)
 
-        assert refused.value.code == "too_many_open_orders"
+        assert refused.value.code == "too_many_unpaid_orders"
         assert refused.value.param == "lines[1].quantity"
         assert refused.value.text == (
             f"At most 50 units of {scarce.product.name}, M can wait for payment at a time; with this order it would be 51."
@@ -143,13 +145,13 @@ class TestUnpaidUnits:
 
         assert make_order(owner, [(variant, 50)]).status == "pending_payment"
 
-    def test_what_others_hold_does_not_count(self, owner: Any, stranger: Any) -> None:
+    def test_units_of_other_customers_do_not_count(self, owner: Any, stranger: Any) -> None:
         variant = make_variant(stock=1000)
         make_order(stranger, [(variant, 50)])
 
         assert make_order(owner, [(variant, 50)]).status == "pending_payment"
 
-    def test_a_customer_with_a_gstin_may_hold_500(self, owner: Any) -> None:
+    def test_customer_with_gstin_may_reserve_500(self, owner: Any) -> None:
         variant = make_variant(stock=1000)
         address = make_address(owner, gstin=GSTIN, company="Rao Traders")
         make_order(owner, [(variant, 400)], address=address)
@@ -170,17 +172,15 @@ class TestUnpaidUnits:
 
 
 class TestFindExcessUnits:
-    def test_what_is_held_and_what_is_asked_for_count_together(self) -> None:
+    def test_reserved_and_requested_units_add_up(self) -> None:
         one, two = make_variant().pk, make_variant().pk
 
-        assert find_excess_units({one: 10, two: 20}, held={one: 40, two: 30}, most=50) is None
-        assert find_excess_units({one: 10, two: 21}, held={one: 40, two: 30}, most=50) == (two, 51)
-        assert find_excess_units({one: 51}, held={}, most=50) == (one, 51)
+        assert find_excess_units({one: 10, two: 20}, held={one: 40, two: 30}, limit=50) is None
+        assert find_excess_units({one: 10, two: 21}, held={one: 40, two: 30}, limit=50) == (two, 51)
+        assert find_excess_units({one: 51}, held={}, limit=50) == (one, 51)
 
 
-def test_placing_asks_the_database_as_often_with_four_unpaid_orders(
-    owner: Any, count_queries: Any, settings: Any
-) -> None:
+def test_placement_query_count_is_constant(owner: Any, count_queries: Any, settings: Any) -> None:
     address, variant = make_address(owner), make_variant(stock=100)
     make_order(owner, [variant], address=address)
     with count_queries() as with_one:

@@ -19,7 +19,7 @@ from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Ref
 from apps.payments.services import payment_acceptance
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -33,15 +33,15 @@ def order(reference_data: None, owner: Any) -> Any:
 
 @pytest.fixture
 def attempt(order: Any) -> PaymentAttempt:
-    return take_in(make_facts(make_payment(order), amount=order.total_amount - 1_000))
+    return apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 1_000))
 
 
 def accept(attempt: PaymentAttempt) -> Any:
     return services.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=SYSTEM, now=clock.now())
 
 
-def give_back(attempt: PaymentAttempt) -> Any:
-    return services.give_back_reviewed(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
+def refund(attempt: PaymentAttempt) -> Any:
+    return services.refund_reviewed_attempt(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
 
 
 def violated() -> list[Any]:
@@ -49,7 +49,7 @@ def violated() -> list[Any]:
     return [(result.invariant.id, result.rows, result.error) for result in report.failing]
 
 
-class TestAcceptAtOnce:
+class TestConcurrentAcceptance:
     def test_ten_accept_once(self, order: Any, attempt: PaymentAttempt) -> None:
         results = run_together(*[lambda: accept(attempt)] * 10)
 
@@ -59,7 +59,7 @@ class TestAcceptAtOnce:
 
     @pytest.mark.parametrize("turn", range(5))
     def test_accepting_and_refunding_exclude_each_other(self, order: Any, attempt: PaymentAttempt, turn: int) -> None:
-        calls = [lambda: accept(attempt), lambda: give_back(attempt)]
+        calls = [lambda: accept(attempt), lambda: refund(attempt)]
 
         results = run_together(*(calls if turn % 2 else reversed(calls)))
 
@@ -82,10 +82,10 @@ class TestAcceptAtOnce:
             refunded.wait(60)
             return due
 
-        def give_back_meanwhile() -> Any:
+        def refund_meanwhile() -> Any:
             checked.wait(60)
             try:
-                return give_back(attempt)
+                return refund(attempt)
             finally:
                 refunded.set()
 
@@ -101,9 +101,9 @@ class TestAcceptAtOnce:
         )
         monkeypatch.setattr(payment_acceptance, "record", lambda *_, **__: None)
         monkeypatch.setattr(payment_acceptance, "sync_payment_status", lambda *_, **__: None)
-        monkeypatch.setattr(payment_acceptance, "tell_order", lambda **_: None)
+        monkeypatch.setattr(payment_acceptance, "sync_order_totals", lambda **_: None)
 
-        results = run_together(lambda: accept(attempt), give_back_meanwhile)
+        results = run_together(lambda: accept(attempt), refund_meanwhile)
 
         assert [type(result) for result in results] == [PaymentAttempt, Refund]
         attempt.refresh_from_db()
@@ -118,8 +118,8 @@ class TestExpiry:
         Payment.objects.update(status="expired", next_action={}, next_check_at=None)
         Order.objects.update(payment_live_until=None, is_payment_processing=False)
         later = order.expires_at + timedelta(minutes=1)
-        facts = make_facts(payment, amount=order.total_amount - 1_000)
-        calls = [lambda: take_in(facts, now=later), lambda: expire_orders(now=later)]
+        facts = make_gateway_payment(payment, amount=order.total_amount - 1_000)
+        calls = [lambda: apply_payment(facts, now=later), lambda: expire_orders(now=later)]
 
         run_together(*(calls if turn % 2 else reversed(calls)))
 
@@ -148,11 +148,13 @@ class TestExpiry:
         def arrive() -> Any:
             read.wait(60)
             try:
-                return take_in(make_facts(payment, amount=order.total_amount - 1_000), now=later - timedelta(seconds=1))
+                return apply_payment(
+                    make_gateway_payment(payment, amount=order.total_amount - 1_000), now=later - timedelta(seconds=1)
+                )
             finally:
                 arrived.set()
 
-        monkeypatch.setattr(cancellation.locks, "lock_order_if_free", read_and_wait)
+        monkeypatch.setattr(cancellation.locks, "try_lock_order", read_and_wait)
 
         run_together(lambda: expire_orders(now=later), arrive)
 

@@ -18,10 +18,18 @@ from apps.payments import services
 from apps.payments.admin import refund_forecasts
 from apps.payments.gateways import GatewayError
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, ReconciliationException, Refund
-from apps.payments.services.refunds.gateway_updates import note_refund_refused, note_refund_unknown
+from apps.payments.services.refunds.gateway_updates import mark_refund_failed, mark_refund_unknown
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_dispute, make_exception, make_facts, make_payment, make_refund, pay, take_in
+from tests.factories.payments import (
+    apply_payment,
+    make_dispute,
+    make_exception,
+    make_gateway_payment,
+    make_payment,
+    make_refund,
+    pay,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +51,7 @@ def signed_in(user: Any) -> Client:
 
 
 def address(thing: Any, action: str) -> str:
-    return reverse(f"admin:{thing._meta.label_lower.replace('.', '_')}_do", args=[thing.pk, action])
+    return reverse(f"admin:{thing._meta.label_lower.replace('.', '_')}_action", args=[thing.pk, action])
 
 
 def page_of(thing: Any) -> str:
@@ -70,28 +78,28 @@ def waiting(order: Any) -> Refund:
 def failed(order: Any) -> Refund:
     refund = make_refund(order, is_approved=True)
     error = GatewayError(code="BAD_REQUEST_ERROR", reason="account_closed", description="The account is closed.")
-    note_refund_refused(refund=refund, error=error, now=clock.now())
+    mark_refund_failed(refund=refund, error=error, now=clock.now())
     return Refund.objects.get(pk=refund.pk)
 
 
 def held(order: Any) -> Refund:
-    return services.settle_refund_manually(refund_id=failed(order).pk, actor=SYSTEM, now=clock.now())
+    return services.confirm_refund_transfer(refund_id=failed(order).pk, actor=SYSTEM, now=clock.now())
 
 
 def unknown(order: Any) -> Refund:
     refund = make_refund(order, is_approved=True)
-    note_refund_unknown(refund=refund, error=GatewayError(), now=clock.now())
+    mark_refund_unknown(refund=refund, error=GatewayError(), now=clock.now())
     return Refund.objects.get(pk=refund.pk)
 
 
 def differing(order: Any) -> PaymentAttempt:
     payment = make_payment(order)
-    return take_in(make_facts(payment, amount=payment.amount + 1))
+    return apply_payment(make_gateway_payment(payment, amount=payment.amount + 1))
 
 
-def differing_and_promised(order: Any) -> PaymentAttempt:
+def differing_and_refunded(order: Any) -> PaymentAttempt:
     attempt = differing(order)
-    services.give_back_reviewed(attempt_id=attempt.pk, actor=actor_for(make_staff("finance")), now=clock.now())
+    services.refund_reviewed_attempt(attempt_id=attempt.pk, actor=actor_for(make_staff("finance")), now=clock.now())
     return attempt
 
 
@@ -116,12 +124,12 @@ ACTIONS: list[tuple[Callable[[Any], Any], str, dict[str, str], tuple[str, ...], 
     (waiting, "reject", {"reason": "Worn"}, DECIDE, "cancelled"),
     (failed, "retry", {}, DECIDE, "failed"),
     (failed, "transfer", {"reference": "UTR 1"}, DECIDE, "processed"),
-    (failed, "transfer", {"reference": ""}, DECIDE, "manual"),
+    (failed, "transfer", {"reference": ""}, DECIDE, "awaiting_transfer"),
     (held, "give-up", {"reason": "No account told"}, DECIDE, "cancelled"),
     (unknown, "ask", {}, ("support", *DECIDE), "unknown"),
     (differing, "accept", {"reason": "other", "note": "Agreed by phone"}, DECIDE, "captured"),
-    (differing, "give-back", {"note": "Not ours"}, ("support", *DECIDE), "captured"),
-    (differing_and_promised, "close", {"note": "Done"}, DECIDE, "captured"),
+    (differing, "refund", {"note": "Not ours"}, ("support", *DECIDE), "captured"),
+    (differing_and_refunded, "close", {"note": "Done"}, DECIDE, "captured"),
     (unanswered, "ask", {}, ("support", *DECIDE), "requires_payment"),
     (exception, "take", {}, DECIDE, ""),
     (exception, "resolve", {"resolution": "noted", "note": "Their new price list"}, DECIDE, ""),
@@ -187,7 +195,7 @@ def test_the_page_of_a_refund_names_the_buyer_and_the_way_back(order: Any, finan
 def test_the_page_that_approves_a_refund_says_what_the_request_said(order: Any, finance: Any) -> None:
     pay(order)
     line = order.lines.get(position=1)
-    refund = make_refund(order, lines=[services.UnitsBack(line.pk, 1)])
+    refund = make_refund(order, lines=[services.RefundLineInput(line.pk, 1)])
 
     content = signed_in(finance).get(address(refund, "approve")).content.decode()
 
@@ -238,7 +246,7 @@ def test_a_link_names_the_ways_by_which_its_buyer_gets_it(order: Any, support: A
 
 def test_requester_sees_that_another_person_must_approve(order: Any, finance: Any, settings: Any) -> None:
     pay(order)
-    settings.REFUND_APPROVAL_ABOVE = order.total_amount - 1
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = order.total_amount - 1
     refund = make_refund(order, actor=actor_for(finance))
     before = state()
 
@@ -248,10 +256,10 @@ def test_requester_sees_that_another_person_must_approve(order: Any, finance: An
     assert state() == before
 
 
-def test_the_one_who_asked_is_told_that_another_must_transfer(order: Any, finance: Any) -> None:
+def test_requester_sees_that_another_person_must_transfer(order: Any, finance: Any) -> None:
     refund = failed(order)
     mine = services.retry_refund(refund_id=refund.pk, actor=actor_for(finance), now=clock.now())
-    note_refund_refused(refund=mine, error=GatewayError(), now=clock.now())
+    mark_refund_failed(refund=mine, error=GatewayError(), now=clock.now())
     before = state()
 
     answer = signed_in(finance).post(address(mine, "transfer"), {"reference": "UTR 77"})
@@ -323,7 +331,7 @@ def test_exceptions_by_owner_with_their_age(order: Any, finance: Any, whose: str
     assert "Age" in page
 
 
-@pytest.mark.parametrize(("todo", "make"), [("approve", waiting), ("failed", failed), ("doubt", unknown)])
+@pytest.mark.parametrize(("todo", "make"), [("approve", waiting), ("failed", failed), ("unknown", unknown)])
 def test_refunds_by_what_is_to_be_done(order: Any, owner: Any, finance: Any, todo: str, make: Any) -> None:
     refund = make(order)
     other = make_refund(make_order(owner), is_approved=True)
@@ -354,11 +362,11 @@ def test_the_list_of_refunds_names_staff_with_as_many_queries_for_fifty_as_for_o
     assert len(for_fifty) == len(for_one)
 
 
-def test_money_in_doubt_is_on_one_page(
+def test_money_that_needs_attention_is_on_one_page(
     order: Any, owner: Any, finance: Any, support: Any, catalogue_manager: Any
 ) -> None:
     attempt, refund, payment = differing(order), unknown(make_order(owner)), unanswered(make_order(owner))
-    url = reverse("admin:payments_in_doubt")
+    url = reverse("admin:payments_needing_attention")
 
     for reader in (finance, support):
         page = signed_in(reader).get(url).content.decode()
@@ -379,7 +387,7 @@ def test_the_start_page_counts_what_is_to_be_done_and_leads_there(order: Any, ow
     for title, figure, href in (
         ("Refunds to approve", 1, "/admin/payments/refund/?todo=approve"),
         ("Refunds failed", 1, "/admin/payments/refund/?todo=failed"),
-        ("Money in doubt", 2, "/admin/payments/paymentattempt/in-doubt/"),
+        ("Money that needs attention", 2, "/admin/payments/paymentattempt/needs-attention/"),
         ("Exceptions open", 1, "/admin/payments/reconciliationexception/?state=open"),
         ("Disputes due", 0, "/admin/payments/dispute/?status__exact=open"),
     ):
@@ -389,11 +397,9 @@ def test_the_start_page_counts_what_is_to_be_done_and_leads_there(order: Any, ow
         assert client.get(href).status_code == 200
 
 
-def test_cancelling_tells_beforehand_what_goes_back_and_what_the_buyer_reads(
-    order: Any, support: Any, settings: Any
-) -> None:
+def test_cancellation_page_shows_refund_and_message_to_buyer(order: Any, support: Any, settings: Any) -> None:
     pay(order)
-    settings.REFUND_APPROVAL_ABOVE = order.total_amount - 1
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = order.total_amount - 1
 
     page = signed_in(support).get(address(order, "cancel")).content.decode()
 

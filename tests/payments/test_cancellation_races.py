@@ -15,7 +15,7 @@ from apps.payments.gateways import GatewayError
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Refund
 from apps.payments.services.refunds import approvals
-from apps.payments.services.refunds.gateway_updates import note_refund_refused
+from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from tests.factories.catalog import make_registration
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_refund, pay
@@ -43,7 +43,7 @@ def approver(refund: Refund) -> Callable[[], Any]:
     return lambda: services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
 
 
-def promised() -> int:
+def committed_amount() -> int:
     return sum(Refund.objects.filter(status__in=("pending", "processed")).values_list("amount", flat=True))
 
 
@@ -61,21 +61,21 @@ def test_cancelling_and_approving_promise_all_of_the_money_once(order: Any, is_c
 
     faults = [type(result) for result in results if isinstance(result, Exception)]
     assert faults in ([], [services.RefundNotAwaitingApproval])
-    assert promised() == order.total_amount
+    assert committed_amount() == order.total_amount
     assert violated() == []
 
 
-def test_control_without_the_locks_money_is_promised_twice(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_without_locks_money_is_refunded_twice(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     refund = make_refund(order, amount=20_000)
     monkeypatch.setattr(approvals, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(locks, "lock_refund", lambda pk: Refund.objects.get(pk=pk))
     # The dense version of each subject would catch it too; the locks must be enough by themselves.
     monkeypatch.setattr(approvals, "record", lambda *_, **__: None)
-    monkeypatch.setattr(approvals, "check_still_there", lambda *_: run_together(canceller(order)))
+    monkeypatch.setattr(approvals, "check_still_refundable", lambda *_: run_together(canceller(order)))
 
     approver(refund)()
 
-    assert promised() == order.total_amount + 20_000
+    assert committed_amount() == order.total_amount + 20_000
     assert "INV-14b" in [found[0] for found in violated()]
 
 
@@ -84,21 +84,21 @@ def test_an_order_cancelled_by_ten_at_once_is_cancelled_once(order: Any) -> None
 
     assert sorted(type(result).__name__ for result in results) == ["Order", *["OrderCancelledAlready"] * 9]
     assert sum(isinstance(result, OrderNotCancellable) for result in results) == 9
-    assert (Refund.objects.count(), promised()) == (1, order.total_amount)
+    assert (Refund.objects.count(), committed_amount()) == (1, order.total_amount)
     assert StockItem.objects.get(variant=order.lines.get().variant_id).reserved == 0
     assert violated() == []
 
 
-def test_a_transfer_by_hand_entered_by_two_at_once_is_made_once(order: Any) -> None:
+def test_transfer_confirmed_by_two_at_once_is_booked_once(order: Any) -> None:
     refund = make_refund(order, is_approved=True)
-    note_refund_refused(refund=refund, error=GatewayError(), now=clock.now())
+    mark_refund_failed(refund=refund, error=GatewayError(), now=clock.now())
 
-    def settle(who: Actor) -> Callable[[], Any]:
-        return lambda: services.settle_refund_manually(
+    def confirm(who: Actor) -> Callable[[], Any]:
+        return lambda: services.confirm_refund_transfer(
             refund_id=refund.pk, reference=f"UTR of {who.id}", actor=who, now=clock.now()
         )
 
-    results = run_together(settle(BALA), settle(CHITRA))
+    results = run_together(confirm(BALA), confirm(CHITRA))
 
-    assert sorted(type(result).__name__ for result in results) == ["Refund", "RefundNotToSettle"]
+    assert sorted(type(result).__name__ for result in results) == ["Refund", "RefundNotTransferable"]
     assert violated() == []

@@ -21,7 +21,7 @@ from apps.payments.services import attempts, payments
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment
+from tests.factories.payments import make_gateway_payment, make_payment
 from tests.payments.test_webhooks import body_of, sign
 from tests.support.threads import run_together
 
@@ -64,7 +64,7 @@ def books_hold() -> bool:
     return [(result.invariant.id, result.rows) for result in report.failing] == []
 
 
-def take_in_as(facts: Any, source: Source) -> Callable[[], Any]:
+def apply_as(facts: Any, source: Source) -> Callable[[], Any]:
     return lambda: services.apply_gateway_payment(facts=facts, source=source, actor=SYSTEM, now=clock.now())
 
 
@@ -94,7 +94,7 @@ def test_webhook_callback_and_poll_at_once_book_the_money_once(order: Any, sandb
         services.sync_payment(payment_id=payment.pk, now=clock.now())
 
     facts = adapter.Razorpay().get_payment(gateway_payment_id=paid["razorpay_payment_id"])
-    results = run_together(by_webhook, by_webhook, by_callback, by_poll, by_poll, take_in_as(facts, Source.OPERATOR))
+    results = run_together(by_webhook, by_webhook, by_callback, by_poll, by_poll, apply_as(facts, Source.OPERATOR))
 
     assert results[:5] == [None] * 5
     assert PaymentAttempt.objects.filter(status="captured").count() == 1
@@ -105,25 +105,25 @@ def test_webhook_callback_and_poll_at_once_book_the_money_once(order: Any, sandb
 
 
 def test_eight_at_once_make_one_attempt_and_one_posting(order: Any) -> None:
-    facts = make_facts(make_payment(order))
-    results = run_together(*[take_in_as(facts, Source.POLL)] * 8)
+    facts = make_gateway_payment(make_payment(order))
+    results = run_together(*[apply_as(facts, Source.POLL)] * 8)
     assert {result.pk for result in results} == {PaymentAttempt.objects.get().pk}
     assert LedgerTransaction.objects.count() == 1
     assert books_hold()
 
 
 def test_control_without_locks_one_of_two_fails_at_the_constraint(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = make_facts(make_payment(order))
-    with without_locks(monkeypatch, meet_in="_adopt_gateway_ids"):
-        results = run_together(*[take_in_as(facts, Source.POLL)] * 2)
+    facts = make_gateway_payment(make_payment(order))
+    with without_locks(monkeypatch, meet_in="_backfill_gateway_ids"):
+        results = run_together(*[apply_as(facts, Source.POLL)] * 2)
     assert [type(result) for result in results if isinstance(result, Exception)] == [IntegrityError]
     assert "one_attempt_per_gateway_payment" in str(next(result for result in results if isinstance(result, Exception)))
 
 
-def test_two_captures_of_one_order_at_once_pay_it_once_and_flag_the_other(order: Any) -> None:
+def test_two_captures_of_one_order_at_once_pay_it_once_and_review_the_other(order: Any) -> None:
     payment = make_payment(order)
-    first, second = make_facts(payment), make_facts(payment)
-    run_together(take_in_as(first, Source.OPERATOR), take_in_as(second, Source.POLL))
+    first, second = make_gateway_payment(payment), make_gateway_payment(payment)
+    run_together(apply_as(first, Source.OPERATOR), apply_as(second, Source.POLL))
     assert sorted(PaymentAttempt.objects.values_list("review_reason", flat=True)) == ["", "paid_twice"]
     assert books_hold()
 
@@ -132,11 +132,11 @@ def test_control_without_locks_neither_of_two_captures_is_seen_as_the_second(
     order: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment = make_payment(order)
-    first, second = make_facts(payment), make_facts(payment)
-    monkeypatch.setattr(attempts, "tell_order", lambda **_: None)
+    first, second = make_gateway_payment(payment), make_gateway_payment(payment)
+    monkeypatch.setattr(attempts, "sync_order_totals", lambda **_: None)
     monkeypatch.setattr(attempts, "sync_payment_status", lambda *_, **__: None)
     with without_locks(monkeypatch, meet_in="_post_capture"):
-        run_together(take_in_as(first, Source.OPERATOR), take_in_as(second, Source.POLL))
+        run_together(apply_as(first, Source.OPERATOR), apply_as(second, Source.POLL))
     assert list(PaymentAttempt.objects.values_list("review_reason", flat=True)) == ["", ""]
     assert not books_hold()
 
@@ -175,7 +175,7 @@ def test_eight_workers_make_one_gateway_order(order: Any, sandbox: Any) -> None:
     calls = sandbox.control("GET", "/journal", service="razorpay", direction="in")["items"]
     assert [call["path"] for call in calls if call["method"] == "POST"].count("/v1/orders") == 1
     payment.refresh_from_db()
-    assert payment.gateway_call == "done"
+    assert payment.gateway_call == "succeeded"
 
 
 def test_ten_copies_of_a_webhook_at_once_are_kept_once(order: Any) -> None:
@@ -242,13 +242,13 @@ def test_control_a_checkpoint_that_does_not_wait_loses_money(order: Any, monkeyp
     assert _checkpoint_amid_a_posting(order) == 5
 
 
-def test_giving_up_and_capture_at_once_end_with_the_money_known(order: Any) -> None:
+def test_cancellation_and_capture_at_once_end_with_the_money_booked(order: Any) -> None:
     payment = make_payment(order)
 
     def give_up() -> None:
         services.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
 
-    run_together(give_up, take_in_as(make_facts(payment), Source.OPERATOR))
+    run_together(give_up, apply_as(make_gateway_payment(payment), Source.OPERATOR))
     payment.refresh_from_db()
     order.refresh_from_db()
     assert payment.status in ("succeeded", "succeeded_late")
@@ -256,11 +256,11 @@ def test_giving_up_and_capture_at_once_end_with_the_money_known(order: Any) -> N
     assert books_hold()
 
 
-def test_two_janitors_at_once_leave_no_claim_behind(order: Any, sandbox: Any) -> None:
+def test_two_pollers_at_once_leave_no_claim_behind(order: Any, sandbox: Any) -> None:
     payment = make_payment(order, is_ready=False)
     services.create_gateway_order(payment_id=payment.pk, now=clock.now())
     due = clock.now() + timedelta(minutes=1)
-    run_together(*[lambda: services.ask_about_open_payments(now=due)] * 2)
+    run_together(*[lambda: services.poll_open_payments(now=due)] * 2)
     payment.refresh_from_db()
     assert payment.checks in (1, 2)
     assert payment.claimed_until is None

@@ -11,9 +11,9 @@ from apps.payments import selectors, services
 from apps.payments.gateways import GatewayError, GatewayRefund
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import PaymentAttempt, ReconciliationException, Refund
-from apps.payments.services.refunds.gateway_updates import note_refund_refused
+from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from apps.payments.states import Source
-from tests.factories.payments import make_dispute, new_gateway_id, pay, take_in_refund
+from tests.factories.payments import apply_refund, make_dispute, new_gateway_id, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
@@ -50,7 +50,7 @@ def request(order: Any, amount: int | None = None, actor: Any = ASHA) -> Refund:
     return refund
 
 
-class TestBesideADispute:
+class TestDashboardRefundOfADisputedPayment:
     def test_is_an_exception_about_the_dispute_and_no_violation(self, order: Any, attempt: PaymentAttempt) -> None:
         dispute = make_dispute(attempt, amount=40_000)
 
@@ -82,7 +82,7 @@ class TestBesideADispute:
 
     def test_after_a_refund_of_ours_is_no_violation(self, order: Any, attempt: PaymentAttempt) -> None:
         make_dispute(attempt, amount=10_000)
-        take_in_refund(request(order, 20_000))
+        apply_refund(request(order, 20_000))
 
         refund_in_dashboard(attempt, attempt.amount - 25_000)
 
@@ -90,14 +90,14 @@ class TestBesideADispute:
 
     def test_a_later_dispute_makes_no_earlier_refund_a_violation(self, order: Any, attempt: PaymentAttempt) -> None:
         make_dispute(attempt, amount=10_000)
-        take_in_refund(request(order, attempt.amount - 10_000))
+        apply_refund(request(order, attempt.amount - 10_000))
 
         make_dispute(attempt, amount=5_000)
 
         assert violated() == []
 
 
-class TestBesideARefundOfOurs:
+class TestDashboardRefundNextToOurRefund:
     @pytest.mark.parametrize("status", ["pending", "processed"])
     def test_withdraws_what_was_not_sent(self, order: Any, attempt: PaymentAttempt, status: str) -> None:
         services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
@@ -145,7 +145,7 @@ class TestBesideARefundOfOurs:
     def test_of_a_part_leaves_the_rest_of_what_was_decided_on_its_way(
         self, order: Any, attempt: PaymentAttempt, settings: Any
     ) -> None:
-        settings.REFUND_APPROVAL_ABOVE = 1_000
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = 1_000
         waiting = request(order)
         ours = services.approve_refund(refund_id=waiting.pk, actor=BALA, now=clock.now())
 
@@ -169,20 +169,20 @@ class TestBesideARefundOfOurs:
     def test_that_the_gateway_may_know_is_no_violation_until_it_is_refused(
         self, order: Any, attempt: PaymentAttempt
     ) -> None:
-        ours = take_in_refund(request(order), status="pending")
+        ours = apply_refund(request(order), status="pending")
         Refund.objects.filter(pk=ours.pk).update(gateway_refund_id=None, gateway_call="unknown")
 
         refund_in_dashboard(attempt, attempt.amount)
 
         assert violated() == []
         ours.refresh_from_db()
-        note_refund_refused(refund=ours, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
+        mark_refund_failed(refund=ours, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
         ours.refresh_from_db()
         assert (ours.status, selectors.balance_of("refunds_payable")) == ("failed", 0)
 
     def test_held_for_a_transfer_is_an_exception(self, order: Any, attempt: PaymentAttempt) -> None:
-        ours = take_in_refund(request(order), status="failed")
-        services.settle_refund_manually(refund_id=ours.pk, actor=BALA, now=clock.now())
+        ours = apply_refund(request(order), status="failed")
+        services.confirm_refund_transfer(refund_id=ours.pk, actor=BALA, now=clock.now())
 
         made = refund_in_dashboard(attempt, attempt.amount)
 

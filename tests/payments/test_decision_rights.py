@@ -14,15 +14,23 @@ from apps.orders.models import Order
 from apps.payments import rules, services
 from apps.payments.gateways import GatewayError
 from apps.payments.models import Dispute, LedgerTransaction, PaymentAttempt, Refund
-from apps.payments.services.refunds.gateway_updates import note_refund_refused
+from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from apps.payments.states import IMMEDIATE_OPERATIONS, Decision, MoneyOperation
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_dispute, make_facts, make_payment, make_refund, pay, take_in, take_in_refund
+from tests.factories.payments import (
+    apply_payment,
+    apply_refund,
+    make_dispute,
+    make_gateway_payment,
+    make_payment,
+    make_refund,
+    pay,
+)
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
 
 LIMIT = 20_000
 #: Who may answer disputes has a permission of its own.
-REFUND_OPERATIONS = [one for one in MoneyOperation if one != MoneyOperation.ANSWER_DISPUTE]
+REFUND_OPERATIONS = [one for one in MoneyOperation if one != MoneyOperation.RESPOND_TO_DISPUTE]
 WAITING_OPERATIONS = [one for one in MoneyOperation if one not in IMMEDIATE_OPERATIONS]
 
 
@@ -95,7 +103,7 @@ with_rows = pytest.mark.usefixtures("db", "colleagues")
 
 @pytest.fixture
 def limit(settings: Any) -> int:
-    settings.REFUND_APPROVAL_ABOVE = LIMIT
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = LIMIT
     return LIMIT
 
 
@@ -105,13 +113,13 @@ def request(order: Any, actor: Actor, amount: int | None = None) -> Refund:
 
 
 def fail(refund: Refund) -> Refund:
-    note_refund_refused(refund=refund, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
+    mark_refund_failed(refund=refund, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
     refund.refresh_from_db()
     return refund
 
 
 def transfer(refund: Refund, actor: Actor, reference: str = "UTR 1") -> Refund:
-    return services.settle_refund_manually(refund_id=refund.pk, reference=reference, actor=actor, now=clock.now())
+    return services.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=actor, now=clock.now())
 
 
 def stored() -> tuple[Any, ...]:
@@ -120,7 +128,7 @@ def stored() -> tuple[Any, ...]:
         sorted(Refund.objects.values_list("number", "status", "approved_by", "transferred_by", "version")),
         sorted(Order.objects.values_list("number", "status", "version")),
         sorted(PaymentAttempt.objects.values_list("gateway_payment_id", "version")),
-        sorted(Dispute.objects.values_list("gateway_dispute_id", "status", "answer", "version")),
+        sorted(Dispute.objects.values_list("gateway_dispute_id", "status", "response", "version")),
         LedgerTransaction.objects.count(),
         Event.objects.count(),
     )
@@ -146,37 +154,37 @@ class TestLimitInPieces:
 
     def test_review_counts_what_was_requested(self, order: Any, limit: int) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment))
-        other = take_in(make_facts(payment, amount=15_000))
+        apply_payment(make_gateway_payment(payment))
+        other = apply_payment(make_gateway_payment(payment, amount=15_000))
         request(order, ASHA, 15_000)
 
-        refund = services.give_back_reviewed(attempt_id=other.pk, actor=ASHA, now=clock.now())
+        refund = services.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now())
 
         assert (refund.amount, refund.status) == (15_000, "requires_approval")
 
     def test_request_counts_what_was_refunded_by_review(self, order: Any, limit: int) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment))
-        other = take_in(make_facts(payment, amount=15_000))
-        assert services.give_back_reviewed(attempt_id=other.pk, actor=ASHA, now=clock.now()).status == "pending"
+        apply_payment(make_gateway_payment(payment))
+        other = apply_payment(make_gateway_payment(payment, amount=15_000))
+        assert services.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now()).status == "pending"
 
         assert request(order, ASHA, 5_001).status == "requires_approval"
         assert request(order, ASHA, 5_000).status == "pending"
 
     def test_review_counts_only_what_is_left_of_the_money(self, order: Any, limit: int) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment))
-        other = take_in(make_facts(payment, amount=25_000))
+        apply_payment(make_gateway_payment(payment))
+        other = apply_payment(make_gateway_payment(payment, amount=25_000))
         (part,) = services.request_refund(
             order_id=order.pk, payment_id=payment.pk, amount=order.total_amount, reason="other", actor=SYSTEM, now=clock.now()
         )  # fmt: skip
         assert part.attempt_id != other.pk
-        take_in_refund(part)
+        apply_refund(part)
         services.request_refund(
             order_id=order.pk, payment_id=payment.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now()
         )
 
-        refund = services.give_back_reviewed(attempt_id=other.pk, actor=ASHA, now=clock.now())
+        refund = services.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now())
 
         assert (refund.amount, refund.status) == (15_000, "pending")
 
@@ -242,7 +250,7 @@ class TestCancelPaidOrder:
 
     def test_what_was_decided_before_counts(self, order: Any, administrator: Any, settings: Any) -> None:
         pay(order)
-        settings.REFUND_APPROVAL_ABOVE = order.total_amount - 1
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = order.total_amount - 1
         request(order, ASHA, 100)
 
         services.cancel_order(order_id=order.pk, actor=actor_for(administrator), reason="", now=clock.now())
@@ -279,9 +287,9 @@ class TestOwnOrder:
         assert services.retry_refund(refund_id=failed.pk, actor=actor, now=clock.now()).status == "requires_approval"
 
     def test_review_waits(self, own: Any, actor: Actor) -> None:
-        attempt = take_in(make_facts(PaymentAttempt.objects.get().payment, amount=15_000))
+        attempt = apply_payment(make_gateway_payment(PaymentAttempt.objects.get().payment, amount=15_000))
 
-        refund = services.give_back_reviewed(attempt_id=attempt.pk, actor=actor, now=clock.now())
+        refund = services.refund_reviewed_attempt(attempt_id=attempt.pk, actor=actor, now=clock.now())
 
         assert refund.status == "requires_approval"
 
@@ -334,7 +342,7 @@ class TestOwnOrder:
         before = stored()
 
         if way == "page":
-            answer = client.post(reverse("admin:payments_refund_do", args=[refund.pk, "approve"]))
+            answer = client.post(reverse("admin:payments_refund_action", args=[refund.pk, "approve"]))
         else:
             chosen = {"action": "approve", "_selected_action": [str(refund.pk)]}
             answer = client.post(reverse("admin:payments_refund_changelist"), chosen, follow=True)
@@ -350,7 +358,7 @@ class TestAdminPages:
     def page(self, user: Any, thing: Any, action: str) -> str:
         client = Client()
         client.force_login(user)
-        name = f"admin:{thing._meta.label_lower.replace('.', '_')}_do"
+        name = f"admin:{thing._meta.label_lower.replace('.', '_')}_action"
         return str(client.get(reverse(name, args=[thing.pk, action])).content.decode())
 
     @pytest.mark.parametrize(
@@ -364,7 +372,7 @@ class TestAdminPages:
         self, order: Any, administrator: Any, settings: Any, above: int, text: str
     ) -> None:
         failed = fail(make_refund(order, is_approved=True))
-        settings.REFUND_APPROVAL_ABOVE = above
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = above
 
         assert text in self.page(administrator, order, "cancel")
         assert text in self.page(administrator, failed, "retry")
@@ -372,10 +380,10 @@ class TestAdminPages:
     def test_own_order(self, administrator: Any, shop: Any) -> None:
         own = make_order(administrator)
         refund = make_refund(own, amount=10_000)
-        other = take_in(make_facts(PaymentAttempt.objects.get().payment, amount=15_000))
+        other = apply_payment(make_gateway_payment(PaymentAttempt.objects.get().payment, amount=15_000))
 
         assert "This is your own order, so another person must approve" in self.page(administrator, own, "cancel")
-        assert "This is your own order, so another person must approve" in self.page(administrator, other, "give-back")
+        assert "This is your own order, so another person must approve" in self.page(administrator, other, "refund")
         assert "because it is your own order." in self.page(administrator, refund, "approve")
 
     def test_transfer_over_the_limit(self, order: Any, finance: Any, limit: int) -> None:
@@ -386,10 +394,10 @@ class TestAdminPages:
 
     def test_support_reviews(self, order: Any, support: Any) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment))
-        other = take_in(make_facts(payment, amount=15_000))
+        apply_payment(make_gateway_payment(payment))
+        other = apply_payment(make_gateway_payment(payment, amount=15_000))
 
-        assert "Another person must approve the refund first." in self.page(support, other, "give-back")
+        assert "Another person must approve the refund first." in self.page(support, other, "refund")
 
 
 @with_rows
@@ -397,14 +405,14 @@ class TestAcceptedShortfall:
     """Less than was requested, accepted as the full payment, is money that one person gave up."""
 
     def test_counts_against_the_limit(self, order: Any, limit: int) -> None:
-        less = take_in(make_facts(make_payment(order), amount=order.total_amount - 15_000))
+        less = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 15_000))
         services.accept_attempt(attempt_id=less.pk, reason="other", actor=ASHA, now=clock.now())
 
         assert request(order, ASHA, 5_001).status == "requires_approval"
         assert request(order, ASHA, 5_000).status == "pending"
 
     def test_accepted_by_two_does_not(self, order: Any, limit: int) -> None:
-        less = take_in(make_facts(make_payment(order), amount=order.total_amount - 25_000))
+        less = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 25_000))
         for actor in (ASHA, BALA):
             services.accept_attempt(attempt_id=less.pk, reason="other", actor=actor, now=clock.now())
 
@@ -412,7 +420,7 @@ class TestAcceptedShortfall:
 
     def test_own_order_is_not_accepted(self, administrator: Any, shop: Any, refused: Any) -> None:
         own = make_order(administrator)
-        less = take_in(make_facts(make_payment(own), amount=own.total_amount - 100))
+        less = apply_payment(make_gateway_payment(make_payment(own), amount=own.total_amount - 100))
         actor = actor_for(administrator)
 
         refused(

@@ -17,7 +17,7 @@ from apps.payments.services.refunds import amounts, requests
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, make_dispute_facts, pay
+from tests.factories.payments import make_dispute, make_gateway_dispute, pay
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -42,10 +42,10 @@ def test_of_many_answers_at_once_one_counts(attempt: PaymentAttempt) -> None:
 
     results = run_together(*[accept(dispute), contest(dispute)] * 4)
 
-    assert Counter(type(result) for result in results) == {Dispute: 1, services.DisputeNotAnswerable: 7}
+    assert Counter(type(result) for result in results) == {Dispute: 1, services.DisputeNotAwaitingResponse: 7}
     dispute.refresh_from_db()
     assert dispute.version == 2
-    assert Event.objects.filter(type="payments.dispute.answered").count() == 1
+    assert Event.objects.filter(type="payments.dispute.response_requested").count() == 1
 
 
 def test_control_without_the_locks_both_answers_pass_the_check(
@@ -53,7 +53,7 @@ def test_control_without_the_locks_both_answers_pass_the_check(
 ) -> None:
     dispute = make_dispute(attempt)
     barrier = threading.Barrier(2)
-    real = gateway_updates.check_answerable
+    real = gateway_updates.check_awaiting_response
 
     def meet(*args: Any, **kwargs: Any) -> None:
         real(*args, **kwargs)
@@ -61,7 +61,7 @@ def test_control_without_the_locks_both_answers_pass_the_check(
 
     monkeypatch.setattr(gateway_updates, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(locks, "lock_dispute", lambda **_: Dispute.objects.get(pk=dispute.pk))
-    monkeypatch.setattr(gateway_updates, "check_answerable", meet)
+    monkeypatch.setattr(gateway_updates, "check_awaiting_response", meet)
 
     results = run_together(accept(dispute), contest(dispute))
 
@@ -69,20 +69,20 @@ def test_control_without_the_locks_both_answers_pass_the_check(
     assert {type(result) for result in results} == {Dispute, SubjectNotLocked}
 
 
-def _open_and_ask_back(attempt: PaymentAttempt) -> tuple[Any, Any]:
-    facts = make_dispute_facts(attempt)
+def _open_and_request_refund(attempt: PaymentAttempt) -> tuple[Any, Any]:
+    facts = make_gateway_dispute(attempt)
 
-    def ask_back() -> Any:
+    def request_refund() -> Any:
         return services.request_refund(order_id=attempt.payment.order_id, reason="other", actor=SYSTEM, now=clock.now())
 
     def dispute() -> Any:
         return services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
 
-    return ask_back, dispute
+    return request_refund, dispute
 
 
-def test_money_is_not_promised_back_after_it_was_disputed(attempt: PaymentAttempt) -> None:
-    run_together(*_open_and_ask_back(attempt))
+def test_disputed_money_is_not_refunded(attempt: PaymentAttempt) -> None:
+    run_together(*_open_and_request_refund(attempt))
 
     dispute = Dispute.objects.get()
     asked_first = Refund.objects.filter(pk__lt=dispute.pk).count()
@@ -90,10 +90,10 @@ def test_money_is_not_promised_back_after_it_was_disputed(attempt: PaymentAttemp
     assert audit.run(now=clock.now(), only=["INV-14d", "INV-20f"]).failing == []
 
 
-def test_control_without_the_locks_disputed_money_is_promised_back(
+def test_control_without_locks_disputed_money_is_refunded(
     attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask_back, dispute = _open_and_ask_back(attempt)
+    request_refund, dispute = _open_and_request_refund(attempt)
     checked, disputed = threading.Event(), threading.Event()
     real = amounts.check_amount
 
@@ -113,8 +113,8 @@ def test_control_without_the_locks_disputed_money_is_promised_back(
         locks, "lock_captured_attempts", lambda *_, **__: list(PaymentAttempt.objects.filter(status="captured"))
     )
     monkeypatch.setattr(amounts, "check_amount", wait_for_the_dispute)
-    monkeypatch.setattr(requests, "tell_order", lambda **_: None)
+    monkeypatch.setattr(requests, "sync_order_totals", lambda **_: None)
 
-    run_together(ask_back, dispute_in_between)
+    run_together(request_refund, dispute_in_between)
 
     assert [result.invariant.id for result in audit.run(now=clock.now(), only=["INV-14d"]).failing] == ["INV-14d"]

@@ -12,22 +12,29 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.core.money import rupees
 from apps.invoicing.services import issue_invoice, render_document
-from apps.notifications.services import send_dispute_answer as send_with_documents
-from apps.orders.selectors import get_order, payment_status_of
+from apps.notifications.services import submit_dispute_response as send_with_documents
+from apps.orders.selectors import derive_payment_status, get_order
 from apps.payments import selectors, services
 from apps.payments.admin.disputes import _deadline
-from apps.payments.gateways import Proof
+from apps.payments.gateways import EvidenceFile
 from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt, Refund
 from apps.payments.states import Source
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, make_dispute_facts, make_facts, make_payment, pay, take_in
+from tests.factories.payments import (
+    apply_payment,
+    make_dispute,
+    make_gateway_dispute,
+    make_gateway_payment,
+    make_payment,
+    pay,
+)
 from tests.payments.test_webhooks import receive
 from tests.support.colleagues import BALA, DEEPA
 from tests.support.gateway_payments import pay_at_gateway
 
 pytestmark = pytest.mark.django_db
 
-PDF = Proof(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
+PDF = EvidenceFile(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
 
 
 @pytest.fixture
@@ -43,14 +50,14 @@ def disputed(order: Any, sandbox: Any) -> Any:
 
     def dispute(**body: Any) -> Dispute:
         made = sandbox.control("POST", "/disputes", {"payment_id": gateway_payment_id, **body})
-        services.find_new_disputes(now=clock.now())
+        services.poll_new_disputes(now=clock.now())
         return Dispute.objects.get(gateway_dispute_id=made["id"])
 
     return dispute
 
 
 def apply(attempt: PaymentAttempt, source: Source = Source.POLL, **fields: Any) -> Dispute:
-    facts = make_dispute_facts(attempt, **fields)
+    facts = make_gateway_dispute(attempt, **fields)
     return services.apply_gateway_dispute(facts=facts, source=source, actor=SYSTEM, now=clock.now())
 
 
@@ -59,7 +66,7 @@ def books() -> dict[str, int]:
     return {code: selectors.balance_of(code) for code in codes}
 
 
-def test_money_that_is_taken_and_given_back_is_in_the_books(attempt: PaymentAttempt) -> None:
+def test_deduction_and_its_return_are_posted(attempt: PaymentAttempt) -> None:
     total = attempt.amount
     apply(attempt, id="disp_1", amount_deducted=total)
     assert books() == {"disputes": total, "dispute_losses": 0, "gateway_receivable:razorpay": 0}
@@ -81,7 +88,7 @@ def test_a_lost_dispute_is_a_loss_whenever_the_money_was_taken(attempt: PaymentA
 
 
 def test_what_is_said_again_changes_nothing(attempt: PaymentAttempt) -> None:
-    facts = make_dispute_facts(attempt, amount_deducted=attempt.amount)
+    facts = make_gateway_dispute(attempt, amount_deducted=attempt.amount)
     rows = [
         services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now()) for _ in range(3)
     ]
@@ -115,16 +122,16 @@ def test_a_webhook_that_may_be_old_makes_us_ask(attempt: PaymentAttempt) -> None
 
 
 def test_a_dispute_over_nothing_of_ours_is_refused(attempt: PaymentAttempt, owner: Any) -> None:
-    failed = take_in(make_facts(make_payment(make_order(owner)), status="failed"))
+    failed = apply_payment(make_gateway_payment(make_payment(make_order(owner)), status="failed"))
 
-    with pytest.raises(services.NotOurDispute):
+    with pytest.raises(services.UnknownGatewayDispute):
         apply(failed)
-    with pytest.raises(services.NotOurDispute):
+    with pytest.raises(services.UnknownGatewayDispute):
         apply(attempt, gateway_payment_id="pay_of_another")
     assert not Dispute.objects.exists()
 
 
-def test_a_webhook_tells_a_dispute_with_its_payment(order: Any) -> None:
+def test_webhook_applies_dispute_and_payment(order: Any) -> None:
     payment = make_payment(order)
     entity = {
         "id": "pay_NQxlPq2WmR8sTz", "amount": payment.amount, "currency": "INR", "status": "captured",
@@ -152,7 +159,7 @@ def test_an_accepted_dispute_is_lost_at_the_gateway_and_in_the_books(disputed: A
     send_with_documents(dispute_id=dispute.pk, now=clock.now())
 
     dispute.refresh_from_db()
-    assert (dispute.status, dispute.answer, dispute.answer_call) == ("lost", "accepted", "done")
+    assert (dispute.status, dispute.response, dispute.response_call) == ("lost", "accepted", "succeeded")
     assert books()["dispute_losses"] == dispute.amount
 
 
@@ -174,52 +181,52 @@ def test_a_contested_dispute_goes_with_the_invoice_and_may_be_won(
     assert (kept.evidence["summary"], len(kept.evidence["billing_proof"])) == ("It was delivered.", 1)
     assert len(kept.evidence["explanation_letter"]) == 1
     sandbox.control("POST", f"/disputes/{dispute.gateway_dispute_id}/decide", {"outcome": "won"})
-    services.ask_about_open_disputes(now=clock.now() + timedelta(hours=1))
+    services.poll_open_disputes(now=clock.now() + timedelta(hours=1))
     dispute.refresh_from_db()
     assert (dispute.status, books()["disputes"]) == ("won", 0)
 
 
-def test_an_answer_that_was_lost_is_said_again(disputed: Any, sandbox: Any) -> None:
+def test_response_that_was_lost_is_resubmitted(disputed: Any, sandbox: Any) -> None:
     dispute = disputed()
     services.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
     sandbox.control(
         "POST", "/faults", {"path": "/v1/disputes/*", "kind": "drop_before_commit", "times": 1, "method": "POST"}
     )
-    services.send_dispute_answer(dispute_id=dispute.pk, proofs=[], now=clock.now())
+    services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now())
     dispute.refresh_from_db()
-    assert (dispute.status, dispute.answer_call) == ("open", "unknown")
+    assert (dispute.status, dispute.response_call) == ("open", "unknown")
 
-    services.ask_about_open_disputes(now=clock.now() + timedelta(minutes=5))
-    services.send_dispute_answer(dispute_id=dispute.pk, proofs=[], now=clock.now() + timedelta(minutes=5))
+    services.poll_open_disputes(now=clock.now() + timedelta(minutes=5))
+    services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now() + timedelta(minutes=5))
 
     dispute.refresh_from_db()
     assert dispute.status == "lost"
 
 
-def test_an_answer_that_the_gateway_refuses_can_be_given_anew(disputed: Any) -> None:
+def test_response_that_the_gateway_rejects_can_be_replaced(disputed: Any) -> None:
     dispute = disputed()
     services.contest_dispute(dispute_id=dispute.pk, summary="No proof.", actor=SYSTEM, now=clock.now())
 
-    services.send_dispute_answer(dispute_id=dispute.pk, proofs=[], now=clock.now())
+    services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now())
 
     dispute.refresh_from_db()
-    assert (dispute.status, dispute.answer, dispute.answer_call) == ("open", "", "refused")
+    assert (dispute.status, dispute.response, dispute.response_call) == ("open", "", "rejected")
     assert "document" in dispute.error["description"]
     services.contest_dispute(dispute_id=dispute.pk, summary="With proof.", actor=SYSTEM, now=clock.now())
-    services.send_dispute_answer(dispute_id=dispute.pk, proofs=[PDF], now=clock.now())
+    services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[PDF], now=clock.now())
     dispute.refresh_from_db()
     assert dispute.status == "under_review"
 
 
-def test_a_dispute_is_answered_once_and_only_while_open(attempt: PaymentAttempt) -> None:
+def test_dispute_is_responded_to_once_and_only_while_open(attempt: PaymentAttempt) -> None:
     dispute = make_dispute(attempt)
     services.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
-    with pytest.raises(services.DisputeNotAnswerable):
+    with pytest.raises(services.DisputeNotAwaitingResponse):
         services.contest_dispute(dispute_id=dispute.pk, summary="No!", actor=SYSTEM, now=clock.now())
 
 
-def test_staff_read_and_answer_disputes(attempt: PaymentAttempt, finance: Any, client_of: Any) -> None:
+def test_staff_read_and_respond_to_disputes(attempt: PaymentAttempt, finance: Any, client_of: Any) -> None:
     dispute = make_dispute(attempt)
     client, url = client_of(finance), f"/api/v1/disputes/{dispute.public_id}"
 
@@ -231,12 +238,12 @@ def test_staff_read_and_answer_disputes(attempt: PaymentAttempt, finance: Any, c
     assert client.get(url).json()["status"] == "open"
     response = client.post(f"{url}/accept", headers={"Idempotency-Key": "key-of-this-answer"})
     assert response.status_code == 202, response.content
-    assert (response.status_code, response.json()["answer"]) == (202, "accepted")
+    assert (response.status_code, response.json()["response"]) == (202, "accepted")
     again = client.post(f"{url}/accept", headers={"Idempotency-Key": "key-of-another-answer"})
-    assert (again.status_code, again.json()["error"]["code"]) == (409, "dispute_not_answerable")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "dispute_not_awaiting_response")
 
 
-def test_the_back_office_shows_what_must_be_answered_first(owner: Any, administrator: Any, client: Any) -> None:
+def test_admin_lists_disputes_awaiting_response_first(owner: Any, administrator: Any, client: Any) -> None:
     soon, late, lost = (
         make_dispute(pay(make_order(owner)), respond_by=clock.now() + timedelta(days=days), status=status)
         for days, status in ((1, "open"), (5, "open"), (0, "lost"))
@@ -259,62 +266,62 @@ def untold(dispute: Dispute) -> list[Any]:
 
 
 def warnings() -> list[tuple[int, int]]:
-    found = Event.objects.filter(type="payments.dispute.due_soon").order_by("version")
-    return [(event.version, event.changed["warned_hours"]) for event in found]
+    found = Event.objects.filter(type="payments.dispute.deadline_approached").order_by("version")
+    return [(event.version, event.changes["last_reminder_hours"]) for event in found]
 
 
-def test_staff_are_warned_once_at_each_threshold(attempt: PaymentAttempt) -> None:
+def test_reminder_is_sent_once_at_each_threshold(attempt: PaymentAttempt) -> None:
     now = clock.now()
     dispute = make_dispute(attempt, respond_by=now + timedelta(hours=100))
     times = [now + timedelta(hours=hours) for hours in (0, 27, 29, 50, 77, 79, 101)]
 
-    assert [services.warn_of_dispute_deadlines(now=at) for at in times] == [0, 0, 1, 0, 1, 0, 0]
+    assert [services.send_dispute_reminders(now=at) for at in times] == [0, 0, 1, 0, 1, 0, 0]
 
     assert warnings() == [(2, 72), (3, 24)]
     dispute.refresh_from_db()
-    assert dispute.warned_hours == 24
+    assert dispute.last_reminder_hours == 24
     assert untold(dispute) == []
 
 
-def test_a_dispute_that_comes_late_is_warned_of_once(attempt: PaymentAttempt) -> None:
+def test_dispute_opened_late_gets_one_reminder(attempt: PaymentAttempt) -> None:
     make_dispute(attempt, respond_by=clock.now() + timedelta(hours=5))
 
-    assert [services.warn_of_dispute_deadlines(now=clock.now()) for _ in range(2)] == [1, 0]
+    assert [services.send_dispute_reminders(now=clock.now()) for _ in range(2)] == [1, 0]
     assert warnings() == [(2, 24)]
 
 
-def test_an_answer_that_is_not_there_after_an_hour_is_warned_of(attempt: PaymentAttempt) -> None:
+def test_response_not_submitted_within_an_hour_gets_a_reminder(attempt: PaymentAttempt) -> None:
     dispute = make_dispute(attempt, respond_by=clock.now() + timedelta(hours=20))
     services.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
-    assert services.warn_of_dispute_deadlines(now=clock.now()) == 0
-    assert services.warn_of_dispute_deadlines(now=clock.now() + timedelta(hours=2)) == 1
+    assert services.send_dispute_reminders(now=clock.now()) == 0
+    assert services.send_dispute_reminders(now=clock.now() + timedelta(hours=2)) == 1
 
 
-def test_a_new_deadline_is_warned_of_anew(attempt: PaymentAttempt) -> None:
+def test_new_deadline_gets_new_reminders(attempt: PaymentAttempt) -> None:
     dispute = make_dispute(attempt, respond_by=clock.now() + timedelta(hours=20))
-    services.warn_of_dispute_deadlines(now=clock.now())
+    services.send_dispute_reminders(now=clock.now())
     make_dispute(attempt, id=dispute.gateway_dispute_id, respond_by=clock.now() + timedelta(hours=60))
 
-    assert services.warn_of_dispute_deadlines(now=clock.now()) == 1
+    assert services.send_dispute_reminders(now=clock.now()) == 1
     assert [hours for _, hours in warnings()] == [24, 72]
 
 
-def test_no_answer_is_taken_after_the_deadline(attempt: PaymentAttempt, finance: Any, client_of: Any) -> None:
+def test_response_after_the_deadline_is_refused(attempt: PaymentAttempt, finance: Any, client_of: Any) -> None:
     dispute = make_dispute(attempt, respond_by=clock.now() - timedelta(seconds=1))
     url = f"/api/v1/disputes/{dispute.public_id}"
     answers = [
-        client_of(finance).post(f"{url}/{deed}", body, format="json", headers={"Idempotency-Key": f"key-of-{deed}"})
-        for deed, body in (
+        client_of(finance).post(f"{url}/{action}", body, format="json", headers={"Idempotency-Key": f"key-of-{action}"})
+        for action, body in (
             ("accept", None),
             ("contest", {"summary": "Ours."}),
             ("evidence", {"kind": "other", "text": "x"}),
         )
     ]
 
-    assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(409, "dispute_deadline_missed")] * 3
+    assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(409, "dispute_deadline_passed")] * 3
     dispute.refresh_from_db()
-    assert (dispute.answer, dispute.version) == ("", 1)
+    assert (dispute.response, dispute.version) == ("", 1)
 
 
 # The order and its refunds --------------------------------------------------------------------------------------------
@@ -322,7 +329,7 @@ def test_no_answer_is_taken_after_the_deadline(attempt: PaymentAttempt, finance:
 
 def status_of(attempt: PaymentAttempt) -> tuple[str, int, int]:
     order = get_order(attempt.payment.order_id)
-    return str(payment_status_of(order)), order.disputed_amount, order.lost_amount
+    return str(derive_payment_status(order)), order.disputed_amount, order.lost_amount
 
 
 @pytest.mark.parametrize(
@@ -347,7 +354,7 @@ def test_a_part_that_was_lost_leaves_the_order_partially_refunded(attempt: Payme
     assert status_of(attempt) == ("partially_refunded", 0, 5_000)
 
 
-def ask_back(attempt: PaymentAttempt, amount: int | None = None) -> Any:
+def request_refund(attempt: PaymentAttempt, amount: int | None = None) -> Any:
     return services.request_refund(
         order_id=attempt.payment.order_id, amount=amount, reason="other", actor=SYSTEM, now=clock.now()
     )
@@ -357,21 +364,21 @@ def ask_back(attempt: PaymentAttempt, amount: int | None = None) -> Any:
 def test_disputed_money_is_not_refunded_as_well(attempt: PaymentAttempt, status: str) -> None:
     dispute = make_dispute(attempt, amount=5_000, status=status)
 
-    with pytest.raises(services.MoneyIsDisputed):
-        ask_back(attempt, attempt.amount)
-    (rest,) = ask_back(attempt, attempt.amount - 5_000)
-    with pytest.raises(services.MoneyIsDisputed):
-        ask_back(attempt, 100)
+    with pytest.raises(services.PaymentDisputed):
+        request_refund(attempt, attempt.amount)
+    (rest,) = request_refund(attempt, attempt.amount - 5_000)
+    with pytest.raises(services.PaymentDisputed):
+        request_refund(attempt, 100)
     assert Refund.objects.get() == rest
     make_dispute(attempt, id=dispute.gateway_dispute_id, amount=5_000, status="won")
-    assert ask_back(attempt)[0].amount == 5_000
+    assert request_refund(attempt)[0].amount == 5_000
 
 
 def test_money_that_was_lost_is_not_refunded_after(attempt: PaymentAttempt) -> None:
     make_dispute(attempt, status="lost", amount_deducted=attempt.amount)
 
     with pytest.raises(services.NothingToRefund):
-        ask_back(attempt)
+        request_refund(attempt)
     assert not Refund.objects.exists()
 
 
@@ -380,7 +387,7 @@ def test_a_refund_that_waits_is_not_approved_over_a_dispute(attempt: PaymentAtte
     (refund,) = services.request_refund(order_id=attempt.payment.order_id, reason="other", actor=DEEPA, now=clock.now())
     make_dispute(attempt)
 
-    with pytest.raises(services.MoneyIsDisputed):
+    with pytest.raises(services.PaymentDisputed):
         services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
     refund.refresh_from_db()
     assert refund.status == "requires_approval"
@@ -389,7 +396,7 @@ def test_a_refund_that_waits_is_not_approved_over_a_dispute(attempt: PaymentAtte
 def test_a_disputed_order_is_not_cancelled(attempt: PaymentAttempt) -> None:
     make_dispute(attempt)
 
-    with pytest.raises(services.MoneyIsDisputed):
+    with pytest.raises(services.PaymentDisputed):
         services.cancel_order(order_id=attempt.payment.order_id, actor=SYSTEM, reason="No.", now=clock.now())
     assert get_order(attempt.payment.order_id).status == "confirmed"
 
@@ -429,30 +436,32 @@ def test_the_page_of_disputes_takes_as_many_queries_for_fifty_as_for_one(
     assert len(fifty) == len(one)
 
 
-def do(client: Any, dispute: Dispute, deed: str, **form: str) -> Any:
-    return client.post(f"/admin/payments/dispute/{dispute.pk}/do/{deed}/", form)
+def do(client: Any, dispute: Dispute, action: str, **form: str) -> Any:
+    return client.post(f"/admin/payments/dispute/{dispute.pk}/actions/{action}/", form)
 
 
 def test_staff_answer_in_the_back_office(attempt: PaymentAttempt, finance: Any, client: Any) -> None:
     dispute = make_dispute(attempt)
     client.force_login(finance)
     page = client.get(f"/admin/payments/dispute/{dispute.pk}/change/").content.decode()
-    assert all(f"/do/{deed}/" in page for deed in ("contest", "accept", "add-evidence"))
+    assert all(f"/actions/{action}/" in page for action in ("contest", "accept", "add-evidence"))
     assert all(words in page for words in ("Open: answer it", "days left", rupees(attempt.amount)))
     assert "(&#x27;" not in page
 
     assert do(client, dispute, "add-evidence", kind="shipping", text="Handed over.", carrier="Post").status_code == 302
-    assert "1 statement of staff" in client.get(f"/admin/payments/dispute/{dispute.pk}/do/contest/").content.decode()
+    assert (
+        "1 statement of staff" in client.get(f"/admin/payments/dispute/{dispute.pk}/actions/contest/").content.decode()
+    )
     assert do(client, dispute, "contest", summary="").status_code == 200
     assert do(client, dispute, "contest", summary="It was delivered.").status_code == 302
 
     dispute.refresh_from_db()
-    assert (dispute.answer, dispute.summary, dispute.answered_by) == (
+    assert (dispute.response, dispute.summary, dispute.responded_by) == (
         "contested", "It was delivered.", f"user:{finance.public_id}",
     )  # fmt: skip
     assert do(client, dispute, "accept").status_code == 302
     dispute.refresh_from_db()
-    assert dispute.answer == "contested"
+    assert dispute.response == "contested"
 
 
 def test_who_may_only_look_cannot_answer_in_the_back_office(attempt: PaymentAttempt, support: Any, client: Any) -> None:
@@ -460,12 +469,14 @@ def test_who_may_only_look_cannot_answer_in_the_back_office(attempt: PaymentAtte
     client.force_login(support)
 
     page = client.get(f"/admin/payments/dispute/{dispute.pk}/change/")
-    refused = [do(client, dispute, deed, summary="Ours.").status_code for deed in ("accept", "contest", "add-evidence")]
+    refused = [
+        do(client, dispute, action, summary="Ours.").status_code for action in ("accept", "contest", "add-evidence")
+    ]
 
     assert (page.status_code, refused) == (200, [403] * 3)
-    assert "/do/" not in page.content.decode()
+    assert "/actions/" not in page.content.decode()
     dispute.refresh_from_db()
-    assert (dispute.answer, dispute.version) == ("", 1)
+    assert (dispute.response, dispute.version) == ("", 1)
 
 
 @pytest.mark.parametrize(
@@ -475,7 +486,7 @@ def test_who_may_only_look_cannot_answer_in_the_back_office(attempt: PaymentAtte
         (20.5, {}, ("near", "20 hours left")),
         (60.5, {}, ("soon", "60 hours left")),
         (100, {}, ("far", "4 days left")),
-        (20, {"answer": "accepted"}, ("far", "Answered, being sent")),
+        (20, {"response": "accepted"}, ("far", "Answered, being sent")),
         (20, {"status": "won"}, ("done", "Nothing to answer")),
     ],
 )

@@ -21,7 +21,7 @@ from apps.payments import handlers, services
 from apps.payments.models import Payment, PaymentAttempt, Refund
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_facts, make_payment, make_refund, pay, take_in, take_in_refund
+from tests.factories.payments import apply_payment, apply_refund, make_gateway_payment, make_payment, make_refund, pay
 from tests.support.database_locks import wait_for_a_blocked_session
 from tests.support.threads import run_together
 
@@ -66,7 +66,7 @@ class TestLateMoney:
         payment = expire(order)
         erase(owner)
 
-        attempt = take_in(make_facts(payment, payer="as***@upi"), now=NOW)
+        attempt = apply_payment(make_gateway_payment(payment, payer="as***@upi"), now=NOW)
 
         order.refresh_from_db()
         refund = Refund.objects.get()
@@ -78,7 +78,7 @@ class TestLateMoney:
     def test_control_of_a_known_customer_revives_the_order(self, order: Order, owner: User) -> None:
         payment = expire(order)
 
-        attempt = take_in(make_facts(payment, payer="as***@upi"), now=NOW)
+        attempt = apply_payment(make_gateway_payment(payment, payer="as***@upi"), now=NOW)
 
         order.refresh_from_db()
         assert (order.status, attempt.payer, Refund.objects.count()) == ("confirmed", "as***@upi", 0)
@@ -86,7 +86,7 @@ class TestLateMoney:
     def test_of_another_amount_is_not_accepted(self, order: Order, owner: User) -> None:
         payment = expire(order)
         erase(owner)
-        attempt = take_in(make_facts(payment, amount=order.total_amount + 2_000), now=NOW)
+        attempt = apply_payment(make_gateway_payment(payment, amount=order.total_amount + 2_000), now=NOW)
 
         with pytest.raises(services.AttemptNotAcceptable, match="its customer was erased. Refund the money instead."):
             services.accept_attempt(attempt_id=attempt.pk, reason="surcharge", actor=SYSTEM, now=NOW)
@@ -98,12 +98,12 @@ class TestLateMoney:
         payment = expire(order)
         erase(owner)
         before = Notification.objects.count()
-        take_in(make_facts(payment), now=NOW)
+        apply_payment(make_gateway_payment(payment), now=NOW)
         refund = Refund.objects.get()
-        take_in_refund(refund, now=NOW)
+        apply_refund(refund, now=NOW)
 
         event = Event.objects.filter(type="payments.refund.processed").get()
-        notifications.tell(message="refund_processed", event=event, now=NOW)
+        notifications.create_notifications(template="refund_processed", event=event, now=NOW)
 
         assert Notification.objects.count() == before
 
@@ -132,7 +132,7 @@ class TestRefusal:
 
     def failed(self, order: Order) -> None:
         pay(order, now=PLACED)
-        take_in_refund(make_refund(order, is_approved=True), status="failed")
+        apply_refund(make_refund(order, is_approved=True), status="failed")
 
     @pytest.mark.parametrize(
         ("open_it", "sentence"),
@@ -158,7 +158,7 @@ class TestRefusal:
 
     def test_refund_that_is_over_does_not(self, order: Order, owner: User) -> None:
         pay(order, now=PLACED)
-        take_in_refund(make_refund(order, is_approved=True))
+        apply_refund(make_refund(order, is_approved=True))
 
         erase(owner)
 
@@ -169,7 +169,7 @@ class TestRefusal:
 @pytest.mark.django_db
 class TestTypedTexts:
     def texts(self) -> str:
-        return str([*Event.objects.values_list("changed", "reason")])
+        return str([*Event.objects.values_list("changes", "reason")])
 
     def test_reason_of_a_cancellation_stands_in_the_order_alone(self, order: Order, owner: User) -> None:
         services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason=REASON, now=PLACED)
@@ -231,7 +231,7 @@ class TestTypedTexts:
 
     def test_note_that_is_left_is_found(self, order: Order, owner: User) -> None:
         pay(order, now=PLACED)
-        take_in_refund(make_refund(order, is_approved=True))
+        apply_refund(make_refund(order, is_approved=True))
         erase(owner)
         assert violated() == []
 
@@ -262,7 +262,7 @@ class TestRaces:
 
         def receive() -> None:
             is_erased.wait(60)
-            take_in(make_facts(payment, payer="as***@upi"), now=NOW + timedelta(seconds=1))
+            apply_payment(make_gateway_payment(payment, payer="as***@upi"), now=NOW + timedelta(seconds=1))
 
         assert run_together(erase_slowly, receive) == [None, None]
         order.refresh_from_db()

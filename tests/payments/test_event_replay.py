@@ -13,7 +13,7 @@ from apps.payments import services
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.states import AttemptStatus
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, make_refund, pay, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, make_refund, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -29,15 +29,15 @@ def run(*arguments: str) -> tuple[int, str]:
 
 def test_a_paid_order_and_its_money_are_what_their_events_say(order: Any) -> None:
     payment = make_payment(order)
-    take_in(make_facts(payment, status=AttemptStatus.FAILED))
-    take_in(make_facts(payment))
+    apply_payment(make_gateway_payment(payment, status=AttemptStatus.FAILED))
+    apply_payment(make_gateway_payment(payment))
     # The factory writes it past the service.
     told = list(list_events_of_subjects(Payment, [payment.pk]))
 
     replay = services.replay_order(order_id=order.pk)
 
     assert replay.rows == {"orders": 1, "payments": 1, "attempts": 2, "refunds": 0} | replay.rows
-    assert [(one.field, one.told) for one in replay.differences] == [("gateway_order_id", None)]
+    assert [(one.field, one.replayed) for one in replay.differences] == [("gateway_order_id", None)]
     assert fold(told)["status"] == "succeeded"
 
 
@@ -60,9 +60,7 @@ def test_a_refund_is_what_its_events_say(order: Any) -> None:
         (PaymentAttempt, "rrn", "000000000000", "payments.paymentattempt"),
     ],
 )
-def test_a_row_that_was_changed_without_news_is_found(
-    order: Any, model: Any, field: str, value: Any, subject: str
-) -> None:
+def test_row_changed_without_an_event_is_found(order: Any, model: Any, field: str, value: Any, subject: str) -> None:
     pay(order)
     clean = services.replay_order(order_id=order.pk).differences
     model.objects.update(**{field: value})
@@ -107,4 +105,4 @@ def test_many_orders_are_replayed_in_batches(owner: Any, monkeypatch: pytest.Mon
 
     replay = services.replay_all_orders(on_batch=lambda so_far: heard.append(so_far.rows["orders"]))
 
-    assert (replay.holds, replay.rows["orders"], heard) == (True, 3, [2, 3])
+    assert (replay.is_consistent, replay.rows["orders"], heard) == (True, 3, [2, 3])

@@ -84,7 +84,7 @@ def test_what_is_resolved_has_no_new_owner(finance: Any, administrator: Any, cli
 
     answer = client.post(f"{QUEUE}/{row.public_id}/assign", {"owner_id": administrator.public_id}, format="json")
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "exception_resolved_already")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "exception_already_resolved")
     assert stored() == before
 
 

@@ -12,7 +12,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event, Incident
 from apps.notifications.models import Notification
 from apps.payments import services
-from apps.payments.gateways import CredentialsRejected, Payer, Proof, get_gateway
+from apps.payments.gateways import CredentialsRejected, EvidenceFile, Payer, get_gateway
 from apps.payments.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund, SettlementImport
 from apps.payments.services.gateway_access import LOCAL_METHODS
 from apps.payments.states import PaymentChannel
@@ -85,7 +85,10 @@ _CALLS: dict[str, Callable[[Any], Any]] = {
     "get_dispute": lambda g: g.get_dispute(gateway_dispute_id="disp_x"),
     "accept_dispute": lambda g: g.accept_dispute(gateway_dispute_id="disp_x"),
     "contest_dispute": lambda g: g.contest_dispute(
-        gateway_dispute_id="disp_x", amount=1, summary="x", proofs=[Proof(kind="billing", name="x.pdf", content=b"x")]
+        gateway_dispute_id="disp_x",
+        amount=1,
+        summary="x",
+        evidence_files=[EvidenceFile(kind="billing", name="x.pdf", content=b"x")],
     ),
     "get_settlement": lambda g: g.get_settlement(gateway_settlement_id="setl_x"),
     "list_settlement_rows": lambda g: g.list_settlement_rows(day=clock.ist_date(clock.now()), skip=0),
@@ -138,7 +141,7 @@ class TestPayment:
         assert Event.objects.exclude(type__startswith="core.").count() == events
         assert messages_to_buyers() == messages
         clear_faults(sandbox)
-        services.ask_about_open_payments(now=clock.now() + timedelta(minutes=2))
+        services.poll_open_payments(now=clock.now() + timedelta(minutes=2))
         payment.refresh_from_db()
         assert payment.gateway_order_id is not None
         assert len(sandbox.control("GET", "/truth")["orders"]) == 1
@@ -188,14 +191,14 @@ class TestRefund:
         break_calls(sandbox, status)
         entries, messages = LedgerEntry.objects.count(), messages_to_buyers()
 
-        assert not services.send_refund(refund_id=refund.pk, now=clock.now())
+        assert not services.submit_refund(refund_id=refund.pk, now=clock.now())
 
         refund.refresh_from_db()
         assert refund.status in ("pending", "unknown")
         assert (refund.error, LedgerEntry.objects.count(), messages_to_buyers()) == ({}, entries, messages)
         assert not Event.objects.filter(type="payments.refund.failed").exists()
         clear_faults(sandbox)
-        services.ask_about_open_refunds(now=clock.now() + timedelta(minutes=5))
+        services.poll_open_refunds(now=clock.now() + timedelta(minutes=5))
         refund.refresh_from_db()
         assert refund.status == "processed"
         assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
@@ -206,12 +209,12 @@ class TestRefund:
         break_calls(sandbox, status)
         waits = []
         for _ in range(6):
-            services.send_refund(refund_id=refund.pk, now=now)
+            services.submit_refund(refund_id=refund.pk, now=now)
             refund.refresh_from_db()
             waits.append(int((refund.next_check_at - now).total_seconds()))
             now = refund.next_check_at
 
-        assert (refund.status, refund.gateway_call) == ("pending", "needed")
+        assert (refund.status, refund.gateway_call) == ("pending", "pending")
         assert waits == sorted(waits)
         assert waits[-1] == 3_600
 
@@ -221,7 +224,7 @@ class TestDispute:
     def dispute(self, paid: Any, sandbox: Any) -> Dispute:
         attempt = PaymentAttempt.objects.get(payment__order=paid, status="captured")
         sandbox.control("POST", "/disputes", {"payment_id": attempt.gateway_payment_id})
-        services.find_new_disputes(now=clock.now())
+        services.poll_new_disputes(now=clock.now())
         return Dispute.objects.get()
 
     @SAYS_NOTHING
@@ -230,23 +233,25 @@ class TestDispute:
     ) -> None:
         services.contest_dispute(dispute_id=dispute.pk, summary="It was delivered.", actor=SYSTEM, now=clock.now())
         break_calls(sandbox, status)
-        proof = Proof(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
+        proof = EvidenceFile(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
 
-        services.send_dispute_answer(dispute_id=dispute.pk, proofs=[proof], now=clock.now())
+        services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[proof], now=clock.now())
 
         dispute.refresh_from_db()
-        assert (dispute.answer, dispute.answer_call, dispute.error) == ("contested", "unknown", {})
+        assert (dispute.response, dispute.response_call, dispute.error) == ("contested", "unknown", {})
         clear_faults(sandbox)
-        services.send_dispute_answer(dispute_id=dispute.pk, proofs=[proof], now=clock.now() + timedelta(minutes=5))
+        services.submit_dispute_response(
+            dispute_id=dispute.pk, evidence_files=[proof], now=clock.now() + timedelta(minutes=5)
+        )
         dispute.refresh_from_db()
-        assert (dispute.status, dispute.answer_call) == ("under_review", "done")
+        assert (dispute.status, dispute.response_call) == ("under_review", "succeeded")
 
     @SAYS_NOTHING
     def test_round_ends_when_the_gateway_does_not_answer(self, dispute: Dispute, sandbox: Any, status: int) -> None:
         break_calls(sandbox, status)
 
-        assert services.ask_about_open_disputes(now=clock.now() + timedelta(hours=1)) == 1
-        assert services.find_new_disputes(now=clock.now()) == 0
+        assert services.poll_open_disputes(now=clock.now() + timedelta(hours=1)) == 1
+        assert services.poll_new_disputes(now=clock.now()) == 0
 
         dispute.refresh_from_db()
         assert dispute.status == "open"

@@ -25,7 +25,14 @@ from apps.payments.models import (
 )
 from apps.payments.states import Source
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute_facts, make_facts, make_payment, new_gateway_id, pay, take_in
+from tests.factories.payments import (
+    apply_payment,
+    make_gateway_dispute,
+    make_gateway_payment,
+    make_payment,
+    new_gateway_id,
+    pay,
+)
 from tests.payments.test_webhooks import receive
 from tests.support.colleagues import BALA, CHITRA
 
@@ -196,7 +203,7 @@ class TestRefundFacts:
         assert violated() == []
 
     @pytest.mark.parametrize(
-        ("fields", "reason"), [({"amount": 4_999}, "wrong_amount"), ({"currency": "USD"}, "currency_mismatch")]
+        ("fields", "reason"), [({"amount": 4_999}, "amount_mismatch"), ({"currency": "USD"}, "currency_mismatch")]
     )
     def test_our_refund_reported_otherwise_stays_as_it_is(
         self, attempt: PaymentAttempt, fields: dict[str, Any], reason: str
@@ -238,7 +245,7 @@ class TestRefundFacts:
         fails = {"id": REFUND, "amount": 5_000, "notes": {"refund": refund.public_id}}
         receive_event("refund.failed", refund=refund_entity(attempt, **fails, status="failed"))
         bala = BALA
-        services.settle_refund_manually(refund_id=refund.pk, reference="N1234", actor=bala, now=clock.now())
+        services.confirm_refund_transfer(refund_id=refund.pk, reference="N1234", actor=bala, now=clock.now())
         entries = LedgerEntry.objects.count()
 
         receive_event("refund.processed", refund=refund_entity(attempt, **fails))
@@ -256,14 +263,14 @@ class TestRefundFacts:
         fails = {"amount": attempt.amount, "notes": {"refund": refund.public_id}, "status": "failed"}
         receive_event("refund.failed", refund=refund_entity(attempt, **fails))
         bala, cyra = BALA, CHITRA
-        services.settle_refund_manually(refund_id=refund.pk, actor=bala, now=clock.now())
+        services.confirm_refund_transfer(refund_id=refund.pk, actor=bala, now=clock.now())
         receive_event(
             "refund.processed", refund=refund_entity(attempt, id="rfnd_00000000000002", amount=attempt.amount)
         )
         before = books()
 
         with pytest.raises(services.RefundExceedsPayment):
-            services.settle_refund_manually(refund_id=refund.pk, reference="N1", actor=cyra, now=clock.now())
+            services.confirm_refund_transfer(refund_id=refund.pk, reference="N1", actor=cyra, now=clock.now())
 
         assert books() == before
 
@@ -280,7 +287,7 @@ class TestRefundInPayersCurrency:
 
     @pytest.fixture
     def attempt(self, order: Any) -> PaymentAttempt:
-        attempt = take_in(make_facts(make_payment(order), payer_amount=1_200, payer_currency="USD"))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), payer_amount=1_200, payer_currency="USD"))
         order.refresh_from_db()
         assert attempt.amount == 49_900
         return attempt
@@ -298,8 +305,8 @@ class TestRefundInPayersCurrency:
         entity = refund_entity(
             refund.attempt, amount=amount, currency=currency, notes={"refund": refund.public_id}, receipt=refund.number
         )
-        monkeypatch.setattr("apps.payments.services.refunds.submission._make", lambda *_: refund_from(entity))
-        services.send_refund(refund_id=refund.pk, now=clock.now())
+        monkeypatch.setattr("apps.payments.services.refunds.submission._create", lambda *_: refund_from(entity))
+        services.submit_refund(refund_id=refund.pk, now=clock.now())
         refund.refresh_from_db()
         return refund
 
@@ -312,7 +319,7 @@ class TestRefundInPayersCurrency:
         order = Order.objects.get()
         assert (refund.status, refund.gateway_refund_id, refund.amount) == ("processed", REFUND, amount)
         assert (order.refunded_amount, selectors.balance_of("refunds_payable")) == (amount, 0)
-        assert selectors.left_at_gateway(attempt) == 49_900 - amount
+        assert selectors.gateway_refundable_amount(attempt) == 49_900 - amount
         assert ReconciliationException.objects.count() == 0
         assert violated() == []
 
@@ -337,7 +344,7 @@ class TestRefundInPayersCurrency:
 
         exception = ReconciliationException.objects.get()
         assert (refund.status, refund.gateway_refund_id, LedgerEntry.objects.count()) == ("unknown", None, entries)
-        assert exception.reason == "wrong_amount"
+        assert exception.reason == "amount_mismatch"
         assert f"reports USD {charged / 100:.2f} for refund {REFUND}" in exception.description
         assert "is of USD 6.00." in exception.description
 
@@ -365,7 +372,7 @@ class TestRefundInPayersCurrency:
             (10_001, "processed"),
             (39_899, "processed"),
         ]
-        assert (selectors.left_at_gateway(attempt), self.balances()) == (0, (0, 0))
+        assert (selectors.gateway_refundable_amount(attempt), self.balances()) == (0, (0, 0))
         assert violated() == []
 
     @pytest.mark.parametrize(
@@ -390,7 +397,7 @@ class TestRefundInPayersCurrency:
         assert books() == state
 
     def test_refund_in_a_unit_of_less_than_a_paisa_is_booked(self, order: Any) -> None:
-        attempt = take_in(make_facts(make_payment(order), payer_amount=6_321_007, payer_currency="IDR"))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), payer_amount=6_321_007, payer_currency="IDR"))
 
         for number, charged in enumerate((1_000_000, 1_000_001, 4_321_006)):
             for _ in range(2):
@@ -482,11 +489,11 @@ class TestDisputeFacts:
 
         receive_event("payment.dispute.under_review", dispute=dispute_entity(attempt, status="under_review", amount=1))
 
-        assert ReconciliationException.objects.get().reason == "wrong_amount"
+        assert ReconciliationException.objects.get().reason == "amount_mismatch"
         assert books() == before
 
     def test_poll_meets_the_same_checks(self, attempt: PaymentAttempt) -> None:
-        facts = make_dispute_facts(attempt, amount=10**12)
+        facts = make_gateway_dispute(attempt, amount=10**12)
 
         with pytest.raises(services.DisputeFactsConflict):
             services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
@@ -576,7 +583,7 @@ class TestWebhookAttempts:
         return receive(json.dumps(body).encode())
 
     def sweep(self, at: datetime) -> int:
-        return services.process_waiting_webhooks(now=at)
+        return services.sweep_webhooks(now=at)
 
     def test_webhook_that_fails_is_attempted_six_times_with_growing_waits_and_then_parked(
         self, broken: Webhook
@@ -666,7 +673,7 @@ class TestWebhookAttempts:
         page = client.get(f"/admin/payments/webhook/{broken.pk}/change/").content.decode()
         assert "Parked after 6 attempts" in page
 
-        url = f"/admin/payments/webhook/{broken.pk}/do/retry/"
+        url = f"/admin/payments/webhook/{broken.pk}/actions/retry/"
         shown = client.get(url).content.decode()
         answer = client.post(url)
 
@@ -682,7 +689,7 @@ class TestWebhookAttempts:
         Webhook.objects.filter(pk=broken.pk).update(parked_at=clock.now(), attempts=6)
         client.force_login(support)
 
-        assert client.post(f"/admin/payments/webhook/{broken.pk}/do/retry/").status_code == 403
+        assert client.post(f"/admin/payments/webhook/{broken.pk}/actions/retry/").status_code == 403
 
         broken.refresh_from_db()
         assert (broken.parked_at is not None, broken.attempts) == (True, 6)
@@ -696,7 +703,7 @@ class TestWebhookAttempts:
         assert not Event.objects.filter(type="payments.webhook.retry_requested").exists()
 
 
-class TestOwnCall:
+class TestResponseToOurCall:
     def test_answer_of_another_amount_leaves_our_refund_unknown_and_is_shown_once(
         self, attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -705,15 +712,15 @@ class TestOwnCall:
             gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id,
             status="processed", amount=4_999, currency="INR", our_refund=refund.public_id,
         )  # fmt: skip
-        monkeypatch.setattr("apps.payments.services.refunds.submission._make", lambda *_: facts)
+        monkeypatch.setattr("apps.payments.services.refunds.submission._create", lambda *_: facts)
         entries, now = LedgerEntry.objects.count(), clock.now()
 
-        services.send_refund(refund_id=refund.pk, now=now)
-        services.send_refund(refund_id=refund.pk, now=now + timedelta(minutes=10))
+        services.submit_refund(refund_id=refund.pk, now=now)
+        services.submit_refund(refund_id=refund.pk, now=now + timedelta(minutes=10))
 
         refund.refresh_from_db()
         assert (refund.status, refund.gateway_refund_id, refund.checks) == ("unknown", None, 2)
         assert refund.next_check_at > now
-        assert ReconciliationException.objects.get().reason == "wrong_amount"
+        assert ReconciliationException.objects.get().reason == "amount_mismatch"
         assert LedgerEntry.objects.count() == entries
         assert selectors.balance_of("refunds_payable") == -5_000

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from apps.core.http import AnswerTooLarge
+from apps.core.http import ResponseTooLarge
 from apps.payments.gateways import (
     CredentialsRejected,
     GatewayError,
-    OutcomeUnknown,
+    GatewayOutcomeUnknown,
+    GatewayRejected,
+    GatewayUnavailable,
     Payer,
-    Refused,
-    TryLater,
     UnreadableFacts,
     get_gateway,
 )
@@ -244,7 +244,7 @@ def test_a_second_order_with_one_receipt_is_the_first_one(gateway: Any, sandbox:
 
 
 def test_a_refusal_keeps_all_that_was_said(gateway: Any, sandbox: Any) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(GatewayRejected) as refusal:
         _create(gateway, amount=99)
     assert refusal.value.error.as_dict() == {
         "code": "BAD_REQUEST_ERROR",
@@ -269,21 +269,21 @@ def test_a_wrong_key_refuses_nothing(gateway: Any, sandbox: Any, settings: Any) 
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        ({"kind": "status", "status": 500}, OutcomeUnknown),
-        ({"kind": "status", "status": 502}, OutcomeUnknown),
-        ({"kind": "status", "status": 429}, TryLater),
-        ({"kind": "status", "status": 401}, TryLater),
-        ({"kind": "status", "status": 403}, TryLater),
-        ({"kind": "status", "status": 408}, OutcomeUnknown),
-        ({"kind": "status", "status": 413}, OutcomeUnknown),
-        ({"kind": "html", "status": 502}, OutcomeUnknown),
-        ({"kind": "html", "status": 403}, OutcomeUnknown),
-        ({"kind": "malformed"}, OutcomeUnknown),
-        ({"kind": "drop_after_commit"}, OutcomeUnknown),
-        ({"kind": "drop_before_commit"}, OutcomeUnknown),
+        ({"kind": "status", "status": 500}, GatewayOutcomeUnknown),
+        ({"kind": "status", "status": 502}, GatewayOutcomeUnknown),
+        ({"kind": "status", "status": 429}, GatewayUnavailable),
+        ({"kind": "status", "status": 401}, GatewayUnavailable),
+        ({"kind": "status", "status": 403}, GatewayUnavailable),
+        ({"kind": "status", "status": 408}, GatewayOutcomeUnknown),
+        ({"kind": "status", "status": 413}, GatewayOutcomeUnknown),
+        ({"kind": "html", "status": 502}, GatewayOutcomeUnknown),
+        ({"kind": "html", "status": 403}, GatewayOutcomeUnknown),
+        ({"kind": "malformed"}, GatewayOutcomeUnknown),
+        ({"kind": "drop_after_commit"}, GatewayOutcomeUnknown),
+        ({"kind": "drop_before_commit"}, GatewayOutcomeUnknown),
     ],
 )
-def test_a_write_is_made_once_and_its_outcome_told_apart(
+def test_write_is_sent_once_and_its_outcomes_are_distinguished(
     gateway: Any, sandbox: Any, fault: dict[str, Any], outcome: type[Exception]
 ) -> None:
     sandbox.control("POST", "/faults", {"path": "/v1/orders", "method": "POST", "times": 5, **fault})
@@ -295,17 +295,17 @@ def test_a_write_is_made_once_and_its_outcome_told_apart(
 
 def test_a_gateway_that_was_not_reached_did_nothing(gateway: Any, settings: Any) -> None:
     settings.RAZORPAY_BASE_URL = "http://127.0.0.1:9/razorpay"
-    with pytest.raises(TryLater):
+    with pytest.raises(GatewayUnavailable):
         _create(gateway)
 
 
 @pytest.mark.parametrize("kind", ["html", "malformed", "drop_before_commit"])
-def test_a_read_is_tried_three_times(gateway: Any, sandbox: Any, kind: str) -> None:
+def test_read_is_attempted_three_times(gateway: Any, sandbox: Any, kind: str) -> None:
     made = _create(gateway)
     sandbox.control("POST", "/faults", {"path": "/v1/orders/*", "method": "GET", "kind": kind, "times": 2})
     assert gateway.list_payments(gateway_order_id=made.id) == []
     sandbox.control("POST", "/faults", {"path": "/v1/orders/*", "method": "GET", "kind": kind, "times": 3})
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(GatewayOutcomeUnknown):
         gateway.list_payments(gateway_order_id=made.id)
 
 
@@ -318,7 +318,7 @@ def test_payments_of_an_order_are_listed_and_captured(gateway: Any, sandbox: Any
     assert (captured.status, captured.payer, captured.amount) == ("captured", "Visa **** 1007", 117_900)
     assert captured.fee_amount == 2_782
     assert gateway.get_payment(gateway_payment_id=captured.id) == captured
-    with pytest.raises(Refused):
+    with pytest.raises(GatewayRejected):
         gateway.capture(gateway_payment_id=captured.id, amount=117_900, currency="INR")
 
 
@@ -338,7 +338,7 @@ def test_a_upi_intent_gives_the_link_unless_the_setting_says_no(gateway: Any, sa
 # Size -----------------------------------------------------------------------------------------------------------------
 
 
-class TestAnswerThatIsTooLarge:
+class TestResponseTooLarge:
     """What is larger than is ever read says nothing, and asking again would bring the same."""
 
     @pytest.fixture
@@ -347,13 +347,13 @@ class TestAnswerThatIsTooLarge:
 
         def call(self: Any, method: str, path: str, **_: Any) -> Any:
             calls.append(f"{method} {path}")
-            raise AnswerTooLarge("the answer is larger than 4 MiB and was not read")
+            raise ResponseTooLarge("the answer is larger than 4 MiB and was not read")
 
         monkeypatch.setattr("apps.core.http.Client.call", call)
         return calls
 
     def test_leaves_a_question_open_without_asking_again(self, gateway: Any, calls: list[str]) -> None:
-        with pytest.raises(OutcomeUnknown) as unknown:
+        with pytest.raises(GatewayOutcomeUnknown) as unknown:
             gateway.get_payment(gateway_payment_id="pay_00000000000001")
 
         assert calls == ["GET /v1/payments/pay_00000000000001"]
@@ -362,7 +362,7 @@ class TestAnswerThatIsTooLarge:
         )  # fmt: skip
 
     def test_leaves_a_refund_unknown(self, gateway: Any, calls: list[str]) -> None:
-        with pytest.raises(OutcomeUnknown) as unknown:
+        with pytest.raises(GatewayOutcomeUnknown) as unknown:
             gateway.create_refund(
                 gateway_payment_id="pay_00000000000001", amount=100, speed="normal", receipt="R1", notes={},
                 idempotency_key="k" * 36,

@@ -27,10 +27,10 @@ def order(reference_data: None, owner: Any) -> Any:
 
 def carry() -> list[str]:
     """Let the relay carry all news, and payments do what it is told; return the names of its handlers that did."""
-    deliveries = relay.take_outbox(now=clock.now())
-    ours = [delivery for delivery in deliveries if delivery.handler.startswith("apps.payments.")]
-    assert all(relay.carry_out(delivery.pk) for delivery in ours)
-    return [delivery.handler.removeprefix("apps.payments.handlers.") for delivery in ours]
+    handler_runs = relay.claim_outbox(now=clock.now())
+    ours = [handler_run for handler_run in handler_runs if handler_run.handler.startswith("apps.payments.")]
+    assert all(relay.run_handler(handler_run.pk) for handler_run in ours)
+    return [handler_run.handler.removeprefix("apps.payments.handlers.") for handler_run in ours]
 
 
 def test_a_payment_goes_from_request_to_confirmed_order(
@@ -73,22 +73,22 @@ def test_a_callback_is_followed_by_the_question_to_the_gateway(
     assert body["signature"] == paid["razorpay_signature"]
     answer = client_of(owner).post(f"/api/v1/payments/{payment.public_id}/verify", body, format="json")
     assert (answer.status_code, answer.json()["status"]) == (202, "processing")
-    assert carry() == ["ask_gateway_about_payment"]
+    assert carry() == ["sync_payment"]
     payment.refresh_from_db()
     assert payment.status == PaymentStatus.SUCCEEDED
 
 
-def test_the_clock_finds_what_nobody_told(order: Any, sandbox: Any) -> None:
+def test_scheduled_polling_finds_unreported_payment(order: Any, sandbox: Any) -> None:
     payment = make_payment(order, is_ready=False)
     Payment.objects.filter(pk=payment.pk).update(next_check_at=clock.now())
-    tasks.ask_about_open_payments()
+    tasks.poll_open_payments()
     payment.refresh_from_db()
     assert payment.gateway_order_id is not None
 
     raw = body_of(payment)
     earlier = clock.now() - timedelta(minutes=2)
     services.receive_webhook(raw=raw, signature=sign(raw), event_id="evt_1", now=earlier)
-    tasks.process_waiting_webhooks()
+    tasks.sweep_webhooks()
     payment.refresh_from_db()
     assert payment.status == PaymentStatus.SUCCEEDED
 

@@ -31,14 +31,14 @@ from apps.payments.models import (
 )
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
+    apply_payment,
+    apply_refund,
     make_dispute,
     make_exception,
-    make_facts,
+    make_gateway_payment,
     make_payment,
     make_refund,
     pay,
-    take_in,
-    take_in_refund,
 )
 from tests.payments.test_webhooks import body_of, receive
 
@@ -74,7 +74,7 @@ def world(shop: Any, owner: Any) -> Any:
     line = World.paid.lines.get()
     (World.refund,) = services.request_refund(
         order_id=World.paid.pk,
-        lines=[services.UnitsBack(line.pk, 1)],
+        lines=[services.RefundLineInput(line.pk, 1)],
         reason="other",
         actor=SYSTEM,
         now=clock.now(),
@@ -97,7 +97,7 @@ def _update(model: Any, where: dict[str, Any], **values: Any) -> Callable[[Any],
     return plant
 
 
-def _post_by_hand(*entries: tuple[str, int], **fields: Any) -> Callable[[Any], None]:
+def _post_directly(*entries: tuple[str, int], **fields: Any) -> Callable[[Any], None]:
     def plant(world: Any) -> None:
         with pgtrigger.ignore():
             posting = LedgerTransaction.objects.create(
@@ -152,13 +152,13 @@ def _paid_for_more_than_the_total(world: Any) -> None:
 def _posted_twice(world: Any) -> None:
     run_sql("ALTER TABLE payments_ledgertransaction DROP CONSTRAINT one_posting_per_fact")
     posting = LedgerTransaction.objects.get(order_id=world.paid.pk, kind="capture")
-    _post_by_hand(("bank", 5), ("round_off", -5), source_id=posting.source_id, source_type=posting.source_type)(world)
-    _post_by_hand(("bank", 5), ("round_off", -5), source_id=posting.source_id, source_type=posting.source_type)(world)
+    _post_directly(("bank", 5), ("round_off", -5), source_id=posting.source_id, source_type=posting.source_type)(world)
+    _post_directly(("bank", 5), ("round_off", -5), source_id=posting.source_id, source_type=posting.source_type)(world)
 
 
 def _old_money_in_suspense(world: Any) -> None:
-    _post_by_hand(("round_off", 5), ("suspense", -5))(world)
-    _post_by_hand(("bank", 5), ("input_gst", -5))(world)
+    _post_directly(("round_off", 5), ("suspense", -5))(world)
+    _post_directly(("bank", 5), ("input_gst", -5))(world)
     long_ago = (clock.now() - timedelta(days=2)).isoformat()
     with pgtrigger.ignore():
         run_sql(f"UPDATE payments_ledgertransaction SET created_at = '{long_ago}' WHERE kind = 'test'")
@@ -191,7 +191,7 @@ def _line(world: Any, change: str) -> None:
         run_sql(f"UPDATE payments_settlementline SET {change}")
 
 
-def _capture_that_nobody_settles(world: Any) -> None:
+def _unsettled_capture(world: Any) -> None:
     long_ago = clock.now() - timedelta(days=12)
     _update(PaymentAttempt, _CAPTURED, authorized_at=long_ago, captured_at=long_ago)(world)
 
@@ -209,28 +209,30 @@ def _adjustment(world: Any, change: str) -> None:
         run_sql(f"UPDATE payments_settlementline SET {change} WHERE entity_id = 'adj_00000000000009'")
 
 
-def _report_that_nobody_reads(world: Any) -> None:
+def _abandoned_import(world: Any) -> None:
     services.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
     SettlementImport.objects.update(updated_at=clock.now() - timedelta(hours=2))
 
 
-def _booked_though_not_believed(world: Any) -> None:
+def _booked_though_rejected(world: Any) -> None:
     make_exception(
         reason="refund_exceeds_payment", entity_id="rfnd_1", expected_amount=0, actual_amount=world.refund.amount
     )
     _update(Refund, {"pk": world.refund.pk}, gateway_refund_id="rfnd_1")(world)
 
 
-def _refund_that_went_back(world: Any) -> None:
+def _processed_refund(world: Any) -> None:
     # In its history alone: the row itself cannot go back.
     with transaction.atomic(), pgtrigger.ignore():
         for status in ("processed", "pending"):
-            record("payments.refund.changed", subject=world.refund, actor=SYSTEM, changed={"status": status})
+            record("payments.refund.updated", subject=world.refund, actor=SYSTEM, changes={"status": status})
 
 
 def _under_review(world: Any) -> PaymentAttempt:
     """Money of another amount than was requested has come for the waiting order, and nobody has decided about it."""
-    attempt = take_in(make_facts(Payment.objects.get(order=world.waiting), amount=world.waiting.total_amount - 1_000))
+    attempt = apply_payment(
+        make_gateway_payment(Payment.objects.get(order=world.waiting), amount=world.waiting.total_amount - 1_000)
+    )
     assert violated() == []
     connection.check_constraints()
     return attempt
@@ -310,20 +312,20 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-19": (lambda world: _update(Order, {"pk": world.paid.pk}, status="expired")(world), {"INV-19"}),
     "INV-20": (_paid_for_more_than_the_total, {"INV-17", "INV-20", "INV-20b", "INV-25", "INV-26", "INV-26c", "INV-42"}),
     "INV-20b": (lambda world: _update(Order, {"pk": world.paid.pk}, paid_amount=1)(world), {"INV-20b"}),
-    "INV-22": (_post_by_hand(("bank", 5), ("round_off", -4)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
-    "INV-23": (_post_by_hand(("bank", 5)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
+    "INV-22": (_post_directly(("bank", 5), ("round_off", -4)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
+    "INV-23": (_post_directly(("bank", 5)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
     "INV-24": (
         lambda world: [pgtrigger.ignore()(run_sql)("UPDATE payments_balancecheckpoint SET balance = 7 WHERE id ="
                                                    " (SELECT min(id) FROM payments_balancecheckpoint)")][0], {"INV-24"},
     ),
     "INV-25": (
-        _post_by_hand(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"),
+        _post_directly(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"),
         {"INV-25", "INV-25e", "INV-26c"},
     ),
     "INV-25b": (_posted_twice, {"INV-25b", "INV-25e", "INV-26"}),
-    "INV-25e": (_post_by_hand(("round_off", 5), ("input_gst", -5), source_type="payments.dispute"), {"INV-25e"}),
+    "INV-25e": (_post_directly(("round_off", 5), ("input_gst", -5), source_type="payments.dispute"), {"INV-25e"}),
     "INV-28": (
-        _post_by_hand(("refunds_payable", 10**9), ("round_off", -(10**9)), source_type="invoicing.invoice", kind="invoice"),
+        _post_directly(("refunds_payable", 10**9), ("round_off", -(10**9)), source_type="invoicing.invoice", kind="invoice"),
         {"INV-28"},
     ),
     "INV-28b": (_old_money_in_suspense, {"INV-25e", "INV-28b"}),
@@ -335,7 +337,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-41c": (_webhook(outcome="ignored"), {"INV-41c", "INV-42"}),
     "INV-42": (_webhook(metadata={}), {"INV-42"}),
     "INV-18i": (_webhook(attempts=7), {"INV-18i"}),
-    "INV-42b": (_booked_though_not_believed, {"INV-42b"}),
+    "INV-42b": (_booked_though_rejected, {"INV-42b"}),
     "INV-42c": (
         lambda world: make_exception(webhook=Webhook.objects.get(), reason="account_mismatch"), {"INV-42c"},
     ),
@@ -360,7 +362,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         )(world),
         {"INV-18h"},
     ),
-    "INV-18f": (_report_that_nobody_reads, {"INV-18f"}),
+    "INV-18f": (_abandoned_import, {"INV-18f"}),
     "INV-10b": (
         lambda world: _update(
             Refund, {"pk": make_refund(Order.objects.get(pk=world.paid.pk), amount=1_00).pk}, created_at=clock.now() - timedelta(days=8)
@@ -368,7 +370,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         {"INV-10b"},
     ),
     "INV-10c": (lambda world: make_exception(opened_at=clock.now() - timedelta(days=8)), {"INV-10c"}),
-    "INV-17c": (_refund_that_went_back, {"INV-17c"}),
+    "INV-17c": (_processed_refund, {"INV-17c"}),
     "INV-20e": (
         lambda world: _update(
             PaymentAttempt, {"pk": _attempt_of(world).pk}, review_reason="paid_twice", review_opened_at=clock.now(),
@@ -402,18 +404,18 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         {"INV-21c"},
     ),
     "INV-26": (
-        _post_by_hand(("bank", 5), ("customer_advances", -5), source_type="invoicing.invoice", kind="invoice"), {"INV-26"},
+        _post_directly(("bank", 5), ("customer_advances", -5), source_type="invoicing.invoice", kind="invoice"), {"INV-26"},
     ),
     "INV-26b": (
         lambda world: _line(world, "bank_amount = bank_amount - 1, fee_amount = fee_amount + 1"), {"INV-21b", "INV-26", "INV-26b"},
     ),
     "INV-26c": (
-        _post_by_hand(
+        _post_directly(
             ("gateway_receivable:razorpay", 5), ("bank", -5), source_type="payments.reconciliationexception", kind="difference"
         ),
         {"INV-25e", "INV-26c"},
     ),
-    "INV-26d": (_capture_that_nobody_settles, {"INV-26d"}),
+    "INV-26d": (_unsettled_capture, {"INV-26d"}),
     "INV-21d": (lambda world: _adjustment(world, "fee_amount = 500, held_amount = 0"), {"INV-21d", "INV-26", "INV-26b", "INV-21b"}),
     "INV-21e": (
         lambda world: _adjustment(world, "kind = 'other', cleared_amount = -500, held_amount = 0"),
@@ -421,7 +423,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     ),
     "INV-28e": (lambda world: _line(world, "fee_credit_amount = 1, held_amount = 1"), {"INV-28e", "INV-26", "INV-26b"}),
     "INV-28c": (
-        _post_by_hand(("suspense", 5), ("bank", -5), source_type="payments.reconciliationexception"),
+        _post_directly(("suspense", 5), ("bank", -5), source_type="payments.reconciliationexception"),
         {"INV-25e", "INV-28c"},
     ),
 }  # fmt: skip
@@ -454,12 +456,12 @@ def test_paying_in_other_ways_violates_nothing(shop: Any, owner: Any) -> None:
 
 def test_a_refund_that_no_report_has_is_found_until_somebody_misses_it_or_it_comes(world: Any) -> None:
     _settled(world)
-    refund = take_in_refund(world.refund)
+    refund = apply_refund(world.refund)
     _update(Refund, {"pk": refund.pk}, processed_at=clock.now() - timedelta(days=11))(world)
     assert violated() == ["INV-21"]
 
-    assert services.find_missing_lines(now=clock.now()) == 1
-    assert services.find_missing_lines(now=clock.now()) == 0
+    assert services.open_missing_line_exceptions(now=clock.now()) == 1
+    assert services.open_missing_line_exceptions(now=clock.now()) == 0
 
     assert violated() == []
     missed = ReconciliationException.objects.get()
@@ -488,7 +490,7 @@ def test_a_report_of_a_past_day_that_broke_off_is_found_until_it_is_read(world: 
     assert violated() == []
 
 
-@pytest.mark.parametrize("status", ["manual", "failed"])
+@pytest.mark.parametrize("status", ["awaiting_transfer", "failed"])
 def test_money_that_must_go_back_does_not_lie_for_more_than_a_week(world: Any, status: str) -> None:
     _update(Refund, {"pk": world.refund.pk}, status=status, updated_at=clock.now() - timedelta(days=8))(world)
     _update(Order, {"pk": world.paid.pk}, status="cancelled")(world)

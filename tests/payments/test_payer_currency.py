@@ -10,12 +10,12 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.payments import selectors, services
-from apps.payments.gateways import Proof
+from apps.payments.gateways import EvidenceFile
 from apps.payments.gateways.razorpay.disputes import dispute_from
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt, ReconciliationException, Refund, Webhook
 from apps.payments.services.payer_currency import requested_from_gateway
-from tests.factories.payments import make_facts, make_payment, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 from tests.payments.test_webhooks import receive
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def _everything_holds(db: None) -> Any:
 @pytest.fixture
 def attempt(order: Any) -> PaymentAttempt:
     """A payment of USD 12.00, which are ₹499.00 here."""
-    attempt = take_in(make_facts(make_payment(order), payer_amount=1_200, payer_currency="USD"))
+    attempt = apply_payment(make_gateway_payment(make_payment(order), payer_amount=1_200, payer_currency="USD"))
     order.refresh_from_db()
     assert attempt.amount == 49_900
     return attempt
@@ -119,9 +119,9 @@ class TestDisputeInPayersCurrency:
                 asked.append(amount)
                 return replace(dispute_from(dispute_entity(attempt, amount=700)), status="under_review")
 
-        monkeypatch.setattr("apps.payments.services.disputes.gateway_updates.get_gateway", lambda _: Gateway())
-        proof = Proof(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
-        services.send_dispute_answer(dispute_id=dispute.pk, proofs=[proof], now=clock.now())
+        monkeypatch.setattr("apps.payments.services.disputes.responses.get_gateway", lambda _: Gateway())
+        proof = EvidenceFile(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
+        services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[proof], now=clock.now())
 
         dispute.refresh_from_db()
         assert (asked, dispute.status, dispute.amount) == ([700], "under_review", 29_109)
@@ -131,7 +131,7 @@ class TestRefundOfLessThanAUnit:
     @pytest.fixture
     def attempt(self, order: Any) -> PaymentAttempt:
         """A payment of GBP 4.00, which are ₹499.00 here: a penny is ₹1.2475."""
-        attempt = take_in(make_facts(make_payment(order), payer_amount=400, payer_currency="GBP"))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), payer_amount=400, payer_currency="GBP"))
         order.refresh_from_db()
         assert attempt.amount == 49_900
         return attempt
@@ -169,7 +169,7 @@ class TestRefundOfLessThanAUnit:
 
     def test_does_not_keep_an_order_from_being_cancelled(self, order: Any, attempt: PaymentAttempt) -> None:
         report(attempt, "lost", amount=399, currency="GBP", amount_deducted=399, status="lost")
-        assert selectors.refundable_of(order.pk) == 124
+        assert selectors.order_refundable_amount(order.pk) == 124
 
         cancelled = services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
 

@@ -21,10 +21,11 @@ from apps.payments.facts import GatewayOrder
 from apps.payments.gateways import GatewayPayment, GatewayRefund
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, ReconciliationException, Refund, Webhook
+from apps.payments.services import polling
 from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason, Source
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_dispute, make_facts, make_payment, new_gateway_id, take_in
+from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, new_gateway_id
 from tests.payments.test_webhooks import receive
 from tests.support.colleagues import ASHA, BALA, DEEPA
 
@@ -56,7 +57,7 @@ def with_fee(payment: Payment, *, is_paid: bool | None = True, **fields: Any) ->
     """Return the facts of a payment whose payer bore a fee of 2 % with 18 % GST on it; `is_paid` None leaves out the order."""
     charge = payment.amount * 2 // 100
     tax = charge * 18 // 100
-    return make_facts(
+    return make_gateway_payment(
         payment,
         **{
             "amount": payment.amount + charge + tax,
@@ -82,12 +83,12 @@ def events_of(subject: Any) -> list[str]:
     return list(Event.objects.filter(subject_id=subject.pk).order_by("version").values_list("type", flat=True))
 
 
-def payment_status_of(order: Order) -> str:
-    return orders.payment_status_of(order)
+def derive_payment_status(order: Order) -> str:
+    return orders.derive_payment_status(order)
 
 
 class TestCustomerFee:
-    """ACCEPT_CUSTOMER_FEE: a fee that the payer bore is accepted by itself."""
+    """ACCEPT_CUSTOMER_BORNE_FEE: a fee that the payer bore is accepted by itself."""
 
     def test_confirms_the_order_and_books_the_fee(self, order: Any) -> None:
         payment = make_payment(order)
@@ -95,11 +96,11 @@ class TestCustomerFee:
         facts = with_fee(payment)
         fee = facts.amount - total
 
-        attempt = take_in(facts)
+        attempt = apply_payment(facts)
 
         reload(order, payment)
         assert (order.status, order.paid_amount, order.under_review_amount) == (OrderStatus.CONFIRMED, total, 0)
-        assert payment_status_of(order) == OrderPaymentStatus.PAID
+        assert derive_payment_status(order) == OrderPaymentStatus.PAID
         assert payment.status == PaymentStatus.SUCCEEDED
         assert (attempt.amount, attempt.accepted_amount, attempt.difference_reason, attempt.review_reason) == (
             total + fee, total, DifferenceReason.PAYER_FEE, "",
@@ -109,11 +110,11 @@ class TestCustomerFee:
 
     def test_is_accepted_without_a_message_after_its_authorisation(self, order: Any) -> None:
         facts = with_fee(make_payment(order))
-        take_in(
+        apply_payment(
             replace(facts, status=AttemptStatus.AUTHORIZED, fee_amount=None, fee_tax_amount=None, gateway_order=None)
         )
 
-        attempt = take_in(facts)
+        attempt = apply_payment(facts)
 
         assert events_of(attempt) == [
             "payments.attempt.authorized", "payments.attempt.captured", "payments.attempt.accepted",
@@ -133,7 +134,7 @@ class TestCustomerFee:
         facts = with_fee(make_payment(order))
         assert (facts.amount, facts.fee_amount, facts.fee_tax_amount) == (102_360, 2_360, 360)
 
-        take_in(facts)
+        apply_payment(facts)
 
         assert balances("gateway_receivable:razorpay", "customer_advances", "payer_fees") == (102_360, -100_000, -2_360)
 
@@ -143,7 +144,7 @@ class TestCustomerFee:
         assert facts.fee_amount is not None
         assert facts.fee_tax_amount is not None
 
-        attempt = take_in(replace(facts, fee_amount=facts.fee_amount - facts.fee_tax_amount))
+        attempt = apply_payment(replace(facts, fee_amount=facts.fee_amount - facts.fee_tax_amount))
 
         reload(order)
         assert (order.status, attempt.fee_amount) == (OrderStatus.CONFIRMED, facts.fee_amount)
@@ -164,35 +165,35 @@ class TestCustomerFee:
         self, order: Any, settings: Any, said: dict[str, Any]
     ) -> None:
         payment = make_payment(order)
-        settings.ACCEPT_CUSTOMER_FEE = said.get("setting", True)
+        settings.ACCEPT_CUSTOMER_BORNE_FEE = said.get("setting", True)
         fields = {name: said[name] for name in ("fee_bearer", "fee_amount") if name in said}
         facts = with_fee(payment, is_paid=said.get("is_paid", True), **fields)
         facts = replace(facts, amount=facts.amount + said.get("amount_off", 0))
         if "order_amount_off" in said:
             facts = replace(facts, gateway_order=gateway_order_of(payment, amount=payment.amount + 1))
 
-        attempt = take_in(facts)
+        attempt = apply_payment(facts)
 
         reload(order, payment)
         assert (order.status, order.paid_amount, order.under_review_amount) == (
             OrderStatus.PENDING_PAYMENT, 0, facts.amount,
         )  # fmt: skip
         assert (payment.status, payment.next_action) == (PaymentStatus.PROCESSING, {})
-        assert (attempt.review_reason, attempt.accepted_amount) == (ReviewReason.AMOUNT_DIFFERS, None)
+        assert (attempt.review_reason, attempt.accepted_amount) == (ReviewReason.AMOUNT_MISMATCH, None)
         assert balances("customer_advances", "payer_fees") == (-facts.amount, 0)
-        assert events_of(attempt)[-1] == "payments.attempt.flagged"
-        assert payment_status_of(order) == OrderPaymentStatus.PROCESSING
+        assert events_of(attempt)[-1] == "payments.attempt.review_opened"
+        assert derive_payment_status(order) == OrderPaymentStatus.PROCESSING
 
     def test_waits_for_the_gateways_order_before_staff_and_buyer_are_notified(self, order: Any) -> None:
         payment = make_payment(order)
         facts = with_fee(payment, is_paid=None)
 
-        attempt = take_in(facts)
+        attempt = apply_payment(facts)
         reload(payment)
         assert events_of(attempt) == ["payments.attempt.captured"]
-        assert events_of(payment)[-1] == "payments.payment.check_requested"
+        assert events_of(payment)[-1] == "payments.payment.sync_requested"
 
-        take_in(replace(facts, gateway_order=gateway_order_of(payment)))
+        apply_payment(replace(facts, gateway_order=gateway_order_of(payment)))
         reload(order, attempt)
         assert (order.status, attempt.accepted_amount) == (OrderStatus.CONFIRMED, payment.amount)
         assert events_of(attempt) == ["payments.attempt.captured", "payments.attempt.accepted"]
@@ -200,17 +201,17 @@ class TestCustomerFee:
     def test_is_flagged_once_the_gateway_says_that_its_order_is_not_paid(self, order: Any) -> None:
         payment = make_payment(order)
         facts = with_fee(payment, is_paid=None)
-        attempt = take_in(facts)
+        attempt = apply_payment(facts)
 
         for _ in range(2):
-            take_in(replace(facts, gateway_order=gateway_order_of(payment, is_paid=False)))
+            apply_payment(replace(facts, gateway_order=gateway_order_of(payment, is_paid=False)))
 
-        assert events_of(attempt) == ["payments.attempt.captured", "payments.attempt.flagged"]
+        assert events_of(attempt) == ["payments.attempt.captured", "payments.attempt.review_opened"]
 
     def test_reported_ten_times_is_accepted_once(self, order: Any) -> None:
         facts = with_fee(make_payment(order))
         for _ in range(10):
-            attempt = take_in(facts)
+            attempt = apply_payment(facts)
 
         assert events_of(attempt).count("payments.attempt.accepted") == 1
         assert LedgerTransaction.objects.filter(kind="payment_difference").count() == 1
@@ -220,7 +221,7 @@ class TestCustomerFee:
         later = order.expires_at + timedelta(minutes=1)
         assert expire_orders(now=later) == 1
 
-        attempt = take_in(with_fee(payment), now=later)
+        attempt = apply_payment(with_fee(payment), now=later)
 
         reload(order, payment)
         assert (order.status, order.paid_amount, attempt.accepted_amount) == (
@@ -233,19 +234,19 @@ class TestCustomerFee:
         cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
         facts = with_fee(payment)
 
-        attempt = take_in(facts)
+        attempt = apply_payment(facts)
 
         refund = Refund.objects.get()
-        assert (refund.amount, refund.reason) == (facts.amount, RefundReason.LATE_PAYMENT)
+        assert (refund.amount, refund.reason) == (facts.amount, RefundReason.LATE_PAYMENT_POLICY)
         assert (attempt.accepted_amount, attempt.review_reason) == (None, ReviewReason.ORDER_CLOSED)
         assert balances("customer_advances", "payer_fees", "refunds_payable") == (0, 0, -facts.amount)
 
     def test_of_a_second_payment_is_refunded_with_the_fee(self, order: Any) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment))
+        apply_payment(make_gateway_payment(payment))
         facts = with_fee(payment)
 
-        take_in(facts)
+        apply_payment(facts)
 
         reload(order)
         refund = Refund.objects.get()
@@ -259,12 +260,14 @@ class TestPaymentInParts:
     def test_confirms_the_order_once_the_gateway_calls_it_paid(self, order: Any) -> None:
         payment = make_payment(order)
         first_part = payment.amount // 3
-        take_in(make_facts(payment, amount=first_part, gateway_order=gateway_order_of(payment, is_paid=False)))
+        apply_payment(
+            make_gateway_payment(payment, amount=first_part, gateway_order=gateway_order_of(payment, is_paid=False))
+        )
         reload(order, payment)
         assert (order.under_review_amount, payment.status) == (first_part, PaymentStatus.PROCESSING)
 
         rest = payment.amount - first_part
-        take_in(make_facts(payment, amount=rest, gateway_order=gateway_order_of(payment)))
+        apply_payment(make_gateway_payment(payment, amount=rest, gateway_order=gateway_order_of(payment)))
 
         reload(order, payment)
         assert (order.status, order.paid_amount, order.under_review_amount) == (
@@ -277,7 +280,9 @@ class TestPaymentInParts:
     def test_that_are_not_the_whole_wait_for_staff(self, order: Any) -> None:
         payment = make_payment(order)
         for _ in range(2):
-            take_in(make_facts(payment, amount=payment.amount // 3, gateway_order=gateway_order_of(payment)))
+            apply_payment(
+                make_gateway_payment(payment, amount=payment.amount // 3, gateway_order=gateway_order_of(payment))
+            )
 
         reload(order)
         assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, 2 * (payment.amount // 3))
@@ -288,14 +293,14 @@ class TestMoneyUnderReview:
 
     @pytest.fixture
     def attempt(self, order: Any) -> PaymentAttempt:
-        return take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+        return apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 5_000))
 
     def test_keeps_the_order_and_its_payment_from_expiring(self, order: Any, attempt: PaymentAttempt) -> None:
         later = order.expires_at + timedelta(days=2)
 
         assert expire_orders(now=later) == 0
 
-        services.checking._note_answered(attempt.payment_id, order.pk, link=None, now=later)
+        polling._record_poll_result(attempt.payment_id, order.pk, link=None, now=later)
         reload(order)
         payment = Payment.objects.get()
         assert (order.status, payment.status) == (OrderStatus.PENDING_PAYMENT, PaymentStatus.PROCESSING)
@@ -319,7 +324,7 @@ class TestMoneyUnderReview:
         assert Payment.objects.get().status == PaymentStatus.PROCESSING
 
     def test_refunded_makes_room_for_another_payment(self, order: Any, attempt: PaymentAttempt) -> None:
-        services.give_back_reviewed(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
+        services.refund_reviewed_attempt(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
 
         reload(order)
         assert (order.under_review_amount, Payment.objects.get().status) == (0, PaymentStatus.CANCELLED)
@@ -425,14 +430,14 @@ class TestMoneyUnderReview:
 
     def test_refunded_of_one_of_two_parts_keeps_the_payment_open(self, order: Any) -> None:
         payment = make_payment(order)
-        first = take_in(make_facts(payment, amount=10_000))
-        second = take_in(make_facts(payment, amount=20_000))
+        first = apply_payment(make_gateway_payment(payment, amount=10_000))
+        second = apply_payment(make_gateway_payment(payment, amount=20_000))
 
-        services.give_back_reviewed(attempt_id=first.pk, actor=SYSTEM, now=clock.now())
+        services.refund_reviewed_attempt(attempt_id=first.pk, actor=SYSTEM, now=clock.now())
         reload(payment)
         assert payment.status == PaymentStatus.PROCESSING
 
-        services.give_back_reviewed(attempt_id=second.pk, actor=SYSTEM, now=clock.now())
+        services.refund_reviewed_attempt(attempt_id=second.pk, actor=SYSTEM, now=clock.now())
         reload(payment)
         assert payment.status == PaymentStatus.CANCELLED
 
@@ -467,7 +472,7 @@ class TestContradictingFacts:
     def test_become_an_exception_and_change_nothing(self, order: Any, fields: dict[str, Any], reason: str) -> None:
         payment = make_payment(order)
         before = (events_of(payment), events_of(order))
-        facts = make_facts(payment, **fields)
+        facts = make_gateway_payment(payment, **fields)
 
         for _ in range(2):
             services.apply_polled_payment(facts, now=clock.now())
@@ -481,21 +486,21 @@ class TestContradictingFacts:
         assert (events_of(payment), events_of(order)) == before
 
     def test_raise_for_any_caller(self, order: Any) -> None:
-        with pytest.raises(services.GatewayFactsContradict):
-            take_in(make_facts(make_payment(order), currency="USD"))
+        with pytest.raises(services.PaymentFactsConflict):
+            apply_payment(make_gateway_payment(make_payment(order), currency="USD"))
 
     def test_of_an_attempt_without_money_are_no_exception(self, order: Any) -> None:
         services.apply_polled_payment(
-            make_facts(make_payment(order), status=AttemptStatus.FAILED, currency="USD"), now=clock.now()
+            make_gateway_payment(make_payment(order), status=AttemptStatus.FAILED, currency="USD"), now=clock.now()
         )
 
         assert (PaymentAttempt.objects.count(), ReconciliationException.objects.count()) == (1, 0)
 
     def test_about_a_captured_attempt_leave_it_as_it_is(self, order: Any) -> None:
-        facts = make_facts(make_payment(order))
-        take_in(facts)
+        facts = make_gateway_payment(make_payment(order))
+        apply_payment(facts)
 
-        take_in(replace(facts, currency="USD", is_captured=False))
+        apply_payment(replace(facts, currency="USD", is_captured=False))
 
         assert PaymentAttempt.objects.get().currency == "INR"
 
@@ -510,7 +515,7 @@ class TestAcceptAttempt:
     @pytest.fixture
     def attempt(self, order: Any) -> PaymentAttempt:
         """An attempt of 50.00 less than was requested."""
-        return take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+        return apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 5_000))
 
     def accept(self, attempt: PaymentAttempt, actor: Any, reason: str = "offer", **fields: Any) -> PaymentAttempt:
         values = {"attempt_id": attempt.pk, "reason": reason, "actor": actor, "now": clock.now(), **fields}
@@ -539,13 +544,13 @@ class TestAcceptAttempt:
         self, order: Any, approver: Any, difference: int, reason: str, account: str
     ) -> None:
         total = order.total_amount
-        attempt = take_in(make_facts(make_payment(order), amount=total + difference))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), amount=total + difference))
 
         accepted = self.accept(attempt, approver, reason)
 
         reload(order)
         assert (order.status, order.paid_amount, order.under_review_amount) == (OrderStatus.CONFIRMED, total, 0)
-        assert payment_status_of(order) == OrderPaymentStatus.PAID
+        assert derive_payment_status(order) == OrderPaymentStatus.PAID
         assert Payment.objects.get().status == PaymentStatus.SUCCEEDED
         assert (accepted.amount, accepted.accepted_amount, accepted.difference_reason) == (
             total + difference,
@@ -581,7 +586,7 @@ class TestAcceptAttempt:
 
     def test_nobody_accepts_money_of_an_own_order(self, shop: Any, finance: Any) -> None:
         order = make_order(finance)
-        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 5_000))
         before = self.state_of(attempt)
 
         with pytest.raises(services.SelfApprovalForbidden):
@@ -592,7 +597,7 @@ class TestAcceptAttempt:
     def test_a_difference_above_the_limit_needs_a_second_person(
         self, order: Any, attempt: PaymentAttempt, approver: Any, settings: Any
     ) -> None:
-        settings.REFUND_APPROVAL_ABOVE = 4_999
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = 4_999
 
         waiting = self.accept(attempt, approver)
         assert (waiting.accepted_amount, waiting.acceptance_requested_by) == (None, str(approver))
@@ -609,11 +614,11 @@ class TestAcceptAttempt:
     def test_the_first_of_two_who_accepts_below_the_limit_after_all_decides_alone(
         self, order: Any, settings: Any
     ) -> None:
-        settings.REFUND_APPROVAL_ABOVE = 20_000
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = 20_000
         payment = make_payment(order)
-        part = take_in(make_facts(payment, amount=10_000))
-        rest = take_in(make_facts(payment, amount=order.total_amount - 20_000))
-        refund = services.give_back_reviewed(attempt_id=part.pk, actor=ASHA, now=clock.now())
+        part = apply_payment(make_gateway_payment(payment, amount=10_000))
+        rest = apply_payment(make_gateway_payment(payment, amount=order.total_amount - 20_000))
+        refund = services.refund_reviewed_attempt(attempt_id=part.pk, actor=ASHA, now=clock.now())
         assert self.accept(rest, ASHA, "other").acceptance_requested_by == str(ASHA)
         services.cancel_refund(refund_id=refund.pk, actor=ASHA, now=clock.now())
 
@@ -626,11 +631,11 @@ class TestAcceptAttempt:
 
     @pytest.mark.usefixtures("colleagues")
     def test_the_second_person_chooses_the_same_reason(self, attempt: PaymentAttempt, settings: Any) -> None:
-        settings.REFUND_APPROVAL_ABOVE = 1_000
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = 1_000
         self.accept(attempt, ASHA, "offer")
         before = self.state_of(attempt)
 
-        with pytest.raises(services.AcceptanceReasonDiffers, match="An offer reduced what the payer paid"):
+        with pytest.raises(services.AcceptanceReasonMismatch, match="An offer reduced what the payer paid"):
             self.accept(attempt, BALA, "other")
 
         assert (self.state_of(attempt), attempt.difference_reason) == (before, "offer")
@@ -640,7 +645,7 @@ class TestAcceptAttempt:
 
     @pytest.mark.usefixtures("colleagues")
     def test_the_first_person_may_change_the_reason(self, attempt: PaymentAttempt, settings: Any) -> None:
-        settings.REFUND_APPROVAL_ABOVE = 1_000
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = 1_000
         self.accept(attempt, ASHA, "offer")
 
         changed = self.accept(attempt, ASHA, "other")
@@ -649,7 +654,7 @@ class TestAcceptAttempt:
         assert self.accept(attempt, BALA, "other").accepted_amount is not None
 
     def test_a_difference_of_the_limit_does_not(self, attempt: PaymentAttempt, approver: Any, settings: Any) -> None:
-        settings.REFUND_APPROVAL_ABOVE = 5_000
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = 5_000
 
         assert self.accept(attempt, approver).accepted_amount is not None
 
@@ -663,7 +668,7 @@ class TestAcceptAttempt:
         assert self.state_of(attempt) == before
 
     def test_cannot_be_done_while_some_of_it_is_refunded(self, attempt: PaymentAttempt, approver: Any) -> None:
-        services.give_back_reviewed(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
+        services.refund_reviewed_attempt(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
         before = self.state_of(attempt)
 
         with pytest.raises(services.AttemptNotAcceptable, match="refunded"):
@@ -675,7 +680,7 @@ class TestAcceptAttempt:
         payment = make_payment(order)
         later = order.expires_at + timedelta(minutes=1)
         assert expire_orders(now=later) == 1
-        attempt = take_in(make_facts(payment, amount=order.total_amount - 5_000), now=later)
+        attempt = apply_payment(make_gateway_payment(payment, amount=order.total_amount - 5_000), now=later)
 
         self.accept(attempt, approver, now=later)
 
@@ -686,7 +691,7 @@ class TestAcceptAttempt:
         payment = make_payment(order)
         services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
         cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
-        attempt = take_in(make_facts(payment, amount=order.total_amount - 5_000))
+        attempt = apply_payment(make_gateway_payment(payment, amount=order.total_amount - 5_000))
         before = self.state_of(attempt)
 
         with pytest.raises(services.AttemptNotAcceptable, match="Refund the money instead"):
@@ -701,7 +706,7 @@ class TestPayersCurrency:
     def test_is_compared_by_what_it_was_converted_to(self, order: Any) -> None:
         payment = make_payment(order)
 
-        attempt = take_in(make_facts(payment, payer_amount=1_399, payer_currency="USD"))
+        attempt = apply_payment(make_gateway_payment(payment, payer_amount=1_399, payer_currency="USD"))
 
         reload(order)
         assert (order.status, order.paid_amount) == (OrderStatus.CONFIRMED, payment.amount)
@@ -710,28 +715,28 @@ class TestPayersCurrency:
         )  # fmt: skip
 
 
-class TestReviewAlarm:
-    """Money that nobody decided about for REVIEW_ALARM_AFTER."""
+class TestOverdueReviewAlert:
+    """Money that nobody decided about for REVIEW_OVERDUE_AFTER."""
 
     def test_is_logged_as_an_error(self, order: Any, caplog: Any) -> None:
-        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + 1))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 1))
         opened_at = attempt.review_opened_at
         assert opened_at is not None
 
-        assert services.warn_of_open_reviews(now=opened_at + timedelta(hours=23, minutes=59)) == 0
-        assert services.warn_of_open_reviews(now=opened_at + timedelta(hours=24)) == 1
+        assert services.report_overdue_reviews(now=opened_at + timedelta(hours=23, minutes=59)) == 0
+        assert services.report_overdue_reviews(now=opened_at + timedelta(hours=24)) == 1
 
-        assert any("attempt_under_review_overdue" in str(one.msg) for one in caplog.records)
+        assert any("attempt_review_overdue" in str(one.msg) for one in caplog.records)
         incident = Incident.objects.get(kind="payment_reviews_overdue")
         assert (incident.resolved_at, order.number in incident.detail) == (None, True)
 
     def test_is_resolved_once_it_is_decided(self, order: Any) -> None:
-        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + 1))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 1))
         later = clock.now() + timedelta(hours=25)
-        services.warn_of_open_reviews(now=later)
+        services.report_overdue_reviews(now=later)
 
         services.accept_attempt(attempt_id=attempt.pk, reason="other", actor=SYSTEM, now=clock.now())
-        services.warn_of_open_reviews(now=later)
+        services.report_overdue_reviews(now=later)
 
         assert Incident.objects.get(kind="payment_reviews_overdue").resolved_at == later
 
@@ -800,7 +805,7 @@ class TestAgainstTheSandbox:
             (refund,) = services.request_refund(
                 order_id=order.pk, amount=amount, reason="other", actor=SYSTEM, now=clock.now()
             )
-            services.send_refund(refund_id=refund.pk, now=clock.now())
+            services.submit_refund(refund_id=refund.pk, now=clock.now())
 
         reload(order)
         assert {one.status for one in Refund.objects.all()} == {"processed"}
@@ -842,7 +847,7 @@ class TestAgainstTheSandbox:
 
         reload(order, payment)
         assert order.under_review_amount == PaymentAttempt.objects.get(status=AttemptStatus.CAPTURED).amount
-        assert events_of(payment)[-1] == "payments.payment.check_requested"
+        assert events_of(payment)[-1] == "payments.payment.sync_requested"
         self.sync(payment)
         reload(order)
         assert order.status == OrderStatus.CONFIRMED
@@ -906,7 +911,7 @@ class TestWebhooks:
         assert (exception.reason, exception.webhook_id) == (reason, webhook.pk)
         assert (webhook.outcome, exception.public_id in webhook.outcome_reason) == ("ignored", True)
         assert (PaymentAttempt.objects.count(), LedgerTransaction.objects.count()) == (0, 0)
-        assert services.process_waiting_webhooks(now=clock.now() + timedelta(hours=1)) == 0
+        assert services.sweep_webhooks(now=clock.now() + timedelta(hours=1)) == 0
 
     def test_a_capture_in_the_payers_currency_counts_as_its_base_amount(self, order: Any) -> None:
         payment = make_payment(order)
@@ -967,7 +972,7 @@ class TestCancelOrder:
 
     @pytest.mark.parametrize("by", ["buyer", "finance"])
     def test_refunds_what_arrived(self, order: Any, finance: Any, by: str) -> None:
-        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + 777))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 777))
         actor = actor_for(order.customer if by == "buyer" else finance)
 
         services.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
@@ -985,11 +990,11 @@ class TestCancelOrder:
 
     @pytest.mark.parametrize("by", ["buyer", "finance"])
     def test_is_refused_while_the_bank_disputes_what_arrived(self, order: Any, finance: Any, by: str) -> None:
-        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 5_000))
         make_dispute(attempt)
         actor = actor_for(order.customer if by == "buyer" else finance)
 
-        with pytest.raises(services.MoneyIsDisputed):
+        with pytest.raises(services.PaymentDisputed):
             services.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
 
         reload(order)
@@ -998,8 +1003,8 @@ class TestCancelOrder:
         assert Payment.objects.get().status == PaymentStatus.PROCESSING
 
     def test_waits_for_approval_above_the_limit_and_cancels_all_the_same(self, order: Any, settings: Any) -> None:
-        settings.REFUND_APPROVAL_ABOVE = 100
-        take_in(make_facts(make_payment(order), amount=order.total_amount + 777))
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = 100
+        apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 777))
 
         services.cancel_order(order_id=order.pk, actor=actor_for(order.customer), reason="", now=clock.now())
 
@@ -1013,7 +1018,7 @@ class TestAcceptOverHttp:
 
     @pytest.fixture
     def attempt(self, order: Any) -> PaymentAttempt:
-        return take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+        return apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 5_000))
 
     def post(self, client: Any, attempt: PaymentAttempt, **body: Any) -> Any:
         url = f"/api/v1/attempts/{attempt.public_id}/accept"
@@ -1034,7 +1039,7 @@ class TestAcceptOverHttp:
     def test_answers_202_where_a_second_person_is_needed(
         self, order: Any, attempt: PaymentAttempt, finance: Any, client_of: Any, settings: Any
     ) -> None:
-        settings.REFUND_APPROVAL_ABOVE = 100
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = 100
 
         first = self.post(client_of(finance), attempt)
         assert (first.status_code, first["Location"]) == (202, f"/api/v1/payments/{attempt.payment.public_id}")
@@ -1056,14 +1061,14 @@ class TestAcceptOverHttp:
 
     def test_refuses_money_of_an_own_order(self, shop: Any, finance: Any, client_of: Any) -> None:
         order = make_order(finance)
-        attempt = take_in(make_facts(make_payment(order), amount=order.total_amount - 5_000))
+        attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 5_000))
 
         answer = self.post(client_of(finance), attempt)
 
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "self_approval_forbidden")
 
     def test_refuses_what_is_not_under_review(self, order: Any, finance: Any, client_of: Any) -> None:
-        attempt = take_in(make_facts(make_payment(order)))
+        attempt = apply_payment(make_gateway_payment(make_payment(order)))
 
         answer = self.post(client_of(finance), attempt)
 

@@ -17,7 +17,7 @@ from apps.payments.services import gateway_orders, payments
 from apps.payments.states import PaymentChannel
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.payments.test_payment_links import at_gateway, make, pay, receive, start, told
+from tests.payments.test_payment_links import at_gateway, make, pay, receive, start, webhooks_of
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -49,7 +49,7 @@ def assert_the_books_hold() -> None:
 def test_staff_and_buyer_at_once_begin_one_payment(order: Any) -> None:
     results = run_together(by_staff(order), by_buyer(order), by_staff(order), by_buyer(order))
     assert Payment.objects.count() == 1
-    assert {type(one) for one in results} <= {Payment, services.AnotherPaymentUnderWay}
+    assert {type(one) for one in results} <= {Payment, services.PaymentInProgress}
     assert_the_books_hold()
 
 
@@ -88,10 +88,10 @@ def test_control_without_the_claim_there_are_more(order: Any, sandbox: Any, monk
 
 
 @pytest.mark.parametrize("channel", [PaymentChannel.PAYMENT_LINK, QR])
-def test_who_pays_while_it_is_given_up_has_paid_once(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
+def test_payment_during_cancellation_is_booked_once(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
     payment = make(order, channel)
     pay(sandbox, payment)
-    webhooks = [receive(event.body.encode(), event_id=event.id) for event in told(sandbox)]
+    webhooks = [receive(event.body.encode(), event_id=event.id) for event in webhooks_of(sandbox)]
     given_up = {"payment_id": payment.pk, "customer_id": None, "actor": SYSTEM}
     run_together(
         *[lambda pk=webhook.pk: services.process_webhook(webhook_id=pk, now=clock.now()) for webhook in webhooks],

@@ -38,7 +38,7 @@ BOTH = pytest.mark.parametrize("channel", [LINK, QR])
 
 
 @pytest.fixture(autouse=True)
-def _the_books_hold_after_each_test(db: None) -> Any:
+def _books_balance_after_each_test(db: None) -> Any:
     yield
     report = audit.run(now=clock.now(), only=[one.id for one in INVARIANTS])
     assert [(result.invariant.id, result.rows, result.error) for result in report.failing] == []
@@ -70,7 +70,7 @@ def cancel(payment: Payment) -> None:
     payment.refresh_from_db()
 
 
-def hear_of_end(payment: Payment) -> None:
+def close_after_end(payment: Payment) -> None:
     """Do what a worker does that hears of a payment that was given up."""
     event = Event.objects.filter(
         subject_id=payment.pk, type__in=("payments.payment.cancelled", "payments.payment.expired")
@@ -89,7 +89,7 @@ def at_gateway(sandbox: Any, channel: PaymentChannel) -> list[Any]:
     return list(sandbox.control("GET", "/truth")["payment_links" if channel == LINK else "qr_codes"])
 
 
-def told(sandbox: Any, *names: str) -> list[Any]:
+def webhooks_of(sandbox: Any, *names: str) -> list[Any]:
     """Return the gateway's webhooks of these names, in the order in which they were made."""
     return [one for one in sandbox.world.razorpay.events.values() if not names or one.event in names]
 
@@ -117,7 +117,7 @@ def test_a_link_asks_for_what_is_due_and_lasts_as_long_as_the_setting(order: Any
     assert made["expire_by"] == int(payment.live_until.timestamp())
     assert payment.live_until - payment.created_at > timedelta(hours=23)
     assert (payment.gateway_link_id, payment.gateway_order_id, payment.gateway_call) == (
-        made["id"], None, GatewayCall.DONE,
+        made["id"], None, GatewayCall.SUCCEEDED,
     )  # fmt: skip
     assert payment.next_action == {
         "type": "payment_link", "url": made["short_url"], "expires_at": f"{payment.live_until:%Y-%m-%dT%H:%M:%S.000Z}",
@@ -157,10 +157,10 @@ def test_after_a_lost_answer_the_one_that_was_made_is_found(
     assert (payment.gateway_call, payment.gateway_link_id, payment.status) == (
         GatewayCall.UNKNOWN, None, PaymentStatus.REQUIRES_PAYMENT,
     )  # fmt: skip
-    assert services.ask_about_open_payments(now=clock.now() + timedelta(seconds=40)) == 1
+    assert services.poll_open_payments(now=clock.now() + timedelta(seconds=40)) == 1
     payment.refresh_from_db()
     (made,) = at_gateway(sandbox, channel)
-    assert (payment.gateway_link_id, payment.gateway_call) == (made["id"], GatewayCall.DONE)
+    assert (payment.gateway_link_id, payment.gateway_call) == (made["id"], GatewayCall.SUCCEEDED)
     assert payment.next_action["type"] == channel
 
 
@@ -198,7 +198,7 @@ def test_a_refusal_closes_the_payment_and_makes_room_for_another(
     fault(sandbox, PATHS[channel], "status", status=400)
     call(payment)
     order.refresh_from_db()
-    assert (payment.status, payment.gateway_call) == (PaymentStatus.CANCELLED, GatewayCall.REFUSED)
+    assert (payment.status, payment.gateway_call) == (PaymentStatus.CANCELLED, GatewayCall.REJECTED)
     assert order.payment_live_until is None
     assert make(order, channel).gateway_link_id is not None
 
@@ -230,11 +230,11 @@ def api(sandbox: Any, method: str, path: str, body: dict[str, Any] | None = None
 def test_one_payment_of_an_order_at_a_time(order: Any, sandbox: Any) -> None:
     checkout = make_payment(order)
     for channel in (LINK, QR):
-        with pytest.raises(services.AnotherPaymentUnderWay):
+        with pytest.raises(services.PaymentInProgress):
             start(order, channel)
     cancel(checkout)
     link = make(order)
-    with pytest.raises(services.AnotherPaymentUnderWay):
+    with pytest.raises(services.PaymentInProgress):
         start(order, QR)
     buyer = {"order_id": order.pk, "customer_id": order.customer_id, "actor": SYSTEM, "now": clock.now()}
     assert services.start_payment(**buyer) == link
@@ -266,28 +266,28 @@ def state_of(payment: Payment) -> Any:
 def test_it_is_paid_by_webhook(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
     payment = make(order, channel)
     pay(sandbox, payment)
-    deliver(*told(sandbox))
+    deliver(*webhooks_of(sandbox))
     assert_paid(payment, order)
     assert (payment.gateway_order_id is None) == (channel == QR)
 
 
 @BOTH
-def test_with_every_webhook_lost_the_janitor_finds_the_money(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
+def test_with_every_webhook_lost_polling_finds_the_money(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
     payment = make(order, channel)
     pay(sandbox, payment, outcome="failure")
     pay(sandbox, payment)
-    assert services.ask_about_open_payments(now=clock.now() + timedelta(seconds=60)) == 1
+    assert services.poll_open_payments(now=clock.now() + timedelta(seconds=60)) == 1
     assert_paid(payment, order)
-    assert services.ask_about_open_payments(now=clock.now() + timedelta(hours=30)) == 0
+    assert services.poll_open_payments(now=clock.now() + timedelta(hours=30)) == 0
 
 
-@pytest.mark.parametrize("order_of_news", list(itertools.permutations(range(4))))
-def test_a_links_webhooks_end_in_one_state_in_whatever_order(order: Any, sandbox: Any, order_of_news: Any) -> None:
+@pytest.mark.parametrize("order_of_webhooks", list(itertools.permutations(range(4))))
+def test_a_links_webhooks_end_in_one_state_in_whatever_order(order: Any, sandbox: Any, order_of_webhooks: Any) -> None:
     payment = make(order)
     pay(sandbox, payment)
-    news = told(sandbox, "payment.authorized", "payment.captured", "order.paid", "payment_link.paid")
-    assert len(news) == 4
-    deliver(*(news[place] for place in order_of_news))
+    webhooks = webhooks_of(sandbox, "payment.authorized", "payment.captured", "order.paid", "payment_link.paid")
+    assert len(webhooks) == 4
+    deliver(*(webhooks[place] for place in order_of_webhooks))
     assert_paid(payment, order)
     (attempt,) = state_of(payment)[3]
     assert attempt[1:3] == ("captured", order.total_amount)
@@ -304,22 +304,22 @@ def without_notes(event: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-@pytest.mark.parametrize("order_of_news", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("order_of_webhooks", list(itertools.permutations(range(3))))
 @BOTH
-def test_news_that_name_nothing_of_ours_are_understood_by_their_link(
-    order: Any, sandbox: Any, channel: PaymentChannel, order_of_news: Any
+def test_webhook_without_our_ids_is_matched_by_its_link(
+    order: Any, sandbox: Any, channel: PaymentChannel, order_of_webhooks: Any
 ) -> None:
     payment = make(order, channel)
     pay(sandbox, payment)
-    news = told(sandbox, "payment.authorized", "payment.captured", "payment_link.paid", "qr_code.credited")
-    for place in order_of_news:
-        webhook = receive(without_notes(news[place]))
+    webhooks = webhooks_of(sandbox, "payment.authorized", "payment.captured", "payment_link.paid", "qr_code.credited")
+    for place in order_of_webhooks:
+        webhook = receive(without_notes(webhooks[place]))
         services.process_webhook(webhook_id=webhook.pk, now=clock.now())
     assert_paid(payment, order)
 
 
 @BOTH
-def test_money_whose_link_we_never_heard_of_is_found_by_what_the_link_says(
+def test_payment_by_an_unknown_link_is_matched_by_the_notes_of_the_link(
     order: Any, sandbox: Any, channel: PaymentChannel
 ) -> None:
     payment = start(order, channel)
@@ -327,9 +327,9 @@ def test_money_whose_link_we_never_heard_of_is_found_by_what_the_link_says(
     call(payment)
     (made,) = at_gateway(sandbox, channel)
     pay(sandbox, made["id"])
-    deliver(*told(sandbox, "payment_link.paid", "qr_code.credited"))
+    deliver(*webhooks_of(sandbox, "payment_link.paid", "qr_code.credited"))
     assert_paid(payment, order)
-    assert (payment.gateway_link_id, payment.gateway_call) == (made["id"], GatewayCall.DONE)
+    assert (payment.gateway_link_id, payment.gateway_call) == (made["id"], GatewayCall.SUCCEEDED)
 
 
 def test_a_code_that_was_made_twice_and_paid_twice_gives_the_second_payment_back(order: Any, sandbox: Any) -> None:
@@ -339,7 +339,7 @@ def test_a_code_that_was_made_twice_and_paid_twice_gives_the_second_payment_back
     second = api(sandbox, "POST", PATHS[QR], {**asked, "notes": dict(first.notes)})
     pay(sandbox, payment)
     pay(sandbox, second["id"])
-    deliver(*told(sandbox))
+    deliver(*webhooks_of(sandbox))
     order.refresh_from_db()
     payment.refresh_from_db()
     assert (payment.status, payment.gateway_link_id, payment.gateway_order_id) == ("succeeded", first.id, None)
@@ -348,7 +348,7 @@ def test_a_code_that_was_made_twice_and_paid_twice_gives_the_second_payment_back
     ]  # fmt: skip
     refund = Refund.objects.get()
     assert (refund.reason, refund.amount, refund.status) == ("paid_twice", order.total_amount, "pending")
-    services.send_refund(refund_id=refund.pk, now=clock.now())
+    services.submit_refund(refund_id=refund.pk, now=clock.now())
     (at_the_bank,) = sandbox.control("GET", "/truth")["refunds"]
     refund.refresh_from_db()
     assert at_the_bank["payment_id"] == refund.attempt.gateway_payment_id
@@ -360,10 +360,10 @@ def test_a_part_of_the_money_confirms_nothing_and_waits_for_staff(order: Any, sa
     api(sandbox, "PATCH", f"/v1/payment_links/{payment.gateway_link_id}", {"accept_partial": True})
     sandbox.world.razorpay.payment_links[payment.gateway_link_id].first_min_partial_amount = 100
     pay(sandbox, payment, amount=10_000)
-    deliver(*told(sandbox))
+    deliver(*webhooks_of(sandbox))
     order.refresh_from_db()
     attempt = payment.attempts.get()
-    assert (attempt.amount, attempt.status, attempt.review_reason) == (10_000, "captured", "amount_differs")
+    assert (attempt.amount, attempt.status, attempt.review_reason) == (10_000, "captured", "amount_mismatch")
     assert (order.status, order.paid_amount) == (OrderStatus.PENDING_PAYMENT, 0)
 
 
@@ -380,7 +380,7 @@ def test_a_link_of_another_system_of_the_account_is_left_alone(
         body = {"type": "upi_qr", "usage": "single_use", "fixed_amount": True, "payment_amount": payment.amount}
     other = api(sandbox, "POST", PATHS[channel], body)
     pay(sandbox, other["id"])
-    webhooks = deliver(*told(sandbox))
+    webhooks = deliver(*webhooks_of(sandbox))
     assert {webhook.outcome for webhook in webhooks} == {"ignored"}
     assert all(webhook.outcome_reason for webhook in webhooks)
     assert PaymentAttempt.objects.count() == 0
@@ -411,26 +411,24 @@ def test_a_cancelled_one_is_closed_at_the_gateway(order: Any, sandbox: Any, chan
     payment = make(order, channel)
     cancel(payment)
     assert at_gateway(sandbox, channel)[0]["status"] in ("created", "active")
-    hear_of_end(payment)
+    close_after_end(payment)
     assert at_gateway(sandbox, channel)[0]["status"] in ("cancelled", "closed")
     assert (payment.status, payment.next_action) == (PaymentStatus.CANCELLED, {})
     assert payment.link_closed_at is not None
-    webhooks = deliver(*told(sandbox, "payment_link.cancelled", "qr_code.closed"))
+    webhooks = deliver(*webhooks_of(sandbox, "payment_link.cancelled", "qr_code.closed"))
     assert [(one.outcome, one.outcome_reason) for one in webhooks] == [("ignored", "that it is closed is known")]
 
 
 @BOTH
-def test_without_an_answer_the_janitor_goes_on_until_it_is_closed(
-    order: Any, sandbox: Any, channel: PaymentChannel
-) -> None:
+def test_polling_continues_until_the_link_is_closed(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
     payment = make(order, channel)
     cancel(payment)
     sandbox.control("POST", "/faults", {"path": f"{PATHS[channel]}/*", "kind": "drop_before_commit", "times": 30})
-    hear_of_end(payment)
+    close_after_end(payment)
     for minute in (1, 3, 10, 30, 90):
-        assert services.ask_about_open_payments(now=clock.now() + timedelta(minutes=minute)) == 1
+        assert services.poll_open_payments(now=clock.now() + timedelta(minutes=minute)) == 1
     sandbox.control("DELETE", "/faults")
-    assert services.ask_about_open_payments(now=clock.now() + timedelta(minutes=120)) == 1
+    assert services.poll_open_payments(now=clock.now() + timedelta(minutes=120)) == 1
     payment.refresh_from_db()
     assert payment.link_closed_at is not None
 
@@ -441,7 +439,7 @@ def test_one_that_was_made_by_a_lost_call_is_closed_too(order: Any, sandbox: Any
     fault(sandbox, PATHS[channel], "drop_after_commit")
     call(payment)
     cancel(payment)
-    hear_of_end(payment)
+    close_after_end(payment)
     assert at_gateway(sandbox, channel)[0]["status"] in ("cancelled", "closed")
     assert payment.gateway_link_id is not None
     assert payment.link_closed_at is not None
@@ -454,17 +452,17 @@ def test_money_that_slips_through_after_cancelling_confirms_the_order_that_still
     payment = make(order, channel)
     cancel(payment)
     pay(sandbox, payment)
-    hear_of_end(payment)
+    close_after_end(payment)
     order.refresh_from_db()
     assert (payment.status, order.status) == (PaymentStatus.SUCCEEDED_LATE, OrderStatus.CONFIRMED)
 
 
-def test_money_for_a_cancelled_order_goes_back(order: Any, sandbox: Any) -> None:
+def test_money_for_a_cancelled_order_is_refunded(order: Any, sandbox: Any) -> None:
     payment = make(order)
     cancel(payment)
     services.cancel_order(order_id=order.pk, actor=actor_for(order.customer), reason="no", now=clock.now())
     pay(sandbox, payment)
-    deliver(*told(sandbox))
+    deliver(*webhooks_of(sandbox))
     refund = Refund.objects.get()
     assert (refund.reason, refund.amount) == ("late_payment", order.total_amount)
 
@@ -478,7 +476,7 @@ def test_its_time_over_it_expires_with_the_order_and_is_closed(
     type(order).objects.update(expires_at=payment.live_until)
     assert expire_orders(now=payment.live_until - timedelta(minutes=1)) == 0
     sandbox.control("POST", "/clock", {"advance_seconds": hours * 3600})
-    deliver(*told(sandbox, "payment_link.expired", "qr_code.closed"))
+    deliver(*webhooks_of(sandbox, "payment_link.expired", "qr_code.closed"))
     assert sync(payment, after=hours * 3600) is True
     assert payment.status == PaymentStatus.EXPIRED
     assert payment.link_closed_at is not None
@@ -488,16 +486,16 @@ def test_its_time_over_it_expires_with_the_order_and_is_closed(
 def test_one_that_somebody_cancelled_at_the_gateway_ends_here_too(order: Any, sandbox: Any) -> None:
     payment = make(order)
     api(sandbox, "POST", f"/v1/payment_links/{payment.gateway_link_id}/cancel", {})
-    (webhook,) = deliver(*told(sandbox, "payment_link.cancelled"))
+    (webhook,) = deliver(*webhooks_of(sandbox, "payment_link.cancelled"))
     assert (webhook.outcome, webhook.outcome_reason) == ("processed", "the gateway is asked")
-    assert Event.objects.filter(type="payments.payment.check_requested", subject_id=payment.pk).count() == 1
+    assert Event.objects.filter(type="payments.payment.sync_requested", subject_id=payment.pk).count() == 1
     sync(payment)
     order.refresh_from_db()
     assert (payment.status, order.payment_live_until) == (PaymentStatus.CANCELLED, None)
     assert make(order).gateway_link_id != payment.gateway_link_id
 
 
-def test_a_failed_try_leaves_the_link_open_for_another(order: Any, sandbox: Any) -> None:
+def test_failed_attempt_leaves_the_link_open(order: Any, sandbox: Any) -> None:
     payment = make(order)
     pay(sandbox, payment, outcome="failure")
     sync(payment)
@@ -505,7 +503,7 @@ def test_a_failed_try_leaves_the_link_open_for_another(order: Any, sandbox: Any)
     assert (payment.status, payment.next_action["type"]) == (PaymentStatus.REQUIRES_PAYMENT, "payment_link")
     # Its order is known by now, so that news without the link are understood as well.
     pay(sandbox, payment)
-    deliver(*told(sandbox, "payment.captured"))
+    deliver(*webhooks_of(sandbox, "payment.captured"))
     assert_paid(payment, order)
 
 
@@ -513,17 +511,17 @@ def test_a_failed_try_leaves_the_link_open_for_another(order: Any, sandbox: Any)
 
 
 @BOTH
-def test_its_money_can_be_given_back_and_is_settled_like_any_other(
+def test_payment_by_link_is_refunded_and_settled_like_any_other(
     order: Any, sandbox: Any, settings: Any, channel: PaymentChannel
 ) -> None:
     settings.SANDBOX_URL = sandbox.url
     payment = make(order, channel)
     pay(sandbox, payment)
-    deliver(*told(sandbox))
+    deliver(*webhooks_of(sandbox))
     (refund,) = services.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
-    services.send_refund(refund_id=refund.pk, now=clock.now())
+    services.submit_refund(refund_id=refund.pk, now=clock.now())
     refund.refresh_from_db()
-    deliver(*told(sandbox, "refund.processed"))
+    deliver(*webhooks_of(sandbox, "refund.processed"))
     settlement = sandbox.control("POST", "/settlements/run")["settlement"]
     report = requests.get(
         f"{sandbox.url}/__sim__/settlements/report.csv", params={"settlement_id": settlement["id"]}, timeout=10
@@ -598,16 +596,19 @@ def test_what_is_no_link_is_not_taken_for_one(entity: Any) -> None:
 # Told ----------------------------------------------------------------------------------------------------------------
 
 
-def tell(payment: Payment) -> dict[str, Any]:
+def notify(payment: Payment) -> dict[str, Any]:
     event = Event.objects.get(type="payments.payment.ready", subject_id=payment.pk)
-    return {row.channel: row for row in notifications.tell(message="payment_link", event=event, now=clock.now())}
+    return {
+        row.channel: row
+        for row in notifications.create_notifications(template="payment_link_created", event=event, now=clock.now())
+    }
 
 
-def test_the_buyer_is_told_the_link_everywhere(order: Any, owner: Any, sandbox: Any) -> None:
+def test_buyer_receives_the_link_on_every_channel(order: Any, owner: Any, sandbox: Any) -> None:
     owner.email, owner.email_confirmed_at = "asha@example.com", clock.now()
     owner.save()
     payment = make(order)
-    rows = tell(payment)
+    rows = notify(payment)
     assert set(rows) == {"sms", "email", "in_app"}
     assert all(payment.next_action["url"] in row.body for row in rows.values())
     assert order.number in rows["email"].title
@@ -618,22 +619,22 @@ def test_an_address_that_an_sms_would_cut_short_is_not_sent_by_sms(order: Any, o
     Payment.objects.filter(pk=payment.pk).update(
         next_action={**payment.next_action, "url": "https://pages.example.com/rzp/i/nxrHnLJabcdef"}
     )
-    assert set(tell(payment)) == {"in_app"}
+    assert set(notify(payment)) == {"in_app"}
 
 
-def test_nobody_is_told_of_a_code_or_of_a_link_that_is_over(order: Any, sandbox: Any) -> None:
+def test_no_message_about_a_qr_code_or_an_expired_link(order: Any, sandbox: Any) -> None:
     payment = make(order)
     cancel(payment)
-    assert tell(payment) == {}
-    assert tell(make(order, QR)) == {}
+    assert notify(payment) == {}
+    assert notify(make(order, QR)) == {}
 
 
-def test_whose_try_failed_is_told_until_when_the_link_is_open(order: Any, sandbox: Any) -> None:
+def test_message_about_a_failed_attempt_says_until_when_the_link_is_open(order: Any, sandbox: Any) -> None:
     payment = make(order)
     pay(sandbox, payment, outcome="failure")
     sync(payment)
     event = Event.objects.get(type="payments.attempt.failed")
-    (row, *_) = notifications.tell(message="payment_failed", event=event, now=clock.now())
+    (row, *_) = notifications.create_notifications(template="payment_failed", event=event, now=clock.now())
     payment.refresh_from_db()
     assert format_instant(payment.live_until) in row.body
 
@@ -668,7 +669,7 @@ def test_staff_begin_one_and_follow_it(
         f"{answer['Location']}/cancel", {}, format="json", headers={"Idempotency-Key": "key-of-the-test-2"}
     )
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
-    hear_of_end(payment)
+    close_after_end(payment)
     assert payment.link_closed_at is not None
 
 
@@ -732,11 +733,11 @@ def test_a_list_shows_its_channel_newest_first_in_as_many_queries_for_fifty_as_f
 def do(user: Any, thing: Any, action: str) -> Any:
     client = Client()
     client.force_login(user)
-    return client.post(reverse(f"admin:{thing._meta.label_lower.replace('.', '_')}_do", args=[thing.pk, action]))
+    return client.post(reverse(f"admin:{thing._meta.label_lower.replace('.', '_')}_action", args=[thing.pk, action]))
 
 
 @pytest.mark.parametrize(("action", "channel"), [("send-link", LINK), ("show-qr", QR)])
-def test_support_asks_for_the_money_at_the_order_and_gives_the_payment_up(
+def test_support_sends_a_link_and_cancels_the_payment(
     order: Any, support: Any, sandbox: Any, action: str, channel: PaymentChannel
 ) -> None:
     assert do(support, order, action).status_code == 302
@@ -749,7 +750,7 @@ def test_support_asks_for_the_money_at_the_order_and_gives_the_payment_up(
     found = client.get(reverse("admin:payments_payment_changelist"), {"q": payment.gateway_link_id}).content.decode()
     assert payment.public_id in found
     assert do(support, payment, "give-up").status_code == 302
-    hear_of_end(payment)
+    close_after_end(payment)
     assert (payment.status, payment.link_closed_at is not None) == (PaymentStatus.CANCELLED, True)
 
 

@@ -1,4 +1,4 @@
-"""Calling the gateway, losing its answers, and the janitor who finds out: against the sandbox."""
+"""Calling the gateway, losing its answers, and the poller who finds out: against the sandbox."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from apps.payments.gateways.razorpay import adapter
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt
 from apps.payments.states import GatewayCall, PaymentStatus
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 
 pytestmark = pytest.mark.django_db
 
@@ -51,9 +51,7 @@ def checkout(sandbox: Any, payment: Payment, **how: Any) -> Any:
 # Calling --------------------------------------------------------------------------------------------------------------
 
 
-def test_the_gateways_order_is_made_and_the_buyer_told_what_to_do(
-    payment: Payment, sandbox: Any, settings: Any
-) -> None:
+def test_gateway_order_is_created_and_next_action_is_set(payment: Payment, sandbox: Any, settings: Any) -> None:
     call(payment)
     (made,) = gateway_orders(sandbox)
     assert (made["amount"], made["receipt"], made["id"]) == (
@@ -67,7 +65,7 @@ def test_the_gateways_order_is_made_and_the_buyer_told_what_to_do(
     )  # fmt: skip
     assert action["upi"]["link"].startswith("upi://pay?")
     assert (payment.gateway_call, payment.claimed_until, payment.status) == (
-        GatewayCall.DONE, None, PaymentStatus.PROCESSING,
+        GatewayCall.SUCCEEDED, None, PaymentStatus.PROCESSING,
     )  # fmt: skip
     assert payment.attempts.get().gateway_payment_id == action["upi"]["gateway_payment_id"]
 
@@ -113,10 +111,10 @@ def test_an_answer_lost_after_the_gateway_acted_never_doubles_its_order(
         GatewayCall.UNKNOWN, PaymentStatus.REQUIRES_PAYMENT, None,
     )  # fmt: skip
     assert payment.next_check_at is not None
-    assert services.ask_about_open_payments(now=clock.now() + timedelta(seconds=20)) == 1
+    assert services.poll_open_payments(now=clock.now() + timedelta(seconds=20)) == 1
     payment.refresh_from_db()
     (made,) = gateway_orders(sandbox)
-    assert (payment.gateway_order_id, payment.gateway_call) == (made["id"], GatewayCall.DONE)
+    assert (payment.gateway_order_id, payment.gateway_call) == (made["id"], GatewayCall.SUCCEEDED)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +122,7 @@ def test_an_answer_lost_after_the_gateway_acted_never_doubles_its_order(
     [
         ("status", {"status": 500}, GatewayCall.UNKNOWN),
         ("status", {"status": 503}, GatewayCall.UNKNOWN),
-        ("status", {"status": 429}, GatewayCall.NEEDED),
+        ("status", {"status": 429}, GatewayCall.PENDING),
         ("html", {"status": 502}, GatewayCall.UNKNOWN),
         ("drop_before_commit", {}, GatewayCall.UNKNOWN),
     ],
@@ -147,7 +145,7 @@ def test_a_refusal_closes_the_payment_with_its_reason_and_makes_room_for_another
     call(payment)
     order.refresh_from_db()
     assert (payment.status, payment.gateway_call, payment.next_check_at) == (
-        PaymentStatus.CANCELLED, GatewayCall.REFUSED, None,
+        PaymentStatus.CANCELLED, GatewayCall.REJECTED, None,
     )  # fmt: skip
     assert payment.error["status"] == 400
     assert order.payment_live_until is None
@@ -162,7 +160,7 @@ def test_an_order_of_another_amount_under_our_receipt_is_not_taken(payment: Paym
     assert (payment.status, payment.error["code"]) == (PaymentStatus.CANCELLED, "ORDER_DIFFERS")
 
 
-def test_a_payment_given_up_during_the_call_keeps_the_gateways_id_and_asks_nobody_to_pay(
+def test_payment_cancelled_during_the_call_keeps_the_gateway_order_id(
     payment: Payment, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = adapter.Razorpay.create_order
@@ -177,15 +175,13 @@ def test_a_payment_given_up_during_the_call_keeps_the_gateways_id_and_asks_nobod
     assert payment.gateway_order_id is not None
 
 
-def test_a_payment_given_up_after_a_lost_answer_is_still_found_and_its_money_booked(
-    payment: Payment, sandbox: Any
-) -> None:
+def test_money_of_a_payment_cancelled_after_a_lost_response_is_booked(payment: Payment, sandbox: Any) -> None:
     fault(sandbox, "drop_after_commit")
     call(payment)
     services.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
     (made,) = gateway_orders(sandbox)
     sandbox.control("POST", f"/orders/{made['id']}/checkout", {"outcome": "success"})
-    assert services.ask_about_open_payments(now=clock.now() + timedelta(minutes=11)) == 1
+    assert services.poll_open_payments(now=clock.now() + timedelta(minutes=11)) == 1
     payment.refresh_from_db()
     assert (payment.gateway_order_id, payment.status) == (made["id"], PaymentStatus.SUCCEEDED_LATE)
 
@@ -193,20 +189,20 @@ def test_a_payment_given_up_after_a_lost_answer_is_still_found_and_its_money_boo
 # Asking ---------------------------------------------------------------------------------------------------------------
 
 
-def test_with_every_webhook_lost_the_janitor_finds_the_money(payment: Payment, order: Any, sandbox: Any) -> None:
+def test_with_every_webhook_lost_polling_finds_the_money(payment: Payment, order: Any, sandbox: Any) -> None:
     call(payment)
     checkout(sandbox, payment, outcome="failure")
     checkout(sandbox, payment, method="card")
-    assert services.ask_about_open_payments(now=clock.now() + timedelta(seconds=30)) == 1
+    assert services.poll_open_payments(now=clock.now() + timedelta(seconds=30)) == 1
     order.refresh_from_db()
     payment.refresh_from_db()
     assert (order.status, payment.status) == (OrderStatus.CONFIRMED, PaymentStatus.SUCCEEDED)
     assert sorted(payment.attempts.values_list("status", flat=True)) == ["captured", "created", "failed"]
     assert LedgerTransaction.objects.count() == 1
-    assert services.ask_about_open_payments(now=clock.now() + timedelta(hours=2)) == 0
+    assert services.poll_open_payments(now=clock.now() + timedelta(hours=2)) == 0
 
 
-def test_money_that_is_only_authorised_is_captured_by_the_janitor(
+def test_authorized_payment_is_captured_by_polling(
     payment: Payment, order: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call(payment)
@@ -219,18 +215,16 @@ def test_money_that_is_only_authorised_is_captured_by_the_janitor(
     assert (payment.status, order.status) == (PaymentStatus.SUCCEEDED, OrderStatus.CONFIRMED)
 
 
-def test_a_capture_that_happened_meanwhile_is_taken_in(
-    payment: Payment, sandbox: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_capture_is_applied(payment: Payment, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     call(payment)
     paid = checkout(sandbox, payment)
-    take_in(make_facts(payment, id=paid["razorpay_payment_id"], status="authorized"))
+    apply_payment(make_gateway_payment(payment, id=paid["razorpay_payment_id"], status="authorized"))
     monkeypatch.setattr(adapter.Razorpay, "list_payments", lambda *_, **__: [])
     sync(payment)
     assert payment.status == PaymentStatus.SUCCEEDED
 
 
-def test_money_that_nobody_wants_any_more_is_not_captured(payment: Payment, order: Any, sandbox: Any) -> None:
+def test_authorized_payment_of_a_closed_order_is_not_captured(payment: Payment, order: Any, sandbox: Any) -> None:
     call(payment)
     sandbox.world.razorpay.orders[payment.gateway_order_id].capture = "manual"
     services.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
@@ -262,7 +256,7 @@ def test_money_is_found_before_a_payment_is_closed(payment: Payment, order: Any,
 
 
 def test_an_order_whose_payment_ran_out_waits_for_the_last_question(payment: Payment, order: Any, sandbox: Any) -> None:
-    """Paid in time, the webhook lost, and the sweep of orders comes by before the janitor."""
+    """Paid in time, the webhook lost, and the sweep of orders comes by before the poller."""
     call(payment)
     checkout(sandbox, payment)
     payment.refresh_from_db()
@@ -288,22 +282,22 @@ def test_an_order_is_free_to_expire_once_its_payment_is_closed(payment: Payment,
     assert expire_orders(now=over) == 1
 
 
-def test_a_payment_that_the_gateway_never_heard_of_expires(payment: Payment, sandbox: Any) -> None:
+def test_payment_unknown_to_the_gateway_expires(payment: Payment, sandbox: Any) -> None:
     sync(payment, after=3600)
     assert (payment.status, payment.next_check_at) == (PaymentStatus.EXPIRED, None)
     assert gateway_orders(sandbox) == []
 
 
-def test_a_bank_that_answers_days_late_is_still_heard(payment: Payment, order: Any, sandbox: Any) -> None:
+def test_bank_response_days_late_is_applied(payment: Payment, order: Any, sandbox: Any) -> None:
     call(payment)
     sync(payment, after=3600)
     assert payment.status == PaymentStatus.EXPIRED
     assert expire_orders(now=clock.now() + timedelta(hours=1)) == 1
     sandbox.control("POST", f"/payments/{payment.attempts.get().gateway_payment_id}/approve")
-    assert services.ask_about_open_payments(now=clock.now() + timedelta(hours=3)) == 1
+    assert services.poll_open_payments(now=clock.now() + timedelta(hours=3)) == 1
     payment.refresh_from_db()
     order.refresh_from_db()
-    # Its goods can be had again, so the order is revived, as LATE_PAYMENT says.
+    # Its goods can be had again, so the order is revived, as LATE_PAYMENT_POLICY says.
     assert (payment.status, order.status) == (PaymentStatus.SUCCEEDED_LATE, OrderStatus.CONFIRMED)
     assert PaymentAttempt.objects.get().review_reason == ""
     assert order.paid_amount == order.total_amount
@@ -314,7 +308,7 @@ def test_a_round_ends_when_the_gateway_has_stopped_answering(shop: Any, owner: A
     for _ in range(5):
         make_payment(make_order(owner))
     due = clock.now() + timedelta(minutes=1)
-    assert services.ask_about_open_payments(now=due) == 3
+    assert services.poll_open_payments(now=due) == 3
     assert Payment.objects.due(due).count() == 2
 
 
@@ -332,7 +326,7 @@ def test_payments_that_cannot_be_looked_at_keep_nobody_waiting(
 
     monkeypatch.setattr("apps.payments.services.polling.create_gateway_order", create_gateway_order)
     due = clock.now() + timedelta(seconds=30)
-    assert services.ask_about_open_payments(now=due) == 5
+    assert services.poll_open_payments(now=due) == 5
     last.refresh_from_db()
     assert last.gateway_order_id is not None
     assert not Payment.objects.due(due).exists()

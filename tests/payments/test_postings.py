@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from apps.core import clock
 from apps.payments import selectors, services
 from apps.payments.models import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
-from apps.payments.selectors import NoSuchAccount
+from apps.payments.selectors import AccountNotFound
 from tests.factories.catalog import make_registration
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_a_fact_is_posted_once() -> None:
 def test_a_fact_cannot_be_posted_again_with_other_entries() -> None:
     source_id = uuid4()
     post({RECEIVABLE: 5, ADVANCES: -5}, source_id=source_id)
-    with pytest.raises(services.PostingDiffers):
+    with pytest.raises(services.PostingConflict):
         post({RECEIVABLE: 6, ADVANCES: -6}, source_id=source_id)
     assert selectors.balance_of(RECEIVABLE) == 5
 
@@ -58,10 +58,10 @@ def test_a_fact_cannot_be_posted_again_with_other_entries() -> None:
 @pytest.mark.parametrize(
     ("entries", "refusal"),
     [
-        ({RECEIVABLE: 5, ADVANCES: -4}, services.PostingUnbalanced),
-        ({}, services.PostingEmpty),
-        ({RECEIVABLE: 0, ADVANCES: 0}, services.PostingEmpty),
-        ({RECEIVABLE: 5, "nowhere": -5}, NoSuchAccount),
+        ({RECEIVABLE: 5, ADVANCES: -4}, services.UnbalancedPosting),
+        ({}, services.EmptyPosting),
+        ({RECEIVABLE: 0, ADVANCES: 0}, services.EmptyPosting),
+        ({RECEIVABLE: 5, "nowhere": -5}, AccountNotFound),
     ],
 )
 def test_what_is_no_posting_is_refused_and_leaves_nothing(entries: dict[str, int], refusal: type[Exception]) -> None:
@@ -132,7 +132,7 @@ def test_reading_a_balance_after_a_checkpoint_reads_only_what_came_after(count_q
 
 
 def test_there_is_no_balance_of_an_account_that_does_not_exist() -> None:
-    with pytest.raises(NoSuchAccount):
+    with pytest.raises(AccountNotFound):
         selectors.balance_of("nowhere")
 
 

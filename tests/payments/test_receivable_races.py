@@ -32,7 +32,7 @@ def test_a_missing_line_that_comes_while_staff_decide_clears_once(
     paid: PaymentAttempt, monkeypatch: pytest.MonkeyPatch, is_locked: bool
 ) -> None:
     import_csv(as_csv(line("adj_00000000000001", "adjustment", amount=5, debit=5, credit_type="fee")))
-    services.find_missing_lines(now=clock.now() + timedelta(days=6))
+    services.open_missing_line_exceptions(now=clock.now() + timedelta(days=6))
     missed = ReconciliationException.objects.get()
     barrier, has_decided, first, real = threading.Barrier(2), threading.Event(), threading.Lock(), sql.add_lines
 
@@ -57,7 +57,7 @@ def test_a_missing_line_that_comes_while_staff_decide_clears_once(
 
     monkeypatch.setattr(sql, "add_lines", pause)
     if not is_locked:
-        monkeypatch.setattr(locks, "lock_booking_of_lines", lambda: None)
+        monkeypatch.setattr(locks, "lock_line_booking", lambda: None)
 
     booked, decided = run_together(
         lambda: import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002"))), decide
@@ -67,5 +67,5 @@ def test_a_missing_line_that_comes_while_staff_decide_clears_once(
     assert booked.status == "completed"
     assert selectors.balance_of("gateway_receivable:razorpay") == (0 if is_locked else -paid.amount)
     assert (missed.resolution, type(decided).__name__) == (
-        ("arrived", "ExceptionResolvedAlready") if is_locked else ("written_off", "ReconciliationException")
+        ("arrived", "ExceptionAlreadyResolved") if is_locked else ("written_off", "ReconciliationException")
     )

@@ -13,7 +13,7 @@ from django.db import OperationalError
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.payments import services
-from apps.payments.gateways import GatewayError, OutcomeUnknown
+from apps.payments.gateways import GatewayError, GatewayOutcomeUnknown
 from apps.payments.models import (
     Dispute,
     PaymentAttempt,
@@ -87,14 +87,14 @@ def test_the_books_agree_with_the_sandbox_once_everything_was_asked(settled: Any
 
     told = json.loads(text)
     assert (code, told["holds"], told["differences"]) == (0, True, [])
-    assert (told["reports"], told["new_lines"], told["unanswered"], told["unasked"]) == (2, 1, 0, 0)
+    assert (told["reports"], told["new_lines"], told["unanswered"], told["not_attempted"]) == (2, 1, 0, 0)
     assert Settlement.objects.get().amount is not None
 
 
 def test_everything_that_is_open_is_asked_about(settled: Any, order: Any) -> None:
     attempt = PaymentAttempt.objects.get(status="captured")
     (refund,) = services.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
-    services.send_refund(refund_id=refund.pk, now=clock.now())
+    services.submit_refund(refund_id=refund.pk, now=clock.now())
     left = attempt.amount - refund.amount
     settled.control(
         "POST", "/disputes", {"payment_id": attempt.gateway_payment_id, "amount": left, "deduct_at_onset": True}
@@ -143,7 +143,7 @@ def test_a_planted_difference_of_each_kind_is_found(
 ) -> None:
     attempt = PaymentAttempt.objects.get(status="captured")
     (refund,) = services.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
-    services.send_refund(refund_id=refund.pk, now=clock.now())
+    services.submit_refund(refund_id=refund.pk, now=clock.now())
     settled.control("POST", "/disputes", {"payment_id": attempt.gateway_payment_id})
     settled.control("POST", "/settlements/run", {})
     services.reconcile(now=clock.now(), since=clock.now() - timedelta(days=1))
@@ -172,7 +172,7 @@ def test_what_the_gateway_alone_knows_is_a_difference(settled: Any) -> None:
 def test_a_gateway_that_does_not_answer_is_said_and_not_waited_for(
     settled: Any, owner: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.payments.services.settlements.reconciliation._FAILURES_THAT_END_A_ROUND", 2)
+    monkeypatch.setattr("apps.payments.services.settlements.reconciliation._MAX_FAILURES_PER_ROUND", 2)
     for _ in range(4):
         make_payment(make_order(owner))
     asked: list[Any] = []
@@ -185,11 +185,11 @@ def test_a_gateway_that_does_not_answer_is_said_and_not_waited_for(
 
     told = json.loads(text)
     assert (code, told["holds"], len(asked)) == (1, False, 2)
-    assert (told["payments"], told["unanswered"], told["unasked"]) == (2, 2, 2)
+    assert (told["payments"], told["unanswered"], told["not_attempted"]) == (2, 2, 2)
 
 
 def test_many_rows_are_walked_some_at_a_time(owner: Any, settled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.payments.services.settlements.reconciliation._AT_A_TIME", 2)
+    monkeypatch.setattr("apps.payments.services.settlements.reconciliation._BATCH_SIZE", 2)
     made = {make_payment(make_order(owner)).pk for _ in range(5)}
     asked: list[Any] = []
     monkeypatch.setattr(
@@ -207,7 +207,7 @@ def test_a_report_that_the_gateway_does_not_give_is_said_without_a_traceback(
     settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any, **__: Any) -> Any:
-        raise OutcomeUnknown(GatewayError(code="NO_ANSWER", description="the line is dead"))
+        raise GatewayOutcomeUnknown(GatewayError(code="NO_ANSWER", description="the line is dead"))
 
     monkeypatch.setattr("apps.payments.gateways.razorpay.adapter.Razorpay.list_settlement_rows", away)
 
@@ -225,7 +225,7 @@ def test_a_worker_that_was_quicker_is_waited_for(settled: Any, monkeypatch: pyte
         SettlementImport.objects.filter(pk=import_id).update(
             status="completed", lines_added=7, completed_at=clock.now()
         )
-        raise services.ReportIsBeingRead
+        raise services.ImportInProgress
 
     monkeypatch.setattr(services, "import_settlements", read_by_a_worker)
 

@@ -9,13 +9,13 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM, Actor
 from apps.invoicing import invariants as invoicing
 from apps.invoicing.services import issue_credit_note, issue_invoice
-from apps.orders.services import expire_orders, note_payment
+from apps.orders.services import expire_orders, update_payment_totals
 from apps.payments import selectors, services
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, Refund
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, make_facts, make_payment, pay, take_in
-from tests.payments.test_refunds import ask, hear, send
+from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, pay
+from tests.payments.test_refunds import apply_update, ask, send
 from tests.support.colleagues import ASHA, BALA, DEEPA
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
@@ -39,7 +39,7 @@ def test_a_question_that_is_refused_leaves_a_refund_as_unknown_as_it_was(paid: A
     sandbox.control("POST", "/faults", question)
 
     assert send(refund, after=120).status == "unknown"
-    assert selectors.refundable_of(paid.pk) == paid.total_amount - 40_000
+    assert selectors.order_refundable_amount(paid.pk) == paid.total_amount - 40_000
 
     assert send(refund, after=600).status == "processed"
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
@@ -52,27 +52,27 @@ def test_a_question_that_is_refused_leaves_a_refund_as_unknown_as_it_was(paid: A
 def test_retry_is_withdrawn_when_the_first_refund_was_made_after_all(order: Any, actor: Actor) -> None:
     pay(order)
     failed = ask(order, amount=15_000)
-    hear(failed, "failed")
+    apply_update(failed, "failed")
     again = services.retry_refund(refund_id=failed.pk, actor=actor, now=clock.now())
 
-    hear(failed, "processed")
+    apply_update(failed, "processed")
 
     again.refresh_from_db()
     assert again.status == "cancelled"
-    assert services.send_refund(refund_id=again.pk, now=clock.now())
+    assert services.submit_refund(refund_id=again.pk, now=clock.now())
     assert selectors.balance_of("refunds_payable") == 0
-    assert selectors.refundable_of(order.pk) == order.total_amount - 15_000
+    assert selectors.order_refundable_amount(order.pk) == order.total_amount - 15_000
     assert violated() == []
 
 
-def test_another_try_that_the_gateway_may_know_of_stays(order: Any) -> None:
+def test_retry_that_the_gateway_may_know_is_not_cancelled(order: Any) -> None:
     pay(order)
     failed = ask(order, amount=15_000)
-    hear(failed, "failed")
+    apply_update(failed, "failed")
     again = services.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
-    hear(again, "pending")
+    apply_update(again, "pending")
 
-    hear(failed, "processed")
+    apply_update(failed, "processed")
 
     again.refresh_from_db()
     assert again.status == "pending"
@@ -83,7 +83,7 @@ def test_what_was_made_at_the_gateway_meanwhile_is_not_approved_on_top(order: An
     pay(order)
     waiting = ask(order, actor=DEEPA)
     foreign = {"id": "rfnd_00000000000777", "our_refund": "", "amount": 5_000}
-    hear(waiting, "processed", **foreign)
+    apply_update(waiting, "processed", **foreign)
 
     with pytest.raises(services.RefundExceedsPayment):
         services.approve_refund(refund_id=waiting.pk, actor=BALA, now=clock.now())
@@ -99,7 +99,7 @@ def test_what_was_made_at_the_gateway_meanwhile_is_not_approved_on_top(order: An
 
 def test_the_limit_is_not_passed_by_asking_in_pieces(order: Any, settings: Any) -> None:
     pay(order)
-    settings.REFUND_APPROVAL_ABOVE = 20_000
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = 20_000
     first = ask(order, amount=15_000)
     second = ask(order, amount=15_000)
     assert (first.status, second.status) == ("pending", "requires_approval")
@@ -111,9 +111,9 @@ def test_the_limit_is_not_passed_by_asking_in_pieces(order: Any, settings: Any) 
 
 def test_what_failed_counts_for_nothing_against_the_limit(order: Any, settings: Any) -> None:
     pay(order)
-    settings.REFUND_APPROVAL_ABOVE = 20_000
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = 20_000
     failed = ask(order, amount=15_000)
-    hear(failed, "failed")
+    apply_update(failed, "failed")
     again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
     assert again.status == "pending"
 
@@ -125,9 +125,9 @@ def test_a_reason_that_the_asker_gives_spares_no_credit_note(order: Any, owner: 
     pay(order)
     issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
     buyer = Actor("user", owner.public_id)
-    refund = ask(order, reason="amount_differs", actor=buyer)
+    refund = ask(order, reason="amount_mismatch", actor=buyer)
     services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
-    hear(refund)
+    apply_update(refund)
 
     note = issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
 
@@ -144,7 +144,7 @@ def test_what_the_bank_wants_back_is_not_sent_until_it_has_decided(paid: Any, sa
     dispute = make_dispute(refund.attempt)
 
     assert send(refund).status == "pending"
-    assert (refund.gateway_call, sandbox.control("GET", "/truth")["refunds"]) == ("needed", [])
+    assert (refund.gateway_call, sandbox.control("GET", "/truth")["refunds"]) == ("pending", [])
 
     make_dispute(refund.attempt, id=dispute.gateway_dispute_id, status="won")
     assert send(refund, after=120).status == "processed"
@@ -180,18 +180,18 @@ def test_who_decides_does_not_decide_about_an_own_order(finance: Any, shop: Any,
 # Late money -----------------------------------------------------------------------------------------------------------
 
 
-def test_money_in_doubt_that_went_back_does_not_keep_paid_goods_from_their_buyer(order: Any) -> None:
+def test_refund_of_reviewed_money_does_not_block_a_paid_order(order: Any) -> None:
     payment = make_payment(order)
-    wrong = take_in(make_facts(payment, amount=20_000))
+    wrong = apply_payment(make_gateway_payment(payment, amount=20_000))
     now = clock.now() + timedelta(hours=3)
     Payment.objects.filter(pk=payment.pk).update(status="expired", next_action={}, next_check_at=None)
     order.refresh_from_db()
-    note_payment(order=order, paid_amount=0, payment_live_until=None, actor=SYSTEM, now=now)
+    update_payment_totals(order=order, paid_amount=0, payment_live_until=None, actor=SYSTEM, now=now)
     assert expire_orders(now=now) == 0
-    hear(services.give_back_reviewed(attempt_id=wrong.pk, actor=ASHA, now=now))
+    apply_update(services.refund_reviewed_attempt(attempt_id=wrong.pk, actor=ASHA, now=now))
     assert expire_orders(now=now) == 1
 
-    take_in(make_facts(payment), now=now)
+    apply_payment(make_gateway_payment(payment), now=now)
 
     order.refresh_from_db()
     assert order.status == "confirmed"

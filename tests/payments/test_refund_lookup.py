@@ -30,7 +30,7 @@ def ask(order: Any, amount: int | None = None) -> Refund:
 
 
 def send(refund: Refund, **later: float) -> Refund:
-    services.send_refund(refund_id=refund.pk, now=clock.now() + timedelta(**later))
+    services.submit_refund(refund_id=refund.pk, now=clock.now() + timedelta(**later))
     refund.refresh_from_db()
     return refund
 
@@ -50,7 +50,7 @@ def at_gateway(sandbox: Any) -> list[dict[str, Any]]:
     return found
 
 
-def make_at_dashboard(sandbox: Any, order: Any, amount: int) -> str:
+def refund_at_dashboard(sandbox: Any, order: Any, amount: int) -> str:
     """Have somebody refund a payment at the gateway's dashboard; no webhook arrives here."""
     import requests
 
@@ -113,7 +113,7 @@ class TestRetryRefund:
     def test_unexplained_refund_of_the_same_amount_is_adopted(self, paid: Any, sandbox: Any) -> None:
         reject(sandbox, is_made=False)
         failed = send(ask(paid, 5_000))
-        by_hand = make_at_dashboard(sandbox, paid, 5_000)
+        by_hand = refund_at_dashboard(sandbox, paid, 5_000)
 
         again = send(retry(failed))
 
@@ -130,7 +130,7 @@ class TestRetryRefund:
         order.refresh_from_db()
         reject(sandbox, is_made=False)
         failed = send(ask(order, 24_950))
-        by_hand = make_at_dashboard(sandbox, order, 600)
+        by_hand = refund_at_dashboard(sandbox, order, 600)
 
         again = send(retry(failed))
 
@@ -141,7 +141,7 @@ class TestRetryRefund:
     def test_unexplained_refund_of_another_amount_is_not(self, paid: Any, sandbox: Any) -> None:
         reject(sandbox, is_made=False)
         failed = send(ask(paid, 5_000))
-        make_at_dashboard(sandbox, paid, 4_000)
+        refund_at_dashboard(sandbox, paid, 4_000)
 
         send(retry(failed))
 
@@ -183,13 +183,13 @@ class TestRetryRefund:
         )  # fmt: skip
         from apps.payments.services.refunds import submission
 
-        real = submission._make
+        real = submission._create
 
         def with_a_webhook_in_between(*args: Any) -> GatewayRefund:
             services.apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=SYSTEM, now=clock.now())
             return real(*args)
 
-        monkeypatch.setattr(submission, "_make", with_a_webhook_in_between)
+        monkeypatch.setattr(submission, "_create", with_a_webhook_in_between)
 
         assert send(again).status == "cancelled"
 
@@ -227,7 +227,7 @@ class TestSearchForRejectedRefund:
         failed = send(ask(paid, 5_000))
         assert failed.next_check_at is not None
 
-        services.ask_about_open_refunds(now=clock.now() + timedelta(minutes=11))
+        services.poll_open_refunds(now=clock.now() + timedelta(minutes=11))
 
         failed.refresh_from_db()
         (made,) = at_gateway(sandbox)
@@ -239,7 +239,7 @@ class TestSearchForRejectedRefund:
         reject(sandbox, is_made=True)
         failed = send(ask(paid, 5_000))
 
-        services.ask_about_open_refunds(now=clock.now() + timedelta(minutes=11))
+        services.poll_open_refunds(now=clock.now() + timedelta(minutes=11))
 
         failed.refresh_from_db()
         assert failed.status == "pending"
@@ -253,7 +253,7 @@ class TestSearchForRejectedRefund:
         while failed.next_check_at is not None:
             asked.append(round((failed.next_check_at - at).total_seconds() / 60))
             at = failed.next_check_at
-            services.ask_about_open_refunds(now=at)
+            services.poll_open_refunds(now=at)
             failed.refresh_from_db()
 
         assert (failed.status, asked) == ("failed", [10, 60, 1_440])
@@ -261,12 +261,12 @@ class TestSearchForRejectedRefund:
     def test_transfer_that_waits_gives_way_to_what_the_gateway_made(self, paid: Any, sandbox: Any) -> None:
         reject(sandbox, is_made=True)
         failed = send(ask(paid, 5_000))
-        services.settle_refund_manually(refund_id=failed.pk, actor=BALA, now=clock.now())
+        services.confirm_refund_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
 
-        services.ask_about_open_refunds(now=clock.now() + timedelta(minutes=11))
+        services.poll_open_refunds(now=clock.now() + timedelta(minutes=11))
 
         failed.refresh_from_db()
-        assert (failed.status, failed.manual_reference) == ("processed", "")
+        assert (failed.status, failed.transfer_reference) == ("processed", "")
         assert violated() == []
 
 

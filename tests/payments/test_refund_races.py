@@ -24,7 +24,7 @@ from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Ref
 from apps.payments.services.refunds import amounts, requests, submission
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, pay, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support.gateway_payments import make_orders_paid_at_gateway
 from tests.support.threads import run_together
 
@@ -55,7 +55,7 @@ def test_ten_full_refunds_at_once_are_one(order: Any) -> None:
     assert violated() == []
 
 
-def test_control_without_the_locks_the_money_is_promised_twice(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_without_locks_the_money_is_refunded_twice(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pay(order)
     barrier = threading.Barrier(2)
     real = amounts.check_amount
@@ -70,7 +70,7 @@ def test_control_without_the_locks_the_money_is_promised_twice(order: Any, monke
     monkeypatch.setattr(requests, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(locks, "lock_captured_attempts", unlocked)
     monkeypatch.setattr(amounts, "check_amount", meet)
-    monkeypatch.setattr(requests, "tell_order", lambda **_: None)
+    monkeypatch.setattr(requests, "sync_order_totals", lambda **_: None)
     numbers = iter(range(7, 100))
     # The numbering would catch it by chance; the sum must be safe by itself.
     real_create = Refund.objects.create
@@ -123,7 +123,7 @@ def test_five_hundred_refunds_attempted_twice_at_once_are_five_hundred(owner: An
     now = clock.now()
     with crew(8) as do_all:
         results = do_all(
-            [partial(services.send_refund, refund_id=refund.pk, now=now) for refund in refunds for _ in "ab"]
+            [partial(services.submit_refund, refund_id=refund.pk, now=now) for refund in refunds for _ in "ab"]
         )
     assert results == [True] * 1000
 
@@ -151,7 +151,7 @@ def test_control_without_claim_and_key_refunds_are_doubled(
         return found
 
     monkeypatch.setattr(submission, "_claim", both)
-    run_together(*[lambda: services.send_refund(refund_id=refund.pk, now=clock.now())] * 2)
+    run_together(*[lambda: services.submit_refund(refund_id=refund.pk, now=clock.now())] * 2)
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 2
 
 
@@ -165,7 +165,7 @@ def _overdue(owner: Any, variant: Any, count: int) -> tuple[list[Any], datetime]
     """Return what the gateway says of payments of so many orders, and when these are overdue."""
     payments = [make_payment(make_order(owner, [variant])) for _ in range(count)]
     later = max(payment.order.expires_at for payment in payments) + timedelta(hours=1)
-    return [make_facts(payment) for payment in payments], later
+    return [make_gateway_payment(payment) for payment in payments], later
 
 
 def _ends(facts: list[Any]) -> list[tuple[str, int]]:
@@ -179,7 +179,7 @@ def _ends(facts: list[Any]) -> list[tuple[str, int]]:
 @pytest.mark.timeout(600)
 def test_five_hundred_captures_racing_expiry_leave_never_both_and_never_neither(owner: Any, settings: Any) -> None:
     make_registration()
-    settings.LATE_PAYMENT = "refund"
+    settings.LATE_PAYMENT_POLICY = "refund"
     variant = make_variant(stock=500)
     ends: Counter[tuple[str, int]] = Counter()
     start = threading.Barrier(7)
@@ -201,7 +201,7 @@ def test_five_hundred_captures_racing_expiry_leave_never_both_and_never_neither(
             captured, expired = threading.Event(), threading.Event()
             ways = [(None, captured), (None, None), (None, None), (None, None), (expired, None)]
             captures = [
-                partial(at_the_start, partial(take_in, one, now=later), *way)
+                partial(at_the_start, partial(apply_payment, one, now=later), *way)
                 for one, way in zip(facts, ways, strict=True)
             ]
             expiry = partial(at_the_start, partial(expire_orders, now=later), captured, expired)
@@ -221,7 +221,7 @@ def test_control_without_the_lock_a_capture_amid_expiry_is_lost(
     owner: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_registration()
-    settings.LATE_PAYMENT = "refund"
+    settings.LATE_PAYMENT_POLICY = "refund"
     (facts,), later = _overdue(owner, make_variant(), 1)
     read_before_expiry = Order.objects.get()
 
@@ -230,7 +230,7 @@ def test_control_without_the_lock_a_capture_amid_expiry_is_lost(
         return read_before_expiry
 
     monkeypatch.setattr("apps.payments.services.attempts.lock_order", unlocked)
-    (result,) = run_together(lambda: take_in(facts, now=later))
+    (result,) = run_together(lambda: apply_payment(facts, now=later))
 
     assert isinstance(result, InvalidTransition)
     assert _ends([facts]) == [("expired", 0)]

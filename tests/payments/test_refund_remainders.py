@@ -17,13 +17,13 @@ from apps.payments.states import Source
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import (
+    apply_payment,
+    apply_refund,
     make_dispute,
-    make_facts,
+    make_gateway_payment,
     make_payment,
     new_gateway_id,
     pay,
-    take_in,
-    take_in_refund,
 )
 from tests.payments.test_decision_rights import stored
 from tests.support.colleagues import ASHA, BALA, CHITRA
@@ -31,7 +31,7 @@ from tests.support.colleagues import ASHA, BALA, CHITRA
 with_rows = pytest.mark.usefixtures("db", "colleagues")
 
 
-class TestDraw:
+class TestLineAmounts:
     @pytest.mark.parametrize(
         ("amount", "drawn"),
         [(50, [25, 25, 0]), (100, [50, 50, 0]), (130, [80, 50, 0]), (200, [100, 50, 50]), (400, [100, 50, 100])],
@@ -131,7 +131,7 @@ class TestRequestRefund:
         )
         assert (raised.value.param, raised.value.details) == (
             "amount",
-            [{"largest_amount": 49_800, "refundable_amount": 49_900}],
+            [{"largest_amount": 49_800, "max_refund_amount": 49_900}],
         )
         assert stored() == before
         assert request(order, 49_800).amount == 49_800
@@ -155,15 +155,15 @@ class TestRequestRefund:
         assert (first.total_amount, second.total_amount, order.total_amount) == (30_040, 60, 30_100)
 
         with pytest.raises(services.RefundLeavesRemainder):
-            request(order, lines=[services.UnitsBack(first.pk, 1)])
+            request(order, lines=[services.RefundLineInput(first.pk, 1)])
 
-        both = [services.UnitsBack(first.pk, 1), services.UnitsBack(second.pk, 1)]
+        both = [services.RefundLineInput(first.pk, 1), services.RefundLineInput(second.pk, 1)]
         assert request(order, lines=both).amount == 30_100
 
     def test_an_amount_out_of_two_payments_leaves_no_part_that_is_too_small(self, order: Any) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment))
-        second = take_in(make_facts(payment))
+        apply_payment(make_gateway_payment(payment))
+        second = apply_payment(make_gateway_payment(payment))
         services.cancel_refund(refund_id=Refund.objects.get(attempt=second).pk, actor=ASHA, now=clock.now())
 
         parts = services.request_refund(
@@ -180,7 +180,7 @@ class TestRequestRefund:
 
         error = answer.json()["error"]
         assert (answer.status_code, error["code"], error["param"]) == (409, "refund_leaves_remainder", "amount")
-        assert error["details"] == [{"largest_amount": 49_800, "refundable_amount": 49_900}]
+        assert error["details"] == [{"largest_amount": 49_800, "max_refund_amount": 49_900}]
         assert not Refund.objects.exists()
 
 
@@ -191,7 +191,7 @@ class TestRetryAndTransfer:
         """A refund of 100.00 that failed, where by now 100.50 of the payment is left."""
         pay(order)
         refund = request(order, 10_000)
-        take_in_refund(refund, status="failed")
+        apply_refund(refund, status="failed")
         request(order, order.total_amount - 10_050)
         return refund
 
@@ -207,7 +207,7 @@ class TestRetryAndTransfer:
         before = stored()
 
         with pytest.raises(services.RefundLeavesRemainder):
-            services.settle_refund_manually(refund_id=failed.pk, reference="UTR 1", actor=CHITRA, now=clock.now())
+            services.confirm_refund_transfer(refund_id=failed.pk, reference="UTR 1", actor=CHITRA, now=clock.now())
 
         assert stored() == before
 
@@ -227,8 +227,8 @@ class TestRemainderLeftByTheGateway:
 
     def test_review_closes(self, order: Any) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment))
-        other = take_in(make_facts(payment, amount=15_000))
+        apply_payment(make_gateway_payment(payment))
+        other = apply_payment(make_gateway_payment(payment, amount=15_000))
 
         made_at_gateway(other, 14_950)
 
@@ -238,8 +238,8 @@ class TestRemainderLeftByTheGateway:
 
     def test_review_can_be_closed_while_the_rest_is_on_its_way(self, order: Any) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment))
-        other = take_in(make_facts(payment, amount=15_000))
+        apply_payment(make_gateway_payment(payment))
+        other = apply_payment(make_gateway_payment(payment, amount=15_000))
         made_at_gateway(other, 14_950, status="pending")
 
         closed = services.close_review(attempt_id=other.pk, note="50 paise are left", actor=BALA, now=clock.now())
@@ -260,13 +260,13 @@ class TestCancelAfterLostDispute:
         assert list(Refund.objects.values_list("amount", flat=True)) == ([rest] if rest >= 100 else [])
         assert violated() == []
         for refund in Refund.objects.all():
-            take_in_refund(refund)
+            apply_refund(refund)
         assert violated() == []
 
     def test_the_last_units_come_to_what_was_not_lost(self, order: Any) -> None:
         lose(pay(order), 20_000)
 
-        assert request(order, lines=[services.UnitsBack(order.lines.get().pk, 1)]).amount == 29_900
+        assert request(order, lines=[services.RefundLineInput(order.lines.get().pk, 1)]).amount == 29_900
 
     def test_money_that_nobody_refunds_is_still_found(self, order: Any) -> None:
         lose(pay(order), 20_000)
@@ -278,13 +278,13 @@ class TestCancelAfterLostDispute:
 
     def test_review_of_money_that_was_lost_closes_with_the_last_refund(self, order: Any) -> None:
         payment = make_payment(order)
-        take_in(make_facts(payment))
-        other = take_in(make_facts(payment, amount=15_000))
+        apply_payment(make_gateway_payment(payment))
+        other = apply_payment(make_gateway_payment(payment, amount=15_000))
         lose(other, 5_000)
 
-        refund = services.give_back_reviewed(attempt_id=other.pk, actor=ASHA, now=clock.now())
+        refund = services.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now())
         assert refund.amount == 10_000
-        take_in_refund(refund)
+        apply_refund(refund)
 
         other.refresh_from_db()
         assert other.review_closed_at is not None

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from apps.core import clock, idempotency
-from apps.core.idempotency import StoredAnswer
+from apps.core.idempotency import StoredResponse
 from apps.payments import selectors, services
 from apps.payments.models import Refund
 from apps.payments.services.refunds import previews
@@ -33,12 +33,12 @@ def _submit_twice(order: Any) -> list[Any]:
     """Submit one page of a refund of ₹100.00 twice at the same moment."""
     person = make_staff("finance")
     shown = hidden(preview(signed_in(person), order, what="amount", amount="100"))
-    url = reverse("admin:orders_order_do", args=[order.pk, "refund"])
+    url = reverse("admin:orders_order_action", args=[order.pk, "refund"])
     first, second = signed_in(person), signed_in(person)
     return run_together(lambda: first.post(url, shown).status_code, lambda: second.post(url, shown).status_code)
 
 
-class TestOnePageSubmittedTwice:
+class TestPageSubmittedTwice:
     def test_a_page_submitted_twice_makes_one_refund(self, order: Any) -> None:
         assert _submit_twice(order) == [302, 302]
 
@@ -47,18 +47,18 @@ class TestOnePageSubmittedTwice:
     def test_control_without_the_claim_a_page_submitted_twice_makes_two(
         self, order: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def claim_nothing(**_: Any) -> StoredAnswer | None:
+        def claim_nothing(**_: Any) -> StoredResponse | None:
             return None
 
         monkeypatch.setattr(idempotency, "claim", claim_nothing)
-        monkeypatch.setattr(previews.selectors, "refundable_of", lambda _: order.total_amount)
+        monkeypatch.setattr(previews.selectors, "order_refundable_amount", lambda _: order.total_amount)
 
         _submit_twice(order)
 
         assert list(Refund.objects.values_list("amount", flat=True)) == [10_000, 10_000]
 
 
-class TestTwoPeople:
+class TestTwoRequesters:
     def _request_both(self, order: Any) -> list[Any]:
         people = [actor_for(make_staff("finance")), actor_for(make_staff("admin"))]
 
@@ -80,7 +80,7 @@ class TestTwoPeople:
         self, order: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         barrier = threading.Barrier(2)
-        real = selectors.refundable_of
+        real = selectors.order_refundable_amount
 
         def meet(order_id: Any) -> int:
             left = real(order_id)
@@ -88,7 +88,7 @@ class TestTwoPeople:
             return left
 
         monkeypatch.setattr(previews, "lock_order", lambda _: order)
-        monkeypatch.setattr(previews.selectors, "refundable_of", meet)
+        monkeypatch.setattr(previews.selectors, "order_refundable_amount", meet)
 
         results = self._request_both(order)
 

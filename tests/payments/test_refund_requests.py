@@ -31,7 +31,7 @@ def signed_in(user: Any) -> Client:
 
 
 def address(order: Order) -> str:
-    return reverse("admin:orders_order_do", args=[order.pk, "refund"])
+    return reverse("admin:orders_order_action", args=[order.pk, "refund"])
 
 
 def page_of(order: Order) -> str:
@@ -122,7 +122,7 @@ class TestWhoMayRequest:
         assert address(order) not in client.get(page_of(order)).content.decode()
         assert client.get(address(order)).headers["Location"] == page_of(order)
 
-    def test_support_is_told_beforehand_that_another_must_approve(self, paid: Order, support: Any) -> None:
+    def test_support_sees_that_another_person_must_approve(self, paid: Order, support: Any) -> None:
         client = signed_in(support)
 
         for content in (client.get(address(paid)).content.decode(), preview(client, paid, what="all")):
@@ -133,10 +133,10 @@ class TestWhoMayRequest:
         refund = Refund.objects.get()
         assert (refund.status, refund.requested_by) == ("requires_approval", f"user:{support.public_id}")
 
-    def test_above_the_limit_finance_is_told_and_the_refund_waits(
+    def test_above_the_limit_finance_sees_it_and_the_refund_requires_approval(
         self, paid: Order, finance: Any, settings: Any
     ) -> None:
-        settings.REFUND_APPROVAL_ABOVE = 10_000
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = 10_000
         client = signed_in(finance)
 
         assert "You may refund up to ₹100.00 of this order alone." in client.get(address(paid)).content.decode()
@@ -147,7 +147,7 @@ class TestWhoMayRequest:
         assert Refund.objects.get().status == "requires_approval"
 
     def test_at_the_limit_finance_decides_alone(self, paid: Order, finance: Any, settings: Any) -> None:
-        settings.REFUND_APPROVAL_ABOVE = 10_000
+        settings.REFUND_APPROVAL_THRESHOLD_PAISE = 10_000
 
         confirm(signed_in(finance), paid, what="amount", amount="100")
 

@@ -57,17 +57,17 @@ def make_cancelled_retry(failed: Refund) -> Refund:
     return services.cancel_refund(refund_id=retry(failed).pk, actor=ASHA, now=clock.now())
 
 
-def make_retry_with_transfer_given_up(failed: Refund) -> Refund:
+def make_retry_with_rejected_transfer(failed: Refund) -> Refund:
     again = apply_status(retry(failed), "failed")
-    services.settle_refund_manually(refund_id=again.pk, actor=BALA, now=clock.now())
+    services.confirm_refund_transfer(refund_id=again.pk, actor=BALA, now=clock.now())
     return services.reject_refund(refund_id=again.pk, actor=BALA, reason="no account told", now=clock.now())
 
 
-_ENDS = [make_rejected_retry, make_cancelled_retry, make_retry_with_transfer_given_up]
+_ENDS = [make_rejected_retry, make_cancelled_retry, make_retry_with_rejected_transfer]
 
 
 @pytest.mark.parametrize("end_retry", _ENDS)
-class TestRetryThatMovedNoMoney:
+class TestCancelledRetry:
     def test_lets_the_failed_refund_be_attempted_again(self, order: Any, end_retry: Any) -> None:
         failed = make_failed(order)
         ended = end_retry(failed)
@@ -84,26 +84,26 @@ class TestRetryThatMovedNoMoney:
         failed = make_failed(order)
         end_retry(failed)
 
-        held = services.settle_refund_manually(refund_id=failed.pk, actor=BALA, now=clock.now())
-        done = services.settle_refund_manually(refund_id=failed.pk, reference="NEFT 7", actor=BALA, now=clock.now())
+        held = services.confirm_refund_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
+        done = services.confirm_refund_transfer(refund_id=failed.pk, reference="NEFT 7", actor=BALA, now=clock.now())
 
-        assert (held.status, done.status, done.manual_reference) == ("manual", "processed", "NEFT 7")
+        assert (held.status, done.status, done.transfer_reference) == ("awaiting_transfer", "processed", "NEFT 7")
         assert (selectors.balance_of("bank"), selectors.balance_of("refunds_payable")) == (-10_000, 0)
 
     def test_leaves_the_failed_refund_to_staff(self, order: Any, end_retry: Any) -> None:
         failed = make_failed(order)
         retried = retry(failed)
-        assert list(selectors.list_refunds_that_failed()) == []
+        assert list(selectors.list_failed_refunds()) == []
         assert not is_retryable(failed)
         services.cancel_refund(refund_id=retried.pk, actor=ASHA, now=clock.now())
 
         end_retry(failed)
 
-        assert list(selectors.list_refunds_that_failed()) == [failed]
+        assert list(selectors.list_failed_refunds()) == [failed]
         assert is_retryable(failed)
 
 
-class TestRetryThatStands:
+class TestActiveRetry:
     @pytest.mark.parametrize("status", ["pending", "failed", "processed"])
     def test_keeps_the_failed_refund_from_being_attempted_again(self, order: Any, status: str) -> None:
         failed = make_failed(order)
@@ -113,7 +113,7 @@ class TestRetryThatStands:
         with pytest.raises(services.RefundAlreadyRetried) as refused:
             retry(failed)
         with pytest.raises(services.RefundAlreadyRetried):
-            services.settle_refund_manually(refund_id=failed.pk, actor=BALA, now=clock.now())
+            services.confirm_refund_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
 
         assert (
             str(refused.value)
@@ -128,10 +128,10 @@ class TestRetryThatStands:
         third = retry(again)
 
         assert (third.retry_of_id, third.amount) == (again.pk, 10_000)
-        assert list(selectors.list_refunds_that_failed()) == []
+        assert list(selectors.list_failed_refunds()) == []
 
 
-class TestFailedRefundThatWasMadeAfterAll:
+class TestFailedRefundProcessedLater:
     def test_withdraws_the_second_retry(self, order: Any) -> None:
         failed = make_failed(order)
         make_rejected_retry(failed)
@@ -165,7 +165,7 @@ class TestFailedRefundThatWasMadeAfterAll:
 
     def test_as_a_withdrawn_retry_withdraws_the_other_retry(self, order: Any) -> None:
         failed = make_failed(order)
-        given_up = make_retry_with_transfer_given_up(failed)
+        given_up = make_retry_with_rejected_transfer(failed)
         second = retry(failed)
 
         apply_status(given_up, "processed")

@@ -11,7 +11,7 @@ from apps.core import clock, ids
 from apps.payments import services
 from apps.payments.gateways import GatewayError
 from apps.payments.models import LedgerTransaction, Refund
-from apps.payments.services.refunds.gateway_updates import note_refund_refused
+from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from apps.payments.states import RefundStatus
 from tests.architecture.test_access import everything_stored, without_request_id
 from tests.factories.accounts import make_staff
@@ -34,7 +34,7 @@ DECISIONS = {
     "approve": ("requires_approval", {}, 202, "pending"),
     "reject": ("requires_approval", {"reason": "no"}, 200, "cancelled"),
     "retry": ("failed", {}, 202, "pending"),
-    "settle": ("failed", {"reference": "NEFT 1"}, 200, "processed"),
+    "confirm-transfer": ("failed", {"reference": "NEFT 1"}, 200, "processed"),
 }
 
 
@@ -75,7 +75,7 @@ def refund_that_is(status: str, order: Any) -> Refund:
     """Return a refund of all of an order, asked for by its owner, in the given state."""
     refund = make_refund(order, is_approved=status != "requires_approval")
     if status == "failed":
-        note_refund_refused(refund=refund, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
+        mark_refund_failed(refund=refund, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
     refund.refresh_from_db()
     assert refund.status == status
     return refund
@@ -112,7 +112,7 @@ def test_what_the_buyer_asks_for_is_accepted_and_waits(client_of: Clients, owner
         ("administrator", "pending"),
     ],
 )
-def test_only_who_decides_sends_money_back_by_asking(
+def test_only_approvers_refund_without_approval(
     client_of: Clients, people: dict[str, Any], paid: Any, who: str, status: str
 ) -> None:
     answer = post(client_of(people[who]), BASE, {"order_id": paid.public_id, "amount": 1_000}, key=KEY)
@@ -142,7 +142,7 @@ def test_nobody_asks_without_signing_in(anonymous: APIClient, paid: Any) -> None
 def test_over_the_limit_a_second_person_agrees_and_never_who_asked(
     client_of: Clients, people: dict[str, Any], paid: Any, settings: Any, who: str
 ) -> None:
-    settings.REFUND_APPROVAL_ABOVE = 1_000
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = 1_000
     client = client_of(people[who])
     below = post(client, BASE, {"order_id": paid.public_id, "amount": 1_000}, key="below-the-limit").json()["data"][0]
     above = post(client, BASE, {"order_id": paid.public_id, "amount": 1_001}, key="above-the-limit").json()["data"][0]
@@ -162,7 +162,7 @@ def test_a_retry_over_the_limit_waits_for_a_second_person_too(
     client_of: Clients, finance: Any, paid: Any, settings: Any
 ) -> None:
     failed = refund_that_is("failed", paid)
-    settings.REFUND_APPROVAL_ABOVE = failed.amount - 1
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = failed.amount - 1
 
     again = post(client_of(finance), url_of(failed, "/retry"), key=KEY)
 
@@ -173,7 +173,7 @@ def test_a_retry_over_the_limit_waits_for_a_second_person_too(
     assert code_of(mine) == (403, "self_approval_forbidden", None)
 
 
-def test_lines_are_given_back_with_what_they_cost(client_of: Clients, owner: Any, paid: Any) -> None:
+def test_refund_of_lines_is_their_value(client_of: Clients, owner: Any, paid: Any) -> None:
     line = paid.lines.get()
     line_id = ids.encode("line", line.pk)
     body = {
@@ -196,9 +196,9 @@ def _bodies(order: Any, other_line: str) -> dict[tuple[int, str, str | None], di
     return {
         (409, "refund_exceeds_payment", "amount"): {"amount": order.total_amount + 1},
         (400, "refund_too_small", "amount"): {"amount": 99},
-        (400, "amount_or_lines", "lines"): {"amount": 100, "lines": one},
-        (400, "line_not_of_order", "lines[0].order_line_id"): {"lines": [{"order_line_id": other_line, "quantity": 1}]},
-        (409, "units_exceed_line", "lines"): {"lines": [{"order_line_id": line, "quantity": 2}]},
+        (400, "amount_and_lines_conflict", "lines"): {"amount": 100, "lines": one},
+        (400, "line_not_in_order", "lines[0].order_line_id"): {"lines": [{"order_line_id": other_line, "quantity": 1}]},
+        (409, "refund_quantity_exceeds_line", "lines"): {"lines": [{"order_line_id": line, "quantity": 2}]},
         (409, "nothing_to_refund", None): {"payment_id": "pay_01jf3z8k4qe7tv2w9x0y1z2a3b"},
         (400, "unknown_field", "status"): {"status": "processed"},
         (400, "invalid_choice", "reason"): {"reason": "order_cancelled"},
@@ -218,7 +218,7 @@ def test_what_cannot_be_asked_is_refused_by_its_code(client_of: Clients, owner: 
     assert code_of(answer) == refusal
 
 
-def test_an_unpaid_order_and_one_given_back_have_nothing_left(client_of: Clients, owner: Any, paid: Any) -> None:
+def test_unpaid_and_refunded_orders_have_nothing_to_refund(client_of: Clients, owner: Any, paid: Any) -> None:
     client = client_of(owner)
     unpaid = post(client, BASE, {"order_id": make_order(owner).public_id}, key="of-an-unpaid-order")
     post(client, BASE, {"order_id": paid.public_id}, key="of-all-of-it")
@@ -259,7 +259,7 @@ def test_my_key_is_nothing_to_others(client_of: Clients, owner: Any, support: An
     assert Refund.objects.count() == 2
 
 
-@pytest.mark.parametrize("verb", ["", "approve", "retry", "settle"])
+@pytest.mark.parametrize("verb", ["", "approve", "retry", "confirm-transfer"])
 def test_what_moves_money_needs_a_key(client_of: Clients, finance: Any, paid: Any, verb: str) -> None:
     refund = make_refund(paid)
     url, body = (url_of(refund, f"/{verb}"), {}) if verb else (BASE, {"order_id": paid.public_id})
@@ -341,8 +341,8 @@ def test_lists_are_narrowed_by_status_and_order(client_of: Clients, owner: Any, 
     ("query", "code", "param"),
     [
         ({"status": "lost"}, "unknown_refund_status", "status"),
-        ({"order_id": "pay_01jf3z8k4qe7tv2w9x0y1z2a3b"}, "not_an_order_id", "order_id"),
-        ({"cursor": "x"}, "bad_cursor", "cursor"),
+        ({"order_id": "pay_01jf3z8k4qe7tv2w9x0y1z2a3b"}, "invalid_order_id", "order_id"),
+        ({"cursor": "x"}, "invalid_cursor", "cursor"),
     ],
 )
 def test_what_a_list_cannot_read_is_refused(
@@ -375,7 +375,7 @@ def test_who_may_not_decide_learns_nothing_and_changes_nothing(
         there = post(client, url_of(refund, f"/{verb}"), body, key="some-key-1")
         absent = post(client, f"{BASE}/{ABSENT}/{verb}", body, key="some-key-2")
 
-    assert code_of(there) == (403, "refund_not_yours", None)
+    assert code_of(there) == (403, "refund_not_permitted", None)
     assert without_request_id(there) == without_request_id(absent)
 
 
@@ -408,8 +408,8 @@ def test_who_may_decide_decides(client_of: Clients, people: dict[str, Any], paid
         ("approve", "pending", "refund_not_awaiting_approval"),
         ("reject", "pending", "refund_not_awaiting_approval"),
         ("retry", "pending", "refund_not_failed"),
-        ("settle", "pending", "refund_not_to_settle"),
-        ("settle", "requires_approval", "refund_not_to_settle"),
+        ("confirm-transfer", "pending", "refund_not_transferable"),
+        ("confirm-transfer", "requires_approval", "refund_not_transferable"),
         ("approve", "failed", "refund_not_awaiting_approval"),
         ("cancel", "failed", "refund_not_cancellable"),
     ],
@@ -425,24 +425,24 @@ def test_what_cannot_be_decided_now_is_a_conflict(
     assert code_of(answer) == (409, code, None)
 
 
-def test_a_failed_refund_is_tried_again_once(client_of: Clients, finance: Any, paid: Any) -> None:
+def test_failed_refund_is_retried_once(client_of: Clients, finance: Any, paid: Any) -> None:
     refund, client = refund_that_is("failed", paid), client_of(finance)
     assert post(client, url_of(refund, "/retry"), key="some-key-1").status_code == 202
     with nothing_changes():
         again = post(client, url_of(refund, "/retry"), key="some-key-2")
-        by_hand = post(client, url_of(refund, "/settle"), {"reference": "NEFT 1"}, key="some-key-3")
+        by_hand = post(client, url_of(refund, "/confirm-transfer"), {"reference": "NEFT 1"}, key="some-key-3")
 
     assert code_of(again) == code_of(by_hand) == (409, "refund_already_retried", None)
 
 
-def test_a_transfer_is_held_first_and_then_made(client_of: Clients, finance: Any, paid: Any) -> None:
+def test_transfer_is_awaited_first_and_then_confirmed(client_of: Clients, finance: Any, paid: Any) -> None:
     refund, client = refund_that_is("failed", paid), client_of(finance)
 
-    held = post(client, url_of(refund, "/settle"), {}, key="some-key-1")
-    done = post(client, url_of(refund, "/settle"), {"reference": "NEFT N1"}, key="some-key-2")
+    held = post(client, url_of(refund, "/confirm-transfer"), {}, key="some-key-1")
+    done = post(client, url_of(refund, "/confirm-transfer"), {"reference": "NEFT N1"}, key="some-key-2")
 
-    assert (held.status_code, held.json()["status"]) == (200, "manual")
-    assert (done.json()["status"], done.json()["manual_reference"]) == ("processed", "NEFT N1")
+    assert (held.status_code, held.json()["status"]) == (200, "awaiting_transfer")
+    assert (done.json()["status"], done.json()["transfer_reference"]) == ("processed", "NEFT N1")
     assert done["ETag"] == f'"v{done.json()["version"]}"'
 
 
@@ -455,7 +455,7 @@ def test_a_transfer_is_held_first_and_then_made(client_of: Clients, finance: Any
         ("owner", 200, None),
         ("finance", 200, None),
         ("administrator", 200, None),
-        ("support", 403, "refund_not_yours"),
+        ("support", 403, "refund_not_permitted"),
         ("stranger", 404, "refund_not_found"),
         ("catalogue_manager", 404, "refund_not_found"),
     ],
@@ -500,7 +500,7 @@ def _refunds(owner: Any, count: int) -> str:
     for _ in range(count):
         order = make_order(owner)
         pay(order)
-        make_refund(order, lines=[services.UnitsBack(order.lines.get().pk, 1)])
+        make_refund(order, lines=[services.RefundLineInput(order.lines.get().pk, 1)])
     return BASE
 
 

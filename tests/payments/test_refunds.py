@@ -19,7 +19,7 @@ from apps.payments.models import LedgerTransaction, PaymentAttempt, Refund
 from apps.payments.states import Source
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_facts, make_payment, new_gateway_id, pay, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
 from tests.payments.test_webhooks import receive
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
 
 @pytest.fixture(autouse=True)
-def _the_books_hold_after_each_test(db: None) -> Any:
+def _books_balance_after_each_test(db: None) -> Any:
     yield
     report = audit.run(now=clock.now(), only=[one.id for one in INVARIANTS if one.id != "INV-42"])
     assert [(result.invariant.id, result.rows, result.error) for result in report.failing] == []
@@ -47,7 +47,7 @@ def facts_of(refund: Refund, status: str = "processed", **fields: Any) -> Gatewa
     return GatewayRefund(**{**values, **fields})
 
 
-def hear(refund: Refund, status: str = "processed", **fields: Any) -> Refund:
+def apply_update(refund: Refund, status: str = "processed", **fields: Any) -> Refund:
     return services.apply_gateway_refund(
         facts=facts_of(refund, status, **fields), source=Source.POLL, actor=SYSTEM, now=clock.now()
     )
@@ -60,13 +60,13 @@ def balance(code: str) -> int:
 # Asking ---------------------------------------------------------------------------------------------------------------
 
 
-def test_all_of_a_paid_order_goes_back_and_the_books_end_where_they_began(order: Any) -> None:
+def test_full_refund_leaves_every_balance_at_zero(order: Any) -> None:
     pay(order)
     refund = ask(order)
     assert (refund.amount, refund.status, refund.number) == (order.total_amount, "pending", f"{order.number}-R1")
     assert (balance("refunds_payable"), balance("customer_advances")) == (-order.total_amount, 0)
 
-    hear(refund, arn="123", speed_processed="normal")
+    apply_update(refund, arn="123", speed_processed="normal")
 
     refund.refresh_from_db()
     order.refresh_from_db()
@@ -76,7 +76,7 @@ def test_all_of_a_paid_order_goes_back_and_the_books_end_where_they_began(order:
     assert [balance(code) for code in codes] == [0, 0, 0]
 
 
-def test_no_more_is_asked_back_than_is_left(order: Any) -> None:
+def test_refund_cannot_exceed_the_refundable_amount(order: Any) -> None:
     pay(order)
     ask(order, amount=order.total_amount - 1_000)
     with pytest.raises(services.RefundExceedsPayment):
@@ -95,30 +95,30 @@ def test_a_refund_is_at_least_a_rupee(order: Any, amount: int) -> None:
     assert Refund.objects.count() == 0
 
 
-def test_an_unpaid_order_has_nothing_to_give_back(order: Any) -> None:
+def test_unpaid_order_has_nothing_to_refund(order: Any) -> None:
     with pytest.raises(services.NothingToRefund):
         ask(order)
 
 
-def test_the_units_of_a_line_give_back_its_total_to_the_paisa(shop: Any, owner: Any) -> None:
+def test_refunds_of_units_sum_to_the_total_of_the_line(shop: Any, owner: Any) -> None:
     order = make_order(owner, [(make_variant(price=33_333), 3), (make_variant(price=10_001), 1)])
     pay(order)
     first, second = order.lines.order_by("position")
-    parts = [ask(order, lines=[services.UnitsBack(first.pk, 1)]).amount for _ in range(3)]
+    parts = [ask(order, lines=[services.RefundLineInput(first.pk, 1)]).amount for _ in range(3)]
     assert sum(parts) == first.total_amount
-    last = ask(order, lines=[services.UnitsBack(second.pk, 1)])
+    last = ask(order, lines=[services.RefundLineInput(second.pk, 1)])
     assert sum(parts) + last.amount == order.total_amount
-    with pytest.raises(services.UnitsExceedLine):
-        ask(order, lines=[services.UnitsBack(first.pk, 1)])
+    with pytest.raises(services.RefundQuantityExceedsLine):
+        ask(order, lines=[services.RefundLineInput(first.pk, 1)])
 
 
 def test_lines_of_another_order_and_lines_with_an_amount_are_refused(order: Any, owner: Any) -> None:
     pay(order)
-    foreign = services.UnitsBack(make_order(owner).lines.get().pk, 1)
-    with pytest.raises(services.LineNotOfOrder):
+    foreign = services.RefundLineInput(make_order(owner).lines.get().pk, 1)
+    with pytest.raises(services.LineNotInOrder):
         ask(order, lines=[foreign])
-    own = services.UnitsBack(order.lines.get().pk, 1)
-    with pytest.raises(services.AmountOrLines):
+    own = services.RefundLineInput(order.lines.get().pk, 1)
+    with pytest.raises(services.AmountAndLinesConflict):
         ask(order, amount=500, lines=[own], actor=actor_for(owner))
     assert Refund.objects.count() == 0
 
@@ -126,7 +126,7 @@ def test_lines_of_another_order_and_lines_with_an_amount_are_refused(order: Any,
 # Deciding -------------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_customer_asks_for_waits_for_somebody_else(order: Any, owner: Any) -> None:
+def test_refund_requested_by_the_customer_requires_approval(order: Any, owner: Any) -> None:
     pay(order)
     refund = ask(order, actor=actor_for(owner))
     assert (refund.status, refund.next_check_at, balance("refunds_payable")) == ("requires_approval", None, 0)
@@ -141,7 +141,7 @@ def test_what_a_customer_asks_for_waits_for_somebody_else(order: Any, owner: Any
 
 def test_over_the_limit_finance_needs_a_second_person_too(order: Any, settings: Any) -> None:
     pay(order)
-    settings.REFUND_APPROVAL_ABOVE = 1_000
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = 1_000
     assert ask(order, amount=1_000).status == "pending"
     large = ask(order, amount=1_001)
     assert large.status == "requires_approval"
@@ -149,28 +149,28 @@ def test_over_the_limit_finance_needs_a_second_person_too(order: Any, settings: 
         services.approve_refund(refund_id=large.pk, actor=ASHA, now=clock.now())
 
 
-def test_a_refused_or_withdrawn_refund_frees_its_sum(order: Any) -> None:
+def test_rejected_or_cancelled_refund_releases_its_amount(order: Any) -> None:
     pay(order)
     waiting = ask(order, actor=DEEPA)
     services.reject_refund(refund_id=waiting.pk, actor=BALA, reason="no", now=clock.now())
     unsent = ask(order)
     services.cancel_refund(refund_id=unsent.pk, actor=ASHA, now=clock.now())
-    assert selectors.refundable_of(order.pk) == order.total_amount
+    assert selectors.order_refundable_amount(order.pk) == order.total_amount
     assert (balance("refunds_payable"), balance("customer_advances")) == (0, -order.total_amount)
 
 
-def test_what_the_gateway_may_know_of_cannot_be_withdrawn(order: Any) -> None:
+def test_submitted_refund_cannot_be_cancelled(order: Any) -> None:
     pay(order)
     refund = ask(order)
-    hear(refund, "pending")
+    apply_update(refund, "pending")
     with pytest.raises(services.RefundNotCancellable):
         services.cancel_refund(refund_id=refund.pk, actor=ASHA, now=clock.now())
 
 
-def test_what_failed_is_tried_again_as_a_new_row_once(order: Any) -> None:
+def test_failed_refund_is_retried_once_as_a_new_refund(order: Any) -> None:
     pay(order)
     failed = ask(order)
-    hear(failed, "failed")
+    apply_update(failed, "failed")
     again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
     assert (again.retry_of_id, again.amount, again.number) == (failed.pk, failed.amount, f"{order.number}-R2")
     assert again.idempotency_key != failed.idempotency_key
@@ -180,26 +180,26 @@ def test_what_failed_is_tried_again_as_a_new_row_once(order: Any) -> None:
         services.retry_refund(refund_id=again.pk, actor=ASHA, now=clock.now())
 
 
-def test_what_failed_is_paid_by_hand_out_of_the_bank(order: Any) -> None:
+def test_failed_refund_is_paid_by_bank_transfer(order: Any) -> None:
     pay(order)
     refund = ask(order)
-    hear(refund, "failed")
-    held = services.settle_refund_manually(refund_id=refund.pk, actor=BALA, now=clock.now())
-    assert (held.status, balance("refunds_payable")) == ("manual", -order.total_amount)
+    apply_update(refund, "failed")
+    held = services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
+    assert (held.status, balance("refunds_payable")) == ("awaiting_transfer", -order.total_amount)
     with pytest.raises(services.NothingToRefund):
         ask(order)
-    done = services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
-    assert (done.status, done.manual_reference) == ("processed", "NEFT 1")
+    done = services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    assert (done.status, done.transfer_reference) == ("processed", "NEFT 1")
     assert (balance("bank"), balance("refunds_payable")) == (-order.total_amount, 0)
     order.refresh_from_db()
     assert order.refunded_amount == order.total_amount
 
 
-def test_a_transfer_that_is_not_made_after_all_frees_its_sum(order: Any) -> None:
+def test_rejected_transfer_releases_its_amount(order: Any) -> None:
     pay(order)
     refund = ask(order)
-    hear(refund, "failed")
-    services.settle_refund_manually(refund_id=refund.pk, actor=BALA, now=clock.now())
+    apply_update(refund, "failed")
+    services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
 
     given_up = services.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
 
@@ -207,28 +207,28 @@ def test_a_transfer_that_is_not_made_after_all_frees_its_sum(order: Any) -> None
     assert ask(order).amount == order.total_amount
 
 
-def test_a_transfer_that_was_given_up_is_booked_if_the_gateway_pays_after_all(order: Any) -> None:
+def test_refund_of_a_rejected_transfer_is_booked_if_the_gateway_processes_it(order: Any) -> None:
     pay(order)
     refund = ask(order)
-    hear(refund, "failed")
-    services.settle_refund_manually(refund_id=refund.pk, actor=BALA, now=clock.now())
+    apply_update(refund, "failed")
+    services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
     services.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
 
-    done = hear(refund)
+    done = apply_update(refund)
 
     assert (done.status, balance("refunds_payable"), balance("bank")) == ("processed", 0, 0)
     assert (balance("customer_advances"), balance("gateway_receivable:razorpay")) == (0, 0)
     kinds = LedgerTransaction.objects.filter(source_id=refund.pk).values_list("kind", flat=True)
     assert sorted(kinds) == [
-        "refund", "refund_due", "refund_due_again", "refund_due_again:2", "refund_reversal", "refund_reversal:2",
+        "refund", "refund_due", "refund_reinstated", "refund_reinstated:2", "refund_reversal", "refund_reversal:2",
     ]  # fmt: skip
 
 
-def test_a_transfer_that_was_made_is_not_given_up(order: Any) -> None:
+def test_confirmed_transfer_cannot_be_rejected(order: Any) -> None:
     pay(order)
     refund = ask(order)
-    hear(refund, "failed")
-    services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    apply_update(refund, "failed")
+    services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     before = stands(refund)
 
     with pytest.raises(services.RefundNotAwaitingApproval):
@@ -242,61 +242,63 @@ def test_a_transfer_that_was_made_is_not_given_up(order: Any) -> None:
 
 def stands(refund: Refund) -> tuple[Any, ...]:
     """Return what a refusal must leave as it was."""
-    row = Refund.objects.filter(pk=refund.pk).values_list("status", "approved_by", "manual_reference", "version").get()
+    row = (
+        Refund.objects.filter(pk=refund.pk).values_list("status", "approved_by", "transfer_reference", "version").get()
+    )
     return (*row, Refund.objects.count(), LedgerTransaction.objects.count(), Event.objects.count())
 
 
 @pytest.mark.parametrize("reference", ["", "NEFT 1"])
-def test_nobody_pays_the_refund_by_hand_that_he_asked_for(order: Any, reference: str) -> None:
+def test_requester_cannot_confirm_the_transfer(order: Any, reference: str) -> None:
     pay(order)
     refund = ask(order)
-    hear(refund, "failed")
+    apply_update(refund, "failed")
     before = stands(refund)
 
     with pytest.raises(services.SecondPersonRequired):
-        services.settle_refund_manually(refund_id=refund.pk, reference=reference, actor=ASHA, now=clock.now())
+        services.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=ASHA, now=clock.now())
 
     assert stands(refund) == before
 
 
-def test_up_to_the_limit_another_one_pays_by_hand_in_one_go(order: Any, settings: Any) -> None:
+def test_up_to_the_limit_another_person_confirms_the_transfer_alone(order: Any, settings: Any) -> None:
     pay(order)
     refund = ask(order)
-    settings.REFUND_APPROVAL_ABOVE = refund.amount
-    hear(refund, "failed")
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = refund.amount
+    apply_update(refund, "failed")
 
-    done = services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    done = services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
 
     assert (done.status, done.approved_by) == ("processed", str(BALA))
 
 
-def test_over_the_limit_a_transfer_by_hand_needs_two_who_did_not_ask(order: Any, settings: Any) -> None:
+def test_above_the_limit_a_transfer_needs_two_other_people(order: Any, settings: Any) -> None:
     pay(order)
     refund = ask(order)
-    settings.REFUND_APPROVAL_ABOVE = refund.amount - 1
-    hear(refund, "failed")
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = refund.amount - 1
+    apply_update(refund, "failed")
     before = stands(refund)
     with pytest.raises(services.SecondPersonRequired):
-        services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+        services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     assert stands(refund) == before
 
-    held = services.settle_refund_manually(refund_id=refund.pk, actor=BALA, now=clock.now())
-    assert (held.status, held.approved_by) == ("manual", str(BALA))
+    held = services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
+    assert (held.status, held.approved_by) == ("awaiting_transfer", str(BALA))
     before = stands(refund)
     for who in (ASHA, BALA):
         with pytest.raises(services.SecondPersonRequired):
-            services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=who, now=clock.now())
+            services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=who, now=clock.now())
     assert stands(refund) == before
 
-    done = services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=CHITRA, now=clock.now())
+    done = services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=CHITRA, now=clock.now())
     assert (done.status, done.approved_by, balance("refunds_payable")) == ("processed", str(BALA), 0)
 
 
-def test_over_the_limit_what_failed_is_tried_again_by_two(order: Any, settings: Any) -> None:
+def test_above_the_limit_a_retry_requires_approval(order: Any, settings: Any) -> None:
     pay(order)
     failed = ask(order)
-    hear(failed, "failed")
-    settings.REFUND_APPROVAL_ABOVE = failed.amount - 1
+    apply_update(failed, "failed")
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = failed.amount - 1
     again = services.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
     assert (again.status, balance("refunds_payable")) == ("requires_approval", 0)
     before = stands(again)
@@ -308,40 +310,40 @@ def test_over_the_limit_what_failed_is_tried_again_by_two(order: Any, settings: 
     assert services.approve_refund(refund_id=again.pk, actor=ASHA, now=clock.now()).status == "pending"
 
 
-# Money in doubt -------------------------------------------------------------------------------------------------------
+# Money that needs attention -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def differing(order: Any) -> PaymentAttempt:
     """Money that is a paisa more than was asked for, beside the right money of the same payment."""
     payment = make_payment(order)
-    take_in(make_facts(payment))
-    return take_in(make_facts(payment, amount=payment.amount + 1))
+    apply_payment(make_gateway_payment(payment))
+    return apply_payment(make_gateway_payment(payment, amount=payment.amount + 1))
 
 
-def test_money_in_doubt_goes_back_alone_and_closes_its_review(differing: PaymentAttempt, order: Any) -> None:
-    refund = services.give_back_reviewed(attempt_id=differing.pk, note="a paisa", actor=ASHA, now=clock.now())
-    assert (refund.attempt_id, refund.amount, refund.reason) == (differing.pk, differing.amount, "amount_differs")
-    assert selectors.refundable_of(order.pk) == order.total_amount
+def test_refund_of_reviewed_money_closes_its_review(differing: PaymentAttempt, order: Any) -> None:
+    refund = services.refund_reviewed_attempt(attempt_id=differing.pk, note="a paisa", actor=ASHA, now=clock.now())
+    assert (refund.attempt_id, refund.amount, refund.reason) == (differing.pk, differing.amount, "amount_mismatch")
+    assert selectors.order_refundable_amount(order.pk) == order.total_amount
     with pytest.raises(services.NothingToRefund):
-        services.give_back_reviewed(attempt_id=differing.pk, actor=ASHA, now=clock.now())
+        services.refund_reviewed_attempt(attempt_id=differing.pk, actor=ASHA, now=clock.now())
     differing.refresh_from_db()
     assert differing.review_closed_at is None
 
-    hear(refund)
+    apply_update(refund)
 
     differing.refresh_from_db()
     assert differing.review_closed_at is not None
-    with pytest.raises(services.NoReviewOpen):
-        services.give_back_reviewed(attempt_id=differing.pk, actor=ASHA, now=clock.now())
+    with pytest.raises(services.AttemptNotUnderReview):
+        services.refund_reviewed_attempt(attempt_id=differing.pk, actor=ASHA, now=clock.now())
 
 
 @pytest.mark.parametrize("actor", [ASHA, DEEPA])
-def test_money_in_doubt_over_the_limit_or_asked_by_support_awaits_approval(
+def test_refund_of_reviewed_money_above_the_limit_or_by_support_requires_approval(
     differing: PaymentAttempt, settings: Any, actor: Actor
 ) -> None:
-    settings.REFUND_APPROVAL_ABOVE = differing.amount - 1 if actor == ASHA else differing.amount
-    refund = services.give_back_reviewed(attempt_id=differing.pk, actor=actor, now=clock.now())
+    settings.REFUND_APPROVAL_THRESHOLD_PAISE = differing.amount - 1 if actor == ASHA else differing.amount
+    refund = services.refund_reviewed_attempt(attempt_id=differing.pk, actor=actor, now=clock.now())
     assert (refund.status, balance("refunds_payable")) == ("requires_approval", 0)
 
 
@@ -349,20 +351,20 @@ def test_a_review_is_closed_only_with_a_note_and_once_nothing_is_left(differing:
     def close(note: str = "done") -> PaymentAttempt:
         return services.close_review(attempt_id=differing.pk, note=note, actor=ASHA, now=clock.now())
 
-    with pytest.raises(services.ReviewNoteMissing):
+    with pytest.raises(services.ReviewNoteRequired):
         close(" ")
-    with pytest.raises(services.ReviewHoldsMoney):
+    with pytest.raises(services.ReviewHasUnrefundedAmount):
         close()
-    services.give_back_reviewed(attempt_id=differing.pk, actor=DEEPA, now=clock.now())
-    with pytest.raises(services.ReviewHoldsMoney):
+    services.refund_reviewed_attempt(attempt_id=differing.pk, actor=DEEPA, now=clock.now())
+    with pytest.raises(services.ReviewHasUnrefundedAmount):
         close()
     services.approve_refund(refund_id=Refund.objects.get().pk, actor=BALA, now=clock.now())
 
     assert close().review_closed_at is not None
 
-    with pytest.raises(services.NoReviewOpen):
+    with pytest.raises(services.AttemptNotUnderReview):
         close()
-    told = Event.objects.filter(subject_id=differing.pk, type="payments.attempt.resolved")
+    told = Event.objects.filter(subject_id=differing.pk, type="payments.attempt.review_closed")
     assert list(told.values_list("reason", "actor")) == [("done", str(ASHA))]
 
 
@@ -371,12 +373,12 @@ def test_somebody_has_the_gateway_asked_about_a_refund(order: Any) -> None:
     refund = ask(order)
     before = Event.objects.count()
     for _ in range(2):
-        asked = services.request_refund_check(refund_id=refund.pk, actor=ASHA, now=refund.created_at)
+        asked = services.request_refund_sync(refund_id=refund.pk, actor=ASHA, now=refund.created_at)
         assert asked.next_check_at == refund.created_at
     assert Event.objects.count() == before + 1
-    hear(refund)
+    apply_update(refund)
     with pytest.raises(services.RefundNotOpen):
-        services.request_refund_check(refund_id=refund.pk, actor=ASHA, now=clock.now())
+        services.request_refund_sync(refund_id=refund.pk, actor=ASHA, now=clock.now())
 
 
 # The gateway ----------------------------------------------------------------------------------------------------------
@@ -388,9 +390,9 @@ def send(refund: Refund, *, after: int = 0) -> Refund:
     return refund
 
 
-def test_the_gateway_gives_back_and_says_so(paid: Any) -> None:
+def test_gateway_processes_the_refund(paid: Any) -> None:
     refund = send(ask(paid, speed="instant"))
-    assert (refund.status, refund.speed_processed, refund.gateway_call) == ("processed", "instant", "done")
+    assert (refund.status, refund.speed_processed, refund.gateway_call) == ("processed", "instant", "succeeded")
     assert refund.gateway_refund_id.startswith("rfnd_")
     assert refund.next_check_at is None
 
@@ -406,7 +408,7 @@ def test_a_lost_answer_is_unknown_and_never_doubles_the_refund(paid: Any, sandbo
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
 
 
-def test_a_worker_that_died_in_the_call_leaves_a_refund_that_is_looked_up(paid: Any, sandbox: Any) -> None:
+def test_refund_whose_worker_crashed_is_looked_up(paid: Any, sandbox: Any) -> None:
     refund = ask(paid)
     Refund.objects.filter(pk=refund.pk).update(gateway_call="unknown", claimed_until=clock.now())
     adapter.Razorpay().create_refund(
@@ -417,19 +419,19 @@ def test_a_worker_that_died_in_the_call_leaves_a_refund_that_is_looked_up(paid: 
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
 
 
-def test_a_refusal_frees_the_sum(paid: Any, sandbox: Any) -> None:
+def test_rejection_by_the_gateway_releases_the_amount(paid: Any, sandbox: Any) -> None:
     sandbox.control("POST", "/knobs/razorpay", {"refund_balance": 100})
     refund = send(ask(paid))
     assert (refund.status, refund.error["reason"]) == ("failed", "insufficient_account_balance")
-    assert (selectors.refundable_of(paid.pk), balance("refunds_payable")) == (paid.total_amount, 0)
+    assert (selectors.order_refundable_amount(paid.pk), balance("refunds_payable")) == (paid.total_amount, 0)
 
 
 def test_a_refund_that_takes_its_time_is_asked_about_until_it_ends(paid: Any, sandbox: Any) -> None:
     sandbox.control("POST", "/knobs/razorpay", {"refund_outcome": "manual"})
     refund = send(ask(paid))
-    assert (refund.status, refund.gateway_call) == ("pending", "done")
+    assert (refund.status, refund.gateway_call) == ("pending", "succeeded")
     sandbox.control("POST", f"/refunds/{refund.gateway_refund_id}/conclude", {"outcome": "processed"})
-    assert services.ask_about_open_refunds(now=clock.now() + timedelta(hours=2)) == 1
+    assert services.poll_open_refunds(now=clock.now() + timedelta(hours=2)) == 1
     refund.refresh_from_db()
     assert refund.status == "processed"
 
@@ -445,11 +447,11 @@ def _process(raw: bytes) -> None:
 def test_processed_is_never_undone_and_failed_gives_way_to_it(order: Any) -> None:
     pay(order)
     refund = ask(order)
-    hear(refund, "failed")
+    apply_update(refund, "failed")
     assert balance("refunds_payable") == 0
-    hear(refund, "processed")
-    hear(refund, "failed")
-    hear(refund, "pending")
+    apply_update(refund, "processed")
+    apply_update(refund, "failed")
+    apply_update(refund, "pending")
     refund.refresh_from_db()
     assert refund.status == "processed"
     assert (balance("refunds_payable"), balance("gateway_receivable:razorpay")) == (0, 0)
@@ -469,14 +471,14 @@ def test_a_refund_made_at_the_gateway_gets_its_row_and_its_posting(order: Any) -
     assert order.refunded_amount == 5_000
 
 
-def test_news_of_another_amount_under_our_id_is_refused(order: Any) -> None:
+def test_refund_reported_with_another_amount_is_a_conflict(order: Any) -> None:
     pay(order)
     refund = ask(order)
-    with pytest.raises(services.NotOurRefund):
-        hear(refund, amount=refund.amount - 1)
+    with pytest.raises(services.UnknownGatewayRefund):
+        apply_update(refund, amount=refund.amount - 1)
 
 
-def test_what_was_never_captured_goes_back_without_touching_the_books(order: Any, sandbox: Any) -> None:
+def test_refund_without_capture_posts_nothing(order: Any, sandbox: Any) -> None:
     payment = make_payment(order, is_ready=False)
     services.create_gateway_order(payment_id=payment.pk, now=clock.now())
     payment.refresh_from_db()
@@ -495,7 +497,7 @@ def test_what_was_never_captured_goes_back_without_touching_the_books(order: Any
 # Cancelling, late and surplus money -------------------------------------------------------------------------------------
 
 
-def test_cancelling_a_paid_order_gives_stock_and_money_back(order: Any, owner: Any) -> None:
+def test_cancelling_a_paid_order_releases_stock_and_refunds(order: Any, owner: Any) -> None:
     pay(order)
     services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=clock.now())
     order.refresh_from_db()
@@ -507,11 +509,11 @@ def test_cancelling_a_paid_order_gives_stock_and_money_back(order: Any, owner: A
         services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=clock.now())
 
 
-def test_late_money_revives_an_expired_order_that_has_its_stock(order: Any) -> None:
+def test_late_payment_revives_an_expired_order_with_stock(order: Any) -> None:
     payment = make_payment(order)
     later = order.expires_at + timedelta(hours=1)
     expire_orders(now=later)
-    attempt = take_in(make_facts(payment), now=later)
+    attempt = apply_payment(make_gateway_payment(payment), now=later)
     order.refresh_from_db()
     assert (order.status, attempt.review_reason, attempt.review_closed_at) == ("confirmed", "", later)
     assert Refund.objects.count() == 0
@@ -519,7 +521,7 @@ def test_late_money_revives_an_expired_order_that_has_its_stock(order: Any) -> N
 
 
 @pytest.mark.parametrize("why", ["sold out", "setting"])
-def test_late_money_goes_back_where_the_order_is_not_revived(
+def test_late_payment_is_refunded_where_the_order_is_not_revived(
     order: Any, stranger: Any, settings: Any, why: str
 ) -> None:
     payment = make_payment(order)
@@ -528,41 +530,41 @@ def test_late_money_goes_back_where_the_order_is_not_revived(
     if why == "sold out":
         make_order(stranger, [(order.lines.get().variant, 10)])
     else:
-        settings.LATE_PAYMENT = "refund"
-    attempt = take_in(make_facts(payment), now=later)
+        settings.LATE_PAYMENT_POLICY = "refund"
+    attempt = apply_payment(make_gateway_payment(payment), now=later)
     order.refresh_from_db()
     refund = Refund.objects.get()
     assert (order.status, refund.status, refund.reason) == ("expired", "pending", "late_payment")
     assert (attempt.review_reason, attempt.review_closed_at) == ("order_closed", later)
 
 
-def test_what_was_paid_twice_goes_back_once(order: Any) -> None:
+def test_duplicate_payment_is_refunded_once(order: Any) -> None:
     payment = make_payment(order)
-    first, second = make_facts(payment), make_facts(payment)
+    first, second = make_gateway_payment(payment), make_gateway_payment(payment)
     for facts in (first, second, second, first):
-        take_in(facts)
+        apply_payment(facts)
     refund = Refund.objects.get()
     assert (refund.reason, refund.attempt.gateway_payment_id) == ("paid_twice", second.id)
-    hear(refund)
+    apply_update(refund)
     order.refresh_from_db()
     assert (order.status, order.paid_amount - order.refunded_amount) == ("confirmed", order.total_amount)
 
 
-def test_money_that_is_not_what_was_asked_waits_for_staff(order: Any) -> None:
+def test_payment_of_another_amount_is_reviewed(order: Any) -> None:
     payment = make_payment(order)
-    attempt = take_in(make_facts(payment, amount=payment.amount + 1))
-    assert (attempt.review_reason, attempt.review_closed_at, Refund.objects.count()) == ("amount_differs", None, 0)
+    attempt = apply_payment(make_gateway_payment(payment, amount=payment.amount + 1))
+    assert (attempt.review_reason, attempt.review_closed_at, Refund.objects.count()) == ("amount_mismatch", None, 0)
     with pytest.raises(services.NothingToRefund):
         ask(order)
-    assert ask(order, payment_id=payment.pk, reason="amount_differs").amount == attempt.amount
+    assert ask(order, payment_id=payment.pk, reason="amount_mismatch").amount == attempt.amount
 
 
-def test_a_refund_tells_its_news(order: Any) -> None:
+def test_refund_records_its_events(order: Any) -> None:
     pay(order)
     refund = ask(order, actor=DEEPA)
     services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
-    hear(refund, "pending")
-    hear(refund)
+    apply_update(refund, "pending")
+    apply_update(refund)
     told = Event.objects.filter(subject_id=refund.pk).order_by("version")
-    assert [event.type.split(".")[-1] for event in told] == ["requested", "approved", "sent", "processed"]
+    assert [event.type.split(".")[-1] for event in told] == ["requested", "approved", "submitted", "processed"]
     assert {event.root_id for event in told} == {order.pk}

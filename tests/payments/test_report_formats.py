@@ -433,7 +433,7 @@ class TestImportFile:
     def test_what_cannot_be_decided_changes_nothing_and_can_be_said(self, paid: PaymentAttempt) -> None:
         report = recon(payment(created_at="05/06/2026", settled_at="06/06/2026")).encode()
 
-        with pytest.raises(services.ReportNotReadable, match="run the import again with --date-order"):
+        with pytest.raises(services.ReportUnreadable, match="run the import again with --date-order"):
             import_csv(report)
         assert (
             Settlement.objects.count(),

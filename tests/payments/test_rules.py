@@ -29,7 +29,7 @@ A, P = AttemptStatus, PaymentStatus
         (P.EXPIRED, [(A.CAPTURED, ReviewReason.ORDER_CLOSED)], True, P.SUCCEEDED_LATE),
         (P.EXPIRED, [(A.AUTHORIZED, "")], False, P.EXPIRED),
         (P.CANCELLED, [(A.FAILED, "")], False, P.CANCELLED),
-        (P.REQUIRES_PAYMENT, [(A.CAPTURED, ReviewReason.AMOUNT_DIFFERS)], False, P.REQUIRES_PAYMENT),
+        (P.REQUIRES_PAYMENT, [(A.CAPTURED, ReviewReason.AMOUNT_MISMATCH)], False, P.REQUIRES_PAYMENT),
         (P.SUCCEEDED, [(A.CAPTURED, "")], True, P.SUCCEEDED),
         (P.SUCCEEDED_LATE, [(A.CAPTURED, "")], False, P.SUCCEEDED_LATE),
     ],
@@ -37,44 +37,44 @@ A, P = AttemptStatus, PaymentStatus
 def test_a_payment_follows_its_attempts(
     current: str, attempts: list[tuple[str, str]], closed: bool, expected: str
 ) -> None:
-    assert rules.status_from(current, attempts, is_order_closed=closed) == expected
+    assert rules.derive_payment_status(current, attempts, is_order_closed=closed) == expected
 
 
 def test_every_state_that_follows_is_in_the_table() -> None:
     for current in PaymentStatus:
         for attempts in ([], *([(status, "")] for status in AttemptStatus)):
             for closed in (False, True):
-                to = PaymentStatus(rules.status_from(current, attempts, is_order_closed=closed))
+                to = PaymentStatus(rules.derive_payment_status(current, attempts, is_order_closed=closed))
                 if to != current:
-                    assert states.change(current, to=to) == to
+                    assert states.transition(current, to=to) == to
 
 
 @pytest.mark.parametrize("final", SUCCESSFUL)
 def test_a_payment_that_has_succeeded_stays_so(final: PaymentStatus) -> None:
     for to in PaymentStatus:
         with pytest.raises(InvalidTransition):
-            states.change(final, to=to)
+            states.transition(final, to=to)
 
 
 def test_an_attempts_rank_only_rises_and_a_failed_one_may_still_succeed() -> None:
-    assert rules.rises(A.FAILED, A.AUTHORIZED)
-    assert rules.rises(A.FAILED, A.CAPTURED)
-    assert rules.rises(A.AUTHORIZED, A.CAPTURED)
-    assert not rules.rises(A.CAPTURED, A.FAILED)
-    assert not rules.rises(A.CAPTURED, A.AUTO_REFUNDED)
-    assert not any(rules.rises(status, status) for status in AttemptStatus)
+    assert rules.advances(A.FAILED, A.AUTHORIZED)
+    assert rules.advances(A.FAILED, A.CAPTURED)
+    assert rules.advances(A.AUTHORIZED, A.CAPTURED)
+    assert not rules.advances(A.CAPTURED, A.FAILED)
+    assert not rules.advances(A.CAPTURED, A.AUTO_REFUNDED)
+    assert not any(rules.advances(status, status) for status in AttemptStatus)
 
 
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
         ({}, ""),
-        ({"amount": 117_899}, ReviewReason.AMOUNT_DIFFERS),
-        ({"amount": 117_901}, ReviewReason.AMOUNT_DIFFERS),
-        ({"currency": "USD"}, ReviewReason.AMOUNT_DIFFERS),
+        ({"amount": 117_899}, ReviewReason.AMOUNT_MISMATCH),
+        ({"amount": 117_901}, ReviewReason.AMOUNT_MISMATCH),
+        ({"currency": "USD"}, ReviewReason.AMOUNT_MISMATCH),
         ({"is_order_closed": True}, ReviewReason.ORDER_CLOSED),
         ({"paid_before": 117_900}, ReviewReason.PAID_TWICE),
-        ({"paid_before": 117_900, "amount": 1}, ReviewReason.AMOUNT_DIFFERS),
+        ({"paid_before": 117_900, "amount": 1}, ReviewReason.AMOUNT_MISMATCH),
     ],
 )
 def test_money_that_is_not_plainly_right_is_for_staff_to_decide(facts: dict[str, object], expected: str) -> None:
@@ -88,24 +88,26 @@ def test_money_that_is_not_plainly_right_is_for_staff_to_decide(facts: dict[str,
 def _next(
     status: str, checks: int, *, known: bool = True, live_for: timedelta = timedelta(hours=9)
 ) -> timedelta | None:
-    at = rules.next_check(status=status, checks=checks, live_until=NOW + live_for, is_known_to_gateway=known, now=NOW)
+    at = rules.next_payment_check(
+        status=status, checks=checks, live_until=NOW + live_for, is_known_to_gateway=known, now=NOW
+    )
     return None if at is None else at - NOW
 
 
 @pytest.mark.parametrize("status", LIVE)
-def test_a_live_payment_is_looked_at_ever_more_rarely_and_always_within_the_hour(status: str) -> None:
+def test_live_payment_is_polled_at_growing_intervals_within_the_hour(status: str) -> None:
     waits = [_next(status, checks) for checks in range(50)]
     assert waits[0] == timedelta(seconds=15)
     assert all(wait is not None and wait <= timedelta(hours=1) for wait in waits)
     assert all(earlier <= later for earlier, later in pairwise(waits))  # type: ignore[operator]
 
 
-def test_a_live_payment_is_looked_at_when_its_time_is_over() -> None:
+def test_live_payment_is_polled_when_it_expires() -> None:
     assert _next(P.PROCESSING, 9, live_for=timedelta(seconds=40)) == timedelta(seconds=40)
     assert _next(P.PROCESSING, 9, live_for=timedelta(seconds=-1)) == timedelta(seconds=300)
 
 
-def test_a_closed_payment_is_asked_about_for_some_days_and_then_no_more() -> None:
+def test_closed_payment_is_polled_for_some_days() -> None:
     waits = [_next(P.EXPIRED, checks) for checks in range(10)]
     asked = [wait for wait in waits if wait is not None]
     assert sum(asked, timedelta()) > timedelta(days=3)
@@ -114,10 +116,12 @@ def test_a_closed_payment_is_asked_about_for_some_days_and_then_no_more() -> Non
     assert _next(P.SUCCEEDED, 0) is None
 
 
-def test_a_try_that_is_under_way_keeps_its_payment_alive() -> None:
-    assert rules.extended(NOW, status=A.CREATED, now=NOW) == NOW + timedelta(minutes=12)
-    assert rules.extended(NOW + timedelta(minutes=15), status=A.CREATED, now=NOW) == NOW + timedelta(minutes=15)
-    assert rules.extended(NOW, status=A.FAILED, now=NOW) == NOW
+def test_pending_attempt_extends_its_payment() -> None:
+    assert rules.extend_live_until(NOW, status=A.CREATED, now=NOW) == NOW + timedelta(minutes=12)
+    assert rules.extend_live_until(NOW + timedelta(minutes=15), status=A.CREATED, now=NOW) == NOW + timedelta(
+        minutes=15
+    )
+    assert rules.extend_live_until(NOW, status=A.FAILED, now=NOW) == NOW
 
 
 @pytest.mark.parametrize(
@@ -136,17 +140,17 @@ def test_a_payment_is_over_when_its_time_is_up_and_no_wanted_money_waits(
     status: str, seconds: int, order_open: bool, expected: bool
 ) -> None:
     live_until = NOW + timedelta(seconds=seconds)
-    assert rules.is_over(status=status, live_until=live_until, is_order_open=order_open, now=NOW) is expected
+    assert rules.has_expired(status=status, live_until=live_until, is_order_open=order_open, now=NOW) is expected
 
 
 def test_buyers_read_our_words_and_never_the_gateways() -> None:
-    assert rules.buyer_text({}) == ""
-    assert rules.buyer_text({"reason": "incorrect_pin"}) == "The UPI PIN was incorrect. Try again."
-    assert "<b>" not in rules.buyer_text({"reason": "<b>", "description": "<b>internal host 10.0.0.7</b>"})
+    assert rules.buyer_message({}) == ""
+    assert rules.buyer_message({"reason": "incorrect_pin"}) == "The UPI PIN was incorrect. Try again."
+    assert "<b>" not in rules.buyer_message({"reason": "<b>", "description": "<b>internal host 10.0.0.7</b>"})
 
 
 def _next_of_link(status: str, checks: int, *, is_closed: bool = False) -> timedelta | None:
-    at = rules.next_check(
+    at = rules.next_payment_check(
         status=status, checks=checks, live_until=NOW + timedelta(days=1), is_known_to_gateway=True, is_by_link=True,
         is_link_closed=is_closed, now=NOW,
     )  # fmt: skip
@@ -160,7 +164,7 @@ def test_a_live_link_is_looked_at_within_the_hour(status: str) -> None:
 
 
 @pytest.mark.parametrize("status", [P.CANCELLED, P.EXPIRED])
-def test_a_given_up_link_is_looked_at_until_it_is_closed_and_then_as_any_payment(status: str) -> None:
+def test_cancelled_link_is_polled_until_it_is_closed_and_then_as_any_payment(status: str) -> None:
     assert [_next_of_link(status, checks) for checks in (0, 99)] == [timedelta(seconds=20), timedelta(minutes=10)]
     assert _next_of_link(status, 99, is_closed=True) is None
     assert _next_of_link(status, 0, is_closed=True) == timedelta(minutes=10)
@@ -186,12 +190,12 @@ def test_a_payment_ends_with_its_link_unless_somebody_is_paying(
     status: str, link_status: str, is_late: bool, expected: str | None
 ) -> None:
     live_until = NOW - timedelta(seconds=1) if is_late else NOW + timedelta(hours=1)
-    assert expected == rules.ending(
+    assert expected == rules.derive_unpaid_end(
         status=status, live_until=live_until, is_order_open=True, link_status=link_status, now=NOW
     )
 
 
 def test_a_code_lasts_two_hours_at_most() -> None:
     day, hour = timedelta(days=1), timedelta(hours=1)
-    lasts = [rules.link_lasts(channel, of) for channel in ("payment_link", "qr_code") for of in (hour, day)]
+    lasts = [rules.link_ttl(channel, of) for channel in ("payment_link", "qr_code") for of in (hour, day)]
     assert lasts == [hour, day, hour, 2 * hour]

@@ -14,16 +14,16 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.orders.locks import OrderNotFound
 from apps.orders.models import Order
-from apps.orders.selectors import payment_status_of
+from apps.orders.selectors import derive_payment_status
 from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import selectors, services
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import LedgerEntry, LedgerTransaction, Payment, PaymentAttempt, PaymentNotFound
-from apps.payments.services.polling import _note_answered
+from apps.payments.services.polling import _record_poll_result
 from apps.payments.states import AttemptStatus, GatewayCall, PaymentStatus, ReviewReason
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import make_facts, make_payment, new_gateway_id, pay, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +49,7 @@ def balances(*codes: str) -> tuple[int, ...]:
     return tuple(selectors.balance_of(code) for code in codes)
 
 
-def news_of(subject: Any) -> list[str]:
+def events_of(subject: Any) -> list[str]:
     events = Event.objects.filter(subject_id=subject.pk).order_by("version")
     return [event.type.removeprefix("payments.") for event in events]
 
@@ -63,13 +63,13 @@ def test_a_payment_asks_for_what_is_due_and_the_order_knows_that_it_is_under_way
     assert (payment.amount, payment.currency, payment.status, payment.sequence) == (
         order.total_amount, "INR", PaymentStatus.REQUIRES_PAYMENT, 1,
     )  # fmt: skip
-    assert payment.gateway_call == GatewayCall.NEEDED
-    assert payment.live_until == now + settings.PAYMENT_LIVE_FOR
+    assert payment.gateway_call == GatewayCall.PENDING
+    assert payment.live_until == now + settings.PAYMENT_TTL
     assert payment.next_check_at == now + timedelta(seconds=20)
     order.refresh_from_db()
     assert order.payment_live_until == payment.live_until
-    assert news_of(payment) == ["payment.created"]
-    assert "payer_ip" not in Event.objects.get(subject_id=payment.pk).changed
+    assert events_of(payment) == ["payment.created"]
+    assert "payer_ip" not in Event.objects.get(subject_id=payment.pk).changes
 
 
 def test_asking_again_returns_the_payment_that_is_under_way(order: Any) -> None:
@@ -122,7 +122,7 @@ def test_a_cancelled_payment_makes_room_for_another(order: Any) -> None:
     assert (second.pk != first.pk, second.sequence) == (True, 2)
 
 
-def test_a_payment_that_the_gateway_never_heard_of_is_not_asked_about_after_cancelling(order: Any) -> None:
+def test_payment_unknown_to_the_gateway_is_not_polled_after_cancellation(order: Any) -> None:
     assert cancel(make_payment(order, is_ready=False)).next_check_at is None
 
 
@@ -137,7 +137,7 @@ def test_a_strangers_payment_cannot_be_cancelled(order: Any, stranger: Any) -> N
 @pytest.mark.parametrize("status", [AttemptStatus.AUTHORIZED, AttemptStatus.CAPTURED])
 def test_a_payment_with_money_cannot_be_cancelled(order: Any, status: str) -> None:
     payment = make_payment(order)
-    take_in(make_facts(payment, status=status))
+    apply_payment(make_gateway_payment(payment, status=status))
     with pytest.raises(services.PaymentNotCancellable):
         cancel(payment)
 
@@ -147,7 +147,7 @@ def test_a_payment_with_money_cannot_be_cancelled(order: Any, status: str) -> No
 
 def test_captured_money_is_booked_and_confirms_the_order(order: Any) -> None:
     payment = make_payment(order)
-    attempt = take_in(make_facts(payment, id="pay_NQxlPq2WmR8sTz"))
+    attempt = apply_payment(make_gateway_payment(payment, id="pay_NQxlPq2WmR8sTz"))
     payment.refresh_from_db()
     order.refresh_from_db()
     assert (attempt.status, attempt.amount, attempt.payer, attempt.review_reason) == (
@@ -162,15 +162,15 @@ def test_captured_money_is_booked_and_confirms_the_order(order: Any) -> None:
         "payments.paymentattempt", attempt.pk, "capture", order.pk,
     )  # fmt: skip
     assert balances("gateway_receivable:razorpay", "customer_advances") == (order.total_amount, -order.total_amount)
-    assert news_of(payment) == ["payment.created", "payment.succeeded"]
-    assert news_of(attempt) == ["attempt.captured"]
+    assert events_of(payment) == ["payment.created", "payment.succeeded"]
+    assert events_of(attempt) == ["attempt.captured"]
     assert selectors.find_captured_attempt(order.pk) == attempt
 
 
-def test_the_same_news_ten_times_takes_effect_once(order: Any) -> None:
-    facts = make_facts(make_payment(order))
+def test_same_facts_applied_ten_times_take_effect_once(order: Any) -> None:
+    facts = make_gateway_payment(make_payment(order))
     for _ in range(10):
-        take_in(facts)
+        apply_payment(facts)
     assert (PaymentAttempt.objects.count(), LedgerTransaction.objects.count()) == (1, 1)
     order.refresh_from_db()
     assert order.paid_amount == order.total_amount
@@ -193,53 +193,53 @@ def _final_state(order: Any, payment: Payment) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def test_every_order_of_a_payments_news_ends_in_one_state(shop: Any, owner: Any) -> None:
+def test_facts_in_any_order_end_in_one_state(shop: Any, owner: Any) -> None:
     finals = set()
     for told in set(permutations(_TOLD)):
         order = make_order(owner)
         payment = make_payment(order)
         gateway_payment_id = new_gateway_id("pay")
         for status in told:
-            take_in(make_facts(payment, status=status, id=gateway_payment_id))
+            apply_payment(make_gateway_payment(payment, status=status, id=gateway_payment_id))
         finals.add(repr(_final_state(order, payment)))
         assert LedgerTransaction.objects.filter(order_id=order.pk).count() == 1
     assert len(finals) == 1
     assert "succeeded" in finals.pop()
 
 
-def test_captured_never_goes_back(order: Any) -> None:
+def test_captured_is_final(order: Any) -> None:
     payment = make_payment(order)
-    facts = make_facts(payment)
-    take_in(facts)
+    facts = make_gateway_payment(payment)
+    apply_payment(facts)
     for status in ("created", "failed", "authorized", "auto_refunded"):
-        assert take_in(make_facts(payment, status=status, id=facts.id)).status == "captured"
+        assert apply_payment(make_gateway_payment(payment, status=status, id=facts.id)).status == "captured"
     payment.refresh_from_db()
     assert payment.status == PaymentStatus.SUCCEEDED
 
 
-def test_a_failed_try_leaves_the_payment_open_and_the_next_one_may_succeed(order: Any) -> None:
+def test_failed_attempt_leaves_the_payment_open_for_another(order: Any) -> None:
     payment = make_payment(order)
-    failed = take_in(make_facts(payment, status="failed"))
+    failed = apply_payment(make_gateway_payment(payment, status="failed"))
     payment.refresh_from_db()
     assert (failed.error["reason"], payment.status) == ("payment_declined", PaymentStatus.REQUIRES_PAYMENT)
-    take_in(make_facts(payment))
+    apply_payment(make_gateway_payment(payment))
     payment.refresh_from_db()
     assert payment.status == PaymentStatus.SUCCEEDED
     assert payment.attempts.count() == 2
 
 
-def test_what_later_news_adds_is_kept_whatever_its_rank(order: Any) -> None:
+def test_missing_fields_are_filled_by_later_facts_of_any_rank(order: Any) -> None:
     payment = make_payment(order)
-    bare = make_facts(payment, id="pay_1", method="", payer="", rrn="", fee_amount=None, fee_tax_amount=None)
-    take_in(bare)
-    attempt = take_in(make_facts(payment, id="pay_1", status="authorized", rrn="322206890934"))
+    bare = make_gateway_payment(payment, id="pay_1", method="", payer="", rrn="", fee_amount=None, fee_tax_amount=None)
+    apply_payment(bare)
+    attempt = apply_payment(make_gateway_payment(payment, id="pay_1", status="authorized", rrn="322206890934"))
     assert (attempt.status, attempt.rrn, attempt.payer) == ("captured", "322206890934", "ga***@upi")
-    assert news_of(attempt) == ["attempt.captured", "attempt.changed"]
+    assert events_of(attempt) == ["attempt.captured", "attempt.updated"]
 
 
-def test_authorised_money_waits_for_the_janitor_to_capture_it(order: Any) -> None:
+def test_authorized_payment_waits_for_polling_to_capture_it(order: Any) -> None:
     payment = make_payment(order)
-    take_in(make_facts(payment, status="authorized"))
+    apply_payment(make_gateway_payment(payment, status="authorized"))
     payment.refresh_from_db()
     order.refresh_from_db()
     assert payment.status == PaymentStatus.REQUIRES_CAPTURE
@@ -250,15 +250,15 @@ def test_authorised_money_waits_for_the_janitor_to_capture_it(order: Any) -> Non
 
 @pytest.mark.parametrize("fields", [{"amount": 100}, {"amount": 10**9}])
 @pytest.mark.parametrize("path", [("captured",), ("authorized", "captured")])
-def test_money_that_was_not_asked_for_is_booked_and_flagged_and_confirms_nothing(
+def test_payment_of_another_amount_is_booked_and_reviewed(
     order: Any, fields: dict[str, Any], path: tuple[str, ...]
 ) -> None:
     payment = make_payment(order)
     for status in path:
-        attempt = take_in(make_facts(payment, status=status, id="pay_1", **fields))
+        attempt = apply_payment(make_gateway_payment(payment, status=status, id="pay_1", **fields))
     payment.refresh_from_db()
     order.refresh_from_db()
-    assert attempt.review_reason == ReviewReason.AMOUNT_DIFFERS
+    assert attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
     assert attempt.review_opened_at is not None
     assert payment.status == PaymentStatus.PROCESSING
     assert (order.status, order.paid_amount, order.under_review_amount) == (
@@ -266,15 +266,15 @@ def test_money_that_was_not_asked_for_is_booked_and_flagged_and_confirms_nothing
     )  # fmt: skip
     assert sorted(LedgerEntry.objects.values_list("amount", flat=True)) == [-attempt.amount, attempt.amount]
     assert set(LedgerEntry.objects.values_list("currency", flat=True)) == {attempt.currency}
-    assert news_of(attempt) == [f"attempt.{status}" for status in path] + ["attempt.flagged"]
+    assert events_of(attempt) == [f"attempt.{status}" for status in path] + ["attempt.review_opened"]
     assert selectors.list_attempts_to_capture(payment.pk) == []
 
 
-def test_money_for_a_cancelled_order_is_late_booked_and_flagged(order: Any) -> None:
+def test_payment_for_a_cancelled_order_is_late_booked_and_reviewed(order: Any) -> None:
     payment = make_payment(order)
     cancel(payment)
     cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
-    attempt = take_in(make_facts(payment))
+    attempt = apply_payment(make_gateway_payment(payment))
     payment.refresh_from_db()
     order.refresh_from_db()
     assert (payment.status, attempt.review_reason) == (PaymentStatus.SUCCEEDED_LATE, ReviewReason.ORDER_CLOSED)
@@ -286,18 +286,18 @@ def test_money_for_an_order_that_expired_under_a_live_payment_is_late_too(order:
     payment = make_payment(order)
     later = order.expires_at + timedelta(minutes=1)
     assert expire_orders(now=later) == 1
-    attempt = take_in(make_facts(payment), now=later)
+    attempt = apply_payment(make_gateway_payment(payment), now=later)
     payment.refresh_from_db()
     order.refresh_from_db()
     assert (payment.status, attempt.review_reason) == (PaymentStatus.SUCCEEDED_LATE, "")
     assert (order.status, attempt.review_closed_at) == (OrderStatus.CONFIRMED, later)
 
 
-def test_late_money_of_a_given_up_payment_pays_an_order_that_still_waits_and_closes_its_rival(order: Any) -> None:
+def test_late_capture_of_a_cancelled_payment_pays_the_order_and_cancels_the_other_payment(order: Any) -> None:
     first = make_payment(order)
     cancel(first)
     second = make_payment(order)
-    attempt = take_in(make_facts(first))
+    attempt = apply_payment(make_gateway_payment(first))
     first.refresh_from_db()
     second.refresh_from_db()
     order.refresh_from_db()
@@ -306,12 +306,12 @@ def test_late_money_of_a_given_up_payment_pays_an_order_that_still_waits_and_clo
     assert second.status == PaymentStatus.CANCELLED
 
 
-def test_a_second_payment_of_a_paid_order_is_booked_and_flagged(order: Any) -> None:
+def test_second_payment_of_a_paid_order_is_booked_and_reviewed(order: Any) -> None:
     first = make_payment(order)
     cancel(first)
     second = make_payment(order)
-    take_in(make_facts(first))
-    again = take_in(make_facts(second))
+    apply_payment(make_gateway_payment(first))
+    again = apply_payment(make_gateway_payment(second))
     order.refresh_from_db()
     assert again.review_reason == ReviewReason.PAID_TWICE
     assert order.paid_amount == 2 * order.total_amount
@@ -320,44 +320,44 @@ def test_a_second_payment_of_a_paid_order_is_booked_and_flagged(order: Any) -> N
 
 def test_two_captures_of_one_gateway_order_are_paid_once(order: Any) -> None:
     payment = make_payment(order)
-    first, second = take_in(make_facts(payment)), take_in(make_facts(payment))
+    first, second = apply_payment(make_gateway_payment(payment)), apply_payment(make_gateway_payment(payment))
     assert (first.review_reason, second.review_reason) == ("", ReviewReason.PAID_TWICE)
 
 
 def test_a_payment_of_a_gateway_order_that_is_not_ours_is_refused(order: Any) -> None:
     payment = make_payment(order)
     for order_id in ("order_somebodyelses", ""):
-        with pytest.raises(services.NotOurPayment):
-            take_in(make_facts(payment, order_id=order_id))
+        with pytest.raises(services.UnknownGatewayPayment):
+            apply_payment(make_gateway_payment(payment, order_id=order_id))
     assert PaymentAttempt.objects.count() == 0
 
 
 def test_an_attempt_cannot_move_to_another_payment(shop: Any, owner: Any) -> None:
     first, second = make_payment(make_order(owner)), make_payment(make_order(owner))
-    take_in(make_facts(first, id="pay_1", status="authorized"))
-    with pytest.raises(services.NotOurPayment):
-        take_in(make_facts(second, id="pay_1"))
+    apply_payment(make_gateway_payment(first, id="pay_1", status="authorized"))
+    with pytest.raises(services.UnknownGatewayPayment):
+        apply_payment(make_gateway_payment(second, id="pay_1"))
     assert LedgerTransaction.objects.count() == 0
 
 
-def test_news_that_comes_before_the_answer_to_our_call_is_known_by_our_id(order: Any) -> None:
+def test_facts_before_the_response_to_our_call_are_matched_by_our_id(order: Any) -> None:
     payment = make_payment(order, is_ready=False)
-    facts = make_facts(payment, order_id="order_early", our_payment=payment.public_id)
-    take_in(facts)
+    facts = make_gateway_payment(payment, order_id="order_early", our_payment=payment.public_id)
+    apply_payment(facts)
     payment.refresh_from_db()
     assert (payment.gateway_order_id, payment.status) == ("order_early", PaymentStatus.SUCCEEDED)
 
 
 def test_our_id_in_notes_does_not_move_a_payment_to_another_gateway_order(order: Any) -> None:
     payment = make_payment(order)
-    with pytest.raises(services.NotOurPayment):
-        take_in(make_facts(payment, order_id="order_other", our_payment=payment.public_id))
+    with pytest.raises(services.UnknownGatewayPayment):
+        apply_payment(make_gateway_payment(payment, order_id="order_other", our_payment=payment.public_id))
 
 
-def test_a_try_seen_near_the_end_gives_the_payer_time(order: Any) -> None:
+def test_attempt_near_expiry_extends_the_payment(order: Any) -> None:
     payment = make_payment(order)
     at = payment.live_until - timedelta(minutes=1)
-    take_in(make_facts(payment, status="created"), now=at)
+    apply_payment(make_gateway_payment(payment, status="created"), now=at)
     payment.refresh_from_db()
     order.refresh_from_db()
     assert payment.live_until == at + timedelta(minutes=12)
@@ -380,49 +380,49 @@ def test_the_order_is_processing_only_while_somebody_is_paying(
     payment = make_payment(order)
 
     if status is not None:
-        take_in(make_facts(payment, status=status))
+        apply_payment(make_gateway_payment(payment, status=status))
 
     payment.refresh_from_db()
     order.refresh_from_db()
-    assert (payment.status, payment_status_of(order)) == (of_payment, of_order)
+    assert (payment.status, derive_payment_status(order)) == (of_payment, of_order)
 
 
 @pytest.mark.parametrize("last", ["failed", "cancelled", "expired"])
 def test_the_order_is_unpaid_again_when_the_attempt_has_ended(order: Any, last: str) -> None:
     payment = make_payment(order)
-    take_in(make_facts(payment, id="pay_1", status="created"))
+    apply_payment(make_gateway_payment(payment, id="pay_1", status="created"))
 
     if last == "failed":
-        take_in(make_facts(payment, id="pay_1", status="failed"))
+        apply_payment(make_gateway_payment(payment, id="pay_1", status="failed"))
     elif last == "cancelled":
         cancel(payment)
     else:
         payment.refresh_from_db()
-        _note_answered(payment.pk, order.pk, link=None, now=payment.live_until + timedelta(hours=1))
+        _record_poll_result(payment.pk, order.pk, link=None, now=payment.live_until + timedelta(hours=1))
 
     order.refresh_from_db()
-    assert payment_status_of(order) == "unpaid"
+    assert derive_payment_status(order) == "unpaid"
 
 
-def test_a_payment_whose_time_is_over_expires_and_the_order_is_told(order: Any) -> None:
+def test_payment_expires_and_order_totals_are_updated(order: Any) -> None:
     payment = make_payment(order)
-    _note_answered(payment.pk, order.pk, link=None, now=payment.live_until - timedelta(seconds=1))
+    _record_poll_result(payment.pk, order.pk, link=None, now=payment.live_until - timedelta(seconds=1))
     payment.refresh_from_db()
     assert payment.status == PaymentStatus.REQUIRES_PAYMENT
-    _note_answered(payment.pk, order.pk, link=None, now=payment.live_until)
+    _record_poll_result(payment.pk, order.pk, link=None, now=payment.live_until)
     payment.refresh_from_db()
     order.refresh_from_db()
     assert (payment.status, order.payment_live_until) == (PaymentStatus.EXPIRED, None)
-    assert news_of(payment)[-1] == "payment.expired"
+    assert events_of(payment)[-1] == "payment.expired"
 
 
-def test_folding_the_news_of_an_attempt_gives_its_row(order: Any) -> None:
+def test_folding_the_events_of_an_attempt_gives_its_row(order: Any) -> None:
     payment = make_payment(order)
     for status in ("created", "failed", "authorized", "captured"):
-        attempt = take_in(make_facts(payment, status=status, id="pay_1"))
+        attempt = apply_payment(make_gateway_payment(payment, status=status, id="pay_1"))
     folded: dict[str, Any] = {}
     for event in Event.objects.filter(subject_id=attempt.pk).order_by("version"):
-        folded.update(event.changed)
+        folded.update(event.changes)
     attempt.refresh_from_db()
     for name in ("status", "amount", "error", "method", "rrn", "fee_amount", "review_reason"):
         assert folded[name] == getattr(attempt, name)
@@ -447,10 +447,10 @@ def test_captured_is_never_before_authorised_although_two_workers_read_the_clock
 ) -> None:
     payment = make_payment(make_order(owner))
     now = clock.now()
-    facts = make_facts(payment)
-    take_in(replace(facts, status=AttemptStatus.AUTHORIZED), now=now + timedelta(milliseconds=40))
+    facts = make_gateway_payment(payment)
+    apply_payment(replace(facts, status=AttemptStatus.AUTHORIZED), now=now + timedelta(milliseconds=40))
 
-    attempt = take_in(facts, now=now)
+    attempt = apply_payment(facts, now=now)
 
     assert attempt.captured_at == attempt.authorized_at == now + timedelta(milliseconds=40)
     assert audit.run(now=clock.now(), only=["INV-14"]).failing == []

@@ -21,7 +21,7 @@ from apps.payments.models import (
 )
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, make_dispute_facts, pay
+from tests.factories.payments import make_dispute, make_gateway_dispute, pay
 from tests.support.gateway_payments import make_orders_paid_at_gateway
 from tests.support.settlements import amounts, as_csv, found, import_csv, line, line_of, violated
 
@@ -106,7 +106,7 @@ class TestAdjustment:
     def test_one_for_a_dispute_whose_webhook_was_lost_is_asked_about(
         self, paid: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        facts = make_dispute_facts(paid, amount_deducted=paid.amount)
+        facts = make_gateway_dispute(paid, amount_deducted=paid.amount)
         monkeypatch.setattr(
             "apps.payments.gateways.razorpay.adapter.Razorpay.get_dispute", lambda self, *, gateway_dispute_id: facts
         )
@@ -141,7 +141,7 @@ class TestAdjustment:
         later = clock.now() + timedelta(days=6)
         import_csv(as_csv(adjustment(1, debit=700, payment_id=paid.gateway_payment_id)))
 
-        assert services.find_missing_lines(now=later) == 1
+        assert services.open_missing_line_exceptions(now=later) == 1
         assert found() == [("missing_line", paid.gateway_payment_id, 0)]
 
     @pytest.mark.parametrize(("resolution", "account"), [("written_off", FEES), ("paid_outside", "bank")])
@@ -203,7 +203,7 @@ class TestUnknownKind:
         assert (selectors.balance_of("bank"), selectors.balance_of("suspense")) == (-1_800, 1_800)
 
     def test_a_line_of_a_known_kind_that_cannot_be_read_still_stops_the_report(self, paid: PaymentAttempt) -> None:
-        with pytest.raises(services.ReportNotReadable, match="line 3: credit is not in paise: '5x'"):
+        with pytest.raises(services.ReportUnreadable, match="line 3: credit is not in paise: '5x'"):
             import_csv(as_csv(line_of(paid), adjustment(1, debit=5, credit=0) | {"credit": "5x"}))
 
         assert SettlementImport.objects.get().status == "failed"
@@ -248,7 +248,7 @@ class TestLineAboutAPayment:
     def test_it_does_not_explain_where_the_payments_own_line_is(self, paid: PaymentAttempt) -> None:
         later = clock.now() + timedelta(days=6)
         import_csv(as_csv(adjustment(1, debit=5, credit_type="fee")))
-        services.find_missing_lines(now=later)
+        services.open_missing_line_exceptions(now=later)
         missed = ReconciliationException.objects.get()
 
         import_csv(as_csv(line(paid.gateway_payment_id, "reserve_hold", amount=500, debit=500)), now=later)
@@ -348,11 +348,11 @@ class TestOverdueReceivable:
     def test_it_is_found_by_the_audit_until_there_is_an_exception(self, owed: PaymentAttempt) -> None:
         soon, late = clock.now() + timedelta(days=9), clock.now() + timedelta(days=12)
 
-        assert services.find_overdue_receivables(now=soon) == 0
+        assert services.open_overdue_receivable_exceptions(now=soon) == 0
         assert (self.violated_at(soon), self.violated_at(late)) == ([], ["INV-26d"])
 
-        assert services.find_overdue_receivables(now=late) == 1
-        assert services.find_overdue_receivables(now=late) == 0
+        assert services.open_overdue_receivable_exceptions(now=late) == 1
+        assert services.open_overdue_receivable_exceptions(now=late) == 0
         assert self.violated_at(late) == []
         exception = ReconciliationException.objects.get()
         assert (exception.reason, exception.attempt_id, exception.expected_amount, exception.held_amount) == (
@@ -362,7 +362,7 @@ class TestOverdueReceivable:
     @pytest.mark.parametrize(("resolution", "account"), [("written_off", FEES), ("paid_outside", "bank")])
     def test_a_decision_moves_it_out_of_what_is_owed(self, owed: PaymentAttempt, resolution: str, account: str) -> None:
         late = clock.now() + timedelta(days=12)
-        services.find_overdue_receivables(now=late)
+        services.open_overdue_receivable_exceptions(now=late)
         before = selectors.balance_of(account)
 
         services.resolve_exception(
@@ -372,16 +372,16 @@ class TestOverdueReceivable:
 
         assert (selectors.balance_of(RECEIVABLE), selectors.balance_of(account)) == (0, before + 700)
         assert violated("INV-25e", *INVARIANTS) == []
-        assert services.find_overdue_receivables(now=late + timedelta(days=30)) == 0
+        assert services.open_overdue_receivable_exceptions(now=late + timedelta(days=30)) == 0
         assert self.violated_at(late + timedelta(days=30)) == []
 
     @pytest.mark.parametrize("resolution", ["noted", "cleared"])
     def test_a_decision_that_leaves_it_owed_is_refused(self, owed: PaymentAttempt, resolution: str) -> None:
         late = clock.now() + timedelta(days=12)
-        services.find_overdue_receivables(now=late)
+        services.open_overdue_receivable_exceptions(now=late)
         exception = ReconciliationException.objects.get()
 
-        with pytest.raises(services.MoneyStillOwed, match=r"₹7\.00 of pay_\w+ is still owed\."):
+        with pytest.raises(services.ReceivableOutstanding, match=r"₹7\.00 of pay_\w+ is still owed\."):
             services.resolve_exception(
                 exception_id=exception.pk, resolution=resolution, note="it will come", actor=SYSTEM, now=late
             )
@@ -391,7 +391,7 @@ class TestOverdueReceivable:
 
     def test_it_closes_when_the_correction_comes(self, owed: PaymentAttempt) -> None:
         late = clock.now() + timedelta(days=12)
-        services.find_overdue_receivables(now=late)
+        services.open_overdue_receivable_exceptions(now=late)
 
         import_csv(
             as_csv(adjustment(2, credit=700, payment_id=owed.gateway_payment_id, settlement_id="setl_00000000000002")),
@@ -404,7 +404,7 @@ class TestOverdueReceivable:
 
     def test_another_sum_is_not_decided_by_an_exception_about_the_former(self, owed: PaymentAttempt) -> None:
         late = clock.now() + timedelta(days=12)
-        services.find_overdue_receivables(now=late)
+        services.open_overdue_receivable_exceptions(now=late)
         exception = ReconciliationException.objects.get()
         make_dispute(owed, id="disp_1", amount=300, amount_deducted=300)
         make_dispute(owed, id="disp_1", amount=300, amount_deducted=300, status="lost")
@@ -414,7 +414,7 @@ class TestOverdueReceivable:
                 exception_id=exception.pk, resolution="written_off", note="x", actor=SYSTEM, now=late
             )
 
-        assert services.find_overdue_receivables(now=late + timedelta(days=12)) == 1
+        assert services.open_overdue_receivable_exceptions(now=late + timedelta(days=12)) == 1
         assert list(ReconciliationException.objects.order_by("pk").values_list("resolution", "expected_amount")) == [
             ("arrived", 700), ("", 400),
         ]  # fmt: skip
@@ -424,7 +424,7 @@ class TestOverdueReceivable:
         make_dispute(paid, amount_deducted=paid.amount)
         late = clock.now() + timedelta(days=12)
 
-        assert services.find_overdue_receivables(now=late) == 0
+        assert services.open_overdue_receivable_exceptions(now=late) == 0
         assert self.violated_at(late) == []
 
     def test_captured_money_of_which_no_settlement_is_known_is_owed_too(self, paid: PaymentAttempt) -> None:
@@ -432,7 +432,7 @@ class TestOverdueReceivable:
         late = clock.now() + timedelta(days=12)
         assert self.violated_at(late) == ["INV-26d"]
 
-        assert services.find_overdue_receivables(now=late) == 1
+        assert services.open_overdue_receivable_exceptions(now=late) == 1
         assert self.violated_at(late) == []
         import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002")), now=late)
         assert (found(), ReconciliationException.objects.get().resolution) == (
@@ -456,11 +456,11 @@ class TestNoSettlementImported:
         return [result.invariant.id for result in audit.run(now=now, only=("INV-26c", "INV-26d", "INV-28c")).failing]
 
     def test_opens_one_exception_about_all_that_is_owed(self, owed: list[PaymentAttempt], late: Any) -> None:
-        assert services.find_overdue_receivables(now=clock.now() + timedelta(days=9)) == 0
+        assert services.open_overdue_receivable_exceptions(now=clock.now() + timedelta(days=9)) == 0
         assert self.violated_at(late) == ["INV-26d"]
 
-        assert services.find_overdue_receivables(now=late) == 1
-        assert services.find_overdue_receivables(now=late + timedelta(hours=6)) == 0
+        assert services.open_overdue_receivable_exceptions(now=late) == 1
+        assert services.open_overdue_receivable_exceptions(now=late + timedelta(hours=6)) == 0
 
         exception = ReconciliationException.objects.get()
         total = sum(attempt.amount for attempt in owed)
@@ -472,7 +472,7 @@ class TestNoSettlementImported:
         assert self.violated_at(late) == []
 
     def test_is_not_resolved_by_a_decision(self, owed: list[PaymentAttempt], late: Any) -> None:
-        services.find_overdue_receivables(now=late)
+        services.open_overdue_receivable_exceptions(now=late)
         exception = ReconciliationException.objects.get()
         before = LedgerTransaction.objects.count()
 
@@ -488,12 +488,12 @@ class TestNoSettlementImported:
     def test_closes_once_each_payment_has_an_item_of_its_own(
         self, owed: list[PaymentAttempt], late: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("apps.payments.services.settlements.receivables._MOST_OPENED", 1)
-        services.find_overdue_receivables(now=late)
+        monkeypatch.setattr("apps.payments.services.settlements.receivables._MAX_OPENED", 1)
+        services.open_overdue_receivable_exceptions(now=late)
         import_csv(as_csv(line_of(owed[0])), now=late)
         assert self.violated_at(late) == []
 
-        opened = [services.find_overdue_receivables(now=late) for _ in range(3)]
+        opened = [services.open_overdue_receivable_exceptions(now=late) for _ in range(3)]
 
         reasons = ReconciliationException.objects.order_by("pk").values_list("reason", "resolution")
         assert opened == [1, 1, 0]
@@ -503,7 +503,7 @@ class TestNoSettlementImported:
         assert self.violated_at(late) == []
 
     def test_nothing_overdue_opens_nothing(self, paid: PaymentAttempt) -> None:
-        assert services.find_overdue_receivables(now=clock.now()) == 0
+        assert services.open_overdue_receivable_exceptions(now=clock.now()) == 0
         assert ReconciliationException.objects.count() == 0
 
 
@@ -513,7 +513,7 @@ class TestMissingLine:
     @pytest.fixture
     def missed(self, paid: PaymentAttempt) -> ReconciliationException:
         import_csv(as_csv(adjustment(1, debit=5, credit_type="fee")))
-        services.find_missing_lines(now=clock.now() + timedelta(days=6))
+        services.open_missing_line_exceptions(now=clock.now() + timedelta(days=6))
         return ReconciliationException.objects.get()
 
     def resolve(self, missed: ReconciliationException, resolution: str) -> None:
@@ -525,7 +525,7 @@ class TestMissingLine:
     def test_it_is_not_closed_while_the_money_is_owed(
         self, paid: PaymentAttempt, missed: ReconciliationException, resolution: str
     ) -> None:
-        with pytest.raises(services.MoneyStillOwed):
+        with pytest.raises(services.ReceivableOutstanding):
             self.resolve(missed, resolution)
 
         missed.refresh_from_db()
@@ -545,7 +545,7 @@ class TestMissingLine:
 
         assert (answer.status_code, answer.json()["error"]["code"], refused.status_code) == (
             409,
-            "money_still_owed",
+            "receivable_outstanding",
             403,
         )
         assert f"{rupees(paid.amount)} of {paid.gateway_payment_id} is still owed." in answer.json()["error"]["message"]

@@ -14,7 +14,7 @@ from apps.payments.models import PaymentAttempt
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
-from tests.payments.test_refunds import ask, hear
+from tests.payments.test_refunds import apply_update, ask
 from tests.support.colleagues import BALA
 from tests.support.database_locks import wait_for_a_blocked_session
 from tests.support.settlements import as_csv, found, import_csv, line, line_of, violated
@@ -30,11 +30,11 @@ def paid(colleagues: None, owner: Any, sandbox: Any) -> PaymentAttempt:
 
 
 @pytest.mark.django_db
-def test_a_refund_that_was_paid_by_hand_and_then_by_the_gateway_is_held_in_suspense(paid: PaymentAttempt) -> None:
+def test_refund_transferred_and_then_processed_by_the_gateway_is_held_in_suspense(paid: PaymentAttempt) -> None:
     refund = ask(paid.payment.order, amount=10_000)
-    hear(refund, "failed")
-    services.settle_refund_manually(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
-    hear(refund, "processed")
+    apply_update(refund, "failed")
+    services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    apply_update(refund, "processed")
     owed = selectors.balance_of(RECEIVABLE)
 
     refund.refresh_from_db()
@@ -54,7 +54,7 @@ def test_a_refund_that_was_paid_by_hand_and_then_by_the_gateway_is_held_in_suspe
 @pytest.mark.django_db
 def test_a_refund_that_has_failed_here_is_not_cleared_by_its_line(paid: PaymentAttempt) -> None:
     refund = ask(paid.payment.order, amount=10_000)
-    hear(refund, "failed")
+    apply_update(refund, "failed")
     refund.refresh_from_db()
     assert refund.gateway_refund_id is not None
 
@@ -86,7 +86,7 @@ def test_one_line_in_two_settlements_that_are_booked_at_once_clears_once(
     one, other = as_csv(line_of(paid)), as_csv(line_of(paid, settlement_id="setl_00000000000002"))
 
     if not is_locked:
-        monkeypatch.setattr(locks, "lock_booking_of_lines", lambda: None)
+        monkeypatch.setattr(locks, "lock_line_booking", lambda: None)
 
     results = run_together(lambda: import_csv(one), lambda: import_csv(other))
 

@@ -17,7 +17,7 @@ from apps.core.models import Event
 from apps.payments import locks, selectors, services, sql
 from apps.payments.models import ReconciliationException, Settlement, SettlementImport, SettlementLine
 from apps.payments.services.settlements import report_imports
-from apps.payments.services.settlements.report_imports import ReportIsBeingRead
+from apps.payments.services.settlements.report_imports import ImportInProgress
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.support.database_locks import wait_for_a_blocked_session
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.
 
 RECIPE: dict[str, Any] = {
     "lines": 1_000,
-    "errors": {"wrong_amount": 3, "fee_mismatch": 3, "missing_row": 3, "duplicated_row": 3, "unknown_payment": 2},
+    "errors": {"amount_mismatch": 3, "fee_mismatch": 3, "missing_row": 3, "duplicated_row": 3, "unknown_payment": 2},
     "seed": 7,
 }
 #: INV-26 is left out where the captures were entered in bulk, without their postings.
@@ -60,7 +60,7 @@ def test_one_file_read_by_two_at_once_is_booked_once(report: bytes, sandbox: Any
     done = SettlementImport.objects.get()
     assert done.status == "completed"
     assert {result.pk if isinstance(result, SettlementImport) else type(result) for result in results} <= {
-        done.pk, ReportIsBeingRead,
+        done.pk, ImportInProgress,
     }  # fmt: skip
     assert found() == expected(sandbox)
     assert (done.lines_added, done.exceptions_opened) == (SettlementLine.objects.count(), 14)
@@ -131,7 +131,7 @@ def test_control_without_the_lock_one_of_two_readers_fails(report: bytes, monkey
         Settlement(gateway="razorpay", gateway_settlement_id=each, settled_at=clock.now(), currency="INR")
         for each in known
     )
-    monkeypatch.setattr(locks, "lock_booking_of_lines", lambda: None)
+    monkeypatch.setattr(locks, "lock_line_booking", lambda: None)
     monkeypatch.setattr(locks, "lock_settlement", unlocked)
     monkeypatch.setattr(sql, "add_lines", meet)
     other = report.replace(b"\n", b"\r\n")
@@ -147,13 +147,13 @@ def test_control_without_the_lock_one_of_two_readers_fails(report: bytes, monkey
 
 def begin_and_die(report: SettlementImport, *, now: Any) -> None:
     """Claim a report as a worker does that is then killed."""
-    report_imports._Reading(report, now=now, tell=lambda step, count: None).claim()
+    report_imports._ImportRun(report, now=now, on_progress=lambda step, count: None).claim()
 
 
 def test_what_a_dead_reader_left_is_free_before_the_relay_gives_up(reference_data: None, owner: Any) -> None:
-    """The last of a delivery's starts comes when the claim of one that died in the first is over."""
+    """The last of a handler run's starts comes when the claim of one that died in the first is over."""
     last_start = relay.RESEND_AFTER + sum(relay.BACKOFF[1:], timedelta())
-    assert last_start > report_imports._CLAIM_LASTS
+    assert last_start > report_imports._CLAIM_TTL
 
 
 def test_the_report_of_a_dead_reader_is_asked_for_again(reference_data: None, owner: Any) -> None:
@@ -178,7 +178,7 @@ def test_a_report_that_was_completed_meanwhile_is_not_completed_again(report: by
     stale = import_csv(report)
     stale.status = "waiting"
 
-    done = report_imports._import(stale, stream=io.BytesIO(report), now=clock.now(), tell=None)
+    done = report_imports._import(stale, stream=io.BytesIO(report), now=clock.now(), on_progress=None)
 
     assert (done.pk, done.status) == (stale.pk, "completed")
     assert Event.objects.filter(type="payments.settlement_import.completed").count() == 1

@@ -15,7 +15,7 @@ from django.db import connection
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.payments import selectors, services
-from apps.payments.gateways import GatewayError, GatewayRefund, OutcomeUnknown
+from apps.payments.gateways import GatewayError, GatewayOutcomeUnknown, GatewayRefund
 from apps.payments.models import (
     LedgerTransaction,
     PaymentAttempt,
@@ -26,9 +26,10 @@ from apps.payments.models import (
     SettlementLine,
     SettlementReportRow,
 )
+from apps.payments.services.settlements import report_imports
 from apps.payments.states import Source
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, pay, take_in_refund
+from tests.factories.payments import apply_refund, make_gateway_payment, make_payment, pay
 from tests.support.settlements import (
     amounts,
     as_csv,
@@ -46,11 +47,11 @@ from tests.support.settlements import (
 LINES = int(os.environ.get("SETTLEMENT_LINES", "5000"))
 ERRORS = {
     5_000: {
-        "wrong_amount": 5, "fee_mismatch": 5, "credit_mismatch": 5, "missing_row": 5, "duplicated_row": 5,
+        "amount_mismatch": 5, "fee_mismatch": 5, "credit_mismatch": 5, "missing_row": 5, "duplicated_row": 5,
         "unknown_payment": 3, "sum_mismatch": 2,
     },
     100_000: {
-        "wrong_amount": 44, "fee_mismatch": 44, "credit_mismatch": 43, "missing_row": 43, "duplicated_row": 43,
+        "amount_mismatch": 44, "fee_mismatch": 44, "credit_mismatch": 43, "missing_row": 43, "duplicated_row": 43,
         "unknown_payment": 43, "sum_mismatch": 40,
     },
 }  # fmt: skip
@@ -80,7 +81,7 @@ def test_exactly_what_was_planted_is_in_the_queue(sandbox: Any, shop: Any, owner
 
     gc.collect()
     began, memory = time.monotonic(), [resident_bytes()]
-    done = import_csv(report, now=later, tell=lambda step, count: memory.append(resident_bytes()))
+    done = import_csv(report, now=later, on_progress=lambda step, count: memory.append(resident_bytes()))
     connection.check_constraints()
     took, grew = time.monotonic() - began, max(memory) - memory[0]
     sys.stdout.write(
@@ -93,7 +94,7 @@ def test_exactly_what_was_planted_is_in_the_queue(sandbox: Any, shop: Any, owner
     assert len(planted) == sum(errors.values())
     assert found == expected
     assert (done.status, done.exceptions_opened) == ("completed", len(planted))
-    assert services.find_missing_lines(now=later) == 0
+    assert services.open_missing_line_exceptions(now=later) == 0
 
     before = counts()
     assert import_csv(report, now=later).pk == done.pk
@@ -136,7 +137,7 @@ def test_a_payment_is_booked_with_its_fee_and_the_gst_on_it(paid: Any, sandbox: 
 @pytest.mark.parametrize(
     ("change", "reason", "held"),
     [
-        ({"amount": 100, "credit": 100}, "wrong_amount", -100),
+        ({"amount": 100, "credit": 100}, "amount_mismatch", -100),
         ({"fee": 100, "credit": -100}, "fee_mismatch", 100),
         ({"tax": 5}, "fee_mismatch", 0),
         ({"credit": -100}, "credit_mismatch", 100),
@@ -167,9 +168,9 @@ def test_a_line_that_comes_in_two_settlements_is_booked_once(paid: Any, sandbox:
 
 
 @pytest.mark.django_db
-def test_an_unknown_payment_may_be_ours_whose_news_was_lost(order: Any, sandbox: Any, monkeypatch: Any) -> None:
+def test_unknown_payment_is_fetched_from_the_gateway(order: Any, sandbox: Any, monkeypatch: Any) -> None:
     payment = make_payment(order)
-    facts = make_facts(payment)
+    facts = make_gateway_payment(payment)
     monkeypatch.setattr(
         "apps.payments.gateways.razorpay.adapter.Razorpay.get_payment", lambda self, *, gateway_payment_id: facts
     )
@@ -181,7 +182,7 @@ def test_an_unknown_payment_may_be_ours_whose_news_was_lost(order: Any, sandbox:
     assert PaymentAttempt.objects.get().status == "captured"
 
 
-class TestRefundThatIsNotKnown:
+class TestUnknownRefund:
     """A line of a refund of which no webhook reported anything: somebody made it at the gateway."""
 
     def report(self, attempt: PaymentAttempt, monkeypatch: Any, **fields: Any) -> list[str]:
@@ -222,7 +223,7 @@ class TestRefundThatIsNotKnown:
         (ours,) = services.request_refund(
             order_id=paid.payment.order_id, amount=5_000, reason="other", actor=SYSTEM, now=clock.now()
         )
-        refund = take_in_refund(ours, status="failed")
+        refund = apply_refund(ours, status="failed")
         Refund.objects.filter(pk=refund.pk).update(gateway_refund_id="rfnd_00000000000077")
 
         asked = self.report(paid, monkeypatch)
@@ -251,7 +252,7 @@ class TestRefundThatIsNotKnown:
     ],
 )
 def test_what_is_no_report_is_refused_and_nothing_is_booked(reference_data: None, report: bytes, why: str) -> None:
-    with pytest.raises(services.ReportNotReadable, match=why):
+    with pytest.raises(services.ReportUnreadable, match=why):
         import_csv(report)
 
     assert SettlementImport.objects.get().status == "failed"
@@ -262,20 +263,20 @@ def test_what_is_no_report_is_refused_and_nothing_is_booked(reference_data: None
 def test_a_reading_that_broke_off_goes_on_where_it_was(paid: Any, sandbox: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("apps.payments.services.settlements.report_imports._BATCH", 1)
     report = as_csv(line_of(paid), *(line(f"adj_{n:014d}", "adjustment", amount=n, debit=n) for n in range(1, 5)))
-    whole = services.settling._Reading._keep
+    whole = report_imports._ImportRun._keep
 
     def keep(self: Any, rows: Any) -> None:
         if self.report.rows_read == 3:
-            raise OutcomeUnknown(GatewayError())
+            raise GatewayOutcomeUnknown(GatewayError())
         whole(self, rows)
 
-    monkeypatch.setattr(services.settling._Reading, "_keep", keep)
-    with pytest.raises(OutcomeUnknown):
+    monkeypatch.setattr(report_imports._ImportRun, "_keep", keep)
+    with pytest.raises(GatewayOutcomeUnknown):
         import_csv(report)
     broken = SettlementImport.objects.get()
     assert (broken.status, broken.rows_read, SettlementReportRow.objects.count()) == ("failed", 3, 3)
 
-    monkeypatch.setattr(services.settling._Reading, "_keep", whole)
+    monkeypatch.setattr(report_imports._ImportRun, "_keep", whole)
     done = import_csv(report)
 
     assert (done.pk, done.status, done.rows_read, done.lines_added) == (broken.pk, "completed", 5, 5)
@@ -287,9 +288,9 @@ def test_a_missing_line_is_found_after_some_days_and_closed_when_it_comes(paid: 
     later = clock.now() + timedelta(days=6)
     import_csv(as_csv(line("adj_00000000000001", "adjustment", amount=5, debit=5, credit_type="fee")))
 
-    assert services.find_missing_lines(now=clock.now()) == 0
-    assert services.find_missing_lines(now=later) == 1
-    assert services.find_missing_lines(now=later) == 0
+    assert services.open_missing_line_exceptions(now=clock.now()) == 0
+    assert services.open_missing_line_exceptions(now=later) == 1
+    assert services.open_missing_line_exceptions(now=later) == 0
     assert found() == [("missing_line", paid.gateway_payment_id, 0)]
 
     import_csv(as_csv(line_of(paid)), now=later)
@@ -321,7 +322,7 @@ def test_a_decision_moves_what_was_held(exception: Any, resolution: str, account
     assert selectors.balance_of("suspense") == 0
     assert selectors.balance_of(account) == before + 100
     assert violated("INV-21", "INV-26", "INV-28c") == []
-    with pytest.raises(services.ExceptionResolvedAlready):
+    with pytest.raises(services.ExceptionAlreadyResolved):
         services.resolve_exception(
             exception_id=exception.pk, resolution=resolution, note="again", actor=SYSTEM, now=clock.now()
         )
@@ -331,9 +332,9 @@ def test_a_decision_moves_what_was_held(exception: Any, resolution: str, account
 @pytest.mark.parametrize(
     ("decided", "refusal"),
     [
-        ({"resolution": "noted", "note": "x"}, services.ExceptionHoldsMoney),
-        ({"resolution": "arrived", "note": "x"}, services.NoSuchResolution),
-        ({"resolution": "written_off", "note": " "}, services.NoteIsMissing),
+        ({"resolution": "noted", "note": "x"}, services.ExceptionHasSuspenseBalance),
+        ({"resolution": "arrived", "note": "x"}, services.InvalidResolution),
+        ({"resolution": "written_off", "note": " "}, services.NoteRequired),
     ],
 )
 def test_a_decision_that_says_too_little_is_refused(exception: Any, decided: Any, refusal: Any) -> None:

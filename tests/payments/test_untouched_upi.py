@@ -11,7 +11,7 @@ from apps.payments import rules, services
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.states import AttemptStatus, PaymentStatus
 from tests.factories.orders import actor_for
-from tests.factories.payments import make_facts, make_payment, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 
 pytestmark = pytest.mark.django_db
 
@@ -28,13 +28,13 @@ def payment(order: Any) -> Payment:
         "upi": {"link": "upi://pay?pa=shop@upi", "gateway_payment_id": UPI},
     }
     payment.save(update_fields=["next_action"])
-    take_in(make_facts(payment, id=UPI, status=AttemptStatus.CREATED))
+    apply_payment(make_gateway_payment(payment, id=UPI, status=AttemptStatus.CREATED))
     payment.refresh_from_db()
     return payment
 
 
 def heard(payment: Payment, gateway_payment_id: str, status: str) -> Payment:
-    take_in(make_facts(payment, id=gateway_payment_id, status=status))
+    apply_payment(make_gateway_payment(payment, id=gateway_payment_id, status=status))
     payment.refresh_from_db()
     return payment
 
@@ -49,7 +49,7 @@ class TestUntouchedUpi:
         assert payment.status == PaymentStatus.REQUIRES_PAYMENT
         assert payment.next_action["upi"]["gateway_payment_id"] == UPI  # its link can still be paid
         last = Event.objects.filter(subject_id=payment.pk).latest("version")
-        assert last.changed["status"] == "requires_payment"
+        assert last.changes["status"] == "requires_payment"
 
     def test_asking_again_changes_nothing(self, payment: Payment) -> None:
         heard(payment, CARD, AttemptStatus.FAILED)
@@ -88,7 +88,7 @@ class TestUntouchedUpi:
         assert (payment.status, payment.next_action, order.status) == (PaymentStatus.SUCCEEDED, {}, "confirmed")
         assert [result.invariant.id for result in audit.run(now=clock.now()).failing] == []
 
-    def test_the_buyer_can_give_the_payment_up_and_cancel_the_order(self, payment: Payment, order: Any) -> None:
+    def test_buyer_can_cancel_the_payment_and_the_order(self, payment: Payment, order: Any) -> None:
         heard(payment, CARD, AttemptStatus.FAILED)
         actor = actor_for(order.customer)
 

@@ -11,7 +11,7 @@ from apps.payments import services
 from apps.payments.models import Payment
 from apps.payments.states import PaymentStatus
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, new_gateway_id, pay, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -113,7 +113,7 @@ def test_a_paid_order_is_a_conflict(client_of: Any, owner: Any, order: Any) -> N
 
 def test_a_payment_is_read_with_its_attempts_and_an_etag(client_of: Any, owner: Any, order: Any) -> None:
     payment = make_payment(order)
-    failed = take_in(make_facts(payment, status="failed"))
+    failed = apply_payment(make_gateway_payment(payment, status="failed"))
     client = client_of(owner)
     answer = client.get(url_of(payment))
     body = answer.json()
@@ -123,8 +123,8 @@ def test_a_payment_is_read_with_its_attempts_and_an_etag(client_of: Any, owner: 
         "code": "BAD_REQUEST_ERROR", "reason": "payment_declined", "source": "issuer_bank", "step": "",
     }  # fmt: skip
     assert client.get(url_of(payment), headers={"If-None-Match": answer["ETag"]}).status_code == 304
-    take_in(make_facts(payment, status="failed", id=failed.gateway_payment_id, rrn="1"))
-    take_in(make_facts(payment))
+    apply_payment(make_gateway_payment(payment, status="failed", id=failed.gateway_payment_id, rrn="1"))
+    apply_payment(make_gateway_payment(payment))
     assert client.get(url_of(payment), headers={"If-None-Match": answer["ETag"]}).json()["status"] == "succeeded"
 
 
@@ -196,9 +196,7 @@ def test_a_list_takes_as_many_queries_for_fifty_rows_as_for_one(
 # Verbs ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_genuine_callback_has_the_gateway_asked_and_believes_nothing_itself(
-    client_of: Any, owner: Any, order: Any
-) -> None:
+def test_valid_callback_requests_a_sync_and_changes_nothing_itself(client_of: Any, owner: Any, order: Any) -> None:
     payment = make_payment(order)
     answer = post(client_of(owner), url_of(payment, "/verify"), signed(payment))
     assert (answer.status_code, answer["Location"]) == (202, url_of(payment))
@@ -222,7 +220,7 @@ def test_a_forged_callback_is_refused_and_changes_nothing(
 ) -> None:
     payment = make_payment(order)
     answer = post(client_of(owner), url_of(payment, "/verify"), {**signed(payment), **lie})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "signature_not_valid")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_checkout_signature")
     payment.refresh_from_db()
     assert payment.version == 1
 
@@ -239,7 +237,7 @@ def test_a_payment_without_a_gateway_order_has_nothing_to_verify(client_of: Any,
     assert post(client_of(owner), url_of(payment, "/verify"), signed(payment, order_id="None")).status_code == 400
 
 
-def test_an_owner_gives_up_a_payment(client_of: Any, owner: Any, order: Any) -> None:
+def test_owner_cancels_a_payment(client_of: Any, owner: Any, order: Any) -> None:
     payment = make_payment(order)
     answer = post(client_of(owner), url_of(payment, "/cancel"))
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
@@ -247,9 +245,7 @@ def test_an_owner_gives_up_a_payment(client_of: Any, owner: Any, order: Any) -> 
     assert (again.status_code, again.json()["error"]["code"]) == (409, "payment_not_cancellable")
 
 
-def test_staff_who_collect_may_have_the_gateway_asked_and_give_a_payment_up(
-    client_of: Any, finance: Any, catalogue_manager: Any, order: Any
-) -> None:
+def test_staff_can_sync_and_cancel_a_payment(client_of: Any, finance: Any, catalogue_manager: Any, order: Any) -> None:
     payment = make_payment(order)
     assert post(client_of(finance), url_of(payment, "/sync")).status_code == 202
     assert post(client_of(catalogue_manager), url_of(payment, "/cancel")).status_code == 404
@@ -258,7 +254,7 @@ def test_staff_who_collect_may_have_the_gateway_asked_and_give_a_payment_up(
     assert post(client_of(finance), url_of(payment, "/cancel")).json()["status"] == "cancelled"
 
 
-def test_asking_twice_before_anybody_looked_asks_once(client_of: Any, owner: Any, order: Any) -> None:
+def test_second_sync_request_before_the_first_ran_changes_nothing(client_of: Any, owner: Any, order: Any) -> None:
     payment = make_payment(order)
     for _ in range(3):
         assert post(client_of(owner), url_of(payment, "/sync")).status_code == 202
@@ -271,7 +267,7 @@ def test_the_upi_link_is_there_as_a_picture_while_it_can_be_paid(
 ) -> None:
     payment = make_payment(order, is_ready=False)
     client = client_of(owner)
-    assert client.get(url_of(payment, "/qr.svg")).json()["error"]["code"] == "no_upi_link"
+    assert client.get(url_of(payment, "/qr.svg")).json()["error"]["code"] == "upi_link_not_found"
     services.create_gateway_order(payment_id=payment.pk, now=clock.now())
     for accept in ("image/svg+xml", "application/json", "*/*", "text/html"):
         answer = client.get(url_of(payment, "/qr.svg"), headers={"Accept": accept})

@@ -14,7 +14,7 @@ from apps.payments import services
 from apps.payments.models import PaymentAttempt, Refund, Webhook
 from apps.payments.tasks import check_missing_webhooks
 from tests.factories.orders import make_order
-from tests.factories.payments import make_dispute, make_payment, make_refund, pay, take_in_refund
+from tests.factories.payments import apply_refund, make_dispute, make_payment, make_refund, pay
 from tests.payments.test_webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ class TestCheckMissingWebhooks:
     def test_refund_and_dispute_that_only_polling_found_count_too(self, order: Any, owner: Any) -> None:
         report_by_webhook(order)
         order.refresh_from_db()
-        refund = take_in_refund(make_refund(order, amount=5_000, actor=SYSTEM))
+        refund = apply_refund(make_refund(order, amount=5_000, actor=SYSTEM))
         make_dispute(PaymentAttempt.objects.get(payment__order=order), amount=1_000)
 
         assert Refund.objects.get().gateway_refund_id == refund.gateway_refund_id

@@ -14,7 +14,7 @@ from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.payments import selectors, services
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund, Webhook
-from tests.factories.payments import make_facts, make_payment, take_in
+from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 from tests.payments.test_webhooks import receive
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
@@ -88,9 +88,9 @@ def _state() -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("end", ["refund.processed", "refund.failed"])
-def test_every_order_ends_in_one_state_where_the_shop_gave_the_money_back(order: Any, end: str) -> None:
+def test_webhooks_in_any_order_end_in_one_state_after_our_refund(order: Any, end: str) -> None:
     payment = make_payment(order)
-    take_in(make_facts(payment, id=_PAYMENT_ID, fee_amount=2782, fee_tax_amount=424))
+    apply_payment(make_gateway_payment(payment, id=_PAYMENT_ID, fee_amount=2782, fee_tax_amount=424))
     (refund,) = services.request_refund(order_id=order.pk, reason="other", actor=SYSTEM, now=clock.now())
     kinds = [kind for kind in (*BEGUN, end) if kind != "payment.authorized"]
     ends = list(_ends([receive(_body(payment, kind, our_refund=refund.public_id)) for kind in kinds]))
@@ -111,7 +111,7 @@ def test_every_order_ends_in_one_state_where_the_shop_gave_the_money_back(order:
     )
 
 
-def test_every_order_ends_in_one_state_where_nothing_was_known_and_the_gateway_gave_it_back(order: Any) -> None:
+def test_webhooks_in_any_order_end_in_one_state_after_a_refund_by_the_gateway(order: Any) -> None:
     payment = make_payment(order)
     kinds = (*BEGUN, "refund.processed")
     ends = list(_ends([receive(_body(payment, kind, our_refund="")) for kind in kinds]))

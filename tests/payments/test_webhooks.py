@@ -119,8 +119,8 @@ def test_no_forgery_is_accepted_and_none_leaves_a_trace(anonymous: Any, order: A
         with capture_logs() as lines:
             answer = post(anonymous, body, signature=signature)
         assert answer.status_code == 401
-        assert answer.json()["error"]["code"] == "webhook_not_signed"
-        assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["webhook_signature_refused"]
+        assert answer.json()["error"]["code"] == "invalid_webhook_signature"
+        assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["webhook_signature_invalid"]
     assert nothing_kept()
 
 
@@ -159,7 +159,7 @@ def test_a_webhook_without_an_id_is_known_by_its_body(order: Any) -> None:
 # Taking in ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_kept_webhook_is_taken_in_once(order: Any) -> None:
+def test_stored_webhook_is_processed_once(order: Any) -> None:
     payment = make_payment(order)
     webhook = receive(body_of(payment))
     now = clock.now()
@@ -169,7 +169,7 @@ def test_a_kept_webhook_is_taken_in_once(order: Any) -> None:
     order.refresh_from_db()
     attempt = PaymentAttempt.objects.get()
     assert (webhook.outcome, webhook.processed_at, webhook.outcome_reason) == ("processed", now, "")
-    assert (attempt.learnt_by, attempt.status, attempt.payer) == (Source.WEBHOOK, "captured", "ga***@upi")
+    assert (attempt.source, attempt.status, attempt.payer) == (Source.WEBHOOK, "captured", "ga***@upi")
     assert order.status == OrderStatus.CONFIRMED
     assert LedgerTransaction.objects.count() == 1
 
@@ -209,7 +209,7 @@ def test_money_that_names_a_payment_of_ours_and_came_by_another_gateway_order_is
     with capture_logs() as lines:
         services.process_webhook(webhook_id=webhook.pk, now=clock.now())
 
-    assert [line["log_level"] for line in lines if line["event"] == "money_by_another_gateway_order"] == levels
+    assert [line["log_level"] for line in lines if line["event"] == "unknown_gateway_order_paid"] == levels
     webhook.refresh_from_db()
     assert webhook.outcome == "ignored"
 
@@ -225,7 +225,7 @@ def test_a_signed_webhook_that_cannot_be_read_is_kept_and_left_with_a_reason(db:
     assert webhook.outcome_reason.startswith("it cannot be read: ")
 
 
-def test_a_paid_gateway_order_tells_of_its_payment_even_before_we_know_its_id(order: Any) -> None:
+def test_order_paid_webhook_applies_its_payment_before_its_id_is_known(order: Any) -> None:
     payment = make_payment(order, is_ready=False)
     entity = json.loads(body_of(payment))["payload"]["payment"]
     entity["entity"]["order_id"] = "order_NQxk3a7bGfD1Ye"
@@ -241,7 +241,7 @@ def test_webhooks_whose_worker_never_came_are_swept_up_and_one_that_fails_keeps_
 ) -> None:
     payment = make_payment(order)
     stuck, fine = receive(body_of(payment, "payment.authorized")), receive(body_of(payment))
-    assert services.process_waiting_webhooks(now=clock.now()) == 0
+    assert services.sweep_webhooks(now=clock.now()) == 0
 
     real = services.webhooks.process_webhook
 
@@ -251,7 +251,7 @@ def test_webhooks_whose_worker_never_came_are_swept_up_and_one_that_fails_keeps_
         real(webhook_id=webhook_id, now=now)
 
     monkeypatch.setattr("apps.payments.services.webhooks.process_webhook", process)
-    assert services.process_waiting_webhooks(now=clock.now() + timedelta(minutes=1)) == 1
+    assert services.sweep_webhooks(now=clock.now() + timedelta(minutes=1)) == 1
     fine.refresh_from_db()
     stuck.refresh_from_db()
     assert (fine.outcome, stuck.outcome) == ("processed", "")

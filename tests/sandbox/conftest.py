@@ -154,7 +154,7 @@ def pay(sandbox: Sandbox, order_id: str, **how: Any) -> str:
     return str(sandbox.control("POST", f"/orders/{order_id}/checkout", how)["razorpay_payment_id"])
 
 
-def told(sandbox: Sandbox, *names: str) -> list[dict[str, Any]]:
+def sent_webhooks(sandbox: Sandbox, *names: str) -> list[dict[str, Any]]:
     """Wait until all webhooks have landed; return their envelopes, of the given event names if there are any."""
     answer = sandbox.control("GET", "/webhooks", wait=10)
     assert answer["settled"]

@@ -38,12 +38,12 @@ def slow(sandbox: Sandbox, receiver: Receiver) -> Sandbox:
 def test_agenda_keeps_order_and_knows_what_it_has() -> None:
     agenda = Agenda()
     for due, name in ((5, "b"), (3, "a"), (5, "c"), (5, "b")):
-        agenda.at(due, "kind", name)
+        agenda.schedule(due, "kind", name)
 
     again = Agenda()
     again.load(json.loads(json.dumps(agenda.dump())))
-    assert again.take(2) is None
-    assert [again.take(9) for _ in range(4)] == [("kind", "a"), ("kind", "b"), ("kind", "c"), None]
+    assert again.pop_due(2) is None
+    assert [again.pop_due(9) for _ in range(4)] == [("kind", "a"), ("kind", "b"), ("kind", "c"), None]
     assert again.next_due() is None
 
 
@@ -116,7 +116,7 @@ def test_replay_keeps_to_five_a_day_and_seven_days(sandbox: Sandbox, receiver: R
     assert sandbox.control("POST", "/webhooks/replay", {**replay, "events": ["order.paid"]})["replayed"] == 0
 
 
-def test_webhook_can_be_switched_off_by_hand(sandbox: Sandbox, receiver: Receiver, order: dict[str, Any]) -> None:
+def test_webhook_can_be_disabled_manually(sandbox: Sandbox, receiver: Receiver, order: dict[str, Any]) -> None:
     assert sandbox.control("POST", "/webhooks/disable")["enabled"] is False
 
     fail_payment(sandbox, order)
@@ -162,7 +162,7 @@ def test_snapshot_carries_the_books_and_what_is_to_come(tmp_path: Path) -> None:
         payment_id = pay(sandbox, order["id"])
         sandbox.control("POST", "/knobs/razorpay", {"refund_outcome": "processed", "refund_seconds": DAY})
         refund = sdk.payment.refund(payment_id, {"amount": 10_000}, headers=headers)
-        sandbox.control("POST", "/settlements/run", {"errors": {"wrong_amount": 1}})
+        sandbox.control("POST", "/settlements/run", {"errors": {"amount_mismatch": 1}})
         sandbox.control("POST", "/disputes", {"payment_id": payment_id})
         sdk.payment_link.create({"amount": 100, "currency": "INR"})
         sdk.qrcode.create({"type": "upi_qr", "usage": "multiple_use", "fixed_amount": False})

@@ -54,7 +54,7 @@ def test_help_lists_every_call_and_the_page_shows_them(sandbox: Sandbox, http: r
     assert [(row["method"], row["path"]) for row in listed] == [(c.method, f"/__sim__{c.path}") for c in CALLS]
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     for row in listed:
-        assert row["does"] in unescape(page.text)
+        assert row["summary"] in unescape(page.text)
 
 
 def test_buttons_of_the_page_play_the_payer(
@@ -86,7 +86,7 @@ def test_page_decides_refunds_and_disputes_and_pays_links_and_codes(
     link = sdk.payment_link.create({"amount": 50_000, "currency": "INR"})["id"]
     code = {"type": "upi_qr", "usage": "single_use", "fixed_amount": True, "payment_amount": 60_000}
     qr = sdk.qrcode.create(code)["id"]
-    sandbox.control("POST", "/settlements/run", {"errors": {"wrong_amount": 1}})
+    sandbox.control("POST", "/settlements/run", {"errors": {"amount_mismatch": 1}})
 
     paths = [
         f"refunds/{refund}/conclude",
@@ -96,7 +96,7 @@ def test_page_decides_refunds_and_disputes_and_pays_links_and_codes(
     ]
     text = http.get(f"{sandbox.control_url}/", timeout=10).text
     assert all(f'action="/__sim__/{path}"' in text for path in paths)
-    assert "wrong_amount" in text
+    assert "amount_mismatch" in text
     for path, fields in zip(paths, ({"outcome": "failed"}, {"outcome": "won"}, {}, {}), strict=True):
         http.post(f"{sandbox.control_url}/{path}", data={"back": "1", **fields}, timeout=10)
 

@@ -11,7 +11,7 @@ import requests
 from razorpay.errors import BadRequestError
 
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.conftest import told
+from tests.sandbox.conftest import sent_webhooks
 
 DAY = 24 * 3600
 
@@ -39,7 +39,7 @@ def adjustments(sandbox: Sandbox) -> list[tuple[int, str]]:
     return [(row["amount"], row["dispute_id"]) for row in sandbox.control("GET", "/truth")["adjustments"]]
 
 
-def test_dispute_is_told_listed_and_fetched(sdk: razorpay.Client, sandbox: Sandbox, paid: str) -> None:
+def test_dispute_is_reported_listed_and_fetched(sdk: razorpay.Client, sandbox: Sandbox, paid: str) -> None:
     dispute = raise_dispute(sandbox, paid, amount=50_000, phase="retrieval", reason_code="fraud")
 
     assert [dispute[name] for name in ("entity", "status", "phase", "amount", "amount_deducted", "reason_code")] == [
@@ -53,7 +53,7 @@ def test_dispute_is_told_listed_and_fetched(sdk: razorpay.Client, sandbox: Sandb
     assert dispute["respond_by"] == dispute["created_at"] + 7 * DAY
     assert sdk.dispute.fetch(dispute["id"]) == dispute
     assert sdk.dispute.all()["items"] == [dispute]
-    (envelope,) = told(sandbox, "payment.dispute.created")
+    (envelope,) = sent_webhooks(sandbox, "payment.dispute.created")
     assert envelope["contains"] == ["payment", "dispute"]
     assert envelope["payload"]["dispute"]["entity"] == dispute
     assert envelope["payload"]["payment"]["entity"]["id"] == paid
@@ -66,7 +66,7 @@ def test_accepted_dispute_takes_the_money(sdk: razorpay.Client, sandbox: Sandbox
 
     assert (accepted["status"], accepted["amount_deducted"]) == ("lost", 117_900)
     assert adjustments(sandbox) == [(-117_900, dispute["id"])]
-    assert len(told(sandbox, "payment.dispute.lost")) == 1
+    assert len(sent_webhooks(sandbox, "payment.dispute.lost")) == 1
     for call in (lambda: sdk.dispute.accept(dispute["id"]), lambda: sdk.dispute.contest(dispute["id"], {})):
         with pytest.raises(BadRequestError, match="lost status"):
             call()
@@ -92,7 +92,7 @@ def test_contest_is_drafted_then_submitted_then_won(sdk: razorpay.Client, sandbo
     won = sandbox.control("POST", f"/disputes/{dispute['id']}/decide", {"outcome": "won"})
     assert (won["status"], won["amount_deducted"]) == ("won", 0)
     assert [amount for amount, _ in adjustments(sandbox)] == [-117_900, 117_900]
-    names = [envelope["event"] for envelope in told(sandbox) if "dispute" in envelope["event"]]
+    names = [envelope["event"] for envelope in sent_webhooks(sandbox) if "dispute" in envelope["event"]]
     assert names == ["payment.dispute.created", "payment.dispute.under_review", "payment.dispute.won"]
 
 

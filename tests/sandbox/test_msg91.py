@@ -48,7 +48,7 @@ def test_otp_is_made_where_none_is_given(sandbox: Sandbox, msg91: Msg91, query: 
     assert re.fullmatch(rf"\d{{{length}}}", latest(sandbox)["otp"])
 
 
-def test_right_otp_verifies_once(sandbox: Sandbox, msg91: Msg91) -> None:
+def test_correct_otp_verifies_once(sandbox: Sandbox, msg91: Msg91) -> None:
     send(msg91, otp="123456")
 
     assert verify(msg91, "000000") == refused("OTP not match")
@@ -56,7 +56,7 @@ def test_right_otp_verifies_once(sandbox: Sandbox, msg91: Msg91) -> None:
     assert verify(msg91, "123456") == refused("Mobile no. already verified")
 
 
-def test_otp_expires_and_bears_five_wrong_tries(sandbox: Sandbox, msg91: Msg91) -> None:
+def test_otp_expires_and_allows_five_wrong_attempts(sandbox: Sandbox, msg91: Msg91) -> None:
     assert verify(msg91, "123456") == refused("Mobile no. not found")
     send(msg91, otp="123456", otp_expiry=5)
     for _ in range(5):

@@ -12,7 +12,7 @@ from razorpay.errors import BadRequestError
 
 from sandbox.razorpay.signatures import sign_payment_link
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.conftest import Receiver, told
+from tests.sandbox.conftest import Receiver, sent_webhooks
 
 
 def make_link(sdk: razorpay.Client, **changes: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_link_is_made_without_an_order_and_found_by_its_reference(sdk: razorpay.
         make_link(sdk, reference_id="INV-1")
 
 
-def test_paid_link_calls_back_with_a_signature_and_tells_the_bare_order_id(
+def test_paid_link_calls_back_with_a_signature_and_the_bare_order_id(
     sdk: razorpay.Client, sandbox: Sandbox, receiver: Receiver
 ) -> None:
     callback = {"callback_url": "http://127.0.0.1:8000/paid?x=1", "callback_method": "get"}
@@ -79,7 +79,7 @@ def test_paid_link_calls_back_with_a_signature_and_tells_the_bare_order_id(
     assert (paid["status"], paid["amount_paid"]) == ("paid", 117_900)
     assert [(row["payment_id"], row["amount"]) for row in paid["payments"]] == [(fields["payment_id"], 117_900)]
     assert sdk.order.fetch(paid["order_id"])["status"] == "paid"
-    (envelope,) = told(sandbox, "payment_link.paid")
+    (envelope,) = sent_webhooks(sandbox, "payment_link.paid")
     assert envelope["contains"] == ["payment_link", "order", "payment"]
     payload = envelope["payload"]
     assert payload["payment"]["entity"]["order_id"] == f"order_{payload['order']['entity']['id']}" == paid["order_id"]
@@ -117,7 +117,7 @@ def test_link_in_parts_is_partially_paid_then_paid(sdk: razorpay.Client, sandbox
     assert last["callback"] is None
     paid = sdk.payment_link.fetch(link["id"])
     assert [row["amount"] for row in paid["payments"]] == [50_000, 67_900]
-    assert [envelope["event"] for envelope in told(sandbox) if "link" in envelope["event"]] == [
+    assert [envelope["event"] for envelope in sent_webhooks(sandbox) if "link" in envelope["event"]] == [
         "payment_link.partially_paid",
         "payment_link.paid",
     ]
@@ -129,7 +129,7 @@ def test_cancelled_link_takes_no_money(sdk: razorpay.Client, sandbox: Sandbox) -
     cancelled = sdk.payment_link.cancel(link["id"])
 
     assert (cancelled["status"], cancelled["cancelled_at"] > 0) == ("cancelled", True)
-    (envelope,) = told(sandbox, "payment_link.cancelled")
+    (envelope,) = sent_webhooks(sandbox, "payment_link.cancelled")
     assert envelope["contains"] == ["payment_link"]
     with pytest.raises(ControlRefused, match="409"):
         sandbox.control("POST", f"/payment_links/{link['id']}/pay")
@@ -151,7 +151,7 @@ def test_link_expires_by_the_clock_unless_it_is_given_more_time(sdk: razorpay.Cl
 
     assert [sdk.payment_link.fetch(one)["status"] for one in (short, longer)] == ["expired", "created"]
     assert sdk.payment_link.fetch(longer)["notes"] == {"k": "v"}
-    assert len(told(sandbox, "payment_link.expired")) == 1
+    assert len(sent_webhooks(sandbox, "payment_link.expired")) == 1
     sandbox.control("POST", "/clock", {"advance_seconds": 4_000})
     assert sdk.payment_link.fetch(longer)["status"] == "expired"
 

@@ -85,7 +85,7 @@ def test_approved_payment_is_captured_and_pays_the_order(
         sandbox.control("POST", f"/payments/{upi_payment}/approve")
 
 
-def test_declined_payment_tells_why_and_leaves_the_order_payable(
+def test_declined_payment_has_a_reason_and_leaves_the_order_payable(
     sdk: razorpay.Client, sandbox: Sandbox, order: dict[str, Any], upi_payment: str
 ) -> None:
     sandbox.control("POST", f"/payments/{upi_payment}/decline", {"reason": "insufficient_funds"})
@@ -245,7 +245,7 @@ def test_account_without_server_to_server_upi_has_no_such_url(
 
 
 @pytest.mark.parametrize(("payer", "status"), [("approve", "captured"), ("decline", "failed")])
-def test_payer_may_answer_by_himself(
+def test_payer_may_answer_automatically(
     sdk: razorpay.Client,
     sandbox: Sandbox,
     order: dict[str, Any],

@@ -9,7 +9,7 @@ import razorpay
 from razorpay.errors import BadRequestError
 
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.conftest import told
+from tests.sandbox.conftest import sent_webhooks
 
 
 def make_qr(sdk: razorpay.Client, **changes: Any) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def make_qr(sdk: razorpay.Client, **changes: Any) -> dict[str, Any]:
 
 
 def names(sandbox: Sandbox) -> list[str]:
-    return [envelope["event"] for envelope in told(sandbox)]
+    return [envelope["event"] for envelope in sent_webhooks(sandbox)]
 
 
 def test_single_use_code_is_paid_once_and_closes(sdk: razorpay.Client, sandbox: Sandbox) -> None:
@@ -56,7 +56,7 @@ def test_single_use_code_is_paid_once_and_closes(sdk: razorpay.Client, sandbox: 
         "qr_code.credited",
         "qr_code.closed",
     ]
-    (credited,) = told(sandbox, "qr_code.credited")
+    (credited,) = sent_webhooks(sandbox, "qr_code.credited")
     assert credited["contains"] == ["payment", "qr_code"]
     with pytest.raises(ControlRefused, match="409"):
         sandbox.control("POST", f"/qr_codes/{qr['id']}/pay")

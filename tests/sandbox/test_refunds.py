@@ -12,7 +12,7 @@ import requests
 from razorpay.errors import BadRequestError
 
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.conftest import pay, told
+from tests.sandbox.conftest import pay, sent_webhooks
 
 DAY = 24 * 3600
 KEY = "refund-key-0001"
@@ -86,7 +86,7 @@ def test_refund_by_the_other_path_and_its_notes(sdk: razorpay.Client, paid: str)
 def test_webhooks_of_a_refund_carry_refund_and_payment(sdk: razorpay.Client, sandbox: Sandbox, paid: str) -> None:
     made = refund(sdk, paid, amount=53_100)
 
-    created, processed = told(sandbox, "refund.created", "refund.processed")
+    created, processed = sent_webhooks(sandbox, "refund.created", "refund.processed")
     assert created["contains"] == ["refund", "payment"]
     assert [envelope["payload"]["refund"]["entity"]["status"] for envelope in (created, processed)] == [
         "pending",
@@ -187,7 +187,7 @@ def test_instant_refund_falls_back_at_the_documented_amount(sdk: razorpay.Client
 
     assert (instant["speed_requested"], instant["speed_processed"]) == ("optimum", "instant")
     assert (normal["speed_requested"], normal["speed_processed"]) == ("optimum", "normal")
-    (changed,) = told(sandbox, "refund.speed_changed")
+    (changed,) = sent_webhooks(sandbox, "refund.speed_changed")
     assert changed["contains"] == ["refund", "payment"]
     assert changed["payload"]["refund"]["entity"]["id"] == normal["id"]
     assert changed["payload"]["refund"]["entity"]["speed_processed"] == "normal"
@@ -207,7 +207,7 @@ def test_outcome_may_come_days_later(sdk: razorpay.Client, sandbox: Sandbox, pai
 
     assert sdk.refund.fetch(made["id"])["status"] == outcome
     assert sdk.payment.fetch(paid)["amount_refunded"] == (10_000 if outcome == "processed" else 0)
-    assert len(told(sandbox, f"refund.{outcome}")) == 1
+    assert len(sent_webhooks(sandbox, f"refund.{outcome}")) == 1
 
 
 def test_failed_full_refund_makes_the_payment_refundable_again(
@@ -240,7 +240,7 @@ def test_low_balance_refuses_a_refund(sdk: razorpay.Client, sandbox: Sandbox, pa
     assert refund(sdk, paid, KEY, amount=10_001)["status"] == "processed"
 
 
-def test_uncaptured_money_goes_back_after_three_days(sdk: razorpay.Client, sandbox: Sandbox) -> None:
+def test_uncaptured_payment_is_refunded_after_three_days(sdk: razorpay.Client, sandbox: Sandbox) -> None:
     order = sdk.order.create({"amount": 117_900, "currency": "INR", "payment": {"capture": "manual"}})
     payment_id = pay(sandbox, order["id"])
     sandbox.control("POST", "/clock", {"advance_seconds": 3 * DAY - 60})
@@ -256,7 +256,7 @@ def test_uncaptured_money_goes_back_after_three_days(sdk: razorpay.Client, sandb
         117_900,
         None,
     ]
-    created, processed = told(sandbox, "refund.created", "refund.processed")
+    created, processed = sent_webhooks(sandbox, "refund.created", "refund.processed")
     assert processed["payload"]["payment"]["entity"]["captured"] is False
     assert created["payload"]["refund"]["entity"]["payment_id"] == payment_id
     truth = sandbox.control("GET", "/truth")
@@ -265,7 +265,7 @@ def test_uncaptured_money_goes_back_after_three_days(sdk: razorpay.Client, sandb
     assert sdk.order.fetch(order["id"])["status"] == "attempted"
 
 
-def test_captured_money_does_not_go_back_by_itself(sdk: razorpay.Client, sandbox: Sandbox) -> None:
+def test_captured_payment_is_not_refunded_automatically(sdk: razorpay.Client, sandbox: Sandbox) -> None:
     order = sdk.order.create({"amount": 117_900, "currency": "INR", "payment": {"capture": "manual"}})
     payment_id = pay(sandbox, order["id"])
     sdk.payment.capture(payment_id, 117_900, {"currency": "INR"})
@@ -303,11 +303,11 @@ def test_late_authorisation_comes_hours_after_the_failure(
 
     payment = sdk.payment.fetch(upi_payment)
     assert (payment["status"], payment["late_authorized"]) == ("captured", True)
-    captured = told(sandbox, "payment.captured")[0]
+    captured = sent_webhooks(sandbox, "payment.captured")[0]
     assert captured["payload"]["payment"]["entity"]["late_authorized"] is True
 
 
-def test_gateway_gone_wrong_takes_another_amount_or_currency(
+def test_faulty_gateway_captures_another_amount_or_currency(
     sdk: razorpay.Client, sandbox: Sandbox, order: dict[str, Any]
 ) -> None:
     payment_id = pay(sandbox, order["id"], amount=100, currency="USD")

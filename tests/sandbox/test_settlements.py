@@ -17,7 +17,7 @@ from razorpay.errors import BadRequestError
 from sandbox.razorpay import recon, synthetic
 from sandbox.razorpay.bankdays import months_after, settlement_due
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.conftest import pay, told
+from tests.sandbox.conftest import pay, sent_webhooks
 
 IST = timezone(timedelta(hours=5, minutes=30))
 DAY = 24 * 3600
@@ -119,7 +119,7 @@ def test_report_has_a_line_for_each_payment_and_refund(sdk: razorpay.Client, san
         upi,
         "R50000",
     ]
-    (envelope,) = told(sandbox, "settlement.processed")
+    (envelope,) = sent_webhooks(sandbox, "settlement.processed")
     assert (envelope["contains"], envelope["payload"]["settlement"]["entity"]) == (["settlement"], settlement)
 
 
@@ -191,7 +191,7 @@ def test_each_error_is_what_it_says(sdk: razorpay.Client, sandbox: Sandbox, kind
         "missing_row": set(payments) - set(seen),
         "duplicated_row": {one for one, times in seen.items() if times == 2},
         "unknown_payment": set(seen) - set(payments),
-        "wrong_amount": {
+        "amount_mismatch": {
             row["entity_id"] for row in rows if row["amount"] != payments.get(row["entity_id"], row)["amount"]
         },
         "fee_mismatch": {row["entity_id"] for row in rows if row["fee"] != payments.get(row["entity_id"], row)["fee"]},
@@ -211,7 +211,7 @@ def test_each_error_is_what_it_says(sdk: razorpay.Client, sandbox: Sandbox, kind
 
 def test_errors_can_be_aimed_and_be_the_habit_of_the_clock(sdk: razorpay.Client, sandbox: Sandbox) -> None:
     first, second = (make_payment(sdk, sandbox, amount) for amount in (10_000, 20_000))
-    answer = run(sandbox, targets={second: "wrong_amount"})
+    answer = run(sandbox, targets={second: "amount_mismatch"})
     assert [row["amount"] for row in report(sdk, answer["settlement"])] == [10_000, 20_100]
     sandbox.control("POST", "/knobs/razorpay", {"settlement_errors": {"missing_row": 1}})
     third = make_payment(sdk, sandbox, 30_000)
@@ -313,7 +313,7 @@ def test_made_up_report_has_exactly_the_planted_errors(sandbox: Sandbox, http: r
     assert len(truth) == 5_000
     assert len(rows) == 5_005  # five lines less, five twice, five unknown
     changed = {row["entity_id"] for row in rows if row["entity_id"] in truth and row != truth[row["entity_id"]]}
-    spoilt = {"wrong_amount", "fee_mismatch", "credit_mismatch"}
+    spoilt = {"amount_mismatch", "fee_mismatch", "credit_mismatch"}
     assert changed == {row["entity_id"] for row in planted if row["kind"] in spoilt}
 
 
@@ -331,8 +331,8 @@ def test_hundred_thousand_lines_are_streamed(sandbox: Sandbox, http: requests.Se
         {"lines": 0},
         {"refund_every": 1},
         {"errors": {"typo": 1}},
-        {"errors": {"wrong_amount": -1}},
-        {"lines": 10, "errors": {"wrong_amount": 11}},
+        {"errors": {"amount_mismatch": -1}},
+        {"lines": 10, "errors": {"amount_mismatch": 11}},
         {"what": "nothing"},
     ],
 )

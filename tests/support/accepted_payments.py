@@ -13,7 +13,7 @@ from apps.payments.models import Refund
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.factories.payments import make_facts, make_payment, new_gateway_id, take_in, take_in_refund
+from tests.factories.payments import apply_payment, apply_refund, make_gateway_payment, make_payment, new_gateway_id
 
 _ACCOUNTS = ("customer_advances", "payer_fees", "payment_differences", "refunds_payable")
 
@@ -23,7 +23,7 @@ def sell(owner: Any, *, difference: int) -> tuple[Order, Any]:
     make_registration()
     order = make_order(owner, quantity=2)
     reason = "surcharge" if difference > 0 else "offer"
-    attempt = take_in(make_facts(make_payment(order), amount=order.total_amount + difference))
+    attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + difference))
     services.accept_attempt(attempt_id=attempt.pk, reason=reason, actor=SYSTEM, now=clock.now())
     issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
     order.refresh_from_db()
@@ -36,7 +36,7 @@ def refund(order: Order, **asked: Any) -> tuple[Refund, list[Invoice]]:
     (requested,) = services.request_refund(
         order_id=order.pk, reason="goods_returned", actor=SYSTEM, now=clock.now(), **asked
     )
-    processed = take_in_refund(requested)
+    processed = apply_refund(requested)
     notes = issue_credit_notes(refund_id=processed.pk, actor=SYSTEM, now=clock.now())
     order.refresh_from_db()
     return processed, notes

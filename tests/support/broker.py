@@ -25,12 +25,12 @@ class Broker:
         """Return how many messages wait in a queue."""
         return int(self.client.llen(queue))
 
-    def work_off(self, queue: str, count: int) -> int:
+    def consume(self, queue: str, count: int) -> int:
         """Run the oldest messages of a queue, as a worker would, and return how many there were."""
         done = 0
         while done < count and (message := self.client.rpop(queue)) is not None:
             _, kwargs, _ = json.loads(b64decode(json.loads(message)["body"]))
-            tasks.deliver(**kwargs)
+            tasks.run_handler(**kwargs)
             done += 1
         return done
 

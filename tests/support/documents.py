@@ -13,7 +13,7 @@ SELLER = {
 }  # fmt: skip
 
 
-def a_line(position: int = 1, **changed: Any) -> InvoiceLine:
+def build_line(position: int = 1, **changed: Any) -> InvoiceLine:
     values = {
         "sku": f"KUR-{position}", "name": "Handloom kurta", "hsn": "61091000", "uqc": "PCS", "quantity": 2, "unit_price": 49_950,
         "price_includes_tax": False, "gross_amount": 99_900, "discount_amount": 0, "shipping_amount": 0, "taxable_amount": 99_900,
@@ -22,7 +22,7 @@ def a_line(position: int = 1, **changed: Any) -> InvoiceLine:
     return InvoiceLine(position=position, **{**values, **changed})
 
 
-def an_invoice(**changed: Any) -> Invoice:
+def build_invoice(**changed: Any) -> Invoice:
     values = {
         "number": "INV260000123", "financial_year": "2026-27", "invoice_date": date(2026, 11, 21), "order_number": "ORD-2627-000123",
         "seller": SELLER, "buyer": make_snapshot("29"), "shipping_address": make_snapshot("29"), "place_of_supply": "29",
@@ -32,6 +32,6 @@ def an_invoice(**changed: Any) -> Invoice:
     return Invoice(**{**values, **changed})
 
 
-def a_document(number: str = "INV260000001") -> dict[str, Any]:
+def build_document_data(number: str = "INV260000001") -> dict[str, Any]:
     """Return the data of an invoice as its template gets them."""
-    return invoice_data(an_invoice(number=number), [a_line()])
+    return invoice_data(build_invoice(number=number), [build_line()])

@@ -8,7 +8,7 @@ from django.db import connection, models
 from apps.core.models import Event, Subject
 
 
-def columns_of_instants() -> Iterator[tuple[str, str]]:
+def list_instant_columns() -> Iterator[tuple[str, str]]:
     """Return table and column of each instant that our own apps keep."""
     for model in apps.get_models():
         if not model.__module__.startswith("apps.") or not model._meta.managed:
@@ -18,11 +18,11 @@ def columns_of_instants() -> Iterator[tuple[str, str]]:
                 yield model._meta.db_table, field.column
 
 
-def finer_than_milliseconds() -> dict[str, int]:
+def find_finer_instants() -> dict[str, int]:
     """Return the columns that hold instants finer than a millisecond, with the number of such rows."""
     found = {}
     with connection.cursor() as cursor:
-        for table, column in columns_of_instants():
+        for table, column in list_instant_columns():
             cursor.execute(
                 f'SELECT count(*) FROM "{table}" WHERE date_trunc(\'milliseconds\', "{column}") <> "{column}"'
             )
@@ -32,15 +32,15 @@ def finer_than_milliseconds() -> dict[str, int]:
     return found
 
 
-def made_at_another_instant_than_told() -> dict[str, int]:
+def find_created_at_mismatches() -> dict[str, int]:
     """Return the kinds of rows with events whose `created_at` is not that of their first event, with the number of such rows."""
     found = {}
     for model in apps.get_models():
         if issubclass(model, Subject) and not model._meta.abstract:
             first = Event.objects.filter(subject_type=model._meta.label_lower, version=1)
-            told = dict(first.values_list("subject_id", "created_at"))
-            made = model.objects.filter(pk__in=told).values_list("pk", "created_at")
-            count = sum(created_at != told[pk] for pk, created_at in made)
+            recorded = dict(first.values_list("subject_id", "created_at"))
+            made = model.objects.filter(pk__in=recorded).values_list("pk", "created_at")
+            count = sum(created_at != recorded[pk] for pk, created_at in made)
             if count:
                 found[model._meta.label_lower] = count
     return found

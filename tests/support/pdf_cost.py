@@ -36,7 +36,7 @@ def main() -> None:
 
 def _measure(count: int, names: tuple[str, str]) -> tuple[list[float], int]:
     """Return the CPU milliseconds of a document in each round, and the size of the last."""
-    from apps.invoicing.documents import draw_invoice
+    from apps.invoicing.documents import render_invoice_pdf
 
     _document(count, names, 0)
     times, content = [], b""
@@ -44,18 +44,18 @@ def _measure(count: int, names: tuple[str, str]) -> tuple[list[float], int]:
         documents = [_document(count, names, round_ * DOCUMENTS_A_ROUND + at) for at in range(DOCUMENTS_A_ROUND)]
         start = time.process_time()
         for invoice, lines in documents:
-            content = draw_invoice(invoice, lines)
+            content = render_invoice_pdf(invoice, lines)
         times.append((time.process_time() - start) * 1000 / DOCUMENTS_A_ROUND)
     return times, len(content)
 
 
 def _document(count: int, names: tuple[str, str], number: int) -> tuple[Any, list[Any]]:
     from tests.factories.invoicing import make_snapshot
-    from tests.support.documents import a_line, an_invoice
+    from tests.support.documents import build_invoice, build_line
 
     within = {"igst_amount": 0, "cgst_amount": 8_991, "sgst_amount": 8_991}
     lines = [
-        a_line(
+        build_line(
             at,
             name=f"{names[at % 2]} {number}",
             hsn=("61091000", "10063020")[at % 2],
@@ -66,7 +66,7 @@ def _document(count: int, names: tuple[str, str], number: int) -> tuple[Any, lis
         for at in range(1, count + 1)
     ]
     buyer = make_snapshot("27", name=names[0], line1=names[1], company=f"{names[0]} {number}")
-    return an_invoice(number=f"INV26{number:07d}", buyer=buyer, place_of_supply="27", **within), lines
+    return build_invoice(number=f"INV26{number:07d}", buyer=buyer, place_of_supply="27", **within), lines
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ def load_truth(order: Any, rows: list[dict[str, str]]) -> None:
             at = datetime.fromtimestamp(int(row["created_at"]), tz=UTC)
             attempts[row["entity_id"]] = PaymentAttempt(
                 payment=payment, gateway_payment_id=row["entity_id"], status="captured", amount=int(row["amount"]),
-                currency="INR", fee_amount=int(row["fee"]), fee_tax_amount=int(row["tax"]), learnt_by="poll",
-                authorized_at=at, captured_at=at, version=1, review_reason="amount_differs", review_opened_at=at,
+                currency="INR", fee_amount=int(row["fee"]), fee_tax_amount=int(row["tax"]), source="poll",
+                authorized_at=at, captured_at=at, version=1, review_reason="amount_mismatch", review_opened_at=at,
             )  # fmt: skip
     PaymentAttempt.objects.bulk_create(attempts.values(), batch_size=5_000)
     load_refunds(order, payment, attempts, rows, now)
@@ -79,10 +79,10 @@ def load_refunds(order: Any, payment: Any, attempts: Any, rows: Any, now: dateti
     )  # fmt: skip
 
 
-def import_csv(report: bytes, *, now: datetime | None = None, tell: Any = None) -> SettlementImport:
+def import_csv(report: bytes, *, now: datetime | None = None, on_progress: Any = None) -> SettlementImport:
     """Import a report as an operator does."""
     return services.import_settlement_file(
-        stream=io.BytesIO(report), name="report.csv", actor=SYSTEM, now=now or clock.now(), tell=tell
+        stream=io.BytesIO(report), name="report.csv", actor=SYSTEM, now=now or clock.now(), on_progress=on_progress
     )
 
 
@@ -99,21 +99,21 @@ def violated(*only: str) -> list[str]:
     return [result.invariant.id for result in report.failing]
 
 
-def line(entity_id: str, kind: str = "payment", **said: Any) -> dict[str, Any]:
+def line(entity_id: str, kind: str = "payment", **overrides: Any) -> dict[str, Any]:
     """Return a line of a report with the columns of the API."""
     at = int(clock.now().timestamp())
     return {
         "entity_id": entity_id, "type": kind, "debit": 0, "credit": 0, "amount": 0, "currency": "INR", "fee": 0, "tax": 0,
         "settled": "true", "created_at": at, "settled_at": at + 60, "settlement_id": "setl_00000000000001",
-        "settlement_utr": "UTR1", "payment_id": "", "dispute_id": "", "credit_type": "default", "description": "", **said,
+        "settlement_utr": "UTR1", "payment_id": "", "dispute_id": "", "credit_type": "default", "description": "", **overrides,
     }  # fmt: skip
 
 
-def line_of(attempt: PaymentAttempt, **said: Any) -> dict[str, Any]:
+def line_of(attempt: PaymentAttempt, **overrides: Any) -> dict[str, Any]:
     """Return the line that settles an attempt, as the gateway would report it."""
     fee = attempt.fee_amount
     values = {"amount": attempt.amount, "credit": attempt.amount - fee, "fee": fee, "tax": attempt.fee_tax_amount}
-    return line(attempt.gateway_payment_id, **{**values, **said})
+    return line(attempt.gateway_payment_id, **{**values, **overrides})
 
 
 def as_csv(*lines: dict[str, Any]) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.core import audit, clock
 from apps.core.audit import Report
-from apps.core.models import Delivery, Event, IdempotencyKey, Incident, Outbox
+from apps.core.models import Event, HandlerRun, IdempotencyKey, Incident, Outbox
 from apps.orders.models import Order
 from apps.payments.models import Account, BalanceCheckpoint, Webhook
 from tests.factories.accounts import make_address, make_challenge, make_session, make_user
@@ -49,7 +49,7 @@ def make_busy_shop() -> Shop:
 
 
 def _make_machinery(event: Event) -> None:
-    Delivery.objects.create(
+    HandlerRun.objects.create(
         event=event, handler="apps.any.handler", queue="events", created_at=NOON, send_after=NOON, parked_at=NOON
     )
     if not Outbox.objects.exists():
@@ -73,4 +73,4 @@ def _make_machinery(event: Event) -> None:
     BalanceCheckpoint.objects.create(
         account=Account.objects.order_by("code")[0], last_entry_id=1, balance=56_789, taken_at=NOON
     )
-    audit.keep(Report(started_at=clock.now(), results=[]))
+    audit.store_report(Report(started_at=clock.now(), results=[]))

@@ -37,7 +37,7 @@ VALID = [
     "27ABCPE1234FAZ2",
     "32ABCAX7777B1ZC",
 ]
-MAHARASHTRIAN, KANNADIGA = VALID[0], VALID[1]
+GSTIN_MAHARASHTRA, GSTIN_KARNATAKA = VALID[0], VALID[1]
 
 
 def with_check(body: str) -> str:
@@ -50,7 +50,7 @@ OIDAR = with_check("9917USA29001OS")
 
 class TestGstin:
     @pytest.mark.parametrize("gstin", VALID)
-    def test_accepts_a_right_number(self, gstin):
+    def test_accepts_a_valid_number(self, gstin):
         check = check_gstin(gstin)
 
         assert (check.is_valid, check.gstin, check.kind, check.refusal) == (True, gstin, GstinKind.NORMAL, None)
@@ -68,7 +68,7 @@ class TestGstin:
             ("27ABCXE1234F1ZV", GstinRefusal.UNKNOWN_PAN_HOLDER),
             ("27ABCPE0000F1ZP", GstinRefusal.WRONG_PAN_SERIAL),
             ("27AAPFU0939F0ZW", GstinRefusal.WRONG_ENTITY),
-            ("27AAPFU0939F1KP", GstinRefusal.WRONG_FOURTEENTH),
+            ("27AAPFU0939F1KP", GstinRefusal.WRONG_FOURTEENTH_CHARACTER),
             ("29ABCPE1234F1Z8", GstinRefusal.WRONG_CHECK_CHARACTER),
             ("29AWGPV7107B1Z1", GstinRefusal.WRONG_CHECK_CHARACTER),
             ("01AMBPG7773M002", GstinRefusal.WRONG_ENTITY),
@@ -87,8 +87,8 @@ class TestGstin:
 
         assert (check.is_valid, check.kind, check.refusal) == (False, None, refusal)
 
-    def test_takes_a_number_as_people_type_it(self):
-        assert check_gstin(" 27aapfu0939f1zv ").gstin == MAHARASHTRIAN
+    def test_normalises_blanks_and_case(self):
+        assert check_gstin(" 27aapfu0939f1zv ").gstin == GSTIN_MAHARASHTRA
 
     @pytest.mark.parametrize(
         ("body", "kind"),
@@ -96,16 +96,16 @@ class TestGstin:
             ("97AAPFU0939F1Z", GstinKind.NORMAL),
             ("07DELA12345A1D", GstinKind.TAX_DEDUCTOR),
             ("27AAPFU0939F1C", GstinKind.TAX_COLLECTOR),
-            ("0717UNO00157UN", GstinKind.UNIQUE_IDENTITY),
-            ("0717ABC00157ON", GstinKind.UNIQUE_IDENTITY),
+            ("0717UNO00157UN", GstinKind.UIN),
+            ("0717ABC00157ON", GstinKind.UIN),
             ("2917ABC00157NR", GstinKind.NON_RESIDENT),
-            ("9917USA29001OS", GstinKind.ONLINE_FROM_ABROAD),
+            ("9917USA29001OS", GstinKind.OIDAR),
         ],
     )
-    def test_knows_the_other_kinds_of_registration(self, body, kind):
+    def test_accepts_the_other_kinds_of_registration(self, body, kind):
         assert check_gstin(with_check(body)).kind is kind
 
-    def test_knows_departments_of_government(self):
+    def test_accepts_government_departments(self):
         bodies = [f"07DELA{number:05d}B0Z" for number in range(0, 100_000, 997)]
         numbers = [with_check(body) for body in bodies if gstin_check_character(body).isdigit()]
 
@@ -115,9 +115,9 @@ class TestGstin:
     def test_every_single_wrong_character_is_found(self):
         for position in range(15):
             for character in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ":
-                if character == MAHARASHTRIAN[position]:
+                if character == GSTIN_MAHARASHTRA[position]:
                     continue
-                mistyped = MAHARASHTRIAN[:position] + character + MAHARASHTRIAN[position + 1 :]
+                mistyped = GSTIN_MAHARASHTRA[:position] + character + GSTIN_MAHARASHTRA[position + 1 :]
                 assert not check_gstin(mistyped).is_valid
 
     @pytest.mark.parametrize("gstin", [number for number in VALID if not number.startswith("38")])
@@ -128,8 +128,8 @@ class TestGstin:
         assert gstin_check_character("27AAPFU0939F1Z") == "V"
 
     def test_reads_state_and_pan(self):
-        assert gstin_state(KANNADIGA) == "29"
-        assert pan_of(KANNADIGA) == "ABCPE1234F"
+        assert gstin_state(GSTIN_KARNATAKA) == "29"
+        assert pan_of(GSTIN_KARNATAKA) == "ABCPE1234F"
         assert pan_of(UIN) is None
         assert gstin_state(OIDAR) == "99"
 
@@ -138,8 +138,8 @@ class TestGstin:
         with pytest.raises(ValueError, match="wrong_check_character"):
             read("27AAPFU0939F1ZA")
 
-    def test_an_embassy_is_no_registered_person(self):
-        assert is_registered_person(MAHARASHTRIAN)
+    def test_uin_holder_is_not_a_registered_person(self):
+        assert is_registered_person(GSTIN_MAHARASHTRA)
         assert not is_registered_person(UIN)
 
 
@@ -165,7 +165,7 @@ class TestStates:
             "04", "26", "31", "35", "38", "97",
         }  # fmt: skip
 
-    def test_the_states_where_one_can_trade(self):
+    def test_supply_states(self):
         expected = {f"{code:02d}" for code in range(1, 39)} - {"25", "28"} | {"97"}
 
         assert {code for code in STATES if is_supply_state(code)} == expected
@@ -204,7 +204,7 @@ class TestSupplyType:
         assert supply_type(supplier, place) is expected
 
     @pytest.mark.parametrize(("supplier", "place"), [("96", "27"), ("27", "28"), ("27", "39"), ("", "27")])
-    def test_refuses_a_state_where_nobody_is(self, supplier, place):
+    def test_refuses_states_without_registrations(self, supplier, place):
         with pytest.raises(ValueError, match="nobody"):
             supply_type(supplier, place)
 
@@ -248,12 +248,12 @@ class TestPlaceOfGoods:
         ],
     )
     def test_for_a_registered_buyer_depends_on_where_the_goods_go(self, addresses, state, reason, supply, section):
-        place = place_of_supply(supplier_state="27", buyer_gstin=KANNADIGA, bill_to_state="29", **addresses)
+        place = place_of_supply(supplier_state="27", buyer_gstin=GSTIN_KARNATAKA, bill_to_state="29", **addresses)
 
         assert (place.state, place.reason, place.supply) == (state, reason, supply)
         assert place.section == f"IGST Act 2017, section {section}"
 
-    @pytest.mark.parametrize("buyer", [{}, {"buyer_gstin": KANNADIGA}])
+    @pytest.mark.parametrize("buyer", [{}, {"buyer_gstin": GSTIN_KARNATAKA}])
     def test_of_an_export_is_abroad(self, buyer):
         place = place_of_supply(supplier_state="27", ship_to_state="96", **buyer)
 
@@ -271,7 +271,12 @@ class TestPlaceOfServices:
     @pytest.mark.parametrize(
         ("buyer", "state", "reason", "section"),
         [
-            ({"buyer_gstin": KANNADIGA, "bill_to_state": "33"}, "29", PlaceReason.SERVICE_TO_REGISTERED, "12(2)(a)"),
+            (
+                {"buyer_gstin": GSTIN_KARNATAKA, "bill_to_state": "33"},
+                "29",
+                PlaceReason.SERVICE_TO_REGISTERED,
+                "12(2)(a)",
+            ),
             ({"bill_to_state": "33", "ship_to_state": "29"}, "33", PlaceReason.SERVICE_TO_ADDRESS, "12(2)(b)(i)"),
             ({"ship_to_state": "29"}, "29", PlaceReason.SERVICE_TO_ADDRESS, "12(2)(b)(i)"),
             ({}, "27", PlaceReason.SERVICE_WITHOUT_ADDRESS, "12(2)(b)(ii)"),
@@ -287,7 +292,7 @@ class TestPlaceOfServices:
 
 class TestSpecialEconomicZone:
     def test_a_supply_into_a_zone_of_the_same_state_is_inter_state_and_zero_rated(self):
-        place = place_of_supply(supplier_state="27", buyer_gstin=MAHARASHTRIAN, buyer_in_sez=True)
+        place = place_of_supply(supplier_state="27", buyer_gstin=GSTIN_MAHARASHTRA, buyer_in_sez=True)
 
         assert (place.state, place.reason, place.supply) == ("27", PlaceReason.SPECIAL_ECONOMIC_ZONE, INTER)
         assert place.is_zero_rated
@@ -314,7 +319,7 @@ class TestPlaceOfSupply:
             {"buyer_gstin": "27AAPFU0939F1ZA"},
         ],
     )
-    def test_refuses_what_does_not_exist(self, faulty):
+    def test_refuses_unknown_states_and_gstins(self, faulty):
         with pytest.raises(ValueError, match=r"nobody|no GSTIN"):
             place_of_supply(**{"supplier_state": "27", **faulty})
 

@@ -55,7 +55,7 @@ class TestReferenceData:
         assert rate_of("gst_18", date(2027, 3, 31)) == 1800
         assert rate_of("gst_18", date(2027, 4, 1)) == 500
 
-    def test_mends_a_rate_that_was_spoiled_and_closes_what_the_rules_have_ended(self, rates: None) -> None:
+    def test_corrects_changed_rates_and_closes_ended_ones(self, rates: None) -> None:
         TaxRate.objects.filter(tax_class="gst_18", valid_to__isnull=True).delete()
         TaxRate.objects.filter(tax_class="gst_18").update(rate=1, valid_to=None)
 
@@ -101,11 +101,11 @@ class TestRates:
         [
             (1234, date(2027, 1, 1), services.RateNotAllowed),
             (1200, date(2027, 1, 1), services.RateNotAllowed),
-            (500, date(2025, 9, 22), services.RateBeginsTooEarly),
-            (500, date(2024, 1, 1), services.RateBeginsTooEarly),
+            (500, date(2025, 9, 22), services.TaxRateOverlaps),
+            (500, date(2024, 1, 1), services.TaxRateOverlaps),
         ],
     )
-    def test_that_the_law_or_the_past_forbid_change_nothing(
+    def test_invalid_or_overlapping_rates_change_nothing(
         self, rates: None, rate: int, day: date, error: type[Exception]
     ) -> None:
         before = set(TaxRate.objects.values_list("pk", "rate", "valid_to"))
@@ -125,7 +125,7 @@ class TestRegistrations:
         assert selectors.get_registration(made.pk) == made
 
     def test_without_one_nothing_can_be_sold(self) -> None:
-        with pytest.raises(selectors.NoRegistration):
+        with pytest.raises(selectors.NoDefaultRegistration):
             selectors.get_default_registration()
         with pytest.raises(RegistrationNotFound):
             selectors.get_registration(make_registration().pk.__class__(int=0))
@@ -139,7 +139,7 @@ class TestRegistrations:
         )
 
         assert selectors.get_default_registration() == new
-        services.make_default(registration_id=old.pk, actor=SYSTEM, now=clock.now())
+        services.set_default_registration(registration_id=old.pk, actor=SYSTEM, now=clock.now())
         assert selectors.get_default_registration() == old
         assert [one.gstin for one in selectors.list_registrations()] == [old.gstin, new.gstin]
 
@@ -151,24 +151,24 @@ class TestRegistrations:
             ({"pin": "01103"}, services.InvalidPin),
             ({"pin": "560001"}, selectors.PinStateMismatch),
             ({"gstin": "27ABCXE1234F1ZV"}, services.InvalidGstin),
-            ({"legal_name": "AB"}, services.RegistrationTextNotValid),
-            ({"trade_name": 'The "Best" Shop'}, services.RegistrationTextNotValid),
-            ({"address_line1": "a" * 101}, services.RegistrationTextNotValid),
-            ({"address_line2": "4A"}, services.RegistrationTextNotValid),
-            ({"city": "Pu"}, services.RegistrationTextNotValid),
+            ({"legal_name": "AB"}, services.InvalidRegistrationText),
+            ({"trade_name": 'The "Best" Shop'}, services.InvalidRegistrationText),
+            ({"address_line1": "a" * 101}, services.InvalidRegistrationText),
+            ({"address_line2": "4A"}, services.InvalidRegistrationText),
+            ({"city": "Pu"}, services.InvalidRegistrationText),
             ({"invoice_prefix": "CRN"}, services.InvoicePrefixNotAllowed),
             ({"invoice_prefix": "inv"}, services.InvoicePrefixNotAllowed),
             ({"invoice_prefix": "0IN"}, services.InvoicePrefixNotAllowed),
             ({"invoice_prefix": ""}, services.InvoicePrefixNotAllowed),
         ],
     )
-    def test_that_are_none_are_refused(self, change: dict[str, str], error: type[Exception]) -> None:
+    def test_invalid_numbers_are_refused(self, change: dict[str, str], error: type[Exception]) -> None:
         with pytest.raises(error):
             services.add_registration(**{**PUNE, **change}, actor=SYSTEM, now=clock.now())
 
         assert not Registration.objects.exists()
 
-    def test_are_not_added_twice(self) -> None:
+    def test_duplicates_are_refused(self) -> None:
         make_registration()
 
         with pytest.raises(services.RegistrationExists):
@@ -191,7 +191,7 @@ class TestRegistrations:
             )
         for changes, error in (
             ({"pin": "560001"}, selectors.PinStateMismatch),
-            ({"legal_name": "Bahi\\Demo"}, services.RegistrationTextNotValid),
+            ({"legal_name": "Bahi\\Demo"}, services.InvalidRegistrationText),
         ):
             with pytest.raises(error):
                 services.update_registration(
@@ -203,21 +203,21 @@ class TestRegistrations:
         assert (registration.gstin, registration.state) == ("27AAPFU0939F1ZV", "27")
 
 
-class TestInvariantsFindWhatIsPlanted:
-    def test_two_rates_on_one_day(self, rates: None) -> None:
+class TestInvariants:
+    def test_finds_overlapping_rates(self, rates: None) -> None:
         assert violations("TAX-01") == []
         TaxRate.objects.filter(tax_class="gst_5", valid_from=date(2017, 7, 1)).update(valid_to=date(2025, 9, 22))
 
         assert [row["tax_class"] for row in violations("TAX-01")] == ["gst_5"]
 
-    def test_an_open_rate_that_another_follows(self, rates: None) -> None:
+    def test_finds_open_rate_before_another(self, rates: None) -> None:
         with connection.cursor() as cursor:
             cursor.execute("DROP INDEX one_open_rate_per_class")
         TaxRate.objects.filter(tax_class="gst_18", valid_from=date(2017, 7, 1)).update(valid_to=None)
 
-        assert [row["tax_class"] for row in violations("rates_do_not_overlap")] == ["gst_18"]
+        assert [row["tax_class"] for row in violations("tax_rates_do_not_overlap")] == ["gst_18"]
 
-    def test_a_second_default_registration(self) -> None:
+    def test_finds_second_default_registration(self) -> None:
         make_registration()
         assert violations("TAX-02") == []
         with connection.cursor() as cursor:
@@ -227,7 +227,7 @@ class TestInvariantsFindWhatIsPlanted:
 
         assert sorted(str(row["gstin"]) for row in violations("TAX-02")) == ["27AAPFU0939F1ZV", other]
 
-    def test_a_state_that_is_not_the_numbers(self) -> None:
+    def test_finds_state_that_differs_from_gstin(self) -> None:
         make_registration(state="29")
 
         assert [row["gstin"] for row in violations("one_default_registration")] == ["27AAPFU0939F1ZV"]

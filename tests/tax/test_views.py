@@ -6,7 +6,7 @@ pytestmark = pytest.mark.django_db
 
 
 class TestGstinCheck:
-    def test_tells_state_and_kind(self, client_of: Any, owner: Any) -> None:
+    def test_returns_state_and_kind(self, client_of: Any, owner: Any) -> None:
         response = client_of(owner).get("/api/v1/gst/gstin/27aapfu0939f1zv")
 
         assert response.status_code == 200
@@ -30,7 +30,7 @@ class TestGstinCheck:
 
         assert client_of(owner).get(url).json() == client_of(stranger).get(url).json()
 
-    def test_asks_to_sign_in(self, anonymous: Any) -> None:
+    def test_requires_authentication(self, anonymous: Any) -> None:
         assert anonymous.get("/api/v1/gst/gstin/27AAPFU0939F1ZV").status_code == 401
 
 
@@ -52,7 +52,7 @@ class TestRates:
     @pytest.mark.parametrize(
         "query", ["on=yesterday", "on=20250921", "on=2026-02-29", "on=2026-W47-6", "day=2026-01-01"]
     )
-    def test_of_no_day_are_refused(self, anonymous: Any, query: str) -> None:
+    def test_invalid_date_is_refused(self, anonymous: Any, query: str) -> None:
         assert anonymous.get(f"/api/v1/gst/rates?{query}").status_code == 400
 
 
@@ -81,7 +81,7 @@ class TestListStates:
         ]  # fmt: skip
         assert [state["code"] for state in data if state["levies_utgst"]] == ["04", "26", "31", "35", "38", "97"]
 
-    def test_states_that_are_no_more_are_left_out(self, anonymous: Any) -> None:
+    def test_retired_states_are_left_out(self, anonymous: Any) -> None:
         codes = {state["code"] for state in anonymous.get("/api/v1/states").json()["data"]}
 
         assert codes.isdisjoint({"25", "28", "96", "99"})

@@ -13,8 +13,8 @@ from django.urls import Resolver404, resolve, reverse
 from apps.accounts import services
 from apps.accounts.models import User
 from apps.core import clock, ids
-from apps.core.admin_actions import act_for
-from apps.core.admin_contacts import SHOW_CONTACTS, SHOWN_FOR, show_contacts_on
+from apps.core.admin_actions import staff_actor
+from apps.core.admin_contacts import SHOW_CONTACTS, SHOW_DURATION, show_contacts_on
 from apps.core.admin_site import SitePage, add_site_page, site_context
 
 
@@ -34,16 +34,16 @@ def show_contacts(request: HttpRequest) -> HttpResponse:
     page = shown.page
     if request.method == "POST":
         user: Any = request.user
-        services.record_contacts_shown(
-            user_id=user.pk, page=page, public_ids=shown.public_ids, actor=act_for(request), now=clock.now()
+        services.record_contact_details_view(
+            user_id=user.pk, page=page, public_ids=shown.public_ids, actor=staff_actor(request), now=clock.now()
         )
         show_contacts_on(request, page)
         return HttpResponseRedirect(page)
-    minutes = int(SHOWN_FOR.total_seconds() // 60)
+    minutes = int(SHOW_DURATION.total_seconds() // 60)
     context = {
         **site_context(request),
         "title": SHOW_CONTACTS,
-        "object_action": {"title": SHOW_CONTACTS, "is_danger": False},
+        "object_action": {"title": SHOW_CONTACTS, "is_destructive": False},
         "forecast": [
             (
                 "What you see",

@@ -1,4 +1,4 @@
-"""What the page of a customer shows beside their account: where their orders go. Apps above add orders and messages."""
+"""What the page of a customer shows next to their account: their addresses. Apps above add orders and messages."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from apps.accounts import selectors
 from apps.core.admin_panels import Panel, add_panel
-from apps.core.admin_site import link, on_one_line
+from apps.core.admin_site import join_nonempty, link
 from apps.tax.rules import state_name
 
 _PLACE = ("company", "line1", "line2", "city", "pin")
@@ -16,7 +16,7 @@ def _address_rows(user: Any) -> list[tuple[Any, ...]]:
     return [
         (
             link(reverse("admin:accounts_address_change", args=[address.pk]), address.name),
-            on_one_line(address.__dict__, _PLACE),
+            join_nonempty(address.__dict__, _PLACE),
             state_name(address.state),
             address.gstin,
             "Default" if address.is_default else "",

@@ -14,8 +14,8 @@ class LogInForm(AuthenticationForm):  # type: ignore[misc]
     """E-mail address and password of staff."""
 
     def get_invalid_login_error(self) -> ValidationError:
-        """Return why nobody is let in: by the form alone, wrong and not looked at would be the same."""
-        refusal = getattr(self.request, "log_in_refusal", None)
+        """Return why the log-in failed: wrong, or too many attempts."""
+        refusal = getattr(self.request, "rate_limit_error", None)
         if refusal is None:
             error: ValidationError = super().get_invalid_login_error()
             return error

@@ -12,10 +12,10 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from apps.accounts import rules, selectors, services
 from apps.accounts.models import Challenge, User
-from apps.accounts.services.otp import CodeNotAccepted
+from apps.accounts.services.otp import OtpNotValid
 from apps.accounts.services.passwords import PasswordTooWeak
 from apps.core import clock
-from apps.core.admin_actions import act_for
+from apps.core.admin_actions import staff_actor
 from apps.core.admin_site import SitePage, add_site_page, site_context
 from apps.core.api.requests import client_ip
 from apps.core.errors import BahiError, NotFound
@@ -30,7 +30,7 @@ class NewPasswordForm(forms.Form):
     """The code that came, and the new password twice."""
 
     code = forms.RegexField(
-        regex=rules.CODE,
+        regex=rules.CODE_PATTERN,
         strip=True,
         error_messages={"invalid": "A code has six digits."},
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
@@ -81,13 +81,13 @@ def _send_code(request: HttpRequest) -> None:
     user = _user_of(request)
     try:
         challenge = services.request_password_code(
-            user_id=user.pk, ip=client_ip(request), actor=act_for(request), now=clock.now()
+            user_id=user.pk, ip=client_ip(request), actor=staff_actor(request), now=clock.now()
         )
     except BahiError as error:
         messages.error(request, error.text)
         return
     request.session[_CHALLENGE] = challenge.public_id
-    minutes = int(rules.CODE_LIFE.total_seconds() // 60)
+    minutes = int(rules.CODE_TTL.total_seconds() // 60)
     messages.success(
         request, f"We are sending a code to {mask(challenge.destination)}. It is valid for {minutes} minutes."
     )
@@ -102,10 +102,10 @@ def _change(request: HttpRequest, form: NewPasswordForm, challenge_id: Any) -> b
             challenge_id=challenge_id,
             code=form.cleaned_data["code"],
             password=form.cleaned_data["password"],
-            actor=act_for(request),
+            actor=staff_actor(request),
             now=clock.now(),
         )
-    except (CodeNotAccepted, PasswordTooWeak) as error:
+    except (OtpNotValid, PasswordTooWeak) as error:
         form.add_error(error.param or "code", error.text)
         return False
     # The change has ended this session with all others: the person who entered the code gets a new one.

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 
 from apps.accounts import selectors
 from apps.accounts.models import User
-from apps.core.admin_contacts import may_read_contacts
+from apps.core.admin_contacts import can_read_contacts
 from apps.core.admin_search import Finder, add_finder
 from apps.core.masking import mask
 from apps.core.search import SearchTerm
@@ -16,7 +16,7 @@ def _find(term: SearchTerm, request: HttpRequest) -> "QuerySet[User]":
 
 
 def _describe(person: User, request: HttpRequest) -> tuple[str, str]:
-    is_masked = not may_read_contacts(request)
+    is_masked = not can_read_contacts(request)
     contacts = [contact for contact in (person.phone, person.email) if contact]
     shown = [mask(contact) if is_masked else contact for contact in contacts]
     kind = "Staff" if person.is_staff else "Customer"

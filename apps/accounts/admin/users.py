@@ -24,7 +24,7 @@ from apps.accounts import rules, selectors, services
 from apps.accounts.models import Address, Challenge, Session, User
 from apps.accounts.states import MANAGE_PEOPLE, Role
 from apps.core import clock
-from apps.core.admin_actions import act_for
+from apps.core.admin_actions import staff_actor
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_site import ReadOnlyAdmin, ServiceAdmin
 from apps.core.dates import format_instant
@@ -64,7 +64,7 @@ class StaffForm(forms.ModelForm):  # type: ignore[type-arg]
         return password
 
 
-class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
     """A person's name, roles and, if need be, a new password."""
 
     name = forms.CharField(max_length=120, required=False, widget=UnfoldAdminTextInputWidget())
@@ -92,8 +92,8 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        touches_access = data.get("new_password") or self.roles_change(data)
-        if touches_access and self.instance.pk == self.manager_id:
+        changes_access = data.get("new_password") or self.has_role_change(data)
+        if changes_access and self.instance.pk == self.manager_id:
             raise forms.ValidationError("Somebody else must change your own access.")
         if data.get("new_password"):
             try:
@@ -102,7 +102,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.add_error("new_password", error)
         return data
 
-    def roles_change(self, data: dict[str, Any]) -> bool:
+    def has_role_change(self, data: dict[str, Any]) -> bool:
         return "roles" in data and sorted(data["roles"]) != self.initial.get("roles")
 
 
@@ -127,7 +127,7 @@ class UserAdmin(KeySearch, ServiceAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
             return StaffForm
-        kwargs["form"] = type("PersonForm", (PersonForm,), {"manager_id": request.user.pk})
+        kwargs["form"] = type("UserForm", (UserForm,), {"manager_id": request.user.pk})
         return super().get_form(request, obj, change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -153,16 +153,16 @@ class UserAdmin(KeySearch, ServiceAdmin):
         )  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return self._manages(request)
+        return self._can_manage_users(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_erased = obj is not None and obj.erased_at is not None
-        return self._manages(request) and not is_erased
+        return self._can_manage_users(request) and not is_erased
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
-        return self._manages(request)
+        return self._can_manage_users(request)
 
-    def _manages(self, request: HttpRequest) -> bool:
+    def _can_manage_users(self, request: HttpRequest) -> bool:
         user: Any = request.user
         return bool(user.has_perm(MANAGE_PEOPLE))
 
@@ -201,7 +201,7 @@ class UserAdmin(KeySearch, ServiceAdmin):
         return ", ".join(selectors.list_roles(user)) or "none"
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        now, actor, data = clock.now(), act_for(request), form.cleaned_data
+        now, actor, data = clock.now(), staff_actor(request), form.cleaned_data
         if not change:
             made = services.create_staff(
                 email=data["email"],
@@ -216,7 +216,7 @@ class UserAdmin(KeySearch, ServiceAdmin):
         if "name" in form.changed_data:
             held = selectors.get_user(obj.pk)
             services.change_name(user_id=obj.pk, name=data["name"], version=held.version, actor=actor, now=now)
-        if form.roles_change(data):
+        if form.has_role_change(data):
             services.set_roles(user_id=obj.pk, roles=data["roles"], actor=actor, reason="back office", now=now)
         if data.get("new_password"):
             services.set_password(user_id=obj.pk, password=data["new_password"], actor=actor, now=now)
@@ -233,7 +233,7 @@ class UserAdmin(KeySearch, ServiceAdmin):
         done = 0
         for user in queryset:
             try:
-                service(user_id=user.pk, actor=act_for(request), reason="back office", now=clock.now())
+                service(user_id=user.pk, actor=staff_actor(request), reason="back office", now=clock.now())
             except BahiError as error:
                 self.message_user(request, f"{user}: {error.text}", messages.WARNING)
             else:
@@ -268,7 +268,7 @@ class SessionAdmin(KeySearch, ReadOnlyAdmin):
     def end(self, request: HttpRequest, queryset: "QuerySet[Session]") -> None:
         for session in queryset.filter(ended_at__isnull=True):
             services.end_session(
-                user_id=session.user_id, session_id=session.pk, actor=act_for(request), now=clock.now()
+                user_id=session.user_id, session_id=session.pk, actor=staff_actor(request), now=clock.now()
             )
         self.message_user(request, "They have ended.", messages.SUCCESS)
 

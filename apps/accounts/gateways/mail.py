@@ -31,12 +31,12 @@ def send_code(*, email: str, code: str, purpose: str, minutes: int, message_id: 
     context = {"code": code, "purpose": purpose, "minutes": minutes, "shop": settings.SHOP_NAME}
     message = EmailMultiAlternatives(
         subject=_SUBJECTS[purpose].format(shop=settings.SHOP_NAME),
-        body=render_to_string("email/accounts/code.txt", context),
+        body=render_to_string("email/accounts/otp.txt", context),
         from_email=sender(),
         to=[email],
         headers={"Message-ID": message_id, "Auto-Submitted": "auto-generated"},
     )
-    message.attach_alternative(render_to_string("email/accounts/code.html", context), "text/html")
+    message.attach_alternative(render_to_string("email/accounts/otp.html", context), "text/html")
     try:
         message.send()
     except smtplib.SMTPAuthenticationError as refused:

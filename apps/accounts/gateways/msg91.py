@@ -1,7 +1,7 @@
 """
 Codes by MSG91's OTP API, which we use as a postman only: making and checking the code is our own work.
 
-MSG91 answers 200 also when it refuses; only `type` tells. "success" means accepted, not delivered.
+MSG91 answers 200 also when it refuses; only `type` says so. "success" means accepted, not delivered.
 https://docs.msg91.com/otp/sendotp
 """
 
@@ -14,12 +14,12 @@ from apps.accounts.states import SendFailure, SendStatus
 from apps.core import http
 
 #: Statuses by which a front door says that it let nothing through.
-_TURNED_AWAY = frozenset({429, 503})
+_OVERLOADED_STATUSES = frozenset({429, 503})
 #: A wrong key; an address of ours that is blocked, or that the account does not allow.
-_REJECTS_CREDENTIALS = frozenset({401, 403})
+_CREDENTIAL_STATUSES = frozenset({401, 403})
 _CREDENTIAL_CODES = frozenset({"201", "207", "208", "418"})
-#: Refusals that the next attempt may not meet: the same number within ten seconds, an account that an operator must mend.
-_FOR_NOW = frozenset({"301", "302", "311"})
+#: Refusals that the next attempt may not meet: the same number within ten seconds, an account that an operator must fix.
+_TEMPORARY_CODES = frozenset({"301", "302", "311"})
 
 
 @cache
@@ -43,23 +43,23 @@ def send_code(*, phone: str, code: str, minutes: int) -> Outcome:
     client = _client(settings.MSG91_BASE_URL, settings.MSG91_AUTH_KEY)
     try:
         answer = client.call("POST", "/api/v5/otp", params=params, json={})
-    except http.NotReached:
+    except http.ConnectionFailed:
         return _unavailable(SendStatus.QUEUED, "MSG91 could not be reached.")
-    except http.NoAnswer:
+    except http.NoResponse:
         return Outcome(SendStatus.UNKNOWN, error="MSG91 did not answer.")
     return _read(answer, code)
 
 
-def _read(answer: http.Answer, code: str) -> Outcome:
+def _read(answer: http.Response, code: str) -> Outcome:
     body = answer.body if isinstance(answer.body, dict) else {}
     words = f"{answer.status}: {body.get('message', 'no JSON')!s:.200}".replace(code, "******")
     if answer.is_success and body.get("type") == "success":
         return Outcome(SendStatus.SENT, provider_id=str(body.get("request_id") or body.get("message") or "")[:80])
-    code_of_refusal = str(body.get("code", ""))
-    if answer.status in _REJECTS_CREDENTIALS or code_of_refusal in _CREDENTIAL_CODES:
+    error_code = str(body.get("code", ""))
+    if answer.status in _CREDENTIAL_STATUSES or error_code in _CREDENTIAL_CODES:
         failure = SendFailure.PROVIDER_UNAVAILABLE
         return Outcome(SendStatus.QUEUED, error=words, failure=failure, rejects_credentials=True)
-    if answer.status in _TURNED_AWAY or code_of_refusal in _FOR_NOW:
+    if answer.status in _OVERLOADED_STATUSES or error_code in _TEMPORARY_CODES:
         return _unavailable(SendStatus.QUEUED, words)
     if answer.status >= 500:
         # Most likely it took nothing. Should the message come all the same, its code is good.

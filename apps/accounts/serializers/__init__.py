@@ -30,7 +30,7 @@ class PhoneField(StrictCharField):
             self.fail("phone")
 
 
-class MailField(StrictCharField):
+class EmailAddressField(StrictCharField):
     """An e-mail address; lower case inside."""
 
     default_error_messages = {"email": "Give an e-mail address, such as asha@example.in."}
@@ -50,7 +50,7 @@ class CodeField(StrictCharField):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        if not rules.CODE.fullmatch(text):
+        if not rules.CODE_PATTERN.fullmatch(text):
             self.fail("code")
         return text
 
@@ -76,7 +76,7 @@ class PasswordField(serializers.CharField):
 
 class _PhoneOrEmail(RequestSerializer):
     phone = PhoneField(required=False, max_length=32)
-    email = MailField(required=False, max_length=254)
+    email = EmailAddressField(required=False, max_length=254)
 
     default_error_messages = {"one_of": "Give either phone or email."}
 
@@ -133,7 +133,7 @@ class NameRequest(RequestSerializer):
 class EmailRequest(RequestSerializer):
     """The new e-mail address."""
 
-    email = MailField(max_length=254)
+    email = EmailAddressField(max_length=254)
 
 
 class ConfirmRequest(RequestSerializer):
@@ -187,7 +187,7 @@ class AddressChangeRequest(AddressRequest):
 class ChallengeFailureResponse(ResponseSerializer):
     """Why a code was not sent, or may not have been, and what to do."""
 
-    code = serializers.ChoiceField(choices=sorted(rules.SEND_FAILURES))
+    code = serializers.ChoiceField(choices=sorted(rules.SEND_FAILURE_MESSAGES))
     message = serializers.CharField()
 
 
@@ -214,9 +214,9 @@ class ChallengeResponse(ResponseSerializer):
         status, failure = rules.derive_send_status(
             status=challenge.send_status,
             failure=challenge.send_failure,
-            is_over=challenge.expires_at <= self.context.get("now", challenge.created_at),
+            is_expired=challenge.expires_at <= self.context.get("now", challenge.created_at),
         )
-        asked_at = rules.requested_at(challenge.expires_at)
+        requested_at = rules.requested_at(challenge.expires_at)
         return {
             "id": challenge.public_id,
             "object": "challenge",
@@ -224,9 +224,9 @@ class ChallengeResponse(ResponseSerializer):
             "channel": challenge.channel,
             "sent_to": mask(challenge.destination),
             "expires_at": rfc3339(challenge.expires_at),
-            "resend_after": rfc3339(asked_at if challenge.send_failure else asked_at + rules.RESEND_GAP),
+            "resend_after": rfc3339(requested_at if challenge.send_failure else requested_at + rules.RESEND_INTERVAL),
             "status": status,
-            "failure": {"code": failure, "message": rules.SEND_FAILURES[failure]} if failure else None,
+            "failure": {"code": failure, "message": rules.SEND_FAILURE_MESSAGES[failure]} if failure else None,
             "created_at": rfc3339(challenge.created_at),
         }
 
@@ -375,7 +375,7 @@ class AddressResponse(ResponseSerializer):
             "is_default": address.is_default,
             "warnings": [
                 {"code": code, "param": param, "message": messages.address_warning(code, pin=address.pin)}
-                for param, code in rules.warnings_of_address(pin=address.pin)
+                for param, code in rules.find_address_warnings(pin=address.pin)
             ],
             "created_at": rfc3339(address.created_at),
             "updated_at": rfc3339(address.updated_at),

@@ -7,10 +7,10 @@ from apps.accounts.services.addresses import (
     check_address,
     remove_address,
 )
-from apps.accounts.services.cleanup import forget_expired
-from apps.accounts.services.contact_details import record_contacts_shown
+from apps.accounts.services.cleanup import delete_expired
+from apps.accounts.services.contact_details import record_contact_details_view
 from apps.accounts.services.erasure import StaffNotErasable, erase_user
-from apps.accounts.services.log_in import ANONYMOUS, check_staff_password, log_in_with_code, log_in_with_password
+from apps.accounts.services.log_in import ANONYMOUS, authenticate_staff, log_in_with_code, log_in_with_password
 from apps.accounts.services.otp import request_email_code, request_log_in_code, request_password_code, send_code
 from apps.accounts.services.profiles import change_name, change_own_password, confirm_email, set_own_password
 from apps.accounts.services.reference_data import set_up_reference_data
@@ -37,23 +37,23 @@ __all__ = [
     "Grant",
     "StaffNotErasable",
     "add_address",
+    "authenticate_staff",
     "change_address",
     "change_name",
     "change_own_password",
     "check_address",
-    "check_staff_password",
     "confirm_email",
     "create_staff",
     "deactivate_user",
+    "delete_expired",
     "end_session",
     "erase_user",
-    "forget_expired",
     "log_in_with_code",
     "log_in_with_password",
     "log_out",
     "log_out_everywhere",
     "reactivate_user",
-    "record_contacts_shown",
+    "record_contact_details_view",
     "refresh_session",
     "remove_address",
     "request_email_code",

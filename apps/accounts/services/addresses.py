@@ -61,18 +61,18 @@ def add_address(
     """
     locks.lock_user_to_change(user_id, actor=actor)
 
-    fields = _checked(fields)
+    fields = _validate(fields)
     count = selectors.list_addresses(user_id=user_id).count()
     if count >= rules.MAX_ADDRESSES:
         raise TooManyAddresses(count)
 
     is_default = is_default or count == 0
     if is_default:
-        _take_default_away(user_id, actor=actor, now=now)
+        _unset_default(user_id, actor=actor, now=now)
     address = Address.objects.create(user_id=user_id, is_default=is_default, created_at=now, **asdict(fields))
 
-    told = stored_fields(address, "user_id", "state", "is_default")  # events keep no whereabouts for ever
-    record(events.ADDRESS_ADDED, subject=address, actor=actor, changed=told, now=now)
+    payload = stored_fields(address, "user_id", "state", "is_default")  # events keep no whereabouts for ever
+    record(events.ADDRESS_ADDED, subject=address, actor=actor, changes=payload, now=now)
 
     return address
 
@@ -103,8 +103,8 @@ def change_address(
 
     if address.version != version:
         raise PreconditionFailed
-    before = _fields_of(address)
-    after = _checked(replace(before, **_with_state(before, changes)))
+    before = _read_fields(address)
+    after = _validate(replace(before, **_clear_outdated_state(before, changes)))
     changed = [name for name, value in asdict(after).items() if value != getattr(before, name)]
     if is_default is not None and is_default != address.is_default:
         changed.append("is_default")
@@ -112,15 +112,15 @@ def change_address(
         return address
 
     if "is_default" in changed and is_default:
-        _take_default_away(user_id, actor=actor, now=now)
+        _unset_default(user_id, actor=actor, now=now)
     for name, value in asdict(after).items():
         setattr(address, name, value)
     if is_default is not None:
         address.is_default = is_default
     address.save(update_fields=[*changed, "updated_at"])
 
-    told = {**stored_fields(address, "state", "is_default"), "fields": changed}
-    record(events.ADDRESS_CHANGED, subject=address, actor=actor, changed=told, now=now)
+    payload = {**stored_fields(address, "state", "is_default"), "fields": changed}
+    record(events.ADDRESS_UPDATED, subject=address, actor=actor, changes=payload, now=now)
 
     return address
 
@@ -140,20 +140,20 @@ def remove_address(*, user_id: UUID, address_id: UUID, actor: Actor, now: dateti
     address.is_default = False
     address.save(update_fields=["removed_at", "is_default", "updated_at"])
 
-    told = stored_fields(address, "removed_at", "is_default")
-    record(events.ADDRESS_REMOVED, subject=address, actor=actor, changed=told, now=now)
+    payload = stored_fields(address, "removed_at", "is_default")
+    record(events.ADDRESS_REMOVED, subject=address, actor=actor, changes=payload, now=now)
 
 
-def _take_default_away(user_id: UUID, *, actor: Actor, now: datetime) -> None:
+def _unset_default(user_id: UUID, *, actor: Actor, now: datetime) -> None:
     former = locks.lock_default_address(user_id)
     if former is None:
         return
     former.is_default = False
     former.save(update_fields=["is_default", "updated_at"])
-    record(events.ADDRESS_CHANGED, subject=former, actor=actor, changed=stored_fields(former, "is_default"), now=now)
+    record(events.ADDRESS_UPDATED, subject=former, actor=actor, changes=stored_fields(former, "is_default"), now=now)
 
 
-def _fields_of(address: Address) -> AddressFields:
+def _read_fields(address: Address) -> AddressFields:
     """Return what is written on an address."""
     return AddressFields(**{name: getattr(address, name) for name in AddressFields.__dataclass_fields__})
 
@@ -166,10 +166,10 @@ def check_address(address: Address) -> None:
     :raises PinStateMismatch: if the PIN code belongs to another state
     :raises GstinBelongsToSeller: if the GSTIN is the shop's own
     """
-    _checked(_fields_of(address))
+    _validate(_read_fields(address))
 
 
-def _checked(fields: AddressFields) -> AddressFields:
+def _validate(fields: AddressFields) -> AddressFields:
     """
     Return an address as it is stored: with its state and a normalised GSTIN.
 
@@ -178,37 +178,37 @@ def _checked(fields: AddressFields) -> AddressFields:
     :raises GstinBelongsToSeller: if the GSTIN is the shop's own
     """
     texts = asdict(fields)
-    fault = rules.text_fault_of_address(texts)
-    if fault is not None:
-        sentence = messages.text_refused(
-            fault.field,
-            fault.refusal,
-            length=len(texts[fault.field]),
-            fewest=fault.limits.fewest,
-            most=fault.limits.most,
+    error = rules.find_address_text_error(texts)
+    if error is not None:
+        sentence = messages.address_text_error(
+            error.field,
+            error.refusal,
+            length=len(texts[error.field]),
+            fewest=error.limits.fewest,
+            most=error.limits.most,
         )
-        raise _refused(fault.field, fault.refusal, sentence)
+        raise _address_error(error.field, error.refusal, sentence)
     fields = replace(fields, gstin=tax.normalise_gstin(fields.gstin))
-    _refuse_fault(fields)
+    _raise_address_error(fields)
     fields = replace(fields, state=tax_selectors.get_state_of_pin(pin=fields.pin, state=fields.state))
-    _refuse_fault(fields)  # the GSTIN, now that the state is known
+    _raise_address_error(fields)  # the GSTIN, now that the state is known
     if fields.gstin and tax_selectors.is_own_gstin(fields.gstin):
         raise GstinBelongsToSeller(fields.gstin, param="gstin")
     return fields
 
 
-def _refuse_fault(fields: AddressFields) -> None:
-    fault = rules.fault_of_address(state=fields.state, pin=fields.pin, gstin=fields.gstin)
-    if fault is not None:
-        param, code = fault
-        raise _refused(param, code, messages.field_refused(param, code))
+def _raise_address_error(fields: AddressFields) -> None:
+    error = rules.find_address_error(state=fields.state, pin=fields.pin, gstin=fields.gstin)
+    if error is not None:
+        param, code = error
+        raise _address_error(param, code, messages.address_field_error(param, code))
 
 
-def _refused(param: str, code: str, sentence: str) -> AddressNotValid:
+def _address_error(param: str, code: str, sentence: str) -> AddressNotValid:
     return AddressNotValid(sentence, param=param, details=[{"param": param, "code": str(code)}])
 
 
-def _with_state(before: AddressFields, changes: Mapping[str, str]) -> Mapping[str, str]:
+def _clear_outdated_state(before: AddressFields, changes: Mapping[str, str]) -> Mapping[str, str]:
     """Let a new PIN code that cannot lie in the present state bring its own, unless a state is given."""
     pin = changes.get("pin")
     if pin is None or "state" in changes or not tax.is_pin(pin) or tax.is_pin_of_state(pin, before.state):

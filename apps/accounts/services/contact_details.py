@@ -13,7 +13,9 @@ from apps.core.security_log import log_security_event
 
 
 @transaction.atomic
-def record_contacts_shown(*, user_id: UUID, page: str, public_ids: Sequence[str], actor: Actor, now: datetime) -> User:
+def record_contact_details_view(
+    *, user_id: UUID, page: str, public_ids: Sequence[str], actor: Actor, now: datetime
+) -> User:
     """
     Record that a member of staff has contacts shown whole: on a page of the back office, or in a PDF that they download.
 
@@ -23,7 +25,7 @@ def record_contacts_shown(*, user_id: UUID, page: str, public_ids: Sequence[str]
     user = locks.lock_user(user_id)
 
     reason = f"{page} ({', '.join(public_ids)})"
-    record(events.USER_CONTACTS_SHOWN, subject=user, actor=actor, changed={}, reason=reason, now=now)
-    log_security_event("contacts_shown", user=user.public_id, page=page, of=list(public_ids))
+    record(events.USER_CONTACT_DETAILS_VIEWED, subject=user, actor=actor, changes={}, reason=reason, now=now)
+    log_security_event("contact_details_viewed", user=user.public_id, page=page, of=list(public_ids))
 
     return user

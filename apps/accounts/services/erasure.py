@@ -36,7 +36,7 @@ def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) 
     """
     known = selectors.get_user(user_id)
     # First of all, and challenges before the user: requests and whoever enters a code lock in this order.
-    idempotency.forget_answers(principal=known.public_id)
+    idempotency.delete_stored_responses(principal=known.public_id)
     _delete_codes(known)
     user = locks.lock_user(user_id)
 
@@ -55,11 +55,11 @@ def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) 
     user.password = make_password(None)
     user.is_active = False
     user.erased_at = now
-    sessions.end_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
+    sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
     user.save(update_fields=[*_CHANGED, "password", "updated_at"])
 
     changed = stored_fields(user, *_CHANGED)
-    record(events.USER_ERASED, subject=user, actor=actor, changed=changed, reason=reason, now=now)
+    record(events.USER_ERASED, subject=user, actor=actor, changes=changed, reason=reason, now=now)
 
     return user
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts import events, locks, rules, selectors
 from apps.accounts.models import Challenge, User
-from apps.accounts.rules import Allowance
+from apps.accounts.rules import RateLimit
 from apps.accounts.services import otp, passwords, rate_limits, sessions
 from apps.accounts.services.sessions import Device, Grant
 from apps.accounts.states import ChallengePurpose
@@ -24,7 +24,7 @@ ANONYMOUS = Actor(kind="anonymous", id="")
 log = structlog.get_logger(__name__)
 
 
-class WrongCredentials(Unauthenticated):
+class InvalidCredentials(Unauthenticated):
     message = "The phone number, e-mail address or password is wrong."
 
 
@@ -36,16 +36,16 @@ def log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str
     """
     Log in by the code that was sent; the first time makes the account.
 
-    :raises CodeNotAccepted: if the code is wrong, used, expired, or was tried five times
+    :raises OtpNotValid: if the code is wrong, used, expired, or was tried five times
     :raises AccountDeactivated: if the code is right and the account may not be used
     """
     try:
         otp.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.LOG_IN, user_id=None, now=now)
 
         return _log_in_with_code(challenge_id=challenge_id, code=code, device=device, name=name, now=now)
-    except (otp.CodeNotAccepted, AccountDeactivated) as error:
+    except (otp.OtpNotValid, AccountDeactivated) as error:
         challenge = ids.encode(Challenge.PREFIX, challenge_id)
-        log_security_event("log_in_refused", method="code", place="api", reason=error.code, challenge=challenge)
+        log_security_event("log_in_failed", method="code", place="api", reason=error.code, challenge=challenge)
         raise
 
 
@@ -86,11 +86,11 @@ def _sign_up(destination: str, *, name: str, now: datetime) -> User:
         password=make_password(None),
         created_at=now,
     )
-    told = stored_fields(
+    payload = stored_fields(
         user, "phone", "email", "email_confirmed_at", "name", "is_active", "is_staff", "session_version"
     )
-    told["confirmed"] = "email" if is_email else "phone"
-    record(events.USER_SIGNED_UP, subject=user, actor=user_actor(user), changed=told, now=now)
+    payload["confirmed"] = "email" if is_email else "phone"
+    record(events.USER_SIGNED_UP, subject=user, actor=user_actor(user), changes=payload, now=now)
     return user
 
 
@@ -99,75 +99,75 @@ def _confirm_email(user: User, *, destination: str, now: datetime) -> None:
         return
     user.email_confirmed_at = now
     user.save(update_fields=["email_confirmed_at", "updated_at"])
-    told = stored_fields(user, "email_confirmed_at")
-    record(events.USER_EMAIL_CONFIRMED, subject=user, actor=user_actor(user), changed=told, now=now)
+    payload = stored_fields(user, "email_confirmed_at")
+    record(events.USER_EMAIL_CONFIRMED, subject=user, actor=user_actor(user), changes=payload, now=now)
 
 
 def log_in_with_password(*, identity: str, password: str, device: Device, now: datetime) -> Grant:
     """
     Log in by phone number or e-mail address (normalised) and password.
 
-    The try is counted before the password is looked at, and does not count if it succeeds. A device on which the person has
+    The attempt is counted before the password is checked, and does not count if it succeeds. A device on which the person has
     logged in before is counted apart, so that strangers cannot lock them out. Unknown accounts, accounts without a password
     and wrong passwords take as long as each other and get the same answer.
 
     :raises RateLimited: if the caller or the account was tried too often
-    :raises WrongCredentials: if they are wrong, or the account is deactivated
+    :raises InvalidCredentials: if they are wrong, or the account is deactivated
     """
     found = selectors.find_user_at(identity)
-    spent = _spend_attempt(identity, found, device=device, now=now)
+    counted = _count_attempt(identity, found, device=device, now=now)
     try:
-        user = _check(found, password)
-        grant = _start(user_id=user.pk, seen=user.password, device=device, now=now)
-    except WrongCredentials:
-        _log_refusal("api", found)
+        user = _verify_password(found, password)
+        grant = _start_session(user_id=user.pk, seen=user.password, device=device, now=now)
+    except InvalidCredentials:
+        _log_failure("api", found)
         raise
 
-    rate_limits.restore(spent, spent_at=now)
+    rate_limits.restore_attempts(counted, consumed_at=now)
 
     return grant
 
 
-def _log_refusal(place: str, user: User | None) -> None:
+def _log_failure(place: str, user: User | None) -> None:
     who = user.public_id if user else "unknown"
-    log_security_event("log_in_refused", method="password", place=place, reason="wrong_credentials", user=who)
+    log_security_event("log_in_failed", method="password", place=place, reason="invalid_credentials", user=who)
 
 
-def _spend_attempt(identity: str, user: User | None, *, device: Device, now: datetime) -> tuple[Allowance, ...]:
+def _count_attempt(identity: str, user: User | None, *, device: Device, now: datetime) -> tuple[RateLimit, ...]:
     """
-    Spend one attempt of what a log-in costs and return it, to be restored if the log-in succeeds.
+    Count one attempt against the rate limits of a log-in and return them, to be restored if the log-in succeeds.
 
-    It is spent before the password is looked at: of any number of calls at once no more are looked at than a budget allows.
+    It is counted before the password is checked: of any number of parallel calls no more are checked than the rate limit allows.
 
     :raises RateLimited: if the caller or the account was tried too often
     """
-    is_known = user is not None and device.id and user.public_id in device.people
+    is_known = user is not None and device.id and user.public_id in device.user_ids
     if user is not None and is_known:
-        asked = rules.known_device_budgets(device_id=device.id, person=user.public_id)
+        limits = rules.known_device_rate_limits(device_id=device.id, user_id=user.public_id)
     else:
-        asked = rules.log_in_budgets(identity=identity, ip=device.ip, peppers=rate_limits.list_peppers())
-    rate_limits.spend(asked, now=now)
-    return asked
+        limits = rules.log_in_rate_limits(identity=identity, ip=device.ip, peppers=rate_limits.list_peppers())
+    rate_limits.consume(limits, now=now)
+    return limits
 
 
-def _check(user: User | None, password: str) -> User:
+def _verify_password(user: User | None, password: str) -> User:
     # Given an unusable hash, Django spends the time of a real one.
     encoded = user.password if user and user.has_usable_password() else make_password(None)
-    is_right, is_outdated = (False, False)
+    is_correct, is_outdated = (False, False)
     if len(password) <= passwords.MAX_LENGTH:
-        is_right, is_outdated = verify_password(password, encoded)
-    if user is None or not is_right or not user.is_active:
-        raise WrongCredentials
-    return _upgrade_hash(user, password) if is_outdated else user
+        is_correct, is_outdated = verify_password(password, encoded)
+    if user is None or not is_correct or not user.is_active:
+        raise InvalidCredentials
+    return _upgrade_password_hash(user, password) if is_outdated else user
 
 
-def _upgrade_hash(user: User, password: str) -> User:
+def _upgrade_password_hash(user: User, password: str) -> User:
     """
     Store the hash of a correct password as it is made today, where an older hasher or fewer rounds made the one that is there.
 
     Nothing is overwritten that changed meanwhile; then the password is checked against what is there now.
 
-    :raises WrongCredentials: if it is no longer the password
+    :raises InvalidCredentials: if it is no longer the password
     """
     encoded = make_password(password)
     # The comparison and the write are one statement: a password changed in between stays changed.
@@ -178,22 +178,22 @@ def _upgrade_hash(user: User, password: str) -> User:
         return user
     user = selectors.get_user(user.pk)
     if not verify_password(password, user.password)[0]:
-        raise WrongCredentials
+        raise InvalidCredentials
     return user
 
 
 @transaction.atomic
-def _start(*, user_id: UUID, seen: str, device: Device, now: datetime) -> Grant:
+def _start_session(*, user_id: UUID, seen: str, device: Device, now: datetime) -> Grant:
     user = locks.lock_user(user_id)
 
     # The password was checked outside the lock, because that takes a quarter of a second.
     if not user.is_active or user.password != seen:
-        raise WrongCredentials
+        raise InvalidCredentials
 
     return sessions.start_session(user=user, device=device, now=now)
 
 
-def check_staff_password(*, email: str, password: str, device: Device, now: datetime) -> User | None:
+def authenticate_staff(*, email: str, password: str, device: Device, now: datetime) -> User | None:
     """
     Return the member of staff with this e-mail address and password for the back office, or None; counted like a log-in.
 
@@ -203,16 +203,16 @@ def check_staff_password(*, email: str, password: str, device: Device, now: date
     """
     identity = selectors.find_email(email) or email.strip().lower()
     found = selectors.find_user_at(identity)
-    spent = _spend_attempt(identity, found, device=device, now=now)
+    counted = _count_attempt(identity, found, device=device, now=now)
     try:
-        user = _check(found, password)
-    except WrongCredentials:
-        _log_refusal("back_office", found)
+        user = _verify_password(found, password)
+    except InvalidCredentials:
+        _log_failure("back_office", found)
         return None
     if not user.is_staff:
-        _log_refusal("back_office", found)
+        _log_failure("back_office", found)
         return None
 
-    rate_limits.restore(spent, spent_at=now)
+    rate_limits.restore_attempts(counted, consumed_at=now)
 
     return user

@@ -2,7 +2,7 @@
 One-time codes: asking for one, sending it, accepting it.
 
 The web writes down that a code is wanted; a worker makes it, stores its keyed hash, commits, and sends it. So the code is
-nowhere but in the message. A sender that dies in between leaves a claim that runs out: then nobody knows whether the SMS
+nowhere but in the message. A worker that crashes in between leaves a claim that expires: then it is unknown whether the SMS
 went, and it is not sent again; an e-mail goes again as a new message with a new code.
 """
 
@@ -24,19 +24,19 @@ from apps.core.events import Actor, record, stored_fields
 from apps.core.incidents import sync_credentials_incident
 
 
-class CodeNotAccepted(Invalid):
+class OtpNotValid(Invalid):
     message = "That code is incorrect or has expired. Request a new one."
 
 
-class CodeNotSent(Unavailable):
+class OtpNotSent(Unavailable):
     message = "The code could not be sent now; it will be tried again."
 
 
-class CodeBeingSent(Conflict):
-    message = "Somebody is sending this code, or died doing so."
+class OtpSendInProgress(Conflict):
+    message = "This code is being sent."
 
 
-class NowhereToSend(Conflict):
+class NoContactChannel(Conflict):
     message = "There is neither a phone number nor an e-mail address to send a code to."
 
 
@@ -47,7 +47,7 @@ def request_log_in_code(*, destination: str, ip: str, actor: Actor, now: datetim
     """
     Have a log-in code sent to a phone or a mailbox (normalised), whether anybody is known there or not.
 
-    :raises RateLimited: if a budget of the destination, the caller or the day is used up
+    :raises RateLimited: if a rate limit of the destination, the network or the day is exceeded
     """
     return _request(purpose=ChallengePurpose.LOG_IN, destination=destination, user_id=None, ip=ip, actor=actor, now=now)
 
@@ -56,7 +56,7 @@ def request_email_code(*, user_id: UUID, email: str, ip: str, actor: Actor, now:
     """
     Have a code sent to a mailbox that a person says is theirs, whether somebody else has it or not.
 
-    :raises RateLimited: if a budget is used up
+    :raises RateLimited: if a rate limit is exceeded
     :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
     return _request(
@@ -66,16 +66,16 @@ def request_email_code(*, user_id: UUID, email: str, ip: str, actor: Actor, now:
 
 def request_password_code(*, user_id: UUID, ip: str, actor: Actor, now: datetime) -> Challenge:
     """
-    Have a code sent to a person's own phone, or else to their e-mail address, as the proof needed to set a password.
+    Have a code sent to a person's own phone, or else to their e-mail address, which is needed to set a password.
 
-    :raises NowhereToSend: if they have neither
-    :raises RateLimited: if a budget is used up
+    :raises NoContactChannel: if they have neither
+    :raises RateLimited: if a rate limit is exceeded
     :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
     user = selectors.get_user(user_id)
     destination = user.phone or user.email
     if not destination:
-        raise NowhereToSend
+        raise NoContactChannel
 
     return _request(
         purpose=ChallengePurpose.SET_PASSWORD, destination=destination, user_id=user_id, ip=ip, actor=actor, now=now
@@ -86,22 +86,22 @@ def _request(
     *, purpose: ChallengePurpose, destination: str, user_id: UUID | None, ip: str, actor: Actor, now: datetime
 ) -> Challenge:
     # A transaction of its own: the counters that everybody shares are not held while the challenge is written.
-    asked = rules.code_budgets(
+    limits = rules.code_rate_limits(
         destination=destination, purpose=purpose, ip=ip, peppers=rate_limits.list_peppers(), limits=_limits()
     )
-    rate_limits.spend(asked, now=now)
+    rate_limits.consume(limits, now=now)
 
     try:
         return _make_challenge(purpose=purpose, destination=destination, user_id=user_id, ip=ip, actor=actor, now=now)
     except IntegrityError as error:
-        raise RateLimited(retry_after=int(rules.RESEND_GAP.total_seconds())) from error
+        raise RateLimited(retry_after=int(rules.RESEND_INTERVAL.total_seconds())) from error
 
 
-def _limits() -> rules.CodeLimits:
-    return rules.CodeLimits(
-        per_network_and_hour=settings.CODES_PER_NETWORK_AND_HOUR,
-        per_prefix_and_day=settings.CODES_PER_PREFIX_AND_DAY,
-        per_day=settings.CODES_PER_DAY,
+def _limits() -> rules.OtpRequestLimits:
+    return rules.OtpRequestLimits(
+        per_network_per_hour=settings.OTP_REQUESTS_PER_NETWORK_PER_HOUR,
+        per_prefix_per_day=settings.OTP_REQUESTS_PER_PREFIX_PER_DAY,
+        per_day=settings.OTP_REQUESTS_PER_DAY,
     )
 
 
@@ -121,13 +121,13 @@ def _make_challenge(
         channel=Channel.EMAIL if "@" in destination else Channel.SMS,
         destination=destination,
         user_id=user_id,
-        expires_at=now + rules.CODE_LIFE,
+        expires_at=now + rules.CODE_TTL,
         ip=ip,
         created_at=now,
     )
 
-    told = stored_fields(challenge, "purpose", "channel", "user_id", "expires_at")  # events keep no phone for ever
-    record(events.CHALLENGE_REQUESTED, subject=challenge, actor=actor, changed=told, now=now)
+    payload = stored_fields(challenge, "purpose", "channel", "user_id", "expires_at")  # events keep no phone for ever
+    record(events.CHALLENGE_REQUESTED, subject=challenge, actor=actor, changes=payload, now=now)
 
     return challenge
 
@@ -139,15 +139,15 @@ def send_code(*, challenge_id: UUID, now: datetime) -> Challenge | None:
     """
     Send the code of a challenge if it is still wanted; return the challenge then, or None.
 
-    :raises CodeBeingSent: if somebody else has claimed it; call again, for if they died it is ours when their claim lapses
-    :raises CodeNotSent: if the provider certainly did not take it and may take it later
+    :raises OtpSendInProgress: if somebody else has claimed it; call again: after a crash the claim expires
+    :raises OtpNotSent: if the provider certainly did not take it and may take it later
     """
     code = "".join(secrets.choice("0123456789") for _ in range(rules.CODE_LENGTH))
     challenge = _claim(challenge_id=challenge_id, code=code, now=now)
     if challenge is None:
         return None
 
-    outcome = _call(challenge, code)
+    outcome = _send(challenge, code)
     sync_credentials_incident(
         provider="msg91" if challenge.channel == Channel.SMS else "smtp",
         is_rejected=outcome.rejects_credentials,
@@ -156,9 +156,9 @@ def send_code(*, challenge_id: UUID, now: datetime) -> Challenge | None:
         now=now,
     )
 
-    challenge = _note_outcome(challenge=challenge, outcome=outcome)
+    challenge = _record_outcome(challenge=challenge, outcome=outcome)
     if outcome.status == SendStatus.QUEUED:
-        raise CodeNotSent
+        raise OtpNotSent
     return challenge
 
 
@@ -171,14 +171,14 @@ def _claim(*, challenge_id: UUID, code: str, now: datetime) -> Challenge | None:
     if challenge.send_status == SendStatus.SENDING:
         if challenge.claimed_until is not None and challenge.claimed_until > now:
             # Done is what this is not: the broker gives a killed worker's task to the next one within seconds.
-            raise CodeBeingSent
+            raise OtpSendInProgress
         if challenge.channel == Channel.SMS:
-            challenge.send_status = states.change_send_status(challenge.send_status, to=SendStatus.UNKNOWN)
-            challenge.send_error = "The sender died; nobody knows whether the message went."
+            challenge.send_status = states.transition_send_status(challenge.send_status, to=SendStatus.UNKNOWN)
+            challenge.send_error = "The worker crashed; it is unknown whether the message was sent."
             challenge.save(update_fields=["send_status", "send_error", "updated_at"])
             return None
     elif challenge.send_status == SendStatus.QUEUED:
-        challenge.send_status = states.change_send_status(challenge.send_status, to=SendStatus.SENDING)
+        challenge.send_status = states.transition_send_status(challenge.send_status, to=SendStatus.SENDING)
     else:
         return None
 
@@ -196,8 +196,8 @@ def _claim(*, challenge_id: UUID, code: str, now: datetime) -> Challenge | None:
     return challenge
 
 
-def _call(challenge: Challenge, code: str) -> Outcome:
-    minutes = int(rules.CODE_LIFE.total_seconds() // 60)
+def _send(challenge: Challenge, code: str) -> Outcome:
+    minutes = int(rules.CODE_TTL.total_seconds() // 60)
     if challenge.channel == Channel.SMS:
         return msg91.send_code(phone=challenge.destination, code=code, minutes=minutes)
     claim = challenge.claimed_until.timestamp() if challenge.claimed_until else 0
@@ -211,13 +211,13 @@ def _call(challenge: Challenge, code: str) -> Outcome:
 
 
 @transaction.atomic
-def _note_outcome(*, challenge: Challenge, outcome: Outcome) -> Challenge:
+def _record_outcome(*, challenge: Challenge, outcome: Outcome) -> Challenge:
     held = locks.lock_challenge(challenge.pk)
 
     if held is None or held.claimed_until != challenge.claimed_until or held.send_status != SendStatus.SENDING:
         return challenge
 
-    held.send_status = states.change_send_status(held.send_status, to=outcome.status)
+    held.send_status = states.transition_send_status(held.send_status, to=outcome.status)
     held.provider_id = outcome.provider_id
     held.send_error = outcome.error[:300]
     held.send_failure = outcome.failure or ""
@@ -225,21 +225,21 @@ def _note_outcome(*, challenge: Challenge, outcome: Outcome) -> Challenge:
     held.save(update_fields=["send_status", "provider_id", "send_error", "send_failure", "claimed_until", "updated_at"])
 
     if outcome.failure is not None:
-        _restore_budgets(held)
+        _restore_destination_limits(held)
 
     return held
 
 
-def _restore_budgets(challenge: Challenge) -> None:
+def _restore_destination_limits(challenge: Challenge) -> None:
     """
     Let the person ask for another code at once: what was not sent is not counted against its destination.
 
-    What the caller, the number series and the day have spent stays spent, so that a provider in trouble is not flooded.
+    What was counted against the network, the number series and the day stays counted, so that a provider in trouble is not flooded.
     """
-    spent = rules.destination_budgets(
+    counted = rules.destination_rate_limits(
         destination=challenge.destination, purpose=challenge.purpose, peppers=rate_limits.list_peppers()
     )
-    rate_limits.restore(spent, spent_at=rules.requested_at(challenge.expires_at))
+    rate_limits.restore_attempts(counted, consumed_at=rules.requested_at(challenge.expires_at))
 
 
 # Accepting ------------------------------------------------------------------------------------------------------------
@@ -247,27 +247,27 @@ def _restore_budgets(challenge: Challenge) -> None:
 
 def count_attempt(*, challenge_id: UUID, purpose: ChallengePurpose, user_id: UUID | None, now: datetime) -> None:
     """
-    Count an attempt at a challenge, before its code is looked at; call it outside any transaction, so that it stays counted.
+    Count an attempt at a challenge, before its code is checked; call it outside any transaction, so that it stays counted.
 
-    :raises CodeNotAccepted: if the challenge is unknown, dead, for something else, or has no attempt left
+    :raises OtpNotValid: if the challenge is unknown, dead, for something else, or has no attempt left
     """
     is_counted = sql.count_attempt(
         challenge_id=challenge_id, purpose=purpose, user_id=user_id, most=rules.MAX_ATTEMPTS, now=now
     )
     if not is_counted:
-        raise CodeNotAccepted(param="code")
+        raise OtpNotValid(param="code")
 
 
 def use_code(*, challenge_id: UUID, code: str, now: datetime) -> Challenge:
     """
     Use up a challenge whose attempt has been counted; call it inside the transaction of what the code is for.
 
-    :raises CodeNotAccepted: if the code is wrong, or the challenge died meanwhile
+    :raises OtpNotValid: if the code is wrong, or the challenge expired or was superseded meanwhile
     """
     challenge = locks.lock_challenge(challenge_id)
 
-    if challenge is None or not _is_right(challenge, code) or not _is_live(challenge, now):
-        raise CodeNotAccepted(param="code")
+    if challenge is None or not _matches(challenge, code) or not _is_live(challenge, now):
+        raise OtpNotValid(param="code")
 
     challenge.used_at = now
     challenge.save(update_fields=["used_at", "updated_at"])
@@ -275,10 +275,10 @@ def use_code(*, challenge_id: UUID, code: str, now: datetime) -> Challenge:
     return challenge
 
 
-def _is_right(challenge: Challenge, code: str) -> bool:
-    # All peppers are tried whatever comes of the first, so that time tells nothing of which one fits.
-    fits = [
-        rules.is_code(
+def _matches(challenge: Challenge, code: str) -> bool:
+    # All peppers are tried whatever comes of the first, so that the time does not reveal which one matches.
+    matches = [
+        rules.matches_code(
             pepper=pepper,
             challenge=challenge.public_id,
             purpose=challenge.purpose,
@@ -288,7 +288,7 @@ def _is_right(challenge: Challenge, code: str) -> bool:
         )
         for pepper in rate_limits.list_peppers()
     ]
-    return any(fits)
+    return any(matches)
 
 
 def _is_live(challenge: Challenge, now: datetime) -> bool:

@@ -14,7 +14,7 @@ class PasswordTooWeak(Invalid):
     message = "{0}"
 
 
-def check_strength(password: str, *, user: User) -> None:
+def validate_strength(password: str, *, user: User) -> None:
     """
     Let a password through that the settings' validators accept for this person.
 

@@ -37,7 +37,7 @@ def change_name(*, user_id: UUID, name: str, version: int, actor: Actor, now: da
     user.name = name
     user.save(update_fields=["name", "updated_at"])
 
-    record(events.USER_CHANGED, subject=user, actor=actor, changed=stored_fields(user, "name"), now=now)
+    record(events.USER_UPDATED, subject=user, actor=actor, changes=stored_fields(user, "name"), now=now)
 
     return user
 
@@ -46,7 +46,7 @@ def confirm_email(*, user_id: UUID, challenge_id: UUID, code: str, actor: Actor,
     """
     Give a person the e-mail address that the code was sent to.
 
-    :raises CodeNotAccepted: if the code is wrong or dead
+    :raises OtpNotValid: if the code is wrong or dead
     :raises EmailInUse: if another account has it; only who reads its mail learns so
     :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
@@ -70,8 +70,8 @@ def _confirm_email(*, user_id: UUID, challenge_id: UUID, code: str, actor: Actor
     user.email_confirmed_at = now
     user.save(update_fields=["email", "email_confirmed_at", "updated_at"])
 
-    told = stored_fields(user, "email", "email_confirmed_at")
-    record(events.USER_EMAIL_CONFIRMED, subject=user, actor=actor, changed=told, now=now)
+    payload = stored_fields(user, "email", "email_confirmed_at")
+    record(events.USER_EMAIL_CONFIRMED, subject=user, actor=actor, changes=payload, now=now)
 
     return user
 
@@ -83,10 +83,10 @@ def set_own_password(
     Set a person's password after a fresh code, end all their access, and let this device in again.
 
     :raises PasswordTooWeak: if the password is too weak; no attempt is counted then
-    :raises CodeNotAccepted: if the code is wrong or dead
+    :raises OtpNotValid: if the code is wrong or dead
     :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
-    encoded = _check_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)
+    encoded = _prepare_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)
 
     with transaction.atomic():
         user = _change_password(
@@ -102,19 +102,19 @@ def change_own_password(
     Set a person's password after a fresh code and end all their access, without a session of the API: for the back office.
 
     :raises PasswordTooWeak: if the password is too weak; no attempt is counted then
-    :raises CodeNotAccepted: if the code is wrong or dead
+    :raises OtpNotValid: if the code is wrong or dead
     :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
-    encoded = _check_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)
+    encoded = _prepare_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)
 
     return _change_password(
         user_id=user_id, challenge_id=challenge_id, code=code, encoded=encoded, actor=actor, now=now
     )
 
 
-def _check_new_password(*, user_id: UUID, challenge_id: UUID, password: str, now: datetime) -> str:
+def _prepare_new_password(*, user_id: UUID, challenge_id: UUID, password: str, now: datetime) -> str:
     """Return the hash of a new password that is strong enough, once an attempt at its code has been counted."""
-    passwords.check_strength(password, user=selectors.get_user(user_id))
+    passwords.validate_strength(password, user=selectors.get_user(user_id))
     otp.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.SET_PASSWORD, user_id=user_id, now=now)
     return make_password(password)
 
@@ -134,8 +134,8 @@ def _change_password(
 def store_password(user: User, *, encoded: str, actor: Actor, now: datetime) -> None:
     """Store the hash of a new password of a person whom the caller has locked, and end all their access."""
     user.password = encoded
-    sessions.end_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
+    sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
     user.save(update_fields=["password", "session_version", "updated_at"])
 
-    told = stored_fields(user, "session_version")
-    record(events.USER_PASSWORD_CHANGED, subject=user, actor=actor, changed=told, now=now)
+    payload = stored_fields(user, "session_version")
+    record(events.USER_PASSWORD_CHANGED, subject=user, actor=actor, changes=payload, now=now)

@@ -1,4 +1,4 @@
-"""Spending the budgets of what must not be tried too often."""
+"""Count attempts against rate limits."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.accounts import sql
-from apps.accounts.rules import Allowance
+from apps.accounts.rules import RateLimit
 from apps.core.errors import RateLimited
 from apps.core.security_log import log_security_event
 
@@ -18,28 +18,28 @@ def list_peppers() -> list[str]:
     return [settings.OTP_PEPPER, *settings.OTP_PEPPER_FALLBACKS]
 
 
-class _UsedUp(Exception):
-    """Rolls back what a refused try has spent of other budgets."""
+class _LimitExceeded(Exception):
+    """Rolls back what a refused attempt has used of other limits."""
 
 
-def spend(budgets: Sequence[Allowance], *, now: datetime) -> None:
+def consume(rate_limits: Sequence[RateLimit], *, now: datetime) -> None:
     """
-    Spend one try of all of these budgets, or of none.
+    Count one attempt against all of these rate limits, or against none.
 
-    :raises RateLimited: if one of them is used up; it says for how many seconds
+    :raises RateLimited: if one of them is exceeded; `retry_after` says for how many seconds
     """
     try:
         with transaction.atomic():
-            used_up = sql.spend(budgets, now=now)
-            if used_up:
-                raise _UsedUp
-    except _UsedUp:
-        kinds = sorted({budget.key.rpartition(":")[0] for budget in budgets if budget.key in used_up})
-        log_security_event("budget_spent", budgets=kinds)
-        wait = sql.wait_for([budget for budget in budgets if budget.key in used_up], now=now)
+            exceeded = sql.consume(rate_limits, now=now)
+            if exceeded:
+                raise _LimitExceeded
+    except _LimitExceeded:
+        kinds = sorted({rate_limit.key.rpartition(":")[0] for rate_limit in rate_limits if rate_limit.key in exceeded})
+        log_security_event("rate_limit_exceeded", rate_limits=kinds)
+        wait = sql.get_retry_delay([rate_limit for rate_limit in rate_limits if rate_limit.key in exceeded], now=now)
         raise RateLimited(retry_after=max(1, ceil(wait.total_seconds()))) from None
 
 
-def restore(budgets: Sequence[Allowance], *, spent_at: datetime) -> None:
-    """Restore the attempt that was spent of each of these budgets at an instant: it turned out not to count."""
-    sql.restore_budgets(budgets, spent_at=spent_at)
+def restore_attempts(rate_limits: Sequence[RateLimit], *, consumed_at: datetime) -> None:
+    """Take back the attempt that was counted against each of these rate limits at an instant."""
+    sql.restore_attempts(rate_limits, consumed_at=consumed_at)

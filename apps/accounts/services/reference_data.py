@@ -26,7 +26,7 @@ _MONEY: Final = (
     "core.incident",
 )  # fmt: skip
 _OPERATIONS: Final = (
-    "accounts.session", "accounts.challenge", "auth.group", "core.event", "core.outbox", "core.delivery",
+    "accounts.session", "accounts.challenge", "auth.group", "core.event", "core.outbox", "core.handlerrun",
     "core.idempotencykey",
 )  # fmt: skip
 
@@ -56,11 +56,11 @@ PERMISSIONS: Final[dict[Role, set[str]]] = {
     Role.ADMIN: {
         *_view(*_SALES, *_CATALOGUE, *_MONEY, *_OPERATIONS, "notifications.notification"),
         *_EDIT_CATALOGUE,
-        "accounts.manage_people", "accounts.add_user", "accounts.change_user", "accounts.change_session",
+        "accounts.manage_users", "accounts.add_user", "accounts.change_user", "accounts.change_session",
         "payments.add_payment", "payments.add_refund", "payments.change_refund", "payments.change_dispute", "payments.add_settlementimport",
         "payments.change_reconciliationexception",
         "orders.change_order", "payments.change_payment", "payments.change_paymentattempt", "invoicing.change_invoice",
-        "notifications.change_notification", "core.change_delivery",
+        "notifications.change_notification", "core.change_handlerrun",
         "tax.add_registration", "tax.change_registration", "tax.add_taxrate", "tax.change_taxrate",
     },
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """
 Sessions: one for each log-in, with a line of refresh tokens of which one is current.
 
-Services deal in rows. The texts that clients hold are signed anew from the rows, so that no secret is stored.
+Services deal in rows. The texts that clients hold are signed again from the rows, so that no secret is stored.
 """
 
 from dataclasses import dataclass
@@ -33,14 +33,14 @@ class Device:
     """
     Where somebody logs in: the caller's address, what the client says it is, and how it keeps its refresh token.
 
-    `people` are the public ids of those who have logged in on it before, by the id that we gave it then.
+    `user_ids` are the public ids of the users who have logged in on it before; `id` is the id that we gave it then.
     """
 
     ip: str
     user_agent: str
     transport: Transport
     id: str = ""
-    people: frozenset[str] = frozenset()
+    user_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ def start_session(*, user: User, device: Device, now: datetime, is_new_user: boo
     )
     token = _make_refresh_token(session, now=now)
 
-    told = stored_fields(session, "user_id", "transport")
-    record(events.SESSION_STARTED, subject=session, actor=user_actor(user), changed=told, now=now)
+    payload = stored_fields(session, "user_id", "transport")
+    record(events.SESSION_STARTED, subject=session, actor=user_actor(user), changes=payload, now=now)
 
     return Grant(user=user, session=session, refresh_token=token, is_new_user=is_new_user)
 
@@ -124,7 +124,7 @@ def _rotate(*, token_id: UUID, session_id: UUID, transport: Transport, now: date
     if token.successor is not None and now - token.rotated_at <= settings.REFRESH_GRACE:
         return Grant(user=user, session=session, refresh_token=token.successor)
 
-    end(session, reason=EndReason.REUSE_DETECTED, actor=SYSTEM, now=now)
+    end_locked_session(session, reason=EndReason.REUSE_DETECTED, actor=SYSTEM, now=now)
 
     return None
 
@@ -144,7 +144,7 @@ def log_out(*, session_id: UUID, now: datetime) -> None:
     if session.ended_at is not None:
         return
 
-    end(session, reason=EndReason.LOGGED_OUT, actor=user_actor(session.user), now=now)
+    end_locked_session(session, reason=EndReason.LOGGED_OUT, actor=user_actor(session.user), now=now)
 
 
 @transaction.atomic
@@ -159,7 +159,7 @@ def end_session(*, user_id: UUID, session_id: UUID, actor: Actor, now: datetime)
     if session.user_id != user_id or session.ended_at is not None:
         raise SessionNotFound
 
-    end(session, reason=EndReason.ENDED_BY_USER, actor=actor, now=now)
+    end_locked_session(session, reason=EndReason.ENDED_BY_USER, actor=actor, now=now)
 
 
 @transaction.atomic
@@ -171,13 +171,13 @@ def log_out_everywhere(*, user_id: UUID, actor: Actor, now: datetime) -> None:
     """
     user = locks.lock_user_to_change(user_id, actor=actor)
 
-    end_all_access(user, reason=EndReason.ENDED_BY_USER, actor=actor, now=now)
+    revoke_all_access(user, reason=EndReason.ENDED_BY_USER, actor=actor, now=now)
     user.save(update_fields=["session_version", "updated_at"])
 
-    record(events.USER_CHANGED, subject=user, actor=actor, changed=stored_fields(user, "session_version"), now=now)
+    record(events.USER_UPDATED, subject=user, actor=actor, changes=stored_fields(user, "session_version"), now=now)
 
 
-def end_all_access(user: User, *, reason: EndReason, actor: Actor, now: datetime) -> None:
+def revoke_all_access(user: User, *, reason: EndReason, actor: Actor, now: datetime) -> None:
     """
     End every session of a person whom the caller has locked, and raise their session version.
 
@@ -185,10 +185,10 @@ def end_all_access(user: User, *, reason: EndReason, actor: Actor, now: datetime
     """
     user.session_version += 1
     for session in locks.lock_live_sessions(user.pk):
-        end(session, reason=reason, actor=actor, now=now)
+        end_locked_session(session, reason=reason, actor=actor, now=now)
 
 
-def end(session: Session, *, reason: EndReason, actor: Actor, now: datetime) -> None:
+def end_locked_session(session: Session, *, reason: EndReason, actor: Actor, now: datetime) -> None:
     """End a session that the caller has locked, with its refresh token."""
     session.ended_at = now
     session.end_reason = reason
@@ -196,5 +196,5 @@ def end(session: Session, *, reason: EndReason, actor: Actor, now: datetime) -> 
     current = RefreshToken.objects.filter(session=session, rotated_at__isnull=True, revoked_at__isnull=True)
     current.update(revoked_at=now, updated_at=now)
 
-    told = stored_fields(session, "ended_at", "end_reason")
-    record(events.SESSION_ENDED, subject=session, actor=actor, changed=told, now=now)
+    payload = stored_fields(session, "ended_at", "end_reason")
+    record(events.SESSION_ENDED, subject=session, actor=actor, changes=payload, now=now)

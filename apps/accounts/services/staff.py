@@ -20,22 +20,22 @@ from apps.core.events import Actor, record, stored_fields
 from apps.core.security_log import log_security_event
 
 #: Who needs no permission: the system itself, and whoever has a shell on the server.
-_TRUSTED_KINDS = frozenset({"system", "operator"})
+_TRUSTED_ACTOR_KINDS = frozenset({"system", "operator"})
 
 
-class NotYoursToManage(Forbidden):
+class UserManagementForbidden(Forbidden):
     message = "You may not manage people."
 
 
-class NotYourOwnAccess(Forbidden):
+class SelfAccessChangeForbidden(Forbidden):
     message = "Somebody else must change your own access."
 
 
-class NoSuchRole(Invalid):
+class UnknownRole(Invalid):
     message = "There is no role called {0}."
 
 
-class NotAnEmail(Invalid):
+class EmailNotValid(Invalid):
     message = "This is not an e-mail address."
 
 
@@ -43,18 +43,18 @@ def create_staff(*, email: str, name: str, password: str, role: str, actor: Acto
     """
     Make a member of staff with one role, who logs in by e-mail address and password.
 
-    :raises NotYoursToManage: if the actor may not
-    :raises NotAnEmail: if the address is none
-    :raises NoSuchRole: if there is no such role
+    :raises UserManagementForbidden: if the actor may not
+    :raises EmailNotValid: if the address is none
+    :raises UnknownRole: if there is no such role
     :raises PasswordTooWeak: if the password is too weak
     :raises EmailInUse: if an account has the address
     """
-    _require_manager(actor)
+    _require_user_manager(actor)
     try:
         address = rules.normalise_email(email)
     except ValueError as error:
-        raise NotAnEmail(param="email") from error
-    passwords.check_strength(password, user=User(email=address, name=name))
+        raise EmailNotValid(param="email") from error
+    passwords.validate_strength(password, user=User(email=address, name=name))
 
     try:
         return _create_staff(email=address, name=name, encoded=make_password(password), role=role, actor=actor, now=now)
@@ -64,15 +64,15 @@ def create_staff(*, email: str, name: str, password: str, role: str, actor: Acto
 
 @transaction.atomic
 def _create_staff(*, email: str, name: str, encoded: str, role: str, actor: Actor, now: datetime) -> User:
-    groups = _groups([role])
+    groups = _get_groups([role])
 
     user = User.objects.create(email=email, name=name, password=encoded, is_staff=True, created_at=now)
     user.groups.set(groups)
 
-    told = stored_fields(
+    payload = stored_fields(
         user, "phone", "email", "email_confirmed_at", "name", "is_active", "is_staff", "session_version"
     )
-    record(events.USER_SIGNED_UP, subject=user, actor=actor, changed={**told, "roles": [role]}, now=now)
+    record(events.USER_SIGNED_UP, subject=user, actor=actor, changes={**payload, "roles": [role]}, now=now)
     _log_change("staff_created", user, actor, roles=[role])
 
     return user
@@ -83,25 +83,25 @@ def set_roles(*, user_id: UUID, roles: Collection[str], actor: Actor, reason: st
     """
     Give a person exactly these roles, and end their access so that it counts at once. None makes them a customer.
 
-    :raises NotYoursToManage: if the actor may not
-    :raises NotYourOwnAccess: if the actor is that person
-    :raises NoSuchRole: if there is no such role
+    :raises UserManagementForbidden: if the actor may not
+    :raises SelfAccessChangeForbidden: if the actor is that person
+    :raises UnknownRole: if there is no such role
     :raises UserErased: if the person was erased
     """
-    _require_manager(actor, of=user_id)
+    _require_user_manager(actor, target_id=user_id)
     user = locks.lock_user_to_change(user_id, actor=actor)
 
-    groups = _groups(roles)
+    groups = _get_groups(roles)
     if sorted(roles) == selectors.list_roles(user) and user.is_staff == bool(roles):
         return user
 
     user.groups.set(groups)
     user.is_staff = bool(groups)
-    sessions.end_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
+    sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
     user.save(update_fields=["is_staff", "session_version", "updated_at"])
 
-    told = {**stored_fields(user, "is_staff", "session_version"), "roles": sorted(roles)}
-    record(events.USER_ROLES_CHANGED, subject=user, actor=actor, changed=told, reason=reason, now=now)
+    payload = {**stored_fields(user, "is_staff", "session_version"), "roles": sorted(roles)}
+    record(events.USER_ROLES_CHANGED, subject=user, actor=actor, changes=payload, reason=reason, now=now)
     _log_change("roles_changed", user, actor, roles=sorted(roles))
 
     return user
@@ -112,21 +112,21 @@ def deactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) 
     """
     Keep a person out from now on: every session and token ends at once.
 
-    :raises NotYoursToManage: if the actor may not
-    :raises NotYourOwnAccess: if the actor is that person
+    :raises UserManagementForbidden: if the actor may not
+    :raises SelfAccessChangeForbidden: if the actor is that person
     """
-    _require_manager(actor, of=user_id)
+    _require_user_manager(actor, target_id=user_id)
     user = locks.lock_user(user_id)
 
     if not user.is_active:
         return user
 
     user.is_active = False
-    sessions.end_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
+    sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
     user.save(update_fields=["is_active", "session_version", "updated_at"])
 
-    told = stored_fields(user, "is_active", "session_version")
-    record(events.USER_DEACTIVATED, subject=user, actor=actor, changed=told, reason=reason, now=now)
+    payload = stored_fields(user, "is_active", "session_version")
+    record(events.USER_DEACTIVATED, subject=user, actor=actor, changes=payload, reason=reason, now=now)
     _log_change("user_deactivated", user, actor)
 
     return user
@@ -135,13 +135,13 @@ def deactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) 
 @transaction.atomic
 def reactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) -> User:
     """
-    Let a person in again; they log in anew.
+    Let a person in again; they log in again.
 
-    :raises NotYoursToManage: if the actor may not
-    :raises NotYourOwnAccess: if the actor is that person
+    :raises UserManagementForbidden: if the actor may not
+    :raises SelfAccessChangeForbidden: if the actor is that person
     :raises UserErased: if the person was erased
     """
-    _require_manager(actor, of=user_id)
+    _require_user_manager(actor, target_id=user_id)
     user = locks.lock_user_to_change(user_id, actor=actor)
 
     if user.is_active:
@@ -150,8 +150,8 @@ def reactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) 
     user.is_active = True
     user.save(update_fields=["is_active", "updated_at"])
 
-    told = stored_fields(user, "is_active")
-    record(events.USER_REACTIVATED, subject=user, actor=actor, changed=told, reason=reason, now=now)
+    payload = stored_fields(user, "is_active")
+    record(events.USER_REACTIVATED, subject=user, actor=actor, changes=payload, reason=reason, now=now)
     _log_change("user_reactivated", user, actor)
 
     return user
@@ -161,13 +161,13 @@ def set_password(*, user_id: UUID, password: str, actor: Actor, now: datetime) -
     """
     Set somebody else's password and end all their access.
 
-    :raises NotYoursToManage: if the actor may not
-    :raises NotYourOwnAccess: if the actor is that person, who does it by a code
+    :raises UserManagementForbidden: if the actor may not
+    :raises SelfAccessChangeForbidden: if the actor is that person, who does it by a code
     :raises PasswordTooWeak: if the password is too weak
     :raises UserErased: if the person was erased
     """
-    _require_manager(actor, of=user_id)
-    passwords.check_strength(password, user=selectors.get_user(user_id))
+    _require_user_manager(actor, target_id=user_id)
+    passwords.validate_strength(password, user=selectors.get_user(user_id))
     encoded = make_password(password)
 
     with transaction.atomic():
@@ -182,23 +182,23 @@ def _log_change(event: str, user: User, actor: Actor, **facts: Any) -> None:
     log_security_event(event, user=user.public_id, actor=str(actor), **facts)
 
 
-def _require_manager(actor: Actor, *, of: UUID | None = None) -> None:
-    if actor.kind in _TRUSTED_KINDS:
+def _require_user_manager(actor: Actor, *, target_id: UUID | None = None) -> None:
+    if actor.kind in _TRUSTED_ACTOR_KINDS:
         return
     if actor.kind != "user":
-        raise NotYoursToManage
+        raise UserManagementForbidden
     try:
         manager = selectors.get_user(ids.decode(User.PREFIX, actor.id))
     except NotFound:
-        raise NotYoursToManage from None
+        raise UserManagementForbidden from None
     if not (manager.is_active and manager.is_staff and manager.has_perm(MANAGE_PEOPLE)):
-        raise NotYoursToManage
-    if of == manager.pk:
-        raise NotYourOwnAccess
+        raise UserManagementForbidden
+    if target_id == manager.pk:
+        raise SelfAccessChangeForbidden
 
 
-def _groups(roles: Collection[str]) -> list[Group]:
+def _get_groups(roles: Collection[str]) -> list[Group]:
     for role in roles:
         if role not in Role.values:
-            raise NoSuchRole(role, param="roles")
+            raise UnknownRole(role, param="roles")
     return list(Group.objects.filter(name__in=list(roles)))

@@ -13,9 +13,9 @@ from apps.core import clock
 from apps.core.api import (
     ApiView,
     KeysetPagination,
-    actor_of,
     check_if_match,
-    etag_of,
+    get_actor,
+    get_etag,
     idempotent,
     list_response,
     with_etag,
@@ -99,11 +99,11 @@ class AddressesView(ApiView):
             user_id=user_id_of(request),
             fields=AddressFields(**body),
             is_default=is_default,
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
         location = f"/api/v1/me/addresses/{address.public_id}"
-        headers = {"Location": location, "ETag": etag_of(address)}
+        headers = {"Location": location, "ETag": get_etag(address)}
         return Response(AddressResponse(address).data, status=201, headers=headers)
 
     @extend_schema(
@@ -114,7 +114,7 @@ class AddressesView(ApiView):
     )
     def retrieve(self, request: Request, address_id: str) -> Response:
         address = selectors.get_address(user_id=user_id_of(request), address_id=public_pk(Address, address_id))
-        return with_etag(request, AddressResponse(address).data, etag=etag_of(address))
+        return with_etag(request, AddressResponse(address).data, etag=get_etag(address))
 
     @extend_schema(
         operation_id="change_address",
@@ -144,10 +144,10 @@ class AddressesView(ApiView):
             is_default=body.pop("is_default", None),
             changes=body,
             version=seen.version,
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
-        return Response(AddressResponse(address).data, headers={"ETag": etag_of(address)})
+        return Response(AddressResponse(address).data, headers={"ETag": get_etag(address)})
 
     @extend_schema(
         operation_id="remove_address",
@@ -161,7 +161,7 @@ class AddressesView(ApiView):
         services.remove_address(
             user_id=user_id_of(request),
             address_id=public_pk(Address, address_id),
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
         return Response(status=204)

@@ -66,7 +66,7 @@ class CustomersView(ApiView):
         examples=[page_example(CUSTOMER_EXAMPLE, name="One customer")],
     )
     def list(self, request: Request) -> Response:
-        people = filters.narrow(selectors.list_people(), self.query)
+        people = filters.filter_users(selectors.list_users(), self.query)
         wanted = sorted((name, text) for name, text in self.query.items() if name in filters.PARAMS)
         pagination = KeysetPagination(
             sorts={"created_at": "created_at"}, default="-created_at", scope=f"customers:{wanted}"
@@ -87,5 +87,5 @@ class CustomersView(ApiView):
         return with_etag(request, self._shown(request, person))
 
     def _shown(self, request: Request, people: Any, *, many: bool = False) -> Any:
-        is_masked = not is_staff_with(request.user, settings.CONTACTS_PERMISSION)
+        is_masked = not is_staff_with(request.user, settings.CONTACT_DETAILS_PERMISSION)
         return CustomerResponse(people, many=many, context={"is_masked": is_masked}).data

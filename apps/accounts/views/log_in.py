@@ -23,12 +23,12 @@ from apps.accounts.serializers import (
     TokensResponse,
     VerifyRequest,
 )
-from apps.accounts.services.log_in import AccountDeactivated, WrongCredentials
-from apps.accounts.services.otp import CodeNotAccepted
+from apps.accounts.services.log_in import AccountDeactivated, InvalidCredentials
+from apps.accounts.services.otp import OtpNotValid
 from apps.accounts.services.sessions import RefreshTokenNotValid, RefreshTokenReused
-from apps.accounts.views.tokens import answer_with, let_in, take_refresh_token, without_cookie
+from apps.accounts.views.tokens import clear_refresh_cookie, extract_refresh_token, log_in_response, token_response
 from apps.core import clock
-from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, client_ip, list_response, with_etag
+from apps.core.api import ApiView, KeysetPagination, accepted, client_ip, get_actor, list_response, with_etag
 from apps.core.api.schema import page_example, page_parameters
 from apps.core.models import public_pk
 
@@ -48,7 +48,7 @@ FAILED_CHALLENGE_EXAMPLE = {
     **CHALLENGE_EXAMPLE,
     "resend_after": "2026-11-21T05:30:00.000Z",
     "status": "failed",
-    "failure": {"code": "provider_unavailable", "message": rules.SEND_FAILURES["provider_unavailable"]},
+    "failure": {"code": "provider_unavailable", "message": rules.SEND_FAILURE_MESSAGES["provider_unavailable"]},
 }
 USER_EXAMPLE: dict[str, Any] = {
     "id": "cus_01kaj7s2d4f0q9x3v6m8n1b5c8",
@@ -96,13 +96,13 @@ def accepted_challenge(challenge: Challenge) -> Response:
     return accepted(ChallengeResponse(challenge).data, location=f"/api/v1/auth/otp/{challenge.public_id}")
 
 
-def _caller(_group: str, request: HttpRequest) -> str:
+def _client_ip(_group: str, request: HttpRequest) -> str:
     return client_ip(request)
 
 
-def _floored(method: Callable[..., Response]) -> Any:
-    """Stop a flood from one address before it reaches Postgres; the exact budgets are counted there."""
-    limit = ratelimit(group=f"auth.{method.__name__}", key=_caller, rate="120/m")
+def _throttled(method: Callable[..., Response]) -> Any:
+    """Stop a flood from one address before it reaches Postgres; the exact rate limits are counted there."""
+    limit = ratelimit(group=f"auth.{method.__name__}", key=_client_ip, rate="120/m")
     return method_decorator(limit)(method)
 
 
@@ -112,10 +112,10 @@ class LogInView(ApiView):
     shows_own_contacts = True
     raises = {
         "verify": (
-            CodeNotAccepted(),
+            OtpNotValid(),
             AccountDeactivated(),
         ),
-        "log_in": (WrongCredentials(),),
+        "log_in": (InvalidCredentials(),),
         "refresh": (
             RefreshTokenNotValid(),
             RefreshTokenReused(),
@@ -130,7 +130,7 @@ class LogInView(ApiView):
         operation_id="request_log_in_code",
         summary="Ask for a log-in code",
         description="Sends six digits to the phone or mailbox, good for 5 minutes. The answer is the same whether the "
-        "account exists or not. 429 with `Retry-After` when a budget of the destination, the caller or the day is used up.",
+        "account exists or not. 429 with `Retry-After` when a rate limit of the destination, the network or the day is exceeded.",
         request=CodeRequest,
         responses={202: ChallengeResponse},
         examples=[
@@ -138,7 +138,7 @@ class LogInView(ApiView):
             OpenApiExample("On its way", response_only=True, status_codes=["202"], value=CHALLENGE_EXAMPLE),
         ],
     )
-    @_floored
+    @_throttled
     def request_code(self, request: Request) -> Response:
         body = self.read(CodeRequest, request)
         challenge = services.request_log_in_code(
@@ -161,7 +161,7 @@ class LogInView(ApiView):
             OpenApiExample("Not sent", response_only=True, value=FAILED_CHALLENGE_EXAMPLE),
         ],
     )
-    @_floored
+    @_throttled
     def retrieve_code(self, request: Request, challenge_id: str) -> Response:
         challenge = selectors.get_challenge(public_pk(Challenge, challenge_id))
         response = Response(ChallengeResponse(challenge, context={"now": clock.now()}).data)
@@ -188,7 +188,7 @@ class LogInView(ApiView):
             OpenApiExample("Logged in", response_only=True, value=TOKENS_EXAMPLE),
         ],
     )
-    @_floored
+    @_throttled
     def verify(self, request: Request) -> Response:
         body = self.read(VerifyRequest, request)
         grant = services.log_in_with_code(
@@ -198,12 +198,12 @@ class LogInView(ApiView):
             name=body.get("name", ""),
             now=clock.now(),
         )
-        return let_in(request, grant)
+        return log_in_response(request, grant)
 
     @extend_schema(
         operation_id="log_in_with_password",
         summary="Log in by password",
-        description="Five wrong passwords a minute and twenty an hour are looked at for one account, and five a minute from one "
+        description="Five wrong passwords a minute and twenty an hour are checked for one account, and five a minute from one "
         "address; then 429 with `Retry-After`. Successful log-ins do not count. A device on which somebody has logged in before "
         "(we know it by the cookie `bahi_device`) is counted apart for them, so that strangers cannot lock them out.",
         request=LogInRequest,
@@ -221,7 +221,7 @@ class LogInView(ApiView):
             ),
         ],
     )
-    @_floored
+    @_throttled
     def log_in(self, request: Request) -> Response:
         body = self.read(LogInRequest, request)
         grant = services.log_in_with_password(
@@ -230,7 +230,7 @@ class LogInView(ApiView):
             device=device_of(request, body["transport"]),
             now=clock.now(),
         )
-        return let_in(request, grant)
+        return log_in_response(request, grant)
 
     @extend_schema(
         operation_id="refresh_tokens",
@@ -246,14 +246,14 @@ class LogInView(ApiView):
             OpenApiExample("Refreshed", response_only=True, value={**TOKENS_EXAMPLE, "is_new_user": False}),
         ],
     )
-    @_floored
+    @_throttled
     def refresh(self, request: Request) -> Response:
         body = self.read(RefreshRequest, request)
-        claims, transport = take_refresh_token(request, body)
+        claims, transport = extract_refresh_token(request, body)
         grant = services.refresh_session(
             token_id=claims.token_id, session_id=claims.session_id, transport=transport, now=clock.now()
         )
-        return answer_with(grant)
+        return token_response(grant)
 
     @extend_schema(
         operation_id="log_out",
@@ -265,12 +265,12 @@ class LogInView(ApiView):
             OpenApiExample("From the body", request_only=True, value={"refresh_token": TOKENS_EXAMPLE["refresh_token"]})
         ],
     )
-    @_floored
+    @_throttled
     def log_out(self, request: Request) -> Response:
         body = self.read(RefreshRequest, request)
-        claims, _ = take_refresh_token(request, body)
+        claims, _ = extract_refresh_token(request, body)
         services.log_out(session_id=claims.session_id, now=clock.now())
-        return without_cookie(Response(status=204))
+        return clear_refresh_cookie(Response(status=204))
 
 
 class SessionsView(ApiView):
@@ -310,7 +310,7 @@ class SessionsView(ApiView):
         services.end_session(
             user_id=user_id_of(request),
             session_id=public_pk(Session, session_id),
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
         return Response(status=204)
@@ -323,5 +323,5 @@ class SessionsView(ApiView):
         responses={204: _NO_CONTENT},
     )
     def destroy_all(self, request: Request) -> Response:
-        services.log_out_everywhere(user_id=user_id_of(request), actor=actor_of(request), now=clock.now())
-        return without_cookie(Response(status=204))
+        services.log_out_everywhere(user_id=user_id_of(request), actor=get_actor(request), now=clock.now())
+        return clear_refresh_cookie(Response(status=204))

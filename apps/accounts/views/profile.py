@@ -15,13 +15,13 @@ from apps.accounts.serializers import (
     TokensResponse,
     UserResponse,
 )
-from apps.accounts.services.otp import CodeNotAccepted, NowhereToSend
+from apps.accounts.services.otp import NoContactChannel, OtpNotValid
 from apps.accounts.services.passwords import PasswordTooWeak
 from apps.accounts.services.profiles import EmailInUse
 from apps.accounts.views.log_in import CHALLENGE_EXAMPLE, TOKENS_EXAMPLE, USER_EXAMPLE, accepted_challenge
-from apps.accounts.views.tokens import let_in
+from apps.accounts.views.tokens import log_in_response
 from apps.core import clock
-from apps.core.api import ApiView, actor_of, check_if_match, client_ip, etag_of, idempotent, with_etag
+from apps.core.api import ApiView, check_if_match, client_ip, get_actor, get_etag, idempotent, with_etag
 from apps.core.api.schema import IF_MATCH
 
 
@@ -32,12 +32,12 @@ class MeView(ApiView):
     without_body = ("request_password",)
     raises = {
         "confirm_email": (
-            CodeNotAccepted(),
+            OtpNotValid(),
             EmailInUse(),
         ),
-        "request_password": (NowhereToSend(),),
+        "request_password": (NoContactChannel(),),
         "set_password": (
-            CodeNotAccepted(),
+            OtpNotValid(),
             PasswordTooWeak("This password is too common.", param="password"),
         ),
     }
@@ -50,7 +50,7 @@ class MeView(ApiView):
     )
     def retrieve(self, request: Request) -> Response:
         user = selectors.get_user(user_id_of(request))
-        return with_etag(request, UserResponse(user).data, etag=etag_of(user))
+        return with_etag(request, UserResponse(user).data, etag=get_etag(user))
 
     @extend_schema(
         operation_id="change_me",
@@ -69,9 +69,9 @@ class MeView(ApiView):
         seen = selectors.get_user(user_id_of(request))
         check_if_match(request, seen)
         user = services.change_name(
-            user_id=seen.pk, name=body["name"], version=seen.version, actor=actor_of(request), now=clock.now()
+            user_id=seen.pk, name=body["name"], version=seen.version, actor=get_actor(request), now=clock.now()
         )
-        return Response(UserResponse(user).data, headers={"ETag": etag_of(user)})
+        return Response(UserResponse(user).data, headers={"ETag": get_etag(user)})
 
     @extend_schema(
         operation_id="request_email_code",
@@ -100,7 +100,7 @@ class MeView(ApiView):
             user_id=user_id_of(request),
             email=body["email"],
             ip=client_ip(request),
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
         return accepted_challenge(challenge)
@@ -131,10 +131,10 @@ class MeView(ApiView):
             user_id=user_id_of(request),
             challenge_id=body["challenge_id"],
             code=body["code"],
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
-        return Response(UserResponse(user).data, headers={"ETag": etag_of(user)})
+        return Response(UserResponse(user).data, headers={"ETag": get_etag(user)})
 
     @extend_schema(
         operation_id="request_password_code",
@@ -153,7 +153,7 @@ class MeView(ApiView):
     )
     def request_password(self, request: Request) -> Response:
         challenge = services.request_password_code(
-            user_id=user_id_of(request), ip=client_ip(request), actor=actor_of(request), now=clock.now()
+            user_id=user_id_of(request), ip=client_ip(request), actor=get_actor(request), now=clock.now()
         )
         return accepted_challenge(challenge)
 
@@ -172,7 +172,7 @@ class MeView(ApiView):
                     "transport": "body",
                 },
             ),
-            OpenApiExample("Logged in anew", response_only=True, value={**TOKENS_EXAMPLE, "is_new_user": False}),
+            OpenApiExample("Logged in again", response_only=True, value={**TOKENS_EXAMPLE, "is_new_user": False}),
         ],
     )  # fmt: skip
     def set_password(self, request: Request) -> Response:
@@ -183,7 +183,7 @@ class MeView(ApiView):
             code=body["code"],
             password=body["password"],
             device=device_of(request, body["transport"]),
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
-        return let_in(request, grant)
+        return log_in_response(request, grant)

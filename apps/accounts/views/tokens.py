@@ -9,31 +9,31 @@ from rest_framework.response import Response
 
 from apps.accounts.authentication import (
     RefreshClaims,
-    read_refresh_token,
     remember_device,
-    write_access_token,
-    write_refresh_token,
+    sign_access_token,
+    sign_refresh_token,
+    verify_refresh_token,
 )
 from apps.accounts.serializers import TokensResponse
 from apps.accounts.services import Grant
 from apps.accounts.services.sessions import RefreshTokenNotValid
 from apps.accounts.states import Transport
 
-COOKIE = "bahi_refresh"
-COOKIE_PATH = "/api/v1/auth"
+REFRESH_COOKIE = "bahi_refresh"
+REFRESH_COOKIE_PATH = "/api/v1/auth"
 
 
-def let_in(request: Request, grant: Grant) -> Response:
+def log_in_response(request: Request, grant: Grant) -> Response:
     """Answer a log-in: with the tokens of its grant, and a cookie by which we know the device again."""
-    response = answer_with(grant)
+    response = token_response(grant)
     remember_device(response, request=request, user=grant.user)
     return response
 
 
-def answer_with(grant: Grant) -> Response:
+def token_response(grant: Grant) -> Response:
     """Answer with the tokens of a grant, the refresh token where its session keeps it."""
-    access = write_access_token(user=grant.user, session=grant.session)
-    refresh = write_refresh_token(grant.refresh_token, user=grant.user)
+    access = sign_access_token(user=grant.user, session=grant.session)
+    refresh = sign_refresh_token(grant.refresh_token, user=grant.user)
     in_cookie = grant.session.transport == Transport.COOKIE
     data = TokensResponse.shape(
         user=grant.user,
@@ -46,10 +46,10 @@ def answer_with(grant: Grant) -> Response:
     response = Response(data)
     if in_cookie:
         response.set_cookie(
-            COOKIE,
+            REFRESH_COOKIE,
             refresh,
             expires=grant.refresh_token.expires_at,
-            path=COOKIE_PATH,
+            path=REFRESH_COOKIE_PATH,
             secure=settings.REFRESH_COOKIE_SECURE,
             httponly=True,
             samesite="Strict",
@@ -57,17 +57,17 @@ def answer_with(grant: Grant) -> Response:
     return response
 
 
-def without_cookie(response: Response) -> Response:
+def clear_refresh_cookie(response: Response) -> Response:
     """Return an answer that makes a browser forget the refresh token."""
-    response.delete_cookie(COOKIE, path=COOKIE_PATH, samesite="Strict")
+    response.delete_cookie(REFRESH_COOKIE, path=REFRESH_COOKIE_PATH, samesite="Strict")
     return response
 
 
-def take_refresh_token(request: Request, body: dict[str, Any]) -> tuple[RefreshClaims, Transport]:
+def extract_refresh_token(request: Request, body: dict[str, Any]) -> tuple[RefreshClaims, Transport]:
     """
     Return which refresh token a request brings, and where it was: in the body, else in the cookie.
 
-    A cookie is believed only beside a JSON content type, which a page of another origin cannot send without our leave;
+    A cookie is accepted only with a JSON content type, which a page of another origin cannot send without our leave;
     SameSite=Strict alone would let pages of sister domains end or rotate sessions.
 
     :raises RefreshTokenNotValid: if there is none, or none of ours
@@ -77,10 +77,10 @@ def take_refresh_token(request: Request, body: dict[str, Any]) -> tuple[RefreshC
         transport = Transport.BODY
     else:
         transport = Transport.COOKIE
-        text = request.COOKIES.get(COOKIE)
+        text = request.COOKIES.get(REFRESH_COOKIE)
         content_type = (request.content_type or "").partition(";")[0].strip().lower()
         if text and content_type != "application/json":
             raise UnsupportedMediaType(content_type or "none")
     if not text or body.get("transport", transport) != transport:
         raise RefreshTokenNotValid
-    return read_refresh_token(text), transport
+    return verify_refresh_token(text), transport

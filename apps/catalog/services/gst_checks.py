@@ -36,12 +36,12 @@ class TaxClassMismatch(Invalid):
     message = "{0}"
 
 
-class DescriptionNotValid(Invalid):
+class InvalidDescription(Invalid):
     message = "{0}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GoodsFacts:
+class GstFields:
     """The fields of a variant that GST has rules for; the price is paise for one unit."""
 
     hsn: str
@@ -51,15 +51,15 @@ class GoodsFacts:
     price_includes_tax: bool
 
 
-def facts_of(variant: Variant, changes: Mapping[str, Any] | None = None) -> GoodsFacts:
+def gst_fields_of(variant: Variant, changes: Mapping[str, Any] | None = None) -> GstFields:
     """Return the fields of a variant that GST has rules for, with requested changes."""
     requested = changes or {}
-    return GoodsFacts(
-        **{field.name: requested.get(field.name, getattr(variant, field.name)) for field in fields(GoodsFacts)}
+    return GstFields(
+        **{field.name: requested.get(field.name, getattr(variant, field.name)) for field in fields(GstFields)}
     )
 
 
-def check_new(facts: GoodsFacts, *, day: date) -> None:
+def check_new_variant(facts: GstFields, *, day: date) -> None:
     """
     Refuse goods that cannot be sold on an Indian day as they are described.
 
@@ -71,7 +71,7 @@ def check_new(facts: GoodsFacts, *, day: date) -> None:
     _check_value(None, facts, day=day)
 
 
-def check_change(before: GoodsFacts, after: GoodsFacts, *, day: date) -> None:
+def check_variant_change(before: GstFields, after: GstFields, *, day: date) -> None:
     """
     Refuse a change after which goods could not be sold on an Indian day. What does not change is not judged again.
 
@@ -91,7 +91,7 @@ def check_description(*, name: str = "", title: str = "") -> None:
     """
     Refuse a name of a product, or a title of a variant, that no invoice carries; what is empty is not judged.
 
-    :raises DescriptionNotValid: by its length or a character
+    :raises InvalidDescription: by its length or a character
     """
     for param, label, text, limits in (
         ("name", "name of the product", name, tax.DESCRIPTION_LIMITS),
@@ -102,23 +102,23 @@ def check_description(*, name: str = "", title: str = "") -> None:
             sentence = tax_messages.text_refused(
                 label, refusal, length=len(text), fewest=limits.fewest, most=limits.most
             )
-            raise DescriptionNotValid(sentence, param=param, details=[{"param": param, "code": str(refusal)}])
+            raise InvalidDescription(sentence, param=param, details=[{"param": param, "code": str(refusal)}])
 
 
-def _check_hsn(facts: GoodsFacts) -> None:
+def _check_hsn(facts: GstFields) -> None:
     refusal = tax.check_hsn(facts.hsn, minimum_digits=settings.HSN_MIN_DIGITS)
     if refusal is not None:
         sentence = messages.hsn_refused(facts.hsn, refusal, fewest=settings.HSN_MIN_DIGITS)
         raise InvalidHsn(sentence, param="hsn", details=[{"param": "hsn", "code": str(refusal)}])
 
 
-def _check_unit(facts: GoodsFacts) -> None:
+def _check_unit(facts: GstFields) -> None:
     if not tax.is_uqc_of(facts.uqc, facts.hsn):
         sentence = messages.unit_refused(facts.uqc, is_service=tax.is_service_code(facts.hsn))
         raise UnitNotAllowed(sentence, param="uqc")
 
 
-def _check_rate(facts: GoodsFacts, *, day: date) -> None:
+def _check_rate(facts: GstFields, *, day: date) -> None:
     if not tax_selectors.is_tax_class(facts.tax_class, on=day):
         raise UnknownTaxClass(facts.tax_class[:40], param="tax_class")
     rate = _rate(facts, day)
@@ -128,7 +128,7 @@ def _check_rate(facts: GoodsFacts, *, day: date) -> None:
         raise RateNotAllowedForHsn(sentence, param="tax_class")
 
 
-def _check_value(before: GoodsFacts | None, after: GoodsFacts, *, day: date) -> None:
+def _check_value(before: GstFields | None, after: GstFields, *, day: date) -> None:
     limit = tax.value_limit(after.hsn, day)
     if limit is None or not tax_selectors.is_tax_class(after.tax_class, on=day):
         return
@@ -137,18 +137,18 @@ def _check_value(before: GoodsFacts | None, after: GoodsFacts, *, day: date) -> 
     is_allowed = limit.is_class_allowed(tax_class=after.tax_class, rate=rate, value=value)
     if (
         before is not None
-        and _priced(before) != _priced(after)
+        and _price_terms(before) != _price_terms(after)
         and tax_selectors.is_tax_class(before.tax_class, on=day)
     ):
         is_crossed = limit.is_crossed(_value(before, _rate(before, day)), value)
         is_allowed = is_allowed and not (is_crossed and rate != limit.rate_of(value))
     if not is_allowed:
-        param = "tax_class" if before is not None and _priced(before) == _priced(after) else "price"
+        param = "tax_class" if before is not None and _price_terms(before) == _price_terms(after) else "price"
         details = [{"param": param, "code": "tax_class_mismatch", "tax_class": limit.class_of(value)}]
-        raise TaxClassMismatch(_sentence(limit, after, rate=rate, value=value), param=param, details=details)
+        raise TaxClassMismatch(_mismatch_message(limit, after, rate=rate, value=value), param=param, details=details)
 
 
-def _sentence(limit: tax.ValueLimit, facts: GoodsFacts, *, rate: int, value: int) -> str:
+def _mismatch_message(limit: tax.ValueLimit, facts: GstFields, *, rate: int, value: int) -> str:
     lowest = limit.highest_price_below(price_includes_tax=facts.price_includes_tax)
     highest = limit.highest_price_not_above(price_includes_tax=facts.price_includes_tax)
     if lowest < facts.price <= highest:
@@ -177,13 +177,13 @@ def _sentence(limit: tax.ValueLimit, facts: GoodsFacts, *, rate: int, value: int
     return messages.class_below_refused(right=right, right_class=right_class, highest=highest, **facts_in_words)
 
 
-def _rate(facts: GoodsFacts, day: date) -> int:
+def _rate(facts: GstFields, day: date) -> int:
     return tax_selectors.get_rates(tax_classes=[facts.tax_class], on=day)[facts.tax_class]
 
 
-def _value(facts: GoodsFacts, rate: int) -> int:
+def _value(facts: GstFields, rate: int) -> int:
     return tax.value_of_piece(price=facts.price, price_includes_tax=facts.price_includes_tax, rate=rate)
 
 
-def _priced(facts: GoodsFacts) -> tuple[int, bool]:
+def _price_terms(facts: GstFields) -> tuple[int, bool]:
     return facts.price, facts.price_includes_tax

@@ -21,10 +21,10 @@ from apps.tax import rules as tax_rules
 
 log = structlog.get_logger(__name__)
 
-PRODUCT_EDITABLE = (
+EDITABLE_PRODUCT_FIELDS = (
     "category_id", "name", "slug", "brand", "description", "attributes", "is_published", "metadata",
 )  # fmt: skip
-VARIANT_EDITABLE = (
+EDITABLE_VARIANT_FIELDS = (
     "sku", "title", "hsn", "uqc", "tax_class", "price", "price_includes_tax", "attributes", "position", "is_active",
     "metadata",
 )  # fmt: skip
@@ -46,7 +46,7 @@ def create_category(*, name: str, slug: str = "", position: int = 0, actor: Acto
     :raises SlugTaken: if a category has that name or slug
     """
     slug = slug or slugify(name)[:80]
-    with _refused_as(SlugTaken(slug, param="slug")):
+    with _raise_on_duplicate(SlugTaken(slug, param="slug")):
         category = Category.objects.create(name=name, slug=slug, position=position, created_at=now)
 
     log.info("category_created", category=category.public_id, actor=str(actor))
@@ -64,11 +64,11 @@ def update_category(*, category_id: UUID, changes: Mapping[str, Any], actor: Act
     """
     category = locks.lock_category(category_id)
 
-    changed = _apply(category, changes, ("name", "slug", "position"))
-    with _refused_as(SlugTaken(category.slug, param="slug")):
+    changed = _apply_changes(category, changes, ("name", "slug", "position"))
+    with _raise_on_duplicate(SlugTaken(category.slug, param="slug")):
         category.save(update_fields=[*changed, "updated_at"])
 
-    log.info("category_changed", category=category.public_id, fields=list(changed), actor=str(actor))
+    log.info("category_updated", category=category.public_id, fields=list(changed), actor=str(actor))
 
     return category
 
@@ -92,7 +92,7 @@ def create_product(
 
     :raises CategoryNotFound: if there is no such category
     :raises SlugTaken: if another product has that slug; without one it gets a free one made of its name
-    :raises DescriptionNotValid: if no invoice carries its name
+    :raises InvalidDescription: if no invoice carries its name
     """
     if not Category.objects.filter(pk=category_id).exists():
         raise CategoryNotFound(param="category")
@@ -108,11 +108,11 @@ def create_product(
         metadata=dict(metadata or {}),
         created_at=now,
     )
-    product.slug = slug or _free_slug(product)
-    with _refused_as(SlugTaken(product.slug, param="slug")):
+    product.slug = slug or _unused_slug(product)
+    with _raise_on_duplicate(SlugTaken(product.slug, param="slug")):
         product.save(force_insert=True)
 
-    record(events.PRODUCT_CREATED, subject=product, actor=actor, changed=stored_fields(product), now=now)
+    record(events.PRODUCT_CREATED, subject=product, actor=actor, changes=stored_fields(product), now=now)
 
     return product
 
@@ -120,12 +120,12 @@ def create_product(
 @transaction.atomic
 def update_product(*, product_id: UUID, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Product:
     """
-    Change what buyers read of a product: any of PRODUCT_EDITABLE. Orders that were placed keep what they say.
+    Change what buyers read of a product: any of EDITABLE_PRODUCT_FIELDS. Orders that were placed keep what they say.
 
     :raises ProductNotFound: if there is no such product
     :raises CategoryNotFound: if it is moved to a category that is not there
     :raises SlugTaken: if another product has that slug
-    :raises DescriptionNotValid: if no invoice carries its name
+    :raises InvalidDescription: if no invoice carries its name
     """
     product = locks.lock_product(product_id)
 
@@ -133,13 +133,13 @@ def update_product(*, product_id: UUID, changes: Mapping[str, Any], actor: Actor
         raise CategoryNotFound(param="category")
     gst_checks.check_description(name=changes.get("name", ""))
 
-    changed = _apply(product, changes, PRODUCT_EDITABLE)
+    changed = _apply_changes(product, changes, EDITABLE_PRODUCT_FIELDS)
     if not changed:
         return product
-    with _refused_as(SlugTaken(product.slug, param="slug")):
+    with _raise_on_duplicate(SlugTaken(product.slug, param="slug")):
         product.save(update_fields=[*changed, "updated_at"])
 
-    record(events.PRODUCT_CHANGED, subject=product, actor=actor, changed=changed, now=now)
+    record(events.PRODUCT_UPDATED, subject=product, actor=actor, changes=changed, now=now)
 
     return product
 
@@ -173,17 +173,15 @@ def create_variant(
     :raises UnknownTaxClass: if the tax class has no rate today
     :raises RateNotAllowedForHsn: if the class has a rate that only other goods still bear
     :raises TaxClassMismatch: if goods with a value limit bear another rate at this price
-    :raises DescriptionNotValid: if no invoice carries its title
+    :raises InvalidDescription: if no invoice carries its title
     :raises SkuTaken: if another variant has that SKU
     """
     product = locks.lock_product(product_id)
 
     uqc = uqc or tax_rules.default_uqc(hsn)
     gst_checks.check_description(title=title)
-    gst_checks.check_new(
-        gst_checks.GoodsFacts(
-            hsn=hsn, uqc=uqc, tax_class=tax_class, price=price, price_includes_tax=price_includes_tax
-        ),
+    gst_checks.check_new_variant(
+        gst_checks.GstFields(hsn=hsn, uqc=uqc, tax_class=tax_class, price=price, price_includes_tax=price_includes_tax),
         day=clock.ist_date(now),
     )
 
@@ -202,12 +200,12 @@ def create_variant(
         metadata=dict(metadata or {}),
         created_at=now,
     )
-    with _refused_as(SkuTaken(sku, param="sku")):
+    with _raise_on_duplicate(SkuTaken(sku, param="sku")):
         variant.save(force_insert=True)
     StockItem.objects.create(variant=variant)
 
-    record(events.VARIANT_CREATED, subject=variant, actor=actor, changed=stored_fields(variant), now=now)
-    _note_lowest_price(product, actor=actor, now=now)
+    record(events.VARIANT_CREATED, subject=variant, actor=actor, changes=stored_fields(variant), now=now)
+    _update_lowest_price(product, actor=actor, now=now)
 
     return variant
 
@@ -215,7 +213,7 @@ def create_variant(
 @transaction.atomic
 def update_variant(*, variant_id: UUID, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Variant:
     """
-    Change a variant: any of VARIANT_EDITABLE. Orders that were placed keep their price and tax.
+    Change a variant: any of EDITABLE_VARIANT_FIELDS. Orders that were placed keep their price and tax.
 
     :raises VariantNotFound: if there is no such variant
     :raises InvalidHsn: if the HSN or SAC has not the form of one, or fewer digits than the shop must print
@@ -223,30 +221,30 @@ def update_variant(*, variant_id: UUID, changes: Mapping[str, Any], actor: Actor
     :raises UnknownTaxClass: if the tax class has no rate today
     :raises RateNotAllowedForHsn: if the class has a rate that only other goods still bear
     :raises TaxClassMismatch: if a piece would cross a value limit (₹2,500 for clothes) and not bear the rate on its other side
-    :raises DescriptionNotValid: if no invoice carries its title
+    :raises InvalidDescription: if no invoice carries its title
     :raises SkuTaken: if another variant has that SKU
     """
     product = locks.lock_product_of(variant_id)
     variant = locks.lock_variant(variant_id)
 
     gst_checks.check_description(title=changes.get("title", ""))
-    gst_checks.check_change(
-        gst_checks.facts_of(variant), gst_checks.facts_of(variant, changes), day=clock.ist_date(now)
+    gst_checks.check_variant_change(
+        gst_checks.gst_fields_of(variant), gst_checks.gst_fields_of(variant, changes), day=clock.ist_date(now)
     )
 
-    changed = _apply(variant, changes, VARIANT_EDITABLE)
+    changed = _apply_changes(variant, changes, EDITABLE_VARIANT_FIELDS)
     if not changed:
         return variant
-    with _refused_as(SkuTaken(variant.sku, param="sku")):
+    with _raise_on_duplicate(SkuTaken(variant.sku, param="sku")):
         variant.save(update_fields=[*changed, "updated_at"])
 
-    record(events.VARIANT_CHANGED, subject=variant, actor=actor, changed=changed, now=now)
-    _note_lowest_price(product, actor=actor, now=now)
+    record(events.VARIANT_UPDATED, subject=variant, actor=actor, changes=changed, now=now)
+    _update_lowest_price(product, actor=actor, now=now)
 
     return variant
 
 
-def _note_lowest_price(product: Product, *, actor: Actor, now: datetime) -> None:
+def _update_lowest_price(product: Product, *, actor: Actor, now: datetime) -> None:
     """Write the copy that lists filter and sort by; the audit computes it again."""
     found = product.variants.filter(is_active=True).aggregate(lowest=Min("price"))["lowest"]
     lowest = found or 0
@@ -254,10 +252,12 @@ def _note_lowest_price(product: Product, *, actor: Actor, now: datetime) -> None
         return
     product.lowest_price = lowest
     product.save(update_fields=["lowest_price", "updated_at"])
-    record(events.PRODUCT_CHANGED, subject=product, actor=actor, changed={"lowest_price": lowest}, now=now)
+    record(events.PRODUCT_UPDATED, subject=product, actor=actor, changes={"lowest_price": lowest}, now=now)
 
 
-def _apply(row: Category | Product | Variant, changes: Mapping[str, Any], editable: tuple[str, ...]) -> dict[str, Any]:
+def _apply_changes(
+    row: Category | Product | Variant, changes: Mapping[str, Any], editable: tuple[str, ...]
+) -> dict[str, Any]:
     """Set the editable fields that differ and return them with their new values."""
     changed = {name: changes[name] for name in editable if name in changes and changes[name] != getattr(row, name)}
     for name, value in changed.items():
@@ -265,7 +265,7 @@ def _apply(row: Category | Product | Variant, changes: Mapping[str, Any], editab
     return changed
 
 
-def _free_slug(product: Product) -> str:
+def _unused_slug(product: Product) -> str:
     plain = slugify(f"{product.brand} {product.name}" if product.brand not in product.name else product.name)[:150]
     if plain and not Product.objects.filter(slug=plain).exists():
         return plain
@@ -274,7 +274,7 @@ def _free_slug(product: Product) -> str:
 
 
 @contextmanager
-def _refused_as(error: Conflict) -> Iterator[None]:
+def _raise_on_duplicate(error: Conflict) -> Iterator[None]:
     """Turn the refusal of a unique constraint into a claim, and leave the transaction usable."""
     try:
         with transaction.atomic():

@@ -1,7 +1,7 @@
 """
 Units of stock that are promised: held when an order is placed, committed when it is paid, consumed when it leaves.
 
-A hold is known by its `reference`, the id of the order line. These services record no event: the order that they serve
+A reservation is known by its `reference`, the id of the order line. These services record no event: the order that they serve
 tells the news, and the reservation row keeps what became of the units.
 """
 
@@ -22,7 +22,7 @@ from apps.core.events import Actor
 
 
 @dataclass(frozen=True)
-class Hold:
+class ReservationInput:
     """A wish to promise units of a variant to an order line (`reference`)."""
 
     variant_id: UUID
@@ -34,44 +34,44 @@ class InsufficientStock(Conflict):
     message = "Only {0} of this are left."
 
 
-class HoldNotFound(NotFound):
+class ReservationNotFound(NotFound):
     message = "Nothing is held for {0}."
 
 
 @transaction.atomic
-def hold_stock(*, holds: Sequence[Hold], actor: Actor, now: datetime) -> list[Reservation]:
+def reserve_stock(*, inputs: Sequence[ReservationInput], actor: Actor, now: datetime) -> list[Reservation]:
     """
     Promise units to order lines, all of them or none. Several lines may ask for one variant.
 
     :raises InsufficientStock: if a variant has fewer free units than asked for; `details` names every such variant and
         `param` the first line that asks for one
     """
-    wanted = _total(holds)
+    wanted = _sum_by_variant(inputs)
     stock = locks.lock_stock(wanted)
 
-    _refuse_shortage(holds, wanted, stock)
+    _check_availability(inputs, wanted, stock)
 
     reservations = Reservation.objects.bulk_create(
-        Reservation(variant_id=hold.variant_id, reference=hold.reference, quantity=hold.quantity, created_at=now)
-        for hold in holds
+        Reservation(variant_id=item.variant_id, reference=item.reference, quantity=item.quantity, created_at=now)
+        for item in inputs
     )
-    sql.move_stock(reserved=wanted, now=now)
+    sql.update_stock_counts(reserved=wanted, now=now)
 
     return reservations
 
 
 @transaction.atomic
-def commit_holds(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
+def commit_reservations(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
     """
     Make held units the buyer's, since they are paid for; no expiry takes them back now.
 
-    :raises HoldNotFound: if nothing was ever held for a reference
-    :raises InvalidTransition: if a hold is over or committed already
+    :raises ReservationNotFound: if nothing was ever held for a reference
+    :raises InvalidTransition: if a reservation is over or committed already
     """
-    reservations = _lock(references)
+    reservations = _lock_reservations(references)
 
     for reservation in reservations:
-        reservation.status = states.change(reservation.status, to=ReservationStatus.COMMITTED)
+        reservation.status = states.transition(reservation.status, to=ReservationStatus.COMMITTED)
 
     _save(reservations, now)
 
@@ -79,72 +79,72 @@ def commit_holds(*, references: Collection[UUID], actor: Actor, now: datetime) -
 
 
 @transaction.atomic
-def release_holds(
+def release_reservations(
     *, references: Collection[UUID], to: ReservationStatus, actor: Actor, now: datetime
 ) -> list[Reservation]:
     """
     Give promised units back to the shelf: `to` is RELEASED for what was cancelled, EXPIRED for what was not paid in time.
 
-    :raises HoldNotFound: if nothing was ever held for a reference
-    :raises InvalidTransition: if a hold is over already, or committed and `to` is EXPIRED
+    :raises ReservationNotFound: if nothing was ever held for a reference
+    :raises InvalidTransition: if a reservation is over already, or committed and `to` is EXPIRED
     """
     if to in ACTIVE or to == ReservationStatus.CONSUMED:
         raise ValueError(f"units are not given back by becoming {to}")
-    reservations = _lock(references)
+    reservations = _lock_reservations(references)
     locks.lock_stock(reservation.variant_id for reservation in reservations)
 
     for reservation in reservations:
-        reservation.status = states.change(reservation.status, to=to)
+        reservation.status = states.transition(reservation.status, to=to)
 
     _save(reservations, now)
-    sql.move_stock(reserved=_negative(_total(reservations)), now=now)
+    sql.update_stock_counts(reserved=_negated(_sum_by_variant(reservations)), now=now)
 
     return reservations
 
 
 @transaction.atomic
-def hold_again(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
+def revive_reservations(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
     """
     Commit the units of an order that was given up and is paid after all: what was given back is taken from the shelf anew.
 
-    :raises HoldNotFound: if nothing was ever held for a reference
+    :raises ReservationNotFound: if nothing was ever held for a reference
     :raises InsufficientStock: if the shelf has too few now; then nothing is changed
     :raises InvalidTransition: if units have left the house already
     """
-    reservations = _lock(references)
-    given_back = [reservation for reservation in reservations if reservation.status not in ACTIVE]
-    wanted = _total(given_back)
+    reservations = _lock_reservations(references)
+    released = [reservation for reservation in reservations if reservation.status not in ACTIVE]
+    wanted = _sum_by_variant(released)
     stock = locks.lock_stock(wanted)
 
-    for reservation in given_back:
+    for reservation in released:
         reservation.status = states.revive(reservation.status, to=ReservationStatus.COMMITTED)
-    _refuse_shortage(given_back, wanted, stock)
+    _check_availability(released, wanted, stock)
 
     for reservation in reservations:
         reservation.status = ReservationStatus.COMMITTED
     _save(reservations, now)
-    sql.move_stock(reserved=wanted, now=now)
+    sql.update_stock_counts(reserved=wanted, now=now)
 
     return reservations
 
 
 @transaction.atomic
-def consume_holds(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
+def consume_reservations(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
     """
     Take committed units out of the house, since they are dispatched, with a movement for each.
 
-    :raises HoldNotFound: if nothing was ever held for a reference
-    :raises InvalidTransition: if a hold is not committed
+    :raises ReservationNotFound: if nothing was ever held for a reference
+    :raises InvalidTransition: if a reservation is not committed
     """
-    reservations = _lock(references)
+    reservations = _lock_reservations(references)
     locks.lock_stock(reservation.variant_id for reservation in reservations)
 
     for reservation in reservations:
-        reservation.status = states.change(reservation.status, to=ReservationStatus.CONSUMED)
+        reservation.status = states.transition(reservation.status, to=ReservationStatus.CONSUMED)
 
     _save(reservations, now)
-    leaving = _negative(_total(reservations))
-    sql.move_stock(reserved=leaving, on_hand=leaving, now=now)
+    leaving = _negated(_sum_by_variant(reservations))
+    sql.update_stock_counts(reserved=leaving, on_hand=leaving, now=now)
     StockMovement.objects.bulk_create(
         StockMovement(
             variant_id=reservation.variant_id,
@@ -160,11 +160,11 @@ def consume_holds(*, references: Collection[UUID], actor: Actor, now: datetime) 
     return reservations
 
 
-def _lock(references: Collection[UUID]) -> list[Reservation]:
+def _lock_reservations(references: Collection[UUID]) -> list[Reservation]:
     reservations = locks.lock_reservations(references)
     missing = set(references) - {reservation.reference for reservation in reservations}
     if missing:
-        raise HoldNotFound(min(missing))
+        raise ReservationNotFound(min(missing))
     return reservations
 
 
@@ -175,22 +175,22 @@ def _save(reservations: Iterable[Reservation], now: datetime) -> None:
     Reservation.objects.bulk_update(changed, ["status", "updated_at"])
 
 
-def _total(parts: Iterable[Hold | Reservation]) -> dict[UUID, int]:
+def _sum_by_variant(parts: Iterable[ReservationInput | Reservation]) -> dict[UUID, int]:
     total: Counter[UUID] = Counter()
     for part in parts:
         total[part.variant_id] += part.quantity
     return dict(total)
 
 
-def _negative(total: dict[UUID, int]) -> dict[UUID, int]:
+def _negated(total: dict[UUID, int]) -> dict[UUID, int]:
     return {variant: -quantity for variant, quantity in total.items()}
 
 
-def _refuse_shortage(
-    parts: Sequence[Hold | Reservation], wanted: dict[UUID, int], stock: dict[UUID, StockItem]
+def _check_availability(
+    parts: Sequence[ReservationInput | Reservation], wanted: dict[UUID, int], stock: dict[UUID, StockItem]
 ) -> None:
-    free = {variant: stock[variant].available if variant in stock else 0 for variant in wanted}
-    short = [variant for variant in wanted if wanted[variant] > free[variant]]
+    available = {variant: stock[variant].available if variant in stock else 0 for variant in wanted}
+    short = [variant for variant in wanted if wanted[variant] > available[variant]]
     if not short:
         return
     first = next(index for index, part in enumerate(parts) if part.variant_id in short)
@@ -198,8 +198,8 @@ def _refuse_shortage(
         {
             "variant": ids.encode(Variant.PREFIX, variant),
             "requested": wanted[variant],
-            "available": free[variant],
+            "available": available[variant],
         }
         for variant in short
     ]
-    raise InsufficientStock(free[parts[first].variant_id], param=f"lines[{first}].quantity", details=details)
+    raise InsufficientStock(available[parts[first].variant_id], param=f"lines[{first}].quantity", details=details)

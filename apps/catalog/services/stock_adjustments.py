@@ -15,15 +15,15 @@ from apps.core.events import Actor, record
 MAX_ON_HAND = 1_000_000_000
 
 
-class NothingToMove(Invalid):
+class InvalidStockQuantity(Invalid):
     message = "A receipt brings in at least one unit, and an adjustment is not zero."
 
 
-class TooMuchStock(Conflict):
+class StockLimitExceeded(Conflict):
     message = "At most {0} units of a variant can be kept."
 
 
-class StockIsPromised(Conflict):
+class StockReserved(Conflict):
     message = "{0} lie here and {1} of them are promised, so that {2} cannot go."
 
 
@@ -43,23 +43,23 @@ def adjust_stock(
     `kind` is RECEIPT for goods that a supplier brought, ADJUSTMENT for what a count or a breakage corrects.
 
     :raises VariantNotFound: if there is no such variant
-    :raises NothingToMove: if the quantity is zero, or a receipt takes something out
-    :raises StockIsPromised: if fewer units would remain than are promised to orders
-    :raises TooMuchStock: if there would be more units than are counted
+    :raises InvalidStockQuantity: if the quantity is zero, or a receipt takes something out
+    :raises StockReserved: if fewer units would remain than are promised to orders
+    :raises StockLimitExceeded: if there would be more units than are counted
     """
     if quantity == 0 or kind not in (MovementKind.RECEIPT, MovementKind.ADJUSTMENT):
-        raise NothingToMove(param="quantity")
+        raise InvalidStockQuantity(param="quantity")
     if kind == MovementKind.RECEIPT and quantity < 0:
-        raise NothingToMove(param="quantity")
+        raise InvalidStockQuantity(param="quantity")
     variant = locks.lock_variant(variant_id)
     stock = locks.lock_stock([variant_id])[variant_id]
 
     if stock.on_hand + quantity < stock.reserved:
-        raise StockIsPromised(stock.on_hand, stock.reserved, -quantity, param="quantity")
+        raise StockReserved(stock.on_hand, stock.reserved, -quantity, param="quantity")
     if stock.on_hand + quantity > max(MAX_ON_HAND, stock.on_hand):
-        raise TooMuchStock(MAX_ON_HAND, param="quantity")
+        raise StockLimitExceeded(MAX_ON_HAND, param="quantity")
 
-    sql.move_stock(on_hand={variant_id: quantity}, now=now)
+    sql.update_stock_counts(on_hand={variant_id: quantity}, now=now)
     movement = StockMovement.objects.create(
         variant_id=variant_id, kind=kind, quantity=quantity, reason=reason, actor=str(actor), created_at=now
     )
@@ -68,7 +68,7 @@ def adjust_stock(
         events.STOCK_ADJUSTED,
         subject=variant,
         actor=actor,
-        changed={"on_hand": stock.on_hand + quantity},
+        changes={"on_hand": stock.on_hand + quantity},
         reason=reason,
         now=now,
     )

@@ -2,8 +2,8 @@
 
 from apps.core.api.idempotency import idempotent
 from apps.core.api.pagination import KeysetPagination
-from apps.core.api.requests import actor_of, client_ip, known_params, parse_instant
-from apps.core.api.responses import accepted, check_if_match, etag_of, etag_of_page, with_etag
+from apps.core.api.requests import client_ip, get_actor, parse_instant, read_query_params
+from apps.core.api.responses import accepted, check_if_match, get_etag, get_page_etag, with_etag
 from apps.core.api.serializers import (
     IdField,
     RequestSerializer,
@@ -25,14 +25,14 @@ __all__ = [
     "StrictCharField",
     "StrictIntegerField",
     "accepted",
-    "actor_of",
     "check_if_match",
     "client_ip",
-    "etag_of",
-    "etag_of_page",
+    "get_actor",
+    "get_etag",
+    "get_page_etag",
     "idempotent",
-    "known_params",
     "list_response",
     "parse_instant",
+    "read_query_params",
     "with_etag",
 ]

@@ -12,7 +12,7 @@ from apps.core.models import is_staff_with
 
 def sees_contacts_masked(user: Any) -> bool:
     """Return whether a person is staff who may not read the phone numbers and e-mail addresses of others."""
-    return bool(getattr(user, "is_staff", False)) and not is_staff_with(user, settings.CONTACTS_PERMISSION)
+    return bool(getattr(user, "is_staff", False)) and not is_staff_with(user, settings.CONTACT_DETAILS_PERMISSION)
 
 
 def mask_contacts(request: Request, data: Any) -> Any:

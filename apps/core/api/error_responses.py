@@ -12,7 +12,7 @@ from apps.core.api.errors import response_for
 from apps.core.api.parser import BodyTooLarge, LengthRequired
 from apps.core.api.requests import UnknownParameter
 from apps.core.idempotency import IdempotencyKeyReused, RequestInFlight
-from apps.core.ids import NoSuchId
+from apps.core.ids import IdNotFound
 
 _REQUEST_ID = "req_01jf3z8k4q0000000000000000"
 _ERROR_SCHEMA: dict[str, Any] = {
@@ -101,11 +101,11 @@ _SHARED: dict[str, tuple[str, Exception | None]] = {
     "503": ("Unavailable", errors.Unavailable(retry_after=1)),
 }
 #: Refused by the web server, before there is an application that could answer in JSON.
-_BELOW = {
+_WEB_SERVER_ERRORS = {
     "414": ("RequestLineTooLong", "The request line is longer than 8,190 bytes."),
     "431": ("HeadersTooLarge", "There are too many headers, or one is too large."),
 }
-_BELOW_CONTENT: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
+_WEB_SERVER_CONTENT: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 _HEADERS_OF_SUCCESS = {"200": ("ETag",), "201": ("Location", "ETag"), "202": ("Location", "Retry-After")}
 _HEADERS_OF_ERROR = {
     "401": ("WWW-Authenticate",),
@@ -123,7 +123,7 @@ def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     components.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
     components.setdefault("headers", {}).update(_HEADERS)
     components.setdefault("responses", {}).update(
-        {name: {"description": text, "content": _BELOW_CONTENT} for name, text in _BELOW.values()}
+        {name: {"description": text, "content": _WEB_SERVER_CONTENT} for name, text in _WEB_SERVER_ERRORS.values()}
     )
     components["responses"].update(
         {name: _described(status, [_body_of(error)]) for status, (name, error) in _SHARED.items()}
@@ -131,7 +131,7 @@ def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
-def describe_answers(operation: dict[str, Any], *, method: str, raised: Iterable[Exception] = ()) -> None:
+def describe_responses(operation: dict[str, Any], *, method: str, raised: Iterable[Exception] = ()) -> None:
     """
     Give an operation every status that it can answer with, and their headers.
 
@@ -150,7 +150,7 @@ def describe_answers(operation: dict[str, Any], *, method: str, raised: Iterable
         own.setdefault(_status_of(error), []).append(_body_of(error))
     for error in _usual_errors(operation):
         own.setdefault(_status_of(error), [_body_of(error)])
-    for status, (name, _) in _BELOW.items():
+    for status, (name, _) in _WEB_SERVER_ERRORS.items():
         responses[status] = {"$ref": f"#/components/responses/{name}"}
     for status in sorted({*own, *_usual_statuses(operation)}):
         responses[status] = (
@@ -191,15 +191,15 @@ def _usual_errors(operation: dict[str, Any]) -> list[Exception]:
 
 
 def _status_of(error: Exception) -> str:
-    return str(_answer_for(error).status_code)
+    return str(_response_for_error(error).status_code)
 
 
 def _body_of(error: Exception | None) -> dict[str, Any]:
-    told = _INTERNAL if error is None else _answer_for(error).data["error"]
-    return {"error": {**told, "request_id": _REQUEST_ID}}
+    body = _INTERNAL if error is None else _response_for_error(error).data["error"]
+    return {"error": {**body, "request_id": _REQUEST_ID}}
 
 
-def _answer_for(error: Exception) -> Response:
+def _response_for_error(error: Exception) -> Response:
     answer = response_for(error)
     if answer is None:
         raise TypeError(f"{error!r} is not an error that the API answers with")
@@ -225,7 +225,7 @@ def _not_found(parameter: str) -> errors.NotFound:
     """Return the error about an object that a parameter of the path names."""
     name = f"{kind_of_parameter(parameter)}NotFound"
     kinds = {kind.__name__: kind for kind in errors.NotFound.__subclasses__()}
-    return kinds.get(name, NoSuchId)()
+    return kinds.get(name, IdNotFound)()
 
 
 def _headers_of_success(status: str, *, with_key: bool) -> list[str]:

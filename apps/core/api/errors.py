@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from apps.core import errors
-from apps.core.api.parser import BodyBrokeOff, BodyTooLarge, LengthRequired
+from apps.core.api.parser import BodyIncomplete, BodyTooLarge, LengthRequired
 from apps.core.api.renderer import ApiRenderer, to_json
 from apps.core.events import current_request_id
 
@@ -96,7 +96,7 @@ def response_for(exc: Exception) -> Response | None:
     if isinstance(exc, RequestDataTooBig):
         return response_of(BodyTooLarge())
     if isinstance(exc, UnreadablePostError):
-        return response_of(BodyBrokeOff())
+        return response_of(BodyIncomplete())
     if isinstance(exc, (OperationalError, InterfaceError)):
         return _database_response(exc)
     if isinstance(exc, Http404):

@@ -18,12 +18,12 @@ from apps.core.api.contacts import mask_contacts
 from apps.core.api.errors import response_of, status_of
 from apps.core.api.renderer import to_json
 from apps.core.errors import BahiError, Invalid
-from apps.core.idempotency import StoredAnswer
+from apps.core.idempotency import StoredResponse
 
 _KEY = re.compile(r"[\x21-\x7e]{8,255}")
-_KEPT_HEADERS = ("Location", "Retry-After", "ETag")
+_STORED_HEADERS = ("Location", "Retry-After", "ETag")
 #: Domain errors that are an answer to this very request. A 400 is not kept: the client mends it and may use its key again.
-_KEPT_STATUSES = frozenset({402, 409, 412})
+_STORED_STATUSES = frozenset({402, 409, 412})
 
 
 class IdempotencyKeyMissing(Invalid):
@@ -89,8 +89,8 @@ def _once(
         if stored is not None:
             return _replay(stored)
         response = _run(method, view, request, args, kwargs)
-        kept = {name: response[name] for name in _KEPT_HEADERS if name in response}
-        answer = StoredAnswer(status=response.status_code, body=to_json(_as_shown(request, response)), headers=kept)
+        kept = {name: response[name] for name in _STORED_HEADERS if name in response}
+        answer = StoredResponse(status=response.status_code, body=to_json(_as_shown(request, response)), headers=kept)
         idempotency.store(principal=principal, key=key, answer=answer)
     return response
 
@@ -107,12 +107,12 @@ def _run(
             return method(view, request, *args, **kwargs)
     except BahiError as error:
         status, _ = status_of(error)
-        if status not in _KEPT_STATUSES:
+        if status not in _STORED_STATUSES:
             raise
         return response_of(error)
 
 
-def _replay(stored: StoredAnswer) -> Response:
+def _replay(stored: StoredResponse) -> Response:
     return Response(
         orjson.loads(stored.body), status=stored.status, headers={**stored.headers, "Idempotent-Replayed": "true"}
     )

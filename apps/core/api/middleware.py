@@ -11,7 +11,7 @@ from django.utils.functional import SimpleLazyObject
 
 from apps.core import ids
 from apps.core.api.errors import refuse
-from apps.core.api.parser import MAX_BODY_BYTES, BodyBrokeOff, BodyTooLarge, LengthRequired, UnexpectedBody
+from apps.core.api.parser import MAX_BODY_BYTES, BodyIncomplete, BodyTooLarge, LengthRequired, UnexpectedBody
 from apps.core.api.requests import METHODS_WITHOUT_BODY, client_ip, has_body
 from apps.core.errors import BahiError, Invalid
 from apps.core.events import current_request_id
@@ -126,7 +126,7 @@ def _body_error(request: HttpRequest) -> BahiError | None:
         return BodyTooLarge()
     # gunicorn marks a body that it could not read to its end; so does our worker, before the view is called.
     if getattr(request.META.get("wsgi.input"), "failed", False) is True:
-        return BodyBrokeOff()
+        return BodyIncomplete()
     # A route of the API says first whether it knows the method: its view refuses the body.
     if request.method in METHODS_WITHOUT_BODY and has_body(request) and not request.path.startswith(_API_ROUTES):
         return UnexpectedBody()

@@ -17,15 +17,15 @@ MAX_LIMIT = 100
 _SALT = "cursor"
 
 
-class BadLimit(Invalid):
+class InvalidLimit(Invalid):
     message = "limit is a number from 1 to 100."
 
 
-class BadSort(Invalid):
+class InvalidSort(Invalid):
     message = "sort is one of: {0}."
 
 
-class BadCursor(Invalid):
+class InvalidCursor(Invalid):
     message = "This cursor is not one of ours, or belongs to another list."
 
 
@@ -73,15 +73,15 @@ class KeysetPagination:
         """
         Return one page of a queryset.
 
-        :raises BadLimit: if the limit is not 1 to 100
-        :raises BadSort: if the sort is not one of this list's
-        :raises BadCursor: if the cursor was not made by us for this list and sort
+        :raises InvalidLimit: if the limit is not 1 to 100
+        :raises InvalidSort: if the sort is not one of this list's
+        :raises InvalidCursor: if the cursor was not made by us for this list and sort
         """
         limit = _limit(params.get("limit"))
         sort = params.get("sort", self.default)
         name = sort.removeprefix("-")
         if name not in self.sorts:
-            raise BadSort(", ".join(f"{name}, -{name}" for name in self.sorts), param="sort")
+            raise InvalidSort(", ".join(f"{name}, -{name}" for name in self.sorts), param="sort")
         column, is_descending = self.sorts[name], sort.startswith("-")
 
         start = self._read(params.get("cursor"), sort)
@@ -131,9 +131,9 @@ class KeysetPagination:
             payload = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
             made_for, of_list, key, tie, back = orjson.loads(payload)
         except (signing.BadSignature, ValueError) as error:
-            raise BadCursor(param="cursor") from error
+            raise InvalidCursor(param="cursor") from error
         if made_for != sort or of_list != self._list:
-            raise BadCursor(param="cursor")
+            raise InvalidCursor(param="cursor")
         return {"key": key, "id": tie, "back": back}
 
 
@@ -141,5 +141,5 @@ def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
-        raise BadLimit(param="limit")
+        raise InvalidLimit(param="limit")
     return int(text)

@@ -24,7 +24,7 @@ class LengthRequired(Invalid):
     message = "Send the body with its Content-Length, not in chunks."
 
 
-class BodyBrokeOff(Invalid):
+class BodyIncomplete(Invalid):
     message = "The body broke off before its end."
 
 

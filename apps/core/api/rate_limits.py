@@ -23,7 +23,7 @@ _WINDOW = 60_000  # milliseconds
 #: Takes one place in the window and returns 0, or returns after how many milliseconds the next one is free. A call that is
 #: refused takes none, so that a caller who waits as long as `Retry-After` says gets through. One script, so that of parallel calls no two
 #: take the last place.
-_TAKE_PLACE = """
+_TAKE_SLOT = """
 local now, window, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
 if redis.call('ZCARD', KEYS[1]) < most then
@@ -41,7 +41,7 @@ class TooManyWrites(RateLimited):
     code = RateLimited.code
 
 
-def check_writes(request: Request) -> None:
+def check_write_limit(request: Request) -> None:
     """
     Count a request that may change something against the minute of its sender; staff have a limit of their own.
 
@@ -54,10 +54,10 @@ def check_writes(request: Request) -> None:
     if request.method in SAFE_METHODS or not user.is_authenticated:
         return
     most = settings.STAFF_WRITES_PER_MINUTE if user.is_staff else settings.CUSTOMER_WRITES_PER_MINUTE
-    wait = _take_place(f"writes:{user.pk}", most=most, now=clock.now())
+    wait = _take_slot(f"writes:{user.pk}", most=most, now=clock.now())
     if wait:
         seconds = ceil(wait / 1000)
-        log_security_event("budget_spent", budgets=["writes"], user=user.public_id)
+        log_security_event("rate_limit_exceeded", rate_limits=["writes"], user=user.public_id)
         raise TooManyWrites(most, retry_after=seconds)
 
 
@@ -80,7 +80,7 @@ class _Pause:
 _pause = _Pause()
 
 
-def _take_place(name: str, *, most: int, now: datetime) -> int:
+def _take_slot(name: str, *, most: int, now: datetime) -> int:
     if _pause.is_on:
         return 0
     milliseconds = round(now.timestamp() * 1000)
@@ -88,7 +88,7 @@ def _take_place(name: str, *, most: int, now: datetime) -> int:
         # The cache swallows errors and knows no scripts, so ask its client.
         client = cache.client.get_client(write=True)  # type: ignore[attr-defined]
         key = cache.make_key(name)
-        return int(client.eval(_TAKE_PLACE, 1, key, milliseconds, _WINDOW, most, str(ids.new())))
+        return int(client.eval(_TAKE_SLOT, 1, key, milliseconds, _WINDOW, most, str(ids.new())))
     except RedisError as error:
         _pause.begin()
         log.warning("rate_limit_not_counted", error=type(error).__name__)

@@ -22,26 +22,26 @@ class UnknownParameter(Invalid):
     message = "There is no parameter {0}."
 
 
-class RepeatedParameter(Invalid):
+class DuplicateParameter(Invalid):
     message = "The parameter {0} is given twice."
 
 
-class UnreadableParameter(Invalid):
+class InvalidParameter(Invalid):
     message = "The parameter {0} holds a character that is not allowed."
 
 
-def actor_of(request: Request) -> Actor:
+def get_actor(request: Request) -> Actor:
     """Return who asks, as events keep it."""
     return user_actor(request.user)
 
 
-def known_params(request: Request, allowed: Iterable[str]) -> dict[str, str]:
+def read_query_params(request: Request, allowed: Iterable[str]) -> dict[str, str]:
     """
     Return the query parameters.
 
     :raises UnknownParameter: if one is not among those allowed
-    :raises RepeatedParameter: if one is given twice
-    :raises UnreadableParameter: if one holds NUL
+    :raises DuplicateParameter: if one is given twice
+    :raises InvalidParameter: if one holds NUL
     """
     names = set(allowed)
     params = {}
@@ -49,9 +49,9 @@ def known_params(request: Request, allowed: Iterable[str]) -> dict[str, str]:
         if name not in names:
             raise UnknownParameter(name[:40].replace("\x00", ""), param=name[:40])
         if len(values) > 1:
-            raise RepeatedParameter(name, param=name)
+            raise DuplicateParameter(name, param=name)
         if "\x00" in values[0]:
-            raise UnreadableParameter(name, param=name)
+            raise InvalidParameter(name, param=name)
         params[name] = values[0]
     return params
 

@@ -12,12 +12,12 @@ from apps.core.errors import PreconditionFailed, PreconditionRequired
 from apps.core.models import Subject
 
 
-def etag_of(subject: Subject) -> str:
+def get_etag(subject: Subject) -> str:
     """Return the ETag of an object that makes news: its version."""
     return f'"v{subject.version}"'
 
 
-def etag_of_page(subject: Subject, data: Any) -> str:
+def get_page_etag(subject: Subject, data: Any) -> str:
     """
     Return the ETag of a page that shows more than its subject, such as a product with its stock: `"v7.5f0c..."`.
 
@@ -37,7 +37,7 @@ def check_if_match(request: Request, subject: Subject) -> None:
     if wanted is None:
         raise PreconditionRequired
     seen = {_without_hash(tag.strip()) for tag in wanted.split(",")}
-    if etag_of(subject) not in seen and wanted.strip() != "*":
+    if get_etag(subject) not in seen and wanted.strip() != "*":
         raise PreconditionFailed
 
 

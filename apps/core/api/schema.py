@@ -20,7 +20,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework.fields import empty
 from rest_framework.serializers import ListSerializer
 
-from apps.core.api.error_responses import describe_answers, kind_of_parameter
+from apps.core.api.error_responses import describe_responses, kind_of_parameter
 from apps.core.api.pagination import DEFAULT_LIMIT, MAX_LIMIT, whole_list
 from apps.core.search import MAX_CHARACTERS, MIN_QUERY
 
@@ -132,7 +132,7 @@ class ApiSchema(AutoSchema):
                 if parameter["in"] == "path" and (prefix := _prefix_of(parameter["name"])):
                     parameter["schema"].setdefault("pattern", id_pattern(prefix))
             raised = getattr(self.view, "raises", {}).get(getattr(self.view, "action", ""), ())
-            describe_answers(operation, method=self.method, raised=raised)
+            describe_responses(operation, method=self.method, raised=raised)
         return operation
 
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:

@@ -13,13 +13,13 @@ from rest_framework.viewsets import GenericViewSet
 
 from apps.core.api.contacts import mask_contacts
 from apps.core.api.parser import LengthRequired, UnexpectedBody
-from apps.core.api.rate_limits import check_writes
-from apps.core.api.requests import METHODS_WITHOUT_BODY, has_body, known_params
+from apps.core.api.rate_limits import check_write_limit
+from apps.core.api.requests import METHODS_WITHOUT_BODY, has_body, read_query_params
 
 
 class ApiView(GenericViewSet[Any]):
     """
-    A resource: one method a deed, each parse -> one service or selector -> serialize.
+    A resource: one method an action, each parse -> one service or selector -> serialize.
 
     Every method but those named in `params` refuses query parameters; `params` maps a method's name to what it knows.
     `raises` maps it to the errors that the API's description shows beside those of every method.
@@ -44,7 +44,7 @@ class ApiView(GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        check_writes(request)
+        check_write_limit(request)
         if "Transfer-Encoding" in request.headers:
             raise LengthRequired  # Django reads as many bytes as Content-Length says: of chunks none
         if self.action is None:
@@ -52,7 +52,7 @@ class ApiView(GenericViewSet[Any]):
         takes_no_body = request.method in METHODS_WITHOUT_BODY or self.action in self.without_body
         if takes_no_body and has_body(request):
             raise UnexpectedBody
-        self.query = known_params(request, self.params.get(self.action, ()))
+        self.query = read_query_params(request, self.params.get(self.action, ()))
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, ProgrammingError
 from apps.core import clock
 
 #: What was compared does not agree; it could not be done at all; Ctrl-C.
-DIFFERS, FAILED, INTERRUPTED = 1, 2, 130
+MISMATCH, FAILED, INTERRUPTED = 1, 2, 130
 #: Why a command could not run, as its JSON says it.
 COULD_NOT_RUN, DATABASE_UNAVAILABLE, UNKNOWN_COMMAND, BAD_ARGUMENTS, BAD_SETTINGS, INTERNAL = (
     "could_not_run", "database_unavailable", "unknown_command", "bad_arguments", "bad_settings", "internal",
@@ -173,7 +173,7 @@ class Progress:
             self._is_open = False
 
 
-def instant(text: str) -> datetime:
+def parse_instant(text: str) -> datetime:
     """Read an instant from the command line: a day or a time, in India unless it says where."""
     try:
         at = datetime.fromisoformat(text)
@@ -187,7 +187,7 @@ def instant(text: str) -> datetime:
     return at
 
 
-def day(text: str) -> date:
+def parse_day(text: str) -> date:
     """Read a day of the Indian calendar from the command line."""
     try:
         return date.fromisoformat(text)

@@ -10,13 +10,13 @@ from kombu.exceptions import OperationalError as BrokerUnavailable
 from redis.exceptions import RedisError
 
 from apps.core import clock, relay
-from apps.core.models import Delivery
-from apps.core.tasks import count_hints, send
+from apps.core.models import HandlerRun
+from apps.core.tasks import count_hints, send_hint
 
 log = structlog.get_logger(__name__)
 
-SWEEP_EVERY = 2.0
-PAUSE_WITHOUT_DATABASE = 1.0
+SWEEP_INTERVAL_SECONDS = 2.0
+DATABASE_RETRY_SECONDS = 1.0
 _BROKER_FAILURES = (BrokerUnavailable, RedisError, OSError)
 
 
@@ -30,47 +30,47 @@ def run(*, stop: threading.Event, poll: float, is_once: bool) -> None:
     swept_at = 0.0
     while not stop.is_set():
         try:
-            taken = relay.take_outbox(now=clock.now())
-            if time.monotonic() - swept_at >= SWEEP_EVERY:
-                taken += relay.take_due(now=clock.now())
-                taken += relay.claim_lost(now=clock.now(), count_hints=_count_or_none)
+            claimed = relay.claim_outbox(now=clock.now())
+            if time.monotonic() - swept_at >= SWEEP_INTERVAL_SECONDS:
+                claimed += relay.claim_due(now=clock.now())
+                claimed += relay.claim_lost(now=clock.now(), count_hints=_find_hint_count)
                 swept_at = time.monotonic()
         except (OperationalError, InterfaceError) as error:
             if is_once:
                 raise
-            log.warning("relay_without_database", error=str(error).strip())
+            log.warning("relay_database_unavailable", error=str(error).strip())
             connection.close()
-            stop.wait(PAUSE_WITHOUT_DATABASE)
+            stop.wait(DATABASE_RETRY_SECONDS)
             continue
-        _hand_over(taken)
-        if is_once and not taken:
+        _send_hints(claimed)
+        if is_once and not claimed:
             break
-        if not taken:
+        if not claimed:
             stop.wait(poll)
     log.info("relay_stopped")
 
 
-def _hand_over(deliveries: list[Delivery]) -> None:
+def _send_hints(handler_runs: list[HandlerRun]) -> None:
     """Send hints; what cannot be sent now is sent by a later sweep, because its row says so."""
-    for index, delivery in enumerate(deliveries):
+    for index, handler_run in enumerate(handler_runs):
         try:
-            send(delivery)
+            send_hint(handler_run)
         except _BROKER_FAILURES as error:
-            log.warning("relay_without_broker", error=str(error), waiting=len(deliveries) - index)
-            _sweep_soon([waiting.pk for waiting in deliveries[index:]])
+            log.warning("relay_broker_unavailable", error=str(error), waiting=len(handler_runs) - index)
+            _resend_soon([waiting.pk for waiting in handler_runs[index:]])
             return
 
 
-def _sweep_soon(delivery_ids: list[UUID]) -> None:
+def _resend_soon(handler_run_ids: list[UUID]) -> None:
     try:
-        relay.mark_unsent(delivery_ids, now=clock.now())
+        relay.mark_unsent(handler_run_ids, now=clock.now())
     except (OperationalError, InterfaceError):
         connection.close()
 
 
-def _count_or_none(queue: str) -> int | None:
+def _find_hint_count(queue: str) -> int | None:
     try:
         return count_hints(queue)
     except _BROKER_FAILURES as error:
-        log.warning("relay_without_broker", error=str(error), queue=queue)
+        log.warning("relay_broker_unavailable", error=str(error), queue=queue)
         return None

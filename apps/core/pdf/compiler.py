@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from apps.core.pdf.printable import REPLACEMENT, Printer
+from apps.core.pdf.printable import REPLACEMENT, TextSanitizer
 
 log = structlog.get_logger(__name__)
 
@@ -60,11 +60,11 @@ def render(template: str, data: Mapping[str, Any], *, logo: Path | None = None) 
     :raises ForkedAfterRendering: if an ancestor of this process rendered before it was forked
     :raises RuntimeError: if the template itself is wrong
     """
-    printer = Printer()
-    printable = printer.clean(data)
-    if printer.replaced:
+    sanitizer = TextSanitizer()
+    printable = sanitizer.clean(data)
+    if sanitizer.replaced:
         log.warning(
-            "document_characters_replaced", template=template, characters=sorted(printer.replaced), by=REPLACEMENT
+            "document_characters_replaced", template=template, characters=sorted(sanitizer.replaced), by=REPLACEMENT
         )
     attached = json.dumps(data, ensure_ascii=False, sort_keys=True, indent=1).encode(errors="replace")
 

@@ -31,7 +31,7 @@ _REPLACED = re.compile(rf"{REPLACEMENT}+")
 _LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
 
 
-class Printer:
+class TextSanitizer:
     """Cleans the texts of one document and remembers what it had to replace, as `U+1F600`."""
 
     def __init__(self) -> None:

@@ -1,5 +1,5 @@
 """How a document looks on paper: the PDF of an invoice or a credit note, from its rows and the seller's settings."""
 
-from apps.invoicing.documents.invoice import draw_invoice, invoice_data
+from apps.invoicing.documents.invoice import invoice_data, render_invoice_pdf
 
-__all__ = ["draw_invoice", "invoice_data"]
+__all__ = ["invoice_data", "render_invoice_pdf"]

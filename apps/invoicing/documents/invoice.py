@@ -22,7 +22,7 @@ _LINE = (
 _TAXES = ("cgst", "sgst", "utgst", "igst")
 
 
-def draw_invoice(invoice: Invoice, lines: Sequence[InvoiceLine]) -> bytes:
+def render_invoice_pdf(invoice: Invoice, lines: Sequence[InvoiceLine]) -> bytes:
     """Return the PDF of an invoice, a bill of supply or a credit note; the same rows and settings always give the same bytes."""
     return pdf.render(TEMPLATE, invoice_data(invoice, lines), logo=settings.SELLER_LOGO_PATH)
 
@@ -38,7 +38,7 @@ def invoice_data(invoice: Invoice, lines: Sequence[InvoiceLine]) -> dict[str, An
         "type": str(invoice.type),
         "title": wording.title,
         "declaration": wording.declaration,
-        "no_signature": wording.no_signature,
+        "signature_note": wording.signature_note,
         "number": invoice.number,
         "date": invoice.invoice_date.isoformat(),
         "order_number": invoice.order_number,

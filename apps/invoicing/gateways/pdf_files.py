@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from apps.core.errors import Unavailable
 
 
-class DocumentNotStored(Unavailable):
+class DocumentStorageFailed(Unavailable):
     message = "The document {0} could not be stored: {1}."
 
 
@@ -24,44 +24,44 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_aside(path: str, content: bytes) -> Path:
+def write_temporary(path: str, content: bytes) -> Path:
     """
     Write a document next to its place and return where; nothing is left behind if that fails.
 
-    :raises DocumentNotStored: if the disk is full, read-only or gone
+    :raises DocumentStorageFailed: if the disk is full, read-only or gone
     """
-    place = Path(default_storage.path(path))
-    aside = place.with_name(f".{place.name}.{secrets.token_hex(6)}.part")
+    target = Path(default_storage.path(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("xb") as file:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        discard(aside)
-        raise DocumentNotStored(path, error.strerror or "unknown reason") from error
-    return aside
+        discard(temporary)
+        raise DocumentStorageFailed(path, error.strerror or "unknown reason") from error
+    return temporary
 
 
-def publish(aside: Path, path: str) -> None:
+def move_into_place(temporary: Path, path: str) -> None:
     """
     Give a document that was written aside its name.
 
-    :raises DocumentNotStored: if it cannot be renamed
+    :raises DocumentStorageFailed: if it cannot be renamed
     """
-    place = Path(default_storage.path(path))
+    target = Path(default_storage.path(path))
     try:
-        aside.replace(place)
-        _sync_directory(place.parent)
+        temporary.replace(target)
+        _sync_directory(target.parent)
     except OSError as error:
-        raise DocumentNotStored(path, error.strerror or "unknown reason") from error
+        raise DocumentStorageFailed(path, error.strerror or "unknown reason") from error
 
 
-def discard(aside: Path) -> None:
+def discard(temporary: Path) -> None:
     """Remove what was written aside, if it is still there."""
     with contextlib.suppress(OSError):
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def read(path: str) -> bytes | None:

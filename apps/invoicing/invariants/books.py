@@ -7,7 +7,7 @@ _SMALLEST_REFUND = (
     "greatest(100, coalesce((attempt.amount + attempt.payer_amount - 1) / nullif(attempt.payer_amount, 0), 0))"
 )
 
-_IN_LEDGER = """
+_NOT_POSTED = """
     WITH booked AS (
         SELECT ledger.source_id, split_part(entry.account_id, ':', 1) AS account, split_part(entry.account_id, ':', 2) AS gstin,
                sum(entry.amount) AS amount
@@ -43,11 +43,11 @@ _ADVANCES = """
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(refund.amount), 0) AS amount FROM payments_refund refund
         WHERE refund.order_id = ledger.order_id AND refund.currency = entry.currency
-          AND (refund.status IN ('pending', 'unknown', 'manual') OR (
+          AND (refund.status IN ('pending', 'unknown', 'awaiting_transfer') OR (
                refund.status = 'processed'
                AND NOT EXISTS (SELECT FROM invoicing_invoice WHERE refund_id = refund.id AND type = 'credit_note')
                AND NOT EXISTS (SELECT FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
-                               AND type = 'invoicing.credit_note.withheld')))
+                               AND type = 'invoicing.credit_note.skipped')))
     ) undecided
     WHERE entry.account_id = 'customer_advances'
     GROUP BY ledger.order_id, entry.currency, undecided.amount HAVING sum(entry.amount) > undecided.amount
@@ -56,7 +56,7 @@ _ADVANCES = """
 _LATE_CREDITS = """
     SELECT coalesce(decided.subject_id, booked.source_id) AS refund, refund.amount - fee.amount AS amount, booked.amount AS booked
     FROM (SELECT subject_id FROM core_event WHERE subject_type = 'payments.refund'
-          AND type = 'invoicing.credit_note.withheld' AND reason = 'too_late') decided
+          AND type = 'invoicing.credit_note.skipped' AND reason = 'deadline_passed') decided
     FULL JOIN (
         SELECT ledger.source_id, sum(entry.amount) AS amount
         FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
@@ -80,10 +80,10 @@ _SHORT_ORDERS = """
         SELECT (SELECT coalesce(sum(coalesce(attempt.accepted_amount, attempt.amount)), 0) FROM payments_paymentattempt attempt
                 JOIN payments_payment payment ON payment.id = attempt.payment_id
                 WHERE payment.order_id = orders.id AND attempt.status = 'captured'
-                  AND attempt.currency = orders.currency AND attempt.review_reason <> 'amount_differs') AS captured,
+                  AND attempt.currency = orders.currency AND attempt.review_reason <> 'amount_mismatch') AS captured,
                coalesce(sum(refund.amount) FILTER (WHERE refund.status = 'processed'), 0) AS refunded,
                coalesce(sum(coalesce(note.total_amount + fee.amount, refund.amount)) FILTER (
-                   WHERE refund.status = 'processed' AND (note.total_amount IS NOT NULL OR withheld.id IS NOT NULL
+                   WHERE refund.status = 'processed' AND (note.total_amount IS NOT NULL OR skipped.id IS NOT NULL
                    OR refund.processed_at > %(now)s - interval '60 seconds')), 0) AS explained
         FROM payments_refund refund
         JOIN payments_paymentattempt attempt ON attempt.id = refund.attempt_id
@@ -96,9 +96,9 @@ _SHORT_ORDERS = """
             WHERE ledger.source_type = 'payments.refund' AND ledger.source_id = refund.id
               AND ledger.kind = 'difference_reversal' AND entry.account_id = 'customer_advances'
         ) fee
-        LEFT JOIN core_event withheld ON withheld.subject_type = 'payments.refund' AND withheld.subject_id = refund.id
-             AND withheld.type = 'invoicing.credit_note.withheld'
-        WHERE refund.order_id = orders.id AND attempt.review_reason <> 'amount_differs'
+        LEFT JOIN core_event skipped ON skipped.subject_type = 'payments.refund' AND skipped.subject_id = refund.id
+             AND skipped.type = 'invoicing.credit_note.skipped'
+        WHERE refund.order_id = orders.id AND attempt.review_reason <> 'amount_mismatch'
     ) money
     WHERE orders.status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed')
       AND money.captured - money.refunded + money.explained < orders.total_amount
@@ -111,12 +111,12 @@ _DIFFERENCES_REVERSED = f"""
     FROM payments_paymentattempt attempt
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(refund.amount), 0) AS amount,
-               bool_or(withheld.id IS NULL AND NOT EXISTS (
+               bool_or(skipped.id IS NULL AND NOT EXISTS (
                    SELECT FROM invoicing_invoice WHERE refund_id = refund.id AND type = 'credit_note')) AS is_undecided,
-               bool_or(withheld.reason = 'too_late') AS is_too_late
+               bool_or(skipped.reason = 'deadline_passed') AS is_deadline_passed
         FROM payments_refund refund
-        LEFT JOIN core_event withheld ON withheld.subject_type = 'payments.refund' AND withheld.subject_id = refund.id
-             AND withheld.type = 'invoicing.credit_note.withheld'
+        LEFT JOIN core_event skipped ON skipped.subject_type = 'payments.refund' AND skipped.subject_id = refund.id
+             AND skipped.type = 'invoicing.credit_note.skipped'
         WHERE refund.attempt_id = attempt.id AND refund.status = 'processed'
     ) refunds
     CROSS JOIN LATERAL (
@@ -134,28 +134,28 @@ _DIFFERENCES_REVERSED = f"""
     WHERE attempt.accepted_amount <> attempt.amount AND NOT coalesce(refunds.is_undecided, false)
       AND reversed.amount <> due.amount
       -- Too late for a credit note the sale stays, and what was waived of it.
-      AND NOT (attempt.amount < attempt.accepted_amount AND refunds.is_too_late AND reversed.amount = 0)
+      AND NOT (attempt.amount < attempt.accepted_amount AND refunds.is_deadline_passed AND reversed.amount = 0)
 """  # noqa: S608 - our own names
 
 
 BOOKS: tuple[Invariant, ...] = (
     Invariant(
         "INV-36",
-        "invoices_are_in_the_ledger",
+        "invoices_are_posted_to_the_ledger",
         "Sales, tax by head and GSTIN, round-off and the customer's advance are booked as invoiced and as credited, for the order,"
         " and nothing else is.",
-        _IN_LEDGER,
+        _NOT_POSTED,
     ),
     Invariant(
         "INV-36b",
-        "late_refunds_are_less_sales",
+        "late_refunds_reduce_sales",
         "A refund after the time limit of credit notes is booked as less sales, once and whole but for a fee that the payer bore; no other"
         " refund is.",
         _LATE_CREDITS,
     ),
     Invariant(
         "INV-25g",
-        "differences_are_reversed_by_refunds_alone",
+        "only_refunds_reverse_differences",
         "An accepted shortfall is credited once refunds have returned all that was captured but for less than ₹1.00, and a fee that the"
         " payer bore leaves payer fees as far as it was refunded; what disputes took changes neither.",
         _DIFFERENCES_REVERSED,
@@ -168,9 +168,9 @@ BOOKS: tuple[Invariant, ...] = (
     ),
     Invariant(
         "INV-11",
-        "sold_orders_are_covered",
+        "confirmed_orders_are_covered_by_payments",
         "What was captured for a confirmed order less what went back covers its total, or credit notes and reasons say what does not.",
         _SHORT_ORDERS,
-        settles_in=60,
+        grace_seconds=60,
     ),
 )

@@ -4,7 +4,7 @@ from apps.core.audit import Invariant
 from apps.invoicing.invariants.documents import AMOUNTS
 
 _CREDITED = (*AMOUNTS, "total_amount")
-_WITHIN_THE_INVOICE = f"""
+_OVER_CREDITED = f"""
     SELECT invoice.number, 'the whole' AS what, invoice.total_amount AS invoiced, sum(note.total_amount) AS credited
     FROM invoicing_invoice invoice JOIN invoicing_invoice note ON note.refers_to_id = invoice.id AND note.type = 'credit_note'
     GROUP BY invoice.id
@@ -22,7 +22,7 @@ _WITHIN_THE_INVOICE = f"""
         OR {" OR ".join(f"sum(part.{name}) > line.{name}" for name in _CREDITED)}
 """  # noqa: S608 - our own names
 
-_EACH_REFUND_DECIDED = """
+_REFUNDS_WITHOUT_DECISION = """
     SELECT refund.number, orders.status, refund.processed_at, decided.notes, decided.reasons
     FROM payments_refund refund JOIN orders_order orders ON orders.id = refund.order_id
     CROSS JOIN LATERAL (
@@ -30,7 +30,7 @@ _EACH_REFUND_DECIDED = """
                (SELECT count(DISTINCT refers_to_id) FROM invoicing_invoice
                 WHERE refund_id = refund.id AND type = 'credit_note') AS corrected,
                (SELECT count(*) FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
-                AND type = 'invoicing.credit_note.withheld') AS reasons,
+                AND type = 'invoicing.credit_note.skipped') AS reasons,
                EXISTS (SELECT FROM invoicing_invoice WHERE order_id = refund.order_id AND type <> 'credit_note'
                        AND issued_at < %(now)s - interval '60 seconds')
                OR orders.status NOT IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed') AS can_be_decided
@@ -42,7 +42,7 @@ _EACH_REFUND_DECIDED = """
                        AND type = 'payments.refund.processed' AND created_at < %(now)s - interval '60 seconds'))
 """
 
-_NOTES_SAY_WHAT_THEY_CORRECT = """
+_NOTES_MISMATCHED = """
     SELECT note.number, note.total_amount, refund.number AS refund, refund.status, refund.amount, invoice.number AS invoice
     FROM invoicing_invoice note
     LEFT JOIN payments_refund refund ON refund.id = note.refund_id
@@ -73,7 +73,7 @@ _NOTES_SAY_WHAT_THEY_CORRECT = """
 """
 
 # Of the returned line, earlier refunds may have taken a part whose note is to come, or that failed since.
-_RETURNED_LINES_GIVE_FIRST = """
+_OTHER_LINES_CREDITED_FIRST = """
     SELECT note.number, refund.number AS refund, own.position AS returned_line, own.total_amount AS worth,
            credited.amount AS credited, pending.amount AS pending, elsewhere.amount AS of_other_lines
     FROM invoicing_invoice note JOIN payments_refund refund ON refund.id = note.refund_id
@@ -104,28 +104,28 @@ _RETURNED_LINES_GIVE_FIRST = """
 CREDIT_NOTES: tuple[Invariant, ...] = (
     Invariant(
         "INV-34",
-        "credit_notes_stay_within_their_invoice",
+        "credit_notes_do_not_exceed_their_invoice",
         "Credit notes take no more of an invoice than it has, by line and by head; those that take all of it leave no paisa.",
-        _WITHIN_THE_INVOICE,
+        _OVER_CREDITED,
     ),
     Invariant(
         "INV-34b",
-        "each_refund_has_one_credit_note_or_a_reason",
+        "refunds_have_a_credit_note_or_a_skip_reason",
         "A processed refund has one credit note per document that it corrects, or one recorded reason for none, 60 s after refund and"
         " invoice.",
-        _EACH_REFUND_DECIDED,
-        settles_in=60,
+        _REFUNDS_WITHOUT_DECISION,
+        grace_seconds=60,
     ),
     Invariant(
         "INV-34c",
-        "credit_notes_say_what_they_correct",
+        "credit_notes_match_refund_and_invoice",
         "The credit notes of a processed refund have its amount, or all that was left, and the parties of their invoice.",
-        _NOTES_SAY_WHAT_THEY_CORRECT,
+        _NOTES_MISMATCHED,
     ),
     Invariant(
         "INV-34d",
-        "returned_lines_give_first",
+        "returned_lines_are_credited_first",
         "A credit note for returned units touches other lines only for what its own lines cannot give.",
-        _RETURNED_LINES_GIVE_FIRST,
+        _OTHER_LINES_CREDITED_FIRST,
     ),
 )

@@ -9,7 +9,7 @@ from apps.invoicing.gateways import pdf_files
 from apps.tax.rules import STATES, GstinRefusal, check_gstin
 
 #: So many files are read in one audit at most; the slices take turns by the minute, so that none is left out for long.
-_FILES_AT_ONCE = 500
+_MAX_FILES_PER_AUDIT = 500
 
 _UT_STATES = ", ".join(f"'{code}'" for code, state in sorted(STATES.items()) if state.levies_utgst)
 AMOUNTS = ("taxable_amount", "cgst_amount", "sgst_amount", "utgst_amount", "igst_amount")
@@ -27,7 +27,7 @@ _GAPLESS = """
 _NUMBER_FORM = f"""
     SELECT invoice.number, invoice.sequence, series.prefix, invoice.financial_year
     FROM invoicing_invoice invoice JOIN invoicing_numberseries series ON series.id = invoice.series_id
-    WHERE invoice.number !~ '^{rules.NUMBER_FORM.pattern}$'
+    WHERE invoice.number !~ '^{rules.NUMBER_REGEX.pattern}$'
        OR invoice.number <> series.prefix || substr(invoice.financial_year, 3, 2) || lpad(invoice.sequence::text, 7, '0')
     UNION ALL
     SELECT number, min(sequence), count(*)::text || ' documents', financial_year
@@ -186,13 +186,13 @@ _AS_ISSUED = f"""
     LEFT JOIN core_event event ON event.subject_type = 'invoicing.invoice' AND event.subject_id = invoice.id
         AND event.type = CASE WHEN invoice.type = 'credit_note' THEN 'invoicing.credit_note.issued' ELSE 'invoicing.invoice.issued' END
     WHERE event.id IS NULL
-       OR event.changed->'seller' <> invoice.seller
-       OR coalesce(event.changed->>'parties_sha256', {_fingerprint("(event.changed->'buyer')", "(event.changed->'shipping_address')")})
+       OR event.changes->'seller' <> invoice.seller
+       OR coalesce(event.changes->>'parties_sha256', {_fingerprint("(event.changes->'buyer')", "(event.changes->'shipping_address')")})
           IS DISTINCT FROM {_fingerprint("invoice.buyer", "invoice.shipping_address")}
-       OR {" OR ".join(f"event.changed->>'{name}' IS DISTINCT FROM invoice.{name}::text" for name in _FROZEN_FIELDS)}
+       OR {" OR ".join(f"event.changes->>'{name}' IS DISTINCT FROM invoice.{name}::text" for name in _FROZEN_FIELDS)}
 """  # noqa: S608 - our own names
 
-_GUARDS = """
+_MISSING_TRIGGERS = """
     SELECT wanted.tablename, wanted.guard
     FROM (VALUES ('invoicing_invoice', 'pgtrigger_issued_is_frozen%%'), ('invoicing_invoice', 'pgtrigger_not_deleted%%'),
                  ('invoicing_invoiceline', 'pgtrigger_frozen%%'), ('invoicing_invoicefile', 'pgtrigger_frozen%%'))
@@ -204,14 +204,14 @@ _GUARDS = """
 """
 
 
-def _unlike_their_hash(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+def _find_corrupted_files(cursor: Any, now: datetime) -> list[dict[str, Any]]:
     cursor.execute(
         """
         WITH sliced AS (SELECT greatest(1, count(*) / %(most)s) AS slices FROM invoicing_invoicefile)
         SELECT file.path, file.sha256, file.size FROM invoicing_invoicefile file, sliced
         WHERE abs(hashtext(file.id::text)::bigint) %% slices = %(minute)s %% slices
         """,
-        {"most": _FILES_AT_ONCE, "minute": int(now.timestamp()) // 60},
+        {"most": _MAX_FILES_PER_AUDIT, "minute": int(now.timestamp()) // 60},
     )
     found = []
     for path, sha256, size in cursor.fetchall():
@@ -226,7 +226,7 @@ def _unlike_their_hash(cursor: Any, now: datetime) -> list[dict[str, Any]]:
 _ACCEPTED = (None, GstinRefusal.UNKNOWN_PAN_HOLDER, GstinRefusal.WRONG_PAN_SERIAL)
 
 
-def _bad_gstins(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+def _find_invalid_gstins(cursor: Any, now: datetime) -> list[dict[str, Any]]:
     cursor.execute(
         """
         SELECT seller->>'gstin', 'seller', min(number) FROM invoicing_invoice GROUP BY 1
@@ -256,7 +256,7 @@ DOCUMENTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         "INV-31",
-        "invoices_stand_in_their_year",
+        "invoice_dates_match_their_series",
         "Date, financial year and series are those of the moment of issue in India.",
         _YEAR,
     ),
@@ -268,21 +268,21 @@ DOCUMENTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         "INV-32",
-        "each_paid_order_has_its_invoice",
+        "paid_orders_are_invoiced",
         "A confirmed and paid order has its document after 60 s; a registered buyer's has at most a tax invoice and a"
         " bill of supply. An order that was never confirmed has none.",
         _ONE_PER_ORDER,
-        settles_in=60,
+        grace_seconds=60,
     ),
     Invariant(
         "INV-32b",
-        "documents_are_of_the_type_of_their_goods",
+        "document_types_match_taxability",
         "A tax invoice has only taxable goods, a bill of supply only untaxed ones, and only an unregistered buyer gets one for both.",
         _RIGHT_TYPE,
     ),
     Invariant(
         "INV-33",
-        "invoice_lines_bear_the_right_tax",
+        "invoice_line_tax_is_correct",
         "Each line's tax is its taxable value times its rate, half-up, under the heads that seller's state and place demand.",
         _LINE_TAX,
     ),
@@ -294,13 +294,13 @@ DOCUMENTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         "INV-33c",
-        "invoices_say_what_was_ordered",
+        "invoices_match_their_orders",
         "The documents of an order have its customer and place, and their amounts sum to the order's.",
         _SAME_AS_ORDER,
     ),
     Invariant(
         "INV-33d",
-        "taxability_fits_the_rate",
+        "taxability_matches_rate",
         "A line is taxable if and only if it has a rate; nil, exempt and non-GST lines bear no tax, and each is as it was ordered.",
         _TAXABILITY,
     ),
@@ -312,16 +312,23 @@ DOCUMENTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         "INV-35",
-        "documents_are_the_bytes_that_were_rendered",
+        "document_files_match_their_hashes",
         "Each stored PDF has the hash and size that were written down.",
-        _unlike_their_hash,
+        _find_corrupted_files,
     ),
-    Invariant("INV-35b", "invoices_are_guarded", "The database refuses to change or delete what was issued.", _GUARDS),
-    Invariant("INV-35c", "invoices_stand_as_issued", "An invoice equals the copy in its event of issue.", _AS_ISSUED),
+    Invariant(
+        "INV-35b",
+        "invoice_triggers_are_enabled",
+        "The database refuses to change or delete what was issued.",
+        _MISSING_TRIGGERS,
+    ),
+    Invariant(
+        "INV-35c", "invoices_are_unchanged_since_issue", "An invoice equals the copy in its event of issue.", _AS_ISSUED
+    ),
     Invariant(
         "INV-35d",
         "gstins_on_invoices_are_valid",
         "The GSTINs on invoices have the right form and check character.",
-        _bad_gstins,
+        _find_invalid_gstins,
     ),
 )

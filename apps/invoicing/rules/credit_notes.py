@@ -17,14 +17,14 @@ from apps.core.money import draw, half_up
 from apps.tax.rules import Credit, credit_portion, financial_year
 
 
-class Withheld(StrEnum):
+class SkipReason(StrEnum):
     """Why a refund has no credit note."""
 
     NEVER_INVOICED = "never_invoiced"
-    BEFORE_THE_SALE = "before_the_sale"
+    REFUNDED_BEFORE_SALE = "refunded_before_sale"
     SURPLUS = "surplus"
-    NOTHING_LEFT = "nothing_left"
-    TOO_LATE = "too_late"
+    FULLY_CREDITED = "fully_credited"
+    DEADLINE_PASSED = "deadline_passed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class LineBalance:
     credited: Credit
 
     @property
-    def left(self) -> Credit:
+    def remaining(self) -> Credit:
         """What no credit note has taken yet."""
         return Credit(
             **{
@@ -64,29 +64,29 @@ def credit_deadline(invoice_date: date) -> date:
     return date(int(financial_year(invoice_date)[:4]) + 1, 11, 30)
 
 
-def reason_to_withhold(
-    *, invoice_date: date | None, left: int, is_surplus: bool, is_before_the_sale: bool, today: date
-) -> Withheld | None:
+def credit_note_skip_reason(
+    *, invoice_date: date | None, remaining: int, is_surplus: bool, is_before_sale: bool, today: date
+) -> SkipReason | None:
     """
     Return why a refund gets no credit note, or None.
 
-    `left` is what remains of the invoice in paise; `today` is the day in India. A surplus is money that no invoice asks for.
+    `remaining` is what remains of the invoice in paise; `today` is the day in India. A surplus is money that no invoice asks for.
     """
     if invoice_date is None:
-        return Withheld.NEVER_INVOICED
-    if is_before_the_sale:
-        return Withheld.BEFORE_THE_SALE
+        return SkipReason.NEVER_INVOICED
+    if is_before_sale:
+        return SkipReason.REFUNDED_BEFORE_SALE
     if is_surplus:
-        return Withheld.SURPLUS
-    if left <= 0:
-        return Withheld.NOTHING_LEFT
-    return Withheld.TOO_LATE if today > credit_deadline(invoice_date) else None
+        return SkipReason.SURPLUS
+    if remaining <= 0:
+        return SkipReason.FULLY_CREDITED
+    return SkipReason.DEADLINE_PASSED if today > credit_deadline(invoice_date) else None
 
 
 def draft_credit(
     balances: Sequence[LineBalance],
     *,
-    round_off_left: int,
+    remaining_round_off: int,
     amount: int,
     line_amounts: Mapping[Any, int] = MappingProxyType({}),
     returned_units: Mapping[Any, int] = MappingProxyType({}),
@@ -99,50 +99,54 @@ def draft_credit(
 
     :raises ValueError: if the amount is nothing or more than is left
     """
-    left = sum(balance.left.total for balance in balances) + round_off_left
-    if not 0 < amount <= left:
-        raise ValueError(f"{amount} of {left} cannot be credited")
-    if amount == left:
-        return _kept([(balance, balance.left) for balance in balances], round_off_left)
+    remaining = sum(balance.remaining.total for balance in balances) + remaining_round_off
+    if not 0 < amount <= remaining:
+        raise ValueError(f"{amount} of {remaining} cannot be credited")
+    if amount == remaining:
+        return _build_credit_draft([(balance, balance.remaining) for balance in balances], remaining_round_off)
 
     # What the refund took beyond lines is the order's round-off, of either sign, as far as it is left.
     beyond = amount - sum(line_amounts.values()) if line_amounts else 0
-    round_off = max(min(beyond, round_off_left), 0) if round_off_left >= 0 else min(max(beyond, round_off_left), 0)
-    worth = [balance.left.total for balance in balances]
+    round_off = (
+        max(min(beyond, remaining_round_off), 0)
+        if remaining_round_off >= 0
+        else min(max(beyond, remaining_round_off), 0)
+    )
+    worth = [balance.remaining.total for balance in balances]
     refunded = [line_amounts.get(balance.order_line_id, 0) for balance in balances]
-    returned = [balance.left.total if balance.order_line_id in returned_units else 0 for balance in balances]
+    returned = [balance.remaining.total if balance.order_line_id in returned_units else 0 for balance in balances]
     portions = [
         (balance, _portion(balance, share, returned_units.get(balance.order_line_id, 0)))
         for balance, share in zip(balances, draw(amount - round_off, worth, refunded, returned, worth), strict=True)
     ]
     # What the lines cannot give goes to the round-off: its own rest, or the odd paisa of a line whose two heads are equal.
-    return _kept(portions, amount - sum(credit.total for _, credit in portions))
+    return _build_credit_draft(portions, amount - sum(credit.total for _, credit in portions))
 
 
 def _portion(balance: LineBalance, share: int, units: int) -> Credit:
     """Return the part of a line that comes to a share (paise, with tax): the units' own figures where they come to the same."""
-    units = min(units, balance.left.quantity)
+    units = min(units, balance.remaining.quantity)
     if units:
         portion = credit_portion(balance.original, balance.credited, units)
         if portion.total == share:
             return portion
-    return replace(_split(balance.left, share), quantity=units)
+    return replace(_split(balance.remaining, share), quantity=units)
 
 
-def _split(left: Credit, share: int) -> Credit:
+def _split(remaining: Credit, share: int) -> Credit:
     """Split a share with tax into taxable value and heads, in proportion to what is left; CGST and its twin stay equal."""
     if not share:
         return Credit(quantity=0, taxable=0)
-    if not left.cgst:
-        igst = max(half_up(left.igst * share, left.total), share - left.taxable)
+    if not remaining.cgst:
+        igst = max(half_up(remaining.igst * share, remaining.total), share - remaining.taxable)
         return Credit(quantity=0, taxable=share - igst, igst=igst)
-    half = max(half_up(left.cgst * share, left.total), -(-(share - left.taxable) // 2))
-    half = min(half, left.cgst, share // 2)
-    twin = "utgst" if left.utgst else "sgst"
-    return Credit(quantity=0, taxable=min(share - 2 * half, left.taxable), cgst=half, **{twin: half})
+    half = max(half_up(remaining.cgst * share, remaining.total), -(-(share - remaining.taxable) // 2))
+    half = min(half, remaining.cgst, share // 2)
+    twin = "utgst" if remaining.utgst else "sgst"
+    return Credit(quantity=0, taxable=min(share - 2 * half, remaining.taxable), cgst=half, **{twin: half})
 
 
-def _kept(portions: Sequence[tuple[LineBalance, Credit]], round_off: int) -> CreditDraft:
+def _build_credit_draft(portions: Sequence[tuple[LineBalance, Credit]], round_off: int) -> CreditDraft:
     nothing = Credit(quantity=0, taxable=0)
     lines = tuple((balance.order_line_id, credit) for balance, credit in portions if credit != nothing)
     # A document has at least one line, even where all that is left of the invoice is its round-off.

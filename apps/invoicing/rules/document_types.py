@@ -27,7 +27,7 @@ from apps.tax.rules import (
 )
 
 #: The documents that say what was sold, in the order in which one order's are issued.
-SALE_DOCUMENTS: Final = (
+SALE_DOCUMENT_TYPES: Final = (
     DocumentType.TAX_INVOICE,
     DocumentType.INVOICE_CUM_BILL_OF_SUPPLY,
     DocumentType.BILL_OF_SUPPLY,
@@ -37,7 +37,7 @@ _PREFIXES: Final = {
     DocumentType.INVOICE_CUM_BILL_OF_SUPPLY: INVOICE_CUM_BILL_PREFIX,
     DocumentType.CREDIT_NOTE: CREDIT_NOTE_PREFIX,
 }
-_NO_SIGNATURE: Final = {
+_SIGNATURE_NOTES: Final = {
     kind: (
         f"Computer-generated {noun}, issued electronically under the Information Technology Act, 2000: no signature is needed"
         f" (proviso to rule {rule}, CGST Rules, 2017)."
@@ -75,7 +75,7 @@ class Wording:
 
     title: str
     declaration: str
-    no_signature: str
+    signature_note: str
     tax_heads: tuple[str, ...]
     has_tax_columns: bool
 
@@ -85,7 +85,7 @@ def wording_of(document_type: DocumentType, *, supplier_state: str, place_of_sup
     return Wording(
         title=document_type.label,
         declaration=_DECLARATIONS.get(document_type, ""),
-        no_signature=_NO_SIGNATURE.get(document_type, _NO_SIGNATURE[DocumentType.TAX_INVOICE]),
+        signature_note=_SIGNATURE_NOTES.get(document_type, _SIGNATURE_NOTES[DocumentType.TAX_INVOICE]),
         tax_heads=_HEADS[supply_type(supplier_state, place_of_supply)],
         has_tax_columns=document_type != DocumentType.BILL_OF_SUPPLY,
     )
@@ -110,7 +110,7 @@ def is_registered_buyer(gstin: str) -> bool:
     A number that was accepted with the order counts, also where it would be refused today.
     """
     kind = check_gstin(gstin).kind if gstin else None
-    return bool(gstin) and kind not in {GstinKind.UNIQUE_IDENTITY, GstinKind.ONLINE_FROM_ABROAD}
+    return bool(gstin) and kind not in {GstinKind.UIN, GstinKind.OIDAR}
 
 
 def split_by_document(draft: Draft, *, is_buyer_registered: bool) -> tuple[tuple[DocumentType, Draft], ...]:

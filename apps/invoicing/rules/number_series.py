@@ -6,10 +6,10 @@ from typing import Final
 
 from apps.tax.rules import financial_year, ist_date
 
-HIGHEST_SEQUENCE: Final = 9_999_999
-SEQUENCE_DIGITS: Final = len(str(HIGHEST_SEQUENCE))
+MAX_SEQUENCE: Final = 9_999_999
+SEQUENCE_DIGITS: Final = len(str(MAX_SEQUENCE))
 #: At most 16 characters; the e-invoice portal refuses a leading zero, slash or dash, and small letters are not told apart.
-NUMBER_FORM: Final = re.compile(r"[A-Z1-9][A-Z0-9/-]{0,15}")
+NUMBER_REGEX: Final = re.compile(r"[A-Z1-9][A-Z0-9/-]{0,15}")
 
 
 def document_number(*, prefix: str, financial_year: str, sequence: int) -> str:
@@ -18,8 +18,8 @@ def document_number(*, prefix: str, financial_year: str, sequence: int) -> str:
 
     :raises ValueError: if the sequence has no seven digits left, or the prefix is not one to four capitals or digits
     """
-    if not 1 <= sequence <= HIGHEST_SEQUENCE:
-        raise ValueError(f"a series has numbers 1 to {HIGHEST_SEQUENCE}, not {sequence}")
+    if not 1 <= sequence <= MAX_SEQUENCE:
+        raise ValueError(f"a series has numbers 1 to {MAX_SEQUENCE}, not {sequence}")
     if re.fullmatch(r"[A-Z1-9][A-Z0-9]{0,3}", prefix) is None:
         raise ValueError(f"{prefix!r} is no prefix of a document number")
     return f"{beginning_of_numbers(prefix=prefix, financial_year=financial_year)}{sequence:0{SEQUENCE_DIGITS}d}"
@@ -30,7 +30,7 @@ def beginning_of_numbers(*, prefix: str, financial_year: str) -> str:
     return f"{prefix}{financial_year[2:4]}"
 
 
-def moment_of_issue(now: datetime, latest_issued_at: datetime | None) -> datetime:
+def next_issued_at(now: datetime, latest_issued_at: datetime | None) -> datetime:
     """Return the instant (UTC) of the next document of a series: never before the latest, whatever the clocks say."""
     return now if latest_issued_at is None else max(now, latest_issued_at)
 

@@ -13,28 +13,31 @@ class DocumentBalance:
     """A document with what its credit notes have taken so far of its lines and round-off, and what a refund took of its lines; in paise."""
 
     lines: tuple[LineBalance, ...]
-    round_off_left: int
+    remaining_round_off: int
     line_amounts: Mapping[Any, int] = field(default_factory=dict)
     returned_units: Mapping[Any, int] = field(default_factory=dict)
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """What no credit note has taken yet."""
-        return sum(line.left.total for line in self.lines) + self.round_off_left
+        return sum(line.remaining.total for line in self.lines) + self.remaining_round_off
 
     @property
-    def left_of_refunded(self) -> int:
+    def remaining_refunded(self) -> int:
         """What is left of what the refund took of the lines; no more than is left of the document."""
-        taken = sum(min(self.line_amounts.get(line.order_line_id, 0), line.left.total) for line in self.lines)
-        return min(self.left, taken)
+        taken = sum(min(self.line_amounts.get(line.order_line_id, 0), line.remaining.total) for line in self.lines)
+        return min(self.remaining, taken)
 
     @property
-    def left_of_returned(self) -> int:
+    def remaining_returned(self) -> int:
         """What is left of the lines that units are returned of; no more than is left of the document."""
-        return min(self.left, sum(line.left.total for line in self.lines if line.order_line_id in self.returned_units))
+        return min(
+            self.remaining,
+            sum(line.remaining.total for line in self.lines if line.order_line_id in self.returned_units),
+        )
 
 
-def share_amount(documents: Sequence[DocumentBalance], amount: int) -> list[int]:
+def allocate_to_documents(documents: Sequence[DocumentBalance], amount: int) -> list[int]:
     """
     Return what a refund (paise) takes of each document; the shares sum to it and none is more than is left.
 
@@ -42,8 +45,8 @@ def share_amount(documents: Sequence[DocumentBalance], amount: int) -> list[int]
 
     :raises ValueError: if the amount is nothing or more than is left of all
     """
-    lefts = [document.left for document in documents]
-    if not 0 < amount <= sum(lefts):
-        raise ValueError(f"{amount} of {sum(lefts)} cannot be allocated")
-    refunded = [document.left_of_refunded for document in documents]
-    return draw(amount, lefts, refunded, [document.left_of_returned for document in documents], lefts)
+    remaining = [document.remaining for document in documents]
+    if not 0 < amount <= sum(remaining):
+        raise ValueError(f"{amount} of {sum(remaining)} cannot be allocated")
+    refunded = [document.remaining_refunded for document in documents]
+    return draw(amount, remaining, refunded, [document.remaining_returned for document in documents], remaining)

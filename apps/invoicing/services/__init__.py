@@ -2,32 +2,32 @@
 
 from apps.invoicing.services.credit_notes import (
     RefundNotProcessed,
-    credit_refunds_of_order,
     issue_credit_note,
     issue_credit_notes,
+    issue_pending_credit_notes,
 )
 from apps.invoicing.services.event_replay import replay_everything, replay_order
 from apps.invoicing.services.invoices import (
-    OrderDoesNotAddUp,
     OrderNotInvoiceable,
+    OrderTotalsMismatch,
     invoice_confirmed_order,
     issue_invoice,
     issue_invoices,
 )
-from apps.invoicing.services.number_series import SeriesUnavailable
+from apps.invoicing.services.number_series import NumberSeriesUnavailable
 from apps.invoicing.services.pdf import render_document, render_missing_documents
 
 __all__ = [
-    "OrderDoesNotAddUp",
+    "NumberSeriesUnavailable",
     "OrderNotInvoiceable",
+    "OrderTotalsMismatch",
     "RefundNotProcessed",
-    "SeriesUnavailable",
-    "credit_refunds_of_order",
     "invoice_confirmed_order",
     "issue_credit_note",
     "issue_credit_notes",
     "issue_invoice",
     "issue_invoices",
+    "issue_pending_credit_notes",
     "render_document",
     "render_missing_documents",
     "replay_everything",

@@ -13,8 +13,8 @@ from apps.core.errors import Conflict
 from apps.core.events import Actor, record
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
-from apps.invoicing.services.invoices import INVOICEABLE
-from apps.invoicing.services.number_series import issued_facts, take_number
+from apps.invoicing.services.invoices import INVOICEABLE_STATUSES
+from apps.invoicing.services.number_series import assign_number, issued_event_payload
 from apps.invoicing.states import DocumentType
 from apps.orders import locks as order_locks
 from apps.payments import locks as payment_locks
@@ -25,10 +25,10 @@ from apps.tax import selectors as tax
 from apps.tax.rules import CREDIT_NOTE_PREFIX, Credit, ist_date
 
 #: Money that no invoice asks for: nothing was sold for it. So says the review of what goes back, or a reason that people cannot give.
-SURPLUS_OF_REVIEW = (ReviewReason.PAID_TWICE, ReviewReason.AMOUNT_DIFFERS)
-SURPLUS = (RefundReason.LATE_PAYMENT, RefundReason.PAID_TWICE)
+SURPLUS_REVIEW_REASONS = (ReviewReason.PAID_TWICE, ReviewReason.AMOUNT_MISMATCH)
+SURPLUS_REFUND_REASONS = (RefundReason.LATE_PAYMENT_POLICY, RefundReason.PAID_TWICE)
 
-_ORIGINAL = (
+_COPIED_FIELDS = (
     "order_id", "customer_id", "registration_id", "order_number", "seller", "buyer", "shipping_address", "place_of_supply",
     "is_reverse_charge", "currency",
 )  # fmt: skip
@@ -40,19 +40,19 @@ class RefundNotProcessed(Conflict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sold:
+class _SaleDocument:
     """A document of the order's sale with its lines and what its credit notes have taken so far."""
 
     invoice: Invoice
     lines: Sequence[InvoiceLine]
-    credited: selectors.Credited
+    credited: selectors.CreditedAmounts
 
 
 def issue_credit_note(*, refund_id: UUID, actor: Actor, now: datetime) -> Invoice | None:
     """
     Issue the credit notes of a processed refund and return the first, or None if there is none. See `issue_credit_notes`.
 
-    :raises RefundNotProcessed, SeriesUnavailable: as `issue_credit_notes` does
+    :raises RefundNotProcessed, NumberSeriesUnavailable: as `issue_credit_notes` does
     """
     return next(iter(issue_credit_notes(refund_id=refund_id, actor=actor, now=now)), None)
 
@@ -62,56 +62,61 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
     """
     Issue the credit notes of a processed refund, with the next numbers of their series, and book them; once, however often called.
 
-    One note for each document of the sale that the refund takes something of: two at most. None if they are withheld for a reason that
+    One note for each document of the sale that the refund takes something of: two at most. None if they are skipped for a reason that
     is recorded, or the order's invoice is still to come, whose event then issues them. The money of a refund after the time limit is
     booked as less sales, at full tax, but for a fee that the payer bore. Where less than the order's amount was
     accepted as its payment, the refund of the last of it has notes for the rest of the order's amount too.
 
     :raises RefundNotProcessed: if the money has not gone back
-    :raises SeriesUnavailable: if the series is used up, or another one of that year has its prefix
+    :raises NumberSeriesUnavailable: if the series is used up, or another one of that year has its prefix
     """
     started = time.monotonic()
     order = order_locks.lock_order(payments.get_refund(refund_id).order_id)
     refund = payment_locks.lock_refund(refund_id)
 
-    if selectors.find_credit_note_of_refund(refund_id) is not None or selectors.find_reason_to_withhold(refund_id):
+    if selectors.find_credit_note_of_refund(refund_id) is not None or selectors.find_skip_reason(refund_id):
         return list(selectors.list_credit_notes_of_refund(refund_id))
     if refund.status != RefundStatus.PROCESSED:
         raise RefundNotProcessed(refund.number, refund.get_status_display().lower())
     invoices = selectors.list_invoices_of_order(order.pk)
-    if not invoices and order.status in INVOICEABLE:
+    if not invoices and order.status in INVOICEABLE_STATUSES:
         return []
-    sold = [_sold(invoice) for invoice in invoices]
-    withheld = _reason_to_withhold(order, refund, sold, now=now)
+    sold = [_load_sale_document(invoice) for invoice in invoices]
+    skip_reason = _skip_reason(order, refund, sold, now=now)
     # A payer who paid less than the order's amount gets that back, and the goods are credited at what they were sold for. A fee that
     # the payer bore was never part of the sale.
-    is_in_time = withheld is not rules.Withheld.TOO_LATE
+    is_in_time = skip_reason is not rules.SkipReason.DEADLINE_PASSED
     of_sale = refund.amount - payment_services.reverse_difference(refund=refund, is_in_time=is_in_time, now=now)
-    if withheld is not None:
-        _withhold(refund, sold, withheld, of_sale=of_sale, actor=actor, now=now)
+    if skip_reason is not None:
+        _skip_credit_note(refund, sold, skip_reason, of_sale=of_sale, actor=actor, now=now)
         return []
 
-    drafts = _drafts(refund, sold, amount=of_sale)
-    notes = [_unnumbered(refund, of.invoice, draft) for of, draft in drafts]
+    drafts = _draft_credit_notes(refund, sold, amount=of_sale)
+    notes = [_build_document(refund, of.invoice, draft) for of, draft in drafts]
     for note, (of, draft) in zip(notes, drafts, strict=True):
-        _book(note, now=now)
+        _post_to_ledger(note, now=now)
         # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
         InvoiceLine.objects.bulk_create(_lines_of(note, draft, of.lines))
     for note, (of, _) in zip(notes, drafts, strict=True):
         # Never before its invoice, whatever the clocks of two workers say.
-        take_number(note, prefix=CREDIT_NOTE_PREFIX, now=max(now, of.invoice.issued_at), started=started)
+        assign_number(note, prefix=CREDIT_NOTE_PREFIX, now=max(now, of.invoice.issued_at), started=started)
         note.created_at = now
         note.save(force_insert=True)
 
     for note in notes:
         record(
-            events.CREDIT_NOTE_ISSUED, subject=note, root_id=order.pk, actor=actor, changed=issued_facts(note), now=now
+            events.CREDIT_NOTE_ISSUED,
+            subject=note,
+            root_id=order.pk,
+            actor=actor,
+            changes=issued_event_payload(note),
+            now=now,
         )
 
     return notes
 
 
-def credit_refunds_of_order(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
+def issue_pending_credit_notes(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
     """
     Issue the credit notes that waited for the order's invoice, and return them.
 
@@ -128,29 +133,29 @@ def _is_processed(refund: Any) -> bool:
     return bool(refund.status == RefundStatus.PROCESSED)
 
 
-def _sold(invoice: Invoice) -> _Sold:
-    return _Sold(
+def _load_sale_document(invoice: Invoice) -> _SaleDocument:
+    return _SaleDocument(
         invoice=invoice,
         lines=list(selectors.list_invoice_lines(invoice.pk)),
-        credited=selectors.sum_credited(invoice.pk),
+        credited=selectors.sum_credited_amounts(invoice.pk),
     )
 
 
-def _reason_to_withhold(order: Any, refund: Any, sold: Sequence[_Sold], *, now: datetime) -> rules.Withheld | None:
-    return rules.reason_to_withhold(
+def _skip_reason(order: Any, refund: Any, sold: Sequence[_SaleDocument], *, now: datetime) -> rules.SkipReason | None:
+    return rules.credit_note_skip_reason(
         invoice_date=sold[0].invoice.invoice_date if sold else None,
-        left=sum(of.invoice.total_amount - of.credited.total for of in sold),
-        is_surplus=refund.reason in SURPLUS or refund.attempt.review_reason in SURPLUS_OF_REVIEW,
-        is_before_the_sale=order.confirmed_at is not None and refund.processed_at < order.confirmed_at,
+        remaining=sum(of.invoice.total_amount - of.credited.total for of in sold),
+        is_surplus=refund.reason in SURPLUS_REFUND_REASONS or refund.attempt.review_reason in SURPLUS_REVIEW_REASONS,
+        is_before_sale=order.confirmed_at is not None and refund.processed_at < order.confirmed_at,
         today=ist_date(now),
     )
 
 
-def _withhold(
-    refund: Any, sold: Sequence[_Sold], reason: rules.Withheld, *, of_sale: int, actor: Actor, now: datetime
+def _skip_credit_note(
+    refund: Any, sold: Sequence[_SaleDocument], reason: rules.SkipReason, *, of_sale: int, actor: Actor, now: datetime
 ) -> None:
     """Record why a refund has no credit note; too late for one, what of it (paise) was of the sale is less sales."""
-    if reason is rules.Withheld.TOO_LATE and of_sale > 0:
+    if reason is rules.SkipReason.DEADLINE_PASSED and of_sale > 0:
         # Less is earned, and the tax stays due (CGST Act, section 34(2)).
         codes = payment_services.account_codes_for(tax.get_registration(sold[0].invoice.registration_id))
         payment_services.post_to_ledger(
@@ -163,27 +168,29 @@ def _withhold(
             occurred_at=now,
         )
     record(
-        events.CREDIT_NOTE_WITHHELD,
+        events.CREDIT_NOTE_SKIPPED,
         subject=refund,
         root_id=refund.order_id,
         actor=actor,
-        changed={},
+        changes={},
         reason=reason,
         now=now,
     )
 
 
-def _drafts(refund: Any, sold: Sequence[_Sold], *, amount: int) -> list[tuple[_Sold, rules.CreditDraft]]:
+def _draft_credit_notes(
+    refund: Any, sold: Sequence[_SaleDocument], *, amount: int
+) -> list[tuple[_SaleDocument, rules.CreditDraft]]:
     line_amounts = {UUID(line_id): taken for line_id, taken in refund.line_amounts.items()}
     returned_units = {line.order_line_id: line.quantity for line in refund.lines.order_by("pk")}
-    balances = [_balance(of, line_amounts, returned_units) for of in sold]
-    shares = rules.share_amount(balances, min(amount, sum(balance.left for balance in balances)))
+    balances = [_document_balance(of, line_amounts, returned_units) for of in sold]
+    shares = rules.allocate_to_documents(balances, min(amount, sum(balance.remaining for balance in balances)))
     return [
         (
             of,
             rules.draft_credit(
                 balance.lines,
-                round_off_left=balance.round_off_left,
+                remaining_round_off=balance.remaining_round_off,
                 amount=share,
                 line_amounts=balance.line_amounts,
                 returned_units=balance.returned_units,
@@ -194,7 +201,9 @@ def _drafts(refund: Any, sold: Sequence[_Sold], *, amount: int) -> list[tuple[_S
     ]
 
 
-def _balance(of: _Sold, line_amounts: Mapping[UUID, int], returned_units: Mapping[UUID, int]) -> rules.DocumentBalance:
+def _document_balance(
+    of: _SaleDocument, line_amounts: Mapping[UUID, int], returned_units: Mapping[UUID, int]
+) -> rules.DocumentBalance:
     own = {line.order_line_id for line in of.lines}
     return rules.DocumentBalance(
         lines=tuple(
@@ -205,25 +214,25 @@ def _balance(of: _Sold, line_amounts: Mapping[UUID, int], returned_units: Mappin
             )
             for line in of.lines
         ),
-        round_off_left=of.invoice.round_off_amount - of.credited.round_off,
+        remaining_round_off=of.invoice.round_off_amount - of.credited.round_off,
         line_amounts={line_id: taken for line_id, taken in line_amounts.items() if line_id in own},
         returned_units={line_id: units for line_id, units in returned_units.items() if line_id in own},
     )
 
 
-def _unnumbered(refund: Any, invoice: Invoice, draft: rules.CreditDraft) -> Invoice:
+def _build_document(refund: Any, invoice: Invoice, draft: rules.CreditDraft) -> Invoice:
     heads = {f"{head}_amount": sum(getattr(credit, head) for _, credit in draft.lines) for head in _HEADS}
     return Invoice(
         type=DocumentType.CREDIT_NOTE,
         refers_to=invoice,
         refund_id=refund.pk,
         reason=refund.get_reason_display(),
-        payment_reference=f"Refund {refund.gateway_refund_id or refund.manual_reference or refund.number}"[:80],
+        payment_reference=f"Refund {refund.gateway_refund_id or refund.transfer_reference or refund.number}"[:80],
         taxable_amount=sum(credit.taxable for _, credit in draft.lines),
         round_off_amount=draft.round_off,
         total_amount=draft.total,
         **heads,
-        **{name: getattr(invoice, name) for name in _ORIGINAL},
+        **{name: getattr(invoice, name) for name in _COPIED_FIELDS},
     )
 
 
@@ -248,7 +257,7 @@ def _lines_of(note: Invoice, draft: rules.CreditDraft, originals: Sequence[Invoi
     ]
 
 
-def _book(note: Invoice, *, now: datetime) -> None:
+def _post_to_ledger(note: Invoice, *, now: datetime) -> None:
     codes = payment_services.account_codes_for(tax.get_registration(note.registration_id))
     payment_services.post_to_ledger(
         source_type="invoicing.invoice",

@@ -14,11 +14,11 @@ def replay_order(*, order_id: UUID) -> Replay:
 
     :raises OrderNotFound: if there is none
     """
-    return payments.replay_order(order_id=order_id, beside=selectors.list_subjects_of_orders)
+    return payments.replay_order(order_id=order_id, related_rows=selectors.list_rows_of_orders)
 
 
 def replay_everything(*, on_batch: Callable[[Replay], None] | None = None) -> Replay:
     """Do the same for every order, and for settlements, imports and exceptions; `on_batch` hears how far it is."""
-    total = payments.replay_all_orders(on_batch=on_batch, beside=selectors.list_subjects_of_orders)
+    total = payments.replay_all_orders(on_batch=on_batch, related_rows=selectors.list_rows_of_orders)
     payments.replay_settlements(total, on_batch=on_batch)
     return total

@@ -13,7 +13,7 @@ from apps.core.events import Actor, record
 from apps.core.money import rupees
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
-from apps.invoicing.services.number_series import issued_facts, take_number
+from apps.invoicing.services.number_series import assign_number, issued_event_payload
 from apps.invoicing.states import DocumentType
 from apps.orders import locks as order_locks
 from apps.orders import selectors as orders
@@ -24,7 +24,7 @@ from apps.tax import selectors as tax
 from apps.tax.rules import state_name
 
 #: An order that was confirmed and still stands.
-INVOICEABLE = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT, OrderStatus.COMPLETED)
+INVOICEABLE_STATUSES = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT, OrderStatus.COMPLETED)
 
 
 class OrderNotInvoiceable(Conflict):
@@ -36,7 +36,7 @@ class BuyerErased(OrderNotInvoiceable):
     code = OrderNotInvoiceable.code
 
 
-class OrderDoesNotAddUp(Conflict):
+class OrderTotalsMismatch(Conflict):
     message = "Order {0} cannot be invoiced: {1}."
 
 
@@ -44,7 +44,7 @@ def issue_invoice(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice:
     """
     Issue the documents of a paid order and return the first: its tax invoice, if it has one. See `issue_invoices`.
 
-    :raises OrderNotInvoiceable, OrderDoesNotAddUp, SeriesUnavailable: as `issue_invoices` does
+    :raises OrderNotInvoiceable, OrderTotalsMismatch, NumberSeriesUnavailable: as `issue_invoices` does
     """
     return issue_invoices(order_id=order_id, actor=actor, now=now)[0]
 
@@ -58,15 +58,15 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
     that of the moment after the number was locked, in India.
 
     :raises OrderNotInvoiceable: if the order is not confirmed and paid, or its buyer was erased
-    :raises OrderDoesNotAddUp: if its figures make no valid invoice
-    :raises SeriesUnavailable: if a series is used up, or another one of that year has its prefix
+    :raises OrderTotalsMismatch: if its figures make no valid invoice
+    :raises NumberSeriesUnavailable: if a series is used up, or another one of that year has its prefix
     """
     started = time.monotonic()
     order = order_locks.lock_order(order_id)
 
     if selectors.find_invoice_of_order(order_id) is not None:
         return selectors.list_invoices_of_order(order_id)
-    if order.status not in INVOICEABLE or order.paid_amount < order.total_amount:
+    if order.status not in INVOICEABLE_STATUSES or order.paid_amount < order.total_amount:
         raise OrderNotInvoiceable(order.number, order.status, rupees(order.paid_amount), rupees(order.total_amount))
     if order.billing_address.erased_at is not None:
         raise BuyerErased(order.number)
@@ -74,19 +74,19 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
     draft = rules.draft_of(order, orders.list_lines(order_id), supplier_state=registration.state)
     refusal = rules.check_draft(draft)
     if refusal is not None:
-        raise OrderDoesNotAddUp(order.number, refusal.replace("_", " "))
+        raise OrderTotalsMismatch(order.number, refusal.replace("_", " "))
 
     parts = rules.split_by_document(draft, is_buyer_registered=rules.is_registered_buyer(order.buyer_gstin))
-    invoices = [_unnumbered(order, registration, kind, part) for kind, part in parts]
+    invoices = [_build_document(order, registration, kind, part) for kind, part in parts]
     for invoice, (_, part) in zip(invoices, parts, strict=True):
-        _book(invoice, registration, now=now)
+        _post_to_ledger(invoice, registration, now=now)
         # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
         InvoiceLine.objects.bulk_create(
             [InvoiceLine(invoice=invoice, created_at=now, **asdict(line)) for line in part.lines]
         )
     for invoice in invoices:
         prefix = rules.prefix_of(DocumentType(invoice.type), invoice_prefix=registration.invoice_prefix)
-        take_number(invoice, prefix=prefix, now=now, started=started)
+        assign_number(invoice, prefix=prefix, now=now, started=started)
         invoice.created_at = now
         invoice.save(force_insert=True)
 
@@ -96,7 +96,7 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
             subject=invoice,
             root_id=order.pk,
             actor=actor,
-            changed=issued_facts(invoice),
+            changes=issued_event_payload(invoice),
             now=now,
         )
 
@@ -116,7 +116,7 @@ def invoice_confirmed_order(*, order_id: UUID, actor: Actor, now: datetime) -> I
         return issue_invoice(order_id=order_id, actor=actor, now=now)
 
 
-def _unnumbered(order: Any, registration: Any, document_type: DocumentType, draft: rules.Draft) -> Invoice:
+def _build_document(order: Any, registration: Any, document_type: DocumentType, draft: rules.Draft) -> Invoice:
     return Invoice(
         order_id=order.pk,
         customer_id=order.customer_id,
@@ -162,7 +162,7 @@ def _payment_reference(order_id: UUID) -> str:
     return f"{attempt.method.upper()} {attempt.gateway_payment_id}".strip()
 
 
-def _book(invoice: Invoice, registration: Any, *, now: datetime) -> None:
+def _post_to_ledger(invoice: Invoice, registration: Any, *, now: datetime) -> None:
     codes = payment_services.account_codes_for(registration)
     entries = {
         payment_services.CUSTOMER_ADVANCES: invoice.total_amount,

@@ -11,31 +11,31 @@ from apps.invoicing import locks, rules
 from apps.invoicing.models import Invoice, NumberSeries
 
 
-class SeriesUnavailable(Conflict):
+class NumberSeriesUnavailable(Conflict):
     message = "No number can be taken from series {0} of {1}: {2}."
 
 
-def take_number(document: Invoice, *, prefix: str, now: datetime, started: float) -> None:
+def assign_number(document: Invoice, *, prefix: str, now: datetime, started: float) -> None:
     """
     Give a document the next number of its registration's series of its type, and the moment and date that go with it.
 
     `started` is the monotonic clock (seconds) at `now`.
 
-    :raises SeriesUnavailable: if the series is used up, or another one of that year has its prefix
+    :raises NumberSeriesUnavailable: if the series is used up, or another one of that year has its prefix
     """
     series = _lock_series(document, prefix, rules.financial_year_at(now))
     # What counts is the clock after the wait for the lock; it runs on from `now`, so that a test's clock rules too.
     reached = clock.to_milliseconds(now + timedelta(seconds=time.monotonic() - started))
-    moment = rules.moment_of_issue(reached, series.last_issued_at)
-    if rules.financial_year_at(moment) != series.financial_year:
+    issued_at = rules.next_issued_at(reached, series.last_issued_at)
+    if rules.financial_year_at(issued_at) != series.financial_year:
         # The wait went past midnight of 31 March in India.
-        series = _lock_series(document, prefix, rules.financial_year_at(moment))
-        moment = rules.moment_of_issue(moment, series.last_issued_at)
-    if series.last_number >= rules.HIGHEST_SEQUENCE:
-        raise SeriesUnavailable(series.prefix, series.financial_year, "it is used up")
+        series = _lock_series(document, prefix, rules.financial_year_at(issued_at))
+        issued_at = rules.next_issued_at(issued_at, series.last_issued_at)
+    if series.last_number >= rules.MAX_SEQUENCE:
+        raise NumberSeriesUnavailable(series.prefix, series.financial_year, "it is used up")
 
     series.last_number += 1
-    series.last_issued_at = moment
+    series.last_issued_at = issued_at
     series.save(update_fields=["last_number", "last_issued_at"])
 
     document.series = series
@@ -44,8 +44,8 @@ def take_number(document: Invoice, *, prefix: str, now: datetime, started: float
         prefix=series.prefix, financial_year=series.financial_year, sequence=series.last_number
     )
     document.financial_year = series.financial_year
-    document.issued_at = moment
-    document.invoice_date = rules.invoice_date_at(moment)
+    document.issued_at = issued_at
+    document.invoice_date = rules.invoice_date_at(issued_at)
 
 
 def _lock_series(document: Invoice, prefix: str, financial_year: str) -> NumberSeries:
@@ -60,11 +60,11 @@ def _lock_series(document: Invoice, prefix: str, financial_year: str) -> NumberS
         NumberSeries.objects.bulk_create([NumberSeries(prefix=prefix, **wanted)], ignore_conflicts=True)
         series = locks.lock_series(**wanted)
     if series is None:
-        raise SeriesUnavailable(prefix, financial_year, "another series has this prefix")
+        raise NumberSeriesUnavailable(prefix, financial_year, "another series has this prefix")
     return series
 
 
-def issued_facts(document: Invoice) -> dict[str, Any]:
+def issued_event_payload(document: Invoice) -> dict[str, Any]:
     """
     Return what the event of a document's issue keeps: every stored value, and of the persons on it, whom no event names, a
     fingerprint by which a later change of them is found.

@@ -24,24 +24,24 @@ def render_document(*, invoice_id: UUID, now: datetime) -> InvoiceFile:
     Draw and store the PDF of a document, once; a second call returns what the first one stored.
 
     :raises InvoiceNotFound: if there is no such invoice
-    :raises DocumentNotStored: if the disk refuses it; nothing is then left behind, and it may be tried again
+    :raises DocumentStorageFailed: if the disk refuses it; nothing is then left behind, and it may be tried again
     """
     invoice = selectors.get_invoice(invoice_id)
     existing = selectors.find_file(invoice_id)
     if existing is not None:
         return existing
 
-    content = documents.draw_invoice(invoice, list(selectors.list_invoice_lines(invoice_id)))
+    content = documents.render_invoice_pdf(invoice, list(selectors.list_invoice_lines(invoice_id)))
     path = _path_of(invoice)
-    aside = pdf_files.write_aside(path, content)
+    temporary = pdf_files.write_temporary(path, content)
     try:
-        return _keep(invoice_id, content, path=path, aside=aside, now=now)
+        return _store_file(invoice_id, content, path=path, temporary=temporary, now=now)
     finally:
-        pdf_files.discard(aside)
+        pdf_files.discard(temporary)
 
 
 @transaction.atomic
-def _keep(invoice_id: UUID, content: bytes, *, path: str, aside: Path, now: datetime) -> InvoiceFile:
+def _store_file(invoice_id: UUID, content: bytes, *, path: str, temporary: Path, now: datetime) -> InvoiceFile:
     invoice = locks.lock_invoice(invoice_id)
     if invoice is None:
         raise selectors.InvoiceNotFound
@@ -51,7 +51,7 @@ def _keep(invoice_id: UUID, content: bytes, *, path: str, aside: Path, now: date
         return existing
 
     # Under the lock, as of two renderings only the one that writes the row may put its bytes in place.
-    pdf_files.publish(aside, path)
+    pdf_files.move_into_place(temporary, path)
     file = InvoiceFile.objects.create(
         invoice=invoice,
         path=path,
@@ -63,7 +63,7 @@ def _keep(invoice_id: UUID, content: bytes, *, path: str, aside: Path, now: date
 
     is_credit_note = invoice.type == DocumentType.CREDIT_NOTE
     rendered = events.CREDIT_NOTE_RENDERED if is_credit_note else events.INVOICE_RENDERED
-    record(rendered, subject=invoice, root_id=invoice.order_id, actor=SYSTEM, changed={}, now=now)
+    record(rendered, subject=invoice, root_id=invoice.order_id, actor=SYSTEM, changes={}, now=now)
 
     return file
 
@@ -75,7 +75,7 @@ def render_missing_documents(*, now: datetime, limit: int = 50) -> int:
         try:
             render_document(invoice_id=invoice.pk, now=now)
         except Exception as error:
-            log.error("invoice_not_rendered", invoice=invoice.public_id, number=invoice.number, exc_info=error)
+            log.error("document_render_failed", invoice=invoice.public_id, number=invoice.number, exc_info=error)
         else:
             rendered += 1
     return rendered

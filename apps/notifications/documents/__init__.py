@@ -1,5 +1,5 @@
-"""The evidence pack on paper: what a bank is shown of a sale whose money it wants back."""
+"""The evidence pack as a PDF: what the bank is shown of a disputed sale."""
 
-from apps.notifications.documents.dispute_evidence import draw_evidence, evidence_data, fingerprint
+from apps.notifications.documents.dispute_evidence import evidence_data, fingerprint, render_evidence_document
 
-__all__ = ["draw_evidence", "evidence_data", "fingerprint"]
+__all__ = ["evidence_data", "fingerprint", "render_evidence_document"]

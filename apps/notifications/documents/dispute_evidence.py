@@ -14,7 +14,7 @@ TEMPLATE = "notifications/documents/dispute_evidence.typ"
 _ADDRESS = ("name", "company", "line1", "line2", "city", "state_name", "pin")
 
 
-def draw_evidence(evidence: Evidence) -> bytes:
+def render_evidence_document(evidence: Evidence) -> bytes:
     """Return the PDF of an evidence pack; the same rows and settings always give the same bytes."""
     return pdf.render(TEMPLATE, evidence_data(evidence), logo=settings.SELLER_LOGO_PATH)
 
@@ -120,7 +120,7 @@ def _documents(evidence: Evidence) -> list[dict[str, Any]]:
             "number": one.number,
             "at": _at(one.processed_at),
             "amount": one.amount,
-            "bank_reference": one.arn or one.manual_reference,
+            "bank_reference": one.arn or one.transfer_reference,
         }
         for one in evidence.refunds
     ]

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Fate(Enum):
+class SendResult(Enum):
     """What became of a message that we gave to a provider."""
 
     ACCEPTED = "accepted"
     #: Certainly not taken, and the same message may be taken later.
-    NOT_NOW = "not now"
+    TEMPORARY_FAILURE = "temporary_failure"
     #: Certainly not taken, and the same message never will be.
-    REFUSED = "refused"
+    REJECTED = "rejected"
     #: Answered with an error of the provider's own (5xx): most likely not accepted, but that is not certain.
-    PROVIDER_ERROR = "provider error"
+    PROVIDER_ERROR = "provider_error"
     #: No answer, or none that we can read: it may have gone.
     UNKNOWN = "unknown"
 
@@ -26,7 +26,7 @@ class Outcome:
     `rejects_credentials` says that it does not accept our key, password or address: that says nothing of the message.
     """
 
-    fate: Fate
+    result: SendResult
     provider_id: str = ""
     error: str = ""
     rejects_credentials: bool = False

@@ -23,32 +23,32 @@ class EvidenceNotStored(Unavailable):
 def read(dispute_id: str, fingerprint: str) -> bytes | None:
     """Return the evidence pack of a dispute (public id) that says just this, or None."""
     try:
-        return _place(dispute_id, fingerprint).read_bytes()
+        return _path(dispute_id, fingerprint).read_bytes()
     except OSError:
         return None
 
 
 def store(dispute_id: str, fingerprint: str, content: bytes) -> None:
     """
-    Keep an evidence pack in place of the dispute's earlier ones; it appears whole or not at all.
+    Store an evidence pack instead of the dispute's earlier ones; it appears whole or not at all.
 
     :raises EvidenceNotStored: if the disk is full, read-only or gone
     """
-    place = _place(dispute_id, fingerprint)
-    aside = place.with_name(f".{place.name}.{secrets.token_hex(6)}.part")
+    path = _path(dispute_id, fingerprint)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        os.replace(aside, place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         raise EvidenceNotStored(dispute_id, error.strerror or "unknown reason") from error
-    for earlier in place.parent.glob("*.pdf"):
-        if earlier != place:
+    for earlier in path.parent.glob("*.pdf"):
+        if earlier != path:
             with contextlib.suppress(OSError):
                 earlier.unlink(missing_ok=True)
 
 
-def _place(dispute_id: str, fingerprint: str) -> Path:
+def _path(dispute_id: str, fingerprint: str) -> Path:
     return Path(default_storage.path(f"{_FOLDER}/{dispute_id}/{fingerprint}.pdf"))

@@ -8,10 +8,10 @@ from django.core.mail import EmailMultiAlternatives
 
 from apps.core import http
 from apps.core.mail import sender
-from apps.notifications.gateways import Fate, Outcome
+from apps.notifications.gateways import Outcome, SendResult
 
-#: 530 and 535 say that our log-in is wrong, which an operator can mend.
-_OUR_OWN_FAULT = frozenset({530, 535})
+#: 530 and 535 say that our log-in is wrong, which an operator can fix.
+_CREDENTIAL_CODES = frozenset({530, 535})
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def send(
     """
     Give one e-mail to the mail server and return what it made of it.
 
-    A connection that breaks is NOT_NOW: under the same Message-ID the mail may go again.
+    A connection that breaks is TEMPORARY_FAILURE: under the same Message-ID the mail may go again.
 
     :raises CalledInsideTransaction: if a database transaction is open
     """
@@ -52,13 +52,15 @@ def send(
     except smtplib.SMTPResponseException as error:
         return _refusal(error.smtp_code, error.smtp_error)
     except (OSError, smtplib.SMTPException) as error:
-        return Outcome(Fate.NOT_NOW, error=f"{type(error).__name__}: {error}")
-    return Outcome(Fate.ACCEPTED)
+        return Outcome(SendResult.TEMPORARY_FAILURE, error=f"{type(error).__name__}: {error}")
+    return Outcome(SendResult.ACCEPTED)
 
 
 def _refusal(code: int, words: bytes | str) -> Outcome:
     text = words.decode(errors="replace") if isinstance(words, bytes) else words
-    is_final = 500 <= code < 600 and code not in _OUR_OWN_FAULT
+    is_final = 500 <= code < 600 and code not in _CREDENTIAL_CODES
     return Outcome(
-        Fate.REFUSED if is_final else Fate.NOT_NOW, error=f"{code}: {text}", rejects_credentials=code in _OUR_OWN_FAULT
+        SendResult.REJECTED if is_final else SendResult.TEMPORARY_FAILURE,
+        error=f"{code}: {text}",
+        rejects_credentials=code in _CREDENTIAL_CODES,
     )

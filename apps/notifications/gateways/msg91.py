@@ -1,7 +1,7 @@
 """
 SMS by MSG91's flow API: a registered template and its variables.
 
-MSG91 answers 200 also when it refuses; only `type` tells. "success" means accepted, not delivered.
+MSG91 answers 200 also when it refuses; only `type` says so. "success" means accepted, not delivered.
 https://docs.msg91.com/sms/send-sms
 """
 
@@ -11,15 +11,15 @@ from typing import Any
 from django.conf import settings
 
 from apps.core import http
-from apps.notifications.gateways import Fate, Outcome
+from apps.notifications.gateways import Outcome, SendResult
 
 #: What no later attempt will cure: these are matched in MSG91's words, since its codes are not always there.
-_HOPELESS = ("template", "invalid mobile", "mobile no", "recipients missing", "banned", "too long")
-_HOPELESS_CODES = frozenset({"101", "102", "202", "310"})
+_PERMANENT_ERRORS = ("template", "invalid mobile", "mobile no", "recipients missing", "banned", "too long")
+_PERMANENT_ERROR_CODES = frozenset({"101", "102", "202", "310"})
 #: A wrong key; an address of ours that is blocked, or that the account does not allow.
 _CREDENTIAL_CODES = frozenset({"201", "207", "208", "418"})
 #: Statuses by which an overloaded front door says that it passed nothing on.
-_TURNED_AWAY = frozenset({429, 503})
+_OVERLOADED_STATUSES = frozenset({429, 503})
 
 
 @cache
@@ -29,7 +29,7 @@ def _client(base_url: str, auth_key: str) -> http.Client:
 
 def template_id(name: str) -> str:
     """Return the id of a registered template; without one in the settings its name, which only the sandbox knows."""
-    return str(settings.MSG91_FLOW_TEMPLATES.get(name) or f"bahi_{name}")
+    return str(settings.MSG91_FLOW_TEMPLATE_IDS.get(name) or f"bahi_{name}")
 
 
 def send(*, phone: str, template: str, variables: dict[str, str]) -> Outcome:
@@ -46,33 +46,33 @@ def send(*, phone: str, template: str, variables: dict[str, str]) -> Outcome:
     client = _client(settings.MSG91_BASE_URL, settings.MSG91_AUTH_KEY)
     try:
         answer = client.call("POST", "/api/v5/flow", json=body)
-    except http.NotReached as error:
-        return Outcome(Fate.NOT_NOW, error=str(error))
-    except http.NoAnswer as error:
-        return Outcome(Fate.UNKNOWN, error=str(error))
+    except http.ConnectionFailed as error:
+        return Outcome(SendResult.TEMPORARY_FAILURE, error=str(error))
+    except http.NoResponse as error:
+        return Outcome(SendResult.UNKNOWN, error=str(error))
     return _read(answer)
 
 
-def _read(answer: http.Answer) -> Outcome:
+def _read(answer: http.Response) -> Outcome:
     words = f"{answer.status}: {answer.text[:300]}"
-    if answer.status in _TURNED_AWAY:
-        return Outcome(Fate.NOT_NOW, error=words)
+    if answer.status in _OVERLOADED_STATUSES:
+        return Outcome(SendResult.TEMPORARY_FAILURE, error=words)
     if _rejects_credentials(answer):
-        return Outcome(Fate.NOT_NOW, error=words, rejects_credentials=True)
+        return Outcome(SendResult.TEMPORARY_FAILURE, error=words, rejects_credentials=True)
     if answer.status >= 500:
-        return Outcome(Fate.PROVIDER_ERROR, error=words)
+        return Outcome(SendResult.PROVIDER_ERROR, error=words)
     if not isinstance(answer.body, dict):
-        return Outcome(Fate.UNKNOWN, error=words)
+        return Outcome(SendResult.UNKNOWN, error=words)
     if answer.is_success and answer.body.get("type") == "success" and answer.body.get("message"):
-        return Outcome(Fate.ACCEPTED, provider_id=str(answer.body["message"])[:80])
-    return Outcome(Fate.REFUSED if _is_hopeless(answer.body) else Fate.NOT_NOW, error=words)
+        return Outcome(SendResult.ACCEPTED, provider_id=str(answer.body["message"])[:80])
+    return Outcome(SendResult.REJECTED if _is_permanent(answer.body) else SendResult.TEMPORARY_FAILURE, error=words)
 
 
-def _rejects_credentials(answer: http.Answer) -> bool:
+def _rejects_credentials(answer: http.Response) -> bool:
     code = str(answer.body.get("code", "")) if isinstance(answer.body, dict) else ""
     return answer.status in (401, 403) or code in _CREDENTIAL_CODES
 
 
-def _is_hopeless(body: dict[str, Any]) -> bool:
+def _is_permanent(body: dict[str, Any]) -> bool:
     text = str(body.get("message", "")).lower()
-    return str(body.get("code", "")) in _HOPELESS_CODES or any(phrase in text for phrase in _HOPELESS)
+    return str(body.get("code", "")) in _PERMANENT_ERROR_CODES or any(phrase in text for phrase in _PERMANENT_ERRORS)

@@ -10,19 +10,19 @@ from apps.accounts import selectors as accounts
 from apps.core.masking import mask
 from apps.invoicing import selectors as invoicing
 from apps.notifications.models import Notification
-from apps.notifications.selectors.messages import list_of_order
+from apps.notifications.selectors.messages import list_notifications_of_order
 from apps.notifications.states import Channel
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
 from apps.payments.states import RefundStatus
 
-MOST_LOG_INS = 20
-MOST_MESSAGES = 100
-MOST_NEWS = 200
+MAX_LOG_INS = 20
+MAX_MESSAGES = 100
+MAX_EVENTS = 200
 
 
 @dataclass(frozen=True)
-class Happening:
+class EvidenceEvent:
     """One thing that happened to an order, in a sentence, and who did it."""
 
     at: datetime
@@ -31,7 +31,7 @@ class Happening:
 
 
 @dataclass(frozen=True)
-class Told:
+class EvidenceMessage:
     """A message to the buyer, with the masked recipient; none for a message in the app."""
 
     message: Notification
@@ -41,7 +41,7 @@ class Told:
 @dataclass(frozen=True)
 class Evidence:
     """
-    The proof of a disputed sale, part by part.
+    The evidence for a dispute, part by part.
 
     Of phone numbers and e-mail addresses only the masked form is here, and of messages never the text. `shipments` is empty:
     no shipment is recorded in this application.
@@ -59,8 +59,8 @@ class Evidence:
     documents: Sequence[Any]
     refunds: Sequence[Any]
     shipments: Sequence[Any]
-    messages: Sequence[Told]
-    timeline: Sequence[Happening]
+    messages: Sequence[EvidenceMessage]
+    timeline: Sequence[EvidenceEvent]
     statements: Sequence[Any]
 
     @property
@@ -79,7 +79,7 @@ class Evidence:
 
 def get_evidence(dispute_id: UUID) -> Evidence:
     """
-    Return all that proves a disputed sale; as many queries for a long story as for a short one.
+    Return the evidence for a dispute, with a constant number of queries.
 
     :raises DisputeNotFound: if there is no such dispute
     """
@@ -88,7 +88,7 @@ def get_evidence(dispute_id: UUID) -> Evidence:
     customer = accounts.get_user(order.customer_id)
     sign_up = accounts.find_sign_up(customer)
     # Who signed up by a mailbox has confirmed no phone; the phone of an account never changes.
-    proved_phone = sign_up is not None and sign_up.changed.get("confirmed") == "phone"
+    is_phone_confirmed = sign_up is not None and sign_up.changes.get("confirmed") == "phone"
     refunds = [one for one in payments.list_refunds_of_order(order.pk) if one.status == RefundStatus.PROCESSED]
     return Evidence(
         dispute=dispute,
@@ -98,8 +98,8 @@ def get_evidence(dispute_id: UUID) -> Evidence:
         phone=mask(customer.phone) if customer.phone else "",
         email=mask(customer.email) if customer.email else "",
         signed_up_at=sign_up.created_at if sign_up else None,
-        phone_confirmed_at=sign_up.created_at if sign_up and customer.phone and proved_phone else None,
-        log_ins=accounts.list_log_ins(user_id=customer.pk, limit=MOST_LOG_INS),
+        phone_confirmed_at=sign_up.created_at if sign_up and customer.phone and is_phone_confirmed else None,
+        log_ins=accounts.list_log_ins(user_id=customer.pk, limit=MAX_LOG_INS),
         documents=list(invoicing.list_documents_of_order(order.pk)),
         refunds=refunds,
         shipments=(),
@@ -109,15 +109,15 @@ def get_evidence(dispute_id: UUID) -> Evidence:
     )
 
 
-def _messages(order: Any) -> list[Told]:
-    told = list_of_order(order.pk).filter(user_id=order.customer_id)[:MOST_MESSAGES]
-    return [Told(one, "" if one.channel == Channel.IN_APP else mask(one.recipient)) for one in told]
+def _messages(order: Any) -> list[EvidenceMessage]:
+    messages = list_notifications_of_order(order.pk).filter(user_id=order.customer_id)[:MAX_MESSAGES]
+    return [EvidenceMessage(one, "" if one.channel == Channel.IN_APP else mask(one.recipient)) for one in messages]
 
 
-def _timeline(order: Any, customer: Any) -> list[Happening]:
-    news = orders.list_timeline(user=customer, order=order).exclude(type__startswith="notifications.")[:MOST_NEWS]
-    happenings = []
-    for event in news:
+def _timeline(order: Any, customer: Any) -> list[EvidenceEvent]:
+    events = orders.list_timeline(user=customer, order=order).exclude(type__startswith="notifications.")[:MAX_EVENTS]
+    entries = []
+    for event in events:
         text, actor = orders.describe_event(event, order=order)
-        happenings.append(Happening(at=event.created_at, text=text, actor=actor))
-    return happenings
+        entries.append(EvidenceEvent(at=event.created_at, text=text, actor=actor))
+    return entries

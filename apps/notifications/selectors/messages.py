@@ -33,7 +33,7 @@ class TimelineEntry:
     message: Notification | None
 
 
-def list_in_app(*, user_id: UUID, unread: bool | None = None) -> QuerySet[Notification]:
+def list_in_app_messages(*, user_id: UUID, unread: bool | None = None) -> QuerySet[Notification]:
     """Return a person's in-app messages, newest first: all of them, or those read or unread."""
     rows = Notification.objects.filter(user_id=user_id, channel=Channel.IN_APP).order_by("-created_at", "-id")
     return rows if unread is None else rows.filter(read_at__isnull=unread)
@@ -44,7 +44,7 @@ def count_unread(*, user_id: UUID) -> int:
     return Notification.objects.filter(user_id=user_id, channel=Channel.IN_APP, read_at__isnull=True).count()
 
 
-def get_in_app(*, user_id: UUID, notification_id: UUID) -> Notification:
+def get_in_app_message(*, user_id: UUID, notification_id: UUID) -> Notification:
     """
     Return one in-app message of a person.
 
@@ -56,22 +56,22 @@ def get_in_app(*, user_id: UUID, notification_id: UUID) -> Notification:
     return found
 
 
-def list_of_event(event_id: UUID) -> QuerySet[Notification]:
-    """Return what was told of one event."""
+def list_notifications_of_event(event_id: UUID) -> QuerySet[Notification]:
+    """Return the messages about one event."""
     return Notification.objects.filter(event_id=event_id).order_by("id")
 
 
-def list_of_order(order_id: UUID) -> QuerySet[Notification]:
-    """Return what was told of an order and of all that belongs to it, oldest first."""
+def list_notifications_of_order(order_id: UUID) -> QuerySet[Notification]:
+    """Return the messages about an order and all that belongs to it, oldest first."""
     return Notification.objects.filter(root_id=order_id).order_by("created_at", "id")
 
 
-def list_to_user(user_id: UUID) -> QuerySet[Notification]:
-    """Return what a person was told, newest first."""
+def list_notifications_to_user(user_id: UUID) -> QuerySet[Notification]:
+    """Return the messages to a user, newest first."""
     return Notification.objects.filter(user_id=user_id).order_by("-created_at", "-id")
 
 
-def was_said(row: Notification) -> bool:
+def has_duplicate(row: Notification) -> bool:
     """Test if a message of the same words was written to the same person about the same order, and not failed."""
     same = Notification.objects.filter(
         root_id=row.root_id, template=row.template, channel=row.channel, recipient=row.recipient, body=row.body
@@ -80,17 +80,17 @@ def was_said(row: Notification) -> bool:
 
 
 def list_due(*, now: datetime) -> QuerySet[Notification]:
-    """Return what a sender should look at: messages whose wait is over, and claims whose sender has died."""
+    """Return what a sender should look at: messages whose wait is over, and claims that have expired."""
     return Notification.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
 
 
 def describe_timeline(events: list[Event], *, order: Any) -> list[TimelineEntry]:
-    """Return what some news of an order tell, with the rows that they are about; as many queries for fifty as for one."""
+    """Return the timeline entries of some events of an order, with the rows that they are about, with a constant number of queries."""
     money: Mapping[UUID, Any] = {
-        row.pk: row for rows in payments.list_subjects_of_orders([order.pk]).values() for _, row in rows
+        row.pk: row for rows in payments.list_rows_of_orders([order.pk]).values() for _, row in rows
     }
     documents = {row.pk: row for row in invoicing.list_documents_of_order(order.pk)}
-    messages = {row.pk: row for row in list_of_order(order.pk)}
+    messages = {row.pk: row for row in list_notifications_of_order(order.pk)}
     entries = []
     for event in events:
         text, actor = orders.describe_event(event, order=order)

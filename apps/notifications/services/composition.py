@@ -1,4 +1,4 @@
-"""Telling: from news to one message a channel, in the transaction of the news' receipt. Nothing is sent here."""
+"""Composition: from an event to one message per channel, in the handler's transaction. Nothing is sent here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,39 +32,39 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Letter:
-    """To whom, and the facts to tell. What is told to staff about their work stays out of the order's story."""
+class OutgoingMessage:
+    """A recipient, and the context of the templates. What is for staff stays out of the order's timeline."""
 
     user: Any
-    facts: dict[str, Any]
+    context: dict[str, Any]
     is_for_staff: bool = False
 
 
 @transaction.atomic
-def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
+def create_notifications(*, template: str, event: Event, now: datetime) -> list[Notification]:
     """
-    Write down what an event makes us say: one row for each channel that the person has.
+    Create the messages about an event: one row for each channel of the recipient.
 
-    What has become untrue since the event is not told. Said again of the same event, nothing is added, and neither is what was said
-    of the order before in the same words, where the message is said once.
+    A message that no longer holds is not created. A second call for the same event adds nothing, and neither does a message
+    with the same text about the same order, where its template is `once_per_order`.
     """
-    spec = rules.MESSAGES[message]
-    if spec.is_said_once:
-        # Two workers with two events of one order: the second one finds what the first one has said.
+    spec = rules.MESSAGE_TEMPLATES[template]
+    if spec.once_per_order:
+        # Two workers with two events of one order: the second one finds the message of the first one.
         order_locks.lock_order(_order_id(event))
 
-    written = _WRITERS[message](event) or []
-    letters = [written] if isinstance(written, Letter) else written
-    told = set(selectors.list_of_event(event.pk).values_list("channel", "recipient"))
+    composed = _COMPOSERS[template](event) or []
+    messages = [composed] if isinstance(composed, OutgoingMessage) else composed
+    existing = set(selectors.list_notifications_of_event(event.pk).values_list("channel", "recipient"))
 
     rows = [
-        _compose(spec, event, letter, channel, recipient)
-        for letter in letters
-        for channel, recipient in _addresses(spec, letter)
-        if (channel, recipient) not in told and _fits(spec, channel, letter)
+        _build_notification(spec, event, message, channel, recipient)
+        for message in messages
+        for channel, recipient in _find_recipients(spec, message)
+        if (channel, recipient) not in existing and _fits_channel(spec, channel, message)
     ]
-    if spec.is_said_once:
-        rows = [row for row in rows if not selectors.was_said(row)]
+    if spec.once_per_order:
+        rows = [row for row in rows if not selectors.has_duplicate(row)]
     for row in rows:
         _schedule(row, now=now)
         row.created_at = now
@@ -76,7 +76,7 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
             events.NOTIFICATION_SENT if is_sent else events.NOTIFICATION_QUEUED,
             subject=row,
             actor=SYSTEM,
-            changed=stored_fields(row),
+            changes=stored_fields(row),
             root_id=row.root_id,
             now=now,
         )
@@ -84,43 +84,43 @@ def tell(*, message: str, event: Event, now: datetime) -> list[Notification]:
     return rows
 
 
-def is_still_true(notification: Notification) -> bool:
-    """Test if the event of a message still makes us say it to its person, who has not been erased."""
+def is_still_valid(notification: Notification) -> bool:
+    """Test if a message still holds and its user has not been erased."""
     if notification.user.erased_at is not None:
         return False
-    written = _WRITERS[notification.template](notification.event) or []
-    letters = [written] if isinstance(written, Letter) else written
-    return any(letter.user.pk == notification.user_id for letter in letters)
+    composed = _COMPOSERS[notification.template](notification.event) or []
+    messages = [composed] if isinstance(composed, OutgoingMessage) else composed
+    return any(message.user.pk == notification.user_id for message in messages)
 
 
-def preview_cancelling(order: Any) -> list[tuple[Channel, str]]:
-    """Return what the buyer of an order would be told if it were cancelled, by channel; nothing is written down or sent."""
-    spec = rules.MESSAGES["order_cancelled"]
+def preview_cancellation_messages(order: Any) -> list[tuple[Channel, str]]:
+    """Return the messages to the buyer if the order were cancelled, by channel; nothing is stored or sent."""
+    spec = rules.MESSAGE_TEMPLATES["order_cancelled"]
     user = accounts.get_user(order.customer_id)
-    facts = {**rendering.person(user), **rendering.order(order)}
-    said = {
-        Channel.SMS: lambda: rendering.sms(spec, facts)[1],
-        Channel.EMAIL: lambda: rendering.email(spec, facts)[1],
-        Channel.IN_APP: lambda: "\n".join(rendering.in_app(spec, facts)),
+    context = {**rendering.user_context(user), **rendering.order_context(order)}
+    renderers = {
+        Channel.SMS: lambda: rendering.render_sms(spec, context)[1],
+        Channel.EMAIL: lambda: rendering.render_email(spec, context)[1],
+        Channel.IN_APP: lambda: "\n".join(rendering.render_in_app(spec, context)),
     }
-    return [(channel, said[channel]()) for channel, _ in _addresses(spec, Letter(user, facts))]
+    return [(channel, renderers[channel]()) for channel, _ in _find_recipients(spec, OutgoingMessage(user, context))]
 
 
-def list_channels(user: Any, message: str) -> list[Channel]:
+def list_channels(user: Any, template: str) -> list[Channel]:
     """Return the channels on which a buyer gets a message, given by its name."""
-    return [channel for channel, _ in _addresses(rules.MESSAGES[message], Letter(user, {}))]
+    return [channel for channel, _ in _find_recipients(rules.MESSAGE_TEMPLATES[template], OutgoingMessage(user, {}))]
 
 
-def _fits(spec: rules.Message, channel: Channel, letter: Letter) -> bool:
-    return channel != Channel.SMS or not rules.is_cut_in_sms(spec, letter.facts)
+def _fits_channel(spec: rules.MessageTemplate, channel: Channel, message: OutgoingMessage) -> bool:
+    return channel != Channel.SMS or not rules.is_link_truncated(spec, message.context)
 
 
-def _addresses(spec: rules.Message, letter: Letter) -> list[tuple[Channel, str]]:
-    user = letter.user
+def _find_recipients(spec: rules.MessageTemplate, message: OutgoingMessage) -> list[tuple[Channel, str]]:
+    user = message.user
     if user.erased_at is not None:
         return []
     # Staff log in by their address: it needs no confirming.
-    has_email = bool(user.email and (user.email_confirmed_at or letter.is_for_staff))
+    has_email = bool(user.email and (user.email_confirmed_at or message.is_for_staff))
     found = {
         Channel.SMS: user.phone if rules.may_get_sms(user.phone) else "",
         Channel.EMAIL: user.email if has_email else "",
@@ -129,24 +129,26 @@ def _addresses(spec: rules.Message, letter: Letter) -> list[tuple[Channel, str]]
     return [(channel, found[channel]) for channel in spec.channels if found[channel]]
 
 
-def _compose(spec: rules.Message, event: Event, letter: Letter, channel: Channel, recipient: str) -> Notification:
+def _build_notification(
+    spec: rules.MessageTemplate, event: Event, message: OutgoingMessage, channel: Channel, recipient: str
+) -> Notification:
     row = Notification(
         event=event,
-        user_id=letter.user.pk,
+        user_id=message.user.pk,
         channel=channel,
         recipient=recipient,
         template=spec.name,
-        root_id=None if letter.is_for_staff else event.root_id,
+        root_id=None if message.is_for_staff else event.root_id,
     )
     if channel == Channel.SMS:
-        row.context, row.body = rendering.sms(spec, letter.facts)
-        row.title, _ = rendering.in_app(spec, letter.facts)
+        row.context, row.body = rendering.render_sms(spec, message.context)
+        row.title, _ = rendering.render_in_app(spec, message.context)
     elif channel == Channel.EMAIL:
-        row.context = letter.facts
-        row.title, row.body = rendering.email(spec, letter.facts)
+        row.context = message.context
+        row.title, row.body = rendering.render_email(spec, message.context)
         row.message_id = rules.message_id(row.public_id, settings.DEFAULT_FROM_EMAIL)
     else:
-        row.title, row.body = rendering.in_app(spec, letter.facts)
+        row.title, row.body = rendering.render_in_app(spec, message.context)
     return row
 
 
@@ -157,170 +159,200 @@ def _schedule(row: Notification, *, now: datetime) -> None:
         row.sent_at = now
         row.attempts = 1
     else:
-        row.next_attempt_at = now + rules.GRACE
+        row.next_attempt_at = now + rules.SWEEP_DELAY
 
 
-def _about_user(event: Event) -> Letter | None:
+def _user_message(event: Event) -> OutgoingMessage | None:
     user = accounts.get_user(event.subject_id)
-    facts = {**rendering.person(user), "when": format_instant(event.created_at), "email": user.email or ""}
-    return Letter(user, facts)
+    context = {**rendering.user_context(user), "when": format_instant(event.created_at), "email": user.email or ""}
+    return OutgoingMessage(user, context)
 
 
-def _about_customer(event: Event) -> Letter | None:
-    letter = _about_user(event)
-    return None if letter is None or letter.user.is_staff else letter
+def _customer_message(event: Event) -> OutgoingMessage | None:
+    message = _user_message(event)
+    return None if message is None or message.user.is_staff else message
 
 
-def _about_confirmed_address(event: Event) -> Letter | None:
-    letter = _about_user(event)
-    return letter if letter and letter.user.email_confirmed_at else None
+def _confirmed_email_message(event: Event) -> OutgoingMessage | None:
+    message = _user_message(event)
+    return message if message and message.user.email_confirmed_at else None
 
 
-def _about_order(
+def _order_message(
     *statuses: OrderStatus, with_lines: bool = False, is_unpaid: bool = False
-) -> Callable[[Event], Letter | None]:
-    """`is_unpaid`: it says that no money came, and is not said once some has, of whatever amount."""
+) -> Callable[[Event], OutgoingMessage | None]:
+    """`is_unpaid`: the message says that no payment was received, and is not created once any amount was captured."""
 
-    def write(event: Event) -> Letter | None:
+    def compose(event: Event) -> OutgoingMessage | None:
         order = orders.get_order(_order_id(event))
         if order.status not in statuses or (is_unpaid and payments.has_captured_money(order.pk)):
             return None
         user = accounts.get_user(order.customer_id)
-        facts = {**rendering.person(user), **rendering.order(order)}
+        context = {**rendering.user_context(user), **rendering.order_context(order)}
         if with_lines:
-            facts |= rendering.order_lines(order, orders.list_lines(order.pk))
-        return Letter(user, facts)
+            context |= rendering.order_lines_context(order, orders.list_lines(order.pk))
+        return OutgoingMessage(user, context)
 
-    return write
+    return compose
 
 
-def _about_failed_attempt(event: Event) -> Letter | None:
+def _failed_attempt_message(event: Event) -> OutgoingMessage | None:
     """Of the latest attempt only: whoever has begun another one knows that it failed, or never touched it."""
     if payments.has_later_attempt(event.subject_id):
         return None
-    return _about_order(OrderStatus.PENDING_PAYMENT, is_unpaid=True)(event)
+    return _order_message(OrderStatus.PENDING_PAYMENT, is_unpaid=True)(event)
 
 
-def _about_invoice(event: Event) -> Letter | None:
+def _invoice_message(event: Event) -> OutgoingMessage | None:
     invoice = invoicing.find_invoice(event.subject_id)
     if invoice is None:
         return None
     user = accounts.get_user(invoice.customer_id)
-    return Letter(user, {**rendering.person(user), **rendering.invoice(invoice)})
+    return OutgoingMessage(user, {**rendering.user_context(user), **rendering.invoice_context(invoice)})
 
 
-def _about_credit_note(event: Event) -> Letter | None:
+def _credit_note_message(event: Event) -> OutgoingMessage | None:
     note = invoicing.get_invoice(event.subject_id)
     if note.refers_to_id is None:
         return None
     user = accounts.get_user(note.customer_id)
     original = invoicing.get_invoice(note.refers_to_id)
-    return Letter(user, {**rendering.person(user), **rendering.credit_note(note, original)})
+    return OutgoingMessage(user, {**rendering.user_context(user), **rendering.credit_note_context(note, original)})
 
 
-def _about_payment_link(event: Event) -> Letter | None:
+def _payment_link_message(event: Event) -> OutgoingMessage | None:
     payment = payments.get_payment(event.subject_id)
     if payment.channel != PaymentChannel.PAYMENT_LINK or payment.status not in LIVE or not payment.next_action:
         return None
     order = orders.get_order(payment.order_id)
     user = accounts.get_user(payment.customer_id)
-    return Letter(user, {**rendering.person(user), **rendering.order(order), **rendering.payment_link(payment)})
+    return OutgoingMessage(
+        user,
+        {**rendering.user_context(user), **rendering.order_context(order), **rendering.payment_link_context(payment)},
+    )
 
 
-def _about_refund(*statuses: RefundStatus, days: int, is_decided: bool = True) -> Callable[[Event], Letter | None]:
-    """`days` are the working days by which the buyer has the money or hears of it; `is_decided`: needs no approval any more."""
+def _refund_message(
+    *statuses: RefundStatus, days: int, is_decided: bool = True
+) -> Callable[[Event], OutgoingMessage | None]:
+    """`days` are the working days by which the buyer has the money or another message; `is_decided`: needs no approval any more."""
 
-    def write(event: Event) -> Letter | None:
+    def compose(event: Event) -> OutgoingMessage | None:
         refund = payments.get_refund(event.subject_id)
-        waits = event.changed.get("status") == RefundStatus.REQUIRES_APPROVAL
-        if refund.status not in statuses or waits == is_decided:
+        needs_approval = event.changes.get("status") == RefundStatus.REQUIRES_APPROVAL
+        if refund.status not in statuses or needs_approval == is_decided:
             return None
         order = orders.get_order(refund.order_id)
         user = accounts.get_user(order.customer_id)
-        is_at_once = (refund.speed_processed or refund.speed_requested) == RefundSpeed.INSTANT
-        wait = 1 if is_at_once and days == rules.REFUND_WORKING_DAYS else days
+        is_instant = (refund.speed_processed or refund.speed_requested) == RefundSpeed.INSTANT
+        wait = 1 if is_instant and days == rules.REFUND_WORKING_DAYS else days
         due = rules.working_days_after(clock.ist_date(event.created_at), wait)
-        return Letter(user, {**rendering.person(user), **rendering.order(order), **rendering.refund(refund, due=due)})
+        return OutgoingMessage(
+            user,
+            {
+                **rendering.user_context(user),
+                **rendering.order_context(order),
+                **rendering.refund_context(refund, due=due),
+            },
+        )
 
-    return write
+    return compose
 
 
-def _about_flagged_attempt(reason: ReviewReason) -> Callable[[Event], Letter | None]:
-    def write(event: Event) -> Letter | None:
+def _reviewed_attempt_message(reason: ReviewReason) -> Callable[[Event], OutgoingMessage | None]:
+    def compose(event: Event) -> OutgoingMessage | None:
         order = orders.get_order(_order_id(event))
-        attempts = payments.list_subjects_of_orders([order.pk])["attempts"]
+        attempts = payments.list_rows_of_orders([order.pk])["attempts"]
         attempt: Any = next((one for _, one in attempts if one.pk == event.subject_id), None)
         if attempt is None or attempt.review_reason != reason:
             return None
         user = accounts.get_user(order.customer_id)
         due = rules.working_days_after(
-            clock.ist_date(event.created_at), rules.CARE_WORKING_DAYS + rules.REFUND_WORKING_DAYS
+            clock.ist_date(event.created_at), rules.REVIEW_WORKING_DAYS + rules.REFUND_WORKING_DAYS
         )
-        return Letter(user, {**rendering.person(user), **rendering.order(order), **rendering.amount(attempt, due=due)})
+        return OutgoingMessage(
+            user,
+            {
+                **rendering.user_context(user),
+                **rendering.order_context(order),
+                **rendering.amount_context(attempt, due=due),
+            },
+        )
 
-    return write
+    return compose
 
 
-def _about_dispute(*, is_decided: bool) -> Callable[[Event], Letter | None]:
-    def write(event: Event) -> Letter | None:
+def _dispute_message(*, is_decided: bool) -> Callable[[Event], OutgoingMessage | None]:
+    def compose(event: Event) -> OutgoingMessage | None:
         dispute = payments.get_dispute(event.subject_id)
         if (dispute.decided_at is not None) != is_decided:
             return None
         order = orders.get_order(dispute.order_id)
         user = accounts.get_user(order.customer_id)
-        return Letter(user, {**rendering.person(user), **rendering.order(order), **rendering.dispute(dispute)})
+        return OutgoingMessage(
+            user,
+            {**rendering.user_context(user), **rendering.order_context(order), **rendering.dispute_context(dispute)},
+        )
 
-    return write
+    return compose
 
 
-def _about_dispute_to_answer(event: Event) -> list[Letter]:
+def _dispute_response_message(event: Event) -> list[OutgoingMessage]:
     """To everybody in finance, or else to the administrators: a dispute is open, and the gateway does not have our answer."""
     dispute = payments.get_dispute(event.subject_id)
-    is_warning = event.type == payment_events.DISPUTE_DUE_SOON
-    has_opened_again = event.changed.get("status") == DisputeStatus.OPEN
-    if dispute.status != DisputeStatus.OPEN or (dispute.answer and not is_warning):
+    is_reminder = event.type == payment_events.DISPUTE_DEADLINE_APPROACHED
+    is_reopened = event.changes.get("status") == DisputeStatus.OPEN
+    if dispute.status != DisputeStatus.OPEN or (dispute.response and not is_reminder):
         return []
-    if event.type == payment_events.DISPUTE_CHANGED and not has_opened_again:
+    if event.type == payment_events.DISPUTE_UPDATED and not is_reopened:
         return []
     order = orders.get_order(dispute.order_id)
-    staff = accounts.list_staff_in(Role.FINANCE) or accounts.list_staff_in(Role.ADMIN)
+    staff = accounts.list_staff_with_role(Role.FINANCE) or accounts.list_staff_with_role(Role.ADMIN)
     if not staff:
-        log.error("nobody_to_tell_of_dispute", dispute=dispute.gateway_dispute_id)
-    facts = {**rendering.order(order), **rendering.dispute(dispute), "hours": event.changed.get("warned_hours") or ""}
-    return [Letter(user, {**rendering.person(user), **facts}, is_for_staff=True) for user in staff]
+        log.error("dispute_notification_has_no_recipient", dispute=dispute.gateway_dispute_id)
+    context = {
+        **rendering.order_context(order),
+        **rendering.dispute_context(dispute),
+        "hours": event.changes.get("last_reminder_hours") or "",
+    }
+    return [OutgoingMessage(user, {**rendering.user_context(user), **context}, is_for_staff=True) for user in staff]
 
 
 def _order_id(event: Event) -> UUID:
     return event.root_id or event.subject_id
 
 
-_SETTLED = (OrderStatus.CONFIRMED, OrderStatus.IN_FULFILMENT, OrderStatus.COMPLETED, OrderStatus.CLOSED)
+_CONFIRMED_OR_LATER = (OrderStatus.CONFIRMED, OrderStatus.IN_FULFILMENT, OrderStatus.COMPLETED, OrderStatus.CLOSED)
 
-_WRITERS: dict[str, Callable[[Event], Letter | list[Letter] | None]] = {
-    "welcome": _about_customer,
-    "email_confirmed": _about_confirmed_address,
-    "password_changed": _about_user,
-    "order_placed": _about_order(OrderStatus.PENDING_PAYMENT),
-    "order_confirmed": _about_order(*_SETTLED, with_lines=True),
-    "order_cancelled": _about_order(OrderStatus.CANCELLED),
-    "order_expired": _about_order(OrderStatus.EXPIRED, is_unpaid=True),
-    "payment_failed": _about_failed_attempt,
-    "payment_late": _about_order(OrderStatus.CANCELLED, OrderStatus.EXPIRED),
-    "payment_refused": _about_order(OrderStatus.PENDING_PAYMENT, is_unpaid=True),
-    "payment_link": _about_payment_link,
-    "paid_twice": _about_flagged_attempt(ReviewReason.PAID_TWICE),
-    "payment_differs": _about_flagged_attempt(ReviewReason.AMOUNT_DIFFERS),
-    "invoice_ready": _about_invoice,
-    "credit_note_ready": _about_credit_note,
-    "refund_asked": _about_refund(RefundStatus.REQUIRES_APPROVAL, days=rules.CARE_WORKING_DAYS, is_decided=False),
-    "refund_started": _about_refund(
+_COMPOSERS: dict[str, Callable[[Event], OutgoingMessage | list[OutgoingMessage] | None]] = {
+    "user_signed_up": _customer_message,
+    "email_confirmed": _confirmed_email_message,
+    "password_changed": _user_message,
+    "order_placed": _order_message(OrderStatus.PENDING_PAYMENT),
+    "order_confirmed": _order_message(*_CONFIRMED_OR_LATER, with_lines=True),
+    "order_cancelled": _order_message(OrderStatus.CANCELLED),
+    "order_expired": _order_message(OrderStatus.EXPIRED, is_unpaid=True),
+    "payment_failed": _failed_attempt_message,
+    "payment_succeeded_late": _order_message(OrderStatus.CANCELLED, OrderStatus.EXPIRED),
+    "payment_rejected": _order_message(OrderStatus.PENDING_PAYMENT, is_unpaid=True),
+    "payment_link_created": _payment_link_message,
+    "duplicate_payment": _reviewed_attempt_message(ReviewReason.PAID_TWICE),
+    "payment_amount_mismatch": _reviewed_attempt_message(ReviewReason.AMOUNT_MISMATCH),
+    "invoice_ready": _invoice_message,
+    "credit_note_ready": _credit_note_message,
+    "refund_requested": _refund_message(
+        RefundStatus.REQUIRES_APPROVAL, days=rules.REVIEW_WORKING_DAYS, is_decided=False
+    ),
+    "refund_initiated": _refund_message(
         RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.PROCESSED, days=rules.REFUND_WORKING_DAYS
     ),
-    "refund_in_doubt": _about_refund(RefundStatus.UNKNOWN, days=rules.CARE_WORKING_DAYS),
-    "refund_processed": _about_refund(RefundStatus.PROCESSED, days=rules.REFUND_WORKING_DAYS),
-    "refund_failed": _about_refund(RefundStatus.FAILED, RefundStatus.MANUAL, days=rules.CARE_WORKING_DAYS),
-    "dispute_opened": _about_dispute(is_decided=False),
-    "dispute_decided": _about_dispute(is_decided=True),
-    "dispute_to_answer": _about_dispute_to_answer,
-    "refund_cancelled": _about_refund(RefundStatus.CANCELLED, days=rules.CARE_WORKING_DAYS),
+    "refund_unknown": _refund_message(RefundStatus.UNKNOWN, days=rules.REVIEW_WORKING_DAYS),
+    "refund_processed": _refund_message(RefundStatus.PROCESSED, days=rules.REFUND_WORKING_DAYS),
+    "refund_failed": _refund_message(
+        RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER, days=rules.REVIEW_WORKING_DAYS
+    ),
+    "dispute_opened": _dispute_message(is_decided=False),
+    "dispute_resolved": _dispute_message(is_decided=True),
+    "dispute_needs_response": _dispute_response_message,
+    "refund_cancelled": _refund_message(RefundStatus.CANCELLED, days=rules.REVIEW_WORKING_DAYS),
 }

@@ -18,7 +18,7 @@ from apps.payments import locks as payment_locks
 from apps.payments import selectors as payments
 
 #: A worker has this long before the same evidence is requested again.
-RENDERED_WITHIN = timedelta(seconds=60)
+RENDER_TIMEOUT = timedelta(seconds=60)
 
 
 class EvidenceNotRendered(DocumentNotReady):
@@ -63,7 +63,7 @@ def request_evidence_pdf(*, dispute_id: UUID, actor: Actor, now: datetime) -> bo
     if _is_requested(dispute, now=now):
         return False
 
-    record(events.DISPUTE_EVIDENCE_REQUESTED, subject=dispute, root_id=order.pk, actor=actor, changed={}, now=now)
+    record(events.DISPUTE_EVIDENCE_REQUESTED, subject=dispute, root_id=order.pk, actor=actor, changes={}, now=now)
 
     return False
 
@@ -76,7 +76,9 @@ def render_evidence_pdf(*, dispute_id: UUID) -> None:
     :raises EvidenceNotStored: if the disk refuses it
     """
     evidence = selectors.get_evidence(dispute_id)
-    evidence_files.store(evidence.dispute.public_id, documents.fingerprint(evidence), documents.draw_evidence(evidence))
+    evidence_files.store(
+        evidence.dispute.public_id, documents.fingerprint(evidence), documents.render_evidence_document(evidence)
+    )
 
 
 def evidence_name(evidence: selectors.Evidence) -> str:
@@ -89,5 +91,5 @@ def _read(evidence: selectors.Evidence) -> bytes | None:
 
 
 def _is_requested(dispute: Any, *, now: datetime) -> bool:
-    recent = find_recent_event(events.DISPUTE_EVIDENCE_REQUESTED, subject=dispute, since=now - RENDERED_WITHIN)
+    recent = find_recent_event(events.DISPUTE_EVIDENCE_REQUESTED, subject=dispute, since=now - RENDER_TIMEOUT)
     return recent is not None

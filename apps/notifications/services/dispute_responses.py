@@ -9,40 +9,42 @@ from apps.notifications import documents, selectors
 from apps.notifications.services.dispute_evidence import evidence_name
 from apps.payments import selectors as payments
 from apps.payments import services as money
-from apps.payments.states import DisputeAnswer, ProofKind
+from apps.payments.states import DisputeResponseKind, EvidenceKind
 
 
-def send_dispute_answer(*, dispute_id: UUID, now: datetime) -> None:
+def submit_dispute_response(*, dispute_id: UUID, now: datetime) -> None:
     """Tell the gateway our answer to a dispute; with a contest go the evidence pack, the tax invoice and every credit note."""
     dispute = payments.get_dispute(dispute_id)
-    proofs = _proofs_of(dispute_id) if dispute.answer == DisputeAnswer.CONTESTED else []
-    money.send_dispute_answer(dispute_id=dispute_id, proofs=proofs, now=now)
+    evidence_files = _evidence_files_of(dispute_id) if dispute.response == DisputeResponseKind.CONTESTED else []
+    money.submit_dispute_response(dispute_id=dispute_id, evidence_files=evidence_files, now=now)
 
 
-def _proofs_of(dispute_id: UUID) -> list[money.Proof]:
+def _evidence_files_of(dispute_id: UUID) -> list[money.EvidenceFile]:
     evidence = selectors.get_evidence(dispute_id)
     parts = {
         "communication": evidence.messages,
         "access": evidence.log_ins,
         "refund": evidence.refunds,
-        "shipping": [one for one in evidence.statements if one.kind == ProofKind.SHIPPING],
+        "shipping": [one for one in evidence.statements if one.kind == EvidenceKind.SHIPPING],
     }
-    pack = money.Proof(
+    pack = money.EvidenceFile(
         kind="explanation",
         also=tuple(kind for kind, rows in parts.items() if rows),
         name=evidence_name(evidence),
-        content=documents.draw_evidence(evidence),
+        content=documents.render_evidence_document(evidence),
     )
-    return [pack, *_papers_of(evidence)]
+    return [pack, *_load_invoice_files(evidence)]
 
 
-def _papers_of(evidence: selectors.Evidence) -> list[money.Proof]:
-    proofs = []
+def _load_invoice_files(evidence: selectors.Evidence) -> list[money.EvidenceFile]:
+    evidence_files = []
     for invoice in evidence.documents:
         try:
             _, content = invoicing.get_document(invoice.pk)
         except BahiError:
-            # A paper that is not there must not make us miss the deadline with those that are.
+            # A missing document must not make us miss the deadline with the others.
             continue
-        proofs.append(money.Proof(kind="billing", name=f"{invoice.number.replace('/', '-')}.pdf", content=content))
-    return proofs
+        evidence_files.append(
+            money.EvidenceFile(kind="billing", name=f"{invoice.number.replace('/', '-')}.pdf", content=content)
+        )
+    return evidence_files

@@ -9,7 +9,7 @@ from django.db.models.functions import Cast, Concat
 
 from apps.notifications import locks
 from apps.notifications.models import Notification
-from apps.notifications.services.sending import close_unsent
+from apps.notifications.services.sending import fail_queued
 from apps.notifications.states import Channel, NotificationStatus
 
 PERSON_ERASED = "The person was erased."
@@ -26,10 +26,10 @@ def erase_messages(*, user_id: UUID, now: datetime) -> None:
     for message_id in messages.filter(status=NotificationStatus.QUEUED).order_by("pk").values_list("pk", flat=True):
         message = locks.lock_notification(message_id)
         if message.status == NotificationStatus.QUEUED:
-            close_unsent(message, PERSON_ERASED, now=now)
+            fail_queued(message, PERSON_ERASED, now=now)
 
     blank = {"context": {}, "title": "", "body": "", "last_error": "", "updated_at": now}
     messages.filter(channel=Channel.IN_APP).update(**blank)
     # The recipient is part of the key by which one event is notified once on a channel.
-    unlike = Concat(Value("erased:"), Cast(F("pk"), CharField()))
-    messages.exclude(channel=Channel.IN_APP).update(recipient=unlike, **blank)
+    unique_recipient = Concat(Value("erased:"), Cast(F("pk"), CharField()))
+    messages.exclude(channel=Channel.IN_APP).update(recipient=unique_recipient, **blank)

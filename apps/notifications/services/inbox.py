@@ -1,4 +1,4 @@
-"""Marks of what a person has read. They are no news, so that no event is recorded."""
+"""Marks of what a person has read. No event is recorded of them."""
 
 from datetime import datetime
 from uuid import UUID
@@ -16,7 +16,7 @@ def mark_read(*, user_id: UUID, notification_id: UUID, now: datetime) -> Notific
 
     :raises NotificationNotFound: if there is none, or it is somebody else's
     """
-    selectors.get_in_app(user_id=user_id, notification_id=notification_id)
+    selectors.get_in_app_message(user_id=user_id, notification_id=notification_id)
     notification = locks.lock_notification(notification_id)
 
     if notification.read_at is None:
@@ -28,4 +28,4 @@ def mark_read(*, user_id: UUID, notification_id: UUID, now: datetime) -> Notific
 
 def mark_all_read(*, user_id: UUID, now: datetime) -> int:
     """Mark all in-app messages of a person as read and return how many were not."""
-    return selectors.list_in_app(user_id=user_id, unread=True).order_by().update(read_at=now, updated_at=now)
+    return selectors.list_in_app_messages(user_id=user_id, unread=True).order_by().update(read_at=now, updated_at=now)

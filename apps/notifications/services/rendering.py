@@ -1,5 +1,5 @@
 """
-The words: facts of an order, an invoice or a person, as text for people, and the templates that hold the sentences.
+Rendering: the context of an order, an invoice or a user, and the templates that hold the sentences.
 
 Amounts are in rupees with Indian grouping, instants in India's time. Only HTML is escaped; the rest is plain text.
 """
@@ -18,24 +18,24 @@ from apps.notifications import rules
 from apps.payments.states import GatewayCall
 
 
-def plain(paise: int) -> str:
+def format_plain_amount(paise: int) -> str:
     """Return an amount without the rupee sign, which would make an SMS three times as long."""
     return money.rupees(paise).replace("₹", "")
 
 
-def person(user: Any) -> dict[str, Any]:
-    """Return the facts that every message has."""
+def user_context(user: Any) -> dict[str, Any]:
+    """Return the context that every message has."""
     return {"shop": settings.SHOP_NAME, "name": user.name}
 
 
-def order(order: Any) -> dict[str, Any]:
-    """Return the facts of an order."""
+def order_context(order: Any) -> dict[str, Any]:
+    """Return the context of an order."""
     return {
         "number": order.number,
         "total": money.rupees(order.total_amount),
-        "plain_total": plain(order.total_amount),
+        "plain_total": format_plain_amount(order.total_amount),
         "paid": money.rupees(order.paid_amount),
-        "plain_paid": plain(order.paid_amount),
+        "plain_paid": format_plain_amount(order.paid_amount),
         "placed": format_instant(order.placed_at),
         # A payment link may last for longer than the order would have waited without it.
         "expires": format_instant(max(order.expires_at, order.payment_live_until or order.expires_at)),
@@ -43,7 +43,7 @@ def order(order: Any) -> dict[str, Any]:
     }
 
 
-def order_lines(order: Any, lines: Any) -> dict[str, Any]:
+def order_lines_context(order: Any, lines: Any) -> dict[str, Any]:
     """Return the lines and sums of an order."""
     tax = order.cgst_amount + order.sgst_amount + order.utgst_amount + order.igst_amount
     address = order.shipping_address.snapshot
@@ -58,8 +58,8 @@ def order_lines(order: Any, lines: Any) -> dict[str, Any]:
     }
 
 
-def invoice(invoice: Any) -> dict[str, Any]:
-    """Return the facts of an invoice or a bill of supply; its id leads the e-mail to the PDF."""
+def invoice_context(invoice: Any) -> dict[str, Any]:
+    """Return the context of an invoice or a bill of supply; its id leads the e-mail to the PDF."""
     return {
         "invoice_id": str(invoice.pk),
         "is_taxed": invoice.total_amount - invoice.round_off_amount != invoice.taxable_amount,
@@ -71,8 +71,8 @@ def invoice(invoice: Any) -> dict[str, Any]:
     }
 
 
-def credit_note(note: Any, invoice: Any) -> dict[str, Any]:
-    """Return the facts of a credit note; its id leads the e-mail to the PDF."""
+def credit_note_context(note: Any, invoice: Any) -> dict[str, Any]:
+    """Return the context of a credit note; its id leads the e-mail to the PDF."""
     return {
         "invoice_id": str(note.pk),
         "invoice_number": note.number,
@@ -85,69 +85,69 @@ def credit_note(note: Any, invoice: Any) -> dict[str, Any]:
     }
 
 
-def amount(row: Any, *, due: date) -> dict[str, Any]:
-    """Return the facts of a refund or of a payment that goes back: how much, and the day by which the buyer has it."""
-    return {"amount": money.rupees(row.amount), "plain_amount": plain(row.amount), "due": format_day(due)}
+def amount_context(row: Any, *, due: date) -> dict[str, Any]:
+    """Return the context of a refund or of a payment that goes back: how much, and the day by which the buyer has it."""
+    return {"amount": money.rupees(row.amount), "plain_amount": format_plain_amount(row.amount), "due": format_day(due)}
 
 
-def payment_link(payment: Any) -> dict[str, Any]:
-    """Return the facts of a payment link: where to pay how much, and until when."""
+def payment_link_context(payment: Any) -> dict[str, Any]:
+    """Return the context of a payment link: where to pay how much, and until when."""
     return {
         "amount": money.rupees(payment.amount),
-        "plain_amount": plain(payment.amount),
+        "plain_amount": format_plain_amount(payment.amount),
         "link": payment.next_action["url"],
         "until": format_instant(payment.live_until),
     }
 
 
-def refund(refund: Any, *, due: date) -> dict[str, Any]:
-    """Return the facts of a refund. `due` is the day by which the buyer has the money, or news of it."""
+def refund_context(refund: Any, *, due: date) -> dict[str, Any]:
+    """Return the context of a refund. `due` is the day by which the buyer has the money, or another message."""
     return {
-        **amount(refund, due=due),
+        **amount_context(refund, due=due),
         "refund_number": refund.number,
-        "is_by_transfer": bool(refund.manual_reference),
-        "bank_reference": refund.manual_reference or refund.arn,
+        "is_by_transfer": bool(refund.transfer_reference),
+        "bank_reference": refund.transfer_reference or refund.arn,
     }
 
 
-def dispute(dispute: Any) -> dict[str, Any]:
-    """Return the facts of a dispute; `outcome` is its state, `respond_by` empty if the bank set no time."""
+def dispute_context(dispute: Any) -> dict[str, Any]:
+    """Return the context of a dispute; `outcome` is its state, `respond_by` empty if the bank set no time."""
     return {
         "amount": money.rupees(dispute.amount),
         "outcome": dispute.status,
         "dispute": dispute.gateway_dispute_id,
         "bank_reason": dispute.reason_code.replace("_", " "),
         "respond_by": format_instant(dispute.respond_by) if dispute.respond_by else "",
-        "refusal": str(dispute.error.get("description", "")) if dispute.answer_call == GatewayCall.REFUSED else "",
+        "refusal": str(dispute.error.get("description", "")) if dispute.response_call == GatewayCall.REJECTED else "",
         "page": f"{settings.PUBLIC_URL}/admin/payments/dispute/{dispute.pk}/change/",
     }
 
 
-def sms(message: rules.Message, facts: Mapping[str, Any]) -> tuple[dict[str, str], str]:
+def render_sms(message: rules.MessageTemplate, context: Mapping[str, Any]) -> tuple[dict[str, str], str]:
     """Return the variables of a message's SMS and its text as the phone will show it."""
-    variables = rules.sms_variables(message, facts)
+    variables = rules.sms_variables(message, context)
     text = render_to_string(f"sms/notifications/{message.name}.txt").strip()
     return variables, rules.fill(text, variables)
 
 
-def in_app(message: rules.Message, facts: Mapping[str, Any]) -> tuple[str, str]:
+def render_in_app(message: rules.MessageTemplate, context: Mapping[str, Any]) -> tuple[str, str]:
     """Return title and body of an in-app message."""
-    return rules.title_and_body(_plain_text(f"in_app/notifications/{message.name}.txt", facts))
+    return rules.title_and_body(_plain_text(f"in_app/notifications/{message.name}.txt", context))
 
 
-def email(message: rules.Message, facts: Mapping[str, Any]) -> tuple[str, str]:
+def render_email(message: rules.MessageTemplate, context: Mapping[str, Any]) -> tuple[str, str]:
     """Return subject and text of an e-mail."""
-    subject = _plain_text(f"email/notifications/{message.name}.subject.txt", facts)
-    text = _plain_text(f"email/notifications/{message.name}.txt", facts)
+    subject = _plain_text(f"email/notifications/{message.name}.subject.txt", context)
+    text = _plain_text(f"email/notifications/{message.name}.txt", context)
     return rules.one_line(subject, limit=160), text.strip() + "\n"
 
 
-def email_html(name: str, facts: Mapping[str, Any], *, title: str) -> str:
+def render_email_html(name: str, context: Mapping[str, Any], *, title: str) -> str:
     """Return the HTML of an e-mail, with everything that people typed escaped."""
-    return render_to_string(f"email/notifications/{name}.html", {**facts, "title": title})
+    return render_to_string(f"email/notifications/{name}.html", {**context, "title": title})
 
 
-def _plain_text(name: str, facts: Mapping[str, Any]) -> str:
+def _plain_text(name: str, context: Mapping[str, Any]) -> str:
     # Django escapes for HTML whatever the file is called.
     template: Any = get_template(name)
-    return str(template.template.render(Context(dict(facts), autoescape=False)))
+    return str(template.template.render(Context(dict(context), autoescape=False)))

@@ -12,7 +12,7 @@ from apps.notifications.models import Notification
 from apps.notifications.services import composition
 from apps.notifications.states import NOT_SENT, NotificationStatus
 
-_CHANGED = ("status", "earlier_attempts", "next_attempt_at", "last_error")
+_CHANGED_FIELDS = ("status", "attempts_before_resend", "next_attempt_at", "last_error")
 
 
 class NotificationAlreadySent(Conflict):
@@ -29,7 +29,7 @@ def request_resend(*, notification_id: UUID, actor: Actor, now: datetime) -> Not
     Request that a message which was not sent is sent again, with as many attempts as a new one.
 
     `attempts` goes on rising, so that what a sender before says too late is never taken for the word of a later one.
-    The text stays as it was written. A message whose fate is unknown may have arrived already: the person then gets it twice.
+    The text stays as it was written. A message whose outcome is unknown may have arrived already: the person then gets it twice.
 
     :raises NotificationAlreadySent: if it was sent, or waits to be
     :raises NotificationOutdated: if what it says is no longer true
@@ -38,20 +38,20 @@ def request_resend(*, notification_id: UUID, actor: Actor, now: datetime) -> Not
 
     if notification.status not in NOT_SENT:
         raise NotificationAlreadySent
-    if not composition.is_still_true(notification):
+    if not composition.is_still_valid(notification):
         raise NotificationOutdated
 
-    notification.status = states.change(NotificationStatus(notification.status), to=NotificationStatus.QUEUED)
-    notification.earlier_attempts = notification.attempts
-    notification.next_attempt_at = now + rules.GRACE
+    notification.status = states.transition(NotificationStatus(notification.status), to=NotificationStatus.QUEUED)
+    notification.attempts_before_resend = notification.attempts
+    notification.next_attempt_at = now + rules.SWEEP_DELAY
     notification.last_error = ""
-    notification.save(update_fields=[*_CHANGED, "updated_at"])
+    notification.save(update_fields=[*_CHANGED_FIELDS, "updated_at"])
 
     record(
         events.NOTIFICATION_RESEND_REQUESTED,
         subject=notification,
         actor=actor,
-        changed=stored_fields(notification, *_CHANGED),
+        changes=stored_fields(notification, *_CHANGED_FIELDS),
         root_id=notification.root_id,
         now=now,
     )

@@ -1,11 +1,11 @@
 """
-Sending: claim and commit, call out, note what came of it.
+Sending: claim and commit, call the provider, record the outcome.
 
 What the provider certainly did not take is attempted again, six times within five hours. What it answered with an error of its own
 is attempted three times, if its kind may arrive twice without harm. Before each attempt but the first we ask whether the
 message is still true. What is not sent in the end is shown to staff, who may have it sent again (`resends`).
 
-A sender that dies between the call and its note leaves a claim that runs out. Then nobody knows whether the message went:
+A worker that crashes between the call and its record leaves a claim that expires. Then it is unknown whether the message was sent:
 an SMS is not sent again (`unknown`), an e-mail goes again under the same Message-ID.
 """
 
@@ -21,50 +21,50 @@ from apps.core.incidents import sync_credentials_incident
 from apps.core.logs import redact_text
 from apps.invoicing import selectors as invoicing
 from apps.notifications import events, locks, rules, selectors, states
-from apps.notifications.gateways import Fate, Outcome, mail, msg91
+from apps.notifications.gateways import Outcome, SendResult, mail, msg91
 from apps.notifications.models import Notification
 from apps.notifications.services import composition, rendering
 from apps.notifications.states import Channel, NotificationStatus
 
 log = structlog.get_logger(__name__)
 
-NO_LONGER_TRUE = "What it says is no longer true."
+OUTDATED = "What it says is no longer true."
 #: Well under the time limit of a task.
-_BUDGET_SECONDS = 30.0
-_TOLD_FIELDS = ("status", "attempts", "next_attempt_at", "claimed_until", "provider_id", "last_error", "sent_at")
+_MAX_RUN_SECONDS = 30.0
+_EVENT_FIELDS = ("status", "attempts", "next_attempt_at", "claimed_until", "provider_id", "last_error", "sent_at")
 
 
-def send(*, notification_id: UUID, now: datetime) -> Notification | None:
+def send_notification(*, notification_id: UUID, now: datetime) -> Notification | None:
     """Send one message if it is to be sent now and nobody else does; return it as it stands then, or None."""
-    claimed = claim(notification_id=notification_id, now=now)
+    claimed = claim_notification(notification_id=notification_id, now=now)
     if claimed is None:
         return None
-    outcome = _call(claimed)
+    outcome = _submit(claimed)
     sync_credentials_incident(
         provider="msg91" if claimed.channel == Channel.SMS else "smtp",
         is_rejected=outcome.rejects_credentials,
-        is_accepted=outcome.fate is Fate.ACCEPTED,
+        is_accepted=outcome.result is SendResult.ACCEPTED,
         detail=outcome.error,
         now=now,
     )
-    return note_outcome(notification_id=claimed.pk, attempt=claimed.attempts, outcome=outcome, now=now)
+    return record_outcome(notification_id=claimed.pk, attempt=claimed.attempts, outcome=outcome, now=now)
 
 
-def send_waiting(*, now: datetime, limit: int = 100) -> int:
-    """Send what waits and is due, for at most half a minute, and return how many were looked at."""
+def send_due(*, now: datetime, limit: int = 100) -> int:
+    """Send what waits and is due, for at most half a minute, and return how many were processed."""
     started = time.monotonic()
-    looked_at = 0
+    processed = 0
     for notification_id in list(selectors.list_due(now=now).values_list("pk", flat=True)[:limit]):
-        passed = time.monotonic() - started
-        if passed > _BUDGET_SECONDS:
+        elapsed = time.monotonic() - started
+        if elapsed > _MAX_RUN_SECONDS:
             break
-        send(notification_id=notification_id, now=now + timedelta(seconds=passed))
-        looked_at += 1
-    return looked_at
+        send_notification(notification_id=notification_id, now=now + timedelta(seconds=elapsed))
+        processed += 1
+    return processed
 
 
 @transaction.atomic
-def claim(*, notification_id: UUID, now: datetime) -> Notification | None:
+def claim_notification(*, notification_id: UUID, now: datetime) -> Notification | None:
     """
     Take a message for sending, or return None if it is not ours to send: done, not due, or in another's hands.
 
@@ -76,7 +76,7 @@ def claim(*, notification_id: UUID, now: datetime) -> Notification | None:
     may_claim = rules.may_claim(
         is_waiting=notification.status == NotificationStatus.QUEUED,
         is_claimed=is_claimed,
-        attempts=notification.recent_attempts,
+        attempts=notification.attempts_since_resend,
         next_attempt_at=notification.next_attempt_at,
         claimed_until=notification.claimed_until,
         now=now,
@@ -85,18 +85,21 @@ def claim(*, notification_id: UUID, now: datetime) -> Notification | None:
         return None
     if is_claimed and notification.channel == Channel.SMS:
         _close(
-            notification, NotificationStatus.UNKNOWN, "The sender died; nobody knows whether the message went.", now=now
+            notification,
+            NotificationStatus.UNKNOWN,
+            "The worker crashed; it is unknown whether the message was sent.",
+            now=now,
         )
         return None
-    if notification.recent_attempts and not composition.is_still_true(notification):
-        _close(notification, NotificationStatus.FAILED, NO_LONGER_TRUE, now=now)
+    if notification.attempts_since_resend and not composition.is_still_valid(notification):
+        _close(notification, NotificationStatus.FAILED, OUTDATED, now=now)
         return None
-    if notification.recent_attempts >= rules.MAX_ATTEMPTS:
-        _close(notification, NotificationStatus.FAILED, notification.last_error or "Every sender died.", now=now)
+    if notification.attempts_since_resend >= rules.MAX_ATTEMPTS:
+        _close(notification, NotificationStatus.FAILED, notification.last_error or "Every attempt crashed.", now=now)
         return None
 
     if not is_claimed:
-        notification.status = states.change(notification.status, to=NotificationStatus.SENDING)
+        notification.status = states.transition(notification.status, to=NotificationStatus.SENDING)
     notification.attempts += 1
     notification.claimed_until = notification.next_attempt_at = now + rules.LEASE
     notification.save(update_fields=["status", "attempts", "claimed_until", "next_attempt_at", "updated_at"])
@@ -104,16 +107,16 @@ def claim(*, notification_id: UUID, now: datetime) -> Notification | None:
     return notification
 
 
-def _call(notification: Notification) -> Outcome:
+def _submit(notification: Notification) -> Outcome:
     if notification.channel == Channel.SMS:
-        template = rules.MESSAGES[notification.template].sms_template
+        template = rules.MESSAGE_TEMPLATES[notification.template].sms_template_name
         return msg91.send(phone=notification.recipient, template=template, variables=notification.context)
     try:
-        html = rendering.email_html(notification.template, notification.context, title=notification.title)
+        html = rendering.render_email_html(notification.template, notification.context, title=notification.title)
         attachments = _attachments(notification)
     except Exception as error:  # nothing was sent yet, so that this is a failed attempt and no dead sender
-        log.exception("notification_not_written", notification=notification.public_id)
-        return Outcome(Fate.NOT_NOW, error=f"{type(error).__name__}: {error}")
+        log.exception("notification_rendering_failed", notification=notification.public_id)
+        return Outcome(SendResult.TEMPORARY_FAILURE, error=f"{type(error).__name__}: {error}")
     return mail.send(
         recipient=notification.recipient,
         subject=notification.title,
@@ -134,20 +137,20 @@ def _attachments(notification: Notification) -> list[mail.Attachment]:
 
 
 @transaction.atomic
-def note_outcome(*, notification_id: UUID, attempt: int, outcome: Outcome, now: datetime) -> Notification:
+def record_outcome(*, notification_id: UUID, attempt: int, outcome: Outcome, now: datetime) -> Notification:
     """Write down what came of an attempt, unless its lease has run out and others have gone on without it."""
     notification = locks.lock_notification(notification_id)
 
     if notification.status != NotificationStatus.SENDING or notification.attempts != attempt:
-        log.warning("notification_answered_late", notification=notification.public_id, fate=outcome.fate.value)
+        log.warning("notification_outcome_ignored", notification=notification.public_id, result=outcome.result.value)
         return notification
 
-    again_at = _next_attempt_at(notification, outcome, now=now)
-    if outcome.fate is Fate.ACCEPTED:
+    retry_at = _next_attempt_at(notification, outcome, now=now)
+    if outcome.result is SendResult.ACCEPTED:
         _close(notification, NotificationStatus.SENT, "", provider_id=outcome.provider_id, now=now)
-    elif again_at is not None:
-        _put_back(notification, outcome.error, again_at=again_at)
-    elif outcome.fate in (Fate.UNKNOWN, Fate.PROVIDER_ERROR):
+    elif retry_at is not None:
+        _requeue(notification, outcome.error, retry_at=retry_at)
+    elif outcome.result in (SendResult.UNKNOWN, SendResult.PROVIDER_ERROR):
         _close(notification, NotificationStatus.UNKNOWN, outcome.error, now=now)
     else:
         _close(notification, NotificationStatus.FAILED, outcome.error, now=now)
@@ -157,22 +160,24 @@ def note_outcome(*, notification_id: UUID, attempt: int, outcome: Outcome, now: 
 
 def _next_attempt_at(notification: Notification, outcome: Outcome, *, now: datetime) -> datetime | None:
     """Return when a message is attempted again automatically, or None if it is not."""
-    if outcome.fate is Fate.NOT_NOW:
-        return rules.next_attempt_at(attempts=notification.recent_attempts, now=now)
-    if outcome.fate is Fate.PROVIDER_ERROR and rules.MESSAGES[notification.template].may_repeat:
-        return rules.next_attempt_at(attempts=notification.recent_attempts, now=now, most=rules.MAX_UNSURE_ATTEMPTS)
+    if outcome.result is SendResult.TEMPORARY_FAILURE:
+        return rules.next_attempt_at(attempts=notification.attempts_since_resend, now=now)
+    if outcome.result is SendResult.PROVIDER_ERROR and rules.MESSAGE_TEMPLATES[notification.template].may_repeat:
+        return rules.next_attempt_at(
+            attempts=notification.attempts_since_resend, now=now, max_attempts=rules.MAX_PROVIDER_ERROR_ATTEMPTS
+        )
     return None
 
 
-def _put_back(notification: Notification, error: str, *, again_at: datetime) -> None:
-    notification.status = states.change(notification.status, to=NotificationStatus.QUEUED)
+def _requeue(notification: Notification, error: str, *, retry_at: datetime) -> None:
+    notification.status = states.transition(notification.status, to=NotificationStatus.QUEUED)
     notification.claimed_until = None
-    notification.next_attempt_at = again_at
+    notification.next_attempt_at = retry_at
     notification.last_error = rules.one_line(error, limit=500)
     notification.save(update_fields=["status", "claimed_until", "next_attempt_at", "last_error", "updated_at"])
 
 
-def close_unsent(notification: Notification, why: str, *, now: datetime) -> None:
+def fail_queued(notification: Notification, why: str, *, now: datetime) -> None:
     """Give up a message that the caller has locked and that waits to be sent."""
     _close(notification, NotificationStatus.FAILED, why, now=now)
 
@@ -180,20 +185,20 @@ def close_unsent(notification: Notification, why: str, *, now: datetime) -> None
 def _close(
     notification: Notification, status: NotificationStatus, error: str, *, now: datetime, provider_id: str = ""
 ) -> None:
-    notification.status = states.change(notification.status, to=status)
+    notification.status = states.transition(notification.status, to=status)
     notification.claimed_until = None
     notification.next_attempt_at = None
     notification.last_error = rules.one_line(error, limit=500)
     notification.provider_id = provider_id
     notification.sent_at = now if status == NotificationStatus.SENT else None
-    notification.save(update_fields=[*_TOLD_FIELDS, "updated_at"])
+    notification.save(update_fields=[*_EVENT_FIELDS, "updated_at"])
 
     is_sent = status == NotificationStatus.SENT
     record(
         events.NOTIFICATION_SENT if is_sent else events.NOTIFICATION_FAILED,
         subject=notification,
         actor=SYSTEM,
-        changed=stored_fields(notification, *_TOLD_FIELDS),
+        changes=stored_fields(notification, *_EVENT_FIELDS),
         root_id=notification.root_id,
         # A provider's answer may repeat where the message was to go.
         reason=redact_text(notification.last_error),

@@ -1,13 +1,13 @@
 """Everything that changes an order, by the moment of its life: placing it, noting what was paid, ending it unpaid."""
 
-from apps.orders.rules import LineRequest, Quote
+from apps.orders.rules import OrderLineInput, Quote
 from apps.orders.services.cancellation import OrderNotCancellable, cancel_order, cancel_paid_order, expire_orders
 from apps.orders.services.changing import text_for_event, text_for_row
 from apps.orders.services.erasure import CustomerNotErasable, add_obstacles, check_erasable, erase_customer
-from apps.orders.services.payment_totals import CustomerErased, note_payment, revive_order
+from apps.orders.services.payment_totals import CustomerErased, revive_order, update_payment_totals
 from apps.orders.services.placement import (
-    NothingOrdered,
-    OrderTooSmall,
+    EmptyOrder,
+    OrderAmountTooSmall,
     QuantityOutOfRange,
     TaxClassPriceMismatch,
     TooManyLines,
@@ -15,20 +15,20 @@ from apps.orders.services.placement import (
     place_order,
     quote_order,
 )
-from apps.orders.services.unpaid_orders import TooManyOpenOrders, TooManyUnpaidUnits
+from apps.orders.services.unpaid_orders import TooManyUnpaidOrders, TooManyUnpaidUnits
 
 __all__ = [
     "CustomerErased",
     "CustomerNotErasable",
-    "LineRequest",
-    "NothingOrdered",
+    "EmptyOrder",
+    "OrderAmountTooSmall",
+    "OrderLineInput",
     "OrderNotCancellable",
-    "OrderTooSmall",
     "QuantityOutOfRange",
     "Quote",
     "TaxClassPriceMismatch",
     "TooManyLines",
-    "TooManyOpenOrders",
+    "TooManyUnpaidOrders",
     "TooManyUnpaidUnits",
     "VariantNotForSale",
     "add_obstacles",
@@ -37,10 +37,10 @@ __all__ = [
     "check_erasable",
     "erase_customer",
     "expire_orders",
-    "note_payment",
     "place_order",
     "quote_order",
     "revive_order",
     "text_for_event",
     "text_for_row",
+    "update_payment_totals",
 ]

@@ -23,7 +23,7 @@ class OrderNotCancellable(Conflict):
     message = "Order {0} can no longer be cancelled."
 
 
-class OrderBeingPaid(OrderNotCancellable):
+class OrderPaymentInProgress(OrderNotCancellable):
     message = "A payment of order {0} is open. Cancel the payment first, or wait until it has ended."
     code = OrderNotCancellable.code
 
@@ -34,22 +34,24 @@ class OrderCancelledAlready(OrderNotCancellable):
 
 
 @transaction.atomic
-def cancel_order(*, order_id: UUID, is_money_refunded: bool = False, actor: Actor, reason: str, now: datetime) -> Order:
+def cancel_order(
+    *, order_id: UUID, is_refunded_by_caller: bool = False, actor: Actor, reason: str, now: datetime
+) -> Order:
     """
     Cancel an order that nothing has been paid for, and give its stock back.
 
-    `is_money_refunded`: the caller refunds what has arrived and is under review.
+    `is_refunded_by_caller`: the caller refunds what has arrived and is under review.
 
     :raises OrderNotFound: if there is none
     :raises OrderNotCancellable: if money has moved, a payment is under way, or the order is already closed
     """
     order = locks.lock_order(order_id)
 
-    if not rules.may_cancel(
+    if not rules.can_cancel(
         status=order.status,
         paid=order.paid_amount,
         live_until=order.payment_live_until,
-        under_review=0 if is_money_refunded else order.under_review_amount,
+        under_review=0 if is_refunded_by_caller else order.under_review_amount,
         now=now,
     ):
         raise _refusal_of(order, now=now)
@@ -64,8 +66,8 @@ def cancel_paid_order(*, order: Order, actor: Actor, reason: str, now: datetime)
 
     :raises OrderNotCancellable: if it is not confirmed, on hold or being got ready, or something of it was sent already
     """
-    has_left = goods.is_any_dispatched(selectors.list_line_ids(order.pk))
-    if not rules.may_cancel_paid(status=order.status, has_left=has_left):
+    is_dispatched = goods.is_any_dispatched(selectors.list_line_ids(order.pk))
+    if not rules.can_cancel_paid(status=order.status, is_dispatched=is_dispatched):
         raise _refusal_of(order, now=now)
 
     return _cancel(order, actor=actor, reason=reason, now=now)
@@ -76,18 +78,18 @@ def _refusal_of(order: Order, *, now: datetime) -> OrderNotCancellable:
         return OrderCancelledAlready(order.number)
     is_waiting = order.status == OrderStatus.PENDING_PAYMENT
     if is_waiting and rules.is_payment_live(live_until=order.payment_live_until, now=now):
-        return OrderBeingPaid(order.number)
+        return OrderPaymentInProgress(order.number)
     return OrderNotCancellable(order.number)
 
 
 def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
     changed = {
-        "status": states.change(OrderStatus(order.status), to=OrderStatus.CANCELLED),
+        "status": states.transition(OrderStatus(order.status), to=OrderStatus.CANCELLED),
         "cancelled_at": now,
         "cancel_reason": text_for_row(order, reason),
     }
     store(order, changed)
-    stock.release_holds(
+    stock.release_reservations(
         references=selectors.list_line_ids(order.pk), to=ReservationStatus.RELEASED, actor=actor, now=now
     )
 
@@ -96,7 +98,7 @@ def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
         subject=order,
         root_id=order.pk,
         actor=actor,
-        changed=changed,
+        changes=changed,
         reason=text_for_event(order, reason, actor=actor),
         now=now,
     )
@@ -116,15 +118,15 @@ def expire_orders(*, now: datetime, limit: int = 100) -> int:
         try:
             expired += _expire_order(order_id=order_id, now=now)
         except Exception:
-            log.exception("order_not_expired", order=str(order_id))
+            log.exception("order_expiry_failed", order=str(order_id))
     return expired
 
 
 @transaction.atomic
 def _expire_order(*, order_id: UUID, now: datetime) -> bool:
-    order = locks.lock_order_if_free(order_id)
+    order = locks.try_lock_order(order_id)
 
-    if order is None or not rules.may_expire(
+    if order is None or not rules.can_expire(
         status=order.status,
         expires_at=order.expires_at,
         live_until=order.payment_live_until,
@@ -133,12 +135,12 @@ def _expire_order(*, order_id: UUID, now: datetime) -> bool:
     ):
         return False
 
-    changed = {"status": states.change(OrderStatus(order.status), to=OrderStatus.EXPIRED), "expired_at": now}
+    changed = {"status": states.transition(OrderStatus(order.status), to=OrderStatus.EXPIRED), "expired_at": now}
     store(order, changed)
-    stock.release_holds(
+    stock.release_reservations(
         references=selectors.list_line_ids(order.pk), to=ReservationStatus.EXPIRED, actor=SYSTEM, now=now
     )
 
-    record(events.ORDER_EXPIRED, subject=order, root_id=order.pk, actor=SYSTEM, changed=changed, now=now)
+    record(events.ORDER_EXPIRED, subject=order, root_id=order.pk, actor=SYSTEM, changes=changed, now=now)
 
     return True

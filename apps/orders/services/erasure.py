@@ -14,12 +14,12 @@ from apps.core.errors import Conflict
 from apps.core.events import Actor, record, stored_fields
 from apps.orders import events, locks, messages, rules, selectors
 from apps.orders.models import Order, OrderAddress
-from apps.orders.states import ErasureObstacle
+from apps.orders.states import ErasureBlocker
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
 #: What an app above knows of orders, given by their ids: what speaks against erasing their customer.
-FindObstacles = Callable[[Collection[UUID], datetime], Mapping[UUID, ErasureObstacle]]
+FindObstacles = Callable[[Collection[UUID], datetime], Mapping[UUID, ErasureBlocker]]
 
 _BLANK = dict.fromkeys((name for name in OrderAddress.FIELDS if name != "state"), "")
 
@@ -59,7 +59,7 @@ def erase_customer(*, customer_id: UUID, actor: Actor, reason: str = "", now: da
     :raises UserNotFound: if there is no such person
     :raises StaffNotErasable: if it is a member of staff
     :raises CustomerNotErasable: if an order waits for its payment or its delivery, may be paid late, has money about which something
-        is still to be decided or refunded, or is confirmed and has been so for less than ERASURE_WAIT_DAYS
+        is still to be decided or refunded, or is confirmed and has been so for less than ERASURE_HOLD_DAYS
     """
     user = accounts.erase_user(user_id=customer_id, actor=actor, reason=reason, now=now)
     orders = locks.lock_orders_of_customer(customer_id)
@@ -76,41 +76,41 @@ def _check_are_closed(orders: Sequence[Order], *, now: datetime) -> None:
     order_ids = [order.pk for order in orders]
     known_above = [find(order_ids, now) for find in _finders]
     for order in orders:
-        _check_is_closed(order, now=now)
+        _check_order_erasable(order, now=now)
         for obstacles in known_above:
             if order.pk in obstacles:
                 raise _not_erasable(order, obstacles[order.pk], now=now)
 
 
-def _check_is_closed(order: Order, *, now: datetime) -> None:
-    obstacle = rules.erasure_obstacle(
+def _check_order_erasable(order: Order, *, now: datetime) -> None:
+    blocker = rules.erasure_blocker(
         status=order.status,
         confirmed_at=order.confirmed_at,
-        undecided_amount=order.disputed_amount + order.under_review_amount,
-        unreturned_amount=order.paid_amount - order.refunded_amount - order.lost_amount,
-        wait=settings.ERASURE_WAIT,
+        unresolved_amount=order.disputed_amount + order.under_review_amount,
+        unrefunded_amount=order.paid_amount - order.refunded_amount - order.lost_amount,
+        wait=settings.ERASURE_HOLD,
         now=now,
     )
-    if obstacle is not None:
-        raise _not_erasable(order, obstacle, now=now)
+    if blocker is not None:
+        raise _not_erasable(order, blocker, now=now)
 
 
-def _not_erasable(order: Order, obstacle: ErasureObstacle, *, now: datetime) -> CustomerNotErasable:
-    return CustomerNotErasable(_describe_obstacle(order, obstacle, confirmed_at=order.confirmed_at or now))
+def _not_erasable(order: Order, blocker: ErasureBlocker, *, now: datetime) -> CustomerNotErasable:
+    return CustomerNotErasable(_describe_obstacle(order, blocker, confirmed_at=order.confirmed_at or now))
 
 
-def _describe_obstacle(order: Order, obstacle: ErasureObstacle, *, confirmed_at: datetime) -> str:
-    match obstacle:
-        case ErasureObstacle.AWAITS_PAYMENT:
+def _describe_obstacle(order: Order, blocker: ErasureBlocker, *, confirmed_at: datetime) -> str:
+    match blocker:
+        case ErasureBlocker.AWAITING_PAYMENT:
             return messages.not_erasable_until_paid(order.number)
-        case ErasureObstacle.MAY_BE_PAID_LATE:
+        case ErasureBlocker.MAY_BE_PAID_LATE:
             return messages.not_erasable_while_payable(order.number)
-        case ErasureObstacle.MONEY_UNDECIDED:
+        case ErasureBlocker.MONEY_UNRESOLVED:
             return messages.not_erasable_until_decided(order.number)
-        case ErasureObstacle.NOT_DELIVERED:
+        case ErasureBlocker.NOT_DELIVERED:
             return messages.not_erasable_until_delivered(order.number)
-        case ErasureObstacle.CONFIRMED_RECENTLY:
-            erasable_from = confirmed_at + settings.ERASURE_WAIT
+        case ErasureBlocker.CONFIRMED_RECENTLY:
+            erasable_from = confirmed_at + settings.ERASURE_HOLD
             return messages.not_erasable_yet(order.number, confirmed_at=confirmed_at, erasable_from=erasable_from)
 
 
@@ -124,4 +124,4 @@ def _erase_order(order: Order, *, actor: Actor, now: datetime) -> None:
     order.save(update_fields=["note", "cancel_reason", "updated_at"])
 
     changed = stored_fields(order, "note", "cancel_reason")
-    record(events.ORDER_ERASED, subject=order, root_id=order.pk, actor=actor, changed=changed, now=now)
+    record(events.ORDER_ERASED, subject=order, root_id=order.pk, actor=actor, changes=changed, now=now)

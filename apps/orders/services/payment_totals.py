@@ -19,7 +19,7 @@ class CustomerErased(Conflict):
 
 
 @transaction.atomic
-def note_payment(
+def update_payment_totals(
     *,
     order: Order,
     paid_amount: int,
@@ -47,26 +47,26 @@ def note_payment(
         "lost_amount": lost_amount,
         "under_review_amount": under_review_amount,
     }
-    told = {name: value for name, value in copies.items() if value is not None}
-    changed = _differences(order, paid_amount=paid_amount, payment_live_until=payment_live_until, **told)
+    totals = {name: value for name, value in copies.items() if value is not None}
+    changed = _changed_fields(order, paid_amount=paid_amount, payment_live_until=payment_live_until, **totals)
 
     if not changed:
         return order
 
-    news = events.ORDER_PAYMENT_NOTED
-    if rules.confirms(status=order.status, paid=paid_amount, total=order.total_amount):
-        news = events.ORDER_CONFIRMED
-        changed["status"] = states.change(OrderStatus(order.status), to=OrderStatus.CONFIRMED)
+    event_type = events.ORDER_PAYMENT_UPDATED
+    if rules.can_confirm(status=order.status, paid=paid_amount, total=order.total_amount):
+        event_type = events.ORDER_CONFIRMED
+        changed["status"] = states.transition(OrderStatus(order.status), to=OrderStatus.CONFIRMED)
         changed["confirmed_at"] = now
-        stock.commit_holds(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
+        stock.commit_reservations(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
     store(order, changed)
 
-    record(news, subject=order, root_id=order.pk, actor=actor, changed=changed, now=now)
+    record(event_type, subject=order, root_id=order.pk, actor=actor, changes=changed, now=now)
 
     return order
 
 
-def _differences(order: Order, **facts: Any) -> dict[str, Any]:
+def _changed_fields(order: Order, **facts: Any) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if getattr(order, name) != value}
 
 
@@ -82,14 +82,14 @@ def revive_order(*, order: Order, actor: Actor, now: datetime) -> Order:
     if selectors.is_customer_erased(order):
         raise CustomerErased(order.number)
 
-    changed = {"status": states.change(OrderStatus(order.status), to=OrderStatus.CONFIRMED), "confirmed_at": now}
-    stock.hold_again(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
+    changed = {"status": states.transition(OrderStatus(order.status), to=OrderStatus.CONFIRMED), "confirmed_at": now}
+    stock.revive_reservations(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
 
     store(order, changed)
 
     reason = "the money came after the order had expired"
     record(
-        events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=actor, changed=changed, reason=reason, now=now
+        events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=actor, changes=changed, reason=reason, now=now
     )
 
     return order

@@ -22,7 +22,7 @@ from apps.core.events import Actor, record, stored_fields
 from apps.core.money import rupees
 from apps.orders import events, rules, sql
 from apps.orders.models import Order, OrderAddress, OrderLine
-from apps.orders.rules import LineRequest, Quote
+from apps.orders.rules import OrderLineInput, Quote
 from apps.orders.services.unpaid_orders import check_unpaid_orders
 from apps.tax import selectors as tax
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class NothingOrdered(Invalid):
+class EmptyOrder(Invalid):
     message = "An order has at least one line."
 
 
@@ -54,7 +54,7 @@ class TaxClassPriceMismatch(Conflict):
     message = "{0} cannot be sold at {1}: its GST rate does not fit its price. Our staff must correct it first."
 
 
-class OrderTooSmall(Invalid):
+class OrderAmountTooSmall(Invalid):
     message = "An order must be at least ₹1.00."
 
 
@@ -71,7 +71,7 @@ class _Draft:
 def quote_order(
     *,
     customer_id: UUID,
-    lines: Sequence[LineRequest],
+    lines: Sequence[OrderLineInput],
     shipping_address_id: UUID,
     billing_address_id: UUID | None = None,
     now: datetime,
@@ -79,7 +79,7 @@ def quote_order(
     """
     Work out what an order would come to today, and why; nothing is held.
 
-    :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
+    :raises EmptyOrder, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
     :raises TaxClassPriceMismatch: if clothes or shoes would be sold at the rate of the other side of their value limit
     :raises NotFound: if an address is not the customer's
@@ -98,7 +98,7 @@ def quote_order(
 def place_order(
     *,
     customer_id: UUID,
-    lines: Sequence[LineRequest],
+    lines: Sequence[OrderLineInput],
     shipping_address_id: UUID,
     billing_address_id: UUID | None = None,
     note: str = "",
@@ -108,13 +108,13 @@ def place_order(
     """
     Agree to sell: prices, tax and addresses become the order's own, and stock is held until it is paid or expires.
 
-    :raises NothingOrdered, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
+    :raises EmptyOrder, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
     :raises TaxClassPriceMismatch: if clothes or shoes would be sold at the rate of the other side of their value limit
     :raises NotFound: if an address is not the customer's
     :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
-    :raises OrderTooSmall: if the total is under a rupee, which no gateway collects
-    :raises TooManyOpenOrders, TooManyUnpaidUnits: if the customer would hold too much stock without having paid
+    :raises OrderAmountTooSmall: if the total is under a rupee, which no gateway collects
+    :raises TooManyUnpaidOrders, TooManyUnpaidUnits: if the customer would hold too much stock without having paid
     :raises InsufficientStock: if there is not enough of a variant; then nothing at all is held
     :raises AccessEnded, UserErased: if the customer is not active any more, or was erased
     """
@@ -129,15 +129,15 @@ def place_order(
         now=now,
     )
     if draft.quote.total_amount < rules.MIN_TOTAL_AMOUNT:
-        raise OrderTooSmall
+        raise OrderAmountTooSmall
     check_unpaid_orders(customer_id=customer_id, quote=draft.quote, positions=_first_positions(lines))
 
     order = _insert_order(draft, customer_id=customer_id, note=note, now=now)
     order_lines = OrderLine.objects.bulk_create(_order_line(order, line) for line in draft.quote.lines)
     # Last of the changes: the rows of what everybody wants are locked for as short a time as can be.
-    _hold_stock(order_lines, asked=lines, actor=actor, now=now)
+    _reserve_stock(order_lines, requested=lines, actor=actor, now=now)
 
-    record(events.ORDER_PLACED, subject=order, root_id=order.pk, actor=actor, changed=stored_fields(order), now=now)
+    record(events.ORDER_PLACED, subject=order, root_id=order.pk, actor=actor, changes=stored_fields(order), now=now)
 
     return order
 
@@ -145,26 +145,26 @@ def place_order(
 def _draft_order(
     *,
     customer_id: UUID,
-    lines: Sequence[LineRequest],
+    lines: Sequence[OrderLineInput],
     shipping_address_id: UUID,
     billing_address_id: UUID | None,
     now: datetime,
 ) -> _Draft:
-    merged = _checked_lines(lines)
-    shipping = _address(customer_id, shipping_address_id, param="shipping_address_id")
+    merged = _merge_lines(lines)
+    shipping = _get_address(customer_id, shipping_address_id, param="shipping_address_id")
     billing = shipping
     if billing_address_id is not None and billing_address_id != shipping_address_id:
-        billing = _address(customer_id, billing_address_id, param="billing_address_id")
+        billing = _get_address(customer_id, billing_address_id, param="billing_address_id")
     registration = tax.get_default_registration()
     quote = rules.price_order(
-        _items(merged, asked=lines, now=now),
+        _list_items(merged, requested=lines, now=now),
         supplier_state=registration.state,
         shipping_state=shipping.state,
         billing_state=billing.state,
         buyer_gstin=billing.gstin,
         shipping_charge=settings.SHIPPING_FLAT_PAISE,
     )
-    _refuse_mismatched(quote, asked=lines, now=now)
+    _check_tax_classes(quote, requested=lines, now=now)
     return _Draft(
         quote=quote,
         registration=registration,
@@ -173,13 +173,13 @@ def _draft_order(
     )
 
 
-def _first_positions(lines: Sequence[LineRequest]) -> dict[UUID, int]:
+def _first_positions(lines: Sequence[OrderLineInput]) -> dict[UUID, int]:
     return {line.variant_id: position for position, line in reversed(list(enumerate(lines)))}
 
 
-def _checked_lines(lines: Sequence[LineRequest]) -> Sequence[LineRequest]:
+def _merge_lines(lines: Sequence[OrderLineInput]) -> Sequence[OrderLineInput]:
     if not lines:
-        raise NothingOrdered(param="lines")
+        raise EmptyOrder(param="lines")
     if len(lines) > rules.MAX_LINES:
         raise TooManyLines(rules.MAX_LINES, param="lines")
     merged = rules.merge_lines(lines)
@@ -190,17 +190,17 @@ def _checked_lines(lines: Sequence[LineRequest]) -> Sequence[LineRequest]:
     return merged
 
 
-def _refuse_mismatched(quote: Quote, *, asked: Sequence[LineRequest], now: datetime) -> None:
-    line = rules.find_mismatched(quote.lines, day=ist_date(now))
+def _check_tax_classes(quote: Quote, *, requested: Sequence[OrderLineInput], now: datetime) -> None:
+    line = rules.find_tax_class_mismatch(quote.lines, day=ist_date(now))
     if line is None:
         return
     item = line.item
     log.error("variant_tax_class_mismatch", sku=item.sku, tax_class=item.tax_class, price=item.unit_price)
-    position = next(at for at, one in enumerate(asked) if one.variant_id == item.variant_id)
+    position = next(at for at, one in enumerate(requested) if one.variant_id == item.variant_id)
     raise TaxClassPriceMismatch(item.name, rupees(item.unit_price), param=f"lines[{position}].variant_id")
 
 
-def _address(customer_id: UUID, address_id: UUID, *, param: str) -> "Address":
+def _get_address(customer_id: UUID, address_id: UUID, *, param: str) -> "Address":
     try:
         address = accounts.get_address(user_id=customer_id, address_id=address_id)
         account_services.check_address(address)
@@ -210,19 +210,21 @@ def _address(customer_id: UUID, address_id: UUID, *, param: str) -> "Address":
     return address
 
 
-def _items(merged: Sequence[LineRequest], *, asked: Sequence[LineRequest], now: datetime) -> list[rules.Item]:
-    variants = catalog.list_saleable([line.variant_id for line in merged])
-    missing = [position for position, line in enumerate(asked) if line.variant_id not in variants]
+def _list_items(
+    merged: Sequence[OrderLineInput], *, requested: Sequence[OrderLineInput], now: datetime
+) -> list[rules.PricedItem]:
+    variants = catalog.list_saleable_variants([line.variant_id for line in merged])
+    missing = [position for position, line in enumerate(requested) if line.variant_id not in variants]
     if missing:
         params = [f"lines[{position}].variant_id" for position in missing]
         raise VariantNotForSale(param=params[0], details=[{"param": param} for param in params])
 
     rates = tax.get_rates(tax_classes={variant.tax_class for variant in variants.values()}, on=ist_date(now))
-    return [_item(variants[line.variant_id], line.quantity, rates) for line in merged]
+    return [_priced_item(variants[line.variant_id], line.quantity, rates) for line in merged]
 
 
-def _item(variant: "Variant", quantity: int, rates: Mapping[str, int]) -> rules.Item:
-    return rules.Item(
+def _priced_item(variant: "Variant", quantity: int, rates: Mapping[str, int]) -> rules.PricedItem:
+    return rules.PricedItem(
         variant_id=variant.pk,
         sku=variant.sku,
         name=f"{variant.product.name}, {variant.title}" if variant.title else variant.product.name,
@@ -239,14 +241,14 @@ def _item(variant: "Variant", quantity: int, rates: Mapping[str, int]) -> rules.
 
 def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, now: datetime) -> Order:
     quote = draft.quote
-    shipping = OrderAddress(**accounts.snapshot_of(draft.shipping_address), created_at=now)
+    shipping = OrderAddress(**accounts.snapshot_address(draft.shipping_address), created_at=now)
     is_one_address = draft.billing_address.pk == draft.shipping_address.pk
     billing = shipping
     if not is_one_address:
-        billing = OrderAddress(**accounts.snapshot_of(draft.billing_address), created_at=now)
+        billing = OrderAddress(**accounts.snapshot_address(draft.billing_address), created_at=now)
     OrderAddress.objects.bulk_create([shipping] if is_one_address else [shipping, billing])
     return Order.objects.create(
-        number=rules.order_number(sql.take_order_sequence(), ist_date(now)),
+        number=rules.order_number(sql.next_order_sequence(), ist_date(now)),
         customer_id=customer_id,
         registration_id=draft.registration.pk,
         currency=quote.currency,
@@ -267,7 +269,7 @@ def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, now: datetime)
         note=note,
         placed_at=now,
         created_at=now,
-        expires_at=now + settings.ORDER_EXPIRES_AFTER,
+        expires_at=now + settings.ORDER_TTL,
     )
 
 
@@ -300,13 +302,18 @@ def _order_line(order: Order, line: rules.QuotedLine) -> OrderLine:
     )
 
 
-def _hold_stock(order_lines: Sequence[OrderLine], *, asked: Sequence[LineRequest], actor: Actor, now: datetime) -> None:
-    holds = [stock.Hold(variant_id=line.variant_id, reference=line.pk, quantity=line.quantity) for line in order_lines]
+def _reserve_stock(
+    order_lines: Sequence[OrderLine], *, requested: Sequence[OrderLineInput], actor: Actor, now: datetime
+) -> None:
+    inputs = [
+        stock.ReservationInput(variant_id=line.variant_id, reference=line.pk, quantity=line.quantity)
+        for line in order_lines
+    ]
     try:
-        stock.hold_stock(holds=holds, actor=actor, now=now)
-    except stock.InsufficientStock as refusal:
-        # It counts holds; the buyer counts lines, of which several may have become one hold.
-        short = {detail["variant"] for detail in refusal.details}
-        positions = (at for at, line in enumerate(asked) if ids.encode("var", line.variant_id) in short)
-        refusal.param = f"lines[{next(positions)}].quantity"
+        stock.reserve_stock(inputs=inputs, actor=actor, now=now)
+    except stock.InsufficientStock as error:
+        # It counts reservations; the buyer counts lines, several of which may have become one reservation.
+        short = {detail["variant"] for detail in error.details}
+        positions = (at for at, line in enumerate(requested) if ids.encode("var", line.variant_id) in short)
+        error.param = f"lines[{next(positions)}].quantity"
         raise

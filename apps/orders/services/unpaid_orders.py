@@ -11,7 +11,7 @@ from apps.orders import selectors
 from apps.orders.rules import Quote, find_excess_units
 
 
-class TooManyOpenOrders(Conflict):
+class TooManyUnpaidOrders(Conflict):
     message = "You have {0} unpaid orders, the most that are allowed at a time. Pay or cancel one first."
 
 
@@ -20,7 +20,7 @@ class TooManyUnpaidUnits(Conflict):
         "At most {0} units of {1} can wait for payment at a time; with this order it would be {2}."
         " Order fewer units, or pay or cancel an unpaid order first."
     )
-    code = TooManyOpenOrders.code
+    code = TooManyUnpaidOrders.code
 
 
 def check_unpaid_orders(*, customer_id: UUID, quote: Quote, positions: Mapping[UUID, int]) -> None:
@@ -29,21 +29,21 @@ def check_unpaid_orders(*, customer_id: UUID, quote: Quote, positions: Mapping[U
 
     `positions` has the first line that asks for a variant, by its id. A customer with a GSTIN buys in larger quantities.
 
-    :raises TooManyOpenOrders: if as many orders of the customer are unpaid as may be at a time
+    :raises TooManyUnpaidOrders: if as many orders of the customer are unpaid as may be at a time
     :raises TooManyUnpaidUnits: if more units of a variant would be in unpaid orders than may be; `param` names the line
     """
-    asked = {line.item.variant_id: line.item.quantity for line in quote.lines}
-    orders, held = selectors.count_unpaid(customer_id=customer_id, variant_ids=asked)
+    requested = {line.item.variant_id: line.item.quantity for line in quote.lines}
+    orders, held = selectors.count_unpaid_orders(customer_id=customer_id, variant_ids=requested)
     if orders >= settings.MAX_UNPAID_ORDERS_PER_CUSTOMER:
-        raise TooManyOpenOrders(orders)
+        raise TooManyUnpaidOrders(orders)
 
-    most: int = settings.MAX_UNPAID_UNITS_PER_VARIANT
-    excess = find_excess_units(asked, held=held, most=most)
+    limit: int = settings.MAX_UNPAID_UNITS_PER_VARIANT
+    excess = find_excess_units(requested, held=held, limit=limit)
     if excess is not None and accounts.has_gstin(customer_id):
-        most = settings.MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN
-        excess = find_excess_units(asked, held=held, most=most)
+        limit = settings.MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN
+        excess = find_excess_units(requested, held=held, limit=limit)
     if excess is None:
         return
     variant_id, units = excess
     name = next(line.item.name for line in quote.lines if line.item.variant_id == variant_id)
-    raise TooManyUnpaidUnits(most, name, units, param=f"lines[{positions[variant_id]}].quantity")
+    raise TooManyUnpaidUnits(limit, name, units, param=f"lines[{positions[variant_id]}].quantity")

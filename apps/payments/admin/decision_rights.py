@@ -35,5 +35,5 @@ def decision_row(
         except BahiError as refusal:
             return ("Your decision", refusal.text)
         return ("Your decision", _WAITS[Decision.ALONE])
-    limit = rupees(settings.REFUND_APPROVAL_ABOVE)
+    limit = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE)
     return ("Your decision", _WAITS[services.assess_decision(**asked)].format(limit=limit))

@@ -22,7 +22,7 @@ from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
 from apps.payments import selectors, services
 from apps.payments.models import Dispute, DisputeEvidence
-from apps.payments.states import DisputeStatus, GatewayCall, ProofKind
+from apps.payments.states import DisputeStatus, EvidenceKind, GatewayCall
 
 _DECIDE = "payments.change_dispute"
 _TONES = tones(
@@ -44,18 +44,18 @@ class DisputeEvidenceInline(ReadOnlyTabularInline):
     ordering = ("created_at", "id")
 
 
-class ToAnswer(admin.SimpleListFilter):
+class AwaitingResponse(admin.SimpleListFilter):
     """What somebody has to answer."""
 
     title = "to do"
     parameter_name = "todo"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("answer", "To answer"), ("past", "Past its deadline")]
+        return [("response", "To answer"), ("past", "Past its deadline")]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Dispute]") -> "QuerySet[Dispute]":
-        if self.value() == "answer":
-            return queryset.filter(status=DisputeStatus.OPEN, answer="")
+        if self.value() == "response":
+            return queryset.filter(status=DisputeStatus.OPEN, response="")
         if self.value() == "past":
             return queryset.filter(status=DisputeStatus.OPEN, respond_by__lte=clock.now())
         return queryset
@@ -73,9 +73,9 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
         "respond_by",
         "wanted",
         "taken",
-        "answer",
+        "response",
     )
-    list_filter = (ToAnswer, "status", "phase", "answer", "created_at")
+    list_filter = (AwaitingResponse, "status", "phase", "response", "created_at")
     list_select_related = ("order",)
     search_fields = ("gateway_dispute_id__exact",)
     search_help_text = "A gateway's dispute or payment id, or an order number."
@@ -86,9 +86,9 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
         ("The money", {"fields": (("amount", "taken"), "banks_reason", "attempt")}),
         (
             "Our answer",
-            {"fields": (("answer", "answer_call"), ("answered_by", "answered_at"), "summary", "gateways_words")},
+            {"fields": (("response", "response_call"), ("responded_by", "responded_at"), "summary", "gateways_words")},
         ),
-        ("The end", {"fields": (("opened_at", "decided_at"), ("next_check_at", "warned_hours"))}),
+        ("The end", {"fields": (("opened_at", "decided_at"), ("next_check_at", "last_reminder_hours"))}),
     )
 
     def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
@@ -100,7 +100,7 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
         )
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
-        must_answer = Case(When(status=DisputeStatus.OPEN, answer="", then=0), default=1)
+        must_answer = Case(When(status=DisputeStatus.OPEN, response="", then=0), default=1)
         return [must_answer, F("respond_by").asc(nulls_last=True), "-created_at", "-id"]
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
@@ -141,10 +141,10 @@ def _words(dispute: Dispute) -> str:
 
 
 def _deadline(dispute: Dispute, *, now: datetime) -> tuple[str, str]:
-    """Return how urgent an answer is, and in words how much time is left; DISPUTE_ALARM_HOURS say what is near."""
+    """Return how urgent an answer is, and in words how much time is left; DISPUTE_REMINDER_HOURS say what is near."""
     if dispute.status != DisputeStatus.OPEN:
         return "done", "Nothing to answer"
-    if dispute.answer:
+    if dispute.response:
         return "far", "Answered, being sent"
     if dispute.respond_by is None:
         return "none", "No deadline"
@@ -153,7 +153,7 @@ def _deadline(dispute: Dispute, *, now: datetime) -> tuple[str, str]:
         return "past", "Past"
     hours = int(left / timedelta(hours=1))
     words = f"{hours} hours left" if hours < 72 else f"{left.days} days left"
-    alarms = sorted(settings.DISPUTE_ALARM_HOURS)
+    alarms = sorted(settings.DISPUTE_REMINDER_HOURS)
     if alarms and hours < alarms[0]:
         return "near", words
     return ("soon" if alarms and hours < alarms[-1] else "far"), words
@@ -173,7 +173,7 @@ class ContestForm(forms.Form):
 class EvidenceForm(forms.Form):
     """What staff know of the sale."""
 
-    kind = forms.ChoiceField(choices=ProofKind.choices, widget=UnfoldAdminSelectWidget())
+    kind = forms.ChoiceField(choices=EvidenceKind.choices, widget=UnfoldAdminSelectWidget())
     text = forms.CharField(
         max_length=2000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
@@ -187,9 +187,9 @@ class EvidenceForm(forms.Form):
     )
 
 
-def _awaits_answer(dispute: Dispute) -> bool:
+def _awaits_response(dispute: Dispute) -> bool:
     is_over = dispute.respond_by is not None and dispute.respond_by <= clock.now()
-    return dispute.status == DisputeStatus.OPEN and not dispute.answer and not is_over
+    return dispute.status == DisputeStatus.OPEN and not dispute.response and not is_over
 
 
 def _accept(dispute: Dispute, *, user: Any, actor: Any, now: datetime) -> str:
@@ -225,17 +225,17 @@ def _facts(dispute: Dispute) -> list[tuple[str, Any]]:
         ("Its reason", _reason(dispute)),
         ("Answer by", format_instant(by) if by else "no deadline"),
     ]
-    if dispute.answer_call == GatewayCall.REFUSED:
+    if dispute.response_call == GatewayCall.REJECTED:
         facts.append(("The gateway refused", _words(dispute)))
     return facts
 
 
-def _forecast_of_accepting(dispute: Dispute) -> list[tuple[str, Any]]:
+def _accepting_forecast(dispute: Dispute) -> list[tuple[str, Any]]:
     loss = f"{rupees(dispute.amount)} is lost and booked as such. The payer keeps it. This cannot be taken back."
     return [*_facts(dispute), ("Then", loss)]
 
 
-def _forecast_of_contesting(dispute: Dispute) -> list[tuple[str, Any]]:
+def _contesting_forecast(dispute: Dispute) -> list[tuple[str, Any]]:
     statements = len(selectors.list_evidence(dispute.pk))
     proof = (
         "One PDF: payment, buyer and log-ins, delivery address, messages, what happened,"
@@ -250,11 +250,11 @@ add_object_action(
         name="contest",
         title="Contest",
         permission=_DECIDE,
-        does=_contest,
+        perform=_contest,
         icon="gavel",
         form=ContestForm,
-        is_offered=_awaits_answer,
-        forecast=_forecast_of_contesting,
+        is_available=_awaits_response,
+        forecast=_contesting_forecast,
     ),
 )
 add_object_action(
@@ -263,10 +263,10 @@ add_object_action(
         name="add-evidence",
         title="Add evidence",
         permission=_DECIDE,
-        does=_add_evidence,
+        perform=_add_evidence,
         icon="attach_file",
         form=EvidenceForm,
-        is_offered=_awaits_answer,
+        is_available=_awaits_response,
         forecast=_facts,
     ),
 )
@@ -276,11 +276,11 @@ add_object_action(
         name="accept",
         title="Accept: the payer keeps the money",
         permission=_DECIDE,
-        does=_accept,
+        perform=_accept,
         icon="undo",
-        is_offered=_awaits_answer,
-        forecast=_forecast_of_accepting,
-        is_danger=True,
+        is_available=_awaits_response,
+        forecast=_accepting_forecast,
+        is_destructive=True,
     ),
 )
 

@@ -8,9 +8,9 @@ from apps.core.admin_panels import Headline, add_headline, most_urgent
 from apps.orders.states import KEEPS_GOODS, OrderStatus
 from apps.payments import messages, selectors
 from apps.payments.states import (
-    BY_LINK,
-    HOLDING,
+    LINK_CHANNELS,
     PROCESSING,
+    RESERVING_REFUNDS,
     AttemptStatus,
     DisputeStatus,
     PaymentChannel,
@@ -20,7 +20,7 @@ from apps.payments.states import (
 #: How urgent refunds are, by their status; see Headline. A cancelled refund says nothing.
 _RANKS: dict[str, int] = {
     RefundStatus.FAILED: 70,
-    RefundStatus.MANUAL: 65,
+    RefundStatus.AWAITING_TRANSFER: 65,
     RefundStatus.REQUIRES_APPROVAL: 60,
     RefundStatus.UNKNOWN: 45,
     RefundStatus.PENDING: 35,
@@ -28,7 +28,7 @@ _RANKS: dict[str, int] = {
 }
 
 
-def _of_disputes(order: Any) -> Headline | None:
+def _disputes_text(order: Any) -> Headline | None:
     """Return the headline of the dispute that most needs action; of open ones, the one that must be answered first."""
     disputes = selectors.list_disputes(order_id=order.pk).order_by("respond_by", "pk")
     return most_urgent(_of_dispute(dispute) for dispute in disputes)
@@ -44,7 +44,7 @@ def _of_dispute(dispute: Any) -> Headline | None:
     return None
 
 
-def _of_reviews(order: Any) -> Headline | None:
+def _reviews_headline(order: Any) -> Headline | None:
     attempts = selectors.list_attempts_to_review().filter(payment__order_id=order.pk).select_related("payment")
     for attempt in attempts.order_by("pk"):
         if attempt.status == AttemptStatus.CAPTURED:
@@ -52,7 +52,7 @@ def _of_reviews(order: Any) -> Headline | None:
     return None
 
 
-def _of_refunds(order: Any) -> Headline | None:
+def _refunds_headline(order: Any) -> Headline | None:
     """Return the headline of the refunds that most need action, all of one status in one sentence."""
     refunds = list(selectors.list_refunds_of_order(order.pk))
     retried = {refund.retry_of_id for refund in refunds if refund.status != RefundStatus.CANCELLED}
@@ -67,7 +67,7 @@ def _of_refunds(order: Any) -> Headline | None:
 
 def _goods_of(order: Any, refunds: Sequence[Any]) -> str:
     """Return which goods of an order can be sent, given its refunds that stand; none if all of its money goes back."""
-    promised = sum(refund.amount for refund in refunds if refund.status in HOLDING)
+    promised = sum(refund.amount for refund in refunds if refund.status in RESERVING_REFUNDS)
     if order.status not in KEEPS_GOODS or promised >= order.paid_amount:
         return ""
     are_units_refunded = any(line.quantity for refund in refunds for line in refund.lines.all())
@@ -82,7 +82,7 @@ def _of_open(status: RefundStatus, refunds: Sequence[Any], goods: str) -> Headli
     if status == RefundStatus.FAILED:
         text = messages.refund_failed(*one, first.error) if one else messages.refunds_failed(*many)
         return Headline(rank, text, "danger")
-    if status == RefundStatus.MANUAL:
+    if status == RefundStatus.AWAITING_TRANSFER:
         text = messages.refund_awaits_transfer(*one) if one else messages.refunds_await_transfer(*many)
         return Headline(rank, text, "warning")
     if status == RefundStatus.REQUIRES_APPROVAL:
@@ -97,7 +97,7 @@ def _of_open(status: RefundStatus, refunds: Sequence[Any], goods: str) -> Headli
 
 
 def _of_processed(order: Any, goods: str) -> Headline:
-    gone, _ = selectors.given_back_and_on_its_way(order.pk)
+    gone, _ = selectors.refunded_and_pending_amounts(order.pk)
     keeps_goods = order.status in KEEPS_GOODS
     text = messages.refunded(
         gone, order.paid_amount, is_closed=order.status == OrderStatus.CANCELLED, keeps_goods=keeps_goods, goods=goods
@@ -117,7 +117,7 @@ def _of_live_payment(order: Any) -> Headline | None:
 def _open_payment_text(payment: Any) -> str:
     if payment.status in PROCESSING:
         return messages.payment_under_way(payment.amount)
-    if payment.channel not in BY_LINK:
+    if payment.channel not in LINK_CHANNELS:
         return messages.checkout_open(payment.amount, until=payment.live_until)
     if not payment.next_action:
         return messages.link_in_the_making(payment.amount)
@@ -125,7 +125,7 @@ def _open_payment_text(payment: Any) -> str:
     return says(payment.amount, until=payment.live_until)
 
 
-def _of_failed_attempts(order: Any) -> Headline | None:
+def _failed_attempts_headline(order: Any) -> Headline | None:
     """Return that the last attempt of an unpaid order failed, unless another one is under way."""
     if order.status != OrderStatus.PENDING_PAYMENT or order.under_review_amount:
         return None
@@ -137,5 +137,5 @@ def _of_failed_attempts(order: Any) -> Headline | None:
     return Headline(33, messages.attempt_failed(last.error, until=until), "warning")
 
 
-for _find in (_of_disputes, _of_reviews, _of_refunds, _of_live_payment, _of_failed_attempts):
+for _find in (_disputes_text, _reviews_headline, _refunds_headline, _of_live_payment, _failed_attempts_headline):
     add_headline("orders.order", _find)

@@ -61,8 +61,8 @@ def _can_be_cancelled(order: Any) -> bool:
 
 
 def _money(order: Any) -> list[tuple[str, Any]]:
-    goes_back = selectors.amount_to_give_back(order.pk)
-    gone, on_its_way = selectors.given_back_and_on_its_way(order.pk)
+    goes_back = selectors.cancellation_refund_amount(order.pk)
+    gone, on_its_way = selectors.refunded_and_pending_amounts(order.pk)
     rows = []
     if goes_back:
         rows.append(("Money", f"{rupees(goes_back)} is refunded to where it was paid from."))
@@ -81,7 +81,7 @@ def _money(order: Any) -> list[tuple[str, Any]]:
 
 
 def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
-    amount = selectors.amount_to_give_back(order.pk) + order.under_review_amount
+    amount = selectors.cancellation_refund_amount(order.pk) + order.under_review_amount
     return [decision_row(order, MoneyOperation.CANCEL_ORDER, amount, actor=actor)] if amount else []
 
 
@@ -91,13 +91,13 @@ add_object_action(
         name="cancel",
         title="Cancel order",
         permission="orders.change_order",
-        does=_cancel,
+        perform=_cancel,
         icon="cancel",
         form=CancelForm,
         forecast=_forecast,
         forecast_for_actor=_who_decides,
-        obstacle=_obstacle,
-        is_offered=_can_be_cancelled,
-        is_danger=True,
+        blocked_reason=_obstacle,
+        is_available=_can_be_cancelled,
+        is_destructive=True,
     ),
 )

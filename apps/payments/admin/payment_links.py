@@ -11,7 +11,7 @@ from apps.core.money import rupees
 from apps.orders.states import OrderStatus
 from apps.payments import rules, selectors, services
 from apps.payments.models import Payment
-from apps.payments.states import BY_LINK, LIVE, PaymentChannel, PaymentStatus
+from apps.payments.states import LINK_CHANNELS, LIVE, PaymentChannel, PaymentStatus
 
 _NEXT = {
     PaymentChannel.PAYMENT_LINK: "The buyer gets it as soon as the gateway has made it.",
@@ -25,7 +25,7 @@ def _start(order: Any, *, channel: PaymentChannel, user: Any, actor: Any, now: A
 
 
 def _forecast(order: Any, *, channel: PaymentChannel) -> list[tuple[str, Any]]:
-    hours = rules.link_lasts(channel, settings.PAYMENT_LINK_LASTS).total_seconds() / 3600
+    hours = rules.link_ttl(channel, settings.PAYMENT_LINK_TTL).total_seconds() / 3600
     due = order.total_amount - selectors.sum_captured(order.pk, currency=order.currency)
     return [
         ("The buyer", f"is asked for {rupees(due)}. {_NEXT[channel]}"),
@@ -44,14 +44,14 @@ def _awaits_payment(order: Any) -> bool:
     return bool(order.status == OrderStatus.PENDING_PAYMENT and clock.now() < order.expires_at)
 
 
-def _give_up(payment: Payment, *, user: Any, actor: Any, now: Any) -> str:
+def _cancel(payment: Payment, *, user: Any, actor: Any, now: Any) -> str:
     services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=actor, now=now)
     return f"Payment {payment.public_id} is given up."
 
 
-def _of_giving_up(payment: Payment) -> list[tuple[str, Any]]:
+def _cancellation_forecast(payment: Payment) -> list[tuple[str, Any]]:
     rows = [("The order", "can be paid in another way at once; unpaid, it expires at its time.")]
-    if payment.channel in BY_LINK:
+    if payment.channel in LINK_CHANNELS:
         rows.append((payment.get_channel_display(), "is closed at the gateway, so that nobody can pay by it."))
     return [*rows, ("Money", "that comes all the same is booked; what the order does not want goes back.")]
 
@@ -66,11 +66,11 @@ for _name, _title, _icon, _channel in (
             name=_name,
             title=_title,
             permission="payments.add_payment",
-            does=partial(_start, channel=_channel),
+            perform=partial(_start, channel=_channel),
             icon=_icon,
             forecast=partial(_forecast, channel=_channel),
-            obstacle=partial(_obstacle, channel=_channel),
-            is_offered=_awaits_payment,
+            blocked_reason=partial(_obstacle, channel=_channel),
+            is_available=_awaits_payment,
         ),
     )
 add_object_action(
@@ -79,10 +79,10 @@ add_object_action(
         name="give-up",
         title="Give payment up",
         permission="payments.add_payment",
-        does=_give_up,
+        perform=_cancel,
         icon="cancel",
-        forecast=_of_giving_up,
-        is_offered=lambda payment: payment.status in LIVE and payment.status != PaymentStatus.REQUIRES_CAPTURE,
-        is_danger=True,
+        forecast=_cancellation_forecast,
+        is_available=lambda payment: payment.status in LIVE and payment.status != PaymentStatus.REQUIRES_CAPTURE,
+        is_destructive=True,
     ),
 )

@@ -1,5 +1,5 @@
 """
-Money in doubt: what arrived and is not what was asked, and what the gateway has not answered about.
+Money that needs attention: what arrived and is not what was asked, and what the gateway has not answered about.
 
 One page shows all of it; each leads to its own page, with what can be done about it.
 """
@@ -87,7 +87,9 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        page = path("in-doubt/", self.admin_site.admin_view(self.in_doubt), name="payments_in_doubt")
+        page = path(
+            "needs-attention/", self.admin_site.admin_view(self.needs_attention), name="payments_needing_attention"
+        )
         return [page, *super().get_urls()]
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
@@ -98,7 +100,7 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
     def paid(self, attempt: PaymentAttempt) -> str:
         return rupees(attempt.amount)
 
-    def in_doubt(self, request: HttpRequest) -> HttpResponse:
+    def needs_attention(self, request: HttpRequest) -> HttpResponse:
         """Show all money that somebody has to look at, the longest waiting first."""
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -106,31 +108,31 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
             {
                 "title": "Arrived, and to be decided",
                 "columns": ("Payment", "Order", "Amount", "Why", "Since"),
-                "rows": _attempts_in_doubt(),
+                "rows": _attempts_to_review(),
                 "empty": "Nothing waits for a decision.",
             },
             {
                 "title": "Refunds whose outcome the gateway has not told",
                 "columns": ("Refund", "Amount", "Why", "Since"),
-                "rows": _refunds_in_doubt(),
+                "rows": _unknown_refunds(),
                 "empty": "The outcome of every refund is known.",
             },
             {
                 "title": "Payments whose opening at the gateway was not answered",
                 "columns": ("Payment", "Order", "Amount", "Since"),
-                "rows": _payments_in_doubt(),
+                "rows": _unknown_payments(),
                 "empty": "The gateway has answered about every payment.",
             },
         ]
         context = {
             **self.admin_site.each_context(request),
-            "title": "Money in doubt",
+            "title": "Money that needs attention",
             "sections": sections,
         }
-        return TemplateResponse(request, "admin/in_doubt.html", context)
+        return TemplateResponse(request, "admin/needs_attention.html", context)
 
 
-def _attempts_in_doubt() -> list[tuple[Any, ...]]:
+def _attempts_to_review() -> list[tuple[Any, ...]]:
     attempts = selectors.list_attempts_to_review().select_related("payment__order").order_by("review_opened_at", "pk")
     return [
         (
@@ -144,7 +146,7 @@ def _attempts_in_doubt() -> list[tuple[Any, ...]]:
     ]
 
 
-def _refunds_in_doubt() -> list[tuple[Any, ...]]:
+def _unknown_refunds() -> list[tuple[Any, ...]]:
     return [
         (
             link(reverse("admin:payments_refund_change", args=[refund.pk]), refund.number),
@@ -152,12 +154,12 @@ def _refunds_in_doubt() -> list[tuple[Any, ...]]:
             refund.get_reason_display(),
             age(refund.created_at, clock.now()),
         )
-        for refund in selectors.list_refunds_in_doubt().order_by("created_at", "pk")[:_SHOWN]
+        for refund in selectors.list_unknown_refunds().order_by("created_at", "pk")[:_SHOWN]
     ]
 
 
-def _payments_in_doubt() -> list[tuple[Any, ...]]:
-    payments = selectors.list_payments_in_doubt().select_related("order").order_by("created_at", "pk")
+def _unknown_payments() -> list[tuple[Any, ...]]:
+    payments = selectors.list_unknown_payments().select_related("order").order_by("created_at", "pk")
     return [
         (
             link(reverse("admin:payments_payment_change", args=[payment.pk]), payment.public_id),
@@ -169,7 +171,7 @@ def _payments_in_doubt() -> list[tuple[Any, ...]]:
     ]
 
 
-class GiveBackForm(forms.Form):
+class RefundReviewedForm(forms.Form):
     """Why it goes back."""
 
     note = forms.CharField(
@@ -189,8 +191,8 @@ class NoteForm(forms.Form):
     )
 
 
-def _give_back(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: str) -> str:
-    refund = services.give_back_reviewed(attempt_id=attempt.pk, note=note, actor=actor, now=now)
+def _refund_reviewed(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: str) -> str:
+    refund = services.refund_reviewed_attempt(attempt_id=attempt.pk, note=note, actor=actor, now=now)
     waits = refund.status == RefundStatus.REQUIRES_APPROVAL
     if waits:
         return f"Refund {refund.number} of {rupees(refund.amount)} waits until another person approves it."
@@ -227,7 +229,7 @@ def _close(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: st
 
 
 def _ask(payment: Payment, *, user: Any, actor: Any, now: Any) -> str:
-    services.request_check(payment_id=payment.pk, actor=actor, now=now)
+    services.request_payment_sync(payment_id=payment.pk, actor=actor, now=now)
     return "The gateway is being asked; look again in a moment."
 
 
@@ -240,8 +242,8 @@ def _facts(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     ]
 
 
-def _of_giving_back(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
-    left = selectors.left_of_attempt(attempt)
+def _refund_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
+    left = selectors.refundable_amount(attempt)
     return [
         *_facts(attempt),
         ("Money", f"{rupees(left)} is refunded to where it was paid from; nothing else of the order changes."),
@@ -250,11 +252,11 @@ def _of_giving_back(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
 
 
 def _who_refunds(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]:
-    left = selectors.left_of_attempt(attempt)
+    left = selectors.refundable_amount(attempt)
     return [decision_row(attempt.payment.order, MoneyOperation.REFUND_REVIEWED, left, actor=actor)]
 
 
-def _of_accepting(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
+def _acceptance_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     asked = attempt.payment
     difference = attempt.amount - asked.amount
     said = f"{rupees(abs(difference))} more than requested was charged; it is booked by the reason."
@@ -262,7 +264,7 @@ def _of_accepting(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
         said = f"{rupees(abs(difference))} less than requested was charged; it is booked by the reason."
     return [
         *_facts(attempt),
-        ("Fee", _fee_of(attempt)),
+        ("Fee", _fee_text(attempt)),
         (
             "The order",
             f"{asked.order.number} is paid and confirmed. Its invoice is for {rupees(asked.order.total_amount)}.",
@@ -284,12 +286,12 @@ def _who_accepts(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]
         reason = attempt.get_difference_reason_display()
         said = f"Another person has accepted it already, with the reason “{reason}”. With the same reason, it takes effect at once."
     else:
-        limit = rupees(settings.REFUND_APPROVAL_ABOVE)
+        limit = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE)
         said = f"The difference is above the {limit} that one person may decide about an order. Another person must accept it too."
     return [("Your decision", said)]
 
 
-def _fee_of(attempt: PaymentAttempt) -> str:
+def _fee_text(attempt: PaymentAttempt) -> str:
     if attempt.fee_amount is None:
         return "The gateway has not reported its fee."
     tax = rupees(attempt.fee_tax_amount or 0)
@@ -298,8 +300,8 @@ def _fee_of(attempt: PaymentAttempt) -> str:
     return f"{rupees(attempt.fee_amount)} with {tax} of GST."
 
 
-def _of_closing(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
-    left = selectors.undecided_of_attempt(attempt)
+def _closing_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
+    left = selectors.undecided_amount(attempt)
     kept = f"{rupees(left)} is neither refunded nor on its way. Refund it first." if left > 0 else "None is left."
     return [*_facts(attempt), ("Money left", kept)]
 
@@ -310,42 +312,42 @@ def _waits(attempt: PaymentAttempt) -> bool:
 
 def _has_money_left(attempt: PaymentAttempt) -> bool:
     is_ours = attempt.status == AttemptStatus.CAPTURED
-    return _waits(attempt) and is_ours and selectors.left_of_attempt(attempt) >= attempt.least_refund_amount
+    return _waits(attempt) and is_ours and selectors.refundable_amount(attempt) >= attempt.min_refund_amount
 
 
 def _can_be_accepted(attempt: PaymentAttempt) -> bool:
-    is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_DIFFERS
+    is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
     is_wanted = attempt.payment.order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED)
-    is_untouched = selectors.sum_held_of_attempt(attempt.pk) == 0
+    is_untouched = selectors.reserved_amount(attempt.pk) == 0
     return is_wanted and is_of_other_amount and is_untouched and _has_money_left(attempt)
 
 
 add_object_action(
     "payments.paymentattempt",
     ObjectAction(
-        name="accept", title="Accept as full payment", permission="payments.change_refund", does=_accept,
-        icon="check_circle", form=AcceptForm, forecast=_of_accepting,
-        forecast_for_actor=_who_accepts, is_offered=_can_be_accepted,
+        name="accept", title="Accept as full payment", permission="payments.change_refund", perform=_accept,
+        icon="check_circle", form=AcceptForm, forecast=_acceptance_forecast,
+        forecast_for_actor=_who_accepts, is_available=_can_be_accepted,
     ),
 )  # fmt: skip
 add_object_action(
     "payments.paymentattempt",
     ObjectAction(
-        name="give-back", title="Refund this money", permission="payments.add_refund", does=_give_back, icon="undo",
-        form=GiveBackForm, forecast=_of_giving_back, forecast_for_actor=_who_refunds, is_offered=_has_money_left,
+        name="refund", title="Refund this money", permission="payments.add_refund", perform=_refund_reviewed, icon="undo",
+        form=RefundReviewedForm, forecast=_refund_forecast, forecast_for_actor=_who_refunds, is_available=_has_money_left,
     ),
 )  # fmt: skip
 add_object_action(
     "payments.paymentattempt",
     ObjectAction(
-        name="close", title="Close the review", permission="payments.change_paymentattempt", does=_close,
-        icon="task_alt", form=NoteForm, forecast=_of_closing, is_offered=_waits,
+        name="close", title="Close the review", permission="payments.change_paymentattempt", perform=_close,
+        icon="task_alt", form=NoteForm, forecast=_closing_forecast, is_available=_waits,
     ),
 )  # fmt: skip
 add_object_action(
     "payments.payment",
     ObjectAction(
-        name="ask", title="Ask the gateway now", permission="payments.view_payment", does=_ask, icon="sync",
-        is_offered=lambda payment: payment.status in LIVE or payment.next_check_at is not None,
+        name="ask", title="Ask the gateway now", permission="payments.view_payment", perform=_ask, icon="sync",
+        is_available=lambda payment: payment.status in LIVE or payment.next_check_at is not None,
     ),
 )  # fmt: skip

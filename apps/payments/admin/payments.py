@@ -12,7 +12,7 @@ from unfold.decorators import display
 from apps.accounts import selectors as accounts
 from apps.core.admin_fields import show_json
 from apps.core.admin_lists import KeySearch
-from apps.core.admin_panels import Panel, add_panel, folded
+from apps.core.admin_panels import Panel, add_panel, always_folded
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.dates import format_instant
 from apps.core.money import rupees
@@ -247,7 +247,7 @@ add_panel(
         columns=("When", "What", "Account", "Debit", "Credit"),
         rows=_ledger_rows,
         permission="payments.view_ledgertransaction",
-        is_folded=folded,
+        is_folded=always_folded,
         is_named_when_empty=False,
         position=70,
     ),

@@ -20,7 +20,7 @@ _KEPT_SECONDS = 30
 
 def way_back_text(refund: Refund) -> str:
     """Return by which way the buyer gets the money of a refund."""
-    if refund.status == RefundStatus.MANUAL or refund.manual_reference:
+    if refund.status == RefundStatus.AWAITING_TRANSFER or refund.transfer_reference:
         return "By our bank transfer."
     attempt = refund.attempt
     return f"To where it was paid from: {method_text(attempt.method, attempt.payer)}."
@@ -30,7 +30,7 @@ def name_of(refund: Refund, actor: str) -> str:
     """Return who asked or agreed: the customer, a member of staff by name, or a machine."""
     if actor == f"user:{refund.order.customer.public_id}":
         return "the customer"
-    names = cache.get_or_set("back-office:staff", accounts.staff_names, _KEPT_SECONDS) or {}
+    names = cache.get_or_set("back-office:staff", accounts.get_staff_names, _KEPT_SECONDS) or {}
     person = actor.removeprefix("user:")
     return str(names.get(person, person))
 
@@ -77,11 +77,11 @@ def of_retry(refund: Refund) -> list[tuple[str, Any]]:
 
 def of_transfer(refund: Refund) -> list[tuple[str, Any]]:
     """Return what a bank transfer instead of a refund by the gateway takes."""
-    limit = rupees(settings.REFUND_APPROVAL_ABOVE)
+    limit = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE)
     return [
         *describe(refund),
         ("Agreed by", name_of(refund, refund.approved_by) or "nobody yet"),
-        *_of_disputes(refund),
+        *_disputes_text(refund),
         (
             "Who may",
             f"Not the person who requested the refund. Above {limit}, two people: one holds the amount, another confirms.",
@@ -106,7 +106,7 @@ def who_transfers(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
     return [decision_row(refund.order, operation, refund.amount, actor=actor, refund=refund)]
 
 
-def _of_disputes(refund: Refund) -> list[tuple[str, Any]]:
+def _disputes_text(refund: Refund) -> list[tuple[str, Any]]:
     wanted = selectors.sum_disputed_of_attempt(refund.attempt_id)
     if not wanted:
         return []

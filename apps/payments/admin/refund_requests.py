@@ -28,7 +28,7 @@ from apps.payments.states import USER_REFUND_REASONS, Decision, MoneyOperation, 
 ALL, LINES, AMOUNT = "all", "lines", "amount"
 _WHAT = ((LINES, "Items"), (AMOUNT, "An amount"), (ALL, "All that is left"))
 #: Money of another amount than was requested has an action of its own, on its attempt's page.
-_REASONS = [(one.value, one.label) for one in USER_REFUND_REASONS if one != RefundReason.AMOUNT_DIFFERS]
+_REASONS = [(one.value, one.label) for one in USER_REFUND_REASONS if one != RefundReason.AMOUNT_MISMATCH]
 
 
 class RefundForm(ObjectForm):
@@ -67,7 +67,9 @@ class RefundForm(ObjectForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        lines = [services.UnitsBack(line_id, data[name]) for name, line_id in self._line_ids.items() if data.get(name)]
+        lines = [
+            services.RefundLineInput(line_id, data[name]) for name, line_id in self._line_ids.items() if data.get(name)
+        ]
         what, amount = data.get("what"), data.get("amount")
         if what == LINES and not lines and not self.errors:
             self.add_error("what", "Enter how many units of which items are refunded.")
@@ -107,14 +109,17 @@ def _worth_text(line: Any, left: Any, units: str) -> str:
 
 
 def _can_be_refunded(order: Any) -> bool:
-    return bool(order.paid_amount) and selectors.refundable_of(order.pk) > 0
+    return bool(order.paid_amount) and selectors.order_refundable_amount(order.pk) > 0
 
 
 def _forecast(order: Any) -> list[tuple[str, Any]]:
-    gone, on_its_way = selectors.given_back_and_on_its_way(order.pk)
+    gone, on_its_way = selectors.refunded_and_pending_amounts(order.pk)
     waiting = selectors.sum_awaiting_approval(order.pk)
     rows = [
-        ("Can be refunded", f"{rupees(selectors.refundable_of(order.pk))} of {rupees(order.paid_amount)} paid."),
+        (
+            "Can be refunded",
+            f"{rupees(selectors.order_refundable_amount(order.pk))} of {rupees(order.paid_amount)} paid.",
+        ),
         *([("Refunded before", f"{rupees(gone)}.")] if gone else []),
         *([("On its way already", f"{rupees(on_its_way)}.")] if on_its_way else []),
         *([("Waits for approval", f"{rupees(waiting)}; it cannot be refunded a second time.")] if waiting else []),
@@ -131,7 +136,7 @@ def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
     decision = services.assess_decision(order=order, operation=operation, amount=smallest, actor=actor)
     if decision != Decision.ALONE:
         return [*cancelling, decision_row(order, operation, smallest, actor=actor)]
-    free = rupees(settings.REFUND_APPROVAL_ABOVE - selectors.sum_decided_alone(order.pk))
+    free = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE - selectors.sum_decided_alone(order.pk))
     return [
         *cancelling,
         ("Your decision", f"You may refund up to {free} of this order alone. Above that, another person must approve."),
@@ -150,18 +155,18 @@ def _preview(
     actor: Actor,
     *,
     amount: int | None,
-    lines: Sequence[services.UnitsBack],
+    lines: Sequence[services.RefundLineInput],
     reason: str,
     note: str,
     **_: Any,
 ) -> Preview:
     plan = services.preview_refund(order, amount=amount, lines=lines, actor=actor)
-    refundable = selectors.refundable_of(order.pk)
+    refundable = selectors.order_refundable_amount(order.pk)
     rows = [
         ("Refund", f"{rupees(plan.amount)} of order {order.number}. {_left_text(refundable - plan.amount)}"),
         *_line_rows(order, plan),
         *_sources(order, plan),
-        *[("The money", _way_back(attempt, part)) for attempt, part in plan.parts],
+        *[("The money", _refund_destination(attempt, part)) for attempt, part in plan.parts],
         ("Reason", f"{RefundReason(reason).label}. {note}" if note else f"{RefundReason(reason).label}."),
         decision_row(order, MoneyOperation.REQUEST_REFUND, plan.amount, actor=actor),
     ]
@@ -197,7 +202,7 @@ def _sources(order: Any, plan: services.RefundPlan) -> list[tuple[str, Any]]:
     return [("Taken from", "\n".join(rows)), *([("Later refunds", lowers)] if is_of_kept_items else [])]
 
 
-def _way_back(attempt: Any, part: int) -> str:
+def _refund_destination(attempt: Any, part: int) -> str:
     paid_by = method_text(attempt.method, attempt.payer)
     return (
         f"{rupees(part)} goes back to where it was paid from: {paid_by}. It cannot be recalled once the gateway has it."
@@ -211,7 +216,7 @@ def _refund(
     actor: Actor,
     now: Any,
     amount: int | None,
-    lines: Sequence[services.UnitsBack],
+    lines: Sequence[services.RefundLineInput],
     reason: str,
     note: str,
     seen_amount: int | None,
@@ -230,10 +235,10 @@ def _refund(
         actor=actor,
         now=now,
     )
-    return " ".join(_said_of(refund) for refund in refunds)
+    return " ".join(_result_text(refund) for refund in refunds)
 
 
-def _said_of(refund: Any) -> str:
+def _result_text(refund: Any) -> str:
     if refund.status == RefundStatus.REQUIRES_APPROVAL:
         return f"Refund {refund.number} of {rupees(refund.amount)} waits until another person approves it."
     return f"Refund {refund.number} of {rupees(refund.amount)} is on its way to the buyer."
@@ -242,7 +247,7 @@ def _said_of(refund: Any) -> str:
 add_object_action(
     "orders.order",
     ObjectAction(
-        name="refund", title="Refund", permission="payments.add_refund", does=_refund, icon="undo", form=RefundForm,
-        forecast=_forecast, forecast_for_actor=_who_decides, preview=_preview, is_offered=_can_be_refunded,
+        name="refund", title="Refund", permission="payments.add_refund", perform=_refund, icon="undo", form=RefundForm,
+        forecast=_forecast, forecast_for_actor=_who_decides, preview=_preview, is_available=_can_be_refunded,
     ),
 )  # fmt: skip

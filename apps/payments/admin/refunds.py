@@ -13,7 +13,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from apps.core import clock
-from apps.core.admin_actions import ObjectAction, act_for, add_object_action
+from apps.core.admin_actions import ObjectAction, add_object_action, staff_actor
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
@@ -39,19 +39,19 @@ from apps.payments.models import Refund, RefundLine
 from apps.payments.states import OPEN_REFUNDS, GatewayCall, RefundStatus
 
 _DECIDE = "payments.change_refund"
-_WITHOUT_SUCCESS = (RefundStatus.FAILED, RefundStatus.MANUAL, RefundStatus.UNKNOWN)
-_NOT_SUBMITTED = (RefundStatus.REQUIRES_APPROVAL, RefundStatus.MANUAL)
+_UNSUCCESSFUL = (RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER, RefundStatus.UNKNOWN)
+_NOT_SUBMITTED = (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER)
 _SUBMITTED = {
-    GatewayCall.NEEDED: "Not yet",
+    GatewayCall.PENDING: "Not yet",
     GatewayCall.UNKNOWN: "Yes, but it has not answered",
-    GatewayCall.DONE: "Yes",
-    GatewayCall.REFUSED: "Yes, and it has rejected it",
+    GatewayCall.SUCCEEDED: "Yes",
+    GatewayCall.REJECTED: "Yes, and it has rejected it",
 }
 _TONES = tones(
     RefundStatus,
     success=(RefundStatus.PROCESSED,),
     info=(RefundStatus.PENDING,),
-    warning=(RefundStatus.REQUIRES_APPROVAL, RefundStatus.UNKNOWN, RefundStatus.MANUAL),
+    warning=(RefundStatus.REQUIRES_APPROVAL, RefundStatus.UNKNOWN, RefundStatus.AWAITING_TRANSFER),
     danger=(RefundStatus.FAILED,),
 )
 
@@ -65,20 +65,20 @@ class RefundLineInline(ReadOnlyTabularInline):
     ordering = ("id",)
 
 
-class ToDo(admin.SimpleListFilter):
+class TaskFilter(admin.SimpleListFilter):
     """What somebody has to do something about."""
 
     title = "to do"
     parameter_name = "todo"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("approve", "To approve"), ("failed", "Failed, or to be transferred"), ("doubt", "In doubt")]
+        return [("approve", "To approve"), ("failed", "Failed, or to be transferred"), ("unknown", "Outcome unknown")]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> "QuerySet[Refund]":
         wanted = {
             "approve": selectors.list_refunds_to_approve,
-            "failed": selectors.list_refunds_that_failed,
-            "doubt": selectors.list_refunds_in_doubt,
+            "failed": selectors.list_failed_refunds,
+            "unknown": selectors.list_unknown_refunds,
         }.get(self.value() or "")
         return queryset if wanted is None else wanted(queryset)
 
@@ -88,7 +88,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
     """Refunds; those that require approval wait for a second person to decide."""
 
     list_display = ("unbroken_number", "status_label", "back", "reason", "asked_by", "agreed_by", "created_at")
-    list_filter = (ToDo, "status", "reason", "created_at")
+    list_filter = (TaskFilter, "status", "reason", "created_at")
     list_select_related = ("order__customer", "attempt")
     ordering = ("-created_at", "-id")
     search_fields = ("number__exact",)
@@ -153,7 +153,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
 
     @admin.display(description="Bank reference (UTR)")
     def bank_reference(self, refund: Refund) -> str:
-        return refund.manual_reference
+        return refund.transfer_reference
 
     @admin.display(description="Submitted to the gateway")
     def at_gateway(self, refund: Refund) -> str:
@@ -203,7 +203,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
     ) -> None:
         for refund in queryset:
             try:
-                decide(refund_id=refund.pk, actor=act_for(request), now=clock.now())
+                decide(refund_id=refund.pk, actor=staff_actor(request), now=clock.now())
             except BahiError as error:
                 self.message_user(request, f"{refund.number}: {error.text}", messages.ERROR)
             else:
@@ -238,7 +238,7 @@ def _approve(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
 
 
 def _reject(refund: Refund, *, user: Any, actor: Any, now: Any, reason: str) -> str:
-    was_held = refund.status == RefundStatus.MANUAL
+    was_held = refund.status == RefundStatus.AWAITING_TRANSFER
     services.reject_refund(refund_id=refund.pk, actor=actor, reason=reason, now=now)
     if was_held:
         return f"No transfer is made for refund {refund.number}; {rupees(refund.amount)} can be asked back again."
@@ -254,14 +254,14 @@ def _retry(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
 
 
 def _transfer(refund: Refund, *, user: Any, actor: Any, now: Any, reference: str) -> str:
-    services.settle_refund_manually(refund_id=refund.pk, reference=reference.strip(), actor=actor, now=now)
+    services.confirm_refund_transfer(refund_id=refund.pk, reference=reference.strip(), actor=actor, now=now)
     if reference.strip():
         return f"Refund {refund.number} is given back by transfer {reference.strip()}."
     return f"{rupees(refund.amount)} is held for a transfer by hand; somebody else may enter its reference."
 
 
 def _ask(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
-    services.request_refund_check(refund_id=refund.pk, actor=actor, now=now)
+    services.request_refund_sync(refund_id=refund.pk, actor=actor, now=now)
     return f"The gateway is being asked about refund {refund.number}; look again in a moment."
 
 
@@ -270,37 +270,37 @@ def is_retryable(refund: Refund) -> bool:
     return refund.status == RefundStatus.FAILED and selectors.find_retry(refund.pk) is None
 
 
-def _is_in_doubt(refund: Refund) -> bool:
-    return refund.status in OPEN_REFUNDS and refund.gateway_call != GatewayCall.NEEDED
+def _is_outcome_unknown(refund: Refund) -> bool:
+    return refund.status in OPEN_REFUNDS and refund.gateway_call != GatewayCall.PENDING
 
 
 for _action in (
     ObjectAction(
-        name="approve", title="Approve", permission=_DECIDE, does=_approve, icon="check", forecast=of_approval,
+        name="approve", title="Approve", permission=_DECIDE, perform=_approve, icon="check", forecast=of_approval,
         forecast_for_actor=who_approves,
-        is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
+        is_available=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
     ),
     ObjectAction(
-        name="reject", title="Refuse", permission=_DECIDE, does=_reject, icon="block", form=ReasonForm, is_danger=True,
-        forecast=of_refusal, is_offered=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
+        name="reject", title="Refuse", permission=_DECIDE, perform=_reject, icon="block", form=ReasonForm, is_destructive=True,
+        forecast=of_refusal, is_available=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
     ),
     ObjectAction(
-        name="give-up", title="Give the transfer up", permission=_DECIDE, does=_reject, icon="block", form=ReasonForm,
-        is_danger=True, forecast=of_refusal, is_offered=lambda refund: refund.status == RefundStatus.MANUAL,
+        name="give-up", title="Give the transfer up", permission=_DECIDE, perform=_reject, icon="block", form=ReasonForm,
+        is_destructive=True, forecast=of_refusal, is_available=lambda refund: refund.status == RefundStatus.AWAITING_TRANSFER,
     ),
     ObjectAction(
-        name="retry", title="Try again", permission=_DECIDE, does=_retry, icon="replay", forecast=of_retry,
+        name="retry", title="Try again", permission=_DECIDE, perform=_retry, icon="replay", forecast=of_retry,
         forecast_for_actor=who_retries,
-        is_offered=is_retryable,
+        is_available=is_retryable,
     ),
     ObjectAction(
-        name="transfer", title="Pay by bank transfer", permission=_DECIDE, does=_transfer, icon="account_balance",
+        name="transfer", title="Pay by bank transfer", permission=_DECIDE, perform=_transfer, icon="account_balance",
         form=TransferForm, forecast=of_transfer, forecast_for_actor=who_transfers,
-        is_offered=lambda refund: refund.status == RefundStatus.MANUAL or is_retryable(refund),
+        is_available=lambda refund: refund.status == RefundStatus.AWAITING_TRANSFER or is_retryable(refund),
     ),
     ObjectAction(
-        name="ask", title="Ask the gateway now", permission="payments.view_refund", does=_ask, icon="sync",
-        forecast=describe, is_offered=_is_in_doubt,
+        name="ask", title="Ask the gateway now", permission="payments.view_refund", perform=_ask, icon="sync",
+        forecast=describe, is_available=_is_outcome_unknown,
     ),
 ):  # fmt: skip
     add_object_action("payments.refund", _action)
@@ -313,8 +313,8 @@ def _rows_of_order(order: Any) -> list[tuple[Any, ...]]:
             refund.get_status_display(),
             rupees(refund.amount),
             refund.get_reason_display(),
-            failure_text(refund.error) if refund.status in _WITHOUT_SUCCESS else "",
-            refund.gateway_refund_id or refund.manual_reference,
+            failure_text(refund.error) if refund.status in _UNSUCCESSFUL else "",
+            refund.gateway_refund_id or refund.transfer_reference,
             format_instant(refund.processed_at) if refund.processed_at else "",
         )
         for refund in selectors.list_refunds_of_order(order.pk)

@@ -29,7 +29,7 @@ def _describe_attempt(attempt: PaymentAttempt, request: HttpRequest) -> tuple[st
 
 
 def _describe_refund(refund: Refund, request: HttpRequest) -> tuple[str, str]:
-    reference = refund.gateway_refund_id or refund.manual_reference
+    reference = refund.gateway_refund_id or refund.transfer_reference
     return refund.number, _join_parts(refund.get_status_display(), rupees(refund.amount), reference, refund.arn)
 
 

@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.accounts import selectors as accounts
 from apps.core import clock
-from apps.core.admin_actions import ObjectAction, act_for, add_object_action
+from apps.core.admin_actions import ObjectAction, add_object_action, staff_actor
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_site import ReadOnlyAdmin, age
 from apps.core.errors import BahiError
@@ -210,7 +210,7 @@ class ReconciliationExceptionAdmin(KeySearch, ReadOnlyAdmin):
         self._each(request, queryset, services.resolve_exception, resolution=resolution.value, note=note)
 
     def _each(self, request: HttpRequest, queryset: "QuerySet[Any]", action: Any, **how: Any) -> None:
-        actor = act_for(request)
+        actor = staff_actor(request)
         for exception in queryset:
             try:
                 action(exception_id=exception.pk, actor=actor, now=clock.now(), **how)
@@ -233,7 +233,7 @@ class ResolveForm(forms.Form):
     """Where the money goes that the exception holds, and why."""
 
     resolution = forms.ChoiceField(
-        choices=[(one.value, one.label) for one in services.BY_PEOPLE], widget=UnfoldAdminSelectWidget()
+        choices=[(one.value, one.label) for one in services.STAFF_RESOLUTIONS], widget=UnfoldAdminSelectWidget()
     )
     note = forms.CharField(
         max_length=500,
@@ -250,7 +250,7 @@ class OwnerForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field: Any = self.fields["owner"]
-        people = accounts.list_staff_with("payments.change_reconciliationexception")
+        people = accounts.list_staff_with_permission("payments.change_reconciliationexception")
         field.choices = [(str(user.pk), str(user)) for user in people]
 
 
@@ -300,16 +300,16 @@ def _is_open(exception: ReconciliationException) -> bool:
 
 for _action in (
     ObjectAction(
-        name="take", title="Look after it myself", permission=_DECIDE, does=_take, icon="person", forecast=_facts,
-        is_offered=_is_open,
+        name="take", title="Look after it myself", permission=_DECIDE, perform=_take, icon="person", forecast=_facts,
+        is_available=_is_open,
     ),
     ObjectAction(
-        name="give", title="Give it to somebody", permission=_DECIDE, does=_give, icon="group", form=OwnerForm,
-        forecast=_facts, is_offered=_is_open,
+        name="give", title="Give it to somebody", permission=_DECIDE, perform=_give, icon="group", form=OwnerForm,
+        forecast=_facts, is_available=_is_open,
     ),
     ObjectAction(
-        name="resolve", title="Resolve", permission=_DECIDE, does=_resolve, icon="task_alt", form=ResolveForm,
-        forecast=_facts, is_offered=_is_open,
+        name="resolve", title="Resolve", permission=_DECIDE, perform=_resolve, icon="task_alt", form=ResolveForm,
+        forecast=_facts, is_available=_is_open,
     ),
 ):  # fmt: skip
     add_object_action("payments.reconciliationexception", _action)

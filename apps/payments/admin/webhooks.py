@@ -89,9 +89,9 @@ add_object_action(
         name="retry",
         title="Process again",
         permission="payments.change_reconciliationexception",
-        does=_retry,
+        perform=_retry,
         icon="replay",
         forecast=_facts,
-        is_offered=lambda webhook: webhook.parked_at is not None,
+        is_available=lambda webhook: webhook.parked_at is not None,
     ),
 )

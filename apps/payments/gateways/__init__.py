@@ -177,7 +177,7 @@ class GatewayDispute:
 
 
 @dataclass(frozen=True)
-class Proof:
+class EvidenceFile:
     """
     A PDF that goes with our answer to a dispute.
 
@@ -217,19 +217,19 @@ class GatewayFailure(Exception):
         self.error = error
 
 
-class Refused(GatewayFailure):
+class GatewayRejected(GatewayFailure):
     """The gateway said no, for certain and for good: the same call would be refused again."""
 
 
-class TryLater(GatewayFailure):
+class GatewayUnavailable(GatewayFailure):
     """Nothing was done, and the same call may be made again: we did not reach the gateway, or it was busy."""
 
 
-class CredentialsRejected(TryLater):
+class CredentialsRejected(GatewayUnavailable):
     """The gateway does not accept our key or our address: that says nothing of the payment, refund, link or dispute."""
 
 
-class OutcomeUnknown(GatewayFailure):
+class GatewayOutcomeUnknown(GatewayFailure):
     """No answer, or one that nobody can read: the gateway may or may not have acted. Ask it before trying again."""
 
 
@@ -300,9 +300,9 @@ class Gateway(LinkGateway, Protocol):
         ...
 
     def contest_dispute(
-        self, *, gateway_dispute_id: str, amount: int, summary: str, proofs: Sequence[Proof]
+        self, *, gateway_dispute_id: str, amount: int, summary: str, evidence_files: Sequence[EvidenceFile]
     ) -> GatewayDispute:
-        """Send what we have to say, with its proofs, for review."""
+        """Send what we have to say, with its evidence, for review."""
         ...
 
     def create_upi_intent(
@@ -344,7 +344,7 @@ class Gateway(LinkGateway, Protocol):
         """
         Return the type of a webhook and the payment, refund, dispute or link that it tells of, or None if we follow none of it.
 
-        :raises UnreadableFacts: if it cannot be understood
+        :raises UnreadableFacts: if it cannot be parse_response
         """
         ...
 
@@ -368,7 +368,7 @@ class Gateway(LinkGateway, Protocol):
         """
         Yield the lines of a settlement report that was downloaded, None for one that is not settled yet.
 
-        :raises UnreadableFacts: if it cannot be understood
+        :raises UnreadableFacts: if it cannot be parse_response
         """
         ...
 
@@ -376,7 +376,7 @@ class Gateway(LinkGateway, Protocol):
         """
         Yield the transfers of a report that has no lines of theirs.
 
-        :raises UnreadableFacts: if it cannot be understood
+        :raises UnreadableFacts: if it cannot be parse_response
         """
         ...
 

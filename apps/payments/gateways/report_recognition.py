@@ -45,7 +45,7 @@ def resolve_format(
 
 
 def _unit(inspection: ReportInspection, known: Mapping[str, KnownFact]) -> str:
-    ours = _units_by_what_we_hold(inspection.samples, known)
+    ours = _units_matching_known(inspection.samples, known)
     rupee_signs = inspection.is_rupee_layout or inspection.has_decimals
     if len(ours) == 1:
         (unit,) = ours
@@ -62,7 +62,7 @@ def _unit(inspection: ReportInspection, known: Mapping[str, KnownFact]) -> str:
     )
 
 
-def _units_by_what_we_hold(samples: Iterable[Sample], known: Mapping[str, KnownFact]) -> set[str]:
+def _units_matching_known(samples: Iterable[Sample], known: Mapping[str, KnownFact]) -> set[str]:
     units = set()
     for sample in samples:
         fact = known.get(sample.id)
@@ -92,7 +92,7 @@ def _date_order(inspection: ReportInspection, known: Mapping[str, KnownFact], sa
         return orders.pop()
     # Nothing is settled tomorrow; and our own payments and settlements were made when we know.
     not_to_come = {order for order in orders if inspection.latest[order] <= today + timedelta(days=1)}
-    for rest in (not_to_come, not_to_come & _orders_by_what_we_hold(inspection.samples, known)):
+    for rest in (not_to_come, not_to_come & _orders_matching_known(inspection.samples, known)):
         if len(rest) == 1:
             return rest.pop()
     raise UnreadableFacts(
@@ -101,7 +101,7 @@ def _date_order(inspection: ReportInspection, known: Mapping[str, KnownFact], sa
     )
 
 
-def _orders_by_what_we_hold(samples: Iterable[Sample], known: Mapping[str, KnownFact]) -> set[str]:
+def _orders_matching_known(samples: Iterable[Sample], known: Mapping[str, KnownFact]) -> set[str]:
     orders = set()
     for sample in samples:
         fact = known.get(sample.id)

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.core.http import Client, NoAnswer
-from apps.payments.gateways import GatewayError, OutcomeUnknown
+from apps.core.http import Client, NoResponse
+from apps.payments.gateways import GatewayError, GatewayOutcomeUnknown
 
 _TRUTH = "/__sim__/truth"
 
 
 @dataclass(frozen=True)
-class Truth:
+class SandboxBooks:
     """
     What was captured, taken as fee, given back, disputed and paid out: by the gateway's id, what there is to compare.
 
@@ -25,21 +25,23 @@ class Truth:
     settlements: Mapping[str, str]
 
 
-def read_truth(base_url: str) -> Truth:
+def read_sandbox_books(base_url: str) -> SandboxBooks:
     """
     Ask a sandbox for its books.
 
-    :raises OutcomeUnknown: if it does not answer, or not with its books
+    :raises GatewayOutcomeUnknown: if it does not answer, or not with its books
     """
     try:
         answer = Client(base_url).call("GET", _TRUTH)
-    except NoAnswer as failure:
-        raise OutcomeUnknown(GatewayError(code="NO_ANSWER", description=str(failure)[:300])) from failure
+    except NoResponse as failure:
+        raise GatewayOutcomeUnknown(GatewayError(code="NO_ANSWER", description=str(failure)[:300])) from failure
     if not answer.is_success or not isinstance(answer.body, dict):
-        raise OutcomeUnknown(GatewayError(code="UNREADABLE", status=answer.status, description=answer.text[:200]))
+        raise GatewayOutcomeUnknown(
+            GatewayError(code="UNREADABLE", status=answer.status, description=answer.text[:200])
+        )
     books: dict[str, Any] = answer.body
     captured = [row for row in books["payments"] if row.get("captured_at")]
-    return Truth(
+    return SandboxBooks(
         payments={row["id"]: f"captured {row['amount']}" for row in captured},
         fees={row["id"]: f"fee {row['fee']} tax {row['tax']}" for row in captured if row.get("fee") is not None},
         refunds={row["id"]: f"{row['status']} {row['amount']}" for row in books["refunds"] if not row.get("automatic")},

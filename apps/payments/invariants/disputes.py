@@ -1,12 +1,12 @@
 """What must hold of disputes."""
 
 from apps.core.audit import Invariant
-from apps.payments.invariants.refunds import HOLDING, MADE_AFTER_ALL
+from apps.payments.invariants.refunds import REFUND_MADE_LATER, RESERVING_REFUNDS
 
 DISPUTES = (
     Invariant(
         id="INV-25d",
-        name="disputes_hold_what_was_taken",
+        name="dispute_balance_matches_deductions",
         statement="The books hold for each undecided dispute what was taken, as a loss for a lost one, and nothing for the rest.",
         sql="""
             SELECT d.id, d.status, d.amount_deducted, coalesce(b.held, 0) AS held, coalesce(b.lost, 0) AS lost
@@ -25,9 +25,9 @@ DISPUTES = (
     ),
     Invariant(
         id="INV-18e",
-        name="no_dispute_is_forgotten",
+        name="undecided_disputes_are_polled",
         statement="Every undecided dispute is looked at within an hour of its time; a decided one has its time and waits no more.",
-        settles_in=3600,
+        grace_seconds=3600,
         sql="""
             SELECT id, gateway_dispute_id, status, next_check_at, decided_at FROM payments_dispute
             WHERE CASE WHEN status IN ('open', 'under_review')
@@ -52,10 +52,10 @@ DISPUTES = (
             ) kept
             CROSS JOIN LATERAL (
                 SELECT sum(b.amount) AS amount FROM payments_refund b
-                WHERE b.attempt_id = a.id AND b.status IN {HOLDING} AND b.id <= r.id
-                  AND (b.id = r.id OR NOT {MADE_AFTER_ALL.replace("r.", "b.")})
+                WHERE b.attempt_id = a.id AND b.status IN {RESERVING_REFUNDS} AND b.id <= r.id
+                  AND (b.id = r.id OR NOT {REFUND_MADE_LATER.replace("r.", "b.")})
             ) refunded
-            WHERE r.status IN {HOLDING} AND r.requested_by NOT LIKE 'gateway:%%' AND NOT {MADE_AFTER_ALL}
+            WHERE r.status IN {RESERVING_REFUNDS} AND r.requested_by NOT LIKE 'gateway:%%' AND NOT {REFUND_MADE_LATER}
               AND kept.amount > 0 AND refunded.amount + kept.amount > a.amount
         """,  # noqa: S608 - our own names
     ),
@@ -63,22 +63,22 @@ DISPUTES = (
         id="INV-18h",
         name="disputes_are_answered_in_time",
         statement="No dispute is open for want of an answer an hour after its deadline.",
-        settles_in=3600,
+        grace_seconds=3600,
         sql="""
-            SELECT id, gateway_dispute_id, respond_by, answer, answer_call FROM payments_dispute
+            SELECT id, gateway_dispute_id, respond_by, response, response_call FROM payments_dispute
             WHERE status = 'open' AND respond_by < %(now)s - interval '1 hour'
         """,
     ),
     Invariant(
         id="INV-20f",
-        name="orders_know_what_is_disputed",
+        name="order_disputed_amount_matches",
         statement="An order's copies of what is disputed and of what was lost are the sums of its disputes.",
         sql="""
             SELECT o.id, o.number, o.disputed_amount, o.lost_amount, d.disputed, d.lost FROM orders_order o
             LEFT JOIN (
                 SELECT d.order_id, sum(d.amount) FILTER (WHERE d.status IN ('open', 'under_review')) AS disputed,
                        sum(d.amount_deducted) FILTER (
-                           WHERE d.status = 'lost' AND a.review_reason <> 'amount_differs' AND d.currency = o.currency) AS lost
+                           WHERE d.status = 'lost' AND a.review_reason <> 'amount_mismatch' AND d.currency = o.currency) AS lost
                 FROM payments_dispute d JOIN payments_paymentattempt a ON a.id = d.attempt_id
                 JOIN orders_order o ON o.id = d.order_id GROUP BY d.order_id
             ) d ON d.order_id = o.id

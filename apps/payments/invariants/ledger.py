@@ -16,13 +16,13 @@ LEDGER = (
     ),
     Invariant(
         id="INV-23",
-        name="the_book_sums_to_zero",
+        name="ledger_sums_to_zero",
         statement="All entries together sum to zero in each currency.",
         sql="SELECT currency, sum(amount) AS sum FROM payments_ledgerentry GROUP BY currency HAVING sum(amount) <> 0",
     ),
     Invariant(
         id="INV-24",
-        name="checkpoints_are_true",
+        name="checkpoints_match_entries",
         statement="Every checkpoint is the sum of its account's entries up to its place.",
         sql="""
             SELECT c.id, c.account_id, c.last_entry_id, c.balance, sum(e.amount) AS entries
@@ -58,7 +58,7 @@ LEDGER = (
     ),
     Invariant(
         id="INV-25e",
-        name="postings_have_their_fact",
+        name="postings_have_a_source",
         statement="Every posting is of a fact that exists, of a kind that such facts have.",
         sql="""
             SELECT t.id, t.source_type, t.source_id, t.kind FROM payments_ledgertransaction t
@@ -66,7 +66,7 @@ LEDGER = (
                 WHEN 'payments.paymentattempt' THEN t.kind IN ('capture', 'payment_difference')
                      AND EXISTS (SELECT FROM payments_paymentattempt f WHERE f.id = t.source_id AND f.status = 'captured')
                 WHEN 'payments.refund' THEN split_part(t.kind, ':', 1) IN (
-                         'refund_due', 'refund_due_again', 'refund_reversal', 'refund', 'refund_manual', 'late_credit',
+                         'refund_due', 'refund_reinstated', 'refund_reversal', 'refund', 'refund_transferred', 'late_credit',
                          'difference_reversal')
                      AND EXISTS (SELECT FROM payments_refund f WHERE f.id = t.source_id)
                 WHEN 'payments.settlement' THEN split_part(t.kind, ':', 1) = 'settlement'
@@ -81,7 +81,7 @@ LEDGER = (
     ),
     Invariant(
         id="INV-25f",
-        name="accepted_differences_are_in_the_books",
+        name="accepted_differences_are_posted",
         statement="What a payer was charged beyond or below the accepted amount is booked once, by its reason; nothing else is, and no"
         " more is reversed than was booked.",
         sql="""
@@ -124,8 +124,8 @@ LEDGER = (
     Invariant(
         id="INV-28b",
         name="suspense_is_empty",
-        statement="Beside what exceptions of settlements hold, nothing is in suspense for longer than a day.",
-        settles_in=86_400,
+        statement="RelatedRows what exceptions of settlements hold, nothing is in suspense for longer than a day.",
+        grace_seconds=86_400,
         sql="""
             SELECT e.currency, sum(e.amount) AS held FROM payments_ledgerentry e
             JOIN payments_ledgertransaction t ON t.id = e.transaction_id

@@ -16,9 +16,9 @@ LINKS = (
     ),
     Invariant(
         id="INV-18g",
-        name="given_up_links_are_closed",
+        name="cancelled_links_are_closed",
         statement="Nobody can pay by the link or QR code of a payment that was given up: it is closed at the gateway.",
-        settles_in=900,
+        grace_seconds=900,
         sql="""
             SELECT id, channel, gateway_link_id, status, next_check_at FROM payments_payment
             WHERE channel <> 'checkout' AND status IN ('cancelled', 'expired')

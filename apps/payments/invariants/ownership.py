@@ -32,7 +32,7 @@ _WITH_TYPED_TEXT = [order_events.ORDER_CANCELLED, events.REFUND_REQUESTED, event
 OWNERSHIP = (
     Invariant(
         id="INV-49",
-        name="money_has_one_owner",
+        name="related_rows_share_an_order",
         statement="Refunds, disputes, settlement lines and exceptions are of the order, payment and gateway of what they are about.",
         sql="""
             SELECT 'refund' AS kind, r.id FROM payments_refund r
@@ -83,9 +83,9 @@ OWNERSHIP = (
     ),
     Invariant(
         id="INV-50c",
-        name="payers_who_were_erased_are_unnamed",
+        name="erased_payers_are_anonymised",
         statement="A payment of an erased customer names no payer and no device, and a refund has no note, ten minutes after the erasure.",
-        settles_in=600,
+        grace_seconds=600,
         sql="""
             SELECT p.id, a.gateway_payment_id FROM payments_payment p
             JOIN accounts_user u ON u.id = p.customer_id AND u.erased_at < %(now)s - interval '10 minutes'

@@ -40,13 +40,13 @@ PAYMENTS = (
     ),
     Invariant(
         id="INV-16",
-        name="money_is_what_was_asked",
+        name="captured_amount_matches_payment",
         statement="Captured money of another amount or currency than the payment's is under review, or was accepted.",
         sql="""
             SELECT a.id, a.gateway_payment_id, a.amount, a.currency, p.amount AS asked, p.currency AS asked_currency
             FROM payments_paymentattempt a JOIN payments_payment p ON p.id = a.payment_id
             WHERE a.status = 'captured' AND (a.amount, a.currency) IS DISTINCT FROM (p.amount, p.currency)
-              AND (a.review_reason <> 'amount_differs' OR a.review_opened_at IS NULL)
+              AND (a.review_reason <> 'amount_mismatch' OR a.review_opened_at IS NULL)
               AND (a.accepted_amount IS NULL OR a.currency <> p.currency)
               -- Late money and second payments of another amount are refunded as a whole.
               AND (a.review_reason NOT IN ('order_closed', 'paid_twice') OR a.review_closed_at IS NULL)
@@ -54,18 +54,18 @@ PAYMENTS = (
     ),
     Invariant(
         id="INV-16c",
-        name="orders_know_what_is_under_review",
+        name="order_under_review_amount_matches",
         statement="An order's copy of money under review is the sum of its captured attempts of another amount that await a decision.",
         sql=f"""
             SELECT o.id, o.number, o.under_review_amount, coalesce(open.amount, 0) AS under_review FROM orders_order o
             LEFT JOIN (
                 SELECT p.order_id, sum(a.amount) AS amount FROM payments_paymentattempt a
                 JOIN payments_payment p ON p.id = a.payment_id
-                WHERE a.status = 'captured' AND a.review_reason = 'amount_differs' AND a.currency = p.currency
+                WHERE a.status = 'captured' AND a.review_reason = 'amount_mismatch' AND a.currency = p.currency
                   AND a.review_opened_at IS NOT NULL AND a.review_closed_at IS NULL
                   AND a.amount - {LOST_OF_ATTEMPT} >= {SMALLEST_REFUND} + (
                       SELECT coalesce(sum(r.amount), 0) FROM payments_refund r WHERE r.attempt_id = a.id
-                      AND r.status IN ('pending', 'unknown', 'manual', 'processed'))
+                      AND r.status IN ('pending', 'unknown', 'awaiting_transfer', 'processed'))
                 GROUP BY p.order_id
             ) open ON open.order_id = o.id
             WHERE o.under_review_amount <> coalesce(open.amount, 0)
@@ -73,22 +73,22 @@ PAYMENTS = (
     ),
     Invariant(
         id="INV-16d",
-        name="orders_with_money_do_not_expire",
+        name="paid_orders_do_not_expire",
         statement="No order expired while captured money for it was under review.",
         sql="""
             SELECT o.id, o.number, o.expired_at, a.gateway_payment_id, a.captured_at FROM orders_order o
             JOIN payments_payment p ON p.order_id = o.id JOIN payments_paymentattempt a ON a.payment_id = p.id
             WHERE o.expired_at IS NOT NULL AND a.review_opened_at IS NOT NULL AND a.captured_at < o.expired_at
-              AND (a.review_reason = 'amount_differs' OR a.accepted_at IS NOT NULL)
+              AND (a.review_reason = 'amount_mismatch' OR a.accepted_at IS NOT NULL)
               AND (a.review_closed_at IS NULL OR a.review_closed_at > o.expired_at)
               AND NOT EXISTS (SELECT FROM payments_refund r WHERE r.attempt_id = a.id AND r.created_at <= o.expired_at)
         """,
     ),
     Invariant(
         id="INV-10d",
-        name="no_captured_money_is_under_review_for_ever",
+        name="reviews_are_closed_in_time",
         statement="No captured money is under review for more than a week.",
-        settles_in=604_800,
+        grace_seconds=604_800,
         sql="""
             SELECT a.id, a.gateway_payment_id, a.amount, a.review_opened_at FROM payments_paymentattempt a
             WHERE a.status = 'captured' AND a.review_reason <> '' AND a.review_closed_at IS NULL
@@ -97,7 +97,7 @@ PAYMENTS = (
     ),
     Invariant(
         id="INV-16b",
-        name="payments_ask_for_what_is_due",
+        name="payment_amount_matches_amount_due",
         statement="A payment asks for no more than its order's total, in its currency, of its customer.",
         sql="""
             SELECT p.id, p.amount, p.currency, o.total_amount FROM payments_payment p
@@ -107,14 +107,14 @@ PAYMENTS = (
     ),
     Invariant(
         id="INV-17",
-        name="attempts_never_go_back",
+        name="attempt_rank_never_falls",
         statement="The highest rank that an attempt's news ever told is the rank that it has.",
         sql="""
             WITH rank(status, height) AS (
                 VALUES ('created', 0), ('failed', 1), ('authorized', 2), ('auto_refunded', 3), ('captured', 4)
             ), told AS (
                 SELECT e.subject_id, max(r.height) AS height FROM core_event e
-                JOIN rank r ON r.status = e.changed ->> 'status'
+                JOIN rank r ON r.status = e.changes ->> 'status'
                 WHERE e.subject_type = 'payments.paymentattempt' GROUP BY e.subject_id
             )
             SELECT a.id, a.gateway_payment_id, a.status, told.height AS told FROM payments_paymentattempt a
@@ -125,21 +125,21 @@ PAYMENTS = (
     ),
     Invariant(
         id="INV-17b",
-        name="payments_agree_with_their_attempts",
+        name="payment_status_matches_attempts",
         statement="A payment has succeeded if and only if an attempt of the asked amount was captured.",
         sql="""
             SELECT p.id, p.status, count(a.id) AS captured FROM payments_payment p
             LEFT JOIN payments_paymentattempt a ON a.payment_id = p.id AND a.status = 'captured'
-                 AND a.review_reason <> 'amount_differs'
+                 AND a.review_reason <> 'amount_mismatch'
             GROUP BY p.id
             HAVING (p.status IN ('succeeded', 'succeeded_late')) <> (count(a.id) > 0)
         """,
     ),
     Invariant(
         id="INV-18",
-        name="open_payments_are_looked_after",
+        name="open_payments_are_polled",
         statement="Every live payment is looked at within the hour, and none has waited a quarter of an hour in vain.",
-        settles_in=900,
+        grace_seconds=900,
         sql="""
             SELECT id, status, gateway_call, next_check_at FROM payments_payment
             WHERE status IN ('requires_payment', 'processing', 'requires_capture')
@@ -158,7 +158,7 @@ PAYMENTS = (
     ),
     Invariant(
         id="INV-18c",
-        name="orders_know_their_live_payment",
+        name="order_live_payment_matches",
         statement="An order's copy of how long a payment is open is that payment's.",
         sql="""
             SELECT o.id, o.number, o.payment_live_until, p.live_until FROM orders_order o
@@ -178,7 +178,7 @@ PAYMENTS = (
     ),
     Invariant(
         id="INV-19",
-        name="no_orphan_money",
+        name="no_unattributed_money",
         statement="Captured money belongs to an order that it paid for, is flagged for staff, or was refunded or lost in disputes,"
         " except for less than a gateway refunds.",
         sql=f"""
@@ -204,14 +204,14 @@ PAYMENTS = (
     ),
     Invariant(
         id="INV-20b",
-        name="orders_know_what_was_paid",
+        name="order_paid_amount_matches",
         statement="An order's copy of what was paid is the sum of the requested or accepted amounts of its captured attempts.",
         sql="""
             SELECT o.id, o.number, o.paid_amount, coalesce(paid.amount, 0) AS captured FROM orders_order o
             LEFT JOIN (
                 SELECT p.order_id, sum(coalesce(a.accepted_amount, a.amount)) AS amount FROM payments_paymentattempt a
                 JOIN payments_payment p ON p.id = a.payment_id
-                WHERE a.status = 'captured' AND a.review_reason <> 'amount_differs' AND a.currency = p.currency
+                WHERE a.status = 'captured' AND a.review_reason <> 'amount_mismatch' AND a.currency = p.currency
                 GROUP BY p.order_id
             ) paid ON paid.order_id = o.id
             WHERE o.paid_amount <> coalesce(paid.amount, 0)
@@ -224,19 +224,19 @@ WEBHOOKS = (
         id="INV-41",
         name="webhooks_are_processed",
         statement="Every webhook is processed within two minutes, is attempted again in time, or is parked for staff.",
-        settles_in=120,
+        grace_seconds=120,
         sql="""
             SELECT w.id, w.event_type, w.received_at FROM payments_webhook w
             WHERE w.processed_at IS NULL AND w.received_at < %(now)s - interval '2 minutes' AND w.parked_at IS NULL
               AND coalesce(w.next_attempt_at, '-infinity') < %(now)s - interval '2 minutes' AND NOT EXISTS (
-                SELECT 1 FROM core_delivery d JOIN core_event e ON e.id = d.event_id
+                SELECT 1 FROM core_handlerrun d JOIN core_event e ON e.id = d.event_id
                 WHERE e.subject_id = w.id AND e.subject_type = 'payments.webhook' AND d.parked_at IS NOT NULL
             )
         """,
     ),
     Invariant(
         id="INV-41b",
-        name="webhooks_are_kept_word_for_word",
+        name="webhook_bodies_are_unchanged",
         statement="Every webhook's body has the hash that was taken when it came, and no two have the same.",
         sql="""
             SELECT min(id::text) AS id, body_sha256, count(*) AS rows FROM payments_webhook
@@ -246,7 +246,7 @@ WEBHOOKS = (
     ),
     Invariant(
         id="INV-41c",
-        name="processed_webhooks_say_how",
+        name="processed_webhooks_have_an_outcome",
         statement="A processed webhook has an outcome, and a reason if it was left alone.",
         sql="""
             SELECT id, event_type, outcome, outcome_reason FROM payments_webhook
@@ -267,14 +267,14 @@ WEBHOOKS = (
     ),
     Invariant(
         id="INV-42b",
-        name="what_is_not_believed_is_not_booked",
+        name="rejected_facts_are_not_posted",
         statement="A refund that an open exception says is more than was left, or in another currency, has no row with that"
         " amount and currency; one of another account has none at all.",
         sql="""
             SELECT e.id, e.reason, e.entity_id, e.actual_amount, r.number FROM payments_reconciliationexception e
             JOIN payments_refund r ON r.gateway_refund_id = e.entity_id
             WHERE e.resolved_at IS NULL AND (
-                (e.reason IN ('refund_exceeds_payment', 'currency_mismatch') AND r.manual_reference = ''
+                (e.reason IN ('refund_exceeds_payment', 'currency_mismatch') AND r.transfer_reference = ''
                  AND r.status IN ('pending', 'unknown', 'processed') AND e.refund_id IS NULL
                  AND (r.amount, r.currency) = (e.actual_amount, coalesce(nullif(e.actual_currency, ''), e.currency))))
             UNION ALL
@@ -287,24 +287,24 @@ WEBHOOKS = (
     ),
     Invariant(
         id="INV-42c",
-        name="what_is_not_believed_is_ignored",
+        name="rejected_facts_are_ignored",
         statement="A webhook about another account, or about a refund or dispute that contradicts itself or our rows, is ignored.",
         sql="""
             SELECT w.id, w.event_type, w.outcome, e.reason FROM payments_reconciliationexception e
             JOIN payments_webhook w ON w.id = e.webhook_id
             WHERE w.outcome = 'processed' AND (
                 e.reason = 'account_mismatch'
-                OR (e.reason IN ('currency_mismatch', 'contradictory_facts', 'unreadable_facts', 'wrong_amount')
+                OR (e.reason IN ('currency_mismatch', 'contradictory_facts', 'unreadable_facts', 'amount_mismatch')
                     AND (e.entity_id LIKE 'rfnd!_%%' ESCAPE '!' OR e.entity_id LIKE 'disp!_%%' ESCAPE '!')))
         """,
     ),
     Invariant(
         id="INV-42",
-        name="only_kept_webhooks_have_effects",
+        name="only_stored_webhooks_have_effects",
         statement="Whatever we learnt by webhook stands in a webhook that was signed, kept and processed.",
         sql="""
             SELECT a.id, a.gateway_payment_id FROM payments_paymentattempt a
-            WHERE a.learnt_by = 'webhook' AND NOT EXISTS (
+            WHERE a.source = 'webhook' AND NOT EXISTS (
                 SELECT 1 FROM payments_webhook w
                 WHERE w.outcome = 'processed' AND w.metadata ->> 'gateway_payment_id' = a.gateway_payment_id
             )

@@ -13,12 +13,12 @@ SMALLEST_REFUND = (
 LOST_OF_ATTEMPT = """
     (SELECT coalesce(sum(d.amount_deducted), 0) FROM payments_dispute d WHERE d.attempt_id = a.id AND d.status = 'lost')
 """
-HOLDING = "('requires_approval', 'pending', 'unknown', 'manual', 'processed')"
+RESERVING_REFUNDS = "('requires_approval', 'pending', 'unknown', 'awaiting_transfer', 'processed')"
 #: The gateway made it although it had failed or was withdrawn: its money or its units may have been refunded otherwise meanwhile.
-MADE_AFTER_ALL = """
-    (r.status <> 'manual' AND r.manual_reference = '' AND EXISTS (
+REFUND_MADE_LATER = """
+    (r.status <> 'awaiting_transfer' AND r.transfer_reference = '' AND EXISTS (
         SELECT FROM payments_ledgertransaction again WHERE again.source_type = 'payments.refund'
-        AND again.source_id = r.id AND again.kind LIKE 'refund_due_again%%'))
+        AND again.source_id = r.id AND again.kind LIKE 'refund_reinstated%%'))
 """
 #: The customer of an order `o` as events name who acts: the public form of their id.
 _CUSTOMER = "'user:cus_' || " + " || ".join(
@@ -29,7 +29,7 @@ _CUSTOMER = "'user:cus_' || " + " || ".join(
 REFUNDS = (
     Invariant(
         id="INV-14b",
-        name="no_more_goes_back_than_came",
+        name="refunds_within_captured_amount",
         statement="What has gone back of an attempt, and what was promised here, is not more than was captured, in its currency. Both"
         " together are more only while the gateway must still refuse a refund of ours, or staff reject it or give its transfer up, because"
         " somebody had made one there.",
@@ -37,10 +37,10 @@ REFUNDS = (
             SELECT a.id, a.gateway_payment_id, a.status, a.amount, sum(r.amount) AS given_back FROM payments_refund r
             JOIN payments_paymentattempt a ON a.id = r.attempt_id
             CROSS JOIN LATERAL (
-                SELECT r.requested_by LIKE 'gateway:%%' OR {MADE_AFTER_ALL} AS is_by_gateway,
-                       r.status = 'pending' AND r.gateway_call = 'needed' AS is_unsent
+                SELECT r.requested_by LIKE 'gateway:%%' OR {REFUND_MADE_LATER} AS is_by_gateway,
+                       r.status = 'pending' AND r.gateway_call = 'pending' AS is_unsent
             ) refund
-            WHERE r.status IN {HOLDING}
+            WHERE r.status IN {RESERVING_REFUNDS}
             GROUP BY a.id HAVING a.status <> 'captured' OR bool_or(r.currency <> a.currency)
                 OR sum(r.amount) FILTER (WHERE refund.is_by_gateway OR r.status = 'processed') > a.amount
                 OR sum(r.amount) FILTER (WHERE NOT refund.is_by_gateway) > a.amount
@@ -50,7 +50,7 @@ REFUNDS = (
     ),
     Invariant(
         id="INV-14g",
-        name="no_more_leaves_than_came",
+        name="refunds_and_losses_within_captured_amount",
         statement="What refunds and disputes have taken of an attempt is together not more than was captured, in its currency; and"
         " no dispute is about more than was captured.",
         sql="""
@@ -68,12 +68,12 @@ REFUNDS = (
     ),
     Invariant(
         id="INV-14c",
-        name="no_more_units_go_back_than_were_sold",
+        name="refunded_units_within_sold_units",
         statement="The units that refunds hold of an order line are not more than were ordered, and of the refund's own order.",
         sql=f"""
             SELECT l.id, l.quantity, sum(b.quantity) AS given_back FROM payments_refundline b
             JOIN payments_refund r ON r.id = b.refund_id JOIN orders_orderline l ON l.id = b.order_line_id
-            WHERE r.status IN {HOLDING} AND NOT {MADE_AFTER_ALL}
+            WHERE r.status IN {RESERVING_REFUNDS} AND NOT {REFUND_MADE_LATER}
             GROUP BY l.id HAVING sum(b.quantity) > l.quantity OR bool_or(r.order_id <> l.order_id)
         """,  # noqa: S608 - our own names
     ),
@@ -85,7 +85,7 @@ REFUNDS = (
             SELECT taken.line_id::text AS line, l.total_amount AS limit, sum(taken.amount) AS taken FROM payments_refund r
             CROSS JOIN LATERAL (SELECT key::uuid AS line_id, value::bigint AS amount FROM jsonb_each_text(r.line_amounts)) taken
             LEFT JOIN orders_orderline l ON l.id = taken.line_id AND l.order_id = r.order_id
-            WHERE r.status IN {HOLDING}
+            WHERE r.status IN {RESERVING_REFUNDS}
             GROUP BY taken.line_id, l.id, l.total_amount
             HAVING l.id IS NULL OR sum(taken.amount) > l.total_amount OR min(taken.amount) <= 0
             UNION ALL
@@ -101,8 +101,8 @@ REFUNDS = (
         sql=f"""
             SELECT a.id, a.gateway_payment_id, a.amount, refunds.amount AS refunded FROM payments_paymentattempt a
             CROSS JOIN LATERAL (
-                SELECT sum(r.amount) AS amount, bool_or(r.requested_by LIKE 'gateway:%%' OR {MADE_AFTER_ALL}) AS is_by_gateway
-                FROM payments_refund r WHERE r.attempt_id = a.id AND r.status IN {HOLDING}
+                SELECT sum(r.amount) AS amount, bool_or(r.requested_by LIKE 'gateway:%%' OR {REFUND_MADE_LATER}) AS is_by_gateway
+                FROM payments_refund r WHERE r.attempt_id = a.id AND r.status IN {RESERVING_REFUNDS}
             ) refunds
             WHERE a.status = 'captured' AND least(a.amount, a.accepted_amount) - refunds.amount BETWEEN 1 AND {SMALLEST_REFUND} - 1
               AND NOT refunds.is_by_gateway AND NOT EXISTS (SELECT FROM payments_dispute d WHERE d.attempt_id = a.id)
@@ -110,7 +110,7 @@ REFUNDS = (
     ),
     Invariant(
         id="INV-14f",
-        name="nobody_decides_about_an_own_order",
+        name="no_self_approval_on_own_order",
         statement="No refund was approved or transferred by the order's own customer, or decided alone by them, except by cancelling;"
         " none was transferred by the person who requested it.",
         sql=f"""
@@ -120,14 +120,14 @@ REFUNDS = (
             CROSS JOIN LATERAL (SELECT {_CUSTOMER} AS actor) own
             WHERE own.actor IN (r.approved_by, r.transferred_by) OR r.transferred_by = r.requested_by
                OR (own.actor = r.requested_by AND r.approved_by = '' AND r.reason <> 'order_cancelled'
-                   AND r.status IN ('pending', 'unknown', 'processed') AND NOT {MADE_AFTER_ALL})
+                   AND r.status IN ('pending', 'unknown', 'processed') AND NOT {REFUND_MADE_LATER})
         """,  # noqa: S608 - our own names
     ),
     Invariant(
         id="INV-18d",
-        name="open_refunds_are_looked_after",
+        name="open_refunds_are_polled",
         statement="Every open refund is looked at within six hours, and none has waited a quarter of an hour in vain.",
-        settles_in=900,
+        grace_seconds=900,
         sql="""
             SELECT id, number, status, gateway_call, next_check_at FROM payments_refund
             WHERE status IN ('pending', 'unknown')
@@ -137,7 +137,7 @@ REFUNDS = (
     ),
     Invariant(
         id="INV-20c",
-        name="orders_know_what_went_back",
+        name="order_refunded_amount_matches",
         statement="An order's copy of what went back is the sum of its processed refunds of money that counts as paid.",
         sql=f"""
             WITH whole AS (
@@ -154,7 +154,7 @@ REFUNDS = (
             LEFT JOIN (
                 SELECT r.order_id, sum(r.amount) AS amount FROM payments_refund r
                 JOIN payments_paymentattempt a ON a.id = r.attempt_id JOIN payments_payment p ON p.id = r.payment_id
-                WHERE r.status = 'processed' AND a.review_reason <> 'amount_differs' AND r.currency = p.currency
+                WHERE r.status = 'processed' AND a.review_reason <> 'amount_mismatch' AND r.currency = p.currency
                 GROUP BY r.order_id
             ) back ON back.order_id = o.id
             WHERE o.refunded_amount <> coalesce(back.amount, 0) + coalesce(whole.shortfall, 0)
@@ -162,7 +162,7 @@ REFUNDS = (
     ),
     Invariant(
         id="INV-25c",
-        name="refunds_are_in_the_books",
+        name="refunds_are_posted",
         statement="The books owe exactly what is promised and not yet gone, and show exactly what has gone.",
         sql="""
             SELECT r.id, r.number, r.status, r.amount, posted.owed, posted.gone FROM payments_refund r
@@ -174,7 +174,7 @@ REFUNDS = (
                 WHERE t.source_type = 'payments.refund' GROUP BY t.source_id, t.source_type
             ) posted ON posted.source_id = r.id
             WHERE coalesce(posted.owed, 0)
-                  <> CASE WHEN r.status IN ('pending', 'unknown', 'manual') THEN -r.amount ELSE 0 END
+                  <> CASE WHEN r.status IN ('pending', 'unknown', 'awaiting_transfer') THEN -r.amount ELSE 0 END
                OR coalesce(posted.gone, 0) <> CASE WHEN r.status = 'processed' THEN -r.amount ELSE 0 END
         """,
     ),
@@ -193,7 +193,7 @@ REFUNDS = (
     ),
     Invariant(
         id="INV-20e",
-        name="surplus_money_goes_back_or_is_looked_at",
+        name="surplus_is_refunded_or_reviewed",
         statement="Money that is flagged for staff has an open review, or all of it was refunded or lost in disputes.",
         sql=f"""
             SELECT a.id, a.gateway_payment_id, a.amount, a.review_reason, a.review_closed_at FROM payments_paymentattempt a
@@ -207,13 +207,13 @@ REFUNDS = (
     ),
     Invariant(
         id="INV-10b",
-        name="no_refund_waits_for_ever",
+        name="refunds_finish_in_time",
         statement="No refund waits for its approval, a transfer by hand or another try for more than a week.",
-        settles_in=604_800,
+        grace_seconds=604_800,
         sql=f"""
             SELECT r.id, r.number, r.status, r.created_at, r.updated_at FROM payments_refund r
             WHERE (r.status = 'requires_approval' AND r.created_at < %(now)s - interval '7 days')
-               OR (r.status = 'manual' AND r.updated_at < %(now)s - interval '7 days')
+               OR (r.status = 'awaiting_transfer' AND r.updated_at < %(now)s - interval '7 days')
             UNION ALL
             SELECT r.id, r.number, r.status, r.created_at, r.updated_at FROM payments_refund r
             JOIN payments_paymentattempt a ON a.id = r.attempt_id JOIN orders_order o ON o.id = r.order_id
@@ -221,7 +221,7 @@ REFUNDS = (
               -- Nobody may keep this money: it has to go back in one way or another.
               AND (o.status IN ('cancelled', 'expired') OR a.review_reason <> '')
               AND least(a.amount, a.accepted_amount) - {LOST_OF_ATTEMPT} >= {SMALLEST_REFUND} + (
-                  SELECT coalesce(sum(h.amount), 0) FROM payments_refund h WHERE h.attempt_id = a.id AND h.status IN {HOLDING})
+                  SELECT coalesce(sum(h.amount), 0) FROM payments_refund h WHERE h.attempt_id = a.id AND h.status IN {RESERVING_REFUNDS})
         """,  # noqa: S608 - our own names
     ),
 )

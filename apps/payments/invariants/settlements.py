@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from apps.core.audit import Invariant
-from apps.payments.models.receivables import AWAITS_IMPORT, HAS_NO_OPEN_ITEM, RECEIVABLES
+from apps.payments.models.receivables import AWAITS_IMPORT, HAS_NO_OPEN_EXCEPTION, RECEIVABLES
 
 #: The search for overdue receivables opens an item a day before.
 _LIMIT_DAYS = 2 * settings.SETTLEMENT_OVERDUE_AFTER.days + 1
@@ -11,10 +11,10 @@ _LIMIT_DAYS = 2 * settings.SETTLEMENT_OVERDUE_AFTER.days + 1
 SETTLEMENTS = (
     Invariant(
         id="INV-21",
-        name="settled_money_is_ours_and_ours_is_settled",
+        name="settlement_lines_match_payments",
         statement="Every settled line is of a payment or refund of ours of its amount, and every captured payment and processed"
         " refund was settled ten days later if anything was; or an exception says why not.",
-        settles_in=864_000,
+        grace_seconds=864_000,
         sql="""
             SELECT l.id, l.entity_id, l.amount, coalesce(a.amount, f.amount) AS ours FROM payments_settlementline l
             LEFT JOIN payments_paymentattempt a ON a.id = l.attempt_id
@@ -36,7 +36,7 @@ SETTLEMENTS = (
             UNION ALL
             SELECT r.id, r.gateway_refund_id, r.amount, NULL FROM payments_refund r
             JOIN payments_paymentattempt a ON a.id = r.attempt_id
-            WHERE r.status = 'processed' AND r.gateway_refund_id IS NOT NULL AND r.manual_reference = ''
+            WHERE r.status = 'processed' AND r.gateway_refund_id IS NOT NULL AND r.transfer_reference = ''
               AND r.processed_at < %(now)s - interval '10 days'
               AND r.processed_at < (SELECT max(s.settled_at) FROM payments_settlement s WHERE s.gateway = a.gateway)
               AND NOT EXISTS (SELECT 1 FROM payments_settlementline l WHERE l.refund_id = r.id)
@@ -63,7 +63,7 @@ SETTLEMENTS = (
         id="INV-21c",
         name="transfers_are_explained",
         statement="What a gateway transferred is the sum of the settlement's lines and of what its exceptions say.",
-        settles_in=3_600,
+        grace_seconds=3_600,
         sql="""
             SELECT s.id, s.gateway_settlement_id, s.amount, s.lines_amount, sum(e.held_amount) AS held
             FROM payments_settlement s
@@ -75,7 +75,7 @@ SETTLEMENTS = (
     ),
     Invariant(
         id="INV-21d",
-        name="adjustments_correct_what_we_hold",
+        name="adjustments_match_known_payments",
         statement="An adjustment clears only what the gateway owes of a payment that we hold, which it or its dispute names; one of"
         " prepaid fee credits changes the fees alone, and any other is held in suspense by an exception.",
         sql="""
@@ -95,7 +95,7 @@ SETTLEMENTS = (
     ),
     Invariant(
         id="INV-21e",
-        name="unknown_lines_are_held",
+        name="unknown_lines_are_in_suspense",
         statement="A line of a kind that we do not know moves money into suspense alone, under an exception.",
         sql="""
             SELECT l.id, l.entity_id, l.reported_kind, l.bank_amount, l.held_amount FROM payments_settlementline l
@@ -119,7 +119,7 @@ SETTLEMENTS = (
     ),
     Invariant(
         id="INV-26",
-        name="collected_money_is_somewhere",
+        name="captured_money_is_accounted_for",
         statement="Captured less refunded, less fees settled, less transfers to linked accounts, less taken for disputes is what"
         " the gateway owes, the bank got or suspense holds: by the rows of the facts on one side, by the books on the other.",
         sql="""
@@ -151,7 +151,7 @@ SETTLEMENTS = (
     ),
     Invariant(
         id="INV-26c",
-        name="receivables_are_of_payments",
+        name="receivables_match_payments",
         statement="What the books say that a gateway owes is what it owes of each payment, by the rows of the facts, and nothing"
         " more: no posting of a settlement is about money that we hold no payment of.",
         sql=f"""
@@ -169,20 +169,20 @@ SETTLEMENTS = (
     ),
     Invariant(
         id="INV-26d",
-        name="old_receivables_have_an_open_item",
+        name="overdue_receivables_have_an_exception",
         statement="What a gateway has owed for more than twice the time of a settlement and a day has an open exception or an"
         " undecided dispute that explains it.",
-        settles_in=_LIMIT_DAYS * 86_400,
+        grace_seconds=_LIMIT_DAYS * 86_400,
         sql=f"""
             SELECT receivable.attempt_id, receivable.gateway, receivable.amount, receivable.currency, receivable.since
             FROM ({RECEIVABLES}) receivable
-            WHERE receivable.amount <> 0 AND receivable.since < %(now)s - interval '{_LIMIT_DAYS} days' AND {HAS_NO_OPEN_ITEM}
+            WHERE receivable.amount <> 0 AND receivable.since < %(now)s - interval '{_LIMIT_DAYS} days' AND {HAS_NO_OPEN_EXCEPTION}
               AND NOT {AWAITS_IMPORT}
         """,  # noqa: S608 - constants of ours
     ),
     Invariant(
         id="INV-26b",
-        name="settlements_are_booked_as_their_lines_say",
+        name="settlement_postings_match_lines",
         statement="Each part of a settlement has one posting, of what its lines say.",
         sql="""
             WITH said AS (
@@ -211,7 +211,7 @@ SETTLEMENTS = (
     ),
     Invariant(
         id="INV-28c",
-        name="suspense_is_what_open_exceptions_hold",
+        name="suspense_matches_open_exceptions",
         statement="What settlements left in suspense is what the open exceptions hold, to the paisa.",
         sql="""
             SELECT suspense.amount AS suspense, open.amount AS open FROM
@@ -228,7 +228,7 @@ SETTLEMENTS = (
         id="INV-10c",
         name="exceptions_have_an_owner",
         statement="No exception is open for more than a week without an owner.",
-        settles_in=604_800,
+        grace_seconds=604_800,
         sql="""
             SELECT id, reason, entity_id, opened_at FROM payments_reconciliationexception
             WHERE resolved_at IS NULL AND owner_id IS NULL AND opened_at < %(now)s - interval '7 days'
@@ -236,15 +236,15 @@ SETTLEMENTS = (
     ),
     Invariant(
         id="INV-18f",
-        name="no_import_is_forgotten",
+        name="imports_complete_in_time",
         statement="No report waits to be read for an hour with nobody on the way to it, and no day's report stays unread for three.",
-        settles_in=3_600,
+        grace_seconds=3_600,
         sql="""
             SELECT i.id, i.source, i.day, i.status, i.error FROM payments_settlementimport i
             WHERE (i.status = 'waiting' AND i.updated_at < %(now)s - interval '1 hour'
                    AND coalesce(i.claimed_until, '-infinity') < %(now)s
                    AND NOT EXISTS (
-                       SELECT 1 FROM core_delivery d JOIN core_event e ON e.id = d.event_id
+                       SELECT 1 FROM core_handlerrun d JOIN core_event e ON e.id = d.event_id
                        WHERE e.subject_type = 'payments.settlementimport' AND e.subject_id = i.id AND d.done_at IS NULL))
                OR (i.status = 'failed' AND i.day < (%(now)s AT TIME ZONE 'Asia/Kolkata')::date - 3
                    AND NOT EXISTS (

@@ -11,20 +11,20 @@ from apps.payments.states import DisputeStatus, PaymentStatus, RefundStatus
 
 #: By kind: the states, what they may follow, and in which of them a row may begin.
 _TABLES: Mapping[str, tuple[type, Callable[..., Any], tuple[str, ...]]] = {
-    "payments.payment": (PaymentStatus, states.change, (PaymentStatus.REQUIRES_PAYMENT,)),
+    "payments.payment": (PaymentStatus, states.transition, (PaymentStatus.REQUIRES_PAYMENT,)),
     "payments.refund": (
         RefundStatus,
-        states.change_refund,
+        states.transition_refund,
         (RefundStatus.REQUIRES_APPROVAL, RefundStatus.PENDING),
     ),
     # The first that we hear of a dispute may be how it ended.
-    "payments.dispute": (DisputeStatus, states.change_dispute, tuple(DisputeStatus)),
+    "payments.dispute": (DisputeStatus, states.transition_dispute, tuple(DisputeStatus)),
 }
 
 _HISTORY = """
-    SELECT subject_type, subject_id, version, changed ->> 'status' AS status,
-           lag(changed ->> 'status') OVER (PARTITION BY subject_type, subject_id ORDER BY version) AS previous
-    FROM core_event WHERE subject_type = ANY(%(kinds)s) AND changed ? 'status'
+    SELECT subject_type, subject_id, version, changes ->> 'status' AS status,
+           lag(changes ->> 'status') OVER (PARTITION BY subject_type, subject_id ORDER BY version) AS previous
+    FROM core_event WHERE subject_type = ANY(%(kinds)s) AND changes ? 'status'
 """
 
 
@@ -58,7 +58,7 @@ def _is_allowed(kind: str, before: str | None, after: str) -> bool:
 HISTORY = (
     Invariant(
         id="INV-17c",
-        name="money_moves_by_the_table",
+        name="status_changes_are_allowed_transitions",
         statement="Every payment, refund and dispute began as such rows begin, and every later move is one that its table allows.",
         sql=_forbidden_moves,
     ),

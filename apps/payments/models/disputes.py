@@ -6,7 +6,7 @@ from django.db import models
 from apps.core.errors import NotFound
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
 from apps.payments.models.payments import Payment, PaymentAttempt
-from apps.payments.states import DisputeAnswer, DisputePhase, DisputeStatus, GatewayCall, ProofKind
+from apps.payments.states import DisputePhase, DisputeResponseKind, DisputeStatus, EvidenceKind, GatewayCall
 
 
 class DisputeNotFound(NotFound):
@@ -18,11 +18,11 @@ class Dispute(Subject):
     A payer's bank that wants the money (paise) of a captured attempt back. Unanswered by `respond_by`, it is lost.
 
     `amount_deducted` is what the gateway has taken of us and not given back. Our answer is committed before the gateway is
-    called; `answer_call` says how far that call is.
+    called; `response_call` says how far that call is.
     """
 
     PREFIX = "disp"
-    UNTOLD = frozenset({"next_check_at", "checks", "claimed_until", "answer_call"})
+    NOT_IN_EVENTS = frozenset({"next_check_at", "checks", "claimed_until", "response_call"})
 
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
@@ -41,12 +41,12 @@ class Dispute(Subject):
     respond_by = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True, blank=True)
-    answer = models.CharField(max_length=10, choices=DisputeAnswer, blank=True)
-    answer_call = models.CharField(max_length=10, choices=GatewayCall, blank=True)
+    response = models.CharField(max_length=10, choices=DisputeResponseKind, blank=True)
+    response_call = models.CharField(max_length=10, choices=GatewayCall, blank=True)
     summary = models.CharField(max_length=1000, blank=True, help_text="What we say to the bank.")
-    answered_by = models.CharField(max_length=200, blank=True)
-    answered_at = models.DateTimeField(null=True, blank=True)
-    warned_hours = models.PositiveSmallIntegerField(
+    responded_by = models.CharField(max_length=200, blank=True)
+    responded_at = models.DateTimeField(null=True, blank=True)
+    last_reminder_hours = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Staff were last warned when fewer than so many hours were left to answer."
     )
     error = models.JSONField(default=dict, blank=True)
@@ -59,7 +59,7 @@ class Dispute(Subject):
             models.CheckConstraint(condition=models.Q(amount__gte=1), name="dispute_is_positive"),
             models.CheckConstraint(
                 condition=models.Q(amount_deducted__gte=0, amount_deducted__lte=models.F("amount")),
-                name="dispute_takes_no_more_than_it_is_about",
+                name="dispute_deduction_within_amount",
             ),
         ]
         indexes = [
@@ -80,7 +80,7 @@ class Dispute(Subject):
                 ],
             ),
             pgtrigger.Trigger(
-                name="a_decided_dispute_stays_decided",
+                name="decided_dispute_is_final",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(old__decided_at__isnull=False),
@@ -99,7 +99,7 @@ class DisputeEvidence(Record):
     PREFIX = "evd"
 
     dispute = models.ForeignKey(Dispute, on_delete=models.PROTECT, related_name="evidence")
-    kind = models.CharField(max_length=10, choices=ProofKind)
+    kind = models.CharField(max_length=10, choices=EvidenceKind)
     text = models.CharField(max_length=2000)
     carrier = models.CharField(max_length=60, blank=True)
     tracking_number = models.CharField(max_length=60, blank=True)

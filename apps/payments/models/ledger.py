@@ -95,7 +95,7 @@ class BalanceCheckpoint(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account", "currency", "last_entry_id"], name="one_checkpoint_per_place"),
+            models.UniqueConstraint(fields=["account", "currency", "last_entry_id"], name="one_checkpoint_per_entry"),
         ]
         triggers = [FROZEN]
 

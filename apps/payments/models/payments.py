@@ -9,7 +9,7 @@ from apps.core.errors import NotFound
 from apps.core.models import NOT_DELETED, Subject
 from apps.payments import rules
 from apps.payments.states import (
-    BY_LINK,
+    LINK_CHANNELS,
     LIVE,
     AttemptStatus,
     DifferenceReason,
@@ -37,7 +37,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return self.filter(status__in=LIVE)
 
     def due(self, now: datetime) -> "PaymentQuerySet":
-        """Those that the janitor must look at, longest waiting first."""
+        """Those that the poller must look at, longest waiting first."""
         return self.filter(next_check_at__lte=now).order_by("next_check_at", "pk")
 
 
@@ -47,12 +47,14 @@ class Payment(Subject):
 
     A link has a gateway's order too, which the gateway makes by itself when somebody first pays; a QR code has none. The row is
     committed before the gateway is called; `gateway_call` says how far that call is. While the row is not in a final state,
-    `next_check_at` says when the janitor looks at it.
+    `next_check_at` says when the poller looks at it.
     """
 
     PREFIX = "pay"
-    UNTOLD = frozenset({"next_check_at", "checks", "claimed_until", "gateway_call", "payer_ip", "payer_user_agent"})
-    PERSONAL = frozenset({"payer_ip", "payer_user_agent"})
+    NOT_IN_EVENTS = frozenset(
+        {"next_check_at", "checks", "claimed_until", "gateway_call", "payer_ip", "payer_user_agent"}
+    )
+    PERSONAL_FIELDS = frozenset({"payer_ip", "payer_user_agent"})
 
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
     customer = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
@@ -61,7 +63,7 @@ class Payment(Subject):
     currency = models.CharField(max_length=3, default="INR")
     status = models.CharField(max_length=20, choices=PaymentStatus, default=PaymentStatus.REQUIRES_PAYMENT)
     gateway = models.CharField(max_length=20, default="razorpay")
-    gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.NEEDED)
+    gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.PENDING)
     channel = models.CharField(
         max_length=20,
         choices=PaymentChannel,
@@ -90,13 +92,13 @@ class Payment(Subject):
             models.UniqueConstraint(
                 fields=["order"], condition=models.Q(status__in=LIVE), name="one_live_payment_per_order"
             ),
-            models.UniqueConstraint(fields=["order", "sequence"], name="payments_of_an_order_are_numbered"),
+            models.UniqueConstraint(fields=["order", "sequence"], name="one_payment_per_order_sequence"),
             models.UniqueConstraint(
                 fields=["gateway_link_id"],
                 condition=models.Q(gateway_link_id__isnull=False),
                 name="one_payment_per_gateway_link",
             ),
-            models.CheckConstraint(condition=models.Q(amount__gte=100), name="payment_is_at_least_a_rupee"),
+            models.CheckConstraint(condition=models.Q(amount__gte=100), name="payment_amount_is_at_least_100_paise"),
         ]
         indexes = [
             models.Index(
@@ -106,14 +108,14 @@ class Payment(Subject):
             models.Index(fields=["-created_at", "-id"], name="payment_by_time"),
             models.Index(
                 fields=["channel", "-created_at", "-id"],
-                name="payment_by_link",
-                condition=models.Q(channel__in=BY_LINK),
+                name="payment_by_link_channel",
+                condition=models.Q(channel__in=LINK_CHANNELS),
             ),
         ]
         triggers = [
             NOT_DELETED,
             pgtrigger.ReadOnly(
-                name="terms_are_frozen",
+                name="payment_terms_are_frozen",
                 fields=["order", "customer", "sequence", "amount", "currency", "gateway", "channel"],
             ),
         ]
@@ -141,7 +143,7 @@ class PaymentAttempt(Subject):
     """
 
     PREFIX = "att"
-    PERSONAL = frozenset({"payer"})
+    PERSONAL_FIELDS = frozenset({"payer"})
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts")
     gateway = models.CharField(max_length=20, default="razorpay")
@@ -164,7 +166,7 @@ class PaymentAttempt(Subject):
     )
     payer_currency = models.CharField(max_length=3, blank=True, default="", db_default="")
     error = models.JSONField(default=dict, blank=True)
-    learnt_by = models.CharField(max_length=10, choices=Source)
+    source = models.CharField(max_length=10, choices=Source)
     authorized_at = models.DateTimeField(null=True, blank=True)
     captured_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
@@ -196,7 +198,7 @@ class PaymentAttempt(Subject):
             models.UniqueConstraint(fields=["gateway", "gateway_payment_id"], name="one_attempt_per_gateway_payment"),
             models.CheckConstraint(
                 condition=~models.Q(status=AttemptStatus.CAPTURED) | models.Q(captured_at__isnull=False),
-                name="captured_attempt_has_its_time",
+                name="captured_attempt_has_captured_at",
             ),
         ]
         indexes = [
@@ -211,7 +213,7 @@ class PaymentAttempt(Subject):
         triggers = [
             NOT_DELETED,
             pgtrigger.Trigger(
-                name="captured_never_goes_back",
+                name="captured_attempt_is_final",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(old__status=AttemptStatus.CAPTURED.value)
@@ -234,14 +236,14 @@ class PaymentAttempt(Subject):
         return self.amount if self.accepted_amount is None else self.accepted_amount
 
     @property
-    def refundable_amount(self) -> int:
+    def max_refund_amount(self) -> int:
         """What of it can be refunded at most, in paise: neither a fee that the payer bore, nor more than was captured."""
         return min(self.amount, self.counted_amount)
 
     @property
-    def least_refund_amount(self) -> int:
+    def min_refund_amount(self) -> int:
         """What of it can be refunded at least, in paise: a rupee, and no less than one unit of its payer's own currency."""
-        return rules.least_refund(of=self.amount, payer_amount=self.payer_amount)
+        return rules.minimum_refund(of=self.amount, payer_amount=self.payer_amount)
 
 
 class Webhook(Subject):
@@ -254,7 +256,7 @@ class Webhook(Subject):
     """
 
     PREFIX = "whk"
-    UNTOLD = frozenset({"attempts", "next_attempt_at", "last_error", "parked_at"})
+    NOT_IN_EVENTS = frozenset({"attempts", "next_attempt_at", "last_error", "parked_at"})
 
     gateway = models.CharField(max_length=20)
     event_id = models.CharField(max_length=80)
@@ -278,16 +280,18 @@ class Webhook(Subject):
             models.UniqueConstraint(fields=["gateway", "body_sha256"], name="one_webhook_per_body"),
         ]
         indexes = [
-            models.Index(fields=["received_at"], name="webhook_waiting", condition=models.Q(processed_at__isnull=True)),
+            models.Index(
+                fields=["received_at"], name="webhook_unprocessed", condition=models.Q(processed_at__isnull=True)
+            ),
         ]
         triggers = [
             NOT_DELETED,
             pgtrigger.ReadOnly(
-                name="facts_are_frozen",
+                name="webhook_facts_are_frozen",
                 fields=["gateway", "event_id", "body_sha256", "body", "event_type", "received_at"],
             ),
             pgtrigger.Trigger(
-                name="processed_once",
+                name="webhook_processed_once",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(old__processed_at__isnull=False),

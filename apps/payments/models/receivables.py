@@ -14,7 +14,7 @@ RECEIVABLES = """
         UNION ALL
         SELECT a.gateway, a.id, r.currency, -r.amount, r.processed_at
         FROM payments_refund r JOIN payments_paymentattempt a ON a.id = r.attempt_id
-        WHERE r.status = 'processed' AND r.manual_reference = ''
+        WHERE r.status = 'processed' AND r.transfer_reference = ''
         UNION ALL
         SELECT a.gateway, a.id, d.currency, -d.amount_deducted, coalesce(d.decided_at, d.opened_at)
         FROM payments_dispute d JOIN payments_paymentattempt a ON a.id = d.attempt_id WHERE d.amount_deducted <> 0
@@ -45,7 +45,7 @@ AWAITS_IMPORT = """
 """
 
 #: Of the rows of `receivable`: nothing open says why the gateway still owes it. By equality, that the planner can hash.
-HAS_NO_OPEN_ITEM = """
+HAS_NO_OPEN_EXCEPTION = """
     NOT EXISTS (
         SELECT 1 FROM (
             SELECT x.attempt_id FROM payments_reconciliationexception x WHERE x.resolved_at IS NULL

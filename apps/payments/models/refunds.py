@@ -20,7 +20,7 @@ class RefundQuerySet(models.QuerySet["Refund"]):
     """Refunds by what they are at."""
 
     def due(self, now: datetime) -> "RefundQuerySet":
-        """Those that the janitor must look at, longest waiting first."""
+        """Those that the poller must look at, longest waiting first."""
         return self.filter(next_check_at__lte=now).order_by("next_check_at", "pk")
 
 
@@ -33,8 +33,8 @@ class Refund(Subject):
     """
 
     PREFIX = "rfnd"
-    UNTOLD = frozenset({"next_check_at", "checks", "claimed_until", "gateway_call", "idempotency_key"})
-    PERSONAL = frozenset({"note"})
+    NOT_IN_EVENTS = frozenset({"next_check_at", "checks", "claimed_until", "gateway_call", "idempotency_key"})
+    PERSONAL_FIELDS = frozenset({"note"})
 
     number = models.CharField(max_length=30, unique=True, help_text="The order's number and -R1 for its first refund.")
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
@@ -54,7 +54,7 @@ class Refund(Subject):
     )
     speed_requested = models.CharField(max_length=10, choices=RefundSpeed, default=RefundSpeed.NORMAL)
     speed_processed = models.CharField(max_length=10, blank=True)
-    gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.NEEDED)
+    gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.PENDING)
     gateway_refund_id = models.CharField(max_length=40, unique=True, null=True, blank=True)
     idempotency_key = models.CharField(max_length=64, unique=True)
     retry_of = models.ForeignKey(
@@ -71,7 +71,7 @@ class Refund(Subject):
         help_text="Who confirmed a bank transfer that we made ourselves.",
     )
     arn = models.CharField(max_length=40, blank=True, help_text="The bank's reference, for talks with the bank.")
-    manual_reference = models.CharField(
+    transfer_reference = models.CharField(
         max_length=80, blank=True, help_text="Of a bank transfer that we made ourselves."
     )
     error = models.JSONField(default=dict, blank=True)
@@ -84,7 +84,7 @@ class Refund(Subject):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["order", "sequence"], name="refunds_of_an_order_are_numbered"),
+            models.UniqueConstraint(fields=["order", "sequence"], name="one_refund_per_order_sequence"),
             models.UniqueConstraint(
                 fields=["retry_of"],
                 # One that was withdrawn makes room for another, and the gateway may have made it after all. Refunds that are no
@@ -96,7 +96,7 @@ class Refund(Subject):
             models.CheckConstraint(condition=models.Q(amount__gte=1), name="refund_is_positive"),
             models.CheckConstraint(
                 condition=~models.Q(status=RefundStatus.PROCESSED) | models.Q(processed_at__isnull=False),
-                name="processed_refund_has_its_time",
+                name="processed_refund_has_processed_at",
             ),
             models.CheckConstraint(
                 condition=models.Q(approved_by="") | ~models.Q(approved_by=models.F("requested_by")),
@@ -112,7 +112,7 @@ class Refund(Subject):
                 fields=["next_check_at"], name="refund_to_check", condition=models.Q(next_check_at__isnull=False)
             ),
             models.Index(fields=["-created_at", "-id"], name="refund_by_time"),
-            models.Index(fields=["retry_of"], name="refund_by_retried", condition=models.Q(retry_of__isnull=False)),
+            models.Index(fields=["retry_of"], name="refund_by_retry_of", condition=models.Q(retry_of__isnull=False)),
             models.Index(
                 fields=["created_at"],
                 name="refund_to_approve",
@@ -120,12 +120,14 @@ class Refund(Subject):
             ),
             models.Index(
                 fields=["created_at"],
-                name="refund_that_failed",
-                condition=models.Q(status__in=(RefundStatus.FAILED, RefundStatus.MANUAL)),
+                name="refund_failed_or_awaiting",
+                condition=models.Q(status__in=(RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER)),
             ),
             models.Index(fields=["arn"], name="refund_by_arn", condition=~models.Q(arn="")),
             models.Index(
-                fields=["manual_reference"], name="refund_by_transfer", condition=~models.Q(manual_reference="")
+                fields=["transfer_reference"],
+                name="refund_by_transfer_reference",
+                condition=~models.Q(transfer_reference=""),
             ),
         ]
         triggers = [
@@ -138,7 +140,7 @@ class Refund(Subject):
                 ],
             ),
             pgtrigger.Trigger(
-                name="processed_never_goes_back",
+                name="processed_refund_is_final",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(old__status=RefundStatus.PROCESSED.value)

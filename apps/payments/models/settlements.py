@@ -29,7 +29,7 @@ class SettlementImport(Subject):
     """
 
     PREFIX = "simp"
-    UNTOLD = frozenset({"rows_read", "claimed_until"})
+    NOT_IN_EVENTS = frozenset({"rows_read", "claimed_until"})
 
     gateway = models.CharField(max_length=20)
     source = models.CharField(max_length=5, choices=ReportSource)
@@ -207,7 +207,7 @@ class SettlementLine(Record):
                     + F("transfer_amount")
                     + F("held_amount")
                 ),
-                name="line_is_booked_in_full",
+                name="settlement_line_amounts_add_up",
             ),
         ]
         indexes = [
@@ -268,7 +268,9 @@ class ReconciliationException(Subject):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["attempt"], condition=Q(reason=ExceptionReason.MISSING_LINE), name="attempt_is_missed_once"
+                fields=["attempt"],
+                condition=Q(reason=ExceptionReason.MISSING_LINE),
+                name="one_missing_line_exception_per_attempt",
             ),
             models.UniqueConstraint(
                 fields=["settlement"],
@@ -287,12 +289,12 @@ class ReconciliationException(Subject):
             models.UniqueConstraint(
                 fields=["gateway"],
                 condition=Q(reason=ExceptionReason.SETTLEMENTS_NOT_IMPORTED, resolved_at__isnull=True),
-                name="one_open_reminder_to_import",
+                name="one_open_settlements_not_imported",
             ),
             models.CheckConstraint(
                 condition=Q(resolved_at__isnull=True, resolution="", resolved_by="")
                 | (Q(resolved_at__isnull=False) & ~Q(resolution="") & ~Q(resolved_by="")),
-                name="resolution_says_who_and_how",
+                name="resolution_is_complete",
             ),
         ]
         indexes = [
@@ -311,7 +313,7 @@ class ReconciliationException(Subject):
                 ],
             ),
             pgtrigger.Trigger(
-                name="resolved_once",
+                name="exception_resolved_once",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(old__resolved_at__isnull=False),

@@ -15,9 +15,9 @@ from apps.payments.rules.refund_amounts import possible_refunds as possible_refu
 from apps.payments.rules.refund_amounts import refund_parts as refund_parts
 from apps.payments.rules.refund_amounts import round_off_left as round_off_left
 from apps.payments.states import (
+    ATTEMPT_RANK,
     IMMEDIATE_OPERATIONS,
     LIVE,
-    RANK,
     SUCCESSFUL,
     UNLIMITED_OPERATIONS,
     AttemptStatus,
@@ -33,7 +33,7 @@ from apps.payments.states import (
     ReviewReason,
 )
 
-#: Waits between two looks of the janitor at a live payment, growing; the last one repeats.
+#: Waits between two looks of the poller at a live payment, growing; the last one repeats.
 _LIVE_WAITS = (15, 15, 30, 60, 120, 300)
 #: The same for a payment link or QR code, which may wait for a day: its payer's news come by webhook.
 _LINK_WAITS = (30, 60, 300, 900, 1_800)
@@ -47,7 +47,7 @@ _REFUND_WAITS = (15, 30, 60, 300, 900, 3_600)
 _REJECTED_WAITS = (600, 3_600, 24 * 3_600)
 #: Waits before a webhook that could not be processed is attempted again; after the last one it is parked.
 _WEBHOOK_WAITS = (60, 300, 900, 3_600, 6 * 3_600)
-MOST_WEBHOOK_ATTEMPTS = len(_WEBHOOK_WAITS) + 1
+MAX_WEBHOOK_ATTEMPTS = len(_WEBHOOK_WAITS) + 1
 #: Of two pieces of news about one refund the higher one counts: money that has gone has gone.
 _REFUND_RANK: dict[str, int] = {
     RefundStatus.PENDING: 1,
@@ -55,8 +55,8 @@ _REFUND_RANK: dict[str, int] = {
     RefundStatus.PROCESSED: 3,
 }
 #: A try that the payer has begun keeps its payment alive for so long; Razorpay gives up a silent one after ten minutes.
-PENDING_TRY_LIVES_FOR = timedelta(minutes=12)
-LONGEST_QR_CODE = timedelta(hours=2)
+PENDING_ATTEMPT_TTL = timedelta(minutes=12)
+MAX_QR_CODE_TTL = timedelta(hours=2)
 #: What a gateway calls the payer where the payer bears its fee.
 CUSTOMER_FEE_BEARER = "customer"
 #: What becomes of a payment whose link was closed unpaid at the gateway.
@@ -80,7 +80,7 @@ _BUYER_TEXTS = {
 _BUYER_DEFAULT = "The payment did not go through. If money has left your account, it will be confirmed or refunded."
 
 
-def status_from(
+def derive_payment_status(
     current: str, attempts: Collection[tuple[str, str]], *, is_order_closed: bool, is_under_review: bool = False
 ) -> str:
     """
@@ -89,7 +89,7 @@ def status_from(
     Money of another amount than requested counts for nothing until it is accepted; until staff have decided about it
     (`is_under_review`) the payment is processing. Money for a closed order is late, whatever the payment was.
     """
-    counted = {status for status, reason in attempts if reason != ReviewReason.AMOUNT_DIFFERS}
+    counted = {status for status, reason in attempts if reason != ReviewReason.AMOUNT_MISMATCH}
     if current in SUCCESSFUL:
         return current
     if AttemptStatus.CAPTURED in counted:
@@ -116,9 +116,9 @@ def is_untouched(status: str, *, is_opened_by_us: bool, has_failed: bool) -> boo
     return is_opened_by_us and has_failed and status == AttemptStatus.CREATED
 
 
-def rises(current: str, to: str) -> bool:
+def advances(current: str, to: str) -> bool:
     """Test if an attempt's news is ahead of what we know: its rank only rises."""
-    return RANK[to] > RANK[current]
+    return ATTEMPT_RANK[to] > ATTEMPT_RANK[current]
 
 
 def review_reason(
@@ -126,7 +126,7 @@ def review_reason(
 ) -> str:
     """Return why staff must decide about captured money, or nothing. Amounts in paise."""
     if (amount, currency) != (asked, asked_currency):
-        return ReviewReason.AMOUNT_DIFFERS
+        return ReviewReason.AMOUNT_MISMATCH
     if is_order_closed:
         return ReviewReason.ORDER_CLOSED
     if paid_before >= total:
@@ -136,12 +136,12 @@ def review_reason(
 
 def next_webhook_attempt(*, attempts: int, now: datetime) -> datetime | None:
     """Return when a webhook is attempted again after a count of failed attempts, or None after the last one."""
-    if attempts >= MOST_WEBHOOK_ATTEMPTS:
+    if attempts >= MAX_WEBHOOK_ATTEMPTS:
         return None
     return now + timedelta(seconds=_WEBHOOK_WAITS[max(0, attempts - 1)])
 
 
-def next_check(
+def next_payment_check(
     *,
     status: str,
     checks: int,
@@ -151,7 +151,7 @@ def next_check(
     is_by_link: bool = False,
     is_link_closed: bool = False,
 ) -> datetime | None:
-    """Return when the janitor looks at a payment again, or None if it need not: at the latest when its time is over."""
+    """Return when the poller looks at a payment again, or None if it need not: at the latest when its time is over."""
     if status in SUCCESSFUL:
         return None
     if status in LIVE:
@@ -165,19 +165,19 @@ def next_check(
     return now + timedelta(seconds=_CLOSED_WAITS[checks])
 
 
-def extended(live_until: datetime, *, status: str, now: datetime) -> datetime:
+def extend_live_until(live_until: datetime, *, status: str, now: datetime) -> datetime:
     """Return until when a payment lives after a try was seen: one that its payer has just begun may still finish."""
     if status in (AttemptStatus.CREATED, AttemptStatus.AUTHORIZED):
-        return max(live_until, now + PENDING_TRY_LIVES_FOR)
+        return max(live_until, now + PENDING_ATTEMPT_TTL)
     return live_until
 
 
-def link_lasts(channel: str, setting: timedelta) -> timedelta:
+def link_ttl(channel: str, setting: timedelta) -> timedelta:
     """Return how long a payment link or QR code lasts. The gateway closes a code after two hours, whatever it is told."""
-    return min(setting, LONGEST_QR_CODE) if channel == PaymentChannel.QR_CODE else setting
+    return min(setting, MAX_QR_CODE_TTL) if channel == PaymentChannel.QR_CODE else setting
 
 
-def contradiction(
+def find_contradiction(
     *,
     status: str,
     amount: int,
@@ -207,7 +207,7 @@ def contradiction(
     return None
 
 
-def is_borne_fee(*, amount: int, asked: int, fee: int | None, tax: int | None, fee_bearer: str) -> bool:
+def is_payer_borne_fee(*, amount: int, asked: int, fee: int | None, tax: int | None, fee_bearer: str) -> bool:
     """
     Test if the gateway's fee, which the payer bore, is exactly what the payer was charged beyond the amount requested (paise).
 
@@ -239,7 +239,7 @@ def from_payer_currency(charged: int, *, of: int, payer_amount: int) -> int:
     return -(-charged * of // payer_amount)
 
 
-def least_refund(*, of: int, payer_amount: int | None) -> int:
+def minimum_refund(*, of: int, payer_amount: int | None) -> int:
     """
     Return the least (paise) that can be refunded of a payment: what a gateway refunds at least, and in the payer's own currency no
     less than its smallest unit.
@@ -248,7 +248,7 @@ def least_refund(*, of: int, payer_amount: int | None) -> int:
     return max(MINIMUM_REFUND_PAISE, unit)
 
 
-def rounding_of_part(*, of: int, payer_amount: int) -> int:
+def rounding_tolerance(*, of: int, payer_amount: int) -> int:
     """
     Return by how much a part may differ after its way to paise and back, in the smallest unit of the payer's currency.
 
@@ -257,14 +257,14 @@ def rounding_of_part(*, of: int, payer_amount: int) -> int:
     return (payer_amount - 1) // of
 
 
-def fits_difference(reason: str, *, difference: int) -> bool:
+def explains_difference(reason: str, *, difference: int) -> bool:
     """Test if a reason can explain a difference (paise) that the payer was charged beyond, or if negative below, the amount requested."""
     if reason in (DifferenceReason.PAYER_FEE, DifferenceReason.SURCHARGE):
         return difference > 0
     return difference < 0 if reason == DifferenceReason.OFFER else difference != 0
 
 
-def ending(
+def derive_unpaid_end(
     *,
     status: str,
     live_until: datetime,
@@ -280,21 +280,21 @@ def ending(
     """
     if is_under_review:
         return None
-    if is_over(status=status, live_until=live_until, is_order_open=is_order_open, now=now):
+    if has_expired(status=status, live_until=live_until, is_order_open=is_order_open, now=now):
         return PaymentStatus.EXPIRED
     if status != PaymentStatus.REQUIRES_PAYMENT:
         return None
     return _ENDS.get(link_status)
 
 
-def is_over(*, status: str, live_until: datetime, is_order_open: bool, now: datetime) -> bool:
+def has_expired(*, status: str, live_until: datetime, is_order_open: bool, now: datetime) -> bool:
     """Test if a live payment has ended unpaid: its time is up, and no authorised money waits that the order wants."""
     if status not in LIVE or now < live_until:
         return False
     return not (status == PaymentStatus.REQUIRES_CAPTURE and is_order_open)
 
 
-def buyer_text(error: Mapping[str, Any]) -> str:
+def buyer_message(error: Mapping[str, Any]) -> str:
     """Return what a buyer may read of a failure: a sentence of ours, never the gateway's."""
     if not error:
         return ""
@@ -327,7 +327,7 @@ def assess(
     is_customer_cancelling = role == DecisionRole.CUSTOMER and is_own_order and operation == MoneyOperation.CANCEL_ORDER
     if is_own_order and not is_customer_cancelling:
         return Decision.OWN_ORDER
-    if operation == MoneyOperation.ANSWER_DISPUTE:
+    if operation == MoneyOperation.RESPOND_TO_DISPUTE:
         # It has a permission of its own.
         return Decision.ALONE
     if role != DecisionRole.APPROVER and not is_customer_cancelling:
@@ -339,7 +339,7 @@ def assess(
     return Decision.OVER_LIMIT
 
 
-def refund_moves(current: str, to: str, *, is_known_to_gateway: bool) -> bool:
+def refund_advances(current: str, to: str, *, is_known_to_gateway: bool) -> bool:
     """
     Test if what a gateway reports changes the status of a refund. Processed stays; pending only ends not knowing.
 
@@ -362,17 +362,17 @@ def next_rejected_refund_check(*, checks: int, now: datetime) -> datetime | None
 
 
 def next_refund_check(*, checks: int, now: datetime) -> datetime:
-    """Return when the janitor looks at an open refund again."""
+    """Return when the poller looks at an open refund again."""
     return now + timedelta(seconds=_REFUND_WAITS[min(checks, len(_REFUND_WAITS) - 1)])
 
 
 # Settlements ---------------------------------------------------------------------------------------------------------
 
 #: At most this many sums are compared to find out what a difference is made of.
-_MOST_SUMS = 200_000
+_MAX_SUMS = 200_000
 
 
-def parts_of(difference: int, amounts: Sequence[int], *, must_be_whole: bool = True) -> tuple[int, ...]:
+def find_subset_sum(difference: int, amounts: Sequence[int], *, must_be_whole: bool = True) -> tuple[int, ...]:
     """
     Return the places of the fewest amounts (paise) that make up a difference, or nothing.
 
@@ -380,7 +380,7 @@ def parts_of(difference: int, amounts: Sequence[int], *, must_be_whole: bool = T
     """
     best: tuple[int, ...] = ()
     left = abs(difference)
-    budget = _MOST_SUMS
+    budget = _MAX_SUMS
     for size in range(1, len(amounts) + 1):
         budget -= math.comb(len(amounts), size)
         if budget < 0 or left == 0:

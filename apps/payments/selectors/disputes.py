@@ -47,30 +47,30 @@ def is_dispute_known(gateway_dispute_id: str) -> bool:
 
 
 def list_due_disputes(*, now: datetime, limit: int) -> list[Dispute]:
-    """Return the undecided disputes that the janitor must look at, with their attempts, longest waiting first."""
+    """Return the undecided disputes that the poller must look at, with their attempts, longest waiting first."""
     rows = Dispute.objects.filter(next_check_at__lte=now).select_related("attempt")
     return list(rows.order_by("next_check_at", "pk")[:limit])
 
 
-def list_disputes_to_warn_of(*, now: datetime, hours: int, limit: int) -> list[UUID]:
+def list_disputes_due_for_reminder(*, now: datetime, hours: int, limit: int) -> list[UUID]:
     """
     Return the ids of open disputes without an answer that have fewer than so many hours left and were not warned of yet.
 
     An answer that the gateway still does not have after an hour counts as none. Most urgent first.
     """
-    rows = Dispute.objects.filter(unanswered(now=now), respond_by__lte=now + timedelta(hours=hours))
-    rows = rows.filter(Q(warned_hours__isnull=True) | Q(warned_hours__gt=hours))
+    rows = Dispute.objects.filter(awaiting_response(now=now), respond_by__lte=now + timedelta(hours=hours))
+    rows = rows.filter(Q(last_reminder_hours__isnull=True) | Q(last_reminder_hours__gt=hours))
     return list(rows.order_by("respond_by", "pk").values_list("pk", flat=True)[:limit])
 
 
-def unanswered(*, now: datetime) -> Q:
+def awaiting_response(*, now: datetime) -> Q:
     """Return the condition of an open dispute whose answer is missing, or has not reached the gateway in an hour."""
-    return Q(status=DisputeStatus.OPEN) & (Q(answer="") | Q(answered_at__lte=now - _ANSWER_TAKES))
+    return Q(status=DisputeStatus.OPEN) & (Q(response="") | Q(responded_at__lte=now - _ANSWER_TAKES))
 
 
-def count_disputes_to_answer() -> int:
+def count_disputes_awaiting_response() -> int:
     """Return how many open disputes have no answer."""
-    return Dispute.objects.filter(status=DisputeStatus.OPEN, answer="").count()
+    return Dispute.objects.filter(status=DisputeStatus.OPEN, response="").count()
 
 
 def list_undecided_disputes(attempt_id: UUID) -> list[Dispute]:
@@ -97,7 +97,7 @@ def sum_disputed(order_id: UUID) -> int:
 def sum_lost(order_id: UUID, *, currency: str) -> int:
     """Return the money (paise) that lost disputes took, of what `sum_captured` counts as come in."""
     rows = Dispute.objects.filter(order_id=order_id, status=DisputeStatus.LOST, currency=currency)
-    rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
+    rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
     return rows.aggregate(total=Sum("amount_deducted"))["total"] or 0
 
 
@@ -107,9 +107,9 @@ def sum_lost_of_attempt(attempt_id: UUID) -> int:
     return rows.aggregate(total=Sum("amount_deducted"))["total"] or 0
 
 
-def sum_disputed_of_attempt(attempt_id: UUID, *, but_dispute: Dispute | None = None) -> int:
+def sum_disputed_of_attempt(attempt_id: UUID, *, excluding_dispute: Dispute | None = None) -> int:
     """Return the money (paise) of an attempt that its disputes, but one, keep: wanted back and undecided, or lost."""
     rows = Dispute.objects.filter(attempt_id=attempt_id)
-    if but_dispute is not None:
-        rows = rows.exclude(pk=but_dispute.pk)
+    if excluding_dispute is not None:
+        rows = rows.exclude(pk=excluding_dispute.pk)
     return rows.aggregate(total=Sum(_KEPT))["total"] or 0

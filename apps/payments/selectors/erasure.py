@@ -4,14 +4,14 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from apps.orders.states import ErasureObstacle
+from apps.orders.states import ErasureBlocker
 from apps.payments.models import Payment, Refund
 from apps.payments.states import OPEN_REFUNDS, SUCCESSFUL, RefundStatus
 
-_TO_BE_DECIDED = (RefundStatus.REQUIRES_APPROVAL, RefundStatus.MANUAL, *OPEN_REFUNDS)
+_TO_BE_DECIDED = (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER, *OPEN_REFUNDS)
 
 
-def find_erasure_obstacles(order_ids: Collection[UUID], now: datetime) -> dict[UUID, ErasureObstacle]:
+def find_erasure_obstacles(order_ids: Collection[UUID], now: datetime) -> dict[UUID, ErasureBlocker]:
     """
     Return which of some orders are not settled yet: one with a refund that is open, or that failed and was not attempted again,
     and one with a payment of which the gateway is still asked, because it may be paid late.
@@ -22,6 +22,6 @@ def find_erasure_obstacles(order_ids: Collection[UUID], now: datetime) -> dict[U
     unpaid = Payment.objects.filter(order_id__in=order_ids, next_check_at__isnull=False).exclude(status__in=SUCCESSFUL)
     to_be_refunded = refunds.filter(status__in=_TO_BE_DECIDED) | failed
     return {
-        **dict.fromkeys(unpaid.values_list("order_id", flat=True), ErasureObstacle.MAY_BE_PAID_LATE),
-        **dict.fromkeys(to_be_refunded.values_list("order_id", flat=True), ErasureObstacle.MONEY_UNDECIDED),
+        **dict.fromkeys(unpaid.values_list("order_id", flat=True), ErasureBlocker.MAY_BE_PAID_LATE),
+        **dict.fromkeys(to_be_refunded.values_list("order_id", flat=True), ErasureBlocker.MONEY_UNRESOLVED),
     }

@@ -17,7 +17,7 @@ from apps.payments.models import (
 )
 
 
-class NoSuchAccount(NotFound):
+class AccountNotFound(NotFound):
     message = "The ledger has no account {0}."
 
 
@@ -52,10 +52,10 @@ def balance_of(code: str, *, currency: str = "INR") -> int:
     """
     Return an account's balance in paise, debits positive: its last checkpoint and the entries after it.
 
-    :raises NoSuchAccount: if the ledger has no such account
+    :raises AccountNotFound: if the ledger has no such account
     """
     if not Account.objects.filter(pk=code).exists():
-        raise NoSuchAccount(code)
+        raise AccountNotFound(code)
     checkpoint = find_checkpoint(code, currency=currency)
     base, after = (checkpoint.balance, checkpoint.last_entry_id) if checkpoint else (0, 0)
     entries = LedgerEntry.objects.filter(account_id=code, currency=currency, id__gt=after)
@@ -87,10 +87,10 @@ def list_statement(code: str, *, currency: str = "INR", last: int | None = None)
     """
     Return an account's entries as they were posted, or the last so many, and the balance (paise) before the first of them.
 
-    :raises NoSuchAccount: if the ledger has no such account
+    :raises AccountNotFound: if the ledger has no such account
     """
     if not Account.objects.filter(pk=code).exists():
-        raise NoSuchAccount(code)
+        raise AccountNotFound(code)
     entries = LedgerEntry.objects.filter(account_id=code, currency=currency)
     shown = entries.select_related("transaction").order_by("id")
     if last is None:

@@ -18,7 +18,7 @@ from apps.payments.selectors.ledger import list_entries_of_order
 from apps.payments.selectors.payments import list_payments_of_order
 
 
-def list_subjects_of_orders(order_ids: Collection[UUID]) -> dict[str, list[tuple[UUID, Subject]]]:
+def list_rows_of_orders(order_ids: Collection[UUID]) -> dict[str, list[tuple[UUID, Subject]]]:
     """Return the rows of some orders that make news, by kind, each with its order's id."""
     payments = Payment.objects.filter(order_id__in=order_ids)
     attempts = PaymentAttempt.objects.filter(payment__order_id__in=order_ids).select_related("payment")
@@ -32,33 +32,33 @@ def list_subjects_of_orders(order_ids: Collection[UUID]) -> dict[str, list[tuple
 
 
 #: What makes news and belongs to no order, by kind.
-KINDS_OF_SETTLEMENTS: dict[str, type[Subject]] = {
+SETTLEMENT_MODELS: dict[str, type[Subject]] = {
     "settlements": Settlement,
     "imports": SettlementImport,
     "exceptions": ReconciliationException,
 }
 
 
-def list_subjects_of_settlements(kind: str, *, after: UUID | None, limit: int) -> list[Subject]:
+def list_rows_of_settlements(kind: str, *, after: UUID | None, limit: int) -> list[Subject]:
     """Return the rows of a kind that were made after one, oldest first, for whoever walks through all of them."""
-    rows = KINDS_OF_SETTLEMENTS[kind]._default_manager.all()
+    rows = SETTLEMENT_MODELS[kind]._default_manager.all()
     if after is not None:
         rows = rows.filter(pk__gt=after)
     return list(rows.order_by("pk")[:limit])
 
 
-def get_story_of_money(order_id: UUID) -> dict[str, list[dict[str, Any]]]:
+def get_money_history(order_id: UUID) -> dict[str, list[dict[str, Any]]]:
     """Return what became of an order's money, for an operator: payments, attempts, refunds, postings. Paise and UTC."""
     payments = list(list_payments_of_order(order_id))
     return {
-        "payments": [_told(one, one.gateway_reference or "") for one in payments],
-        "attempts": [_told(one, one.gateway_payment_id) for payment in payments for one in payment.attempts.all()],
+        "payments": [_describe(one, one.gateway_reference or "") for one in payments],
+        "attempts": [_describe(one, one.gateway_payment_id) for payment in payments for one in payment.attempts.all()],
         "refunds": [
-            _told(one, one.gateway_refund_id or one.manual_reference)
+            _describe(one, one.gateway_refund_id or one.transfer_reference)
             for one in Refund.objects.filter(order_id=order_id).order_by("sequence")
         ],
         "disputes": [
-            _told(one, one.gateway_dispute_id)
+            _describe(one, one.gateway_dispute_id)
             for one in Dispute.objects.filter(order_id=order_id).order_by("opened_at")
         ],
         "ledger": [
@@ -74,7 +74,7 @@ def get_story_of_money(order_id: UUID) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _told(one: Any, gateway_id: str) -> dict[str, Any]:
+def _describe(one: Any, gateway_id: str) -> dict[str, Any]:
     return {
         "at": one.created_at,
         "id": one.public_id,

@@ -24,8 +24,8 @@ from apps.payments.models import (
     Webhook,
 )
 from apps.payments.states import (
-    BY_LINK,
-    PROMISED,
+    COMMITTED_REFUNDS,
+    LINK_CHANNELS,
     AttemptStatus,
     DisputeStatus,
     GatewayCall,
@@ -118,7 +118,7 @@ def list_attempts_to_review(rows: "QuerySet[PaymentAttempt] | None" = None) -> "
     return rows.filter(review_opened_at__isnull=False, review_closed_at__isnull=True).exclude(review_reason="")
 
 
-def list_payments_in_doubt() -> QuerySet[Payment]:
+def list_unknown_payments() -> QuerySet[Payment]:
     """Return the payments whose opening the gateway was asked for, and of which it has not answered."""
     return Payment.objects.filter(gateway_call=GatewayCall.UNKNOWN, next_check_at__isnull=False, checks__gte=1)
 
@@ -135,8 +135,8 @@ def find_payment_for(facts: GatewayPayment) -> Payment | None:
     if known is None and facts.order_id:
         known = rows.filter(gateway_order_id=facts.order_id).first()
     if known is None:
-        told = rows.filter(channel__in=BY_LINK, attempts__gateway_payment_id=facts.id)
-        known = told.first() or _find_payment_named(facts)
+        by_link = rows.filter(channel__in=LINK_CHANNELS, attempts__gateway_payment_id=facts.id)
+        known = by_link.first() or _find_payment_named(facts)
     return known
 
 
@@ -155,8 +155,8 @@ def _find_payment_named(facts: GatewayPayment) -> Payment | None:
         return None
     named = Payment.objects.filter(gateway=facts.gateway, pk=ours)
     if facts.order_id and not facts.link_id:
-        return named.filter(Q(channel__in=BY_LINK) | Q(gateway_order_id__isnull=True)).first()
-    return named.filter(channel__in=BY_LINK).first()
+        return named.filter(Q(channel__in=LINK_CHANNELS) | Q(gateway_order_id__isnull=True)).first()
+    return named.filter(channel__in=LINK_CHANNELS).first()
 
 
 def find_payment_of_link(link: GatewayLink) -> Payment | None:
@@ -178,7 +178,7 @@ def find_webhook(*, gateway: str, event_id: str, body_sha256: str) -> Webhook | 
     return rows.filter(event_id=event_id).first() or rows.filter(body_sha256=body_sha256).first()
 
 
-def list_waiting_webhooks(*, before: datetime, now: datetime, limit: int) -> list[UUID]:
+def list_unprocessed_webhooks(*, before: datetime, now: datetime, limit: int) -> list[UUID]:
     """Return the ids of webhooks that came before an instant, are not processed and may be attempted now, oldest first."""
     rows = Webhook.objects.filter(processed_at__isnull=True, parked_at__isnull=True, received_at__lte=before)
     rows = rows.filter(Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now))
@@ -196,7 +196,7 @@ def count_processed_webhooks(webhook_ids: Collection[UUID]) -> int:
 
 
 def list_due_payments(*, now: datetime, limit: int) -> list[UUID]:
-    """Return the ids of the payments that the janitor must look at."""
+    """Return the ids of the payments that the poller must look at."""
     return list(Payment.objects.due(now).values_list("pk", flat=True)[:limit])
 
 
@@ -208,7 +208,7 @@ def sum_captured(order_id: UUID, *, currency: str) -> int:
     """
     captured = PaymentAttempt.objects.filter(
         payment__order_id=order_id, status=AttemptStatus.CAPTURED, currency=currency
-    ).exclude(review_reason=ReviewReason.AMOUNT_DIFFERS)
+    ).exclude(review_reason=ReviewReason.AMOUNT_MISMATCH)
     return captured.aggregate(total=Sum(Coalesce("accepted_amount", "amount")))["total"] or 0
 
 
@@ -233,14 +233,14 @@ def _list_undecided(**conditions: Any) -> list[PaymentAttempt]:
 
     Less than a gateway refunds is nothing that staff could decide about.
     """
-    promised = Refund.objects.filter(attempt=OuterRef("pk"), status__in=PROMISED).order_by()
+    promised = Refund.objects.filter(attempt=OuterRef("pk"), status__in=COMMITTED_REFUNDS).order_by()
     lost = Dispute.objects.filter(attempt=OuterRef("pk"), status=DisputeStatus.LOST).order_by()
-    rows = list_attempts_to_review().filter(status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_DIFFERS)
+    rows = list_attempts_to_review().filter(status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_MISMATCH)
     rows = rows.filter(**conditions).annotate(
         promised=Coalesce(_sum_by_attempt(promised, "amount"), 0),
         lost=Coalesce(_sum_by_attempt(lost, "amount_deducted"), 0),
     )
-    return [one for one in rows if one.amount - one.promised - one.lost >= one.least_refund_amount]
+    return [one for one in rows if one.amount - one.promised - one.lost >= one.min_refund_amount]
 
 
 def _sum_by_attempt(rows: "QuerySet[Any]", field: str) -> Subquery:

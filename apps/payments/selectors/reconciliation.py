@@ -12,12 +12,12 @@ from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, Settl
 from apps.payments.states import DECIDED, LIVE, OPEN_REFUNDS, AttemptStatus, ImportStatus, RefundStatus, ReportSource
 
 #: Our states of a refund in the gateway's words: what the bank did not take and we paid by hand has failed there.
-_REFUNDS_IN_THEIR_WORDS: dict[str, str] = {
+_GATEWAY_REFUND_STATUSES: dict[str, str] = {
     RefundStatus.PENDING: "pending",
     RefundStatus.UNKNOWN: "pending",
     RefundStatus.PROCESSED: "processed",
     RefundStatus.FAILED: "failed",
-    RefundStatus.MANUAL: "failed",
+    RefundStatus.AWAITING_TRANSFER: "failed",
     RefundStatus.CANCELLED: "failed",
 }
 
@@ -75,12 +75,12 @@ def first_captured_at() -> datetime | None:
     return rows.values_list("captured_at", flat=True).first()
 
 
-def told_payments() -> dict[str, str]:
+def payments_by_gateway_id() -> dict[str, str]:
     """Return what was captured, by the gateway's id."""
     return {key: f"captured {amount}" for key, amount in _captured("amount")}
 
 
-def told_fees() -> dict[str, str]:
+def fees_by_gateway_id() -> dict[str, str]:
     """Return the fees of what was captured and their GST, by the gateway's id; those that we were told."""
     rows = _captured("fee_amount", "fee_tax_amount")
     return {key: f"fee {fee} tax {tax}" for key, fee, tax in rows if fee is not None}
@@ -91,22 +91,22 @@ def _captured(*fields: str) -> Iterable[tuple[Any, ...]]:
     return rows.values_list("gateway_payment_id", *fields).iterator(chunk_size=2000)
 
 
-def told_refunds() -> dict[str, str]:
+def refunds_by_gateway_id() -> dict[str, str]:
     """Return the refunds that the gateway knows, by its id; those that we paid by hand have failed there."""
     rows = Refund.objects.filter(gateway_refund_id__isnull=False)
-    told = {}
-    for key, status, by_hand, amount in rows.values_list("gateway_refund_id", "status", "manual_reference", "amount"):
-        told[str(key)] = f"{'failed' if by_hand else _REFUNDS_IN_THEIR_WORDS[status]} {amount}"
-    return told
+    statuses = {}
+    for key, status, by_hand, amount in rows.values_list("gateway_refund_id", "status", "transfer_reference", "amount"):
+        statuses[str(key)] = f"{'failed' if by_hand else _GATEWAY_REFUND_STATUSES[status]} {amount}"
+    return statuses
 
 
-def told_disputes() -> dict[str, str]:
+def disputes_by_gateway_id() -> dict[str, str]:
     """Return the disputes and what was taken for them, by the gateway's id."""
     rows = Dispute.objects.values_list("gateway_dispute_id", "status", "amount", "amount_deducted")
     return {key: f"{status} {amount} taken {taken}" for key, status, amount, taken in rows}
 
 
-def told_settlements() -> dict[str, str]:
+def settlements_by_gateway_id() -> dict[str, str]:
     """Return what was transferred, by the gateway's id."""
     rows = Settlement.objects.values_list("gateway_settlement_id", "amount")
     return {key: f"transferred {'unknown' if amount is None else amount}" for key, amount in rows}

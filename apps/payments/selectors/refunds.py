@@ -23,10 +23,10 @@ from apps.payments.models import (
 )
 from apps.payments.selectors.disputes import sum_disputed_of_attempt, sum_lost_of_attempt
 from apps.payments.states import (
-    HOLDING,
+    COMMITTED_REFUNDS,
     OPEN_REFUNDS,
     PAST_APPROVAL,
-    PROMISED,
+    RESERVING_REFUNDS,
     AttemptStatus,
     RefundStatus,
     ReviewReason,
@@ -81,10 +81,10 @@ def list_refunds_of_order(order_id: UUID) -> QuerySet[Refund]:
     return Refund.objects.filter(order_id=order_id).prefetch_related(lines).order_by("sequence")
 
 
-def sum_refunded(order_id: UUID) -> int:
+def committed_refund_amount(order_id: UUID) -> int:
     """Return the money (paise) that has gone back or is promised back, of what `sum_captured` counts as come in."""
-    rows = Refund.objects.filter(order_id=order_id, status__in=PROMISED)
-    rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
+    rows = Refund.objects.filter(order_id=order_id, status__in=COMMITTED_REFUNDS)
+    rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
@@ -96,7 +96,7 @@ def sum_decided_alone(order_id: UUID, *, excluding: UUID | None = None) -> int:
     """
     unseconded = Q(requested_by__startswith="user:", approved_by="", transferred_by="")
     transferred_alone = Q(transferred_by__startswith="user:", approved_by=F("transferred_by"))
-    rows = Refund.objects.filter(unseconded | transferred_alone, order_id=order_id, status__in=PROMISED)
+    rows = Refund.objects.filter(unseconded | transferred_alone, order_id=order_id, status__in=COMMITTED_REFUNDS)
     if excluding is not None:
         rows = rows.exclude(pk=excluding)
     return (rows.aggregate(total=Sum("amount"))["total"] or 0) + _sum_waived_alone(order_id)
@@ -110,14 +110,14 @@ def _sum_waived_alone(order_id: UUID) -> int:
     return accepted.aggregate(total=Sum(F("accepted_amount") - F("amount")))["total"] or 0
 
 
-def sum_given_back(order_id: UUID, *, currency: str) -> int:
+def refunded_amount(order_id: UUID, *, currency: str) -> int:
     """Return the money (paise) that was refunded, of what `sum_captured` counts as received, in the order's value."""
     rows = Refund.objects.filter(order_id=order_id, status=RefundStatus.PROCESSED, currency=currency)
-    rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
-    return (rows.aggregate(total=Sum("amount"))["total"] or 0) + _sum_shortfall_returned(order_id)
+    rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
+    return (rows.aggregate(total=Sum("amount"))["total"] or 0) + _sum_accepted_shortfall(order_id)
 
 
-def _sum_shortfall_returned(order_id: UUID) -> int:
+def _sum_accepted_shortfall(order_id: UUID) -> int:
     """
     Return what of an order's value (paise) its payers never paid and therefore need not get back: of a payment that was accepted
     at a lower amount, once all of that is refunded or lost, but for what no gateway refunds.
@@ -126,45 +126,45 @@ def _sum_shortfall_returned(order_id: UUID) -> int:
     return sum(
         one.counted_amount - one.amount
         for one in accepted
-        if one.amount - sum_gone_of_attempt(one.pk) < one.least_refund_amount
+        if one.amount - attempt_refunded_or_lost_amount(one.pk) < one.min_refund_amount
     )
 
 
-def sum_gone_of_attempt(attempt_id: UUID) -> int:
+def attempt_refunded_or_lost_amount(attempt_id: UUID) -> int:
     """Return the money (paise) of an attempt that has left us for good: refunded, or lost in a dispute."""
-    return sum_given_back_of_attempt(attempt_id) + sum_lost_of_attempt(attempt_id)
+    return attempt_refunded_amount(attempt_id) + sum_lost_of_attempt(attempt_id)
 
 
-def sum_held_of_attempt(attempt_id: UUID, *, only: Collection[str] = HOLDING) -> int:
+def reserved_amount(attempt_id: UUID, *, only: Collection[str] = RESERVING_REFUNDS) -> int:
     """Return the money (paise) of an attempt that is asked back, promised back or has gone back, or `only` some of that."""
     rows = Refund.objects.filter(attempt_id=attempt_id, status__in=only)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
-def undecided_of_attempt(attempt: PaymentAttempt) -> int:
+def undecided_amount(attempt: PaymentAttempt) -> int:
     """Return the money (paise) of an attempt that came and is neither given back, nor promised back, nor disputed."""
     if attempt.status != AttemptStatus.CAPTURED:
         return 0
-    return max(0, attempt.amount - _sum_promised_of_attempt(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
+    return max(0, attempt.amount - _attempt_committed_amount(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
 
 def is_payment_undecided(payment_id: UUID) -> bool:
     """Return whether as much as can be refunded of money that came in another amount is neither promised back nor lost."""
     attempts = PaymentAttempt.objects.filter(
-        payment_id=payment_id, status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_DIFFERS
+        payment_id=payment_id, status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_MISMATCH
     )
     return any(
-        one.amount - _sum_promised_of_attempt(one.pk) - sum_lost_of_attempt(one.pk) >= one.least_refund_amount
+        one.amount - _attempt_committed_amount(one.pk) - sum_lost_of_attempt(one.pk) >= one.min_refund_amount
         for one in attempts
     )
 
 
-def _sum_promised_of_attempt(attempt_id: UUID) -> int:
-    rows = Refund.objects.filter(attempt_id=attempt_id, status__in=PROMISED)
+def _attempt_committed_amount(attempt_id: UUID) -> int:
+    rows = Refund.objects.filter(attempt_id=attempt_id, status__in=COMMITTED_REFUNDS)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
-def sum_given_back_of_attempt(attempt_id: UUID) -> int:
+def attempt_refunded_amount(attempt_id: UUID) -> int:
     """Return the money (paise) of an attempt that has gone back."""
     rows = Refund.objects.filter(attempt_id=attempt_id, status=RefundStatus.PROCESSED)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
@@ -173,22 +173,22 @@ def sum_given_back_of_attempt(attempt_id: UUID) -> int:
 def list_refundable_attempts(order_id: UUID) -> list[PaymentAttempt]:
     """Return the captured attempts of an order whose money is what was requested, first captured first."""
     rows = PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED)
-    rows = rows.exclude(review_reason=ReviewReason.AMOUNT_DIFFERS).select_related("payment")
+    rows = rows.exclude(review_reason=ReviewReason.AMOUNT_MISMATCH).select_related("payment")
     return sorted(rows, key=lambda attempt: (attempt.captured_at, attempt.pk))
 
 
-def refundable_of(order_id: UUID) -> int:
+def order_refundable_amount(order_id: UUID) -> int:
     """Return the money (paise) of an order that can still be asked back."""
-    return sum(left_of_attempt(attempt) for attempt in list_refundable_attempts(order_id))
+    return sum(refundable_amount(attempt) for attempt in list_refundable_attempts(order_id))
 
 
-def left_of_attempt(attempt: PaymentAttempt) -> int:
+def refundable_amount(attempt: PaymentAttempt) -> int:
     """Return the money (paise) of a captured attempt that neither a refund nor a dispute holds."""
-    return max(0, attempt.refundable_amount - sum_held_of_attempt(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
+    return max(0, attempt.max_refund_amount - reserved_amount(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
 
-def left_at_gateway(
-    attempt: PaymentAttempt, *, but_refund: Refund | None = None, but_dispute: Dispute | None = None
+def gateway_refundable_amount(
+    attempt: PaymentAttempt, *, excluding_refund: Refund | None = None, excluding_dispute: Dispute | None = None
 ) -> int:
     """
     Return the money (paise) of a captured attempt that the gateway can still pay back or deduct, but for one refund or dispute.
@@ -196,21 +196,21 @@ def left_at_gateway(
     What has left it counts: refunds that the gateway has made, those that we transferred ourselves, and what was deducted for
     disputes. What we only ask for does not: the gateway may know nothing of it.
     """
-    parts = list_parts_gone_at_gateway(attempt, but_refund=but_refund, but_dispute=but_dispute)
+    parts = list_gateway_outflows(attempt, excluding_refund=excluding_refund, excluding_dispute=excluding_dispute)
     return max(0, attempt.amount - sum(parts))
 
 
-def list_parts_gone_at_gateway(
-    attempt: PaymentAttempt, *, but_refund: Refund | None = None, but_dispute: Dispute | None = None
+def list_gateway_outflows(
+    attempt: PaymentAttempt, *, excluding_refund: Refund | None = None, excluding_dispute: Dispute | None = None
 ) -> list[int]:
     """Return the parts (paise) of a captured attempt that have left the gateway: by refunds and deductions, but for one."""
     made = Q(gateway_refund_id__isnull=False, status__in=(*OPEN_REFUNDS, RefundStatus.PROCESSED))
     refunds = Refund.objects.filter(made | Q(status=RefundStatus.PROCESSED), attempt_id=attempt.pk)
-    if but_refund is not None:
-        refunds = refunds.exclude(pk=but_refund.pk)
+    if excluding_refund is not None:
+        refunds = refunds.exclude(pk=excluding_refund.pk)
     disputes = Dispute.objects.filter(attempt_id=attempt.pk, amount_deducted__gt=0)
-    if but_dispute is not None:
-        disputes = disputes.exclude(pk=but_dispute.pk)
+    if excluding_dispute is not None:
+        disputes = disputes.exclude(pk=excluding_dispute.pk)
     return [*refunds.values_list("amount", flat=True), *disputes.values_list("amount_deducted", flat=True)]
 
 
@@ -219,21 +219,21 @@ def count_other_refunds(refund: Refund) -> int:
     return Refund.objects.filter(attempt_id=refund.attempt_id).exclude(pk=refund.pk).count()
 
 
-def amount_to_give_back(order_id: UUID) -> int:
+def cancellation_refund_amount(order_id: UUID) -> int:
     """Return the money (paise) that cancelling an order would give back: what is left, and what was asked and awaits approval."""
-    return refundable_of(order_id) + sum_awaiting_approval(order_id)
+    return order_refundable_amount(order_id) + sum_awaiting_approval(order_id)
 
 
 def sum_awaiting_approval(order_id: UUID) -> int:
-    """Return the money (paise) of an order whose refund awaits approval, of what `refundable_of` counts."""
+    """Return the money (paise) of an order whose refund awaits approval, of what `order_refundable_amount` counts."""
     waiting = Refund.objects.filter(order_id=order_id).exclude(status__in=PAST_APPROVAL)
-    waiting = waiting.exclude(attempt__review_reason=ReviewReason.AMOUNT_DIFFERS)
+    waiting = waiting.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
     return waiting.aggregate(total=Sum("amount"))["total"] or 0
 
 
-def given_back_and_on_its_way(order_id: UUID) -> tuple[int, int]:
+def refunded_and_pending_amounts(order_id: UUID) -> tuple[int, int]:
     """Return the money (paise) of an order that has gone back, and what is promised and has not gone."""
-    rows = Refund.objects.filter(order_id=order_id, status__in=PROMISED)
+    rows = Refund.objects.filter(order_id=order_id, status__in=COMMITTED_REFUNDS)
     gone = rows.filter(status=RefundStatus.PROCESSED).aggregate(total=Sum("amount"))["total"] or 0
     return gone, (rows.aggregate(total=Sum("amount"))["total"] or 0) - gone
 
@@ -243,18 +243,20 @@ def list_refunds_to_approve(rows: "QuerySet[Refund] | None" = None) -> "QuerySet
     return _all_or(rows).filter(status=RefundStatus.REQUIRES_APPROVAL)
 
 
-def list_refunds_that_failed(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
+def list_failed_refunds(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
     """Return the refunds, of these or of all, that failed and that no retry stands for, and those to be transferred by hand."""
-    failed = _all_or(rows).filter(status__in=(RefundStatus.FAILED, RefundStatus.MANUAL))
-    return failed.exclude(Exists(_list_standing_retries().filter(retry_of=OuterRef("pk"))))
+    failed = _all_or(rows).filter(status__in=(RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER))
+    return failed.exclude(Exists(_list_active_retries().filter(retry_of=OuterRef("pk"))))
 
 
-def list_refunds_to_transfer(attempt_id: UUID) -> list[Refund]:
+def list_refunds_awaiting_transfer(attempt_id: UUID) -> list[Refund]:
     """Return the refunds of an attempt that are held for a bank transfer which nobody has confirmed."""
-    return list(Refund.objects.filter(attempt_id=attempt_id, status=RefundStatus.MANUAL).order_by("sequence"))
+    return list(
+        Refund.objects.filter(attempt_id=attempt_id, status=RefundStatus.AWAITING_TRANSFER).order_by("sequence")
+    )
 
 
-def list_refunds_in_doubt(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
+def list_unknown_refunds(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
     """Return the refunds, of these or of all, whose outcome the gateway has not told."""
     return _all_or(rows).filter(status=RefundStatus.UNKNOWN, next_check_at__isnull=False)
 
@@ -270,40 +272,40 @@ def list_refundable_lines(order_id: UUID, *, excluding: UUID | None = None) -> l
         rules.RefundableLine(id=line.pk, quantity=line.quantity, total_amount=line.total_amount)
         for line in orders.list_lines(order_id)
     ]
-    rows = _holding_of(order_id, excluding=excluding).select_related("attempt").prefetch_related("lines")
+    rows = _list_reserving_refunds(order_id, excluding=excluding).select_related("attempt").prefetch_related("lines")
     for refund in rows.order_by("sequence"):
         units = {line.order_line_id: line.quantity for line in refund.lines.all()}
         values = {line.order_line_id: line.amount for line in refund.lines.all()}
         amounts = {UUID(line_id): amount for line_id, amount in refund.line_amounts.items()}
-        if not amounts and is_of_sale(order, refund.attempt, at=refund.created_at):
+        if not amounts and is_payment_for_sale(order, refund.attempt, at=refund.created_at):
             # Older than the record of what refunds take of lines.
             amounts = rules.line_amounts(lines, refund.amount, values=values, round_off=order.round_off_amount)
         lines = [line.after(units=units, values=values, amounts=amounts) for line in lines]
     return lines
 
 
-def is_of_sale(order: Any, attempt: PaymentAttempt, *, at: datetime) -> bool:
+def is_payment_for_sale(order: Any, attempt: PaymentAttempt, *, at: datetime) -> bool:
     """Test if money of an attempt paid for goods that were already sold: not what came twice, late, or in another amount."""
     return not attempt.review_reason and order.confirmed_at is not None and order.confirmed_at <= at
 
 
-def sum_refunded_beyond_lines(order_id: UUID, *, excluding: UUID | None = None) -> int:
+def sum_refunded_outside_lines(order_id: UUID, *, excluding: UUID | None = None) -> int:
     """Return the money (paise) that refunds of an order's lines hold beyond what they take of lines: its round-off, above all."""
-    rows = _holding_of(order_id, excluding=excluding).exclude(line_amounts={})
+    rows = _list_reserving_refunds(order_id, excluding=excluding).exclude(line_amounts={})
     return sum(refund.amount - sum(refund.line_amounts.values()) for refund in rows)
 
 
-def _holding_of(order_id: UUID, *, excluding: UUID | None) -> QuerySet[Refund]:
-    rows = Refund.objects.filter(order_id=order_id, status__in=HOLDING)
+def _list_reserving_refunds(order_id: UUID, *, excluding: UUID | None) -> QuerySet[Refund]:
+    rows = Refund.objects.filter(order_id=order_id, status__in=RESERVING_REFUNDS)
     return rows if excluding is None else rows.exclude(pk=excluding)
 
 
 def find_retry(refund_id: UUID) -> Refund | None:
     """Return the refund that stands for one that had failed, or None; one that was withdrawn stands for nothing."""
-    return _list_standing_retries().filter(retry_of_id=refund_id).order_by("sequence").first()
+    return _list_active_retries().filter(retry_of_id=refund_id).order_by("sequence").first()
 
 
-def list_same_money(refund: Refund) -> list[Refund]:
+def list_retry_chain(refund: Refund) -> list[Refund]:
     """Return the other refunds of the same money, first to last: what a refund was to replace, and all that were to replace it."""
     first = refund
     while first.retry_of is not None:
@@ -315,11 +317,11 @@ def list_same_money(refund: Refund) -> list[Refund]:
     return sorted((one for one in found if one.pk != refund.pk), key=lambda one: one.sequence)
 
 
-def _list_standing_retries() -> QuerySet[Refund]:
+def _list_active_retries() -> QuerySet[Refund]:
     return Refund.objects.exclude(retry_of=None).exclude(status=RefundStatus.CANCELLED)
 
 
-def find_refund_for(facts: GatewayRefund, *, adopted_by: UUID | None = None) -> Refund | None:
+def find_refund_for(facts: GatewayRefund, *, matched_refund_id: UUID | None = None) -> Refund | None:
     """
     Return the refund that a gateway's refund is, or None.
 
@@ -330,8 +332,8 @@ def find_refund_for(facts: GatewayRefund, *, adopted_by: UUID | None = None) -> 
     known = rows.filter(gateway_refund_id=facts.id).first()
     if known is not None:
         return known
-    if adopted_by is not None:
-        return rows.get(pk=adopted_by)
+    if matched_refund_id is not None:
+        return rows.get(pk=matched_refund_id)
     if facts.our_refund:
         with suppress(NotFound):
             ours = rows.filter(pk=ids.decode(Refund.PREFIX, facts.our_refund)).first()
@@ -346,7 +348,7 @@ def list_rejected_refunds(refund: Refund) -> list[Refund]:
 
     It may have made one of them all the same. What this refund was made to replace counts whatever became of it.
     """
-    rejected = Q(status__in=(RefundStatus.FAILED, RefundStatus.MANUAL), gateway_refund_id__isnull=True)
+    rejected = Q(status__in=(RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER), gateway_refund_id__isnull=True)
     rows = Refund.objects.filter(rejected | Q(pk=refund.retry_of_id), attempt_id=refund.attempt_id)
     return list(rows.filter(amount=refund.amount).exclude(pk=refund.pk).order_by("pk"))
 
@@ -371,5 +373,5 @@ def find_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | N
 
 
 def list_due_refunds(*, now: datetime, limit: int) -> list[UUID]:
-    """Return the ids of the refunds that the janitor must look at."""
+    """Return the ids of the refunds that the poller must look at."""
     return list(Refund.objects.due(now).values_list("pk", flat=True)[:limit])

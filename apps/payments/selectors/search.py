@@ -40,7 +40,7 @@ def search_attempts(term: SearchTerm) -> "QuerySet[PaymentAttempt]":
         return PaymentAttempt.objects.none()
     keys = any_of(
         PaymentAttempt.objects.filter(gateway_payment_id=term.reference).values_list("pk"),
-        PaymentAttempt.objects.filter(rrn__in=term.writings).exclude(rrn="").values_list("pk"),
+        PaymentAttempt.objects.filter(rrn__in=term.case_variants).exclude(rrn="").values_list("pk"),
     )
     return PaymentAttempt.objects.filter(pk__in=keys).order_by("-created_at", "-id")
 
@@ -59,8 +59,10 @@ def search_refunds(term: SearchTerm) -> "QuerySet[Refund]":
     keys = any_of(
         Refund.objects.filter(number=term.code).values_list("pk"),
         Refund.objects.filter(gateway_refund_id=term.reference).values_list("pk"),
-        Refund.objects.filter(arn__in=term.writings).exclude(arn="").values_list("pk"),
-        Refund.objects.filter(manual_reference__in=term.writings).exclude(manual_reference="").values_list("pk"),
+        Refund.objects.filter(arn__in=term.case_variants).exclude(arn="").values_list("pk"),
+        Refund.objects.filter(transfer_reference__in=term.case_variants)
+        .exclude(transfer_reference="")
+        .values_list("pk"),
     )
     return Refund.objects.filter(pk__in=keys).order_by("-created_at", "-id")
 
@@ -79,7 +81,7 @@ def search_settlements(term: SearchTerm) -> "QuerySet[Settlement]":
         return Settlement.objects.none()
     keys = any_of(
         Settlement.objects.filter(gateway_settlement_id=term.reference).values_list("pk"),
-        Settlement.objects.filter(utr__in=term.writings).exclude(utr="").values_list("pk"),
+        Settlement.objects.filter(utr__in=term.case_variants).exclude(utr="").values_list("pk"),
     )
     return Settlement.objects.filter(pk__in=keys).order_by("-settled_at", "-id")
 

@@ -115,7 +115,7 @@ def find_exception_of_fact(*, gateway: str, fingerprint: str) -> ReconciliationE
     return ReconciliationException.objects.filter(gateway=gateway, fingerprint=fingerprint).first()
 
 
-def list_missed_in(settlement_id: UUID, *, part: int) -> list[UUID]:
+def list_exceptions_explained_by(settlement_id: UUID, *, part: int) -> list[UUID]:
     """
     Return the open exceptions that a part of a settlement explains: its payments and refunds were missed, or overdue.
     """
@@ -135,7 +135,7 @@ def is_settlement_imported(gateway: str) -> bool:
     return Settlement.objects.filter(gateway=gateway).exists()
 
 
-def find_reminder_to_import(gateway: str) -> ReconciliationException | None:
+def find_not_imported_exception(gateway: str) -> ReconciliationException | None:
     """Return the open exception that says that no settlement of a gateway has been imported yet, or None."""
     rows = ReconciliationException.objects.filter(gateway=gateway, resolved_at__isnull=True)
     return rows.filter(reason=ExceptionReason.SETTLEMENTS_NOT_IMPORTED).first()
@@ -150,13 +150,13 @@ def find_open_sum_mismatch(settlement_id: UUID) -> UUID | None:
     )
 
 
-def sum_held_beside_lines(settlement_id: UUID) -> int:
+def sum_held_outside_lines(settlement_id: UUID) -> int:
     """Return what a settlement's exceptions say (paise, debit positive) of money that no line of it brought."""
     rows = ReconciliationException.objects.filter(settlement_id=settlement_id, line__isnull=True)
     return rows.exclude(resolution=Resolution.ARRIVED).aggregate(total=Sum("held_amount"))["total"] or 0
 
 
-def is_missed(entity_id: str) -> bool:
+def has_missing_line_exception(entity_id: str) -> bool:
     """Test if there is an exception, open or not, about a line that should have come."""
     rows = ReconciliationException.objects.filter(entity_id=entity_id, reason=ExceptionReason.MISSING_LINE)
     return rows.exists()

@@ -20,7 +20,7 @@ def last_webhook_at() -> datetime | None:
     return Webhook.objects.order_by("-pk").values_list("received_at", flat=True).first()
 
 
-def has_waiting_webhooks(*, since: datetime) -> bool:
+def has_unprocessed_webhooks(*, since: datetime) -> bool:
     """Return whether a webhook that came since an instant has not been processed."""
     return Webhook.objects.filter(processed_at__isnull=True, received_at__gte=since).exists()
 
@@ -37,7 +37,7 @@ def list_facts_without_webhook(*, since: datetime, until: datetime) -> list[tupl
         pk__gte=ids.floor(since - _LONGEST_REFUND),
         status=RefundStatus.PROCESSED,
         gateway_refund_id__isnull=False,
-        manual_reference="",
+        transfer_reference="",
         processed_at__gt=since,
         processed_at__lte=until,
     )

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
-from apps.payments.states import DisputeAnswer, DisputePhase, DisputeStatus
+from apps.payments.states import DisputePhase, DisputeResponseKind, DisputeStatus
 
 
 class ContestDisputeRequest(RequestSerializer):
@@ -29,9 +29,9 @@ class DisputeResponse(ResponseSerializer):
     phase = serializers.ChoiceField(choices=DisputePhase.choices)
     status = serializers.ChoiceField(choices=DisputeStatus.choices)
     respond_by = serializers.DateTimeField(allow_null=True, help_text="Unanswered by then, it is lost.")
-    answer = serializers.ChoiceField(choices=DisputeAnswer.choices, allow_blank=True)
+    response = serializers.ChoiceField(choices=DisputeResponseKind.choices, allow_blank=True)
     summary = serializers.CharField()
-    answered_at = serializers.DateTimeField(allow_null=True)
+    responded_at = serializers.DateTimeField(allow_null=True)
     decided_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -54,9 +54,9 @@ DISPUTE_EXAMPLE: dict[str, Any] = {
     "phase": "chargeback",
     "status": "open",
     "respond_by": "2026-11-28T05:30:00.000Z",
-    "answer": "",
+    "response": "",
     "summary": "",
-    "answered_at": None,
+    "responded_at": None,
     "decided_at": None,
     "created_at": "2026-11-21T05:30:00.000Z",
     "updated_at": "2026-11-21T05:30:00.000Z",

@@ -85,7 +85,7 @@ def _error(error: dict[str, Any]) -> dict[str, Any] | None:
     if not error:
         return None
     words = {name: error.get(name, "") for name in ("code", "reason", "source", "step")}
-    return {"message": rules.buyer_text(error), **words}
+    return {"message": rules.buyer_message(error), **words}
 
 
 class PaymentAttemptResponse(ResponseSerializer):

@@ -20,7 +20,7 @@ from apps.payments.serializers.payments import PaymentErrorResponse
 from apps.payments.states import USER_REFUND_REASONS, RefundReason, RefundSpeed, RefundStatus
 
 _USER_REASONS = [(reason.value, reason.label) for reason in USER_REFUND_REASONS]
-_MOST_PAISE = 10**12
+_MAX_PAISE = 10**12
 
 # Requests -------------------------------------------------------------------------------------------------------------
 
@@ -44,7 +44,7 @@ class RequestRefundRequest(RequestSerializer):
 
     order_id = IdField("ord")
     payment_id = IdField("pay", required=False)
-    amount = StrictIntegerField(min_value=1, max_value=_MOST_PAISE, required=False, help_text="Paise.")
+    amount = StrictIntegerField(min_value=1, max_value=_MAX_PAISE, required=False, help_text="Paise.")
     lines = RefundLineRequest(many=True, allow_empty=False, max_length=100, required=False)  # type: ignore[call-arg]
     reason = serializers.ChoiceField(choices=_USER_REASONS, default=RefundReason.CUSTOMER_REQUEST.value)
     note = StrictCharField(
@@ -59,7 +59,7 @@ class RefundReasonRequest(RequestSerializer):
     reason = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
 
 
-class SettleRefundRequest(RequestSerializer):
+class ConfirmTransferRequest(RequestSerializer):
     """The bank's reference of our own transfer; without it the sum is held for a transfer that is still to be made."""
 
     reference = StrictCharField(max_length=80, required=False, allow_blank=True, default="")
@@ -102,7 +102,7 @@ class RefundResponse(ResponseSerializer):
     speed_processed = serializers.CharField(help_text="Empty until the gateway has said.")
     gateway_refund_id = serializers.CharField(allow_null=True, help_text="Null until the gateway has answered.")
     arn = serializers.CharField(help_text="The bank's reference, for talks with the bank.")
-    manual_reference = serializers.CharField(help_text="Of a bank transfer of ours.")
+    transfer_reference = serializers.CharField(help_text="Of a bank transfer of ours.")
     retry_of = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
     lines = RefundLineResponse(many=True)
@@ -151,7 +151,7 @@ class CancelledOrderResponse(ResponseSerializer):
 
     @extend_schema_field(serializers.ChoiceField(choices=PaymentStatus.choices))
     def get_payment_status(self, order: Any) -> str:
-        return str(orders.payment_status_of(order))
+        return str(orders.derive_payment_status(order))
 
     @extend_schema_field(RefundResponse(many=True))
     def get_refunds(self, order: Any) -> Any:
@@ -177,7 +177,7 @@ REFUND_EXAMPLE: dict[str, Any] = {
     "speed_processed": "",
     "gateway_refund_id": None,
     "arn": "",
-    "manual_reference": "",
+    "transfer_reference": "",
     "retry_of": None,
     "error": None,
     "lines": [{"object": "refund_line", "order_line_id": _LINE_ID, "quantity": 1, "amount": 49900}],
@@ -200,10 +200,10 @@ PROCESSED_EXAMPLE: dict[str, Any] = {
     "processed_at": "2026-11-21T06:30:02.000Z",
     "version": 2,
 }
-SETTLED_EXAMPLE: dict[str, Any] = {
+TRANSFERRED_EXAMPLE: dict[str, Any] = {
     **REFUND_EXAMPLE,
     "status": "processed",
-    "manual_reference": "NEFT N326261234567",
+    "transfer_reference": "NEFT N326261234567",
     "processed_at": "2026-11-21T08:00:00.000Z",
     "version": 4,
 }

@@ -20,11 +20,11 @@ from apps.payments.gateways import GatewayPayment, get_gateway
 from apps.payments.models import Payment, PaymentAttempt, ReconciliationException, Webhook
 from apps.payments.services.erasure import ERASED
 from apps.payments.services.gateway_exceptions import open_gateway_exception
-from apps.payments.services.late_payments import decide_about_surplus
-from apps.payments.services.order_totals import tell_order
+from apps.payments.services.late_payments import resolve_late_payment
+from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_acceptance import accept_by_gateway_order, may_be_accepted_later
 from apps.payments.services.payment_status import sync_payment_status
-from apps.payments.services.payments import request_payment_check
+from apps.payments.services.payments import enqueue_payment_sync
 from apps.payments.services.postings import CUSTOMER_ADVANCES, gateway_receivable, post_to_ledger
 from apps.payments.services.review_status import find_review_reason
 from apps.payments.states import AttemptStatus, ExceptionReason, GatewayCall, PaymentChannel, ReviewReason, Source
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 CAPTURE = "capture"
-_NEWS_OF_ATTEMPT = {
+_ATTEMPT_EVENTS = {
     AttemptStatus.CREATED: events.ATTEMPT_CREATED,
     AttemptStatus.FAILED: events.ATTEMPT_FAILED,
     AttemptStatus.AUTHORIZED: events.ATTEMPT_AUTHORIZED,
@@ -44,11 +44,11 @@ _NEWS_OF_ATTEMPT = {
 }
 
 
-class NotOurPayment(NotFound):
+class UnknownGatewayPayment(NotFound):
     message = "The gateway's payment {0} belongs to none of ours."
 
 
-class GatewayFactsContradict(Conflict):
+class PaymentFactsConflict(Conflict):
     message = "What the gateway says of payment {0} cannot be booked. {1}"
 
     def __init__(
@@ -70,39 +70,39 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
     5. Derive the payment's status, close its rivals, and update the order, which confirms itself.
     6. Money that the order does not need revives it or is refunded; money of another amount waits for staff.
 
-    :raises NotOurPayment: if no payment of ours has that gateway order
-    :raises GatewayFactsContradict: if it is money of another account or currency, or contradicts itself; then nothing is changed
+    :raises UnknownGatewayPayment: if no payment of ours has that gateway order
+    :raises PaymentFactsConflict: if it is money of another account or currency, or contradicts itself; then nothing is changed
     """
     found = selectors.find_payment_for(facts)
     if found is None:
-        raise NotOurPayment(facts.id)
+        raise UnknownGatewayPayment(facts.id)
     order = lock_order(found.order_id)
     payment = locks.lock_payment(found.pk)
     attempt = locks.lock_attempt(gateway=facts.gateway, gateway_payment_id=facts.id)
 
     if attempt is not None and attempt.payment_id != payment.pk:
-        raise NotOurPayment(facts.id)
+        raise UnknownGatewayPayment(facts.id)
     is_by_order = payment.channel == PaymentChannel.CHECKOUT
     if is_by_order and payment.gateway_order_id not in (None, facts.order_id):
-        raise NotOurPayment(facts.id)
+        raise UnknownGatewayPayment(facts.id)
 
     _check_is_coherent(payment, attempt, facts)
 
-    _adopt_gateway_ids(order, payment, facts, actor=actor, now=now)
-    attempt, has_risen = _merge(order, payment, attempt, facts, source=source, actor=actor, now=now)
+    _backfill_gateway_ids(order, payment, facts, actor=actor, now=now)
+    attempt, has_advanced = _merge(order, payment, attempt, facts, source=source, actor=actor, now=now)
     is_captured = attempt.status == AttemptStatus.CAPTURED
-    if has_risen and is_captured:
+    if has_advanced and is_captured:
         _post_capture(order, attempt)
     if is_captured:
         accept_by_gateway_order(
             order=order, payment=payment, attempt=attempt, gateway_order=facts.gateway_order, actor=actor, now=now
         )
-    sync_payment_status(order, payment, attempt, has_risen=has_risen, actor=actor, now=now)
+    sync_payment_status(order, payment, attempt, has_advanced=has_advanced, actor=actor, now=now)
 
-    tell_order(order=order, actor=actor, now=now)
-    _flag(order, payment, attempt, is_order_known=facts.gateway_order is not None, actor=actor, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
+    _open_review(order, payment, attempt, is_order_known=facts.gateway_order is not None, actor=actor, now=now)
     if is_captured:
-        decide_about_surplus(order=order, attempt=attempt, actor=actor, now=now)
+        resolve_late_payment(order=order, attempt=attempt, actor=actor, now=now)
 
     return attempt
 
@@ -114,14 +114,14 @@ def apply_polled_payment(facts: GatewayPayment, *, now: datetime) -> None:
     """
     try:
         apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
-    except NotOurPayment:
-        log.error("gateway_payment_of_another_order", gateway_payment=facts.id)
-    except GatewayFactsContradict as refusal:
+    except UnknownGatewayPayment:
+        log.error("unknown_gateway_payment", gateway_payment=facts.id)
+    except PaymentFactsConflict as refusal:
         report_contradiction(refusal, now=now)
 
 
 def report_contradiction(
-    refusal: GatewayFactsContradict, *, webhook: Webhook | None = None, actor: Actor = SYSTEM, now: datetime
+    refusal: PaymentFactsConflict, *, webhook: Webhook | None = None, actor: Actor = SYSTEM, now: datetime
 ) -> ReconciliationException:
     """Open an exception for staff about what a gateway says of a payment and cannot be booked."""
     facts, payment = refusal.facts, refusal.payment
@@ -142,9 +142,9 @@ def report_contradiction(
 
 
 def _check_is_coherent(payment: Payment, attempt: PaymentAttempt | None, facts: GatewayPayment) -> None:
-    if attempt is not None and not rules.rises(attempt.status, facts.status):
+    if attempt is not None and not rules.advances(attempt.status, facts.status):
         return
-    why = rules.contradiction(
+    why = rules.find_contradiction(
         status=facts.status,
         amount=facts.amount,
         currency=facts.currency,
@@ -154,34 +154,36 @@ def _check_is_coherent(payment: Payment, attempt: PaymentAttempt | None, facts: 
         our_currency=payment.currency,
     )
     if why is not None:
-        raise GatewayFactsContradict(payment, attempt, facts, *why)
+        raise PaymentFactsConflict(payment, attempt, facts, *why)
 
 
-def _adopt_gateway_ids(order: "Order", payment: Payment, facts: GatewayPayment, *, actor: Actor, now: datetime) -> None:
+def _backfill_gateway_ids(
+    order: "Order", payment: Payment, facts: GatewayPayment, *, actor: Actor, now: datetime
+) -> None:
     """
     Keep the gateway's ids where the answer to our call was lost and its news came first.
 
     Of a link also the order that the gateway made for it, if the news came with the link itself: notes alone prove too little.
     """
-    adopted = _ids_to_adopt(payment, facts)
+    adopted = _missing_gateway_ids(payment, facts)
     if not adopted:
         return
     for name, value in adopted.items():
         setattr(payment, name, value)
     if payment.gateway_reference is not None:
-        payment.gateway_call = GatewayCall.DONE
+        payment.gateway_call = GatewayCall.SUCCEEDED
     payment.save(update_fields=[*adopted, "gateway_call", "updated_at"])
     changed = stored_fields(payment, *adopted)
-    record(events.PAYMENT_CHANGED, subject=payment, root_id=order.pk, actor=actor, changed=changed, now=now)
+    record(events.PAYMENT_UPDATED, subject=payment, root_id=order.pk, actor=actor, changes=changed, now=now)
 
 
-def _ids_to_adopt(payment: Payment, facts: GatewayPayment) -> dict[str, str]:
+def _missing_gateway_ids(payment: Payment, facts: GatewayPayment) -> dict[str, str]:
     if payment.channel == PaymentChannel.CHECKOUT:
         return {"gateway_order_id": facts.order_id} if payment.gateway_order_id is None else {}
     if not facts.link_id:
         return {}
     if payment.gateway_link_id not in (None, facts.link_id):
-        log.error("second_gateway_link", payment=payment.public_id, gateway_link=facts.link_id)
+        log.error("duplicate_gateway_link", payment=payment.public_id, gateway_link=facts.link_id)
         return {}
     adopted = {} if payment.gateway_link_id else {"gateway_link_id": facts.link_id}
     if facts.order_id and payment.gateway_order_id is None:
@@ -207,13 +209,13 @@ def _merge(
             gateway=facts.gateway,
             gateway_payment_id=facts.id,
             status=facts.status,
-            learnt_by=source,
+            source=source,
             created_at=now,
         )
     before = stored_fields(attempt)
-    has_risen = is_new or rules.rises(attempt.status, facts.status)
-    if has_risen:
-        _rise(order, payment, attempt, facts, now=now)
+    has_advanced = is_new or rules.advances(attempt.status, facts.status)
+    if has_advanced:
+        _advance(order, payment, attempt, facts, now=now)
     _fill_blanks(order, attempt, facts)
 
     changed = stored_fields(attempt) if is_new else changes_since(attempt, before)
@@ -222,12 +224,14 @@ def _merge(
             attempt.save(force_insert=True)
         else:
             attempt.save(update_fields=[*changed, "updated_at"])
-        event_type = _NEWS_OF_ATTEMPT[AttemptStatus(attempt.status)] if has_risen else events.ATTEMPT_CHANGED
-        record(event_type, subject=attempt, root_id=order.pk, actor=actor, changed=changed, now=now)
-    return attempt, has_risen
+        event_type = _ATTEMPT_EVENTS[AttemptStatus(attempt.status)] if has_advanced else events.ATTEMPT_UPDATED
+        record(event_type, subject=attempt, root_id=order.pk, actor=actor, changes=changed, now=now)
+    return attempt, has_advanced
 
 
-def _rise(order: "Order", payment: Payment, attempt: PaymentAttempt, facts: GatewayPayment, *, now: datetime) -> None:
+def _advance(
+    order: "Order", payment: Payment, attempt: PaymentAttempt, facts: GatewayPayment, *, now: datetime
+) -> None:
     attempt.status = facts.status
     attempt.amount = facts.amount
     # What is no code is only kept of attempts that brought no money.
@@ -250,7 +254,7 @@ def _reason_to_review(order: "Order", payment: Payment, facts: GatewayPayment) -
     reason = find_review_reason(order, payment, amount=facts.amount, currency=facts.currency)
     # Money that is only authorised is released by its bank; staff need to know of it only if it is not what was requested.
     is_captured = facts.status == AttemptStatus.CAPTURED
-    return reason if is_captured or reason == ReviewReason.AMOUNT_DIFFERS else ""
+    return reason if is_captured or reason == ReviewReason.AMOUNT_MISMATCH else ""
 
 
 def _fill_blanks(order: "Order", attempt: PaymentAttempt, facts: GatewayPayment) -> None:
@@ -267,7 +271,7 @@ def _fill_blanks(order: "Order", attempt: PaymentAttempt, facts: GatewayPayment)
         attempt.fee_tax_amount = facts.fee_tax_amount
 
 
-def _flag(
+def _open_review(
     order: "Order", payment: Payment, attempt: PaymentAttempt, *, is_order_known: bool, actor: Actor, now: datetime
 ) -> None:
     """
@@ -279,15 +283,15 @@ def _flag(
     if not attempt.is_under_review or attempt.status != AttemptStatus.CAPTURED:
         return
     if not is_order_known and may_be_accepted_later(payment, attempt):
-        request_payment_check(payment, actor=actor, now=now, reason="does its order explain the amount?")
+        enqueue_payment_sync(payment, actor=actor, now=now, reason="does its order explain the amount?")
         return
-    flagged = selectors.list_events_of_attempt(attempt.pk, event_type=events.ATTEMPT_FLAGGED)
-    if any(event.changed.get("review_reason") == attempt.review_reason for event in flagged):
+    flagged = selectors.list_events_of_attempt(attempt.pk, event_type=events.ATTEMPT_REVIEW_OPENED)
+    if any(event.changes.get("review_reason") == attempt.review_reason for event in flagged):
         return
 
-    log.warning("attempt_flagged", attempt=attempt.public_id, order=order.number, reason=attempt.review_reason)
+    log.warning("attempt_review_opened", attempt=attempt.public_id, order=order.number, reason=attempt.review_reason)
     changed = stored_fields(attempt, "review_reason", "review_opened_at")
-    record(events.ATTEMPT_FLAGGED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, now=now)
+    record(events.ATTEMPT_REVIEW_OPENED, subject=attempt, root_id=order.pk, actor=actor, changes=changed, now=now)
 
 
 def _post_capture(order: "Order", attempt: PaymentAttempt) -> None:

@@ -29,7 +29,7 @@ class SelfApprovalForbidden(Forbidden):
     message = "Another person must approve refund {0}, because you requested it."
 
 
-class OwnOrderDecision(SelfApprovalForbidden):
+class OwnOrderDecisionForbidden(SelfApprovalForbidden):
     message = "Another person must decide about the money of order {0}, because it is your own order."
     code = SelfApprovalForbidden.code
 
@@ -38,12 +38,12 @@ class SecondPersonRequired(Forbidden):
     message = "Only staff who may approve refunds can decide about the money of order {0}."
 
 
-class RequesterMayNotTransfer(SecondPersonRequired):
+class RequesterCannotTransfer(SecondPersonRequired):
     message = "Another person must transfer refund {0}, because you requested it."
     code = SecondPersonRequired.code
 
 
-class LimitNeedsSecondPerson(SecondPersonRequired):
+class ApprovalThresholdExceeded(SecondPersonRequired):
     message = "A second person must agree: {0} of order {1} is above the {2} that one person may decide about an order."
     code = SecondPersonRequired.code
 
@@ -55,7 +55,7 @@ def assess_decision(
     Return whether an actor may decide alone about an amount (paise) of an order's money, or why a second person is needed.
 
     The caller has locked the order. What single persons have decided about the order before counts against
-    REFUND_APPROVAL_ABOVE, so that an amount cannot be split. `refund` is the one that is approved, retried or transferred.
+    REFUND_APPROVAL_THRESHOLD_PAISE, so that an amount cannot be split. `refund` is the one that is approved, retried or transferred.
     """
     role, is_own_order = _position(order, actor)
     return rules.assess(
@@ -66,7 +66,7 @@ def assess_decision(
         has_second_person=_has_second_person(refund, actor) if operation == MoneyOperation.CONFIRM_TRANSFER else False,
         amount=amount,
         decided_alone=selectors.sum_decided_alone(order.pk, excluding=refund.pk if refund else None),
-        limit=settings.REFUND_APPROVAL_ABOVE,
+        limit=settings.REFUND_APPROVAL_THRESHOLD_PAISE,
     )
 
 
@@ -81,12 +81,12 @@ def check_decision(
     """
     decision = assess_decision(order=order, operation=operation, amount=amount, actor=actor, refund=refund)
     if decision == Decision.OWN_ORDER:
-        raise OwnOrderDecision(order.number)
+        raise OwnOrderDecisionForbidden(order.number)
     if decision == Decision.OWN_REQUEST and refund is not None:
         is_approval = operation == MoneyOperation.APPROVE_REFUND
-        raise (SelfApprovalForbidden if is_approval else RequesterMayNotTransfer)(refund.number)
+        raise (SelfApprovalForbidden if is_approval else RequesterCannotTransfer)(refund.number)
     if decision == Decision.OVER_LIMIT:
-        raise LimitNeedsSecondPerson(rupees(amount), order.number, rupees(settings.REFUND_APPROVAL_ABOVE))
+        raise ApprovalThresholdExceeded(rupees(amount), order.number, rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE))
     if decision != Decision.ALONE:
         raise SecondPersonRequired(order.number)
 

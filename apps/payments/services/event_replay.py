@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from apps.core.events import list_events_of_subjects, untrue_fields
+from apps.core.events import find_drift, list_events_of_subjects
 from apps.core.models import Event, Subject, subject_type_of
 from apps.orders import selectors as orders
 from apps.payments import selectors
 
 BATCH = 200
 #: More differences than this are counted and not kept: whoever has so many needs to see the first ones.
-KEPT = 1000
+MAX_DIFFERENCES_KEPT = 1000
 
 #: Rows that make news, by kind, each with the order that it belongs to, if it belongs to one.
 Rows = Mapping[str, Sequence[tuple[UUID | None, Subject]]]
@@ -27,7 +27,7 @@ class Difference:
     subject: str
     id: str
     field: str
-    told: Any
+    replayed: Any
     stored: Any
 
 
@@ -41,63 +41,63 @@ class Replay:
     difference_count: int = 0
 
     @property
-    def holds(self) -> bool:
+    def is_consistent(self) -> bool:
         return not self.difference_count
 
     def add(self, found: Iterable[Difference]) -> None:
         for one in found:
             self.difference_count += 1
-            if len(self.differences) < KEPT:
+            if len(self.differences) < MAX_DIFFERENCES_KEPT:
                 self.differences.append(one)
 
 
-Heard = Callable[[Replay], None]
+OnProgress = Callable[[Replay], None]
 #: What other apps keep of some orders.
-Beside = Callable[[list[UUID]], Rows]
+RelatedRows = Callable[[list[UUID]], Rows]
 
 
-def replay_order(*, order_id: UUID, beside: Beside | None = None) -> Replay:
+def replay_order(*, order_id: UUID, related_rows: RelatedRows | None = None) -> Replay:
     """
     Fold the events of an order, its payments, attempts, refunds and disputes, and compare what comes out with the rows.
 
     :raises OrderNotFound: if there is none
     """
     replay = Replay()
-    _replay_orders(replay, [orders.get_order(order_id)], beside)
+    _replay_orders(replay, [orders.get_order(order_id)], related_rows)
     return replay
 
 
-def replay_all_orders(*, on_batch: Heard | None = None, beside: Beside | None = None) -> Replay:
+def replay_all_orders(*, on_batch: OnProgress | None = None, related_rows: RelatedRows | None = None) -> Replay:
     """Do the same for every order, oldest first, some hundreds at a time; `on_batch` hears how far it is."""
     total = Replay()
     after: UUID | None = None
     while batch := orders.list_orders_after(after, limit=BATCH):
-        _replay_orders(total, batch, beside)
+        _replay_orders(total, batch, related_rows)
         after = batch[-1].pk
         if on_batch:
             on_batch(total)
     return total
 
 
-def replay_settlements(total: Replay, *, on_batch: Heard | None = None) -> None:
+def replay_settlements(total: Replay, *, on_batch: OnProgress | None = None) -> None:
     """Add to a replay what belongs to no order: the settlements, the imports of reports, and the exceptions."""
-    for kind in selectors.KINDS_OF_SETTLEMENTS:
+    for kind in selectors.SETTLEMENT_MODELS:
         total.rows.setdefault(kind, 0)
         after: UUID | None = None
-        while batch := selectors.list_subjects_of_settlements(kind, after=after, limit=BATCH):
+        while batch := selectors.list_rows_of_settlements(kind, after=after, limit=BATCH):
             _replay(total, {kind: [(None, one) for one in batch]}, {})
             after = batch[-1].pk
             if on_batch:
                 on_batch(total)
 
 
-def _replay_orders(total: Replay, batch: Sequence[Any], beside: Beside | None) -> None:
+def _replay_orders(total: Replay, batch: Sequence[Any], related_rows: RelatedRows | None) -> None:
     numbers = {order.pk: order.number for order in batch}
     order_ids = list(numbers)
     rows: Rows = {
         "orders": [(order.pk, order) for order in batch],
-        **selectors.list_subjects_of_orders(order_ids),
-        **(beside(order_ids) if beside else {}),
+        **selectors.list_rows_of_orders(order_ids),
+        **(related_rows(order_ids) if related_rows else {}),
     }
     _replay(total, rows, numbers)
 
@@ -105,10 +105,10 @@ def _replay_orders(total: Replay, batch: Sequence[Any], beside: Beside | None) -
 def _replay(total: Replay, rows: Rows, numbers: Mapping[UUID, str]) -> None:
     for kind, found in rows.items():
         total.rows[kind] = total.rows.get(kind, 0) + len(found)
-        told = _events_of([subject for _, subject in found])
+        events_of = _events_of([subject for _, subject in found])
         for order_id, subject in found:
             # The row was read first: what was told since then is not in it.
-            events = [event for event in told[subject.pk] if event.version <= subject.version]
+            events = [event for event in events_of[subject.pk] if event.version <= subject.version]
             total.events += len(events)
             total.add(
                 Difference(
@@ -116,10 +116,10 @@ def _replay(total: Replay, rows: Rows, numbers: Mapping[UUID, str]) -> None:
                     subject=subject_type_of(subject),
                     id=subject.public_id,
                     field=name,
-                    told=told_value,
+                    replayed=replayed_value,
                     stored=stored_value,
                 )
-                for name, (told_value, stored_value) in untrue_fields(subject, events).items()
+                for name, (replayed_value, stored_value) in find_drift(subject, events).items()
             )
 
 

@@ -21,18 +21,18 @@ INPUT_GST = "input_gst"
 #: What says that money of ours did not come.
 _OWED = (ExceptionReason.MISSING_LINE, ExceptionReason.RECEIVABLE_OVERDUE)
 #: How an exception may be resolved by people.
-BY_PEOPLE = (Resolution.NOTED, Resolution.WRITTEN_OFF, Resolution.CLEARED, Resolution.PAID_OUTSIDE)
+STAFF_RESOLUTIONS = (Resolution.NOTED, Resolution.WRITTEN_OFF, Resolution.CLEARED, Resolution.PAID_OUTSIDE)
 
 
-class ExceptionResolvedAlready(Conflict):
+class ExceptionAlreadyResolved(Conflict):
     message = "This exception was resolved before."
 
 
-class ExceptionHoldsMoney(Conflict):
+class ExceptionHasSuspenseBalance(Conflict):
     message = "It holds {0} in suspense. Say where the money goes: written_off, cleared or paid_outside."
 
 
-class MoneyStillOwed(Conflict):
+class ReceivableOutstanding(Conflict):
     message = (
         "{0} of {1} is still owed. Leave the exception open until it comes, or say where the money went: written_off or"
         " paid_outside."
@@ -50,15 +50,15 @@ class SettlementsNotImported(Conflict):
     )
 
 
-class OwnerMayNotDecide(Invalid):
+class AssigneeLacksPermission(Invalid):
     message = "Only staff who may decide about exceptions can look after one."
 
 
-class NoteIsMissing(Invalid):
+class NoteRequired(Invalid):
     message = "Say in a note why."
 
 
-class NoSuchResolution(Invalid):
+class InvalidResolution(Invalid):
     message = "There is no resolution {0}. There are: {1}."
 
 
@@ -74,16 +74,16 @@ def assign_exception(*, exception_id: UUID, owner_id: UUID, actor: Actor, now: d
 
     :raises ReconciliationExceptionNotFound: if there is none
     :raises UserNotFound: if there is no such user
-    :raises OwnerMayNotDecide: if the user is no staff who may resolve it
-    :raises ExceptionResolvedAlready: if nothing is left to look after
+    :raises AssigneeLacksPermission: if the user is no staff who may resolve it
+    :raises ExceptionAlreadyResolved: if nothing is left to look after
     """
     owner = accounts.get_user(owner_id)
     exception = locks.lock_exception(exception_id)
 
     if not is_staff_with(owner, "payments.change_reconciliationexception"):
-        raise OwnerMayNotDecide(param="owner_id")
+        raise AssigneeLacksPermission(param="owner_id")
     if exception.resolved_at is not None:
-        raise ExceptionResolvedAlready
+        raise ExceptionAlreadyResolved
     if exception.owner_id == owner_id:
         return exception
 
@@ -91,7 +91,7 @@ def assign_exception(*, exception_id: UUID, owner_id: UUID, actor: Actor, now: d
     exception.save(update_fields=["owner", "updated_at"])
 
     changed = stored_fields(exception, "owner_id")
-    record(events.EXCEPTION_ASSIGNED, subject=exception, actor=actor, changed=changed, now=now)
+    record(events.EXCEPTION_ASSIGNED, subject=exception, actor=actor, changes=changed, now=now)
 
     return exception
 
@@ -104,34 +104,34 @@ def resolve_exception(
     Decide about an exception: where the money goes that it holds in suspense, and why.
 
     :raises ReconciliationExceptionNotFound: if there is none
-    :raises ExceptionResolvedAlready: if somebody has decided before
-    :raises NoSuchResolution: if it is none that people decide on
-    :raises NoteIsMissing: if nobody says why
-    :raises ExceptionHoldsMoney: if it is only noted, and holds money
-    :raises MoneyStillOwed: if money is owed by it, and nobody says where that went
+    :raises ExceptionAlreadyResolved: if somebody has decided before
+    :raises InvalidResolution: if it is none that people decide on
+    :raises NoteRequired: if nobody says why
+    :raises ExceptionHasSuspenseBalance: if it is only noted, and holds money
+    :raises ReceivableOutstanding: if money is owed by it, and nobody says where that went
     :raises SettlementsNotImported: if it only says that no settlement has been imported
     :raises ReceivableChanged: if another sum is owed than it says
     """
     if selectors.get_exception(exception_id).reason in _OWED:
         # Its line must not be booked meanwhile.
-        locks.lock_booking_of_lines()
+        locks.lock_line_booking()
     exception = locks.lock_exception(exception_id)
 
     if exception.resolved_at is not None:
-        raise ExceptionResolvedAlready
-    if resolution not in BY_PEOPLE:
-        raise NoSuchResolution(resolution[:40], ", ".join(BY_PEOPLE), param="resolution")
+        raise ExceptionAlreadyResolved
+    if resolution not in STAFF_RESOLUTIONS:
+        raise InvalidResolution(resolution[:40], ", ".join(STAFF_RESOLUTIONS), param="resolution")
     if not note.strip():
-        raise NoteIsMissing(param="note")
+        raise NoteRequired(param="note")
     if exception.reason == ExceptionReason.SETTLEMENTS_NOT_IMPORTED:
         raise SettlementsNotImported(exception.gateway.capitalize())
     if resolution == Resolution.NOTED and exception.held_amount:
-        raise ExceptionHoldsMoney(rupees(exception.held_amount), param="resolution")
+        raise ExceptionHasSuspenseBalance(rupees(exception.held_amount), param="resolution")
     owed = owed_amount(exception)
     if exception.reason == ExceptionReason.RECEIVABLE_OVERDUE and owed != exception.expected_amount:
         raise ReceivableChanged(exception.entity_id, rupees(owed), rupees(exception.expected_amount or 0))
     if owed and resolution in (Resolution.NOTED, Resolution.CLEARED):
-        raise MoneyStillOwed(rupees(owed), exception.entity_id, param="resolution")
+        raise ReceivableOutstanding(rupees(owed), exception.entity_id, param="resolution")
 
     close(exception, resolution=Resolution(resolution), note=note.strip(), actor=actor, now=now, owed=owed)
 
@@ -176,7 +176,7 @@ def close(
         events.EXCEPTION_RESOLVED,
         subject=exception,
         actor=actor,
-        changed=stored_fields(exception, "resolved_at", "resolved_by", "resolution", "note"),
+        changes=stored_fields(exception, "resolved_at", "resolved_by", "resolution", "note"),
         reason=note,
         now=now,
     )

@@ -12,7 +12,7 @@ from typing import Any, cast
 from apps.core import clock
 from apps.core.incidents import CREDENTIALS_REJECTED, report_incident, resolve_incident
 from apps.payments import gateways
-from apps.payments.gateways import Gateway, GatewayFailure, Refused
+from apps.payments.gateways import Gateway, GatewayFailure, GatewayRejected
 
 _REJECTED = frozenset({401, 403})
 #: What an adapter computes without a call: no proof that the gateway accepts our key.
@@ -43,7 +43,7 @@ class _WatchedGateway:
     def _call(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
             answer = call(*args, **kwargs)
-        except Refused:
+        except GatewayRejected:
             # It said no to what we asked, and so knows who we are.
             self._resolve()
             raise

@@ -69,7 +69,7 @@ def find_refund_conflict(
     if refund is not None and (refund.status == RefundStatus.PROCESSED or facts.status == RefundStatus.FAILED):
         # It is booked, or moves no money.
         return None
-    left = selectors.left_at_gateway(attempt, but_refund=refund)
+    left = selectors.gateway_refundable_amount(attempt, excluding_refund=refund)
     if facts.amount <= left:
         return None
     why = messages.refund_exceeds_payment(
@@ -78,20 +78,22 @@ def find_refund_conflict(
     return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, left, facts.amount)
 
 
-def paid_twice_conflict(facts: GatewayRefund, *, refund: Refund) -> FactConflict:
+def transferred_and_refunded_conflict(facts: GatewayRefund, *, refund: Refund) -> FactConflict:
     """Return that the gateway made a refund after all that we have transferred ourselves."""
     reported = _reported_amount(facts)
-    why = messages.refund_paid_twice(facts.id, refund.number, reported=reported, reference=refund.manual_reference)
+    why = messages.refund_transferred_and_refunded(
+        facts.id, refund.number, reported=reported, reference=refund.transfer_reference
+    )
     return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
 
 
-def find_transfers_beside(facts: GatewayRefund, *, attempt: PaymentAttempt) -> FactConflict | None:
+def find_pending_transfer_conflict(facts: GatewayRefund, *, attempt: PaymentAttempt) -> FactConflict | None:
     """Return that a refund made at the gateway took money which is held for bank transfers of ours, or None."""
-    held = selectors.list_refunds_to_transfer(attempt.pk)
-    if not held or selectors.sum_held_of_attempt(attempt.pk) <= attempt.amount:
+    held = selectors.list_refunds_awaiting_transfer(attempt.pk)
+    if not held or selectors.reserved_amount(attempt.pk) <= attempt.amount:
         return None
     numbers = ", ".join(one.number for one in held)
-    why = messages.refund_beside_transfer(facts.id, numbers, reported=_reported_amount(facts))
+    why = messages.refund_during_transfer(facts.id, numbers, reported=_reported_amount(facts))
     return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
 
 
@@ -100,7 +102,7 @@ def open_dispute_excess_exceptions(
 ) -> None:
     """Open the exception, as if the dispute were reported now, of each undecided one about more than refunds leave of its payment."""
     for dispute in selectors.list_undecided_disputes(attempt.pk):
-        left = selectors.left_at_gateway(attempt, but_dispute=dispute)
+        left = selectors.gateway_refundable_amount(attempt, excluding_dispute=dispute)
         if dispute.amount <= left:
             continue
         why = messages.dispute_exceeds_payment(
@@ -152,7 +154,7 @@ def _find_refund_fault(
     if refund.amount != facts.amount or (is_first_answer and facts.payer_amount != requested):
         ours = amount_text(requested, currency) if is_converted else amount_text(refund.amount, refund.currency)
         why = messages.refund_amount_differs(facts.id, refund.number, ours=ours, reported=reported)
-        return ExceptionReason.WRONG_AMOUNT, why
+        return ExceptionReason.AMOUNT_MISMATCH, why
     return None
 
 
@@ -175,7 +177,7 @@ def find_dispute_conflict(
     if fault is not None:
         expected = dispute.amount if dispute else None
         return FactConflict(*fault, expected, facts.amount, _other(facts.currency, attempt))
-    kept = selectors.sum_disputed_of_attempt(attempt.pk, but_dispute=dispute)
+    kept = selectors.sum_disputed_of_attempt(attempt.pk, excluding_dispute=dispute)
     if dispute is None and facts.amount > attempt.amount - kept:
         return _dispute_excess(facts, attempt, left=max(0, attempt.amount - kept))
     return None
@@ -202,7 +204,9 @@ def _find_dispute_fault(
         return ExceptionReason.CURRENCY_MISMATCH, why
     if dispute is not None and dispute.amount != facts.amount:
         before = amount_text(dispute.amount, dispute.currency)
-        return ExceptionReason.WRONG_AMOUNT, messages.dispute_amount_differs(facts.id, before=before, reported=reported)
+        return ExceptionReason.AMOUNT_MISMATCH, messages.dispute_amount_differs(
+            facts.id, before=before, reported=reported
+        )
     if dispute is not None and dispute.status in DECIDED and facts.status in DECIDED and facts.status != dispute.status:
         before, status = DisputeStatus(dispute.status).label.lower(), DisputeStatus(facts.status).label.lower()
         return contradictory, messages.dispute_decided_otherwise(facts.id, before=before, status=status)
@@ -217,7 +221,7 @@ def find_dispute_excess(
 
     Such a dispute is kept, because staff must answer it in time; what was deducted for it is not booked.
     """
-    left = selectors.left_at_gateway(attempt, but_dispute=dispute)
+    left = selectors.gateway_refundable_amount(attempt, excluding_dispute=dispute)
     return _dispute_excess(facts, attempt, left=left) if facts.amount > left else None
 
 

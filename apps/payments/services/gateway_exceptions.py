@@ -69,7 +69,7 @@ def open_gateway_exception(
 
     log.error("gateway_fact_rejected", reason=reason.value, entity=entity_id[:40], why=description[:400])
     changed = stored_fields(exception)
-    record(events.EXCEPTION_OPENED, subject=exception, actor=actor, changed=changed, now=now)
+    record(events.EXCEPTION_OPENED, subject=exception, actor=actor, changes=changed, now=now)
 
     return exception
 

@@ -24,20 +24,20 @@ from apps.payments.gateways import (
     Gateway,
     GatewayError,
     GatewayFailure,
+    GatewayOutcomeUnknown,
     GatewayPayment,
-    OutcomeUnknown,
+    GatewayRejected,
+    GatewayUnavailable,
     Payer,
-    Refused,
-    TryLater,
     UpiIntent,
 )
 from apps.payments.models import Payment
 from apps.payments.services.attempts import apply_gateway_payment
 from apps.payments.services.gateway_access import get_gateway
-from apps.payments.services.order_totals import tell_order
-from apps.payments.services.payment_links import find_or_make_link, link_action
-from apps.payments.services.payments import next_check_of
-from apps.payments.states import BY_LINK, CLOSED, LIVE, AttemptStatus, GatewayCall, PaymentStatus, Source
+from apps.payments.services.order_totals import sync_order_totals
+from apps.payments.services.payment_links import find_or_create_link, link_action
+from apps.payments.services.payments import next_payment_check
+from apps.payments.states import CLOSED, LINK_CHANNELS, LIVE, AttemptStatus, GatewayCall, PaymentStatus, Source
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 #: Longer than a call may take, with all its tries: whoever claimed and did not come back is taken for dead.
-CLAIM_LASTS = timedelta(seconds=90)
+CLAIM_TTL = timedelta(seconds=90)
 
 
 @dataclass(frozen=True)
-class _Made:
+class _Created:
     """What the gateway made: the field that keeps its id, what the buyer does next, and a try that was opened with it."""
 
     field: str
@@ -63,7 +63,7 @@ def create_gateway_order(*, payment_id: UUID, now: datetime) -> None:
     Make the gateway's order for a payment, and open a UPI payment where the account may; or its payment link or QR code.
 
     Talks to the outside world. Being called twice, or again after a crash, makes no second one. If nobody knows the outcome,
-    the janitor takes over; a refusal closes the payment, so that the customer can begin another.
+    the poller takes over; a refusal closes the payment, so that the customer can begin another.
     """
     payment = _claim(payment_id, now=now)
     if payment is None:
@@ -72,16 +72,16 @@ def create_gateway_order(*, payment_id: UUID, now: datetime) -> None:
     gateway = get_gateway(payment.gateway)
     is_repeat = payment.gateway_call == GatewayCall.UNKNOWN
     try:
-        made = _make(gateway, payment, look_first=is_repeat)
-    except Refused as failure:
-        _note_refused(payment, failure.error, now=now)
-    except TryLater as failure:
-        call = GatewayCall.UNKNOWN if is_repeat else GatewayCall.NEEDED
-        note_not_done(payment, failure, call=call, now=now)
-    except OutcomeUnknown as failure:
-        note_not_done(payment, failure, call=GatewayCall.UNKNOWN, now=now)
+        made = _create(gateway, payment, look_first=is_repeat)
+    except GatewayRejected as failure:
+        _record_rejection(payment, failure.error, now=now)
+    except GatewayUnavailable as failure:
+        call = GatewayCall.UNKNOWN if is_repeat else GatewayCall.PENDING
+        release_claim(payment, failure, call=call, now=now)
+    except GatewayOutcomeUnknown as failure:
+        release_claim(payment, failure, call=GatewayCall.UNKNOWN, now=now)
     else:
-        _note_ready(payment, made, now=now)
+        _record_success(payment, made, now=now)
 
 
 def _claim(payment_id: UUID, *, now: datetime) -> Payment | None:
@@ -91,28 +91,28 @@ def _claim(payment_id: UUID, *, now: datetime) -> Payment | None:
     From here until the outcome is recorded the row says that nobody knows: that is the truth if we die.
     """
     payment = selectors.get_payment(payment_id)
-    if payment.gateway_call not in (GatewayCall.NEEDED, GatewayCall.UNKNOWN):
+    if payment.gateway_call not in (GatewayCall.PENDING, GatewayCall.UNKNOWN):
         return None
     is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     unmade = Payment.objects.exclude(status__in=CLOSED).filter(
         is_free, pk=payment_id, gateway_call=payment.gateway_call, **{f"{_field_of(payment)}__isnull": True}
     )
-    is_claimed = unmade.update(claimed_until=now + CLAIM_LASTS, gateway_call=GatewayCall.UNKNOWN)
+    is_claimed = unmade.update(claimed_until=now + CLAIM_TTL, gateway_call=GatewayCall.UNKNOWN)
     return payment if is_claimed else None
 
 
 def _field_of(payment: Payment) -> str:
-    return "gateway_link_id" if payment.channel in BY_LINK else "gateway_order_id"
+    return "gateway_link_id" if payment.channel in LINK_CHANNELS else "gateway_order_id"
 
 
-def _make(gateway: Gateway, payment: Payment, *, look_first: bool) -> _Made:
-    if payment.channel in BY_LINK:
+def _create(gateway: Gateway, payment: Payment, *, look_first: bool) -> _Created:
+    if payment.channel in LINK_CHANNELS:
         payer = _payer(payment, orders.get_order(payment.order_id))
-        link = find_or_make_link(gateway, payment, payer=payer, notes=_notes(payment), look_first=look_first)
-        return _Made("gateway_link_id", link.id, link_action(link))
-    gateway_order = _make_order(gateway, payment, look_first=look_first)
+        link = find_or_create_link(gateway, payment, payer=payer, notes=_notes(payment), look_first=look_first)
+        return _Created("gateway_link_id", link.id, link_action(link))
+    gateway_order = _find_or_create_order(gateway, payment, look_first=look_first)
     intent = _open_upi(gateway, payment, gateway_order)
-    return _Made(
+    return _Created(
         "gateway_order_id",
         gateway_order.id,
         _next_action(payment, gateway, gateway_order, intent),
@@ -120,26 +120,28 @@ def _make(gateway: Gateway, payment: Payment, *, look_first: bool) -> _Made:
     )
 
 
-def _make_order(gateway: Gateway, payment: Payment, *, look_first: bool) -> GatewayOrder:
+def _find_or_create_order(gateway: Gateway, payment: Payment, *, look_first: bool) -> GatewayOrder:
     receipt = payment.public_id
     gateway_order = gateway.find_order(receipt=receipt) if look_first else None
     if gateway_order is None:
         gateway_order = gateway.create_order(
             receipt=receipt, amount=payment.amount, currency=payment.currency, notes=_notes(payment)
         )
-    check_is_ours(payment, gateway_order)
+    check_gateway_order(payment, gateway_order)
     return gateway_order
 
 
-def check_is_ours(payment: Payment, gateway_order: GatewayOrder) -> None:
+def check_gateway_order(payment: Payment, gateway_order: GatewayOrder) -> None:
     """
     Make sure that a gateway's order asks for the money that our payment is about.
 
-    :raises Refused: if it does not
+    :raises GatewayRejected: if it does not
     """
     if (gateway_order.amount, gateway_order.currency) != (payment.amount, payment.currency):
         log.error("gateway_order_differs", payment=payment.public_id, gateway_order=gateway_order.id)
-        raise Refused(GatewayError(code="ORDER_DIFFERS", description="amount or currency is not what we asked for"))
+        raise GatewayRejected(
+            GatewayError(code="ORDER_DIFFERS", description="amount or currency is not what we asked for")
+        )
 
 
 def _notes(payment: Payment) -> dict[str, str]:
@@ -162,7 +164,7 @@ def _open_upi(gateway: Gateway, payment: Payment, gateway_order: GatewayOrder) -
             notes=_notes(payment),
         )
     except GatewayFailure as failure:
-        log.warning("upi_intent_not_opened", payment=payment.public_id, error=failure.error.as_dict())
+        log.warning("upi_intent_failed", payment=payment.public_id, error=failure.error.as_dict())
         return None
 
 
@@ -177,19 +179,19 @@ def _payer(payment: Payment, order: "Order") -> Payer:
 
 
 @transaction.atomic
-def _note_ready(claimed: Payment, made: _Made, *, now: datetime) -> None:
+def _record_success(claimed: Payment, made: _Created, *, now: datetime) -> None:
     order = lock_order(claimed.order_id)
     payment = locks.lock_payment(claimed.pk)
 
     if payment.gateway_reference not in (None, made.id):
-        log.error("second_of_a_payment_at_the_gateway", payment=payment.public_id, second=made.id)
+        log.error("duplicate_gateway_order", payment=payment.public_id, second=made.id)
         return
 
     setattr(payment, made.field, made.id)
-    payment.gateway_call = GatewayCall.DONE
+    payment.gateway_call = GatewayCall.SUCCEEDED
     payment.claimed_until = None
     payment.checks = 0
-    payment.next_check_at = next_check_of(payment, is_known_to_gateway=True, now=now)
+    payment.next_check_at = next_payment_check(payment, is_known_to_gateway=True, now=now)
     if payment.status in LIVE:
         payment.next_action = made.next_action
     payment.save(
@@ -198,9 +200,9 @@ def _note_ready(claimed: Payment, made: _Made, *, now: datetime) -> None:
         ]
     )  # fmt: skip
 
-    event_type = events.PAYMENT_READY if payment.status in LIVE else events.PAYMENT_CHANGED
+    event_type = events.PAYMENT_READY if payment.status in LIVE else events.PAYMENT_UPDATED
     changed = stored_fields(payment, made.field, "next_action")
-    record(event_type, subject=payment, root_id=order.pk, actor=SYSTEM, changed=changed, now=now)
+    record(event_type, subject=payment, root_id=order.pk, actor=SYSTEM, changes=changed, now=now)
     if made.facts is not None:
         apply_gateway_payment(facts=made.facts, source=Source.POLL, actor=SYSTEM, now=now)
 
@@ -237,33 +239,33 @@ def _facts_of_intent(payment: Payment, gateway_order: GatewayOrder, intent: UpiI
 
 
 @transaction.atomic
-def _note_refused(claimed: Payment, error: GatewayError, *, now: datetime) -> None:
+def _record_rejection(claimed: Payment, error: GatewayError, *, now: datetime) -> None:
     order = lock_order(claimed.order_id)
     payment = locks.lock_payment(claimed.pk)
 
     if payment.gateway_reference is not None:
         return
 
-    payment.gateway_call = GatewayCall.REFUSED
+    payment.gateway_call = GatewayCall.REJECTED
     payment.claimed_until = None
     payment.next_check_at = None
     payment.error = error.as_dict()
     if payment.status in LIVE:
-        payment.status = states.change(payment.status, to=PaymentStatus.CANCELLED)
+        payment.status = states.transition(payment.status, to=PaymentStatus.CANCELLED)
     payment.save(update_fields=["gateway_call", "claimed_until", "next_check_at", "error", "status", "updated_at"])
 
-    log.error("gateway_refused_order", payment=payment.public_id, error=payment.error)
+    log.error("gateway_rejected_order", payment=payment.public_id, error=payment.error)
     changed = stored_fields(payment, "status", "error")
-    record(events.PAYMENT_REFUSED, subject=payment, root_id=order.pk, actor=SYSTEM, changed=changed, now=now)
-    tell_order(order=order, actor=SYSTEM, now=now)
+    record(events.PAYMENT_REJECTED, subject=payment, root_id=order.pk, actor=SYSTEM, changes=changed, now=now)
+    sync_order_totals(order=order, actor=SYSTEM, now=now)
 
 
-def note_not_done(payment: Payment, failure: GatewayFailure, *, call: GatewayCall | None, now: datetime) -> None:
-    """Let go of the claim after a call that gave nothing to act on, and say when the janitor tries again."""
+def release_claim(payment: Payment, failure: GatewayFailure, *, call: GatewayCall | None, now: datetime) -> None:
+    """Let go of the claim after a call that gave nothing to act on, and say when the poller tries again."""
     log.warning(
-        "gateway_gave_nothing", payment=payment.public_id, kind=type(failure).__name__, error=failure.error.as_dict()
+        "gateway_call_failed", payment=payment.public_id, kind=type(failure).__name__, error=failure.error.as_dict()
     )
-    next_check_at = next_check_of(payment, is_known_to_gateway=True, now=now)
+    next_check_at = next_payment_check(payment, is_known_to_gateway=True, now=now)
     # Of a closed payment we ask a few times only: a question without an answer is none of them.
     checks = payment.checks + 1 if payment.status in LIVE else payment.checks
     held = Payment.objects.filter(pk=payment.pk)

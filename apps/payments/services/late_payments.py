@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _REASONS = {
-    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT,
+    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT_POLICY,
     ReviewReason.PAID_TWICE: RefundReason.PAID_TWICE,
 }
 
 
-def decide_about_surplus(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
+def resolve_late_payment(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
     """
     Decide about captured money that the order does not want, and close its review. The caller has locked order and attempt.
 
@@ -37,8 +37,8 @@ def decide_about_surplus(*, order: "Order", attempt: PaymentAttempt, actor: Acto
     if reason is None:
         return
 
-    is_late = reason == RefundReason.LATE_PAYMENT
-    if is_late and attempt.amount == attempt.payment.amount and _is_revived(order, actor=actor, now=now):
+    is_late = reason == RefundReason.LATE_PAYMENT_POLICY
+    if is_late and attempt.amount == attempt.payment.amount and _try_revive(order, actor=actor, now=now):
         attempt.review_reason = ""
     else:
         refund_attempt(order=order, attempt=attempt, reason=reason, actor=actor, now=now)
@@ -46,13 +46,13 @@ def decide_about_surplus(*, order: "Order", attempt: PaymentAttempt, actor: Acto
     attempt.save(update_fields=["review_reason", "review_closed_at", "updated_at"])
 
     changed = stored_fields(attempt, "review_reason", "review_closed_at")
-    record(events.ATTEMPT_RESOLVED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, now=now)
+    record(events.ATTEMPT_REVIEW_CLOSED, subject=attempt, root_id=order.pk, actor=actor, changes=changed, now=now)
 
 
-def _is_revived(order: "Order", *, actor: Actor, now: datetime) -> bool:
-    if settings.LATE_PAYMENT != "revive":
+def _try_revive(order: "Order", *, actor: Actor, now: datetime) -> bool:
+    if settings.LATE_PAYMENT_POLICY != "revive":
         return False
-    money = selectors.sum_captured(order.pk, currency=order.currency) - selectors.sum_refunded(order.pk)
+    money = selectors.sum_captured(order.pk, currency=order.currency) - selectors.committed_refund_amount(order.pk)
     return revive_expired_order(order, money=money, actor=actor, now=now)
 
 

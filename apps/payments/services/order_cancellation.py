@@ -12,9 +12,9 @@ from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import locks, selectors
 from apps.payments.services.decision_rights import assess_decision
-from apps.payments.services.order_totals import tell_order
-from apps.payments.services.refunds.amounts import MINIMUM_PAISE, MoneyIsDisputed
-from apps.payments.services.refunds.approvals import take_in_waiting_refunds
+from apps.payments.services.order_totals import sync_order_totals
+from apps.payments.services.refunds.amounts import MINIMUM_PAISE, PaymentDisputed
+from apps.payments.services.refunds.approvals import supersede_pending_refunds
 from apps.payments.services.refunds.requests import refund_attempt, request_refund
 from apps.payments.services.review_status import close_payment_under_review
 from apps.payments.states import Decision, MoneyOperation, RefundReason
@@ -34,23 +34,23 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     refunded.
 
     :raises OrderNotFound: if there is none
-    :raises MoneyIsDisputed: if a payer's bank wants the money back and has not decided
+    :raises PaymentDisputed: if a payer's bank wants the money back and has not decided
     :raises OrderNotCancellable: if a payment is under way, something was sent, or the order is already closed
     """
     order = lock_order(order_id)
 
     if selectors.is_order_disputed(order_id):
-        raise MoneyIsDisputed(order.number)
+        raise PaymentDisputed(order.number)
     if order.status == OrderStatus.PENDING_PAYMENT and order.under_review_amount:
         return _cancel_with_money_under_review(order, actor=actor, reason=reason, now=now)
     if order.status == OrderStatus.PENDING_PAYMENT:
         return orders.cancel_order(order_id=order_id, actor=actor, reason=reason, now=now)
 
     orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
-    take_in_waiting_refunds(order=order, actor=actor, now=now)
+    supersede_pending_refunds(order=order, actor=actor, now=now)
     # What no gateway gives back, being less than a rupee or a unit of the payer's currency, keeps no order from being cancelled.
-    least = max((one.least_refund_amount for one in locks.lock_captured_attempts(order_id)), default=MINIMUM_PAISE)
-    if selectors.refundable_of(order_id) >= least:
+    least = max((one.min_refund_amount for one in locks.lock_captured_attempts(order_id)), default=MINIMUM_PAISE)
+    if selectors.order_refundable_amount(order_id) >= least:
         request_refund(
             order_id=order_id,
             reason=RefundReason.ORDER_CANCELLED,
@@ -67,7 +67,7 @@ def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str
     for attempt in locks.lock_captured_attempts(order.pk):
         if not attempt.is_under_review:
             continue
-        amount = selectors.left_of_attempt(attempt)
+        amount = selectors.refundable_amount(attempt)
         decision = assess_decision(order=order, operation=MoneyOperation.CANCEL_ORDER, amount=amount, actor=actor)
         refund_attempt(
             order=order,
@@ -80,6 +80,6 @@ def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str
         )
         # The order needs none of it, even where a second person must still approve the refund.
         close_payment_under_review(order=order, attempt=attempt, actor=actor, now=now)
-    tell_order(order=order, actor=actor, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
 
-    return orders.cancel_order(order_id=order.pk, is_money_refunded=True, actor=actor, reason=reason, now=now)
+    return orders.cancel_order(order_id=order.pk, is_refunded_by_caller=True, actor=actor, reason=reason, now=now)

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 
-def tell_order(*, order: "Order", actor: Actor, now: datetime) -> None:
+def sync_order_totals(*, order: "Order", actor: Actor, now: datetime) -> None:
     """Tell a locked order what has been paid, until when a payment is open and if it is being paid, all read from the rows that say so."""
     live = selectors.find_live_payment(order.pk)
-    orders.note_payment(
+    orders.update_payment_totals(
         order=order,
         paid_amount=selectors.sum_captured(order.pk, currency=order.currency),
-        refunded_amount=selectors.sum_given_back(order.pk, currency=order.currency),
+        refunded_amount=selectors.refunded_amount(order.pk, currency=order.currency),
         disputed_amount=selectors.sum_disputed(order.pk),
         lost_amount=selectors.sum_lost(order.pk, currency=order.currency),
         under_review_amount=selectors.sum_under_review(order.pk, currency=order.currency),

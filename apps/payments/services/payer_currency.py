@@ -85,17 +85,17 @@ def _stands_for(facts: GatewayRefund, refund: Refund, attempt: PaymentAttempt) -
         return False
     # The row may be of all that was left after other parts, each of which was rounded.
     others = selectors.count_other_refunds(refund)
-    rounding = rules.rounding_of_part(of=attempt.amount, payer_amount=attempt.payer_amount)
+    rounding = rules.rounding_tolerance(of=attempt.amount, payer_amount=attempt.payer_amount)
     return abs(facts.amount - requested) <= others + (others + 1) * rounding
 
 
 def _part_of(charged: int, attempt: PaymentAttempt, refund: Refund | None) -> int:
     """Return in paise a part of an attempt that was reported in its payer's currency."""
     total = attempt.payer_amount or 0
-    gone = selectors.list_parts_gone_at_gateway(attempt, but_refund=refund)
+    gone = selectors.list_gateway_outflows(attempt, excluding_refund=refund)
     left = max(0, attempt.amount - sum(gone))
     left_charged = total - sum(rules.in_payer_currency(one, of=attempt.amount, payer_amount=total) for one in gone)
-    rounding = len(gone) * rules.rounding_of_part(of=attempt.amount, payer_amount=total)
+    rounding = len(gone) * rules.rounding_tolerance(of=attempt.amount, payer_amount=total)
     if charged > 0 and abs(charged - left_charged) <= rounding:
         return left
     part = rules.from_payer_currency(charged, of=attempt.amount, payer_amount=total)

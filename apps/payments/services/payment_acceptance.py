@@ -24,7 +24,7 @@ from apps.payments.facts import GatewayOrder
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.services.decision_rights import assess_decision, check_decision
 from apps.payments.services.late_payments import revive_expired_order
-from apps.payments.services.order_totals import tell_order
+from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_differences import post_difference
 from apps.payments.services.payment_status import sync_payment_status
 from apps.payments.services.review_status import find_review_reason
@@ -52,7 +52,7 @@ class AttemptNotAcceptable(Conflict):
     message = "Payment {0} is not under review, so there is no amount to accept."
 
 
-class AttemptMoneyReduced(AttemptNotAcceptable):
+class AttemptPartlyRefundedOrDisputed(AttemptNotAcceptable):
     message = "Payment {0} cannot be accepted any more, because some of it is refunded, being refunded or disputed."
     code = AttemptNotAcceptable.code
 
@@ -72,7 +72,7 @@ class CustomerGone(AttemptNotAcceptable):
     code = AttemptNotAcceptable.code
 
 
-class AcceptanceReasonDiffers(AttemptNotAcceptable):
+class AcceptanceReasonMismatch(AttemptNotAcceptable):
     message = "Payment {0} was accepted by another person with the reason “{1}”. Choose the same reason, or ask them to change theirs."
     code = AttemptNotAcceptable.code
 
@@ -96,7 +96,7 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
 
     :raises PaymentNotFound: if there is no such attempt
     :raises AttemptNotAcceptable: if it is not under review, its money has moved, or the order takes no payment any more
-    :raises AcceptanceReasonDiffers: if another person accepted it with another reason
+    :raises AcceptanceReasonMismatch: if another person accepted it with another reason
     :raises DifferenceReasonMismatch: if the reason cannot explain the difference
     :raises SelfApprovalForbidden: if the order is the actor's own
     :raises SecondPersonRequired: if the actor may not decide about refunds, or was the first to accept
@@ -107,21 +107,23 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
     attempt = locks.lock_attempt(gateway=known.gateway, gateway_payment_id=known.gateway_payment_id) or known
 
     due = _check_acceptable(order, payment, attempt)
-    if not rules.fits_difference(reason, difference=attempt.amount - due):
+    if not rules.explains_difference(reason, difference=attempt.amount - due):
         raise DifferenceReasonMismatch(rupees(due), rupees(attempt.amount), param="reason")
     if not _is_decided(order, attempt, difference=abs(attempt.amount - due), reason=reason, actor=actor):
         return _request_acceptance(order, attempt, reason=reason, note=note, actor=actor, now=now)
 
-    money = selectors.sum_captured(order.pk, currency=order.currency) - selectors.sum_refunded(order.pk) + due
+    money = (
+        selectors.sum_captured(order.pk, currency=order.currency) - selectors.committed_refund_amount(order.pk) + due
+    )
     if order.status == OrderStatus.EXPIRED and not revive_expired_order(order, money=money, actor=actor, now=now):
         raise (CustomerGone if orders.is_customer_erased(order) else OrderOutOfStock)(order.number)
     if attempt.acceptance_requested_by == str(actor):
         # Who was to be the first of two has decided alone after all.
         attempt.acceptance_requested_by = ""
     _accept(order, attempt, amount=due, reason=reason, note=note, actor=actor, now=now)
-    sync_payment_status(order, payment, attempt, has_risen=False, actor=actor, now=now)
+    sync_payment_status(order, payment, attempt, has_advanced=False, actor=actor, now=now)
 
-    tell_order(order=order, actor=actor, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
 
     return attempt
 
@@ -130,8 +132,8 @@ def _check_acceptable(order: "Order", payment: Payment, attempt: PaymentAttempt)
     """Return what of the order (paise) the attempt is to pay."""
     if not _awaits_acceptance(attempt) or attempt.currency != order.currency:
         raise AttemptNotAcceptable(attempt.gateway_payment_id)
-    if selectors.sum_held_of_attempt(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
-        raise AttemptMoneyReduced(attempt.gateway_payment_id)
+    if selectors.reserved_amount(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
+        raise AttemptPartlyRefundedOrDisputed(attempt.gateway_payment_id)
     if order.status not in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED):
         raise OrderNotPayable(order.number, OrderStatus(order.status).label.lower())
     due = min(payment.amount, order.total_amount - selectors.sum_captured(order.pk, currency=order.currency))
@@ -149,7 +151,7 @@ def _is_decided(order: "Order", attempt: PaymentAttempt, *, difference: int, rea
         check_decision(order=order, operation=operation, amount=difference, actor=actor)
     if first not in ("", str(actor)) and reason != attempt.difference_reason:
         label = DifferenceReason(attempt.difference_reason).label
-        raise AcceptanceReasonDiffers(attempt.gateway_payment_id, label, param="reason")
+        raise AcceptanceReasonMismatch(attempt.gateway_payment_id, label, param="reason")
     return decision != Decision.OVER_LIMIT or first not in ("", str(actor))
 
 
@@ -162,7 +164,7 @@ def _request_acceptance(
 
     changed = stored_fields(attempt, "acceptance_requested_by", "difference_reason")
     event_type = events.ATTEMPT_ACCEPTANCE_REQUESTED
-    record(event_type, subject=attempt, root_id=order.pk, actor=actor, changed=changed, reason=note, now=now)
+    record(event_type, subject=attempt, root_id=order.pk, actor=actor, changes=changed, reason=note, now=now)
 
     return attempt
 
@@ -175,8 +177,8 @@ def may_be_accepted_later(payment: Payment, attempt: PaymentAttempt) -> bool:
     return (
         _awaits_acceptance(attempt)
         and payment.channel != PaymentChannel.QR_CODE
-        and settings.ACCEPT_CUSTOMER_FEE
-        and _is_borne_fee(payment, attempt)
+        and settings.ACCEPT_CUSTOMER_BORNE_FEE
+        and _is_payer_borne_fee(payment, attempt)
     )
 
 
@@ -192,7 +194,7 @@ def accept_by_gateway_order(
     """
     Accept a captured amount that is not the one requested, if the gateway holds its order paid and that explains the amount.
 
-    That is: the payer bore the gateway's fee, and it is the difference to the paisa (ACCEPT_CUSTOMER_FEE); or parts were paid
+    That is: the payer bore the gateway's fee, and it is the difference to the paisa (ACCEPT_CUSTOMER_BORNE_FEE); or parts were paid
     that together are what was requested. The caller has locked order, payment and attempt, derives the payment's status and
     notifies the order. Where the order wants no money any more, the attempt becomes late money or a second payment.
     """
@@ -200,19 +202,19 @@ def accept_by_gateway_order(
         return
     if (gateway_order.amount, gateway_order.currency) != (payment.amount, payment.currency):
         return
-    if settings.ACCEPT_CUSTOMER_FEE and _is_borne_fee(payment, attempt):
+    if settings.ACCEPT_CUSTOMER_BORNE_FEE and _is_payer_borne_fee(payment, attempt):
         _accept_fee(order, payment, attempt, actor=actor, now=now)
     else:
         _accept_parts(order, payment, attempt, actor=actor, now=now)
 
 
 def _awaits_acceptance(attempt: PaymentAttempt) -> bool:
-    is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_DIFFERS
+    is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
     return attempt.status == AttemptStatus.CAPTURED and attempt.is_under_review and is_of_other_amount
 
 
-def _is_borne_fee(payment: Payment, attempt: PaymentAttempt) -> bool:
-    return attempt.currency == payment.currency and rules.is_borne_fee(
+def _is_payer_borne_fee(payment: Payment, attempt: PaymentAttempt) -> bool:
+    return attempt.currency == payment.currency and rules.is_payer_borne_fee(
         amount=attempt.amount,
         asked=payment.amount,
         fee=attempt.fee_amount,
@@ -222,12 +224,12 @@ def _is_borne_fee(payment: Payment, attempt: PaymentAttempt) -> bool:
 
 
 def _accept_fee(order: "Order", payment: Payment, attempt: PaymentAttempt, *, actor: Actor, now: datetime) -> None:
-    if selectors.sum_held_of_attempt(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
+    if selectors.reserved_amount(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
         return
     reason = find_review_reason(order, payment, amount=payment.amount, currency=payment.currency)
-    if reason == ReviewReason.ORDER_CLOSED and settings.LATE_PAYMENT == "revive":
+    if reason == ReviewReason.ORDER_CLOSED and settings.LATE_PAYMENT_POLICY == "revive":
         paid_before = selectors.sum_captured(order.pk, currency=order.currency)
-        money = paid_before - selectors.sum_refunded(order.pk) + payment.amount
+        money = paid_before - selectors.committed_refund_amount(order.pk) + payment.amount
         reason = "" if revive_expired_order(order, money=money, actor=actor, now=now) else reason
     if reason:
         # It pays for no sale any more: all of it is refunded, the fee too.
@@ -249,7 +251,7 @@ def _accept_parts(order: "Order", payment: Payment, attempt: PaymentAttempt, *, 
     is_whole = len(parts) > 1 and sum(one.amount for one in parts) == payment.amount
     if not is_whole or not all(_awaits_acceptance(one) for one in parts):
         return
-    if any(selectors.sum_held_of_attempt(one.pk) or selectors.sum_disputed_of_attempt(one.pk) for one in parts):
+    if any(selectors.reserved_amount(one.pk) or selectors.sum_disputed_of_attempt(one.pk) for one in parts):
         return
     for one in parts:
         _accept(order, one, amount=one.amount, reason="", note="paid in parts", actor=actor, now=now)
@@ -268,5 +270,5 @@ def _accept(
 
     changed = stored_fields(attempt, *_ACCEPTANCE)
     record(
-        events.ATTEMPT_ACCEPTED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, reason=note, now=now
+        events.ATTEMPT_ACCEPTED, subject=attempt, root_id=order.pk, actor=actor, changes=changed, reason=note, now=now
     )

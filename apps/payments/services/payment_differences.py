@@ -59,12 +59,12 @@ def reverse_difference(*, refund: Refund, is_in_time: bool, now: datetime) -> in
         return 0
     if difference < 0 and not is_in_time:
         return 0
-    refunded = selectors.sum_given_back_of_attempt(attempt.pk)
+    refunded = selectors.attempt_refunded_amount(attempt.pk)
     target = rules.difference_to_reverse(
         captured=attempt.amount,
         counted=attempt.counted_amount,
         refunded=refunded,
-        least=attempt.least_refund_amount,
+        least=attempt.min_refund_amount,
     )
     to_reverse = target - selectors.sum_difference_reversed(attempt, kind=REVERSAL)
     if to_reverse == 0:

@@ -14,7 +14,7 @@ from apps.core import clock
 from apps.core.events import SYSTEM, changes_since, record, stored_fields
 from apps.orders import selectors as orders
 from apps.payments import events, selectors
-from apps.payments.gateways import Gateway, GatewayError, Payer, Refused
+from apps.payments.gateways import Gateway, GatewayError, GatewayRejected, Payer
 from apps.payments.gateways.payment_links import GatewayLink
 from apps.payments.models import Payment
 from apps.payments.services.attempts import apply_polled_payment
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 #: How far the gateway's clock may be from ours, when it is asked for what was made at some time.
-_CLOCKS_DIFFER_BY = timedelta(minutes=10)
+_CLOCK_SKEW = timedelta(minutes=10)
 
 
-def find_or_make_link(
+def find_or_create_link(
     gateway: Gateway, payment: Payment, *, payer: Payer, notes: dict[str, str], look_first: bool
 ) -> GatewayLink:
     """
     Return the link or QR code of a payment, which is made if need be; talks to the outside world.
 
-    :raises Refused: if the gateway says no for certain, or holds one for another amount
-    :raises TryLater: if nothing was done
-    :raises OutcomeUnknown: if nobody knows
+    :raises GatewayRejected: if the gateway says no for certain, or holds one for another amount
+    :raises GatewayUnavailable: if nothing was done
+    :raises GatewayOutcomeUnknown: if nobody knows
     """
     link = _find_link(gateway, payment) if look_first else None
     if link is None:
@@ -51,8 +51,10 @@ def find_or_make_link(
             expires_at=payment.live_until,
             notes=notes,
         )
-    if not _is_ours(payment, link):
-        raise Refused(GatewayError(code="LINK_DIFFERS", description="amount or currency is not what we asked for"))
+    if not _matches_payment(payment, link):
+        raise GatewayRejected(
+            GatewayError(code="LINK_DIFFERS", description="amount or currency is not what we asked for")
+        )
     return link
 
 
@@ -60,12 +62,12 @@ def _find_link(gateway: Gateway, payment: Payment) -> GatewayLink | None:
     return gateway.find_link(
         channel=payment.channel,
         receipt=payment.public_id,
-        since=payment.created_at - _CLOCKS_DIFFER_BY,
-        until=payment.live_until + _CLOCKS_DIFFER_BY,
+        since=payment.created_at - _CLOCK_SKEW,
+        until=payment.live_until + _CLOCK_SKEW,
     )
 
 
-def _is_ours(payment: Payment, link: GatewayLink) -> bool:
+def _matches_payment(payment: Payment, link: GatewayLink) -> bool:
     is_same = (link.amount, link.currency) == (payment.amount, payment.currency)
     if not is_same:
         log.error("gateway_link_differs", payment=payment.public_id, gateway_link=link.id)
@@ -79,7 +81,7 @@ def link_action(link: GatewayLink) -> dict[str, Any]:
     return {"type": link.channel, **where, "expires_at": expires_at}
 
 
-def ask_about_link(gateway: Gateway, payment: Payment, *, now: datetime) -> GatewayLink | None:
+def poll_link(gateway: Gateway, payment: Payment, *, now: datetime) -> GatewayLink | None:
     """
     Ask about the link or QR code of a payment, take in what was paid by it, and close it if the payment was given up.
 
@@ -92,33 +94,33 @@ def ask_about_link(gateway: Gateway, payment: Payment, *, now: datetime) -> Gate
         link = gateway.get_link(channel=payment.channel, gateway_link_id=payment.gateway_link_id)
     elif payment.gateway_call == GatewayCall.UNKNOWN:
         link = _find_link(gateway, payment)
-    if link is None or not _is_ours(payment, link):
+    if link is None or not _matches_payment(payment, link):
         return None
-    _take_in(gateway, payment, link, now=now)
+    _apply_link_payments(gateway, payment, link, now=now)
     if link.status != LinkStatus.OPEN or selectors.get_payment(payment.pk).status in LIVE:
         return link
     try:
         return gateway.close_link(channel=link.channel, gateway_link_id=link.id)
-    except Refused:
+    except GatewayRejected:
         # The usual reason is that it was paid or has expired meanwhile.
         link = gateway.get_link(channel=link.channel, gateway_link_id=link.id)
-        _take_in(gateway, payment, link, now=now)
+        _apply_link_payments(gateway, payment, link, now=now)
         return link
 
 
-def _take_in(gateway: Gateway, payment: Payment, link: GatewayLink, *, now: datetime) -> None:
+def _apply_link_payments(gateway: Gateway, payment: Payment, link: GatewayLink, *, now: datetime) -> None:
     for facts in gateway.list_link_payments(link):
         is_of_other_amount = facts.status == AttemptStatus.CAPTURED and facts.amount != payment.amount
         order = gateway.get_order(gateway_order_id=facts.order_id) if is_of_other_amount and facts.order_id else None
         apply_polled_payment(replace(facts, our_payment=payment.public_id, gateway_order=order), now=now)
 
 
-def note_link(order: "Order", payment: Payment, link: GatewayLink, *, now: datetime) -> None:
+def apply_gateway_link(order: "Order", payment: Payment, link: GatewayLink, *, now: datetime) -> None:
     """Bring a locked payment in line with its link or QR code as the gateway has it: its id, where to pay, that it is closed."""
     before = stored_fields(payment, "gateway_link_id", "next_action", "link_closed_at")
     if payment.gateway_link_id is None:
         payment.gateway_link_id = link.id
-        payment.gateway_call = GatewayCall.DONE
+        payment.gateway_call = GatewayCall.SUCCEEDED
     if payment.status in LIVE and not payment.next_action and link.status == LinkStatus.OPEN:
         payment.next_action = link_action(link)
     if link.status != LinkStatus.OPEN and payment.link_closed_at is None:
@@ -130,5 +132,5 @@ def note_link(order: "Order", payment: Payment, link: GatewayLink, *, now: datet
     if not changed:
         return
     payment.save(update_fields=[*changed, "gateway_call", "checks", "updated_at"])
-    event_type = events.PAYMENT_READY if "next_action" in changed else events.PAYMENT_CHANGED
-    record(event_type, subject=payment, root_id=order.pk, actor=SYSTEM, changed=changed, now=now)
+    event_type = events.PAYMENT_READY if "next_action" in changed else events.PAYMENT_UPDATED
+    record(event_type, subject=payment, root_id=order.pk, actor=SYSTEM, changes=changed, now=now)

@@ -13,7 +13,7 @@ from apps.orders.locks import lock_order
 from apps.payments import locks, selectors
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.decision_rights import assess_decision
-from apps.payments.services.order_totals import tell_order
+from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import NothingToRefund
 from apps.payments.services.refunds.requests import refund_attempt
 from apps.payments.services.review_status import close_attempt_review, sync_review_status
@@ -29,41 +29,41 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 
-class NoReviewOpen(Conflict):
+class AttemptNotUnderReview(Conflict):
     message = "Payment {0} does not wait for a decision."
 
 
-class ReviewHoldsMoney(Conflict):
+class ReviewHasUnrefundedAmount(Conflict):
     message = "{1} of payment {0} is neither refunded nor on its way. Refund it first."
 
 
-class ReviewNoteMissing(Invalid):
+class ReviewNoteRequired(Invalid):
     message = "Say in a note why the review is closed."
 
 
 _REASONS = {
-    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT,
+    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT_POLICY,
     ReviewReason.PAID_TWICE: RefundReason.PAID_TWICE,
-    ReviewReason.AMOUNT_DIFFERS: RefundReason.AMOUNT_DIFFERS,
+    ReviewReason.AMOUNT_MISMATCH: RefundReason.AMOUNT_MISMATCH,
 }
 
 
 @transaction.atomic
-def give_back_reviewed(*, attempt_id: UUID, note: str = "", actor: Actor, now: datetime) -> Refund:
+def refund_reviewed_attempt(*, attempt_id: UUID, note: str = "", actor: Actor, now: datetime) -> Refund:
     """
     Refund all of a captured attempt that waits for a decision, and nothing else of its order.
 
     It waits for a second person's approval unless the actor may decide about the amount alone.
 
     :raises PaymentNotFound: if there is no such attempt
-    :raises NoReviewOpen: if nothing waits to be decided, or the money has not been captured
+    :raises AttemptNotUnderReview: if nothing waits to be decided, or the money has not been captured
     :raises NothingToRefund: if a refund of all of it was requested already
     """
     order, attempt = _lock(attempt_id)
 
     if not _is_open(attempt) or attempt.status != AttemptStatus.CAPTURED:
-        raise NoReviewOpen(attempt.gateway_payment_id)
-    amount = selectors.left_of_attempt(attempt)
+        raise AttemptNotUnderReview(attempt.gateway_payment_id)
+    amount = selectors.refundable_amount(attempt)
     decision = assess_decision(order=order, operation=MoneyOperation.REFUND_REVIEWED, amount=amount, actor=actor)
     refund = refund_attempt(
         order=order,
@@ -86,24 +86,24 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
     Close the review of a captured attempt by hand, once none of its money is left with us undecided.
 
     :raises PaymentNotFound: if there is no such attempt
-    :raises NoReviewOpen: if nothing waits to be decided
-    :raises ReviewNoteMissing: if nobody says why
-    :raises ReviewHoldsMoney: if some of it is not promised back, and it is as much as a gateway refunds
+    :raises AttemptNotUnderReview: if nothing waits to be decided
+    :raises ReviewNoteRequired: if nobody says why
+    :raises ReviewHasUnrefundedAmount: if some of it is not promised back, and it is as much as a gateway refunds
     """
     order, attempt = _lock(attempt_id)
 
     if not _is_open(attempt):
-        raise NoReviewOpen(attempt.gateway_payment_id)
+        raise AttemptNotUnderReview(attempt.gateway_payment_id)
     if not note.strip():
-        raise ReviewNoteMissing(param="note")
-    left = selectors.undecided_of_attempt(attempt)
-    if left >= attempt.least_refund_amount:
-        raise ReviewHoldsMoney(attempt.gateway_payment_id, rupees(left))
+        raise ReviewNoteRequired(param="note")
+    left = selectors.undecided_amount(attempt)
+    if left >= attempt.min_refund_amount:
+        raise ReviewHasUnrefundedAmount(attempt.gateway_payment_id, rupees(left))
 
     close_attempt_review(order=order, attempt=attempt, note=note.strip(), actor=actor, now=now)
     sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
 
-    tell_order(order=order, actor=actor, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
 
     return attempt
 

@@ -4,38 +4,38 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from apps.core.events import Actor, changes_since, record, stored_fields
-from apps.orders.states import CLOSED_UNPAID
+from apps.orders.states import CANCELLED_OR_EXPIRED
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.services.payments import cancel_unpaid, may_be_at_gateway, next_check_of
+from apps.payments.services.payments import cancel_unpaid, may_be_at_gateway, next_payment_check
 from apps.payments.states import LIVE, SUCCESSFUL, PaymentStatus
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
 
-_NEWS_OF_PAYMENT = {
+_PAYMENT_EVENTS = {
     PaymentStatus.SUCCEEDED: events.PAYMENT_SUCCEEDED,
     PaymentStatus.SUCCEEDED_LATE: events.PAYMENT_SUCCEEDED_LATE,
 }
 
 
 def sync_payment_status(
-    order: "Order", payment: Payment, attempt: PaymentAttempt, *, has_risen: bool, actor: Actor, now: datetime
+    order: "Order", payment: Payment, attempt: PaymentAttempt, *, has_advanced: bool, actor: Actor, now: datetime
 ) -> None:
     """Bring a locked payment in line with its attempts, and close its rivals if it has the money. The caller has locked the order."""
     before = stored_fields(payment, "status", "live_until", "next_action", "succeeded_at")
     is_under_review = selectors.is_payment_under_review(payment.pk)
-    to = rules.status_from(
+    to = rules.derive_payment_status(
         payment.status,
         selectors.list_attempt_states(payment),
-        is_order_closed=order.status in CLOSED_UNPAID,
+        is_order_closed=order.status in CANCELLED_OR_EXPIRED,
         is_under_review=is_under_review,
     )
     has_moved = to != payment.status
     if has_moved:
         _move(payment, PaymentStatus(to), now=now)
-    if has_risen and payment.status in LIVE:
-        payment.live_until = rules.extended(payment.live_until, status=attempt.status, now=now)
+    if has_advanced and payment.status in LIVE:
+        payment.live_until = rules.extend_live_until(payment.live_until, status=attempt.status, now=now)
     if (
         payment.status == PaymentStatus.REQUIRES_PAYMENT
         and payment.opened_upi_id
@@ -51,18 +51,16 @@ def sync_payment_status(
     if not changed:
         return
     payment.save(update_fields=[*before, "checks", "next_check_at", "updated_at"])
-    event_type = (
-        _NEWS_OF_PAYMENT.get(PaymentStatus(to), events.PAYMENT_CHANGED) if has_moved else events.PAYMENT_CHANGED
-    )
-    record(event_type, subject=payment, root_id=order.pk, actor=actor, changed=changed, now=now)
+    event_type = _PAYMENT_EVENTS.get(PaymentStatus(to), events.PAYMENT_UPDATED) if has_moved else events.PAYMENT_UPDATED
+    record(event_type, subject=payment, root_id=order.pk, actor=actor, changes=changed, now=now)
     if has_moved and to in SUCCESSFUL:
         _close_rivals(order, actor=actor, now=now)
 
 
 def _move(payment: Payment, to: PaymentStatus, *, now: datetime) -> None:
-    payment.status = states.change(payment.status, to=to)
+    payment.status = states.transition(payment.status, to=to)
     payment.checks = 0
-    payment.next_check_at = next_check_of(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
+    payment.next_check_at = next_payment_check(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
     if to in SUCCESSFUL:
         payment.succeeded_at = now
         payment.next_action = {}

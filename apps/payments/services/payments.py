@@ -8,19 +8,19 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record, stored_fields, told_of
+from apps.core.events import Actor, event_payload, record, stored_fields
 from apps.orders.locks import OrderNotFound, lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Payment, PaymentNotFound
-from apps.payments.services.order_totals import tell_order
-from apps.payments.states import BY_LINK, LIVE, GatewayCall, PaymentChannel, PaymentStatus
+from apps.payments.services.order_totals import sync_order_totals
+from apps.payments.states import LINK_CHANNELS, LIVE, GatewayCall, PaymentChannel, PaymentStatus
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
 
 MINIMUM_PAISE = 100
-#: The worker has so long to reach the gateway before the janitor does it.
+#: The worker has so long to reach the gateway before the poller does it.
 _FIRST_CHECK_AFTER = timedelta(seconds=20)
 
 
@@ -32,7 +32,7 @@ class NothingToPay(Conflict):
     message = "Nothing is left to pay for order {0}."
 
 
-class AnotherPaymentUnderWay(Conflict):
+class PaymentInProgress(Conflict):
     message = "A payment of order {0} by {1} is open; cancel that payment first."
 
 
@@ -80,7 +80,7 @@ def start_payment(
         order,
         channel=PaymentChannel.CHECKOUT,
         amount=due,
-        live_until=now + settings.PAYMENT_LIVE_FOR,
+        live_until=now + settings.PAYMENT_TTL,
         actor=actor,
         now=now,
         payer_ip=payer_ip,
@@ -96,7 +96,7 @@ def start_link(*, order_id: UUID, channel: PaymentChannel, actor: Actor, now: da
     For staff. Only our row is made: a worker then has the gateway make it. The order holds its goods as long as it lasts.
 
     :raises OrderNotFound: if there is no such order
-    :raises AnotherPaymentUnderWay: if the order is being paid in another way; one payment at a time
+    :raises PaymentInProgress: if the order is being paid in another way; one payment at a time
     :raises OrderNotPayable: if it does not await a payment
     :raises PaymentUnderReview: if money has arrived and staff must decide about it
     :raises NothingToPay: if less than a rupee is due
@@ -105,12 +105,12 @@ def start_link(*, order_id: UUID, channel: PaymentChannel, actor: Actor, now: da
 
     live = selectors.find_live_payment(order.pk)
     if live is not None and live.channel != channel:
-        raise AnotherPaymentUnderWay(order.number, live.get_channel_display())
+        raise PaymentInProgress(order.number, live.get_channel_display())
     if live is not None:
         return live
     due = _amount_due(order, now)
 
-    live_until = now + rules.link_lasts(channel, settings.PAYMENT_LINK_LASTS)
+    live_until = now + rules.link_ttl(channel, settings.PAYMENT_LINK_TTL)
     return _begin(order, channel=channel, amount=due, live_until=live_until, actor=actor, now=now)
 
 
@@ -137,9 +137,11 @@ def _begin(
         created_at=now,
         **payer,
     )
-    record(events.PAYMENT_CREATED, subject=payment, root_id=order.pk, actor=actor, changed=told_of(payment), now=now)
+    record(
+        events.PAYMENT_CREATED, subject=payment, root_id=order.pk, actor=actor, changes=event_payload(payment), now=now
+    )
 
-    tell_order(order=order, actor=actor, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
 
     return payment
 
@@ -180,7 +182,7 @@ def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, 
         raise PaymentUnderReview(order.number)
 
     cancel_unpaid(order, payment, actor=actor, now=now)
-    tell_order(order=order, actor=actor, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
 
     return payment
 
@@ -194,7 +196,7 @@ def cancel_unpaid(order: "Order", payment: Payment, *, actor: Actor, reason: str
         subject=payment,
         root_id=order.pk,
         actor=actor,
-        changed=changed,
+        changes=changed,
         reason=reason,
         now=now,
     )
@@ -202,36 +204,36 @@ def cancel_unpaid(order: "Order", payment: Payment, *, actor: Actor, reason: str
 
 def close_unpaid(payment: Payment, *, to: PaymentStatus, now: datetime) -> None:
     """
-    Close a locked payment without money. The janitor goes on asking for a while, because a bank may still answer.
+    Close a locked payment without money. The poller goes on asking for a while, because a bank may still answer.
 
     The caller records the news and tells the order.
     """
-    payment.status = states.change(payment.status, to=to)
+    payment.status = states.transition(payment.status, to=to)
     payment.next_action = {}
     payment.checks = 0
-    payment.next_check_at = next_check_of(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
+    payment.next_check_at = next_payment_check(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
     payment.save(update_fields=["status", "next_action", "checks", "next_check_at", "updated_at"])
 
 
 def may_be_at_gateway(payment: Payment) -> bool:
     """Test if the gateway may hold an order, a link or a QR code for a payment."""
-    return payment.gateway_reference is not None or payment.gateway_call in (GatewayCall.UNKNOWN, GatewayCall.DONE)
+    return payment.gateway_reference is not None or payment.gateway_call in (GatewayCall.UNKNOWN, GatewayCall.SUCCEEDED)
 
 
-def next_check_of(payment: Payment, *, is_known_to_gateway: bool, now: datetime) -> datetime | None:
-    """Return when the janitor looks at a payment again, after `checks` looks since it came to its status."""
-    return rules.next_check(
+def next_payment_check(payment: Payment, *, is_known_to_gateway: bool, now: datetime) -> datetime | None:
+    """Return when the poller looks at a payment again, after `checks` looks since it came to its status."""
+    return rules.next_payment_check(
         status=payment.status,
         checks=payment.checks,
         live_until=payment.live_until,
         is_known_to_gateway=is_known_to_gateway,
-        is_by_link=payment.channel in BY_LINK,
+        is_by_link=payment.channel in LINK_CHANNELS,
         is_link_closed=payment.link_closed_at is not None,
         now=now,
     )
 
 
-def request_payment_check(payment: Payment, *, actor: Actor, now: datetime, reason: str) -> Payment:
+def enqueue_payment_sync(payment: Payment, *, actor: Actor, now: datetime, reason: str) -> Payment:
     """Have a worker ask the gateway about a locked payment; asking again before it did changes nothing."""
     is_waiting = payment.next_check_at is not None and payment.next_check_at <= now
     if is_waiting:
@@ -241,11 +243,11 @@ def request_payment_check(payment: Payment, *, actor: Actor, now: datetime, reas
     payment.save(update_fields=["next_check_at", "updated_at"])
 
     record(
-        events.PAYMENT_CHECK_REQUESTED,
+        events.PAYMENT_SYNC_REQUESTED,
         subject=payment,
         root_id=payment.order_id,
         actor=actor,
-        changed={},
+        changes={},
         reason=reason,
         now=now,
     )

@@ -1,5 +1,5 @@
 """
-The janitor: whatever is not final is asked about until it is.
+The poller: whatever is not final is asked about until it is.
 
 A webhook may be lost, late or never sent; asking the gateway finds the same facts and ends in the same function.
 """
@@ -20,26 +20,26 @@ from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors
-from apps.payments.gateways import Gateway, GatewayFailure, Refused
+from apps.payments.gateways import Gateway, GatewayFailure, GatewayRejected
 from apps.payments.gateways.payment_links import GatewayLink
 from apps.payments.models import Payment, PaymentNotFound
 from apps.payments.services.attempts import apply_polled_payment
 from apps.payments.services.gateway_access import get_gateway
-from apps.payments.services.gateway_orders import CLAIM_LASTS, check_is_ours, create_gateway_order, note_not_done
-from apps.payments.services.order_totals import tell_order
-from apps.payments.services.payment_links import ask_about_link, note_link
-from apps.payments.services.payments import close_unpaid, may_be_at_gateway, next_check_of, request_payment_check
-from apps.payments.states import BY_LINK, LIVE, AttemptStatus, GatewayCall, PaymentChannel, PaymentStatus
+from apps.payments.services.gateway_orders import CLAIM_TTL, check_gateway_order, create_gateway_order, release_claim
+from apps.payments.services.order_totals import sync_order_totals
+from apps.payments.services.payment_links import apply_gateway_link, poll_link
+from apps.payments.services.payments import close_unpaid, enqueue_payment_sync, may_be_at_gateway, next_payment_check
+from apps.payments.states import LINK_CHANNELS, LIVE, AttemptStatus, GatewayCall, PaymentChannel, PaymentStatus
 
 log = structlog.get_logger(__name__)
 
 _ROUND_SECONDS = 30.0
-_FAILURES_THAT_END_A_ROUND = 3
-_PUT_OFF = timedelta(minutes=5)
-_NEWS_OF_END = {PaymentStatus.EXPIRED: events.PAYMENT_EXPIRED, PaymentStatus.CANCELLED: events.PAYMENT_CANCELLED}
+_MAX_FAILURES_PER_ROUND = 3
+_RETRY_DELAY = timedelta(minutes=5)
+_CLOSING_EVENTS = {PaymentStatus.EXPIRED: events.PAYMENT_EXPIRED, PaymentStatus.CANCELLED: events.PAYMENT_CANCELLED}
 
 
-class SignatureNotValid(Invalid):
+class InvalidCheckoutSignature(Invalid):
     message = "The signature does not belong to this payment."
 
 
@@ -64,7 +64,7 @@ def verify_checkout(
     money was captured: the gateway's answer decides, and nothing that the browser says is believed.
 
     :raises PaymentNotFound: if there is no such payment of this customer
-    :raises SignatureNotValid: if the gateway did not sign this payment of this order
+    :raises InvalidCheckoutSignature: if the gateway did not sign this payment of this order
     """
     payment = locks.lock_payment(payment_id)
     if payment.customer_id != customer_id:
@@ -79,14 +79,14 @@ def verify_checkout(
         )
     )
     if not is_genuine:
-        log_security_event("checkout_signature_refused", payment=payment.public_id)
-        raise SignatureNotValid(param="signature")
+        log_security_event("checkout_signature_invalid", payment=payment.public_id)
+        raise InvalidCheckoutSignature(param="signature")
 
-    return request_payment_check(payment, actor=actor, now=now, reason="the browser came back")
+    return enqueue_payment_sync(payment, actor=actor, now=now, reason="the browser came back")
 
 
 @transaction.atomic
-def request_check(*, payment_id: UUID, actor: Actor, now: datetime) -> Payment:
+def request_payment_sync(*, payment_id: UUID, actor: Actor, now: datetime) -> Payment:
     """
     Have a worker ask the gateway about a payment; asking again before it did changes nothing.
 
@@ -94,7 +94,7 @@ def request_check(*, payment_id: UUID, actor: Actor, now: datetime) -> Payment:
     """
     payment = locks.lock_payment(payment_id)
 
-    return request_payment_check(payment, actor=actor, now=now, reason="")
+    return enqueue_payment_sync(payment, actor=actor, now=now, reason="")
 
 
 # Looking -------------------------------------------------------------------------------------------------------------
@@ -118,15 +118,15 @@ def sync_payment(*, payment_id: UUID, now: datetime) -> bool:
     gateway = get_gateway(payment.gateway)
     link = None
     try:
-        if payment.channel in BY_LINK:
-            link = ask_about_link(gateway, payment, now=now)
+        if payment.channel in LINK_CHANNELS:
+            link = poll_link(gateway, payment, now=now)
         else:
-            _ask_about_order(gateway, payment, now=now)
+            _poll_order(gateway, payment, now=now)
         _capture_authorized(gateway, payment_id, now=now)
     except GatewayFailure as failure:
-        note_not_done(selectors.get_payment(payment_id), failure, call=None, now=now)
+        release_claim(selectors.get_payment(payment_id), failure, call=None, now=now)
         return False
-    _note_answered(payment_id, payment.order_id, link=link, now=now)
+    _record_poll_result(payment_id, payment.order_id, link=link, now=now)
     return True
 
 
@@ -134,18 +134,18 @@ def close_link(*, payment_id: UUID, now: datetime) -> None:
     """
     Close the link or QR code of a payment that was given up, if it may be open at the gateway; talks to the outside world.
 
-    What was paid by it before is taken in. Without an answer the janitor goes on until it is closed.
+    What was paid by it before is taken in. Without an answer the poller goes on until it is closed.
 
     :raises PaymentNotFound: if there is none
     """
     payment = selectors.get_payment(payment_id)
-    is_open = payment.channel in BY_LINK and payment.link_closed_at is None and may_be_at_gateway(payment)
+    is_open = payment.channel in LINK_CHANNELS and payment.link_closed_at is None and may_be_at_gateway(payment)
     if is_open and payment.status not in LIVE:
         sync_payment(payment_id=payment_id, now=now)
 
 
-def _ask_about_order(gateway: Gateway, payment: Payment, *, now: datetime) -> None:
-    gateway_order_id = payment.gateway_order_id or _look_up(gateway, payment, now=now)
+def _poll_order(gateway: Gateway, payment: Payment, *, now: datetime) -> None:
+    gateway_order_id = payment.gateway_order_id or _find_gateway_order(gateway, payment, now=now)
     if gateway_order_id is None:
         return
     listed = gateway.list_payments(gateway_order_id=gateway_order_id)
@@ -158,23 +158,23 @@ def _ask_about_order(gateway: Gateway, payment: Payment, *, now: datetime) -> No
 
 def _claim(payment_id: UUID, *, now: datetime) -> bool:
     is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
-    return bool(Payment.objects.filter(is_free, pk=payment_id).update(claimed_until=now + CLAIM_LASTS))
+    return bool(Payment.objects.filter(is_free, pk=payment_id).update(claimed_until=now + CLAIM_TTL))
 
 
-def _look_up(gateway: Gateway, payment: Payment, *, now: datetime) -> str | None:
+def _find_gateway_order(gateway: Gateway, payment: Payment, *, now: datetime) -> str | None:
     """Return the gateway's order of a payment whose call was left open, or None if the gateway has none."""
     if payment.gateway_call != GatewayCall.UNKNOWN:
         return None
     found = gateway.find_order(receipt=payment.public_id)
     if found is None:
         return None
-    check_is_ours(payment, found)
-    _adopt(payment.pk, payment.order_id, found.id, now=now)
+    check_gateway_order(payment, found)
+    _backfill_gateway_order_id(payment.pk, payment.order_id, found.id, now=now)
     return found.id
 
 
 @transaction.atomic
-def _adopt(payment_id: UUID, order_id: UUID, gateway_order_id: str, *, now: datetime) -> None:
+def _backfill_gateway_order_id(payment_id: UUID, order_id: UUID, gateway_order_id: str, *, now: datetime) -> None:
     lock_order(order_id)
     payment = locks.lock_payment(payment_id)
 
@@ -182,11 +182,11 @@ def _adopt(payment_id: UUID, order_id: UUID, gateway_order_id: str, *, now: date
         return
 
     payment.gateway_order_id = gateway_order_id
-    payment.gateway_call = GatewayCall.DONE
+    payment.gateway_call = GatewayCall.SUCCEEDED
     payment.save(update_fields=["gateway_order_id", "gateway_call", "updated_at"])
 
     changed = stored_fields(payment, "gateway_order_id")
-    record(events.PAYMENT_CHANGED, subject=payment, root_id=order_id, actor=SYSTEM, changed=changed, now=now)
+    record(events.PAYMENT_UPDATED, subject=payment, root_id=order_id, actor=SYSTEM, changes=changed, now=now)
 
 
 def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) -> None:
@@ -202,7 +202,7 @@ def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) ->
                 amount=attempt.amount if attempt.payer_amount is None else attempt.payer_amount,
                 currency=attempt.payer_currency or attempt.currency,
             )
-        except Refused:
+        except GatewayRejected:
             # The usual reason is that it was captured meanwhile.
             facts = gateway.get_payment(gateway_payment_id=attempt.gateway_payment_id)
         asked = payment.gateway_order_id if payment.channel == PaymentChannel.CHECKOUT else None
@@ -210,7 +210,7 @@ def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) ->
 
 
 @transaction.atomic
-def _note_answered(payment_id: UUID, order_id: UUID, *, link: GatewayLink | None, now: datetime) -> None:
+def _record_poll_result(payment_id: UUID, order_id: UUID, *, link: GatewayLink | None, now: datetime) -> None:
     """Let go of the claim after an answer; close the payment if it is over, else say when to ask again."""
     order = lock_order(order_id)
     payment = locks.lock_payment(payment_id)
@@ -218,8 +218,8 @@ def _note_answered(payment_id: UUID, order_id: UUID, *, link: GatewayLink | None
     payment.claimed_until = None
     payment.checks += 1
     if link is not None:
-        note_link(order, payment, link, now=now)
-    to = rules.ending(
+        apply_gateway_link(order, payment, link, now=now)
+    to = rules.derive_unpaid_end(
         status=payment.status,
         live_until=payment.live_until,
         is_order_open=order.status == OrderStatus.PENDING_PAYMENT,
@@ -231,16 +231,16 @@ def _note_answered(payment_id: UUID, order_id: UUID, *, link: GatewayLink | None
         payment.save(update_fields=["claimed_until", "updated_at"])
         close_unpaid(payment, to=to, now=now)
         changed = stored_fields(payment, "status", "next_action")
-        record(_NEWS_OF_END[to], subject=payment, root_id=order_id, actor=SYSTEM, changed=changed, now=now)
-        tell_order(order=order, actor=SYSTEM, now=now)
+        record(_CLOSING_EVENTS[to], subject=payment, root_id=order_id, actor=SYSTEM, changes=changed, now=now)
+        sync_order_totals(order=order, actor=SYSTEM, now=now)
         return
 
     is_known = payment.gateway_reference is not None
-    payment.next_check_at = next_check_of(payment, is_known_to_gateway=is_known, now=now)
+    payment.next_check_at = next_payment_check(payment, is_known_to_gateway=is_known, now=now)
     payment.save(update_fields=["claimed_until", "checks", "next_check_at"])
 
 
-def ask_about_open_payments(*, now: datetime, limit: int = 100) -> int:
+def poll_open_payments(*, now: datetime, limit: int = 100) -> int:
     """
     Ask about the payments whose time to be looked at has come, and return how many were.
 
@@ -249,14 +249,14 @@ def ask_about_open_payments(*, now: datetime, limit: int = 100) -> int:
     ends = time.monotonic() + _ROUND_SECONDS
     asked = failures = 0
     for payment_id in selectors.list_due_payments(now=now, limit=limit):
-        if failures >= _FAILURES_THAT_END_A_ROUND or time.monotonic() > ends:
+        if failures >= _MAX_FAILURES_PER_ROUND or time.monotonic() > ends:
             break
         try:
             has_answer = sync_payment(payment_id=payment_id, now=now)
         except Exception:
             # One payment that cannot be looked at must not stand before the others in every round.
-            log.exception("payment_not_checked", payment=str(payment_id))
-            Payment.objects.filter(pk=payment_id).update(next_check_at=now + _PUT_OFF)
+            log.exception("payment_poll_failed", payment=str(payment_id))
+            Payment.objects.filter(pk=payment_id).update(next_check_at=now + _RETRY_DELAY)
             has_answer = True
         failures = 0 if has_answer else failures + 1
         asked += 1

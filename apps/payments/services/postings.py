@@ -16,7 +16,7 @@ from django.db.models import Max, Sum
 from apps.core.errors import Conflict, Invalid
 from apps.payments import locks, selectors
 from apps.payments.models import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
-from apps.payments.selectors import NoSuchAccount
+from apps.payments.selectors import AccountNotFound
 from apps.payments.states import AccountKind
 from apps.tax import selectors as tax
 
@@ -39,7 +39,7 @@ CHART: tuple[tuple[str, str, AccountKind], ...] = (
     ("gateway_receivable:razorpay", "Owed to us by Razorpay", AccountKind.ASSET),
     ("input_gst", "Input GST", AccountKind.ASSET),
     (DISPUTES, "Money held back for disputes", AccountKind.ASSET),
-    (SUSPENSE, "Suspense: not understood yet", AccountKind.ASSET),
+    (SUSPENSE, "Suspense: not parse_response yet", AccountKind.ASSET),
     (CUSTOMER_ADVANCES, "Customers' money not yet invoiced", AccountKind.LIABILITY),
     (REFUNDS_PAYABLE, "Refunds under way", AccountKind.LIABILITY),
     (TRANSFERS_PAYABLE, "Owed to linked accounts of Route", AccountKind.LIABILITY),
@@ -58,15 +58,15 @@ _REGISTRATION_CHART: tuple[tuple[str, str, AccountKind], ...] = (
 )
 
 
-class PostingUnbalanced(Invalid):
+class UnbalancedPosting(Invalid):
     message = "The entries of a posting sum to zero; these sum to {0}."
 
 
-class PostingEmpty(Invalid):
+class EmptyPosting(Invalid):
     message = "A posting has at least two entries."
 
 
-class PostingDiffers(Conflict):
+class PostingConflict(Conflict):
     message = "The {0} of this source is in the books already, with other entries."
 
 
@@ -103,10 +103,10 @@ def post_to_ledger(
 
     `entries` maps account codes to paise, debits positive and credits negative; zeros are left out.
 
-    :raises PostingUnbalanced: if they do not sum to zero
-    :raises PostingEmpty: if fewer than two are not zero
-    :raises NoSuchAccount: if a code is not in the chart of accounts
-    :raises PostingDiffers: if the fact was posted with other entries
+    :raises UnbalancedPosting: if they do not sum to zero
+    :raises EmptyPosting: if fewer than two are not zero
+    :raises AccountNotFound: if a code is not in the chart of accounts
+    :raises PostingConflict: if the fact was posted with other entries
     """
     wanted = _checked(entries)
 
@@ -133,20 +133,20 @@ def post_to_ledger(
 
     posted = {entry.account_id: entry.amount for entry in earlier.entries.all()}
     if posted != wanted:
-        raise PostingDiffers(kind)
+        raise PostingConflict(kind)
     return earlier
 
 
 def _checked(entries: Mapping[str, int]) -> dict[str, int]:
     wanted = {code: amount for code, amount in entries.items() if amount}
     if sum(wanted.values()):
-        raise PostingUnbalanced(sum(wanted.values()))
+        raise UnbalancedPosting(sum(wanted.values()))
     if len(wanted) < 2:
-        raise PostingEmpty
+        raise EmptyPosting
     known = set(Account.objects.filter(pk__in=wanted).values_list("pk", flat=True))
     for code in wanted:
         if code not in known:
-            raise NoSuchAccount(code)
+            raise AccountNotFound(code)
     return wanted
 
 

@@ -17,17 +17,17 @@ _KEY = "payments"
 _NAMED = 10
 
 
-def warn_of_open_reviews(*, now: datetime) -> int:
+def report_overdue_reviews(*, now: datetime) -> int:
     """
-    Open an incident, and log an error for each, while captured attempts have been under review for REVIEW_ALARM_AFTER; return how
+    Open an incident, and log an error for each, while captured attempts have been under review for REVIEW_OVERDUE_AFTER; return how
     many there are. Without any the incident is resolved.
 
     Their orders keep their stock and wait, so that somebody has to accept or refund the money.
     """
-    overdue = list(selectors.list_attempts_under_review_since(now - settings.REVIEW_ALARM_AFTER))
+    overdue = list(selectors.list_attempts_under_review_since(now - settings.REVIEW_OVERDUE_AFTER))
     for attempt in overdue:
         log.error(
-            "attempt_under_review_overdue",
+            "attempt_review_overdue",
             attempt=attempt.public_id,
             gateway_payment=attempt.gateway_payment_id,
             order=attempt.payment.order.number,

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from apps.core.events import SYSTEM, Actor, record, stored_fields
-from apps.orders.states import CLOSED_UNPAID
+from apps.orders.states import CANCELLED_OR_EXPIRED
 from apps.payments import events, locks, rules, selectors
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.services.payments import cancel_unpaid
@@ -21,7 +21,7 @@ def find_review_reason(order: "Order", payment: Payment, *, amount: int, currenc
         currency=currency,
         asked=payment.amount,
         asked_currency=payment.currency,
-        is_order_closed=order.status in CLOSED_UNPAID,
+        is_order_closed=order.status in CANCELLED_OR_EXPIRED,
         paid_before=selectors.sum_captured(order.pk, currency=order.currency),
         total=order.total_amount,
     )
@@ -36,10 +36,10 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
     """
     if not attempt.review_reason:
         return
-    is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_DIFFERS
+    is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
     if is_of_other_amount and not selectors.is_payment_undecided(attempt.payment_id):
         close_payment_under_review(order=order, attempt=attempt, actor=actor, now=now)
-    is_gone = attempt.amount - selectors.sum_gone_of_attempt(attempt.pk) < attempt.least_refund_amount
+    is_gone = attempt.amount - selectors.attempt_refunded_or_lost_amount(attempt.pk) < attempt.min_refund_amount
     if is_gone and attempt.review_closed_at is None:
         close_attempt_review(order=order, attempt=attempt, note="all of it is refunded or lost", actor=SYSTEM, now=now)
 
@@ -49,7 +49,7 @@ def close_payment_under_review(*, order: "Order", attempt: PaymentAttempt, actor
     Close the live payment of money that came in another amount and does not count for the order, so that the buyer can start
     another: the gateway's order takes none any more. The caller has locked order and attempt, and notifies the order.
     """
-    if attempt.review_reason != ReviewReason.AMOUNT_DIFFERS:
+    if attempt.review_reason != ReviewReason.AMOUNT_MISMATCH:
         return
     payment = locks.lock_payment(attempt.payment_id)
     if payment.status not in LIVE:
@@ -66,7 +66,13 @@ def close_attempt_review(
 
     changed = stored_fields(attempt, "review_closed_at")
     record(
-        events.ATTEMPT_RESOLVED, subject=attempt, root_id=order.pk, actor=actor, changed=changed, reason=note, now=now
+        events.ATTEMPT_REVIEW_CLOSED,
+        subject=attempt,
+        root_id=order.pk,
+        actor=actor,
+        changes=changed,
+        reason=note,
+        now=now,
     )
 
     return attempt

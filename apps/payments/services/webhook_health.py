@@ -11,7 +11,7 @@ from apps.payments import messages, selectors
 log = structlog.get_logger(__name__)
 
 WEBHOOKS_MISSING = "webhooks_missing"
-_LOOKED_AT = timedelta(hours=1)
+_LOOKBACK = timedelta(hours=1)
 
 
 def check_missing_webhooks(*, now: datetime, gateway: str = "razorpay") -> int:
@@ -22,10 +22,10 @@ def check_missing_webhooks(*, now: datetime, gateway: str = "razorpay") -> int:
     processed nobody can say what they report.
     """
     until = now - settings.PAYMENT_WEBHOOK_GRACE
-    if selectors.has_waiting_webhooks(since=until - _LOOKED_AT):
+    if selectors.has_unprocessed_webhooks(since=until - _LOOKBACK):
         return 0
     open_incident = find_open_incident(kind=WEBHOOKS_MISSING, key=gateway)
-    since = until - _LOOKED_AT
+    since = until - _LOOKBACK
     if open_incident is not None:
         since = max(since, open_incident.last_seen_at - settings.PAYMENT_WEBHOOK_GRACE)
     missing = selectors.list_facts_without_webhook(since=since, until=until)

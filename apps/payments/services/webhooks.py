@@ -1,5 +1,5 @@
 """
-The inbox of gateway webhooks: verified, kept word for word, answered at once, and understood later by a worker.
+The inbox of gateway webhooks: verified, kept word for word, answered at once, and parse_response later by a worker.
 
 The event id is a header and outside the signature, so that an old body can come under a new id: the body's hash is as unique.
 """
@@ -29,27 +29,35 @@ from apps.payments.gateways import (
 from apps.payments.gateways.payment_links import GatewayLink
 from apps.payments.models import Webhook
 from apps.payments.services.attempts import (
-    GatewayFactsContradict,
-    NotOurPayment,
+    PaymentFactsConflict,
+    UnknownGatewayPayment,
     apply_gateway_payment,
     report_contradiction,
 )
-from apps.payments.services.disputes.gateway_updates import DisputeFactsConflict, NotOurDispute, apply_gateway_dispute
+from apps.payments.services.disputes.gateway_updates import (
+    DisputeFactsConflict,
+    UnknownGatewayDispute,
+    apply_gateway_dispute,
+)
 from apps.payments.services.gateway_exceptions import open_gateway_exception
-from apps.payments.services.polling import request_check
-from apps.payments.services.refunds.gateway_updates import NotOurRefund, RefundFactsConflict, apply_gateway_refund
+from apps.payments.services.polling import request_payment_sync
+from apps.payments.services.refunds.gateway_updates import (
+    RefundFactsConflict,
+    UnknownGatewayRefund,
+    apply_gateway_refund,
+)
 from apps.payments.services.settlements.report_imports import request_settlement_import
 from apps.payments.states import SUCCESSFUL, AttemptStatus, ExceptionReason, Source, WebhookOutcome
 
 log = structlog.get_logger(__name__)
 
 #: A worker normally has it within a second; what waits longer has lost its hint.
-_WAITS_TOO_LONG = timedelta(seconds=45)
+_SWEEP_AFTER = timedelta(seconds=45)
 _EVENT_ID = re.compile(r"[\x21-\x7e]{1,80}")
 _FACTS = ("gateway", "event_id", "body_sha256", "event_type", "received_at")
 
 
-class WebhookNotSigned(Unauthenticated):
+class InvalidWebhookSignature(Unauthenticated):
     message = "The signature of the webhook is not valid."
 
 
@@ -57,7 +65,7 @@ class WebhookNotParked(Conflict):
     message = "Webhook {0} is not parked; it was processed, or will be."
 
 
-class ProcessEnded(Exception):
+class ProcessCrashed(Exception):
     """An attempt began, and no end of it was recorded."""
 
 
@@ -65,12 +73,12 @@ def receive_webhook(*, raw: bytes, signature: str, event_id: str, now: datetime,
     """
     Keep a webhook that its gateway signed, or return the one that came before with its id or its body.
 
-    :raises WebhookNotSigned: if it is signed by none of the secrets in force; then nothing is kept
+    :raises InvalidWebhookSignature: if it is signed by none of the secrets in force; then nothing is kept
     """
     adapter = get_gateway(gateway)
     if not signature or not adapter.is_webhook_signed(raw=raw, signature=signature):
-        log_security_event("webhook_signature_refused", gateway=gateway, bytes=len(raw), has_signature=bool(signature))
-        raise WebhookNotSigned
+        log_security_event("webhook_signature_invalid", gateway=gateway, bytes=len(raw), has_signature=bool(signature))
+        raise InvalidWebhookSignature
 
     body_sha256 = hashlib.sha256(raw).hexdigest()
     webhook = Webhook(
@@ -100,7 +108,7 @@ def _insert(webhook: Webhook, *, now: datetime) -> Webhook:
                 events.WEBHOOK_RECEIVED,
                 subject=webhook,
                 actor=gateway_actor(webhook.gateway),
-                changed=stored_fields(webhook, *_FACTS),
+                changes=stored_fields(webhook, *_FACTS),
                 now=now,
             )
     except IntegrityError:
@@ -109,7 +117,7 @@ def _insert(webhook: Webhook, *, now: datetime) -> Webhook:
         )
         if earlier is None:
             raise
-        log.info("webhook_came_again", webhook=earlier.public_id)
+        log.info("webhook_duplicate", webhook=earlier.public_id)
         return earlier
     return webhook
 
@@ -123,22 +131,22 @@ def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
     cannot be processed is left for the sweep, which attempts it again after growing waits, and parked for staff after the
     last attempt.
     """
-    webhook = locks.lock_waiting_webhook(webhook_id)
+    webhook = locks.lock_unprocessed_webhook(webhook_id)
 
     if webhook is None:
         return
 
     try:
         with transaction.atomic():
-            outcome, reason = _take_in(webhook, now=now)
+            outcome, reason = _apply(webhook, now=now)
     except DataError as failure:
         # What the database cannot store today it cannot store tomorrow.
         outcome, reason = WebhookOutcome.IGNORED, f"it can never be stored: {failure}"
-        log.exception("webhook_never_processed", webhook=webhook.public_id)
+        log.exception("webhook_unprocessable", webhook=webhook.public_id)
         _open_failure_exception(webhook, attempts=1, error=failure, now=now)
     except Exception as failure:
-        log.exception("webhook_not_processed", webhook=webhook.public_id)
-        _note_failure(webhook, failure, now=now)
+        log.exception("webhook_processing_failed", webhook=webhook.public_id)
+        _record_failure(webhook, failure, now=now)
         return
 
     webhook.processed_at = now
@@ -147,7 +155,7 @@ def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
     webhook.save(update_fields=["processed_at", "outcome", "outcome_reason", "metadata", "updated_at"])
 
 
-def _note_failure(webhook: Webhook, error: Exception, *, now: datetime) -> None:
+def _record_failure(webhook: Webhook, error: Exception, *, now: datetime) -> None:
     """Count an attempt that failed, and say when the next one is; after the last one park the webhook for staff."""
     # The sweep has counted its attempt before it began, and put the next one into the future.
     is_counted = webhook.next_attempt_at is not None and webhook.next_attempt_at > now
@@ -172,19 +180,19 @@ def _open_failure_exception(webhook: Webhook, *, attempts: int, error: Exception
     )
 
 
-def _take_in(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
+def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
     gateway, raw = get_gateway(webhook.gateway), bytes(webhook.body)
     envelope = gateway.read_envelope(raw)
     try:
         event_type, facts = gateway.read_webhook(raw)
     except UnreadableFacts as failure:
         log.error("webhook_unreadable", webhook=webhook.public_id, failure=str(failure))
-        why = messages.unreadable(envelope.event_type, str(failure))
+        why = messages.webhook_unreadable(envelope.event_type, str(failure))
         _open_exception(webhook, envelope, ExceptionReason.UNREADABLE_FACTS, why, now=now)
         return WebhookOutcome.IGNORED, f"it cannot be read: {failure}"
     if not isinstance(facts, GatewayPayment) and not gateway.is_our_account(envelope.account_id):
         # Of a payment its own facts name the account: what was captured for an order of ours is shown with that order.
-        why = messages.another_account(envelope.event_type, envelope.account_id)
+        why = messages.webhook_of_another_account(envelope.event_type, envelope.account_id)
         _open_exception(webhook, envelope, ExceptionReason.ACCOUNT_MISMATCH, why, now=now)
         return WebhookOutcome.IGNORED, why
     if facts is None and (day := gateway.find_settlement_day(raw)):
@@ -194,29 +202,29 @@ def _take_in(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
     if facts is None:
         return WebhookOutcome.IGNORED, f"{event_type or 'no event'} is not followed"
     if isinstance(facts, GatewayRefund):
-        return _take_in_refund(webhook, facts, now=now)
+        return _apply_refund(webhook, facts, now=now)
     if isinstance(facts, GatewayDispute):
-        return _take_in_dispute(webhook, facts, now=now)
+        return _apply_dispute(webhook, facts, now=now)
     if isinstance(facts, GatewayLink):
-        return _take_in_link(webhook, facts, now=now)
+        return _apply_link(webhook, facts, now=now)
 
     try:
         attempt = apply_gateway_payment(
             facts=facts, source=Source.WEBHOOK, actor=gateway_actor(webhook.gateway), now=now
         )
-    except NotOurPayment:
+    except UnknownGatewayPayment:
         if facts.our_payment:
             # A gateway order of ours that we do not know of: this is the last that anybody hears of its money.
-            log.error("money_by_another_gateway_order", webhook=webhook.public_id, payment=facts.our_payment)
+            log.error("unknown_gateway_order_paid", webhook=webhook.public_id, payment=facts.our_payment)
         return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
-    except GatewayFactsContradict as refusal:
+    except PaymentFactsConflict as refusal:
         return _open_contradiction(webhook, refusal, now=now)
     webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
     return WebhookOutcome.PROCESSED, ""
 
 
 def _open_contradiction(
-    webhook: Webhook, refusal: GatewayFactsContradict, *, now: datetime
+    webhook: Webhook, refusal: PaymentFactsConflict, *, now: datetime
 ) -> tuple[WebhookOutcome, str]:
     """Open an exception about a payment that cannot be booked; the webhook is never looked at again."""
     exception = report_contradiction(refusal, webhook=webhook, actor=gateway_actor(webhook.gateway), now=now)
@@ -247,7 +255,7 @@ def _open_exception(
     )
 
 
-def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> tuple[WebhookOutcome, str]:
+def _apply_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> tuple[WebhookOutcome, str]:
     """
     Take in news of a refund. It may come before that of its own payment, which it then tells as well.
 
@@ -258,9 +266,9 @@ def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) ->
         try:
             with transaction.atomic():
                 attempt = apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
-        except NotOurPayment:
+        except UnknownGatewayPayment:
             return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
-        except GatewayFactsContradict as refusal:
+        except PaymentFactsConflict as refusal:
             return _open_contradiction(webhook, refusal, now=now)
         webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
         if attempt.status != AttemptStatus.CAPTURED:
@@ -269,13 +277,13 @@ def _take_in_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) ->
         refund = apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=actor, now=now, webhook=webhook)
     except RefundFactsConflict as conflict:
         return WebhookOutcome.IGNORED, str(conflict)
-    except NotOurRefund:
+    except UnknownGatewayRefund:
         return WebhookOutcome.IGNORED, "it gives back no captured payment of ours"
     webhook.metadata = {**webhook.metadata, "gateway_refund_id": refund.gateway_refund_id}
     return WebhookOutcome.PROCESSED, ""
 
 
-def _take_in_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) -> tuple[WebhookOutcome, str]:
+def _apply_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) -> tuple[WebhookOutcome, str]:
     """Take in news of a dispute, which may come before that of its own payment and then tells it as well."""
     actor = gateway_actor(webhook.gateway)
     try:
@@ -284,15 +292,15 @@ def _take_in_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) 
         dispute = apply_gateway_dispute(facts=facts, source=Source.WEBHOOK, actor=actor, now=now, webhook=webhook)
     except DisputeFactsConflict as conflict:
         return WebhookOutcome.IGNORED, str(conflict)
-    except (NotOurPayment, NotOurDispute):
+    except (UnknownGatewayPayment, UnknownGatewayDispute):
         return WebhookOutcome.IGNORED, "it is about no captured payment of ours"
-    except GatewayFactsContradict as refusal:
+    except PaymentFactsConflict as refusal:
         return _open_contradiction(webhook, refusal, now=now)
     webhook.metadata = {"gateway_dispute_id": dispute.gateway_dispute_id}
     return WebhookOutcome.PROCESSED, ""
 
 
-def _take_in_link(webhook: Webhook, facts: GatewayLink, *, now: datetime) -> tuple[WebhookOutcome, str]:
+def _apply_link(webhook: Webhook, facts: GatewayLink, *, now: datetime) -> tuple[WebhookOutcome, str]:
     """Take in that a link or QR code was closed: no news of money, but a reason to ask, if we did not close it ourselves."""
     payment = selectors.find_payment_of_link(facts)
     if payment is None:
@@ -301,41 +309,41 @@ def _take_in_link(webhook: Webhook, facts: GatewayLink, *, now: datetime) -> tup
         return WebhookOutcome.IGNORED, "the payment is paid"
     if payment.link_closed_at is not None:
         return WebhookOutcome.IGNORED, "that it is closed is known"
-    request_check(payment_id=payment.pk, actor=gateway_actor(webhook.gateway), now=now)
+    request_payment_sync(payment_id=payment.pk, actor=gateway_actor(webhook.gateway), now=now)
     return WebhookOutcome.PROCESSED, "the gateway is asked"
 
 
-def process_waiting_webhooks(*, now: datetime, limit: int = 200) -> int:
+def sweep_webhooks(*, now: datetime, limit: int = 200) -> int:
     """
     Process the webhooks that no worker has processed, each on its own, and return how many were.
 
     Each attempt is counted and committed before it begins: one that ends the process with it is bounded too.
     """
-    waiting = selectors.list_waiting_webhooks(before=now - _WAITS_TOO_LONG, now=now, limit=limit)
+    waiting = selectors.list_unprocessed_webhooks(before=now - _SWEEP_AFTER, now=now, limit=limit)
     for webhook_id in waiting:
         try:
-            if _count_attempt(webhook_id, now=now):
+            if _start_attempt(webhook_id, now=now):
                 process_webhook(webhook_id=webhook_id, now=now)
         except Exception:
-            log.exception("webhook_not_processed", webhook=str(webhook_id))
+            log.exception("webhook_processing_failed", webhook=str(webhook_id))
     return selectors.count_processed_webhooks(waiting)
 
 
 @transaction.atomic
-def _count_attempt(webhook_id: UUID, *, now: datetime) -> bool:
+def _start_attempt(webhook_id: UUID, *, now: datetime) -> bool:
     """Count the attempt that is about to begin, and return whether it may; what has had its last one is parked."""
-    webhook = locks.lock_waiting_webhook(webhook_id)
+    webhook = locks.lock_unprocessed_webhook(webhook_id)
     if webhook is None:
         return False
 
     if rules.next_webhook_attempt(attempts=webhook.attempts, now=now) is None:
         # The last attempt began and never ended.
-        webhook.next_attempt_at = now + _WAITS_TOO_LONG
-        _note_failure(webhook, ProcessEnded("the process ended in the last attempt"), now=now)
+        webhook.next_attempt_at = now + _SWEEP_AFTER
+        _record_failure(webhook, ProcessCrashed("the process ended in the last attempt"), now=now)
         return False
 
     webhook.attempts += 1
-    webhook.next_attempt_at = rules.next_webhook_attempt(attempts=webhook.attempts, now=now) or now + _WAITS_TOO_LONG
+    webhook.next_attempt_at = rules.next_webhook_attempt(attempts=webhook.attempts, now=now) or now + _SWEEP_AFTER
     webhook.save(update_fields=["attempts", "next_attempt_at", "updated_at"])
     return True
 
@@ -356,6 +364,6 @@ def retry_webhook(*, webhook_id: UUID, actor: Actor, now: datetime) -> Webhook:
     webhook.attempts, webhook.parked_at, webhook.next_attempt_at = 0, None, now
     webhook.save(update_fields=["attempts", "parked_at", "next_attempt_at", "updated_at"])
 
-    record(events.WEBHOOK_RETRY_REQUESTED, subject=webhook, actor=actor, changed={}, now=now)
+    record(events.WEBHOOK_RETRY_REQUESTED, subject=webhook, actor=actor, changes={}, now=now)
 
     return webhook

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
-from apps.core.api import ApiView, accepted, actor_of, idempotent
+from apps.core.api import ApiView, accepted, get_actor, idempotent
 from apps.core.api.permissions import requires
 from apps.core.models import public_pk
 from apps.payments import services
@@ -22,7 +22,7 @@ _WAITING = {
     "amount": 2500000,
     "difference_reason": "surcharge",
     "is_under_review": True,
-    "review_reason": "amount_differs",
+    "review_reason": "amount_mismatch",
 }
 
 
@@ -60,7 +60,7 @@ class AttemptView(ApiView):
     def accept(self, request: Request, attempt_id: str) -> Response:
         values = self.read(AcceptAttemptRequest, request)
         attempt = services.accept_attempt(
-            attempt_id=public_pk(PaymentAttempt, attempt_id), actor=actor_of(request), now=clock.now(), **values
+            attempt_id=public_pk(PaymentAttempt, attempt_id), actor=get_actor(request), now=clock.now(), **values
         )
         shown = PaymentAttemptResponse(attempt).data
         if attempt.accepted_amount is None:

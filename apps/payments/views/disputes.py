@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
-from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, etag_of, idempotent, with_etag
+from apps.core.api import ApiView, KeysetPagination, accepted, get_actor, get_etag, idempotent, with_etag
 from apps.core.api.permissions import requires
 from apps.core.api.schema import choices_parameter, id_parameter, page_example, page_parameters
 from apps.core.models import public_pk
@@ -31,8 +31,8 @@ class DisputeView(ApiView):
     without_body = ("accept",)
 
     def get_permissions(self) -> list[Any]:
-        deed = "view" if self.action in ("list", "retrieve") else "change"
-        return [*super().get_permissions(), requires(f"payments.{deed}_dispute")()]
+        action = "view" if self.action in ("list", "retrieve") else "change"
+        return [*super().get_permissions(), requires(f"payments.{action}_dispute")()]
 
     @extend_schema(
         operation_id="list_disputes",
@@ -64,7 +64,7 @@ class DisputeView(ApiView):
     )
     def retrieve(self, request: Request, dispute_id: str) -> Response:
         dispute = selectors.get_dispute(public_pk(Dispute, dispute_id))
-        return with_etag(request, DisputeResponse(dispute).data, etag=etag_of(dispute))
+        return with_etag(request, DisputeResponse(dispute).data, etag=get_etag(dispute))
 
     @extend_schema(
         operation_id="accept_dispute",
@@ -79,8 +79,8 @@ class DisputeView(ApiView):
                 status_codes=["202"],
                 value={
                     **DISPUTE_EXAMPLE,
-                    "answer": "accepted",
-                    "answered_at": "2026-11-21T06:00:00.000Z",
+                    "response": "accepted",
+                    "responded_at": "2026-11-21T06:00:00.000Z",
                     "version": 2,
                 },
             )
@@ -89,7 +89,7 @@ class DisputeView(ApiView):
     @idempotent(required=True)
     def accept(self, request: Request, dispute_id: str) -> Response:
         pk = public_pk(Dispute, dispute_id)
-        return _watch(services.accept_dispute(dispute_id=pk, actor=actor_of(request), now=clock.now()))
+        return _watch(services.accept_dispute(dispute_id=pk, actor=get_actor(request), now=clock.now()))
 
     @extend_schema(
         operation_id="contest_dispute",
@@ -105,9 +105,9 @@ class DisputeView(ApiView):
                 status_codes=["202"],
                 value={
                     **DISPUTE_EXAMPLE,
-                    "answer": "contested",
+                    "response": "contested",
                     "summary": _SUMMARY,
-                    "answered_at": "2026-11-21T06:00:00.000Z",
+                    "responded_at": "2026-11-21T06:00:00.000Z",
                     "version": 2,
                 },
             ),
@@ -118,7 +118,7 @@ class DisputeView(ApiView):
         summary = self.read(ContestDisputeRequest, request)["summary"]
         pk = public_pk(Dispute, dispute_id)
         return _watch(
-            services.contest_dispute(dispute_id=pk, summary=summary, actor=actor_of(request), now=clock.now())
+            services.contest_dispute(dispute_id=pk, summary=summary, actor=get_actor(request), now=clock.now())
         )
 
 

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
-from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, idempotent, with_etag
+from apps.core.api import ApiView, KeysetPagination, accepted, get_actor, idempotent, with_etag
 from apps.core.api.permissions import requires
 from apps.core.api.schema import choices_parameter, id_parameter, page_example, page_parameters
 from apps.payments import filters, selectors, services
@@ -40,7 +40,9 @@ class _LinkView(ApiView):
 
     def _start(self, request: Request) -> Response:
         order_id = self.read(StartPaymentRequest, request)["order_id"]
-        payment = services.start_link(order_id=order_id, channel=self.channel, actor=actor_of(request), now=clock.now())
+        payment = services.start_link(
+            order_id=order_id, channel=self.channel, actor=get_actor(request), now=clock.now()
+        )
         return accepted(PaymentResponse(payment).data, location=f"/api/v1/payments/{payment.public_id}")
 
     def _page(self, request: Request) -> Response:

@@ -17,8 +17,8 @@ from apps.core.api import (
     ApiView,
     KeysetPagination,
     accepted,
-    actor_of,
     client_ip,
+    get_actor,
     idempotent,
     with_etag,
 )
@@ -56,7 +56,7 @@ _MAX_WEBHOOK_BYTES = 262_144
 _FORGERIES = "300/m"
 
 
-class NoUpiLink(NotFound):
+class UpiLinkNotFound(NotFound):
     message = "This payment has no UPI link at the moment."
 
 
@@ -73,7 +73,7 @@ class PaymentView(ApiView):
             services.OrderNotPayable("ORD-2627-000123", "cancelled"),
             services.NothingToPay("ORD-2627-000123"),
         ),
-        "verify": (services.SignatureNotValid(param="signature"),),
+        "verify": (services.InvalidCheckoutSignature(param="signature"),),
         "cancel": (services.PaymentNotCancellable("succeeded"),),
     }
 
@@ -99,7 +99,7 @@ class PaymentView(ApiView):
         payment = services.start_payment(
             order_id=order_id,
             customer_id=_customer_id(request),
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
             payer_ip=client_ip(request),
             payer_user_agent=request.headers.get("User-Agent", ""),
@@ -170,7 +170,7 @@ class PaymentView(ApiView):
         payment = services.verify_checkout(
             payment_id=public_pk(Payment, payment_id),
             customer_id=_customer_id(request),
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
             **callback,
         )
@@ -196,7 +196,7 @@ class PaymentView(ApiView):
         payment = services.cancel_payment(
             payment_id=public_pk(Payment, payment_id),
             customer_id=None if is_staff_with(request.user, "payments.add_payment") else _customer_id(request),
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
         return Response(PaymentResponse(payment).data)
@@ -216,7 +216,7 @@ class PaymentView(ApiView):
     def sync(self, request: Request, payment_id: str) -> Response:
         self.read(EmptyRequest, request)
         visible = selectors.get_visible_payment(user=request.user, payment_id=public_pk(Payment, payment_id))
-        payment = services.request_check(payment_id=visible.pk, actor=actor_of(request), now=clock.now())
+        payment = services.request_payment_sync(payment_id=visible.pk, actor=get_actor(request), now=clock.now())
         return _watch(payment)
 
 
@@ -233,7 +233,7 @@ class PaymentQrView(ApiView):
     """The UPI link of a payment as a picture."""
 
     raises = {
-        "retrieve": (NoUpiLink(),),
+        "retrieve": (UpiLinkNotFound(),),
     }
 
     renderer_classes = [SvgRenderer]
@@ -249,7 +249,7 @@ class PaymentQrView(ApiView):
         payment = selectors.get_visible_payment(user=request.user, payment_id=public_pk(Payment, payment_id))
         link = payment.next_action.get("upi", {}).get("link")
         if not link:
-            raise NoUpiLink
+            raise UpiLinkNotFound
         image = io.BytesIO()
         segno.make(link, error="m", micro=False).save(image, kind="svg", border=4, scale=6, xmldecl=False)
         return Response(image.getvalue(), content_type="image/svg+xml")
@@ -281,7 +281,7 @@ class RazorpayWebhookView(ApiView):
     """Where Razorpay tells us what happened. The signature over the raw bytes is the only credential."""
 
     raises = {
-        "create": (services.WebhookNotSigned(),),
+        "create": (services.InvalidWebhookSignature(),),
     }
 
     authentication_classes = []
@@ -320,7 +320,7 @@ class RazorpayWebhookView(ApiView):
                 event_id=request.headers.get("X-Razorpay-Event-Id", ""),
                 now=clock.now(),
             )
-        except services.WebhookNotSigned:
+        except services.InvalidWebhookSignature:
             # Only now, and only for what nobody signed: a gateway that has much to tell is never turned away.
             if is_ratelimited(
                 request._request,

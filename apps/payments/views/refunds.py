@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
-from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, etag_of, idempotent, with_etag
+from apps.core.api import ApiView, KeysetPagination, accepted, get_actor, get_etag, idempotent, with_etag
 from apps.core.api.pagination import whole_list
 from apps.core.api.schema import choices_parameter, id_parameter, page_example, page_parameters
 from apps.core.errors import Forbidden
@@ -25,16 +25,16 @@ from apps.payments.serializers.refunds import (
     REFUND_EXAMPLE,
     REFUND_LINE_ASKED,
     RETRIED_EXAMPLE,
-    SETTLED_EXAMPLE,
+    TRANSFERRED_EXAMPLE,
     WAITING_EXAMPLE,
     WITHDRAWN_EXAMPLE,
     CancelledOrderResponse,
     CancelOrderRequest,
+    ConfirmTransferRequest,
     RefundListResponse,
     RefundReasonRequest,
     RefundResponse,
     RequestRefundRequest,
-    SettleRefundRequest,
 )
 from apps.payments.states import RefundStatus
 
@@ -42,7 +42,7 @@ _DECIDE = "payments.change_refund"
 _NOTHING = OpenApiExample("Nothing to say", request_only=True, value={})
 
 
-class RefundNotYours(Forbidden):
+class RefundNotPermitted(Forbidden):
     message = "Your account may not decide about this refund."
 
 
@@ -60,20 +60,20 @@ class RefundView(ApiView):
             services.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed"),
         ),
         "reject": (
-            RefundNotYours(),
+            RefundNotPermitted(),
             services.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed"),
         ),
         "retry": (
-            RefundNotYours(),
+            RefundNotPermitted(),
             services.RefundNotFailed("ORD-2627-000123-R1", "processed"),
         ),
         "cancel": (
-            RefundNotYours(),
+            RefundNotPermitted(),
             services.RefundNotCancellable("ORD-2627-000123-R1", "processed"),
         ),
-        "settle": (
+        "confirm_transfer": (
             services.SecondPersonRequired("ORD-2627-000123"),
-            services.RefundNotToSettle("ORD-2627-000123-R1", "processed"),
+            services.RefundNotTransferable("ORD-2627-000123-R1", "processed"),
         ),
     }
 
@@ -112,9 +112,9 @@ class RefundView(ApiView):
     def create(self, request: Request) -> Response:
         asked = self.read(RequestRefundRequest, request)
         order = _order_to_refund(request.user, asked.pop("order_id"))
-        units = [services.UnitsBack(**line) for line in asked.pop("lines", [])]
+        units = [services.RefundLineInput(**line) for line in asked.pop("lines", [])]
         refunds = services.request_refund(
-            order_id=order.pk, lines=units, actor=actor_of(request), now=clock.now(), **asked
+            order_id=order.pk, lines=units, actor=get_actor(request), now=clock.now(), **asked
         )
         data = RefundResponse(refunds, many=True).data
         return accepted(whole_list(data), location=f"/api/v1/refunds/{refunds[0].public_id}")
@@ -148,7 +148,7 @@ class RefundView(ApiView):
     )
     def retrieve(self, request: Request, refund_id: str) -> Response:
         refund = selectors.get_visible_refund(user=request.user, refund_id=public_pk(Refund, refund_id))
-        return with_etag(request, RefundResponse(refund).data, etag=etag_of(refund))
+        return with_etag(request, RefundResponse(refund).data, etag=get_etag(refund))
 
     @extend_schema(
         operation_id="approve_refund",
@@ -167,7 +167,7 @@ class RefundView(ApiView):
     def approve(self, request: Request, refund_id: str) -> Response:
         self.read(EmptyRequest, request)
         refund = self._decidable(request, refund_id)
-        return _watch(services.approve_refund(refund_id=refund.pk, actor=actor_of(request), now=clock.now()))
+        return _watch(services.approve_refund(refund_id=refund.pk, actor=get_actor(request), now=clock.now()))
 
     @extend_schema(
         operation_id="reject_refund",
@@ -187,7 +187,7 @@ class RefundView(ApiView):
         reason = self.read(RefundReasonRequest, request)["reason"]
         refund = self._decidable(request, refund_id)
         return _shown(
-            services.reject_refund(refund_id=refund.pk, reason=reason, actor=actor_of(request), now=clock.now())
+            services.reject_refund(refund_id=refund.pk, reason=reason, actor=get_actor(request), now=clock.now())
         )
 
     @extend_schema(
@@ -205,7 +205,7 @@ class RefundView(ApiView):
     def retry(self, request: Request, refund_id: str) -> Response:
         self.read(EmptyRequest, request)
         refund = self._decidable(request, refund_id)
-        return _watch(services.retry_refund(refund_id=refund.pk, actor=actor_of(request), now=clock.now()))
+        return _watch(services.retry_refund(refund_id=refund.pk, actor=get_actor(request), now=clock.now()))
 
     @extend_schema(
         operation_id="cancel_refund",
@@ -222,9 +222,9 @@ class RefundView(ApiView):
     def cancel(self, request: Request, refund_id: str) -> Response:
         reason = self.read(RefundReasonRequest, request)["reason"]
         refund = selectors.get_visible_refund(user=request.user, refund_id=public_pk(Refund, refund_id))
-        actor = actor_of(request)
+        actor = get_actor(request)
         if refund.requested_by != str(actor) and not is_staff_with(request.user, _DECIDE):
-            raise RefundNotYours
+            raise RefundNotPermitted
         return _shown(services.cancel_refund(refund_id=refund.pk, reason=reason, actor=actor, now=clock.now()))
 
     @extend_schema(
@@ -234,27 +234,27 @@ class RefundView(ApiView):
             "For finance: with a reference the money has gone, without one its sum is held for the transfer. 403 "
             "`second_person_required` for the person who requested the refund, and above the limit for the one who agreed to the transfer."
         ),
-        request=SettleRefundRequest,
+        request=ConfirmTransferRequest,
         responses={200: RefundResponse},
         examples=[
             OpenApiExample("A transfer", request_only=True, value={"reference": "NEFT N326261234567"}),
-            OpenApiExample("Paid by hand", response_only=True, value=SETTLED_EXAMPLE),
+            OpenApiExample("Paid by hand", response_only=True, value=TRANSFERRED_EXAMPLE),
         ],
     )
     @idempotent(required=True)
-    def settle(self, request: Request, refund_id: str) -> Response:
-        reference = self.read(SettleRefundRequest, request)["reference"]
+    def confirm_transfer(self, request: Request, refund_id: str) -> Response:
+        reference = self.read(ConfirmTransferRequest, request)["reference"]
         refund = self._decidable(request, refund_id)
         return _shown(
-            services.settle_refund_manually(
-                refund_id=refund.pk, reference=reference, actor=actor_of(request), now=clock.now()
+            services.confirm_refund_transfer(
+                refund_id=refund.pk, reference=reference, actor=get_actor(request), now=clock.now()
             )
         )
 
     def _decidable(self, request: Request, refund_id: str) -> Refund:
         """Return a refund that the user may decide about: those who may decide, decide about all."""
         if not is_staff_with(request.user, _DECIDE):
-            raise RefundNotYours
+            raise RefundNotPermitted
         return selectors.get_refund(public_pk(Refund, refund_id))
 
 
@@ -263,7 +263,7 @@ class OrderCancellationView(ApiView):
 
     raises = {
         "create": (
-            orders.OrderNotYours(),
+            orders.OrderChangeForbidden(),
             OrderNotCancellable("ORD-2627-000123"),
         ),
     }
@@ -287,21 +287,21 @@ class OrderCancellationView(ApiView):
         reason = self.read(CancelOrderRequest, request)["reason"]
         visible = orders.get_changeable_order(user=request.user, order_id=decode("ord", order_id))
         now = clock.now()
-        order = services.cancel_order(order_id=visible.pk, actor=actor_of(request), reason=reason, now=now)
+        order = services.cancel_order(order_id=visible.pk, actor=get_actor(request), reason=reason, now=now)
         context = {"refunds": selectors.list_refunds_of_order(order.pk)}
-        return Response(CancelledOrderResponse(order, context=context).data, headers={"ETag": etag_of(order)})
+        return Response(CancelledOrderResponse(order, context=context).data, headers={"ETag": get_etag(order)})
 
 
 def _order_to_refund(user: Any, order_id: Any) -> Any:
     """Return an order that a user may ask money back of: the customer's own, or any for staff with `payments.add_refund`."""
     order = orders.get_visible_order(user=user, order_id=order_id)
     if order.customer_id != user.pk and not is_staff_with(user, "payments.add_refund"):
-        raise RefundNotYours
+        raise RefundNotPermitted
     return order
 
 
 def _shown(refund: Refund) -> Response:
-    return Response(RefundResponse(refund).data, headers={"ETag": etag_of(refund)})
+    return Response(RefundResponse(refund).data, headers={"ETag": get_etag(refund)})
 
 
 def _watch(refund: Refund) -> Response:

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
-from apps.core.api import ApiView, KeysetPagination, accepted, actor_of, etag_of, idempotent, with_etag
+from apps.core.api import ApiView, KeysetPagination, accepted, get_actor, get_etag, idempotent, with_etag
 from apps.core.api.permissions import requires
 from apps.core.api.schema import choices_parameter, id_pattern, page_example, page_parameters
 from apps.core.models import public_pk
@@ -70,7 +70,7 @@ class SettlementView(ApiView):
     )
     def retrieve(self, request: Request, settlement_id: str) -> Response:
         settlement = selectors.get_settlement(public_pk(Settlement, settlement_id))
-        return with_etag(request, SettlementResponse(settlement).data, etag=etag_of(settlement))
+        return with_etag(request, SettlementResponse(settlement).data, etag=get_etag(settlement))
 
     @extend_schema(
         operation_id="list_settlement_lines",
@@ -106,7 +106,7 @@ class SettlementImportView(ApiView):
     @idempotent(required=False)
     def create(self, request: Request) -> Response:
         asked = self.read(ImportSettlementsRequest, request)
-        report = services.request_settlement_import(day=asked["day"], actor=actor_of(request), now=clock.now())
+        report = services.request_settlement_import(day=asked["day"], actor=get_actor(request), now=clock.now())
         return accepted(SettlementImportResponse(report).data, location="/api/v1/settlements")
 
 
@@ -116,8 +116,8 @@ class ReconciliationExceptionView(ApiView):
     params = {"list": (*KeysetPagination.PARAMS, "reason", "state", "owner_id")}
 
     def get_permissions(self) -> list[Any]:
-        deed = "change" if self.action in ("resolve", "assign") else "view"
-        return [requires(f"payments.{deed}_reconciliationexception")()]
+        action = "change" if self.action in ("resolve", "assign") else "view"
+        return [requires(f"payments.{action}_reconciliationexception")()]
 
     @extend_schema(
         operation_id="list_reconciliation_exceptions",
@@ -151,7 +151,7 @@ class ReconciliationExceptionView(ApiView):
     )
     def retrieve(self, request: Request, exception_id: str) -> Response:
         exception = selectors.get_exception(public_pk(ReconciliationException, exception_id))
-        return with_etag(request, ReconciliationExceptionResponse(exception).data, etag=etag_of(exception))
+        return with_etag(request, ReconciliationExceptionResponse(exception).data, etag=get_etag(exception))
 
     @extend_schema(
         operation_id="assign_reconciliation_exception",
@@ -171,10 +171,10 @@ class ReconciliationExceptionView(ApiView):
         exception = services.assign_exception(
             exception_id=public_pk(ReconciliationException, exception_id),
             owner_id=asked.get("owner_id", _pk_of(request)),
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
         )
-        return Response(ReconciliationExceptionResponse(exception).data, headers={"ETag": etag_of(exception)})
+        return Response(ReconciliationExceptionResponse(exception).data, headers={"ETag": get_etag(exception)})
 
     @extend_schema(
         operation_id="resolve_reconciliation_exception",
@@ -182,7 +182,7 @@ class ReconciliationExceptionView(ApiView):
         description=(
             "`written_off`: a cost or gain of the gateway's; `cleared`: counted against what the gateway owes us; `paid_outside`: "
             "paid by or to our bank outside of settlements; `noted`: explained, where no money is held. What did not come (`missing_line`, "
-            "`receivable_overdue`) is written off or paid outside, else 409 `money_still_owed`. For finance."
+            "`receivable_overdue`) is written off or paid outside, else 409 `receivable_outstanding`. For finance."
         ),
         request=ResolveExceptionRequest,
         responses={200: ReconciliationExceptionResponse},
@@ -200,7 +200,7 @@ class ReconciliationExceptionView(ApiView):
         decided = self.read(ResolveExceptionRequest, request)
         exception = services.resolve_exception(
             exception_id=public_pk(ReconciliationException, exception_id),
-            actor=actor_of(request),
+            actor=get_actor(request),
             now=clock.now(),
             **decided,
         )

@@ -29,9 +29,9 @@ class GstinKind(StrEnum):
     GOVERNMENT = "government"
     TAX_DEDUCTOR = "tax_deductor"
     TAX_COLLECTOR = "tax_collector"
-    UNIQUE_IDENTITY = "unique_identity"
+    UIN = "uin"
     NON_RESIDENT = "non_resident"
-    ONLINE_FROM_ABROAD = "online_from_abroad"
+    OIDAR = "oidar"
 
 
 class GstinRefusal(StrEnum):
@@ -45,7 +45,7 @@ class GstinRefusal(StrEnum):
     UNKNOWN_PAN_HOLDER = "unknown_pan_holder"
     WRONG_PAN_SERIAL = "wrong_pan_serial"
     WRONG_ENTITY = "wrong_entity"
-    WRONG_FOURTEENTH = "wrong_fourteenth"
+    WRONG_FOURTEENTH_CHARACTER = "wrong_fourteenth_character"
     WRONG_CHECK_CHARACTER = "wrong_check_character"
 
 
@@ -53,9 +53,9 @@ class GstinRefusal(StrEnum):
 _PATTERNS: Final = (
     (GstinKind.TAX_DEDUCTOR, re.compile(r"[0-9]{2}[A-Z]{4}[A-Z0-9][0-9]{4}[A-Z][1-9A-Z]D[0-9A-Z]")),
     (GstinKind.TAX_COLLECTOR, re.compile(r"[0-9]{2}[A-Z]{4}[A-Z0-9][0-9]{4}[A-Z][1-9A-Z]C[0-9A-Z]")),
-    (GstinKind.ONLINE_FROM_ABROAD, re.compile(r"99[0-9]{2}[A-Z]{3}[0-9]{5}OS[0-9A-Z]")),
+    (GstinKind.OIDAR, re.compile(r"99[0-9]{2}[A-Z]{3}[0-9]{5}OS[0-9A-Z]")),
     (GstinKind.NON_RESIDENT, re.compile(r"[0-9]{4}[A-Z]{3}[0-9]{5}NR[0-9A-Z]")),
-    (GstinKind.UNIQUE_IDENTITY, re.compile(r"[0-9]{4}[A-Z]{3}[0-9]{5}[UO]N[0-9A-Z]")),
+    (GstinKind.UIN, re.compile(r"[0-9]{4}[A-Z]{3}[0-9]{5}[UO]N[0-9A-Z]")),
     (GstinKind.GOVERNMENT, re.compile(r"[0-9]{2}[A-Z]{4}[0-9]{5}[A-Z][0-9]Z[0-9]")),
     (GstinKind.NORMAL, re.compile(rf"[0-9]{{2}}{_PAN}[1-9A-Z][Z1-9ABD-J][0-9A-Z]")),
 )
@@ -111,7 +111,7 @@ def check_gstin(text: str) -> GstinCheck:
 
 def _refusal_of_state(gstin: str, kind: GstinKind | None) -> GstinRefusal | None:
     code = gstin[:2]
-    if is_supply_state(code) or (code == _OIDAR_STATE and kind is GstinKind.ONLINE_FROM_ABROAD):
+    if is_supply_state(code) or (code == _OIDAR_STATE and kind is GstinKind.OIDAR):
         return None
     retired = code in STATES and not STATES[code].is_active
     return GstinRefusal.RETIRED_STATE if retired else GstinRefusal.UNKNOWN_STATE
@@ -122,7 +122,7 @@ def _refusal_of_form(gstin: str) -> GstinRefusal:
         return GstinRefusal.WRONG_PAN
     if gstin[12] == "0":
         return GstinRefusal.WRONG_ENTITY
-    return GstinRefusal.WRONG_FOURTEENTH
+    return GstinRefusal.WRONG_FOURTEENTH_CHARACTER
 
 
 def _refusal_of_pan(gstin: str) -> GstinRefusal | None:
@@ -160,7 +160,7 @@ def is_registered_person(gstin: str) -> bool:
 
     :raises ValueError: if it is no GSTIN
     """
-    return _valid(gstin).kind not in {GstinKind.UNIQUE_IDENTITY, GstinKind.ONLINE_FROM_ABROAD}
+    return _valid(gstin).kind not in {GstinKind.UIN, GstinKind.OIDAR}
 
 
 def _valid(text: str) -> GstinCheck:

@@ -18,7 +18,7 @@ class ValueLimit:
     The value of a piece (paise, without tax) up to which goods bear the lower rate; rates in basis points; in force from a day on.
 
     Below the limit goods have two tax classes, parted by the former limit of ₹1,000, as they bore different rates then.
-    `is_class_of_its_own`: only such goods have the class above the limit, so that no piece below it can.
+    `is_exclusive_class`: only such goods have the class above the limit, so that no piece below it can.
     """
 
     limit: int
@@ -27,7 +27,7 @@ class ValueLimit:
     class_to_1000: str
     class_to_limit: str
     class_above: str
-    is_class_of_its_own: bool
+    is_exclusive_class: bool
     valid_from: date
 
     def rate_of(self, value: int) -> int:
@@ -53,7 +53,7 @@ class ValueLimit:
         """
         if value > self.limit:
             return rate >= self.higher_rate
-        return not (self.is_class_of_its_own and tax_class == self.class_above)
+        return not (self.is_exclusive_class and tax_class == self.class_above)
 
     def highest_price_below(self, *, price_includes_tax: bool) -> int:
         """Return the highest price (paise) of a piece that bears the lower rate."""
@@ -75,7 +75,7 @@ _TEXTILES: Final = ValueLimit(
     class_to_1000="gst_5",
     class_to_limit="gst_5_was_12",
     class_above="gst_18_was_12",
-    is_class_of_its_own=True,
+    is_exclusive_class=True,
     valid_from=date(2025, 9, 22),
 )
 _FOOTWEAR: Final = ValueLimit(
@@ -85,7 +85,7 @@ _FOOTWEAR: Final = ValueLimit(
     class_to_1000="gst_5_was_12",
     class_to_limit="gst_5_was_18",
     class_above="gst_18",
-    is_class_of_its_own=False,
+    is_exclusive_class=False,
     valid_from=date(2025, 9, 22),
 )
 _LIMITS: Final = (

@@ -17,11 +17,11 @@ from config.settings import MODULES, settings_module
 from config.settings.environment import sections, sentences
 from config.settings.environment.fields import example_of
 from config.settings.environment.misspelt_names import find_misspelt_names
-from config.settings.environment.refusals import find_refusals
+from config.settings.environment.refusals import find_unsafe_settings
 from config.settings.environment.secret_files import read_secret_files
 
 
-class WrongEnvironment(Exception):
+class InvalidEnvironment(Exception):
     """Some variables are missing, wrong or unsafe; each of `sentences` names one, what is wrong and an example."""
 
     def __init__(self, sentences: list[str]) -> None:
@@ -42,7 +42,7 @@ class Environment(
     sections.Postgres,
     sections.Https,
     sections.Secrets,
-    sections.Place,
+    sections.Deployment,
     BaseSettings,
 ):
     """All variables. The order of the sections, last first, is that of `.env.example`."""
@@ -76,7 +76,7 @@ def read(variables: Mapping[str, str]) -> Environment:
     """
     Return the typed environment. A variable that is empty counts as not set.
 
-    :raises WrongEnvironment: if something is missing, wrong or unsafe
+    :raises InvalidEnvironment: if something is missing, wrong or unsafe
     """
     given = {name: text.strip() for name, text in variables.items() if text.strip()}
     module = given.get("DJANGO_SETTINGS_MODULE", "")
@@ -91,10 +91,10 @@ def read(variables: Mapping[str, str]) -> Environment:
         environment = _typed(_with_stand_ins(given, malformed))
     problems = [(name, malformed[name]) for name in fields if name in malformed]
     if "ENVIRONMENT" not in malformed:  # which decides what the others must be
-        refusals = find_refusals(environment, module=module)
+        refusals = find_unsafe_settings(environment, module=module)
         problems += [(name, problem) for name, problem in refusals if name not in malformed]
     if problems:
-        raise WrongEnvironment([sentences.sentence(name, problem, fields) for name, problem in problems])
+        raise InvalidEnvironment([sentences.sentence(name, problem, fields) for name, problem in problems])
     return environment
 
 
@@ -124,7 +124,7 @@ def read_or_exit() -> Environment:
     sys.stderr.write("".join(f"{sentence}\n" for sentence in find_misspelt_names(os.environ, Environment.model_fields)))
     try:
         return read(os.environ)
-    except WrongEnvironment as wrong:
+    except InvalidEnvironment as wrong:
         sys.stderr.write("".join(f"{sentence}\n" for sentence in wrong.sentences))
         raise SystemExit(2) from wrong
 

@@ -37,7 +37,7 @@ _SHARED_DIRECTORIES = (
 )  # fmt: skip
 
 
-def find_refusals(environment: "Environment", *, module: str) -> list[Problem]:
+def find_unsafe_settings(environment: "Environment", *, module: str) -> list[Problem]:
     """
     Return the variables that are refused, each with what is wrong with it.
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 _STRICT = "staging, production"
 
 
-class Place(BaseModel):
+class Deployment(BaseModel):
     """What and where."""
 
     ENVIRONMENT: Annotated[str, values.one_of("local", "test", "staging", "production")] = variable(
@@ -127,13 +127,15 @@ class LogIn(BaseModel):
     SIGN_UP_COUNTRIES: values.Countries = variable(
         "the countries whose mobile numbers may sign up", "IN", example="IN,AE"
     )
-    CODES_PER_NETWORK_AND_HOUR: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
+    OTP_REQUESTS_PER_NETWORK_PER_HOUR: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
         "codes that one address (of IPv6: one /64 network) may request in an hour", "20"
     )
-    CODES_PER_PREFIX_AND_DAY: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
+    OTP_REQUESTS_PER_PREFIX_PER_DAY: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
         "codes that numbers with one prefix may request in a day", "100"
     )
-    CODES_PER_DAY: Annotated[int, values.whole_number(1, 10_000_000)] = variable("codes in a day in all", "20000")
+    OTP_REQUESTS_PER_DAY: Annotated[int, values.whole_number(1, 10_000_000)] = variable(
+        "codes in a day in all", "20000"
+    )
     CUSTOMER_WRITES_PER_MINUTE: Annotated[int, values.whole_number(1, 100_000)] = variable(
         "requests of the API other than reading that a buyer may send in any 60 seconds", "60"
     )
@@ -183,7 +185,7 @@ class Messages(BaseModel):
     MSG91_OTP_TEMPLATE_ID: Annotated[str, values.matching(r"\S{1,100}", "an id of MSG91")] = variable(
         "the registered template of log-in codes", "bahi_otp"
     )
-    MSG91_FLOW_TEMPLATES: values.Templates = variable(
+    MSG91_FLOW_TEMPLATE_IDS: values.Templates = variable(
         "the ids of the other registered templates, by name of the message",
         {},
         example='{"order_expired": "6564aa01d6fc05"}',
@@ -205,7 +207,7 @@ class Messages(BaseModel):
 class Money(BaseModel):
     """Orders, payments and money that is refunded."""
 
-    ORDER_EXPIRES_AFTER_MINUTES: Annotated[int, values.whole_number(1, 43_200)] = variable(
+    ORDER_TTL_MINUTES: Annotated[int, values.whole_number(1, 43_200)] = variable(
         "how long an order waits for its money", "30"
     )
     MAX_UNPAID_ORDERS_PER_CUSTOMER: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
@@ -217,32 +219,32 @@ class Money(BaseModel):
     MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
         "the same for a customer one of whose addresses has a GSTIN", "500"
     )
-    PAYMENT_LIVE_FOR_MINUTES: Annotated[int, values.whole_number(1, 43_200)] = variable(
+    PAYMENT_TTL_MINUTES: Annotated[int, values.whole_number(1, 43_200)] = variable(
         "how long a payment waits for its payer", "15"
     )
-    PAYMENT_LINK_LASTS: Annotated[int, values.whole_number(15, 259_200)] = variable(
+    PAYMENT_LINK_TTL_MINUTES: Annotated[int, values.whole_number(15, 259_200)] = variable(
         "minutes that a payment link is open; a QR code two hours at most", "1440"
     )
-    LATE_PAYMENT: Annotated[str, values.one_of("revive", "refund")] = variable(
+    LATE_PAYMENT_POLICY: Annotated[str, values.one_of("revive", "refund")] = variable(
         "what happens with money for an expired order: revive the order if its stock is there, or always refund",
         "revive",
     )
     SETTLEMENT_OVERDUE_AFTER_DAYS: Annotated[int, values.whole_number(1, 90)] = variable(
         "money that old and in no settlement becomes an exception", "5"
     )
-    REFUND_APPROVAL_ABOVE: Annotated[int, values.whole_number(0, 100_000_000_000, of="paise")] = variable(
+    REFUND_APPROVAL_THRESHOLD_PAISE: Annotated[int, values.whole_number(0, 100_000_000_000, of="paise")] = variable(
         "paise: above it a second person must approve", "1000000"
     )
-    ERASURE_WAIT_DAYS: Annotated[int, values.whole_number(0, 3650)] = variable(
+    ERASURE_HOLD_DAYS: Annotated[int, values.whole_number(0, 3650)] = variable(
         "days after its confirmation during which an order keeps its customer from being erased", "30"
     )
-    ACCEPT_CUSTOMER_FEE: values.Bool = variable(
+    ACCEPT_CUSTOMER_BORNE_FEE: values.Bool = variable(
         "whether what a payer who bore the gateway's fee was charged is accepted, to the paisa", "true"
     )
-    REVIEW_ALARM_AFTER_HOURS: Annotated[int, values.whole_number(1, 720)] = variable(
+    REVIEW_OVERDUE_AFTER_HOURS: Annotated[int, values.whole_number(1, 720)] = variable(
         "captured money that nobody decided about for that long is an alarm", "24"
     )
-    DISPUTE_ALARM_HOURS: Annotated[list[int], values.whole_numbers(1, 720)] = variable(
+    DISPUTE_REMINDER_HOURS: Annotated[list[int], values.whole_numbers(1, 720)] = variable(
         "hours before the deadline of a dispute at which finance is warned", "72,24"
     )
     SHIPPING_FLAT_PAISE: Annotated[int, values.whole_number(0, 10_000_000, of="paise")] = variable(

@@ -37,7 +37,7 @@ class Command(OperatorCommand):
             self._say(f"{login.role} {login.email}: {self._ensure_staff(login)}")
         self._say(f"done in {time.monotonic() - began:.1f} s")
 
-    def _ensure_staff(self, login: demo_accounts.StaffLogin) -> str:
+    def _ensure_staff(self, login: demo_accounts.StaffAccount) -> str:
         from apps.accounts.models import User
         from apps.accounts.services import create_staff
         from apps.core.events import SYSTEM

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from apps.core.management.operating import DIFFERS, FAILED, OperatorCommand
+from apps.core.management.operating import FAILED, MISMATCH, OperatorCommand
 
-PROOFS = (("ledger",), ("reconcile", "--against-sandbox"), ("order", "replay", "--all"), ("audit",))
+COMMANDS = (("ledger",), ("reconcile", "--against-sandbox"), ("order", "replay", "--all"), ("audit",))
 
 
 class Command(OperatorCommand):
@@ -20,11 +20,11 @@ class Command(OperatorCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = {" ".join(words): self._run(words) for words in PROOFS}
+        found = {" ".join(words): self._run(words) for words in COMMANDS}
         self.stdout.write(json.dumps(found, indent=2))
         codes = {each["code"] for each in found.values()}
         if codes != {0}:
-            raise SystemExit(DIFFERS if DIFFERS in codes else FAILED)
+            raise SystemExit(MISMATCH if MISMATCH in codes else FAILED)
 
     def _run(self, words: tuple[str, ...]) -> dict[str, Any]:
         said, code = StringIO(), 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandParser
 
 from apps.core import clock
-from apps.core.management.operating import DIFFERS, FAILED, OperatorCommand
+from apps.core.management.operating import FAILED, MISMATCH, OperatorCommand
 
 if TYPE_CHECKING:
     from apps.core import audit
@@ -39,17 +39,17 @@ class Command(OperatorCommand):
                 self._list(audit.list_invariants(only), as_json)
                 return
             report = audit.run(now=clock.now(), only=only, on_result=None if as_json else self._print)
-        except audit.NoSuchInvariant as error:
+        except audit.InvariantNotFound as error:
             raise self.fail(f"{error.text} `audit --list` shows their names.") from error
 
         if keep:
-            audit.keep(report)
+            audit.store_report(report)
         if as_json:
             self.stdout.write(json.dumps(_as_json(report), default=str, indent=2))
         else:
             self._summarise(report)
         if report.failing:
-            raise SystemExit(DIFFERS if report.violated else FAILED)
+            raise SystemExit(MISMATCH if report.violated else FAILED)
 
     def _list(self, invariants: list[audit.Invariant], as_json: bool) -> None:
         if as_json:

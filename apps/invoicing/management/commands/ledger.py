@@ -12,11 +12,11 @@ from django.db import InterfaceError, OperationalError
 
 from apps.core import clock, money
 from apps.core.errors import NotFound
-from apps.core.management.operating import DATABASE_UNAVAILABLE, DIFFERS, FAILED, OperatorCommand, first_line
+from apps.core.management.operating import DATABASE_UNAVAILABLE, FAILED, MISMATCH, OperatorCommand, first_line
 from apps.core.management.teaching import add_examples
 
 _AT_A_TIME = 2000
-#: Of what stands in columns in a story.
+#: Of what stands in columns in an order's history.
 _WIDTHS = {"type": 34, "version": 3, "id": 31, "status": 18, "kind": 18, "account": 30, "gateway_id": 24, "number": 14}
 
 
@@ -24,7 +24,7 @@ class Command(OperatorCommand):
     help = (
         "Show the books. Without options: the trial balance, every account with its debit or credit; the two sums are equal or"
         " the command exits 1. With --account: its entries, oldest first, each with the balance after it. With --order: the"
-        " whole story of an order, which is its events, payments, attempts, refunds, disputes, documents and postings."
+        " whole history of an order, which is its events, payments, attempts, refunds, disputes, documents and postings."
         " Amounts are rupees; in JSON they are paise, debits positive and credits negative. Nothing is written."
     )
 
@@ -41,7 +41,7 @@ class Command(OperatorCommand):
         )
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--account", metavar="CODE", help="a statement of this account, such as customer_advances")
-        what.add_argument("--order", metavar="NUMBER", help="the story of this order, such as ORD-2627-000123")
+        what.add_argument("--order", metavar="NUMBER", help="the history of this order, such as ORD-2627-000123")
         parser.add_argument("--last", type=int, metavar="N", help="of a statement, only the last N entries")
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
@@ -54,7 +54,7 @@ class Command(OperatorCommand):
             if account:
                 self._statement(account, last, as_json)
             elif order:
-                self._story(order, as_json)
+                self._print_order_history(order, as_json)
             else:
                 self._trial_balance(as_json)
         except NotFound as error:
@@ -84,7 +84,7 @@ class Command(OperatorCommand):
             else:
                 self.stdout.write(self.style.SUCCESS(f"{len(balances)} accounts; the books balance."))
         if total:
-            raise SystemExit(DIFFERS)
+            raise SystemExit(MISMATCH)
 
     def _statement(self, code: str, last: int | None, as_json: bool) -> None:
         from apps.payments import selectors as payments
@@ -120,7 +120,7 @@ class Command(OperatorCommand):
         try:
             for entry in entries:
                 balance += entry.amount
-                self.stdout.write(separator + json.dumps(_row_of(entry, balance), default=_plain), ending="")
+                self.stdout.write(separator + json.dumps(_row_of(entry, balance), default=_to_json), ending="")
                 separator = ",\n"
             end = f'"balance": {balance}'
         except (OperationalError, InterfaceError) as failure:
@@ -130,31 +130,31 @@ class Command(OperatorCommand):
         finally:
             self.stdout.write(f"\n], {end}}}" if end else "\n]}")
 
-    def _story(self, number: str, as_json: bool) -> None:
+    def _print_order_history(self, number: str, as_json: bool) -> None:
         from apps.invoicing import selectors
 
-        story = selectors.get_story(number)
+        history = selectors.get_order_history(number)
         if as_json:
-            self._print(story)
+            self._print(history)
             return
-        head = story["order"]
+        head = history["order"]
         self.stdout.write(
             f"{head['number']}  {head['status']}  total {money.rupees(head['total_amount'])}"
             f"  paid {money.rupees(head['paid_amount'])}  given back {money.rupees(head['refunded_amount'])}"
         )
         for title in ("events", "payments", "attempts", "refunds", "disputes", "documents", "ledger"):
-            self.stdout.write(f"\n{title} ({len(story[title])})")
-            for row in story[title]:
-                self.stdout.write("  " + "  ".join(_told(name, value) for name, value in row.items()).rstrip())
-        debt = sum(row["amount"] for row in story["ledger"])
+            self.stdout.write(f"\n{title} ({len(history[title])})")
+            for row in history[title]:
+                self.stdout.write("  " + "  ".join(_format_value(name, value) for name, value in row.items()).rstrip())
+        imbalance = sum(row["amount"] for row in history["ledger"])
         self.stdout.write("")
-        if debt:
-            self.stdout.write(self.style.ERROR(f"The order's postings are out by {money.rupees(debt)}."))
-            raise SystemExit(DIFFERS)
+        if imbalance:
+            self.stdout.write(self.style.ERROR(f"The order's postings are out by {money.rupees(imbalance)}."))
+            raise SystemExit(MISMATCH)
         self.stdout.write(self.style.SUCCESS("The order's postings balance."))
 
     def _print(self, data: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(data, indent=2, default=_plain))
+        self.stdout.write(json.dumps(data, indent=2, default=_to_json))
 
 
 def _row_of(entry: Any, balance: int) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _two_sides(code: str, amount: int) -> str:
     return f"{code:<36}{debit:>20}{credit:>20}"
 
 
-def _told(name: str, value: Any) -> str:
+def _format_value(name: str, value: Any) -> str:
     if name.endswith("amount"):
         return f"{money.rupees(value):>14}"
     if name in _WIDTHS:
@@ -191,7 +191,7 @@ def _told(name: str, value: Any) -> str:
     return f"{value.astimezone(clock.IST):%Y-%m-%d %H:%M:%S}" if hasattr(value, "astimezone") else str(value)
 
 
-def _plain(value: Any) -> str:
+def _to_json(value: Any) -> str:
     if isinstance(value, datetime):
         return clock.rfc3339(value)
     return str(value.isoformat() if hasattr(value, "isoformat") else value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandParser
 
 from apps.core.errors import NotFound
-from apps.core.management.operating import DIFFERS, OperatorCommand, Progress
+from apps.core.management.operating import MISMATCH, OperatorCommand, Progress
 from apps.core.management.teaching import add_examples
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ class Command(OperatorCommand):
                 ("manage.py order replay --all --json", "the same for a program"),
             ],
         )
-        parser.add_argument("deed", choices=["replay"], help="what to do")
+        parser.add_argument("action", choices=["replay"], help="what to do")
         parser.add_argument("number", nargs="?", help="the order's number, such as ORD-2627-000123")
         parser.add_argument("--all", action="store_true", dest="every", help="replay every order instead")
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
-    def handle(self, *args: Any, deed: str, number: str | None, every: bool, as_json: bool, **options: Any) -> None:
+    def handle(self, *args: Any, action: str, number: str | None, every: bool, as_json: bool, **options: Any) -> None:
         from apps.invoicing import services
         from apps.orders import selectors as orders
 
@@ -55,11 +55,11 @@ class Command(OperatorCommand):
             replay = self._replay_everything()
 
         if as_json:
-            self.stdout.write(json.dumps({"holds": replay.holds, **asdict(replay)}, indent=2, default=str))
+            self.stdout.write(json.dumps({"holds": replay.is_consistent, **asdict(replay)}, indent=2, default=str))
         else:
             self._report(replay)
-        if not replay.holds:
-            raise SystemExit(DIFFERS)
+        if not replay.is_consistent:
+            raise SystemExit(MISMATCH)
 
     def _replay_everything(self) -> Replay:
         from apps.invoicing import services
@@ -77,13 +77,13 @@ class Command(OperatorCommand):
     def _report(self, replay: Replay) -> None:
         for one in replay.differences[:_SHOWN]:
             self.stdout.write(f"{one.order or 'no order'}  {one.subject} {one.id}  {one.field}")
-            self.stdout.write(f"    the events say {one.told!r}")
+            self.stdout.write(f"    the events say {one.replayed!r}")
             self.stdout.write(f"    stored is      {one.stored!r}")
         if replay.difference_count > _SHOWN:
             self.stdout.write(f"and {replay.difference_count - _SHOWN:,} more; --json has the first thousand")
 
         rows = ", ".join(f"{count:,} {kind}" for kind, count in replay.rows.items())
-        if replay.holds:
+        if replay.is_consistent:
             self.stdout.write(self.style.SUCCESS(f"{replay.events:,} events give exactly what is stored: {rows}."))
         else:
             self.stdout.write(self.style.ERROR(f"{replay.difference_count:,} fields differ in {rows}."))

@@ -11,7 +11,7 @@ from apps.core.errors import BahiError
 from apps.core.management.operating import OperatorCommand
 from apps.core.management.teaching import add_examples
 
-_FORECAST = """\
+_PREVIEW = """\
 Customer {id} can be erased for good:
   erased   name, phone, e-mail address, postal addresses, codes and devices; all sessions end
   erased   names, addresses, notes and cancellation reasons of their orders; recipients and texts of messages to them; the payer of
@@ -26,7 +26,7 @@ class Command(OperatorCommand):
         "Erase a customer who has asked for it. Without --yes it says what would be erased and what is kept, and changes nothing."
         " Refuses while an order of theirs waits for payment or delivery, may be paid late, has a refund that is open or money that is"
         " disputed, under review or to be refunded,"
-        " or has been confirmed for less than ERASURE_WAIT_DAYS."
+        " or has been confirmed for less than ERASURE_HOLD_DAYS."
         " Exits 0 if it is done (or was before), 2 if it cannot be."
     )
 
@@ -57,7 +57,7 @@ class Command(OperatorCommand):
         elif user.erased_at is not None:
             self.stdout.write(f"Customer {user.public_id} was erased on {format_day(clock.ist_date(user.erased_at))}.")
         else:
-            self.stdout.write(_FORECAST.format(id=user.public_id))
+            self.stdout.write(_PREVIEW.format(id=user.public_id))
 
     def _check(self, user: Any) -> Any:
         from apps.orders import services

@@ -13,20 +13,20 @@ from django.conf import settings
 
 from apps.payments.facts import GatewayOrder, WebhookEnvelope
 from apps.payments.gateways import (
+    EvidenceFile,
     GatewayDispute,
+    GatewayOutcomeUnknown,
     GatewayPayment,
     GatewayRefund,
+    GatewayRejected,
     GatewaySettlement,
-    OutcomeUnknown,
     Payer,
-    Proof,
-    Refused,
     SettlementRow,
     UnreadableFacts,
     UpiIntent,
 )
 from apps.payments.gateways.payment_links import GatewayLink
-from apps.payments.gateways.razorpay.calls import call, items_of, read, understood, write
+from apps.payments.gateways.razorpay.calls import call, parse_collection, parse_response, read, write
 from apps.payments.gateways.razorpay.disputes import FOLLOWED_DISPUTES, contest_body, dispute_from
 from apps.payments.gateways.razorpay.entities import (
     account_of,
@@ -38,7 +38,7 @@ from apps.payments.gateways.razorpay.entities import (
     webhook_from,
     with_prefix,
 )
-from apps.payments.gateways.razorpay.payment_links import FOLLOWED_LINKS, RazorpayLinks, link_news_from
+from apps.payments.gateways.razorpay.payment_links import FOLLOWED_LINKS, RazorpayLinks, link_event_from
 from apps.payments.gateways.razorpay.report_files import inspect_report, rows_from_report, transfers_from_report
 from apps.payments.gateways.razorpay.settlements import PAGE, row_from, settlement_day_from, settlement_from
 from apps.payments.gateways.report_formats import ReportFormat, ReportInspection
@@ -50,7 +50,7 @@ _CAPTURE_OPTIONS = {"automatic_expiry_period": 30, "manual_expiry_period": 7200,
 _NO_EMAIL = "void@razorpay.com"
 _RECEIPT_TAKEN = "Order receipt should be unique."
 
-_REFUNDS_A_PAGE, _MOST_REFUNDS = 100, 5_000
+_REFUNDS_A_PAGE, _MAX_REFUNDS = 100, 5_000
 #: What Razorpay calls the speeds that we know.
 _SPEEDS = {"normal": "normal", "instant": "optimum"}
 
@@ -64,9 +64,9 @@ class Razorpay(RazorpayLinks):
         """
         Make an order once for a receipt: a second call, or a lost answer, ends at the same order.
 
-        :raises Refused: if Razorpay says no for certain
-        :raises TryLater: if nothing was done
-        :raises OutcomeUnknown: if nobody knows; look up by receipt first
+        :raises GatewayRejected: if Razorpay says no for certain
+        :raises GatewayUnavailable: if nothing was done
+        :raises GatewayOutcomeUnknown: if nobody knows; look up by receipt first
         """
         body = {
             "amount": amount,
@@ -77,8 +77,8 @@ class Razorpay(RazorpayLinks):
             "payment": {"capture": "automatic", "capture_options": dict(_CAPTURE_OPTIONS)},
         }
         try:
-            return understood(order_from, write("/v1/orders", body))
-        except Refused as refusal:
+            return parse_response(order_from, write("/v1/orders", body))
+        except GatewayRejected as refusal:
             found = self.find_order(receipt=receipt) if refusal.error.description == _RECEIPT_TAKEN else None
             if found is None:
                 raise
@@ -87,25 +87,25 @@ class Razorpay(RazorpayLinks):
     def find_order(self, *, receipt: str) -> GatewayOrder | None:
         """Return the oldest order with a receipt, or None."""
         body = read("/v1/orders", {"receipt": receipt, "count": 100})
-        matching = [order for order in items_of(body, order_from) if order.receipt == receipt]
+        matching = [order for order in parse_collection(body, order_from) if order.receipt == receipt]
         return matching[-1] if matching else None
 
     def get_order(self, *, gateway_order_id: str) -> GatewayOrder:
         """Return an order as it is now: whether it is paid, and how much of it."""
-        return understood(order_from, read(f"/v1/orders/{quote(gateway_order_id, safe='')}"))
+        return parse_response(order_from, read(f"/v1/orders/{quote(gateway_order_id, safe='')}"))
 
     def list_payments(self, *, gateway_order_id: str) -> list[GatewayPayment]:
         """Return every try to pay an order, oldest first; Razorpay lists the newest first."""
-        return items_of(read(f"/v1/orders/{quote(gateway_order_id, safe='')}/payments"), payment_from)[::-1]
+        return parse_collection(read(f"/v1/orders/{quote(gateway_order_id, safe='')}/payments"), payment_from)[::-1]
 
     def get_payment(self, *, gateway_payment_id: str) -> GatewayPayment:
         """Return one try to pay."""
-        return understood(payment_from, read(f"/v1/payments/{quote(gateway_payment_id, safe='')}"))
+        return parse_response(payment_from, read(f"/v1/payments/{quote(gateway_payment_id, safe='')}"))
 
     def capture(self, *, gateway_payment_id: str, amount: int, currency: str) -> GatewayPayment:
         """Take the money of an authorised payment; the amount is all that was authorised."""
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/capture"
-        return understood(payment_from, write(path, {"amount": amount, "currency": currency}))
+        return parse_response(payment_from, write(path, {"amount": amount, "currency": currency}))
 
     def create_refund(
         self,
@@ -120,31 +120,31 @@ class Razorpay(RazorpayLinks):
         """
         Give money back once for a key: the same key and body end at the same refund.
 
-        :raises Refused: if Razorpay says no for certain
-        :raises TryLater: if nothing was done
-        :raises OutcomeUnknown: if nobody knows, or another call with the key is under way; ask for the payment's refunds first
+        :raises GatewayRejected: if Razorpay says no for certain
+        :raises GatewayUnavailable: if nothing was done
+        :raises GatewayOutcomeUnknown: if nobody knows, or another call with the key is under way; ask for the payment's refunds first
         """
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refund"
         body = {"amount": amount, "speed": _SPEEDS[speed], "receipt": receipt, "notes": dict(notes)}
         try:
             answer = call("POST", path, json=body, headers={"X-Refund-Idempotency": idempotency_key})
-        except Refused as refusal:
+        except GatewayRejected as refusal:
             # A conflict is about the key alone: the refund that holds it may well have been made.
             if refusal.error.status == 409:
-                raise OutcomeUnknown(refusal.error) from refusal
+                raise GatewayOutcomeUnknown(refusal.error) from refusal
             raise
-        return understood(refund_from, answer)
+        return parse_response(refund_from, answer)
 
     def get_refund(self, *, gateway_refund_id: str) -> GatewayRefund:
         """Return one refund."""
-        return understood(refund_from, read(f"/v1/refunds/{quote(gateway_refund_id, safe='')}"))
+        return parse_response(refund_from, read(f"/v1/refunds/{quote(gateway_refund_id, safe='')}"))
 
     def list_refunds(self, *, gateway_payment_id: str) -> list[GatewayRefund]:
         """Return every refund of a payment, including those of others, page by page: one that is overlooked might be made twice."""
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refunds"
         found: list[GatewayRefund] = []
-        for skip in range(0, _MOST_REFUNDS, _REFUNDS_A_PAGE):
-            page = items_of(read(path, {"count": _REFUNDS_A_PAGE, "skip": skip}), refund_from)
+        for skip in range(0, _MAX_REFUNDS, _REFUNDS_A_PAGE):
+            page = parse_collection(read(path, {"count": _REFUNDS_A_PAGE, "skip": skip}), refund_from)
             found += page
             if len(page) < _REFUNDS_A_PAGE:
                 break
@@ -152,24 +152,24 @@ class Razorpay(RazorpayLinks):
 
     def list_disputes(self) -> list[GatewayDispute]:
         """Return the latest hundred disputes of the account, newest first."""
-        return items_of(read("/v1/disputes", {"count": 100}), dispute_from)
+        return parse_collection(read("/v1/disputes", {"count": 100}), dispute_from)
 
     def get_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
         """Return one dispute."""
-        return understood(dispute_from, read(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}"))
+        return parse_response(dispute_from, read(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}"))
 
     def accept_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
         """Give in: the money goes back to the payer."""
-        return understood(dispute_from, write(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/accept", {}))
+        return parse_response(dispute_from, write(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/accept", {}))
 
     def contest_dispute(
-        self, *, gateway_dispute_id: str, amount: int, summary: str, proofs: Sequence[Proof]
+        self, *, gateway_dispute_id: str, amount: int, summary: str, evidence_files: Sequence[EvidenceFile]
     ) -> GatewayDispute:
-        """Upload the proofs and send them with what we have to say; files that are not used in the end do no harm."""
-        uploaded = [(proof, understood(_document_id, _upload(proof))) for proof in proofs]
+        """Upload the evidence files and send them with what we have to say; files that are not used in the end do no harm."""
+        uploaded = [(proof, parse_response(_document_id, _upload(proof))) for proof in evidence_files]
         path = f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/contest"
-        body = contest_body(amount=amount, summary=summary, proofs=uploaded)
-        return understood(dispute_from, call("PATCH", path, json=body))
+        body = contest_body(amount=amount, summary=summary, evidence_files=uploaded)
+        return parse_response(dispute_from, call("PATCH", path, json=body))
 
     def create_upi_intent(
         self,
@@ -198,7 +198,7 @@ class Razorpay(RazorpayLinks):
             "notes": dict(notes),
             "upi": {"flow": "intent"},
         }
-        return understood(_intent_from, write("/v1/payments/create/upi", body))
+        return parse_response(_intent_from, write("/v1/payments/create/upi", body))
 
     def checkout_options(self, *, gateway_order_id: str) -> dict[str, Any]:
         """Return what Razorpay Checkout is opened with in a browser; the key id is public."""
@@ -229,7 +229,7 @@ class Razorpay(RazorpayLinks):
         """Return the event type, and the payment, refund, dispute or link that it is about."""
         event_type, facts = webhook_from(raw)
         if event_type in FOLLOWED_LINKS:
-            link_facts = link_news_from(loads(raw).get("payload"))
+            link_facts = link_event_from(loads(raw).get("payload"))
             if isinstance(link_facts, GatewayPayment):
                 link_facts = replace(link_facts, account_id=account_of(loads(raw)))
             return event_type, link_facts
@@ -241,12 +241,12 @@ class Razorpay(RazorpayLinks):
 
     def get_settlement(self, *, gateway_settlement_id: str) -> GatewaySettlement:
         """Return one transfer to our bank."""
-        return understood(settlement_from, read(f"/v1/settlements/{quote(gateway_settlement_id, safe='')}"))
+        return parse_response(settlement_from, read(f"/v1/settlements/{quote(gateway_settlement_id, safe='')}"))
 
     def list_settlement_rows(self, *, day: date, skip: int) -> list[SettlementRow | None]:
         """Return a page of the combined report of a day in India, after so many lines."""
         params = {"year": day.year, "month": day.month, "day": day.day, "count": PAGE, "skip": skip}
-        return items_of(read("/v1/settlements/recon/combined", params), row_from)
+        return parse_collection(read("/v1/settlements/recon/combined", params), row_from)
 
     def inspect_report(self, stream: IO[bytes]) -> ReportInspection:
         """Look at a whole report of the dashboard's."""
@@ -274,7 +274,7 @@ def _document_id(body: Any) -> str:
     return with_prefix("doc", body.get("id") if isinstance(body, dict) else None)
 
 
-def _upload(proof: Proof) -> Any:
+def _upload(proof: EvidenceFile) -> Any:
     file = {"file": (proof.name, proof.content, "application/pdf")}
     return call("POST", "/v1/documents", data={"purpose": "dispute_evidence"}, files=file)
 

@@ -12,12 +12,19 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from apps.core.http import Answer, AnswerTooLarge, Client, NoAnswer, NotReached
-from apps.payments.gateways import CredentialsRejected, GatewayError, OutcomeUnknown, Refused, TryLater, UnreadableFacts
+from apps.core.http import Client, ConnectionFailed, NoResponse, Response, ResponseTooLarge
+from apps.payments.gateways import (
+    CredentialsRejected,
+    GatewayError,
+    GatewayOutcomeUnknown,
+    GatewayRejected,
+    GatewayUnavailable,
+    UnreadableFacts,
+)
 from apps.payments.gateways.razorpay.entities import clean_text
 
 #: A read is tried this often; a write once, because a second might act a second time.
-READ_TRIES = 3
+MAX_READ_ATTEMPTS = 3
 BACKOFF_SECONDS = 0.2
 
 #: What Razorpay answers to a wrong key, and to an address that it does not allow.
@@ -40,20 +47,20 @@ def call(method: str, path: str, **arguments: Any) -> Any:
     """
     Call Razorpay once and return the body of its answer.
 
-    :raises Refused: if Razorpay says no for certain
-    :raises TryLater: if nothing was done
-    :raises OutcomeUnknown: if nobody knows
+    :raises GatewayRejected: if Razorpay says no for certain
+    :raises GatewayUnavailable: if nothing was done
+    :raises GatewayOutcomeUnknown: if nobody knows
     """
     client = _client(settings.RAZORPAY_BASE_URL, settings.RAZORPAY_KEY_ID, settings.RAZORPAY_KEY_SECRET)
     try:
         answer = client.call(method, path, **arguments)
-    except NotReached as failure:
-        raise TryLater(GatewayError(code="NOT_REACHED", description=str(failure)[:300])) from failure
-    except AnswerTooLarge as failure:
-        raise OutcomeUnknown(GatewayError(code=_TOO_LARGE, description=str(failure))) from failure
-    except NoAnswer as failure:
-        raise OutcomeUnknown(GatewayError(code="NO_ANSWER", description=str(failure)[:300])) from failure
-    return _judged(answer)
+    except ConnectionFailed as failure:
+        raise GatewayUnavailable(GatewayError(code="NOT_REACHED", description=str(failure)[:300])) from failure
+    except ResponseTooLarge as failure:
+        raise GatewayOutcomeUnknown(GatewayError(code=_TOO_LARGE, description=str(failure))) from failure
+    except NoResponse as failure:
+        raise GatewayOutcomeUnknown(GatewayError(code="NO_ANSWER", description=str(failure)[:300])) from failure
+    return _check_response(answer)
 
 
 def write(path: str, body: dict[str, Any]) -> Any:
@@ -63,26 +70,26 @@ def write(path: str, body: dict[str, Any]) -> Any:
 
 def read(path: str, params: dict[str, Any] | None = None) -> Any:
     """Read, with a few tries: reading twice does no harm."""
-    for attempt in range(1, READ_TRIES + 1):
+    for attempt in range(1, MAX_READ_ATTEMPTS + 1):
         try:
             return call("GET", path, params=params)
         except CredentialsRejected:
             # The same key again would be rejected again.
             raise
-        except (TryLater, OutcomeUnknown) as failure:
-            if attempt == READ_TRIES or failure.error.code == _TOO_LARGE:
+        except (GatewayUnavailable, GatewayOutcomeUnknown) as failure:
+            if attempt == MAX_READ_ATTEMPTS or failure.error.code == _TOO_LARGE:
                 raise
             # Jitter, so that many workers do not come back at the same moment.
             time.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
     raise AssertionError("unreachable")
 
 
-def _judged(answer: Answer) -> Any:
+def _check_response(answer: Response) -> Any:
     """Return the body of a success; tell a refusal from a busy gateway and from an answer that says nothing."""
     if answer.is_success:
         if isinstance(answer.body, dict):
             return answer.body
-        raise OutcomeUnknown(
+        raise GatewayOutcomeUnknown(
             GatewayError(code="UNREADABLE", status=answer.status, description=clean_text(answer.text)[:200])
         )
 
@@ -91,13 +98,13 @@ def _judged(answer: Answer) -> Any:
     if answer.status in REJECTS_CREDENTIALS and is_readable:
         raise CredentialsRejected(error)
     if answer.status == 429:
-        raise TryLater(error)
+        raise GatewayUnavailable(error)
     if answer.status in _REFUSES and is_readable:
-        raise Refused(error)
-    raise OutcomeUnknown(error)
+        raise GatewayRejected(error)
+    raise GatewayOutcomeUnknown(error)
 
 
-def _error_from(answer: Answer) -> GatewayError:
+def _error_from(answer: Response) -> GatewayError:
     body = answer.body.get("error") if isinstance(answer.body, dict) else None
     if not isinstance(body, dict):
         return GatewayError(code="UNREADABLE", status=answer.status, description=clean_text(answer.text)[:200])
@@ -119,17 +126,17 @@ def _error_from(answer: Answer) -> GatewayError:
     )
 
 
-def understood(parse: Callable[[Any], T], body: Any) -> T:
+def parse_response(parse: Callable[[Any], T], body: Any) -> T:
     """Parse the answer to a call that was done; one that cannot be read leaves us as wise as none."""
     try:
         return parse(body)
     except UnreadableFacts as failure:
-        raise OutcomeUnknown(GatewayError(code="UNREADABLE", description=str(failure))) from failure
+        raise GatewayOutcomeUnknown(GatewayError(code="UNREADABLE", description=str(failure))) from failure
 
 
-def items_of(body: Any, parse: Callable[[Any], T], *, key: str = "items") -> list[T]:
+def parse_collection(body: Any, parse: Callable[[Any], T], *, key: str = "items") -> list[T]:
     """Parse each entity of a collection; of payment links it goes by a name of its own."""
     items = body.get(key) if isinstance(body, dict) else None
     if not isinstance(items, list):
-        raise OutcomeUnknown(GatewayError(code="UNREADABLE", description="not a collection"))
-    return [understood(parse, item) for item in items]
+        raise GatewayOutcomeUnknown(GatewayError(code="UNREADABLE", description="not a collection"))
+    return [parse_response(parse, item) for item in items]

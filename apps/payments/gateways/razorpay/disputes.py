@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from apps.payments.gateways import GatewayDispute, Proof, UnreadableFacts
+from apps.payments.gateways import EvidenceFile, GatewayDispute, UnreadableFacts
 from apps.payments.gateways.razorpay.entities import (
     clean_text,
     contradiction_of,
@@ -21,11 +21,11 @@ from apps.payments.states import DisputePhase, DisputeStatus
 NAME = "razorpay"
 #: Webhooks that tell of a dispute, with its payment.
 FOLLOWED_DISPUTES = frozenset(
-    f"payment.dispute.{deed}" for deed in ("created", "under_review", "action_required", "won", "lost", "closed")
+    f"payment.dispute.{action}" for action in ("created", "under_review", "action_required", "won", "lost", "closed")
 )
 #: Webhooks whose type says how the dispute must have ended.
 _EVENTS = {f"payment.dispute.{end}": end for end in ("won", "lost", "closed")}
-_PROOFS = {
+_EVIDENCE_FIELDS = {
     "billing": "billing_proof",
     "shipping": "shipping_proof",
     "explanation": "explanation_letter",
@@ -77,12 +77,12 @@ def dispute_from(entity: Any, *, payment: Any = None, event_type: str = "") -> G
     )
 
 
-def contest_body(*, amount: int, summary: str, proofs: Sequence[tuple[Proof, str]]) -> dict[str, Any]:
+def contest_body(*, amount: int, summary: str, evidence_files: Sequence[tuple[EvidenceFile, str]]) -> dict[str, Any]:
     """Return the body that contests a dispute; each proof comes with the id under which its file was uploaded."""
     body: dict[str, Any] = {"amount": amount, "summary": summary, "action": "submit"}
     others = []
-    for proof, document_id in proofs:
-        known = [_PROOFS[kind] for kind in (proof.kind, *proof.also) if kind in _PROOFS]
+    for proof, document_id in evidence_files:
+        known = [_EVIDENCE_FIELDS[kind] for kind in (proof.kind, *proof.also) if kind in _EVIDENCE_FIELDS]
         for name in known:
             body.setdefault(name, []).append(document_id)
         if not known:

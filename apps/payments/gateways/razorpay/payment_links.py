@@ -14,9 +14,9 @@ from urllib.parse import quote
 from django.conf import settings
 
 from apps.core import clock
-from apps.payments.gateways import GatewayPayment, Payer, Refused, UnreadableFacts
+from apps.payments.gateways import GatewayPayment, GatewayRejected, Payer, UnreadableFacts
 from apps.payments.gateways.payment_links import GatewayLink
-from apps.payments.gateways.razorpay.calls import items_of, read, understood, write
+from apps.payments.gateways.razorpay.calls import parse_collection, parse_response, read, write
 from apps.payments.gateways.razorpay.entities import (
     NAME,
     NOTE_OF_PAYMENT,
@@ -68,20 +68,20 @@ class RazorpayLinks:
         """
         Make a link, once for a receipt, or a QR code of one use and a fixed amount: look for that first if in doubt.
 
-        :raises Refused: if Razorpay says no for certain
-        :raises TryLater: if nothing was done
-        :raises OutcomeUnknown: if nobody knows
+        :raises GatewayRejected: if Razorpay says no for certain
+        :raises GatewayUnavailable: if nothing was done
+        :raises GatewayOutcomeUnknown: if nobody knows
         """
         until = int(max(expires_at, clock.now() + _SHORTEST_LIFE[PaymentChannel(channel)]).timestamp())
         if channel == PaymentChannel.QR_CODE:
             body = _qr_body(amount=amount, description=description, until=until, notes=notes)
-            return understood(qr_from, write(_PATHS[PaymentChannel.QR_CODE], body))
+            return parse_response(qr_from, write(_PATHS[PaymentChannel.QR_CODE], body))
         body = _link_body(
             amount=amount, currency=currency, receipt=receipt, description=description, payer=payer, until=until
         )
         try:
-            return understood(link_from, write("/v1/payment_links", {**body, "notes": dict(notes)}))
-        except Refused as refusal:
+            return parse_response(link_from, write("/v1/payment_links", {**body, "notes": dict(notes)}))
+        except GatewayRejected as refusal:
             is_taken = _REFERENCE_TAKEN in refusal.error.description
             found = _find_by_reference(receipt) if is_taken else None
             if found is None:
@@ -95,7 +95,7 @@ class RazorpayLinks:
         oldest = None
         for skip in range(0, 10**6, _PAGE):
             params = {"from": int(since.timestamp()), "to": int(until.timestamp()), "count": _PAGE, "skip": skip}
-            codes = items_of(read(_PATHS[PaymentChannel.QR_CODE], params), qr_from)
+            codes = parse_collection(read(_PATHS[PaymentChannel.QR_CODE], params), qr_from)
             oldest = next((code for code in reversed(codes) if code.our_payment == receipt), oldest)
             if len(codes) < _PAGE:
                 break
@@ -103,24 +103,28 @@ class RazorpayLinks:
 
     def get_link(self, *, channel: str, gateway_link_id: str) -> GatewayLink:
         """Return a link or QR code."""
-        return understood(_reader(channel), read(_path(channel, gateway_link_id)))
+        return parse_response(_reader(channel), read(_path(channel, gateway_link_id)))
 
     def close_link(self, *, channel: str, gateway_link_id: str) -> GatewayLink:
         """Cancel a link, or close a QR code."""
-        deed = "close" if channel == PaymentChannel.QR_CODE else "cancel"
-        return understood(_reader(channel), write(f"{_path(channel, gateway_link_id)}/{deed}", {}))
+        action = "close" if channel == PaymentChannel.QR_CODE else "cancel"
+        return parse_response(_reader(channel), write(f"{_path(channel, gateway_link_id)}/{action}", {}))
 
     def list_link_payments(self, link: GatewayLink) -> list[GatewayPayment]:
         """Return every try to pay by a link or QR code, oldest first, each with its id."""
         if link.channel == PaymentChannel.QR_CODE:
-            found = items_of(read(f"{_path(link.channel, link.id)}/payments", {"count": _PAGE}), payment_from)[::-1]
+            found = parse_collection(read(f"{_path(link.channel, link.id)}/payments", {"count": _PAGE}), payment_from)[
+                ::-1
+            ]
         else:
             found = []
             if link.order_id:
-                found = items_of(read(f"/v1/orders/{quote(link.order_id, safe='')}/payments"), payment_from)[::-1]
+                found = parse_collection(read(f"/v1/orders/{quote(link.order_id, safe='')}/payments"), payment_from)[
+                    ::-1
+                ]
             known = {payment.id for payment in found}
             named = [one for one in link.payment_ids if one not in known]
-            found += [understood(payment_from, read(f"/v1/payments/{quote(one, safe='')}")) for one in named]
+            found += [parse_response(payment_from, read(f"/v1/payments/{quote(one, safe='')}")) for one in named]
         return [replace(payment, link_id=link.id) for payment in found]
 
 
@@ -158,7 +162,7 @@ def _qr_body(*, amount: int, description: str, until: int, notes: Mapping[str, s
 def _find_by_reference(receipt: str) -> GatewayLink | None:
     body = read("/v1/payment_links", {"reference_id": receipt})
     key = "payment_links" if isinstance(body, dict) and "payment_links" in body else "items"
-    matching = [link for link in items_of(body, link_from, key=key) if link.our_payment == receipt]
+    matching = [link for link in parse_collection(body, link_from, key=key) if link.our_payment == receipt]
     return matching[-1] if matching else None
 
 
@@ -224,11 +228,11 @@ def qr_from(entity: Any) -> GatewayLink:
     )
 
 
-def link_news_from(payload: Any) -> GatewayPayment | GatewayLink | None:
+def link_event_from(payload: Any) -> GatewayPayment | GatewayLink | None:
     """
     Read a webhook of a link or QR code: the payment that came by it, with its id, or the link itself where no payment came.
 
-    :raises UnreadableFacts: if it cannot be understood
+    :raises UnreadableFacts: if it cannot be parse_response
     """
     if not isinstance(payload, dict):
         return None

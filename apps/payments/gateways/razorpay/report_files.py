@@ -59,10 +59,10 @@ _TIMES = ("created_at", "settled_at")
 _DELIMITERS = ",;\t|"
 _NOTHING = frozenset({"", "-", "null", "none", "nan", "n/a"})
 #: This many payments, refunds and settlements of a report are compared with ours to find out its unit.
-_MOST_SAMPLES = 10_000
+_MAX_SAMPLES = 10_000
 #: This many payments show whether the fee has its GST in it.
-_MOST_TAXED = 1_000
-_MOST_HEAD_LINES = 20
+_MAX_TAXED = 1_000
+_MAX_HEAD_LINES = 20
 
 _WHICH = "download Reports > Settlement Recon as CSV in Razorpay's dashboard"
 _READ = "Settlement Recon, Combined and Settlements"
@@ -76,7 +76,7 @@ def inspect_report(stream: IO[bytes]) -> ReportInspection:
 
     :raises UnreadableFacts: if it is none of the reports that are read; the message says which are, and which to take
     """
-    look = _Look(_shape(stream))
+    look = _Inspector(_shape(stream))
     with _rows(stream, look.shape) as rows:
         for _, cells in rows:
             look.at(cells)
@@ -87,7 +87,7 @@ def rows_from_report(stream: IO[bytes], report_format: ReportFormat) -> Iterator
     """
     Yield the lines of a report one by one, None for one that is not settled; the file is never held as a whole.
 
-    :raises UnreadableFacts: if a line cannot be understood; the message has the line's number
+    :raises UnreadableFacts: if a line cannot be parse_response; the message has the line's number
     """
     amount_from, time_from = _amounts(report_format), _times(report_format)
     with _rows(stream, report_format.shape) as rows:
@@ -103,7 +103,7 @@ def transfers_from_report(stream: IO[bytes], report_format: ReportFormat) -> Ite
     """
     Yield the settlements of a report that has no lines of theirs.
 
-    :raises UnreadableFacts: if one cannot be understood; the message has the line's number
+    :raises UnreadableFacts: if one cannot be parse_response; the message has the line's number
     """
     amount_from, time_from = _amounts(report_format), _times(report_format)
     with _rows(stream, report_format.shape) as rows:
@@ -164,7 +164,7 @@ def _column(cell: str) -> str:
 def _head_lines(text: IO[str]) -> Iterator[str]:
     """Yield the first lines that have something on them: a program may have put its own before the names of the columns."""
     try:
-        for _ in range(_MOST_HEAD_LINES):
+        for _ in range(_MAX_HEAD_LINES):
             line = text.readline(65_536)
             if not line:
                 return
@@ -203,7 +203,7 @@ def _stripped(cell: str) -> str:
 # The look at all rows -------------------------------------------------------------------------------------------------
 
 
-class _Look:
+class _Inspector:
     """One look at a whole report: what its rows prove."""
 
     def __init__(self, shape: FileShape) -> None:
@@ -223,7 +223,7 @@ class _Look:
         created, settled = (self._look_at_time(cells.get(name, "")) for name in _TIMES)
         self._compare(created, settled)
         self._keep_samples(cells, created, settled)
-        if len(self._taxed) < _MOST_TAXED and cells.get("type", "").lower() == "payment":
+        if len(self._taxed) < _MAX_TAXED and cells.get("type", "").lower() == "payment":
             self._taxed.append(tuple(cells.get(name, "") for name in ("amount", "credit", "fee", "tax")))
 
     def _look_at_amount(self, cell: str) -> None:
@@ -280,7 +280,7 @@ class _Look:
     def _keep_samples(
         self, cells: _Cells, created: OrderedDate | date | None, settled: OrderedDate | date | None
     ) -> None:
-        if len(self._samples) >= _MOST_SAMPLES:
+        if len(self._samples) >= _MAX_SAMPLES:
             return
         entity_id = cells.get("entity_id") or cells.get("id", "")
         for key, amount, at in (

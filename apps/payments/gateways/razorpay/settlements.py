@@ -72,7 +72,7 @@ def row_from(
     `amount_from` and `time_from` read a field of a line that is not in paise and Unix seconds; `is_fee_net` says that its fee is
     without its GST. A line of an unknown kind is `other`.
 
-    :raises UnreadableFacts: if it cannot be understood
+    :raises UnreadableFacts: if it cannot be parse_response
     """
     amount_from, time_from = amount_from or _paise, time_from or instant_from
     if not isinstance(line, Mapping):

@@ -12,7 +12,7 @@ from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.management.operating import DIFFERS, OperatorCommand, Progress, day
+from apps.core.management.operating import MISMATCH, OperatorCommand, Progress, parse_day
 from apps.core.management.teaching import add_examples
 from apps.payments.gateways.report_formats import DATE_ORDERS
 
@@ -48,7 +48,7 @@ class Command(OperatorCommand):
             ],
         )
         source = parser.add_mutually_exclusive_group()
-        source.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day, in India")
+        source.add_argument("--date", type=parse_day, metavar="YYYY-MM-DD", help="the day, in India")
         source.add_argument(
             "--csv", type=Path, metavar="FILE", help="a downloaded Settlement Recon, Combined or Settlements report"
         )
@@ -79,11 +79,11 @@ class Command(OperatorCommand):
             progress.end()
 
         if as_json:
-            self.stdout.write(json.dumps(_told(report), indent=2))
+            self.stdout.write(json.dumps(_summary(report), indent=2))
         else:
             self._summarise(report)
         if report.exceptions_opened:
-            raise SystemExit(DIFFERS)
+            raise SystemExit(MISMATCH)
 
     def _read(
         self, date: date | None, csv: Path | None, date_order: str | None, progress: Progress
@@ -93,19 +93,24 @@ class Command(OperatorCommand):
 
         operator = Actor(kind="operator", id="import_settlements")
 
-        def tell(step: str, count: int) -> None:
+        def on_progress(step: str, count: int) -> None:
             progress.show(f"{count:,} lines {step}")
 
         if csv is not None:
             with csv.open("rb") as stream:
                 return services.import_settlement_file(
-                    stream=stream, name=csv.name, actor=operator, now=clock.now(), tell=tell, date_order=date_order
+                    stream=stream,
+                    name=csv.name,
+                    actor=operator,
+                    now=clock.now(),
+                    on_progress=on_progress,
+                    date_order=date_order,
                 )
         now = clock.now()
         asked = services.request_settlement_import(day=date or clock.ist_date(now), actor=operator, now=now)
         try:
-            return services.import_settlements(import_id=asked.pk, now=clock.now(), tell=tell)
-        except services.ReportIsBeingRead:
+            return services.import_settlements(import_id=asked.pk, now=clock.now(), on_progress=on_progress)
+        except services.ImportInProgress:
             # A worker heard of our wish as well and was quicker.
             return self._wait_for(asked, progress)
 
@@ -116,11 +121,11 @@ class Command(OperatorCommand):
         ends = time.monotonic() + _WAIT_SECONDS
         while (report := selectors.get_settlement_import(asked.pk)).status == ImportStatus.WAITING:
             if time.monotonic() > ends:
-                raise services.ReportIsBeingRead
+                raise services.ImportInProgress
             progress.show(f"{report.rows_read:,} lines read by a worker")
             time.sleep(_LOOK_AGAIN_SECONDS)
         if report.status == ImportStatus.FAILED:
-            raise services.ReportNotReadable(report.error)
+            raise services.ReportUnreadable(report.error)
         return report
 
     def _summarise(self, report: SettlementImport) -> None:
@@ -134,7 +139,7 @@ class Command(OperatorCommand):
             self.stdout.write(self.style.WARNING(f"  open: {reason:<18} {count:>8,}"))
 
 
-def _told(report: SettlementImport) -> dict[str, Any]:
+def _summary(report: SettlementImport) -> dict[str, Any]:
     from apps.payments import selectors
 
     return {

@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.management.operating import DIFFERS, OperatorCommand, Progress, instant
+from apps.core.management.operating import MISMATCH, OperatorCommand, Progress, parse_instant
 from apps.core.management.teaching import add_examples
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ class Command(OperatorCommand):
             ],
         )
         parser.add_argument(
-            "--since", type=instant, metavar="WHEN", help="ask also about what began since: 2026-11-20, or with a time"
+            "--since",
+            type=parse_instant,
+            metavar="WHEN",
+            help="ask also about what began since: 2026-11-20, or with a time",
         )
         parser.add_argument(
             "--against-sandbox",
@@ -55,9 +58,11 @@ class Command(OperatorCommand):
         progress = Progress(self.stderr)
         try:
             if against_sandbox:
-                services.check_sandbox_is_named()
+                services.check_sandbox_configured()
             result = services.reconcile(
-                now=clock.now(), since=since, tell=lambda kind, count: progress.show(f"{count:,} {kind} asked about")
+                now=clock.now(),
+                since=since,
+                on_progress=lambda kind, count: progress.show(f"{count:,} {kind} asked about"),
             )
             differences = services.compare_with_sandbox() if against_sandbox else []
         except BahiError as error:
@@ -74,7 +79,7 @@ class Command(OperatorCommand):
         else:
             self._report(result, differences, against_sandbox=against_sandbox)
         if not holds:
-            raise SystemExit(DIFFERS)
+            raise SystemExit(MISMATCH)
 
     def _report(self, result: Reconciliation, differences: list[Difference], *, against_sandbox: bool) -> None:
         self.stdout.write(
@@ -87,8 +92,8 @@ class Command(OperatorCommand):
         )
         for reason, count in result.open_exceptions.items():
             self.stdout.write(self.style.WARNING(f"  open exception: {reason:<18} {count:>6,}"))
-        if result.unanswered or result.unasked:
-            text = f"{result.unanswered:,} got no answer, {result.unasked:,} were not asked as the gateway had stopped answering."
+        if result.unanswered or result.not_attempted:
+            text = f"{result.unanswered:,} got no answer, {result.not_attempted:,} were not asked as the gateway had stopped answering."
             self.stdout.write(self.style.ERROR(f"{text} Run it again later; nothing was assumed."))
         elif result.is_clean:
             self.stdout.write(self.style.SUCCESS("All answered; no exception is open."))

@@ -10,17 +10,17 @@ from apps.core.events import Actor, record
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
 from apps.payments.models import DisputeEvidence
-from apps.payments.services.disputes.gateway_updates import check_answerable
-from apps.payments.states import ProofKind
+from apps.payments.services.disputes.gateway_updates import check_awaiting_response
+from apps.payments.states import EvidenceKind
 
-MOST_PIECES = 20
+MAX_EVIDENCE_PIECES = 20
 
 
-class TooMuchEvidence(Invalid):
+class EvidenceLimitExceeded(Invalid):
     message = "A dispute takes at most {0} pieces of evidence."
 
 
-class TrackingIsOfShipping(Invalid):
+class TrackingRequiresShippingEvidence(Invalid):
     message = "A carrier and a tracking number belong to evidence of shipping."
 
 
@@ -39,24 +39,24 @@ def add_dispute_evidence(
     Keep a statement of staff's about a disputed sale; it goes to the bank when the dispute is contested.
 
     :raises DisputeNotFound: if there is none
-    :raises DisputeNotAnswerable: if it is not open, or was answered
-    :raises DisputeDeadlineMissed: if its time is over
-    :raises TrackingIsOfShipping: if another kind of evidence names a carrier or a tracking number
-    :raises TooMuchEvidence: if it has as many pieces as it may
+    :raises DisputeNotAwaitingResponse: if it is not open, or was answered
+    :raises DisputeDeadlinePassed: if its time is over
+    :raises TrackingRequiresShippingEvidence: if another kind of evidence names a carrier or a tracking number
+    :raises EvidenceLimitExceeded: if it has as many pieces as it may
     """
     order = lock_order(selectors.get_dispute(dispute_id).order_id)
     dispute = locks.lock_dispute(dispute_id=dispute_id)
 
     assert dispute is not None  # noqa: S101 - disputes are never deleted
-    check_answerable(dispute, now=now)
-    if ProofKind(kind) != ProofKind.SHIPPING and (carrier or tracking_number):
-        raise TrackingIsOfShipping(param="tracking_number" if tracking_number else "carrier")
-    if len(selectors.list_evidence(dispute.pk)) >= MOST_PIECES:
-        raise TooMuchEvidence(MOST_PIECES)
+    check_awaiting_response(dispute, now=now)
+    if EvidenceKind(kind) != EvidenceKind.SHIPPING and (carrier or tracking_number):
+        raise TrackingRequiresShippingEvidence(param="tracking_number" if tracking_number else "carrier")
+    if len(selectors.list_evidence(dispute.pk)) >= MAX_EVIDENCE_PIECES:
+        raise EvidenceLimitExceeded(MAX_EVIDENCE_PIECES)
 
     evidence = DisputeEvidence.objects.create(
         dispute=dispute,
-        kind=ProofKind(kind),
+        kind=EvidenceKind(kind),
         text=text,
         carrier=carrier,
         tracking_number=tracking_number,
@@ -69,7 +69,7 @@ def add_dispute_evidence(
         subject=dispute,
         root_id=order.pk,
         actor=actor,
-        changed={},
+        changes={},
         reason=str(evidence),
         now=now,
     )

@@ -12,10 +12,10 @@ from apps.payments import events, locks, selectors
 from apps.payments.gateways import GatewayFailure
 from apps.payments.models import Dispute
 from apps.payments.services.disputes.gateway_updates import (
-    ANSWER_AGAIN_AFTER,
-    ASK_AGAIN_AFTER,
+    POLL_INTERVAL,
+    RESUBMIT_INTERVAL,
     DisputeFactsConflict,
-    NotOurDispute,
+    UnknownGatewayDispute,
     apply_gateway_dispute,
 )
 from apps.payments.services.gateway_access import get_gateway
@@ -23,10 +23,10 @@ from apps.payments.states import DisputeStatus, GatewayCall, Source
 
 log = structlog.get_logger(__name__)
 
-_FAILURES_THAT_END_A_ROUND = 3
+_MAX_FAILURES_PER_ROUND = 3
 
 
-def find_new_disputes(*, now: datetime, gateway: str = "razorpay") -> int:
+def poll_new_disputes(*, now: datetime, gateway: str = "razorpay") -> int:
     """Ask a gateway for its latest disputes, apply those that no webhook reported, and return how many were new."""
     try:
         listed = get_gateway(gateway).list_disputes()
@@ -41,15 +41,15 @@ def find_new_disputes(*, now: datetime, gateway: str = "razorpay") -> int:
         try:
             apply_gateway_dispute(facts=facts, source=Source.POLL, actor=gateway_actor(gateway), now=now)
         except DisputeFactsConflict as conflict:
-            log.warning("dispute_not_applied", dispute=facts.id, why=str(conflict))
-        except NotOurDispute:
-            log.info("dispute_of_another_account", dispute=facts.id)
+            log.warning("dispute_facts_conflict", dispute=facts.id, why=str(conflict))
+        except UnknownGatewayDispute:
+            log.info("unknown_gateway_dispute", dispute=facts.id)
         else:
             found += 1
     return found
 
 
-def ask_about_open_disputes(*, now: datetime, limit: int = 100) -> int:
+def poll_open_disputes(*, now: datetime, limit: int = 100) -> int:
     """
     Ask about each undecided dispute whose time to be looked at has come, and return how many were.
 
@@ -57,7 +57,7 @@ def ask_about_open_disputes(*, now: datetime, limit: int = 100) -> int:
     """
     asked = failures = 0
     for dispute in selectors.list_due_disputes(now=now, limit=limit):
-        if failures >= _FAILURES_THAT_END_A_ROUND:
+        if failures >= _MAX_FAILURES_PER_ROUND:
             break
         failures = 0 if _poll_or_defer(dispute, now=now) else failures + 1
         asked += 1
@@ -66,18 +66,18 @@ def ask_about_open_disputes(*, now: datetime, limit: int = 100) -> int:
 
 def _poll_or_defer(dispute: Dispute, *, now: datetime) -> bool:
     """Poll a dispute, defer it if that fails, and return whether the gateway answered."""
-    after = ANSWER_AGAIN_AFTER
+    after = RESUBMIT_INTERVAL
     try:
-        _ask(dispute, now=now)
+        _poll(dispute, now=now)
     except GatewayFailure as failure:
-        log.warning("dispute_not_answered", dispute=dispute.gateway_dispute_id, failure=str(failure)[:200])
+        log.warning("dispute_poll_unanswered", dispute=dispute.gateway_dispute_id, failure=str(failure)[:200])
         Dispute.objects.filter(pk=dispute.pk).update(next_check_at=now + after)
         return False
     except DisputeFactsConflict as conflict:
-        log.warning("dispute_not_applied", dispute=dispute.gateway_dispute_id, why=str(conflict))
-        after = ASK_AGAIN_AFTER
+        log.warning("dispute_facts_conflict", dispute=dispute.gateway_dispute_id, why=str(conflict))
+        after = POLL_INTERVAL
     except Exception:
-        log.exception("dispute_not_checked", dispute=dispute.gateway_dispute_id)
+        log.exception("dispute_poll_failed", dispute=dispute.gateway_dispute_id)
     else:
         return True
     Dispute.objects.filter(pk=dispute.pk).update(next_check_at=now + after)
@@ -87,21 +87,21 @@ def _poll_or_defer(dispute: Dispute, *, now: datetime) -> bool:
 def sync_dispute(*, dispute_id: UUID, now: datetime) -> bool:
     """Ask the gateway about one dispute and apply what it says; return whether it answered. Calls the gateway."""
     try:
-        _ask(selectors.get_dispute(dispute_id), now=now)
+        _poll(selectors.get_dispute(dispute_id), now=now)
     except GatewayFailure as failure:
-        log.warning("dispute_not_answered", dispute=str(dispute_id), failure=str(failure)[:200])
+        log.warning("dispute_poll_unanswered", dispute=str(dispute_id), failure=str(failure)[:200])
         return False
     except DisputeFactsConflict as conflict:
-        log.warning("dispute_not_applied", dispute=str(dispute_id), why=str(conflict))
+        log.warning("dispute_facts_conflict", dispute=str(dispute_id), why=str(conflict))
     return True
 
 
-def _ask(dispute: Dispute, *, now: datetime) -> None:
+def _poll(dispute: Dispute, *, now: datetime) -> None:
     actor = gateway_actor(dispute.attempt.gateway)
     facts = get_gateway(dispute.attempt.gateway).get_dispute(gateway_dispute_id=dispute.gateway_dispute_id)
     dispute = apply_gateway_dispute(facts=facts, source=Source.POLL, actor=actor, now=now)
-    is_unsent = dispute.answer_call in (GatewayCall.NEEDED, GatewayCall.UNKNOWN)
-    if dispute.status == DisputeStatus.OPEN and dispute.answer and is_unsent:
+    is_unsent = dispute.response_call in (GatewayCall.PENDING, GatewayCall.UNKNOWN)
+    if dispute.status == DisputeStatus.OPEN and dispute.response and is_unsent:
         _resubmit_response(dispute_id=dispute.pk, now=now)
 
 
@@ -110,20 +110,20 @@ def _resubmit_response(*, dispute_id: UUID, now: datetime) -> None:
     order = lock_order(selectors.get_dispute(dispute_id).order_id)
     dispute = locks.lock_dispute(dispute_id=dispute_id)
 
-    if dispute is None or dispute.status != DisputeStatus.OPEN or not dispute.answer:
+    if dispute is None or dispute.status != DisputeStatus.OPEN or not dispute.response:
         return
 
     dispute.checks += 1
-    dispute.next_check_at = now + ANSWER_AGAIN_AFTER
+    dispute.next_check_at = now + RESUBMIT_INTERVAL
     dispute.save(update_fields=["checks", "next_check_at", "updated_at"])
 
     actor = gateway_actor(dispute.attempt.gateway)
     record(
-        events.DISPUTE_ANSWERED,
+        events.DISPUTE_RESPONSE_REQUESTED,
         subject=dispute,
         root_id=order.pk,
         actor=actor,
-        changed=stored_fields(dispute, "answer"),
+        changes=stored_fields(dispute, "response"),
         reason="the gateway does not have our answer yet",
         now=now,
     )

@@ -15,34 +15,43 @@ from apps.payments.models import Dispute
 log = structlog.get_logger(__name__)
 
 
-def warn_of_dispute_deadlines(*, now: datetime, limit: int = 100) -> int:
+def send_dispute_reminders(*, now: datetime, limit: int = 100) -> int:
     """
-    Tell of each unanswered dispute that has come within DISPUTE_ALARM_HOURS of its deadline, and return how many were told.
+    Tell of each unanswered dispute that has come within DISPUTE_REMINDER_HOURS of its deadline, and return how many were told.
 
     Each threshold is told once; of several that were passed at once, the last.
     """
-    warned = 0
-    for hours in sorted(settings.DISPUTE_ALARM_HOURS):
-        for dispute_id in selectors.list_disputes_to_warn_of(now=now, hours=hours, limit=limit):
-            warned += _warn(dispute_id=dispute_id, hours=hours, now=now)
-    return warned
+    reminded = 0
+    for hours in sorted(settings.DISPUTE_REMINDER_HOURS):
+        for dispute_id in selectors.list_disputes_due_for_reminder(now=now, hours=hours, limit=limit):
+            reminded += _remind(dispute_id=dispute_id, hours=hours, now=now)
+    return reminded
 
 
 @transaction.atomic
-def _warn(*, dispute_id: UUID, hours: int, now: datetime) -> bool:
+def _remind(*, dispute_id: UUID, hours: int, now: datetime) -> bool:
     order = lock_order(selectors.get_dispute(dispute_id).order_id)
     dispute = locks.lock_dispute(dispute_id=dispute_id)
 
-    was_warned = dispute is not None and dispute.warned_hours is not None and dispute.warned_hours <= hours
-    is_unanswered = Dispute.objects.filter(selectors.unanswered(now=now), pk=dispute_id).exists()
-    if dispute is None or was_warned or not is_unanswered:
+    was_reminded = (
+        dispute is not None and dispute.last_reminder_hours is not None and dispute.last_reminder_hours <= hours
+    )
+    is_unanswered = Dispute.objects.filter(selectors.awaiting_response(now=now), pk=dispute_id).exists()
+    if dispute is None or was_reminded or not is_unanswered:
         return False
 
-    dispute.warned_hours = hours
-    dispute.save(update_fields=["warned_hours", "updated_at"])
+    dispute.last_reminder_hours = hours
+    dispute.save(update_fields=["last_reminder_hours", "updated_at"])
 
-    log.warning("dispute_due_soon", dispute=dispute.gateway_dispute_id, hours=hours, respond_by=str(dispute.respond_by))
-    changed = stored_fields(dispute, "warned_hours")
-    record(events.DISPUTE_DUE_SOON, subject=dispute, root_id=order.pk, actor=SYSTEM, changed=changed, now=now)
+    log.warning(
+        "dispute_deadline_approached",
+        dispute=dispute.gateway_dispute_id,
+        hours=hours,
+        respond_by=str(dispute.respond_by),
+    )
+    changed = stored_fields(dispute, "last_reminder_hours")
+    record(
+        events.DISPUTE_DEADLINE_APPROACHED, subject=dispute, root_id=order.pk, actor=SYSTEM, changes=changed, now=now
+    )
 
     return True

@@ -29,7 +29,7 @@ class RefundExceedsPayment(Conflict):
     message = "{1} of order {0} can be refunded; you entered {2}."
 
 
-class RefundNoLongerCovered(RefundExceedsPayment):
+class RefundNoLongerAvailable(RefundExceedsPayment):
     message = "Only {1} of the {2} of this refund is left of order {0}."
     code = RefundExceedsPayment.code
 
@@ -41,7 +41,7 @@ class RefundLeavesRemainder(Conflict):
     )
 
 
-class RefundLeavesAllButRemainder(RefundLeavesRemainder):
+class RefundOnlyPossibleInFull(RefundLeavesRemainder):
     message = (
         "A refund of {1} would leave less than {4} of a payment of order {0}, and no gateway refunds so little."
         " Refund all {3}."
@@ -49,7 +49,7 @@ class RefundLeavesAllButRemainder(RefundLeavesRemainder):
     code = RefundLeavesRemainder.code
 
 
-class MoneyIsDisputed(Conflict):
+class PaymentDisputed(Conflict):
     message = "The payer's bank disputes money of order {0}. Disputed money cannot be refunded as well."
 
 
@@ -62,51 +62,51 @@ class RefundBelowCurrencyUnit(RefundTooSmall):
     code = RefundTooSmall.code
 
 
-class LineNotOfOrder(Invalid):
+class LineNotInOrder(Invalid):
     message = "The order has no such line."
 
 
-class UnitsExceedLine(Conflict):
+class RefundQuantityExceedsLine(Conflict):
     message = "{1} units of line {0} can be refunded; you entered {2}."
 
 
-class LinesNeedOnePayment(Conflict):
+class LinesSpanPayments(Conflict):
     message = "No single payment of order {0} covers these lines. Request the refund by amount."
 
 
 @dataclass(frozen=True)
-class UnitsBack:
+class RefundLineInput:
     """A number of units of an order line to refund."""
 
     order_line_id: UUID
     quantity: int
 
 
-def value_lines(order: "Order", wanted: Sequence[UnitsBack]) -> list[RefundLine]:
+def value_lines(order: "Order", wanted: Sequence[RefundLineInput]) -> list[RefundLine]:
     """
     Return what units of a locked order's lines are worth now, as unsaved rows.
 
-    :raises LineNotOfOrder: if the order has no such line
-    :raises UnitsExceedLine: if fewer units are left
+    :raises LineNotInOrder: if the order has no such line
+    :raises RefundQuantityExceedsLine: if fewer units are left
     """
     lines = {line.id: (position, line) for position, line in enumerate(selectors.list_refundable_lines(order.pk), 1)}
     units: dict[UUID, int] = {}
     for position, one in enumerate(wanted):
         if one.order_line_id not in lines:
-            raise LineNotOfOrder(param=f"lines[{position}].order_line_id")
+            raise LineNotInOrder(param=f"lines[{position}].order_line_id")
         units[one.order_line_id] = units.get(one.order_line_id, 0) + one.quantity
     valued = []
     for line_id, quantity in units.items():
         position, line = lines[line_id]
         if not 1 <= quantity <= line.left_quantity:
-            raise UnitsExceedLine(position, line.left_quantity, quantity, param="lines")
+            raise RefundQuantityExceedsLine(position, line.left_quantity, quantity, param="lines")
         valued.append(RefundLine(order_line_id=line_id, quantity=quantity, amount=line.value_of(quantity)))
     return valued
 
 
-def units_of(refund: Refund) -> list[UnitsBack]:
+def refund_line_inputs(refund: Refund) -> list[RefundLineInput]:
     """Return the units that a refund is for."""
-    return [UnitsBack(line.order_line_id, line.quantity) for line in refund.lines.order_by("pk")]
+    return [RefundLineInput(line.order_line_id, line.quantity) for line in refund.lines.order_by("pk")]
 
 
 def amount_of_lines(order: "Order", lines: Sequence[RefundLine], *, left: int) -> int:
@@ -129,19 +129,19 @@ def split_over_attempts(
 
     :raises NothingToRefund: if nothing is left
     :raises RefundExceedsPayment: if less is left
-    :raises MoneyIsDisputed: if what is missing is wanted back by a payer's bank
+    :raises PaymentDisputed: if what is missing is wanted back by a payer's bank
     :raises RefundTooSmall: if it is under a rupee, or under one unit of its payer's own currency
     :raises RefundLeavesRemainder: if it would leave less of an attempt than can ever be refunded
-    :raises LinesNeedOnePayment: if it is for returned lines, and no attempt covers them by itself
+    :raises LinesSpanPayments: if it is for returned lines, and no attempt covers them by itself
     """
-    left = [selectors.left_of_attempt(attempt) for attempt in attempts]
+    left = [selectors.refundable_amount(attempt) for attempt in attempts]
     check_amount(order, amount, left=sum(left))
-    smallest = check_smallest(attempts, amount)
+    smallest = check_minimum(attempts, amount)
     if is_by_lines:
         # The units of a line belong to one refund, or its credit note could not say what came back.
         fitting = [(attempt, rest) for attempt, rest in zip(attempts, left, strict=True) if rest >= amount]
         if not fitting:
-            raise LinesNeedOnePayment(order.number, param="lines")
+            raise LinesSpanPayments(order.number, param="lines")
         whole = [attempt for attempt, rest in fitting if rules.refund_parts(amount, [rest], smallest=smallest)]
         if not whole:
             raise _remainder(order, amount, [fitting[0][1]], smallest=smallest)
@@ -156,10 +156,10 @@ def check_amount(order: "Order", amount: int, *, left: int) -> None:
     """
     Make sure that an amount can be refunded of what is left of an order, both in paise.
 
-    :raises NothingToRefund, RefundExceedsPayment, MoneyIsDisputed, RefundTooSmall: as `split_over_attempts` does
+    :raises NothingToRefund, RefundExceedsPayment, PaymentDisputed, RefundTooSmall: as `split_over_attempts` does
     """
     if (left <= 0 or amount > left) and selectors.is_order_disputed(order.pk):
-        raise MoneyIsDisputed(order.number)
+        raise PaymentDisputed(order.number)
     if left <= 0:
         raise NothingToRefund(order.number)
     if amount > left:
@@ -168,13 +168,13 @@ def check_amount(order: "Order", amount: int, *, left: int) -> None:
         raise RefundTooSmall(param="amount")
 
 
-def check_smallest(attempts: Sequence[PaymentAttempt], amount: int) -> int:
+def check_minimum(attempts: Sequence[PaymentAttempt], amount: int) -> int:
     """
     Make sure that an amount (paise) is no less than one unit of the currency that a payer was charged in; return the least amount.
 
     :raises RefundBelowCurrencyUnit: if it is less, which no gateway could refund
     """
-    least = {attempt: attempt.least_refund_amount for attempt in attempts}
+    least = {attempt: attempt.min_refund_amount for attempt in attempts}
     if not least:
         return MINIMUM_PAISE
     strongest = max(least, key=least.__getitem__)
@@ -183,39 +183,39 @@ def check_smallest(attempts: Sequence[PaymentAttempt], amount: int) -> int:
     return least[strongest]
 
 
-def check_left(order: "Order", attempt: PaymentAttempt, amount: int) -> None:
+def check_refundable(order: "Order", attempt: PaymentAttempt, amount: int) -> None:
     """
     Make sure that an amount (paise) of a locked attempt can be refunded.
 
     :raises RefundExceedsPayment: if it cannot
-    :raises MoneyIsDisputed: if a dispute keeps it
+    :raises PaymentDisputed: if a dispute keeps it
     :raises RefundBelowCurrencyUnit: if it is less than one unit of its payer's own currency
     :raises RefundLeavesRemainder: if less would be left than can ever be refunded
     """
-    left = selectors.left_of_attempt(attempt)
+    left = selectors.refundable_amount(attempt)
     if amount > left and selectors.sum_disputed_of_attempt(attempt.pk):
-        raise MoneyIsDisputed(order.number)
+        raise PaymentDisputed(order.number)
     if amount > left:
-        raise RefundNoLongerCovered(order.number, rupees(left), rupees(amount))
-    smallest = check_smallest([attempt], amount)
+        raise RefundNoLongerAvailable(order.number, rupees(left), rupees(amount))
+    smallest = check_minimum([attempt], amount)
     if not rules.refund_parts(amount, [left], smallest=smallest):
         raise _remainder(order, amount, [left], smallest=smallest)
 
 
-def check_still_there(order: "Order", refund: Refund) -> None:
+def check_still_refundable(order: "Order", refund: Refund) -> None:
     """
     Make sure that neither a dispute nor a refund made at the gateway has come to take what a refund holds.
 
-    :raises MoneyIsDisputed: if refunds and disputes together keep more than was captured
+    :raises PaymentDisputed: if refunds and disputes together keep more than was captured
     :raises RefundExceedsPayment: if refunds alone do
     """
     disputed = selectors.sum_disputed_of_attempt(refund.attempt_id)
-    held = selectors.sum_held_of_attempt(refund.attempt_id)
+    held = selectors.reserved_amount(refund.attempt_id)
     left = refund.attempt.amount - disputed - (held - refund.amount)
     if left < refund.amount and disputed:
-        raise MoneyIsDisputed(order.number)
+        raise PaymentDisputed(order.number)
     if left < refund.amount:
-        raise RefundNoLongerCovered(order.number, rupees(max(0, left)), rupees(refund.amount))
+        raise RefundNoLongerAvailable(order.number, rupees(max(0, left)), rupees(refund.amount))
 
 
 def line_amounts_of(
@@ -233,7 +233,7 @@ def line_amounts_of(
     Nothing if the money belongs to no sale: it came twice, late or in another amount, or the order is not confirmed.
     `excluding` names the refund itself if it has taken something before.
     """
-    if not selectors.is_of_sale(order, attempt, at=now):
+    if not selectors.is_payment_for_sale(order, attempt, at=now):
         return {}
     values: Mapping[UUID, int] = {line.order_line_id: line.amount for line in lines}
     taken = rules.line_amounts(
@@ -251,10 +251,10 @@ def preview_line_amounts(
     """Return what a planned refund, given by its attempts and the part of each, would take of the order's lines; in paise."""
     units: Mapping[UUID, int] = {line.order_line_id: line.quantity for line in lines}
     values: Mapping[UUID, int] = {line.order_line_id: line.amount for line in lines}
-    left, beyond = selectors.list_refundable_lines(order.pk), selectors.sum_refunded_beyond_lines(order.pk)
+    left, beyond = selectors.list_refundable_lines(order.pk), selectors.sum_refunded_outside_lines(order.pk)
     taken: dict[UUID, int] = {}
     for attempt, part in parts:
-        if not selectors.is_of_sale(order, attempt, at=now):
+        if not selectors.is_payment_for_sale(order, attempt, at=now):
             continue
         round_off = rules.round_off_left(order.round_off_amount, beyond)
         amounts = rules.line_amounts(left, part, values=values, round_off=round_off)
@@ -272,14 +272,14 @@ def reallocate_lines(order: "Order", refund: Refund, *, now: datetime) -> None:
 
 def _round_off_left(order: "Order", *, excluding: UUID | None = None) -> int:
     """Return what refunds have left of an order's round-off (paise), which is of either sign."""
-    taken = selectors.sum_refunded_beyond_lines(order.pk, excluding=excluding)
+    taken = selectors.sum_refunded_outside_lines(order.pk, excluding=excluding)
     return rules.round_off_left(order.round_off_amount, taken)
 
 
 def _remainder(order: "Order", amount: int, left: Sequence[int], *, smallest: int) -> RefundLeavesRemainder:
     largest = rules.largest_refund(amount, left, smallest=smallest)
     every = rules.largest_refund(sum(left), left, smallest=smallest)
-    error = RefundLeavesRemainder if largest else RefundLeavesAllButRemainder
-    details = [{"largest_amount": largest, "refundable_amount": every}]
+    error = RefundLeavesRemainder if largest else RefundOnlyPossibleInFull
+    details = [{"largest_amount": largest, "max_refund_amount": every}]
     words = [rupees(paise) for paise in (amount, largest, every, smallest)]
     return error(order.number, *words, param="amount", details=details)

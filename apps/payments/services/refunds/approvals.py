@@ -14,25 +14,31 @@ from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Refund
 from apps.payments.services.decision_rights import check_decision
-from apps.payments.services.order_totals import tell_order
+from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.postings import REFUNDS_PAYABLE, post_to_ledger
 from apps.payments.services.refunds.amounts import (
-    check_left,
-    check_still_there,
+    check_refundable,
+    check_still_refundable,
     reallocate_lines,
-    units_of,
+    refund_line_inputs,
     value_lines,
 )
-from apps.payments.services.refunds.requests import DUE, DUE_AGAIN, REVERSAL, check_failed, post_due
+from apps.payments.services.refunds.requests import (
+    REFUND_DUE,
+    REFUND_REINSTATED,
+    REVERSAL,
+    check_failed,
+    post_refund_due,
+)
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.states import GatewayCall, MoneyOperation, RefundStatus
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
 
-PAID_BY_HAND = "refund_manual"
-_SETTLED = (
-    "status", "line_amounts", "approved_by", "approved_at", "transferred_by", "manual_reference", "processed_at",
+REFUND_TRANSFERRED = "refund_transferred"
+_TRANSFER_FIELDS = (
+    "status", "line_amounts", "approved_by", "approved_at", "transferred_by", "transfer_reference", "processed_at",
 )  # fmt: skip
 
 
@@ -44,7 +50,7 @@ class RefundNotCancellable(Conflict):
     message = "Refund {0} is {1} and can no longer be withdrawn."
 
 
-class RefundNotToSettle(Conflict):
+class RefundNotTransferable(Conflict):
     message = "Refund {0} is {1}; only one that failed is paid by hand."
 
 
@@ -57,7 +63,7 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     :raises RefundNotAwaitingApproval: if nobody has to agree to it
     :raises SelfApprovalForbidden: if the actor requested it, or the order is their own
     :raises SecondPersonRequired: if the actor may not approve refunds
-    :raises MoneyIsDisputed: if a payer's bank has come to want the money meanwhile
+    :raises PaymentDisputed: if a payer's bank has come to want the money meanwhile
     :raises RefundExceedsPayment: if it was given back at the gateway meanwhile
     """
     order, refund = _lock(refund_id)
@@ -67,19 +73,19 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     check_decision(
         order=order, operation=MoneyOperation.APPROVE_REFUND, amount=refund.amount, actor=actor, refund=refund
     )
-    check_still_there(order, refund)
+    check_still_refundable(order, refund)
 
-    refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.PENDING)
+    refund.status = states.transition_refund(RefundStatus(refund.status), to=RefundStatus.PENDING)
     refund.approved_by = str(actor)
     refund.approved_at = now
     refund.next_check_at = rules.next_refund_check(checks=0, now=now)
     refund.save(update_fields=["status", "approved_by", "approved_at", "next_check_at", "updated_at"])
-    post_due(order, refund, kind=DUE, now=now)
+    post_refund_due(order, refund, kind=REFUND_DUE, now=now)
 
     changed = stored_fields(refund, "status", "approved_by", "approved_at")
-    record(events.REFUND_APPROVED, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
+    record(events.REFUND_APPROVED, subject=refund, root_id=order.pk, actor=actor, changes=changed, now=now)
     sync_review_status(order=order, attempt=refund.attempt, actor=actor, now=now)
-    tell_order(order=order, actor=actor, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
 
     return refund
 
@@ -94,10 +100,10 @@ def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) 
     """
     order, refund = _lock(refund_id)
 
-    if refund.status not in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.MANUAL):
+    if refund.status not in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER):
         raise RefundNotAwaitingApproval(refund.number, _words(refund))
 
-    return withdraw(order, refund, actor=actor, reason=reason, now=now)
+    return cancel_locked_refund(order, refund, actor=actor, reason=reason, now=now)
 
 
 @transaction.atomic
@@ -110,32 +116,32 @@ def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datet
     """
     order, refund = _lock(refund_id)
 
-    is_unsent = refund.status == RefundStatus.PENDING and refund.gateway_call == GatewayCall.NEEDED
+    is_unsent = refund.status == RefundStatus.PENDING and refund.gateway_call == GatewayCall.PENDING
     if refund.status != RefundStatus.REQUIRES_APPROVAL and not is_unsent:
         raise RefundNotCancellable(refund.number, _words(refund))
 
-    return withdraw(order, refund, actor=actor, reason=reason, now=now)
+    return cancel_locked_refund(order, refund, actor=actor, reason=reason, now=now)
 
 
-def take_in_waiting_refunds(*, order: "Order", actor: Actor, now: datetime) -> None:
+def supersede_pending_refunds(*, order: "Order", actor: Actor, now: datetime) -> None:
     """
     Withdraw what waits for approval of an order whose money goes back as a whole: one refund and one decision take it in.
 
     The caller has locked the order. The buyer hears of the one refund alone. Money that is not what was asked stays as it is.
     """
     locks.lock_captured_attempts(order.pk)
-    for refund in locks.lock_waiting_refunds(order.pk):
+    for refund in locks.lock_refunds_awaiting_approval(order.pk):
         reason = "the order is cancelled, and all of its money goes back in one"
-        withdraw(order, refund, actor=actor, reason=reason, news=events.REFUND_CHANGED, now=now)
+        cancel_locked_refund(order, refund, actor=actor, reason=reason, event_type=events.REFUND_UPDATED, now=now)
 
 
-def withdraw(
+def cancel_locked_refund(
     order: "Order",
     refund: Refund,
     *,
     actor: Actor,
     reason: str,
-    news: str = events.REFUND_CANCELLED,
+    event_type: str = events.REFUND_CANCELLED,
     now: datetime,
 ) -> Refund:
     """
@@ -143,9 +149,9 @@ def withdraw(
 
     What the customer gives as the reason becomes a part of the refund's note; the event keeps what others give.
     """
-    if refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.MANUAL):
-        post_due(order, refund, kind=REVERSAL, now=now)
-    refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED)
+    if refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.AWAITING_TRANSFER):
+        post_refund_due(order, refund, kind=REVERSAL, now=now)
+    refund.status = states.transition_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED)
     refund.next_check_at = None
     told_reason = orders.text_for_event(order, reason, actor=actor)
     changed = ["status"]
@@ -154,80 +160,80 @@ def withdraw(
         changed.append("note")
     refund.save(update_fields=[*changed, "next_check_at", "updated_at"])
 
-    told = stored_fields(refund, *changed)
-    record(news, subject=refund, root_id=order.pk, actor=actor, changed=told, reason=told_reason, now=now)
-    tell_order(order=order, actor=actor, now=now)
+    payload = stored_fields(refund, *changed)
+    record(event_type, subject=refund, root_id=order.pk, actor=actor, changes=payload, reason=told_reason, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
 
     return refund
 
 
 @transaction.atomic
-def settle_refund_manually(*, refund_id: UUID, reference: str = "", actor: Actor, now: datetime) -> Refund:
+def confirm_refund_transfer(*, refund_id: UUID, reference: str = "", actor: Actor, now: datetime) -> Refund:
     """
     Pay a refund that the gateway cannot make by a bank transfer of our own.
 
     Without a reference the sum is held for a transfer that is still to be made; with one it has gone. A transfer by hand can
-    go anywhere, so it is never made by the one who requested the refund. Above REFUND_APPROVAL_ABOVE, counted with what single
+    go anywhere, so it is never made by the one who requested the refund. Above REFUND_APPROVAL_THRESHOLD_PAISE, counted with what single
     persons decided about the order before, two are needed: the one who holds the sum agrees to it, if nobody has yet, and another
     one gives the reference.
 
     :raises RefundNotFound: if there is none
     :raises SecondPersonRequired: if the actor requested it, or may not decide about the amount alone
     :raises SelfApprovalForbidden: if the order is the actor's own
-    :raises RefundNotToSettle: if it has not failed
+    :raises RefundNotTransferable: if it has not failed
     :raises RefundAlreadyRetried: if a retry stands for it
     :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
-    :raises MoneyIsDisputed: if a payer's bank wants it, or has taken it, meanwhile
-    :raises UnitsExceedLine: if its units have been refunded otherwise meanwhile
+    :raises PaymentDisputed: if a payer's bank wants it, or has taken it, meanwhile
+    :raises RefundQuantityExceedsLine: if its units have been refunded otherwise meanwhile
     :raises RefundLeavesRemainder: if it would leave less than a rupee
     """
     order = lock_order(selectors.get_refund(refund_id).order_id)
     attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
     refund = locks.lock_refund(refund_id)
 
-    if refund.status not in (RefundStatus.FAILED, RefundStatus.MANUAL):
-        raise RefundNotToSettle(refund.number, _words(refund))
+    if refund.status not in (RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER):
+        raise RefundNotTransferable(refund.number, _words(refund))
     operation = MoneyOperation.CONFIRM_TRANSFER if reference else MoneyOperation.HOLD_FOR_TRANSFER
     check_decision(order=order, operation=operation, amount=refund.amount, actor=actor, refund=refund)
     if refund.status == RefundStatus.FAILED:
         check_failed(refund)
-        check_left(order, attempts[refund.attempt_id], refund.amount)
-        value_lines(order, units_of(refund))
+        check_refundable(order, attempts[refund.attempt_id], refund.amount)
+        value_lines(order, refund_line_inputs(refund))
         reallocate_lines(order, refund, now=now)
-        post_due(order, refund, kind=DUE_AGAIN, now=now)
-        refund.status = states.change_refund(RefundStatus.FAILED, to=RefundStatus.MANUAL)
+        post_refund_due(order, refund, kind=REFUND_REINSTATED, now=now)
+        refund.status = states.transition_refund(RefundStatus.FAILED, to=RefundStatus.AWAITING_TRANSFER)
     elif reference:
         # The gateway may have paid back or deducted the money since the transfer was agreed.
-        check_still_there(order, refund)
+        check_still_refundable(order, refund)
     if not refund.approved_by:
         refund.approved_by, refund.approved_at = str(actor), now
 
     if reference:
-        _pay_by_hand(order, refund, reference=reference, actor=actor, now=now)
-    refund.save(update_fields=[*_SETTLED, "updated_at"])
+        _record_transfer(order, refund, reference=reference, actor=actor, now=now)
+    refund.save(update_fields=[*_TRANSFER_FIELDS, "updated_at"])
     sync_review_status(order=order, attempt=attempts[refund.attempt_id], actor=actor, now=now)
 
-    news = events.REFUND_PROCESSED if reference else events.REFUND_CHANGED
-    changed = stored_fields(refund, *_SETTLED)
-    record(news, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
-    tell_order(order=order, actor=actor, now=now)
+    event_type = events.REFUND_PROCESSED if reference else events.REFUND_UPDATED
+    changed = stored_fields(refund, *_TRANSFER_FIELDS)
+    record(event_type, subject=refund, root_id=order.pk, actor=actor, changes=changed, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
 
     return refund
 
 
-def _pay_by_hand(order: "Order", refund: Refund, *, reference: str, actor: Actor, now: datetime) -> None:
-    refund.status = states.change_refund(RefundStatus.MANUAL, to=RefundStatus.PROCESSED)
+def _record_transfer(order: "Order", refund: Refund, *, reference: str, actor: Actor, now: datetime) -> None:
+    refund.status = states.transition_refund(RefundStatus.AWAITING_TRANSFER, to=RefundStatus.PROCESSED)
     refund.transferred_by = str(actor)
-    refund.manual_reference = reference[:80]
+    refund.transfer_reference = reference[:80]
     refund.processed_at = now
     post_to_ledger(
         source_type=subject_type_of(refund),
         source_id=refund.pk,
-        kind=PAID_BY_HAND,
+        kind=REFUND_TRANSFERRED,
         order_id=order.pk,
         entries={REFUNDS_PAYABLE: refund.amount, "bank": -refund.amount},
         currency=refund.currency,
-        description=f"refund {refund.number} by bank transfer {refund.manual_reference}",
+        description=f"refund {refund.number} by bank transfer {refund.transfer_reference}",
         occurred_at=now,
     )
 

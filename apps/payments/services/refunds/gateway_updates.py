@@ -13,7 +13,7 @@ from django.db import transaction
 
 from apps.core import ids
 from apps.core.errors import NotFound
-from apps.core.events import SYSTEM, Actor, changes_since, gateway_actor, record, stored_fields, told_of
+from apps.core.events import SYSTEM, Actor, changes_since, event_payload, gateway_actor, record, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
@@ -22,24 +22,30 @@ from apps.payments.gateways import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund, Webhook
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
+    find_pending_transfer_conflict,
     find_refund_conflict,
-    find_transfers_beside,
     open_conflict_exception,
     open_dispute_excess_exceptions,
-    paid_twice_conflict,
+    transferred_and_refunded_conflict,
 )
 from apps.payments.services.gateway_exceptions import close_gateway_exception
-from apps.payments.services.order_totals import tell_order
+from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payer_currency import convert_refund_facts
 from apps.payments.services.postings import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
 from apps.payments.services.refunds.amounts import line_amounts_of, reallocate_lines
-from apps.payments.services.refunds.approvals import withdraw
-from apps.payments.services.refunds.requests import DUE, DUE_AGAIN, REVERSAL, post_due, request_rest
+from apps.payments.services.refunds.approvals import cancel_locked_refund
+from apps.payments.services.refunds.requests import (
+    REFUND_DUE,
+    REFUND_REINSTATED,
+    REVERSAL,
+    post_refund_due,
+    request_remainder,
+)
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.states import (
-    HOLDING,
+    COMMITTED_REFUNDS,
     OPEN_REFUNDS,
-    PROMISED,
+    RESERVING_REFUNDS,
     AttemptStatus,
     ExceptionReason,
     GatewayCall,
@@ -54,19 +60,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 REFUND = "refund"
-_NEWS = {
-    RefundStatus.PENDING: events.REFUND_SENT,
+_STATUS_EVENTS = {
+    RefundStatus.PENDING: events.REFUND_SUBMITTED,
     RefundStatus.UNKNOWN: events.REFUND_UNKNOWN,
     RefundStatus.PROCESSED: events.REFUND_PROCESSED,
     RefundStatus.FAILED: events.REFUND_FAILED,
 }
 
 
-class NotOurRefund(NotFound):
+class UnknownGatewayRefund(NotFound):
     message = "The gateway's refund {0} gives back no captured payment of ours."
 
 
-class RefundFactsConflict(NotOurRefund):
+class RefundFactsConflict(UnknownGatewayRefund):
     message = "{0}"
 
 
@@ -77,7 +83,7 @@ def apply_gateway_refund(
     actor: Actor,
     now: datetime,
     webhook: Webhook | None = None,
-    adopted_by: UUID | None = None,
+    matched_refund_id: UUID | None = None,
 ) -> Refund:
     """
     Apply what a gateway reports about one refund.
@@ -87,12 +93,12 @@ def apply_gateway_refund(
     3. A refund that was made at the gateway and not by us gets its row now, so that the books stay true.
     4. Merge by rank: processed stays processed; post to the ledger once; update the order.
 
-    `adopted_by` is the refund of ours that stands for it from now on, unless another one does already.
+    `matched_refund_id` is the refund of ours that stands for it from now on, unless another one does already.
 
-    :raises NotOurRefund: if it gives back no captured payment of ours
+    :raises UnknownGatewayRefund: if it gives back no captured payment of ours
     :raises RefundFactsConflict: if it cannot be so; the exception for staff is kept
     """
-    applied = _apply(facts, actor=actor, now=now, webhook=webhook, adopted_by=adopted_by)
+    applied = _apply(facts, actor=actor, now=now, webhook=webhook, matched_refund_id=matched_refund_id)
     if isinstance(applied, FactConflict):
         # Raised out here: the transaction that holds the exception has ended well.
         raise RefundFactsConflict(applied.description)
@@ -101,14 +107,14 @@ def apply_gateway_refund(
 
 @transaction.atomic
 def _apply(
-    facts: GatewayRefund, *, actor: Actor, now: datetime, webhook: Webhook | None, adopted_by: UUID | None
+    facts: GatewayRefund, *, actor: Actor, now: datetime, webhook: Webhook | None, matched_refund_id: UUID | None
 ) -> Refund | FactConflict:
     known = selectors.find_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
     if known is None or known.status != AttemptStatus.CAPTURED:
-        raise NotOurRefund(facts.id)
+        raise UnknownGatewayRefund(facts.id)
     order = lock_order(known.payment.order_id)
     attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
-    found = selectors.find_refund_for(facts, adopted_by=adopted_by)
+    found = selectors.find_refund_for(facts, matched_refund_id=matched_refund_id)
     refund = locks.lock_refund(found.pk) if found is not None else None
 
     attempt, is_new = attempts[known.pk], refund is None
@@ -118,31 +124,31 @@ def _apply(
         open_conflict_exception(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
         return conflict
 
-    uncovered = _withdraw_uncovered(order, attempt, facts, refund=refund, now=now)
+    uncovered = _cancel_uncovered_refunds(order, attempt, facts, refund=refund, now=now)
     if refund is None:
-        refund = _insert_foreign(order, attempt, facts, now=now)
+        refund = _insert_dashboard_refund(order, attempt, facts, now=now)
     version = refund.version
     _merge(order, refund, facts, actor=actor, now=now)
-    if refund.manual_reference and facts.status == RefundStatus.PROCESSED:
+    if refund.transfer_reference and facts.status == RefundStatus.PROCESSED:
         # Paid by both: the line of the gateway's settlement ends in suspense, for staff to get it back.
-        log.error("refund_paid_by_hand_and_by_gateway", refund=refund.number, gateway_refund=facts.id)
-        twice = paid_twice_conflict(facts, refund=refund)
+        log.error("refund_transferred_and_refunded", refund=refund.number, gateway_refund=facts.id)
+        twice = transferred_and_refunded_conflict(facts, refund=refund)
         open_conflict_exception(twice, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     elif is_new or refund.version != version:
         _close_exception(facts, actor=actor, now=now)
     if uncovered is not None:
         withdrawn, rest = uncovered
-        request_rest(order=order, attempt=attempt, withdrawn=withdrawn, amount=rest, now=now)
+        request_remainder(order=order, attempt=attempt, withdrawn=withdrawn, amount=rest, now=now)
     if is_new:
-        _open_exceptions_beside(facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
+        _open_related_exceptions(facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
 
-    tell_order(order=order, actor=actor, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
 
     return refund
 
 
-def _withdraw_uncovered(
+def _cancel_uncovered_refunds(
     order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, refund: Refund | None, now: datetime
 ) -> tuple[Refund, int] | None:
     """
@@ -153,11 +159,11 @@ def _withdraw_uncovered(
     """
     if facts.status == RefundStatus.FAILED:
         return None
-    is_held = refund is not None and refund.status in HOLDING
+    is_held = refund is not None and refund.status in RESERVING_REFUNDS
     # What was to return the same money is withdrawn as such, and nothing of it is left.
-    same = {one.pk for one in (refund, *selectors.list_same_money(refund))} if refund is not None else set()
-    unsent = locks.lock_unsent_refunds(attempt.pk)
-    promised = selectors.sum_held_of_attempt(attempt.pk, only=PROMISED)
+    same = {one.pk for one in (refund, *selectors.list_retry_chain(refund))} if refund is not None else set()
+    unsent = locks.lock_unsubmitted_refunds(attempt.pk)
+    promised = selectors.reserved_amount(attempt.pk, only=COMMITTED_REFUNDS)
     promised -= sum(other.amount for other in unsent if other.pk in same and (refund is None or other.pk != refund.pk))
     excess = promised + (0 if is_held else facts.amount) - attempt.amount
     withdrawn = None
@@ -169,11 +175,13 @@ def _withdraw_uncovered(
         excess -= other.amount
         reason = f"{facts.id} was made at the gateway and has taken the money"
         # The buyer is notified of the one that was made.
-        withdrawn = withdraw(order, other, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
+        withdrawn = cancel_locked_refund(
+            order, other, actor=SYSTEM, reason=reason, event_type=events.REFUND_UPDATED, now=now
+        )
     return (withdrawn, max(0, -excess)) if withdrawn is not None else None
 
 
-def _open_exceptions_beside(
+def _open_related_exceptions(
     facts: GatewayRefund,
     *,
     attempt: PaymentAttempt,
@@ -183,10 +191,10 @@ def _open_exceptions_beside(
     now: datetime,
 ) -> None:
     """Open the exceptions of a transfer and of disputes whose money somebody has refunded at the gateway: its payer may get it twice."""
-    if refund.status not in HOLDING:
+    if refund.status not in RESERVING_REFUNDS:
         return
 
-    conflict = find_transfers_beside(facts, attempt=attempt)
+    conflict = find_pending_transfer_conflict(facts, attempt=attempt)
     if conflict is not None:
         open_conflict_exception(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     open_dispute_excess_exceptions(attempt, webhook=webhook, actor=actor, now=now)
@@ -205,7 +213,7 @@ def _close_exception(facts: GatewayRefund, *, actor: Actor, now: datetime) -> No
 
 
 @transaction.atomic
-def note_refund_refused(*, refund: Refund, error: GatewayError, now: datetime) -> None:
+def mark_refund_failed(*, refund: Refund, error: GatewayError, now: datetime) -> None:
     """Keep that the gateway refused a refund for certain: its sum is free again, for staff to try otherwise."""
     order = lock_order(refund.order_id)
     refund = locks.lock_refund(refund.pk)
@@ -214,7 +222,7 @@ def note_refund_refused(*, refund: Refund, error: GatewayError, now: datetime) -
         return
 
     _move(order, refund, RefundStatus.FAILED, now=now)
-    refund.gateway_call = GatewayCall.REFUSED
+    refund.gateway_call = GatewayCall.REJECTED
     refund.claimed_until = None
     refund.error = error.as_dict()
     # It may have been made all the same: the gateway is asked a few times more.
@@ -224,25 +232,25 @@ def note_refund_refused(*, refund: Refund, error: GatewayError, now: datetime) -
         update_fields=["status", "gateway_call", "claimed_until", "error", "checks", "next_check_at", "updated_at"]
     )
 
-    log.error("gateway_refused_refund", refund=refund.number, error=refund.error)
+    log.error("gateway_rejected_refund", refund=refund.number, error=refund.error)
     actor = gateway_actor(refund.attempt.gateway)
     changed = stored_fields(refund, "status", "error")
-    record(events.REFUND_FAILED, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
-    tell_order(order=order, actor=actor, now=now)
+    record(events.REFUND_FAILED, subject=refund, root_id=order.pk, actor=actor, changes=changed, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
 
 
 @transaction.atomic
-def note_refund_unknown(*, refund: Refund, error: GatewayError, now: datetime) -> None:
-    """Keep that nobody knows what became of a refund; the janitor asks until somebody does."""
+def mark_refund_unknown(*, refund: Refund, error: GatewayError, now: datetime) -> None:
+    """Keep that nobody knows what became of a refund; the poller asks until somebody does."""
     order = lock_order(refund.order_id)
     refund = locks.lock_refund(refund.pk)
 
     if refund.gateway_refund_id is not None or refund.status not in OPEN_REFUNDS:
         return
 
-    is_news = refund.status != RefundStatus.UNKNOWN
-    if is_news:
-        refund.status = states.change_refund(RefundStatus(refund.status), to=RefundStatus.UNKNOWN)
+    is_new_status = refund.status != RefundStatus.UNKNOWN
+    if is_new_status:
+        refund.status = states.transition_refund(RefundStatus(refund.status), to=RefundStatus.UNKNOWN)
     refund.gateway_call = GatewayCall.UNKNOWN
     refund.claimed_until = None
     refund.checks += 1
@@ -250,13 +258,13 @@ def note_refund_unknown(*, refund: Refund, error: GatewayError, now: datetime) -
     refund.save(update_fields=["status", "gateway_call", "claimed_until", "checks", "next_check_at", "updated_at"])
 
     log.warning("refund_unknown", refund=refund.number, error=error.as_dict())
-    if is_news:
+    if is_new_status:
         changed = stored_fields(refund, "status")
         actor = gateway_actor(refund.attempt.gateway)
-        record(events.REFUND_UNKNOWN, subject=refund, root_id=order.pk, actor=actor, changed=changed, now=now)
+        record(events.REFUND_UNKNOWN, subject=refund, root_id=order.pk, actor=actor, changes=changed, now=now)
 
 
-def _insert_foreign(order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, now: datetime) -> Refund:
+def _insert_dashboard_refund(order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, now: datetime) -> Refund:
     """Make the row of a refund that somebody made at the gateway: the money moves, whether we asked for it or not."""
     actor = gateway_actor(facts.gateway)
     sequence = Refund.objects.filter(order_id=order.pk).count() + 1
@@ -274,28 +282,28 @@ def _insert_foreign(order: "Order", attempt: PaymentAttempt, facts: GatewayRefun
         reason=RefundReason.OTHER,
         note=orders.text_for_row(order, "made at the gateway"),
         gateway_refund_id=facts.id,
-        gateway_call=GatewayCall.DONE,
+        gateway_call=GatewayCall.SUCCEEDED,
         idempotency_key=str(ids.new()),
         requested_by=str(actor),
         next_check_at=rules.next_refund_check(checks=0, now=now),
         created_at=now,
     )
-    post_due(order, refund, kind=DUE, now=now)
-    told = told_of(refund)
-    record(events.REFUND_SENT, subject=refund, root_id=order.pk, actor=actor, changed=told, now=now)
+    post_refund_due(order, refund, kind=REFUND_DUE, now=now)
+    payload = event_payload(refund)
+    record(events.REFUND_SUBMITTED, subject=refund, root_id=order.pk, actor=actor, changes=payload, now=now)
     return refund
 
 
 def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor, now: datetime) -> None:
     before = stored_fields(refund)
-    has_moved = rules.refund_moves(
+    has_moved = rules.refund_advances(
         refund.status, facts.status, is_known_to_gateway=refund.gateway_refund_id is not None
     )
     if has_moved:
         _move(order, refund, RefundStatus(facts.status), now=now)
     is_first_sight = refund.gateway_refund_id is None
     refund.gateway_refund_id = refund.gateway_refund_id or facts.id
-    refund.gateway_call = GatewayCall.DONE
+    refund.gateway_call = GatewayCall.SUCCEEDED
     refund.claimed_until = None
     refund.arn = refund.arn or facts.arn
     if facts.status == RefundStatus.PROCESSED or not refund.speed_processed:
@@ -306,50 +314,52 @@ def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor
     if not changed:
         return
     refund.save(update_fields=[*changed, "updated_at"])
-    told = told_of(refund, changed)
-    if told:
-        news = _NEWS[RefundStatus(refund.status)] if has_moved or is_first_sight else events.REFUND_CHANGED
-        record(news, subject=refund, root_id=order.pk, actor=actor, changed=told, now=now)
+    payload = event_payload(refund, changed)
+    if payload:
+        event_type = (
+            _STATUS_EVENTS[RefundStatus(refund.status)] if has_moved or is_first_sight else events.REFUND_UPDATED
+        )
+        record(event_type, subject=refund, root_id=order.pk, actor=actor, changes=payload, now=now)
 
 
 def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) -> None:
     """Move a refund by the gateway's word, and the books with it."""
     was = RefundStatus(refund.status)
-    refund.status = states.change_refund(was, to=to)
+    refund.status = states.transition_refund(was, to=to)
     refund.next_check_at = rules.next_refund_check(checks=0, now=now) if to in OPEN_REFUNDS else None
     if to == RefundStatus.FAILED:
-        post_due(order, refund, kind=REVERSAL, now=now)
+        post_refund_due(order, refund, kind=REVERSAL, now=now)
     if to == RefundStatus.PENDING and was == RefundStatus.FAILED:
-        log.error("rejected_refund_was_made", refund=refund.number)
-        post_due(order, refund, kind=DUE_AGAIN, now=now)
-        _call_off_other_attempts(order, refund, now=now)
+        log.error("rejected_refund_found", refund=refund.number)
+        post_refund_due(order, refund, kind=REFUND_REINSTATED, now=now)
+        _cancel_other_retries(order, refund, now=now)
         reallocate_lines(order, refund, now=now)
     if to == RefundStatus.PROCESSED:
-        if was in (RefundStatus.FAILED, RefundStatus.CANCELLED, RefundStatus.MANUAL):
-            log.error("refund_processed_after_all", refund=refund.number, was=was)
+        if was in (RefundStatus.FAILED, RefundStatus.CANCELLED, RefundStatus.AWAITING_TRANSFER):
+            log.error("refund_processed_late", refund=refund.number, was=was)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
-            post_due(order, refund, kind=DUE_AGAIN, now=now)
+            post_refund_due(order, refund, kind=REFUND_REINSTATED, now=now)
         refund.processed_at = now
         _post_processed(order, refund, now=now)
-        _call_off_other_attempts(order, refund, now=now)
+        _cancel_other_retries(order, refund, now=now)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
             # Only now: the other try had taken the same lines.
             reallocate_lines(order, refund, now=now)
 
 
-def _call_off_other_attempts(order: "Order", refund: Refund, *, now: datetime) -> None:
+def _cancel_other_retries(order: "Order", refund: Refund, *, now: datetime) -> None:
     """Withdraw what else was to return the money of a refund that was made after all, if the gateway does not know of it."""
-    for other in selectors.list_same_money(refund):
+    for other in selectors.list_retry_chain(refund):
         again = locks.lock_refund(other.pk)
-        is_unsent = again.status == RefundStatus.PENDING and again.gateway_call == GatewayCall.NEEDED
-        if is_unsent or again.status in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.MANUAL):
+        is_unsent = again.status == RefundStatus.PENDING and again.gateway_call == GatewayCall.PENDING
+        if is_unsent or again.status in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER):
             reason = f"{refund.number} was made after all"
             # The buyer is notified of the one that was made.
-            withdraw(order, again, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
+            cancel_locked_refund(order, again, actor=SYSTEM, reason=reason, event_type=events.REFUND_UPDATED, now=now)
 
 
 @transaction.atomic
-def withdraw_superseded_refund(*, refund_id: UUID, instead: Refund, now: datetime) -> None:
+def cancel_superseded_refund(*, refund_id: UUID, instead: Refund, now: datetime) -> None:
     """Withdraw a refund whose money has gone by another row, unless the gateway knows it by now."""
     order = lock_order(instead.order_id)
     refund = locks.lock_refund(refund_id)
@@ -360,7 +370,7 @@ def withdraw_superseded_refund(*, refund_id: UUID, instead: Refund, now: datetim
     refund.claimed_until = None
     refund.save(update_fields=["claimed_until", "updated_at"])
     reason = f"{instead.number} was made after all"
-    withdraw(order, refund, actor=SYSTEM, reason=reason, news=events.REFUND_CHANGED, now=now)
+    cancel_locked_refund(order, refund, actor=SYSTEM, reason=reason, event_type=events.REFUND_UPDATED, now=now)
 
 
 def _post_processed(order: "Order", refund: Refund, *, now: datetime) -> None:

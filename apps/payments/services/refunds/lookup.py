@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from apps.payments import selectors
-from apps.payments.gateways import Gateway, GatewayRefund, OutcomeUnknown, Refused
+from apps.payments.gateways import Gateway, GatewayOutcomeUnknown, GatewayRefund, GatewayRejected
 from apps.payments.models import Refund
 from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.states import GatewayCall, RefundStatus
@@ -18,38 +18,38 @@ from apps.payments.states import GatewayCall, RefundStatus
 log = structlog.get_logger(__name__)
 
 
-def find_made_refund(gateway: Gateway, refund: Refund) -> GatewayRefund | None:
+def find_gateway_refund(gateway: Gateway, refund: Refund) -> GatewayRefund | None:
     """
     Return the refund at the gateway that a refund of ours is or must adopt, or None if it has to be made. Calls the gateway.
 
     The gateway is asked if our call was left open, or if it rejected a refund of the same amount before.
 
-    :raises OutcomeUnknown: if it does not answer the question
-    :raises TryLater: if it was not asked
+    :raises GatewayOutcomeUnknown: if it does not answer the question
+    :raises GatewayUnavailable: if it was not asked
     """
     rejected = selectors.list_rejected_refunds(refund)
     if refund.gateway_call != GatewayCall.UNKNOWN and not rejected:
         return None
     listed = list_gateway_refunds(gateway, refund)
     own = next((facts for facts in listed if facts.our_refund == refund.public_id), None)
-    return own or _find_made_for_rejected(refund, listed, rejected)
+    return own or _find_refund_of_rejected_call(refund, listed, rejected)
 
 
 def list_gateway_refunds(gateway: Gateway, refund: Refund) -> Sequence[GatewayRefund]:
     """
     Return every refund of a refund's payment at the gateway. Calls the gateway.
 
-    :raises OutcomeUnknown: if it does not answer the question
-    :raises TryLater: if it was not asked
+    :raises GatewayOutcomeUnknown: if it does not answer the question
+    :raises GatewayUnavailable: if it was not asked
     """
     try:
         return gateway.list_refunds(gateway_payment_id=refund.attempt.gateway_payment_id)
-    except Refused as refusal:
+    except GatewayRejected as refusal:
         # The query was refused, and not the refund, whose fate stays unknown.
-        raise OutcomeUnknown(refusal.error) from refusal
+        raise GatewayOutcomeUnknown(refusal.error) from refusal
 
 
-def _find_made_for_rejected(
+def _find_refund_of_rejected_call(
     refund: Refund, listed: Sequence[GatewayRefund], rejected: Sequence[Refund]
 ) -> GatewayRefund | None:
     """Return a refund that the gateway made although it rejected our call, or one of the same amount that nothing explains."""
@@ -58,7 +58,7 @@ def _find_made_for_rejected(
     live = [facts for facts in listed if facts.status != RefundStatus.FAILED]
     for facts in live:
         if any(_bears(facts, one) for one in (refund, *rejected)):
-            log.warning("rejected_refund_was_made", refund=refund.number, gateway_refund=facts.id)
+            log.warning("rejected_refund_found", refund=refund.number, gateway_refund=facts.id)
             return facts
     known = selectors.list_known_gateway_refunds([facts.id for facts in live])
     for facts in live:

@@ -14,7 +14,7 @@ from apps.core.events import Actor
 from apps.orders.locks import lock_order
 from apps.payments import selectors
 from apps.payments.models import Refund
-from apps.payments.services.refunds.amounts import UnitsBack
+from apps.payments.services.refunds.amounts import RefundLineInput
 from apps.payments.services.refunds.requests import RefundPlan, plan_refund, request_refund
 from apps.payments.states import RefundReason
 
@@ -30,16 +30,16 @@ class RefundPreviewOutdated(Conflict):
 
 
 def preview_refund(
-    order: "Order", *, amount: int | None = None, lines: Sequence[UnitsBack] = (), actor: Actor
+    order: "Order", *, amount: int | None = None, lines: Sequence[RefundLineInput] = (), actor: Actor
 ) -> RefundPlan:
     """
     Return what a refund of an amount (paise), of certain units, or of all that is left would come to now.
 
     It locks and writes nothing.
 
-    :raises AmountOrLines, NothingToRefund, RefundExceedsPayment, MoneyIsDisputed, RefundTooSmall, RefundLeavesRemainder: as
+    :raises AmountAndLinesConflict, NothingToRefund, RefundExceedsPayment, PaymentDisputed, RefundTooSmall, RefundLeavesRemainder: as
         `request_refund` does
-    :raises LineNotOfOrder, UnitsExceedLine, LinesNeedOnePayment: if the lines cannot be refunded as requested
+    :raises LineNotInOrder, RefundQuantityExceedsLine, LinesSpanPayments: if the lines cannot be refunded as requested
     """
     attempts = selectors.list_refundable_attempts(order.pk)
     return plan_refund(order, attempts, amount=amount, lines=lines, actor=actor)
@@ -50,7 +50,7 @@ def request_previewed_refund(
     *,
     order_id: UUID,
     amount: int | None = None,
-    lines: Sequence[UnitsBack] = (),
+    lines: Sequence[RefundLineInput] = (),
     reason: RefundReason,
     note: str = "",
     seen_amount: int,
@@ -69,7 +69,7 @@ def request_previewed_refund(
     """
     order = lock_order(order_id)
 
-    if selectors.refundable_of(order.pk) != seen_refundable:
+    if selectors.order_refundable_amount(order.pk) != seen_refundable:
         raise RefundPreviewOutdated(order.number)
 
     refunds = request_refund(

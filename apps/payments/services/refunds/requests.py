@@ -15,22 +15,22 @@ from django.db import transaction
 
 from apps.core import ids
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import Actor, record, told_of
+from apps.core.events import Actor, event_payload, record
 from apps.core.models import subject_type_of
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
 from apps.payments.services.decision_rights import assess_decision, is_staff
-from apps.payments.services.order_totals import tell_order
+from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.postings import CUSTOMER_ADVANCES, REFUNDS_PAYABLE, post_to_ledger
 from apps.payments.services.refunds.amounts import (
-    UnitsBack,
+    RefundLineInput,
     amount_of_lines,
-    check_left,
+    check_refundable,
     line_amounts_of,
+    refund_line_inputs,
     split_over_attempts,
-    units_of,
     value_lines,
 )
 from apps.payments.services.review_status import sync_review_status
@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-DUE = "refund_due"
+REFUND_DUE = "refund_due"
 #: Of a refund that had failed and is to be paid after all.
-DUE_AGAIN = "refund_due_again"
+REFUND_REINSTATED = "refund_reinstated"
 REVERSAL = "refund_reversal"
 
 
-class AmountOrLines(Invalid):
+class AmountAndLinesConflict(Invalid):
     message = "Request an amount or lines, not both: only staff may enter an amount for returned lines."
 
 
@@ -85,7 +85,7 @@ def request_refund(
     order_id: UUID,
     payment_id: UUID | None = None,
     amount: int | None = None,
-    lines: Sequence[UnitsBack] = (),
+    lines: Sequence[RefundLineInput] = (),
     reason: str,
     note: str = "",
     speed: str = RefundSpeed.NORMAL,
@@ -104,17 +104,17 @@ def request_refund(
     :raises OrderNotFound: if there is no such order
     :raises NothingToRefund: if nothing is left
     :raises RefundExceedsPayment: if less is left than asked
-    :raises MoneyIsDisputed: if what is missing is wanted back by a payer's bank
+    :raises PaymentDisputed: if what is missing is wanted back by a payer's bank
     :raises RefundTooSmall: if it is under a rupee
     :raises RefundLeavesRemainder: if it would leave less than a rupee, which could never be refunded
-    :raises AmountOrLines: if a caller who is not staff enters an amount for lines
-    :raises LineNotOfOrder, UnitsExceedLine, LinesNeedOnePayment: if the lines cannot be refunded as asked
+    :raises AmountAndLinesConflict: if a caller who is not staff enters an amount for lines
+    :raises LineNotInOrder, RefundQuantityExceedsLine, LinesSpanPayments: if the lines cannot be refunded as asked
     """
     order = lock_order(order_id)
     attempts = locks.lock_captured_attempts(order.pk, payment_id=payment_id)
 
     if payment_id is None:
-        attempts = without_differing(attempts)
+        attempts = exclude_amount_mismatches(attempts)
     plan = plan_refund(order, attempts, amount=amount, lines=lines, operation=operation, actor=actor)
 
     return [
@@ -139,7 +139,7 @@ def plan_refund(
     attempts: Sequence[PaymentAttempt],
     *,
     amount: int | None,
-    lines: Sequence[UnitsBack],
+    lines: Sequence[RefundLineInput],
     operation: MoneyOperation = MoneyOperation.REQUEST_REFUND,
     actor: Actor,
 ) -> RefundPlan:
@@ -147,24 +147,24 @@ def plan_refund(
     Return what a refund of an order out of certain captured attempts comes to. It writes nothing; whoever relies on it holds
     the locks of order and attempts.
 
-    :raises AmountOrLines: if somebody who is no staff enters an amount for lines
-    :raises NothingToRefund, RefundExceedsPayment, MoneyIsDisputed, RefundTooSmall, RefundLeavesRemainder: as `request_refund` does
-    :raises LineNotOfOrder, UnitsExceedLine, LinesNeedOnePayment: if the lines cannot be refunded as requested
+    :raises AmountAndLinesConflict: if somebody who is no staff enters an amount for lines
+    :raises NothingToRefund, RefundExceedsPayment, PaymentDisputed, RefundTooSmall, RefundLeavesRemainder: as `request_refund` does
+    :raises LineNotInOrder, RefundQuantityExceedsLine, LinesSpanPayments: if the lines cannot be refunded as requested
     """
     if amount is not None and lines and not is_staff(actor):
-        raise AmountOrLines(param="lines")
+        raise AmountAndLinesConflict(param="lines")
     returned = value_lines(order, lines) if lines else []
     if amount is None:
-        left = sum(selectors.left_of_attempt(attempt) for attempt in attempts)
+        left = sum(selectors.refundable_amount(attempt) for attempt in attempts)
         amount = amount_of_lines(order, returned, left=left) if lines else left
     parts = split_over_attempts(order, attempts, amount, is_by_lines=bool(lines))
     decision = assess_decision(order=order, operation=operation, amount=amount, actor=actor)
     return RefundPlan(amount=amount, parts=parts, lines=returned, decision=decision)
 
 
-def without_differing(attempts: Sequence[PaymentAttempt]) -> list[PaymentAttempt]:
+def exclude_amount_mismatches(attempts: Sequence[PaymentAttempt]) -> list[PaymentAttempt]:
     """Return the attempts whose money is what was requested: the others are refunded only by naming their payment."""
-    return [attempt for attempt in attempts if attempt.review_reason != ReviewReason.AMOUNT_DIFFERS]
+    return [attempt for attempt in attempts if attempt.review_reason != ReviewReason.AMOUNT_MISMATCH]
 
 
 @transaction.atomic
@@ -184,8 +184,8 @@ def refund_attempt(
 
     The caller has locked order and attempt. Returns None if nothing is left, or less than a gateway refunds.
     """
-    left = selectors.left_of_attempt(attempt)
-    if left < attempt.least_refund_amount:
+    left = selectors.refundable_amount(attempt)
+    if left < attempt.min_refund_amount:
         return None
     return _insert(
         order, attempt, amount=left, lines=(), reason=reason, note=note, speed=RefundSpeed.NORMAL, is_decided=is_decided,
@@ -204,7 +204,7 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     :raises RefundNotFailed: if it has not failed
     :raises RefundAlreadyRetried: if a new row stands for it
     :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
-    :raises UnitsExceedLine: if its units have been refunded otherwise meanwhile
+    :raises RefundQuantityExceedsLine: if its units have been refunded otherwise meanwhile
     :raises RefundLeavesRemainder: if it would leave less than a rupee
     """
     order = lock_order(selectors.get_refund(refund_id).order_id)
@@ -213,8 +213,8 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
 
     check_failed(failed)
     attempt = attempts[failed.attempt_id]
-    check_left(order, attempt, failed.amount)
-    lines = value_lines(order, units_of(failed))
+    check_refundable(order, attempt, failed.amount)
+    lines = value_lines(order, refund_line_inputs(failed))
     decision = assess_decision(
         order=order, operation=MoneyOperation.RETRY_REFUND, amount=failed.amount, actor=actor, refund=failed
     )
@@ -234,7 +234,7 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     )
 
 
-def request_rest(
+def request_remainder(
     *, order: "Order", attempt: PaymentAttempt, withdrawn: Refund, amount: int, now: datetime
 ) -> Refund | None:
     """
@@ -242,14 +242,14 @@ def request_rest(
 
     The caller has locked order and attempt. Returns None if it is less than can be refunded.
     """
-    if amount < attempt.least_refund_amount:
+    if amount < attempt.min_refund_amount:
         return None
     kind, _, requester = withdrawn.requested_by.partition(":")
     return _insert(
         order,
         attempt,
         amount=amount,
-        lines=value_lines(order, units_of(withdrawn)),
+        lines=value_lines(order, refund_line_inputs(withdrawn)),
         reason=RefundReason(withdrawn.reason),
         note=withdrawn.note,
         speed=RefundSpeed(withdrawn.speed_requested),
@@ -277,7 +277,7 @@ def check_failed(refund: Refund) -> None:
         raise RefundAlreadyRetried(refund.number, again.number)
 
 
-def post_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> None:
+def post_refund_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> None:
     """
     Book that we owe a refund; of a reversal, that we owe it no longer. The caller has locked the refund and moves its status.
 
@@ -340,11 +340,11 @@ def _insert(
         line.refund, line.created_at = refund, now
         line.save(force_insert=True)
     if is_decided:
-        post_due(order, refund, kind=DUE, now=now)
+        post_refund_due(order, refund, kind=REFUND_DUE, now=now)
 
-    told, why = told_of(refund), orders.text_for_event(order, note, actor=actor)
-    record(events.REFUND_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changed=told, reason=why, now=now)
+    payload, why = event_payload(refund), orders.text_for_event(order, note, actor=actor)
+    record(events.REFUND_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changes=payload, reason=why, now=now)
     if is_decided:
         sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
-    tell_order(order=order, actor=actor, now=now)
+    sync_order_totals(order=order, actor=actor, now=now)
     return refund

@@ -23,40 +23,40 @@ from apps.payments.gateways import (
     Gateway,
     GatewayError,
     GatewayFailure,
+    GatewayOutcomeUnknown,
     GatewayRefund,
-    OutcomeUnknown,
-    Refused,
-    TryLater,
+    GatewayRejected,
+    GatewayUnavailable,
 )
 from apps.payments.models import Refund
 from apps.payments.services.gateway_access import get_gateway
-from apps.payments.services.gateway_orders import CLAIM_LASTS
+from apps.payments.services.gateway_orders import CLAIM_TTL
 from apps.payments.services.payer_currency import requested_from_gateway
-from apps.payments.services.refunds.amounts import MoneyIsDisputed, RefundExceedsPayment, check_still_there
-from apps.payments.services.refunds.approvals import withdraw
+from apps.payments.services.refunds.amounts import PaymentDisputed, RefundExceedsPayment, check_still_refundable
+from apps.payments.services.refunds.approvals import cancel_locked_refund
 from apps.payments.services.refunds.gateway_updates import (
-    NotOurRefund,
     RefundFactsConflict,
+    UnknownGatewayRefund,
     apply_gateway_refund,
-    note_refund_refused,
-    note_refund_unknown,
-    withdraw_superseded_refund,
+    cancel_superseded_refund,
+    mark_refund_failed,
+    mark_refund_unknown,
 )
-from apps.payments.services.refunds.lookup import find_made_refund, list_gateway_refunds
+from apps.payments.services.refunds.lookup import find_gateway_refund, list_gateway_refunds
 from apps.payments.states import OPEN_REFUNDS, GatewayCall, RefundStatus, Source
 
 log = structlog.get_logger(__name__)
 
 _ROUND_SECONDS = 30.0
-_FAILURES_THAT_END_A_ROUND = 3
-_PUT_OFF = timedelta(minutes=5)
+_MAX_FAILURES_PER_ROUND = 3
+_RETRY_DELAY = timedelta(minutes=5)
 
 
 class RefundNotOpen(Conflict):
     message = "Refund {0} is {1}; there is nothing to ask the gateway."
 
 
-def send_refund(*, refund_id: UUID, now: datetime) -> bool:
+def submit_refund(*, refund_id: UUID, now: datetime) -> bool:
     """
     Have the gateway make a refund, once; talks to the outside world. Returns False if there was no answer to act on.
 
@@ -72,14 +72,14 @@ def send_refund(*, refund_id: UUID, now: datetime) -> bool:
     gateway = get_gateway(refund.attempt.gateway)
     is_repeat = refund.gateway_call == GatewayCall.UNKNOWN
     try:
-        facts = _make(gateway, refund)
-    except Refused as failure:
-        note_refund_refused(refund=refund, error=failure.error, now=now)
-    except TryLater as failure:
-        _note_not_done(refund, failure, call=GatewayCall.UNKNOWN if is_repeat else GatewayCall.NEEDED, now=now)
+        facts = _create(gateway, refund)
+    except GatewayRejected as failure:
+        mark_refund_failed(refund=refund, error=failure.error, now=now)
+    except GatewayUnavailable as failure:
+        _release_claim(refund, failure, call=GatewayCall.UNKNOWN if is_repeat else GatewayCall.PENDING, now=now)
         return False
-    except OutcomeUnknown as failure:
-        note_refund_unknown(refund=refund, error=failure.error, now=now)
+    except GatewayOutcomeUnknown as failure:
+        mark_refund_unknown(refund=refund, error=failure.error, now=now)
         return False
     else:
         _apply_answer(refund, facts, now=now)
@@ -93,16 +93,18 @@ def _apply_answer(refund: Refund, facts: GatewayRefund, *, now: datetime) -> Non
     If another row of ours has come to stand for what the gateway made, this one is called off.
     """
     try:
-        applied = apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now, adopted_by=refund.pk)
+        applied = apply_gateway_refund(
+            facts=facts, source=Source.POLL, actor=SYSTEM, now=now, matched_refund_id=refund.pk
+        )
     except RefundFactsConflict as conflict:
         error = GatewayError(code="CONTRADICTORY_ANSWER", description=str(conflict)[:300])
         if refund.gateway_refund_id is None:
-            note_refund_unknown(refund=refund, error=error, now=now)
+            mark_refund_unknown(refund=refund, error=error, now=now)
         else:
-            _note_not_done(refund, OutcomeUnknown(error), call=None, now=now)
+            _release_claim(refund, GatewayOutcomeUnknown(error), call=None, now=now)
     else:
         if applied.pk != refund.pk:
-            withdraw_superseded_refund(refund_id=refund.pk, instead=applied, now=now)
+            cancel_superseded_refund(refund_id=refund.pk, instead=applied, now=now)
 
 
 @transaction.atomic
@@ -113,14 +115,14 @@ def _is_held_back(refund_id: UUID, *, now: datetime) -> bool:
     order = lock_order(selectors.get_refund(refund_id).order_id)
     refund = locks.lock_refund(refund_id)
 
-    if refund.status != RefundStatus.PENDING or refund.gateway_call != GatewayCall.NEEDED:
+    if refund.status != RefundStatus.PENDING or refund.gateway_call != GatewayCall.PENDING:
         return False
     try:
-        check_still_there(order, refund)
+        check_still_refundable(order, refund)
     except RefundExceedsPayment:
         # Refunds alone are more than came: the gateway knows best which of them it has made, and refuses the rest.
         return False
-    except MoneyIsDisputed:
+    except PaymentDisputed:
         log.warning("refund_held_back_by_dispute", refund=refund.number)
     else:
         return False
@@ -130,12 +132,12 @@ def _is_held_back(refund_id: UUID, *, now: datetime) -> bool:
         refund.next_check_at = rules.next_refund_check(checks=refund.checks, now=now)
         refund.save(update_fields=["checks", "next_check_at", "updated_at"])
     else:
-        withdraw(
+        cancel_locked_refund(
             order,
             refund,
             actor=SYSTEM,
             reason="the payer's bank has taken the money back",
-            news=events.REFUND_CHANGED,
+            event_type=events.REFUND_UPDATED,
             now=now,
         )
 
@@ -149,7 +151,7 @@ def _claim(refund_id: UUID, *, now: datetime) -> Refund | None:
     From here until the outcome is recorded the row says that nobody knows: that is the truth if we die.
     """
     refund = selectors.get_refund(refund_id)
-    if refund.gateway_call not in (GatewayCall.NEEDED, GatewayCall.UNKNOWN):
+    if refund.gateway_call not in (GatewayCall.PENDING, GatewayCall.UNKNOWN):
         return None
     is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     unmade = Refund.objects.filter(
@@ -159,12 +161,12 @@ def _claim(refund_id: UUID, *, now: datetime) -> Refund | None:
         gateway_refund_id__isnull=True,
         gateway_call=refund.gateway_call,
     )
-    is_claimed = unmade.update(claimed_until=now + CLAIM_LASTS, gateway_call=GatewayCall.UNKNOWN)
+    is_claimed = unmade.update(claimed_until=now + CLAIM_TTL, gateway_call=GatewayCall.UNKNOWN)
     return refund if is_claimed else None
 
 
-def _make(gateway: Gateway, refund: Refund) -> GatewayRefund:
-    found = find_made_refund(gateway, refund)
+def _create(gateway: Gateway, refund: Refund) -> GatewayRefund:
+    found = find_gateway_refund(gateway, refund)
     if found is not None:
         return found
     order = orders.get_order(refund.order_id)
@@ -178,11 +180,9 @@ def _make(gateway: Gateway, refund: Refund) -> GatewayRefund:
     )
 
 
-def _note_not_done(refund: Refund, failure: GatewayFailure, *, call: GatewayCall | None, now: datetime) -> None:
-    """Let go of the claim after a call that gave nothing to act on, and say when the janitor tries again."""
-    log.warning(
-        "gateway_gave_nothing", refund=refund.number, kind=type(failure).__name__, error=failure.error.as_dict()
-    )
+def _release_claim(refund: Refund, failure: GatewayFailure, *, call: GatewayCall | None, now: datetime) -> None:
+    """Let go of the claim after a call that gave nothing to act on, and say when the poller tries again."""
+    log.warning("gateway_call_failed", refund=refund.number, kind=type(failure).__name__, error=failure.error.as_dict())
     checks = refund.checks + 1
     held = Refund.objects.filter(pk=refund.pk, status__in=OPEN_REFUNDS)
     held.update(claimed_until=None, checks=checks, next_check_at=rules.next_refund_check(checks=checks, now=now))
@@ -202,11 +202,11 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
     if refund.status not in OPEN_REFUNDS:
         return _look_for_rejected(refund, now=now)
     if refund.gateway_refund_id is None:
-        return send_refund(refund_id=refund_id, now=now)
+        return submit_refund(refund_id=refund_id, now=now)
     try:
         facts = get_gateway(refund.attempt.gateway).get_refund(gateway_refund_id=refund.gateway_refund_id)
     except GatewayFailure as failure:
-        _note_not_done(refund, failure, call=None, now=now)
+        _release_claim(refund, failure, call=None, now=now)
         return False
     _apply_answer(refund, facts, now=now)
     checks = refund.checks + 1
@@ -217,7 +217,9 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
 
 def _look_for_rejected(refund: Refund, *, now: datetime) -> bool:
     """Ask a few times whether the gateway has made a refund whose call it rejected, and apply it; return if it answered."""
-    is_rejected = refund.status in (RefundStatus.FAILED, RefundStatus.MANUAL) and refund.gateway_refund_id is None
+    is_rejected = (
+        refund.status in (RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER) and refund.gateway_refund_id is None
+    )
     at = rules.next_rejected_refund_check(checks=refund.checks + 1, now=now) if is_rejected else None
     closed = Refund.objects.filter(pk=refund.pk).exclude(status__in=OPEN_REFUNDS)
     closed.update(next_check_at=at, checks=refund.checks + 1)
@@ -236,7 +238,7 @@ def _look_for_rejected(refund: Refund, *, now: datetime) -> bool:
 
 
 @transaction.atomic
-def request_refund_check(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
+def request_refund_sync(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
     Have a worker ask the gateway what became of a refund; asking again before it did changes nothing.
 
@@ -254,12 +256,12 @@ def request_refund_check(*, refund_id: UUID, actor: Actor, now: datetime) -> Ref
     refund.next_check_at = now
     refund.save(update_fields=["next_check_at", "updated_at"])
 
-    record(events.REFUND_CHECK_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changed={}, now=now)
+    record(events.REFUND_SYNC_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changes={}, now=now)
 
     return refund
 
 
-def ask_about_open_refunds(*, now: datetime, limit: int = 100) -> int:
+def poll_open_refunds(*, now: datetime, limit: int = 100) -> int:
     """
     Send or ask about the refunds whose time to be looked at has come, and return how many were.
 
@@ -268,18 +270,18 @@ def ask_about_open_refunds(*, now: datetime, limit: int = 100) -> int:
     ends = time.monotonic() + _ROUND_SECONDS
     asked = failures = 0
     for refund_id in selectors.list_due_refunds(now=now, limit=limit):
-        if failures >= _FAILURES_THAT_END_A_ROUND or time.monotonic() > ends:
+        if failures >= _MAX_FAILURES_PER_ROUND or time.monotonic() > ends:
             break
         try:
             has_answer = sync_refund(refund_id=refund_id, now=now)
-        except NotOurRefund:
-            log.exception("refund_not_checked", refund=str(refund_id))
-            Refund.objects.filter(pk=refund_id).update(next_check_at=now + _PUT_OFF, claimed_until=None)
+        except UnknownGatewayRefund:
+            log.exception("refund_poll_failed", refund=str(refund_id))
+            Refund.objects.filter(pk=refund_id).update(next_check_at=now + _RETRY_DELAY, claimed_until=None)
             has_answer = True
         except Exception:
             # One refund that cannot be looked at must not stand before the others in every round.
-            log.exception("refund_not_checked", refund=str(refund_id))
-            Refund.objects.filter(pk=refund_id).update(next_check_at=now + _PUT_OFF)
+            log.exception("refund_poll_failed", refund=str(refund_id))
+            Refund.objects.filter(pk=refund_id).update(next_check_at=now + _RETRY_DELAY)
             has_answer = True
         failures = 0 if has_answer else failures + 1
         asked += 1

@@ -31,8 +31,8 @@ from apps.payments.states import ExceptionReason, Resolution
 
 #: A payment belongs to a settlement whose other payments were made around the same time.
 _AROUND = timedelta(hours=1)
-_MOST_CANDIDATES = 25
-_MOST_MISSED = 1_000
+_MAX_CANDIDATES = 25
+_MAX_MISSED = 1_000
 
 
 # Booking -------------------------------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def book_settlement(
 
     Returns the settlement, how many lines it got, and how many exceptions they opened.
     """
-    locks.lock_booking_of_lines()
+    locks.lock_line_booking()
     settlement = _open_settlement(
         Settlement(
             gateway=report.gateway,
@@ -75,9 +75,9 @@ def book_settlement(
 
     actor = gateway_actor(settlement.gateway)
     changed = stored_fields(settlement) if is_new else stored_fields(settlement, *_SUMS)
-    event_type = events.SETTLEMENT_IMPORTED if is_new else events.SETTLEMENT_CHANGED
-    record(event_type, subject=settlement, actor=actor, changed=changed, now=now)
-    _close_arrived(settlement, part=part, now=now)
+    event_type = events.SETTLEMENT_IMPORTED if is_new else events.SETTLEMENT_UPDATED
+    record(event_type, subject=settlement, actor=actor, changes=changed, now=now)
+    _close_explained_exceptions(settlement, part=part, now=now)
 
     return settlement, added.count, _open_line_exceptions(settlement, part=part, now=now)
 
@@ -131,7 +131,7 @@ def _open_line_exceptions(settlement: Settlement, *, part: int, now: datetime) -
     lines = SettlementLine.objects.filter(settlement=settlement, part=part).exclude(problem="")
     opened = 0
     for line in lines.select_related("attempt", "refund").order_by("pk"):
-        expected, actual = _amounts_at_issue(line)
+        expected, actual = _differing_amounts(line)
         open_exception(
             ReconciliationException(
                 gateway=settlement.gateway,
@@ -165,14 +165,14 @@ def _describe(line: SettlementLine) -> str:
     return ""
 
 
-def _amounts_at_issue(line: SettlementLine) -> tuple[int | None, int]:
+def _differing_amounts(line: SettlementLine) -> tuple[int | None, int]:
     """Return what we expected and what was reported, in paise, of that which differs."""
     ours = line.attempt or line.refund
     if line.problem == ExceptionReason.FEE_MISMATCH:
         return line.fee_amount, line.reported_fee_amount
     if line.problem == ExceptionReason.CREDIT_MISMATCH:
         return line.cleared_amount - line.fee_amount, line.credit - line.debit
-    if line.problem == ExceptionReason.WRONG_AMOUNT:
+    if line.problem == ExceptionReason.AMOUNT_MISMATCH:
         return (ours.amount if ours else None), line.amount
     return None, line.credit - line.debit
 
@@ -185,14 +185,14 @@ def open_exception(exception: ReconciliationException, *, now: datetime) -> None
         events.EXCEPTION_OPENED,
         subject=exception,
         actor=SYSTEM,
-        changed=stored_fields(exception),
+        changes=stored_fields(exception),
         now=now,
     )
 
 
-def _close_arrived(settlement: Settlement, *, part: int, now: datetime) -> None:
+def _close_explained_exceptions(settlement: Settlement, *, part: int, now: datetime) -> None:
     """Close what was missed and has come: its money was booked to the bank in advance, and now came with its line."""
-    for exception_id in selectors.list_missed_in(settlement.pk, part=part):
+    for exception_id in selectors.list_exceptions_explained_by(settlement.pk, part=part):
         close(
             locks.lock_exception(exception_id),
             resolution=Resolution.ARRIVED,
@@ -206,7 +206,7 @@ def _close_arrived(settlement: Settlement, *, part: int, now: datetime) -> None:
 
 
 @transaction.atomic
-def name_amount(*, settlement_id: UUID, facts: GatewaySettlement, now: datetime) -> None:
+def record_transfer_amount(*, settlement_id: UUID, facts: GatewaySettlement, now: datetime) -> None:
     """Keep what the gateway says that it transferred, and the bank's reference; saying it again changes nothing."""
     found = locks.lock_settlement(gateway=facts.gateway, gateway_settlement_id=facts.id)
     if found is None or found.pk != settlement_id:
@@ -219,7 +219,7 @@ def name_amount(*, settlement_id: UUID, facts: GatewaySettlement, now: datetime)
         return
     found.save(update_fields=[*changed, "updated_at"])
 
-    record(events.SETTLEMENT_CHANGED, subject=found, actor=gateway_actor(found.gateway), changed=changed, now=now)
+    record(events.SETTLEMENT_UPDATED, subject=found, actor=gateway_actor(found.gateway), changes=changed, now=now)
 
 
 def check_settlements(*, settlement_ids: Iterable[UUID], now: datetime) -> int:
@@ -242,18 +242,18 @@ def _check_sum(settlement_id: UUID, *, must_be_whole: bool, now: datetime) -> in
     settlement = selectors.get_settlement(settlement_id)
     locks.lock_settlement(gateway=settlement.gateway, gateway_settlement_id=settlement.gateway_settlement_id)
     settlement.refresh_from_db()
-    difference = _unexplained(settlement)
+    difference = _unexplained_amount(settlement)
     if difference == 0:
         return 0
 
     stale = selectors.find_open_sum_mismatch(settlement.pk)
     if stale is not None:
         close(locks.lock_exception(stale), resolution=Resolution.ARRIVED, note="lines came", actor=SYSTEM, now=now)
-        difference = _unexplained(settlement)
+        difference = _unexplained_amount(settlement)
 
-    missed = _explain(settlement, difference, must_be_whole=must_be_whole, now=now)
+    missed = _find_unsettled(settlement, difference, must_be_whole=must_be_whole, now=now)
     for one in missed:
-        _miss(one, settlement=settlement, now=now)
+        _open_missing_line_exception(one, settlement=settlement, now=now)
         difference -= one.credit
     if difference == 0 or must_be_whole:
         return len(missed)
@@ -273,14 +273,14 @@ def _check_sum(settlement_id: UUID, *, must_be_whole: bool, now: datetime) -> in
     return len(missed) + 1
 
 
-def _unexplained(settlement: Settlement) -> int:
+def _unexplained_amount(settlement: Settlement) -> int:
     """Return by how many paise the transfer is more than lines and exceptions say; 0 while we do not know it."""
     if settlement.amount is None:
         return 0
-    return settlement.amount - settlement.lines_amount + selectors.sum_held_beside_lines(settlement.pk)
+    return settlement.amount - settlement.lines_amount + selectors.sum_held_outside_lines(settlement.pk)
 
 
-def _explain(settlement: Settlement, difference: int, *, must_be_whole: bool, now: datetime) -> list[Unsettled]:
+def _find_unsettled(settlement: Settlement, difference: int, *, must_be_whole: bool, now: datetime) -> list[Unsettled]:
     span = sql.span_of_payments(settlement.pk)
     since, until = span or (settlement.settled_at - settings.SETTLEMENT_OVERDUE_AFTER, settlement.settled_at)
     until = min(until + _AROUND, settlement.settled_at)
@@ -289,15 +289,15 @@ def _explain(settlement: Settlement, difference: int, *, must_be_whole: bool, no
     candidates = [
         one
         for one in sql.list_unsettled(
-            gateway=settlement.gateway, since=since - _AROUND, until=until, limit=_MOST_CANDIDATES
+            gateway=settlement.gateway, since=since - _AROUND, until=until, limit=_MAX_CANDIDATES
         )
         if one.currency == settlement.currency
     ]
-    places = rules.parts_of(difference, [one.credit for one in candidates], must_be_whole=must_be_whole)
+    places = rules.find_subset_sum(difference, [one.credit for one in candidates], must_be_whole=must_be_whole)
     return [candidates[place] for place in places]
 
 
-def _miss(one: Unsettled, *, settlement: Settlement | None, now: datetime) -> None:
+def _open_missing_line_exception(one: Unsettled, *, settlement: Settlement | None, now: datetime) -> None:
     """Open an exception for a payment without a line; with a settlement, its money is in that and held in suspense."""
     exception = ReconciliationException(
         gateway=settlement.gateway if settlement else settings.PAYMENT_GATEWAY,
@@ -328,7 +328,7 @@ def _post_difference(exception: ReconciliationException, settlement: Settlement)
     )
 
 
-def find_missing_lines(*, now: datetime, gateway: str = "razorpay") -> int:
+def open_missing_line_exceptions(*, now: datetime, gateway: str = "razorpay") -> int:
     """
     Open an exception for each captured payment and refund that should have been settled and was not; return how many.
 
@@ -339,19 +339,19 @@ def find_missing_lines(*, now: datetime, gateway: str = "razorpay") -> int:
         return 0
     until = min(latest, now - settings.SETTLEMENT_OVERDUE_AFTER)
     since = until - timedelta(days=400)
-    missed = sql.list_unsettled(gateway=gateway, since=since, until=until, limit=_MOST_MISSED)
+    missed = sql.list_unsettled(gateway=gateway, since=since, until=until, limit=_MAX_MISSED)
     with transaction.atomic():
         for one in missed:
-            _miss(one, settlement=None, now=now)
-    refunds = sql.list_refunds_not_settled(gateway=gateway, since=since, until=until, limit=_MOST_MISSED)
-    return len(missed) + sum(_miss_refund(refund_id, now=now) for refund_id in refunds)
+            _open_missing_line_exception(one, settlement=None, now=now)
+    refunds = sql.list_unsettled_refunds(gateway=gateway, since=since, until=until, limit=_MAX_MISSED)
+    return len(missed) + sum(_open_missing_refund_line_exception(refund_id, now=now) for refund_id in refunds)
 
 
 @transaction.atomic
-def _miss_refund(refund_id: UUID, *, now: datetime) -> bool:
+def _open_missing_refund_line_exception(refund_id: UUID, *, now: datetime) -> bool:
     """Open an exception for a refund without a line. Its money went back all the same, so that nothing is held."""
     refund = locks.lock_refund(refund_id)
-    if refund.gateway_refund_id is None or selectors.is_missed(refund.gateway_refund_id):
+    if refund.gateway_refund_id is None or selectors.has_missing_line_exception(refund.gateway_refund_id):
         return False
     exception = ReconciliationException(
         gateway=refund.attempt.gateway,

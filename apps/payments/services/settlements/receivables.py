@@ -17,12 +17,12 @@ from apps.payments.services.settlements.matching import open_exception
 from apps.payments.sql import Receivable
 from apps.payments.states import ExceptionReason, Resolution
 
-_MOST_OPENED = 1_000
+_MAX_OPENED = 1_000
 #: Stands for the gateway's id where the money belongs to no payment of ours.
 UNATTRIBUTED = "unattributed"
 
 
-def find_overdue_receivables(*, now: datetime, gateway: str = "razorpay") -> int:
+def open_overdue_receivable_exceptions(*, now: datetime, gateway: str = "razorpay") -> int:
     """
     Open an exception for each payment of which the gateway has owed us something for too long; return how many.
 
@@ -34,12 +34,12 @@ def find_overdue_receivables(*, now: datetime, gateway: str = "razorpay") -> int
         _close(exception_id, note="what is owed has changed", now=now)
     before = now - 2 * settings.SETTLEMENT_OVERDUE_AFTER
     if not selectors.is_settlement_imported(gateway):
-        return _remind_to_import(gateway=gateway, before=before, now=now)
-    overdue = sql.list_overdue_receivables(gateway=gateway, before=before, limit=_MOST_OPENED)
+        return _open_not_imported_exception(gateway=gateway, before=before, now=now)
+    overdue = sql.list_overdue_receivables(gateway=gateway, before=before, limit=_MAX_OPENED)
     opened = sum(_open_overdue(one, gateway=gateway, now=now) for one in overdue)
-    reminder = selectors.find_reminder_to_import(gateway)
+    reminder = selectors.find_not_imported_exception(gateway)
     # Not before each receivable has an item of its own.
-    if reminder is not None and len(overdue) < _MOST_OPENED:
+    if reminder is not None and len(overdue) < _MAX_OPENED:
         _close(reminder.pk, note="settlements are imported now", now=now)
     return opened
 
@@ -51,9 +51,9 @@ def _close(exception_id: UUID, *, note: str, now: datetime) -> None:
         close(exception, resolution=Resolution.ARRIVED, note=note, actor=SYSTEM, now=now)
 
 
-def _remind_to_import(*, gateway: str, before: datetime, now: datetime) -> int:
+def _open_not_imported_exception(*, gateway: str, before: datetime, now: datetime) -> int:
     """Open the one exception that says that no settlement has been imported, if anything is overdue; return how many it is."""
-    if selectors.find_reminder_to_import(gateway) is not None:
+    if selectors.find_not_imported_exception(gateway) is not None:
         return 0
     count, amount, since = sql.sum_overdue_receivables(gateway=gateway, before=before)
     if not count or since is None:

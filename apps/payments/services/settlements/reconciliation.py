@@ -14,15 +14,19 @@ from apps.core.errors import Invalid
 from apps.core.events import Actor
 from apps.payments import selectors
 from apps.payments.gateways import GatewayFailure
-from apps.payments.gateways.sandbox_books import read_truth
-from apps.payments.services.disputes.polling import find_new_disputes, sync_dispute
+from apps.payments.gateways.sandbox_books import read_sandbox_books
+from apps.payments.services.disputes.polling import poll_new_disputes, sync_dispute
 from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.polling import sync_payment
 from apps.payments.services.refunds.submission import sync_refund
-from apps.payments.services.settlements.matching import check_settlements, find_missing_lines, name_amount
-from apps.payments.services.settlements.receivables import find_overdue_receivables
+from apps.payments.services.settlements.matching import (
+    check_settlements,
+    open_missing_line_exceptions,
+    record_transfer_amount,
+)
+from apps.payments.services.settlements.receivables import open_overdue_receivable_exceptions
 from apps.payments.services.settlements.report_imports import (
-    ReportIsBeingRead,
+    ImportInProgress,
     import_settlements,
     request_settlement_import,
 )
@@ -31,10 +35,10 @@ log = structlog.get_logger(__name__)
 
 _OPERATOR = Actor(kind="operator", id="reconcile")
 #: So many times in a row without an answer: the gateway is away, and the rest need not wait for it one by one.
-_FAILURES_THAT_END_A_ROUND = 5
-_AT_A_TIME = 500
+_MAX_FAILURES_PER_ROUND = 5
+_BATCH_SIZE = 500
 
-Tell = Callable[[str, int], None]
+OnProgress = Callable[[str, int], None]
 
 _LISTS: Mapping[str, Callable[..., list[UUID]]] = {
     "payments": selectors.list_payments_to_reconcile,
@@ -44,7 +48,7 @@ _LISTS: Mapping[str, Callable[..., list[UUID]]] = {
 }
 
 
-class NoSandbox(Invalid):
+class SandboxNotConfigured(Invalid):
     message = (
         "SANDBOX_URL is not set: it names the sandbox whose books are to be compared, such as http://127.0.0.1:9000."
     )
@@ -55,7 +59,7 @@ class Reconciliation:
     """
     How a round of questions went: how many of each kind were asked about, what was new, and what is open now.
 
-    `unanswered` got no answer; `unasked` were left out because the gateway had stopped answering.
+    `unanswered` got no answer; `not_attempted` were left out because the gateway had stopped answering.
     """
 
     payments: int = 0
@@ -64,7 +68,7 @@ class Reconciliation:
     settlements: int = 0
     reports: int = 0
     unanswered: int = 0
-    unasked: int = 0
+    not_attempted: int = 0
     new_disputes: int = 0
     new_lines: int = 0
     missing_lines: int = 0
@@ -73,7 +77,7 @@ class Reconciliation:
 
     @property
     def is_clean(self) -> bool:
-        return not self.unanswered and not self.unasked and not self.open_exceptions
+        return not self.unanswered and not self.not_attempted and not self.open_exceptions
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Difference:
     theirs: str | None
 
 
-def reconcile(*, now: datetime, since: datetime | None = None, tell: Tell | None = None) -> Reconciliation:
+def reconcile(*, now: datetime, since: datetime | None = None, on_progress: OnProgress | None = None) -> Reconciliation:
     """
     Ask the gateway about every payment, refund, dispute and settlement that is open, or younger than an instant.
 
@@ -94,30 +98,30 @@ def reconcile(*, now: datetime, since: datetime | None = None, tell: Tell | None
     captured money that should have been settled is looked for.
     """
     result = Reconciliation()
-    show = tell or (lambda kind, count: None)
-    _ask_all(result, "payments", lambda pk: sync_payment(payment_id=pk, now=now), since=since, show=show)
-    _ask_all(result, "refunds", lambda pk: sync_refund(refund_id=pk, now=now), since=since, show=show)
-    _find_disputes(result, now=now)
-    _ask_all(result, "disputes", lambda pk: sync_dispute(dispute_id=pk, now=now), since=since, show=show)
+    show = on_progress or (lambda kind, count: None)
+    _sync_all(result, "payments", lambda pk: sync_payment(payment_id=pk, now=now), since=since, show=show)
+    _sync_all(result, "refunds", lambda pk: sync_refund(refund_id=pk, now=now), since=since, show=show)
+    _poll_disputes(result, now=now)
+    _sync_all(result, "disputes", lambda pk: sync_dispute(dispute_id=pk, now=now), since=since, show=show)
     _read_reports(result, since=since, now=now, show=show)
-    _ask_all(result, "settlements", lambda pk: _sync_settlement(pk, now=now), since=since, show=show)
-    result.missing_lines = find_missing_lines(now=now)
-    result.overdue_receivables = find_overdue_receivables(now=now)
+    _sync_all(result, "settlements", lambda pk: _sync_settlement(pk, now=now), since=since, show=show)
+    result.missing_lines = open_missing_line_exceptions(now=now)
+    result.overdue_receivables = open_overdue_receivable_exceptions(now=now)
     result.open_exceptions = selectors.count_open_exceptions()
     return result
 
 
-def _ask_all(
-    result: Reconciliation, kind: str, ask: Callable[[UUID], object], *, since: datetime | None, show: Tell
+def _sync_all(
+    result: Reconciliation, kind: str, ask: Callable[[UUID], object], *, since: datetime | None, show: OnProgress
 ) -> None:
     """Ask about all rows of a kind, some hundreds at a time, until the gateway stops answering."""
     failures = asked = 0
     for row_id in _walk(_LISTS[kind], since):
-        if failures >= _FAILURES_THAT_END_A_ROUND:
-            result.unasked += 1
+        if failures >= _MAX_FAILURES_PER_ROUND:
+            result.not_attempted += 1
             continue
         asked += 1
-        has_answer = _has_answer(ask, row_id, kind=kind)
+        has_answer = _try_sync(ask, row_id, kind=kind)
         failures = 0 if has_answer else failures + 1
         result.unanswered += not has_answer
         show(kind, asked)
@@ -126,31 +130,31 @@ def _ask_all(
 
 def _walk(list_some: Callable[..., list[UUID]], since: datetime | None) -> Iterator[UUID]:
     after: UUID | None = None
-    while batch := list_some(since, after=after, limit=_AT_A_TIME):
+    while batch := list_some(since, after=after, limit=_BATCH_SIZE):
         yield from batch
         after = batch[-1]
 
 
-def _has_answer(ask: Callable[[UUID], object], row_id: UUID, *, kind: str) -> bool:
+def _try_sync(ask: Callable[[UUID], object], row_id: UUID, *, kind: str) -> bool:
     try:
         return ask(row_id) is not False
     except (OperationalError, InterfaceError):
         raise
     except Exception:
         # One that cannot be asked about must not keep the others from being asked about.
-        log.exception("not_reconciled", kind=kind, id=str(row_id))
+        log.exception("reconciliation_failed", kind=kind, id=str(row_id))
         return False
 
 
-def _find_disputes(result: Reconciliation, *, now: datetime) -> None:
+def _poll_disputes(result: Reconciliation, *, now: datetime) -> None:
     try:
-        result.new_disputes = find_new_disputes(now=now)
+        result.new_disputes = poll_new_disputes(now=now)
     except GatewayFailure as failure:
-        log.warning("disputes_not_listed", failure=str(failure)[:200])
+        log.warning("dispute_list_failed", failure=str(failure)[:200])
         result.unanswered += 1
 
 
-def _read_reports(result: Reconciliation, *, since: datetime | None, now: datetime, show: Tell) -> None:
+def _read_reports(result: Reconciliation, *, since: datetime | None, now: datetime, show: OnProgress) -> None:
     """Read the settlement reports of yesterday, today, and of each day since an instant that was not read whole."""
     today = clock.ist_date(now)
     yesterday = today - timedelta(days=1)
@@ -162,8 +166,8 @@ def _read_reports(result: Reconciliation, *, since: datetime | None, now: dateti
     for day in (first + timedelta(days=count) for count in range((today - first).days + 1)):
         if day < yesterday and day in read:
             continue
-        if failures >= _FAILURES_THAT_END_A_ROUND:
-            result.unasked += 1
+        if failures >= _MAX_FAILURES_PER_ROUND:
+            result.not_attempted += 1
             continue
         lines = _read_report(day, now=now)
         failures = 0 if lines is not None else failures + 1
@@ -178,14 +182,14 @@ def _read_report(day: date, *, now: datetime) -> int | None:
     try:
         asked = request_settlement_import(day=day, actor=_OPERATOR, now=now)
         return import_settlements(import_id=asked.pk, now=now).lines_added
-    except ReportIsBeingRead:
+    except ImportInProgress:
         return 0
     except GatewayFailure as failure:
-        log.warning("report_not_read", day=str(day), failure=str(failure)[:200])
+        log.warning("settlement_report_failed", day=str(day), failure=str(failure)[:200])
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        log.exception("report_not_read", day=str(day))
+        log.exception("settlement_report_failed", day=str(day))
     return None
 
 
@@ -195,36 +199,36 @@ def _sync_settlement(settlement_id: UUID, *, now: datetime) -> bool:
         facts = get_gateway(settlement.gateway).get_settlement(gateway_settlement_id=settlement.gateway_settlement_id)
     except GatewayFailure:
         return False
-    name_amount(settlement_id=settlement.pk, facts=facts, now=now)
+    record_transfer_amount(settlement_id=settlement.pk, facts=facts, now=now)
     check_settlements(settlement_ids=[settlement.pk], now=now)
     return True
 
 
-def check_sandbox_is_named() -> None:
+def check_sandbox_configured() -> None:
     """
     Make sure that there is a sandbox to compare with.
 
-    :raises NoSandbox: if no setting names one
+    :raises SandboxNotConfigured: if no setting names one
     """
     if not settings.SANDBOX_URL:
-        raise NoSandbox
+        raise SandboxNotConfigured
 
 
 def compare_with_sandbox() -> list[Difference]:
     """
     Hold our payments, their fees, refunds, disputes and settlements against the books of the sandbox; talks to the outside.
 
-    :raises NoSandbox: if no setting names one
-    :raises OutcomeUnknown: if it does not answer
+    :raises SandboxNotConfigured: if no setting names one
+    :raises GatewayOutcomeUnknown: if it does not answer
     """
-    check_sandbox_is_named()
-    truth = read_truth(settings.SANDBOX_URL)
+    check_sandbox_configured()
+    truth = read_sandbox_books(settings.SANDBOX_URL)
     pairs: Iterable[tuple[str, Mapping[str, str], Mapping[str, str]]] = (
-        ("payment", selectors.told_payments(), truth.payments),
-        ("fee", selectors.told_fees(), truth.fees),
-        ("refund", selectors.told_refunds(), truth.refunds),
-        ("dispute", selectors.told_disputes(), truth.disputes),
-        ("settlement", selectors.told_settlements(), truth.settlements),
+        ("payment", selectors.payments_by_gateway_id(), truth.payments),
+        ("fee", selectors.fees_by_gateway_id(), truth.fees),
+        ("refund", selectors.refunds_by_gateway_id(), truth.refunds),
+        ("dispute", selectors.disputes_by_gateway_id(), truth.disputes),
+        ("settlement", selectors.settlements_by_gateway_id(), truth.settlements),
     )
     return [one for kind, ours, theirs in pairs for one in _differences(kind, ours, theirs)]
 

@@ -18,53 +18,53 @@ from django.db.models import Q
 
 from apps.core import clock
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import SYSTEM, Actor, record, stored_fields, told_of
+from apps.core.events import SYSTEM, Actor, event_payload, record, stored_fields
 from apps.payments import events, locks, selectors, sql
 from apps.payments.gateways import (
     Gateway,
     GatewayFailure,
+    GatewayRejected,
     GatewaySettlement,
-    Refused,
     SettlementRow,
     UnreadableFacts,
 )
 from apps.payments.gateways.report_formats import TRANSFERS
 from apps.payments.models import SettlementImport
 from apps.payments.services.attempts import (
-    GatewayFactsContradict,
-    NotOurPayment,
+    PaymentFactsConflict,
+    UnknownGatewayPayment,
     apply_gateway_payment,
     report_contradiction,
 )
-from apps.payments.services.disputes.gateway_updates import NotOurDispute, apply_gateway_dispute
+from apps.payments.services.disputes.gateway_updates import UnknownGatewayDispute, apply_gateway_dispute
 from apps.payments.services.gateway_access import get_gateway
-from apps.payments.services.refunds.gateway_updates import NotOurRefund, apply_gateway_refund
-from apps.payments.services.settlements.matching import book_settlement, check_settlements, name_amount
+from apps.payments.services.refunds.gateway_updates import UnknownGatewayRefund, apply_gateway_refund
+from apps.payments.services.settlements.matching import book_settlement, check_settlements, record_transfer_amount
 from apps.payments.services.settlements.report_formats import recognise_report
 from apps.payments.states import ImportStatus, ReportSource, Source
 
 log = structlog.get_logger(__name__)
 
 _BATCH = 5_000
-#: A reader that died is taken for dead after this, before the relay has started its delivery for the last time; a living one
+#: A reader that died is taken for dead after this, before the relay has started its handler run for the last time; a living one
 #: holds on with each batch.
-_CLAIM_LASTS = timedelta(minutes=4)
+_CLAIM_TTL = timedelta(minutes=4)
 #: Settled payments that we do not know to be captured are asked about, so many of one report.
-_MOST_ASKED = 200
-_FAILURES_THAT_END_ASKING = 3
+_MAX_ASKED = 200
+_MAX_POLL_FAILURES = 3
 
-Progress = Callable[[str, int], None]
+OnProgress = Callable[[str, int], None]
 
 
-class ReportIsBeingRead(Conflict):
+class ImportInProgress(Conflict):
     message = "This report is being read by somebody else. Try again in a few minutes."
 
 
-class ReportNotReadable(Invalid):
+class ReportUnreadable(Invalid):
     message = "The report cannot be read: {0}."
 
 
-class DayIsInTheFuture(Invalid):
+class ReportDateInFuture(Invalid):
     message = "There is no report of {0} yet."
 
 
@@ -75,10 +75,10 @@ def request_settlement_import(*, day: date, actor: Actor, now: datetime, gateway
 
     One that failed, or whose reader died, is asked for again.
 
-    :raises DayIsInTheFuture: if the day has not begun
+    :raises ReportDateInFuture: if the day has not begun
     """
     if day > clock.ist_date(now):
-        raise DayIsInTheFuture(day, param="day")
+        raise ReportDateInFuture(day, param="day")
     fresh = SettlementImport(
         gateway=gateway,
         source=ReportSource.API,
@@ -90,25 +90,25 @@ def request_settlement_import(*, day: date, actor: Actor, now: datetime, gateway
     found, is_new = _insert_or_find(fresh)
     if not is_new:
         found = locks.lock_settlement_import(found.pk)
-        if not _is_left_lying(found, now=now):
+        if not _is_abandoned(found, now=now):
             return found
         found.status, found.error, found.claimed_until = ImportStatus.WAITING, "", None
         found.save(update_fields=["status", "error", "claimed_until", "updated_at"])
 
-    changed = _told(found) if is_new else stored_fields(found, "status", "error")
-    record(events.SETTLEMENT_IMPORT_REQUESTED, subject=found, actor=actor, changed=changed, now=now)
+    changed = _event_payload(found) if is_new else stored_fields(found, "status", "error")
+    record(events.SETTLEMENT_IMPORT_REQUESTED, subject=found, actor=actor, changes=changed, now=now)
 
     return found
 
 
-def _is_left_lying(report: SettlementImport, *, now: datetime) -> bool:
+def _is_abandoned(report: SettlementImport, *, now: datetime) -> bool:
     """Test if a reading broke off and nobody is at it any more."""
     has_dead_reader = report.claimed_until is not None and report.claimed_until <= now
     return report.status == ImportStatus.FAILED or (report.status == ImportStatus.WAITING and has_dead_reader)
 
 
-def _told(report: SettlementImport) -> dict[str, object]:
-    return told_of(report)
+def _event_payload(report: SettlementImport) -> dict[str, object]:
+    return event_payload(report)
 
 
 def _insert_or_find(fresh: SettlementImport) -> tuple[SettlementImport, bool]:
@@ -140,7 +140,7 @@ def import_settlement_file(
     actor: Actor,
     now: datetime,
     gateway: str = "razorpay",
-    tell: Progress | None = None,
+    on_progress: OnProgress | None = None,
     date_order: str | None = None,
 ) -> SettlementImport:
     """
@@ -149,13 +149,13 @@ def import_settlement_file(
     A file that was read before, known by its hash, changes nothing; one whose reading broke off is read from there. `date_order`
     (day-first, month-first) is needed only where the file leaves it open.
 
-    :raises ReportNotReadable: if it is no such report, or its unit or date order cannot be decided
-    :raises ReportIsBeingRead: if somebody else is at it
+    :raises ReportUnreadable: if it is no such report, or its unit or date order cannot be decided
+    :raises ImportInProgress: if somebody else is at it
     """
     fresh = SettlementImport(
         gateway=gateway,
         source=ReportSource.CSV,
-        fingerprint=_hash_of(stream),
+        fingerprint=_sha256_of(stream),
         file_name=name[:200],
         requested_by=str(actor),
         created_at=now,
@@ -164,32 +164,34 @@ def import_settlement_file(
     with transaction.atomic():
         report, is_new = _insert_or_find(fresh)
         if is_new:
-            record(events.SETTLEMENT_IMPORT_REQUESTED, subject=report, actor=actor, changed=_told(report), now=now)
-    return _import(report, stream=stream, now=now, tell=tell, date_order=date_order)
+            record(
+                events.SETTLEMENT_IMPORT_REQUESTED, subject=report, actor=actor, changes=_event_payload(report), now=now
+            )
+    return _import(report, stream=stream, now=now, on_progress=on_progress, date_order=date_order)
 
 
-def _hash_of(stream: IO[bytes]) -> str:
+def _sha256_of(stream: IO[bytes]) -> str:
     digest = hashlib.sha256()
     while piece := stream.read(1 << 20):
         digest.update(piece)
     return digest.hexdigest()
 
 
-def import_settlements(*, import_id: UUID, now: datetime, tell: Progress | None = None) -> SettlementImport:
+def import_settlements(*, import_id: UUID, now: datetime, on_progress: OnProgress | None = None) -> SettlementImport:
     """
     Read a day's report by the gateway's API and book it; talks to the outside world.
 
-    :raises ReportNotReadable: if the gateway says something that we do not understand
-    :raises ReportIsBeingRead: if somebody else is at it
+    :raises ReportUnreadable: if the gateway says something that we do not understand
+    :raises ImportInProgress: if somebody else is at it
     """
-    return _import(selectors.get_settlement_import(import_id), stream=None, now=now, tell=tell)
+    return _import(selectors.get_settlement_import(import_id), stream=None, now=now, on_progress=on_progress)
 
 
 def import_requested_settlements(*, import_id: UUID, now: datetime) -> None:
     """Read a day's report if it waits for a worker; a file is read by whoever has it. Talks to the outside world."""
     report = selectors.get_settlement_import(import_id)
     if report.source == ReportSource.API and report.status == ImportStatus.WAITING:
-        _import(report, stream=None, now=now, tell=None)
+        _import(report, stream=None, now=now, on_progress=None)
 
 
 def _import(
@@ -197,55 +199,55 @@ def _import(
     *,
     stream: IO[bytes] | None,
     now: datetime,
-    tell: Progress | None,
+    on_progress: OnProgress | None,
     date_order: str | None = None,
 ) -> SettlementImport:
     if report.status == ImportStatus.COMPLETED:
         return report
-    reading = _Reading(report, now=now, tell=tell or (lambda step, count: None), date_order=date_order)
-    if not reading.claim():
-        return reading.report
+    run = _ImportRun(report, now=now, on_progress=on_progress or (lambda step, count: None), date_order=date_order)
+    if not run.claim():
+        return run.report
     try:
-        reading.stage(stream)
-        reading.ask_about_unknown()
-        reading.book()
+        run.stage(stream)
+        run.fetch_unknown_entities()
+        run.book()
     except UnreadableFacts as failure:
-        reading.break_off(str(failure))
-        raise ReportNotReadable(failure) from failure
+        run.fail(str(failure))
+        raise ReportUnreadable(failure) from failure
     except GatewayFailure as failure:
-        reading.break_off(str(failure))
+        run.fail(str(failure))
         raise
     except BaseException as failure:
-        reading.break_off(type(failure).__name__)
+        run.fail(type(failure).__name__)
         raise
-    return reading.report
+    return run.report
 
 
-class _Reading:
+class _ImportRun:
     """One reading of one report, from claim to completion."""
 
     def __init__(
-        self, report: SettlementImport, *, now: datetime, tell: Progress, date_order: str | None = None
+        self, report: SettlementImport, *, now: datetime, on_progress: OnProgress, date_order: str | None = None
     ) -> None:
         self.report = report
         self.date_order = date_order
         self.gateway: Gateway = get_gateway(report.gateway)
         self.now = now
-        self.tell = tell
+        self.on_progress = on_progress
         self._began = time.monotonic()
 
     def claim(self) -> bool:
         """
         Keep others from the report, and return whether it is still to be read.
 
-        :raises ReportIsBeingRead: if somebody else is at it
+        :raises ImportInProgress: if somebody else is at it
         """
         is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=self.now)
         rows = SettlementImport.objects.filter(is_free, pk=self.report.pk).exclude(status=ImportStatus.COMPLETED)
-        is_claimed = bool(rows.update(claimed_until=self.now + _CLAIM_LASTS))
+        is_claimed = bool(rows.update(claimed_until=self.now + _CLAIM_TTL))
         self.report.refresh_from_db()
         if not is_claimed and self.report.status != ImportStatus.COMPLETED:
-            raise ReportIsBeingRead
+            raise ImportInProgress
         return is_claimed
 
     def stage(self, stream: IO[bytes] | None) -> None:
@@ -258,7 +260,7 @@ class _Reading:
             return
         report_format = recognise_report(stream, gateway=self.gateway, date_order=self.date_order, now=self.now)
         if report_format.content == TRANSFERS:
-            self._name_transfers(self.gateway.read_transfers(stream, report_format))
+            self._record_transfers(self.gateway.read_transfers(stream, report_format))
             return
         lines = self.gateway.read_report(stream, report_format)
         for _ in range(self.report.rows_read):
@@ -267,7 +269,7 @@ class _Reading:
             self._keep(batch)
         sql.analyse_staged()
 
-    def _name_transfers(self, transfers: Iterator[GatewaySettlement]) -> None:
+    def _record_transfers(self, transfers: Iterator[GatewaySettlement]) -> None:
         """Keep what was transferred by each settlement whose lines we have; the lines of the others are still to be read."""
         named, without_lines = [], []
         for count, facts in enumerate(transfers, 1):
@@ -275,28 +277,28 @@ class _Reading:
             if settlement is None:
                 without_lines.append(facts.id)
             else:
-                name_amount(settlement_id=settlement.pk, facts=facts, now=self.now)
+                record_transfer_amount(settlement_id=settlement.pk, facts=facts, now=self.now)
                 named.append(settlement.pk)
             self.report.rows_read = count
-            self.tell("read", count)
-        self._hold(rows_read=self.report.rows_read)
+            self.on_progress("read", count)
+        self._extend_claim(rows_read=self.report.rows_read)
         if without_lines:
-            log.warning("settlement_lines_not_read", count=len(without_lines), settlements=without_lines[:20])
+            log.warning("settlement_lines_missing", count=len(without_lines), settlements=without_lines[:20])
         self.report.exceptions_opened += check_settlements(settlement_ids=named, now=self.now)
 
     @transaction.atomic
     def _keep(self, rows: list[SettlementRow | None]) -> None:
         sql.stage(self.report.pk, position=self.report.rows_read, rows=rows)
         self.report.rows_read += len(rows)
-        self._hold(rows_read=self.report.rows_read)
-        self.tell("read", self.report.rows_read)
+        self._extend_claim(rows_read=self.report.rows_read)
+        self.on_progress("read", self.report.rows_read)
 
-    def _hold(self, **fields: int) -> None:
+    def _extend_claim(self, **fields: int) -> None:
         elapsed = timedelta(seconds=time.monotonic() - self._began)
         rows = SettlementImport.objects.filter(pk=self.report.pk)
-        rows.update(claimed_until=clock.to_milliseconds(self.now + elapsed) + _CLAIM_LASTS, **fields)
+        rows.update(claimed_until=clock.to_milliseconds(self.now + elapsed) + _CLAIM_TTL, **fields)
 
-    def ask_about_unknown(self) -> None:
+    def fetch_unknown_entities(self) -> None:
         """
         Ask about settled payments and refunds that we do not know to be captured or made, and about disputes that we do not hold.
 
@@ -305,33 +307,33 @@ class _Reading:
         failures = 0
         report, gateway = self.report.pk, self.report.gateway
         # A refund and a dispute are of a payment, which is asked about before them.
-        payments = sql.list_staged_payments_not_captured(report, gateway=gateway, limit=_MOST_ASKED)
-        refunds = sql.list_staged_refunds_not_made(report, gateway=gateway, limit=_MOST_ASKED)
-        disputes = sql.list_staged_disputes_not_held(report, limit=_MOST_ASKED)
-        kinds = ((self._ask_payment, payments), (self._ask_refund, refunds), (self._ask_dispute, disputes))
+        payments = sql.list_staged_uncaptured_payments(report, gateway=gateway, limit=_MAX_ASKED)
+        refunds = sql.list_staged_unknown_refunds(report, gateway=gateway, limit=_MAX_ASKED)
+        disputes = sql.list_staged_unknown_disputes(report, limit=_MAX_ASKED)
+        kinds = ((self._fetch_payment, payments), (self._fetch_refund, refunds), (self._fetch_dispute, disputes))
         for ask, gateway_id in ((ask, one) for ask, ids in kinds for one in ids):
-            if failures >= _FAILURES_THAT_END_ASKING:
+            if failures >= _MAX_POLL_FAILURES:
                 break
-            self._hold()
+            self._extend_claim()
             try:
                 ask(gateway_id)
-            except (Refused, NotOurPayment, NotOurRefund, NotOurDispute):
+            except (GatewayRejected, UnknownGatewayPayment, UnknownGatewayRefund, UnknownGatewayDispute):
                 failures = 0
-            except GatewayFactsContradict as refusal:
+            except PaymentFactsConflict as refusal:
                 report_contradiction(refusal, now=self.now)
                 failures = 0
             except GatewayFailure:
                 failures += 1
 
-    def _ask_payment(self, gateway_payment_id: str) -> None:
+    def _fetch_payment(self, gateway_payment_id: str) -> None:
         facts = self.gateway.get_payment(gateway_payment_id=gateway_payment_id)
         apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
 
-    def _ask_refund(self, gateway_refund_id: str) -> None:
+    def _fetch_refund(self, gateway_refund_id: str) -> None:
         facts = self.gateway.get_refund(gateway_refund_id=gateway_refund_id)
         apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
 
-    def _ask_dispute(self, gateway_dispute_id: str) -> None:
+    def _fetch_dispute(self, gateway_dispute_id: str) -> None:
         facts = self.gateway.get_dispute(gateway_dispute_id=gateway_dispute_id)
         apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
 
@@ -339,7 +341,7 @@ class _Reading:
         """Book settlement by settlement, then hold each sum against what was transferred."""
         booked = []
         for gateway_settlement_id, utr, settled_at, currency in sql.list_staged_settlements(self.report.pk):
-            amount = self._ask_amount(gateway_settlement_id)
+            amount = self._fetch_transfer_amount(gateway_settlement_id)
             settlement, lines, opened = book_settlement(
                 report=self.report,
                 gateway_settlement_id=gateway_settlement_id,
@@ -349,27 +351,27 @@ class _Reading:
                 now=self.now,
             )
             if amount is not None:
-                name_amount(settlement_id=settlement.pk, facts=amount, now=self.now)
+                record_transfer_amount(settlement_id=settlement.pk, facts=amount, now=self.now)
             booked.append(settlement.pk)
             self.report.lines_added += lines
             self.report.exceptions_opened += opened
-            self._hold()
-            self.tell("booked", self.report.lines_added)
+            self._extend_claim()
+            self.on_progress("booked", self.report.lines_added)
         self.report.exceptions_opened += check_settlements(settlement_ids=booked, now=self.now)
         self._complete()
 
-    def _ask_amount(self, gateway_settlement_id: str) -> GatewaySettlement | None:
+    def _fetch_transfer_amount(self, gateway_settlement_id: str) -> GatewaySettlement | None:
         try:
             return self.gateway.get_settlement(gateway_settlement_id=gateway_settlement_id)
         except (GatewayFailure, UnreadableFacts) as failure:
             # The lines are booked all the same; the sum is checked when the amount is known.
-            log.warning("settlement_amount_not_told", settlement=gateway_settlement_id, failure=str(failure)[:200])
+            log.warning("settlement_amount_unavailable", settlement=gateway_settlement_id, failure=str(failure)[:200])
             return None
 
     @transaction.atomic
     def _complete(self) -> None:
         kept = locks.lock_settlement_import(self.report.pk)
-        sql.forget_staged(kept.pk)
+        sql.delete_staged(kept.pk)
         kept.status, kept.error = ImportStatus.COMPLETED, ""
         kept.lines_added = self.report.lines_added
         kept.exceptions_opened = self.report.exceptions_opened
@@ -377,17 +379,17 @@ class _Reading:
         kept.claimed_until = None
         kept.save()
         changed = stored_fields(kept, "status", "error", "lines_added", "exceptions_opened", "completed_at")
-        record(events.SETTLEMENT_IMPORT_COMPLETED, subject=kept, actor=SYSTEM, changed=changed, now=self.now)
+        record(events.SETTLEMENT_IMPORT_COMPLETED, subject=kept, actor=SYSTEM, changes=changed, now=self.now)
         self.report = kept
 
     @transaction.atomic
-    def break_off(self, why: str) -> None:
+    def fail(self, why: str) -> None:
         kept = locks.lock_settlement_import(self.report.pk)
         if kept.status == ImportStatus.COMPLETED:
             return
         kept.status, kept.error, kept.claimed_until = ImportStatus.FAILED, why[:300], None
         kept.lines_added, kept.exceptions_opened = self.report.lines_added, self.report.exceptions_opened
         kept.save(update_fields=["status", "error", "claimed_until", "lines_added", "exceptions_opened", "updated_at"])
-        log.error("settlement_import_broke_off", report=kept.public_id, why=why[:300])
+        log.error("settlement_import_failed", report=kept.public_id, why=why[:300])
         changed = stored_fields(kept, "status", "error", "lines_added", "exceptions_opened")
-        record(events.SETTLEMENT_IMPORT_FAILED, subject=kept, actor=SYSTEM, changed=changed, now=self.now)
+        record(events.SETTLEMENT_IMPORT_FAILED, subject=kept, actor=SYSTEM, changes=changed, now=self.now)
