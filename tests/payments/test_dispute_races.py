@@ -12,7 +12,7 @@ from apps.core.models import Event
 from apps.orders.models import Order
 from apps.payments import locks, services
 from apps.payments.models import Dispute, PaymentAttempt, Refund
-from apps.payments.services.disputes import gateway_updates
+from apps.payments.services.disputes import responses
 from apps.payments.services.refunds import amounts, requests
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
@@ -53,15 +53,15 @@ def test_control_without_the_locks_both_answers_pass_the_check(
 ) -> None:
     dispute = make_dispute(attempt)
     barrier = threading.Barrier(2)
-    real = gateway_updates.check_awaiting_response
+    real = responses.check_awaiting_response
 
     def meet(*args: Any, **kwargs: Any) -> None:
         real(*args, **kwargs)
         barrier.wait(60)
 
-    monkeypatch.setattr(gateway_updates, "lock_order", lambda pk: Order.objects.get(pk=pk))
+    monkeypatch.setattr(responses, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(locks, "lock_dispute", lambda **_: Dispute.objects.get(pk=dispute.pk))
-    monkeypatch.setattr(gateway_updates, "check_awaiting_response", meet)
+    monkeypatch.setattr(responses, "check_awaiting_response", meet)
 
     results = run_together(accept(dispute), contest(dispute))
 

@@ -9,6 +9,7 @@ from apps.payments.services.attempts import (
     apply_polled_payment,
     report_contradiction,
 )
+from apps.payments.services.checkout_signatures import InvalidCheckoutSignature, verify_checkout
 from apps.payments.services.decision_rights import (
     SecondPersonRequired,
     SelfApprovalForbidden,
@@ -21,17 +22,19 @@ from apps.payments.services.disputes.evidence import (
     add_dispute_evidence,
 )
 from apps.payments.services.disputes.gateway_updates import (
-    DisputeDeadlinePassed,
     DisputeFactsConflict,
-    DisputeNotAwaitingResponse,
     UnknownGatewayDispute,
-    accept_dispute,
     apply_gateway_dispute,
-    contest_dispute,
-    submit_dispute_response,
 )
 from apps.payments.services.disputes.polling import poll_new_disputes, poll_open_disputes
 from apps.payments.services.disputes.reminders import send_dispute_reminders
+from apps.payments.services.disputes.responses import (
+    DisputeDeadlinePassed,
+    DisputeNotAwaitingResponse,
+    accept_dispute,
+    contest_dispute,
+    submit_dispute_response,
+)
 from apps.payments.services.erasure import erase_payer
 from apps.payments.services.event_replay import Replay, replay_all_orders, replay_order, replay_settlements
 from apps.payments.services.exception_resolution import (
@@ -75,14 +78,7 @@ from apps.payments.services.payments import (
     start_link,
     start_payment,
 )
-from apps.payments.services.polling import (
-    InvalidCheckoutSignature,
-    close_link,
-    poll_open_payments,
-    request_payment_sync,
-    sync_payment,
-    verify_checkout,
-)
+from apps.payments.services.polling import close_link, poll_open_payments, request_payment_sync, sync_payment
 from apps.payments.services.postings import (
     CUSTOMER_ADVANCES,
     REFUNDS_PAYABLE,
@@ -145,14 +141,7 @@ from apps.payments.services.refunds.submission import (
 from apps.payments.services.review_reminders import report_overdue_reviews
 from apps.payments.services.settlements.matching import check_settlements, open_missing_line_exceptions
 from apps.payments.services.settlements.receivables import open_overdue_receivable_exceptions
-from apps.payments.services.settlements.reconciliation import (
-    Difference,
-    Reconciliation,
-    SandboxNotConfigured,
-    check_sandbox_configured,
-    compare_with_sandbox,
-    reconcile,
-)
+from apps.payments.services.settlements.reconciliation import Reconciliation, reconcile
 from apps.payments.services.settlements.report_imports import (
     ImportInProgress,
     ReportDateInFuture,
@@ -162,6 +151,12 @@ from apps.payments.services.settlements.report_imports import (
     import_settlement_file,
     import_settlements,
     request_settlement_import,
+)
+from apps.payments.services.settlements.sandbox_diff import (
+    Difference,
+    SandboxNotConfigured,
+    check_sandbox_configured,
+    compare_with_sandbox,
 )
 from apps.payments.services.webhook_health import WEBHOOKS_MISSING, check_missing_webhooks
 from apps.payments.services.webhooks import (

@@ -13,16 +13,14 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
-from apps.core.errors import Invalid
 from apps.core.events import SYSTEM, Actor, record, stored_fields
-from apps.core.security_log import log_security_event
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors
 from apps.payments.gateways import Gateway, GatewayFailure, GatewayRejected
 from apps.payments.gateways.payment_links import GatewayLink
-from apps.payments.models import Payment, PaymentNotFound
+from apps.payments.models import Payment
 from apps.payments.services.attempts import apply_polled_payment
 from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.gateway_orders import CLAIM_TTL, check_gateway_order, create_gateway_order, release_claim
@@ -39,50 +37,7 @@ _RETRY_DELAY = timedelta(minutes=5)
 _CLOSING_EVENTS = {PaymentStatus.EXPIRED: events.PAYMENT_EXPIRED, PaymentStatus.CANCELLED: events.PAYMENT_CANCELLED}
 
 
-class InvalidCheckoutSignature(Invalid):
-    message = "The signature does not belong to this payment."
-
-
 # Being asked to look -------------------------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def verify_checkout(
-    *,
-    payment_id: UUID,
-    customer_id: UUID,
-    gateway_payment_id: str,
-    signature: str,
-    gateway_order_id: str = "",
-    actor: Actor,
-    now: datetime,
-) -> Payment:
-    """
-    Take what the browser brought back from the gateway's payment page, and have a worker ask the gateway.
-
-    The signature is checked over our own gateway order id. It proves that the customer authorised a payment, not that the
-    money was captured: the gateway's answer decides, and nothing that the browser says is believed.
-
-    :raises PaymentNotFound: if there is no such payment of this customer
-    :raises InvalidCheckoutSignature: if the gateway did not sign this payment of this order
-    """
-    payment = locks.lock_payment(payment_id)
-    if payment.customer_id != customer_id:
-        raise PaymentNotFound
-
-    ours = payment.gateway_order_id
-    is_genuine = (
-        ours is not None
-        and gateway_order_id in ("", ours)
-        and get_gateway(payment.gateway).is_checkout_signed(
-            gateway_order_id=ours, gateway_payment_id=gateway_payment_id, signature=signature
-        )
-    )
-    if not is_genuine:
-        log_security_event("checkout_signature_invalid", payment=payment.public_id)
-        raise InvalidCheckoutSignature(param="signature")
-
-    return enqueue_payment_sync(payment, actor=actor, now=now, reason="the browser came back")
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from apps.core.events import Actor, record
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
 from apps.payments.models import DisputeEvidence
-from apps.payments.services.disputes.gateway_updates import check_awaiting_response
+from apps.payments.services.disputes.responses import check_awaiting_response
 from apps.payments.states import EvidenceKind
 
 MAX_EVIDENCE_PIECES = 20

@@ -13,11 +13,11 @@ from apps.payments.gateways import GatewayFailure
 from apps.payments.models import Dispute
 from apps.payments.services.disputes.gateway_updates import (
     POLL_INTERVAL,
-    RESUBMIT_INTERVAL,
     DisputeFactsConflict,
     UnknownGatewayDispute,
     apply_gateway_dispute,
 )
+from apps.payments.services.disputes.responses import RESUBMIT_INTERVAL
 from apps.payments.services.gateway_access import get_gateway
 from apps.payments.states import DisputeStatus, GatewayCall, Source
 

@@ -1,20 +1,17 @@
 """Asking the gateway about everything that is open, and holding our books against a rehearsal gateway's own."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from apps.core import clock
-from apps.core.errors import Invalid
 from apps.core.events import Actor
 from apps.payments import selectors
 from apps.payments.gateways import GatewayFailure
-from apps.payments.gateways.sandbox_books import read_sandbox_books
 from apps.payments.services.disputes.polling import poll_new_disputes, sync_dispute
 from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.polling import sync_payment
@@ -48,12 +45,6 @@ _LISTS: Mapping[str, Callable[..., list[UUID]]] = {
 }
 
 
-class SandboxNotConfigured(Invalid):
-    message = (
-        "SANDBOX_URL is not set: it names the sandbox whose books are to be compared, such as http://127.0.0.1:9000."
-    )
-
-
 @dataclass
 class Reconciliation:
     """
@@ -78,16 +69,6 @@ class Reconciliation:
     @property
     def is_clean(self) -> bool:
         return not self.unanswered and not self.not_attempted and not self.open_exceptions
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One thing that two books tell differently; None where one of them knows nothing of it. Amounts in paise."""
-
-    kind: str
-    gateway_id: str
-    ours: str | None
-    theirs: str | None
 
 
 def reconcile(*, now: datetime, since: datetime | None = None, on_progress: OnProgress | None = None) -> Reconciliation:
@@ -202,39 +183,3 @@ def _sync_settlement(settlement_id: UUID, *, now: datetime) -> bool:
     record_transfer_amount(settlement_id=settlement.pk, facts=facts, now=now)
     check_settlements(settlement_ids=[settlement.pk], now=now)
     return True
-
-
-def check_sandbox_configured() -> None:
-    """
-    Make sure that there is a sandbox to compare with.
-
-    :raises SandboxNotConfigured: if no setting names one
-    """
-    if not settings.SANDBOX_URL:
-        raise SandboxNotConfigured
-
-
-def compare_with_sandbox() -> list[Difference]:
-    """
-    Hold our payments, their fees, refunds, disputes and settlements against the books of the sandbox; talks to the outside.
-
-    :raises SandboxNotConfigured: if no setting names one
-    :raises GatewayOutcomeUnknown: if it does not answer
-    """
-    check_sandbox_configured()
-    truth = read_sandbox_books(settings.SANDBOX_URL)
-    pairs: Iterable[tuple[str, Mapping[str, str], Mapping[str, str]]] = (
-        ("payment", selectors.payments_by_gateway_id(), truth.payments),
-        ("fee", selectors.fees_by_gateway_id(), truth.fees),
-        ("refund", selectors.refunds_by_gateway_id(), truth.refunds),
-        ("dispute", selectors.disputes_by_gateway_id(), truth.disputes),
-        ("settlement", selectors.settlements_by_gateway_id(), truth.settlements),
-    )
-    return [one for kind, ours, theirs in pairs for one in _differences(kind, ours, theirs)]
-
-
-def _differences(kind: str, ours: Mapping[str, str], theirs: Mapping[str, str]) -> Iterator[Difference]:
-    for gateway_id in sorted(ours.keys() | theirs.keys()):
-        our_side, their_side = ours.get(gateway_id), theirs.get(gateway_id)
-        if our_side != their_side:
-            yield Difference(kind, gateway_id, our_side, their_side)

@@ -1,0 +1,62 @@
+"""Our books next to the sandbox's own, in rehearsals."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from apps.core.errors import Invalid
+from apps.payments import selectors
+from apps.payments.gateways.sandbox_books import read_sandbox_books
+
+
+class SandboxNotConfigured(Invalid):
+    message = (
+        "SANDBOX_URL is not set: it names the sandbox whose books are to be compared, such as http://127.0.0.1:9000."
+    )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that two books tell differently; None where one of them knows nothing of it. Amounts in paise."""
+
+    kind: str
+    gateway_id: str
+    ours: str | None
+    theirs: str | None
+
+
+def check_sandbox_configured() -> None:
+    """
+    Make sure that there is a sandbox to compare with.
+
+    :raises SandboxNotConfigured: if no setting names one
+    """
+    if not settings.SANDBOX_URL:
+        raise SandboxNotConfigured
+
+
+def compare_with_sandbox() -> list[Difference]:
+    """
+    Hold our payments, their fees, refunds, disputes and settlements against the books of the sandbox; talks to the outside.
+
+    :raises SandboxNotConfigured: if no setting names one
+    :raises GatewayOutcomeUnknown: if it does not answer
+    """
+    check_sandbox_configured()
+    truth = read_sandbox_books(settings.SANDBOX_URL)
+    pairs: Iterable[tuple[str, Mapping[str, str], Mapping[str, str]]] = (
+        ("payment", selectors.payments_by_gateway_id(), truth.payments),
+        ("fee", selectors.fees_by_gateway_id(), truth.fees),
+        ("refund", selectors.refunds_by_gateway_id(), truth.refunds),
+        ("dispute", selectors.disputes_by_gateway_id(), truth.disputes),
+        ("settlement", selectors.settlements_by_gateway_id(), truth.settlements),
+    )
+    return [one for kind, ours, theirs in pairs for one in _differences(kind, ours, theirs)]
+
+
+def _differences(kind: str, ours: Mapping[str, str], theirs: Mapping[str, str]) -> Iterator[Difference]:
+    for gateway_id in sorted(ours.keys() | theirs.keys()):
+        our_side, their_side = ours.get(gateway_id), theirs.get(gateway_id)
+        if our_side != their_side:
+            yield Difference(kind, gateway_id, our_side, their_side)
