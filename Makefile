@@ -12,7 +12,7 @@ LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Fo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev need-python demo run test test-pythons check contract nightly check-code check-database lock env-example clean
+.PHONY: help setup setup-dev need-python demo run test test-pythons check contract nightly check-code check-database lock env-example maps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ lock: ## Compile requirements/*.in into pinned, hashed *.txt (needs uv)
 
 env-example: ## Write .env.example from the declared settings
 	$(BIN)/python -m config.settings.environment.example > .env.example.new && mv .env.example.new .env.example
+
+maps: setup-dev ## Write the maps of docs that are made from the code: docs/routes.md
+	@$(BIN)/python -m tests.architecture.route_map > docs/routes.md.new && mv docs/routes.md.new docs/routes.md
 
 clean: ## Remove what was made here: .venv, the embedded data, caches
 	@$(PYTHON) -m devtools clean

@@ -2,18 +2,18 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.urls import get_resolver
 from rest_framework.test import APIClient
 
 from apps.core import ids
 from tests.architecture.access import ACCESS, OWNER, PUBLIC, SIGNATURE, SIGNED, STAFF
+from tests.architecture.route_map import list_routes
 from tests.factories.accounts import make_address, make_challenge, make_session, make_staff
 from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
@@ -28,17 +28,7 @@ PREFIX = {
 }  # fmt: skip
 
 
-def routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for pattern in patterns:
-        path = prefix + str(pattern.pattern)
-        if hasattr(pattern, "url_patterns"):
-            yield from routes(pattern.url_patterns, path)
-        elif path.startswith("api/v1/"):
-            for method in getattr(pattern.callback, "actions", {"get": ""}):
-                yield method.upper(), re.sub(r"<\w+:(\w+)>", r"<\1>", path.removeprefix("api/v1/"))
-
-
-ROUTES = sorted(f"{method} {path}" for method, path in routes(get_resolver().url_patterns))
+ROUTES = sorted(route.key for route in list_routes())
 NEED_SIGN_IN = [route for route in ROUTES if route in ACCESS and ACCESS[route].kind in (SIGNED, OWNER, STAFF)]
 OWNED = [route for route in ROUTES if route in ACCESS and ACCESS[route].kind == OWNER]
 FOR_STAFF = [route for route in ROUTES if route in ACCESS and ACCESS[route].kind == STAFF]
