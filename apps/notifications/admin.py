@@ -274,14 +274,14 @@ def _preview_refund(order: Any) -> list[tuple[str, str]]:
     ]
 
 
-def _told_of_approving(refund: Any) -> list[tuple[str, str]]:
+def _preview_approval(refund: Any) -> list[tuple[str, str]]:
     return _preview_refund(refund.order)
 
 
-def _told_of_link(order: Any) -> list[tuple[str, str]]:
-    return [("Message", f"The buyer gets the link {_ways_to(order.customer, 'payment_link')}.")]
+def _preview_payment_link(order: Any) -> list[tuple[str, str]]:
+    return [("Message", f"The buyer gets the link {_ways_to(order.customer, 'payment_link_created')}.")]
 
 
 add_forecast("orders.order", "refund", _preview_refund)
-add_forecast("payments.refund", "approve", _told_of_approving)
-add_forecast("orders.order", "send-link", _told_of_link)
+add_forecast("payments.refund", "approve", _preview_approval)
+add_forecast("orders.order", "send-link", _preview_payment_link)
