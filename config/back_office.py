@@ -99,7 +99,7 @@ _MAX_COUNTED = 1000
 
 
 def environment(_: HttpRequest) -> tuple[str, str]:
-    """Return the label beside the user's name, so that nobody takes one installation for another."""
+    """Return the label next to the user's name, so that nobody mistakes one installation for another."""
     return {"production": ("Production", "danger"), "staging": ("Staging", "warning")}.get(
         settings.ENVIRONMENT, ("Development", "info")
     )

@@ -215,7 +215,7 @@ class AccessTokenAuthentication(BaseAuthentication):
 
 
 def user_id_of(request: Request) -> UUID:
-    """Return the id of whoever is signed in."""
+    """Return the id of the user who is signed in."""
     user: Any = request.user
     return UUID(str(user.pk))
 

@@ -20,27 +20,28 @@ from apps.core.locks import lock_row
 
 
 def lock_challenge(challenge_id: UUID) -> Challenge | None:
-    """Lock a challenge and return it as it is now, or None if it has been forgotten."""
+    """Lock a challenge and return its current row, or None if it has been deleted."""
     return Challenge.objects.select_for_update(no_key=True, of=("self",)).filter(pk=challenge_id).first()
 
 
 def lock_user(user_id: UUID) -> User:
     """
-    Lock a person and return them as they are now.
+    Lock a user and return their current row.
 
-    :raises UserNotFound: if there is none
+    :raises UserNotFound: if there is no such user
     """
     return lock_row(User, user_id, missing=UserNotFound)
 
 
 def lock_user_to_change(user_id: UUID, *, actor: Actor) -> User:
     """
-    Lock a person of whom something is to be written, and return them as they are now.
+    Lock a user before their data is changed, and return their current row.
 
-    Whoever writes something personal calls this: after an erasure nothing is written, however early the request was let in.
+    Every service that writes personal data calls this. It refuses a user who was erased, even if the request was
+    authenticated before the erasure.
 
-    :raises UserNotFound: if there is none
-    :raises AccessEnded: if they do it themselves, and are not active any more
+    :raises UserNotFound: if there is no such user
+    :raises AccessEnded: if the user is the actor and is no longer active
     :raises UserErased: if they were erased
     """
     user = lock_user(user_id)

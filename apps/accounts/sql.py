@@ -1,7 +1,8 @@
 """
-Hot SQL of log-in. Each statement decides and writes at once, so that no two calls can both be the last that is allowed.
+SQL for the hot path of log-in. Each statement checks and writes at once, so that two calls cannot both be the last one
+allowed.
 
-All of them lock the rows that they judge and read these as the last commit left them.
+Each statement locks the rows that it checks and reads their last committed values.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ _CONSUME = """
     RETURNING kept.key
 """
 
-#: Of several attempts at one instant one is taken away, and the newest state of the row is what is changed.
+#: Of several attempts at one instant, one is removed. The update applies to the latest committed version of the row.
 _RESTORE = """
     WITH held AS (
         SELECT key FROM accounts_ratelimitcounter WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE
@@ -73,9 +74,9 @@ def consume(rate_limits: Sequence[RateLimit], *, now: datetime) -> set[str]:
     """
     Count one attempt against each rate limit that is not exceeded, and return the keys of those that are.
 
-    Exact under any number of parallel calls: a row is judged and raised under its lock. Rows are taken in the order of
-    their keys, so that two calls never wait for each other. What a refused call has used of other limits is taken back
-    by rolling back, which is the caller's part.
+    Exact under any number of parallel calls: each row is checked and incremented under its lock. Rows are locked in
+    the order of their keys, so that two calls cannot deadlock. The caller rolls back if a key is returned, so that a
+    refused call uses up none of the other limits.
     """
     rows = prepared.fetch_all(
         _CONSUME,
@@ -92,10 +93,10 @@ def consume(rate_limits: Sequence[RateLimit], *, now: datetime) -> set[str]:
 
 def restore_attempts(rate_limits: Sequence[RateLimit], *, consumed_at: datetime) -> None:
     """
-    Take back one attempt that was counted in a sliding window at an instant; nothing else is taken back.
+    Remove one attempt that was counted in a sliding window at an instant; other windows stay as they are.
 
-    Exact under any number of parallel calls: a row is changed under its lock. Rows are taken in the order of their keys, as
-    by `consume`.
+    Exact under any number of parallel calls: each row is changed under its lock. Rows are locked in the order of their
+    keys, as in `consume`.
     """
     prepared.fetch_all(_RESTORE, {"keys": [rate_limit.key for rate_limit in rate_limits], "consumed_at": consumed_at})
 

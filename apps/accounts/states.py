@@ -6,7 +6,7 @@ from django.db import models
 
 from apps.core.states import transition_table
 
-#: The permission of whoever makes staff, gives roles, and lets people in.
+#: The permission to create staff, assign roles and manage access.
 MANAGE_PEOPLE: Final = "accounts.manage_users"
 
 

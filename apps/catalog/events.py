@@ -1,4 +1,4 @@
-"""News of the catalogue and its stock."""
+"""Events of the catalogue and its stock."""
 
 PRODUCT_CREATED = "catalog.product.created"
 PRODUCT_UPDATED = "catalog.product.updated"

@@ -77,7 +77,7 @@ class Product(Subject):
         return self.name
 
 
-#: What dashes part in a SKU, in capitals: people read out the one part that tells goods from others.
+#: The parts of a SKU between its dashes, in capitals: people search by the one part that identifies the goods.
 SKU_PARTS: Final = models.Func(
     Upper("sku"),
     models.Value("-"),

@@ -23,7 +23,7 @@ transition = transition_table(
     }
 )
 
-#: Money that came late brings an order back to life, and its units are taken anew; nothing else leaves these states.
+#: Late money can revive an order, whose units are then reserved again; no other transition leaves these states.
 revive = transition_table(
     {
         ReservationStatus.RELEASED: {ReservationStatus.COMMITTED},

@@ -1,4 +1,4 @@
-"""News and proofs, to look at: events, their handler runs, requests that may come again, audits. One action: retry."""
+"""Read-only admin pages of events, handler runs, idempotency keys, audits and incidents. One action: retry."""
 
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from apps.core.models import AuditRun, Event, HandlerRun, IdempotencyKey, Incide
 
 
 class SubjectType(admin.SimpleListFilter):
-    """What an event is about; the choices are the models that make news, not what a scan of the table would find."""
+    """Filters events by their subject. The choices are the models that record events: no scan of the table."""
 
     title = "subject"
     parameter_name = "subject_type"
@@ -56,7 +56,7 @@ class EventAdmin(ReadOnlyAdmin):
 
 @admin.register(Outbox)
 class OutboxAdmin(ReadOnlyAdmin):
-    """News that the relay has not taken yet; empty while it runs."""
+    """Events that the relay has not processed yet. Usually empty while a relay is running."""
 
     list_display = ("created_at", "event")
     list_select_related = ("event",)
@@ -64,7 +64,7 @@ class OutboxAdmin(ReadOnlyAdmin):
 
 
 class HandlerRunState(admin.SimpleListFilter):
-    """How far a handler run is."""
+    """Filters handler runs by state: parked, open or done."""
 
     title = "state"
     parameter_name = "state"
@@ -84,7 +84,7 @@ class HandlerRunState(admin.SimpleListFilter):
 
 @admin.register(HandlerRun)
 class HandlerRunAdmin(ReadOnlyAdmin):
-    """News on its way to handlers. A parked handler run can be sent on its way again."""
+    """Handler runs: one event and one handler each. A parked handler run can be retried."""
 
     list_display = ("created_at", "handler", "event", "state", "starts", "started_at", "error")
     list_filter = (HandlerRunState,)
@@ -129,7 +129,7 @@ class HandlerRunAdmin(ReadOnlyAdmin):
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
-    """Requests that may come again, without the answers, which can hold what only their owner may see."""
+    """Idempotency keys, without the stored response bodies, which may contain personal data of their owner."""
 
     list_display = ("created_at", "principal", "route", "key", "status", "expires_at")
     search_fields = ("principal__exact", "key__exact")
@@ -140,7 +140,7 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditRun)
 class AuditRunAdmin(ReadOnlyAdmin):
-    """Audits that were kept, the last one first."""
+    """Stored audits, the latest first."""
 
     list_display = ("started_at", "checked", "result", "duration_ms")
     ordering = ("-started_at",)
@@ -151,7 +151,7 @@ class AuditRunAdmin(ReadOnlyAdmin):
 
 
 class IncidentState(admin.SimpleListFilter):
-    """Open, or resolved."""
+    """Filters incidents by state: open or resolved."""
 
     title = "state"
     parameter_name = "state"
@@ -175,7 +175,7 @@ class IncidentAdmin(ReadOnlyAdmin):
 
 
 def _filter_exact(queryset: Any, term: str, *, uuids: tuple[str, ...], texts: tuple[str, ...]) -> Any:
-    """Narrow a list of millions to what equals a term: searching for parts would read them all."""
+    """Filter rows by exact values of a term: a search for parts of a value would scan millions of rows."""
     term = term.strip()
     if not term:
         return queryset

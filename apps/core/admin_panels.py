@@ -1,7 +1,7 @@
 """
-What stands on a page of the back office beside its object: panels of rows, and the one sentence at the top.
+Additions to an object's page in the back office: panels of related rows, and one headline at the top.
 
-Apps add them to the pages of apps below.
+Apps add them to the pages of the apps below them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -62,7 +62,7 @@ def add_headline(model_label: str, find: Callable[[Any], Headline | None]) -> No
 
 
 def _without_empty_columns(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
-    """Return headings and rows of a panel without the columns that hold nothing in any row; a cell has its heading beside it."""
+    """Return the headings and rows of a panel without its empty columns; each cell is a pair of heading and value."""
     kept = [number for number in range(len(columns)) if any(row[number] not in ("", None) for row in rows)]
     return {
         "columns": [columns[number] for number in kept],

@@ -1,7 +1,7 @@
 """
-The one search box of the back office: it finds what people type, in what they may look at.
+The search box of the back office, over all models that a user may view.
 
-An app adds a finder for each of its models; it runs for whom the model's own page opens.
+An app adds a finder for each of its models. A finder runs only for users who may open the model's own page.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ SHOWN: Final = 10
 
 @dataclass(frozen=True)
 class Hit:
-    """One thing that was found: what leads to it, and what tells it from others."""
+    """One search result: its name, the detail that distinguishes it from similar ones, and its link."""
 
     name: str
     detail: str

@@ -118,7 +118,7 @@ def run(
     """
     Check the invariants in one snapshot and return what was found.
 
-    :raises AuditInProgress: if `is_alone` and another one that is to be alone is at work
+    :raises AuditInProgress: if `is_alone` and another audit with `is_alone` is running
     """
     chosen = list_invariants(only)
     results = []

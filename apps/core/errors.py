@@ -1,7 +1,7 @@
 """
-The roots of every error that Bahi raises on purpose.
+The base classes of every error that Bahi raises on purpose.
 
-A concrete error is a claim, stands above the service that raises it and says its sentence once:
+A concrete error names the condition, is defined above the service that raises it and states its message once:
 
     class OrderNotCancellable(Conflict):
         message = "Order {0} can no longer be cancelled."
@@ -30,7 +30,7 @@ def wait_in_words(seconds: int | None) -> str:
 
 
 class BahiError(Exception):
-    """The root: a sentence for people, a stable code for programs, and what may help to mend it."""
+    """The base of all errors: a message for people, a stable code for programs, and details to fix the request."""
 
     message: ClassVar[str] = "The request could not be carried out."
     code: ClassVar[str] = "error"

@@ -1,4 +1,4 @@
-"""How news is written: one immutable Event and one Outbox row, in the writer's own transaction."""
+"""Recording of events: one immutable Event and one Outbox row, in the transaction of the change."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -17,16 +17,16 @@ from apps.core.models import Event, Outbox, Subject, subject_type_of
 
 S = TypeVar("S", bound=Subject)
 
-#: The request, task or command that is at work on this thread; set by whatever starts code.
+#: The id of the request, task or command that is running on this thread; its entry point sets it.
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
 
 
 class SubjectNotLocked(RuntimeError):
-    """News was recorded of a row that somebody else has changed meanwhile: lock it before you change it."""
+    """An event was recorded for a row that was changed concurrently: lock the row before you change it."""
 
 
 class RecordedOutsideTransaction(RuntimeError):
-    """News must be written in the transaction of the change that it tells."""
+    """An event must be recorded in the transaction of the change that it describes."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ SYSTEM = Actor(kind="system", id="")
 
 
 def user_actor(user: Any) -> Actor:
-    """Return the actor for what a person does who has an account: a customer or a member of staff."""
+    """Return the actor for a user with an account: a customer or a member of staff."""
     return Actor(kind="user", id=user.public_id, label=str(user))
 
 
 def gateway_actor(name: str) -> Actor:
-    """Return the actor for what a gateway tells us."""
+    """Return the actor for what a gateway reports."""
     return Actor(kind="gateway", id=name, label=name)
 
 
@@ -138,7 +138,7 @@ def changes_since(subject: Subject, before: Mapping[str, Any]) -> dict[str, Any]
 
 
 def event_payload(subject: Subject, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what news tells of some stored values of a row, or of all: not the notes of workers (`NOT_IN_EVENTS`)."""
+    """Return the stored values of a row, or those in `values`, that its events record: all but `NOT_IN_EVENTS`."""
     values = stored_fields(subject) if values is None else values
     return {name: value for name, value in values.items() if name not in subject.NOT_IN_EVENTS}
 
@@ -175,9 +175,10 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:
 
 def rebuild(stored: S, events: Iterable[Event]) -> S:
     """
-    Return a row as its events by version, of which there is one at least, had made it; it is not to be saved.
+    Return the row that the events of a subject lead to; it is not to be saved.
 
-    What no event tells, such as personal data, is that of the stored row.
+    `events` are in the order of their versions, and at least one. Values that no event records, such as personal data,
+    are those of the stored row.
     """
     model, recorded = type(stored), list(events)
     fields = {field.attname: field for field in model._meta.concrete_fields if not field.generated}

@@ -1,7 +1,9 @@
 """
-Requests that may come again: rows that remember the answer. No HTTP here; `core.api` has the decorator.
+Idempotency keys: rows that store the response of a request that may be repeated.
 
-Claim, effect and stored answer are one transaction: a process that dies leaves no claim behind.
+No HTTP here; `core.api` has the decorator.
+
+Claim, effect and stored response are one transaction: a process that crashes leaves no claim behind.
 """
 
 import hashlib
@@ -32,7 +34,7 @@ class RequestInFlight(Conflict):
 
 @dataclass(frozen=True)
 class StoredResponse:
-    """The answer that the first request got: its status, its body as bytes, and the headers that belong to it."""
+    """The response of the first request: its status, its body as bytes, and its stored headers."""
 
     status: int
     body: bytes
@@ -43,20 +45,21 @@ def claim(
     *, principal: str, user_id: UUID | None = None, route: str, key: str, fingerprint: str, now: datetime
 ) -> StoredResponse | None:
     """
-    Claim a key for this request inside the caller's transaction, or return the answer that it got before.
+    Claim a key for this request inside the caller's transaction, or return the stored response of an earlier one.
 
-    `fingerprint` is of the whole request; `route` is kept, shortened, for people to read. `user_id` is the person whose key it is:
-    their access may have ended since they were let in.
+    `fingerprint` is of the whole request; `route` is stored, shortened, for people to read. `user_id` is the user who
+    owns the key: their access may have ended since they were authenticated.
 
-    A twin that is at work holds the unique row; this waits a quarter of a second for it.
+    An earlier request with the same key that is still running holds the unique row; this waits a quarter of a second
+    for it.
 
-    :raises RequestInFlight: if the twin has not finished by then
+    :raises RequestInFlight: if the earlier request has not finished after that wait
     :raises IdempotencyKeyReused: if the key was used for a different request
-    :raises Unauthenticated: if the person is not active any more
+    :raises Unauthenticated: if the user is no longer active
     """
     _claim_row(principal=principal, user_id=user_id, route=route, key=key, fingerprint=fingerprint, now=now)
 
-    # A statement of its own: the one above cannot see what the twin has committed while it waited.
+    # A separate statement: the one above cannot see what the earlier request committed while it waited.
     row = IdempotencyKey.objects.filter(principal=principal, key=key).first()
     if row is None:
         raise Unauthenticated

@@ -1,4 +1,4 @@
-"""What must hold of events, their handler runs, idempotency keys and the database itself."""
+"""Invariants of events, handler runs, idempotency keys and the database itself."""
 
 from datetime import datetime
 from typing import Any
@@ -35,8 +35,8 @@ def _unrecorded_changes(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
     """
     Rows whose version is not that of their last event, or whose status is not the last that was recorded.
 
-    All kinds of rows that make news, found by their class: a kind that is added is checked without being named here. Of those
-    that are never deleted, also what was recorded of a row that is not there.
+    Covers every model that records events; models are found by their class, so that a new one is checked without being
+    named here. For models whose rows are never deleted, also returns events of rows that do not exist.
     """
     kinds = [model for model in apps.get_models() if issubclass(model, Subject)]
     cursor.execute(" UNION ALL ".join(_unrecorded_changes_of(model) for model in kinds))

@@ -11,7 +11,7 @@ from django.db.models.lookups import Exact
 from apps.core import clock, ids
 from apps.core.dates import format_instant
 
-#: Facts: the database itself refuses UPDATE and DELETE, whoever asks.
+#: Immutable rows: the database itself refuses UPDATE and DELETE by any caller.
 FROZEN = pgtrigger.Protect(name="frozen", operation=pgtrigger.Update | pgtrigger.Delete)
 NOT_DELETED = pgtrigger.Protect(name="not_deleted", operation=pgtrigger.Delete)
 
@@ -82,14 +82,14 @@ class Record(models.Model):
 
 class Subject(Record):
     """
-    A row that makes news. Its version is the number of its last event, dense from 1, and its ETag.
+    A row that records events. Its version is the number of its last event, counted from 1 without gaps, and its ETag.
 
     Only `events.record` raises the version.
     """
 
-    #: The columns that no event tells: notes of workers about their own work, not about what happened.
+    #: The columns that no event records: bookkeeping of workers, not changes of the object.
     NOT_IN_EVENTS: ClassVar[frozenset[str]] = frozenset()
-    #: The statuses that are such a note: a worker is at it, and what comes of it will be told.
+    #: The statuses that no event records: a worker is processing the row, and an event records the result.
     STATUSES_NOT_IN_EVENTS: ClassVar[frozenset[str]] = frozenset()
     #: The columns with personal data. No event keeps their values, so that erasing the row erases them everywhere.
     PERSONAL_FIELDS: ClassVar[frozenset[str]] = frozenset()

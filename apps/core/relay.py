@@ -1,8 +1,8 @@
 """
-How news travels: Outbox rows become one HandlerRun for each handler, which workers carry out.
+The relay of events: it turns each Outbox row into one HandlerRun per handler, which workers run.
 
-The truth is in Postgres. The broker holds a hint that may be lost: a sweep sends again what the broker has lost, and nothing
-that only waits for its turn.
+Postgres is the source of truth. The broker holds hints, which may be lost: a sweep sends lost hints again, but not
+those that still wait in a queue.
 """
 
 import traceback
@@ -41,7 +41,7 @@ _IS_WITH_BROKER = all_null("done_at", "parked_at", "send_after")
 
 
 class Handler(Protocol):
-    """A reaction to news: one service call. It reads the present state and never infers it from the event."""
+    """A reaction to an event: one service call. It reads the current state and never infers it from the event."""
 
     __module__: str
     __qualname__: str
@@ -100,9 +100,10 @@ def _find_subscription(name: str) -> Subscription | None:
 @transaction.atomic
 def claim_outbox(*, now: datetime, limit: int = BATCH) -> list[HandlerRun]:
     """
-    Turn waiting Outbox rows into handler runs, each once, and return these; several relays may do so side by side.
+    Turn each waiting Outbox row into handler runs once, and return these; several relays may do so in parallel.
 
-    News of a kind that this relay does not know stays for one that does: during a release, old relays meet new events.
+    An event of a type that this relay does not know is left to a relay that does: during a release, old relays read
+    events of the new version.
     """
     known = [*get_subscriptions(), *import_string(settings.UNSUBSCRIBED)]
     waiting = list(

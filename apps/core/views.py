@@ -79,7 +79,7 @@ def _migrations() -> str:
 
 
 def _redis() -> str:
-    # The cache is told to swallow errors, so ask its client.
+    # The cache is configured to ignore errors of Redis, so ping through its client.
     try:
         cache.client.get_client().ping()  # type: ignore[attr-defined]
     except Exception:
@@ -88,7 +88,7 @@ def _redis() -> str:
 
 
 class MetricsCollector:
-    """Metrics read from the truth when they are asked for: the last audit, and news on its way."""
+    """Metrics read on each scrape: the last audit, open incidents, the apps' gauges and the backlog of the relay."""
 
     def collect(self) -> Any:
         latest = audit.find_latest_run()
@@ -145,7 +145,7 @@ _FAVICON = Path(__file__).with_name("favicon.ico").read_bytes()
 @require_safe
 @cache_control(public=True, max_age=604_800)
 def favicon(request: HttpRequest) -> HttpResponse:
-    """Answer with the icon of Bahi's pages, which browsers ask for without being told where it is."""
+    """Return the icon of Bahi's pages, which browsers request at a fixed path."""
     return HttpResponse(_FAVICON, content_type="image/x-icon")
 
 

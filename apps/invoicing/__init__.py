@@ -1,5 +1,5 @@
 """
 Owns GST documents: tax invoices, their number series and their PDF.
 
-Refuses to know how the buyer is told.
+Refuses to know how the buyer is notified.
 """

@@ -1,4 +1,4 @@
-"""What documents do at the news of others and at their own."""
+"""Handlers of documents for events of other apps and their own."""
 
 from datetime import datetime
 
@@ -14,17 +14,17 @@ def issue_invoice_for_order(*, event: Event, now: datetime) -> None:
 
 
 def issue_credit_note_for_refund(*, event: Event, now: datetime) -> None:
-    """Issue the credit note of a refund whose money has gone back."""
+    """Issue the credit note of a processed refund."""
     services.issue_credit_note(refund_id=event.subject_id, actor=SYSTEM, now=now)
 
 
 def issue_pending_credit_notes(*, event: Event, now: datetime) -> None:
-    """Decide on the refunds that came before the order's invoice, now that it is there or never will be."""
-    assert event.root_id is not None  # noqa: S101 - news of orders and documents has its order as root
+    """Issue or skip the credit notes of refunds that preceded the order's invoice, once it is issued or will not be."""
+    assert event.root_id is not None  # noqa: S101 - events of orders and documents have the order as root
     services.issue_pending_credit_notes(order_id=event.root_id, actor=SYSTEM, now=now)
 
 
 @calls_external
 def render_invoice(*, event: Event, now: datetime) -> None:
-    """Make the PDF of a document that was issued; outside a transaction, as it writes a file."""
+    """Render the PDF of an issued document; outside a transaction, because it writes a file."""
     services.render_document(invoice_id=event.subject_id, now=now)

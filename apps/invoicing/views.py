@@ -86,7 +86,7 @@ class InvoicesView(ApiView):
 
 class _PdfView(ApiView):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
-        # Whoever asks with Accept: application/pdf gets the file, and an error still as JSON.
+        # A request with Accept: application/pdf gets the file; an error is still JSON.
         renderer = self.get_renderers()[0]
         return renderer, renderer.media_type
 

@@ -1,9 +1,10 @@
 """
-What we say on which channel, and how long we try.
+Message templates with their channels, and the limits of attempts to send.
 
-An SMS in India may only carry a text that is registered on the DLT platform, with variables of at most 30 characters. The
-texts stand in `templates/sms/notifications/`; MESSAGE_TEMPLATES is their manifest: a changed text is a new version, which has to be
-registered anew before it is sent. The shop's ids of the registered templates are the setting MSG91_FLOW_TEMPLATE_IDS.
+An SMS in India may only carry a text that is registered on the DLT platform, with variables of at most 30 characters.
+The texts are in `templates/sms/notifications/`, and MESSAGE_TEMPLATES is their manifest. A changed text is a new
+version, which has to be registered again before it is sent. The setting MSG91_FLOW_TEMPLATE_IDS holds the shop's ids
+of the registered templates.
 """
 
 import re
@@ -34,7 +35,7 @@ MAX_PROVIDER_ERROR_ATTEMPTS = 3
 #: A bank credits a refund of normal speed within 5 to 7 working days of the gateway's word; we promise the later.
 #: https://razorpay.com/docs/payments/refunds/
 REFUND_WORKING_DAYS = 7
-#: So long staff have to decide about a refund that failed, or about money that came twice, before it starts on its way.
+#: Working days for staff to decide about a refund (approval, failure, unknown result) or a payment under review.
 REVIEW_WORKING_DAYS = 3
 
 _INDIAN_MOBILE = re.compile(r"\+91[6-9][0-9]{9}")
@@ -207,9 +208,9 @@ def next_attempt_at(*, attempts: int, now: datetime, max_attempts: int = MAX_ATT
 
 def working_days_after(day: date, count: int) -> date:
     """
-    Return the day that is so many working days after another: Saturdays and Sundays do not count.
+    Return the day that is `count` working days after another; Saturdays and Sundays do not count.
 
-    Holidays of banks differ from state to state and are not known here: promise a day later rather than sooner.
+    Bank holidays differ between states and are not known here: promise a day later rather than sooner.
     """
     while count:
         day += timedelta(days=1)

@@ -1,4 +1,4 @@
-"""The in-app messages of whoever asks; and what takes events of every app: an order's timeline, the evidence for a dispute."""
+"""The user's in-app messages, and views over events of every app: an order's timeline, evidence for a dispute."""
 
 from io import BytesIO
 from typing import Any
@@ -199,7 +199,7 @@ class DisputeEvidencePdfView(DisputeEvidenceView):
     raises = {"download": (DocumentNotReady("the evidence for dispute disp_QxT7bZ1mN4kP2s", retry_after=2),)}
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
-        # Whoever asks with Accept: application/pdf gets the file, and an error still as JSON.
+        # A request with Accept: application/pdf gets the file; an error is still JSON.
         renderer = self.get_renderers()[0]
         return renderer, renderer.media_type
 

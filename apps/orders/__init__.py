@@ -1,5 +1,5 @@
 """
 Owns what was agreed: lines, prices, tax, status.
 
-Refuses to know how money moves; payments tell it what was paid.
+Refuses to know how money moves; `payments` reports what was paid.
 """

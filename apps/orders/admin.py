@@ -30,7 +30,7 @@ from apps.tax.rules import rate_label
 
 _MAX_EVENTS_SHOWN = 200
 _MAX_ORDERS_SHOWN = 50
-#: What the buyer is told, except that they were told: messages have a table of their own.
+#: The events that the buyer sees, without sent messages, which have a table of their own.
 _TIMELINE_EVENTS = frozenset(rules.CUSTOMER_EVENT_TEXTS) - {"notifications.notification.sent"}
 ORDER_TONES = tones(
     OrderStatus,

@@ -1,4 +1,4 @@
-"""News of orders. `changed` of ORDER_PLACED holds every stored field, so that folding gives the row."""
+"""Events of orders. `changes` of ORDER_PLACED holds every stored field, so that folding the events gives the row."""
 
 ORDER_PLACED = "orders.order.placed"
 ORDER_PAYMENT_UPDATED = "orders.order.payment_updated"

@@ -92,10 +92,10 @@ class Order(Subject):
     """
     An agreement to sell: lines, prices, tax and addresses as they were when it was placed. All amounts in paise.
 
-    `status` says how far the agreement is. `paid_amount` (captured), `refunded_amount` (given back of it), `disputed_amount`
-    (undecided disputes), `lost_amount` (lost ones), `under_review_amount` (captured, and staff must decide),
-    `payment_live_until` (a payment is open until then) and `is_payment_processing` (somebody is paying) are copies that payments
-    keeps through `services.update_payment_totals`; expiry and cancelling read all but the last.
+    `status` says how far the agreement is. `paid_amount` (captured), `refunded_amount` (refunded of it),
+    `disputed_amount` (undecided disputes), `lost_amount` (lost ones), `under_review_amount` (captured, and staff must
+    decide), `payment_live_until` (a payment is open until then) and `is_payment_processing` (somebody is paying) are
+    copies that payments keeps through `services.update_payment_totals`; expiry and cancelling read all but the last.
     """
 
     PREFIX = "ord"

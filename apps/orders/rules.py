@@ -1,4 +1,4 @@
-"""What an order comes to, what may still be done with it, and how it is told. Integer paise, basis points; no database, no clock."""
+"""Totals, permitted actions, payment status and timeline texts of orders. Integer paise; no database, no clock."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ FINAL_POLL_GRACE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class OrderLineInput:
-    """What a buyer asks for: so many of a variant."""
+    """What a buyer orders: a variant and its quantity."""
 
     variant_id: UUID
     quantity: int
@@ -282,11 +282,11 @@ def payment_status(
     under_review: int = 0,
 ) -> PaymentStatus:
     """
-    Derive how far an order is paid, and how much of that has gone back; a surplus that went back is no refund of the order.
+    Derive the payment status of an order; the refund of a surplus is no refund of the order.
 
-    A dispute stands before all else until it is decided; one that was lost (`lost`) has given the payer the money back. Money
-    that arrived and that staff must decide about (`under_review`) is being processed, as is a pending or authorised attempt
-    (`is_processing`); a payment that is merely open is not.
+    An undecided dispute takes precedence over everything else. A lost dispute (`lost`) counts as refunded, because the
+    bank has returned the money to the payer. Captured money under review by staff (`under_review`) is processing, as
+    is a pending or authorised attempt (`is_processing`); a payment that is merely open is not.
     """
     if disputed:
         return PaymentStatus.DISPUTED
@@ -330,7 +330,7 @@ def erasure_blocker(
     return None
 
 
-#: What a customer is told, by type of news; whatever is not here is for staff. Other apps' news stands here by name alone.
+#: The sentence that a customer reads per event type; other types are for staff. Other apps' events are listed by name.
 CUSTOMER_EVENT_TEXTS: Mapping[str, str] = {
     "orders.order.placed": "The order was placed.",
     "orders.order.confirmed": "The order is paid and confirmed.",
@@ -372,7 +372,7 @@ _PAYMENT_CREATED_BY_CHANNEL: Mapping[str, str] = {
 
 
 def timeline_text(event_type: str, *, channel: str = "") -> str:
-    """Return one sentence about a piece of news; of a new payment by how it is paid."""
+    """Return one sentence about an event; for a new payment it depends on the channel."""
     if event_type == "payments.payment.created" and channel in _PAYMENT_CREATED_BY_CHANNEL:
         return _PAYMENT_CREATED_BY_CHANNEL[channel]
     if event_type in CUSTOMER_EVENT_TEXTS:

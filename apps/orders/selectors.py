@@ -34,9 +34,9 @@ class OrderChangeForbidden(Forbidden):
 
 def get_order(order_id: UUID) -> Order:
     """
-    Return an order, whoever asks.
+    Return an order, without a check of the caller's permissions.
 
-    :raises OrderNotFound: if there is none
+    :raises OrderNotFound: if there is no such order
     """
     order = Order.objects.filter(pk=order_id).first()
     if order is None:
@@ -46,9 +46,9 @@ def get_order(order_id: UUID) -> Order:
 
 def get_order_by_number(number: str) -> Order:
     """
-    Return an order by the number that people call it by, whoever asks.
+    Return an order by its number, without a check of the caller's permissions.
 
-    :raises OrderNotFound: if there is none
+    :raises OrderNotFound: if there is no such order
     """
     order = Order.objects.filter(number=number.strip().upper()[:20]).first()
     if order is None:
@@ -73,7 +73,7 @@ def get_order_as_of(order: Order, at: datetime) -> Order:
 
 
 def list_orders_after(after: UUID | None, *, limit: int) -> list[Order]:
-    """Return the orders that were made after one, oldest first, for whoever walks through all of them."""
+    """Return the next `limit` orders placed after a given one, oldest first, to iterate over all orders in batches."""
     rows = Order.objects.all() if after is None else Order.objects.filter(pk__gt=after)
     return list(rows.order_by("pk")[:limit])
 
@@ -198,7 +198,7 @@ def list_timeline(*, user: Any, order: Order) -> QuerySet[Event]:
 
 
 def describe_event(event: Event, *, order: Order) -> tuple[str, str]:
-    """Return one sentence about a piece of an order's news, and who did it: customer, staff, system or gateway."""
+    """Return one sentence about an event of an order, and who caused it: customer, staff, system or gateway."""
     return text_of_event(event), rules.actor_kind(event.actor, customer=ids.encode("cus", order.customer_id))
 
 

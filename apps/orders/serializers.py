@@ -25,7 +25,7 @@ _TAXABILITY_HELP = "Whether the line bears tax, and if not, why: the rate is nil
 
 
 class OrderLineRequest(RequestSerializer):
-    """So many of a variant. Prices are ours to say."""
+    """A variant and its quantity. The price is the server's."""
 
     variant_id = IdField("var")
     quantity = StrictIntegerField(min_value=1, max_value=rules.MAX_QUANTITY)

@@ -18,10 +18,9 @@ class OrderStatus(models.TextChoices):
 
 class PaymentStatus(models.TextChoices):
     """
-    Derived from the order's total and its copies of what payments says, never from the clock.
+    Derived from the order's total and its copies of payment totals, never from the clock.
 
-    Disputed while a payer's bank wants money back and has not decided. What it takes for good counts as refunded: the payer
-    has it.
+    Disputed until the payer's bank decides. The amount of a lost dispute counts as refunded: the payer has it.
     """
 
     UNPAID = "unpaid", "Unpaid"

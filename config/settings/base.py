@@ -269,7 +269,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # How long things last ----------------------------------------------------------------------------------------------------
 
 ORDER_TTL = timedelta(minutes=env.ORDER_TTL_MINUTES)
-ERASURE_HOLD = timedelta(days=env.ERASURE_HOLD_DAYS)  # so long may an order be delivered, returned or claimed for
+ERASURE_HOLD = timedelta(days=env.ERASURE_HOLD_DAYS)  # an order may be delivered, returned or claimed for until then
 MAX_UNPAID_ORDERS_PER_CUSTOMER = env.MAX_UNPAID_ORDERS_PER_CUSTOMER
 MAX_UNPAID_UNITS_PER_VARIANT = env.MAX_UNPAID_UNITS_PER_VARIANT
 MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN = env.MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN

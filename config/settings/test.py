@@ -20,7 +20,7 @@ _FOR_TESTS = {
     "REDIS_URL": "redis://127.0.0.1:9/0",
     "LOG_LEVEL": "WARNING",
 }
-os.environ["ENVIRONMENT"] = "test"  # whoever runs the tests may work in another one
+os.environ["ENVIRONMENT"] = "test"  # the shell that runs the tests may name another one
 for _name, _value in _FOR_TESTS.items():
     os.environ.setdefault(_name, _value)
 

@@ -35,7 +35,7 @@ def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) 
     :raises StaffNotErasable: if it is a member of staff, whose decisions must stay attributable
     """
     known = selectors.get_user(user_id)
-    # First of all, and challenges before the user: requests and whoever enters a code lock in this order.
+    # Stored responses, then challenges, then the user: requests and the verification of a code lock in this order.
     idempotency.delete_stored_responses(principal=known.public_id)
     _delete_codes(known)
     user = locks.lock_user(user_id)
@@ -43,7 +43,7 @@ def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) 
     if user.is_staff:
         raise StaffNotErasable(user)
 
-    _delete_codes(user)  # one that was asked for while we waited for the lock
+    _delete_codes(user)  # one that was requested while we waited for the lock
     Session.objects.filter(user_id=user_id).exclude(user_agent="", ip=None).update(user_agent="", ip=None)
     Address.objects.filter(user_id=user_id).delete()
     _blank_log(user)

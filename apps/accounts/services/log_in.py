@@ -18,7 +18,7 @@ from apps.core.errors import Forbidden, Unauthenticated
 from apps.core.events import Actor, record, stored_fields, user_actor
 from apps.core.security_log import log_security_event
 
-#: Whoever asks for a log-in: nobody knows yet who it is.
+#: The actor of a log-in attempt: the user is not authenticated yet.
 ANONYMOUS = Actor(kind="anonymous", id="")
 
 log = structlog.get_logger(__name__)

@@ -114,7 +114,7 @@ def _make_challenge(
     )
     live.update(superseded_at=now, updated_at=now)
     if user_id is not None:
-        # After the challenges, as whoever enters a code does.
+        # After the challenges: the verification of a code locks in the same order.
         locks.lock_user_to_change(user_id, actor=actor)
     challenge = Challenge.objects.create(
         purpose=purpose,

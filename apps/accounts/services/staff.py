@@ -19,7 +19,7 @@ from apps.core.errors import Forbidden, Invalid, NotFound
 from apps.core.events import Actor, record, stored_fields
 from apps.core.security_log import log_security_event
 
-#: Who needs no permission: the system itself, and whoever has a shell on the server.
+#: Actors that need no permission: the system, and an operator with a shell on the server.
 _TRUSTED_ACTOR_KINDS = frozenset({"system", "operator"})
 
 

@@ -26,7 +26,7 @@ from apps.core.api.schema import IF_MATCH
 
 
 class MeView(ApiView):
-    """The account of whoever asks."""
+    """The account of the authenticated user."""
 
     shows_own_contacts = True
     without_body = ("request_password",)

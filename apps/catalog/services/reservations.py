@@ -1,8 +1,8 @@
 """
-Units of stock that are promised: held when an order is placed, committed when it is paid, consumed when it leaves.
+Reservations of stock: held when an order is placed, committed when it is paid, consumed when it is dispatched.
 
-A reservation is known by its `reference`, the id of the order line. These services record no event: the order that they serve
-tells the news, and the reservation row keeps what became of the units.
+A reservation is identified by its `reference`, the id of the order line. These services record no events: the order
+records them, and the reservation's status says what became of the units.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from apps.core.events import Actor
 
 @dataclass(frozen=True)
 class ReservationInput:
-    """A wish to promise units of a variant to an order line (`reference`)."""
+    """Units of a variant to reserve for an order line (`reference`)."""
 
     variant_id: UUID
     reference: UUID
@@ -41,10 +41,10 @@ class ReservationNotFound(NotFound):
 @transaction.atomic
 def reserve_stock(*, inputs: Sequence[ReservationInput], actor: Actor, now: datetime) -> list[Reservation]:
     """
-    Promise units to order lines, all of them or none. Several lines may ask for one variant.
+    Reserve units for order lines, all of them or none. Several lines may request the same variant.
 
-    :raises InsufficientStock: if a variant has fewer free units than asked for; `details` names every such variant and
-        `param` the first line that asks for one
+    :raises InsufficientStock: if a variant has fewer available units than requested; `details` names every such
+        variant and `param` the first line that requests one
     """
     wanted = _sum_by_variant(inputs)
     stock = locks.lock_stock(wanted)
@@ -63,7 +63,7 @@ def reserve_stock(*, inputs: Sequence[ReservationInput], actor: Actor, now: date
 @transaction.atomic
 def commit_reservations(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
     """
-    Make held units the buyer's, since they are paid for; no expiry takes them back now.
+    Commit held units that are paid for, so that they no longer expire.
 
     :raises ReservationNotFound: if nothing was ever held for a reference
     :raises InvalidTransition: if a reservation is over or committed already
@@ -83,7 +83,7 @@ def release_reservations(
     *, references: Collection[UUID], to: ReservationStatus, actor: Actor, now: datetime
 ) -> list[Reservation]:
     """
-    Give promised units back to the shelf: `to` is RELEASED for what was cancelled, EXPIRED for what was not paid in time.
+    Release reserved units: `to` is RELEASED for what was cancelled, EXPIRED for what was not paid in time.
 
     :raises ReservationNotFound: if nothing was ever held for a reference
     :raises InvalidTransition: if a reservation is over already, or committed and `to` is EXPIRED
@@ -105,11 +105,11 @@ def release_reservations(
 @transaction.atomic
 def revive_reservations(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
     """
-    Commit the units of an order that was given up and is paid after all: what was given back is taken from the shelf anew.
+    Commit the units of a closed order that is paid after all: units that were released or expired are reserved again.
 
     :raises ReservationNotFound: if nothing was ever held for a reference
-    :raises InsufficientStock: if the shelf has too few now; then nothing is changed
-    :raises InvalidTransition: if units have left the house already
+    :raises InsufficientStock: if too few units are available; then nothing is changed
+    :raises InvalidTransition: if units were already dispatched
     """
     reservations = _lock_reservations(references)
     released = [reservation for reservation in reservations if reservation.status not in ACTIVE]
@@ -131,7 +131,7 @@ def revive_reservations(*, references: Collection[UUID], actor: Actor, now: date
 @transaction.atomic
 def consume_reservations(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
     """
-    Take committed units out of the house, since they are dispatched, with a movement for each.
+    Consume committed units that are dispatched, and record a stock movement for each.
 
     :raises ReservationNotFound: if nothing was ever held for a reference
     :raises InvalidTransition: if a reservation is not committed

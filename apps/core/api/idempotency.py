@@ -22,7 +22,8 @@ from apps.core.idempotency import StoredResponse
 
 _KEY = re.compile(r"[\x21-\x7e]{8,255}")
 _STORED_HEADERS = ("Location", "Retry-After", "ETag")
-#: Domain errors that are an answer to this very request. A 400 is not kept: the client mends it and may use its key again.
+#: Statuses of domain errors that are stored as the response to the request. A 400 is not stored: the client fixes the
+#: request and may use the key again.
 _STORED_STATUSES = frozenset({402, 409, 412})
 
 

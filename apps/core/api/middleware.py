@@ -143,7 +143,7 @@ def _drop_body(response: HttpResponse) -> None:
 
 
 def _known_user(request: HttpRequest) -> str | None:
-    # A log line asks the database nothing: who is signed in is told only where somebody has looked already.
+    # Logging makes no query: the user is named only if the request has loaded them already.
     user = request.__dict__.get("user")
     if isinstance(user, SimpleLazyObject):
         user = getattr(request, "_cached_user", None)

@@ -1,4 +1,4 @@
-"""Answers with a version: ETag, 304, If-Match; and 202 with the place to watch."""
+"""Responses with a version (ETag, 304, If-Match), and 202 responses with the URL to poll."""
 
 import hashlib
 from typing import Any
@@ -13,7 +13,7 @@ from apps.core.models import Subject
 
 
 def get_etag(subject: Subject) -> str:
-    """Return the ETag of an object that makes news: its version."""
+    """Return the ETag of an object that records events: its version."""
     return f'"v{subject.version}"'
 
 

@@ -1,4 +1,4 @@
-"""What drf-spectacular needs to be told: our errors, ids and lists."""
+"""Extensions of drf-spectacular for our errors, ids and lists."""
 
 import functools
 import threading

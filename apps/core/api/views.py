@@ -19,12 +19,13 @@ from apps.core.api.requests import METHODS_WITHOUT_BODY, has_body, read_query_pa
 
 class ApiView(GenericViewSet[Any]):
     """
-    A resource: one method an action, each parse -> one service or selector -> serialize.
+    A resource: one method per action, each parse -> one service or selector -> serialize.
 
-    Every method but those named in `params` refuses query parameters; `params` maps a method's name to what it knows.
-    `raises` maps it to the errors that the API's description shows beside those of every method.
-    Those of POST, PUT and PATCH that are named in `without_body` refuse a body; the other verbs never have one.
-    An answer, but no refusal, is masked for staff who may not read contacts, unless `shows_own_contacts`: all of it is the requester's own.
+    `params` maps a method's name to the query parameters that it accepts; methods not named there accept none.
+    `raises` maps a method's name to the errors that the API's description lists in addition to those of every method.
+    Methods for POST, PUT and PATCH that are named in `without_body` refuse a body; the other verbs never accept one.
+    Contact details in a response, except in a client error, are masked for staff who may not read them.
+    `shows_own_contacts` turns masking off for a view whose responses hold only the requester's own data.
     """
 
     params: dict[str, tuple[str, ...]] = {}

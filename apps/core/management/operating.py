@@ -64,7 +64,7 @@ class OperatorCommand(BaseCommand):
         self._has_begun = True
         try:
             result = super().execute(*args, **options)
-            sys.stdout.flush()  # here, where a reader that has gone can still be told from one that has read all
+            sys.stdout.flush()  # here, where a closed pipe can still be distinguished from one that was read to its end
             return result
         except CommandError as refusal:
             refusal.returncode = FAILED

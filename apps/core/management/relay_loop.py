@@ -22,9 +22,9 @@ _BROKER_FAILURES = (BrokerUnavailable, RedisError, OSError)
 
 def run(*, stop: threading.Event, poll: float, is_once: bool) -> None:
     """
-    Carry news until `stop` is set, or, if `is_once`, until none waits; `poll` is in seconds.
+    Relay events until `stop` is set, or, if `is_once`, until none are waiting; `poll` is in seconds.
 
-    :raises OperationalError, InterfaceError: if `is_once` and the database does not answer; else it is waited for
+    :raises OperationalError, InterfaceError: if `is_once` and the database does not answer; otherwise it is retried
     """
     log.info("relay_started", poll=poll)
     swept_at = 0.0

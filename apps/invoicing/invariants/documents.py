@@ -8,7 +8,7 @@ from apps.invoicing import rules
 from apps.invoicing.gateways import pdf_files
 from apps.tax.rules import STATES, GstinRefusal, check_gstin
 
-#: So many files are read in one audit at most; the slices take turns by the minute, so that none is left out for long.
+#: About how many files one audit reads. The minute chooses the slice of files, so that each file is read regularly.
 _MAX_FILES_PER_AUDIT = 500
 
 _UT_STATES = ", ".join(f"'{code}'" for code, state in sorted(STATES.items()) if state.levies_utgst)

@@ -8,7 +8,7 @@ from apps.tax.rules import financial_year, ist_date
 
 MAX_SEQUENCE: Final = 9_999_999
 SEQUENCE_DIGITS: Final = len(str(MAX_SEQUENCE))
-#: At most 16 characters; the e-invoice portal refuses a leading zero, slash or dash, and small letters are not told apart.
+#: At most 16 characters; the e-invoice portal refuses a leading zero, slash or dash, and ignores case.
 NUMBER_REGEX: Final = re.compile(r"[A-Z1-9][A-Z0-9/-]{0,15}")
 
 

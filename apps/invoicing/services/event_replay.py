@@ -18,7 +18,7 @@ def replay_order(*, order_id: UUID) -> Replay:
 
 
 def replay_everything(*, on_batch: Callable[[Replay], None] | None = None) -> Replay:
-    """Do the same for every order, and for settlements, imports and exceptions; `on_batch` hears how far it is."""
+    """Replay every order, settlement, import and exception; `on_batch` is called with the progress after each batch."""
     total = payments.replay_all_orders(on_batch=on_batch, related_rows=selectors.list_rows_of_orders)
     payments.replay_settlements(total, on_batch=on_batch)
     return total

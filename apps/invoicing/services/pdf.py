@@ -1,4 +1,4 @@
-"""How a document gets its PDF: drawn outside any transaction, stored whole, and written down once."""
+"""The PDF of a document: rendered outside any transaction, stored whole, and recorded once."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,16 +15,16 @@ from apps.invoicing.states import DocumentType
 
 log = structlog.get_logger(__name__)
 
-#: How long the worker that hears of an invoice has before the sweep does its work.
+#: How long an invoice is left to the worker that receives its event, before the sweep renders it.
 OVERDUE_AFTER = timedelta(seconds=60)
 
 
 def render_document(*, invoice_id: UUID, now: datetime) -> InvoiceFile:
     """
-    Draw and store the PDF of a document, once; a second call returns what the first one stored.
+    Render and store the PDF of a document once; a second call returns what the first one stored.
 
     :raises InvoiceNotFound: if there is no such invoice
-    :raises DocumentStorageFailed: if the disk refuses it; nothing is then left behind, and it may be tried again
+    :raises DocumentStorageFailed: if the disk refuses it; nothing is left behind, and the call may be repeated
     """
     invoice = selectors.get_invoice(invoice_id)
     existing = selectors.find_file(invoice_id)

@@ -197,7 +197,7 @@ def _order_message(
 
 
 def _failed_attempt_message(event: Event) -> OutgoingMessage | None:
-    """Of the latest attempt only: whoever has begun another one knows that it failed, or never touched it."""
+    """Compose the message for the latest attempt only: a buyer who has begun another one needs no message."""
     if payments.has_later_attempt(event.subject_id):
         return None
     return _order_message(OrderStatus.PENDING_PAYMENT, is_unpaid=True)(event)

@@ -1,4 +1,4 @@
-"""What we show to a bank that wants a payer's money back."""
+"""Submission of our response to a dispute, with the evidence for the payer's bank."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +13,7 @@ from apps.payments.states import DisputeResponseKind, EvidenceKind
 
 
 def submit_dispute_response(*, dispute_id: UUID, now: datetime) -> None:
-    """Tell the gateway our answer to a dispute; with a contest go the evidence pack, the tax invoice and every credit note."""
+    """Submit our response to a dispute; a contest includes the evidence pack, the tax invoice and every credit note."""
     dispute = payments.get_dispute(dispute_id)
     evidence_files = _evidence_files_of(dispute_id) if dispute.response == DisputeResponseKind.CONTESTED else []
     money.submit_dispute_response(dispute_id=dispute_id, evidence_files=evidence_files, now=now)

@@ -10,7 +10,7 @@ from apps.orders.models import Order
 
 
 def store(order: Order, changed: Mapping[str, Any]) -> None:
-    """Write the new values of some fields of a locked order; the news of it carries the same."""
+    """Save the new values of some fields of a locked order; the caller records an event with the same values."""
     for name, value in changed.items():
         setattr(order, name, value)
     order.save(update_fields=[*changed, "updated_at"])

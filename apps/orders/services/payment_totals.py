@@ -1,4 +1,4 @@
-"""What payments tells an order."""
+"""An order's copies of payment totals, and its confirmation once it is paid."""
 
 from datetime import datetime
 from typing import Any
@@ -33,12 +33,13 @@ def update_payment_totals(
     now: datetime,
 ) -> Order:
     """
-    Keep what payments says of an order that the caller has locked, and confirm it once it is paid.
+    Store the payment totals of an order that the caller has locked, and confirm the order once it is paid.
 
-    `paid_amount` is what was captured; of it `refunded_amount` has gone back, `disputed_amount` is wanted back by banks that
-    have not decided, and `lost_amount` is what they have taken; `under_review_amount` is captured money that counts for nothing
-    until staff have decided, in paise. Until `payment_live_until` a payment is open; `is_payment_processing` says if somebody
-    is paying. Each copy stays as it is if None. An order that is closed takes note of the money and stays closed.
+    All amounts are in paise. `paid_amount` was captured; of it, `refunded_amount` was refunded, `disputed_amount` is
+    in undecided disputes, and `lost_amount` was lost in disputes. `under_review_amount` is captured money that counts
+    for nothing until staff have decided. Until `payment_live_until` a payment is open; `is_payment_processing` says
+    whether the buyer is paying. An optional value that is None stays as it is. A closed order stores the totals and
+    stays closed.
     """
     copies = {
         "is_payment_processing": is_payment_processing,
@@ -73,11 +74,11 @@ def _changed_fields(order: Order, **facts: Any) -> dict[str, Any]:
 @transaction.atomic
 def revive_order(*, order: Order, actor: Actor, now: datetime) -> Order:
     """
-    Confirm an expired order, which the caller has locked, whose money came after all: its units are taken anew.
+    Confirm an expired order whose payment arrived late, and reserve its units again; the caller has locked the order.
 
     :raises InvalidTransition: if it has not expired
-    :raises CustomerErased: if its customer was erased meanwhile: nobody knows to whom it would go
-    :raises InsufficientStock: if the shelf has too few now; then nothing is changed
+    :raises CustomerErased: if its customer was erased meanwhile, so that it can be neither sent nor invoiced
+    :raises InsufficientStock: if too few units are available; then nothing is changed
     """
     if selectors.is_customer_erased(order):
         raise CustomerErased(order.number)

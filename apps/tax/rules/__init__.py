@@ -1,5 +1,5 @@
 """
-GST as pure functions: who is registered, where a supply is made, what tax it bears, what a credit note gives back.
+GST as pure functions: registration, place of supply, tax, and the amounts of a credit note.
 
 Integer paise, basis points and plain dates in; frozen dataclasses out. Other apps import these names from here.
 """

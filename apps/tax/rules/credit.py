@@ -1,4 +1,4 @@
-"""What a credit note gives back of an invoice line."""
+"""The amounts that a credit note credits of an invoice line."""
 
 from dataclasses import dataclass, fields
 
@@ -21,10 +21,11 @@ class Credit(Heads):
 
 def credit_portion(original: Credit, credited: Credit, quantity: int) -> Credit:
     """
-    Return what to credit for so many units of the line, in paise.
+    Return the amounts to credit for `quantity` units of the line, in paise.
 
-    By proportion to the original line, half-up; the return that takes the last unit gets what is left instead, so all
-    credits of a line add up to the line to the paisa. No head is ever credited beyond what it was.
+    Each amount is in proportion to the original line, rounded half-up. The credit of the last units gets the
+    remainder, so that all credits of a line add up to the line to the paisa. No head is ever credited beyond its
+    original amount.
 
     :raises ValueError: if nothing or more than what is left is returned
     """

@@ -1,5 +1,5 @@
 """
-The form of a GSTIN and what it tells: state, PAN, kind of registration.
+The format of a GSTIN and what it encodes: state, PAN, kind of registration.
 
 Written here and not taken from python-stdnum, which has no reasons for a refusal, no states 38 and 97 and none of the
 numbers of government departments, tax deductors, embassies and non-residents. The patterns are those that the GST

@@ -117,9 +117,9 @@ def _with_stand_ins(given: Mapping[str, str], malformed: Iterable[str]) -> dict[
 
 def read_or_exit() -> Environment:
     """
-    Return this process's environment; what is wrong goes to stderr, a line each, and ends the process with 2.
+    Return this process's environment, or write one line per problem to stderr and exit with status 2.
 
-    A name that is nearly one of ours is told as well, and ends nothing: it may be another program's.
+    A name that is nearly one of ours is reported too, but does not end the process: it may be another program's.
     """
     sys.stderr.write("".join(f"{sentence}\n" for sentence in find_misspelt_names(os.environ, Environment.model_fields)))
     try:

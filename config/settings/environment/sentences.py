@@ -12,7 +12,7 @@ def sentence(name: str, problem: str, fields: dict[str, Any]) -> str:
     if problem.endswith("."):
         return f"{name} {problem}"
     example = example_of(fields[name])
-    shown = example if example.startswith("the ") else f"{name}={example}"  # some are told, as secrets are
+    shown = example if example.startswith("the ") else f"{name}={example}"  # some are described, as secrets are
     return f"{name} {problem}; for example {shown}."
 
 

@@ -1,4 +1,4 @@
-"""`manage.py relay`: carries news from the outbox to the workers."""
+"""`manage.py relay`: turns events in the outbox into handler runs and hands them to the workers."""
 
 import signal
 import threading
