@@ -1,4 +1,4 @@
-"""Totals, permitted actions, payment status and timeline texts of orders. Integer paise; no database, no clock."""
+"""Totals, permitted actions, payment status and timeline texts. Integer paise, basis points; no database, no clock."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
