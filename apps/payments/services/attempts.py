@@ -1,7 +1,7 @@
 """
-The one place where money arrives: webhook, browser callback, poll, settlement import and operator all end here.
+The one entry point for payments that a gateway reports, by webhook, browser callback, poll or settlement import.
 
-Whatever the order in which news comes, and however often, the rows end in one state and the books have one posting.
+Facts may arrive in any order and more than once: the rows end in the same state, and a capture is posted once.
 """
 
 from datetime import datetime
@@ -61,17 +61,18 @@ class PaymentFactsConflict(Conflict):
 @transaction.atomic
 def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor, now: datetime) -> PaymentAttempt:
     """
-    Take in what a gateway says of one try to pay.
+    Apply what a gateway reports about one payment attempt.
 
     1. Find our payment unlocked, then lock order, payment and attempt.
-    2. Merge the attempt by rank; what we know already changes nothing.
+    2. Merge the attempt by the rank of its status; facts that we have already change nothing.
     3. Post captured money to the ledger, once, as the customer's advance, whatever its amount.
-    4. Accept another amount than was requested, if the gateway's order explains it.
-    5. Derive the payment's status, close its rivals, and update the order, which confirms itself.
-    6. Money that the order does not need revives it or is refunded; money of another amount waits for staff.
+    4. Accept an amount other than the requested one, if the gateway's order explains it.
+    5. Derive the payment's status, cancel the order's other live payments once this one has succeeded, and update the
+       order's totals. An order that is paid in full is confirmed.
+    6. Late money revives an expired order or is refunded. A second payment is refunded. A wrong amount waits for staff.
 
     :raises UnknownGatewayPayment: if no payment of ours has that gateway order
-    :raises PaymentFactsConflict: if it is money of another account or currency, or contradicts itself; then nothing is changed
+    :raises PaymentFactsConflict: if account or currency is not ours, or the facts contradict themselves; nothing changes
     """
     found = selectors.find_payment_for(facts)
     if found is None:
@@ -109,8 +110,9 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
 
 def apply_polled_payment(facts: GatewayPayment, *, now: datetime) -> None:
     """
-    Take in what a gateway answered about one attempt. One that is not ours is left to staff with a line in the log, one that
-    cannot be booked with an exception.
+    Apply a gateway's answer about one attempt.
+
+    A payment that is not ours is logged as an error. One that cannot be booked opens an exception for staff.
     """
     try:
         apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
@@ -123,7 +125,7 @@ def apply_polled_payment(facts: GatewayPayment, *, now: datetime) -> None:
 def report_contradiction(
     refusal: PaymentFactsConflict, *, webhook: Webhook | None = None, actor: Actor = SYSTEM, now: datetime
 ) -> ReconciliationException:
-    """Open an exception for staff about what a gateway says of a payment and cannot be booked."""
+    """Open an exception for staff about a payment whose facts at the gateway cannot be booked."""
     facts, payment = refusal.facts, refusal.payment
     return open_gateway_exception(
         gateway=facts.gateway,
@@ -161,9 +163,10 @@ def _backfill_gateway_ids(
     order: "Order", payment: Payment, facts: GatewayPayment, *, actor: Actor, now: datetime
 ) -> None:
     """
-    Keep the gateway's ids where the answer to our call was lost and its news came first.
+    Store the gateway's ids that a payment lacks, because the answer to our call was lost or has not arrived yet.
 
-    Of a link also the order that the gateway made for it, if the news came with the link itself: notes alone prove too little.
+    A payment by link also stores the order that the gateway created for the link, but only if the facts name the link:
+    notes alone prove too little.
     """
     adopted = _missing_gateway_ids(payment, facts)
     if not adopted:
@@ -201,7 +204,7 @@ def _merge(
     actor: Actor,
     now: datetime,
 ) -> tuple[PaymentAttempt, bool]:
-    """Bring the attempt up to the facts, record what changed, and return it and whether its rank rose."""
+    """Merge the facts into the attempt, record what changed, and return it and whether its status advanced."""
     is_new = attempt is None
     if attempt is None:
         attempt = PaymentAttempt(
@@ -234,7 +237,7 @@ def _advance(
 ) -> None:
     attempt.status = facts.status
     attempt.amount = facts.amount
-    # What is no code is only kept of attempts that brought no money.
+    # Only an attempt without money can have a currency that is not an ISO code.
     attempt.currency = facts.currency[:3]
     attempt.error = facts.error.as_dict() if facts.status == AttemptStatus.FAILED else {}
     if facts.status == AttemptStatus.FAILED:
@@ -242,7 +245,7 @@ def _advance(
     if facts.status in (AttemptStatus.AUTHORIZED, AttemptStatus.AUTO_REFUNDED, AttemptStatus.CAPTURED):
         attempt.authorized_at = attempt.authorized_at or now
     if facts.status == AttemptStatus.CAPTURED:
-        # Two workers may read the clock in one order and get the lock in the other.
+        # Two workers may get the lock in the opposite order to their clock readings.
         attempt.captured_at = max(now, attempt.authorized_at or now)
     if facts.status in (AttemptStatus.AUTHORIZED, AttemptStatus.CAPTURED):
         reason = _reason_to_review(order, payment, facts)
@@ -252,13 +255,13 @@ def _advance(
 
 def _reason_to_review(order: "Order", payment: Payment, facts: GatewayPayment) -> str:
     reason = find_review_reason(order, payment, amount=facts.amount, currency=facts.currency)
-    # Money that is only authorised is released by its bank; staff need to know of it only if it is not what was requested.
+    # The bank releases money that is never captured. Staff need to know of it only if its amount was not requested.
     is_captured = facts.status == AttemptStatus.CAPTURED
     return reason if is_captured or reason == ReviewReason.AMOUNT_MISMATCH else ""
 
 
 def _fill_blanks(order: "Order", attempt: PaymentAttempt, facts: GatewayPayment) -> None:
-    """Keep what earlier news left out, whatever the rank of this one: an order's events may come in any order."""
+    """Fill the fields that earlier facts left empty, whatever the status of these: webhooks may arrive in any order."""
     attempt.method = attempt.method or facts.method
     if facts.payer and not attempt.payer:
         attempt.payer = ERASED if orders.is_customer_erased(order) else facts.payer
@@ -275,10 +278,10 @@ def _open_review(
     order: "Order", payment: Payment, attempt: PaymentAttempt, *, is_order_known: bool, actor: Actor, now: datetime
 ) -> None:
     """
-    Record that staff must decide about money, once for each reason.
+    Record that staff must decide about captured money, once per reason.
 
-    What the gateway's order may explain is not reported before the gateway was asked about that: a worker does it now. What was
-    only authorised has not arrived.
+    If the gateway's order may explain the amount, a worker asks the gateway first and nothing is recorded yet. Money
+    that is only authorised is not reported.
     """
     if not attempt.is_under_review or attempt.status != AttemptStatus.CAPTURED:
         return
@@ -295,8 +298,8 @@ def _open_review(
 
 
 def _post_capture(order: "Order", attempt: PaymentAttempt) -> None:
-    """Book captured money: the gateway owes it to us, and we owe it to the customer until an invoice says otherwise."""
-    assert attempt.captured_at is not None  # noqa: S101 - the constraint says so, this tells the type checker
+    """Post captured money: the gateway owes it to us, and it is the customer's advance until it is invoiced."""
+    assert attempt.captured_at is not None  # noqa: S101 - the constraint guarantees it; this is for the type checker
     post_to_ledger(
         source_type=subject_type_of(attempt),
         source_id=attempt.pk,

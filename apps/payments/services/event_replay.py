@@ -1,4 +1,4 @@
-"""The proof that the events are the truth: folded again, they give the rows of orders and of all that became of their money."""
+"""Replay of events: a proof that the events alone give the stored rows."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,16 +12,16 @@ from apps.orders import selectors as orders
 from apps.payments import selectors
 
 BATCH = 200
-#: More differences than this are counted and not kept: whoever has so many needs to see the first ones.
+#: Further differences are counted but not kept: the first ones are enough to find the cause.
 MAX_DIFFERENCES_KEPT = 1000
 
-#: Rows that make news, by kind, each with the order that it belongs to, if it belongs to one.
+#: Rows that record events, by kind, each with the id of its order, or None if it belongs to no order.
 Rows = Mapping[str, Sequence[tuple[UUID | None, Subject]]]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One field of one row that is not what the events say; `order` is empty where it belongs to none."""
+    """One field of one row that differs from its events. `order` is empty for a row that belongs to no order."""
 
     order: str
     subject: str
@@ -33,7 +33,7 @@ class Difference:
 
 @dataclass
 class Replay:
-    """What was folded, by kind, how many events there were, and where they do not give the stored state (the first of them)."""
+    """The result of a replay: the rows by kind, the number of events, and the differences (the first of them)."""
 
     rows: dict[str, int] = field(default_factory=dict)
     events: int = 0
@@ -52,13 +52,13 @@ class Replay:
 
 
 OnProgress = Callable[[Replay], None]
-#: What other apps keep of some orders.
+#: Returns the rows that other apps keep of some orders.
 RelatedRows = Callable[[list[UUID]], Rows]
 
 
 def replay_order(*, order_id: UUID, related_rows: RelatedRows | None = None) -> Replay:
     """
-    Fold the events of an order, its payments, attempts, refunds and disputes, and compare what comes out with the rows.
+    Replay the events of an order and of its payments, attempts, refunds and disputes, and compare them with the rows.
 
     :raises OrderNotFound: if there is none
     """
@@ -68,7 +68,7 @@ def replay_order(*, order_id: UUID, related_rows: RelatedRows | None = None) -> 
 
 
 def replay_all_orders(*, on_batch: OnProgress | None = None, related_rows: RelatedRows | None = None) -> Replay:
-    """Do the same for every order, oldest first, some hundreds at a time; `on_batch` hears how far it is."""
+    """Replay every order, oldest first, in batches; `on_batch` receives the result so far after each one."""
     total = Replay()
     after: UUID | None = None
     while batch := orders.list_orders_after(after, limit=BATCH):
@@ -80,7 +80,7 @@ def replay_all_orders(*, on_batch: OnProgress | None = None, related_rows: Relat
 
 
 def replay_settlements(total: Replay, *, on_batch: OnProgress | None = None) -> None:
-    """Add to a replay what belongs to no order: the settlements, the imports of reports, and the exceptions."""
+    """Add the rows that belong to no order to a replay: settlements, settlement imports and exceptions."""
     for kind in selectors.SETTLEMENT_MODELS:
         total.rows.setdefault(kind, 0)
         after: UUID | None = None
@@ -107,7 +107,7 @@ def _replay(total: Replay, rows: Rows, numbers: Mapping[UUID, str]) -> None:
         total.rows[kind] = total.rows.get(kind, 0) + len(found)
         events_of = _events_of([subject for _, subject in found])
         for order_id, subject in found:
-            # The row was read first: what was told since then is not in it.
+            # The row was read before its events: later events are not in it.
             events = [event for event in events_of[subject.pk] if event.version <= subject.version]
             total.events += len(events)
             total.add(

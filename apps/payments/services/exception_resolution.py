@@ -1,4 +1,4 @@
-"""Deciding about what does not agree: an exception is resolved by a recorded action only, which moves the money that it holds."""
+"""Resolution of exceptions: a recorded decision, which also posts the money that the exception is about."""
 
 from datetime import datetime
 from typing import Any
@@ -18,9 +18,9 @@ from apps.payments.states import ExceptionReason, Resolution
 
 BANK = "bank"
 INPUT_GST = "input_gst"
-#: What says that money of ours did not come.
+#: Reasons of exceptions about money that a gateway owes us.
 _OWED = (ExceptionReason.MISSING_LINE, ExceptionReason.RECEIVABLE_OVERDUE)
-#: How an exception may be resolved by people.
+#: Resolutions that staff may choose; the rest are set by the system.
 STAFF_RESOLUTIONS = (Resolution.NOTED, Resolution.WRITTEN_OFF, Resolution.CLEARED, Resolution.PAID_OUTSIDE)
 
 
@@ -70,12 +70,12 @@ def gateway_fees(gateway: str) -> str:
 @transaction.atomic
 def assign_exception(*, exception_id: UUID, owner_id: UUID, actor: Actor, now: datetime) -> ReconciliationException:
     """
-    Say who looks after an exception.
+    Assign an exception to a member of staff, who owns it from then on.
 
     :raises ReconciliationExceptionNotFound: if there is none
     :raises UserNotFound: if there is no such user
-    :raises AssigneeLacksPermission: if the user is no staff who may resolve it
-    :raises ExceptionAlreadyResolved: if nothing is left to look after
+    :raises AssigneeLacksPermission: if the user is not staff who may resolve exceptions
+    :raises ExceptionAlreadyResolved: if it is resolved
     """
     owner = accounts.get_user(owner_id)
     exception = locks.lock_exception(exception_id)
@@ -101,19 +101,19 @@ def resolve_exception(
     *, exception_id: UUID, resolution: str, note: str, actor: Actor, now: datetime
 ) -> ReconciliationException:
     """
-    Decide about an exception: where the money goes that it holds in suspense, and why.
+    Resolve an exception: post the money that it holds in suspense, or that is owed, and keep the reason in a note.
 
     :raises ReconciliationExceptionNotFound: if there is none
-    :raises ExceptionAlreadyResolved: if somebody has decided before
-    :raises InvalidResolution: if it is none that people decide on
-    :raises NoteRequired: if nobody says why
-    :raises ExceptionHasSuspenseBalance: if it is only noted, and holds money
-    :raises ReceivableOutstanding: if money is owed by it, and nobody says where that went
-    :raises SettlementsNotImported: if it only says that no settlement has been imported
-    :raises ReceivableChanged: if another sum is owed than it says
+    :raises ExceptionAlreadyResolved: if it is resolved
+    :raises InvalidResolution: if it is not a resolution that staff may choose
+    :raises NoteRequired: if the note is empty
+    :raises ExceptionHasSuspenseBalance: if it holds money, and the resolution is only `noted`
+    :raises ReceivableOutstanding: if the gateway owes money, and the resolution does not say where that went
+    :raises SettlementsNotImported: if its reason is that no settlement has been imported
+    :raises ReceivableChanged: if the gateway now owes another amount than the exception states
     """
     if selectors.get_exception(exception_id).reason in _OWED:
-        # Its line must not be booked meanwhile.
+        # Its settlement line must not be booked at the same time.
         locks.lock_line_booking()
     exception = locks.lock_exception(exception_id)
 
@@ -139,7 +139,7 @@ def resolve_exception(
 
 
 def owed_amount(exception: ReconciliationException) -> int:
-    """Return what the gateway owes us (paise) of which an exception says that it did not come; 0 for all others."""
+    """Return the receivable (paise) that an open exception is about, or 0 if it is about none."""
     if exception.reason not in _OWED or exception.held_amount or exception.resolved_at is not None:
         return 0
     if exception.reason == ExceptionReason.MISSING_LINE:
@@ -150,7 +150,7 @@ def owed_amount(exception: ReconciliationException) -> int:
 def close(
     exception: ReconciliationException, *, resolution: Resolution, note: str, actor: Actor, now: datetime, owed: int = 0
 ) -> None:
-    """Close a locked exception and move what it holds, or what is owed by it."""
+    """Close a locked exception and post the money that it holds, or that the gateway owes."""
     entries: dict[str, int] = {}
     if exception.held_amount:
         entries = {SUSPENSE: -exception.held_amount, **_destination(exception, resolution)}
@@ -183,7 +183,7 @@ def close(
 
 
 def _destination(exception: ReconciliationException, resolution: Resolution) -> dict[str, Any]:
-    """Return the entries that take up what an exception held, debits positive."""
+    """Return the entries that balance what an exception held in suspense, debits positive."""
     held = exception.held_amount
     if resolution == Resolution.WRITTEN_OFF:
         return {gateway_fees(exception.gateway): held}
@@ -193,13 +193,13 @@ def _destination(exception: ReconciliationException, resolution: Resolution) -> 
     attempt = exception.attempt
     if exception.reason != ExceptionReason.MISSING_LINE or attempt is None:
         return {owed: held}
-    # The line that never came would have cleared the whole payment, with its fee.
+    # The missing line would have cleared the whole payment, including its fee.
     fee, tax = attempt.fee_amount or 0, attempt.fee_tax_amount or 0
     return {owed: held - fee, gateway_fees(exception.gateway): fee - tax, INPUT_GST: tax}
 
 
 def _destination_of_owed(exception: ReconciliationException, resolution: Resolution, owed: int) -> dict[str, int]:
-    """Return the entries that take up what the gateway owed, debits positive."""
+    """Return the entries that balance the cleared receivable, debits positive."""
     if resolution == Resolution.WRITTEN_OFF:
         return {gateway_fees(exception.gateway): owed}
     attempt = exception.attempt if exception.reason == ExceptionReason.MISSING_LINE else None

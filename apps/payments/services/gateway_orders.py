@@ -1,8 +1,9 @@
 """
-Making the gateway's order, payment link or QR code for a payment.
+Creation of the gateway's order, payment link or QR code for a payment.
 
-Our row is committed before the call, with a claim; the call is made outside any transaction; its outcome is recorded under
-the locks. What nobody knows is looked up by receipt, our payment's id, before anything is tried again.
+Our row and a claim on it are committed before the call. The call is made outside any transaction. Its outcome is
+recorded under the locks. If the outcome is unknown, the next attempt first looks it up by receipt, which is our
+payment's id.
 """
 
 from dataclasses import dataclass
@@ -44,13 +45,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: Longer than a call may take, with all its tries: whoever claimed and did not come back is taken for dead.
+#: Longer than a call can take with all its retries: a worker whose claim has expired is assumed to have crashed.
 CLAIM_TTL = timedelta(seconds=90)
 
 
 @dataclass(frozen=True)
 class _Created:
-    """What the gateway made: the field that keeps its id, what the buyer does next, and a try that was opened with it."""
+    """What the gateway created: the field for its id, the buyer's next action, and an attempt opened with it."""
 
     field: str
     id: str
@@ -60,10 +61,11 @@ class _Created:
 
 def create_gateway_order(*, payment_id: UUID, now: datetime) -> None:
     """
-    Make the gateway's order for a payment, and open a UPI payment where the account may; or its payment link or QR code.
+    Create the gateway's order, payment link or QR code for a payment. Calls the gateway.
 
-    Talks to the outside world. Being called twice, or again after a crash, makes no second one. If nobody knows the outcome,
-    the poller takes over; a refusal closes the payment, so that the customer can begin another.
+    With an order it also attempts to open a UPI payment. A second call, or a call after a crash, creates no duplicate.
+    If the outcome is unknown, the poller continues. If the gateway rejects the call, the payment is cancelled, so that
+    the customer can start another.
     """
     payment = _claim(payment_id, now=now)
     if payment is None:
@@ -88,7 +90,7 @@ def _claim(payment_id: UUID, *, now: datetime) -> Payment | None:
     """
     Claim the call of a live payment and return the payment as it was, or None if there is nothing to do.
 
-    From here until the outcome is recorded the row says that nobody knows: that is the truth if we die.
+    Until the outcome is recorded the row says `unknown`, which is correct if this process crashes.
     """
     payment = selectors.get_payment(payment_id)
     if payment.gateway_call not in (GatewayCall.PENDING, GatewayCall.UNKNOWN):
@@ -133,7 +135,7 @@ def _find_or_create_order(gateway: Gateway, payment: Payment, *, look_first: boo
 
 def check_gateway_order(payment: Payment, gateway_order: GatewayOrder) -> None:
     """
-    Make sure that a gateway's order asks for the money that our payment is about.
+    Make sure that a gateway's order has the amount and currency of our payment.
 
     :raises GatewayRejected: if it does not
     """
@@ -149,7 +151,7 @@ def _notes(payment: Payment) -> dict[str, str]:
 
 
 def _open_upi(gateway: Gateway, payment: Payment, gateway_order: GatewayOrder) -> UpiIntent | None:
-    """Open a UPI payment, or return None: the gateway's own payment page is there in any case."""
+    """Open a UPI payment, or return None if that fails: the buyer can still pay in the gateway's Checkout."""
     order = orders.get_order(payment.order_id)
     payer = _payer(payment, order)
     if not payer.phone:
@@ -210,7 +212,7 @@ def _record_success(claimed: Payment, made: _Created, *, now: datetime) -> None:
 def _next_action(
     payment: Payment, gateway: Gateway, gateway_order: GatewayOrder, intent: UpiIntent | None
 ) -> dict[str, Any]:
-    """Return what the buyer's device does next: open the gateway's payment page or, where there is one, the UPI link."""
+    """Return the buyer's next action: to open the gateway's Checkout or, if there is one, the UPI link."""
     action: dict[str, Any] = {
         "type": f"{gateway.name}_checkout",
         **gateway.checkout_options(gateway_order_id=gateway_order.id),
@@ -261,12 +263,12 @@ def _record_rejection(claimed: Payment, error: GatewayError, *, now: datetime) -
 
 
 def release_claim(payment: Payment, failure: GatewayFailure, *, call: GatewayCall | None, now: datetime) -> None:
-    """Let go of the claim after a call that gave nothing to act on, and say when the poller tries again."""
+    """Release the claim after a call without a usable answer, and schedule the next poll."""
     log.warning(
         "gateway_call_failed", payment=payment.public_id, kind=type(failure).__name__, error=failure.error.as_dict()
     )
     next_check_at = next_payment_check(payment, is_known_to_gateway=True, now=now)
-    # Of a closed payment we ask a few times only: a question without an answer is none of them.
+    # A closed payment is polled a limited number of times: a poll without an answer does not count.
     checks = payment.checks + 1 if payment.status in LIVE else payment.checks
     held = Payment.objects.filter(pk=payment.pk)
     held.update(claimed_until=None, checks=checks, next_check_at=next_check_at)

@@ -1,4 +1,4 @@
-"""Cancelling an order with the money that was paid for it, in one transaction."""
+"""Cancellation of an order and the refund of its money, in one transaction."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 @transaction.atomic
 def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> "Order":
     """
-    Cancel an order: an unpaid one as it is; of a paid one that has not been sent, release the stock and refund the money.
-    Money of another amount than was requested, which staff have not decided about, is refunded as a whole.
+    Cancel an order, release its stock, and refund what was paid. A paid order can be cancelled until something of it is
+    dispatched.
 
-    The refund waits for a second person's approval unless the actor may decide about it alone; the cancellation does not. Refunds
-    that still wait for approval become part of it; those that are on their way, or whose fate is unknown, stay, and the rest is
-    refunded.
+    The refund waits for a second person's approval unless the actor may decide about it alone. The cancellation does
+    not wait. Refunds that await approval are replaced by this one. Refunds that are pending or unknown stay, and what
+    they leave is refunded. A wrong amount that is still under review is refunded in full.
 
     :raises OrderNotFound: if there is none
-    :raises PaymentDisputed: if a payer's bank wants the money back and has not decided
-    :raises OrderNotCancellable: if a payment is under way, something was sent, or the order is already closed
+    :raises PaymentDisputed: if a dispute of the order is undecided
+    :raises OrderNotCancellable: if a payment is in progress, something was dispatched, or the order is already closed
     """
     order = lock_order(order_id)
 
@@ -48,7 +48,7 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
 
     orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
     supersede_pending_refunds(order=order, actor=actor, now=now)
-    # What no gateway gives back, being less than a rupee or a unit of the payer's currency, keeps no order from being cancelled.
+    # Less than the gateway's minimum refund, a rupee or one unit of the payer's currency, is left unrefunded.
     least = max((one.min_refund_amount for one in locks.lock_captured_attempts(order_id)), default=MINIMUM_PAISE)
     if selectors.order_refundable_amount(order_id) >= least:
         request_refund(
@@ -78,7 +78,7 @@ def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str
             actor=actor,
             now=now,
         )
-        # The order needs none of it, even where a second person must still approve the refund.
+        # The order does not need this money, even if a second person must still approve the refund.
         close_payment_under_review(order=order, attempt=attempt, actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
 

@@ -1,4 +1,4 @@
-"""Telling the order: the copies that it keeps of its money are written from here alone."""
+"""The totals of payments, refunds and disputes that an order stores; only this module writes them."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def sync_order_totals(*, order: "Order", actor: Actor, now: datetime) -> None:
-    """Tell a locked order what has been paid, until when a payment is open and if it is being paid, all read from the rows that say so."""
+    """Update the payment totals of a locked order from its payments, refunds and disputes, and confirm it once paid."""
     live = selectors.find_live_payment(order.pk)
     orders.update_payment_totals(
         order=order,

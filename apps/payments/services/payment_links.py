@@ -1,7 +1,7 @@
 """
-Payment links and QR codes at the gateway: made once, asked about, and closed there as soon as nobody shall pay by them.
+Payment links and QR codes at the gateway: they are created once, polled, and closed once their payment is closed.
 
-The row is a payment like any other; what comes in by it ends in `apply_gateway_payment`.
+The row is a payment like any other. Money that is paid through it is applied by `apply_gateway_payment`.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: How far the gateway's clock may be from ours, when it is asked for what was made at some time.
+#: How far the gateway's clock may differ from ours when links are listed by their creation time.
 _CLOCK_SKEW = timedelta(minutes=10)
 
 
@@ -33,11 +33,11 @@ def find_or_create_link(
     gateway: Gateway, payment: Payment, *, payer: Payer, notes: dict[str, str], look_first: bool
 ) -> GatewayLink:
     """
-    Return the link or QR code of a payment, which is made if need be; talks to the outside world.
+    Return the link or QR code of a payment, and create it if the gateway has none. Calls the gateway.
 
-    :raises GatewayRejected: if the gateway says no for certain, or holds one for another amount
-    :raises GatewayUnavailable: if nothing was done
-    :raises GatewayOutcomeUnknown: if nobody knows
+    :raises GatewayRejected: if the gateway rejects it, or holds one with another amount or currency
+    :raises GatewayUnavailable: if the gateway did nothing
+    :raises GatewayOutcomeUnknown: if the outcome is unknown
     """
     link = _find_link(gateway, payment) if look_first else None
     if link is None:
@@ -75,7 +75,7 @@ def _matches_payment(payment: Payment, link: GatewayLink) -> bool:
 
 
 def link_action(link: GatewayLink) -> dict[str, Any]:
-    """Return what the buyer does next: open the page of the link, or scan the picture of the code."""
+    """Return the buyer's next action: to open the page of the link, or to scan the image of the QR code."""
     where = {"image_url": link.url} if link.channel == PaymentChannel.QR_CODE else {"url": link.url}
     expires_at = clock.rfc3339(link.expires_at) if link.expires_at else None
     return {"type": link.channel, **where, "expires_at": expires_at}
@@ -83,11 +83,11 @@ def link_action(link: GatewayLink) -> dict[str, Any]:
 
 def poll_link(gateway: Gateway, payment: Payment, *, now: datetime) -> GatewayLink | None:
     """
-    Ask about the link or QR code of a payment, take in what was paid by it, and close it if the payment was given up.
+    Poll the link or QR code of a payment, apply what was paid through it, and close it if the payment is closed.
 
-    Talks to the outside world. Returns the link as it is now, or None if the gateway has none.
+    Calls the gateway. Returns the link as it is now, or None if the gateway has none for this payment.
 
-    :raises GatewayFailure: if it gives no answer; then nothing is closed
+    :raises GatewayFailure: if the gateway does not answer; then nothing is closed
     """
     link = None
     if payment.gateway_link_id is not None:
@@ -102,7 +102,7 @@ def poll_link(gateway: Gateway, payment: Payment, *, now: datetime) -> GatewayLi
     try:
         return gateway.close_link(channel=link.channel, gateway_link_id=link.id)
     except GatewayRejected:
-        # The usual reason is that it was paid or has expired meanwhile.
+        # The usual reason is that it was paid or has expired in the meantime.
         link = gateway.get_link(channel=link.channel, gateway_link_id=link.id)
         _apply_link_payments(gateway, payment, link, now=now)
         return link
@@ -116,7 +116,7 @@ def _apply_link_payments(gateway: Gateway, payment: Payment, link: GatewayLink, 
 
 
 def apply_gateway_link(order: "Order", payment: Payment, link: GatewayLink, *, now: datetime) -> None:
-    """Bring a locked payment in line with its link or QR code as the gateway has it: its id, where to pay, that it is closed."""
+    """Update the id, next action and closing time of a locked payment from its link or QR code at the gateway."""
     before = stored_fields(payment, "gateway_link_id", "next_action", "link_closed_at")
     if payment.gateway_link_id is None:
         payment.gateway_link_id = link.id
@@ -125,7 +125,7 @@ def apply_gateway_link(order: "Order", payment: Payment, link: GatewayLink, *, n
         payment.next_action = link_action(link)
     if link.status != LinkStatus.OPEN and payment.link_closed_at is None:
         payment.link_closed_at = now
-        # The bank may still answer about a try that was begun before.
+        # The bank may still answer about an attempt that began before.
         payment.checks = 0
 
     changed = changes_since(payment, before)

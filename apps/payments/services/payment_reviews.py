@@ -1,4 +1,4 @@
-"""Decisions about money that was not requested as it came: it is refunded, and its review is closed when none of it is left."""
+"""Decisions of staff about payments under review: to refund the money, and to close the review once none is left."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -51,12 +51,12 @@ _REASONS = {
 @transaction.atomic
 def refund_reviewed_attempt(*, attempt_id: UUID, note: str = "", actor: Actor, now: datetime) -> Refund:
     """
-    Refund all of a captured attempt that waits for a decision, and nothing else of its order.
+    Refund all that is left of a captured attempt under review, and no other money of its order.
 
-    It waits for a second person's approval unless the actor may decide about the amount alone.
+    The refund waits for a second person's approval unless the actor may decide about the amount alone.
 
     :raises PaymentNotFound: if there is no such attempt
-    :raises AttemptNotUnderReview: if nothing waits to be decided, or the money has not been captured
+    :raises AttemptNotUnderReview: if it is not under review, or the money has not been captured
     :raises NothingToRefund: if a refund of all of it was requested already
     """
     order, attempt = _lock(attempt_id)
@@ -83,12 +83,12 @@ def refund_reviewed_attempt(*, attempt_id: UUID, note: str = "", actor: Actor, n
 @transaction.atomic
 def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) -> PaymentAttempt:
     """
-    Close the review of a captured attempt by hand, once none of its money is left with us undecided.
+    Close the review of an attempt manually, once all of its money is refunded, being refunded, disputed or lost.
 
     :raises PaymentNotFound: if there is no such attempt
-    :raises AttemptNotUnderReview: if nothing waits to be decided
-    :raises ReviewNoteRequired: if nobody says why
-    :raises ReviewHasUnrefundedAmount: if some of it is not promised back, and it is as much as a gateway refunds
+    :raises AttemptNotUnderReview: if it is not under review
+    :raises ReviewNoteRequired: if the note is empty
+    :raises ReviewHasUnrefundedAmount: if at least the gateway's minimum refund is still undecided
     """
     order, attempt = _lock(attempt_id)
 

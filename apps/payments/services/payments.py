@@ -1,4 +1,4 @@
-"""The beginning and the giving up of a payment."""
+"""Start and cancellation of payments."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 MINIMUM_PAISE = 100
-#: The worker has so long to reach the gateway before the poller does it.
+#: After this, the poller creates the gateway's order if no worker has.
 _FIRST_CHECK_AFTER = timedelta(seconds=20)
 
 
@@ -58,9 +58,9 @@ def start_payment(
     payer_user_agent: str = "",
 ) -> Payment:
     """
-    Begin to collect what is due of an order, or return the payment that is under way.
+    Start a payment of the amount due of an order, or return the one that is in progress.
 
-    Only our row is made: a worker then calls the gateway, whose time must not be the buyer's.
+    Only our row is created. A worker then calls the gateway, so that the buyer does not wait for it.
 
     :raises OrderNotFound: if there is no such order of this customer
     :raises OrderNotPayable: if it does not await a payment
@@ -91,12 +91,13 @@ def start_payment(
 @transaction.atomic
 def start_link(*, order_id: UUID, channel: PaymentChannel, actor: Actor, now: datetime) -> Payment:
     """
-    Begin to collect what is due of an order by payment link or QR code, or return the one that is under way.
+    Start a payment of the amount due of an order by payment link or QR code, or return the one that is in progress.
 
-    For staff. Only our row is made: a worker then has the gateway make it. The order holds its goods as long as it lasts.
+    For staff. Only our row is created. A worker then has the gateway create the link or QR code. The order keeps its
+    reservations while the payment is live.
 
     :raises OrderNotFound: if there is no such order
-    :raises PaymentInProgress: if the order is being paid in another way; one payment at a time
+    :raises PaymentInProgress: if a payment by another channel is live: an order has one live payment at a time
     :raises OrderNotPayable: if it does not await a payment
     :raises PaymentUnderReview: if money has arrived and staff must decide about it
     :raises NothingToPay: if less than a rupee is due
@@ -162,12 +163,12 @@ def _amount_due(order: "Order", now: datetime) -> int:
 @transaction.atomic
 def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, now: datetime) -> Payment:
     """
-    Give up a payment that has taken no money. Money that comes all the same is booked and shown as late.
+    Cancel a live payment without money. Money that arrives later is still booked, and shown as late.
 
-    None instead of the customer: staff do it for any of them. A worker then closes the link or QR code at the gateway.
+    `customer_id` is None if staff cancel it for a customer. A worker then closes the link or QR code at the gateway.
 
     :raises PaymentNotFound: if there is no such payment of this customer
-    :raises PaymentNotCancellable: if money is authorised or taken, or the payment is closed
+    :raises PaymentNotCancellable: if money is authorised or captured, or the payment is closed
     :raises PaymentUnderReview: if money has arrived and staff must decide about it
     """
     found = selectors.get_payment(payment_id)
@@ -188,7 +189,7 @@ def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, 
 
 
 def cancel_unpaid(order: "Order", payment: Payment, *, actor: Actor, reason: str = "", now: datetime) -> None:
-    """Cancel a live payment whose money does not count for its order. The caller has locked both, and updates the order."""
+    """Cancel a live payment whose money does not count for its order. The caller has locked and updates the order."""
     close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
     changed = stored_fields(payment, "status", "next_action")
     record(
@@ -204,9 +205,9 @@ def cancel_unpaid(order: "Order", payment: Payment, *, actor: Actor, reason: str
 
 def close_unpaid(payment: Payment, *, to: PaymentStatus, now: datetime) -> None:
     """
-    Close a locked payment without money. The poller goes on asking for a while, because a bank may still answer.
+    Close a locked payment without money. The poller continues to poll it for a while, because a bank may still answer.
 
-    The caller records the news and tells the order.
+    The caller records the event and updates the order.
     """
     payment.status = states.transition(payment.status, to=to)
     payment.next_action = {}
@@ -216,12 +217,12 @@ def close_unpaid(payment: Payment, *, to: PaymentStatus, now: datetime) -> None:
 
 
 def may_be_at_gateway(payment: Payment) -> bool:
-    """Test if the gateway may hold an order, a link or a QR code for a payment."""
+    """Return whether the gateway may hold an order, a link or a QR code for a payment."""
     return payment.gateway_reference is not None or payment.gateway_call in (GatewayCall.UNKNOWN, GatewayCall.SUCCEEDED)
 
 
 def next_payment_check(payment: Payment, *, is_known_to_gateway: bool, now: datetime) -> datetime | None:
-    """Return when the poller looks at a payment again, after `checks` looks since it came to its status."""
+    """Return when a payment is polled next, or None; its `checks` counts the polls since its status changed."""
     return rules.next_payment_check(
         status=payment.status,
         checks=payment.checks,
@@ -234,7 +235,7 @@ def next_payment_check(payment: Payment, *, is_known_to_gateway: bool, now: date
 
 
 def enqueue_payment_sync(payment: Payment, *, actor: Actor, now: datetime, reason: str) -> Payment:
-    """Have a worker ask the gateway about a locked payment; asking again before it did changes nothing."""
+    """Have a worker poll a locked payment at the gateway; a second request before that changes nothing."""
     is_waiting = payment.next_check_at is not None and payment.next_check_at <= now
     if is_waiting:
         return payment

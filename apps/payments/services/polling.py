@@ -1,7 +1,7 @@
 """
-The poller: whatever is not final is asked about until it is.
+The poller of payments: each payment is polled at the gateway until its status is final.
 
-A webhook may be lost, late or never sent; asking the gateway finds the same facts and ends in the same function.
+A webhook may be lost, late or never sent. A poll finds the same facts and applies them by the same function.
 """
 
 import time
@@ -37,13 +37,13 @@ _RETRY_DELAY = timedelta(minutes=5)
 _CLOSING_EVENTS = {PaymentStatus.EXPIRED: events.PAYMENT_EXPIRED, PaymentStatus.CANCELLED: events.PAYMENT_CANCELLED}
 
 
-# Being asked to look -------------------------------------------------------------------------------------------------
+# Requests ------------------------------------------------------------------------------------------------------------
 
 
 @transaction.atomic
 def request_payment_sync(*, payment_id: UUID, actor: Actor, now: datetime) -> Payment:
     """
-    Have a worker ask the gateway about a payment; asking again before it did changes nothing.
+    Have a worker poll a payment at the gateway; a second request before that changes nothing.
 
     :raises PaymentNotFound: if there is none
     """
@@ -52,14 +52,14 @@ def request_payment_sync(*, payment_id: UUID, actor: Actor, now: datetime) -> Pa
     return enqueue_payment_sync(payment, actor=actor, now=now, reason="")
 
 
-# Looking -------------------------------------------------------------------------------------------------------------
+# Polling -------------------------------------------------------------------------------------------------------------
 
 
 def sync_payment(*, payment_id: UUID, now: datetime) -> bool:
     """
-    Ask the gateway about a payment, take in what it says, capture what waits, and close the payment if its time is over.
+    Poll a payment at the gateway, apply its answer, capture authorised money, and close the payment if it has expired.
 
-    Talks to the outside world. Returns False if the gateway gave no answer; then nothing is closed.
+    Calls the gateway. Returns False if it did not answer; then nothing is closed.
 
     :raises PaymentNotFound: if there is none
     """
@@ -87,9 +87,10 @@ def sync_payment(*, payment_id: UUID, now: datetime) -> bool:
 
 def close_link(*, payment_id: UUID, now: datetime) -> None:
     """
-    Close the link or QR code of a payment that was given up, if it may be open at the gateway; talks to the outside world.
+    Close the link or QR code of a closed payment, if it may still be open at the gateway. Calls the gateway.
 
-    What was paid by it before is taken in. Without an answer the poller goes on until it is closed.
+    Payments that were made through it are applied first. If the gateway does not answer, the poller retries until the
+    link or QR code is closed.
 
     :raises PaymentNotFound: if there is none
     """
@@ -117,7 +118,7 @@ def _claim(payment_id: UUID, *, now: datetime) -> bool:
 
 
 def _find_gateway_order(gateway: Gateway, payment: Payment, *, now: datetime) -> str | None:
-    """Return the gateway's order of a payment whose call was left open, or None if the gateway has none."""
+    """Return the id of the gateway's order of a payment whose call has an unknown outcome, or None if there is none."""
     if payment.gateway_call != GatewayCall.UNKNOWN:
         return None
     found = gateway.find_order(receipt=payment.public_id)
@@ -145,7 +146,7 @@ def _backfill_gateway_order_id(payment_id: UUID, order_id: UUID, gateway_order_i
 
 
 def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) -> None:
-    """Take the money that only waits for us, if the order still wants it; what nobody takes goes back by itself."""
+    """Capture authorised money while the order awaits payment; the bank releases what is never captured."""
     payment = selectors.get_payment(payment_id)
     for attempt in selectors.list_attempts_to_capture(payment_id):
         is_wanted = orders.get_order(payment.order_id).status == OrderStatus.PENDING_PAYMENT
@@ -158,7 +159,7 @@ def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) ->
                 currency=attempt.payer_currency or attempt.currency,
             )
         except GatewayRejected:
-            # The usual reason is that it was captured meanwhile.
+            # The usual reason is that it was captured in the meantime.
             facts = gateway.get_payment(gateway_payment_id=attempt.gateway_payment_id)
         asked = payment.gateway_order_id if payment.channel == PaymentChannel.CHECKOUT else None
         apply_polled_payment(facts if facts.order_id else replace(facts, order_id=asked or ""), now=now)
@@ -166,7 +167,7 @@ def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) ->
 
 @transaction.atomic
 def _record_poll_result(payment_id: UUID, order_id: UUID, *, link: GatewayLink | None, now: datetime) -> None:
-    """Let go of the claim after an answer; close the payment if it is over, else say when to ask again."""
+    """Release the claim after an answer, and close the payment if it is over, or else schedule the next poll."""
     order = lock_order(order_id)
     payment = locks.lock_payment(payment_id)
 
@@ -197,9 +198,9 @@ def _record_poll_result(payment_id: UUID, order_id: UUID, *, link: GatewayLink |
 
 def poll_open_payments(*, now: datetime, limit: int = 100) -> int:
     """
-    Ask about the payments whose time to be looked at has come, and return how many were.
+    Poll the payments that are due, and return how many were polled.
 
-    A round ends after half a minute, or when the gateway has stopped answering: the rest waits for the next one.
+    A round ends after half a minute, or when the gateway has stopped answering. The rest wait for the next round.
     """
     ends = time.monotonic() + _ROUND_SECONDS
     asked = failures = 0
@@ -209,7 +210,7 @@ def poll_open_payments(*, now: datetime, limit: int = 100) -> int:
         try:
             has_answer = sync_payment(payment_id=payment_id, now=now)
         except Exception:
-            # One payment that cannot be looked at must not stand before the others in every round.
+            # A payment whose poll fails must not block the others in every round.
             log.exception("payment_poll_failed", payment=str(payment_id))
             Payment.objects.filter(pk=payment_id).update(next_check_at=now + _RETRY_DELAY)
             has_answer = True

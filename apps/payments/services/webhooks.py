@@ -1,7 +1,8 @@
 """
-The inbox of gateway webhooks: verified, kept word for word, answered at once, and parse_response later by a worker.
+Receipt of gateway webhooks: each is verified, stored verbatim, answered at once, and processed later by a worker.
 
-The event id is a header and outside the signature, so that an old body can come under a new id: the body's hash is as unique.
+The event id is a header that the signature does not cover, so an old body can arrive under a new id. The hash of the
+body is therefore unique too.
 """
 
 import hashlib
@@ -51,7 +52,7 @@ from apps.payments.states import SUCCESSFUL, AttemptStatus, ExceptionReason, Sou
 
 log = structlog.get_logger(__name__)
 
-#: A worker normally has it within a second; what waits longer has lost its hint.
+#: A worker normally processes a webhook within a second; after this the sweep does.
 _SWEEP_AFTER = timedelta(seconds=45)
 _EVENT_ID = re.compile(r"[\x21-\x7e]{1,80}")
 _FACTS = ("gateway", "event_id", "body_sha256", "event_type", "received_at")
@@ -66,14 +67,14 @@ class WebhookNotParked(Conflict):
 
 
 class ProcessCrashed(Exception):
-    """An attempt began, and no end of it was recorded."""
+    """An attempt began, and its outcome was never recorded."""
 
 
 def receive_webhook(*, raw: bytes, signature: str, event_id: str, now: datetime, gateway: str = "razorpay") -> Webhook:
     """
-    Keep a webhook that its gateway signed, or return the one that came before with its id or its body.
+    Store a webhook that its gateway signed, or return the earlier one with the same id or body.
 
-    :raises InvalidWebhookSignature: if it is signed by none of the secrets in force; then nothing is kept
+    :raises InvalidWebhookSignature: if it is signed with none of the secrets in force; then nothing is stored
     """
     adapter = get_gateway(gateway)
     if not signature or not adapter.is_webhook_signed(raw=raw, signature=signature):
@@ -125,11 +126,11 @@ def _insert(webhook: Webhook, *, now: datetime) -> Webhook:
 @transaction.atomic
 def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
     """
-    Apply what a kept webhook says, once.
+    Process a stored webhook, once.
 
-    One of a type that we do not use, about nothing of ours or that fails our checks is ignored with a reason. One that
-    cannot be processed is left for the sweep, which attempts it again after growing waits, and parked for staff after the
-    last attempt.
+    A webhook is ignored, with a reason, if its type is not used, if it concerns nothing of ours, or if it fails our
+    checks. If processing fails, the sweep retries it with growing delays, and it is parked for staff after the last
+    attempt.
     """
     webhook = locks.lock_unprocessed_webhook(webhook_id)
 
@@ -140,7 +141,7 @@ def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
         with transaction.atomic():
             outcome, reason = _apply(webhook, now=now)
     except DataError as failure:
-        # What the database cannot store today it cannot store tomorrow.
+        # A retry cannot succeed: the database will never be able to store this data.
         outcome, reason = WebhookOutcome.IGNORED, f"it can never be stored: {failure}"
         log.exception("webhook_unprocessable", webhook=webhook.public_id)
         _open_failure_exception(webhook, attempts=1, error=failure, now=now)
@@ -156,8 +157,8 @@ def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
 
 
 def _record_failure(webhook: Webhook, error: Exception, *, now: datetime) -> None:
-    """Count an attempt that failed, and say when the next one is; after the last one park the webhook for staff."""
-    # The sweep has counted its attempt before it began, and put the next one into the future.
+    """Count a failed attempt and schedule the next one; after the last one park the webhook for staff."""
+    # The sweep counts its attempt before it begins, and schedules the next one then.
     is_counted = webhook.next_attempt_at is not None and webhook.next_attempt_at > now
     webhook.attempts += 0 if is_counted else 1
     webhook.last_error = f"{type(error).__name__}: {error}".replace("\x00", "")[:300]
@@ -191,7 +192,7 @@ def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
         _open_exception(webhook, envelope, ExceptionReason.UNREADABLE_FACTS, why, now=now)
         return WebhookOutcome.IGNORED, f"it cannot be read: {failure}"
     if not isinstance(facts, GatewayPayment) and not gateway.is_our_account(envelope.account_id):
-        # Of a payment its own facts name the account: what was captured for an order of ours is shown with that order.
+        # A payment's facts name its account themselves: money captured for our order is shown with that order.
         why = messages.webhook_of_another_account(envelope.event_type, envelope.account_id)
         _open_exception(webhook, envelope, ExceptionReason.ACCOUNT_MISMATCH, why, now=now)
         return WebhookOutcome.IGNORED, why
@@ -214,7 +215,7 @@ def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
         )
     except UnknownGatewayPayment:
         if facts.our_payment:
-            # A gateway order of ours that we do not know of: this is the last that anybody hears of its money.
+            # The payment names ours, but not a gateway order that we know: nothing else will report its money.
             log.error("unknown_gateway_order_paid", webhook=webhook.public_id, payment=facts.our_payment)
         return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
     except PaymentFactsConflict as refusal:
@@ -226,7 +227,7 @@ def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
 def _open_contradiction(
     webhook: Webhook, refusal: PaymentFactsConflict, *, now: datetime
 ) -> tuple[WebhookOutcome, str]:
-    """Open an exception about a payment that cannot be booked; the webhook is never looked at again."""
+    """Open an exception about a payment that cannot be booked; the webhook is not processed again."""
     exception = report_contradiction(refusal, webhook=webhook, actor=gateway_actor(webhook.gateway), now=now)
     return WebhookOutcome.IGNORED, f"{refusal.why} Staff decide about it by {exception.public_id}."
 
@@ -235,9 +236,9 @@ def _open_exception(
     webhook: Webhook, envelope: WebhookEnvelope, reason: ExceptionReason, why: str, *, now: datetime
 ) -> None:
     """
-    Open an exception about a webhook that failed our checks, if it is about a payment of ours.
+    Open an exception about a webhook that failed our checks, if it concerns a payment of ours.
 
-    Whatever else our secret signs, such as webhooks of another shop's account with the same secret, does not concern our books.
+    Other webhooks, such as those of another shop's account with the same secret, do not concern our books.
     """
     attempt = selectors.find_attempt(gateway=webhook.gateway, gateway_payment_id=envelope.gateway_payment_id)
     if attempt is None and not selectors.is_gateway_order_known(envelope.gateway_order_id):
@@ -257,9 +258,9 @@ def _open_exception(
 
 def _apply_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> tuple[WebhookOutcome, str]:
     """
-    Take in news of a refund. It may come before that of its own payment, which it then tells as well.
+    Apply a webhook about a refund, and first the payment that it carries, whose own webhook may arrive later.
 
-    What the gateway gives back without a capture was never in our books: that is news of the payment alone.
+    A refund of a payment that was never captured is not in our books: only the payment is updated.
     """
     actor = gateway_actor(webhook.gateway)
     if facts.payment is not None and not facts.contradiction:
@@ -284,7 +285,7 @@ def _apply_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> t
 
 
 def _apply_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) -> tuple[WebhookOutcome, str]:
-    """Take in news of a dispute, which may come before that of its own payment and then tells it as well."""
+    """Apply a webhook about a dispute, and first the payment that it carries, whose own webhook may arrive later."""
     actor = gateway_actor(webhook.gateway)
     try:
         if facts.payment is not None and not facts.contradiction:
@@ -301,7 +302,7 @@ def _apply_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) ->
 
 
 def _apply_link(webhook: Webhook, facts: GatewayLink, *, now: datetime) -> tuple[WebhookOutcome, str]:
-    """Take in that a link or QR code was closed: no news of money, but a reason to ask, if we did not close it ourselves."""
+    """Have the payment of a link or QR code polled after it was closed, unless it is paid or known to be closed."""
     payment = selectors.find_payment_of_link(facts)
     if payment is None:
         return WebhookOutcome.IGNORED, "no payment of ours has this link or QR code"
@@ -315,9 +316,9 @@ def _apply_link(webhook: Webhook, facts: GatewayLink, *, now: datetime) -> tuple
 
 def sweep_webhooks(*, now: datetime, limit: int = 200) -> int:
     """
-    Process the webhooks that no worker has processed, each on its own, and return how many were.
+    Process the webhooks that no worker has processed, each in its own transaction, and return how many were processed.
 
-    Each attempt is counted and committed before it begins: one that ends the process with it is bounded too.
+    Each attempt is counted and committed before it begins, so that attempts that crash the process are limited too.
     """
     waiting = selectors.list_unprocessed_webhooks(before=now - _SWEEP_AFTER, now=now, limit=limit)
     for webhook_id in waiting:
@@ -331,13 +332,13 @@ def sweep_webhooks(*, now: datetime, limit: int = 200) -> int:
 
 @transaction.atomic
 def _start_attempt(webhook_id: UUID, *, now: datetime) -> bool:
-    """Count the attempt that is about to begin, and return whether it may; what has had its last one is parked."""
+    """Count the attempt that is about to begin, and return whether it may; after the last one park the webhook."""
     webhook = locks.lock_unprocessed_webhook(webhook_id)
     if webhook is None:
         return False
 
     if rules.next_webhook_attempt(attempts=webhook.attempts, now=now) is None:
-        # The last attempt began and never ended.
+        # The last attempt began, and its outcome was never recorded.
         webhook.next_attempt_at = now + _SWEEP_AFTER
         _record_failure(webhook, ProcessCrashed("the process ended in the last attempt"), now=now)
         return False

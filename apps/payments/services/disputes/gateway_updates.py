@@ -1,7 +1,8 @@
 """
-Disputes: a payer's bank wants money back. News of them ends here; our answers begin here.
+The one entry point for disputes that a gateway reports, by webhook, poll or settlement import.
 
-While a dispute is undecided the books hold what was taken in `disputes`; won or closed, it comes back; lost, it is a loss.
+The gateway may deduct the disputed amount, which the ledger account `disputes` holds until the dispute is decided. If
+we win or the dispute is closed, the gateway returns it. If we lose, it is posted as a loss.
 """
 
 from datetime import datetime, timedelta
@@ -43,7 +44,7 @@ _STATUS_EVENTS = {
     DisputeStatus.LOST: events.DISPUTE_LOST,
     DisputeStatus.CLOSED: events.DISPUTE_CLOSED,
 }
-#: What the gateway gives back when it is decided so, whatever it says of the sum.
+#: Decisions after which the gateway returns the deducted amount, whatever amount it reports.
 _RETURNED = (DisputeStatus.WON, DisputeStatus.CLOSED)
 
 
@@ -59,20 +60,20 @@ def apply_gateway_dispute(
     *, facts: GatewayDispute, source: Source, actor: Actor, now: datetime, webhook: Webhook | None = None
 ) -> Dispute:
     """
-    Apply what a gateway reports about one dispute; what is decided stays so.
+    Apply what a gateway reports about one dispute. A decided dispute never changes.
 
-    Webhooks come in any order, and open may follow under review as well as go before it: a webhook that would move an
-    undecided dispute to another undecided state only makes us ask. Money is posted as it is taken and given back.
+    Webhooks arrive in any order, and a dispute may be reopened after its review. A webhook that would move an undecided
+    dispute to another undecided status therefore only schedules a poll. Each deduction and each return is posted.
 
-    What conflicts with our rows, or with itself, becomes an exception for staff: nothing is posted. One that is about more than
-    refunds have left of the payment gets its row too, because it must be answered in time.
+    Facts that conflict with our rows, or with themselves, open an exception for staff, and nothing is posted. A dispute
+    of more than refunds have left of the payment is stored too, because staff must answer it in time.
 
     :raises UnknownGatewayDispute: if it is about no captured payment of ours
-    :raises DisputeFactsConflict: if it cannot be so; the exception for staff is kept
+    :raises DisputeFactsConflict: if the facts conflict; the exception for staff is kept
     """
     applied = _apply(facts, source=source, actor=actor, now=now, webhook=webhook)
     if isinstance(applied, FactConflict):
-        # Raised out here: the transaction that holds the exception has ended well.
+        # Raised outside the transaction, which has committed the exception for staff.
         raise DisputeFactsConflict(applied.description)
     return applied
 
@@ -156,7 +157,7 @@ def _apply_facts(dispute: Dispute, facts: GatewayDispute, *, is_booked: bool, no
     if to != dispute.status:
         dispute.status = states.transition_dispute(DisputeStatus(dispute.status), to=to)
         if to == DisputeStatus.OPEN:
-            # The bank wants to know more: what we said does not stand as an answer any longer.
+            # The bank has asked for more: our earlier response no longer counts.
             dispute.response = dispute.response_call = ""
     dispute.phase = facts.phase
     dispute.reason_code = facts.reason_code or dispute.reason_code
@@ -169,7 +170,7 @@ def _apply_facts(dispute: Dispute, facts: GatewayDispute, *, is_booked: bool, no
 
 
 def _post(dispute: Dispute, *, taken_before: int, gateway: str, now: datetime) -> None:
-    """Book what was taken or given back since, and the loss if it is lost; each under the version that tells it."""
+    """Post what was deducted or returned since, and the loss of a lost dispute, keyed by the dispute's next version."""
     taken = dispute.amount_deducted - taken_before
     if taken:
         _post_once(
@@ -194,6 +195,3 @@ def _post_once(dispute: Dispute, *, kind: str, entries: dict[str, int], now: dat
         description=f"{dispute.gateway_dispute_id}: {kind.replace('_', ' ')}",
         occurred_at=now,
     )
-
-
-# Answers -------------------------------------------------------------------------------------------------------------

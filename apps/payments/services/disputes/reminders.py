@@ -1,4 +1,4 @@
-"""Warning staff of disputes that are about to be lost for want of an answer."""
+"""Reminders to staff of disputes whose deadline approaches without an answer."""
 
 from datetime import datetime
 from uuid import UUID
@@ -17,9 +17,10 @@ log = structlog.get_logger(__name__)
 
 def send_dispute_reminders(*, now: datetime, limit: int = 100) -> int:
     """
-    Tell of each unanswered dispute that has come within DISPUTE_REMINDER_HOURS of its deadline, and return how many were told.
+    Remind staff of each unanswered dispute that has come within DISPUTE_REMINDER_HOURS of its deadline.
 
-    Each threshold is told once; of several that were passed at once, the last.
+    Each threshold causes one reminder. If a dispute has passed several at once, only the one nearest its deadline does.
+    Returns the number of reminders.
     """
     reminded = 0
     for hours in sorted(settings.DISPUTE_REMINDER_HOURS):

@@ -50,7 +50,7 @@ class DisputeNotAwaitingResponse(Conflict):
 
 def accept_dispute(*, dispute_id: UUID, actor: Actor, now: datetime) -> Dispute:
     """
-    Give in: the payer keeps the money. A worker tells the gateway.
+    Accept a dispute, so that the payer keeps the money. A worker submits the response to the gateway.
 
     :raises DisputeNotFound: if there is none
     :raises DisputeNotAwaitingResponse: if it is not open, or was answered
@@ -62,7 +62,7 @@ def accept_dispute(*, dispute_id: UUID, actor: Actor, now: datetime) -> Dispute:
 
 def contest_dispute(*, dispute_id: UUID, summary: str, actor: Actor, now: datetime) -> Dispute:
     """
-    Say why the money is ours. A worker sends it with the order's documents.
+    Contest a dispute with a summary of our case. A worker submits it to the gateway with the order's documents.
 
     :raises DisputeNotFound: if there is none
     :raises DisputeNotAwaitingResponse: if it is not open, or was answered
@@ -114,9 +114,10 @@ def _respond(*, dispute_id: UUID, response: DisputeResponseKind, summary: str, a
 
 def submit_dispute_response(*, dispute_id: UUID, evidence_files: Sequence[EvidenceFile], now: datetime) -> None:
     """
-    Tell the gateway our answer, unless it has it. To say it twice does no harm: the gateway takes one answer alone.
+    Submit our response to the gateway, unless it has it already. Calls the gateway.
 
-    What nobody knows is asked by the poller, who has it sent again while the dispute is open.
+    A second submission does no harm: the gateway accepts only one response per dispute. If the outcome of the call is
+    unknown, the poller asks the gateway and has the response submitted again while the dispute is open.
     """
     dispute = selectors.get_dispute(dispute_id)
     if dispute.status != DisputeStatus.OPEN or not dispute.response or not _claim(dispute, now=now):
@@ -157,7 +158,7 @@ def _claim(dispute: Dispute, *, now: datetime) -> bool:
 
 @transaction.atomic
 def _record_rejection(*, dispute_id: UUID, error: GatewayError, now: datetime) -> None:
-    """Keep that the gateway did not take our answer, so that staff can give another in time."""
+    """Record that the gateway rejected our response, so that staff can submit another before the deadline."""
     order = lock_order(selectors.get_dispute(dispute_id).order_id)
     dispute = locks.lock_dispute(dispute_id=dispute_id)
 
@@ -168,7 +169,7 @@ def _record_rejection(*, dispute_id: UUID, error: GatewayError, now: datetime) -
     dispute.response_call = GatewayCall.REJECTED
     dispute.claimed_until = None
     dispute.error = error.as_dict()
-    # It may have been decided meanwhile, which is why it was refused.
+    # The gateway may have rejected it because the dispute was decided in the meantime.
     dispute.next_check_at = now
     dispute.save(update_fields=["response", "response_call", "claimed_until", "error", "next_check_at", "updated_at"])
 

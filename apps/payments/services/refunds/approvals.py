@@ -1,4 +1,4 @@
-"""Deciding about refunds: a second person agrees or refuses, an unsent one is withdrawn, a failed one is paid by hand."""
+"""Decisions about refunds: approval, rejection, cancellation, and the bank transfer of a refund that failed."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -57,14 +57,14 @@ class RefundNotTransferable(Conflict):
 @transaction.atomic
 def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
-    Agree to a refund that somebody else asked for; it is on its way from now on.
+    Approve a refund that another person requested. A worker then submits it to the gateway.
 
     :raises RefundNotFound: if there is none
-    :raises RefundNotAwaitingApproval: if nobody has to agree to it
+    :raises RefundNotAwaitingApproval: if it does not await approval
     :raises SelfApprovalForbidden: if the actor requested it, or the order is their own
     :raises SecondPersonRequired: if the actor may not approve refunds
-    :raises PaymentDisputed: if a payer's bank has come to want the money meanwhile
-    :raises RefundExceedsPayment: if it was given back at the gateway meanwhile
+    :raises PaymentDisputed: if its money has been disputed in the meantime
+    :raises RefundExceedsPayment: if its money has been refunded at the gateway in the meantime
     """
     order, refund = _lock(refund_id)
 
@@ -93,10 +93,10 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
 @transaction.atomic
 def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) -> Refund:
     """
-    Refuse a refund that awaits approval, or give up the transfer by hand that it is held for; its sum is free again.
+    Reject a refund that awaits approval, or cancel one that awaits a bank transfer. Its amount is released.
 
     :raises RefundNotFound: if there is none
-    :raises RefundNotAwaitingApproval: if nobody has to agree to it, and no transfer is to be made
+    :raises RefundNotAwaitingApproval: if it awaits neither approval nor a transfer
     """
     order, refund = _lock(refund_id)
 
@@ -109,10 +109,10 @@ def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) 
 @transaction.atomic
 def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datetime) -> Refund:
     """
-    Withdraw a refund that the gateway has not been told of; its sum is free again.
+    Cancel a refund that has not been submitted to the gateway. Its amount is released.
 
     :raises RefundNotFound: if there is none
-    :raises RefundNotCancellable: if the gateway may know of it, or it is over
+    :raises RefundNotCancellable: if it may have been submitted, or is final
     """
     order, refund = _lock(refund_id)
 
@@ -125,9 +125,10 @@ def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datet
 
 def supersede_pending_refunds(*, order: "Order", actor: Actor, now: datetime) -> None:
     """
-    Withdraw what waits for approval of an order whose money goes back as a whole: one refund and one decision take it in.
+    Cancel the refunds of an order that await approval, because one refund of all of its money replaces them.
 
-    The caller has locked the order. The buyer hears of the one refund alone. Money that is not what was asked stays as it is.
+    The caller has locked the order. The buyer is notified of the replacing refund only. Refunds of attempts with a
+    wrong amount are not touched.
     """
     locks.lock_captured_attempts(order.pk)
     for refund in locks.lock_refunds_awaiting_approval(order.pk):
@@ -145,9 +146,10 @@ def cancel_locked_refund(
     now: datetime,
 ) -> Refund:
     """
-    Withdraw a locked refund that nobody is paying. The caller has locked its order.
+    Cancel a locked refund that nobody is paying. The caller has locked its order.
 
-    What the customer gives as the reason becomes a part of the refund's note; the event keeps what others give.
+    A reason from the customer is added to the refund's note, where it can be erased. Any other reason is kept in the
+    event.
     """
     if refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.AWAITING_TRANSFER):
         post_refund_due(order, refund, kind=REVERSAL, now=now)
@@ -170,21 +172,22 @@ def cancel_locked_refund(
 @transaction.atomic
 def confirm_refund_transfer(*, refund_id: UUID, reference: str = "", actor: Actor, now: datetime) -> Refund:
     """
-    Pay a refund that the gateway cannot make by a bank transfer of our own.
+    Hold a failed refund for a bank transfer of our own, or record that the transfer was made.
 
-    Without a reference the sum is held for a transfer that is still to be made; with one it has gone. A transfer by hand can
-    go anywhere, so it is never made by the one who requested the refund. Above REFUND_APPROVAL_THRESHOLD_PAISE, counted with what single
-    persons decided about the order before, two are needed: the one who holds the sum agrees to it, if nobody has yet, and another
-    one gives the reference.
+    Without a reference the amount is held for a transfer that is still to be made. With one the refund is processed. A
+    manual transfer can go to any account, so the person who requested the refund cannot make it. Above
+    REFUND_APPROVAL_THRESHOLD_PAISE, which counts earlier decisions of single persons about the order, two people are
+    needed: the one who holds the amount approves the refund, unless it is approved already, and another enters the
+    reference.
 
     :raises RefundNotFound: if there is none
     :raises SecondPersonRequired: if the actor requested it, or may not decide about the amount alone
     :raises SelfApprovalForbidden: if the order is the actor's own
     :raises RefundNotTransferable: if it has not failed
-    :raises RefundAlreadyRetried: if a retry stands for it
-    :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
-    :raises PaymentDisputed: if a payer's bank wants it, or has taken it, meanwhile
-    :raises RefundQuantityExceedsLine: if its units have been refunded otherwise meanwhile
+    :raises RefundAlreadyRetried: if a retry has replaced it
+    :raises RefundExceedsPayment: if its money has been refunded otherwise in the meantime
+    :raises PaymentDisputed: if its money is disputed, or was lost in a dispute, in the meantime
+    :raises RefundQuantityExceedsLine: if its units have been refunded otherwise in the meantime
     :raises RefundLeavesRemainder: if it would leave less than a rupee
     """
     order = lock_order(selectors.get_refund(refund_id).order_id)
@@ -203,7 +206,7 @@ def confirm_refund_transfer(*, refund_id: UUID, reference: str = "", actor: Acto
         post_refund_due(order, refund, kind=REFUND_REINSTATED, now=now)
         refund.status = states.transition_refund(RefundStatus.FAILED, to=RefundStatus.AWAITING_TRANSFER)
     elif reference:
-        # The gateway may have paid back or deducted the money since the transfer was agreed.
+        # The gateway may have refunded or deducted the money since the transfer was approved.
         check_still_refundable(order, refund)
     if not refund.approved_by:
         refund.approved_by, refund.approved_at = str(actor), now

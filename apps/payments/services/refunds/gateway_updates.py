@@ -1,7 +1,7 @@
 """
-The one place where news of refunds arrives: our own call, webhook, poll and settlement import all end here.
+The one entry point for refunds that a gateway reports, by its answer to our call, webhook, poll or settlement import.
 
-Whatever the order in which news comes, and however often, the rows end in one state and the books have one posting.
+Facts may arrive in any order and more than once: the rows end in the same state, and each change is posted once.
 """
 
 from datetime import datetime
@@ -89,18 +89,18 @@ def apply_gateway_refund(
     Apply what a gateway reports about one refund.
 
     1. Find its attempt unlocked, then lock order, attempts and refund.
-    2. What conflicts with our rows, or with itself, becomes an exception for staff: nothing is posted and no row changes.
-    3. A refund that was made at the gateway and not by us gets its row now, so that the books stay true.
-    4. Merge by rank: processed stays processed; post to the ledger once; update the order.
+    2. Facts that conflict with our rows, or with themselves, open an exception for staff, and nothing is posted.
+    3. A refund that was made at the gateway, and not by us, gets a row, so that the books stay correct.
+    4. Merge by the rank of the status: processed stays processed. Post to the ledger once, and update the order.
 
-    `matched_refund_id` is the refund of ours that stands for it from now on, unless another one does already.
+    `matched_refund_id` is our refund that adopts the gateway's refund, unless another one has adopted it already.
 
-    :raises UnknownGatewayRefund: if it gives back no captured payment of ours
-    :raises RefundFactsConflict: if it cannot be so; the exception for staff is kept
+    :raises UnknownGatewayRefund: if it is a refund of no captured payment of ours
+    :raises RefundFactsConflict: if the facts conflict; the exception for staff is kept
     """
     applied = _apply(facts, actor=actor, now=now, webhook=webhook, matched_refund_id=matched_refund_id)
     if isinstance(applied, FactConflict):
-        # Raised out here: the transaction that holds the exception has ended well.
+        # Raised outside the transaction, which has committed the exception for staff.
         raise RefundFactsConflict(applied.description)
     return applied
 
@@ -130,7 +130,7 @@ def _apply(
     version = refund.version
     _merge(order, refund, facts, actor=actor, now=now)
     if refund.transfer_reference and facts.status == RefundStatus.PROCESSED:
-        # Paid by both: the line of the gateway's settlement ends in suspense, for staff to get it back.
+        # Paid twice: the gateway's settlement line is booked to suspense, so that staff recover the money.
         log.error("refund_transferred_and_refunded", refund=refund.number, gateway_refund=facts.id)
         twice = transferred_and_refunded_conflict(facts, refund=refund)
         open_conflict_exception(twice, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
@@ -152,15 +152,15 @@ def _cancel_uncovered_refunds(
     order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, refund: Refund | None, now: datetime
 ) -> tuple[Refund, int] | None:
     """
-    Withdraw what was decided and not sent of refunds whose money the gateway's refund has taken, latest first.
+    Cancel approved, unsubmitted refunds whose money the gateway's refund has used, latest first.
 
-    Their lines are free for it. What the gateway may know of stays: it knows best which of them it has made, and refuses the rest.
-    Returns the last one that was withdrawn and what of it (paise) is left to be refunded, or None.
+    Their lines become available to the gateway's refund. Refunds that may have been submitted stay: the gateway rejects
+    those that it cannot make. Returns the last cancelled refund and what is left of it to refund (paise), or None.
     """
     if facts.status == RefundStatus.FAILED:
         return None
     is_held = refund is not None and refund.status in RESERVING_REFUNDS
-    # What was to return the same money is withdrawn as such, and nothing of it is left.
+    # Other retries of the same refund are cancelled by `_cancel_other_retries`, and leave nothing to refund.
     same = {one.pk for one in (refund, *selectors.list_retry_chain(refund))} if refund is not None else set()
     unsent = locks.lock_unsubmitted_refunds(attempt.pk)
     promised = selectors.reserved_amount(attempt.pk, only=COMMITTED_REFUNDS)
@@ -190,7 +190,7 @@ def _open_related_exceptions(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Open the exceptions of a transfer and of disputes whose money somebody has refunded at the gateway: its payer may get it twice."""
+    """Open exceptions for a transfer and disputes of money refunded at the gateway: the payer may receive it twice."""
     if refund.status not in RESERVING_REFUNDS:
         return
 
@@ -214,7 +214,7 @@ def _close_exception(facts: GatewayRefund, *, actor: Actor, now: datetime) -> No
 
 @transaction.atomic
 def mark_refund_failed(*, refund: Refund, error: GatewayError, now: datetime) -> None:
-    """Keep that the gateway refused a refund for certain: its sum is free again, for staff to try otherwise."""
+    """Record that the gateway rejected a refund. Its amount is released, so that staff can retry or transfer it."""
     order = lock_order(refund.order_id)
     refund = locks.lock_refund(refund.pk)
 
@@ -225,7 +225,7 @@ def mark_refund_failed(*, refund: Refund, error: GatewayError, now: datetime) ->
     refund.gateway_call = GatewayCall.REJECTED
     refund.claimed_until = None
     refund.error = error.as_dict()
-    # It may have been made all the same: the gateway is asked a few times more.
+    # The gateway may have made it all the same, so it is polled a few more times.
     refund.checks = 0
     refund.next_check_at = rules.next_rejected_refund_check(checks=0, now=now)
     refund.save(
@@ -241,7 +241,7 @@ def mark_refund_failed(*, refund: Refund, error: GatewayError, now: datetime) ->
 
 @transaction.atomic
 def mark_refund_unknown(*, refund: Refund, error: GatewayError, now: datetime) -> None:
-    """Keep that nobody knows what became of a refund; the poller asks until somebody does."""
+    """Record that the outcome of a refund is unknown; the poller asks the gateway until it is known."""
     order = lock_order(refund.order_id)
     refund = locks.lock_refund(refund.pk)
 
@@ -265,7 +265,7 @@ def mark_refund_unknown(*, refund: Refund, error: GatewayError, now: datetime) -
 
 
 def _insert_dashboard_refund(order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, now: datetime) -> Refund:
-    """Make the row of a refund that somebody made at the gateway: the money moves, whether we asked for it or not."""
+    """Insert the row of a refund that was made at the gateway and not requested by us."""
     actor = gateway_actor(facts.gateway)
     sequence = Refund.objects.filter(order_id=order.pk).count() + 1
     log.warning("refund_made_at_gateway", order=order.number, gateway_refund=facts.id, amount=facts.amount)
@@ -307,7 +307,7 @@ def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor
     refund.claimed_until = None
     refund.arn = refund.arn or facts.arn
     if facts.status == RefundStatus.PROCESSED or not refund.speed_processed:
-        # An instant refund may fall back to a normal one; what is said of it in the end holds.
+        # An instant refund may fall back to normal speed: the speed of the processed refund is final.
         refund.speed_processed = facts.speed_processed
 
     changed = changes_since(refund, before)
@@ -323,7 +323,7 @@ def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor
 
 
 def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) -> None:
-    """Move a refund by the gateway's word, and the books with it."""
+    """Move a refund to the status that the gateway reports, and post what follows from it."""
     was = RefundStatus(refund.status)
     refund.status = states.transition_refund(was, to=to)
     refund.next_check_at = rules.next_refund_check(checks=0, now=now) if to in OPEN_REFUNDS else None
@@ -343,12 +343,12 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
         _post_processed(order, refund, now=now)
         _cancel_other_retries(order, refund, now=now)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
-            # Only now: the other try had taken the same lines.
+            # Only now, because the other retries had reserved the same lines.
             reallocate_lines(order, refund, now=now)
 
 
 def _cancel_other_retries(order: "Order", refund: Refund, *, now: datetime) -> None:
-    """Withdraw what else was to return the money of a refund that was made after all, if the gateway does not know of it."""
+    """Cancel the other retries of a refund that was made after all, if they were not submitted to the gateway."""
     for other in selectors.list_retry_chain(refund):
         again = locks.lock_refund(other.pk)
         is_unsent = again.status == RefundStatus.PENDING and again.gateway_call == GatewayCall.PENDING
@@ -360,7 +360,7 @@ def _cancel_other_retries(order: "Order", refund: Refund, *, now: datetime) -> N
 
 @transaction.atomic
 def cancel_superseded_refund(*, refund_id: UUID, instead: Refund, now: datetime) -> None:
-    """Withdraw a refund whose money has gone by another row, unless the gateway knows it by now."""
+    """Cancel a refund whose money was refunded by another row, unless it has a refund at the gateway by now."""
     order = lock_order(instead.order_id)
     refund = locks.lock_refund(refund_id)
 
@@ -374,7 +374,7 @@ def cancel_superseded_refund(*, refund_id: UUID, instead: Refund, now: datetime)
 
 
 def _post_processed(order: "Order", refund: Refund, *, now: datetime) -> None:
-    """Book that the gateway has paid: we owe the customer nothing more, and the gateway owes us less."""
+    """Post a processed refund: we no longer owe it to the customer, and the gateway owes us less."""
     post_to_ledger(
         source_type=subject_type_of(refund),
         source_id=refund.pk,

@@ -1,8 +1,8 @@
 """
-Whether the gateway has made a refund already, before it is called for one: a refund is never made twice.
+Lookup of a refund at the gateway before it is requested there, so that no refund is made twice.
 
-It may have made one whose call it rejected, or whose answer was lost. That one bears our id or number; or somebody made it at the
-gateway's dashboard.
+The gateway may have made a refund although it rejected our call, or its answer was lost. That refund bears our id or
+number. Or somebody made a refund of the same amount on the gateway's dashboard.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,13 @@ log = structlog.get_logger(__name__)
 
 def find_gateway_refund(gateway: Gateway, refund: Refund) -> GatewayRefund | None:
     """
-    Return the refund at the gateway that a refund of ours is or must adopt, or None if it has to be made. Calls the gateway.
+    Return the gateway's refund that our refund made or must adopt, or None if it has to be made. Calls the gateway.
 
-    The gateway is asked if our call was left open, or if it rejected a refund of the same amount before.
+    The gateway is called only if the outcome of our call is unknown, or if it rejected a refund of the same amount
+    before.
 
-    :raises GatewayOutcomeUnknown: if it does not answer the question
-    :raises GatewayUnavailable: if it was not asked
+    :raises GatewayOutcomeUnknown: if the gateway does not answer
+    :raises GatewayUnavailable: if the gateway could not be called
     """
     rejected = selectors.list_rejected_refunds(refund)
     if refund.gateway_call != GatewayCall.UNKNOWN and not rejected:
@@ -37,22 +38,22 @@ def find_gateway_refund(gateway: Gateway, refund: Refund) -> GatewayRefund | Non
 
 def list_gateway_refunds(gateway: Gateway, refund: Refund) -> Sequence[GatewayRefund]:
     """
-    Return every refund of a refund's payment at the gateway. Calls the gateway.
+    Return all of the gateway's refunds of the payment that a refund belongs to. Calls the gateway.
 
-    :raises GatewayOutcomeUnknown: if it does not answer the question
-    :raises GatewayUnavailable: if it was not asked
+    :raises GatewayOutcomeUnknown: if the gateway does not answer
+    :raises GatewayUnavailable: if the gateway could not be called
     """
     try:
         return gateway.list_refunds(gateway_payment_id=refund.attempt.gateway_payment_id)
     except GatewayRejected as refusal:
-        # The query was refused, and not the refund, whose fate stays unknown.
+        # The gateway rejected the query and not the refund, whose outcome stays unknown.
         raise GatewayOutcomeUnknown(refusal.error) from refusal
 
 
 def _find_refund_of_rejected_call(
     refund: Refund, listed: Sequence[GatewayRefund], rejected: Sequence[Refund]
 ) -> GatewayRefund | None:
-    """Return a refund that the gateway made although it rejected our call, or one of the same amount that nothing explains."""
+    """Return a refund that the gateway made although it rejected our call, or an unexplained one of the same amount."""
     if not rejected:
         return None
     live = [facts for facts in listed if facts.status != RefundStatus.FAILED]

@@ -1,7 +1,8 @@
 """
-Asking for money back: whose it may be, how much is left, who must agree.
+Requests for refunds: the amount that can be refunded, the attempts that it comes from, and whether approval is needed.
 
-Every request holds its sum under the lock of the order and of its attempts, approved or not: two requests never share a paisa.
+Each request reserves its amount under the locks of the order and its attempts, approved or not, so that no money is
+refunded twice.
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 REFUND_DUE = "refund_due"
-#: Of a refund that had failed and is to be paid after all.
+#: Posting of a refund that had failed or was cancelled, and is paid after all.
 REFUND_REINSTATED = "refund_reinstated"
 REVERSAL = "refund_reversal"
 
@@ -69,8 +70,10 @@ class RefundAlreadyRetried(Conflict):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundPlan:
     """
-    What a requested refund comes to: its amount (paise), the attempts it is taken of with the part of each, the units as
-    unsaved rows, and whether the actor decides about it alone.
+    What a requested refund consists of.
+
+    `amount` is in paise. `parts` are the attempts that it is refunded from, each with its share. `lines` are the
+    returned units as unsaved rows. `decision` says whether the actor may decide about it alone.
     """
 
     amount: int
@@ -94,21 +97,22 @@ def request_refund(
     now: datetime,
 ) -> list[Refund]:
     """
-    Request a refund of an order: an amount (paise), certain units, or all that is left; one refund for each attempt it is taken of.
+    Request a refund of an order: an amount (paise), certain units, or all that is left. Creates one refund per attempt.
 
-    Units come to what they are worth less what earlier refunds took of their lines. Staff may enter another amount for them.
+    Units are refunded at their refundable value: their total less what earlier refunds took of their lines. Staff may
+    enter another amount for them.
 
-    The money is on its way at once if the actor may decide about the amount alone; otherwise the refund waits for approval.
-    Money that is not what was asked for is given back only by naming its payment.
+    The refund is submitted at once if the actor may decide about the amount alone. Otherwise it waits for approval. An
+    attempt with a wrong amount is refunded only if `payment_id` names its payment.
 
     :raises OrderNotFound: if there is no such order
     :raises NothingToRefund: if nothing is left
-    :raises RefundExceedsPayment: if less is left than asked
-    :raises PaymentDisputed: if what is missing is wanted back by a payer's bank
-    :raises RefundTooSmall: if it is under a rupee
+    :raises RefundExceedsPayment: if less is left than requested
+    :raises PaymentDisputed: if less is left than requested because of a dispute
+    :raises RefundTooSmall: if it is less than a rupee
     :raises RefundLeavesRemainder: if it would leave less than a rupee, which could never be refunded
     :raises AmountAndLinesConflict: if a caller who is not staff enters an amount for lines
-    :raises LineNotInOrder, RefundQuantityExceedsLine, LinesSpanPayments: if the lines cannot be refunded as asked
+    :raises LineNotInOrder, RefundQuantityExceedsLine, LinesSpanPayments: if the lines cannot be refunded as requested
     """
     order = lock_order(order_id)
     attempts = locks.lock_captured_attempts(order.pk, payment_id=payment_id)
@@ -144,11 +148,13 @@ def plan_refund(
     actor: Actor,
 ) -> RefundPlan:
     """
-    Return what a refund of an order out of certain captured attempts comes to. It writes nothing; whoever relies on it holds
-    the locks of order and attempts.
+    Return the plan of a refund of an order from certain captured attempts. It writes nothing.
 
-    :raises AmountAndLinesConflict: if somebody who is no staff enters an amount for lines
-    :raises NothingToRefund, RefundExceedsPayment, PaymentDisputed, RefundTooSmall, RefundLeavesRemainder: as `request_refund` does
+    A caller that acts on the plan must hold the locks of the order and the attempts.
+
+    :raises AmountAndLinesConflict: if a caller who is not staff enters an amount for lines
+    :raises NothingToRefund, RefundExceedsPayment, PaymentDisputed: as `request_refund` does
+    :raises RefundTooSmall, RefundLeavesRemainder: as `request_refund` does
     :raises LineNotInOrder, RefundQuantityExceedsLine, LinesSpanPayments: if the lines cannot be refunded as requested
     """
     if amount is not None and lines and not is_staff(actor):
@@ -163,7 +169,7 @@ def plan_refund(
 
 
 def exclude_amount_mismatches(attempts: Sequence[PaymentAttempt]) -> list[PaymentAttempt]:
-    """Return the attempts whose money is what was requested: the others are refunded only by naming their payment."""
+    """Return the attempts with the requested amount; the others are refunded only if a request names their payment."""
     return [attempt for attempt in attempts if attempt.review_reason != ReviewReason.AMOUNT_MISMATCH]
 
 
@@ -179,10 +185,10 @@ def refund_attempt(
     now: datetime,
 ) -> Refund | None:
     """
-    Give all of a captured attempt back that nobody asked back yet; unless told otherwise nobody is asked, for it was never
-    the shop's to keep.
+    Refund all that is left of a captured attempt.
 
-    The caller has locked order and attempt. Returns None if nothing is left, or less than a gateway refunds.
+    By default no approval is needed, because the money was never due to the shop. The caller has locked order and
+    attempt. Returns None if nothing is left, or less than the gateway's minimum refund.
     """
     left = selectors.refundable_amount(attempt)
     if left < attempt.min_refund_amount:
@@ -196,15 +202,15 @@ def refund_attempt(
 @transaction.atomic
 def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
-    Try a refund that failed for certain again: a new row with a new key.
+    Retry a refund that failed, as a new refund with a new idempotency key.
 
-    It waits for a second person's approval unless the actor may decide about the amount alone.
+    The retry waits for a second person's approval unless the actor may decide about the amount alone.
 
     :raises RefundNotFound: if there is none
     :raises RefundNotFailed: if it has not failed
-    :raises RefundAlreadyRetried: if a new row stands for it
-    :raises RefundExceedsPayment: if its sum has been given back otherwise meanwhile
-    :raises RefundQuantityExceedsLine: if its units have been refunded otherwise meanwhile
+    :raises RefundAlreadyRetried: if a retry has replaced it
+    :raises RefundExceedsPayment: if its money has been refunded otherwise in the meantime
+    :raises RefundQuantityExceedsLine: if its units have been refunded otherwise in the meantime
     :raises RefundLeavesRemainder: if it would leave less than a rupee
     """
     order = lock_order(selectors.get_refund(refund_id).order_id)
@@ -238,9 +244,10 @@ def request_remainder(
     *, order: "Order", attempt: PaymentAttempt, withdrawn: Refund, amount: int, now: datetime
 ) -> Refund | None:
     """
-    Request what is left (paise) of a withdrawn refund that was decided, as those who decided about it: a part of what they agreed to.
+    Request the rest (paise) of an approved refund that was cancelled, with the same requester and approver.
 
-    The caller has locked order and attempt. Returns None if it is less than can be refunded.
+    No new approval is needed, because it is a part of what was approved. The caller has locked order and attempt.
+    Returns None if the rest is less than the gateway's minimum refund.
     """
     if amount < attempt.min_refund_amount:
         return None
@@ -263,12 +270,12 @@ def request_remainder(
 
 def check_failed(refund: Refund) -> None:
     """
-    Make sure that a refund has failed for certain and that no retry stands for it. The caller has locked its order.
+    Make sure that a refund has failed and that no retry has replaced it. The caller has locked its order.
 
-    A retry that was rejected, withdrawn or given up stands for nothing; one that failed is the one to attempt again.
+    A cancelled retry replaces nothing. A retry that failed is itself the refund to retry.
 
     :raises RefundNotFailed: if it has not failed
-    :raises RefundAlreadyRetried: if a new row stands for it
+    :raises RefundAlreadyRetried: if a retry has replaced it
     """
     if refund.status != RefundStatus.FAILED:
         raise RefundNotFailed(refund.number, RefundStatus(refund.status).label.lower())
@@ -279,9 +286,10 @@ def check_failed(refund: Refund) -> None:
 
 def post_refund_due(order: "Order", refund: Refund, *, kind: str, now: datetime) -> None:
     """
-    Book that we owe a refund; of a reversal, that we owe it no longer. The caller has locked the refund and moves its status.
+    Post that we owe a refund or, for a reversal, that we no longer owe it.
 
-    What happens to one refund a second time is posted under the next number: `refund_reversal:2`.
+    The caller has locked the refund and changes its status. A second posting of a kind is numbered:
+    `refund_reversal:2`.
     """
     sign = -1 if kind == REVERSAL else 1
     source_type = subject_type_of(refund)

@@ -1,8 +1,9 @@
 """
-Having the gateway give money back.
+Submission of refunds to the gateway.
 
-Our row, its key and a claim are committed before the call; the call is made outside any transaction. What nobody knows is
-looked up among the payment's refunds by our id in their notes, before the same key is sent again.
+Our row, its idempotency key and a claim are committed before the call. The call is made outside any transaction. If its
+outcome is unknown, the refund is looked up by our id in the notes of the payment's refunds before the same key is sent
+again.
 """
 
 import time
@@ -58,10 +59,10 @@ class RefundNotOpen(Conflict):
 
 def submit_refund(*, refund_id: UUID, now: datetime) -> bool:
     """
-    Have the gateway make a refund, once; talks to the outside world. Returns False if there was no answer to act on.
+    Submit a refund to the gateway, once. Calls the gateway. Returns False if there was no answer to act on.
 
-    Being called twice, or again after a crash, gives nothing back twice: the claim keeps others out, the key is the same, and
-    what nobody knows is looked up first. What a payer's bank has come to want meanwhile is not sent.
+    A second call, or a call after a crash, refunds nothing twice: only one worker holds the claim, the idempotency key
+    is the same, and an unknown outcome is looked up first. A refund whose money is now disputed is not submitted.
     """
     if _is_held_back(refund_id, now=now):
         return True
@@ -88,9 +89,9 @@ def submit_refund(*, refund_id: UUID, now: datetime) -> bool:
 
 def _apply_answer(refund: Refund, facts: GatewayRefund, *, now: datetime) -> None:
     """
-    Apply the gateway's answer about a refund; one that conflicts with it leaves the refund as unknown as before.
+    Apply the gateway's answer about a refund. If the answer conflicts with the refund, its outcome stays unknown.
 
-    If another row of ours has come to stand for what the gateway made, this one is called off.
+    If another row of ours has adopted the gateway's refund, this one is cancelled.
     """
     try:
         applied = apply_gateway_refund(
@@ -110,7 +111,9 @@ def _apply_answer(refund: Refund, facts: GatewayRefund, *, now: datetime) -> Non
 @transaction.atomic
 def _is_held_back(refund_id: UUID, *, now: datetime) -> bool:
     """
-    Test if an unsent refund must wait, because a payer's bank wants the same money; once the bank has it, the refund is withdrawn.
+    Return whether an unsubmitted refund must not be sent, because its money is disputed.
+
+    It waits while the dispute is undecided, and is cancelled once the dispute is lost.
     """
     order = lock_order(selectors.get_refund(refund_id).order_id)
     refund = locks.lock_refund(refund_id)
@@ -120,7 +123,7 @@ def _is_held_back(refund_id: UUID, *, now: datetime) -> bool:
     try:
         check_still_refundable(order, refund)
     except RefundExceedsPayment:
-        # Refunds alone are more than came: the gateway knows best which of them it has made, and refuses the rest.
+        # Refunds alone exceed the payment: the gateway rejects those that it cannot make.
         return False
     except PaymentDisputed:
         log.warning("refund_held_back_by_dispute", refund=refund.number)
@@ -148,7 +151,7 @@ def _claim(refund_id: UUID, *, now: datetime) -> Refund | None:
     """
     Claim the call of an unsent refund and return the refund as it was, or None if there is nothing to do.
 
-    From here until the outcome is recorded the row says that nobody knows: that is the truth if we die.
+    Until the outcome is recorded the row says `unknown`, which is correct if this process crashes.
     """
     refund = selectors.get_refund(refund_id)
     if refund.gateway_call not in (GatewayCall.PENDING, GatewayCall.UNKNOWN):
@@ -181,7 +184,7 @@ def _create(gateway: Gateway, refund: Refund) -> GatewayRefund:
 
 
 def _release_claim(refund: Refund, failure: GatewayFailure, *, call: GatewayCall | None, now: datetime) -> None:
-    """Let go of the claim after a call that gave nothing to act on, and say when the poller tries again."""
+    """Release the claim after a call without a usable answer, and schedule the next poll."""
     log.warning("gateway_call_failed", refund=refund.number, kind=type(failure).__name__, error=failure.error.as_dict())
     checks = refund.checks + 1
     held = Refund.objects.filter(pk=refund.pk, status__in=OPEN_REFUNDS)
@@ -192,9 +195,9 @@ def _release_claim(refund: Refund, failure: GatewayFailure, *, call: GatewayCall
 
 def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
     """
-    Send a refund that was not sent, or ask the gateway about one that was; talks to the outside world.
+    Submit a refund that was not submitted, or poll one that was. Calls the gateway.
 
-    Returns False if the gateway gave no answer.
+    Returns False if the gateway did not answer.
 
     :raises RefundNotFound: if there is none
     """
@@ -216,7 +219,7 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
 
 
 def _look_for_rejected(refund: Refund, *, now: datetime) -> bool:
-    """Ask a few times whether the gateway has made a refund whose call it rejected, and apply it; return if it answered."""
+    """Look for a rejected refund at the gateway, apply it if it was made after all, and return whether it answered."""
     is_rejected = (
         refund.status in (RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER) and refund.gateway_refund_id is None
     )
@@ -240,10 +243,10 @@ def _look_for_rejected(refund: Refund, *, now: datetime) -> bool:
 @transaction.atomic
 def request_refund_sync(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
-    Have a worker ask the gateway what became of a refund; asking again before it did changes nothing.
+    Have a worker poll a refund at the gateway; a second request before that changes nothing.
 
     :raises RefundNotFound: if there is none
-    :raises RefundNotOpen: if its end is known
+    :raises RefundNotOpen: if its status is final
     """
     order = lock_order(selectors.get_refund(refund_id).order_id)
     refund = locks.lock_refund(refund_id)
@@ -263,9 +266,9 @@ def request_refund_sync(*, refund_id: UUID, actor: Actor, now: datetime) -> Refu
 
 def poll_open_refunds(*, now: datetime, limit: int = 100) -> int:
     """
-    Send or ask about the refunds whose time to be looked at has come, and return how many were.
+    Submit or poll the refunds that are due, and return how many were handled.
 
-    A round ends after half a minute, or when the gateway has stopped answering: the rest waits for the next one.
+    A round ends after half a minute, or when the gateway has stopped answering. The rest wait for the next round.
     """
     ends = time.monotonic() + _ROUND_SECONDS
     asked = failures = 0
@@ -279,7 +282,7 @@ def poll_open_refunds(*, now: datetime, limit: int = 100) -> int:
             Refund.objects.filter(pk=refund_id).update(next_check_at=now + _RETRY_DELAY, claimed_until=None)
             has_answer = True
         except Exception:
-            # One refund that cannot be looked at must not stand before the others in every round.
+            # A refund whose poll fails must not block the others in every round.
             log.exception("refund_poll_failed", refund=str(refund_id))
             Refund.objects.filter(pk=refund_id).update(next_check_at=now + _RETRY_DELAY)
             has_answer = True

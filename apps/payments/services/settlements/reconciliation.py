@@ -1,4 +1,4 @@
-"""Asking the gateway about everything that is open, and holding our books against a rehearsal gateway's own."""
+"""Reconciliation with the gateway of every payment, refund, dispute and settlement that is open or recent."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ from apps.payments.services.settlements.report_imports import (
 log = structlog.get_logger(__name__)
 
 _OPERATOR = Actor(kind="operator", id="reconcile")
-#: So many times in a row without an answer: the gateway is away, and the rest need not wait for it one by one.
+#: After this many failures in a row the gateway is taken to be down, and the rest are not attempted.
 _MAX_FAILURES_PER_ROUND = 5
 _BATCH_SIZE = 500
 
@@ -48,9 +48,9 @@ _LISTS: Mapping[str, Callable[..., list[UUID]]] = {
 @dataclass
 class Reconciliation:
     """
-    How a round of questions went: how many of each kind were asked about, what was new, and what is open now.
+    The result of a reconciliation: how many rows of each kind were polled, what was new, and what is open now.
 
-    `unanswered` got no answer; `not_attempted` were left out because the gateway had stopped answering.
+    `unanswered` rows got no answer. `not_attempted` rows were left out because the gateway had stopped answering.
     """
 
     payments: int = 0
@@ -73,10 +73,10 @@ class Reconciliation:
 
 def reconcile(*, now: datetime, since: datetime | None = None, on_progress: OnProgress | None = None) -> Reconciliation:
     """
-    Ask the gateway about every payment, refund, dispute and settlement that is open, or younger than an instant.
+    Poll every payment, refund, dispute and settlement that is open or newer than `since`. Calls the gateway.
 
-    Talks to the outside. What it says is taken in as ever: disputes that no webhook told, reports that were not read. Then
-    captured money that should have been settled is looked for.
+    Its answers are applied as in any poll. Disputes that no webhook reported are added, and settlement reports that
+    were not read are imported. Then exceptions are opened for captured money that should have been settled.
     """
     result = Reconciliation()
     show = on_progress or (lambda kind, count: None)
@@ -95,7 +95,7 @@ def reconcile(*, now: datetime, since: datetime | None = None, on_progress: OnPr
 def _sync_all(
     result: Reconciliation, kind: str, ask: Callable[[UUID], object], *, since: datetime | None, show: OnProgress
 ) -> None:
-    """Ask about all rows of a kind, some hundreds at a time, until the gateway stops answering."""
+    """Poll all rows of a kind, in batches, until the gateway stops answering."""
     failures = asked = 0
     for row_id in _walk(_LISTS[kind], since):
         if failures >= _MAX_FAILURES_PER_ROUND:
@@ -122,7 +122,7 @@ def _try_sync(ask: Callable[[UUID], object], row_id: UUID, *, kind: str) -> bool
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        # One that cannot be asked about must not keep the others from being asked about.
+        # A row whose poll fails must not block the others.
         log.exception("reconciliation_failed", kind=kind, id=str(row_id))
         return False
 
@@ -136,11 +136,11 @@ def _poll_disputes(result: Reconciliation, *, now: datetime) -> None:
 
 
 def _read_reports(result: Reconciliation, *, since: datetime | None, now: datetime, show: OnProgress) -> None:
-    """Read the settlement reports of yesterday, today, and of each day since an instant that was not read whole."""
+    """Read the settlement reports of yesterday, of today, and of each day since `since` that is not fully read."""
     today = clock.ist_date(now)
     yesterday = today - timedelta(days=1)
     began = selectors.first_captured_at()
-    # Before the first money came there is nothing that could have been paid out.
+    # Nothing can have been settled before the first capture.
     first = min(yesterday, max(clock.ist_date(since), clock.ist_date(began))) if since and began else yesterday
     read = selectors.list_days_read(first=first)
     failures = 0

@@ -1,8 +1,8 @@
 """
-Taking in what a gateway paid out: a report is read in pieces, staged, and then booked settlement by settlement.
+Import of settlement reports: a report is read in batches, staged, and then booked settlement by settlement.
 
-Reading may break off at any row and goes on from there; the same report, or the same line, a second time changes nothing. Each
-settlement is booked in a transaction of its own.
+An interrupted import continues at the row where it stopped. A report or a line that was imported before changes
+nothing. Each settlement is booked in a transaction of its own.
 """
 
 import hashlib
@@ -46,10 +46,10 @@ from apps.payments.states import ImportStatus, ReportSource, Source
 log = structlog.get_logger(__name__)
 
 _BATCH = 5_000
-#: A reader that died is taken for dead after this, before the relay has started its handler run for the last time; a living one
-#: holds on with each batch.
+#: After this a claim expires, because its worker is assumed to have crashed. It is short enough that the relay still
+#: has an attempt of the handler run left. A running import extends its claim with each batch.
 _CLAIM_TTL = timedelta(minutes=4)
-#: Settled payments that we do not know to be captured are asked about, so many of one report.
+#: An import fetches at most this many unknown payments, and at most as many unknown refunds and disputes each.
 _MAX_ASKED = 200
 _MAX_POLL_FAILURES = 3
 
@@ -71,9 +71,9 @@ class ReportDateInFuture(Invalid):
 @transaction.atomic
 def request_settlement_import(*, day: date, actor: Actor, now: datetime, gateway: str = "razorpay") -> SettlementImport:
     """
-    Have a worker read the report of a day (in India), or return the reading that waits or is under way.
+    Have a worker import the report of a day (in India), or return the import that is waiting or running.
 
-    One that failed, or whose reader died, is asked for again.
+    An import that failed, or whose worker crashed, is requested again.
 
     :raises ReportDateInFuture: if the day has not begun
     """
@@ -102,7 +102,7 @@ def request_settlement_import(*, day: date, actor: Actor, now: datetime, gateway
 
 
 def _is_abandoned(report: SettlementImport, *, now: datetime) -> bool:
-    """Test if a reading broke off and nobody is at it any more."""
+    """Return whether an import was interrupted and no worker is running it."""
     has_dead_reader = report.claimed_until is not None and report.claimed_until <= now
     return report.status == ImportStatus.FAILED or (report.status == ImportStatus.WAITING and has_dead_reader)
 
@@ -127,7 +127,7 @@ def _insert_or_find(fresh: SettlementImport) -> tuple[SettlementImport, bool]:
 
 
 def import_recent_settlements(*, now: datetime, gateway: str = "razorpay") -> None:
-    """Have the reports of yesterday and today read: whatever webhooks were lost."""
+    """Request the import of yesterday's and today's reports, in case a webhook about a settlement was lost."""
     today = clock.ist_date(now)
     for day in (today - timedelta(days=1), today):
         request_settlement_import(day=day, actor=SYSTEM, now=now, gateway=gateway)
@@ -144,13 +144,13 @@ def import_settlement_file(
     date_order: str | None = None,
 ) -> SettlementImport:
     """
-    Read a report from a CSV file and book it; talks to the outside world for what the file does not say.
+    Import a report from a CSV file. Calls the gateway for what the file does not contain.
 
-    A file that was read before, known by its hash, changes nothing; one whose reading broke off is read from there. `date_order`
-    (day-first, month-first) is needed only where the file leaves it open.
+    A file that was imported before, recognised by its hash, changes nothing. An interrupted import continues where it
+    stopped. `date_order` (day-first, month-first) is needed only if the dates in the file are ambiguous.
 
-    :raises ReportUnreadable: if it is no such report, or its unit or date order cannot be decided
-    :raises ImportInProgress: if somebody else is at it
+    :raises ReportUnreadable: if it is no settlement report, or its unit or date order is ambiguous
+    :raises ImportInProgress: if another worker is importing it
     """
     fresh = SettlementImport(
         gateway=gateway,
@@ -179,16 +179,16 @@ def _sha256_of(stream: IO[bytes]) -> str:
 
 def import_settlements(*, import_id: UUID, now: datetime, on_progress: OnProgress | None = None) -> SettlementImport:
     """
-    Read a day's report by the gateway's API and book it; talks to the outside world.
+    Import a day's report from the gateway's API. Calls the gateway.
 
-    :raises ReportUnreadable: if the gateway says something that we do not understand
-    :raises ImportInProgress: if somebody else is at it
+    :raises ReportUnreadable: if the gateway's answer cannot be read
+    :raises ImportInProgress: if another worker is importing it
     """
     return _import(selectors.get_settlement_import(import_id), stream=None, now=now, on_progress=on_progress)
 
 
 def import_requested_settlements(*, import_id: UUID, now: datetime) -> None:
-    """Read a day's report if it waits for a worker; a file is read by whoever has it. Talks to the outside world."""
+    """Import a day's report if it awaits a worker; a file is imported by its caller instead. Calls the gateway."""
     report = selectors.get_settlement_import(import_id)
     if report.source == ReportSource.API and report.status == ImportStatus.WAITING:
         _import(report, stream=None, now=now, on_progress=None)
@@ -224,7 +224,7 @@ def _import(
 
 
 class _ImportRun:
-    """One reading of one report, from claim to completion."""
+    """One run of one import, from claim to completion."""
 
     def __init__(
         self, report: SettlementImport, *, now: datetime, on_progress: OnProgress, date_order: str | None = None
@@ -238,9 +238,9 @@ class _ImportRun:
 
     def claim(self) -> bool:
         """
-        Keep others from the report, and return whether it is still to be read.
+        Claim the report, and return whether it still has to be imported.
 
-        :raises ImportInProgress: if somebody else is at it
+        :raises ImportInProgress: if another worker is importing it
         """
         is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=self.now)
         rows = SettlementImport.objects.filter(is_free, pk=self.report.pk).exclude(status=ImportStatus.COMPLETED)
@@ -251,7 +251,7 @@ class _ImportRun:
         return is_claimed
 
     def stage(self, stream: IO[bytes] | None) -> None:
-        """Keep every row from the first one that is not safe yet."""
+        """Stage the rows of the report, from the first one that is not staged yet."""
         if stream is None:
             assert self.report.day is not None  # noqa: S101 - an import by API has its day
             while rows := self.gateway.list_settlement_rows(day=self.report.day, skip=self.report.rows_read):
@@ -270,7 +270,7 @@ class _ImportRun:
         sql.analyse_staged()
 
     def _record_transfers(self, transfers: Iterator[GatewaySettlement]) -> None:
-        """Keep what was transferred by each settlement whose lines we have; the lines of the others are still to be read."""
+        """Record the transferred amount of each settlement whose lines we have; the others are logged."""
         named, without_lines = [], []
         for count, facts in enumerate(transfers, 1):
             settlement = selectors.find_settlement(gateway=facts.gateway, gateway_settlement_id=facts.id)
@@ -300,13 +300,13 @@ class _ImportRun:
 
     def fetch_unknown_entities(self) -> None:
         """
-        Ask about settled payments and refunds that we do not know to be captured or made, and about disputes that we do not hold.
+        Fetch the settled payments that we do not know as captured, and the refunds and disputes that we do not know.
 
-        What the gateway said of them was lost, or they are not ours.
+        Their webhooks were lost, or they are not ours.
         """
         failures = 0
         report, gateway = self.report.pk, self.report.gateway
-        # A refund and a dispute are of a payment, which is asked about before them.
+        # A refund or dispute belongs to a payment, so payments are fetched first.
         payments = sql.list_staged_uncaptured_payments(report, gateway=gateway, limit=_MAX_ASKED)
         refunds = sql.list_staged_unknown_refunds(report, gateway=gateway, limit=_MAX_ASKED)
         disputes = sql.list_staged_unknown_disputes(report, limit=_MAX_ASKED)
@@ -338,7 +338,7 @@ class _ImportRun:
         apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=self.now)
 
     def book(self) -> None:
-        """Book settlement by settlement, then hold each sum against what was transferred."""
+        """Book each settlement, then compare the sum of its lines with the amount transferred."""
         booked = []
         for gateway_settlement_id, utr, settled_at, currency in sql.list_staged_settlements(self.report.pk):
             amount = self._fetch_transfer_amount(gateway_settlement_id)
@@ -364,7 +364,7 @@ class _ImportRun:
         try:
             return self.gateway.get_settlement(gateway_settlement_id=gateway_settlement_id)
         except (GatewayFailure, UnreadableFacts) as failure:
-            # The lines are booked all the same; the sum is checked when the amount is known.
+            # The lines are booked anyway; their sum is checked once the amount is known.
             log.warning("settlement_amount_unavailable", settlement=gateway_settlement_id, failure=str(failure)[:200])
             return None
 

@@ -1,4 +1,4 @@
-"""Our books next to the sandbox's own, in rehearsals."""
+"""Comparison of our books with the books of the sandbox, in rehearsals."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class SandboxNotConfigured(Invalid):
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that two books tell differently; None where one of them knows nothing of it. Amounts in paise."""
+    """One object that two books record differently; None if one of them does not have it. Amounts in paise."""
 
     kind: str
     gateway_id: str
@@ -28,9 +28,9 @@ class Difference:
 
 def check_sandbox_configured() -> None:
     """
-    Make sure that there is a sandbox to compare with.
+    Make sure that a sandbox is configured to compare with.
 
-    :raises SandboxNotConfigured: if no setting names one
+    :raises SandboxNotConfigured: if SANDBOX_URL is not set
     """
     if not settings.SANDBOX_URL:
         raise SandboxNotConfigured
@@ -38,10 +38,10 @@ def check_sandbox_configured() -> None:
 
 def compare_with_sandbox() -> list[Difference]:
     """
-    Hold our payments, their fees, refunds, disputes and settlements against the books of the sandbox; talks to the outside.
+    Compare our payments, their fees, refunds, disputes and settlements with the sandbox's books. Calls the sandbox.
 
-    :raises SandboxNotConfigured: if no setting names one
-    :raises GatewayOutcomeUnknown: if it does not answer
+    :raises SandboxNotConfigured: if SANDBOX_URL is not set
+    :raises GatewayOutcomeUnknown: if the sandbox does not answer
     """
     check_sandbox_configured()
     truth = read_sandbox_books(settings.SANDBOX_URL)
