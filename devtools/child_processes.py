@@ -62,7 +62,7 @@ class Child:
     def start(
         cls, name: str, argv: list[str], *, env: dict[str, str], cwd: str, log: str | None, console: Console | None
     ) -> Child:
-        """Start it in a session of its own, to be asked to stop by the kernel if we die."""
+        """Start it in a session of its own; the kernel signals it to stop if this process exits."""
         process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,

@@ -26,7 +26,7 @@ _PREPARED_BY_ITSELF = frozenset(
 
 
 def exit_with_make() -> None:
-    """Under make, end when make is killed: it cannot tell us any more, and nobody else would."""
+    """Under make, end this process when make is killed: a killed make cannot stop it, and nothing else would."""
     if "MAKELEVEL" in os.environ:
         posix.exit_with_parent(signal.SIGTERM)
 
@@ -55,7 +55,7 @@ def manage(arguments: Sequence[str]) -> int:
     chosen = {"ENVIRONMENT": os.environ.get("ENVIRONMENT") or "local"}
     settings = os.environ.get("DJANGO_SETTINGS_MODULE") or settings_module(chosen)
     if settings != environment.LOCAL_SETTINGS:
-        # Somebody configured this process by hand, production perhaps: development values must not fill its gaps.
+        # The user configured this process, perhaps for production: development values must not fill its gaps.
         return _exec([sys.executable, MANAGE, *arguments], dict(os.environ))
     parts = missing_parts()
     if not arguments or arguments[0].startswith("-"):
@@ -67,7 +67,7 @@ def manage(arguments: Sequence[str]) -> int:
 
 
 def _build_environment(parts: list[str], *, temporary: bool) -> dict[str, str]:
-    """Return the environment, with servers of our own for the missing parts or those of the stack that runs."""
+    """Return the environment, with new servers for the missing parts or with those of the running stack."""
     ports = environment.Ports(8000, 9000, 9025)
     env = environment.build({}, ports, data_dir=RUN_DATA)
     environment.require_valid(env)

@@ -60,7 +60,7 @@ class DataDirs:
 
     @property
     def connection_file(self) -> Path:
-        """Return the file that tells other programs of this checkout how to reach the running servers."""
+        """Return the file from which other programs of this checkout read how to reach the running servers."""
         return self.root / "servers.json"
 
     def give_to_account(self, path: Path, mode: int = 0o700) -> Path:
@@ -72,7 +72,7 @@ class DataDirs:
         return path
 
     def write_state(self, state: str) -> None:
-        """Write into the lock file who holds it and what he is about."""
+        """Write the holder's process id and its state into the lock file."""
         self.lock.seek(0)
         self.lock.truncate()
         self.lock.write(f"{os.getpid()} {state}\n")
@@ -146,19 +146,19 @@ def _locked(path: Path) -> IO[str]:
 
 
 def read_state(data_dir: Path) -> str:
-    """Return what the holder of the directory is about: `starting`, `running`, `stopping`; `free` if there is none."""
+    """Return the state of the directory's holder: `starting`, `running` or `stopping`; `free` if there is none."""
     return (data_dir / "lock").read_text().strip().partition(" ")[2] if is_locked(data_dir) else "free"
 
 
 def is_locked(data_dir: Path) -> bool:
-    """Tell whether a supervisor holds the persistent directory at `data_dir`."""
+    """Return whether a supervisor holds the persistent directory at `data_dir`."""
     try:
         with (data_dir / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except OSError:
-        # Held, or nobody can tell: then it is not ours to take.
+        # The lock is held, or its state is unknown: in both cases the directory counts as locked.
         return True
     return False
 

@@ -6,7 +6,7 @@ PostgreSQL and Valkey out of wheels, for as long as we live.
 
     with embedded.servers(Path(".bahi/run"), temporary=False) as env: ...        # kept; one user at a time
 
-`Servers` is the same with more say: further processes, a server stopped and started in a fault test.
+`Servers` offers more control: further processes, and a server that a fault test stops and starts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ServersFailed(RuntimeError):
 
 
 class SupervisorExited(ServersFailed):
-    """The supervisor died, and with it all that it owned."""
+    """The supervisor has exited unexpectedly, and everything that it owned has ended with it."""
 
 
 class Servers:
@@ -154,7 +154,7 @@ class Servers:
         """
         Wait for a server or process to end; return its name, or None when the time is over.
 
-        :raises SupervisorExited: if the supervisor died
+        :raises SupervisorExited: if the supervisor has exited
         """
         known = set(self.ended)
         deadline = time.monotonic() + seconds

@@ -1,5 +1,5 @@
 """
-The development environment: what a checkout needs to run, without a value typed by anybody.
+The development environment: what a checkout needs to run, without any value entered by the user.
 
 Secrets are made once and kept in `.bahi/dev.env`; the outside world is the sandbox. What the user has set in the
 environment wins, unless `ignore_user` is asked for, as the demonstration does.
@@ -85,9 +85,9 @@ def _is_free(port: int) -> bool:
 
 def _reserve(port: int) -> bool:
     """
-    Tell other checkouts that the port will soon be in use: of two that start at once, both would find it free.
+    Reserve a port and return whether that succeeded: of two checkouts that start at once, both would find it free.
 
-    The sign is a Unix socket in Linux's abstract namespace, which leaves no file and ends with us.
+    The reservation is a Unix socket in Linux's abstract namespace, which leaves no file and ends with this process.
     """
     if sys.platform != "linux":
         return True
@@ -153,7 +153,7 @@ def build(
 
 
 def _settings_of(given: Mapping[str, str]) -> dict[str, str]:
-    """Return ENVIRONMENT and its settings module; whoever chose one of them has chosen the other."""
+    """Return ENVIRONMENT and its settings module, or nothing if the user has set DJANGO_SETTINGS_MODULE."""
     if given.get("DJANGO_SETTINGS_MODULE"):
         return {}
     chosen = {"ENVIRONMENT": given.get("ENVIRONMENT") or "local"}
@@ -180,7 +180,7 @@ class InvalidEnvironment(RuntimeError):
 
 
 def is_bahi_variable(name: str) -> bool:
-    """Tell whether an environment variable configures Bahi."""
+    """Return whether an environment variable configures Bahi."""
     return name in _BAHI_VARIABLES or name.startswith(_BAHI_PREFIXES)
 
 

@@ -1,5 +1,5 @@
 """
-What we ask of the operating system that Python has no call for.
+Calls of the operating system that Python does not offer.
 
 Everything works on Linux; elsewhere the calls that do not exist are left out and the supervisor falls back to polling.
 """
@@ -23,7 +23,7 @@ _libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
 
 
 def exit_with_parent(signum: int, *, parent: int | None = None) -> None:
-    """Ask for `signum` when our parent dies; leave at once if it is already gone."""
+    """Ask the kernel for `signum` when our parent exits; exit at once if it is already gone."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
     if parent is not None and os.getppid() != parent:
@@ -37,7 +37,7 @@ def exit_with_parent_hook(signum: int) -> Callable[[], None]:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every process below us whose own parent dies, so that none escapes."""
+    """Become the parent of every descendant whose own parent exits, so that none escapes."""
     if _libc is not None:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -55,7 +55,7 @@ def as_account(account: pwd.struct_passwd | None) -> dict[str, Any]:
 
 
 def reachable(path: Path, account: pwd.struct_passwd | None, mode: int) -> bool:
-    """Tell whether `account` may use `path`, by trying as that account: mode bits alone do not know every rule."""
+    """Return whether `account` may use `path`, by trying it as that account: mode bits alone do not show every rule."""
     if account is None:
         return os.access(path, mode)
     child = os.fork()

@@ -104,7 +104,7 @@ class Stack:
         return [] if self.servers.data_dir is None else ["--snapshot", str(self.servers.data_dir / "sandbox.json")]
 
     def _register_sms_templates(self) -> None:
-        """Tell the sandbox the texts that are registered with MSG91, so that its phones show what a phone would."""
+        """Register the SMS texts with the sandbox as with MSG91, so that its phones show what a real phone would."""
         texts = {f"bahi_{path.stem}": path.read_text().strip() for path in sorted(SMS_TEMPLATES.glob("*.txt"))}
         request = urllib.request.Request(
             f"{self.sandbox_url}/__sim__/knobs/msg91", data=json.dumps({"templates": texts}).encode(), method="POST"
@@ -129,7 +129,7 @@ class Stack:
         return f"The end of {path}:\n" + ("\n".join(_lines_of(path)[-lines:]) or "(nothing)")
 
     def error_lines(self, name: str, lines: int = 20) -> str:
-        """Return what a process's JSON log tells of errors, traceback and all; without any, the end of the log."""
+        """Return the errors in a process's JSON log with their tracebacks, or the end of the log if there are none."""
         path = self.log_of(name)
         found = [text for line in _lines_of(path) if (text := _format_error(line))]
         if not found:
@@ -168,7 +168,7 @@ def _lines_of(path: Path) -> list[str]:
 
 
 def _format_error(line: str) -> str:
-    """Return what a JSON line says if it tells of an error, its traceback in lines of their own."""
+    """Return a JSON log line with its traceback on separate lines if it records an error, else an empty text."""
     try:
         entry = json.loads(line)
     except ValueError:

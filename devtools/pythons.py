@@ -1,7 +1,7 @@
 """
 `make test-pythons`: the demonstration and a part of the tests under each other Python that Bahi supports and this machine has.
 
-Each runs in a copy of the checkout of its own, set up from nothing, and the last lines say which versions were tried.
+Each runs in a copy of the checkout of its own, set up from nothing, and the last lines say which versions were tested.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TESTS = "tests/tax tests/core tests/orders"
 
 
 def main() -> int:
-    """Try each supported Python that is found and is not this one; return 1 if one of them fails."""
+    """Test each supported Python that is found and is not this one; return 1 if one of them fails."""
     this = f"{sys.version_info.major}.{sys.version_info.minor}"
     outcomes = {this: f"used here ({sys.version.split()[0]}), all targets"}
     for version in SUPPORTED:

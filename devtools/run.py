@@ -76,14 +76,14 @@ def _run(servers: Servers) -> int:
     while not servers.ended:
         servers.wait_for_exit(1.0)
         if had_terminal and not sys.stdout.isatty():
-            # The window was closed. A make that leads the session hears of it, but does not tell us.
+            # The terminal was closed. A make that leads the session gets the signal, but does not forward it.
             raise KeyboardInterrupt
     stack.wait()
     return 1
 
 
 def is_empty(database_url: str) -> bool:
-    """Tell whether a migrated database holds neither products nor orders."""
+    """Return whether a migrated database holds neither products nor orders."""
     import psycopg
 
     with psycopg.connect(database_url) as connection:

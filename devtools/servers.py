@@ -1,8 +1,8 @@
 """
 The two embedded servers: how each is prepared, started, found ready and stopped.
 
-Both listen on Unix sockets only. Whoever starts them passes `pause`, which sleeps a moment and raises when the wait
-must be given up; so no wait here is without an end.
+Both listen on Unix sockets only. Callers pass `pause`, which sleeps for a moment and raises when the wait must be
+given up, so that every wait here ends.
 """
 
 from __future__ import annotations
@@ -110,11 +110,11 @@ class Server:
             pause()
 
     def is_ready(self) -> bool:
-        """Tell whether the server answers."""
+        """Return whether the server answers."""
         raise NotImplementedError
 
     def stop(self, *, immediate: bool = False) -> None:
-        """Stop the server, asking first and then insisting."""
+        """Stop the server: ask it first, then kill it."""
         if self.process is None or self.process.returncode is not None:
             return
         for signum, patience in self.stop_signals(immediate=immediate):
@@ -131,7 +131,7 @@ class Server:
 
 
 class Postgres(Server):
-    """PostgreSQL, with one database named after us and no password: who can enter the socket's directory is trusted."""
+    """PostgreSQL, with one database named after us and no password: access to the socket's directory is enough."""
 
     name = "postgres"
     death_signal = signal.SIGINT
@@ -167,12 +167,12 @@ class Postgres(Server):
         return False
 
     def stop_signals(self, *, immediate: bool) -> list[tuple[signal.Signals, float]]:
-        """Leave at once where the data is thrown away, else by a fast shutdown that writes everything down."""
+        """Return the signals to stop at once if the data is temporary, else for a fast shutdown that saves it."""
         at_once = [(signal.SIGQUIT, 5.0), (signal.SIGKILL, STOP_SECONDS)]
         return at_once if immediate or self.dirs.temporary else [(signal.SIGINT, STOP_SECONDS), *at_once]
 
     def _make_cluster(self) -> None:
-        """Make the cluster under another name first: a half-made one must never be taken for whole."""
+        """Create the cluster under another name first, so that an incomplete one is never used."""
         data = self.dirs.data
         draft = data.with_name("postgres.new")
         shutil.rmtree(draft, ignore_errors=True)
@@ -206,7 +206,7 @@ class Postgres(Server):
         """
         Clear the way after a supervisor that was killed.
 
-        We hold the lock, so whatever still works in the data directory has lost its owner. The pid files are removed,
+        We hold the lock, so whatever still runs in the data directory has lost its owner. The pid files are removed,
         the socket's too: PostgreSQL takes any later process of the same number and user for a living server.
         """
         data = self.dirs.data

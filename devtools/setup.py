@@ -98,7 +98,7 @@ def _is_installed(package_set: PackageSet) -> bool:
 
 
 def _works(*, with_pip: bool = False) -> bool:
-    """Tell whether the environment's interpreter runs and is new enough: a copied or upgraded one may not be."""
+    """Return whether the environment's interpreter runs and is new enough: a copied or upgraded one may not be."""
     modules = "sys, pip" if with_pip else "sys"
     code = f"import {modules}; sys.exit(sys.version_info < {_OLDEST})"
     try:

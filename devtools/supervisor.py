@@ -1,10 +1,11 @@
 """
-The one process that owns the embedded servers and every process started beside them.
+The one process that owns the embedded servers and every process started with them.
 
 It is started by `devtools.embedded` and obeys its owner over a socket, a JSON object a line. When the owner ends,
-however it ends, everything below ends: the socket's end and a pidfd tell of the owner's death, orphans are adopted and
-found by walking the process tree, and each child has asked the kernel for a signal should this process be killed.
-Only the standard library is used and `site` is not loaded, so that it starts in some 50 ms.
+however it ends, everything below ends: the closed socket and a pidfd report that the owner has ended, orphans are
+adopted and found by walking the process tree, and each child has asked the kernel for a signal if this process is
+killed.
+Only the standard library is used and `site` is not loaded, so that it starts in about 50 ms.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class OwnerExited(Exception):
 
 
 class Supervisor:
-    """Starts what it is told to start, and ends all of it when it is told to or when nobody is left to tell."""
+    """Starts what its owner requests, and ends all of it on request or when the owner ends."""
 
     def __init__(self, *, owner: int, control: socket.socket, colour: bool) -> None:
         self.owner = owner
@@ -106,12 +107,12 @@ class Supervisor:
         return {"pid": child.pid}
 
     def detach(self) -> dict[str, Any]:
-        """Live as long as the owner's process does, which is about to become another program and drop the socket."""
+        """Run until the owner's process ends, which is about to become another program and to close the socket."""
         self.detached = True
         return {}
 
     def stop(self, *, immediate: bool = False) -> None:
-        """Begin to stop; a second request while children still take their leave ends the patience."""
+        """Begin to stop; with `immediate`, also in a later request, the remaining children are killed at once."""
         self.immediate = self.immediate or immediate
         self._end()
 
@@ -269,20 +270,20 @@ class Supervisor:
         return posix.descendants(os.getpid(), without=servers)
 
     def _terminate_children(self) -> None:
-        """Let the processes finish what they are at; only the leading ones are asked, who know their own best."""
+        """Ask the started processes to stop and wait until they end; each of them stops its own children."""
         began = time.monotonic()
         for pid in [*self.children]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         while self.children and not self.immediate:
-            # Asked anew each time: the owner's socket closes a moment before its process is seen to end.
+            # Checked each time, because the owner's socket closes a moment before its process is seen to end.
             patience = GRACE_SECONDS if os.getppid() == self.owner else _GRACE_WITHOUT_OWNER_SECONDS
             if time.monotonic() - began > patience:
                 break
             self._poll_once(0.02)
 
     def _kill_descendants(self) -> None:
-        """Kill what is left, and what the dying leave behind, until nothing is."""
+        """Kill the remaining descendants, including those that killed processes leave behind, until none is left."""
         deadline = time.monotonic() + _FINAL_GRACE_SECONDS
         while (pids := self._descendants()) and time.monotonic() < deadline:
             for pid in pids:

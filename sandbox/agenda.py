@@ -10,8 +10,8 @@ class Agenda:
     """
     Appointments in order of their time, in Unix seconds; of two at one time the earlier made goes first.
 
-    An appointment is no promise: whoever keeps it looks first whether it still makes sense. Callers hold the world's
-    lock.
+    An appointment is no promise: the code that carries it out first checks whether it still applies. Callers hold the
+    world's lock.
     """
 
     def __init__(self) -> None:

@@ -84,7 +84,7 @@ class SandboxApp:
 
 
 def _is_local(request: Request) -> bool:
-    """Tell whether the caller is this machine and, if a browser, was not sent here by a page from elsewhere."""
+    """Return whether the caller is this machine and, if it is a browser, was not sent here by a foreign page."""
     if not is_loopback(request.remote_addr or ""):
         return False
     names = [request.host, *([request.headers["Origin"]] if "Origin" in request.headers else [])]

@@ -17,7 +17,7 @@ _HTML = "<html>\r\n<head><title>{0}</title></head>\r\n<body><center><h1>{0}</h1>
 
 
 class ConnectionDropped(ConnectionError):
-    """Raised to make the server close the connection without a byte of an answer."""
+    """Raised to make the server close the connection without an answer."""
 
 
 @dataclass(kw_only=True)
@@ -27,7 +27,7 @@ class Fault:
 
     `path` is exact or a shell pattern, with or without the service's prefix; "smtp" means the mail server. `skip`
     matching requests pass unharmed first, then `times` are hit. `after_commit` says whether the request takes effect
-    although its answer is spoilt; None means the habit of the kind.
+    although its answer is broken; None means the default of the kind.
     """
 
     id: int
@@ -94,11 +94,11 @@ class Faults:
 
 def spoil(fault: Fault, *, answer: Callable[[], Response], error: Callable[[int], Response]) -> Response:
     """
-    Answer a request as the fault wants it.
+    Answer a request as the fault requires.
 
     `answer` does the real work and returns the honest response; `error` makes the service's own body for a status.
 
-    :raises ConnectionDropped: if the caller shall get no answer
+    :raises ConnectionDropped: if the fault allows no answer
     """
     honest = answer() if fault.takes_effect() else None
     if fault.delay_ms:

@@ -149,7 +149,7 @@ class Sandbox:
 @contextmanager
 def running(**settings: Any) -> Iterator[Sandbox]:
     """
-    Run a sandbox in threads of this process, on free ports unless told otherwise.
+    Run a sandbox in threads of this process, on free ports unless `settings` name others.
 
     Takes the fields of `Settings`: `with running(webhook_url=..., seed=7) as sandbox: ...`
     """

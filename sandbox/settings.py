@@ -46,7 +46,7 @@ class Settings:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine itself."""
+    """Return whether a host name or address is this machine itself."""
     if host == "localhost":
         return True
     try:

@@ -28,8 +28,8 @@ class World:
     """
     One sandbox's memory, under one lock.
 
-    Whoever reads or writes anything below holds `lock`, and calls `changed()` after a write; those who wait for news
-    (`wait_for`) are woken by that.
+    Callers hold `lock` while they read or write, and call `changed()` after a write, which wakes those that wait for a
+    change (`wait_for`).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -86,7 +86,7 @@ class World:
 
     def load(self, path: Path) -> None:
         """
-        Continue from a snapshot; knobs, faults and the journal begin anew.
+        Continue from a snapshot; knobs, faults and the journal are not part of it.
 
         :raises ValueError: if the file was written by another version of the sandbox
         """

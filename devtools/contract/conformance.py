@@ -32,8 +32,9 @@ _SECONDS = 240.0
 _ID = re.compile(r"^([a-z]+)_[0-9a-z]{26}$")
 #: They end the session that the requests are made with.
 _EXCLUDED = ("log_out_everywhere", "end_my_session", "set_password")
-#: What fits is not always accepted: an id may be of nothing, a code wrong. Two judge chains of requests, and each of ours
-#: stands for itself. That a required header may not be missing `negative_data_rejection` checks as well, with our statuses.
+#: Checks that do not apply. Valid data is not always accepted: an id may not exist, a code may be wrong. Two others
+#: check chains of requests, and ours are independent. `negative_data_rejection` checks required headers too, with our
+#: statuses.
 _UNFIT = "positive_data_acceptance,use_after_free,ensure_resource_availability,missing_required_header"
 
 

@@ -11,7 +11,7 @@ from devtools.embedded import CHECKOUT
 from devtools.processes import Stack
 
 PACKAGE = "bahi_client"
-#: What the generator is told: files are bytes; formatting what nobody reads would cost seconds.
+#: The generator's configuration: files are bytes; the client is not formatted, because that takes seconds.
 _CONFIG = """\
 post_hooks: []
 content_type_overrides:

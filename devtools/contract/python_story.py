@@ -59,7 +59,7 @@ class Sale:
 
     def play(self) -> None:
         """
-        Do all of it, telling each step.
+        Play all of the sale and report each step.
 
         :raises StepFailed: at the first step that does not go as it should
         """

@@ -14,7 +14,7 @@ from devtools.processes import Stack
 
 def prepare_ids(stack: Stack, api: Api) -> dict[str, str]:
     """
-    Make a sale in the name of whoever is signed in and return an id of each kind, by prefix.
+    Make a sale as the signed-in user and return an id of each kind, by prefix.
 
     :raises StepFailed: if the sale does not go as it should
     """

@@ -1,4 +1,4 @@
-"""`make demo`: one order from log-in to settlement and audit, done and told by a client that knows nothing but the API."""
+"""`make demo`: one order from log-in to settlement and audit, played by a client that uses only the API."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ DEMO_DATA = STATE / "demo"
 LOGS = DEMO_DATA / "logs"
 #: The code that made the data there and how many runs it has seen; written when one has ended well.
 MARK = "ended-well"
-#: The shelves of the shop do not last for ever.
+#: Each run sells goods from the stock of the shop, which is limited.
 _RUNS_PER_SHOP = 10
 _CODE = ("apps/**/*.py", "sandbox/**/*.py", "devtools/demo_data/*.py", "requirements/base.txt")
-#: Whose logs tell most about a step that failed: what a worker did not do, the relay may not have asked it to.
+#: The logs to show for a failed step, by its process: the relay may not have sent what a worker did not process.
 _LOGS_BY_PROCESS = {None: ("web", "worker", "relay"), "worker": ("relay", "worker")}
 
 
@@ -126,7 +126,7 @@ def _start(servers: Servers, reporter: StepReporter, *, is_kept: bool) -> Stack:
 
 
 def _collect_logs(failed: StepFailed, servers: Servers, stack: Stack) -> str:
-    """Return the ends of the logs of what died, or else of whom the step waited for."""
+    """Return the last log lines of the processes that have ended, or else of those that the step waited for."""
     with contextlib.suppress(ServersFailed):
         servers.wait_for_exit(0.1)
     names = list(servers.ended) or _LOGS_BY_PROCESS.get(failed.where, (failed.where or "web",))

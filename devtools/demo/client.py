@@ -1,4 +1,4 @@
-"""What the story is told with: a narrator, an API client, and the sandbox's control."""
+"""What the story is played with: a step reporter, an API client, and the sandbox's control API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StepFailed(RuntimeError):
     """
     A step of the story did not go as it should.
 
-    :param where: the process whose log tells more; None if that is not known, empty if the sentence says all
+    :param where: the process whose log explains more; None if it is not known, empty if the sentence is complete
     """
 
     def __init__(self, sentence: str, *, where: str | None = None, step: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The operator's proof: what `manage.py prove` says, told line by line."""
+"""The operator's proof: what `manage.py prove` prints, reported line by line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The second half of the story: some of the goods are paid back, and the gateway pays out what is left."""
+"""The second half of the story: some of the goods are refunded, and the gateway settles the rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DENTED_CANS = 2
 
 
 class RefundScenario:
-    """One refund and one settlement of the order that a story has told of; finance is logged in."""
+    """One refund and one settlement of the order of a story that was played; finance is logged in."""
 
     def __init__(self, story: OrderScenario) -> None:
         self.story = story
@@ -28,7 +28,7 @@ class RefundScenario:
 
     def play(self) -> None:
         """
-        Do all of it, telling each step.
+        Play all of the scenario and report each step.
 
         :raises StepFailed: at the first step that does not go as it should
         """
@@ -130,7 +130,7 @@ class RefundScenario:
     # The settlement -------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        # The webhook has the report read by itself. Lost, it shows that nothing hangs on it.
+        # The webhook normally triggers the import of the report. Dropping it shows that the import works without it.
         self.phone.control("POST", "/webhooks/policy", {"mode": "drop", "events": ["settlement.processed"]})
         with self.reporter.step("Razorpay settles, two working days early") as step:
             made = self.phone.control("POST", "/settlements/run", {})

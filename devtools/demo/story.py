@@ -42,7 +42,7 @@ class OrderScenario:
 
     def play(self) -> None:
         """
-        Do all of it, telling each step.
+        Play all of the story and report each step.
 
         :raises StepFailed: at the first step that does not go as it should
         """
@@ -232,7 +232,7 @@ class OrderScenario:
 
     def report_ledger(self, step: Step, *, but: Collection[str] = ()) -> None:
         """
-        Tell the order's entries, except those of some kinds; all of them sum to zero.
+        Report the order's ledger entries, except those of the kinds in `but`, and check that all of them sum to zero.
 
         :raises StepFailed: if they do not
         """

@@ -1,5 +1,5 @@
 """
-The kinds of goods of the demo shop, read from two tables beside this file.
+The kinds of goods of the demo shop, read from two tables in this directory.
 
 `shelves.csv` has the categories with the brands that fill them, `kinds.csv` what stands on each: lists in a cell are
 parted by bars, prices are rupees with tax. All brands are invented.

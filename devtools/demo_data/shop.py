@@ -134,10 +134,10 @@ def _load_stock(counted: list[tuple[Variant, int]]) -> None:
 
 def _load_events(subjects: list[Product] | list[Variant], event_type: str, now: datetime) -> None:
     """
-    Write the news that each thing was made, so that its history begins at version 1 as everybody else's does.
+    Write the event that each row was created, so that its history begins at version 1 like that of any row.
 
-    Not through `record`, which asks the database three times for each, and without outbox rows: nobody hears this news,
-    and thousands of rows would keep the relay from the first order.
+    It does not use `record`, which makes three queries for each, and writes no outbox rows: no handler needs these
+    events, and the relay would have to carry thousands of rows before those of the first order.
     """
     Event.objects.bulk_create([_event(subject, event_type, now) for subject in subjects], batch_size=_BATCH)
 

@@ -1,1 +1,1 @@
-"""The sandbox's own API under /__sim__/: see what went out, play the customer, plan mischief."""
+"""The sandbox's own API under /__sim__/: read what was sent, play the customer, plan faults."""

@@ -108,7 +108,7 @@ def add_transfer(world: World, request: Request) -> dict[str, Any]:
 
 
 def synthesise(world: World, request: Request) -> Response:
-    """Make up a report, enter its settlements in the books unless told not to, and stream it or what belongs to it."""
+    """Generate a report, book its settlements unless `register` is false, and stream what `what` names."""
     body = Body(
         request,
         "lines",

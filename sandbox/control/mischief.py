@@ -1,4 +1,4 @@
-"""Making trouble: webhooks on a bad road, spoilt answers, an account with other habits."""
+"""Simulated faults: unreliable webhooks, broken answers, and other settings of the account."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_COPIES = 100
 
 
 def set_policy(world: World, request: Request) -> dict[str, Any]:
-    """Set how webhooks travel; address, secret, schedule, time-out and retries stay as they are unless given."""
+    """Set how webhooks are delivered; address, secret, schedule, time-out and retries stay as they are unless given."""
     lasting = ("url", "secret", "schedule", "timeout_ms", "retry_base_ms", "retry_cap_ms", "retry_limit")
     body = Body(request, "mode", "copies", "delay_ms", "events", "forge", "forge_times", *lasting)
     mode = body.choice("mode", webhooks.MODES, "normal")

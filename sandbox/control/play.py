@@ -18,7 +18,7 @@ _CHARGED_OTHERWISE = ("fee_bearer", "offer_discount", "payer_amount", "payer_cur
 
 
 def approve(world: World, request: Request, payment_id: str) -> dict[str, Any]:
-    """Approve now, or when so many seconds of the sandbox's clock have gone by."""
+    """Approve a payment now, or after `after_seconds` of the sandbox's clock."""
     after = Body(request, "after_seconds").integer("after_seconds", 0)
     if after:
         with world.lock:

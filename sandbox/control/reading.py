@@ -1,4 +1,4 @@
-"""Reading the bodies and queries of control calls, with answers that teach."""
+"""Reads the bodies and queries of control calls; its refusals say what is allowed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Body:
 
 def is_form(request: Request) -> bool:
     """
-    Tell whether a button of the index page made this call.
+    Return whether a button of the index page made this call.
 
     Its forms have a field `back`; the content type alone says nothing, since curl sends JSON under that of a form.
     """

@@ -1,4 +1,4 @@
-"""Looking: what went out, what came in, and how everything is set."""
+"""Read-only control calls: what was sent, what was received, and the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MSG91's way of saying no: HTTP 200 and a type."""
+"""MSG91's error answers: HTTP 200 with `type: error`."""
 
 from __future__ import annotations
 

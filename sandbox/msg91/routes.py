@@ -1,4 +1,4 @@
-"""MSG91's front door: the auth key, paths, and answers in its shape."""
+"""MSG91's routes: the auth key, paths, and answers in its format."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Msg91:
         return sms
 
     def is_duplicate(self, *, mobile: str, content: str, now: float) -> bool:
-        """Tell whether the same went to the same number a moment ago, and remember this time."""
+        """Return whether the same content was sent to the same number a moment ago; if not, remember this time."""
         key = (mobile, content)
         earlier = self.latest.get(key)
         if earlier is not None and now - earlier < self.knobs.duplicate_window_seconds:

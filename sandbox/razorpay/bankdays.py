@@ -13,7 +13,7 @@ _SATURDAY = 5
 
 def settlement_due(captured_at: int, *, working_days: int, holidays: Collection[str]) -> int:
     """
-    Return when money that was captured at a time is paid out: so many working days later, at 10:30 IST.
+    Return when a payment that was captured at a given time is settled: `working_days` later, at 10:30 IST.
 
     Saturdays, Sundays and `holidays` (as 2026-01-26) do not count.
     """
@@ -28,7 +28,7 @@ def settlement_due(captured_at: int, *, working_days: int, holidays: Collection[
 
 
 def months_after(at: int, months: int) -> int:
-    """Return the same time of day so many months later, or on the last day of a shorter month."""
+    """Return the same time of day `months` later, on the last day of the month if that month is shorter."""
     moment = datetime.fromtimestamp(at, tz=UTC)
     years, month = divmod(moment.month - 1 + months, 12)
     year, month = moment.year + years, month + 1

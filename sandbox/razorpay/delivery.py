@@ -1,4 +1,4 @@
-"""The unreliable road on which webhooks travel: attempts, retries, forgeries, and an address that is given up."""
+"""Unreliable delivery of webhooks: attempts, retries, forgeries, and the disabling of an address that fails."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _deliver_row(world: World, row: list[Event], forge: str | None) -> None:
 
 
 def _is_known(world: World, event: Event) -> bool:
-    """Tell whether the event is of this world; one that was reset meanwhile gives the same ids to other events."""
+    """Return whether the world still has this event; after a reset, another event may have the same id."""
     with world.lock:
         return world.razorpay.events.get(event.id) is event
 
@@ -80,7 +80,7 @@ def _retry_soon(world: World, event: Event) -> None:
 
 
 def _retry_on_schedule(world: World, event: Event) -> None:
-    """Go on for 24 hours from the event; then give it up, and with it the webhook, unless this was but a replay."""
+    """Retry for 24 hours from the event; then mark it as failed and disable the webhook, unless this was a replay."""
     now, deadline = world.clock.now(), event.created_at + _GIVE_UP_AFTER
     if now < deadline:
         wait = min(_FIRST_RETRY * 2 ** min(len(event.attempts) - 1, 20), _LONGEST_RETRY)

@@ -1,4 +1,4 @@
-"""/v1/disputes and /v1/documents: a bank wants a payment back, and the merchant gives in or brings proof."""
+"""/v1/disputes and /v1/documents: a bank disputes a payment, and the merchant accepts or contests the dispute."""
 
 from __future__ import annotations
 
@@ -48,8 +48,9 @@ def raise_dispute(
 
 def decide(world: World, dispute: Dispute, *, outcome: str, respond_by: int | None = None) -> None:
     """
-    Let the bank decide. Lost takes the money if it is not taken yet; won and closed give back what was taken.
+    Apply the bank's decision.
 
+    `lost` deducts the amount, unless it is deducted already; `won` and `closed` return what was deducted.
     `action_required` opens the dispute again, with a new deadline if one is given.
 
     :raises DisputeDecided: if it is over already

@@ -29,10 +29,11 @@ def notes_on_the_wire(notes: Notes) -> Notes | list[Any]:
 @dataclass(kw_only=True)
 class Refund:
     """
-    Money on its way back; amounts in paise, times in Unix seconds.
+    A refund to a payer; amounts in paise, times in Unix seconds.
 
-    `automatic` marks what the gateway gave back by itself because nobody captured it; it touches no balance. Of a payment in the
-    payer's own currency `payer_amount` is refunded, which is `amount` to the merchant; the wire has the payer's alone.
+    `automatic` marks a refund that the gateway made by itself because nobody captured the payment; it changes no
+    balance. A payment in the payer's own currency is refunded by `payer_amount`, which counts as `amount` for the
+    merchant; the wire has the payer's amount alone.
     """
 
     id: str
@@ -97,8 +98,8 @@ class Settlement:
     """
     One transfer to the merchant's bank; amounts in paise.
 
-    `rows` are the lines of its report as they are told, `planted` the errors in them. A synthetic settlement has no
-    rows of its own: `recipe` says how to make them again, and `lines` how many there are.
+    `rows` are the lines of its report as the API returns them, `planted` the errors in them. A synthetic settlement has
+    no rows of its own: `recipe` says how to make them again, and `lines` how many there are.
     """
 
     id: str
@@ -128,7 +129,7 @@ class Settlement:
 
 @dataclass(kw_only=True)
 class Dispute:
-    """A cardholder's bank that wants the money back; amounts in paise, times in Unix seconds."""
+    """A dispute of a payment by the payer's bank; amounts in paise, times in Unix seconds."""
 
     id: str
     payment_id: str

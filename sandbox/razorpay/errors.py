@@ -1,4 +1,4 @@
-"""Razorpay's way of saying no."""
+"""Razorpay's error answers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class UrlNotFound(Refused):
 
 
 class UnknownId(Refused):
-    """A well-formed id of nothing."""
+    """A well-formed id of an object that does not exist."""
 
     def __init__(self) -> None:
         super().__init__("The id provided does not exist")

@@ -1,4 +1,4 @@
-"""What the gateway keeps."""
+"""The gateway's fees."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ def fee_and_tax(amount: int) -> tuple[int, int]:
     """
     Return fee and tax in paise for a captured amount in paise; the fee includes the tax.
 
-    2 % of the amount plus 18 % GST on that, each rounded half up. UPI costs a real merchant nothing; here it pays the
-    same, so that whoever books fees has some to book.
+    2 % of the amount plus 18 % GST on that, each rounded half up. UPI costs a real merchant nothing; here it has
+    the same fee, so that the booking of fees can be tested.
     """
     charge = _share(amount, FEE_BASIS_POINTS)
     tax = _share(charge, GST_BASIS_POINTS)

@@ -44,7 +44,7 @@ _MERCHANT_VPA = "bahi.sandbox@sandbox"
 
 
 class NotPayable(Exception):
-    """The payment or order is in no state for what was asked; the text says which."""
+    """The state of the payment or order does not allow the request; the text names it."""
 
 
 def fetch(world: World, request: Request, payment_id: str) -> dict[str, Any]:
@@ -220,9 +220,9 @@ def _answer_if_open(world: World, payment: Payment, *, approve: bool) -> None:
 
 def answer(world: World, payment: Payment, *, approve: bool, reason: str = "payment_declined") -> None:
     """
-    Let the payer approve or decline. Approving what already failed is a late authorisation, and legal.
+    Let the payer approve or decline. Approving a failed payment is a late authorisation, which is allowed.
 
-    :raises NotPayable: if the payment is past that
+    :raises NotPayable: if the payment can no longer be approved or declined
     """
     if payment.status not in ({"created", "failed"} if approve else {"created"}):
         raise NotPayable(f"{payment.id} is {payment.status}")
@@ -233,7 +233,7 @@ def answer(world: World, payment: Payment, *, approve: bool, reason: str = "paym
 
 
 def approve_later(world: World, payment_id: str) -> None:
-    """Approve a payment that was told to be approved about now, if it still can be."""
+    """Approve a payment whose scheduled approval is due, if it can still be approved."""
     payment = world.razorpay.payments[payment_id]
     if payment.status in {"created", "failed"}:
         authorize(world, payment)
@@ -243,9 +243,9 @@ def authorize(
     world: World, payment: Payment, also: Callable[[Payment], list[webhooks.PendingEvent]] | None = None
 ) -> None:
     """
-    Take the customer's money, and capture it where the order says so.
+    Authorise the payment, and capture it where the order says so.
 
-    `also` is called after that and returns what else there is to tell of this moment.
+    `also` is called after that and returns further events of the same moment.
     """
     order = world.razorpay.order_of(payment)
     payment.late_authorized = payment.status == "failed"
@@ -276,7 +276,7 @@ def _captures_by_itself(world: World, order: Order, payment: Payment) -> bool:
 
 
 def complete_capture(world: World, payment: Payment) -> list[webhooks.PendingEvent]:
-    """Capture, and return what is to be told of it."""
+    """Capture a payment and return the events to send."""
     gateway = world.razorpay
     order = gateway.order_of(payment)
     payment.status = "captured"
@@ -297,7 +297,7 @@ def complete_capture(world: World, payment: Payment) -> list[webhooks.PendingEve
 
 
 def fail(world: World, payment: Payment, failure: Failure) -> None:
-    """Record that this try came to nothing."""
+    """Record that the payment failed."""
     payment.status = "failed"
     payment.error = {
         "code": failure.code,

@@ -1,4 +1,4 @@
-"""/v1/refunds and the refunds of a payment: made, processed, failed, and what the gateway gives back by itself."""
+"""/v1/refunds and the refunds of a payment: creation, outcome, and the automatic refund of uncaptured payments."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _make(world: World, payment_id: str, body: dict[str, Any]) -> Refund:
 
 
 def _read_amount(world: World, payment: Payment, body: dict[str, Any]) -> int:
-    """:raises Refused: if the payment cannot give that much back, now or at all"""
+    """:raises Refused: if that amount of the payment cannot be refunded, now or at all"""
     amount = body.get("amount")
     if amount is not None and (isinstance(amount, bool) or not isinstance(amount, int)):
         raise Refused("The amount must be an integer.", field="amount", step=_STEP)
@@ -199,7 +199,7 @@ def _pending_event(event: str, refund: Refund, payment: Payment) -> webhooks.Pen
 
 def conclude(world: World, refund: Refund, *, outcome: Literal["processed", "failed"]) -> None:
     """
-    Decide a pending refund. What failed is the merchant's again, and the payment can be refunded anew.
+    Decide a pending refund. The amount of a failed one is the merchant's again, and can be refunded again.
 
     :raises NotPending: if it is decided already
     """
@@ -225,7 +225,7 @@ def conclude_due(world: World, refund_id: str, outcome: Literal["processed", "fa
 
 
 def adjust(world: World, payment: Payment, amount: int, description: str, dispute_id: str | None = None) -> None:
-    """Correct the merchant's balance by so many paise, to be seen in the next settlement."""
+    """Correct the merchant's balance by `amount` paise in the next settlement."""
     add_adjustment(world, amount=amount, description=description, payment_id=payment.id, dispute_id=dispute_id)
 
 
@@ -233,7 +233,7 @@ _PREFIXES = {"transfer": "trf", "reversal": "rvrsl"}
 
 
 def add_adjustment(world: World, *, amount: int, kind: str = "adjustment", **fields: Any) -> Adjustment:
-    """Add a line to the next settlement that takes or gives an amount of paise, whatever it is about."""
+    """Add a line of any kind to the next settlement that debits or credits an amount in paise."""
     row = Adjustment(
         id=world.ids.razorpay(_PREFIXES.get(kind, "adj")),
         amount=amount,

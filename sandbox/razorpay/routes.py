@@ -1,4 +1,4 @@
-"""Razorpay's front door: authentication, paths, and answers in its shape."""
+"""Razorpay's routes: authentication, paths, and answers in its format."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ class Order:
     """
     A Razorpay order; amounts in paise, times in Unix seconds.
 
-    `automatic_minutes` bounds automatic capture; what is authorised and nobody captures within `manual_minutes` goes
-    back to the payer.
+    `automatic_minutes` bounds automatic capture; a payment that is authorised and not captured within `manual_minutes`
+    is refunded to the payer.
     """
 
     id: str
@@ -73,7 +73,7 @@ class Order:
 @dataclass(kw_only=True)
 class Payment:
     """
-    One try to pay; amounts in paise, times in Unix seconds.
+    One attempt to pay; amounts in paise, times in Unix seconds.
 
     `fee` includes `tax`; both are None until captured. What is paid by QR code has no order. `amount` is what the merchant is
     credited; a payer who pays in a currency of their own is charged `payer_amount`. `settles` is what it pays of its order where
@@ -196,12 +196,12 @@ class Event:
 @dataclass(kw_only=True)
 class Policy:
     """
-    How webhooks travel. Milliseconds throughout; `events` empty means all of them.
+    How webhooks are delivered. All times are in milliseconds; an empty `events` means all of them.
 
-    `forge` spoils the next `forge_times` attempts: signature, body, missing (no signature) or secret (signed by a
-    stranger); attempts after that are genuine.
+    `forge` falsifies the next `forge_times` attempts: signature, body, missing (no signature) or secret (signed with
+    another secret); attempts after that are genuine.
 
-    `schedule` is fast (seconds apart in real time, `retry_limit` tries) or razorpay (minutes and hours apart by the
+    `schedule` is fast (seconds apart in real time, `retry_limit` attempts) or razorpay (minutes and hours apart by the
     sandbox's clock, for 24 hours, after which the webhook is disabled until somebody enables it).
     """
 

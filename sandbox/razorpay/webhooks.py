@@ -1,4 +1,4 @@
-"""Webhooks: what is told, and how the account's settings let it go, hold it back or send it again."""
+"""Webhooks: which events are sent, and how the account's settings deliver, hold or resend them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.razorpay.state import Event, Payment
 from sandbox.state import World
 
 MODES = ("normal", "duplicate", "reverse", "delay", "drop", "hold")
-# Something more about the same payment is to be expected soon after one of these.
+# Another event of the same payment usually follows soon after one of these.
 _OPENING = {"payment.authorized", "refund.created", "refund.speed_changed"}
 _REPLAY_DAYS, _MOST_REPLAYS, _DAY = 7, 5, 24 * 3600
 
@@ -141,7 +141,7 @@ def replay(world: World, *, statuses: list[str], names: list[str], since: float)
 
 
 def switch(world: World, *, on: bool) -> dict[str, Any]:
-    """Enable or disable the webhook; what happens while it is off is recorded and told to nobody."""
+    """Enable or disable the webhook; events that occur while it is disabled are recorded and not delivered."""
     policy = world.razorpay.policy
     policy.enabled = on
     policy.disabled_at = None if on else world.clock.unix()
