@@ -1,4 +1,4 @@
-"""News of payments; the root of each is the order."""
+"""Event types of payments. The root of an event is its order, if it has one."""
 
 PAYMENT_CREATED = "payments.payment.created"
 PAYMENT_READY = "payments.payment.ready"

@@ -1,11 +1,11 @@
-"""What gateways say, in our words."""
+"""Data classes of gateways that other layers may import."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class WebhookEnvelope:
-    """What can be read of a webhook whatever is in it, each part empty where it is not there: what it is about, and whose."""
+    """The type, account and entity ids of a webhook; each is empty if it cannot be read."""
 
     event_type: str = ""
     account_id: str = ""
@@ -19,7 +19,8 @@ class GatewayOrder:
     """
     The gateway's order for one of our payments; `receipt` is our payment's public id, amounts in paise.
 
-    `status` is the gateway's own word; `is_paid` says that it holds the order settled, whatever the payer was charged.
+    `status` is the gateway's own status; `is_paid` says that the gateway considers the order paid, whatever the payer
+    was charged.
     """
 
     id: str

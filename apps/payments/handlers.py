@@ -1,4 +1,4 @@
-"""Reactions of payments to news."""
+"""Event handlers of payments."""
 
 from datetime import datetime
 
@@ -9,45 +9,45 @@ from apps.payments import services
 
 @calls_external
 def create_gateway_order_for_payment(*, event: Event, now: datetime) -> None:
-    """A payment was begun: make the gateway's order."""
+    """Create the gateway's order, link or QR code for a created payment."""
     services.create_gateway_order(payment_id=event.subject_id, now=now)
 
 
 @calls_external
 def close_gateway_link(*, event: Event, now: datetime) -> None:
-    """A payment was given up: see to it that nobody can pay by its link or QR code any more."""
+    """Close the link or QR code of a cancelled or expired payment at the gateway."""
     services.close_link(payment_id=event.subject_id, now=now)
 
 
 @calls_external
 def sync_payment(*, event: Event, now: datetime) -> None:
-    """Somebody wants to know at once: ask the gateway."""
+    """Query the gateway about a payment, as requested."""
     services.sync_payment(payment_id=event.subject_id, now=now)
 
 
 def process_webhook(*, event: Event, now: datetime) -> None:
-    """A webhook was kept: take in what it says."""
+    """Process a stored webhook."""
     services.process_webhook(webhook_id=event.subject_id, now=now)
 
 
 @calls_external
 def submit_refund(*, event: Event, now: datetime) -> None:
-    """A refund was asked for or approved: have the gateway make it, if nobody must agree first."""
+    """Submit a requested or approved refund to the gateway, unless it awaits approval."""
     services.submit_refund(refund_id=event.subject_id, now=now)
 
 
 @calls_external
 def sync_refund(*, event: Event, now: datetime) -> None:
-    """Somebody wants to know at once what became of a refund: ask the gateway."""
+    """Query the gateway about a refund, as requested."""
     services.sync_refund(refund_id=event.subject_id, now=now)
 
 
 @calls_external
 def import_settlements(*, event: Event, now: datetime) -> None:
-    """Somebody wants a settlement report: read it. One from a file is read by whoever has the file."""
+    """Import a requested settlement report from the API; a file is imported by the process that opened it."""
     services.import_requested_settlements(import_id=event.subject_id, now=now)
 
 
 def erase_payer(*, event: Event, now: datetime) -> None:
-    """A customer was erased: erase the person who paid."""
+    """Erase payers, devices and refund notes of an erased customer."""
     services.erase_payer(customer_id=event.subject_id)

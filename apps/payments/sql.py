@@ -1,7 +1,7 @@
 """
-The statements that take in a settlement report: set by set, because a row at a time would take an hour for a month's lines.
+SQL that imports a settlement report in sets of rows: a month's lines would take an hour row by row.
 
-How a line is judged and booked stands in one place, `_ADD_LINES`: the reasons in the order in which they count.
+`_ADD_LINES` alone matches and books a line. Its reasons are in order of precedence.
 """
 
 from collections.abc import Iterable, Iterator
@@ -191,7 +191,7 @@ _OVERDUE_NO_MORE = f"""
 
 @dataclass(frozen=True)
 class Added:
-    """What a part of a settlement added up to, in paise; the fee includes its tax and what prepaid credits paid of it."""
+    """The totals of a part of a settlement, in paise; the fee includes its tax and what prepaid credits paid."""
 
     count: int
     bank: int
@@ -205,7 +205,7 @@ class Added:
 
 @dataclass(frozen=True)
 class Unsettled:
-    """Captured money that no settlement has brought us yet, in paise; the fee includes its tax."""
+    """A captured payment that is not settled yet, in paise; the fee includes its tax."""
 
     id: UUID
     gateway_payment_id: str
@@ -217,13 +217,13 @@ class Unsettled:
 
     @property
     def credit(self) -> int:
-        """What its line should bring to the bank."""
+        """The expected credit of its settlement line."""
         return self.amount - self.fee
 
 
 @dataclass(frozen=True)
 class Receivable:
-    """What the gateway owes us for one payment, in paise, or what belongs to none; `since` is when that last changed."""
+    """The receivable from the gateway for one payment or for none, in paise; `since` is its last change."""
 
     attempt_id: UUID | None
     gateway_payment_id: str
@@ -233,7 +233,7 @@ class Receivable:
 
 
 def stage(report_id: UUID, *, position: int, rows: Iterable[SettlementRow | None]) -> None:
-    """Keep rows of a report as they were said; the first has the given position. What is not settled is left out."""
+    """Stage rows of a report as they were reported, from a position on; rows that are not settled are left out."""
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for number, row in enumerate(rows, position):
             if row is not None:
@@ -241,7 +241,7 @@ def stage(report_id: UUID, *, position: int, rows: Iterable[SettlementRow | None
 
 
 def list_staged_settlements(report_id: UUID) -> list[tuple[str, str, datetime, str]]:
-    """Return id, UTR, time and currency of each settlement that a report tells of, oldest first."""
+    """Return id, UTR, time and currency of each settlement in a staged report, oldest first."""
     return _rows(
         "SELECT gateway_settlement_id, min(utr), min(settled_at), min(currency) FROM payments_settlementreportrow"
         " WHERE report_id = %(report)s GROUP BY gateway_settlement_id ORDER BY 3, 1",
@@ -250,7 +250,7 @@ def list_staged_settlements(report_id: UUID) -> list[tuple[str, str, datetime, s
 
 
 def list_staged_uncaptured_payments(report_id: UUID, *, gateway: str, limit: int) -> list[str]:
-    """Return the gateway's ids of payments that were settled and that we do not know to be captured."""
+    """Return the gateway's ids of staged payments that we do not have as captured."""
     rows = _rows(
         """
         SELECT DISTINCT r.entity_id FROM payments_settlementreportrow r
@@ -268,7 +268,7 @@ def list_staged_uncaptured_payments(report_id: UUID, *, gateway: str, limit: int
 
 
 def list_staged_unknown_refunds(report_id: UUID, *, gateway: str, limit: int) -> list[str]:
-    """Return the gateway's ids of refunds that were settled and that we do not know to be made."""
+    """Return the gateway's ids of staged refunds that we do not have as made."""
     rows = _rows(
         """
         SELECT DISTINCT r.entity_id FROM payments_settlementreportrow r
@@ -287,7 +287,7 @@ def list_staged_unknown_refunds(report_id: UUID, *, gateway: str, limit: int) ->
 
 
 def list_staged_unknown_disputes(report_id: UUID, *, limit: int) -> list[str]:
-    """Return the gateway's ids of disputes that adjustments are about and that we do not hold."""
+    """Return the gateway's ids of disputes in staged adjustments that we do not have."""
     rows = _rows(
         """
         SELECT DISTINCT r.dispute_id FROM payments_settlementreportrow r
@@ -304,7 +304,7 @@ def list_staged_unknown_disputes(report_id: UUID, *, limit: int) -> list[str]:
 
 
 def add_lines(*, report_id: UUID, settlement: Any, part: int, now: datetime) -> Added:
-    """Judge and book the staged rows of a locked settlement; those that it has already change nothing."""
+    """Match and book the staged rows of a locked settlement; rows that it already has change nothing."""
     values = {
         "report": report_id,
         "settlement": settlement.pk,
@@ -317,37 +317,37 @@ def add_lines(*, report_id: UUID, settlement: Any, part: int, now: datetime) -> 
 
 
 def delete_staged(report_id: UUID) -> None:
-    """Throw away the staged rows of a report."""
+    """Delete the staged rows of a report."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM payments_settlementreportrow WHERE report_id = %s", [report_id])
 
 
 def analyse_staged() -> None:
-    """Tell the planner how many rows there are now: a table that was empty a moment ago is planned as if it still were."""
+    """Update the planner's statistics of the staging table, which would still say that it is empty."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE payments_settlementreportrow")
 
 
 def list_unsettled(*, gateway: str, since: datetime, until: datetime, limit: int) -> list[Unsettled]:
-    """Return captured money of a span of time that no line has brought, and that nobody misses yet; oldest first."""
+    """Return the payments captured in a period without a settlement line or an exception about it; oldest first."""
     values = {"gateway": gateway, "since": since, "until": until, "limit": limit}
     return [Unsettled(*row) for row in _rows(_NOT_SETTLED, values)]
 
 
 def list_unsettled_refunds(*, gateway: str, since: datetime, until: datetime, limit: int) -> list[UUID]:
-    """Return the refunds of a span of time that went back by the gateway, that no line has, and that nobody misses yet."""
+    """Return the gateway's refunds processed in a period without a settlement line or exception; oldest first."""
     values = {"gateway": gateway, "since": since, "until": until, "limit": limit}
     return [row[0] for row in _rows(_REFUNDS_NOT_SETTLED, values)]
 
 
 def sum_overdue_receivables(*, gateway: str, before: datetime) -> tuple[int, int, datetime | None]:
-    """Return of how many payments a gateway owes something unexplained since before an instant, how much (paise), and since when."""
+    """Return the number, sum (paise) and oldest time of unexplained receivables unchanged since an instant."""
     [(count, amount, since)] = _rows(_OVERDUE_IN_ALL, {"gateway": gateway, "before": before})
     return count, amount, since
 
 
 def list_overdue_receivables(*, gateway: str, before: datetime, limit: int) -> list[Receivable]:
-    """Return what the gateway has owed us since before an instant and nothing open explains; oldest first."""
+    """Return the unexplained receivables unchanged since an instant, oldest first."""
     rows = _rows(_OVERDUE, {"gateway": gateway, "before": before, "limit": limit})
     return [
         Receivable(attempt_id, key, int(amount), currency, since) for attempt_id, key, amount, currency, since in rows
@@ -355,12 +355,12 @@ def list_overdue_receivables(*, gateway: str, before: datetime, limit: int) -> l
 
 
 def list_changed_overdue_exceptions(*, gateway: str) -> list[UUID]:
-    """Return the open exceptions about overdue receivables that have changed since."""
+    """Return the open exceptions about overdue receivables whose amount has changed."""
     return [row[0] for row in _rows(_OVERDUE_NO_MORE, {"gateway": gateway})]
 
 
 def receivable_of(attempt_id: UUID | None, *, gateway: str, currency: str) -> int:
-    """Return what the gateway owes us for a payment, in paise, or what belongs to none."""
+    """Return the receivable from the gateway for a payment, or for none, in paise."""
     rows = _rows(
         f"SELECT amount FROM ({RECEIVABLES}) receivable WHERE gateway = %(gateway)s AND currency = %(currency)s"  # noqa: S608 - constants
         " AND attempt_id IS NOT DISTINCT FROM %(attempt)s",
@@ -370,7 +370,7 @@ def receivable_of(attempt_id: UUID | None, *, gateway: str, currency: str) -> in
 
 
 def span_of_payments(settlement_id: UUID) -> tuple[datetime, datetime] | None:
-    """Return when the first and the last payment of a settlement were made, or None if it has none."""
+    """Return the times of the first and the last payment of a settlement, or None if it has none."""
     first, last = _rows(
         "SELECT min(entity_created_at), max(entity_created_at) FROM payments_settlementline"
         " WHERE settlement_id = %(settlement)s AND kind = 'payment'",
@@ -386,7 +386,7 @@ def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
 
 
 def batched(rows: Iterator[SettlementRow | None], size: int) -> Iterator[list[SettlementRow | None]]:
-    """Yield lists of so many rows."""
+    """Yield lists of at most `size` rows."""
     batch: list[SettlementRow | None] = []
     for row in rows:
         batch.append(row)

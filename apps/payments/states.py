@@ -1,4 +1,4 @@
-"""The states of a payment and of an attempt; the kinds of ledger accounts."""
+"""Statuses, reasons and kinds of payments, refunds, disputes, settlements and the ledger, with their transitions."""
 
 from django.db import models
 
@@ -15,20 +15,20 @@ class PaymentStatus(models.TextChoices):
     SUCCEEDED_LATE = "succeeded_late", "Succeeded late"
 
 
-#: At most one payment of an order is in one of these.
+#: At most one payment of an order has one of these statuses.
 LIVE = (PaymentStatus.REQUIRES_PAYMENT, PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
 
-#: Somebody is paying, or has paid what is not captured or not decided about.
+#: An attempt is in progress, or its payment is not captured yet or is under review.
 PROCESSING = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
 
-#: The others. A statement that reads one row by its id excludes these instead of asking for LIVE: the index of live payments would
-#: fit, which the planner takes for empty on a quiet day and then reads from end to end.
+#: All other statuses. A query for one row by its id excludes these instead of requiring LIVE: for LIVE the planner may
+#: use the index of live payments, which it assumes to be empty on a quiet day, and read it from end to end.
 CLOSED = tuple(status for status in PaymentStatus if status not in LIVE)
 
-#: The money has arrived; nothing follows.
+#: The payment was captured; these statuses are final.
 SUCCESSFUL = (PaymentStatus.SUCCEEDED, PaymentStatus.SUCCEEDED_LATE)
 
-#: From live to late directly: the order was closed while the payment was under way.
+#: From live to succeeded late: the order was closed while the payment was in progress.
 transition = transition_table(
     {
         PaymentStatus.REQUIRES_PAYMENT: {
@@ -50,19 +50,19 @@ transition = transition_table(
 
 
 class PaymentChannel(models.TextChoices):
-    """How the buyer is asked for the money."""
+    """How the payment is requested from the buyer."""
 
     CHECKOUT = "checkout", "Checkout"
     PAYMENT_LINK = "payment_link", "Payment link"
     QR_CODE = "qr_code", "QR code"
 
 
-#: The gateway holds something that anybody may pay by until it is closed there.
+#: Anybody can pay by a link or QR code until it is closed at the gateway.
 LINK_CHANNELS = (PaymentChannel.PAYMENT_LINK, PaymentChannel.QR_CODE)
 
 
 class LinkStatus(models.TextChoices):
-    """What a gateway says of a link or QR code."""
+    """The status of a link or QR code at the gateway."""
 
     OPEN = "open", "Open"
     PAID = "paid", "Paid"
@@ -78,7 +78,7 @@ class AttemptStatus(models.TextChoices):
     CAPTURED = "captured", "Captured"
 
 
-#: An attempt's rank only rises; `failed -> authorized` is the bank's late answer and normal.
+#: The rank of an attempt's status only rises. `failed -> authorized` is a late response of the bank, and normal.
 ATTEMPT_RANK: dict[str, int] = {
     AttemptStatus.CREATED: 0,
     AttemptStatus.FAILED: 1,
@@ -89,7 +89,7 @@ ATTEMPT_RANK: dict[str, int] = {
 
 
 class GatewayCall(models.TextChoices):
-    """How far our call to the gateway is, for a row that was committed before it."""
+    """The state of our call to the gateway, for a row that was committed before it."""
 
     PENDING = "pending", "Pending"
     UNKNOWN = "unknown", "Unknown"
@@ -107,20 +107,20 @@ class RefundStatus(models.TextChoices):
     AWAITING_TRANSFER = "awaiting_transfer", "Awaiting transfer"
 
 
-#: Those that need no decision any more. A statement that reads the waiting refunds of one order excludes these: see CLOSED.
+#: Refunds that do not require approval. A query for the refunds of one order that do excludes these: see CLOSED.
 PAST_APPROVAL = tuple(status for status in RefundStatus if status != RefundStatus.REQUIRES_APPROVAL)
 
-#: Money that is promised back or has gone: it cannot be given back a second time.
+#: Refunds in progress or processed: their amount cannot be refunded a second time.
 COMMITTED_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.AWAITING_TRANSFER, RefundStatus.PROCESSED)
 
-#: What a request holds of its attempt, approved or not, so that two requests cannot ask for the same money.
+#: Refunds that reserve their amount, approved or not: two requests cannot refund the same amount.
 RESERVING_REFUNDS = (RefundStatus.REQUIRES_APPROVAL, *COMMITTED_REFUNDS)
 
-#: A gateway's answer decides these; the poller asks until it has come.
+#: The gateway decides these; the poller checks them until it has.
 OPEN_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN)
 
-#: `failed -> pending`: the gateway has made it although it rejected our call.
-#: `failed -> processed` and `cancelled -> processed`: the gateway says in the end that the money has gone.
+#: `failed -> pending`: the gateway made the refund although it rejected our call.
+#: `failed -> processed` and `cancelled -> processed`: the gateway reports later that it processed the refund.
 transition_refund = transition_table(
     {
         RefundStatus.REQUIRES_APPROVAL: {RefundStatus.PENDING, RefundStatus.CANCELLED},
@@ -138,7 +138,7 @@ transition_refund = transition_table(
 
 
 class RefundReason(models.TextChoices):
-    """Why money goes back."""
+    """The reason of a refund."""
 
     CUSTOMER_REQUEST = "customer_request", "The customer asked"
     ORDER_CANCELLED = "order_cancelled", "The order was cancelled"
@@ -160,7 +160,7 @@ USER_REFUND_REASONS = tuple(
 
 
 class DecisionRole(models.TextChoices):
-    """What a person may do about refunds, by their permissions."""
+    """The role of an actor in decisions about refunds, by their permissions."""
 
     SYSTEM = "system", "The shop's own rules"
     CUSTOMER = "customer", "Customer"
@@ -169,7 +169,7 @@ class DecisionRole(models.TextChoices):
 
 
 class MoneyOperation(models.TextChoices):
-    """What is decided about the money of an order."""
+    """An operation on an order's money that needs a decision."""
 
     REQUEST_REFUND = "request_refund", "Request a refund"
     CANCEL_ORDER = "cancel_order", "Cancel a paid order"
@@ -182,7 +182,7 @@ class MoneyOperation(models.TextChoices):
     RESPOND_TO_DISPUTE = "respond_to_dispute", "Accept or contest a dispute"
 
 
-#: These cannot wait for approval: a person who may not decide alone is refused.
+#: Operations that cannot wait for approval: an actor who may not decide alone is refused.
 IMMEDIATE_OPERATIONS = (
     MoneyOperation.APPROVE_REFUND,
     MoneyOperation.HOLD_FOR_TRANSFER,
@@ -191,12 +191,12 @@ IMMEDIATE_OPERATIONS = (
     MoneyOperation.RESPOND_TO_DISPUTE,
 )
 
-#: These agree to what another person has decided, or move no money out: the limit does not count for them.
+#: Operations without a limit: they approve what another person has requested, or move no money.
 UNLIMITED_OPERATIONS = (MoneyOperation.APPROVE_REFUND, MoneyOperation.HOLD_FOR_TRANSFER)
 
 
 class Decision(models.TextChoices):
-    """Whether one person decides alone, or why a second one is needed."""
+    """Whether one person may decide alone, or why a second person is needed."""
 
     ALONE = "alone", "Decides alone"
     OWN_ORDER = "own_order", "The order is their own"
@@ -211,7 +211,7 @@ class RefundSpeed(models.TextChoices):
 
 
 class ReviewReason(models.TextChoices):
-    """Why staff must look at an attempt."""
+    """Why staff must review an attempt."""
 
     ORDER_CLOSED = "order_closed", "The order was cancelled or had expired"
     PAID_TWICE = "paid_twice", "The order was paid already"
@@ -219,7 +219,7 @@ class ReviewReason(models.TextChoices):
 
 
 class DifferenceReason(models.TextChoices):
-    """Why a payer was charged another amount than was requested, where it was accepted as the full payment."""
+    """Why the payer was charged another amount than requested, if that was accepted as the full payment."""
 
     PAYER_FEE = "payer_fee", "The payer bore the gateway's fee"
     SURCHARGE = "surcharge", "The payer paid a surcharge for the payment method"
@@ -242,7 +242,7 @@ class AccountKind(models.TextChoices):
 
 
 class Source(models.TextChoices):
-    """How we learnt of a gateway's payment."""
+    """The source of a gateway's payment."""
 
     WEBHOOK = "webhook", "Webhook"
     VERIFY = "verify", "Browser callback"
@@ -251,7 +251,7 @@ class Source(models.TextChoices):
 
 
 class ReportSource(models.TextChoices):
-    """Where a settlement report was read."""
+    """The source of a settlement report."""
 
     API = "api", "API"
     CSV = "csv", "CSV"
@@ -264,7 +264,7 @@ class ImportStatus(models.TextChoices):
 
 
 class LineKind(models.TextChoices):
-    """What a line of a settlement is about."""
+    """The kind of a settlement line."""
 
     PAYMENT = "payment", "Payment"
     REFUND = "refund", "Refund"
@@ -275,7 +275,7 @@ class LineKind(models.TextChoices):
 
 
 class ExceptionReason(models.TextChoices):
-    """In what a gateway's report, or anything else that it says, and our books do not agree."""
+    """The difference between a gateway's data and our books."""
 
     UNKNOWN_PAYMENT = "unknown_payment", "We know no such payment or refund"
     AMOUNT_MISMATCH = "amount_mismatch", "The amount is not ours"
@@ -298,7 +298,7 @@ class ExceptionReason(models.TextChoices):
 
 
 class Resolution(models.TextChoices):
-    """How an exception ended, and where the money went that it held in suspense."""
+    """How an exception was resolved, and where its amount in suspense was posted."""
 
     NOTED = "noted", "Explained; it held no money"
     WRITTEN_OFF = "written_off", "Taken as a cost or gain of the gateway"
@@ -316,13 +316,13 @@ class DisputeStatus(models.TextChoices):
     CLOSED = "closed", "Closed"
 
 
-#: The bank has decided; nothing follows.
+#: The bank has decided; these statuses are final.
 DECIDED = (DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.CLOSED)
 
-#: The money may go either way.
+#: The bank has not decided.
 UNDECIDED = (DisputeStatus.OPEN, DisputeStatus.UNDER_REVIEW)
 
-#: From under review back to open: the bank wants to know more. From open to won: another answered, at the gateway.
+#: `under_review -> open`: the bank requests more. `open -> won`: somebody responded on the gateway's dashboard.
 transition_dispute = transition_table(
     {
         DisputeStatus.OPEN: {DisputeStatus.UNDER_REVIEW, *DECIDED},
@@ -340,14 +340,14 @@ class DisputePhase(models.TextChoices):
 
 
 class DisputeResponseKind(models.TextChoices):
-    """What we said to a dispute."""
+    """The kind of our response to a dispute."""
 
     ACCEPTED = "accepted", "Accepted"
     CONTESTED = "contested", "Contested"
 
 
 class EvidenceKind(models.TextChoices):
-    """What a statement of staff's in a dispute proves."""
+    """What a staff statement in a dispute proves."""
 
     SHIPPING = "shipping", "Delivery"
     BILLING = "billing", "Billing"

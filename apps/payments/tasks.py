@@ -1,4 +1,4 @@
-"""What the clock starts."""
+"""Scheduled tasks of payments."""
 
 from celery import shared_task
 
@@ -8,67 +8,67 @@ from apps.payments import services
 
 @shared_task(name="payments.poll_open_payments")
 def poll_open_payments(**_: object) -> None:
-    """Ask the gateway about every payment whose time to be looked at has come."""
+    """Query the gateway about every payment that is due for a check."""
     services.poll_open_payments(now=clock.now())
 
 
 @shared_task(name="payments.poll_open_refunds")
 def poll_open_refunds(**_: object) -> None:
-    """Send or ask about every refund whose time to be looked at has come."""
+    """Submit, or query the gateway about, every refund that is due for a check."""
     services.poll_open_refunds(now=clock.now())
 
 
 @shared_task(name="payments.sweep_webhooks")
 def sweep_webhooks(**_: object) -> None:
-    """Process the webhooks whose worker never came."""
+    """Process the webhooks that no worker has processed."""
     services.sweep_webhooks(now=clock.now())
 
 
 @shared_task(name="payments.check_missing_webhooks")
 def check_missing_webhooks(**_: object) -> None:
-    """Report an incident if polling found what no webhook reported."""
+    """Report an incident if polling found changes that no webhook reported."""
     services.check_missing_webhooks(now=clock.now())
 
 
 @shared_task(name="payments.checkpoint_balances")
 def checkpoint_balances(**_: object) -> None:
-    """Write down the balance of every account."""
+    """Store a checkpoint of every account's balance."""
     services.checkpoint_balances(now=clock.now())
 
 
 @shared_task(name="payments.import_settlements")
 def import_settlements(**_: object) -> None:
-    """Have the settlement reports of yesterday and today read."""
+    """Request the import of the settlement reports of yesterday and today."""
     services.import_recent_settlements(now=clock.now())
 
 
 @shared_task(name="payments.open_missing_line_exceptions")
 def open_missing_line_exceptions(**_: object) -> None:
-    """Look for captured payments that should have been settled and were not."""
+    """Open exceptions about payments and refunds that should have been settled and were not."""
     services.open_missing_line_exceptions(now=clock.now())
 
 
 @shared_task(name="payments.open_overdue_receivable_exceptions")
 def open_overdue_receivable_exceptions(**_: object) -> None:
-    """Look for what the gateway has owed us for too long and nothing open explains."""
+    """Open exceptions about overdue receivables that no open exception explains."""
     services.open_overdue_receivable_exceptions(now=clock.now())
 
 
 @shared_task(name="payments.poll_open_disputes")
 def poll_open_disputes(**_: object) -> None:
-    """Ask the gateway about every undecided dispute whose time to be looked at has come."""
+    """Query the gateway about every undecided dispute that is due for a check."""
     services.poll_open_disputes(now=clock.now())
 
 
 @shared_task(name="payments.poll_new_disputes")
 def poll_new_disputes(**_: object) -> None:
-    """Ask the gateway for disputes that no webhook told."""
+    """Query the gateway for disputes that no webhook reported."""
     services.poll_new_disputes(now=clock.now())
 
 
 @shared_task(name="payments.send_dispute_reminders")
 def send_dispute_reminders(**_: object) -> None:
-    """Warn staff of disputes that must be answered soon."""
+    """Remind staff of disputes that must be answered soon."""
     services.send_dispute_reminders(now=clock.now())
 
 

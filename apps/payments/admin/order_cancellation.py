@@ -1,4 +1,4 @@
-"""The order's page, as far as its money goes: cancelling it, with all that follows told beforehand."""
+"""The action that cancels an order, on the order's page; it shows the consequences before it is confirmed."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _OPEN = (OrderStatus.PENDING_PAYMENT, *KEEPS_GOODS)
 
 
 class CancelForm(forms.Form):
-    """Why the order is not wanted any more."""
+    """Why the order is cancelled."""
 
     reason = forms.CharField(
         max_length=200,
@@ -56,7 +56,7 @@ def _obstacle(order: Any) -> str:
 
 
 def _can_be_cancelled(order: Any) -> bool:
-    """Test if an order is open and no bank wants its money back; while one has not decided, nothing is refunded."""
+    """Test if an order is open and has no disputed amount: during an open dispute nothing is refunded."""
     return order.status in _OPEN and not order.disputed_amount
 
 

@@ -1,7 +1,7 @@
 """
-Money that needs attention: what arrived and is not what was asked, and what the gateway has not answered about.
+Admin pages of payments that need attention: those under review, and those whose outcome at the gateway is unknown.
 
-One page shows all of it; each leads to its own page, with what can be done about it.
+One page lists all of them; each row links to its own page with the possible actions.
 """
 
 from typing import Any
@@ -46,7 +46,7 @@ _TONES = tones(
 
 
 class Review(admin.SimpleListFilter):
-    """Whether somebody has to decide about the money."""
+    """A filter by the state of the review."""
 
     title = "review"
     parameter_name = "review"
@@ -62,7 +62,7 @@ class Review(admin.SimpleListFilter):
 
 @admin.register(PaymentAttempt)
 class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
-    """Tries to pay; those with a reason to review wait for somebody to decide."""
+    """Payment attempts; those with a review reason wait for a decision of staff."""
 
     list_display = (
         "gateway_payment_id",
@@ -101,7 +101,7 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
         return rupees(attempt.amount)
 
     def needs_attention(self, request: HttpRequest) -> HttpResponse:
-        """Show all money that somebody has to look at, the longest waiting first."""
+        """Show all payments and refunds that need attention, longest waiting first."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         sections = [
@@ -172,7 +172,7 @@ def _unknown_payments() -> list[tuple[Any, ...]]:
 
 
 class RefundReviewedForm(forms.Form):
-    """Why it goes back."""
+    """Why it is refunded."""
 
     note = forms.CharField(
         max_length=200,

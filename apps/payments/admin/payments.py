@@ -1,4 +1,4 @@
-"""The back office's pages of money: to look at. Nothing is changed here but through services."""
+"""Admin pages of payments and the ledger. All are read-only; actions call services."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ _ATTEMPT_TONES = tones(
 
 
 class PaymentAttemptInline(ReadOnlyTabularInline):
-    """The tries of a payment."""
+    """The attempts of a payment."""
 
     model = PaymentAttempt
     fields = ("gateway_payment_id", "status", "paid", "method", "payer", "rrn", "captured_at", "review_reason")
@@ -96,7 +96,7 @@ class PaymentAdmin(KeySearch, ReadOnlyAdmin):
 
 
 class LedgerEntryInline(ReadOnlyTabularInline):
-    """The entries of a posting."""
+    """The entries of a ledger transaction."""
 
     model = LedgerEntry
     fields = ("account", "debit", "credit", "currency")
@@ -114,7 +114,7 @@ class LedgerEntryInline(ReadOnlyTabularInline):
 
 @admin.register(LedgerTransaction)
 class LedgerTransactionAdmin(KeySearch, ReadOnlyAdmin):
-    """The books: every posting with its entries."""
+    """The ledger: every transaction with its entries."""
 
     list_display = ("occurred_at", "kind", "description", "turnover", "of_order", "public_id")
     list_filter = ("kind", "occurred_at")
@@ -137,7 +137,7 @@ class LedgerTransactionAdmin(KeySearch, ReadOnlyAdmin):
         return selectors.search_of_order(LedgerTransaction.objects.all(), term)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[LedgerTransaction]":
-        # Read for the rows of a page only; a join with a sum would add up all of the books first.
+        # Read for the rows of one page only; a join with a sum would total the whole ledger first.
         debits = LedgerEntry.objects.filter(transaction=OuterRef("pk"), amount__gt=0).order_by()
         debited = debits.values("transaction").annotate(sum=Sum("amount")).values("sum")
         postings: QuerySet[LedgerTransaction] = super().get_queryset(request)
@@ -154,7 +154,7 @@ class LedgerTransactionAdmin(KeySearch, ReadOnlyAdmin):
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
-    """The chart of accounts, with what each holds."""
+    """The chart of accounts, with the balance of each."""
 
     list_display = ("code", "name", "kind", "held")
     list_filter = ("kind",)
@@ -168,7 +168,7 @@ class AccountAdmin(ReadOnlyAdmin):
 
 @admin.register(BalanceCheckpoint)
 class BalanceCheckpointAdmin(ReadOnlyAdmin):
-    """Balances that were written down."""
+    """Checkpoints of balances."""
 
     list_display = ("account", "currency", "held", "last_entry_id", "taken_at")
     list_filter = ("account", "taken_at")
@@ -181,7 +181,7 @@ class BalanceCheckpointAdmin(ReadOnlyAdmin):
 
 
 def _payment_rows(order: Any) -> list[tuple[Any, ...]]:
-    """Return the payments of an order, each followed by the attempts that were used; one that has one attempt alone shares its row."""
+    """Return the payments of an order, each followed by its used attempts; a single one shares its row."""
     rows: list[tuple[Any, ...]] = []
     for payment in selectors.list_payments_of_order(order.pk):
         attempts = [attempt for attempt in payment.attempts.all() if not _is_unused(attempt, payment)]

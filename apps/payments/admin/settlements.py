@@ -1,4 +1,4 @@
-"""The back office's pages of settlements and of what did not match."""
+"""Admin pages of settlements and of reconciliation exceptions."""
 
 from typing import Any
 from uuid import UUID
@@ -31,7 +31,7 @@ _DECIDE = "payments.change_reconciliationexception"
 
 @admin.register(SettlementImport)
 class SettlementImportAdmin(ReadOnlyAdmin):
-    """Readings of settlement reports, and what became of them."""
+    """Imports of settlement reports, and their results."""
 
     list_display = (
         "created_at",
@@ -49,7 +49,7 @@ class SettlementImportAdmin(ReadOnlyAdmin):
 
 @admin.register(Settlement)
 class SettlementAdmin(KeySearch, ReadOnlyAdmin):
-    """What the gateway paid out to the bank."""
+    """The gateway's transfers to our bank."""
 
     list_display = ("gateway_settlement_id", "utr", "transferred", "of_lines", "line_count", "settled_at")
     list_filter = ("settled_at",)
@@ -89,7 +89,7 @@ class SettlementLineAdmin(KeySearch, ReadOnlyAdmin):
 
 
 class ExceptionState(admin.SimpleListFilter):
-    """Open, which is what the page shows unless asked otherwise, or resolved."""
+    """A filter by state: open (the default) or resolved."""
 
     title = "state"
     parameter_name = "state"
@@ -102,7 +102,7 @@ class ExceptionState(admin.SimpleListFilter):
 
 
 class Owner(admin.SimpleListFilter):
-    """Who looks after it."""
+    """A filter by owner."""
 
     title = "owner"
     parameter_name = "whose"
@@ -118,7 +118,7 @@ class Owner(admin.SimpleListFilter):
 
 @admin.register(ReconciliationException)
 class ReconciliationExceptionAdmin(KeySearch, ReadOnlyAdmin):
-    """What of the gateway's reports does not agree with our books, until somebody has decided about it."""
+    """Differences between the gateway's data and our books, open until they are resolved."""
 
     list_display = ("entity_id", "reason", "held", "how_old", "owner", "resolution_label")
     list_filter = (ExceptionState, Owner, "reason", "opened_at")
@@ -181,28 +181,28 @@ class ReconciliationExceptionAdmin(KeySearch, ReadOnlyAdmin):
 
     @admin.action(description="Look after these myself", permissions=["decide"])
     def take(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
-        """Become the owner of the chosen exceptions."""
+        """Make the user the owner of the selected exceptions."""
         user: Any = request.user
         self._each(request, queryset, services.assign_exception, owner_id=user.pk)
 
     @admin.action(description="Write off: a cost or gain of the gateway's", permissions=["decide"])
     def write_off(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
-        """Resolve the chosen exceptions as costs or gains."""
+        """Resolve the selected exceptions as costs or gains."""
         self._resolve(request, queryset, Resolution.WRITTEN_OFF)
 
     @admin.action(description="Clear: count against what the gateway owes us", permissions=["decide"])
     def clear(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
-        """Resolve the chosen exceptions against the gateway's debt."""
+        """Resolve the selected exceptions against the receivable from the gateway."""
         self._resolve(request, queryset, Resolution.CLEARED)
 
     @admin.action(description="Paid outside of settlements, by or to our bank", permissions=["decide"])
     def count_as_paid_outside(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
-        """Resolve the chosen exceptions against the bank."""
+        """Resolve the selected exceptions against the bank account."""
         self._resolve(request, queryset, Resolution.PAID_OUTSIDE)
 
     @admin.action(description="Explained; no money is held", permissions=["decide"])
     def note_as_explained(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
-        """Resolve the chosen exceptions that hold no money."""
+        """Resolve the selected exceptions that hold no amount in suspense."""
         self._resolve(request, queryset, Resolution.NOTED)
 
     def _resolve(self, request: HttpRequest, queryset: "QuerySet[Any]", resolution: Resolution) -> None:
@@ -221,7 +221,7 @@ class ReconciliationExceptionAdmin(KeySearch, ReadOnlyAdmin):
 
 
 def _about(rows: "QuerySet[Any]", term: SearchTerm) -> "QuerySet[Any]":
-    """Return the keys of lines or exceptions about an id of the gateway, or of a settlement."""
+    """Return the keys of lines or exceptions about a gateway's entity id, or of a settlement."""
     settlements = selectors.search_settlements(term).order_by().values("pk")
     return any_of(
         rows.filter(entity_id=term.reference).exclude(entity_id="").values_list("pk"),
@@ -230,7 +230,7 @@ def _about(rows: "QuerySet[Any]", term: SearchTerm) -> "QuerySet[Any]":
 
 
 class ResolveForm(forms.Form):
-    """Where the money goes that the exception holds, and why."""
+    """Where the amount in suspense is posted, and why."""
 
     resolution = forms.ChoiceField(
         choices=[(one.value, one.label) for one in services.STAFF_RESOLUTIONS], widget=UnfoldAdminSelectWidget()
@@ -243,7 +243,7 @@ class ResolveForm(forms.Form):
 
 
 class OwnerForm(forms.Form):
-    """Who looks after it from now on."""
+    """The new owner of the exception."""
 
     owner = forms.ChoiceField(choices=(), widget=UnfoldAdminSelectWidget())
 

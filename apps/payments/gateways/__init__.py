@@ -1,7 +1,7 @@
 """
-What Bahi wants of a payment gateway, whichever it is: the calls, the facts that come back, and the ways they go wrong.
+The interface of a payment gateway: its calls, the data that they return, and their errors.
 
-A call ends in one of three ways that must not be confused: it was done, it was refused for certain, or nobody knows.
+A call succeeds, is rejected, or has an unknown outcome. These three must not be confused.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from apps.payments.gateways.report_formats import ReportFormat, ReportInspection
 
 @dataclass(frozen=True)
 class GatewayError:
-    """Why the gateway, or a bank behind it, said no: every field that it gave, and the HTTP status of a refused call."""
+    """An error of the gateway or of a bank: every field that was sent, and the HTTP status of a rejected call."""
 
     code: str = ""
     reason: str = ""
@@ -32,7 +32,7 @@ class GatewayError:
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields that say something, as a row keeps them."""
+        """Return the fields that are not empty, as they are stored in a row."""
         values = {
             "code": self.code,
             "reason": self.reason,
@@ -49,13 +49,14 @@ class GatewayError:
 @dataclass(frozen=True)
 class GatewayPayment:
     """
-    What a gateway says of one try to pay, in our words. Amounts in paise; the fee includes its GST.
+    A gateway's payment, which is one attempt, with the values of Bahi. Amounts in paise; the fee includes its GST.
 
-    `status` is one of `AttemptStatus`. `our_payment` is our payment's public id as the gateway kept it in notes or receipt,
-    or empty. `link_id` is the payment link or QR code that it was paid by, where the news comes with that. `payer` is masked
-    already. `amount` and `currency` are what comes to us; what a payer was charged in another currency is in `payer_amount` and
-    `payer_currency`. `fee_bearer` is who pays the fee, as the gateway says it. `is_captured` is its flag next to the status, and
-    `account_id` the account that the event is of, where it names them. `gateway_order` is its order as it is now, where we know.
+    `status` is one of `AttemptStatus`. `our_payment` is our payment's public id as the gateway stores it in notes or
+    receipt, or empty. `link_id` is the payment link or QR code that it was paid by, where the gateway names it. `payer`
+    is masked. `amount` and `currency` are what we receive. `payer_amount` and `payer_currency` are what the payer was
+    charged, where that was in another currency. `fee_bearer` is who pays the fee, in the gateway's words. `is_captured`
+    is the gateway's `captured` flag, and `account_id` the account of the webhook, where the gateway sends them.
+    `gateway_order` is the order of the payment, where the gateway sent it with the payment.
     """
 
     gateway: str
@@ -83,12 +84,13 @@ class GatewayPayment:
 @dataclass(frozen=True)
 class GatewayRefund:
     """
-    What a gateway says of one refund, in our words. Amounts in paise.
+    A gateway's refund, with the values of Bahi. Amounts in paise.
 
-    `status` is pending, processed or failed of `RefundStatus`. `our_refund` is our refund's public id as the gateway kept it in
-    its notes, or empty; `receipt` is our refund's number. A gateway reports amount and currency as the payer was charged; where that
-    was another currency and was converted into ours, they are in `payer_amount` and `payer_currency`. `payment` is what came along
-    of the payment that it refunds, or None. `contradiction` is a sentence for staff where the facts contradict themselves.
+    `status` is pending, processed or failed of `RefundStatus`. `our_refund` is our refund's public id as the gateway
+    stores it in the notes, or empty; `receipt` is our refund's number. A gateway reports amount and currency as the
+    payer was charged. Where they were converted into ours, the reported ones are in `payer_amount` and
+    `payer_currency`. `payment` is the refunded payment, if the gateway sent it with the refund, or None.
+    `contradiction` is a sentence for staff where the facts contradict each other.
     """
 
     gateway: str
@@ -123,8 +125,8 @@ class SettlementRow(NamedTuple):
     """
     One line of a gateway's settlement report. Amounts in paise; the fee includes its GST.
 
-    `kind` is a `LineKind`, `reported_kind` what the gateway calls it. `credit_type` is default, or the prepaid credits that the
-    fee was paid from: fee or amount.
+    `kind` is a `LineKind`, `reported_kind` the gateway's own name of it. `credit_type` is default, or the prepaid
+    credits that the fee was paid from: fee or amount.
     """
 
     settlement_id: str
@@ -150,11 +152,12 @@ class SettlementRow(NamedTuple):
 @dataclass(frozen=True)
 class GatewayDispute:
     """
-    What a gateway says of one dispute, in our words. Amounts in paise, instants UTC; `status` is a `DisputeStatus`.
+    A gateway's dispute, with the values of Bahi. Amounts in paise, instants UTC; `status` is a `DisputeStatus`.
 
-    `payment` is what came along of the payment that it is about, or None. `contradiction` is a sentence for staff where the facts
-    contradict themselves. `base_amount` and `base_currency` are what a dispute in the payer's own currency is in ours, where the gateway
-    says it; once it was converted, what it is about in that currency is in `payer_amount` and `payer_currency`.
+    `payment` is the disputed payment, if the gateway sent it with the dispute, or None. `contradiction` is a sentence
+    for staff where the facts contradict each other. `base_amount` and `base_currency` are the gateway's conversion into
+    our currency of a dispute in the payer's currency. Once it is converted, `payer_amount` and `payer_currency` are
+    what is disputed in the payer's currency.
     """
 
     gateway: str
@@ -179,10 +182,10 @@ class GatewayDispute:
 @dataclass(frozen=True)
 class EvidenceFile:
     """
-    A PDF that goes with our answer to a dispute.
+    A PDF that is sent with our response to a dispute.
 
-    `kind` says what it proves: billing, shipping, explanation, communication, access, refund, or anything else; `also` what
-    it proves besides.
+    `kind` is what it proves: billing, shipping, explanation, communication, access, refund, or anything else. `also`
+    lists what else it proves.
     """
 
     kind: str
@@ -201,7 +204,7 @@ class UpiIntent:
 
 @dataclass(frozen=True)
 class Payer:
-    """Who pays, as a gateway must be told for server-to-server UPI."""
+    """The payer, as a gateway requires it for server-to-server UPI and for payment links."""
 
     email: str
     phone: str
@@ -210,7 +213,7 @@ class Payer:
 
 
 class GatewayFailure(Exception):
-    """A call that was not done; `error` is all that the gateway said of it."""
+    """A call that did not succeed; `error` is all that the gateway returned about it."""
 
     def __init__(self, error: GatewayError) -> None:
         super().__init__(error.description or error.reason or error.code or "no answer")
@@ -218,32 +221,32 @@ class GatewayFailure(Exception):
 
 
 class GatewayRejected(GatewayFailure):
-    """The gateway said no, for certain and for good: the same call would be refused again."""
+    """The gateway rejected the call, and would reject the same call again."""
 
 
 class GatewayUnavailable(GatewayFailure):
-    """Nothing was done, and the same call may be made again: we did not reach the gateway, or it was busy."""
+    """The gateway did nothing, and the call may be repeated: it was not reached, or was busy."""
 
 
 class CredentialsRejected(GatewayUnavailable):
-    """The gateway does not accept our key or our address: that says nothing of the payment, refund, link or dispute."""
+    """The gateway rejected our key or our IP address. This says nothing about the payment, refund, link or dispute."""
 
 
 class GatewayOutcomeUnknown(GatewayFailure):
-    """No answer, or one that nobody can read: the gateway may or may not have acted. Ask it before trying again."""
+    """There was no response, or an unreadable one: the gateway may have acted. Query it before another attempt."""
 
 
 class UnreadableFacts(ValueError):
-    """The gateway says something of a payment that we do not understand."""
+    """The gateway sent data that cannot be parsed."""
 
 
 class Gateway(LinkGateway, Protocol):
-    """One payment gateway. Every call goes over the network, none may be made inside a transaction."""
+    """A payment gateway. Its calls use the network and must not be made inside a transaction."""
 
     name: str
 
     def create_order(self, *, receipt: str, amount: int, currency: str, notes: Mapping[str, str]) -> GatewayOrder:
-        """Make an order once, however often this is called with one receipt."""
+        """Create an order; repeated calls with the same receipt return the same order."""
         ...
 
     def find_order(self, *, receipt: str) -> GatewayOrder | None:
@@ -251,19 +254,19 @@ class Gateway(LinkGateway, Protocol):
         ...
 
     def get_order(self, *, gateway_order_id: str) -> GatewayOrder:
-        """Return an order as it is now."""
+        """Return the current state of an order."""
         ...
 
     def list_payments(self, *, gateway_order_id: str) -> Sequence[GatewayPayment]:
-        """Return every try to pay an order."""
+        """Return every payment attempt of an order."""
         ...
 
     def get_payment(self, *, gateway_payment_id: str) -> GatewayPayment:
-        """Return one try to pay."""
+        """Return one payment attempt."""
         ...
 
     def capture(self, *, gateway_payment_id: str, amount: int, currency: str) -> GatewayPayment:
-        """Take the money of an authorised payment."""
+        """Capture an authorised payment."""
         ...
 
     def create_refund(
@@ -276,7 +279,7 @@ class Gateway(LinkGateway, Protocol):
         notes: Mapping[str, str],
         idempotency_key: str,
     ) -> GatewayRefund:
-        """Give money back once, however often this is called with one key and the same words."""
+        """Refund a payment; repeated calls with the same key and body return the same refund."""
         ...
 
     def get_refund(self, *, gateway_refund_id: str) -> GatewayRefund:
@@ -284,7 +287,7 @@ class Gateway(LinkGateway, Protocol):
         ...
 
     def list_refunds(self, *, gateway_payment_id: str) -> Sequence[GatewayRefund]:
-        """Return every refund of a payment, whoever made it."""
+        """Return every refund of a payment, including those that we did not request."""
         ...
 
     def list_disputes(self) -> Sequence[GatewayDispute]:
@@ -296,13 +299,13 @@ class Gateway(LinkGateway, Protocol):
         ...
 
     def accept_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
-        """Give in: the money goes back to the payer."""
+        """Accept a dispute: the payer is refunded."""
         ...
 
     def contest_dispute(
         self, *, gateway_dispute_id: str, amount: int, summary: str, evidence_files: Sequence[EvidenceFile]
     ) -> GatewayDispute:
-        """Send what we have to say, with its evidence, for review."""
+        """Contest a dispute: submit our summary and evidence for review."""
         ...
 
     def create_upi_intent(
@@ -315,11 +318,11 @@ class Gateway(LinkGateway, Protocol):
         description: str,
         notes: Mapping[str, str],
     ) -> UpiIntent | None:
-        """Open a UPI payment from our server, or return None where the account does not offer that."""
+        """Create a UPI payment from our server, or return None if the account does not support that."""
         ...
 
     def checkout_options(self, *, gateway_order_id: str) -> dict[str, Any]:
-        """Return what the browser needs to open the gateway's own payment page."""
+        """Return what the browser needs to open the gateway's checkout."""
         ...
 
     def is_checkout_signed(self, *, gateway_order_id: str, gateway_payment_id: str, signature: str) -> bool:
@@ -331,20 +334,20 @@ class Gateway(LinkGateway, Protocol):
         ...
 
     def read_envelope(self, raw: bytes) -> WebhookEnvelope:
-        """Return what a webhook is about, as far as it can be read."""
+        """Return the subject of a webhook, as far as it can be read."""
         ...
 
     def is_our_account(self, account_id: str) -> bool:
-        """Test if an account is ours, as far as the settings say; an empty id names no account."""
+        """Test if an account is ours by the settings; an empty id or an unset setting passes."""
         ...
 
     def read_webhook(
         self, raw: bytes
     ) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink | None]:
         """
-        Return the type of a webhook and the payment, refund, dispute or link that it tells of, or None if we follow none of it.
+        Return the type of a webhook and its payment, refund, dispute or link, or None if we do not process that type.
 
-        :raises UnreadableFacts: if it cannot be parse_response
+        :raises UnreadableFacts: if it cannot be parsed
         """
         ...
 
@@ -353,39 +356,39 @@ class Gateway(LinkGateway, Protocol):
         ...
 
     def list_settlement_rows(self, *, day: date, skip: int) -> Sequence[SettlementRow | None]:
-        """Return a page of a day's settlement report, after so many lines; an empty one is behind the end."""
+        """Return a page of a day's settlement report, after `skip` lines; an empty page is past the end."""
         ...
 
     def inspect_report(self, stream: IO[bytes]) -> ReportInspection:
         """
-        Look at a whole settlement report that was downloaded, and return what its rows prove of its format.
+        Read a whole downloaded settlement report and return what its rows prove about its format.
 
-        :raises UnreadableFacts: if it is none that can be read
+        :raises UnreadableFacts: if its format is not supported
         """
         ...
 
     def read_report(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[SettlementRow | None]:
         """
-        Yield the lines of a settlement report that was downloaded, None for one that is not settled yet.
+        Yield the lines of a downloaded settlement report, None for a line that is not settled yet.
 
-        :raises UnreadableFacts: if it cannot be parse_response
+        :raises UnreadableFacts: if it cannot be parsed
         """
         ...
 
     def read_transfers(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[GatewaySettlement]:
         """
-        Yield the transfers of a report that has no lines of theirs.
+        Yield the settlements of a report that lists settlements without their lines.
 
-        :raises UnreadableFacts: if it cannot be parse_response
+        :raises UnreadableFacts: if it cannot be parsed
         """
         ...
 
     def find_settlement_day(self, raw: bytes) -> date | None:
-        """Return the day (in India) of the settlement that a webhook tells of, or None if it tells of none."""
+        """Return the day (in India) of the settlement that a webhook reports, or None if it reports none."""
         ...
 
 
 def get_gateway(name: str) -> Gateway:
-    """Return a gateway by the name that payments keep."""
+    """Return a gateway by the name that is stored in payments."""
     gateway: Gateway = import_string(settings.PAYMENT_GATEWAYS[name])()
     return gateway

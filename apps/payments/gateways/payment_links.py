@@ -1,4 +1,4 @@
-"""What Bahi wants of a gateway that collects by payment link or QR code: its facts, and the calls."""
+"""The interface of a gateway that collects by payment link or QR code: its data and its calls."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class GatewayLink:
     """
-    A gateway's payment link or QR code, in our words. Amount in paise, instants UTC.
+    A gateway's payment link or QR code, with the values of Bahi. Amount in paise, instants UTC.
 
-    `channel` is one of `PaymentChannel`, `status` a `LinkStatus`; `url` is the page, or the picture of the code. `our_payment`
-    is our payment's public id as the merchant account wrote it there, or empty: no payer can. `order_id` is the order that
-    the gateway made for a link by itself, or empty; `payment_ids` are the payments that it names.
+    `channel` is one of `PaymentChannel`, `status` a `LinkStatus`; `url` is the page, or the image of the code.
+    `our_payment` is our payment's public id as stored there by the merchant account, or empty; a payer cannot write it.
+    `order_id` is the order that the gateway created for a link, or empty; `payment_ids` are the payments that the link
+    names.
     """
 
     gateway: str
@@ -33,7 +34,7 @@ class GatewayLink:
 
 
 class LinkGateway(Protocol):
-    """The part of a gateway that makes links and QR codes; `channel` says which. Never called inside a transaction."""
+    """The part of a gateway that creates links and QR codes, by `channel`. Never called inside a transaction."""
 
     def create_link(
         self,
@@ -47,11 +48,11 @@ class LinkGateway(Protocol):
         expires_at: datetime,
         notes: Mapping[str, str],
     ) -> GatewayLink:
-        """Make a link or QR code for one payment of that amount. A link is made once for a receipt; look for a code first."""
+        """Create one link per receipt, or a QR code. A repeated call creates another code: call `find_link` first."""
         ...
 
     def find_link(self, *, channel: str, receipt: str, since: datetime, until: datetime) -> GatewayLink | None:
-        """Return the oldest link or QR code that was made for a receipt between two instants, or None."""
+        """Return the oldest link or QR code with a receipt, or None; codes only of the given period."""
         ...
 
     def get_link(self, *, channel: str, gateway_link_id: str) -> GatewayLink:
@@ -59,9 +60,9 @@ class LinkGateway(Protocol):
         ...
 
     def close_link(self, *, channel: str, gateway_link_id: str) -> GatewayLink:
-        """Cancel a link or close a QR code: nobody can begin to pay by it any more."""
+        """Cancel a link or close a QR code: no new payment by it can be started."""
         ...
 
     def list_link_payments(self, link: GatewayLink) -> "Sequence[GatewayPayment]":
-        """Return every try to pay by a link or QR code, each with the id of it."""
+        """Return every payment attempt of a link or QR code, with `link_id` set."""
         ...

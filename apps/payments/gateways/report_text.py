@@ -40,7 +40,7 @@ def _is_utf_8(stream: IO[bytes]) -> bool:
 
 @contextmanager
 def text_of(stream: IO[bytes], encoding: str) -> Iterator[IO[str]]:
-    """Give a file as text, from its start."""
+    """Return a file as text, from its start."""
     stream.seek(0)
     # Five bytes mean nothing in cp1252; they stand in descriptions, never in an id or an amount.
     errors = "replace" if encoding == "cp1252" else "strict"

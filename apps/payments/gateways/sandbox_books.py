@@ -1,4 +1,4 @@
-"""The books of the sandbox, over HTTP: what the gateway of a rehearsal holds to be true."""
+"""Reads over HTTP what the sandbox gateway has recorded, to compare it with our books."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ _TRUTH = "/__sim__/truth"
 @dataclass(frozen=True)
 class SandboxBooks:
     """
-    What was captured, taken as fee, given back, disputed and paid out: by the gateway's id, what there is to compare.
+    Captured payments, fees, refunds, disputes and settlements of the sandbox, by the gateway's id.
 
-    That is one line of text each, such as `processed 5000`: the state in the gateway's words, then paise.
+    Each value is a text to compare, such as `processed 5000`: the gateway's own status, then paise.
     """
 
     payments: Mapping[str, str]
@@ -27,9 +27,9 @@ class SandboxBooks:
 
 def read_sandbox_books(base_url: str) -> SandboxBooks:
     """
-    Ask a sandbox for its books.
+    Return the books of a sandbox.
 
-    :raises GatewayOutcomeUnknown: if it does not answer, or not with its books
+    :raises GatewayOutcomeUnknown: if it does not respond, or its response is not its books
     """
     try:
         answer = Client(base_url).call("GET", _TRUTH)

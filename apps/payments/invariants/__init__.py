@@ -1,4 +1,4 @@
-"""What must always hold of payments, webhooks and the ledger."""
+"""Invariants of payments, webhooks and the ledger."""
 
 from apps.core.audit import Invariant
 from apps.payments.invariants.disputes import DISPUTES

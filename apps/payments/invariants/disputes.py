@@ -1,4 +1,4 @@
-"""What must hold of disputes."""
+"""Invariants of disputes."""
 
 from apps.core.audit import Invariant
 from apps.payments.invariants.refunds import REFUND_MADE_LATER, RESERVING_REFUNDS
@@ -35,8 +35,8 @@ DISPUTES = (
                   ELSE decided_at IS NULL OR next_check_at IS NOT NULL END
         """,
     ),
-    # Which came first is said by the ids, which are made under the lock of the order; of two writers one may read the clock first
-    # and get the lock last.
+    # The ids give the order of creation, because they are made under the lock of the order. Timestamps do not: a writer
+    # may read the clock first and get the lock last.
     Invariant(
         id="INV-14d",
         name="disputed_money_is_not_refunded",

@@ -1,4 +1,4 @@
-"""What must hold of the books."""
+"""Invariants of the ledger."""
 
 from apps.core.audit import Invariant
 

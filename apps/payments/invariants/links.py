@@ -1,4 +1,4 @@
-"""What must hold of payment links and QR codes."""
+"""Invariants of payment links and QR codes."""
 
 from apps.core.audit import Invariant
 

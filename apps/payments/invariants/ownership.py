@@ -1,4 +1,4 @@
-"""What must hold of whom money belongs to: a row is of the order, the payment and the gateway that its parent is of."""
+"""Invariants of ownership: a row has the order, the payment and the gateway of its parent."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from apps.payments import events
 
 
 def _customers_texts_in_events(cursor: Any, now: datetime) -> list[dict[str, Any]]:
-    # The actor of an event is text, so whether it is the order's own customer is compared here.
+    # The actor of an event is text, so it is compared with the customer of the order here.
     cursor.execute(
         """
         SELECT e.id, e.type, e.actor, o.number, o.customer_id FROM core_event e
@@ -26,7 +26,7 @@ def _customers_texts_in_events(cursor: Any, now: datetime) -> list[dict[str, Any
     ]
 
 
-#: News with a reason that a customer may have typed.
+#: Events with a reason that a customer may have typed.
 _WITH_TYPED_TEXT = [order_events.ORDER_CANCELLED, events.REFUND_REQUESTED, events.REFUND_CANCELLED]
 
 OWNERSHIP = (

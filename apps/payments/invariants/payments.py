@@ -1,4 +1,4 @@
-"""What must hold of payments and webhooks."""
+"""Invariants of payments and webhooks."""
 
 from apps.core.audit import Invariant
 from apps.payments.invariants.refunds import LOST_OF_ATTEMPT, SMALLEST_REFUND

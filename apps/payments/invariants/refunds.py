@@ -1,26 +1,26 @@
-"""What must hold of refunds."""
+"""Invariants of refunds."""
 
 from apps.core import ids
 from apps.core.audit import Invariant
 from apps.payments import rules
 
-#: What of an attempt `a` can be refunded at least: a rupee, and no less than one unit of its payer's own currency. Less stays with us,
-#: and nothing can be done about it.
+#: The smallest refund of an attempt `a`: ₹1, and at least one smallest unit of the payer's own currency. A smaller rest
+#: stays with us.
 SMALLEST_REFUND = (
     f"greatest({rules.MINIMUM_REFUND_PAISE}, coalesce((a.amount + a.payer_amount - 1) / nullif(a.payer_amount, 0), 0))"
 )
-#: What lost disputes have taken of an attempt `a`.
+#: The amount deducted for lost disputes of an attempt `a`.
 LOST_OF_ATTEMPT = """
     (SELECT coalesce(sum(d.amount_deducted), 0) FROM payments_dispute d WHERE d.attempt_id = a.id AND d.status = 'lost')
 """
 RESERVING_REFUNDS = "('requires_approval', 'pending', 'unknown', 'awaiting_transfer', 'processed')"
-#: The gateway made it although it had failed or was withdrawn: its money or its units may have been refunded otherwise meanwhile.
+#: The gateway made the refund `r` after it had failed or was cancelled: another refund may have covered it meanwhile.
 REFUND_MADE_LATER = """
     (r.status <> 'awaiting_transfer' AND r.transfer_reference = '' AND EXISTS (
         SELECT FROM payments_ledgertransaction again WHERE again.source_type = 'payments.refund'
         AND again.source_id = r.id AND again.kind LIKE 'refund_reinstated%%'))
 """
-#: The customer of an order `o` as events name who acts: the public form of their id.
+#: The customer of an order `o` as the actor of an event: their public id.
 _CUSTOMER = "'user:cus_' || " + " || ".join(
     f"substr('{ids.ALPHABET}', substring(customer.bits FROM {5 * position + 1} FOR 5)::bit(5)::int + 1, 1)"
     for position in range(26)

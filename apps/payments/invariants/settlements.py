@@ -1,11 +1,11 @@
-"""What must hold of settlements and exceptions."""
+"""Invariants of settlements and exceptions."""
 
 from django.conf import settings
 
 from apps.core.audit import Invariant
 from apps.payments.models.receivables import AWAITS_IMPORT, HAS_NO_OPEN_EXCEPTION, RECEIVABLES
 
-#: The search for overdue receivables opens an item a day before.
+#: The search for overdue receivables opens an exception a day earlier.
 _LIMIT_DAYS = 2 * settings.SETTLEMENT_OVERDUE_AFTER.days + 1
 
 SETTLEMENTS = (

@@ -1,4 +1,4 @@
-"""What must hold of how payments, refunds and disputes moved from state to state."""
+"""Invariants of the status history of payments, refunds and disputes."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from apps.core.states import InvalidTransition
 from apps.payments import states
 from apps.payments.states import DisputeStatus, PaymentStatus, RefundStatus
 
-#: By kind: the states, what they may follow, and in which of them a row may begin.
+#: By kind: the statuses, their transitions, and the statuses of a new row.
 _TABLES: Mapping[str, tuple[type, Callable[..., Any], tuple[str, ...]]] = {
     "payments.payment": (PaymentStatus, states.transition, (PaymentStatus.REQUIRES_PAYMENT,)),
     "payments.refund": (
@@ -17,7 +17,7 @@ _TABLES: Mapping[str, tuple[type, Callable[..., Any], tuple[str, ...]]] = {
         states.transition_refund,
         (RefundStatus.REQUIRES_APPROVAL, RefundStatus.PENDING),
     ),
-    # The first that we hear of a dispute may be how it ended.
+    # The first report of a dispute may be its outcome.
     "payments.dispute": (DisputeStatus, states.transition_dispute, tuple(DisputeStatus)),
 }
 

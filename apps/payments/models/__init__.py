@@ -1,4 +1,4 @@
-"""Money: how it is collected and given back, what gateways told us, and the books."""
+"""Models of payments, webhooks, refunds, disputes, settlements and the ledger."""
 
 from apps.payments.models.disputes import Dispute, DisputeEvidence, DisputeNotFound
 from apps.payments.models.ledger import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction

@@ -1,4 +1,4 @@
-"""Money that a payer's bank wants back."""
+"""Models of disputes: payments that a payer's bank challenges."""
 
 import pgtrigger
 from django.db import models
@@ -15,10 +15,10 @@ class DisputeNotFound(NotFound):
 
 class Dispute(Subject):
     """
-    A payer's bank that wants the money (paise) of a captured attempt back. Unanswered by `respond_by`, it is lost.
+    A challenge by the payer's bank to a captured attempt. Amounts in paise.
 
-    `amount_deducted` is what the gateway has taken of us and not given back. Our answer is committed before the gateway is
-    called; `response_call` says how far that call is.
+    Without a response by `respond_by`, it is lost. `amount_deducted` is what the gateway has deducted from us and not
+    returned. Our response is committed before the gateway is called; `response_call` is the state of that call.
     """
 
     PREFIX = "disp"
@@ -94,7 +94,7 @@ class Dispute(Subject):
 
 
 class DisputeEvidence(Record):
-    """What staff know of a disputed sale beside the order's own rows, in their words. It goes to the bank with a contest."""
+    """A statement of staff about a disputed sale. It is sent to the bank with a contest, next to the order's data."""
 
     PREFIX = "evd"
 

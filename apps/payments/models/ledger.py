@@ -1,4 +1,4 @@
-"""The books: accounts, transactions that sum to zero, and checkpoints of balances."""
+"""Models of the ledger: accounts, transactions that sum to zero, and checkpoints of balances."""
 
 import pgtrigger
 from django.db import models
@@ -9,7 +9,7 @@ from apps.payments.states import AccountKind
 
 
 class Account(models.Model):
-    """An account of the ledger. Assets and expenses grow by positive entries, liabilities and income by negative ones."""
+    """An account of the ledger. Debits are positive, credits negative."""
 
     code = models.CharField(max_length=60, primary_key=True)
     name = models.CharField(max_length=120)
@@ -26,7 +26,8 @@ class LedgerTransaction(Record):
     """
     One business fact in the books: entries that sum to zero, posted once for its source.
 
-    `order_id` is the order that it belongs to (not a foreign key: books outlive what they tell of).
+    `order_id` is the order that it belongs to. It is not a foreign key, because the ledger outlives the rows that it
+    records.
     """
 
     PREFIX = "ltx"

@@ -1,4 +1,4 @@
-"""Attempts to move money in, and what gateways told us."""
+"""Models of payments, their attempts, and the webhooks of gateways."""
 
 from datetime import datetime
 
@@ -31,23 +31,23 @@ class WebhookNotFound(NotFound):
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
-    """Payments by what they are at."""
+    """Payments by their state."""
 
     def live(self) -> "PaymentQuerySet":
         return self.filter(status__in=LIVE)
 
     def due(self, now: datetime) -> "PaymentQuerySet":
-        """Those that the poller must look at, longest waiting first."""
+        """Return the payments that the poller must check now, longest waiting first."""
         return self.filter(next_check_at__lte=now).order_by("next_check_at", "pk")
 
 
 class Payment(Subject):
     """
-    The intention to collect an order's money: one order, payment link or QR code at the gateway. Its amount (paise) never changes.
+    An intent to collect an amount of an order (paise, never changed) by one gateway order, payment link or QR code.
 
-    A link has a gateway's order too, which the gateway makes by itself when somebody first pays; a QR code has none. The row is
-    committed before the gateway is called; `gateway_call` says how far that call is. While the row is not in a final state,
-    `next_check_at` says when the poller looks at it.
+    A link also has a gateway's order, which the gateway creates at the first attempt; a QR code has none. The row is
+    committed before the gateway is called; `gateway_call` is the state of that call. `next_check_at` is when the poller
+    checks the row next, or null if it need not.
     """
 
     PREFIX = "pay"
@@ -125,21 +125,22 @@ class Payment(Subject):
 
     @property
     def gateway_reference(self) -> str | None:
-        """What the gateway calls the order, the payment link or the QR code that it collects by; None until it has answered."""
+        """The gateway's id of the order, payment link or QR code; None until the gateway has responded."""
         return self.gateway_order_id if self.channel == PaymentChannel.CHECKOUT else self.gateway_link_id
 
     @property
     def opened_upi_id(self) -> str:
-        """The gateway's id of the UPI attempt whose link the buyer is shown, or nothing."""
+        """The gateway's id of the UPI attempt whose link the buyer sees, or an empty text."""
         return str(self.next_action.get("upi", {}).get("gateway_payment_id", ""))
 
 
 class PaymentAttempt(Subject):
     """
-    One try of the customer: one payment at the gateway. Its rank only rises; captured never goes back.
+    One attempt of the customer to pay: one payment at the gateway. Its rank only rises; captured is final.
 
-    `review_reason` is set when the money arrived and staff must decide about it. `accepted_amount` is set where another amount
-    than the one requested was accepted as the payment: it is what counts for the order, and the rest is booked by its reason.
+    `review_reason` is set when staff must decide about the payment. `accepted_amount` is set when another amount than
+    the requested one was accepted as the payment: it counts for the order, and the difference is booked by
+    `difference_reason`.
     """
 
     PREFIX = "att"
@@ -227,32 +228,32 @@ class PaymentAttempt(Subject):
 
     @property
     def is_under_review(self) -> bool:
-        """Whether staff must still decide about its money."""
+        """Whether staff must still decide about it."""
         return bool(self.review_reason) and self.review_opened_at is not None and self.review_closed_at is None
 
     @property
     def counted_amount(self) -> int:
-        """What of it counts for the order, in paise."""
+        """The amount that counts for the order, in paise."""
         return self.amount if self.accepted_amount is None else self.accepted_amount
 
     @property
     def max_refund_amount(self) -> int:
-        """What of it can be refunded at most, in paise: neither a fee that the payer bore, nor more than was captured."""
+        """The largest refund, in paise: without a fee that the payer bore, and no more than was captured."""
         return min(self.amount, self.counted_amount)
 
     @property
     def min_refund_amount(self) -> int:
-        """What of it can be refunded at least, in paise: a rupee, and no less than one unit of its payer's own currency."""
+        """The smallest refund, in paise: at least ₹1, and at least one smallest unit of the payer's own currency."""
         return rules.minimum_refund(of=self.amount, payer_amount=self.payer_amount)
 
 
 class Webhook(Subject):
     """
-    What a gateway sent us, word for word: committed before we answer 2xx, processed by a worker.
+    A webhook of a gateway, byte for byte: committed before we respond 2xx, processed by a worker.
 
-    Unique by the gateway's event id and by the body's hash, because the id is a header and outside the signature. The facts
-    are frozen; `processed_at` and `outcome` go from empty to a value once. What cannot be processed is attempted again at
-    `next_attempt_at`, a bounded number of times; then it is parked for staff.
+    It is unique by the gateway's event id and by the hash of its body, because the id is in a header that the signature
+    does not cover. What was received is frozen; `processed_at` and `outcome` are set once. A webhook that cannot be
+    processed is attempted again at `next_attempt_at`, a limited number of times, and is then parked for staff.
     """
 
     PREFIX = "whk"

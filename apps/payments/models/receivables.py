@@ -1,9 +1,9 @@
 """
-What a gateway owes us for each payment, as one SELECT that the audit and the search for overdue money both read.
+The receivable from a gateway per payment, as one SELECT that the audit and the search for overdue receivables share.
 
-The books know what the gateway owes in all; whose money it is, the rows of the facts know: what was captured, less refunds, less
-what disputes took, less what settlements brought, and what was decided about exceptions. `since` is when this last changed.
-What belongs to no payment of ours is in the row without an attempt.
+The ledger has only the total that the gateway owes. This SELECT derives it per payment: captures, less refunds, dispute
+deductions and settlements, with the resolutions of exceptions. `since` is the last change. What belongs to no payment
+is in the row without an attempt.
 """
 
 RECEIVABLES = """
@@ -36,7 +36,8 @@ RECEIVABLES = """
     GROUP BY moved.gateway, moved.attempt_id, moved.currency
 """
 
-#: Of the rows of `receivable`: no settlement of the gateway has ever been imported, and one exception says so of all of them.
+#: A condition on `receivable`: no settlement of the gateway has been imported, and one open exception says so for all
+#: rows.
 AWAITS_IMPORT = """
     EXISTS (
         SELECT 1 FROM payments_reconciliationexception x
@@ -44,7 +45,8 @@ AWAITS_IMPORT = """
     )
 """
 
-#: Of the rows of `receivable`: nothing open says why the gateway still owes it. By equality, that the planner can hash.
+#: A condition on `receivable`: no open exception or dispute explains it. It compares by equality, so the planner can
+#: hash.
 HAS_NO_OPEN_EXCEPTION = """
     NOT EXISTS (
         SELECT 1 FROM (

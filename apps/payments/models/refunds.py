@@ -1,4 +1,4 @@
-"""Money that goes back."""
+"""Models of refunds."""
 
 from datetime import datetime
 
@@ -17,19 +17,20 @@ class RefundNotFound(NotFound):
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):
-    """Refunds by what they are at."""
+    """Refunds by their state."""
 
     def due(self, now: datetime) -> "RefundQuerySet":
-        """Those that the poller must look at, longest waiting first."""
+        """Return the refunds that the poller must check now, longest waiting first."""
         return self.filter(next_check_at__lte=now).order_by("next_check_at", "pk")
 
 
 class Refund(Subject):
     """
-    One movement of money (paise) back to a payer, out of one captured attempt. Its terms never change.
+    A refund of one captured attempt to its payer; amounts in paise. Its terms never change.
 
-    The row and its idempotency key are committed before the gateway is called; `gateway_call` says how far that call is. What
-    failed for certain is attempted again only as a new row, `retry_of` this one; one that was withdrawn makes room for another.
+    The row and its idempotency key are committed before the gateway is called; `gateway_call` is the state of that
+    call. A failed refund is retried only by a new row, whose `retry_of` is the failed one. A cancelled retry allows
+    another one.
     """
 
     PREFIX = "rfnd"
@@ -87,8 +88,8 @@ class Refund(Subject):
             models.UniqueConstraint(fields=["order", "sequence"], name="one_refund_per_order_sequence"),
             models.UniqueConstraint(
                 fields=["retry_of"],
-                # One that was withdrawn makes room for another, and the gateway may have made it after all. Refunds that are no
-                # retries are left out, so that no statement about open refunds reads this index from end to end.
+                # A cancelled retry allows another one, and the gateway may still process it. Refunds that are not
+                # retries are left out, so that no query for open refunds reads this index from end to end.
                 condition=models.Q(retry_of__isnull=False)
                 & ~models.Q(status__in=(RefundStatus.CANCELLED, RefundStatus.PROCESSED)),
                 name="one_open_retry_per_refund",
@@ -154,7 +155,7 @@ class Refund(Subject):
 
 
 class RefundLine(Record):
-    """A number of units of an order line that a refund is for, with what they were worth then (paise, with tax)."""
+    """The units of an order line that a refund is for, with their value at that time (paise, with tax)."""
 
     PREFIX = "rfl"
 

@@ -1,4 +1,4 @@
-"""What gateways paid out to our bank, line by line, and what of it does not agree with our books."""
+"""Models of settlements, their lines and imports, and of reconciliation exceptions."""
 
 import pgtrigger
 from django.db import models
@@ -22,10 +22,10 @@ class ReconciliationExceptionNotFound(NotFound):
 
 class SettlementImport(Subject):
     """
-    One reading of a gateway's report: by its API for a day (of the Indian calendar), or from a CSV file.
+    An import of a gateway's settlement report: from the API for a day (in India), or from a CSV file.
 
-    Rows are staged first; `rows_read` of them are safe, so that a reading that broke off goes on from there. A file is known
-    by its hash and read once.
+    Rows are staged first. `rows_read` of them are committed, and an interrupted import resumes there. A file is
+    identified by its hash and imported once.
     """
 
     PREFIX = "simp"
@@ -61,7 +61,7 @@ class SettlementImport(Subject):
 
 
 class SettlementReportRow(models.Model):
-    """A row of a report that is being read, as it was said; gone when the import is completed."""
+    """A staged row of a report, as it was reported; deleted when the import is completed."""
 
     id = models.UUIDField(primary_key=True)
     report = models.ForeignKey(SettlementImport, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -99,8 +99,8 @@ class Settlement(Subject):
     """
     One transfer of a gateway to our bank, with the bank's reference (UTR). Amounts in paise.
 
-    `amount` is what the gateway says it transferred, null until it was asked; the other sums are copies of its lines. Its
-    lines come in parts, one for each import that added some; each part is one posting.
+    `amount` is the transferred amount by the gateway's API, null until it is known; the other totals are sums of its
+    lines. The lines are in parts, one per import that added some; each part is one posting.
     """
 
     PREFIX = "stl"
@@ -142,11 +142,11 @@ class SettlementLine(Record):
     """
     One line of a settlement as the gateway reported it, and how it is booked. Amounts in paise.
 
-    What went to the bank, what the gateway kept as its fee and what went to a linked account either clears what the gateway
-    owed us, or is held in suspense with an exception that says why: `bank + fee - fee_credit + transfer + held = cleared`.
-    A line that comes twice in one settlement is kept and not booked.
+    Bank transfer, fee and transfer to a linked account clear the receivable from the gateway. A difference is held in
+    suspense with an exception that explains it: `bank + fee - fee_credit + transfer + held = cleared`. A line that is
+    repeated in one settlement is stored and not booked.
 
-    `attempt` is the payment that a line settles, or that an adjustment corrects; null where we hold no such payment.
+    `attempt` is the payment that a line settles, or that an adjustment corrects; null if we have no such payment.
     """
 
     PREFIX = "stln"
@@ -223,11 +223,11 @@ class SettlementLine(Record):
 
 class ReconciliationException(Subject):
     """
-    One thing in which a gateway's report and our books do not agree, until somebody has decided about it.
+    A difference between a gateway's data and our books, open until it is resolved.
 
-    `held_amount` (paise, debit positive) is what it holds in suspense; a resolution moves that out and says where to.
-    One without a settlement is about a fact of a gateway that we did not believe: nothing is posted for it. `fingerprint`
-    makes the same fact one exception, whether a webhook, a poll or our own call brings it, and however often.
+    `held_amount` (paise, debit positive) is what it holds in suspense; its resolution posts that amount to another
+    account. An exception without a settlement may be about data of a gateway that we did not apply: nothing is posted
+    for that. `fingerprint` keeps one exception per fact, however often a webhook, a poll or our own call reports it.
     """
 
     PREFIX = "rex"

@@ -1,4 +1,4 @@
-"""Pure decisions about payments: which state follows, when to look again, what the buyer reads."""
+"""Pure rules of payments: which status follows, when the poller checks again, which message the buyer sees."""
 
 import itertools
 import math
@@ -33,33 +33,33 @@ from apps.payments.states import (
     ReviewReason,
 )
 
-#: Waits between two looks of the poller at a live payment, growing; the last one repeats.
+#: Seconds between two checks of a live payment by the poller; the last one repeats.
 _LIVE_WAITS = (15, 15, 30, 60, 120, 300)
-#: The same for a payment link or QR code, which may wait for a day: its payer's news come by webhook.
+#: The same for a payment link or QR code, which may stay open for a day: webhooks report its payments.
 _LINK_WAITS = (30, 60, 300, 900, 1_800)
-#: Waits for a payment that was given up while its link is still open at the gateway: the last one repeats until it is closed.
+#: The same for a closed payment whose link is still open at the gateway; the last one repeats until the link is closed.
 _CLOSING_WAITS = (20, 60, 300, 600)
-#: Waits for a closed payment: a bank may still answer, and a webhook be lost. Then nobody asks any more.
+#: The same for a closed payment: a bank may still respond, and a webhook may be lost. After the last one polling ends.
 _CLOSED_WAITS = (600, 3_600, 6 * 3_600, 24 * 3_600, 24 * 3_600, 24 * 3_600)
-#: Waits between two looks at a refund whose end only the gateway knows; the last one repeats, for a bank takes days.
+#: Seconds between two checks of a refund in progress at the gateway; the last one repeats, because a bank takes days.
 _REFUND_WAITS = (15, 30, 60, 300, 900, 3_600)
-#: Waits before the gateway is asked whether it made a refund after all whose call it rejected.
+#: Seconds between two checks of a refund whose call the gateway rejected: it may have made the refund all the same.
 _REJECTED_WAITS = (600, 3_600, 24 * 3_600)
-#: Waits before a webhook that could not be processed is attempted again; after the last one it is parked.
+#: Seconds before another attempt to process a webhook; after the last one it is parked.
 _WEBHOOK_WAITS = (60, 300, 900, 3_600, 6 * 3_600)
 MAX_WEBHOOK_ATTEMPTS = len(_WEBHOOK_WAITS) + 1
-#: Of two pieces of news about one refund the higher one counts: money that has gone has gone.
+#: Of two statuses that the gateway reports for one refund the higher one counts: a processed refund is final.
 _REFUND_RANK: dict[str, int] = {
     RefundStatus.PENDING: 1,
     RefundStatus.FAILED: 2,
     RefundStatus.PROCESSED: 3,
 }
-#: A try that the payer has begun keeps its payment alive for so long; Razorpay gives up a silent one after ten minutes.
+#: An attempt in progress keeps its payment live for this time; Razorpay times an attempt out after ten minutes.
 PENDING_ATTEMPT_TTL = timedelta(minutes=12)
 MAX_QR_CODE_TTL = timedelta(hours=2)
-#: What a gateway calls the payer where the payer bears its fee.
+#: The `fee_bearer` of a payment whose payer bears the gateway's fee.
 CUSTOMER_FEE_BEARER = "customer"
-#: What becomes of a payment whose link was closed unpaid at the gateway.
+#: The status of a payment whose link was closed unpaid at the gateway, by the status of the link.
 _ENDS: dict[str, PaymentStatus] = {
     LinkStatus.CANCELLED: PaymentStatus.CANCELLED,
     LinkStatus.EXPIRED: PaymentStatus.EXPIRED,
@@ -84,10 +84,10 @@ def derive_payment_status(
     current: str, attempts: Collection[tuple[str, str]], *, is_order_closed: bool, is_under_review: bool = False
 ) -> str:
     """
-    Return the status that a payment has by its attempts, given as (status, review reason).
+    Return the status of a payment, derived from its attempts, given as (status, review reason).
 
-    Money of another amount than requested counts for nothing until it is accepted; until staff have decided about it
-    (`is_under_review`) the payment is processing. Money for a closed order is late, whatever the payment was.
+    A payment of another amount than requested is not counted until it is accepted. Until staff have decided about it
+    (`is_under_review`) the payment is processing. A payment of a closed order is late.
     """
     counted = {status for status, reason in attempts if reason != ReviewReason.AMOUNT_MISMATCH}
     if current in SUCCESSFUL:
@@ -108,23 +108,23 @@ def derive_payment_status(
 
 def is_untouched(status: str, *, is_opened_by_us: bool, has_failed: bool) -> bool:
     """
-    Test if a UPI attempt that we opened together with the gateway's order counts as not begun.
+    Test if a UPI attempt that we opened together with the gateway's order counts as not started.
 
-    Its payer has attempted to pay in another way and failed (`has_failed`), and may do so again. Nobody can see whether its link
-    was opened; money that comes by it is taken in all the same.
+    Its payer attempted to pay in another way, failed (`has_failed`), and may attempt it again. We cannot see whether
+    the UPI link was opened. A payment by it is still applied.
     """
     return is_opened_by_us and has_failed and status == AttemptStatus.CREATED
 
 
 def advances(current: str, to: str) -> bool:
-    """Test if an attempt's news is ahead of what we know: its rank only rises."""
+    """Test if the reported status of an attempt has a higher rank than the current one; its rank only rises."""
     return ATTEMPT_RANK[to] > ATTEMPT_RANK[current]
 
 
 def review_reason(
     *, amount: int, currency: str, asked: int, asked_currency: str, is_order_closed: bool, paid_before: int, total: int
 ) -> str:
-    """Return why staff must decide about captured money, or nothing. Amounts in paise."""
+    """Return why staff must review a captured attempt, or an empty text. Amounts in paise."""
     if (amount, currency) != (asked, asked_currency):
         return ReviewReason.AMOUNT_MISMATCH
     if is_order_closed:
@@ -135,7 +135,7 @@ def review_reason(
 
 
 def next_webhook_attempt(*, attempts: int, now: datetime) -> datetime | None:
-    """Return when a webhook is attempted again after a count of failed attempts, or None after the last one."""
+    """Return when a webhook is processed again after `attempts` failed attempts, or None after the last one."""
     if attempts >= MAX_WEBHOOK_ATTEMPTS:
         return None
     return now + timedelta(seconds=_WEBHOOK_WAITS[max(0, attempts - 1)])
@@ -151,7 +151,7 @@ def next_payment_check(
     is_by_link: bool = False,
     is_link_closed: bool = False,
 ) -> datetime | None:
-    """Return when the poller looks at a payment again, or None if it need not: at the latest when its time is over."""
+    """Return when the poller next checks a payment, or None if it need not; a live one by `live_until`."""
     if status in SUCCESSFUL:
         return None
     if status in LIVE:
@@ -166,14 +166,14 @@ def next_payment_check(
 
 
 def extend_live_until(live_until: datetime, *, status: str, now: datetime) -> datetime:
-    """Return until when a payment lives after a try was seen: one that its payer has just begun may still finish."""
+    """Return until when a payment is live after an attempt was reported: one in progress may still finish."""
     if status in (AttemptStatus.CREATED, AttemptStatus.AUTHORIZED):
         return max(live_until, now + PENDING_ATTEMPT_TTL)
     return live_until
 
 
 def link_ttl(channel: str, setting: timedelta) -> timedelta:
-    """Return how long a payment link or QR code lasts. The gateway closes a code after two hours, whatever it is told."""
+    """Return how long a payment link or QR code is open. The gateway closes a QR code after two hours at the latest."""
     return min(setting, MAX_QR_CODE_TTL) if channel == PaymentChannel.QR_CODE else setting
 
 
@@ -188,9 +188,10 @@ def find_contradiction(
     our_currency: str,
 ) -> tuple[ExceptionReason, str] | None:
     """
-    Return why what a gateway says of a payment cannot be booked as money of ours, with a sentence for staff, or None.
+    Return why a gateway's payment cannot be booked as ours, with a sentence for staff, or None.
 
-    It is of another account, of another currency or none, or contradicts itself. Another amount is no contradiction.
+    It is of another account, has another currency or none, or contradicts itself. Another amount is not a
+    contradiction.
     """
     if not is_our_account:
         return ExceptionReason.ACCOUNT_MISMATCH, f"The payment is reported for account {account_id}, which is not ours."
@@ -209,9 +210,9 @@ def find_contradiction(
 
 def is_payer_borne_fee(*, amount: int, asked: int, fee: int | None, tax: int | None, fee_bearer: str) -> bool:
     """
-    Test if the gateway's fee, which the payer bore, is exactly what the payer was charged beyond the amount requested (paise).
+    Test if the payer bore the gateway's fee and was charged exactly the requested amount plus this fee (paise).
 
-    Razorpay's `fee` includes its `tax`; where it is reported without, both together explain the difference.
+    Razorpay's `fee` includes its `tax`; where it is reported without tax, the sum of both may be the difference.
     """
     if fee is None or fee_bearer not in ("", CUSTOMER_FEE_BEARER):
         return False
@@ -221,9 +222,9 @@ def is_payer_borne_fee(*, amount: int, asked: int, fee: int | None, tax: int | N
 
 def in_payer_currency(amount: int, *, of: int, payer_amount: int | None) -> int:
     """
-    Return what an amount (paise) of a payment is in the currency that its payer was charged in, in its smallest unit.
+    Convert an amount (paise) of a payment to the currency that its payer was charged in, in its smallest unit.
 
-    All of it is all that was charged; a part is rounded down, so that parts never come to more.
+    The whole payment is the whole charge. A part is rounded down, so that the parts never exceed the charge.
     """
     if payer_amount is None:
         return amount
@@ -232,17 +233,18 @@ def in_payer_currency(amount: int, *, of: int, payer_amount: int | None) -> int:
 
 def from_payer_currency(charged: int, *, of: int, payer_amount: int) -> int:
     """
-    Return what an amount in the currency that a payer was charged in is of a payment, in paise.
+    Convert an amount in the currency that the payer was charged in to paise.
 
-    A part is rounded up, so that `in_payer_currency` leads back to it.
+    A part is rounded up, so that `in_payer_currency` converts it back.
     """
     return -(-charged * of // payer_amount)
 
 
 def minimum_refund(*, of: int, payer_amount: int | None) -> int:
     """
-    Return the least (paise) that can be refunded of a payment: what a gateway refunds at least, and in the payer's own currency no
-    less than its smallest unit.
+    Return the smallest refund (paise) of a payment.
+
+    It is the gateway's minimum, and at least one smallest unit of the payer's own currency.
     """
     unit = 0 if not payer_amount else -(-of // payer_amount)
     return max(MINIMUM_REFUND_PAISE, unit)
@@ -250,15 +252,16 @@ def minimum_refund(*, of: int, payer_amount: int | None) -> int:
 
 def rounding_tolerance(*, of: int, payer_amount: int) -> int:
     """
-    Return by how much a part may differ after its way to paise and back, in the smallest unit of the payer's currency.
+    Return by how much an amount may differ after conversion to paise and back.
 
-    That is nothing, unless this unit is worth less than a paisa.
+    The tolerance is in the smallest unit of the payer's currency. It is zero, unless this unit is worth less than a
+    paisa.
     """
     return (payer_amount - 1) // of
 
 
 def explains_difference(reason: str, *, difference: int) -> bool:
-    """Test if a reason can explain a difference (paise) that the payer was charged beyond, or if negative below, the amount requested."""
+    """Test if a reason can explain the difference (paise) between the charge and the requested amount."""
     if reason in (DifferenceReason.PAYER_FEE, DifferenceReason.SURCHARGE):
         return difference > 0
     return difference < 0 if reason == DifferenceReason.OFFER else difference != 0
@@ -274,9 +277,10 @@ def derive_unpaid_end(
     is_under_review: bool = False,
 ) -> PaymentStatus | None:
     """
-    Return how a live payment has ended unpaid, or None: its time is up, or its link was closed and nobody is paying by it.
+    Return how a live payment has ended unpaid, or None if it has not.
 
-    One whose money has arrived and is under review has not ended.
+    It ends when its time is up, or when its link was closed and no attempt is in progress. A payment under review has
+    not ended.
     """
     if is_under_review:
         return None
@@ -288,14 +292,14 @@ def derive_unpaid_end(
 
 
 def has_expired(*, status: str, live_until: datetime, is_order_open: bool, now: datetime) -> bool:
-    """Test if a live payment has ended unpaid: its time is up, and no authorised money waits that the order wants."""
+    """Test if a live payment has expired: its time is up, and no authorised attempt of an open order awaits capture."""
     if status not in LIVE or now < live_until:
         return False
     return not (status == PaymentStatus.REQUIRES_CAPTURE and is_order_open)
 
 
 def buyer_message(error: Mapping[str, Any]) -> str:
-    """Return what a buyer may read of a failure: a sentence of ours, never the gateway's."""
+    """Return the buyer's message for an error: one of Bahi's sentences, never the gateway's."""
     if not error:
         return ""
     return _BUYER_TEXTS.get(str(error.get("reason", "")), _BUYER_DEFAULT)
@@ -316,19 +320,20 @@ def assess(
     limit: int,
 ) -> Decision:
     """
-    Return whether one person decides alone about money of an order (paise), or why a second person is needed.
+    Return whether one person may decide alone about an amount (paise) of an order, or why a second person is needed.
 
-    `decided_alone` is what single persons have decided about this order before. `is_requester` and `has_second_person` describe
-    the refund that is approved or transferred: whether the actor requested it, and whether another approver has agreed to it.
+    `decided_alone` is the amount of this order that single persons have decided about before. `is_requester` and
+    `has_second_person` describe the refund that is approved or transferred: whether the actor requested it, and whether
+    another approver has approved it.
     """
     if role == DecisionRole.SYSTEM:
         return Decision.ALONE
-    # Until something is sent, a customer may cancel and gets the money back: the shop's terms decide that, not a person.
+    # Until something is sent, a customer may cancel and is refunded: the shop's terms decide that, not a person.
     is_customer_cancelling = role == DecisionRole.CUSTOMER and is_own_order and operation == MoneyOperation.CANCEL_ORDER
     if is_own_order and not is_customer_cancelling:
         return Decision.OWN_ORDER
     if operation == MoneyOperation.RESPOND_TO_DISPUTE:
-        # It has a permission of its own.
+        # This has a permission of its own.
         return Decision.ALONE
     if role != DecisionRole.APPROVER and not is_customer_cancelling:
         return Decision.NOT_APPROVER
@@ -341,9 +346,10 @@ def assess(
 
 def refund_advances(current: str, to: str, *, is_known_to_gateway: bool) -> bool:
     """
-    Test if what a gateway reports changes the status of a refund. Processed stays; pending only ends not knowing.
+    Test if a status that the gateway reports replaces the current status of a refund.
 
-    One that failed without an id of the gateway's was a call that it rejected: whatever it reports of the refund is new.
+    Processed is final. Pending replaces only unknown, or failed without a gateway id: then the call was rejected, and
+    any reported status is new.
     """
     if current == to or current == RefundStatus.PROCESSED:
         return False
@@ -357,26 +363,26 @@ def refund_advances(current: str, to: str, *, is_known_to_gateway: bool) -> bool
 
 
 def next_rejected_refund_check(*, checks: int, now: datetime) -> datetime | None:
-    """Return when the gateway is asked again for a refund whose call it rejected, or None after the last time."""
+    """Return when the poller checks a refund again whose call the gateway rejected, or None after the last time."""
     return now + timedelta(seconds=_REJECTED_WAITS[checks]) if checks < len(_REJECTED_WAITS) else None
 
 
 def next_refund_check(*, checks: int, now: datetime) -> datetime:
-    """Return when the poller looks at an open refund again."""
+    """Return when the poller checks an open refund again."""
     return now + timedelta(seconds=_REFUND_WAITS[min(checks, len(_REFUND_WAITS) - 1)])
 
 
 # Settlements ---------------------------------------------------------------------------------------------------------
 
-#: At most this many sums are compared to find out what a difference is made of.
+#: The maximum number of sums that are compared to explain a difference.
 _MAX_SUMS = 200_000
 
 
 def find_subset_sum(difference: int, amounts: Sequence[int], *, must_be_whole: bool = True) -> tuple[int, ...]:
     """
-    Return the places of the fewest amounts (paise) that make up a difference, or nothing.
+    Return the positions of the fewest amounts (paise) whose sum is a difference, or an empty tuple.
 
-    If it need not be whole, the ones that come closest to it, where they bring it closer to zero at all.
+    If `must_be_whole` is False, return those whose sum is closest to it, if that leaves less than the whole difference.
     """
     best: tuple[int, ...] = ()
     left = abs(difference)

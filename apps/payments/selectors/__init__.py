@@ -1,4 +1,4 @@
-"""Reads of payments: how money is collected and given back, what gateways paid out, and the books."""
+"""Queries of payments, refunds, disputes, settlements and the ledger."""
 
 from apps.payments.selectors.disputes import (
     awaiting_response,

@@ -1,4 +1,4 @@
-"""Reads of disputes."""
+"""Queries of disputes."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -9,13 +9,14 @@ from django.db.models import Case, F, Q, QuerySet, Sum, When
 from apps.payments.models import Dispute, DisputeEvidence, DisputeNotFound
 from apps.payments.states import UNDECIDED, DisputeStatus, ReviewReason
 
-#: What a dispute keeps of a payment: all that it is about until it is decided, and what was taken once it is lost.
+#: The amount that a dispute holds of a payment: what is disputed until it is decided, what was deducted once it is
+#: lost.
 _KEPT = Case(
     When(status__in=UNDECIDED, then=F("amount")),
     When(status=DisputeStatus.LOST, then=F("amount_deducted")),
     default=0,
 )
-#: An answer that the gateway does not have after so long is as good as none.
+#: A response that has not reached the gateway after this time counts as missing.
 _ANSWER_TAKES = timedelta(hours=1)
 
 
@@ -32,7 +33,7 @@ def get_dispute(dispute_id: UUID) -> Dispute:
 
 
 def list_disputes(*, statuses: Collection[str] = (), order_id: UUID | None = None) -> QuerySet[Dispute]:
-    """Return the disputes, newest first; staff alone may see them."""
+    """Return the disputes, newest first; only staff may see them."""
     rows = Dispute.objects.all()
     if statuses:
         rows = rows.filter(status__in=statuses)
@@ -42,21 +43,21 @@ def list_disputes(*, statuses: Collection[str] = (), order_id: UUID | None = Non
 
 
 def is_dispute_known(gateway_dispute_id: str) -> bool:
-    """Return whether we know a gateway's dispute."""
+    """Test if a gateway's dispute is stored."""
     return Dispute.objects.filter(gateway_dispute_id=gateway_dispute_id).exists()
 
 
 def list_due_disputes(*, now: datetime, limit: int) -> list[Dispute]:
-    """Return the undecided disputes that the poller must look at, with their attempts, longest waiting first."""
+    """Return the disputes that the poller must check now, with their attempts, longest waiting first."""
     rows = Dispute.objects.filter(next_check_at__lte=now).select_related("attempt")
     return list(rows.order_by("next_check_at", "pk")[:limit])
 
 
 def list_disputes_due_for_reminder(*, now: datetime, hours: int, limit: int) -> list[UUID]:
     """
-    Return the ids of open disputes without an answer that have fewer than so many hours left and were not warned of yet.
+    Return the ids of open disputes without a response that are due within `hours` and have no reminder for that yet.
 
-    An answer that the gateway still does not have after an hour counts as none. Most urgent first.
+    A response that has not reached the gateway after an hour counts as missing. Most urgent first.
     """
     rows = Dispute.objects.filter(awaiting_response(now=now), respond_by__lte=now + timedelta(hours=hours))
     rows = rows.filter(Q(last_reminder_hours__isnull=True) | Q(last_reminder_hours__gt=hours))
@@ -64,12 +65,12 @@ def list_disputes_due_for_reminder(*, now: datetime, hours: int, limit: int) -> 
 
 
 def awaiting_response(*, now: datetime) -> Q:
-    """Return the condition of an open dispute whose answer is missing, or has not reached the gateway in an hour."""
+    """Return the condition of an open dispute whose response is missing, or has not reached the gateway in an hour."""
     return Q(status=DisputeStatus.OPEN) & (Q(response="") | Q(responded_at__lte=now - _ANSWER_TAKES))
 
 
 def count_disputes_awaiting_response() -> int:
-    """Return how many open disputes have no answer."""
+    """Return the number of open disputes without a response."""
     return Dispute.objects.filter(status=DisputeStatus.OPEN, response="").count()
 
 
@@ -79,36 +80,36 @@ def list_undecided_disputes(attempt_id: UUID) -> list[Dispute]:
 
 
 def list_evidence(dispute_id: UUID) -> list[DisputeEvidence]:
-    """Return what staff added to a dispute, first to last."""
+    """Return the evidence that staff added to a dispute, first to last."""
     return list(DisputeEvidence.objects.filter(dispute_id=dispute_id).order_by("created_at", "pk"))
 
 
 def is_order_disputed(order_id: UUID) -> bool:
-    """Return whether a payer's bank wants money of an order back and has not decided."""
+    """Test if an order has an undecided dispute."""
     return Dispute.objects.filter(order_id=order_id, status__in=UNDECIDED).exists()
 
 
 def sum_disputed(order_id: UUID) -> int:
-    """Return the money (paise) of an order that payers' banks want back and have not decided about."""
+    """Return the disputed amount (paise) of an order's undecided disputes."""
     rows = Dispute.objects.filter(order_id=order_id, status__in=UNDECIDED)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
 def sum_lost(order_id: UUID, *, currency: str) -> int:
-    """Return the money (paise) that lost disputes took, of what `sum_captured` counts as come in."""
+    """Return the amount (paise) deducted for an order's lost disputes, of what `sum_captured` counts."""
     rows = Dispute.objects.filter(order_id=order_id, status=DisputeStatus.LOST, currency=currency)
     rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
     return rows.aggregate(total=Sum("amount_deducted"))["total"] or 0
 
 
 def sum_lost_of_attempt(attempt_id: UUID) -> int:
-    """Return the money (paise) of an attempt that lost disputes took."""
+    """Return the amount (paise) deducted for an attempt's lost disputes."""
     rows = Dispute.objects.filter(attempt_id=attempt_id, status=DisputeStatus.LOST)
     return rows.aggregate(total=Sum("amount_deducted"))["total"] or 0
 
 
 def sum_disputed_of_attempt(attempt_id: UUID, *, excluding_dispute: Dispute | None = None) -> int:
-    """Return the money (paise) of an attempt that its disputes, but one, keep: wanted back and undecided, or lost."""
+    """Return the amount (paise) that undecided or lost disputes hold of an attempt, without the excluded one."""
     rows = Dispute.objects.filter(attempt_id=attempt_id)
     if excluding_dispute is not None:
         rows = rows.exclude(pk=excluding_dispute.pk)

@@ -1,4 +1,4 @@
-"""What of an order's money speaks against erasing its customer."""
+"""Queries of refunds and payments that block the erasure of a customer."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -13,8 +13,10 @@ _TO_BE_DECIDED = (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER
 
 def find_erasure_obstacles(order_ids: Collection[UUID], now: datetime) -> dict[UUID, ErasureBlocker]:
     """
-    Return which of some orders are not settled yet: one with a refund that is open, or that failed and was not attempted again,
-    and one with a payment of which the gateway is still asked, because it may be paid late.
+    Return the orders whose refunds or payments block the erasure of their customer, with the reason.
+
+    An order is blocked by an open refund, by a failed refund without an active retry, and by an unpaid payment that is
+    still polled, because it may be paid late.
     """
     refunds = Refund.objects.filter(order_id__in=order_ids)
     retried = refunds.filter(retry_of__isnull=False).exclude(status=RefundStatus.CANCELLED).values("retry_of_id")

@@ -1,4 +1,4 @@
-"""Reads of the books."""
+"""Queries of the ledger."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -23,7 +23,7 @@ class AccountNotFound(NotFound):
 
 @dataclass(frozen=True)
 class Balance:
-    """What an account holds, in paise: debits positive, credits negative."""
+    """The balance of an account, in paise: debits positive, credits negative."""
 
     account: Account
     currency: str
@@ -43,7 +43,7 @@ def list_entries_of_order(order_id: UUID) -> QuerySet[LedgerEntry]:
 
 
 def count_postings(*, source_type: str, source_id: UUID, kind: str) -> int:
-    """Return how often a kind of fact was posted of one row, numbered (`kind:2`) or not."""
+    """Return how often a kind was posted for one source row, numbered (`kind:2`) or not."""
     of_kind = Q(kind=kind) | Q(kind__startswith=f"{kind}:")
     return LedgerTransaction.objects.filter(of_kind, source_type=source_type, source_id=source_id).count()
 
@@ -64,9 +64,9 @@ def balance_of(code: str, *, currency: str = "INR") -> int:
 
 def list_balances(*, currency: str = "INR") -> list[Balance]:
     """
-    Return the trial balance: every account and what it holds, by code. It sums to zero.
+    Return the trial balance: every account with its balance, by code. It sums to zero.
 
-    One statement, hence one snapshot: what is posted meanwhile is in all of the balances or in none.
+    It is one SQL query, so one snapshot: a concurrent posting is in all of the balances or in none.
     """
     checkpoints = BalanceCheckpoint.objects.filter(account=OuterRef("pk"), currency=currency).order_by("-last_entry_id")
     later = LedgerEntry.objects.filter(account=OuterRef("pk"), currency=currency, id__gt=OuterRef("after")).order_by()
@@ -85,7 +85,9 @@ def find_checkpoint(code: str, *, currency: str) -> BalanceCheckpoint | None:
 
 def list_statement(code: str, *, currency: str = "INR", last: int | None = None) -> tuple[int, QuerySet[LedgerEntry]]:
     """
-    Return an account's entries as they were posted, or the last so many, and the balance (paise) before the first of them.
+    Return the balance (paise) before an account's first listed entry, and its entries in the order of posting.
+
+    All entries are listed, or only as many as `last` says, the latest.
 
     :raises AccountNotFound: if the ledger has no such account
     """
@@ -103,7 +105,7 @@ def list_statement(code: str, *, currency: str = "INR", last: int | None = None)
 
 
 def sum_difference_reversed(attempt: PaymentAttempt, *, kind: str) -> int:
-    """Return what of an attempt's accepted difference (paise, signed as that) its refunds have taken back."""
+    """Return the part (paise, signed) of an attempt's accepted difference that its refunds have reversed."""
     refunds = Refund.objects.filter(attempt_id=attempt.pk).values("pk")
     rows = LedgerEntry.objects.filter(
         transaction__source_type=Refund._meta.label_lower,

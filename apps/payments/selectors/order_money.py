@@ -1,4 +1,4 @@
-"""The whole story of an order's money."""
+"""Queries of everything that happened to an order's money."""
 
 from collections.abc import Collection
 from typing import Any
@@ -19,7 +19,7 @@ from apps.payments.selectors.payments import list_payments_of_order
 
 
 def list_rows_of_orders(order_ids: Collection[UUID]) -> dict[str, list[tuple[UUID, Subject]]]:
-    """Return the rows of some orders that make news, by kind, each with its order's id."""
+    """Return the rows of some orders that record events, by kind, each with its order's id."""
     payments = Payment.objects.filter(order_id__in=order_ids)
     attempts = PaymentAttempt.objects.filter(payment__order_id__in=order_ids).select_related("payment")
     refunds = Refund.objects.filter(order_id__in=order_ids)
@@ -31,7 +31,7 @@ def list_rows_of_orders(order_ids: Collection[UUID]) -> dict[str, list[tuple[UUI
     }
 
 
-#: What makes news and belongs to no order, by kind.
+#: The models that record events and belong to no order, by kind.
 SETTLEMENT_MODELS: dict[str, type[Subject]] = {
     "settlements": Settlement,
     "imports": SettlementImport,
@@ -40,7 +40,7 @@ SETTLEMENT_MODELS: dict[str, type[Subject]] = {
 
 
 def list_rows_of_settlements(kind: str, *, after: UUID | None, limit: int) -> list[Subject]:
-    """Return the rows of a kind that were made after one, oldest first, for whoever walks through all of them."""
+    """Return a page of the rows of a kind, oldest first, after the row with the id `after`."""
     rows = SETTLEMENT_MODELS[kind]._default_manager.all()
     if after is not None:
         rows = rows.filter(pk__gt=after)
@@ -48,7 +48,7 @@ def list_rows_of_settlements(kind: str, *, after: UUID | None, limit: int) -> li
 
 
 def get_money_history(order_id: UUID) -> dict[str, list[dict[str, Any]]]:
-    """Return what became of an order's money, for an operator: payments, attempts, refunds, postings. Paise and UTC."""
+    """Return payments, attempts, refunds, disputes and ledger entries of an order, for an operator. Paise and UTC."""
     payments = list(list_payments_of_order(order_id))
     return {
         "payments": [_describe(one, one.gateway_reference or "") for one in payments],

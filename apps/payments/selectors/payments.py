@@ -1,4 +1,4 @@
-"""Reads of payments, their attempts and the gateways' webhooks."""
+"""Queries of payments, their attempts and the gateways' webhooks."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -35,7 +35,7 @@ from apps.payments.states import (
 
 def get_payment(payment_id: UUID) -> Payment:
     """
-    Return a payment, whoever's it is.
+    Return a payment of any customer.
 
     :raises PaymentNotFound: if there is none
     """
@@ -48,7 +48,7 @@ def get_payment(payment_id: UUID) -> Payment:
 def list_visible_payments(
     *, user: Any, statuses: Collection[str] = (), order_id: UUID | None = None, channel: str = ""
 ) -> QuerySet[Payment]:
-    """Return the payments that a user may see, with their attempts: their own, or all if they are staff who may look."""
+    """Return the payments that a user may see, with their attempts: their own, or all for staff with permission."""
     rows = _visible_to(user)
     if statuses:
         rows = rows.filter(status__in=statuses)
@@ -63,7 +63,7 @@ def get_visible_payment(*, user: Any, payment_id: UUID) -> Payment:
     """
     Return a payment with its attempts.
 
-    :raises PaymentNotFound: if there is none, or it is somebody else's
+    :raises PaymentNotFound: if there is none, or it is another customer's
     """
     payment = _visible_to(user).filter(pk=payment_id).first()
     if payment is None:
@@ -92,7 +92,7 @@ def find_live_payment(order_id: UUID) -> Payment | None:
 
 
 def find_captured_attempt(order_id: UUID) -> PaymentAttempt | None:
-    """Return the attempt that paid an order, or None; what staff must still decide about does not count."""
+    """Return the attempt that paid an order, or None; attempts with a review reason do not count."""
     return (
         PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED, review_reason="")
         .order_by("captured_at", "pk")
@@ -113,13 +113,13 @@ def get_attempt(attempt_id: UUID) -> PaymentAttempt:
 
 
 def list_attempts_to_review(rows: "QuerySet[PaymentAttempt] | None" = None) -> "QuerySet[PaymentAttempt]":
-    """Return the tries, of these or of all, whose money waits for somebody to decide."""
+    """Return the attempts, of `rows` or of all, that are under review."""
     rows = PaymentAttempt.objects.all() if rows is None else rows
     return rows.filter(review_opened_at__isnull=False, review_closed_at__isnull=True).exclude(review_reason="")
 
 
 def list_unknown_payments() -> QuerySet[Payment]:
-    """Return the payments whose opening the gateway was asked for, and of which it has not answered."""
+    """Return the payments whose creation at the gateway has an unknown outcome."""
     return Payment.objects.filter(gateway_call=GatewayCall.UNKNOWN, next_check_at__isnull=False, checks__gte=1)
 
 
@@ -127,8 +127,9 @@ def find_payment_for(facts: GatewayPayment) -> Payment | None:
     """
     Return the payment that a gateway's payment belongs to, or None if it is not ours.
 
-    By the link or QR code that it came by; by the gateway's order; for links and codes by what we know of it already; or, where
-    the answer to our call was lost, by our own id that the gateway kept. Nothing follows from an order id that is empty.
+    It is found by its link or QR code, then by the gateway's order, then (links and codes only) by a known attempt, and
+    last by our own id that the gateway stored, in case the response to our call was lost. An empty order id matches
+    nothing.
     """
     rows = Payment.objects.filter(gateway=facts.gateway)
     known = rows.filter(gateway_link_id=facts.link_id).first() if facts.link_id else None
@@ -144,8 +145,9 @@ def _find_payment_named(facts: GatewayPayment) -> Payment | None:
     """
     Return the payment that a gateway's payment names, or None.
 
-    The gateway makes orders for links by itself, and none for QR codes, so that any may name theirs. A payment by Checkout has
-    one order, made by us: once that is known no other counts, whatever a browser wrote into its notes.
+    The gateway creates the orders of links itself, and none for QR codes, so a gateway's payment with any order may
+    name a payment of these channels. A payment by Checkout has one order, created by us: once it is known, no other
+    order matches, because a browser can write the notes.
     """
     if not facts.our_payment:
         return None
@@ -173,38 +175,39 @@ def find_payment_of_link(link: GatewayLink) -> Payment | None:
 
 
 def find_webhook(*, gateway: str, event_id: str, body_sha256: str) -> Webhook | None:
-    """Return a webhook that came before, by its event id or else by its body, or None."""
+    """Return a webhook that was received before, by its event id or else by the hash of its body, or None."""
     rows = Webhook.objects.filter(gateway=gateway)
     return rows.filter(event_id=event_id).first() or rows.filter(body_sha256=body_sha256).first()
 
 
 def list_unprocessed_webhooks(*, before: datetime, now: datetime, limit: int) -> list[UUID]:
-    """Return the ids of webhooks that came before an instant, are not processed and may be attempted now, oldest first."""
+    """Return the ids of unprocessed webhooks that were received before an instant and are due now, oldest first."""
     rows = Webhook.objects.filter(processed_at__isnull=True, parked_at__isnull=True, received_at__lte=before)
     rows = rows.filter(Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now))
     return list(rows.order_by("received_at").values_list("pk", flat=True)[:limit])
 
 
 def is_gateway_order_known(gateway_order_id: str) -> bool:
-    """Return whether a payment of ours has a gateway's order."""
+    """Test if a gateway's order belongs to one of our payments."""
     return Payment.objects.filter(gateway_order_id=gateway_order_id).exists()
 
 
 def count_processed_webhooks(webhook_ids: Collection[UUID]) -> int:
-    """Return how many of some webhooks are processed."""
+    """Return how many of the given webhooks are processed."""
     return Webhook.objects.filter(pk__in=webhook_ids, processed_at__isnull=False).count()
 
 
 def list_due_payments(*, now: datetime, limit: int) -> list[UUID]:
-    """Return the ids of the payments that the poller must look at."""
+    """Return the ids of the payments that the poller must check now."""
     return list(Payment.objects.due(now).values_list("pk", flat=True)[:limit])
 
 
 def sum_captured(order_id: UUID, *, currency: str) -> int:
     """
-    Return the money (paise) that came for an order and was not given back.
+    Return the captured amount (paise) of an order, before refunds.
 
-    Leaves out money of another amount than requested until it is accepted: it is in the books and counts for nothing before.
+    An attempt of another amount than requested is left out until it is accepted; only the ledger includes it until
+    then.
     """
     captured = PaymentAttempt.objects.filter(
         payment__order_id=order_id, status=AttemptStatus.CAPTURED, currency=currency
@@ -213,25 +216,26 @@ def sum_captured(order_id: UUID, *, currency: str) -> int:
 
 
 def sum_under_review(order_id: UUID, *, currency: str) -> int:
-    """Return the captured money (paise) of an order that is not the amount requested and that staff must decide about."""
+    """Return the captured amount (paise) of an order that is under review because it is not the requested amount."""
     return sum(attempt.amount for attempt in _list_undecided(payment__order_id=order_id, currency=currency))
 
 
 def has_captured_money(order_id: UUID) -> bool:
-    """Return whether money was captured for an order, of whatever amount and whatever became of it."""
+    """Test if an order has a captured attempt, of any amount, refunded or not."""
     return PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED).exists()
 
 
 def is_payment_under_review(payment_id: UUID) -> bool:
-    """Return whether captured money of a payment is not the amount requested and waits for staff."""
+    """Test if a payment has a captured attempt under review because it is not the requested amount."""
     return bool(_list_undecided(payment_id=payment_id))
 
 
 def _list_undecided(**conditions: Any) -> list[PaymentAttempt]:
     """
-    Return the captured attempts of another amount than was requested, but those whose money is promised back or lost as a whole.
+    Return the captured attempts under review for another amount than requested that still hold money to decide about.
 
-    Less than a gateway refunds is nothing that staff could decide about.
+    Committed refunds and lost disputes are subtracted. A rest below the gateway's minimum refund leaves nothing to
+    decide.
     """
     promised = Refund.objects.filter(attempt=OuterRef("pk"), status__in=COMMITTED_REFUNDS).order_by()
     lost = Dispute.objects.filter(attempt=OuterRef("pk"), status=DisputeStatus.LOST).order_by()
@@ -248,13 +252,13 @@ def _sum_by_attempt(rows: "QuerySet[Any]", field: str) -> Subquery:
 
 
 def list_attempts_under_review_since(before: datetime) -> "QuerySet[PaymentAttempt]":
-    """Return the captured attempts that have waited for a decision of staff since an instant or longer, longest first."""
+    """Return the captured attempts that have been under review since an instant or longer, longest first."""
     rows = list_attempts_to_review().filter(status=AttemptStatus.CAPTURED, review_opened_at__lte=before)
     return rows.select_related("payment__order").order_by("review_opened_at", "pk")
 
 
 def list_attempt_states(payment: Payment) -> Collection[tuple[str, str]]:
-    """Return status and review reason of each attempt of a payment, without a UPI attempt that nobody has touched."""
+    """Return status and review reason of each attempt of a payment, without an untouched UPI attempt."""
     attempts = PaymentAttempt.objects.filter(payment_id=payment.pk)
     rows = list(attempts.values_list("gateway_payment_id", "status", "review_reason"))
     has_failed = any(status == AttemptStatus.FAILED for _, status, _ in rows)
@@ -268,24 +272,24 @@ def list_attempt_states(payment: Payment) -> Collection[tuple[str, str]]:
 
 
 def is_upi_open(payment: Payment) -> bool:
-    """Test if the UPI attempt whose link a payment shows may still be paid."""
+    """Test if the UPI link that a payment shows can still be paid."""
     attempts = PaymentAttempt.objects.filter(payment_id=payment.pk, gateway_payment_id=payment.opened_upi_id)
     return attempts.filter(status=AttemptStatus.CREATED).exists()
 
 
 def has_later_attempt(attempt_id: UUID) -> bool:
-    """Test if an attempt was followed by another one to pay the same payment, whatever became of that."""
+    """Test if an attempt was followed by another attempt of the same payment, in any status."""
     of_payment = PaymentAttempt.objects.filter(pk=attempt_id).values("payment_id")
     return PaymentAttempt.objects.filter(payment_id__in=of_payment, pk__gt=attempt_id).exists()
 
 
 def list_events_of_attempt(attempt_id: UUID, *, event_type: str) -> list[Event]:
-    """Return the events of a type that an attempt had, oldest first."""
+    """Return the events of a type about an attempt, oldest first."""
     return list(list_events_of_subjects(PaymentAttempt, [attempt_id]).filter(type=event_type))
 
 
 def list_attempts_to_capture(payment_id: UUID) -> list[PaymentAttempt]:
-    """Return the authorised attempts of a payment whose amount is the one asked."""
+    """Return the authorised attempts of a payment that need no review."""
     return list(
         PaymentAttempt.objects.filter(
             payment_id=payment_id, status=AttemptStatus.AUTHORIZED, review_reason=""

@@ -1,4 +1,4 @@
-"""Reads of what a gateway is to be asked about, and of what our books tell of what it has told us."""
+"""Queries of what to reconcile with a gateway, and of what our books hold by the gateway's ids."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -11,7 +11,8 @@ from apps.core import clock
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, Settlement, SettlementImport
 from apps.payments.states import DECIDED, LIVE, OPEN_REFUNDS, AttemptStatus, ImportStatus, RefundStatus, ReportSource
 
-#: Our states of a refund in the gateway's words: what the bank did not take and we paid by hand has failed there.
+#: The gateway's status of a refund by ours. A refund that failed at the gateway stays failed there after our bank
+#: transfer.
 _GATEWAY_REFUND_STATUSES: dict[str, str] = {
     RefundStatus.PENDING: "pending",
     RefundStatus.UNKNOWN: "pending",
@@ -23,7 +24,7 @@ _GATEWAY_REFUND_STATUSES: dict[str, str] = {
 
 
 def list_payments_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
-    """Return the payments that are under way or still looked after, and those begun since an instant; oldest first."""
+    """Return the payments that are live or still polled, and those created since an instant; oldest first."""
     wanted = Q(status__in=LIVE) | Q(next_check_at__isnull=False)
     if since is not None:
         wanted |= Q(created_at__gte=since)
@@ -31,7 +32,7 @@ def list_payments_to_reconcile(since: datetime | None, *, after: UUID | None, li
 
 
 def list_refunds_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
-    """Return the refunds whose outcome nobody knows yet, and those asked for since an instant; oldest first."""
+    """Return the refunds without a final status, and those at the gateway created since an instant; oldest first."""
     wanted = Q(status__in=OPEN_REFUNDS)
     if since is not None:
         wanted |= Q(created_at__gte=since, gateway_refund_id__isnull=False)
@@ -39,7 +40,7 @@ def list_refunds_to_reconcile(since: datetime | None, *, after: UUID | None, lim
 
 
 def list_disputes_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
-    """Return the undecided disputes, and those opened since an instant; oldest first."""
+    """Return the undecided disputes, and those created since an instant; oldest first."""
     wanted = ~Q(status__in=DECIDED)
     if since is not None:
         wanted |= Q(created_at__gte=since)
@@ -47,7 +48,7 @@ def list_disputes_to_reconcile(since: datetime | None, *, after: UUID | None, li
 
 
 def list_settlements_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
-    """Return the settlements whose transfer we do not know, and those made since an instant; oldest first."""
+    """Return the settlements whose amount we do not know, and those settled since an instant; oldest first."""
     wanted = Q(amount__isnull=True)
     if since is not None:
         wanted |= Q(settled_at__gte=since)
@@ -55,7 +56,7 @@ def list_settlements_to_reconcile(since: datetime | None, *, after: UUID | None,
 
 
 def _page(model: type[Model], wanted: Q, *, after: UUID | None, limit: int) -> list[UUID]:
-    # By key, which sorts by time: a row that is answered and leaves does not move the others.
+    # Pages by key, which sorts by time: a row that no longer matches does not shift the next page.
     rows = model._default_manager.filter(wanted)
     if after is not None:
         rows = rows.filter(pk__gt=after)
@@ -63,25 +64,25 @@ def _page(model: type[Model], wanted: Q, *, after: UUID | None, limit: int) -> l
 
 
 def list_days_read(*, first: date) -> set[date]:
-    """Return the days from one on whose report was read whole: by the gateway's API, when the day was over."""
+    """Return the days since `first` whose report was imported from the API after the day was over."""
     rows = SettlementImport.objects.filter(source=ReportSource.API, status=ImportStatus.COMPLETED, day__gte=first)
     read = rows.values_list("day", "completed_at").order_by("day")
     return {day for day, at in read if day is not None and at is not None and clock.ist_date(at) > day}
 
 
 def first_captured_at() -> datetime | None:
-    """Return when the first money came, or None."""
+    """Return when the first attempt was captured, or None."""
     rows = PaymentAttempt.objects.filter(status=AttemptStatus.CAPTURED).order_by("pk")
     return rows.values_list("captured_at", flat=True).first()
 
 
 def payments_by_gateway_id() -> dict[str, str]:
-    """Return what was captured, by the gateway's id."""
+    """Return the captured amounts, by the gateway's id."""
     return {key: f"captured {amount}" for key, amount in _captured("amount")}
 
 
 def fees_by_gateway_id() -> dict[str, str]:
-    """Return the fees of what was captured and their GST, by the gateway's id; those that we were told."""
+    """Return the fees and their GST of captured attempts, by the gateway's id, as far as the fees are known."""
     rows = _captured("fee_amount", "fee_tax_amount")
     return {key: f"fee {fee} tax {tax}" for key, fee, tax in rows if fee is not None}
 
@@ -92,7 +93,7 @@ def _captured(*fields: str) -> Iterable[tuple[Any, ...]]:
 
 
 def refunds_by_gateway_id() -> dict[str, str]:
-    """Return the refunds that the gateway knows, by its id; those that we paid by hand have failed there."""
+    """Return the gateway's refunds, by its id; those that we paid by bank transfer have failed there."""
     rows = Refund.objects.filter(gateway_refund_id__isnull=False)
     statuses = {}
     for key, status, by_hand, amount in rows.values_list("gateway_refund_id", "status", "transfer_reference", "amount"):
@@ -101,12 +102,12 @@ def refunds_by_gateway_id() -> dict[str, str]:
 
 
 def disputes_by_gateway_id() -> dict[str, str]:
-    """Return the disputes and what was taken for them, by the gateway's id."""
+    """Return the disputes and what was deducted for them, by the gateway's id."""
     rows = Dispute.objects.values_list("gateway_dispute_id", "status", "amount", "amount_deducted")
     return {key: f"{status} {amount} taken {taken}" for key, status, amount, taken in rows}
 
 
 def settlements_by_gateway_id() -> dict[str, str]:
-    """Return what was transferred, by the gateway's id."""
+    """Return the transferred amounts of settlements, by the gateway's id."""
     rows = Settlement.objects.values_list("gateway_settlement_id", "amount")
     return {key: f"transferred {'unknown' if amount is None else amount}" for key, amount in rows}

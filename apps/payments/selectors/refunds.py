@@ -1,4 +1,4 @@
-"""Reads of refunds."""
+"""Queries of refunds."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -35,7 +35,7 @@ from apps.payments.states import (
 
 def get_refund(refund_id: UUID) -> Refund:
     """
-    Return a refund, whoever's it is.
+    Return a refund of any customer.
 
     :raises RefundNotFound: if there is none
     """
@@ -48,7 +48,7 @@ def get_refund(refund_id: UUID) -> Refund:
 def list_visible_refunds(
     *, user: Any, statuses: Collection[str] = (), order_id: UUID | None = None
 ) -> QuerySet[Refund]:
-    """Return the refunds that a user may see, with their lines, newest first: of their own orders, or all for staff."""
+    """Return the refunds that a user may see, newest first, with their lines: of their own orders, or all for staff."""
     rows = _refunds_visible_to(user)
     if statuses:
         rows = rows.filter(status__in=statuses)
@@ -61,7 +61,7 @@ def get_visible_refund(*, user: Any, refund_id: UUID) -> Refund:
     """
     Return a refund with its lines.
 
-    :raises RefundNotFound: if there is none, or it is of somebody else's order
+    :raises RefundNotFound: if there is none, or it is of another customer's order
     """
     refund = _refunds_visible_to(user).filter(pk=refund_id).first()
     if refund is None:
@@ -82,7 +82,7 @@ def list_refunds_of_order(order_id: UUID) -> QuerySet[Refund]:
 
 
 def committed_refund_amount(order_id: UUID) -> int:
-    """Return the money (paise) that has gone back or is promised back, of what `sum_captured` counts as come in."""
+    """Return the amount (paise) of committed refunds of an order, of what `sum_captured` counts."""
     rows = Refund.objects.filter(order_id=order_id, status__in=COMMITTED_REFUNDS)
     rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
@@ -90,9 +90,10 @@ def committed_refund_amount(order_id: UUID) -> int:
 
 def sum_decided_alone(order_id: UUID, *, excluding: UUID | None = None) -> int:
     """
-    Return the money (paise) of an order that single persons refunded, or promised to, leaving out one refund if it is named.
+    Return the amount (paise) of an order that single persons decided to refund or waive, without the excluded refund.
 
-    A bank transfer can go to any account, so for one that was confirmed by the person who agreed to it the request does not count.
+    A bank transfer that was confirmed by its approver counts, also if another person requested it, because a transfer
+    can go to any account.
     """
     unseconded = Q(requested_by__startswith="user:", approved_by="", transferred_by="")
     transferred_alone = Q(transferred_by__startswith="user:", approved_by=F("transferred_by"))
@@ -103,7 +104,7 @@ def sum_decided_alone(order_id: UUID, *, excluding: UUID | None = None) -> int:
 
 
 def _sum_waived_alone(order_id: UUID) -> int:
-    """Return what of an order's value (paise) single persons waived by accepting less than was requested."""
+    """Return the part (paise) of an order's value that single persons waived by accepting less than was requested."""
     accepted = PaymentAttempt.objects.filter(
         payment__order_id=order_id, accepted_amount__gt=F("amount"), acceptance_requested_by=""
     )
@@ -111,7 +112,7 @@ def _sum_waived_alone(order_id: UUID) -> int:
 
 
 def refunded_amount(order_id: UUID, *, currency: str) -> int:
-    """Return the money (paise) that was refunded, of what `sum_captured` counts as received, in the order's value."""
+    """Return the refunded part (paise) of an order's value, of what `sum_captured` counts."""
     rows = Refund.objects.filter(order_id=order_id, status=RefundStatus.PROCESSED, currency=currency)
     rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
     return (rows.aggregate(total=Sum("amount"))["total"] or 0) + _sum_accepted_shortfall(order_id)
@@ -119,8 +120,10 @@ def refunded_amount(order_id: UUID, *, currency: str) -> int:
 
 def _sum_accepted_shortfall(order_id: UUID) -> int:
     """
-    Return what of an order's value (paise) its payers never paid and therefore need not get back: of a payment that was accepted
-    at a lower amount, once all of that is refunded or lost, but for what no gateway refunds.
+    Return the shortfall (paise) of an order's payments that were accepted at a lower amount and are refunded or lost.
+
+    The shortfall was never paid, so no refund can be made of it. It counts as refunded once less than the gateway's
+    minimum refund is left of the payment.
     """
     accepted = PaymentAttempt.objects.filter(payment__order_id=order_id, accepted_amount__gt=F("amount"))
     return sum(
@@ -131,25 +134,25 @@ def _sum_accepted_shortfall(order_id: UUID) -> int:
 
 
 def attempt_refunded_or_lost_amount(attempt_id: UUID) -> int:
-    """Return the money (paise) of an attempt that has left us for good: refunded, or lost in a dispute."""
+    """Return the amount (paise) of an attempt that was refunded or lost in a dispute."""
     return attempt_refunded_amount(attempt_id) + sum_lost_of_attempt(attempt_id)
 
 
 def reserved_amount(attempt_id: UUID, *, only: Collection[str] = RESERVING_REFUNDS) -> int:
-    """Return the money (paise) of an attempt that is asked back, promised back or has gone back, or `only` some of that."""
+    """Return the amount (paise) of an attempt that refunds reserve, or those in `only` some statuses."""
     rows = Refund.objects.filter(attempt_id=attempt_id, status__in=only)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
 def undecided_amount(attempt: PaymentAttempt) -> int:
-    """Return the money (paise) of an attempt that came and is neither given back, nor promised back, nor disputed."""
+    """Return the captured amount (paise) of an attempt that no committed refund and no dispute holds."""
     if attempt.status != AttemptStatus.CAPTURED:
         return 0
     return max(0, attempt.amount - _attempt_committed_amount(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
 
 def is_payment_undecided(payment_id: UUID) -> bool:
-    """Return whether as much as can be refunded of money that came in another amount is neither promised back nor lost."""
+    """Test if a payment has a captured attempt of another amount that still holds at least the minimum refund."""
     attempts = PaymentAttempt.objects.filter(
         payment_id=payment_id, status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_MISMATCH
     )
@@ -165,25 +168,25 @@ def _attempt_committed_amount(attempt_id: UUID) -> int:
 
 
 def attempt_refunded_amount(attempt_id: UUID) -> int:
-    """Return the money (paise) of an attempt that has gone back."""
+    """Return the refunded amount (paise) of an attempt."""
     rows = Refund.objects.filter(attempt_id=attempt_id, status=RefundStatus.PROCESSED)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
 def list_refundable_attempts(order_id: UUID) -> list[PaymentAttempt]:
-    """Return the captured attempts of an order whose money is what was requested, first captured first."""
+    """Return the captured attempts of an order without an open amount mismatch, first captured first."""
     rows = PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED)
     rows = rows.exclude(review_reason=ReviewReason.AMOUNT_MISMATCH).select_related("payment")
     return sorted(rows, key=lambda attempt: (attempt.captured_at, attempt.pk))
 
 
 def order_refundable_amount(order_id: UUID) -> int:
-    """Return the money (paise) of an order that can still be asked back."""
+    """Return the amount (paise) of an order that can still be refunded."""
     return sum(refundable_amount(attempt) for attempt in list_refundable_attempts(order_id))
 
 
 def refundable_amount(attempt: PaymentAttempt) -> int:
-    """Return the money (paise) of a captured attempt that neither a refund nor a dispute holds."""
+    """Return the amount (paise) of a captured attempt that can still be refunded: no refund and no dispute holds it."""
     return max(0, attempt.max_refund_amount - reserved_amount(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
 
@@ -191,10 +194,11 @@ def gateway_refundable_amount(
     attempt: PaymentAttempt, *, excluding_refund: Refund | None = None, excluding_dispute: Dispute | None = None
 ) -> int:
     """
-    Return the money (paise) of a captured attempt that the gateway can still pay back or deduct, but for one refund or dispute.
+    Return the amount (paise) of a captured attempt that the gateway can still refund or deduct.
 
-    What has left it counts: refunds that the gateway has made, those that we transferred ourselves, and what was deducted for
-    disputes. What we only ask for does not: the gateway may know nothing of it.
+    Refunds that the gateway has made, refunds that we transferred ourselves, and deductions for disputes are
+    subtracted, but not the excluded one. Refunds that are only requested are not: the gateway may not have received
+    them.
     """
     parts = list_gateway_outflows(attempt, excluding_refund=excluding_refund, excluding_dispute=excluding_dispute)
     return max(0, attempt.amount - sum(parts))
@@ -203,7 +207,7 @@ def gateway_refundable_amount(
 def list_gateway_outflows(
     attempt: PaymentAttempt, *, excluding_refund: Refund | None = None, excluding_dispute: Dispute | None = None
 ) -> list[int]:
-    """Return the parts (paise) of a captured attempt that have left the gateway: by refunds and deductions, but for one."""
+    """Return the amounts (paise) of an attempt's refunds and dispute deductions, without the excluded one."""
     made = Q(gateway_refund_id__isnull=False, status__in=(*OPEN_REFUNDS, RefundStatus.PROCESSED))
     refunds = Refund.objects.filter(made | Q(status=RefundStatus.PROCESSED), attempt_id=attempt.pk)
     if excluding_refund is not None:
@@ -215,49 +219,49 @@ def list_gateway_outflows(
 
 
 def count_other_refunds(refund: Refund) -> int:
-    """Return how many other refunds there are of the attempt of a refund, whatever became of them."""
+    """Return the number of other refunds of a refund's attempt, in any status."""
     return Refund.objects.filter(attempt_id=refund.attempt_id).exclude(pk=refund.pk).count()
 
 
 def cancellation_refund_amount(order_id: UUID) -> int:
-    """Return the money (paise) that cancelling an order would give back: what is left, and what was asked and awaits approval."""
+    """Return the amount (paise) that cancelling an order would refund, with refunds that await approval."""
     return order_refundable_amount(order_id) + sum_awaiting_approval(order_id)
 
 
 def sum_awaiting_approval(order_id: UUID) -> int:
-    """Return the money (paise) of an order whose refund awaits approval, of what `order_refundable_amount` counts."""
+    """Return the amount (paise) of an order's refunds that await approval, of what `order_refundable_amount` counts."""
     waiting = Refund.objects.filter(order_id=order_id).exclude(status__in=PAST_APPROVAL)
     waiting = waiting.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
     return waiting.aggregate(total=Sum("amount"))["total"] or 0
 
 
 def refunded_and_pending_amounts(order_id: UUID) -> tuple[int, int]:
-    """Return the money (paise) of an order that has gone back, and what is promised and has not gone."""
+    """Return the refunded amount (paise) of an order, and the amount of its committed refunds in progress."""
     rows = Refund.objects.filter(order_id=order_id, status__in=COMMITTED_REFUNDS)
     gone = rows.filter(status=RefundStatus.PROCESSED).aggregate(total=Sum("amount"))["total"] or 0
     return gone, (rows.aggregate(total=Sum("amount"))["total"] or 0) - gone
 
 
 def list_refunds_to_approve(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
-    """Return the refunds, of these or of all, that a second person must decide about."""
+    """Return the refunds, of `rows` or of all, that require approval."""
     return _all_or(rows).filter(status=RefundStatus.REQUIRES_APPROVAL)
 
 
 def list_failed_refunds(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
-    """Return the refunds, of these or of all, that failed and that no retry stands for, and those to be transferred by hand."""
+    """Return the refunds, of `rows` or of all, that failed or await a bank transfer and have no active retry."""
     failed = _all_or(rows).filter(status__in=(RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER))
     return failed.exclude(Exists(_list_active_retries().filter(retry_of=OuterRef("pk"))))
 
 
 def list_refunds_awaiting_transfer(attempt_id: UUID) -> list[Refund]:
-    """Return the refunds of an attempt that are held for a bank transfer which nobody has confirmed."""
+    """Return the refunds of an attempt that await a bank transfer, first to last."""
     return list(
         Refund.objects.filter(attempt_id=attempt_id, status=RefundStatus.AWAITING_TRANSFER).order_by("sequence")
     )
 
 
 def list_unknown_refunds(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
-    """Return the refunds, of these or of all, whose outcome the gateway has not told."""
+    """Return the refunds, of `rows` or of all, whose outcome at the gateway is unknown."""
     return _all_or(rows).filter(status=RefundStatus.UNKNOWN, next_check_at__isnull=False)
 
 
@@ -266,7 +270,7 @@ def _all_or(rows: "QuerySet[Refund] | None") -> "QuerySet[Refund]":
 
 
 def list_refundable_lines(order_id: UUID, *, excluding: UUID | None = None) -> list[rules.RefundableLine]:
-    """Return the lines of an order by position, with what its refunds hold of them, leaving out one refund if it is named."""
+    """Return the lines of an order by position, less what its refunds reserve, without one refund if it is given."""
     order = orders.get_order(order_id)
     lines = [
         rules.RefundableLine(id=line.pk, quantity=line.quantity, total_amount=line.total_amount)
@@ -278,19 +282,19 @@ def list_refundable_lines(order_id: UUID, *, excluding: UUID | None = None) -> l
         values = {line.order_line_id: line.amount for line in refund.lines.all()}
         amounts = {UUID(line_id): amount for line_id, amount in refund.line_amounts.items()}
         if not amounts and is_payment_for_sale(order, refund.attempt, at=refund.created_at):
-            # Older than the record of what refunds take of lines.
+            # The refund is older than the field `line_amounts`.
             amounts = rules.line_amounts(lines, refund.amount, values=values, round_off=order.round_off_amount)
         lines = [line.after(units=units, values=values, amounts=amounts) for line in lines]
     return lines
 
 
 def is_payment_for_sale(order: Any, attempt: PaymentAttempt, *, at: datetime) -> bool:
-    """Test if money of an attempt paid for goods that were already sold: not what came twice, late, or in another amount."""
+    """Test if an attempt paid a confirmed order: without a review reason, and the order was confirmed by `at`."""
     return not attempt.review_reason and order.confirmed_at is not None and order.confirmed_at <= at
 
 
 def sum_refunded_outside_lines(order_id: UUID, *, excluding: UUID | None = None) -> int:
-    """Return the money (paise) that refunds of an order's lines hold beyond what they take of lines: its round-off, above all."""
+    """Return the amount (paise) that refunds with line amounts reserve beyond the lines, such as the round-off."""
     rows = _list_reserving_refunds(order_id, excluding=excluding).exclude(line_amounts={})
     return sum(refund.amount - sum(refund.line_amounts.values()) for refund in rows)
 
@@ -301,12 +305,12 @@ def _list_reserving_refunds(order_id: UUID, *, excluding: UUID | None) -> QueryS
 
 
 def find_retry(refund_id: UUID) -> Refund | None:
-    """Return the refund that stands for one that had failed, or None; one that was withdrawn stands for nothing."""
+    """Return the active retry of a failed refund, or None; a cancelled retry does not count."""
     return _list_active_retries().filter(retry_of_id=refund_id).order_by("sequence").first()
 
 
 def list_retry_chain(refund: Refund) -> list[Refund]:
-    """Return the other refunds of the same money, first to last: what a refund was to replace, and all that were to replace it."""
+    """Return the other refunds in the chain of retries that a refund belongs to, first to last."""
     first = refund
     while first.retry_of is not None:
         first = first.retry_of
@@ -323,10 +327,10 @@ def _list_active_retries() -> QuerySet[Refund]:
 
 def find_refund_for(facts: GatewayRefund, *, matched_refund_id: UUID | None = None) -> Refund | None:
     """
-    Return the refund that a gateway's refund is, or None.
+    Return our refund of a gateway's refund, or None.
 
-    By the gateway's id first: a refund that another row of ours has adopted may still bear the id of the one that was rejected.
-    Then the one that is to adopt it, and then by our own id that the gateway kept.
+    It is found by the gateway's id first, because a gateway's refund that was matched to another row may still hold the
+    id of the row whose call was rejected. Next is `matched_refund_id`, and last our own id that the gateway stored.
     """
     rows = Refund.objects.filter(payment__gateway=facts.gateway)
     known = rows.filter(gateway_refund_id=facts.id).first()
@@ -344,9 +348,9 @@ def find_refund_for(facts: GatewayRefund, *, matched_refund_id: UUID | None = No
 
 def list_rejected_refunds(refund: Refund) -> list[Refund]:
     """
-    Return the other refunds of an attempt, of the same amount, that the gateway rejected when it was called.
+    Return the other refunds of the same attempt and amount whose call the gateway rejected.
 
-    It may have made one of them all the same. What this refund was made to replace counts whatever became of it.
+    The gateway may have made one of them all the same. The refund that this one retries is included in any status.
     """
     rejected = Q(status__in=(RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER), gateway_refund_id__isnull=True)
     rows = Refund.objects.filter(rejected | Q(pk=refund.retry_of_id), attempt_id=refund.attempt_id)
@@ -354,24 +358,24 @@ def list_rejected_refunds(refund: Refund) -> list[Refund]:
 
 
 def list_known_gateway_refunds(gateway_refund_ids: Collection[str]) -> set[str]:
-    """Return which of some refunds of the gateway a row of ours stands for."""
+    """Return which of the given gateway refund ids we have stored."""
     rows = Refund.objects.filter(gateway_refund_id__in=gateway_refund_ids)
     return {str(one) for one in rows.values_list("gateway_refund_id", flat=True)}
 
 
 def is_refund_of_ours(public_id: str) -> bool:
-    """Return whether there is a refund with a public id."""
+    """Test if there is a refund with a public id."""
     with suppress(NotFound):
         return Refund.objects.filter(pk=ids.decode(Refund.PREFIX, public_id)).exists()
     return False
 
 
 def find_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:
-    """Return an attempt with its payment by the gateway's id, or None."""
+    """Return an attempt by the gateway's id, with its payment, or None."""
     rows = PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id=gateway_payment_id)
     return rows.select_related("payment").first()
 
 
 def list_due_refunds(*, now: datetime, limit: int) -> list[UUID]:
-    """Return the ids of the refunds that the poller must look at."""
+    """Return the ids of the refunds that the poller must check now."""
     return list(Refund.objects.due(now).values_list("pk", flat=True)[:limit])

@@ -1,4 +1,4 @@
-"""What a search means among payments, refunds, disputes and settlements: ids of the gateway, ours, and references of banks."""
+"""Search of payments, refunds, disputes and settlements by the gateway's ids, our ids and bank references."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from apps.payments.models import (
 
 
 def search_payments(term: SearchTerm) -> "QuerySet[Payment]":
-    """Return the payments that a search means, newest first: by a public id, or by the gateway's id of an order, link or payment."""
+    """Return the payments that match a public id or the gateway's id of an order, link or payment; newest first."""
     pk = term.pk_of(Payment)
     if pk is not None:
         return Payment.objects.filter(pk=pk)
@@ -32,7 +32,7 @@ def search_payments(term: SearchTerm) -> "QuerySet[Payment]":
 
 
 def search_attempts(term: SearchTerm) -> "QuerySet[PaymentAttempt]":
-    """Return the attempts that a search means, newest first: by a public id, the gateway's payment id, or the bank's reference (RRN)."""
+    """Return the attempts that match a public id, a gateway's payment id or a bank's RRN; newest first."""
     pk = term.pk_of(PaymentAttempt)
     if pk is not None:
         return PaymentAttempt.objects.filter(pk=pk)
@@ -47,9 +47,9 @@ def search_attempts(term: SearchTerm) -> "QuerySet[PaymentAttempt]":
 
 def search_refunds(term: SearchTerm) -> "QuerySet[Refund]":
     """
-    Return the refunds that a search means, newest first.
+    Return the refunds that match a search, newest first.
 
-    By a public id, their number, the gateway's id, or the bank's reference (ARN, or the UTR of a transfer of ours).
+    They match by public id, number, gateway's id, or the bank's reference (ARN, or the UTR of our own transfer).
     """
     pk = term.pk_of(Refund)
     if pk is not None:
@@ -68,7 +68,7 @@ def search_refunds(term: SearchTerm) -> "QuerySet[Refund]":
 
 
 def search_disputes(term: SearchTerm) -> "QuerySet[Dispute]":
-    """Return the dispute that a search means: by a public id, or by the gateway's."""
+    """Return the dispute that matches a public id or the gateway's id."""
     pk = term.pk_of(Dispute)
     if pk is not None:
         return Dispute.objects.filter(pk=pk)
@@ -76,7 +76,7 @@ def search_disputes(term: SearchTerm) -> "QuerySet[Dispute]":
 
 
 def search_settlements(term: SearchTerm) -> "QuerySet[Settlement]":
-    """Return the settlements that a search means, newest first: by the gateway's id, or the UTR on the bank's statement."""
+    """Return the settlements that match the gateway's id, or the UTR on the bank's statement; newest first."""
     if not term.reference:
         return Settlement.objects.none()
     keys = any_of(
@@ -87,7 +87,7 @@ def search_settlements(term: SearchTerm) -> "QuerySet[Settlement]":
 
 
 def search_exceptions(term: SearchTerm) -> "QuerySet[ReconciliationException]":
-    """Return the exceptions that a search means, newest first: by the gateway's id of what they are about."""
+    """Return the exceptions that match the gateway's id of their entity; newest first."""
     if not term.reference:
         return ReconciliationException.objects.none()
     keys = any_of(ReconciliationException.objects.filter(entity_id=term.reference).values_list("pk"))
@@ -95,6 +95,6 @@ def search_exceptions(term: SearchTerm) -> "QuerySet[ReconciliationException]":
 
 
 def search_of_order(rows: "QuerySet[Any]", term: SearchTerm, *, order: str = "order_id") -> "QuerySet[Any]":
-    """Return the keys of payments, attempts, refunds or disputes of the orders that a search names by their numbers."""
+    """Return the keys of payments, attempts, refunds or disputes of the orders whose numbers match."""
     named = orders.search_orders(term).order_by().values("pk")
     return rows.filter(**{f"{order}__in": named}).values_list("pk")

@@ -1,4 +1,4 @@
-"""Reads of settlements and of what did not match."""
+"""Queries of settlements and of reconciliation exceptions."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -27,7 +27,7 @@ from apps.payments.states import (
 
 
 def find_settlement_import(like: SettlementImport) -> SettlementImport | None:
-    """Return the import of the same report: of a file whenever it was, of a day only if it is not completed."""
+    """Return the existing import of the same report; for a day's report only one that is not completed, or None."""
     rows = SettlementImport.objects.filter(gateway=like.gateway, source=like.source, fingerprint=like.fingerprint)
     if like.source == ReportSource.API:
         rows = rows.exclude(status=ImportStatus.COMPLETED)
@@ -52,7 +52,7 @@ def get_settlement(settlement_id: UUID) -> Settlement:
 
 
 def find_known_facts(*, gateway: str, gateway_ids: Collection[str]) -> dict[str, KnownFact]:
-    """Return what we hold of payments, refunds and settlements, by the gateway's id; those that we do not hold are left out."""
+    """Return amount and time of the payments, refunds and settlements that we have stored, by the gateway's id."""
     attempts = PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id__in=gateway_ids)
     refunds = Refund.objects.filter(attempt__gateway=gateway, gateway_refund_id__in=gateway_ids)
     settlements = Settlement.objects.filter(gateway=gateway, gateway_settlement_id__in=gateway_ids)
@@ -69,7 +69,7 @@ def find_known_facts(*, gateway: str, gateway_ids: Collection[str]) -> dict[str,
 
 
 def find_settlement(*, gateway: str, gateway_settlement_id: str) -> Settlement | None:
-    """Return a settlement by the gateway's id, or None if no report has named it."""
+    """Return a settlement by the gateway's id, or None."""
     return Settlement.objects.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
 
 
@@ -80,7 +80,7 @@ def list_settlement_lines(settlement_id: UUID) -> QuerySet[SettlementLine]:
 
 def get_exception(exception_id: UUID) -> ReconciliationException:
     """
-    Return an exception of reconciliation.
+    Return a reconciliation exception.
 
     :raises ReconciliationExceptionNotFound: if there is none
     """
@@ -94,9 +94,9 @@ def list_exceptions(
     *, is_open: bool | None = None, reasons: Collection[str] = (), owner_id: UUID | None = None, is_owned: bool = True
 ) -> QuerySet[ReconciliationException]:
     """
-    Return the exceptions of reconciliation, newest first; only those that are open, or resolved, if it is said.
+    Return the reconciliation exceptions, newest first; only open or only resolved ones if `is_open` is given.
 
-    `owner_id` leaves those that somebody looks after, `is_owned=False` those that nobody does.
+    `owner_id` keeps those of one owner, `is_owned=False` those without an owner.
     """
     rows = ReconciliationException.objects.select_related("owner", "settlement")
     if is_open is not None:
@@ -111,13 +111,13 @@ def list_exceptions(
 
 
 def find_exception_of_fact(*, gateway: str, fingerprint: str) -> ReconciliationException | None:
-    """Return the exception, open or resolved, about a fact of a gateway, or None."""
+    """Return the exception with a fingerprint, open or resolved, or None."""
     return ReconciliationException.objects.filter(gateway=gateway, fingerprint=fingerprint).first()
 
 
 def list_exceptions_explained_by(settlement_id: UUID, *, part: int) -> list[UUID]:
     """
-    Return the open exceptions that a part of a settlement explains: its payments and refunds were missed, or overdue.
+    Return the open exceptions about missing lines and overdue receivables that a part of a settlement explains.
     """
     lines = SettlementLine.objects.filter(settlement_id=settlement_id, part=part)
     own = lines.filter(kind__in=(LineKind.PAYMENT, LineKind.REFUND))
@@ -131,7 +131,7 @@ def list_exceptions_explained_by(settlement_id: UUID, *, part: int) -> list[UUID
 
 
 def is_settlement_imported(gateway: str) -> bool:
-    """Return whether any settlement of a gateway has been imported."""
+    """Test if any settlement of a gateway has been imported."""
     return Settlement.objects.filter(gateway=gateway).exists()
 
 
@@ -144,31 +144,31 @@ def find_not_imported_exception(gateway: str) -> ReconciliationException | None:
 def find_open_sum_mismatch(settlement_id: UUID) -> UUID | None:
     """Return the open exception about the sum of a settlement, or None."""
     rows = ReconciliationException.objects.filter(settlement_id=settlement_id, reason=ExceptionReason.SUM_MISMATCH)
-    # The resolved ones are left out here: the index of open exceptions would fit the question, and be read from end to end.
+    # Resolved ones are filtered here: the planner would use the index of open exceptions and read it from end to end.
     return next(
         (pk for pk, resolved_at in rows.order_by("pk").values_list("pk", "resolved_at") if not resolved_at), None
     )
 
 
 def sum_held_outside_lines(settlement_id: UUID) -> int:
-    """Return what a settlement's exceptions say (paise, debit positive) of money that no line of it brought."""
+    """Return the amount in suspense (paise, debit positive) of a settlement's exceptions without a line."""
     rows = ReconciliationException.objects.filter(settlement_id=settlement_id, line__isnull=True)
     return rows.exclude(resolution=Resolution.ARRIVED).aggregate(total=Sum("held_amount"))["total"] or 0
 
 
 def has_missing_line_exception(entity_id: str) -> bool:
-    """Test if there is an exception, open or not, about a line that should have come."""
+    """Test if there is an exception, open or resolved, about the missing line of an entity."""
     rows = ReconciliationException.objects.filter(entity_id=entity_id, reason=ExceptionReason.MISSING_LINE)
     return rows.exists()
 
 
 def latest_settled_at(gateway: str) -> datetime | None:
-    """Return when the latest settlement that we know was made, or None."""
+    """Return the time of the latest known settlement, or None."""
     rows = Settlement.objects.filter(gateway=gateway).order_by("-settled_at")
     return rows.values_list("settled_at", flat=True).first()
 
 
 def count_open_exceptions() -> dict[str, int]:
-    """Return how many exceptions of each reason are open."""
+    """Return the number of open exceptions, by reason."""
     rows = ReconciliationException.objects.filter(resolved_at__isnull=True).values_list("reason")
     return dict(rows.annotate(count=Count("pk")).order_by("reason"))

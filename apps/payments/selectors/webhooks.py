@@ -1,4 +1,4 @@
-"""Reads of when webhooks came, and of what none of them reported."""
+"""Queries of received webhooks, and of changes that no webhook reported."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -9,24 +9,24 @@ from apps.core import ids
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
 from apps.payments.states import AttemptStatus, RefundStatus
 
-#: A payment is captured, and a refund processed, at the latest this long after it was begun; older rows are not read.
+#: The longest time from creation to capture of a payment, and to processing of a refund; older rows are not read.
 _LONGEST_ATTEMPT, _LONGEST_REFUND = timedelta(days=5), timedelta(days=45)
-#: A webhook may come before we know what it is about.
+#: A webhook may be received before the row that it is about exists.
 _EARLIEST = timedelta(days=1)
 
 
 def last_webhook_at() -> datetime | None:
-    """Return when the latest webhook came, or None."""
+    """Return when the latest webhook was received, or None."""
     return Webhook.objects.order_by("-pk").values_list("received_at", flat=True).first()
 
 
 def has_unprocessed_webhooks(*, since: datetime) -> bool:
-    """Return whether a webhook that came since an instant has not been processed."""
+    """Test if a webhook that was received since an instant is not processed."""
     return Webhook.objects.filter(processed_at__isnull=True, received_at__gte=since).exists()
 
 
 def list_facts_without_webhook(*, since: datetime, until: datetime) -> list[tuple[datetime, str]]:
-    """Return time and gateway's id of what was captured, refunded or disputed in a span and no webhook reported; oldest first."""
+    """Return time and gateway id of captures, refunds and disputes that no webhook reported; oldest first."""
     attempts = PaymentAttempt.objects.filter(
         pk__gte=ids.floor(since - _LONGEST_ATTEMPT),
         status=AttemptStatus.CAPTURED,

@@ -1,1 +1,1 @@
-"""Request and response shapes of payments, by moment."""
+"""Request and response schemas of payments, by subject."""

@@ -9,13 +9,13 @@ from apps.payments.states import DisputePhase, DisputeResponseKind, DisputeStatu
 
 
 class ContestDisputeRequest(RequestSerializer):
-    """Why the money is ours. The order's documents go along by themselves."""
+    """Our statement to the bank. The order's documents are attached automatically."""
 
     summary = StrictCharField(max_length=1000, multiline=True)
 
 
 class DisputeResponse(ResponseSerializer):
-    """A payer's bank that wants money back."""
+    """A challenge by the payer's bank to a payment (a chargeback or retrieval, for example)."""
 
     id = serializers.CharField(source="public_id")
     object = serializers.CharField(default="dispute")

@@ -1,4 +1,4 @@
-"""Examples of payments by payment link and by QR code; their shapes are those of any payment."""
+"""Examples of payments by payment link and by QR code; their schema is that of any payment."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Request and response shapes of payments."""
+"""Request and response schemas of payments."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from apps.payments.states import AttemptStatus, DifferenceReason, PaymentChannel
 
 
 class StartPaymentRequest(RequestSerializer):
-    """The order to collect; the amount is what is due of it."""
+    """The order to pay. The amount is what is due of it."""
 
     order_id = IdField("ord")
 
 
 class VerifyPaymentRequest(RequestSerializer):
-    """What Checkout handed to the page: `razorpay_payment_id`, `razorpay_signature` and, if you like, `razorpay_order_id`."""
+    """The result of Checkout: `razorpay_payment_id`, `razorpay_signature` and, optionally, `razorpay_order_id`."""
 
     gateway_payment_id = StrictCharField(max_length=40)
     signature = StrictCharField(max_length=128)
@@ -29,21 +29,21 @@ class VerifyPaymentRequest(RequestSerializer):
 
 
 class AcceptAttemptRequest(RequestSerializer):
-    """Why the payer was charged another amount than was requested; a note for the order's history."""
+    """Why the payer was charged another amount than requested, and a note for the order's history."""
 
     reason = serializers.ChoiceField(choices=DifferenceReason.choices)
     note = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
 
 
 class EmptyRequest(RequestSerializer):
-    """No field."""
+    """No fields."""
 
 
 # Responses ------------------------------------------------------------------------------------------------------------
 
 
 class PaymentErrorResponse(ResponseSerializer):
-    """Why a try or a payment failed: a sentence for the buyer, and the gateway's words for programs."""
+    """Why an attempt or a payment failed: a message for the buyer, and the gateway's codes for programs."""
 
     message = serializers.CharField(help_text="May be shown to the buyer.")
     code = serializers.CharField()
@@ -53,7 +53,7 @@ class PaymentErrorResponse(ResponseSerializer):
 
 
 class UpiActionResponse(ResponseSerializer):
-    """A UPI link that the payer's app opens, and the address of the same as a QR code."""
+    """A UPI link that the payer's app opens, and the URL of the same link as a QR code."""
 
     link = serializers.CharField()
     qr_url = serializers.CharField()
@@ -62,7 +62,7 @@ class UpiActionResponse(ResponseSerializer):
 
 class NextActionResponse(ResponseSerializer):
     """
-    What the buyer's device does next, by `type`.
+    What the buyer's device must do next, by `type`.
 
     `razorpay_checkout`: open Razorpay Checkout with `key_id` and `gateway_order_id`; or, where `upi` is there, open its link or
     show its QR code. `payment_link`: open `url`. `qr_code`: show `image_url` to the payer.
@@ -89,7 +89,7 @@ def _error(error: dict[str, Any]) -> dict[str, Any] | None:
 
 
 class PaymentAttemptResponse(ResponseSerializer):
-    """One try of the customer: one payment at the gateway."""
+    """One attempt of the customer to pay: one payment at the gateway."""
 
     id = IdField("att")
     object = serializers.CharField(default="payment_attempt")
@@ -128,7 +128,7 @@ class PaymentAttemptResponse(ResponseSerializer):
 
 
 class PaymentResponse(ResponseSerializer):
-    """The intention to collect an order's money, with every try of the customer."""
+    """An intent to collect an order's amount, with every attempt of the customer."""
 
     id = IdField("pay")
     object = serializers.CharField(default="payment")
@@ -161,7 +161,7 @@ class PaymentResponse(ResponseSerializer):
 
     @extend_schema_field(PaymentErrorResponse(allow_null=True))
     def get_error(self, payment: Payment) -> Any:
-        """The gateway's refusal of the payment itself, or why the last try failed while another may be made."""
+        """The gateway's rejection of the payment, or the failure of the last attempt while another one is possible."""
         if payment.error or payment.status != PaymentStatus.REQUIRES_PAYMENT:
             return _error(payment.error)
         failed = [attempt for attempt in payment.attempts.all() if attempt.status == AttemptStatus.FAILED]
@@ -192,7 +192,7 @@ LedgerEntryListResponse = list_response(LedgerEntryResponse)
 
 
 class WebhookAcknowledgementResponse(ResponseSerializer):
-    """The webhook is kept; a worker will read it."""
+    """The webhook is stored; a worker will process it."""
 
     id = IdField("whk")
     object = serializers.CharField(default="webhook")

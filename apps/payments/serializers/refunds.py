@@ -1,4 +1,4 @@
-"""Request and response shapes of refunds, and of cancelling an order with its money."""
+"""Request and response schemas of refunds, and of cancelling an order with its refunds."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _MAX_PAISE = 10**12
 
 
 class RefundLineRequest(RequestSerializer):
-    """So many units of an order line."""
+    """A number of units of an order line."""
 
     order_line_id = IdField("line")
     quantity = StrictIntegerField(min_value=1, max_value=1_000_000)
@@ -34,12 +34,12 @@ class RefundLineRequest(RequestSerializer):
 
 class RequestRefundRequest(RequestSerializer):
     """
-    What is refunded: an `amount`, returned `lines`, or neither for all that is left.
+    What to refund: an `amount`, returned `lines`, or neither for everything that is left.
 
-    Returned units come to what they are worth, less what earlier refunds took of their lines. Staff may enter another `amount` for
-    them: it is taken of these lines first. No refund may leave less than ₹1.00 of a payment.
+    Returned units are refunded at their value, less earlier refunds of their lines. Staff may enter another `amount`
+    for them: it is taken from these lines first. No refund may leave less than ₹1.00 of a payment.
 
-    Money of another amount than was asked goes back only by naming its `payment_id`.
+    A payment of another amount than requested is refunded only if its `payment_id` is given.
     """
 
     order_id = IdField("ord")
@@ -54,19 +54,19 @@ class RequestRefundRequest(RequestSerializer):
 
 
 class RefundReasonRequest(RequestSerializer):
-    """Why not."""
+    """Why the refund is rejected or cancelled."""
 
     reason = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
 
 
 class ConfirmTransferRequest(RequestSerializer):
-    """The bank's reference of our own transfer; without it the sum is held for a transfer that is still to be made."""
+    """The bank's reference of our own transfer. Without it, the refund is held until the transfer is made."""
 
     reference = StrictCharField(max_length=80, required=False, allow_blank=True, default="")
 
 
 class CancelOrderRequest(RequestSerializer):
-    """Why the order is not wanted any more."""
+    """Why the order is cancelled."""
 
     reason = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
 
@@ -75,7 +75,7 @@ class CancelOrderRequest(RequestSerializer):
 
 
 class RefundLineResponse(ResponseSerializer):
-    """Units of an order line that money goes back for."""
+    """The units of an order line that are refunded."""
 
     object = serializers.CharField(default="refund_line")
     order_line_id = IdField("line")
@@ -86,7 +86,7 @@ class RefundLineResponse(ResponseSerializer):
 
 
 class RefundResponse(ResponseSerializer):
-    """One movement of money back to its payer."""
+    """A refund of one payment to its payer."""
 
     id = IdField("rfnd")
     object = serializers.CharField(default="refund")
@@ -129,7 +129,7 @@ RefundListResponse = list_response(RefundResponse)
 
 
 class CancelledOrderResponse(ResponseSerializer):
-    """An order that was cancelled, and the refunds of its money."""
+    """A cancelled order with its refunds."""
 
     id = IdField("ord")
     object = serializers.CharField(default="order")

@@ -1,4 +1,4 @@
-"""Request and response shapes of settlements and of what does not agree with them."""
+"""Request and response schemas of settlements and of reconciliation exceptions."""
 
 from typing import Any
 
@@ -9,26 +9,26 @@ from apps.payments.states import ExceptionReason, ImportStatus, LineKind, Report
 
 
 class ImportSettlementsRequest(RequestSerializer):
-    """The day (in India) whose report is to be read."""
+    """The day (in India) whose report to import."""
 
     day = serializers.DateField(help_text="As 2026-04-30.")
 
 
 class ResolveExceptionRequest(RequestSerializer):
-    """What is decided: where the money goes that the exception holds in suspense, and why."""
+    """The resolution: where the amount that the exception holds in suspense is posted, and why."""
 
     resolution = StrictCharField(max_length=20, help_text="noted, written_off, cleared or paid_outside.")
     note = StrictCharField(max_length=500)
 
 
 class AssignExceptionRequest(RequestSerializer):
-    """Who looks after it from now on; whoever asks, if nobody is named."""
+    """The new owner of the exception; the caller if no `owner_id` is given."""
 
     owner_id = IdField("cus", required=False)
 
 
 class SettlementImportResponse(ResponseSerializer):
-    """One reading of a report."""
+    """An import of a settlement report."""
 
     id = IdField("simp")
     object = serializers.CharField(default="settlement_import")
@@ -100,7 +100,7 @@ class SettlementLineResponse(ResponseSerializer):
 
 
 class ReconciliationExceptionResponse(ResponseSerializer):
-    """One thing in which what the gateway says and our books do not agree. Amounts in paise."""
+    """A difference between the gateway's data and our books. Amounts in paise."""
 
     id = IdField("rex")
     object = serializers.CharField(default="reconciliation_exception")

@@ -1,4 +1,4 @@
-"""Money over HTTP, by moment."""
+"""API views of payments, refunds, disputes and settlements."""
 
 from apps.payments.views.attempts import AttemptView
 from apps.payments.views.disputes import DisputeView

@@ -1,4 +1,4 @@
-"""Attempts to pay over HTTP: what staff decide about money of another amount than was requested."""
+"""API views of payment attempts: how staff decide about another amount than requested."""
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
@@ -27,7 +27,7 @@ _WAITING = {
 
 
 class AttemptView(ApiView):
-    """Attempts to pay, for those who may decide about refunds."""
+    """Payment attempts, for staff who may decide about refunds."""
 
     raises = {
         "accept": (

@@ -1,4 +1,4 @@
-"""Disputes over HTTP, for staff alone."""
+"""API views of disputes, for staff only."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ _SUMMARY = "The parcel was delivered to the buyer on 20 November; the signed rec
 
 
 class DisputeView(ApiView):
-    """Disputes: read by staff who may view them, answered by those who may change them."""
+    """Disputes: staff with the view permission read them, staff with the change permission respond to them."""
 
     params = {"list": (*KeysetPagination.PARAMS, "status", "order_id")}
     without_body = ("accept",)

@@ -1,4 +1,4 @@
-"""Payment links and QR codes over HTTP: payments that staff begin for a buyer. No method here calls the gateway."""
+"""API views of payment links and QR codes: payments that staff create for a buyer. No method calls the gateway."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ _ORDER = OpenApiExample("An order", request_only=True, value={"order_id": LINK_S
 
 
 class _LinkView(ApiView):
-    """Payments of one channel: begun by staff who may; customers see those of their own orders."""
+    """Payments of one channel: staff with permission create them; customers see those of their own orders."""
 
     channel: PaymentChannel
     params = {"list": (*KeysetPagination.PARAMS, "status", "order_id")}

@@ -1,4 +1,4 @@
-"""Payments and the gateways' webhooks over HTTP."""
+"""API views of payments and of the gateways' webhooks."""
 
 import io
 from typing import Any
@@ -51,8 +51,8 @@ from apps.payments.serializers.payments import (
 from apps.payments.states import PaymentStatus
 
 _MAX_WEBHOOK_BYTES = 262_144
-#: The envelope of a list that is short by nature.
-#: So many forged webhooks an address and minute are answered one by one; a sender with the secret is never counted.
+#: The rate limit of webhooks with an invalid signature, per IP address. Webhooks with a valid signature are not
+#: counted.
 _FORGERIES = "300/m"
 
 
@@ -65,7 +65,7 @@ _EVENT_ID = {"type": "string", "maxLength": 80}
 
 
 class PaymentView(ApiView):
-    """Payments: the customer's own; all of them for staff who may view payments. No method here calls the gateway."""
+    """Payments: the customer's own, or all for staff who may view payments. No method calls the gateway."""
 
     raises = {
         "create": (
@@ -139,7 +139,7 @@ class PaymentView(ApiView):
     )
     def retrieve(self, request: Request, payment_id: str) -> Response:
         payment = selectors.get_visible_payment(user=request.user, payment_id=public_pk(Payment, payment_id))
-        # Hashed: a new attempt changes this page and not the payment's version.
+        # The ETag is a hash: a new attempt changes this response, but not the payment's version.
         return with_etag(request, PaymentResponse(payment).data)
 
     @extend_schema(
@@ -230,7 +230,7 @@ def _watch(payment: Payment) -> Response:
 
 
 class PaymentQrView(ApiView):
-    """The UPI link of a payment as a picture."""
+    """The UPI link of a payment as an image."""
 
     raises = {
         "retrieve": (UpiLinkNotFound(),),
@@ -255,12 +255,12 @@ class PaymentQrView(ApiView):
         return Response(image.getvalue(), content_type="image/svg+xml")
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        # An image tag asks for images, a client for JSON: both get the picture, and errors are JSON.
+        # An `img` tag accepts images, an API client JSON: both receive the image, and errors are JSON.
         return SvgRenderer(), SvgRenderer.media_type
 
 
 class OrderLedgerView(ApiView):
-    """The books of one order, for those who keep them."""
+    """The ledger entries of one order, for finance staff."""
 
     permission_classes = [requires("payments.view_ledgerentry")]
 
@@ -278,7 +278,7 @@ class OrderLedgerView(ApiView):
 
 
 class RazorpayWebhookView(ApiView):
-    """Where Razorpay tells us what happened. The signature over the raw bytes is the only credential."""
+    """The webhook endpoint of Razorpay. The signature over the raw bytes is the only credential."""
 
     raises = {
         "create": (services.InvalidWebhookSignature(),),
@@ -321,7 +321,8 @@ class RazorpayWebhookView(ApiView):
                 now=clock.now(),
             )
         except services.InvalidWebhookSignature:
-            # Only now, and only for what nobody signed: a gateway that has much to tell is never turned away.
+            # Limited only after the signature was found invalid: genuine webhooks are never refused, however many there
+            # are.
             if is_ratelimited(
                 request._request,
                 group="forged_webhooks",

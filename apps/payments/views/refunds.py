@@ -1,4 +1,4 @@
-"""Refunds, and the cancelling of orders with their money, over HTTP. No method here calls the gateway."""
+"""API views of refunds, and of cancelling orders with their refunds. No method calls the gateway."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ class RefundNotPermitted(Forbidden):
 
 
 class RefundView(ApiView):
-    """Refunds: of the customer's own orders; all of them for staff who may view refunds."""
+    """Refunds: of the customer's own orders, or all for staff who may view refunds."""
 
     raises = {
         "create": (
@@ -252,7 +252,7 @@ class RefundView(ApiView):
         )
 
     def _decidable(self, request: Request, refund_id: str) -> Refund:
-        """Return a refund that the user may decide about: those who may decide, decide about all."""
+        """Return a refund that the user may decide about; staff with the permission may decide about all."""
         if not is_staff_with(request.user, _DECIDE):
             raise RefundNotPermitted
         return selectors.get_refund(public_pk(Refund, refund_id))
@@ -293,7 +293,7 @@ class OrderCancellationView(ApiView):
 
 
 def _order_to_refund(user: Any, order_id: Any) -> Any:
-    """Return an order that a user may ask money back of: the customer's own, or any for staff with `payments.add_refund`."""
+    """Return an order that a user may request a refund of: their own, or any for staff with `payments.add_refund`."""
     order = orders.get_visible_order(user=user, order_id=order_id)
     if order.customer_id != user.pk and not is_staff_with(user, "payments.add_refund"):
         raise RefundNotPermitted

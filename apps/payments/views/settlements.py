@@ -1,4 +1,4 @@
-"""Settlements and the queue of what does not agree, for those who keep the books. No method here calls the gateway."""
+"""API views of settlements and reconciliation exceptions, for finance staff. No method calls the gateway."""
 
 from typing import Any
 from uuid import UUID
@@ -43,7 +43,7 @@ def _pk_of(request: Request) -> UUID:
 
 
 class SettlementView(ApiView):
-    """What the gateway paid out."""
+    """Settlements: the gateway's transfers to our bank."""
 
     permission_classes = [requires("payments.view_settlement")]
     params = {"list": KeysetPagination.PARAMS, "lines": KeysetPagination.PARAMS}
@@ -88,7 +88,7 @@ class SettlementView(ApiView):
 
 
 class SettlementImportView(ApiView):
-    """The reading of reports."""
+    """Imports of settlement reports."""
 
     permission_classes = [requires("payments.add_settlementimport")]
 
@@ -111,7 +111,7 @@ class SettlementImportView(ApiView):
 
 
 class ReconciliationExceptionView(ApiView):
-    """The queue of what does not agree."""
+    """The queue of reconciliation exceptions."""
 
     params = {"list": (*KeysetPagination.PARAMS, "reason", "state", "owner_id")}
 

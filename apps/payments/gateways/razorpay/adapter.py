@@ -1,4 +1,4 @@
-"""Razorpay, thinly: its wire format on one side, our facts on the other. https://razorpay.com/docs/api/"""
+"""The adapter of Razorpay: its API on one side, our data classes on the other. https://razorpay.com/docs/api/"""
 
 import hashlib
 import hmac
@@ -44,14 +44,15 @@ from apps.payments.gateways.razorpay.settlements import PAGE, row_from, settleme
 from apps.payments.gateways.report_formats import ReportFormat, ReportInspection
 
 NAME = "razorpay"
-#: The gateway captures what is authorised within this time by itself, and gives later money back.
+#: Minutes. Razorpay captures a payment that is authorised within the first period, and refunds what is not captured by
+#: the second.
 _CAPTURE_OPTIONS = {"automatic_expiry_period": 30, "manual_expiry_period": 7200, "refund_speed": "normal"}
-#: Razorpay's own stand-in for a payer without an e-mail address.
+#: Razorpay's own placeholder for a payer without an e-mail address.
 _NO_EMAIL = "void@razorpay.com"
 _RECEIPT_TAKEN = "Order receipt should be unique."
 
 _REFUNDS_A_PAGE, _MAX_REFUNDS = 100, 5_000
-#: What Razorpay calls the speeds that we know.
+#: Our refund speeds and their names at Razorpay.
 _SPEEDS = {"normal": "normal", "instant": "optimum"}
 
 
@@ -62,11 +63,11 @@ class Razorpay(RazorpayLinks):
 
     def create_order(self, *, receipt: str, amount: int, currency: str, notes: Mapping[str, str]) -> GatewayOrder:
         """
-        Make an order once for a receipt: a second call, or a lost answer, ends at the same order.
+        Create one order per receipt: a second call, also after a lost response, returns the same order.
 
-        :raises GatewayRejected: if Razorpay says no for certain
-        :raises GatewayUnavailable: if nothing was done
-        :raises GatewayOutcomeUnknown: if nobody knows; look up by receipt first
+        :raises GatewayRejected: if Razorpay rejected the call
+        :raises GatewayUnavailable: if Razorpay did nothing
+        :raises GatewayOutcomeUnknown: if the outcome is unknown; look the order up by its receipt first
         """
         body = {
             "amount": amount,
@@ -91,19 +92,19 @@ class Razorpay(RazorpayLinks):
         return matching[-1] if matching else None
 
     def get_order(self, *, gateway_order_id: str) -> GatewayOrder:
-        """Return an order as it is now: whether it is paid, and how much of it."""
+        """Return the current state of an order, with its status and paid amount."""
         return parse_response(order_from, read(f"/v1/orders/{quote(gateway_order_id, safe='')}"))
 
     def list_payments(self, *, gateway_order_id: str) -> list[GatewayPayment]:
-        """Return every try to pay an order, oldest first; Razorpay lists the newest first."""
+        """Return every payment attempt of an order, oldest first; Razorpay lists the newest first."""
         return parse_collection(read(f"/v1/orders/{quote(gateway_order_id, safe='')}/payments"), payment_from)[::-1]
 
     def get_payment(self, *, gateway_payment_id: str) -> GatewayPayment:
-        """Return one try to pay."""
+        """Return one payment attempt."""
         return parse_response(payment_from, read(f"/v1/payments/{quote(gateway_payment_id, safe='')}"))
 
     def capture(self, *, gateway_payment_id: str, amount: int, currency: str) -> GatewayPayment:
-        """Take the money of an authorised payment; the amount is all that was authorised."""
+        """Capture an authorised payment; the amount must be all that was authorised."""
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/capture"
         return parse_response(payment_from, write(path, {"amount": amount, "currency": currency}))
 
@@ -118,18 +119,19 @@ class Razorpay(RazorpayLinks):
         idempotency_key: str,
     ) -> GatewayRefund:
         """
-        Give money back once for a key: the same key and body end at the same refund.
+        Refund a payment once per idempotency key: the same key and body return the same refund.
 
-        :raises GatewayRejected: if Razorpay says no for certain
-        :raises GatewayUnavailable: if nothing was done
-        :raises GatewayOutcomeUnknown: if nobody knows, or another call with the key is under way; ask for the payment's refunds first
+        :raises GatewayRejected: if Razorpay rejected the call
+        :raises GatewayUnavailable: if Razorpay did nothing
+        :raises GatewayOutcomeUnknown: if the outcome is unknown, or another call with the key is in progress; list the
+            payment's refunds first
         """
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refund"
         body = {"amount": amount, "speed": _SPEEDS[speed], "receipt": receipt, "notes": dict(notes)}
         try:
             answer = call("POST", path, json=body, headers={"X-Refund-Idempotency": idempotency_key})
         except GatewayRejected as refusal:
-            # A conflict is about the key alone: the refund that holds it may well have been made.
+            # 409 is about the key alone: another call with it may have created the refund.
             if refusal.error.status == 409:
                 raise GatewayOutcomeUnknown(refusal.error) from refusal
             raise
@@ -140,7 +142,7 @@ class Razorpay(RazorpayLinks):
         return parse_response(refund_from, read(f"/v1/refunds/{quote(gateway_refund_id, safe='')}"))
 
     def list_refunds(self, *, gateway_payment_id: str) -> list[GatewayRefund]:
-        """Return every refund of a payment, including those of others, page by page: one that is overlooked might be made twice."""
+        """Return every refund of a payment, reading all pages: a refund that is missed might be made twice."""
         path = f"/v1/payments/{quote(gateway_payment_id, safe='')}/refunds"
         found: list[GatewayRefund] = []
         for skip in range(0, _MAX_REFUNDS, _REFUNDS_A_PAGE):
@@ -159,13 +161,13 @@ class Razorpay(RazorpayLinks):
         return parse_response(dispute_from, read(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}"))
 
     def accept_dispute(self, *, gateway_dispute_id: str) -> GatewayDispute:
-        """Give in: the money goes back to the payer."""
+        """Accept a dispute: the payer is refunded."""
         return parse_response(dispute_from, write(f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/accept", {}))
 
     def contest_dispute(
         self, *, gateway_dispute_id: str, amount: int, summary: str, evidence_files: Sequence[EvidenceFile]
     ) -> GatewayDispute:
-        """Upload the evidence files and send them with what we have to say; files that are not used in the end do no harm."""
+        """Upload the evidence files and contest a dispute with them; files that end up unused do no harm."""
         uploaded = [(proof, parse_response(_document_id, _upload(proof))) for proof in evidence_files]
         path = f"/v1/disputes/{quote(gateway_dispute_id, safe='')}/contest"
         body = contest_body(amount=amount, summary=summary, evidence_files=uploaded)
@@ -181,7 +183,7 @@ class Razorpay(RazorpayLinks):
         description: str,
         notes: Mapping[str, str],
     ) -> UpiIntent | None:
-        """Open a UPI payment from our server, or return None if the setting says that the account may not."""
+        """Create a UPI payment from our server, or return None if RAZORPAY_S2S_UPI is off."""
         if not settings.RAZORPAY_S2S_UPI:
             return None
         body = {
@@ -201,32 +203,32 @@ class Razorpay(RazorpayLinks):
         return parse_response(_intent_from, write("/v1/payments/create/upi", body))
 
     def checkout_options(self, *, gateway_order_id: str) -> dict[str, Any]:
-        """Return what Razorpay Checkout is opened with in a browser; the key id is public."""
+        """Return the options that open Razorpay Checkout in a browser; the key id is public."""
         return {"key_id": settings.RAZORPAY_KEY_ID, "gateway_order_id": gateway_order_id}
 
     def is_checkout_signed(self, *, gateway_order_id: str, gateway_payment_id: str, signature: str) -> bool:
-        """Test the signature that Checkout hands to the page: it proves authorisation, not capture."""
+        """Test the signature that Checkout returns to the page: it proves authorisation, not capture."""
         message = f"{gateway_order_id}|{gateway_payment_id}".encode()
         return _matches(signature, message, settings.RAZORPAY_KEY_SECRET)
 
     def is_webhook_signed(self, *, raw: bytes, signature: str) -> bool:
-        """Test a webhook's signature over its raw bytes against every secret in force, in constant time."""
+        """Test a webhook's signature over its raw bytes against each active secret, in constant time."""
         verdicts = [_matches(signature, raw, secret) for secret in settings.RAZORPAY_WEBHOOK_SECRETS]
         return any(verdicts)
 
     def read_envelope(self, raw: bytes) -> WebhookEnvelope:
-        """Return what a webhook is about, as far as it can be read."""
+        """Return the subject of a webhook, as far as it can be read."""
         return envelope_from(raw)
 
     def is_our_account(self, account_id: str) -> bool:
-        """Test a webhook's `account_id` against RAZORPAY_ACCOUNT_ID; without the setting every account is taken for ours."""
+        """Test a webhook's `account_id` against RAZORPAY_ACCOUNT_ID; if either is empty, the account passes as ours."""
         ours = settings.RAZORPAY_ACCOUNT_ID.removeprefix("acc_")
         return not (ours and account_id) or account_id.removeprefix("acc_") == ours
 
     def read_webhook(
         self, raw: bytes
     ) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink | None]:
-        """Return the event type, and the payment, refund, dispute or link that it is about."""
+        """Return the type of a webhook and its payment, refund, dispute or link; None if the type is not processed."""
         event_type, facts = webhook_from(raw)
         if event_type in FOLLOWED_LINKS:
             link_facts = link_event_from(loads(raw).get("payload"))
@@ -244,24 +246,24 @@ class Razorpay(RazorpayLinks):
         return parse_response(settlement_from, read(f"/v1/settlements/{quote(gateway_settlement_id, safe='')}"))
 
     def list_settlement_rows(self, *, day: date, skip: int) -> list[SettlementRow | None]:
-        """Return a page of the combined report of a day in India, after so many lines."""
+        """Return a page of the combined report of a day in India, after `skip` lines."""
         params = {"year": day.year, "month": day.month, "day": day.day, "count": PAGE, "skip": skip}
         return parse_collection(read("/v1/settlements/recon/combined", params), row_from)
 
     def inspect_report(self, stream: IO[bytes]) -> ReportInspection:
-        """Look at a whole report of the dashboard's."""
+        """Return what the rows of a dashboard report prove about its format."""
         return inspect_report(stream)
 
     def read_report(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[SettlementRow | None]:
-        """Yield the lines of a report of the dashboard's."""
+        """Yield the lines of a dashboard report."""
         return rows_from_report(stream, report_format)
 
     def read_transfers(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[GatewaySettlement]:
-        """Yield the settlements of a report of the dashboard's that has nothing else."""
+        """Yield the settlements of a dashboard report that lists settlements only."""
         return transfers_from_report(stream, report_format)
 
     def find_settlement_day(self, raw: bytes) -> date | None:
-        """Return the day in India of the settlement that a `settlement.processed` tells of, or None."""
+        """Return the day in India of the settlement that a webhook reports, or None if it reports none."""
         return settlement_day_from(raw)
 
 

@@ -1,7 +1,7 @@
 """
-How Razorpay is called: what was done, what was refused for certain, and what nobody knows.
+HTTP calls to Razorpay, with their outcome: success, rejected, unavailable or unknown.
 
-Settings are read at each call, so that a key can be changed without new code. https://razorpay.com/docs/api/
+Settings are read at each call. https://razorpay.com/docs/api/
 """
 
 import random
@@ -23,16 +23,16 @@ from apps.payments.gateways import (
 )
 from apps.payments.gateways.razorpay.entities import clean_text
 
-#: A read is tried this often; a write once, because a second might act a second time.
+#: Attempts of a read. A write has one attempt, because a second call might act a second time.
 MAX_READ_ATTEMPTS = 3
 BACKOFF_SECONDS = 0.2
 
-#: What Razorpay answers to a wrong key, and to an address that it does not allow.
+#: The statuses of a wrong key and of an IP address that is not allowed.
 REJECTS_CREDENTIALS = frozenset({401, 403})
-#: The answers about the request itself. All others are about the way there: a proxy, a limit, a gateway in trouble.
+#: The statuses that reject the request itself. All others come from a proxy, a rate limit or an outage.
 _REFUSES = frozenset({400, 404, 409, 410, 422})
 
-#: Our code of an answer that is larger than is ever read: asking again would bring the same.
+#: Our error code of a response over the size limit: another attempt would return the same.
 _TOO_LARGE = "ANSWER_TOO_LARGE"
 
 T = TypeVar("T")
@@ -45,11 +45,11 @@ def _client(base_url: str, key_id: str, key_secret: str) -> Client:
 
 def call(method: str, path: str, **arguments: Any) -> Any:
     """
-    Call Razorpay once and return the body of its answer.
+    Call Razorpay once and return the body of its response.
 
-    :raises GatewayRejected: if Razorpay says no for certain
-    :raises GatewayUnavailable: if nothing was done
-    :raises GatewayOutcomeUnknown: if nobody knows
+    :raises GatewayRejected: if Razorpay rejected the call
+    :raises GatewayUnavailable: if Razorpay did nothing
+    :raises GatewayOutcomeUnknown: if the outcome is unknown
     """
     client = _client(settings.RAZORPAY_BASE_URL, settings.RAZORPAY_KEY_ID, settings.RAZORPAY_KEY_SECRET)
     try:
@@ -64,12 +64,12 @@ def call(method: str, path: str, **arguments: Any) -> Any:
 
 
 def write(path: str, body: dict[str, Any]) -> Any:
-    """Have Razorpay do something, once."""
+    """Call a write endpoint of Razorpay once."""
     return call("POST", path, json=body)
 
 
 def read(path: str, params: dict[str, Any] | None = None) -> Any:
-    """Read, with a few tries: reading twice does no harm."""
+    """Read from Razorpay, in at most MAX_READ_ATTEMPTS attempts: a repeated read changes nothing."""
     for attempt in range(1, MAX_READ_ATTEMPTS + 1):
         try:
             return call("GET", path, params=params)
@@ -79,13 +79,13 @@ def read(path: str, params: dict[str, Any] | None = None) -> Any:
         except (GatewayUnavailable, GatewayOutcomeUnknown) as failure:
             if attempt == MAX_READ_ATTEMPTS or failure.error.code == _TOO_LARGE:
                 raise
-            # Jitter, so that many workers do not come back at the same moment.
+            # Jitter, so that many workers do not retry at the same moment.
             time.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
     raise AssertionError("unreachable")
 
 
 def _check_response(answer: Response) -> Any:
-    """Return the body of a success; tell a refusal from a busy gateway and from an answer that says nothing."""
+    """Return the body of a successful response; raise the error that fits any other response."""
     if answer.is_success:
         if isinstance(answer.body, dict):
             return answer.body
@@ -127,7 +127,7 @@ def _error_from(answer: Response) -> GatewayError:
 
 
 def parse_response(parse: Callable[[Any], T], body: Any) -> T:
-    """Parse the answer to a call that was done; one that cannot be read leaves us as wise as none."""
+    """Parse a response; if it cannot be read, the outcome of the call is unknown."""
     try:
         return parse(body)
     except UnreadableFacts as failure:
@@ -135,7 +135,7 @@ def parse_response(parse: Callable[[Any], T], body: Any) -> T:
 
 
 def parse_collection(body: Any, parse: Callable[[Any], T], *, key: str = "items") -> list[T]:
-    """Parse each entity of a collection; of payment links it goes by a name of its own."""
+    """Parse each entity of a collection; the collection of payment links may have a `key` of its own."""
     items = body.get(key) if isinstance(body, dict) else None
     if not isinstance(items, list):
         raise GatewayOutcomeUnknown(GatewayError(code="UNREADABLE", description="not a collection"))

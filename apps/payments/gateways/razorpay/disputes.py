@@ -1,5 +1,5 @@
 """
-Reading Razorpay's disputes, and writing the answer to one.
+Reads Razorpay's disputes, and builds the response to one.
 
 https://razorpay.com/docs/api/disputes/
 """
@@ -19,11 +19,11 @@ from apps.payments.gateways.razorpay.entities import (
 from apps.payments.states import DisputePhase, DisputeStatus
 
 NAME = "razorpay"
-#: Webhooks that tell of a dispute, with its payment.
+#: Webhooks of a dispute, which contain its payment.
 FOLLOWED_DISPUTES = frozenset(
     f"payment.dispute.{action}" for action in ("created", "under_review", "action_required", "won", "lost", "closed")
 )
-#: Webhooks whose type says how the dispute must have ended.
+#: Webhooks whose type names the status that the dispute must have.
 _EVENTS = {f"payment.dispute.{end}": end for end in ("won", "lost", "closed")}
 _EVIDENCE_FIELDS = {
     "billing": "billing_proof",
@@ -37,7 +37,7 @@ _EVIDENCE_FIELDS = {
 
 def dispute_from(entity: Any, *, payment: Any = None, event_type: str = "") -> GatewayDispute:
     """
-    Read a dispute; `payment` is its payment's entity where it came along, `event_type` the type of the webhook that it came by.
+    Read a dispute; `payment` is the entity of its payment and `event_type` the type, if it came in a webhook.
 
     :raises UnreadableFacts: if it has no id, payment, amount, or known status and phase
     """
@@ -78,7 +78,7 @@ def dispute_from(entity: Any, *, payment: Any = None, event_type: str = "") -> G
 
 
 def contest_body(*, amount: int, summary: str, evidence_files: Sequence[tuple[EvidenceFile, str]]) -> dict[str, Any]:
-    """Return the body that contests a dispute; each proof comes with the id under which its file was uploaded."""
+    """Return the request body that contests a dispute; each file is given with the id of its uploaded document."""
     body: dict[str, Any] = {"amount": amount, "summary": summary, "action": "submit"}
     others = []
     for proof, document_id in evidence_files:

@@ -1,7 +1,7 @@
 """
-Reading Razorpay's entities, tolerantly: what is absent, empty or oddly typed must not stop money from being booked.
+Reads Razorpay's entities tolerantly: a missing or mistyped optional field must not stop a payment from being booked.
 
-Known habits: `notes` is `[]` when empty, ids come with or without their prefix, `created_at` may be missing.
+Known quirks: `notes` is `[]` when empty, ids have or lack their prefix, `created_at` may be missing.
 https://razorpay.com/docs/webhooks/payloads/payments/
 """
 
@@ -23,14 +23,14 @@ NAME = "razorpay"
 NOTE_OF_PAYMENT = "payment"
 #: The key in notes that holds our refund's public id.
 NOTE_OF_REFUND = "refund"
-#: Webhooks that tell of a refund, with its payment.
+#: Webhooks of a refund, which contain its payment.
 FOLLOWED_REFUNDS = frozenset({"refund.created", "refund.processed", "refund.failed", "refund.speed_changed"})
-#: Webhooks that tell of a try to pay. Others are kept and left alone.
+#: Webhooks of a payment attempt. Other types are stored and not processed.
 FOLLOWED = frozenset({"payment.authorized", "payment.captured", "payment.failed", "order.paid"})
 
-#: What Razorpay calls an order that it holds settled, whatever its payer was charged.
+#: The status of an order that Razorpay considers paid, whatever its payer was charged.
 _PAID = "paid"
-#: The entities of a webhook, the one that it is about first.
+#: The entities of a webhook; the first one present is its subject.
 _SUBJECTS = ("refund", "dispute", "settlement", "payment_link", "qr_code", "payment", "order")
 
 _STATUSES = {
@@ -41,7 +41,7 @@ _STATUSES = {
     "captured": AttemptStatus.CAPTURED,
 }
 
-#: Webhooks whose type says in which state the refund must be.
+#: Webhooks whose type names the status that the refund must have.
 _REFUND_EVENTS = {"refund.processed": "processed", "refund.failed": "failed"}
 
 _REFUND_STATUSES = {
@@ -72,9 +72,9 @@ def order_from(entity: Any) -> GatewayOrder:
 
 def payment_from(entity: Any, *, order: Any = None, account_id: str = "") -> GatewayPayment:
     """
-    Read a payment; `order` is the order's entity where it came along, `account_id` the account that a webhook names.
+    Read a payment; `order` is the entity of its order and `account_id` the account, if they came in a webhook.
 
-    Of a payment in the payer's own currency what comes to us is `base_amount` in `base_currency`.
+    For a payment in the payer's own currency, we receive `base_amount` in `base_currency`.
 
     :raises UnreadableFacts: if it has no id, amount or known status
     """
@@ -105,12 +105,12 @@ def payment_from(entity: Any, *, order: Any = None, account_id: str = "") -> Gat
 
 
 def currency_of(body: dict[str, Any], name: str = "currency") -> str:
-    """Return a currency as the gateway says it, in capitals, or nothing: never cut to what a code may be."""
+    """Return a currency as the gateway sent it, in capitals, or an empty text. It is not cut to three letters."""
     return _text(body, name).upper()[:16]
 
 
 def _converted(body: dict[str, Any]) -> tuple[int, str, int | None, str]:
-    """Return amount and currency as they come to us, and what was charged in the payer's own, where that is another."""
+    """Return the amount and currency that we receive, and those that the payer was charged if they differ."""
     amount, currency = _paise(body.get("amount")), currency_of(body)
     base_amount, base_currency = _paise_or_none(body.get("base_amount")), currency_of(body, "base_currency")
     if base_amount is None or not base_currency or not currency or base_currency == currency:
@@ -119,7 +119,7 @@ def _converted(body: dict[str, Any]) -> tuple[int, str, int | None, str]:
 
 
 def _order_or_none(entity: Any, *, of: Any) -> GatewayOrder | None:
-    """Return the order that came along with its payment; one that cannot be read, or is another's, is asked about later."""
+    """Return the order in the webhook of a payment; None if it cannot be read or belongs to another payment."""
     if not isinstance(entity, dict):
         return None
     try:
@@ -131,9 +131,9 @@ def _order_or_none(entity: Any, *, of: Any) -> GatewayOrder | None:
 
 def refund_from(entity: Any, *, payment: Any = None, event_type: str = "") -> GatewayRefund:
     """
-    Read a refund, whose amount and currency are those that its payer was charged in.
+    Read a refund. Its amount is in the currency that the payer was charged in.
 
-    `payment` is its payment's entity where it came along, `event_type` the type of the webhook that it came by.
+    `payment` is the entity of its payment and `event_type` the type, if it came in a webhook.
 
     :raises UnreadableFacts: if it has no id, payment, amount or known status
     """
@@ -178,7 +178,7 @@ def contradiction_of(
     must_be: str,
     enclosed: GatewayPayment | None,
 ) -> str:
-    """Return in which way a webhook about a refund or dispute contradicts itself, in a sentence for staff, or nothing."""
+    """Return how a webhook of a refund or dispute contradicts itself, as a sentence for staff, or an empty text."""
     if must_be and status != must_be:
         return messages.event_contradicts_state(event_type, entity_id, status)
     if enclosed is not None and enclosed.id != payment_id:
@@ -188,9 +188,9 @@ def contradiction_of(
 
 def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | None]:
     """
-    Read a webhook: its type, and its payment or refund if it is one of those that we follow.
+    Read a webhook: its type, and its payment or refund if we process that type.
 
-    :raises UnreadableFacts: if it is no JSON object, or tells of a payment or refund that cannot be read
+    :raises UnreadableFacts: if it is not a JSON object, or its payment or refund cannot be read
     """
     try:
         envelope = _object(json.loads(raw))
@@ -212,12 +212,12 @@ def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | None
 
 
 def account_of(envelope: Any) -> str:
-    """Return the account that a webhook says it is of, or nothing."""
+    """Return the account that a webhook names, or an empty text."""
     return _text(envelope, "account_id")[:40]
 
 
 def envelope_from(raw: bytes) -> WebhookEnvelope:
-    """Read of a webhook what it is about and whose, whatever else is in it; what cannot be read is empty."""
+    """Read the type, account and entity ids of a webhook; what cannot be read is empty."""
     try:
         envelope = _object(json.loads(raw))
     except (ValueError, RecursionError):
@@ -239,7 +239,7 @@ def with_prefix(prefix: str, value: Any) -> str:
     """
     Return an id with its prefix, which some payloads leave out.
 
-    :raises UnreadableFacts: if it is no id
+    :raises UnreadableFacts: if it is not an id
     """
     if not isinstance(value, str) or not 1 <= len(value) <= 34 or not value.replace("_", "").isalnum():
         raise UnreadableFacts(f"no {prefix} id")
@@ -247,7 +247,7 @@ def with_prefix(prefix: str, value: Any) -> str:
 
 
 def masked_payer(body: dict[str, Any]) -> str:
-    """Return who paid, as staff and the buyer may see it: `ga***@upi`, or `**** 1007` of a card."""
+    """Return the payer as staff and the buyer may see it: `ga***@upi`, or `**** 1007` for a card."""
     upi, card = body.get("upi"), body.get("card")
     vpa = _text(body, "vpa") or (_text(upi, "vpa") if isinstance(upi, dict) else "")
     if vpa:
@@ -261,7 +261,7 @@ def masked_payer(body: dict[str, Any]) -> str:
 def _status(body: dict[str, Any]) -> str:
     status = _text(body, "status")
     if status == "refunded":
-        # Given back in full: after a capture that is our refund; without one the gateway has let go of the money.
+        # Refunded in full. If it was captured, we refunded it; otherwise the gateway refunded it automatically.
         return AttemptStatus.CAPTURED if body.get("captured") is True else AttemptStatus.AUTO_REFUNDED
     if status not in _STATUSES:
         raise UnreadableFacts(f"a payment that is {status[:40]!r}")
@@ -302,13 +302,13 @@ def _rrn(body: dict[str, Any]) -> str:
 
 
 def _bank_reference(value: Any) -> str:
-    """Return a bank's reference, which may come as a number, or nothing if it is none."""
+    """Return a bank's reference, which may be sent as a number, or an empty text if there is none."""
     is_number = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**40
     return clean_text(str(value) if is_number else value)[:40]
 
 
 def entity_of(payload: dict[str, Any], name: str) -> Any:
-    """Return an entity out of a webhook's payload, or None."""
+    """Return an entity of a webhook's payload, or None."""
     wrapped = payload.get(name)
     return wrapped.get("entity") if isinstance(wrapped, dict) else None
 
@@ -320,7 +320,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def clean_text(value: Any) -> str:
-    """Return a text without what the database cannot store, or nothing if it is no text."""
+    """Return a text without characters that the database cannot store; empty if it is not text."""
     return value.replace("\x00", "").encode("utf-8", "ignore").decode() if isinstance(value, str) else ""
 
 

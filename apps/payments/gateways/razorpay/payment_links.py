@@ -1,8 +1,8 @@
 """
 Razorpay's payment links and QR codes.
 
-A link has a unique `reference_id`, and Razorpay makes an order for it when somebody first pays. A QR code has notes alone, and
-its payments have no order. https://razorpay.com/docs/api/payments/payment-links/, .../qr-codes/
+A link has a unique `reference_id`, and Razorpay creates an order for it at the first attempt. A QR code has only notes,
+and its payments have no order. https://razorpay.com/docs/api/payments/payment-links/, .../qr-codes/
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ from apps.payments.gateways.razorpay.entities import (
 )
 from apps.payments.states import LinkStatus, PaymentChannel
 
-#: Webhooks that tell of a link or QR code; those with a payment tell of the payment.
+#: Webhooks of links and QR codes. If one contains a payment, the payment is processed instead of the link.
 FOLLOWED_LINKS = frozenset(
     {
         "payment_link.paid", "payment_link.partially_paid", "payment_link.cancelled", "payment_link.expired",
@@ -36,7 +36,7 @@ FOLLOWED_LINKS = frozenset(
 )  # fmt: skip
 _PATHS = {PaymentChannel.PAYMENT_LINK: "/v1/payment_links", PaymentChannel.QR_CODE: "/v1/payments/qr_codes"}
 _PREFIXES = {PaymentChannel.PAYMENT_LINK: "plink", PaymentChannel.QR_CODE: "qr"}
-#: The wire's own bounds are 15 minutes and 2 minutes; a minute more, because clocks differ and calls take time.
+#: Razorpay's minimum is 15 minutes and 2 minutes; a minute more, because clocks differ and calls take time.
 _SHORTEST_LIFE = {PaymentChannel.PAYMENT_LINK: timedelta(minutes=16), PaymentChannel.QR_CODE: timedelta(minutes=3)}
 _LINK_STATUSES = {
     "created": LinkStatus.OPEN,
@@ -66,11 +66,13 @@ class RazorpayLinks:
         notes: Mapping[str, str],
     ) -> GatewayLink:
         """
-        Make a link, once for a receipt, or a QR code of one use and a fixed amount: look for that first if in doubt.
+        Create one link per receipt, or a single-use QR code of a fixed amount.
 
-        :raises GatewayRejected: if Razorpay says no for certain
-        :raises GatewayUnavailable: if nothing was done
-        :raises GatewayOutcomeUnknown: if nobody knows
+        A repeated call creates another QR code: call `find_link` first if one may exist.
+
+        :raises GatewayRejected: if Razorpay rejected the call
+        :raises GatewayUnavailable: if Razorpay did nothing
+        :raises GatewayOutcomeUnknown: if the outcome is unknown
         """
         until = int(max(expires_at, clock.now() + _SHORTEST_LIFE[PaymentChannel(channel)]).timestamp())
         if channel == PaymentChannel.QR_CODE:
@@ -89,7 +91,7 @@ class RazorpayLinks:
             return found
 
     def find_link(self, *, channel: str, receipt: str, since: datetime, until: datetime) -> GatewayLink | None:
-        """Return the oldest link with a reference, or the oldest QR code of that time with our id in its notes, or None."""
+        """Return the oldest link with a receipt, or QR code of a period with the receipt in its notes, or None."""
         if channel == PaymentChannel.PAYMENT_LINK:
             return _find_by_reference(receipt)
         oldest = None
@@ -111,7 +113,7 @@ class RazorpayLinks:
         return parse_response(_reader(channel), write(f"{_path(channel, gateway_link_id)}/{action}", {}))
 
     def list_link_payments(self, link: GatewayLink) -> list[GatewayPayment]:
-        """Return every try to pay by a link or QR code, oldest first, each with its id."""
+        """Return every payment attempt of a link or QR code, oldest first, with `link_id` set."""
         if link.channel == PaymentChannel.QR_CODE:
             found = parse_collection(read(f"{_path(link.channel, link.id)}/payments", {"count": _PAGE}), payment_from)[
                 ::-1
@@ -140,7 +142,7 @@ def _link_body(
         "reference_id": receipt,
         "description": description,
         "customer": {name: value for name, value in customer.items() if value},
-        # We tell the buyer ourselves, in our words and with proof.
+        # Bahi notifies the buyer itself, and records the delivery.
         "notify": {"sms": False, "email": False},
         "reminder_enable": False,
     }
@@ -206,7 +208,7 @@ def link_from(entity: Any) -> GatewayLink:
 
 def qr_from(entity: Any) -> GatewayLink:
     """
-    Read a QR code; its currency is not told, and always the rupee.
+    Read a QR code; Razorpay does not send its currency, which is always INR.
 
     :raises UnreadableFacts: if it has no id or known status
     """
@@ -230,9 +232,9 @@ def qr_from(entity: Any) -> GatewayLink:
 
 def link_event_from(payload: Any) -> GatewayPayment | GatewayLink | None:
     """
-    Read a webhook of a link or QR code: the payment that came by it, with its id, or the link itself where no payment came.
+    Read a webhook of a link or QR code: its payment with `link_id` set, or the link itself if there is no payment.
 
-    :raises UnreadableFacts: if it cannot be parse_response
+    :raises UnreadableFacts: if it cannot be parsed
     """
     if not isinstance(payload, dict):
         return None
@@ -268,7 +270,7 @@ def _url(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    """Return an amount in paise; 0 where the payer chooses it, which is never one of ours."""
+    """Return an amount in paise; 0 if the payer chooses it, which ours never allow."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 

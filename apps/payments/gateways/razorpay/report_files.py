@@ -87,7 +87,7 @@ def rows_from_report(stream: IO[bytes], report_format: ReportFormat) -> Iterator
     """
     Yield the lines of a report one by one, None for one that is not settled; the file is never held as a whole.
 
-    :raises UnreadableFacts: if a line cannot be parse_response; the message has the line's number
+    :raises UnreadableFacts: if a line cannot be parsed; the message has the line's number
     """
     amount_from, time_from = _amounts(report_format), _times(report_format)
     with _rows(stream, report_format.shape) as rows:
@@ -103,7 +103,7 @@ def transfers_from_report(stream: IO[bytes], report_format: ReportFormat) -> Ite
     """
     Yield the settlements of a report that has no lines of theirs.
 
-    :raises UnreadableFacts: if one cannot be parse_response; the message has the line's number
+    :raises UnreadableFacts: if a settlement cannot be parsed; the message has the line's number
     """
     amount_from, time_from = _amounts(report_format), _times(report_format)
     with _rows(stream, report_format.shape) as rows:

@@ -1,7 +1,7 @@
 """
-Reading Razorpay's combined reconciliation report and its settlements, as its API gives them.
+Reads Razorpay's combined reconciliation report and its settlements from the API.
 
-Amounts are paise; the notes, the card and the order of a line are left where they are. `fee` includes `tax`.
+Amounts are in paise. The notes, the card and the order of a line are not read. `fee` includes `tax`.
 https://razorpay.com/docs/api/settlements/fetch-recon/
 """
 
@@ -16,13 +16,13 @@ from apps.core.clock import IST
 from apps.payments.gateways import GatewaySettlement, SettlementRow, UnreadableFacts
 from apps.payments.gateways.razorpay.entities import NAME, with_prefix
 
-#: What a page of the report may hold at most.
+#: The maximum number of lines of a page of the report.
 PAGE = 1_000
 _KINDS = frozenset({"payment", "refund", "adjustment", "transfer", "reversal"})
 _OTHER = "other"
 _NOT_SETTLED = frozenset({"false", "no", "0"})
 _ID = re.compile(r"[A-Za-z0-9_]{1,34}")
-#: The most that an amount may be, in paise.
+#: The largest valid amount, in paise.
 HIGHEST = 10**15
 _WHOLE = re.compile(r"-?[0-9]{1,16}")
 #: Every settlement lies between these instants: the year 2000 and the year 2100.
@@ -48,7 +48,7 @@ def settlement_from(entity: Any) -> GatewaySettlement:
 
 
 def settlement_day_from(raw: bytes) -> date | None:
-    """Return the day in India of the settlement that a webhook tells of, or None if it tells of none."""
+    """Return the day in India of the settlement that a webhook reports, or None if it reports none."""
     try:
         envelope = json.loads(raw)
         if envelope.get("event") != "settlement.processed":
@@ -67,12 +67,12 @@ def row_from(
     is_fee_net: bool = False,
 ) -> SettlementRow | None:
     """
-    Read a line of the report, as the API has it or with the API's names; None if it has not been settled yet.
+    Read a line of the report, from the API or from a file with the API's names; None if it is not settled yet.
 
-    `amount_from` and `time_from` read a field of a line that is not in paise and Unix seconds; `is_fee_net` says that its fee is
-    without its GST. A line of an unknown kind is `other`.
+    `amount_from` and `time_from` read the fields of a line whose amounts are not in paise or whose times are not in
+    Unix seconds; `is_fee_net` says that its fee excludes GST. A line of an unknown kind is `other`.
 
-    :raises UnreadableFacts: if it cannot be parse_response
+    :raises UnreadableFacts: if it cannot be parsed
     """
     amount_from, time_from = amount_from or _paise, time_from or instant_from
     if not isinstance(line, Mapping):
@@ -111,9 +111,10 @@ def row_from(
 
 def _id_of_unknown(row: SettlementRow, value: Any) -> str:
     """
-    Return what a line of an unknown kind is about; one about nothing is known again by what it says, wherever it is read.
+    Return the entity id of a line of an unknown kind, or a hash of its values if it has none.
 
-    Of its time only the day counts: a program that saved the report may have left out the rest.
+    The same line has the same hash in the API and in a file. The hash uses only the day of its time, because a program
+    that saved the report may have dropped the rest.
     """
     if isinstance(value, str) and _ID.fullmatch(value):
         return value
@@ -133,7 +134,7 @@ def _paise(line: Mapping[str, Any], name: str, *, lowest: int = 0) -> int:
     value = line.get(name)
     if value in (None, ""):
         return 0
-    # A float or "12.50" would be rupees, or a rounding that nobody has decided: neither is guessed at.
+    # A float or "12.50" may be rupees or need rounding: both are rejected.
     amount = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
     if isinstance(amount, bool) or not isinstance(amount, int) or not lowest <= amount <= HIGHEST:
         raise UnreadableFacts(f"{name} is not in paise: {str(value)[:20]!r}")
@@ -144,7 +145,7 @@ def instant_from(line: Mapping[str, Any], name: str) -> datetime | None:
     """
     Read a field in Unix seconds; None if it is empty.
 
-    :raises UnreadableFacts: if it is no time of this century
+    :raises UnreadableFacts: if it is not a time between 2000 and 2100
     """
     value = line.get(name)
     if value in (None, ""):
@@ -159,6 +160,6 @@ def instant_from(line: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def text_from(line: Mapping[str, Any], name: str, length: int) -> str:
-    """Read a field as text of at most a length, without what no database takes; nothing if it is no text."""
+    """Read a field as text of at most `length` characters that can be stored; empty if it is not text."""
     value = line.get(name)
     return value.replace("\x00", "").encode("utf-8", "ignore").decode()[:length] if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""`manage.py import_settlements`: reads what the gateway paid out, from its API or from a file."""
+"""`manage.py import_settlements`: imports a settlement report of the gateway, from its API or from a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from apps.payments.gateways.report_formats import DATE_ORDERS
 if TYPE_CHECKING:
     from apps.payments.models import SettlementImport
 
-#: So long a worker that reads the same report is waited for.
+#: How long the command waits for a worker that imports the same report, and how often it checks.
 _WAIT_SECONDS, _LOOK_AGAIN_SECONDS = 600, 0.5
 
 
@@ -111,7 +111,7 @@ class Command(OperatorCommand):
         try:
             return services.import_settlements(import_id=asked.pk, now=clock.now(), on_progress=on_progress)
         except services.ImportInProgress:
-            # A worker heard of our wish as well and was quicker.
+            # A worker received the same request and started first.
             return self._wait_for(asked, progress)
 
     def _wait_for(self, asked: SettlementImport, progress: Progress) -> SettlementImport:

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: asks the gateway about everything that is open."""
+"""`manage.py reconcile`: queries the gateway about everything that is open."""
 
 from __future__ import annotations
 
