@@ -1,4 +1,4 @@
-"""What lists of payments can be narrowed by."""
+"""Filters of the lists of payments, refunds, disputes and exceptions."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -69,7 +69,7 @@ def read_order_id(text: str | None) -> UUID | None:
     """
     Return the order whose payments are wanted, or None for all.
 
-    :raises InvalidOrderId: if it is no id of an order
+    :raises InvalidOrderId: if it is not the id of an order
     """
     if text is None:
         return None
@@ -90,9 +90,11 @@ def read_exception_reasons(text: str | None) -> tuple[str, ...]:
 
 def read_owner(text: str | None, *, me: UUID) -> tuple[UUID | None, bool]:
     """
-    Return whose exceptions are wanted, `me` being the one who asks, and whether owned ones are wanted at all: not for `none`.
+    Return the owner to filter exceptions by, or None, and whether owned exceptions are included.
 
-    :raises InvalidOwner: if it is no id of a person
+    The text is an owner's id, `me` for the caller, or `none` for exceptions without an owner.
+
+    :raises InvalidOwner: if it is not the id of a user
     """
     if text is None:
         return None, True

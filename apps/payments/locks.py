@@ -2,7 +2,7 @@
 Row locks of payments.
 
 The order is locked first (`orders.locks.lock_order`), then the payment, the attempt, the refund, the dispute. A
-webhook is locked before all of these, by the one who processes it and by nobody else.
+webhook is locked before all of these, and only by the code that processes it.
 """
 
 from uuid import UUID
@@ -71,14 +71,14 @@ def lock_refund(refund_id: UUID) -> Refund:
 
 
 def lock_refunds_awaiting_approval(order_id: UUID) -> list[Refund]:
-    """Lock the refunds of an order that wait for approval, but those of money that is not what was asked; the caller holds the order."""
+    """Lock an order's refunds that require approval, without amount mismatches; the caller holds the order."""
     rows = Refund.objects.select_for_update(no_key=True, of=("self",))
     rows = rows.filter(order_id=order_id).exclude(status__in=PAST_APPROVAL)
     return list(rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH).order_by("pk"))
 
 
 def lock_unsubmitted_refunds(attempt_id: UUID) -> list[Refund]:
-    """Lock the decided refunds of an attempt that the gateway knows nothing of, latest first; the caller holds the order."""
+    """Lock the approved refunds of an attempt that were not submitted, latest first; the caller holds the order."""
     rows = Refund.objects.select_for_update(no_key=True, of=("self",)).filter(attempt_id=attempt_id)
     rows = rows.filter(status=RefundStatus.PENDING, gateway_call=GatewayCall.PENDING, gateway_refund_id__isnull=True)
     return list(rows.order_by("-sequence"))
@@ -142,7 +142,7 @@ def lock_settlement_import(import_id: UUID) -> SettlementImport:
 
 def lock_exception(exception_id: UUID) -> ReconciliationException:
     """
-    Lock an exception of reconciliation.
+    Lock a reconciliation exception.
 
     :raises ReconciliationExceptionNotFound: if there is none
     """

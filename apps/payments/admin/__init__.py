@@ -1,4 +1,4 @@
-"""The back office's pages of money: to look at. Nothing is changed here but through services."""
+"""Admin pages of payments, refunds, disputes and settlements. All are read-only; actions call services."""
 
 from apps.payments.admin import (
     disputes,

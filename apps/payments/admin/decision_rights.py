@@ -1,4 +1,4 @@
-"""What a page says beforehand about who decides: whether its reader may, alone or with a second person."""
+"""The row of an action's page that says whether the user may decide alone or a second person is needed."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ _WAITS = {
 def decision_row(
     order: Any, operation: MoneyOperation, amount: int, *, actor: Actor, refund: Refund | None = None
 ) -> tuple[str, str]:
-    """Return a row for the page of an action: whether the reader may decide about an amount (paise) alone, and if not, why."""
+    """Return a row that says whether the user may decide about an amount (paise) alone, and if not, why."""
     asked: dict[str, Any] = {
         "order": order, "operation": operation, "amount": amount, "actor": actor, "refund": refund,
     }  # fmt: skip

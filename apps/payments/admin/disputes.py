@@ -1,4 +1,4 @@
-"""The back office's page of disputes: what must be answered by when, and the answers, each through its service."""
+"""Admin page of disputes, with their deadlines and the actions to respond, each of which calls a service."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ _DEADLINES = {"past": "danger", "near": "danger", "soon": "warning", "far": "inf
 
 
 class DisputeEvidenceInline(ReadOnlyTabularInline):
-    """What staff added for the bank to read."""
+    """The evidence that staff added for the bank."""
 
     model = DisputeEvidence
     fields = ("kind", "text", "carrier", "tracking_number", "created_at")
@@ -45,7 +45,7 @@ class DisputeEvidenceInline(ReadOnlyTabularInline):
 
 
 class AwaitingResponse(admin.SimpleListFilter):
-    """What somebody has to answer."""
+    """A filter for disputes that await a response."""
 
     title = "to do"
     parameter_name = "todo"
@@ -63,7 +63,7 @@ class AwaitingResponse(admin.SimpleListFilter):
 
 @admin.register(Dispute)
 class DisputeAdmin(KeySearch, ReadOnlyAdmin):
-    """Disputes: what must be answered stands first, by its deadline."""
+    """Disputes; those that await a response come first, by deadline."""
 
     list_display = (
         "gateway_dispute_id",
@@ -160,7 +160,7 @@ def _deadline(dispute: Dispute, *, now: datetime) -> tuple[str, str]:
 
 
 class ContestForm(forms.Form):
-    """Why the money is ours."""
+    """Our statement to the bank."""
 
     summary = forms.CharField(
         max_length=1000,

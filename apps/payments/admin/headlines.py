@@ -1,4 +1,4 @@
-"""What money says is to be done about an order, in the one sentence at the top of its page."""
+"""The headline of an order's admin page about its payments, refunds and disputes: what staff must do next."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The back office's ways to ask a buyer for money: a payment link or a QR code for an order, and giving a payment up."""
+"""Admin actions that create a payment link or QR code for an order, and that cancel a payment."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a decision about a refund means, as its page says beforehand: the facts, what happens to the money, and who may decide."""
+"""The consequences of a decision about a refund, shown before it is confirmed: facts, money, and who may decide."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _KEPT_SECONDS = 30
 
 
 def way_back_text(refund: Refund) -> str:
-    """Return by which way the buyer gets the money of a refund."""
+    """Return how a refund is paid: by our bank transfer, or to the payment method of the payment."""
     if refund.status == RefundStatus.AWAITING_TRANSFER or refund.transfer_reference:
         return "By our bank transfer."
     attempt = refund.attempt
@@ -27,7 +27,7 @@ def way_back_text(refund: Refund) -> str:
 
 
 def name_of(refund: Refund, actor: str) -> str:
-    """Return who asked or agreed: the customer, a member of staff by name, or a machine."""
+    """Return who requested or approved: the customer, a member of staff by name, or the system."""
     if actor == f"user:{refund.order.customer.public_id}":
         return "the customer"
     names = cache.get_or_set("back-office:staff", accounts.get_staff_names, _KEPT_SECONDS) or {}
@@ -36,7 +36,7 @@ def name_of(refund: Refund, actor: str) -> str:
 
 
 def describe(refund: Refund) -> list[tuple[str, Any]]:
-    """Return what a refund is and who asked for it."""
+    """Return what a refund is and who requested it."""
     order = refund.order
     return [
         ("Refund", f"{refund.number}: {rupees(refund.amount)} of {rupees(order.paid_amount)} paid for {order.number}"),
@@ -67,7 +67,7 @@ def of_refusal(refund: Refund) -> list[tuple[str, Any]]:
 
 
 def of_retry(refund: Refund) -> list[tuple[str, Any]]:
-    """Return what attempting a failed refund again does."""
+    """Return what retrying a failed refund does."""
     return [
         *describe(refund),
         ("Why it failed", failure_text(refund.error) or "The gateway did not say why."),
@@ -76,7 +76,7 @@ def of_retry(refund: Refund) -> list[tuple[str, Any]]:
 
 
 def of_transfer(refund: Refund) -> list[tuple[str, Any]]:
-    """Return what a bank transfer instead of a refund by the gateway takes."""
+    """Return what a bank transfer in place of a gateway refund requires."""
     limit = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE)
     return [
         *describe(refund),
@@ -90,18 +90,18 @@ def of_transfer(refund: Refund) -> list[tuple[str, Any]]:
 
 
 def who_approves(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
-    """Return whether the reader may approve a refund."""
+    """Return whether the user may approve a refund."""
     operation = MoneyOperation.APPROVE_REFUND
     return [decision_row(refund.order, operation, refund.amount, actor=actor, refund=refund)]
 
 
 def who_retries(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
-    """Return whether the reader may attempt a refund again alone."""
+    """Return whether the user may retry a refund alone."""
     return [decision_row(refund.order, MoneyOperation.RETRY_REFUND, refund.amount, actor=actor, refund=refund)]
 
 
 def who_transfers(refund: Refund, actor: Actor) -> list[tuple[str, Any]]:
-    """Return whether the reader may confirm a bank transfer."""
+    """Return whether the user may confirm a bank transfer."""
     operation = MoneyOperation.CONFIRM_TRANSFER
     return [decision_row(refund.order, operation, refund.amount, actor=actor, refund=refund)]
 

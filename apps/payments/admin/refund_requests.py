@@ -1,4 +1,4 @@
-"""The order's page: requesting a refund of lines and units, of an amount, or of all that is left, shown before it is confirmed."""
+"""The action that requests a refund on the order's page: of lines, of an amount, or of all that is left."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The back office's page of refunds: what waits for whom, and what can be done about it, each through its service."""
+"""Admin page of refunds, with their open tasks and actions, each of which calls a service."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,7 +66,7 @@ class RefundLineInline(ReadOnlyTabularInline):
 
 
 class TaskFilter(admin.SimpleListFilter):
-    """What somebody has to do something about."""
+    """A filter by open task."""
 
     title = "to do"
     parameter_name = "todo"
@@ -190,12 +190,12 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
 
     @admin.action(description="Approve", permissions=["decide"])
     def approve(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> None:
-        """Approve those of the chosen refunds that may be, and say why the others may not."""
+        """Approve the selected refunds that the user may approve, and say why the others are not."""
         self._each(request, queryset, services.approve_refund, "approved")
 
     @admin.action(description="Try failed refunds again", permissions=["decide"])
     def retry(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> None:
-        """Try those of the chosen refunds again that failed for certain."""
+        """Retry the selected refunds that have failed."""
         self._each(request, queryset, services.retry_refund, "tried again")
 
     def _each(
@@ -221,7 +221,7 @@ class ReasonForm(forms.Form):
 
 
 class TransferForm(forms.Form):
-    """The bank's word that the money has gone."""
+    """The bank's reference of a transfer."""
 
     reference = forms.CharField(
         max_length=80,
@@ -266,7 +266,7 @@ def _ask(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
 
 
 def is_retryable(refund: Refund) -> bool:
-    """Return whether a refund has failed and no retry stands for it."""
+    """Return whether a refund has failed and has no active retry."""
     return refund.status == RefundStatus.FAILED and selectors.find_retry(refund.pk) is None
 
 

@@ -1,4 +1,4 @@
-"""The search box finds money: by ids of the gateway and of ours, and by references of banks."""
+"""Admin search of payments, refunds, disputes and settlements by the gateway's ids, our ids and bank references."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The back office's page of the gateways' webhooks, and the one action: process a parked one again."""
+"""Admin page of the gateways' webhooks, with one action: process a parked webhook again."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _SHOWN_BODY_BYTES = 20_000
 
 
 class WebhookState(admin.SimpleListFilter):
-    """How far a webhook is."""
+    """A filter by state of processing."""
 
     title = "state"
     parameter_name = "state"
@@ -37,7 +37,7 @@ class WebhookState(admin.SimpleListFilter):
 
 @admin.register(Webhook)
 class WebhookAdmin(KeySearch, ReadOnlyAdmin):
-    """What gateways sent, word for word."""
+    """Webhooks of gateways, as they were received."""
 
     list_display = ("event_type", "event_id", "received_at", "processed_at", "state", "outcome_reason")
     list_filter = (WebhookState, "gateway", "event_type", "outcome", "received_at")

@@ -33,7 +33,7 @@ class ReportFormat:
     """
     All that is needed to read a report.
 
-    `content` is LINES or TRANSFERS, `unit` PAISE or RUPEES. `is_fee_net` says that the fee has its GST not in it.
+    `content` is LINES or TRANSFERS, `unit` PAISE or RUPEES. `is_fee_net` says that the fee excludes its GST.
     """
 
     shape: FileShape

@@ -21,7 +21,7 @@ from apps.payments.gateways.report_formats import (
     Sample,
 )
 
-#: So far may the times differ that the gateway and we have of one payment. The same date read in the other order is weeks off.
+#: How much our time and the gateway's time of one payment may differ. A date in the wrong order is weeks off.
 _SAME_TIME = timedelta(days=5)
 
 

@@ -309,7 +309,7 @@ class _Inspector:
         )
 
     def _is_fee_net(self, shape: FileShape) -> bool:
-        """Test if the fee has its GST not in it: by what payments were credited with, else by the name of the column."""
+        """Test if the fee excludes its GST: by the credits of payments, else by the name of the column."""
         votes = {True: 0, False: 0}
         for cells in self._taxed:
             amount, credit, fee, tax = (hundredths_from(cell, shape.decimal_mark) for cell in cells)
