@@ -280,7 +280,7 @@ PAYMENT_LINK_TTL = timedelta(minutes=env.PAYMENT_LINK_TTL_MINUTES)  # a QR code 
 # Money that goes back, and money that comes late -------------------------------------------------------------------------
 
 REFUND_APPROVAL_THRESHOLD_PAISE = env.REFUND_APPROVAL_THRESHOLD_PAISE  # paise; over it a second person must agree
-ACCEPT_CUSTOMER_BORNE_FEE = env.ACCEPT_CUSTOMER_BORNE_FEE  # of a payer who bore the gateway's fee, to the paisa
+ACCEPT_CUSTOMER_FEE = env.ACCEPT_CUSTOMER_FEE  # of a payer who bore the gateway's fee, to the paisa
 REVIEW_OVERDUE_AFTER = timedelta(hours=env.REVIEW_OVERDUE_AFTER_HOURS)  # money that nobody decided about
 DISPUTE_REMINDER_HOURS = env.DISPUTE_REMINDER_HOURS  # warnings before the deadline
 LATE_PAYMENT_POLICY = env.LATE_PAYMENT_POLICY  # an expired order, if its stock is there; or: refund

@@ -272,8 +272,8 @@ WRONG_EVERYWHERE = [
     ("LOG_LEVEL", "info",
      "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, but it is 'info'; for example LOG_LEVEL=INFO."),
     ("HSN_MIN_DIGITS", "5", "HSN_MIN_DIGITS must be 4, 6 or 8, but it is '5'; for example HSN_MIN_DIGITS=4."),
-    ("ACCEPT_CUSTOMER_BORNE_FEE", "perhaps",
-     "ACCEPT_CUSTOMER_BORNE_FEE must be true or false, but it is 'perhaps'; for example ACCEPT_CUSTOMER_BORNE_FEE=true."),
+    ("ACCEPT_CUSTOMER_FEE", "perhaps",
+     "ACCEPT_CUSTOMER_FEE must be true or false, but it is 'perhaps'; for example ACCEPT_CUSTOMER_FEE=true."),
     ("SECURE_SSL_REDIRECT", "2",
      "SECURE_SSL_REDIRECT must be true or false, but it is '2'; for example SECURE_SSL_REDIRECT=true."),
     ("DISPUTE_REMINDER_HOURS", "72,-1",
@@ -386,7 +386,7 @@ class TestReadEnvironment:
 
         assert variables["ENVIRONMENT"] == read.ENVIRONMENT
         assert read.is_strict == (variables["ENVIRONMENT"] != "local")
-        assert (read.ORDER_TTL_MINUTES, read.DISPUTE_REMINDER_HOURS, read.ACCEPT_CUSTOMER_BORNE_FEE) == (
+        assert (read.ORDER_TTL_MINUTES, read.DISPUTE_REMINDER_HOURS, read.ACCEPT_CUSTOMER_FEE) == (
             30,
             [72, 24],
             True,

@@ -88,7 +88,7 @@ def derive_payment_status(order: Order) -> str:
 
 
 class TestCustomerFee:
-    """ACCEPT_CUSTOMER_BORNE_FEE: a fee that the payer bore is accepted by itself."""
+    """ACCEPT_CUSTOMER_FEE: a fee that the payer bore is accepted by itself."""
 
     def test_confirms_the_order_and_books_the_fee(self, order: Any) -> None:
         payment = make_payment(order)
@@ -165,7 +165,7 @@ class TestCustomerFee:
         self, order: Any, settings: Any, said: dict[str, Any]
     ) -> None:
         payment = make_payment(order)
-        settings.ACCEPT_CUSTOMER_BORNE_FEE = said.get("setting", True)
+        settings.ACCEPT_CUSTOMER_FEE = said.get("setting", True)
         fields = {name: said[name] for name in ("fee_bearer", "fee_amount") if name in said}
         facts = with_fee(payment, is_paid=said.get("is_paid", True), **fields)
         facts = replace(facts, amount=facts.amount + said.get("amount_off", 0))

@@ -177,7 +177,7 @@ def may_be_accepted_later(payment: Payment, attempt: PaymentAttempt) -> bool:
     return (
         _awaits_acceptance(attempt)
         and payment.channel != PaymentChannel.QR_CODE
-        and settings.ACCEPT_CUSTOMER_BORNE_FEE
+        and settings.ACCEPT_CUSTOMER_FEE
         and _is_payer_borne_fee(payment, attempt)
     )
 
@@ -194,7 +194,7 @@ def accept_by_gateway_order(
     """
     Accept a captured amount that is not the one requested, if the gateway holds its order paid and that explains the amount.
 
-    That is: the payer bore the gateway's fee, and it is the difference to the paisa (ACCEPT_CUSTOMER_BORNE_FEE); or parts were paid
+    That is: the payer bore the gateway's fee, and it is the difference to the paisa (ACCEPT_CUSTOMER_FEE); or parts were paid
     that together are what was requested. The caller has locked order, payment and attempt, derives the payment's status and
     notifies the order. Where the order wants no money any more, the attempt becomes late money or a second payment.
     """
@@ -202,7 +202,7 @@ def accept_by_gateway_order(
         return
     if (gateway_order.amount, gateway_order.currency) != (payment.amount, payment.currency):
         return
-    if settings.ACCEPT_CUSTOMER_BORNE_FEE and _is_payer_borne_fee(payment, attempt):
+    if settings.ACCEPT_CUSTOMER_FEE and _is_payer_borne_fee(payment, attempt):
         _accept_fee(order, payment, attempt, actor=actor, now=now)
     else:
         _accept_parts(order, payment, attempt, actor=actor, now=now)

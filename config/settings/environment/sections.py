@@ -238,7 +238,7 @@ class Money(BaseModel):
     ERASURE_HOLD_DAYS: Annotated[int, values.whole_number(0, 3650)] = variable(
         "days after its confirmation during which an order keeps its customer from being erased", "30"
     )
-    ACCEPT_CUSTOMER_BORNE_FEE: values.Bool = variable(
+    ACCEPT_CUSTOMER_FEE: values.Bool = variable(
         "whether what a payer who bore the gateway's fee was charged is accepted, to the paisa", "true"
     )
     REVIEW_OVERDUE_AFTER_HOURS: Annotated[int, values.whole_number(1, 720)] = variable(
