@@ -95,7 +95,7 @@ _ADD_LINES = """
         -- What failed here, or was paid by hand, is not owed by the gateway: its line has cleared nothing.
         LEFT JOIN payments_refund f ON s.kind = 'refund' AND f.gateway_refund_id = s.entity_id
              AND f.status IN ('pending', 'unknown', 'processed') AND f.transfer_reference = ''
-    ), parse_response AS (
+    ), classified AS (
         SELECT j.*, problem NOT IN ('duplicated_line', 'unknown_payment', 'unknown_adjustment', 'unknown_kind') AS is_ours
         FROM judged j
     ), booked AS (
@@ -110,7 +110,7 @@ _ADD_LINES = """
             CASE WHEN NOT is_ours OR kind IN ('transfer', 'reversal') THEN 0
                  WHEN kind = 'adjustment' THEN CASE WHEN attempt_id IS NULL THEN 0 ELSE credit - debit END
                  ELSE coalesce(paid, -refunded) END AS cleared
-        FROM parse_response u
+        FROM classified u
     ), added AS (
         INSERT INTO payments_settlementline (
             id, created_at, updated_at, settlement_id, report_id, part, entity_id, occurrence, kind, reported_kind, amount,

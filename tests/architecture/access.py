@@ -1,7 +1,7 @@
 """
 Who may call what: every route and method of the API. A route that is not here fails the test, so none is open by accident.
 
-PUBLIC: anybody. SIGNED: whoever is signed in, about their own. OWNER: the owner of the object in the path (staff with `permission`
+PUBLIC: anybody. SIGNED: any signed-in user, about their own. OWNER: the owner of the object in the path (staff with `permission`
 too); for others it does not exist. STAFF: those who hold `permission`. SIGNATURE: the gateway.
 """
 

@@ -36,7 +36,10 @@ def _walk(patterns: list[Any], prefix: str = "") -> Iterator[Route]:
             yield from _walk(pattern.url_patterns, path)
         elif path.startswith("api/v1/"):
             view = pattern.callback.cls
-            for method, function in getattr(pattern.callback, "actions", {"get": "get"}).items():
+            # HEAD is added by the framework once a path has been asked for.
+            actions = {**getattr(pattern.callback, "actions", {"get": "get"})}
+            actions.pop("head", None)
+            for method, function in actions.items():
                 name = re.sub(r"<\w+:(\w+)>", r"<\1>", path.removeprefix("api/v1/"))
                 yield Route(method.upper(), name, view.__module__.split(".")[1], f"{view.__name__}.{function}")
 
@@ -63,7 +66,7 @@ def _who(access: Access) -> str:
     staff = f"staff with `{access.permission}`" if access.permission else ""
     if access.kind == OWNER:
         return f"the owner; {staff}" if staff else "the owner"
-    return {PUBLIC: "everybody", SIGNED: "whoever is signed in", SIGNATURE: "the gateway, by its signature"}.get(
+    return {PUBLIC: "everybody", SIGNED: "any signed-in user", SIGNATURE: "the gateway, by its signature"}.get(
         access.kind, staff
     )
 

@@ -70,7 +70,7 @@ def test_a_refund_that_waits_for_approval_promises_an_answer_and_no_money(order:
     assert notified("refund_initiated", "requested", refund, status="requires_approval") == {}
     (row,) = notified("refund_requested", "requested", refund, status="requires_approval").values()
     assert row.body == (
-        f"Somebody of ours looks at the refund of ₹500.00 for order {order.number}. You hear from us by {IN_THREE}."
+        f"Our staff are reviewing the refund of ₹500.00 for order {order.number}. You will have our decision by {IN_THREE}."
     )
 
 

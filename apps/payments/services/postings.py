@@ -39,7 +39,7 @@ CHART: tuple[tuple[str, str, AccountKind], ...] = (
     ("gateway_receivable:razorpay", "Owed to us by Razorpay", AccountKind.ASSET),
     ("input_gst", "Input GST", AccountKind.ASSET),
     (DISPUTES, "Money held back for disputes", AccountKind.ASSET),
-    (SUSPENSE, "Suspense: not parse_response yet", AccountKind.ASSET),
+    (SUSPENSE, "Suspense: not explained yet", AccountKind.ASSET),
     (CUSTOMER_ADVANCES, "Customers' money not yet invoiced", AccountKind.LIABILITY),
     (REFUNDS_PAYABLE, "Refunds under way", AccountKind.LIABILITY),
     (TRANSFERS_PAYABLE, "Owed to linked accounts of Route", AccountKind.LIABILITY),
