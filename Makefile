@@ -41,8 +41,9 @@ test-pythons: setup-dev ## Play the demo and run a part of the tests under the o
 contract: setup-dev ## Check the OpenAPI document against the API that runs: a generated client, generated requests
 	@$(DEVTOOLS) contract
 
-nightly: setup-dev ## What takes longer or needs more than Python: a TypeScript client plays a sale (needs Node.js and npm)
+nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, a TypeScript sale (needs Node.js and npm)
 	@$(DEVTOOLS) lint-workflows
+	@$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile explore
 	@$(DEVTOOLS) contract typescript
 
 check: setup-dev check-code ## Format, lint, types, layers, migrations, repository files, licences, API description

@@ -31,10 +31,11 @@ from tests.support.colleagues import make_colleagues
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# How long an example takes says how busy the machine is, and nothing about the code.
-hypothesis.settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+# How long an example takes says how busy the machine is, and nothing about the code. The examples of a test are the same in
+# every run, so that a change is judged by what it changes; `make nightly` looks for others.
+_any_machine = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("any machine", _any_machine, derandomize=True, database=None)
+hypothesis.settings.register_profile("explore", _any_machine, max_examples=1_000)
 hypothesis.settings.load_profile("any machine")
 
 _servers = contextlib.ExitStack()

@@ -168,6 +168,8 @@ class TestAnySequenceOfRefunds:
 
         sale.refund(amount, units)
 
+        if sale.left == 0:
+            return  # A negative round-off has taken what the other lines were worth: all of the money is refunded.
         for line, worth in zip(sale.lines, worth_before, strict=True):
             if line.id != number and line.left_quantity:
                 assert line.value_of(line.left_quantity) == worth <= sale.left + max(0, -sale.round_off)
