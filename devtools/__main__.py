@@ -15,7 +15,7 @@ from devtools import environment
 _DESCRIPTION = """\
 Bahi on one machine. `make help` shows the usual ways in; these are the parts they are made of.
 
-PostgreSQL and Valkey come out of Python wheels, listen on Unix sockets only, and end with whoever started them.
+PostgreSQL and Valkey come out of Python wheels, listen on Unix sockets only, and end with the process that started them.
 Set DATABASE_URL or REDIS_URL, and your own servers are used instead (demo excepted).
 """
 _EPILOGUE = """\

@@ -187,7 +187,7 @@ class Servers:
         try:
             self._send(verb=verb, **arguments)
         except OSError as broken:
-            raise SupervisorExited("the supervisor of the embedded servers has died") from broken
+            raise SupervisorExited("the supervisor of the embedded servers has exited") from broken
         while (left := deadline - time.monotonic()) > 0:
             for message in self._receive(left):
                 if "answer" in message:
@@ -208,7 +208,7 @@ class Servers:
         except OSError:
             received = b""
         if not received:
-            raise SupervisorExited("the supervisor of the embedded servers has died")
+            raise SupervisorExited("the supervisor of the embedded servers has exited")
         *lines, self._buffer = (self._buffer + received).split(b"\n")
         messages = [json.loads(line) for line in lines]
         self.ended.update({each["name"]: each["code"] for each in messages if each.get("event") == "exited"})

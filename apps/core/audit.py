@@ -30,7 +30,7 @@ class InvariantNotFound(NotFound):
 
 
 class AuditInProgress(Conflict):
-    message = "Another audit is at work."
+    message = "Another audit is running."
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class IdempotencyKeyReused(Unprocessable):
 
 
 class RequestInFlight(Conflict):
-    message = "The first request with this Idempotency-Key is still at work. Ask again in a second."
+    message = "The first request with this Idempotency-Key is still running. Ask again in a second."
 
 
 @dataclass(frozen=True)

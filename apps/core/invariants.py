@@ -76,7 +76,7 @@ INVARIANTS = (
     Invariant(
         id="INV-37b",
         name="every_change_is_recorded",
-        statement="Every row that makes news is at the version and in the status that its last event recorded.",
+        statement="Every row that records events is at the version and in the status that its last event recorded.",
         sql=_unrecorded_changes,
     ),
     Invariant(

@@ -3,7 +3,7 @@
 #: Why a refund has no credit note, by the reason that its event has.
 _SKIPPED = {
     "never_invoiced": "No credit note: the order was never invoiced.",
-    "refunded_before_sale": "No credit note: the money went back before anything was sold.",
+    "refunded_before_sale": "No credit note: the money was refunded before anything was sold.",
     "surplus": "No credit note: nothing was sold for this money.",
     "fully_credited": "No credit note: the invoice has been credited in full.",
     "deadline_passed": "No credit note: the time that the law allows for one had passed.",

@@ -152,7 +152,7 @@ class EvidencePaymentResponse(ResponseSerializer):
     payment_id = IdField("pay", source="payment.pk")
     gateway_payment_id = serializers.CharField(source="attempt.gateway_payment_id")
     amount = serializers.IntegerField(source="attempt.amount", help_text="Paise.")
-    refunded_amount = serializers.IntegerField(help_text="What we have given back of it, in paise.")
+    refunded_amount = serializers.IntegerField(help_text="How much of it has been refunded, in paise.")
     method = serializers.CharField(source="attempt.method")
     payer = serializers.CharField(source="attempt.payer", help_text="Masked.")
     rrn = serializers.CharField(source="attempt.rrn", help_text="The bank's reference.")

@@ -121,7 +121,9 @@ class Order(Subject):
     round_off_amount = models.BigIntegerField(default=0)
     total_amount = models.BigIntegerField()
     paid_amount = models.BigIntegerField(default=0)
-    refunded_amount = models.BigIntegerField(default=0, db_default=0, help_text="What has gone back of what was paid.")
+    refunded_amount = models.BigIntegerField(
+        default=0, db_default=0, help_text="How much of what was paid has been refunded."
+    )
     disputed_amount = models.BigIntegerField(
         default=0, db_default=0, help_text="What payers' banks want back, undecided."
     )

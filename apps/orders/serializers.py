@@ -169,7 +169,7 @@ class OrderSummaryResponse(ResponseSerializer):
     currency = serializers.CharField()
     total_amount = serializers.IntegerField()
     paid_amount = serializers.IntegerField()
-    refunded_amount = serializers.IntegerField(help_text="What has gone back of what was paid.")
+    refunded_amount = serializers.IntegerField(help_text="How much of what was paid has been refunded.")
     disputed_amount = serializers.IntegerField(help_text="What payers' banks want back and have not decided about.")
     lost_amount = serializers.IntegerField(help_text="What payers' banks have taken back for good.")
     under_review_amount = serializers.IntegerField(

@@ -7,7 +7,7 @@ class PaymentsConfig(AppConfig):
     verbose_name = "Payments"
 
     def ready(self) -> None:
-        from apps.orders.services import add_obstacles
-        from apps.payments.selectors import find_erasure_obstacles
+        from apps.orders.services import add_erasure_blockers
+        from apps.payments.selectors import find_erasure_blockers
 
-        add_obstacles(find_erasure_obstacles)
+        add_erasure_blockers(find_erasure_blockers)

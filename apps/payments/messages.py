@@ -324,7 +324,7 @@ def refunded(gone: int, paid: int, *, is_closed: bool, keeps_goods: bool, goods:
     if keeps_goods and gone >= paid:
         return (
             f"All of the {rupees(paid)} paid has been refunded, but the order is still open and holds its goods: cancel it,"
-            " unless they are to be sent all the same."
+            " unless they are still to be sent."
         )
     if keeps_goods:
         return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded, and {goods} of the order can be sent."

@@ -279,7 +279,7 @@ class ExceptionReason(models.TextChoices):
 
     UNKNOWN_PAYMENT = "unknown_payment", "We know no such payment or refund"
     AMOUNT_MISMATCH = "amount_mismatch", "The amount is not ours"
-    FEE_MISMATCH = "fee_mismatch", "The fee or its GST is not what we were told"
+    FEE_MISMATCH = "fee_mismatch", "The fee or its GST differs from what the gateway reported"
     CREDIT_MISMATCH = "credit_mismatch", "The line does not add up"
     DUPLICATED_LINE = "duplicated_line", "It was settled already"
     MISSING_LINE = "missing_line", "It should have been settled"

@@ -59,7 +59,7 @@ CALLS = (
     Call(
         "POST",
         "/payments/<payment_id>/auto_refund",
-        "Give back now what is authorised and not captured.",
+        "Refund at once what is authorised and not captured.",
         {},
         money.auto_refund,
     ),
@@ -136,7 +136,7 @@ CALLS = (
     Call(
         "POST",
         "/webhooks/policy",
-        "How webhooks travel from now on; what is not given goes back to normal.",
+        "How webhooks travel from now on; what is not given returns to normal.",
         {"mode": "reverse", "copies": 2, "events": []},
         mischief.set_policy,
     ),

@@ -153,7 +153,7 @@ class TestReservationTransitions:
     def test_release_accepts_released_or_expired_only(self) -> None:
         references = reserve((make_variant(), 1))
 
-        with pytest.raises(ValueError, match="given back"):
+        with pytest.raises(ValueError, match="released"):
             release(references, ReservationStatus.COMMITTED)
 
     def test_unknown_reservation_is_not_found(self) -> None:

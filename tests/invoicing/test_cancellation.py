@@ -15,7 +15,7 @@ from apps.invoicing.services import issue_credit_note, issue_invoice, issue_pend
 from apps.orders import events, states
 from apps.orders.models import Order
 from apps.orders.services import OrderNotCancellable
-from apps.orders.services.changing import store
+from apps.orders.services.order_changes import store
 from apps.payments import services
 from apps.payments.gateways import GatewayError, GatewayRefund
 from apps.payments.models import LedgerEntry, Refund

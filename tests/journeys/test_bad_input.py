@@ -99,7 +99,7 @@ def others(owner: Any, things: dict[str, str]) -> dict[str, dict[str, str]]:
         },
         "approve_refund": {"refund_id": waiting.public_id},
         "retry_refund": {"refund_id": failed.public_id},
-        "settle_refund": {"refund_id": failed.public_id},
+        "confirm_refund_transfer": {"refund_id": failed.public_id},
     }
 
 

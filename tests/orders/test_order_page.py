@@ -315,7 +315,7 @@ class TestHeadline:
                 None,
                 (
                     "All of the ₹236.00 paid has been refunded, but the order is still open and holds its goods: cancel it,"
-                    " unless they are to be sent all the same."
+                    " unless they are still to be sent."
                 ),
             ),
         ],

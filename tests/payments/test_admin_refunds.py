@@ -203,7 +203,7 @@ def test_the_page_that_approves_a_refund_says_what_the_request_said(order: Any, 
         f"paid for {order.number}",
         order.customer.name,
         f"1 of {line.name}, worth {rupees(refund.amount)}.",
-        "goes back to where it was paid from: UPI, ga***@upi.",
+        "is refunded to where it was paid from: UPI, ga***@upi.",
         "The buyer is notified by SMS and in the app when the refund is on its way",
     ):
         assert words in content

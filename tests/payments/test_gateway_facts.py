@@ -236,7 +236,7 @@ class TestRefundFacts:
 
         webhook = receive_event("refund.processed", refund=refund_entity(attempt, payment_id="pay_somebodyelses1"))
 
-        assert (webhook.outcome, webhook.outcome_reason) == ("ignored", "it gives back no captured payment of ours")
+        assert (webhook.outcome, webhook.outcome_reason) == ("ignored", "it refunds no captured payment of ours")
         assert not ReconciliationException.objects.exists()
         assert books() == before
 

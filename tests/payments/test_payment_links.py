@@ -757,7 +757,7 @@ def test_support_sends_a_link_and_cancels_the_payment(
 def test_at_an_order_that_is_being_paid_no_link_is_sent(order: Any, support: Any) -> None:
     make_payment(order)
     page = do(support, order, "send-link").content.decode()
-    assert "Give that payment up first" in page
+    assert "Cancel that payment first" in page
     assert Payment.objects.count() == 1
 
 

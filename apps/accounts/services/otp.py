@@ -29,7 +29,7 @@ class OtpNotValid(Invalid):
 
 
 class OtpNotSent(Unavailable):
-    message = "The code could not be sent now; it will be tried again."
+    message = "The code could not be sent now; another attempt will be made."
 
 
 class OtpSendInProgress(Conflict):

@@ -89,7 +89,7 @@ def release_reservations(
     :raises InvalidTransition: if a reservation is over already, or committed and `to` is EXPIRED
     """
     if to in ACTIVE or to == ReservationStatus.CONSUMED:
-        raise ValueError(f"units are not given back by becoming {to}")
+        raise ValueError(f"units are not released by becoming {to}")
     reservations = _lock_reservations(references)
     locks.lock_stock(reservation.variant_id for reservation in reservations)
 

@@ -169,7 +169,7 @@ BOOKS: tuple[Invariant, ...] = (
     Invariant(
         "INV-11",
         "confirmed_orders_are_covered_by_payments",
-        "What was captured for a confirmed order less what went back covers its total, or credit notes and reasons say what does not.",
+        "What was captured for a confirmed order less what was refunded covers its total, or credit notes and reasons say what does not.",
         _SHORT_ORDERS,
         grace_seconds=60,
     ),

@@ -36,7 +36,7 @@ _HEADS = ("cgst", "sgst", "utgst", "igst")
 
 
 class RefundNotProcessed(Conflict):
-    message = "Refund {0} gets no credit note before its money has gone back: it is {1}."
+    message = "Refund {0} gets no credit note before it has been processed: it is {1}."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
                 ('round_off_amount', models.BigIntegerField(default=0)),
                 ('total_amount', models.BigIntegerField()),
                 ('paid_amount', models.BigIntegerField(default=0)),
-                ('refunded_amount', models.BigIntegerField(db_default=0, default=0, help_text='What has gone back of what was paid.')),
+                ('refunded_amount', models.BigIntegerField(db_default=0, default=0, help_text='How much of what was paid has been refunded.')),
                 ('disputed_amount', models.BigIntegerField(db_default=0, default=0, help_text="What payers' banks want back, undecided.")),
                 ('lost_amount', models.BigIntegerField(db_default=0, default=0, help_text="What payers' banks have taken for good.")),
                 ('under_review_amount', models.BigIntegerField(db_default=0, default=0, help_text='Captured money that staff must decide about; the order keeps its stock until then.')),

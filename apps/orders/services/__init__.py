@@ -2,8 +2,8 @@
 
 from apps.orders.rules import OrderLineInput, Quote
 from apps.orders.services.cancellation import OrderNotCancellable, cancel_order, cancel_paid_order, expire_orders
-from apps.orders.services.changing import text_for_event, text_for_row
-from apps.orders.services.erasure import CustomerNotErasable, add_obstacles, check_erasable, erase_customer
+from apps.orders.services.erasure import CustomerNotErasable, add_erasure_blockers, check_erasable, erase_customer
+from apps.orders.services.order_changes import text_for_event, text_for_row
 from apps.orders.services.payment_totals import CustomerErased, revive_order, update_payment_totals
 from apps.orders.services.placement import (
     EmptyOrder,
@@ -31,7 +31,7 @@ __all__ = [
     "TooManyUnpaidOrders",
     "TooManyUnpaidUnits",
     "VariantNotForSale",
-    "add_obstacles",
+    "add_erasure_blockers",
     "cancel_order",
     "cancel_paid_order",
     "check_erasable",

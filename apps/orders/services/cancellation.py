@@ -13,7 +13,7 @@ from apps.core.errors import Conflict
 from apps.core.events import SYSTEM, Actor, record
 from apps.orders import events, locks, rules, selectors, states
 from apps.orders.models import Order
-from apps.orders.services.changing import store, text_for_event, text_for_row
+from apps.orders.services.order_changes import store, text_for_event, text_for_row
 from apps.orders.states import OrderStatus
 
 log = structlog.get_logger(__name__)

@@ -19,7 +19,7 @@ from apps.orders.states import ErasureBlocker
 if TYPE_CHECKING:
     from apps.accounts.models import User
 #: What an app above knows of orders, given by their ids: what speaks against erasing their customer.
-FindObstacles = Callable[[Collection[UUID], datetime], Mapping[UUID, ErasureBlocker]]
+FindBlockers = Callable[[Collection[UUID], datetime], Mapping[UUID, ErasureBlocker]]
 
 _BLANK = dict.fromkeys((name for name in OrderAddress.FIELDS if name != "state"), "")
 
@@ -28,10 +28,10 @@ class CustomerNotErasable(Conflict):
     message = "{0}"
 
 
-_finders: list[FindObstacles] = []
+_finders: list[FindBlockers] = []
 
 
-def add_obstacles(find: FindObstacles) -> None:
+def add_erasure_blockers(find: FindBlockers) -> None:
     """Have an app above say which orders speak against erasing their customer; called when the apps are loaded."""
     _finders.append(find)
 
@@ -77,9 +77,9 @@ def _check_are_closed(orders: Sequence[Order], *, now: datetime) -> None:
     known_above = [find(order_ids, now) for find in _finders]
     for order in orders:
         _check_order_erasable(order, now=now)
-        for obstacles in known_above:
-            if order.pk in obstacles:
-                raise _not_erasable(order, obstacles[order.pk], now=now)
+        for blockers in known_above:
+            if order.pk in blockers:
+                raise _not_erasable(order, blockers[order.pk], now=now)
 
 
 def _check_order_erasable(order: Order, *, now: datetime) -> None:
@@ -96,10 +96,10 @@ def _check_order_erasable(order: Order, *, now: datetime) -> None:
 
 
 def _not_erasable(order: Order, blocker: ErasureBlocker, *, now: datetime) -> CustomerNotErasable:
-    return CustomerNotErasable(_describe_obstacle(order, blocker, confirmed_at=order.confirmed_at or now))
+    return CustomerNotErasable(_describe_blocker(order, blocker, confirmed_at=order.confirmed_at or now))
 
 
-def _describe_obstacle(order: Order, blocker: ErasureBlocker, *, confirmed_at: datetime) -> str:
+def _describe_blocker(order: Order, blocker: ErasureBlocker, *, confirmed_at: datetime) -> str:
     match blocker:
         case ErasureBlocker.AWAITING_PAYMENT:
             return messages.not_erasable_until_paid(order.number)

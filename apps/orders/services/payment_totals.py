@@ -10,7 +10,7 @@ from apps.core.errors import Conflict
 from apps.core.events import Actor, record
 from apps.orders import events, rules, selectors, states
 from apps.orders.models import Order
-from apps.orders.services.changing import store
+from apps.orders.services.order_changes import store
 from apps.orders.states import OrderStatus
 
 

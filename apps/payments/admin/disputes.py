@@ -194,7 +194,7 @@ def _awaits_response(dispute: Dispute) -> bool:
 
 def _accept(dispute: Dispute, *, user: Any, actor: Any, now: datetime) -> str:
     services.accept_dispute(dispute_id=dispute.pk, actor=actor, now=now)
-    return f"Dispute {dispute.gateway_dispute_id} is accepted; the gateway is being told."
+    return f"Dispute {dispute.gateway_dispute_id} is accepted; the gateway is being notified."
 
 
 def _contest(dispute: Dispute, *, user: Any, actor: Any, now: datetime, summary: str) -> str:

@@ -48,7 +48,7 @@ def _forecast(order: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def _obstacle(order: Any) -> str:
+def _blocked_reason(order: Any) -> str:
     is_open = orders.has_live_payment(order, clock.now())
     if is_open and not order.under_review_amount:
         return "A payment of this order is open. Cancel the payment first, or wait until it has ended."
@@ -72,9 +72,9 @@ def _money(order: Any) -> list[tuple[str, Any]]:
     elif order.status == OrderStatus.PENDING_PAYMENT:
         rows.append(("Money", "Nothing was paid; none moves."))
     else:
-        rows.append(("Money", "Nothing is left to give back."))
+        rows.append(("Money", "Nothing is left to refund."))
     if gone:
-        rows.append(("Given back before", rupees(gone)))
+        rows.append(("Refunded before", rupees(gone)))
     if on_its_way:
         rows.append(("On its way already", f"{rupees(on_its_way)}; it is left as it is."))
     return rows
@@ -96,7 +96,7 @@ add_object_action(
         form=CancelForm,
         forecast=_forecast,
         forecast_for_actor=_who_decides,
-        blocked_reason=_obstacle,
+        blocked_reason=_blocked_reason,
         is_available=_can_be_cancelled,
         is_destructive=True,
     ),

@@ -29,15 +29,15 @@ def _forecast(order: Any, *, channel: PaymentChannel) -> list[tuple[str, Any]]:
     due = order.total_amount - selectors.sum_captured(order.pk, currency=order.currency)
     return [
         ("The buyer", f"is asked for {rupees(due)}. {_NEXT[channel]}"),
-        ("Stock", f"The order holds its goods for {hours:g} hours, or until the payment is given up."),
+        ("Stock", f"The order holds its goods for {hours:g} hours, or until the payment is cancelled."),
     ]
 
 
-def _obstacle(order: Any, *, channel: PaymentChannel) -> str:
+def _blocked_reason(order: Any, *, channel: PaymentChannel) -> str:
     live = selectors.find_live_payment(order.pk)
     if live is None or live.channel == channel:
         return ""
-    return f"A payment of this order by {live.get_channel_display()} is open. Give that payment up first."
+    return f"A payment of this order by {live.get_channel_display()} is open. Cancel that payment first."
 
 
 def _awaits_payment(order: Any) -> bool:
@@ -46,14 +46,14 @@ def _awaits_payment(order: Any) -> bool:
 
 def _cancel(payment: Payment, *, user: Any, actor: Any, now: Any) -> str:
     services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=actor, now=now)
-    return f"Payment {payment.public_id} is given up."
+    return f"Payment {payment.public_id} is cancelled."
 
 
 def _cancellation_forecast(payment: Payment) -> list[tuple[str, Any]]:
     rows = [("The order", "can be paid in another way at once; unpaid, it expires at its time.")]
     if payment.channel in LINK_CHANNELS:
         rows.append((payment.get_channel_display(), "is closed at the gateway, so that nobody can pay by it."))
-    return [*rows, ("Money", "that comes all the same is booked; what the order does not want goes back.")]
+    return [*rows, ("Money", "that still arrives is booked; what the order does not need is refunded.")]
 
 
 for _name, _title, _icon, _channel in (
@@ -69,7 +69,7 @@ for _name, _title, _icon, _channel in (
             perform=partial(_start, channel=_channel),
             icon=_icon,
             forecast=partial(_forecast, channel=_channel),
-            blocked_reason=partial(_obstacle, channel=_channel),
+            blocked_reason=partial(_blocked_reason, channel=_channel),
             is_available=_awaits_payment,
         ),
     )

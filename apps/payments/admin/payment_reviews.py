@@ -112,7 +112,7 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
                 "empty": "Nothing waits for a decision.",
             },
             {
-                "title": "Refunds whose outcome the gateway has not told",
+                "title": "Refunds whose outcome the gateway has not reported",
                 "columns": ("Refund", "Amount", "Why", "Since"),
                 "rows": _unknown_refunds(),
                 "empty": "The outcome of every refund is known.",

@@ -57,13 +57,13 @@ def of_approval(refund: Refund) -> list[tuple[str, Any]]:
     return [
         *describe(refund),
         *_items(refund),
-        ("Money", f"{rupees(refund.amount)} goes back to where it was paid from: {paid_by}. It cannot be recalled."),
+        ("Money", f"{rupees(refund.amount)} is refunded to where it was paid from: {paid_by}. It cannot be recalled."),
     ]
 
 
 def of_refusal(refund: Refund) -> list[tuple[str, Any]]:
     """Return what refusing a refund does."""
-    return [*describe(refund), ("Money", "None moves. The buyer is told so, and may ask again.")]
+    return [*describe(refund), ("Money", "None moves. The buyer is notified and may request another refund.")]
 
 
 def of_retry(refund: Refund) -> list[tuple[str, Any]]:

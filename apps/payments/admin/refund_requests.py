@@ -204,9 +204,7 @@ def _sources(order: Any, plan: services.RefundPlan) -> list[tuple[str, Any]]:
 
 def _refund_destination(attempt: Any, part: int) -> str:
     paid_by = method_text(attempt.method, attempt.payer)
-    return (
-        f"{rupees(part)} goes back to where it was paid from: {paid_by}. It cannot be recalled once the gateway has it."
-    )
+    return f"{rupees(part)} is refunded to where it was paid from: {paid_by}. It cannot be recalled once the gateway has it."
 
 
 def _refund(

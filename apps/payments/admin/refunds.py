@@ -193,10 +193,10 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
         """Approve the selected refunds that the user may approve, and say why the others are not."""
         self._each(request, queryset, services.approve_refund, "approved")
 
-    @admin.action(description="Try failed refunds again", permissions=["decide"])
+    @admin.action(description="Retry failed refunds", permissions=["decide"])
     def retry(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> None:
         """Retry the selected refunds that have failed."""
-        self._each(request, queryset, services.retry_refund, "tried again")
+        self._each(request, queryset, services.retry_refund, "retried")
 
     def _each(
         self, request: HttpRequest, queryset: "QuerySet[Refund]", decide: Callable[..., Refund], done: str
@@ -228,7 +228,7 @@ class TransferForm(forms.Form):
         required=False,
         widget=UnfoldAdminTextInputWidget(),
         label="Bank reference of the transfer (UTR)",
-        help_text="Empty: the sum is held until the transfer has been made. With it, the money counts as given back.",
+        help_text="Empty: the sum is held until the transfer has been made. With it, the money counts as refunded.",
     )
 
 
@@ -241,8 +241,8 @@ def _reject(refund: Refund, *, user: Any, actor: Any, now: Any, reason: str) -> 
     was_held = refund.status == RefundStatus.AWAITING_TRANSFER
     services.reject_refund(refund_id=refund.pk, actor=actor, reason=reason, now=now)
     if was_held:
-        return f"No transfer is made for refund {refund.number}; {rupees(refund.amount)} can be asked back again."
-    return f"Refund {refund.number} is refused. The buyer is told that no money moves."
+        return f"No transfer is made for refund {refund.number}; {rupees(refund.amount)} can be refunded again."
+    return f"Refund {refund.number} is refused. The buyer is notified that no money moves."
 
 
 def _retry(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
@@ -256,8 +256,8 @@ def _retry(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
 def _transfer(refund: Refund, *, user: Any, actor: Any, now: Any, reference: str) -> str:
     services.confirm_refund_transfer(refund_id=refund.pk, reference=reference.strip(), actor=actor, now=now)
     if reference.strip():
-        return f"Refund {refund.number} is given back by transfer {reference.strip()}."
-    return f"{rupees(refund.amount)} is held for a transfer by hand; somebody else may enter its reference."
+        return f"Refund {refund.number} is refunded by transfer {reference.strip()}."
+    return f"{rupees(refund.amount)} is held for a bank transfer; somebody else may enter its reference."
 
 
 def _ask(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:

@@ -62,7 +62,7 @@ class SettlementAdmin(KeySearch, ReadOnlyAdmin):
 
     @admin.display(description="Transferred")
     def transferred(self, settlement: Settlement) -> str:
-        return rupees(settlement.amount) if settlement.amount is not None else "not told yet"
+        return rupees(settlement.amount) if settlement.amount is not None else "not reported yet"
 
     @admin.display(description="Sum of lines")
     def of_lines(self, settlement: Settlement) -> str:
@@ -179,7 +179,7 @@ class ReconciliationExceptionAdmin(KeySearch, ReadOnlyAdmin):
         """Test if the member of staff may decide about exceptions."""
         return request.user.has_perm("payments.change_reconciliationexception")
 
-    @admin.action(description="Look after these myself", permissions=["decide"])
+    @admin.action(description="Take these exceptions", permissions=["decide"])
     def take(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         """Make the user the owner of the selected exceptions."""
         user: Any = request.user
@@ -238,7 +238,7 @@ class ResolveForm(forms.Form):
     note = forms.CharField(
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Why: for whoever looks at the books later.",
+        help_text="Why: for those who read the books later.",
     )
 
 
@@ -256,12 +256,12 @@ class OwnerForm(forms.Form):
 
 def _take(exception: ReconciliationException, *, user: Any, actor: Any, now: Any) -> str:
     services.assign_exception(exception_id=exception.pk, owner_id=user.pk, actor=actor, now=now)
-    return f"You look after {exception.entity_id}."
+    return f"You own {exception.entity_id}."
 
 
 def _give(exception: ReconciliationException, *, user: Any, actor: Any, now: Any, owner: str) -> str:
     services.assign_exception(exception_id=exception.pk, owner_id=UUID(owner), actor=actor, now=now)
-    return f"{accounts.get_user(UUID(owner))} looks after {exception.entity_id}."
+    return f"{accounts.get_user(UUID(owner))} owns {exception.entity_id}."
 
 
 def _resolve(exception: ReconciliationException, *, user: Any, actor: Any, now: Any, resolution: str, note: str) -> str:
@@ -300,7 +300,7 @@ def _is_open(exception: ReconciliationException) -> bool:
 
 for _action in (
     ObjectAction(
-        name="take", title="Look after it myself", permission=_DECIDE, perform=_take, icon="person", forecast=_facts,
+        name="take", title="Take this exception", permission=_DECIDE, perform=_take, icon="person", forecast=_facts,
         is_available=_is_open,
     ),
     ObjectAction(

@@ -62,7 +62,7 @@ DISPUTES = (
     Invariant(
         id="INV-18h",
         name="disputes_are_answered_in_time",
-        statement="No dispute is open for want of an answer an hour after its deadline.",
+        statement="No dispute is open without a response an hour after its deadline.",
         grace_seconds=3600,
         sql="""
             SELECT id, gateway_dispute_id, respond_by, response, response_call FROM payments_dispute

@@ -17,7 +17,7 @@ LINKS = (
     Invariant(
         id="INV-18g",
         name="cancelled_links_are_closed",
-        statement="Nobody can pay by the link or QR code of a payment that was given up: it is closed at the gateway.",
+        statement="Nobody can pay by the link or QR code of a payment that was cancelled: it is closed at the gateway.",
         grace_seconds=900,
         sql="""
             SELECT id, channel, gateway_link_id, status, next_check_at FROM payments_payment

@@ -108,7 +108,7 @@ PAYMENTS = (
     Invariant(
         id="INV-17",
         name="attempt_rank_never_falls",
-        statement="The highest rank that an attempt's news ever told is the rank that it has.",
+        statement="The highest rank that an attempt's events ever recorded is the rank that it has.",
         sql="""
             WITH rank(status, height) AS (
                 VALUES ('created', 0), ('failed', 1), ('authorized', 2), ('auto_refunded', 3), ('captured', 4)

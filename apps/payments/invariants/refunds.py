@@ -30,7 +30,7 @@ REFUNDS = (
     Invariant(
         id="INV-14b",
         name="refunds_within_captured_amount",
-        statement="What has gone back of an attempt, and what was promised here, is not more than was captured, in its currency. Both"
+        statement="What has been refunded of an attempt, and what was promised here, is not more than was captured, in its currency. Both"
         " together are more only while the gateway must still refuse a refund of ours, or staff reject it or give its transfer up, because"
         " somebody had made one there.",
         sql=f"""
@@ -138,7 +138,7 @@ REFUNDS = (
     Invariant(
         id="INV-20c",
         name="order_refunded_amount_matches",
-        statement="An order's copy of what went back is the sum of its processed refunds of money that counts as paid.",
+        statement="An order's copy of what was refunded is the sum of its processed refunds of money that counts as paid.",
         sql=f"""
             WITH whole AS (
                 -- What a payer never paid of an accepted payment, once all that was captured of it has gone, to the last rupee.
@@ -208,7 +208,7 @@ REFUNDS = (
     Invariant(
         id="INV-10b",
         name="refunds_finish_in_time",
-        statement="No refund waits for its approval, a transfer by hand or another try for more than a week.",
+        statement="No refund waits for its approval, a bank transfer or a retry for more than a week.",
         grace_seconds=604_800,
         sql=f"""
             SELECT r.id, r.number, r.status, r.created_at, r.updated_at FROM payments_refund r

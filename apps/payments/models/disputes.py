@@ -47,7 +47,9 @@ class Dispute(Subject):
     responded_by = models.CharField(max_length=200, blank=True)
     responded_at = models.DateTimeField(null=True, blank=True)
     last_reminder_hours = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="Staff were last warned when fewer than so many hours were left to answer."
+        null=True,
+        blank=True,
+        help_text="Staff were last reminded when fewer than this many hours were left to respond.",
     )
     error = models.JSONField(default=dict, blank=True)
     next_check_at = models.DateTimeField(null=True, blank=True)

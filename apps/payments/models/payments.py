@@ -273,7 +273,7 @@ class Webhook(Subject):
     )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
-    parked_at = models.DateTimeField(null=True, blank=True, help_text="When it was given up, until staff retry it.")
+    parked_at = models.DateTimeField(null=True, blank=True, help_text="When it was parked, until staff retry it.")
 
     class Meta:
         constraints = [

@@ -16,7 +16,7 @@ from apps.payments.selectors.disputes import (
     sum_lost,
     sum_lost_of_attempt,
 )
-from apps.payments.selectors.erasure import find_erasure_obstacles
+from apps.payments.selectors.erasure import find_erasure_blockers
 from apps.payments.selectors.ledger import (
     AccountNotFound,
     Balance,
@@ -164,7 +164,7 @@ __all__ = [
     "find_attempt",
     "find_captured_attempt",
     "find_checkpoint",
-    "find_erasure_obstacles",
+    "find_erasure_blockers",
     "find_exception_of_fact",
     "find_known_facts",
     "find_live_payment",

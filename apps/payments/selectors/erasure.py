@@ -11,7 +11,7 @@ from apps.payments.states import OPEN_REFUNDS, SUCCESSFUL, RefundStatus
 _TO_BE_DECIDED = (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER, *OPEN_REFUNDS)
 
 
-def find_erasure_obstacles(order_ids: Collection[UUID], now: datetime) -> dict[UUID, ErasureBlocker]:
+def find_erasure_blockers(order_ids: Collection[UUID], now: datetime) -> dict[UUID, ErasureBlocker]:
     """
     Return the orders whose refunds or payments block the erasure of their customer, with the reason.
 

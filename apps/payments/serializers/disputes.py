@@ -23,7 +23,7 @@ class DisputeResponse(ResponseSerializer):
     payment_id = IdField("pay")
     gateway_dispute_id = serializers.CharField()
     amount = serializers.IntegerField(help_text="Paise.")
-    amount_deducted = serializers.IntegerField(help_text="Paise that were taken of us and not given back.")
+    amount_deducted = serializers.IntegerField(help_text="Paise that were taken from us and not returned.")
     currency = serializers.CharField()
     reason_code = serializers.CharField()
     phase = serializers.ChoiceField(choices=DisputePhase.choices)

@@ -122,7 +122,7 @@ class RefundResponse(ResponseSerializer):
         if not refund.error:
             return None
         words = {name: refund.error.get(name, "") for name in ("code", "reason", "source", "step")}
-        return {"message": "The bank did not take the refund. The shop is looking after it.", **words}
+        return {"message": "The bank did not accept the refund. The shop is handling it.", **words}
 
 
 RefundListResponse = list_response(RefundResponse)
@@ -140,7 +140,7 @@ class CancelledOrderResponse(ResponseSerializer):
     currency = serializers.CharField()
     total_amount = serializers.IntegerField()
     paid_amount = serializers.IntegerField()
-    refunded_amount = serializers.IntegerField(help_text="What has gone back already.")
+    refunded_amount = serializers.IntegerField(help_text="What has been refunded already.")
     cancelled_at = serializers.DateTimeField(allow_null=True)
     cancel_reason = serializers.CharField()
     refunds = serializers.SerializerMethodField()

@@ -118,7 +118,7 @@ class ReconciliationExceptionResponse(ResponseSerializer):
     actual_currency = serializers.CharField(help_text="Of the actual amount, where it is not `currency`.")
     held_amount = serializers.IntegerField(help_text="In suspense; debit positive.")
     currency = serializers.CharField()
-    owner_id = IdField("cus", allow_null=True, help_text="Who looks after it.")
+    owner_id = IdField("cus", allow_null=True, help_text="Who owns it.")
     opened_at = serializers.DateTimeField(help_text="Its age counts from here.")
     resolved_at = serializers.DateTimeField(allow_null=True)
     resolved_by = serializers.CharField()

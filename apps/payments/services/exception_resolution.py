@@ -51,7 +51,7 @@ class SettlementsNotImported(Conflict):
 
 
 class AssigneeLacksPermission(Invalid):
-    message = "Only staff who may decide about exceptions can look after one."
+    message = "Only staff who may decide about exceptions can own one."
 
 
 class NoteRequired(Invalid):

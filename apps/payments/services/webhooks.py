@@ -279,7 +279,7 @@ def _apply_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> t
     except RefundFactsConflict as conflict:
         return WebhookOutcome.IGNORED, str(conflict)
     except UnknownGatewayRefund:
-        return WebhookOutcome.IGNORED, "it gives back no captured payment of ours"
+        return WebhookOutcome.IGNORED, "it refunds no captured payment of ours"
     webhook.metadata = {**webhook.metadata, "gateway_refund_id": refund.gateway_refund_id}
     return WebhookOutcome.PROCESSED, ""
 

@@ -69,7 +69,7 @@ class PaymentLinkView(_LinkView):
         description=(
             "For staff. Begins to collect what is due of an order by a link, which the buyer is sent by SMS and "
             "e-mail, as far as they have them, as soon as it is there; the order holds its"
-            " goods so long. Follow `Location` until `next_action` has its `url`. A link "
+            " goods until then. Follow `Location` until `next_action` has its `url`. A link "
             "of the order that is under way already is returned; any other payment must be cancelled first."
         ),
         request=StartPaymentRequest,

@@ -181,7 +181,7 @@ class PaymentView(ApiView):
         summary="Give up a payment",
         description=(
             "Possible until money is authorised; staff do it for any customer. A payment link or QR code is closed at the "
-            "gateway. Money that comes all the same is booked and shown as late."
+            "gateway. Money that still arrives is booked and shown as late."
         ),
         request=EmptyRequest,
         responses={200: PaymentResponse},

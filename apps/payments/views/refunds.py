@@ -81,7 +81,7 @@ class RefundView(ApiView):
 
     @extend_schema(
         operation_id="request_refund",
-        summary="Ask for money back",
+        summary="Request a refund",
         description=(
             "Of an order: `amount`, `lines`, or all that is left; staff may give an `amount` for `lines`. Who may not decide alone gets "
             "a refund that awaits approval: customers, support, staff about an order of their own, and finance above the limit of "
@@ -144,7 +144,7 @@ class RefundView(ApiView):
         operation_id="get_refund",
         summary="Read a refund",
         responses={200: RefundResponse},
-        examples=[OpenApiExample("Given back", response_only=True, value=PROCESSED_EXAMPLE)],
+        examples=[OpenApiExample("Processed", response_only=True, value=PROCESSED_EXAMPLE)],
     )
     def retrieve(self, request: Request, refund_id: str) -> Response:
         refund = selectors.get_visible_refund(user=request.user, refund_id=public_pk(Refund, refund_id))
@@ -173,7 +173,7 @@ class RefundView(ApiView):
         operation_id="reject_refund",
         summary="Refuse a refund",
         description=(
-            "For finance: one that awaits approval, or is held for a transfer by hand that will not be made. Its sum is free again."
+            "For finance: one that awaits approval, or is held for a bank transfer that will not be made. Its amount can be refunded again."
         ),
         request=RefundReasonRequest,
         responses={200: RefundResponse},
@@ -192,13 +192,13 @@ class RefundView(ApiView):
 
     @extend_schema(
         operation_id="retry_refund",
-        summary="Try a failed refund again",
+        summary="Retry a failed refund",
         description="For finance. A new refund with a new key; the failed one stays as it is.",
         request=EmptyRequest,
         responses={202: RefundResponse},
         examples=[
             _NOTHING,
-            OpenApiExample("Another try", response_only=True, status_codes=["202"], value=RETRIED_EXAMPLE),
+            OpenApiExample("Retried", response_only=True, status_codes=["202"], value=RETRIED_EXAMPLE),
         ],
     )
     @idempotent(required=True)
@@ -210,7 +210,7 @@ class RefundView(ApiView):
     @extend_schema(
         operation_id="cancel_refund",
         summary="Withdraw a refund",
-        description="For the one who asked for it and for finance, until the gateway has been told of it.",
+        description="For the person who requested it and for finance, until it has been submitted to the gateway.",
         request=RefundReasonRequest,
         responses={200: RefundResponse},
         examples=[
@@ -228,7 +228,7 @@ class RefundView(ApiView):
         return _shown(services.cancel_refund(refund_id=refund.pk, reason=reason, actor=actor, now=clock.now()))
 
     @extend_schema(
-        operation_id="settle_refund",
+        operation_id="confirm_refund_transfer",
         summary="Pay a failed refund by bank transfer",
         description=(
             "For finance: with a reference the money has gone, without one its sum is held for the transfer. 403 "
@@ -238,7 +238,7 @@ class RefundView(ApiView):
         responses={200: RefundResponse},
         examples=[
             OpenApiExample("A transfer", request_only=True, value={"reference": "NEFT N326261234567"}),
-            OpenApiExample("Paid by hand", response_only=True, value=TRANSFERRED_EXAMPLE),
+            OpenApiExample("Paid by transfer", response_only=True, value=TRANSFERRED_EXAMPLE),
         ],
     )
     @idempotent(required=True)

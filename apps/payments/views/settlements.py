@@ -155,7 +155,7 @@ class ReconciliationExceptionView(ApiView):
 
     @extend_schema(
         operation_id="assign_reconciliation_exception",
-        summary="Say who looks after it",
+        summary="Assign an exception to its owner",
         description="Oneself, or another member of staff who may decide about it. For finance.",
         request=AssignExceptionRequest,
         responses={200: ReconciliationExceptionResponse},

@@ -12,7 +12,7 @@ from apps.core.management.operating import OperatorCommand
 class Command(OperatorCommand):
     help = (
         "Turn outbox rows into handler runs and hand them to the workers, until stopped. "
-        "Any number may run side by side. Without the broker, news waits in Postgres and nothing is lost. Without the database it "
+        "Any number may run side by side. Without the broker, events wait in Postgres and nothing is lost. Without the database it "
         "waits for it; with --once it exits 2."
     )
 

@@ -22,7 +22,7 @@ _SHOWN = 50
 
 class Command(OperatorCommand):
     help = (
-        "Ask the gateway about every payment, refund and dispute that is open, for disputes that no webhook told, and for the"
+        "Ask the gateway about every payment, refund and dispute that is open, for disputes that no webhook reported, and for the"
         " settlements that were not read yet; take in what it says, and look for money that should have been settled. Safe to"
         " run at any time, twice, or to break off. Exits 1 if something got no answer or does not agree, 2 if it could not run."
     )

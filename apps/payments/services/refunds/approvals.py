@@ -51,7 +51,7 @@ class RefundNotCancellable(Conflict):
 
 
 class RefundNotTransferable(Conflict):
-    message = "Refund {0} is {1}; only one that failed is paid by hand."
+    message = "Refund {0} is {1}; only a failed refund can be paid by bank transfer."
 
 
 @transaction.atomic
@@ -132,7 +132,7 @@ def supersede_pending_refunds(*, order: "Order", actor: Actor, now: datetime) ->
     """
     locks.lock_captured_attempts(order.pk)
     for refund in locks.lock_refunds_awaiting_approval(order.pk):
-        reason = "the order is cancelled, and all of its money goes back in one"
+        reason = "the order is cancelled, and all of its money is refunded at once"
         cancel_locked_refund(order, refund, actor=actor, reason=reason, event_type=events.REFUND_UPDATED, now=now)
 
 

@@ -69,7 +69,7 @@ _STATUS_EVENTS = {
 
 
 class UnknownGatewayRefund(NotFound):
-    message = "The gateway's refund {0} gives back no captured payment of ours."
+    message = "The gateway's refund {0} refunds no captured payment of ours."
 
 
 class RefundFactsConflict(UnknownGatewayRefund):

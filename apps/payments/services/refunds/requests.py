@@ -60,7 +60,7 @@ class AmountAndLinesConflict(Invalid):
 
 
 class RefundNotFailed(Conflict):
-    message = "Refund {0} is {1}; only one that failed can be tried again."
+    message = "Refund {0} is {1}; only a failed refund can be retried."
 
 
 class RefundAlreadyRetried(Conflict):

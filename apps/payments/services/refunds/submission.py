@@ -139,7 +139,7 @@ def _is_held_back(refund_id: UUID, *, now: datetime) -> bool:
             order,
             refund,
             actor=SYSTEM,
-            reason="the payer's bank has taken the money back",
+            reason="the payer's bank has reclaimed the money",
             event_type=events.REFUND_UPDATED,
             now=now,
         )

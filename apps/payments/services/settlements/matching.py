@@ -323,7 +323,7 @@ def _post_difference(exception: ReconciliationException, settlement: Settlement)
         order_id=None,
         entries={BANK: -exception.held_amount, SUSPENSE: exception.held_amount},
         currency=exception.currency,
-        description=f"{settlement.gateway_settlement_id} beside its lines",
+        description=f"{settlement.gateway_settlement_id}: transfer and lines differ",
         occurred_at=settlement.settled_at,
     )
 
