@@ -69,12 +69,17 @@ def _money_in_rupees(model: type[Model]) -> dict[str, Callable[[str], str]]:
     return dict.fromkeys(money_fields(model), as_rupees)
 
 
-def _spell_acronyms(model: type[Model]) -> None:
-    """Let forms and headings say "CGST amount", not "Cgst amount"; migrations keep the name that the model gave."""
+def spell_acronyms(words: str) -> str:
+    """Return the name of a field with its acronyms in capitals: "CGST amount", not "cgst amount"."""
+    return " ".join(_ACRONYMS.get(word, word) for word in words.split(" "))
+
+
+def _spell_field_names(model: type[Model]) -> None:
+    """Give the fields of a model the names that forms and headings show; migrations keep the name that the model gave."""
     for field in model._meta.concrete_fields:
-        words = str(field.verbose_name).split(" ")
-        if any(word in _ACRONYMS for word in words):
-            field.verbose_name = " ".join(_ACRONYMS.get(word, word) for word in words)
+        spelled = spell_acronyms(str(field.verbose_name))
+        if spelled != field.verbose_name:
+            field.verbose_name = spelled
 
 
 def link(href: str, text: str) -> SafeString:
@@ -198,7 +203,7 @@ class BahiAdmin(ObjectActionsMixin, ModelAdmin):
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
-        _spell_acronyms(model)
+        _spell_field_names(model)
         self.readonly_preprocess_fields = {**_money_in_rupees(model), **self.readonly_preprocess_fields}
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -335,7 +340,7 @@ class ReadOnlyTabularInline(TabularInline):
 
     def __init__(self, parent_model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(parent_model, admin_site)
-        _spell_acronyms(self.model)
+        _spell_field_names(self.model)
         self.readonly_preprocess_fields = {**_money_in_rupees(self.model), **self.readonly_preprocess_fields}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
 
-from apps.core.admin_site import ago, join_nonempty, link
+from apps.core.admin_site import ago, join_nonempty, link, spell_acronyms
 from apps.invoicing.models import Invoice
 from apps.orders.models import Order
 
@@ -22,6 +22,22 @@ from apps.orders.models import Order
 )
 def test_headings_spell_acronyms_as_people_do(model: type, field: str, heading: str) -> None:
     assert label_for_field(field, model, admin.site._registry[model]) == heading
+
+
+@pytest.mark.parametrize(
+    ("words", "spelled"),
+    [
+        ("cgst amount", "CGST amount"),
+        ("ip", "IP"),
+        ("buyer gstin", "buyer GSTIN"),
+        ("CGST amount", "CGST amount"),
+        ("gstr period", "gstr period"),
+        ("shipping address", "shipping address"),
+        ("", ""),
+    ],
+)
+def test_acronyms_are_whole_words_in_capitals(words: str, spelled: str) -> None:
+    assert spell_acronyms(words) == spelled
 
 
 def test_spelling_a_heading_changes_no_migration() -> None:

@@ -1,7 +1,7 @@
 """The one place that knows HTTP numbers: every error under /api leaves in one shape."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeGuard
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django_ratelimit.exceptions import Ratelimited
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from apps.core import errors
@@ -155,7 +156,7 @@ def _framework_response(exc: drf.APIException) -> Response:
 
 
 def _validation_response(exc: drf.ValidationError) -> Response:
-    details = list(_flatten(exc.get_full_details()))
+    details = list(_list_errors(exc.get_full_details()))
     first = details[0] if details else {"param": None, "code": "invalid", "message": "The request is not valid."}
     body = error_body(
         error_type="invalid_request",
@@ -167,25 +168,35 @@ def _validation_response(exc: drf.ValidationError) -> Response:
     return Response(body, status=400)
 
 
-def _flatten(details: Any, path: str = "") -> Any:
-    if (
-        isinstance(details, dict)
-        and set(details) == {"message", "code"}
-        and not isinstance(details["message"], (dict, list))
-    ):
+def _list_errors(details: object, path: str = "") -> Iterator[dict[str, str | None]]:
+    """Yield each error of nested details with the path of its field, such as `lines[0].quantity`."""
+    if _is_error(details):
         yield {"param": path or None, "code": details["code"], "message": str(details["message"])}
     elif isinstance(details, dict):
         for name, inner in details.items():
-            if name == "non_field_errors":
-                yield from _flatten(inner, path)
-            elif isinstance(name, int):
-                yield from _flatten(inner, f"{path}[{name}]")
-            else:
-                yield from _flatten(inner, f"{path}.{name}" if path else str(name))
+            yield from _list_errors(inner, _extend_path(path, name))
     elif isinstance(details, list):
-        is_list_of_items = any(isinstance(inner, dict) and set(inner) != {"message", "code"} for inner in details)
+        is_about_items = any(isinstance(inner, dict) and not _has_error_keys(inner) for inner in details)
         for index, inner in enumerate(details):
-            yield from _flatten(inner, f"{path}[{index}]" if is_list_of_items else path)
+            yield from _list_errors(inner, _extend_path(path, index) if is_about_items else path)
+
+
+def _is_error(details: object) -> TypeGuard[dict[str, str]]:
+    """Return whether details are one error, and not the errors of two fields called message and code."""
+    return _has_error_keys(details) and not isinstance(details["message"], dict | list)
+
+
+def _has_error_keys(details: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(details, dict) and set(details) == {"message", "code"}
+
+
+def _extend_path(path: str, name: str | int) -> str:
+    """Return the path of a field or item below another; errors of a whole object have the path of the object."""
+    if name == api_settings.NON_FIELD_ERRORS_KEY:
+        return path
+    if isinstance(name, int):
+        return f"{path}[{name}]"
+    return f"{path}.{name}" if path else name
 
 
 def _plain(status: int, code: str, message: str) -> Callable[..., HttpResponse]:
