@@ -79,8 +79,8 @@ lock: ## Compile requirements/*.in into pinned, hashed *.txt (needs uv)
 env-example: ## Write .env.example from the declared settings
 	$(BIN)/python -m config.settings.environment.example > .env.example.new && mv .env.example.new .env.example
 
-maps: setup-dev ## Write the maps of docs that are made from the code: docs/routes.md
-	@$(BIN)/python -m tests.architecture.route_map > docs/routes.md.new && mv docs/routes.md.new docs/routes.md
+maps: setup-dev ## Write the pages of docs that are made from the code: routes, models
+	@$(BIN)/python -m tests.architecture.maps
 
 clean: ## Remove what was made here: .venv, the embedded data, caches
 	@$(PYTHON) -m devtools clean

@@ -1,8 +1,6 @@
-"""`docs/routes.md`, written from the routes and from who may call them:  make maps"""
+"""`docs/routes.md`, written from the routes and from who may call them."""
 
-import os
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -69,11 +67,3 @@ def _who(access: Access) -> str:
     return {PUBLIC: "everybody", SIGNED: "any signed-in user", SIGNATURE: "the gateway, by its signature"}.get(
         access.kind, staff
     )
-
-
-if __name__ == "__main__":
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
-    django.setup()
-    sys.stdout.write(render_routes())

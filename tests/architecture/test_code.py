@@ -87,6 +87,14 @@ def test_files_named_in_the_documents_exist(page: Path) -> None:
     assert [name for name in names if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_diagrams_of_sequences_have_no_semicolon(page: Path) -> None:
+    """A semicolon ends the statement, and GitHub shows an error in place of the diagram."""
+    diagrams = re.findall(r"```mermaid\nsequenceDiagram\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+    assert [line for diagram in diagrams for line in diagram.splitlines() if ";" in line] == []
+
+
 def test_git_leaves_no_part_of_the_product_behind() -> None:
     """What .gitignore hides works here, is missing in every clone, and escapes the linters too."""
     folders = ("apps", "config", "sandbox", "devtools", "templates", "tests", "docs", "requirements", "bin")

@@ -1,0 +1,36 @@
+"""
+The pages of docs that are made from the code, and how to write them:  make maps
+
+A page is written here alone, and a test fails while one is not what would be written.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.architecture.model_map import render_models
+from tests.architecture.route_map import render_routes
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/models.md": render_models,
+    "docs/routes.md": render_routes,
+}
+
+
+def write_pages() -> None:
+    """Write every page whose text has changed."""
+    for name, render in PAGES.items():
+        page, text = ROOT / name, render()
+        if not page.exists() or page.read_text() != text:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(text)
+
+
+if __name__ == "__main__":
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
+    django.setup()
+    write_pages()
