@@ -14,7 +14,6 @@ from apps.core.api import (
     StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
-    list_response,
 )
 from apps.tax.rules import UQCS
 
@@ -252,77 +251,5 @@ class StockMovementResponse(ResponseSerializer):
         return StockResponse(self.context["stock"]).data  # type: ignore[return-value]
 
 
-CategoryListResponse = list_response(CategoryResponse)
-ProductListResponse = list_response(ProductResponse)
-VariantListResponse = list_response(VariantResponse)
-
-
 def _stock_of(variant: Variant) -> StockItem | None:
     return getattr(variant, "stock", None)
-
-
-# Examples ----------------------------------------------------------------------------------------------------------------
-
-CATEGORY_EXAMPLE: dict[str, Any] = {
-    "id": "cat_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "category",
-    "name": "Clothing",
-    "slug": "clothing",
-    "position": 5,
-    "created_at": "2026-11-21T05:30:00.000Z",
-    "updated_at": "2026-11-21T05:30:00.000Z",
-}
-VARIANT_EXAMPLE: dict[str, Any] = {
-    "id": "var_01jf3z8k4qe7tv2w9x0y1z2a3d",
-    "object": "variant",
-    "product": "prod_01jf3z8k4qe7tv2w9x0y1z2a3c",
-    "sku": "CLO-0451270-M",
-    "title": "M",
-    "hsn": "61091000",
-    "uqc": "NOS",
-    "tax_class": "gst_5",
-    "price": 49_900,
-    "currency": "INR",
-    "price_includes_tax": True,
-    "attributes": {"size": "M"},
-    "position": 1,
-    "is_active": True,
-    "in_stock": True,
-    "metadata": {},
-    "version": 1,
-    "created_at": "2026-11-21T05:30:00.000Z",
-    "updated_at": "2026-11-21T05:30:00.000Z",
-}
-PRODUCT_EXAMPLE: dict[str, Any] = {
-    "id": "prod_01jf3z8k4qe7tv2w9x0y1z2a3c",
-    "object": "product",
-    "name": "Vastrika Cotton Kurta",
-    "slug": "vastrika-cotton-kurta",
-    "brand": "Vastrika",
-    "category": {name: CATEGORY_EXAMPLE[name] for name in ("id", "name", "slug")},
-    "lowest_price": 49_900,
-    "currency": "INR",
-    "in_stock": True,
-    "attributes": {"fabric": "cotton"},
-    "is_published": True,
-    "metadata": {},
-    "version": 2,
-    "created_at": "2026-11-21T05:30:00.000Z",
-    "updated_at": "2026-11-21T05:30:00.000Z",
-}
-PRODUCT_DETAIL_EXAMPLE: dict[str, Any] = {
-    **PRODUCT_EXAMPLE,
-    "description": "Straight cut, washed once before sale.",
-    "variants": [VARIANT_EXAMPLE],
-}
-MOVEMENT_EXAMPLE: dict[str, Any] = {
-    "id": "mov_01jf3z8k4qe7tv2w9x0y1z2a3e",
-    "object": "stock_movement",
-    "variant": VARIANT_EXAMPLE["id"],
-    "kind": "receipt",
-    "quantity": 40,
-    "reason": "Delivery note 771",
-    "stock": {"on_hand": 52, "reserved": 3, "available": 49},
-    "created_at": "2026-11-21T05:30:00.000Z",
-    "updated_at": "2026-11-21T05:30:00.000Z",
-}

@@ -1,20 +1,13 @@
 """Routes of the catalogue."""
 
-from django.urls import path
+from apps.catalog import views
+from apps.core.api.routers import ApiRouter
 
-from apps.catalog.views import (
-    CategoriesView,
-    ProductsView,
-    ProductVariantsView,
-    StockAdjustmentsView,
-    VariantsView,
-)
+router = ApiRouter()
+router.register("categories", views.CategoryViewSet, basename="category")
+router.register("products", views.ProductViewSet, basename="product")
+router.register("products/<str:product_id>/variants", views.ProductVariantViewSet, basename="product-variant")
+router.register("variants", views.VariantViewSet, basename="variant")
+router.register("stock-adjustments", views.StockAdjustmentViewSet, basename="stock-adjustment")
 
-urlpatterns = [
-    path("categories", CategoriesView.as_view({"get": "list"})),
-    path("products", ProductsView.as_view({"get": "list", "post": "create"})),
-    path("products/<str:product_id>", ProductsView.as_view({"get": "retrieve", "patch": "update"})),
-    path("products/<str:product_id>/variants", ProductVariantsView.as_view({"get": "list", "post": "create"})),
-    path("variants/<str:variant_id>", VariantsView.as_view({"get": "retrieve", "patch": "update"})),
-    path("stock-adjustments", StockAdjustmentsView.as_view({"post": "create"})),
-]
+urlpatterns = router.urls

@@ -324,6 +324,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["apps.core.api.parser.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["apps.core.api.renderer.ApiRenderer"],
     "DEFAULT_SCHEMA_CLASS": "apps.core.api.schema.ApiSchema",
+    "DEFAULT_PAGINATION_CLASS": "apps.core.api.pagination.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["apps.core.api.filters.FilterBackend"],
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is refused but for preflights: the schema describes the API
     "EXCEPTION_HANDLER": "apps.core.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

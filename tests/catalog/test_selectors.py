@@ -91,7 +91,10 @@ class TestVisibility:
 
 class TestFilters:
     def names(self, **params: str) -> list[str]:
-        return sorted(product.name for product in filters.filter_products(selectors.list_products(user=BUYER), params))
+        return sorted(
+            product.name
+            for product in filters.ProductFilterSet(data=params, queryset=selectors.list_products(user=BUYER)).qs
+        )
 
     def test_filters_by_price_brand_stock_and_attributes(self) -> None:
         make_goods("Cheap", price=100, brand="Suti", attributes={"diet": "veg", "origin": "Kerala"})

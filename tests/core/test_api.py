@@ -20,7 +20,7 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from apps.catalog.models import Category
 from apps.core import http
 from apps.core.api import (
-    ApiView,
+    ApiViewSet,
     RequestSerializer,
     StrictCharField,
     StrictIntegerField,
@@ -49,16 +49,22 @@ class ShelfRequest(RequestSerializer):
     outcome = serializers.ChoiceField(["made", "full", "away", "crash"], default="made")
 
 
-class ShelfView(ApiView):
+class ShelfQuery(RequestSerializer):
+    limit = serializers.CharField(required=False)
+
+
+class ShelfViewSet(ApiViewSet):
     permission_classes = [AllowAny]
-    params = {"list": ("limit",)}
+    list_actions = ()
+    query_serializer_classes = {"list": ShelfQuery}
+    request_serializer_classes = {"create": ShelfRequest}
 
     def list(self, request: Request) -> Response:
-        return Response({"limit": self.query.get("limit")})
+        return Response({"limit": self.read_query().get("limit")})
 
     @idempotent(required=True)
     def create(self, request: Request) -> Response:
-        given = self.read(ShelfRequest, request)
+        given = self.read_body()
         Category.objects.create(name=given["name"], slug=given["name"])
         if given["outcome"] == "full":
             raise ShelfFull(given["name"])
@@ -74,7 +80,7 @@ def post(user: Any, body: Any, *, key: str | None = "key-00000001", path: str = 
     headers = {"Idempotency-Key": key} if key is not None else {}
     request = APIRequestFactory().post(path, raw, content_type="application/json", headers=headers)
     force_authenticate(request, user=user)
-    response = ShelfView.as_view({"post": "create"})(request)
+    response = ShelfViewSet.as_view({"post": "create"})(request)
     return response.render()  # type: ignore[no-any-return]
 
 
@@ -130,7 +136,7 @@ class TestErrors:
     def test_a_body_in_chunks_is_refused_and_not_taken_for_none(self) -> None:
         request = APIRequestFactory().get("/api/v1/shelves", headers={"Transfer-Encoding": "chunked"})
 
-        response = ShelfView.as_view({"get": "list"})(request)
+        response = ShelfViewSet.as_view({"get": "list"})(request)
 
         assert (response.status_code, response.data["error"]["code"]) == (411, "length_required")
 
@@ -145,9 +151,9 @@ class TestErrors:
     ) -> None:
         failure = OperationalError("away")
         failure.__cause__ = type("Cause", (Exception,), {"sqlstate": sqlstate})()
-        monkeypatch.setattr(ShelfView, "list", lambda *_: (_ for _ in ()).throw(failure))
+        monkeypatch.setattr(ShelfViewSet, "list", lambda *_: (_ for _ in ()).throw(failure))
 
-        response = ShelfView.as_view({"get": "list"})(APIRequestFactory().get("/api/v1/shelves"))
+        response = ShelfViewSet.as_view({"get": "list"})(APIRequestFactory().get("/api/v1/shelves"))
 
         assert (response.status_code, response["Retry-After"], response.data["error"]["code"]) == (
             503,
@@ -156,7 +162,7 @@ class TestErrors:
         )
 
     def test_another_media_type_and_method_are_refused_in_the_same_shape(self) -> None:
-        view = ShelfView.as_view({"post": "create"})
+        view = ShelfViewSet.as_view({"post": "create"})
         xml = APIRequestFactory().post(
             "/api/v1/shelves", "<a/>", content_type="text/xml", headers={"Idempotency-Key": "k" * 8}
         )
@@ -168,7 +174,7 @@ class TestErrors:
         assert refused["Allow"] == "POST"
 
     def test_a_method_that_is_not_there_is_refused_whatever_its_parameters(self) -> None:
-        view = ShelfView.as_view({"get": "list"})
+        view = ShelfViewSet.as_view({"get": "list"})
 
         refused = view(APIRequestFactory().delete("/api/v1/shelves?color=red"))
 
@@ -176,7 +182,7 @@ class TestErrors:
         assert refused["Allow"] == "GET, HEAD"
 
     def test_allow_header_names_only_the_methods_of_the_route(self) -> None:
-        view = ShelfView.as_view({"get": "list"})
+        view = ShelfViewSet.as_view({"get": "list"})
 
         assert view(APIRequestFactory().get("/api/v1/shelves"))["Allow"] == "GET, HEAD"
         assert view(APIRequestFactory().options("/api/v1/shelves")).status_code == 405
@@ -194,12 +200,12 @@ class TestQueryParameters:
         ],
     )
     def test_what_a_list_does_not_know_is_refused(self, query: str, code: str) -> None:
-        response = ShelfView.as_view({"get": "list"})(APIRequestFactory().get(f"/api/v1/shelves?{query}"))
+        response = ShelfViewSet.as_view({"get": "list"})(APIRequestFactory().get(f"/api/v1/shelves?{query}"))
 
         assert (response.status_code, response.data["error"]["code"]) == (400, code)
 
     def test_what_it_knows_reaches_it(self) -> None:
-        assert ShelfView.as_view({"get": "list"})(APIRequestFactory().get("/api/v1/shelves?limit=7")).data == {
+        assert ShelfViewSet.as_view({"get": "list"})(APIRequestFactory().get("/api/v1/shelves?limit=7")).data == {
             "limit": "7"
         }
 
@@ -238,13 +244,13 @@ class TestIdempotency:
     def test_the_effect_waits_for_locks_as_long_as_any_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
         seen = []
 
-        def look(view: ShelfView, request: Request) -> Response:
+        def look(view: ShelfViewSet, request: Request) -> Response:
             with connection.cursor() as cursor:
                 cursor.execute("SHOW lock_timeout")
                 seen.append(cursor.fetchone()[0])
             return Response({})
 
-        monkeypatch.setattr(ShelfView, "create", idempotent(required=True)(look))
+        monkeypatch.setattr(ShelfViewSet, "create", idempotent(required=True)(look))
         post(make_user(), {"name": "a"})
 
         assert seen == ["5s"]
@@ -338,7 +344,7 @@ class TestIdempotencyRaces:
         user = make_user()
         release = threading.Event()
         entered = threading.Event()
-        original = ShelfView.create
+        original = ShelfViewSet.create
 
         def first() -> None:
             with transaction.atomic():
@@ -357,7 +363,7 @@ class TestIdempotencyRaces:
         assert (response.status_code, response["Retry-After"]) == (409, "1")
         assert body_of(response)["error"]["code"] == "request_in_flight"
         assert post(user, {"name": "a"})["Idempotent-Replayed"] == "true"
-        assert ShelfView.create is original
+        assert ShelfViewSet.create is original
 
 
 @pytest.mark.django_db

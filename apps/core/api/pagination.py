@@ -2,18 +2,26 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from django.core import signing
 from django.db.models import F, Q, QuerySet
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from apps.core.api.responses import with_etag
 from apps.core.errors import Invalid
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
+#: How the parameters of a page are described.
+LIMIT: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+CURSOR: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 2000}
+_QUERY: dict[str, Any] = {"in": "query"}
 _SALT = "cursor"
 
 
@@ -53,21 +61,81 @@ def whole_list(data: Iterable[Any]) -> dict[str, Any]:
     return Page(rows=[], next_cursor=None, prev_cursor=None).envelope(list(data))
 
 
-class KeysetPagination:
+class WholeListPagination(BasePagination):
+    """Write a short list in the envelope of a page, and never cut it."""
+
+    PARAMS: tuple[str, ...] = ()
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.request, self.view = request, view
+        return list(queryset)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return with_etag(self.request, whole_list(data), cache_control=self.view.cache_control)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return []
+
+
+class KeysetPagination(BasePagination):
     """
     Cut a queryset into pages by (sort key, id).
 
     `sorts` maps the API's names (`created_at`) to columns; a leading `-` turns the direction. Columns must not be null.
-    Cursors are signed and bound to the sort and to `scope`, which should name the list and its filters.
+    Cursors are signed and bound to the sort and to `scope`: which list it is, whose, and with which filters.
     """
 
-    PARAMS = ("limit", "cursor", "sort")
+    PARAMS: tuple[str, ...] = ("limit", "cursor", "sort")
 
-    def __init__(self, *, sorts: dict[str, str], default: str, scope: str = "") -> None:
-        self.sorts = sorts
-        self.default = default
-        # A digest: filters can be long and hold what nobody else is to read, and a cursor travels in URLs.
-        self._list = hashlib.sha256(scope.encode()).hexdigest()[:16]
+    sorts: Mapping[str, str] = {"created_at": "created_at"}
+    default = "-created_at"
+    sort_description = ""
+
+    def __init__(self, *, sorts: Mapping[str, str] | None = None, default: str | None = None, scope: str = "") -> None:
+        self.sorts = self.sorts if sorts is None else sorts
+        self.default = self.default if default is None else default
+        self.scope = scope
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.request, self.view = request, view
+        self.scope = self.get_scope(request)
+        self.current = self.page(queryset, {name: str(text) for name, text in request.query_params.items()})
+        return self.current.rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return with_etag(self.request, self.current.envelope(list(data)), cache_control=self.view.cache_control)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        parameters = [
+            {**_QUERY, "name": "limit", "schema": LIMIT, "description": "1 to 100; 20 if not given."},
+            {
+                **_QUERY,
+                "name": "cursor",
+                "schema": CURSOR,
+                "description": "`next_cursor` or `prev_cursor` of another page.",
+            },
+        ]
+        if "sort" in self.PARAMS:
+            described = {"description": self.sort_description} if self.sort_description else {}
+            parameters.append(
+                {**_QUERY, "name": "sort", "schema": {"type": "string", "enum": self.sort_choices()}, **described}
+            )
+        return parameters
+
+    def get_scope(self, request: Request) -> str:
+        """Return what cursors of this list are bound to: its path, who reads it, and its filters."""
+        return f"{request.path}:{self.get_audience(request)}:{self.get_filters(request)}"
+
+    def get_audience(self, request: Request) -> str:
+        """Return who may use the same cursor: the reader alone."""
+        return str(request.user.pk)
+
+    def get_filters(self, request: Request) -> list[tuple[str, Any]]:
+        return sorted((name, text) for name, text in request.query_params.items() if name not in self.PARAMS)
+
+    def sort_choices(self) -> list[str]:
+        """Return what `sort` may be."""
+        return sorted(direction + name for name in self.sorts for direction in ("", "-"))
 
     def page(self, queryset: "QuerySet[Any]", params: dict[str, str]) -> Page:
         """
@@ -100,6 +168,10 @@ class KeysetPagination:
             prev_cursor=self._write(sort, column, rows[0], back=True) if has_prev else None,
         )
 
+    def _digest(self) -> str:
+        # Not the scope itself: filters can be long and hold what nobody else is to read, and a cursor travels in URLs.
+        return hashlib.sha256(self.scope.encode()).hexdigest()[:16]
+
     def _slice(
         self, queryset: "QuerySet[Any]", column: str, is_descending: bool, start: dict[str, Any] | None
     ) -> "QuerySet[Any]":
@@ -119,7 +191,7 @@ class KeysetPagination:
         key = row
         for part in column.split("__"):
             key = getattr(key, part)
-        payload = orjson.dumps([sort, self._list, key, row.pk, back], default=str)
+        payload = orjson.dumps([sort, self._digest(), key, row.pk, back], default=str)
         packed = base64.urlsafe_b64encode(payload).decode().rstrip("=")
         return signing.Signer(salt=_SALT).sign(packed)
 
@@ -132,7 +204,7 @@ class KeysetPagination:
             made_for, of_list, key, tie, back = orjson.loads(payload)
         except (signing.BadSignature, ValueError) as error:
             raise InvalidCursor(param="cursor") from error
-        if made_for != sort or of_list != self._list:
+        if made_for != sort or of_list != self._digest():
             raise InvalidCursor(param="cursor")
         return {"key": key, "id": tie, "back": back}
 

@@ -1,7 +1,7 @@
 """Responses with a version (ETag, 304, If-Match), and 202 responses with the URL to poll."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,6 +10,10 @@ from apps.core.api.contacts import mask_contacts
 from apps.core.api.renderer import to_json
 from apps.core.errors import PreconditionFailed, PreconditionRequired
 from apps.core.models import Subject
+
+PRIVATE: Final = "private, no-store"
+#: Of the catalogue and what else is the same for everybody.
+PUBLIC: Final = "public, max-age=60, stale-while-revalidate=300"
 
 
 def get_etag(subject: Subject) -> str:
@@ -46,9 +50,7 @@ def _without_hash(tag: str) -> str:
     return f'{version}"' if dot else tag
 
 
-def with_etag(
-    request: Request, data: Any, *, etag: str | None = None, cache_control: str = "private, no-store"
-) -> Response:
+def with_etag(request: Request, data: Any, *, etag: str | None = None, cache_control: str = PRIVATE) -> Response:
     """
     Answer a GET with an ETag, or with 304 if the client has that answer.
 

@@ -2,31 +2,32 @@
 
 import functools
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from drf_spectacular.extensions import (
     OpenApiAuthenticationExtension,
+    OpenApiFilterExtension,
     OpenApiSerializerExtension,
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import force_instance
+from drf_spectacular.plumbing import build_parameter_type, force_instance
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.fields import empty
 from rest_framework.serializers import ListSerializer
 
 from apps.core.api.error_responses import describe_responses, kind_of_parameter
-from apps.core.api.pagination import DEFAULT_LIMIT, MAX_LIMIT, whole_list
+from apps.core.api.pagination import CURSOR, LIMIT, whole_list
+from apps.core.api.serializers import list_response
+from apps.core.api.views import ApiViewSet
 from apps.core.search import MAX_CHARACTERS, MIN_QUERY
 
 _IDEMPOTENCY_KEY = {"type": "string", "minLength": 8, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"}
-_LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
-_CURSOR = {"type": "string", "minLength": 1, "maxLength": 2000}
 _ID_CHARACTERS = "[0-7][0-9a-hjkmnp-tv-z]{25}"
 
 _REST_FRAMEWORK: dict[str, Any] = settings.REST_FRAMEWORK
@@ -122,6 +123,20 @@ class _IdShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call
         return {"type": "string", "pattern": id_pattern(self.target.prefix)}
 
 
+class _Filters(OpenApiFilterExtension):  # type: ignore[no-untyped-call]
+    """The query parameters of a filter set: each filter says what it takes."""
+
+    target_class = "apps.core.api.filters.FilterBackend"
+    priority = 1
+
+    def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        filterset_class = auto_schema.view.filterset_class
+        return [
+            build_parameter_type(name=name, location="query", schema=each.schema, description=each.description)
+            for name, each in (filterset_class.base_filters if filterset_class else {}).items()
+        ]
+
+
 class ApiSchema(AutoSchema):
     """Adds the Idempotency-Key header where a method takes one, id patterns, and every status that may be answered."""
 
@@ -131,9 +146,38 @@ class ApiSchema(AutoSchema):
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path" and (prefix := _prefix_of(parameter["name"])):
                     parameter["schema"].setdefault("pattern", id_pattern(prefix))
-            raised = getattr(self.view, "raises", {}).get(getattr(self.view, "action", ""), ())
+            raised = getattr(self._view_method(), "raises", ()) or getattr(self.view, "raises", {}).get(
+                self._action(), ()
+            )
             describe_responses(operation, method=self.method, raised=raised)
         return operation
+
+    def get_request_serializer(self) -> Any:
+        if not isinstance(self.view, ApiViewSet):
+            return super().get_request_serializer()
+        return self.view.request_serializer_classes.get(self.view.action)
+
+    def get_response_serializers(self) -> Any:
+        if not isinstance(self.view, ApiViewSet):
+            return super().get_response_serializers()
+        if self.method == "DELETE":
+            return None
+        shape: Any = self.view.get_serializer_class()
+        return list_response(shape) if self.view.is_list else shape
+
+    def get_filter_backends(self) -> list[Any]:
+        view: Any = self.view
+        return list(view.filter_backends) if getattr(view, "is_list", False) else []
+
+    def _get_pagination_parameters(self) -> list[Any]:
+        paginator: Any = getattr(self.view, "paginator", None) if getattr(self.view, "is_list", False) else None
+        return paginator.get_schema_operation_parameters(self.view) if paginator else []
+
+    def _view_method(self) -> Any:
+        return getattr(self.view, self._action(), None)
+
+    def _action(self) -> str:
+        return getattr(self.view, "action", "") or ""
 
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
         # The generator adds Request itself.
@@ -149,8 +193,10 @@ class ApiSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         parameters = list(super().get_override_parameters())
-        method = getattr(self.view, getattr(self.view, "action", "") or "", None)
-        required = getattr(method, "idempotency_required", None)
+        query = getattr(self.view, "query_serializer_classes", {}).get(self._action())
+        if query is not None:
+            parameters.append(query)
+        required = getattr(self._view_method(), "idempotency_required", None)
         if required is not None:
             parameters.append(
                 OpenApiParameter(
@@ -205,8 +251,8 @@ def query_parameter(description: str, *, fewest: int = MIN_QUERY) -> OpenApiPara
 def page_parameters(*sorts: str) -> list[OpenApiParameter]:
     """Return the query parameters of a list that comes in pages; the first sort is the one that holds if none is given."""
     parameters = [
-        OpenApiParameter("limit", _LIMIT, description="1 to 100; 20 if not given."),
-        OpenApiParameter("cursor", _CURSOR, description="`next_cursor` or `prev_cursor` of another page."),
+        OpenApiParameter("limit", LIMIT, description="1 to 100; 20 if not given."),
+        OpenApiParameter("cursor", CURSOR, description="`next_cursor` or `prev_cursor` of another page."),
     ]
     return [*parameters, OpenApiParameter("sort", str, enum=sorts)] if sorts else parameters
 
@@ -214,3 +260,21 @@ def page_parameters(*sorts: str) -> list[OpenApiParameter]:
 def page_example(*items: dict[str, Any], name: str = "A page") -> OpenApiExample:
     """Return the example of a page with these items, as a response."""
     return OpenApiExample(name, response_only=True, value=whole_list([*items]))
+
+
+def operation(
+    operation_id: str, summary: str, *, raises: Iterable[Exception] = (), **described: Any
+) -> Callable[[Any], Any]:
+    """
+    Describe one operation, for `extend_schema_view`.
+
+    :param raises: the errors that the description lists in addition to those of every operation
+    :param described: whatever else `extend_schema` takes
+    """
+    describe = extend_schema(operation_id=operation_id, summary=summary, **described)
+
+    def decorate(method: Any) -> Any:
+        method.raises = tuple(raises)
+        return describe(method)
+
+    return decorate

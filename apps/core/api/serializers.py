@@ -1,5 +1,6 @@
 """Bases of request and response shapes. Requests refuse what they do not know."""
 
+import functools
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -129,6 +130,7 @@ class IdField(serializers.CharField):
         return ids.encode(self.prefix, value if isinstance(value, UUID) else value.pk)
 
 
+@functools.cache
 def list_response(item: type[ResponseSerializer]) -> type[ResponseSerializer]:
     """Return the shape of a page of something: the list envelope around its items."""
     name = item.__name__.removesuffix("Response") + "ListResponse"

@@ -1,7 +1,8 @@
 """The base of every view."""
 
+from collections.abc import Mapping
 from datetime import UTC
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -13,30 +14,52 @@ from rest_framework.viewsets import GenericViewSet
 
 from apps.core.api.contacts import mask_contacts
 from apps.core.api.parser import LengthRequired, UnexpectedBody
+from apps.core.api.permissions import requires
 from apps.core.api.rate_limits import check_write_limit
 from apps.core.api.requests import METHODS_WITHOUT_BODY, has_body, read_query_params
+from apps.core.api.responses import PRIVATE, with_etag
 
 
-class ApiView(GenericViewSet[Any]):
+class ApiViewSet(GenericViewSet[Any]):
     """
     A resource: one method per action, each parse -> one service or selector -> serialize.
 
-    `params` maps a method's name to the query parameters that it accepts; methods not named there accept none.
-    `raises` maps a method's name to the errors that the API's description lists in addition to those of every method.
-    Methods for POST, PUT and PATCH that are named in `without_body` refuse a body; the other verbs never accept one.
-    Contact details in a response, except in a client error, are masked for staff who may not read them.
+    Responses have the shape of `serializer_class`, or of the action's in `serializer_classes`; bodies that of the action's in
+    `request_serializer_classes`, and actions without one refuse a body. Lists take the parameters of their `filterset_class` and
+    their `pagination_class`, other actions those of their shape in `query_serializer_classes`; others are refused.
+    Actions in `staff_permissions` are for staff who hold that Django permission, the others follow `permission_classes`.
+    Contact details in a response, except in a client error, are masked for staff who may not read them;
     `shows_own_contacts` turns masking off for a view whose responses hold only the requester's own data.
     """
 
-    params: dict[str, tuple[str, ...]] = {}
-    without_body: tuple[str, ...] = ()
-    raises: dict[str, tuple[Exception, ...]] = {}
+    serializer_classes: ClassVar[Mapping[str, type[Any]]] = {}
+    request_serializer_classes: ClassVar[Mapping[str, type[Any]]] = {}
+    query_serializer_classes: ClassVar[Mapping[str, type[Any]]] = {}
+    staff_permissions: ClassVar[Mapping[str, str]] = {}
+    filterset_class: Any = None
+    list_actions: tuple[str, ...] = ("list",)
+    #: Actions that read the bytes of the body themselves.
+    raw_body_actions: tuple[str, ...] = ()
     shows_own_contacts = False
+    cache_control: Any = PRIVATE
 
     @property
     def allowed_methods(self) -> list[str]:
         """Return the methods of this route, for `Allow`: DRF's own list has OPTIONS in it, which no view of ours answers."""
         return sorted(method.upper() for method in self.action_map or {})
+
+    @property
+    def is_list(self) -> bool:
+        """Return whether the action answers with a list."""
+        return self.action in self.list_actions
+
+    def get_permissions(self) -> list[Any]:
+        permission = self.staff_permissions.get(self.action or "")
+        return [requires(permission)()] if permission else [*super().get_permissions()]
+
+    def get_serializer_class(self) -> type[Any]:
+        shape = self.serializer_classes.get(self.action)
+        return super().get_serializer_class() if shape is None else shape
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         # DRF writes instants in the zone of the thread, which is India's for the sake of the back office.
@@ -50,18 +73,35 @@ class ApiView(GenericViewSet[Any]):
             raise LengthRequired  # Django reads as many bytes as Content-Length says: of chunks none
         if self.action is None:
             return  # no method of ours was called, which is all there is to say
-        takes_no_body = request.method in METHODS_WITHOUT_BODY or self.action in self.without_body
-        if takes_no_body and has_body(request):
+        if not self._takes_body(request) and has_body(request):
             raise UnexpectedBody
-        self.query = read_query_params(request, self.params.get(self.action, ()))
+        self.query = read_query_params(request, self._query_params())
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
         if isinstance(response, Response) and not is_client_error(response.status_code):
             response.data = mask_contacts(request, response.data)
         if not response.has_header("Cache-Control"):
-            response["Cache-Control"] = "private, no-store"
+            response["Cache-Control"] = PRIVATE
         return response
+
+    def read_body(self) -> dict[str, Any]:
+        """
+        Return the body of the request in the shape of the action.
+
+        :raises ValidationError: if it does not have that shape
+        """
+        return self.read(self.request_serializer_classes[self.action], self.request)
+
+    def read_query(self) -> dict[str, Any]:
+        """
+        Return the query parameters in the shape of the action.
+
+        :raises Invalid: if they do not have that shape
+        """
+        serializer = self.query_serializer_classes[self.action](data=self.query)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
 
     def read(self, serializer_class: type[Any], request: Request) -> dict[str, Any]:
         """
@@ -72,3 +112,35 @@ class ApiView(GenericViewSet[Any]):
         serializer = serializer_class(data=request.data)
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
+
+    def answer(self, data: Any, *, etag: str | None = None) -> Response:
+        """Answer a GET with an ETag, or with 304 if the client has that answer."""
+        return with_etag(self.request, data, etag=etag, cache_control=self.cache_control)
+
+    def _takes_body(self, request: Request) -> bool:
+        if request.method in METHODS_WITHOUT_BODY:
+            return False
+        return self.action in self.request_serializer_classes or self.action in self.raw_body_actions
+
+    def _query_params(self) -> tuple[str, ...]:
+        if self.is_list:
+            paginator: Any = self.paginator
+            filters = self.filterset_class.base_filters if self.filterset_class else ()
+            return (*(paginator.PARAMS if paginator else ()), *filters)
+        shape = self.query_serializer_classes.get(self.action)
+        return tuple(shape().fields) if shape else ()
+
+
+class ApiView(ApiViewSet):
+    """A resource whose lists read their parameters, named in `params`, themselves."""
+
+    pagination_class = None
+    params: dict[str, tuple[str, ...]] = {}
+    without_body: tuple[str, ...] = ()
+    raises: dict[str, tuple[Exception, ...]] = {}
+
+    def _takes_body(self, request: Request) -> bool:
+        return request.method not in METHODS_WITHOUT_BODY and self.action not in self.without_body
+
+    def _query_params(self) -> tuple[str, ...]:
+        return self.params.get(self.action, ())
