@@ -1,24 +1,29 @@
-"""Recording of events: one immutable Event and one Outbox row, in the transaction of the change."""
+"""
+Changes and their events: a row, one immutable Event and one Outbox row, written by one statement.
 
-import json
-from collections.abc import Iterable, Mapping
+`change` and `create` take the new values once. They are stored, set on the instance and recorded, so that none of the three
+can differ from the others.
+"""
+
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.models import F
 
-from apps.core import clock
+from apps.core import clock, event_sql, ids
 from apps.core.models import Event, Outbox, Subject, subject_type_of
-
-S = TypeVar("S", bound=Subject)
 
 #: The id of the request, task or command that is running on this thread; its entry point sets it.
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
+
+
+#: The columns that every event says without naming them.
+_BOOKKEEPING = frozenset({"created_at", "updated_at", "version"})
 
 
 class SubjectNotLocked(RuntimeError):
@@ -56,6 +61,161 @@ def user_actor(user: Any) -> Actor:
 def gateway_actor(name: str) -> Actor:
     """Return the actor for what a gateway reports."""
     return Actor(kind="gateway", id=name, label=name)
+
+
+def change(
+    row: Subject,
+    event_type: str,
+    values: Mapping[str, Any],
+    *,
+    actor: Actor,
+    now: datetime,
+    root: UUID | None = None,
+    event_reason: str = "",
+    event_values: Mapping[str, Any] | None = None,
+) -> UUID:
+    """
+    Change a row that the caller has locked, record the event of it, and return the event's id.
+
+    `values` are the new values by field; they may be none. They are set on the instance too, once they are stored. The event
+    keeps them, but for columns in `NOT_IN_EVENTS`, and of those in `PERSONAL_FIELDS` only the names, under `personal_fields`.
+    `event_values` are facts that the event keeps and the row does not have. `root` is the order that the row belongs to.
+
+    Raises the row's version by one and sets its `updated_at` to `now`.
+
+    :raises RecordedOutsideTransaction: if no transaction is open
+    :raises SubjectNotLocked: if the row's version is not the one that the caller holds; then nothing is written
+    :raises TypeError: if a name is no field of the row that may be changed, or a value is of a kind that is not supported
+    """
+    stored = event_sql.stored_values(type(row), values)
+    at, held = clock.to_milliseconds(now), row.version
+    event_id, event = _prepare_event(
+        row, event_type, {**stored, **(event_values or {})}, actor=actor, root=root, reason=event_reason, at=at
+    )
+
+    if not event_sql.update(row, stored, event, held=held):
+        raise SubjectNotLocked(f"{event_type}: {subject_type_of(row)} {row.pk} is not at version {held}")
+
+    for name, value in values.items():
+        setattr(row, name, stored.get(name, value))  # a foreign key's object is kept, so that it need not be read again
+    row.version, row.updated_at = held + 1, at
+    return event_id
+
+
+def create(
+    row: Subject,
+    event_type: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    root: UUID | None = None,
+    event_reason: str = "",
+    event_values: Mapping[str, Any] | None = None,
+) -> UUID:
+    """
+    Insert a new row, record its first event with all its values, and return the event's id.
+
+    The event keeps what `change` would keep. The row is of `now`, unless it says when it was made.
+
+    :raises RecordedOutsideTransaction: if no transaction is open
+    :raises IntegrityError: if a constraint refuses the row
+    :raises TypeError: if a value is of a kind that is not supported
+    """
+    event_id = _insert(
+        row, event_type, actor=actor, now=now, root=root, event_reason=event_reason, event_values=event_values
+    )
+    assert event_id is not None  # noqa: S101 - a conflict is an IntegrityError
+    return event_id
+
+
+def create_if_absent(
+    row: Subject,
+    event_type: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    root: UUID | None = None,
+    event_reason: str = "",
+    event_values: Mapping[str, Any] | None = None,
+) -> UUID | None:
+    """
+    Do what `create` does, or return None if a unique constraint refuses the row: then there is no event, and the transaction goes on.
+
+    A row that another transaction has not committed yet is waited for.
+
+    :raises RecordedOutsideTransaction: if no transaction is open
+    :raises IntegrityError: if another constraint refuses the row
+    :raises TypeError: if a value is of a kind that is not supported
+    """
+    return _insert(
+        row,
+        event_type,
+        actor=actor,
+        now=now,
+        root=root,
+        event_reason=event_reason,
+        event_values=event_values,
+        ignore_conflicts=True,
+    )
+
+
+def _insert(
+    row: Subject,
+    event_type: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    root: UUID | None,
+    event_reason: str,
+    event_values: Mapping[str, Any] | None,
+    ignore_conflicts: bool = False,
+) -> UUID | None:
+    if not row._state.adding or row.version:
+        raise TypeError(f"{event_type}: {subject_type_of(row)} {row.pk} is not new")
+    at = clock.to_milliseconds(now)
+    if row.created_at is None:
+        row.created_at = at
+    values = {**event_sql.new_values(row), "version": 1, "updated_at": at}
+    recorded = {name: value for name, value in values.items() if name not in _BOOKKEEPING}
+    event_id, event = _prepare_event(
+        row, event_type, {**recorded, **(event_values or {})}, actor=actor, root=root, reason=event_reason, at=at
+    )
+
+    if not event_sql.insert(row, values, event, ignore_conflicts=ignore_conflicts):
+        return None
+
+    row._state.adding, row._state.db = False, connection.alias
+    row.version, row.updated_at = 1, at
+    return event_id
+
+
+def _prepare_event(
+    row: Subject,
+    event_type: str,
+    values: Mapping[str, Any],
+    *,
+    actor: Actor,
+    root: UUID | None,
+    reason: str,
+    at: datetime,
+) -> tuple[UUID, list[str | None]]:
+    """Return the id of an event, and the parameters of the statement that writes it."""
+    if not connection.in_atomic_block:
+        raise RecordedOutsideTransaction(event_type)
+    event_id = ids.new()
+    kept = {name: value for name, value in values.items() if name not in row.NOT_IN_EVENTS}
+    return event_id, [
+        str(event_id),
+        event_type,
+        subject_type_of(row),
+        str(row.pk),
+        None if root is None else str(root),
+        str(actor),
+        current_request_id.get(),
+        event_sql.to_json(_without_personal_data(row, kept)),
+        reason[:500],
+        at.isoformat(),
+    ]
 
 
 def record(
@@ -126,9 +286,8 @@ def find_recent_event(event_type: str, *, subject: Subject, since: datetime) -> 
 
 def stored_fields(subject: Subject, *names: str) -> dict[str, Any]:
     """Return the stored values of some columns of a row, or of all but its bookkeeping, as an event keeps them."""
-    bookkeeping = {"created_at", "updated_at", "version"}
-    columns = [field.attname for field in subject._meta.concrete_fields if not field.generated]
-    return {name: getattr(subject, name) for name in (names or columns) if name not in bookkeeping}
+    columns = event_sql.fields_of(type(subject))
+    return {name: getattr(subject, name) for name in (names or columns) if name not in _BOOKKEEPING}
 
 
 def changes_since(subject: Subject, before: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,76 +296,12 @@ def changes_since(subject: Subject, before: Mapping[str, Any]) -> dict[str, Any]
     return {name: value for name, value in after.items() if value != before[name]}
 
 
+def changed_values(row: Subject, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the values by field that a row does not have yet."""
+    return {name: value for name, value in values.items() if getattr(row, name) != value}
+
+
 def event_payload(subject: Subject, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the stored values of a row, or those in `values`, that its events record: all but `NOT_IN_EVENTS`."""
     values = stored_fields(subject) if values is None else values
     return {name: value for name, value in values.items() if name not in subject.NOT_IN_EVENTS}
-
-
-# Folding: from the events back to the row ----------------------------------------------------------------------------
-
-
-def list_events_of_subjects(model: type[Subject], subject_ids: Iterable[UUID]) -> Any:
-    """Return the events of some rows of one kind, each row's own in the order of their versions."""
-    rows = Event.objects.filter(subject_type=model._meta.label_lower, subject_id__in=list(subject_ids))
-    return rows.order_by("subject_id", "version")
-
-
-def list_events_until(model: type[Subject], subject_id: UUID, *, at: datetime) -> list[Event]:
-    """
-    Return the events that had made a row what it was at an instant, by version; none if it was not there yet.
-
-    Two writers may read the clock in one order and get the lock in the other: the last version that was recorded by then counts,
-    with everything before it, so that the state is one that really was.
-    """
-    events = list(list_events_of_subjects(model, [subject_id]))
-    # A caller may give a finer `now` than the milliseconds in which the API writes instants and reads them again.
-    recorded = [position for position, event in enumerate(events) if clock.to_milliseconds(event.created_at) <= at]
-    return events[: recorded[-1] + 1] if recorded else []
-
-
-def fold(events: Iterable[Event]) -> dict[str, Any]:
-    """Return what events of one subject, by version, lead to: the last value that was recorded of each field, as JSON keeps it."""
-    state: dict[str, Any] = {}
-    for event in events:
-        state |= event.changes
-    return state
-
-
-def rebuild(stored: S, events: Iterable[Event]) -> S:
-    """
-    Return the row that the events of a subject lead to; it is not to be saved.
-
-    `events` are in the order of their versions, and at least one. Values that no event records, such as personal data,
-    are those of the stored row.
-    """
-    model, recorded = type(stored), list(events)
-    fields = {field.attname: field for field in model._meta.concrete_fields if not field.generated}
-    state = {name: getattr(stored, name) for name in model.PERSONAL_FIELDS | model.NOT_IN_EVENTS} | fold(recorded)
-    values = {name: fields[name].to_python(value) for name, value in state.items() if name in fields}
-    first, last = recorded[0], recorded[-1]
-    return model(**values, created_at=first.created_at, updated_at=last.created_at, version=last.version)
-
-
-def find_drift(subject: Subject, events: Iterable[Event]) -> dict[str, tuple[Any, Any]]:
-    """
-    Return where a row is not what its events lead to: by field, what was recorded and what is stored.
-
-    Leaves out what no event keeps (`NOT_IN_EVENTS`, `PERSONAL_FIELDS`). A
-    column that is younger than the row has its default until it is recorded.
-    """
-    recorded = list(events)
-    state = fold(recorded)
-    stored = _as_recorded(
-        {name: value for name, value in event_payload(subject).items() if name not in subject.PERSONAL_FIELDS}
-    )
-    blank = _as_recorded(stored_fields(type(subject)()))
-    expected = {name: state.get(name, blank[name]) for name in stored}
-    expected["version"], stored["version"] = (recorded[-1].version if recorded else 0), subject.version
-    return {name: (expected[name], value) for name, value in stored.items() if expected[name] != value}
-
-
-def _as_recorded(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values as an event keeps them, with instants to the millisecond."""
-    encoded: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
-    return encoded

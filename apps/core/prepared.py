@@ -1,42 +1,114 @@
 """
-Prepared statements for the few hot paths.
+Prepared statements for the hot paths.
 
 Django neither prepares statements nor lets `prepare=True` through: it sets `prepare_threshold` to None and uses cursors
 that bind on the client. This goes around both, inside the same connection and transaction, and writes to Django's query
 log so that query counts stay true.
 """
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from django.db import connection
+from psycopg._preparing import Prepare, PrepareManager
 from psycopg.rows import dict_row
 
 # Above any real count: psycopg then prepares only what asks for it.
 _NEVER_BY_ITSELF = 1_000_000
+#: Above the number of statements that the code prepares, so that none is dropped for another.
+_MAX_PREPARED = 250
+
+#: What a prepared statement may hold after a migration that is released while this process runs: a plan for other columns.
+_OUTDATED = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.FeatureNotSupported)
+
+
+class StatementCache(PrepareManager):
+    """
+    What psycopg knows of the statements that are prepared on a connection, kept across rollbacks.
+
+    psycopg forgets all of them at every ROLLBACK and ROLLBACK TO SAVEPOINT, where Postgres keeps them: after each refused
+    request every statement would be planned again. This overrides private methods of psycopg, which a test checks.
+    """
+
+    def _should_discard(
+        self,
+        prep: Prepare,
+        results: Sequence[Any],
+        __should_clear: Any = re.compile(rb"^(?:DROP|ALTER|DISCARD ALL|DEALLOCATE ALL)\b").match,
+    ) -> bool:
+        for result in results:
+            if result.command_status and __should_clear(result.command_status):
+                return self.forget()
+        return False
+
+    def validate(self, key: Any, prep: Prepare, name: bytes, results: Sequence[Any]) -> None:
+        # A statement that fails at its first run, such as at a constraint, is prepared all the same.
+        if prep is Prepare.SHOULD and not self._check_results(results):
+            self._rotate()
+        else:
+            super().validate(key, prep, name, results)
+
+    def clear(self) -> bool:
+        """Do nothing: psycopg calls this after a rollback."""
+        return False
+
+    def forget(self) -> bool:
+        """Have every statement of the connection prepared again."""
+        return super().clear()
 
 
 def fetch_all(statement: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
     """Run one prepared statement and return its rows as dictionaries."""
-    # As Django's own cursors do: after a restart of Postgres the first statement must not be the one that finds out.
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    raw: psycopg.Connection[Any] = connection.connection
-    if raw.prepare_threshold is None:
-        raw.prepare_threshold = _NEVER_BY_ITSELF
-
-    started = time.monotonic()
-    with connection.wrap_database_errors, psycopg.Cursor(raw, row_factory=dict_row) as cursor:
+    raw = _connect()
+    with _watched(raw, statement), psycopg.Cursor(raw, row_factory=dict_row) as cursor:
         cursor.execute(statement, params, prepare=True)
-        rows = cursor.fetchall() if cursor.description else []
-    if connection.queries_logged:
-        connection.queries_log.append({"sql": statement, "time": f"{time.monotonic() - started:.3f}"})
-    return rows
+        return cursor.fetchall() if cursor.description else []
 
 
 def fetch_one(statement: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> dict[str, Any] | None:
     """Run one prepared statement and return its first row, or None."""
     rows = fetch_all(statement, params)
     return rows[0] if rows else None
+
+
+def execute(statement: str, params: Sequence[str | bytes | None]) -> int:
+    """
+    Run one prepared statement with the placeholders $1, $2 and so on, and return how many rows it wrote.
+
+    The parameters are text, whose type Postgres takes from where each stands. psycopg sends an int as int2, int4 or int8 by
+    its size, and prepares a statement once for each combination of types: amounts of mixed size would make dozens of plans.
+    """
+    raw = _connect()
+    with _watched(raw, statement), psycopg.RawCursor(raw) as cursor:
+        return cursor.execute(statement, params, prepare=True).rowcount
+
+
+def _connect() -> "psycopg.Connection[Any]":
+    # As Django's own cursors do: after a restart of Postgres the first statement must not be the one that finds out.
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    raw: psycopg.Connection[Any] = connection.connection
+    if raw.prepare_threshold is None:
+        raw._prepared = StatementCache()
+        raw.prepare_threshold = _NEVER_BY_ITSELF
+        raw.prepared_max = _MAX_PREPARED
+    return raw
+
+
+@contextmanager
+def _watched(raw: "psycopg.Connection[Any]", statement: str) -> Iterator[None]:
+    started = time.monotonic()
+    with connection.wrap_database_errors:
+        try:
+            yield
+        except _OUTDATED:
+            if isinstance(raw._prepared, StatementCache):
+                raw._prepared.forget()
+            raise
+    if connection.queries_logged:
+        connection.queries_log.append({"sql": statement, "time": f"{time.monotonic() - started:.3f}"})

@@ -12,7 +12,8 @@ from django.db.models import Case, FilteredRelation, Prefetch, Q, QuerySet, Valu
 from apps.accounts import selectors as accounts
 from apps.core import ids
 from apps.core.errors import Forbidden
-from apps.core.events import list_events_of_root, list_events_until, rebuild
+from apps.core.event_folding import list_events_until, rebuild
+from apps.core.events import list_events_of_root
 from apps.core.models import Event, is_staff_with
 from apps.core.search import SearchTerm, any_of
 from apps.orders import rules

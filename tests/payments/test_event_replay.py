@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.core.events import fold, list_events_of_subjects
+from apps.core.event_folding import fold, list_events_of_subjects
 from apps.orders.models import Order
 from apps.payments import services
 from apps.payments.models import Payment, PaymentAttempt

@@ -257,7 +257,7 @@ class Webhook(Subject):
     """
 
     PREFIX = "whk"
-    NOT_IN_EVENTS = frozenset({"attempts", "next_attempt_at", "last_error", "parked_at"})
+    NOT_IN_EVENTS = frozenset({"body", "attempts", "next_attempt_at", "last_error", "parked_at"})
 
     gateway = models.CharField(max_length=20)
     event_id = models.CharField(max_length=80)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from apps.core.events import find_drift, list_events_of_subjects
+from apps.core.event_folding import find_drift, list_events_of_subjects
 from apps.core.models import Event, Subject, subject_type_of
 from apps.orders import selectors as orders
 from apps.payments import selectors
