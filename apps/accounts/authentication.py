@@ -41,6 +41,8 @@ _HS256_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]", re.ASC
 
 
 class TokenNotValid(Unauthenticated):
+    """The access token is malformed, expired or of an ended session. Refresh it, or log in again."""
+
     message = "The access token is not valid or has expired."
 
 

@@ -17,27 +17,39 @@ from apps.core.search import name_vector
 
 
 class UserNotFound(NotFound):
+    """There is no such person. Check the id."""
+
     message = "There is no such person."
 
 
 class UserErased(Conflict):
+    """The customer was erased and stays so. Nothing about them can be changed."""
+
     message = "This person was erased on {0}, so that nothing about them can be changed."
 
 
 class AccessEnded(Unauthenticated):
+    """The account lost its access while the request was running. Log in again."""
+
     message = "Your access has ended. Nothing was changed."
     code = Unauthenticated.code
 
 
 class ChallengeNotFound(NotFound):
+    """No one-time code was requested with this id. Request a code."""
+
     message = "There is no such code request."
 
 
 class SessionNotFound(NotFound):
+    """The account has no such session. List the sessions."""
+
     message = "There is no such session."
 
 
 class AddressNotFound(NotFound):
+    """The account has no such address. List the addresses."""
+
     message = "There is no such address."
 
 

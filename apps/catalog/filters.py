@@ -10,17 +10,16 @@ from apps.catalog import selectors
 from apps.catalog.models import Category, Product
 from apps.core.api import QueryFilterSet, ReadFilter
 from apps.core.api.filters import BOOLEAN
+from apps.core.api.requests import InvalidFilter
 from apps.core.errors import Invalid
 
 _MAX_QUERY_LENGTH = 200
 _PRICE = re.compile(r"[0-9]{1,13}")
 
 
-class InvalidFilter(Invalid):
-    message = "{0} {1}"
-
-
 class UnknownCategory(Invalid):
+    """No category has this slug. `GET /categories` lists them."""
+
     message = "There is no category {0}. GET /categories lists them."
 
 

@@ -15,14 +15,20 @@ from apps.tax.rules import UQCS
 
 
 class CategoryNotFound(NotFound):
+    """There is no such category. List the categories."""
+
     message = "There is no such category."
 
 
 class ProductNotFound(NotFound):
+    """There is no such product, or it is not for sale. Search the products."""
+
     message = "There is no such product."
 
 
 class VariantNotFound(NotFound):
+    """There is no such variant. Read its product."""
+
     message = "There is no such variant."
 
 

@@ -26,10 +26,14 @@ _LOCK = 8_224_421
 
 
 class InvariantNotFound(NotFound):
+    """No invariant has this id. `bin/bahi audit --list` shows those that there are."""
+
     message = "There is no invariant called {0}."
 
 
 class AuditInProgress(Conflict):
+    """Another audit is running. Wait until it has ended."""
+
     message = "Another audit is running."
 
 

@@ -56,61 +56,69 @@ class BahiError(Exception):
 
 
 class Invalid(BahiError):
-    """The request itself is wrong; the same request will never succeed."""
+    """The request is wrong. Correct it: the same request will never succeed."""
 
     message = "The request is not valid."
 
 
 class Unauthenticated(BahiError):
-    """Nobody, or nobody that we can believe, asked."""
+    """
+    The request does not say who sends it, or not in a way that can be believed.
+
+    Log in, or refresh the access token.
+    """
 
     message = "Sign in first."
 
 
 class Forbidden(BahiError):
-    """We know who asks, and their account may not do this."""
+    """The account may not do this. Log in with an account that may."""
 
     message = "You may not do this."
 
 
 class NotFound(BahiError):
-    """There is no such thing, or it is somebody else's: the two look the same on purpose."""
+    """There is no such object, or it belongs to somebody else. Check the id; the two cases look the same on purpose."""
 
     message = "There is no such object."
 
 
 class Conflict(BahiError):
-    """The request is right, the state of things is not."""
+    """The request is right and the state of the object does not allow it. Read the object again."""
 
     message = "This is not possible in the present state."
 
 
 class RateLimited(BahiError):
-    """A budget is used up; `retry_after` says for how many seconds."""
+    """Too many requests came in a short time. Wait for as many seconds as `Retry-After` says."""
 
     message = "Too many attempts. Try again in {wait}."
 
 
 class Unavailable(BahiError):
-    """Something that we depend on does not answer; nothing was done."""
+    """
+    Something that Bahi depends on does not answer; nothing was done.
+
+    Repeat the request after `Retry-After` with the same Idempotency-Key.
+    """
 
     message = "The service is not available at the moment. Nothing was done; try again in {wait}."
 
 
 class PreconditionRequired(BahiError):
-    """A shared object may only be changed by somebody who says which version they saw."""
+    """A change of a shared object came without `If-Match`. Read the object and send its `ETag`."""
 
     message = "Send If-Match with the ETag that you last read."
 
 
 class PreconditionFailed(BahiError):
-    """The object has changed since the client read it."""
+    """The object has changed since the client read it. Read it again, then repeat the change with the new `ETag`."""
 
     message = "The object has changed since you read it. Read it again."
     code = "version_mismatch"
 
 
 class Unprocessable(BahiError):
-    """An idempotency key came back with another request."""
+    """An Idempotency-Key came again with another request. Use a new key for a new request."""
 
     message = "This Idempotency-Key was used for another request."

@@ -25,10 +25,18 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 
 class IdempotencyKeyReused(Unprocessable):
+    """The Idempotency-Key was used for another request. Use a new key for a new request."""
+
     message = "This Idempotency-Key was used for a different request."
 
 
 class RequestInFlight(Conflict):
+    """
+    The first request with this Idempotency-Key is still running.
+
+    Repeat the request after `Retry-After` to get its answer.
+    """
+
     message = "The first request with this Idempotency-Key is still running. Ask again in a second."
 
 

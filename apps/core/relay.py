@@ -50,6 +50,8 @@ class Handler(Protocol):
 
 
 class HandlerRunNotParked(Conflict):
+    """Only a parked handler run can be started again, and this one is not parked. Reload the page."""
+
     message = "This handler run is not parked."
 
 

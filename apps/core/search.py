@@ -34,6 +34,8 @@ _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_-]{5,79}", re.ASCII)
 
 
 class QueryLengthOutOfRange(Invalid):
+    """The search text is too short or too long. Send as many characters as the message says."""
+
     message = "q must have {0} to {1} characters."
 
 

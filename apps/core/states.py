@@ -9,6 +9,12 @@ State = TypeVar("State", bound=str)
 
 
 class InvalidTransition(Conflict):
+    """
+    The object's state does not allow this step.
+
+    Read the object again; its state has changed or this step never follows it.
+    """
+
     message = "It is {0} and cannot become {1}."
 
 

@@ -9,17 +9,14 @@ from django.db.models import QuerySet
 
 from apps.core import ids
 from apps.core.api import parse_instant
-from apps.core.errors import Invalid, NotFound
+from apps.core.api.requests import InvalidFilter
+from apps.core.errors import NotFound
 
 #: Rule 46(b) of the CGST Rules: at most sixteen letters, digits, dashes and slashes.
 NUMBER_PATTERN = "^[A-Za-z0-9/-]{1,16}$"
 _NUMBER = re.compile(NUMBER_PATTERN, re.ASCII)
 _BOUNDS = ("gte", "gt", "lte", "lt")
 PARAMS = ("order_id", "number", *(f"created_at[{bound}]" for bound in _BOUNDS))
-
-
-class InvalidFilter(Invalid):
-    message = "{0} is not what it should be: {1}."
 
 
 def filter_documents(invoices: "QuerySet[Any]", params: dict[str, str]) -> "QuerySet[Any]":
@@ -48,17 +45,17 @@ def _order_id(text: str) -> Any:
     try:
         return ids.decode("ord", text)
     except NotFound:
-        raise InvalidFilter("order_id", "an id of the form ord_...", param="order_id")
+        raise InvalidFilter("order_id", "must be an id of the form ord_...", param="order_id")
 
 
 def _number(text: str) -> str:
     if not _NUMBER.fullmatch(text):
-        raise InvalidFilter("number", "the number of a document, such as INV260000123", param="number")
+        raise InvalidFilter("number", "must be the number of a document, such as INV260000123.", param="number")
     return text.upper()
 
 
 def _instant(name: str, text: str) -> datetime:
     instant = parse_instant(text)
     if instant is None:
-        raise InvalidFilter(name, "an instant such as 2026-11-21T05:30:00Z", param=name)
+        raise InvalidFilter(name, "must be an instant such as 2026-11-21T05:30:00Z.", param=name)
     return instant

@@ -25,18 +25,26 @@ MIN_SEARCH_LENGTH: Final = 3
 
 
 class InvoiceNotFound(NotFound):
+    """There is no such invoice, or it belongs to somebody else. List the invoices."""
+
     message = "There is no such invoice."
 
 
 class DocumentNotReady(Conflict):
+    """The PDF has not been rendered yet. Repeat the request in a moment."""
+
     message = "The PDF of {0} is being prepared. Try again in a moment."
 
 
 class DocumentCorrupted(Unavailable):
+    """The stored PDF is missing or differs from its recorded hash. The operator restores it from a backup."""
+
     message = "The PDF of {0} cannot be read at the moment."
 
 
 class CreditNoteNotFound(NotFound):
+    """There is no such credit note, or it belongs to somebody else. List the credit notes."""
+
     message = "There is no such credit note."
 
 

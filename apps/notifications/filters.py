@@ -4,6 +4,8 @@ from apps.core.errors import Invalid
 
 
 class UnreadFilterNotValid(Invalid):
+    """`unread` is neither true nor false. Send one of the two."""
+
     message = "unread is true or false."
 
 

@@ -18,18 +18,26 @@ _NUMBER = re.compile(NUMBER_PATTERN[1:-1], re.ASCII)
 
 
 class InvalidStatus(Invalid):
+    """`status` names a state that orders do not have. Choose from those that the message names."""
+
     message = "status must be one or more of these, separated by commas: {0}."
 
 
 class InvalidOrderNumber(Invalid):
+    """`number` has not the form of an order number. Send one such as ORD-2627-000123."""
+
     message = "number must be an order number, such as ORD-2627-000123."
 
 
 class InvalidCustomerId(Invalid):
+    """`customer_id` has not the form of a customer's id. Send an id that begins with `cus_`."""
+
     message = "customer_id must be an id such as cus_01jf3z8k4qe7tv2w9x0y1z2a3b."
 
 
 class InvalidInstant(Invalid):
+    """The value is no instant with a time zone, or far from our time. Send RFC 3339, such as 2026-11-21T05:30:00Z."""
+
     message = "{0} must be an instant with its time zone, such as 2026-11-21T05:30:00Z."
 
 

@@ -17,6 +17,8 @@ UNPAID = all_null("confirmed_at", "cancelled_at", "expired_at") & models.Q(paid_
 
 
 class OrderNotFound(NotFound):
+    """There is no such order, or it belongs to somebody else. List the orders."""
+
     message = "There is no such order."
 
 

@@ -30,6 +30,8 @@ _SEQUENCE_DIGITS: Final = 6
 
 
 class OrderChangeForbidden(Forbidden):
+    """The account may look at this order and not change it. Log in with one that may."""
+
     message = "You may look at this order, not change it."
 
 

@@ -11,30 +11,44 @@ _MAX_VALUES = 50
 
 
 class UnknownPaymentStatus(Invalid):
+    """`status` names a state that payments do not have. Choose from those that the message names."""
+
     message = "There is no payment status {0}. There are: {1}."
 
 
 class UnknownRefundStatus(Invalid):
+    """`status` names a state that refunds do not have. Choose from those that the message names."""
+
     message = "There is no refund status {0}. There are: {1}."
 
 
 class UnknownExceptionReason(Invalid):
+    """`reason` names a reason that exceptions do not have. Choose from those that the message names."""
+
     message = "There is no reason {0}. There are: {1}."
 
 
 class UnknownExceptionState(Invalid):
+    """`state` is neither open nor resolved. Send one of the two."""
+
     message = "state is open or resolved."
 
 
 class UnknownDisputeStatus(Invalid):
+    """`status` names a state that disputes do not have. Choose from those that the message names."""
+
     message = "There is no dispute status {0}. There are: {1}."
 
 
 class InvalidOwner(Invalid):
+    """`owner_id` is no id of a person, `me` or `none`. Send one of these."""
+
     message = "owner_id is an id of the form cus_..., me, or none."
 
 
 class InvalidOrderId(Invalid):
+    """`order_id` has not the form of an order's id. Send an id that begins with `ord_`."""
+
     message = "order_id is an id of the form ord_..."
 
 

@@ -7,6 +7,8 @@ from apps.core.models import Record
 
 
 class RegistrationNotFound(NotFound):
+    """There is no such GST registration. Choose one from the back office."""
+
     message = "There is no such GST registration."
 
 

@@ -16,23 +16,33 @@ log = structlog.get_logger(__name__)
 
 
 class NoDefaultRegistration(Conflict):
+    """The shop has no default GST registration, so it cannot sell. Staff add one in the back office."""
+
     message = "The shop has no default GST registration, so that nothing can be sold yet."
 
 
 class NoRateForTaxClass(Conflict):
+    """The tax class has no GST rate on that day. Staff enter one."""
+
     message = "There is no GST rate for the tax class {0} on {1}."
 
 
 class PinStateMismatch(Invalid):
+    """The PIN code belongs to another state. Correct the PIN code or the state."""
+
     message = "PIN code {0} belongs to {1}, not to {2}. Correct the PIN code or the state."
 
 
 class PinStateAmbiguous(PinStateMismatch):
+    """Places of several states share the PIN code. Send the two-digit code of the state."""
+
     code = PinStateMismatch.code
     message = "PIN code {0} belongs to {1}. Say which: give the two-digit code of the state."
 
 
 class PinStateUnknown(PinStateMismatch):
+    """The PIN code does not say which state it is in. Send the two-digit code of the state."""
+
     code = PinStateMismatch.code
     message = "PIN code {0} does not say which state it lies in. Give the two-digit code of the state."
 

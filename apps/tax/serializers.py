@@ -17,6 +17,8 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class InvalidDate(Invalid):
+    """`on` is no date. Send one such as 2026-11-21."""
+
     message = "on is a date of the form 2026-11-21."
 
 

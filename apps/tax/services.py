@@ -30,32 +30,50 @@ _OPTIONAL_TEXTS = frozenset({"trade_name", "address_line2"})
 
 
 class InvalidGstin(Invalid):
+    """The GSTIN is wrong, or of a kind that cannot sell goods. Correct it."""
+
     message = "{0} is not a GSTIN that goods can be sold under ({1})."
 
 
 class InvalidPin(Invalid):
+    """The PIN code is not an Indian one. Send its six digits."""
+
     message = "{0} is not an Indian PIN code."
 
 
 class InvoicePrefixNotAllowed(Invalid):
+    """
+    The prefix does not fit a number of at most 16 characters, or belongs to another kind of document.
+
+    Choose another one.
+    """
+
     message = (
         "Invoices cannot begin with {0!r}: one to four capitals or digits, no zero first, and not CRN, BOS or ICB."
     )
 
 
 class InvalidRegistrationText(Invalid):
+    """The name or address of the registration does not fit an invoice. Correct the field that `param` names."""
+
     message = "{0}"
 
 
 class RegistrationExists(Conflict):
+    """The GSTIN is registered already. Use that registration."""
+
     message = "The GSTIN {0} is registered already."
 
 
 class RateNotAllowed(Invalid):
+    """GST has no such rate for goods of this tax class on that day. Enter a rate that it has."""
+
     message = "GST has no rate of {0:g} % for goods of the tax class {1} on {2}."
 
 
 class TaxRateOverlaps(Conflict):
+    """The tax class has a rate that begins on the same day or later. Let the new one begin after it."""
+
     message = "The tax class {0} has a rate that begins on {1}. A new one must begin after that day."
 
 

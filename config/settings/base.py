@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from apps.core.logs import set_up_logs
 from config.settings import environment
+from config.settings.api import *
 from config.settings.colours import COLOURS
 from config.settings.cors import *
 
@@ -315,66 +316,6 @@ USE_I18N = True
 FORMAT_MODULE_PATH = ["config.formats"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
-
-# The API -----------------------------------------------------------------------------------------------------------------
-
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.AccessTokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["apps.core.api.parser.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["apps.core.api.renderer.ApiRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "apps.core.api.schema.ApiSchema",
-    "DEFAULT_PAGINATION_CLASS": "apps.core.api.pagination.KeysetPagination",
-    "DEFAULT_FILTER_BACKENDS": ["apps.core.api.filters.FilterBackend"],
-    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is refused but for preflights: the schema describes the API
-    "EXCEPTION_HANDLER": "apps.core.api.errors.exception_handler",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-    "DATETIME_FORMAT": None,  # the renderer writes instants, in milliseconds, wherever they come from
-    "URL_FORMAT_OVERRIDE": None,
-    "COERCE_DECIMAL_TO_STRING": False,
-}
-
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Bahi API",
-    "VERSION": "1.0.0",
-    "DESCRIPTION": "Order to cash for Indian businesses: accounts, catalogue, orders, payments, GST invoices, notifications.",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "COMPONENT_SPLIT_PATCH": False,  # a body of PATCH has a shape of its own, which says what must be there
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # No validator: it would send the address of the schema to somebody else's server.
-    "SWAGGER_UI_SETTINGS": {
-        "deepLinking": True,
-        "displayRequestDuration": True,
-        "filter": True,
-        "validatorUrl": None,
-        "docExpansion": "list",
-    },
-    "REDOC_DIST": "SIDECAR",
-    "SORT_OPERATIONS": False,
-    "ENUM_NAME_OVERRIDES": {
-        "OrderStatusEnum": "apps.orders.states.OrderStatus",
-        "OrderPaymentStatusEnum": "apps.orders.states.PaymentStatus",
-        "PaymentStatusEnum": "apps.payments.states.PaymentStatus",
-        "PaymentChannelEnum": "apps.payments.states.PaymentChannel",
-        "NotificationChannelEnum": "apps.notifications.states.Channel",
-        "EvidenceKindEnum": "apps.payments.states.EvidenceKind",
-        "AttemptStatusEnum": "apps.payments.states.AttemptStatus",
-        "InvoiceStatusEnum": "apps.invoicing.states.InvoiceStatus",
-        "RefundSpeedEnum": "apps.payments.states.RefundSpeed",
-        "DifferenceReasonEnum": "apps.payments.states.DifferenceReason",
-        "SendStatusEnum": "apps.accounts.states.SendStatus",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "apps.core.api.error_responses.add_components",
-    ],
-}
 
 # The back office: how it looks; config/back_office.py has what is on it -------------------------------------------------
 

@@ -11,7 +11,7 @@ from apps.accounts.models import Challenge, RateLimitCounter, RefreshToken, Sess
 from apps.accounts.services.passwords import PasswordTooWeak
 from apps.accounts.services.profiles import EmailInUse
 from apps.accounts.services.reference_data import PERMISSIONS, PermissionsMissing
-from apps.accounts.services.staff import EmailNotValid, SelfAccessChangeForbidden, UnknownRole, UserManagementForbidden
+from apps.accounts.services.staff import SelfAccessChangeForbidden, UnknownRole, UserManagementForbidden
 from apps.accounts.states import EndReason
 from apps.core import clock
 from apps.core.events import SYSTEM, Actor, gateway_actor
@@ -51,7 +51,7 @@ class TestCreateStaff:
         [
             ({"role": "emperor"}, UnknownRole),
             ({"password": "short"}, PasswordTooWeak),
-            ({"email": "nobody"}, EmailNotValid),
+            ({"email": "nobody"}, selectors.InvalidEmail),
             ({"email": "taken@shop.example"}, EmailInUse),
         ],
     )

@@ -8,20 +8,25 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.architecture.model_map import render_models
-from tests.architecture.route_map import render_routes
-
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-PAGES: dict[str, Callable[[], str]] = {
-    "docs/models.md": render_models,
-    "docs/routes.md": render_routes,
-}
+
+def list_pages() -> dict[str, Callable[[], str]]:
+    """Return what writes each page, by its path. Django must be set up."""
+    from tests.architecture.error_map import render_errors
+    from tests.architecture.model_map import render_models
+    from tests.architecture.route_map import render_routes
+
+    return {
+        "docs/api/errors.md": render_errors,
+        "docs/models.md": render_models,
+        "docs/routes.md": render_routes,
+    }
 
 
 def write_pages() -> None:
     """Write every page whose text has changed."""
-    for name, render in PAGES.items():
+    for name, render in list_pages().items():
         page, text = ROOT / name, render()
         if not page.exists() or page.read_text() != text:
             page.parent.mkdir(parents=True, exist_ok=True)

@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from tests.architecture.maps import PAGES, ROOT
+from tests.architecture.maps import ROOT, list_pages
 from tests.architecture.model_map import list_models, render_models
+
+PAGES = list_pages()
 
 
 @pytest.mark.parametrize("page", PAGES)

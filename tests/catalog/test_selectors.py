@@ -5,9 +5,9 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 
 from apps.catalog import filters, selectors
-from apps.catalog.filters import InvalidFilter
 from apps.catalog.models import Product
 from apps.core.api import KeysetPagination
+from apps.core.api.requests import InvalidFilter
 from tests.factories.catalog import make_product, make_variant
 
 pytestmark = pytest.mark.django_db

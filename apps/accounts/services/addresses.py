@@ -16,14 +16,20 @@ from apps.tax import selectors as tax_selectors
 
 
 class AddressNotValid(Invalid):
+    """A field of the address does not fit an invoice or a parcel label. Correct the field that `param` names."""
+
     message = "{0}"
 
 
 class GstinBelongsToSeller(Invalid):
+    """The GSTIN of the address is one of the shop's own. Send the buyer's GSTIN, or none."""
+
     message = "{0} is the shop's own GSTIN. Give the GSTIN of the buyer, or leave it out."
 
 
 class TooManyAddresses(Conflict):
+    """The account has as many addresses as it may. Remove one first."""
+
     message = "You have {0} addresses. Remove one first."
 
 

@@ -20,6 +20,8 @@ _CHANGED = ("phone", "email", "email_confirmed_at", "name", "is_active", "erased
 
 
 class StaffNotErasable(Conflict):
+    """The person to erase is staff. Take all roles away first."""
+
     message = "{0} is a member of staff. Take all roles away first."
 
 

@@ -25,10 +25,18 @@ log = structlog.get_logger(__name__)
 
 
 class InvalidCredentials(Unauthenticated):
+    """
+    The phone number, e-mail address or password is wrong.
+
+    Try again, log in with a one-time code, or reset the password.
+    """
+
     message = "The phone number, e-mail address or password is wrong."
 
 
 class AccountDeactivated(Forbidden):
+    """The account was deactivated. The shop can activate it again."""
+
     message = "This account has been deactivated. Ask the shop."
 
 

@@ -25,18 +25,26 @@ from apps.core.incidents import sync_credentials_incident
 
 
 class OtpNotValid(Invalid):
+    """The one-time code is wrong, used or expired. Request a new one."""
+
     message = "That code is incorrect or has expired. Request a new one."
 
 
 class OtpNotSent(Unavailable):
+    """The provider of SMS or e-mail did not take the one-time code. Wait: it is sent again."""
+
     message = "The code could not be sent now; another attempt will be made."
 
 
 class OtpSendInProgress(Conflict):
+    """A worker is sending this code already. Wait for it."""
+
     message = "This code is being sent."
 
 
 class NoContactChannel(Conflict):
+    """The account has neither a phone number nor an e-mail address that a code could go to. Add one first."""
+
     message = "There is neither a phone number nor an e-mail address to send a code to."
 
 

@@ -11,6 +11,8 @@ MAX_LENGTH = 128
 
 
 class PasswordTooWeak(Invalid):
+    """The password is too short, too common or too similar to the account. Choose another one."""
+
     message = "{0}"
 
 

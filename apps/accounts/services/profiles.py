@@ -16,6 +16,8 @@ from apps.core.events import Actor, record, stored_fields
 
 
 class EmailInUse(Conflict):
+    """Another account has this e-mail address. Use another address, or log in to that account."""
+
     message = "This e-mail address belongs to another account."
 
 

@@ -21,10 +21,14 @@ from apps.core.security_log import log_security_event
 
 
 class RefreshTokenNotValid(Unauthenticated):
+    """The refresh token is malformed, expired or of an ended session. Log in again."""
+
     message = "The refresh token is not valid. Log in again."
 
 
 class RefreshTokenReused(Unauthenticated):
+    """The refresh token was exchanged before, so its session was ended. Log in again."""
+
     message = "The refresh token had been used before. Its session has ended; log in again."
 
 

@@ -24,19 +24,21 @@ _TRUSTED_ACTOR_KINDS = frozenset({"system", "operator"})
 
 
 class UserManagementForbidden(Forbidden):
+    """The account may not manage people. Log in with one that may."""
+
     message = "You may not manage people."
 
 
 class SelfAccessChangeForbidden(Forbidden):
+    """Nobody can change their own roles or access. Another member of staff must do it."""
+
     message = "Somebody else must change your own access."
 
 
 class UnknownRole(Invalid):
+    """There is no such staff role. Choose one that exists."""
+
     message = "There is no role called {0}."
-
-
-class EmailNotValid(Invalid):
-    message = "This is not an e-mail address."
 
 
 def create_staff(*, email: str, name: str, password: str, role: str, actor: Actor, now: datetime) -> User:
@@ -44,7 +46,7 @@ def create_staff(*, email: str, name: str, password: str, role: str, actor: Acto
     Make a member of staff with one role, who logs in by e-mail address and password.
 
     :raises UserManagementForbidden: if the actor may not
-    :raises EmailNotValid: if the address is none
+    :raises InvalidEmail: if the address is none
     :raises UnknownRole: if there is no such role
     :raises PasswordTooWeak: if the password is too weak
     :raises EmailInUse: if an account has the address
@@ -53,7 +55,7 @@ def create_staff(*, email: str, name: str, password: str, role: str, actor: Acto
     try:
         address = rules.normalise_email(email)
     except ValueError as error:
-        raise EmailNotValid(param="email") from error
+        raise selectors.InvalidEmail(param="email") from error
     passwords.validate_strength(password, user=User(email=address, name=name))
 
     try:

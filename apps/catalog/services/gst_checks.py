@@ -17,26 +17,38 @@ from apps.tax import selectors as tax_selectors
 
 
 class InvalidHsn(Invalid):
+    """The HSN or SAC is not one that GST allows for these goods. Correct `hsn`."""
+
     message = "{0}"
 
 
 class UnknownTaxClass(Invalid):
+    """The tax class has no GST rate today. Choose one that has, or enter its rate first."""
+
     message = "No GST rate is in force today for the tax class {0}."
 
 
 class UnitNotAllowed(Invalid):
+    """Goods of this HSN are not counted in this unit. Choose a unit that fits them."""
+
     message = "{0}"
 
 
 class RateNotAllowedForHsn(Invalid):
+    """The tax class has a GST rate that goods of this HSN never bear. Correct the HSN or the tax class."""
+
     message = "{0}"
 
 
 class TaxClassMismatch(Invalid):
+    """The tax class belongs to other goods than the HSN. Correct one of the two."""
+
     message = "{0}"
 
 
 class InvalidDescription(Invalid):
+    """The name of the product or title of the variant does not fit a GST invoice. Correct it."""
+
     message = "{0}"
 
 

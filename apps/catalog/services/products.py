@@ -31,10 +31,14 @@ EDITABLE_VARIANT_FIELDS = (
 
 
 class SlugTaken(Conflict):
+    """Another category or product has this slug. Choose another one."""
+
     message = "Something else is known as {0} already."
 
 
 class SkuTaken(Conflict):
+    """Another variant has this SKU. Choose another one."""
+
     message = "The SKU {0} belongs to another variant."
 
 

@@ -31,10 +31,14 @@ class ReservationInput:
 
 
 class InsufficientStock(Conflict):
+    """Fewer units are available than the order asks for. Order at most as many as the message says."""
+
     message = "Only {0} of this are left."
 
 
 class ReservationNotFound(NotFound):
+    """No stock is reserved for this order line. Read the order again."""
+
     message = "Nothing is held for {0}."
 
 

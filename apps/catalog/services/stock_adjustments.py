@@ -16,14 +16,20 @@ MAX_ON_HAND = 1_000_000_000
 
 
 class InvalidStockQuantity(Invalid):
+    """A receipt of stock has no units, or an adjustment is zero. Enter the units that came or went."""
+
     message = "A receipt brings in at least one unit, and an adjustment is not zero."
 
 
 class StockLimitExceeded(Conflict):
+    """The stock of a variant would exceed what can be kept. Enter fewer units."""
+
     message = "At most {0} units of a variant can be kept."
 
 
 class StockReserved(Conflict):
+    """More units would be taken out than are not reserved. Cancel orders first, or take out fewer."""
+
     message = "{0} lie here and {1} of them are promised, so that {2} cannot go."
 
 

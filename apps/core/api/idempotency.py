@@ -28,10 +28,18 @@ _STORED_STATUSES = frozenset({402, 409, 412})
 
 
 class IdempotencyKeyMissing(Invalid):
+    """A request that moves money or stock came without an Idempotency-Key. Send one that is unique to this request."""
+
     message = "Send an Idempotency-Key header: a text of your own, unique to this request."
 
 
 class IdempotencyKeyMalformed(Invalid):
+    """
+    The Idempotency-Key is too short, too long or has other than visible ASCII characters.
+
+    Send 8 to 255 of them, such as a UUID.
+    """
+
     message = "An Idempotency-Key is 8 to 255 visible ASCII characters."
 
 

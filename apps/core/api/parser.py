@@ -17,22 +17,32 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class BodyTooLarge(Invalid):
+    """The body is larger than 1 MB. Send a smaller one."""
+
     message = "The body is larger than 1 MB."
 
 
 class LengthRequired(Invalid):
+    """The body came without its Content-Length. Send it in one piece, not in chunks."""
+
     message = "Send the body with its Content-Length, not in chunks."
 
 
 class BodyIncomplete(Invalid):
+    """The connection ended before the whole body had come. Send the request again."""
+
     message = "The body broke off before its end."
 
 
 class UnexpectedBody(Invalid):
+    """A body came with a request that takes none. Send the request without it."""
+
     message = "This request takes no body. Send it without one."
 
 
 class MalformedJson(Invalid):
+    """The body is no JSON, or JSON that is nested too deeply. Correct it."""
+
     message = "The body is not valid JSON: {0}."
 
 

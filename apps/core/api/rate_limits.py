@@ -37,6 +37,12 @@ return math.max(1, tonumber(oldest[2]) + window - now)
 
 
 class TooManyWrites(RateLimited):
+    """
+    The account has sent more changes in a minute than are allowed.
+
+    Wait for as many seconds as `Retry-After` says.
+    """
+
     message = "You can send at most {0} changes a minute. Try again in {wait}."
     code = RateLimited.code
 

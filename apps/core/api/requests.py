@@ -19,15 +19,27 @@ _INSTANT = re.compile(
 
 
 class UnknownParameter(Invalid):
+    """The route has no such query parameter. Leave it out."""
+
     message = "There is no parameter {0}."
 
 
 class DuplicateParameter(Invalid):
+    """A query parameter was given twice. Send it once."""
+
     message = "The parameter {0} is given twice."
 
 
 class InvalidParameter(Invalid):
+    """A query parameter has a NUL character in it. Send it without."""
+
     message = "The parameter {0} holds a character that is not allowed."
+
+
+class InvalidFilter(Invalid):
+    """The value of a filter is not what it takes. Correct the parameter that `param` names."""
+
+    message = "{0} {1}"
 
 
 def get_actor(request: Request) -> Actor:

@@ -16,6 +16,12 @@ from apps.core.errors import Unavailable
 
 
 class DocumentStorageFailed(Unavailable):
+    """
+    A PDF could not be written to its directory.
+
+    The operator checks `DOCUMENTS_DIR`; it is written again by itself.
+    """
+
     message = "The document {0} could not be stored: {1}."
 
 

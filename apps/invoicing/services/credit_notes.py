@@ -36,6 +36,8 @@ _HEADS = ("cgst", "sgst", "utgst", "igst")
 
 
 class RefundNotProcessed(Conflict):
+    """A credit note was requested for a refund that has not been processed. Wait until it has."""
+
     message = "Refund {0} gets no credit note before it has been processed: it is {1}."
 
 

@@ -28,15 +28,21 @@ INVOICEABLE_STATUSES = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.
 
 
 class OrderNotInvoiceable(Conflict):
+    """The order's state or unpaid balance does not allow an invoice. Read the order."""
+
     message = "Order {0} cannot be invoiced: it is {1}, and {2} of {3} is paid."
 
 
 class BuyerErased(OrderNotInvoiceable):
+    """The buyer's name and address were erased before the order was invoiced. No invoice can be issued."""
+
     message = "Order {0} cannot be invoiced: its buyer's name and address were erased."
     code = OrderNotInvoiceable.code
 
 
 class OrderTotalsMismatch(Conflict):
+    """The order's amounts do not add up to an invoice. Staff check the order with `bin/bahi audit`."""
+
     message = "Order {0} cannot be invoiced: {1}."
 
 

@@ -12,6 +12,12 @@ from apps.invoicing.models import Invoice, NumberSeries
 
 
 class NumberSeriesUnavailable(Conflict):
+    """
+    The number series of this financial year is used up, or its prefix belongs to another one.
+
+    Staff set another prefix.
+    """
+
     message = "No number can be taken from series {0} of {1}: {2}."
 
 

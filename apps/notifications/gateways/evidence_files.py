@@ -17,6 +17,8 @@ _FOLDER = "dispute-evidence"
 
 
 class EvidenceNotStored(Unavailable):
+    """The PDF of a dispute's evidence could not be written. The operator checks `DOCUMENTS_DIR`."""
+
     message = "The evidence for dispute {0} could not be stored: {1}."
 
 

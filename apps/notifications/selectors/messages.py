@@ -18,6 +18,8 @@ from apps.payments import selectors as payments
 
 
 class NotificationNotFound(NotFound):
+    """The account has no such notification. List the notifications."""
+
     message = "There is no such notification."
 
 

@@ -22,6 +22,12 @@ RENDER_TIMEOUT = timedelta(seconds=60)
 
 
 class EvidenceNotRendered(DocumentNotReady):
+    """
+    The PDF of the evidence is missing or older than the evidence.
+
+    Request it, and repeat this request in a moment.
+    """
+
     message = (
         "There is no PDF of the evidence for dispute {0} as it stands now. Request it with POST /api/v1/disputes/{1}/evidence/pdf,"
         " and repeat this request in a moment."

@@ -16,10 +16,14 @@ _CHANGED_FIELDS = ("status", "attempts_before_resend", "next_attempt_at", "last_
 
 
 class NotificationAlreadySent(Conflict):
+    """The message was sent or is being sent. Nothing needs to be done."""
+
     message = "This message was sent, or is about to be. Only a message that was not sent can be sent again."
 
 
 class NotificationOutdated(Conflict):
+    """The message says what is no longer true. It cannot be sent again."""
+
     message = "What this message says is no longer true, so it cannot be sent again."
 
 

@@ -20,15 +20,21 @@ log = structlog.get_logger(__name__)
 
 
 class OrderNotCancellable(Conflict):
+    """The order has gone too far to be cancelled, or is closed. Read the order."""
+
     message = "Order {0} can no longer be cancelled."
 
 
 class OrderPaymentInProgress(OrderNotCancellable):
+    """A payment of the order is open. Cancel the payment first, or wait until it has ended."""
+
     message = "A payment of order {0} is open. Cancel the payment first, or wait until it has ended."
     code = OrderNotCancellable.code
 
 
 class OrderCancelledAlready(OrderNotCancellable):
+    """The order was cancelled before. Nothing needs to be done."""
+
     message = "Order {0} is cancelled already."
     code = OrderNotCancellable.code
 

@@ -25,6 +25,12 @@ _BLANK = dict.fromkeys((name for name in OrderAddress.FIELDS if name != "state")
 
 
 class CustomerNotErasable(Conflict):
+    """
+    An order of the customer is still open or within the time in which its proof is needed.
+
+    Erase the customer after that.
+    """
+
     message = "{0}"
 
 

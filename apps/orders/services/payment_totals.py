@@ -15,6 +15,8 @@ from apps.orders.states import OrderStatus
 
 
 class CustomerErased(Conflict):
+    """The order expired and its customer was erased. Late money for it is refunded."""
+
     message = "Order {0} has expired and its customer was erased, so that it can neither be sent nor invoiced."
 
 

@@ -35,26 +35,38 @@ log = structlog.get_logger(__name__)
 
 
 class EmptyOrder(Invalid):
+    """The order has no line. Send at least one."""
+
     message = "An order has at least one line."
 
 
 class TooManyLines(Invalid):
+    """The order has more lines than one order may have. Place several orders."""
+
     message = "An order has at most {0} lines."
 
 
 class QuantityOutOfRange(Invalid):
+    """The quantity of a variant is below 1 or above what one order may have. Send a quantity in that range."""
+
     message = "The quantity of a variant is 1 to {0}."
 
 
 class VariantNotForSale(NotFound):
+    """The variant does not exist or is not for sale. Read its product again."""
+
     message = "This is not for sale."
 
 
 class TaxClassPriceMismatch(Conflict):
+    """The price of a variant lies outside of the range of its GST rate. Staff correct the price or the tax class."""
+
     message = "{0} cannot be sold at {1}: its GST rate does not fit its price. Our staff must correct it first."
 
 
 class OrderAmountTooSmall(Invalid):
+    """The order's total is less than ₹1.00, which no gateway collects. Order more."""
+
     message = "An order must be at least ₹1.00."
 
 

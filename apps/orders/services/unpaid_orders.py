@@ -12,10 +12,18 @@ from apps.orders.rules import Quote, find_excess_units
 
 
 class TooManyUnpaidOrders(Conflict):
+    """The customer has as many unpaid orders as are allowed at a time. Pay or cancel one first."""
+
     message = "You have {0} unpaid orders, the most that are allowed at a time. Pay or cancel one first."
 
 
-class TooManyUnpaidUnits(Conflict):
+class TooManyUnpaidUnits(TooManyUnpaidOrders):
+    """
+    The customer's unpaid orders would hold too many units of a variant.
+
+    Order fewer, or pay or cancel an unpaid order first.
+    """
+
     message = (
         "At most {0} units of {1} can wait for payment at a time; with this order it would be {2}."
         " Order fewer units, or pay or cancel an unpaid order first."

@@ -10,6 +10,8 @@ from apps.payments.states import DisputePhase, DisputeResponseKind, DisputeStatu
 
 
 class DisputeNotFound(NotFound):
+    """There is no such dispute. List the disputes."""
+
     message = "There is no such dispute."
 
 

@@ -23,10 +23,14 @@ from apps.payments.states import (
 
 
 class PaymentNotFound(NotFound):
+    """There is no such payment, or it belongs to somebody else. List the payments."""
+
     message = "There is no such payment."
 
 
 class WebhookNotFound(NotFound):
+    """There is no such webhook. List them in the back office."""
+
     message = "There is no such webhook."
 
 

@@ -13,6 +13,8 @@ from apps.payments.states import GatewayCall, RefundReason, RefundSpeed, RefundS
 
 
 class RefundNotFound(NotFound):
+    """There is no such refund, or it belongs to somebody else. List the refunds."""
+
     message = "There is no such refund."
 
 

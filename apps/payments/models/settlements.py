@@ -13,10 +13,14 @@ from apps.payments.states import ExceptionReason, ImportStatus, LineKind, Report
 
 
 class SettlementNotFound(NotFound):
+    """There is no such settlement. List the settlements."""
+
     message = "There is no such settlement."
 
 
 class ReconciliationExceptionNotFound(NotFound):
+    """There is no such exception. List the exceptions."""
+
     message = "There is no such exception."
 
 

@@ -18,6 +18,8 @@ from apps.payments.models import (
 
 
 class AccountNotFound(NotFound):
+    """The ledger has no account of this code. `bin/bahi ledger` shows those that there are."""
+
     message = "The ledger has no account {0}."
 
 

@@ -45,10 +45,18 @@ _ATTEMPT_EVENTS = {
 
 
 class UnknownGatewayPayment(NotFound):
+    """The gateway's payment belongs to none of ours. Check the id."""
+
     message = "The gateway's payment {0} belongs to none of ours."
 
 
 class PaymentFactsConflict(Conflict):
+    """
+    What the gateway reports of a payment contradicts our rows, so it is not booked.
+
+    Staff resolve the exception that was opened.
+    """
+
     message = "What the gateway says of payment {0} cannot be booked. {1}"
 
     def __init__(

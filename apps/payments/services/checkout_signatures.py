@@ -15,6 +15,12 @@ from apps.payments.services.payments import enqueue_payment_sync
 
 
 class InvalidCheckoutSignature(Invalid):
+    """
+    The signature that the browser brought does not belong to this payment.
+
+    Send what Checkout returned, unchanged.
+    """
+
     message = "The signature does not belong to this payment."
 
 

@@ -26,24 +26,34 @@ _TRUSTED_KINDS = frozenset({"system", "gateway", "operator"})
 
 
 class SelfApprovalForbidden(Forbidden):
+    """Staff cannot approve a refund that they requested. Another person must do it."""
+
     message = "Another person must approve refund {0}, because you requested it."
 
 
 class OwnOrderDecisionForbidden(SelfApprovalForbidden):
+    """Staff cannot decide about the money of their own order. Another person must do it."""
+
     message = "Another person must decide about the money of order {0}, because it is your own order."
     code = SelfApprovalForbidden.code
 
 
 class SecondPersonRequired(Forbidden):
+    """Only staff who may approve refunds can decide about this money. Ask one of them."""
+
     message = "Only staff who may approve refunds can decide about the money of order {0}."
 
 
 class RequesterCannotTransfer(SecondPersonRequired):
+    """Staff cannot pay out a refund that they requested. Another person must do it."""
+
     message = "Another person must transfer refund {0}, because you requested it."
     code = SecondPersonRequired.code
 
 
 class ApprovalThresholdExceeded(SecondPersonRequired):
+    """The amount is above what one person may decide about an order. A second person must approve it."""
+
     message = "A second person must agree: {0} of order {1} is above the {2} that one person may decide about an order."
     code = SecondPersonRequired.code
 

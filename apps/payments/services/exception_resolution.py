@@ -25,14 +25,24 @@ STAFF_RESOLUTIONS = (Resolution.NOTED, Resolution.WRITTEN_OFF, Resolution.CLEARE
 
 
 class ExceptionAlreadyResolved(Conflict):
+    """The exception was resolved before. Nothing needs to be done."""
+
     message = "This exception was resolved before."
 
 
 class ExceptionHasSuspenseBalance(Conflict):
+    """The exception still holds money in suspense. Choose a resolution that says where it goes."""
+
     message = "It holds {0} in suspense. Say where the money goes: written_off, cleared or paid_outside."
 
 
 class ReceivableOutstanding(Conflict):
+    """
+    The gateway still owes the amount of the exception.
+
+    Leave it open, or choose a resolution that says where the money went.
+    """
+
     message = (
         "{0} of {1} is still owed. Leave the exception open until it comes, or say where the money went: written_off or"
         " paid_outside."
@@ -40,10 +50,18 @@ class ReceivableOutstanding(Conflict):
 
 
 class ReceivableChanged(Conflict):
+    """
+    The gateway owes another amount than when the exception was opened.
+
+    Wait: this exception closes by itself, and a new one opens.
+    """
+
     message = "The gateway now owes {1} of {0}, no longer {2}. This exception closes by itself; a new one opens for what is left."
 
 
 class SettlementsNotImported(Conflict):
+    """No settlement of the gateway was imported, so nobody knows what it still owes. Import its settlements."""
+
     message = (
         "No settlement of {0} has been imported yet, so that nothing shows what it still owes. Import its settlements: this"
         " exception closes by itself."
@@ -51,14 +69,24 @@ class SettlementsNotImported(Conflict):
 
 
 class AssigneeLacksPermission(Invalid):
+    """The person may not decide about exceptions, so cannot own one. Choose another person."""
+
     message = "Only staff who may decide about exceptions can own one."
 
 
 class NoteRequired(Invalid):
+    """The resolution came without a note. Say in it why."""
+
     message = "Say in a note why."
 
 
 class InvalidResolution(Invalid):
+    """
+    Exceptions have no such resolution, or it is not for staff to choose.
+
+    Choose from those that the message names.
+    """
+
     message = "There is no resolution {0}. There are: {1}."
 
 

@@ -49,35 +49,49 @@ _ACCEPTANCE = (
 
 
 class AttemptNotAcceptable(Conflict):
+    """The payment is not under review, so there is no amount to accept. Read the payment."""
+
     message = "Payment {0} is not under review, so there is no amount to accept."
 
 
 class AttemptPartlyRefundedOrDisputed(AttemptNotAcceptable):
+    """Some of the payment is refunded, being refunded or disputed. Refund the rest."""
+
     message = "Payment {0} cannot be accepted any more, because some of it is refunded, being refunded or disputed."
     code = AttemptNotAcceptable.code
 
 
-class OrderNotPayable(AttemptNotAcceptable):
+class OrderAcceptsNoPayment(AttemptNotAcceptable):
+    """The order of the payment under review is paid or closed. Refund the money."""
+
     message = "Order {0} is {1} and takes no payment any more. Refund the money instead."
     code = AttemptNotAcceptable.code
 
 
 class OrderOutOfStock(AttemptNotAcceptable):
+    """The order has expired and its goods are sold out. Refund the money."""
+
     message = "Order {0} has expired and its goods are no longer in stock. Refund the money instead."
     code = AttemptNotAcceptable.code
 
 
 class CustomerGone(AttemptNotAcceptable):
+    """The order has expired and its customer was erased. Refund the money."""
+
     message = "Order {0} has expired and its customer was erased. Refund the money instead."
     code = AttemptNotAcceptable.code
 
 
 class AcceptanceReasonMismatch(AttemptNotAcceptable):
+    """A first person accepted the amount for another reason. Choose the same one, or ask them to change theirs."""
+
     message = "Payment {0} was accepted by another person with the reason “{1}”. Choose the same reason, or ask them to change theirs."
     code = AttemptNotAcceptable.code
 
 
 class DifferenceReasonMismatch(Invalid):
+    """The reason does not explain the difference between the amount charged and requested. Choose another one."""
+
     message = "{0} was requested and {1} was charged; this reason does not explain that. Choose another one."
 
 
@@ -135,10 +149,10 @@ def _check_acceptable(order: "Order", payment: Payment, attempt: PaymentAttempt)
     if selectors.reserved_amount(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
         raise AttemptPartlyRefundedOrDisputed(attempt.gateway_payment_id)
     if order.status not in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED):
-        raise OrderNotPayable(order.number, OrderStatus(order.status).label.lower())
+        raise OrderAcceptsNoPayment(order.number, OrderStatus(order.status).label.lower())
     due = min(payment.amount, order.total_amount - selectors.sum_captured(order.pk, currency=order.currency))
     if due <= 0:
-        raise OrderNotPayable(order.number, "paid")
+        raise OrderAcceptsNoPayment(order.number, "paid")
     return due
 
 

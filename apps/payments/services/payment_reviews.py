@@ -30,14 +30,20 @@ if TYPE_CHECKING:
 
 
 class AttemptNotUnderReview(Conflict):
+    """The payment does not wait for a decision. Read the payment."""
+
     message = "Payment {0} does not wait for a decision."
 
 
 class ReviewHasUnrefundedAmount(Conflict):
+    """Money of the payment is neither refunded nor on its way. Refund it before the review is closed."""
+
     message = "{1} of payment {0} is neither refunded nor on its way. Refund it first."
 
 
 class ReviewNoteRequired(Invalid):
+    """The review was to be closed without a note. Say in it why."""
+
     message = "Say in a note why the review is closed."
 
 

@@ -25,22 +25,32 @@ _FIRST_CHECK_AFTER = timedelta(seconds=20)
 
 
 class OrderNotPayable(Conflict):
+    """The order's state takes no payment, or its time to pay is over. Place a new order."""
+
     message = "Order {0} is {1}; it does not await a payment."
 
 
 class NothingToPay(Conflict):
+    """The order is paid. Nothing needs to be done."""
+
     message = "Nothing is left to pay for order {0}."
 
 
 class PaymentInProgress(Conflict):
+    """Another payment of the order is open. Finish it, or cancel it first."""
+
     message = "A payment of order {0} by {1} is open; cancel that payment first."
 
 
 class PaymentNotCancellable(Conflict):
+    """The payment's state does not allow to cancel it. Read the payment."""
+
     message = "The payment is {0} and can no longer be cancelled."
 
 
 class PaymentUnderReview(Conflict):
+    """Money for the order came and staff are reviewing it. Do not pay again: it is accepted or refunded."""
+
     message = (
         "Money for order {0} has arrived and is being reviewed. You do not need to pay again: the order will be confirmed or"
         " the money refunded."

@@ -59,14 +59,20 @@ _REGISTRATION_CHART: tuple[tuple[str, str, AccountKind], ...] = (
 
 
 class UnbalancedPosting(Invalid):
+    """The entries of a posting do not sum to zero. It is a fault of ours: report it."""
+
     message = "The entries of a posting sum to zero; these sum to {0}."
 
 
 class EmptyPosting(Invalid):
+    """A posting to the ledger has fewer than two entries. It is a fault of ours: report it."""
+
     message = "A posting has at least two entries."
 
 
 class PostingConflict(Conflict):
+    """The ledger has this posting already, with other entries. It is a fault of ours: report it."""
+
     message = "The {0} of this source is in the books already, with other entries."
 
 

@@ -59,10 +59,18 @@ _FACTS = ("gateway", "event_id", "body_sha256", "event_type", "received_at")
 
 
 class InvalidWebhookSignature(Unauthenticated):
+    """
+    The signature of a webhook is missing or made with another secret.
+
+    Compare the secrets here and at the gateway.
+    """
+
     message = "The signature of the webhook is not valid."
 
 
 class WebhookNotParked(Conflict):
+    """Only a parked webhook can be processed again, and this one is not parked. Reload the page."""
+
     message = "Webhook {0} is not parked; it was processed, or will be."
 
 

@@ -57,6 +57,8 @@ _FORGERIES = "300/m"
 
 
 class UpiLinkNotFound(NotFound):
+    """The payment has no UPI link now. Wait until its `next_action` has one; a payment that has ended has none."""
+
     message = "This payment has no UPI link at the moment."
 
 

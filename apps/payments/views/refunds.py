@@ -43,6 +43,8 @@ _NOTHING = OpenApiExample("Nothing to say", request_only=True, value={})
 
 
 class RefundNotPermitted(Forbidden):
+    """The account may not decide about this refund. Ask staff who may approve refunds."""
+
     message = "Your account may not decide about this refund."
 
 

@@ -17,10 +17,14 @@ MAX_EVIDENCE_PIECES = 20
 
 
 class EvidenceLimitExceeded(Invalid):
+    """The dispute has as many pieces of evidence as it takes. Send the most important ones."""
+
     message = "A dispute takes at most {0} pieces of evidence."
 
 
 class TrackingRequiresShippingEvidence(Invalid):
+    """A carrier or tracking number came with evidence that is not of shipping. Leave it out, or change the type."""
+
     message = "A carrier and a tracking number belong to evidence of shipping."
 
 

@@ -49,10 +49,18 @@ _RETURNED = (DisputeStatus.WON, DisputeStatus.CLOSED)
 
 
 class UnknownGatewayDispute(NotFound):
+    """The gateway's dispute is about no captured payment of ours. Check the id."""
+
     message = "The gateway's dispute {0} is about no captured payment of ours."
 
 
 class DisputeFactsConflict(UnknownGatewayDispute):
+    """
+    What the gateway reports of a dispute contradicts our rows, so it is not booked.
+
+    Staff resolve the exception that was opened.
+    """
+
     message = "{0}"
 
 

@@ -41,10 +41,14 @@ RESUBMIT_INTERVAL = timedelta(minutes=2)
 
 
 class DisputeDeadlinePassed(Conflict):
+    """The time to answer the dispute is over. The bank decides without our answer."""
+
     message = "Dispute {0} had to be answered by {1}."
 
 
 class DisputeNotAwaitingResponse(Conflict):
+    """The dispute's state takes no answer. Read the dispute."""
+
     message = "Dispute {0} is {1} and cannot be answered now."
 
 

@@ -22,19 +22,27 @@ MINIMUM_PAISE = rules.MINIMUM_REFUND_PAISE
 
 
 class NothingToRefund(Conflict):
+    """All money of the order is refunded or being refunded. Nothing needs to be done."""
+
     message = "Nothing of order {0} is left to refund."
 
 
 class RefundExceedsPayment(Conflict):
+    """The refund is larger than what is left of the payment. Refund at most the amount that the message names."""
+
     message = "{1} of order {0} can be refunded; you entered {2}."
 
 
 class RefundNoLongerAvailable(RefundExceedsPayment):
+    """Since the refund was requested, other refunds took some of its money. Withdraw it and request what is left."""
+
     message = "Only {1} of the {2} of this refund is left of order {0}."
     code = RefundExceedsPayment.code
 
 
 class RefundLeavesRemainder(Conflict):
+    """The refund would leave less of the payment than a gateway can refund. Refund all, or less."""
+
     message = (
         "A refund of {1} would leave less than {4} of a payment of order {0}, and no gateway refunds so little."
         " Refund at most {2}, or all {3}."
@@ -42,6 +50,8 @@ class RefundLeavesRemainder(Conflict):
 
 
 class RefundOnlyPossibleInFull(RefundLeavesRemainder):
+    """Any part of the payment would leave less than a gateway can refund. Refund all of it."""
+
     message = (
         "A refund of {1} would leave less than {4} of a payment of order {0}, and no gateway refunds so little."
         " Refund all {3}."
@@ -50,27 +60,43 @@ class RefundOnlyPossibleInFull(RefundLeavesRemainder):
 
 
 class PaymentDisputed(Conflict):
+    """The payer's bank disputes the money, which could be returned twice. Wait until the dispute is decided."""
+
     message = "The payer's bank disputes money of order {0}. Disputed money cannot be refunded as well."
 
 
 class RefundTooSmall(Invalid):
+    """The refund is less than ₹1.00, which no gateway refunds. Refund more."""
+
     message = "A refund must be at least ₹1.00."
 
 
 class RefundBelowCurrencyUnit(RefundTooSmall):
+    """
+    The payer was charged in another currency, of which the refund would be less than the smallest amount.
+
+    Refund more.
+    """
+
     message = "A refund of this payment must be at least {0}, because its payer was charged in {1}."
     code = RefundTooSmall.code
 
 
 class LineNotInOrder(Invalid):
+    """A line of the refund is not of this order. Send lines of the order."""
+
     message = "The order has no such line."
 
 
 class RefundQuantityExceedsLine(Conflict):
+    """More units of a line are to be refunded than are left of it. Send at most as many as the message says."""
+
     message = "{1} units of line {0} can be refunded; you entered {2}."
 
 
 class LinesSpanPayments(Conflict):
+    """The lines were paid by several payments, and a refund is of one. Request the refund by amount."""
+
     message = "No single payment of order {0} covers these lines. Request the refund by amount."
 
 

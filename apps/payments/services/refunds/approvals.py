@@ -43,14 +43,20 @@ _TRANSFER_FIELDS = (
 
 
 class RefundNotAwaitingApproval(Conflict):
+    """The refund's state takes no approval or rejection. Read the refund."""
+
     message = "Refund {0} is {1}; it does not await approval."
 
 
 class RefundNotCancellable(Conflict):
+    """The refund was submitted or has ended, and cannot be withdrawn. Read the refund."""
+
     message = "Refund {0} is {1} and can no longer be withdrawn."
 
 
 class RefundNotTransferable(Conflict):
+    """Only a failed refund can be paid by bank transfer. Read the refund."""
+
     message = "Refund {0} is {1}; only a failed refund can be paid by bank transfer."
 
 

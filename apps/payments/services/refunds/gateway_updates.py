@@ -69,10 +69,18 @@ _STATUS_EVENTS = {
 
 
 class UnknownGatewayRefund(NotFound):
+    """The gateway's refund is of no captured payment of ours. Check the id."""
+
     message = "The gateway's refund {0} refunds no captured payment of ours."
 
 
 class RefundFactsConflict(UnknownGatewayRefund):
+    """
+    What the gateway reports of a refund contradicts our rows, so it is not booked.
+
+    Staff resolve the exception that was opened.
+    """
+
     message = "{0}"
 
 

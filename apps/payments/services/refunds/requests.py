@@ -56,14 +56,20 @@ REVERSAL = "refund_reversal"
 
 
 class AmountAndLinesConflict(Invalid):
+    """The refund names an amount and lines. Send one of the two."""
+
     message = "Request an amount or lines, not both: only staff may enter an amount for returned lines."
 
 
 class RefundNotFailed(Conflict):
+    """Only a failed refund can be retried. Read the refund."""
+
     message = "Refund {0} is {1}; only a failed refund can be retried."
 
 
 class RefundAlreadyRetried(Conflict):
+    """The failed refund was retried as another one. Continue with that one."""
+
     message = "Refund {0} was attempted again as {1}; continue with that one."
 
 

@@ -54,6 +54,8 @@ _RETRY_DELAY = timedelta(minutes=5)
 
 
 class RefundNotOpen(Conflict):
+    """The refund has ended, so there is nothing to ask the gateway. Read the refund."""
+
     message = "Refund {0} is {1}; there is nothing to ask the gateway."
 
 

@@ -46,8 +46,7 @@ from apps.payments.states import ImportStatus, ReportSource, Source
 log = structlog.get_logger(__name__)
 
 _BATCH = 5_000
-#: After this a claim expires, because its worker is assumed to have crashed. It is short enough that the relay still
-#: has an attempt of the handler run left. A running import extends its claim with each batch.
+#: A claim that no batch extends in this time expires: its worker has crashed, and the relay has an attempt left for it.
 _CLAIM_TTL = timedelta(minutes=4)
 #: An import fetches at most this many unknown payments, and at most as many unknown refunds and disputes each.
 _MAX_ASKED = 200
@@ -57,14 +56,20 @@ OnProgress = Callable[[str, int], None]
 
 
 class ImportInProgress(Conflict):
+    """Another process is reading the same report. Try again in a few minutes."""
+
     message = "This report is being read by somebody else. Try again in a few minutes."
 
 
 class ReportUnreadable(Invalid):
+    """The settlement report is not in a format that Bahi knows. The message says what is wrong with it."""
+
     message = "The report cannot be read: {0}."
 
 
 class ReportDateInFuture(Invalid):
+    """A settlement report was requested for a day to come. Choose today or an earlier day."""
+
     message = "There is no report of {0} yet."
 
 
