@@ -5,28 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.conf import settings
 
-from apps.accounts import rules, services
+from apps.accounts import services
 from apps.accounts.models import Challenge
 from apps.core import clock
 from apps.core.events import SYSTEM
-
-CODE = "042917"
-WRONG = "111111"
-
-
-def set_code(challenge: Challenge, code: str = CODE) -> Challenge:
-    """Do what the sender does to the row, for a code that the test knows."""
-    challenge.code_hash = rules.hash_code(
-        pepper=settings.OTP_PEPPER,
-        challenge=challenge.public_id,
-        purpose=challenge.purpose,
-        destination=challenge.destination,
-        code=code,
-    )
-    challenge.save(update_fields=["code_hash"])
-    return challenge
+from tests.support.otp import CODE, set_code
 
 
 @pytest.fixture

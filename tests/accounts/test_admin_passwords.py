@@ -16,8 +16,8 @@ from apps.accounts.models import Challenge, Session, User
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from tests.accounts.conftest import CODE, WRONG, set_code
 from tests.factories.accounts import make_session, make_staff
+from tests.support.otp import CODE, WRONG, set_code
 
 pytestmark = pytest.mark.django_db
 URL = "/admin/password_change/"

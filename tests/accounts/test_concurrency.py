@@ -19,8 +19,8 @@ from apps.accounts.states import Transport
 from apps.core import audit, clock
 from apps.core.errors import BahiError
 from apps.core.events import SYSTEM
-from tests.accounts.conftest import CODE, WRONG, set_code
 from tests.factories.accounts import make_session, make_user
+from tests.support.otp import CODE, WRONG, set_code
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 

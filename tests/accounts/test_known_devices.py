@@ -14,8 +14,8 @@ from apps.accounts.services.sessions import Device
 from apps.accounts.states import Transport
 from apps.core import clock
 from apps.core.errors import RateLimited
-from tests.accounts.conftest import CODE, set_code
 from tests.factories.accounts import make_user
+from tests.support.otp import CODE, set_code
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"

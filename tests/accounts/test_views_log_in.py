@@ -18,8 +18,8 @@ from apps.accounts.states import EndReason, Transport
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from tests.accounts.conftest import CODE, WRONG
 from tests.factories.accounts import make_access_token, make_session, make_staff, make_user
+from tests.support.otp import CODE, WRONG
 from tests.support.tokens import sign
 
 pytestmark = pytest.mark.django_db

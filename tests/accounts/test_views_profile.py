@@ -9,8 +9,8 @@ from apps.accounts.states import Transport
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from tests.accounts.conftest import CODE, WRONG, set_code
 from tests.factories.accounts import make_user
+from tests.support.otp import CODE, WRONG, set_code
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "seven brown buffaloes"

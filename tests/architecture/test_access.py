@@ -6,9 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Permission
-from django.db import connection
 from rest_framework.test import APIClient
 
 from apps.core import ids
@@ -19,6 +17,8 @@ from tests.factories.invoicing import make_rendered_credit_note, make_rendered_i
 from tests.factories.notifications import make_notification
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_payment, make_refund, pay
+from tests.support.answers import without_request_id
+from tests.support.stored_rows import nothing_changes
 
 PREFIX = {
     "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv",
@@ -94,39 +94,14 @@ def absent(things: dict[str, str]) -> dict[str, str]:
     return {name: ids.encode(PREFIX[name], ids.new()) if name in PREFIX else value for name, value in things.items()}
 
 
-def everything_stored() -> dict[str, str]:
-    """Return a digest of every table of ours but the counters of tries."""
-    digests = {}
-    with connection.cursor() as cursor:
-        for config in apps.get_app_configs():
-            if not config.name.startswith("apps."):
-                continue
-            for model in config.get_models():
-                table = model._meta.db_table
-                cursor.execute(
-                    f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM \"{table}\" t"
-                )
-                digests[table] = cursor.fetchone()[0]
-    digests.pop("accounts_ratelimitcounter", None)
-    return digests
-
-
-def without_request_id(response: Any) -> dict[str, Any]:
-    error = dict(response.json()["error"])
-    error.pop("request_id")
-    return error
-
-
 @pytest.mark.django_db
 @pytest.mark.parametrize("route", NEED_SIGN_IN)
 def test_nobody_gets_in_without_signing_in(route: str, anonymous: APIClient, things: dict[str, str]) -> None:
-    before = everything_stored()
-
-    response = ask(anonymous, route, things)
+    with nothing_changes():
+        response = ask(anonymous, route, things)
 
     assert response.status_code == 401
     assert response["WWW-Authenticate"] == "Bearer"
-    assert everything_stored() == before
 
 
 @pytest.mark.django_db
@@ -135,14 +110,13 @@ def test_for_a_stranger_it_does_not_exist(
     route: str, stranger: Any, client_of: Callable[[Any], APIClient], things: dict[str, str]
 ) -> None:
     client = client_of(stranger)
-    before = everything_stored()
 
-    response = ask(client, route, things)
-    nothing = ask(client, route, absent(things))
+    with nothing_changes():
+        response = ask(client, route, things)
+        nothing = ask(client, route, absent(things))
 
     assert (response.status_code, nothing.status_code) == (404, 404)
     assert without_request_id(response) == without_request_id(nothing)
-    assert everything_stored() == before
 
 
 @pytest.mark.django_db
@@ -175,13 +149,11 @@ def test_what_is_for_staff_is_refused_to_customers_and_to_staff_without_the_perm
     app, codename = ACCESS[route].permission.split(".")
     member = make_staff("support")
     member.groups.clear()
-    before = everything_stored()
 
     for person in (owner, member):
         client = client_of(person)
-        before = everything_stored()
-        assert ask(client, route, things).status_code == 403
-        assert everything_stored() == before
+        with nothing_changes():
+            assert ask(client, route, things).status_code == 403
 
     member.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
     assert ask(client_of(type(member).objects.get(pk=member.pk)), route, things).status_code not in (401, 403)
@@ -220,10 +192,9 @@ def test_what_is_for_a_gateway_needs_its_signature(
     route: str, owner: Any, client_of: Callable[[Any], APIClient], things: dict[str, str]
 ) -> None:
     client = client_of(owner)
-    before = everything_stored()
 
-    assert ask(client, route, things).status_code == 401
-    assert everything_stored() == before
+    with nothing_changes():
+        assert ask(client, route, things).status_code == 401
 
 
 @pytest.mark.django_db

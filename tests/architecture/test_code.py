@@ -42,6 +42,16 @@ def test_no_function_outgrows_a_screen() -> None:
     assert long == {}
 
 
+def test_nothing_is_imported_from_a_test_module() -> None:
+    """What two test modules need lives in tests/support or tests/factories, where it is looked for."""
+    imports = re.compile(r"^\s*(?:from|import) (tests\.(?:\w+\.)*(?:test_\w+|conftest))\b", re.MULTILINE)
+    modules = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py")]
+
+    found = {str(path): imports.findall((ROOT / path).read_text()) for path in modules}
+
+    assert {path: names for path, names in found.items() if names} == {}
+
+
 def test_the_layers_hold() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     result = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)

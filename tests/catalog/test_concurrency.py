@@ -1,8 +1,7 @@
 """Buyers who want the same goods at the same moment. Each race has its control: without the guard it goes wrong."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +18,7 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.states import InvalidTransition
 from tests.factories.catalog import make_variant
+from tests.support.threads import run_in_turn
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -36,20 +36,6 @@ def reserve(*parts: tuple[Variant, int]) -> str:
     except Exception as error:
         return type(error).__name__
     return "held"
-
-
-def run_in_threads(calls: Sequence[Callable[[], Any]], *, threads: int) -> list[Any]:
-    """Run calls on threads with connections of their own and return their results."""
-
-    def on_thread(call: Callable[[], Any]) -> Any:
-        return call()
-
-    with ThreadPoolExecutor(threads) as pool:
-        results = list(pool.map(on_thread, calls))
-        # Each thread closes its own connection: the barrier makes every one take exactly one of these.
-        barrier = threading.Barrier(threads)
-        list(pool.map(lambda _: (barrier.wait(60), connection.close()), range(threads)))
-    return results
 
 
 def reserved_units(variant: Variant) -> int:
@@ -83,7 +69,7 @@ def without_check() -> Iterator[None]:
 
 class TestConcurrentReservations:
     def race(self, variant: Variant) -> list[str]:
-        return run_in_threads([lambda: reserve((variant, 1))] * BUYERS, threads=THREADS)
+        return run_in_turn([lambda: reserve((variant, 1))] * BUYERS, threads=THREADS)
 
     def test_200_buyers_get_exactly_50_units(self) -> None:
         variant = make_variant(stock=UNITS)
@@ -117,7 +103,7 @@ class TestConcurrentReservations:
 
         monkeypatch.setattr(locks, "lock_stock", read_together)
         with without_check():
-            results = run_in_threads([lambda: reserve((variant, 1))] * 2, threads=2)
+            results = run_in_turn([lambda: reserve((variant, 1))] * 2, threads=2)
 
             assert results == ["held", "held"]
             assert reserved_units(variant) == 2
@@ -130,7 +116,7 @@ class TestLockOrder:
         there, back = [(shirt, 1), (shoe, 1)], [(shoe, 1), (shirt, 1)]
 
         calls = [lambda: reserve(*there), lambda: reserve(*back)] * 50
-        results = run_in_threads(calls, threads=10)
+        results = run_in_turn(calls, threads=10)
 
         assert set(results) == {"held"}
         assert (reserved_units(shirt), reserved_units(shoe)) == (100, 100)
@@ -150,7 +136,7 @@ class TestLockOrder:
             return rows
 
         monkeypatch.setattr(locks, "lock_stock", lock_in_given_order)
-        results = run_in_threads(
+        results = run_in_turn(
             [lambda: reserve((shirt, 1), (shoe, 1)), lambda: reserve((shoe, 1), (shirt, 1))], threads=2
         )
 
@@ -175,7 +161,7 @@ class TestCommitDuringExpiry:
                 )
             )
 
-        results = run_in_threads([commit, expire], threads=2)
+        results = run_in_turn([commit, expire], threads=2)
         return results, variant, Reservation.objects.get(reference=reference)
 
     def attempt(self, call: Callable[[], object]) -> str:
@@ -227,7 +213,7 @@ class TestConcurrentRevival:
                 return "sold out"
             return "held"
 
-        results = run_in_threads([lambda: revive(references[0]), lambda: revive(references[1])], threads=2)
+        results = run_in_turn([lambda: revive(references[0]), lambda: revive(references[1])], threads=2)
 
         assert sorted(results) == ["held", "sold out"]
         assert violated() == set()

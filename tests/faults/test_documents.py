@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.conftest import ADDRESS, Buyer, RunningStack, wait_for
 from tests.support.pdf_text import pages_of
+from tests.support.running_stack import ADDRESS, Buyer, RunningStack, wait_for
 
 pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(600)]
 

@@ -13,7 +13,7 @@ import redis
 import requests
 
 from devtools.demo.client import Api
-from tests.faults.conftest import Buyer, RunningStack, wait_for
+from tests.support.running_stack import Buyer, RunningStack, wait_for
 
 pytestmark = [
     pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(900),

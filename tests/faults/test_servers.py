@@ -10,7 +10,7 @@ import pytest
 import redis
 import requests
 
-from tests.faults.conftest import Buyer, RunningStack, wait_for
+from tests.support.running_stack import Buyer, RunningStack, wait_for
 
 pytestmark = [
     pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(900),

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.faults import points
-from tests.faults.conftest import WAIT_SECONDS, Buyer, RunningStack, wait_for
+from tests.support.running_stack import WAIT_SECONDS, Buyer, RunningStack, wait_for
 
 pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(900)]
 

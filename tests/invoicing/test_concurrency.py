@@ -1,6 +1,5 @@
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from apps.invoicing.services import invoices, issue_invoice, pdf, render_documen
 from apps.orders.models import Order
 from apps.payments.models import LedgerTransaction
 from tests.factories.invoicing import NOON, make_invoice, make_paid_order
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("books"), pytest.mark.race]
 
@@ -24,24 +24,6 @@ FORCED = 10
 
 class ForcedFailure(RuntimeError):
     """What a crash after the number was taken looks like to the transaction."""
-
-
-def run_in_threads(calls: list[Callable[[], Any]]) -> list[Any]:
-    """Call all at the same moment, each on a thread and connection of its own; return results or errors in their order."""
-    start = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        try:
-            connection.ensure_connection()
-            start.wait(timeout=60)
-            return call()
-        except Exception as error:
-            return error
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 @pytest.fixture
@@ -72,7 +54,7 @@ class TestNumberSeries:
         orders = [make_paid_order().pk for _ in range(ISSUERS)]
         fail_once(set(orders[:FORCED]))
 
-        outcomes = run_in_threads([issuer(order) for order in orders])
+        outcomes = run_together(*[issuer(order) for order in orders])
 
         failed = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         issued = ISSUERS - len(failed)
@@ -102,7 +84,7 @@ class TestNumberSeries:
         fail_once(set(orders[:2]))
         monkeypatch.setattr(invoices, "assign_number", number_from(next_of_sequence))
         try:
-            outcomes = run_in_threads([issuer(order) for order in orders])
+            outcomes = run_together(*[issuer(order) for order in orders])
             for order in orders[:2]:
                 issuer(order)()
         finally:
@@ -126,7 +108,7 @@ class TestNumberSeries:
             return number
 
         monkeypatch.setattr(invoices, "assign_number", number_from(highest_plus_one))
-        outcomes = run_in_threads([issuer(order) for order in orders])
+        outcomes = run_together(*[issuer(order) for order in orders])
 
         refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         assert len(refused) == 1
@@ -135,7 +117,7 @@ class TestNumberSeries:
     def test_new_year_opens_one_series(self) -> None:
         orders = [make_paid_order().pk for _ in range(8)]
 
-        outcomes = run_in_threads([issuer(order) for order in orders])
+        outcomes = run_together(*[issuer(order) for order in orders])
 
         assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
         assert sorted(outcome.number for outcome in outcomes) == [f"INV26{number:07d}" for number in range(1, 9)]
@@ -146,7 +128,7 @@ class TestConcurrentInvoices:
     def test_gets_one_invoice(self) -> None:
         order = make_paid_order()
 
-        outcomes = run_in_threads([issuer(order.pk) for _ in range(8)])
+        outcomes = run_together(*[issuer(order.pk) for _ in range(8)])
 
         assert {outcome.pk for outcome in outcomes} == {Invoice.objects.get().pk}
         assert LedgerTransaction.objects.filter(kind="invoice").count() == 1
@@ -164,7 +146,7 @@ class TestConcurrentInvoices:
 
         monkeypatch.setattr(invoices.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
         monkeypatch.setattr(invoices.selectors, "find_invoice_of_order", find_then_wait)
-        outcomes = run_in_threads([issuer(order.pk) for _ in range(2)])
+        outcomes = run_together(*[issuer(order.pk) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1
         assert Invoice.objects.count() == 1
@@ -181,7 +163,7 @@ class TestConcurrentRendering:
             return temporary
 
         monkeypatch.setattr(pdf.pdf_files, "write_temporary", write_then_wait)
-        outcomes = run_in_threads([lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
+        outcomes = run_together(*[lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
 
         assert {outcome.pk for outcome in outcomes} == {InvoiceFile.objects.get().pk}
         assert Event.objects.filter(type=events.INVOICE_RENDERED).count() == 1
@@ -200,7 +182,7 @@ class TestConcurrentRendering:
 
         monkeypatch.setattr(pdf.locks, "lock_invoice", lambda pk: Invoice.objects.get(pk=pk))
         monkeypatch.setattr(pdf.selectors, "find_file", find_then_wait)
-        outcomes = run_in_threads([lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
+        outcomes = run_together(*[lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1
         assert InvoiceFile.objects.count() == 1

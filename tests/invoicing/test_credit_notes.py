@@ -39,8 +39,8 @@ from tests.factories.invoicing import (
     make_refund,
     make_rendered_credit_note,
 )
-from tests.invoicing.test_concurrency import run_in_threads
 from tests.support.pdf_text import pages_of
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 
@@ -286,7 +286,7 @@ class TestConcurrentCreditNotes:
     def test_refund_gets_one_credit_note(self) -> None:
         refund = make_refund(order_of(make_invoice()), amount=10_000)
 
-        outcomes = run_in_threads([lambda: credit(refund) for _ in range(8)])
+        outcomes = run_together(*[lambda: credit(refund) for _ in range(8)])
 
         assert {outcome.pk for outcome in outcomes} == {Invoice.objects.get(type="credit_note").pk}
         assert LedgerTransaction.objects.filter(kind="credit_note").count() == 1
@@ -304,7 +304,7 @@ class TestConcurrentCreditNotes:
         monkeypatch.setattr(credit_notes.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
         monkeypatch.setattr(credit_notes.payment_locks, "lock_refund", lambda pk: Refund.objects.get(pk=pk))
         monkeypatch.setattr(credit_notes.selectors, "find_credit_note_of_refund", find_then_wait)
-        outcomes = run_in_threads([lambda: credit(refund) for _ in range(2)])
+        outcomes = run_together(*[lambda: credit(refund) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1
         assert Invoice.objects.filter(type="credit_note").count() == 1
@@ -315,7 +315,7 @@ class TestConcurrentCreditNotes:
         refunds = [make_refund(order_of(invoice), amount=share + (rest if index == 0 else 0)) for index in range(8)]
         others = [make_refund(order_of(make_invoice()), amount=100) for _ in range(8)]
 
-        outcomes = run_in_threads([lambda refund=refund: credit(refund) for refund in refunds + others])
+        outcomes = run_together(*[lambda refund=refund: credit(refund) for refund in refunds + others])
 
         assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
         assert selectors.sum_credited_amounts(invoice.pk).total == invoice.total_amount
@@ -328,7 +328,7 @@ class TestConcurrentCreditNotes:
         refund = make_refund(order, amount=10_000)
         issue_invoice(order_id=order.pk, actor=SYSTEM, now=NOON)
 
-        run_in_threads([
+        run_together(*[
             lambda: credit(refund),
             lambda: issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=NOON),
         ])  # fmt: skip

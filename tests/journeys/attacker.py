@@ -11,8 +11,8 @@ import pytest
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
-from tests.architecture.test_access import everything_stored
 from tests.factories.accounts import make_access_token
+from tests.support.stored_rows import KEPT_ANSWERS, nothing_changes
 
 _SLOW = 5.0  # seconds of the processor: some inputs cost a pattern or a number far more
 _LONGEST_ANSWER = 20_000  # bytes: what was sent is not sent back
@@ -93,13 +93,9 @@ def _content(response: Any) -> bytes:
 
 
 @contextmanager
-def nothing_changes(attacker: Attacker) -> Iterator[None]:
+def refused(attacker: Attacker) -> Iterator[None]:
     """Fail if an answer broke the rule, or if anything is stored that was not before."""
-    before = everything_stored()
-    yield
-    after = everything_stored()
-    touched = [name for name in before if before[name] != after[name] and name != "core_idempotencykey"]
-    # A conflict is an answer and kept under its key, without any effect; see there.
-    assert touched == []
+    with nothing_changes(but=KEPT_ANSWERS):
+        yield
     if attacker.faults:
         pytest.fail(f"{len(attacker.faults)} of {attacker.sent} requests:\n" + "\n".join(attacker.faults[:60]))

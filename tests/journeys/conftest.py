@@ -1,6 +1,5 @@
 """A shop over real HTTP in this process: a live server, the sandbox, and a thread that carries the news."""
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,31 +10,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 
-from apps.core import clock, relay
 from sandbox.server import running
-
-
-class RelayThread(threading.Thread):
-    """The relay and the workers in one thread."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self.stopped.wait(0.02):
-            claimed = relay.claim_outbox(now=clock.now()) + relay.claim_due(now=clock.now())
-            for handler_run in claimed:
-                relay.run_handler(handler_run.pk)
-        connection.close()
-
-
-class Shop:
-    """Where the shop and the outside world are."""
-
-    def __init__(self, url: str, world: Any) -> None:
-        self.url = url
-        self.world = world
+from tests.support.live_shop import RelayThread, Shop
 
 
 @pytest.fixture

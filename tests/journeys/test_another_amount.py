@@ -13,7 +13,7 @@ from devtools.demo.client import StepReporter, wait_until
 from devtools.demo.story import OrderScenario
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for
-from tests.journeys.conftest import Shop
+from tests.support.live_shop import Shop
 
 
 class Buyer(OrderScenario):

@@ -28,7 +28,7 @@ from tests.factories.payments import (
     make_settlement,
     pay,
 )
-from tests.journeys.attacker import Attacker, nothing_changes
+from tests.journeys.attacker import Attacker, refused
 from tests.journeys.endpoints import WEBHOOK, Field, Operation, as_json, changed, filled, operations, with_ids
 
 pytestmark = pytest.mark.django_db
@@ -161,7 +161,7 @@ def test_a_right_body_of_the_examples_is_taken(operation: Operation, attacker: A
 
 
 def test_a_body_that_is_no_object_is_refused(attacker: Attacker, aim: Aim) -> None:
-    with nothing_changes(attacker):
+    with refused(attacker):
         for turn, target in enumerate(aim(WITH_BODY)):
             for case, raw in [*bodies.STRUCTURES.items(), *slice_of(bodies.HEAVY, turn)]:
                 target.attack(attacker, case, raw, want=(400, 413))
@@ -175,7 +175,7 @@ def test_a_field_of_another_type_is_refused(attacker: Attacker, aim: Aim) -> Non
         "array": values.WRONG_FOR_LIST, "object": values.WRONG_FOR_OBJECT,
     }  # fmt: skip
 
-    with nothing_changes(attacker):
+    with refused(attacker):
         for target in aim(WITH_FIELDS):
             for field in target.operation.fields:
                 table = {**wrong[field.type], **(values.IDS if field.is_id else {})}
@@ -185,7 +185,7 @@ def test_a_field_of_another_type_is_refused(attacker: Attacker, aim: Aim) -> Non
 
 
 def test_an_odd_value_breaks_nothing(attacker: Attacker, aim: Aim) -> None:
-    with nothing_changes(attacker):
+    with refused(attacker):
         for target in aim(WITH_FIELDS):
             for turn, field in enumerate(target.operation.fields):
                 for case, value in _odd_values(field, turn):
@@ -199,7 +199,7 @@ def _odd_values(field: Field, turn: int) -> list[tuple[str, Any]]:
 
 
 def test_what_cannot_be_seen_is_blank(attacker: Attacker, things: dict[str, str]) -> None:
-    with nothing_changes(attacker):
+    with refused(attacker):
         for case in ("S06 blank", "S06 unseen", "S06 Hangul filler"):
             address = {
                 "name": values.TEXTS[case],
@@ -213,7 +213,7 @@ def test_what_cannot_be_seen_is_blank(attacker: Attacker, things: dict[str, str]
 
 
 def test_read_only_fields_cannot_be_assigned(attacker: Attacker, aim: Aim) -> None:
-    with nothing_changes(attacker):
+    with refused(attacker):
         for target in aim(WITH_FIELDS):
             known = {field.path[-1] for field in target.operation.fields}
             for name, value in values.PRIVILEGED.items():
@@ -222,7 +222,7 @@ def test_read_only_fields_cannot_be_assigned(attacker: Attacker, aim: Aim) -> No
 
 
 def test_a_query_that_the_route_does_not_know_is_refused(attacker: Attacker, aim: Aim) -> None:
-    with nothing_changes(attacker):
+    with refused(attacker):
         for turn, target in enumerate(aim(BUT_WEBHOOKS)):
             for case, query in slice_of(requests.FOREIGN_QUERIES, turn, 3):
                 target.attack(attacker, case, query=f"?{query}", want=(400,))
@@ -232,7 +232,7 @@ def test_an_odd_parameter_breaks_no_list(attacker: Attacker, aim: Aim) -> None:
     strict = ("limit", "sort", "in_stock", "unread", "on", "status", "order_id", "price[gte]", "price[lte]", "cursor", "created_at[gte]",
               "created_at[gt]", "created_at[lte]", "created_at[lt]", "reason", "state", "as_of")  # fmt: skip
 
-    with nothing_changes(attacker):
+    with refused(attacker):
         for target in aim(LISTS):
             for turn, name in enumerate(target.operation.queries):
                 for case, value in slice_of(requests.PARAMETER_VALUES, turn, 2):
@@ -243,7 +243,7 @@ def test_an_odd_parameter_breaks_no_list(attacker: Attacker, aim: Aim) -> None:
 
 
 def test_what_is_no_id_is_not_found(attacker: Attacker, things: dict[str, str]) -> None:
-    with nothing_changes(attacker):
+    with refused(attacker):
         for operation in WITH_IDS:
             name = operation.path.partition("{")[2].partition("}")[0]
             raw = b"" if operation.body is None else as_json(with_ids(operation.body, things))
@@ -256,7 +256,7 @@ def test_what_is_no_id_is_not_found(attacker: Attacker, things: dict[str, str]) 
 
 
 def test_odd_headers_and_keys_break_nothing(attacker: Attacker, aim: Aim) -> None:
-    with nothing_changes(attacker):
+    with refused(attacker):
         for turn, target in enumerate(aim(API)):
             for case, headers in slice_of(requests.HEADERS, turn, 3):
                 target.attack(attacker, case, headers=headers)
@@ -273,7 +273,7 @@ def test_a_token_that_is_none_opens_nothing(attacker: Attacker, aim: Aim) -> Non
     ]
     chosen += [each for each in API if each.path.startswith("/api/v1/auth/sessions")]
 
-    with nothing_changes(attacker):
+    with refused(attacker):
         for turn, target in enumerate(aim(chosen)):
             for case, token in slice_of(requests.TOKENS, turn, 4):
                 target.attack(attacker, case, headers={"Authorization": f"Bearer {token}"}, want=(401,))
@@ -290,7 +290,7 @@ def _for_nobody(operation: Operation) -> tuple[int, ...]:
 @pytest.mark.parametrize("way", ["body", "cookie"])
 def test_a_refresh_token_that_is_none_is_refused(way: str, attacker: Attacker) -> None:
     attacker.headers = {}
-    with nothing_changes(attacker):
+    with refused(attacker):
         for action in ("refresh", "logout"):
             for case, token in requests.TOKENS.items():
                 attacker.client.cookies.clear()
@@ -301,7 +301,7 @@ def test_a_refresh_token_that_is_none_is_refused(way: str, attacker: Attacker) -
 
 
 def test_a_path_that_is_none_is_not_found_in_our_shape(attacker: Attacker) -> None:
-    with nothing_changes(attacker):
+    with refused(attacker):
         for path in requests.NO_PATHS:
             for method in ("GET", "POST", "PATCH", "DELETE"):
                 body = b"{}" if method in ("POST", "PATCH") else b""
@@ -309,7 +309,7 @@ def test_a_path_that_is_none_is_not_found_in_our_shape(attacker: Attacker) -> No
 
 
 def test_methods_that_nobody_needs_are_refused(attacker: Attacker, aim: Aim) -> None:
-    with nothing_changes(attacker):
+    with refused(attacker):
         for target in aim(API):
             for method in ("PUT", "TRACE", "CONNECT", "PROPFIND", "OPTIONS", "X" * 200):
                 body = b"" if method in ("TRACE", "OPTIONS") else b"{}"
@@ -320,6 +320,6 @@ def test_no_amount_of_stock_overflows(attacker: Attacker, things: dict[str, str]
     full = make_variant(stock=MAX_ON_HAND - 1)
     wanted = {"variant": full.public_id, "kind": "receipt", "reason": "too much"}
 
-    with nothing_changes(attacker):
+    with refused(attacker):
         attacker.send("over", "POST", "/api/v1/stock-adjustments", as_json({**wanted, "quantity": 2}), want=(409,))
         attacker.send("full", "POST", "/api/v1/stock-adjustments", as_json({**wanted, "quantity": 1}), want=(201,))

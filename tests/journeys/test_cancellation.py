@@ -11,7 +11,7 @@ from apps.notifications.models import Notification
 from apps.payments.models import LedgerEntry, Refund
 from devtools.demo.client import StepReporter, wait_until
 from devtools.demo.story import OrderScenario
-from tests.journeys.conftest import Shop
+from tests.support.live_shop import Shop
 
 
 class Buyer(OrderScenario):

@@ -7,8 +7,8 @@ from typing import Any
 from apps.core.models import Event
 from devtools.demo.client import StepReporter, wait_until
 from devtools.demo.story import OrderScenario
-from tests.journeys.conftest import Shop
 from tests.support.instants import find_created_at_mismatches, find_finer_instants, list_instant_columns
+from tests.support.live_shop import Shop
 
 _WRITTEN = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

@@ -7,7 +7,7 @@ from apps.core import audit, clock
 from apps.core.models import Event
 from devtools.demo.client import StepReporter
 from devtools.demo.story import OrderScenario
-from tests.journeys.conftest import Shop
+from tests.support.live_shop import Shop
 
 
 def test_a_buyer_logs_in_orders_pays_and_gets_an_invoice(shop: Shop, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from apps.core import audit, clock
 from devtools.demo.client import StepReporter, wait_until
 from devtools.demo.story import OrderScenario, code_in
-from tests.journeys.conftest import Shop
+from tests.support.live_shop import Shop
 
 
 class Buyer(OrderScenario):

@@ -16,7 +16,7 @@ from apps.notifications import rules
 from apps.notifications.gateways import mail as message_mail
 from apps.notifications.services import rendering
 from apps.notifications.states import Channel
-from tests.notifications.test_templates import FACTS, MESSAGE_TEMPLATES
+from tests.support.message_facts import FACTS, MESSAGE_TEMPLATES
 
 SHOP = "Kirana Corner"
 #: What is sent or rendered for people outside.

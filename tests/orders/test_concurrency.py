@@ -24,29 +24,13 @@ from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.orders.books import check_invariants
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 ENDS = ("orders.order.confirmed", "orders.order.cancelled", "orders.order.expired")
-
-
-def run_in_threads(*jobs: Callable[[], Any]) -> list[Any]:
-    """Run jobs in threads that begin together; return what each gave, or the exception that it raised."""
-    start = threading.Barrier(len(jobs))
-
-    def run(job: Callable[[], Any]) -> Any:
-        try:
-            start.wait(timeout=60)
-            return job()
-        except Exception as failure:
-            return failure
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(run, jobs))
 
 
 def cancel(order: Order) -> Callable[[], Any]:
@@ -84,7 +68,7 @@ class TestConcurrentCancelExpireAndPay:
         for turn in range(12):
             order = make_order(owner, [(variant, 2)], address=address, now=NOW)
             jobs = [cancel(order), expire, pay(order)]
-            results = run_in_threads(*jobs[turn % 3 :], *jobs[: turn % 3])
+            results = run_together(*jobs[turn % 3 :], *jobs[: turn % 3])
 
             order.refresh_from_db()
             assert [end.rsplit(".", 1)[1] for end in ends_of(order)] == [order.status]
@@ -110,7 +94,7 @@ class TestConcurrentCancelExpireAndPay:
 
         monkeypatch.setattr(locks, "lock_order", read_only)
 
-        results = run_in_threads(cancel(order), pay(order))
+        results = run_together(cancel(order), pay(order))
 
         # Both judged an order that was still waiting. Only the version, checked when news is recorded, kept it to one outcome.
         failures = [result for result in results if isinstance(result, Exception)]
@@ -124,7 +108,7 @@ class TestConcurrentCancelExpireAndPay:
         for _ in range(20):
             make_order(owner, [variant], address=address, now=NOW)
 
-        results = run_in_threads(expire, expire, expire)
+        results = run_together(expire, expire, expire)
 
         assert sum(results) == 20
         assert StockItem.objects.get(variant=variant).reserved == 0
@@ -137,7 +121,7 @@ class TestConcurrentCancelExpireAndPay:
 
         with transaction.atomic():
             locks.lock_order(order.pk)
-            [count] = run_in_threads(expire)
+            [count] = run_together(expire)
 
         assert count == 1
         assert Order.objects.get(pk=order.pk).status == "pending_payment"
@@ -158,7 +142,7 @@ class TestIdempotentPlacement:
         variant = make_variant(stock=100)
         body, clients = self.body(owner, variant), [client_of(owner) for _ in range(20)]
 
-        answers = run_in_threads(*[self.send(client, body, "the-same-key") for client in clients])
+        answers = run_together(*[self.send(client, body, "the-same-key") for client in clients])
         last = self.send(clients[0], body, "the-same-key")()
 
         order = Order.objects.get()
@@ -175,7 +159,7 @@ class TestIdempotentPlacement:
         variant = make_variant(stock=100)
         body, clients = self.body(owner, variant), [client_of(owner) for _ in range(20)]
 
-        answers = run_in_threads(*[self.send(client, body, f"a-key-of-{n}") for n, client in enumerate(clients)])
+        answers = run_together(*[self.send(client, body, f"a-key-of-{n}") for n, client in enumerate(clients)])
 
         assert [answer.status_code for answer in answers] == [201] * 20
         assert Order.objects.count() == 20
@@ -228,7 +212,7 @@ class TestOversell:
 
         monkeypatch.setattr(catalog_locks, "lock_stock", read_only)
 
-        results = run_in_threads(*[lambda buyer=buyer: self.buy(buyer, variant) for buyer in buyers])
+        results = run_together(*[lambda buyer=buyer: self.buy(buyer, variant) for buyer in buyers])
 
         # Both saw one unit; what stopped the second was the constraint of the table, the last guard.
         assert Counter(type(result) for result in results) == {Order: 1, IntegrityError: 1}
@@ -269,7 +253,7 @@ class TestUnpaidOrders:
             headers = {"Idempotency-Key": f"key-of-order-{number}"}
             return lambda: client.post("/api/v1/orders", body, format="json", headers=headers)
 
-        answers = run_in_threads(*(post(number) for number in range(20)))
+        answers = run_together(*(post(number) for number in range(20)))
 
         codes = Counter((answer.status_code, answer.json().get("error", {}).get("code")) for answer in answers)
         assert codes == {(201, None): 5, (409, "too_many_unpaid_orders"): 15}
@@ -293,6 +277,6 @@ class TestUnpaidOrders:
         monkeypatch.setattr(account_locks, "lock_user", lambda user_id: owner)
         monkeypatch.setattr(selectors, "count_unpaid_orders", count_together)
 
-        run_in_threads(*(lambda variant=variant: make_order(owner, [variant], address=address) for variant in variants))
+        run_together(*(lambda variant=variant: make_order(owner, [variant], address=address) for variant in variants))
 
         assert Order.objects.filter(customer=owner, status="pending_payment").count() == 7

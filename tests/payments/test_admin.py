@@ -9,7 +9,7 @@ from apps.core.money import rupees
 from apps.payments import services
 from apps.payments.models import Payment, PaymentAttempt
 from tests.factories.payments import make_payment
-from tests.payments.test_webhooks import body_of, receive
+from tests.support.webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
 

@@ -22,8 +22,8 @@ from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_gateway_payment, make_payment
-from tests.payments.test_webhooks import body_of, sign
 from tests.support.threads import run_together
+from tests.support.webhooks import body_of, sign
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 

@@ -28,9 +28,9 @@ from tests.factories.payments import (
     make_payment,
     pay,
 )
-from tests.payments.test_webhooks import receive
 from tests.support.colleagues import BALA, DEEPA
 from tests.support.gateway_payments import pay_at_gateway
+from tests.support.webhooks import receive
 
 pytestmark = pytest.mark.django_db
 

@@ -33,8 +33,8 @@ from tests.factories.payments import (
     new_gateway_id,
     pay,
 )
-from tests.payments.test_webhooks import receive
 from tests.support.colleagues import BALA, CHITRA
+from tests.support.webhooks import receive
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 

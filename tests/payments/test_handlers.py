@@ -13,8 +13,8 @@ from apps.payments.states import PaymentStatus
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_payment
-from tests.payments.test_views import signed
-from tests.payments.test_webhooks import URL, body_of, sign
+from tests.support.checkout import signed
+from tests.support.webhooks import URL, body_of, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

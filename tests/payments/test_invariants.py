@@ -40,7 +40,7 @@ from tests.factories.payments import (
     make_refund,
     pay,
 )
-from tests.payments.test_webhooks import body_of, receive
+from tests.support.webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
 

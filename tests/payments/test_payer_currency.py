@@ -16,7 +16,7 @@ from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt, ReconciliationException, Refund, Webhook
 from apps.payments.services.payer_currency import requested_from_gateway
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
-from tests.payments.test_webhooks import receive
+from tests.support.webhooks import receive
 
 pytestmark = pytest.mark.django_db
 

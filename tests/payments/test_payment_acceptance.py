@@ -26,8 +26,8 @@ from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus,
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, new_gateway_id
-from tests.payments.test_webhooks import receive
 from tests.support.colleagues import ASHA, BALA, DEEPA
+from tests.support.webhooks import receive
 
 pytestmark = pytest.mark.django_db
 

@@ -17,8 +17,9 @@ from apps.payments.services import gateway_orders, payments
 from apps.payments.states import PaymentChannel
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.payments.test_payment_links import at_gateway, make, pay, receive, start, webhooks_of
+from tests.support.payment_links import at_gateway, make, pay, start, webhooks_of
 from tests.support.threads import run_together
+from tests.support.webhooks import receive
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 

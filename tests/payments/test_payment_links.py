@@ -28,11 +28,11 @@ from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Ref
 from apps.payments.states import GatewayCall, PaymentChannel, PaymentStatus
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_payment
-from tests.payments.test_webhooks import receive
+from tests.support.payment_links import LINK, QR, at_gateway, call, make, pay, start, webhooks_of
+from tests.support.webhooks import receive
 
 pytestmark = pytest.mark.django_db
 
-LINK, QR = PaymentChannel.PAYMENT_LINK, PaymentChannel.QR_CODE
 PATHS = {LINK: "/v1/payment_links", QR: "/v1/payments/qr_codes"}
 BOTH = pytest.mark.parametrize("channel", [LINK, QR])
 
@@ -42,21 +42,6 @@ def _books_balance_after_each_test(db: None) -> Any:
     yield
     report = audit.run(now=clock.now(), only=[one.id for one in INVARIANTS])
     assert [(result.invariant.id, result.rows, result.error) for result in report.failing] == []
-
-
-def start(order: Any, channel: PaymentChannel = LINK) -> Payment:
-    services.set_up_reference_data(now=clock.now())
-    return services.start_link(order_id=order.pk, channel=channel, actor=SYSTEM, now=clock.now())
-
-
-def make(order: Any, channel: PaymentChannel = LINK) -> Payment:
-    return call(start(order, channel))
-
-
-def call(payment: Payment, *, after: int = 0) -> Payment:
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now() + timedelta(seconds=after))
-    payment.refresh_from_db()
-    return payment
 
 
 def sync(payment: Payment, *, after: int = 0) -> bool:
@@ -77,21 +62,6 @@ def close_after_end(payment: Payment) -> None:
     ).latest("created_at")
     handlers.close_gateway_link(event=event, now=clock.now())
     payment.refresh_from_db()
-
-
-def pay(sandbox: Any, payment_or_id: Any, **how: Any) -> Any:
-    link_id = getattr(payment_or_id, "gateway_link_id", payment_or_id)
-    kind = "payment_links" if link_id.startswith("plink") else "qr_codes"
-    return sandbox.control("POST", f"/{kind}/{link_id}/pay", how)
-
-
-def at_gateway(sandbox: Any, channel: PaymentChannel) -> list[Any]:
-    return list(sandbox.control("GET", "/truth")["payment_links" if channel == LINK else "qr_codes"])
-
-
-def webhooks_of(sandbox: Any, *names: str) -> list[Any]:
-    """Return the gateway's webhooks of these names, in the order in which they were made."""
-    return [one for one in sandbox.world.razorpay.events.values() if not names or one.event in names]
 
 
 def deliver(*events: Any) -> list[Webhook]:

@@ -276,7 +276,7 @@ def test_without_a_sandbox_there_is_nothing_to_compare_with(settled: Any, settin
 
 
 def test_a_webhook_of_a_settlement_asks_for_its_report(settled: Any) -> None:
-    from tests.payments.test_webhooks import receive
+    from tests.support.webhooks import receive
 
     now = clock.now()
     entity = {"id": "setl_00000000000009", "entity": "settlement", "amount": 5, "created_at": int(now.timestamp())}

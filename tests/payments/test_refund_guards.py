@@ -15,8 +15,8 @@ from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, Refund
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, pay
-from tests.payments.test_refunds import apply_update, ask, send
 from tests.support.colleagues import ASHA, BALA, DEEPA
+from tests.support.refunds import apply_refund_update, request_refund, sync_refund
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
@@ -32,16 +32,16 @@ def violated(*more: str) -> list[str]:
 
 @pytest.mark.parametrize("status", [400, 401, 404])
 def test_a_question_that_is_refused_leaves_a_refund_as_unknown_as_it_was(paid: Any, sandbox: Any, status: int) -> None:
-    refund = ask(paid, amount=40_000)
+    refund = request_refund(paid, amount=40_000)
     sandbox.control("POST", "/faults", {"path": "/v1/payments/*/refund", "method": "POST", "kind": "drop_after_commit"})
-    assert send(refund).status == "unknown"
+    assert sync_refund(refund).status == "unknown"
     question = {"path": "/v1/payments/*/refunds", "method": "GET", "kind": "status", "status": status}
     sandbox.control("POST", "/faults", question)
 
-    assert send(refund, after=120).status == "unknown"
+    assert sync_refund(refund, after=120).status == "unknown"
     assert selectors.order_refundable_amount(paid.pk) == paid.total_amount - 40_000
 
-    assert send(refund, after=600).status == "processed"
+    assert sync_refund(refund, after=600).status == "processed"
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
 
 
@@ -51,11 +51,11 @@ def test_a_question_that_is_refused_leaves_a_refund_as_unknown_as_it_was(paid: A
 @pytest.mark.parametrize("actor", [BALA, DEEPA])
 def test_retry_is_withdrawn_when_the_first_refund_was_made_after_all(order: Any, actor: Actor) -> None:
     pay(order)
-    failed = ask(order, amount=15_000)
-    apply_update(failed, "failed")
+    failed = request_refund(order, amount=15_000)
+    apply_refund_update(failed, "failed")
     again = services.retry_refund(refund_id=failed.pk, actor=actor, now=clock.now())
 
-    apply_update(failed, "processed")
+    apply_refund_update(failed, "processed")
 
     again.refresh_from_db()
     assert again.status == "cancelled"
@@ -67,12 +67,12 @@ def test_retry_is_withdrawn_when_the_first_refund_was_made_after_all(order: Any,
 
 def test_retry_that_the_gateway_may_know_is_not_cancelled(order: Any) -> None:
     pay(order)
-    failed = ask(order, amount=15_000)
-    apply_update(failed, "failed")
+    failed = request_refund(order, amount=15_000)
+    apply_refund_update(failed, "failed")
     again = services.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
-    apply_update(again, "pending")
+    apply_refund_update(again, "pending")
 
-    apply_update(failed, "processed")
+    apply_refund_update(failed, "processed")
 
     again.refresh_from_db()
     assert again.status == "pending"
@@ -81,9 +81,9 @@ def test_retry_that_the_gateway_may_know_is_not_cancelled(order: Any) -> None:
 
 def test_what_was_made_at_the_gateway_meanwhile_is_not_approved_on_top(order: Any) -> None:
     pay(order)
-    waiting = ask(order, actor=DEEPA)
+    waiting = request_refund(order, actor=DEEPA)
     foreign = {"id": "rfnd_00000000000777", "our_refund": "", "amount": 5_000}
-    apply_update(waiting, "processed", **foreign)
+    apply_refund_update(waiting, "processed", **foreign)
 
     with pytest.raises(services.RefundExceedsPayment):
         services.approve_refund(refund_id=waiting.pk, actor=BALA, now=clock.now())
@@ -100,20 +100,20 @@ def test_what_was_made_at_the_gateway_meanwhile_is_not_approved_on_top(order: An
 def test_the_limit_is_not_passed_by_asking_in_pieces(order: Any, settings: Any) -> None:
     pay(order)
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = 20_000
-    first = ask(order, amount=15_000)
-    second = ask(order, amount=15_000)
+    first = request_refund(order, amount=15_000)
+    second = request_refund(order, amount=15_000)
     assert (first.status, second.status) == ("pending", "requires_approval")
 
     services.approve_refund(refund_id=second.pk, actor=BALA, now=clock.now())
-    third = ask(order, amount=5_000)
+    third = request_refund(order, amount=5_000)
     assert third.status == "pending"
 
 
 def test_what_failed_counts_for_nothing_against_the_limit(order: Any, settings: Any) -> None:
     pay(order)
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = 20_000
-    failed = ask(order, amount=15_000)
-    apply_update(failed, "failed")
+    failed = request_refund(order, amount=15_000)
+    apply_refund_update(failed, "failed")
     again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
     assert again.status == "pending"
 
@@ -125,9 +125,9 @@ def test_a_reason_that_the_asker_gives_spares_no_credit_note(order: Any, owner: 
     pay(order)
     issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
     buyer = Actor("user", owner.public_id)
-    refund = ask(order, reason="amount_mismatch", actor=buyer)
+    refund = request_refund(order, reason="amount_mismatch", actor=buyer)
     services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
-    apply_update(refund)
+    apply_refund_update(refund)
 
     note = issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
 
@@ -140,23 +140,23 @@ def test_a_reason_that_the_asker_gives_spares_no_credit_note(order: Any, owner: 
 
 
 def test_what_the_bank_wants_back_is_not_sent_until_it_has_decided(paid: Any, sandbox: Any) -> None:
-    refund = ask(paid, amount=15_000)
+    refund = request_refund(paid, amount=15_000)
     dispute = make_dispute(refund.attempt)
 
-    assert send(refund).status == "pending"
+    assert sync_refund(refund).status == "pending"
     assert (refund.gateway_call, sandbox.control("GET", "/truth")["refunds"]) == ("pending", [])
 
     make_dispute(refund.attempt, id=dispute.gateway_dispute_id, status="won")
-    assert send(refund, after=120).status == "processed"
+    assert sync_refund(refund, after=120).status == "processed"
 
 
 def test_what_the_bank_has_taken_is_not_sent_at_all(paid: Any, sandbox: Any) -> None:
-    refund = ask(paid, amount=15_000)
+    refund = request_refund(paid, amount=15_000)
     dispute = make_dispute(refund.attempt)
     taken = refund.attempt.amount
     make_dispute(refund.attempt, id=dispute.gateway_dispute_id, status="lost", amount_deducted=taken)
 
-    assert send(refund).status == "cancelled"
+    assert sync_refund(refund).status == "cancelled"
     assert sandbox.control("GET", "/truth")["refunds"] == []
     assert selectors.balance_of("refunds_payable") == 0
     assert violated() == []
@@ -188,7 +188,7 @@ def test_refund_of_reviewed_money_does_not_block_a_paid_order(order: Any) -> Non
     order.refresh_from_db()
     update_payment_totals(order=order, paid_amount=0, payment_live_until=None, actor=SYSTEM, now=now)
     assert expire_orders(now=now) == 0
-    apply_update(services.refund_reviewed_attempt(attempt_id=wrong.pk, actor=ASHA, now=now))
+    apply_refund_update(services.refund_reviewed_attempt(attempt_id=wrong.pk, actor=ASHA, now=now))
     assert expire_orders(now=now) == 1
 
     apply_payment(make_gateway_payment(payment), now=now)

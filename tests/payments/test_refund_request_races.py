@@ -15,7 +15,7 @@ from tests.factories.accounts import make_staff
 from tests.factories.catalog import make_registration
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import pay
-from tests.payments.test_refund_requests import hidden, preview, signed_in
+from tests.support.refund_form import hidden, preview, signed_in
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]

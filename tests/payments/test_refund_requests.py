@@ -17,41 +17,15 @@ from tests.factories.catalog import make_variant
 from tests.factories.notifications import make_invoice_of
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_refund, pay
+from tests.support.refund_form import REASON, address, hidden, preview, signed_in
 
 pytestmark = pytest.mark.django_db
 
 ROLES = ("support", "finance", "catalogue_manager", "admin")
-REASON = {"reason": "goods_returned", "note": "Too small"}
-
-
-def signed_in(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def address(order: Order) -> str:
-    return reverse("admin:orders_order_action", args=[order.pk, "refund"])
 
 
 def page_of(order: Order) -> str:
     return reverse("admin:orders_order_change", args=[order.pk])
-
-
-def hidden(content: str) -> dict[str, str]:
-    """Return the hidden fields of the form of a page."""
-    form = content[content.index('<form method="post" novalidate') :]
-    form = form[: form.index("</form>")]
-    found = {}
-    for field in re.findall(r"<input[^>]*type=\"hidden\"[^>]*>|<textarea[^>]*>", form):
-        name, value = re.search(r'name="([^"]*)"', field), re.search(r'value="([^"]*)"', field)
-        if name is not None and name[1] != "csrfmiddlewaretoken":
-            found[name[1]] = value[1] if value is not None else ""
-    return found
-
-
-def preview(client: Client, order: Order, **typed: Any) -> str:
-    return str(client.post(address(order), {**REASON, **typed}).content.decode())
 
 
 def confirm(client: Client, order: Order, **typed: Any) -> Any:

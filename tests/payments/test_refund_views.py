@@ -1,7 +1,6 @@
 """Refunds over HTTP: who may ask, read, decide and withdraw; every refusal by its code; and that refusals change nothing."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,12 +12,13 @@ from apps.payments.gateways import GatewayError
 from apps.payments.models import LedgerTransaction, Refund
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from apps.payments.states import RefundStatus
-from tests.architecture.test_access import everything_stored, without_request_id
 from tests.factories.accounts import make_staff
 from tests.factories.invoicing import make_rendered_credit_note
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_exception, make_refund, make_settlement, make_settlement_lines, pay
-from tests.payments.test_views import post
+from tests.support.answers import without_request_id
+from tests.support.checkout import post
+from tests.support.stored_rows import KEPT_ANSWERS, everything_stored, nothing_changes
 
 pytestmark = pytest.mark.django_db
 
@@ -60,15 +60,6 @@ def code_of(answer: Any) -> tuple[int, str, str | None]:
     error = answer.json()["error"]
     assert set(error) >= {"type", "code", "message", "request_id"}
     return answer.status_code, error["code"], error.get("param")
-
-
-@contextmanager
-def nothing_changes() -> Iterator[None]:
-    """Fail if anything is stored that was not before, but for the answers kept under their keys."""
-    before = everything_stored()
-    yield
-    after = everything_stored()
-    assert [name for name in before if before[name] != after[name] and name != "core_idempotencykey"] == []
 
 
 def refund_that_is(status: str, order: Any) -> Refund:
@@ -125,7 +116,7 @@ def test_to_whom_the_order_is_not_visible_it_is_as_absent_as_none(
     client_of: Clients, people: dict[str, Any], paid: Any, who: str
 ) -> None:
     client = client_of(people[who])
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         foreign = post(client, BASE, {"order_id": paid.public_id}, key="some-key-1")
         absent = post(client, BASE, {"order_id": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b"}, key="some-key-2")
 
@@ -134,7 +125,7 @@ def test_to_whom_the_order_is_not_visible_it_is_as_absent_as_none(
 
 
 def test_nobody_asks_without_signing_in(anonymous: APIClient, paid: Any) -> None:
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         assert post(anonymous, BASE, {"order_id": paid.public_id}, key=KEY).status_code == 401
 
 
@@ -148,7 +139,7 @@ def test_over_the_limit_a_second_person_agrees_and_never_who_asked(
     above = post(client, BASE, {"order_id": paid.public_id, "amount": 1_001}, key="above-the-limit").json()["data"][0]
     assert (below["status"], above["status"]) == ("pending", "requires_approval")
 
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         mine = post(client, f"{BASE}/{above['id']}/approve", key="approve-it-myself")
     assert code_of(mine) == (403, "self_approval_forbidden", None)
 
@@ -212,7 +203,7 @@ def test_what_cannot_be_asked_is_refused_by_its_code(client_of: Clients, owner: 
     other = ids.encode("line", make_order(owner).lines.get().pk)
     refusal, body = list(_bodies(paid, other).items())[number]
     client = client_of(owner)
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         answer = post(client, BASE, {"order_id": paid.public_id, **body}, key=KEY)
 
     assert code_of(answer) == refusal
@@ -234,7 +225,7 @@ def test_unpaid_and_refunded_orders_have_nothing_to_refund(client_of: Clients, o
 def test_the_same_request_is_carried_out_once_and_answered_twice(client_of: Clients, owner: Any, paid: Any) -> None:
     client, body = client_of(owner), {"order_id": paid.public_id, "amount": 1_000}
     first = post(client, BASE, body, key=KEY)
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         again = post(client, BASE, body, key=KEY)
 
     assert (again.status_code, again.json(), again["Idempotent-Replayed"]) == (202, first.json(), "true")
@@ -244,7 +235,7 @@ def test_the_same_request_is_carried_out_once_and_answered_twice(client_of: Clie
 def test_a_key_is_not_used_again_for_something_else(client_of: Clients, owner: Any, paid: Any) -> None:
     client = client_of(owner)
     post(client, BASE, {"order_id": paid.public_id, "amount": 1_000}, key=KEY)
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         other_body = post(client, BASE, {"order_id": paid.public_id, "amount": 1_001}, key=KEY)
         other_place = post(client, url_of(Refund.objects.get(), "/cancel"), {}, key=KEY)
 
@@ -264,14 +255,14 @@ def test_what_moves_money_needs_a_key(client_of: Clients, finance: Any, paid: An
     refund = make_refund(paid)
     url, body = (url_of(refund, f"/{verb}"), {}) if verb else (BASE, {"order_id": paid.public_id})
     client = client_of(finance)
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         assert code_of(post(client, url, body))[:2] == (400, "idempotency_key_missing")
 
 
 def test_an_approval_that_is_repeated_is_answered_as_the_first(client_of: Clients, finance: Any, paid: Any) -> None:
     refund, client = make_refund(paid), client_of(finance)
     first = post(client, url_of(refund, "/approve"), key=KEY)
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         again = post(client, url_of(refund, "/approve"), key=KEY)
 
     assert (again.status_code, again.json(), again["Idempotent-Replayed"]) == (202, first.json(), "true")
@@ -371,7 +362,7 @@ def test_who_may_not_decide_learns_nothing_and_changes_nothing(
 ) -> None:
     state, body, _, _ = DECISIONS[verb]
     refund, client = refund_that_is(state, paid), client_of(people[who])
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         there = post(client, url_of(refund, f"/{verb}"), body, key="some-key-1")
         absent = post(client, f"{BASE}/{ABSENT}/{verb}", body, key="some-key-2")
 
@@ -382,7 +373,7 @@ def test_who_may_not_decide_learns_nothing_and_changes_nothing(
 @pytest.mark.parametrize("verb", DECISIONS)
 def test_nobody_decides_without_signing_in(anonymous: APIClient, paid: Any, verb: str) -> None:
     refund = make_refund(paid)
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         assert post(anonymous, url_of(refund, f"/{verb}"), key=KEY).status_code == 401
 
 
@@ -419,7 +410,7 @@ def test_what_cannot_be_decided_now_is_a_conflict(
 ) -> None:
     refund = refund_that_is(state, paid)
     client = client_of(finance)
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         answer = post(client, url_of(refund, f"/{verb}"), key=KEY)
 
     assert code_of(answer) == (409, code, None)
@@ -428,7 +419,7 @@ def test_what_cannot_be_decided_now_is_a_conflict(
 def test_failed_refund_is_retried_once(client_of: Clients, finance: Any, paid: Any) -> None:
     refund, client = refund_that_is("failed", paid), client_of(finance)
     assert post(client, url_of(refund, "/retry"), key="some-key-1").status_code == 202
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         again = post(client, url_of(refund, "/retry"), key="some-key-2")
         by_hand = post(client, url_of(refund, "/confirm-transfer"), {"reference": "NEFT 1"}, key="some-key-3")
 
@@ -487,7 +478,7 @@ def test_what_the_gateway_may_know_of_is_not_withdrawn(client_of: Clients, owner
     refund = make_refund(paid, is_approved=True)
     Refund.objects.filter(pk=refund.pk).update(status=RefundStatus.UNKNOWN, gateway_call="unknown")
     client = client_of(owner)
-    with nothing_changes():
+    with nothing_changes(but=KEPT_ANSWERS):
         answer = post(client, url_of(refund, "/cancel"))
 
     assert code_of(answer) == (409, "refund_not_cancellable", None)

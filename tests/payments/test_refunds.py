@@ -20,8 +20,9 @@ from apps.payments.states import Source
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
-from tests.payments.test_webhooks import receive
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
+from tests.support.refunds import apply_refund_update, request_refund, sync_refund
+from tests.support.webhooks import receive
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
@@ -33,26 +34,6 @@ def _books_balance_after_each_test(db: None) -> Any:
     assert [(result.invariant.id, result.rows, result.error) for result in report.failing] == []
 
 
-def ask(order: Any, **fields: Any) -> Refund:
-    values: dict[str, Any] = {"reason": "customer_request", "actor": ASHA, "now": clock.now()}
-    (refund,) = services.request_refund(order_id=order.pk, **{**values, **fields})
-    return refund
-
-
-def facts_of(refund: Refund, status: str = "processed", **fields: Any) -> GatewayRefund:
-    values: dict[str, Any] = {
-        "gateway": "razorpay", "id": f"rfnd_{refund.pk.hex[:14]}", "gateway_payment_id": refund.attempt.gateway_payment_id,
-        "status": status, "amount": refund.amount, "currency": refund.currency, "our_refund": refund.public_id,
-    }  # fmt: skip
-    return GatewayRefund(**{**values, **fields})
-
-
-def apply_update(refund: Refund, status: str = "processed", **fields: Any) -> Refund:
-    return services.apply_gateway_refund(
-        facts=facts_of(refund, status, **fields), source=Source.POLL, actor=SYSTEM, now=clock.now()
-    )
-
-
 def balance(code: str) -> int:
     return selectors.balance_of(code)
 
@@ -62,11 +43,11 @@ def balance(code: str) -> int:
 
 def test_full_refund_leaves_every_balance_at_zero(order: Any) -> None:
     pay(order)
-    refund = ask(order)
+    refund = request_refund(order)
     assert (refund.amount, refund.status, refund.number) == (order.total_amount, "pending", f"{order.number}-R1")
     assert (balance("refunds_payable"), balance("customer_advances")) == (-order.total_amount, 0)
 
-    apply_update(refund, arn="123", speed_processed="normal")
+    apply_refund_update(refund, arn="123", speed_processed="normal")
 
     refund.refresh_from_db()
     order.refresh_from_db()
@@ -78,12 +59,12 @@ def test_full_refund_leaves_every_balance_at_zero(order: Any) -> None:
 
 def test_refund_cannot_exceed_the_refundable_amount(order: Any) -> None:
     pay(order)
-    ask(order, amount=order.total_amount - 1_000)
+    request_refund(order, amount=order.total_amount - 1_000)
     with pytest.raises(services.RefundExceedsPayment):
-        ask(order, amount=1_001)
-    ask(order, amount=1_000)
+        request_refund(order, amount=1_001)
+    request_refund(order, amount=1_000)
     with pytest.raises(services.NothingToRefund):
-        ask(order)
+        request_refund(order)
     assert Refund.objects.count() == 2
 
 
@@ -91,35 +72,35 @@ def test_refund_cannot_exceed_the_refundable_amount(order: Any) -> None:
 def test_a_refund_is_at_least_a_rupee(order: Any, amount: int) -> None:
     pay(order)
     with pytest.raises(services.RefundTooSmall):
-        ask(order, amount=amount)
+        request_refund(order, amount=amount)
     assert Refund.objects.count() == 0
 
 
 def test_unpaid_order_has_nothing_to_refund(order: Any) -> None:
     with pytest.raises(services.NothingToRefund):
-        ask(order)
+        request_refund(order)
 
 
 def test_refunds_of_units_sum_to_the_total_of_the_line(shop: Any, owner: Any) -> None:
     order = make_order(owner, [(make_variant(price=33_333), 3), (make_variant(price=10_001), 1)])
     pay(order)
     first, second = order.lines.order_by("position")
-    parts = [ask(order, lines=[services.RefundLineInput(first.pk, 1)]).amount for _ in range(3)]
+    parts = [request_refund(order, lines=[services.RefundLineInput(first.pk, 1)]).amount for _ in range(3)]
     assert sum(parts) == first.total_amount
-    last = ask(order, lines=[services.RefundLineInput(second.pk, 1)])
+    last = request_refund(order, lines=[services.RefundLineInput(second.pk, 1)])
     assert sum(parts) + last.amount == order.total_amount
     with pytest.raises(services.RefundQuantityExceedsLine):
-        ask(order, lines=[services.RefundLineInput(first.pk, 1)])
+        request_refund(order, lines=[services.RefundLineInput(first.pk, 1)])
 
 
 def test_lines_of_another_order_and_lines_with_an_amount_are_refused(order: Any, owner: Any) -> None:
     pay(order)
     foreign = services.RefundLineInput(make_order(owner).lines.get().pk, 1)
     with pytest.raises(services.LineNotInOrder):
-        ask(order, lines=[foreign])
+        request_refund(order, lines=[foreign])
     own = services.RefundLineInput(order.lines.get().pk, 1)
     with pytest.raises(services.AmountAndLinesConflict):
-        ask(order, amount=500, lines=[own], actor=actor_for(owner))
+        request_refund(order, amount=500, lines=[own], actor=actor_for(owner))
     assert Refund.objects.count() == 0
 
 
@@ -128,7 +109,7 @@ def test_lines_of_another_order_and_lines_with_an_amount_are_refused(order: Any,
 
 def test_refund_requested_by_the_customer_requires_approval(order: Any, owner: Any) -> None:
     pay(order)
-    refund = ask(order, actor=actor_for(owner))
+    refund = request_refund(order, actor=actor_for(owner))
     assert (refund.status, refund.next_check_at, balance("refunds_payable")) == ("requires_approval", None, 0)
     with pytest.raises(services.SelfApprovalForbidden):
         services.approve_refund(refund_id=refund.pk, actor=actor_for(owner), now=clock.now())
@@ -142,8 +123,8 @@ def test_refund_requested_by_the_customer_requires_approval(order: Any, owner: A
 def test_over_the_limit_finance_needs_a_second_person_too(order: Any, settings: Any) -> None:
     pay(order)
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = 1_000
-    assert ask(order, amount=1_000).status == "pending"
-    large = ask(order, amount=1_001)
+    assert request_refund(order, amount=1_000).status == "pending"
+    large = request_refund(order, amount=1_001)
     assert large.status == "requires_approval"
     with pytest.raises(services.SelfApprovalForbidden):
         services.approve_refund(refund_id=large.pk, actor=ASHA, now=clock.now())
@@ -151,9 +132,9 @@ def test_over_the_limit_finance_needs_a_second_person_too(order: Any, settings: 
 
 def test_rejected_or_cancelled_refund_releases_its_amount(order: Any) -> None:
     pay(order)
-    waiting = ask(order, actor=DEEPA)
+    waiting = request_refund(order, actor=DEEPA)
     services.reject_refund(refund_id=waiting.pk, actor=BALA, reason="no", now=clock.now())
-    unsent = ask(order)
+    unsent = request_refund(order)
     services.cancel_refund(refund_id=unsent.pk, actor=ASHA, now=clock.now())
     assert selectors.order_refundable_amount(order.pk) == order.total_amount
     assert (balance("refunds_payable"), balance("customer_advances")) == (0, -order.total_amount)
@@ -161,16 +142,16 @@ def test_rejected_or_cancelled_refund_releases_its_amount(order: Any) -> None:
 
 def test_submitted_refund_cannot_be_cancelled(order: Any) -> None:
     pay(order)
-    refund = ask(order)
-    apply_update(refund, "pending")
+    refund = request_refund(order)
+    apply_refund_update(refund, "pending")
     with pytest.raises(services.RefundNotCancellable):
         services.cancel_refund(refund_id=refund.pk, actor=ASHA, now=clock.now())
 
 
 def test_failed_refund_is_retried_once_as_a_new_refund(order: Any) -> None:
     pay(order)
-    failed = ask(order)
-    apply_update(failed, "failed")
+    failed = request_refund(order)
+    apply_refund_update(failed, "failed")
     again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
     assert (again.retry_of_id, again.amount, again.number) == (failed.pk, failed.amount, f"{order.number}-R2")
     assert again.idempotency_key != failed.idempotency_key
@@ -182,12 +163,12 @@ def test_failed_refund_is_retried_once_as_a_new_refund(order: Any) -> None:
 
 def test_failed_refund_is_paid_by_bank_transfer(order: Any) -> None:
     pay(order)
-    refund = ask(order)
-    apply_update(refund, "failed")
+    refund = request_refund(order)
+    apply_refund_update(refund, "failed")
     held = services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
     assert (held.status, balance("refunds_payable")) == ("awaiting_transfer", -order.total_amount)
     with pytest.raises(services.NothingToRefund):
-        ask(order)
+        request_refund(order)
     done = services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     assert (done.status, done.transfer_reference) == ("processed", "NEFT 1")
     assert (balance("bank"), balance("refunds_payable")) == (-order.total_amount, 0)
@@ -197,24 +178,24 @@ def test_failed_refund_is_paid_by_bank_transfer(order: Any) -> None:
 
 def test_rejected_transfer_releases_its_amount(order: Any) -> None:
     pay(order)
-    refund = ask(order)
-    apply_update(refund, "failed")
+    refund = request_refund(order)
+    apply_refund_update(refund, "failed")
     services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
 
     given_up = services.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
 
     assert (given_up.status, balance("refunds_payable"), balance("bank")) == ("cancelled", 0, 0)
-    assert ask(order).amount == order.total_amount
+    assert request_refund(order).amount == order.total_amount
 
 
 def test_refund_of_a_rejected_transfer_is_booked_if_the_gateway_processes_it(order: Any) -> None:
     pay(order)
-    refund = ask(order)
-    apply_update(refund, "failed")
+    refund = request_refund(order)
+    apply_refund_update(refund, "failed")
     services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
     services.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
 
-    done = apply_update(refund)
+    done = apply_refund_update(refund)
 
     assert (done.status, balance("refunds_payable"), balance("bank")) == ("processed", 0, 0)
     assert (balance("customer_advances"), balance("gateway_receivable:razorpay")) == (0, 0)
@@ -226,8 +207,8 @@ def test_refund_of_a_rejected_transfer_is_booked_if_the_gateway_processes_it(ord
 
 def test_confirmed_transfer_cannot_be_rejected(order: Any) -> None:
     pay(order)
-    refund = ask(order)
-    apply_update(refund, "failed")
+    refund = request_refund(order)
+    apply_refund_update(refund, "failed")
     services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     before = stands(refund)
 
@@ -251,8 +232,8 @@ def stands(refund: Refund) -> tuple[Any, ...]:
 @pytest.mark.parametrize("reference", ["", "NEFT 1"])
 def test_requester_cannot_confirm_the_transfer(order: Any, reference: str) -> None:
     pay(order)
-    refund = ask(order)
-    apply_update(refund, "failed")
+    refund = request_refund(order)
+    apply_refund_update(refund, "failed")
     before = stands(refund)
 
     with pytest.raises(services.SecondPersonRequired):
@@ -263,9 +244,9 @@ def test_requester_cannot_confirm_the_transfer(order: Any, reference: str) -> No
 
 def test_up_to_the_limit_another_person_confirms_the_transfer_alone(order: Any, settings: Any) -> None:
     pay(order)
-    refund = ask(order)
+    refund = request_refund(order)
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = refund.amount
-    apply_update(refund, "failed")
+    apply_refund_update(refund, "failed")
 
     done = services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
 
@@ -274,9 +255,9 @@ def test_up_to_the_limit_another_person_confirms_the_transfer_alone(order: Any, 
 
 def test_above_the_limit_a_transfer_needs_two_other_people(order: Any, settings: Any) -> None:
     pay(order)
-    refund = ask(order)
+    refund = request_refund(order)
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = refund.amount - 1
-    apply_update(refund, "failed")
+    apply_refund_update(refund, "failed")
     before = stands(refund)
     with pytest.raises(services.SecondPersonRequired):
         services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
@@ -296,8 +277,8 @@ def test_above_the_limit_a_transfer_needs_two_other_people(order: Any, settings:
 
 def test_above_the_limit_a_retry_requires_approval(order: Any, settings: Any) -> None:
     pay(order)
-    failed = ask(order)
-    apply_update(failed, "failed")
+    failed = request_refund(order)
+    apply_refund_update(failed, "failed")
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = failed.amount - 1
     again = services.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
     assert (again.status, balance("refunds_payable")) == ("requires_approval", 0)
@@ -330,7 +311,7 @@ def test_refund_of_reviewed_money_closes_its_review(differing: PaymentAttempt, o
     differing.refresh_from_db()
     assert differing.review_closed_at is None
 
-    apply_update(refund)
+    apply_refund_update(refund)
 
     differing.refresh_from_db()
     assert differing.review_closed_at is not None
@@ -370,13 +351,13 @@ def test_a_review_is_closed_only_with_a_note_and_once_nothing_is_left(differing:
 
 def test_somebody_has_the_gateway_asked_about_a_refund(order: Any) -> None:
     pay(order)
-    refund = ask(order)
+    refund = request_refund(order)
     before = Event.objects.count()
     for _ in range(2):
         asked = services.request_refund_sync(refund_id=refund.pk, actor=ASHA, now=refund.created_at)
         assert asked.next_check_at == refund.created_at
     assert Event.objects.count() == before + 1
-    apply_update(refund)
+    apply_refund_update(refund)
     with pytest.raises(services.RefundNotOpen):
         services.request_refund_sync(refund_id=refund.pk, actor=ASHA, now=clock.now())
 
@@ -384,14 +365,8 @@ def test_somebody_has_the_gateway_asked_about_a_refund(order: Any) -> None:
 # The gateway ----------------------------------------------------------------------------------------------------------
 
 
-def send(refund: Refund, *, after: int = 0) -> Refund:
-    services.sync_refund(refund_id=refund.pk, now=clock.now() + timedelta(seconds=after))
-    refund.refresh_from_db()
-    return refund
-
-
 def test_gateway_processes_the_refund(paid: Any) -> None:
-    refund = send(ask(paid, speed="instant"))
+    refund = sync_refund(request_refund(paid, speed="instant"))
     assert (refund.status, refund.speed_processed, refund.gateway_call) == ("processed", "instant", "succeeded")
     assert refund.gateway_refund_id.startswith("rfnd_")
     assert refund.next_check_at is None
@@ -399,36 +374,36 @@ def test_gateway_processes_the_refund(paid: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["drop_after_commit", "malformed", "drop_before_commit", "status"])
 def test_a_lost_answer_is_unknown_and_never_doubles_the_refund(paid: Any, sandbox: Any, kind: str) -> None:
-    refund = ask(paid)
+    refund = request_refund(paid)
     sandbox.control("POST", "/faults", {"path": "/v1/payments/*/refund", "method": "POST", "kind": kind})
-    assert (send(refund).status, refund.gateway_call) == ("unknown", "unknown")
+    assert (sync_refund(refund).status, refund.gateway_call) == ("unknown", "unknown")
     with pytest.raises(services.NothingToRefund):
-        ask(paid)
-    assert send(refund, after=120).status == "processed"
+        request_refund(paid)
+    assert sync_refund(refund, after=120).status == "processed"
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
 
 
 def test_refund_whose_worker_crashed_is_looked_up(paid: Any, sandbox: Any) -> None:
-    refund = ask(paid)
+    refund = request_refund(paid)
     Refund.objects.filter(pk=refund.pk).update(gateway_call="unknown", claimed_until=clock.now())
     adapter.Razorpay().create_refund(
         gateway_payment_id=refund.attempt.gateway_payment_id, amount=refund.amount, speed="normal", receipt=refund.number,
         notes={"refund": refund.public_id}, idempotency_key="a-key-of-somebody-else",
     )  # fmt: skip
-    assert send(refund, after=120).status == "processed"
+    assert sync_refund(refund, after=120).status == "processed"
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
 
 
 def test_rejection_by_the_gateway_releases_the_amount(paid: Any, sandbox: Any) -> None:
     sandbox.control("POST", "/knobs/razorpay", {"refund_balance": 100})
-    refund = send(ask(paid))
+    refund = sync_refund(request_refund(paid))
     assert (refund.status, refund.error["reason"]) == ("failed", "insufficient_account_balance")
     assert (selectors.order_refundable_amount(paid.pk), balance("refunds_payable")) == (paid.total_amount, 0)
 
 
 def test_a_refund_that_takes_its_time_is_asked_about_until_it_ends(paid: Any, sandbox: Any) -> None:
     sandbox.control("POST", "/knobs/razorpay", {"refund_outcome": "manual"})
-    refund = send(ask(paid))
+    refund = sync_refund(request_refund(paid))
     assert (refund.status, refund.gateway_call) == ("pending", "succeeded")
     sandbox.control("POST", f"/refunds/{refund.gateway_refund_id}/conclude", {"outcome": "processed"})
     assert services.poll_open_refunds(now=clock.now() + timedelta(hours=2)) == 1
@@ -446,12 +421,12 @@ def _process(raw: bytes) -> None:
 
 def test_processed_is_never_undone_and_failed_gives_way_to_it(order: Any) -> None:
     pay(order)
-    refund = ask(order)
-    apply_update(refund, "failed")
+    refund = request_refund(order)
+    apply_refund_update(refund, "failed")
     assert balance("refunds_payable") == 0
-    apply_update(refund, "processed")
-    apply_update(refund, "failed")
-    apply_update(refund, "pending")
+    apply_refund_update(refund, "processed")
+    apply_refund_update(refund, "failed")
+    apply_refund_update(refund, "pending")
     refund.refresh_from_db()
     assert refund.status == "processed"
     assert (balance("refunds_payable"), balance("gateway_receivable:razorpay")) == (0, 0)
@@ -473,9 +448,9 @@ def test_a_refund_made_at_the_gateway_gets_its_row_and_its_posting(order: Any) -
 
 def test_refund_reported_with_another_amount_is_a_conflict(order: Any) -> None:
     pay(order)
-    refund = ask(order)
+    refund = request_refund(order)
     with pytest.raises(services.UnknownGatewayRefund):
-        apply_update(refund, amount=refund.amount - 1)
+        apply_refund_update(refund, amount=refund.amount - 1)
 
 
 def test_refund_without_capture_posts_nothing(order: Any, sandbox: Any) -> None:
@@ -545,7 +520,7 @@ def test_duplicate_payment_is_refunded_once(order: Any) -> None:
         apply_payment(facts)
     refund = Refund.objects.get()
     assert (refund.reason, refund.attempt.gateway_payment_id) == ("paid_twice", second.id)
-    apply_update(refund)
+    apply_refund_update(refund)
     order.refresh_from_db()
     assert (order.status, order.paid_amount - order.refunded_amount) == ("confirmed", order.total_amount)
 
@@ -555,16 +530,16 @@ def test_payment_of_another_amount_is_reviewed(order: Any) -> None:
     attempt = apply_payment(make_gateway_payment(payment, amount=payment.amount + 1))
     assert (attempt.review_reason, attempt.review_closed_at, Refund.objects.count()) == ("amount_mismatch", None, 0)
     with pytest.raises(services.NothingToRefund):
-        ask(order)
-    assert ask(order, payment_id=payment.pk, reason="amount_mismatch").amount == attempt.amount
+        request_refund(order)
+    assert request_refund(order, payment_id=payment.pk, reason="amount_mismatch").amount == attempt.amount
 
 
 def test_refund_records_its_events(order: Any) -> None:
     pay(order)
-    refund = ask(order, actor=DEEPA)
+    refund = request_refund(order, actor=DEEPA)
     services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
-    apply_update(refund, "pending")
-    apply_update(refund)
+    apply_refund_update(refund, "pending")
+    apply_refund_update(refund)
     told = Event.objects.filter(subject_id=refund.pk).order_by("version")
     assert [event.type.split(".")[-1] for event in told] == ["requested", "approved", "submitted", "processed"]
     assert {event.root_id for event in told} == {order.pk}

@@ -14,9 +14,9 @@ from apps.payments.models import PaymentAttempt
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
-from tests.payments.test_refunds import apply_update, ask
 from tests.support.colleagues import BALA
 from tests.support.database_locks import wait_for_a_blocked_session
+from tests.support.refunds import apply_refund_update, request_refund
 from tests.support.settlements import as_csv, found, import_csv, line, line_of, violated
 from tests.support.threads import run_together
 
@@ -31,10 +31,10 @@ def paid(colleagues: None, owner: Any, sandbox: Any) -> PaymentAttempt:
 
 @pytest.mark.django_db
 def test_refund_transferred_and_then_processed_by_the_gateway_is_held_in_suspense(paid: PaymentAttempt) -> None:
-    refund = ask(paid.payment.order, amount=10_000)
-    apply_update(refund, "failed")
+    refund = request_refund(paid.payment.order, amount=10_000)
+    apply_refund_update(refund, "failed")
     services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
-    apply_update(refund, "processed")
+    apply_refund_update(refund, "processed")
     owed = selectors.balance_of(RECEIVABLE)
 
     refund.refresh_from_db()
@@ -53,8 +53,8 @@ def test_refund_transferred_and_then_processed_by_the_gateway_is_held_in_suspens
 
 @pytest.mark.django_db
 def test_a_refund_that_has_failed_here_is_not_cleared_by_its_line(paid: PaymentAttempt) -> None:
-    refund = ask(paid.payment.order, amount=10_000)
-    apply_update(refund, "failed")
+    refund = request_refund(paid.payment.order, amount=10_000)
+    apply_refund_update(refund, "failed")
     refund.refresh_from_db()
     assert refund.gateway_refund_id is not None
 

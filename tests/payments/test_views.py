@@ -1,7 +1,5 @@
 """Payments over HTTP: what owners, strangers and staff get, and that no view calls the gateway."""
 
-import hashlib
-import hmac
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ from apps.payments.models import Payment
 from apps.payments.states import PaymentStatus
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
+from tests.support.checkout import post, signed
 
 pytestmark = pytest.mark.django_db
 
@@ -21,17 +20,6 @@ NOWHERE = f"{BASE}/pay_01jf3z8k4qe7tv2w9x0y1z2a3b"
 
 def url_of(payment: Payment, verb: str = "") -> str:
     return f"{BASE}/{payment.public_id}{verb}"
-
-
-def post(client: Any, url: str, body: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
-    headers = {"Idempotency-Key": key} if key else {}
-    return client.post(url, data=body or {}, format="json", headers=headers)
-
-
-def signed(payment: Payment, gateway_payment_id: str = "pay_NQxlPq2WmR8sTz", order_id: str = "") -> dict[str, Any]:
-    message = f"{order_id or payment.gateway_order_id}|{gateway_payment_id}".encode()
-    signature = hmac.new(b"sandbox_key_secret_0123456789", message, hashlib.sha256).hexdigest()
-    return {"gateway_payment_id": gateway_payment_id, "signature": signature}
 
 
 def same_answer(one: Any, other: Any) -> bool:

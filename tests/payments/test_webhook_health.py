@@ -15,7 +15,7 @@ from apps.payments.models import PaymentAttempt, Refund, Webhook
 from apps.payments.tasks import check_missing_webhooks
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_refund, make_dispute, make_payment, make_refund, pay
-from tests.payments.test_webhooks import body_of, receive
+from tests.support.webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from apps.core.events import SYSTEM
 from apps.payments import selectors, services
 from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund, Webhook
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
-from tests.payments.test_webhooks import receive
+from tests.support.webhooks import receive
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 

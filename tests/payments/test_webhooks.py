@@ -1,7 +1,6 @@
 """The inbox: what is signed is kept once and taken in once; what is not leaves no trace but a line in the log."""
 
 import hashlib
-import hmac
 import json
 from datetime import timedelta
 from typing import Any
@@ -14,37 +13,12 @@ from apps.core import clock
 from apps.core.models import Event, Outbox
 from apps.orders.states import OrderStatus
 from apps.payments import services
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Webhook
+from apps.payments.models import LedgerTransaction, PaymentAttempt, Webhook
 from apps.payments.states import PaymentStatus, Source
-from tests.factories.payments import make_payment, new_gateway_id
+from tests.factories.payments import make_payment
+from tests.support.webhooks import SECRET, URL, body_of, receive, sign
 
 pytestmark = pytest.mark.django_db
-
-SECRET = "sandbox_webhook_secret_0123456789"
-URL = "/api/v1/webhooks/razorpay"
-
-
-def sign(raw: bytes, secret: str = SECRET) -> str:
-    return hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
-
-
-def body_of(payment: Payment, event: str = "payment.captured", **entity: Any) -> bytes:
-    status = event.removeprefix("payment.") if event.startswith("payment.") else "captured"
-    told = {
-        "id": "pay_NQxlPq2WmR8sTz", "entity": "payment", "amount": payment.amount, "currency": "INR", "status": status,
-        "order_id": payment.gateway_order_id, "method": "upi", "vpa": "gaurav.kumar@upi", "notes": [],
-        "fee": 2782 if status == "captured" else None, "tax": 424 if status == "captured" else None, **entity,
-    }  # fmt: skip
-    return json.dumps({"entity": "event", "event": event, "payload": {"payment": {"entity": told}}}).encode()
-
-
-def receive(raw: bytes, *, event_id: str = "", signature: str | None = None) -> Webhook:
-    return services.receive_webhook(
-        raw=raw,
-        signature=sign(raw) if signature is None else signature,
-        event_id=event_id or new_gateway_id("evt"),
-        now=clock.now(),
-    )
 
 
 def post(client: Any, raw: bytes, *, signature: str | None = None, event_id: str = "evt_1") -> Any:

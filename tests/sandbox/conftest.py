@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,17 +13,7 @@ import requests
 
 from sandbox.server import Sandbox, running
 from sandbox.settings import DEV_KEY_ID, DEV_KEY_SECRET, DEV_MSG91_AUTH_KEY
-
-
-@dataclass
-class Receiver:
-    """A web server that keeps what it is sent and answers with the statuses it was told, then with 200."""
-
-    url: str = ""
-    statuses: list[int] = field(default_factory=list)
-    delay: float = 0.0
-    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+from tests.support.sandbox import Receiver, pay
 
 
 @pytest.fixture(scope="session")
@@ -147,16 +135,3 @@ def make_upi_request() -> Callable[..., dict[str, Any]]:
 def paid(sdk: razorpay.Client, sandbox: Sandbox, order: dict[str, Any]) -> str:
     """The id of a captured card payment of 1,179 rupees for `order`."""
     return pay(sandbox, order["id"], method="card")
-
-
-def pay(sandbox: Sandbox, order_id: str, **how: Any) -> str:
-    """Pay an order in Checkout and return the payment's id."""
-    return str(sandbox.control("POST", f"/orders/{order_id}/checkout", how)["razorpay_payment_id"])
-
-
-def sent_webhooks(sandbox: Sandbox, *names: str) -> list[dict[str, Any]]:
-    """Wait until all webhooks have landed; return their envelopes, of the given event names if there are any."""
-    answer = sandbox.control("GET", "/webhooks", wait=10)
-    assert answer["settled"]
-    envelopes = [json.loads(row["body"]) for row in answer["items"]]
-    return [envelope for envelope in envelopes if not names or envelope["event"] in names]

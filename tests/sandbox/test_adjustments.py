@@ -12,11 +12,11 @@ import requests
 
 from sandbox.razorpay import recon
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.test_settlements import make_payment, report, run
+from tests.support.sandbox import make_payment, run_settlement, settlement_report
 
 
 def lines(sdk: razorpay.Client, settled: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    return [row for row in report(sdk, settled["settlement"]) if row["type"] == kind]
+    return [row for row in settlement_report(sdk, settled["settlement"]) if row["type"] == kind]
 
 
 class TestAddAdjustment:
@@ -24,7 +24,7 @@ class TestAddAdjustment:
         make_payment(sdk, sandbox, 117_900)
         made = sandbox.control("POST", "/adjustments", {"amount": -5_000, "description": "Negative balance recovery"})
 
-        settled = run(sandbox)
+        settled = run_settlement(sandbox)
 
         (row,) = lines(sdk, settled, "adjustment")
         assert settled["settlement"]["amount"] == 115_118 - 5_000
@@ -37,7 +37,7 @@ class TestAddAdjustment:
         sandbox.control("POST", "/adjustments", {"amount": -700, **names})
         sandbox.control("POST", "/adjustments", {"amount": 300, "type": "gift", "credit_type": "fee"})
 
-        settled = run(sandbox)
+        settled = run_settlement(sandbox)
 
         assert [lines(sdk, settled, "adjustment")[0][name] for name in names] == list(names.values())
         (gift,) = lines(sdk, settled, "gift")
@@ -56,7 +56,7 @@ class TestAddTransfer:
         paid = make_payment(sdk, sandbox, 117_900)
         sandbox.control("POST", "/transfers", {"payment_id": paid, "amount": 100_000, "fee": 296, "tax": 46})
 
-        settled = run(sandbox)
+        settled = run_settlement(sandbox)
 
         (row,) = lines(sdk, settled, "transfer")
         assert row["entity_id"].startswith("trf_")
@@ -82,7 +82,7 @@ def test_fee_credits_pay_fees_while_they_last(sdk: razorpay.Client, sandbox: San
     first, second = make_payment(sdk, sandbox, 100_000), make_payment(sdk, sandbox, 200_000)
     sandbox.control("POST", "/knobs/razorpay", {"fee_credits": 3_000})
 
-    settled = run(sandbox)
+    settled = run_settlement(sandbox)
 
     told = {row["entity_id"]: (row["credit"], row["fee"], row["credit_type"]) for row in lines(sdk, settled, "payment")}
     assert told == {first: (100_000, 2_360, "fee"), second: (195_280, 4_720, "default")}
@@ -94,8 +94,8 @@ def test_the_dashboards_file_has_rupees_and_the_fee_without_its_tax(
     sdk: razorpay.Client, sandbox: Sandbox, http: requests.Session
 ) -> None:
     paid = make_payment(sdk, sandbox, 100_000)
-    settled = run(sandbox)["settlement"]
-    url = f"{sandbox.control_url}/settlements/report.csv"
+    settled = run_settlement(sandbox)["settlement"]
+    url = f"{sandbox.control_url}/settlements/settlement_report.csv"
 
     answer = http.get(url, params={"settlement_id": settled["id"], "layout": "settlement_recon"}, timeout=10)
 

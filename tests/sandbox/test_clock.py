@@ -13,7 +13,7 @@ import razorpay
 from sandbox.agenda import Agenda
 from sandbox.server import Sandbox, running
 from sandbox.settings import DEV_KEY_ID, DEV_KEY_SECRET
-from tests.sandbox.conftest import Receiver, pay
+from tests.support.sandbox import Receiver, pay
 
 HOUR, DAY = 3600, 24 * 3600
 

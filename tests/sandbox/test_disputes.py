@@ -11,7 +11,7 @@ import requests
 from razorpay.errors import BadRequestError
 
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.conftest import sent_webhooks
+from tests.support.sandbox import sent_webhooks
 
 DAY = 24 * 3600
 

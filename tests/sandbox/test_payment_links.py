@@ -12,7 +12,7 @@ from razorpay.errors import BadRequestError
 
 from sandbox.razorpay.signatures import sign_payment_link
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.conftest import Receiver, sent_webhooks
+from tests.support.sandbox import Receiver, sent_webhooks
 
 
 def make_link(sdk: razorpay.Client, **changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import razorpay
 from razorpay.errors import BadRequestError
 
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.conftest import sent_webhooks
+from tests.support.sandbox import sent_webhooks
 
 
 def make_qr(sdk: razorpay.Client, **changes: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import requests
 from razorpay.errors import BadRequestError
 
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.conftest import pay, sent_webhooks
+from tests.support.sandbox import pay, sent_webhooks
 
 DAY = 24 * 3600
 KEY = "refund-key-0001"

@@ -1,4 +1,4 @@
-"""Settlements, their report by API and CSV, planted errors, and reports made up."""
+"""Settlements, their settlement_report by API and CSV, planted errors, and reports made up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -17,32 +17,13 @@ from razorpay.errors import BadRequestError
 from sandbox.razorpay import recon, synthetic
 from sandbox.razorpay.bankdays import months_after, settlement_due
 from sandbox.server import ControlRefused, Sandbox
-from tests.sandbox.conftest import pay, sent_webhooks
+from tests.support.sandbox import IST, make_payment, run_settlement, sent_webhooks, settlement_report
 
-IST = timezone(timedelta(hours=5, minutes=30))
 DAY = 24 * 3600
 
 
 def ist(*when: int) -> int:
     return int(datetime(*when, tzinfo=IST).timestamp())  # type: ignore[misc, arg-type]
-
-
-def make_payment(sdk: razorpay.Client, sandbox: Sandbox, amount: int, **how: Any) -> str:
-    order = sdk.order.create({"amount": amount, "currency": "INR", "receipt": f"R{amount}", "notes": {"n": "1"}})
-    return pay(sandbox, order["id"], **how)
-
-
-def report(sdk: razorpay.Client, settlement: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
-    on = datetime.fromtimestamp(settlement["created_at"], tz=IST)
-    answer = sdk.settlement.report({"year": on.year, "month": on.month, "day": on.day, "count": 1_000, **more})
-    rows: list[dict[str, Any]] = answer["items"]
-    assert answer["count"] == len(rows)
-    return rows
-
-
-def run(sandbox: Sandbox, **body: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = sandbox.control("POST", "/settlements/run", body)
-    return answer
 
 
 @pytest.mark.parametrize(
@@ -67,7 +48,7 @@ def test_report_has_a_line_for_each_payment_and_refund(sdk: razorpay.Client, san
     upi = make_payment(sdk, sandbox, 50_000)
     refund = sdk.payment.refund(upi, {"amount": 20_000, "notes": {}})
 
-    answer = run(sandbox)
+    answer = run_settlement(sandbox)
 
     settlement = answer["settlement"]
     assert (settlement["entity"], settlement["status"], settlement["fees"], settlement["tax"]) == (
@@ -79,7 +60,7 @@ def test_report_has_a_line_for_each_payment_and_refund(sdk: razorpay.Client, san
     assert settlement["amount"] == 100_000 + 50_000 - 3_540 - 20_000
     assert sdk.settlement.all()["items"] == [settlement]
     assert sdk.settlement.fetch(settlement["id"]) == settlement
-    first, second, third = report(sdk, settlement)
+    first, second, third = settlement_report(sdk, settlement)
     payment = sdk.payment.fetch(card)
     assert tuple(first) == recon.COLUMNS
     assert first == {
@@ -126,15 +107,15 @@ def test_report_has_a_line_for_each_payment_and_refund(sdk: razorpay.Client, san
 def test_notes_come_as_text(sdk: razorpay.Client, sandbox: Sandbox, paid: str) -> None:
     sdk.payment.edit(paid, {"notes": {"k": "v"}})
 
-    (row,) = report(sdk, run(sandbox)["settlement"])
+    (row,) = settlement_report(sdk, run_settlement(sandbox)["settlement"])
 
     assert row["notes"] == '{"k":"v"}'
 
 
 def test_nothing_is_settled_twice_and_nothing_from_nothing(sdk: razorpay.Client, sandbox: Sandbox, paid: str) -> None:
-    assert run(sandbox)["lines"] == 1
+    assert run_settlement(sandbox)["lines"] == 1
 
-    assert run(sandbox) == {"settlement": None, "lines": 0, "planted": []}
+    assert run_settlement(sandbox) == {"settlement": None, "lines": 0, "planted": []}
     assert sdk.settlement.all()["count"] == 1
 
 
@@ -144,7 +125,7 @@ def test_clock_settles_after_two_working_days(sdk: razorpay.Client, sandbox: San
     now = sandbox.control("GET", "/health")["now"]
     sandbox.control("POST", "/clock", {"advance_seconds": due - now - 120})
     assert sdk.settlement.all()["count"] == 0
-    assert run(sandbox, due_only=True)["settlement"] is None
+    assert run_settlement(sandbox, due_only=True)["settlement"] is None
 
     sandbox.control("POST", "/clock", {"advance_seconds": 10 * DAY})
 
@@ -155,11 +136,11 @@ def test_clock_settles_after_two_working_days(sdk: razorpay.Client, sandbox: San
 
 def test_refund_waits_for_money_to_be_taken_from(sdk: razorpay.Client, sandbox: Sandbox, paid: str) -> None:
     sdk.payment.refund(paid, {})
-    assert run(sandbox)["lines"] == 1  # the payment alone; the refund is more than that, for the fee is gone
+    assert run_settlement(sandbox)["lines"] == 1  # the payment alone; the refund is more than that, for the fee is gone
     assert sandbox.control("GET", "/truth")["totals"]["balance"] == -117_900
 
     make_payment(sdk, sandbox, 300_000)
-    answer = run(sandbox)
+    answer = run_settlement(sandbox)
 
     assert answer["lines"] == 2
     assert answer["settlement"]["amount"] == 300_000 - 7_080 - 117_900
@@ -169,11 +150,11 @@ def test_refund_waits_for_money_to_be_taken_from(sdk: razorpay.Client, sandbox: 
 def test_refund_that_fails_after_its_settlement_comes_back(sdk: razorpay.Client, sandbox: Sandbox, paid: str) -> None:
     sandbox.control("POST", "/knobs/razorpay", {"refund_outcome": "manual"})
     refund = sdk.payment.refund(paid, {"amount": 10_000})
-    run(sandbox)
+    run_settlement(sandbox)
 
     sandbox.control("POST", f"/refunds/{refund['id']}/conclude", {"outcome": "failed"})
 
-    (row,) = report(sdk, run(sandbox)["settlement"], skip=2)
+    (row,) = settlement_report(sdk, run_settlement(sandbox)["settlement"], skip=2)
     assert (row["type"], row["credit"], row["debit"], row["payment_id"]) == ("adjustment", 10_000, 0, paid)
 
 
@@ -181,10 +162,10 @@ def test_refund_that_fails_after_its_settlement_comes_back(sdk: razorpay.Client,
 def test_each_error_is_what_it_says(sdk: razorpay.Client, sandbox: Sandbox, kind: str) -> None:
     payments = {one: sdk.payment.fetch(one) for one in (make_payment(sdk, sandbox, 10_000 * n) for n in (1, 2, 3))}
 
-    answer = run(sandbox, errors={kind: 1})
+    answer = run_settlement(sandbox, errors={kind: 1})
 
     settlement, (planted,) = answer["settlement"], answer["planted"]
-    rows = report(sdk, settlement)
+    rows = settlement_report(sdk, settlement)
     assert planted["kind"] == kind
     seen = Counter(row["entity_id"] for row in rows)
     found = {
@@ -211,8 +192,8 @@ def test_each_error_is_what_it_says(sdk: razorpay.Client, sandbox: Sandbox, kind
 
 def test_errors_can_be_aimed_and_be_the_habit_of_the_clock(sdk: razorpay.Client, sandbox: Sandbox) -> None:
     first, second = (make_payment(sdk, sandbox, amount) for amount in (10_000, 20_000))
-    answer = run(sandbox, targets={second: "amount_mismatch"})
-    assert [row["amount"] for row in report(sdk, answer["settlement"])] == [10_000, 20_100]
+    answer = run_settlement(sandbox, targets={second: "amount_mismatch"})
+    assert [row["amount"] for row in settlement_report(sdk, answer["settlement"])] == [10_000, 20_100]
     sandbox.control("POST", "/knobs/razorpay", {"settlement_errors": {"missing_row": 1}})
     third = make_payment(sdk, sandbox, 30_000)
 
@@ -241,7 +222,7 @@ def test_malformed_report_request_is_refused(sdk: razorpay.Client, query: dict[s
 
 def test_report_comes_in_pages_and_by_month_or_day(sdk: razorpay.Client, sandbox: Sandbox) -> None:
     ids = [make_payment(sdk, sandbox, 10_000 + n) for n in range(12)]
-    settlement = run(sandbox)["settlement"]
+    settlement = run_settlement(sandbox)["settlement"]
     on = datetime.fromtimestamp(settlement["created_at"], tz=IST)
     month = {"year": on.year, "month": f"{on.month:02d}"}
 
@@ -253,9 +234,9 @@ def test_report_comes_in_pages_and_by_month_or_day(sdk: razorpay.Client, sandbox
 
 
 def test_csv_is_the_same_report(sdk: razorpay.Client, sandbox: Sandbox, http: requests.Session, paid: str) -> None:
-    settlement = run(sandbox)["settlement"]
-    (row,) = report(sdk, settlement)
-    url = f"{sandbox.control_url}/settlements/report.csv"
+    settlement = run_settlement(sandbox)["settlement"]
+    (row,) = settlement_report(sdk, settlement)
+    url = f"{sandbox.control_url}/settlements/settlement_report.csv"
 
     answer = http.get(url, params={"settlement_id": settlement["id"]}, timeout=10)
 
@@ -292,7 +273,7 @@ def test_made_up_report_is_the_same_each_time_and_served_by_the_api(
         lines = [line for line in rows if line["settlement_id"] == row["id"]]
         assert int(row["amount"]) == sum(int(line["credit"]) - int(line["debit"]) for line in lines)
         assert sdk.settlement.fetch(row["id"])["amount"] == int(row["amount"])
-    wire = [*report(sdk, {"created_at": int(rows[0]["settled_at"])}, skip=650)]
+    wire = [*settlement_report(sdk, {"created_at": int(rows[0]["settled_at"])}, skip=650)]
     assert [line["entity_id"] for line in wire] == [row["entity_id"] for row in rows[650:1_650]]
     paid = {row["entity_id"]: row for row in rows if row["type"] == "payment"}
     for row in rows:

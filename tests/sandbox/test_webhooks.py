@@ -12,7 +12,7 @@ from razorpay.errors import SignatureVerificationError
 from sandbox.razorpay.signatures import sign_webhook
 from sandbox.server import ControlRefused, Sandbox
 from sandbox.settings import DEV_WEBHOOK_SECRET
-from tests.sandbox.conftest import Receiver
+from tests.support.sandbox import Receiver
 
 WORKED_EXAMPLE = (
     '{"entity":"event","account_id":"acc_NQxjAAAAAAAAAA","event":"payment.captured","contains":["payment"],'

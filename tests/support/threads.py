@@ -1,7 +1,8 @@
-"""Calls that run at the same moment, each on a thread and a database connection of its own."""
+"""Calls that run at the same time, each on a thread and a database connection of its own."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.db import connection
@@ -9,21 +10,27 @@ from django.db import connection
 
 def run_together(*calls: Callable[[], Any]) -> list[Any]:
     """Run all calls at the same moment and return their results, or the errors that they raised, in their order."""
-    barrier = threading.Barrier(len(calls))
-    results: list[Any] = [None] * len(calls)
+    start = threading.Barrier(len(calls))
 
-    def run(index: int, call: Callable[[], Any]) -> None:
+    def run(call: Callable[[], Any]) -> Any:
         try:
-            barrier.wait(60)
-            results[index] = call()
+            connection.ensure_connection()
+            start.wait(60)
+            return call()
         except Exception as error:
-            results[index] = error
+            return error
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run, args=(index, call)) for index, call in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(100)
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def run_in_turn(calls: Sequence[Callable[[], Any]], *, threads: int) -> list[Any]:
+    """Run many calls on a few threads that keep their connections, and return their results."""
+    with ThreadPoolExecutor(threads) as pool:
+        results = list(pool.map(lambda call: call(), calls))
+        # Each thread closes its own connection: the barrier makes every one take exactly one of these.
+        barrier = threading.Barrier(threads)
+        list(pool.map(lambda _: (barrier.wait(60), connection.close()), range(threads)))
     return results

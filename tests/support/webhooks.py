@@ -1,0 +1,39 @@
+"""Webhooks of the gateway: their bodies, signed as it signs them, and received."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from apps.core import clock
+from apps.payments import services
+from apps.payments.models import Payment, Webhook
+from tests.factories.payments import new_gateway_id
+
+SECRET = "sandbox_webhook_secret_0123456789"
+
+
+URL = "/api/v1/webhooks/razorpay"
+
+
+def sign(raw: bytes, secret: str = SECRET) -> str:
+    return hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+
+
+def body_of(payment: Payment, event: str = "payment.captured", **entity: Any) -> bytes:
+    status = event.removeprefix("payment.") if event.startswith("payment.") else "captured"
+    told = {
+        "id": "pay_NQxlPq2WmR8sTz", "entity": "payment", "amount": payment.amount, "currency": "INR", "status": status,
+        "order_id": payment.gateway_order_id, "method": "upi", "vpa": "gaurav.kumar@upi", "notes": [],
+        "fee": 2782 if status == "captured" else None, "tax": 424 if status == "captured" else None, **entity,
+    }  # fmt: skip
+    return json.dumps({"entity": "event", "event": event, "payload": {"payment": {"entity": told}}}).encode()
+
+
+def receive(raw: bytes, *, event_id: str = "", signature: str | None = None) -> Webhook:
+    return services.receive_webhook(
+        raw=raw,
+        signature=sign(raw) if signature is None else signature,
+        event_id=event_id or new_gateway_id("evt"),
+        now=clock.now(),
+    )
