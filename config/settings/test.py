@@ -34,3 +34,4 @@ MAX_UNPAID_ORDERS_PER_CUSTOMER = MAX_UNPAID_UNITS_PER_VARIANT = 10_000
 CUSTOMER_WRITES_PER_MINUTE = STAFF_WRITES_PER_MINUTE = 1_000_000
 RATELIMIT_ENABLE = False  # all tests come from one address; the test of the floor turns it on
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+WHITENOISE_AUTOREFRESH = True  # find a file when it is requested: each test client would list all of them, for 25 ms
