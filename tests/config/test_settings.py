@@ -624,6 +624,19 @@ class TestExample:
     def test_devtools_knows_every_variable(self) -> None:
         assert [name for name in environment.Environment.model_fields if not is_bahi_variable(name)] == []
 
+    def test_the_readme_names_what_must_be_set(self) -> None:
+        written = re.split(r"\n\n", (ROOT / ".env.example").read_text())
+        required = {
+            found[1]
+            for text in written
+            if (found := re.search(r"^#?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE)) and re.search(r"\bRequired\b", text)
+        }
+        section = (ROOT / "README.md").read_text().split("\n## Settings\n")[1].split("\n## ")[0]
+        rows = [line for line in section.splitlines() if line.startswith("| `")]
+
+        assert len(required) >= 14
+        assert set(re.findall(r"`([A-Z][A-Z0-9_]+)`", "".join(rows))) == required
+
 
 class TestChooseEnvironment:
     @pytest.mark.parametrize(
