@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from devtools.embedded import CHECKOUT
-from tests.faults.conftest import WAIT_SECONDS, RunningStack
+from tests.support.running_stack import WAIT_SECONDS, RunningStack
 
 pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(600)]
 
