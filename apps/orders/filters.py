@@ -1,20 +1,25 @@
-"""Query parameters of order lists."""
+"""What lists of orders can be narrowed by."""
 
 import re
-from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from apps.accounts import selectors as accounts
 from apps.core import ids
-from apps.core.api import parse_instant
+from apps.core.api import QueryFilterSet, ReadFilter
+from apps.core.api.filters import INSTANT, PHONE, choices_schema, id_schema, search_schema
+from apps.core.api.requests import instant_reader
 from apps.core.errors import Invalid, NotFound
 from apps.core.search import SearchTerm
 from apps.core.search import parse_query as read_search_term
+from apps.orders import selectors
+from apps.orders.models import Order
 from apps.orders.states import OrderStatus
 
 _MAX_STATUSES = 50
-NUMBER_PATTERN = "^[A-Za-z0-9-]{1,20}$"
-_NUMBER = re.compile(NUMBER_PATTERN[1:-1], re.ASCII)
+_NUMBER = re.compile("[A-Za-z0-9-]{1,20}", re.ASCII)
 
 
 class InvalidStatus(Invalid):
@@ -35,83 +40,79 @@ class InvalidCustomerId(Invalid):
     message = "customer_id must be an id such as cus_01jf3z8k4qe7tv2w9x0y1z2a3b."
 
 
-class InvalidInstant(Invalid):
-    """The value is no instant with a time zone, or far from our time. Send RFC 3339, such as 2026-11-21T05:30:00Z."""
-
-    message = "{0} must be an instant with its time zone, such as 2026-11-21T05:30:00Z."
-
-
-def parse_statuses(text: str | None) -> tuple[str, ...]:
-    """
-    Return the states that a client asked for; none means all.
-
-    :raises InvalidStatus: if one is no state of an order
-    """
-    if text is None:
-        return ()
+def _read_statuses(text: str) -> tuple[str, ...]:
     wanted = text.split(",")
     if len(wanted) > _MAX_STATUSES or any(status not in OrderStatus.values for status in wanted):
         raise InvalidStatus(", ".join(OrderStatus.values), param="status")
     return tuple(sorted(set(wanted)))
 
 
-def parse_number(text: str | None) -> str | None:
-    """
-    Return the order number that a client looks for, in capitals.
-
-    :raises InvalidOrderNumber: if it has not the form of one
-    """
-    if text is None:
-        return None
+def _read_number(text: str) -> str:
     if not _NUMBER.fullmatch(text):
         raise InvalidOrderNumber(param="number")
     return text.upper()
 
 
-def parse_customer_id(text: str | None) -> UUID | None:
-    """
-    Return the customer whose orders a client looks for.
-
-    :raises InvalidCustomerId: if it is no id of a person
-    """
-    if text is None:
-        return None
+def _read_customer_id(text: str) -> UUID:
     try:
         return ids.decode("cus", text)
     except NotFound as error:
         raise InvalidCustomerId(param="customer_id") from error
 
 
-def parse_phone(text: str | None) -> str | None:
-    """
-    Return the phone number that a client looks for, in any writing, as it is stored.
-
-    :raises InvalidPhone: if it is no mobile number
-    """
-    return None if text is None else accounts.parse_phone(text)
-
-
-def parse_query(text: str | None) -> SearchTerm | None:
-    """
-    Return what a client searches for; a digit alone is the number of an order.
-
-    :raises QueryLengthOutOfRange: if it is too short or too long
-    """
-    if text is None:
-        return None
+def _read_search(text: str) -> SearchTerm:
     term = SearchTerm(text)
+    # A digit alone is the number of an order.
     return term if len(text.strip()) == 1 and term.digits else read_search_term(text)
 
 
-def parse_instant_filter(name: str, text: str | None) -> datetime | None:
-    """
-    Return the instant that a client asked for, or None.
+class OrderFilterSet(QueryFilterSet):
+    """Filters by state, instant, number and customer, and what to search for."""
 
-    :raises InvalidInstant: if it is no instant, has no time zone, or lies outside the years 2000 to 2199
-    """
-    if text is None:
-        return None
-    instant = parse_instant(text)
-    if instant is None:
-        raise InvalidInstant(name, param=name)
-    return instant
+    status = ReadFilter(
+        lookup_expr="in",
+        read=_read_statuses,
+        schema=choices_schema(OrderStatus.values),
+        description="One or more states, separated by commas.",
+    )
+    created_at__gte = ReadFilter(
+        field_name="created_at",
+        lookup_expr="gte",
+        read=instant_reader("created_at[gte]"),
+        schema=INSTANT,
+        description="Created at or after this instant. RFC 3339 with its time zone.",
+    )
+    number = ReadFilter(
+        read=_read_number,
+        schema={"type": "string", "pattern": f"^{_NUMBER.pattern}$"},
+        description="The one with this number.",
+    )
+    customer_id = ReadFilter(read=_read_customer_id, schema=id_schema("cus"), description="Those of one customer.")
+    phone = ReadFilter(
+        method="filter_phone",
+        read=accounts.parse_phone,
+        schema=PHONE,
+        description="Those of the customer with this phone number, in any writing.",
+    )
+    q = ReadFilter(
+        method="search",
+        read=_read_search,
+        schema=search_schema(fewest=1),
+        description=(
+            "The number, its beginning or its last digits (one digit is enough), a phone number, an e-mail address,"
+            " or a part of the recipient's name."
+        ),
+    )
+    created_at__lt = ReadFilter(
+        field_name="created_at",
+        lookup_expr="lt",
+        read=instant_reader("created_at[lt]"),
+        schema=INSTANT,
+        description="Created before this instant. RFC 3339 with its time zone.",
+    )
+
+    def filter_phone(self, orders: "QuerySet[Order]", _: str, phone: Any) -> "QuerySet[Order]":
+        return selectors.filter_by_phone(orders, phone)
+
+    def search(self, orders: "QuerySet[Order]", _: str, term: Any) -> "QuerySet[Order]":
+        return selectors.search_orders_and_recipients(orders, term)

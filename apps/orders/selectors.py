@@ -116,39 +116,24 @@ def get_changeable_order(*, user: Any, order_id: UUID) -> Order:
     return order
 
 
-def list_visible_orders(
-    *,
-    user: Any,
-    statuses: Collection[str] = (),
-    created_from: datetime | None = None,
-    created_before: datetime | None = None,
-    number: str | None = None,
-    customer_id: UUID | None = None,
-    phone: str | None = None,
-    search: SearchTerm | None = None,
-) -> QuerySet[Order]:
-    """
-    Return the orders that a user may see, newest first: created at or after `created_from` and before `created_before`.
+def list_visible_orders(*, user: Any) -> QuerySet[Order]:
+    """Return the orders that a user may see, newest first."""
+    return _visible_to(user).order_by("-created_at", "-pk")
 
-    :param phone: of the customer, as it is stored
-    :param search: an order's number, its beginning or its last digits, a phone number, an e-mail address, or a part of the recipient's name
-    """
-    orders = _visible_to(user)
-    if number is not None:
-        orders = orders.filter(number=number)
-    if customer_id is not None:
-        orders = orders.filter(customer_id=customer_id)
-    if phone is not None:
-        orders = orders.filter(customer_id=_find_customer_id(phone))
-    if statuses:
-        orders = orders.filter(status__in=statuses)
-    if created_from is not None:
-        orders = orders.filter(created_at__gte=created_from)
-    if created_before is not None:
-        orders = orders.filter(created_at__lt=created_before)
-    if search is not None:
-        orders = _search_condition(search, orders)
-    return orders.order_by("-created_at", "-pk")
+
+def filter_by_phone(orders: "QuerySet[Order]", phone: str) -> "QuerySet[Order]":
+    """Narrow orders to those of the customer with a phone number, which is written as it is stored."""
+    return orders.filter(customer_id=_find_customer_id(phone))
+
+
+def search_orders_and_recipients(orders: "QuerySet[Order]", term: SearchTerm) -> "QuerySet[Order]":
+    """Narrow orders to those that a search means: as the back office finds them, or by a part of the recipient's name."""
+    if "@" in term.text:
+        return orders.filter(customer=accounts.find_user_by_contact(term.text))
+    if phone := accounts.find_phone(term.text):
+        return orders.filter(Q(customer_id=_find_customer_id(phone)) | Q(shipping_address__phone=phone))
+    is_named = Q(pk__in=search_orders(term, among=orders.order_by()).order_by().values("pk"))
+    return orders.filter(is_named if term.digits else is_named | Q(shipping_address__name__icontains=term.text))
 
 
 def count_unpaid_orders(*, customer_id: UUID, variant_ids: Collection[UUID]) -> tuple[int, dict[UUID, int]]:
@@ -226,16 +211,6 @@ def derive_payment_status(order: Order) -> PaymentStatus:
 def has_live_payment(order: Order, now: datetime) -> bool:
     """Test if a payment of an order is open, so that the order can neither be cancelled nor expire."""
     return rules.is_payment_live(live_until=order.payment_live_until, now=now)
-
-
-def _search_condition(term: SearchTerm, orders: "QuerySet[Order]") -> "QuerySet[Order]":
-    """Narrow orders to those that a search means: as the back office finds them, or by a part of the recipient's name."""
-    if "@" in term.text:
-        return orders.filter(customer=accounts.find_user_by_contact(term.text))
-    if phone := accounts.find_phone(term.text):
-        return orders.filter(Q(customer_id=_find_customer_id(phone)) | Q(shipping_address__phone=phone))
-    is_named = Q(pk__in=search_orders(term, among=orders).order_by().values("pk"))
-    return orders.filter(is_named if term.digits else is_named | Q(shipping_address__name__icontains=term.text))
 
 
 def _find_customer_id(destination: str) -> UUID | None:

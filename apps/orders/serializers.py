@@ -7,12 +7,14 @@ from rest_framework import serializers
 
 from apps.core.api import (
     IdField,
+    QueryField,
     RequestSerializer,
     ResponseSerializer,
     StrictCharField,
     StrictIntegerField,
-    list_response,
 )
+from apps.core.api.filters import INSTANT
+from apps.core.api.requests import instant_reader
 from apps.orders import rules, selectors
 from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus, PaymentStatus
@@ -50,6 +52,17 @@ class PlaceOrderRequest(QuoteOrderRequest):
     """What is ordered, and where to."""
 
     note = StrictCharField(max_length=500, multiline=True, required=False, allow_blank=True, help_text="For the shop.")
+
+
+class OrderQuery(RequestSerializer):
+    """How an order is read."""
+
+    as_of = QueryField(
+        read=instant_reader("as_of"),
+        schema=INSTANT,
+        required=False,
+        help_text="An instant, such as 2026-11-21T05:30:00Z. RFC 3339 with its time zone.",
+    )
 
 
 # Responses ----------------------------------------------------------------------------------------------------------
@@ -190,9 +203,6 @@ class OrderSummaryResponse(ResponseSerializer):
         return str(selectors.derive_payment_status(order))
 
 
-OrderListResponse = list_response(OrderSummaryResponse)
-
-
 class OrderResponse(OrderSummaryResponse, _TotalsResponse):
     """An order with all that was agreed."""
 
@@ -202,96 +212,3 @@ class OrderResponse(OrderSummaryResponse, _TotalsResponse):
     buyer_gstin = serializers.CharField()
     note = serializers.CharField()
     cancel_reason = serializers.CharField()
-
-
-# Examples of the API's documentation ----------------------------------------------------------------------------------
-
-ADDRESS_EXAMPLE: dict[str, Any] = {
-    "name": "Asha Rao",
-    "company": "",
-    "phone": "+919876543210",
-    "line1": "12 MG Road",
-    "line2": "",
-    "city": "Bengaluru",
-    "state": "29",
-    "state_name": "Karnataka",
-    "pin": "560001",
-    "gstin": "",
-    "country": "IN",
-}
-PLACE_EXAMPLE: dict[str, Any] = {
-    "state": "29",
-    "state_name": "Karnataka",
-    "reason": "consumer_delivery_address",
-    "section": "IGST Act 2017, section 10(1)(ca)",
-    "explanation": "The buyer is not registered and the delivery address is in Karnataka.",
-}
-_LINE_AMOUNTS: dict[str, Any] = {
-    "discount_amount": 0,
-    "shipping_amount": 0,
-    "taxable_amount": 95048,
-    "cgst_amount": 0,
-    "sgst_amount": 0,
-    "utgst_amount": 0,
-    "igst_amount": 4752,
-}
-_ITEM: dict[str, Any] = {
-    "position": 1,
-    "variant_id": "var_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "sku": "KUR-IND-M",
-    "name": "Cotton kurta, indigo, M",
-    "hsn": "62114290",
-    "quantity": 2,
-    "unit_price": 49900,
-    "price_includes_tax": True,
-    "tax_rate": 500,
-    "taxability": "taxable",
-    "gross_amount": 95048,
-    "total_amount": 99800,
-    **_LINE_AMOUNTS,
-}
-QUOTE_EXAMPLE: dict[str, Any] = {
-    "object": "quote",
-    "currency": "INR",
-    "place_of_supply": PLACE_EXAMPLE,
-    **_LINE_AMOUNTS,
-    "round_off_amount": 0,
-    "total_amount": 99800,
-    "lines": [{"object": "quote_line", "is_available": True, **_ITEM}],
-}
-SUMMARY_EXAMPLE: dict[str, Any] = {
-    "id": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "order",
-    "number": "ORD-2627-000123",
-    "status": "pending_payment",
-    "payment_status": "unpaid",
-    "customer_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "currency": "INR",
-    "total_amount": 99800,
-    "paid_amount": 0,
-    "refunded_amount": 0,
-    "disputed_amount": 0,
-    "lost_amount": 0,
-    "under_review_amount": 0,
-    "placed_at": "2026-11-21T05:30:00.000Z",
-    "expires_at": "2026-11-21T06:00:00.000Z",
-    "confirmed_at": None,
-    "cancelled_at": None,
-    "expired_at": None,
-    "created_at": "2026-11-21T05:30:00.000Z",
-    "updated_at": "2026-11-21T05:30:00.000Z",
-    "version": 1,
-    "metadata": {},
-}
-ORDER_EXAMPLE: dict[str, Any] = {
-    **SUMMARY_EXAMPLE,
-    **_LINE_AMOUNTS,
-    "place_of_supply": PLACE_EXAMPLE,
-    "round_off_amount": 0,
-    "lines": [{"id": "line_01jf3z8k4qe7tv2w9x0y1z2a3b", "object": "order_line", "uqc": "NOS", **_ITEM}],
-    "shipping_address": ADDRESS_EXAMPLE,
-    "billing_address": ADDRESS_EXAMPLE,
-    "buyer_gstin": "",
-    "note": "",
-    "cancel_reason": "",
-}

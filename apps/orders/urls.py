@@ -1,11 +1,9 @@
 """Routes of orders."""
 
-from django.urls import path
+from apps.core.api.routers import ApiRouter
+from apps.orders.views import OrderViewSet
 
-from apps.orders.views import OrderView
+router = ApiRouter()
+router.register("orders", OrderViewSet, basename="order")
 
-urlpatterns = [
-    path("orders", OrderView.as_view({"get": "list", "post": "create"})),
-    path("orders/quote", OrderView.as_view({"post": "quote"})),
-    path("orders/<str:order_id>", OrderView.as_view({"get": "retrieve"})),
-]
+urlpatterns = router.urls

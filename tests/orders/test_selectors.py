@@ -6,6 +6,7 @@ import pytest
 
 from apps.core.events import SYSTEM, record
 from apps.orders import selectors, services
+from apps.orders.filters import OrderFilterSet
 from apps.orders.models import Order, OrderNotFound
 from tests.factories.accounts import make_user
 from tests.factories.catalog import make_variant
@@ -51,14 +52,15 @@ def test_lists_are_narrowed_by_state_and_time(owner: Any) -> None:
     waiting, cancelled = make_order(owner), make_order(owner)
     services.cancel_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=NOW)
 
-    def found(**wanted: Any) -> list[Order]:
-        return list(selectors.list_visible_orders(user=owner, **wanted))
+    def found(**wanted: str) -> list[Order]:
+        return list(OrderFilterSet(data=wanted, queryset=selectors.list_visible_orders(user=owner)).qs)
 
+    began = cancelled.created_at.isoformat()
     assert found() == [cancelled, waiting]
-    assert found(statuses=["cancelled"]) == [cancelled]
-    assert found(statuses=["cancelled", "pending_payment"]) == [cancelled, waiting]
-    assert found(created_from=cancelled.created_at) == [cancelled]
-    assert found(created_before=cancelled.created_at) == [waiting]
+    assert found(status="cancelled") == [cancelled]
+    assert found(status="cancelled,pending_payment") == [cancelled, waiting]
+    assert found(**{"created_at[gte]": began}) == [cancelled]
+    assert found(**{"created_at[lt]": began}) == [waiting]
 
 
 def test_lines_come_by_position(owner: Any) -> None:

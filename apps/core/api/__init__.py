@@ -7,6 +7,7 @@ from apps.core.api.requests import client_ip, get_actor, parse_instant, read_que
 from apps.core.api.responses import accepted, check_if_match, get_etag, get_page_etag, with_etag
 from apps.core.api.serializers import (
     IdField,
+    QueryField,
     RequestSerializer,
     ResponseSerializer,
     StrictBooleanField,
@@ -21,6 +22,7 @@ __all__ = [
     "ApiViewSet",
     "IdField",
     "KeysetPagination",
+    "QueryField",
     "QueryFilterSet",
     "ReadFilter",
     "RequestSerializer",

@@ -1,6 +1,6 @@
 """Filters of lists by query parameters, for django-filter: each refuses with an error of its app what it cannot read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import django_filters
@@ -9,9 +9,34 @@ from django.db.models import QuerySet
 from django_filters.constants import EMPTY_VALUES
 from django_filters.rest_framework import DjangoFilterBackend
 
+from apps.core.search import MAX_CHARACTERS, MIN_QUERY
+
 #: What a parameter takes, as OpenAPI has it.
 INSTANT: dict[str, Any] = {"type": "string", "format": "date-time"}
 BOOLEAN: dict[str, Any] = {"type": "boolean"}
+PHONE: dict[str, Any] = {"type": "string", "minLength": 8, "maxLength": 24}
+EMAIL: dict[str, Any] = {"type": "string", "minLength": 3, "maxLength": 254}
+
+
+def choices_schema(choices: Iterable[str]) -> dict[str, Any]:
+    """Return the schema of a parameter that takes one or more of some choices, separated by commas."""
+    one = "|".join(choices)
+    return {"type": "string", "pattern": f"^({one})(,({one}))*$"}
+
+
+def id_schema(prefix: str) -> dict[str, Any]:
+    """Return the schema of a parameter that takes a public id of one kind."""
+    return {"type": "string", "pattern": id_pattern(prefix)}
+
+
+def id_pattern(prefix: str) -> str:
+    """Return the pattern of the public ids of one kind."""
+    return f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
+
+
+def search_schema(*, fewest: int = MIN_QUERY) -> dict[str, Any]:
+    """Return the schema of `q`, which lists are searched by."""
+    return {"type": "string", "minLength": fewest, "maxLength": MAX_CHARACTERS}
 
 
 class ReadField(forms.Field):
@@ -62,9 +87,3 @@ def _parameter_of(attribute: str) -> str:
 
 class FilterBackend(DjangoFilterBackend):
     """The filters of a view's `filterset_class`; their errors are those of the API."""
-
-
-def choices_schema(choices: Any) -> dict[str, Any]:
-    """Return the schema of a parameter that takes one or more of some choices, separated by commas."""
-    one = "|".join(choices)
-    return {"type": "string", "pattern": f"^({one})(,({one}))*$"}

@@ -1,7 +1,7 @@
 """What views read from a request besides its body."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
@@ -40,6 +40,12 @@ class InvalidFilter(Invalid):
     """The value of a filter is not what it takes. Correct the parameter that `param` names."""
 
     message = "{0} {1}"
+
+
+class InvalidInstant(Invalid):
+    """The value is no instant with a time zone, or far from our time. Send RFC 3339, such as 2026-11-21T05:30:00Z."""
+
+    message = "{0} must be an instant with its time zone, such as 2026-11-21T05:30:00Z."
 
 
 def get_actor(request: Request) -> Actor:
@@ -86,6 +92,18 @@ def parse_instant(text: str) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return instant if 2000 <= instant.year < 2200 else None
+
+
+def instant_reader(name: str) -> Callable[[str], datetime]:
+    """Return a function that reads the instant in a parameter; it raises InvalidInstant if there is none."""
+
+    def read(text: str) -> datetime:
+        instant = parse_instant(text)
+        if instant is None:
+            raise InvalidInstant(name, param=name)
+        return instant
+
+    return read
 
 
 def client_ip(request: HttpRequest | Request) -> str:

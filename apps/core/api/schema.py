@@ -22,13 +22,14 @@ from rest_framework.fields import empty
 from rest_framework.serializers import ListSerializer
 
 from apps.core.api.error_responses import describe_responses, kind_of_parameter
+from apps.core.api.filters import choices_schema, id_schema, search_schema
+from apps.core.api.filters import id_pattern as id_pattern
 from apps.core.api.pagination import CURSOR, LIMIT, whole_list
 from apps.core.api.serializers import list_response
 from apps.core.api.views import ApiViewSet
-from apps.core.search import MAX_CHARACTERS, MIN_QUERY
+from apps.core.search import MIN_QUERY
 
 _IDEMPOTENCY_KEY = {"type": "string", "minLength": 8, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"}
-_ID_CHARACTERS = "[0-7][0-9a-hjkmnp-tv-z]{25}"
 
 _REST_FRAMEWORK: dict[str, Any] = settings.REST_FRAMEWORK
 _AUTHENTICATION: str = _REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"][0]
@@ -121,6 +122,15 @@ class _IdShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:
         return {"type": "string", "pattern": id_pattern(self.target.prefix)}
+
+
+class _QueryShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """A query parameter says what it takes."""
+
+    target_class = "apps.core.api.serializers.QueryField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:
+        return dict(self.target.schema)
 
 
 class _Filters(OpenApiFilterExtension):  # type: ignore[no-untyped-call]
@@ -220,20 +230,14 @@ def _prefix_of(parameter: str) -> str | None:
     return (exact or models)[0].PREFIX if models else None
 
 
-def id_pattern(prefix: str) -> str:
-    """Return the pattern of the public ids of one kind."""
-    return f"^{prefix}_{_ID_CHARACTERS}$"
-
-
 def id_parameter(name: str, prefix: str, description: str) -> OpenApiParameter:
     """Return a query parameter that takes one id."""
-    return OpenApiParameter(name, {"type": "string", "pattern": id_pattern(prefix)}, description=description)
+    return OpenApiParameter(name, id_schema(prefix), description=description)
 
 
 def choices_parameter(name: str, choices: Iterable[str], description: str) -> OpenApiParameter:
     """Return a query parameter that takes one or more of some choices, separated by commas."""
-    one = "|".join(choices)
-    return OpenApiParameter(name, {"type": "string", "pattern": f"^({one})(,({one}))*$"}, description=description)
+    return OpenApiParameter(name, choices_schema(choices), description=description)
 
 
 def instant_parameter(name: str, description: str) -> OpenApiParameter:
@@ -243,9 +247,7 @@ def instant_parameter(name: str, description: str) -> OpenApiParameter:
 
 def query_parameter(description: str, *, fewest: int = MIN_QUERY) -> OpenApiParameter:
     """Describe `q`, which lists are searched by."""
-    return OpenApiParameter(
-        "q", {"type": "string", "minLength": fewest, "maxLength": MAX_CHARACTERS}, description=description
-    )
+    return OpenApiParameter("q", search_schema(fewest=fewest), description=description)
 
 
 def page_parameters(*sorts: str) -> list[OpenApiParameter]:

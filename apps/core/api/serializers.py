@@ -3,7 +3,7 @@
 import functools
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -128,6 +128,23 @@ class IdField(serializers.CharField):
 
     def to_representation(self, value: Any) -> str:
         return ids.encode(self.prefix, value if isinstance(value, UUID) else value.pk)
+
+
+class QueryField(serializers.Field[Any, Any, Any, Any]):
+    """
+    A query parameter of an action that answers with no list; filters do this for lists.
+
+    :param read: returns the value that the text means, or raises an error of the API
+    :param schema: what the parameter takes, for the description of the API
+    """
+
+    def __init__(self, *, read: Callable[[str], Any], schema: dict[str, Any], **kwargs: Any) -> None:
+        self.read = read
+        self.schema = schema
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: str) -> Any:
+        return self.read(data)
 
 
 @functools.cache

@@ -25,8 +25,9 @@ class ApiViewSet(GenericViewSet[Any]):
     A resource: one method per action, each parse -> one service or selector -> serialize.
 
     Responses have the shape of `serializer_class`, or of the action's in `serializer_classes`; bodies that of the action's in
-    `request_serializer_classes`, and actions without one refuse a body. Lists take the parameters of their `filterset_class` and
-    their `pagination_class`, other actions those of their shape in `query_serializer_classes`; others are refused.
+    `request_serializer_classes`, and actions without one refuse a body. Queries have the
+    parameters of the action's shape in `query_serializer_classes`, in lists also those of `filterset_class` and
+    `pagination_class`; others are refused.
     Actions in `staff_permissions` are for staff who hold that Django permission, the others follow `permission_classes`.
     Contact details in a response, except in a client error, are masked for staff who may not read them;
     `shows_own_contacts` turns masking off for a view whose responses hold only the requester's own data.
@@ -123,12 +124,13 @@ class ApiViewSet(GenericViewSet[Any]):
         return self.action in self.request_serializer_classes or self.action in self.raw_body_actions
 
     def _query_params(self) -> tuple[str, ...]:
-        if self.is_list:
-            paginator: Any = self.paginator
-            filters = self.filterset_class.base_filters if self.filterset_class else ()
-            return (*(paginator.PARAMS if paginator else ()), *filters)
         shape = self.query_serializer_classes.get(self.action)
-        return tuple(shape().fields) if shape else ()
+        own = tuple(shape().fields) if shape else ()
+        if not self.is_list:
+            return own
+        paginator: Any = self.paginator
+        filters = self.filterset_class.base_filters if self.filterset_class else ()
+        return (*own, *filters, *(paginator.PARAMS if paginator else ()))
 
 
 class ApiView(ApiViewSet):
