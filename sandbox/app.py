@@ -1,4 +1,4 @@
-"""The web application: which service a path belongs to, planned faults, and the journal of what passed."""
+"""The web application: which service a path belongs to, planned faults, and the log of what passed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from sandbox.control import api as control
+from sandbox.control import routes as control
 from sandbox.faults import spoil
+from sandbox.http_log import HttpExchange
 from sandbox.msg91 import routes as msg91_routes
 from sandbox.razorpay import routes as razorpay_routes
 from sandbox.settings import is_loopback
@@ -41,7 +42,7 @@ class SandboxApp:
 
     def _answer(self, request: Request) -> Response:
         if not _is_local(request):
-            return Response("The sandbox talks to its own machine only.\n", status=403)
+            return Response("The sandbox answers requests of its own machine only.\n", status=403)
         service, _, rest = request.path.lstrip("/").partition("/")
         if service in SERVICES:
             return self._imitate(request, service, f"/{rest}")
@@ -49,11 +50,12 @@ class SandboxApp:
             return control.handle(self.world, request, f"/{rest}")
         if request.path == "/":
             return redirect("/__sim__/")
-        return Response("Nothing is imitated here; see /__sim__/\n", status=404)
+        return Response("The sandbox has nothing at this path. /__sim__/ lists what it has.\n", status=404)
 
     def _imitate(self, request: Request, service: str, path: str) -> Response:
+        """Answer as the service does, or as a planned fault wants; log the exchange in both cases."""
         world = self.world
-        handle, error = SERVICES[service]
+        handle, build_error = SERVICES[service]
         started = time.monotonic()
         body = request.get_data(as_text=True)
         with world.lock:
@@ -64,23 +66,24 @@ class SandboxApp:
             if fault is None:
                 answer = handle(world, request, path)
             else:
-                answer = spoil(fault, answer=lambda: handle(world, request, path), error=error)
+                answer = spoil(fault, answer=lambda: handle(world, request, path), error=build_error)
             return answer
         finally:
+            exchange = HttpExchange(
+                at=world.clock.now(),
+                direction="in",
+                service=service,
+                method=request.method,
+                path=path,
+                query=request.query_string.decode(errors="replace"),
+                body=body,
+                status=answer.status_code if answer is not None else None,
+                response=answer.get_data(as_text=True) if answer is not None else "",
+                milliseconds=round((time.monotonic() - started) * 1000),
+                note=f"fault: {fault.kind}" if fault is not None else "",
+            )
             with world.lock:
-                world.journal.add(
-                    at=world.clock.now(),
-                    direction="in",
-                    service=service,
-                    method=request.method,
-                    path=path,
-                    query=request.query_string.decode(errors="replace"),
-                    body=body,
-                    status=answer.status_code if answer is not None else None,
-                    response=answer.get_data(as_text=True) if answer is not None else "",
-                    milliseconds=round((time.monotonic() - started) * 1000),
-                    note=f"fault: {fault.kind}" if fault is not None else "",
-                )
+                world.http_log.add(exchange)
 
 
 def _is_local(request: Request) -> bool:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TypedDict, Unpack
 
 from werkzeug.wrappers import Response
+
+from sandbox.json_types import JsonObject
 
 KINDS = ("delay", "drop_after_commit", "drop_before_commit", "status", "malformed", "html")
 SERVICES = ("razorpay", "msg91", "smtp")
@@ -55,16 +57,30 @@ class Fault:
         return any(fnmatchcase(name, self.path) for name in (path, f"/{service}{path}", service))
 
 
+class FaultPlan(TypedDict, total=False):
+    """The fields of a fault that is to be planned; what is missing has its default."""
+
+    path: str
+    kind: str
+    method: str
+    service: str
+    status: int
+    times: int
+    skip: int
+    delay_ms: int
+    after_commit: bool | None
+
+
 class Faults:
-    """The plan. Callers hold the world's lock."""
+    """The planned faults, in the order in which they were planned. Callers hold the world's lock."""
 
     def __init__(self) -> None:
         self._plan: list[Fault] = []
         self._count = 0
 
-    def add(self, **fields: Any) -> Fault:
+    def add(self, **plan: Unpack[FaultPlan]) -> Fault:
         self._count += 1
-        fault = Fault(id=self._count, **fields)
+        fault = Fault(id=self._count, **plan)
         self._plan.append(fault)
         return fault
 
@@ -88,7 +104,7 @@ class Faults:
         self._plan.clear()
         return count
 
-    def rows(self) -> list[dict[str, Any]]:
+    def list_rows(self) -> list[JsonObject]:
         return [asdict(fault) for fault in self._plan]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,8 +14,8 @@ import requests
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sandbox.app import SandboxApp
-from sandbox.mail import MailServer
-from sandbox.razorpay import timers, webhooks
+from sandbox.mail_server import MailServer
+from sandbox.razorpay import due_actions, webhooks
 from sandbox.settings import Settings
 from sandbox.state import World
 
@@ -38,7 +38,7 @@ class ControlRefused(Exception):
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """Says nothing of each request, for the journal has it all, and closes what a fault wants dropped."""
+    """Prints nothing of each request, since the HTTP log has it, and closes what a fault wants dropped."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
@@ -97,7 +97,7 @@ class Sandbox:
         for thread in self._threads:
             thread.start()
         with self.world.lock:
-            webhooks.resume(self.world)
+            webhooks.resume_deliveries(self.world)
 
     def stop(self) -> None:
         """Stop listening and sending, then write the snapshot."""
@@ -111,7 +111,9 @@ class Sandbox:
         if self.settings.snapshot is not None:
             self._save(self.settings.snapshot, clean=True)
 
-    def control(self, method: str, path: str, body: dict[str, Any] | None = None, /, **query: Any) -> Any:
+    def control(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, /, **query: str | float
+    ) -> dict[str, Any]:
         """
         Make a control call over HTTP, as `control("POST", "/faults", {...})` or `control("GET", "/sms", to="9198...")`.
 
@@ -122,7 +124,7 @@ class Sandbox:
             answer = session.request(method, f"{self.control_url}{path}", json=body, params=query, timeout=90)
         if not answer.ok:
             raise ControlRefused(answer.status_code, answer.json()["error"])
-        return answer.json()
+        return dict(answer.json())
 
     def _run_housekeeping(self) -> None:
         """Let what is due by the clock happen, and write the snapshot soon after each change."""
@@ -130,7 +132,7 @@ class Sandbox:
         pause = _HOUSEKEEPING_SECONDS
         while not self._stopping.wait(pause):
             with self.world.lock:
-                timers.catch_up(self.world)
+                due_actions.run_due(self.world)
                 revision = self.world.revision
             if revision != saved and self.settings.snapshot is not None:
                 started = time.monotonic()

@@ -7,13 +7,13 @@ import os
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
 
 from sandbox.clock import Clock
 from sandbox.faults import Faults
+from sandbox.http_log import HttpLog
 from sandbox.ids import Ids
-from sandbox.journal import Journal
-from sandbox.mail import Mailbox
+from sandbox.json_types import JsonObject
+from sandbox.mailbox import Mailbox
 from sandbox.msg91.state import Msg91
 from sandbox.razorpay.state import Razorpay
 from sandbox.scheduler import Scheduler
@@ -42,7 +42,7 @@ class World:
     def _begin(self, ids: Ids) -> None:
         self.clock = Clock()
         self.ids = ids
-        self.journal = Journal()
+        self.http_log = HttpLog()
         self.faults = Faults()
         self.razorpay = Razorpay.fresh(self.settings, account_id="acc_BahiSandbox001")
         self.msg91 = Msg91()
@@ -62,7 +62,7 @@ class World:
         self._begin(self.ids if keep_ids else Ids(self.settings.seed))
         self.changed()
 
-    def dump(self, *, clean: bool) -> dict[str, Any]:
+    def dump(self, *, clean: bool) -> JsonObject:
         return {
             "format": _FORMAT,
             "clean": clean,
@@ -86,7 +86,7 @@ class World:
 
     def load(self, path: Path) -> None:
         """
-        Continue from a snapshot; knobs, faults and the journal are not part of it.
+        Continue from a snapshot; knobs, faults and the HTTP log are not part of it.
 
         :raises ValueError: if the file was written by another version of the sandbox
         """

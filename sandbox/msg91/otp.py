@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
+from sandbox.json_types import JsonObject
 from sandbox.msg91.errors import Refused
-from sandbox.msg91.state import Otp
+from sandbox.msg91.state import Channel, Otp, Sms
+from sandbox.msg91.templates import fill_template
+from sandbox.msg91.validation import read_mobile, read_number, read_text
 from sandbox.state import World
 
 _SEND_FIELDS = {
@@ -22,47 +24,34 @@ _SEND_FIELDS = {
 }
 _MAX_ATTEMPTS = 5
 _MAX_RETRIES = 3
-_DEFAULT_LENGTH = 4
-_DEFAULT_EXPIRY_MINUTES = 15
-_MAX_EXPIRY_MINUTES = 7 * 24 * 60
+_DEFAULT_LENGTH, _LENGTHS = 4, range(4, 10)
+_DEFAULT_EXPIRY_MINUTES, _EXPIRY_MINUTES = 15, range(1, 7 * 24 * 60 + 1)
 
 
-def read_mobile(params: dict[str, Any], name: str = "mobile") -> str:
-    """
-    Return the number: country code and digits, no plus sign.
-
-    :raises Refused: if it is missing or anything else
-    """
-    mobile = str(params.get(name) or "")
-    if not mobile:
-        raise Refused("Missing mobile no.", "101")
-    if not re.fullmatch(r"[1-9]\d{10,14}", mobile):
-        raise Refused("Invalid Mobile no.", "202")
-    return mobile
-
-
-def send(world: World, params: dict[str, Any]) -> dict[str, Any]:
-    template_id = str(params.get("template_id") or "")
+def send_otp(world: World, params: JsonObject) -> JsonObject:
+    template_id = read_text(params, "template_id")
     if not world.msg91.knobs.knows(template_id):
         raise Refused("Template ID Missing or Invalid Template")
     mobile = read_mobile(params)
-    length = _read_int(params, "otp_length", _DEFAULT_LENGTH, 4, 9, "invalid_otp_length")
-    expiry = _read_int(params, "otp_expiry", _DEFAULT_EXPIRY_MINUTES, 1, _MAX_EXPIRY_MINUTES, "invalid_otp_expiry")
-    own = str(params.get("otp") or "")
+    length = read_number(params, "otp_length", _DEFAULT_LENGTH, _LENGTHS, error="invalid_otp_length")
+    expiry = read_number(params, "otp_expiry", _DEFAULT_EXPIRY_MINUTES, _EXPIRY_MINUTES, error="invalid_otp_expiry")
+    own = read_text(params, "otp")
     if own and not re.fullmatch(r"\d{4,9}", own):
         raise Refused("invalid_otp_length")
     now = world.clock.now()
     if world.msg91.is_duplicate(mobile=mobile, content=f"otp:{template_id}", now=now):
         raise Refused("Duplicate request within 10 seconds", "311")
 
+    world.msg91.remember(mobile=mobile, content=f"otp:{template_id}", now=now)
     code = own or world.ids.digits("otp", length)
-    world.msg91.otps[mobile] = Otp(mobile=mobile, code=code, template_id=template_id, expires_at=now + expiry * 60)
+    otp = Otp(mobile=mobile, code=code, template_id=template_id, expires_at=now + expiry * 60)
+    world.msg91.otps[mobile] = otp
     variables = {name: str(value) for name, value in params.items() if name not in _SEND_FIELDS}
-    request_id = _message(world, mobile=mobile, template_id=template_id, code=code, variables=variables, channel="text")
+    request_id = _send_message(world, otp, variables=variables, channel="text")
     return {"type": "success", "request_id": request_id}
 
 
-def verify(world: World, params: dict[str, Any]) -> dict[str, Any]:
+def verify_otp(world: World, params: JsonObject) -> JsonObject:
     mobile = read_mobile(params)
     otp = world.msg91.otps.get(mobile)
     if otp is None:
@@ -73,7 +62,7 @@ def verify(world: World, params: dict[str, Any]) -> dict[str, Any]:
         raise Refused("Max limit reached for this otp verification")
     if world.clock.now() >= otp.expires_at:
         raise Refused("OTP expired")
-    if str(params.get("otp") or "") != otp.code:
+    if read_text(params, "otp") != otp.code:
         otp.attempts += 1
         raise Refused("OTP not match")
 
@@ -81,7 +70,7 @@ def verify(world: World, params: dict[str, Any]) -> dict[str, Any]:
     return {"type": "success", "message": "OTP verified success"}
 
 
-def retry(world: World, params: dict[str, Any]) -> dict[str, Any]:
+def resend_otp(world: World, params: JsonObject) -> JsonObject:
     mobile = read_mobile(params)
     otp = world.msg91.otps.get(mobile)
     if otp is None or otp.verified or world.clock.now() >= otp.expires_at:
@@ -90,35 +79,24 @@ def retry(world: World, params: dict[str, Any]) -> dict[str, Any]:
         raise Refused("OTP retry count maxed out")
 
     otp.retries += 1
-    channel = "text" if params.get("retrytype") == "text" else "voice"
-    _message(world, mobile=mobile, template_id=otp.template_id, code=otp.code, variables={}, channel=channel)
+    _send_message(world, otp, variables={}, channel="text" if params.get("retrytype") == "text" else "voice")
     return {"type": "success", "message": "retry send successfully"}
 
 
-def _read_int(params: dict[str, Any], name: str, default: int, lowest: int, highest: int, error: str) -> int:
-    text = str(params.get(name) or default)
-    if not text.isdecimal() or not lowest <= int(text) <= highest:
-        raise Refused(error)
-    return int(text)
-
-
-def _message(world: World, *, mobile: str, template_id: str, code: str, variables: dict[str, str], channel: str) -> str:
-    request_id = world.ids.hex("msg91", 24)
-    template = world.msg91.knobs.templates.get(template_id, "##OTP## is your one-time password.")
-    world.msg91.add(
+def _send_message(world: World, otp: Otp, *, variables: dict[str, str], channel: Channel) -> str:
+    """Send the code of an OTP and return the id of the request."""
+    template = world.msg91.knobs.templates.get(otp.template_id, "##OTP## is your one-time password.")
+    sms = Sms(
+        n=world.msg91.next_number(),
         at=world.clock.now(),
-        to=mobile,
+        to=otp.mobile,
         kind="otp",
         channel=channel,
-        template_id=template_id,
+        template_id=otp.template_id,
         variables=variables,
-        text=fill(template, {**variables, "OTP": code}),
-        otp=code,
-        request_id=request_id,
+        text=fill_template(template, {**variables, "OTP": otp.code}),
+        otp=otp.code,
+        request_id=world.ids.hex("msg91", 24),
     )
-    return request_id
-
-
-def fill(template: str, variables: dict[str, str]) -> str:
-    """Put variables into a text with ##NAME## placeholders; unknown ones stay, as they would on the phone."""
-    return re.sub(r"##(\w+)##", lambda match: variables.get(match[1], match[0]), template)
+    world.msg91.messages.append(sms)
+    return sms.request_id

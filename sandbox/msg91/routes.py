@@ -5,22 +5,22 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable
-from typing import Any
+from http import HTTPStatus
 
 from werkzeug.wrappers import Request, Response
 
-from sandbox.msg91 import flow, otp
+from sandbox.json_types import JsonObject
+from sandbox.msg91 import otp, templated_sms
 from sandbox.msg91.errors import Refused
 from sandbox.state import World
 
-Params = dict[str, Any]
-Endpoint = Callable[[World, Params], dict[str, Any]]
+Endpoint = Callable[[World, JsonObject], JsonObject]
 
 ROUTES: dict[str, tuple[set[str], Endpoint]] = {
-    "/api/v5/otp": ({"POST", "GET"}, otp.send),
-    "/api/v5/otp/verify": ({"GET", "POST"}, otp.verify),
-    "/api/v5/otp/retry": ({"GET", "POST"}, otp.retry),
-    "/api/v5/flow": ({"POST"}, flow.send),
+    "/api/v5/otp": ({"POST", "GET"}, otp.send_otp),
+    "/api/v5/otp/verify": ({"GET", "POST"}, otp.verify_otp),
+    "/api/v5/otp/retry": ({"GET", "POST"}, otp.resend_otp),
+    "/api/v5/flow": ({"POST"}, templated_sms.send_templated_sms),
 }
 
 
@@ -35,7 +35,7 @@ def handle(world: World, request: Request, path: str) -> Response:
     if not world.msg91.knobs.ip_allowed:
         return _json({"message": "IP not whitelisted", "type": "error", "code": "418"})
     try:
-        params = _params(request)
+        params = _read_params(request)
         with world.lock:
             body = endpoint(world, params)
             world.changed()
@@ -46,16 +46,22 @@ def handle(world: World, request: Request, path: str) -> Response:
 
 def error(status: int) -> Response:
     """Return the answer for a status that a fault asks for."""
-    if status == 401:
-        body = {"message": "Unauthorized", "status": "fail", "hasError": True, "code": "201", "apiError": "201"}
+    if status == HTTPStatus.UNAUTHORIZED:
+        body: JsonObject = {
+            "message": "Unauthorized",
+            "status": "fail",
+            "hasError": True,
+            "code": "201",
+            "apiError": "201",
+        }
         return _json(body, status)
     return _json({"message": "Something went wrong", "type": "error"}, status)
 
 
-def _params(request: Request) -> Params:
+def _read_params(request: Request) -> JsonObject:
     """Merge the JSON body under the query string: MSG91 takes an operation's parameters from either."""
     raw = request.get_data()
-    body: Any = {}
+    body: object = {}
     if raw.strip():
         try:
             body = json.loads(raw)
@@ -66,5 +72,5 @@ def _params(request: Request) -> Params:
     return {**body, **{name: value for name, value in request.args.items() if name != "authkey"}}
 
 
-def _json(body: dict[str, Any], status: int = 200) -> Response:
+def _json(body: JsonObject, status: int = 200) -> Response:
     return Response(json.dumps(body), status=status, mimetype="application/json")

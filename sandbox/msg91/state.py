@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from sandbox.json_types import JsonObject
+
+Channel = Literal["text", "voice"]
 
 
 @dataclass(kw_only=True)
@@ -13,8 +17,8 @@ class Sms:
     n: int
     at: float
     to: str
-    kind: str
-    channel: str
+    kind: Literal["otp", "flow"]
+    channel: Channel
     template_id: str
     variables: dict[str, str]
     text: str
@@ -65,21 +69,20 @@ class Msg91:
         self.otps: dict[str, Otp] = {}
         self.latest: dict[tuple[str, str], float] = {}
 
-    def add(self, **fields: Any) -> Sms:
-        sms = Sms(n=len(self.messages) + 1, **fields)
-        self.messages.append(sms)
-        return sms
+    def next_number(self) -> int:
+        """Return the number of the next message, from 1 upwards."""
+        return len(self.messages) + 1
 
     def is_duplicate(self, *, mobile: str, content: str, now: float) -> bool:
-        """Return whether the same content was sent to the same number a moment ago; if not, remember this time."""
-        key = (mobile, content)
-        earlier = self.latest.get(key)
-        if earlier is not None and now - earlier < self.knobs.duplicate_window_seconds:
-            return True
-        self.latest[key] = now
-        return False
+        """Return whether the same content was sent to the same number within the window of the knobs."""
+        earlier = self.latest.get((mobile, content))
+        return earlier is not None and now - earlier < self.knobs.duplicate_window_seconds
 
-    def dump(self) -> dict[str, Any]:
+    def remember(self, *, mobile: str, content: str, now: float) -> None:
+        """Remember when a content was sent to a number."""
+        self.latest[mobile, content] = now
+
+    def dump(self) -> JsonObject:
         return {
             "messages": [asdict(sms) for sms in self.messages],
             "otps": [asdict(otp) for otp in self.otps.values()],

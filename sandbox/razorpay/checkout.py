@@ -3,73 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
+from sandbox.json_types import JsonObject
 from sandbox.razorpay import payments
+from sandbox.razorpay.entities import Order, Payment
 from sandbox.razorpay.errors import FAILURES
 from sandbox.razorpay.fees import fee_and_tax
+from sandbox.razorpay.payments import PaymentDetails
 from sandbox.razorpay.signatures import sign_checkout
-from sandbox.razorpay.state import Order, Payment
 from sandbox.razorpay.webhooks import PendingEvent
 from sandbox.state import World
 
 METHODS = ("upi", "card", "netbanking", "wallet")
 
 
-def pay(
-    world: World,
-    order: Order,
-    *,
-    outcome: str,
-    method: str,
-    reason: str,
-    email: str,
-    contact: str,
-    amount: int | None = None,
-    currency: str | None = None,
-    fee_bearer: str | None = None,
-    offer_discount: int = 0,
-    payer_currency: str | None = None,
-    payer_amount: int | None = None,
-    also: Callable[[Payment], list[PendingEvent]] | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Payer:
+    """Who pays, by which method, and how that ends; `reason` says why a payment fails."""
+
+    outcome: str
+    method: str
+    reason: str
+    email: str
+    contact: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charge:
     """
-    Pay what is due of an order and return what Checkout hands to the page: three signed fields, or an error.
+    What the payer is charged, where that is not simply what is due of the order.
 
     Another `amount` or `currency` is a gateway gone wrong, which a merchant should notice. Razorpay by itself charges another
     amount and calls its order paid where the customer bears the fee (`fee_bearer`), has an offer (`offer_discount` in paise),
-    or pays in `payer_currency`, in which `payer_amount` is charged. `also` is as in `payments.authorize`.
+    or pays in `payer_currency`, in which `payer_amount` is charged.
+    """
+
+    amount: int | None = None
+    currency: str | None = None
+    fee_bearer: str | None = None
+    offer_discount: int = 0
+    payer_currency: str | None = None
+    payer_amount: int | None = None
+
+    def apply_to(self, due: int) -> int:
+        """Return what is charged in paise for an amount that is due."""
+        fee = compute_fee(due) if self.fee_bearer == "customer" else 0
+        return due - self.offer_discount + fee
+
+
+WHAT_IS_DUE = Charge()
+
+
+def pay_order(
+    world: World,
+    order: Order,
+    payer: Payer,
+    charge: Charge = WHAT_IS_DUE,
+    *,
+    also: Callable[[Payment], list[PendingEvent]] | None = None,
+) -> JsonObject:
+    """
+    Pay what is due of an order and return what Checkout hands to the page: three signed fields, or an error.
+
+    `also` is as in `payments.authorize_payment`.
 
     :raises NotPayable: if the order is already paid, or the discount leaves nothing to pay
     """
-    if order.status == "paid":
-        raise payments.NotPayable(f"{order.id} is already paid")
-    due = order.amount - order.amount_paid if amount is None else amount
-    if offer_discount >= due:
-        raise payments.NotPayable(f"an offer of {offer_discount} leaves nothing of {due} to pay")
-    charged = due - offer_discount + (sum_of_fee(due) if fee_bearer == "customer" else 0)
-    payment = payments.open_payment(
-        world,
-        order,
-        amount=charged,
-        settles=None if charged == due else due,
-        fee_bearer=fee_bearer,
-        offer_id=world.ids.razorpay("offer") if offer_discount else None,
-        payer_currency=payer_currency,
-        payer_amount=payer_amount,
-        currency=currency or order.currency,
-        method=method,
-        flow="checkout",
-        email=email,
-        contact=contact,
-        **_instrument(world, method),
-    )
-    if outcome == "failure":
-        failure = FAILURES[reason]
-        payments.fail(world, payment, failure)
+    payment = _open_payment(world, order, payer, charge)
+    if payer.outcome == "failure":
+        failure = FAILURES[payer.reason]
+        payments.fail_payment(world, payment, failure)
         return {"error": failure.error(order_id=order.id, payment_id=payment.id)}
 
-    payments.authorize(world, payment, also)
+    payments.authorize_payment(world, payment, also)
     return {
         "razorpay_payment_id": payment.id,
         "razorpay_order_id": order.id,
@@ -79,16 +86,39 @@ def pay(
     }
 
 
-def sum_of_fee(amount: int) -> int:
+def _open_payment(world: World, order: Order, payer: Payer, charge: Charge) -> Payment:
+    if order.status == "paid":
+        raise payments.NotPayable(f"{order.id} is already paid")
+    due = order.amount - order.amount_paid if charge.amount is None else charge.amount
+    if charge.offer_discount >= due:
+        raise payments.NotPayable(f"an offer of {charge.offer_discount} leaves nothing of {due} to pay")
+
+    charged = charge.apply_to(due)
+    details: PaymentDetails = {
+        "currency": charge.currency or order.currency,
+        "settles": None if charged == due else due,
+        "fee_bearer": charge.fee_bearer,
+        "offer_id": world.ids.razorpay("offer") if charge.offer_discount else None,
+        "payer_currency": charge.payer_currency,
+        "payer_amount": charge.payer_amount,
+        "flow": "checkout",
+        "email": payer.email,
+        "contact": payer.contact,
+    }
+    _add_instrument(world, details, payer.method)
+    return payments.open_payment(world, order, amount=charged, method=payer.method, **details)
+
+
+def compute_fee(amount: int) -> int:
     """Return what a customer who bears the fee pays for an amount (paise) beyond it: the fee with its tax."""
     fee, _ = fee_and_tax(amount)
     return fee
 
 
-def _instrument(world: World, method: str) -> dict[str, Any]:
-    """Return what the customer pays with, as fields of a payment."""
+def _add_instrument(world: World, details: PaymentDetails, method: str) -> None:
+    """Add what the customer pays with."""
     if method == "card":
-        card = {
+        details["card"] = {
             "id": world.ids.razorpay("card"),
             "entity": "card",
             "name": "Gaurav Kumar",
@@ -101,9 +131,12 @@ def _instrument(world: World, method: str) -> dict[str, Any]:
             "sub_type": "consumer",
             "token_iin": None,
         }
-        return {"card": card, "acquirer_data": {"auth_code": world.ids.digits("auth", 6)}}
-    if method == "netbanking":
-        return {"bank": "HDFC", "acquirer_data": {"bank_transaction_id": world.ids.digits("bank", 7)}}
-    if method == "wallet":
-        return {"wallet": "mobikwik", "acquirer_data": {"transaction_id": world.ids.digits("wallet", 10)}}
-    return {"vpa": "success@razorpay"}
+        details["acquirer_data"] = {"auth_code": world.ids.digits("auth", 6)}
+    elif method == "netbanking":
+        details["bank"] = "HDFC"
+        details["acquirer_data"] = {"bank_transaction_id": world.ids.digits("bank", 7)}
+    elif method == "wallet":
+        details["wallet"] = "mobikwik"
+        details["acquirer_data"] = {"transaction_id": world.ids.digits("wallet", 10)}
+    else:
+        details["vpa"] = "success@razorpay"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from werkzeug.wrappers import Request
 
+from sandbox.json_types import JsonObject
 from sandbox.razorpay import refunds, validation, webhooks
-from sandbox.razorpay.entities import EVIDENCE_KINDS, Dispute, Document
+from sandbox.razorpay.entities import EVIDENCE_KINDS, Dispute, Document, Payment
 from sandbox.razorpay.errors import Refused
-from sandbox.razorpay.state import Payment
 from sandbox.state import World
 
 PHASES = ("fraud", "retrieval", "chargeback", "pre_arbitration", "arbitration")
@@ -41,12 +39,12 @@ def raise_dispute(
     world.razorpay.disputes[dispute.id] = dispute
     if deduct:
         _deduct(world, dispute)
-    world.razorpay.agenda.schedule(respond_by, "dispute_deadline", dispute.id)
+    world.razorpay.timers.set(respond_by, "dispute_deadline", dispute.id)
     _emit_event(world, dispute, "created")
     return dispute
 
 
-def decide(world: World, dispute: Dispute, *, outcome: str, respond_by: int | None = None) -> None:
+def decide_dispute(world: World, dispute: Dispute, *, outcome: str, respond_by: int | None = None) -> None:
     """
     Apply the bank's decision.
 
@@ -60,7 +58,7 @@ def decide(world: World, dispute: Dispute, *, outcome: str, respond_by: int | No
     if outcome == "action_required":
         dispute.status = "open"
         dispute.respond_by = respond_by or dispute.respond_by
-        world.razorpay.agenda.schedule(dispute.respond_by, "dispute_deadline", dispute.id)
+        world.razorpay.timers.set(dispute.respond_by, "dispute_deadline", dispute.id)
     elif outcome == "lost":
         dispute.status = "lost"
         _deduct(world, dispute)
@@ -72,11 +70,11 @@ def decide(world: World, dispute: Dispute, *, outcome: str, respond_by: int | No
     _emit_event(world, dispute, outcome)
 
 
-def miss_deadline(world: World, dispute_id: str) -> None:
+def lose_unanswered_dispute(world: World, dispute_id: str) -> None:
     """Lose a dispute that nobody answered in time."""
     dispute = world.razorpay.disputes[dispute_id]
     if dispute.status == "open" and dispute.respond_by <= world.clock.now():
-        decide(world, dispute, outcome="lost")
+        decide_dispute(world, dispute, outcome="lost")
 
 
 def _deduct(world: World, dispute: Dispute) -> None:
@@ -84,41 +82,41 @@ def _deduct(world: World, dispute: Dispute) -> None:
         return
     dispute.amount_deducted = dispute.amount
     payment = world.razorpay.payments[dispute.payment_id]
-    refunds.adjust(world, payment, -dispute.amount, f"Debit for dispute {dispute.id}", dispute.id)
+    refunds.adjust_balance(world, payment, -dispute.amount, f"Debit for dispute {dispute.id}", dispute.id)
 
 
 def _return_deducted(world: World, dispute: Dispute) -> None:
     if not dispute.amount_deducted:
         return
     payment = world.razorpay.payments[dispute.payment_id]
-    refunds.adjust(world, payment, dispute.amount_deducted, f"Credit for dispute {dispute.id}", dispute.id)
+    refunds.adjust_balance(world, payment, dispute.amount_deducted, f"Credit for dispute {dispute.id}", dispute.id)
     dispute.amount_deducted = 0
 
 
 def _emit_event(world: World, dispute: Dispute, what: str) -> None:
     payment = world.razorpay.payments[dispute.payment_id]
-    webhooks.emit(world, [webhooks.payment_event(f"payment.dispute.{what}", payment, dispute=dispute.wire())])
+    webhooks.emit_events(world, [webhooks.payment_event(f"payment.dispute.{what}", payment, dispute=dispute.wire())])
 
 
-def fetch(world: World, request: Request, dispute_id: str) -> dict[str, Any]:
-    return validation.find(world.razorpay.disputes, dispute_id, "disp").wire()
+def fetch_dispute(world: World, request: Request, dispute_id: str) -> JsonObject:
+    return validation.find_entity(world.razorpay.disputes, dispute_id, "disp").wire()
 
 
-def list_all(world: World, request: Request) -> dict[str, Any]:
-    found = validation.page(request, reversed(world.razorpay.disputes.values()), extra={"expand[]"})
-    return validation.collection([dispute.wire() for dispute in found])
+def list_disputes(world: World, request: Request) -> JsonObject:
+    found = validation.cut_page(request, reversed(world.razorpay.disputes.values()), extra={"expand[]"})
+    return validation.as_collection([dispute.wire() for dispute in found])
 
 
-def accept(world: World, request: Request, dispute_id: str) -> dict[str, Any]:
+def accept_dispute(world: World, request: Request, dispute_id: str) -> JsonObject:
     dispute = _find_open(world, dispute_id)
-    decide(world, dispute, outcome="lost")
+    decide_dispute(world, dispute, outcome="lost")
     return dispute.wire()
 
 
-def contest(world: World, request: Request, dispute_id: str) -> dict[str, Any]:
+def contest_dispute(world: World, request: Request, dispute_id: str) -> JsonObject:
     dispute = _find_open(world, dispute_id)
     body = validation.read_json(request)
-    validation.refuse_extra(body, {"amount", "summary", "others", "action", *EVIDENCE_KINDS})
+    validation.refuse_extra_fields(body, {"amount", "summary", "others", "action", *EVIDENCE_KINDS})
     action = body.get("action", "draft")
     if action not in {"draft", "submit"}:
         raise Refused("The action must be draft or submit.", field="action", step=_STEP)
@@ -130,54 +128,62 @@ def contest(world: World, request: Request, dispute_id: str) -> dict[str, Any]:
     world.changed()
     if action == "submit":
         dispute.evidence["submitted_at"] = world.clock.unix()
-        decide(world, dispute, outcome="under_review")
+        decide_dispute(world, dispute, outcome="under_review")
     return dispute.wire()
 
 
 def _find_open(world: World, dispute_id: str) -> Dispute:
-    dispute = validation.find(world.razorpay.disputes, dispute_id, "disp")
+    dispute = validation.find_entity(world.razorpay.disputes, dispute_id, "disp")
     if dispute.status != "open":
         raise Refused(f"Action not allowed when dispute is in {dispute.status} status", step=_STEP)
     return dispute
 
 
-def _read_evidence(world: World, dispute: Dispute, body: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _read_evidence(world: World, dispute: Dispute, body: JsonObject) -> JsonObject:
+    """Return the evidence that a request adds or replaces."""
+    found: JsonObject = {}
     if "amount" in body:
-        amount = body["amount"]
-        if isinstance(amount, bool) or not isinstance(amount, int) or not 0 < amount <= dispute.amount:
-            raise Refused("The contest amount must be at most the amount of the dispute.", field="amount", step=_STEP)
-        found["amount"] = amount
+        found["amount"] = _read_contested_amount(dispute, body["amount"])
     if "summary" in body:
         found["summary"] = validation.read_text(body, "summary", longest=_LONGEST_SUMMARY)
     for name in EVIDENCE_KINDS:
         if name in body:
-            _refuse_unknown_documents(world, body[name], name)
+            _require_documents(world, body[name], name)
             found[name] = body[name]
     if body.get("others") is not None:
-        for other in body["others"] if isinstance(body["others"], list) else [None]:
-            if not isinstance(other, dict) or not isinstance(other.get("type"), str):
-                raise Refused("The others must be a list of types with their document ids.", field="others", step=_STEP)
-            _refuse_unknown_documents(world, other.get("document_ids"), "others")
+        _require_other_documents(world, body["others"])
         found["others"] = body["others"]
     return found
 
 
-def _refuse_unknown_documents(world: World, ids: Any, name: str) -> None:
+def _read_contested_amount(dispute: Dispute, amount: object) -> int:
+    if isinstance(amount, bool) or not isinstance(amount, int) or not 0 < amount <= dispute.amount:
+        raise Refused("The contest amount must be at most the amount of the dispute.", field="amount", step=_STEP)
+    return amount
+
+
+def _require_other_documents(world: World, others: object) -> None:
+    for other in others if isinstance(others, list) else [None]:
+        if not isinstance(other, dict) or not isinstance(other.get("type"), str):
+            raise Refused("The others must be a list of types with their document ids.", field="others", step=_STEP)
+        _require_documents(world, other.get("document_ids"), "others")
+
+
+def _require_documents(world: World, ids: object, name: str) -> None:
     if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
         raise Refused(f"The {name} must be a list of document ids.", field=name, step=_STEP)
     for document_id in ids:
-        validation.find(world.razorpay.documents, document_id, "doc")
+        validation.find_entity(world.razorpay.documents, document_id, "doc")
 
 
-def _require_evidence(evidence: dict[str, Any]) -> None:
+def _require_evidence(evidence: JsonObject) -> None:
     if not evidence.get("summary"):
         raise Refused("The summary field is required.", field="summary", step=_STEP)
     if not any(evidence.get(name) for name in (*EVIDENCE_KINDS, "others")):
         raise Refused("At least one document is required to contest the dispute.", step=_STEP)
 
 
-def upload(world: World, request: Request) -> dict[str, Any]:
+def upload_document(world: World, request: Request) -> JsonObject:
     try:
         document = _read_document(world, request)
     finally:
@@ -205,5 +211,5 @@ def _read_document(world: World, request: Request) -> Document:
     )
 
 
-def fetch_document(world: World, request: Request, document_id: str) -> dict[str, Any]:
-    return validation.find(world.razorpay.documents, document_id, "doc").wire()
+def fetch_document(world: World, request: Request, document_id: str) -> JsonObject:
+    return validation.find_entity(world.razorpay.documents, document_id, "doc").wire()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from sandbox.json_types import JsonObject
 
 BAD_REQUEST = "BAD_REQUEST_ERROR"
 GATEWAY = "GATEWAY_ERROR"
@@ -23,11 +24,11 @@ class Refused(Exception):
         reason: str = "input_validation_failed",
         step: str = "payment_initiation",
         source: str = "business",
-        metadata: dict[str, Any] | None = None,
+        metadata: JsonObject | None = None,
     ) -> None:
         super().__init__(description)
         self.http_status = http_status
-        self.body: dict[str, Any] = {
+        self.body: JsonObject = {
             "code": code,
             "description": description,
             "source": source,
@@ -68,7 +69,7 @@ _STATUS_BODIES = {
 }
 
 
-def body_for_status(status: int) -> dict[str, Any]:
+def body_for_status(status: int) -> JsonObject:
     """Return the error body that goes with an HTTP status that a fault asks for."""
     if status == Unauthenticated().http_status:
         return {"error": Unauthenticated().body}
@@ -98,7 +99,7 @@ class Failure:
     source: str = "customer"
     step: str = "payment_authentication"
 
-    def error(self, *, order_id: str | None, payment_id: str) -> dict[str, Any]:
+    def error(self, *, order_id: str | None, payment_id: str) -> JsonObject:
         """Return the error as Checkout hands it to the page."""
         return {
             "code": self.code,

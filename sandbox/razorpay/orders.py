@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from werkzeug.wrappers import Request
 
+from sandbox.json_types import JsonObject
 from sandbox.razorpay import validation
+from sandbox.razorpay.entities import AUTOMATIC_CAPTURE_MINUTES, MANUAL_CAPTURE_MINUTES, Order
 from sandbox.razorpay.errors import Refused
-from sandbox.razorpay.state import AUTOMATIC_CAPTURE_MINUTES, MANUAL_CAPTURE_MINUTES, Order
 from sandbox.state import World
 
 _CREATE_FIELDS = {
@@ -26,21 +27,19 @@ _CAPTURE_OPTIONS = {"automatic_expiry_period", "manual_expiry_period", "refund_s
 _SHORTEST_EXPIRY_MINUTES = 12
 
 
-def create(world: World, request: Request) -> dict[str, Any]:
+def create_order(world: World, request: Request) -> JsonObject:
     body = validation.read_json(request)
-    validation.refuse_extra(body, _CREATE_FIELDS)
+    validation.refuse_extra_fields(body, _CREATE_FIELDS)
     amount = validation.read_amount(body, step="order_creation")
     currency = validation.read_currency(body)
     receipt = validation.read_receipt(body)
     notes = validation.read_notes(body)
     capture, automatic_minutes, manual_minutes = _read_capture(body)
     partial = validation.read_flag(body, "partial_payment")
-    first_payment = body.get("first_payment_min_amount")
-    if first_payment is not None and (not isinstance(first_payment, int) or not 0 < first_payment <= amount):
-        raise Refused("The first payment min amount is not valid.", field="first_payment_min_amount")
+    first_payment = _read_first_payment(body, amount)
 
     if validation.read_flag(body, "unique_receipt") and receipt is not None:
-        earlier = _same_receipt(world, receipt=receipt, amount=amount, currency=currency)
+        earlier = _find_same_receipt(world, receipt=receipt, amount=amount, currency=currency)
         if earlier is not None:
             return earlier.wire()
 
@@ -62,7 +61,16 @@ def create(world: World, request: Request) -> dict[str, Any]:
     return order.wire()
 
 
-def _same_receipt(world: World, *, receipt: str, amount: int, currency: str) -> Order | None:
+def _read_first_payment(body: JsonObject, amount: int) -> int | None:
+    first_payment = body.get("first_payment_min_amount")
+    if first_payment is None:
+        return None
+    if not isinstance(first_payment, int) or not 0 < first_payment <= amount:
+        raise Refused("The first payment min amount is not valid.", field="first_payment_min_amount")
+    return first_payment
+
+
+def _find_same_receipt(world: World, *, receipt: str, amount: int, currency: str) -> Order | None:
     ids = world.razorpay.orders_by_receipt.get(receipt)
     if not ids:
         return None
@@ -73,7 +81,7 @@ def _same_receipt(world: World, *, receipt: str, amount: int, currency: str) -> 
     raise Refused("Order receipt should be unique.", field="receipt", step="order_creation")
 
 
-def _read_capture(body: dict[str, Any]) -> tuple[Literal["automatic", "manual"], int, int]:
+def _read_capture(body: JsonObject) -> tuple[Literal["automatic", "manual"], int, int]:
     """
     Read how payments are captured, and within how many minutes by the gateway and by the merchant.
 
@@ -88,17 +96,17 @@ def _read_capture(body: dict[str, Any]) -> tuple[Literal["automatic", "manual"],
 
     if not isinstance(payment, dict) or payment.get("capture") not in {"automatic", "manual"}:
         raise Refused("The payment.capture must be automatic or manual.", field="payment.capture")
-    validation.refuse_extra(payment, {"capture", "capture_options"})
+    validation.refuse_extra_fields(payment, {"capture", "capture_options"})
     options = payment.get("capture_options") or {}
     if not isinstance(options, dict):
         raise Refused("The payment.capture_options must be an object.", field="payment.capture_options")
-    validation.refuse_extra(options, _CAPTURE_OPTIONS)
+    validation.refuse_extra_fields(options, _CAPTURE_OPTIONS)
     automatic = _read_minutes(options, "automatic_expiry_period", AUTOMATIC_CAPTURE_MINUTES)
     manual = _read_minutes(options, "manual_expiry_period", MANUAL_CAPTURE_MINUTES)
     return payment["capture"], automatic, manual
 
 
-def _read_minutes(options: dict[str, Any], name: str, default: int) -> int:
+def _read_minutes(options: JsonObject, name: str, default: int) -> int:
     minutes = options.get(name, default)
     if not isinstance(minutes, int) or minutes < _SHORTEST_EXPIRY_MINUTES:
         raise Refused(
@@ -108,12 +116,12 @@ def _read_minutes(options: dict[str, Any], name: str, default: int) -> int:
     return minutes
 
 
-def fetch(world: World, request: Request, order_id: str) -> dict[str, Any]:
-    order = validation.find(world.razorpay.orders, order_id, "order")
+def fetch_order(world: World, request: Request, order_id: str) -> JsonObject:
+    order = validation.find_entity(world.razorpay.orders, order_id, "order")
     return _expanded(world, request, order)
 
 
-def list_all(world: World, request: Request) -> dict[str, Any]:
+def list_orders(world: World, request: Request) -> JsonObject:
     receipt = request.args.get("receipt")
     authorized = request.args.get("authorized")
     table = world.razorpay.orders
@@ -126,33 +134,33 @@ def list_all(world: World, request: Request) -> dict[str, Any]:
     if authorized is not None:
         rows = [order for order in rows if _has_authorized(world, order) == (authorized == "1")]
 
-    found = validation.page(request, rows, extra={"receipt", "authorized", "expand[]"})
-    return validation.collection([_expanded(world, request, order) for order in found])
+    found = validation.cut_page(request, rows, extra={"receipt", "authorized", "expand[]"})
+    return validation.as_collection([_expanded(world, request, order) for order in found])
 
 
 def _has_authorized(world: World, order: Order) -> bool:
     return any(payment.status in {"authorized", "captured"} for payment in world.razorpay.payments_of(order.id))
 
 
-def _expanded(world: World, request: Request, order: Order) -> dict[str, Any]:
+def _expanded(world: World, request: Request, order: Order) -> JsonObject:
     body = order.wire()
     if {"payments", "payments.card"} & set(request.args.getlist("expand[]")):
         body["payments"] = _payments(world, order)
     return body
 
 
-def _payments(world: World, order: Order) -> dict[str, Any]:
-    return validation.collection([payment.wire() for payment in world.razorpay.payments_of(order.id)])
+def _payments(world: World, order: Order) -> JsonObject:
+    return validation.as_collection([payment.wire() for payment in world.razorpay.payments_of(order.id)])
 
 
-def payments(world: World, request: Request, order_id: str) -> dict[str, Any]:
-    return _payments(world, validation.find(world.razorpay.orders, order_id, "order"))
+def list_payments_of_order(world: World, request: Request, order_id: str) -> JsonObject:
+    return _payments(world, validation.find_entity(world.razorpay.orders, order_id, "order"))
 
 
-def edit(world: World, request: Request, order_id: str) -> dict[str, Any]:
-    order = validation.find(world.razorpay.orders, order_id, "order")
+def edit_order(world: World, request: Request, order_id: str) -> JsonObject:
+    order = validation.find_entity(world.razorpay.orders, order_id, "order")
     body = validation.read_json(request)
-    validation.refuse_extra(body, {"notes"})
+    validation.refuse_extra_fields(body, {"notes"})
     if "notes" not in body:
         raise Refused("The notes field is required.", field="notes")
 

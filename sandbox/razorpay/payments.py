@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Literal, Required, TypedDict, Unpack
 from urllib.parse import quote
 
 from werkzeug.wrappers import Request
 
+from sandbox.json_types import JsonObject
 from sandbox.razorpay import validation, webhooks
-from sandbox.razorpay.bankdays import settlement_due
+from sandbox.razorpay.bank_calendar import settlement_due
+from sandbox.razorpay.entities import Card, Notes, Order, Payment
 from sandbox.razorpay.errors import FAILURES, Failure, Refused, UrlNotFound
 from sandbox.razorpay.fees import fee_and_tax
-from sandbox.razorpay.state import Order, Payment
 from sandbox.state import World
 
 # The documented amounts, in paise, that decide the outcome of a server-to-server UPI payment in test mode.
@@ -47,19 +48,19 @@ class NotPayable(Exception):
     """The state of the payment or order does not allow the request; the text names it."""
 
 
-def fetch(world: World, request: Request, payment_id: str) -> dict[str, Any]:
-    return validation.find(world.razorpay.payments, payment_id, "pay").wire()
+def fetch_payment(world: World, request: Request, payment_id: str) -> JsonObject:
+    return validation.find_entity(world.razorpay.payments, payment_id, "pay").wire()
 
 
-def list_all(world: World, request: Request) -> dict[str, Any]:
-    found = validation.page(request, reversed(world.razorpay.payments.values()), extra={"expand[]"})
-    return validation.collection([payment.wire() for payment in found])
+def list_payments(world: World, request: Request) -> JsonObject:
+    found = validation.cut_page(request, reversed(world.razorpay.payments.values()), extra={"expand[]"})
+    return validation.as_collection([payment.wire() for payment in found])
 
 
-def edit(world: World, request: Request, payment_id: str) -> dict[str, Any]:
-    payment = validation.find(world.razorpay.payments, payment_id, "pay")
+def edit_payment(world: World, request: Request, payment_id: str) -> JsonObject:
+    payment = validation.find_entity(world.razorpay.payments, payment_id, "pay")
     body = validation.read_json(request)
-    validation.refuse_extra(body, {"notes"})
+    validation.refuse_extra_fields(body, {"notes"})
     if "notes" not in body:
         raise Refused("The notes field is required.", field="notes")
 
@@ -68,10 +69,10 @@ def edit(world: World, request: Request, payment_id: str) -> dict[str, Any]:
     return payment.wire()
 
 
-def capture(world: World, request: Request, payment_id: str) -> dict[str, Any]:
-    payment = validation.find(world.razorpay.payments, payment_id, "pay")
+def capture_payment(world: World, request: Request, payment_id: str) -> JsonObject:
+    payment = validation.find_entity(world.razorpay.payments, payment_id, "pay")
     body = validation.read_json(request)
-    validation.refuse_extra(body, {"amount", "currency"})
+    validation.refuse_extra_fields(body, {"amount", "currency"})
     amount = validation.read_amount(body, step="payment_capture")
     currency = validation.read_currency(body)
 
@@ -87,11 +88,11 @@ def capture(world: World, request: Request, payment_id: str) -> dict[str, Any]:
     if order is None or order.status == "paid":
         raise Refused("Payment cannot be captured because the order is already paid.", step="payment_capture")
 
-    webhooks.emit(world, complete_capture(world, payment))
+    webhooks.emit_events(world, complete_capture(world, payment))
     return payment.wire()
 
 
-def create_upi(world: World, request: Request) -> dict[str, Any]:
+def create_upi_payment(world: World, request: Request) -> JsonObject:
     """Open a server-to-server UPI payment, for accounts that may."""
     payment = _create_s2s(world, request)
     if payment.flow == "collect":
@@ -99,7 +100,7 @@ def create_upi(world: World, request: Request) -> dict[str, Any]:
     return {"razorpay_payment_id": payment.id, "link": payment.link}
 
 
-def create_json(world: World, request: Request) -> dict[str, Any]:
+def create_json_payment(world: World, request: Request) -> JsonObject:
     """Do the same by the newer path, whose answer also lists the next steps."""
     payment = _create_s2s(world, request)
     poll = {"action": "poll", "url": f"{request.host_url}razorpay/v1/payments/{payment.id}"}
@@ -113,41 +114,50 @@ def create_json(world: World, request: Request) -> dict[str, Any]:
 
 
 def _create_s2s(world: World, request: Request) -> Payment:
+    """Open the payment that a server-to-server request describes, and let the simulated payer see it."""
     if not world.razorpay.knobs.s2s_upi:
         raise UrlNotFound
     body = validation.read_json(request)
-    validation.refuse_extra(body, _S2S_FIELDS)
+    validation.refuse_extra_fields(body, _S2S_FIELDS)
     amount = validation.read_amount(body)
     validation.read_currency(body)
-    order_id = validation.read_text(body, "order_id", longest=40, required=True) or ""
-    order = validation.find(world.razorpay.orders, order_id, "order")
-    email = validation.read_text(body, "email", longest=255, required=True) or ""
-    contact = validation.read_contact(body)
-    if body.get("method") != "upi":
-        raise Refused("The method must be upi.", field="method")
-    upi = body.get("upi") or {}
-    flow = upi.get("flow") if isinstance(upi, dict) else None
-    if flow not in {"intent", "collect"}:
-        raise Refused("The upi.flow must be intent or collect.", field="upi.flow")
-    vpa = validation.read_text(upi, "vpa", longest=100, required=flow == "collect")
+    order = validation.find_entity(
+        world.razorpay.orders, validation.require_text(body, "order_id", longest=40), "order"
+    )
+    details = _read_s2s_details(body)
     if order.status == "paid":
         raise Refused("Payment already done for this order.")
     _refuse_other_amount(order, amount)
 
-    payment = open_payment(
-        world,
-        order,
-        amount=amount,
-        method="upi",
-        flow=flow,
-        email=email,
-        contact=contact,
-        vpa=vpa,
-        notes=validation.read_notes(body),
-        description=validation.read_text(body, "description", longest=255),
-    )
+    details["notes"] = validation.read_notes(body)
+    details["description"] = validation.read_text(body, "description", longest=255)
+    payment = open_payment(world, order, amount=amount, method="upi", **details)
     _simulate_payer(world, payment)
     return payment
+
+
+def _read_s2s_details(body: JsonObject) -> PaymentDetails:
+    """Return who pays and how: by a link that a UPI app opens, or by a request to a UPI id."""
+    email = validation.require_text(body, "email", longest=255)
+    contact = validation.read_contact(body)
+    if body.get("method") != "upi":
+        raise Refused("The method must be upi.", field="method")
+    upi = body.get("upi")
+    if not isinstance(upi, dict) or upi.get("flow") not in {"intent", "collect"}:
+        raise Refused("The upi.flow must be intent or collect.", field="upi.flow")
+    if upi["flow"] == "intent":
+        return {
+            "email": email,
+            "contact": contact,
+            "flow": "intent",
+            "vpa": validation.read_text(upi, "vpa", longest=100),
+        }
+    return {
+        "email": email,
+        "contact": contact,
+        "flow": "collect",
+        "vpa": validation.require_text(upi, "vpa", longest=100),
+    }
 
 
 def _refuse_other_amount(order: Order, amount: int) -> None:
@@ -159,21 +169,43 @@ def _refuse_other_amount(order: Order, amount: int) -> None:
         raise Refused("Your payment amount is different from your order amount.", field="amount")
 
 
-def open_payment(world: World, order: Order | None, *, amount: int, method: str, **details: Any) -> Payment:
-    """Record that a customer began to pay; `details` are further fields of the payment."""
+class PaymentDetails(TypedDict, total=False):
+    """Who pays and how: further fields of a payment that is opened."""
+
+    email: Required[str]
+    contact: Required[str]
+    flow: Required[Literal["intent", "collect", "checkout"]]
+    currency: str
+    notes: Notes
+    description: str | None
+    vpa: str | None
+    bank: str | None
+    wallet: str | None
+    card: Card | None
+    acquirer_data: JsonObject
+    settles: int | None
+    fee_bearer: str | None
+    offer_id: str | None
+    payer_currency: str | None
+    payer_amount: int | None
+
+
+def open_payment(
+    world: World, order: Order | None, *, amount: int, method: str, **details: Unpack[PaymentDetails]
+) -> Payment:
+    """Record that a customer began to pay."""
     now = world.clock.unix()
-    currency = order.currency if order is not None else "INR"
+    details.setdefault("currency", order.currency if order is not None else "INR")
     payment = Payment(
         id=world.ids.razorpay("pay"),
         order_id=order.id if order is not None else None,
         amount=amount,
-        currency=details.pop("currency", currency),
         method=method,
         created_at=now,
         expires_at=now + world.razorpay.knobs.upi_timeout_seconds,
         **details,
     )
-    world.razorpay.agenda.schedule(now + world.razorpay.knobs.upi_timeout_seconds, "payment_expiry", payment.id)
+    world.razorpay.timers.set(now + world.razorpay.knobs.upi_timeout_seconds, "payment_expiry", payment.id)
     if payment.flow == "intent" and method == "upi":
         payment.link = _intent_link(payment)
     if order is not None:
@@ -202,9 +234,9 @@ def _intent_link(payment: Payment) -> str:
 def _simulate_payer(world: World, payment: Payment) -> None:
     """Decide at once what test mode decides by amount or address; else leave it to the payer, who may be a knob."""
     if payment.amount in TRIGGER_AMOUNTS:
-        fail(world, payment, FAILURES[TRIGGER_AMOUNTS[payment.amount]])
+        fail_payment(world, payment, FAILURES[TRIGGER_AMOUNTS[payment.amount]])
     elif payment.vpa in _TRIGGER_VPAS:
-        answer(world, payment, approve=payment.vpa == "success@razorpay")
+        answer_payment(world, payment, approve=payment.vpa == "success@razorpay")
     elif world.razorpay.knobs.payer != "manual":
         approve = world.razorpay.knobs.payer == "approve"
         world.scheduler.after(
@@ -215,10 +247,10 @@ def _simulate_payer(world: World, payment: Payment) -> None:
 def _answer_if_open(world: World, payment: Payment, *, approve: bool) -> None:
     with world.lock:
         if payment.status == "created":
-            answer(world, payment, approve=approve)
+            answer_payment(world, payment, approve=approve)
 
 
-def answer(world: World, payment: Payment, *, approve: bool, reason: str = "payment_declined") -> None:
+def answer_payment(world: World, payment: Payment, *, approve: bool, reason: str = "payment_declined") -> None:
     """
     Let the payer approve or decline. Approving a failed payment is a late authorisation, which is allowed.
 
@@ -227,19 +259,19 @@ def answer(world: World, payment: Payment, *, approve: bool, reason: str = "paym
     if payment.status not in ({"created", "failed"} if approve else {"created"}):
         raise NotPayable(f"{payment.id} is {payment.status}")
     if approve:
-        authorize(world, payment)
+        authorize_payment(world, payment)
     else:
-        fail(world, payment, FAILURES[reason])
+        fail_payment(world, payment, FAILURES[reason])
 
 
-def approve_later(world: World, payment_id: str) -> None:
+def approve_scheduled(world: World, payment_id: str) -> None:
     """Approve a payment whose scheduled approval is due, if it can still be approved."""
     payment = world.razorpay.payments[payment_id]
     if payment.status in {"created", "failed"}:
-        authorize(world, payment)
+        authorize_payment(world, payment)
 
 
-def authorize(
+def authorize_payment(
     world: World, payment: Payment, also: Callable[[Payment], list[webhooks.PendingEvent]] | None = None
 ) -> None:
     """
@@ -263,11 +295,11 @@ def authorize(
     if order is None or _captures_by_itself(world, order, payment):
         pending_events += complete_capture(world, payment)
     else:
-        world.razorpay.agenda.schedule(payment.created_at + order.manual_minutes * 60, "auto_refund", payment.id)
+        world.razorpay.timers.set(payment.created_at + order.manual_minutes * 60, "auto_refund", payment.id)
     if also is not None:
         pending_events += also(payment)
 
-    webhooks.emit(world, pending_events)
+    webhooks.emit_events(world, pending_events)
 
 
 def _captures_by_itself(world: World, order: Order, payment: Payment) -> bool:
@@ -292,11 +324,11 @@ def complete_capture(world: World, payment: Payment) -> list[webhooks.PendingEve
 
     knobs = gateway.knobs
     due = settlement_due(payment.captured_at, working_days=knobs.settlement_days, holidays=knobs.holidays)
-    gateway.agenda.schedule(due, "settlement")
+    gateway.timers.set(due, "settlement")
     return pending_events
 
 
-def fail(world: World, payment: Payment, failure: Failure) -> None:
+def fail_payment(world: World, payment: Payment, failure: Failure) -> None:
     """Record that the payment failed."""
     payment.status = "failed"
     payment.error = {
@@ -307,11 +339,11 @@ def fail(world: World, payment: Payment, failure: Failure) -> None:
         "reason": failure.reason,
     }
     world.razorpay.open_payments.discard(payment.id)
-    webhooks.emit(world, [webhooks.payment_event("payment.failed", payment)])
+    webhooks.emit_events(world, [webhooks.payment_event("payment.failed", payment)])
 
 
-def expire(world: World, payment_id: str) -> None:
+def expire_payment(world: World, payment_id: str) -> None:
     """Fail a payment that no bank has answered in time."""
     payment = world.razorpay.payments[payment_id]
     if payment.status == "created":
-        fail(world, payment, FAILURES["payment_timed_out"])
+        fail_payment(world, payment, FAILURES["payment_timed_out"])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from werkzeug.wrappers import Request
 
+from sandbox.json_types import JsonObject
 from sandbox.razorpay import payments, validation, webhooks
-from sandbox.razorpay.entities import QrCode
+from sandbox.razorpay.entities import Payment, QrCode
 from sandbox.razorpay.errors import FAILURES, Refused
-from sandbox.razorpay.state import Payment
 from sandbox.state import World
 
 _FIELDS = {
@@ -28,10 +28,11 @@ _SHORTEST_LIFE, _LONGEST_LIFE = 2 * 60, 2 * 3600
 _STEP = "qr_code"
 
 
-def create(world: World, request: Request) -> dict[str, Any]:
+def create_qr_code(world: World, request: Request) -> JsonObject:
     body = validation.read_json(request)
-    validation.refuse_extra(body, _FIELDS)
-    if body.get("type") not in {"upi_qr", "bharat_qr"}:
+    validation.refuse_extra_fields(body, _FIELDS)
+    kind = body.get("type")
+    if kind not in {"upi_qr", "bharat_qr"}:
         raise Refused("The type must be upi_qr or bharat_qr.", field="type", step=_STEP)
     usage = body.get("usage")
     if usage not in {"single_use", "multiple_use"}:
@@ -49,7 +50,7 @@ def create(world: World, request: Request) -> dict[str, Any]:
         id=qr_id,
         name=validation.read_text(body, "name", longest=255),
         usage=usage,
-        type=body["type"],
+        type=str(kind),
         created_at=world.clock.unix(),
         image_url=f"https://rzp.example/i/{qr_id.removeprefix('qr_')[:8]}",
         fixed_amount=fixed,
@@ -62,12 +63,12 @@ def create(world: World, request: Request) -> dict[str, Any]:
     )
     world.razorpay.qr_codes[qr.id] = qr
     if qr.close_by is not None:
-        world.razorpay.agenda.schedule(qr.close_by, "qr_close", qr.id)
-    webhooks.emit(world, [_pending_event("created", qr)])
+        world.razorpay.timers.set(qr.close_by, "qr_close", qr.id)
+    webhooks.emit_events(world, [_pending_event("created", qr)])
     return qr.wire()
 
 
-def _read_close_by(world: World, body: dict[str, Any], usage: str) -> int | None:
+def _read_close_by(world: World, body: JsonObject, usage: str) -> int | None:
     """Read until when a code of one use lives: two hours, if nothing or something later is asked for."""
     close_by, now = body.get("close_by"), world.clock.unix()
     if usage == "multiple_use":
@@ -88,49 +89,49 @@ def _pending_event(what: str, qr: QrCode, payment: Payment | None = None) -> web
     return webhooks.PendingEvent(f"qr_code.{what}", {"qr_code": qr.wire()})
 
 
-def fetch(world: World, request: Request, qr_id: str) -> dict[str, Any]:
-    return validation.find(world.razorpay.qr_codes, qr_id, "qr").wire()
+def fetch_qr_code(world: World, request: Request, qr_id: str) -> JsonObject:
+    return validation.find_entity(world.razorpay.qr_codes, qr_id, "qr").wire()
 
 
-def list_all(world: World, request: Request) -> dict[str, Any]:
+def list_qr_codes(world: World, request: Request) -> JsonObject:
     customer_id, payment_id = request.args.get("customer_id"), request.args.get("payment_id")
     rows = [
         qr
         for qr in reversed(world.razorpay.qr_codes.values())
         if customer_id in {None, qr.customer_id} and (payment_id is None or payment_id in qr.payment_ids)
     ]
-    found = validation.page(request, rows, extra={"customer_id", "payment_id"})
-    return validation.collection([qr.wire() for qr in found])
+    found = validation.cut_page(request, rows, extra={"customer_id", "payment_id"})
+    return validation.as_collection([qr.wire() for qr in found])
 
 
-def payments_of(world: World, request: Request, qr_id: str) -> dict[str, Any]:
-    qr = validation.find(world.razorpay.qr_codes, qr_id, "qr")
+def list_payments_of_qr_code(world: World, request: Request, qr_id: str) -> JsonObject:
+    qr = validation.find_entity(world.razorpay.qr_codes, qr_id, "qr")
     rows = [world.razorpay.payments[payment_id] for payment_id in reversed(qr.payment_ids)]
-    return validation.collection([payment.wire() for payment in validation.page(request, rows)])
+    return validation.as_collection([payment.wire() for payment in validation.cut_page(request, rows)])
 
 
-def close(world: World, request: Request, qr_id: str) -> dict[str, Any]:
-    qr = validation.find(world.razorpay.qr_codes, qr_id, "qr")
+def close_qr_code(world: World, request: Request, qr_id: str) -> JsonObject:
+    qr = validation.find_entity(world.razorpay.qr_codes, qr_id, "qr")
     if qr.status == "closed":
         raise Refused("The QR code is closed already.", step=_STEP)
 
-    webhooks.emit(world, [_close(world, qr, "on_demand")])
+    webhooks.emit_events(world, [_mark_closed(world, qr, "on_demand")])
     return qr.wire()
 
 
-def _close(world: World, qr: QrCode, reason: Literal["on_demand", "paid"] | None) -> webhooks.PendingEvent:
+def _mark_closed(world: World, qr: QrCode, reason: Literal["on_demand", "paid"] | None) -> webhooks.PendingEvent:
     qr.status, qr.close_reason, qr.closed_at = "closed", reason, world.clock.unix()
     return _pending_event("closed", qr)
 
 
-def expire(world: World, qr_id: str) -> None:
+def expire_qr_code(world: World, qr_id: str) -> None:
     """Close a code that has reached its time."""
     qr = world.razorpay.qr_codes[qr_id]
     if qr.status == "active":
-        webhooks.emit(world, [_close(world, qr, None)])
+        webhooks.emit_events(world, [_mark_closed(world, qr, None)])
 
 
-def pay(world: World, qr: QrCode, *, amount: int | None, outcome: str, reason: str) -> Payment:
+def pay_qr_code(world: World, qr: QrCode, *, amount: int | None, outcome: str, reason: str) -> Payment:
     """
     Scan a code and pay; the payment belongs to no order and is captured by itself.
 
@@ -154,17 +155,17 @@ def pay(world: World, qr: QrCode, *, amount: int | None, outcome: str, reason: s
     )
     payment.link = None
     if outcome == "failure":
-        payments.fail(world, payment, FAILURES[reason])
+        payments.fail_payment(world, payment, FAILURES[reason])
         return payment
 
-    payments.authorize(world, payment, lambda _: _book(world, qr, payment))
+    payments.authorize_payment(world, payment, lambda _: _book_payment(world, qr, payment))
     return payment
 
 
-def _book(world: World, qr: QrCode, payment: Payment) -> list[webhooks.PendingEvent]:
+def _book_payment(world: World, qr: QrCode, payment: Payment) -> list[webhooks.PendingEvent]:
     qr.payment_ids.append(payment.id)
     qr.payments_amount_received += payment.amount
     pending_events = [_pending_event("credited", qr, payment)]
     if qr.usage == "single_use":
-        pending_events.append(_close(world, qr, "paid"))
+        pending_events.append(_mark_closed(world, qr, "paid"))
     return pending_events

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import Any, Literal
+from typing import Literal, Required, TypedDict, Unpack
 
 from werkzeug.wrappers import Request
 
+from sandbox.json_types import JsonObject
 from sandbox.razorpay import validation, webhooks
-from sandbox.razorpay.bankdays import months_after
-from sandbox.razorpay.entities import Adjustment, Refund
+from sandbox.razorpay.bank_calendar import months_after
+from sandbox.razorpay.entities import Adjustment, Payment, Refund
 from sandbox.razorpay.errors import Refused
-from sandbox.razorpay.state import Payment, RefundKey
+from sandbox.razorpay.state import RefundKey
 from sandbox.state import World
 
 # The documented amount, in paise, at which an instant refund falls back to a normal one in test mode.
@@ -23,40 +24,41 @@ _LOWEST = 100
 _LONGEST_AGE_MONTHS = 6
 _FIELDS = {"amount", "speed", "notes", "receipt"}
 _SHORTEST_KEY = 10
+_ADJUSTMENT_PREFIXES = {"transfer": "trf", "reversal": "rvrsl"}
 
 
 class NotPending(Exception):
     """The refund is past the point at which its outcome is decided; the text says where it is."""
 
 
-def create_for_payment(world: World, request: Request, payment_id: str) -> dict[str, Any]:
+def refund_payment(world: World, request: Request, payment_id: str) -> JsonObject:
     return _create(world, request, payment_id, _FIELDS)
 
 
-def create(world: World, request: Request) -> dict[str, Any]:
-    payment_id = validation.read_text(validation.read_json(request), "payment_id", longest=40, required=True) or ""
+def create_refund(world: World, request: Request) -> JsonObject:
+    payment_id = validation.require_text(validation.read_json(request), "payment_id", longest=40)
     return _create(world, request, payment_id, {*_FIELDS, "payment_id"})
 
 
-def _create(world: World, request: Request, payment_id: str, allowed: set[str]) -> dict[str, Any]:
+def _create(world: World, request: Request, payment_id: str, allowed: set[str]) -> JsonObject:
     """Make a refund, or return the one that the same key and body made before."""
     body = validation.read_json(request)
-    validation.refuse_extra(body, allowed)
+    validation.refuse_extra_fields(body, allowed)
     body.pop("payment_id", None)
     key = _read_key(request)
     if key is None:
         _simulate_processing(world)
-        return _make(world, payment_id, body).wire()
+        return _make_refund(world, payment_id, body).wire()
 
     gateway = world.razorpay
     fingerprint = json.dumps([payment_id, body], sort_keys=True)
     earlier = gateway.refund_keys.get(key)
     if earlier is not None:
-        return gateway.refunds[_refund_of(earlier, fingerprint)].wire()
+        return gateway.refunds[_find_earlier_refund(earlier, fingerprint)].wire()
     gateway.refund_keys[key] = RefundKey(fingerprint=fingerprint)
     try:
         _simulate_processing(world)
-        refund = _make(world, payment_id, body)
+        refund = _make_refund(world, payment_id, body)
     except Refused:
         del gateway.refund_keys[key]
         raise
@@ -77,7 +79,7 @@ def _read_key(request: Request) -> str | None:
     return key
 
 
-def _refund_of(earlier: RefundKey, fingerprint: str) -> str:
+def _find_earlier_refund(earlier: RefundKey, fingerprint: str) -> str:
     if earlier.fingerprint != fingerprint:
         raise Refused(
             "Different request with the same idempotency key has already been processed.", http_status=409, step=_STEP
@@ -96,11 +98,10 @@ def _simulate_processing(world: World) -> None:
         world.lock.wait(left)
 
 
-def _make(world: World, payment_id: str, body: dict[str, Any]) -> Refund:
-    payment = validation.find(world.razorpay.payments, payment_id, "pay")
-    speed = body.get("speed", "normal")
-    if speed not in {"normal", "optimum"}:
-        raise Refused("The speed must be normal or optimum.", field="speed", step=_STEP)
+def _make_refund(world: World, payment_id: str, body: JsonObject) -> Refund:
+    """Refund as much of a payment as the request wants, and send the events of that."""
+    payment = validation.find_entity(world.razorpay.payments, payment_id, "pay")
+    speed = _read_speed(body)
     notes, receipt = validation.read_notes(body), validation.read_receipt(body)
     amount = _read_amount(world, payment, body)
 
@@ -117,37 +118,64 @@ def _make(world: World, payment_id: str, body: dict[str, Any]) -> Refund:
         payer_amount=None if payment.payer_amount is None else payment.charged(amount),
         payer_currency=payment.payer_currency,
     )
-    knobs = world.razorpay.knobs
-    if knobs.refund_balance is not None:
-        knobs.refund_balance -= amount
-    _book(world, payment, refund)
+    _change_balance(world, -amount)
+    _book_refund(world, payment, refund)
     pending_events = [_pending_event("refund.created", refund, payment)]
     if refund.speed_processed == "instant" and amount == INSTANT_FALLBACK_AMOUNT:
         refund.speed_processed = "normal"
         pending_events.append(_pending_event("refund.speed_changed", refund, payment))
-    pending_events += _decide(world, refund, payment)
-    webhooks.emit(world, pending_events)
+    pending_events += _decide_outcome(world, refund, payment)
+    webhooks.emit_events(world, pending_events)
     return refund
 
 
-def _read_amount(world: World, payment: Payment, body: dict[str, Any]) -> int:
-    """:raises Refused: if that amount of the payment cannot be refunded, now or at all"""
+def _read_speed(body: JsonObject) -> Literal["normal", "optimum"]:
+    speed = body.get("speed", "normal")
+    if speed == "normal":
+        return "normal"
+    if speed == "optimum":
+        return "optimum"
+    raise Refused("The speed must be normal or optimum.", field="speed", step=_STEP)
+
+
+def _read_amount(world: World, payment: Payment, body: JsonObject) -> int:
+    """
+    Return what is to be refunded, in the merchant's paise: all that is left, if the request names no amount.
+
+    :raises Refused: if that amount of the payment cannot be refunded, now or at all
+    """
+    requested = _read_requested_amount(body)
+    _require_refundable(payment)
+    left = payment.amount - payment.amount_refunded
+    amount = left if requested is None else payment.credited(requested)
+    if amount > left:
+        raise Refused("The refund amount provided is greater than amount captured.", field="amount", step=_STEP)
+    if world.clock.unix() > months_after(payment.created_at, _LONGEST_AGE_MONTHS):
+        raise Refused("The payment is more than six months old and cannot be refunded.", step=_STEP)
+    _require_balance(world, amount)
+    return amount
+
+
+def _read_requested_amount(body: JsonObject) -> int | None:
+    """Return the amount that a request names, in the payer's currency, or None."""
     amount = body.get("amount")
-    if amount is not None and (isinstance(amount, bool) or not isinstance(amount, int)):
+    if amount is None:
+        return None
+    if isinstance(amount, bool) or not isinstance(amount, int):
         raise Refused("The amount must be an integer.", field="amount", step=_STEP)
-    if amount is not None and amount < _LOWEST:
+    if amount < _LOWEST:
         raise Refused("The amount must be at least INR 1.00", field="amount", step=_STEP)
+    return amount
+
+
+def _require_refundable(payment: Payment) -> None:
     if payment.status == "refunded":
         raise Refused("The payment has been fully refunded already.", step=_STEP)
     if payment.captured_at is None:
         raise Refused("The payment status should be captured for action to be taken", step=_STEP)
-    left = payment.amount - payment.amount_refunded
-    amount = None if amount is None else payment.credited(amount)
-    if amount is not None and amount > left:
-        raise Refused("The refund amount provided is greater than amount captured.", field="amount", step=_STEP)
-    if world.clock.unix() > months_after(payment.created_at, _LONGEST_AGE_MONTHS):
-        raise Refused("The payment is more than six months old and cannot be refunded.", step=_STEP)
-    amount = left if amount is None else amount
+
+
+def _require_balance(world: World, amount: int) -> None:
     balance = world.razorpay.knobs.refund_balance
     if balance is not None and amount > balance:
         raise Refused(
@@ -155,10 +183,16 @@ def _read_amount(world: World, payment: Payment, body: dict[str, Any]) -> int:
             reason="insufficient_account_balance",
             step=_STEP,
         )
-    return amount
 
 
-def _book(world: World, payment: Payment, refund: Refund) -> None:
+def _change_balance(world: World, amount: int) -> None:
+    """Change what is left for refunds, if that is bounded."""
+    knobs = world.razorpay.knobs
+    if knobs.refund_balance is not None:
+        knobs.refund_balance += amount
+
+
+def _book_refund(world: World, payment: Payment, refund: Refund) -> None:
     world.razorpay.add_refund(refund)
     _change_refunded(payment, refund.amount)
     world.changed()
@@ -173,19 +207,19 @@ def _change_refunded(payment: Payment, amount: int) -> None:
         payment.refund_status = "partial" if payment.amount_refunded else None
 
 
-def _decide(world: World, refund: Refund, payment: Payment) -> list[webhooks.PendingEvent]:
+def _decide_outcome(world: World, refund: Refund, payment: Payment) -> list[webhooks.PendingEvent]:
     """Process at once what the knobs let pass at once; else make an appointment, or leave it to the control API."""
     knobs = world.razorpay.knobs
     if knobs.refund_outcome == "manual":
         return []
     seconds = 0 if refund.speed_processed == "instant" else knobs.refund_seconds
     if knobs.refund_outcome == "processed" and seconds == 0:
-        return [_process(world, refund, payment)]
-    world.razorpay.agenda.schedule(world.clock.unix() + seconds, f"refund_{knobs.refund_outcome}", refund.id)
+        return [_process_refund(world, refund, payment)]
+    world.razorpay.timers.set(world.clock.unix() + seconds, f"refund_{knobs.refund_outcome}", refund.id)
     return []
 
 
-def _process(world: World, refund: Refund, payment: Payment) -> webhooks.PendingEvent:
+def _process_refund(world: World, refund: Refund, payment: Payment) -> webhooks.PendingEvent:
     refund.status = "processed"
     refund.arn = world.ids.digits("arn", 23)
     return _pending_event("refund.processed", refund, payment)
@@ -197,7 +231,7 @@ def _pending_event(event: str, refund: Refund, payment: Payment) -> webhooks.Pen
     )
 
 
-def conclude(world: World, refund: Refund, *, outcome: Literal["processed", "failed"]) -> None:
+def conclude_refund(world: World, refund: Refund, *, outcome: Literal["processed", "failed"]) -> None:
     """
     Decide a pending refund. The amount of a failed one is the merchant's again, and can be refunded again.
 
@@ -207,40 +241,51 @@ def conclude(world: World, refund: Refund, *, outcome: Literal["processed", "fai
         raise NotPending(f"{refund.id} is {refund.status}")
     payment = world.razorpay.payments[refund.payment_id]
     if outcome == "processed":
-        webhooks.emit(world, [_process(world, refund, payment)])
+        webhooks.emit_events(world, [_process_refund(world, refund, payment)])
         return
     refund.status = "failed"
     _change_refunded(payment, -refund.amount)
-    if world.razorpay.knobs.refund_balance is not None:
-        world.razorpay.knobs.refund_balance += refund.amount
+    _change_balance(world, refund.amount)
     if refund.settlement_id is not None:
-        adjust(world, payment, refund.amount, f"Reversal of refund {refund.id}")
-    webhooks.emit(world, [_pending_event("refund.failed", refund, payment)])
+        adjust_balance(world, payment, refund.amount, f"Reversal of refund {refund.id}")
+    webhooks.emit_events(world, [_pending_event("refund.failed", refund, payment)])
 
 
-def conclude_due(world: World, refund_id: str, outcome: Literal["processed", "failed"]) -> None:
+def conclude_due_refund(world: World, refund_id: str, outcome: Literal["processed", "failed"]) -> None:
     refund = world.razorpay.refunds[refund_id]
     if refund.status == "pending":
-        conclude(world, refund, outcome=outcome)
+        conclude_refund(world, refund, outcome=outcome)
 
 
-def adjust(world: World, payment: Payment, amount: int, description: str, dispute_id: str | None = None) -> None:
+def adjust_balance(
+    world: World, payment: Payment, amount: int, description: str, dispute_id: str | None = None
+) -> None:
     """Correct the merchant's balance by `amount` paise in the next settlement."""
     add_adjustment(world, amount=amount, description=description, payment_id=payment.id, dispute_id=dispute_id)
 
 
-_PREFIXES = {"transfer": "trf", "reversal": "rvrsl"}
+class AdjustmentDetails(TypedDict, total=False):
+    """What an adjustment is about: further fields of its line."""
+
+    description: Required[str]
+    payment_id: str | None
+    dispute_id: str | None
+    credit_type: str
+    fee: int
+    tax: int
 
 
-def add_adjustment(world: World, *, amount: int, kind: str = "adjustment", **fields: Any) -> Adjustment:
+def add_adjustment(
+    world: World, *, amount: int, kind: str = "adjustment", **details: Unpack[AdjustmentDetails]
+) -> Adjustment:
     """Add a line of any kind to the next settlement that debits or credits an amount in paise."""
     row = Adjustment(
-        id=world.ids.razorpay(_PREFIXES.get(kind, "adj")),
+        id=world.ids.razorpay(_ADJUSTMENT_PREFIXES.get(kind, "adj")),
         amount=amount,
         currency="INR",
         created_at=world.clock.unix(),
         kind=kind,
-        **fields,
+        **details,
     )
     world.razorpay.adjustments[row.id] = row
     return row
@@ -261,34 +306,38 @@ def auto_refund_uncaptured(world: World, payment_id: str) -> None:
         payer_amount=payment.payer_amount,
         payer_currency=payment.payer_currency,
     )
-    _book(world, payment, refund)
-    webhooks.emit(world, [_pending_event("refund.created", refund, payment), _process(world, refund, payment)])
+    _book_refund(world, payment, refund)
+    webhooks.emit_events(
+        world, [_pending_event("refund.created", refund, payment), _process_refund(world, refund, payment)]
+    )
 
 
-def fetch(world: World, request: Request, refund_id: str) -> dict[str, Any]:
-    return validation.find(world.razorpay.refunds, refund_id, "rfnd").wire()
+def fetch_refund(world: World, request: Request, refund_id: str) -> JsonObject:
+    return validation.find_entity(world.razorpay.refunds, refund_id, "rfnd").wire()
 
 
-def list_all(world: World, request: Request) -> dict[str, Any]:
-    found = validation.page(request, reversed(world.razorpay.refunds.values()))
-    return validation.collection([refund.wire() for refund in found])
+def list_refunds(world: World, request: Request) -> JsonObject:
+    found = validation.cut_page(request, reversed(world.razorpay.refunds.values()))
+    return validation.as_collection([refund.wire() for refund in found])
 
 
-def of_payment(world: World, request: Request, payment_id: str) -> dict[str, Any]:
-    payment = validation.find(world.razorpay.payments, payment_id, "pay")
-    found = validation.page(request, world.razorpay.refunds_of(payment.id))
-    return validation.collection([refund.wire() for refund in found])
+def list_refunds_of_payment(world: World, request: Request, payment_id: str) -> JsonObject:
+    payment = validation.find_entity(world.razorpay.payments, payment_id, "pay")
+    found = validation.cut_page(request, world.razorpay.refunds_of(payment.id))
+    return validation.as_collection([refund.wire() for refund in found])
 
 
-def one_of_payment(world: World, request: Request, payment_id: str, refund_id: str) -> dict[str, Any]:
-    payment = validation.find(world.razorpay.payments, payment_id, "pay")
-    return validation.find({row.id: row for row in world.razorpay.refunds_of(payment.id)}, refund_id, "rfnd").wire()
+def fetch_refund_of_payment(world: World, request: Request, payment_id: str, refund_id: str) -> JsonObject:
+    payment = validation.find_entity(world.razorpay.payments, payment_id, "pay")
+    return validation.find_entity(
+        {row.id: row for row in world.razorpay.refunds_of(payment.id)}, refund_id, "rfnd"
+    ).wire()
 
 
-def edit(world: World, request: Request, refund_id: str) -> dict[str, Any]:
-    refund = validation.find(world.razorpay.refunds, refund_id, "rfnd")
+def edit_refund(world: World, request: Request, refund_id: str) -> JsonObject:
+    refund = validation.find_entity(world.razorpay.refunds, refund_id, "rfnd")
     body = validation.read_json(request)
-    validation.refuse_extra(body, {"notes"})
+    validation.refuse_extra_fields(body, {"notes"})
     if "notes" not in body:
         raise Refused("The notes field is required.", field="notes")
 

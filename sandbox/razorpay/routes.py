@@ -7,56 +7,66 @@ import binascii
 import hmac
 import json
 from collections.abc import Callable
-from typing import Any
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from sandbox.razorpay import disputes, errors, links, orders, payments, qr_codes, refunds, settlements, timers
+from sandbox.json_types import JsonObject
+from sandbox.razorpay import (
+    disputes,
+    due_actions,
+    errors,
+    orders,
+    payment_links,
+    payments,
+    qr_codes,
+    refunds,
+    settlements,
+)
 from sandbox.state import World
 
-Endpoint = Callable[..., dict[str, Any]]
+Endpoint = Callable[..., JsonObject]
 
 ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
-    ("POST", "/v1/orders", orders.create),
-    ("GET", "/v1/orders", orders.list_all),
-    ("GET", "/v1/orders/<order_id>", orders.fetch),
-    ("PATCH", "/v1/orders/<order_id>", orders.edit),
-    ("GET", "/v1/orders/<order_id>/payments", orders.payments),
-    ("GET", "/v1/payments", payments.list_all),
-    ("POST", "/v1/payments/create/upi", payments.create_upi),
-    ("POST", "/v1/payments/create/json", payments.create_json),
-    ("GET", "/v1/payments/<payment_id>", payments.fetch),
-    ("PATCH", "/v1/payments/<payment_id>", payments.edit),
-    ("POST", "/v1/payments/<payment_id>/capture", payments.capture),
-    ("POST", "/v1/payments/<payment_id>/refund", refunds.create_for_payment),
-    ("GET", "/v1/payments/<payment_id>/refunds", refunds.of_payment),
-    ("GET", "/v1/payments/<payment_id>/refunds/<refund_id>", refunds.one_of_payment),
-    ("POST", "/v1/refunds", refunds.create),
-    ("GET", "/v1/refunds", refunds.list_all),
-    ("GET", "/v1/refunds/<refund_id>", refunds.fetch),
-    ("PATCH", "/v1/refunds/<refund_id>", refunds.edit),
-    ("GET", "/v1/settlements", settlements.list_all),
-    ("GET", "/v1/settlements/<settlement_id>", settlements.fetch),
-    ("GET", "/v1/settlements/recon/combined", settlements.report),
-    ("GET", "/v1/disputes", disputes.list_all),
-    ("GET", "/v1/disputes/<dispute_id>", disputes.fetch),
-    ("POST", "/v1/disputes/<dispute_id>/accept", disputes.accept),
-    ("PATCH", "/v1/disputes/<dispute_id>/contest", disputes.contest),
-    ("POST", "/v1/documents", disputes.upload),
+    ("POST", "/v1/orders", orders.create_order),
+    ("GET", "/v1/orders", orders.list_orders),
+    ("GET", "/v1/orders/<order_id>", orders.fetch_order),
+    ("PATCH", "/v1/orders/<order_id>", orders.edit_order),
+    ("GET", "/v1/orders/<order_id>/payments", orders.list_payments_of_order),
+    ("GET", "/v1/payments", payments.list_payments),
+    ("POST", "/v1/payments/create/upi", payments.create_upi_payment),
+    ("POST", "/v1/payments/create/json", payments.create_json_payment),
+    ("GET", "/v1/payments/<payment_id>", payments.fetch_payment),
+    ("PATCH", "/v1/payments/<payment_id>", payments.edit_payment),
+    ("POST", "/v1/payments/<payment_id>/capture", payments.capture_payment),
+    ("POST", "/v1/payments/<payment_id>/refund", refunds.refund_payment),
+    ("GET", "/v1/payments/<payment_id>/refunds", refunds.list_refunds_of_payment),
+    ("GET", "/v1/payments/<payment_id>/refunds/<refund_id>", refunds.fetch_refund_of_payment),
+    ("POST", "/v1/refunds", refunds.create_refund),
+    ("GET", "/v1/refunds", refunds.list_refunds),
+    ("GET", "/v1/refunds/<refund_id>", refunds.fetch_refund),
+    ("PATCH", "/v1/refunds/<refund_id>", refunds.edit_refund),
+    ("GET", "/v1/settlements", settlements.list_settlements),
+    ("GET", "/v1/settlements/<settlement_id>", settlements.fetch_settlement),
+    ("GET", "/v1/settlements/recon/combined", settlements.fetch_report),
+    ("GET", "/v1/disputes", disputes.list_disputes),
+    ("GET", "/v1/disputes/<dispute_id>", disputes.fetch_dispute),
+    ("POST", "/v1/disputes/<dispute_id>/accept", disputes.accept_dispute),
+    ("PATCH", "/v1/disputes/<dispute_id>/contest", disputes.contest_dispute),
+    ("POST", "/v1/documents", disputes.upload_document),
     ("GET", "/v1/documents/<document_id>", disputes.fetch_document),
-    ("POST", "/v1/payment_links", links.create),
-    ("GET", "/v1/payment_links", links.list_all),
-    ("GET", "/v1/payment_links/<link_id>", links.fetch),
-    ("PATCH", "/v1/payment_links/<link_id>", links.edit),
-    ("POST", "/v1/payment_links/<link_id>/cancel", links.cancel),
-    ("POST", "/v1/payment_links/<link_id>/notify_by/<medium>", links.notify),
-    ("POST", "/v1/payments/qr_codes", qr_codes.create),
-    ("GET", "/v1/payments/qr_codes", qr_codes.list_all),
-    ("GET", "/v1/payments/qr_codes/<qr_id>", qr_codes.fetch),
-    ("GET", "/v1/payments/qr_codes/<qr_id>/payments", qr_codes.payments_of),
-    ("POST", "/v1/payments/qr_codes/<qr_id>/close", qr_codes.close),
+    ("POST", "/v1/payment_links", payment_links.create_link),
+    ("GET", "/v1/payment_links", payment_links.list_links),
+    ("GET", "/v1/payment_links/<link_id>", payment_links.fetch_link),
+    ("PATCH", "/v1/payment_links/<link_id>", payment_links.edit_link),
+    ("POST", "/v1/payment_links/<link_id>/cancel", payment_links.cancel_link),
+    ("POST", "/v1/payment_links/<link_id>/notify_by/<medium>", payment_links.notify_customer),
+    ("POST", "/v1/payments/qr_codes", qr_codes.create_qr_code),
+    ("GET", "/v1/payments/qr_codes", qr_codes.list_qr_codes),
+    ("GET", "/v1/payments/qr_codes/<qr_id>", qr_codes.fetch_qr_code),
+    ("GET", "/v1/payments/qr_codes/<qr_id>/payments", qr_codes.list_payments_of_qr_code),
+    ("POST", "/v1/payments/qr_codes/<qr_id>/close", qr_codes.close_qr_code),
 )
 _MAP = Map([Rule(path, methods=[method], endpoint=endpoint) for method, path, endpoint in ROUTES], strict_slashes=False)
 
@@ -67,7 +77,7 @@ def handle(world: World, request: Request, path: str) -> Response:
         _authenticate(world, request.headers.get("Authorization", ""))
         endpoint, arguments = _match(request.method, path)
         with world.lock:
-            timers.catch_up(world)
+            due_actions.run_due(world)
             return _json(endpoint(world, request, **arguments))
     except errors.Refused as refusal:
         return _json({"error": refusal.body}, refusal.http_status)
@@ -89,7 +99,7 @@ def _authenticate(world: World, header: str) -> None:
         raise errors.Unauthenticated
 
 
-def _match(method: str, path: str) -> tuple[Endpoint, dict[str, Any]]:
+def _match(method: str, path: str) -> tuple[Endpoint, JsonObject]:
     try:
         endpoint, arguments = _MAP.bind("sandbox").match(path, method=method)
     except HTTPException as error:
@@ -97,5 +107,5 @@ def _match(method: str, path: str) -> tuple[Endpoint, dict[str, Any]]:
     return endpoint, dict(arguments)
 
 
-def _json(body: dict[str, Any], status: int = 200) -> Response:
+def _json(body: JsonObject, status: int = 200) -> Response:
     return Response(json.dumps(body, ensure_ascii=False), status=status, mimetype="application/json")

@@ -3,64 +3,80 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 from werkzeug.wrappers import Request
 
-from sandbox.razorpay import recon, synthetic, validation, webhooks
-from sandbox.razorpay.bankdays import day_in_india, settlement_due
-from sandbox.razorpay.entities import Adjustment, Refund, Settlement
+from sandbox.json_types import JsonObject
+from sandbox.razorpay import settlement_reports, synthetic_reports, validation, webhooks
+from sandbox.razorpay.bank_calendar import day_in_india, settlement_due
+from sandbox.razorpay.entities import Adjustment, Payment, Refund, ReportLine, Settlement
 from sandbox.razorpay.errors import Refused
-from sandbox.razorpay.state import Payment
 from sandbox.state import World
 
 _MAX_REPORT = 1_000
 
+Debit = Refund | Adjustment
 
-def settle_due(world: World) -> None:
+
+def settle_due_payments(world: World) -> None:
     """Make the settlement whose time has come by the clock, unless the knob says that nobody settles by itself."""
     if world.razorpay.knobs.auto_settle:
-        settle(world, due_only=True, errors=world.razorpay.knobs.settlement_errors, targets={})
+        settle_payments(world, due_only=True, errors=world.razorpay.knobs.settlement_errors, targets={})
 
 
-def settle(world: World, *, due_only: bool, errors: dict[str, int], targets: dict[str, str]) -> Settlement | None:
+def settle_payments(
+    world: World, *, due_only: bool, errors: Mapping[str, int], targets: Mapping[str, str]
+) -> Settlement | None:
     """
     Pay out what is captured and not settled yet: all of it, or what is due by the working days.
 
     Refunds and corrections since the last one are taken off, as far as the money reaches; the rest waits for the next.
     `errors` says how many of each kind to plant, `targets` the kind for given entities. None if there is no money.
     """
-    gateway = world.razorpay
-    payments = _unsettled_payments(world, due_only=due_only)
-    prepaid = _paid_by_fee_credits(payments, gateway.knobs.fee_credits)
-    taken, given = _corrections(world)
+    payments = _list_unsettled_payments(world, due_only=due_only)
+    prepaid = _choose_prepaid(payments, world.razorpay.knobs.fee_credits)
+    credits_given, debits = _list_corrections(world)
     budget = sum(row.amount - (0 if row.id in prepaid else row.fee or 0) for row in payments)
-    budget += sum(row.amount for row in given)
-    debits: list[Refund | Adjustment] = []
-    for debit in taken:
-        if abs(debit.amount) < budget:
-            debits.append(debit)
-            budget -= abs(debit.amount)
-    if budget <= 0:
+    affordable = _choose_affordable(debits, budget + sum(row.amount for row in credits_given))
+    if affordable is None:
         return None
 
-    settlement = _begin(world)
-    gateway.knobs.fee_credits -= sum(row.fee or 0 for row in payments if row.id in prepaid)
-    rows = _lines(world, settlement, [*payments, *given, *debits], prepaid=prepaid)
-    pairs = [(kind, entity_id) for entity_id, kind in targets.items() if any(r["entity_id"] == entity_id for r in rows)]
-    free = [row for row in rows if row["entity_id"] not in targets]
-    pairs += recon.spread(errors, free, seed=f"{world.settings.seed}:{settlement.id}")
-    recon.plant(settlement, rows, pairs)
-    for item in [*payments, *given, *debits]:
+    settlement = _begin_settlement(world)
+    items = [*payments, *credits_given, *affordable]
+    world.razorpay.knobs.fee_credits -= sum(row.fee or 0 for row in payments if row.id in prepaid)
+    lines = _make_lines(world, settlement, items, prepaid=prepaid)
+    seed = f"{world.settings.seed}:{settlement.id}"
+    settlement_reports.fill_settlement(settlement, lines, _choose_errors(lines, errors, targets, seed=seed))
+    for item in items:
         item.settlement_id = settlement.id
-    gateway.settlements[settlement.id] = settlement
-    webhooks.emit(world, [webhooks.PendingEvent("settlement.processed", {"settlement": settlement.wire()})])
+    world.razorpay.settlements[settlement.id] = settlement
+    webhooks.emit_events(world, [webhooks.PendingEvent("settlement.processed", {"settlement": settlement.wire()})])
     return settlement
 
 
-def _begin(world: World) -> Settlement:
+def _choose_affordable(debits: Iterable[Debit], budget: int) -> list[Debit] | None:
+    """Return the debits that the money (paise) is enough for, oldest first; None if nothing is left to transfer."""
+    chosen: list[Debit] = []
+    for debit in debits:
+        if abs(debit.amount) < budget:
+            chosen.append(debit)
+            budget -= abs(debit.amount)
+    return chosen if budget > 0 else None
+
+
+def _choose_errors(
+    lines: list[ReportLine], errors: Mapping[str, int], targets: Mapping[str, str], *, seed: str
+) -> list[tuple[str, str]]:
+    """Return pairs of kind and entity id: the targets that are in the report, then others at random."""
+    ids = {line["entity_id"] for line in lines}
+    wanted = [(kind, entity_id) for entity_id, kind in targets.items() if entity_id in ids]
+    free = [line for line in lines if line["entity_id"] not in targets]
+    return wanted + settlement_reports.choose_lines(errors, free, seed=seed)
+
+
+def _begin_settlement(world: World) -> Settlement:
     now = world.clock.unix()
     return Settlement(
         id=world.ids.razorpay("setl"),
@@ -73,7 +89,7 @@ def _begin(world: World) -> Settlement:
     )
 
 
-def _unsettled_payments(world: World, *, due_only: bool) -> list[Payment]:
+def _list_unsettled_payments(world: World, *, due_only: bool) -> list[Payment]:
     knobs, now = world.razorpay.knobs, world.clock.unix()
     found = []
     for payment in world.razorpay.payments.values():
@@ -85,53 +101,55 @@ def _unsettled_payments(world: World, *, due_only: bool) -> list[Payment]:
     return found
 
 
-def _corrections(world: World) -> tuple[list[Refund | Adjustment], list[Adjustment]]:
-    """Return what is to be taken off the next settlement, oldest first, and what is to be added to it."""
+def _list_corrections(world: World) -> tuple[list[Adjustment], list[Debit]]:
+    """Return what is to be added to the next settlement, and what is to be taken off it, oldest first."""
     gateway = world.razorpay
     open_adjustments = [row for row in gateway.adjustments.values() if row.settlement_id is None]
-    taken: list[Refund | Adjustment] = [
+    debits: list[Debit] = [
         row
         for row in gateway.refunds.values()
         if row.settlement_id is None and row.status != "failed" and not row.automatic
     ]
-    taken += [row for row in open_adjustments if row.amount < 0]
-    taken.sort(key=lambda row: (row.created_at, row.id))
-    return taken, [row for row in open_adjustments if row.amount > 0]
+    debits += [row for row in open_adjustments if row.amount < 0]
+    debits.sort(key=lambda row: (row.created_at, row.id))
+    return [row for row in open_adjustments if row.amount > 0], debits
 
 
-def _paid_by_fee_credits(payments: Iterable[Payment], credits: int) -> set[str]:
+def _choose_prepaid(payments: Iterable[Payment], fee_credits: int) -> set[str]:
     """Return the payments whose whole fee the prepaid credits (paise) pay, first come first."""
     found = set()
     for payment in payments:
-        if 0 < (payment.fee or 0) <= credits:
-            credits -= payment.fee or 0
+        if 0 < (payment.fee or 0) <= fee_credits:
+            fee_credits -= payment.fee or 0
             found.add(payment.id)
     return found
 
 
-def _lines(
+def _make_lines(
     world: World, settlement: Settlement, items: Iterable[Payment | Refund | Adjustment], *, prepaid: Collection[str]
-) -> list[dict[str, Any]]:
+) -> list[ReportLine]:
     gateway = world.razorpay
-    rows = []
+    lines = []
     for item in items:
         if isinstance(item, Payment):
             order = gateway.order_of(item)
-            rows.append(recon.payment_line(settlement, item, order, by_fee_credits=item.id in prepaid))
+            lines.append(
+                settlement_reports.make_payment_line(settlement, item, order, by_fee_credits=item.id in prepaid)
+            )
         elif isinstance(item, Refund):
             payment = gateway.payments[item.payment_id]
-            rows.append(recon.refund_line(settlement, item, payment, gateway.order_of(payment)))
+            lines.append(settlement_reports.make_refund_line(settlement, item, payment, gateway.order_of(payment)))
         else:
-            rows.append(recon.adjustment_line(settlement, item))
-    return rows
+            lines.append(settlement_reports.make_adjustment_line(settlement, item))
+    return lines
 
 
-def rows_of(settlement: Settlement) -> list[dict[str, Any]]:
+def list_lines(settlement: Settlement) -> list[ReportLine]:
     """Return the lines that a settlement's report has, errors included."""
-    return settlement.rows if settlement.recipe is None else synthetic.remake(settlement).rows
+    return settlement.rows if settlement.recipe is None else synthetic_reports.remake_lines(settlement).rows
 
 
-def settled_on(world: World, *, year: int, month: int, day: int | None) -> list[Settlement]:
+def find_settlements(world: World, *, year: int, month: int, day: int | None) -> list[Settlement]:
     """Return the settlements of a month or a day of the Indian calendar."""
     found = []
     for settlement in world.razorpay.settlements.values():
@@ -141,22 +159,22 @@ def settled_on(world: World, *, year: int, month: int, day: int | None) -> list[
     return found
 
 
-def report(world: World, request: Request) -> dict[str, Any]:
-    validation.refuse_extra(dict(request.args), {"year", "month", "day", "count", "skip"})
+def fetch_report(world: World, request: Request) -> JsonObject:
+    validation.refuse_extra_fields(dict(request.args), {"year", "month", "day", "count", "skip"})
     year, month, day = read_period(request)
     count = validation.read_number(request, "count", 10, 1, _MAX_REPORT)
     skip = validation.read_number(request, "skip", 0, 0, 10**9)
-    found = settled_on(world, year=year, month=month, day=day)
-    return validation.collection(list(islice(_rows_after(found, skip), count)))
+    found = find_settlements(world, year=year, month=month, day=day)
+    return validation.as_collection(list(islice(_skip_lines(found, skip), count)))
 
 
-def _rows_after(settlements: list[Settlement], skip: int) -> Iterator[dict[str, Any]]:
+def _skip_lines(settlements: list[Settlement], skip: int) -> Iterator[ReportLine]:
     """Yield lines from the one after `skip` on; whole settlements are passed over without being made."""
     for settlement in settlements:
         if settlement.lines <= skip:
             skip -= settlement.lines
             continue
-        yield from rows_of(settlement)[skip:]
+        yield from list_lines(settlement)[skip:]
         skip = 0
 
 
@@ -179,10 +197,10 @@ def read_period(request: Request) -> tuple[int, int, int | None]:
     return int(year), int(month), int(day) if day is not None else None
 
 
-def fetch(world: World, request: Request, settlement_id: str) -> dict[str, Any]:
-    return validation.find(world.razorpay.settlements, settlement_id, "setl").wire()
+def fetch_settlement(world: World, request: Request, settlement_id: str) -> JsonObject:
+    return validation.find_entity(world.razorpay.settlements, settlement_id, "setl").wire()
 
 
-def list_all(world: World, request: Request) -> dict[str, Any]:
+def list_settlements(world: World, request: Request) -> JsonObject:
     rows = sorted(world.razorpay.settlements.values(), key=lambda row: row.created_at, reverse=True)
-    return validation.collection([row.wire() for row in validation.page(request, rows)])
+    return validation.as_collection([row.wire() for row in validation.cut_page(request, rows)])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from werkzeug.wrappers import Request
 
+from sandbox.json_types import JsonObject
 from sandbox.razorpay.entities import Notes
 from sandbox.razorpay.errors import Refused, UnknownId
 
@@ -16,12 +17,19 @@ _ID = re.compile(r"[a-z]+_[A-Za-z0-9]{14}")
 _PHONE = re.compile(r"(?:\+?91)?([6-9]\d{9})")
 _EARLIEST, _LATEST = 946_684_800, 4_765_046_400
 _MAX_NOTES, _MAX_NOTE_LENGTH, _MAX_RECEIPT = 15, 256, 40
+_LOWEST_AMOUNT = 100
 _DEFAULT_PAGE, _MAX_PAGE = 10, 100
 
+
+class _HasTime(Protocol):
+    created_at: int
+
+
 T = TypeVar("T")
+Row = TypeVar("Row", bound=_HasTime)
 
 
-def read_json(request: Request) -> dict[str, Any]:
+def read_json(request: Request) -> JsonObject:
     """
     Return the body of a POST or PATCH as an object; an empty body is an empty object.
 
@@ -39,8 +47,12 @@ def read_json(request: Request) -> dict[str, Any]:
     return body
 
 
-def refuse_extra(body: dict[str, Any], allowed: Collection[str]) -> None:
-    """:raises Refused: if the body has fields that this call does not know"""
+def refuse_extra_fields(body: JsonObject, allowed: Collection[str]) -> None:
+    """
+    Check that the body has only fields that this call knows.
+
+    :raises Refused: if there is another
+    """
     extra = [name for name in body if name not in allowed]
     if extra:
         raise Refused(
@@ -50,7 +62,7 @@ def refuse_extra(body: dict[str, Any], allowed: Collection[str]) -> None:
         )
 
 
-def read_amount(body: dict[str, Any], *, step: str = "payment_initiation") -> int:
+def read_amount(body: JsonObject, *, step: str = "payment_initiation") -> int:
     """
     Return `amount` in paise.
 
@@ -61,7 +73,7 @@ def read_amount(body: dict[str, Any], *, step: str = "payment_initiation") -> in
     amount = body["amount"]
     if isinstance(amount, bool) or not isinstance(amount, int):
         raise Refused("The amount must be an integer.", field="amount", step=step)
-    if amount < 100:
+    if amount < _LOWEST_AMOUNT:
         raise Refused(
             "Order amount less than minimum amount allowed",
             field="amount",
@@ -71,8 +83,12 @@ def read_amount(body: dict[str, Any], *, step: str = "payment_initiation") -> in
     return amount
 
 
-def read_currency(body: dict[str, Any]) -> str:
-    """:raises Refused: if the currency is missing or not INR, the only one that this account takes"""
+def read_currency(body: JsonObject) -> str:
+    """
+    Return the currency.
+
+    :raises Refused: if it is missing or not INR, the only one that this account takes
+    """
     currency = body.get("currency")
     if currency is None:
         raise Refused("The currency field is required.", field="currency")
@@ -81,12 +97,26 @@ def read_currency(body: dict[str, Any]) -> str:
     return "INR"
 
 
-def read_text(body: dict[str, Any], name: str, *, longest: int, required: bool = False) -> str | None:
-    """:raises Refused: if the text is missing though required, no text, or too long"""
+def require_text(body: JsonObject, name: str, *, longest: int) -> str:
+    """
+    Return a text that must be there.
+
+    :raises Refused: if it is missing, no text, or too long
+    """
+    value = read_text(body, name, longest=longest)
+    if value is None:
+        raise Refused(f"The {name} field is required.", field=name)
+    return value
+
+
+def read_text(body: JsonObject, name: str, *, longest: int) -> str | None:
+    """
+    Return a text, or None if it is missing.
+
+    :raises Refused: if it is no text, or too long
+    """
     value = body.get(name)
     if value is None:
-        if required:
-            raise Refused(f"The {name} field is required.", field=name)
         return None
     if not isinstance(value, str):
         raise Refused(f"The {name} must be a string.", field=name)
@@ -95,12 +125,16 @@ def read_text(body: dict[str, Any], name: str, *, longest: int, required: bool =
     return value
 
 
-def read_receipt(body: dict[str, Any]) -> str | None:
+def read_receipt(body: JsonObject) -> str | None:
     return read_text(body, "receipt", longest=_MAX_RECEIPT)
 
 
-def read_notes(body: dict[str, Any]) -> Notes:
-    """:raises Refused: if notes are no flat object of at most 15 keys with values of at most 256 characters"""
+def read_notes(body: JsonObject) -> Notes:
+    """
+    Return the notes; an empty list is none.
+
+    :raises Refused: if they are no flat object of at most 15 keys with values of at most 256 characters
+    """
     notes = body.get("notes")
     if notes is None or notes == []:
         return {}
@@ -114,29 +148,37 @@ def read_notes(body: dict[str, Any]) -> Notes:
     return dict(notes)
 
 
-def read_flag(body: dict[str, Any], name: str) -> bool:
-    """:raises Refused: if the value is neither true, false, 0 nor 1"""
+def read_flag(body: JsonObject, name: str) -> bool:
+    """
+    Return a flag, which is false if it is missing.
+
+    :raises Refused: if it is neither true, false, 0 nor 1
+    """
     value = body.get(name, False)
     if value not in (True, False):
         raise Refused(f"The {name} field must be true or false.", field=name)
     return bool(value)
 
 
-def read_contact(body: dict[str, Any]) -> str:
+def read_contact(body: JsonObject) -> str:
     """
     Return the phone number as +91 and ten digits.
 
     :raises Refused: if it is missing or no Indian mobile number
     """
-    contact = read_text(body, "contact", longest=20, required=True) or ""
+    contact = require_text(body, "contact", longest=20)
     match = _PHONE.fullmatch(re.sub(r"[\s-]", "", contact))
     if match is None:
         raise Refused("Contact number is invalid.", field="contact")
     return f"+91{match[1]}"
 
 
-def find(table: dict[str, T], entity_id: str, prefix: str) -> T:
-    """:raises Refused: if the id is malformed, of another kind, or of nothing"""
+def find_entity(table: dict[str, T], entity_id: str, prefix: str) -> T:
+    """
+    Return the row with an id.
+
+    :raises Refused: if the id is malformed, of another kind, or of nothing
+    """
     if not _ID.fullmatch(entity_id) or not entity_id.startswith(f"{prefix}_"):
         raise Refused(f"{entity_id} is not a valid id")
     if entity_id not in table:
@@ -145,7 +187,11 @@ def find(table: dict[str, T], entity_id: str, prefix: str) -> T:
 
 
 def read_number(request: Request, name: str, default: int, lowest: int, highest: int) -> int:
-    """:raises Refused: if a parameter of the query is no whole number from `lowest` to `highest`"""
+    """
+    Return a parameter of the query, or `default` if it is missing.
+
+    :raises Refused: if it is no whole number from `lowest` to `highest`
+    """
     text = request.args.get(name)
     if text is None:
         return default
@@ -159,13 +205,13 @@ def read_number(request: Request, name: str, default: int, lowest: int, highest:
     return number
 
 
-def page(request: Request, rows: Iterable[Any], *, extra: Collection[str] = ()) -> list[Any]:
+def cut_page(request: Request, rows: Iterable[Row], *, extra: Collection[str] = ()) -> list[Row]:
     """
     Cut one page out of rows that come newest first, by `from`, `to`, `count` and `skip`.
 
     :raises Refused: if a parameter is unknown or out of range
     """
-    refuse_extra(dict(request.args), {"from", "to", "count", "skip", *extra})
+    refuse_extra_fields(dict(request.args), {"from", "to", "count", "skip", *extra})
     first = read_number(request, "from", 0, _EARLIEST, _LATEST)
     last = read_number(request, "to", _LATEST, _EARLIEST, _LATEST)
     count = read_number(request, "count", _DEFAULT_PAGE, 1, _MAX_PAGE)
@@ -175,5 +221,5 @@ def page(request: Request, rows: Iterable[Any], *, extra: Collection[str] = ()) 
     return wanted[skip : skip + count]
 
 
-def collection(items: list[dict[str, Any]]) -> dict[str, Any]:
+def as_collection(items: Sequence[Mapping[str, object]]) -> JsonObject:
     return {"entity": "collection", "count": len(items), "items": items}

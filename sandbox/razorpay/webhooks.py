@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from sandbox.razorpay import delivery
+from sandbox.json_types import JsonObject
+from sandbox.razorpay import webhook_delivery
+from sandbox.razorpay.entities import Event, Payment, WebhookPolicy
 from sandbox.razorpay.signatures import sign_webhook
-from sandbox.razorpay.state import Event, Payment
 from sandbox.state import World
 
 MODES = ("normal", "duplicate", "reverse", "delay", "drop", "hold")
@@ -23,40 +23,40 @@ class PendingEvent:
     """An event that is yet to be written, with its entities as they are now, in the order of the payload."""
 
     event: str
-    entities: dict[str, dict[str, Any]]
+    entities: dict[str, JsonObject]
     payment_id: str | None = None
     order_id: str | None = None
 
 
-def payment_event(event: str, payment: Payment, **entities: dict[str, Any]) -> PendingEvent:
+def payment_event(event: str, payment: Payment, **entities: JsonObject) -> PendingEvent:
     """Return the event of a payment; its entity comes before the others."""
     return PendingEvent(
         event, {"payment": payment.wire(), **entities}, payment_id=payment.id, order_id=payment.order_id
     )
 
 
-def emit(world: World, pending_events: list[PendingEvent]) -> None:
+def emit_events(world: World, pending_events: list[PendingEvent]) -> None:
     """Write the webhooks of one moment and send them on their way as the policy says."""
     events = [_write_pending_event(world, item) for item in pending_events]
     policy = world.razorpay.policy
     chosen = [event for event in events if not policy.events or event.event in policy.events]
     others = [event for event in events if event not in chosen]
 
-    delivery.send(world, others)
+    webhook_delivery.send_events(world, others)
     if policy.mode == "drop":
-        delivery.mark(chosen, "dropped")
+        webhook_delivery.mark_events(chosen, "dropped")
     elif policy.mode in {"hold", "reverse"}:
-        delivery.mark(chosen, "held", held_by=policy.mode)
+        webhook_delivery.mark_events(chosen, "held", held_by=policy.mode)
         if policy.mode == "reverse" and any(event.event not in _OPENING for event in chosen):
-            delivery.send(world, _held_for(world, chosen[0].payment_id)[::-1], copies=policy.copies)
+            webhook_delivery.send_events(world, _held_for(world, chosen[0].payment_id)[::-1], copies=policy.copies)
     else:
         delay = policy.delay_ms / 1000 if policy.mode == "delay" else 0.0
-        delivery.send(world, chosen, copies=policy.copies, delay=delay)
+        webhook_delivery.send_events(world, chosen, copies=policy.copies, delay=delay)
     world.changed()
 
 
 def _write_pending_event(world: World, pending_event: PendingEvent) -> Event:
-    payload = {name: {"entity": entity} for name, entity in pending_event.entities.items()}
+    payload: JsonObject = {name: {"entity": entity} for name, entity in pending_event.entities.items()}
     return _write(
         world,
         event=pending_event.event,
@@ -66,9 +66,9 @@ def _write_pending_event(world: World, pending_event: PendingEvent) -> Event:
     )
 
 
-def _write(world: World, *, event: str, payload: dict[str, Any], payment_id: str | None, order_id: str | None) -> Event:
+def _write(world: World, *, event: str, payload: JsonObject, payment_id: str | None, order_id: str | None) -> Event:
     now = world.clock.unix()
-    envelope: dict[str, Any] = {
+    envelope: JsonObject = {
         "entity": "event",
         "account_id": world.razorpay.account_id,
         "event": event,
@@ -96,25 +96,25 @@ def _record(world: World, *, event: str, body: str, payment_id: str | None, orde
     return row
 
 
-def send_custom(world: World, *, event: str, payload: dict[str, Any], body: str | None, forge: str | None) -> Event:
+def send_invented_event(world: World, *, event: str, payload: JsonObject, body: str | None, forge: str | None) -> Event:
     """Send a webhook that no payment caused; `body`, if given, is the exact text to sign and send."""
     if body is None:
         row = _write(world, event=event, payload=payload, payment_id=None, order_id=None)
     else:
         row = _record(world, event=event, body=body, payment_id=None, order_id=None)
-    delivery.send(world, [row], forge=forge)
+    webhook_delivery.send_events(world, [row], forge=forge)
     world.changed()
     return row
 
 
-def resend(world: World, event: Event, *, copies: int, forge: str | None) -> None:
+def resend_event(world: World, event: Event, *, copies: int, forge: str | None) -> None:
     """Send an event again, signed with the present secret, as often as wanted and whatever its age."""
     event.signature = sign_webhook(event.body.encode(), world.razorpay.policy.secret)
-    delivery.send(world, [event], copies=copies, forge=forge)
+    webhook_delivery.send_events(world, [event], copies=copies, forge=forge)
     world.changed()
 
 
-def replay(world: World, *, statuses: list[str], names: list[str], since: float) -> dict[str, Any]:
+def replay_events(world: World, *, statuses: list[str], names: list[str], since: float) -> JsonObject:
     """
     Replay events as the dashboard does: at most seven days old, each at most five times in 24 hours.
 
@@ -135,21 +135,21 @@ def replay(world: World, *, statuses: list[str], names: list[str], since: float)
             event.replays.append(now)
             event.signature = sign_webhook(event.body.encode(), world.razorpay.policy.secret)
             chosen.append(event)
-    delivery.send(world, chosen)
+    webhook_delivery.send_events(world, chosen)
     world.changed()
     return {"replayed": len(chosen), "refused": refused}
 
 
-def switch(world: World, *, on: bool) -> dict[str, Any]:
+def switch_webhook(world: World, *, on: bool) -> WebhookPolicy:
     """Enable or disable the webhook; events that occur while it is disabled are recorded and not delivered."""
     policy = world.razorpay.policy
     policy.enabled = on
     policy.disabled_at = None if on else world.clock.unix()
     world.changed()
-    return asdict(policy)
+    return policy
 
 
-def release(world: World, *, order: str, copies: int, ids: list[str] | None = None) -> int:
+def release_events(world: World, *, order: str, copies: int, ids: list[str] | None = None) -> int:
     """
     Let held webhooks go one after another: forward, reverse or (by the seed) shuffled. Return how many.
 
@@ -163,14 +163,16 @@ def release(world: World, *, order: str, copies: int, ids: list[str] | None = No
         held.reverse()
     elif order == "shuffle":
         random.Random(world.settings.seed).shuffle(held)
-    delivery.send(world, held, copies=copies)
+    webhook_delivery.send_events(world, held, copies=copies)
     world.changed()
     return len(held)
 
 
-def resume(world: World) -> None:
+def resume_deliveries(world: World) -> None:
     """Take up what a predecessor had not delivered."""
-    delivery.send(world, [event for event in world.razorpay.events.values() if event.status == "pending"])
+    webhook_delivery.send_events(
+        world, [event for event in world.razorpay.events.values() if event.status == "pending"]
+    )
 
 
 def _held_for(world: World, payment_id: str | None) -> list[Event]:

@@ -10,7 +10,7 @@ import pytest
 import razorpay
 import requests
 
-from sandbox.razorpay import recon
+from sandbox.razorpay import settlement_reports
 from sandbox.server import ControlRefused, Sandbox
 from tests.support.sandbox import make_payment, run_settlement, settlement_report
 
@@ -100,7 +100,7 @@ def test_the_dashboards_file_has_rupees_and_the_fee_without_its_tax(
     answer = http.get(url, params={"settlement_id": settled["id"], "layout": "settlement_recon"}, timeout=10)
 
     (row,) = csv.DictReader(io.StringIO(answer.text))
-    assert tuple(row) == tuple(recon.DASHBOARD_COLUMNS)
+    assert tuple(row) == tuple(settlement_reports.DASHBOARD_COLUMNS)
     assert len(row) == 27
     assert [row[name] for name in ("transaction_entity", "entity_id", "amount", "fee (exclusive tax)", "tax", "credit")] == [
         "payment", paid, "1000.00", "20.00", "3.60", "976.40",

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import razorpay
 
-from sandbox.agenda import Agenda
 from sandbox.server import Sandbox, running
 from sandbox.settings import DEV_KEY_ID, DEV_KEY_SECRET
+from sandbox.timers import Timers
 from tests.support.sandbox import Receiver, pay
 
 HOUR, DAY = 3600, 24 * 3600
@@ -35,13 +35,13 @@ def slow(sandbox: Sandbox, receiver: Receiver) -> Sandbox:
     return sandbox
 
 
-def test_agenda_keeps_order_and_knows_what_it_has() -> None:
-    agenda = Agenda()
+def test_timers_keep_order_and_know_what_is_set() -> None:
+    timers = Timers()
     for due, name in ((5, "b"), (3, "a"), (5, "c"), (5, "b")):
-        agenda.schedule(due, "kind", name)
+        timers.set(due, "kind", name)
 
-    again = Agenda()
-    again.load(json.loads(json.dumps(agenda.dump())))
+    again = Timers()
+    again.load(json.loads(json.dumps(timers.dump())))
     assert again.pop_due(2) is None
     assert [again.pop_due(9) for _ in range(4)] == [("kind", "a"), ("kind", "b"), ("kind", "c"), None]
     assert again.next_due() is None

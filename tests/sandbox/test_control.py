@@ -14,7 +14,7 @@ import pytest
 import razorpay
 import requests
 
-from sandbox.control.api import CALLS
+from sandbox.control.routes import CALLS
 from sandbox.ids import Ids
 from sandbox.server import ControlRefused, Sandbox, running
 from sandbox.settings import DEV_KEY_ID, DEV_KEY_SECRET, NotLoopback, Settings

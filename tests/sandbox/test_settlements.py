@@ -14,8 +14,8 @@ import razorpay
 import requests
 from razorpay.errors import BadRequestError
 
-from sandbox.razorpay import recon, synthetic
-from sandbox.razorpay.bankdays import months_after, settlement_due
+from sandbox.razorpay import settlement_reports, synthetic_reports
+from sandbox.razorpay.bank_calendar import months_after, settlement_due
 from sandbox.server import ControlRefused, Sandbox
 from tests.support.sandbox import IST, make_payment, run_settlement, sent_webhooks, settlement_report
 
@@ -62,7 +62,7 @@ def test_report_has_a_line_for_each_payment_and_refund(sdk: razorpay.Client, san
     assert sdk.settlement.fetch(settlement["id"]) == settlement
     first, second, third = settlement_report(sdk, settlement)
     payment = sdk.payment.fetch(card)
-    assert tuple(first) == recon.COLUMNS
+    assert tuple(first) == settlement_reports.COLUMNS
     assert first == {
         "entity_id": card,
         "type": "payment",
@@ -158,7 +158,7 @@ def test_refund_that_fails_after_its_settlement_comes_back(sdk: razorpay.Client,
     assert (row["type"], row["credit"], row["debit"], row["payment_id"]) == ("adjustment", 10_000, 0, paid)
 
 
-@pytest.mark.parametrize("kind", list(recon.ERRORS))
+@pytest.mark.parametrize("kind", list(settlement_reports.ERRORS))
 def test_each_error_is_what_it_says(sdk: razorpay.Client, sandbox: Sandbox, kind: str) -> None:
     payments = {one: sdk.payment.fetch(one) for one in (make_payment(sdk, sandbox, 10_000 * n) for n in (1, 2, 3))}
 
@@ -242,7 +242,7 @@ def test_csv_is_the_same_report(sdk: razorpay.Client, sandbox: Sandbox, http: re
 
     assert answer.headers["Content-Type"].startswith("text/csv")
     (line,) = csv.DictReader(io.StringIO(answer.text))
-    assert tuple(line) == recon.COLUMNS
+    assert tuple(line) == settlement_reports.COLUMNS
     written = {None: "", True: "true", False: "false"}
     assert line == {
         name: written[value] if value is None or isinstance(value, bool) else str(value) for name, value in row.items()
@@ -283,7 +283,7 @@ def test_made_up_report_is_the_same_each_time_and_served_by_the_api(
 
 
 def test_made_up_report_has_exactly_the_planted_errors(sandbox: Sandbox, http: requests.Session) -> None:
-    errors = dict.fromkeys(recon.ERRORS, 5)
+    errors = dict.fromkeys(settlement_reports.ERRORS, 5)
     recipe = {"lines": 5_000, "per_settlement": 500, "errors": errors}
     truth = {row["entity_id"]: row for row in synthesise(http, sandbox, **recipe, what="truth")}
     rows = synthesise(http, sandbox, **recipe)
@@ -325,12 +325,12 @@ def test_senseless_recipe_is_refused(sandbox: Sandbox, body: dict[str, Any]) -> 
 
 
 def test_settlement_without_a_recipe_cannot_be_made_again() -> None:
-    recipe = synthetic.Recipe(lines=10, at=1)
-    (settlement,) = synthetic.settlements(recipe)
+    recipe = synthetic_reports.Recipe(lines=10, at=1)
+    (settlement,) = synthetic_reports.make_settlements(recipe)
 
     with pytest.raises(ValueError, match="not synthetic"):
-        synthetic.remake(settlement)
+        synthetic_reports.remake_lines(settlement)
     rows = settlement.rows
-    kept = json.loads(json.dumps(synthetic.without_lines(recipe, 0, settlement).recipe))
+    kept = json.loads(json.dumps(synthetic_reports.forget_lines(recipe, 0, settlement).recipe))
     assert kept["index"] == 0
-    assert synthetic.remake(settlement).rows == rows
+    assert synthetic_reports.remake_lines(settlement).rows == rows

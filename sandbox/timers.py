@@ -1,4 +1,4 @@
-"""What falls due by the sandbox's own clock, which may be moved forward: names of things, so that a file can hold it."""
+"""What falls due by the sandbox's own clock, which can be moved forward: names and ids, so that a file can hold them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import heapq
 from collections.abc import Iterable
 
 
-class Agenda:
+class Timers:
     """
-    Appointments in order of their time, in Unix seconds; of two at one time the earlier made goes first.
+    Timers in order of their time, in Unix seconds; of two at one time, the one that was set first goes off first.
 
-    An appointment is no promise: the code that carries it out first checks whether it still applies. Callers hold the
-    world's lock.
+    The action of a timer first checks whether it still applies. Callers hold the world's lock.
     """
 
     def __init__(self) -> None:
@@ -19,8 +18,8 @@ class Agenda:
         self._known: set[tuple[float, str, str]] = set()
         self._count = 0
 
-    def schedule(self, due: float, kind: str, entity_id: str = "") -> None:
-        """Make an appointment, unless the very same one stands already."""
+    def set(self, due: float, kind: str, entity_id: str = "") -> None:
+        """Set a timer, unless the same one is set already."""
         if (due, kind, entity_id) in self._known:
             return
         self._known.add((due, kind, entity_id))
@@ -31,7 +30,7 @@ class Agenda:
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float) -> tuple[str, str] | None:
-        """Remove and return the kind and id of the first appointment that is due, if one is."""
+        """Remove the first timer that is due and return its kind and id, or None if none is due."""
         if not self._heap or self._heap[0][0] > now:
             return None
         due, _, kind, entity_id = heapq.heappop(self._heap)
@@ -43,4 +42,4 @@ class Agenda:
 
     def load(self, rows: Iterable[tuple[float, str, str]]) -> None:
         for due, kind, entity_id in rows:
-            self.schedule(due, kind, entity_id)
+            self.set(due, kind, entity_id)

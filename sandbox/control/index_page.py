@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from html import escape
 from itertools import chain, islice
 from textwrap import shorten
-from typing import Any
 
-from sandbox.razorpay.entities import Dispute, PaymentLink, QrCode, Refund, Settlement
-from sandbox.razorpay.state import Event, Order, Payment
+from sandbox.json_types import JsonObject
+from sandbox.mailbox import Mail
+from sandbox.msg91.state import Sms
+from sandbox.razorpay.entities import Dispute, Event, Order, Payment, PaymentLink, QrCode, Refund, Settlement
 from sandbox.state import World
 
 _SHOWN = 15
@@ -28,7 +29,7 @@ button{font:inherit;padding:.1rem .7rem;border:1px solid #b9b4a6;border-radius:4
 """
 
 
-def render(world: World, calls: list[dict[str, Any]]) -> str:
+def render(world: World, calls: list[JsonObject]) -> str:
     """Return the page as HTML; every text from outside is escaped."""
     with world.lock:
         sections = [*_messages(world), *_money(world), *_plumbing(world)]
@@ -94,7 +95,7 @@ def _plumbing(world: World) -> list[str]:
             ("event", "payment", "status", "answers", ""),
             map(_webhook, reversed(world.razorpay.events.values())),
         ),
-        _section("Planned faults", ("path", "kind", "times"), map(_fault, world.faults.rows())),
+        _section("Planned faults", ("path", "kind", "times"), map(_fault, world.faults.list_rows())),
     ]
 
 
@@ -119,11 +120,11 @@ def _unpaid(order: Order) -> list[str]:
     return [_code(order.id), _rupees(order.amount), _code(order.receipt or ""), order.status, buttons]
 
 
-def _sms(sms: Any) -> list[str]:
+def _sms(sms: Sms) -> list[str]:
     return [_time(sms.at), _code(f"+{sms.to}", "whole"), escape(sms.text)]
 
 
-def _mail(mail: Any) -> list[str]:
+def _mail(mail: Mail) -> list[str]:
     subject = f'<a href="/__sim__/mails/{mail.n}/raw">{escape(mail.subject or "(no subject)")}</a>'
     return [
         _time(mail.at),
@@ -193,13 +194,13 @@ def _webhook(event: Event) -> list[str]:
     return [escape(event.event), _code(event.payment_id or ""), status, answers, again]
 
 
-def _fault(row: dict[str, Any]) -> list[str]:
-    return [_code(row["path"]), escape(row["kind"]), str(row["times"])]
+def _fault(row: JsonObject) -> list[str]:
+    return [_code(str(row["path"])), escape(str(row["kind"])), str(row["times"])]
 
 
-def _call(call: dict[str, Any]) -> list[str]:
+def _call(call: JsonObject) -> list[str]:
     body = json.dumps(call["body"]) if call["body"] else ""
-    return [_code(f"{call['method']} {call['path']}"), escape(call["summary"]), _code(body)]
+    return [_code(f"{call['method']} {call['path']}"), escape(str(call["summary"])), _code(body)]
 
 
 def _button(action: str, label: str, **fields: str) -> str:

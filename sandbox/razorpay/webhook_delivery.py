@@ -7,8 +7,9 @@ import time
 
 import requests
 
+from sandbox.http_log import HttpExchange
+from sandbox.razorpay.entities import Event
 from sandbox.razorpay.signatures import sign_webhook
-from sandbox.razorpay.state import Event
 from sandbox.state import World
 
 FORGERIES = ("signature", "body", "missing", "secret")
@@ -16,32 +17,34 @@ FORGERIES = ("signature", "body", "missing", "secret")
 _FIRST_RETRY, _LONGEST_RETRY, _GIVE_UP_AFTER = 60, 4 * 3600, 24 * 3600
 
 
-def mark(events: list[Event], status: str, held_by: str | None = None) -> None:
+def mark_events(events: list[Event], status: str, held_by: str | None = None) -> None:
     for event in events:
         event.status = status
         event.held_by = held_by
 
 
-def send(world: World, events: list[Event], *, copies: int = 1, delay: float = 0.0, forge: str | None = None) -> None:
+def send_events(
+    world: World, events: list[Event], *, copies: int = 1, delay: float = 0.0, forge: str | None = None
+) -> None:
     """Hand a row of events to the background; they leave in this order, each when the one before is answered."""
     if not events:
         return
     if world.razorpay.policy.url is None:
-        mark(events, "unaddressed")
+        mark_events(events, "unaddressed")
         return
     if not world.razorpay.policy.enabled:
-        mark(events, "disabled")
+        mark_events(events, "disabled")
         return
-    mark(events, "pending")
+    mark_events(events, "pending")
     row = [event for event in events for _ in range(copies)]
     world.scheduler.after(delay, lambda: _deliver_row(world, row, forge))
 
 
-def retry(world: World, event_id: str) -> None:
+def retry_event(world: World, event_id: str) -> None:
     """Try an event again whose time has come by the sandbox's clock."""
     event = world.razorpay.events[event_id]
     if event.status == "pending":
-        send(world, [event])
+        send_events(world, [event])
 
 
 def _deliver_row(world: World, row: list[Event], forge: str | None) -> None:
@@ -84,7 +87,7 @@ def _retry_on_schedule(world: World, event: Event) -> None:
     now, deadline = world.clock.now(), event.created_at + _GIVE_UP_AFTER
     if now < deadline:
         wait = min(_FIRST_RETRY * 2 ** min(len(event.attempts) - 1, 20), _LONGEST_RETRY)
-        world.razorpay.agenda.schedule(min(now + wait, deadline), "webhook", event.id)
+        world.razorpay.timers.set(min(now + wait, deadline), "webhook", event.id)
         return
     event.status = "failed"
     if not event.replays and world.razorpay.policy.enabled:
@@ -125,18 +128,20 @@ def _deliver(world: World, event: Event, forge: str | None) -> bool:
                 "answer": text[:500],
             }
         )
-        world.journal.add(
-            at=world.clock.now(),
-            direction="out",
-            service="razorpay",
-            method="POST",
-            path=url,
-            query="",
-            body=body.decode(errors="replace"),
-            status=status,
-            response=text,
-            milliseconds=milliseconds,
-            note=note,
+        world.http_log.add(
+            HttpExchange(
+                at=world.clock.now(),
+                direction="out",
+                service="razorpay",
+                method="POST",
+                path=url,
+                query="",
+                body=body.decode(errors="replace"),
+                status=status,
+                response=text,
+                milliseconds=milliseconds,
+                note=note,
+            )
         )
         world.changed()
     return status is not None and 200 <= status < 300

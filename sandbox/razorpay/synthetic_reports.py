@@ -8,14 +8,15 @@ import string
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
 
-from sandbox.razorpay import recon
-from sandbox.razorpay.entities import Settlement
+from sandbox.razorpay import settlement_reports
+from sandbox.razorpay.entities import ReportLine, Settlement
 from sandbox.razorpay.fees import fee_and_tax
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _DAY = 24 * 3600
+_ADJUSTED_PAISE = 500
+_LOWEST_REFUND = 100
 _METHODS = ("upi", "upi", "card", "netbanking", "wallet")
 
 
@@ -59,14 +60,14 @@ def _falls_on(n: int, every: int) -> bool:
     return every > 0 and n % every == every - 1
 
 
-def settlements(recipe: Recipe) -> Iterator[Settlement]:
+def make_settlements(recipe: Recipe) -> Iterator[Settlement]:
     """Yield the settlements with their lines, one at a time."""
-    errors = _errors_by_settlement(recipe)
+    errors = _spread_errors(recipe)
     for index in range(recipe.settlement_count()):
-        yield _make(recipe, index, errors.get(index, []))
+        yield _make_settlement(recipe, index, errors.get(index, []))
 
 
-def remake(settlement: Settlement) -> Settlement:
+def remake_lines(settlement: Settlement) -> Settlement:
     """
     Return a synthetic settlement with its lines.
 
@@ -76,31 +77,31 @@ def remake(settlement: Settlement) -> Settlement:
         raise ValueError(f"{settlement.id} is not synthetic")
     fields = dict(settlement.recipe["recipe"])
     fields["errors"] = tuple((kind, count) for kind, count in fields["errors"])
-    return _remade(Recipe(**fields), settlement.recipe["index"])
+    return _remake_settlement(Recipe(**fields), settlement.recipe["index"])
 
 
 @lru_cache(maxsize=4)  # a reader of pages comes back for the same settlement
-def _remade(recipe: Recipe, index: int) -> Settlement:
-    return _make(recipe, index, _errors_by_settlement(recipe).get(index, []))
+def _remake_settlement(recipe: Recipe, index: int) -> Settlement:
+    return _make_settlement(recipe, index, _spread_errors(recipe).get(index, []))
 
 
-def without_lines(recipe: Recipe, index: int, settlement: Settlement) -> Settlement:
+def forget_lines(recipe: Recipe, index: int, settlement: Settlement) -> Settlement:
     """Forget a settlement's lines, but not how to make them again."""
     settlement.rows = []
     settlement.recipe = {"recipe": asdict(recipe), "index": index}
     return settlement
 
 
-def true_rows(recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """Yield every line as it is before errors are planted: what a merchant's books should already hold."""
+def true_lines(recipe: Recipe) -> Iterator[ReportLine]:
+    """Yield each line as it is before errors are planted: what a merchant's books should already have."""
     for index in range(recipe.settlement_count()):
-        settlement = _empty(recipe, index)
+        settlement = _begin_settlement(recipe, index)
         for n in recipe.lines_of(index):
-            yield _row(recipe, settlement, n)
+            yield _make_line(recipe, settlement, n)
 
 
 @lru_cache(maxsize=4)
-def _errors_by_settlement(recipe: Recipe) -> dict[int, list[tuple[str, str]]]:
+def _spread_errors(recipe: Recipe) -> dict[int, list[tuple[str, str]]]:
     """
     Spread the errors over the report: each line and, for wrong sums, each settlement has one at most.
 
@@ -116,84 +117,99 @@ def _errors_by_settlement(recipe: Recipe) -> dict[int, list[tuple[str, str]]]:
     ]
     found: dict[int, list[tuple[str, str]]] = {}
     for kind, n in zip(kinds, dice.sample(free, len(kinds)), strict=True):
-        found.setdefault(n // recipe.per_settlement, []).append((kind, _id(recipe, "pay", n)))
+        found.setdefault(n // recipe.per_settlement, []).append((kind, _make_id(recipe, "pay", n)))
     wrong_sums = dice.sample(range(recipe.settlement_count()), dict(recipe.errors).get("sum_mismatch", 0))
     for index in wrong_sums:
         found.setdefault(index, []).append(("sum_mismatch", ""))
     return found
 
 
-def _make(recipe: Recipe, index: int, errors: list[tuple[str, str]]) -> Settlement:
-    settlement = _empty(recipe, index)
-    recon.plant(settlement, [_row(recipe, settlement, n) for n in recipe.lines_of(index)], errors)
+def _make_settlement(recipe: Recipe, index: int, errors: list[tuple[str, str]]) -> Settlement:
+    settlement = _begin_settlement(recipe, index)
+    settlement_reports.fill_settlement(
+        settlement, [_make_line(recipe, settlement, n) for n in recipe.lines_of(index)], errors
+    )
     return settlement
 
 
-def _empty(recipe: Recipe, index: int) -> Settlement:
+def _begin_settlement(recipe: Recipe, index: int) -> Settlement:
     at = recipe.at + index
     return Settlement(
-        id=_id(recipe, "setl", index),
+        id=_make_id(recipe, "setl", index),
         amount=0,
         fees=0,
         tax=0,
-        utr=f"{at}{_text(recipe, 'utr', index, 6).lower()}",
+        utr=f"{at}{_make_text(recipe, 'utr', index, 6).lower()}",
         created_at=at,
         lines=0,
     )
 
 
-def _row(recipe: Recipe, settlement: Settlement, n: int) -> dict[str, Any]:
+def _make_line(recipe: Recipe, settlement: Settlement, n: int) -> ReportLine:
     kind = recipe.kind_of(n)
-    paid = n if kind == "payment" else n - 1
-    method = _METHODS[paid % len(_METHODS)]
-    row: dict[str, Any] = dict.fromkeys(recon.COLUMNS)
-    row.update(
-        type=kind,
-        currency="INR",
-        debit=0,
-        credit=0,
-        fee=0,
-        tax=0,
-        on_hold=False,
-        settled=True,
-        created_at=recipe.at - 2 * _DAY + n % _DAY,
-        settled_at=settlement.created_at,
-        settlement_id=settlement.id,
-        settlement_utr=settlement.utr,
-        credit_type="default",
-    )
+    common: ReportLine = {"type": kind, "created_at": recipe.at - 2 * _DAY + n % _DAY}
     if kind == "adjustment":
-        row.update(entity_id=_id(recipe, "adj", n), amount=500, debit=500, description="Correction")
-        return row
-    amount = _amount(recipe, paid)
-    row.update(
-        order_id=_id(recipe, "order", paid),
-        order_receipt=f"{recipe.receipt_prefix}{paid}",
-        method=method,
-        notes=f'{{"receipt":"{recipe.receipt_prefix}{paid}"}}',
-    )
-    if method == "card":
-        row.update(card_network="Visa", card_issuer="HDFC", card_type="credit")
-    if kind == "refund":
-        amount = max(100, amount // 2)
-        row.update(entity_id=_id(recipe, "rfnd", n), amount=amount, debit=amount, payment_id=_id(recipe, "pay", paid))
-        return row
+        return settlement_reports.make_line(settlement, common, _describe_adjustment(recipe, n))
+    paid = n if kind == "payment" else n - 1
+    own = _describe_payment(recipe, n) if kind == "payment" else _describe_refund(recipe, n, paid)
+    return settlement_reports.make_line(settlement, common, _describe_source(recipe, paid), own)
+
+
+def _describe_adjustment(recipe: Recipe, n: int) -> ReportLine:
+    return {
+        "entity_id": _make_id(recipe, "adj", n),
+        "amount": _ADJUSTED_PAISE,
+        "debit": _ADJUSTED_PAISE,
+        "description": "Correction",
+    }
+
+
+def _describe_payment(recipe: Recipe, n: int) -> ReportLine:
+    amount = _choose_amount(recipe, n)
     fee, tax = fee_and_tax(amount)
-    row.update(entity_id=_id(recipe, "pay", n), amount=amount, credit=amount - fee, fee=fee, tax=tax)
-    return row
+    return {
+        "entity_id": _make_id(recipe, "pay", n),
+        "amount": amount,
+        "credit": amount - fee,
+        "fee": fee,
+        "tax": tax,
+    }
 
 
-def _amount(recipe: Recipe, n: int) -> int:
+def _describe_refund(recipe: Recipe, n: int, paid: int) -> ReportLine:
+    amount = max(_LOWEST_REFUND, _choose_amount(recipe, paid) // 2)
+    return {
+        "entity_id": _make_id(recipe, "rfnd", n),
+        "amount": amount,
+        "debit": amount,
+        "payment_id": _make_id(recipe, "pay", paid),
+    }
+
+
+def _describe_source(recipe: Recipe, paid: int) -> ReportLine:
+    receipt = f"{recipe.receipt_prefix}{paid}"
+    source: ReportLine = {
+        "order_id": _make_id(recipe, "order", paid),
+        "order_receipt": receipt,
+        "method": _METHODS[paid % len(_METHODS)],
+        "notes": f'{{"receipt":"{receipt}"}}',
+    }
+    if source["method"] == "card":
+        source.update({"card_network": "Visa", "card_issuer": "HDFC", "card_type": "credit"})
+    return source
+
+
+def _choose_amount(recipe: Recipe, n: int) -> int:
     """Return paise between 100 rupees and 5,000 rupees."""
-    return 10_000 + int.from_bytes(_digest(recipe, "amount", n)[:4], "big") % 490_001
+    return 10_000 + int.from_bytes(_compute_digest(recipe, "amount", n)[:4], "big") % 490_001
 
 
-def _id(recipe: Recipe, prefix: str, n: int) -> str:
-    return f"{prefix}_{_text(recipe, prefix, n, 14)}"
+def _make_id(recipe: Recipe, prefix: str, n: int) -> str:
+    return f"{prefix}_{_make_text(recipe, prefix, n, 14)}"
 
 
-def _text(recipe: Recipe, kind: str, n: int, length: int) -> str:
-    value = int.from_bytes(_digest(recipe, kind, n)[:16], "big")
+def _make_text(recipe: Recipe, kind: str, n: int, length: int) -> str:
+    value = int.from_bytes(_compute_digest(recipe, kind, n)[:16], "big")
     characters = []
     for _ in range(length):
         value, index = divmod(value, 62)
@@ -201,5 +217,5 @@ def _text(recipe: Recipe, kind: str, n: int, length: int) -> str:
     return "".join(characters)
 
 
-def _digest(recipe: Recipe, kind: str, n: int) -> bytes:
+def _compute_digest(recipe: Recipe, kind: str, n: int) -> bytes:
     return hashlib.sha256(f"synthetic:{recipe.seed}:{kind}:{n}".encode()).digest()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
 from werkzeug.wrappers import Request
 
+from sandbox.json_types import JsonObject
 from sandbox.razorpay import checkout, payments, validation, webhooks
-from sandbox.razorpay.bankdays import months_after
-from sandbox.razorpay.entities import PaymentLink
+from sandbox.razorpay.bank_calendar import months_after
+from sandbox.razorpay.checkout import Charge, Payer
+from sandbox.razorpay.entities import Order, Payment, PaymentLink
 from sandbox.razorpay.errors import Refused
 from sandbox.razorpay.signatures import sign_payment_link
-from sandbox.razorpay.state import Order, Payment
 from sandbox.state import World
 
 _FIELDS = {
@@ -34,14 +34,15 @@ _FIELDS = {
 }
 _EDITABLE = {"reference_id", "expire_by", "notes", "reminder_enable", "accept_partial"}
 _SHORTEST_LIFE, _LONGEST_LIFE_MONTHS = 15 * 60, 6
+_LOWEST_PART = 100
 _LONGEST_REFERENCE, _LONGEST_DESCRIPTION = 40, 2_048
 _PAYABLE = {"created", "partially_paid"}
 _STEP = "payment_link"
 
 
-def create(world: World, request: Request) -> dict[str, Any]:
+def create_link(world: World, request: Request) -> JsonObject:
     body = validation.read_json(request)
-    validation.refuse_extra(body, _FIELDS)
+    validation.refuse_extra_fields(body, _FIELDS)
     if validation.read_flag(body, "upi_link"):
         raise Refused("UPI Payment Links is not supported in Test Mode", field="upi_link", step=_STEP)
     amount = validation.read_amount(body, step=_STEP)
@@ -78,14 +79,14 @@ def create(world: World, request: Request) -> dict[str, Any]:
     return link.wire()
 
 
-def _read_first(body: dict[str, Any], amount: int) -> int:
-    first = body.get("first_min_partial_amount", 100)
-    if isinstance(first, bool) or not isinstance(first, int) or not 100 <= first <= amount:
+def _read_first(body: JsonObject, amount: int) -> int:
+    first = body.get("first_min_partial_amount", _LOWEST_PART)
+    if isinstance(first, bool) or not isinstance(first, int) or not _LOWEST_PART <= first <= amount:
         raise Refused("The first min partial amount is not valid.", field="first_min_partial_amount", step=_STEP)
     return first
 
 
-def _read_reference(world: World, body: dict[str, Any]) -> str:
+def _read_reference(world: World, body: JsonObject) -> str:
     reference = validation.read_text(body, "reference_id", longest=_LONGEST_REFERENCE) or ""
     if reference and any(link.reference_id == reference for link in world.razorpay.payment_links.values()):
         raise Refused(
@@ -96,14 +97,14 @@ def _read_reference(world: World, body: dict[str, Any]) -> str:
     return reference
 
 
-def _read_object(body: dict[str, Any], name: str) -> dict[str, Any]:
+def _read_object(body: JsonObject, name: str) -> JsonObject:
     value = body.get(name) or {}
     if not isinstance(value, dict):
         raise Refused(f"The {name} must be an object.", field=name, step=_STEP)
     return dict(value)
 
 
-def _read_expiry(world: World, body: dict[str, Any]) -> int:
+def _read_expiry(world: World, body: JsonObject) -> int:
     expire_by = body.get("expire_by") or 0
     now = world.clock.unix()
     if not isinstance(expire_by, int) or (expire_by and expire_by < now + _SHORTEST_LIFE):
@@ -115,14 +116,14 @@ def _read_expiry(world: World, body: dict[str, Any]) -> int:
 
 def _watch_expiry(world: World, link: PaymentLink) -> None:
     if link.expire_by:
-        world.razorpay.agenda.schedule(link.expire_by, "link_expiry", link.id)
+        world.razorpay.timers.set(link.expire_by, "link_expiry", link.id)
 
 
-def fetch(world: World, request: Request, link_id: str) -> dict[str, Any]:
-    return _find(world, link_id).wire()
+def fetch_link(world: World, request: Request, link_id: str) -> JsonObject:
+    return _find_link(world, link_id).wire()
 
 
-def list_all(world: World, request: Request) -> dict[str, Any]:
+def list_links(world: World, request: Request) -> JsonObject:
     reference, payment_id = request.args.get("reference_id"), request.args.get("payment_id")
     rows = [
         link
@@ -130,17 +131,17 @@ def list_all(world: World, request: Request) -> dict[str, Any]:
         if reference in {None, link.reference_id}
         and (payment_id is None or any(row["payment_id"] == payment_id for row in link.payments))
     ]
-    found = validation.page(request, rows, extra={"reference_id", "payment_id"})
+    found = validation.cut_page(request, rows, extra={"reference_id", "payment_id"})
     return {"payment_links": [link.wire() for link in found]}
 
 
-def edit(world: World, request: Request, link_id: str) -> dict[str, Any]:
-    link = _find(world, link_id)
+def edit_link(world: World, request: Request, link_id: str) -> JsonObject:
+    link = _find_link(world, link_id)
     body = validation.read_json(request)
-    validation.refuse_extra(body, _EDITABLE)
+    validation.refuse_extra_fields(body, _EDITABLE)
     if link.status not in _PAYABLE:
         raise Refused(f"Payment link cannot be edited because it is {link.status}.", step=_STEP)
-    changes: dict[str, Any] = {}
+    changes: JsonObject = {}
     if body.get("reference_id", link.reference_id) != link.reference_id:
         changes["reference_id"] = _read_reference(world, body)
     if "expire_by" in body:
@@ -159,19 +160,19 @@ def edit(world: World, request: Request, link_id: str) -> dict[str, Any]:
     return link.wire()
 
 
-def cancel(world: World, request: Request, link_id: str) -> dict[str, Any]:
-    link = _find(world, link_id)
+def cancel_link(world: World, request: Request, link_id: str) -> JsonObject:
+    link = _find_link(world, link_id)
     if link.status not in _PAYABLE:
         raise Refused(f"Payment link cannot be cancelled because it is {link.status}.", step=_STEP)
 
     link.status = "cancelled"
     link.cancelled_at = link.updated_at = world.clock.unix()
-    webhooks.emit(world, [webhooks.PendingEvent("payment_link.cancelled", {"payment_link": link.wire()})])
+    webhooks.emit_events(world, [webhooks.PendingEvent("payment_link.cancelled", {"payment_link": link.wire()})])
     return link.wire()
 
 
-def notify(world: World, request: Request, link_id: str, medium: str) -> dict[str, Any]:
-    link = _find(world, link_id)
+def notify_customer(world: World, request: Request, link_id: str, medium: str) -> JsonObject:
+    link = _find_link(world, link_id)
     if medium not in {"sms", "email"}:
         raise Refused("The medium must be sms or email.", field="medium", step=_STEP)
     if link.status not in _PAYABLE:
@@ -182,39 +183,53 @@ def notify(world: World, request: Request, link_id: str, medium: str) -> dict[st
     return {"success": True}
 
 
-def expire(world: World, link_id: str) -> None:
+def expire_link(world: World, link_id: str) -> None:
     """Close a link that has reached its time, unless it was paid or given more time meanwhile."""
     link = world.razorpay.payment_links[link_id]
     if link.status not in _PAYABLE or not link.expire_by or link.expire_by > world.clock.now():
         return
     link.status = "expired"
     link.expired_at = link.updated_at = world.clock.unix()
-    webhooks.emit(world, [webhooks.PendingEvent("payment_link.expired", {"payment_link": link.wire()})])
+    webhooks.emit_events(world, [webhooks.PendingEvent("payment_link.expired", {"payment_link": link.wire()})])
 
 
-def pay(world: World, link: PaymentLink, *, amount: int | None, **how: Any) -> dict[str, Any]:
+def pay_link(world: World, link: PaymentLink, payer: Payer, *, amount: int | None) -> JsonObject:
     """
     Pay on the page of a link; return the fields that its callback gets, with the address, or Checkout's error.
 
-    `how` is as in Checkout. Without an amount, pay what is due.
+    Without an amount, pay what is due.
 
     :raises NotPayable: if the link takes no such money now
     """
+    amount = _choose_amount(link, amount)
+    order = _ensure_order(world, link)
+    charge = Charge(amount=amount)
+    answer = checkout.pay_order(
+        world, order, payer, charge, also=lambda payment: [_book_payment(world, link, order, payment)]
+    )
+    if "error" in answer:
+        return answer
+    return _sign_callback(world, link, str(answer["razorpay_payment_id"]))
+
+
+def _choose_amount(link: PaymentLink, amount: int | None) -> int:
+    """Return what is paid in paise: the amount, or all that is due."""
     due = link.amount - link.amount_paid
-    lowest = due if not link.accept_partial else (link.first_min_partial_amount if not link.amount_paid else 100)
+    lowest = due
+    if link.accept_partial:
+        lowest = min(due, link.first_min_partial_amount if not link.amount_paid else _LOWEST_PART)
     amount = due if amount is None else amount
     if link.status not in _PAYABLE:
         raise payments.NotPayable(f"{link.id} is {link.status}")
-    if not min(lowest, due) <= amount <= due:
-        raise payments.NotPayable(f"{link.id} takes from {min(lowest, due)} to {due} paise")
-    order = _order_of(world, link)
-    answer = checkout.pay(world, order, amount=amount, also=lambda payment: [_book(world, link, order, payment)], **how)
-    if "error" in answer:
-        return answer
+    if not lowest <= amount <= due:
+        raise payments.NotPayable(f"{link.id} takes from {lowest} to {due} paise")
+    return amount
 
-    payment = world.razorpay.payments[answer["razorpay_payment_id"]]
+
+def _sign_callback(world: World, link: PaymentLink, payment_id: str) -> JsonObject:
+    """Return the signed fields that the page hands to the callback, with the address that it opens."""
     fields = {
-        "razorpay_payment_id": payment.id,
+        "razorpay_payment_id": payment_id,
         "razorpay_payment_link_id": link.id,
         "razorpay_payment_link_reference_id": link.reference_id,
         "razorpay_payment_link_status": link.status,
@@ -222,7 +237,7 @@ def pay(world: World, link: PaymentLink, *, amount: int | None, **how: Any) -> d
             link_id=link.id,
             reference_id=link.reference_id,
             status=link.status,
-            payment_id=payment.id,
+            payment_id=payment_id,
             key_secret=world.settings.key_secret,
         ),
     }
@@ -230,8 +245,8 @@ def pay(world: World, link: PaymentLink, *, amount: int | None, **how: Any) -> d
     return {**fields, "callback": f"{link.callback_url}{mark}{urlencode(fields)}" if link.callback_url else None}
 
 
-def _order_of(world: World, link: PaymentLink) -> Order:
-    """Return the order behind a link, which comes to be when somebody first pays."""
+def _ensure_order(world: World, link: PaymentLink) -> Order:
+    """Return the order behind a link; it is made when somebody first pays."""
     if link.order_id is not None:
         return world.razorpay.orders[link.order_id]
     order = Order(
@@ -249,7 +264,7 @@ def _order_of(world: World, link: PaymentLink) -> Order:
     return order
 
 
-def _book(world: World, link: PaymentLink, order: Order, payment: Payment) -> webhooks.PendingEvent:
+def _book_payment(world: World, link: PaymentLink, order: Order, payment: Payment) -> webhooks.PendingEvent:
     now = world.clock.unix()
     link.amount_paid += payment.amount
     link.status = "paid" if link.amount_paid >= link.amount else "partially_paid"
@@ -272,5 +287,5 @@ def _book(world: World, link: PaymentLink, order: Order, payment: Payment) -> we
     return webhooks.PendingEvent(event, entities, payment_id=payment.id, order_id=order.id)
 
 
-def _find(world: World, link_id: str) -> PaymentLink:
-    return validation.find(world.razorpay.payment_links, link_id, "plink")
+def _find_link(world: World, link_id: str) -> PaymentLink:
+    return validation.find_entity(world.razorpay.payment_links, link_id, "plink")
