@@ -1,33 +1,30 @@
 """What lists of customers can be narrowed by."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 
 from apps.accounts import selectors
 from apps.accounts.models import User
-from apps.core.search import SearchTerm, parse_query
-
-PARAMS = ("q", "phone", "email")
-
-
-def filter_users(people: "QuerySet[User]", params: dict[str, str]) -> "QuerySet[User]":
-    """
-    Narrow a list of people by phone number, e-mail address, or `q`: either of these, or a part of a name.
-
-    :raises InvalidPhone: if `phone` is no mobile number
-    :raises InvalidEmail: if `email` is no e-mail address
-    :raises QueryLengthOutOfRange: if `q` is too short or too long
-    """
-    if "phone" in params:
-        people = people.filter(phone=selectors.parse_phone(params["phone"]))
-    if "email" in params:
-        people = people.filter(email=selectors.parse_email(params["email"]))
-    if "q" in params:
-        people = _found_by(parse_query(params["q"]), people)
-    return people
+from apps.core.api import QueryFilterSet, ReadFilter
+from apps.core.api.filters import EMAIL, PHONE, search_schema
+from apps.core.search import parse_query
 
 
-def _found_by(term: SearchTerm, people: "QuerySet[User]") -> "QuerySet[User]":
-    if "@" in term.text:
-        return people.filter(email=selectors.find_email(term.text) or "")
-    phone = selectors.find_phone(term.text)
-    return people.filter(phone=phone) if phone else people.filter(name__icontains=term.text)
+class CustomerFilterSet(QueryFilterSet):
+    """Filters by phone number, e-mail address, or `q`: either of these, or a part of a name."""
+
+    phone = ReadFilter(read=selectors.parse_phone, schema=PHONE, description="The phone number, in any writing.")
+    email = ReadFilter(read=selectors.parse_email, schema=EMAIL, description="The whole e-mail address.")
+    q = ReadFilter(
+        method="search",
+        read=parse_query,
+        schema=search_schema(),
+        description="A phone number, an e-mail address, or a part of a name.",
+    )
+
+    def search(self, people: "QuerySet[User]", _: str, term: Any) -> "QuerySet[User]":
+        if "@" in term.text:
+            return people.filter(email=selectors.find_email(term.text) or "")
+        phone = selectors.find_phone(term.text)
+        return people.filter(phone=phone) if phone else people.filter(name__icontains=term.text)

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core.api import IdField, ResponseSerializer, list_response
+from apps.core.api import IdField, ResponseSerializer
 from apps.invoicing import rules
 from apps.invoicing.states import DocumentType, InvoiceStatus
 from apps.tax.rules import Taxability, known_taxability, state_name
@@ -193,102 +193,3 @@ class CreditNoteSummaryResponse(InvoiceSummaryResponse):
 
 class CreditNoteResponse(CreditNoteSummaryResponse, InvoiceResponse):
     """A credit note with all that stands on it. A line of quantity 0 takes back money and no goods."""
-
-
-InvoiceListResponse = list_response(InvoiceSummaryResponse)
-CreditNoteListResponse = list_response(CreditNoteSummaryResponse)
-
-SUMMARY_EXAMPLE: dict[str, Any] = {
-    "id": "inv_06dzxr5m7k3vh9q0t2w4y6b8ca",
-    "object": "invoice",
-    "type": "tax_invoice",
-    "status": "issued",
-    "number": "INV260000123",
-    "financial_year": "2026-27",
-    "issued_at": "2026-11-21T05:30:04.000Z",
-    "invoice_date": "2026-11-21",
-    "order_id": "ord_06dzxr4f2b6c8d0e2g4h6j8kam",
-    "order_number": "ORD-2627-000123",
-    "customer_id": "cus_06dzxr10ab2cd4ef6gh8jk0mnp",
-    "currency": "INR",
-    "taxable_amount": 95048,
-    "cgst_amount": 0,
-    "sgst_amount": 0,
-    "utgst_amount": 0,
-    "igst_amount": 4752,
-    "round_off_amount": 0,
-    "total_amount": 99800,
-    "pdf_url": "/api/v1/invoices/inv_06dzxr5m7k3vh9q0t2w4y6b8ca/pdf",
-    "created_at": "2026-11-21T05:30:04.000Z",
-    "updated_at": "2026-11-21T05:30:04.000Z",
-    "version": 2,
-    "metadata": {},
-}
-_BUYER = {
-    "name": "Asha Rao", "company": "", "phone": "+919876543210", "line1": "12 MG Road", "line2": "", "city": "Bengaluru",
-    "state": "29", "state_name": "Karnataka", "pin": "560001", "gstin": "",
-}  # fmt: skip
-INVOICE_EXAMPLE: dict[str, Any] = {
-    **SUMMARY_EXAMPLE,
-    "total_in_words": "Rupees Nine Hundred Ninety-Eight Only",
-    "declaration": "",
-    "tax_heads": ["igst"],
-    "place_of_supply": {"state": "29", "state_name": "Karnataka"},
-    "is_reverse_charge": False,
-    "payment_reference": "UPI pay_QxT7bZ1mN4kP2s",
-    "seller": {
-        "gstin": "27AAPFU0939F1ZV", "legal_name": "Bahi Demo Traders LLP", "trade_name": "Bahi Demo Store",
-        "line1": "4 Laxmi Road", "line2": "", "city": "Pune", "state": "27", "state_name": "Maharashtra", "pin": "411030",
-    },
-    "buyer": _BUYER,
-    "shipping_address": _BUYER,
-    "lines": [
-        {
-            "id": "invl_06dzxr5m7n3vh9q0t2w4y6b8ca", "object": "invoice_line", "position": 1,
-            "order_line_id": "line_06dzxr4f2c6c8d0e2g4h6j8kam", "sku": "KUR-IND-M", "name": "Handloom kurta, indigo, M",
-            "hsn": "62114210", "uqc": "PCS", "quantity": 2, "unit_price": 49900, "price_includes_tax": True,
-            "gross_amount": 95048, "discount_amount": 0, "shipping_amount": 0, "taxable_amount": 95048, "tax_rate": 500,
-            "taxability": "taxable", "cgst_amount": 0, "sgst_amount": 0, "utgst_amount": 0, "igst_amount": 4752, "total_amount": 99800,
-        }
-    ],
-    "hsn_summary": [
-        {
-            "hsn": "62114210", "tax_rate": 500, "taxable_amount": 95048, "cgst_amount": 0, "sgst_amount": 0,
-            "utgst_amount": 0, "igst_amount": 4752, "tax_amount": 4752,
-        }
-    ],
-}  # fmt: skip
-_NOTE_AMOUNTS = {"taxable_amount": 47_524, "igst_amount": 2_376, "round_off_amount": 0, "total_amount": 49_900}
-_NOTE_FACTS = {
-    "id": "inv_06e0n8c2v7m4r1s9d3f5g7h9ja",
-    "object": "credit_note",
-    "type": "credit_note",
-    "number": "CRN260000007",
-    "issued_at": "2026-11-25T09:12:40.000Z",
-    "invoice_date": "2026-11-25",
-    "pdf_url": "/api/v1/credit-notes/inv_06e0n8c2v7m4r1s9d3f5g7h9ja/pdf",
-    "created_at": "2026-11-25T09:12:40.000Z",
-    "updated_at": "2026-11-25T09:12:40.000Z",
-    "refers_to": {"id": SUMMARY_EXAMPLE["id"], "number": "INV260000123", "invoice_date": "2026-11-21"},
-    "refund_id": "rfnd_06e0n8a4b6c8d0e2g4h6j8kam0",
-    "reason": "Goods came back",
-    **_NOTE_AMOUNTS,
-}
-_NOTE_LINE = {
-    "quantity": 1,
-    "gross_amount": 47_524,
-    "taxable_amount": 47_524,
-    "igst_amount": 2_376,
-    "total_amount": 49_900,
-}
-CREDIT_NOTE_SUMMARY_EXAMPLE = {**SUMMARY_EXAMPLE, **_NOTE_FACTS}
-CREDIT_NOTE_EXAMPLE = {
-    **INVOICE_EXAMPLE,
-    **_NOTE_FACTS,
-    "total_in_words": "Rupees Four Hundred Ninety-Nine Only",
-    "payment_reference": "Refund rfnd_QxV2cD5nR8tW1z",
-    "lines": [{**INVOICE_EXAMPLE["lines"][0], "id": "invl_06e0n8c2v7m4r1s9d3f5g7h9jb", **_NOTE_LINE}],
-    "hsn_summary": [
-        {**INVOICE_EXAMPLE["hsn_summary"][0], "taxable_amount": 47_524, "igst_amount": 2_376, "tax_amount": 2_376}
-    ],
-}

@@ -1,5 +1,7 @@
-"""Query parameters of notifications."""
+"""What lists of notifications can be narrowed by."""
 
+from apps.core.api import QueryFilterSet, ReadFilter
+from apps.core.api.filters import BOOLEAN
 from apps.core.errors import Invalid
 
 
@@ -9,14 +11,19 @@ class UnreadFilterNotValid(Invalid):
     message = "unread is true or false."
 
 
-def parse_unread(text: str | None) -> bool | None:
-    """
-    Return the filter that a client asked for, or None.
-
-    :raises UnreadFilterNotValid: if it is neither true nor false
-    """
-    if text is None:
-        return None
+def _read_unread(text: str) -> bool:
     if text not in ("true", "false"):
         raise UnreadFilterNotValid(param="unread")
     return text == "true"
+
+
+class NotificationFilterSet(QueryFilterSet):
+    """Filters by whether a message was read."""
+
+    unread = ReadFilter(
+        field_name="read_at",
+        lookup_expr="isnull",
+        read=_read_unread,
+        schema=BOOLEAN,
+        description="Only unread messages, or only read ones.",
+    )

@@ -2,20 +2,23 @@
 
 from django.urls import path
 
-from apps.notifications.views import (
-    DisputeEvidencePdfView,
-    DisputeEvidenceView,
-    MyNotificationsView,
-    OrderTimelineView,
-)
+from apps.core.api.routers import ApiRouter
+from apps.notifications import views
+
+router = ApiRouter()
+router.register("me/notifications", views.NotificationViewSet, basename="notification")
+router.register("orders/<str:order_id>/timeline", views.OrderTimelineViewSet, basename="order-timeline")
 
 urlpatterns = [
-    path("me/notifications", MyNotificationsView.as_view({"get": "list"})),
-    path("me/notifications/read", MyNotificationsView.as_view({"post": "read_all"})),
-    path("me/notifications/<str:notification_id>/read", MyNotificationsView.as_view({"post": "read_one"})),
-    path("disputes/<str:dispute_id>/evidence", DisputeEvidenceView.as_view({"get": "retrieve", "post": "create"})),
+    *router.urls,
     path(
-        "disputes/<str:dispute_id>/evidence/pdf", DisputeEvidencePdfView.as_view({"get": "download", "post": "prepare"})
+        "disputes/<str:dispute_id>/evidence",
+        views.DisputeEvidenceViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="dispute-evidence",
     ),
-    path("orders/<str:order_id>/timeline", OrderTimelineView.as_view({"get": "list"})),
+    path(
+        "disputes/<str:dispute_id>/evidence/pdf",
+        views.DisputeEvidencePdfViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="dispute-evidence-pdf",
+    ),
 ]

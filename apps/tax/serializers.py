@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core.api import ResponseSerializer, list_response
+from apps.core.api import QueryField, RequestSerializer, ResponseSerializer
 from apps.core.errors import Invalid
 from apps.tax import rules
 from apps.tax.models import TaxRate
@@ -22,20 +22,21 @@ class InvalidDate(Invalid):
     message = "on is a date of the form 2026-11-21."
 
 
-def parse_day(text: str | None, *, default: date) -> date:
-    """
-    Return the day that a client asked for.
-
-    :raises InvalidDate: if it is not a date
-    """
-    if text is None:
-        return default
+def _read_day(text: str) -> date:
     if not _DAY.fullmatch(text):
         raise InvalidDate(param="on")
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise InvalidDate(param="on")
+
+
+class TaxRateQuery(RequestSerializer):
+    """Which rates are listed."""
+
+    on = QueryField(
+        read=_read_day, schema={"type": "string", "format": "date"}, required=False, help_text="The day, as 2026-11-21."
+    )
 
 
 class GstinCheckResponse(ResponseSerializer):
@@ -116,23 +117,3 @@ def state_data(state: rules.State) -> dict[str, Any]:
         "levies_utgst": state.levies_utgst,
         "pin_prefixes": list(rules.pin_prefixes(state.code)),
     }
-
-
-GstStateListResponse = list_response(GstStateResponse)
-TaxRateListResponse = list_response(TaxRateResponse)
-
-GSTIN_CHECK_EXAMPLE = gstin_check_data(rules.check_gstin("27AAPFU0939F1ZV"))
-TAX_RATE_EXAMPLE: dict[str, Any] = {
-    "id": "rate_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "tax_rate",
-    "tax_class": "gst_18",
-    "description": rules.TAX_CLASSES["gst_18"],
-    "rate": 1800,
-    "taxability": "taxable",
-    "valid_from": "2025-09-22",
-    "valid_to": None,
-    "notification": "9/2025-Central Tax (Rate)",
-    "created_at": "2026-11-21T05:30:00.000Z",
-    "updated_at": "2026-11-21T05:30:00.000Z",
-}
-STATE_EXAMPLE = state_data(rules.STATES["31"])

@@ -1,11 +1,11 @@
 """Routes of tax."""
 
-from django.urls import path
+from apps.core.api.routers import ApiRouter
+from apps.tax import views
 
-from apps.tax.views import GstinView, StatesView, TaxRatesView
+router = ApiRouter()
+router.register("states", views.StateViewSet, basename="state")
+router.register("gst/gstin", views.GstinViewSet, basename="gstin")
+router.register("gst/rates", views.TaxRateViewSet, basename="tax-rate")
 
-urlpatterns = [
-    path("states", StatesView.as_view({"get": "list"})),
-    path("gst/gstin/<str:gstin>", GstinView.as_view({"get": "retrieve"})),
-    path("gst/rates", TaxRatesView.as_view({"get": "list"})),
-]
+urlpatterns = router.urls

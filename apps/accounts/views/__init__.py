@@ -1,8 +1,17 @@
 """The API of accounts."""
 
-from apps.accounts.views.addresses import AddressesView
-from apps.accounts.views.customers import CustomersView
-from apps.accounts.views.log_in import LogInView, SessionsView
-from apps.accounts.views.profile import MeView
+from apps.accounts.views.addresses import AddressViewSet
+from apps.accounts.views.customers import CustomerViewSet
+from apps.accounts.views.log_in import LogInCodeViewSet, LogInViewSet, SessionViewSet
+from apps.accounts.views.profile import EmailViewSet, MeViewSet, PasswordViewSet
 
-__all__ = ["AddressesView", "CustomersView", "LogInView", "MeView", "SessionsView"]
+__all__ = [
+    "AddressViewSet",
+    "CustomerViewSet",
+    "EmailViewSet",
+    "LogInCodeViewSet",
+    "LogInViewSet",
+    "MeViewSet",
+    "PasswordViewSet",
+    "SessionViewSet",
+]

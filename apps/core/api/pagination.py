@@ -109,7 +109,11 @@ class KeysetPagination(BasePagination):
         return self.current.rows
 
     def get_paginated_response(self, data: Any) -> Response:
-        return with_etag(self.request, self.current.envelope(list(data)), cache_control=self.view.cache_control)
+        return with_etag(self.request, self.get_envelope(data), cache_control=self.view.cache_control)
+
+    def get_envelope(self, data: Any) -> dict[str, Any]:
+        """Return the body of the answer with these items of the page."""
+        return self.current.envelope(list(data))
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         parameters = [

@@ -1,0 +1,22 @@
+"""How lists of messages and events are cut into pages."""
+
+from typing import Any
+
+from apps.core.api import KeysetPagination
+from apps.notifications import selectors
+
+
+class NotificationPagination(KeysetPagination):
+    """Pages of messages, with the number of all that are not read."""
+
+    def get_envelope(self, data: Any) -> dict[str, Any]:
+        user: Any = self.request.user
+        unread = selectors.count_unread(user_id=user.pk)
+        return {**super().get_envelope(data), "unread_count": unread}
+
+
+class TimelinePagination(KeysetPagination):
+    """Pages of events, the oldest first."""
+
+    sorts = {"at": "created_at"}
+    default = "at"
