@@ -27,6 +27,7 @@ from config.settings.environment.servers import read_database
 from devtools import embedded
 from tests.factories.accounts import make_access_token, make_staff, make_user
 from tests.support.api_client import CheckedClient
+from tests.support.capabilities import CapabilityReport
 from tests.support.colleagues import make_colleagues
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,8 @@ _servers = contextlib.ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(CapabilityReport(config), "capabilities")
     if hasattr(config, "workerinput") or (
         "DATABASE_URL" in os.environ and not os.environ["DATABASE_URL"].endswith(":9/none")
     ):

@@ -13,12 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def list_pages() -> dict[str, Callable[[], str]]:
     """Return what writes each page, by its path. Django must be set up."""
+    from tests.architecture.capability_map import render_capabilities
     from tests.architecture.error_map import render_errors
     from tests.architecture.model_map import render_models
     from tests.architecture.route_map import render_routes
 
     return {
         "docs/api/errors.md": render_errors,
+        "docs/capabilities.md": render_capabilities,
         "docs/models.md": render_models,
         "docs/routes.md": render_routes,
     }
