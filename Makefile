@@ -79,7 +79,7 @@ lock: ## Compile requirements/*.in into pinned, hashed *.txt (needs uv)
 env-example: ## Write .env.example from the declared settings
 	$(BIN)/python -m config.settings.environment.example > .env.example.new && mv .env.example.new .env.example
 
-maps: setup-dev ## Write the pages of docs that are made from the code: routes, models, errors, capabilities
+maps: setup-dev ## Write the pages of docs that are made from the code: routes, models, errors, capabilities, decisions
 	@$(BIN)/python -m tests.architecture.maps
 
 clean: ## Remove what was made here: .venv, the embedded data, caches

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def list_pages() -> dict[str, Callable[[], str]]:
     """Return what writes each page, by its path. Django must be set up."""
     from tests.architecture.capability_map import render_capabilities
+    from tests.architecture.decision_map import render_decisions
     from tests.architecture.error_map import render_errors
     from tests.architecture.model_map import render_models
     from tests.architecture.route_map import render_routes
@@ -21,6 +22,7 @@ def list_pages() -> dict[str, Callable[[], str]]:
     return {
         "docs/api/errors.md": render_errors,
         "docs/capabilities.md": render_capabilities,
+        "docs/decisions/README.md": render_decisions,
         "docs/models.md": render_models,
         "docs/routes.md": render_routes,
     }
