@@ -26,7 +26,7 @@ setup-dev: need-python ## Make .venv with the development tools as well
 need-python:
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
 
-demo: setup ## Play the whole story over HTTP: log-in, order, payment, invoice, refund, settlement, audit
+demo: setup ## Play one order over HTTP: log-in, order, payment, invoice, refund, settlement, audit
 	@$(DEVTOOLS) demo
 
 run: setup ## Run all of Bahi in the foreground; Ctrl-C stops it
@@ -48,7 +48,7 @@ nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,
 
 check: setup-dev check-code ## Format, lint, types, layers, migrations, repository files, licences, API description
 	@$(DEVTOOLS) with-servers -- $(MAKE) --no-print-directory check-database
-	@echo "check: all well"
+	@echo "check: no fault was found"
 
 check-code:
 	$(BIN)/ruff format --check .

@@ -17,7 +17,7 @@ def main() -> int:
     """Remove it all, unless servers of this checkout run; return the exit code."""
     kept = [path.parent for path in STATE.glob("*/lock")]
     if held := [path for path in kept if data_dirs.is_locked(path)]:
-        print(f"make clean: the servers of {held[0]} run; stop them first.", file=sys.stderr)
+        print(f"make clean: The servers of {held[0]} are running. Stop them first.", file=sys.stderr)
         return 1
     for pointer in STATE.glob("*/elsewhere"):
         moved = Path(pointer.read_text().strip())

@@ -37,7 +37,7 @@ def main() -> int:
         try:
             servers.stop()
         except KeyboardInterrupt:
-            print("Stopped in a hurry.", flush=True)
+            print("Stopped at once; some processes were killed.", flush=True)
         (RUN_DATA / environment.STACK_FILE).unlink(missing_ok=True)
 
 

@@ -80,7 +80,7 @@ def ensure(package_set: PackageSet) -> None:
     if VENV.exists() and not _works(with_pip=uv is None):
         shutil.rmtree(VENV)
     if not VENV.exists():
-        print(f"Making .venv with Python {sys.version.split()[0]} ...", flush=True)
+        print(f"Creating .venv with Python {sys.version.split()[0]} ...", flush=True)
         _make(uv)
     for other in PackageSet:
         other.stamp.unlink(missing_ok=True)
@@ -128,7 +128,7 @@ def _make(uv: str | None) -> None:
         return
     if importlib.util.find_spec("ensurepip") is None:
         raise SetupFailed(
-            "this Python cannot make virtual environments with pip. Install your system's package for it "
+            "This Python cannot create virtual environments with pip. Install your system's package for it "
             f"(Debian, Ubuntu: apt install python3.{sys.version_info.minor}-venv), or install uv, or name another "
             "Python: make setup PYTHON=/path/to/python3.12"
         )
@@ -174,12 +174,12 @@ def _run(command: list[str]) -> None:
         command, cwd=CHECKOUT, env=_environment(), stdin=subprocess.DEVNULL, check=False
     ).returncode  # fmt: skip
     if code != 0:
-        raise SetupFailed(f"this failed with exit code {code}:\n  {' '.join(command)}")
+        raise SetupFailed(f"This command failed with exit code {code}:\n  {' '.join(command)}")
 
 
 def _run_with_progress(command: list[str], count: int) -> None:
-    """Run pip, show how many packages it has, and show what it says only if it fails."""
-    said: list[str] = []
+    """Run pip, show how many packages it has, and show its output only if it fails."""
+    printed: list[str] = []
     seen = 0
     with subprocess.Popen(
         command,
@@ -192,16 +192,16 @@ def _run_with_progress(command: list[str], count: int) -> None:
         errors="replace",
     ) as pip:
         for line in pip.stdout or ():
-            said.append(line.rstrip())
+            printed.append(line.rstrip())
             if line.startswith(_PACKAGE_TAKEN):
                 seen += 1
                 _show(f"  {seen} of {count}", ends_line=seen % _PACKAGES_PER_LINE == 0)
             elif line.startswith("Installing collected packages"):
                 _show(f"  {seen} fetched, now unpacking ...", ends_line=True)
     if pip.returncode != 0:
-        important = [line for line in said if not line.startswith(("WARNING:", *_PACKAGE_TAKEN, "  "))][-15:]
+        important = [line for line in printed if not line.startswith(("WARNING:", *_PACKAGE_TAKEN, "  "))][-15:]
         raise SetupFailed(
-            f"this failed with exit code {pip.returncode}:\n  {' '.join(command)}\n" + "\n".join(important)
+            f"This command failed with exit code {pip.returncode}:\n  {' '.join(command)}\n" + "\n".join(important)
         )
 
 

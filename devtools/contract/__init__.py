@@ -38,7 +38,7 @@ def main(names: list[str]) -> int:
     except (ContractFailed, StepFailed, ServersFailed, ProcessFailed) as failed:
         print(f"\ncontract: {failed}", file=sys.stderr, flush=True)
         return 1
-    print(f"\ncontract: {', '.join(chosen)}: all well ({time.monotonic() - began:.0f} s)", flush=True)
+    print(f"\ncontract: {', '.join(chosen)}: no mismatch was found ({time.monotonic() - began:.0f} s)", flush=True)
     return 0
 
 

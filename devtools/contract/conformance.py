@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from devtools import demo_accounts
+from devtools.contract.example_ids import prepare_ids
 from devtools.contract.hooks import KEY_EXAMPLE
-from devtools.contract.sale_data import prepare_ids
 from devtools.contract.stack import (
     WORK,
     ContractFailed,
@@ -58,7 +58,7 @@ def check(stack: Stack) -> None:
     document = with_ids(fetch_document(stack), prepare_ids(stack, api))
     keep_document(document, WORK / "openapi-with-ids.json")
     excluded = [part for name in _EXCLUDED for part in ("--exclude-operation-id", name)]
-    told = run_tool(
+    printed = run_tool(
         [
             sys.executable, "-m", "schemathesis.cli", "--config-file", str(_CONFIG),
             "run", "openapi-with-ids.json", "--url", stack.web_url,
@@ -72,7 +72,7 @@ def check(stack: Stack) -> None:
         seconds=_SECONDS,
     )  # fmt: skip
     require_healthy(stack)
-    print(f"\n{_summary(told)}", flush=True)
+    print(f"\n{_find_summary(printed)}", flush=True)
 
 
 def with_ids(document: Any, ids: Mapping[str, str]) -> Any:
@@ -111,9 +111,9 @@ def _sign_in(api: Api) -> str:
     return token
 
 
-def _summary(told: str) -> str:
+def _find_summary(printed: str) -> str:
     """Return what schemathesis counted: its last paragraph of statistics."""
-    _, _, summary = told.rpartition(" SUMMARY ")
+    _, _, summary = printed.rpartition(" SUMMARY ")
     if not summary:
-        raise ContractFailed(f"schemathesis said nothing of what it did: {told[-2000:]}")
+        raise ContractFailed(f"The output of schemathesis has no summary: {printed[-2000:]}")
     return "\n".join(line for line in summary.splitlines()[1:] if line.strip())

@@ -46,11 +46,11 @@ def play(stack: Stack) -> None:
         what="generate-python-client",
         env=os.environ,
     )  # fmt: skip
-    story = run_tool(
-        [sys.executable, "-m", "devtools.contract.python_story", stack.web_url, stack.sandbox_url],
-        what="python-story",
+    printed = run_tool(
+        [sys.executable, "-m", "devtools.contract.python_sale", stack.web_url, stack.sandbox_url],
+        what="python-sale",
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(WORK)])},
         cwd=CHECKOUT,
     )
-    print(story, end="", flush=True)
+    print(printed, end="", flush=True)
     require_healthy(stack)

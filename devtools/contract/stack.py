@@ -40,7 +40,7 @@ def running_stack() -> Iterator[Stack]:
     servers = Servers()
     with tempfile.TemporaryDirectory(prefix="bahi-contract-") as data:
         try:
-            print("contract: starting a stack of its own ...", flush=True)
+            print("contract: starting a stack for the checks ...", flush=True)
             servers.start()
             ports = environment.Ports.choose()
             env = environment.build(servers.env, ports, data_dir=Path(data), ignore_user=True)
@@ -56,9 +56,9 @@ def running_stack() -> Iterator[Stack]:
 
 def wait_until_found(read: Callable[[], Any], *, what: str) -> Any:
     """
-    Read again and again until something truthy comes, and return it; a busy machine has a minute.
+    Read until the result is truthy, and return it; a busy machine has a minute.
 
-    :raises StepFailed: if nothing came
+    :raises StepFailed: if that takes longer
     """
     return wait_until(read, what=what, timeout_seconds=60.0)
 
@@ -119,9 +119,9 @@ def require_healthy(stack: Stack) -> None:
     """
     stack.servers.wait_for_exit(0.1)
     if stack.servers.ended:
-        raise ProcessFailed(f"{next(iter(stack.servers.ended))} ended by itself")
+        raise ProcessFailed(f"The process {next(iter(stack.servers.ended))} ended unexpectedly.")
     errors = [
         line for line in stack.log_of("web").read_text(errors="replace").splitlines() if '"level":"error"' in line
     ]
     if errors:
-        raise ContractFailed(f"the web process logged an error: {errors[0][:2000]}")
+        raise ContractFailed(f"The web process logged an error: {errors[0][:2000]}")

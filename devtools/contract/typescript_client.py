@@ -50,15 +50,15 @@ def play(stack: Stack) -> None:
     _run([str(modules / "openapi-typescript"), *schema], what="openapi-typescript", cwd=place)
     _run([str(modules / "tsc"), "--project", "."], what="tsc", cwd=place)
     login = next(each for each in demo_accounts.STAFF if each.role == "finance")
-    story = _run(
-        ["node", "out/story.js", stack.web_url, stack.sandbox_url, login.email, login.password],
-        what="typescript-story",
+    printed = _run(
+        ["node", "out/sale.js", stack.web_url, stack.sandbox_url, login.email, login.password],
+        what="typescript-sale",
         cwd=place,
     )
     require_healthy(stack)
     REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(_report(story, place))
-    print(f"\nThe generated TypeScript client sells and refunds\n\n{story}", end="", flush=True)
+    REPORT.write_text(_report(printed, place))
+    print(f"\nThe generated TypeScript client sells and refunds\n\n{printed}", end="", flush=True)
 
 
 def _run(argv: list[str], *, what: str, cwd: Path) -> str:
@@ -66,7 +66,7 @@ def _run(argv: list[str], *, what: str, cwd: Path) -> str:
     return run_tool(argv, what=what, env=env, cwd=cwd, seconds=300)
 
 
-def _report(story: str, place: Path) -> str:
+def _report(printed: str, place: Path) -> str:
     """Return what the nightly run leaves for readers: the tools, the size of what was generated, and the steps."""
     versions = {name: _version(argv, place) for name, argv in _TOOLS.items()}
     generated = len((place / "schema.d.ts").read_text().splitlines())
@@ -82,7 +82,7 @@ def _report(story: str, place: Path) -> str:
             f"- Generated types: {generated:,} lines; `tsc` found no error",
             "",
             "```",
-            *story.rstrip().splitlines(),
+            *printed.rstrip().splitlines(),
             "```",
             "",
         ]
@@ -97,5 +97,5 @@ _TOOLS = {
 
 
 def _version(argv: list[str], place: Path) -> str:
-    told = subprocess.run(argv, cwd=place, capture_output=True, text=True, check=True).stdout.strip()
-    return told.splitlines()[-1].removeprefix("Version ").removeprefix("v")
+    printed = subprocess.run(argv, cwd=place, capture_output=True, text=True, check=True).stdout.strip()
+    return printed.splitlines()[-1].removeprefix("Version ").removeprefix("v")

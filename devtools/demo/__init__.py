@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 from devtools import data_dirs, environment, run
+from devtools.demo.book_checks import check_books
 from devtools.demo.client import StepFailed, StepReporter
-from devtools.demo.evidence import prove
+from devtools.demo.orders import OrderScenario
 from devtools.demo.refunds import RefundScenario
-from devtools.demo.story import OrderScenario
 from devtools.embedded import CHECKOUT, STATE, Servers, ServersFailed
 from devtools.processes import Stack
 
@@ -29,7 +29,7 @@ _LOGS_BY_PROCESS = {None: ("web", "worker", "relay"), "worker": ("relay", "worke
 
 
 def main() -> int:
-    """Play the story on embedded servers, whatever the environment says; return the exit code."""
+    """Play the demo on embedded servers, whatever the environment says; return the exit code."""
     run.stop_on_signals()
     servers = Servers(DEMO_DATA)
     try:
@@ -53,21 +53,22 @@ def _play(servers: Servers) -> int:
     code = hash_code(CHECKOUT)
     past_runs = reuse_or_delete_data(DEMO_DATA, code=code)
     stack = _start(servers, reporter, is_kept=past_runs > 0)
-    story = OrderScenario(stack.web_url, stack.sandbox_url, reporter, documents=DEMO_DATA)
-    after = RefundScenario(story)
+    sale = OrderScenario(stack.web_url, stack.sandbox_url, reporter, documents=DEMO_DATA)
+    after = RefundScenario(sale)
     try:
-        story.play()
+        sale.play()
         after.play()
-        reporter.heading("The operator proves it (manage.py)")
-        invariants = prove(stack.env, reporter)
+        reporter.heading("The operator checks the books (manage.py prove)")
+        invariants = check_books(stack.env, reporter)
     except StepFailed as failed:
         failed.add_note(_collect_logs(failed, servers, stack))
         raise
     (DEMO_DATA / MARK).write_text(f"{code} {past_runs + 1}")
-    reporter.line("", f"{time.monotonic() - began:.1f} s in all")
-    told = (story.order_number, story.invoice_number, after.credit_note_number)
+    reporter.line("", f"The demo took {time.monotonic() - began:.1f} s.")
+    numbers = (sale.order_number, sale.invoice_number, after.credit_note_number)
     print(
-        f"DEMO OK: {', '.join(told)}, {after.gateway_settlement}/{after.utr}, {invariants} invariants hold", flush=True
+        f"DEMO OK: {', '.join(numbers)}, {after.gateway_settlement}/{after.utr}, {invariants} invariants hold",
+        flush=True,
     )
     return 0
 
@@ -80,9 +81,9 @@ def hash_code(checkout: Path) -> str:
 
 def reuse_or_delete_data(data_dir: Path, *, code: str) -> int:
     """
-    Keep what the demonstration before left if the same code made it and it ended well, else remove it.
+    Keep the data of the previous demonstration if the same code made it and it ended well, else remove it.
 
-    Returns how many runs the data has seen, 0 if there is none. Data that is in use is left alone: starting the servers says so.
+    Return how many runs the data has seen, 0 if there is none. Data that is in use stays: starting the servers fails with a sentence.
 
     :raises StepFailed: if the old data cannot be removed
     """
@@ -98,25 +99,25 @@ def reuse_or_delete_data(data_dir: Path, *, code: str) -> int:
         try:
             shutil.rmtree(data_dir)
         except OSError as error:
-            sentence = f"the data of an earlier demonstration cannot be removed: {error}. Remove {data_dir} by hand."
-            raise StepFailed(sentence, where="", step="make room") from error
+            sentence = f"The data of an earlier demonstration cannot be removed: {error}. Remove {data_dir} yourself."
+            raise StepFailed(sentence, where="", step="remove old data") from error
     return 0
 
 
 def _start(servers: Servers, reporter: StepReporter, *, is_kept: bool) -> Stack:
     with reporter.step("start PostgreSQL and Valkey") as step:
         servers.start()
-        step.report(f"embedded, on Unix sockets, {'with the shop of the last demo' if is_kept else 'empty'}")
+        step.report(f"embedded, on Unix sockets, {'with the shop of the previous demo' if is_kept else 'empty'}")
     ports = environment.Ports.choose()
     env = environment.build(servers.env, ports, data_dir=DEMO_DATA, ignore_user=True)
     env["LOG_FORMAT"] = "json"
     env["WEB_CONCURRENCY"] = "1"  # one buyer; each further process would cost the time that it takes to start
     stack = Stack(servers, env, ports, logs=LOGS)
     if not is_kept:
-        with reporter.step("migrate") as step:
+        with reporter.step("create the tables") as step:
             stack.manage("migrate", "migrate", "--no-input", "--verbosity", "0")
-            step.report("the tables, their constraints and triggers")
-        with reporter.step("open the demo shop") as step:
+            step.report("with their constraints and triggers")
+        with reporter.step("fill the demo shop") as step:
             stack.manage("demo-data", "load_demo_data")
             step.report("staff roles, tax rates, ledger accounts, about 1,000 products")
     with reporter.step("start web, worker, relay, beat, sandbox") as step:

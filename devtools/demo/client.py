@@ -1,4 +1,4 @@
-"""What the story is played with: a step reporter, an API client, and the sandbox's control API."""
+"""What the demo is played with: a step reporter, an API client, and the sandbox's control API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAIT_SECONDS = 15.0  # seconds to wait for what workers do
 
 class StepFailed(RuntimeError):
     """
-    A step of the story did not go as it should.
+    A step did not go as it should.
 
     :param where: the process whose log explains more; None if it is not known, empty if the sentence is complete
     """
@@ -33,7 +33,7 @@ class StepFailed(RuntimeError):
 
 @dataclass
 class Step:
-    """What a step says about itself when it is done."""
+    """One step, and what it reports when it is done."""
 
     name: str
     facts: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Step:
 
 
 class StepReporter:
-    """Prints a line a step, with its milliseconds, and what came of it."""
+    """Prints a line for each step, with its milliseconds and its result."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -67,12 +67,12 @@ class StepReporter:
             failed.step = name
             raise
         except requests.RequestException as away:
-            raise StepFailed(f"no answer: {away}", where="web", step=name) from away
+            raise StepFailed(f"The server did not answer: {away}", where="web", step=name) from away
         except (ServersFailed, ProcessFailed) as failed:
             raise StepFailed(str(failed), where="", step=name) from failed
         except Exception as surprise:
-            # An answer without the field that the story reads, most likely: the step is named all the same.
-            raise StepFailed(f"it met the unexpected: {surprise!r}", step=name) from surprise
+            # An answer without a field that is read, most likely: the step is named all the same.
+            raise StepFailed(f"An unexpected error occurred: {surprise!r}", step=name) from surprise
         milliseconds = (time.monotonic() - began) * 1000
         first, *rest = step.facts or [""]
         print(f"  {self._number:>3} {name:<46} {milliseconds:>7.0f} ms  {self._paint('36', first)}", flush=True)
@@ -112,7 +112,9 @@ class Api:
         response = self._session.request(method, url, json=body, headers=dict(headers or {}), timeout=20)
         expected = (expect,) if isinstance(expect, int) else expect
         if response.status_code not in expected:
-            raise StepFailed(f"{method} {path} answered {response.status_code}: {response.text[:600]}", where="web")
+            raise StepFailed(
+                f"{method} {path} was answered with {response.status_code}: {response.text[:600]}", where="web"
+            )
         return response
 
     def get(self, path: str) -> Any:
@@ -122,18 +124,18 @@ class Api:
         """
         Download a document, or return None while it is being made.
 
-        :raises StepFailed: if something else than a PDF comes
+        :raises StepFailed: if the answer is not a PDF
         """
         response = self.call("GET", path, expect=(200, 409))
         if response.status_code == 409:
             return None
         if not response.content.startswith(b"%PDF-"):
-            raise StepFailed("what came is not a PDF", where="web")
+            raise StepFailed("The document is not a PDF.", where="web")
         return response.content
 
 
 class Phone:
-    """The buyer's phone, mailbox and UPI app: the sandbox's control."""
+    """The buyer's phone, mailbox and UPI app: the sandbox's control API."""
 
     def __init__(self, sandbox_url: str) -> None:
         self._url = f"{sandbox_url}/__sim__"
@@ -142,13 +144,16 @@ class Phone:
 
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Any:
         """
-        Call the sandbox's control.
+        Make a control call.
 
         :raises StepFailed: if it refuses
         """
         response = self._session.request(method, f"{self._url}{path}", json=body, params=params, timeout=30)
         if not response.ok:
-            raise StepFailed(f"the sandbox answered {response.status_code}: {response.text[:300]}", where="sandbox")
+            raise StepFailed(
+                f"The sandbox refused {method} {path} with {response.status_code}: {response.text[:300]}",
+                where="sandbox",
+            )
         return response.json()
 
 
@@ -164,14 +169,14 @@ def wait_until(
     read: Callable[[], Any], *, what: str, where: str = "worker", timeout_seconds: float = WAIT_SECONDS
 ) -> Any:
     """
-    Read again and again until something truthy comes, and return it.
+    Read until the result is truthy, and return it.
 
-    :raises StepFailed: if nothing came in time
+    :raises StepFailed: if that takes too long
     """
     deadline = time.monotonic() + timeout_seconds
     while True:
         if found := read():
             return found
         if time.monotonic() > deadline:
-            raise StepFailed(f"{what} did not come within {timeout_seconds:.0f} s", where=where)
+            raise StepFailed(f"There was no sign of {what} within {timeout_seconds:.0f} s.", where=where)
         time.sleep(0.05)

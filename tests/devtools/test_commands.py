@@ -8,11 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from devtools import __main__
 from devtools.embedded import CHECKOUT
+from devtools.subcommands import SUBCOMMANDS
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -84,19 +86,34 @@ def test_help_teaches_every_subcommand():
     done = devtools("--help")
 
     assert done.returncode == 0
-    for word in ("setup", "run", "demo", "with-servers", "manage", "clean", "DATABASE_URL", "examples:"):
+    for word in ("DATABASE_URL", "examples:", *(text for each in SUBCOMMANDS for text in (each.name, each.summary))):
         assert word in done.stdout
 
 
-SUBCOMMANDS = ("setup", "run", "demo", "with-servers", "lint-migrations", "test-pythons", "clean")
+@pytest.mark.parametrize(
+    ("words", "problem"), [([], "A subcommand is missing."), (["sell"], "There is no subcommand 'sell'.")]
+)
+def test_a_subcommand_that_is_missing_or_unknown_is_refused_with_the_list(words, problem, capsys):
+    assert __main__.main(words) == 2
+
+    assert f"{problem} The subcommands are: setup, run, demo, " in capsys.readouterr().err
+
+
+def test_help_of_a_subcommand_says_what_may_follow_and_gives_an_example(capsys):
+    assert __main__.main(["contract", "--help"]) == 0
+
+    assert capsys.readouterr().out == (
+        "usage: python -m devtools contract [python] [conformance] [typescript]\n\n"
+        "Check the OpenAPI document against the API that runs.\n\n"
+        "Without a name, `python` and `conformance` run; `typescript` needs Node.js and npm.\n\n"
+        "Example:\n  python -m devtools contract conformance\n"
+    )
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
-@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
+@pytest.mark.parametrize("subcommand", [each.name for each in SUBCOMMANDS if not each.has_own_help])
 def test_help_of_a_subcommand_does_nothing_else(subcommand, option, monkeypatch, capsys):
-    monkeypatch.setattr(
-        __main__, "_SUBCOMMANDS", [(name, text, pytest.fail) for name, text, _ in __main__._SUBCOMMANDS]
-    )
+    monkeypatch.setattr(__main__, "SUBCOMMANDS", [replace(each, run=pytest.fail) for each in SUBCOMMANDS])
 
     assert __main__.main([subcommand, option]) == 0
 
@@ -114,9 +131,7 @@ def test_help_of_manage_is_that_of_its_commands():
 
 @pytest.mark.parametrize("subcommand", ["run", "demo", "lint-migrations", "test-pythons", "clean"])
 def test_an_argument_that_means_nothing_is_refused(subcommand, monkeypatch, capsys):
-    monkeypatch.setattr(
-        __main__, "_SUBCOMMANDS", [(name, text, pytest.fail) for name, text, _ in __main__._SUBCOMMANDS]
-    )
+    monkeypatch.setattr(__main__, "SUBCOMMANDS", [replace(each, run=pytest.fail) for each in SUBCOMMANDS])
 
     assert __main__.main([subcommand, "--port"]) == 2
 

@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from devtools import demo
-from devtools.demo import evidence
+from devtools.demo import book_checks
 from devtools.demo.client import Api, StepFailed, StepReporter
+from devtools.demo.orders import OrderScenario
 from devtools.demo.refunds import RefundScenario
-from devtools.demo.story import OrderScenario
 from devtools.embedded import Servers
 from devtools.environment import Ports
 from devtools.processes import ProcessFailed, Stack
@@ -120,10 +120,10 @@ def test_data_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr("devtools.demo.shutil.rmtree", refuse)
 
-    with pytest.raises(StepFailed, match="Remove .*demo by hand") as failed:
+    with pytest.raises(StepFailed, match="Remove .*demo yourself") as failed:
         demo.reuse_or_delete_data(tmp_path / "demo", code="abc")
 
-    assert (failed.value.step, failed.value.where) == ("make room", "")
+    assert (failed.value.step, failed.value.where) == ("remove old data", "")
 
 
 def test_the_code_has_another_hash_when_a_migration_or_the_sandbox_changes(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_the_code_has_another_hash_when_a_migration_or_the_sandbox_changes(tmp_p
     assert len(hashes) == 3
 
 
-# Money back ------------------------------------------------------------------------------------------------------------
+# The refund ------------------------------------------------------------------------------------------------------------
 
 
 class Answers(Api):
@@ -159,11 +159,13 @@ class Answers(Api):
 
 @pytest.fixture
 def after(tmp_path: Path) -> RefundScenario:
-    """The second half of a story whose refund and settlement are under way; `customer` and `finance` are still to be given."""
-    told = RefundScenario(OrderScenario("http://127.0.0.1:1", "http://127.0.0.1:2", StepReporter(), documents=tmp_path))
-    told.refund = {"id": "rfnd_1", "amount": 23_800}
-    told.settlement = {"id": "stl_1", "amount": 166_793, "fee_amount": 4_607, "tax_amount": 703, "utr": "UTR1"}
-    return told
+    """What follows a sale whose refund and settlement are under way; `customer` and `finance` are still to be given."""
+    scenario = RefundScenario(
+        OrderScenario("http://127.0.0.1:1", "http://127.0.0.1:2", StepReporter(), documents=tmp_path)
+    )
+    scenario.refund = {"id": "rfnd_1", "amount": 23_800}
+    scenario.settlement = {"id": "stl_1", "amount": 166_793, "fee_amount": 4_607, "tax_amount": 703, "utr": "UTR1"}
+    return scenario
 
 
 LINES = [{"kind": "payment", "amount": 195_200}, {"kind": "refund", "amount": 23_800}]
@@ -184,7 +186,7 @@ def test_settlement_is_reported_in_rupees(after: RefundScenario, capsys: pytest.
 def test_transfer_that_is_not_the_sum_of_its_lines_ends_the_demo(after: RefundScenario) -> None:
     after.finance = Answers(settlements_stl_1_lines=(200, {"data": LINES[:1]}))
 
-    with pytest.raises(StepFailed, match="what was transferred should be 190593, not 166793"):
+    with pytest.raises(StepFailed, match="The amount that was transferred should be 190593, not 166793"):
         after._read_settlement()
 
 
@@ -193,16 +195,16 @@ def test_open_exception_ends_the_demo(after: RefundScenario) -> None:
     after.finance = Answers(reconciliation_exceptions=(200, {"data": found}))
 
     with pytest.raises(StepFailed, match="do not agree: fee_mismatch of pay_1"):
-        after._see_no_exception()
+        after._check_no_exception()
 
 
 def test_failed_refund_ends_the_demo_at_once(after: RefundScenario) -> None:
     after.customer = Answers(refunds_rfnd_1=(200, {"status": "failed", "error": {"code": "BAD"}}))
 
-    with pytest.raises(StepFailed, match="the refund is failed") as failed:
-        after._see_processed()
+    with pytest.raises(StepFailed, match="The refund is failed") as failed:
+        after._wait_until_processed()
 
-    assert (failed.value.step, failed.value.where) == ("Razorpay gives it back", "worker")
+    assert (failed.value.step, failed.value.where) == ("Razorpay processes the refund", "worker")
 
 
 @pytest.mark.parametrize(("status", "content", "given"), [(200, b"%PDF-1.7 ...", b"%PDF-1.7 ..."), (409, b"{}", None)])
@@ -211,11 +213,11 @@ def test_a_document_that_is_being_made_is_waited_for(status: int, content: bytes
 
 
 def test_document_that_is_not_a_pdf_ends_the_demo() -> None:
-    with pytest.raises(StepFailed, match="what came is not a PDF"):
+    with pytest.raises(StepFailed, match="The document is not a PDF"):
         Answers(credit_notes_1_pdf=(200, b"<html>")).pdf("/credit-notes/1/pdf")
 
 
-# The operator's proof --------------------------------------------------------------------------------------------------
+# The checks of the books --------------------------------------------------------------------------------------------------
 
 WELL = {
     "ledger": {"code": 0, "report": {"accounts": [{"amount": 500}, {"amount": -500}], "sum": 0}},
@@ -227,37 +229,37 @@ WELL = {
 
 def said(monkeypatch: pytest.MonkeyPatch, stdout: str, stderr: str = "") -> None:
     ended = subprocess.CompletedProcess(args=[], returncode=0, stdout=stdout, stderr=stderr)
-    monkeypatch.setattr(evidence.subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(book_checks.subprocess, "run", lambda *_, **__: ended)
 
 
 def test_four_checks_are_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     said(monkeypatch, json.dumps(WELL))
 
-    assert evidence.prove({}, StepReporter()) == 85
+    assert book_checks.check_books({}, StepReporter()) == 85
 
     told = capsys.readouterr().out
-    assert "ledger: ₹5.00 debit and as much credit: the trial balance sums to zero" in told
-    assert "order replay --all: 13 events give exactly what is stored" in told
+    assert "ledger: debits of ₹5.00 and credits of the same amount: the trial balance is zero" in told
+    assert "order replay --all: replaying 13 events gives exactly the stored rows" in told
     assert "audit: 85 invariants hold" in told
 
 
 @pytest.mark.parametrize(
     ("command", "report", "sentence"),
     [
-        ("audit", {"results": [{"name": "money_is_there", "holds": False}]}, "audit does not find .*: money_is_there"),
-        ("ledger", {"sum": 7}, 'ledger does not find all well: {"sum": 7}'),
-        ("reconcile --against-sandbox", {"unanswered": 1}, "sandbox does not find all well"),
+        ("audit", {"results": [{"name": "money_is_there", "holds": False}]}, "audit found a mismatch: money_is_there"),
+        ("ledger", {"sum": 7}, 'ledger found a mismatch: {"sum": 7}'),
+        ("reconcile --against-sandbox", {"unanswered": 1}, "sandbox found a mismatch"),
     ],
 )
 def test_failed_check_ends_the_demo(monkeypatch: pytest.MonkeyPatch, command: str, report: Any, sentence: str) -> None:
     said(monkeypatch, json.dumps({**WELL, command: {"code": 1, "report": report}}))
 
     with pytest.raises(StepFailed, match=sentence):
-        evidence.prove({}, StepReporter())
+        book_checks.check_books({}, StepReporter())
 
 
 def test_check_that_crashes_shows_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
     said(monkeypatch, "", "CommandError: SANDBOX_URL is not set")
 
-    with pytest.raises(StepFailed, match="the commands failed: CommandError: SANDBOX_URL is not set"):
-        evidence.prove({}, StepReporter())
+    with pytest.raises(StepFailed, match="The commands failed: CommandError: SANDBOX_URL is not set"):
+        book_checks.check_books({}, StepReporter())

@@ -10,7 +10,7 @@ from apps.notifications.models import Notification
 from apps.payments import services
 from apps.payments.models import LedgerEntry, PaymentAttempt, ReconciliationException
 from devtools.demo.client import StepReporter, wait_until
-from devtools.demo.story import OrderScenario
+from devtools.demo.orders import OrderScenario
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for
 from tests.support.live_shop import Shop
@@ -22,10 +22,10 @@ class Buyer(OrderScenario):
     def order_and_check_out(self, **how: Any) -> None:
         self._log_in()
         self._confirm_email()
-        self._search()
+        self._search_products()
         self._add_address()
-        self._place_twice()
-        self._ask_to_pay()
+        self._place_order_twice()
+        self._start_payment()
         gateway_order_id = self.api.get(self.payment_url)["gateway_order_id"]
         how = {"outcome": "success", "method": "card", **how}
         self.phone.control("POST", f"/orders/{gateway_order_id}/checkout", how)
@@ -39,7 +39,7 @@ def test_a_buyer_who_bears_the_fee_has_the_order_confirmed_by_itself(shop: Shop,
 
     buyer.order_and_check_out(fee_bearer="customer")
 
-    order = wait_until(buyer._confirmed, what="the confirmation")
+    order = wait_until(buyer.find_confirmed_order, what="the confirmation")
     attempt = PaymentAttempt.objects.get(status="captured")
     assert (order["payment_status"], order["paid_amount"], order["under_review_amount"]) == (
         "paid", order["total_amount"], 0,
@@ -48,7 +48,7 @@ def test_a_buyer_who_bears_the_fee_has_the_order_confirmed_by_itself(shop: Shop,
         attempt.fee_amount,
         order["total_amount"],
     )
-    invoice = wait_until(buyer._invoice, what="the invoice")
+    invoice = wait_until(buyer.find_invoice, what="the invoice")
     assert invoice["total_amount"] == order["total_amount"]
     wait_until(lambda: Notification.objects.filter(template="order_confirmed").exists(), what="the words")
     told = set(Notification.objects.values_list("template", flat=True))
@@ -77,8 +77,8 @@ def test_a_buyer_with_an_offer_waits_until_finance_accepts_it(shop: Shop, tmp_pa
     finance = actor_for(make_staff("finance"))
     services.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=finance, now=clock.now())
 
-    assert wait_until(buyer._confirmed, what="the confirmation")["payment_status"] == "paid"
-    wait_until(buyer._invoice, what="the invoice")
+    assert wait_until(buyer.find_confirmed_order, what="the confirmation")["payment_status"] == "paid"
+    wait_until(buyer.find_invoice, what="the invoice")
     assert Invoice.objects.get(type="tax_invoice").total_amount == order["total_amount"]
     assert _balance("payment_differences") == 5_000
     assert [(result.invariant.id, result.rows) for result in audit.run(now=clock.now()).failing] == []

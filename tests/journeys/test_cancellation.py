@@ -10,7 +10,7 @@ from apps.invoicing.models import Invoice
 from apps.notifications.models import Notification
 from apps.payments.models import LedgerEntry, Refund
 from devtools.demo.client import StepReporter, wait_until
-from devtools.demo.story import OrderScenario
+from devtools.demo.orders import OrderScenario
 from tests.support.live_shop import Shop
 
 
@@ -20,13 +20,13 @@ class Buyer(OrderScenario):
     def buy(self) -> None:
         self._log_in()
         self._confirm_email()
-        self._search()
+        self._search_products()
         self._add_address()
-        self._place_twice()
-        self._ask_to_pay()
-        self._pay()
-        self._see_confirmed_once()
-        self._fetch_invoice()
+        self._place_order_twice()
+        self._start_payment()
+        self._pay_by_upi()
+        self._check_confirmed_once()
+        self.fetch_invoice()
 
 
 def test_buyer_cancels_a_paid_order_and_is_refunded(shop: Shop, tmp_path: Path, settings: Any) -> None:

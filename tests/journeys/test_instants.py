@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.core.models import Event
 from devtools.demo.client import StepReporter, wait_until
-from devtools.demo.story import OrderScenario
+from devtools.demo.orders import OrderScenario
 from tests.support.instants import find_created_at_mismatches, find_finer_instants, list_instant_columns
 from tests.support.live_shop import Shop
 

@@ -6,19 +6,19 @@ from apps.accounts.models import User
 from apps.core import audit, clock
 from apps.core.models import Event
 from devtools.demo.client import StepReporter
-from devtools.demo.story import OrderScenario
+from devtools.demo.orders import OrderScenario
 from tests.support.live_shop import Shop
 
 
 def test_a_buyer_logs_in_orders_pays_and_gets_an_invoice(shop: Shop, tmp_path: Path) -> None:
-    story = OrderScenario(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
+    buyer = OrderScenario(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
 
-    story.play()
+    buyer.play()
 
-    assert story.order_number.startswith("ORD-")
-    assert (tmp_path / f"{story.invoice_number}.pdf").read_bytes().startswith(b"%PDF-")
+    assert buyer.order_number.startswith("ORD-")
+    assert (tmp_path / f"{buyer.invoice_number}.pdf").read_bytes().startswith(b"%PDF-")
     assert [result.invariant.name for result in audit.run(now=clock.now()).failing] == []
-    assert _events_with(story.number, "9876543210", "Asha", "Indiranagar", "560038", "***") == {}
+    assert _events_with(buyer.number, "9876543210", "Asha", "Indiranagar", "560038", "***") == {}
 
 
 def _events_with(*personal: str) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ import pytest
 
 from apps.core import audit, clock
 from devtools.demo.client import StepReporter, wait_until
-from devtools.demo.story import OrderScenario, code_in
+from devtools.demo.orders import OrderScenario, find_code
 from tests.support.live_shop import Shop
 
 
@@ -19,7 +19,7 @@ class Buyer(OrderScenario):
     def __init__(self, shop: Shop, documents: Path) -> None:
         super().__init__(shop.url, shop.world.url, StepReporter(), documents=documents)
         self._log_in()
-        self._search()
+        self._search_products()
         self._add_address()
 
     def post(self, path: str, body: dict[str, Any], *, expect: int) -> Any:
@@ -35,7 +35,7 @@ class Buyer(OrderScenario):
 
     def ask_to_pay(self) -> dict[str, Any]:
         self.payment_url = f"/payments/{self.post('/payments', {'order_id': self.order_id}, expect=202)['id']}"
-        return dict(wait_until(self._payable, what="the UPI link"))
+        return dict(wait_until(self.find_payable_payment, what="the UPI link"))
 
     def told(self) -> list[str]:
         return [entry["type"] for entry in self.api.get(f"/orders/{self.order_id}/timeline?limit=100")["data"]]
@@ -57,16 +57,16 @@ def code_of(error: dict[str, Any]) -> str:
 
 
 def test_wrong_code_is_refused_and_the_correct_one_expires_after_five_attempts(shop: Shop, tmp_path: Path) -> None:
-    story = OrderScenario(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
-    asked = story.api.call("POST", "/auth/otp", {"phone": story.number}, expect=202).json()
-    right = code_in(story._newest("/sms", story.number.removeprefix("+")))
+    buyer = OrderScenario(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
+    asked = buyer.api.call("POST", "/auth/otp", {"phone": buyer.number}, expect=202).json()
+    right = find_code(buyer.read_newest("/sms", buyer.number.removeprefix("+")))
     wrong = f"{(int(right) + 1) % 1_000_000:06d}"
 
     for code in [wrong] * 5 + [right]:
         body = {"challenge_id": asked["id"], "code": code, "transport": "body"}
-        assert code_of(story.api.call("POST", "/auth/otp/verify", body, expect=400).json()) == "otp_not_valid"
+        assert code_of(buyer.api.call("POST", "/auth/otp/verify", body, expect=400).json()) == "otp_not_valid"
 
-    story.api.call("GET", "/me", expect=401)
+    buyer.api.call("GET", "/me", expect=401)
 
 
 def test_an_order_takes_no_price_from_a_client_and_no_more_than_there_is(buyer: Buyer) -> None:
@@ -104,11 +104,11 @@ def test_a_declined_payment_confirms_nothing_and_may_be_tried_again(buyer: Buyer
     gateway_order = buyer.api.get(buyer.payment_url)["gateway_order_id"]
     buyer.phone.control("POST", f"/orders/{gateway_order}/checkout", {"outcome": "success", "method": "card"})
 
-    order = wait_until(buyer._confirmed, what="the confirmation")
+    order = wait_until(buyer.find_confirmed_order, what="the confirmation")
     assert order["paid_amount"] == order["total_amount"]
     attempts = buyer.api.get(buyer.payment_url)["attempts"]
     assert sorted(attempt["status"] for attempt in attempts) == ["captured", "failed"]
-    buyer._fetch_invoice()
+    buyer.fetch_invoice()
     assert books_hold()
 
 

@@ -22,7 +22,7 @@ import requests
 
 from devtools import demo_accounts
 from devtools.demo.client import Api, Phone
-from devtools.demo.story import code_in
+from devtools.demo.orders import find_code
 from devtools.embedded import CHECKOUT, Servers
 from devtools.processes import Stack, read_procfile
 from tests.faults import points
@@ -79,7 +79,7 @@ class RunningStack:
         api = Api(f"{self.stack.web_url}/api/v1")
         asked = api.call("POST", "/auth/otp", {"phone": phone}, expect=202).json()
         sms = self.phone.control("GET", "/sms", to=phone.removeprefix("+"), wait=15)
-        body = {"challenge_id": asked["id"], "code": code_in(sms["items"][0]), "transport": "body"}
+        body = {"challenge_id": asked["id"], "code": find_code(sms["items"][0]), "transport": "body"}
         api.sign_in(api.call("POST", "/auth/otp/verify", body).json()["access_token"])
         address = api.call("POST", "/me/addresses", ADDRESS, expect=201).json()
         product = api.get(f"/products/{api.get('/products?in_stock=true&limit=1')['data'][0]['id']}")

@@ -14,12 +14,12 @@ from devtools import demo_accounts
 class Command(OperatorCommand):
     help = (
         "Fill the database with the demo shop: a GST registration, about 1,000 products with stock, and staff who can log "
-        "in with a password that everybody knows. For local use only; safe to run again."
+        "in with a published password. For local use only. Running it again adds what is missing."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.IS_STRICT:
-            raise self.fail("This makes log-ins with known passwords; it does not run with production settings.")
+            raise self.fail("This command adds log-ins with known passwords. It does not run with production settings.")
         from devtools.demo_data import shop
 
         began = time.monotonic()
@@ -27,11 +27,11 @@ class Command(OperatorCommand):
         call_command("setup_reference_data", verbosity=0)
 
         registration, is_new = shop.ensure_registration(now=now)
-        self._say(f"registration {registration.gstin}, {registration.city}: {'made' if is_new else 'there already'}")
-        self._say("products: reading the shelves ...")
+        self._say(f"registration {registration.gstin}, {registration.city}: {'added' if is_new else 'present already'}")
+        self._say("products: adding what is missing ...")
         made = shop.load(now=now)
         self._say(
-            f"{made.categories} categories, {made.products} products, {made.variants} variants, {made.units} units of stock: made"
+            f"{made.categories} categories, {made.products} products, {made.variants} variants, {made.units} units of stock: added"
         )
         for login in demo_accounts.STAFF:
             self._say(f"{login.role} {login.email}: {self._ensure_staff(login)}")
@@ -43,7 +43,7 @@ class Command(OperatorCommand):
         from apps.core.events import SYSTEM
 
         if User.objects.filter(email=login.email).exists():
-            return "there already"
+            return "present already"
         role = login.role.replace(" ", "_")
         create_staff(
             email=login.email,
@@ -53,7 +53,7 @@ class Command(OperatorCommand):
             actor=SYSTEM,
             now=clock.now(),
         )
-        return f"made, password {login.password}"
+        return f"added, password {login.password}"
 
     def _say(self, line: str) -> None:
         self.stdout.write(f"demo data: {line}")

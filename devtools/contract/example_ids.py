@@ -8,7 +8,7 @@ from typing import Any
 from devtools import demo_accounts
 from devtools.contract.stack import wait_until_found
 from devtools.demo.client import Api, Phone, StepFailed
-from devtools.demo.story import DELIVERY_ADDRESS
+from devtools.demo.orders import DELIVERY_ADDRESS
 from devtools.processes import Stack
 
 
@@ -83,7 +83,7 @@ def _pay(stack: Stack, api: Api, order_id: str) -> Any:
     phone.control("POST", f"/payments/{action['gateway_payment_id']}/approve")
     paid = wait_until_found(lambda: found if (found := read())["status"] == "succeeded" else None, what="the payment")
     if not paid["attempts"]:
-        raise StepFailed("a payment that succeeded has no attempt", where="web")
+        raise StepFailed("A payment that succeeded has no attempt.", where="web")
     return paid
 
 

@@ -1,4 +1,4 @@
-"""The story: what a client app does from log-in to invoice, over HTTP and nothing else."""
+"""One sale: what a client app does from log-in to invoice, over HTTP and nothing else."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class OrderScenario:
 
     def play(self) -> None:
         """
-        Play all of the story and report each step.
+        Play all of the sale and report each step.
 
         :raises StepFailed: at the first step that does not go as it should
         """
@@ -50,16 +50,16 @@ class OrderScenario:
         self._log_in()
         self._confirm_email()
         self.reporter.heading("The buyer orders")
-        self._search()
+        self._search_products()
         self._add_address()
-        self._quote()
-        self._place_twice()
+        self._request_quote()
+        self._place_order_twice()
         self.reporter.heading("The buyer pays by UPI")
-        self._ask_to_pay()
-        self._pay()
-        self._see_confirmed_once()
-        self.reporter.heading("What came of it")
-        self._fetch_invoice()
+        self._start_payment()
+        self._pay_by_upi()
+        self._check_confirmed_once()
+        self.reporter.heading("Invoice, messages, timeline and ledger")
+        self.fetch_invoice()
         self._read_messages()
         self._read_timeline()
         self._read_ledger()
@@ -67,40 +67,40 @@ class OrderScenario:
     # Log-in ---------------------------------------------------------------------------------------------------------
 
     def _log_in(self) -> None:
-        with self.reporter.step("ask for an OTP") as step:
-            asked = self.api.call("POST", "/auth/otp", {"phone": self.number}, expect=202).json()
-            sms = self._newest("/sms", self.number.removeprefix("+"))
-            code = code_in(sms)
+        with self.reporter.step("request an OTP") as step:
+            requested = self.api.call("POST", "/auth/otp", {"phone": self.number}, expect=202).json()
+            sms = self.read_newest("/sms", self.number.removeprefix("+"))
+            code = find_code(sms)
             step.report(f"the phone of {self.number[:6]}xxxxxx shows: {sms.get('text') or sms}"[:110])
-        with self.reporter.step("verify it: the account is made") as step:
-            body = {"challenge_id": asked["id"], "code": code, "transport": "body"}
+        with self.reporter.step("verify the OTP: the account is created") as step:
+            body = {"challenge_id": requested["id"], "code": code, "transport": "body"}
             tokens = self.api.call("POST", "/auth/otp/verify", body).json()
             self.api.sign_in(tokens["access_token"])
             me = self.api.get("/me")
             step.report(f"{me['id']}; access token for 15 minutes, refresh token for 7 days")
 
     def _confirm_email(self) -> None:
-        with self.reporter.step("set an e-mail address, confirm it by code") as step:
-            asked = self.api.call("POST", "/me/email", {"email": self.email}, expect=202).json()
-            mail = self._newest("/mails", self.email)
-            body = {"challenge_id": asked["id"], "code": code_in(mail)}
+        with self.reporter.step("add an e-mail address and confirm it") as step:
+            requested = self.api.call("POST", "/me/email", {"email": self.email}, expect=202).json()
+            mail = self.read_newest("/mails", self.email)
+            body = {"challenge_id": requested["id"], "code": find_code(mail)}
             self.api.call("POST", "/me/email/confirm", body)
-            step.report(f"mail: {mail['subject']}")
+            step.report(f"the mail that brought the code: {mail['subject']}")
 
-    def _newest(self, path: str, to: str) -> dict[str, Any]:
+    def read_newest(self, path: str, to: str) -> dict[str, Any]:
         found = self.phone.control("GET", path, to=to, wait=15)
         if not found["items"]:
-            raise StepFailed(f"nothing came to {path} within 15 s", where="worker")
+            raise StepFailed(f"No message arrived at {path} within 15 s.", where="worker")
         return dict(found["items"][0])
 
     # The order ------------------------------------------------------------------------------------------------------
 
-    def _search(self) -> None:
+    def _search_products(self) -> None:
         with self.reporter.step("search the catalogue") as step:
             for words, quantity in SHOPPING_LIST:
                 hits = self.api.get(f"/products?q={words}&in_stock=true&limit=3")["data"]
                 if not hits:
-                    raise StepFailed(f"nothing is found for {words!r}", where="web")
+                    raise StepFailed(f"The search for {words!r} found no product.", where="web")
                 product = self.api.get(f"/products/{hits[0]['id']}")
                 variant = product["variants"][0]
                 self.lines.append({"variant_id": variant["id"], "quantity": quantity})
@@ -114,22 +114,22 @@ class OrderScenario:
                 f"{address['city']} {address['pin']}, state {address['state']}; the shop is in Maharashtra (27)"
             )
 
-    def _quote(self) -> None:
-        with self.reporter.step("quote") as step:
+    def _request_quote(self) -> None:
+        with self.reporter.step("request a quote") as step:
             body = {"lines": self.lines, "shipping_address_id": self.address_id}
             quote = self.api.call("POST", "/orders/quote", body).json()
             rates = {line["tax_rate"] for line in quote["lines"]}
             if len(rates) != 3:
-                raise StepFailed(f"three GST rates were expected, not {sorted(rates)}", where="web")
+                raise StepFailed(f"The quote should have three GST rates, but it has {sorted(rates)}.", where="web")
             step.report(f"{rupees(quote['total_amount'])} with IGST of {rupees(quote['igst_amount'])}")
-            step.report(f"why: {quote['place_of_supply']['explanation']}")
+            step.report(f"place of supply: {quote['place_of_supply']['explanation']}")
             for line in quote["lines"]:
                 taxes = (
                     f"{line['tax_rate'] / 100:g} % of {rupees(line['taxable_amount'])} = {rupees(line['igst_amount'])}"
                 )
                 step.report(f"{line['quantity']} x {line['name']}: {taxes}")
 
-    def _place_twice(self) -> None:
+    def _place_order_twice(self) -> None:
         body = {"lines": self.lines, "shipping_address_id": self.address_id}
         key = {"Idempotency-Key": str(uuid.uuid4())}
         with self.reporter.step("place the order") as step:
@@ -137,94 +137,96 @@ class OrderScenario:
             order = placed.json()
             self.order_id, self.order_number = order["id"], order["number"]
             step.report(f"{order['number']}: {rupees(order['total_amount'])}, stock held until {order['expires_at']}")
-        with self.reporter.step("send the very same request again") as step:
+        with self.reporter.step("send the same request again") as step:
             again = self.api.call("POST", "/orders", body, expect=201, headers=key)
             if again.content != placed.content or again.headers.get("Idempotent-Replayed") != "true":
-                raise StepFailed("the second answer differs from the first", where="web")
+                raise StepFailed("The second answer differs from the first.", where="web")
             if len(self.api.get("/orders")["data"]) != 1:
-                raise StepFailed("the second request made a second order", where="web")
-            step.report("the same answer to the byte, and still one order")
+                raise StepFailed("The second request placed a second order.", where="web")
+            step.report("the answer is the same to the byte, and there is still one order")
 
     # The payment ----------------------------------------------------------------------------------------------------
 
-    def _ask_to_pay(self) -> None:
-        with self.reporter.step("ask to pay") as step:
+    def _start_payment(self) -> None:
+        with self.reporter.step("start the payment") as step:
             body = {"order_id": self.order_id}
             key = {"Idempotency-Key": str(uuid.uuid4())}
-            asked = self.api.call("POST", "/payments", body, expect=202, headers=key)
-            self.payment_url = asked.headers["Location"].removeprefix("/api/v1")
-            step.report(f"202: watch {asked.headers['Location']}")
-        with self.reporter.step("follow it to the UPI link") as step:
-            payment = wait_until(self._payable, what="the UPI link")
+            requested = self.api.call("POST", "/payments", body, expect=202, headers=key)
+            self.payment_url = requested.headers["Location"].removeprefix("/api/v1")
+            step.report(f"202 Accepted: the payment is at {requested.headers['Location']}")
+        with self.reporter.step("read the payment until it has a UPI link") as step:
+            payment = wait_until(self.find_payable_payment, what="the UPI link")
             step.report(payment["next_action"]["upi"]["link"][:110])
 
-    def _payable(self) -> dict[str, Any] | None:
+    def find_payable_payment(self) -> dict[str, Any] | None:
         payment = self.api.get(self.payment_url)
         return dict(payment) if (payment.get("next_action") or {}).get("upi") else None
 
-    def _pay(self) -> None:
+    def _pay_by_upi(self) -> None:
         self.phone.control("POST", "/webhooks/policy", {"mode": "reverse", "copies": 2})
-        with self.reporter.step("the payer approves in the UPI app") as step:
+        with self.reporter.step("the buyer approves in the UPI app") as step:
             self.gateway_payment = self.api.get(self.payment_url)["next_action"]["upi"]["gateway_payment_id"]
             self.phone.control("POST", f"/payments/{self.gateway_payment}/approve")
-            step.report(f"Razorpay: {self.gateway_payment}")
-        with self.reporter.step("signed webhooks, each twice, backwards") as step:
+            step.report(f"Razorpay's payment: {self.gateway_payment}")
+        with self.reporter.step("signed webhooks, each twice, in reverse order") as step:
             sent = self.phone.control("GET", "/webhooks", wait=10)
-            for line in _webhooks_of(sent, self.gateway_payment):
+            for line in _describe_webhooks(sent, self.gateway_payment):
                 step.report(line)
         self.phone.control("POST", "/webhooks/policy", {"mode": "normal"})
 
-    def _see_confirmed_once(self) -> None:
-        with self.reporter.step("the order is confirmed, once") as step:
-            order = wait_until(self._confirmed, what="the confirmation")
+    def _check_confirmed_once(self) -> None:
+        with self.reporter.step("the order is confirmed exactly once") as step:
+            order = wait_until(self.find_confirmed_order, what="the confirmation")
             entries = self.api.get(f"/orders/{self.order_id}/timeline?limit=100")["data"]
             times = sum(entry["type"] == "order.confirmed" for entry in entries)
             if times != 1:
-                raise StepFailed(f"the order was confirmed {times} times", where="worker")
-            step.report(f"{order['status']}, {order['payment_status']}: {rupees(order['paid_amount'])}")
+                raise StepFailed(f"The order was confirmed {times} times, not once.", where="worker")
+            step.report(f"{order['status']} and {order['payment_status']}: {rupees(order['paid_amount'])}")
 
-    def _confirmed(self) -> dict[str, Any] | None:
+    def find_confirmed_order(self) -> dict[str, Any] | None:
         order = self.api.get(f"/orders/{self.order_id}")
         return dict(order) if order["status"] == "confirmed" else None
 
-    # What came of it ------------------------------------------------------------------------------------------------
+    # What the payment leads to ---------------------------------------------------------------------------------------
 
-    def _fetch_invoice(self) -> None:
-        with self.reporter.step("GST invoice and its PDF") as step:
-            invoice = wait_until(self._invoice, what="the invoice")
+    def fetch_invoice(self) -> None:
+        with self.reporter.step("read the GST invoice and its PDF") as step:
+            invoice = wait_until(self.find_invoice, what="the invoice")
             self.invoice_number = invoice["number"]
             content = wait_until(lambda: self.api.pdf(f"/invoices/{invoice['id']}/pdf"), what="the invoice's PDF")
             step.report(f"{invoice['number']} of {invoice['invoice_date']}, {rupees(invoice['total_amount'])}")
             step.report(save_pdf(content, number=invoice["number"], into=self.documents))
 
-    def _invoice(self) -> dict[str, Any] | None:
+    def find_invoice(self) -> dict[str, Any] | None:
         invoices = self.api.get(f"/invoices?order_id={self.order_id}")["data"]
         return dict(invoices[0]) if invoices else None
 
     def _read_messages(self) -> None:
-        with self.reporter.step("SMS, e-mail and in-app message") as step:
-            sms = wait_until(lambda: self._messages("/sms", self.number.removeprefix("+"), least=2), what="the SMS")
+        with self.reporter.step("read SMS, e-mail and in-app message") as step:
+            sms = wait_until(
+                lambda: self._list_messages("/sms", self.number.removeprefix("+"), least=2), what="the SMS"
+            )
             step.report(f"SMS: {sms[0].get('text', '')}")
-            mail = wait_until(lambda: self._mail_with_pdf(), what="the mail with the invoice")
+            mail = wait_until(self._find_mail_with_pdf, what="the mail with the invoice")
             step.report(f"e-mail: {mail['subject']}, with {mail['attachments'][0]['name']}")
             inbox = wait_until(lambda: self.api.get("/me/notifications")["data"], what="the in-app message")
             step.report(f"in-app: {inbox[0]['title']}")
 
-    def _messages(self, path: str, to: str, *, least: int) -> list[dict[str, Any]]:
+    def _list_messages(self, path: str, to: str, *, least: int) -> list[dict[str, Any]]:
         messages = list(self.phone.control("GET", path, to=to)["items"])
         return messages if len(messages) >= least else []
 
-    def _mail_with_pdf(self) -> dict[str, Any] | None:
-        mails = self._messages("/mails", self.email, least=1)
+    def _find_mail_with_pdf(self) -> dict[str, Any] | None:
+        mails = self._list_messages("/mails", self.email, least=1)
         return next((dict(mail) for mail in mails if mail.get("attachments")), None)
 
     def _read_timeline(self) -> None:
-        with self.reporter.step("the order's timeline") as step:
+        with self.reporter.step("read the order's timeline") as step:
             for entry in self.api.get(f"/orders/{self.order_id}/timeline?limit=100")["data"]:
                 step.report(f"{entry['at']}  {entry['type']:<24} {entry['actor']:<9} {entry['text']}"[:130])
 
     def _read_ledger(self) -> None:
-        with self.reporter.step("the ledger (finance looks)") as step:
+        with self.reporter.step("finance reads the order's ledger") as step:
             login = next(each for each in demo_accounts.STAFF if each.role == "finance")
             body = {"email": login.email, "password": login.password, "transport": "body"}
             self.finance.sign_in(self.finance.call("POST", "/auth/login", body).json()["access_token"])
@@ -238,27 +240,32 @@ class OrderScenario:
         """
         entries = self.finance.get(f"/orders/{self.order_id}/ledger")["data"]
         if not entries or sum(entry["amount"] for entry in entries):
-            raise StepFailed(f"the entries do not sum to zero: {entries}", where="web")
+            raise StepFailed(f"The ledger entries of the order do not sum to zero: {entries}.", where="web")
         for entry in entries:
             side = "debit " if entry["amount"] > 0 else "credit"
             if entry["kind"] not in but:
                 step.report(f"{entry['kind']:<12} {entry['account']:<32} {side} {rupees(abs(entry['amount'])):>14}")
 
 
-def code_in(message: dict[str, Any]) -> str:
+def find_code(message: dict[str, Any]) -> str:
+    """
+    Return the one-time password in an SMS or a mail.
+
+    :raises StepFailed: if there is none
+    """
     text = str(message.get("otp") or "") or f"{message.get('text', '')} {message.get('variables', '')}"
     found = re.search(r"(?<!\d)\d{6}(?!\d)", text)
     if not found:
-        raise StepFailed(f"there is no code in the message: {text[:200]}", where="worker")
+        raise StepFailed(f"The message has no code: {text[:200]}", where="worker")
     return found.group()
 
 
-def _webhooks_of(sent: dict[str, Any], payment_id: str) -> list[str]:
-    """Return the webhooks of a payment in the order in which they came, with our answers."""
-    came = sorted(
+def _describe_webhooks(sent: dict[str, Any], payment_id: str) -> list[str]:
+    """Return the webhooks of a payment in the order in which they were sent, with the answers to them."""
+    attempts = sorted(
         (attempt["at"], webhook["event"], attempt["status"])
         for webhook in sent["items"]
         if webhook["payment_id"] == payment_id
         for attempt in webhook["attempts"]
     )
-    return [f"{event:<20} answered {status}" for _, event, status in came]
+    return [f"{event:<20} answered {status}" for _, event, status in attempts]

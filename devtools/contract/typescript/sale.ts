@@ -214,7 +214,7 @@ async function play(baseUrl: string, sandboxUrl: string, email: string, password
 
 const [baseUrl, sandboxUrl, email, password] = argv.slice(2);
 if (baseUrl === undefined || sandboxUrl === undefined || email === undefined || password === undefined) {
-  console.error("usage: story BASE_URL SANDBOX_URL EMAIL PASSWORD");
+  console.error("usage: sale BASE_URL SANDBOX_URL EMAIL PASSWORD");
   exit(2);
 }
 try {

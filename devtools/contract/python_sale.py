@@ -30,7 +30,7 @@ from apps.core.money import rupees
 from devtools import demo_accounts
 from devtools.contract.stack import wait_until_found
 from devtools.demo.client import Phone, StepFailed, StepReporter
-from devtools.demo.story import DELIVERY_ADDRESS, code_in
+from devtools.demo.orders import DELIVERY_ADDRESS, find_code
 
 Model = TypeVar("Model")
 
@@ -40,7 +40,7 @@ def main(web_url: str, sandbox_url: str) -> int:
     try:
         Sale(web_url, sandbox_url).play()
     except StepFailed as failed:
-        print(f"the Python client failed at: {failed.step}\n  {failed}", file=sys.stderr)
+        print(f"The Python client failed at: {failed.step}\n  {failed}", file=sys.stderr)
         return 1
     return 0
 
@@ -74,7 +74,7 @@ class Sale:
         with self.reporter.step("log in by OTP") as step:
             asked = require_success(request_log_in_code.sync(client=anonymous, body=CodeRequest(phone=self.number)))
             sms = self.phone.control("GET", "/sms", to=self.number.removeprefix("+"), wait=15)["items"][0]
-            body = VerifyRequest(challenge_id=asked.id, code=code_in(sms), name="Asha Rao")
+            body = VerifyRequest(challenge_id=asked.id, code=find_code(sms), name="Asha Rao")
             tokens = require_success(verify_log_in_code.sync(client=anonymous, body=body))
             self.buyer = AuthenticatedClient(base_url=self.web_url, token=tokens.access_token)
             step.report(f"{tokens.user.id}, {tokens.token_type}, {tokens.expires_in} s")
@@ -101,7 +101,7 @@ class Sale:
                 place_order.sync(client=self.buyer, body=body, idempotency_key=str(uuid.uuid4()))
             )
             mine = require_success(list_orders.sync(client=self.buyer))
-            expect("the orders of the buyer", [each.id for each in mine.data], [self.order.id])
+            expect("The orders of the buyer", [each.id for each in mine.data], [self.order.id])
             step.report(f"{self.order.number}, {rupees(self.order.total_amount)}, {self.order.payment_status.value}")
 
     def _pay(self) -> None:
@@ -118,7 +118,7 @@ class Sale:
             link = wait_until_found(upi, what="the UPI link")
             self.phone.control("POST", f"/payments/{link.gateway_payment_id}/approve")
             paid = wait_until_found(lambda: self._read_order("confirmed"), what="the confirmation")
-            expect("what was paid", paid.paid_amount, self.order.total_amount)
+            expect("The paid amount", paid.paid_amount, self.order.total_amount)
             step.report(f"{paid.status.value}, {paid.payment_status.value}")
 
     def _refund(self) -> None:
@@ -128,16 +128,16 @@ class Sale:
                 request_refund.sync(client=self.finance, body=body, idempotency_key=str(uuid.uuid4()))
             )
             refund = wait_until_found(lambda: self._read_refund(asked.data[0].id), what="the refund")
-            expect("what went back", refund.amount, self.order.total_amount)
+            expect("The refunded amount", refund.amount, self.order.total_amount)
             rows = require_success(list_refunds.sync(client=self.buyer, order_id=self.order.id))
-            expect("the buyer's refunds", [each.id for each in rows.data], [refund.id])
+            expect("The refunds that the buyer sees", [each.id for each in rows.data], [refund.id])
             order = self._read_order("confirmed")
-            expect("the order's payment", order.payment_status.value, "refunded")
+            expect("The payment status of the order", order.payment_status.value, "refunded")
             step.report(f"{refund.number}: {refund.status.value}")
         with self.reporter.step("an error is read as an error") as step:
             missing = get_order.sync(order_id=f"ord_{'0' * 26}", client=self.buyer)
             if not isinstance(missing, Error):
-                raise StepFailed(f"an order that does not exist was read as {missing!r}", where="web")
+                raise StepFailed(f"An order that does not exist was read as {missing!r}.", where="web")
             step.report(f"{missing.error.code}: {missing.error.message}")
 
     def _read_order(self, status: str) -> Any:
@@ -156,7 +156,7 @@ def require_success(answer: Model | Error | None) -> Any:
     :raises StepFailed: if it is one, or of a status that the document does not describe
     """
     if answer is None:
-        raise StepFailed("the answer has a status that the document does not describe", where="web")
+        raise StepFailed("The answer has a status that the document does not describe.", where="web")
     if isinstance(answer, Error):
         raise StepFailed(f"{answer.error.code}: {answer.error.message}", where="web")
     return answer
@@ -169,7 +169,7 @@ def expect(what: str, found: Any, wanted: Any) -> None:
     :raises StepFailed: if they differ
     """
     if found != wanted:
-        raise StepFailed(f"{what}: {found!r} instead of {wanted!r}")
+        raise StepFailed(f"{what} should be {wanted!r}, but it is {found!r}.")
 
 
 if __name__ == "__main__":
