@@ -4,6 +4,8 @@ from django.apps import AppConfig
 
 
 class DevtoolsConfig(AppConfig):
+    """The app of the commands of devtools."""
+
     name = "devtools"
     label = "devtools"
     verbose_name = "Development tools"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 from devtools import posix
@@ -76,7 +77,7 @@ class Child:
         if process.stdout is None:
             raise OSError(f"{name} has no output to read")
         os.set_blocking(process.stdout.fileno(), False)
-        return cls(name, process, process.stdout, open(log, "ab", buffering=0) if log else None, console)
+        return cls(name, process, process.stdout, Path(log).open("ab", buffering=0) if log else None, console)
 
     @property
     def pid(self) -> int:

@@ -31,6 +31,7 @@ _MOVED_DATA = "bahi-data-"
 _BINARIES = "bahi-bin-"
 _LOCK_PATIENCE = 0.5
 _STOPPING_PATIENCE = 20.0
+_GRACE_SECONDS = 60
 
 
 class DataDirUnusable(RuntimeError):
@@ -96,7 +97,7 @@ def acquire(data_dir: Path | None) -> DataDirs:
 
 def _acquire_temporary(account: pwd.struct_passwd | None) -> DataDirs:
     root = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=SOCKETS))
-    dirs = DataDirs(root, root / "s", root / "postgres", True, account, _locked(root / "lock"))
+    dirs = DataDirs(root, root / "s", root / "postgres", temporary=True, account=account, lock=_lock(root / "lock"))
     dirs.give_to_account(root)
     dirs.give_to_account(dirs.sockets)
     dirs.logs.mkdir()
@@ -106,19 +107,19 @@ def _acquire_temporary(account: pwd.struct_passwd | None) -> DataDirs:
 def _acquire_persistent(data_dir: Path, account: pwd.struct_passwd | None) -> DataDirs:
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
-    lock = _locked(data_dir / "lock")
+    lock = _lock(data_dir / "lock")
     name = hashlib.sha256(f"{os.getuid()}:{data_dir}".encode()).hexdigest()[:12]
     data = data_dir / "postgres"
     if not posix.reachable(data_dir, account, os.X_OK):
         data = _moved_data(data_dir, account)
-    dirs = DataDirs(data_dir, SOCKETS / f"bahi-{name}", data, False, account, lock)
+    dirs = DataDirs(data_dir, SOCKETS / f"bahi-{name}", data, temporary=False, account=account, lock=lock)
     dirs.logs.mkdir(exist_ok=True)
     _require_own_directory(dirs.sockets, account)
     dirs.give_to_account(dirs.sockets)
     return dirs
 
 
-def _locked(path: Path) -> IO[str]:
+def _lock(path: Path) -> IO[str]:
     """
     Open and lock `path`.
 
@@ -131,7 +132,6 @@ def _locked(path: Path) -> IO[str]:
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
         except BlockingIOError:
             lock.seek(0)
             holder, _, state = lock.read().strip().partition(" ")
@@ -143,6 +143,8 @@ def _locked(path: Path) -> IO[str]:
                     "Stop that `make run` or `make demo` first, or use another clone."
                 ) from None
             time.sleep(0.05)
+        else:
+            return lock
 
 
 def read_state(data_dir: Path) -> str:
@@ -191,7 +193,11 @@ def _remove_stale(account: pwd.struct_passwd | None) -> None:
     for root in SOCKETS.glob(f"{_TEMPORARY}*"):
         with contextlib.suppress(OSError):
             # A minute of grace: the directory of a supervisor that starts right now is not locked yet.
-            if root.lstat().st_uid in owners and time.time() - root.lstat().st_mtime > 60 and not is_locked(root):
+            if (
+                root.lstat().st_uid in owners
+                and time.time() - root.lstat().st_mtime > _GRACE_SECONDS
+                and not is_locked(root)
+            ):
                 shutil.rmtree(root, ignore_errors=True)
     for moved in ELSEWHERE.glob(f"{_MOVED_DATA}*"):
         with contextlib.suppress(OSError):

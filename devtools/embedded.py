@@ -178,11 +178,11 @@ class Servers:
         self._ask("detach", 10.0)
         atexit.unregister(self.stop)
 
-    def _send(self, **request: Any) -> None:
+    def _send(self, **request: object) -> None:
         if self._control is not None:
             self._control.sendall(json.dumps(request).encode() + b"\n")
 
-    def _ask(self, verb: str, seconds: float, **arguments: Any) -> dict[str, Any]:
+    def _ask(self, verb: str, seconds: float, **arguments: object) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         try:
             self._send(verb=verb, **arguments)
@@ -254,7 +254,7 @@ def attach(data_dir: Path = RUN_DATA) -> dict[str, str] | None:
     if (env := running_env(data_dir)) is None:
         os.close(client)
         return None
-    os.set_inheritable(client, True)
+    os.set_inheritable(client, True)  # noqa: FBT003 - it takes no keyword
     return env
 
 

@@ -108,7 +108,7 @@ def development_secrets(path: Path = SECRETS_FILE) -> dict[str, str]:
         found |= {name: secrets.token_urlsafe(48) for name in missing}
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write("# Made by devtools for this checkout. Delete it, and every session and OTP ends.\n")
             file.writelines(f"{name}={value}\n" for name, value in found.items())
         try:
@@ -226,7 +226,7 @@ def write_stack(data_dir: Path, env: Mapping[str, str]) -> Path:
     """Leave the running stack's environment where `bin/bahi` finds it; only its owner may read it."""
     path = data_dir / STACK_FILE
     path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump({name: value for name, value in env.items() if is_bahi_variable(name)}, file)
     return path
 

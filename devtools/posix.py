@@ -76,12 +76,11 @@ def _parents() -> dict[int, int]:
         listing = subprocess.run(["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, timeout=5, check=False)
         return {int(pid): int(ppid) for pid, ppid in (line.split() for line in listing.stdout.splitlines())}
     parents = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                # The name in parentheses may hold spaces and parentheses; the fields that count follow the last one.
-                fields = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
-                parents[int(entry)] = int(fields[1])
+    for entry in _list_proc():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # The name in parentheses may have spaces and parentheses; the fields that count follow the last one.
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            parents[int(entry.name)] = int(fields[1])
     return parents
 
 
@@ -100,13 +99,16 @@ def descendants(root: int, *, without: Iterable[int] = ()) -> list[int]:
 def processes_working_in(directory: Path) -> list[int]:
     """Return the processes whose working directory is `directory`: how a server that lost its supervisor is found."""
     found = []
-    if _LINUX:
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                with contextlib.suppress(OSError):
-                    if os.readlink(f"/proc/{entry}/cwd") == str(directory):
-                        found.append(int(entry))
+    for entry in _list_proc() if _LINUX else []:
+        with contextlib.suppress(OSError):
+            if (entry / "cwd").readlink() == directory:
+                found.append(int(entry.name))
     return found
+
+
+def _list_proc() -> list[Path]:
+    """Return the directory of each process under /proc."""
+    return [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def open_pidfd(pid: int) -> int | None:

@@ -34,6 +34,18 @@ def read_procfile(path: Path = PROCFILE) -> dict[str, str]:
     return {match[1]: match[2] for match in found if match and match[1] not in _ONE_OFF}
 
 
+def read_sms_texts() -> dict[str, str]:
+    """Return the texts of SMS by the ids under which Bahi sends them where the settings name no others."""
+    from apps.notifications.rules import MESSAGE_TEMPLATES  # Django may not be installed where this module is loaded
+    from apps.notifications.states import Channel
+
+    return {
+        f"bahi_{template.sms_template_name}": (SMS_TEMPLATES / f"{name}.txt").read_text().strip()
+        for name, template in MESSAGE_TEMPLATES.items()
+        if Channel.SMS in template.channels
+    }
+
+
 class Stack:
     """
     The processes of one running Bahi.
@@ -105,9 +117,10 @@ class Stack:
 
     def _register_sms_templates(self) -> None:
         """Register the SMS texts with the sandbox as with MSG91, so that its phones show what a real phone would."""
-        texts = {f"bahi_{path.stem}": path.read_text().strip() for path in sorted(SMS_TEMPLATES.glob("*.txt"))}
         request = urllib.request.Request(
-            f"{self.sandbox_url}/__sim__/knobs/msg91", data=json.dumps({"templates": texts}).encode(), method="POST"
+            f"{self.sandbox_url}/__sim__/knobs/msg91",
+            data=json.dumps({"templates": read_sms_texts()}).encode(),
+            method="POST",
         )
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5):
             pass

@@ -118,7 +118,7 @@ def _uv() -> str | None:
             found and subprocess.run([found, "--version"], capture_output=True, timeout=60, check=False).returncode == 0
         )
     except OSError:
-        return None
+        works = False
     return found if works else None
 
 
@@ -141,10 +141,11 @@ def _install(uv: str | None, lock: Path) -> None:
     if uv is not None:
         try:
             _run([uv, "pip", "sync", "--quiet", "--python", str(VENV / "bin/python"), "--require-hashes", str(lock)])
-            return
         except SetupFailed:
             if not _works(with_pip=True):
                 raise
+        else:
+            return
     _run_with_progress(pip_command(VENV / "bin/python", lock), count)
 
 

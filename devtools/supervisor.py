@@ -192,7 +192,7 @@ class Supervisor:
             raise
         except (ServerFailed, data_dirs.DataDirUnusable, OSError) as refusal:
             self.notify_owner({"error": str(refusal)})
-        except Exception:
+        except Exception:  # noqa: BLE001 - the owner gets the traceback, and the servers go on
             self.notify_owner({"error": f"the supervisor failed:\n{traceback.format_exc()}"})
         else:
             if answer is not None:
@@ -229,7 +229,7 @@ class Supervisor:
 
     def _write_connection_file(self, dirs: data_dirs.DataDirs, env: dict[str, str]) -> None:
         descriptor = os.open(dirs.connection_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w") as connection_file:
+        with os.fdopen(descriptor, "w") as connection_file:
             json.dump({"pid": os.getpid(), "env": env}, connection_file)
         dirs.write_state("running")
 
@@ -261,9 +261,10 @@ class Supervisor:
         while not self.insisted:
             try:
                 fcntl.flock(self._clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
             except BlockingIOError:
                 self._poll_once(0.1)
+            else:
+                return
 
     def _descendants(self) -> list[int]:
         servers = [server.pid for server in self.servers.values() if server.pid]
@@ -298,7 +299,7 @@ def main() -> None:
     posix.adopt_orphans()
     os.umask(0o022)
     control = socket.socket(fileno=descriptor)
-    control.setblocking(False)
+    control.settimeout(0)
     fcntl.fcntl(control, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     Supervisor(owner=owner, control=control, colour=colour).run()
 

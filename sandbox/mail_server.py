@@ -13,7 +13,7 @@ from sandbox.faults import Fault
 from sandbox.state import World
 
 _LARGEST_MESSAGE = 30 * 1024 * 1024
-_TRY_LATER = 451
+_TRY_LATER, _HIGHEST_CODE = 451, 599
 
 
 class _MessageHandler:
@@ -55,7 +55,7 @@ def _spoil_answer(fault: Fault, server: SMTP) -> str:
 
 def _find_smtp_code(status: int) -> int:
     """Return the code of an SMTP refusal; a fault's default status is one of HTTP alone."""
-    is_code = HTTPStatus.BAD_REQUEST <= status < 600 and status != HTTPStatus.BAD_GATEWAY
+    is_code = HTTPStatus.BAD_REQUEST <= status <= _HIGHEST_CODE and status != HTTPStatus.BAD_GATEWAY
     return status if is_code else _TRY_LATER
 
 

@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 import requests
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -20,8 +22,6 @@ from sandbox.settings import Settings
 from sandbox.state import World
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from _typeshed.wsgi import WSGIEnvironment
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class _QuietHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
-    def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:
+    def connection_dropped(self, _error: BaseException, _environ: WSGIEnvironment | None = None) -> None:
         self.close_connection = True
 
 
@@ -148,12 +148,27 @@ class Sandbox:
             log.warning("the sandbox could not write its snapshot %s: %s", path, error)
 
 
+class _SettingsFields(TypedDict, total=False):
+    """The fields of `Settings`, any of them."""
+
+    host: str
+    port: int
+    smtp_port: int
+    webhook_url: str | None
+    seed: int
+    snapshot: Path | None
+    key_id: str
+    key_secret: str
+    webhook_secret: str
+    msg91_auth_key: str
+
+
 @contextmanager
-def running(**settings: Any) -> Iterator[Sandbox]:
+def running(**settings: Unpack[_SettingsFields]) -> Iterator[Sandbox]:
     """
     Run a sandbox in threads of this process, on free ports unless `settings` name others.
 
     Takes the fields of `Settings`: `with running(webhook_url=..., seed=7) as sandbox: ...`
     """
-    with Sandbox(Settings(**{"port": 0, "smtp_port": 0, **settings})) as sandbox:
+    with Sandbox(replace(Settings(port=0, smtp_port=0), **settings)) as sandbox:
         yield sandbox

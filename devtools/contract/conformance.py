@@ -75,7 +75,7 @@ def check(stack: Stack) -> None:
     print(f"\n{_find_summary(printed)}", flush=True)
 
 
-def with_ids(document: Any, ids: Mapping[str, str]) -> Any:
+def with_ids(document: object, ids: Mapping[str, str]) -> object:
     """
     Return a document whose examples name objects that are there.
 

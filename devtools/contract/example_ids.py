@@ -67,16 +67,16 @@ def _back_office(stack: Stack, admin: Api, payment: dict[str, Any], order_id: st
     }
 
 
-def _order(api: Api, variant_id: str, address_id: str) -> Any:
+def _order(api: Api, variant_id: str, address_id: str) -> dict[str, Any]:
     body = {"lines": [{"variant_id": variant_id, "quantity": 1}], "shipping_address_id": address_id}
     return _post(api, "/orders", body, expect=201)
 
 
-def _pay(stack: Stack, api: Api, order_id: str) -> Any:
+def _pay(stack: Stack, api: Api, order_id: str) -> dict[str, Any]:
     payment = _post(api, "/payments", {"order_id": order_id}, expect=202)
     phone = Phone(stack.sandbox_url)
 
-    def read() -> Any:
+    def read() -> dict[str, Any]:
         return api.get(f"/payments/{payment['id']}")
 
     action = wait_until_found(lambda: (read()["next_action"] or {}).get("upi"), what="the UPI link")
@@ -87,5 +87,5 @@ def _pay(stack: Stack, api: Api, order_id: str) -> Any:
     return paid
 
 
-def _post(api: Api, path: str, body: dict[str, Any], *, expect: int) -> Any:
-    return api.call("POST", path, body, expect=expect, headers={"Idempotency-Key": str(uuid.uuid4())}).json()
+def _post(api: Api, path: str, body: dict[str, Any], *, expect: int) -> dict[str, Any]:
+    return dict(api.call("POST", path, body, expect=expect, headers={"Idempotency-Key": str(uuid.uuid4())}).json())

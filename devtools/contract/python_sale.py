@@ -20,9 +20,12 @@ from bahi_client.models import (
     Error,
     LogInRequest,
     OrderLineRequest,
+    OrderResponse,
     PlaceOrderRequest,
+    RefundResponse,
     RequestRefundRequest,
     StartPaymentRequest,
+    UpiActionResponse,
     VerifyRequest,
 )
 
@@ -111,11 +114,11 @@ class Sale:
                 start_payment.sync(client=self.buyer, body=body, idempotency_key=str(uuid.uuid4()))
             )
 
-            def upi() -> Any:
+            def find_upi() -> UpiActionResponse | None:
                 payment = require_success(get_payment.sync(payment_id=started.id, client=self.buyer))
                 return payment.next_action.upi if payment.next_action else None
 
-            link = wait_until_found(upi, what="the UPI link")
+            link = wait_until_found(find_upi, what="the UPI link")
             self.phone.control("POST", f"/payments/{link.gateway_payment_id}/approve")
             paid = wait_until_found(lambda: self._read_order("confirmed"), what="the confirmation")
             expect("The paid amount", paid.paid_amount, self.order.total_amount)
@@ -131,7 +134,7 @@ class Sale:
             expect("The refunded amount", refund.amount, self.order.total_amount)
             rows = require_success(list_refunds.sync(client=self.buyer, order_id=self.order.id))
             expect("The refunds that the buyer sees", [each.id for each in rows.data], [refund.id])
-            order = self._read_order("confirmed")
+            order = wait_until_found(lambda: self._read_order("confirmed"), what="the confirmed order")
             expect("The payment status of the order", order.payment_status.value, "refunded")
             step.report(f"{refund.number}: {refund.status.value}")
         with self.reporter.step("an error is read as an error") as step:
@@ -140,16 +143,16 @@ class Sale:
                 raise StepFailed(f"An order that does not exist was read as {missing!r}.", where="web")
             step.report(f"{missing.error.code}: {missing.error.message}")
 
-    def _read_order(self, status: str) -> Any:
+    def _read_order(self, status: str) -> OrderResponse | None:
         order = require_success(get_order.sync(order_id=self.order.id, client=self.buyer))
         return order if order.status.value == status else None
 
-    def _read_refund(self, refund_id: str) -> Any:
+    def _read_refund(self, refund_id: str) -> RefundResponse | None:
         refund = require_success(get_refund.sync(refund_id=refund_id, client=self.finance))
         return refund if refund.status.value == "processed" else None
 
 
-def require_success(answer: Model | Error | None) -> Any:
+def require_success(answer: Model | Error | None) -> Model:
     """
     Return an answer that is no error.
 
@@ -162,7 +165,7 @@ def require_success(answer: Model | Error | None) -> Any:
     return answer
 
 
-def expect(what: str, found: Any, wanted: Any) -> None:
+def expect(what: str, found: object, wanted: object) -> None:
     """
     Compare two values.
 

@@ -11,12 +11,14 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from devtools import environment
 from devtools.demo.client import wait_until
 from devtools.embedded import STATE, Servers
 from devtools.processes import ProcessFailed, Stack
+
+T = TypeVar("T")
 
 WORK = STATE / "contract"
 #: Generated requests are many and come from one address and one customer: what floods a shop is no subject here.
@@ -54,7 +56,7 @@ def running_stack() -> Iterator[Stack]:
             servers.stop()
 
 
-def wait_until_found(read: Callable[[], Any], *, what: str) -> Any:
+def wait_until_found(read: Callable[[], T | None], *, what: str) -> T:
     """
     Read until the result is truthy, and return it; a busy machine has a minute.
 
@@ -73,7 +75,7 @@ def fetch_document(stack: Stack) -> dict[str, Any]:
     return document
 
 
-def keep_document(document: Mapping[str, Any], path: Path) -> None:
+def keep_document(document: object, path: Path) -> None:
     """Write a document where a tool reads it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document))
@@ -99,7 +101,14 @@ def run_tool(argv: Sequence[str], *, what: str, env: Mapping[str, str], cwd: Pat
     with log.open("w") as out:
         try:
             code = subprocess.run(
-                list(argv), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=seconds
+                list(argv),
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                timeout=seconds,
+                check=False,
             ).returncode
         except subprocess.TimeoutExpired:
             code = -1

@@ -7,13 +7,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
 from devtools.embedded import ServersFailed
 from devtools.processes import ProcessFailed
+
+T = TypeVar("T")
 
 WAIT_SECONDS = 15.0  # seconds to wait for what workers do
 
@@ -117,8 +120,8 @@ class Api:
             )
         return response
 
-    def get(self, path: str) -> Any:
-        return self.call("GET", path).json()
+    def get(self, path: str) -> dict[str, Any]:
+        return dict(self.call("GET", path).json())
 
     def pdf(self, path: str) -> bytes | None:
         """
@@ -126,8 +129,8 @@ class Api:
 
         :raises StepFailed: if the answer is not a PDF
         """
-        response = self.call("GET", path, expect=(200, 409))
-        if response.status_code == 409:
+        response = self.call("GET", path, expect=(HTTPStatus.OK, HTTPStatus.CONFLICT))
+        if response.status_code == HTTPStatus.CONFLICT:
             return None
         if not response.content.startswith(b"%PDF-"):
             raise StepFailed("The document is not a PDF.", where="web")
@@ -142,7 +145,9 @@ class Phone:
         self._session = requests.Session()
         self._session.trust_env = False
 
-    def control(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Any:
+    def control(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str | float
+    ) -> dict[str, Any]:
         """
         Make a control call.
 
@@ -154,7 +159,7 @@ class Phone:
                 f"The sandbox refused {method} {path} with {response.status_code}: {response.text[:300]}",
                 where="sandbox",
             )
-        return response.json()
+        return dict(response.json())
 
 
 def save_pdf(content: bytes, *, number: str, into: Path) -> str:
@@ -166,8 +171,8 @@ def save_pdf(content: bytes, *, number: str, into: Path) -> str:
 
 
 def wait_until(
-    read: Callable[[], Any], *, what: str, where: str = "worker", timeout_seconds: float = WAIT_SECONDS
-) -> Any:
+    read: Callable[[], T | None], *, what: str, where: str = "worker", timeout_seconds: float = WAIT_SECONDS
+) -> T:
     """
     Read until the result is truthy, and return it.
 

@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from devtools.demo_data.kinds import Kind, Shelf, shelves
 
 _PRINTED_BOOKS = "4901"
+_HUNDRED, _THOUSAND, _TEN_THOUSAND = 100, 1_000, 10_000
+#: Goods whose tax depends on the value of a piece without tax, and the prices with tax at its limits, in paise.
+_BY_VALUE = frozenset({"garment", "footwear"})
+_HIGHEST_OF_1000_RUPEES = 1_050_00
+_HIGHEST_AT_5_PERCENT, _LOWEST_AT_18_PERCENT, _LAST_TAG_AT_5_PERCENT = 2_625_00, 2_950_00, 2_599_00
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +114,33 @@ def _variant(shelf: Shelf, kind: Kind, name: str, label: str, rupees: int) -> De
 
 def _tag_price(paise: int, tax_class: str) -> int:
     """Round to a price as it stands on a tag."""
-    rupees = paise // 100
-    if rupees >= 1000:
-        rupees = rupees // 50 * 50 - 1 if rupees < 10_000 else rupees // 100 * 100 - 10
-    elif rupees >= 100:
-        rupees = rupees // 10 * 10 + (9 if rupees % 10 >= 5 else 0)
-    if tax_class in {"garment", "footwear"} and 2625 < rupees <= 2950:
+    rupees = _round_as_on_tags(paise // 100)
+    if tax_class in _BY_VALUE and _HIGHEST_AT_5_PERCENT < rupees * 100 <= _LOWEST_AT_18_PERCENT:
         # Here the price with 5 % is of a value above the limit and with 18 % of one below it: no tag stands there.
-        rupees = 2599
+        return _LAST_TAG_AT_5_PERCENT
     return rupees * 100
+
+
+def _round_as_on_tags(rupees: int) -> int:
+    if rupees >= _TEN_THOUSAND:
+        return rupees // 100 * 100 - 10
+    if rupees >= _THOUSAND:
+        return rupees // 50 * 50 - 1
+    if rupees >= _HUNDRED:
+        return rupees // 10 * 10 + (9 if rupees % 10 >= 10 // 2 else 0)
+    return rupees
 
 
 def _tax_class(tax_class: str, price: int) -> str:
     """Resolve the rules of clothes and shoes, whose class depends on the value of a piece without tax."""
     if tax_class == "garment":
-        if price <= 1_050_00:
+        if price <= _HIGHEST_OF_1000_RUPEES:
             return "gst_5"
-        return "gst_5_was_12" if price <= 2_625_00 else "gst_18_was_12"
+        return "gst_5_was_12" if price <= _HIGHEST_AT_5_PERCENT else "gst_18_was_12"
     if tax_class == "footwear":
-        if price <= 1_050_00:
+        if price <= _HIGHEST_OF_1000_RUPEES:
             return "gst_5_was_12"
-        return "gst_5_was_18" if price <= 2_625_00 else "gst_18"
+        return "gst_5_was_18" if price <= _HIGHEST_AT_5_PERCENT else "gst_18"
     return tax_class
 
 

@@ -1,0 +1,1 @@
+"""Commands that exist on a developer's machine only."""

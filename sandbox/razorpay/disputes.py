@@ -98,7 +98,7 @@ def _emit_event(world: World, dispute: Dispute, what: str) -> None:
     webhooks.emit_events(world, [webhooks.payment_event(f"payment.dispute.{what}", payment, dispute=dispute.wire())])
 
 
-def fetch_dispute(world: World, request: Request, dispute_id: str) -> JsonObject:
+def fetch_dispute(world: World, _request: Request, dispute_id: str) -> JsonObject:
     return validation.find_entity(world.razorpay.disputes, dispute_id, "disp").wire()
 
 
@@ -107,7 +107,7 @@ def list_disputes(world: World, request: Request) -> JsonObject:
     return validation.as_collection([dispute.wire() for dispute in found])
 
 
-def accept_dispute(world: World, request: Request, dispute_id: str) -> JsonObject:
+def accept_dispute(world: World, _request: Request, dispute_id: str) -> JsonObject:
     dispute = _find_open(world, dispute_id)
     decide_dispute(world, dispute, outcome="lost")
     return dispute.wire()
@@ -211,5 +211,5 @@ def _read_document(world: World, request: Request) -> Document:
     )
 
 
-def fetch_document(world: World, request: Request, document_id: str) -> JsonObject:
+def fetch_document(world: World, _request: Request, document_id: str) -> JsonObject:
     return validation.find_entity(world.razorpay.documents, document_id, "doc").wire()

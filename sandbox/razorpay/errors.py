@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from sandbox.json_types import JsonObject
 
@@ -74,7 +75,7 @@ def body_for_status(status: int) -> JsonObject:
     if status == Unauthenticated().http_status:
         return {"error": Unauthenticated().body}
     default = (SERVER, "We are facing some trouble completing your request at the moment. Please try again shortly.")
-    if status < 500:
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         default = (BAD_REQUEST, "The request could not be processed.")
     code, description = _STATUS_BODIES.get(status, default)
     return {

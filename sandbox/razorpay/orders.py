@@ -153,7 +153,7 @@ def _payments(world: World, order: Order) -> JsonObject:
     return validation.as_collection([payment.wire() for payment in world.razorpay.payments_of(order.id)])
 
 
-def list_payments_of_order(world: World, request: Request, order_id: str) -> JsonObject:
+def list_payments_of_order(world: World, _request: Request, order_id: str) -> JsonObject:
     return _payments(world, validation.find_entity(world.razorpay.orders, order_id, "order"))
 
 

@@ -119,7 +119,7 @@ def _watch_expiry(world: World, link: PaymentLink) -> None:
         world.razorpay.timers.set(link.expire_by, "link_expiry", link.id)
 
 
-def fetch_link(world: World, request: Request, link_id: str) -> JsonObject:
+def fetch_link(world: World, _request: Request, link_id: str) -> JsonObject:
     return _find_link(world, link_id).wire()
 
 
@@ -160,7 +160,7 @@ def edit_link(world: World, request: Request, link_id: str) -> JsonObject:
     return link.wire()
 
 
-def cancel_link(world: World, request: Request, link_id: str) -> JsonObject:
+def cancel_link(world: World, _request: Request, link_id: str) -> JsonObject:
     link = _find_link(world, link_id)
     if link.status not in _PAYABLE:
         raise Refused(f"Payment link cannot be cancelled because it is {link.status}.", step=_STEP)
@@ -171,7 +171,7 @@ def cancel_link(world: World, request: Request, link_id: str) -> JsonObject:
     return link.wire()
 
 
-def notify_customer(world: World, request: Request, link_id: str, medium: str) -> JsonObject:
+def notify_customer(world: World, _request: Request, link_id: str, medium: str) -> JsonObject:
     link = _find_link(world, link_id)
     if medium not in {"sms", "email"}:
         raise Refused("The medium must be sms or email.", field="medium", step=_STEP)

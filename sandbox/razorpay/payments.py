@@ -48,7 +48,7 @@ class NotPayable(Exception):
     """The state of the payment or order does not allow the request; the text names it."""
 
 
-def fetch_payment(world: World, request: Request, payment_id: str) -> JsonObject:
+def fetch_payment(world: World, _request: Request, payment_id: str) -> JsonObject:
     return validation.find_entity(world.razorpay.payments, payment_id, "pay").wire()
 
 

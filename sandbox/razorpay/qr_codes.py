@@ -89,7 +89,7 @@ def _pending_event(what: str, qr: QrCode, payment: Payment | None = None) -> web
     return webhooks.PendingEvent(f"qr_code.{what}", {"qr_code": qr.wire()})
 
 
-def fetch_qr_code(world: World, request: Request, qr_id: str) -> JsonObject:
+def fetch_qr_code(world: World, _request: Request, qr_id: str) -> JsonObject:
     return validation.find_entity(world.razorpay.qr_codes, qr_id, "qr").wire()
 
 
@@ -110,7 +110,7 @@ def list_payments_of_qr_code(world: World, request: Request, qr_id: str) -> Json
     return validation.as_collection([payment.wire() for payment in validation.cut_page(request, rows)])
 
 
-def close_qr_code(world: World, request: Request, qr_id: str) -> JsonObject:
+def close_qr_code(world: World, _request: Request, qr_id: str) -> JsonObject:
     qr = validation.find_entity(world.razorpay.qr_codes, qr_id, "qr")
     if qr.status == "closed":
         raise Refused("The QR code is closed already.", step=_STEP)

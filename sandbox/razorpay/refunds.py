@@ -312,7 +312,7 @@ def auto_refund_uncaptured(world: World, payment_id: str) -> None:
     )
 
 
-def fetch_refund(world: World, request: Request, refund_id: str) -> JsonObject:
+def fetch_refund(world: World, _request: Request, refund_id: str) -> JsonObject:
     return validation.find_entity(world.razorpay.refunds, refund_id, "rfnd").wire()
 
 
@@ -327,7 +327,7 @@ def list_refunds_of_payment(world: World, request: Request, payment_id: str) -> 
     return validation.as_collection([refund.wire() for refund in found])
 
 
-def fetch_refund_of_payment(world: World, request: Request, payment_id: str, refund_id: str) -> JsonObject:
+def fetch_refund_of_payment(world: World, _request: Request, payment_id: str, refund_id: str) -> JsonObject:
     payment = validation.find_entity(world.razorpay.payments, payment_id, "pay")
     return validation.find_entity(
         {row.id: row for row in world.razorpay.refunds_of(payment.id)}, refund_id, "rfnd"

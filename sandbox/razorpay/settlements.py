@@ -197,7 +197,7 @@ def read_period(request: Request) -> tuple[int, int, int | None]:
     return int(year), int(month), int(day) if day is not None else None
 
 
-def fetch_settlement(world: World, request: Request, settlement_id: str) -> JsonObject:
+def fetch_settlement(world: World, _request: Request, settlement_id: str) -> JsonObject:
     return validation.find_entity(world.razorpay.settlements, settlement_id, "setl").wire()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from http import HTTPStatus
 
 import requests
 
@@ -144,7 +145,7 @@ def _deliver(world: World, event: Event, forge: str | None) -> bool:
             )
         )
         world.changed()
-    return status is not None and 200 <= status < 300
+    return status is not None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def _post(url: str, body: bytes, headers: dict[str, str], timeout: float) -> tuple[int | None, str]:

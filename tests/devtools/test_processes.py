@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from apps.notifications.gateways.msg91 import template_id
+from apps.notifications.rules import MESSAGE_TEMPLATES
+from apps.notifications.states import Channel
 from devtools import posix, processes
 from devtools.embedded import CHECKOUT
+from devtools.processes import read_sms_texts
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -168,3 +172,12 @@ def test_lines_carry_the_name_of_their_process_and_the_log_is_verbatim(start_run
     assert (tmp_path / "logs/web.log").read_text() == "listening\n"
     assert (tmp_path / "logs/worker.log").read_text() == "half"
     assert "INTERRUPTED" in output
+
+
+def test_the_sandbox_gets_the_text_of_each_sms_under_the_id_that_bahi_sends():
+    texts = read_sms_texts()
+
+    sent = {template_id(each.sms_template_name) for each in MESSAGE_TEMPLATES.values() if Channel.SMS in each.channels}
+    assert set(texts) == sent
+    assert "bahi_order_confirmed_v2" in texts
+    assert "##NUMBER##" in texts["bahi_order_confirmed_v2"]

@@ -1,7 +1,6 @@
 """`manage.py load_demo_data`: a shop to try things out in, on one machine."""
 
 import time
-from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -12,12 +11,14 @@ from devtools import demo_accounts
 
 
 class Command(OperatorCommand):
+    """Fills the database with the demo shop."""
+
     help = (
         "Fill the database with the demo shop: a GST registration, about 1,000 products with stock, and staff who can log "
         "in with a published password. For local use only. Running it again adds what is missing."
     )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: object, **_options: object) -> None:
         if settings.IS_STRICT:
             raise self.fail("This command adds log-ins with known passwords. It does not run with production settings.")
         from devtools.demo_data import shop

@@ -13,13 +13,15 @@ COMMANDS = (("ledger",), ("reconcile", "--against-sandbox"), ("order", "replay",
 
 
 class Command(OperatorCommand):
+    """Runs the four checks of the books."""
+
     help = (
         "Run `ledger`, `reconcile --against-sandbox`, `order replay --all` and `audit`, one after the other, and print one JSON"
         " object: what each said, and the code with which it ended. Exits 1 if one of them found what does not agree, else 2 if one"
         " could not run."
     )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: object, **_options: object) -> None:
         found = {" ".join(words): self._run(words) for words in COMMANDS}
         self.stdout.write(json.dumps(found, indent=2))
         codes = {each["code"] for each in found.values()}
