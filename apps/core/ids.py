@@ -20,7 +20,7 @@ _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 
 
 class IdNotFound(NotFound):
-    """The id in the path has not the form of an id of this kind. Check it."""
+    """The id in the path does not have the form of an id of this kind. Check it."""
 
     message = "There is no such object."
     code = "not_found"

@@ -29,13 +29,13 @@ class InvalidStatus(Invalid):
 
 
 class InvalidOrderNumber(Invalid):
-    """`number` has not the form of an order number. Send one such as ORD-2627-000123."""
+    """`number` does not have the form of an order number. Send one such as ORD-2627-000123."""
 
     message = "number must be an order number, such as ORD-2627-000123."
 
 
 class InvalidCustomerId(Invalid):
-    """`customer_id` has not the form of a customer's id. Send an id that begins with `cus_`."""
+    """`customer_id` does not have the form of a customer's id. Send an id that begins with `cus_`."""
 
     message = "customer_id must be an id such as cus_01jf3z8k4qe7tv2w9x0y1z2a3b."
 

@@ -47,7 +47,7 @@ class InvalidOwner(Invalid):
 
 
 class InvalidOrderId(Invalid):
-    """`order_id` has not the form of an order's id. Send an id that begins with `ord_`."""
+    """`order_id` does not have the form of an order's id. Send an id that begins with `ord_`."""
 
     message = "order_id is an id of the form ord_..."
 

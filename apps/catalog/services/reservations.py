@@ -31,7 +31,7 @@ class ReservationInput:
 
 
 class InsufficientStock(Conflict):
-    """Fewer units are available than the order asks for. Order at most as many as the message says."""
+    """Fewer units are available than the order requests. Order at most as many as the message says."""
 
     message = "Only {0} of this are left."
 

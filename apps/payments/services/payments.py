@@ -43,7 +43,7 @@ class PaymentInProgress(Conflict):
 
 
 class PaymentNotCancellable(Conflict):
-    """The payment's state does not allow to cancel it. Read the payment."""
+    """The payment's state does not allow cancelling it. Read the payment."""
 
     message = "The payment is {0} and can no longer be cancelled."
 

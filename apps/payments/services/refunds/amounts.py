@@ -60,7 +60,7 @@ class RefundOnlyPossibleInFull(RefundLeavesRemainder):
 
 
 class PaymentDisputed(Conflict):
-    """The payer's bank disputes the money, which could be returned twice. Wait until the dispute is decided."""
+    """The payer's bank disputes the payment, so a refund could return it twice. Wait until the dispute is decided."""
 
     message = "The payer's bank disputes money of order {0}. Disputed money cannot be refunded as well."
 
