@@ -19,7 +19,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
@@ -119,6 +119,26 @@ def reference_data(db: None) -> None:
     """What the release step makes: staff roles, tax rates, ledger accounts. The test after one that wiped it makes it again."""
     if not Group.objects.exists():
         call_command("setup_reference_data", verbosity=0)
+
+
+@pytest.fixture(scope="module")
+def rows_of_module(django_db_setup: None, django_db_blocker: Any) -> Iterator[Callable[[], Any]]:
+    """
+    Return a context in which a fixture makes rows that all tests of a module find, and no other.
+
+    They are in a transaction around those of the tests, each of which undoes what it did to them. A test must not be
+    transactional, and reads the rows again instead of using the same object of Python as the others.
+    """
+    with django_db_blocker.unblock():
+        around = transaction.atomic()
+        around._from_testcase = True  # as Django's own: a service that wants the outermost transaction may run inside
+        around.__enter__()
+        if not Group.objects.exists():
+            call_command("setup_reference_data", verbosity=0)
+    yield django_db_blocker.unblock
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        around.__exit__(None, None, None)
 
 
 @pytest.fixture

@@ -2,22 +2,24 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
+from apps.accounts.models import User
 from apps.core import ids
 from tests.architecture.access import ACCESS, OWNER, PUBLIC, SIGNATURE, SIGNED, STAFF
 from tests.architecture.route_map import list_routes
-from tests.factories.accounts import make_address, make_challenge, make_session, make_staff
+from tests.factories.accounts import make_address, make_challenge, make_session, make_staff, make_user
 from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_payment, make_refund, pay
 from tests.support.answers import without_request_id
+from tests.support.storage import documents_in
 from tests.support.stored_rows import nothing_changes
 
 PREFIX = {
@@ -39,13 +41,21 @@ def test_every_route_has_its_rule_and_every_rule_its_route() -> None:
     assert set(ROUTES) == set(ACCESS)
 
 
-@pytest.fixture
-def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def things(rows_of_module: Any, tmp_path_factory: Any) -> Iterator[dict[str, str]]:
     """One of each thing that the owner has, by the name that it has in paths."""
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}},
-    }
+    with documents_in(tmp_path_factory.mktemp("documents")):
+        with rows_of_module():
+            made = make_things(make_user(phone="+919876543210", name="Asha Owner"))
+        yield made
+
+
+@pytest.fixture
+def owner(things: dict[str, str], db: None) -> Any:
+    return User.objects.get(pk=ids.decode("cus", things["customer_id"]))
+
+
+def make_things(owner: Any) -> dict[str, str]:
     address = make_address(owner)
     order = make_order(owner, address=address)
     payment = make_payment(order)

@@ -56,9 +56,14 @@ def _fresh_numbers() -> Iterator[None]:
     cache.delete("back-office:numbers")
 
 
-@pytest.fixture
-def shop(reference_data: None) -> Any:
+@pytest.fixture(scope="module")
+def shop(rows_of_module: Any) -> Any:
     """A shop where something has happened, so that there are rows to open."""
+    with rows_of_module():
+        return make_shop()
+
+
+def make_shop() -> Any:
     buyer = make_user(name="Asha <b>Owner</b>", email="asha@example.com")
     make_address(buyer)
     order = make_order_of(buyer, status=OrderStatus.CONFIRMED, confirmed_at=clock.now(), paid_amount=117_900)

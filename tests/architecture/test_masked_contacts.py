@@ -1,5 +1,7 @@
 """Whoever does not manage people reads no customer's phone number or e-mail address on any page of the back office."""
 
+from typing import Any
+
 import pytest
 from django.contrib import admin
 from django.db.models import Model
@@ -25,9 +27,19 @@ PAGES = sorted(admin.site._registry, key=lambda model: model._meta.label)
 WITH_CONTACTS = [model for model in PAGES if getattr(admin.site._registry[model], "shows_contacts", False)]
 
 
+@pytest.fixture(scope="module")
+def buyer_id(rows_of_module: Any) -> Any:
+    with rows_of_module():
+        return make_buyer().pk
+
+
 @pytest.fixture
-def buyer(reference_data: None) -> User:
-    """A customer without a name, so that pages have nothing else to call them, of whom there is something everywhere."""
+def buyer(buyer_id: Any, db: None) -> User:
+    return User.objects.get(pk=buyer_id)
+
+
+def make_buyer() -> User:
+    """Return a customer without a name, so that pages have nothing else to call them, of whom there is something everywhere."""
     buyer = make_user(phone=PHONE, email=EMAIL)
     make_address(buyer, phone=PHONE)
     make_session(buyer)

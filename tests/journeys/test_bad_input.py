@@ -1,11 +1,12 @@
 """Bad input at every endpoint: nothing is stored, nothing breaks, and the answer has the one shape of errors."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from apps.accounts.models import User
 from apps.catalog.services.stock_adjustments import MAX_ON_HAND
 from apps.core import ids
 from apps.core.events import SYSTEM
@@ -30,6 +31,7 @@ from tests.factories.payments import (
 )
 from tests.journeys.attacker import Attacker, refused
 from tests.journeys.endpoints import WEBHOOK, Field, Operation, as_json, changed, filled, operations, with_ids
+from tests.support.storage import documents_in
 
 pytestmark = pytest.mark.django_db
 
@@ -41,13 +43,36 @@ WITH_IDS = [each for each in API if "{" in each.path]
 BUT_WEBHOOKS = [each for each in API if each.path != WEBHOOK]
 
 
+@pytest.fixture(scope="module")
+def made(
+    rows_of_module: Any, tmp_path_factory: Any
+) -> Iterator[tuple[User, dict[str, str], dict[str, dict[str, str]]]]:
+    """The owner of everything, one of each thing, and what some operations need instead."""
+    with documents_in(tmp_path_factory.mktemp("documents")):
+        with rows_of_module():
+            owner = make_user(phone="+919876543210", name="Asha Owner")
+            rows = owner, make_things(owner), make_others(owner)
+        yield rows
+
+
 @pytest.fixture
-def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
+def owner(made: Any, db: None) -> User:
+    return User.objects.get(pk=made[0].pk)
+
+
+@pytest.fixture
+def things(made: Any, db: None) -> dict[str, str]:
     """One of each thing, by the name that it has in paths and by the prefix of its id."""
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}},
-    }
+    return dict(made[1])
+
+
+@pytest.fixture
+def others(made: Any) -> dict[str, dict[str, str]]:
+    """What an operation needs instead, because it takes a thing only in a certain state; by the operation's name."""
+    return dict(made[2])
+
+
+def make_things(owner: User) -> dict[str, str]:
     address = make_address(owner)
     order = make_order(owner, address=address)
     variant = order.lines.first().variant
@@ -84,9 +109,7 @@ def things(owner: Any, tmp_path: Any, settings: Any) -> dict[str, str]:
     return {**by_name, **{text.partition("_")[0]: text for text in in_bodies}, "gstin": "27AAPFU0939F1ZV"}
 
 
-@pytest.fixture
-def others(owner: Any, things: dict[str, str]) -> dict[str, dict[str, str]]:
-    """What an operation needs instead, because it takes a thing only in a certain state; by the operation's name."""
+def make_others(owner: User) -> dict[str, dict[str, str]]:
     paid = make_order(owner)
     pay(paid)
     waiting = make_refund(make_order(make_user()), actor=actor_for(make_user()))
