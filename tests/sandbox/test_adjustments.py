@@ -95,7 +95,7 @@ def test_the_dashboards_file_has_rupees_and_the_fee_without_its_tax(
 ) -> None:
     paid = make_payment(sdk, sandbox, 100_000)
     settled = run_settlement(sandbox)["settlement"]
-    url = f"{sandbox.control_url}/settlements/settlement_report.csv"
+    url = f"{sandbox.control_url}/settlements/report.csv"
 
     answer = http.get(url, params={"settlement_id": settled["id"], "layout": "settlement_recon"}, timeout=10)
 

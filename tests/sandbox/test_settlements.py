@@ -1,4 +1,4 @@
-"""Settlements, their settlement_report by API and CSV, planted errors, and reports made up."""
+"""Settlements, their report by API and CSV, planted errors, and reports made up."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def test_report_comes_in_pages_and_by_month_or_day(sdk: razorpay.Client, sandbox
 def test_csv_is_the_same_report(sdk: razorpay.Client, sandbox: Sandbox, http: requests.Session, paid: str) -> None:
     settlement = run_settlement(sandbox)["settlement"]
     (row,) = settlement_report(sdk, settlement)
-    url = f"{sandbox.control_url}/settlements/settlement_report.csv"
+    url = f"{sandbox.control_url}/settlements/report.csv"
 
     answer = http.get(url, params={"settlement_id": settlement["id"]}, timeout=10)
 

@@ -53,5 +53,5 @@ def settlement_report(sdk: razorpay.Client, settlement: dict[str, Any], **more: 
 
 
 def run_settlement(sandbox: Sandbox, **body: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = sandbox.control("POST", "/settlements/run_settlement", body)
+    answer: dict[str, Any] = sandbox.control("POST", "/settlements/run", body)
     return answer
