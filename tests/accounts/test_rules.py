@@ -56,6 +56,7 @@ class TestNormaliseEmail:
             ("Asha@Example.IN", "asha@example.in"),
             (" asha+shop@example.in ", "asha+shop@example.in"),
             ("asha@bücher.example", "asha@xn--bcher-kva.example"),
+            ("asha@straße.example", "asha@xn--strae-oqa.example"),
             ("a.b-c_d@mail.example.co.in", "a.b-c_d@mail.example.co.in"),
         ],
     )
@@ -69,6 +70,7 @@ class TestNormaliseEmail:
             "a@b.c\r\nBcc: x@y.in", "\u0430sha@example.in", "İ@example.in",
             "a b@example.in", "a@exa_mple.in", "a@-b.in", f"{'a' * 65}@example.in",
             f"a@{'b' * 320}.in", "a@b@example.in", "a\u200b@example.in", "a@example..in",
+            "a@shop.local", "a@localhost.localhost", "a@example.test", "a@xn--zz.in",
         ],
     )  # fmt: skip
     def test_refuses_what_no_mailbox_is_called(self, typed: str) -> None:
