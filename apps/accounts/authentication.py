@@ -26,10 +26,10 @@ from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, Token
 
-from apps.accounts import selectors, services
+from apps.accounts import selectors
 from apps.accounts.models import RefreshToken, Session, User
-from apps.accounts.services import Device
-from apps.accounts.services.sessions import RefreshTokenNotValid
+from apps.accounts.services import log_in
+from apps.accounts.services.sessions import Device, RefreshTokenNotValid
 from apps.accounts.states import Transport
 from apps.core import clock, ids
 from apps.core.api.requests import client_ip
@@ -289,7 +289,7 @@ class StaffBackend(ModelBackend):
         if request is None or not username or not password:
             return None
         try:
-            return services.authenticate_staff(
+            return log_in.authenticate_staff(
                 email=username, password=password, device=device_of(request, Transport.COOKIE), now=clock.now()
             )
         except RateLimited as error:

@@ -2,11 +2,11 @@
 
 from celery import shared_task
 
-from apps.accounts import services
+from apps.accounts.services import cleanup
 from apps.core import clock
 
 
 @shared_task(name="accounts.delete_expired")
 def delete_expired(**_: object) -> None:
     """End sessions that ran out, and delete expired rate limit counters, old codes and refresh tokens."""
-    services.delete_expired(now=clock.now())
+    cleanup.delete_expired(now=clock.now())

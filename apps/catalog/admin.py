@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from apps.catalog import messages, rules, selectors, services
+from apps.catalog import messages, rules, selectors
 from apps.catalog.models import Category, Product, Reservation, StockItem, StockMovement, Variant
+from apps.catalog.services import products, stock_adjustments
 from apps.core import clock
 from apps.core.admin_actions import staff_actor
 from apps.core.admin_questions import Confirmation
@@ -43,10 +44,10 @@ class CategoryAdmin(ServiceAdmin):
     prepopulated_fields = {"slug": ("name",)}
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Category:
-        return services.create_category(**values, actor=staff_actor(request), now=clock.now())
+        return products.create_category(**values, actor=staff_actor(request), now=clock.now())
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Category:
-        return services.update_category(
+        return products.update_category(
             category_id=obj.pk, changes=changes, actor=staff_actor(request), now=clock.now()
         )
 
@@ -107,10 +108,10 @@ class ProductAdmin(ServiceAdmin):
         return rupees(product.lowest_price)
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Product:
-        return services.create_product(**_with_ids(values), actor=staff_actor(request), now=clock.now())
+        return products.create_product(**_with_ids(values), actor=staff_actor(request), now=clock.now())
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Product:
-        return services.update_product(
+        return products.update_product(
             product_id=obj.pk, changes=_with_ids(changes), actor=staff_actor(request), now=clock.now()
         )
 
@@ -175,7 +176,7 @@ class VariantAdmin(ServiceAdmin):
         return str(stock) if stock else "none yet"
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Variant:
-        return services.create_variant(**_with_ids(values), actor=staff_actor(request), now=clock.now())
+        return products.create_variant(**_with_ids(values), actor=staff_actor(request), now=clock.now())
 
     def required_confirmation(
         self, obj: Any, before: Mapping[str, Any], changes: Mapping[str, Any]
@@ -194,7 +195,7 @@ class VariantAdmin(ServiceAdmin):
         )
 
     def change_through_service(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Variant:
-        return services.update_variant(variant_id=obj.pk, changes=changes, actor=staff_actor(request), now=clock.now())
+        return products.update_variant(variant_id=obj.pk, changes=changes, actor=staff_actor(request), now=clock.now())
 
 
 @admin.register(StockItem)
@@ -224,7 +225,7 @@ class StockMovementAdmin(ServiceAdmin):
         return False
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> StockMovement:
-        return services.adjust_stock(**_with_ids(values), actor=staff_actor(request), now=clock.now())
+        return stock_adjustments.adjust_stock(**_with_ids(values), actor=staff_actor(request), now=clock.now())
 
 
 @admin.register(Reservation)

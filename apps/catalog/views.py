@@ -10,7 +10,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.catalog import locks, openapi, selectors, services
+from apps.catalog import locks, openapi, selectors
 from apps.catalog.filters import ProductFilterSet
 from apps.catalog.models import Category, Product, Variant
 from apps.catalog.pagination import ProductPagination
@@ -26,6 +26,7 @@ from apps.catalog.serializers import (
     UpdateVariantRequest,
     VariantResponse,
 )
+from apps.catalog.services import products, stock_adjustments
 from apps.core import clock
 from apps.core.api import ApiViewSet, WholeListPagination, check_if_match, get_actor, get_page_etag, idempotent
 from apps.core.api.responses import PRIVATE, PUBLIC
@@ -94,7 +95,7 @@ class ProductViewSet(ListModelMixin, _StockViewSet):
 
     @idempotent(required=False)
     def create(self, request: Request) -> Response:
-        product = services.create_product(**self.read_body(), actor=get_actor(request), now=clock.now())
+        product = products.create_product(**self.read_body(), actor=get_actor(request), now=clock.now())
         data, etag = self._page(product.pk)
         location = f"/api/v1/products/{product.public_id}"
         return Response(data, status=201, headers={"Location": location, "ETag": etag})
@@ -105,7 +106,7 @@ class ProductViewSet(ListModelMixin, _StockViewSet):
         with transaction.atomic():
             product = locks.lock_product(public_pk(Product, product_id))
             check_if_match(request, product)
-            services.update_product(product_id=product.pk, changes=changes, actor=get_actor(request), now=clock.now())
+            products.update_product(product_id=product.pk, changes=changes, actor=get_actor(request), now=clock.now())
         data, etag = self._page(product.pk)
         return Response(data, headers={"ETag": etag})
 
@@ -130,7 +131,7 @@ class ProductVariantViewSet(ListModelMixin, _StockViewSet):
     @idempotent(required=False)
     def create(self, request: Request, product_id: str) -> Response:
         values = self.read_body()
-        created = services.create_variant(
+        created = products.create_variant(
             product_id=public_pk(Product, product_id), **values, actor=get_actor(request), now=clock.now()
         )
         variant = selectors.get_visible_variant(user=request.user, variant_id=created.pk)
@@ -159,7 +160,7 @@ class VariantViewSet(_StockViewSet):
         with transaction.atomic():
             locks.lock_product_of(variant_pk)
             check_if_match(request, locks.lock_variant(variant_pk))
-            services.update_variant(variant_id=variant_pk, changes=changes, actor=get_actor(request), now=clock.now())
+            products.update_variant(variant_id=variant_pk, changes=changes, actor=get_actor(request), now=clock.now())
         data, etag = self._page(variant_pk)
         return Response(data, headers={"ETag": etag})
 
@@ -177,6 +178,6 @@ class StockAdjustmentViewSet(CatalogViewSet):
 
     @idempotent(required=True)
     def create(self, request: Request) -> Response:
-        movement = services.adjust_stock(**self.read_body(), actor=get_actor(request), now=clock.now())
+        movement = stock_adjustments.adjust_stock(**self.read_body(), actor=get_actor(request), now=clock.now())
         stock = selectors.get_stock(movement.variant_id)
         return Response(StockMovementResponse(movement, context={"stock": stock}).data, status=201)

@@ -5,26 +5,26 @@ from datetime import datetime
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.core.relay import calls_external
-from apps.invoicing import services
+from apps.invoicing.services import credit_notes, invoices, pdf
 
 
 def issue_invoice_for_order(*, event: Event, now: datetime) -> None:
     """Issue the invoice of an order that was confirmed and not cancelled since."""
-    services.invoice_confirmed_order(order_id=event.subject_id, actor=SYSTEM, now=now)
+    invoices.invoice_confirmed_order(order_id=event.subject_id, actor=SYSTEM, now=now)
 
 
 def issue_credit_note_for_refund(*, event: Event, now: datetime) -> None:
     """Issue the credit note of a processed refund."""
-    services.issue_credit_note(refund_id=event.subject_id, actor=SYSTEM, now=now)
+    credit_notes.issue_credit_note(refund_id=event.subject_id, actor=SYSTEM, now=now)
 
 
 def issue_pending_credit_notes(*, event: Event, now: datetime) -> None:
     """Issue or skip the credit notes of refunds that preceded the order's invoice, once it is issued or will not be."""
     assert event.root_id is not None  # noqa: S101 - events of orders and documents have the order as root
-    services.issue_pending_credit_notes(order_id=event.root_id, actor=SYSTEM, now=now)
+    credit_notes.issue_pending_credit_notes(order_id=event.root_id, actor=SYSTEM, now=now)
 
 
 @calls_external
 def render_invoice(*, event: Event, now: datetime) -> None:
     """Render the PDF of an issued document; outside a transaction, because it writes a file."""
-    services.render_document(invoice_id=event.subject_id, now=now)
+    pdf.render_document(invoice_id=event.subject_id, now=now)

@@ -24,9 +24,11 @@ from apps.core.errors import BahiError, NotFound
 from apps.core.masking import mask
 from apps.core.models import public_pk
 from apps.core.search import SearchTerm
-from apps.notifications import rules, selectors, services
+from apps.notifications import rules
 from apps.notifications.messages import failure_text
 from apps.notifications.models import Notification
+from apps.notifications.selectors.messages import list_notifications_of_order, list_notifications_to_user
+from apps.notifications.services import composition, resends
 from apps.notifications.states import NOT_SENT, Channel, NotificationStatus
 
 _MAX_MESSAGES = 100
@@ -126,7 +128,7 @@ class NotificationAdmin(KeySearch, ReadOnlyAdmin):
         sent = 0
         for notification in chosen:
             try:
-                services.request_resend(notification_id=notification.pk, actor=staff_actor(request), now=clock.now())
+                resends.request_resend(notification_id=notification.pk, actor=staff_actor(request), now=clock.now())
             except BahiError as error:
                 self.message_user(request, f"{notification}: {error.text}", messages.WARNING)
             else:
@@ -157,7 +159,7 @@ def _confirm_resend(request: HttpRequest, page: NotificationAdmin, chosen: list[
 def _resend_outcome(notification: Notification) -> str:
     if notification.status not in NOT_SENT:
         return "It is not sent again, because it was sent or is about to be sent."
-    if not services.is_still_valid(notification):
+    if not composition.is_still_valid(notification):
         return "It is not sent again, because what it says is no longer true."
     if notification.status == NotificationStatus.UNKNOWN:
         return "It is sent again. It may already have arrived, so the person may get it twice."
@@ -174,7 +176,7 @@ def _preview_resend(notification: Notification) -> list[tuple[str, str]]:
 
 
 def _resend(notification: Notification, *, user: Any, actor: Any, now: Any) -> str:
-    services.request_resend(notification_id=notification.pk, actor=actor, now=now)
+    resends.request_resend(notification_id=notification.pk, actor=actor, now=now)
     return f"The message to {mask(notification.recipient)} is sent again."
 
 
@@ -183,7 +185,7 @@ add_object_action(
     ObjectAction(
         name="resend", title="Send again", permission="notifications.change_notification", perform=_resend, icon="send",
         forecast=_preview_resend, is_available=lambda notification: notification.status in NOT_SENT,
-        blocked_reason=lambda one: "" if services.is_still_valid(one) else services.NotificationOutdated.message,
+        blocked_reason=lambda one: "" if composition.is_still_valid(one) else resends.NotificationOutdated.message,
     ),
 )  # fmt: skip
 
@@ -210,11 +212,11 @@ def _build_rows(messages: "QuerySet[Notification]") -> list[tuple[Any, ...]]:
 
 
 def _list_order_messages(order: Any) -> list[tuple[Any, ...]]:
-    return _build_rows(selectors.list_notifications_of_order(order.pk))
+    return _build_rows(list_notifications_of_order(order.pk))
 
 
 def _list_customer_messages(customer: Any) -> list[tuple[Any, ...]]:
-    return _build_rows(selectors.list_notifications_to_user(customer.pk))
+    return _build_rows(list_notifications_to_user(customer.pk))
 
 
 def _all_sent(rows: Sequence[tuple[Any, ...]]) -> bool:
@@ -238,7 +240,7 @@ for _model, _rows in (("orders.order", _list_order_messages), ("accounts.user", 
 
 
 def _unsent_headline(order: Any) -> Headline | None:
-    found = selectors.list_notifications_of_order(order.pk).filter(status__in=NOT_SENT).values_list("pk", flat=True)[:2]
+    found = list_notifications_of_order(order.pk).filter(status__in=NOT_SENT).values_list("pk", flat=True)[:2]
     if not found:
         return None
     many = "Several messages to the buyer were" if len(found) > 1 else "One message to the buyer was"
@@ -251,7 +253,7 @@ add_headline("orders.order", _unsent_headline)
 def _preview_cancellation(order: Any) -> list[tuple[str, str]]:
     return [
         (f"{channel.label} to the buyer", text.strip())
-        for channel, text in services.preview_cancellation_messages(order)
+        for channel, text in composition.preview_cancellation_messages(order)
     ]
 
 
@@ -263,7 +265,7 @@ _BY_CHANNEL = {Channel.SMS: "by SMS", Channel.EMAIL: "by e-mail", Channel.IN_APP
 
 def _ways_to(customer: Any, message: str) -> str:
     """Return in words how a buyer gets a message: `by SMS and in the app`."""
-    *others, last = [_BY_CHANNEL[channel] for channel in services.list_channels(customer, message)]
+    *others, last = [_BY_CHANNEL[channel] for channel in composition.list_channels(customer, message)]
     return f"{', '.join(others)} and {last}" if others else last
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from apps.core.api import KeysetPagination
-from apps.notifications import selectors
+from apps.notifications.selectors import messages
 
 
 class NotificationPagination(KeysetPagination):
@@ -11,7 +11,7 @@ class NotificationPagination(KeysetPagination):
 
     def get_envelope(self, data: Any) -> dict[str, Any]:
         user: Any = self.request.user
-        unread = selectors.count_unread(user_id=user.pk)
+        unread = messages.count_unread(user_id=user.pk)
         return {**super().get_envelope(data), "unread_count": unread}
 
 

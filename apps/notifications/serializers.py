@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
 from apps.notifications.models import Notification
-from apps.notifications.selectors import TimelineEntry
+from apps.notifications.selectors.messages import TimelineEntry
 from apps.notifications.states import Channel, NotificationStatus
 from apps.payments.states import EvidenceKind
 

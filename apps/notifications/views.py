@@ -19,10 +19,11 @@ from apps.core.api.contacts import sees_contacts_masked
 from apps.core.api.pdf import PdfMixin
 from apps.core.api.permissions import requires
 from apps.core.models import public_pk
-from apps.notifications import openapi, selectors, services
+from apps.notifications import openapi
 from apps.notifications.filters import NotificationFilterSet
 from apps.notifications.models import Notification
 from apps.notifications.pagination import NotificationPagination, TimelinePagination
+from apps.notifications.selectors import dispute_evidence, messages
 from apps.notifications.serializers import (
     AddDisputeEvidenceRequest,
     EvidencePdfResponse,
@@ -32,6 +33,8 @@ from apps.notifications.serializers import (
     StatementResponse,
     TimelineEntryResponse,
 )
+from apps.notifications.services import inbox
+from apps.notifications.services.dispute_evidence import get_evidence_pdf, request_evidence_pdf
 from apps.orders import selectors as orders
 from apps.payments import services as payments
 
@@ -54,20 +57,20 @@ class NotificationViewSet(ListModelMixin, ApiViewSet):
         return pk
 
     def get_queryset(self) -> "QuerySet[Notification]":
-        return selectors.list_in_app_messages(user_id=self.me)
+        return messages.list_in_app_messages(user_id=self.me)
 
     @action(detail=True, methods=["post"], url_path="read")
     @idempotent(required=False)
     def mark_read(self, request: Request, notification_id: str) -> Response:
         pk = public_pk(Notification, notification_id)
-        notification = services.mark_read(user_id=self.me, notification_id=pk, now=clock.now())
+        notification = inbox.mark_read(user_id=self.me, notification_id=pk, now=clock.now())
         return Response(self.get_serializer(notification).data)
 
     @action(detail=False, methods=["post"], url_path="read")
     @idempotent(required=False)
     def mark_all_read(self, request: Request) -> Response:
-        marked = services.mark_all_read(user_id=self.me, now=clock.now())
-        unread = selectors.count_unread(user_id=self.me)
+        marked = inbox.mark_all_read(user_id=self.me, now=clock.now())
+        unread = messages.count_unread(user_id=self.me)
         body = {"object": "notification_marks", "marked": marked, "unread_count": unread}
         return Response(self.get_serializer(body).data)
 
@@ -82,7 +85,7 @@ class OrderTimelineViewSet(ApiViewSet):
     def list(self, request: Request, order_id: str) -> Response:
         order = orders.get_visible_order(user=request.user, order_id=ids.decode("ord", order_id))
         events = self.paginate_queryset(orders.list_timeline(user=request.user, order=order)) or []
-        entries = selectors.describe_timeline([*events], order=order)
+        entries = messages.describe_timeline([*events], order=order)
         return self.get_paginated_response(self.get_serializer(entries, many=True).data)
 
 
@@ -96,7 +99,7 @@ class DisputeEvidenceViewSet(ApiViewSet):
     request_serializer_classes = {"create": AddDisputeEvidenceRequest}
 
     def retrieve(self, request: Request, dispute_id: str) -> Response:
-        evidence = selectors.get_evidence(ids.decode("disp", dispute_id))
+        evidence = dispute_evidence.get_evidence(ids.decode("disp", dispute_id))
         return self.answer(self.get_serializer(evidence).data)
 
     @idempotent(required=True)
@@ -120,7 +123,7 @@ class DisputeEvidencePdfViewSet(PdfMixin, ApiViewSet):
 
     def retrieve(self, request: Request, dispute_id: str) -> HttpResponseBase:
         dispute_pk = ids.decode("disp", dispute_id)
-        name, content = services.get_evidence_pdf(dispute_id=dispute_pk, now=clock.now())
+        name, content = get_evidence_pdf(dispute_id=dispute_pk, now=clock.now())
         user: Any = request.user
         if sees_contacts_masked(user):
             # Phone and e-mail address of the buyer are masked there, but not what staff have typed into statements.
@@ -141,7 +144,7 @@ class DisputeEvidencePdfViewSet(PdfMixin, ApiViewSet):
 
     @idempotent(required=False)
     def create(self, request: Request, dispute_id: str) -> Response:
-        is_ready = services.request_evidence_pdf(
+        is_ready = request_evidence_pdf(
             dispute_id=ids.decode("disp", dispute_id), actor=get_actor(request), now=clock.now()
         )
         body = {

@@ -23,8 +23,9 @@ from apps.core.events import list_events_of_root
 from apps.core.models import Event
 from apps.core.money import rupees
 from apps.core.search import MAX_CANDIDATES, SearchTerm
-from apps.orders import messages, rules, selectors, services
+from apps.orders import messages, rules, selectors
 from apps.orders.models import Order, OrderLine
+from apps.orders.services import cancellation
 from apps.orders.states import OrderStatus, PaymentStatus
 from apps.tax.rules import rate_label
 
@@ -105,7 +106,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
         actor = staff_actor(request)
         for order in queryset:
             try:
-                services.cancel_order(order_id=order.pk, actor=actor, reason="Cancelled by staff", now=clock.now())
+                cancellation.cancel_order(order_id=order.pk, actor=actor, reason="Cancelled by staff", now=clock.now())
             except BahiError as error:
                 self.message_user(request, error.text, notices.ERROR)
             else:

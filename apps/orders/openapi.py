@@ -9,8 +9,9 @@ from apps.catalog.services import InsufficientStock
 from apps.core.api.requests import InvalidInstant
 from apps.core.api.schema import operation, page_example
 from apps.core.search import MAX_CHARACTERS, MIN_QUERY, QueryLengthOutOfRange
-from apps.orders import filters, services
+from apps.orders import filters
 from apps.orders.serializers import OrderResponse
+from apps.orders.services import placement, unpaid_orders
 from apps.orders.states import OrderStatus
 
 ADDRESS_EXAMPLE: dict[str, Any] = {
@@ -116,7 +117,7 @@ describe_orders = extend_schema_view(
             OpenApiExample("Two kurtas", request_only=True, value=_ORDER_REQUEST_EXAMPLE),
             OpenApiExample("To another state", response_only=True, value=QUOTE_EXAMPLE),
         ],
-        raises=[services.VariantNotForSale(param="lines[0].variant_id")],
+        raises=[placement.VariantNotForSale(param="lines[0].variant_id")],
     ),
     create=operation(
         "place_order",
@@ -133,10 +134,10 @@ describe_orders = extend_schema_view(
             OpenApiExample("Placed", response_only=True, status_codes=["201"], value=ORDER_EXAMPLE),
         ],
         raises=[
-            services.VariantNotForSale(param="lines[0].variant_id"),
+            placement.VariantNotForSale(param="lines[0].variant_id"),
             InsufficientStock(2, param="lines[0].quantity"),
-            services.TooManyUnpaidOrders(5),
-            services.TooManyUnpaidUnits(50, "Cotton kurta, M", 52, param="lines[0].quantity"),
+            unpaid_orders.TooManyUnpaidOrders(5),
+            unpaid_orders.TooManyUnpaidUnits(50, "Cotton kurta, M", 52, param="lines[0].quantity"),
         ],
     ),
     list=operation(

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api import ApiViewSet, get_actor, get_etag, idempotent
 from apps.core.models import public_pk
-from apps.orders import openapi, selectors, services
+from apps.orders import openapi, rules, selectors
 from apps.orders.filters import OrderFilterSet
 from apps.orders.models import Order
 from apps.orders.serializers import (
@@ -22,6 +22,7 @@ from apps.orders.serializers import (
     QuoteOrderRequest,
     QuoteResponse,
 )
+from apps.orders.services import placement
 
 
 @openapi.describe_orders
@@ -42,12 +43,12 @@ class OrderViewSet(ListModelMixin, ApiViewSet):
     def quote(self, request: Request) -> Response:
         requested = self._read_order()
         requested.pop("note", None)
-        quote = services.quote_order(**requested, now=clock.now())
+        quote = placement.quote_order(**requested, now=clock.now())
         return Response(self.get_serializer(quote).data)
 
     @idempotent(required=True)
     def create(self, request: Request) -> Response:
-        order = services.place_order(**self._read_order(), actor=get_actor(request), now=clock.now())
+        order = placement.place_order(**self._read_order(), actor=get_actor(request), now=clock.now())
         headers = {"Location": f"/api/v1/orders/{order.public_id}", "ETag": get_etag(order)}
         return Response(self._shown(order), status=201, headers=headers)
 
@@ -60,7 +61,7 @@ class OrderViewSet(ListModelMixin, ApiViewSet):
 
     def _read_order(self) -> dict[str, Any]:
         requested = self.read_body()
-        lines = [services.OrderLineInput(**line) for line in requested.pop("lines")]
+        lines = [rules.OrderLineInput(**line) for line in requested.pop("lines")]
         return {**requested, "lines": lines, "customer_id": self.request.user.pk}
 
     def _shown(self, order: Order) -> Any:

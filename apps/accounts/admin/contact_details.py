@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import Resolver404, resolve, reverse
 
-from apps.accounts import services
 from apps.accounts.models import User
+from apps.accounts.services import contact_details
 from apps.core import clock, ids
 from apps.core.admin_actions import staff_actor
 from apps.core.admin_contacts import SHOW_CONTACTS, SHOW_DURATION, show_contacts_on
@@ -34,7 +34,7 @@ def show_contacts(request: HttpRequest) -> HttpResponse:
     page = shown.page
     if request.method == "POST":
         user: Any = request.user
-        services.record_contact_details_view(
+        contact_details.record_contact_details_view(
             user_id=user.pk, page=page, public_ids=shown.public_ids, actor=staff_actor(request), now=clock.now()
         )
         show_contacts_on(request, page)

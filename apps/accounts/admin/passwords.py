@@ -10,8 +10,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from apps.accounts import rules, selectors, services
+from apps.accounts import rules, selectors
 from apps.accounts.models import Challenge, User
+from apps.accounts.services import otp, profiles
 from apps.accounts.services.otp import OtpNotValid
 from apps.accounts.services.passwords import PasswordTooWeak
 from apps.core import clock
@@ -80,7 +81,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 def _send_code(request: HttpRequest) -> None:
     user = _user_of(request)
     try:
-        challenge = services.request_password_code(
+        challenge = otp.request_password_code(
             user_id=user.pk, ip=client_ip(request), actor=staff_actor(request), now=clock.now()
         )
     except BahiError as error:
@@ -97,7 +98,7 @@ def _change(request: HttpRequest, form: NewPasswordForm, challenge_id: Any) -> b
     """Change the password and keep this browser signed in; return False with the error on the form if that is refused."""
     user = _user_of(request)
     try:
-        changed = services.change_own_password(
+        changed = profiles.change_own_password(
             user_id=user.pk,
             challenge_id=challenge_id,
             code=form.cleaned_data["code"],

@@ -20,8 +20,9 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from apps.accounts import rules, selectors, services
+from apps.accounts import rules, selectors
 from apps.accounts.models import Address, Challenge, Session, User
+from apps.accounts.services import profiles, sessions, staff
 from apps.accounts.states import MANAGE_PEOPLE, Role
 from apps.core import clock
 from apps.core.admin_actions import staff_actor
@@ -203,7 +204,7 @@ class UserAdmin(KeySearch, ServiceAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         now, actor, data = clock.now(), staff_actor(request), form.cleaned_data
         if not change:
-            made = services.create_staff(
+            made = staff.create_staff(
                 email=data["email"],
                 name=data["name"],
                 password=data["password"],
@@ -215,19 +216,19 @@ class UserAdmin(KeySearch, ServiceAdmin):
             return
         if "name" in form.changed_data:
             held = selectors.get_user(obj.pk)
-            services.change_name(user_id=obj.pk, name=data["name"], version=held.version, actor=actor, now=now)
+            profiles.change_name(user_id=obj.pk, name=data["name"], version=held.version, actor=actor, now=now)
         if form.has_role_change(data):
-            services.set_roles(user_id=obj.pk, roles=data["roles"], actor=actor, reason="back office", now=now)
+            staff.set_roles(user_id=obj.pk, roles=data["roles"], actor=actor, reason="back office", now=now)
         if data.get("new_password"):
-            services.set_password(user_id=obj.pk, password=data["new_password"], actor=actor, now=now)
+            staff.set_password(user_id=obj.pk, password=data["new_password"], actor=actor, now=now)
 
     @admin.action(description="Deactivate: keep out, and end all sessions", permissions=["manage"])
     def deactivate(self, request: HttpRequest, queryset: "QuerySet[User]") -> None:
-        self._for_each(request, queryset, services.deactivate_user)
+        self._for_each(request, queryset, staff.deactivate_user)
 
     @admin.action(description="Reactivate: let in again", permissions=["manage"])
     def reactivate(self, request: HttpRequest, queryset: "QuerySet[User]") -> None:
-        self._for_each(request, queryset, services.reactivate_user)
+        self._for_each(request, queryset, staff.reactivate_user)
 
     def _for_each(self, request: HttpRequest, queryset: "QuerySet[User]", service: Any) -> None:
         done = 0
@@ -267,7 +268,7 @@ class SessionAdmin(KeySearch, ReadOnlyAdmin):
     @admin.action(description="End these sessions", permissions=["end"])
     def end(self, request: HttpRequest, queryset: "QuerySet[Session]") -> None:
         for session in queryset.filter(ended_at__isnull=True):
-            services.end_session(
+            sessions.end_session(
                 user_id=session.user_id, session_id=session.pk, actor=staff_actor(request), now=clock.now()
             )
         self.message_user(request, "They have ended.", messages.SUCCESS)

@@ -5,12 +5,13 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts import selectors, services
+from apps.accounts import selectors
 from apps.accounts.authentication import user_id_of
 from apps.accounts.models import Address
 from apps.accounts.openapi.addresses import describe_addresses
 from apps.accounts.serializers import AddressChangeRequest, AddressRequest, AddressResponse
-from apps.accounts.services import AddressFields
+from apps.accounts.services import addresses
+from apps.accounts.services.addresses import AddressFields
 from apps.core import clock
 from apps.core.api import ApiViewSet, check_if_match, get_actor, get_etag, idempotent
 from apps.core.models import public_pk
@@ -36,7 +37,7 @@ class AddressViewSet(ListModelMixin, ApiViewSet):
     def create(self, request: Request) -> Response:
         body = self.read_body()
         is_default = body.pop("is_default", False)
-        address = services.add_address(
+        address = addresses.add_address(
             user_id=user_id_of(request),
             fields=AddressFields(**body),
             is_default=is_default,
@@ -56,7 +57,7 @@ class AddressViewSet(ListModelMixin, ApiViewSet):
         body = self.read_body()
         seen = self.get_object()
         check_if_match(request, seen)
-        address = services.change_address(
+        address = addresses.change_address(
             user_id=user_id_of(request),
             address_id=seen.pk,
             is_default=body.pop("is_default", None),
@@ -69,7 +70,7 @@ class AddressViewSet(ListModelMixin, ApiViewSet):
 
     @idempotent(required=False)
     def destroy(self, request: Request, address_id: str) -> Response:
-        services.remove_address(
+        addresses.remove_address(
             user_id=user_id_of(request),
             address_id=public_pk(Address, address_id),
             actor=get_actor(request),

@@ -13,7 +13,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts import selectors, services
+from apps.accounts import selectors
 from apps.accounts.authentication import device_of, session_id_of, user_id_of
 from apps.accounts.models import Challenge, Session
 from apps.accounts.openapi.log_in import (
@@ -31,6 +31,8 @@ from apps.accounts.serializers import (
     TokensResponse,
     VerifyRequest,
 )
+from apps.accounts.services import otp, sessions
+from apps.accounts.services.log_in import ANONYMOUS, log_in_with_code, log_in_with_password
 from apps.accounts.views.tokens import clear_refresh_cookie, extract_refresh_token, log_in_response, token_response
 from apps.core import clock
 from apps.core.api import ApiViewSet, accepted, client_ip, get_actor
@@ -73,10 +75,10 @@ class LogInCodeViewSet(ApiViewSet):
     @_throttled("request_code")
     def create(self, request: Request) -> Response:
         body = self.read_body()
-        challenge = services.request_log_in_code(
+        challenge = otp.request_log_in_code(
             destination=body.get("phone") or body["email"],
             ip=client_ip(request),
-            actor=services.ANONYMOUS,
+            actor=ANONYMOUS,
             now=clock.now(),
         )
         return accepted_challenge(challenge)
@@ -92,7 +94,7 @@ class LogInCodeViewSet(ApiViewSet):
     @_throttled("verify")
     def verify(self, request: Request) -> Response:
         body = self.read_body()
-        grant = services.log_in_with_code(
+        grant = log_in_with_code(
             challenge_id=body["challenge_id"],
             code=body["code"],
             device=device_of(request, body["transport"]),
@@ -116,7 +118,7 @@ class LogInViewSet(ApiViewSet):
     @_throttled("log_in")
     def log_in(self, request: Request) -> Response:
         body = self.read_body()
-        grant = services.log_in_with_password(
+        grant = log_in_with_password(
             identity=body.get("phone") or body["email"],
             password=body["password"],
             device=device_of(request, body["transport"]),
@@ -129,7 +131,7 @@ class LogInViewSet(ApiViewSet):
     def refresh(self, request: Request) -> Response:
         body = self.read_body()
         claims, transport = extract_refresh_token(request, body)
-        grant = services.refresh_session(
+        grant = sessions.refresh_session(
             token_id=claims.token_id, session_id=claims.session_id, transport=transport, now=clock.now()
         )
         return token_response(grant)
@@ -139,7 +141,7 @@ class LogInViewSet(ApiViewSet):
     def log_out(self, request: Request) -> Response:
         body = self.read_body()
         claims, _ = extract_refresh_token(request, body)
-        services.log_out(session_id=claims.session_id, now=clock.now())
+        sessions.log_out(session_id=claims.session_id, now=clock.now())
         return clear_refresh_cookie(Response(status=204))
 
 
@@ -158,7 +160,7 @@ class SessionViewSet(ListModelMixin, ApiViewSet):
         return {**super().get_serializer_context(), "current": session_id_of(self.request)}
 
     def destroy(self, request: Request, session_id: str) -> Response:
-        services.end_session(
+        sessions.end_session(
             user_id=user_id_of(request),
             session_id=public_pk(Session, session_id),
             actor=get_actor(request),
@@ -168,5 +170,5 @@ class SessionViewSet(ListModelMixin, ApiViewSet):
 
     @describe_log_out_everywhere
     def destroy_all(self, request: Request) -> Response:
-        services.log_out_everywhere(user_id=user_id_of(request), actor=get_actor(request), now=clock.now())
+        sessions.log_out_everywhere(user_id=user_id_of(request), actor=get_actor(request), now=clock.now())
         return clear_refresh_cookie(Response(status=204))

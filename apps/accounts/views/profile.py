@@ -4,7 +4,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts import selectors, services
+from apps.accounts import selectors
 from apps.accounts.authentication import device_of, user_id_of
 from apps.accounts.openapi.profile import describe_email, describe_me, describe_password
 from apps.accounts.serializers import (
@@ -16,6 +16,7 @@ from apps.accounts.serializers import (
     TokensResponse,
     UserResponse,
 )
+from apps.accounts.services import otp, profiles
 from apps.accounts.views.log_in import accepted_challenge
 from apps.accounts.views.tokens import log_in_response
 from apps.core import clock
@@ -39,7 +40,7 @@ class MeViewSet(ApiViewSet):
         body = self.read_body()
         seen = selectors.get_user(user_id_of(request))
         check_if_match(request, seen)
-        user = services.change_name(
+        user = profiles.change_name(
             user_id=seen.pk, name=body["name"], version=seen.version, actor=get_actor(request), now=clock.now()
         )
         return Response(self.get_serializer(user).data, headers={"ETag": get_etag(user)})
@@ -55,7 +56,7 @@ class EmailViewSet(ApiViewSet):
     request_serializer_classes = {"create": EmailRequest, "confirm": ConfirmRequest}
 
     def create(self, request: Request) -> Response:
-        challenge = services.request_email_code(
+        challenge = otp.request_email_code(
             user_id=user_id_of(request),
             email=self.read_body()["email"],
             ip=client_ip(request),
@@ -67,7 +68,7 @@ class EmailViewSet(ApiViewSet):
     @action(detail=False, methods=["post"])
     def confirm(self, request: Request) -> Response:
         body = self.read_body()
-        user = services.confirm_email(
+        user = profiles.confirm_email(
             user_id=user_id_of(request),
             challenge_id=body["challenge_id"],
             code=body["code"],
@@ -87,7 +88,7 @@ class PasswordViewSet(ApiViewSet):
     request_serializer_classes = {"confirm": PasswordRequest}
 
     def create(self, request: Request) -> Response:
-        challenge = services.request_password_code(
+        challenge = otp.request_password_code(
             user_id=user_id_of(request), ip=client_ip(request), actor=get_actor(request), now=clock.now()
         )
         return accepted_challenge(challenge)
@@ -95,7 +96,7 @@ class PasswordViewSet(ApiViewSet):
     @action(detail=False, methods=["post"])
     def confirm(self, request: Request) -> Response:
         body = self.read_body()
-        grant = services.set_own_password(
+        grant = profiles.set_own_password(
             user_id=user_id_of(request),
             challenge_id=body["challenge_id"],
             code=body["code"],

@@ -15,8 +15,7 @@ from apps.accounts.authentication import (
     verify_refresh_token,
 )
 from apps.accounts.serializers import TokensResponse
-from apps.accounts.services import Grant
-from apps.accounts.services.sessions import RefreshTokenNotValid
+from apps.accounts.services.sessions import Grant, RefreshTokenNotValid
 from apps.accounts.states import Transport
 
 REFRESH_COOKIE = "bahi_refresh"

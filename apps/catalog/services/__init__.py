@@ -9,8 +9,6 @@ from apps.catalog.services.gst_checks import (
     UnknownTaxClass,
 )
 from apps.catalog.services.products import (
-    EDITABLE_PRODUCT_FIELDS,
-    EDITABLE_VARIANT_FIELDS,
     SkuTaken,
     SlugTaken,
     create_category,
@@ -32,14 +30,11 @@ from apps.catalog.services.reservations import (
 )
 from apps.catalog.services.stock_adjustments import (
     InvalidStockQuantity,
-    StockLimitExceeded,
     StockReserved,
     adjust_stock,
 )
 
 __all__ = [
-    "EDITABLE_PRODUCT_FIELDS",
-    "EDITABLE_VARIANT_FIELDS",
     "InsufficientStock",
     "InvalidDescription",
     "InvalidHsn",
@@ -49,7 +44,6 @@ __all__ = [
     "ReservationNotFound",
     "SkuTaken",
     "SlugTaken",
-    "StockLimitExceeded",
     "StockReserved",
     "TaxClassMismatch",
     "UnitNotAllowed",

@@ -6,23 +6,28 @@ from apps.invoicing.services.credit_notes import (
     issue_credit_notes,
     issue_pending_credit_notes,
 )
-from apps.invoicing.services.event_replay import replay_everything, replay_order
+from apps.invoicing.services.event_replay import (
+    replay_everything,
+)
 from apps.invoicing.services.invoices import (
     OrderNotInvoiceable,
     OrderTotalsMismatch,
-    invoice_confirmed_order,
     issue_invoice,
     issue_invoices,
 )
-from apps.invoicing.services.number_series import NumberSeriesUnavailable
-from apps.invoicing.services.pdf import render_document, render_missing_documents
+from apps.invoicing.services.number_series import (
+    NumberSeriesUnavailable,
+)
+from apps.invoicing.services.pdf import (
+    render_document,
+    render_missing_documents,
+)
 
 __all__ = [
     "NumberSeriesUnavailable",
     "OrderNotInvoiceable",
     "OrderTotalsMismatch",
     "RefundNotProcessed",
-    "invoice_confirmed_order",
     "issue_credit_note",
     "issue_credit_notes",
     "issue_invoice",
@@ -31,5 +36,4 @@ __all__ = [
     "render_document",
     "render_missing_documents",
     "replay_everything",
-    "replay_order",
 ]

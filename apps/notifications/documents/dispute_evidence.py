@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.core import clock, pdf
-from apps.notifications.selectors import Evidence
+from apps.notifications.selectors.dispute_evidence import Evidence
 
 TEMPLATE = "notifications/documents/dispute_evidence.typ"
 _ADDRESS = ("name", "company", "line1", "line2", "city", "state_name", "pin")

@@ -3,32 +3,31 @@ is shown), dispute evidence (the same as a PDF for staff)."""
 
 from apps.notifications.services.composition import (
     create_notifications,
-    is_still_valid,
-    list_channels,
-    preview_cancellation_messages,
 )
 from apps.notifications.services.dispute_evidence import (
     get_evidence_pdf,
     render_evidence_pdf,
     request_evidence_pdf,
 )
-from apps.notifications.services.dispute_responses import submit_dispute_response
-from apps.notifications.services.erasure import erase_messages
-from apps.notifications.services.inbox import mark_all_read, mark_read
-from apps.notifications.services.resends import NotificationOutdated, request_resend
-from apps.notifications.services.sending import claim_notification, record_outcome, send_due, send_notification
+from apps.notifications.services.dispute_responses import (
+    submit_dispute_response,
+)
+from apps.notifications.services.resends import (
+    NotificationOutdated,
+    request_resend,
+)
+from apps.notifications.services.sending import (
+    claim_notification,
+    record_outcome,
+    send_due,
+    send_notification,
+)
 
 __all__ = [
     "NotificationOutdated",
     "claim_notification",
     "create_notifications",
-    "erase_messages",
     "get_evidence_pdf",
-    "is_still_valid",
-    "list_channels",
-    "mark_all_read",
-    "mark_read",
-    "preview_cancellation_messages",
     "record_outcome",
     "render_evidence_pdf",
     "request_evidence_pdf",

@@ -17,8 +17,9 @@ from apps.core.dates import format_instant
 from apps.core.events import SYSTEM, record, stored_fields
 from apps.core.models import Event
 from apps.invoicing import selectors as invoicing
-from apps.notifications import events, rules, selectors
+from apps.notifications import events, rules
 from apps.notifications.models import Notification
+from apps.notifications.selectors.messages import has_duplicate, list_notifications_of_event
 from apps.notifications.services import rendering
 from apps.notifications.states import Channel, NotificationStatus
 from apps.orders import locks as order_locks
@@ -55,7 +56,7 @@ def create_notifications(*, template: str, event: Event, now: datetime) -> list[
 
     composed = _COMPOSERS[template](event) or []
     messages = [composed] if isinstance(composed, OutgoingMessage) else composed
-    existing = set(selectors.list_notifications_of_event(event.pk).values_list("channel", "recipient"))
+    existing = set(list_notifications_of_event(event.pk).values_list("channel", "recipient"))
 
     rows = [
         _build_notification(spec, event, message, channel, recipient)
@@ -64,7 +65,7 @@ def create_notifications(*, template: str, event: Event, now: datetime) -> list[
         if (channel, recipient) not in existing and _fits_channel(spec, channel, message)
     ]
     if spec.once_per_order:
-        rows = [row for row in rows if not selectors.has_duplicate(row)]
+        rows = [row for row in rows if not has_duplicate(row)]
     for row in rows:
         _schedule(row, now=now)
         row.created_at = now

@@ -11,8 +11,9 @@ from django.db import transaction
 
 from apps.core.events import Actor, find_recent_event, record
 from apps.invoicing.selectors import DocumentNotReady
-from apps.notifications import documents, events, selectors
+from apps.notifications import documents, events
 from apps.notifications.gateways import evidence_files
+from apps.notifications.selectors import dispute_evidence
 from apps.orders.locks import lock_order
 from apps.payments import locks as payment_locks
 from apps.payments import selectors as payments
@@ -43,7 +44,7 @@ def get_evidence_pdf(*, dispute_id: UUID, now: datetime) -> tuple[str, bytes]:
     :raises EvidenceNotRendered: if there is none of the evidence as it stands now, and it was not requested
     :raises DocumentNotReady: while the PDF is being rendered
     """
-    evidence = selectors.get_evidence(dispute_id)
+    evidence = dispute_evidence.get_evidence(dispute_id)
     dispute = evidence.dispute
     content = _read(evidence)
     if content is None and _is_requested(dispute, now=now):
@@ -64,7 +65,7 @@ def request_evidence_pdf(*, dispute_id: UUID, actor: Actor, now: datetime) -> bo
     dispute = payment_locks.lock_dispute(dispute_id=dispute_id)
 
     assert dispute is not None  # noqa: S101 - disputes are never deleted
-    if _read(selectors.get_evidence(dispute_id)) is not None:
+    if _read(dispute_evidence.get_evidence(dispute_id)) is not None:
         return True
     if _is_requested(dispute, now=now):
         return False
@@ -81,18 +82,18 @@ def render_evidence_pdf(*, dispute_id: UUID) -> None:
     :raises DisputeNotFound: if there is no such dispute
     :raises EvidenceNotStored: if the disk refuses it
     """
-    evidence = selectors.get_evidence(dispute_id)
+    evidence = dispute_evidence.get_evidence(dispute_id)
     evidence_files.store(
         evidence.dispute.public_id, documents.fingerprint(evidence), documents.render_evidence_document(evidence)
     )
 
 
-def evidence_name(evidence: selectors.Evidence) -> str:
+def evidence_name(evidence: dispute_evidence.Evidence) -> str:
     """Return the file name of an evidence pack."""
     return f"evidence-{evidence.order.number}.pdf"
 
 
-def _read(evidence: selectors.Evidence) -> bytes | None:
+def _read(evidence: dispute_evidence.Evidence) -> bytes | None:
     return evidence_files.read(evidence.dispute.public_id, documents.fingerprint(evidence))
 
 

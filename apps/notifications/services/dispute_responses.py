@@ -5,7 +5,8 @@ from uuid import UUID
 
 from apps.core.errors import BahiError
 from apps.invoicing import selectors as invoicing
-from apps.notifications import documents, selectors
+from apps.notifications import documents
+from apps.notifications.selectors import dispute_evidence
 from apps.notifications.services.dispute_evidence import evidence_name
 from apps.payments import selectors as payments
 from apps.payments import services as money
@@ -20,7 +21,7 @@ def submit_dispute_response(*, dispute_id: UUID, now: datetime) -> None:
 
 
 def _evidence_files_of(dispute_id: UUID) -> list[money.EvidenceFile]:
-    evidence = selectors.get_evidence(dispute_id)
+    evidence = dispute_evidence.get_evidence(dispute_id)
     parts = {
         "communication": evidence.messages,
         "access": evidence.log_ins,
@@ -36,7 +37,7 @@ def _evidence_files_of(dispute_id: UUID) -> list[money.EvidenceFile]:
     return [pack, *_load_invoice_files(evidence)]
 
 
-def _load_invoice_files(evidence: selectors.Evidence) -> list[money.EvidenceFile]:
+def _load_invoice_files(evidence: dispute_evidence.Evidence) -> list[money.EvidenceFile]:
     evidence_files = []
     for invoice in evidence.documents:
         try:

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.notifications import locks, selectors
+from apps.notifications import locks
 from apps.notifications.models import Notification
+from apps.notifications.selectors import messages
 
 
 @transaction.atomic
@@ -16,7 +17,7 @@ def mark_read(*, user_id: UUID, notification_id: UUID, now: datetime) -> Notific
 
     :raises NotificationNotFound: if there is none, or it is somebody else's
     """
-    selectors.get_in_app_message(user_id=user_id, notification_id=notification_id)
+    messages.get_in_app_message(user_id=user_id, notification_id=notification_id)
     notification = locks.lock_notification(notification_id)
 
     if notification.read_at is None:
@@ -28,4 +29,4 @@ def mark_read(*, user_id: UUID, notification_id: UUID, now: datetime) -> Notific
 
 def mark_all_read(*, user_id: UUID, now: datetime) -> int:
     """Mark all in-app messages of a person as read and return how many were not."""
-    return selectors.list_in_app_messages(user_id=user_id, unread=True).order_by().update(read_at=now, updated_at=now)
+    return messages.list_in_app_messages(user_id=user_id, unread=True).order_by().update(read_at=now, updated_at=now)

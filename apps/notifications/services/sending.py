@@ -20,9 +20,10 @@ from apps.core.events import SYSTEM, record, stored_fields
 from apps.core.incidents import sync_credentials_incident
 from apps.core.logs import redact_text
 from apps.invoicing import selectors as invoicing
-from apps.notifications import events, locks, rules, selectors, states
+from apps.notifications import events, locks, rules, states
 from apps.notifications.gateways import Outcome, SendResult, mail, msg91
 from apps.notifications.models import Notification
+from apps.notifications.selectors import messages
 from apps.notifications.services import composition, rendering
 from apps.notifications.states import Channel, NotificationStatus
 
@@ -54,7 +55,7 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
     """Send what waits and is due, for at most half a minute, and return how many were processed."""
     started = time.monotonic()
     processed = 0
-    for notification_id in list(selectors.list_due(now=now).values_list("pk", flat=True)[:limit]):
+    for notification_id in list(messages.list_due(now=now).values_list("pk", flat=True)[:limit]):
         elapsed = time.monotonic() - started
         if elapsed > _MAX_RUN_SECONDS:
             break

@@ -1,10 +1,29 @@
 """Everything that changes an order, by the moment of its life: placing it, noting what was paid, ending it unpaid."""
 
-from apps.orders.rules import OrderLineInput, Quote
-from apps.orders.services.cancellation import OrderNotCancellable, cancel_order, cancel_paid_order, expire_orders
-from apps.orders.services.erasure import CustomerNotErasable, add_erasure_blockers, check_erasable, erase_customer
-from apps.orders.services.order_changes import text_for_event, text_for_row
-from apps.orders.services.payment_totals import CustomerErased, revive_order, update_payment_totals
+from apps.orders.rules import (
+    OrderLineInput,
+)
+from apps.orders.services.cancellation import (
+    OrderNotCancellable,
+    cancel_order,
+    cancel_paid_order,
+    expire_orders,
+)
+from apps.orders.services.erasure import (
+    CustomerNotErasable,
+    add_erasure_blockers,
+    check_erasable,
+    erase_customer,
+)
+from apps.orders.services.order_changes import (
+    text_for_event,
+    text_for_row,
+)
+from apps.orders.services.payment_totals import (
+    CustomerErased,
+    revive_order,
+    update_payment_totals,
+)
 from apps.orders.services.placement import (
     EmptyOrder,
     OrderAmountTooSmall,
@@ -15,7 +34,10 @@ from apps.orders.services.placement import (
     place_order,
     quote_order,
 )
-from apps.orders.services.unpaid_orders import TooManyUnpaidOrders, TooManyUnpaidUnits
+from apps.orders.services.unpaid_orders import (
+    TooManyUnpaidOrders,
+    TooManyUnpaidUnits,
+)
 
 __all__ = [
     "CustomerErased",
@@ -25,7 +47,6 @@ __all__ = [
     "OrderLineInput",
     "OrderNotCancellable",
     "QuantityOutOfRange",
-    "Quote",
     "TaxClassPriceMismatch",
     "TooManyLines",
     "TooManyUnpaidOrders",

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from apps.accounts.services import staff
 from apps.core import clock
 from apps.core.errors import BahiError
 from apps.core.management.operating import OperatorCommand
@@ -17,7 +18,7 @@ class Command(OperatorCommand):
         parser.add_argument("email", help="the e-mail address or phone number that the person logs in with")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
-        from apps.accounts import selectors, services
+        from apps.accounts import selectors
         from apps.core.events import Actor
 
         user = selectors.find_user_by_contact(email)
@@ -27,7 +28,7 @@ class Command(OperatorCommand):
         if password != getpass.getpass(prompt="New password again: "):
             raise self.fail("The two passwords differ. Nothing is changed.")
         try:
-            services.set_password(
+            staff.set_password(
                 user_id=user.pk, password=password, actor=Actor(kind="operator", id="changepassword"), now=clock.now()
             )
         except BahiError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from apps.accounts.services import staff
 from apps.core import clock
 from apps.core.errors import BahiError
 from apps.core.management.operating import OperatorCommand
@@ -26,7 +27,7 @@ class Command(OperatorCommand):
         parser.add_argument("--noinput", "--no-input", action="store_true", dest="no_input", help="ask nothing")
 
     def handle(self, *args: Any, email: str, name: str, no_input: bool, **options: Any) -> None:
-        from apps.accounts import selectors, services
+        from apps.accounts import selectors
         from apps.accounts.states import Role
         from apps.core.events import Actor
 
@@ -39,7 +40,7 @@ class Command(OperatorCommand):
             name = name or input("Name: ")
             password = self._typed_password()
         try:
-            user = services.create_staff(
+            user = staff.create_staff(
                 email=email,
                 name=name,
                 password=password,

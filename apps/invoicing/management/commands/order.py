@@ -11,6 +11,7 @@ from django.core.management.base import CommandParser
 from apps.core.errors import NotFound
 from apps.core.management.operating import MISMATCH, OperatorCommand, Progress
 from apps.core.management.teaching import add_examples
+from apps.invoicing.services import event_replay
 
 if TYPE_CHECKING:
     from apps.payments.services import Replay
@@ -41,14 +42,13 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
     def handle(self, *args: Any, action: str, number: str | None, every: bool, as_json: bool, **options: Any) -> None:
-        from apps.invoicing import services
         from apps.orders import selectors as orders
 
         if every == bool(number):
             raise self.fail("Name one order, or say --all.")
         if number:
             try:
-                replay = services.replay_order(order_id=orders.get_order_by_number(number).pk)
+                replay = event_replay.replay_order(order_id=orders.get_order_by_number(number).pk)
             except NotFound as error:
                 raise self.fail(f"{error.text} Numbers look like ORD-2627-000123.") from error
         else:
@@ -62,11 +62,10 @@ class Command(OperatorCommand):
             raise SystemExit(MISMATCH)
 
     def _replay_everything(self) -> Replay:
-        from apps.invoicing import services
 
         progress = Progress(self.stderr)
         try:
-            return services.replay_everything(
+            return event_replay.replay_everything(
                 on_batch=lambda so_far: progress.show(
                     f"{so_far.rows.get('orders', 0):,} orders, {so_far.events:,} events replayed"
                 )

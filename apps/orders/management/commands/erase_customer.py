@@ -10,6 +10,7 @@ from apps.core.dates import format_day
 from apps.core.errors import BahiError
 from apps.core.management.operating import OperatorCommand
 from apps.core.management.teaching import add_examples
+from apps.orders.services import erasure
 
 _PREVIEW = """\
 Customer {id} can be erased for good:
@@ -60,20 +61,18 @@ class Command(OperatorCommand):
             self.stdout.write(_PREVIEW.format(id=user.public_id))
 
     def _check(self, user: Any) -> Any:
-        from apps.orders import services
 
         try:
-            services.check_erasable(customer_id=user.pk, now=clock.now())
+            erasure.check_erasable(customer_id=user.pk, now=clock.now())
         except BahiError as error:
             raise self.fail(f"{error.text} Nothing was erased.") from error
         return user
 
     def _erase(self, user: Any, *, reason: str) -> Any:
         from apps.core.events import Actor
-        from apps.orders import services
 
         operator = Actor(kind="operator", id="erase_customer")
         try:
-            return services.erase_customer(customer_id=user.pk, actor=operator, reason=reason, now=clock.now())
+            return erasure.erase_customer(customer_id=user.pk, actor=operator, reason=reason, now=clock.now())
         except BahiError as error:
             raise self.fail(f"{error.text} Nothing was erased.") from error
