@@ -6,13 +6,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEVTOOLS := exec $(BIN)/python -m devtools
 TESTS ?=
+PARALLEL := --numprocesses 2 --dist loadgroup
+# SlipCover is imported before pytest, and covers what pytest does not rewrite: apps, config and sandbox, not the tests.
+SLIPCOVER_SAYS := -W "ignore:Module already imported so cannot be rewritten; slipcover:pytest.PytestAssertRewriteWarning" \
+	-W "ignore:Unable to activate pytest branch coverage:RuntimeWarning"
 # What may be linked into a shop's own product; an unknown licence fails, and so do GPL and AGPL.
 LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Foundation;LGPL;Lesser General Public License
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev need-python demo run test test-pythons check contract nightly check-code check-database lock env-example maps clean
+.PHONY: help setup setup-dev need-python demo run test test-fast test-pythons check contract nightly check-code check-database lock env-example maps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +37,11 @@ run: setup ## Run all of Bahi in the foreground; Ctrl-C stops it
 	@$(DEVTOOLS) run
 
 test: setup-dev ## Run all tests on servers of their own, with coverage (TESTS=tests/orders for a part)
-	@exec $(BIN)/python -m pytest --cov --cov-branch --cov-report=term:skip-covered --numprocesses 2 --dist loadgroup $(TESTS)
+	@mkdir -p .bahi && $(BIN)/python -m slipcover --json --out .bahi/coverage.json -m pytest $(SLIPCOVER_SAYS) $(PARALLEL) $(TESTS)
+	@$(BIN)/python -m slipcover --merge .bahi/coverage.json --out .bahi/coverage.json
+
+test-fast: setup-dev ## Run the tests without races, faults and coverage: what to run before each commit
+	@exec $(BIN)/python -m pytest -q -m "not race and not faults" $(PARALLEL) $(TESTS)
 
 test-pythons: setup-dev ## Play the demo and run a part of the tests under the other Pythons that are here
 	@$(DEVTOOLS) test-pythons

@@ -26,8 +26,6 @@ def main() -> int:
     for name in _MADE:
         shutil.rmtree(CHECKOUT / name, ignore_errors=True)
     shutil.rmtree(STATE, ignore_errors=True)
-    for name in (".coverage", "coverage.xml"):
-        (CHECKOUT / name).unlink(missing_ok=True)
     for cache in CHECKOUT.rglob("__pycache__"):
         shutil.rmtree(cache, ignore_errors=True)
     return 0

@@ -98,6 +98,12 @@ def _test_pythons(_: list[str]) -> int:
     return python_versions.main()
 
 
+def _coverage(_: list[str]) -> int:
+    from devtools import coverage
+
+    return coverage.main()
+
+
 def _clean(_: list[str]) -> int:
     from devtools import clean
 
@@ -165,6 +171,12 @@ SUBCOMMANDS = (
         "test-pythons",
         "Run the demo and a part of the tests under each other Python that Bahi supports and this machine has.",
         _test_pythons,
+    ),
+    Subcommand(
+        "coverage",
+        "Compare how much of the services and rules the last `make test` covered with its floor of 90 %.",
+        _coverage,
+        details="It exits with 1 below the floor, and with 2 if there is no report in .bahi.",
     ),
     Subcommand(
         "clean",
