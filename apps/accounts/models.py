@@ -68,6 +68,7 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
     """
 
     PREFIX = "cus"
+    NOT_IN_EVENTS = frozenset({"password", "last_login"})
     PERSONAL_FIELDS = frozenset({"phone", "email", "name"})
 
     phone = models.CharField(max_length=16, unique=True, null=True, blank=True)
@@ -129,6 +130,18 @@ class Challenge(Subject):
     """
 
     PREFIX = "chal"
+    NOT_IN_EVENTS = frozenset(
+        {
+            "code_hash",
+            "attempts",
+            "used_at",
+            "superseded_at",
+            "send_status",
+            "send_failure",
+            "claimed_until",
+            "provider_id",
+        }
+    )
     PERSONAL_FIELDS = frozenset({"destination", "ip", "send_error"})
 
     purpose = models.CharField(max_length=20, choices=ChallengePurpose)
@@ -169,6 +182,7 @@ class Session(Subject):
     """One log-in on one device: the family of its refresh tokens."""
 
     PREFIX = "sess"
+    NOT_IN_EVENTS = frozenset({"last_used_at"})
     PERSONAL_FIELDS = frozenset({"user_agent", "ip"})
 
     user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="sessions")

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Model
 
 from apps.core import clock, event_sql, ids
 from apps.core.models import Event, Outbox, Subject, subject_type_of
@@ -296,7 +296,7 @@ def changes_since(subject: Subject, before: Mapping[str, Any]) -> dict[str, Any]
     return {name: value for name, value in after.items() if value != before[name]}
 
 
-def changed_values(row: Subject, values: Mapping[str, Any]) -> dict[str, Any]:
+def changed_values(row: Model, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of the values by field that a row does not have yet."""
     return {name: value for name, value in values.items() if getattr(row, name) != value}
 

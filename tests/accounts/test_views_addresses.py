@@ -5,7 +5,7 @@ import pytest
 from apps.accounts import selectors, services
 from apps.accounts.models import Address, User
 from apps.accounts.services.addresses import TooManyAddresses
-from apps.core import clock
+from apps.core import clock, ids
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from tests.factories.accounts import make_address
@@ -39,7 +39,16 @@ class TestCreate:
         assert {name: body[name] for name in expected} == expected
         assert (body["object"], body["is_default"], body["version"]) == ("address", True, 1)
         event = Event.objects.get()
-        assert (event.type, set(event.changes)) == ("accounts.address.added", {"user_id", "state", "is_default"})
+        assert event.type == "accounts.address.added"
+        assert event.changes == {
+            "id": str(ids.decode("addr", body["id"])),
+            "user_id": str(owner.pk),
+            "state": "29",
+            "is_default": True,
+            "removed_at": None,
+            "metadata": {},
+            "personal_fields": ["city", "company", "gstin", "line1", "line2", "name", "phone", "pin"],
+        }
 
     def test_the_second_is_default_only_if_asked(self, owner: User, client_of: Any) -> None:
         client = client_of(owner)
@@ -217,7 +226,7 @@ class TestChange:
         body = self.patch(client_of(owner), address, {"line2": "3rd floor"}).json()
 
         assert (body["line2"], body["line1"], body["version"]) == ("3rd floor", "12 MG Road", 1)
-        assert Event.objects.get().changes == {"fields": ["line2"], "state": "29", "is_default": False}
+        assert Event.objects.get().changes == {"personal_fields": ["line2"]}
 
     def test_makes_it_the_default_in_place_of_the_former(self, owner: User, client_of: Any) -> None:
         former, address = make_address(owner, is_default=True), make_address(owner)

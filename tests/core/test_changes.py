@@ -40,6 +40,12 @@ LATER = NOW + timedelta(seconds=1)
 TYPE = "test.row.changed"
 
 
+@pytest.fixture(autouse=True)
+def _everything_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The challenges of these tests have no columns that events leave out, so that every kind of column can be looked at."""
+    monkeypatch.setattr(Challenge, "NOT_IN_EVENTS", frozenset())
+
+
 @pytest.fixture
 def request_id() -> Iterator[None]:
     token = current_request_id.set("req_test")

@@ -10,7 +10,7 @@ from django.db import transaction
 from apps.accounts import events, locks, messages, rules, selectors
 from apps.accounts.models import Address
 from apps.core.errors import Conflict, Invalid, PreconditionFailed
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, change, changed_values, create
 from apps.tax import rules as tax
 from apps.tax import selectors as tax_selectors
 
@@ -75,10 +75,8 @@ def add_address(
     is_default = is_default or count == 0
     if is_default:
         _unset_default(user_id, actor=actor, now=now)
-    address = Address.objects.create(user_id=user_id, is_default=is_default, created_at=now, **asdict(fields))
-
-    payload = stored_fields(address, "user_id", "state", "is_default")  # events keep no whereabouts for ever
-    record(events.ADDRESS_ADDED, subject=address, actor=actor, changes=payload, now=now)
+    address = Address(user_id=user_id, is_default=is_default, **asdict(fields))
+    create(address, events.ADDRESS_ADDED, actor=actor, now=now)
 
     return address
 
@@ -111,22 +109,14 @@ def change_address(
         raise PreconditionFailed
     before = _read_fields(address)
     after = _validate(replace(before, **_clear_outdated_state(before, changes)))
-    changed = [name for name, value in asdict(after).items() if value != getattr(before, name)]
-    if is_default is not None and is_default != address.is_default:
-        changed.append("is_default")
+    is_default = address.is_default if is_default is None else is_default
+    changed = changed_values(address, {**asdict(after), "is_default": is_default})
     if not changed:
         return address
 
-    if "is_default" in changed and is_default:
+    if changed.get("is_default"):
         _unset_default(user_id, actor=actor, now=now)
-    for name, value in asdict(after).items():
-        setattr(address, name, value)
-    if is_default is not None:
-        address.is_default = is_default
-    address.save(update_fields=[*changed, "updated_at"])
-
-    payload = {**stored_fields(address, "state", "is_default"), "fields": changed}
-    record(events.ADDRESS_UPDATED, subject=address, actor=actor, changes=payload, now=now)
+    change(address, events.ADDRESS_UPDATED, changed, actor=actor, now=now)
 
     return address
 
@@ -142,21 +132,14 @@ def remove_address(*, user_id: UUID, address_id: UUID, actor: Actor, now: dateti
     locks.lock_user_to_change(user_id, actor=actor)
     address = locks.lock_address(user_id=user_id, address_id=address_id)
 
-    address.removed_at = now
-    address.is_default = False
-    address.save(update_fields=["removed_at", "is_default", "updated_at"])
-
-    payload = stored_fields(address, "removed_at", "is_default")
-    record(events.ADDRESS_REMOVED, subject=address, actor=actor, changes=payload, now=now)
+    change(address, events.ADDRESS_REMOVED, {"removed_at": now, "is_default": False}, actor=actor, now=now)
 
 
 def _unset_default(user_id: UUID, *, actor: Actor, now: datetime) -> None:
     former = locks.lock_default_address(user_id)
     if former is None:
         return
-    former.is_default = False
-    former.save(update_fields=["is_default", "updated_at"])
-    record(events.ADDRESS_UPDATED, subject=former, actor=actor, changes=stored_fields(former, "is_default"), now=now)
+    change(former, events.ADDRESS_UPDATED, {"is_default": False}, actor=actor, now=now)
 
 
 def _read_fields(address: Address) -> AddressFields:

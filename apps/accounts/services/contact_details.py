@@ -8,7 +8,7 @@ from django.db import transaction
 
 from apps.accounts import events, locks
 from apps.accounts.models import User
-from apps.core.events import Actor, record
+from apps.core.events import Actor, change
 from apps.core.security_log import log_security_event
 
 
@@ -25,7 +25,7 @@ def record_contact_details_view(
     user = locks.lock_user(user_id)
 
     reason = f"{page} ({', '.join(public_ids)})"
-    record(events.USER_CONTACT_DETAILS_VIEWED, subject=user, actor=actor, changes={}, reason=reason, now=now)
+    change(user, events.USER_CONTACT_DETAILS_VIEWED, {}, actor=actor, event_reason=reason, now=now)
     log_security_event("contact_details_viewed", user=user.public_id, page=page, of=list(public_ids))
 
     return user

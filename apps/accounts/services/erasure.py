@@ -14,9 +14,7 @@ from apps.accounts.services import sessions
 from apps.accounts.states import EndReason
 from apps.core import idempotency
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record, stored_fields
-
-_CHANGED = ("phone", "email", "email_confirmed_at", "name", "is_active", "erased_at", "session_version")
+from apps.core.events import Actor, change
 
 
 class StaffNotErasable(Conflict):
@@ -52,16 +50,16 @@ def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) 
     if user.erased_at is not None:
         return user
 
-    user.phone = user.email = user.email_confirmed_at = None
-    user.name = ""
-    user.password = make_password(None)
-    user.is_active = False
-    user.erased_at = now
-    sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
-    user.save(update_fields=[*_CHANGED, "password", "updated_at"])
-
-    changed = stored_fields(user, *_CHANGED)
-    record(events.USER_ERASED, subject=user, actor=actor, changes=changed, reason=reason, now=now)
+    access = sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
+    blank = {"phone": None, "email": None, "email_confirmed_at": None, "name": "", "password": make_password(None)}
+    change(
+        user,
+        events.USER_ERASED,
+        {**blank, "is_active": False, "erased_at": now, **access},
+        actor=actor,
+        event_reason=reason,
+        now=now,
+    )
 
     return user
 

@@ -15,7 +15,7 @@ from apps.accounts.services.sessions import Device, Grant
 from apps.accounts.states import ChallengePurpose
 from apps.core import ids
 from apps.core.errors import Forbidden, Unauthenticated
-from apps.core.events import Actor, record, stored_fields, user_actor
+from apps.core.events import Actor, change, create, user_actor
 from apps.core.security_log import log_security_event
 
 #: The actor of a log-in attempt: the user is not authenticated yet.
@@ -86,29 +86,22 @@ def _find_or_sign_up(destination: str, *, name: str, now: datetime) -> tuple[Use
 
 def _sign_up(destination: str, *, name: str, now: datetime) -> User:
     is_email = "@" in destination
-    user = User.objects.create(
+    user = User(
         phone=None if is_email else destination,
         email=destination if is_email else None,
         email_confirmed_at=now if is_email else None,
         name=name,
         password=make_password(None),
-        created_at=now,
     )
-    payload = stored_fields(
-        user, "phone", "email", "email_confirmed_at", "name", "is_active", "is_staff", "session_version"
-    )
-    payload["confirmed"] = "email" if is_email else "phone"
-    record(events.USER_SIGNED_UP, subject=user, actor=user_actor(user), changes=payload, now=now)
+    confirmed = {"confirmed": "email" if is_email else "phone"}
+    create(user, events.USER_SIGNED_UP, actor=user_actor(user), event_values=confirmed, now=now)
     return user
 
 
 def _confirm_email(user: User, *, destination: str, now: datetime) -> None:
     if destination != user.email or user.email_confirmed_at is not None:
         return
-    user.email_confirmed_at = now
-    user.save(update_fields=["email_confirmed_at", "updated_at"])
-    payload = stored_fields(user, "email_confirmed_at")
-    record(events.USER_EMAIL_CONFIRMED, subject=user, actor=user_actor(user), changes=payload, now=now)
+    change(user, events.USER_EMAIL_CONFIRMED, {"email_confirmed_at": now}, actor=user_actor(user), now=now)
 
 
 def log_in_with_password(*, identity: str, password: str, device: Device, now: datetime) -> Grant:

@@ -20,7 +20,7 @@ from apps.accounts.models import Challenge
 from apps.accounts.services import rate_limits
 from apps.accounts.states import ChallengePurpose, Channel, SendStatus
 from apps.core.errors import Conflict, Invalid, RateLimited, Unavailable
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, create
 from apps.core.incidents import sync_credentials_incident
 
 
@@ -124,18 +124,15 @@ def _make_challenge(
     if user_id is not None:
         # After the challenges: the verification of a code locks in the same order.
         locks.lock_user_to_change(user_id, actor=actor)
-    challenge = Challenge.objects.create(
+    challenge = Challenge(
         purpose=purpose,
         channel=Channel.EMAIL if "@" in destination else Channel.SMS,
         destination=destination,
         user_id=user_id,
         expires_at=now + rules.CODE_TTL,
         ip=ip,
-        created_at=now,
     )
-
-    payload = stored_fields(challenge, "purpose", "channel", "user_id", "expires_at")  # events keep no phone for ever
-    record(events.CHALLENGE_REQUESTED, subject=challenge, actor=actor, changes=payload, now=now)
+    create(challenge, events.CHALLENGE_REQUESTED, actor=actor, now=now)
 
     return challenge
 

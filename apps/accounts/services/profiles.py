@@ -12,7 +12,7 @@ from apps.accounts.services import otp, passwords, sessions
 from apps.accounts.services.sessions import Device, Grant
 from apps.accounts.states import ChallengePurpose, EndReason
 from apps.core.errors import Conflict, PreconditionFailed
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, change
 
 
 class EmailInUse(Conflict):
@@ -36,10 +36,7 @@ def change_name(*, user_id: UUID, name: str, version: int, actor: Actor, now: da
     if user.name == name:
         return user
 
-    user.name = name
-    user.save(update_fields=["name", "updated_at"])
-
-    record(events.USER_UPDATED, subject=user, actor=actor, changes=stored_fields(user, "name"), now=now)
+    change(user, events.USER_UPDATED, {"name": name}, actor=actor, now=now)
 
     return user
 
@@ -68,12 +65,8 @@ def _confirm_email(*, user_id: UUID, challenge_id: UUID, code: str, actor: Actor
     if owner is not None and owner.pk != user.pk:
         raise EmailInUse(param="email")
 
-    user.email = challenge.destination
-    user.email_confirmed_at = now
-    user.save(update_fields=["email", "email_confirmed_at", "updated_at"])
-
-    payload = stored_fields(user, "email", "email_confirmed_at")
-    record(events.USER_EMAIL_CONFIRMED, subject=user, actor=actor, changes=payload, now=now)
+    confirmed = {"email": challenge.destination, "email_confirmed_at": now}
+    change(user, events.USER_EMAIL_CONFIRMED, confirmed, actor=actor, now=now)
 
     return user
 
@@ -135,9 +128,5 @@ def _change_password(
 
 def store_password(user: User, *, encoded: str, actor: Actor, now: datetime) -> None:
     """Store the hash of a new password of a person whom the caller has locked, and end all their access."""
-    user.password = encoded
-    sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
-    user.save(update_fields=["password", "session_version", "updated_at"])
-
-    payload = stored_fields(user, "session_version")
-    record(events.USER_PASSWORD_CHANGED, subject=user, actor=actor, changes=payload, now=now)
+    access = sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
+    change(user, events.USER_PASSWORD_CHANGED, {"password": encoded, **access}, actor=actor, now=now)

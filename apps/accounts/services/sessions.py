@@ -16,7 +16,7 @@ from apps.accounts.models import RefreshToken, Session, SessionNotFound, User
 from apps.accounts.states import EndReason, Transport
 from apps.core import ids
 from apps.core.errors import Unauthenticated
-from apps.core.events import SYSTEM, Actor, record, stored_fields, user_actor
+from apps.core.events import SYSTEM, Actor, change, create, user_actor
 from apps.core.security_log import log_security_event
 
 
@@ -59,18 +59,15 @@ class Grant:
 
 def start_session(*, user: User, device: Device, now: datetime, is_new_user: bool = False) -> Grant:
     """Start a session of a person whom the caller has locked and found active."""
-    session = Session.objects.create(
+    session = Session(
         user=user,
         transport=device.transport,
         user_agent=device.user_agent[:300],
         ip=device.ip,
         last_used_at=now,
-        created_at=now,
     )
+    create(session, events.SESSION_STARTED, actor=user_actor(user), now=now)
     token = _make_refresh_token(session, now=now)
-
-    payload = stored_fields(session, "user_id", "transport")
-    record(events.SESSION_STARTED, subject=session, actor=user_actor(user), changes=payload, now=now)
 
     return Grant(user=user, session=session, refresh_token=token, is_new_user=is_new_user)
 
@@ -175,30 +172,23 @@ def log_out_everywhere(*, user_id: UUID, actor: Actor, now: datetime) -> None:
     """
     user = locks.lock_user_to_change(user_id, actor=actor)
 
-    revoke_all_access(user, reason=EndReason.ENDED_BY_USER, actor=actor, now=now)
-    user.save(update_fields=["session_version", "updated_at"])
-
-    record(events.USER_UPDATED, subject=user, actor=actor, changes=stored_fields(user, "session_version"), now=now)
+    access = revoke_all_access(user, reason=EndReason.ENDED_BY_USER, actor=actor, now=now)
+    change(user, events.USER_UPDATED, access, actor=actor, now=now)
 
 
-def revoke_all_access(user: User, *, reason: EndReason, actor: Actor, now: datetime) -> None:
+def revoke_all_access(user: User, *, reason: EndReason, actor: Actor, now: datetime) -> dict[str, int]:
     """
-    End every session of a person whom the caller has locked, and raise their session version.
+    End every session of a person whom the caller has locked, and return the change of the person that ends their access tokens.
 
-    The caller saves `session_version` and records it with what it changes.
+    The caller makes that change together with its own.
     """
-    user.session_version += 1
     for session in locks.lock_live_sessions(user.pk):
         end_locked_session(session, reason=reason, actor=actor, now=now)
+    return {"session_version": user.session_version + 1}
 
 
 def end_locked_session(session: Session, *, reason: EndReason, actor: Actor, now: datetime) -> None:
     """End a session that the caller has locked, with its refresh token."""
-    session.ended_at = now
-    session.end_reason = reason
-    session.save(update_fields=["ended_at", "end_reason", "updated_at"])
+    change(session, events.SESSION_ENDED, {"ended_at": now, "end_reason": reason}, actor=actor, now=now)
     current = RefreshToken.objects.filter(session=session, rotated_at__isnull=True, revoked_at__isnull=True)
     current.update(revoked_at=now, updated_at=now)
-
-    payload = stored_fields(session, "ended_at", "end_reason")
-    record(events.SESSION_ENDED, subject=session, actor=actor, changes=payload, now=now)

@@ -16,7 +16,7 @@ from apps.accounts.services.profiles import EmailInUse, store_password
 from apps.accounts.states import MANAGE_PEOPLE, EndReason, Role
 from apps.core import ids
 from apps.core.errors import Forbidden, Invalid, NotFound
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, change, create
 from apps.core.security_log import log_security_event
 
 #: Actors that need no permission: the system, and an operator with a shell on the server.
@@ -68,13 +68,9 @@ def create_staff(*, email: str, name: str, password: str, role: str, actor: Acto
 def _create_staff(*, email: str, name: str, encoded: str, role: str, actor: Actor, now: datetime) -> User:
     groups = _get_groups([role])
 
-    user = User.objects.create(email=email, name=name, password=encoded, is_staff=True, created_at=now)
+    user = User(email=email, name=name, password=encoded, is_staff=True)
+    create(user, events.USER_SIGNED_UP, actor=actor, event_values={"roles": [role]}, now=now)
     user.groups.set(groups)
-
-    payload = stored_fields(
-        user, "phone", "email", "email_confirmed_at", "name", "is_active", "is_staff", "session_version"
-    )
-    record(events.USER_SIGNED_UP, subject=user, actor=actor, changes={**payload, "roles": [role]}, now=now)
     _log_change("staff_created", user, actor, roles=[role])
 
     return user
@@ -98,12 +94,16 @@ def set_roles(*, user_id: UUID, roles: Collection[str], actor: Actor, reason: st
         return user
 
     user.groups.set(groups)
-    user.is_staff = bool(groups)
-    sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
-    user.save(update_fields=["is_staff", "session_version", "updated_at"])
-
-    payload = {**stored_fields(user, "is_staff", "session_version"), "roles": sorted(roles)}
-    record(events.USER_ROLES_CHANGED, subject=user, actor=actor, changes=payload, reason=reason, now=now)
+    access = sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
+    change(
+        user,
+        events.USER_ROLES_CHANGED,
+        {"is_staff": bool(groups), **access},
+        actor=actor,
+        event_reason=reason,
+        event_values={"roles": sorted(roles)},
+        now=now,
+    )
     _log_change("roles_changed", user, actor, roles=sorted(roles))
 
     return user
@@ -123,12 +123,8 @@ def deactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) 
     if not user.is_active:
         return user
 
-    user.is_active = False
-    sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
-    user.save(update_fields=["is_active", "session_version", "updated_at"])
-
-    payload = stored_fields(user, "is_active", "session_version")
-    record(events.USER_DEACTIVATED, subject=user, actor=actor, changes=payload, reason=reason, now=now)
+    access = sessions.revoke_all_access(user, reason=EndReason.ACCESS_CHANGED, actor=actor, now=now)
+    change(user, events.USER_DEACTIVATED, {"is_active": False, **access}, actor=actor, event_reason=reason, now=now)
     _log_change("user_deactivated", user, actor)
 
     return user
@@ -149,11 +145,7 @@ def reactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) 
     if user.is_active:
         return user
 
-    user.is_active = True
-    user.save(update_fields=["is_active", "updated_at"])
-
-    payload = stored_fields(user, "is_active")
-    record(events.USER_REACTIVATED, subject=user, actor=actor, changes=payload, reason=reason, now=now)
+    change(user, events.USER_REACTIVATED, {"is_active": True}, actor=actor, event_reason=reason, now=now)
     _log_change("user_reactivated", user, actor)
 
     return user
