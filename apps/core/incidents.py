@@ -7,11 +7,13 @@ Apps name their kinds. The call that meets the fault reports it; the next that s
 from datetime import datetime
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, F, QuerySet, Value
 from django.db.models.functions import Greatest
 
-from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.errors import NotFound
+from apps.core.events import SYSTEM, change, create_if_absent
+from apps.core.locks import lock_row
 from apps.core.models import Incident
 
 log = structlog.get_logger(__name__)
@@ -28,18 +30,13 @@ def report_incident(*, kind: str, key: str, detail: str, now: datetime) -> None:
     """Open an incident, or count the fault once more if one of that kind and key is open."""
     if _count_again(kind=kind, key=key, detail=detail, now=now):
         return
-    incident = Incident(kind=kind, key=key, detail=detail[:500], first_seen_at=now, last_seen_at=now, created_at=now)
-    try:
-        with transaction.atomic():
-            incident.save(force_insert=True)
-    except IntegrityError:
+    incident = Incident(kind=kind, key=key, detail=detail[:500], first_seen_at=now, last_seen_at=now)
+    if create_if_absent(incident, INCIDENT_OPENED, actor=SYSTEM, now=now) is None:
         # Somebody else has opened it meanwhile.
         _count_again(kind=kind, key=key, detail=detail, now=now)
         return
 
     log.error("incident_opened", kind=kind, key=key, detail=detail[:500])
-    changes = stored_fields(incident, "kind", "key", "first_seen_at", "resolved_at")
-    record(INCIDENT_OPENED, subject=incident, actor=SYSTEM, changes=changes, now=now)
 
 
 def _count_again(*, kind: str, key: str, detail: str, now: datetime) -> bool:
@@ -51,18 +48,17 @@ def _count_again(*, kind: str, key: str, detail: str, now: datetime) -> bool:
 
 def resolve_incident(*, kind: str, key: str, now: datetime) -> bool:
     """Close the open incident of a kind and key, if there is one, and return whether there was."""
-    if not Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True).exists():
+    found = find_open_incident(kind=kind, key=key)
+    if found is None:
         # The usual case costs one read of an index that is almost empty.
         return False
     with transaction.atomic():
-        rows = Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True)
-        # The update locks the row: of two workers that succeed at once, the second finds nothing open.
-        if not rows.update(resolved_at=now, updated_at=now):
+        incident = lock_row(Incident, found.pk, missing=NotFound)
+        if incident.resolved_at is not None:
+            # Of two workers that succeed at once, the second waits for the lock and finds it resolved.
             return False
-        incident = Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=False).order_by("-pk")[0]
+        change(incident, INCIDENT_RESOLVED, {"resolved_at": now}, actor=SYSTEM, now=now)
         log.warning("incident_resolved", kind=kind, key=key)
-        changes = stored_fields(incident, "resolved_at")
-        record(INCIDENT_RESOLVED, subject=incident, actor=SYSTEM, changes=changes, now=now)
     return True
 
 

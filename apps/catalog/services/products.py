@@ -16,7 +16,7 @@ from apps.catalog.models import Category, CategoryNotFound, Product, StockItem, 
 from apps.catalog.services import gst_checks
 from apps.core import clock
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, change, changed_values, create
 from apps.tax import rules as tax_rules
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,9 @@ def update_category(*, category_id: UUID, changes: Mapping[str, Any], actor: Act
     """
     category = locks.lock_category(category_id)
 
-    changed = _apply_changes(category, changes, ("name", "slug", "position"))
+    changed = _changed_fields(category, changes, ("name", "slug", "position"))
+    for name, value in changed.items():
+        setattr(category, name, value)
     with _raise_on_duplicate(SlugTaken(category.slug, param="slug")):
         category.save(update_fields=[*changed, "updated_at"])
 
@@ -110,13 +112,10 @@ def create_product(
         attributes=dict(attributes or {}),
         is_published=is_published,
         metadata=dict(metadata or {}),
-        created_at=now,
     )
     product.slug = slug or _unused_slug(product)
     with _raise_on_duplicate(SlugTaken(product.slug, param="slug")):
-        product.save(force_insert=True)
-
-    record(events.PRODUCT_CREATED, subject=product, actor=actor, changes=stored_fields(product), now=now)
+        create(product, events.PRODUCT_CREATED, actor=actor, now=now)
 
     return product
 
@@ -137,13 +136,11 @@ def update_product(*, product_id: UUID, changes: Mapping[str, Any], actor: Actor
         raise CategoryNotFound(param="category")
     gst_checks.check_description(name=changes.get("name", ""))
 
-    changed = _apply_changes(product, changes, EDITABLE_PRODUCT_FIELDS)
+    changed = _changed_fields(product, changes, EDITABLE_PRODUCT_FIELDS)
     if not changed:
         return product
-    with _raise_on_duplicate(SlugTaken(product.slug, param="slug")):
-        product.save(update_fields=[*changed, "updated_at"])
-
-    record(events.PRODUCT_UPDATED, subject=product, actor=actor, changes=changed, now=now)
+    with _raise_on_duplicate(SlugTaken(changed.get("slug", product.slug), param="slug")):
+        change(product, events.PRODUCT_UPDATED, changed, actor=actor, now=now)
 
     return product
 
@@ -202,13 +199,10 @@ def create_variant(
         position=position,
         is_active=is_active,
         metadata=dict(metadata or {}),
-        created_at=now,
     )
     with _raise_on_duplicate(SkuTaken(sku, param="sku")):
-        variant.save(force_insert=True)
+        create(variant, events.VARIANT_CREATED, actor=actor, now=now)
     StockItem.objects.create(variant=variant)
-
-    record(events.VARIANT_CREATED, subject=variant, actor=actor, changes=stored_fields(variant), now=now)
     _update_lowest_price(product, actor=actor, now=now)
 
     return variant
@@ -236,13 +230,11 @@ def update_variant(*, variant_id: UUID, changes: Mapping[str, Any], actor: Actor
         gst_checks.gst_fields_of(variant), gst_checks.gst_fields_of(variant, changes), day=clock.ist_date(now)
     )
 
-    changed = _apply_changes(variant, changes, EDITABLE_VARIANT_FIELDS)
+    changed = _changed_fields(variant, changes, EDITABLE_VARIANT_FIELDS)
     if not changed:
         return variant
-    with _raise_on_duplicate(SkuTaken(variant.sku, param="sku")):
-        variant.save(update_fields=[*changed, "updated_at"])
-
-    record(events.VARIANT_UPDATED, subject=variant, actor=actor, changes=changed, now=now)
+    with _raise_on_duplicate(SkuTaken(changed.get("sku", variant.sku), param="sku")):
+        change(variant, events.VARIANT_UPDATED, changed, actor=actor, now=now)
     _update_lowest_price(product, actor=actor, now=now)
 
     return variant
@@ -254,19 +246,14 @@ def _update_lowest_price(product: Product, *, actor: Actor, now: datetime) -> No
     lowest = found or 0
     if lowest == product.lowest_price:
         return
-    product.lowest_price = lowest
-    product.save(update_fields=["lowest_price", "updated_at"])
-    record(events.PRODUCT_UPDATED, subject=product, actor=actor, changes={"lowest_price": lowest}, now=now)
+    change(product, events.PRODUCT_UPDATED, {"lowest_price": lowest}, actor=actor, now=now)
 
 
-def _apply_changes(
+def _changed_fields(
     row: Category | Product | Variant, changes: Mapping[str, Any], editable: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Set the editable fields that differ and return them with their new values."""
-    changed = {name: changes[name] for name in editable if name in changes and changes[name] != getattr(row, name)}
-    for name, value in changed.items():
-        setattr(row, name, value)
-    return changed
+    """Return the new values of the editable fields that differ."""
+    return changed_values(row, {name: changes[name] for name in editable if name in changes})
 
 
 def _unused_slug(product: Product) -> str:

@@ -9,7 +9,7 @@ from apps.catalog import events, locks, sql
 from apps.catalog.models import StockMovement
 from apps.catalog.states import MovementKind
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import Actor, record
+from apps.core.events import Actor, change
 
 #: Half of what its column holds.
 MAX_ON_HAND = 1_000_000_000
@@ -70,13 +70,7 @@ def adjust_stock(
         variant_id=variant_id, kind=kind, quantity=quantity, reason=reason, actor=str(actor), created_at=now
     )
 
-    record(
-        events.STOCK_ADJUSTED,
-        subject=variant,
-        actor=actor,
-        changes={"on_hand": stock.on_hand + quantity},
-        reason=reason,
-        now=now,
-    )
+    on_hand = {"on_hand": stock.on_hand + quantity}
+    change(variant, events.STOCK_ADJUSTED, {}, actor=actor, event_reason=reason, event_values=on_hand, now=now)
 
     return movement

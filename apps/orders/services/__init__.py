@@ -15,10 +15,6 @@ from apps.orders.services.erasure import (
     check_erasable,
     erase_customer,
 )
-from apps.orders.services.order_changes import (
-    text_for_event,
-    text_for_row,
-)
 from apps.orders.services.payment_totals import (
     CustomerErased,
     revive_order,
@@ -33,6 +29,10 @@ from apps.orders.services.placement import (
     VariantNotForSale,
     place_order,
     quote_order,
+)
+from apps.orders.services.typed_texts import (
+    text_for_event,
+    text_for_row,
 )
 from apps.orders.services.unpaid_orders import (
     TooManyUnpaidOrders,

@@ -10,10 +10,10 @@ from apps.catalog import selectors as goods
 from apps.catalog import services as stock
 from apps.catalog.states import ReservationStatus
 from apps.core.errors import Conflict
-from apps.core.events import SYSTEM, Actor, record
+from apps.core.events import SYSTEM, Actor, change
 from apps.orders import events, locks, rules, selectors, states
 from apps.orders.models import Order
-from apps.orders.services.order_changes import store, text_for_event, text_for_row
+from apps.orders.services.typed_texts import text_for_event, text_for_row
 from apps.orders.states import OrderStatus
 
 log = structlog.get_logger(__name__)
@@ -89,24 +89,21 @@ def _refusal_of(order: Order, *, now: datetime) -> OrderNotCancellable:
 
 
 def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
-    changed = {
-        "status": states.transition(OrderStatus(order.status), to=OrderStatus.CANCELLED),
-        "cancelled_at": now,
-        "cancel_reason": text_for_row(order, reason),
-    }
-    store(order, changed)
+    change(
+        order,
+        events.ORDER_CANCELLED,
+        {
+            "status": states.transition(OrderStatus(order.status), to=OrderStatus.CANCELLED),
+            "cancelled_at": now,
+            "cancel_reason": text_for_row(order, reason),
+        },
+        root=order.pk,
+        actor=actor,
+        event_reason=text_for_event(order, reason, actor=actor),
+        now=now,
+    )
     stock.release_reservations(
         references=selectors.list_line_ids(order.pk), to=ReservationStatus.RELEASED, actor=actor, now=now
-    )
-
-    record(
-        events.ORDER_CANCELLED,
-        subject=order,
-        root_id=order.pk,
-        actor=actor,
-        changes=changed,
-        reason=text_for_event(order, reason, actor=actor),
-        now=now,
     )
 
     return order
@@ -141,12 +138,10 @@ def _expire_order(*, order_id: UUID, now: datetime) -> bool:
     ):
         return False
 
-    changed = {"status": states.transition(OrderStatus(order.status), to=OrderStatus.EXPIRED), "expired_at": now}
-    store(order, changed)
+    expired = states.transition(OrderStatus(order.status), to=OrderStatus.EXPIRED)
+    change(order, events.ORDER_EXPIRED, {"status": expired, "expired_at": now}, root=order.pk, actor=SYSTEM, now=now)
     stock.release_reservations(
         references=selectors.list_line_ids(order.pk), to=ReservationStatus.EXPIRED, actor=SYSTEM, now=now
     )
-
-    record(events.ORDER_EXPIRED, subject=order, root_id=order.pk, actor=SYSTEM, changes=changed, now=now)
 
     return True

@@ -11,7 +11,7 @@ from django.db import transaction
 from apps.accounts import selectors as account_selectors
 from apps.accounts import services as accounts
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, change
 from apps.orders import events, locks, messages, rules, selectors
 from apps.orders.models import Order, OrderAddress
 from apps.orders.states import ErasureBlocker
@@ -126,8 +126,4 @@ def _erase_order(order: Order, *, actor: Actor, now: datetime) -> None:
     is_changed = bool(addresses.update(**_BLANK, erased_at=now, updated_at=now))
     if not (is_changed or order.note or order.cancel_reason):
         return
-    order.note = order.cancel_reason = ""
-    order.save(update_fields=["note", "cancel_reason", "updated_at"])
-
-    changed = stored_fields(order, "note", "cancel_reason")
-    record(events.ORDER_ERASED, subject=order, root_id=order.pk, actor=actor, changes=changed, now=now)
+    change(order, events.ORDER_ERASED, {"note": "", "cancel_reason": ""}, root=order.pk, actor=actor, now=now)

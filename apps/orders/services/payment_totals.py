@@ -1,16 +1,14 @@
 """An order's copies of payment totals, and its confirmation once it is paid."""
 
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
 from apps.catalog import services as stock
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record
+from apps.core.events import Actor, change, changed_values
 from apps.orders import events, rules, selectors, states
 from apps.orders.models import Order
-from apps.orders.services.order_changes import store
 from apps.orders.states import OrderStatus
 
 
@@ -51,7 +49,7 @@ def update_payment_totals(
         "under_review_amount": under_review_amount,
     }
     totals = {name: value for name, value in copies.items() if value is not None}
-    changed = _changed_fields(order, paid_amount=paid_amount, payment_live_until=payment_live_until, **totals)
+    changed = changed_values(order, {"paid_amount": paid_amount, "payment_live_until": payment_live_until, **totals})
 
     if not changed:
         return order
@@ -62,15 +60,10 @@ def update_payment_totals(
         changed["status"] = states.transition(OrderStatus(order.status), to=OrderStatus.CONFIRMED)
         changed["confirmed_at"] = now
         stock.commit_reservations(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
-    store(order, changed)
 
-    record(event_type, subject=order, root_id=order.pk, actor=actor, changes=changed, now=now)
+    change(order, event_type, changed, root=order.pk, actor=actor, now=now)
 
     return order
-
-
-def _changed_fields(order: Order, **facts: Any) -> dict[str, Any]:
-    return {name: value for name, value in facts.items() if getattr(order, name) != value}
 
 
 @transaction.atomic
@@ -85,14 +78,17 @@ def revive_order(*, order: Order, actor: Actor, now: datetime) -> Order:
     if selectors.is_customer_erased(order):
         raise CustomerErased(order.number)
 
-    changed = {"status": states.transition(OrderStatus(order.status), to=OrderStatus.CONFIRMED), "confirmed_at": now}
+    confirmed = states.transition(OrderStatus(order.status), to=OrderStatus.CONFIRMED)
     stock.revive_reservations(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
 
-    store(order, changed)
-
-    reason = "the money came after the order had expired"
-    record(
-        events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=actor, changes=changed, reason=reason, now=now
+    change(
+        order,
+        events.ORDER_CONFIRMED,
+        {"status": confirmed, "confirmed_at": now},
+        root=order.pk,
+        actor=actor,
+        event_reason="the money came after the order had expired",
+        now=now,
     )
 
     return order

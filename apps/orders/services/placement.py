@@ -18,7 +18,7 @@ from apps.catalog import services as stock
 from apps.core import ids
 from apps.core.clock import ist_date
 from apps.core.errors import Conflict, Invalid, NotFound
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, create
 from apps.core.money import rupees
 from apps.orders import events, rules, sql
 from apps.orders.models import Order, OrderAddress, OrderLine
@@ -144,12 +144,10 @@ def place_order(
         raise OrderAmountTooSmall
     check_unpaid_orders(customer_id=customer_id, quote=draft.quote, positions=_first_positions(lines))
 
-    order = _insert_order(draft, customer_id=customer_id, note=note, now=now)
+    order = _insert_order(draft, customer_id=customer_id, note=note, actor=actor, now=now)
     order_lines = OrderLine.objects.bulk_create(_order_line(order, line) for line in draft.quote.lines)
     # Last of the changes: the rows of what everybody wants are locked for as short a time as can be.
     _reserve_stock(order_lines, requested=lines, actor=actor, now=now)
-
-    record(events.ORDER_PLACED, subject=order, root_id=order.pk, actor=actor, changes=stored_fields(order), now=now)
 
     return order
 
@@ -251,7 +249,7 @@ def _priced_item(variant: "Variant", quantity: int, rates: Mapping[str, int]) ->
     )
 
 
-def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, now: datetime) -> Order:
+def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, actor: Actor, now: datetime) -> Order:
     quote = draft.quote
     shipping = OrderAddress(**accounts.snapshot_address(draft.shipping_address), created_at=now)
     is_one_address = draft.billing_address.pk == draft.shipping_address.pk
@@ -259,7 +257,7 @@ def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, now: datetime)
     if not is_one_address:
         billing = OrderAddress(**accounts.snapshot_address(draft.billing_address), created_at=now)
     OrderAddress.objects.bulk_create([shipping] if is_one_address else [shipping, billing])
-    return Order.objects.create(
+    order = Order(
         number=rules.order_number(sql.next_order_sequence(), ist_date(now)),
         customer_id=customer_id,
         registration_id=draft.registration.pk,
@@ -283,6 +281,8 @@ def _insert_order(draft: _Draft, *, customer_id: UUID, note: str, now: datetime)
         created_at=now,
         expires_at=now + settings.ORDER_TTL,
     )
+    create(order, events.ORDER_PLACED, root=order.pk, actor=actor, now=now)
+    return order
 
 
 def _order_line(order: Order, line: rules.QuotedLine) -> OrderLine:

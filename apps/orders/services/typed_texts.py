@@ -1,19 +1,9 @@
-"""How a change of an order is written, and what is kept of the texts that people type about it."""
-
-from collections.abc import Mapping
-from typing import Any
+"""What is kept of the texts that people type about an order."""
 
 from apps.core import ids
 from apps.core.events import Actor
 from apps.orders import selectors
 from apps.orders.models import Order
-
-
-def store(order: Order, changed: Mapping[str, Any]) -> None:
-    """Save the new values of some fields of a locked order; the caller records an event with the same values."""
-    for name, value in changed.items():
-        setattr(order, name, value)
-    order.save(update_fields=[*changed, "updated_at"])
 
 
 def text_for_row(order: Order, text: str) -> str:
