@@ -15,6 +15,7 @@ class Notification(Subject):
     """
 
     PREFIX = "ntf"
+    NOT_IN_EVENTS = frozenset({"read_at"})
     STATUSES_NOT_IN_EVENTS = frozenset({NotificationStatus.SENDING.value})
     PERSONAL_FIELDS = frozenset({"recipient", "context", "title", "body", "last_error"})
 

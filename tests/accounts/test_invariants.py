@@ -11,8 +11,9 @@ from apps.accounts import services
 from apps.accounts.models import Challenge, RefreshToken, User
 from apps.accounts.states import Transport
 from apps.core import audit, clock
-from apps.core.events import SYSTEM, Actor, record
+from apps.core.events import SYSTEM, Actor
 from tests.factories.accounts import make_session, make_user
+from tests.support.events import record_event
 
 pytestmark = pytest.mark.django_db
 
@@ -144,12 +145,12 @@ class TestDeactivatedUsersDoNotAct:
         now, gone = clock.now(), make_user()
         services.deactivate_user(user_id=gone.pk, actor=SYSTEM, reason="", now=now)
         with transaction.atomic():
-            event = record(
+            event = record_event(
                 "test.user.acted",
                 subject=make_user(),
                 actor=Actor(kind="user", id=gone.public_id),
                 changes={},
-                now=now + timedelta(microseconds=1),
+                now=now + timedelta(milliseconds=1),
             )
 
         assert [row["id"] for row in found("INV-48")] == [event.pk]
@@ -157,7 +158,9 @@ class TestDeactivatedUsersDoNotAct:
     def test_what_they_did_before_is_no_violation(self) -> None:
         gone = make_user()
         with transaction.atomic():
-            record("test.user.acted", subject=make_user(), actor=Actor(kind="user", id=gone.public_id), changes={})
+            record_event(
+                "test.user.acted", subject=make_user(), actor=Actor(kind="user", id=gone.public_id), changes={}
+            )
         services.deactivate_user(user_id=gone.pk, actor=SYSTEM, reason="", now=clock.now())
 
         assert found("INV-48") == []
@@ -180,7 +183,7 @@ class TestSecretsAreHashed:
 
     def test_a_secret_in_an_event(self) -> None:
         with transaction.atomic():
-            event = record("test.user.changed", subject=make_user(), actor=SYSTEM, changes={"password": "x"})
+            event = record_event("test.user.changed", subject=make_user(), actor=SYSTEM, changes={"password": "x"})
 
         assert [(row["secret"], row["id"]) for row in found("INV-51")] == [("event", event.pk)]
 

@@ -10,13 +10,14 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from apps.core import clock, relay
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM
 from apps.core.management import relay_loop
 from apps.core.models import Event, HandlerRun
 from apps.core.tasks import count_hints
 from tests.factories.accounts import make_user
 from tests.support.broker import Broker
 from tests.support.broker import broker as open_broker
+from tests.support.events import record_event
 from tests.support.statistics import count_rows_read, kept_statistics
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,7 +33,7 @@ _ADD = """
 
 def make_event() -> Event:
     with transaction.atomic():
-        return record(TYPE, subject=make_user(), actor=SYSTEM, changes={})
+        return record_event(TYPE, subject=make_user(), actor=SYSTEM, changes={})
 
 
 def add_handler_runs(

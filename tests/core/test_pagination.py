@@ -10,9 +10,10 @@ from django.db.models.functions import Cast
 
 from apps.core import clock
 from apps.core.api.pagination import InvalidCursor, InvalidLimit, InvalidSort, KeysetPagination, Page
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM
 from apps.core.models import Event, Outbox
 from tests.factories.accounts import make_user
+from tests.support.events import record_event
 
 pytestmark = pytest.mark.django_db
 
@@ -190,7 +191,7 @@ def test_every_row_comes_once_whatever_the_key_is(key: Any, kind: Field) -> None
 
 def test_keys_that_are_numbers_page_too() -> None:
     for _ in range(3):
-        record("test.user.made", subject=make_user(), actor=SYSTEM, changes={})
+        record_event("test.user.made", subject=make_user(), actor=SYSTEM, changes={})
     pager = KeysetPagination(sorts={"created_at": "created_at"}, default="created_at")
 
     first = pager.page(Outbox.objects.all(), {"limit": "2"})

@@ -8,10 +8,11 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from apps.core import clock, relay
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM
 from apps.core.models import Event, HandlerRun, Outbox
 from tests.factories.accounts import make_user
 from tests.support.database_locks import wait_for_a_blocked_session
+from tests.support.events import record_event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,9 +61,9 @@ def subscribe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     return with_
 
 
-def record_event() -> Event:
+def make_event() -> Event:
     with transaction.atomic():
-        return record(TYPE, subject=make_user(), actor=SYSTEM, changes={})
+        return record_event(TYPE, subject=make_user(), actor=SYSTEM, changes={})
 
 
 def effects(name: str) -> int:
@@ -72,7 +73,7 @@ def effects(name: str) -> int:
 class TestClaimOutbox:
     def test_makes_one_run_per_handler_and_empties_the_outbox(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"), RecordingHandler("two"))
-        event = record_event()
+        event = make_event()
 
         taken = relay.claim_outbox(now=clock.now())
 
@@ -86,7 +87,7 @@ class TestClaimOutbox:
 
     def test_event_without_a_handler_leaves_the_outbox_too(self, subscribe: Callable[..., None]) -> None:
         subscribe()
-        record_event()
+        make_event()
 
         assert relay.claim_outbox(now=clock.now()) == []
         assert not Outbox.objects.exists()
@@ -95,9 +96,9 @@ class TestClaimOutbox:
         self, subscribe: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with transaction.atomic():
-            new = record("test.user.cloned", subject=make_user(), actor=SYSTEM, changes={})
+            new = record_event("test.user.cloned", subject=make_user(), actor=SYSTEM, changes={})
         subscribe(RecordingHandler("one"))
-        record_event()
+        make_event()
 
         assert len(relay.claim_outbox(now=clock.now(), limit=1)) == 1
         assert relay.claim_outbox(now=clock.now()) == []
@@ -110,7 +111,7 @@ class TestClaimOutbox:
     def test_event_of_a_rolled_back_transaction_is_never_handled(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"))
         with pytest.raises(RuntimeError), transaction.atomic():
-            record(TYPE, subject=make_user(), actor=SYSTEM, changes={})
+            record_event(TYPE, subject=make_user(), actor=SYSTEM, changes={})
             raise RuntimeError
 
         assert relay.claim_outbox(now=clock.now()) == []
@@ -120,7 +121,7 @@ class TestRunHandler:
     def test_sets_done_at_in_the_transaction_of_the_effect(self, subscribe: Callable[..., None]) -> None:
         handler = RecordingHandler("one")
         subscribe(handler)
-        record_event()
+        make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
 
         assert relay.run_handler(handler_run.pk) is True
@@ -131,7 +132,7 @@ class TestRunHandler:
 
     def test_second_copy_of_a_hint_does_nothing(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"))
-        record_event()
+        make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
         relay.run_handler(handler_run.pk)
 
@@ -140,7 +141,7 @@ class TestRunHandler:
 
     def test_failure_rolls_back_its_effect_and_is_retried_later(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one", failures=1))
-        record_event()
+        make_event()
         now = clock.now()
         [handler_run] = relay.claim_outbox(now=now)
 
@@ -156,7 +157,7 @@ class TestRunHandler:
 
     def test_fifth_failure_parks_it_and_staff_can_retry_it(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one", failures=5))
-        record_event()
+        make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
         for _ in range(6):
             relay.run_handler(handler_run.pk)
@@ -173,7 +174,7 @@ class TestRunHandler:
 
     def test_start_that_crashed_counts_and_is_swept(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"))
-        record_event()
+        make_event()
         now = clock.now()
         [handler_run] = relay.claim_outbox(now=now)
         relay._start(handler_run.pk, now=now)
@@ -184,7 +185,7 @@ class TestRunHandler:
     def test_run_with_five_starts_is_parked_without_a_call(self, subscribe: Callable[..., None]) -> None:
         handler = RecordingHandler("one")
         subscribe(handler)
-        record_event()
+        make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
         HandlerRun.objects.filter(pk=handler_run.pk).update(starts=5)
 
@@ -196,7 +197,7 @@ class TestRunHandler:
     def test_handler_that_calls_external_runs_outside_a_transaction(self, subscribe: Callable[..., None]) -> None:
         handler = RecordingHandler("one", calls_external=True)
         subscribe(handler)
-        record_event()
+        make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
 
         assert relay.run_handler(handler_run.pk) is True
@@ -204,7 +205,7 @@ class TestRunHandler:
 
     def test_handler_that_no_longer_exists_is_an_error(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"))
-        record_event()
+        make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
         subscribe()
 
@@ -240,7 +241,7 @@ class TestConcurrentRuns:
         self, subscribe: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         subscribe(RecordingHandler("one", waits_for=wait_for_a_blocked_session))
-        record_event()
+        make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
 
         self.run(handler_run.pk, monkeypatch)
@@ -254,7 +255,7 @@ class TestConcurrentRuns:
     ) -> None:
         both_are_in_the_handler = threading.Barrier(2)
         subscribe(RecordingHandler("one", waits_for=lambda: both_are_in_the_handler.wait(60)))
-        record_event()
+        make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
         monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **_: rows)
 
@@ -267,7 +268,7 @@ class TestConcurrentRuns:
 class TestConcurrentRelays:
     def test_each_event_is_claimed_exactly_once(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"), RecordingHandler("two"))
-        events = {record_event().pk for _ in range(40)}
+        events = {make_event().pk for _ in range(40)}
         taken: list[HandlerRun] = []
 
         def work() -> None:
@@ -290,7 +291,7 @@ def test_stored_error_has_no_personal_data(subscribe: Callable[..., None], monke
     handler = RecordingHandler("one", failures=1)
     handler.failure = "Key (phone)=(+919876543210) already exists."
     subscribe(handler)
-    record_event()
+    make_event()
     [handler_run] = relay.claim_outbox(now=clock.now())
 
     relay.run_handler(handler_run.pk)
@@ -301,9 +302,9 @@ def test_stored_error_has_no_personal_data(subscribe: Callable[..., None], monke
 
 def test_backlog_counts_events_and_handler_runs(subscribe: Callable[..., None]) -> None:
     subscribe(RecordingHandler("one", failures=5))
-    record_event()
+    make_event()
     [handler_run] = relay.claim_outbox(now=clock.now())
-    record_event()
+    make_event()
     for _ in range(5):
         relay.run_handler(handler_run.pk)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.events import SYSTEM, stored_fields
 from apps.core.money import half_up
 from apps.invoicing import services
 from apps.invoicing.models import Invoice
@@ -21,6 +21,7 @@ from apps.tax.rules import Line, compute, state_name, supply_type
 from tests.factories.accounts import make_user, pin_of_state
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order_address
+from tests.support.events import record_event
 
 _numbers = itertools.count(1)
 
@@ -90,7 +91,7 @@ def make_paid_order(
                 shipping_amount=line.shipping, taxable_amount=line.taxable, cgst_amount=line.cgst, sgst_amount=line.sgst,
                 utgst_amount=line.utgst, igst_amount=line.igst, total_amount=line.total,
             )  # fmt: skip
-        record(
+        record_event(
             order_events.ORDER_PLACED,
             subject=order,
             root_id=order.pk,
@@ -164,7 +165,7 @@ def make_refund(
             amount=half_up(line.total_amount * quantity, line.quantity),
         )
     with transaction.atomic():
-        record(
+        record_event(
             payment_events.REFUND_PROCESSED, subject=refund, root_id=order.pk, actor=SYSTEM, changes=stored_fields(refund), now=NOON
         )  # fmt: skip
     return refund

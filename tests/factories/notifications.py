@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.core import ids
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.invoicing.models import Invoice, NumberSeries
 from apps.invoicing.states import DocumentType
@@ -18,6 +18,7 @@ from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.states import AttemptStatus, PaymentStatus, RefundReason, RefundStatus
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order_address
+from tests.support.events import record_event
 
 _numbers = itertools.count(1)
 
@@ -110,7 +111,7 @@ def make_credit_note_of(invoice: Invoice, **fields: Any) -> Invoice:
 def make_event(event_type: str, subject: Any, *, root_id: Any = None, changes: dict[str, Any] | None = None) -> Event:
     """Return news of a subject, as its service would have recorded it."""
     with transaction.atomic():
-        return record(event_type, subject=subject, actor=SYSTEM, changes=changes or {}, root_id=root_id, now=NOON)
+        return record_event(event_type, subject=subject, actor=SYSTEM, changes=changes or {}, root_id=root_id, now=NOON)
 
 
 def make_notification(user: Any, *, event: Event | None = None, **fields: Any) -> Notification:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 WEB_BEFORE_COMMIT = "web_before_commit"
@@ -59,7 +58,7 @@ def _note_key(key: str) -> None:
 
 
 class KillingMiddleware:
-    """Dies before or after the commit of a placed order."""
+    """Dies after the commit of a placed order."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -67,17 +66,9 @@ class KillingMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST" or request.path != "/api/v1/orders":
             return self.get_response(request)
-        with connection.execute_wrapper(_die_behind_the_outbox):
-            response = self.get_response(request)
+        response = self.get_response(request)
         hit(WEB_AFTER_COMMIT)
         return response
-
-
-def _die_behind_the_outbox(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-    result = execute(sql, params, many, context)
-    if "core_outbox" in sql:
-        hit(WEB_BEFORE_COMMIT)
-    return result
 
 
 class FaultPoints(AppConfig):
@@ -87,6 +78,7 @@ class FaultPoints(AppConfig):
     def ready(self) -> None:
         from apps.core import http, relay
         from apps.core.management import relay_loop
+        from apps.orders.services import placement
         from apps.payments import rules
         from apps.payments.services import gateway_orders
         from apps.payments.services.refunds import submission
@@ -100,6 +92,12 @@ class FaultPoints(AppConfig):
         report_imports._BATCH = 100
 
         call, mark_done, send = http.Client.call, relay._mark_done, relay_loop.send_hint
+        create = placement.create
+
+        def create_and_die(*args: Any, **kwargs: Any) -> Any:
+            event_id = create(*args, **kwargs)
+            hit(WEB_BEFORE_COMMIT)  # order, event and outbox row are written
+            return event_id
 
         def call_and_die(self: http.Client, method: str, path: str, **kwargs: Any) -> http.Response:
             is_refund = method == "POST" and path.endswith("/refund")
@@ -137,5 +135,6 @@ class FaultPoints(AppConfig):
         report_imports._ImportRun._keep = die_or_keep  # type: ignore[method-assign]
         report_imports._ImportRun._extend_claim = hold_or_die  # type: ignore[method-assign]
         http.Client.call = call_and_die  # type: ignore[method-assign]
+        placement.create = create_and_die
         relay._mark_done = die_or_mark_done
         relay_loop.send_hint = die_or_send

@@ -7,7 +7,7 @@ import pytest
 from apps.catalog import services as stock
 from apps.catalog.models import StockItem
 from apps.core import audit, clock
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM, change
 from apps.core.models import Event
 from apps.invoicing import selectors
 from apps.invoicing.models import Invoice
@@ -15,7 +15,6 @@ from apps.invoicing.services import issue_credit_note, issue_invoice, issue_pend
 from apps.orders import events, states
 from apps.orders.models import Order
 from apps.orders.services import OrderNotCancellable
-from apps.orders.services.order_changes import store
 from apps.payments import services
 from apps.payments.gateways import GatewayError, GatewayRefund
 from apps.payments.models import LedgerEntry, Refund
@@ -78,11 +77,8 @@ def balances(order: Order) -> dict[str, int]:
 
 def move(order: Order, to: str) -> None:
     """Bring an order into a state that no service leads to yet."""
-    changed = {"status": states.transition(states.OrderStatus(order.status), to=states.OrderStatus(to))}
-    store(order, changed)
-    record(
-        events.ORDER_PAYMENT_UPDATED, subject=order, root_id=order.pk, actor=SYSTEM, changes=changed, now=clock.now()
-    )
+    status = states.transition(states.OrderStatus(order.status), to=states.OrderStatus(to))
+    change(order, events.ORDER_PAYMENT_UPDATED, {"status": status}, root=order.pk, actor=SYSTEM, now=clock.now())
 
 
 def check_that_nothing_is_left(order: Order) -> None:

@@ -31,16 +31,16 @@ def fail_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[Any]], None]:
     """Make the issuing of some orders fail once, after number and row are there."""
 
     def arrange(orders: set[Any]) -> None:
-        left, real, guard = set(orders), invoices.record, threading.Lock()
+        left, real, guard = set(orders), invoices.create_document, threading.Lock()
 
-        def record(*args: Any, **kwargs: Any) -> Any:
+        def create_document(document: Any, *args: Any, **kwargs: Any) -> None:
+            real(document, *args, **kwargs)
             with guard:
-                if kwargs["root_id"] in left:
-                    left.remove(kwargs["root_id"])
+                if document.order_id in left:
+                    left.remove(document.order_id)
                     raise ForcedFailure
-            return real(*args, **kwargs)
 
-        monkeypatch.setattr(invoices, "record", record)
+        monkeypatch.setattr(invoices, "create_document", create_document)
 
     return arrange
 

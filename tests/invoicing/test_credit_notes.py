@@ -13,7 +13,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from apps.core import audit, ids, relay
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM
 from apps.core.models import Event, HandlerRun, Outbox
 from apps.invoicing import events, handlers, selectors
 from apps.invoicing.models import Invoice, InvoiceLine, NumberSeries
@@ -39,6 +39,7 @@ from tests.factories.invoicing import (
     make_refund,
     make_rendered_credit_note,
 )
+from tests.support.events import record_event
 from tests.support.pdf_text import pages_of
 from tests.support.threads import run_together
 
@@ -165,7 +166,9 @@ class TestIssueCreditNote:
     def test_leaves_no_gap_when_it_fails_after_taking_the_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
         refund = make_refund(order_of(make_invoice()), amount=100)
         with monkeypatch.context() as patched, pytest.raises(RuntimeError), transaction.atomic():
-            patched.setattr(credit_notes, "record", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("crash")))
+            patched.setattr(
+                credit_notes, "create_document", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("crash"))
+            )
             credit(refund)
         assert not NumberSeries.objects.filter(document_type="credit_note").exists()
         assert credit(refund).number == "CRN260000001"  # type: ignore[union-attr]
@@ -254,7 +257,7 @@ class TestRefundBeforeInvoice:
 
     def test_event_of_an_order_cancelled_meanwhile_issues_no_invoice(self) -> None:
         order = make_paid_order(status=OrderStatus.CANCELLED)
-        event = record(
+        event = record_event(
             order_events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=SYSTEM, changes={}, now=NOON
         )
         handlers.issue_invoice_for_order(event=event, now=NOON)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from apps.core import audit, clock
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.invoicing import events, invariants
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
@@ -33,6 +33,7 @@ from tests.factories.invoicing import (
 )
 from tests.factories.orders import make_order_address
 from tests.support.accepted_payments import report_refund, sell
+from tests.support.events import record_event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 
@@ -422,7 +423,7 @@ class TestPostings:
     def test_finds_late_refund_with_wrong_or_no_postings(self) -> None:
         refund = make_refund(Order.objects.get(pk=make_invoice().order_id), amount=1_000)
         with transaction.atomic():
-            record(events.CREDIT_NOTE_SKIPPED, subject=refund, actor=SYSTEM, changes={}, reason="deadline_passed")
+            record_event(events.CREDIT_NOTE_SKIPPED, subject=refund, actor=SYSTEM, changes={}, reason="deadline_passed")
         assert [(row["refund"], row["amount"], row["booked"]) for row in found("INV-36b")] == [(refund.pk, 1_000, None)]
 
     def test_finds_posting_under_wrong_head(self) -> None:

@@ -176,7 +176,7 @@ def test_failed_composition_leaves_nothing(reachable: Any, monkeypatch: pytest.M
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("not now")
 
-    monkeypatch.setattr(composition, "record", broken)
+    monkeypatch.setattr(composition, "create", broken)
 
     with pytest.raises(RuntimeError):
         services.create_notifications(template="order_cancelled", event=event, now=NOON)

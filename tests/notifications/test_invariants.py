@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from apps.core import audit, ids
-from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.events import SYSTEM, stored_fields
 from apps.notifications import rules, services
 from apps.notifications.models import Notification
 from apps.orders.states import OrderStatus
@@ -19,6 +19,7 @@ from tests.factories.notifications import (
     make_queued_email,
     make_queued_sms,
 )
+from tests.support.events import record_event
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + rules.LEASE + timedelta(minutes=10, seconds=1)
@@ -139,7 +140,7 @@ def test_claimed_message_does_not_drift_from_its_events(owner: Any) -> None:
 def store_as_recorded(notification: Notification) -> None:
     with transaction.atomic():
         changed = stored_fields(notification, "status")
-        record("notifications.notification.queued", subject=notification, actor=SYSTEM, changes=changed, now=NOON)
+        record_event("notifications.notification.queued", subject=notification, actor=SYSTEM, changes=changed, now=NOON)
 
 
 def test_a_message_that_is_attempted_without_end_is_found(owner: Any) -> None:

@@ -4,13 +4,14 @@ from uuid import uuid4
 
 import pytest
 
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM
 from apps.orders import selectors, services
 from apps.orders.filters import OrderFilterSet
 from apps.orders.models import Order, OrderNotFound
 from tests.factories.accounts import make_user
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
+from tests.support.events import record_event
 
 pytestmark = pytest.mark.django_db
 
@@ -87,8 +88,8 @@ def test_an_open_payment_that_nobody_is_paying_leaves_the_order_unpaid(owner: An
 
 def test_timeline_of_customers_has_customer_events_only(owner: Any, support: Any) -> None:
     order = make_order(owner)
-    record("payments.attempt.review_opened", subject=make_user(), actor=SYSTEM, changes={}, root_id=order.pk)
-    record("payments.payment.succeeded", subject=make_user(), actor=SYSTEM, changes={}, root_id=order.pk)
+    record_event("payments.attempt.review_opened", subject=make_user(), actor=SYSTEM, changes={}, root_id=order.pk)
+    record_event("payments.payment.succeeded", subject=make_user(), actor=SYSTEM, changes={}, root_id=order.pk)
     make_order(owner)
 
     def told(user: Any) -> list[str]:
@@ -103,7 +104,7 @@ def test_order_as_of_an_instant_is_a_past_state(owner: Any) -> None:
     late, early = NOW + timedelta(seconds=9), NOW + timedelta(seconds=5)
     # Two writers: the first to get the lock read the clock last.
     for at, reason in ((late, "first"), (early, "second")):
-        record(
+        record_event(
             "orders.order.payment_updated",
             subject=order,
             actor=SYSTEM,

@@ -9,13 +9,14 @@ from rest_framework.test import APIClient
 
 from apps.catalog.models import StockItem
 from apps.core import ids
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM
 from apps.core.models import Event, IdempotencyKey
 from apps.orders import locks, services
 from apps.orders.models import Order
 from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
+from tests.support.events import record_event
 
 pytestmark = pytest.mark.django_db
 
@@ -600,8 +601,8 @@ class TestTimeline:
 
     def test_includes_events_of_other_apps(self, owner: Any, support: Any, client_of: ClientOf) -> None:
         order = make_order(owner)
-        record("payments.payment.created", subject=make_user(), actor=SYSTEM, changes={"x": 1}, root_id=order.pk)
-        record("payments.attempt.review_opened", subject=make_user(), actor=SYSTEM, changes={}, root_id=order.pk)
+        record_event("payments.payment.created", subject=make_user(), actor=SYSTEM, changes={"x": 1}, root_id=order.pk)
+        record_event("payments.attempt.review_opened", subject=make_user(), actor=SYSTEM, changes={}, root_id=order.pk)
 
         def types(user: Any) -> list[str]:
             return [entry["type"] for entry in client_of(user).get(url_of(order, "/timeline")).json()["data"]]
@@ -615,7 +616,7 @@ class TestTimeline:
         with count_queries() as for_one:
             client.get(url_of(order, "/timeline"))
         for _ in range(49):
-            record("payments.payment.created", subject=make_user(), actor=SYSTEM, changes={}, root_id=order.pk)
+            record_event("payments.payment.created", subject=make_user(), actor=SYSTEM, changes={}, root_id=order.pk)
 
         with count_queries() as for_fifty:
             whole = client.get(url_of(order, "/timeline"), {"limit": 100}).json()

@@ -10,11 +10,11 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record
+from apps.core.events import Actor, change
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
 from apps.invoicing.services.invoices import INVOICEABLE_STATUSES
-from apps.invoicing.services.number_series import assign_number, issued_event_payload
+from apps.invoicing.services.number_series import assign_number, create_document
 from apps.invoicing.states import DocumentType
 from apps.orders import locks as order_locks
 from apps.payments import locks as payment_locks
@@ -102,18 +102,7 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
     for note, (of, _) in zip(notes, drafts, strict=True):
         # Never before its invoice, whatever the clocks of two workers say.
         assign_number(note, prefix=CREDIT_NOTE_PREFIX, now=max(now, of.invoice.issued_at), started=started)
-        note.created_at = now
-        note.save(force_insert=True)
-
-    for note in notes:
-        record(
-            events.CREDIT_NOTE_ISSUED,
-            subject=note,
-            root_id=order.pk,
-            actor=actor,
-            changes=issued_event_payload(note),
-            now=now,
-        )
+        create_document(note, events.CREDIT_NOTE_ISSUED, actor=actor, now=now)
 
     return notes
 
@@ -169,15 +158,7 @@ def _skip_credit_note(
             description=f"Refund {refund.number} after the time limit of credit notes",
             occurred_at=now,
         )
-    record(
-        events.CREDIT_NOTE_SKIPPED,
-        subject=refund,
-        root_id=refund.order_id,
-        actor=actor,
-        changes={},
-        reason=reason,
-        now=now,
-    )
+    change(refund, events.CREDIT_NOTE_SKIPPED, {}, root=refund.order_id, actor=actor, event_reason=reason, now=now)
 
 
 def _draft_credit_notes(

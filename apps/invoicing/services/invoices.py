@@ -9,11 +9,11 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record
+from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
-from apps.invoicing.services.number_series import assign_number, issued_event_payload
+from apps.invoicing.services.number_series import assign_number, create_document
 from apps.invoicing.states import DocumentType
 from apps.orders import locks as order_locks
 from apps.orders import selectors as orders
@@ -93,18 +93,7 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
     for invoice in invoices:
         prefix = rules.prefix_of(DocumentType(invoice.type), invoice_prefix=registration.invoice_prefix)
         assign_number(invoice, prefix=prefix, now=now, started=started)
-        invoice.created_at = now
-        invoice.save(force_insert=True)
-
-    for invoice in invoices:
-        record(
-            events.INVOICE_ISSUED,
-            subject=invoice,
-            root_id=order.pk,
-            actor=actor,
-            changes=issued_event_payload(invoice),
-            now=now,
-        )
+        create_document(invoice, events.INVOICE_ISSUED, actor=actor, now=now)
 
     return invoices
 

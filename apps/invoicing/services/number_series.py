@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.core import clock
 from apps.core.errors import Conflict
-from apps.core.events import stored_fields
+from apps.core.events import Actor, create
 from apps.invoicing import locks, rules
 from apps.invoicing.models import Invoice, NumberSeries
 
@@ -70,10 +70,18 @@ def _lock_series(document: Invoice, prefix: str, financial_year: str) -> NumberS
     return series
 
 
-def issued_event_payload(document: Invoice) -> dict[str, Any]:
+def create_document(document: Invoice, event_type: str, *, actor: Actor, now: datetime) -> None:
     """
-    Return what the event of a document's issue keeps: every stored value, and of the persons on it, whom no event names, a
-    fingerprint by which a later change of them is found.
+    Insert a document that has its number, and record its issue.
+
+    Of the persons on it, whom no event names, the event keeps a fingerprint by which a later change of them is found.
     """
     fingerprint = rules.fingerprint_of_parties(document.buyer, document.shipping_address)
-    return {**stored_fields(document), "parties_sha256": fingerprint}
+    create(
+        document,
+        event_type,
+        root=document.order_id,
+        actor=actor,
+        event_values={"parties_sha256": fingerprint},
+        now=now,
+    )

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM, change
 from apps.invoicing import documents, events, locks, selectors
 from apps.invoicing.gateways import pdf_files
 from apps.invoicing.models import Invoice, InvoiceFile
@@ -63,7 +63,7 @@ def _store_file(invoice_id: UUID, content: bytes, *, path: str, temporary: Path,
 
     is_credit_note = invoice.type == DocumentType.CREDIT_NOTE
     rendered = events.CREDIT_NOTE_RENDERED if is_credit_note else events.INVOICE_RENDERED
-    record(rendered, subject=invoice, root_id=invoice.order_id, actor=SYSTEM, changes={}, now=now)
+    change(invoice, rendered, {}, root=invoice.order_id, actor=SYSTEM, now=now)
 
     return file
 

@@ -14,7 +14,7 @@ from apps.accounts import selectors as accounts
 from apps.accounts.states import Role
 from apps.core import clock
 from apps.core.dates import format_instant
-from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.events import SYSTEM, create
 from apps.core.models import Event
 from apps.invoicing import selectors as invoicing
 from apps.notifications import events, rules
@@ -68,19 +68,9 @@ def create_notifications(*, template: str, event: Event, now: datetime) -> list[
         rows = [row for row in rows if not has_duplicate(row)]
     for row in rows:
         _schedule(row, now=now)
-        row.created_at = now
-        row.save(force_insert=True)
-
-    for row in rows:
         is_sent = row.status == NotificationStatus.SENT
-        record(
-            events.NOTIFICATION_SENT if is_sent else events.NOTIFICATION_QUEUED,
-            subject=row,
-            actor=SYSTEM,
-            changes=stored_fields(row),
-            root_id=row.root_id,
-            now=now,
-        )
+        event_type = events.NOTIFICATION_SENT if is_sent else events.NOTIFICATION_QUEUED
+        create(row, event_type, root=row.root_id, actor=SYSTEM, now=now)
 
     return rows
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.core.events import Actor, find_recent_event, record
+from apps.core.events import Actor, change, find_recent_event
 from apps.invoicing.selectors import DocumentNotReady
 from apps.notifications import documents, events
 from apps.notifications.gateways import evidence_files
@@ -70,7 +70,7 @@ def request_evidence_pdf(*, dispute_id: UUID, actor: Actor, now: datetime) -> bo
     if _is_requested(dispute, now=now):
         return False
 
-    record(events.DISPUTE_EVIDENCE_REQUESTED, subject=dispute, root_id=order.pk, actor=actor, changes={}, now=now)
+    change(dispute, events.DISPUTE_EVIDENCE_REQUESTED, {}, root=order.pk, actor=actor, now=now)
 
     return False
 

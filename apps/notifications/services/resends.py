@@ -6,13 +6,11 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, change
 from apps.notifications import events, locks, rules, states
 from apps.notifications.models import Notification
 from apps.notifications.services import composition
 from apps.notifications.states import NOT_SENT, NotificationStatus
-
-_CHANGED_FIELDS = ("status", "attempts_before_resend", "next_attempt_at", "last_error")
 
 
 class NotificationAlreadySent(Conflict):
@@ -45,18 +43,17 @@ def request_resend(*, notification_id: UUID, actor: Actor, now: datetime) -> Not
     if not composition.is_still_valid(notification):
         raise NotificationOutdated
 
-    notification.status = states.transition(NotificationStatus(notification.status), to=NotificationStatus.QUEUED)
-    notification.attempts_before_resend = notification.attempts
-    notification.next_attempt_at = now + rules.SWEEP_DELAY
-    notification.last_error = ""
-    notification.save(update_fields=[*_CHANGED_FIELDS, "updated_at"])
-
-    record(
+    change(
+        notification,
         events.NOTIFICATION_RESEND_REQUESTED,
-        subject=notification,
+        {
+            "status": states.transition(NotificationStatus(notification.status), to=NotificationStatus.QUEUED),
+            "attempts_before_resend": notification.attempts,
+            "next_attempt_at": now + rules.SWEEP_DELAY,
+            "last_error": "",
+        },
+        root=notification.root_id,
         actor=actor,
-        changes=stored_fields(notification, *_CHANGED_FIELDS),
-        root_id=notification.root_id,
         now=now,
     )
 

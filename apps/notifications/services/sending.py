@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.events import SYSTEM, change
 from apps.core.incidents import sync_credentials_incident
 from apps.core.logs import redact_text
 from apps.invoicing import selectors as invoicing
@@ -32,7 +32,6 @@ log = structlog.get_logger(__name__)
 OUTDATED = "What it says is no longer true."
 #: Well under the time limit of a task.
 _MAX_RUN_SECONDS = 30.0
-_EVENT_FIELDS = ("status", "attempts", "next_attempt_at", "claimed_until", "provider_id", "last_error", "sent_at")
 
 
 def send_notification(*, notification_id: UUID, now: datetime) -> Notification | None:
@@ -186,23 +185,24 @@ def fail_queued(notification: Notification, why: str, *, now: datetime) -> None:
 def _close(
     notification: Notification, status: NotificationStatus, error: str, *, now: datetime, provider_id: str = ""
 ) -> None:
-    notification.status = states.transition(notification.status, to=status)
-    notification.claimed_until = None
-    notification.next_attempt_at = None
-    notification.last_error = rules.one_line(error, limit=500)
-    notification.provider_id = provider_id
-    notification.sent_at = now if status == NotificationStatus.SENT else None
-    notification.save(update_fields=[*_EVENT_FIELDS, "updated_at"])
-
     is_sent = status == NotificationStatus.SENT
-    record(
+    last_error = rules.one_line(error, limit=500)
+    change(
+        notification,
         events.NOTIFICATION_SENT if is_sent else events.NOTIFICATION_FAILED,
-        subject=notification,
+        {
+            "status": states.transition(notification.status, to=status),
+            "attempts": notification.attempts,  # its claims counted them without an event
+            "next_attempt_at": None,
+            "claimed_until": None,
+            "provider_id": provider_id,
+            "last_error": last_error,
+            "sent_at": now if is_sent else None,
+        },
+        root=notification.root_id,
         actor=SYSTEM,
-        changes=stored_fields(notification, *_EVENT_FIELDS),
-        root_id=notification.root_id,
         # A provider's answer may repeat where the message was to go.
-        reason=redact_text(notification.last_error),
+        event_reason=redact_text(last_error),
         now=now,
     )
     if not is_sent:

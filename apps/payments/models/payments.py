@@ -261,7 +261,12 @@ class Webhook(Subject):
     """
 
     PREFIX = "whk"
-    NOT_IN_EVENTS = frozenset({"body", "attempts", "next_attempt_at", "last_error", "parked_at"})
+    NOT_IN_EVENTS = frozenset(
+        {
+            "body", "processed_at", "outcome", "outcome_reason", "metadata", "attempts", "next_attempt_at", "last_error",
+            "parked_at",
+        }
+    )  # fmt: skip
 
     gateway = models.CharField(max_length=20)
     event_id = models.CharField(max_length=80)
