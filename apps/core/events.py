@@ -13,10 +13,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Model
+from django.db.models import Model
 
 from apps.core import clock, event_sql, ids
-from apps.core.models import Event, Outbox, Subject, subject_type_of
+from apps.core.models import Event, Subject, subject_type_of
 
 #: The id of the request, task or command that is running on this thread; its entry point sets it.
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
@@ -27,7 +27,7 @@ _BOOKKEEPING = frozenset({"created_at", "updated_at", "version"})
 
 
 class SubjectNotLocked(RuntimeError):
-    """An event was recorded for a row that was changed concurrently: lock the row before you change it."""
+    """A row was changed that had been changed concurrently: lock the row before you change it."""
 
 
 class RecordedOutsideTransaction(RuntimeError):
@@ -90,7 +90,7 @@ def change(
     stored = event_sql.stored_values(type(row), values)
     at, held = clock.to_milliseconds(now), row.version
     event_id, event = _prepare_event(
-        row, event_type, {**stored, **(event_values or {})}, actor=actor, root=root, reason=event_reason, at=at
+        row, event_type, {**(event_values or {}), **stored}, actor=actor, root=root, reason=event_reason, at=at
     )
 
     if not event_sql.update(row, stored, event, held=held):
@@ -178,7 +178,7 @@ def _insert(
     values = {**event_sql.new_values(row), "version": 1, "updated_at": at}
     recorded = {name: value for name, value in values.items() if name not in _BOOKKEEPING}
     event_id, event = _prepare_event(
-        row, event_type, {**recorded, **(event_values or {})}, actor=actor, root=root, reason=event_reason, at=at
+        row, event_type, {**(event_values or {}), **recorded}, actor=actor, root=root, reason=event_reason, at=at
     )
 
     if not event_sql.insert(row, values, event, ignore_conflicts=ignore_conflicts):
@@ -216,53 +216,6 @@ def _prepare_event(
         reason[:500],
         at.isoformat(),
     ]
-
-
-def record(
-    event_type: str,
-    *,
-    subject: Subject,
-    actor: Actor,
-    changes: dict[str, Any],
-    root_id: UUID | None = None,
-    reason: str = "",
-    now: datetime | None = None,
-) -> Event:
-    """
-    Write that something happened to a subject, which the caller has locked or just made.
-
-    Raises the subject's version by one and sets its `updated_at` to `now`, in the database and on the instance. `changes` holds
-    the new values of the changed fields: folding the events of a subject gives its stored state. Of personal data (`PERSONAL_FIELDS`)
-    the event keeps the names of the fields alone, under `personal_fields`. `root_id` is the order that it belongs to.
-
-    :raises RecordedOutsideTransaction: if no transaction is open
-    :raises SubjectNotLocked: if the row's version is not the one that the caller holds
-    """
-    if not connection.in_atomic_block:
-        raise RecordedOutsideTransaction(event_type)
-
-    at = now or clock.now()
-    held = subject.version
-    found = type(subject)._base_manager.filter(pk=subject.pk, version=held)
-    raised = found.update(version=F("version") + 1, updated_at=at)
-    if raised != 1:
-        raise SubjectNotLocked(f"{event_type}: {subject_type_of(subject)} {subject.pk} is not at version {held}")
-    subject.version, subject.updated_at = held + 1, at
-
-    event = Event.objects.create(
-        type=event_type,
-        subject_type=subject_type_of(subject),
-        subject_id=subject.pk,
-        version=subject.version,
-        root_id=root_id,
-        actor=str(actor),
-        request_id=current_request_id.get(),
-        changes=_without_personal_data(subject, changes),
-        reason=reason[:500],
-        created_at=at,
-    )
-    Outbox.objects.create(event=event, created_at=at)
-    return event
 
 
 def _without_personal_data(subject: Subject, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class CreatedAtField(_SystemTimeField):
 
 
 class UpdatedAtField(_SystemTimeField):
-    """When a row was last saved; a new row's is the instant when it was made. `events.record` sets that of what it records."""
+    """When a row was last saved; a new row's is the instant when it was made. `events.change` sets that of what it changes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "auto_now": True})
@@ -84,7 +84,7 @@ class Subject(Record):
     """
     A row that records events. Its version is the number of its last event, counted from 1 without gaps, and its ETag.
 
-    Only `events.record` raises the version.
+    Only `events.change` and `events.create` raise the version.
     """
 
     #: The columns that no event records: bookkeeping of workers, not changes of the object.

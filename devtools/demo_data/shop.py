@@ -8,7 +8,7 @@ from django.db import transaction
 from apps.catalog import events
 from apps.catalog.models import Category, Product, StockItem, StockMovement, Variant
 from apps.catalog.states import MovementKind
-from apps.core.events import SYSTEM, stored_fields
+from apps.core.events import SYSTEM, event_payload
 from apps.core.models import Event, Subject, subject_type_of
 from apps.tax import services as tax
 from apps.tax.models import Registration
@@ -136,8 +136,8 @@ def _load_events(subjects: list[Product] | list[Variant], event_type: str, now: 
     """
     Write the event that each row was created, so that its history begins at version 1 like that of any row.
 
-    It does not use `record`, which makes three queries for each, and writes no outbox rows: no handler needs these
-    events, and the relay would have to carry thousands of rows before those of the first order.
+    It does not use `create`, which makes a query for each, and writes no outbox rows: no handler needs these events,
+    and the relay would have to carry thousands of rows before those of the first order.
     """
     Event.objects.bulk_create([_event(subject, event_type, now) for subject in subjects], batch_size=_BATCH)
 
@@ -149,7 +149,7 @@ def _event(subject: Subject, event_type: str, now: datetime) -> Event:
         subject_id=subject.pk,
         version=subject.version,
         actor=str(SYSTEM),
-        changes=stored_fields(subject),
+        changes=event_payload(subject),
         reason="demo data",
         created_at=now,
     )

@@ -20,6 +20,7 @@ from apps.payments.services import payment_acceptance
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
+from tests.support.events import store_unchecked
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -99,7 +100,7 @@ class TestConcurrentAcceptance:
                 gateway_payment_id=gateway_payment_id
             ),
         )
-        monkeypatch.setattr(payment_acceptance, "record", lambda *_, **__: None)
+        monkeypatch.setattr(payment_acceptance, "change", store_unchecked)
         monkeypatch.setattr(payment_acceptance, "sync_payment_status", lambda *_, **__: None)
         monkeypatch.setattr(payment_acceptance, "sync_order_totals", lambda **_: None)
 

@@ -20,6 +20,7 @@ from tests.factories.catalog import make_registration
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_refund, pay
 from tests.support.colleagues import BALA, CHITRA
+from tests.support.events import store_unchecked
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.usefixtures("colleagues")]
@@ -70,7 +71,7 @@ def test_control_without_locks_money_is_refunded_twice(order: Any, monkeypatch: 
     monkeypatch.setattr(approvals, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(locks, "lock_refund", lambda pk: Refund.objects.get(pk=pk))
     # The dense version of each subject would catch it too; the locks must be enough by themselves.
-    monkeypatch.setattr(approvals, "record", lambda *_, **__: None)
+    monkeypatch.setattr(approvals, "change", store_unchecked)
     monkeypatch.setattr(approvals, "check_still_refundable", lambda *_: run_together(canceller(order)))
 
     approver(refund)()

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.core import audit, clock
-from apps.core.events import SYSTEM, record
+from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.orders.models import Order
 from apps.payments import services
@@ -40,6 +40,7 @@ from tests.factories.payments import (
     make_refund,
     pay,
 )
+from tests.support.events import record_event
 from tests.support.webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
@@ -225,7 +226,7 @@ def _processed_refund(world: Any) -> None:
     # In its history alone: the row itself cannot go back.
     with transaction.atomic(), pgtrigger.ignore():
         for status in ("processed", "pending"):
-            record("payments.refund.updated", subject=world.refund, actor=SYSTEM, changes={"status": status})
+            record_event("payments.refund.updated", subject=world.refund, actor=SYSTEM, changes={"status": status})
 
 
 def _under_review(world: Any) -> PaymentAttempt:

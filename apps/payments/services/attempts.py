@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 
 from apps.core.errors import Conflict, NotFound
-from apps.core.events import SYSTEM, Actor, changes_since, record, stored_fields
+from apps.core.events import SYSTEM, Actor, change, changes_since, create, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
@@ -179,13 +179,10 @@ def _backfill_gateway_ids(
     adopted = _missing_gateway_ids(payment, facts)
     if not adopted:
         return
-    for name, value in adopted.items():
-        setattr(payment, name, value)
-    if payment.gateway_reference is not None:
-        payment.gateway_call = GatewayCall.SUCCEEDED
-    payment.save(update_fields=[*adopted, "gateway_call", "updated_at"])
-    changed = stored_fields(payment, *adopted)
-    record(events.PAYMENT_UPDATED, subject=payment, root_id=order.pk, actor=actor, changes=changed, now=now)
+    reference = "gateway_order_id" if payment.channel == PaymentChannel.CHECKOUT else "gateway_link_id"
+    is_known = payment.gateway_reference is not None or reference in adopted
+    call = {"gateway_call": GatewayCall.SUCCEEDED} if is_known else {}
+    change(payment, events.PAYMENT_UPDATED, {**adopted, **call}, root=order.pk, actor=actor, now=now)
 
 
 def _missing_gateway_ids(payment: Payment, facts: GatewayPayment) -> dict[str, str]:
@@ -221,7 +218,6 @@ def _merge(
             gateway_payment_id=facts.id,
             status=facts.status,
             source=source,
-            created_at=now,
         )
     before = stored_fields(attempt)
     has_advanced = is_new or rules.advances(attempt.status, facts.status)
@@ -229,14 +225,11 @@ def _merge(
         _advance(order, payment, attempt, facts, now=now)
     _fill_blanks(order, attempt, facts)
 
-    changed = stored_fields(attempt) if is_new else changes_since(attempt, before)
-    if changed:
-        if is_new:
-            attempt.save(force_insert=True)
-        else:
-            attempt.save(update_fields=[*changed, "updated_at"])
-        event_type = _ATTEMPT_EVENTS[AttemptStatus(attempt.status)] if has_advanced else events.ATTEMPT_UPDATED
-        record(event_type, subject=attempt, root_id=order.pk, actor=actor, changes=changed, now=now)
+    event_type = _ATTEMPT_EVENTS[AttemptStatus(attempt.status)] if has_advanced else events.ATTEMPT_UPDATED
+    if is_new:
+        create(attempt, event_type, root=order.pk, actor=actor, now=now)
+    elif changed := changes_since(attempt, before):
+        change(attempt, event_type, changed, root=order.pk, actor=actor, now=now)
     return attempt, has_advanced
 
 
@@ -301,8 +294,8 @@ def _open_review(
         return
 
     log.warning("attempt_review_opened", attempt=attempt.public_id, order=order.number, reason=attempt.review_reason)
-    changed = stored_fields(attempt, "review_reason", "review_opened_at")
-    record(events.ATTEMPT_REVIEW_OPENED, subject=attempt, root_id=order.pk, actor=actor, changes=changed, now=now)
+    opened = {"review_reason": attempt.review_reason, "review_opened_at": attempt.review_opened_at}
+    change(attempt, events.ATTEMPT_REVIEW_OPENED, opened, root=order.pk, actor=actor, now=now)
 
 
 def _post_capture(order: "Order", attempt: PaymentAttempt) -> None:

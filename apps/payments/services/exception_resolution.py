@@ -8,7 +8,7 @@ from django.db import transaction
 
 from apps.accounts import selectors as accounts
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, change
 from apps.core.models import is_staff_with, subject_type_of
 from apps.core.money import rupees
 from apps.payments import events, locks, selectors, sql
@@ -115,11 +115,7 @@ def assign_exception(*, exception_id: UUID, owner_id: UUID, actor: Actor, now: d
     if exception.owner_id == owner_id:
         return exception
 
-    exception.owner_id = owner_id
-    exception.save(update_fields=["owner", "updated_at"])
-
-    changed = stored_fields(exception, "owner_id")
-    record(events.EXCEPTION_ASSIGNED, subject=exception, actor=actor, changes=changed, now=now)
+    change(exception, events.EXCEPTION_ASSIGNED, {"owner_id": owner_id}, actor=actor, now=now)
 
     return exception
 
@@ -195,17 +191,12 @@ def close(
             description=f"{exception.entity_id} {resolution}: {note}"[:200],
             occurred_at=now,
         )
-    exception.resolved_at = now
-    exception.resolved_by = str(actor)
-    exception.resolution = resolution
-    exception.note = note[:500]
-    exception.save(update_fields=["resolved_at", "resolved_by", "resolution", "note", "updated_at"])
-    record(
+    change(
+        exception,
         events.EXCEPTION_RESOLVED,
-        subject=exception,
+        {"resolved_at": now, "resolved_by": str(actor), "resolution": resolution, "note": note[:500]},
         actor=actor,
-        changes=stored_fields(exception, "resolved_at", "resolved_by", "resolution", "note"),
-        reason=note,
+        event_reason=note,
         now=now,
     )
 

@@ -5,9 +5,9 @@ Exceptions about what a gateway says outside of settlement reports: a fact that 
 from datetime import datetime
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, create_if_absent
 from apps.payments import events, locks, selectors
 from apps.payments.models import Dispute, PaymentAttempt, ReconciliationException, Refund, Webhook
 from apps.payments.services.exception_resolution import close
@@ -59,17 +59,17 @@ def open_gateway_exception(
         dispute=dispute,
         webhook=webhook,
         opened_at=now,
-        created_at=now,
     )
     found = selectors.find_exception_of_fact(gateway=gateway, fingerprint=fingerprint)
-    if found is None:
-        found = _insert_once(exception)
-    if found is not exception:
+    if found is not None:
+        return found
+    if create_if_absent(exception, events.EXCEPTION_OPENED, actor=actor, now=now) is None:
+        # Another process has opened it meanwhile.
+        found = selectors.find_exception_of_fact(gateway=gateway, fingerprint=fingerprint)
+        assert found is not None  # noqa: S101 - it is what refused the new one, and exceptions are never deleted
         return found
 
     log.error("gateway_fact_rejected", reason=reason.value, entity=entity_id[:40], why=description[:400])
-    changed = stored_fields(exception)
-    record(events.EXCEPTION_OPENED, subject=exception, actor=actor, changes=changed, now=now)
 
     return exception
 
@@ -98,16 +98,3 @@ def close_gateway_exception(
 
 def _fingerprint(reason: ExceptionReason, entity_id: str, amount: int | None, currency: str) -> str:
     return f"{reason.value}:{entity_id[:40]}:{amount}:{currency}"
-
-
-def _insert_once(exception: ReconciliationException) -> ReconciliationException:
-    """Insert an exception, or return the one that another process has opened of the same fact meanwhile."""
-    try:
-        with transaction.atomic():
-            exception.save(force_insert=True)
-    except IntegrityError:
-        found = selectors.find_exception_of_fact(gateway=exception.gateway, fingerprint=exception.fingerprint)
-        if found is None:
-            raise
-        return found
-    return exception

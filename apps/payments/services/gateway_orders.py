@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.accounts import selectors as accounts
-from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.events import SYSTEM, change
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors, states
@@ -189,22 +189,23 @@ def _record_success(claimed: Payment, made: _Created, *, now: datetime) -> None:
         log.error("duplicate_gateway_order", payment=payment.public_id, second=made.id)
         return
 
-    setattr(payment, made.field, made.id)
-    payment.gateway_call = GatewayCall.SUCCEEDED
-    payment.claimed_until = None
+    is_live = payment.status in LIVE
     payment.checks = 0
-    payment.next_check_at = next_payment_check(payment, is_known_to_gateway=True, now=now)
-    if payment.status in LIVE:
-        payment.next_action = made.next_action
-    payment.save(
-        update_fields=[
-            made.field, "gateway_call", "claimed_until", "checks", "next_check_at", "next_action", "updated_at",
-        ]
-    )  # fmt: skip
-
-    event_type = events.PAYMENT_READY if payment.status in LIVE else events.PAYMENT_UPDATED
-    changed = stored_fields(payment, made.field, "next_action")
-    record(event_type, subject=payment, root_id=order.pk, actor=SYSTEM, changes=changed, now=now)
+    change(
+        payment,
+        events.PAYMENT_READY if is_live else events.PAYMENT_UPDATED,
+        {
+            made.field: made.id,
+            "gateway_call": GatewayCall.SUCCEEDED,
+            "next_action": made.next_action if is_live else payment.next_action,
+            "claimed_until": None,
+            "checks": payment.checks,
+            "next_check_at": next_payment_check(payment, is_known_to_gateway=True, now=now),
+        },
+        root=order.pk,
+        actor=SYSTEM,
+        now=now,
+    )
     if made.facts is not None:
         apply_gateway_payment(facts=made.facts, source=Source.POLL, actor=SYSTEM, now=now)
 
@@ -248,17 +249,22 @@ def _record_rejection(claimed: Payment, error: GatewayError, *, now: datetime) -
     if payment.gateway_reference is not None:
         return
 
-    payment.gateway_call = GatewayCall.REJECTED
-    payment.claimed_until = None
-    payment.next_check_at = None
-    payment.error = error.as_dict()
-    if payment.status in LIVE:
-        payment.status = states.transition(payment.status, to=PaymentStatus.CANCELLED)
-    payment.save(update_fields=["gateway_call", "claimed_until", "next_check_at", "error", "status", "updated_at"])
-
+    is_live = payment.status in LIVE
+    change(
+        payment,
+        events.PAYMENT_REJECTED,
+        {
+            "status": states.transition(payment.status, to=PaymentStatus.CANCELLED) if is_live else payment.status,
+            "error": error.as_dict(),
+            "gateway_call": GatewayCall.REJECTED,
+            "claimed_until": None,
+            "next_check_at": None,
+        },
+        root=order.pk,
+        actor=SYSTEM,
+        now=now,
+    )
     log.error("gateway_rejected_order", payment=payment.public_id, error=payment.error)
-    changed = stored_fields(payment, "status", "error")
-    record(events.PAYMENT_REJECTED, subject=payment, root_id=order.pk, actor=SYSTEM, changes=changed, now=now)
     sync_order_totals(order=order, actor=SYSTEM, now=now)
 
 

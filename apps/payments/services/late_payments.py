@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.catalog.services import InsufficientStock
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, change
 from apps.orders import services as orders
 from apps.orders.states import OrderStatus
 from apps.payments import events, selectors
@@ -38,15 +38,11 @@ def resolve_late_payment(*, order: "Order", attempt: PaymentAttempt, actor: Acto
         return
 
     is_late = reason == RefundReason.LATE_PAYMENT_POLICY
-    if is_late and attempt.amount == attempt.payment.amount and _try_revive(order, actor=actor, now=now):
-        attempt.review_reason = ""
-    else:
+    is_revived = is_late and attempt.amount == attempt.payment.amount and _try_revive(order, actor=actor, now=now)
+    if not is_revived:
         refund_attempt(order=order, attempt=attempt, reason=reason, actor=actor, now=now)
-    attempt.review_closed_at = now
-    attempt.save(update_fields=["review_reason", "review_closed_at", "updated_at"])
-
-    changed = stored_fields(attempt, "review_reason", "review_closed_at")
-    record(events.ATTEMPT_REVIEW_CLOSED, subject=attempt, root_id=order.pk, actor=actor, changes=changed, now=now)
+    closed = {"review_reason": "" if is_revived else attempt.review_reason, "review_closed_at": now}
+    change(attempt, events.ATTEMPT_REVIEW_CLOSED, closed, root=order.pk, actor=actor, now=now)
 
 
 def _try_revive(order: "Order", *, actor: Actor, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, change
 from apps.core.money import rupees
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
@@ -41,11 +41,6 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 log = structlog.get_logger(__name__)
-
-_ACCEPTANCE = (
-    "accepted_amount", "difference_reason", "accepted_at", "acceptance_requested_by", "fee_amount", "review_reason",
-    "review_closed_at",
-)  # fmt: skip
 
 
 class AttemptNotAcceptable(Conflict):
@@ -172,13 +167,15 @@ def _is_decided(order: "Order", attempt: PaymentAttempt, *, difference: int, rea
 def _request_acceptance(
     order: "Order", attempt: PaymentAttempt, *, reason: str, note: str, actor: Actor, now: datetime
 ) -> PaymentAttempt:
-    attempt.acceptance_requested_by = str(actor)
-    attempt.difference_reason = reason
-    attempt.save(update_fields=["acceptance_requested_by", "difference_reason", "updated_at"])
-
-    changed = stored_fields(attempt, "acceptance_requested_by", "difference_reason")
-    event_type = events.ATTEMPT_ACCEPTANCE_REQUESTED
-    record(event_type, subject=attempt, root_id=order.pk, actor=actor, changes=changed, reason=note, now=now)
+    change(
+        attempt,
+        events.ATTEMPT_ACCEPTANCE_REQUESTED,
+        {"acceptance_requested_by": str(actor), "difference_reason": reason},
+        root=order.pk,
+        actor=actor,
+        event_reason=note,
+        now=now,
+    )
 
     return attempt
 
@@ -274,15 +271,21 @@ def _accept_parts(order: "Order", payment: Payment, attempt: PaymentAttempt, *, 
 def _accept(
     order: "Order", attempt: PaymentAttempt, *, amount: int, reason: str, note: str, actor: Actor, now: datetime
 ) -> None:
-    attempt.accepted_amount = amount
-    attempt.difference_reason = reason
-    attempt.accepted_at = now
-    attempt.review_reason = ""
-    attempt.review_closed_at = now
-    attempt.save(update_fields=[*_ACCEPTANCE, "updated_at"])
-    post_difference(order, attempt, now=now)
-
-    changed = stored_fields(attempt, *_ACCEPTANCE)
-    record(
-        events.ATTEMPT_ACCEPTED, subject=attempt, root_id=order.pk, actor=actor, changes=changed, reason=note, now=now
+    change(
+        attempt,
+        events.ATTEMPT_ACCEPTED,
+        {
+            "accepted_amount": amount,
+            "difference_reason": reason,
+            "accepted_at": now,
+            "acceptance_requested_by": attempt.acceptance_requested_by,
+            "fee_amount": attempt.fee_amount,
+            "review_reason": "",
+            "review_closed_at": now,
+        },
+        root=order.pk,
+        actor=actor,
+        event_reason=note,
+        now=now,
     )
+    post_difference(order, attempt, now=now)

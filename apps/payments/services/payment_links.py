@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from apps.core import clock
-from apps.core.events import SYSTEM, changes_since, record, stored_fields
+from apps.core.events import SYSTEM, change, changes_since, stored_fields
 from apps.orders import selectors as orders
 from apps.payments import events, selectors
 from apps.payments.gateways import Gateway, GatewayError, GatewayRejected, Payer
@@ -117,7 +117,7 @@ def _apply_link_payments(gateway: Gateway, payment: Payment, link: GatewayLink, 
 
 def apply_gateway_link(order: "Order", payment: Payment, link: GatewayLink, *, now: datetime) -> None:
     """Update the id, next action and closing time of a locked payment from its link or QR code at the gateway."""
-    before = stored_fields(payment, "gateway_link_id", "next_action", "link_closed_at")
+    before = stored_fields(payment)
     if payment.gateway_link_id is None:
         payment.gateway_link_id = link.id
         payment.gateway_call = GatewayCall.SUCCEEDED
@@ -131,6 +131,5 @@ def apply_gateway_link(order: "Order", payment: Payment, link: GatewayLink, *, n
     changed = changes_since(payment, before)
     if not changed:
         return
-    payment.save(update_fields=[*changed, "gateway_call", "checks", "updated_at"])
     event_type = events.PAYMENT_READY if "next_action" in changed else events.PAYMENT_UPDATED
-    record(event_type, subject=payment, root_id=order.pk, actor=SYSTEM, changes=changed, now=now)
+    change(payment, event_type, changed, root=order.pk, actor=SYSTEM, now=now)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from apps.core.events import Actor, changes_since, record, stored_fields
+from apps.core.events import Actor, change, changes_since, stored_fields
 from apps.orders.states import CANCELLED_OR_EXPIRED
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Payment, PaymentAttempt
@@ -23,7 +23,7 @@ def sync_payment_status(
     order: "Order", payment: Payment, attempt: PaymentAttempt, *, has_advanced: bool, actor: Actor, now: datetime
 ) -> None:
     """Bring a locked payment in line with its attempts, and close its rivals if it has the money. The caller has locked the order."""
-    before = stored_fields(payment, "status", "live_until", "next_action", "succeeded_at")
+    before = stored_fields(payment)
     is_under_review = selectors.is_payment_under_review(payment.pk)
     to = rules.derive_payment_status(
         payment.status,
@@ -50,9 +50,8 @@ def sync_payment_status(
     changed = changes_since(payment, before)
     if not changed:
         return
-    payment.save(update_fields=[*before, "checks", "next_check_at", "updated_at"])
     event_type = _PAYMENT_EVENTS.get(PaymentStatus(to), events.PAYMENT_UPDATED) if has_moved else events.PAYMENT_UPDATED
-    record(event_type, subject=payment, root_id=order.pk, actor=actor, changes=changed, now=now)
+    change(payment, event_type, changed, root=order.pk, actor=actor, now=now)
     if has_moved and to in SUCCESSFUL:
         _close_rivals(order, actor=actor, now=now)
 
@@ -74,4 +73,4 @@ def without_upi(next_action: dict[str, Any]) -> dict[str, Any]:
 def _close_rivals(order: "Order", *, actor: Actor, now: datetime) -> None:
     """Cancel the order's other live payments, so that nobody is asked to pay twice."""
     for rival in locks.lock_live_payments(order.pk):
-        cancel_unpaid(order, rival, actor=actor, reason="the order was paid by another payment", now=now)
+        cancel_unpaid(rival, actor=actor, reason="the order was paid by another payment", now=now)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.core.errors import Conflict
-from apps.core.events import Actor, event_payload, record, stored_fields
+from apps.core.events import Actor, change, create
 from apps.orders.locks import OrderNotFound, lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors, states
@@ -135,7 +135,7 @@ def _begin(
     now: datetime,
     **payer: Any,
 ) -> Payment:
-    payment = Payment.objects.create(
+    payment = Payment(
         order_id=order.pk,
         customer_id=order.customer_id,
         sequence=Payment.objects.filter(order_id=order.pk).count() + 1,
@@ -145,12 +145,9 @@ def _begin(
         gateway=settings.PAYMENT_GATEWAY,
         live_until=live_until,
         next_check_at=now + _FIRST_CHECK_AFTER,
-        created_at=now,
         **payer,
     )
-    record(
-        events.PAYMENT_CREATED, subject=payment, root_id=order.pk, actor=actor, changes=event_payload(payment), now=now
-    )
+    create(payment, events.PAYMENT_CREATED, root=order.pk, actor=actor, now=now)
 
     sync_order_totals(order=order, actor=actor, now=now)
 
@@ -192,38 +189,39 @@ def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, 
     if selectors.is_payment_under_review(payment.pk):
         raise PaymentUnderReview(order.number)
 
-    cancel_unpaid(order, payment, actor=actor, now=now)
+    cancel_unpaid(payment, actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
 
     return payment
 
 
-def cancel_unpaid(order: "Order", payment: Payment, *, actor: Actor, reason: str = "", now: datetime) -> None:
+def cancel_unpaid(payment: Payment, *, actor: Actor, reason: str = "", now: datetime) -> None:
     """Cancel a live payment whose money does not count for its order. The caller has locked and updates the order."""
-    close_unpaid(payment, to=PaymentStatus.CANCELLED, now=now)
-    changed = stored_fields(payment, "status", "next_action")
-    record(
-        events.PAYMENT_CANCELLED,
-        subject=payment,
-        root_id=order.pk,
-        actor=actor,
-        changes=changed,
-        reason=reason,
-        now=now,
+    close_unpaid(
+        payment, events.PAYMENT_CANCELLED, to=PaymentStatus.CANCELLED, actor=actor, event_reason=reason, now=now
     )
 
 
-def close_unpaid(payment: Payment, *, to: PaymentStatus, now: datetime) -> None:
+def close_unpaid(
+    payment: Payment, event_type: str, *, to: PaymentStatus, actor: Actor, event_reason: str = "", now: datetime
+) -> None:
     """
     Close a locked payment without money. The poller continues to poll it for a while, because a bank may still answer.
 
-    The caller records the event and updates the order.
+    The caller has locked and updates the order.
     """
-    payment.status = states.transition(payment.status, to=to)
-    payment.next_action = {}
-    payment.checks = 0
-    payment.next_check_at = next_payment_check(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
-    payment.save(update_fields=["status", "next_action", "checks", "next_check_at", "updated_at"])
+    # When it is polled next depends on both.
+    payment.status, payment.checks = states.transition(payment.status, to=to), 0
+    next_check_at = next_payment_check(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
+    change(
+        payment,
+        event_type,
+        {"status": payment.status, "next_action": {}, "checks": 0, "next_check_at": next_check_at},
+        root=payment.order_id,
+        actor=actor,
+        event_reason=event_reason,
+        now=now,
+    )
 
 
 def may_be_at_gateway(payment: Payment) -> bool:
@@ -250,16 +248,13 @@ def enqueue_payment_sync(payment: Payment, *, actor: Actor, now: datetime, reaso
     if is_waiting:
         return payment
 
-    payment.next_check_at = now
-    payment.save(update_fields=["next_check_at", "updated_at"])
-
-    record(
+    change(
+        payment,
         events.PAYMENT_SYNC_REQUESTED,
-        subject=payment,
-        root_id=payment.order_id,
+        {"next_check_at": now},
+        root=payment.order_id,
         actor=actor,
-        changes={},
-        reason=reason,
+        event_reason=reason,
         now=now,
     )
 

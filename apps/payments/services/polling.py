@@ -13,7 +13,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
-from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.core.events import SYSTEM, Actor, change
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
@@ -137,12 +137,14 @@ def _backfill_gateway_order_id(payment_id: UUID, order_id: UUID, gateway_order_i
     if payment.gateway_order_id is not None:
         return
 
-    payment.gateway_order_id = gateway_order_id
-    payment.gateway_call = GatewayCall.SUCCEEDED
-    payment.save(update_fields=["gateway_order_id", "gateway_call", "updated_at"])
-
-    changed = stored_fields(payment, "gateway_order_id")
-    record(events.PAYMENT_UPDATED, subject=payment, root_id=order_id, actor=SYSTEM, changes=changed, now=now)
+    change(
+        payment,
+        events.PAYMENT_UPDATED,
+        {"gateway_order_id": gateway_order_id, "gateway_call": GatewayCall.SUCCEEDED},
+        root=order_id,
+        actor=SYSTEM,
+        now=now,
+    )
 
 
 def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) -> None:
@@ -185,9 +187,7 @@ def _record_poll_result(payment_id: UUID, order_id: UUID, *, link: GatewayLink |
     )
     if to is not None:
         payment.save(update_fields=["claimed_until", "updated_at"])
-        close_unpaid(payment, to=to, now=now)
-        changed = stored_fields(payment, "status", "next_action")
-        record(_CLOSING_EVENTS[to], subject=payment, root_id=order_id, actor=SYSTEM, changes=changed, now=now)
+        close_unpaid(payment, _CLOSING_EVENTS[to], to=to, actor=SYSTEM, now=now)
         sync_order_totals(order=order, actor=SYSTEM, now=now)
         return
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from apps.core.events import SYSTEM, Actor, record, stored_fields
+from apps.core.events import SYSTEM, Actor, change
 from apps.orders.states import CANCELLED_OR_EXPIRED
 from apps.payments import events, locks, rules, selectors
 from apps.payments.models import Payment, PaymentAttempt
@@ -54,25 +54,14 @@ def close_payment_under_review(*, order: "Order", attempt: PaymentAttempt, actor
     payment = locks.lock_payment(attempt.payment_id)
     if payment.status not in LIVE:
         return
-    cancel_unpaid(order, payment, actor=actor, reason="its money is refunded or was lost", now=now)
+    cancel_unpaid(payment, actor=actor, reason="its money is refunded or was lost", now=now)
 
 
 def close_attempt_review(
     *, order: "Order", attempt: PaymentAttempt, note: str, actor: Actor, now: datetime
 ) -> PaymentAttempt:
     """Close an open review. The caller has locked order and attempt, and notifies the order."""
-    attempt.review_closed_at = now
-    attempt.save(update_fields=["review_closed_at", "updated_at"])
-
-    changed = stored_fields(attempt, "review_closed_at")
-    record(
-        events.ATTEMPT_REVIEW_CLOSED,
-        subject=attempt,
-        root_id=order.pk,
-        actor=actor,
-        changes=changed,
-        reason=note,
-        now=now,
-    )
+    closed = {"review_closed_at": now}
+    change(attempt, events.ATTEMPT_REVIEW_CLOSED, closed, root=order.pk, actor=actor, event_reason=note, now=now)
 
     return attempt

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, transaction
 
 from apps.core import clock
 from apps.core.errors import Conflict, Unauthenticated
-from apps.core.events import SYSTEM, Actor, gateway_actor, record, stored_fields
+from apps.core.events import SYSTEM, Actor, change, create_if_absent, gateway_actor
 from apps.core.security_log import log_security_event
 from apps.payments import events, locks, messages, rules, selectors
 from apps.payments.facts import WebhookEnvelope
@@ -55,7 +55,6 @@ log = structlog.get_logger(__name__)
 #: A worker normally processes a webhook within a second; after this the sweep does.
 _SWEEP_AFTER = timedelta(seconds=45)
 _EVENT_ID = re.compile(r"[\x21-\x7e]{1,80}")
-_FACTS = ("gateway", "event_id", "body_sha256", "event_type", "received_at")
 
 
 class InvalidWebhookSignature(Unauthenticated):
@@ -97,7 +96,6 @@ def receive_webhook(*, raw: bytes, signature: str, event_id: str, now: datetime,
         body=raw,
         event_type=_type_of(adapter, raw),
         received_at=now,
-        created_at=now,
     )
     return _insert(webhook, now=now)
 
@@ -109,26 +107,17 @@ def _type_of(adapter: Gateway, raw: bytes) -> str:
         return ""
 
 
+@transaction.atomic
 def _insert(webhook: Webhook, *, now: datetime) -> Webhook:
-    try:
-        with transaction.atomic():
-            webhook.save(force_insert=True)
-            record(
-                events.WEBHOOK_RECEIVED,
-                subject=webhook,
-                actor=gateway_actor(webhook.gateway),
-                changes=stored_fields(webhook, *_FACTS),
-                now=now,
-            )
-    except IntegrityError:
-        earlier = selectors.find_webhook(
-            gateway=webhook.gateway, event_id=webhook.event_id, body_sha256=webhook.body_sha256
-        )
-        if earlier is None:
-            raise
-        log.info("webhook_duplicate", webhook=earlier.public_id)
-        return earlier
-    return webhook
+    if create_if_absent(webhook, events.WEBHOOK_RECEIVED, actor=gateway_actor(webhook.gateway), now=now) is not None:
+        return webhook
+
+    earlier = selectors.find_webhook(
+        gateway=webhook.gateway, event_id=webhook.event_id, body_sha256=webhook.body_sha256
+    )
+    assert earlier is not None  # noqa: S101 - it is what refused the new one, and webhooks are never deleted
+    log.info("webhook_duplicate", webhook=earlier.public_id)
+    return earlier
 
 
 @transaction.atomic
@@ -370,9 +359,7 @@ def retry_webhook(*, webhook_id: UUID, actor: Actor, now: datetime) -> Webhook:
     if webhook.parked_at is None:
         raise WebhookNotParked(webhook.public_id)
 
-    webhook.attempts, webhook.parked_at, webhook.next_attempt_at = 0, None, now
-    webhook.save(update_fields=["attempts", "parked_at", "next_attempt_at", "updated_at"])
-
-    record(events.WEBHOOK_RETRY_REQUESTED, subject=webhook, actor=actor, changes={}, now=now)
+    again = {"attempts": 0, "parked_at": None, "next_attempt_at": now}
+    change(webhook, events.WEBHOOK_RETRY_REQUESTED, again, actor=actor, now=now)
 
     return webhook

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.errors import Invalid
-from apps.core.events import Actor, record
+from apps.core.events import Actor, change
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
 from apps.payments.models import DisputeEvidence
@@ -68,14 +68,6 @@ def add_dispute_evidence(
         created_at=now,
     )
 
-    record(
-        events.DISPUTE_EVIDENCE_ADDED,
-        subject=dispute,
-        root_id=order.pk,
-        actor=actor,
-        changes={},
-        reason=str(evidence),
-        now=now,
-    )
+    change(dispute, events.DISPUTE_EVIDENCE_ADDED, {}, root=order.pk, actor=actor, event_reason=str(evidence), now=now)
 
     return evidence

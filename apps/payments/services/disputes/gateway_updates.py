@@ -5,13 +5,15 @@ The gateway may deduct the disputed amount, which the ledger account `disputes` 
 we win or the dispute is closed, the gateway returns it. If we lose, it is posted as a loss.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import transaction
 
 from apps.core.errors import NotFound
-from apps.core.events import Actor, changes_since, event_payload, record, stored_fields
+from apps.core.events import Actor, change, changes_since, create, event_payload, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors, states
@@ -35,6 +37,9 @@ from apps.payments.states import (
     DisputeStatus,
     Source,
 )
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
 
 log = structlog.get_logger(__name__)
 
@@ -118,16 +123,8 @@ def _apply(
         dispute, facts, is_booked=excess is None or facts.amount_deducted <= (excess.expected_amount or 0), now=now
     )
 
-    changed = stored_fields(dispute) if is_new else changes_since(dispute, before)
-    if changed:
-        dispute.save(force_insert=True) if is_new else dispute.save(update_fields=[*changed, "updated_at"])
-    payload = event_payload(dispute, changed)
-    if payload:
+    if _record(order, dispute, changes_since(dispute, before), is_new=is_new, actor=actor, now=now):
         _post(dispute, taken_before=0 if is_new else before["amount_deducted"], gateway=facts.gateway, now=now)
-        event_type = _STATUS_EVENTS.get(
-            DisputeStatus(dispute.status), events.DISPUTE_OPENED if is_new else events.DISPUTE_UPDATED
-        )
-        record(event_type, subject=dispute, root_id=order.pk, actor=actor, changes=payload, now=now)
         if dispute.status == DisputeStatus.LOST:
             locked = locks.lock_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
             sync_review_status(order=order, attempt=locked or attempt, actor=actor, now=now)
@@ -136,6 +133,21 @@ def _apply(
         open_conflict_exception(excess, facts, attempt=attempt, dispute=dispute, webhook=webhook, actor=actor, now=now)
 
     return dispute
+
+
+def _record(
+    order: "Order", dispute: Dispute, changed: Mapping[str, Any], *, is_new: bool, actor: Actor, now: datetime
+) -> bool:
+    """Store what a gateway's facts have changed, and return whether there is an event of it."""
+    known_event = events.DISPUTE_OPENED if is_new else events.DISPUTE_UPDATED
+    event_type = _STATUS_EVENTS.get(DisputeStatus(dispute.status), known_event)
+    if is_new:
+        create(dispute, event_type, root=order.pk, actor=actor, now=now)
+    elif event_payload(dispute, changed):
+        change(dispute, event_type, changed, root=order.pk, actor=actor, now=now)
+    elif changed:
+        dispute.save(update_fields=[*changed, "updated_at"])
+    return is_new or bool(event_payload(dispute, changed))
 
 
 def _needs_poll(dispute: Dispute, facts: GatewayDispute) -> bool:
@@ -156,7 +168,6 @@ def _new_dispute(attempt: PaymentAttempt, facts: GatewayDispute, *, now: datetim
         payer_currency=facts.payer_currency,
         status=facts.status,
         opened_at=facts.created_at or now,
-        created_at=now,
     )
 
 
@@ -178,7 +189,7 @@ def _apply_facts(dispute: Dispute, facts: GatewayDispute, *, is_booked: bool, no
 
 
 def _post(dispute: Dispute, *, taken_before: int, gateway: str, now: datetime) -> None:
-    """Post what was deducted or returned since, and the loss of a lost dispute, keyed by the dispute's next version."""
+    """Post what was deducted or returned since, and the loss of a lost dispute, keyed by the version that these facts led to."""
     taken = dispute.amount_deducted - taken_before
     if taken:
         _post_once(
@@ -196,7 +207,7 @@ def _post_once(dispute: Dispute, *, kind: str, entries: dict[str, int], now: dat
     post_to_ledger(
         source_type=subject_type_of(dispute),
         source_id=dispute.pk,
-        kind=f"{kind}:{dispute.version + 1}",
+        kind=f"{kind}:{dispute.version}",
         order_id=dispute.order_id,
         entries=entries,
         currency=dispute.currency,

@@ -6,7 +6,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from apps.core.events import gateway_actor, record, stored_fields
+from apps.core.events import change, gateway_actor
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
 from apps.payments.gateways import GatewayFailure
@@ -113,17 +113,12 @@ def _resubmit_response(*, dispute_id: UUID, now: datetime) -> None:
     if dispute is None or dispute.status != DisputeStatus.OPEN or not dispute.response:
         return
 
-    dispute.checks += 1
-    dispute.next_check_at = now + RESUBMIT_INTERVAL
-    dispute.save(update_fields=["checks", "next_check_at", "updated_at"])
-
-    actor = gateway_actor(dispute.attempt.gateway)
-    record(
+    change(
+        dispute,
         events.DISPUTE_RESPONSE_REQUESTED,
-        subject=dispute,
-        root_id=order.pk,
-        actor=actor,
-        changes=stored_fields(dispute, "response"),
-        reason="the gateway does not have our answer yet",
+        {"response": dispute.response, "checks": dispute.checks + 1, "next_check_at": now + RESUBMIT_INTERVAL},
+        root=order.pk,
+        actor=gateway_actor(dispute.attempt.gateway),
+        event_reason="the gateway does not have our answer yet",
         now=now,
     )

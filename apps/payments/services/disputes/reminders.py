@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from apps.core.events import SYSTEM, record, stored_fields
+from apps.core.events import SYSTEM, change
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
 from apps.payments.models import Dispute
@@ -41,18 +41,13 @@ def _remind(*, dispute_id: UUID, hours: int, now: datetime) -> bool:
     if dispute is None or was_reminded or not is_unanswered:
         return False
 
-    dispute.last_reminder_hours = hours
-    dispute.save(update_fields=["last_reminder_hours", "updated_at"])
-
+    reminded = {"last_reminder_hours": hours}
+    change(dispute, events.DISPUTE_DEADLINE_APPROACHED, reminded, root=order.pk, actor=SYSTEM, now=now)
     log.warning(
         "dispute_deadline_approached",
         dispute=dispute.gateway_dispute_id,
         hours=hours,
         respond_by=str(dispute.respond_by),
-    )
-    changed = stored_fields(dispute, "last_reminder_hours")
-    record(
-        events.DISPUTE_DEADLINE_APPROACHED, subject=dispute, root_id=order.pk, actor=SYSTEM, changes=changed, now=now
     )
 
     return True

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from apps.core.dates import format_instant
 from apps.core.errors import Conflict
-from apps.core.events import Actor, gateway_actor, record, stored_fields
+from apps.core.events import Actor, change, gateway_actor
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
 from apps.payments.gateways import (
@@ -100,18 +100,22 @@ def _respond(*, dispute_id: UUID, response: DisputeResponseKind, summary: str, a
     check_awaiting_response(dispute, now=now)
     check_decision(order=order, operation=MoneyOperation.RESPOND_TO_DISPUTE, amount=dispute.amount, actor=actor)
 
-    dispute.response = response
-    dispute.response_call = GatewayCall.PENDING
-    dispute.summary = summary
-    dispute.responded_by = str(actor)
-    dispute.responded_at = now
-    dispute.error = {}
-    dispute.next_check_at = now + RESUBMIT_INTERVAL
-    changed_fields = ("response", "summary", "responded_by", "responded_at", "error")
-    dispute.save(update_fields=[*changed_fields, "response_call", "next_check_at", "updated_at"])
-
-    changed = stored_fields(dispute, *changed_fields)
-    record(events.DISPUTE_RESPONSE_REQUESTED, subject=dispute, root_id=order.pk, actor=actor, changes=changed, now=now)
+    change(
+        dispute,
+        events.DISPUTE_RESPONSE_REQUESTED,
+        {
+            "response": response,
+            "response_call": GatewayCall.PENDING,
+            "summary": summary,
+            "responded_by": str(actor),
+            "responded_at": now,
+            "error": {},
+            "next_check_at": now + RESUBMIT_INTERVAL,
+        },
+        root=order.pk,
+        actor=actor,
+        now=now,
+    )
 
     return dispute
 
@@ -169,15 +173,19 @@ def _record_rejection(*, dispute_id: UUID, error: GatewayError, now: datetime) -
     if dispute is None or dispute.status != DisputeStatus.OPEN:
         return
 
-    dispute.response = ""
-    dispute.response_call = GatewayCall.REJECTED
-    dispute.claimed_until = None
-    dispute.error = error.as_dict()
-    # The gateway may have rejected it because the dispute was decided in the meantime.
-    dispute.next_check_at = now
-    dispute.save(update_fields=["response", "response_call", "claimed_until", "error", "next_check_at", "updated_at"])
-
+    change(
+        dispute,
+        events.DISPUTE_RESPONSE_REJECTED,
+        {
+            "response": "",
+            "response_call": GatewayCall.REJECTED,
+            "claimed_until": None,
+            "error": error.as_dict(),
+            # The gateway may have rejected it because the dispute was decided in the meantime.
+            "next_check_at": now,
+        },
+        root=order.pk,
+        actor=gateway_actor(dispute.attempt.gateway),
+        now=now,
+    )
     log.error("gateway_rejected_dispute_response", dispute=dispute.gateway_dispute_id, error=dispute.error)
-    changed = stored_fields(dispute, "response", "error")
-    actor = gateway_actor(dispute.attempt.gateway)
-    record(events.DISPUTE_RESPONSE_REJECTED, subject=dispute, root_id=order.pk, actor=actor, changes=changed, now=now)

@@ -1,13 +1,13 @@
 """Decisions about refunds: approval, rejection, cancellation, and the bank transfer of a refund that failed."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
 
 from apps.core.errors import Conflict
-from apps.core.events import Actor, record, stored_fields
+from apps.core.events import Actor, change, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
@@ -81,15 +81,20 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     )
     check_still_refundable(order, refund)
 
-    refund.status = states.transition_refund(RefundStatus(refund.status), to=RefundStatus.PENDING)
-    refund.approved_by = str(actor)
-    refund.approved_at = now
-    refund.next_check_at = rules.next_refund_check(checks=0, now=now)
-    refund.save(update_fields=["status", "approved_by", "approved_at", "next_check_at", "updated_at"])
+    change(
+        refund,
+        events.REFUND_APPROVED,
+        {
+            "status": states.transition_refund(RefundStatus(refund.status), to=RefundStatus.PENDING),
+            "approved_by": str(actor),
+            "approved_at": now,
+            "next_check_at": rules.next_refund_check(checks=0, now=now),
+        },
+        root=order.pk,
+        actor=actor,
+        now=now,
+    )
     post_refund_due(order, refund, kind=REFUND_DUE, now=now)
-
-    changed = stored_fields(refund, "status", "approved_by", "approved_at")
-    record(events.REFUND_APPROVED, subject=refund, root_id=order.pk, actor=actor, changes=changed, now=now)
     sync_review_status(order=order, attempt=refund.attempt, actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
 
@@ -159,17 +164,15 @@ def cancel_locked_refund(
     """
     if refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.AWAITING_TRANSFER):
         post_refund_due(order, refund, kind=REVERSAL, now=now)
-    refund.status = states.transition_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED)
-    refund.next_check_at = None
-    told_reason = orders.text_for_event(order, reason, actor=actor)
-    changed = ["status"]
-    if reason and not told_reason:
-        refund.note = orders.text_for_row(order, f"{refund.note}; {reason}" if refund.note else reason)[:200]
-        changed.append("note")
-    refund.save(update_fields=[*changed, "next_check_at", "updated_at"])
-
-    payload = stored_fields(refund, *changed)
-    record(event_type, subject=refund, root_id=order.pk, actor=actor, changes=payload, reason=told_reason, now=now)
+    cancelled: dict[str, Any] = {
+        "status": states.transition_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED),
+        "next_check_at": None,
+    }
+    event_reason = orders.text_for_event(order, reason, actor=actor)
+    if reason and not event_reason:
+        note = f"{refund.note}; {reason}" if refund.note else reason
+        cancelled["note"] = orders.text_for_row(order, note)[:200]
+    change(refund, event_type, cancelled, root=order.pk, actor=actor, event_reason=event_reason, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
 
     return refund
@@ -219,12 +222,9 @@ def confirm_refund_transfer(*, refund_id: UUID, reference: str = "", actor: Acto
 
     if reference:
         _record_transfer(order, refund, reference=reference, actor=actor, now=now)
-    refund.save(update_fields=[*_TRANSFER_FIELDS, "updated_at"])
-    sync_review_status(order=order, attempt=attempts[refund.attempt_id], actor=actor, now=now)
-
     event_type = events.REFUND_PROCESSED if reference else events.REFUND_UPDATED
-    changed = stored_fields(refund, *_TRANSFER_FIELDS)
-    record(event_type, subject=refund, root_id=order.pk, actor=actor, changes=changed, now=now)
+    change(refund, event_type, stored_fields(refund, *_TRANSFER_FIELDS), root=order.pk, actor=actor, now=now)
+    sync_review_status(order=order, attempt=attempts[refund.attempt_id], actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
 
     return refund

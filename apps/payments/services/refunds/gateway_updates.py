@@ -13,7 +13,7 @@ from django.db import transaction
 
 from apps.core import ids
 from apps.core.errors import NotFound
-from apps.core.events import SYSTEM, Actor, changes_since, event_payload, gateway_actor, record, stored_fields
+from apps.core.events import SYSTEM, Actor, change, changes_since, create, event_payload, gateway_actor, stored_fields
 from apps.core.models import subject_type_of
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
@@ -230,20 +230,24 @@ def mark_refund_failed(*, refund: Refund, error: GatewayError, now: datetime) ->
         return
 
     _move(order, refund, RefundStatus.FAILED, now=now)
-    refund.gateway_call = GatewayCall.REJECTED
-    refund.claimed_until = None
-    refund.error = error.as_dict()
-    # The gateway may have made it all the same, so it is polled a few more times.
-    refund.checks = 0
-    refund.next_check_at = rules.next_rejected_refund_check(checks=0, now=now)
-    refund.save(
-        update_fields=["status", "gateway_call", "claimed_until", "error", "checks", "next_check_at", "updated_at"]
-    )
-
-    log.error("gateway_rejected_refund", refund=refund.number, error=refund.error)
     actor = gateway_actor(refund.attempt.gateway)
-    changed = stored_fields(refund, "status", "error")
-    record(events.REFUND_FAILED, subject=refund, root_id=order.pk, actor=actor, changes=changed, now=now)
+    change(
+        refund,
+        events.REFUND_FAILED,
+        {
+            "status": refund.status,
+            "error": error.as_dict(),
+            "gateway_call": GatewayCall.REJECTED,
+            "claimed_until": None,
+            # The gateway may have made it all the same, so it is polled a few more times.
+            "checks": 0,
+            "next_check_at": rules.next_rejected_refund_check(checks=0, now=now),
+        },
+        root=order.pk,
+        actor=actor,
+        now=now,
+    )
+    log.error("gateway_rejected_refund", refund=refund.number, error=refund.error)
     sync_order_totals(order=order, actor=actor, now=now)
 
 
@@ -256,20 +260,17 @@ def mark_refund_unknown(*, refund: Refund, error: GatewayError, now: datetime) -
     if refund.gateway_refund_id is not None or refund.status not in OPEN_REFUNDS:
         return
 
-    is_new_status = refund.status != RefundStatus.UNKNOWN
-    if is_new_status:
-        refund.status = states.transition_refund(RefundStatus(refund.status), to=RefundStatus.UNKNOWN)
     refund.gateway_call = GatewayCall.UNKNOWN
     refund.claimed_until = None
     refund.checks += 1
     refund.next_check_at = rules.next_refund_check(checks=refund.checks, now=now)
-    refund.save(update_fields=["status", "gateway_call", "claimed_until", "checks", "next_check_at", "updated_at"])
+    refund.save(update_fields=["gateway_call", "claimed_until", "checks", "next_check_at", "updated_at"])
 
     log.warning("refund_unknown", refund=refund.number, error=error.as_dict())
-    if is_new_status:
-        changed = stored_fields(refund, "status")
+    if refund.status != RefundStatus.UNKNOWN:
+        unknown = states.transition_refund(RefundStatus(refund.status), to=RefundStatus.UNKNOWN)
         actor = gateway_actor(refund.attempt.gateway)
-        record(events.REFUND_UNKNOWN, subject=refund, root_id=order.pk, actor=actor, changes=changed, now=now)
+        change(refund, events.REFUND_UNKNOWN, {"status": unknown}, root=order.pk, actor=actor, now=now)
 
 
 def _insert_dashboard_refund(order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, now: datetime) -> Refund:
@@ -277,7 +278,7 @@ def _insert_dashboard_refund(order: "Order", attempt: PaymentAttempt, facts: Gat
     actor = gateway_actor(facts.gateway)
     sequence = Refund.objects.filter(order_id=order.pk).count() + 1
     log.warning("refund_made_at_gateway", order=order.number, gateway_refund=facts.id, amount=facts.amount)
-    refund = Refund.objects.create(
+    refund = Refund(
         number=f"{order.number}-R{sequence}",
         order_id=order.pk,
         payment_id=attempt.payment_id,
@@ -294,11 +295,9 @@ def _insert_dashboard_refund(order: "Order", attempt: PaymentAttempt, facts: Gat
         idempotency_key=str(ids.new()),
         requested_by=str(actor),
         next_check_at=rules.next_refund_check(checks=0, now=now),
-        created_at=now,
     )
+    create(refund, events.REFUND_SUBMITTED, root=order.pk, actor=actor, now=now)
     post_refund_due(order, refund, kind=REFUND_DUE, now=now)
-    payload = event_payload(refund)
-    record(events.REFUND_SUBMITTED, subject=refund, root_id=order.pk, actor=actor, changes=payload, now=now)
     return refund
 
 
@@ -319,15 +318,12 @@ def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor
         refund.speed_processed = facts.speed_processed
 
     changed = changes_since(refund, before)
-    if not changed:
-        return
-    refund.save(update_fields=[*changed, "updated_at"])
-    payload = event_payload(refund, changed)
-    if payload:
-        event_type = (
-            _STATUS_EVENTS[RefundStatus(refund.status)] if has_moved or is_first_sight else events.REFUND_UPDATED
-        )
-        record(event_type, subject=refund, root_id=order.pk, actor=actor, changes=payload, now=now)
+    if event_payload(refund, changed):
+        has_new_status = has_moved or is_first_sight
+        event_type = _STATUS_EVENTS[RefundStatus(refund.status)] if has_new_status else events.REFUND_UPDATED
+        change(refund, event_type, changed, root=order.pk, actor=actor, now=now)
+    elif changed:
+        refund.save(update_fields=[*changed, "updated_at"])
 
 
 def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) -> None:

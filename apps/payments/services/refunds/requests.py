@@ -16,7 +16,7 @@ from django.db import transaction
 
 from apps.core import ids
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import Actor, event_payload, record
+from apps.core.events import Actor, create
 from apps.core.models import subject_type_of
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
@@ -329,7 +329,7 @@ def _insert(
     now: datetime,
 ) -> Refund:
     sequence = Refund.objects.filter(order_id=order.pk).count() + 1
-    refund = Refund.objects.create(
+    refund = Refund(
         number=f"{order.number}-R{sequence}",
         order_id=order.pk,
         payment_id=attempt.payment_id,
@@ -348,17 +348,14 @@ def _insert(
         approved_by=approved_by,
         approved_at=approved_at,
         next_check_at=rules.next_refund_check(checks=0, now=now) if is_decided else None,
-        created_at=now,
     )
+    why = orders.text_for_event(order, note, actor=actor)
+    create(refund, events.REFUND_REQUESTED, root=order.pk, actor=actor, event_reason=why, now=now)
     for line in lines:
         line.refund, line.created_at = refund, now
         line.save(force_insert=True)
     if is_decided:
         post_refund_due(order, refund, kind=REFUND_DUE, now=now)
-
-    payload, why = event_payload(refund), orders.text_for_event(order, note, actor=actor)
-    record(events.REFUND_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changes=payload, reason=why, now=now)
-    if is_decided:
         sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
     return refund

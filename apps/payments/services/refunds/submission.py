@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.core.errors import Conflict
-from apps.core.events import SYSTEM, Actor, record
+from apps.core.events import SYSTEM, Actor, change
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
@@ -258,10 +258,7 @@ def request_refund_sync(*, refund_id: UUID, actor: Actor, now: datetime) -> Refu
     if refund.next_check_at is not None and refund.next_check_at <= now:
         return refund
 
-    refund.next_check_at = now
-    refund.save(update_fields=["next_check_at", "updated_at"])
-
-    record(events.REFUND_SYNC_REQUESTED, subject=refund, root_id=order.pk, actor=actor, changes={}, now=now)
+    change(refund, events.REFUND_SYNC_REQUESTED, {"next_check_at": now}, root=order.pk, actor=actor, now=now)
 
     return refund
 

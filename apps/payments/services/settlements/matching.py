@@ -7,12 +7,13 @@ has decided and the decision is recorded.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
-from apps.core.events import SYSTEM, gateway_actor, record, stored_fields
+from apps.core.events import SYSTEM, change, changed_values, create, gateway_actor, stored_fields
 from apps.core.models import subject_type_of
 from apps.core.money import rupees
 from apps.payments import events, locks, rules, selectors, sql
@@ -70,19 +71,18 @@ def book_settlement(
     if not added.count:
         return settlement, 0, 0
     is_new = settlement.version == 0
-    _add_up(settlement, added, utr=utr, part=part)
+    change(
+        settlement,
+        events.SETTLEMENT_IMPORTED if is_new else events.SETTLEMENT_UPDATED,
+        _sums(settlement, added, utr=utr, part=part),
+        actor=gateway_actor(settlement.gateway),
+        event_values=stored_fields(settlement) if is_new else None,
+        now=now,
+    )
     _post_part(settlement, added)
-
-    actor = gateway_actor(settlement.gateway)
-    changed = stored_fields(settlement) if is_new else stored_fields(settlement, *_SUMS)
-    event_type = events.SETTLEMENT_IMPORTED if is_new else events.SETTLEMENT_UPDATED
-    record(event_type, subject=settlement, actor=actor, changes=changed, now=now)
     _close_explained_exceptions(settlement, part=part, now=now)
 
     return settlement, added.count, _open_line_exceptions(settlement, part=part, now=now)
-
-
-_SUMS = ("utr", "lines_amount", "fee_amount", "tax_amount", "line_count", "parts")
 
 
 def _open_settlement(fresh: Settlement) -> Settlement:
@@ -92,14 +92,16 @@ def _open_settlement(fresh: Settlement) -> Settlement:
     return settlement
 
 
-def _add_up(settlement: Settlement, added: Added, *, utr: str, part: int) -> None:
-    settlement.utr = settlement.utr or utr
-    settlement.lines_amount += added.bank
-    settlement.fee_amount += added.fee
-    settlement.tax_amount += added.tax
-    settlement.line_count += added.count
-    settlement.parts = part
-    settlement.save(update_fields=[*_SUMS, "updated_at"])
+def _sums(settlement: Settlement, added: Added, *, utr: str, part: int) -> dict[str, Any]:
+    """Return what a settlement comes to with a further part."""
+    return {
+        "utr": settlement.utr or utr,
+        "lines_amount": settlement.lines_amount + added.bank,
+        "fee_amount": settlement.fee_amount + added.fee,
+        "tax_amount": settlement.tax_amount + added.tax,
+        "line_count": settlement.line_count + added.count,
+        "parts": part,
+    }
 
 
 def _post_part(settlement: Settlement, added: Added) -> None:
@@ -179,15 +181,7 @@ def _differing_amounts(line: SettlementLine) -> tuple[int | None, int]:
 
 def open_exception(exception: ReconciliationException, *, now: datetime) -> None:
     """Put a new exception into the queue."""
-    exception.created_at = now
-    exception.save(force_insert=True)
-    record(
-        events.EXCEPTION_OPENED,
-        subject=exception,
-        actor=SYSTEM,
-        changes=stored_fields(exception),
-        now=now,
-    )
+    create(exception, events.EXCEPTION_OPENED, actor=SYSTEM, now=now)
 
 
 def _close_explained_exceptions(settlement: Settlement, *, part: int, now: datetime) -> None:
@@ -212,14 +206,9 @@ def record_transfer_amount(*, settlement_id: UUID, facts: GatewaySettlement, now
     if found is None or found.pk != settlement_id:
         return
 
-    before = stored_fields(found, "amount", "status", "utr")
-    found.amount, found.status, found.utr = facts.amount, facts.status, found.utr or facts.utr
-    changed = {name: value for name, value in stored_fields(found, *before).items() if value != before[name]}
-    if not changed:
-        return
-    found.save(update_fields=[*changed, "updated_at"])
-
-    record(events.SETTLEMENT_UPDATED, subject=found, actor=gateway_actor(found.gateway), changes=changed, now=now)
+    said = {"amount": facts.amount, "status": facts.status, "utr": found.utr or facts.utr}
+    if changed := changed_values(found, said):
+        change(found, events.SETTLEMENT_UPDATED, changed, actor=gateway_actor(found.gateway), now=now)
 
 
 def check_settlements(*, settlement_ids: Iterable[UUID], now: datetime) -> int:

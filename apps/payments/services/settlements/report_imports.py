@@ -9,16 +9,16 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
-from typing import IO
+from typing import IO, Any
 from uuid import UUID
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from apps.core import clock
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import SYSTEM, Actor, event_payload, record, stored_fields
+from apps.core.events import SYSTEM, Actor, change, create_if_absent
 from apps.payments import events, locks, selectors, sql
 from apps.payments.gateways import (
     Gateway,
@@ -90,18 +90,15 @@ def request_settlement_import(*, day: date, actor: Actor, now: datetime, gateway
         fingerprint=day.isoformat(),
         day=day,
         requested_by=str(actor),
-        created_at=now,
     )
-    found, is_new = _insert_or_find(fresh)
-    if not is_new:
-        found = locks.lock_settlement_import(found.pk)
-        if not _is_abandoned(found, now=now):
-            return found
-        found.status, found.error, found.claimed_until = ImportStatus.WAITING, "", None
-        found.save(update_fields=["status", "error", "claimed_until", "updated_at"])
+    found = _insert_or_find(fresh, actor=actor, now=now)
+    if found is fresh:
+        return fresh
 
-    changed = _event_payload(found) if is_new else stored_fields(found, "status", "error")
-    record(events.SETTLEMENT_IMPORT_REQUESTED, subject=found, actor=actor, changes=changed, now=now)
+    found = locks.lock_settlement_import(found.pk)
+    if _is_abandoned(found, now=now):
+        again = {"status": ImportStatus.WAITING, "error": "", "claimed_until": None}
+        change(found, events.SETTLEMENT_IMPORT_REQUESTED, again, actor=actor, now=now)
 
     return found
 
@@ -112,23 +109,16 @@ def _is_abandoned(report: SettlementImport, *, now: datetime) -> bool:
     return report.status == ImportStatus.FAILED or (report.status == ImportStatus.WAITING and has_dead_reader)
 
 
-def _event_payload(report: SettlementImport) -> dict[str, object]:
-    return event_payload(report)
-
-
-def _insert_or_find(fresh: SettlementImport) -> tuple[SettlementImport, bool]:
+def _insert_or_find(fresh: SettlementImport, *, actor: Actor, now: datetime) -> SettlementImport:
+    """Insert an import and record that it was requested, or return the one that is there."""
     found = selectors.find_settlement_import(fresh)
     if found is not None:
-        return found, False
-    try:
-        with transaction.atomic():
-            fresh.save(force_insert=True)
-    except IntegrityError:
-        found = selectors.find_settlement_import(fresh)
-        if found is None:
-            raise
-        return found, False
-    return fresh, True
+        return found
+    if create_if_absent(fresh, events.SETTLEMENT_IMPORT_REQUESTED, actor=actor, now=now) is not None:
+        return fresh
+    found = selectors.find_settlement_import(fresh)
+    assert found is not None  # noqa: S101 - it is what refused the new one, and imports are never deleted
+    return found
 
 
 def import_recent_settlements(*, now: datetime, gateway: str = "razorpay") -> None:
@@ -163,15 +153,10 @@ def import_settlement_file(
         fingerprint=_sha256_of(stream),
         file_name=name[:200],
         requested_by=str(actor),
-        created_at=now,
     )
     stream.seek(0)
     with transaction.atomic():
-        report, is_new = _insert_or_find(fresh)
-        if is_new:
-            record(
-                events.SETTLEMENT_IMPORT_REQUESTED, subject=report, actor=actor, changes=_event_payload(report), now=now
-            )
+        report = _insert_or_find(fresh, actor=actor, now=now)
     return _import(report, stream=stream, now=now, on_progress=on_progress, date_order=date_order)
 
 
@@ -377,14 +362,8 @@ class _ImportRun:
     def _complete(self) -> None:
         kept = locks.lock_settlement_import(self.report.pk)
         sql.delete_staged(kept.pk)
-        kept.status, kept.error = ImportStatus.COMPLETED, ""
-        kept.lines_added = self.report.lines_added
-        kept.exceptions_opened = self.report.exceptions_opened
-        kept.completed_at = self.now
-        kept.claimed_until = None
-        kept.save()
-        changed = stored_fields(kept, "status", "error", "lines_added", "exceptions_opened", "completed_at")
-        record(events.SETTLEMENT_IMPORT_COMPLETED, subject=kept, actor=SYSTEM, changes=changed, now=self.now)
+        completed = {"status": ImportStatus.COMPLETED, "error": "", "completed_at": self.now, **self._results()}
+        change(kept, events.SETTLEMENT_IMPORT_COMPLETED, completed, actor=SYSTEM, now=self.now)
         self.report = kept
 
     @transaction.atomic
@@ -392,9 +371,11 @@ class _ImportRun:
         kept = locks.lock_settlement_import(self.report.pk)
         if kept.status == ImportStatus.COMPLETED:
             return
-        kept.status, kept.error, kept.claimed_until = ImportStatus.FAILED, why[:300], None
-        kept.lines_added, kept.exceptions_opened = self.report.lines_added, self.report.exceptions_opened
-        kept.save(update_fields=["status", "error", "claimed_until", "lines_added", "exceptions_opened", "updated_at"])
+        failed = {"status": ImportStatus.FAILED, "error": why[:300], **self._results()}
+        change(kept, events.SETTLEMENT_IMPORT_FAILED, failed, actor=SYSTEM, now=self.now)
         log.error("settlement_import_failed", report=kept.public_id, why=why[:300])
-        changed = stored_fields(kept, "status", "error", "lines_added", "exceptions_opened")
-        record(events.SETTLEMENT_IMPORT_FAILED, subject=kept, actor=SYSTEM, changes=changed, now=self.now)
+
+    def _results(self) -> dict[str, Any]:
+        """Return what the import has come to, with the end of its claim."""
+        counts = {"lines_added": self.report.lines_added, "exceptions_opened": self.report.exceptions_opened}
+        return {**counts, "claimed_until": None}
