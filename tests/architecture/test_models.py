@@ -60,7 +60,7 @@ def test_no_model_orders_itself() -> None:
             r"/(locks|sql)\.py$|^apps/core/relay\.py$",
             "locks.py says who locks what",
         ),
-        (r"django\.dispatch|(?<!def )\b(pre|post)_(save|delete|init)\b", r"^$", "signals hide the flow"),
+        (r"django\.dispatch|(?<!def )(?<!field\.)\b(pre|post)_(save|delete|init)\b", r"^$", "signals hide the flow"),
         (r"apps\.get_model\(", r"/migrations/", "it goes around the import rules"),
         (r"GenericForeignKey", r"^$", "only events point at anything, by plain columns"),
         (r"\bdurable=True", r"^$", "services are called inside the idempotency transaction"),

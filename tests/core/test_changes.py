@@ -490,6 +490,8 @@ def test_bytes_are_stored_as_they_are() -> None:
 def test_what_is_stored_prevails_over_what_only_the_event_keeps() -> None:
     user = make_user()
 
-    change(user, TYPE, {"session_version": 4}, actor=SYSTEM, now=LATER, event_values={"session_version": 1, "name": "x"})
+    change(
+        user, TYPE, {"session_version": 4}, actor=SYSTEM, now=LATER, event_values={"session_version": 1, "name": "x"}
+    )
 
     assert Event.objects.get().changes == {"session_version": 4, "personal_fields": ["name"]}
