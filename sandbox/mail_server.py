@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from http import HTTPStatus
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from sandbox.faults import Fault
+from sandbox.listeners import listen
 from sandbox.state import World
 
 _LARGEST_MESSAGE = 30 * 1024 * 1024
@@ -64,7 +64,7 @@ class MailServer:
 
     def __init__(self, world: World, *, host: str, port: int) -> None:
         self._world = world
-        self._socket = socket.create_server((host, port))
+        self._socket = listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()

@@ -16,6 +16,7 @@ import requests
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sandbox.app import SandboxApp
+from sandbox.listeners import listen
 from sandbox.mail_server import MailServer
 from sandbox.razorpay import due_actions, webhooks
 from sandbox.settings import Settings
@@ -53,7 +54,7 @@ class Sandbox:
 
     `url` is its root; `razorpay_url`, `msg91_url` and `email_url` are what the product is configured with.
 
-    :raises OSError: if a port is taken
+    :raises PortUnusable: if a port is taken
     :raises ValueError: if the snapshot cannot be used
     """
 
@@ -62,9 +63,15 @@ class Sandbox:
         self.world = World(settings)
         if settings.snapshot is not None and settings.snapshot.exists():
             self.world.load(settings.snapshot)
-        self._server = make_server(
-            settings.host, settings.port, SandboxApp(self.world), threaded=True, request_handler=_QuietHandler
-        )
+        with listen(settings.host, settings.port) as listener:  # the server has a duplicate of it
+            self._server = make_server(
+                settings.host,
+                settings.port,
+                SandboxApp(self.world),
+                threaded=True,
+                request_handler=_QuietHandler,
+                fd=listener.fileno(),
+            )
         try:
             self._mail = MailServer(self.world, host=settings.host, port=settings.smtp_port)
         except OSError:
@@ -76,7 +83,7 @@ class Sandbox:
             threading.Thread(target=self._run_housekeeping, name="sandbox-housekeeping", daemon=True),
         ]
         self.smtp_port = self._mail.port
-        self.url = f"http://{settings.host}:{self._server.server_port}"
+        self.url = f"http://{settings.host}:{self._server.port}"
         self.razorpay_url = f"{self.url}/razorpay"
         self.msg91_url = f"{self.url}/msg91"
         self.control_url = f"{self.url}/__sim__"

@@ -1,4 +1,4 @@
-"""What a sandbox is started with: addresses, keys, seed. Everything that changes while it runs lives in `state`."""
+"""What a sandbox is started with: addresses, keys, seed. What changes while it runs is in `state`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not is_loopback(self.host):
-            raise NotLoopback(f"the sandbox listens on loopback only, not on {self.host!r}")
+            raise NotLoopback(f"The sandbox listens on loopback only, not on {self.host!r}.")
         if self.webhook_url:
             require_loopback_url(self.webhook_url)
 
@@ -63,5 +63,5 @@ def require_loopback_url(url: str) -> str:
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not is_loopback(parts.hostname or ""):
-        raise NotLoopback(f"webhooks go to loopback only, not to {url!r}")
+        raise NotLoopback(f"Webhooks go to loopback only, not to {url!r}.")
     return url

@@ -92,7 +92,9 @@ class World:
         """
         data = json.loads(path.read_text(encoding="utf-8"))
         if data.get("format") != _FORMAT:
-            raise ValueError(f"{path} is not a snapshot of this version of the sandbox")
+            raise ValueError(
+                f"{path} is not a snapshot of this version of the sandbox. Remove it, or name another file."
+            )
         with self.lock:
             self.ids = Ids(data["seed"], data["counters"])
             if not data["clean"]:

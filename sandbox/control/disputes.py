@@ -26,7 +26,7 @@ def raise_dispute(world: World, request: Request) -> JsonObject:
         payment = find(world.razorpay.payments, payment_id, "payment")
         amount = body.integer("amount", payment.amount, lowest=1)
         if payment.captured_at is None or amount > payment.amount:
-            raise CallRefused(f"{payment_id} has no {amount} paise to dispute", 409)
+            raise CallRefused(f"The payment {payment_id} has no {amount} paise to dispute.", 409)
         dispute = disputes.raise_dispute(
             world,
             payment,

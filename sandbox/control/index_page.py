@@ -33,14 +33,14 @@ def render(world: World, calls: list[JsonObject]) -> str:
     """Return the page as HTML; every text from outside is escaped."""
     with world.lock:
         sections = [*_messages(world), *_money(world), *_plumbing(world)]
-        url = world.razorpay.policy.url or "nowhere"
+        url = world.razorpay.policy.url or "no address"
         mode = world.razorpay.policy.mode
     sections.append(_section("Control calls", ("call", "what it does", "body"), map(_call, calls), shown=len(calls)))
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Bahi sandbox</title>"
         '<meta name=viewport content="width=device-width"><link rel=icon href="data:,">'
-        f"<style>{_STYLE}</style><h1>The outside world</h1>"
-        f"<p>Razorpay, MSG91 and mail, imitated. Webhooks go to <code>{escape(url)}</code>, mode "
+        f"<style>{_STYLE}</style><h1>The sandbox</h1>"
+        f"<p>This page shows an imitation of Razorpay, MSG91 and a mail server. Webhooks go to <code>{escape(url)}</code>, mode "
         f"<code>{escape(mode)}</code>. No rupee moves and no message leaves this machine.</p>{''.join(sections)}</html>"
     )
 
@@ -50,7 +50,7 @@ def _messages(world: World) -> list[str]:
     waiting = [gateway.payments[payment_id] for payment_id in sorted(gateway.open_payments)]
     unpaid = [order for order in reversed(gateway.orders.values()) if order.status != "paid"]
     return [
-        _section("UPI payments waiting for the payer", ("payment", "amount", "link", ""), map(_waiting, waiting)),
+        _section("UPI payments that wait for the payer", ("payment", "amount", "link", ""), map(_waiting, waiting)),
         _section("Orders not yet paid", ("order", "amount", "receipt", "status", ""), map(_unpaid, unpaid)),
         _section("SMS", ("at", "to", "text"), map(_sms, reversed(world.msg91.messages))),
         _section("Mail", ("at", "to", "subject", "text"), map(_mail, reversed(world.mailbox.mails))),

@@ -18,7 +18,7 @@ def find(table: Mapping[str, T], entity_id: str, what: str) -> T:
     :raises CallRefused: if there is none
     """
     if entity_id not in table:
-        raise CallRefused(f"there is no {what} {entity_id}", 404)
+        raise CallRefused(f"There is no {what} {entity_id}.", 404)
     return table[entity_id]
 
 

@@ -48,7 +48,7 @@ def list_mails(world: World, request: Request) -> JsonObject:
 def fetch_raw_mail(world: World, _request: Request, n: int) -> Response:
     with world.lock:
         if not 0 < n <= len(world.mailbox.mails):
-            raise CallRefused(f"there is no mail {n}", 404)
+            raise CallRefused(f"There is no mail {n}.", 404)
         return Response(world.mailbox.mails[n - 1].raw, mimetype="text/plain")
 
 

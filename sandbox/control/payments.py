@@ -58,7 +58,7 @@ def pay_order(world: World, request: Request, order_id: str) -> JsonObject:
         payer_currency=body.text("payer_currency", None),
     )
     if (charge.payer_amount is None) != (charge.payer_currency is None):
-        raise CallRefused("payer_amount and payer_currency go together")
+        raise CallRefused("payer_amount and payer_currency must be given together.")
     with world.lock, _refuse_unpayable():
         return checkout.pay_order(world, find(world.razorpay.orders, order_id, "order"), payer, charge)
 
@@ -91,7 +91,7 @@ def refund_uncaptured(world: World, request: Request, payment_id: str) -> JsonOb
     with world.lock:
         payment = find(world.razorpay.payments, payment_id, "payment")
         if payment.status != "authorized":
-            raise CallRefused(f"{payment_id} is {payment.status}", 409)
+            raise CallRefused(f"The payment {payment_id} is {payment.status}.", 409)
         refunds.auto_refund_uncaptured(world, payment_id)
         return payment.wire()
 

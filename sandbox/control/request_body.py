@@ -44,7 +44,7 @@ class RequestBody:
         unknown = sorted(set(self._fields) - set(allowed))
         if unknown:
             known = ", ".join(allowed) or "no fields"
-            raise CallRefused(f"unknown field {', '.join(unknown)}; this call takes {known}")
+            raise CallRefused(f"This call takes {known}, and not {', '.join(unknown)}.")
 
     @overload
     def text(self, name: str) -> str: ...
@@ -60,7 +60,7 @@ class RequestBody:
     def choice(self, name: str, choices: Collection[Choice], default: object = _REQUIRED) -> object:
         value = self._read(name, default, str, "a text")
         if value is not None and value not in choices:
-            raise CallRefused(f"{name} must be one of: {', '.join(choices)}")
+            raise CallRefused(f"{name} must be one of: {', '.join(choices)}.")
         return value
 
     @overload
@@ -70,7 +70,7 @@ class RequestBody:
     def integer(self, name: str, default: object = _REQUIRED, *, lowest: int = 0) -> object:
         value = self._read(name, default, int, "an integer")
         if isinstance(value, bool) or (isinstance(value, int) and value < lowest):
-            raise CallRefused(f"{name} must be an integer of at least {lowest}")
+            raise CallRefused(f"{name} must be an integer of at least {lowest}.")
         return value
 
     @overload
@@ -94,7 +94,7 @@ class RequestBody:
     def texts(self, name: str, default: object = _REQUIRED) -> object:
         value = self._read(name, default, list, "a list of texts")
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-            raise CallRefused(f"{name} must be a list of texts")
+            raise CallRefused(f"{name} must be a list of texts.")
         return value
 
     @overload
@@ -108,10 +108,10 @@ class RequestBody:
         value = self._fields.get(name)
         if value is None:
             if default is _REQUIRED:
-                raise CallRefused(f"{name} is missing")
+                raise CallRefused(f"{name} is missing.")
             return default
         if not isinstance(value, kind):
-            raise CallRefused(f"{name} must be {wanted}")
+            raise CallRefused(f"{name} must be {wanted}.")
         return value
 
 
@@ -134,9 +134,9 @@ def _read_fields(request: Request) -> JsonObject:
     try:
         body = json.loads(raw)
     except ValueError as error:
-        raise CallRefused("the body is not JSON") from error
+        raise CallRefused("The body is not JSON.") from error
     if not isinstance(body, dict):
-        raise CallRefused("the body must be a JSON object")
+        raise CallRefused("The body must be a JSON object.")
     return body
 
 
@@ -152,4 +152,4 @@ def read_query_number(request: Request, name: str, default: float, *, highest: f
     try:
         return min(float(text), highest)
     except ValueError as error:
-        raise CallRefused(f"{name} must be a number") from error
+        raise CallRefused(f"{name} must be a number.") from error

@@ -1,4 +1,4 @@
-"""The control calls: one table that routes them, and that help and the index page are made of."""
+"""The control calls: one table, from which routes, help and the index page are made."""
 
 from __future__ import annotations
 
@@ -41,42 +41,64 @@ class Call(NamedTuple):
 
 
 CALLS = (
-    Call("GET", "/health", "Say that the sandbox is up, and its addresses.", None, control_world.show_health),
-    Call("GET", "/sms", "SMS, newest first. ?to= &since=<unix> &after=<n> &wait=<seconds>", None, messages.list_sms),
     Call(
-        "GET", "/mails", "Mail, newest first. ?to= &since=<unix> &after=<n> &wait=<seconds>", None, messages.list_mails
+        "GET",
+        "/health",
+        "Show that the sandbox runs, its clock, its seed, and where webhooks go.",
+        None,
+        control_world.show_health,
     ),
-    Call("GET", "/mails/<int:n>/raw", "One mail as it came over the wire.", None, messages.fetch_raw_mail),
+    Call(
+        "GET", "/sms", "List SMS, newest first. ?to= &since=<unix> &after=<n> &wait=<seconds>", None, messages.list_sms
+    ),
+    Call(
+        "GET",
+        "/mails",
+        "List mail, newest first. ?to= &since=<unix> &after=<n> &wait=<seconds>",
+        None,
+        messages.list_mails,
+    ),
+    Call("GET", "/mails/<int:n>/raw", "Show one mail as it was received.", None, messages.fetch_raw_mail),
     Call(
         "GET",
         "/journal",
-        "Every exchange, newest first. ?service= &direction=in|out &path=",
+        "List all requests and webhooks, newest first. ?service= &direction=in|out &path=",
         None,
         control_world.list_exchanges,
     ),
-    Call("GET", "/truth", "Everything that the gateway holds to be true, with totals.", None, truth.show_truth),
     Call(
-        "GET", "/webhooks", "All webhooks. ?wait=<seconds> waits until none is under way.", None, webhooks.list_webhooks
+        "GET",
+        "/truth",
+        "Show the gateway's books: every order, payment, refund and settlement, with totals.",
+        None,
+        truth.show_truth,
     ),
-    Call("GET", "/knobs", "Every knob, policy and planned fault as it stands.", None, knobs.show_knobs),
+    Call(
+        "GET",
+        "/webhooks",
+        "List all webhooks. ?wait=<seconds> waits until none is under way.",
+        None,
+        webhooks.list_webhooks,
+    ),
+    Call("GET", "/knobs", "Show every knob, the webhook policy and the planned faults.", None, knobs.show_knobs),
     Call(
         "POST",
         "/payments/<payment_id>/approve",
-        "The UPI payer approves, now or later; also when the payment has failed.",
+        "Let the UPI payer approve, now or later; also after the payment has failed.",
         {"after_seconds": 7200},
         payments.approve_payment,
     ),
     Call(
         "POST",
         "/payments/<payment_id>/decline",
-        "The UPI payer declines, or the bank does.",
+        "Let the UPI payer decline, or the bank.",
         {"reason": "insufficient_funds"},
         payments.decline_payment,
     ),
     Call(
         "POST",
         "/orders/<order_id>/checkout",
-        "A customer pays, or fails to, in Razorpay Checkout.",
+        "Pay in Razorpay Checkout as the customer, or fail to.",
         {"outcome": "success", "method": "card"},
         payments.pay_order,
     ),
@@ -90,21 +112,21 @@ CALLS = (
     Call(
         "POST",
         "/refunds/<refund_id>/conclude",
-        "A pending refund is processed, or fails.",
+        "Let a pending refund be processed, or fail.",
         {"outcome": "failed"},
         refunds.conclude_refund,
     ),
     Call(
         "POST",
         "/settlements/run",
-        "Settle what is captured: all, or what is due; errors and targets spoil the report.",
+        "Settle what is captured: all, or what is due; `errors` and `targets` put errors into the report.",
         {"due_only": False, "errors": {"missing_row": 1}, "targets": {"pay_XXXXXXXXXXXXXX": "amount_mismatch"}},
         settlements.run_settlement,
     ),
     Call(
         "GET",
         "/settlements/report.csv",
-        "The reconciliation report as CSV. ?year= &month= &day= or ?settlement_id=, &layout=api|settlement_recon",
+        "Download the reconciliation report as CSV. ?year= &month= &day= or ?settlement_id=, &layout=api|settlement_recon",
         None,
         settlements.download_report,
     ),
@@ -130,75 +152,83 @@ CALLS = (
     Call(
         "POST",
         "/settlements/synthesise",
-        "Make up a report of any size; what is report, truth, settlements or planted.",
+        "Make up a report of any size; `what` is report, truth, settlements or planted.",
         {"lines": 100000, "seed": 1, "errors": {"amount_mismatch": 60}, "what": "report", "register": True},
         synthetic_reports.synthesise_report,
     ),
     Call(
         "POST",
         "/disputes",
-        "A bank disputes a captured payment.",
+        "Dispute a captured payment as the customer's bank.",
         {"payment_id": "pay_XXXXXXXXXXXXXX", "phase": "chargeback", "respond_in_seconds": 604800},
         disputes.raise_dispute,
     ),
     Call(
         "POST",
         "/disputes/<dispute_id>/decide",
-        "The bank decides: won, lost, closed, under_review or action_required.",
+        "Decide a dispute: won, lost, closed, under_review or action_required.",
         {"outcome": "won"},
         disputes.decide_dispute,
     ),
     Call(
         "POST",
         "/payment_links/<link_id>/pay",
-        "A customer pays, or fails to, on the page of a link.",
+        "Pay on the page of a link as the customer, or fail to.",
         {"outcome": "success", "method": "upi"},
         payments.pay_link,
     ),
     Call(
-        "POST", "/qr_codes/<qr_id>/pay", "A customer scans a QR code and pays.", {"amount": 10000}, payments.pay_qr_code
+        "POST",
+        "/qr_codes/<qr_id>/pay",
+        "Scan a QR code and pay as the customer.",
+        {"amount": 10000},
+        payments.pay_qr_code,
     ),
     Call("POST", "/clock", "Move the sandbox's clock forward.", {"advance_seconds": 660}, control_world.advance_clock),
     Call(
         "POST",
         "/webhooks/policy",
-        "How webhooks travel from now on; what is not given returns to normal.",
+        "Set how webhooks are delivered; what is not given returns to normal.",
         {"mode": "reverse", "copies": 2, "events": []},
         webhooks.set_policy,
     ),
     Call(
         "POST",
         "/webhooks/release",
-        "Send all held webhooks.",
+        "Send the webhooks that are held.",
         {"order": "reverse", "copies": 1},
         webhooks.release_webhooks,
     ),
-    Call("POST", "/webhooks/enable", "Switch the webhook on again.", {}, webhooks.enable_webhook),
+    Call("POST", "/webhooks/enable", "Enable the webhook again.", {}, webhooks.enable_webhook),
     Call(
-        "POST", "/webhooks/disable", "Switch the webhook off, as after a day of failures.", {}, webhooks.disable_webhook
+        "POST",
+        "/webhooks/disable",
+        "Disable the webhook, as happens after a day of failures.",
+        {},
+        webhooks.disable_webhook,
     ),
     Call(
         "POST",
         "/webhooks/replay",
-        "Replay what was missed, within the dashboard's bounds.",
+        "Replay missed webhooks, within the limits of Razorpay's dashboard.",
         {"statuses": ["failed", "disabled"], "events": [], "since": 0},
         webhooks.replay_webhooks,
     ),
     Call(
         "POST",
         "/webhooks/send",
-        "Send an invented webhook, signed rightly or not.",
+        "Send an invented webhook, with a valid or a forged signature.",
         {"event": "payment.captured", "payload": {}, "forge": "signature"},
         webhooks.send_webhook,
     ),
     Call(
         "POST",
         "/webhooks/<event_id>/resend",
-        "Send one again.",
+        "Send one webhook again.",
         {"copies": 1, "forge": "body"},
         webhooks.resend_webhook,
     ),
-    Call("GET", "/faults", "The planned faults.", None, faults.list_faults),
+    Call("GET", "/faults", "List the planned faults.", None, faults.list_faults),
     Call(
         "POST",
         "/faults",
@@ -206,18 +236,18 @@ CALLS = (
         {"path": "/v1/orders", "method": "POST", "kind": "drop_after_commit", "times": 1},
         faults.plan_fault,
     ),
-    Call("DELETE", "/faults", "Forget all planned faults.", None, faults.clear_faults),
+    Call("DELETE", "/faults", "Remove all planned faults.", None, faults.clear_faults),
     Call(
         "POST",
         "/knobs/razorpay",
-        "Change the account's habits; what is not given stays.",
+        "Change how the Razorpay account behaves; what is not given stays.",
         {"payer": "approve", "payer_delay_ms": 300},
         knobs.set_razorpay_knobs,
     ),
     Call(
         "POST",
         "/knobs/msg91",
-        "Change the account's habits; what is not given stays.",
+        "Change how the MSG91 account behaves; what is not given stays.",
         {"duplicate_window_seconds": 10, "templates": {"order-confirmed": "Order ##NUMBER## is confirmed."}},
         knobs.set_msg91_knobs,
     ),
@@ -258,7 +288,7 @@ def handle(world: World, request: Request, path: str) -> Response:
         function, arguments = _MAP.bind("sandbox").match(path, method=request.method)
         answer = function(world, request, **arguments)
     except HTTPException:
-        return _json({"error": "no such control call; see /__sim__/help"}, 404)
+        return _json({"error": "There is no such control call. GET /__sim__/help lists all of them."}, 404)
     except CallRefused as refusal:
         return _json({"error": str(refusal)}, refusal.status)
     if isinstance(answer, Response):

@@ -40,7 +40,9 @@ def read_error_counts(body: RequestBody, name: str, default: dict[str, int]) -> 
     counts: dict[str, int] = {}
     for kind, count in body.mapping(name, default).items():
         if kind not in settlement_reports.ERRORS or isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise CallRefused(f"{name} maps {', '.join(settlement_reports.ERRORS)} to how many of each")
+            raise CallRefused(
+                f"{name} must map kinds to counts. The kinds are: {', '.join(settlement_reports.ERRORS)}."
+            )
         counts[kind] = count
     return counts
 
@@ -54,7 +56,7 @@ def _read_targets(body: RequestBody) -> dict[str, str]:
     kinds = {kind for kind in settlement_reports.ERRORS if kind != "sum_mismatch"}
     targets = body.mapping("targets", {})
     if not all(isinstance(kind, str) and kind in kinds for kind in targets.values()):
-        raise CallRefused(f"targets map entity ids to one of: {', '.join(settlement_reports.ERRORS)}")
+        raise CallRefused(f"targets must map entity ids to one of: {', '.join(sorted(kinds))}.")
     return {entity_id: str(kind) for entity_id, kind in targets.items()}
 
 
@@ -62,7 +64,7 @@ def download_report(world: World, request: Request) -> Response:
     """Answer with the report of a month, a day or one settlement: as the API has it in JSON, or as the dashboard writes it."""
     layout = request.args.get("layout", "api")
     if layout not in {"api", "settlement_recon"}:
-        raise CallRefused("layout is api or settlement_recon")
+        raise CallRefused("layout must be api or settlement_recon.")
     with world.lock:
         found = _find_settlements(world, request)
     lines = (line for settlement in found for line in settlements.list_lines(settlement))
@@ -96,7 +98,7 @@ def add_adjustment(world: World, request: Request) -> JsonObject:
     body = RequestBody(request, "amount", "description", "payment_id", "dispute_id", "type", "credit_type")
     amount = body.integer("amount", lowest=-_LARGEST_ADJUSTMENT)
     if amount == 0:
-        raise CallRefused("amount is in paise and not 0: below zero it is taken")
+        raise CallRefused("amount must not be 0. It is in paise; below zero, it is taken.")
     with world.lock:
         row = refunds.add_adjustment(
             world,
@@ -117,7 +119,9 @@ def add_transfer(world: World, request: Request) -> JsonObject:
     with world.lock:
         payment = find(world.razorpay.payments, body.text("payment_id"), "payment")
         if payment.captured_at is None or amount > payment.amount or tax > fee:
-            raise CallRefused(f"{payment.id} has no {amount} paise to transfer, or the tax is more than the fee", 409)
+            raise CallRefused(
+                f"The payment {payment.id} has no {amount} paise to transfer, or the tax is more than the fee.", 409
+            )
         row = refunds.add_adjustment(
             world,
             amount=-(amount + fee),

@@ -57,7 +57,7 @@ def _make_settlements(recipe: Recipe) -> list[Settlement]:
             for index, settlement in enumerate(synthetic_reports.make_settlements(recipe))
         ]
     except ValueError as error:
-        raise CallRefused("there are more errors than lines or settlements to put them in") from error
+        raise CallRefused("There are more errors than lines or settlements to put them in.") from error
 
 
 def _answer_part(part: str, recipe: Recipe, made: list[Settlement]) -> Response:
@@ -74,7 +74,7 @@ def _read_recipe(world: World, body: RequestBody) -> Recipe:
     lines = body.integer("lines", 1_000, lowest=1)
     refund_every = body.integer("refund_every", 20)
     if lines > _MOST_LINES or refund_every == 1:
-        raise CallRefused(f"lines may be {_MOST_LINES} at most, and refund_every 0 or at least 2")
+        raise CallRefused(f"lines must be at most {_MOST_LINES}, and refund_every 0 or at least 2.")
     midnight = datetime.fromtimestamp(world.clock.now(), tz=IST).replace(hour=0, minute=0, second=0, microsecond=0)
     return Recipe(
         lines=lines,

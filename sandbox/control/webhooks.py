@@ -79,7 +79,7 @@ def _require_loopback(url: str) -> None:
 def _read_copies(body: RequestBody, default: int = 1) -> int:
     copies = body.integer("copies", default, lowest=1)
     if copies > _MOST_COPIES:
-        raise CallRefused(f"copies may be {_MOST_COPIES} at most")
+        raise CallRefused(f"copies must be at most {_MOST_COPIES}.")
     return copies
 
 

@@ -88,10 +88,10 @@ def pay_order(
 
 def _open_payment(world: World, order: Order, payer: Payer, charge: Charge) -> Payment:
     if order.status == "paid":
-        raise payments.NotPayable(f"{order.id} is already paid")
+        raise payments.NotPayable(f"The order {order.id} is already paid.")
     due = order.amount - order.amount_paid if charge.amount is None else charge.amount
     if charge.offer_discount >= due:
-        raise payments.NotPayable(f"an offer of {charge.offer_discount} leaves nothing of {due} to pay")
+        raise payments.NotPayable(f"An offer of {charge.offer_discount} paise leaves nothing of {due} to pay.")
 
     charged = charge.apply_to(due)
     details: PaymentDetails = {

@@ -54,7 +54,7 @@ def decide_dispute(world: World, dispute: Dispute, *, outcome: str, respond_by: 
     :raises DisputeDecided: if it is over already
     """
     if dispute.status in _FINAL:
-        raise DisputeDecided(f"{dispute.id} is {dispute.status}")
+        raise DisputeDecided(f"The dispute {dispute.id} is {dispute.status}.")
     if outcome == "action_required":
         dispute.status = "open"
         dispute.respond_by = respond_by or dispute.respond_by

@@ -220,9 +220,9 @@ def _choose_amount(link: PaymentLink, amount: int | None) -> int:
         lowest = min(due, link.first_min_partial_amount if not link.amount_paid else _LOWEST_PART)
     amount = due if amount is None else amount
     if link.status not in _PAYABLE:
-        raise payments.NotPayable(f"{link.id} is {link.status}")
+        raise payments.NotPayable(f"The payment link {link.id} is {link.status}.")
     if not lowest <= amount <= due:
-        raise payments.NotPayable(f"{link.id} takes from {lowest} to {due} paise")
+        raise payments.NotPayable(f"The payment link {link.id} takes from {lowest} to {due} paise.")
     return amount
 
 

@@ -257,7 +257,7 @@ def answer_payment(world: World, payment: Payment, *, approve: bool, reason: str
     :raises NotPayable: if the payment can no longer be approved or declined
     """
     if payment.status not in ({"created", "failed"} if approve else {"created"}):
-        raise NotPayable(f"{payment.id} is {payment.status}")
+        raise NotPayable(f"The payment {payment.id} is {payment.status}.")
     if approve:
         authorize_payment(world, payment)
     else:

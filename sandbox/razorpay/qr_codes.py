@@ -139,9 +139,11 @@ def pay_qr_code(world: World, qr: QrCode, *, amount: int | None, outcome: str, r
     """
     amount = qr.payment_amount if amount is None else amount
     if qr.status != "active":
-        raise payments.NotPayable(f"{qr.id} is {qr.status}")
+        raise payments.NotPayable(f"The QR code {qr.id} is {qr.status}.")
     if amount is None or (qr.fixed_amount and amount != qr.payment_amount):
-        raise payments.NotPayable(f"{qr.id} takes {qr.payment_amount or 'an amount of your choice'}")
+        raise payments.NotPayable(
+            f"The QR code {qr.id} takes {qr.payment_amount or 'an amount of your choice'} in paise."
+        )
     payment = payments.open_payment(
         world,
         None,

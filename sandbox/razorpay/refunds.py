@@ -238,7 +238,7 @@ def conclude_refund(world: World, refund: Refund, *, outcome: Literal["processed
     :raises NotPending: if it is decided already
     """
     if refund.status != "pending":
-        raise NotPending(f"{refund.id} is {refund.status}")
+        raise NotPending(f"The refund {refund.id} is {refund.status}.")
     payment = world.razorpay.payments[refund.payment_id]
     if outcome == "processed":
         webhooks.emit_events(world, [_process_refund(world, refund, payment)])

@@ -74,7 +74,7 @@ def remake_lines(settlement: Settlement) -> Settlement:
     :raises ValueError: if it is not synthetic
     """
     if settlement.recipe is None:
-        raise ValueError(f"{settlement.id} is not synthetic")
+        raise ValueError(f"The settlement {settlement.id} is not synthetic.")
     fields = dict(settlement.recipe["recipe"])
     fields["errors"] = tuple((kind, count) for kind, count in fields["errors"])
     return _remake_settlement(Recipe(**fields), settlement.recipe["index"])

@@ -56,6 +56,7 @@ def _files() -> Iterator[Path]:
     yield from (path for path in (ROOT / "templates").rglob("*.*") if "sms" not in path.parts)
     yield from (ROOT / "docs").glob("*.md")
     yield from ROOT.glob("*.md")
+    yield from ROOT.glob("sandbox/*.md")
 
 
 def _texts_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -76,7 +76,9 @@ def test_only_workers_render_documents() -> None:
     assert [str(path) for path in web if any(name in (ROOT / path).read_text() for name in drawing)] == []
 
 
-PAGES = sorted(path.relative_to(ROOT) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted(
+    path.relative_to(ROOT) for pattern in ("*.md", "docs/**/*.md", "sandbox/*.md") for path in ROOT.glob(pattern)
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

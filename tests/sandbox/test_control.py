@@ -114,7 +114,7 @@ def test_curl_may_send_json_under_the_content_type_of_a_form(sandbox: Sandbox, h
 
     assert (answer.status_code, answer.json()["offset_seconds"]) == (200, 5)
     answer = http.post(f"{sandbox.control_url}/clock", data=b"advance_seconds=5", headers=headers, timeout=10)
-    assert (answer.status_code, answer.json()["error"]) == (400, "the body is not JSON")
+    assert (answer.status_code, answer.json()["error"]) == (400, "The body is not JSON.")
 
 
 def test_paid_order_cannot_be_paid_again(sandbox: Sandbox, order: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,29 @@ def test_it_refuses_to_leave_the_machine(arguments: list[str], complaint: str) -
     assert complaint in errors
 
 
+@pytest.mark.parametrize("option", ["--port", "--smtp-port"])
+def test_a_port_that_is_in_use_is_named_with_what_to_do(option: str) -> None:
+    other = {"--port": "--smtp-port", "--smtp-port": "--port"}[option]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start(option, str(port), other, "0")
+        output, errors = process.communicate(timeout=60)
+
+    sentence = (
+        f"The sandbox cannot listen on port {port} (Address already in use). Choose another port, or 0 for a free one."
+    )
+    assert (process.returncode, output, errors) == (2, "", f"sandbox: {sentence}\n")
+
+
+def test_packages_that_are_missing_are_named_with_what_to_do() -> None:
+    process = subprocess.run(
+        [sys.executable, "-S", "-m", "sandbox"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    sentence = "Not installed: werkzeug, requests, aiosmtpd. Run: pip install werkzeug requests aiosmtpd"
+    assert (process.returncode, process.stdout, process.stderr) == (2, "", f"sandbox: {sentence}\n")
+
+
 def test_help_teaches_how_to_use_it() -> None:
     output, _ = start("--help").communicate(timeout=60)
 
@@ -71,7 +95,7 @@ def test_help_teaches_how_to_use_it() -> None:
 
 
 def test_it_imports_nothing_of_the_product() -> None:
-    code = "import sys, sandbox.__main__; print([m for m in sys.modules if m.split('.')[0] in {'apps', 'django'}])"
+    code = "import sys, sandbox.__main__, sandbox.server; print([m for m in sys.modules if m.split('.')[0] in {'apps', 'django'}])"
     output = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     assert output == "[]\n"
