@@ -6,7 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEVTOOLS := exec $(BIN)/python -m devtools
 TESTS ?=
-PARALLEL := --numprocesses 2 --dist loadgroup
+# One more than the cores of a small machine: the tests of faults wait for processes most of their time.
+WORKERS ?= 3
+PARALLEL = --numprocesses $(WORKERS) --dist loadgroup
 # SlipCover is imported before pytest, and covers what pytest does not rewrite: apps, config and sandbox, not the tests.
 SLIPCOVER_SAYS := -W "ignore:Module already imported so cannot be rewritten; slipcover:pytest.PytestAssertRewriteWarning" \
 	-W "ignore:Unable to activate pytest branch coverage:RuntimeWarning"
