@@ -1,11 +1,14 @@
 """What every change has to pass: the checks of `make check`, the contract and the tests, here and on GitHub."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from devtools import coverage
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -54,10 +57,14 @@ def test_the_contract_is_checked_with_every_change(jobs: Any) -> None:
 
 
 def test_everything_is_tested_and_covered(jobs: Any) -> None:
-    assert "pytest --cov --cov-branch" in recipe_of("test")
+    measured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["slipcover"]
+
+    assert re.search(r"-m slipcover .* -m pytest ", recipe_of("test"))
+    assert (measured["branch"], measured["source"]) == (True, ["apps", "config", "sandbox"])
     assert "make test" in commands_of(jobs["test"])
     assert "make test" in proof()
-    assert any(line.startswith(".venv/bin/coverage report --fail-under=90") for line in proof())
+    assert ".venv/bin/python -m devtools coverage" in proof()
+    assert coverage.FLOOR == 90
 
 
 def test_every_supported_python_is_tested(jobs: Any) -> None:
