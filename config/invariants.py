@@ -1,13 +1,16 @@
 """Audit -> checks: everything that must always hold."""
 
 from apps.accounts import invariants as accounts
+from apps.backoffice import invariants as backoffice
 from apps.catalog import invariants as catalog
 from apps.core import invariants as core
 from apps.core.audit import Invariant
 from apps.invoicing import invariants as invoicing
+from apps.ledger import invariants as ledger
 from apps.notifications import invariants as notifications
 from apps.orders import invariants as orders
 from apps.payments import invariants as payments
+from apps.settlements import invariants as settlements
 from apps.tax import invariants as tax
 
 INVARIANTS: tuple[Invariant, ...] = (
@@ -15,8 +18,11 @@ INVARIANTS: tuple[Invariant, ...] = (
     *accounts.INVARIANTS,
     *tax.INVARIANTS,
     *catalog.INVARIANTS,
+    *ledger.INVARIANTS,
     *orders.INVARIANTS,
     *payments.INVARIANTS,
     *invoicing.INVARIANTS,
+    *settlements.INVARIANTS,
     *notifications.INVARIANTS,
+    *backoffice.INVARIANTS,
 )

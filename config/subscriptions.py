@@ -4,15 +4,20 @@ from collections.abc import Callable
 
 from apps.accounts import events as accounts
 from apps.accounts import handlers as account_handlers
+from apps.backoffice import events as backoffice
+from apps.backoffice import handlers as backoffice_handlers
 from apps.catalog import events as catalog
 from apps.core import incidents
 from apps.invoicing import events as invoicing
 from apps.invoicing import handlers as invoicing_handlers
+from apps.ledger import events as ledger
 from apps.notifications import events as notifications
 from apps.notifications import handlers as notification_handlers
 from apps.orders import events as orders
 from apps.payments import events as payments
 from apps.payments import handlers as payment_handlers
+from apps.settlements import events as settlements
+from apps.settlements import handlers as settlement_handlers
 
 HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     accounts.CHALLENGE_REQUESTED: (account_handlers.send_code,),
@@ -35,7 +40,8 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     payments.PAYMENT_CANCELLED: (payment_handlers.close_gateway_link,),
     payments.PAYMENT_EXPIRED: (payment_handlers.close_gateway_link,),
     payments.PAYMENT_SYNC_REQUESTED: (payment_handlers.sync_payment,),
-    payments.SETTLEMENT_IMPORT_REQUESTED: (payment_handlers.import_settlements,),
+    payments.SETTLEMENT_REPORTED: (settlement_handlers.request_reported_settlement,),
+    settlements.SETTLEMENT_IMPORT_REQUESTED: (settlement_handlers.import_settlements,),
     payments.WEBHOOK_RECEIVED: (payment_handlers.process_webhook,),
     payments.WEBHOOK_RETRY_REQUESTED: (payment_handlers.process_webhook,),
     payments.ATTEMPT_FAILED: (notification_handlers.notify_payment_failed,),
@@ -50,15 +56,15 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     payments.DISPUTE_OPENED: (
         notification_handlers.notify_dispute_opened,
         notification_handlers.notify_dispute_needs_response,
-        notification_handlers.render_evidence,
+        backoffice_handlers.render_evidence,
     ),
     payments.DISPUTE_UPDATED: (
         notification_handlers.notify_dispute_needs_response,
-        notification_handlers.render_evidence,
+        backoffice_handlers.render_evidence,
     ),
-    payments.DISPUTE_EVIDENCE_ADDED: (notification_handlers.render_evidence,),
+    payments.DISPUTE_EVIDENCE_ADDED: (backoffice_handlers.render_evidence,),
     payments.DISPUTE_DEADLINE_APPROACHED: (notification_handlers.notify_dispute_needs_response,),
-    payments.DISPUTE_RESPONSE_REQUESTED: (notification_handlers.submit_dispute_response,),
+    payments.DISPUTE_RESPONSE_REQUESTED: (backoffice_handlers.submit_dispute_response,),
     payments.DISPUTE_RESPONSE_REJECTED: (notification_handlers.notify_dispute_needs_response,),
     payments.DISPUTE_WON: (notification_handlers.notify_dispute_resolved,),
     payments.DISPUTE_LOST: (notification_handlers.notify_dispute_resolved,),
@@ -84,7 +90,7 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     payments.REFUND_CANCELLED: (notification_handlers.notify_refund_cancelled,),
     notifications.NOTIFICATION_QUEUED: (notification_handlers.send_notification,),
     notifications.NOTIFICATION_RESEND_REQUESTED: (notification_handlers.send_notification,),
-    notifications.DISPUTE_EVIDENCE_REQUESTED: (notification_handlers.render_evidence,),
+    backoffice.DISPUTE_EVIDENCE_REQUESTED: (backoffice_handlers.render_evidence,),
 }
 
 UNSUBSCRIBED: frozenset[str] = frozenset(
@@ -114,13 +120,13 @@ UNSUBSCRIBED: frozenset[str] = frozenset(
         payments.ATTEMPT_UPDATED,
         payments.ATTEMPT_AUTHORIZED,
         payments.ATTEMPT_AUTO_REFUNDED,
-        payments.SETTLEMENT_IMPORT_FAILED,
-        payments.SETTLEMENT_IMPORT_COMPLETED,
-        payments.SETTLEMENT_IMPORTED,
-        payments.SETTLEMENT_UPDATED,
-        payments.EXCEPTION_OPENED,
-        payments.EXCEPTION_ASSIGNED,
-        payments.EXCEPTION_RESOLVED,
+        settlements.SETTLEMENT_IMPORT_FAILED,
+        settlements.SETTLEMENT_IMPORT_COMPLETED,
+        settlements.SETTLEMENT_IMPORTED,
+        settlements.SETTLEMENT_UPDATED,
+        ledger.EXCEPTION_OPENED,
+        ledger.EXCEPTION_ASSIGNED,
+        ledger.EXCEPTION_RESOLVED,
         payments.ATTEMPT_CAPTURED,
         payments.ATTEMPT_REVIEW_CLOSED,
         payments.ATTEMPT_ACCEPTANCE_REQUESTED,

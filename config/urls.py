@@ -21,10 +21,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema", SchemaView.as_view(), name="api-schema"),
     path("api/docs", SwaggerView.as_view(url_name="api-schema", title="Bahi API"), name="api-docs"),
     path("api/v1/", include("apps.accounts.urls")),
+    path("api/v1/", include("apps.backoffice.urls")),
     path("api/v1/", include("apps.invoicing.urls")),
+    path("api/v1/", include("apps.ledger.urls")),
     path("api/v1/", include("apps.notifications.urls")),
     path("api/v1/", include("apps.orders.urls")),
     path("api/v1/", include("apps.payments.urls")),
+    path("api/v1/", include("apps.settlements.urls")),
     path("api/v1/", include("apps.tax.urls")),
     path("api/v1/", include("apps.catalog.urls")),
 ]

@@ -12,13 +12,12 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from apps.catalog import messages, rules, selectors
+from apps.catalog import messages, rules
 from apps.catalog.models import Category, Product, Reservation, StockItem, StockMovement, Variant
 from apps.catalog.services import products, stock_adjustments
 from apps.core import clock
 from apps.core.admin_actions import staff_actor
 from apps.core.admin_questions import Confirmation
-from apps.core.admin_search import Finder, add_finder
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ServiceAdmin, link
 from apps.core.money import rupees
 from apps.tax import rules as tax
@@ -259,35 +258,3 @@ def _with_ids(values: dict[str, Any]) -> dict[str, Any]:
         f"{name}_id" if name in references else name: value.pk if name in references else value
         for name, value in values.items()
     }
-
-
-def _describe_variant(variant: Variant, request: HttpRequest) -> tuple[str, str]:
-    name = f"{variant.product.name} {variant.title}".strip()
-    return variant.sku, " · ".join([name, rupees(variant.price), "Active" if variant.is_active else "Not active"])
-
-
-def _describe_product(product: Product, request: HttpRequest) -> tuple[str, str]:
-    state = "Published" if product.is_published else "Not published"
-    return product.name, " · ".join([product.category.name, f"from {rupees(product.lowest_price)}", state])
-
-
-add_finder(
-    Finder(
-        "catalog.variant",
-        title="Variants",
-        find=lambda term, request: selectors.search_variants(term).select_related("product"),
-        describe=_describe_variant,
-        hint="A SKU, its beginning or a part of it between dashes",
-        position=90,
-    )
-)
-add_finder(
-    Finder(
-        "catalog.product",
-        title="Products",
-        find=lambda term, request: selectors.search_all_products(term).select_related("category"),
-        describe=_describe_product,
-        hint="Words of a product's name, brand or description",
-        position=91,
-    )
-)

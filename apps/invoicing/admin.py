@@ -17,7 +17,6 @@ from apps.core.admin_actions import add_forecast, staff_actor
 from apps.core.admin_contacts import can_read_contacts
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Panel, add_panel
-from apps.core.admin_search import Finder, add_finder
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, join_nonempty, link
 from apps.core.dates import format_day
 from apps.core.errors import BahiError
@@ -285,23 +284,6 @@ def _document_after_cancellation(invoice: Invoice) -> str:
 
 
 add_forecast("orders.order", "cancel", _cancellation_forecast)
-
-
-def _describe_document(invoice: Invoice, request: HttpRequest) -> tuple[str, str]:
-    parts = [invoice.get_type_display(), f"order {invoice.order_number}", rupees(invoice.total_amount)]
-    return invoice.number, " · ".join([*parts, format_day(invoice.invoice_date)])
-
-
-add_finder(
-    Finder(
-        "invoicing.invoice",
-        title="Invoices and credit notes",
-        find=lambda term, request: selectors.search_documents(term),
-        describe=_describe_document,
-        hint="The number of an invoice or credit note, its beginning or its last digits",
-        position=30,
-    )
-)
 
 
 def _refund_forecast(order: Any) -> list[tuple[str, str]]:

@@ -9,15 +9,12 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet, Sum
 
 from apps.core.errors import Conflict, NotFound, Unavailable
-from apps.core.events import list_events_of_root
 from apps.core.models import Event, Subject, is_staff_with
 from apps.core.search import SearchTerm, any_of
 from apps.invoicing import events, rules
 from apps.invoicing.gateways import pdf_files
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
 from apps.invoicing.states import DocumentType, InvoiceStatus
-from apps.orders import selectors as orders
-from apps.payments import selectors as payments
 from apps.tax.rules import Credit
 
 #: A number begins with up to four characters that all documents of a series share.
@@ -81,48 +78,6 @@ def list_rows_of_orders(order_ids: Collection[UUID]) -> "dict[str, list[tuple[UU
     """Return the documents of some orders, each with its order's id."""
     rows = Invoice.objects.filter(order_id__in=order_ids)
     return {"documents": [(one.order_id, one) for one in rows]}
-
-
-def get_order_history(number: str) -> dict[str, Any]:
-    """
-    Return everything that became of an order and of its money, for an operator. Amounts in paise, instants UTC.
-
-    :raises OrderNotFound: if no order has that number
-    """
-    order = orders.get_order_by_number(number)
-    return {
-        "order": {
-            "id": order.public_id,
-            "number": order.number,
-            "status": order.status,
-            "total_amount": order.total_amount,
-            "paid_amount": order.paid_amount,
-            "refunded_amount": order.refunded_amount,
-            "currency": order.currency,
-        },
-        "events": [
-            {
-                "at": event.created_at,
-                "type": event.type,
-                "version": event.version,
-                "actor": event.actor,
-                "reason": event.reason,
-            }
-            for event in list_events_of_root(order.pk)
-        ],
-        **payments.get_money_history(order.pk),
-        "documents": [
-            {
-                "at": invoice.issued_at,
-                "id": invoice.public_id,
-                "type": invoice.type,
-                "number": invoice.number,
-                "status": invoice.status,
-                "amount": invoice.total_amount,
-            }
-            for invoice in list_documents_of_order(order.pk)
-        ],
-    }
 
 
 def find_credit_note_of_refund(refund_id: UUID) -> Invoice | None:

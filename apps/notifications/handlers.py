@@ -4,7 +4,7 @@ from datetime import datetime
 
 from apps.core.models import Event
 from apps.core.relay import calls_external
-from apps.notifications.services import composition, dispute_evidence, dispute_responses, erasure, sending
+from apps.notifications.services import composition, erasure, sending
 
 
 def notify_user_signed_up(*, event: Event, now: datetime) -> None:
@@ -104,21 +104,9 @@ def notify_dispute_needs_response(*, event: Event, now: datetime) -> None:
 
 
 @calls_external
-def submit_dispute_response(*, event: Event, now: datetime) -> None:
-    """A dispute was answered: submit the response to the gateway, with the evidence if it is contested."""
-    dispute_responses.submit_dispute_response(dispute_id=event.subject_id, now=now)
-
-
-@calls_external
 def send_notification(*, event: Event, now: datetime) -> None:
     """Send a message by SMS or e-mail; the service commits a claim before it calls out."""
     sending.send_notification(notification_id=event.subject_id, now=now)
-
-
-@calls_external
-def render_evidence(*, event: Event, now: datetime) -> None:
-    """Render the PDF of a dispute's evidence, which has changed or was requested; outside a transaction, as it writes a file."""
-    dispute_evidence.render_evidence_pdf(dispute_id=event.subject_id)
 
 
 def erase_messages(*, event: Event, now: datetime) -> None:

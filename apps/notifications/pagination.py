@@ -1,4 +1,4 @@
-"""How lists of messages and events are cut into pages."""
+"""How lists of messages are cut into pages."""
 
 from typing import Any
 
@@ -13,10 +13,3 @@ class NotificationPagination(KeysetPagination):
         user: Any = self.request.user
         unread = messages.count_unread(user_id=user.pk)
         return {**super().get_envelope(data), "unread_count": unread}
-
-
-class TimelinePagination(KeysetPagination):
-    """Pages of events, the oldest first."""
-
-    sorts = {"at": "created_at"}
-    default = "at"

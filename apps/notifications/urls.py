@@ -1,24 +1,9 @@
-"""Routes of notifications."""
-
-from django.urls import path
+"""The paths of messages, under /api/v1/."""
 
 from apps.core.api.routers import ApiRouter
-from apps.notifications import views
+from apps.notifications.views import NotificationViewSet
 
 router = ApiRouter()
-router.register("me/notifications", views.NotificationViewSet, basename="notification")
-router.register("orders/<str:order_id>/timeline", views.OrderTimelineViewSet, basename="order-timeline")
+router.register("me/notifications", NotificationViewSet, basename="notification")
 
-urlpatterns = [
-    *router.urls,
-    path(
-        "disputes/<str:dispute_id>/evidence",
-        views.DisputeEvidenceViewSet.as_view({"get": "retrieve", "post": "create"}),
-        name="dispute-evidence",
-    ),
-    path(
-        "disputes/<str:dispute_id>/evidence/pdf",
-        views.DisputeEvidencePdfViewSet.as_view({"get": "retrieve", "post": "create"}),
-        name="dispute-evidence-pdf",
-    ),
-]
+urlpatterns = router.urls

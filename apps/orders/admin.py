@@ -12,15 +12,11 @@ from unfold.decorators import display
 from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.admin_actions import staff_actor
-from apps.core.admin_contacts import can_read_contacts
 from apps.core.admin_lists import KeySearch
-from apps.core.admin_panels import Headline, Panel, add_headline, add_panel, always_folded
-from apps.core.admin_search import SHOWN, Finder, add_finder
+from apps.core.admin_panels import Headline, Panel, add_headline, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
-from apps.core.dates import format_day, format_instant
+from apps.core.dates import format_instant
 from apps.core.errors import BahiError
-from apps.core.events import list_events_of_root
-from apps.core.models import Event
 from apps.core.money import rupees
 from apps.core.search import MAX_CANDIDATES, SearchTerm
 from apps.orders import messages, rules, selectors
@@ -29,10 +25,7 @@ from apps.orders.services import cancellation
 from apps.orders.states import OrderStatus, PaymentStatus
 from apps.tax.rules import rate_label
 
-_MAX_EVENTS_SHOWN = 200
 _MAX_ORDERS_SHOWN = 50
-#: The events that the buyer sees, without sent messages, which have a table of their own.
-_TIMELINE_EVENTS = frozenset(rules.CUSTOMER_EVENT_TEXTS) - {"notifications.notification.sent"}
 ORDER_TONES = tones(
     OrderStatus,
     success=(OrderStatus.CONFIRMED, OrderStatus.COMPLETED),
@@ -236,41 +229,6 @@ def _headline_of(order: Order) -> Headline | None:
     return headlines.get(status)
 
 
-def _timeline_rows(order: Order) -> list[tuple[Any, ...]]:
-    return _rows_of(order, [event for event in _events_of(order) if _is_shown(event, order)])
-
-
-def _event_rows(order: Order) -> list[tuple[Any, ...]]:
-    return _rows_of(order, [event for event in _events_of(order) if not _is_shown(event, order)])
-
-
-def _is_shown(event: Event, order: Order) -> bool:
-    """Test if an event is no internal one. An unused attempt that the gateway closes after the order was paid is one."""
-    is_unused_attempt = (
-        event.type == rules.ATTEMPT_FAILED and order.confirmed_at and event.created_at > order.confirmed_at
-    )
-    return event.type in _TIMELINE_EVENTS and not is_unused_attempt
-
-
-def _events_of(order: Order) -> list[Event]:
-    return list(list_events_of_root(order.pk)[:_MAX_EVENTS_SHOWN])
-
-
-def _rows_of(order: Order, events: list[Event]) -> list[tuple[Any, ...]]:
-    """Return what happened, when, who did it and why; members of staff by their names."""
-    customer = order.customer.public_id
-    kinds = {event.actor: rules.actor_kind(event.actor, customer=customer) for event in events}
-    names = accounts.get_staff_names() if "staff" in kinds.values() else {}
-    actor_names = {
-        actor: names.get(actor.removeprefix("user:"), "staff") if kind == "staff" else kind
-        for actor, kind in kinds.items()
-    }
-    return [
-        (selectors.text_of_event(event), format_instant(event.created_at), actor_names[event.actor], event.reason)
-        for event in events
-    ]
-
-
 def _orders_of(customer: Any) -> list[tuple[Any, ...]]:
     """Return the latest orders of a customer, for their page."""
     latest = Order.objects.filter(customer_id=customer.pk).order_by("-created_at", "-pk")[:_MAX_ORDERS_SHOWN]
@@ -288,21 +246,6 @@ def _orders_of(customer: Any) -> list[tuple[Any, ...]]:
 
 add_headline("orders.order", _headline_of)
 add_panel(
-    "orders.order",
-    Panel(title="What happened", columns=("What", "When", "Who", "Why"), rows=_timeline_rows, position=40),
-)
-add_panel(
-    "orders.order",
-    Panel(
-        title="Internal events",
-        columns=("What", "When", "Who", "Why"),
-        rows=_event_rows,
-        is_folded=always_folded,
-        is_named_when_empty=False,
-        position=80,
-    ),
-)
-add_panel(
     "accounts.user",
     Panel(
         title="Orders",
@@ -311,28 +254,4 @@ add_panel(
         permission="orders.view_order",
         position=10,
     ),
-)
-
-
-def _find_orders(term: SearchTerm, request: HttpRequest) -> QuerySet[Order]:
-    people = accounts.search_visible_people(term, user=request.user).values_list("pk", flat=True)
-    return selectors.search_orders(term, customers=list(people[:SHOWN])).select_related("customer")
-
-
-def _describe_order(order: Order, request: HttpRequest) -> tuple[str, str]:
-    is_masked = not can_read_contacts(request)
-    customer = accounts.display_name(order.customer, is_masked=is_masked)
-    placed = format_day(clock.ist_date(order.placed_at))
-    return order.number, " · ".join([order.get_status_display(), customer, rupees(order.total_amount), placed])
-
-
-add_finder(
-    Finder(
-        "orders.order",
-        title="Orders",
-        find=_find_orders,
-        describe=_describe_order,
-        hint="An order number, its beginning or its last digits; or who ordered: name, GSTIN, whole phone number or e-mail address",
-        position=10,
-    )
 )

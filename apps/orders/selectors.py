@@ -10,11 +10,9 @@ from uuid import UUID
 from django.db.models import Case, FilteredRelation, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
 
 from apps.accounts import selectors as accounts
-from apps.core import ids
 from apps.core.errors import Forbidden
 from apps.core.event_folding import list_events_until, rebuild
-from apps.core.events import list_events_of_root
-from apps.core.models import Event, is_staff_with
+from apps.core.models import is_staff_with
 from apps.core.search import SearchTerm, any_of
 from apps.orders import rules
 from apps.orders.models import REVERSED_NUMBER, UNPAID, Order, OrderAddress, OrderLine
@@ -175,24 +173,6 @@ def list_expirable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
         Q(payment_live_until__isnull=True) | Q(payment_live_until__lte=now - rules.FINAL_POLL_GRACE)
     )
     return list(overdue.order_by("expires_at", "pk").values_list("pk", flat=True)[:limit])
-
-
-def list_timeline(*, user: Any, order: Order) -> QuerySet[Event]:
-    """Return what happened to an order and all that belongs to it, oldest first; customers get what is meant for them."""
-    events: QuerySet[Event] = list_events_of_root(order.pk)
-    if not can_view_all_orders(user):
-        events = events.filter(type__in=rules.CUSTOMER_EVENT_TEXTS)
-    return events
-
-
-def describe_event(event: Event, *, order: Order) -> tuple[str, str]:
-    """Return one sentence about an event of an order, and who caused it: customer, staff, system or gateway."""
-    return text_of_event(event), rules.actor_kind(event.actor, customer=ids.encode("cus", order.customer_id))
-
-
-def text_of_event(event: Event) -> str:
-    """Return one sentence about an event of an order."""
-    return rules.timeline_text(event.type, channel=event.changes.get("channel", ""))
 
 
 def derive_payment_status(order: Order) -> PaymentStatus:

@@ -42,12 +42,6 @@ def sync_refund(*, event: Event, now: datetime) -> None:
     services.sync_refund(refund_id=event.subject_id, now=now)
 
 
-@calls_external
-def import_settlements(*, event: Event, now: datetime) -> None:
-    """Import a requested settlement report from the API; a file is imported by the process that opened it."""
-    services.import_requested_settlements(import_id=event.subject_id, now=now)
-
-
 def erase_payer(*, event: Event, now: datetime) -> None:
     """Erase payers, devices and refund notes of an erased customer."""
     services.erase_payer(customer_id=event.subject_id)

@@ -7,28 +7,18 @@ webhook is locked before all of these, and only by the code that processes it.
 
 from uuid import UUID
 
-from django.db import connection
-
 from apps.core.locks import lock_row
 from apps.payments.models import (
     Dispute,
-    LedgerEntry,
     Payment,
     PaymentAttempt,
     PaymentNotFound,
-    ReconciliationException,
-    ReconciliationExceptionNotFound,
     Refund,
     RefundNotFound,
-    Settlement,
-    SettlementImport,
     Webhook,
     WebhookNotFound,
 )
 from apps.payments.states import PAST_APPROVAL, AttemptStatus, GatewayCall, RefundStatus, ReviewReason
-
-#: The key of the advisory lock: any number that no other lock uses.
-_LINE_BOOKING_LOCK = 7_203_001
 
 
 def lock_payment(payment_id: UUID) -> Payment:
@@ -104,46 +94,3 @@ def lock_webhook(webhook_id: UUID) -> Webhook:
     :raises WebhookNotFound: if there is none
     """
     return lock_row(Webhook, webhook_id, missing=WebhookNotFound)
-
-
-def wait_for_postings() -> None:
-    """
-    Wait until every posting that has begun has ended, and hold off new ones until the transaction ends.
-
-    Entry ids are given out before commit, so that the highest id seen is a safe end of the book only after this.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(f"LOCK TABLE {LedgerEntry._meta.db_table} IN SHARE MODE")
-
-
-def lock_line_booking() -> None:
-    """
-    Let nobody else book lines of settlements until the transaction ends; taken before the settlement.
-
-    One payment may stand in two settlements, whose rows are two locks: only one of them may clear it. Waits as long as a
-    statement may, because a settlement has many lines.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = 0")
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LINE_BOOKING_LOCK])
-        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
-
-
-def lock_settlement(*, gateway: str, gateway_settlement_id: str) -> Settlement | None:
-    """Lock a settlement by the gateway's id, or return None if it is not known yet; nothing else is locked after it."""
-    rows = Settlement.objects.select_for_update(no_key=True, of=("self",))
-    return rows.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
-
-
-def lock_settlement_import(import_id: UUID) -> SettlementImport:
-    """Lock an import that exists."""
-    return SettlementImport.objects.select_for_update(no_key=True, of=("self",)).get(pk=import_id)
-
-
-def lock_exception(exception_id: UUID) -> ReconciliationException:
-    """
-    Lock a reconciliation exception.
-
-    :raises ReconciliationExceptionNotFound: if there is none
-    """
-    return lock_row(ReconciliationException, exception_id, missing=ReconciliationExceptionNotFound)

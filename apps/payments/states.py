@@ -1,4 +1,4 @@
-"""Statuses, reasons and kinds of payments, refunds, disputes, settlements and the ledger, with their transitions."""
+"""Statuses, reasons and kinds of payments, refunds and disputes, with their transitions."""
 
 from django.db import models
 
@@ -234,13 +234,6 @@ class WebhookOutcome(models.TextChoices):
     DUPLICATE = "duplicate", "Duplicate"
 
 
-class AccountKind(models.TextChoices):
-    ASSET = "asset", "Asset"
-    LIABILITY = "liability", "Liability"
-    INCOME = "income", "Income"
-    EXPENSE = "expense", "Expense"
-
-
 class Source(models.TextChoices):
     """The source of a gateway's payment."""
 
@@ -248,64 +241,6 @@ class Source(models.TextChoices):
     VERIFY = "verify", "Browser callback"
     POLL = "poll", "Poll"
     OPERATOR = "operator", "Operator"
-
-
-class ReportSource(models.TextChoices):
-    """The source of a settlement report."""
-
-    API = "api", "API"
-    CSV = "csv", "CSV"
-
-
-class ImportStatus(models.TextChoices):
-    WAITING = "waiting", "Waiting or under way"
-    FAILED = "failed", "Failed"
-    COMPLETED = "completed", "Completed"
-
-
-class LineKind(models.TextChoices):
-    """The kind of a settlement line."""
-
-    PAYMENT = "payment", "Payment"
-    REFUND = "refund", "Refund"
-    ADJUSTMENT = "adjustment", "Adjustment"
-    TRANSFER = "transfer", "Transfer to a linked account"
-    REVERSAL = "reversal", "Reversal of a transfer"
-    OTHER = "other", "Of a kind that Bahi does not know"
-
-
-class ExceptionReason(models.TextChoices):
-    """The difference between a gateway's data and our books."""
-
-    UNKNOWN_PAYMENT = "unknown_payment", "We know no such payment or refund"
-    AMOUNT_MISMATCH = "amount_mismatch", "The amount is not ours"
-    FEE_MISMATCH = "fee_mismatch", "The fee or its GST differs from what the gateway reported"
-    CREDIT_MISMATCH = "credit_mismatch", "The line does not add up"
-    DUPLICATED_LINE = "duplicated_line", "It was settled already"
-    MISSING_LINE = "missing_line", "It should have been settled"
-    SUM_MISMATCH = "sum_mismatch", "The transfer is not the sum of its lines"
-    REFUND_EXCEEDS_PAYMENT = "refund_exceeds_payment", "The refund is more than is left of the payment"
-    DISPUTE_EXCEEDS_PAYMENT = "dispute_exceeds_payment", "The dispute is about more than is left of the payment"
-    CURRENCY_MISMATCH = "currency_mismatch", "The currency is missing or is not the payment's"
-    ACCOUNT_MISMATCH = "account_mismatch", "It is about another account at the gateway"
-    CONTRADICTORY_FACTS = "contradictory_facts", "The gateway contradicts itself or what it said before"
-    UNREADABLE_FACTS = "unreadable_facts", "The amount, the state or another field cannot be read"
-    WEBHOOK_FAILED = "webhook_failed", "The webhook could not be processed"
-    UNKNOWN_ADJUSTMENT = "unknown_adjustment", "An adjustment about no payment or dispute of ours"
-    UNKNOWN_KIND = "unknown_kind", "A line of a kind that Bahi does not know"
-    RECEIVABLE_OVERDUE = "receivable_overdue", "The gateway has owed this for too long"
-    SETTLEMENTS_NOT_IMPORTED = "settlements_not_imported", "No settlement has been imported yet"
-
-
-class Resolution(models.TextChoices):
-    """How an exception was resolved, and where its amount in suspense was posted."""
-
-    NOTED = "noted", "Explained; it held no money"
-    WRITTEN_OFF = "written_off", "Taken as a cost or gain of the gateway"
-    CLEARED = "cleared", "Counted against what the gateway owes us"
-    PAID_OUTSIDE = "paid_outside", "Paid by or to our bank outside of settlements"
-    ARRIVED = "arrived", "The line came after all"
-    BOOKED = "booked", "It fits our books now and was booked"
 
 
 class DisputeStatus(models.TextChoices):

@@ -30,30 +30,6 @@ def check_missing_webhooks(**_: object) -> None:
     services.check_missing_webhooks(now=clock.now())
 
 
-@shared_task(name="payments.checkpoint_balances")
-def checkpoint_balances(**_: object) -> None:
-    """Store a checkpoint of every account's balance."""
-    services.checkpoint_balances(now=clock.now())
-
-
-@shared_task(name="payments.import_settlements")
-def import_settlements(**_: object) -> None:
-    """Request the import of the settlement reports of yesterday and today."""
-    services.import_recent_settlements(now=clock.now())
-
-
-@shared_task(name="payments.open_missing_line_exceptions")
-def open_missing_line_exceptions(**_: object) -> None:
-    """Open exceptions about payments and refunds that should have been settled and were not."""
-    services.open_missing_line_exceptions(now=clock.now())
-
-
-@shared_task(name="payments.open_overdue_receivable_exceptions")
-def open_overdue_receivable_exceptions(**_: object) -> None:
-    """Open exceptions about overdue receivables that no open exception explains."""
-    services.open_overdue_receivable_exceptions(now=clock.now())
-
-
 @shared_task(name="payments.poll_open_disputes")
 def poll_open_disputes(**_: object) -> None:
     """Query the gateway about every undecided dispute that is due for a check."""

@@ -6,16 +6,12 @@ from apps.payments.views import (
     AttemptView,
     DisputeView,
     OrderCancellationView,
-    OrderLedgerView,
     PaymentLinkView,
     PaymentQrView,
     PaymentView,
     QrCodeView,
     RazorpayWebhookView,
-    ReconciliationExceptionView,
     RefundView,
-    SettlementImportView,
-    SettlementView,
 )
 
 urlpatterns = [
@@ -40,18 +36,5 @@ urlpatterns = [
     path("disputes/<str:dispute_id>", DisputeView.as_view({"get": "retrieve"})),
     path("disputes/<str:dispute_id>/accept", DisputeView.as_view({"post": "accept"})),
     path("disputes/<str:dispute_id>/contest", DisputeView.as_view({"post": "contest"})),
-    path("orders/<str:order_id>/ledger", OrderLedgerView.as_view({"get": "list"})),
-    path("settlements", SettlementView.as_view({"get": "list"})),
-    path("settlements/import", SettlementImportView.as_view({"post": "create"})),
-    path("settlements/<str:settlement_id>", SettlementView.as_view({"get": "retrieve"})),
-    path("settlements/<str:settlement_id>/lines", SettlementView.as_view({"get": "lines"})),
-    path("reconciliation/exceptions", ReconciliationExceptionView.as_view({"get": "list"})),
-    path("reconciliation/exceptions/<str:exception_id>", ReconciliationExceptionView.as_view({"get": "retrieve"})),
-    path(
-        "reconciliation/exceptions/<str:exception_id>/assign", ReconciliationExceptionView.as_view({"post": "assign"})
-    ),
-    path(
-        "reconciliation/exceptions/<str:exception_id>/resolve", ReconciliationExceptionView.as_view({"post": "resolve"})
-    ),
     path("webhooks/razorpay", RazorpayWebhookView.as_view({"post": "create"})),
 ]

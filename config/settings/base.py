@@ -57,10 +57,13 @@ INSTALLED_APPS = [
     "apps.core",
     "apps.tax",
     "apps.catalog",
+    "apps.ledger",
     "apps.orders",
     "apps.payments",
     "apps.invoicing",
+    "apps.settlements",
     "apps.notifications",
+    "apps.backoffice",
 ]
 
 MIDDLEWARE = [
@@ -317,7 +320,7 @@ FORMAT_MODULE_PATH = ["config.formats"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 
-# The back office: how it looks; config/back_office.py has what is on it -------------------------------------------------
+# The back office: how it looks; apps/backoffice/admin/dashboard.py has what is on it ------------------------------------
 
 UNFOLD = {
     "SITE_TITLE": SHOP_NAME,
@@ -329,9 +332,9 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
-    "ENVIRONMENT": "config.back_office.environment",
-    "DASHBOARD_CALLBACK": "config.back_office.dashboard",
-    "SIDEBAR": {"show_search": True, "navigation": "config.back_office.sidebar"},
+    "ENVIRONMENT": "apps.backoffice.admin.dashboard.environment",
+    "DASHBOARD_CALLBACK": "apps.backoffice.admin.dashboard.dashboard",
+    "SIDEBAR": {"show_search": True, "navigation": "apps.backoffice.admin.dashboard.sidebar"},
     "COLORS": COLOURS,
 }
 

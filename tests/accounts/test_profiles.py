@@ -170,7 +170,7 @@ class TestReferenceData:
         roles = ("support", "finance", "catalogue_manager", "admin")
         assert [may(role, "orders.view_order") for role in roles] == [True, True, False, True]
         assert [may(role, "orders.change_order") for role in roles] == [True, False, False, True]
-        assert [may(role, "payments.view_ledgertransaction") for role in roles] == [False, True, False, True]
+        assert [may(role, "ledger.view_ledgertransaction") for role in roles] == [False, True, False, True]
         assert [may(role, "catalog.change_product") for role in roles] == [False, False, True, True]
         assert [may(role, "accounts.view_user") for role in roles] == [True, True, False, True]
         assert [may(role, "accounts.manage_users") for role in roles] == [False, False, False, True]

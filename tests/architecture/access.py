@@ -69,7 +69,7 @@ ACCESS: dict[str, Access] = {
     "GET orders/<order_id>": Access(OWNER, "orders.view_order"),
     "POST orders/<order_id>/cancel": Access(OWNER, "orders.change_order", body={"reason": "no"}),
     "GET orders/<order_id>/timeline": Access(OWNER, "orders.view_order"),
-    "GET orders/<order_id>/ledger": Access(STAFF, "payments.view_ledgerentry"),
+    "GET orders/<order_id>/ledger": Access(STAFF, "ledger.view_ledgerentry"),
     # payments
     "GET payments": Access(SIGNED, "payments.view_payment"),
     "POST payments": Access(SIGNED, body={"order_id": "<order_id>"}),
@@ -83,15 +83,15 @@ ACCESS: dict[str, Access] = {
     "POST payment-links": Access(STAFF, "payments.add_payment", body={"order_id": "<order_id>"}),
     "GET qr-codes": Access(SIGNED, "payments.view_payment"),
     "POST qr-codes": Access(STAFF, "payments.add_payment", body={"order_id": "<order_id>"}),
-    "GET settlements": Access(STAFF, "payments.view_settlement"),
-    "POST settlements/import": Access(STAFF, "payments.add_settlementimport", body={"day": "2026-01-01"}),
-    "GET settlements/<settlement_id>": Access(STAFF, "payments.view_settlement"),
-    "GET settlements/<settlement_id>/lines": Access(STAFF, "payments.view_settlement"),
-    "GET reconciliation/exceptions": Access(STAFF, "payments.view_reconciliationexception"),
-    "GET reconciliation/exceptions/<exception_id>": Access(STAFF, "payments.view_reconciliationexception"),
-    "POST reconciliation/exceptions/<exception_id>/assign": Access(STAFF, "payments.change_reconciliationexception"),
+    "GET settlements": Access(STAFF, "settlements.view_settlement"),
+    "POST settlements/import": Access(STAFF, "settlements.add_settlementimport", body={"day": "2026-01-01"}),
+    "GET settlements/<settlement_id>": Access(STAFF, "settlements.view_settlement"),
+    "GET settlements/<settlement_id>/lines": Access(STAFF, "settlements.view_settlement"),
+    "GET reconciliation/exceptions": Access(STAFF, "ledger.view_reconciliationexception"),
+    "GET reconciliation/exceptions/<exception_id>": Access(STAFF, "ledger.view_reconciliationexception"),
+    "POST reconciliation/exceptions/<exception_id>/assign": Access(STAFF, "ledger.change_reconciliationexception"),
     "POST reconciliation/exceptions/<exception_id>/resolve": Access(
-        STAFF, "payments.change_reconciliationexception", body={"resolution": "noted", "note": "seen"}
+        STAFF, "ledger.change_reconciliationexception", body={"resolution": "noted", "note": "seen"}
     ),
     "GET refunds": Access(SIGNED, "payments.view_refund"),
     "POST refunds": Access(SIGNED, body={"order_id": "<order_id>"}),

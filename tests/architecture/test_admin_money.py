@@ -13,7 +13,9 @@ from django.urls import reverse
 
 from apps.core import admin_actions
 from apps.core.admin_fields import RupeesField, is_money, money_fields
-from apps.payments.models import BalanceCheckpoint, Dispute, SettlementLine
+from apps.ledger.models import BalanceCheckpoint
+from apps.payments.models import Dispute
+from apps.settlements.models import SettlementLine
 from tests.factories.accounts import make_staff
 from tests.support.shop import make_busy_shop
 

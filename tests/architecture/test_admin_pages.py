@@ -11,12 +11,12 @@ from django.db import models
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from apps.backoffice.admin import dashboard
 from apps.core import audit, clock
 from apps.core.admin_site import BahiAdmin
 from apps.core.audit import Report
 from apps.core.models import HandlerRun
 from apps.orders.states import OrderStatus
-from config import back_office
 from tests.factories.accounts import make_address, make_staff, make_user
 from tests.factories.notifications import NOON, make_invoice_of, make_notification, make_order_of
 
@@ -162,7 +162,7 @@ def test_the_menu_of_a_role_leads_only_to_pages_that_open(role: str, shop: Any) 
     request = RequestFactory().get("/admin/")
     request.user = user
 
-    menu = back_office.sidebar(request)
+    menu = dashboard.sidebar(request)
 
     links = [item["link"] for group in menu for item in group["items"]]
     assert all(client.get(link).status_code == 200 for link in links)

@@ -86,11 +86,11 @@ UNRECORDED: dict[str, Unrecorded] = {
     "payments.services.disputes.polling:_poll_or_defer": Unrecorded("payments.dispute", _POLL),
     "payments.services.disputes.responses:submit_dispute_response": Unrecorded("payments.dispute", _RELEASE),
     "payments.services.disputes.responses:_claim": Unrecorded("payments.dispute", _CLAIM),
-    "payments.services.settlements.matching:_open_settlement": Unrecorded(
-        "payments.settlement", "the row that its lines refer to; booking them records all of it"
+    "settlements.services.matching:_open_settlement": Unrecorded(
+        "settlements.settlement", "the row that its lines refer to; booking them records all of it"
     ),
-    "payments.services.settlements.report_imports:claim": Unrecorded("payments.settlementimport", _CLAIM),
-    "payments.services.settlements.report_imports:_extend_claim": Unrecorded("payments.settlementimport", _CLAIM),
+    "settlements.services.report_imports:claim": Unrecorded("settlements.settlementimport", _CLAIM),
+    "settlements.services.report_imports:_extend_claim": Unrecorded("settlements.settlementimport", _CLAIM),
     "payments.services.webhooks:process_webhook": Unrecorded(
         "payments.webhook", "its effects have events of their own"
     ),
@@ -107,7 +107,7 @@ WITHOUT_EVENTS = {
     "orders.services.erasure:_erase_order": "addresses of orders",
     "payments.services.postings:_insert": "postings",
     "payments.services.refunds.requests:_insert": "lines of a refund",
-    "payments.services.settlements.report_imports:_sha256_of": "a hash, and no row",
+    "settlements.services.report_imports:_sha256_of": "a hash, and no row",
     "tax.services:set_rate": "tax rates",
     "tax.services:set_up_reference_data": "tax rates",
     "tax.services:update_registration": "registrations",

@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
+from apps.backoffice.services.dispute_evidence import render_evidence_pdf
 from apps.core import clock, ids
 from apps.core.models import Event, IdempotencyKey
-from apps.notifications.services import render_evidence_pdf
 from apps.orders.states import OrderStatus
 from apps.payments.models import DisputeEvidence, Refund
 from tests.architecture.access import ACCESS, SIGNATURE

@@ -15,10 +15,13 @@ HEIGHT = {
     "tax": 1,
     "accounts": 2,
     "catalog": 2,
-    "orders": 3,
-    "payments": 4,
-    "invoicing": 5,
-    "notifications": 6,
+    "ledger": 3,
+    "orders": 4,
+    "payments": 5,
+    "invoicing": 6,
+    "settlements": 7,
+    "notifications": 8,
+    "backoffice": 9,
 }
 FOREIGN_KEYS = [
     field

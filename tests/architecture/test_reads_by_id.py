@@ -19,6 +19,7 @@ from apps.payments.models import Webhook
 from apps.payments.services import gateway_orders
 from apps.payments.services.disputes import reminders as reminders
 from apps.payments.services.refunds import submission
+from apps.settlements import selectors as settlements
 from tests.factories.accounts import make_session
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -180,7 +181,7 @@ class TestPayments:
 
         read = rows_read_amid(
             exception,
-            lambda: selectors.find_open_sum_mismatch(settlement.pk),
+            lambda: settlements.find_open_sum_mismatch(settlement.pk),
             closed={"resolved_at": "now()", "resolved_by": "'user:x'", "resolution": "'written_off'"},
             waiting={"settlement_id": "gen_random_uuid()"},
         )

@@ -155,7 +155,7 @@ class TestCouldNotRun:
         def breaks_off(_entry: Any, _balance: int) -> Any:
             raise OperationalError("server closed the connection unexpectedly\nand more")
 
-        monkeypatch.setattr("apps.invoicing.management.commands.ledger._row_of", breaks_off)
+        monkeypatch.setattr("apps.backoffice.management.commands.ledger._row_of", breaks_off)
 
         with pytest.raises(SystemExit) as ended:
             call_command("ledger", "--account", "customer_advances", "--json", stdout=out)

@@ -82,7 +82,7 @@ class FaultPoints(AppConfig):
         from apps.payments import rules
         from apps.payments.services import gateway_orders
         from apps.payments.services.refunds import submission
-        from apps.payments.services.settlements import report_imports
+        from apps.settlements.tasks import report_imports
 
         # The waits of the product, shortened so that a test need not sit through them.
         relay.RESEND_AFTER = timedelta(seconds=6)

@@ -58,7 +58,7 @@ def read_refund_facts(running: RunningStack, buyer: Buyer, order_id: str, gatewa
     """Return the gateway's refunds of an order's payment, what is booked of its money, and how it is paid."""
     order = buyer.order(order_id)
     booked = running.read(
-        "SELECT t.kind FROM payments_ledgertransaction t JOIN orders_order o ON o.id = t.order_id"
+        "SELECT t.kind FROM ledger_ledgertransaction t JOIN orders_order o ON o.id = t.order_id"
         f" WHERE o.number = '{order['number']}' AND t.source_type LIKE 'payments.%' ORDER BY t.kind"
     )
     refunds = [(one["amount"] - order["total_amount"], one["status"]) for one in at_gateway(running, gateway_payment)]
@@ -196,13 +196,13 @@ def test_killed_import_resumes_where_it_was(
     assert _booked(running, of) == (booked, booked * 100)
     refused = running.manage("import_settlements", "--csv", str(report))
     assert "is being read by somebody else" in refused.stderr
-    running.write("UPDATE payments_settlementimport SET claimed_until = now() WHERE claimed_until IS NOT NULL")
+    running.write("UPDATE settlements_settlementimport SET claimed_until = now() WHERE claimed_until IS NOT NULL")
     done = wait_for(lambda: _imported(running, report))
     assert f"{LINES} rows read" in done
     assert _import_of(running) == (LINES, "completed")
     assert _booked(running, of) == (LINES, LINES * 100)
     assert running.read(
-        f"SELECT count(*), sum(lines_amount) FROM payments_settlement WHERE gateway_settlement_id LIKE 'setl_{of}%'"
+        f"SELECT count(*), sum(lines_amount) FROM settlements_settlement WHERE gateway_settlement_id LIKE 'setl_{of}%'"
     ) == [(LINES // PER_SETTLEMENT, LINES * 100)]
     assert running.audit() == []
 
@@ -213,17 +213,19 @@ def _imported(running: RunningStack, report: Path) -> str:
 
 
 def _import_of(running: RunningStack) -> tuple[Any, ...]:
-    return running.read("SELECT rows_read, status FROM payments_settlementimport ORDER BY created_at DESC LIMIT 1")[0]
+    return running.read("SELECT rows_read, status FROM settlements_settlementimport ORDER BY created_at DESC LIMIT 1")[
+        0
+    ]
 
 
 def _booked(running: RunningStack, of: str) -> tuple[int, int]:
     """Return how many lines of a report there are, and what was posted to the bank for them, in paise."""
     ((count, _),) = running.read(
-        f"SELECT count(*), count(DISTINCT entity_id) FROM payments_settlementline WHERE entity_id LIKE 'adj_{of}%'"
+        f"SELECT count(*), count(DISTINCT entity_id) FROM settlements_settlementline WHERE entity_id LIKE 'adj_{of}%'"
     )
     ((paise,),) = running.read(
-        "SELECT coalesce(sum(e.amount), 0)::bigint FROM payments_ledgerentry e"
-        " JOIN payments_ledgertransaction t ON t.id = e.transaction_id JOIN payments_settlement s ON s.id = t.source_id"
+        "SELECT coalesce(sum(e.amount), 0)::bigint FROM ledger_ledgerentry e"
+        " JOIN ledger_ledgertransaction t ON t.id = e.transaction_id JOIN settlements_settlement s ON s.id = t.source_id"
         f" WHERE e.account_id = 'bank' AND s.gateway_settlement_id LIKE 'setl_{of}%'"
     )
     return count, paise

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import FileSystemStorage
 
-from apps.core import clock
 from apps.invoicing.gateways import pdf_files
-from apps.payments import services
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +16,5 @@ def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def books(db: None) -> None:
+def books(reference_data: None) -> None:
     """The accounts that every book has."""
-    services.set_up_reference_data(now=clock.now())

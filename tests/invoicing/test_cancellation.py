@@ -12,12 +12,13 @@ from apps.core.models import Event
 from apps.invoicing import selectors
 from apps.invoicing.models import Invoice
 from apps.invoicing.services import issue_credit_note, issue_invoice, issue_pending_credit_notes
+from apps.ledger.models import LedgerEntry
 from apps.orders import events, states
 from apps.orders.models import Order
 from apps.orders.services import OrderNotCancellable
 from apps.payments import services
-from apps.payments.gateways import GatewayError, GatewayRefund
-from apps.payments.models import LedgerEntry, Refund
+from apps.payments.facts import GatewayError, GatewayRefund
+from apps.payments.models import Refund
 from apps.payments.services.refunds.gateway_updates import mark_refund_unknown
 from apps.payments.states import Source
 from tests.factories.catalog import make_variant

@@ -11,8 +11,8 @@ from apps.core.models import Event
 from apps.invoicing import events, rules
 from apps.invoicing.models import Invoice, InvoiceFile, NumberSeries
 from apps.invoicing.services import invoices, issue_invoice, pdf, render_document
+from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
-from apps.payments.models import LedgerTransaction
 from tests.factories.invoicing import NOON, make_invoice, make_paid_order
 from tests.support.threads import run_together
 

@@ -25,10 +25,11 @@ from apps.invoicing.services import (
     issue_pending_credit_notes,
     render_document,
 )
+from apps.ledger.models import LedgerEntry, LedgerTransaction
 from apps.orders import events as order_events
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
-from apps.payments.models import LedgerEntry, LedgerTransaction, Refund
+from apps.payments.models import Refund
 from tests.factories.catalog import make_registration
 from tests.factories.invoicing import (
     NOON,

@@ -14,11 +14,12 @@ from apps.core.events import SYSTEM
 from apps.invoicing.models import Invoice
 from apps.invoicing.rules import credit_deadline
 from apps.invoicing.services import issue_credit_notes, issue_pending_credit_notes
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerEntry
 from apps.orders import selectors as orders
 from apps.orders.models import Order
-from apps.payments import selectors
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerEntry, Refund
+from apps.payments.models import Refund
 from tests.factories.payments import make_dispute
 from tests.support.accepted_payments import balances, report_refund, sell
 
@@ -86,7 +87,7 @@ class TestShortfall:
 
         assert (credited, refunded) == (attempt.amount - 3_000, attempt.amount - 3_000 + 9_000)
         assert (status, books) == ("refunded", {"payment_differences": 9_000})
-        assert selectors.balance_of("dispute_losses") == 3_000
+        assert ledger.balance_of("dispute_losses") == 3_000
 
     @pytest.mark.parametrize("places", list(permutations(range(3))))
     def test_is_credited_once_refunds_return_all_but_what_no_gateway_refunds(

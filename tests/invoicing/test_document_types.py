@@ -16,10 +16,10 @@ from apps.invoicing import documents, handlers, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine, NumberSeries
 from apps.invoicing.services import issue_credit_notes, issue_invoices
 from apps.invoicing.states import DocumentType
+from apps.ledger.models import LedgerEntry
 from apps.notifications.models import Notification
 from apps.notifications.services import create_notifications
 from apps.orders.models import OrderLine
-from apps.payments.models import LedgerEntry
 from apps.tax.rules import Heads, SupplyType, Taxability
 from tests.factories.accounts import make_user
 from tests.factories.catalog import make_registration

@@ -16,11 +16,11 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.invoicing import events, invariants
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
-from apps.invoicing.services import invoices, issue_invoice, issue_pending_credit_notes
+from apps.invoicing.services import invoices, issue_invoice, issue_pending_credit_notes, ledger_accounts
+from apps.ledger import services as ledger_services
+from apps.ledger.models import LedgerEntry, LedgerTransaction
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
-from apps.payments import services as payments
-from apps.payments.models import LedgerEntry, LedgerTransaction
 from tests.factories.catalog import make_registration
 from tests.factories.invoicing import (
     NOON,
@@ -409,7 +409,7 @@ class TestPostings:
     def test_finds_posting_for_wrong_registration_or_order(self) -> None:
         invoice, other = make_invoice(), make_invoice()
         sold = make_registration(gstin="29AAPFU0939F1ZR", state="29", is_default=False)
-        codes = payments.account_codes_for(sold)
+        codes = ledger_accounts.account_codes_for(sold)
         with disable_triggers(), pgtrigger.ignore("payments.LedgerTransaction:frozen"):
             LedgerEntry.objects.filter(transaction__source_id=invoice.pk, account__code__startswith="sales:").update(
                 account_id=codes.sales
@@ -450,7 +450,7 @@ class TestDifferences:
         with disable_triggers():
             entries = LedgerEntry.objects.filter(transaction__kind="difference_reversal")
             if not entries.update(amount=F("amount") * 2):
-                payments.post_to_ledger(
+                ledger_services.post_to_ledger(
                     source_type="payments.refund", source_id=last.pk, kind="difference_reversal", order_id=order.pk,
                     entries={"customer_advances": 100, "payer_fees": -100}, description="planted", occurred_at=now,
                 )  # fmt: skip

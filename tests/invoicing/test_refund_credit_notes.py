@@ -14,11 +14,13 @@ from apps.invoicing import events, selectors
 from apps.invoicing import invariants as invoicing
 from apps.invoicing.models import Invoice
 from apps.invoicing.services import issue_credit_note, issue_invoice, issue_pending_credit_notes
+from apps.ledger import services as ledger_services
+from apps.ledger.models import LedgerEntry
 from apps.orders.models import OrderLine
 from apps.payments import invariants as payments
 from apps.payments import services
-from apps.payments.gateways import GatewayRefund
-from apps.payments.models import LedgerEntry, Refund
+from apps.payments.facts import GatewayRefund
+from apps.payments.models import Refund
 from apps.payments.services import RefundLineInput
 from apps.payments.states import Source
 from tests.factories.orders import make_order
@@ -154,7 +156,7 @@ def test_finds_overdrawn_advance(order: Any) -> None:
 
 def test_more_credited_than_sold_overdraws_the_output_tax(order: Any) -> None:
     code = LedgerEntry.objects.filter(account__code__startswith="output_").values_list("account_id", flat=True)[0]
-    services.post_to_ledger(
+    ledger_services.post_to_ledger(
         source_type="invoicing.invoice", source_id=order.pk, kind="credit_note", order_id=order.pk,
         entries={code: 10**9, "round_off": -(10**9)}, description="by hand", occurred_at=clock.now(),
     )  # fmt: skip

@@ -10,10 +10,11 @@ from apps.core.events import SYSTEM
 from apps.invoicing import selectors
 from apps.invoicing.models import Invoice, InvoiceLine
 from apps.invoicing.services import issue_credit_note, issue_invoice
+from apps.ledger.models import LedgerEntry
 from apps.orders.models import Order, OrderLine
 from apps.payments import services
-from apps.payments.gateways import GatewayError
-from apps.payments.models import LedgerEntry, Refund, RefundLine
+from apps.payments.facts import GatewayError
+from apps.payments.models import Refund, RefundLine
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order

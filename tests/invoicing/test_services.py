@@ -29,10 +29,10 @@ from apps.invoicing.services import (
     render_document,
     render_missing_documents,
 )
+from apps.ledger.models import LedgerEntry, LedgerTransaction
 from apps.orders import events as order_events
 from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus
-from apps.payments.models import LedgerEntry, LedgerTransaction
 from tests.factories.catalog import make_registration
 from tests.factories.invoicing import NOON, Goods, make_invoice, make_paid_order, make_rendered_invoice
 from tests.factories.orders import make_order_address

@@ -14,7 +14,8 @@ from apps.catalog.models import Variant
 from apps.core.admin_search import SHOWN
 from apps.invoicing.models import Invoice
 from apps.orders.models import Order
-from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, Settlement
+from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
+from apps.settlements.models import Settlement
 from tests.factories.accounts import make_address, make_staff, make_user
 from tests.factories.catalog import make_product, make_variant
 from tests.factories.notifications import NOON, make_attempt_of, make_invoice_of, make_order_of, make_refund_of
@@ -470,7 +471,7 @@ class TestLists:
     def test_an_empty_list_leads_to_the_search_box(self, administrator: Any, shop: Any) -> None:
         browser = browser_of(administrator)
         found = unescape(browser.get("/admin/orders/order/", {"q": "INV & 9/9"}).content.decode())
-        whole = unescape(browser.get("/admin/payments/settlementline/").content.decode())
+        whole = unescape(browser.get("/admin/settlements/settlementline/").content.decode())
 
         assert "Nothing in this list is found by “INV & 9/9”." in found
         assert 'href="/admin/search/?q=INV%20%26%209%2F9"' in found

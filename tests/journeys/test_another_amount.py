@@ -6,9 +6,11 @@ from typing import Any
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.invoicing.models import Invoice
+from apps.ledger.models import LedgerEntry, ReconciliationException
 from apps.notifications.models import Notification
 from apps.payments import services
-from apps.payments.models import LedgerEntry, PaymentAttempt, ReconciliationException
+from apps.payments.models import PaymentAttempt
+from apps.settlements.services import reconciliation
 from devtools.demo.client import StepReporter, wait_until
 from devtools.demo.orders import OrderScenario
 from tests.factories.accounts import make_staff
@@ -55,8 +57,8 @@ def test_a_buyer_who_bears_the_fee_has_the_order_confirmed_by_itself(shop: Shop,
     assert not told & {"payment_amount_mismatch", "payment_failed", "order_expired"}
 
     buyer.phone.control("POST", "/settlements/run")
-    request = services.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
-    services.import_settlements(import_id=request.pk, now=clock.now())
+    request = reconciliation.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
+    reconciliation.import_settlements(import_id=request.pk, now=clock.now())
 
     assert ReconciliationException.objects.count() == 0
     assert _balance("gateway_receivable:razorpay") == 0

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from apps.accounts.models import User
+from apps.backoffice.services.dispute_evidence import render_evidence_pdf
 from apps.catalog.services.stock_adjustments import MAX_ON_HAND
 from apps.core import ids
 from apps.core.events import SYSTEM
-from apps.notifications.services import render_evidence_pdf
 from apps.payments.models import Refund
 from apps.payments.states import RefundStatus
 from tests.corpus import bodies, requests, values

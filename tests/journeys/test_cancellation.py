@@ -7,8 +7,9 @@ from apps.catalog.models import Reservation
 from apps.core import audit, clock
 from apps.core.money import rupees
 from apps.invoicing.models import Invoice
+from apps.ledger.models import LedgerEntry
 from apps.notifications.models import Notification
-from apps.payments.models import LedgerEntry, Refund
+from apps.payments.models import Refund
 from devtools.demo.client import StepReporter, wait_until
 from devtools.demo.orders import OrderScenario
 from tests.support.live_shop import Shop

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from apps.backoffice.selectors import timeline
 from apps.core.events import SYSTEM
 from apps.orders import selectors, services
 from apps.orders.filters import OrderFilterSet
@@ -93,7 +94,7 @@ def test_timeline_of_customers_has_customer_events_only(owner: Any, support: Any
     make_order(owner)
 
     def told(user: Any) -> list[str]:
-        return [event.type for event in selectors.list_timeline(user=user, order=order)]
+        return [event.type for event in timeline.list_timeline(user=user, order=order)]
 
     assert told(owner) == ["orders.order.placed", "payments.payment.succeeded"]
     assert told(support) == ["orders.order.placed", "payments.attempt.review_opened", "payments.payment.succeeded"]

@@ -10,12 +10,13 @@ import pytest
 from apps.core import audit, clock
 from apps.core.errors import Conflict
 from apps.core.events import SYSTEM
+from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
 from apps.orders.services import cancellation, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import locks, services
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund
+from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.services import payment_acceptance
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from apps.core.money import rupees
+from apps.ledger.services import checkpoints
 from apps.payments import services
 from apps.payments.models import Payment, PaymentAttempt
 from tests.factories.payments import make_payment
@@ -23,7 +24,7 @@ def paid(order: Any) -> Payment:
     payment = make_payment(order)
     webhook = receive(body_of(payment))
     services.process_webhook(webhook_id=webhook.pk, now=clock.now())
-    services.checkpoint_balances(now=clock.now())
+    checkpoints.checkpoint_balances(now=clock.now())
     return payment
 
 
@@ -83,7 +84,7 @@ def test_the_catalogue_manager_sees_no_money(catalogue_manager: Any, paid: Payme
 
 
 def test_a_posting_is_listed_with_its_amount_and_leads_to_its_order(administrator: Any, paid: Payment) -> None:
-    page = signed_in(administrator).get("/admin/payments/ledgertransaction/").content.decode()
+    page = signed_in(administrator).get("/admin/ledger/ledgertransaction/").content.decode()
 
     assert rupees(paid.amount) in page
     assert f"/admin/orders/order/{paid.order_id}/change/" in page

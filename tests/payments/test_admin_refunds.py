@@ -13,11 +13,12 @@ from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.core.money import rupees
+from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.orders.models import Order
 from apps.payments import services
 from apps.payments.admin import refund_forecasts
-from apps.payments.gateways import GatewayError
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, ReconciliationException, Refund
+from apps.payments.facts import GatewayError
+from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed, mark_refund_unknown
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
@@ -325,7 +326,7 @@ def test_exceptions_by_owner_with_their_age(order: Any, finance: Any, whose: str
     make_exception(entity_id="pay_mine", owner=finance)
     make_exception(entity_id="pay_nobodys")
 
-    page = signed_in(finance).get("/admin/payments/reconciliationexception/", {"whose": whose}).content.decode()
+    page = signed_in(finance).get("/admin/ledger/reconciliationexception/", {"whose": whose}).content.decode()
 
     assert [name for name in ("pay_mine", "pay_nobodys") if name in page] == [found]
     assert "Age" in page
@@ -388,7 +389,7 @@ def test_the_start_page_counts_what_is_to_be_done_and_leads_there(order: Any, ow
         ("Refunds to approve", 1, "/admin/payments/refund/?todo=approve"),
         ("Refunds failed", 1, "/admin/payments/refund/?todo=failed"),
         ("Money that needs attention", 2, "/admin/payments/paymentattempt/needs-attention/"),
-        ("Exceptions open", 1, "/admin/payments/reconciliationexception/?state=open"),
+        ("Exceptions open", 1, "/admin/ledger/reconciliationexception/?state=open"),
         ("Disputes due", 0, "/admin/payments/dispute/?status__exact=open"),
     ):
         tile = page[page.index(f'href="{href}"') :][:900]

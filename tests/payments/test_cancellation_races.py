@@ -11,7 +11,7 @@ from apps.core.events import Actor
 from apps.orders.models import Order
 from apps.orders.services import OrderNotCancellable
 from apps.payments import locks, services
-from apps.payments.gateways import GatewayError
+from apps.payments.facts import GatewayError
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Refund
 from apps.payments.services.refunds import approvals

@@ -12,11 +12,16 @@ from django.db import IntegrityError, transaction
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.ledger import locks as ledger_locks
+from apps.ledger import selectors as ledger
+from apps.ledger import services as ledger_services
+from apps.ledger.models import LedgerTransaction
+from apps.ledger.services import checkpoints
 from apps.orders.models import Order
-from apps.payments import locks, selectors, services
+from apps.payments import locks, services
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Webhook
+from apps.payments.models import Payment, PaymentAttempt, Webhook
 from apps.payments.services import attempts, payments
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
@@ -191,7 +196,7 @@ def test_one_fact_posted_by_eight_at_once_is_posted_once(order: Any) -> None:
     source_id = order.pk
 
     def post() -> LedgerTransaction:
-        return services.post_to_ledger(
+        return ledger_services.post_to_ledger(
             source_type="test",
             source_id=source_id,
             kind="fee",
@@ -212,7 +217,7 @@ def _checkpoint_amid_a_posting(order: Any) -> int:
     has_begun, may_end = threading.Event(), threading.Event()
 
     def post(source: Any) -> None:
-        services.post_to_ledger(
+        ledger_services.post_to_ledger(
             source_type="test", source_id=source, kind="fee", order_id=None, entries={"bank": 5, "round_off": -5},
             description="a test", occurred_at=clock.now(),
         )  # fmt: skip
@@ -227,10 +232,10 @@ def _checkpoint_amid_a_posting(order: Any) -> int:
         has_begun.wait(60)
         post(order.customer_id)
         threading.Timer(0.5, may_end.set).start()
-        services.checkpoint_balances(now=clock.now())
+        checkpoints.checkpoint_balances(now=clock.now())
 
     run_together(slow, quick_then_checkpoint)
-    return 10 - selectors.balance_of("bank")
+    return 10 - ledger.balance_of("bank")
 
 
 def test_a_checkpoint_waits_for_postings_that_have_begun(order: Any) -> None:
@@ -238,7 +243,7 @@ def test_a_checkpoint_waits_for_postings_that_have_begun(order: Any) -> None:
 
 
 def test_control_a_checkpoint_that_does_not_wait_loses_money(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "wait_for_postings", lambda: None)
+    monkeypatch.setattr(ledger_locks, "wait_for_postings", lambda: None)
     assert _checkpoint_amid_a_posting(order) == 5
 
 

@@ -7,10 +7,12 @@ import pytest
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from apps.payments import selectors, services
-from apps.payments.gateways import GatewayError, GatewayRefund
+from apps.ledger import selectors as ledger
+from apps.ledger.models import ReconciliationException
+from apps.payments import services
+from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import PaymentAttempt, ReconciliationException, Refund
+from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from apps.payments.states import Source
 from tests.factories.payments import apply_refund, make_dispute, new_gateway_id, pay
@@ -110,7 +112,7 @@ class TestDashboardRefundNextToOurRefund:
         assert (ours.status, made.status) == ("cancelled", status)
         reason = Event.objects.filter(subject_id=ours.pk).latest("version").reason
         assert reason == f"{made.gateway_refund_id} was made at the gateway and has taken the money"
-        assert selectors.balance_of("refunds_payable") == (-attempt.amount if status == "pending" else 0)
+        assert ledger.balance_of("refunds_payable") == (-attempt.amount if status == "pending" else 0)
         assert violated() == []
 
     def test_takes_the_lines_that_the_withdrawn_refund_had_taken(self, order: Any, attempt: PaymentAttempt) -> None:
@@ -156,7 +158,7 @@ class TestDashboardRefundNextToOurRefund:
         assert (ours.status, rest.status, rest.amount) == ("cancelled", "pending", attempt.amount - 5_000)
         assert (rest.requested_by, rest.approved_by, rest.reason) == (str(ASHA), str(BALA), ours.reason)
         assert rest.line_amounts == {str(order.lines.get().pk): attempt.amount - 5_000}
-        assert selectors.balance_of("refunds_payable") == -(attempt.amount - 5_000)
+        assert ledger.balance_of("refunds_payable") == -(attempt.amount - 5_000)
 
     def test_of_a_part_of_a_cancelled_order_leaves_no_orphan_money(self, order: Any, attempt: PaymentAttempt) -> None:
         services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
@@ -178,7 +180,7 @@ class TestDashboardRefundNextToOurRefund:
         ours.refresh_from_db()
         mark_refund_failed(refund=ours, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
         ours.refresh_from_db()
-        assert (ours.status, selectors.balance_of("refunds_payable")) == ("failed", 0)
+        assert (ours.status, ledger.balance_of("refunds_payable")) == ("failed", 0)
 
     def test_held_for_a_transfer_is_an_exception(self, order: Any, attempt: PaymentAttempt) -> None:
         ours = apply_refund(request(order), status="failed")

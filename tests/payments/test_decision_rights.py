@@ -10,7 +10,7 @@ from django.urls import reverse
 from apps.core import clock
 from apps.core.events import SYSTEM, Actor
 from apps.payments import rules, services
-from apps.payments.gateways import GatewayError
+from apps.payments.facts import GatewayError
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from apps.payments.states import IMMEDIATE_OPERATIONS, Decision, MoneyOperation

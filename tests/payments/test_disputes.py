@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 
+from apps.backoffice.services import event_replay
+from apps.backoffice.services.dispute_responses import submit_dispute_response as send_with_documents
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.core.money import rupees
 from apps.invoicing.services import issue_invoice, render_document
-from apps.notifications.services import submit_dispute_response as send_with_documents
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerEntry
 from apps.orders.selectors import derive_payment_status, get_order
-from apps.payments import selectors, services
+from apps.payments import services
 from apps.payments.admin.disputes import _deadline
 from apps.payments.gateways import EvidenceFile
-from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt, Refund
+from apps.payments.models import Dispute, PaymentAttempt, Refund
 from apps.payments.states import Source
 from tests.factories.orders import make_order
 from tests.factories.payments import (
@@ -63,7 +66,7 @@ def apply(attempt: PaymentAttempt, source: Source = Source.POLL, **fields: Any) 
 
 def books() -> dict[str, int]:
     codes = ("disputes", "dispute_losses", "gateway_receivable:razorpay")
-    return {code: selectors.balance_of(code) for code in codes}
+    return {code: ledger.balance_of(code) for code in codes}
 
 
 def test_deduction_and_its_return_are_posted(attempt: PaymentAttempt) -> None:
@@ -106,8 +109,8 @@ def test_webhooks_in_any_order_end_in_what_was_decided(attempt: PaymentAttempt, 
     dispute = Dispute.objects.get()
     assert (dispute.status, dispute.amount_deducted) == ("lost", attempt.amount)
     assert books()["dispute_losses"] == attempt.amount
-    assert services.replay_order(order_id=dispute.order_id).differences == [] or all(
-        one.subject != "payments.dispute" for one in services.replay_order(order_id=dispute.order_id).differences
+    assert event_replay.replay_order(order_id=dispute.order_id).differences == [] or all(
+        one.subject != "payments.dispute" for one in event_replay.replay_order(order_id=dispute.order_id).differences
     )
 
 
@@ -258,7 +261,7 @@ def test_admin_lists_disputes_awaiting_response_first(owner: Any, administrator:
 
 def untold(dispute: Dispute) -> list[Any]:
     """Return what of the order and the dispute its events do not tell; the factory's payment has an id that none tells."""
-    differences = services.replay_order(order_id=dispute.order_id).differences
+    differences = event_replay.replay_order(order_id=dispute.order_id).differences
     return [one for one in differences if one.subject != "payments.payment"]
 
 

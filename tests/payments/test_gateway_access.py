@@ -10,12 +10,15 @@ from django.core.cache import cache
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event, Incident
+from apps.ledger.models import LedgerEntry
 from apps.notifications.models import Notification
 from apps.payments import services
 from apps.payments.gateways import CredentialsRejected, EvidenceFile, Payer, get_gateway
-from apps.payments.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund, SettlementImport
+from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
 from apps.payments.services.gateway_access import LOCAL_METHODS
 from apps.payments.states import PaymentChannel
+from apps.settlements.models import SettlementImport
+from apps.settlements.services import reconciliation
 from tests.factories.payments import make_payment
 from tests.support.gateway_payments import pay_at_gateway
 
@@ -262,17 +265,17 @@ class TestSettlementReport:
     def test_report_is_asked_for_again(self, sandbox: Any, reference_data: None, status: int) -> None:
         services.set_up_reference_data(now=clock.now())
         day, now = clock.ist_date(clock.now()), clock.now()
-        report = services.request_settlement_import(day=day, actor=SYSTEM, now=now)
+        report = reconciliation.request_settlement_import(day=day, actor=SYSTEM, now=now)
         break_calls(sandbox, status)
 
         with pytest.raises(CredentialsRejected):
-            services.import_settlements(import_id=report.pk, now=now)
+            reconciliation.import_settlements(import_id=report.pk, now=now)
 
         assert SettlementImport.objects.get().status == "failed"
         assert open_incidents() == OPEN
         clear_faults(sandbox)
-        services.request_settlement_import(day=day, actor=SYSTEM, now=now)
-        services.import_settlements(import_id=report.pk, now=now)
+        reconciliation.request_settlement_import(day=day, actor=SYSTEM, now=now)
+        reconciliation.import_settlements(import_id=report.pk, now=now)
         assert SettlementImport.objects.get().status == "completed"
         assert open_incidents() == []
 

@@ -7,9 +7,10 @@ import pytest
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.ledger import services as ledger_services
+from apps.ledger.models import LedgerTransaction, ReconciliationException
+from apps.ledger.states import ExceptionReason
 from apps.payments import services
-from apps.payments.models import LedgerTransaction, ReconciliationException
-from apps.payments.states import ExceptionReason
 from tests.factories.payments import pay
 from tests.support.threads import run_together
 
@@ -37,7 +38,7 @@ class TestOpenGatewayException:
 
         assert (again.pk, ReconciliationException.objects.count()) == (first.pk, 1)
         assert list(Event.objects.filter(subject_id=first.pk).values_list("type", "version")) == [
-            ("payments.exception.opened", 1)
+            ("ledger.exception.opened", 1)
         ]
 
     @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ class TestOpenGatewayException:
 
     def test_resolved_fact_is_not_opened_again(self, finance: Any) -> None:
         first = open_one()
-        services.resolve_exception(
+        ledger_services.resolve_exception(
             exception_id=first.pk, resolution="noted", note="explained", actor=SYSTEM, now=clock.now()
         )
 
@@ -100,7 +101,7 @@ class TestOpenGatewayException:
         row = open_one(actual_currency="USD", actual_amount=777)
         client.force_login(administrator)
 
-        page = client.get(f"/admin/payments/reconciliationexception/{row.pk}/change/").content.decode()
+        page = client.get(f"/admin/ledger/reconciliationexception/{row.pk}/change/").content.decode()
 
         assert "USD 7.77" in page
         assert "₹338.00" in page

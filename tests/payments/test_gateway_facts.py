@@ -10,19 +10,14 @@ from django.db import DataError
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerEntry, ReconciliationException
 from apps.orders.models import Order
 from apps.payments import selectors, services
-from apps.payments.gateways import GatewayRefund
+from apps.payments.facts import GatewayRefund
 from apps.payments.gateways.razorpay.entities import envelope_from, refund_from
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import (
-    Dispute,
-    LedgerEntry,
-    PaymentAttempt,
-    ReconciliationException,
-    Refund,
-    Webhook,
-)
+from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
 from apps.payments.states import Source
 from tests.factories.orders import make_order
 from tests.factories.payments import (
@@ -58,7 +53,7 @@ def books() -> tuple[Any, ...]:
         list(Dispute.objects.order_by("pk").values_list("pk", "version", "status", "amount_deducted")),
         list(LedgerEntry.objects.order_by("pk").values_list("account_id", "amount")),
         list(Order.objects.order_by("pk").values_list("version", "status", "paid_amount", "refunded_amount")),
-        Event.objects.exclude(type__startswith="payments.webhook").exclude(type="payments.exception.opened").count(),
+        Event.objects.exclude(type__startswith="payments.webhook").exclude(type="ledger.exception.opened").count(),
     )
 
 
@@ -293,7 +288,7 @@ class TestRefundInPayersCurrency:
         return attempt
 
     def balances(self) -> tuple[int, ...]:
-        return tuple(selectors.balance_of(code) for code in ("refunds_payable", "customer_advances"))
+        return tuple(ledger.balance_of(code) for code in ("refunds_payable", "customer_advances"))
 
     def report(self, attempt: PaymentAttempt, amount: int, **fields: Any) -> Webhook:
         return receive_event(
@@ -318,7 +313,7 @@ class TestRefundInPayersCurrency:
 
         order = Order.objects.get()
         assert (refund.status, refund.gateway_refund_id, refund.amount) == ("processed", REFUND, amount)
-        assert (order.refunded_amount, selectors.balance_of("refunds_payable")) == (amount, 0)
+        assert (order.refunded_amount, ledger.balance_of("refunds_payable")) == (amount, 0)
         assert selectors.gateway_refundable_amount(attempt) == 49_900 - amount
         assert ReconciliationException.objects.count() == 0
         assert violated() == []
@@ -357,7 +352,7 @@ class TestRefundInPayersCurrency:
 
         refund = Refund.objects.get()
         assert (refund.status, refund.amount, refund.currency) == ("processed", amount, "INR")
-        assert (Order.objects.get().refunded_amount, selectors.balance_of("refunds_payable")) == (amount, 0)
+        assert (Order.objects.get().refunded_amount, ledger.balance_of("refunds_payable")) == (amount, 0)
         assert ReconciliationException.objects.count() == 0
         assert violated() == []
 
@@ -723,4 +718,4 @@ class TestResponseToOurCall:
         assert refund.next_check_at > now
         assert ReconciliationException.objects.get().reason == "amount_mismatch"
         assert LedgerEntry.objects.count() == entries
-        assert selectors.balance_of("refunds_payable") == -5_000
+        assert ledger.balance_of("refunds_payable") == -5_000

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from apps.core.http import ResponseTooLarge
+from apps.payments.facts import GatewayError, UnreadableFacts, with_prefix
 from apps.payments.gateways import (
     CredentialsRejected,
-    GatewayError,
     GatewayOutcomeUnknown,
     GatewayRejected,
     GatewayUnavailable,
     Payer,
-    UnreadableFacts,
     get_gateway,
 )
 from apps.payments.gateways.razorpay.disputes import dispute_from
@@ -26,7 +25,6 @@ from apps.payments.gateways.razorpay.entities import (
     payment_from,
     refund_from,
     webhook_from,
-    with_prefix,
 )
 from apps.payments.gateways.razorpay.payment_links import link_from
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from apps.core import clock, relay
+from apps.ledger.models import BalanceCheckpoint, LedgerTransaction
+from apps.ledger.services import checkpoints
 from apps.orders.states import OrderStatus
 from apps.payments import services, tasks
-from apps.payments.models import BalanceCheckpoint, LedgerTransaction, Payment, Webhook
+from apps.payments.models import Payment, Webhook
 from apps.payments.states import PaymentStatus
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -92,5 +94,5 @@ def test_scheduled_polling_finds_unreported_payment(order: Any, sandbox: Any) ->
     payment.refresh_from_db()
     assert payment.status == PaymentStatus.SUCCEEDED
 
-    tasks.checkpoint_balances()
+    checkpoints.checkpoint_balances()
     assert BalanceCheckpoint.objects.count() == 2

@@ -14,21 +14,14 @@ from apps.accounts.models import User
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.ledger.models import LedgerTransaction, ReconciliationException
+from apps.ledger.services import checkpoints
 from apps.orders.models import Order
 from apps.payments import services
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import (
-    Dispute,
-    LedgerTransaction,
-    Payment,
-    PaymentAttempt,
-    ReconciliationException,
-    Refund,
-    RefundLine,
-    Settlement,
-    SettlementImport,
-    Webhook,
-)
+from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, RefundLine, Webhook
+from apps.settlements.models import Settlement, SettlementImport
+from apps.settlements.services import matching, reconciliation, report_imports
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
     apply_payment,
@@ -80,7 +73,7 @@ def world(shop: Any, owner: Any) -> Any:
         actor=SYSTEM,
         now=clock.now(),
     )
-    services.checkpoint_balances(now=clock.now())
+    checkpoints.checkpoint_balances(now=clock.now())
     assert violated() == []
     connection.check_constraints()  # a table with pending triggers cannot be altered
     return World
@@ -109,7 +102,7 @@ def _post_directly(*entries: tuple[str, int], **fields: Any) -> Callable[[Any], 
             )  # fmt: skip
             for code, amount in entries:
                 run_sql(
-                    "INSERT INTO payments_ledgerentry (transaction_id, account_id, amount, currency)"
+                    "INSERT INTO ledger_ledgerentry (transaction_id, account_id, amount, currency)"
                     f" VALUES ('{posting.pk}', '{code}', {amount}, 'INR')"
                 )
             # Lets the deferred triggers pass while they are ignored.
@@ -151,7 +144,7 @@ def _paid_for_more_than_the_total(world: Any) -> None:
 
 
 def _posted_twice(world: Any) -> None:
-    run_sql("ALTER TABLE payments_ledgertransaction DROP CONSTRAINT one_posting_per_fact")
+    run_sql("ALTER TABLE ledger_ledgertransaction DROP CONSTRAINT one_posting_per_fact")
     posting = LedgerTransaction.objects.get(order_id=world.paid.pk, kind="capture")
     _post_directly(("bank", 5), ("round_off", -5), source_id=posting.source_id, source_type=posting.source_type)(world)
     _post_directly(("bank", 5), ("round_off", -5), source_id=posting.source_id, source_type=posting.source_type)(world)
@@ -162,7 +155,7 @@ def _old_money_in_suspense(world: Any) -> None:
     _post_directly(("bank", 5), ("input_gst", -5))(world)
     long_ago = (clock.now() - timedelta(days=2)).isoformat()
     with pgtrigger.ignore():
-        run_sql(f"UPDATE payments_ledgertransaction SET created_at = '{long_ago}' WHERE kind = 'test'")
+        run_sql(f"UPDATE ledger_ledgertransaction SET created_at = '{long_ago}' WHERE kind = 'test'")
 
 
 def _webhook(**values: Any) -> Callable[[Any], None]:
@@ -178,7 +171,7 @@ def _settled(world: Any) -> bool:
         f"{attempt.gateway_payment_id},payment,0,{attempt.amount - fee},{attempt.amount},{fee},"
         f"{attempt.fee_tax_amount or 0},{at},setl_00000000000001,U1\n"
     )
-    services.import_settlement_file(
+    report_imports.import_settlement_file(
         stream=io.BytesIO(report.encode()), name="report.csv", actor=SYSTEM, now=clock.now()
     )
     assert violated() == []
@@ -189,7 +182,7 @@ def _settled(world: Any) -> bool:
 def _line(world: Any, change: str) -> None:
     _settled(world)
     with pgtrigger.ignore():
-        run_sql(f"UPDATE payments_settlementline SET {change}")
+        run_sql(f"UPDATE settlements_settlementline SET {change}")
 
 
 def _unsettled_capture(world: Any) -> None:
@@ -204,14 +197,16 @@ def _adjustment(world: Any, change: str) -> None:
         "entity_id,type,debit,credit,amount,fee,tax,settled_at,settlement_id,settlement_utr\n"
         f"adj_00000000000009,adjustment,500,0,500,0,0,{int(clock.now().timestamp())},setl_00000000000009,U9\n"
     )
-    services.import_settlement_file(stream=io.BytesIO(report.encode()), name="a.csv", actor=SYSTEM, now=clock.now())
+    report_imports.import_settlement_file(
+        stream=io.BytesIO(report.encode()), name="a.csv", actor=SYSTEM, now=clock.now()
+    )
     assert violated() == []
     with pgtrigger.ignore():
-        run_sql(f"UPDATE payments_settlementline SET {change} WHERE entity_id = 'adj_00000000000009'")
+        run_sql(f"UPDATE settlements_settlementline SET {change} WHERE entity_id = 'adj_00000000000009'")
 
 
 def _abandoned_import(world: Any) -> None:
-    services.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
+    reconciliation.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
     SettlementImport.objects.update(updated_at=clock.now() - timedelta(hours=2))
 
 
@@ -316,8 +311,8 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-22": (_post_directly(("bank", 5), ("round_off", -4)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
     "INV-23": (_post_directly(("bank", 5)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
     "INV-24": (
-        lambda world: [pgtrigger.ignore()(run_sql)("UPDATE payments_balancecheckpoint SET balance = 7 WHERE id ="
-                                                   " (SELECT min(id) FROM payments_balancecheckpoint)")][0], {"INV-24"},
+        lambda world: [pgtrigger.ignore()(run_sql)("UPDATE ledger_balancecheckpoint SET balance = 7 WHERE id ="
+                                                   " (SELECT min(id) FROM ledger_balancecheckpoint)")][0], {"INV-24"},
     ),
     "INV-25": (
         _post_directly(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"),
@@ -412,7 +407,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     ),
     "INV-26c": (
         _post_directly(
-            ("gateway_receivable:razorpay", 5), ("bank", -5), source_type="payments.reconciliationexception", kind="difference"
+            ("gateway_receivable:razorpay", 5), ("bank", -5), source_type="ledger.reconciliationexception", kind="difference"
         ),
         {"INV-25e", "INV-26c"},
     ),
@@ -424,7 +419,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     ),
     "INV-28e": (lambda world: _line(world, "fee_credit_amount = 1, held_amount = 1"), {"INV-28e", "INV-26", "INV-26b"}),
     "INV-28c": (
-        _post_directly(("suspense", 5), ("bank", -5), source_type="payments.reconciliationexception"),
+        _post_directly(("suspense", 5), ("bank", -5), source_type="ledger.reconciliationexception"),
         {"INV-25e", "INV-28c"},
     ),
 }  # fmt: skip
@@ -461,8 +456,8 @@ def test_a_refund_that_no_report_has_is_found_until_somebody_misses_it_or_it_com
     _update(Refund, {"pk": refund.pk}, processed_at=clock.now() - timedelta(days=11))(world)
     assert violated() == ["INV-21"]
 
-    assert services.open_missing_line_exceptions(now=clock.now()) == 1
-    assert services.open_missing_line_exceptions(now=clock.now()) == 0
+    assert matching.open_missing_line_exceptions(now=clock.now()) == 1
+    assert matching.open_missing_line_exceptions(now=clock.now()) == 0
 
     assert violated() == []
     missed = ReconciliationException.objects.get()
@@ -474,14 +469,16 @@ def test_a_refund_that_no_report_has_is_found_until_somebody_misses_it_or_it_com
         f"{refund.gateway_refund_id},refund,{refund.amount},0,{refund.amount},0,0,"
         f"{int(clock.now().timestamp())},setl_00000000000002,U2\n"
     )
-    services.import_settlement_file(stream=io.BytesIO(report.encode()), name="r.csv", actor=SYSTEM, now=clock.now())
+    report_imports.import_settlement_file(
+        stream=io.BytesIO(report.encode()), name="r.csv", actor=SYSTEM, now=clock.now()
+    )
     missed.refresh_from_db()
     assert (missed.resolution, violated()) == ("arrived", [])
 
 
 def test_a_report_of_a_past_day_that_broke_off_is_found_until_it_is_read(world: Any) -> None:
     day = clock.ist_date(clock.now()) - timedelta(days=4)
-    services.request_settlement_import(day=day, actor=SYSTEM, now=clock.now())
+    reconciliation.request_settlement_import(day=day, actor=SYSTEM, now=clock.now())
     SettlementImport.objects.update(status="failed", error="no answer")
     assert violated() == ["INV-18f"]
 

@@ -9,11 +9,13 @@ import pytest
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerEntry, ReconciliationException
 from apps.payments import selectors, services
 from apps.payments.gateways import EvidenceFile
 from apps.payments.gateways.razorpay.disputes import dispute_from
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import Dispute, LedgerEntry, PaymentAttempt, ReconciliationException, Refund, Webhook
+from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
 from apps.payments.services.payer_currency import requested_from_gateway
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 from tests.support.webhooks import receive
@@ -74,7 +76,7 @@ class TestDisputeInPayersCurrency:
         assert (dispute.status, dispute.currency) == ("lost", "INR")
         assert (dispute.amount, dispute.amount_deducted) == (amount, amount)
         assert (dispute.payer_amount, dispute.payer_currency) == (charged, "USD")
-        assert selectors.balance_of("dispute_losses") == amount
+        assert ledger.balance_of("dispute_losses") == amount
         assert ReconciliationException.objects.count() == 0
 
     def test_keeps_its_amount_if_the_gateway_no_longer_gives_it_in_rupees(self, attempt: PaymentAttempt) -> None:

@@ -8,21 +8,24 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from apps.backoffice.services import event_replay
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event, Incident
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.orders import selectors as orders
 from apps.orders.models import Order
 from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.orders.states import PaymentStatus as OrderPaymentStatus
 from apps.payments import selectors, services
-from apps.payments.facts import GatewayOrder
-from apps.payments.gateways import GatewayPayment, GatewayRefund
+from apps.payments.facts import GatewayOrder, GatewayPayment, GatewayRefund
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, ReconciliationException, Refund, Webhook
+from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
 from apps.payments.services import polling
 from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason, Source
+from apps.settlements.services import reconciliation
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, new_gateway_id
@@ -76,7 +79,7 @@ def reload(*rows: Any) -> None:
 
 
 def balances(*codes: str) -> tuple[int, ...]:
-    return tuple(selectors.balance_of(code) for code in codes)
+    return tuple(ledger.balance_of(code) for code in codes)
 
 
 def events_of(subject: Any) -> list[str]:
@@ -561,7 +564,7 @@ class TestAcceptAttempt:
             total + difference, -total, -difference,
         )  # fmt: skip
         assert events_of(attempt)[-1] == "payments.attempt.accepted"
-        differing = services.replay_order(order_id=order.pk).differences
+        differing = event_replay.replay_order(order_id=order.pk).differences
         # What the factory wrote by itself.
         assert [one.field for one in differing if one.field != "gateway_order_id"] == []
 
@@ -824,8 +827,8 @@ class TestAgainstTheSandbox:
 
     def import_settlement(self, sandbox: Any) -> None:
         sandbox.control("POST", "/settlements/run")
-        asked = services.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
-        services.import_settlements(import_id=asked.pk, now=clock.now())
+        asked = reconciliation.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
+        reconciliation.import_settlements(import_id=asked.pk, now=clock.now())
 
     def test_a_report_brings_a_currency_without_conversion_to_staff(
         self, order: Any, payment: Payment, sandbox: Any

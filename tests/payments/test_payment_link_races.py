@@ -8,11 +8,12 @@ from django.db import IntegrityError
 
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
+from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
 from apps.payments import services
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerTransaction, Payment
+from apps.payments.models import Payment
 from apps.payments.services import gateway_orders, payments
 from apps.payments.states import PaymentChannel
 from tests.factories.catalog import make_registration

@@ -17,15 +17,20 @@ from apps.core import audit, clock
 from apps.core.dates import format_instant
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerTransaction
 from apps.notifications import services as notifications
 from apps.orders.services import expire_orders
 from apps.orders.states import OrderStatus
-from apps.payments import handlers, selectors, services
-from apps.payments.gateways import UnreadableFacts, get_gateway
+from apps.payments import handlers, services
+from apps.payments.facts import UnreadableFacts
+from apps.payments.gateways import get_gateway
 from apps.payments.gateways.razorpay.payment_links import link_from, qr_from
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund, SettlementLine, Webhook
+from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
 from apps.payments.states import GatewayCall, PaymentChannel, PaymentStatus
+from apps.settlements.models import SettlementLine
+from apps.settlements.services import reconciliation, report_imports, sandbox_diff
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_payment
 from tests.support.payment_links import LINK, QR, at_gateway, call, make, pay, start, webhooks_of
@@ -496,7 +501,7 @@ def test_payment_by_link_is_refunded_and_settled_like_any_other(
     report = requests.get(
         f"{sandbox.url}/__sim__/settlements/report.csv", params={"settlement_id": settlement["id"]}, timeout=10
     )
-    services.import_settlement_file(
+    report_imports.import_settlement_file(
         stream=io.BytesIO(report.content), name="report.csv", actor=SYSTEM, now=clock.now() + timedelta(days=4)
     )
 
@@ -505,15 +510,15 @@ def test_payment_by_link_is_refunded_and_settled_like_any_other(
     assert list(lines) == [
         ("payment", payment.attempts.get().pk, None, order.total_amount), ("refund", None, refund.pk, 10_000),
     ]  # fmt: skip
-    assert (refund.status, selectors.count_open_exceptions()) == ("processed", {})
-    assert services.compare_with_sandbox() == []
+    assert (refund.status, ledger.count_open_exceptions()) == ("processed", {})
+    assert sandbox_diff.compare_with_sandbox() == []
 
 
 @BOTH
 def test_reconciling_asks_about_what_is_open(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
     payment = make(order, channel)
     pay(sandbox, payment)
-    result = services.reconcile(now=clock.now())
+    result = reconciliation.reconcile(now=clock.now())
     assert (result.payments, result.unanswered) == (1, 0)
     assert_paid(payment, order)
 

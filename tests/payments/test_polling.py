@@ -7,11 +7,12 @@ import pytest
 
 from apps.core import clock
 from apps.core.events import SYSTEM
+from apps.ledger.models import LedgerTransaction
 from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import services
 from apps.payments.gateways.razorpay import adapter
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt
+from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.states import GatewayCall, PaymentStatus
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment

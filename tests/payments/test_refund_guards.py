@@ -9,6 +9,7 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM, Actor
 from apps.invoicing import invariants as invoicing
 from apps.invoicing.services import issue_credit_note, issue_invoice
+from apps.ledger import selectors as ledger
 from apps.orders.services import expire_orders, update_payment_totals
 from apps.payments import selectors, services
 from apps.payments.invariants import INVARIANTS
@@ -60,7 +61,7 @@ def test_retry_is_withdrawn_when_the_first_refund_was_made_after_all(order: Any,
     again.refresh_from_db()
     assert again.status == "cancelled"
     assert services.submit_refund(refund_id=again.pk, now=clock.now())
-    assert selectors.balance_of("refunds_payable") == 0
+    assert ledger.balance_of("refunds_payable") == 0
     assert selectors.order_refundable_amount(order.pk) == order.total_amount - 15_000
     assert violated() == []
 
@@ -158,7 +159,7 @@ def test_what_the_bank_has_taken_is_not_sent_at_all(paid: Any, sandbox: Any) -> 
 
     assert sync_refund(refund).status == "cancelled"
     assert sandbox.control("GET", "/truth")["refunds"] == []
-    assert selectors.balance_of("refunds_payable") == 0
+    assert ledger.balance_of("refunds_payable") == 0
     assert violated() == []
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
-from apps.payments import selectors, services
-from apps.payments.gateways import GatewayRefund
+from apps.ledger import selectors as ledger
+from apps.payments import services
+from apps.payments.facts import GatewayRefund
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.states import Source
@@ -81,7 +82,7 @@ class TestRetryRefund:
         failed.refresh_from_db()
         paid.refresh_from_db()
         assert (failed.status, paid.refunded_amount) == ("failed", 5_000)
-        assert selectors.balance_of("refunds_payable") == 0
+        assert ledger.balance_of("refunds_payable") == 0
         assert violated() == []
 
     def test_its_webhook_belongs_to_the_refund_that_adopted_it(self, paid: Any, sandbox: Any) -> None:
@@ -97,7 +98,7 @@ class TestRetryRefund:
 
         failed.refresh_from_db()
         assert failed.status == "failed"
-        assert selectors.balance_of("gateway_receivable:razorpay") == paid.total_amount - 5_000
+        assert ledger.balance_of("gateway_receivable:razorpay") == paid.total_amount - 5_000
         assert violated() == []
 
     def test_refund_that_was_not_made_is_made(self, paid: Any, sandbox: Any) -> None:
@@ -196,7 +197,7 @@ class TestRetryRefund:
         failed.refresh_from_db()
         assert (failed.status, failed.gateway_refund_id) == ("processed", made["id"])
         assert len(at_gateway(sandbox)) == 1
-        assert selectors.balance_of("refunds_payable") == 0
+        assert ledger.balance_of("refunds_payable") == 0
         assert violated() == []
 
 
@@ -243,7 +244,7 @@ class TestSearchForRejectedRefund:
 
         failed.refresh_from_db()
         assert failed.status == "pending"
-        assert selectors.balance_of("refunds_payable") == -5_000
+        assert ledger.balance_of("refunds_payable") == -5_000
         assert violated() == []
 
     def test_question_is_put_three_times_in_a_day_and_no_more(self, paid: Any, sandbox: Any) -> None:

@@ -16,11 +16,13 @@ from django.db import connection
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.states import InvalidTransition
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
 from apps.orders.services import expire_orders
-from apps.payments import locks, selectors, services
+from apps.payments import locks, services
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund
+from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.services.refunds import amounts, requests, submission
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
@@ -132,7 +134,7 @@ def test_five_hundred_refunds_attempted_twice_at_once_are_five_hundred(owner: An
     assert sum(one["amount"] for one in truth) == sum(order.total_amount for order in orders)
     assert LedgerTransaction.objects.filter(kind="refund").count() == 500
     books = ("refunds_payable", "customer_advances", "gateway_receivable:razorpay")
-    assert [selectors.balance_of(code) for code in books] == [0, 0, 0]
+    assert [ledger.balance_of(code) for code in books] == [0, 0, 0]
     assert violated() == []
 
 

@@ -10,7 +10,7 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.money import draw
 from apps.payments import rules, services
-from apps.payments.gateways import GatewayRefund
+from apps.payments.facts import GatewayRefund
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.states import Source

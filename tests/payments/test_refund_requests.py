@@ -9,9 +9,10 @@ from django.urls import reverse
 
 from apps.core.models import Event
 from apps.core.money import rupees
+from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
 from apps.payments import services
-from apps.payments.models import LedgerTransaction, PaymentAttempt, Refund
+from apps.payments.models import PaymentAttempt, Refund
 from tests.factories.accounts import make_staff
 from tests.factories.catalog import make_variant
 from tests.factories.notifications import make_invoice_of

@@ -8,11 +8,13 @@ from django.db import IntegrityError, transaction
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerTransaction
 from apps.payments import selectors, services
 from apps.payments.admin.refunds import is_retryable
-from apps.payments.gateways import GatewayRefund
+from apps.payments.facts import GatewayRefund
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerTransaction, Refund
+from apps.payments.models import Refund
 from apps.payments.states import Source
 from tests.factories.payments import pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
@@ -88,7 +90,7 @@ class TestCancelledRetry:
         done = services.confirm_refund_transfer(refund_id=failed.pk, reference="NEFT 7", actor=BALA, now=clock.now())
 
         assert (held.status, done.status, done.transfer_reference) == ("awaiting_transfer", "processed", "NEFT 7")
-        assert (selectors.balance_of("bank"), selectors.balance_of("refunds_payable")) == (-10_000, 0)
+        assert (ledger.balance_of("bank"), ledger.balance_of("refunds_payable")) == (-10_000, 0)
 
     def test_leaves_the_failed_refund_to_staff(self, order: Any, end_retry: Any) -> None:
         failed = make_failed(order)
@@ -152,7 +154,7 @@ class TestFailedRefundProcessedLater:
         again.refresh_from_db()
         order.refresh_from_db()
         assert (again.status, Refund.objects.count(), order.refunded_amount) == ("cancelled", 2, 30_000)
-        assert selectors.balance_of("refunds_payable") == 0
+        assert ledger.balance_of("refunds_payable") == 0
 
     def test_withdraws_the_retry_of_its_retry(self, order: Any) -> None:
         failed = make_failed(order)
@@ -173,7 +175,7 @@ class TestFailedRefundProcessedLater:
         second.refresh_from_db()
         order.refresh_from_db()
         assert (second.status, order.refunded_amount) == ("cancelled", 10_000)
-        assert selectors.balance_of("refunds_payable") == 0
+        assert ledger.balance_of("refunds_payable") == 0
 
 
 def test_the_database_refuses_a_second_open_retry(order: Any) -> None:

@@ -7,9 +7,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.core import clock, ids
+from apps.ledger.models import LedgerTransaction
 from apps.payments import services
-from apps.payments.gateways import GatewayError
-from apps.payments.models import LedgerTransaction, Refund
+from apps.payments.facts import GatewayError
+from apps.payments.models import Refund
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from apps.payments.states import RefundStatus
 from tests.factories.accounts import make_staff

@@ -10,12 +10,14 @@ from apps.catalog.models import StockItem
 from apps.core import audit, clock
 from apps.core.events import SYSTEM, Actor
 from apps.core.models import Event
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerTransaction
 from apps.orders.services import OrderNotCancellable, expire_orders
 from apps.payments import selectors, services
-from apps.payments.gateways import GatewayRefund
+from apps.payments.facts import GatewayRefund
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerTransaction, PaymentAttempt, Refund
+from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.states import Source
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
@@ -35,7 +37,7 @@ def _books_balance_after_each_test(db: None) -> Any:
 
 
 def balance(code: str) -> int:
-    return selectors.balance_of(code)
+    return ledger.balance_of(code)
 
 
 # Asking ---------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from django.db import connection
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerEntry, LedgerTransaction
 from apps.orders.locks import OrderNotFound
 from apps.orders.models import Order
 from apps.orders.selectors import derive_payment_status
@@ -19,7 +21,7 @@ from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import selectors, services
 from apps.payments.invariants import INVARIANTS
-from apps.payments.models import LedgerEntry, LedgerTransaction, Payment, PaymentAttempt, PaymentNotFound
+from apps.payments.models import Payment, PaymentAttempt, PaymentNotFound
 from apps.payments.services.polling import _record_poll_result
 from apps.payments.states import AttemptStatus, GatewayCall, PaymentStatus, ReviewReason
 from tests.factories.orders import actor_for, make_order
@@ -46,7 +48,7 @@ def start(order: Any, **fields: Any) -> Payment:
 
 
 def balances(*codes: str) -> tuple[int, ...]:
-    return tuple(selectors.balance_of(code) for code in codes)
+    return tuple(ledger.balance_of(code) for code in codes)
 
 
 def events_of(subject: Any) -> list[str]:

@@ -12,8 +12,10 @@ from django.db import connection, transaction
 from apps.catalog.models import StockItem
 from apps.core import clock
 from apps.core.events import SYSTEM
-from apps.payments import selectors, services
-from apps.payments.models import LedgerTransaction, Payment, PaymentAttempt, Refund, Webhook
+from apps.ledger import selectors as ledger
+from apps.ledger.models import LedgerTransaction
+from apps.payments import services
+from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 from tests.support.stored_rows import alike
 from tests.support.webhooks import receive
@@ -100,7 +102,7 @@ def _state() -> tuple[Any, ...]:
         *Payment.objects.values_list("status", "order__status", "order__paid_amount", "order__refunded_amount"),
         *StockItem.objects.values_list("on_hand", "reserved"),
         tuple(sorted(LedgerTransaction.objects.values_list("kind", flat=True))),
-        tuple(selectors.balance_of(code) for code in accounts),
+        tuple(ledger.balance_of(code) for code in accounts),
         set(Webhook.objects.values_list("outcome", flat=True)) == {"processed"},
     )
 

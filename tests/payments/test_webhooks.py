@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from apps.core import clock
 from apps.core.models import Event, Outbox
+from apps.ledger.models import LedgerTransaction
 from apps.orders.states import OrderStatus
 from apps.payments import services
-from apps.payments.models import LedgerTransaction, PaymentAttempt, Webhook
+from apps.payments.models import PaymentAttempt, Webhook
 from apps.payments.states import PaymentStatus, Source
 from tests.factories.payments import make_payment
 from tests.support.webhooks import SECRET, URL, body_of, receive, sign

@@ -6,9 +6,10 @@ from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.invoicing.models import Invoice
 from apps.invoicing.services import issue_credit_notes, issue_invoice
+from apps.ledger import selectors as ledger
 from apps.orders.models import Order
-from apps.payments import selectors, services
-from apps.payments.gateways import GatewayRefund
+from apps.payments import services
+from apps.payments.facts import GatewayRefund
 from apps.payments.models import Refund
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
@@ -59,4 +60,4 @@ def report_refund(attempt: Any, amount: int) -> Refund:
 
 def balances() -> dict[str, int]:
     """Return the balances, where there are any, of the accounts that a difference and its refund go through."""
-    return {code: balance for code in _ACCOUNTS if (balance := selectors.balance_of(code))}
+    return {code: balance for code in _ACCOUNTS if (balance := ledger.balance_of(code))}

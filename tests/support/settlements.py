@@ -10,18 +10,10 @@ from django.db import connection
 
 from apps.core import audit, clock, ids
 from apps.core.events import SYSTEM
-from apps.payments import services
-from apps.payments.models import (
-    LedgerEntry,
-    LedgerTransaction,
-    PaymentAttempt,
-    ReconciliationException,
-    Refund,
-    Settlement,
-    SettlementImport,
-    SettlementLine,
-    SettlementReportRow,
-)
+from apps.ledger.models import LedgerEntry, LedgerTransaction, ReconciliationException
+from apps.payments.models import PaymentAttempt, Refund
+from apps.settlements.models import Settlement, SettlementImport, SettlementLine, SettlementReportRow
+from apps.settlements.services import report_imports
 from tests.factories.payments import make_payment
 
 HEADER = (
@@ -81,7 +73,7 @@ def load_refunds(order: Any, payment: Any, attempts: Any, rows: Any, now: dateti
 
 def import_csv(report: bytes, *, now: datetime | None = None, on_progress: Any = None) -> SettlementImport:
     """Import a report as an operator does."""
-    return services.import_settlement_file(
+    return report_imports.import_settlement_file(
         stream=io.BytesIO(report), name="report.csv", actor=SYSTEM, now=now or clock.now(), on_progress=on_progress
     )
 

@@ -6,8 +6,9 @@ from typing import Any
 from apps.core import audit, clock
 from apps.core.audit import Report
 from apps.core.models import Event, HandlerRun, IdempotencyKey, Incident, Outbox
+from apps.ledger.models import Account, BalanceCheckpoint
 from apps.orders.models import Order
-from apps.payments.models import Account, BalanceCheckpoint, Webhook
+from apps.payments.models import Webhook
 from tests.factories.accounts import make_address, make_challenge, make_session, make_user
 from tests.factories.invoicing import make_rendered_invoice
 from tests.factories.notifications import NOON, make_notification

@@ -1,5 +1,5 @@
 """The back office's pages of people and their access."""
 
-from apps.accounts.admin import contact_details, customers, log_in, passwords, search, users
+from apps.accounts.admin import contact_details, customers, log_in, passwords, users
 
-__all__ = ["contact_details", "customers", "log_in", "passwords", "search", "users"]
+__all__ = ["contact_details", "customers", "log_in", "passwords", "users"]

@@ -20,9 +20,9 @@ _SALES: Final = (
     "invoicing.invoiceline", "invoicing.invoicefile", "accounts.user", "accounts.address",
 )  # fmt: skip
 _MONEY: Final = (
-    "payments.webhook", "payments.account", "payments.ledgertransaction", "payments.ledgerentry",
-    "payments.settlement", "payments.settlementline", "payments.settlementimport", "payments.reconciliationexception",
-    "payments.balancecheckpoint", "invoicing.numberseries", "tax.registration", "tax.taxrate", "core.auditrun",
+    "payments.webhook", "ledger.account", "ledger.ledgertransaction", "ledger.ledgerentry",
+    "settlements.settlement", "settlements.settlementline", "settlements.settlementimport", "ledger.reconciliationexception",
+    "ledger.balancecheckpoint", "invoicing.numberseries", "tax.registration", "tax.taxrate", "core.auditrun",
     "core.incident",
 )  # fmt: skip
 _OPERATIONS: Final = (
@@ -49,16 +49,16 @@ PERMISSIONS: Final[dict[Role, set[str]]] = {
     Role.FINANCE: {
         *_view(*_SALES, *_CATALOGUE, *_MONEY),
         "payments.change_payment", "payments.change_paymentattempt", "invoicing.change_invoice",
-        "payments.add_payment", "payments.add_refund", "payments.change_refund", "payments.change_dispute", "payments.add_settlementimport",
-        "payments.change_reconciliationexception",
+        "payments.add_payment", "payments.add_refund", "payments.change_refund", "payments.change_dispute",
+        "settlements.add_settlementimport", "ledger.change_reconciliationexception",
     },
     Role.CATALOGUE_MANAGER: {*_view(*_CATALOGUE, "tax.taxrate"), *_EDIT_CATALOGUE},
     Role.ADMIN: {
         *_view(*_SALES, *_CATALOGUE, *_MONEY, *_OPERATIONS, "notifications.notification"),
         *_EDIT_CATALOGUE,
         "accounts.manage_users", "accounts.add_user", "accounts.change_user", "accounts.change_session",
-        "payments.add_payment", "payments.add_refund", "payments.change_refund", "payments.change_dispute", "payments.add_settlementimport",
-        "payments.change_reconciliationexception",
+        "payments.add_payment", "payments.add_refund", "payments.change_refund", "payments.change_dispute",
+        "settlements.add_settlementimport", "ledger.change_reconciliationexception",
         "orders.change_order", "payments.change_payment", "payments.change_paymentattempt", "invoicing.change_invoice",
         "notifications.change_notification", "core.change_handlerrun",
         "tax.add_registration", "tax.change_registration", "tax.add_taxrate", "tax.change_taxrate",

@@ -11,7 +11,7 @@ _NOT_POSTED = """
     WITH booked AS (
         SELECT ledger.source_id, split_part(entry.account_id, ':', 1) AS account, split_part(entry.account_id, ':', 2) AS gstin,
                sum(entry.amount) AS amount
-        FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
+        FROM ledger_ledgertransaction ledger JOIN ledger_ledgerentry entry ON entry.transaction_id = ledger.id
         WHERE ledger.source_type = 'invoicing.invoice' AND ledger.kind IN ('invoice', 'credit_note')
         GROUP BY 1, 2, 3
     ), due AS (
@@ -30,7 +30,7 @@ _NOT_POSTED = """
     WHERE due.amount IS DISTINCT FROM booked.amount
     UNION ALL
     SELECT invoice.id, 'order', ledger.kind, NULL, NULL
-    FROM invoicing_invoice invoice JOIN payments_ledgertransaction ledger
+    FROM invoicing_invoice invoice JOIN ledger_ledgertransaction ledger
          ON ledger.source_type = 'invoicing.invoice' AND ledger.source_id = invoice.id
     WHERE ledger.order_id IS DISTINCT FROM invoice.order_id
        OR ledger.kind <> CASE WHEN invoice.type = 'credit_note' THEN 'credit_note' ELSE 'invoice' END
@@ -39,7 +39,7 @@ _NOT_POSTED = """
 # Undecided: promised, or gone and neither credited nor refused a note yet, which INV-34b allows for a minute.
 _ADVANCES = """
     SELECT ledger.order_id, entry.currency, sum(entry.amount) AS overdrawn, undecided.amount AS undecided
-    FROM payments_ledgerentry entry JOIN payments_ledgertransaction ledger ON ledger.id = entry.transaction_id
+    FROM ledger_ledgerentry entry JOIN ledger_ledgertransaction ledger ON ledger.id = entry.transaction_id
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(refund.amount), 0) AS amount FROM payments_refund refund
         WHERE refund.order_id = ledger.order_id AND refund.currency = entry.currency
@@ -59,7 +59,7 @@ _LATE_CREDITS = """
           AND type = 'invoicing.credit_note.skipped' AND reason = 'deadline_passed') decided
     FULL JOIN (
         SELECT ledger.source_id, sum(entry.amount) AS amount
-        FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
+        FROM ledger_ledgertransaction ledger JOIN ledger_ledgerentry entry ON entry.transaction_id = ledger.id
         WHERE ledger.source_type = 'payments.refund' AND ledger.kind = 'late_credit' AND entry.account_id LIKE 'sales:%%'
         GROUP BY ledger.source_id
     ) booked ON booked.source_id = decided.subject_id
@@ -67,7 +67,7 @@ _LATE_CREDITS = """
     CROSS JOIN LATERAL (
         -- A fee that the payer bore was no sale.
         SELECT coalesce(-sum(entry.amount), 0)::bigint AS amount
-        FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
+        FROM ledger_ledgertransaction ledger JOIN ledger_ledgerentry entry ON entry.transaction_id = ledger.id
         WHERE ledger.source_type = 'payments.refund' AND ledger.source_id = refund.id
           AND ledger.kind = 'difference_reversal' AND entry.account_id = 'customer_advances'
     ) fee
@@ -92,7 +92,7 @@ _SHORT_ORDERS = """
         -- A fee that the payer bore was never part of the order.
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(greatest(-entry.amount, 0)), 0) AS amount
-            FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
+            FROM ledger_ledgertransaction ledger JOIN ledger_ledgerentry entry ON entry.transaction_id = ledger.id
             WHERE ledger.source_type = 'payments.refund' AND ledger.source_id = refund.id
               AND ledger.kind = 'difference_reversal' AND entry.account_id = 'customer_advances'
         ) fee
@@ -122,8 +122,8 @@ _DIFFERENCES_REVERSED = f"""
     CROSS JOIN LATERAL (
         SELECT coalesce(-sum(entry.amount), 0) AS amount
         FROM payments_refund refund
-        JOIN payments_ledgertransaction ledger ON ledger.source_type = 'payments.refund' AND ledger.source_id = refund.id
-        JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
+        JOIN ledger_ledgertransaction ledger ON ledger.source_type = 'payments.refund' AND ledger.source_id = refund.id
+        JOIN ledger_ledgerentry entry ON entry.transaction_id = ledger.id
         WHERE refund.attempt_id = attempt.id AND ledger.kind = 'difference_reversal' AND entry.account_id = 'customer_advances'
     ) reversed
     CROSS JOIN LATERAL (

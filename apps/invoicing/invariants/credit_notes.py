@@ -55,7 +55,7 @@ _NOTES_MISMATCHED = """
     CROSS JOIN LATERAL (
         -- What the payer never paid of an accepted payment is credited with the last of its money; a fee that the payer bore never is.
         SELECT coalesce(sum(entry.amount), 0) AS shortfall
-        FROM payments_ledgertransaction ledger JOIN payments_ledgerentry entry ON entry.transaction_id = ledger.id
+        FROM ledger_ledgertransaction ledger JOIN ledger_ledgerentry entry ON entry.transaction_id = ledger.id
         WHERE ledger.source_type = 'payments.refund' AND ledger.source_id = note.refund_id
           AND ledger.kind = 'difference_reversal' AND entry.account_id = 'customer_advances'
     ) unpaid

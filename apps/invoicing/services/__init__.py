@@ -6,22 +6,15 @@ from apps.invoicing.services.credit_notes import (
     issue_credit_notes,
     issue_pending_credit_notes,
 )
-from apps.invoicing.services.event_replay import (
-    replay_everything,
-)
 from apps.invoicing.services.invoices import (
     OrderNotInvoiceable,
     OrderTotalsMismatch,
     issue_invoice,
     issue_invoices,
 )
-from apps.invoicing.services.number_series import (
-    NumberSeriesUnavailable,
-)
-from apps.invoicing.services.pdf import (
-    render_document,
-    render_missing_documents,
-)
+from apps.invoicing.services.ledger_accounts import set_up_reference_data
+from apps.invoicing.services.number_series import NumberSeriesUnavailable
+from apps.invoicing.services.pdf import render_document, render_missing_documents
 
 __all__ = [
     "NumberSeriesUnavailable",
@@ -35,5 +28,5 @@ __all__ = [
     "issue_pending_credit_notes",
     "render_document",
     "render_missing_documents",
-    "replay_everything",
+    "set_up_reference_data",
 ]

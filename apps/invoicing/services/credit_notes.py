@@ -14,8 +14,10 @@ from apps.core.events import Actor, change
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
 from apps.invoicing.services.invoices import INVOICEABLE_STATUSES
+from apps.invoicing.services.ledger_accounts import ROUND_OFF, account_codes_for
 from apps.invoicing.services.number_series import assign_number, create_document
 from apps.invoicing.states import DocumentType
+from apps.ledger.services import post_to_ledger
 from apps.orders import locks as order_locks
 from apps.payments import locks as payment_locks
 from apps.payments import selectors as payments
@@ -148,8 +150,8 @@ def _skip_credit_note(
     """Record why a refund has no credit note; too late for one, what of it (paise) was of the sale is less sales."""
     if reason is rules.SkipReason.DEADLINE_PASSED and of_sale > 0:
         # Less is earned, and the tax stays due (CGST Act, section 34(2)).
-        codes = payment_services.account_codes_for(tax.get_registration(sold[0].invoice.registration_id))
-        payment_services.post_to_ledger(
+        codes = account_codes_for(tax.get_registration(sold[0].invoice.registration_id))
+        post_to_ledger(
             source_type="payments.refund",
             source_id=refund.pk,
             kind="late_credit",
@@ -241,8 +243,8 @@ def _lines_of(note: Invoice, draft: rules.CreditDraft, originals: Sequence[Invoi
 
 
 def _post_to_ledger(note: Invoice, *, now: datetime) -> None:
-    codes = payment_services.account_codes_for(tax.get_registration(note.registration_id))
-    payment_services.post_to_ledger(
+    codes = account_codes_for(tax.get_registration(note.registration_id))
+    post_to_ledger(
         source_type="invoicing.invoice",
         source_id=note.pk,
         kind="credit_note",
@@ -253,7 +255,7 @@ def _post_to_ledger(note: Invoice, *, now: datetime) -> None:
             codes.output_sgst: note.sgst_amount,
             codes.output_utgst: note.utgst_amount,
             codes.output_igst: note.igst_amount,
-            payment_services.ROUND_OFF: note.round_off_amount,
+            ROUND_OFF: note.round_off_amount,
             payment_services.CUSTOMER_ADVANCES: -note.total_amount,
         },
         description=f"Credit note of order {note.order_number}",

@@ -13,8 +13,10 @@ from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
+from apps.invoicing.services.ledger_accounts import ROUND_OFF, account_codes_for
 from apps.invoicing.services.number_series import assign_number, create_document
 from apps.invoicing.states import DocumentType
+from apps.ledger.services import post_to_ledger
 from apps.orders import locks as order_locks
 from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus
@@ -158,7 +160,7 @@ def _payment_reference(order_id: UUID) -> str:
 
 
 def _post_to_ledger(invoice: Invoice, registration: Any, *, now: datetime) -> None:
-    codes = payment_services.account_codes_for(registration)
+    codes = account_codes_for(registration)
     entries = {
         payment_services.CUSTOMER_ADVANCES: invoice.total_amount,
         codes.sales: -invoice.taxable_amount,
@@ -166,11 +168,11 @@ def _post_to_ledger(invoice: Invoice, registration: Any, *, now: datetime) -> No
         codes.output_sgst: -invoice.sgst_amount,
         codes.output_utgst: -invoice.utgst_amount,
         codes.output_igst: -invoice.igst_amount,
-        payment_services.ROUND_OFF: -invoice.round_off_amount,
+        ROUND_OFF: -invoice.round_off_amount,
     }
     if not any(entries.values()):
         return  # a gift moves no money
-    payment_services.post_to_ledger(
+    post_to_ledger(
         source_type="invoicing.invoice",
         source_id=invoice.pk,
         kind="invoice",

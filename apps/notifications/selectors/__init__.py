@@ -1,9 +1,5 @@
-"""Reads of notifications, and of what it takes every app to know: an order's timeline, the evidence for a dispute."""
+"""Reads of notifications."""
 
-from apps.notifications.selectors.dispute_evidence import (
-    get_evidence,
-)
+from apps.notifications.selectors.messages import list_notifications_of_order
 
-__all__ = [
-    "get_evidence",
-]
+__all__ = ["list_notifications_of_order"]

@@ -1,38 +1,19 @@
 """Reads of notifications."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from apps.core.errors import NotFound
-from apps.core.models import Event
-from apps.invoicing import selectors as invoicing
 from apps.notifications.models import Notification
 from apps.notifications.states import Channel, NotificationStatus
-from apps.orders import selectors as orders
-from apps.payments import selectors as payments
 
 
 class NotificationNotFound(NotFound):
     """The account has no such notification. List the notifications."""
 
     message = "There is no such notification."
-
-
-@dataclass(frozen=True)
-class TimelineEntry:
-    """One thing that happened to an order, with the money, the document or the message that it is about."""
-
-    event: Event
-    text: str
-    actor: str
-    money: Any
-    document: Any
-    message: Notification | None
 
 
 def list_in_app_messages(*, user_id: UUID, unread: bool | None = None) -> QuerySet[Notification]:
@@ -84,26 +65,3 @@ def has_duplicate(row: Notification) -> bool:
 def list_due(*, now: datetime) -> QuerySet[Notification]:
     """Return what a sender should look at: messages whose wait is over, and claims that have expired."""
     return Notification.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
-
-
-def describe_timeline(events: list[Event], *, order: Any) -> list[TimelineEntry]:
-    """Return the timeline entries of some events of an order, with the rows that they are about, with a constant number of queries."""
-    money: Mapping[UUID, Any] = {
-        row.pk: row for rows in payments.list_rows_of_orders([order.pk]).values() for _, row in rows
-    }
-    documents = {row.pk: row for row in invoicing.list_documents_of_order(order.pk)}
-    messages = {row.pk: row for row in list_notifications_of_order(order.pk)}
-    entries = []
-    for event in events:
-        text, actor = orders.describe_event(event, order=order)
-        entries.append(
-            TimelineEntry(
-                event=event,
-                text=text,
-                actor=actor,
-                money=money.get(event.subject_id),
-                document=documents.get(event.subject_id),
-                message=messages.get(event.subject_id),
-            )
-        )
-    return entries

@@ -1,4 +1,4 @@
-"""Admin pages of payments, refunds, disputes and settlements. All are read-only; actions call services."""
+"""Admin pages of payments, refunds and disputes. All are read-only; actions call services."""
 
 from apps.payments.admin import (
     disputes,
@@ -9,8 +9,6 @@ from apps.payments.admin import (
     payments,
     refund_requests,
     refunds,
-    search,
-    settlements,
     webhooks,
 )
 
@@ -23,7 +21,5 @@ __all__ = [
     "payments",
     "refund_requests",
     "refunds",
-    "search",
-    "settlements",
     "webhooks",
 ]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -12,21 +12,13 @@ from unfold.decorators import display
 from apps.accounts import selectors as accounts
 from apps.core.admin_fields import show_json
 from apps.core.admin_lists import KeySearch
-from apps.core.admin_panels import Panel, add_panel, always_folded
+from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
-from apps.core.dates import format_instant
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
 from apps.payments import selectors
 from apps.payments.messages import failure_text, method_text
-from apps.payments.models import (
-    Account,
-    BalanceCheckpoint,
-    LedgerEntry,
-    LedgerTransaction,
-    Payment,
-    PaymentAttempt,
-)
+from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.states import AttemptStatus, PaymentStatus
 
 _TONES = tones(
@@ -95,91 +87,6 @@ class PaymentAdmin(KeySearch, ReadOnlyAdmin):
         return link(where, where) if where else ""
 
 
-class LedgerEntryInline(ReadOnlyTabularInline):
-    """The entries of a ledger transaction."""
-
-    model = LedgerEntry
-    fields = ("account", "debit", "credit", "currency")
-    readonly_fields = fields
-    ordering = ("id",)
-
-    @admin.display(description="Debit")
-    def debit(self, entry: LedgerEntry) -> str:
-        return rupees(entry.amount) if entry.amount > 0 else ""
-
-    @admin.display(description="Credit")
-    def credit(self, entry: LedgerEntry) -> str:
-        return rupees(-entry.amount) if entry.amount < 0 else ""
-
-
-@admin.register(LedgerTransaction)
-class LedgerTransactionAdmin(KeySearch, ReadOnlyAdmin):
-    """The ledger: every transaction with its entries."""
-
-    list_display = ("occurred_at", "kind", "description", "turnover", "of_order", "public_id")
-    list_filter = ("kind", "occurred_at")
-    ordering = ("-created_at", "-id")
-    search_fields = ("id__exact",)
-    search_help_text = "An order number or its last digits, or a posting's id."
-    readonly_fields = ("public_id", "of_order")
-    fields = (
-        ("description", "kind"),
-        ("occurred_at", "of_order"),
-        ("source_type", "source_id"),
-        ("reverses", "public_id"),
-    )
-    inlines = (LedgerEntryInline,)
-
-    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
-        pk = term.pk_of(LedgerTransaction)
-        if pk is not None:
-            return LedgerTransaction.objects.filter(pk=pk).values("pk")
-        return selectors.search_of_order(LedgerTransaction.objects.all(), term)
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[LedgerTransaction]":
-        # Read for the rows of one page only; a join with a sum would total the whole ledger first.
-        debits = LedgerEntry.objects.filter(transaction=OuterRef("pk"), amount__gt=0).order_by()
-        debited = debits.values("transaction").annotate(sum=Sum("amount")).values("sum")
-        postings: QuerySet[LedgerTransaction] = super().get_queryset(request)
-        return postings.annotate(debited=Subquery(debited))
-
-    @admin.display(description="Amount")
-    def turnover(self, posting: Any) -> str:
-        return rupees(int(posting.debited or 0))
-
-    @admin.display(description="Order")
-    def of_order(self, posting: LedgerTransaction) -> str:
-        return link(reverse("admin:orders_order_change", args=[posting.order_id]), "Open") if posting.order_id else ""
-
-
-@admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
-    """The chart of accounts, with the balance of each."""
-
-    list_display = ("code", "name", "kind", "held")
-    list_filter = ("kind",)
-    ordering = ("code",)
-    search_fields = ("code", "name")
-
-    @admin.display(description="Balance (debit positive)")
-    def held(self, account: Account) -> str:
-        return rupees(selectors.balance_of(account.pk))
-
-
-@admin.register(BalanceCheckpoint)
-class BalanceCheckpointAdmin(ReadOnlyAdmin):
-    """Checkpoints of balances."""
-
-    list_display = ("account", "currency", "held", "last_entry_id", "taken_at")
-    list_filter = ("account", "taken_at")
-    list_select_related = ("account",)
-    ordering = ("-id",)
-
-    @admin.display(description="Balance")
-    def held(self, checkpoint: BalanceCheckpoint) -> str:
-        return rupees(checkpoint.balance)
-
-
 def _payment_rows(order: Any) -> list[tuple[Any, ...]]:
     """Return the payments of an order, each followed by its used attempts; a single one shares its row."""
     rows: list[tuple[Any, ...]] = []
@@ -214,20 +121,6 @@ def _attempt_cells(attempt: PaymentAttempt) -> tuple[Any, ...]:
     )
 
 
-def _ledger_rows(order: Any) -> list[tuple[Any, ...]]:
-    return [
-        (
-            format_instant(posting.occurred_at),
-            posting.kind.replace("_", " ").capitalize(),
-            entry.account_id,
-            rupees(entry.amount) if entry.amount > 0 else "",
-            rupees(-entry.amount) if entry.amount < 0 else "",
-        )
-        for posting in selectors.list_ledger_of_order(order.pk)
-        for entry in posting.entries.all()
-    ]
-
-
 add_panel(
     "orders.order",
     Panel(
@@ -236,19 +129,5 @@ add_panel(
         rows=_payment_rows,
         permission="payments.view_payment",
         position=10,
-    ),
-)
-
-
-add_panel(
-    "orders.order",
-    Panel(
-        title="Ledger",
-        columns=("When", "What", "Account", "Debit", "Credit"),
-        rows=_ledger_rows,
-        permission="payments.view_ledgertransaction",
-        is_folded=always_folded,
-        is_named_when_empty=False,
-        position=70,
     ),
 )

@@ -88,7 +88,7 @@ add_object_action(
     ObjectAction(
         name="retry",
         title="Process again",
-        permission="payments.change_reconciliationexception",
+        permission="ledger.change_reconciliationexception",
         perform=_retry,
         icon="replay",
         forecast=_facts,

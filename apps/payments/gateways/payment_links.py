@@ -1,36 +1,12 @@
-"""The interface of a gateway that collects by payment link or QR code: its data and its calls."""
+"""The interface of a gateway that collects by payment link or QR code: its calls."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from apps.payments.gateways import GatewayPayment, Payer
-
-
-@dataclass(frozen=True)
-class GatewayLink:
-    """
-    A gateway's payment link or QR code, with the values of Bahi. Amount in paise, instants UTC.
-
-    `channel` is one of `PaymentChannel`, `status` a `LinkStatus`; `url` is the page, or the image of the code.
-    `our_payment` is our payment's public id as stored there by the merchant account, or empty; a payer cannot write it.
-    `order_id` is the order that the gateway created for a link, or empty; `payment_ids` are the payments that the link
-    names.
-    """
-
-    gateway: str
-    id: str
-    channel: str
-    status: str
-    amount: int
-    currency: str
-    url: str
-    expires_at: datetime | None
-    our_payment: str = ""
-    order_id: str = ""
-    payment_ids: tuple[str, ...] = ()
+    from apps.payments.facts import GatewayLink, GatewayPayment
+    from apps.payments.gateways import Payer
 
 
 class LinkGateway(Protocol):
@@ -47,22 +23,22 @@ class LinkGateway(Protocol):
         payer: "Payer",
         expires_at: datetime,
         notes: Mapping[str, str],
-    ) -> GatewayLink:
+    ) -> "GatewayLink":
         """Create one link per receipt, or a QR code. A repeated call creates another code: call `find_link` first."""
         ...
 
-    def find_link(self, *, channel: str, receipt: str, since: datetime, until: datetime) -> GatewayLink | None:
+    def find_link(self, *, channel: str, receipt: str, since: datetime, until: datetime) -> "GatewayLink | None":
         """Return the oldest link or QR code with a receipt, or None; codes only of the given period."""
         ...
 
-    def get_link(self, *, channel: str, gateway_link_id: str) -> GatewayLink:
+    def get_link(self, *, channel: str, gateway_link_id: str) -> "GatewayLink":
         """Return a link or QR code."""
         ...
 
-    def close_link(self, *, channel: str, gateway_link_id: str) -> GatewayLink:
+    def close_link(self, *, channel: str, gateway_link_id: str) -> "GatewayLink":
         """Cancel a link or close a QR code: no new payment by it can be started."""
         ...
 
-    def list_link_payments(self, link: GatewayLink) -> "Sequence[GatewayPayment]":
+    def list_link_payments(self, link: "GatewayLink") -> "Sequence[GatewayPayment]":
         """Return every payment attempt of a link or QR code, with `link_id` set."""
         ...

@@ -1,13 +1,12 @@
-"""Invariants of payments, webhooks and the ledger."""
+"""Invariants of payments, refunds, disputes and webhooks."""
 
 from apps.core.audit import Invariant
 from apps.payments.invariants.disputes import DISPUTES
-from apps.payments.invariants.ledger import LEDGER
 from apps.payments.invariants.links import LINKS
 from apps.payments.invariants.ownership import OWNERSHIP
 from apps.payments.invariants.payments import PAYMENTS, WEBHOOKS
+from apps.payments.invariants.postings import POSTINGS
 from apps.payments.invariants.refunds import REFUNDS
-from apps.payments.invariants.settlements import SETTLEMENTS
 from apps.payments.invariants.state_history import HISTORY
 
 INVARIANTS: tuple[Invariant, ...] = (
@@ -15,9 +14,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     *LINKS,
     *REFUNDS,
     *HISTORY,
-    *LEDGER,
+    *POSTINGS,
     *WEBHOOKS,
-    *SETTLEMENTS,
     *DISPUTES,
     *OWNERSHIP,
 )

@@ -14,7 +14,7 @@ DISPUTES = (
             LEFT JOIN (
                 SELECT t.source_id, sum(e.amount) FILTER (WHERE e.account_id = 'disputes') AS held,
                        sum(e.amount) FILTER (WHERE e.account_id = 'dispute_losses') AS lost
-                FROM payments_ledgertransaction t JOIN payments_ledgerentry e ON e.transaction_id = t.id
+                FROM ledger_ledgertransaction t JOIN ledger_ledgerentry e ON e.transaction_id = t.id
                 WHERE t.source_type = 'payments.dispute' GROUP BY t.source_id
             ) b ON b.source_id = d.id
             WHERE coalesce(b.held, 0)

@@ -33,7 +33,7 @@ OWNERSHIP = (
     Invariant(
         id="INV-49",
         name="related_rows_share_an_order",
-        statement="Refunds, disputes, settlement lines and exceptions are of the order, payment and gateway of what they are about.",
+        statement="Refunds and disputes are of the order, payment and gateway of what they are about.",
         sql="""
             SELECT 'refund' AS kind, r.id FROM payments_refund r
             JOIN payments_payment p ON p.id = r.payment_id JOIN payments_paymentattempt a ON a.id = r.attempt_id
@@ -49,21 +49,6 @@ OWNERSHIP = (
             UNION ALL
             SELECT 'attempt', a.id FROM payments_paymentattempt a JOIN payments_payment p ON p.id = a.payment_id
             WHERE p.gateway <> a.gateway
-            UNION ALL
-            SELECT 'settlement line', l.id FROM payments_settlementline l
-            JOIN payments_settlement s ON s.id = l.settlement_id
-            LEFT JOIN payments_paymentattempt a ON a.id = l.attempt_id
-            LEFT JOIN payments_refund r ON r.id = l.refund_id
-            WHERE a.gateway <> s.gateway OR r.gateway_refund_id <> l.entity_id
-               OR l.kind = 'payment' AND a.gateway_payment_id <> l.entity_id
-               OR l.kind = 'adjustment' AND l.gateway_payment_id <> '' AND a.gateway_payment_id <> l.gateway_payment_id
-            UNION ALL
-            SELECT 'exception', e.id FROM payments_reconciliationexception e
-            LEFT JOIN payments_settlement s ON s.id = e.settlement_id
-            LEFT JOIN payments_settlementline l ON l.id = e.line_id
-            LEFT JOIN payments_paymentattempt a ON a.id = e.attempt_id
-            WHERE s.gateway <> e.gateway OR a.gateway <> e.gateway OR l.entity_id <> e.entity_id
-               OR (l.id IS NOT NULL AND (l.settlement_id, l.attempt_id) IS DISTINCT FROM (e.settlement_id, e.attempt_id))
         """,
     ),
     Invariant(
@@ -71,7 +56,7 @@ OWNERSHIP = (
         name="postings_belong_to_their_order",
         statement="The books know each capture, refund and dispute under the order that it is of.",
         sql="""
-            SELECT t.id, t.source_type, t.kind, t.order_id, of.order_id AS belongs_to FROM payments_ledgertransaction t
+            SELECT t.id, t.source_type, t.kind, t.order_id, of.order_id AS belongs_to FROM ledger_ledgertransaction t
             JOIN (
                 SELECT 'payments.paymentattempt' AS source_type, a.id, p.order_id FROM payments_paymentattempt a
                 JOIN payments_payment p ON p.id = a.payment_id

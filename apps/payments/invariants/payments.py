@@ -17,7 +17,7 @@ PAYMENTS = (
     Invariant(
         id="INV-15",
         name="gateway_ids_are_unique",
-        statement="No two of our rows stand for one order, link, payment, refund, dispute or settlement of a gateway.",
+        statement="No two of our rows stand for one order, link, payment, refund or dispute of a gateway.",
         sql="""
             SELECT 'payment' AS kind, gateway_order_id AS gateway_id, count(*) AS rows FROM payments_payment
             WHERE gateway_order_id IS NOT NULL GROUP BY gateway, gateway_order_id HAVING count(*) > 1
@@ -33,9 +33,6 @@ PAYMENTS = (
             UNION ALL
             SELECT 'dispute', gateway_dispute_id, count(*) FROM payments_dispute
             GROUP BY gateway_dispute_id HAVING count(*) > 1
-            UNION ALL
-            SELECT 'settlement', gateway_settlement_id, count(*) FROM payments_settlement
-            GROUP BY gateway, gateway_settlement_id HAVING count(*) > 1
         """,
     ),
     Invariant(
@@ -261,7 +258,7 @@ WEBHOOKS = (
             SELECT w.id, w.event_type, w.attempts, w.parked_at FROM payments_webhook w
             WHERE w.attempts > 6 OR (w.parked_at IS NOT NULL AND w.processed_at IS NOT NULL)
                OR (w.parked_at IS NOT NULL AND NOT EXISTS (
-                   SELECT 1 FROM payments_reconciliationexception e
+                   SELECT 1 FROM ledger_reconciliationexception e
                    WHERE e.webhook_id = w.id AND e.reason = 'webhook_failed'))
         """,
     ),
@@ -271,7 +268,7 @@ WEBHOOKS = (
         statement="A refund that an open exception says is more than was left, or in another currency, has no row with that"
         " amount and currency; one of another account has none at all.",
         sql="""
-            SELECT e.id, e.reason, e.entity_id, e.actual_amount, r.number FROM payments_reconciliationexception e
+            SELECT e.id, e.reason, e.entity_id, e.actual_amount, r.number FROM ledger_reconciliationexception e
             JOIN payments_refund r ON r.gateway_refund_id = e.entity_id
             WHERE e.resolved_at IS NULL AND (
                 (e.reason IN ('refund_exceeds_payment', 'currency_mismatch') AND r.transfer_reference = ''
@@ -279,7 +276,7 @@ WEBHOOKS = (
                  AND (r.amount, r.currency) = (e.actual_amount, coalesce(nullif(e.actual_currency, ''), e.currency))))
             UNION ALL
             SELECT e.id, e.reason, e.entity_id, e.actual_amount, d.gateway_dispute_id
-            FROM payments_reconciliationexception e JOIN payments_dispute d ON d.gateway_dispute_id = e.entity_id
+            FROM ledger_reconciliationexception e JOIN payments_dispute d ON d.gateway_dispute_id = e.entity_id
             WHERE e.resolved_at IS NULL AND e.reason IN ('dispute_exceeds_payment', 'currency_mismatch')
               AND d.amount_deducted > coalesce(e.expected_amount, 0)
               AND (d.amount, d.currency) = (e.actual_amount, coalesce(nullif(e.actual_currency, ''), e.currency))
@@ -290,7 +287,7 @@ WEBHOOKS = (
         name="rejected_facts_are_ignored",
         statement="A webhook about another account, or about a refund or dispute that contradicts itself or our rows, is ignored.",
         sql="""
-            SELECT w.id, w.event_type, w.outcome, e.reason FROM payments_reconciliationexception e
+            SELECT w.id, w.event_type, w.outcome, e.reason FROM ledger_reconciliationexception e
             JOIN payments_webhook w ON w.id = e.webhook_id
             WHERE w.outcome = 'processed' AND (
                 e.reason = 'account_mismatch'

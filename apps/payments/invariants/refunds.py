@@ -17,7 +17,7 @@ RESERVING_REFUNDS = "('requires_approval', 'pending', 'unknown', 'awaiting_trans
 #: The gateway made the refund `r` after it had failed or was cancelled: another refund may have covered it meanwhile.
 REFUND_MADE_LATER = """
     (r.status <> 'awaiting_transfer' AND r.transfer_reference = '' AND EXISTS (
-        SELECT FROM payments_ledgertransaction again WHERE again.source_type = 'payments.refund'
+        SELECT FROM ledger_ledgertransaction again WHERE again.source_type = 'payments.refund'
         AND again.source_id = r.id AND again.kind LIKE 'refund_reinstated%%'))
 """
 #: The customer of an order `o` as the actor of an event: their public id.
@@ -170,7 +170,7 @@ REFUNDS = (
                 SELECT t.source_id, t.source_type,
                        sum(e.amount) FILTER (WHERE e.account_id = 'refunds_payable') AS owed,
                        sum(e.amount) FILTER (WHERE e.account_id = 'bank' OR e.account_id LIKE 'gateway_receivable:%%') AS gone
-                FROM payments_ledgertransaction t JOIN payments_ledgerentry e ON e.transaction_id = t.id
+                FROM ledger_ledgertransaction t JOIN ledger_ledgerentry e ON e.transaction_id = t.id
                 WHERE t.source_type = 'payments.refund' GROUP BY t.source_id, t.source_type
             ) posted ON posted.source_id = r.id
             WHERE coalesce(posted.owed, 0)
@@ -187,7 +187,7 @@ REFUNDS = (
             LEFT JOIN payments_refund f ON f.id = r.retry_of_id
             WHERE (r.approved_by <> '' AND (r.approved_by = r.requested_by OR r.approved_at IS NULL))
                OR (f.id IS NOT NULL AND (f.attempt_id <> r.attempt_id OR f.amount <> r.amount OR NOT EXISTS (
-                   SELECT FROM payments_ledgertransaction t WHERE t.source_type = 'payments.refund' AND t.source_id = f.id
+                   SELECT FROM ledger_ledgertransaction t WHERE t.source_type = 'payments.refund' AND t.source_id = f.id
                    AND t.kind LIKE 'refund_reversal%%')))
         """,
     ),

@@ -1,7 +1,6 @@
-"""Models of payments, webhooks, refunds, disputes, settlements and the ledger."""
+"""Models of payments, webhooks, refunds and disputes."""
 
 from apps.payments.models.disputes import Dispute, DisputeEvidence, DisputeNotFound
-from apps.payments.models.ledger import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
 from apps.payments.models.payments import (
     Payment,
     PaymentAttempt,
@@ -11,39 +10,19 @@ from apps.payments.models.payments import (
     WebhookNotFound,
 )
 from apps.payments.models.refunds import Refund, RefundLine, RefundNotFound, RefundQuerySet
-from apps.payments.models.settlements import (
-    ReconciliationException,
-    ReconciliationExceptionNotFound,
-    Settlement,
-    SettlementImport,
-    SettlementLine,
-    SettlementNotFound,
-    SettlementReportRow,
-)
 
 __all__ = [
-    "Account",
-    "BalanceCheckpoint",
     "Dispute",
     "DisputeEvidence",
     "DisputeNotFound",
-    "LedgerEntry",
-    "LedgerTransaction",
     "Payment",
     "PaymentAttempt",
     "PaymentNotFound",
     "PaymentQuerySet",
-    "ReconciliationException",
-    "ReconciliationExceptionNotFound",
     "Refund",
     "RefundLine",
     "RefundNotFound",
     "RefundQuerySet",
-    "Settlement",
-    "SettlementImport",
-    "SettlementLine",
-    "SettlementNotFound",
-    "SettlementReportRow",
     "Webhook",
     "WebhookNotFound",
 ]

@@ -1,11 +1,10 @@
 """Pure rules of payments: which status follows, when the poller checks again, which message the buyer sees."""
 
-import itertools
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from apps.ledger.states import ExceptionReason
 from apps.payments.rules.refund_amounts import MINIMUM_REFUND_PAISE as MINIMUM_REFUND_PAISE
 from apps.payments.rules.refund_amounts import RefundableLine as RefundableLine
 from apps.payments.rules.refund_amounts import difference_to_reverse as difference_to_reverse
@@ -24,7 +23,6 @@ from apps.payments.states import (
     Decision,
     DecisionRole,
     DifferenceReason,
-    ExceptionReason,
     LinkStatus,
     MoneyOperation,
     PaymentChannel,
@@ -370,29 +368,3 @@ def next_rejected_refund_check(*, checks: int, now: datetime) -> datetime | None
 def next_refund_check(*, checks: int, now: datetime) -> datetime:
     """Return when the poller checks an open refund again."""
     return now + timedelta(seconds=_REFUND_WAITS[min(checks, len(_REFUND_WAITS) - 1)])
-
-
-# Settlements ---------------------------------------------------------------------------------------------------------
-
-#: The maximum number of sums that are compared to explain a difference.
-_MAX_SUMS = 200_000
-
-
-def find_subset_sum(difference: int, amounts: Sequence[int], *, must_be_whole: bool = True) -> tuple[int, ...]:
-    """
-    Return the positions of the fewest amounts (paise) whose sum is a difference, or an empty tuple.
-
-    If `must_be_whole` is False, return those whose sum is closest to it, if that leaves less than the whole difference.
-    """
-    best: tuple[int, ...] = ()
-    left = abs(difference)
-    budget = _MAX_SUMS
-    for size in range(1, len(amounts) + 1):
-        budget -= math.comb(len(amounts), size)
-        if budget < 0 or left == 0:
-            break
-        for places in itertools.combinations(range(len(amounts)), size):
-            rest = abs(difference - sum(amounts[place] for place in places))
-            if rest < left:
-                best, left = places, rest
-    return best if left == 0 or not must_be_whole else ()

@@ -13,8 +13,7 @@ from apps.core.errors import NotFound
 from apps.core.event_folding import list_events_of_subjects
 from apps.core.models import Event, is_staff_with
 from apps.payments import rules
-from apps.payments.gateways import GatewayPayment
-from apps.payments.gateways.payment_links import GatewayLink
+from apps.payments.facts import GatewayLink, GatewayPayment
 from apps.payments.models import (
     Dispute,
     Payment,
@@ -22,6 +21,7 @@ from apps.payments.models import (
     PaymentNotFound,
     Refund,
     Webhook,
+    WebhookNotFound,
 )
 from apps.payments.states import (
     COMMITTED_REFUNDS,
@@ -172,6 +172,18 @@ def find_payment_of_link(link: GatewayLink) -> Payment | None:
     except NotFound:
         return None
     return rows.filter(pk=ours, gateway_link_id__isnull=True).first()
+
+
+def get_webhook(webhook_id: UUID) -> Webhook:
+    """
+    Return a webhook.
+
+    :raises WebhookNotFound: if there is none
+    """
+    webhook = Webhook.objects.filter(pk=webhook_id).first()
+    if webhook is None:
+        raise WebhookNotFound
+    return webhook
 
 
 def find_webhook(*, gateway: str, event_id: str, body_sha256: str) -> Webhook | None:

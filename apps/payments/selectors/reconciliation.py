@@ -1,15 +1,14 @@
 """Queries of what to reconcile with a gateway, and of what our books hold by the gateway's ids."""
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Model, Q
 
-from apps.core import clock
-from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, Settlement, SettlementImport
-from apps.payments.states import DECIDED, LIVE, OPEN_REFUNDS, AttemptStatus, ImportStatus, RefundStatus, ReportSource
+from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
+from apps.payments.states import DECIDED, LIVE, OPEN_REFUNDS, AttemptStatus, RefundStatus
 
 #: The gateway's status of a refund by ours. A refund that failed at the gateway stays failed there after our bank
 #: transfer.
@@ -47,27 +46,12 @@ def list_disputes_to_reconcile(since: datetime | None, *, after: UUID | None, li
     return _page(Dispute, wanted, after=after, limit=limit)
 
 
-def list_settlements_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
-    """Return the settlements whose amount we do not know, and those settled since an instant; oldest first."""
-    wanted = Q(amount__isnull=True)
-    if since is not None:
-        wanted |= Q(settled_at__gte=since)
-    return _page(Settlement, wanted, after=after, limit=limit)
-
-
 def _page(model: type[Model], wanted: Q, *, after: UUID | None, limit: int) -> list[UUID]:
     # Pages by key, which sorts by time: a row that no longer matches does not shift the next page.
     rows = model._default_manager.filter(wanted)
     if after is not None:
         rows = rows.filter(pk__gt=after)
     return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
-
-
-def list_days_read(*, first: date) -> set[date]:
-    """Return the days since `first` whose report was imported from the API after the day was over."""
-    rows = SettlementImport.objects.filter(source=ReportSource.API, status=ImportStatus.COMPLETED, day__gte=first)
-    read = rows.values_list("day", "completed_at").order_by("day")
-    return {day for day, at in read if day is not None and at is not None and clock.ist_date(at) > day}
 
 
 def first_captured_at() -> datetime | None:
@@ -107,7 +91,13 @@ def disputes_by_gateway_id() -> dict[str, str]:
     return {key: f"{status} {amount} taken {taken}" for key, status, amount, taken in rows}
 
 
-def settlements_by_gateway_id() -> dict[str, str]:
-    """Return the transferred amounts of settlements, by the gateway's id."""
-    rows = Settlement.objects.values_list("gateway_settlement_id", "amount")
-    return {key: f"transferred {'unknown' if amount is None else amount}" for key, amount in rows}
+def list_known_amounts(*, gateway: str, gateway_ids: Collection[str]) -> list[tuple[str, int, datetime]]:
+    """Return amount (paise) and time of the payments and refunds that we have stored, by the gateway's id."""
+    attempts = PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id__in=gateway_ids)
+    refunds = Refund.objects.filter(attempt__gateway=gateway, gateway_refund_id__in=gateway_ids)
+    paid = attempts.values_list("gateway_payment_id", "amount", "captured_at", "created_at")
+    refunded = refunds.values_list("gateway_refund_id", "amount", "created_at")
+    return [
+        *((key, amount, captured_at or made_at) for key, amount, captured_at, made_at in paid),
+        *((str(key), amount, made_at) for key, amount, made_at in refunded),
+    ]

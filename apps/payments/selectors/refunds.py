@@ -13,7 +13,7 @@ from apps.core.errors import NotFound
 from apps.core.models import is_staff_with
 from apps.orders import selectors as orders
 from apps.payments import rules
-from apps.payments.gateways import GatewayRefund
+from apps.payments.facts import GatewayRefund
 from apps.payments.models import (
     Dispute,
     PaymentAttempt,

@@ -1,4 +1,4 @@
-"""Search of payments, refunds, disputes and settlements by the gateway's ids, our ids and bank references."""
+"""Search of payments, refunds and disputes by the gateway's ids, our ids and bank references."""
 
 from typing import Any
 
@@ -6,14 +6,7 @@ from django.db.models import QuerySet
 
 from apps.core.search import SearchTerm, any_of
 from apps.orders import selectors as orders
-from apps.payments.models import (
-    Dispute,
-    Payment,
-    PaymentAttempt,
-    ReconciliationException,
-    Refund,
-    Settlement,
-)
+from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
 
 
 def search_payments(term: SearchTerm) -> "QuerySet[Payment]":
@@ -73,25 +66,6 @@ def search_disputes(term: SearchTerm) -> "QuerySet[Dispute]":
     if pk is not None:
         return Dispute.objects.filter(pk=pk)
     return Dispute.objects.filter(gateway_dispute_id=term.reference) if term.reference else Dispute.objects.none()
-
-
-def search_settlements(term: SearchTerm) -> "QuerySet[Settlement]":
-    """Return the settlements that match the gateway's id, or the UTR on the bank's statement; newest first."""
-    if not term.reference:
-        return Settlement.objects.none()
-    keys = any_of(
-        Settlement.objects.filter(gateway_settlement_id=term.reference).values_list("pk"),
-        Settlement.objects.filter(utr__in=term.case_variants).exclude(utr="").values_list("pk"),
-    )
-    return Settlement.objects.filter(pk__in=keys).order_by("-settled_at", "-id")
-
-
-def search_exceptions(term: SearchTerm) -> "QuerySet[ReconciliationException]":
-    """Return the exceptions that match the gateway's id of their entity; newest first."""
-    if not term.reference:
-        return ReconciliationException.objects.none()
-    keys = any_of(ReconciliationException.objects.filter(entity_id=term.reference).values_list("pk"))
-    return ReconciliationException.objects.filter(pk__in=keys).order_by("-opened_at", "-id")
 
 
 def search_of_order(rows: "QuerySet[Any]", term: SearchTerm, *, order: str = "order_id") -> "QuerySet[Any]":

@@ -175,22 +175,6 @@ class PaymentResponse(ResponseSerializer):
 PaymentListResponse = list_response(PaymentResponse)
 
 
-class LedgerEntryResponse(ResponseSerializer):
-    """One side of a ledger transaction."""
-
-    object = serializers.CharField(default="ledger_entry")
-    transaction_id = IdField("ltx")
-    kind = serializers.CharField(source="transaction.kind")
-    account = serializers.CharField(source="account_id")
-    amount = serializers.IntegerField(help_text="Paise; debits positive, credits negative.")
-    currency = serializers.CharField()
-    description = serializers.CharField(source="transaction.description")
-    occurred_at = serializers.DateTimeField(source="transaction.occurred_at")
-
-
-LedgerEntryListResponse = list_response(LedgerEntryResponse)
-
-
 class WebhookAcknowledgementResponse(ResponseSerializer):
     """The webhook is stored; a worker will process it."""
 
@@ -294,13 +278,3 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "version": 4,
 }
 CANCELLED_EXAMPLE: dict[str, Any] = {**READY_EXAMPLE, "status": "cancelled", "next_action": None, "version": 3}
-CAPTURE_ENTRY_EXAMPLE: dict[str, Any] = {
-    "object": "ledger_entry",
-    "transaction_id": "ltx_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "kind": "capture",
-    "account": "gateway_receivable:razorpay",
-    "amount": 117900,
-    "currency": "INR",
-    "description": "pay_NQxlPq2WmR8sTz captured for ORD-2627-000123",
-    "occurred_at": "2026-11-21T05:31:00.000Z",
-}

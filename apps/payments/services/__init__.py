@@ -1,7 +1,6 @@
-"""Everything that payments and the ledger do, by moment."""
+"""Everything that payments do, by moment."""
 
 from apps.payments.gateways import EvidenceFile, GatewayFailure
-from apps.payments.gateways.report_formats import DATE_ORDERS
 from apps.payments.services.attempts import (
     PaymentFactsConflict,
     UnknownGatewayPayment,
@@ -26,7 +25,7 @@ from apps.payments.services.disputes.gateway_updates import (
     UnknownGatewayDispute,
     apply_gateway_dispute,
 )
-from apps.payments.services.disputes.polling import poll_new_disputes, poll_open_disputes
+from apps.payments.services.disputes.polling import poll_new_disputes, poll_open_disputes, sync_dispute
 from apps.payments.services.disputes.reminders import send_dispute_reminders
 from apps.payments.services.disputes.responses import (
     DisputeDeadlinePassed,
@@ -36,23 +35,15 @@ from apps.payments.services.disputes.responses import (
     submit_dispute_response,
 )
 from apps.payments.services.erasure import erase_payer
-from apps.payments.services.event_replay import Replay, replay_all_orders, replay_order, replay_settlements
-from apps.payments.services.exception_resolution import (
-    STAFF_RESOLUTIONS,
-    AssigneeLacksPermission,
-    ExceptionAlreadyResolved,
-    ExceptionHasSuspenseBalance,
-    InvalidResolution,
-    NoteRequired,
-    ReceivableChanged,
-    ReceivableOutstanding,
-    SettlementsNotImported,
-    assign_exception,
-    owed_amount,
-    resolve_exception,
-)
 from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.gateway_orders import create_gateway_order
+from apps.payments.services.ledger_accounts import (
+    BANK,
+    CUSTOMER_ADVANCES,
+    REFUNDS_PAYABLE,
+    gateway_receivable,
+    set_up_reference_data,
+)
 from apps.payments.services.order_cancellation import cancel_order
 from apps.payments.services.payment_acceptance import (
     AcceptanceReasonMismatch,
@@ -79,22 +70,6 @@ from apps.payments.services.payments import (
     start_payment,
 )
 from apps.payments.services.polling import close_link, poll_open_payments, request_payment_sync, sync_payment
-from apps.payments.services.postings import (
-    CUSTOMER_ADVANCES,
-    REFUNDS_PAYABLE,
-    ROUND_OFF,
-    SUSPENSE,
-    EmptyPosting,
-    PostingConflict,
-    RegistrationAccounts,
-    UnbalancedPosting,
-    account_codes_for,
-    checkpoint_balances,
-    gateway_receivable,
-    open_registration_accounts,
-    post_to_ledger,
-    set_up_reference_data,
-)
 from apps.payments.services.refunds.amounts import (
     MINIMUM_PAISE,
     LineNotInOrder,
@@ -139,24 +114,14 @@ from apps.payments.services.refunds.submission import (
     sync_refund,
 )
 from apps.payments.services.review_reminders import report_overdue_reviews
-from apps.payments.services.settlements.matching import check_settlements, open_missing_line_exceptions
-from apps.payments.services.settlements.receivables import open_overdue_receivable_exceptions
-from apps.payments.services.settlements.reconciliation import Reconciliation, reconcile
-from apps.payments.services.settlements.report_imports import (
-    ImportInProgress,
-    ReportDateInFuture,
-    ReportUnreadable,
-    import_recent_settlements,
-    import_requested_settlements,
-    import_settlement_file,
-    import_settlements,
-    request_settlement_import,
-)
-from apps.payments.services.settlements.sandbox_diff import (
-    Difference,
-    SandboxNotConfigured,
-    check_sandbox_configured,
-    compare_with_sandbox,
+from apps.payments.services.settlement_reports import (
+    fetch_settlement,
+    fetch_settlement_report,
+    find_settlement_day,
+    read_report_line,
+    recover_dispute,
+    recover_payment,
+    recover_refund,
 )
 from apps.payments.services.webhook_health import WEBHOOKS_MISSING, check_missing_webhooks
 from apps.payments.services.webhooks import (
@@ -169,37 +134,26 @@ from apps.payments.services.webhooks import (
 )
 
 __all__ = [
+    "BANK",
     "CUSTOMER_ADVANCES",
-    "DATE_ORDERS",
     "MINIMUM_PAISE",
     "REFUNDS_PAYABLE",
-    "ROUND_OFF",
-    "STAFF_RESOLUTIONS",
-    "SUSPENSE",
     "WEBHOOKS_MISSING",
     "AcceptanceReasonMismatch",
     "AmountAndLinesConflict",
-    "AssigneeLacksPermission",
     "AttemptNotAcceptable",
     "AttemptNotUnderReview",
-    "Difference",
     "DifferenceReasonMismatch",
     "DisputeDeadlinePassed",
     "DisputeFactsConflict",
     "DisputeNotAwaitingResponse",
-    "EmptyPosting",
     "EvidenceFile",
     "EvidenceLimitExceeded",
-    "ExceptionAlreadyResolved",
-    "ExceptionHasSuspenseBalance",
     "GatewayFailure",
-    "ImportInProgress",
     "InvalidCheckoutSignature",
-    "InvalidResolution",
     "InvalidWebhookSignature",
     "LineNotInOrder",
     "LinesSpanPayments",
-    "NoteRequired",
     "NothingToPay",
     "NothingToRefund",
     "OrderNotPayable",
@@ -208,10 +162,6 @@ __all__ = [
     "PaymentInProgress",
     "PaymentNotCancellable",
     "PaymentUnderReview",
-    "PostingConflict",
-    "ReceivableChanged",
-    "ReceivableOutstanding",
-    "Reconciliation",
     "RefundAlreadyRetried",
     "RefundExceedsPayment",
     "RefundFactsConflict",
@@ -226,25 +176,17 @@ __all__ = [
     "RefundPreviewOutdated",
     "RefundQuantityExceedsLine",
     "RefundTooSmall",
-    "RegistrationAccounts",
-    "Replay",
-    "ReportDateInFuture",
-    "ReportUnreadable",
     "ReviewHasUnrefundedAmount",
     "ReviewNoteRequired",
-    "SandboxNotConfigured",
     "SecondPersonRequired",
     "SelfApprovalForbidden",
-    "SettlementsNotImported",
     "TrackingRequiresShippingEvidence",
-    "UnbalancedPosting",
     "UnknownGatewayDispute",
     "UnknownGatewayPayment",
     "UnknownGatewayRefund",
     "WebhookNotParked",
     "accept_attempt",
     "accept_dispute",
-    "account_codes_for",
     "add_dispute_evidence",
     "apply_gateway_dispute",
     "apply_gateway_payment",
@@ -252,55 +194,42 @@ __all__ = [
     "apply_polled_payment",
     "approve_refund",
     "assess_decision",
-    "assign_exception",
     "cancel_order",
     "cancel_payment",
     "cancel_refund",
     "check_decision",
     "check_missing_webhooks",
-    "check_sandbox_configured",
-    "check_settlements",
-    "checkpoint_balances",
     "close_link",
     "close_review",
-    "compare_with_sandbox",
     "confirm_refund_transfer",
     "contest_dispute",
     "create_gateway_order",
     "erase_payer",
+    "fetch_settlement",
+    "fetch_settlement_report",
+    "find_settlement_day",
     "gateway_receivable",
-    "import_recent_settlements",
-    "import_requested_settlements",
-    "import_settlement_file",
-    "import_settlements",
     "open_gateway_exception",
-    "open_missing_line_exceptions",
-    "open_overdue_receivable_exceptions",
-    "open_registration_accounts",
-    "owed_amount",
     "poll_new_disputes",
     "poll_open_disputes",
     "poll_open_payments",
     "poll_open_refunds",
-    "post_to_ledger",
     "preview_line_amounts",
     "preview_refund",
     "process_webhook",
+    "read_report_line",
     "receive_webhook",
-    "reconcile",
+    "recover_dispute",
+    "recover_payment",
+    "recover_refund",
     "refund_reviewed_attempt",
     "reject_refund",
-    "replay_all_orders",
-    "replay_order",
-    "replay_settlements",
     "report_contradiction",
     "report_overdue_reviews",
     "request_payment_sync",
     "request_previewed_refund",
     "request_refund",
     "request_refund_sync",
-    "request_settlement_import",
-    "resolve_exception",
     "retry_refund",
     "retry_webhook",
     "reverse_difference",
@@ -311,6 +240,7 @@ __all__ = [
     "submit_dispute_response",
     "submit_refund",
     "sweep_webhooks",
+    "sync_dispute",
     "sync_payment",
     "sync_refund",
     "verify_checkout",

@@ -13,23 +13,27 @@ from django.db import transaction
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import SYSTEM, Actor, change, changes_since, create, stored_fields
 from apps.core.models import subject_type_of
+from apps.ledger.services import post_to_ledger
+from apps.ledger.states import ExceptionReason
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
-from apps.payments.gateways import GatewayPayment, get_gateway
-from apps.payments.models import Payment, PaymentAttempt, ReconciliationException, Webhook
+from apps.payments.facts import GatewayPayment
+from apps.payments.gateways import get_gateway
+from apps.payments.models import Payment, PaymentAttempt, Webhook
 from apps.payments.services.erasure import ERASED
 from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.late_payments import resolve_late_payment
+from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, gateway_receivable
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_acceptance import accept_by_gateway_order, may_be_accepted_later
 from apps.payments.services.payment_status import sync_payment_status
 from apps.payments.services.payments import enqueue_payment_sync
-from apps.payments.services.postings import CUSTOMER_ADVANCES, gateway_receivable, post_to_ledger
 from apps.payments.services.review_status import find_review_reason
-from apps.payments.states import AttemptStatus, ExceptionReason, GatewayCall, PaymentChannel, ReviewReason, Source
+from apps.payments.states import AttemptStatus, GatewayCall, PaymentChannel, ReviewReason, Source
 
 if TYPE_CHECKING:
+    from apps.ledger.models import ReconciliationException
     from apps.orders.models import Order
 
 log = structlog.get_logger(__name__)
@@ -132,7 +136,7 @@ def apply_polled_payment(facts: GatewayPayment, *, now: datetime) -> None:
 
 def report_contradiction(
     refusal: PaymentFactsConflict, *, webhook: Webhook | None = None, actor: Actor = SYSTEM, now: datetime
-) -> ReconciliationException:
+) -> "ReconciliationException":
     """Open an exception for staff about a payment whose facts at the gateway cannot be booked."""
     facts, payment = refusal.facts, refusal.payment
     return open_gateway_exception(

@@ -19,7 +19,7 @@ _REJECTED = frozenset({401, 403})
 LOCAL_METHODS = frozenset(
     {
         "checkout_options", "is_checkout_signed", "is_webhook_signed", "is_our_account", "read_envelope", "read_webhook",
-        "read_report", "inspect_report", "read_transfers", "find_settlement_day",
+        "read_report_line", "find_settlement_day",
     }
 )  # fmt: skip
 

@@ -9,12 +9,13 @@ from datetime import datetime
 
 from apps.core.events import Actor
 from apps.core.money import amount_text
+from apps.ledger.states import ExceptionReason
 from apps.payments import messages, selectors
-from apps.payments.gateways import GatewayDispute, GatewayRefund
+from apps.payments.facts import GatewayDispute, GatewayRefund
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
 from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.payer_currency import requested_from_gateway
-from apps.payments.states import DECIDED, DisputeStatus, ExceptionReason, RefundStatus
+from apps.payments.states import DECIDED, DisputeStatus, RefundStatus
 
 
 @dataclass(frozen=True)

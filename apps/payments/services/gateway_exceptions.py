@@ -3,15 +3,20 @@ Exceptions about what a gateway says outside of settlement reports: a fact that 
 """
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import structlog
 from django.db import transaction
 
-from apps.core.events import Actor, create_if_absent
-from apps.payments import events, locks, selectors
-from apps.payments.models import Dispute, PaymentAttempt, ReconciliationException, Refund, Webhook
-from apps.payments.services.exception_resolution import close
-from apps.payments.states import ExceptionReason, Resolution
+from apps.core.events import Actor
+from apps.ledger import locks as ledger_locks
+from apps.ledger import selectors as ledger_selectors
+from apps.ledger import services as ledger
+from apps.ledger.states import ExceptionReason, Resolution
+from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
+
+if TYPE_CHECKING:
+    from apps.ledger.models import ReconciliationException
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +38,7 @@ def open_gateway_exception(
     webhook: Webhook | None = None,
     actor: Actor,
     now: datetime,
-) -> ReconciliationException:
+) -> "ReconciliationException":
     """
     Open an exception for staff about a fact of a gateway that we did not believe, or return the one that it has.
 
@@ -43,33 +48,26 @@ def open_gateway_exception(
     `entity_id` is the gateway's id of the payment, refund or dispute. Amounts are in paise: what we expected, in `currency`,
     and what the gateway said, in `actual_currency` where that differs. `description` is a whole sentence for staff.
     """
-    fingerprint = _fingerprint(reason, entity_id, actual_amount, actual_currency[:16] or currency)
-    exception = ReconciliationException(
+    exception, is_new = ledger.open_exception_once(
         gateway=gateway,
         reason=reason,
-        entity_id=entity_id[:40],
+        entity_id=entity_id,
         description=description[:400],
-        fingerprint=fingerprint,
+        fingerprint=_fingerprint(reason, entity_id, actual_amount, actual_currency[:16] or currency),
         expected_amount=expected_amount,
         actual_amount=actual_amount,
         currency=currency,
         actual_currency=actual_currency[:16],
-        attempt=attempt,
-        refund=refund,
-        dispute=dispute,
-        webhook=webhook,
-        opened_at=now,
+        attempt_id=attempt.pk if attempt else None,
+        refund_id=refund.pk if refund else None,
+        dispute_id=dispute.pk if dispute else None,
+        webhook_id=webhook.pk if webhook else None,
+        actor=actor,
+        now=now,
     )
-    found = selectors.find_exception_of_fact(gateway=gateway, fingerprint=fingerprint)
-    if found is not None:
-        return found
-    if create_if_absent(exception, events.EXCEPTION_OPENED, actor=actor, now=now) is None:
-        # Another process has opened it meanwhile.
-        found = selectors.find_exception_of_fact(gateway=gateway, fingerprint=fingerprint)
-        assert found is not None  # noqa: S101 - it is what refused the new one, and exceptions are never deleted
-        return found
-
-    log.error("gateway_fact_rejected", reason=reason.value, entity=entity_id[:40], why=description[:400])
+    assert exception is not None  # noqa: S101 - it has a fingerprint
+    if is_new:
+        log.error("gateway_fact_rejected", reason=reason.value, entity=entity_id[:40], why=description[:400])
 
     return exception
 
@@ -87,13 +85,13 @@ def close_gateway_exception(
 ) -> None:
     """Close the open exception about a fact, if there is one: it did not fit our books before, and has been booked now."""
     fingerprint = _fingerprint(reason, entity_id, actual_amount, currency)
-    found = selectors.find_exception_of_fact(gateway=gateway, fingerprint=fingerprint)
+    found = ledger_selectors.find_exception_of_fact(gateway=gateway, fingerprint=fingerprint)
     if found is None or found.resolved_at is not None:
         return
-    exception = locks.lock_exception(found.pk)
+    exception = ledger_locks.lock_exception(found.pk)
     if exception.resolved_at is None:
         note = "The gateway's other refunds or disputes of the payment have changed since."
-        close(exception, resolution=Resolution.BOOKED, note=note, actor=actor, now=now)
+        ledger.close_exception(exception, resolution=Resolution.BOOKED, note=note, actor=actor, now=now)
 
 
 def _fingerprint(reason: ExceptionReason, entity_id: str, amount: int | None, currency: str) -> str:

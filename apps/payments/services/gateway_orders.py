@@ -20,17 +20,14 @@ from apps.core.events import SYSTEM, change
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors, states
-from apps.payments.facts import GatewayOrder
+from apps.payments.facts import GatewayError, GatewayOrder, GatewayPayment, UpiIntent
 from apps.payments.gateways import (
     Gateway,
-    GatewayError,
     GatewayFailure,
     GatewayOutcomeUnknown,
-    GatewayPayment,
     GatewayRejected,
     GatewayUnavailable,
     Payer,
-    UpiIntent,
 )
 from apps.payments.models import Payment
 from apps.payments.services.attempts import apply_gateway_payment

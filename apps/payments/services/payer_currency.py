@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from apps.core.money import half_up
 from apps.payments import rules, selectors
-from apps.payments.gateways import GatewayDispute, GatewayRefund
+from apps.payments.facts import GatewayDispute, GatewayRefund
 from apps.payments.models import Dispute, PaymentAttempt, Refund
 
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from apps.core.models import subject_type_of
+from apps.ledger.services import post_to_ledger
 from apps.payments import rules, selectors
 from apps.payments.models import PaymentAttempt, Refund
-from apps.payments.services.postings import CUSTOMER_ADVANCES, PAYER_FEES, PAYMENT_DIFFERENCES, post_to_ledger
+from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, PAYER_FEES, PAYMENT_DIFFERENCES
 from apps.payments.states import DifferenceReason
 
 if TYPE_CHECKING:

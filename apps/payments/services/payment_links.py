@@ -14,8 +14,8 @@ from apps.core import clock
 from apps.core.events import SYSTEM, change, changes_since, stored_fields
 from apps.orders import selectors as orders
 from apps.payments import events, selectors
-from apps.payments.gateways import Gateway, GatewayError, GatewayRejected, Payer
-from apps.payments.gateways.payment_links import GatewayLink
+from apps.payments.facts import GatewayError, GatewayLink
+from apps.payments.gateways import Gateway, GatewayRejected, Payer
 from apps.payments.models import Payment
 from apps.payments.services.attempts import apply_polled_payment
 from apps.payments.states import LIVE, AttemptStatus, GatewayCall, LinkStatus, PaymentChannel

@@ -18,8 +18,8 @@ from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors
+from apps.payments.facts import GatewayLink
 from apps.payments.gateways import Gateway, GatewayFailure, GatewayRejected
-from apps.payments.gateways.payment_links import GatewayLink
 from apps.payments.models import Payment
 from apps.payments.services.attempts import apply_polled_payment
 from apps.payments.services.gateway_access import get_gateway

@@ -13,21 +13,20 @@ from uuid import UUID
 import structlog
 from django.db import DataError, transaction
 
-from apps.core import clock
 from apps.core.errors import Conflict, Unauthenticated
 from apps.core.events import SYSTEM, Actor, change, create_if_absent, gateway_actor
 from apps.core.security_log import log_security_event
+from apps.ledger.states import ExceptionReason
 from apps.payments import events, locks, messages, rules, selectors
-from apps.payments.facts import WebhookEnvelope
-from apps.payments.gateways import (
-    Gateway,
+from apps.payments.facts import (
     GatewayDispute,
+    GatewayLink,
     GatewayPayment,
     GatewayRefund,
     UnreadableFacts,
-    get_gateway,
+    WebhookEnvelope,
 )
-from apps.payments.gateways.payment_links import GatewayLink
+from apps.payments.gateways import Gateway, get_gateway
 from apps.payments.models import Webhook
 from apps.payments.services.attempts import (
     PaymentFactsConflict,
@@ -47,8 +46,7 @@ from apps.payments.services.refunds.gateway_updates import (
     UnknownGatewayRefund,
     apply_gateway_refund,
 )
-from apps.payments.services.settlements.report_imports import request_settlement_import
-from apps.payments.states import SUCCESSFUL, AttemptStatus, ExceptionReason, Source, WebhookOutcome
+from apps.payments.states import SUCCESSFUL, AttemptStatus, Source, WebhookOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -193,9 +191,9 @@ def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
         why = messages.webhook_of_another_account(envelope.event_type, envelope.account_id)
         _open_exception(webhook, envelope, ExceptionReason.ACCOUNT_MISMATCH, why, now=now)
         return WebhookOutcome.IGNORED, why
-    if facts is None and (day := gateway.find_settlement_day(raw)):
+    if facts is None and gateway.find_settlement_day(raw):
         actor = gateway_actor(webhook.gateway)
-        request_settlement_import(day=min(day, clock.ist_date(now)), actor=actor, now=now, gateway=webhook.gateway)
+        change(webhook, events.SETTLEMENT_REPORTED, {}, actor=actor, now=now)
         return WebhookOutcome.PROCESSED, ""
     if facts is None:
         return WebhookOutcome.IGNORED, f"{event_type or 'no event'} is not followed"

@@ -22,25 +22,19 @@ from apps.core.api import (
     idempotent,
     with_etag,
 )
-from apps.core.api.pagination import whole_list
 from apps.core.api.parser import BodyTooLarge
-from apps.core.api.permissions import requires
 from apps.core.api.schema import choices_parameter, id_parameter, page_example, page_parameters
 from apps.core.errors import NotFound, RateLimited
-from apps.core.ids import decode
 from apps.core.models import is_staff_with, public_pk
 from apps.orders import selectors as orders
 from apps.payments import filters, selectors, services
 from apps.payments.models import Payment
 from apps.payments.serializers.payments import (
     CANCELLED_EXAMPLE,
-    CAPTURE_ENTRY_EXAMPLE,
     READY_EXAMPLE,
     STARTED_EXAMPLE,
     SUCCEEDED_EXAMPLE,
     EmptyRequest,
-    LedgerEntryListResponse,
-    LedgerEntryResponse,
     PaymentListResponse,
     PaymentResponse,
     StartPaymentRequest,
@@ -259,24 +253,6 @@ class PaymentQrView(ApiView):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         # An `img` tag accepts images, an API client JSON: both receive the image, and errors are JSON.
         return SvgRenderer(), SvgRenderer.media_type
-
-
-class OrderLedgerView(ApiView):
-    """The ledger entries of one order, for finance staff."""
-
-    permission_classes = [requires("payments.view_ledgerentry")]
-
-    @extend_schema(
-        operation_id="list_order_ledger",
-        summary="Read an order's ledger entries",
-        description="Debits positive, credits negative; the entries of each transaction sum to zero. For finance.",
-        responses={200: LedgerEntryListResponse},
-        examples=[page_example(CAPTURE_ENTRY_EXAMPLE, name="Captured")],
-    )
-    def list(self, request: Request, order_id: str) -> Response:
-        order = orders.get_order(decode("ord", order_id))
-        entries = LedgerEntryResponse(selectors.list_entries_of_order(order.pk), many=True).data
-        return with_etag(request, whole_list(entries))
 
 
 class RazorpayWebhookView(ApiView):

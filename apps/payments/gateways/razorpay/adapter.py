@@ -2,30 +2,29 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from json import loads
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 
-from apps.payments.facts import GatewayOrder, WebhookEnvelope
-from apps.payments.gateways import (
-    EvidenceFile,
+from apps.payments.facts import (
     GatewayDispute,
-    GatewayOutcomeUnknown,
+    GatewayLink,
+    GatewayOrder,
     GatewayPayment,
     GatewayRefund,
-    GatewayRejected,
     GatewaySettlement,
-    Payer,
     SettlementRow,
     UnreadableFacts,
     UpiIntent,
+    WebhookEnvelope,
+    with_prefix,
 )
-from apps.payments.gateways.payment_links import GatewayLink
+from apps.payments.gateways import EvidenceFile, GatewayOutcomeUnknown, GatewayRejected, Payer
 from apps.payments.gateways.razorpay.calls import call, parse_collection, parse_response, read, write
 from apps.payments.gateways.razorpay.disputes import FOLLOWED_DISPUTES, contest_body, dispute_from
 from apps.payments.gateways.razorpay.entities import (
@@ -36,12 +35,9 @@ from apps.payments.gateways.razorpay.entities import (
     payment_from,
     refund_from,
     webhook_from,
-    with_prefix,
 )
 from apps.payments.gateways.razorpay.payment_links import FOLLOWED_LINKS, RazorpayLinks, link_event_from
-from apps.payments.gateways.razorpay.report_files import inspect_report, rows_from_report, transfers_from_report
 from apps.payments.gateways.razorpay.settlements import PAGE, row_from, settlement_day_from, settlement_from
-from apps.payments.gateways.report_formats import ReportFormat, ReportInspection
 
 NAME = "razorpay"
 #: Minutes. Razorpay captures a payment that is authorised within the first period, and refunds what is not captured by
@@ -250,17 +246,16 @@ class Razorpay(RazorpayLinks):
         params = {"year": day.year, "month": day.month, "day": day.day, "count": PAGE, "skip": skip}
         return parse_collection(read("/v1/settlements/recon/combined", params), row_from)
 
-    def inspect_report(self, stream: IO[bytes]) -> ReportInspection:
-        """Return what the rows of a dashboard report prove about its format."""
-        return inspect_report(stream)
-
-    def read_report(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[SettlementRow | None]:
-        """Yield the lines of a dashboard report."""
-        return rows_from_report(stream, report_format)
-
-    def read_transfers(self, stream: IO[bytes], report_format: ReportFormat) -> Iterator[GatewaySettlement]:
-        """Yield the settlements of a dashboard report that lists settlements only."""
-        return transfers_from_report(stream, report_format)
+    def read_report_line(
+        self,
+        line: Mapping[str, str],
+        *,
+        amount_from: Callable[[Any, str], int],
+        time_from: Callable[[Any, str], datetime | None],
+        is_fee_net: bool,
+    ) -> SettlementRow | None:
+        """Read a line of a downloaded report, by the names of the API; None if it is not settled yet."""
+        return row_from(line, amount_from=amount_from, time_from=time_from, is_fee_net=is_fee_net)
 
     def find_settlement_day(self, raw: bytes) -> date | None:
         """Return the day in India of the settlement that a webhook reports, or None if it reports none."""

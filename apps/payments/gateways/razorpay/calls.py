@@ -13,14 +13,8 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from apps.core.http import Client, ConnectionFailed, NoResponse, Response, ResponseTooLarge
-from apps.payments.gateways import (
-    CredentialsRejected,
-    GatewayError,
-    GatewayOutcomeUnknown,
-    GatewayRejected,
-    GatewayUnavailable,
-    UnreadableFacts,
-)
+from apps.payments.facts import GatewayError, UnreadableFacts
+from apps.payments.gateways import CredentialsRejected, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
 from apps.payments.gateways.razorpay.entities import clean_text
 
 #: Attempts of a read. A write has one attempt, because a second call might act a second time.

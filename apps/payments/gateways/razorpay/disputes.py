@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from apps.payments.gateways import EvidenceFile, GatewayDispute, UnreadableFacts
+from apps.payments.facts import GatewayDispute, UnreadableFacts, with_prefix
+from apps.payments.gateways import EvidenceFile
 from apps.payments.gateways.razorpay.entities import (
     clean_text,
     contradiction_of,
     currency_of,
     payment_from,
-    with_prefix,
 )
 from apps.payments.states import DisputePhase, DisputeStatus
 

@@ -9,12 +9,14 @@ import json
 from typing import Any
 
 from apps.payments import messages
-from apps.payments.facts import GatewayOrder, WebhookEnvelope
-from apps.payments.gateways import (
+from apps.payments.facts import (
     GatewayError,
+    GatewayOrder,
     GatewayPayment,
     GatewayRefund,
     UnreadableFacts,
+    WebhookEnvelope,
+    with_prefix,
 )
 from apps.payments.states import AttemptStatus, RefundStatus
 
@@ -233,17 +235,6 @@ def envelope_from(raw: bytes) -> WebhookEnvelope:
         gateway_payment_id=next((one for one in (*payment_ids, ids.get("payment", "")) if one), ""),
         gateway_order_id=_text(entities.get("payment"), "order_id")[:40] or ids.get("order", ""),
     )
-
-
-def with_prefix(prefix: str, value: Any) -> str:
-    """
-    Return an id with its prefix, which some payloads leave out.
-
-    :raises UnreadableFacts: if it is not an id
-    """
-    if not isinstance(value, str) or not 1 <= len(value) <= 34 or not value.replace("_", "").isalnum():
-        raise UnreadableFacts(f"no {prefix} id")
-    return value if "_" in value else f"{prefix}_{value}"
 
 
 def masked_payer(body: dict[str, Any]) -> str:

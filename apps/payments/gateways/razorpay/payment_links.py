@@ -14,8 +14,8 @@ from urllib.parse import quote
 from django.conf import settings
 
 from apps.core import clock
-from apps.payments.gateways import GatewayPayment, GatewayRejected, Payer, UnreadableFacts
-from apps.payments.gateways.payment_links import GatewayLink
+from apps.payments.facts import GatewayLink, GatewayPayment, UnreadableFacts, with_prefix
+from apps.payments.gateways import GatewayRejected, Payer
 from apps.payments.gateways.razorpay.calls import parse_collection, parse_response, read, write
 from apps.payments.gateways.razorpay.entities import (
     NAME,
@@ -23,7 +23,6 @@ from apps.payments.gateways.razorpay.entities import (
     clean_text,
     entity_of,
     payment_from,
-    with_prefix,
 )
 from apps.payments.states import LinkStatus, PaymentChannel
 

@@ -9,12 +9,20 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from apps.core.clock import IST
-from apps.payments.gateways import GatewaySettlement, SettlementRow, UnreadableFacts
-from apps.payments.gateways.razorpay.entities import NAME, with_prefix
+from apps.payments.facts import (
+    HIGHEST,
+    GatewaySettlement,
+    SettlementRow,
+    UnreadableFacts,
+    instant_from,
+    text_from,
+    with_prefix,
+)
+from apps.payments.gateways.razorpay.entities import NAME
 
 #: The maximum number of lines of a page of the report.
 PAGE = 1_000
@@ -22,11 +30,7 @@ _KINDS = frozenset({"payment", "refund", "adjustment", "transfer", "reversal"})
 _OTHER = "other"
 _NOT_SETTLED = frozenset({"false", "no", "0"})
 _ID = re.compile(r"[A-Za-z0-9_]{1,34}")
-#: The largest valid amount, in paise.
-HIGHEST = 10**15
 _WHOLE = re.compile(r"-?[0-9]{1,16}")
-#: Every settlement lies between these instants: the year 2000 and the year 2100.
-_FIRST, _LAST = 946_684_800, 4_102_444_800
 
 
 def settlement_from(entity: Any) -> GatewaySettlement:
@@ -139,27 +143,3 @@ def _paise(line: Mapping[str, Any], name: str, *, lowest: int = 0) -> int:
     if isinstance(amount, bool) or not isinstance(amount, int) or not lowest <= amount <= HIGHEST:
         raise UnreadableFacts(f"{name} is not in paise: {str(value)[:20]!r}")
     return amount
-
-
-def instant_from(line: Mapping[str, Any], name: str) -> datetime | None:
-    """
-    Read a field in Unix seconds; None if it is empty.
-
-    :raises UnreadableFacts: if it is not a time between 2000 and 2100
-    """
-    value = line.get(name)
-    if value in (None, ""):
-        return None
-    try:
-        seconds = int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise UnreadableFacts(f"{name} is not a time: {str(value)[:20]!r}")
-    if not _FIRST <= seconds <= _LAST:
-        raise UnreadableFacts(f"{name} is not a time: {str(value)[:20]!r}")
-    return datetime.fromtimestamp(seconds, tz=UTC)
-
-
-def text_from(line: Mapping[str, Any], name: str, length: int) -> str:
-    """Read a field as text of at most `length` characters that can be stored; empty if it is not text."""
-    value = line.get(name)
-    return value.replace("\x00", "").encode("utf-8", "ignore").decode()[:length] if isinstance(value, str) else ""

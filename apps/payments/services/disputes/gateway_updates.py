@@ -15,11 +15,10 @@ from django.db import transaction
 from apps.core.errors import NotFound
 from apps.core.events import Actor, change, changes_since, create, event_payload, stored_fields
 from apps.core.models import subject_type_of
+from apps.ledger.services import post_to_ledger
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors, states
-from apps.payments.gateways import (
-    GatewayDispute,
-)
+from apps.payments.facts import GatewayDispute
 from apps.payments.models import Dispute, PaymentAttempt, Webhook
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
@@ -27,9 +26,9 @@ from apps.payments.services.gateway_conflicts import (
     find_dispute_excess,
     open_conflict_exception,
 )
+from apps.payments.services.ledger_accounts import DISPUTE_LOSSES, DISPUTES, gateway_receivable
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payer_currency import convert_dispute_facts
-from apps.payments.services.postings import DISPUTE_LOSSES, DISPUTES, gateway_receivable, post_to_ledger
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.states import (
     DECIDED,

@@ -13,13 +13,8 @@ from apps.core.errors import Conflict
 from apps.core.events import Actor, change, gateway_actor
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
-from apps.payments.gateways import (
-    EvidenceFile,
-    GatewayError,
-    GatewayOutcomeUnknown,
-    GatewayRejected,
-    GatewayUnavailable,
-)
+from apps.payments.facts import GatewayError
+from apps.payments.gateways import EvidenceFile, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
 from apps.payments.models import Dispute
 from apps.payments.services.decision_rights import check_decision
 from apps.payments.services.disputes.gateway_updates import DisputeFactsConflict, apply_gateway_dispute

@@ -9,13 +9,14 @@ from django.db import transaction
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change, stored_fields
 from apps.core.models import subject_type_of
+from apps.ledger.services import post_to_ledger
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Refund
 from apps.payments.services.decision_rights import check_decision
+from apps.payments.services.ledger_accounts import BANK, REFUNDS_PAYABLE
 from apps.payments.services.order_totals import sync_order_totals
-from apps.payments.services.postings import REFUNDS_PAYABLE, post_to_ledger
 from apps.payments.services.refunds.amounts import (
     check_refundable,
     check_still_refundable,
@@ -240,7 +241,7 @@ def _record_transfer(order: "Order", refund: Refund, *, reference: str, actor: A
         source_id=refund.pk,
         kind=REFUND_TRANSFERRED,
         order_id=order.pk,
-        entries={REFUNDS_PAYABLE: refund.amount, "bank": -refund.amount},
+        entries={REFUNDS_PAYABLE: refund.amount, BANK: -refund.amount},
         currency=refund.currency,
         description=f"refund {refund.number} by bank transfer {refund.transfer_reference}",
         occurred_at=now,

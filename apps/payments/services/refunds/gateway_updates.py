@@ -15,10 +15,12 @@ from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.events import SYSTEM, Actor, change, changes_since, create, event_payload, gateway_actor, stored_fields
 from apps.core.models import subject_type_of
+from apps.ledger.services import post_to_ledger
+from apps.ledger.states import ExceptionReason
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors, states
-from apps.payments.gateways import GatewayError, GatewayRefund
+from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund, Webhook
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
@@ -29,9 +31,9 @@ from apps.payments.services.gateway_conflicts import (
     transferred_and_refunded_conflict,
 )
 from apps.payments.services.gateway_exceptions import close_gateway_exception
+from apps.payments.services.ledger_accounts import REFUNDS_PAYABLE, gateway_receivable
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payer_currency import convert_refund_facts
-from apps.payments.services.postings import REFUNDS_PAYABLE, gateway_receivable, post_to_ledger
 from apps.payments.services.refunds.amounts import line_amounts_of, reallocate_lines
 from apps.payments.services.refunds.approvals import cancel_locked_refund
 from apps.payments.services.refunds.requests import (
@@ -47,7 +49,6 @@ from apps.payments.states import (
     OPEN_REFUNDS,
     RESERVING_REFUNDS,
     AttemptStatus,
-    ExceptionReason,
     GatewayCall,
     RefundReason,
     RefundStatus,

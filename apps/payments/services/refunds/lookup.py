@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import structlog
 
 from apps.payments import selectors
-from apps.payments.gateways import Gateway, GatewayOutcomeUnknown, GatewayRefund, GatewayRejected
+from apps.payments.facts import GatewayRefund
+from apps.payments.gateways import Gateway, GatewayOutcomeUnknown, GatewayRejected
 from apps.payments.models import Refund
 from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.states import GatewayCall, RefundStatus

@@ -18,13 +18,15 @@ from apps.core import ids
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, create
 from apps.core.models import subject_type_of
+from apps.ledger import selectors as ledger
+from apps.ledger.services import post_to_ledger
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
 from apps.payments.services.decision_rights import assess_decision, is_staff
+from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, REFUNDS_PAYABLE
 from apps.payments.services.order_totals import sync_order_totals
-from apps.payments.services.postings import CUSTOMER_ADVANCES, REFUNDS_PAYABLE, post_to_ledger
 from apps.payments.services.refunds.amounts import (
     RefundLineInput,
     amount_of_lines,
@@ -299,7 +301,7 @@ def post_refund_due(order: "Order", refund: Refund, *, kind: str, now: datetime)
     """
     sign = -1 if kind == REVERSAL else 1
     source_type = subject_type_of(refund)
-    earlier = selectors.count_postings(source_type=source_type, source_id=refund.pk, kind=kind)
+    earlier = ledger.count_postings(source_type=source_type, source_id=refund.pk, kind=kind)
     post_to_ledger(
         source_type=source_type,
         source_id=refund.pk,

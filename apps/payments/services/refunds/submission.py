@@ -20,15 +20,8 @@ from apps.core.events import SYSTEM, Actor, change
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
-from apps.payments.gateways import (
-    Gateway,
-    GatewayError,
-    GatewayFailure,
-    GatewayOutcomeUnknown,
-    GatewayRefund,
-    GatewayRejected,
-    GatewayUnavailable,
-)
+from apps.payments.facts import GatewayError, GatewayRefund
+from apps.payments.gateways import Gateway, GatewayFailure, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
 from apps.payments.models import Refund
 from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.gateway_orders import CLAIM_TTL

@@ -1,0 +1,52 @@
+"""What people read about the events of an order."""
+
+from collections.abc import Mapping
+
+#: The sentence that a customer reads per event type; other types are for staff. Other apps' events are listed by name.
+CUSTOMER_EVENT_TEXTS: Mapping[str, str] = {
+    "orders.order.placed": "The order was placed.",
+    "orders.order.confirmed": "The order is paid and confirmed.",
+    "orders.order.cancelled": "The order was cancelled.",
+    "orders.order.expired": "The order was closed because no payment had arrived in time.",
+    "payments.payment.created": "A payment was started.",
+    "payments.payment.succeeded": "The payment was received.",
+    "payments.payment.succeeded_late": "The payment arrived late.",
+    "payments.payment.cancelled": "The payment was cancelled.",
+    "payments.payment.expired": "The time for this payment has ended.",
+    "payments.attempt.failed": "An attempt to pay did not succeed.",
+    "payments.attempt.authorized": "The bank has authorised the payment.",
+    "payments.attempt.accepted": "The payment was accepted.",
+    "payments.refund.unknown": "The bank has not answered about the refund yet; we keep asking.",
+    "orders.order.erased": "The customer's personal data was erased.",
+    "invoicing.invoice.issued": "The tax invoice was issued.",
+    "invoicing.invoice.rendered": "The tax invoice is ready to download.",
+    "invoicing.credit_note.issued": "A credit note was issued.",
+    "invoicing.credit_note.rendered": "The credit note is ready to download.",
+    "payments.refund.requested": "A refund was requested.",
+    "payments.refund.approved": "The refund was approved.",
+    "payments.refund.cancelled": "The refund was cancelled.",
+    "payments.refund.submitted": "The refund is on its way to the bank.",
+    "payments.refund.processed": "The refund has been paid.",
+    "payments.refund.failed": "The bank did not take the refund. The money is safe with us, and we try again.",
+    "payments.dispute.opened": "The payer's bank disputes the payment.",
+    "payments.dispute.won": "The bank has decided that the payment stands.",
+    "payments.dispute.lost": "The bank has returned the money to the payer.",
+    "payments.dispute.closed": "The bank has closed its question about the payment.",
+    "notifications.notification.sent": "We sent you a message.",
+}
+
+
+_PAYMENT_CREATED_BY_CHANNEL: Mapping[str, str] = {
+    "payment_link": "A payment link was made.",
+    "qr_code": "A QR code to pay by was made.",
+}
+
+
+def timeline_text(event_type: str, *, channel: str = "") -> str:
+    """Return one sentence about an event; for a new payment it depends on the channel."""
+    if event_type == "payments.payment.created" and channel in _PAYMENT_CREATED_BY_CHANNEL:
+        return _PAYMENT_CREATED_BY_CHANNEL[channel]
+    if event_type in CUSTOMER_EVENT_TEXTS:
+        return CUSTOMER_EVENT_TEXTS[event_type]
+    subject, verb = event_type.split(".")[-2:]
+    return f"{subject.replace('_', ' ').capitalize()}: {verb.replace('_', ' ')}."

@@ -1,0 +1,1 @@
+"""Reads of what takes every app to know."""

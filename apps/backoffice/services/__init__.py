@@ -1,0 +1,1 @@
+"""Writes of the back office. No other app uses them."""

@@ -1,0 +1,24 @@
+"""The paths of what takes every app to answer, under /api/v1/."""
+
+from django.urls import path
+
+from apps.backoffice import views
+from apps.core.api.routers import ApiRouter
+
+router = ApiRouter()
+router.register("orders/<str:order_id>/timeline", views.OrderTimelineViewSet, basename="order-timeline")
+router.register("orders/<str:order_id>/ledger", views.OrderLedgerViewSet, basename="order-ledger")
+
+urlpatterns = [
+    *router.urls,
+    path(
+        "disputes/<str:dispute_id>/evidence",
+        views.DisputeEvidenceViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="dispute-evidence",
+    ),
+    path(
+        "disputes/<str:dispute_id>/evidence/pdf",
+        views.DisputeEvidencePdfViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="dispute-evidence-pdf",
+    ),
+]

@@ -1,0 +1,66 @@
+"""Invariants of the ledger and of its exceptions."""
+
+from apps.core.audit import Invariant
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        id="INV-22",
+        name="postings_sum_to_zero",
+        statement="Every posting has at least two entries, none of them zero, that sum to zero in each currency.",
+        sql="""
+            SELECT t.id, t.kind, e.currency, count(e.id) AS entries, sum(e.amount) AS sum
+            FROM ledger_ledgertransaction t LEFT JOIN ledger_ledgerentry e ON e.transaction_id = t.id
+            GROUP BY t.id, t.kind, e.currency
+            HAVING count(e.id) < 2 OR sum(e.amount) <> 0 OR bool_or(e.amount = 0)
+        """,
+    ),
+    Invariant(
+        id="INV-23",
+        name="ledger_sums_to_zero",
+        statement="All entries together sum to zero in each currency.",
+        sql="SELECT currency, sum(amount) AS sum FROM ledger_ledgerentry GROUP BY currency HAVING sum(amount) <> 0",
+    ),
+    Invariant(
+        id="INV-24",
+        name="checkpoints_match_entries",
+        statement="Every checkpoint is the sum of its account's entries up to its place.",
+        sql="""
+            SELECT c.id, c.account_id, c.last_entry_id, c.balance, sum(e.amount) AS entries
+            FROM ledger_balancecheckpoint c
+            LEFT JOIN ledger_ledgerentry e
+                 ON e.account_id = c.account_id AND e.currency = c.currency AND e.id <= c.last_entry_id
+            GROUP BY c.id HAVING c.balance IS DISTINCT FROM sum(e.amount)
+        """,
+    ),
+    Invariant(
+        id="INV-25b",
+        name="facts_are_posted_once",
+        statement="No business fact is in the books twice.",
+        sql="""
+            SELECT source_type, source_id, kind, count(*) AS postings FROM ledger_ledgertransaction
+            GROUP BY source_type, source_id, kind HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        id="INV-28",
+        name="liabilities_are_not_negative",
+        statement="No account of what we owe, such as the output GST of a registration or refunds under way, is overdrawn."
+        " (Advances and transfers to linked accounts may be: what a linked account is due is not known before it is paid.)",
+        sql="""
+            SELECT e.account_id, e.currency, sum(e.amount) AS overdrawn FROM ledger_ledgerentry e
+            JOIN ledger_account a ON a.code = e.account_id
+            WHERE a.kind = 'liability' AND a.code NOT IN ('customer_advances', 'transfers_payable')
+            GROUP BY e.account_id, e.currency HAVING sum(e.amount) > 0
+        """,
+    ),
+    Invariant(
+        id="INV-10c",
+        name="exceptions_have_an_owner",
+        statement="No exception is open for more than a week without an owner.",
+        grace_seconds=604_800,
+        sql="""
+            SELECT id, reason, entity_id, opened_at FROM ledger_reconciliationexception
+            WHERE resolved_at IS NULL AND owner_id IS NULL AND opened_at < %(now)s - interval '7 days'
+        """,
+    ),
+)

@@ -1,0 +1,111 @@
+"""
+The door of the ledger: the only way into the books.
+
+A posting is a business fact with entries that sum to zero, once for its source. Debits are positive, credits negative.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from apps.core.errors import Conflict, Invalid
+from apps.ledger.models import Account, LedgerEntry, LedgerTransaction
+from apps.ledger.selectors.transactions import AccountNotFound
+
+
+class UnbalancedPosting(Invalid):
+    """The entries of a posting do not sum to zero. It is a fault of ours: report it."""
+
+    message = "The entries of a posting sum to zero; these sum to {0}."
+
+
+class EmptyPosting(Invalid):
+    """A posting to the ledger has fewer than two entries. It is a fault of ours: report it."""
+
+    message = "A posting has at least two entries."
+
+
+class PostingConflict(Conflict):
+    """The ledger has this posting already, with other entries. It is a fault of ours: report it."""
+
+    message = "The {0} of this source is in the books already, with other entries."
+
+
+@transaction.atomic
+def post_to_ledger(
+    *,
+    source_type: str,
+    source_id: UUID,
+    kind: str,
+    order_id: UUID | None,
+    entries: Mapping[str, int],
+    description: str,
+    occurred_at: datetime,
+    currency: str = "INR",
+) -> LedgerTransaction:
+    """
+    Post one business fact, or return the posting that it has already.
+
+    `entries` maps account codes to paise, debits positive and credits negative; zeros are left out.
+
+    :raises UnbalancedPosting: if they do not sum to zero
+    :raises EmptyPosting: if fewer than two are not zero
+    :raises AccountNotFound: if a code is not in the chart of accounts
+    :raises PostingConflict: if the fact was posted with other entries
+    """
+    wanted = _checked(entries)
+
+    earlier = _find_posting(source_type, source_id, kind)
+    if earlier is None:
+        try:
+            with transaction.atomic():
+                return _insert(
+                    LedgerTransaction(
+                        source_type=source_type,
+                        source_id=source_id,
+                        kind=kind,
+                        order_id=order_id,
+                        description=description[:200],
+                        occurred_at=occurred_at,
+                    ),
+                    wanted,
+                    currency,
+                )
+        except IntegrityError:
+            earlier = _find_posting(source_type, source_id, kind)
+            if earlier is None:
+                raise
+
+    posted = {entry.account_id: entry.amount for entry in earlier.entries.all()}
+    if posted != wanted:
+        raise PostingConflict(kind)
+    return earlier
+
+
+def _checked(entries: Mapping[str, int]) -> dict[str, int]:
+    wanted = {code: amount for code, amount in entries.items() if amount}
+    if sum(wanted.values()):
+        raise UnbalancedPosting(sum(wanted.values()))
+    if len(wanted) < 2:
+        raise EmptyPosting
+    known = set(Account.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+    for code in wanted:
+        if code not in known:
+            raise AccountNotFound(code)
+    return wanted
+
+
+def _find_posting(source_type: str, source_id: UUID, kind: str) -> LedgerTransaction | None:
+    rows = LedgerTransaction.objects.filter(source_type=source_type, source_id=source_id, kind=kind)
+    return rows.prefetch_related("entries").first()
+
+
+def _insert(posting: LedgerTransaction, entries: Mapping[str, int], currency: str) -> LedgerTransaction:
+    posting.save(force_insert=True)
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(transaction=posting, account_id=code, amount=amount, currency=currency)
+        for code, amount in entries.items()
+    )
+    return posting

@@ -1,0 +1,44 @@
+"""Kinds of accounts, and why exceptions are opened and how they are resolved."""
+
+from django.db import models
+
+
+class AccountKind(models.TextChoices):
+    ASSET = "asset", "Asset"
+    LIABILITY = "liability", "Liability"
+    INCOME = "income", "Income"
+    EXPENSE = "expense", "Expense"
+
+
+class ExceptionReason(models.TextChoices):
+    """The difference between a gateway's data and our books."""
+
+    UNKNOWN_PAYMENT = "unknown_payment", "We know no such payment or refund"
+    AMOUNT_MISMATCH = "amount_mismatch", "The amount is not ours"
+    FEE_MISMATCH = "fee_mismatch", "The fee or its GST differs from what the gateway reported"
+    CREDIT_MISMATCH = "credit_mismatch", "The line does not add up"
+    DUPLICATED_LINE = "duplicated_line", "It was settled already"
+    MISSING_LINE = "missing_line", "It should have been settled"
+    SUM_MISMATCH = "sum_mismatch", "The transfer is not the sum of its lines"
+    REFUND_EXCEEDS_PAYMENT = "refund_exceeds_payment", "The refund is more than is left of the payment"
+    DISPUTE_EXCEEDS_PAYMENT = "dispute_exceeds_payment", "The dispute is about more than is left of the payment"
+    CURRENCY_MISMATCH = "currency_mismatch", "The currency is missing or is not the payment's"
+    ACCOUNT_MISMATCH = "account_mismatch", "It is about another account at the gateway"
+    CONTRADICTORY_FACTS = "contradictory_facts", "The gateway contradicts itself or what it said before"
+    UNREADABLE_FACTS = "unreadable_facts", "The amount, the state or another field cannot be read"
+    WEBHOOK_FAILED = "webhook_failed", "The webhook could not be processed"
+    UNKNOWN_ADJUSTMENT = "unknown_adjustment", "An adjustment about no payment or dispute of ours"
+    UNKNOWN_KIND = "unknown_kind", "A line of a kind that Bahi does not know"
+    RECEIVABLE_OVERDUE = "receivable_overdue", "The gateway has owed this for too long"
+    SETTLEMENTS_NOT_IMPORTED = "settlements_not_imported", "No settlement has been imported yet"
+
+
+class Resolution(models.TextChoices):
+    """How an exception was resolved, and where its amount in suspense was posted."""
+
+    NOTED = "noted", "Explained; it held no money"
+    WRITTEN_OFF = "written_off", "Taken as a cost or gain of the gateway"
+    CLEARED = "cleared", "Counted against what the gateway owes us"
+    PAID_OUTSIDE = "paid_outside", "Paid by or to our bank outside of settlements"
+    ARRIVED = "arrived", "The line came after all"
+    BOOKED = "booked", "It fits our books now and was booked"

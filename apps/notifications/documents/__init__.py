@@ -1,5 +1,0 @@
-"""The evidence pack as a PDF: what the bank is shown of a disputed sale."""
-
-from apps.notifications.documents.dispute_evidence import evidence_data, fingerprint, render_evidence_document
-
-__all__ = ["evidence_data", "fingerprint", "render_evidence_document"]

@@ -1,1 +1,0 @@
-"""Settlements: reports imported, lines matched to our books, and what does not agree."""

@@ -1,0 +1,1 @@
+"""Readers of settlement report files, and of the books of the sandbox."""

@@ -1,0 +1,219 @@
+"""Models of settlements, their lines and imports."""
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+
+from apps.core.errors import NotFound
+from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
+from apps.ledger.states import ExceptionReason
+from apps.settlements.states import ImportStatus, LineKind, ReportSource
+
+
+class SettlementNotFound(NotFound):
+    """There is no such settlement. List the settlements."""
+
+    message = "There is no such settlement."
+
+
+class SettlementImport(Subject):
+    """
+    An import of a gateway's settlement report: from the API for a day (in India), or from a CSV file.
+
+    Rows are staged first. `rows_read` of them are committed, and an interrupted import resumes there. A file is
+    identified by its hash and imported once.
+    """
+
+    PREFIX = "simp"
+    NOT_IN_EVENTS = frozenset({"rows_read", "claimed_until"})
+
+    gateway = models.CharField(max_length=20)
+    source = models.CharField(max_length=5, choices=ReportSource)
+    fingerprint = models.CharField(max_length=80, help_text="The day, or the SHA-256 of the file.")
+    file_name = models.CharField(max_length=200, blank=True)
+    day = models.DateField(null=True, blank=True)
+    status = models.CharField(max_length=10, choices=ImportStatus, default=ImportStatus.WAITING)
+    requested_by = models.CharField(max_length=200)
+    rows_read = models.PositiveIntegerField(default=0)
+    lines_added = models.PositiveIntegerField(default=0)
+    exceptions_opened = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=300, blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gateway", "fingerprint"],
+                condition=Q(source=ReportSource.CSV) | ~Q(status=ImportStatus.COMPLETED),
+                name="one_import_per_report",
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="settlement_import_by_time")]
+        triggers = [NOT_DELETED]
+
+    def __str__(self) -> str:
+        return f"{self.get_source_display()} {self.file_name or self.day or ''}".strip()
+
+
+class SettlementReportRow(models.Model):
+    """A staged row of a report, as it was reported; deleted when the import is completed."""
+
+    id = models.UUIDField(primary_key=True)
+    report = models.ForeignKey(SettlementImport, on_delete=models.PROTECT, related_name="+", db_index=False)
+    position = models.PositiveIntegerField()
+    gateway_settlement_id = models.CharField(max_length=40)
+    utr = models.CharField(max_length=60)
+    settled_at = models.DateTimeField(null=True)
+    entity_id = models.CharField(max_length=40)
+    kind = models.CharField(max_length=12)
+    reported_kind = models.CharField(max_length=40, default="", db_default="")
+    amount = models.BigIntegerField()
+    debit = models.BigIntegerField()
+    credit = models.BigIntegerField()
+    fee_amount = models.BigIntegerField()
+    tax_amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    entity_created_at = models.DateTimeField(null=True)
+    method = models.CharField(max_length=20)
+    gateway_payment_id = models.CharField(max_length=40)
+    dispute_id = models.CharField(max_length=40)
+    credit_type = models.CharField(max_length=20, default="", db_default="")
+    description = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["report", "position"], name="one_staged_row_per_position"),
+        ]
+        indexes = [models.Index(fields=["report", "gateway_settlement_id"], name="staged_row_by_settlement")]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.entity_id}"
+
+
+class Settlement(Subject):
+    """
+    One transfer of a gateway to our bank, with the bank's reference (UTR). Amounts in paise.
+
+    `amount` is the transferred amount by the gateway's API, null until it is known; the other totals are sums of its
+    lines. The lines are in parts, one per import that added some; each part is one posting.
+    """
+
+    PREFIX = "stl"
+
+    gateway = models.CharField(max_length=20)
+    gateway_settlement_id = models.CharField(max_length=40)
+    utr = models.CharField(max_length=60, blank=True)
+    status = models.CharField(max_length=20, blank=True, help_text="In the gateway's words.")
+    amount = models.BigIntegerField(null=True, blank=True)
+    currency = models.CharField(max_length=3, default="INR")
+    lines_amount = models.BigIntegerField(default=0)
+    fee_amount = models.BigIntegerField(default=0)
+    tax_amount = models.BigIntegerField(default=0)
+    line_count = models.PositiveIntegerField(default=0)
+    parts = models.PositiveSmallIntegerField(default=0)
+    settled_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gateway", "gateway_settlement_id"], name="one_row_per_settlement"),
+        ]
+        indexes = [
+            models.Index(fields=["-settled_at", "-id"], name="settlement_by_time"),
+            models.Index(fields=["gateway_settlement_id"], name="settlement_by_gateway_id"),
+            models.Index(fields=["utr"], name="settlement_by_utr", condition=~Q(utr="")),
+        ]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.ReadOnly(
+                name="settlement_is_frozen", fields=["gateway", "gateway_settlement_id", "currency", "settled_at"]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.gateway_settlement_id
+
+
+class SettlementLine(Record):
+    """
+    One line of a settlement as the gateway reported it, and how it is booked. Amounts in paise.
+
+    Bank transfer, fee and transfer to a linked account clear the receivable from the gateway. A difference is held in
+    suspense with an exception that explains it: `bank + fee - fee_credit + transfer + held = cleared`. A line that is
+    repeated in one settlement is stored and not booked.
+
+    `attempt` is the payment that a line settles, or that an adjustment corrects; null if we have no such payment.
+    """
+
+    PREFIX = "stln"
+
+    settlement = models.ForeignKey(Settlement, on_delete=models.PROTECT, related_name="lines")
+    report = models.ForeignKey(SettlementImport, on_delete=models.PROTECT, related_name="+")
+    part = models.PositiveSmallIntegerField()
+    entity_id = models.CharField(max_length=40)
+    occurrence = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(max_length=12, choices=LineKind)
+    reported_kind = models.CharField(
+        max_length=40, blank=True, default="", db_default="", help_text="In the gateway's words."
+    )
+    amount = models.BigIntegerField()
+    debit = models.BigIntegerField()
+    credit = models.BigIntegerField()
+    reported_fee_amount = models.BigIntegerField()
+    reported_tax_amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    entity_created_at = models.DateTimeField(null=True)
+    method = models.CharField(max_length=20, blank=True)
+    gateway_payment_id = models.CharField(max_length=40, blank=True)
+    dispute_id = models.CharField(max_length=40, blank=True)
+    credit_type = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What the fee was paid from: default, fee (credits), amount (credits).",
+    )
+    description = models.CharField(max_length=200, blank=True)
+    attempt = models.ForeignKey(
+        "payments.PaymentAttempt", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    refund = models.ForeignKey("payments.Refund", on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    problem = models.CharField(max_length=40, choices=ExceptionReason, blank=True)
+    bank_amount = models.BigIntegerField(help_text="Debit positive.")
+    fee_amount = models.BigIntegerField(help_text="With its GST; debit positive.")
+    tax_amount = models.BigIntegerField(help_text="The GST in it.")
+    fee_credit_amount = models.BigIntegerField(
+        default=0, db_default=0, help_text="Of the fee, what prepaid credits paid; credit positive."
+    )
+    transfer_amount = models.BigIntegerField(
+        default=0, db_default=0, help_text="To a linked account of Route; debit positive."
+    )
+    cleared_amount = models.BigIntegerField(help_text="Of what the gateway owed us; credit positive.")
+    held_amount = models.BigIntegerField(help_text="In suspense; debit positive.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["settlement", "entity_id", "kind", "reported_kind", "occurrence"],
+                name="one_line_per_kind_and_occurrence",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    cleared_amount=F("bank_amount")
+                    + F("fee_amount")
+                    - F("fee_credit_amount")
+                    + F("transfer_amount")
+                    + F("held_amount")
+                ),
+                name="settlement_line_amounts_add_up",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["entity_id"], name="settlement_line_by_entity"),
+            models.Index(fields=["attempt"], name="settlement_line_by_attempt", condition=Q(attempt__isnull=False)),
+            models.Index(fields=["refund"], name="settlement_line_by_refund", condition=Q(refund__isnull=False)),
+        ]
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return self.entity_id

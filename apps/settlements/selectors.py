@@ -1,0 +1,167 @@
+"""Queries of settlements, their imports, and the exceptions about them."""
+
+from collections.abc import Collection
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db.models import Q, QuerySet, Sum
+
+from apps.core import clock
+from apps.core.models import Subject
+from apps.core.search import SearchTerm, any_of
+from apps.ledger import selectors as ledger
+from apps.ledger.states import ExceptionReason, Resolution
+from apps.payments import selectors as payments
+from apps.settlements.gateways.report_formats import KnownFact
+from apps.settlements.models import Settlement, SettlementImport, SettlementLine, SettlementNotFound
+from apps.settlements.states import ImportStatus, LineKind, ReportSource
+
+if TYPE_CHECKING:
+    from apps.ledger.models import ReconciliationException
+
+
+def find_settlement_import(like: SettlementImport) -> SettlementImport | None:
+    """Return the existing import of the same report; for a day's report only one that is not completed, or None."""
+    rows = SettlementImport.objects.filter(gateway=like.gateway, source=like.source, fingerprint=like.fingerprint)
+    if like.source == ReportSource.API:
+        rows = rows.exclude(status=ImportStatus.COMPLETED)
+    return rows.first()
+
+
+def get_settlement_import(import_id: UUID) -> SettlementImport:
+    """Return an import that exists."""
+    return SettlementImport.objects.get(pk=import_id)
+
+
+def get_settlement(settlement_id: UUID) -> Settlement:
+    """
+    Return a settlement.
+
+    :raises SettlementNotFound: if there is none
+    """
+    settlement = Settlement.objects.filter(pk=settlement_id).first()
+    if settlement is None:
+        raise SettlementNotFound
+    return settlement
+
+
+def find_known_facts(*, gateway: str, gateway_ids: Collection[str]) -> dict[str, KnownFact]:
+    """Return amount and time of the payments, refunds and settlements that we have stored, by the gateway's id."""
+    known = {
+        key: KnownFact(amount, at)
+        for key, amount, at in payments.list_known_amounts(gateway=gateway, gateway_ids=gateway_ids)
+    }
+    settlements = Settlement.objects.filter(gateway=gateway, gateway_settlement_id__in=gateway_ids)
+    for key, transferred, settled_at in settlements.values_list("gateway_settlement_id", "amount", "settled_at"):
+        known[key] = KnownFact(transferred, settled_at)
+    return known
+
+
+def find_settlement(*, gateway: str, gateway_settlement_id: str) -> Settlement | None:
+    """Return a settlement by the gateway's id, or None."""
+    return Settlement.objects.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
+
+
+def list_settlement_lines(settlement_id: UUID) -> QuerySet[SettlementLine]:
+    """Return the lines of a settlement in the order in which they were reported."""
+    return SettlementLine.objects.filter(settlement_id=settlement_id).order_by("pk")
+
+
+def list_exceptions_explained_by(settlement_id: UUID, *, part: int) -> list[UUID]:
+    """
+    Return the open exceptions about missing lines and overdue receivables that a part of a settlement explains.
+    """
+    lines = SettlementLine.objects.filter(settlement_id=settlement_id, part=part)
+    own = lines.filter(kind__in=(LineKind.PAYMENT, LineKind.REFUND))
+    missed = Q(reason=ExceptionReason.MISSING_LINE, entity_id__in=own.values("entity_id"))
+    overdue = Q(reason=ExceptionReason.RECEIVABLE_OVERDUE) & (
+        Q(attempt_id__in=lines.filter(attempt__isnull=False).values("attempt_id"))
+        | Q(attempt_id__in=lines.filter(refund__isnull=False).values("refund__attempt_id"))
+    )
+    rows = ledger.list_exceptions(is_open=True).filter(missed | overdue)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def is_settlement_imported(gateway: str) -> bool:
+    """Test if any settlement of a gateway has been imported."""
+    return Settlement.objects.filter(gateway=gateway).exists()
+
+
+def find_not_imported_exception(gateway: str) -> "ReconciliationException | None":
+    """Return the open exception that says that no settlement of a gateway has been imported yet, or None."""
+    rows = ledger.list_exceptions(is_open=True, reasons=[ExceptionReason.SETTLEMENTS_NOT_IMPORTED])
+    return rows.filter(gateway=gateway).first()
+
+
+def find_open_sum_mismatch(settlement_id: UUID) -> UUID | None:
+    """Return the open exception about the sum of a settlement, or None."""
+    rows = ledger.list_exceptions(reasons=[ExceptionReason.SUM_MISMATCH]).filter(settlement_id=settlement_id)
+    # Resolved ones are filtered here: the planner would use the index of open exceptions and read it from end to end.
+    return next(
+        (pk for pk, resolved_at in rows.order_by("pk").values_list("pk", "resolved_at") if not resolved_at), None
+    )
+
+
+def sum_held_outside_lines(settlement_id: UUID) -> int:
+    """Return the amount in suspense (paise, debit positive) of a settlement's exceptions without a line."""
+    rows = ledger.list_exceptions().filter(settlement_id=settlement_id, line_id__isnull=True)
+    return rows.exclude(resolution=Resolution.ARRIVED).aggregate(total=Sum("held_amount"))["total"] or 0
+
+
+def has_missing_line_exception(entity_id: str) -> bool:
+    """Test if there is an exception, open or resolved, about the missing line of an entity."""
+    return ledger.list_exceptions(reasons=[ExceptionReason.MISSING_LINE]).filter(entity_id=entity_id).exists()
+
+
+def latest_settled_at(gateway: str) -> datetime | None:
+    """Return the time of the latest known settlement, or None."""
+    rows = Settlement.objects.filter(gateway=gateway).order_by("-settled_at")
+    return rows.values_list("settled_at", flat=True).first()
+
+
+def list_settlements_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Return the settlements whose amount we do not know, and those settled since an instant; oldest first."""
+    wanted = Q(amount__isnull=True)
+    if since is not None:
+        wanted |= Q(settled_at__gte=since)
+    rows = Settlement.objects.filter(wanted)
+    if after is not None:
+        rows = rows.filter(pk__gt=after)
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def list_days_read(*, first: date) -> set[date]:
+    """Return the days since `first` whose report was imported from the API after the day was over."""
+    rows = SettlementImport.objects.filter(source=ReportSource.API, status=ImportStatus.COMPLETED, day__gte=first)
+    read = rows.values_list("day", "completed_at").order_by("day")
+    return {day for day, at in read if day is not None and at is not None and clock.ist_date(at) > day}
+
+
+def settlements_by_gateway_id() -> dict[str, str]:
+    """Return the transferred amounts of settlements, by the gateway's id."""
+    rows = Settlement.objects.values_list("gateway_settlement_id", "amount")
+    return {key: f"transferred {'unknown' if amount is None else amount}" for key, amount in rows}
+
+
+def search_settlements(term: SearchTerm) -> "QuerySet[Settlement]":
+    """Return the settlements that match the gateway's id, or the UTR on the bank's statement; newest first."""
+    if not term.reference:
+        return Settlement.objects.none()
+    keys = any_of(
+        Settlement.objects.filter(gateway_settlement_id=term.reference).values_list("pk"),
+        Settlement.objects.filter(utr__in=term.case_variants).exclude(utr="").values_list("pk"),
+    )
+    return Settlement.objects.filter(pk__in=keys).order_by("-settled_at", "-id")
+
+
+def list_rows_after(model: type[Subject], after: UUID | None, *, limit: int) -> list[Subject]:
+    """Return a page of all settlements or imports, oldest first, after the row with the id `after`."""
+    rows = model._default_manager.all()
+    if after is not None:
+        rows = rows.filter(pk__gt=after)
+    return list(rows.order_by("pk")[:limit])
+
+
+#: The rows of this app that record events, by kind.
+SUBJECTS: dict[str, type[Subject]] = {"settlements": Settlement, "imports": SettlementImport}

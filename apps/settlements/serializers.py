@@ -1,0 +1,151 @@
+"""Request and response schemas of settlements, their lines and imports."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer, list_response
+from apps.settlements.states import ImportStatus, LineKind, ReportSource
+
+
+class ImportSettlementsRequest(RequestSerializer):
+    """The day (in India) whose report to import."""
+
+    day = serializers.DateField(help_text="As 2026-04-30.")
+
+
+class SettlementImportResponse(ResponseSerializer):
+    """An import of a settlement report."""
+
+    id = IdField("simp")
+    object = serializers.CharField(default="settlement_import")
+    gateway = serializers.CharField()
+    source = serializers.ChoiceField(choices=ReportSource.choices)  # type: ignore[assignment]
+    day = serializers.DateField(allow_null=True)
+    status = serializers.ChoiceField(choices=ImportStatus.choices)
+    rows_read = serializers.IntegerField()
+    lines_added = serializers.IntegerField()
+    exceptions_opened = serializers.IntegerField()
+    error = serializers.CharField()
+    completed_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+
+class SettlementResponse(ResponseSerializer):
+    """One transfer of the gateway to our bank. Amounts in paise."""
+
+    id = IdField("stl")
+    object = serializers.CharField(default="settlement")
+    gateway = serializers.CharField()
+    gateway_settlement_id = serializers.CharField()
+    utr = serializers.CharField(help_text="The bank's reference.")
+    status = serializers.CharField(help_text="In the gateway's words.")
+    amount = serializers.IntegerField(allow_null=True, help_text="What was transferred; null until the gateway said.")
+    currency = serializers.CharField()
+    lines_amount = serializers.IntegerField(help_text="The sum of its lines.")
+    fee_amount = serializers.IntegerField(help_text="With its GST.")
+    tax_amount = serializers.IntegerField(help_text="The GST in the fee.")
+    line_count = serializers.IntegerField()
+    settled_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+
+class SettlementLineResponse(ResponseSerializer):
+    """One line of a settlement as the gateway reported it, and how it was booked. Amounts in paise."""
+
+    id = IdField("stln")
+    object = serializers.CharField(default="settlement_line")
+    kind = serializers.ChoiceField(choices=LineKind.choices)
+    reported_kind = serializers.CharField(help_text="In the gateway's words.")
+    entity_id = serializers.CharField(help_text="The gateway's id of the payment, refund or adjustment.")
+    amount = serializers.IntegerField()
+    debit = serializers.IntegerField()
+    credit = serializers.IntegerField()
+    fee_amount = serializers.IntegerField(source="reported_fee_amount")
+    tax_amount = serializers.IntegerField(source="reported_tax_amount")
+    credit_type = serializers.CharField(
+        help_text="What the fee was paid from: default, or prepaid credits (fee, amount)."
+    )
+    fee_credit_amount = serializers.IntegerField(help_text="Of the fee, what prepaid credits paid.")
+    transfer_amount = serializers.IntegerField(help_text="To a linked account of Route; negative if it came back.")
+    currency = serializers.CharField()
+    attempt_id = IdField(
+        "att", allow_null=True, help_text="The payment that it settles, or that an adjustment corrects."
+    )
+    refund_id = IdField("rfnd", allow_null=True)
+    dispute_id = serializers.CharField()
+    description = serializers.CharField()
+    problem = serializers.CharField(help_text="The reason of its exception, or nothing.")
+    held_amount = serializers.IntegerField(help_text="In suspense; debit positive.")
+    created_at = serializers.DateTimeField()
+
+
+SettlementListResponse = list_response(SettlementResponse)
+SettlementLineListResponse = list_response(SettlementLineResponse)
+
+# Examples -------------------------------------------------------------------------------------------------------------
+
+_TIMES: dict[str, Any] = {"created_at": "2026-11-24T05:31:00.000Z", "updated_at": "2026-11-24T05:31:00.000Z"}
+IMPORT_EXAMPLE: dict[str, Any] = {
+    "id": "simp_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "settlement_import",
+    "gateway": "razorpay",
+    "source": "api",
+    "day": "2026-04-30",
+    "status": "waiting",
+    "rows_read": 0,
+    "lines_added": 0,
+    "exceptions_opened": 0,
+    "error": "",
+    "completed_at": None,
+    **_TIMES,
+    "version": 1,
+    "metadata": {},
+}
+SETTLEMENT_EXAMPLE: dict[str, Any] = {
+    "id": "stl_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "settlement",
+    "gateway": "razorpay",
+    "gateway_settlement_id": "setl_NQxlPq2WmR8sTz",
+    "utr": "1795411800vxp0rj",
+    "status": "processed",
+    "amount": 115118,
+    "currency": "INR",
+    "lines_amount": 115118,
+    "fee_amount": 2782,
+    "tax_amount": 424,
+    "line_count": 1,
+    "settled_at": "2026-11-24T05:00:00.000Z",
+    **_TIMES,
+    "version": 2,
+    "metadata": {},
+}
+LINE_EXAMPLE: dict[str, Any] = {
+    "id": "stln_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "settlement_line",
+    "kind": "payment",
+    "reported_kind": "payment",
+    "entity_id": "pay_NQxlPq2WmR8sTz",
+    "amount": 117900,
+    "debit": 0,
+    "credit": 115118,
+    "fee_amount": 2782,
+    "tax_amount": 424,
+    "credit_type": "default",
+    "fee_credit_amount": 0,
+    "transfer_amount": 0,
+    "currency": "INR",
+    "attempt_id": "att_01jf3z8m2ce7tv2w9x0y1z2a3b",
+    "refund_id": None,
+    "dispute_id": "",
+    "description": "",
+    "problem": "",
+    "held_amount": 0,
+    "created_at": "2026-11-24T05:31:00.000Z",
+}

@@ -1,0 +1,1 @@
+"""Writes of settlements. No other app uses them."""

@@ -1,0 +1,189 @@
+"""How exceptions about settlements and receivables are resolved: what is owed, and where the money is posted."""
+
+from typing import TYPE_CHECKING
+
+from apps.core.errors import Conflict
+from apps.core.money import rupees
+from apps.ledger import services as ledger
+from apps.ledger.services import SUSPENSE
+from apps.ledger.states import ExceptionReason, Resolution
+from apps.payments import selectors as payments
+from apps.payments.services import BANK, gateway_receivable
+from apps.settlements import locks
+from apps.settlements.services.ledger_accounts import INPUT_GST, gateway_fees
+from apps.settlements.sql import receivables
+
+if TYPE_CHECKING:
+    from apps.ledger.models import ReconciliationException
+
+#: Reasons of exceptions about a line, or the sum of lines, that may hold money in suspense.
+_HOLDING = (
+    ExceptionReason.UNKNOWN_PAYMENT,
+    ExceptionReason.AMOUNT_MISMATCH,
+    ExceptionReason.FEE_MISMATCH,
+    ExceptionReason.CREDIT_MISMATCH,
+    ExceptionReason.DUPLICATED_LINE,
+    ExceptionReason.SUM_MISMATCH,
+    ExceptionReason.UNKNOWN_ADJUSTMENT,
+    ExceptionReason.UNKNOWN_KIND,
+)
+
+
+class ReceivableOutstanding(Conflict):
+    """
+    The gateway still owes the amount of the exception.
+
+    Leave it open, or choose a resolution that says where the money went.
+    """
+
+    message = (
+        "{0} of {1} is still owed. Leave the exception open until it comes, or say where the money went: written_off or"
+        " paid_outside."
+    )
+
+
+class ReceivableChanged(Conflict):
+    """
+    The gateway owes another amount than when the exception was opened.
+
+    Wait: this exception closes by itself, and a new one opens.
+    """
+
+    message = "The gateway now owes {1} of {0}, no longer {2}. This exception closes by itself; a new one opens for what is left."
+
+
+class SettlementsNotImported(Conflict):
+    """No settlement of the gateway was imported, so nobody knows what it still owes. Import its settlements."""
+
+    message = (
+        "No settlement of {0} has been imported yet, so that nothing shows what it still owes. Import its settlements: this"
+        " exception closes by itself."
+    )
+
+
+class HeldAmountResolver(ledger.ExceptionResolver):
+    """Resolves exceptions that hold an amount of a settlement in suspense, or none."""
+
+    def entries(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> dict[str, int]:
+        """Return the entries that take what is held out of suspense; none if nothing is held."""
+        held = exception.held_amount
+        return {SUSPENSE: -held, **self.destination(exception, resolution)} if held else {}
+
+    def destination(self, exception: "ReconciliationException", resolution: Resolution) -> dict[str, int]:
+        """Return the entries that balance what is held, debits positive."""
+        held = exception.held_amount
+        if resolution == Resolution.WRITTEN_OFF:
+            return {gateway_fees(exception.gateway): held}
+        if resolution in (Resolution.PAID_OUTSIDE, Resolution.ARRIVED):
+            return {BANK: held}
+        return {gateway_receivable(exception.gateway): held}
+
+
+class OverdueReceivableResolver(HeldAmountResolver):
+    """Resolves exceptions about a receivable that is overdue: nothing is held, and the gateway owes the amount."""
+
+    def lock(self) -> None:
+        """Keep the settlement line of the payment from being booked at the same time."""
+        locks.lock_line_booking()
+
+    def owed_amount(self, exception: "ReconciliationException") -> int:
+        """Return the receivable that an open exception is about."""
+        if exception.held_amount or exception.resolved_at is not None:
+            return 0
+        return self.receivable(exception)
+
+    def receivable(self, exception: "ReconciliationException") -> int:
+        """Return what the gateway owes of the payment, or of no payment, now."""
+        return receivables.receivable_of(exception.attempt_id, gateway=exception.gateway, currency=exception.currency)
+
+    def check(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> None:
+        """
+        Check that the receivable is the one that the exception states, and that the resolution says where it went.
+
+        :raises ReceivableChanged: if the gateway now owes another amount
+        :raises ReceivableOutstanding: if the resolution does not say where the money went
+        """
+        if owed != exception.expected_amount:
+            raise ReceivableChanged(exception.entity_id, rupees(owed), rupees(exception.expected_amount or 0))
+        self.check_outstanding(exception, resolution, owed=owed)
+
+    def check_outstanding(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> None:
+        """
+        Check that a resolution says where an owed amount went.
+
+        :raises ReceivableOutstanding: if it does not
+        """
+        if owed and resolution in (Resolution.NOTED, Resolution.CLEARED):
+            raise ReceivableOutstanding(rupees(owed), exception.entity_id, param="resolution")
+
+    def entries(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> dict[str, int]:
+        """Return the entries that clear the receivable, or take what is held out of suspense."""
+        if exception.held_amount:
+            return super().entries(exception, resolution, owed=owed)
+        if not owed:
+            return {}
+        receivable = {gateway_receivable(exception.gateway): -owed}
+        if resolution == Resolution.WRITTEN_OFF:
+            return {**receivable, gateway_fees(exception.gateway): owed}
+        fee, tax = self.fee(exception)
+        return {**receivable, BANK: owed - fee, gateway_fees(exception.gateway): fee - tax, INPUT_GST: tax}
+
+    def fee(self, exception: "ReconciliationException") -> tuple[int, int]:
+        """Return the fee, with its GST, and that GST, which are deducted from what the gateway owes."""
+        return 0, 0
+
+
+class MissingLineResolver(OverdueReceivableResolver):
+    """Resolves exceptions about a payment or refund without a settlement line."""
+
+    def receivable(self, exception: "ReconciliationException") -> int:
+        """Return the amount of the payment, or the expected amount of a refund."""
+        if exception.attempt_id is not None:
+            return payments.get_attempt(exception.attempt_id).amount
+        return exception.expected_amount or 0
+
+    def check(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> None:
+        """
+        Check that the resolution says where the money went.
+
+        :raises ReceivableOutstanding: if it does not
+        """
+        self.check_outstanding(exception, resolution, owed=owed)
+
+    def destination(self, exception: "ReconciliationException", resolution: Resolution) -> dict[str, int]:
+        """Return the entries that balance what is held: the missing line would have cleared the payment with its fee."""
+        if resolution in (Resolution.WRITTEN_OFF, Resolution.PAID_OUTSIDE, Resolution.ARRIVED):
+            return super().destination(exception, resolution)
+        fee, tax = self.fee(exception)
+        return {
+            gateway_receivable(exception.gateway): exception.held_amount - fee,
+            gateway_fees(exception.gateway): fee - tax,
+            INPUT_GST: tax,
+        }
+
+    def fee(self, exception: "ReconciliationException") -> tuple[int, int]:
+        """Return the fee of the payment, with its GST, and that GST; zeros for a refund."""
+        if exception.attempt_id is None:
+            return 0, 0
+        attempt = payments.get_attempt(exception.attempt_id)
+        return attempt.fee_amount or 0, attempt.fee_tax_amount or 0
+
+
+class NotImportedResolver(ledger.ExceptionResolver):
+    """Refuses to resolve the exception that no settlement is imported: it closes once one is."""
+
+    def check(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> None:
+        """
+        Refuse.
+
+        :raises SettlementsNotImported: always
+        """
+        raise SettlementsNotImported(exception.gateway.capitalize())
+
+
+def register_resolvers() -> None:
+    """Register how the exceptions of settlements are resolved; called when the app starts."""
+    ledger.register_resolver(HeldAmountResolver(), reasons=_HOLDING)
+    ledger.register_resolver(MissingLineResolver(), reasons=[ExceptionReason.MISSING_LINE])
+    ledger.register_resolver(OverdueReceivableResolver(), reasons=[ExceptionReason.RECEIVABLE_OVERDUE])
+    ledger.register_resolver(NotImportedResolver(), reasons=[ExceptionReason.SETTLEMENTS_NOT_IMPORTED])

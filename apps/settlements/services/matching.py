@@ -1,0 +1,348 @@
+"""
+Holding what a gateway paid out against our books, and the queue of what does not agree.
+
+Every rupee of a settlement is booked: it clears what the gateway owed us, or it is held in suspense by an exception, until somebody
+has decided and the decision is recorded.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.core.events import SYSTEM, change, changed_values, gateway_actor, stored_fields
+from apps.core.models import subject_type_of
+from apps.core.money import rupees
+from apps.ledger import locks as ledger_locks
+from apps.ledger import services as ledger
+from apps.ledger.services import SUSPENSE
+from apps.ledger.states import ExceptionReason, Resolution
+from apps.payments import locks as payment_locks
+from apps.payments.facts import GatewaySettlement
+from apps.payments.services import BANK, gateway_receivable
+from apps.settlements import events, locks, rules, selectors
+from apps.settlements.models import Settlement, SettlementImport, SettlementLine
+from apps.settlements.services.ledger_accounts import INPUT_GST, TRANSFERS_PAYABLE, gateway_fees
+from apps.settlements.sql import receivables, report_lines
+from apps.settlements.sql.receivables import Unsettled
+from apps.settlements.sql.report_lines import Added
+
+if TYPE_CHECKING:
+    from apps.ledger.models import ReconciliationException
+
+#: A payment belongs to a settlement whose other payments were made around the same time.
+_AROUND = timedelta(hours=1)
+_MAX_CANDIDATES = 25
+_MAX_MISSED = 1_000
+
+
+# Booking -------------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def book_settlement(
+    *,
+    report: SettlementImport,
+    gateway_settlement_id: str,
+    utr: str,
+    settled_at: datetime,
+    currency: str,
+    now: datetime,
+) -> tuple[Settlement, int, int]:
+    """
+    Add the staged lines of one settlement that it does not have yet, and book them in one posting.
+
+    Returns the settlement, how many lines it got, and how many exceptions they opened.
+    """
+    locks.lock_line_booking()
+    settlement = _open_settlement(
+        Settlement(
+            gateway=report.gateway,
+            gateway_settlement_id=gateway_settlement_id,
+            utr=utr,
+            settled_at=settled_at,
+            currency=currency,
+            created_at=now,
+        )
+    )
+
+    part = settlement.parts + 1
+    added = report_lines.add_lines(report_id=report.pk, settlement=settlement, part=part, now=now)
+    if not added.count:
+        return settlement, 0, 0
+    is_new = settlement.version == 0
+    change(
+        settlement,
+        events.SETTLEMENT_IMPORTED if is_new else events.SETTLEMENT_UPDATED,
+        _sums(settlement, added, utr=utr, part=part),
+        actor=gateway_actor(settlement.gateway),
+        event_values=stored_fields(settlement) if is_new else None,
+        now=now,
+    )
+    _post_part(settlement, added)
+    _close_explained_exceptions(settlement, part=part, now=now)
+
+    return settlement, added.count, _open_line_exceptions(settlement, part=part, now=now)
+
+
+def _open_settlement(fresh: Settlement) -> Settlement:
+    Settlement.objects.bulk_create([fresh], ignore_conflicts=True)
+    settlement = locks.lock_settlement(gateway=fresh.gateway, gateway_settlement_id=fresh.gateway_settlement_id)
+    assert settlement is not None  # noqa: S101 - it was made above, if it was not there
+    return settlement
+
+
+def _sums(settlement: Settlement, added: Added, *, utr: str, part: int) -> dict[str, Any]:
+    """Return what a settlement comes to with a further part."""
+    return {
+        "utr": settlement.utr or utr,
+        "lines_amount": settlement.lines_amount + added.bank,
+        "fee_amount": settlement.fee_amount + added.fee,
+        "tax_amount": settlement.tax_amount + added.tax,
+        "line_count": settlement.line_count + added.count,
+        "parts": part,
+    }
+
+
+def _post_part(settlement: Settlement, added: Added) -> None:
+    """Book a part as one fact: posting each line by itself would take an hour for a month, and say no more."""
+    entries = {
+        BANK: added.bank,
+        # What prepaid credits paid was a cost when they were bought; of the fee only its GST is new then.
+        gateway_fees(settlement.gateway): added.fee - added.tax - added.fee_credit,
+        INPUT_GST: added.tax,
+        TRANSFERS_PAYABLE: added.transferred,
+        gateway_receivable(settlement.gateway): -added.cleared,
+        SUSPENSE: added.held,
+    }
+    if not any(entries.values()):
+        return
+    ledger.post_to_ledger(
+        source_type=subject_type_of(settlement),
+        source_id=settlement.pk,
+        kind="settlement" if settlement.parts == 1 else f"settlement:{settlement.parts}",
+        order_id=None,
+        entries=entries,
+        currency=settlement.currency,
+        description=f"{settlement.gateway_settlement_id} {settlement.utr}".strip(),
+        occurred_at=settlement.settled_at,
+    )
+
+
+def _open_line_exceptions(settlement: Settlement, *, part: int, now: datetime) -> int:
+    lines = SettlementLine.objects.filter(settlement=settlement, part=part).exclude(problem="")
+    opened = 0
+    for line in lines.select_related("attempt", "refund").order_by("pk"):
+        expected, actual = _differing_amounts(line)
+        ledger.open_exception(
+            gateway=settlement.gateway,
+            reason=ExceptionReason(line.problem),
+            settlement_id=settlement.pk,
+            line_id=line.pk,
+            attempt_id=line.attempt_id,
+            entity_id=line.entity_id,
+            description=_describe(line),
+            expected_amount=expected,
+            actual_amount=actual,
+            held_amount=line.held_amount,
+            currency=line.currency,
+            now=now,
+        )
+        opened += 1
+    return opened
+
+
+def _describe(line: SettlementLine) -> str:
+    """Return for staff what a line says of itself that we cannot attribute, or nothing."""
+    said = f" The gateway's words: {line.description}" if line.description else ""
+    if line.problem == ExceptionReason.UNKNOWN_ADJUSTMENT:
+        return (
+            f"This adjustment of {rupees(line.credit - line.debit)} names no payment or dispute that Bahi holds.{said}"
+        )
+    if line.problem == ExceptionReason.UNKNOWN_KIND:
+        return f"The report calls this line of {rupees(line.credit - line.debit)} “{line.reported_kind}”.{said}"
+    return ""
+
+
+def _differing_amounts(line: SettlementLine) -> tuple[int | None, int]:
+    """Return what we expected and what was reported, in paise, of that which differs."""
+    ours = line.attempt or line.refund
+    if line.problem == ExceptionReason.FEE_MISMATCH:
+        return line.fee_amount, line.reported_fee_amount
+    if line.problem == ExceptionReason.CREDIT_MISMATCH:
+        return line.cleared_amount - line.fee_amount, line.credit - line.debit
+    if line.problem == ExceptionReason.AMOUNT_MISMATCH:
+        return (ours.amount if ours else None), line.amount
+    return None, line.credit - line.debit
+
+
+def _close_explained_exceptions(settlement: Settlement, *, part: int, now: datetime) -> None:
+    """Close what was missed and has come: its money was booked to the bank in advance, and now came with its line."""
+    for exception_id in selectors.list_exceptions_explained_by(settlement.pk, part=part):
+        ledger.close_exception(
+            ledger_locks.lock_exception(exception_id),
+            resolution=Resolution.ARRIVED,
+            note=f"in {settlement.gateway_settlement_id}",
+            actor=SYSTEM,
+            now=now,
+        )
+
+
+# Sums ----------------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def record_transfer_amount(*, settlement_id: UUID, facts: GatewaySettlement, now: datetime) -> None:
+    """Keep what the gateway says that it transferred, and the bank's reference; saying it again changes nothing."""
+    found = locks.lock_settlement(gateway=facts.gateway, gateway_settlement_id=facts.id)
+    if found is None or found.pk != settlement_id:
+        return
+
+    said = {"amount": facts.amount, "status": facts.status, "utr": found.utr or facts.utr}
+    if changed := changed_values(found, said):
+        change(found, events.SETTLEMENT_UPDATED, changed, actor=gateway_actor(found.gateway), now=now)
+
+
+def check_settlements(*, settlement_ids: Iterable[UUID], now: datetime) -> int:
+    """
+    Hold the transfer of each settlement against its lines, and return how many exceptions that opened.
+
+    What is more than the lines is first explained by captured payments of that time which no line has brought: to the paisa if
+    possible, and then as near as may be by those that are overdue. What is left is a sum that does not agree.
+    """
+    left = list(settlement_ids)
+    opened = 0
+    for must_be_whole in (True, False):
+        for settlement_id in left:
+            opened += _check_sum(settlement_id, must_be_whole=must_be_whole, now=now)
+    return opened
+
+
+@transaction.atomic
+def _check_sum(settlement_id: UUID, *, must_be_whole: bool, now: datetime) -> int:
+    settlement = selectors.get_settlement(settlement_id)
+    locks.lock_settlement(gateway=settlement.gateway, gateway_settlement_id=settlement.gateway_settlement_id)
+    settlement.refresh_from_db()
+    difference = _unexplained_amount(settlement)
+    if difference == 0:
+        return 0
+
+    stale = selectors.find_open_sum_mismatch(settlement.pk)
+    if stale is not None:
+        ledger.close_exception(
+            ledger_locks.lock_exception(stale), resolution=Resolution.ARRIVED, note="lines came", actor=SYSTEM, now=now
+        )
+        difference = _unexplained_amount(settlement)
+
+    missed = _find_unsettled(settlement, difference, must_be_whole=must_be_whole, now=now)
+    for one in missed:
+        _open_missing_line_exception(one, settlement=settlement, now=now)
+        difference -= one.credit
+    if difference == 0 or must_be_whole:
+        return len(missed)
+    mismatch = ledger.open_exception(
+        gateway=settlement.gateway,
+        reason=ExceptionReason.SUM_MISMATCH,
+        settlement_id=settlement.pk,
+        entity_id=settlement.gateway_settlement_id,
+        expected_amount=(settlement.amount or 0) - difference,
+        actual_amount=settlement.amount,
+        held_amount=-difference,
+        currency=settlement.currency,
+        now=now,
+    )
+    _post_difference(mismatch, settlement)
+    return len(missed) + 1
+
+
+def _unexplained_amount(settlement: Settlement) -> int:
+    """Return by how many paise the transfer is more than lines and exceptions say; 0 while we do not know it."""
+    if settlement.amount is None:
+        return 0
+    return settlement.amount - settlement.lines_amount + selectors.sum_held_outside_lines(settlement.pk)
+
+
+def _find_unsettled(settlement: Settlement, difference: int, *, must_be_whole: bool, now: datetime) -> list[Unsettled]:
+    span = report_lines.span_of_payments(settlement.pk)
+    since, until = span or (settlement.settled_at - settings.SETTLEMENT_OVERDUE_AFTER, settlement.settled_at)
+    until = min(until + _AROUND, settlement.settled_at)
+    if not must_be_whole:
+        until = min(until, now - settings.SETTLEMENT_OVERDUE_AFTER)
+    candidates = [
+        one
+        for one in receivables.list_unsettled(
+            gateway=settlement.gateway, since=since - _AROUND, until=until, limit=_MAX_CANDIDATES
+        )
+        if one.currency == settlement.currency
+    ]
+    places = rules.find_subset_sum(difference, [one.credit for one in candidates], must_be_whole=must_be_whole)
+    return [candidates[place] for place in places]
+
+
+def _open_missing_line_exception(one: Unsettled, *, settlement: Settlement | None, now: datetime) -> None:
+    """Open an exception for a payment without a line; with a settlement, its money is in that and held in suspense."""
+    exception = ledger.open_exception(
+        gateway=settlement.gateway if settlement else settings.PAYMENT_GATEWAY,
+        reason=ExceptionReason.MISSING_LINE,
+        settlement_id=settlement.pk if settlement else None,
+        attempt_id=one.id,
+        entity_id=one.gateway_payment_id,
+        expected_amount=one.credit,
+        held_amount=-one.credit if settlement else 0,
+        currency=one.currency,
+        now=now,
+    )
+    if settlement is not None:
+        _post_difference(exception, settlement)
+
+
+def _post_difference(exception: "ReconciliationException", settlement: Settlement) -> None:
+    ledger.post_to_ledger(
+        source_type=subject_type_of(exception),
+        source_id=exception.pk,
+        kind="difference",
+        order_id=None,
+        entries={BANK: -exception.held_amount, SUSPENSE: exception.held_amount},
+        currency=exception.currency,
+        description=f"{settlement.gateway_settlement_id}: transfer and lines differ",
+        occurred_at=settlement.settled_at,
+    )
+
+
+def open_missing_line_exceptions(*, now: datetime, gateway: str = "razorpay") -> int:
+    """
+    Open an exception for each captured payment and refund that should have been settled and was not; return how many.
+
+    Should have been: it is older than the setting says, and something later than it was settled.
+    """
+    latest = selectors.latest_settled_at(gateway)
+    if latest is None:
+        return 0
+    until = min(latest, now - settings.SETTLEMENT_OVERDUE_AFTER)
+    since = until - timedelta(days=400)
+    missed = receivables.list_unsettled(gateway=gateway, since=since, until=until, limit=_MAX_MISSED)
+    with transaction.atomic():
+        for one in missed:
+            _open_missing_line_exception(one, settlement=None, now=now)
+    refunds = receivables.list_unsettled_refunds(gateway=gateway, since=since, until=until, limit=_MAX_MISSED)
+    return len(missed) + sum(_open_missing_refund_line_exception(refund_id, now=now) for refund_id in refunds)
+
+
+@transaction.atomic
+def _open_missing_refund_line_exception(refund_id: UUID, *, now: datetime) -> bool:
+    """Open an exception for a refund without a line. Its money went back all the same, so that nothing is held."""
+    refund = payment_locks.lock_refund(refund_id)
+    if refund.gateway_refund_id is None or selectors.has_missing_line_exception(refund.gateway_refund_id):
+        return False
+    ledger.open_exception(
+        gateway=refund.attempt.gateway,
+        reason=ExceptionReason.MISSING_LINE,
+        entity_id=refund.gateway_refund_id,
+        expected_amount=-refund.amount,
+        currency=refund.currency,
+        now=now,
+    )
+    return True

@@ -1,0 +1,146 @@
+"""The door of the ledger: zero-sum, once for a fact, and balances that stay quick to read."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+from apps.core import clock
+from apps.invoicing.services import ledger_accounts
+from apps.ledger import selectors as ledger
+from apps.ledger import services as ledger_services
+from apps.ledger.models import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
+from apps.ledger.services import checkpoints, postings
+from apps.ledger.services.postings import AccountNotFound
+from tests.factories.catalog import make_registration
+
+pytestmark = pytest.mark.django_db
+
+RECEIVABLE, ADVANCES = "gateway_receivable:razorpay", "customer_advances"
+
+
+@pytest.fixture(autouse=True)
+def _chart(reference_data: None) -> None:
+    call_command("setup_reference_data", verbosity=0)
+
+
+def post(entries: dict[str, int], *, source_id: UUID | None = None, **fields: Any) -> LedgerTransaction:
+    return ledger_services.post_to_ledger(
+        **{
+            "source_type": "test", "source_id": source_id or uuid4(), "kind": "capture", "order_id": None,
+            "entries": entries, "description": "a test", "occurred_at": clock.now(), **fields,
+        }
+    )  # fmt: skip
+
+
+def test_a_posting_has_its_entries_and_zeros_are_left_out() -> None:
+    posting = post({RECEIVABLE: 117_900, ADVANCES: -117_900, "round_off": 0})
+    assert {entry.account_id: entry.amount for entry in posting.entries.all()} == {
+        RECEIVABLE: 117_900, ADVANCES: -117_900,
+    }  # fmt: skip
+    connection.check_constraints()
+
+
+def test_a_fact_is_posted_once() -> None:
+    source_id = uuid4()
+    first = post({RECEIVABLE: 5, ADVANCES: -5}, source_id=source_id)
+    assert post({RECEIVABLE: 5, ADVANCES: -5}, source_id=source_id) == first
+    assert (LedgerTransaction.objects.count(), LedgerEntry.objects.count()) == (1, 2)
+    assert post({RECEIVABLE: 5, ADVANCES: -5}, source_id=source_id, kind="fee") != first
+
+
+def test_a_fact_cannot_be_posted_again_with_other_entries() -> None:
+    source_id = uuid4()
+    post({RECEIVABLE: 5, ADVANCES: -5}, source_id=source_id)
+    with pytest.raises(postings.PostingConflict):
+        post({RECEIVABLE: 6, ADVANCES: -6}, source_id=source_id)
+    assert ledger.balance_of(RECEIVABLE) == 5
+
+
+@pytest.mark.parametrize(
+    ("entries", "refusal"),
+    [
+        ({RECEIVABLE: 5, ADVANCES: -4}, postings.UnbalancedPosting),
+        ({}, postings.EmptyPosting),
+        ({RECEIVABLE: 0, ADVANCES: 0}, postings.EmptyPosting),
+        ({RECEIVABLE: 5, "nowhere": -5}, AccountNotFound),
+    ],
+)
+def test_what_is_no_posting_is_refused_and_leaves_nothing(entries: dict[str, int], refusal: type[Exception]) -> None:
+    with pytest.raises(refusal):
+        post(entries)
+    assert LedgerTransaction.objects.count() == 0
+
+
+def test_the_database_itself_refuses_a_posting_that_does_not_sum_to_zero() -> None:
+    with pytest.raises(IntegrityError, match="does not sum to zero"), transaction.atomic():
+        posting = LedgerTransaction.objects.create(
+            source_type="test", source_id=uuid4(), kind="capture", description="crooked", occurred_at=clock.now()
+        )
+        LedgerEntry.objects.create(transaction=posting, account_id=RECEIVABLE, amount=100)
+        LedgerEntry.objects.create(transaction=posting, account_id=ADVANCES, amount=-99)
+        connection.check_constraints()
+
+
+def test_the_database_itself_refuses_to_change_the_books() -> None:
+    posting = post({RECEIVABLE: 5, ADVANCES: -5})
+    for change in (
+        lambda: LedgerEntry.objects.filter(transaction=posting).update(amount=7),
+        lambda: LedgerEntry.objects.filter(transaction=posting).delete(),
+        lambda: LedgerTransaction.objects.filter(pk=posting.pk).update(description="nothing to see"),
+        lambda: LedgerTransaction.objects.filter(pk=posting.pk)._raw_delete("default"),
+    ):
+        with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
+            change()
+            connection.check_constraints()
+    assert ledger.balance_of(RECEIVABLE) == 5
+
+
+def test_a_registration_gets_its_accounts_once() -> None:
+    registration = make_registration()
+    codes = ledger_accounts.account_codes_for(registration)
+    assert (codes.sales, codes.output_igst) == ("sales:27AAPFU0939F1ZV", "output_igst:27AAPFU0939F1ZV")
+    assert ledger_accounts.account_codes_for(registration) == codes
+    assert Account.objects.filter(registration=registration).count() == 5
+
+
+def test_reference_data_may_be_made_again() -> None:
+    before = Account.objects.count()
+    call_command("setup_reference_data", verbosity=0)
+    assert Account.objects.count() == before == 13
+
+
+def test_a_balance_is_the_checkpoint_and_what_came_after() -> None:
+    post({RECEIVABLE: 100, ADVANCES: -100})
+    assert checkpoints.checkpoint_balances(now=clock.now()) == 2
+    post({RECEIVABLE: 30, ADVANCES: -30})
+    assert ledger.balance_of(RECEIVABLE) == 130
+    assert checkpoints.checkpoint_balances(now=clock.now()) == 2
+    assert checkpoints.checkpoint_balances(now=clock.now()) == 0
+    assert list(BalanceCheckpoint.objects.filter(account_id=RECEIVABLE).order_by("id").values_list("balance", flat=True)) == [
+        100, 130,
+    ]  # fmt: skip
+    assert ledger.balance_of(RECEIVABLE) == 130
+    assert sum(balance.amount for balance in ledger.list_balances()) == 0
+
+
+def test_reading_a_balance_after_a_checkpoint_reads_only_what_came_after(count_queries: Any) -> None:
+    post({RECEIVABLE: 100, ADVANCES: -100})
+    checkpoints.checkpoint_balances(now=clock.now())
+    with count_queries() as queries:
+        ledger.balance_of(RECEIVABLE)
+    assert len(queries) == 3
+    assert '"id" >' in queries[-1]["sql"]
+
+
+def test_there_is_no_balance_of_an_account_that_does_not_exist() -> None:
+    with pytest.raises(AccountNotFound):
+        ledger.balance_of("nowhere")
+
+
+def test_currencies_are_kept_apart() -> None:
+    post({RECEIVABLE: 100, ADVANCES: -100}, currency="USD")
+    assert ledger.balance_of(RECEIVABLE) == 0
+    assert ledger.balance_of(RECEIVABLE, currency="USD") == 100
