@@ -11,6 +11,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -210,21 +211,34 @@ def count_queries() -> Callable[[], CaptureQueriesContext]:
     return lambda: CaptureQueriesContext(connection)
 
 
+@pytest.fixture(scope="session")
+def stop_later() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Return a function that stops something while the tests go on, and fail at the end if one could not be stopped."""
+    with ThreadPoolExecutor(1) as thread:
+        stopped: list[Future[None]] = []
+        yield lambda stop: stopped.append(thread.submit(stop))
+    for one in stopped:
+        one.result()
+
+
 @pytest.fixture
-def sandbox() -> Iterator[Any]:
+def sandbox(stop_later: Callable[[Callable[[], None]], None]) -> Iterator[Any]:
     """The outside world in this process, with the product pointed at it."""
     from django.test import override_settings
 
     from sandbox.server import running
 
-    with (
-        running() as world,
-        override_settings(
+    running_world = contextlib.ExitStack()
+    world = running_world.enter_context(running())
+    try:
+        with override_settings(
             RAZORPAY_BASE_URL=world.razorpay_url,
             MSG91_BASE_URL=world.msg91_url,
             EMAIL_BACKEND="apps.core.mail.EmailBackend",
             EMAIL_HOST="127.0.0.1",
             EMAIL_PORT=world.smtp_port,
-        ),
-    ):
-        yield world
+        ):
+            yield world
+    finally:
+        # Its web server looks every 50 ms whether it has to end, which is longer than most of these tests take.
+        stop_later(running_world.close)
