@@ -33,8 +33,8 @@ rows has several causes; its message says which. Codes of the back office and of
 _FIELDS = """\
 ## Fields of a body
 
-A body with wrong fields is a 400 of the type `invalid_request`. `details` names each fault with its `param`, `code` and
-`message`; those of the error itself are of the first fault.
+A body with wrong fields is a 400 of the type `invalid_request`. `details` names each fault with its `param`, `code`
+and `message`; those of the error itself are of the first fault.
 """
 
 #: Raised through their subclasses only.

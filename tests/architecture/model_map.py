@@ -8,8 +8,8 @@ _INTRODUCTION = """\
 # Models
 
 The tables of Bahi with their keys and relations. Written by `make maps`; do not edit. Other columns are in each app's
-`models`. `PK` is a primary key, `FK` a foreign key, `UK` a value that no two rows share; `reference` is the id of a row
-to which the database has no foreign key. Foreign keys point to the same app or to an app below it.
+`models`. `PK` is a primary key, `FK` a foreign key, `UK` a value that no two rows share; `reference` is the id of a
+row to which the database has no foreign key. Foreign keys point to the same app or to an app below it.
 """
 _TYPES = {"UUIDField": "uuid", "BigAutoField": "bigint", "BigIntegerField": "bigint", "DateField": "date"}
 

@@ -47,8 +47,8 @@ def render_routes() -> str:
     lines = [
         "# Routes",
         "",
-        "Every route of the API under `/api/v1`, the function that answers it and who may call it. Written by `make maps`; do not",
-        "edit. An owner reads and changes what is theirs; for everybody else it does not exist.",
+        "Every route of the API under `/api/v1`, the function that answers it and who may call it. Written by `make maps`; do",
+        "not edit. An owner reads and changes what is theirs; for everybody else it does not exist.",
     ]
     app = ""
     for route in list_routes():
