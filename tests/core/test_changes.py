@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.expressions import DatabaseDefault
+from django.db.models.functions import Now
 from django.db.transaction import TransactionManagementError
 from django.db.utils import DatabaseError
 
 from apps.accounts.models import Address, Challenge, Session, User
 from apps.accounts.states import Channel, SendStatus
 from apps.core import event_sql, prepared
+from apps.core.event_folding import find_drift, list_events_of_subjects, rebuild
 from apps.core.events import (
     SYSTEM,
     Actor,
@@ -365,6 +368,34 @@ class TestCreate:
         assert (challenge.created_at, challenge.updated_at) == (NOW, LATER)
         assert held(challenge) == stored(challenge)
 
+    def test_a_default_of_the_database_is_recorded_too(self) -> None:
+        challenge = make_challenge(attempts=DatabaseDefault(Value(2)))
+
+        create(challenge, TYPE, actor=SYSTEM, now=NOW)
+
+        assert (challenge.attempts, stored(challenge)["attempts"]) == (2, 2)
+        assert Event.objects.get().changes["attempts"] == 2
+
+    def test_a_default_that_only_the_database_can_compute_is_refused(self) -> None:
+        with pytest.raises(TypeError, match="known to the database alone"):
+            create(make_challenge(used_at=DatabaseDefault(Now())), TYPE, actor=SYSTEM, now=NOW)
+
+        assert (Challenge.objects.count(), Event.objects.count()) == (0, 0)
+
+    def test_folding_the_events_gives_the_row(self) -> None:
+        variant = make_variant()
+        made = type(variant)(product=variant.product, sku="S-1", hsn="6109", uqc="NOS", tax_class="standard", price=1)
+        create(made, TYPE, actor=SYSTEM, now=NOW)
+        for number, values in enumerate(
+            ({"price": 2}, {"title": "L", "is_active": False}, {}, {"attributes": {"a": "₹"}})
+        ):
+            change(made, TYPE, values, actor=SYSTEM, now=LATER + timedelta(seconds=number))
+
+        events = list(list_events_of_subjects(type(made), [made.pk]))
+
+        assert (len(events), find_drift(made, events)) == (5, {})
+        assert held(rebuild(made, events)) == held(made) == stored(made)
+
     def test_a_generated_column_is_computed(self) -> None:
         product = make_variant().product
         made = type(product)(category_id=product.category_id, name="Brass lamp", slug="brass-lamp")
@@ -435,6 +466,7 @@ def test_json_means_what_django_writes(values: dict[str, Any]) -> None:
     assert json.loads(event_sql.to_json(values)) == json.loads(json.dumps(values, cls=DjangoJSONEncoder))
 
 
+@pytest.mark.usefixtures("nothing_prepared")
 def test_amounts_of_mixed_size_share_one_plan() -> None:
     variant = make_variant()
 
@@ -447,6 +479,12 @@ def test_amounts_of_mixed_size_share_one_plan() -> None:
     assert _count_plans('UPDATE "core_incident"') == 1
 
 
+@pytest.fixture
+def nothing_prepared() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+
+
 def _count_plans(part: str) -> int:
     [row] = prepared.fetch_all(
         "SELECT count(*) AS count FROM pg_prepared_statements WHERE statement LIKE %s", [f"%{part}%"]
@@ -454,6 +492,7 @@ def _count_plans(part: str) -> int:
     return int(row["count"])
 
 
+@pytest.mark.usefixtures("nothing_prepared")
 def test_one_set_of_fields_has_one_statement_in_any_order() -> None:
     user = make_user()
 
