@@ -12,6 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from apps.accounts.states import ChallengePurpose, Channel, EndReason, SendFailure, SendStatus, Transport
 from apps.core.errors import Conflict, NotFound, Unauthenticated
+from apps.core.external_calls import ClaimedModel
 from apps.core.models import MillisecondField, Record, Subject
 from apps.core.search import name_vector
 
@@ -121,7 +122,7 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
         return salted_hmac("apps.accounts.session", text, secret=secret, algorithm="sha256").hexdigest()
 
 
-class Challenge(Subject):
+class Challenge(ClaimedModel, Subject):
     """
     A one-time code on its way to a phone or a mailbox.
 
@@ -154,7 +155,6 @@ class Challenge(Subject):
     used_at = models.DateTimeField(null=True, blank=True)
     superseded_at = models.DateTimeField(null=True, blank=True)
     send_status = models.CharField(max_length=10, choices=SendStatus, default=SendStatus.QUEUED)
-    claimed_until = models.DateTimeField(null=True, blank=True)
     provider_id = models.CharField(max_length=80, blank=True)
     send_error = models.CharField(max_length=300, blank=True)
     send_failure = models.CharField(max_length=24, choices=SendFailure, blank=True, default="", db_default="")

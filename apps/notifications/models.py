@@ -2,11 +2,12 @@
 
 from django.db import models
 
+from apps.core.external_calls import ClaimedModel
 from apps.core.models import NOT_DELETED, Subject
 from apps.notifications.states import Channel, NotificationStatus
 
 
-class Notification(Subject):
+class Notification(ClaimedModel, Subject):
     """
     One message to one person on one channel about one event, and its outcome.
 
@@ -34,7 +35,6 @@ class Notification(Subject):
         default=0, db_default=0, help_text="The attempts before staff last had it sent again."
     )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
-    claimed_until = models.DateTimeField(null=True, blank=True)
     message_id = models.CharField(max_length=120, blank=True)
     provider_id = models.CharField(max_length=80, blank=True)
     last_error = models.CharField(max_length=500, blank=True)

@@ -12,7 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from apps.accounts import events as accounts
+from apps.invoicing import events as invoicing
 from apps.notifications.states import Channel
+from apps.orders import events as orders
+from apps.payments import events as payments
 
 #: TRAI's limit for one variable of a registered text.
 SMS_VARIABLE_LENGTH = 30
@@ -41,6 +45,38 @@ REVIEW_WORKING_DAYS = 3
 _INDIAN_MOBILE = re.compile(r"\+91[6-9][0-9]{9}")
 _PLACEHOLDER = re.compile(r"##([A-Z0-9_]+)##")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+#: Which messages are created about an event; the handler `notify` is subscribed to each of them.
+MESSAGES_OF_EVENT: Mapping[str, tuple[str, ...]] = {
+    accounts.USER_SIGNED_UP: ("user_signed_up",),
+    accounts.USER_EMAIL_CONFIRMED: ("email_confirmed",),
+    accounts.USER_PASSWORD_CHANGED: ("password_changed",),
+    orders.ORDER_PLACED: ("order_placed",),
+    orders.ORDER_CONFIRMED: ("order_confirmed",),
+    orders.ORDER_CANCELLED: ("order_cancelled",),
+    orders.ORDER_EXPIRED: ("order_expired",),
+    payments.PAYMENT_READY: ("payment_link_created",),
+    payments.ATTEMPT_FAILED: ("payment_failed",),
+    payments.PAYMENT_SUCCEEDED_LATE: ("payment_succeeded_late",),
+    invoicing.INVOICE_RENDERED: ("invoice_ready",),
+    invoicing.CREDIT_NOTE_RENDERED: ("credit_note_ready",),
+    payments.DISPUTE_OPENED: ("dispute_opened", "dispute_needs_response"),
+    payments.DISPUTE_UPDATED: ("dispute_needs_response",),
+    payments.DISPUTE_DEADLINE_APPROACHED: ("dispute_needs_response",),
+    payments.DISPUTE_RESPONSE_REJECTED: ("dispute_needs_response",),
+    payments.DISPUTE_WON: ("dispute_resolved",),
+    payments.DISPUTE_LOST: ("dispute_resolved",),
+    payments.DISPUTE_CLOSED: ("dispute_resolved",),
+    payments.PAYMENT_REJECTED: ("payment_rejected",),
+    payments.ATTEMPT_REVIEW_OPENED: ("duplicate_payment", "payment_amount_mismatch"),
+    payments.REFUND_REQUESTED: ("refund_requested", "refund_initiated"),
+    payments.REFUND_APPROVED: ("refund_initiated",),
+    payments.REFUND_UNKNOWN: ("refund_unknown",),
+    payments.REFUND_PROCESSED: ("refund_processed",),
+    payments.REFUND_FAILED: ("refund_failed",),
+    payments.REFUND_CANCELLED: ("refund_cancelled",),
+}
 
 
 @dataclass(frozen=True)

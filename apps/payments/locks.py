@@ -7,6 +7,7 @@ webhook is locked before all of these, and only by the code that processes it.
 
 from uuid import UUID
 
+from apps.core.external_calls import GatewayCall
 from apps.core.locks import lock_row
 from apps.payments.models import (
     Dispute,
@@ -18,7 +19,7 @@ from apps.payments.models import (
     Webhook,
     WebhookNotFound,
 )
-from apps.payments.states import PAST_APPROVAL, AttemptStatus, GatewayCall, RefundStatus, ReviewReason
+from apps.payments.states import PAST_APPROVAL, AttemptStatus, RefundStatus, ReviewReason
 
 
 def lock_payment(payment_id: UUID) -> Payment:

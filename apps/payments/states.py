@@ -88,15 +88,6 @@ ATTEMPT_RANK: dict[str, int] = {
 }
 
 
-class GatewayCall(models.TextChoices):
-    """The state of our call to the gateway, for a row that was committed before it."""
-
-    PENDING = "pending", "Pending"
-    UNKNOWN = "unknown", "Unknown"
-    SUCCEEDED = "succeeded", "Succeeded"
-    REJECTED = "rejected", "Rejected"
-
-
 class RefundStatus(models.TextChoices):
     REQUIRES_APPROVAL = "requires_approval", "Requires approval"
     PENDING = "pending", "Pending"

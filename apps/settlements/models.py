@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from apps.core.errors import NotFound
+from apps.core.external_calls import ClaimedModel, ClaimQuerySet
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
 from apps.ledger.states import ExceptionReason
 from apps.settlements.states import ImportStatus, LineKind, ReportSource
@@ -16,7 +17,7 @@ class SettlementNotFound(NotFound):
     message = "There is no such settlement."
 
 
-class SettlementImport(Subject):
+class SettlementImport(ClaimedModel, Subject):
     """
     An import of a gateway's settlement report: from the API for a day (in India), or from a CSV file.
 
@@ -38,8 +39,9 @@ class SettlementImport(Subject):
     lines_added = models.PositiveIntegerField(default=0)
     exceptions_opened = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True)
-    claimed_until = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ClaimQuerySet["SettlementImport"].as_manager()
 
     class Meta:
         constraints = [

@@ -26,8 +26,8 @@ from apps.invoicing.selectors import DocumentNotReady
 from apps.invoicing.services import issue_invoice, render_document
 from apps.ledger import selectors as ledger
 from apps.notifications import services
-from apps.notifications.handlers import notify_dispute_needs_response, notify_dispute_opened, notify_dispute_resolved
 from apps.notifications.models import Notification
+from apps.notifications.services import create_notifications
 from apps.payments import services as payments
 from apps.payments.gateways.razorpay import calls
 from apps.payments.models import Dispute, DisputeEvidence, Payment
@@ -385,11 +385,11 @@ def test_buyer_is_notified_when_dispute_opens_and_resolves(owner: Any, order: An
     owner.save()
     attempt = pay(order)
     dispute = make_dispute(attempt)
-    notify_dispute_opened(event=make_event("opened"), now=clock.now())
+    create_notifications(template="dispute_opened", event=make_event("opened"), now=clock.now())
     make_dispute(attempt, id=dispute.gateway_dispute_id, status="won")
 
-    notify_dispute_resolved(event=make_event("won"), now=clock.now())
-    notify_dispute_opened(event=make_event("opened"), now=clock.now())
+    create_notifications(template="dispute_resolved", event=make_event("won"), now=clock.now())
+    create_notifications(template="dispute_opened", event=make_event("opened"), now=clock.now())
 
     assert (
         notified("dispute_opened")
@@ -406,7 +406,7 @@ def test_resolved_dispute_is_not_notified_as_opened(order: Any) -> None:
     dispute = make_dispute(attempt)
     make_dispute(attempt, id=dispute.gateway_dispute_id, status="lost", amount_deducted=attempt.amount)
 
-    notify_dispute_opened(event=make_event("opened"), now=clock.now())
+    create_notifications(template="dispute_opened", event=make_event("opened"), now=clock.now())
 
     assert notified("dispute_opened") == []
 
@@ -414,8 +414,8 @@ def test_resolved_dispute_is_not_notified_as_opened(order: Any) -> None:
 def test_finance_is_mailed_of_a_dispute_and_the_buyer_does_not_see_it(
     dispute: Dispute, finance: Any, support: Any, owner: Any, client_of: Any
 ) -> None:
-    notify_dispute_needs_response(event=make_event("opened"), now=clock.now())
-    notify_dispute_needs_response(event=make_event("opened"), now=clock.now())
+    create_notifications(template="dispute_needs_response", event=make_event("opened"), now=clock.now())
+    create_notifications(template="dispute_needs_response", event=make_event("opened"), now=clock.now())
 
     assert notified("dispute_needs_response") == [("in_app", finance.public_id), ("email", finance.email)]
     message = Notification.objects.get(template="dispute_needs_response", channel="email")
@@ -429,7 +429,7 @@ def test_finance_is_mailed_of_a_dispute_and_the_buyer_does_not_see_it(
 
 
 def test_without_finance_the_administrators_are_mailed(dispute: Dispute, administrator: Any) -> None:
-    notify_dispute_needs_response(event=make_event("opened"), now=clock.now())
+    create_notifications(template="dispute_needs_response", event=make_event("opened"), now=clock.now())
 
     assert ("email", administrator.email) in notified("dispute_needs_response")
 
@@ -438,7 +438,7 @@ def test_reminder_says_how_many_hours_are_left(order: Any, finance: Any) -> None
     dispute = make_dispute(pay(order), respond_by=clock.now() + timedelta(hours=20))
     assert payments.send_dispute_reminders(now=clock.now()) == 1
 
-    notify_dispute_needs_response(event=make_event("deadline_approached"), now=clock.now())
+    create_notifications(template="dispute_needs_response", event=make_event("deadline_approached"), now=clock.now())
 
     message = Notification.objects.get(template="dispute_needs_response", channel="email")
     assert message.title == f"Fewer than 24 hours are left to answer dispute {dispute.gateway_dispute_id}"
@@ -447,10 +447,10 @@ def test_reminder_says_how_many_hours_are_left(order: Any, finance: Any) -> None
 def test_rejected_response_is_notified_with_its_reason(dispute: Dispute, finance: Any) -> None:
     payments.contest_dispute(dispute_id=dispute.pk, summary="Ours.", actor=SYSTEM, now=clock.now())
     Dispute.objects.filter(pk=dispute.pk).update(
-        response="", response_call="rejected", error={"description": "No document."}
+        response="", gateway_call="rejected", error={"description": "No document."}
     )
 
-    notify_dispute_needs_response(event=make_event("response_requested"), now=clock.now())
+    create_notifications(template="dispute_needs_response", event=make_event("response_requested"), now=clock.now())
 
     assert "did not take the last answer: No document." in Notification.objects.get(channel="email").body
 
@@ -459,6 +459,6 @@ def test_answered_dispute_is_not_notified_again(dispute: Dispute, finance: Any) 
     opened = make_event("opened")
     payments.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
-    notify_dispute_needs_response(event=opened, now=clock.now())
+    create_notifications(template="dispute_needs_response", event=opened, now=clock.now())
 
     assert notified("dispute_needs_response") == []

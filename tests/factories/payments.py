@@ -6,11 +6,12 @@ from typing import Any
 
 from apps.core import clock
 from apps.core.events import SYSTEM
+from apps.core.external_calls import GatewayCall
 from apps.ledger.models import ReconciliationException
 from apps.payments import services
 from apps.payments.facts import GatewayDispute, GatewayError, GatewayPayment, GatewayRefund
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
-from apps.payments.states import AttemptStatus, GatewayCall, Source
+from apps.payments.states import AttemptStatus, Source
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for

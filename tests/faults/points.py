@@ -76,17 +76,15 @@ class FaultPoints(AppConfig):
     label = "fault_points"
 
     def ready(self) -> None:
-        from apps.core import http, relay
+        from apps.core import external_calls, http, relay
         from apps.core.management import relay_loop
         from apps.orders.services import placement
         from apps.payments import rules
-        from apps.payments.services import gateway_orders
-        from apps.payments.services.refunds import submission
-        from apps.settlements.tasks import report_imports
+        from apps.settlements.services import report_imports
 
         # The waits of the product, shortened so that a test need not sit through them.
         relay.RESEND_AFTER = timedelta(seconds=6)
-        gateway_orders.CLAIM_TTL = submission.CLAIM_TTL = timedelta(seconds=6)
+        external_calls.CLAIM_TTL = timedelta(seconds=6)
         rules._REFUND_WAITS = (2, 2, 2, 5, 5, 5)
         # And its pieces, so that a report of a few hundred lines is one of many.
         report_imports._BATCH = 100

@@ -10,6 +10,7 @@ from apps.notifications.models import Notification
 from apps.notifications.services import composition
 from apps.notifications.states import Channel, NotificationStatus
 from apps.orders.states import OrderStatus
+from config.subscriptions import HANDLERS
 from tests.factories.accounts import make_staff, make_user
 from tests.factories.notifications import NOON, make_event, make_invoice_of, make_order_of
 
@@ -185,39 +186,38 @@ def test_failed_composition_leaves_nothing(reachable: Any, monkeypatch: pytest.M
     assert Event.objects.count() == news_before
 
 
-@pytest.mark.parametrize(
-    ("handler", "message"),
-    [
-        (handlers.notify_user_signed_up, "user_signed_up"),
-        (handlers.notify_email_confirmed, "email_confirmed"),
-        (handlers.notify_password_changed, "password_changed"),
-        (handlers.notify_order_placed, "order_placed"),
-        (handlers.notify_order_confirmed, "order_confirmed"),
-        (handlers.notify_order_cancelled, "order_cancelled"),
-        (handlers.notify_order_expired, "order_expired"),
-        (handlers.notify_payment_failed, "payment_failed"),
-        (handlers.notify_payment_succeeded_late, "payment_succeeded_late"),
-        (handlers.notify_invoice_ready, "invoice_ready"),
-        (handlers.notify_payment_rejected, "payment_rejected"),
-        (handlers.notify_duplicate_payment, "duplicate_payment"),
-        (handlers.notify_payment_amount_mismatch, "payment_amount_mismatch"),
-        (handlers.notify_credit_note_ready, "credit_note_ready"),
-        (handlers.notify_refund_requested, "refund_requested"),
-        (handlers.notify_refund_initiated, "refund_initiated"),
-        (handlers.notify_refund_unknown, "refund_unknown"),
-        (handlers.notify_refund_processed, "refund_processed"),
-        (handlers.notify_refund_failed, "refund_failed"),
-        (handlers.notify_refund_cancelled, "refund_cancelled"),
-    ],
-)
-def test_each_handler_creates_its_notification(handler: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    notified: list[dict[str, Any]] = []
-    monkeypatch.setattr(services, "create_notifications", lambda **call: notified.append(call))
-    event = Event(type="any")
+class TestNotify:
+    def test_it_is_subscribed_to_each_event_of_the_table_and_to_no_other(self) -> None:
+        subscribed = {event_type for event_type, found in HANDLERS.items() if handlers.notify in found}
 
-    handler(event=event, now=NOON)
+        assert subscribed == set(rules.MESSAGES_OF_EVENT)
 
-    assert notified == [{"template": message, "event": event, "now": NOON}]
+    def test_each_message_has_an_event_and_each_event_known_messages(self) -> None:
+        named = [template for templates in rules.MESSAGES_OF_EVENT.values() for template in templates]
+
+        assert set(named) == set(rules.MESSAGE_TEMPLATES)
+
+    def test_all_messages_of_an_event_are_created(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[dict[str, Any]] = []
+        monkeypatch.setattr(composition, "create_notifications", lambda **call: asked.append(call) or [])
+        event = Event(type="payments.refund.requested")
+
+        handlers.notify(event=event, now=NOON)
+
+        assert asked == [
+            {"template": "refund_requested", "event": event, "now": NOON},
+            {"template": "refund_initiated", "event": event, "now": NOON},
+        ]
+
+    def test_an_order_that_is_placed_is_told_in_the_app(self, reachable: Any) -> None:
+        order = make_order_of(reachable)
+        event = make_event("orders.order.placed", order, root_id=order.pk)
+
+        handlers.notify(event=event, now=NOON)
+
+        assert [(row.template, row.channel) for row in Notification.objects.filter(event=event)] == [
+            ("order_placed", "in_app")
+        ]
 
 
 def test_the_password_notice_says_when(reachable: Any) -> None:

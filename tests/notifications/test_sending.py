@@ -7,6 +7,7 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
+from apps.core import external_calls
 from apps.core.errors import NotFound
 from apps.core.http import CalledInsideTransaction
 from apps.core.models import Event, Incident
@@ -274,7 +275,7 @@ def test_sweep_sends_due_messages_only(owner: Any, monkeypatch: pytest.MonkeyPat
 
 def test_the_sweep_stops_when_its_time_is_over(owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, Outcome(SendResult.ACCEPTED, provider_id="1"))
-    monkeypatch.setattr(sending, "_MAX_RUN_SECONDS", -1.0)
+    monkeypatch.setattr(external_calls, "ROUND_SECONDS", -1.0)
     make_queued_sms(owner, next_attempt_at=NOON)
 
     assert services.send_due(now=NOON) == 0

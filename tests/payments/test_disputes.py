@@ -162,7 +162,7 @@ def test_an_accepted_dispute_is_lost_at_the_gateway_and_in_the_books(disputed: A
     send_with_documents(dispute_id=dispute.pk, now=clock.now())
 
     dispute.refresh_from_db()
-    assert (dispute.status, dispute.response, dispute.response_call) == ("lost", "accepted", "succeeded")
+    assert (dispute.status, dispute.response, dispute.gateway_call) == ("lost", "accepted", "succeeded")
     assert books()["dispute_losses"] == dispute.amount
 
 
@@ -197,7 +197,7 @@ def test_response_that_was_lost_is_resubmitted(disputed: Any, sandbox: Any) -> N
     )
     services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now())
     dispute.refresh_from_db()
-    assert (dispute.status, dispute.response_call) == ("open", "unknown")
+    assert (dispute.status, dispute.gateway_call) == ("open", "unknown")
 
     services.poll_open_disputes(now=clock.now() + timedelta(minutes=5))
     services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now() + timedelta(minutes=5))
@@ -213,7 +213,7 @@ def test_response_that_the_gateway_rejects_can_be_replaced(disputed: Any) -> Non
     services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now())
 
     dispute.refresh_from_db()
-    assert (dispute.status, dispute.response, dispute.response_call) == ("open", "", "rejected")
+    assert (dispute.status, dispute.response, dispute.gateway_call) == ("open", "", "rejected")
     assert "document" in dispute.error["description"]
     services.contest_dispute(dispute_id=dispute.pk, summary="With proof.", actor=SYSTEM, now=clock.now())
     services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[PDF], now=clock.now())

@@ -241,13 +241,13 @@ class TestDispute:
         services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[proof], now=clock.now())
 
         dispute.refresh_from_db()
-        assert (dispute.response, dispute.response_call, dispute.error) == ("contested", "unknown", {})
+        assert (dispute.response, dispute.gateway_call, dispute.error) == ("contested", "unknown", {})
         clear_faults(sandbox)
         services.submit_dispute_response(
             dispute_id=dispute.pk, evidence_files=[proof], now=clock.now() + timedelta(minutes=5)
         )
         dispute.refresh_from_db()
-        assert (dispute.status, dispute.response_call) == ("under_review", "succeeded")
+        assert (dispute.status, dispute.gateway_call) == ("under_review", "succeeded")
 
     @SAYS_NOTHING
     def test_round_ends_when_the_gateway_does_not_answer(self, dispute: Dispute, sandbox: Any, status: int) -> None:

@@ -16,6 +16,7 @@ from django.urls import reverse
 from apps.core import audit, clock
 from apps.core.dates import format_instant
 from apps.core.events import SYSTEM
+from apps.core.external_calls import GatewayCall
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerTransaction
@@ -28,7 +29,7 @@ from apps.payments.gateways import get_gateway
 from apps.payments.gateways.razorpay.payment_links import link_from, qr_from
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
-from apps.payments.states import GatewayCall, PaymentChannel, PaymentStatus
+from apps.payments.states import PaymentChannel, PaymentStatus
 from apps.settlements.models import SettlementLine
 from apps.settlements.services import reconciliation, report_imports, sandbox_diff
 from tests.factories.orders import actor_for, make_order

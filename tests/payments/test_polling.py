@@ -7,13 +7,14 @@ import pytest
 
 from apps.core import clock
 from apps.core.events import SYSTEM
+from apps.core.external_calls import GatewayCall
 from apps.ledger.models import LedgerTransaction
 from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import services
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.states import GatewayCall, PaymentStatus
+from apps.payments.states import PaymentStatus
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 

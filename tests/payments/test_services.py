@@ -11,6 +11,7 @@ from django.db import connection
 
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
+from apps.core.external_calls import GatewayCall
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerEntry, LedgerTransaction
@@ -23,7 +24,7 @@ from apps.payments import selectors, services
 from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, PaymentAttempt, PaymentNotFound
 from apps.payments.services.polling import _record_poll_result
-from apps.payments.states import AttemptStatus, GatewayCall, PaymentStatus, ReviewReason
+from apps.payments.states import AttemptStatus, PaymentStatus, ReviewReason
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
 

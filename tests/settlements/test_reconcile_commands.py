@@ -168,7 +168,7 @@ def test_what_the_gateway_alone_knows_is_a_difference(settled: Any) -> None:
 def test_a_gateway_that_does_not_answer_is_said_and_not_waited_for(
     settled: Any, owner: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.payments.services.settlements.reconciliation._MAX_FAILURES_PER_ROUND", 2)
+    monkeypatch.setattr("apps.settlements.services.reconciliation._MAX_FAILURES_PER_ROUND", 2)
     for _ in range(4):
         make_payment(make_order(owner))
     asked: list[Any] = []

@@ -174,7 +174,7 @@ def _claim(*, challenge_id: UUID, code: str, now: datetime) -> Challenge | None:
     if challenge is None or not _is_live(challenge, now):
         return None
     if challenge.send_status == SendStatus.SENDING:
-        if challenge.claimed_until is not None and challenge.claimed_until > now:
+        if challenge.is_claimed(now=now):
             # Done is what this is not: the broker gives a killed worker's task to the next one within seconds.
             raise OtpSendInProgress
         if challenge.channel == Channel.SMS:

@@ -42,6 +42,16 @@ class OutgoingMessage:
 
 
 @transaction.atomic
+def notify(*, event: Event, now: datetime) -> list[Notification]:
+    """Create all messages about an event: each of them as `create_notifications` does."""
+    return [
+        message
+        for template in rules.MESSAGES_OF_EVENT[event.type]
+        for message in create_notifications(template=template, event=event, now=now)
+    ]
+
+
+@transaction.atomic
 def create_notifications(*, template: str, event: Event, now: datetime) -> list[Notification]:
     """
     Create the messages about an event: one row for each channel of the recipient.

@@ -14,8 +14,8 @@ from django.template.loader import get_template, render_to_string
 
 from apps.core import money
 from apps.core.dates import format_day, format_instant
+from apps.core.external_calls import GatewayCall
 from apps.notifications import rules
-from apps.payments.states import GatewayCall
 
 
 def format_plain_amount(paise: int) -> str:
@@ -118,7 +118,7 @@ def dispute_context(dispute: Any) -> dict[str, Any]:
         "dispute": dispute.gateway_dispute_id,
         "bank_reason": dispute.reason_code.replace("_", " "),
         "respond_by": format_instant(dispute.respond_by) if dispute.respond_by else "",
-        "refusal": str(dispute.error.get("description", "")) if dispute.response_call == GatewayCall.REJECTED else "",
+        "refusal": str(dispute.error.get("description", "")) if dispute.gateway_call == GatewayCall.REJECTED else "",
         "page": f"{settings.PUBLIC_URL}/admin/payments/dispute/{dispute.pk}/change/",
     }
 

@@ -9,7 +9,6 @@ A worker that crashes between the call and its record leaves a claim that expire
 an SMS is not sent again (`unknown`), an e-mail goes again under the same Message-ID.
 """
 
-import time
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,6 +16,7 @@ import structlog
 from django.db import transaction
 
 from apps.core.events import SYSTEM, change
+from apps.core.external_calls import poll_due
 from apps.core.incidents import sync_credentials_incident
 from apps.core.logs import redact_text
 from apps.invoicing import selectors as invoicing
@@ -30,8 +30,6 @@ from apps.notifications.states import Channel, NotificationStatus
 log = structlog.get_logger(__name__)
 
 OUTDATED = "What it says is no longer true."
-#: Well under the time limit of a task.
-_MAX_RUN_SECONDS = 30.0
 
 
 def send_notification(*, notification_id: UUID, now: datetime) -> Notification | None:
@@ -51,16 +49,13 @@ def send_notification(*, notification_id: UUID, now: datetime) -> Notification |
 
 
 def send_due(*, now: datetime, limit: int = 100) -> int:
-    """Send what waits and is due, for at most half a minute, and return how many were processed."""
-    started = time.monotonic()
-    processed = 0
-    for notification_id in list(messages.list_due(now=now).values_list("pk", flat=True)[:limit]):
-        elapsed = time.monotonic() - started
-        if elapsed > _MAX_RUN_SECONDS:
-            break
-        send_notification(notification_id=notification_id, now=now + timedelta(seconds=elapsed))
-        processed += 1
-    return processed
+    """Send what waits and is due, for one round, and return how many were processed."""
+
+    def send(notification_id: UUID, elapsed: timedelta) -> bool:
+        send_notification(notification_id=notification_id, now=now + elapsed)
+        return True
+
+    return poll_due(messages.list_due(now=now).values_list("pk", flat=True)[:limit], send)
 
 
 @transaction.atomic

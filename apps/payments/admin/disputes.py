@@ -18,11 +18,12 @@ from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.dates import format_instant
+from apps.core.external_calls import GatewayCall
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
 from apps.payments import selectors, services
 from apps.payments.models import Dispute, DisputeEvidence
-from apps.payments.states import DisputeStatus, EvidenceKind, GatewayCall
+from apps.payments.states import DisputeStatus, EvidenceKind
 
 _DECIDE = "payments.change_dispute"
 _TONES = tones(
@@ -86,7 +87,7 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
         ("The money", {"fields": (("amount", "taken"), "banks_reason", "attempt")}),
         (
             "Our answer",
-            {"fields": (("response", "response_call"), ("responded_by", "responded_at"), "summary", "gateways_words")},
+            {"fields": (("response", "gateway_call"), ("responded_by", "responded_at"), "summary", "gateways_words")},
         ),
         ("The end", {"fields": (("opened_at", "decided_at"), ("next_check_at", "last_reminder_hours"))}),
     )
@@ -225,7 +226,7 @@ def _facts(dispute: Dispute) -> list[tuple[str, Any]]:
         ("Its reason", _reason(dispute)),
         ("Answer by", format_instant(by) if by else "no deadline"),
     ]
-    if dispute.response_call == GatewayCall.REJECTED:
+    if dispute.gateway_call == GatewayCall.REJECTED:
         facts.append(("The gateway refused", _words(dispute)))
     return facts
 

@@ -19,6 +19,7 @@ from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.dates import format_instant
 from apps.core.errors import BahiError
+from apps.core.external_calls import GatewayCall
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
 from apps.payments import selectors, services
@@ -36,7 +37,7 @@ from apps.payments.admin.refund_forecasts import (
 )
 from apps.payments.messages import failure_text
 from apps.payments.models import Refund, RefundLine
-from apps.payments.states import OPEN_REFUNDS, GatewayCall, RefundStatus
+from apps.payments.states import OPEN_REFUNDS, RefundStatus
 
 _DECIDE = "payments.change_refund"
 _UNSUCCESSFUL = (RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER, RefundStatus.UNKNOWN)

@@ -65,7 +65,7 @@ DISPUTES = (
         statement="No dispute is open without a response an hour after its deadline.",
         grace_seconds=3600,
         sql="""
-            SELECT id, gateway_dispute_id, respond_by, response, response_call FROM payments_dispute
+            SELECT id, gateway_dispute_id, respond_by, response, gateway_call FROM payments_dispute
             WHERE status = 'open' AND respond_by < %(now)s - interval '1 hour'
         """,
     ),

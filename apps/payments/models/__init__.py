@@ -9,7 +9,7 @@ from apps.payments.models.payments import (
     Webhook,
     WebhookNotFound,
 )
-from apps.payments.models.refunds import Refund, RefundLine, RefundNotFound, RefundQuerySet
+from apps.payments.models.refunds import Refund, RefundLine, RefundNotFound
 
 __all__ = [
     "Dispute",
@@ -22,7 +22,6 @@ __all__ = [
     "Refund",
     "RefundLine",
     "RefundNotFound",
-    "RefundQuerySet",
     "Webhook",
     "WebhookNotFound",
 ]

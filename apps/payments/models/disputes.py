@@ -4,9 +4,10 @@ import pgtrigger
 from django.db import models
 
 from apps.core.errors import NotFound
+from apps.core.external_calls import GatewayCall, PolledModel, PolledQuerySet
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
 from apps.payments.models.payments import Payment, PaymentAttempt
-from apps.payments.states import DisputePhase, DisputeResponseKind, DisputeStatus, EvidenceKind, GatewayCall
+from apps.payments.states import DisputePhase, DisputeResponseKind, DisputeStatus, EvidenceKind
 
 
 class DisputeNotFound(NotFound):
@@ -15,16 +16,16 @@ class DisputeNotFound(NotFound):
     message = "There is no such dispute."
 
 
-class Dispute(Subject):
+class Dispute(PolledModel, Subject):
     """
     A challenge by the payer's bank to a captured attempt. Amounts in paise.
 
     Without a response by `respond_by`, it is lost. `amount_deducted` is what the gateway has deducted from us and not
-    returned. Our response is committed before the gateway is called; `response_call` is the state of that call.
+    returned. Our response is committed before the gateway is called; `gateway_call` is the state of that call.
     """
 
     PREFIX = "disp"
-    NOT_IN_EVENTS = frozenset({"next_check_at", "checks", "claimed_until", "response_call"})
+    NOT_IN_EVENTS = frozenset({"next_check_at", "checks", "claimed_until", "gateway_call"})
 
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
@@ -44,7 +45,6 @@ class Dispute(Subject):
     opened_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True, blank=True)
     response = models.CharField(max_length=10, choices=DisputeResponseKind, blank=True)
-    response_call = models.CharField(max_length=10, choices=GatewayCall, blank=True)
     summary = models.CharField(max_length=1000, blank=True, help_text="What we say to the bank.")
     responded_by = models.CharField(max_length=200, blank=True)
     responded_at = models.DateTimeField(null=True, blank=True)
@@ -54,9 +54,11 @@ class Dispute(Subject):
         help_text="Staff were last reminded when fewer than this many hours were left to respond.",
     )
     error = models.JSONField(default=dict, blank=True)
-    next_check_at = models.DateTimeField(null=True, blank=True)
-    checks = models.PositiveIntegerField(default=0)
-    claimed_until = models.DateTimeField(null=True, blank=True)
+    gateway_call = models.CharField(
+        max_length=10, choices=GatewayCall, blank=True, help_text="The call that submits our response."
+    )
+
+    objects = PolledQuerySet["Dispute"].as_manager()
 
     class Meta:
         constraints = [

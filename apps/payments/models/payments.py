@@ -1,11 +1,10 @@
 """Models of payments, their attempts, and the webhooks of gateways."""
 
-from datetime import datetime
-
 import pgtrigger
 from django.db import models
 
 from apps.core.errors import NotFound
+from apps.core.external_calls import PolledModel, PolledQuerySet
 from apps.core.models import NOT_DELETED, Subject
 from apps.payments import rules
 from apps.payments.states import (
@@ -13,7 +12,6 @@ from apps.payments.states import (
     LIVE,
     AttemptStatus,
     DifferenceReason,
-    GatewayCall,
     PaymentChannel,
     PaymentStatus,
     ReviewReason,
@@ -34,24 +32,19 @@ class WebhookNotFound(NotFound):
     message = "There is no such webhook."
 
 
-class PaymentQuerySet(models.QuerySet["Payment"]):
+class PaymentQuerySet(PolledQuerySet["Payment"]):
     """Payments by their state."""
 
     def live(self) -> "PaymentQuerySet":
         return self.filter(status__in=LIVE)
 
-    def due(self, now: datetime) -> "PaymentQuerySet":
-        """Return the payments that the poller must check now, longest waiting first."""
-        return self.filter(next_check_at__lte=now).order_by("next_check_at", "pk")
 
-
-class Payment(Subject):
+class Payment(PolledModel, Subject):
     """
     An intent to collect an amount of an order (paise, never changed) by one gateway order, payment link or QR code.
 
     A link also has a gateway's order, which the gateway creates at the first attempt; a QR code has none. The row is
-    committed before the gateway is called; `gateway_call` is the state of that call. `next_check_at` is when the poller
-    checks the row next, or null if it need not.
+    committed before the gateway is called.
     """
 
     PREFIX = "pay"
@@ -67,7 +60,6 @@ class Payment(Subject):
     currency = models.CharField(max_length=3, default="INR")
     status = models.CharField(max_length=20, choices=PaymentStatus, default=PaymentStatus.REQUIRES_PAYMENT)
     gateway = models.CharField(max_length=20, default="razorpay")
-    gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.PENDING)
     channel = models.CharField(
         max_length=20,
         choices=PaymentChannel,
@@ -82,9 +74,6 @@ class Payment(Subject):
     next_action = models.JSONField(default=dict, blank=True)
     error = models.JSONField(default=dict, blank=True)
     live_until = models.DateTimeField()
-    next_check_at = models.DateTimeField(null=True, blank=True)
-    checks = models.PositiveIntegerField(default=0)
-    claimed_until = models.DateTimeField(null=True, blank=True)
     succeeded_at = models.DateTimeField(null=True, blank=True)
     payer_ip = models.GenericIPAddressField(null=True, blank=True, help_text="Server-to-server UPI must name it.")
     payer_user_agent = models.CharField(max_length=300, blank=True)

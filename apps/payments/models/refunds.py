@@ -1,15 +1,14 @@
 """Models of refunds."""
 
-from datetime import datetime
-
 import pgtrigger
 from django.db import models
 
 from apps.core.errors import NotFound
+from apps.core.external_calls import PolledModel, PolledQuerySet
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
 from apps.core.money import rupees
 from apps.payments.models.payments import Payment, PaymentAttempt
-from apps.payments.states import GatewayCall, RefundReason, RefundSpeed, RefundStatus
+from apps.payments.states import RefundReason, RefundSpeed, RefundStatus
 
 
 class RefundNotFound(NotFound):
@@ -18,21 +17,12 @@ class RefundNotFound(NotFound):
     message = "There is no such refund."
 
 
-class RefundQuerySet(models.QuerySet["Refund"]):
-    """Refunds by their state."""
-
-    def due(self, now: datetime) -> "RefundQuerySet":
-        """Return the refunds that the poller must check now, longest waiting first."""
-        return self.filter(next_check_at__lte=now).order_by("next_check_at", "pk")
-
-
-class Refund(Subject):
+class Refund(PolledModel, Subject):
     """
     A refund of one captured attempt to its payer; amounts in paise. Its terms never change.
 
-    The row and its idempotency key are committed before the gateway is called; `gateway_call` is the state of that
-    call. A failed refund is retried only by a new row, whose `retry_of` is the failed one. A cancelled retry allows
-    another one.
+    The row and its idempotency key are committed before the gateway is called. A failed refund is retried only by a new
+    row, whose `retry_of` is the failed one. A cancelled retry allows another one.
     """
 
     PREFIX = "rfnd"
@@ -57,7 +47,6 @@ class Refund(Subject):
     )
     speed_requested = models.CharField(max_length=10, choices=RefundSpeed, default=RefundSpeed.NORMAL)
     speed_processed = models.CharField(max_length=10, blank=True)
-    gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.PENDING)
     gateway_refund_id = models.CharField(max_length=40, unique=True, null=True, blank=True)
     idempotency_key = models.CharField(max_length=64, unique=True)
     retry_of = models.ForeignKey(
@@ -78,12 +67,9 @@ class Refund(Subject):
         max_length=80, blank=True, help_text="Of a bank transfer that we made ourselves."
     )
     error = models.JSONField(default=dict, blank=True)
-    next_check_at = models.DateTimeField(null=True, blank=True)
-    checks = models.PositiveIntegerField(default=0)
-    claimed_until = models.DateTimeField(null=True, blank=True)
     processed_at = models.DateTimeField(null=True, blank=True)
 
-    objects = RefundQuerySet.as_manager()
+    objects = PolledQuerySet["Refund"].as_manager()
 
     class Meta:
         constraints = [

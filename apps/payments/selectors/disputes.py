@@ -47,10 +47,9 @@ def is_dispute_known(gateway_dispute_id: str) -> bool:
     return Dispute.objects.filter(gateway_dispute_id=gateway_dispute_id).exists()
 
 
-def list_due_disputes(*, now: datetime, limit: int) -> list[Dispute]:
-    """Return the disputes that the poller must check now, with their attempts, longest waiting first."""
-    rows = Dispute.objects.filter(next_check_at__lte=now).select_related("attempt")
-    return list(rows.order_by("next_check_at", "pk")[:limit])
+def list_due_disputes(*, now: datetime, limit: int) -> list[UUID]:
+    """Return the ids of the disputes that the poller must check now, longest waiting first."""
+    return list(Dispute.objects.due(now).values_list("pk", flat=True)[:limit])
 
 
 def list_disputes_due_for_reminder(*, now: datetime, hours: int, limit: int) -> list[UUID]:

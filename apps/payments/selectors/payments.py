@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.event_folding import list_events_of_subjects
+from apps.core.external_calls import GatewayCall
 from apps.core.models import Event, is_staff_with
 from apps.payments import rules
 from apps.payments.facts import GatewayLink, GatewayPayment
@@ -23,14 +24,7 @@ from apps.payments.models import (
     Webhook,
     WebhookNotFound,
 )
-from apps.payments.states import (
-    COMMITTED_REFUNDS,
-    LINK_CHANNELS,
-    AttemptStatus,
-    DisputeStatus,
-    GatewayCall,
-    ReviewReason,
-)
+from apps.payments.states import COMMITTED_REFUNDS, LINK_CHANNELS, AttemptStatus, DisputeStatus, ReviewReason
 
 
 def get_payment(payment_id: UUID) -> Payment:

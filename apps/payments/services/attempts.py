@@ -12,6 +12,7 @@ from django.db import transaction
 
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import SYSTEM, Actor, change, changes_since, create, stored_fields
+from apps.core.external_calls import GatewayCall
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
 from apps.ledger.states import ExceptionReason
@@ -30,7 +31,7 @@ from apps.payments.services.payment_acceptance import accept_by_gateway_order, m
 from apps.payments.services.payment_status import sync_payment_status
 from apps.payments.services.payments import enqueue_payment_sync
 from apps.payments.services.review_status import find_review_reason
-from apps.payments.states import AttemptStatus, GatewayCall, PaymentChannel, ReviewReason, Source
+from apps.payments.states import AttemptStatus, PaymentChannel, ReviewReason, Source
 
 if TYPE_CHECKING:
     from apps.ledger.models import ReconciliationException

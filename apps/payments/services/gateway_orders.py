@@ -7,16 +7,16 @@ payment's id.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
 
 from apps.accounts import selectors as accounts
 from apps.core.events import SYSTEM, change
+from apps.core.external_calls import OPEN_CALLS, GatewayCall
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors, states
@@ -35,15 +35,12 @@ from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_links import find_or_create_link, link_action
 from apps.payments.services.payments import next_payment_check
-from apps.payments.states import CLOSED, LINK_CHANNELS, LIVE, AttemptStatus, GatewayCall, PaymentStatus, Source
+from apps.payments.states import CLOSED, LINK_CHANNELS, LIVE, AttemptStatus, PaymentStatus, Source
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
 
 log = structlog.get_logger(__name__)
-
-#: Longer than a call can take with all its retries: a worker whose claim has expired is assumed to have crashed.
-CLAIM_TTL = timedelta(seconds=90)
 
 
 @dataclass(frozen=True)
@@ -90,14 +87,12 @@ def _claim(payment_id: UUID, *, now: datetime) -> Payment | None:
     Until the outcome is recorded the row says `unknown`, which is correct if this process crashes.
     """
     payment = selectors.get_payment(payment_id)
-    if payment.gateway_call not in (GatewayCall.PENDING, GatewayCall.UNKNOWN):
+    if payment.gateway_call not in OPEN_CALLS:
         return None
-    is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     unmade = Payment.objects.exclude(status__in=CLOSED).filter(
-        is_free, pk=payment_id, gateway_call=payment.gateway_call, **{f"{_field_of(payment)}__isnull": True}
+        pk=payment_id, gateway_call=payment.gateway_call, **{f"{_field_of(payment)}__isnull": True}
     )
-    is_claimed = unmade.update(claimed_until=now + CLAIM_TTL, gateway_call=GatewayCall.UNKNOWN)
-    return payment if is_claimed else None
+    return payment if unmade.claim(now=now, gateway_call=GatewayCall.UNKNOWN) else None
 
 
 def _field_of(payment: Payment) -> str:
@@ -274,6 +269,6 @@ def release_claim(payment: Payment, failure: GatewayFailure, *, call: GatewayCal
     # A closed payment is polled a limited number of times: a poll without an answer does not count.
     checks = payment.checks + 1 if payment.status in LIVE else payment.checks
     held = Payment.objects.filter(pk=payment.pk)
-    held.update(claimed_until=None, checks=checks, next_check_at=next_check_at)
+    held.release(checks=checks, next_check_at=next_check_at)
     if call is not None:
         held.filter(**{f"{_field_of(payment)}__isnull": True}).update(gateway_call=call)

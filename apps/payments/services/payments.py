@@ -9,12 +9,13 @@ from django.db import transaction
 
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change, create
+from apps.core.external_calls import GatewayCall
 from apps.orders.locks import OrderNotFound, lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, selectors, states
 from apps.payments.models import Payment, PaymentNotFound
 from apps.payments.services.order_totals import sync_order_totals
-from apps.payments.states import LINK_CHANNELS, LIVE, GatewayCall, PaymentChannel, PaymentStatus
+from apps.payments.states import LINK_CHANNELS, LIVE, PaymentChannel, PaymentStatus
 
 if TYPE_CHECKING:
     from apps.orders.models import Order

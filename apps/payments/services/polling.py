@@ -4,16 +4,15 @@ The poller of payments: each payment is polled at the gateway until its status i
 A webhook may be lost, late or never sent. A poll finds the same facts and applies them by the same function.
 """
 
-import time
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
 
 from apps.core.events import SYSTEM, Actor, change
+from apps.core.external_calls import RETRY_DELAY, GatewayCall, poll_due
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
@@ -23,17 +22,14 @@ from apps.payments.gateways import Gateway, GatewayFailure, GatewayRejected
 from apps.payments.models import Payment
 from apps.payments.services.attempts import apply_polled_payment
 from apps.payments.services.gateway_access import get_gateway
-from apps.payments.services.gateway_orders import CLAIM_TTL, check_gateway_order, create_gateway_order, release_claim
+from apps.payments.services.gateway_orders import check_gateway_order, create_gateway_order, release_claim
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_links import apply_gateway_link, poll_link
 from apps.payments.services.payments import close_unpaid, enqueue_payment_sync, may_be_at_gateway, next_payment_check
-from apps.payments.states import LINK_CHANNELS, LIVE, AttemptStatus, GatewayCall, PaymentChannel, PaymentStatus
+from apps.payments.states import LINK_CHANNELS, LIVE, AttemptStatus, PaymentChannel, PaymentStatus
 
 log = structlog.get_logger(__name__)
 
-_ROUND_SECONDS = 30.0
-_MAX_FAILURES_PER_ROUND = 3
-_RETRY_DELAY = timedelta(minutes=5)
 _CLOSING_EVENTS = {PaymentStatus.EXPIRED: events.PAYMENT_EXPIRED, PaymentStatus.CANCELLED: events.PAYMENT_CANCELLED}
 
 
@@ -67,7 +63,7 @@ def sync_payment(*, payment_id: UUID, now: datetime) -> bool:
     if payment.status in LIVE and payment.gateway_reference is None and now < payment.live_until:
         create_gateway_order(payment_id=payment_id, now=now)
         return True
-    if not _claim(payment_id, now=now):
+    if not Payment.objects.filter(pk=payment_id).claim(now=now):
         return True
 
     gateway = get_gateway(payment.gateway)
@@ -110,11 +106,6 @@ def _poll_order(gateway: Gateway, payment: Payment, *, now: datetime) -> None:
         order = gateway.get_order(gateway_order_id=gateway_order_id)
     for facts in listed:
         apply_polled_payment(replace(facts, order_id=facts.order_id or gateway_order_id, gateway_order=order), now=now)
-
-
-def _claim(payment_id: UUID, *, now: datetime) -> bool:
-    is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
-    return bool(Payment.objects.filter(is_free, pk=payment_id).update(claimed_until=now + CLAIM_TTL))
 
 
 def _find_gateway_order(gateway: Gateway, payment: Payment, *, now: datetime) -> str | None:
@@ -197,23 +188,10 @@ def _record_poll_result(payment_id: UUID, order_id: UUID, *, link: GatewayLink |
 
 
 def poll_open_payments(*, now: datetime, limit: int = 100) -> int:
-    """
-    Poll the payments that are due, and return how many were polled.
-
-    A round ends after half a minute, or when the gateway has stopped answering. The rest wait for the next round.
-    """
-    ends = time.monotonic() + _ROUND_SECONDS
-    asked = failures = 0
-    for payment_id in selectors.list_due_payments(now=now, limit=limit):
-        if failures >= _MAX_FAILURES_PER_ROUND or time.monotonic() > ends:
-            break
-        try:
-            has_answer = sync_payment(payment_id=payment_id, now=now)
-        except Exception:
-            # A payment whose poll fails must not block the others in every round.
-            log.exception("payment_poll_failed", payment=str(payment_id))
-            Payment.objects.filter(pk=payment_id).update(next_check_at=now + _RETRY_DELAY)
-            has_answer = True
-        failures = 0 if has_answer else failures + 1
-        asked += 1
-    return asked
+    """Poll the payments that are due, for one round, and return how many were polled. Calls the gateway."""
+    return poll_due(
+        selectors.list_due_payments(now=now, limit=limit),
+        lambda payment_id, _: sync_payment(payment_id=payment_id, now=now),
+        defer=lambda payment_id: Payment.objects.filter(pk=payment_id).defer_check(until=now + RETRY_DELAY),
+        log_event="payment_poll_failed",
+    )

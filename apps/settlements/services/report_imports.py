@@ -15,7 +15,6 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
 
 from apps.core import clock
 from apps.core.errors import Conflict, Invalid
@@ -238,9 +237,8 @@ class _ImportRun:
 
         :raises ImportInProgress: if another worker is importing it
         """
-        is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=self.now)
-        rows = SettlementImport.objects.filter(is_free, pk=self.report.pk).exclude(status=ImportStatus.COMPLETED)
-        is_claimed = bool(rows.update(claimed_until=self.now + _CLAIM_TTL))
+        rows = SettlementImport.objects.filter(pk=self.report.pk).exclude(status=ImportStatus.COMPLETED)
+        is_claimed = rows.claim(now=self.now, ttl=_CLAIM_TTL)
         self.report.refresh_from_db()
         if not is_claimed and self.report.status != ImportStatus.COMPLETED:
             raise ImportInProgress

@@ -176,7 +176,7 @@ def _apply_facts(dispute: Dispute, facts: GatewayDispute, *, is_booked: bool, no
         dispute.status = states.transition_dispute(DisputeStatus(dispute.status), to=to)
         if to == DisputeStatus.OPEN:
             # The bank has asked for more: our earlier response no longer counts.
-            dispute.response = dispute.response_call = ""
+            dispute.response = dispute.gateway_call = ""
     dispute.phase = facts.phase
     dispute.reason_code = facts.reason_code or dispute.reason_code
     if facts.respond_by and facts.respond_by != dispute.respond_by:

@@ -7,6 +7,7 @@ import structlog
 from django.db import transaction
 
 from apps.core.events import change, gateway_actor
+from apps.core.external_calls import OPEN_CALLS, poll_due
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
 from apps.payments.gateways import GatewayFailure
@@ -19,11 +20,9 @@ from apps.payments.services.disputes.gateway_updates import (
 )
 from apps.payments.services.disputes.responses import RESUBMIT_INTERVAL
 from apps.payments.services.gateway_access import get_gateway
-from apps.payments.states import DisputeStatus, GatewayCall, Source
+from apps.payments.states import DisputeStatus, Source
 
 log = structlog.get_logger(__name__)
-
-_MAX_FAILURES_PER_ROUND = 3
 
 
 def poll_new_disputes(*, now: datetime, gateway: str = "razorpay") -> int:
@@ -50,38 +49,31 @@ def poll_new_disputes(*, now: datetime, gateway: str = "razorpay") -> int:
 
 
 def poll_open_disputes(*, now: datetime, limit: int = 100) -> int:
-    """
-    Ask about each undecided dispute whose time to be looked at has come, and return how many were.
-
-    A round ends when the gateway has stopped answering: the rest waits for the next one.
-    """
-    asked = failures = 0
-    for dispute in selectors.list_due_disputes(now=now, limit=limit):
-        if failures >= _MAX_FAILURES_PER_ROUND:
-            break
-        failures = 0 if _poll_or_defer(dispute, now=now) else failures + 1
-        asked += 1
-    return asked
+    """Poll the undecided disputes that are due, for one round, and return how many were polled. Calls the gateway."""
+    return poll_due(
+        selectors.list_due_disputes(now=now, limit=limit),
+        lambda dispute_id, _: _poll_or_defer(dispute_id, now=now),
+        defer=lambda dispute_id: _defer(dispute_id, until=now + RESUBMIT_INTERVAL),
+        log_event="dispute_poll_failed",
+    )
 
 
-def _poll_or_defer(dispute: Dispute, *, now: datetime) -> bool:
-    """Poll a dispute, defer it if that fails, and return whether the gateway answered."""
-    after = RESUBMIT_INTERVAL
+def _poll_or_defer(dispute_id: UUID, *, now: datetime) -> bool:
+    """Poll a dispute, defer it if there was no answer or none that fits, and return whether the gateway answered."""
     try:
-        _poll(dispute, now=now)
+        _poll(selectors.get_dispute(dispute_id), now=now)
     except GatewayFailure as failure:
-        log.warning("dispute_poll_unanswered", dispute=dispute.gateway_dispute_id, failure=str(failure)[:200])
-        Dispute.objects.filter(pk=dispute.pk).update(next_check_at=now + after)
+        log.warning("dispute_poll_unanswered", dispute=str(dispute_id), failure=str(failure)[:200])
+        _defer(dispute_id, until=now + RESUBMIT_INTERVAL)
         return False
     except DisputeFactsConflict as conflict:
-        log.warning("dispute_facts_conflict", dispute=dispute.gateway_dispute_id, why=str(conflict))
-        after = POLL_INTERVAL
-    except Exception:
-        log.exception("dispute_poll_failed", dispute=dispute.gateway_dispute_id)
-    else:
-        return True
-    Dispute.objects.filter(pk=dispute.pk).update(next_check_at=now + after)
+        log.warning("dispute_facts_conflict", dispute=str(dispute_id), why=str(conflict))
+        _defer(dispute_id, until=now + POLL_INTERVAL)
     return True
+
+
+def _defer(dispute_id: UUID, *, until: datetime) -> None:
+    Dispute.objects.filter(pk=dispute_id).defer_check(until=until)
 
 
 def sync_dispute(*, dispute_id: UUID, now: datetime) -> bool:
@@ -100,7 +92,7 @@ def _poll(dispute: Dispute, *, now: datetime) -> None:
     actor = gateway_actor(dispute.attempt.gateway)
     facts = get_gateway(dispute.attempt.gateway).get_dispute(gateway_dispute_id=dispute.gateway_dispute_id)
     dispute = apply_gateway_dispute(facts=facts, source=Source.POLL, actor=actor, now=now)
-    is_unsent = dispute.response_call in (GatewayCall.PENDING, GatewayCall.UNKNOWN)
+    is_unsent = dispute.gateway_call in OPEN_CALLS
     if dispute.status == DisputeStatus.OPEN and dispute.response and is_unsent:
         _resubmit_response(dispute_id=dispute.pk, now=now)
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
 
 from apps.core.dates import format_instant
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change, gateway_actor
+from apps.core.external_calls import OPEN_CALLS, GatewayCall
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, selectors
 from apps.payments.facts import GatewayError
@@ -19,18 +19,9 @@ from apps.payments.models import Dispute
 from apps.payments.services.decision_rights import check_decision
 from apps.payments.services.disputes.gateway_updates import DisputeFactsConflict, apply_gateway_dispute
 from apps.payments.services.gateway_access import get_gateway
-from apps.payments.states import (
-    DisputeResponseKind,
-    DisputeStatus,
-    GatewayCall,
-    MoneyOperation,
-    Source,
-)
+from apps.payments.states import DisputeResponseKind, DisputeStatus, MoneyOperation, Source
 
 log = structlog.get_logger(__name__)
-
-_CLAIM_TTL = timedelta(seconds=60)
-
 
 RESUBMIT_INTERVAL = timedelta(minutes=2)
 
@@ -100,7 +91,7 @@ def _respond(*, dispute_id: UUID, response: DisputeResponseKind, summary: str, a
         events.DISPUTE_RESPONSE_REQUESTED,
         {
             "response": response,
-            "response_call": GatewayCall.PENDING,
+            "gateway_call": GatewayCall.PENDING,
             "summary": summary,
             "responded_by": str(actor),
             "responded_at": now,
@@ -123,7 +114,10 @@ def submit_dispute_response(*, dispute_id: UUID, evidence_files: Sequence[Eviden
     unknown, the poller asks the gateway and has the response submitted again while the dispute is open.
     """
     dispute = selectors.get_dispute(dispute_id)
-    if dispute.status != DisputeStatus.OPEN or not dispute.response or not _claim(dispute, now=now):
+    if dispute.status != DisputeStatus.OPEN or not dispute.response:
+        return
+    unsent = Dispute.objects.filter(pk=dispute.pk, gateway_call__in=OPEN_CALLS)
+    if not unsent.claim(now=now, gateway_call=GatewayCall.UNKNOWN):
         return
     gateway = get_gateway(dispute.attempt.gateway)
     try:
@@ -138,25 +132,17 @@ def submit_dispute_response(*, dispute_id: UUID, evidence_files: Sequence[Eviden
             )
     except (GatewayUnavailable, GatewayOutcomeUnknown) as failure:
         log.warning("dispute_response_unknown", dispute=dispute.gateway_dispute_id, failure=str(failure))
-        Dispute.objects.filter(pk=dispute.pk).update(claimed_until=None, next_check_at=now + RESUBMIT_INTERVAL)
+        Dispute.objects.filter(pk=dispute.pk).release(next_check_at=now + RESUBMIT_INTERVAL)
         return
     except GatewayRejected as refusal:
         _record_rejection(dispute_id=dispute.pk, error=refusal.error, now=now)
         return
-    Dispute.objects.filter(pk=dispute.pk).update(claimed_until=None, response_call=GatewayCall.SUCCEEDED)
+    Dispute.objects.filter(pk=dispute.pk).release(gateway_call=GatewayCall.SUCCEEDED)
     actor = gateway_actor(dispute.attempt.gateway)
     try:
         apply_gateway_dispute(facts=facts, source=Source.POLL, actor=actor, now=now)
     except DisputeFactsConflict as conflict:
         log.warning("dispute_facts_conflict", dispute=dispute.gateway_dispute_id, why=str(conflict))
-
-
-def _claim(dispute: Dispute, *, now: datetime) -> bool:
-    is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
-    unsent = Dispute.objects.filter(
-        is_free, pk=dispute.pk, response_call__in=(GatewayCall.PENDING, GatewayCall.UNKNOWN)
-    )
-    return bool(unsent.update(claimed_until=now + _CLAIM_TTL, response_call=GatewayCall.UNKNOWN))
 
 
 @transaction.atomic
@@ -173,7 +159,7 @@ def _record_rejection(*, dispute_id: UUID, error: GatewayError, now: datetime) -
         events.DISPUTE_RESPONSE_REJECTED,
         {
             "response": "",
-            "response_call": GatewayCall.REJECTED,
+            "gateway_call": GatewayCall.REJECTED,
             "claimed_until": None,
             "error": error.as_dict(),
             # The gateway may have rejected it because the dispute was decided in the meantime.

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change, stored_fields
+from apps.core.external_calls import GatewayCall
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
 from apps.orders import services as orders
@@ -32,7 +33,7 @@ from apps.payments.services.refunds.requests import (
     post_refund_due,
 )
 from apps.payments.services.review_status import sync_review_status
-from apps.payments.states import GatewayCall, MoneyOperation, RefundStatus
+from apps.payments.states import MoneyOperation, RefundStatus
 
 if TYPE_CHECKING:
     from apps.orders.models import Order

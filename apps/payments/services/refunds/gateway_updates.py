@@ -14,6 +14,7 @@ from django.db import transaction
 from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.events import SYSTEM, Actor, change, changes_since, create, event_payload, gateway_actor, stored_fields
+from apps.core.external_calls import GatewayCall
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
 from apps.ledger.states import ExceptionReason
@@ -49,7 +50,6 @@ from apps.payments.states import (
     OPEN_REFUNDS,
     RESERVING_REFUNDS,
     AttemptStatus,
-    GatewayCall,
     RefundReason,
     RefundStatus,
     Source,

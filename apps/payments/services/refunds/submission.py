@@ -6,17 +6,16 @@ outcome is unknown, the refund is looked up by our id in the notes of the paymen
 again.
 """
 
-import time
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
 
 from apps.core.errors import Conflict
 from apps.core.events import SYSTEM, Actor, change
+from apps.core.external_calls import OPEN_CALLS, RETRY_DELAY, GatewayCall, poll_due
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, selectors
@@ -24,7 +23,6 @@ from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.gateways import Gateway, GatewayFailure, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
 from apps.payments.models import Refund
 from apps.payments.services.gateway_access import get_gateway
-from apps.payments.services.gateway_orders import CLAIM_TTL
 from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.services.refunds.amounts import PaymentDisputed, RefundExceedsPayment, check_still_refundable
 from apps.payments.services.refunds.approvals import cancel_locked_refund
@@ -37,13 +35,9 @@ from apps.payments.services.refunds.gateway_updates import (
     mark_refund_unknown,
 )
 from apps.payments.services.refunds.lookup import find_gateway_refund, list_gateway_refunds
-from apps.payments.states import OPEN_REFUNDS, GatewayCall, RefundStatus, Source
+from apps.payments.states import OPEN_REFUNDS, RefundStatus, Source
 
 log = structlog.get_logger(__name__)
-
-_ROUND_SECONDS = 30.0
-_MAX_FAILURES_PER_ROUND = 3
-_RETRY_DELAY = timedelta(minutes=5)
 
 
 class RefundNotOpen(Conflict):
@@ -149,18 +143,15 @@ def _claim(refund_id: UUID, *, now: datetime) -> Refund | None:
     Until the outcome is recorded the row says `unknown`, which is correct if this process crashes.
     """
     refund = selectors.get_refund(refund_id)
-    if refund.gateway_call not in (GatewayCall.PENDING, GatewayCall.UNKNOWN):
+    if refund.gateway_call not in OPEN_CALLS:
         return None
-    is_free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     unmade = Refund.objects.filter(
-        is_free,
         pk=refund_id,
         status__in=OPEN_REFUNDS,
         gateway_refund_id__isnull=True,
         gateway_call=refund.gateway_call,
     )
-    is_claimed = unmade.update(claimed_until=now + CLAIM_TTL, gateway_call=GatewayCall.UNKNOWN)
-    return refund if is_claimed else None
+    return refund if unmade.claim(now=now, gateway_call=GatewayCall.UNKNOWN) else None
 
 
 def _create(gateway: Gateway, refund: Refund) -> GatewayRefund:
@@ -183,7 +174,7 @@ def _release_claim(refund: Refund, failure: GatewayFailure, *, call: GatewayCall
     log.warning("gateway_call_failed", refund=refund.number, kind=type(failure).__name__, error=failure.error.as_dict())
     checks = refund.checks + 1
     held = Refund.objects.filter(pk=refund.pk, status__in=OPEN_REFUNDS)
-    held.update(claimed_until=None, checks=checks, next_check_at=rules.next_refund_check(checks=checks, now=now))
+    held.release(checks=checks, next_check_at=rules.next_refund_check(checks=checks, now=now))
     if call is not None:
         held.filter(gateway_refund_id__isnull=True).update(gateway_call=call)
 
@@ -209,7 +200,7 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
     _apply_answer(refund, facts, now=now)
     checks = refund.checks + 1
     still_open = Refund.objects.filter(pk=refund_id, status=RefundStatus.PENDING)
-    still_open.update(checks=checks, next_check_at=rules.next_refund_check(checks=checks, now=now))
+    still_open.defer_check(until=rules.next_refund_check(checks=checks, now=now), checks=checks)
     return True
 
 
@@ -257,27 +248,19 @@ def request_refund_sync(*, refund_id: UUID, actor: Actor, now: datetime) -> Refu
 
 
 def poll_open_refunds(*, now: datetime, limit: int = 100) -> int:
-    """
-    Submit or poll the refunds that are due, and return how many were handled.
+    """Submit or poll the refunds that are due, for one round, and return how many were handled. Calls the gateway."""
+    return poll_due(
+        selectors.list_due_refunds(now=now, limit=limit),
+        lambda refund_id, _: _sync_or_release(refund_id, now=now),
+        defer=lambda refund_id: Refund.objects.filter(pk=refund_id).defer_check(until=now + RETRY_DELAY),
+        log_event="refund_poll_failed",
+    )
 
-    A round ends after half a minute, or when the gateway has stopped answering. The rest wait for the next round.
-    """
-    ends = time.monotonic() + _ROUND_SECONDS
-    asked = failures = 0
-    for refund_id in selectors.list_due_refunds(now=now, limit=limit):
-        if failures >= _MAX_FAILURES_PER_ROUND or time.monotonic() > ends:
-            break
-        try:
-            has_answer = sync_refund(refund_id=refund_id, now=now)
-        except UnknownGatewayRefund:
-            log.exception("refund_poll_failed", refund=str(refund_id))
-            Refund.objects.filter(pk=refund_id).update(next_check_at=now + _RETRY_DELAY, claimed_until=None)
-            has_answer = True
-        except Exception:
-            # A refund whose poll fails must not block the others in every round.
-            log.exception("refund_poll_failed", refund=str(refund_id))
-            Refund.objects.filter(pk=refund_id).update(next_check_at=now + _RETRY_DELAY)
-            has_answer = True
-        failures = 0 if has_answer else failures + 1
-        asked += 1
-    return asked
+
+def _sync_or_release(refund_id: UUID, *, now: datetime) -> bool:
+    """Submit or poll a refund; what the gateway says of another payment ends our claim, so that staff may ask again."""
+    try:
+        return sync_refund(refund_id=refund_id, now=now)
+    except UnknownGatewayRefund:
+        Refund.objects.filter(pk=refund_id).release()
+        raise
