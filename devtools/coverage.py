@@ -27,7 +27,7 @@ def main(report: Path = REPORT) -> int:
 
 
 def decides_about_money(name: str) -> bool:
-    """Tell whether a file belongs to the services or rules of an app."""
+    """Return whether a file belongs to the services or rules of an app."""
     top, _, layer = [*Path(name).with_suffix("").parts, "", ""][:3]
     return top == "apps" and layer in ("services", "rules")
 
