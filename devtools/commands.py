@@ -12,7 +12,7 @@ from apps.core.management.command_help import print_help
 from config.settings import settings_module
 from devtools import environment, posix
 from devtools.embedded import CHECKOUT, RUN_DATA, Servers, attach
-from devtools.run import missing_parts
+from devtools.run import list_missing_parts
 
 MANAGE = str(CHECKOUT / "manage.py")
 _PREPARED_BY_ITSELF = frozenset(
@@ -37,7 +37,7 @@ def with_servers(command: Sequence[str]) -> int:
 
     :raises ServersFailed: if they cannot be started
     """
-    env = _build_environment(missing_parts(), temporary=True)
+    env = _build_environment(list_missing_parts(), temporary=True)
     # A test runner and a tool choose their own settings.
     if "DJANGO_SETTINGS_MODULE" not in os.environ:
         env.pop("DJANGO_SETTINGS_MODULE")
@@ -57,7 +57,7 @@ def manage(arguments: Sequence[str]) -> int:
     if settings != environment.LOCAL_SETTINGS:
         # The user configured this process, perhaps for production: development values must not fill its gaps.
         return _exec([sys.executable, MANAGE, *arguments], dict(os.environ))
-    parts = missing_parts()
+    parts = list_missing_parts()
     if not arguments or arguments[0].startswith("-"):
         parts = []
     env = _build_environment(parts, temporary=False)
@@ -69,15 +69,15 @@ def manage(arguments: Sequence[str]) -> int:
 def _build_environment(parts: list[str], *, temporary: bool) -> dict[str, str]:
     """Return the environment, with new servers for the missing parts or with those of the running stack."""
     ports = environment.Ports(8000, 9000, 9025)
-    env = environment.build({}, ports, data_dir=RUN_DATA)
+    env = environment.build_environment({}, ports, data_dir=RUN_DATA)
     environment.require_valid(env)
     if not parts:
         return env
     if not temporary and (running := attach()) is not None:
         stack = environment.read_stack(RUN_DATA)
-        return environment.build({**stack, **running}, ports, data_dir=RUN_DATA)
+        return environment.build_environment({**stack, **running}, ports, data_dir=RUN_DATA)
     servers = Servers(None if temporary else RUN_DATA, parts=parts)
-    env = environment.build(servers.start(), ports, data_dir=RUN_DATA)
+    env = environment.build_environment(servers.start(), ports, data_dir=RUN_DATA)
     servers.keep_across_exec()
     return env
 

@@ -90,7 +90,7 @@ class DataDirs:
 
 def acquire(data_dir: Path | None) -> DataDirs:
     """Take a fresh temporary directory, or the persistent one at `data_dir`."""
-    account = posix.unprivileged_account()
+    account = posix.find_unprivileged_account()
     _remove_stale(account)
     return _acquire_temporary(account) if data_dir is None else _acquire_persistent(data_dir, account)
 
@@ -110,7 +110,7 @@ def _acquire_persistent(data_dir: Path, account: pwd.struct_passwd | None) -> Da
     lock = _lock(data_dir / "lock")
     name = hashlib.sha256(f"{os.getuid()}:{data_dir}".encode()).hexdigest()[:12]
     data = data_dir / "postgres"
-    if not posix.reachable(data_dir, account, os.X_OK):
+    if not posix.can_reach(data_dir, account, os.X_OK):
         data = _moved_data(data_dir, account)
     dirs = DataDirs(data_dir, SOCKETS / f"bahi-{name}", data, temporary=False, account=account, lock=lock)
     dirs.logs.mkdir(exist_ok=True)
@@ -211,13 +211,13 @@ def _remove_stale(account: pwd.struct_passwd | None) -> None:
                 shutil.rmtree(copy, ignore_errors=True)
 
 
-def reachable_binaries(postgres: Path, valkey: Path, account: pwd.struct_passwd | None) -> tuple[Path, Path]:
+def find_reachable_binaries(postgres: Path, valkey: Path, account: pwd.struct_passwd | None) -> tuple[Path, Path]:
     """
     Return the PostgreSQL installation and the Valkey binary, from a copy if `nobody` cannot reach the originals.
 
     :raises DataDirUnusable: if the copy cannot be reached either
     """
-    if all(posix.reachable(path, account, os.X_OK) for path in (postgres / "bin/postgres", valkey)):
+    if all(posix.can_reach(path, account, os.X_OK) for path in (postgres / "bin/postgres", valkey)):
         return postgres, valkey
     marks = [(str(path), path.stat().st_mtime_ns) for path in (postgres / "bin/postgres", valkey)]
     name = hashlib.sha256(json.dumps(marks).encode()).hexdigest()[:12]
@@ -226,7 +226,7 @@ def reachable_binaries(postgres: Path, valkey: Path, account: pwd.struct_passwd 
         _copy_binaries(copy, postgres, valkey)
     _require_own_directory(copy, None)
     copied = copy / "site" / postgres.parent.name / postgres.name, copy / "valkey-server"
-    if not posix.reachable(copied[0] / "bin/postgres", account, os.X_OK):
+    if not posix.can_reach(copied[0] / "bin/postgres", account, os.X_OK):
         raise DataDirUnusable(
             f"PostgreSQL refuses to run as root, and `nobody` can execute neither {postgres}/bin/postgres nor "
             f"its copy under {copy}.\nRun as an ordinary user, or set DATABASE_URL and REDIS_URL to your own servers."

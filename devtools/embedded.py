@@ -230,7 +230,7 @@ def servers(data_dir: Path | None = None, *, temporary: bool = True) -> Iterator
         running.stop()
 
 
-def running_env(data_dir: Path = RUN_DATA) -> dict[str, str] | None:
+def read_running_env(data_dir: Path = RUN_DATA) -> dict[str, str] | None:
     """Return DATABASE_URL and REDIS_URL of servers that somebody else of this checkout runs now, or None."""
     try:
         if data_dirs.read_state(data_dir) != "running":
@@ -246,12 +246,12 @@ def attach(data_dir: Path = RUN_DATA) -> dict[str, str] | None:
 
     A stack that is stopped takes them away all the same; another command waits for us.
     """
-    if running_env(data_dir) is None:
+    if read_running_env(data_dir) is None:
         return None
     # A bare descriptor, left open on purpose: it holds the lock until the last process that has it ends.
     client = os.open(data_dir / "clients.lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(client, fcntl.LOCK_SH)
-    if (env := running_env(data_dir)) is None:
+    if (env := read_running_env(data_dir)) is None:
         os.close(client)
         return None
     os.set_inheritable(client, True)  # noqa: FBT003 - it takes no keyword

@@ -55,12 +55,12 @@ class Ports:
     @classmethod
     def choose(cls, preferred_web: str | None = None) -> Ports:
         """Choose free ports, from 8000, 9000 and 9025 upward; a wished port is taken as it is."""
-        web = int(preferred_web) if preferred_web else free_port(8000)
-        sandbox = free_port(9000, taken={web})
-        return cls(web, sandbox, free_port(9025, taken={web, sandbox}))
+        web = int(preferred_web) if preferred_web else find_free_port(8000)
+        sandbox = find_free_port(9000, taken={web})
+        return cls(web, sandbox, find_free_port(9025, taken={web, sandbox}))
 
 
-def free_port(first: int, *, taken: set[int] | None = None) -> int:
+def find_free_port(first: int, *, taken: set[int] | None = None) -> int:
     """
     Return the first port from `first` upward on which nobody listens, and keep it from other checkouts until we end.
 
@@ -101,7 +101,7 @@ def _reserve(port: int) -> bool:
     return True
 
 
-def development_secrets(path: Path = SECRETS_FILE) -> dict[str, str]:
+def ensure_secrets(path: Path = SECRETS_FILE) -> dict[str, str]:
     """Return this checkout's secrets, making them the first time."""
     found = _read_env_file(path)
     if missing := [name for name in _SECRET_NAMES if name not in found]:
@@ -131,7 +131,7 @@ def _read_env_file(path: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def build(
+def build_environment(
     servers: Mapping[str, str],
     ports: Ports,
     *,
@@ -148,7 +148,7 @@ def build(
     given = dict(os.environ if user is None else user)
     if ignore_user:
         given = {name: value for name, value in given.items() if not is_bahi_variable(name)}
-    ours = {**_defaults(ports, data_dir), **_settings_of(given), **development_secrets(), **servers}
+    ours = {**_defaults(ports, data_dir), **_settings_of(given), **ensure_secrets(), **servers}
     return {**ours, **{name: value for name, value in given.items() if value or name not in ours}, **_python(given)}
 
 

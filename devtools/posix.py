@@ -42,19 +42,19 @@ def adopt_orphans() -> None:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def unprivileged_account() -> pwd.struct_passwd | None:
+def find_unprivileged_account() -> pwd.struct_passwd | None:
     """Return the account the servers run as when we are root (PostgreSQL refuses root), else None."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
-def as_account(account: pwd.struct_passwd | None) -> dict[str, Any]:
+def build_popen_arguments(account: pwd.struct_passwd | None) -> dict[str, Any]:
     """Return the Popen arguments that start a child as `account`."""
     if account is None:
         return {}
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def reachable(path: Path, account: pwd.struct_passwd | None, mode: int) -> bool:
+def can_reach(path: Path, account: pwd.struct_passwd | None, mode: int) -> bool:
     """Return whether `account` may use `path`, by trying it as that account: mode bits alone do not show every rule."""
     if account is None:
         return os.access(path, mode)
@@ -84,7 +84,7 @@ def _parents() -> dict[int, int]:
     return parents
 
 
-def descendants(root: int, *, without: Iterable[int] = ()) -> list[int]:
+def list_descendants(root: int, *, without: Iterable[int] = ()) -> list[int]:
     """Return the processes below `root`, nearest first, leaving out the trees of `without`."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents().items():
@@ -96,7 +96,7 @@ def descendants(root: int, *, without: Iterable[int] = ()) -> list[int]:
     return found
 
 
-def processes_working_in(directory: Path) -> list[int]:
+def list_processes_in(directory: Path) -> list[int]:
     """Return the processes whose working directory is `directory`: how a server that lost its supervisor is found."""
     found = []
     for entry in _list_proc() if _LINUX else []:

@@ -50,7 +50,7 @@ class Stack:
     """
     The processes of one running Bahi.
 
-    :param env: what `environment.build` returned
+    :param env: what `environment.build_environment` returned
     :param logs: a directory; the logs of the run before are overwritten
     """
 
@@ -77,13 +77,13 @@ class Stack:
         deadline = time.monotonic() + seconds
         while name not in self.servers.ended:
             if time.monotonic() > deadline:
-                raise ProcessFailed(f"{name} took longer than {seconds:.0f} s. {self.tail(name)}")
+                raise ProcessFailed(f"{name} took longer than {seconds:.0f} s. {self.read_log_end(name)}")
             self.servers.wait_for_exit(1.0)
             self._check_servers()
         if code := self.servers.ended.pop(name):
-            raise ProcessFailed(f"{name} failed (exit code {code}). {self.tail(name)}")
+            raise ProcessFailed(f"{name} failed (exit code {code}). {self.read_log_end(name)}")
 
-    def manage(self, name: str, *arguments: str) -> None:
+    def run_manage(self, name: str, *arguments: str) -> None:
         """
         Run a manage.py command to its end.
 
@@ -134,22 +134,22 @@ class Stack:
         while not self.servers.ended:
             self.servers.wait_for_exit(3600.0)
         name, code = next(iter(self.servers.ended.items()))
-        raise ProcessFailed(f"{name} ended by itself (exit code {code}). {self.tail(name)}")
+        raise ProcessFailed(f"{name} ended by itself (exit code {code}). {self.read_log_end(name)}")
 
-    def tail(self, name: str, lines: int = 20) -> str:
+    def read_log_end(self, name: str, lines: int = 20) -> str:
         """Return the end of a process's log with the log's path, for a message."""
-        path = self.log_of(name)
+        path = self.find_log(name)
         return f"The end of {path}:\n" + ("\n".join(_lines_of(path)[-lines:]) or "(nothing)")
 
-    def error_lines(self, name: str, lines: int = 20) -> str:
+    def read_log_errors(self, name: str, lines: int = 20) -> str:
         """Return the errors in a process's JSON log with their tracebacks, or the end of the log if there are none."""
-        path = self.log_of(name)
+        path = self.find_log(name)
         found = [text for line in _lines_of(path) if (text := _format_error(line))]
         if not found:
-            return self.tail(name, lines)
+            return self.read_log_end(name, lines)
         return f"The errors in {path}:\n" + "\n".join("\n".join(found).splitlines()[-4 * lines :])
 
-    def log_of(self, name: str) -> Path:
+    def find_log(self, name: str) -> Path:
         """Return the log of a process or an embedded server."""
         own = self.logs / f"{name}.log"
         return own if own.exists() or self.servers.data_dir is None else self.servers.data_dir / "logs" / f"{name}.log"
@@ -166,11 +166,13 @@ class Stack:
             if self.servers.ended:
                 self.wait()
             if time.monotonic() > deadline:
-                raise ProcessFailed(f"{name} did not answer at {url} within {_READY_SECONDS:.0f} s. {self.tail(name)}")
+                raise ProcessFailed(
+                    f"{name} did not answer at {url} within {_READY_SECONDS:.0f} s. {self.read_log_end(name)}"
+                )
 
     def _check_servers(self) -> None:
         if dead := set(self.servers.ended) & set(self.servers.parts):
-            raise ProcessFailed(f"{(name := dead.pop())} ended by itself. {self.tail(name)}")
+            raise ProcessFailed(f"{(name := dead.pop())} ended by itself. {self.read_log_end(name)}")
 
 
 def _lines_of(path: Path) -> list[str]:

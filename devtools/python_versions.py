@@ -27,12 +27,12 @@ def main() -> int:
     for version in SUPPORTED:
         if version == this:
             continue
-        python = find(version)
+        python = find_python(version)
         if python is None:
             outcomes[version] = "not on the PATH, not tried"
             continue
         print(f"\n== Python {version}: {python}", flush=True)
-        failed = _try(python)
+        failed = _test_python(python)
         outcomes[version] = (
             f"FAILED at `make {failed}`" if failed else "passed (demo, " + _TESTS.replace(" ", ", ") + ")"
         )
@@ -41,7 +41,7 @@ def main() -> int:
     return int(any(outcome.startswith("FAILED") for outcome in outcomes.values()))
 
 
-def find(version: str) -> str | None:
+def find_python(version: str) -> str | None:
     """Return the command of a Python that runs and is of this version; a version manager's shim may exist and not run."""
     command = shutil.which(f"python{version}")
     if command is None:
@@ -51,7 +51,7 @@ def find(version: str) -> str | None:
     return command if works else None
 
 
-def _try(python: str) -> str:
+def _test_python(python: str) -> str:
     """Run the targets in a copy of the checkout; return the one that failed, or nothing."""
     with tempfile.TemporaryDirectory(prefix="bahi-python-") as folder:
         copy = Path(folder) / "bahi"

@@ -20,9 +20,9 @@ _CONFIGURABLE = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL"}
 
 def main() -> int:
     """Run until a signal or until a process ends; return the exit code."""
-    environment.require_valid(environment.build({}, environment.Ports(8000, 9000, 9025), data_dir=RUN_DATA))
+    environment.require_valid(environment.build_environment({}, environment.Ports(8000, 9000, 9025), data_dir=RUN_DATA))
     stop_on_signals()
-    parts = missing_parts()
+    parts = list_missing_parts()
     servers = Servers(RUN_DATA if parts else None, parts=parts, show=True)
     try:
         return _run(servers)
@@ -41,7 +41,7 @@ def main() -> int:
         (RUN_DATA / environment.STACK_FILE).unlink(missing_ok=True)
 
 
-def missing_parts() -> list[str]:
+def list_missing_parts() -> list[str]:
     """Return the servers that the environment does not name, which therefore come embedded."""
     return [part for part, name in _CONFIGURABLE.items() if not os.environ.get(name)]
 
@@ -61,17 +61,17 @@ def _run(servers: Servers) -> int:
     print("Starting Bahi. The first time takes a little longer.", flush=True)
     servers.start()
     ports = environment.Ports.choose(os.environ.get("PORT"))
-    env = environment.build(servers.env, ports, data_dir=RUN_DATA)
+    env = environment.build_environment(servers.env, ports, data_dir=RUN_DATA)
     RUN_DATA.mkdir(parents=True, exist_ok=True)
     stack = Stack(servers, env, ports, logs=LOGS)
-    stack.manage("migrate", "migrate", "--no-input", "--verbosity", "0")
-    stack.manage("reference", "setup_reference_data")
+    stack.run_manage("migrate", "migrate", "--no-input", "--verbosity", "0")
+    stack.run_manage("reference", "setup_reference_data")
     embedded_database = "postgres" in servers.parts
     if embedded_database and is_empty(env["DATABASE_URL"]):
-        stack.manage("demo-data", "load_demo_data")
+        stack.run_manage("demo-data", "load_demo_data")
     stack.start()
     environment.write_stack(RUN_DATA, env)
-    print(table(stack, with_logins=embedded_database, seconds=time.monotonic() - began), flush=True)
+    print(format_table(stack, with_logins=embedded_database, seconds=time.monotonic() - began), flush=True)
     had_terminal = sys.stdout.isatty()
     while not servers.ended:
         servers.wait_for_exit(1.0)
@@ -93,7 +93,7 @@ def is_empty(database_url: str) -> bool:
     return row is not None and bool(row[0])
 
 
-def table(stack: Stack, *, with_logins: bool, seconds: float) -> str:
+def format_table(stack: Stack, *, with_logins: bool, seconds: float) -> str:
     """Return what the developer wants to know: where everything is and who can log in."""
     rows = [
         ("API", f"{stack.web_url}/api/v1"),

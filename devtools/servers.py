@@ -90,14 +90,14 @@ class Server:
                 umask=0o077,
                 start_new_session=True,
                 preexec_fn=posix.exit_with_parent_hook(self.death_signal),
-                **posix.as_account(self.dirs.account),
+                **posix.build_popen_arguments(self.dirs.account),
             )
 
     def start(self, pause: Pause) -> None:
         """Prepare what is needed, start the server and wait until it answers."""
         raise NotImplementedError
 
-    def until_ready(self, pause: Pause) -> None:
+    def wait_until_ready(self, pause: Pause) -> None:
         """
         Wait until the server answers.
 
@@ -154,7 +154,7 @@ class Postgres(Server):
             "unix_socket_directories": str(self.dirs.sockets),
         }
         self.launch("-D", str(data), *(part for pair in settings.items() for part in ("-c", "=".join(pair))))
-        self.until_ready(pause)
+        self.wait_until_ready(pause)
         if not (made := data / "bahi-database-made").exists():
             self._run("createdb", "-h", str(self.dirs.sockets), "-U", "postgres", DATABASE, accept="already exists")
             made.touch()
@@ -197,7 +197,7 @@ class Postgres(Server):
             timeout=START_SECONDS,
             preexec_fn=posix.exit_with_parent_hook(signal.SIGKILL),
             check=False,
-            **posix.as_account(self.dirs.account),
+            **posix.build_popen_arguments(self.dirs.account),
         )
         if done.returncode != 0 and not (accept and accept in done.stderr):
             raise ServerFailed(f"{program} failed:\n{done.stdout}{done.stderr}")
@@ -213,10 +213,10 @@ class Postgres(Server):
         stop_signals = [(signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, STOP_SECONDS)]
         for signum, patience in stop_signals:
             deadline = time.monotonic() + patience
-            for pid in posix.processes_working_in(data):
+            for pid in posix.list_processes_in(data):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signum)
-            while posix.processes_working_in(data) and time.monotonic() < deadline:
+            while posix.list_processes_in(data) and time.monotonic() < deadline:
                 pause()
         for stale in (data / "postmaster.pid", *self.dirs.sockets.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)
@@ -247,7 +247,7 @@ class Valkey(Server):
             "--maxmemory", "256mb", "--maxmemory-policy", "noeviction",
             "--loglevel", "notice", "--daemonize", "no",
         )  # fmt: skip
-        self.until_ready(pause)
+        self.wait_until_ready(pause)
 
     def is_ready(self) -> bool:
         """Ask it with a PING."""

@@ -85,16 +85,16 @@ def ensure(package_set: PackageSet) -> None:
     for other in PackageSet:
         other.stamp.unlink(missing_ok=True)
     _install(uv, package_set.lock)
-    package_set.stamp.write_text(fingerprint(package_set))
+    package_set.stamp.write_text(compute_fingerprint(package_set))
 
 
-def fingerprint(package_set: PackageSet) -> str:
+def compute_fingerprint(package_set: PackageSet) -> str:
     """Return what the installed state depends on: the lock, and where the environment lies."""
     return f"{hashlib.sha256(package_set.lock.read_bytes()).hexdigest()} {VENV}\n"
 
 
 def _is_installed(package_set: PackageSet) -> bool:
-    return package_set.stamp.exists() and package_set.stamp.read_text() == fingerprint(package_set)
+    return package_set.stamp.exists() and package_set.stamp.read_text() == compute_fingerprint(package_set)
 
 
 def _works(*, with_pip: bool = False) -> bool:
@@ -146,7 +146,7 @@ def _install(uv: str | None, lock: Path) -> None:
                 raise
         else:
             return
-    _run_with_progress(pip_command(VENV / "bin/python", lock), count)
+    _run_with_progress(build_pip_command(VENV / "bin/python", lock), count)
 
 
 def count_packages(lock: Path) -> int:
@@ -154,7 +154,7 @@ def count_packages(lock: Path) -> int:
     return len(re.findall(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?==", lock.read_text(), re.MULTILINE))
 
 
-def pip_command(python: Path, lock: Path) -> list[str]:
+def build_pip_command(python: Path, lock: Path) -> list[str]:
     """Return the call of `python`'s pip that installs exactly what `lock` pins."""
     return [
         str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off",

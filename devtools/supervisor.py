@@ -72,7 +72,7 @@ class Supervisor:
         """Take a directory and start the wanted servers, both at once."""
         self.dirs = data_dirs.acquire(Path(data_dir) if data_dir else None)
         self.dirs.write_state("starting")
-        installation, binary = data_dirs.reachable_binaries(Path(postgres), Path(valkey), self.dirs.account)
+        installation, binary = data_dirs.find_reachable_binaries(Path(postgres), Path(valkey), self.dirs.account)
         env = {}
         if "valkey" in parts:
             self.servers["valkey"] = server = Valkey(self.dirs, binary)
@@ -268,7 +268,7 @@ class Supervisor:
 
     def _descendants(self) -> list[int]:
         servers = [server.pid for server in self.servers.values() if server.pid]
-        return posix.descendants(os.getpid(), without=servers)
+        return posix.list_descendants(os.getpid(), without=servers)
 
     def _terminate_children(self) -> None:
         """Ask the started processes to stop and wait until they end; each of them stops its own children."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from devtools import demo_accounts
-from devtools.contract.example_ids import prepare_ids
+from devtools.contract.example_ids import make_example_ids
 from devtools.contract.hooks import KEY_EXAMPLE
 from devtools.contract.stack import (
     WORK,
@@ -55,7 +55,7 @@ def check(stack: Stack) -> None:
     """
     api = Api(f"{stack.web_url}/api/v1")
     token = _sign_in(api)
-    document = with_ids(fetch_document(stack), prepare_ids(stack, api))
+    document = replace_ids(fetch_document(stack), make_example_ids(stack, api))
     keep_document(document, WORK / "openapi-with-ids.json")
     excluded = [part for name in _EXCLUDED for part in ("--exclude-operation-id", name)]
     printed = run_tool(
@@ -75,20 +75,20 @@ def check(stack: Stack) -> None:
     print(f"\n{_find_summary(printed)}", flush=True)
 
 
-def with_ids(document: object, ids: Mapping[str, str]) -> object:
+def replace_ids(document: object, ids: Mapping[str, str]) -> object:
     """
     Return a document whose examples name objects that are there.
 
     :param ids: an id by its prefix, such as `ord`, or by the parameter that takes it
     """
     if isinstance(document, list):
-        return [with_ids(each, ids) for each in document]
+        return [replace_ids(each, ids) for each in document]
     if isinstance(document, str):
         found = _ID.match(document)
         return ids.get(found[1], document) if found else document
     if not isinstance(document, dict):
         return document
-    result = {name: with_ids(inner, ids) for name, inner in document.items()}
+    result = {name: replace_ids(inner, ids) for name, inner in document.items()}
     if result.get("in") == "path" and (known := _id_for(result, ids)):
         result["example"] = known
     if result.get("in") == "header" and result.get("name") == "Idempotency-Key":

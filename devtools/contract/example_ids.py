@@ -12,7 +12,7 @@ from devtools.demo.orders import DELIVERY_ADDRESS
 from devtools.processes import Stack
 
 
-def prepare_ids(stack: Stack, api: Api) -> dict[str, str]:
+def make_example_ids(stack: Stack, api: Api) -> dict[str, str]:
     """
     Make a sale as the signed-in user and return an id of each kind, by prefix.
 

@@ -45,11 +45,11 @@ def running_stack() -> Iterator[Stack]:
             print("contract: starting a stack for the checks ...", flush=True)
             servers.start()
             ports = environment.Ports.choose()
-            env = environment.build(servers.env, ports, data_dir=Path(data), ignore_user=True)
+            env = environment.build_environment(servers.env, ports, data_dir=Path(data), ignore_user=True)
             env |= {"LOG_FORMAT": "json", "WEB_CONCURRENCY": "1", **_LIMITS}
             stack = Stack(servers, env, ports, logs=WORK / "logs")
-            stack.manage("migrate", "migrate", "--no-input", "--verbosity", "0")
-            stack.manage("demo-data", "load_demo_data")
+            stack.run_manage("migrate", "migrate", "--no-input", "--verbosity", "0")
+            stack.run_manage("demo-data", "load_demo_data")
             stack.start()
             yield stack
         finally:
@@ -130,7 +130,7 @@ def require_healthy(stack: Stack) -> None:
     if stack.servers.ended:
         raise ProcessFailed(f"The process {next(iter(stack.servers.ended))} ended unexpectedly.")
     errors = [
-        line for line in stack.log_of("web").read_text(errors="replace").splitlines() if '"level":"error"' in line
+        line for line in stack.find_log("web").read_text(errors="replace").splitlines() if '"level":"error"' in line
     ]
     if errors:
         raise ContractFailed(f"The web process logged an error: {errors[0][:2000]}")

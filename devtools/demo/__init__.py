@@ -109,16 +109,16 @@ def _start(servers: Servers, reporter: StepReporter, *, is_kept: bool) -> Stack:
         servers.start()
         step.report(f"embedded, on Unix sockets, {'with the shop of the previous demo' if is_kept else 'empty'}")
     ports = environment.Ports.choose()
-    env = environment.build(servers.env, ports, data_dir=DEMO_DATA, ignore_user=True)
+    env = environment.build_environment(servers.env, ports, data_dir=DEMO_DATA, ignore_user=True)
     env["LOG_FORMAT"] = "json"
     env["WEB_CONCURRENCY"] = "1"  # one buyer; each further process would cost the time that it takes to start
     stack = Stack(servers, env, ports, logs=LOGS)
     if not is_kept:
         with reporter.step("create the tables") as step:
-            stack.manage("migrate", "migrate", "--no-input", "--verbosity", "0")
+            stack.run_manage("migrate", "migrate", "--no-input", "--verbosity", "0")
             step.report("with their constraints and triggers")
         with reporter.step("fill the demo shop") as step:
-            stack.manage("demo-data", "load_demo_data")
+            stack.run_manage("demo-data", "load_demo_data")
             step.report("staff roles, tax rates, ledger accounts, about 1,000 products")
     with reporter.step("start web, worker, relay, beat, sandbox") as step:
         stack.start()
@@ -133,6 +133,6 @@ def _collect_logs(failed: StepFailed, servers: Servers, stack: Stack) -> str:
     names = list(servers.ended) or _LOGS_BY_PROCESS.get(failed.where, (failed.where or "web",))
     return "\n\n".join(
         (f"{name} ended by itself (exit code {servers.ended[name]}). " if name in servers.ended else "")
-        + stack.error_lines(name, 15)
+        + stack.read_log_errors(name, 15)
         for name in names
     )

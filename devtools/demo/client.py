@@ -123,7 +123,7 @@ class Api:
     def get(self, path: str) -> dict[str, Any]:
         return dict(self.call("GET", path).json())
 
-    def pdf(self, path: str) -> bytes | None:
+    def download_pdf(self, path: str) -> bytes | None:
         """
         Download a document, or return None while it is being made.
 

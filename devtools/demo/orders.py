@@ -193,7 +193,9 @@ class OrderScenario:
         with self.reporter.step("read the GST invoice and its PDF") as step:
             invoice = wait_until(self.find_invoice, what="the invoice")
             self.invoice_number = invoice["number"]
-            content = wait_until(lambda: self.api.pdf(f"/invoices/{invoice['id']}/pdf"), what="the invoice's PDF")
+            content = wait_until(
+                lambda: self.api.download_pdf(f"/invoices/{invoice['id']}/pdf"), what="the invoice's PDF"
+            )
             step.report(f"{invoice['number']} of {invoice['invoice_date']}, {rupees(invoice['total_amount'])}")
             step.report(save_pdf(content, number=invoice["number"], into=self.documents))
 

@@ -97,7 +97,7 @@ class RefundScenario:
             note = wait_until(self._find_credit_note, what="the credit note")
             self.credit_note_number = note["number"]
             path = f"/credit-notes/{note['id']}/pdf"
-            content = wait_until(lambda: self.customer.pdf(path), what="the credit note's PDF")
+            content = wait_until(lambda: self.customer.download_pdf(path), what="the credit note's PDF")
             _expect("The total of the credit note", note["total_amount"], self.refund["amount"])
             step.report(
                 f"{note['number']} to {note['refers_to']['number']}: {rupees(note['taxable_amount'])}"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from devtools.demo_data.kinds import Kind, Shelf, shelves
+from devtools.demo_data.kinds import Kind, Shelf, read_shelves
 
 _PRINTED_BOOKS = "4901"
 _HUNDRED, _THOUSAND, _TEN_THOUSAND = 100, 1_000, 10_000
@@ -58,17 +58,17 @@ class DemoProduct:
     variants: tuple[DemoVariant, ...]
 
 
-def categories() -> list[DemoCategory]:
+def list_categories() -> list[DemoCategory]:
     """Return the twelve categories in the order of the shop."""
     return [
         DemoCategory(_slug(shelf.name), shelf.name, shelf.description, position)
-        for position, shelf in enumerate(shelves(), start=1)
+        for position, shelf in enumerate(read_shelves(), start=1)
     ]
 
 
-def products() -> Iterator[DemoProduct]:
+def make_products() -> Iterator[DemoProduct]:
     """Yield every product, shelf by shelf; slugs and SKUs are unique."""
-    for shelf in shelves():
+    for shelf in read_shelves():
         for kind in shelf.kinds:
             first = _chance(kind.noun, kind.hsn)
             for column, variety in enumerate(kind.varieties):

@@ -44,7 +44,7 @@ class Shelf:
     kinds: tuple[Kind, ...]
 
 
-def shelves() -> list[Shelf]:
+def read_shelves() -> list[Shelf]:
     """Read all shelves in the order of the shop."""
     kinds: dict[str, list[Kind]] = {}
     for row in _rows("kinds.csv"):

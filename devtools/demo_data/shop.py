@@ -12,7 +12,7 @@ from apps.core.events import SYSTEM, event_payload
 from apps.core.models import Event, Subject, subject_type_of
 from apps.tax import services as tax
 from apps.tax.models import Registration
-from devtools.demo_data.catalogue import DemoProduct, categories, products
+from devtools.demo_data.catalogue import DemoProduct, list_categories, make_products
 
 _BATCH = 500
 
@@ -49,11 +49,13 @@ def ensure_registration(*, now: datetime) -> tuple[Registration, bool]:
 
 
 @transaction.atomic
-def load(*, now: datetime) -> LoadCounts:
+def load_shop(*, now: datetime) -> LoadCounts:
     """Make what is missing of the demo shop; running it again makes nothing."""
     shelves, new_shelves = _load_categories()
     present = set(Product.objects.values_list("slug", flat=True))
-    pairs = [(_product(demo, shelves[demo.category], now=now), demo) for demo in products() if demo.slug not in present]
+    pairs = [
+        (_product(demo, shelves[demo.category], now=now), demo) for demo in make_products() if demo.slug not in present
+    ]
     variants = [variant for product, demo in pairs for variant in _variants(product, demo)]
     stocks = [demo_variant.stock for _, demo in pairs for demo_variant in demo.variants]
 
@@ -69,7 +71,7 @@ def load(*, now: datetime) -> LoadCounts:
 def _load_categories() -> tuple[dict[str, Category], int]:
     shelves = {}
     made = 0
-    for demo in categories():
+    for demo in list_categories():
         category, is_new = Category.objects.get_or_create(
             slug=demo.slug, defaults={"name": demo.name, "position": demo.position}
         )

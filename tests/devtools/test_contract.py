@@ -18,7 +18,7 @@ class TestExamplesAboutWhatIsThere:
     def test_ids_of_examples_become_those_that_are_there(self) -> None:
         document = {"examples": {"A": {"value": {"order_id": ORDER, "lines": [{"variant_id": f"var_{'0' * 26}"}]}}}}
 
-        told = conformance.with_ids(document, {"ord": "ord_1"})
+        told = conformance.replace_ids(document, {"ord": "ord_1"})
 
         assert told["examples"]["A"]["value"] == {"order_id": "ord_1", "lines": [{"variant_id": f"var_{'0' * 26}"}]}
         assert document["examples"]["A"]["value"]["order_id"] == ORDER
@@ -36,7 +36,7 @@ class TestExamplesAboutWhatIsThere:
     ) -> None:
         parameter = {"in": "path", "name": name, "schema": {"type": "string", "pattern": "^ord_[0-9a-z]{26}$"}}
 
-        assert conformance.with_ids(parameter, ids).get("example") == example
+        assert conformance.replace_ids(parameter, ids).get("example") == example
 
     def test_every_request_has_a_key_of_its_own(self) -> None:
         from devtools.contract.hooks import KEY_EXAMPLE, before_call

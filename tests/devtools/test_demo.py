@@ -26,9 +26,9 @@ def stack(tmp_path: Path) -> Stack:
     """A stack of which nothing runs but a supervisor, with the logs that a run would have left."""
     servers = Servers(parts=[])
     stack = Stack(servers, {"STATIC_ROOT": str(tmp_path / "static")}, Ports(1, 2, 3), logs=tmp_path)
-    stack.log_of("web").write_text('{"event": "started", "level": "info"}\n{"event": "late", "level": "info"}\n')
-    stack.log_of("relay").write_text("")
-    stack.log_of("worker").write_text(
+    stack.find_log("web").write_text('{"event": "started", "level": "info"}\n{"event": "late", "level": "info"}\n')
+    stack.find_log("relay").write_text("")
+    stack.find_log("worker").write_text(
         json.dumps({"event": "handler_run_failed", "level": "warning", "exception": "Traceback\nRuntimeError: no ink"})
         + '\n{"event": "delivery_done", "level": "info"}\nWarm shutdown\n'
     )
@@ -60,7 +60,7 @@ def test_step_of_a_worker_shows_the_logs_of_relay_and_worker(stack: Stack) -> No
 
 
 def test_a_log_without_errors_is_shown_from_its_end(stack: Stack) -> None:
-    assert stack.error_lines("web", 1).endswith('web.log:\n{"event": "late", "level": "info"}')
+    assert stack.read_log_errors("web", 1).endswith('web.log:\n{"event": "late", "level": "info"}')
 
 
 def test_a_process_that_died_is_named_first(stack: Stack) -> None:
@@ -209,12 +209,12 @@ def test_failed_refund_ends_the_demo_at_once(after: RefundScenario) -> None:
 
 @pytest.mark.parametrize(("status", "content", "given"), [(200, b"%PDF-1.7 ...", b"%PDF-1.7 ..."), (409, b"{}", None)])
 def test_a_document_that_is_being_made_is_waited_for(status: int, content: bytes, given: bytes | None) -> None:
-    assert Answers(credit_notes_1_pdf=(status, content)).pdf("/credit-notes/1/pdf") == given
+    assert Answers(credit_notes_1_pdf=(status, content)).download_pdf("/credit-notes/1/pdf") == given
 
 
 def test_document_that_is_not_a_pdf_ends_the_demo() -> None:
     with pytest.raises(StepFailed, match="The document is not a PDF"):
-        Answers(credit_notes_1_pdf=(200, b"<html>")).pdf("/credit-notes/1/pdf")
+        Answers(credit_notes_1_pdf=(200, b"<html>")).download_pdf("/credit-notes/1/pdf")
 
 
 # The checks of the books --------------------------------------------------------------------------------------------------

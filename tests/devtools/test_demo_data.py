@@ -14,10 +14,10 @@ from apps.tax.rules import (
     value_limit,
     value_of_piece,
 )
-from devtools.demo_data.catalogue import categories, products
+from devtools.demo_data.catalogue import list_categories, make_products
 
 TODAY = date(2026, 11, 21)
-PRODUCTS = list(products())
+PRODUCTS = list(make_products())
 VARIANTS = [variant for product in PRODUCTS for variant in product.variants]
 
 
@@ -26,12 +26,12 @@ class TestDemoShop:
         counted = Counter(product.category for product in PRODUCTS)
 
         assert 950 <= len(PRODUCTS) <= 1_050
-        assert set(counted) == {category.slug for category in categories()}
+        assert set(counted) == {category.slug for category in list_categories()}
         assert len(counted) == 12
         assert min(counted.values()) >= 60
 
     def test_is_the_same_every_time(self):
-        assert list(products()) == PRODUCTS
+        assert list(make_products()) == PRODUCTS
 
     def test_repeats_no_name_and_no_sku(self):
         assert len({product.slug for product in PRODUCTS}) == len(PRODUCTS)

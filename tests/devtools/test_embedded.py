@@ -93,7 +93,7 @@ def test_a_kept_place_has_one_user_at_a_time_and_says_so(start_owner, data_dir):
 
     assert "already run" in second.said["failed"]
     assert str(first.pids["supervisor"]) in second.said["failed"]
-    assert embedded.running_env(data_dir) == first.env
+    assert embedded.read_running_env(data_dir) == first.env
 
 
 def test_data_outlives_a_supervisor_and_a_postgres_that_were_killed(start_owner, data_dir):

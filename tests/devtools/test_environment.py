@@ -19,12 +19,12 @@ PORTS = Ports(8100, 9100, 9125)
 
 @pytest.fixture(autouse=True)
 def _own_secrets_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment.development_secrets, "__defaults__", (tmp_path / "dev.env",))
+    monkeypatch.setattr(environment.ensure_secrets, "__defaults__", (tmp_path / "dev.env",))
 
 
 def test_secrets_are_made_once_and_are_for_their_owner_alone(tmp_path):
-    first = environment.development_secrets(tmp_path / "a/dev.env")
-    second = environment.development_secrets(tmp_path / "a/dev.env")
+    first = environment.ensure_secrets(tmp_path / "a/dev.env")
+    second = environment.ensure_secrets(tmp_path / "a/dev.env")
 
     assert first == second
     assert sorted(first) == ["JWT_SIGNING_KEY", "OTP_PEPPER", "SECRET_KEY"]
@@ -37,17 +37,17 @@ def test_a_secret_that_the_file_lacks_is_added_and_the_others_stay(tmp_path):
     path = tmp_path / "dev.env"
     path.write_text("SECRET_KEY=kept\n")
 
-    found = environment.development_secrets(path)
+    found = environment.ensure_secrets(path)
 
     assert found["SECRET_KEY"] == "kept"
-    assert environment.development_secrets(path) == found
+    assert environment.ensure_secrets(path) == found
     assert len(found) == 3
 
 
 def test_what_the_user_has_set_wins(tmp_path):
     user = {"PATH": "/usr/bin", "SECRET_KEY": "theirs", "RAZORPAY_BASE_URL": "https://api.razorpay.com"}
 
-    env = environment.build({"DATABASE_URL": "ours"}, PORTS, data_dir=tmp_path, user=user)
+    env = environment.build_environment({"DATABASE_URL": "ours"}, PORTS, data_dir=tmp_path, user=user)
 
     assert env["SECRET_KEY"] == "theirs"
     assert env["RAZORPAY_BASE_URL"] == "https://api.razorpay.com"
@@ -57,7 +57,7 @@ def test_what_the_user_has_set_wins(tmp_path):
 
 
 def test_an_empty_variable_counts_as_not_set(tmp_path):
-    env = environment.build({"DATABASE_URL": "ours"}, PORTS, data_dir=tmp_path, user={"DATABASE_URL": ""})
+    env = environment.build_environment({"DATABASE_URL": "ours"}, PORTS, data_dir=tmp_path, user={"DATABASE_URL": ""})
 
     assert env["DATABASE_URL"] == "ours"
 
@@ -69,7 +69,7 @@ def test_demo_ignores_the_users_variables(tmp_path):
         "LATE_PAYMENT_POLICY": "refund", "REFUND_APPROVAL_THRESHOLD_PAISE": "1", "SANDBOX_URL": "http://127.0.0.1:1",
     }  # fmt: skip
 
-    env = environment.build({"DATABASE_URL": "ours"}, PORTS, data_dir=tmp_path, user=user, ignore_user=True)
+    env = environment.build_environment({"DATABASE_URL": "ours"}, PORTS, data_dir=tmp_path, user=user, ignore_user=True)
 
     assert env["DATABASE_URL"] == "ours"
     assert env["RAZORPAY_KEY_ID"] == "rzp_test_BahiSandbox001"
@@ -85,8 +85,8 @@ def test_a_port_in_use_is_passed_over():
         taken.listen()
         port = taken.getsockname()[1]
 
-        assert environment.free_port(port) > port
-        assert environment.free_port(port, taken={port + 1}) > port + 1
+        assert environment.find_free_port(port) > port
+        assert environment.find_free_port(port, taken={port + 1}) > port + 1
 
 
 def test_the_running_stack_is_left_for_its_owner_to_read(tmp_path):
@@ -98,8 +98,8 @@ def test_the_running_stack_is_left_for_its_owner_to_read(tmp_path):
 
 
 def test_two_stacks_that_start_at_once_choose_different_ports():
-    code = "from devtools import environment as e; print(e.free_port({first}), flush=True); input()"
-    first = environment.free_port(18000)
+    code = "from devtools import environment as e; print(e.find_free_port({first}), flush=True); input()"
+    first = environment.find_free_port(18000)
     with subprocess.Popen(
         [sys.executable, "-c", code.format(first=first)],
         cwd=environment.CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

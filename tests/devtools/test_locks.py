@@ -149,7 +149,7 @@ class TestPipInstall:
         lock.write_text("\n".join(lines) + "\n")
         subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=120)
 
-        command = setup.pip_command(tmp_path / "venv/bin/python", lock)
+        command = setup.build_pip_command(tmp_path / "venv/bin/python", lock)
         outcome = subprocess.run(
             [*command, "--no-index", "--find-links", index], capture_output=True, text=True, timeout=300, check=False
         )

@@ -45,7 +45,7 @@ run.stop_on_signals()
 servers = Servers(parts=[], show=True)
 servers.start()
 ports = environment.Ports.choose()
-env = environment.build({}, ports, data_dir=place)
+env = environment.build_environment({}, ports, data_dir=place)
 stack = Stack(servers, env, ports, logs=place / "logs", procfile=place / "Procfile")
 try:
     stack.start()
@@ -73,14 +73,14 @@ class Runner:
         )  # fmt: skip
         self.lines: list[str] = []
 
-    def until_ready(self) -> dict[str, int]:
+    def wait_until_ready(self) -> dict[str, int]:
         """Read to the line that says so; return everything below the supervisor, by name and number."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line)
             if line.startswith("{"):
                 supervisor = json.loads(line)["supervisor"]
-                return {"supervisor": supervisor} | {str(pid): pid for pid in posix.descendants(supervisor)}
+                return {"supervisor": supervisor} | {str(pid): pid for pid in posix.list_descendants(supervisor)}
         raise AssertionError("".join(self.lines))
 
     def rest(self) -> str:
@@ -122,7 +122,7 @@ def test_our_procfile_names_the_four_processes():
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_survives_the_runner_not_even_what_escaped_its_session(start_runner, assert_gone, signum):
     runner = start_runner("web: {web}\nworker: sleep 300\n")
-    below = runner.until_ready()
+    below = runner.wait_until_ready()
     assert len(below) >= 5  # supervisor, sandbox, web, its escaped child, worker
 
     runner.process.send_signal(signum)
@@ -133,7 +133,7 @@ def test_nothing_survives_the_runner_not_even_what_escaped_its_session(start_run
 
 def test_a_killed_supervisor_takes_the_processes_along(start_runner, wait_until, alive):
     runner = start_runner("web: {web}\nworker: sleep 300\n")
-    below = runner.until_ready()
+    below = runner.wait_until_ready()
 
     os.kill(below["supervisor"], signal.SIGKILL)
     output = runner.rest()
@@ -149,7 +149,7 @@ def test_process_that_exits_is_named_with_its_last_lines_and_stops_the_rest(star
     told = tmp_path / "told to end"
     wait = f'until test -e "{told}"; do sleep 0.1; done'
     runner = start_runner(f"web: {{web}}\nworker: sh -c '{wait}; echo out of paper; exit 3'\n")
-    below = runner.until_ready()
+    below = runner.wait_until_ready()
     told.touch()
 
     output = runner.rest()
@@ -162,7 +162,7 @@ def test_process_that_exits_is_named_with_its_last_lines_and_stops_the_rest(star
 
 def test_lines_carry_the_name_of_their_process_and_the_log_is_verbatim(start_runner, wait_until, tmp_path):
     runner = start_runner("web: {web}\nworker: sh -c 'printf \"half\"; sleep 300'\n")
-    runner.until_ready()
+    runner.wait_until_ready()
     wait_until(lambda: (tmp_path / "logs/worker.log").read_text() == "half")
     runner.process.send_signal(signal.SIGINT)
     output = "".join(runner.lines) + runner.rest()

@@ -55,7 +55,7 @@ def fill(valkey: Any) -> None:
 
 
 def _count_in_log(running: RunningStack, name: str, event: str) -> int:
-    return running.stack.log_of(name).read_text(errors="replace").count(f'"{event}"')
+    return running.stack.find_log(name).read_text(errors="replace").count(f'"{event}"')
 
 
 @contextmanager
@@ -197,10 +197,10 @@ def test_worker_and_beat_start_without_a_broker_and_end_when_stopped(
         for name in ("worker", "beat"):
             running.restart(name)
         told = {"full": "worker_broker_unavailable", "away": "Cannot connect to"}[stop]
-        wait_for(lambda: told in running.stack.log_of("worker").read_text())
+        wait_for(lambda: told in running.stack.find_log("worker").read_text())
         assert terminate(running, "worker") == 0
         running.restart("worker")
-        wait_for(lambda: told in running.stack.log_of("worker").read_text())
+        wait_for(lambda: told in running.stack.find_log("worker").read_text())
         payment = check_that_web_still_answers(running, buyer)
     finally:
         if stop == "away":

@@ -114,7 +114,7 @@ def test_relay_stops_between_rounds_and_events_wait_for_the_next(running: Runnin
     running.terminate("relay")
 
     assert running.wait_until_ended("relay") == 0
-    assert "relay_stopped" in running.stack.log_of("relay").read_text()
+    assert "relay_stopped" in running.stack.find_log("relay").read_text()
     order_id = buyer.place().json()["id"]
     payment_url = buyer.start_payment(order_id)
     waiting = "SELECT count(*) FROM core_outbox"

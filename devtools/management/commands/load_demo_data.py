@@ -30,7 +30,7 @@ class Command(OperatorCommand):
         registration, is_new = shop.ensure_registration(now=now)
         self._say(f"registration {registration.gstin}, {registration.city}: {'added' if is_new else 'present already'}")
         self._say("products: adding what is missing ...")
-        made = shop.load(now=now)
+        made = shop.load_shop(now=now)
         self._say(
             f"{made.categories} categories, {made.products} products, {made.variants} variants, {made.units} units of stock: added"
         )
